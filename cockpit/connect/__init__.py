@@ -1,0 +1,1 @@
+"""The only modules that import a driver. Every session is opened for a role."""

@@ -1,0 +1,120 @@
+"""What a session can do, by role: the types are the guard.
+
+A triage session has no method that changes anything. The commander's session is another type,
+opened by the runner for one approved plan and closed after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+Row = TypeVar("Row")
+
+
+class Closable(Protocol):
+    """Every session can be given up at once, also from under a call that hangs."""
+
+    async def close(self) -> None:
+        """Give the connection up within half a second. Never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricQuery:
+    """One CloudWatch series. `dimensions` must match exactly what AWS publishes."""
+
+    namespace: str
+    name: str
+    dimensions: tuple[tuple[str, str], ...]
+    stat: str
+    period: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Points of one metric, oldest first. Empty is *no data*, which is neither zero nor healthy.
+
+    `status` is CloudWatch's StatusCode; `Forbidden` and `InternalError` mean blind.
+    """
+
+    times: tuple[datetime, ...] = ()
+    values: tuple[float, ...] = ()
+    status: str = "Complete"
+
+
+class AwsReads(Protocol):
+    """Reads of one place (account and region), refused before signing when not on the list.
+
+    All errors are `BlindError`. Answers are plain dicts as botocore gives them, with secrets
+    already dropped (environment values, user data, presigned URLs).
+    """
+
+    @property
+    def region(self) -> str:
+        """The region of the place."""
+
+    async def read(
+        self, service: str, operation: str, /, *, expect: str = "", **arguments: Any
+    ) -> Mapping[str, Any]:
+        """One call: `read("ecs", "DescribeClusters", expect="clusters", clusters=[…])`.
+
+        `expect` names the top-level member that a real answer must have; without it the answer is
+        `unreadable`. Identical reads within two seconds share one call.
+        """
+
+    async def pages(
+        self, service: str, operation: str, /, *, key: str, most: int = 2000, **arguments: Any
+    ) -> Sequence[Any]:
+        """Every item of member `key` over all pages; raises `unreadable` beyond `most`."""
+
+    async def item(
+        self, service: str, operation: str, /, *, key: str, **shared: Any
+    ) -> Mapping[str, Any]:
+        """One item by its key (a name, id or ARN), out of a batched call that gathers what others ask in this moment.
+
+        Operations that can be batched are listed in `cockpit.connect.batches`. Absent:
+        `BlindError(missing)`. One bad id never spoils the answers of the others.
+        """
+
+    async def metrics(
+        self, queries: Sequence[MetricQuery], *, minutes: int = 15, ago: int = 0
+    ) -> Mapping[MetricQuery, Series]:
+        """The series of the last `minutes`, ending `ago` minutes in the past, up to 500 a call."""
+
+
+class SqlReads(Protocol):
+    """A PostgreSQL or MySQL observer: one connection, autocommit, read-only, short timeouts."""
+
+    async def rows(
+        self, sql: str, parameters: Sequence[object] | Mapping[str, object] = (), *, into: type[Row]
+    ) -> list[Row]:
+        """Rows converted by column name into a frozen dataclass; unknown columns are ignored,
+        missing ones take the field's default. A value of the wrong type is `unreadable`.
+        """
+
+    async def value(self, sql: str, parameters: Sequence[object] = ()) -> Any:
+        """The first column of the first row; None without a row. JSON columns come decoded."""
+
+
+class RedisReads(Protocol):
+    """A Redis or Valkey observer: an allowlist of read commands."""
+
+    async def info(self, *sections: str) -> Mapping[str, Any]:
+        """`INFO` as one flat mapping of field to value."""
+
+    async def command(self, *words: str | int) -> Any:
+        """One allowed command with its raw reply; `Refused` when it is not on the list."""
+
+
+class Acts(Protocol):
+    """A commander's session for one approved plan."""
+
+    async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, Any]:
+        """Run one named statement or one AWS operation. Raises `BlindError` when it is certain
+        that nothing was done, `UnknownOutcome` when it may have been.
+        """
+
+    async def close(self) -> None:
+        """Give the connection up. Never raises."""

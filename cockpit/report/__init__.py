@@ -1,0 +1,1 @@
+"""What others read: the postmortem draft and other exports."""

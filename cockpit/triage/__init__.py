@@ -1,0 +1,1 @@
+"""What is wrong: targets, probes, findings, the board."""

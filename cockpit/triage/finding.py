@@ -1,0 +1,125 @@
+"""One thing that is wrong, or worth knowing, with the evidence for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """Worst first in lists; `INFO < WARNING < HIGH < CRITICAL` when compared."""
+
+    INFO = "info"
+    WARNING = "warning"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for info up to 3 for critical."""
+        return _RANKS[self]
+
+    def __lt__(self, other: str) -> bool:
+        return self.rank < Severity(other).rank
+
+    def __le__(self, other: str) -> bool:
+        return self.rank <= Severity(other).rank
+
+    def __gt__(self, other: str) -> bool:
+        return self.rank > Severity(other).rank
+
+    def __ge__(self, other: str) -> bool:
+        return self.rank >= Severity(other).rank
+
+
+_RANKS = {Severity.INFO: 0, Severity.WARNING: 1, Severity.HIGH: 2, Severity.CRITICAL: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One number or word behind a finding.
+
+    `unit` is one of `""` (a count), `s`, `ms`, `bytes`, `share` (of one), `/s`, `%`, or any other
+    word that stands behind the number. `value` None: it could not be read. `limit` None: no limit
+    applies. `history`: earlier values, oldest first, evenly spaced; the board fills it when the
+    probe does not.
+    """
+
+    label: str
+    value: float | int | str | None
+    unit: str = ""
+    limit: float | None = None
+    history: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a probe says about one subject of its target.
+
+    Its identity is (target, code, subject), the same from look to look, so `subject` holds a name
+    or an id, never a number that moves. `summary` is one line that stands alone.
+    """
+
+    code: str
+    severity: Severity
+    summary: str
+    subject: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    likely: tuple[str, ...] = ()
+    """Causes in the order of their likelihood."""
+    against: tuple[str, ...] = ()
+    """What speaks against it, such as a deployment in progress. Never a reason to hide it."""
+    next: str = ""
+    """The next thing to look at or to do, one sentence."""
+    runbook: str = ""
+    """The id of the runbook for it; empty: none."""
+    fact: bool = True
+    """A hard fact opens on one look; a gauge (False) on two looks running."""
+
+    def at(self, severity: Severity) -> Finding:
+        """The same finding with another severity."""
+        return replace(self, severity=severity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """Where a number begins to matter. `None`: that severity is never given.
+
+    Reached means `>=`; with `below=True`, `<=`.
+    """
+
+    info: float | None = None
+    warning: float | None = None
+    high: float | None = None
+    critical: float | None = None
+    below: bool = False
+
+    def grade(self, value: float | None) -> Severity | None:
+        """The worst severity that the value reaches; None for none, or when it is unknown."""
+        if value is None:
+            return None
+        for severity in sorted(Severity, reverse=True):
+            limit = self.limit(severity)
+            if limit is not None and (value <= limit if self.below else value >= limit):
+                return severity
+        return None
+
+    def limit(self, severity: Severity) -> float | None:
+        """The number from which on the severity is given."""
+        limit: float | None = getattr(self, severity.value)
+        return limit
+
+    @property
+    def first(self) -> float | None:
+        """The mildest limit there is: what evidence shows as the limit."""
+        for severity in sorted(Severity):
+            limit = self.limit(severity)
+            if limit is not None:
+                return limit
+        return None
+
+
+def worst(findings: Iterable[Finding]) -> Severity | None:
+    """The worst severity among findings; None when there are none."""
+    return max((finding.severity for finding in findings), default=None)

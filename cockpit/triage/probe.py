@@ -1,0 +1,109 @@
+"""How to look at one kind of target: collect (I/O), diagnose (pure), and the readings they give."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from cockpit.errors import Reason
+from cockpit.triage.changes import Change
+from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.target import Target
+from cockpit.triage.view import Table
+
+Session = TypeVar("Session")
+Snapshot = TypeVar("Snapshot")
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One number that describes the target, wrong or not. The first of a reading is its headline.
+
+    `text` is what a narrow column shows (`97/100`, `2/6`, `0.8 ms`); `value` is what the board
+    keeps a trend of, None when the fact is not a number. `severity` None: fine, or not judged.
+    """
+
+    label: str
+    text: str
+    value: float | None = None
+    unit: str = ""
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The look worked. No findings means: looked, nothing wrong."""
+
+    findings: tuple[Finding, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    tables: tuple[Table, ...] = ()
+    changes: tuple[Change, ...] = ()
+    snapshot: object = None
+    """What was collected, for steps that capture from it and for the recorder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """The look failed, which says nothing about the target's health.
+
+    `finding` is set when the failure is itself a diagnosis, such as a database that refuses
+    connections.
+    """
+
+    reason: Reason
+    detail: str
+    hint: str = ""
+    finding: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One look of one probe at one target."""
+
+    target: str
+    kind: str
+    probe: str
+    at: datetime
+    took: float
+    """Seconds from the start of the look to its end."""
+    outcome: Seen | Blind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe(Generic[Session, Snapshot, Settings]):
+    """A record of functions. A probe module ends with `PROBE = Probe(…)`.
+
+    `collect` is the only function that awaits and judges nothing; all others are pure: no clock,
+    no client, no log. It raises `BlindError` when it could not look.
+    """
+
+    id: str
+    """`postgres.locks`: the kind, a dot, what it looks at. Public, used in configuration."""
+    kind: str
+    collect: Callable[[Session, Target], Awaitable[Snapshot]]
+    diagnose: Callable[[Snapshot, Settings], Iterable[Finding]]
+    snapshot: type[Snapshot]
+    """For reading recordings back: a frozen dataclass that msgspec can convert."""
+    settings: Settings
+    """The defaults: a frozen dataclass of thresholds and switches."""
+    every: float
+    """Seconds between looks."""
+    timeout: float
+    """Seconds after which the look is blind."""
+    facts: Callable[[Snapshot], Iterable[Fact]] | None = None
+    tables: Callable[[Snapshot, Settings], Iterable[Table]] | None = None
+    changes: Callable[[Snapshot, str], Iterable[Change]] | None = None
+    """Events found in the snapshot; the second argument is the target's name."""
+    since: Callable[[Snapshot, Snapshot], Snapshot] | None = None
+    """`since(before, now)`: the new snapshot with rates computed against the one before. Without
+    an earlier look the rates of a snapshot are None, which is never zero."""
+    needs: tuple[str, ...] = ()
+    """IAM actions (`ecs:DescribeServices`) or grants (`GRANT pg_monitor`) that it wants."""
+    codes: tuple[str, ...] = ()
+    """Every finding code it can give: lint and documentation use it."""
+
+
+AnyProbe = Probe[Any, Any, Any]

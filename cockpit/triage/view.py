@@ -1,0 +1,70 @@
+"""What a drill-down shows of a snapshot: tables of rows, drawn by one screen for every kind.
+
+A probe turns its snapshot into tables (pure); screens draw them and know nothing of the kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cockpit.redact import SecretText
+from cockpit.triage.finding import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading; `width` in cells, 0 for the column that takes what is left."""
+
+    title: str
+    width: int = 0
+    right: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """Something that would help, as a plan to be made: a named statement with its arguments.
+
+    `kind` is a step kind (`sql`, `redis`, `aws`); `call` the named statement or the operation.
+    """
+
+    key: str
+    """The key that offers it: `c` cancel, `t` terminate, …"""
+    label: str
+    kind: str
+    call: str
+    args: Mapping[str, object]
+    risk: str
+    effect: str
+    releases: int = 0
+    """How many waiting sessions proceed; 0 when that is not what it does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line. `key` is its identity from look to look; `cells` follow the columns."""
+
+    key: str
+    cells: tuple[str, ...]
+    depth: int = 0
+    """Levels of indentation in a tree; rows come in tree order."""
+    severity: Severity | None = None
+    dim: bool = False
+    secret: SecretText | None = None
+    """The full text behind the last cell, shown in place on a key, never recorded."""
+    offers: tuple[Offer, ...] = ()
+    sort: tuple[float | int | str | None, ...] = ()
+    """Sort values per column where the cells' text would sort wrongly; empty: sort by text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A titled list. `headline` is the one line above it; `note` what would help or is missing."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    headline: str = ""
+    note: tuple[str, ...] = field(default=())
+    best: tuple[Offer, ...] = field(default=())
+    """The offers that help most for least, best first: the pane “What would help”."""

@@ -1,0 +1,83 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """`1 session`, `61 sessions`, `2,514 queries`; `plural` for nouns that do not take an s."""
+    word = noun if number == 1 else plural or noun + "s"
+    return f"{number:,} {word}"
+
+
+def duration(seconds: float) -> str:
+    """`80 ms`, `4s`, `14m 02s`, `3h 07m`, `2d 04h`. Negative spans keep their sign."""
+    if seconds < 0:
+        return "-" + duration(-seconds)
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}m {rest:02d}s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours}h {minutes:02d}m"
+    days, hours = divmod(hours, 24)
+    return f"{days}d {hours:02d}h"
+
+
+def age(seconds: float) -> str:
+    """The short form for a narrow column: `4s`, `16m`, `3h`, `2d`."""
+    if seconds < 60:
+        return f"{max(0, int(seconds))}s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)}m"
+    if seconds < 86400:
+        return f"{int(seconds // 3600)}h"
+    return f"{int(seconds // 86400)}d"
+
+
+def size(octets: float) -> str:
+    """Binary units: `512 B`, `4.0 KiB`, `1.5 GiB`."""
+    value = float(octets)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(value) < 1024 or unit == "TiB":
+            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError("the last unit always returns")
+
+
+def percent(share: float) -> str:
+    """A share of one as `41%`, with one decimal below ten: `0.4%`."""
+    value = share * 100
+    return f"{value:.1f}%" if 0 < abs(value) < 10 else f"{value:.0f}%"
+
+
+def number(value: float) -> str:
+    """`97`, `2,514`, `0.82`: as few digits as say it."""
+    if float(value).is_integer():
+        return f"{int(value):,}"
+    return f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+def quantity(value: float | int | str | None, unit: str) -> str:
+    """A value with its unit as evidence shows it; `None` is `unknown`, never zero."""
+    if value is None:
+        return "unknown"
+    if isinstance(value, str):
+        return value
+    match unit:
+        case "s":
+            return duration(float(value))
+        case "ms":
+            return duration(float(value) / 1000)
+        case "bytes":
+            return size(value)
+        case "share":
+            return percent(float(value))
+        case "":
+            return number(value)
+        case _:
+            return f"{number(value)} {unit}"

@@ -1,0 +1,1 @@
+"""One file a probe. Found by the registry, never imported by name."""
