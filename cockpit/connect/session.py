@@ -72,7 +72,9 @@ class AwsReads(Protocol):
     async def item(
         self, service: str, operation: str, /, *, key: str, **shared: Any
     ) -> Mapping[str, Any]:
-        """One item by its key (a name, id or ARN), out of a batched call that gathers what others ask in this moment.
+        """One item by its key (a name, id or ARN).
+
+        It comes out of a batched call that gathers what others ask in this moment.
 
         Operations that can be batched are listed in `cockpit.connect.batches`. Absent:
         `BlindError(missing)`. One bad id never spoils the answers of the others.
