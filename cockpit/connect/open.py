@@ -1,0 +1,138 @@
+"""Sessions for a role: one a database from the start, one a place for AWS, opened once.
+
+The only door to the systems. A triage process never gets past `acts`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from importlib import import_module
+from typing import Any, cast
+
+from cockpit.connect.role import Role
+from cockpit.connect.session import Acts, Closable
+from cockpit.connect.settings import AwsPlace, AwsResource, ConnectionSettings, VpcPathSettings
+from cockpit.errors import BlindError, Misconfigured, Reason, Refused
+
+_OPENERS: Mapping[str, tuple[str, str]] = {
+    "PostgresSettings": ("cockpit.connect.postgres", "open_postgres"),
+    "MysqlSettings": ("cockpit.connect.mysql", "open_mysql"),
+    "RedisSettings": ("cockpit.connect.redis", "open_redis"),
+    "MemcachedSettings": ("cockpit.connect.memcached", "open_memcached"),
+    "EndpointSettings": ("cockpit.connect.net", "open_net"),
+}
+_CLOSING = 0.5
+
+
+class Connections:
+    """Opens what probes and approved plans need, and closes all of it at the end."""
+
+    def __init__(self, places: Mapping[str, AwsPlace], role: Role) -> None:
+        self.role = role
+        self._places = places
+        self._opening: dict[str, asyncio.Task[Closable]] = {}
+
+    async def session(self, name: str, settings: ConnectionSettings) -> Any:
+        """The read-only session of a target; AWS targets of one place share one.
+
+        An asker that is cancelled leaves the opening to the others. Raises `BlindError`.
+        """
+        place = _place_of(settings)
+        key = f"aws:{place}" if place is not None else f"target:{name}"
+        opening = self._opening.get(key)
+        if opening is None:
+            opening = asyncio.create_task(self._open(settings))
+            self._opening[key] = opening
+            opening.add_done_callback(lambda task: self._opened(key, task))
+        return await asyncio.shield(opening)
+
+    async def place(self, name: str) -> Any:
+        """The read-only session of a place, for its cost counters and identity."""
+        return await self.session("", AwsResource(aws=name, id=""))
+
+    def opened_places(self) -> Mapping[str, Any]:
+        """The AWS sessions that are open now, by the name of their place."""
+        return {
+            key.removeprefix("aws:"): task.result()
+            for key, task in self._opening.items()
+            if key.startswith("aws:") and task.done() and not task.cancelled()
+        }
+
+    async def discard(self, name: str, settings: ConnectionSettings) -> None:
+        """Close a target's session from under whoever hangs in it. AWS sessions are kept:
+        one slow call says nothing about the place.
+        """
+        if _place_of(settings) is not None:
+            return
+        opening = self._opening.pop(f"target:{name}", None)
+        if opening is not None:
+            await _close(opening)
+
+    async def acts(self, settings: ConnectionSettings) -> Acts:
+        """A commander's session for one approved plan. Raises `Refused` in triage, always."""
+        if self.role is not Role.COMMANDER:
+            raise Refused(
+                "triage is read-only: nothing can be run from here",
+                hint="propose the step (p), or restart with --role commander",
+            )
+        place = _place_of(settings)
+        if place is not None:
+            opener = import_module("cockpit.connect.aws").open_aws_acts
+            return cast("Acts", await opener(self._place(place)))
+        module, function = _opener(settings)
+        opener = getattr(import_module(module), f"{function}_acts")
+        return cast("Acts", await opener(settings))
+
+    async def close(self) -> None:
+        """Close every session; never waits longer than half a second for all of them."""
+        openings, self._opening = list(self._opening.values()), {}
+        if openings:
+            closing = [asyncio.create_task(_close(opening)) for opening in openings]
+            _, late = await asyncio.wait(closing, timeout=_CLOSING)
+            for task in late:
+                task.cancel()
+
+    def _place(self, name: str) -> AwsPlace:
+        if name not in self._places:
+            known = ", ".join(sorted(self._places)) or "none"
+            raise BlindError(
+                Reason.MISCONFIGURED, f"no place [aws.{name}] is configured (there are: {known})"
+            )
+        return self._places[name]
+
+    def _opened(self, key: str, task: asyncio.Task[Closable]) -> None:
+        failed = task.cancelled() or task.exception() is not None
+        if failed and self._opening.get(key) is task:
+            del self._opening[key]
+
+    async def _open(self, settings: ConnectionSettings) -> Closable:
+        place = _place_of(settings)
+        if place is not None:
+            module = await asyncio.to_thread(import_module, "cockpit.connect.aws")
+            return cast("Closable", await module.open_aws(self._place(place)))
+        path, function = _opener(settings)
+        module = await asyncio.to_thread(import_module, path)
+        open_session: Callable[[ConnectionSettings], Awaitable[Closable]]
+        open_session = getattr(module, function)
+        return await open_session(settings)
+
+
+def _place_of(settings: ConnectionSettings) -> str | None:
+    """The place whose session an AWS target uses; None for targets with their own session."""
+    return settings.aws if isinstance(settings, AwsResource | VpcPathSettings) else None
+
+
+def _opener(settings: ConnectionSettings) -> tuple[str, str]:
+    name = type(settings).__name__
+    if name not in _OPENERS:
+        raise Misconfigured(f"nothing can open a session for {name}")
+    return _OPENERS[name]
+
+
+async def _close(opening: asyncio.Task[Closable]) -> None:
+    if not opening.done():
+        opening.cancel()
+        return
+    if not opening.cancelled() and opening.exception() is None:
+        await opening.result().close()

@@ -1,0 +1,335 @@
+"""The newest truth about everything: a pure fold over readings.
+
+A finding opens, worsens, eases and clears here; going blind never clears anything, since not
+having looked says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+from cockpit.triage.changes import Change
+from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.probe import Blind, Reading, Seen
+
+LOOKS_TO_OPEN_A_GAUGE = 2
+LOOKS_TO_CLEAR = 3
+TREND_LENGTH = 60
+_CLEARED_KEPT = 50
+_CHANGES_KEPT = 500
+
+
+class LookId(NamedTuple):
+    """Which probe at which target."""
+
+    target: str
+    probe: str
+
+
+class FindingId(NamedTuple):
+    """The same from look to look."""
+
+    target: str
+    code: str
+    subject: str
+
+
+class BoardEvent(StrEnum):
+    """What can happen to the board."""
+
+    OPENED = "opened"
+    WORSENED = "worsened"
+    EASED = "eased"
+    CLEARED = "cleared"
+    BLIND = "blind"
+    SEES_AGAIN = "sees_again"
+    CHANGE = "change"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenFinding:
+    """A finding that holds, with its life so far."""
+
+    id: FindingId
+    kind: str
+    probe: str
+    finding: Finding
+    since: datetime
+    """When it was first seen, also while it waited for its second look."""
+    seen: datetime
+    """The newest look that saw it."""
+    looks: int = 1
+    clean: int = 0
+    """Looks running that did not see it; it clears at the third."""
+    cleared: datetime | None = None
+
+    @property
+    def target(self) -> str:
+        """The target's name."""
+        return self.id.target
+
+
+@dataclass(frozen=True, slots=True)
+class BoardChange:
+    """One thing that is different from the board before."""
+
+    event: BoardEvent
+    at: datetime
+    target: str
+    probe: str
+    text: str
+    finding: OpenFinding | None = None
+    change: Change | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How many looks it takes. One sweep without a second look uses `ONE_LOOK`."""
+
+    to_open: int = LOOKS_TO_OPEN_A_GAUGE
+    to_clear: int = LOOKS_TO_CLEAR
+
+
+LIVE = Rules()
+ONE_LOOK = Rules(to_open=1, to_clear=1)
+
+_NO_READINGS: Mapping[LookId, Reading] = MappingProxyType({})
+_NO_FINDINGS: Mapping[FindingId, OpenFinding] = MappingProxyType({})
+_NO_TRENDS: Mapping[tuple[str, str, str], tuple[float, ...]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """An immutable value; `reduce` gives the next one."""
+
+    readings: Mapping[LookId, Reading] = field(default=_NO_READINGS)
+    open: Mapping[FindingId, OpenFinding] = field(default=_NO_FINDINGS)
+    pending: Mapping[FindingId, OpenFinding] = field(default=_NO_FINDINGS)
+    """Gauges that were seen once and wait for their second look."""
+    cleared: tuple[OpenFinding, ...] = ()
+    """Recent recoveries, newest first."""
+    trends: Mapping[tuple[str, str, str], tuple[float, ...]] = field(default=_NO_TRENDS)
+    """(target, probe, label) → values of the last looks, oldest first."""
+    changes: tuple[Change, ...] = ()
+    """Newest first."""
+
+    def worst(self, target: str) -> Severity | None:
+        """The worst open severity of a target; None when nothing is open."""
+        return max(
+            (f.finding.severity for f in self.open.values() if f.target == target), default=None
+        )
+
+    def blind(self) -> tuple[Reading, ...]:
+        """The readings that could not look."""
+        return tuple(r for r in self.readings.values() if isinstance(r.outcome, Blind))
+
+
+def reduce(board: Board, reading: Reading, rules: Rules = LIVE) -> tuple[Board, list[BoardChange]]:
+    """The board after one more reading, and what changed by it."""
+    look = LookId(reading.target, reading.probe)
+    before = board.readings.get(look)
+    if before is not None and before.at > reading.at:
+        return board, []
+    readings = MappingProxyType({**board.readings, look: reading})
+    board = replace(board, readings=readings)
+    happened = _sight(before, reading)
+    outcome = reading.outcome
+    if isinstance(outcome, Seen):
+        board = replace(board, trends=_trends(board.trends, reading, outcome))
+        board, changes = _with_changes(board, reading, outcome)
+        happened += changes
+        found = outcome.findings
+    elif outcome.finding is not None:
+        found = (outcome.finding,)
+    else:
+        return board, happened
+    board, findings = _with_findings(board, reading, found, rules)
+    return board, happened + findings
+
+
+def _sight(before: Reading | None, reading: Reading) -> list[BoardChange]:
+    earlier = before.outcome if before is not None else None
+    was_blind = isinstance(earlier, Blind)
+    if isinstance(reading.outcome, Blind):
+        if isinstance(earlier, Blind) and earlier.reason == reading.outcome.reason:
+            return []
+        text = f"not examined ({reading.outcome.reason}): {reading.outcome.detail}"
+        return [BoardChange(BoardEvent.BLIND, reading.at, reading.target, reading.probe, text)]
+    if was_blind:
+        text = "can be examined again"
+        return [BoardChange(BoardEvent.SEES_AGAIN, reading.at, reading.target, reading.probe, text)]
+    return []
+
+
+def _with_findings(
+    board: Board, reading: Reading, found: tuple[Finding, ...], rules: Rules
+) -> tuple[Board, list[BoardChange]]:
+    opened, pending = dict(board.open), dict(board.pending)
+    happened: list[BoardChange] = []
+    present: set[FindingId] = set()
+    for finding in _most_severe(found):
+        id_ = FindingId(reading.target, finding.code, finding.subject)
+        present.add(id_)
+        earlier = opened.get(id_) or pending.get(id_)
+        now = _seen(earlier, id_, reading, with_history(board, reading, finding))
+        if id_ in opened:
+            opened[id_] = now
+            happened += _moved(opened, earlier, now)
+        elif finding.fact or now.looks >= rules.to_open:
+            pending.pop(id_, None)
+            opened[id_] = now
+            happened.append(_event(BoardEvent.OPENED, now, reading.at))
+        else:
+            pending[id_] = now
+    cleared = _absent(opened, pending, present, reading=reading, rules=rules)
+    happened += [_event(BoardEvent.CLEARED, gone, reading.at) for gone in cleared]
+    return replace(
+        board,
+        open=MappingProxyType(opened),
+        pending=MappingProxyType(pending),
+        cleared=(*cleared, *board.cleared)[:_CLEARED_KEPT],
+    ), happened
+
+
+def _most_severe(found: tuple[Finding, ...]) -> list[Finding]:
+    """One finding an identity: two of one look with the same code and subject become the worse."""
+    kept: dict[tuple[str, str], Finding] = {}
+    for finding in found:
+        key = (finding.code, finding.subject)
+        if key not in kept or finding.severity > kept[key].severity:
+            kept[key] = finding
+    return list(kept.values())
+
+
+def _seen(
+    earlier: OpenFinding | None, id_: FindingId, reading: Reading, finding: Finding
+) -> OpenFinding:
+    if earlier is None:
+        return OpenFinding(
+            id=id_,
+            kind=reading.kind,
+            probe=reading.probe,
+            finding=finding,
+            since=reading.at,
+            seen=reading.at,
+        )
+    return replace(
+        earlier,
+        finding=finding,
+        probe=reading.probe,
+        seen=reading.at,
+        looks=earlier.looks + 1,
+        clean=0,
+    )
+
+
+def _moved(
+    opened: Mapping[FindingId, OpenFinding], earlier: OpenFinding | None, now: OpenFinding
+) -> list[BoardChange]:
+    if earlier is None or earlier.finding.severity == now.finding.severity:
+        return []
+    worse = now.finding.severity > earlier.finding.severity
+    return [_event(BoardEvent.WORSENED if worse else BoardEvent.EASED, now, now.seen)]
+
+
+def _absent(
+    opened: dict[FindingId, OpenFinding],
+    pending: dict[FindingId, OpenFinding],
+    present: set[FindingId],
+    *,
+    reading: Reading,
+    rules: Rules,
+) -> list[OpenFinding]:
+    """Count a clean look for what this probe said before and does not say now.
+
+    A finding that came with a blind reading clears when the probe sees again; a blind reading
+    that is itself a finding clears no other.
+    """
+    if isinstance(reading.outcome, Blind):
+        return []
+    cleared: list[OpenFinding] = []
+    for id_ in [i for i, f in pending.items() if _said(f, reading) and i not in present]:
+        del pending[id_]
+    for id_ in [i for i, f in opened.items() if _said(f, reading) and i not in present]:
+        now = replace(opened[id_], clean=opened[id_].clean + 1)
+        if now.clean >= rules.to_clear:
+            del opened[id_]
+            cleared.append(replace(now, cleared=reading.at))
+        else:
+            opened[id_] = now
+    return cleared
+
+
+def _said(finding: OpenFinding, reading: Reading) -> bool:
+    return finding.target == reading.target and finding.probe == reading.probe
+
+
+def _event(event: BoardEvent, finding: OpenFinding, at: datetime) -> BoardChange:
+    return BoardChange(
+        event, at, finding.target, finding.probe, finding.finding.summary, finding=finding
+    )
+
+
+def with_history(board: Board, reading: Reading, finding: Finding) -> Finding:
+    """The finding whose evidence carries the trend of the fact with the same label."""
+    if not any(_wants_history(evidence) for evidence in finding.evidence):
+        return finding
+    return replace(
+        finding,
+        evidence=tuple(
+            replace(
+                evidence,
+                history=board.trends.get((reading.target, reading.probe, evidence.label), ()),
+            )
+            if _wants_history(evidence)
+            else evidence
+            for evidence in finding.evidence
+        ),
+    )
+
+
+def _wants_history(evidence: Evidence) -> bool:
+    return not evidence.history and isinstance(evidence.value, int | float)
+
+
+def _trends(
+    trends: Mapping[tuple[str, str, str], tuple[float, ...]], reading: Reading, seen: Seen
+) -> Mapping[tuple[str, str, str], tuple[float, ...]]:
+    values = {
+        evidence.label: float(evidence.value)
+        for finding in seen.findings
+        for evidence in finding.evidence
+        if _wants_history(evidence) and isinstance(evidence.value, int | float)
+    } | {fact.label: fact.value for fact in seen.facts if fact.value is not None}
+    if not values:
+        return trends
+    grown = dict(trends)
+    for label, value in values.items():
+        key = (reading.target, reading.probe, label)
+        grown[key] = (*grown.get(key, ()), value)[-TREND_LENGTH:]
+    return MappingProxyType(grown)
+
+
+def _with_changes(board: Board, reading: Reading, seen: Seen) -> tuple[Board, list[BoardChange]]:
+    known = set(board.changes)
+    new = [change for change in seen.changes if change not in known]
+    if not new:
+        return board, []
+    newest_first = sorted((*new, *board.changes), key=lambda change: change.at, reverse=True)
+    happened = [
+        BoardChange(
+            BoardEvent.CHANGE,
+            reading.at,
+            change.target,
+            reading.probe,
+            change.summary,
+            change=change,
+        )
+        for change in new
+    ]
+    return replace(board, changes=tuple(newest_first[:_CHANGES_KEPT])), happened

@@ -1,0 +1,311 @@
+"""Runs looks: one in flight a (target, probe), each with a deadline, none able to stop another.
+
+A look is: a place in the queue → deadline → collect → diagnose → reading. There is no retry in a
+look; the next look is the retry. The one broad `except` of the product is here: a bug in a probe
+is one blind row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import traceback
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from cockpit import clock
+from cockpit.errors import BlindError, Misconfigured, Reason, Refused
+from cockpit.text import visible
+from cockpit.triage.board import LookId
+from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.probe import AnyProbe, Blind, Reading, Seen
+from cockpit.triage.schedule import Schedule, pause
+from cockpit.triage.store import Store
+from cockpit.triage.target import Target
+
+IN_FLIGHT = 64
+"""Looks at once for one account or host; more wait without their deadline running."""
+SECOND_LOOK_AFTER = 1.0
+"""Seconds between the two looks of a sweep at what only differences can tell."""
+_GIVE_UP_ON_HUNG = 60.0
+_EXIT_GRACE = 0.3
+
+
+class Sessions(Protocol):
+    """Where the engine gets sessions from; `cockpit.connect.open` and the tests have one."""
+
+    async def session(self, target: Target) -> Any:
+        """The target's session, opened when needed. Raises `BlindError`."""
+
+    async def discard(self, target: Target) -> None:
+        """Give up a session from under a hung look, so that the next look opens a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One probe at one target, with the thresholds that hold there."""
+
+    target: Target
+    probe: AnyProbe
+    settings: object
+
+    @property
+    def id(self) -> LookId:
+        """(target, probe)."""
+        return LookId(self.target.name, self.probe.id)
+
+    @property
+    def lane(self) -> str:
+        """What it shares with other looks: its account and region, or its own host."""
+        place = getattr(self.target.settings, "aws", "")
+        return f"aws:{place}" if place and _is_aws(self.target) else f"target:{self.target.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the first sweep is. `took` is None until every look has ended once."""
+
+    done: int
+    total: int
+    took: float | None
+
+
+DebugLog = Callable[[str], str]
+"""Takes a traceback, gives the name of the file it went to (empty: nowhere)."""
+
+
+class Engine:
+    """Looks at everything, for as long as it runs; readings go to the store."""
+
+    def __init__(
+        self,
+        looks: Iterable[Look],
+        *,
+        sessions: Sessions,
+        store: Store,
+        debug: DebugLog = lambda _: "",
+        chance: random.Random | None = None,
+    ) -> None:
+        self.looks: Mapping[LookId, Look] = {look.id: look for look in looks}
+        self.store = store
+        self._sessions = sessions
+        self._debug = debug
+        self._chance = chance or random.Random()
+        self._schedule = Schedule()
+        self._lanes: dict[str, asyncio.Semaphore] = {}
+        self._before: dict[LookId, object] = {}
+        self._failures: dict[LookId, int] = {}
+        self._running: dict[LookId, asyncio.Task[Reading]] = {}
+        self._hung: dict[LookId, tuple[asyncio.Task[Any], float]] = {}
+        self._wake = asyncio.Event()
+        self._first = set(self.looks)
+        self._started = clock.monotonic()
+        self._took: float | None = None
+
+    @property
+    def progress(self) -> Progress:
+        """The state of the first sweep."""
+        return Progress(len(self.looks) - len(self._first), len(self.looks), self._took)
+
+    async def run(self) -> None:
+        """Look at everything at once, then each on its own schedule, until cancelled."""
+        self._started = clock.monotonic()
+        for id_ in self.looks:
+            self._schedule.set(id_, self._started)
+        try:
+            while True:
+                for id_ in self._schedule.take(clock.monotonic()):
+                    self._begin(id_)
+                await self._nap()
+        finally:
+            await self.stop()
+
+    def look_now(self, target: str | None = None) -> int:
+        """Make everything (or everything of one target) due at once; returns how many looks."""
+        chosen = [id_ for id_ in self.looks if target is None or id_.target == target]
+        for id_ in chosen:
+            self._failures.pop(id_, None)
+            if id_ not in self._running:
+                self._schedule.set(id_, clock.monotonic())
+        self._wake.set()
+        return len(chosen)
+
+    async def look(self, target: str, probe: str) -> Reading:
+        """Look once, now, and give the reading: for runbook steps and verifications.
+
+        Joins a look that is in flight only to wait for it; what it gives began after the call.
+        Raises `Misconfigured` for a (target, probe) that is not configured.
+        """
+        id_ = LookId(target, probe)
+        if id_ not in self.looks:
+            raise Misconfigured(f"no probe {probe} looks at {target}")
+        if (running := self._running.get(id_)) is not None:
+            await asyncio.wait({running})
+        return await self._task(id_)
+
+    async def sweep(self, only: Collection[LookId] | None = None) -> list[Reading]:
+        """Look at everything once and give the readings in the order of the looks.
+
+        Probes that judge differences look twice, a second apart; their second reading counts.
+        """
+        chosen = [id_ for id_ in self.looks if only is None or id_ in only]
+        readings = await asyncio.gather(*(self._swept(id_) for id_ in chosen))
+        return list(readings)
+
+    async def stop(self) -> None:
+        """End every look. Never waits longer than a moment for those that hang."""
+        tasks = {*self._running.values(), *(task for task, _ in self._hung.values())}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_EXIT_GRACE)
+
+    async def _swept(self, id_: LookId) -> Reading:
+        reading = await self._task(id_)
+        if self.looks[id_].probe.since is None or isinstance(reading.outcome, Blind):
+            return reading
+        await asyncio.sleep(SECOND_LOOK_AFTER)
+        return await self._task(id_)
+
+    async def _nap(self) -> None:
+        due = self._schedule.next_due()
+        wait = None if due is None else max(0.0, due - clock.monotonic())
+        self._wake.clear()
+        try:
+            await asyncio.wait_for(self._wake.wait(), wait)
+        except TimeoutError:
+            return
+
+    def _begin(self, id_: LookId) -> None:
+        if id_ not in self._running:
+            self._task(id_)
+
+    def _task(self, id_: LookId) -> asyncio.Task[Reading]:
+        running = self._running.get(id_)
+        if running is not None:
+            return running
+        task = asyncio.create_task(self._queued(self.looks[id_]), name=f"{id_.target}/{id_.probe}")
+        self._running[id_] = task
+        task.add_done_callback(lambda _: self._ended(id_))
+        return task
+
+    def _ended(self, id_: LookId) -> None:
+        self._running.pop(id_, None)
+        look = self.looks[id_]
+        wait = pause(look.probe.every, self._failures.get(id_, 0), chance=self._chance)
+        self._schedule.set(id_, clock.monotonic() + wait)
+        self._first.discard(id_)
+        if not self._first and self._took is None:
+            self._took = clock.monotonic() - self._started
+        self._wake.set()
+
+    async def _queued(self, look: Look) -> Reading:
+        lane = self._lanes.setdefault(look.lane, asyncio.Semaphore(IN_FLIGHT))
+        async with lane:
+            started = clock.monotonic()
+            outcome = await self._outcome(look)
+        reading = Reading(
+            target=look.target.name,
+            kind=look.target.kind,
+            probe=look.probe.id,
+            at=clock.now(),
+            took=clock.monotonic() - started,
+            outcome=outcome,
+        )
+        failed = isinstance(outcome, Blind)
+        self._failures[look.id] = self._failures.get(look.id, 0) + 1 if failed else 0
+        self.store.add(reading)
+        return reading
+
+    async def _outcome(self, look: Look) -> Seen | Blind:
+        """The result of one look; every way to fail becomes a blind reading here."""
+        try:
+            if self._still_hangs(look.id):
+                return Blind(Reason.TIMEOUT, "the look before this one still hangs")
+            snapshot = await self._collected(look)
+            if look.probe.since is not None:
+                before = self._before.get(look.id)
+                self._before[look.id] = snapshot
+                if before is not None:
+                    snapshot = look.probe.since(before, snapshot)
+            return judged(look, snapshot)
+        except BlindError as error:
+            return _blind(error)
+        except (Misconfigured, Refused) as error:
+            return Blind(Reason.MISCONFIGURED, visible(error.message), visible(error.hint))
+        except Exception as error:  # noqa: BLE001  a bug in one probe costs one row
+            return self._bug(look, error)
+
+    async def _collected(self, look: Look) -> object:
+        work: asyncio.Task[object] = asyncio.create_task(self._collect(look))
+        try:
+            done, _ = await asyncio.wait({work}, timeout=look.probe.timeout)
+        except asyncio.CancelledError:
+            work.cancel()
+            raise
+        if done:
+            return work.result()
+        work.cancel()
+        work.add_done_callback(_forget)
+        self._hung[look.id] = (work, clock.monotonic())
+        await self._sessions.discard(look.target)
+        raise BlindError(Reason.TIMEOUT, f"no answer within {look.probe.timeout:g} s")
+
+    async def _collect(self, look: Look) -> object:
+        session = await self._sessions.session(look.target)
+        collecting: Awaitable[object] = look.probe.collect(session, look.target)
+        return await collecting
+
+    def _still_hangs(self, id_: LookId) -> bool:
+        task, since = self._hung.get(id_, (None, 0.0))
+        if task is None:
+            return False
+        if task.done() or clock.monotonic() - since > _GIVE_UP_ON_HUNG:
+            del self._hung[id_]
+            return False
+        return True
+
+    def _bug(self, look: Look, error: Exception) -> Blind:
+        report = "".join(traceback.format_exception(error))
+        file = self._debug(f"{look.target.name} / {look.probe.id}\n{report}")
+        where = f"; see {file}" if file else ""
+        return Blind(
+            Reason.BUG,
+            f"{type(error).__name__} in {look.probe.id}: {visible(str(error), 200)}{where}",
+            "please report it with this line; the other probes are not affected",
+        )
+
+
+def judged(look: Look, snapshot: object) -> Seen:
+    """What the probe's pure functions say of a snapshot."""
+    probe = look.probe
+    return Seen(
+        findings=tuple(probe.diagnose(snapshot, look.settings)),
+        facts=tuple(probe.facts(snapshot)) if probe.facts else (),
+        tables=tuple(probe.tables(snapshot, look.settings)) if probe.tables else (),
+        changes=tuple(probe.changes(snapshot, look.target.name)) if probe.changes else (),
+        snapshot=snapshot,
+    )
+
+
+def _blind(error: BlindError) -> Blind:
+    finding = None
+    if error.code:
+        finding = Finding(
+            code=error.code,
+            severity=Severity(error.severity or Severity.HIGH),
+            summary=visible(error.message, 200),
+            next=visible(error.hint, 200),
+        )
+    return Blind(error.reason, visible(error.message), visible(error.hint), finding)
+
+
+def _forget(task: asyncio.Task[object]) -> None:
+    """Take the late result of a look that was given up, so that no warning is printed."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _is_aws(target: Target) -> bool:
+    return target.kind not in {"postgres", "mysql", "redis", "memcached", "endpoint"}

@@ -1,0 +1,36 @@
+"""Holds the newest board and tells who listens. Lives on one event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cockpit.triage.board import LIVE, Board, BoardChange, Rules, reduce
+from cockpit.triage.probe import Reading
+
+Listener = Callable[[Board, Sequence[BoardChange]], None]
+
+
+class Store:
+    """`board` is the newest value; listeners are called after each reading, in order."""
+
+    def __init__(self, rules: Rules = LIVE) -> None:
+        self.board = Board()
+        self._rules = rules
+        self._listeners: list[Listener] = []
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener(board, changes)` after every reading; returns how to stop that."""
+        self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def add(self, reading: Reading) -> Sequence[BoardChange]:
+        """Fold one reading in and tell the listeners."""
+        self.board, changes = reduce(self.board, reading, self._rules)
+        for listener in tuple(self._listeners):
+            listener(self.board, changes)
+        return changes
