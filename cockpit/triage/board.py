@@ -107,13 +107,15 @@ _NO_TRENDS: Mapping[tuple[str, str, str], tuple[float, ...]] = MappingProxyType(
 class Board:
     """An immutable value; `reduce` gives the next one."""
 
-    readings: Mapping[LookId, Reading] = field(default=_NO_READINGS)
-    open: Mapping[FindingId, OpenFinding] = field(default=_NO_FINDINGS)
-    pending: Mapping[FindingId, OpenFinding] = field(default=_NO_FINDINGS)
+    readings: Mapping[LookId, Reading] = field(default_factory=lambda: _NO_READINGS)
+    open: Mapping[FindingId, OpenFinding] = field(default_factory=lambda: _NO_FINDINGS)
+    pending: Mapping[FindingId, OpenFinding] = field(default_factory=lambda: _NO_FINDINGS)
     """Gauges that were seen once and wait for their second look."""
     cleared: tuple[OpenFinding, ...] = ()
     """Recent recoveries, newest first."""
-    trends: Mapping[tuple[str, str, str], tuple[float, ...]] = field(default=_NO_TRENDS)
+    trends: Mapping[tuple[str, str, str], tuple[float, ...]] = field(
+        default_factory=lambda: _NO_TRENDS
+    )
     """(target, probe, label) → values of the last looks, oldest first."""
     changes: tuple[Change, ...] = ()
     """Newest first."""

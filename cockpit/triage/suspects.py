@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from cockpit.triage.board import Board, OpenFinding
 from cockpit.triage.changes import Change
@@ -101,7 +101,7 @@ def _change(
     explained = [f for f in symptoms if f.target in touched]
     if not change.target or not explained:
         return None
-    first = min(onset(f) for f in explained)
+    first = min(f.since for f in explained)
     before = first - change.at
     if not -_LAG <= before <= _BEFORE:
         return None
@@ -123,11 +123,6 @@ def _change(
         not_examined=_unseen(board, touched),
         next_probe="",
     )
-
-
-def onset(finding: OpenFinding) -> datetime:
-    """When the finding began, as far as is known: its evidence may reach further back than we."""
-    return finding.since
 
 
 def _score(explained: list[OpenFinding], symptoms: list[OpenFinding]) -> float:

@@ -1,0 +1,255 @@
+"""One sweep without a screen, and its public JSON form."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from cockpit import clock, sweep
+from cockpit.config import Config
+from cockpit.connect.role import Role
+from cockpit.errors import Misconfigured, Reason
+from cockpit.text import visible
+from cockpit.triage.board import ONE_LOOK, Board, OpenFinding
+from cockpit.triage.finding import Evidence, Severity
+from cockpit.triage.probe import AnyProbe, Blind, Reading, Seen
+from cockpit.triage.store import Store
+from cockpit.triage.suspects import Suspect, suspects
+from cockpit.triage.target import Target
+
+SCHEMA = "cockpit.check/1"
+
+
+class Exit(IntEnum):
+    """What the process ends with, as monitoring plug-ins do."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+    UNKNOWN = 3
+    USAGE = 64
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one sweep saw."""
+
+    started_at: datetime
+    took: float
+    environment: str
+    role: Role
+    targets: tuple[Target, ...]
+    board: Board
+    suspects: tuple[Suspect, ...]
+    cost: sweep.Cost
+
+    @property
+    def worst(self) -> Severity | None:
+        """The worst severity found; None when nothing was."""
+        return max((f.finding.severity for f in self.board.open.values()), default=None)
+
+    @property
+    def exit_code(self) -> Exit:
+        """2 high or critical, 1 warning, 3 could not look at something, 0 nothing wrong."""
+        worst = self.worst
+        if worst is not None and worst >= Severity.HIGH:
+            return Exit.CRITICAL
+        if worst is Severity.WARNING:
+            return Exit.WARNING
+        return Exit.UNKNOWN if self.board.blind() else Exit.OK
+
+
+async def look_once(
+    config: Config,
+    probes: Mapping[str, AnyProbe],
+    *,
+    targets: Sequence[str] = (),
+    only: Sequence[str] = (),
+    record: Path | None = None,
+) -> Report:
+    """Look at everything once, read-only, and say what is wrong. Raises `Misconfigured`."""
+    started, clock_start = clock.now(), clock.monotonic()
+    store = Store(ONE_LOOK)
+    connections = sweep.connections(config, Role.TRIAGE)
+    try:
+        looks = sweep.looks(config, probes, targets=targets, only=only)
+    except Misconfigured:
+        looks = []
+        if not (unseen := _unseen(config, probes, targets)) or only:
+            raise
+    else:
+        unseen = _unseen(config, probes, targets) if not only else []
+    engine = sweep.engine(
+        looks, connections, store=store, debug=sweep.debug_log(config.path.parent)
+    )
+    try:
+        await engine.sweep()
+        for target in unseen:
+            store.add(_not_looked_at(target))
+        if record is not None:
+            await asyncio.to_thread(write_recordings, store.board, record)
+    finally:
+        await engine.stop()
+        spent = sweep.cost(connections)
+        await connections.close()
+    return Report(
+        started_at=started,
+        took=clock.monotonic() - clock_start,
+        environment=config.environment,
+        role=Role.TRIAGE,
+        targets=config.targets,
+        board=store.board,
+        suspects=suspects(store.board, config.targets),
+        cost=spent,
+    )
+
+
+def _unseen(config: Config, probes: Mapping[str, AnyProbe], targets: Sequence[str]) -> list[Target]:
+    return [t for t in sweep.unwatched(config, probes) if not targets or t.name in targets]
+
+
+def _not_looked_at(target: Target) -> Reading:
+    detail = f"no probe of this version looks at the kind {target.kind!r}"
+    return Reading(
+        target=target.name,
+        kind=target.kind,
+        probe=f"{target.kind}.none",
+        at=clock.now(),
+        took=0.0,
+        outcome=Blind(Reason.UNSUPPORTED, detail),
+    )
+
+
+def write_recordings(board: Board, folder: Path) -> None:
+    """Every snapshot as `TARGET.PROBE.json`, without literals and secrets.
+
+    Raises `Misconfigured` when the folder cannot be written.
+    """
+    from cockpit.triage.recording import encode
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for reading in board.readings.values():
+            if isinstance(reading.outcome, Seen):
+                name = _file_name(f"{reading.target}.{reading.probe}") + ".json"
+                (folder / name).write_bytes(encode(reading.outcome.snapshot))
+    except OSError as error:
+        raise Misconfigured(f"{folder}: cannot be written: {error.strerror}") from None
+
+
+def _file_name(text: str) -> str:
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in text)
+
+
+def ordered(board: Board) -> list[OpenFinding]:
+    """Worst first, then what was seen last, then by name, so that two equal sweeps print equal."""
+    return sorted(
+        board.open.values(),
+        key=lambda f: (-f.finding.severity.rank, f.target, f.finding.code, f.id.subject),
+    )
+
+
+def to_json(report: Report) -> str:
+    """The public format `cockpit.check/1`."""
+    board = report.board
+    document = {
+        "schema": SCHEMA,
+        "started_at": clock.stamp(report.started_at),
+        "took_s": round(report.took, 3),
+        "environment": report.environment,
+        "role": report.role.value,
+        "worst": report.worst.value if report.worst else None,
+        "readings": [_reading(reading, board) for reading in board.readings.values()],
+        "findings": [_finding(finding) for finding in ordered(board)],
+        "suspects": [_suspect(suspect) for suspect in report.suspects],
+        "changes": [
+            {
+                "at": clock.stamp(change.at),
+                "kind": change.kind,
+                "target": change.target,
+                "summary": visible(change.summary),
+                "actor": visible(change.actor),
+                "source": change.source,
+            }
+            for change in board.changes
+        ],
+        "cost": {
+            "api_calls": report.cost.api_calls,
+            "estimated_usd": round(report.cost.usd, 6),
+            "throttled": report.cost.throttled,
+        },
+    }
+    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
+
+
+def _reading(reading: Reading, board: Board) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "target": reading.target,
+        "kind": reading.kind,
+        "probe": reading.probe,
+        "outcome": "seen" if isinstance(reading.outcome, Seen) else "blind",
+        "took_s": round(reading.took, 3),
+        "at": clock.stamp(reading.at),
+        "findings": sum(
+            f.target == reading.target and f.probe == reading.probe for f in board.open.values()
+        ),
+    }
+    if isinstance(reading.outcome, Blind):
+        row |= {"reason": reading.outcome.reason.value, "detail": reading.outcome.detail}
+        if reading.outcome.hint:
+            row["hint"] = reading.outcome.hint
+    return row
+
+
+def _finding(found: OpenFinding) -> dict[str, Any]:
+    finding = found.finding
+    return {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "target": found.target,
+        "kind": found.kind,
+        "probe": found.probe,
+        "subject": visible(finding.subject),
+        "summary": visible(finding.summary),
+        "evidence": [_evidence(evidence) for evidence in finding.evidence],
+        "likely": list(finding.likely),
+        "against": list(finding.against),
+        "next": finding.next,
+        "runbook": finding.runbook,
+    }
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    value = evidence.value
+    if isinstance(value, str):
+        value = visible(value)
+    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
+        value = None
+    return {
+        "label": visible(evidence.label),
+        "value": value,
+        "unit": evidence.unit,
+        "limit": evidence.limit,
+    }
+
+
+def _suspect(suspect: Suspect) -> dict[str, Any]:
+    return {
+        "rank": suspect.rank,
+        "kind": suspect.kind,
+        "name": suspect.name,
+        "score": round(suspect.score, 3),
+        "summary": suspect.summary,
+        "explains": list(suspect.explains),
+        "for": list(suspect.for_),
+        "against": list(suspect.against),
+        "not_examined": list(suspect.not_examined),
+        "next_probe": suspect.next_probe,
+    }

@@ -1,0 +1,156 @@
+"""A sweep as a table that a person wants to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cockpit.check import Report, ordered
+from cockpit.text import visible
+from cockpit.triage.finding import Severity
+from cockpit.triage.probe import Blind, Seen
+from cockpit.triage.target import KINDS
+from cockpit.units import count, duration, quantity
+
+_GLYPHS = {
+    Severity.CRITICAL: ("✖", "x"),
+    Severity.HIGH: ("✖", "x"),
+    Severity.WARNING: ("▲", "!"),
+    Severity.INFO: ("•", "i"),
+}
+_COLOURS = {
+    Severity.CRITICAL: "\x1b[1;31m",
+    Severity.HIGH: "\x1b[31m",
+    Severity.WARNING: "\x1b[33m",
+    Severity.INFO: "\x1b[36m",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How the table is drawn: colour only where a person looks, width of the terminal."""
+
+    colour: bool = False
+    ascii: bool = False
+    width: int = 100
+
+    def paint(self, text: str, code: str) -> str:
+        """The text in a colour, or as it is."""
+        return f"{code}{text}\x1b[0m" if self.colour else text
+
+
+def to_text(report: Report, style: Style = Style()) -> str:
+    """A table for people: what is wrong, what could not be seen, what probably caused it."""
+    parts = [
+        _headline(report, style),
+        *_findings_block(report, style),
+        *_blind_block(report, style),
+        *_suspects_block(report, style),
+        _facts_block(report, style),
+        _footer(report),
+    ]
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def _headline(report: Report, style: Style) -> str:
+    worst = report.worst
+    blind = len(report.board.blind())
+    words = [count(len(report.board.open), "finding")] if report.board.open else []
+    if blind:
+        words.append(f"{blind} not examined")
+    verdict = ", ".join(words) or "nothing wrong found"
+    seen = sum(isinstance(r.outcome, Seen) for r in report.board.readings.values())
+    text = f"{report.environment}: {verdict} · {seen} of {len(report.board.readings)} looks worked"
+    return style.paint(text, _COLOURS[worst] if worst else "\x1b[1m")
+
+
+def _findings_block(report: Report, style: Style) -> Iterable[str]:
+    found = ordered(report.board)
+    if not found:
+        return
+    yield ""
+    name_width = min(28, max(len(f"{_short(f.kind)} {f.target}") for f in found))
+    for entry in found:
+        finding = entry.finding
+        glyph = _GLYPHS[finding.severity][style.ascii]
+        name = _cut(f"{_short(entry.kind)} {entry.target}", name_width).ljust(name_width)
+        head = f"{glyph} {finding.severity.value:<8} {name}  "
+        room = max(30, style.width - len(head))
+        yield style.paint(head, _COLOURS[finding.severity]) + _cut(visible(finding.summary), room)
+        numbers = " · ".join(
+            f"{visible(e.label)} {quantity(e.value, e.unit)}"
+            + (f" (limit {quantity(e.limit, e.unit)})" if e.limit is not None else "")
+            for e in finding.evidence[:3]
+        )
+        detail = [finding.code, *([numbers] if numbers else [])]
+        if finding.runbook:
+            detail.append(f"runbook {finding.runbook}")
+        yield style.paint(_cut("    " + " · ".join(detail), style.width), "\x1b[2m")
+        if finding.next:
+            yield _cut(f"    next: {finding.next}", style.width)
+
+
+def _blind_block(report: Report, style: Style) -> Iterable[str]:
+    blind = report.board.blind()
+    if blind:
+        yield ""
+        yield style.paint("not examined, so not known to be healthy", "\x1b[1m")
+    for reading in blind:
+        assert isinstance(reading.outcome, Blind)
+        name = f"{_short(reading.kind)} {reading.target}"
+        yield _cut(
+            f"? {reading.outcome.reason.value:<13} {name}  {reading.outcome.detail}", style.width
+        )
+        if reading.outcome.hint:
+            yield _cut(f"    try: {reading.outcome.hint}", style.width)
+
+
+def _suspects_block(report: Report, style: Style) -> Iterable[str]:
+    if not report.suspects:
+        return
+    yield ""
+    yield style.paint("prime suspects (deepest unhealthy target, latest change)", "\x1b[1m")
+    for suspect in report.suspects:
+        explains = f"explains {len(suspect.explains)}"
+        yield _cut(
+            f"{suspect.rank} {visible(suspect.name)}  {visible(suspect.summary)}  {explains}",
+            style.width,
+        )
+
+
+def _facts_block(report: Report, style: Style) -> str:
+    sick = {f.target for f in report.board.open.values()}
+    rows = [
+        f"{_short(reading.kind)} {reading.target} {reading.outcome.facts[0].text}"
+        for reading in report.board.readings.values()
+        if isinstance(reading.outcome, Seen)
+        and reading.outcome.facts
+        and reading.target not in sick
+    ]
+    if not rows:
+        return ""
+    mark = "ok" if style.ascii else "●"
+    lines, line = [""], f"{mark} "
+    for row in rows:
+        if len(line) + len(row) > style.width and line.strip(mark + " "):
+            lines.append(line.rstrip(" ·"))
+            line = "  "
+        line += f"{visible(row)} · "
+    return "\n".join([*lines, line.rstrip(" ·")])
+
+
+def _footer(report: Report) -> str:
+    spent = report.cost
+    calls = f"{count(spent.api_calls, 'API call')}, about ${spent.usd:.4f}"
+    throttled = f", {spent.throttled} throttled" if spent.throttled else ""
+    return (
+        f"\n{count(len(report.targets), 'target')} in {duration(report.took)} · {calls}{throttled}"
+    )
+
+
+def _short(kind: str) -> str:
+    return KINDS.get(kind, kind)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -1,0 +1,68 @@
+"""`cockpit check`: one sweep, no screen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from cockpit.check_text import Style
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="The public format cockpit.check/1.")
+@click.option("--target", "-t", "targets", multiple=True, help="Only this target; may be repeated.")
+@click.option("--probe", "-p", "probes", multiple=True, help="Only this probe; may be repeated.")
+@click.option(
+    "--record",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write what was collected into this folder, without literals and secrets.",
+)
+@click.pass_context
+def check(
+    ctx: click.Context,
+    as_json: bool,
+    targets: tuple[str, ...],
+    probes: tuple[str, ...],
+    record: Path | None,
+) -> int:
+    """Look at everything once, read-only, and say what is wrong.
+
+    Exit codes: 0 nothing wrong, 1 warning, 2 high or critical, 3 something could not be examined
+    and nothing worse was found, 64 usage or configuration.
+    """
+    import asyncio
+
+    from cockpit import check as checking
+    from cockpit import config
+    from cockpit.triage.registry import registry
+
+    known = registry()
+    settings = config.load(config.find((ctx.obj or {}).get("config")), known)
+    report = asyncio.run(
+        checking.look_once(settings, known, targets=targets, only=probes, record=record)
+    )
+    if as_json:
+        click.echo(checking.to_json(report))
+    else:
+        from cockpit.check_text import to_text
+
+        click.echo(to_text(report, _style()), nl=False)
+    return int(report.exit_code)
+
+
+def _style() -> Style:
+    from cockpit.check_text import Style
+
+    terminal = sys.stdout.isatty()
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    return Style(
+        colour=terminal and not os.environ.get("NO_COLOR"),
+        ascii=not encoding.startswith("utf"),
+        width=max(60, shutil.get_terminal_size((120, 24)).columns),
+    )

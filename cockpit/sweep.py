@@ -1,0 +1,131 @@
+"""Everything that both the cockpit and `cockpit check` set up before they can look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cockpit.config import Config
+from cockpit.connect.open import Connections
+from cockpit.connect.role import Role
+from cockpit.errors import Misconfigured
+from cockpit.text import lines
+from cockpit.triage.engine import Engine, Look
+from cockpit.triage.probe import AnyProbe
+from cockpit.triage.store import Store
+from cockpit.triage.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What looking has cost so far. `usd` is an estimate from list prices."""
+
+    api_calls: int = 0
+    usd: float = 0.0
+    throttled: int = 0
+
+
+class TargetSessions:
+    """The engine's door to the connections: by target instead of by name and settings."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def session(self, target: Target) -> Any:
+        """The target's read-only session. Raises `BlindError`."""
+        return await self._connections.session(target.name, target.settings)
+
+    async def discard(self, target: Target) -> None:
+        """Close a session from under a hung look."""
+        await self._connections.discard(target.name, target.settings)
+
+
+def looks(
+    config: Config,
+    probes: Mapping[str, AnyProbe],
+    *,
+    targets: Sequence[str] = (),
+    only: Sequence[str] = (),
+) -> list[Look]:
+    """Every look that the configuration asks for, or only those at some targets or by some probes.
+
+    Raises `Misconfigured` for a name that is not there, so that a typing error is never “all well”.
+    """
+    chosen = _chosen(config.targets, targets)
+    for id_ in only:
+        if id_ not in probes:
+            raise Misconfigured(f"no probe {id_!r}", hint=_known("probes", probes))
+    found = [
+        Look(target, probe, config.settings_for(target, probe))
+        for target in chosen
+        for probe in probes.values()
+        if probe.kind == target.kind and (not only or probe.id in only)
+    ]
+    if not found:
+        raise Misconfigured("no probe looks at what was chosen", hint=_known("probes", probes))
+    return found
+
+
+def unwatched(config: Config, probes: Mapping[str, AnyProbe]) -> list[Target]:
+    """Targets of kinds that no probe looks at: shown as not examined, never as healthy."""
+    kinds = {probe.kind for probe in probes.values()}
+    return [target for target in config.targets if target.kind not in kinds]
+
+
+def engine(
+    looks: Iterable[Look],
+    connections: Connections,
+    *,
+    store: Store,
+    debug: Callable[[str], str],
+) -> Engine:
+    """An engine over the connections."""
+    return Engine(looks, sessions=TargetSessions(connections), store=store, debug=debug)
+
+
+def cost(connections: Connections) -> Cost:
+    """The cost of all places together; zero before the first AWS session is open."""
+    counted = [session.cost for session in connections.opened_places().values()]
+    return Cost(
+        sum(one.api_calls for one in counted),
+        sum(one.estimated_usd for one in counted),
+        sum(one.throttled for one in counted),
+    )
+
+
+def debug_log(folder: Path) -> Callable[[str], str]:
+    """Appends reports of bugs to `debug.log` of a folder, and gives its name.
+
+    The name is empty when the file cannot be written: a full disk is no reason to stop.
+    """
+
+    def write(report: str) -> str:
+        path = folder / "debug.log"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(lines(report) + "\n")
+        except OSError:
+            return ""
+        return str(path)
+
+    return write
+
+
+def connections(config: Config, role: Role) -> Connections:
+    """The door to the systems of a configuration, for a role."""
+    return Connections(config.places, role)
+
+
+def _chosen(all_: Sequence[Target], names: Sequence[str]) -> list[Target]:
+    known = {target.name: target for target in all_}
+    for name in names:
+        if name not in known:
+            raise Misconfigured(f"no target {name!r}", hint=_known("targets", known))
+    return [known[name] for name in names] if names else list(all_)
+
+
+def _known(what: str, names: Iterable[str]) -> str:
+    return f"there are the {what} " + ", ".join(names)
