@@ -1,0 +1,67 @@
+# Two commands do everything on a fresh machine with Python 3.11+ and make:
+#   make demo    opens the cockpit on an embedded shop that is broken
+#   make test    installs what the tests need, starts private servers, runs every check
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SCENARIO ?=
+ROLE ?=
+PYTEST ?=
+
+.PHONY: demo test check lint types imports tests servers bench snapshots clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo [SCENARIO=checkout-lock] [ROLE=triage]   open the cockpit on the broken shop"
+	@echo "make test                                         run every check and test"
+	@echo "make check                                        ruff, mypy, import contracts"
+	@echo "make bench                                        print the performance table"
+	@echo "make snapshots                                    accept the screens as they are now"
+
+demo: $(VENV)/.demo
+	@$(BIN)/cockpit $(if $(ROLE),--role $(ROLE)) demo $(SCENARIO)
+
+test: check servers tests
+
+check: lint types imports
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports --no-cache
+
+servers: $(VENV)/.dev
+	@$(BIN)/python tests/tools/servers.py
+
+tests: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m tests.bench
+
+snapshots: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/screens --snapshot-update $(PYTEST)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or later is needed; try: make demo PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv is missing; on Debian: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml
+	@echo "installing the cockpit and its embedded shop into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml
+	@echo "installing the cockpit and its tools into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
