@@ -1,0 +1,312 @@
+"""Which AWS operations are reads: a frozen table, default deny. No verbs, no wildcards.
+
+Source: checked against botocore's models and AWS's managed policy ReadOnlyAccess (catalogue
+moto §3.5); what looks like a read and is not (it costs, consumes, fails over, hands out secrets) is
+in `SECRET` and `ACTING` (§3.3), which a test holds apart from `ALLOW`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from cockpit.errors import Refused
+
+
+def _table(rows: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
+    return MappingProxyType({client: frozenset(words.split()) for client, words in rows.items()})
+
+
+ALLOW: Mapping[str, frozenset[str]] = _table(
+    {
+        "sts": "GetCallerIdentity",
+        "elbv2": """
+            DescribeLoadBalancers DescribeLoadBalancerAttributes DescribeTargetGroups
+            DescribeTargetGroupAttributes DescribeTargetHealth DescribeListeners DescribeRules
+            DescribeListenerCertificates DescribeTags DescribeAccountLimits
+        """,
+        "ecs": """
+            ListClusters DescribeClusters ListServices DescribeServices ListTasks DescribeTasks
+            DescribeTaskDefinition ListTaskDefinitions ListContainerInstances
+            DescribeContainerInstances DescribeCapacityProviders ListServiceDeployments
+            DescribeServiceDeployments DescribeServiceRevisions DescribeTaskSets
+        """,
+        "application-autoscaling": """
+            DescribeScalableTargets DescribeScalingPolicies DescribeScalingActivities
+            DescribeScheduledActions
+        """,
+        "rds": """
+            DescribeDBInstances DescribeDBClusters DescribeEvents
+            DescribePendingMaintenanceActions DescribeDBParameters DescribeDBParameterGroups
+            DescribeDBSubnetGroups DescribeDBSnapshots DescribeDBProxies DescribeDBProxyTargets
+            DescribeDBLogFiles DescribeGlobalClusters DescribeBlueGreenDeployments
+        """,
+        "pi": "GetResourceMetrics",
+        "elasticache": """
+            DescribeReplicationGroups DescribeCacheClusters DescribeEvents
+            DescribeServerlessCaches DescribeCacheParameters DescribeCacheSubnetGroups
+            DescribeUpdateActions
+        """,
+        "dynamodb": """
+            ListTables DescribeTable DescribeLimits DescribeContinuousBackups DescribeTimeToLive
+            DescribeContributorInsights
+        """,
+        "ec2": """
+            DescribeInstances DescribeInstanceStatus DescribeVolumes DescribeVolumeStatus
+            DescribeVpcs DescribeVpcAttribute DescribeSubnets DescribeRouteTables
+            DescribeSecurityGroups DescribeSecurityGroupRules DescribeNetworkAcls
+            DescribeNetworkInterfaces DescribeNatGateways DescribeInternetGateways
+            DescribeEgressOnlyInternetGateways DescribeVpcEndpoints
+            DescribeVpcPeeringConnections DescribeTransitGateways
+            DescribeTransitGatewayAttachments DescribeTransitGatewayVpcAttachments
+            DescribeTransitGatewayRouteTables SearchTransitGatewayRoutes DescribeVpnConnections
+            DescribeAddresses DescribePrefixLists DescribeManagedPrefixLists
+            GetManagedPrefixListEntries DescribeFlowLogs DescribeDhcpOptions
+            DescribeAvailabilityZones DescribeRegions
+        """,
+        "lambda": """
+            ListFunctions GetFunctionConfiguration GetFunctionConcurrency ListVersionsByFunction
+            ListAliases GetAlias ListEventSourceMappings GetEventSourceMapping
+            GetFunctionEventInvokeConfig GetAccountSettings ListProvisionedConcurrencyConfigs
+            GetProvisionedConcurrencyConfig GetPolicy
+        """,
+        "apigateway": """
+            GetRestApis GetRestApi GetStages GetStage GetDeployments GetDeployment GetResources
+            GetIntegration GetAuthorizers GetUsagePlans GetDomainNames GetBasePathMappings
+            GetVpcLinks GetAccount
+        """,
+        "apigatewayv2": """
+            GetApis GetApi GetStages GetStage GetRoutes GetIntegrations GetDeployments
+            GetAuthorizers GetDomainNames GetApiMappings GetVpcLinks
+        """,
+        "s3": """
+            ListBuckets HeadBucket GetBucketLocation GetBucketPolicy GetBucketPolicyStatus
+            GetBucketAcl GetPublicAccessBlock GetBucketOwnershipControls GetBucketEncryption
+            GetBucketVersioning GetBucketLogging GetBucketNotificationConfiguration
+            GetBucketReplication GetBucketLifecycleConfiguration GetBucketTagging
+        """,
+        "s3control": "GetPublicAccessBlock",
+        "autoscaling": """
+            DescribeAutoScalingGroups DescribeAutoScalingInstances DescribeScalingActivities
+            DescribePolicies DescribeScheduledActions DescribeInstanceRefreshes
+            DescribeLifecycleHooks DescribeWarmPool DescribeAccountLimits
+        """,
+        "cloudwatch": """
+            DescribeAlarms DescribeAlarmHistory DescribeAlarmsForMetric DescribeAnomalyDetectors
+            ListMetrics GetMetricData GetMetricStatistics
+        """,
+        "logs": """
+            DescribeLogGroups DescribeLogStreams DescribeMetricFilters
+            DescribeSubscriptionFilters DescribeQueries
+        """,
+        "cloudtrail": "LookupEvents DescribeTrails GetTrailStatus",
+        "athena": """
+            ListWorkGroups GetWorkGroup ListQueryExecutions GetQueryExecution
+            BatchGetQueryExecution GetQueryRuntimeStatistics
+        """,
+        "glue": "GetDatabases GetTables GetCrawlers GetCrawlerMetrics GetJobRuns",
+        "sns": """
+            ListTopics GetTopicAttributes ListSubscriptionsByTopic GetSubscriptionAttributes
+        """,
+        "sqs": "ListQueues GetQueueUrl GetQueueAttributes ListDeadLetterSourceQueues",
+        "wafv2": """
+            ListWebACLs GetWebACL GetWebACLForResource ListResourcesForWebACL ListIPSets
+            GetIPSet GetRateBasedStatementManagedKeys
+        """,
+        "iam": """
+            GetRole ListRolePolicies GetRolePolicy ListAttachedRolePolicies GetPolicy
+            GetPolicyVersion ListAccessKeys GetAccessKeyLastUsed GetAccountSummary
+            SimulatePrincipalPolicy
+        """,
+        "health": "DescribeEvents DescribeEventDetails DescribeAffectedEntities",
+        "service-quotas": """
+            ListServiceQuotas GetServiceQuota ListAWSDefaultServiceQuotas
+            GetAWSDefaultServiceQuota ListRequestedServiceQuotaChangeHistory
+        """,
+        "codedeploy": """
+            ListApplications ListDeploymentGroups BatchGetDeploymentGroups ListDeployments
+            GetDeployment BatchGetDeployments ListDeploymentTargets BatchGetDeploymentTargets
+        """,
+        "cloudformation": "DescribeStacks DescribeStackEvents ListStacks",
+        "events": "ListRules DescribeRule ListTargetsByRule",
+        "route53": "ListHealthChecks GetHealthCheckStatus",
+        "resourcegroupstaggingapi": "GetResources",
+    }
+)
+"""Client name → operations that a triage session may call. Answers are redacted besides."""
+
+CONSENT: Mapping[str, frozenset[str]] = _table(
+    {
+        "logs": "FilterLogEvents GetLogEvents StartQuery StopQuery GetQueryResults",
+        "wafv2": "GetSampledRequests",
+        "pi": "DescribeDimensionKeys",
+    }
+)
+"""Reads that cost money or show content: allowed one by one, by name, when a session is opened."""
+
+SECRET: Mapping[str, frozenset[str]] = _table(
+    {
+        "apigateway": "GetApiKey GetApiKeys GetClientCertificates GetExport GetSdk",
+        "appsync": "ListApiKeys",
+        "codeartifact": "GetAuthorizationToken",
+        "cognito-identity": "GetCredentialsForIdentity",
+        "dynamodb": """
+            GetItem BatchGetItem Query Scan ExecuteStatement BatchExecuteStatement
+            ExecuteTransaction TransactGetItems
+        """,
+        "ec2": "GetPasswordData GetConsoleOutput GetConsoleScreenshot DescribeInstanceAttribute",
+        "ecr": "GetAuthorizationToken",
+        "ecs": "ExecuteCommand",
+        "glue": "GetConnection GetConnections GetEntityRecords GetUnfilteredTableMetadata",
+        "iam": "GetAccountAuthorizationDetails CreateAccessKey CreateServiceSpecificCredential",
+        "kinesis": "GetRecords",
+        "kms": "Decrypt",
+        "lambda": "GetFunction",
+        "logs": "StartLiveTail GetLogRecord",
+        "rds": "DownloadDBLogFilePortion",
+        "rds-data": "ExecuteStatement BatchExecuteStatement ExecuteSql",
+        "redshift-data": "ExecuteStatement BatchExecuteStatement GetStatementResult",
+        "s3": "GetObject SelectObjectContent",
+        "secretsmanager": "GetSecretValue BatchGetSecretValue",
+        "sqs": "ReceiveMessage",
+        "ssm": "GetParameter GetParameters GetParametersByPath GetParameterHistory",
+        "stepfunctions": "GetExecutionHistory",
+        "sts": """
+            AssumeRole AssumeRoleWithSAML AssumeRoleWithWebIdentity GetFederationToken
+            GetSessionToken
+        """,
+    }
+)
+"""Secrets, credentials, customer data: no session runs these, not even a commander's."""
+
+ACTING: Mapping[str, frozenset[str]] = _table(
+    {
+        "apigateway": "TestInvokeMethod TestInvokeAuthorizer",
+        "athena": "StartQueryExecution StopQueryExecution GetQueryResults",
+        "autoscaling": "DescribeLaunchConfigurations",
+        "ce": "GetCostAndUsage",
+        "cloudformation": "DetectStackDrift DetectStackResourceDrift GetTemplate",
+        "cloudtrail": "StartQuery GetQueryResults",
+        "cloudwatch": "GetMetricWidgetImage",
+        "codebuild": "BatchGetProjects",
+        "codepipeline": "PollForJobs PollForThirdPartyJobs",
+        "config": "DeliverConfigSnapshot",
+        "ec2": "DescribeLaunchTemplateVersions StartNetworkInsightsAnalysis",
+        "elasticache": "TestFailover TestMigration",
+        "glue": "TestConnection",
+        "iam": "GenerateCredentialReport",
+        "lambda": "Invoke InvokeAsync",
+        "ssm": "GetCommandInvocation",
+        "stepfunctions": "GetActivityTask TestState",
+        "support": "RefreshTrustedAdvisorCheck",
+    }
+)
+"""Read-named, or harmless by their name, but they cost, consume, act, or show user data."""
+
+_IAM_PREFIX = {
+    "elbv2": "elasticloadbalancing",
+    "service-quotas": "servicequotas",
+    "resourcegroupstaggingapi": "tag",
+    "accessanalyzer": "access-analyzer",
+    "stepfunctions": "states",
+    "apigatewayv2": "apigateway",
+    "s3control": "s3",
+}
+_IAM_ACTION = {
+    "s3.ListBuckets": "s3:ListAllMyBuckets",
+    "s3.HeadBucket": "s3:ListBucket",
+    "s3.ListObjectsV2": "s3:ListBucket",
+    "s3.GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3control.GetPublicAccessBlock": "s3:GetAccountPublicAccessBlock",
+    "s3.GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3.GetBucketNotificationConfiguration": "s3:GetBucketNotification",
+    "s3.GetBucketReplication": "s3:GetReplicationConfiguration",
+    "s3.GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "lambda.Invoke": "lambda:InvokeFunction",
+}
+_POLICY_LIMIT = 2048
+
+
+def is_read(service: str, operation: str) -> bool:
+    """Whether the operation is on the list that every session may call."""
+    return operation in ALLOW.get(service, frozenset())
+
+
+def check(service: str, operation: str, consent: frozenset[str] = frozenset()) -> None:
+    """Raise `Refused` unless the operation is a read, or one that was consented to by name.
+
+    `consent` holds names such as `logs.StartQuery`; names that are not in `CONSENT` count nothing.
+    """
+    if is_read(service, operation):
+        return
+    name = f"{service}.{operation}"
+    if operation in CONSENT.get(service, frozenset()):
+        if name in consent:
+            return
+        raise Refused(f"{name} costs money or shows content: it is not part of a look")
+    raise Refused(f"{name} is not on the list of reads; nothing was sent")
+
+
+def check_act(service: str, operation: str) -> None:
+    """Raise `Refused` for what no session runs: reading secrets, credentials, customer data."""
+    if operation in SECRET.get(service, frozenset()):
+        raise Refused(f"{service}.{operation} hands out secrets or customer data; nothing was sent")
+
+
+def iam_action(service: str, operation: str) -> str:
+    """The IAM action behind an operation, which is not always its name (moto §3.4.6)."""
+    if service in {"apigateway", "apigatewayv2"} and operation.startswith("Get"):
+        return "apigateway:GET"
+    known = _IAM_ACTION.get(f"{service}.{operation}")
+    return known or f"{_IAM_PREFIX.get(service, service)}:{operation}"
+
+
+def iam_actions(operations: Iterable[str] = ()) -> tuple[str, ...]:
+    """IAM actions, sorted, for `service.Operation` names; without any: for all of `ALLOW`."""
+    names = [name.partition(".") for name in operations]
+    pairs = [(service, operation) for service, _, operation in names] or [
+        (service, operation) for service, table in ALLOW.items() for operation in table
+    ]
+    return tuple(sorted({iam_action(*pair) for pair in pairs}))
+
+
+def session_policy(consent: Iterable[str] = ()) -> str:
+    """An inline session policy (JSON, at most 2,048 characters) that narrows a role to reads.
+
+    Actions are cut to their first words (`ecs:Describe*`) to fit, never so far that one of the
+    service's `SECRET` operations would match; the guard is the exact list.
+    """
+    actions = {_shortened(action) for action in (*iam_actions(), *_consented(consent))}
+    statement: dict[str, Any] = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
+    if len(policy) > _POLICY_LIMIT:
+        raise AssertionError("the session policy outgrew STS' limit")
+    return policy
+
+
+def _consented(names: Iterable[str]) -> tuple[str, ...]:
+    chosen = [name for name in names if name]
+    return iam_actions(chosen) if chosen else ()
+
+
+def _shortened(action: str) -> str:
+    prefix, _, name = action.partition(":")
+    dangerous = _dangerous(prefix)
+    words = re.findall(r"[A-Z][a-z]+", name)
+    for many in range(1, len(words)):
+        head = "".join(words[:many])
+        if name.startswith(head) and not any(other.startswith(head) for other in dangerous):
+            return f"{prefix}:{head}*"
+    return action
+
+
+def _dangerous(prefix: str) -> frozenset[str]:
+    return frozenset(
+        iam_action(service, operation).partition(":")[2]
+        for service, operations in SECRET.items()
+        if _IAM_PREFIX.get(service, service) == prefix
+        for operation in operations
+    )
