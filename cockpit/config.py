@@ -161,9 +161,14 @@ class _Reader:
         self.document = document
         self.probes = probes
         self.problems: list[str] = []
+        self.general: dict[str, Any] = {}
 
     def config(self) -> Config:
         self._unknown(self.document, _TOP_KEYS, "")
+        self.general = {
+            id_: dataclasses.replace(self.probes[id_].settings, **changed)
+            for id_, changed in self._thresholds(self.document, "probes").items()
+        }
         places = self._places()
         targets = self._targets(places)
         self._needs(targets)
@@ -173,12 +178,7 @@ class _Reader:
             role=self._role(),
             places=MappingProxyType(places),
             targets=tuple(targets),
-            settings=MappingProxyType(
-                {
-                    id_: dataclasses.replace(self.probes[id_].settings, **changed)
-                    for id_, changed in self._thresholds(self.document, "probes").items()
-                }
-            ),
+            settings=MappingProxyType(self.general),
             runbooks=self._folders(),
             incident=self._table("incident", IncidentSettings),
             screen=self._table("screen", ScreenSettings),
@@ -383,7 +383,8 @@ class _Reader:
                 known = [i for i, p in self.probes.items() if not kind or p.kind == kind]
                 self._say(f'{where}."{id_}"', f"no such probe{nearest(id_, known)}")
             elif isinstance(table, dict):
-                changed[id_] = self._changed(probe.settings, table, f'{where}."{id_}"')
+                base = self.general.get(id_, probe.settings)
+                changed[id_] = self._changed(base, table, f'{where}."{id_}"')
             else:
                 self._say(f'{where}."{id_}"', "must be a table of thresholds")
         return changed

@@ -1,0 +1,156 @@
+"""The configuration: everything wrong is told at once, with the nearest word."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from cockpit.config import Config, ConfigProblems, IncidentSettings, ScreenSettings, find, load
+from cockpit.connect import settings as connect
+from cockpit.connect.role import Role
+from cockpit.errors import Misconfigured
+from cockpit.triage.finding import Thresholds
+from cockpit.triage.probe import Probe
+from cockpit.triage.registry import registry
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    used: Thresholds = Thresholds(warning=0.8, critical=0.95)
+    free: Thresholds = Thresholds(warning=20, critical=5, below=True)
+    skip: tuple[str, ...] = ()
+
+
+async def _collect(session: object, target: object) -> None:
+    return None
+
+
+PROBES = {
+    "postgres.sessions": Probe(
+        id="postgres.sessions",
+        kind="postgres",
+        collect=_collect,
+        diagnose=lambda snapshot, settings: (),
+        snapshot=type(None),
+        settings=Limits(),
+        every=5,
+        timeout=3,
+    )
+}
+MINIMAL = """
+environment = "prod"
+[[target]]
+kind = "postgres"
+name = "orders-db"
+host = "db"
+user = "cockpit_ro"
+"""
+
+
+def problems(text: str, folder: Path) -> str:
+    with pytest.raises(ConfigProblems) as caught:
+        read(text, folder)
+    return caught.value.message
+
+
+def read(text: str, folder: Path) -> Config:
+    path = folder / "cockpit.toml"
+    path.write_text(text, encoding="utf-8")
+    return load(path, PROBES)
+
+
+def test_the_smallest_configuration_is_triage(tmp_path: Path) -> None:
+    config = read(MINIMAL, tmp_path)
+    assert config.role is Role.TRIAGE
+    assert [target.name for target in config.targets] == ["orders-db"]
+
+
+def test_the_example_loads_with_the_real_probes() -> None:
+    config = load(EXAMPLE, registry())
+    assert {target.kind for target in config.targets} >= {"alb", "postgres", "redis", "vpc_path"}
+
+
+def test_the_example_names_every_setting() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    records = (
+        connect.AwsPlace,
+        connect.PostgresSettings,
+        connect.MysqlSettings,
+        connect.RedisSettings,
+        connect.EndpointSettings,
+        connect.VpcPathSettings,
+        connect.VpcEnd,
+        connect.AwsResource,
+        IncidentSettings,
+        ScreenSettings,
+    )
+    named = {field.name for record in records for field in dataclasses.fields(record)}
+    missing = sorted(name for name in named - {"name"} if f"{name}" not in text)
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param("", "environment: is missing", id="an empty file"),
+        pytest.param("environment = ", "is not TOML", id="no TOML"),
+        pytest.param(MINIMAL + 'hostt = "x"\n', "hostt: unknown key; did you mean 'host'?", id="a misspelt key"),
+        pytest.param(MINIMAL.replace('"postgres"', '"postgress"'), "unknown kind 'postgress'; did you mean 'postgres'?", id="a misspelt kind"),
+        pytest.param(MINIMAL.replace('host = "db"\n', ""), "target[1] (orders-db).host: is missing", id="a missing key"),
+        pytest.param(MINIMAL + "port = 70000\n", "port: 70000 is not a port", id="a port out of range"),
+        pytest.param(MINIMAL + 'port = "x"\n', "port: expected a whole number, got a text", id="a wrong type"),
+        pytest.param(MINIMAL + 'password = "hunter2"\n', "a secret may not be written here", id="a secret in the file"),
+        pytest.param(MINIMAL + 'sslmode = "verify_full"\n', "'verify_full' is none of", id="a word that is none"),
+        pytest.param(MINIMAL + 'needs = ["ordersdb"]\n', "no target 'ordersdb'; did you mean 'orders-db'?", id="a need that is not there"),
+        pytest.param(MINIMAL + 'needs = ["orders-db"]\n', "a circle: orders-db → orders-db", id="a target that needs itself"),
+        pytest.param(MINIMAL + MINIMAL.partition("\n[[")[2].join(["[[", ""]), "the name 'orders-db' is taken", id="a name twice"),
+        pytest.param('role = "comander"\n' + MINIMAL, "did you mean 'commander'?", id="a misspelt role"),
+        pytest.param(MINIMAL + '[probes."postgres.session"]\n', "no such probe; did you mean 'postgres.sessions'?", id="a misspelt probe"),
+        pytest.param(MINIMAL + '[probes."postgres.sessions"]\nused = { warn = 0.5 }\n', "warn: unknown key; did you mean 'warning'?", id="a misspelt severity"),
+        pytest.param(MINIMAL + '[probes."postgres.sessions"]\nused = { warning = 0.99 }\n', "the limits must rise", id="limits in the wrong order"),
+        pytest.param(MINIMAL + '[probes."postgres.sessions"]\nfree = { critical = 50 }\n', "the limits must fall", id="limits from above in the wrong order"),
+        pytest.param('environment = "p"\n[[target]]\nkind = "alb"\nname = "a"\naws = "prd"\narn = "x"\n[aws.prod]\nregion = "r"\n', "no place [aws.prd]; did you mean 'prod'?", id="a place that is not there"),
+        pytest.param('environment = "p"\n[[target]]\nkind = "endpoint"\nname = "e"\nurl = "shop.example"\n', "url: must begin with https://", id="a URL without a scheme"),
+        pytest.param('environment = "p"\n[[target]]\nkind = "vpc_path"\nname = "e"\naws = "a"\nport = 1\nsource = { cidr = "x", address = "y" }\ndestination = {}\n[aws.a]\nregion = "r"\n', "source: name one of instance", id="an end named twice"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_with_the_nearest_word(text: str, told: str, tmp_path: Path) -> None:
+    assert told in problems(text, tmp_path)
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    text = MINIMAL.replace('host = "db"', 'hostt = "db"').replace("environment", "enviroment")
+    told = problems(text, tmp_path).splitlines()
+    assert len(told) == 4
+    assert all(line.startswith("cockpit.toml: ") for line in told)
+
+
+def test_a_target_overrides_the_files_thresholds_and_those_the_defaults(tmp_path: Path) -> None:
+    config = read(
+        MINIMAL
+        + '[target.probes."postgres.sessions"]\nused = { critical = 0.99 }\n'
+        + '[probes."postgres.sessions"]\nused = { warning = 0.5 }\nskip = ["dba"]\n',
+        tmp_path,
+    )
+    found = config.settings_for(config.targets[0], PROBES["postgres.sessions"])
+    assert found == Limits(used=Thresholds(warning=0.5, critical=0.99), skip=("dba",))
+
+
+def test_a_missing_file_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with pytest.raises(Misconfigured) as caught:
+        find()
+    assert "cockpit demo" in caught.value.hint
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a = 1\x00"], ids=["not UTF-8", "a NUL"])
+def test_bytes_that_are_no_text_are_a_clear_error(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "cockpit.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigProblems):
+        load(path, PROBES)
