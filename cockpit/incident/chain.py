@@ -1,0 +1,194 @@
+"""The hash chain: what makes a journal that was changed afterwards show it.
+
+Source: RFC 8785 (canonical JSON), FIPS 180-4 (SHA-256). Pure: no file, no clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import rfc8785
+
+from cockpit.incident.entry import GENESIS, BadEntry, Entry, Kind, from_json, to_json
+
+LIMITS = (
+    "A chain shows that nothing inside it was changed, removed or put in between by somebody who "
+    "did not rewrite all that follows.",
+    "Who can write the file can rewrite all of it. It is evidence only from the moment a head "
+    "digest has left this machine: compare with one by --head.",
+    "It does not show that the end is complete, that the clocks were right, or that what was "
+    "written is true.",
+)
+"""What verification says and does not say, in plain words for reports."""
+
+SHORTEST_HEAD = 12
+"""Hexadecimal digits that a given head digest must have at least."""
+
+
+def canonical(members: Mapping[str, Any]) -> bytes:
+    """The one spelling of a JSON object that is hashed. Raises `BadEntry` for what JSON is not."""
+    try:
+        return rfc8785.dumps(dict(members))
+    except (rfc8785.CanonicalizationError, RecursionError) as problem:
+        raise BadEntry(f"cannot be written as canonical JSON: {problem}") from problem
+
+
+def digest_of(members: Mapping[str, Any]) -> str:
+    """SHA-256, in hexadecimal, over the canonical JSON of all members but `digest`."""
+    bare = {name: value for name, value in members.items() if name != "digest"}
+    return hashlib.sha256(canonical(bare)).hexdigest()
+
+
+def sealed(entry: Entry) -> Entry:
+    """The entry with its digest."""
+    return replace(entry, digest=digest_of(to_json(entry)))
+
+
+def line(entry: Entry) -> str:
+    """The entry as one line of canonical JSON, without a line break."""
+    return canonical(to_json(entry)).decode()
+
+
+def parse_line(text: str) -> Entry:
+    """The entry in one line; its digest is not checked. Raises `BadEntry`."""
+    return from_json(_load(text))
+
+
+def _load(text: str) -> object:
+    try:
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as problem:
+        raise BadEntry(f"not JSON: {problem}") from problem
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise BadEntry("a member stands twice")
+    return members
+
+
+def _no_constant(name: str) -> float:
+    raise BadEntry(f"{name} is not JSON")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The first entry that does not hold. `place` counts lines from 1, as `seq` should."""
+
+    place: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What checking a journal found.
+
+    `entries` is how many hold, from the first on; `head` the digest of the last of them, empty for
+    none. `anchor` is the seq of the entry that a given head digest belongs to; None when no digest
+    was given or none fits (then there is a fault). `redacted` are the entries whose text was taken
+    away by a later entry.
+    """
+
+    entries: int
+    head: str
+    fault: Fault | None = None
+    anchor: int | None = None
+    redacted: tuple[int, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """True when every entry holds, and the given head digest is among them."""
+        return self.fault is None
+
+
+def verify(lines: Iterable[str], head: str = "") -> Verdict:
+    """Check every line against its digest and the line before; stop at the first that is wrong.
+
+    Works on the lines of a `jsonl` export as well as on those of the store. `head` may be
+    shortened to `SHORTEST_HEAD` digits.
+    """
+    stored = [text for text in lines if text.strip()]
+    redactions = _redactions(stored)
+    previous, anchor = GENESIS, None
+    redacted: list[int] = []
+    wanted = head.strip().lower()
+    for place, text in enumerate(stored, start=1):
+        try:
+            entry = _checked(text, place, previous=previous, redactions=redactions)
+        except BadEntry as problem:
+            fault = Fault(place, problem.message)
+            return Verdict(
+                entries=place - 1,
+                head="" if place == 1 else previous,
+                fault=fault,
+                anchor=anchor,
+                redacted=tuple(redacted),
+            )
+        previous = entry.digest
+        if is_redacted(entry):
+            redacted.append(entry.seq)
+        if wanted and len(wanted) >= SHORTEST_HEAD and entry.digest.startswith(wanted):
+            anchor = entry.seq
+    lost = None
+    if wanted and anchor is None:
+        why = "no entry has the given head digest: the journal was cut or rewritten"
+        lost = Fault(len(stored) + 1, why)
+    return Verdict(
+        entries=len(stored),
+        head=previous if stored else "",
+        fault=lost,
+        anchor=anchor,
+        redacted=tuple(redacted),
+    )
+
+
+def _checked(text: str, place: int, *, previous: str, redactions: Mapping[int, str]) -> Entry:
+    entry = parse_line(text)
+    if entry.seq != place:
+        raise BadEntry(f"has seq {entry.seq} where {place} belongs")
+    if entry.previous != previous:
+        raise BadEntry("does not name the digest of the entry before")
+    stored = to_json(entry)
+    if is_redacted(entry):
+        if redactions.get(entry.seq) != form_of(entry):
+            raise BadEntry("is redacted, but no later entry says so")
+    elif digest_of(stored) != entry.digest:
+        raise BadEntry("was changed: its digest is not that of its content")
+    return entry
+
+
+def is_redacted(entry: Entry) -> bool:
+    """True when the text and data of an entry were taken away; its digest still links."""
+    return entry.data.get("redacted") is True and not entry.salt
+
+
+def redact(entry: Entry) -> Entry:
+    """The entry without text, data and salt. A redaction entry must name its `form_of`."""
+    return replace(entry, text="", data={"redacted": True}, salt="")
+
+
+def form_of(entry: Entry) -> str:
+    """The digest of all that is left of a redacted entry, its own digest included."""
+    return hashlib.sha256(canonical(to_json(entry))).hexdigest()
+
+
+def _redactions(lines: list[str]) -> dict[int, str]:
+    """Which seq was redacted to which form, as later entries say. They are checked as all are."""
+    marker = f'"{Kind.REDACTION.value}"'
+    found: dict[int, str] = {}
+    for text in lines:
+        if marker not in text:
+            continue
+        try:
+            entry = parse_line(text)
+        except BadEntry:
+            continue
+        seq, form = entry.data.get("seq"), entry.data.get("form")
+        if entry.kind is Kind.REDACTION and isinstance(seq, int) and isinstance(form, str):
+            found[seq] = form
+    return found

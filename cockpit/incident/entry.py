@@ -1,0 +1,183 @@
+"""One line of the journal: who did, saw or said what, and when. Never edited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from cockpit import clock
+from cockpit.errors import CockpitError
+
+
+class Kind(StrEnum):
+    """What an entry tells of. Public names, part of the export format."""
+
+    OPENED = "opened"
+    RESUMED = "resumed"
+    SEVERITY = "severity"
+    STATUS = "status"
+    ROLE = "role"
+    MILESTONE = "milestone"
+    FINDING_OPENED = "finding.opened"
+    FINDING_WORSENED = "finding.worsened"
+    FINDING_EASED = "finding.eased"
+    FINDING_CLEARED = "finding.cleared"
+    BLIND = "blind"
+    SEES_AGAIN = "sees_again"
+    CHANGE = "change"
+    SUSPECT = "suspect"
+    NOTE = "note"
+    TODO = "todo"
+    PIN = "pin"
+    CORRECTION = "correction"
+    STEP_INTENT = "step.intent"
+    STEP_OUTPUT = "step.output"
+    STEP_OUTCOME = "step.outcome"
+    PROPOSAL = "proposal"
+    APPROVAL = "approval"
+    REFUSAL = "refusal"
+    UPDATE = "update"
+    REDACTION = "redaction"
+    SWEEP = "sweep"
+    RECOVERY = "recovery"
+    CLOSED = "closed"
+
+    @property
+    def waits(self) -> bool:
+        """True for what the machine sees by itself: it may wait for a group commit."""
+        return self in _MACHINE
+
+
+_MACHINE = frozenset(
+    {
+        Kind.FINDING_OPENED,
+        Kind.FINDING_WORSENED,
+        Kind.FINDING_EASED,
+        Kind.FINDING_CLEARED,
+        Kind.BLIND,
+        Kind.SEES_AGAIN,
+        Kind.CHANGE,
+        Kind.SUSPECT,
+        Kind.SWEEP,
+        Kind.STEP_OUTPUT,
+    }
+)
+
+FIELDS = (
+    "seq",
+    "at",
+    "mono",
+    "boot",
+    "host",
+    "actor",
+    "role",
+    "kind",
+    "target",
+    "text",
+    "data",
+    "salt",
+    "previous",
+    "digest",
+)
+"""The members of an entry as it is stored and exported, in reading order."""
+
+GENESIS = "0" * 64
+"""What the first entry of a journal names as the previous one."""
+
+
+class BadEntry(CockpitError):
+    """A stored line is not an entry: not JSON, a member missing, added or of another type."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One fact of an incident.
+
+    `at` is the wall clock (UTC, milliseconds), `mono` the monotonic clock of `boot` in seconds:
+    two entries of one boot are ordered truly by it even when the wall clock was set. `target` is
+    empty when the entry is about the incident as a whole. `data` is JSON; its members by kind are
+    in docs of `cockpit.incident.record`. `salt` is random, so that a redacted text cannot be
+    guessed from the digest. `previous` is the digest of the entry before, `GENESIS` for the first.
+    """
+
+    seq: int
+    at: datetime
+    mono: float
+    boot: str
+    host: str
+    actor: str
+    role: str
+    kind: Kind
+    text: str
+    target: str = ""
+    data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    salt: str = ""
+    previous: str = GENESIS
+    digest: str = ""
+
+    @property
+    def when(self) -> datetime:
+        """When it happened: `data.when` for what was added later, else when it was written."""
+        return moment(self.data.get("when")) or self.at
+
+
+def moment(value: object) -> datetime | None:
+    """The time in a member of `data`; None when there is none or it cannot be read."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return clock.parse(value)
+    except ValueError:
+        return None
+
+
+def to_json(entry: Entry) -> dict[str, Any]:
+    """The entry as it is stored and exported."""
+    return {
+        "seq": entry.seq,
+        "at": clock.stamp(entry.at),
+        "mono": entry.mono,
+        "boot": entry.boot,
+        "host": entry.host,
+        "actor": entry.actor,
+        "role": entry.role,
+        "kind": entry.kind.value,
+        "target": entry.target,
+        "text": entry.text,
+        "data": dict(entry.data),
+        "salt": entry.salt,
+        "previous": entry.previous,
+        "digest": entry.digest,
+    }
+
+
+def from_json(stored: object) -> Entry:
+    """The entry in a parsed line. Raises `BadEntry`."""
+    if not isinstance(stored, dict):
+        raise BadEntry("not a JSON object")
+    wrong = set(stored) ^ set(FIELDS)
+    if wrong:
+        raise BadEntry(f"members missing or unknown: {', '.join(sorted(map(repr, wrong)))}")
+    for name in FIELDS:
+        if not _fits(name, stored[name]):
+            raise BadEntry(f"{name} has a value of a wrong type")
+    try:
+        at, kind = clock.parse(stored["at"]), Kind(stored["kind"])
+    except ValueError as problem:
+        raise BadEntry(str(problem)) from problem
+    values = {**stored, "at": at, "kind": kind, "data": MappingProxyType(stored["data"])}
+    return Entry(**values)
+
+
+def _fits(name: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return False
+    if name == "seq":
+        return isinstance(value, int)
+    if name == "mono":
+        return isinstance(value, int | float)
+    return isinstance(value, dict if name == "data" else str)

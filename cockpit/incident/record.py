@@ -1,0 +1,374 @@
+"""One incident as the rest of the cockpit sees it: append, read, follow."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cockpit import clock
+from cockpit.connect.role import Role
+from cockpit.errors import Misconfigured, Refused
+from cockpit.incident import chain, harmless
+from cockpit.incident.entry import GENESIS, Entry, Kind
+from cockpit.incident.journal import PATIENCE, Journal
+from cockpit.incident.severity import Level
+from cockpit.incident.state import MILESTONES, State, Status, after, fold
+
+Subscriber = Callable[[Entry], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who writes: the person, what they may do, and the machine they sit at."""
+
+    actor: str
+    role: Role = Role.TRIAGE
+    host: str = ""
+    boot: str = ""
+
+    @classmethod
+    def here(cls, actor: str, role: Role) -> Author:
+        """The author on this machine, with names made harmless."""
+        host = harmless.plain(socket.gethostname(), 200)
+        return cls(actor=harmless.plain(actor, 200), role=role, host=host, boot=boot_id())
+
+
+@functools.cache
+def boot_id() -> str:
+    """The kernel's name for this boot; a random one where there is none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return secrets.token_hex(16)
+
+
+class Incident:
+    """One incident: its entries so far, and the only way to add one.
+
+    Made by `Incidents`. A full or failing disk never raises here: see `degraded`. An incident
+    that another cockpit holds, or that was opened for reading, is `watching`: appending to it
+    raises `Refused`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        author: Author,
+        *,
+        journal: Journal,
+        entries: list[Entry],
+        watching: bool = False,
+        holder: str = "",
+        release: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`entries` is shared with the journal, which writes what is not stored yet."""
+        self.id = name
+        self.author = author
+        self.watching = watching
+        """True when this cockpit cannot append: another one holds the incident."""
+        self.holder = holder
+        """Who holds it, as a person reads it; empty when nobody does or this cockpit."""
+        self._journal = journal
+        self._entries = entries
+        self._state = fold(entries)
+        self._before = len(entries)
+        self._release = release
+        self._subscribers: list[Subscriber] = []
+        self._lock = threading.RLock()
+        self._slow = ""
+        self._closed = False
+
+    @property
+    def state(self) -> State:
+        """Title, severity, status and what else has one value at a time."""
+        return self._state
+
+    @property
+    def title(self) -> str:
+        """The newest title."""
+        return self._state.title
+
+    @property
+    def severity(self) -> Level:
+        """P0 to P3."""
+        return self._state.severity
+
+    @property
+    def status(self) -> Status:
+        """How far the handling is."""
+        return self._state.status
+
+    @property
+    def environment(self) -> str:
+        """The environment it happened in; empty when unknown."""
+        return self._state.environment
+
+    @property
+    def opened_at(self) -> datetime:
+        """When the cockpit was opened on it, by the wall clock. Impact may have begun before."""
+        return self._state.opened_at or datetime.fromtimestamp(0, UTC)
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """All entries, oldest first. Grows; never changes."""
+        return self._entries
+
+    @property
+    def head(self) -> str:
+        """The digest of the last entry; empty when there is none."""
+        return self._entries[-1].digest if self._entries else ""
+
+    @property
+    def actor(self) -> str:
+        """Who writes in this session."""
+        return self.author.actor
+
+    @property
+    def role(self) -> Role:
+        """What the session may do."""
+        return self.author.role
+
+    @property
+    def degraded(self) -> str:
+        """Why new entries are not durable in their place, for a red banner; empty when they are.
+
+        Ask after an append: the runner refuses to act while this is not empty.
+        """
+        return self._journal.degraded or self._slow
+
+    @property
+    def unfinished(self) -> tuple[Entry, ...]:
+        """Intents of earlier sessions that no outcome belongs to: their effect is unknown."""
+        return unfinished(self._entries, before=self._before)
+
+    def record(
+        self,
+        kind: Kind | str,
+        text: str,
+        *,
+        target: str = "",
+        data: Mapping[str, Any] | None = None,
+        durable: bool | None = None,
+    ) -> Entry:
+        """Add an entry without waiting for the disk: for what the machine sees by itself.
+
+        Durable within 250 ms, at once when `durable`. Secrets are masked, escapes are made
+        visible, text beyond 16,000 characters goes whole into a blob (`data.blob`). Raises
+        `Refused` when watching or closed, `Misconfigured` for a kind that does not exist.
+        """
+        return self._add(_kind(kind), text, target=target, data=data, durable=durable)[0]
+
+    async def append(
+        self,
+        kind: Kind | str,
+        text: str,
+        *,
+        target: str = "",
+        data: Mapping[str, Any] | None = None,
+        durable: bool | None = None,
+    ) -> Entry:
+        """Add an entry; return when it is durable, or when that failed and `degraded` says so.
+
+        `durable` None: people's entries, intents and outcomes wait for the disk, findings and
+        changes do not. Raises as `record` does, never for the disk.
+        """
+        known = _kind(kind)
+        entry, written = self._add(known, text, target=target, data=data, durable=durable)
+        if _urgent(known, durable):
+            await self._wait(written)
+        return entry
+
+    async def note(self, text: str, *, when: datetime | None = None, target: str = "") -> Entry:
+        """Add a note; `when` tells an earlier time. `TODO …` makes an action item."""
+        words = text.strip()
+        data = {"when": clock.stamp(when)} if when else {}
+        if words[:4].upper() == "TODO":
+            kind, words = Kind.TODO, words[4:].lstrip(" :-")
+        else:
+            kind = Kind.NOTE
+        return await self.append(kind, words, target=target, data=data)
+
+    async def set_severity(self, severity: Level | str, reason: str = "") -> Entry:
+        """Change the severity. Raises `Misconfigured` for an unknown one."""
+        level = Level.read(severity)
+        text = f"{self.severity} → {level}" + (f": {reason}" if reason else "")
+        data = {"severity": level, "from": self.severity, "reason": reason}
+        return await self.append(Kind.SEVERITY, text, data=data)
+
+    async def set_status(self, status: Status | str, reason: str = "") -> Entry:
+        """Change the status; `closed` closes the incident. Raises `Misconfigured`."""
+        wanted = Status.read(status)
+        text = f"{self.status} → {wanted}" + (f": {reason}" if reason else "")
+        kind = Kind.CLOSED if wanted is Status.CLOSED else Kind.STATUS
+        data = {"status": wanted, "from": self.status, "reason": reason}
+        return await self.append(kind, text, data=data)
+
+    async def milestone(
+        self,
+        name: str,
+        when: datetime | None = None,
+        *,
+        until: datetime | None = None,
+        text: str = "",
+    ) -> Entry:
+        """Say when something of `MILESTONES` was reached.
+
+        `when` None is now; `until` makes it a range, for what is not known better. Raises
+        `Misconfigured` for another name.
+        """
+        if name not in MILESTONES:
+            words = ", ".join(MILESTONES)
+            raise Misconfigured(f"unknown milestone {name!r}", hint=f"one of {words}")
+        data = {"milestone": name, "when": clock.stamp(when or clock.now())}
+        if until:
+            data["until"] = clock.stamp(until)
+        words = name.replace("_", " ")
+        return await self.append(Kind.MILESTONE, f"{words}: {text}" if text else words, data=data)
+
+    async def correct(self, seq: int, text: str) -> Entry:
+        """Tell what entry `seq` should say; the entry itself stays. Raises `Misconfigured`."""
+        self._known(seq)
+        return await self.append(Kind.CORRECTION, text, data={"corrects": seq})
+
+    async def pin(self, seq: int, *, pinned: bool = True) -> Entry:
+        """Mark an entry as part of the story, or take the mark away. Raises `Misconfigured`."""
+        self._known(seq)
+        text = f"{'pinned' if pinned else 'unpinned'} entry {seq}"
+        return await self.append(Kind.PIN, text, data={"pins": seq, "pinned": pinned})
+
+    async def intent(
+        self, text: str, *, target: str = "", data: Mapping[str, Any] | None = None
+    ) -> Entry:
+        """Say what is about to be done, before it leaves the process."""
+        return await self.append(Kind.STEP_INTENT, text, target=target, data=data, durable=True)
+
+    async def outcome(
+        self, intent: Entry, word: str, *, text: str, data: Mapping[str, Any] | None = None
+    ) -> Entry:
+        """Say how an intent ended: `ok`, `failed`, `unknown`, `skipped` or `refused`."""
+        told = {**(data or {}), "intent": intent.seq, "outcome": word}
+        return await self.append(Kind.STEP_OUTCOME, text, target=intent.target, data=told)
+
+    def keep_output(self, content: str) -> str:
+        """Store a large output and return its name, the SHA-256 of what was stored.
+
+        It is made harmless and cut at 16 MiB. Durable no later than the next durable entry.
+        """
+        self._may_write()
+        name, octets = harmless.blob_of(content)
+        self._journal.put_blob(name, octets)
+        return name
+
+    def output(self, name: str) -> str | None:
+        """A large output by its name; None when the journal has none of that name."""
+        octets = self._journal.blob(name)
+        return None if octets is None else octets.decode()
+
+    def subscribe(self, callback: Subscriber) -> Callable[[], None]:
+        """Call back with every new entry, in order; returns how to end it.
+
+        Called from the event loop when there was one at the time of subscribing, else from the
+        thread that brings the entry.
+        """
+        self._subscribers.append(callback)
+
+        def unsubscribe() -> None:
+            if callback in self._subscribers:
+                self._subscribers.remove(callback)
+
+        return unsubscribe
+
+    def close(self) -> None:
+        """Commit what waits (at most two seconds) and let another cockpit take the incident."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._journal.close()
+        self._release()
+
+    def _add(
+        self,
+        kind: Kind,
+        text: str,
+        *,
+        target: str,
+        data: Mapping[str, Any] | None,
+        durable: bool | None,
+    ) -> tuple[Entry, Future[bool]]:
+        self._may_write()
+        body = harmless.plain_data(data or {})
+        if len(text) > harmless.TEXT_LIMIT:
+            body["blob"] = self.keep_output(text)
+        with self._lock:
+            now = clock.now()
+            entry = chain.sealed(
+                Entry(
+                    seq=self._entries[-1].seq + 1 if self._entries else 1,
+                    at=now.replace(microsecond=now.microsecond // 1000 * 1000),
+                    mono=round(clock.monotonic(), 3),
+                    boot=self.author.boot,
+                    host=self.author.host,
+                    actor=self.author.actor,
+                    role=self.author.role,
+                    kind=kind,
+                    target=harmless.plain(target, 400),
+                    text=harmless.plain(text),
+                    data=body,
+                    salt=secrets.token_hex(16),
+                    previous=self._entries[-1].digest if self._entries else GENESIS,
+                )
+            )
+            self._take(entry)
+            written = self._journal.put(entry, urgent=_urgent(kind, durable))
+        self._tell(entry)
+        return entry, written
+
+    def _take(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self._state = after(self._state, entry)
+
+    def _tell(self, entry: Entry) -> None:
+        for subscriber in tuple(self._subscribers):
+            subscriber(entry)
+
+    async def _wait(self, written: Future[bool]) -> None:
+        done, _ = await asyncio.wait({asyncio.wrap_future(written)}, timeout=PATIENCE)
+        self._slow = "" if done else f"the disk has not answered for {PATIENCE:.0f} s"
+
+    def _may_write(self) -> None:
+        if self.watching:
+            who = self.holder or "another cockpit"
+            raise Refused(f"{self.id} is only watched here", hint=f"{who} holds it")
+        if self._closed:
+            raise Refused(f"{self.id} was closed here", hint=f"cockpit resume {self.id}")
+
+    def _known(self, seq: int) -> None:
+        if not any(entry.seq == seq for entry in self._entries):
+            raise Misconfigured(f"{self.id} has no entry {seq}")
+
+
+def unfinished(entries: Sequence[Entry], *, before: int | None = None) -> tuple[Entry, ...]:
+    """The intents among the first `before` entries (None: all) that no outcome names."""
+    ended = {entry.data.get("intent") for entry in entries if entry.kind is Kind.STEP_OUTCOME}
+    early = entries if before is None else entries[:before]
+    return tuple(e for e in early if e.kind is Kind.STEP_INTENT and e.seq not in ended)
+
+
+def _urgent(kind: Kind, durable: bool | None) -> bool:
+    return not kind.waits if durable is None else durable or not kind.waits
+
+
+def _kind(kind: Kind | str) -> Kind:
+    if kind not in set(Kind):
+        raise Misconfigured(f"unknown kind of entry {kind!r}")
+    return Kind(kind)
