@@ -1,0 +1,82 @@
+"""What a running runbook needs from outside. `cockpit.desk` gives the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from cockpit import clock
+from cockpit.connect.session import Acts
+from cockpit.incident.entry import Kind
+from cockpit.runbooks.step import StepKind
+from cockpit.triage.probe import Reading
+from cockpit.triage.target import Target
+
+
+class Looks(Protocol):
+    """A fresh look, through the engine: the same deadline and read-only session as any other."""
+
+    async def look(self, target: str, probe: str) -> Reading:
+        """The reading of a look that began after the call. Raises `Misconfigured`."""
+
+
+class Reads(Protocol):
+    """Single reads for steps of risk `read`, through the read-only sessions of the probes."""
+
+    async def read(
+        self, target: Target, kind: StepKind, does: str, /, arguments: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """One AWS call or named statement that changes nothing.
+
+        Raises `BlindError`, or `Refused` when the session does not have it among its reads.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """As whom, and where, a step on a target would run. Empty members are not known."""
+
+    principal: str = ""
+    """`cockpit_ops via orders.cluster-….rds.amazonaws.com`, an ARN, …"""
+    account: str = ""
+    region: str = ""
+
+
+class Actors(Protocol):
+    """The commander's sessions: opened for one approved plan, closed after it."""
+
+    async def open(self, target: Target, kind: StepKind) -> Acts:
+        """A session that can act. Raises `Refused` in triage, always; `BlindError`."""
+
+    async def identity(self, target: Target | None, kind: StepKind) -> Identity:
+        """As whom a step would run; None: a step on no target, run from here."""
+
+
+class JournalPort(Protocol):
+    """The record. `cockpit.incident.incident.Incident` has this shape."""
+
+    @property
+    def degraded(self) -> str:
+        """Why entries are not durable; empty when they are."""
+
+    async def append(
+        self, kind: Kind, text: str, *, target: str = "", data: Mapping[str, Any] | None = None
+    ) -> object:
+        """Write an entry; durable when this returns, unless `degraded` says otherwise."""
+
+    async def blob(self, content: bytes) -> str:
+        """Keep a large output whole; gives its SHA-256, by which entries name it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything together. `now` is the wall clock, `monotonic` counts seconds."""
+
+    looks: Looks
+    reads: Reads
+    actors: Actors
+    journal: JournalPort
+    now: Callable[[], datetime] = clock.now
+    monotonic: Callable[[], float] = clock.monotonic
