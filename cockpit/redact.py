@@ -36,24 +36,38 @@ MASKER = Masker()
 """The process-wide masker: connectors teach it, the journal and the exports use it."""
 
 
-@dataclass(frozen=True, slots=True)
 class SecretText:
     """A statement as the server gave it. Its literals never leave the live screen.
 
     `str()`, `repr()` and every recording give the text without literals; `reveal()` is for the one
-    key press that shows it in place.
+    key press that shows it in place. Not a dataclass on purpose: encoders write the fields of
+    dataclasses by themselves, and this must only ever be written through `str()`.
     """
 
-    _raw: str
-    mysql: bool = False
-    """True when double quotes delimit strings, as in MySQL's default mode."""
+    __slots__ = ("_mysql", "_raw")
+
+    def __init__(self, raw: str, mysql: bool = False) -> None:
+        """`mysql`: double quotes delimit strings, as in MySQL's default mode."""
+        self._raw = raw
+        self._mysql = mysql
 
     def __str__(self) -> str:
-        raw = text.without_double_quotes(self._raw) if self.mysql else self._raw
+        raw = text.without_double_quotes(self._raw) if self._mysql else self._raw
         return text.without_literals(raw)
 
     def __repr__(self) -> str:
         return f"SecretText({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SecretText):
+            return NotImplemented
+        return (self._raw, self._mysql) == (other._raw, other._mysql)
+
+    def __hash__(self) -> int:
+        return hash((self._raw, self._mysql))
+
+    def __reduce__(self) -> tuple[type[SecretText], tuple[str]]:
+        return (SecretText, (str(self),))
 
     def reveal(self) -> str:
         """The text with its literals, control characters made visible, at most 8,000 long."""
