@@ -34,7 +34,7 @@ def rows_into(
 
 
 def secret(kind: type, value: object) -> object:
-    """msgspec's decoding hook: text for `SecretText`."""
+    """The decoding hook of msgspec: text for `SecretText`."""
     if kind is SecretText:
         return value if isinstance(value, SecretText) else SecretText(str(value))
     raise TypeError(f"cannot convert to {kind.__name__}")
