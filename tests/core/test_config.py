@@ -98,26 +98,92 @@ def test_the_example_names_every_setting() -> None:
     [
         pytest.param("", "environment: is missing", id="an empty file"),
         pytest.param("environment = ", "is not TOML", id="no TOML"),
-        pytest.param(MINIMAL + 'hostt = "x"\n', "hostt: unknown key; did you mean 'host'?", id="a misspelt key"),
-        pytest.param(MINIMAL.replace('"postgres"', '"postgress"'), "unknown kind 'postgress'; did you mean 'postgres'?", id="a misspelt kind"),
-        pytest.param(MINIMAL.replace('host = "db"\n', ""), "target[1] (orders-db).host: is missing", id="a missing key"),
-        pytest.param(MINIMAL + "port = 70000\n", "port: 70000 is not a port", id="a port out of range"),
-        pytest.param(MINIMAL + 'port = "x"\n', "port: expected a whole number, got a text", id="a wrong type"),
-        pytest.param(MINIMAL + 'password = "hunter2"\n', "a secret may not be written here", id="a secret in the file"),
-        pytest.param(MINIMAL + 'sslmode = "verify_full"\n', "'verify_full' is none of", id="a word that is none"),
-        pytest.param(MINIMAL + 'needs = ["ordersdb"]\n', "no target 'ordersdb'; did you mean 'orders-db'?", id="a need that is not there"),
-        pytest.param(MINIMAL + 'needs = ["orders-db"]\n', "a circle: orders-db → orders-db", id="a target that needs itself"),
-        pytest.param(MINIMAL + MINIMAL.partition("\n[[")[2].join(["[[", ""]), "the name 'orders-db' is taken", id="a name twice"),
-        pytest.param('role = "comander"\n' + MINIMAL, "did you mean 'commander'?", id="a misspelt role"),
-        pytest.param(MINIMAL + '[probes."postgres.session"]\n', "no such probe; did you mean 'postgres.sessions'?", id="a misspelt probe"),
-        pytest.param(MINIMAL + '[probes."postgres.sessions"]\nused = { warn = 0.5 }\n', "warn: unknown key; did you mean 'warning'?", id="a misspelt severity"),
-        pytest.param(MINIMAL + '[probes."postgres.sessions"]\nused = { warning = 0.99 }\n', "the limits must rise", id="limits in the wrong order"),
-        pytest.param(MINIMAL + '[probes."postgres.sessions"]\nfree = { critical = 50 }\n', "the limits must fall", id="limits from above in the wrong order"),
-        pytest.param('environment = "p"\n[[target]]\nkind = "alb"\nname = "a"\naws = "prd"\narn = "x"\n[aws.prod]\nregion = "r"\n', "no place [aws.prd]; did you mean 'prod'?", id="a place that is not there"),
-        pytest.param('environment = "p"\n[[target]]\nkind = "endpoint"\nname = "e"\nurl = "shop.example"\n', "url: must begin with https://", id="a URL without a scheme"),
-        pytest.param('environment = "p"\n[[target]]\nkind = "vpc_path"\nname = "e"\naws = "a"\nport = 1\nsource = { cidr = "x", address = "y" }\ndestination = {}\n[aws.a]\nregion = "r"\n', "source: name one of instance", id="an end named twice"),
+        pytest.param(
+            MINIMAL + 'hostt = "x"\n',
+            "hostt: unknown key; did you mean 'host'?",
+            id="a misspelt key",
+        ),
+        pytest.param(
+            MINIMAL.replace('"postgres"', '"postgress"'),
+            "unknown kind 'postgress'; did you mean 'postgres'?",
+            id="a misspelt kind",
+        ),
+        pytest.param(
+            MINIMAL.replace('host = "db"\n', ""),
+            "target[1] (orders-db).host: is missing",
+            id="a missing key",
+        ),
+        pytest.param(
+            MINIMAL + "port = 70000\n", "port: 70000 is not a port", id="a port out of range"
+        ),
+        pytest.param(
+            MINIMAL + 'port = "x"\n', "port: expected a whole number, got a text", id="a wrong type"
+        ),
+        pytest.param(
+            MINIMAL + 'password = "hunter2"\n',
+            "a secret may not be written here",
+            id="a secret in the file",
+        ),
+        pytest.param(
+            MINIMAL + 'sslmode = "verify_full"\n',
+            "'verify_full' is none of",
+            id="a word that is none",
+        ),
+        pytest.param(
+            MINIMAL + 'needs = ["ordersdb"]\n',
+            "no target 'ordersdb'; did you mean 'orders-db'?",
+            id="a need that is not there",
+        ),
+        pytest.param(
+            MINIMAL + 'needs = ["orders-db"]\n',
+            "a circle: orders-db → orders-db",
+            id="a target that needs itself",
+        ),
+        pytest.param(
+            MINIMAL + MINIMAL.partition("\n[[")[2].join(["[[", ""]),
+            "the name 'orders-db' is taken",
+            id="a name twice",
+        ),
+        pytest.param(
+            'role = "comander"\n' + MINIMAL, "did you mean 'commander'?", id="a misspelt role"
+        ),
+        pytest.param(
+            MINIMAL + '[probes."postgres.session"]\n',
+            "no such probe; did you mean 'postgres.sessions'?",
+            id="a misspelt probe",
+        ),
+        pytest.param(
+            MINIMAL + '[probes."postgres.sessions"]\nused = { warn = 0.5 }\n',
+            "warn: unknown key; did you mean 'warning'?",
+            id="a misspelt severity",
+        ),
+        pytest.param(
+            MINIMAL + '[probes."postgres.sessions"]\nused = { warning = 0.99 }\n',
+            "the limits must rise",
+            id="limits in the wrong order",
+        ),
+        pytest.param(
+            MINIMAL + '[probes."postgres.sessions"]\nfree = { critical = 50 }\n',
+            "the limits must fall",
+            id="limits from above in the wrong order",
+        ),
+        pytest.param(
+            'environment = "p"\n[[target]]\nkind = "alb"\nname = "a"\naws = "prd"\narn = "x"\n[aws.prod]\nregion = "r"\n',
+            "no place [aws.prd]; did you mean 'prod'?",
+            id="a place that is not there",
+        ),
+        pytest.param(
+            'environment = "p"\n[[target]]\nkind = "endpoint"\nname = "e"\nurl = "shop.example"\n',
+            "url: must begin with https://",
+            id="a URL without a scheme",
+        ),
+        pytest.param(
+            'environment = "p"\n[[target]]\nkind = "vpc_path"\nname = "e"\naws = "a"\nport = 1\nsource = { cidr = "x", address = "y" }\ndestination = {}\n[aws.a]\nregion = "r"\n',
+            "source: name one of instance",
+            id="an end named twice",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_told_with_the_nearest_word(text: str, told: str, tmp_path: Path) -> None:
     assert told in problems(text, tmp_path)
 
