@@ -1,0 +1,225 @@
+"""Secrets inside harmless answers, taken out before anything else sees the answer.
+
+Environment values, commands, overrides, user data, presigned URLs, pre-shared keys, parameters of
+stacks and of recorded API calls (catalogue moto §3.3). Names stay: that a variable exists is what a
+person needs to know. Answers are changed in place, by their top-level members, so that the answers
+of mutating calls are covered like those of reads.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from cockpit.redact import MASK
+from cockpit.text import without_literals
+
+_SECRETIVE = re.compile(
+    r"(?i)passw|secret|token|credential|private|apikey|api_key|accesskey|access_key|userdata"
+    r"|environment|command|presharedkey|authparam|signature|^value$|^variables$|^string$|plaintext"
+)
+_PRESIGNED = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*X-Amz-[^\s\"']*", re.IGNORECASE)
+_OVERRIDDEN = ("command", "environment", "environmentFiles")
+_IN_CONTAINER = ("command", "entryPoint", "environmentFiles", "resourceRequirements")
+_DEEPEST = 40
+
+
+def redact(service: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer without secrets, changed in place."""
+    rules = _RULES.get(service)
+    if rules is not None:
+        for member in answer.keys() & rules.keys():
+            rules[member](answer)
+    return answer
+
+
+def _all(member: str, clean: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+    """A rule for a member that holds one structure or a list of them."""
+
+    def rule(answer: dict[str, Any]) -> None:
+        for each in _structures(answer.get(member)):
+            clean(each)
+
+    return rule
+
+
+def _structures(value: object) -> Iterable[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    elif isinstance(value, list):
+        yield from (each for each in value if isinstance(each, dict))
+
+
+def _drop(*names: str) -> Callable[[dict[str, Any]], None]:
+    def clean(item: dict[str, Any]) -> None:
+        for name in names:
+            item.pop(name, None)
+
+    return clean
+
+
+def _mask_values(member: str, value: str = "value") -> Callable[[dict[str, Any]], None]:
+    """`[{name, value}]` or `{name: value}` under a member: the names stay."""
+
+    def clean(item: dict[str, Any]) -> None:
+        held = item.get(member)
+        if isinstance(held, dict):
+            item[member] = dict.fromkeys(held, MASK)
+        for each in held if isinstance(held, list) else ():
+            if isinstance(each, dict) and value in each:
+                each[value] = MASK
+
+    return clean
+
+
+def _task_definition(item: dict[str, Any]) -> None:
+    for container in _structures(item.get("containerDefinitions")):
+        _mask_values("environment")(container)
+        _mask_values("secrets", "valueFrom")(container)
+        _mask_values("dockerLabels")(container)
+        _drop(*_IN_CONTAINER)(container)
+        for check in _structures(container.get("healthCheck")):
+            _drop("command")(check)
+        _log_options(container.get("logConfiguration"))
+
+
+def _log_options(configuration: object) -> None:
+    for each in _structures(configuration):
+        options = each.get("options")
+        if isinstance(options, dict):
+            each["options"] = {
+                name: value if name.startswith("awslogs-") else MASK
+                for name, value in options.items()
+            }
+        _mask_values("secretOptions", "valueFrom")(each)
+
+
+def _task(item: dict[str, Any]) -> None:
+    for overrides in _structures(item.get("overrides")):
+        for container in _structures(overrides.get("containerOverrides")):
+            _drop(*_OVERRIDDEN)(container)
+
+
+def _service(item: dict[str, Any]) -> None:
+    for deployment in _structures(item.get("deployments")):
+        for connect in _structures(deployment.get("serviceConnectConfiguration")):
+            _log_options(connect.get("logConfiguration"))
+
+
+def _function(item: dict[str, Any]) -> None:
+    for environment in _structures(item.get("Environment")):
+        _mask_values("Variables")(environment)
+    for code in _structures(item.get("Code")):
+        _drop("Location")(code)
+
+
+def _whole_function(answer: dict[str, Any]) -> None:
+    _function(answer)
+
+
+def _vpn(item: dict[str, Any]) -> None:
+    _drop("CustomerGatewayConfiguration")(item)
+    for options in _structures(item.get("Options")):
+        for tunnel in _structures(options.get("TunnelOptions")):
+            _drop("PreSharedKey")(tunnel)
+
+
+def _recorded(item: dict[str, Any]) -> None:
+    """A CloudTrail event: who, what and when stay; parameters that may be secret are masked."""
+    item.pop("AccessKeyId", None)
+    raw = item.get("CloudTrailEvent")
+    if not isinstance(raw, str):
+        return
+    try:
+        event = json.loads(raw)
+    except ValueError:
+        event = None
+    if not isinstance(event, dict):
+        item["CloudTrailEvent"] = ""
+        return
+    for member in ("requestParameters", "responseElements", "additionalEventData"):
+        event[member] = masked(event.get(member))
+    for identity in _structures(event.get("userIdentity")):
+        identity.pop("accessKeyId", None)
+    item["CloudTrailEvent"] = json.dumps(event)
+
+
+def masked(value: Any, depth: int = 0) -> Any:
+    """A JSON value with what hangs under secret-sounding names masked, and no presigned query."""
+    if depth > _DEEPEST:
+        return MASK
+    if isinstance(value, Mapping):
+        return {
+            name: MASK if _SECRETIVE.search(str(name)) else masked(each, depth + 1)
+            for name, each in value.items()
+        }
+    if isinstance(value, list):
+        return [masked(each, depth + 1) for each in value]
+    return unsigned(value) if isinstance(value, str) else value
+
+
+def unsigned(value: str) -> str:
+    """Text without the query of presigned URLs: whoever has the query has the object."""
+    return _PRESIGNED.sub(rf"\1?{MASK}", value)
+
+
+def _stack(item: dict[str, Any]) -> None:
+    for member, value in (("Parameters", "ParameterValue"), ("Outputs", "OutputValue")):
+        _mask_values(member, value)(item)
+        _mask_values(member, "ResolvedValue")(item)
+
+
+def _stack_event(item: dict[str, Any]) -> None:
+    _drop("ResourceProperties")(item)
+
+
+def _execution(item: dict[str, Any]) -> None:
+    if isinstance(item.get("Query"), str):
+        item["Query"] = without_literals(item["Query"])
+    _drop("ExecutionParameters")(item)
+
+
+def _database(item: dict[str, Any]) -> None:
+    _drop("MasterUsername")(item)
+    for pending in _structures(item.get("PendingModifiedValues")):
+        _drop("MasterUserPassword")(pending)
+
+
+def _stage(item: dict[str, Any]) -> None:
+    _mask_values("variables")(item)
+    _mask_values("StageVariables")(item)
+
+
+def _one(clean: Callable[[dict[str, Any]], None], *members: str) -> dict[str, Any]:
+    return {member: _all(member, clean) for member in members}
+
+
+_RULES: Mapping[str, Mapping[str, Callable[[dict[str, Any]], None]]] = MappingProxyType(
+    {
+        "ecs": {
+            **_one(_task_definition, "taskDefinition"),
+            **_one(_task, "tasks", "task"),
+            **_one(_service, "services", "service"),
+        },
+        "lambda": {
+            **_one(_function, "Functions", "Versions", "Configuration"),
+            "Environment": _whole_function,
+            "Code": _whole_function,
+        },
+        "ec2": _one(_vpn, "VpnConnections"),
+        "rds": _one(_database, "DBInstances", "DBInstance", "DBClusters", "DBCluster"),
+        "cloudtrail": _one(_recorded, "Events"),
+        "cloudformation": {
+            **_one(_stack, "Stacks"),
+            **_one(_stack_event, "StackEvents"),
+        },
+        "athena": _one(_execution, "QueryExecution", "QueryExecutions"),
+        "apigateway": {**_one(_stage, "item", "items"), "variables": _stage},
+        "apigatewayv2": {**_one(_stage, "Items"), "StageVariables": _stage},
+        "events": _one(_drop("Input", "InputTransformer", "HttpParameters"), "Targets"),
+        "glue": _one(_drop("Arguments"), "JobRuns"),
+    }
+)
