@@ -1,0 +1,43 @@
+"""The thresholds of the ECS probe: every number is a default that the configuration may change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cockpit.triage.finding import Thresholds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Counts are of stopped tasks, times are seconds, utilisations percent of the reservation."""
+
+    below_for: float = 180
+    """Seconds for which fewer tasks than wanted may run."""
+    running_share: Thresholds = Thresholds(critical=0.5, below=True)
+    """Running of desired tasks, once `below_for` has passed."""
+    crashes: Thresholds = Thresholds(warning=3, critical=6)
+    crash_window: float = 600
+    young_share: Thresholds = Thresholds(critical=0.5)
+    """Share of live tasks younger than `young` seconds, while tasks crash."""
+    young: float = 300
+    oom: Thresholds = Thresholds(warning=1, critical=3)
+    oom_window: float = 900
+    pull_window: float = 900
+    init_failures: Thresholds = Thresholds(critical=2)
+    init_window: float = 600
+    health_kills: Thresholds = Thresholds(warning=2, critical=5)
+    health_window: float = 600
+    placement_window: float = 900
+    stuck: Thresholds = Thresholds(warning=900, critical=2700)
+    """Seconds that a deployment may be in progress."""
+    stuck_failures: int = 3
+    """Consecutive failed tasks that make a stuck deployment critical without a breaker."""
+    recent: float = 3600
+    unsteady: float = 1800
+    """Seconds without a steady state, while events keep coming."""
+    stops_by_user: Thresholds = Thresholds(info=1, warning=3)
+    user_window: float = 600
+    spot_share: Thresholds = Thresholds(info=0.0, warning=0.3)
+    spot_window: float = 900
+    cpu: Thresholds = Thresholds(warning=80, critical=95)
+    memory: Thresholds = Thresholds(warning=85, critical=95)
