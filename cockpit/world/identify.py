@@ -1,0 +1,228 @@
+"""Which operation of which service a raw request asks for, and with which parameters.
+
+The service is the signing name in the `Authorization` header, translated to botocore's client name;
+the operation is where its protocol has it (catalogue, moto §2.2).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, unquote
+
+from botocore.loaders import Loader
+from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
+
+CLIENTS: Mapping[str, str] = {
+    "elasticloadbalancing": "elbv2",
+    "monitoring": "cloudwatch",
+    "tagging": "resourcegroupstaggingapi",
+    "servicequotas": "service-quotas",
+    "access-analyzer": "accessanalyzer",
+    "states": "stepfunctions",
+}
+"""Signing name → client name, where they differ."""
+READS = re.compile(
+    r"(Describe|List|Get|BatchGet|BatchDescribe|Lookup|Head|Search|Filter|Query$|Scan$)"
+)
+_CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
+_loader = Loader()
+
+
+@dataclass(slots=True)
+class Request:
+    """One request of a client. `service` and `operation` are empty when they cannot be told."""
+
+    service: str
+    operation: str
+    protocol: str
+    key: str
+    region: str
+    method: str
+    path: str
+    query: str
+    body: bytes
+    environ: dict[str, Any] = field(repr=False)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the operation's name is that of a read: enough for the shop's own services."""
+        return bool(READS.match(self.operation))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The arguments as botocore's caller gave them, as far as the body holds them."""
+        if self.protocol in {"query", "ec2"}:
+            return parameters(self.service, self.operation, self.body)
+        try:
+            return dict(json.loads(self.body)) if self.body else {}
+        except ValueError:
+            return {}
+
+    def rewind(self) -> dict[str, Any]:
+        """The WSGI environment with the body to be read again."""
+        self.environ["wsgi.input"] = io.BytesIO(self.body)
+        self.environ["CONTENT_LENGTH"] = str(len(self.body))
+        return self.environ
+
+
+@cache
+def model(service: str) -> ServiceModel:
+    """botocore's model of a service; the protocol that Python's clients speak with it."""
+    return ServiceModel(description(service), service)
+
+
+def description(service: str) -> Any:
+    """The raw model, as botocore's loader has it."""
+    return _loader.load_service_model(service, "service-2")
+
+
+@cache
+def known(service: str) -> bool:
+    """Whether botocore has such a client."""
+    return service in _loader.list_available_services("service-2")
+
+
+def operation(service: str, name: str) -> OperationModel:
+    """The model of one operation."""
+    return model(service).operation_model(name)
+
+
+def identify(environ: dict[str, Any]) -> Request:
+    """Read the request's head and body; the body stays readable through `rewind`."""
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    body = environ["wsgi.input"].read(length) if length else b""
+    found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+    key, region, signing = found.groups() if found else ("", "", "")
+    service = CLIENTS.get(signing, signing)
+    request = Request(
+        service=service,
+        operation="",
+        protocol="",
+        key=key,
+        region=region,
+        method=environ.get("REQUEST_METHOD", "GET"),
+        path=environ.get("PATH_INFO", "/"),
+        query=environ.get("QUERY_STRING", ""),
+        body=body,
+        environ=environ,
+    )
+    _name(request)
+    return request
+
+
+def _name(request: Request) -> None:
+    target = request.environ.get("HTTP_X_AMZ_TARGET", "")
+    if target:
+        request.protocol, request.operation = "json", target.rpartition(".")[2]
+        return
+    if not request.service or not known(request.service):
+        return
+    form = parse_qs(request.body.decode(errors="replace")) if _is_form(request) else {}
+    if "Action" in form:
+        request.protocol = "ec2" if request.service == "ec2" else "query"
+        request.operation = form["Action"][0]
+        return
+    request.protocol = str(model(request.service).protocol)
+    request.operation = _by_path(request)
+
+
+def _is_form(request: Request) -> bool:
+    return str(request.environ.get("CONTENT_TYPE", "")).startswith(
+        "application/x-www-form-urlencoded"
+    )
+
+
+def _by_path(request: Request) -> str:
+    """The longest matching template with the most query keys wins."""
+    given = {key for key, _ in parse_qsl(request.query, keep_blank_values=True)}
+    best, name = (-1, -1), ""
+    for method, pattern, keys, length, candidate in _routes(request.service):
+        if method == request.method and keys <= given and pattern.fullmatch(request.path):
+            if (length, len(keys)) > best:
+                best, name = (length, len(keys)), candidate
+    return name
+
+
+@cache
+def _routes(service: str) -> tuple[tuple[str, re.Pattern[str], frozenset[str], int, str], ...]:
+    routes = []
+    for name in model(service).operation_names:
+        http = operation(service, name).http
+        path, _, query = http["requestUri"].partition("?")
+        pattern = re.sub(r"\\\{[^}]*\\\+\\\}", ".+", re.escape(path.rstrip("/") or "/"))
+        pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", pattern)
+        keys = frozenset(key for key, _ in parse_qsl(query, keep_blank_values=True))
+        fixed = len(re.sub(r"\{[^}]*\}", "", path))
+        routes.append((http["method"], re.compile(pattern + "/?"), keys, fixed, name))
+    return tuple(routes)
+
+
+def parameters(service: str, name: str, body: bytes) -> dict[str, Any]:
+    """The arguments of a query or ec2 body, in the structure of the operation's input."""
+    flat = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+    shape = operation(service, name).input_shape
+    if shape is None:
+        return {}
+    found = _structure(shape, flat, "", ec2=service == "ec2")
+    return found if isinstance(found, dict) else {}
+
+
+def _structure(shape: Shape, flat: Mapping[str, str], prefix: str, *, ec2: bool) -> Any:
+    if isinstance(shape, StructureShape):
+        members = {}
+        for name, member in shape.members.items():
+            path = f"{prefix}.{_key(name, member, ec2)}" if prefix else _key(name, member, ec2)
+            value = _structure(member, flat, path, ec2=ec2)
+            if value is not None:
+                members[name] = value
+        return members or None
+    if isinstance(shape, ListShape):
+        return _list(shape, flat, prefix, ec2=ec2)
+    if isinstance(shape, MapShape):
+        return None
+    return _scalar(shape, flat.get(prefix))
+
+
+def _list(shape: ListShape, flat: Mapping[str, str], prefix: str, *, ec2: bool) -> Any:
+    base = prefix
+    if not ec2 and not shape.serialization.get("flattened"):
+        base = f"{prefix}.{shape.member.serialization.get('name', 'member')}"
+    items = []
+    for number in range(1, 1001):
+        value = _structure(shape.member, flat, f"{base}.{number}", ec2=ec2)
+        if value is None:
+            break
+        items.append(value)
+    return items or None
+
+
+def _key(name: str, member: Shape, ec2: bool) -> str:
+    serialization = member.serialization
+    if ec2:
+        if "queryName" in serialization:
+            return str(serialization["queryName"])
+        given = str(serialization.get("name", name))
+        return given[:1].upper() + given[1:]
+    if isinstance(member, ListShape) and serialization.get("flattened"):
+        return str(member.member.serialization.get("name", serialization.get("name", name)))
+    return str(serialization.get("name", name))
+
+
+def _scalar(shape: Shape, text: str | None) -> Any:
+    if text is None:
+        return None
+    match shape.type_name:
+        case "integer" | "long":
+            return int(text)
+        case "float" | "double":
+            return float(text)
+        case "boolean":
+            return text == "true"
+        case _:
+            return unquote(text) if "%" in text and shape.type_name == "blob" else text
