@@ -117,7 +117,7 @@ class EntryRow(Protocol):
 
     @property
     def kind(self) -> str:
-        """The entry's kind: `note`, `finding.opened`, `step.outcome`, …"""
+        """The entry's kind: `note`, `finding.opened`, and so on."""
 
     @property
     def word(self) -> str:

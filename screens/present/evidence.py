@@ -1,0 +1,224 @@
+"""Why we think so: numbers with limits, the rows behind them, causes, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from textual.content import Content
+
+from cockpit.connect.role import Role
+from cockpit.triage.board import Board, LookId, OpenFinding
+from cockpit.triage.finding import Evidence, Finding
+from cockpit.triage.probe import Seen
+from cockpit.triage.view import Row, Table
+from cockpit.units import count, duration, number, quantity
+from screens.port import SuspectPort
+from screens.present.findings import FindingRow, Unseen
+from screens.present.lines import (
+    BLANK,
+    Part,
+    ago,
+    clock,
+    joined,
+    line,
+    safe,
+    short_clock,
+    spark,
+    tone,
+    wrap,
+)
+
+_ROWS = 4
+"""Rows of the first table that are quoted."""
+_SPARK = 24
+
+
+def evidence(
+    row: FindingRow | None, board: Board, moment: datetime, *, width: int, role: Role
+) -> list[Content]:
+    """The lines for one row of the findings, wrapped to `width`."""
+    if row is None:
+        return [
+            line(("Nothing is selected: nothing is wrong, or nothing was looked at yet.", "dim"))
+        ]
+    if isinstance(row, Unseen):
+        return _unseen(row, moment, width)
+    return _finding(row, board, moment, width=width, role=role)
+
+
+def _finding(
+    row: OpenFinding, board: Board, moment: datetime, *, width: int, role: Role
+) -> list[Content]:
+    finding = row.finding
+    shade = finding.severity.value
+    head: list[Part] = [(finding.code, f"{shade} bold"), (f"  {shade}", shade)]
+    if row.cleared is not None:
+        head.append((f"  recovered {ago(moment, row.cleared)} ago", "ok"))
+    head.append((f"  seen {count(row.looks, 'time')} since {short_clock(row.since)}", "dim"))
+    head.append((f" · sampled {ago(moment, row.seen)} ago", "dim"))
+    lines = wrap(line(*head), width, indent=2)
+    where = f"{row.target}  {finding.subject}" if finding.subject else row.target
+    lines += wrap(line((safe(where), "strong"), "  ", safe(finding.summary)), width, indent=2)
+    lines += _numbers(finding, width)
+    lines += _behind(row, board, width)
+    lines += _reasons(finding, width)
+    lines += _next(finding, role, width)
+    return lines
+
+
+def _numbers(finding: Finding, width: int) -> list[Content]:
+    """Judged or plotted numbers a line each, the others together."""
+    own = [item for item in finding.evidence if item.limit is not None or item.history]
+    rest = [item for item in finding.evidence if item not in own]
+    lines = [BLANK] if finding.evidence else []
+    for item in own:
+        lines += wrap(_number(item, finding, width), width, indent=2)
+    if rest:
+        told = joined(line((f"{safe(i.label)} ", "dim"), _value(i)) for i in rest)
+        lines += wrap(told, width)
+    return lines
+
+
+def _value(item: Evidence) -> str:
+    return safe(quantity(item.value, item.unit))
+
+
+def _number(item: Evidence, finding: Finding, width: int) -> Content:
+    shade = finding.severity.value
+    parts: list[Part] = [(f"{safe(item.label)} ", "dim"), (_value(item), "strong")]
+    if item.limit is not None:
+        parts.append((f"  limit {quantity(item.limit, item.unit)}", "dim"))
+    bars = spark(item.history, min(_SPARK, max(0, width - 40)))
+    if len(bars) > 1:
+        parts += ["  ", (bars, shade), (f" last {count(len(bars), 'look')}", "faint")]
+    return line(*parts)
+
+
+def _behind(row: OpenFinding, board: Board, width: int) -> list[Content]:
+    """A few rows of the table that the finding stands on."""
+    reading = board.readings.get(LookId(row.target, row.probe))
+    if reading is None or not isinstance(reading.outcome, Seen) or not reading.outcome.tables:
+        return []
+    table = reading.outcome.tables[0]
+    marked = [r for r in table.rows if r.severity is not None] or list(table.rows)
+    if not marked:
+        return []
+    lines = [BLANK] + [_quoted(r, width) for r in marked[:_ROWS]]
+    left = len(table.rows) - min(len(marked), _ROWS)
+    if left > 0:
+        lines.append(
+            line((f"  {count(left, 'more row')} · enter shows {safe(table.title)}", "dim"))
+        )
+    return lines
+
+
+def _quoted(row: Row, width: int) -> Content:
+    stem = "  " * (row.depth - 1) + "└ " if row.depth else ""
+    first, *rest = [safe(cell) for cell in row.cells if cell] or [""]
+    shade = tone(row.severity) if row.severity else "bold"
+    told = line((stem, "faint"), (first, shade), "  ", ("  ".join(rest), "dim" if row.dim else ""))
+    return told.truncate(max(0, width), ellipsis=True)
+
+
+def _reasons(finding: Finding, width: int) -> list[Content]:
+    lines: list[Content] = []
+    if finding.likely or finding.against:
+        lines.append(BLANK)
+    for label, texts in (("likely", finding.likely), ("against", finding.against)):
+        for place, text in enumerate(texts):
+            word = label if place == 0 else ""
+            lines += wrap(line((word.ljust(9), "bold"), safe(text)), width, indent=9)
+    return lines
+
+
+def _next(finding: Finding, role: Role, width: int) -> list[Content]:
+    lines: list[Content] = []
+    if finding.next:
+        lines += wrap(line(("next".ljust(9), "bold"), safe(finding.next)), width, indent=9)
+    if finding.runbook:
+        hint = "R runs the next step" if role is Role.COMMANDER else "p proposes a step"
+        told = line(("runbook".ljust(9), "bold"), safe(finding.runbook), (f"  ({hint})", "dim"))
+        lines += wrap(told, width, indent=9)
+    return lines
+
+
+def _unseen(row: Unseen, moment: datetime, width: int) -> list[Content]:
+    blind = row.blind
+    lines = wrap(
+        line(
+            ("NOT EXAMINED", "blind bold"),
+            (f"  {row.reason}", "blind"),
+            (f"  for {ago(moment, row.at)}", "dim"),
+        ),
+        width,
+    )
+    lines += wrap(line((safe(row.target), "strong"), "  ", safe(blind.detail, 2000)), width)
+    if blind.hint:
+        lines += [
+            BLANK,
+            *wrap(line(("type", "bold"), "     ", safe(blind.hint, 2000)), width, indent=9),
+        ]
+    lines.append(BLANK)
+    for reading in row.readings:
+        lines.append(
+            line(
+                (f"{reading.probe}  ", "dim"),
+                f"looked at {clock(reading.at)}, gave up after {duration(reading.took)}",
+            ).truncate(max(0, width), ellipsis=True)
+        )
+    told = "This says nothing about its health: it may be fine, or the cause."
+    return [*lines, BLANK, *wrap(line((told, "dim")), width)]
+
+
+def suspects(
+    found: Sequence[SuspectPort], by: str, open_findings: int, width: int
+) -> list[Content]:
+    """At most three, one line each; without any, how they are found."""
+    if not found:
+        return [line(("None. ", "dim"), (safe(by), "faint")).truncate(width, ellipsis=True)]
+    names = min(24, max(len(safe(s.name)) for s in found) + 1)
+    return [_suspect(s, open_findings, names, width) for s in found[:3]]
+
+
+def _suspect(found: SuspectPort, total: int, names: int, width: int) -> Content:
+    from screens.present.lines import fit, sides
+
+    shade = ("critical", "high", "warning")[min(2, found.rank - 1)]
+    tail = f"explains {len(found.explains)} of {max(total, len(found.explains))}"
+    if found.not_examined:
+        tail += f" · not examined: {safe(found.not_examined[0], 24)}"
+        if len(found.not_examined) > 1:
+            tail += f" +{len(found.not_examined) - 1}"
+    head = line(
+        (f"{found.rank} {fit(safe(found.name), names)} ", f"{shade} bold"), safe(found.summary)
+    )
+    return sides(head, line((f"  {tail}", "dim")), width)
+
+
+def reasoning(found: SuspectPort, by: str, width: int) -> list[Content]:
+    """Everything that speaks for and against a suspect."""
+    lines = wrap(line((safe(found.name), "strong"), "  ", safe(found.summary)), width)
+    lines += [line((f"score {number(found.score)}: ranks, is no probability", "dim")), BLANK]
+    for label, texts in (
+        ("explains", found.explains),
+        ("for", found.for_),
+        ("against", found.against),
+        ("not examined", found.not_examined),
+        ("look next", (found.next_probe,) if found.next_probe else ()),
+    ):
+        for place, text in enumerate(texts or ("–",)):
+            word = label if place == 0 else ""
+            lines += wrap(line((word.ljust(14), "bold"), safe(text)), width, indent=14)
+    return [*lines, BLANK, *wrap(line((safe(by, 2000), "dim")), width)]
+
+
+def as_text(row: FindingRow | None, board: Board, moment: datetime, role: Role) -> str:
+    """What `y` copies of a finding: the evidence as plain text, 100 columns."""
+    told = evidence(row, board, moment, width=100, role=role) if row is not None else []
+    return "\n".join(content.plain.rstrip() for content in told)
+
+
+def table_title(table: Table) -> str:
+    """The table's title, harmless."""
+    return safe(table.title, 60)

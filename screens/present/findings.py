@@ -1,0 +1,166 @@
+"""What is wrong, what could not be looked at and what has recovered, as rows of one list."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from textual.content import Content
+
+from cockpit.triage.board import Board, OpenFinding
+from cockpit.triage.finding import Severity
+from cockpit.triage.probe import Blind, Reading
+from cockpit.triage.target import KINDS
+from cockpit.units import duration
+from screens.present.lines import GLYPHS, ago, fit, line, safe, since
+
+COLUMNS = frozenset({"severity", "target", "kind", "code", "probe", "text", "subject", "runbook"})
+_RECOVERED_FOR = 1800
+"""Seconds that a recovery stays in the list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """What could not be looked at: one row a target and reason, with all its probes."""
+
+    target: str
+    kind: str
+    reason: str
+    readings: tuple[Reading, ...]
+
+    @property
+    def at(self) -> datetime:
+        """The oldest of the looks that failed."""
+        return min(reading.at for reading in self.readings)
+
+    @property
+    def blind(self) -> Blind:
+        """The first look's outcome: reason, detail and what to type."""
+        outcome = self.readings[0].outcome
+        assert isinstance(outcome, Blind)
+        return outcome
+
+
+FindingRow = OpenFinding | Unseen
+
+
+def rows(board: Board, moment: datetime) -> list[FindingRow]:
+    """Worst first, then newest; blind ones after the warnings, recoveries last."""
+    order = sorted(
+        board.open.values(), key=lambda f: (f.finding.severity.rank, f.since), reverse=True
+    )
+    mild = sum(1 for f in order if f.finding.severity is Severity.INFO)
+    cut = len(order) - mild
+    recovered = [
+        f
+        for f in board.cleared
+        if f.cleared is not None
+        and since(moment, f.cleared) < _RECOVERED_FOR
+        and f.id not in board.open
+    ]
+    return [*order[:cut], *unseen(board), *order[cut:], *_once(recovered)]
+
+
+def _once(recovered: list[OpenFinding]) -> list[OpenFinding]:
+    return list({finding.id: finding for finding in reversed(recovered)}.values())[::-1]
+
+
+def unseen(board: Board) -> list[Unseen]:
+    """Blind readings by target and reason. One that is itself a finding is a finding's row."""
+    groups: dict[tuple[str, str], list[Reading]] = defaultdict(list)
+    for reading in board.readings.values():
+        outcome = reading.outcome
+        if isinstance(outcome, Blind) and outcome.finding is None:
+            groups[reading.target, str(outcome.reason)].append(reading)
+    return [
+        Unseen(target, found[0].kind, reason, tuple(found))
+        for (target, reason), found in groups.items()
+    ]
+
+
+def key(row: FindingRow) -> Hashable:
+    """The identity of a row from look to look; a finding keeps it when it recovers."""
+    return row.id if isinstance(row, OpenFinding) else ("blind", row.target, row.reason)
+
+
+def state(row: FindingRow) -> str:
+    """The tone and glyph name: a severity, `blind` or `cleared`."""
+    if isinstance(row, Unseen):
+        return "blind"
+    return "cleared" if row.cleared is not None else row.finding.severity.value
+
+
+def text(row: FindingRow, moment: datetime) -> str:
+    """The sentence of a row."""
+    if isinstance(row, Unseen):
+        more = f" ({len(row.readings)} probes)" if len(row.readings) > 1 else ""
+        return f"not examined: {row.reason}{more} · {row.blind.detail}"
+    if row.cleared is not None:
+        lasted = duration((row.cleared - row.since).total_seconds())
+        return f"recovered after {lasted}: {row.finding.summary}"
+    return row.finding.summary
+
+
+def fields(row: FindingRow) -> Mapping[str, str]:
+    """The columns that a filter can name."""
+    if isinstance(row, Unseen):
+        return {
+            "severity": "blind",
+            "target": row.target,
+            "kind": f"{KINDS.get(row.kind, row.kind)} {row.kind}",
+            "probe": " ".join(reading.probe for reading in row.readings),
+            "text": f"not examined {row.reason} {row.blind.detail}",
+        }
+    finding = row.finding
+    return {
+        "severity": "recovered" if row.cleared is not None else finding.severity.value,
+        "target": row.target,
+        "kind": f"{KINDS.get(row.kind, row.kind)} {row.kind}",
+        "code": finding.code,
+        "probe": row.probe,
+        "subject": finding.subject,
+        "runbook": finding.runbook,
+        "text": finding.summary,
+    }
+
+
+def draw(row: FindingRow, width: int, moment: datetime, *, names: int = 16) -> Content:
+    """One row: glyph, age, kind, resource, sentence. `names` is the resource column's width."""
+    look = state(row)
+    shade = "ok" if look == "cleared" else look
+    quiet = "dim" if look in {"cleared", "blind", "info"} else ""
+    if isinstance(row, Unseen):
+        then = row.at
+    else:
+        then = row.cleared or row.since
+    kind = fit(KINDS.get(row.kind, row.kind), 5)
+    name = fit(safe(row.target), names)
+    room = width - names - 15
+    return line(
+        (f"{GLYPHS[look]} ", shade),
+        (fit(ago(moment, then), 4, right=True), "dim"),
+        (f" {kind} ", "dim"),
+        (f"{name} ", quiet or "bold"),
+        (fit(safe(text(row, moment)), max(0, room)).rstrip(), quiet),
+    )
+
+
+def heading(width: int, *, names: int = 16) -> Content:
+    """The titles of the columns."""
+    return line((f"   age {'':5} {fit('resource', names)} finding", "faint"))
+
+
+def title(found: list[FindingRow]) -> Content:
+    """`Findings 8 · 3 critical · 1 not examined`."""
+    tally: dict[str, int] = defaultdict(int)
+    for row in found:
+        tally[state(row)] += 1
+    parts: list[str | tuple[str, str]] = [f"Findings {len(found) - tally['cleared']}"]
+    words = {"blind": "not examined", "cleared": "recovered"}
+    for look in ("critical", "high", "warning", "info", "blind", "cleared"):
+        if tally[look]:
+            shade = "ok" if look == "cleared" else look
+            parts += [" · ", (f"{tally[look]} {words.get(look, look)}", shade)]
+    return line(*parts)

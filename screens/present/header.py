@@ -1,0 +1,139 @@
+"""The two lines that are always there, and the banners under them."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from cockpit.connect.role import Role
+from cockpit.units import count, duration, number
+from screens.present.lines import Part, clock, countdown, line, safe, short_clock, sides, since
+from screens.shown import Shown
+
+_SOON = 300
+"""Seconds before an update is due when its countdown turns yellow."""
+
+
+def badge(role: Role) -> Content:
+    """Who may do what. No setting hides it."""
+    if role is Role.COMMANDER:
+        return line((" COMMANDER ", "commander"))
+    return line((" TRIAGE read-only ", "triage"))
+
+
+def header(shown: Shown, width: int, *, rows: int = 2) -> list[Content]:
+    """The header in one line (tiny terminals) or two."""
+    if rows < 2:
+        return [sides(_only_line(shown, width), _tiny_right(shown), width)]
+    return [
+        sides(_what(shown, width), _when(shown, width), width),
+        sides(_where(shown, width), _how(shown, width), width),
+    ]
+
+
+def _only_line(shown: Shown, width: int) -> Content:
+    role = shown.status.role
+    short = "CMD" if role is Role.COMMANDER else "TRIAGE"
+    mark = line((f" {short} ", role.value)) if width < 50 else badge(role)
+    return line(mark, " ", (shown.incident.severity, "bold"), " ", safe(shown.incident.title))
+
+
+def _tiny_right(shown: Shown) -> Content:
+    return _pace(shown)
+
+
+def _what(shown: Shown, width: int) -> Content:
+    incident = shown.incident
+    level = "level-high" if incident.severity in {"P0", "P1"} else "level"
+    parts: list[Part] = [
+        (f" {incident.id}", "strong"),
+        f"  {safe(incident.title, 80)}  " if width >= 110 else f" {safe(incident.title, 60)} ",
+        (f" {incident.severity} ", level),
+    ]
+    if width >= 100:
+        parts += ["  ", ("● ", _status_tone(incident.status)), incident.status]
+    return line(*parts)
+
+
+def _status_tone(status: str) -> str:
+    return {"investigating": "high", "identified": "warning", "monitoring": "info"}.get(
+        status, "ok"
+    )
+
+
+def _when(shown: Shown, width: int) -> Content:
+    elapsed = duration(since(shown.moment, shown.incident.opened_at))
+    parts: list[Part] = []
+    if width >= 110:
+        parts += [f"since {short_clock(shown.incident.opened_at)} UTC", (" · ", "faint")]
+    parts.append((elapsed, "strong"))
+    if shown.next_update is not None:
+        left = (shown.next_update - shown.moment).total_seconds()
+        late = left < 0
+        look = "critical bold" if late else "warning bold" if left < _SOON else "bold"
+        word = "update late" if late else "next update in" if width >= 110 else "update"
+        parts += [(" · ", "faint"), f"{word} ", (countdown(left), look)]
+    return line(*parts, " ")
+
+
+def _where(shown: Shown, width: int) -> Content:
+    status = shown.status
+    names = [status.environment, status.account if width >= 100 else "", status.region]
+    place = " · ".join(safe(name, 60) for name in names if name)
+    who = safe(status.actor, 30)
+    watching = f" · {status.watching} watching" if status.watching and width >= 100 else ""
+    return line((f" {place}  ", "dim"), badge(status.role), (f"  {who}{watching}", "dim"))
+
+
+def _how(shown: Shown, width: int) -> Content:
+    status = shown.status
+    words = [count(status.probes, "probe")]
+    if width >= 100:
+        words += [count(status.calls, "call"), f"${status.usd:,.3f}"]
+    parts: list[Part] = [(" · ".join(words), "dim")]
+    if status.throttled:
+        parts += [(" · ", "faint"), (f"{number(status.throttled)} throttled", "warning")]
+    parts += [(" · ", "faint"), (_sweep(shown), "dim"), "  ", _pace(shown)]
+    return line(*parts, " ")
+
+
+def _sweep(shown: Shown) -> str:
+    progress, took = shown.status.sweep_progress, shown.status.sweep_took
+    if progress is not None and progress[0] < progress[1]:
+        return f"sweep {progress[0]} of {progress[1]}"
+    return "sweep …" if took is None else f"sweep {took:.1f}s"
+
+
+def _pace(shown: Shown) -> Content:
+    if shown.frozen is not None:
+        return line(("■ frozen", "info bold"))
+    if shown.status.degraded:
+        return line(("▲ degraded", "critical bold"))
+    return line(("● live", "ok"))
+
+
+def banner(shown: Shown, missed: int, width: int) -> Content | None:
+    """The line under the header: frozen or degraded; None when all is well and live.
+
+    `missed` counts the entries that were recorded since the freeze.
+    """
+    if shown.status.degraded:
+        text = f" DEGRADED  {safe(shown.status.degraded)}"
+        return line((text.ljust(width), "alert"))
+    if shown.frozen is not None:
+        text = (
+            f" FROZEN at {clock(shown.frozen)} UTC · the record goes on, {number(missed)} new "
+            "· space goes live "
+        )
+        return line((text.ljust(width), "frozen"))
+    return None
+
+
+def suspect_line(shown: Shown, width: int) -> Content:
+    """The prime suspect in one line, for small terminals."""
+    if not shown.suspects:
+        return line((" no suspect ", "dim"), (safe(shown.suspects_by), "faint"))
+    first = shown.suspects[0]
+    text = line(
+        (" suspect ", "critical bold"), (safe(first.name), "strong"), f": {safe(first.summary)}"
+    )
+    return sides(text, line((f"explains {len(first.explains)} ", "dim")), width)

@@ -1,0 +1,223 @@
+"""A runbook's steps with how far each is, and a plan as the lines that a person says yes to."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from textual.content import Content
+
+from cockpit.units import duration
+from screens.port import OutcomePort, PlanPort, RunbookPort, StepPort, StepStatePort
+from screens.present.lines import BLANK, Part, cells, countdown, fit, line, safe, wrap
+
+COLUMNS = frozenset({"step", "risk", "status", "kind"})
+
+RISK_TONES = {"read": "dim", "low": "warning", "high": "high", "destructive": "critical"}
+_LOOKS = {
+    "waiting": ("○", "dim"),
+    "next": ("▶", "accent"),
+    "running": ("▶", "info bold"),
+    "ok": ("✔", "ok"),
+    "failed": ("✖", "critical"),
+    "unknown": ("?", "blind bold"),
+    "skipped": ("–", "dim"),
+    "refused": ("⊘", "high"),
+    "proposed": ("✎", "info"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One step in its place. `state` None: the runbook was not started."""
+
+    place: int
+    step: StepPort
+    state: StepStatePort | None
+    running_since: datetime | None = None
+
+    @property
+    def status(self) -> str:
+        """As `StepStatePort.status`."""
+        return self.state.status if self.state is not None else "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """A line under a step, or between steps; passed over by the cursor."""
+
+    step: str
+    place: int
+    content: Content
+
+
+RunbookRow = StepRow | Detail
+
+
+def rows(
+    runbook: RunbookPort,
+    states: Sequence[StepStatePort],
+    *,
+    expanded: str,
+    width: int,
+    running_since: Mapping[str, datetime],
+) -> list[RunbookRow]:
+    """The steps; the one with id `expanded` with its call, verification and prose under it."""
+    by_id = {state.step.id: state for state in states}
+    listed: list[RunbookRow] = []
+    for place, step in enumerate(runbook.steps, 1):
+        state = by_id.get(step.id)
+        listed.append(StepRow(place, step, state, running_since.get(step.id)))
+        details = _details(step, state, width, full=step.id == expanded)
+        listed += [Detail(step.id, at, content) for at, content in enumerate(details)]
+    return listed
+
+
+def _details(
+    step: StepPort, state: StepStatePort | None, width: int, *, full: bool
+) -> list[Content]:
+    pad = 4
+    room = max(8, width - pad)
+    told: list[Content] = []
+    if state is not None and state.outcome is not None and (full or state.outcome.kind != "ok"):
+        shade = _LOOKS.get(state.outcome.kind, ("", "dim"))[1]
+        told += wrap(line((safe(state.outcome.text), shade)), room)[: 4 if full else 1]
+    if state is not None:
+        for name, value in state.captured.items():
+            told.append(line((f"{safe(name, 30)} = {safe(value, 80)}", "dim")))
+    if full:
+        if step.call:
+            told += wrap(line((safe(step.call, 2000), "dim")), room)
+        if step.verification:
+            told += wrap(line((f"verify: {safe(step.verification)}", "dim")), room)
+        if step.prose:
+            told += wrap(line(safe(step.prose, 2000)), room)[:6]
+    return [line(" " * pad, content) for content in told]
+
+
+def selectable(row: RunbookRow) -> bool:
+    """Only steps can be chosen."""
+    return isinstance(row, StepRow)
+
+
+def key(row: RunbookRow) -> Hashable:
+    """Identity while the course goes on."""
+    return row.step.id if isinstance(row, StepRow) else (row.step, row.place)
+
+
+def fields(row: RunbookRow) -> Mapping[str, str]:
+    """The columns that a filter can name."""
+    if isinstance(row, Detail):
+        return {"step": row.content.plain}
+    return {
+        "step": row.step.title,
+        "risk": row.step.risk,
+        "status": row.status,
+        "kind": row.step.kind,
+    }
+
+
+def draw(row: RunbookRow, width: int, moment: datetime) -> Content:
+    """`▶ 3 Cancel the blocking query      low`."""
+    if isinstance(row, Detail):
+        return row.content.truncate(max(0, width), ellipsis=True)
+    glyph, shade = _LOOKS.get(row.status, ("○", "dim"))
+    right, right_shade = _right(row, moment)
+    room = max(1, width - 5 - cells(right))
+    weight = "strong" if row.status in {"next", "running"} else ""
+    return line(
+        (f"{glyph} ", shade),
+        (f"{row.place} ", f"{shade} bold"),
+        (fit(safe(row.step.title), room), weight),
+        " ",
+        (right, right_shade),
+    )
+
+
+def _right(row: StepRow, moment: datetime) -> tuple[str, str]:
+    if row.status == "running" and row.running_since is not None:
+        return f"running {countdown((moment - row.running_since).total_seconds())}", "info bold"
+    if row.state is not None and row.state.outcome is not None:
+        outcome = row.state.outcome
+        if outcome.kind == "ok":
+            return duration(outcome.took), "dim"
+        return outcome.kind, _LOOKS.get(outcome.kind, ("", "dim"))[1]
+    if row.status == "proposed":
+        return "proposed", "info"
+    return row.step.risk, RISK_TONES.get(row.step.risk, "critical")
+
+
+def progress(states: Sequence[StepStatePort], total: int) -> str:
+    """`2/6`: steps that ended well or were skipped, of all; empty before the start."""
+    done = sum(1 for state in states if state.status in {"ok", "skipped"})
+    return f"{done}/{total}" if states else f"{total} steps"
+
+
+def plan_title(plan: PlanPort, place: int, total: int) -> Content:
+    """`Confirm · step 4 of 6 · risk high`."""
+    where = f"step {place} of {total}" if total > 1 else "one step"
+    shade = RISK_TONES.get(plan.risk, "critical")
+    return line(f"Confirm · {where} · risk ", (plan.risk, f"{shade} bold"))
+
+
+def plan_lines(plan: PlanPort, place: str, width: int) -> list[Content]:
+    """The whole plan, wrapped and never cut: a truncated approval is none."""
+    head = line((safe(plan.title, 2000), "strong"))
+    if plan.target:
+        head = line(head, "  on ", (safe(plan.target, 2000), "strong"))
+    if place:
+        head = line(head, (f" · {safe(place)}", "dim"))
+    lines = [*wrap(head, width, indent=2), BLANK]
+    for entry in plan.lines:
+        if entry.label != "approval":
+            lines += _plan_line(entry.label, entry.text, width)
+    return lines
+
+
+def _plan_line(label: str, text: str, width: int) -> list[Content]:
+    first, *rest = text.splitlines() or [""]
+    lines = wrap(line((fit(safe(label), 11) + " ", "dim"), *_checked(first)), width, indent=12)
+    for more in rest:
+        lines += wrap(line(" " * 12, *_checked(more)), width, indent=12)
+    return lines
+
+
+def _checked(text: str) -> list[Part]:
+    shown = safe(text, 100_000)
+    for mark, shade in (("✔", "ok"), ("✖", "critical")):
+        if shown.startswith(mark):
+            return [(mark, shade), shown[1:]]
+    return [shown]
+
+
+def approval_line(plan: PlanPort, moment: datetime) -> Content:
+    """`approval    8f3a·c91e  expires in 01:52`."""
+    left = (plan.expires_at - moment).total_seconds()
+    digest = f"{plan.digest[:4]}·{plan.digest[4:8]}"
+    if left <= 0:
+        return line(
+            ("approval    ", "dim"), (f"{digest}  expired: Esc, then plan it again", "critical")
+        )
+    shade = "warning" if left < 30 else ""
+    return line(("approval    ", "dim"), f"{digest}  expires in ", (countdown(left), shade))
+
+
+def outcome_lines(outcome: OutcomePort, width: int) -> list[Content]:
+    """How a step ended, with its output."""
+    glyph, shade = _LOOKS.get(outcome.kind, ("○", "dim"))
+    lines = wrap(
+        line(
+            (f"{glyph} {outcome.kind}", f"{shade} bold"),
+            f"  {safe(outcome.text, 2000)}",
+            (f"  {duration(outcome.took)}", "dim"),
+        ),
+        width,
+        indent=2,
+    )
+    lines.append(BLANK)
+    if not outcome.output:
+        return [*lines, line(("No output.", "dim"))]
+    for text in outcome.output.splitlines():
+        lines += wrap(line(safe(text.replace("\t", "    "), 20_000)), width)
+    return lines

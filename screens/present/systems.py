@@ -1,0 +1,176 @@
+"""Targets by service in the order of the dependency graph, each with the number that matters."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from textual.content import Content
+
+from cockpit.triage.board import Board
+from cockpit.triage.changes import Change
+from cockpit.triage.finding import Severity
+from cockpit.triage.probe import Blind, Fact, Reading, Seen
+from cockpit.triage.target import Target
+from screens.present.lines import GLYPHS, ago, cells, fit, line, safe, short_clock, since
+from screens.shown import Shown
+
+COLUMNS = frozenset({"target", "kind", "service", "state", "text"})
+_FRESH = 90.0
+"""Seconds until the newest look at a target counts as old and its age is shown."""
+_CHANGES = 8
+_HOT = 3600
+"""Seconds before now in which a change is drawn as recent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A heading: a service, or the changes."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One target with what is known of it."""
+
+    target: Target
+    state: str
+    """A severity, `ok`, `blind`, or `waiting` before the first look ended."""
+    number: str
+    """The fact that matters, or why there is none."""
+    newest: datetime | None
+
+
+SystemRow = Group | System | Change
+
+
+def rows(shown: Shown) -> list[SystemRow]:
+    """Services with their targets, then the newest changes."""
+    worst = _worst(shown.board)
+    looks = _looks(shown.board)
+    groups: dict[str, list[SystemRow]] = {}
+    for target in shown.targets.values():
+        found = looks.get(target.name, [])
+        service = target.service or shown.status.environment or "targets"
+        groups.setdefault(service, []).append(_system(target, found, worst.get(target.name)))
+    listed: list[SystemRow] = []
+    for name, members in groups.items():
+        listed += [Group(name), *members]
+    changes = shown.board.changes[:_CHANGES]
+    if changes:
+        listed += [Group("changes"), *changes]
+    return listed
+
+
+def _worst(board: Board) -> dict[str, Severity]:
+    worst: dict[str, Severity] = {}
+    for finding in board.open.values():
+        severity = finding.finding.severity
+        if severity.rank > (worst[finding.target].rank if finding.target in worst else -1):
+            worst[finding.target] = severity
+    return worst
+
+
+def _looks(board: Board) -> dict[str, list[Reading]]:
+    looks: dict[str, list[Reading]] = {}
+    for reading in board.readings.values():
+        looks.setdefault(reading.target, []).append(reading)
+    return looks
+
+
+def _system(target: Target, found: list[Reading], worst: Severity | None) -> System:
+    newest = max((reading.at for reading in found), default=None)
+    blind = [reading for reading in found if isinstance(reading.outcome, Blind)]
+    state = "ok"
+    if worst is not None and worst > Severity.INFO:
+        state = worst.value
+    elif blind:
+        state = "blind"
+    elif not found:
+        state = "waiting"
+    fact = _headline(found)
+    if fact is not None:
+        number = fact.text
+    elif blind and isinstance(blind[0].outcome, Blind):
+        number = str(blind[0].outcome.reason)
+    else:
+        number = "" if found else "…"
+    return System(target, state, number, newest)
+
+
+def _headline(found: list[Reading]) -> Fact | None:
+    """The worst first fact among the readings, the earliest probe's when none is judged."""
+    heads = [
+        outcome.facts[0]
+        for reading in found
+        if isinstance(outcome := reading.outcome, Seen) and outcome.facts
+    ]
+    return max(heads, key=lambda f: f.severity.rank if f.severity else -1, default=None)
+
+
+def selectable(row: SystemRow) -> bool:
+    """Headings are passed over."""
+    return not isinstance(row, Group)
+
+
+def key(row: SystemRow) -> Hashable:
+    """Identity from look to look."""
+    if isinstance(row, System):
+        return ("target", row.target.name)
+    if isinstance(row, Group):
+        return ("group", row.name)
+    return ("change", row.at, row.kind, row.target, row.summary)
+
+
+def fields(row: SystemRow) -> Mapping[str, str]:
+    """The columns that a filter can name."""
+    if isinstance(row, System):
+        return {
+            "target": row.target.name,
+            "kind": f"{row.target.short} {row.target.kind}",
+            "service": row.target.service,
+            "state": row.state,
+            "text": row.number,
+        }
+    if isinstance(row, Group):
+        return {"service": row.name}
+    return {"target": row.target, "kind": row.kind, "text": f"{row.summary} {row.actor}"}
+
+
+def draw(row: SystemRow, width: int, moment: datetime) -> Content:
+    """A heading, a target or a change."""
+    if isinstance(row, Group):
+        return line((fit(safe(row.name), width), "bold"))
+    if isinstance(row, Change):
+        return _draw_change(row, width, moment)
+    old = ""
+    if row.newest is not None and since(moment, row.newest) >= _FRESH:
+        old = f" {ago(moment, row.newest)}"
+    shade = {"waiting": "dim"}.get(row.state, row.state)
+    number = safe(row.number, 24)
+    name = fit(safe(row.target.name), max(1, width - 10 - cells(number) - len(old)))
+    return line(
+        (f" {GLYPHS[row.state]} ", shade),
+        (fit(row.target.short, 5) + " ", "dim"),
+        (f"{name} ", "bold" if row.state in {"critical", "high"} else ""),
+        (number, shade),
+        (old, "faint"),
+    )
+
+
+def _draw_change(row: Change, width: int, moment: datetime) -> Content:
+    actor = safe(row.actor, 12)
+    hot = "high" if since(moment, row.at) < _HOT else "dim"
+    what = f"{row.target} {row.summary}" if row.target else row.summary
+    return line(
+        (f" {short_clock(row.at)} ", hot),
+        fit(safe(what), max(1, width - 8 - cells(actor))),
+        (f" {actor}", "dim"),
+    )
+
+
+def title(shown: Shown) -> Content:
+    """`Systems 11`, with how many are not seen."""
+    return line(f"Systems {len(shown.targets)}")

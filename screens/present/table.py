@@ -1,0 +1,192 @@
+"""A `view.Table` of any kind as rows of the drill-down, and the offers that would help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+
+from textual.content import Content
+
+from cockpit.triage.view import Column, Offer, Row, Table
+from cockpit.units import number
+from screens.present.lines import BLANK, Part, cells, fit, line, safe, tone, wrap
+from screens.present.runbook import RISK_TONES
+
+_LEAST_FLEX = 16
+
+
+def widths(table: Table, width: int) -> tuple[int, ...]:
+    """Cells for each column: its own where it says so, what is left for the others.
+
+    When the fixed ones leave too little, they shrink to what their rows need, then the widest
+    give way, so that the last column stays readable.
+    """
+    wanted = [column.width or 0 for column in table.columns]
+    flexible = [at for at, each in enumerate(wanted) if each == 0]
+    gaps = 2 * max(0, len(wanted) - 1)
+    for at, each in enumerate(wanted):
+        if each:
+            wanted[at] = min(each, _needed(table, at))
+    left = width - gaps - sum(wanted)
+    least = _LEAST_FLEX * len(flexible)
+    while left < least and max(wanted, default=0) > 6:
+        at = wanted.index(max(wanted))
+        wanted[at] -= 1
+        left += 1
+    for place, at in enumerate(flexible):
+        share = max(0, left) // len(flexible)
+        wanted[at] = share if place < len(flexible) - 1 else max(0, left) - share * place
+    return tuple(max(0, each) for each in wanted)
+
+
+def _needed(table: Table, at: int) -> int:
+    longest = max(
+        (
+            cells(_stem(r) + r.cells[at] if at == 0 else r.cells[at])
+            for r in table.rows[:200]
+            if at < len(r.cells)
+        ),
+        default=0,
+    )
+    return max(longest, cells(table.columns[at].title))
+
+
+def _stem(row: Row) -> str:
+    return "  " * (row.depth - 1) + "└ " if row.depth else ""
+
+
+def heading(table: Table, width: int, *, sort: int | None = None, down: bool = True) -> Content:
+    """The titles; the sorted column carries an arrow."""
+    parts: list[Part] = []
+    for at, (column, each) in enumerate(zip(table.columns, widths(table, width), strict=True)):
+        mark = (" ▼" if down else " ▲") if at == sort else ""
+        shown = fit(safe(column.title, 40) + mark, each, right=column.right)
+        parts += [(shown, "accent" if at == sort else "faint"), "  "]
+    return line(*parts)
+
+
+def draw(row: Row, table: Table, width: int, *, shape: tuple[int, ...] = ()) -> Content:
+    """One row; its depth indents the first cell."""
+    parts: list[Part] = []
+    stem = _stem(row)
+    for at, (column, each) in enumerate(
+        zip(table.columns, shape or widths(table, width), strict=True)
+    ):
+        text = safe(row.cells[at]) if at < len(row.cells) else ""
+        shade = _shade(row, at, len(table.columns))
+        if at == 0 and stem:
+            parts.append((stem, "faint"))
+            parts.append((fit(text, max(1, each - len(stem))), shade))
+        else:
+            parts.append((fit(text, each, right=column.right), shade))
+        parts.append("  ")
+    return line(*parts[:-1])
+
+
+def _shade(row: Row, at: int, columns: int) -> str:
+    if at == 0 and row.severity is not None:
+        return f"{tone(row.severity)} bold"
+    if row.dim:
+        return "dim"
+    if row.severity is not None and at < columns - 1:
+        return tone(row.severity)
+    return ""
+
+
+def fields(table: Table) -> Callable[[Row], Mapping[str, str]]:
+    """The columns that a filter can name: the titles, in lower case without spaces."""
+    names = [name_of(column) for column in table.columns]
+
+    def of(row: Row) -> Mapping[str, str]:
+        return dict(zip(names, row.cells, strict=False))
+
+    return of
+
+
+def name_of(column: Column) -> str:
+    """`waits for` is typed as `waits_for`."""
+    return column.title.casefold().replace(" ", "_")
+
+
+def key(row: Row) -> Hashable:
+    """Identity from look to look."""
+    return row.key
+
+
+def ordered(rows: Sequence[Row], column: int | None, *, down: bool) -> list[Row]:
+    """The rows by a column, as numbers where the probe gives them; None: as they came (a tree).
+
+    What has no value comes last, whichever way.
+    """
+    if column is None:
+        return list(rows)
+
+    def value(row: Row) -> float | str | None:
+        if column < len(row.sort):
+            return row.sort[column]
+        return row.cells[column] if column < len(row.cells) and row.cells[column] else None
+
+    known = [row for row in rows if value(row) is not None]
+    rest = [row for row in rows if value(row) is None]
+    known.sort(key=lambda row: _order(value(row)), reverse=down)
+    return [*known, *rest]
+
+
+def _order(value: float | str | None) -> tuple[int, float, str]:
+    if isinstance(value, str):
+        return (1, 0.0, value.casefold())
+    return (0, float(value or 0.0), "")
+
+
+def offers(table: Table, chosen: Row | None) -> list[tuple[str, Offer]]:
+    """Key → offer: the table's best ones as 1 to 9, the chosen row's own by their letter."""
+    listed = [(str(place), offer) for place, offer in enumerate(table.best[:9], 1)]
+    taken: set[str] = set()
+    for offer in chosen.offers if chosen is not None else ():
+        if offer.key and offer.key not in taken:
+            taken.add(offer.key)
+            listed.append((offer.key, offer))
+    return listed
+
+
+def help_lines(table: Table, chosen: Row | None, width: int, *, runs: bool) -> list[Content]:
+    """The pane “What would help”. `runs` False: offers are proposed, not run."""
+    listed = offers(table, chosen)
+    lines: list[Content] = []
+    if table.best:
+        lines.append(line(("Releases most for least", "bold")))
+    names = min(44, max((cells(safe(offer.label)) for _, offer in listed), default=0))
+    own = False
+    for shortcut, offer in listed:
+        if not shortcut.isdigit() and not own:
+            own = True
+            lines.append(line(("The row under the cursor", "bold")))
+        lines.append(_offer(shortcut, offer, names, width))
+    for note in table.note:
+        lines += wrap(line((safe(note, 2000), "dim")), width)
+    if listed and not runs:
+        lines += [
+            BLANK,
+            line(("Triage is read-only: the key proposes it to the commander.", "dim")),
+        ]
+    return lines or [line(("Nothing to offer for this row.", "dim"))]
+
+
+def _offer(shortcut: str, offer: Offer, names: int, width: int) -> Content:
+    releases = f"releases {number(offer.releases)}" if offer.releases else ""
+    return line(
+        (f" {shortcut} ", "accent bold"),
+        fit(safe(offer.label), names),
+        "  ",
+        (fit(releases, 13), "bold"),
+        (fit(offer.risk, 12), RISK_TONES.get(offer.risk, "critical")),
+        safe(offer.effect),
+    ).truncate(max(0, width), ellipsis=True)
+
+
+def as_text(row: Row, table: Table) -> str:
+    """What `y` copies: `pid: 4242` a line, without the statement's literals."""
+    return "\n".join(
+        f"{safe(column.title)}: {safe(cell)}"
+        for column, cell in zip(table.columns, row.cells, strict=False)
+        if cell
+    )

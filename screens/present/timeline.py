@@ -1,0 +1,74 @@
+"""What happened, one line an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from datetime import datetime
+
+from textual.content import Content
+
+from screens.port import EntryRow
+from screens.present.lines import clock, fit, line, safe
+
+COLUMNS = frozenset({"kind", "actor", "text", "seq", "time"})
+
+_TONES = {
+    "finding": "critical",
+    "finding.opened": "critical",
+    "finding.worsened": "critical",
+    "finding.eased": "warning",
+    "finding.cleared": "ok",
+    "blind": "blind",
+    "sees_again": "ok",
+    "change": "high",
+    "note": "info",
+    "todo": "info bold",
+    "milestone": "strong",
+    "status": "strong",
+    "severity": "strong",
+    "opened": "strong",
+    "update": "strong",
+    "step.intent": "warning",
+    "step.outcome": "ok",
+    "proposal": "info",
+    "approval": "warning",
+    "refusal": "high",
+    "sweep": "faint",
+}
+
+
+def key(row: EntryRow) -> Hashable:
+    """The entry's number."""
+    return row.seq
+
+
+def fields(row: EntryRow) -> Mapping[str, str]:
+    """The columns that a filter can name."""
+    return {
+        "kind": f"{row.word} {row.kind}",
+        "actor": row.actor,
+        "text": row.text,
+        "seq": str(row.seq),
+        "time": clock(row.at),
+    }
+
+
+def draw(row: EntryRow, width: int, moment: datetime) -> Content:
+    """`02:49:30 note      alice: support reports checkout only`."""
+    shade = _TONES.get(str(row.kind), "dim")
+    if "unknown" in row.text[:40] and str(row.kind) == "step.outcome":
+        shade = "blind"
+    who = f"{safe(row.actor, 30)}: " if row.actor and row.actor != "cockpit" else ""
+    room = max(0, width - 20 - len(who))
+    return line(
+        (f"{clock(row.at)} ", "dim"),
+        (fit(safe(row.word), 10) + " ", shade),
+        (who, "bold"),
+        fit(safe(row.text), room).rstrip(),
+    )
+
+
+def whole(row: EntryRow) -> str:
+    """What `y` copies."""
+    who = f"{row.actor}: " if row.actor else ""
+    return f"{clock(row.at)} UTC  {row.word}  {who}{row.text}"

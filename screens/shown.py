@@ -1,0 +1,43 @@
+"""One moment of everything that the panes draw: a value, so that freezing is keeping it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cockpit.triage.board import Board
+from cockpit.triage.target import Target
+from screens.port import DeskPort, EntryRow, IncidentPort, StatusPort, SuspectPort
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What there is to see, and the moment that ages are counted to."""
+
+    moment: datetime
+    board: Board
+    status: StatusPort
+    incident: IncidentPort
+    targets: Mapping[str, Target]
+    next_update: datetime | None
+    suspects: Sequence[SuspectPort]
+    suspects_by: str
+    entries: Sequence[EntryRow]
+    frozen: datetime | None = None
+    """Since when the panes stand still; None while they are live."""
+
+
+def take(desk: DeskPort, moment: datetime, entries: Sequence[EntryRow]) -> Shown:
+    """Everything as the desk has it at this moment."""
+    return Shown(
+        moment=moment,
+        board=desk.board,
+        status=desk.status,
+        incident=desk.incident,
+        targets=desk.targets,
+        next_update=desk.next_update,
+        suspects=desk.suspects,
+        suspects_by=desk.suspects_by,
+        entries=entries,
+    )
