@@ -1,0 +1,241 @@
+"""Named, parameterised statements: all that a step or an offer can run in a database.
+
+A statement acts by identity, never by number alone: a PostgreSQL session is its pid *and* its
+start, a MySQL thread its id, user and host. The SQL here is complete; what the connectors add is
+only the check of the answer. Protected sessions are refused inside the statement itself, so that
+no caller can forget it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+from cockpit.errors import Misconfigured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One thing that can be run. `engine` is the target kind: postgres, mysql, redis."""
+
+    name: str
+    engine: str
+    parameters: Mapping[str, type]
+    """Every parameter is required, and there are no others."""
+    risk: str
+    """`read`, `low`, `high` or `destructive`."""
+    effect: str
+    """What it does, in plain words."""
+    undo: str = ""
+    identity: tuple[str, ...] = ()
+    """Parameters that together say which session it is."""
+    sql: str = ""
+    """For `read` in SQL: gives one row with one JSON value."""
+    words: tuple[str, ...] = ()
+    """For Redis: the command; `{name}` stands for a parameter as one word."""
+
+
+PROTECTED_POSTGRES = """
+  a.pid <> pg_backend_pid()
+  AND coalesce(a.usename, '') NOT IN ('rdsadmin', 'rdsrepladmin', 'rdswriteforwarduser')
+  AND coalesce(a.backend_type, 'client backend') NOT IN ('walsender', 'autovacuum launcher',
+      'checkpointer', 'background writer', 'walwriter', 'archiver', 'startup', 'walreceiver',
+      'logical replication launcher', 'logical replication worker', 'slotsync worker')
+  AND a.application_name NOT IN ('incident-cockpit', 'pg_dump', 'pg_dumpall', 'pg_basebackup')
+  AND NOT (a.backend_type = 'autovacuum worker' AND a.query LIKE '%%to prevent wraparound%%')
+"""
+"""True for a row `a` of pg_stat_activity that may be signalled at all."""
+
+PROTECTED_MYSQL_USERS = frozenset(
+    {"rdsadmin", "rdsrepladmin", "system user", "event_scheduler", "mysql.sys", "mysql.session"}
+)
+PROTECTED_MYSQL_COMMANDS = frozenset({"Binlog Dump", "Binlog Dump GTID", "Daemon"})
+
+MOST_AT_ONCE = 20
+"""Sessions that one batch may end."""
+
+_SESSION = {"pid": int, "backend_start": datetime}
+_THREAD = {"id": int, "user": str, "host": str}
+
+_ALL: tuple[Statement, ...] = (
+    Statement(
+        name="cancel_backend",
+        engine="postgres",
+        parameters=_SESSION,
+        identity=("pid", "backend_start"),
+        risk="low",
+        effect="ends the running statement of 1 session; its transaction stays open, aborted",
+        undo="none: the client may run the statement again",
+    ),
+    Statement(
+        name="terminate_backend",
+        engine="postgres",
+        parameters=_SESSION,
+        identity=("pid", "backend_start"),
+        risk="high",
+        effect="ends 1 session and rolls its transaction back",
+        undo="none: the application must retry the transaction",
+    ),
+    Statement(
+        name="terminate_idle_of_client",
+        engine="postgres",
+        parameters={"user": str, "application": str, "older_than_s": float, "most": int},
+        risk="high",
+        effect=f"ends up to {MOST_AT_ONCE} idle sessions of one user and application",
+        undo="none: the application reconnects, all of them at once in the worst case",
+    ),
+    Statement(
+        name="resume_replay",
+        engine="postgres",
+        parameters={},
+        risk="low",
+        effect="lets a standby whose replay was paused go on",
+        undo="SELECT pg_wal_replay_pause()",
+    ),
+    Statement(
+        name="connections_by_client",
+        engine="postgres",
+        parameters={},
+        risk="read",
+        effect="counts the sessions of each user, application and address",
+        sql="""
+SELECT coalesce(json_agg(s), '[]') FROM (
+  SELECT usename AS user, application_name AS application, host(client_addr) AS address,
+         count(*) AS sessions, count(*) FILTER (WHERE state = 'active') AS active,
+         count(*) FILTER (WHERE state = 'idle') AS idle,
+         count(*) FILTER (WHERE state LIKE 'idle in%') AS idle_in_transaction
+    FROM pg_stat_activity
+   WHERE datname IS NOT NULL AND pid <> pg_backend_pid()
+   GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT 20) AS s""",
+    ),
+    Statement(
+        name="kill_query",
+        engine="mysql",
+        parameters=_THREAD,
+        identity=("id", "user", "host"),
+        risk="low",
+        effect="ends the running statement of 1 session; its transaction stays open",
+        undo="none: the client may run the statement again",
+    ),
+    Statement(
+        name="kill_connection",
+        engine="mysql",
+        parameters=_THREAD,
+        identity=("id", "user", "host"),
+        risk="high",
+        effect="ends 1 session and rolls its transaction back",
+        undo="none: the application must retry the transaction",
+    ),
+    Statement(
+        name="kill_idle_of_user",
+        engine="mysql",
+        parameters={"user": str, "older_than_s": float, "most": int},
+        risk="high",
+        effect=f"ends up to {MOST_AT_ONCE} sleeping sessions of one user",
+        undo="none: the application reconnects, all of them at once in the worst case",
+    ),
+    Statement(
+        name="start_replication",
+        engine="mysql",
+        parameters={},
+        risk="low",
+        effect="starts the replica's threads again",
+        undo="STOP REPLICA",
+    ),
+    Statement(
+        name="client_kill",
+        engine="redis",
+        parameters={"id": int},
+        identity=("id",),
+        risk="high",
+        effect="closes 1 client connection; ids are never used again",
+        undo="none: the client reconnects",
+        words=("CLIENT", "KILL", "ID", "{id}"),
+    ),
+    Statement(
+        name="script_kill",
+        engine="redis",
+        parameters={},
+        risk="high",
+        effect="ends the running script; works only while it has written nothing",
+        undo="none: its client gets an error",
+        words=("SCRIPT", "KILL"),
+    ),
+    Statement(
+        name="set_maxmemory",
+        engine="redis",
+        parameters={"bytes": int},
+        risk="high",
+        effect="sets the memory limit until the next restart; not on ElastiCache",
+        undo="the same with the value from before",
+        words=("CONFIG", "SET", "maxmemory", "{bytes}"),
+    ),
+    Statement(
+        name="set_maxmemory_policy",
+        engine="redis",
+        parameters={"policy": str},
+        risk="high",
+        effect="sets what is evicted when memory is full, until the next restart",
+        undo="the same with the value from before",
+        words=("CONFIG", "SET", "maxmemory-policy", "{policy}"),
+    ),
+    Statement(
+        name="slow_log",
+        engine="redis",
+        parameters={},
+        risk="read",
+        effect="reads the last 25 slow commands",
+        words=("SLOWLOG", "GET", "25"),
+    ),
+    Statement(
+        name="memory_doctor",
+        engine="redis",
+        parameters={},
+        risk="read",
+        effect="asks the server what it thinks of its memory",
+        words=("MEMORY", "DOCTOR"),
+    ),
+)
+
+STATEMENTS: Mapping[str, Statement] = MappingProxyType({each.name: each for each in _ALL})
+"""Name → statement. Names are public: runbooks use them."""
+
+
+def statement(name: str, engine: str) -> Statement:
+    """The statement of an engine by its name. Raises `Misconfigured` when there is none."""
+    found = STATEMENTS.get(name)
+    if found is None or found.engine != engine:
+        known = ", ".join(sorted(n for n, each in STATEMENTS.items() if each.engine == engine))
+        raise Misconfigured(f"{engine} has no statement {name!r}", hint=f"there are: {known}")
+    return found
+
+
+def checked(known: Statement, arguments: Mapping[str, object]) -> dict[str, object]:
+    """The arguments in their types: whole numbers stay whole, moments may be RFC 3339 text.
+
+    Raises `Misconfigured` for a missing, unknown or wrong one.
+    """
+    missing = known.parameters.keys() - arguments.keys()
+    unknown = arguments.keys() - known.parameters.keys()
+    if missing or unknown:
+        problems = [f"{name} is missing" for name in sorted(missing)]
+        problems += [f"{name} is unknown" for name in sorted(unknown)]
+        raise Misconfigured(f"{known.name}: {', '.join(problems)}")
+    return {name: _typed(known, name, arguments[name]) for name in known.parameters}
+
+
+def _typed(known: Statement, name: str, value: object) -> object:
+    kind = known.parameters[name]
+    if kind is datetime and isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = datetime.fromisoformat(value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise Misconfigured(f"{known.name}: {name} is not of type {kind.__name__}: {value!r}")
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise Misconfigured(f"{known.name}: {name} has no time zone")
+    return value
