@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from cockpit import clock
 from cockpit.connect.role import Role
-from cockpit.errors import Misconfigured
-from cockpit.incident.entry import Entry, Kind
-from cockpit.incident.journal import MemoryJournal
-from cockpit.incident.record import Author, Incident
+from cockpit.errors import CockpitError, Misconfigured
+from cockpit.incident import chain, harmless, lock
+from cockpit.incident.entry import BadEntry, Entry, Kind
+from cockpit.incident.follow import Follower
+from cockpit.incident.record import Author, Incident, Letter
+from cockpit.incident.recovery import Mended, mend
 from cockpit.incident.severity import Level
-from cockpit.incident.state import State, Status
+from cockpit.incident.spare import Spare, spare_folders
+from cockpit.incident.sqlite import (
+    Damaged,
+    Unwritable,
+    leave_letter,
+    lines_after,
+    lines_of_kinds,
+    reading,
+    reserve,
+)
+from cockpit.incident.state import FOLDED, State, Status, fold
+from cockpit.incident.writer import SqliteJournal
 
 __all__ = ["Incident", "Incidents", "Summary", "data_folder"]
+
+_ID = re.compile(r"INC-(\d{4})-(\d{4,})")
+_ATTEMPTS = 10_000
 
 
 def data_folder() -> Path:
@@ -41,7 +63,7 @@ class Summary:
     holder: str = ""
     """Who has it open now; empty when nobody does."""
     damage: str = ""
-    """Why the journal cannot be read (all of it); empty when it can."""
+    """Why the journal cannot be read; empty when it can."""
 
     @property
     def title(self) -> str:
@@ -58,19 +80,24 @@ class Summary:
         """How far the handling is."""
         return self.state.status
 
+    @property
+    def open(self) -> bool:
+        """True for an incident that is handled still, or could be."""
+        return self.state.open and not self.damage
+
 
 class Incidents:
     """The journals of one folder, one file an incident."""
 
-    def __init__(self, folder: Path | None = None, *, spare: Path | None = None) -> None:
-        """`folder` None: `data_folder()`. `spare` is where entries go while it fails."""
+    def __init__(self, folder: Path | None = None) -> None:
+        """`folder` None: `data_folder()`. Nothing is made before an incident is created."""
         self.folder = folder or data_folder()
-        self.spare = spare
-        self._made: dict[str, list[Entry]] = {}
+        self._spares = spare_folders(self.folder)
 
     def list(self) -> tuple[Summary, ...]:
-        """Every incident, the newest first."""
-        return ()
+        """Every incident, the newest first. Journals that cannot be read are in it, and say so."""
+        found = (self.summary(name) for name in sorted(self._names(), key=_order, reverse=True))
+        return tuple(summary for summary in found if summary.entries or summary.damage)
 
     def create(
         self,
@@ -81,35 +108,261 @@ class Incidents:
         role: Role,
         actor: str,
     ) -> Incident:
-        """Open a new incident with the next free id. Raises `Misconfigured` for the severity."""
+        """Open a new incident with the next free id.
+
+        Works without a disk too: then `degraded` says where the entries are. Raises
+        `Misconfigured` for an unknown severity or an empty title.
+        """
         level = Level.read(severity)
-        name = f"INC-{clock.now().year}-{len(self._made) + 1:04d}"
-        entries = self._made[name] = []
-        author = Author.here(actor, role)
-        incident = Incident(name, author, journal=MemoryJournal(), entries=entries)
+        if not title.strip():
+            raise Misconfigured("an incident needs a title", hint='cockpit open "checkout is slow"')
+        name, hold = self._allocate(actor)
+        incident = self._live(name, Mended([], 0, ()), hold=hold, author=Author.here(actor, role))
         data = {"id": name, "title": title, "severity": level, "environment": environment}
         incident.record(Kind.OPENED, title, data=data)
+        incident.settle()
         return incident
 
-    def resume(self, name: str, *, role: Role, actor: str) -> Incident:
+    def resume(self, name: str = "", *, role: Role, actor: str) -> Incident:
         """Go on with an incident; a watcher when another cockpit holds it.
 
-        `name` may be shortened (`42`), or be empty when exactly one is open. Raises
-        `Misconfigured` when there is no such incident.
+        `name` may be shortened (`42`), or empty when exactly one is open. What a crash left
+        behind is mended and reported in the journal. Raises `Misconfigured` when there is no such
+        incident.
         """
+        name = self.find(name)
+        author = Author.here(actor, role)
+        hold = lock.take(self._locks(name), actor=author.actor, host=author.host)
+        if hold is None:
+            return self._watcher(name, author)
+        mended = mend(self._path(name), self._spare(name))
+        incident = self._live(name, mended, hold=hold, author=author)
+        incident.record(Kind.RESUMED, f"{author.actor} resumed as {role}")
+        for remark in mended.remarks:
+            incident.remark(remark)
+        incident.settle()
+        return incident
+
+    def watch(self, name: str = "") -> Incident:
+        """Follow an incident without taking part. Raises `Misconfigured` as `resume` does."""
+        return self._watcher(self.find(name), Author.here("", Role.TRIAGE))
+
+    def read(self, name: str = "") -> Incident:
+        """An incident as it is stored now, without following it. Raises as `resume` does."""
+        name = self.find(name)
+        author = Author.here("", Role.TRIAGE)
+        follower = Follower(self._path(name), last=0, bring=lambda entries: None)
+        entries = _entries(self.lines(name))
+        holder = lock.holder(self._locks(name))
         return Incident(
-            name,
-            Author.here(actor, role),
-            journal=MemoryJournal(),
-            entries=self._made[self.find(name)],
+            name, author, entries=entries, journal=follower, watching=True, holder=holder
         )
 
-    def watch(self, name: str) -> Incident:
-        """Follow an incident without taking part. Raises as `resume` does."""
-        return self.resume(name, role=Role.TRIAGE, actor="watcher")
+    def lines(self, name: str) -> tuple[str, ...]:
+        """The stored lines of an incident, also those that are no entries.
 
-    def find(self, name: str) -> str:
-        """The full id of a shortened one. Raises `Misconfigured` with what there is."""
-        if name not in self._made:
-            raise Misconfigured(f"no incident {name!r}")
-        return name
+        What only the spare folder has follows. Raises `BadEntry` for a file that cannot be read.
+        """
+        found: tuple[str, ...] = ()
+        path = self._path(name)
+        if path.exists():
+            try:
+                with reading(path) as connection:
+                    found = tuple(lines_after(connection))
+            except (Damaged, OSError) as problem:
+                hint = f"cockpit resume {name} sets it aside and keeps what can be read"
+                raise BadEntry(f"{name}: cannot be read: {problem}", hint=hint) from problem
+        known = set(found)
+        return (*found, *(t for t in self._spare(name).lines() if t not in known))
+
+    def leave(self, name: str, kind: Kind, text: str, *, author: Author) -> str:
+        """Hand an entry to the cockpit that holds the incident; returns the letter's id.
+
+        It takes it within a second. Raises `CockpitError` when the file takes nothing.
+        """
+        letter = {
+            "at": clock.stamp(clock.now()),
+            "kind": kind,
+            "text": harmless.plain(text),
+            "actor": author.actor,
+            "role": author.role,
+            "host": author.host,
+            "boot": author.boot,
+        }
+        number = secrets.token_hex(8)
+        try:
+            leave_letter(self._path(name), number, json.dumps(letter))
+        except Unwritable as problem:
+            raise CockpitError(f"{name}: {problem}") from problem
+        return number
+
+    def find(self, name: str = "") -> str:
+        """The full id of a shortened one; of the only open incident for an empty one.
+
+        Raises `Misconfigured` with what there is.
+        """
+        names = sorted(self._names(), key=_order)
+        if not name:
+            return self._only_open()
+        wanted = name.strip().upper()
+        if wanted in names:
+            return wanted
+        ends = wanted.removeprefix("INC-")
+        fits = [one for one in names if _is_short_for(ends, one)]
+        if len(fits) == 1:
+            return fits[0]
+        if fits:
+            raise Misconfigured(f"{name!r} may be {' or '.join(fits)}", hint="give the whole id")
+        hint = f"there is {', '.join(names[-5:])}" if names else "cockpit open TITLE makes one"
+        raise Misconfigured(f"there is no incident {name!r} in {self.folder}", hint=hint)
+
+    def summary(self, name: str) -> Summary:
+        """One line about an incident, without reading all of it."""
+        holder = lock.holder(self._locks(name))
+        damage, count = "", 0
+        lines = tuple(self._spare(name).lines())
+        try:
+            with reading(self._path(name)) as connection:
+                kinds = [kind.value for kind in FOLDED]
+                told = lines_of_kinds(connection, kinds)
+                count, lines = told.entries, (*told.lines, *lines)
+        except FileNotFoundError:
+            pass
+        except (Damaged, OSError, sqlite3.Error) as problem:
+            damage = f"cannot be read: {problem}"
+        entries = _entries(lines)
+        spared = sum(1 for entry in entries if entry.seq > count)
+        return Summary(
+            id=name,
+            state=fold(entries),
+            entries=count + spared,
+            last_at=max((entry.at for entry in entries), default=None),
+            holder=holder,
+            damage=damage,
+        )
+
+    def _only_open(self) -> str:
+        open_ones = [summary for summary in self.list() if summary.open]
+        if len(open_ones) == 1:
+            return open_ones[0].id
+        if not open_ones:
+            raise Misconfigured("no incident is open", hint="name one: cockpit incidents")
+        names = ", ".join(summary.id for summary in open_ones)
+        raise Misconfigured("more than one incident is open", hint=f"name one of {names}")
+
+    def _live(self, name: str, mended: Mended, *, hold: lock.Hold, author: Author) -> Incident:
+        incident = Incident(name, author, entries=mended.entries, release=hold.release)
+        journal = SqliteJournal(
+            self._path(name),
+            mended.entries,
+            spare=self._spare(name),
+            stored=mended.stored,
+            on_letters=lambda letters: incident.answer([*_letters(letters)]),
+            on_recovery=incident.remark,
+        )
+        incident.connect(journal)
+        return incident
+
+    def _watcher(self, name: str, author: Author) -> Incident:
+        entries = _entries(self.lines(name))
+        incident = Incident(
+            name,
+            author,
+            entries=entries,
+            watching=True,
+            holder=lock.holder(self._locks(name)),
+        )
+        last = entries[-1].seq if entries else 0
+        follower = Follower(self._path(name), last=last, bring=incident.bring)
+        incident.connect(follower)
+        follower.start()
+        return incident
+
+    def _allocate(self, actor: str) -> tuple[str, lock.Hold]:
+        """The next free id, taken by making its file: two processes cannot make the same one."""
+        author = Author.here(actor, Role.TRIAGE)
+        year = clock.now().year
+        numbers = [number for of, number in map(_order, self._names()) if of == year]
+        first = max(numbers, default=0) + 1
+        for number in range(first, first + _ATTEMPTS):
+            name = f"INC-{year}-{number:04d}"
+            try:
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                fresh = reserve(self._path(name))
+            except OSError:
+                fresh = True  # no disk: the lock alone decides
+            if not fresh:
+                continue
+            hold = lock.take(self._locks(name), actor=author.actor, host=author.host)
+            if hold is not None:
+                return name, hold
+        raise CockpitError(f"no free id in {self.folder}")
+
+    def _names(self) -> set[str]:
+        found: set[str] = set()
+        for folder, suffix in [
+            (self.folder, ".sqlite"),
+            *((one, ".jsonl") for one in self._spares),
+        ]:
+            try:
+                names = [path.stem for path in folder.iterdir() if path.suffix == suffix]
+            except OSError:
+                continue
+            found |= {name for name in names if _ID.fullmatch(name)}
+        return found
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.sqlite"
+
+    def _spare(self, name: str) -> Spare:
+        return Spare(self._spares, name)
+
+    def _locks(self, name: str) -> tuple[Path, ...]:
+        return tuple(folder / f"{name}.lock" for folder in (self.folder, *self._spares))
+
+
+def _order(name: str) -> tuple[int, int]:
+    found = _ID.fullmatch(name)
+    assert found is not None
+    return int(found[1]), int(found[2])
+
+
+def _is_short_for(ends: str, name: str) -> bool:
+    year, number = _order(name)
+    if re.fullmatch(r"\d{1,6}", ends):
+        return int(ends) == number
+    found = re.fullmatch(r"(\d{4})-(\d{1,6})", ends)
+    return found is not None and (int(found[1]), int(found[2])) == (year, number)
+
+
+def _entries(lines: Iterable[str]) -> list[Entry]:
+    """The entries among the lines, each seq once; lines that are none are for `verify` to tell."""
+    found: dict[int, Entry] = {}
+    for text in lines:
+        try:
+            entry = chain.parse_line(text)
+        except BadEntry:
+            continue
+        found.setdefault(entry.seq, entry)
+    return [found[seq] for seq in sorted(found)]
+
+
+def _letters(raw: Iterable[tuple[str, str]]) -> Iterator[Letter]:
+    for name, text in raw:
+        try:
+            told: dict[str, Any] = json.loads(text)
+            author = Author(
+                actor=str(told["actor"]),
+                role=Role(told["role"]),
+                host=str(told["host"]),
+                boot=str(told["boot"]),
+            )
+            yield Letter(
+                id=name,
+                at=str(told["at"]),
+                kind=Kind(told["kind"]),
+                text=str(told["text"]),
+                author=author,
+            )
+        except (ValueError, KeyError, TypeError):
+            continue

@@ -8,7 +8,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
 from cockpit.incident import chain, harmless
 from cockpit.incident.entry import GENESIS, Entry, Kind
-from cockpit.incident.journal import PATIENCE, Journal
+from cockpit.incident.journal import PATIENCE, Journal, MemoryJournal
 from cockpit.incident.severity import Level
 from cockpit.incident.state import MILESTONES, State, Status, after, fold
 
@@ -64,27 +64,30 @@ class Incident:
         name: str,
         author: Author,
         *,
-        journal: Journal,
         entries: list[Entry],
+        journal: Journal | None = None,
         watching: bool = False,
         holder: str = "",
         release: Callable[[], None] = lambda: None,
     ) -> None:
         """`entries` is shared with the journal, which writes what is not stored yet."""
+        self.loop = _running_loop()
         self.id = name
         self.author = author
         self.watching = watching
         """True when this cockpit cannot append: another one holds the incident."""
         self.holder = holder
         """Who holds it, as a person reads it; empty when nobody does or this cockpit."""
-        self._journal = journal
+        self._journal: Journal = journal or MemoryJournal()
         self._entries = entries
         self._state = fold(entries)
         self._before = len(entries)
         self._release = release
         self._subscribers: list[Subscriber] = []
         self._lock = threading.RLock()
-        self._slow = ""
+        self._last: Future[bool] | None = None
+        self._stuck: Future[bool] | None = None
+        self._answered: set[str] = set()
         self._closed = False
 
     @property
@@ -143,7 +146,9 @@ class Incident:
 
         Ask after an append: the runner refuses to act while this is not empty.
         """
-        return self._journal.degraded or self._slow
+        if self._journal.degraded or self._stuck is None or self._stuck.done():
+            return self._journal.degraded
+        return f"journal: the disk has not answered for {PATIENCE:.0f} s"
 
     @property
     def unfinished(self) -> tuple[Entry, ...]:
@@ -279,6 +284,7 @@ class Incident:
         Called from the event loop when there was one at the time of subscribing, else from the
         thread that brings the entry.
         """
+        self.loop = self.loop or _running_loop()
         self._subscribers.append(callback)
 
         def unsubscribe() -> None:
@@ -286,6 +292,29 @@ class Incident:
                 self._subscribers.remove(callback)
 
         return unsubscribe
+
+    def settle(self, patience: float = PATIENCE) -> bool:
+        """Wait without an event loop until all is durable; False when it is not."""
+        if self._last is None:
+            return True
+        wait([self._last], timeout=patience)
+        return self._last.done() and self._last.result()
+
+    def connect(self, journal: Journal) -> None:
+        """Give the incident its store; `Incidents` does this once, before anybody appends."""
+        self._journal = journal
+
+    def bring(self, entries: Sequence[Entry]) -> None:
+        """Take over entries that another cockpit wrote (a watcher's way to learn them)."""
+        self._in_loop(lambda: self._follow(entries))
+
+    def remark(self, text: str) -> None:
+        """Record what the store had to do to itself; callable from its thread."""
+        self._in_loop(lambda: self._own(Kind.RECOVERY, text, self.author, {}))
+
+    def answer(self, letters: Sequence[Letter]) -> None:
+        """Record what co-responders left; callable from the store's thread."""
+        self._in_loop(lambda: self._take_letters(letters))
 
     def close(self) -> None:
         """Commit what waits (at most two seconds) and let another cockpit take the incident."""
@@ -304,8 +333,10 @@ class Incident:
         target: str,
         data: Mapping[str, Any] | None,
         durable: bool | None,
+        author: Author | None = None,
     ) -> tuple[Entry, Future[bool]]:
         self._may_write()
+        who = author or self.author
         body = harmless.plain_data(data or {})
         if len(text) > harmless.TEXT_LIMIT:
             body["blob"] = self.keep_output(text)
@@ -316,10 +347,10 @@ class Incident:
                     seq=self._entries[-1].seq + 1 if self._entries else 1,
                     at=now.replace(microsecond=now.microsecond // 1000 * 1000),
                     mono=round(clock.monotonic(), 3),
-                    boot=self.author.boot,
-                    host=self.author.host,
-                    actor=self.author.actor,
-                    role=self.author.role,
+                    boot=who.boot,
+                    host=who.host,
+                    actor=who.actor,
+                    role=who.role,
                     kind=kind,
                     target=harmless.plain(target, 400),
                     text=harmless.plain(text),
@@ -330,6 +361,7 @@ class Incident:
             )
             self._take(entry)
             written = self._journal.put(entry, urgent=_urgent(kind, durable))
+            self._last = written
         self._tell(entry)
         return entry, written
 
@@ -337,13 +369,42 @@ class Incident:
         self._entries.append(entry)
         self._state = after(self._state, entry)
 
+    def _follow(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            if self._entries and entry.seq <= self._entries[-1].seq:
+                continue
+            self._take(entry)
+            self._tell(entry)
+
+    def _own(self, kind: Kind, text: str, author: Author, data: Mapping[str, Any]) -> None:
+        if not (self.watching or self._closed):
+            self._add(kind, text, target="", data=data, durable=True, author=author)
+
+    def _take_letters(self, letters: Sequence[Letter]) -> None:
+        for letter in letters:
+            if letter.id not in self._answered:
+                self._answered.add(letter.id)
+                data = {"letter": letter.id, "when": letter.at}
+                self._own(letter.kind, letter.text, letter.author, data)
+
+    def _in_loop(self, act: Callable[[], None]) -> None:
+        """Act in the event loop that the cockpit runs in, or here and now without one."""
+        loop = self.loop
+        if loop is None or loop.is_closed():
+            act()
+            return
+        try:
+            loop.call_soon_threadsafe(act)
+        except RuntimeError:  # closed in this very moment
+            act()
+
     def _tell(self, entry: Entry) -> None:
         for subscriber in tuple(self._subscribers):
             subscriber(entry)
 
     async def _wait(self, written: Future[bool]) -> None:
         done, _ = await asyncio.wait({asyncio.wrap_future(written)}, timeout=PATIENCE)
-        self._slow = "" if done else f"the disk has not answered for {PATIENCE:.0f} s"
+        self._stuck = None if done else written
 
     def _may_write(self) -> None:
         if self.watching:
@@ -355,6 +416,25 @@ class Incident:
     def _known(self, seq: int) -> None:
         if not any(entry.seq == seq for entry in self._entries):
             raise Misconfigured(f"{self.id} has no entry {seq}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What somebody else wants in the journal while this cockpit holds it."""
+
+    id: str
+    at: str
+    """When it was written, as `clock.stamp` writes it."""
+    kind: Kind
+    text: str
+    author: Author
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def unfinished(entries: Sequence[Entry], *, before: int | None = None) -> tuple[Entry, ...]:

@@ -12,7 +12,6 @@ from cockpit.errors import Misconfigured
 from cockpit.incident.entry import Entry, Kind
 from cockpit.incident.severity import Level
 
-
 MILESTONES = ("impact_start", "detected", "acknowledged", "mitigated", "resolved", "closed")
 """In the order in which they should follow each other."""
 

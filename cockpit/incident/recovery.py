@@ -1,0 +1,210 @@
+"""Taking a journal up again after a crash: what can be read is not lost, nothing dropped unsaid.
+
+SQLite ignores a write-ahead log from its first bad frame on, and refuses a damaged file. So before
+it opens them, what it would not read is copied to a side file; whole entries in there (each proves
+itself by its digest) that continue the chain are taken back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cockpit import units
+from cockpit.incident import chain, wal
+from cockpit.incident.entry import GENESIS, BadEntry, Entry, from_json, to_json
+from cockpit.incident.spare import Spare, file_stamp
+from cockpit.incident.sqlite import Damaged, Unwritable, lines_after, reading, remove_lines
+
+_LONGEST = 70_000
+_START = b'{"actor":'
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What of a journal could be read, and what had to be done for it.
+
+    `stored` entries, from the first on, are in the file or the spare; the others must be written.
+    """
+
+    entries: list[Entry]
+    stored: int
+    remarks: tuple[str, ...]
+
+
+def mend(path: Path, spare: Spare) -> Mended:
+    """Read a journal that nobody else holds, and set aside what cannot be read.
+
+    Never raises for the state of the files; a file that is not there gives no entries.
+    """
+    remarks: list[str] = []
+    torn = _torn_log(path, remarks)
+    damage = ""
+    lines: list[str] = []
+    try:
+        with reading(path) as connection:
+            for text in lines_after(connection):
+                lines.append(text)  # noqa: PERF402  (keeps what came before the damage)
+    except FileNotFoundError:
+        pass
+    except (Damaged, OSError) as problem:
+        damage = str(problem)
+    entries = _parsed(path, lines, remarks)
+    stored = len(entries)
+    if damage:
+        torn += _contents(path)
+        stored = 0
+        moved = set_file_aside(path, "damaged")
+        remarks.append(f"the journal's file is damaged ({damage}); it is kept as {moved}")
+    taken = _continue(entries, carve(torn)) if torn else 0
+    if taken:
+        remarks.append(f"{units.count(taken, 'entry', 'entries')} taken back from what was torn")
+    _adopt(spare, entries, remarks)
+    _check(entries, remarks)
+    return Mended(entries, stored, tuple(remarks))
+
+
+def _torn_log(path: Path, remarks: list[str]) -> bytes:
+    """The log's content when its end is torn, after a copy was made; empty when it is whole."""
+    log = path.with_name(path.name + "-wal")
+    try:
+        content = log.read_bytes()
+    except OSError:
+        return b""
+    found = wal.tail(content)
+    if not found.torn:
+        return b""
+    aside = path.with_name(f"{path.stem}.torn-{file_stamp()}.wal")
+    try:
+        aside.write_bytes(content)
+        kept = f"set aside in {aside.name}"
+    except OSError as problem:
+        kept = f"could not be set aside: {problem.strerror}"
+    remarks.append(f"the last write was cut off: {units.size(found.torn)} {kept}")
+    return content[found.whole :]
+
+
+def _contents(path: Path) -> bytes:
+    found = b""
+    for suffix in ("", "-wal"):
+        try:
+            found += path.with_name(path.name + suffix).read_bytes()
+        except OSError:
+            continue
+    return found
+
+
+def set_file_aside(path: Path, word: str) -> str:
+    """Rename a journal that cannot be read, with its log; returns the new name.
+
+    A folder that cannot be written keeps it where it is.
+    """
+    stem = f"{path.stem}.{word}-{file_stamp()}"
+    moved = path.name
+    for suffix in ("", "-wal", "-shm"):
+        try:
+            path.with_name(path.name + suffix).rename(path.with_name(f"{stem}.kept{suffix}"))
+        except OSError:
+            continue
+        moved = f"{stem}.kept" if not suffix else moved
+    return moved
+
+
+def carve(octets: bytes) -> list[Entry]:
+    """Every whole entry that stands in raw octets, wherever: each proves itself by its digest."""
+    found: dict[str, Entry] = {}
+    place = octets.find(_START)
+    while place >= 0:
+        entry = _entry_at(octets[place : place + _LONGEST])
+        if entry is not None:
+            found[entry.digest] = entry
+        place = octets.find(_START, place + 1)
+    return list(found.values())
+
+
+def _entry_at(octets: bytes) -> Entry | None:
+    text = octets.decode("utf-8", "ignore")
+    try:
+        stored, _ = json.JSONDecoder().raw_decode(text)
+        entry = from_json(stored)
+        return entry if chain.digest_of(to_json(entry)) == entry.digest else None
+    except (ValueError, BadEntry, RecursionError):
+        return None
+
+
+def _parsed(path: Path, lines: list[str], remarks: list[str]) -> list[Entry]:
+    """The entries among the lines. Bad lines at the end are moved to a side file."""
+    entries: list[Entry] = []
+    bad: list[str] = []
+    middle = 0
+    for text in lines:
+        try:
+            entries.append(chain.parse_line(text))
+        except BadEntry:
+            bad.append(text)
+            continue
+        middle += len(bad)
+        bad = []
+    if middle:
+        remarks.append(f"{units.count(middle, 'entry', 'entries')} cannot be read")
+    if bad:
+        told = units.count(len(bad), "entry", "entries")
+        remarks.append(f"the last {told} cannot be read: {_move_lines(path, bad)}")
+    return entries
+
+
+def _move_lines(path: Path, lines: list[str]) -> str:
+    aside = path.with_name(f"{path.stem}.torn-{file_stamp()}.txt")
+    try:
+        aside.write_text("".join(text + "\n" for text in lines), "utf-8")
+        remove_lines(path, lines)
+    except (OSError, Unwritable) as problem:
+        return f"not set aside ({problem})"
+    return f"set aside in {aside.name}"
+
+
+def _continue(entries: list[Entry], found: Iterable[Entry]) -> int:
+    """Append those that continue the chain; the number of them."""
+    following = {entry.previous: entry for entry in found}
+    taken = 0
+    while True:
+        head = entries[-1].digest if entries else GENESIS
+        entry = following.pop(head, None)
+        if entry is None or entry.seq != (entries[-1].seq + 1 if entries else 1):
+            return taken
+        entries.append(entry)
+        taken += 1
+
+
+def _adopt(spare: Spare, entries: list[Entry], remarks: list[str]) -> None:
+    """Take over what an earlier cockpit could only write to the spare folder."""
+    known = {entry.digest for entry in entries}
+    fresh: list[Entry] = []
+    bad = 0
+    for text in spare.lines():
+        try:
+            entry = chain.parse_line(text)
+            whole = chain.digest_of(to_json(entry)) == entry.digest
+        except BadEntry:
+            whole = False
+        if not whole:
+            bad += 1
+        elif entry.digest not in known:
+            fresh.append(entry)
+    taken = _continue(entries, fresh)
+    left = len({entry.digest for entry in fresh}) - taken + bad
+    if taken:
+        told = units.count(taken, "entry", "entries")
+        remarks.append(f"{told} of an earlier session came from the spare folder")
+    if left:
+        kept = ", ".join(str(path) for path in spare.set_aside())
+        told = units.count(left, "line")
+        remarks.append(f"{told} of the spare folder do not continue this journal: kept as {kept}")
+
+
+def _check(entries: list[Entry], remarks: list[str]) -> None:
+    verdict = chain.verify(chain.line(entry) for entry in entries)
+    if verdict.fault is not None:
+        remarks.append(f"entry {verdict.fault.place} does not hold: {verdict.fault.why}")

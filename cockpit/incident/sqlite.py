@@ -1,0 +1,336 @@
+"""The journal of one incident as one SQLite file.
+
+WAL and `synchronous=FULL`: a commit that returned survives a power cut (sqlite.org, "PRAGMA
+synchronous"). An entry is stored as its line of canonical JSON, so that what is exported is what
+was hashed; the other columns only help to find it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cockpit.incident import chain
+from cockpit.incident.entry import Entry
+
+_APPLICATION = 0x434F434B
+"""`COCK`: what `file` and `PRAGMA application_id` tell of the file."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entry (
+    seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, digest TEXT NOT NULL, line TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS blob (name TEXT PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS inbox (id TEXT PRIMARY KEY, letter TEXT NOT NULL);
+"""
+_BUSY = 2.0
+"""Seconds to wait for a reader or a co-responder that holds a lock of SQLite."""
+
+
+class Unwritable(Exception):
+    """The file did not take the entries; the text says why, in plain words."""
+
+
+class Damaged(Exception):
+    """The file is not a database, or is one no longer."""
+
+
+class SqliteFile:
+    """The one connection that writes. Belongs to one thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is opened before the first write."""
+        self.path = path
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._version = 0
+
+    def write(self, entries: Sequence[Entry], blobs: Sequence[tuple[str, bytes]]) -> None:
+        """Bring the file up to the last of these entries, which are all there are.
+
+        What it lacks is found by looking, so a file that was lost or fell behind is completed.
+        Raises `Unwritable`, `Damaged`.
+        """
+        try:
+            self._check_identity()
+            connection = self._connection or self._open()
+            missing = entries[self._landed(connection, entries) :]
+            with _transaction(connection):
+                connection.executemany(
+                    "INSERT INTO entry (seq, kind, digest, line) VALUES (?, ?, ?, ?)",
+                    [(e.seq, e.kind.value, e.digest, chain.line(e)) for e in missing],
+                )
+                connection.executemany(
+                    "INSERT OR IGNORE INTO blob (name, content) VALUES (?, ?)", blobs
+                )
+                answered = [(str(e.data["letter"]),) for e in missing if "letter" in e.data]
+                connection.executemany("DELETE FROM inbox WHERE id = ?", answered)
+        except (sqlite3.Error, OSError, Unwritable) as problem:
+            self.close()
+            if _is_damage(problem):
+                raise Damaged(str(problem)) from problem
+            raise Unwritable(plain_reason(problem)) from problem
+
+    def letters(self) -> list[tuple[str, str]]:
+        """What co-responders left since the last look: (id, JSON). Empty when it cannot be read."""
+        if self._connection is None:
+            return []
+        try:
+            version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+            if version == self._version:
+                return []
+            self._version = version
+            found = self._connection.execute("SELECT id, letter FROM inbox ORDER BY rowid")
+            return [(str(name), str(letter)) for name, letter in found]
+        except sqlite3.Error:
+            return []
+
+    def close(self) -> None:
+        """Close the connection; a later write opens it again."""
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+        self._connection = None
+        self._version = 0
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        reserve(self.path, exist_ok=True)
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.executescript(_SCHEMA)
+            if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
+                connection.execute(f"PRAGMA application_id={_APPLICATION}")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        facts = self.path.stat()
+        self._connection, self._identity = connection, (facts.st_dev, facts.st_ino)
+        return connection
+
+    def _check_identity(self) -> None:
+        """A file that was deleted or replaced would take entries that nobody finds again."""
+        if self._connection is None:
+            return
+        try:
+            facts = self.path.stat()
+            same = (facts.st_dev, facts.st_ino) == self._identity
+        except FileNotFoundError:
+            same = False
+        if not same:
+            self.close()
+
+    def _landed(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> int:
+        row = connection.execute(
+            "SELECT seq, digest FROM entry ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+        if row is None:
+            return 0
+        place = _place(entries, row[0])
+        if place < 0 or entries[place].digest != row[1]:
+            raise Unwritable("the file holds another journal")
+        return place + 1
+
+
+def _place(entries: Sequence[Entry], seq: int) -> int:
+    for place in range(len(entries) - 1, -1, -1):
+        if entries[place].seq <= seq:
+            return place if entries[place].seq == seq else -1
+    return -1
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def reserve(path: Path, *, exist_ok: bool = False) -> bool:
+    """Make an empty file that only this user reads; False when it is there already.
+
+    Raises `OSError`. An empty file is a valid database without tables.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (0 if exist_ok else os.O_EXCL)
+    if exist_ok and path.exists():
+        return False
+    try:
+        os.close(os.open(path, flags, 0o600))
+    except FileExistsError:
+        return False
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return True
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that cannot write. Raises `Damaged`, `OSError`.
+
+    SQLite needs to write the shared-memory file even for reading a WAL database. Where the folder
+    does not allow that, a copy is read.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there")
+    with contextlib.ExitStack() as stack:
+        try:
+            connection = _read_only(path)
+        except sqlite3.OperationalError:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cockpit-")))
+            connection = _copied(path, folder)
+        except sqlite3.DatabaseError as problem:
+            raise Damaged(str(problem)) from problem
+        stack.callback(connection.close)
+        yield connection
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=_BUSY, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _copied(path: Path, folder: Path) -> sqlite3.Connection:
+    for suffix in ("", "-wal"):
+        source = path.with_name(path.name + suffix)
+        if source.is_file():
+            shutil.copyfile(source, folder / source.name)
+    try:
+        connection = sqlite3.connect(folder / path.name, isolation_level=None)
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as problem:
+        raise Damaged(str(problem)) from problem
+    return connection
+
+
+def lines_after(connection: sqlite3.Connection, seq: int = 0) -> Iterator[str]:
+    """The stored lines after `seq`, in order; ends where the file can be read no further.
+
+    Raises `Damaged` at that place.
+    """
+    try:
+        if not _has_entries(connection):
+            return
+        rows = connection.execute("SELECT line FROM entry WHERE seq > ? ORDER BY seq", (seq,))
+        for (text,) in rows:
+            yield str(text)
+    except sqlite3.Error as problem:
+        raise Damaged(str(problem)) from problem
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """Enough of a journal for one line about it: how many entries, and those of some kinds."""
+
+    entries: int
+    lines: tuple[str, ...]
+
+
+def lines_of_kinds(connection: sqlite3.Connection, kinds: Sequence[str]) -> Outline:
+    """The lines of these kinds and the last line, in order. Raises `Damaged`."""
+    try:
+        if not _has_entries(connection):
+            return Outline(0, ())
+        (count,) = connection.execute("SELECT count(*) FROM entry").fetchone()
+        marks = ", ".join("?" for _ in kinds)
+        rows = connection.execute(
+            f"SELECT line FROM entry WHERE kind IN ({marks}) "  # noqa: S608  (question marks only)
+            "OR seq = (SELECT max(seq) FROM entry) ORDER BY seq",
+            tuple(kinds),
+        )
+        return Outline(int(count), tuple(str(text) for (text,) in rows))
+    except sqlite3.Error as problem:
+        raise Damaged(str(problem)) from problem
+
+
+def _has_entries(connection: sqlite3.Connection) -> bool:
+    query = "SELECT count(*) FROM sqlite_master WHERE name = 'entry'"
+    return bool(connection.execute(query).fetchone()[0])
+
+
+def read_blob(path: Path, name: str) -> bytes | None:
+    """A large output by its name; None when the file has none or cannot be read."""
+    try:
+        with reading(path) as connection:
+            row = connection.execute("SELECT content FROM blob WHERE name = ?", (name,)).fetchone()
+    except (Damaged, OSError, sqlite3.Error):
+        return None
+    return None if row is None else bytes(row[0])
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[sqlite3.Connection]:
+    """A short-lived connection of its own. Raises `Unwritable`."""
+    try:
+        connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
+        try:
+            connection.execute("PRAGMA synchronous=FULL")
+            yield connection
+        finally:
+            connection.close()
+    except sqlite3.Error as problem:
+        raise Unwritable(plain_reason(problem)) from problem
+
+
+def leave_letter(path: Path, name: str, letter: str) -> None:
+    """Hand a letter to the cockpit that holds the journal. Raises `Unwritable`."""
+    with _writing(path) as connection:
+        connection.execute("INSERT INTO inbox (id, letter) VALUES (?, ?)", (name, letter))
+
+
+def remove_lines(path: Path, lines: Sequence[str]) -> None:
+    """Take lines out that are no entries, after they were set aside. Raises `Unwritable`."""
+    with _writing(path) as connection, _transaction(connection):
+        connection.executemany("DELETE FROM entry WHERE line = ?", [(text,) for text in lines])
+
+
+def plain_reason(problem: Exception) -> str:
+    """What a person calls the failure."""
+    if isinstance(problem, Unwritable):
+        return str(problem)
+    if isinstance(problem, OSError):
+        return (problem.strerror or str(problem)).lower()
+    name = getattr(problem, "sqlite_errorname", "") or ""
+    for start, words in _REASONS:
+        if name.startswith(start):
+            return words
+    return str(problem)
+
+
+_REASONS = (
+    ("SQLITE_FULL", "disk full"),
+    ("SQLITE_READONLY", "the journal is read-only"),
+    ("SQLITE_CANTOPEN", "the journal cannot be opened"),
+    ("SQLITE_PERM", "permission denied"),
+    ("SQLITE_BUSY", "the journal is locked by another program"),
+    ("SQLITE_IOERR", "input/output error"),
+)
+
+
+def _is_damage(problem: Exception) -> bool:
+    name = getattr(problem, "sqlite_errorname", "") or ""
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
