@@ -1,0 +1,212 @@
+"""The journal as a person reads it: a fold into rows (pure).
+
+The journal stays as it is. Corrections and pins are entries of their own which change how an
+earlier entry is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+
+from cockpit.incident.entry import Entry, Kind
+
+
+class Group(StrEnum):
+    """What a filter chooses by."""
+
+    STORY = "story"
+    PEOPLE = "people"
+    FINDINGS = "findings"
+    STEPS = "steps"
+    CHANGES = "changes"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a kind is shown: one glyph, one word, and the group that it is filtered by."""
+
+    glyph: str
+    word: str
+    group: Group
+
+
+LOOKS: Mapping[Kind, Look] = MappingProxyType(
+    {
+        Kind.OPENED: Look("◆", "opened", Group.STORY),
+        Kind.RESUMED: Look("·", "resumed", Group.SYSTEM),
+        Kind.SEVERITY: Look("◆", "severity", Group.STORY),
+        Kind.STATUS: Look("◆", "status", Group.STORY),
+        Kind.ROLE: Look("◆", "role", Group.PEOPLE),
+        Kind.MILESTONE: Look("◆", "milestone", Group.STORY),
+        Kind.FINDING_OPENED: Look("✖", "finding", Group.FINDINGS),
+        Kind.FINDING_WORSENED: Look("▲", "worse", Group.FINDINGS),
+        Kind.FINDING_EASED: Look("▽", "better", Group.FINDINGS),
+        Kind.FINDING_CLEARED: Look("✔", "cleared", Group.FINDINGS),
+        Kind.BLIND: Look("?", "blind", Group.FINDINGS),
+        Kind.SEES_AGAIN: Look("●", "sees again", Group.FINDINGS),
+        Kind.CHANGE: Look("Δ", "change", Group.CHANGES),
+        Kind.SUSPECT: Look("!", "suspect", Group.FINDINGS),
+        Kind.NOTE: Look("✎", "note", Group.PEOPLE),
+        Kind.TODO: Look("□", "to do", Group.PEOPLE),
+        Kind.PIN: Look("★", "pin", Group.SYSTEM),
+        Kind.CORRECTION: Look("✎", "correction", Group.SYSTEM),
+        Kind.STEP_INTENT: Look("▶", "step", Group.STEPS),
+        Kind.STEP_OUTPUT: Look("·", "output", Group.SYSTEM),
+        Kind.STEP_OUTCOME: Look("■", "outcome", Group.STEPS),
+        Kind.PROPOSAL: Look("▷", "proposal", Group.STEPS),
+        Kind.APPROVAL: Look("✔", "approval", Group.STEPS),
+        Kind.REFUSAL: Look("⊘", "refusal", Group.STEPS),
+        Kind.UPDATE: Look("◆", "update", Group.STORY),
+        Kind.REDACTION: Look("▒", "redaction", Group.SYSTEM),
+        Kind.SWEEP: Look("·", "sweep", Group.SYSTEM),
+        Kind.RECOVERY: Look("!", "recovery", Group.SYSTEM),
+        Kind.CLOSED: Look("◆", "closed", Group.STORY),
+    }
+)
+
+LATE = timedelta(seconds=5)
+"""What was written later than this after it happened is marked."""
+
+MACHINE = "cockpit"
+"""Who is named for what the machine saw by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineRow:
+    """One line of the timeline.
+
+    `at` is when it happened, which may be before it was written (`late`). `text` is the newest
+    correction when there is one; `original` then is what was first said, else empty.
+    """
+
+    seq: int
+    at: datetime
+    kind: Kind
+    glyph: str
+    word: str
+    text: str
+    actor: str
+    role: str
+    target: str
+    group: Group
+    severity: str = ""
+    """The severity of a finding (`critical` …); empty for what has none."""
+    pinned: bool = False
+    late: bool = False
+    original: str = ""
+    outcome: str = ""
+    """For a step's intent: how it ended; `unknown` without an outcome. Else empty."""
+
+    @property
+    def corrected(self) -> bool:
+        """True when the text is not what was first said."""
+        return bool(self.original)
+
+
+QUIET = frozenset({Kind.PIN, Kind.CORRECTION, Kind.STEP_OUTPUT, Kind.SWEEP, Kind.RESUMED})
+"""What the timeline leaves out unless everything is asked for: it shows in other rows."""
+
+
+def timeline(
+    entries: Iterable[Entry],
+    *,
+    kinds: Iterable[Kind] = (),
+    groups: Iterable[Group] = (),
+    pinned: bool = False,
+    everything: bool = False,
+) -> tuple[TimelineRow, ...]:
+    """The rows in the order in which things happened; ties in the order of writing.
+
+    `kinds` and `groups`: only these (either suffices); none given: all but the quiet ones.
+    `pinned`: only what a person pinned. `everything`: the quiet ones too.
+    """
+    stored = list(entries)
+    corrections, pins = _corrections(stored), _pins(stored)
+    outcomes = {
+        entry.data.get("intent"): str(entry.data.get("outcome", "unknown"))
+        for entry in stored
+        if entry.kind is Kind.STEP_OUTCOME
+    }
+    wanted = _Filter(frozenset(kinds), frozenset(groups), pinned=pinned, everything=everything)
+    rows = [
+        _row(entry, corrections.get(entry.seq, ""), pins=pins, outcomes=outcomes)
+        for entry in stored
+    ]
+    return tuple(sorted(filter(wanted.takes, rows), key=lambda row: (row.at, row.seq)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    kinds: frozenset[Kind]
+    groups: frozenset[Group]
+    pinned: bool
+    everything: bool
+
+    def takes(self, row: TimelineRow) -> bool:
+        if self.pinned and not row.pinned:
+            return False
+        if self.kinds or self.groups:
+            return row.kind in self.kinds or row.group in self.groups
+        return self.everything or row.pinned or row.kind not in QUIET
+
+
+def _row(
+    entry: Entry,
+    correction: str,
+    *,
+    pins: frozenset[int],
+    outcomes: Mapping[object, str],
+) -> TimelineRow:
+    look = LOOKS[entry.kind]
+    graded = entry.data.get("severity", "")
+    intent = entry.kind is Kind.STEP_INTENT
+    return TimelineRow(
+        seq=entry.seq,
+        at=entry.when,
+        kind=entry.kind,
+        glyph=look.glyph,
+        word=look.word,
+        text=correction or told(entry),
+        actor=MACHINE if entry.kind.waits else entry.actor,
+        role=entry.role,
+        target=entry.target,
+        group=look.group,
+        severity=str(graded) if look.group is Group.FINDINGS else "",
+        pinned=entry.seq in pins,
+        late=entry.at - entry.when > LATE,
+        original=told(entry) if correction else "",
+        outcome=outcomes.get(entry.seq, "unknown") if intent else "",
+    )
+
+
+def told(entry: Entry) -> str:
+    """The text of an entry; for a redacted one, that it was redacted."""
+    return "(redacted)" if entry.data.get("redacted") is True and not entry.salt else entry.text
+
+
+def _corrections(entries: list[Entry]) -> dict[int, str]:
+    """The newest correction of each corrected entry; a correction of a correction counts too."""
+    roots: dict[int, int] = {}
+    found: dict[int, str] = {}
+    for entry in entries:
+        named = entry.data.get("corrects")
+        if entry.kind is not Kind.CORRECTION or not isinstance(named, int):
+            continue
+        root = roots.get(named, named)
+        roots[entry.seq] = root
+        found[root] = told(entry)
+    return found
+
+
+def _pins(entries: list[Entry]) -> frozenset[int]:
+    pinned: set[int] = set()
+    for entry in entries:
+        named = entry.data.get("pins")
+        if entry.kind is Kind.PIN and isinstance(named, int):
+            (pinned.add if entry.data.get("pinned", True) else pinned.discard)(named)
+    return frozenset(pinned)
