@@ -68,14 +68,18 @@ class Plan:
     """The conditions that held when the plan was made."""
     fingerprints: Mapping[str, Any] = field(default=_NOTHING)
     """What must be the same when it runs: a session's pid and start, a program's digest, …"""
-    before: Mapping[str, Any] = field(default=_NOTHING)
-    """Values that the undo needs, read before the effect."""
+    undo_args: Mapping[str, Any] = field(default=_NOTHING)
+    """What the undo would be given, read before the effect; may still refer to the effect."""
     verify: Until | None = None
     lines: tuple[PlanLine, ...] = ()
     digest: str = ""
     confirm_word: str = ""
     """What has to be typed; empty when Enter is enough."""
     made_at: datetime
+    asks: str = ""
+    """The question of a manual step, whose answer is typed; empty: there is none."""
+    suggestion: str = ""
+    """The answer that Enter alone gives; empty: one has to be typed."""
     gaps: tuple[str, ...] = ()
     """Why it cannot be approved, such as a role that may not act. Empty: it can."""
 
@@ -83,6 +87,12 @@ class Plan:
     def title(self) -> str:
         """The step's title."""
         return self.step.title
+
+    @property
+    def where(self) -> str:
+        """`orders-db · prod · 123456789012 · us-east-1`, as far as it is known."""
+        parts = (self.target, self.environment, self.account, self.region)
+        return " · ".join(part for part in parts if part)
 
     @property
     def expires_at(self) -> datetime:

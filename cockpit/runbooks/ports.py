@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from cockpit import clock
 from cockpit.connect.session import Acts
-from cockpit.incident.entry import Kind
+from cockpit.incident.entry import Entry, Kind
 from cockpit.runbooks.step import StepKind
 from cockpit.triage.probe import Reading
 from cockpit.triage.target import Target
@@ -55,18 +55,28 @@ class Actors(Protocol):
 
 
 class JournalPort(Protocol):
-    """The record. `cockpit.incident.incident.Incident` has this shape."""
+    """The record. `cockpit.incident.record.Incident` has this shape."""
 
     @property
     def degraded(self) -> str:
-        """Why entries are not durable; empty when they are."""
+        """Why entries are not durable, asked after an append; empty when they are."""
 
     async def append(
         self, kind: Kind, text: str, *, target: str = "", data: Mapping[str, Any] | None = None
-    ) -> object:
-        """Write an entry; durable when this returns, unless `degraded` says otherwise."""
+    ) -> Entry:
+        """Write an entry; what people do is durable when this returns."""
 
-    async def blob(self, content: bytes) -> str:
+    async def intent(
+        self, text: str, *, target: str = "", data: Mapping[str, Any] | None = None
+    ) -> Entry:
+        """Say what is about to be done; durable when this returns, unless `degraded`."""
+
+    async def outcome(
+        self, intent: Entry, word: str, *, text: str, data: Mapping[str, Any] | None = None
+    ) -> Entry:
+        """Say how an intent ended."""
+
+    def keep_output(self, content: str) -> str:
         """Keep a large output whole; gives its SHA-256, by which entries name it."""
 
 

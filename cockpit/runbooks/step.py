@@ -174,8 +174,11 @@ class Step:
     capture: Mapping[str, str] = field(default=_NOTHING)
     """Name → JMESPath over what the step gave."""
     require: tuple[Check, ...] = ()
+    held: tuple[str, ...] = ()
+    """References whose value stays as it was approved. All others are read again right before
+    the effect, and a difference refuses it."""
     same: tuple[str, ...] = ()
-    """JMESPath of values that must not change between approval and effect."""
+    """JMESPath of other values that must not change between approval and effect."""
     effect: str = ""
     show: Mapping[str, Any] = field(default=_NOTHING)
     """Label → value that a person should see before the yes."""

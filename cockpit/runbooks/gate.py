@@ -1,0 +1,188 @@
+"""Risk → what a person has to do before anything runs. Default deny, in code, for every screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from cockpit.connect.role import Role
+from cockpit.connect.statements import Statement
+from cockpit.errors import Refused
+from cockpit.runbooks.plan import VALID_FOR, Approval, Plan
+from cockpit.runbooks.step import Risk, StepKind
+from cockpit.text import visible
+
+LOOKING = frozenset({StepKind.MANUAL, StepKind.PROBE, StepKind.WAIT})
+"""Kinds that have no way to change anything."""
+READ_METHODS = frozenset({"GET", "HEAD"})
+_LOW = {
+    ("elbv2", "RegisterTargets"),
+    ("ecs", "UpdateTaskProtection"),
+    ("elasticache", "IncreaseReplicaCount"),
+    ("elasticache", "ModifyServerlessCache"),
+    ("elasticache", "BatchStopUpdateAction"),
+    ("application-autoscaling", "RegisterScalableTarget"),
+    ("rds", "StartDBInstance"),
+    ("rds", "StartDBCluster"),
+    ("rds", "RestoreDBInstanceToPointInTime"),
+    ("lambda", "AddPermission"),
+    ("s3", "PutBucketVersioning"),
+    ("s3", "PutBucketLogging"),
+    ("cloudwatch", "DisableAlarmActions"),
+    ("cloudwatch", "EnableAlarmActions"),
+}
+_DESTRUCTIVE = {
+    ("elasticache", "RebootCacheCluster"),
+    ("rds", "PromoteReadReplica"),
+    ("rds", "PromoteReadReplicaDBCluster"),
+    ("rds", "StopDBInstance"),
+    ("rds", "StopDBCluster"),
+    ("ec2", "CreateNetworkAclEntry"),
+    ("ec2", "ReplaceNetworkAclEntry"),
+    ("ec2", "CreateRoute"),
+    ("ec2", "ReplaceRoute"),
+    ("ec2", "ReplaceRouteTableAssociation"),
+    ("s3control", "PutPublicAccessBlock"),
+}
+_DESTROYING = ("Delete", "Terminate", "Purge", "Remove", "Detach", "Disable", "Deregister")
+_ONLY_CAPACITY = {"TableName", "ProvisionedThroughput"}
+_ONLY_COUNT = {"cluster", "service", "desiredCount"}
+
+
+def aws_floor(call: str, args: Mapping[str, Any]) -> Risk:
+    """What an operation is known to do, at least. Unknown ones are `high`.
+
+    Source: the remediation tables of the catalogue. `DynamoDB.UpdateTable` that only changes
+    capacity and `ecs.UpdateService` that only raises the count cost money and break nothing.
+    """
+    from cockpit.connect.reads import is_read
+
+    service, _, operation = call.partition(".")
+    if is_read(service, operation):
+        return Risk.READ
+    if (service, operation) == ("dynamodb", "UpdateTable"):
+        return Risk.LOW if set(args) <= _ONLY_CAPACITY else Risk.HIGH
+    if (service, operation) == ("ecs", "UpdateService"):
+        return _service_floor(args)
+    if (service, operation) in _LOW:
+        return Risk.LOW
+    if (service, operation) == ("elbv2", "DeregisterTargets"):
+        return Risk.HIGH
+    if (service, operation) in _DESTRUCTIVE or operation.startswith(_DESTROYING):
+        return Risk.DESTRUCTIVE
+    return Risk.HIGH
+
+
+def _service_floor(args: Mapping[str, Any]) -> Risk:
+    if args.get("desiredCount") == 0:
+        return Risk.DESTRUCTIVE
+    return Risk.LOW if set(args) <= _ONLY_COUNT else Risk.HIGH
+
+
+def floor(
+    kind: StepKind, does: str, args: Mapping[str, Any], *, statements: Mapping[str, Statement]
+) -> Risk:
+    """The least risk that a step of this kind can have, whatever its author wrote.
+
+    A named statement that is not known counts as destructive; a program always as high.
+    """
+    match kind:
+        case StepKind.MANUAL | StepKind.PROBE | StepKind.WAIT:
+            return Risk.READ
+        case StepKind.AWS:
+            return aws_floor(does, args)
+        case StepKind.SQL | StepKind.REDIS:
+            statement = statements.get(does)
+            return Risk(statement.risk) if statement is not None else Risk.DESTRUCTIVE
+        case StepKind.HTTP:
+            return Risk.READ if does in READ_METHODS else Risk.HIGH
+        case StepKind.COMMAND:
+            return Risk.HIGH
+
+
+def permitted(role: Role, kind: StepKind, risk: Risk) -> None:
+    """Raise `Refused` unless the role may run it. In triage only looks may, by kind *and* risk."""
+    if role is Role.COMMANDER:
+        return
+    if kind in LOOKING or (risk is Risk.READ and kind is not StepKind.COMMAND):
+        return
+    raise Refused(
+        "triage is read-only: this step cannot be run from here",
+        hint="propose it (p), or restart with --role commander",
+    )
+
+
+def needs_word(plan: Plan) -> bool:
+    """Whether the resource's name has to be typed."""
+    return plan.risk >= Risk.HIGH
+
+
+def approve(
+    plan: Plan,
+    *,
+    by: str,
+    role: Role,
+    now: datetime,
+    typed: str = "",
+    reason: str = "",
+    second: str = "",
+    degraded: str = "",
+) -> Approval:
+    """A person's yes. Raises `Refused` with what is missing; nothing has been sent then.
+
+    `degraded`: why the record is not durable. A change then needs a reason, which says that it
+    is made without a record that survives.
+    """
+    permitted(role, plan.step.kind, plan.risk)
+    if plan.gaps:
+        raise Refused(plan.gaps[0])
+    if now >= plan.expires_at:
+        raise Refused("the plan is too old to say yes to", hint="open the step again")
+    if needs_word(plan) and typed.strip() != plan.confirm_word:
+        raise Refused(f"type {plan.confirm_word} to run it", hint="Esc cancels")
+    other = second.strip()
+    if other and other == by:
+        raise Refused("the second person has to be another one")
+    if plan.risk is Risk.DESTRUCTIVE and not (other or reason.strip()):
+        raise Refused("a destructive step needs a second person, or a reason for the record")
+    if plan.mutates and degraded and not reason.strip():
+        raise Refused(
+            f"the record is not durable ({degraded}): nothing is changed without one",
+            hint="give a reason to run it all the same",
+        )
+    return Approval(
+        digest=plan.digest,
+        by=by,
+        at=now,
+        expires_at=min(plan.expires_at, now + timedelta(seconds=VALID_FOR)),
+        typed=typed.strip(),
+        reason=reason.strip(),
+        second=other,
+    )
+
+
+def still_good(plan: Plan, approval: Approval, *, now: datetime) -> None:
+    """Raise `Refused` unless the approval is for this very plan and has not expired."""
+    if approval.digest != plan.digest:
+        raise Refused("the approval is for another plan", hint="read the plan and approve again")
+    if now >= approval.expires_at:
+        raise Refused(
+            f"the approval expired after {VALID_FOR:g} s", hint="open the step and approve again"
+        )
+
+
+def differences(
+    was: Mapping[str, Any], now: Mapping[str, Any], *, failing: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """What is not as it was when the plan was made, in words; empty when all is the same."""
+    moved = [
+        f"{name}: {_shown(was.get(name))} → {_shown(now.get(name))}"
+        for name in dict.fromkeys((*was, *now))
+        if was.get(name) != now.get(name)
+    ]
+    return (*(f"no longer true: {check}" for check in failing), *moved)
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else visible(str(value), 200)

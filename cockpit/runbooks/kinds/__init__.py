@@ -1,0 +1,1 @@
+"""One way to do a step for each kind. Each gives a `Result` or raises."""

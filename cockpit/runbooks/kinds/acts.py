@@ -1,0 +1,42 @@
+"""Steps of the kinds `aws`, `sql` and `redis`: one named call through a session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from cockpit.connect.session import Acts
+from cockpit.errors import UnknownOutcome
+from cockpit.runbooks.kinds.result import Result
+from cockpit.runbooks.output import as_text
+from cockpit.runbooks.plan import Act
+from cockpit.runbooks.ports import Ports
+from cockpit.triage.target import Target
+
+
+async def act(session: Acts, act: Act) -> Result:
+    """Run it. Raises `UnknownOutcome` when its end does not come in time."""
+    try:
+        async with asyncio.timeout(act.timeout):
+            answer = await session.run(act.does, act.args)
+    except TimeoutError:
+        raise UnknownOutcome(
+            f"{act.does} was sent and gave no answer within {act.timeout:g} s",
+            hint="verify before repeating it",
+        ) from None
+    return result_of(act.does, answer)
+
+
+async def read(ports: Ports, target: Target, act: Act) -> Result:
+    """The same for a step that changes nothing: through the read-only session."""
+    async with asyncio.timeout(act.timeout):
+        answer = await ports.reads.read(target, act.kind, act.does, act.args)
+    return result_of(act.does, answer)
+
+
+def result_of(does: str, answer: Mapping[str, Any]) -> Result:
+    """Named statements say `done` and `detail` themselves; an AWS answer is a success."""
+    done = bool(answer.get("done", True))
+    said = answer.get("detail")
+    return Result(done, str(said) if said else f"{does} was accepted", as_text(answer), answer)

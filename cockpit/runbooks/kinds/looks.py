@@ -1,0 +1,74 @@
+"""Steps that look: `probe` once, `wait` and every verification again and again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cockpit.runbooks.kinds.result import Result
+from cockpit.runbooks.ports import Ports
+from cockpit.runbooks.scope import CouldNotLook, reading_value
+from cockpit.runbooks.step import Until
+from cockpit.runbooks.values import holds
+from cockpit.triage.probe import Seen
+from cockpit.units import count, duration
+
+LATE = 15.0
+"""Seconds that a single look may take beyond its own deadline before it is given up."""
+
+Progress = Callable[[float], None]
+"""Told the seconds waited so far."""
+
+
+async def look(ports: Ports, target: str, probe: str) -> Result:
+    """One fresh look. Raises `CouldNotLook` when it was blind."""
+    reading = await ports.looks.look(target, probe)
+    data = reading_value(reading)
+    found = len(reading.outcome.findings) if isinstance(reading.outcome, Seen) else 0
+    facts = _facts(reading.outcome) if isinstance(reading.outcome, Seen) else ""
+    wrong = count(found, "finding") if found else "nothing wrong"
+    return Result(True, f"looked at {target}: {wrong}", facts, data)
+
+
+def _facts(seen: Seen) -> str:
+    lines = [f"{fact.label}: {fact.text}" for fact in seen.facts]
+    lines += [f"{finding.severity}: {finding.summary}" for finding in seen.findings]
+    return "\n".join(lines)
+
+
+async def hold(
+    ports: Ports, until: Until, *, target: str, scope: Mapping[str, Any], progress: Progress
+) -> Result:
+    """Look every few seconds until the condition holds.
+
+    `done` False: the time is up and it did not. Raises `CouldNotLook` when every look that was
+    made was blind, since then nothing is known.
+    """
+    started = ports.monotonic()
+    seen, blind = None, None
+    while True:
+        try:
+            data = reading_value(await _in_time(ports, until, target))
+            seen = {**scope, **data}
+            if holds(until.until, seen):
+                took = duration(ports.monotonic() - started)
+                return Result(True, f"{until.says or until.until}: true after {took}", data=data)
+        except CouldNotLook as error:
+            blind = error
+        waited = ports.monotonic() - started
+        progress(waited)
+        if waited + until.every > until.within:
+            break
+        await asyncio.sleep(until.every)
+    if seen is None and blind is not None:
+        raise blind
+    return Result(False, f"not true within {duration(until.within)}: {until.says or until.until}")
+
+
+async def _in_time(ports: Ports, until: Until, target: str) -> Any:
+    try:
+        async with asyncio.timeout(until.within + LATE):
+            return await ports.looks.look(target, until.probe)
+    except TimeoutError:
+        raise CouldNotLook(f"{until.probe} at {target} did not end") from None

@@ -1,0 +1,47 @@
+"""What runbooks are checked against: codes, probes, named statements, AWS calls.
+
+Injected, so that a file can be checked in a test without any of the real ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from typing import Any
+
+from cockpit.connect.statements import STATEMENTS, Statement
+
+CheckCall = Callable[[str, Mapping[str, Any]], tuple[str, ...]]
+"""(call, arguments) → what AWS' service model has against it; empty: nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """None: that sort of name is not checked."""
+
+    codes: frozenset[str] | None = None
+    """Every finding code that a probe can give."""
+    probes: Mapping[str, str] | None = None
+    """Probe id → the kind of target that it looks at."""
+    statements: Mapping[str, Statement] = field(default_factory=lambda: STATEMENTS)
+    check_call: CheckCall | None = None
+    check_draft: CheckCall | None = None
+    """Like `check_call`, for arguments in which references are not filled in yet."""
+    today: date | None = None
+    """For the freshness of `reviewed`."""
+
+
+@cache
+def known() -> Known:
+    """The real ones. Slow the first time: imports every probe and, when used, service models."""
+    from cockpit import clock
+    from cockpit.triage.registry import registry
+
+    probes = registry()
+    return Known(
+        codes=frozenset(code for probe in probes.values() for code in probe.codes),
+        probes={id_: probe.kind for id_, probe in probes.items()},
+        today=clock.now().date(),
+    )

@@ -1,0 +1,345 @@
+"""A step → a `Plan`: look again at what it depends on, fill its values in, freeze the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cockpit import clock
+from cockpit.connect.statements import checked as checked_arguments
+from cockpit.errors import BlindError, Misconfigured, Refused
+from cockpit.runbooks import gate
+from cockpit.runbooks.kinds import acts, command, looks
+from cockpit.runbooks.kinds import http as http_kind
+from cockpit.runbooks.known import Known
+from cockpit.runbooks.output import line, literal, whole
+from cockpit.runbooks.plan import Act, Plan, PlanLine, digest_of, short
+from cockpit.runbooks.ports import Identity, Ports
+from cockpit.runbooks.scope import CouldNotLook, sources, target_of
+from cockpit.runbooks.step import Risk, Runbook, Step, StepKind
+from cockpit.runbooks.values import (
+    NoValue,
+    captured,
+    holds,
+    query,
+    references,
+    resolved,
+    resolved_but,
+    typed,
+)
+from cockpit.triage.target import Target
+
+CALLS = frozenset({StepKind.AWS, StepKind.SQL, StepKind.REDIS})
+_AGAIN = frozenset({StepKind.PROBE, StepKind.AWS, StepKind.SQL, StepKind.REDIS, StepKind.HTTP})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh:
+    """What was true just now: the scope, what the step relies on, and what does not hold."""
+
+    scope: Mapping[str, Any]
+    fingerprints: Mapping[str, Any]
+    failing: tuple[str, ...]
+    checks: tuple[str, ...]
+    identity: Identity
+    """As whom it would run now."""
+
+
+@dataclass(slots=True)
+class Planner:
+    """Makes plans for the steps of one runbook. Reads only; changes nothing anywhere."""
+
+    runbook: Runbook
+    environment: str
+    ports: Ports
+    targets: Mapping[str, Target]
+    known: Known
+    params: Mapping[str, Any] = field(default_factory=dict)
+    finding: Mapping[str, Any] = field(default_factory=dict)
+
+    async def plan(
+        self, step: Step, given: Mapping[str, Mapping[str, Any]], *, earlier: Sequence[Step]
+    ) -> Plan:
+        """The plan of a step. `given`: step id → what it captured when it was run.
+
+        Raises `Refused` when a condition does not hold, a value is missing or a look that it
+        depends on was blind; `Misconfigured` when the runbook does not fit AWS or the statement.
+        """
+        target = self.target(step, given)
+        fresh = await self.fresh(step, given, earlier=earlier)
+        if fresh.failing:
+            raise Refused(f"not now: {'; '.join(fresh.failing)}", hint="nothing was changed")
+        act = self.act(step, fresh.scope)
+        risk = max(step.risk, self.floor(step, act))
+        undo_args = self._undo_args(step, fresh.scope)
+        plan = Plan(
+            step=step,
+            runbook=self.runbook.id,
+            runbook_digest=self.runbook.digest,
+            act=act,
+            target=target.name if target else "",
+            environment=self.environment,
+            account=fresh.identity.account,
+            region=fresh.identity.region,
+            principal=fresh.identity.principal,
+            risk=Risk(risk),
+            checked=fresh.checks,
+            fingerprints=fresh.fingerprints,
+            undo_args=undo_args,
+            verify=self._verify(step, fresh.scope),
+            confirm_word=_confirm_word(step, act, target) if risk >= Risk.HIGH else "",
+            made_at=self.ports.now(),
+            asks=step.answer.ask if step.answer else "",
+            suggestion=self._suggestion(step, fresh.scope),
+        )
+        plan = replace(plan, digest=digest_of(_body(plan)))
+        return replace(plan, lines=_lines(plan, fresh.scope))
+
+    def target(self, step: Step, given: Mapping[str, Mapping[str, Any]]) -> Target | None:
+        """What a step is run on; None when it names nothing."""
+        if not step.target:
+            return None
+        return target_of(step.target, self._scope(given), self.targets)
+
+    async def fresh(
+        self, step: Step, given: Mapping[str, Mapping[str, Any]], *, earlier: Sequence[Step]
+    ) -> Fresh:
+        """Look again at everything the step depends on. Raises `Refused` when that is blind."""
+        scope = await self._fresh_scope(step, given, earlier=earlier)
+        failing = tuple(check.text for check in step.require if not holds(check.that, scope))
+        fingerprints = {} if failing else self._fingerprints(step, scope)
+        identity = Identity()
+        if step.kind not in gate.LOOKING:
+            identity = await self._identity(self.target(step, given), step.kind)
+        return Fresh(
+            scope=scope,
+            fingerprints=fingerprints,
+            failing=failing,
+            checks=tuple(check.text for check in step.require),
+            identity=identity,
+        )
+
+    async def _identity(self, target: Target | None, kind: StepKind) -> Identity:
+        try:
+            return await self.ports.actors.identity(target, kind)
+        except BlindError as error:
+            raise Refused(f"as whom it would run is not known: {error.message}") from None
+
+    def act(self, step: Step, scope: Mapping[str, Any]) -> Act:
+        """The effect with final values. Raises `Refused`, `Misconfigured`."""
+        args = resolved(step.args, scope)
+        if step.kind in {StepKind.SQL, StepKind.REDIS}:
+            args = self._statement_args(step, args)
+        if step.kind is StepKind.AWS and self.known.check_call is not None:
+            wrong = self.known.check_call(step.does, args)
+            if wrong:
+                raise Misconfigured(f"{step.does}: {'; '.join(wrong)}")
+        url = typed(resolved(step.url, scope), "url") if step.url else ""
+        return Act(
+            kind=step.kind,
+            does=step.does,
+            args=args,
+            argv=_argv(step, scope),
+            url=url,
+            headers={name: str(value) for name, value in resolved(step.headers, scope).items()},
+            body=str(resolved(step.body, scope)),
+            status=step.status,
+            timeout=step.timeout,
+        )
+
+    def floor(self, step: Step, act: Act) -> Risk:
+        """The least risk that the act can have."""
+        return gate.floor(step.kind, act.does, act.args, statements=self.known.statements)
+
+    async def value_of(self, source: Step, scope: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """What a read step gives now; None for a step that cannot simply be done again."""
+        if source.kind not in _AGAIN:
+            return None
+        if source.kind is StepKind.PROBE:
+            target = target_of(source.target, scope, self.targets)
+            result = await looks.look(self.ports, target.name, source.does)
+            return captured(source.capture, result.data)
+        act = self.act(source, scope)
+        if self.floor(source, act) is not Risk.READ:
+            return None
+        if source.kind is StepKind.HTTP:
+            result = await http_kind.request(act)
+        else:
+            target = target_of(source.target, scope, self.targets)
+            result = await _read(self.ports, target, act)
+        return captured(source.capture, result.data)
+
+    def _scope(self, given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        return {**given, "params": self.params, "finding": self.finding}
+
+    async def _fresh_scope(
+        self, step: Step, given: Mapping[str, Mapping[str, Any]], *, earlier: Sequence[Step]
+    ) -> dict[str, Any]:
+        scope = self._scope(given)
+        for source in _closure(step, earlier):
+            try:
+                value = await self.value_of(source, scope)
+            except BlindError as error:
+                raise CouldNotLook(f"{source.title}: {error.message}", hint=error.hint) from None
+            if value is not None:
+                scope[source.id] = value
+        return scope
+
+    def _fingerprints(self, step: Step, scope: Mapping[str, Any]) -> dict[str, Any]:
+        """What the step relies on: every value that it uses, and a program's digest."""
+        prints: dict[str, Any] = {}
+        used = [step.args, list(step.argv), step.url, step.headers, step.target]
+        for reference in references(used):
+            if reference not in step.held:
+                prints[reference.removeprefix("$")] = resolved(reference, scope)
+        for expression in step.same:
+            prints[expression] = query(expression, scope)
+        if step.argv:
+            prints["program"] = command.fingerprint(step.argv[0])
+        return prints
+
+    def _statement_args(self, step: Step, args: Mapping[str, Any]) -> dict[str, Any]:
+        statement = self.known.statements.get(step.does)
+        if statement is None:
+            raise Misconfigured(f"there is no statement {step.does!r}")
+        return dict(checked_arguments(statement, args))
+
+    def _undo_args(self, step: Step, scope: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The undo's arguments from before the effect; references to the step itself stay."""
+        if step.undo is None or not step.undo.does:
+            return {}
+        undo: Mapping[str, Any] = resolved_but(step.undo.args, scope, step.id)
+        return undo
+
+    def _verify(self, step: Step, scope: Mapping[str, Any]) -> Any:
+        if step.verify is None:
+            return None
+        place = step.verify.target or step.target
+        return replace(step.verify, target=target_of(place, scope, self.targets).name)
+
+    def _suggestion(self, step: Step, scope: Mapping[str, Any]) -> str:
+        if step.answer is None or not step.answer.default:
+            return ""
+        try:
+            return str(resolved(step.answer.default, scope))
+        except NoValue:
+            return ""
+
+
+async def _read(ports: Ports, target: Target, act: Act) -> Any:
+    try:
+        return await acts.read(ports, target, act)
+    except TimeoutError:
+        raise CouldNotLook(f"{act.does} gave no answer within {act.timeout:g} s") from None
+
+
+def _closure(step: Step, earlier: Sequence[Step]) -> tuple[Step, ...]:
+    """Every earlier step that the step depends on, directly or through others, in order."""
+    wanted: dict[str, Step] = {}
+    queue = [step]
+    while queue:
+        for source in sources(queue.pop(), earlier):
+            if source.id not in wanted:
+                wanted[source.id] = source
+                queue.append(source)
+    return tuple(source for source in earlier if source.id in wanted)
+
+
+def _argv(step: Step, scope: Mapping[str, Any]) -> tuple[str, ...]:
+    """The argument list; values that came from outside may not look like options."""
+    argv: list[str] = []
+    dashes = False
+    for word in step.argv:
+        value = resolved(word, scope)
+        constant = value == word
+        argv.append(command.argument(value, after_dashes=dashes or constant))
+        dashes = dashes or word == "--"
+    return tuple(argv)
+
+
+def _confirm_word(step: Step, act: Act, target: Target | None) -> str:
+    """The resource's name: the target's, else the host's or the program's."""
+    if target is not None:
+        return target.name
+    if step.kind is StepKind.HTTP:
+        return act.url.split("/")[2]
+    return act.argv[0].rpartition("/")[2] if act.argv else step.id
+
+
+def _body(plan: Plan) -> dict[str, Any]:
+    """What the digest covers: everything that decides what would happen, not when."""
+    act = plan.act
+    return {
+        "runbook": plan.runbook,
+        "runbook_digest": plan.runbook_digest,
+        "step": plan.step.id,
+        "kind": act.kind.value,
+        "does": act.does,
+        "args": act.args,
+        "argv": act.argv,
+        "url": act.url,
+        "headers": act.headers,
+        "body": act.body,
+        "status": act.status,
+        "timeout": act.timeout,
+        "target": plan.target,
+        "environment": plan.environment,
+        "account": plan.account,
+        "region": plan.region,
+        "principal": plan.principal,
+        "risk": plan.risk.value,
+        "checked": plan.checked,
+        "fingerprints": plan.fingerprints,
+        "undo": plan.undo_args,
+        "effect": plan.step.effect,
+        "verify": plan.step.verification,
+    }
+
+
+def _lines(plan: Plan, scope: Mapping[str, Any]) -> tuple[PlanLine, ...]:
+    step = plan.step
+    lines = [PlanLine("will run", rendered(plan.act, plan.target) or step.prose)]
+    if plan.principal:
+        lines.append(PlanLine("as", whole(plan.principal)))
+    if step.effect:
+        lines.append(PlanLine("effect", step.effect))
+    for label, (before, after) in step.change.items():
+        lines.append(PlanLine(label, f"{_seen(before, scope)} → {_seen(after, scope)}"))
+    lines += [PlanLine(label, _seen(value, scope)) for label, value in step.show.items()]
+    if step.undo:
+        lines.append(PlanLine("undo", step.undo.says))
+    if plan.checked:
+        lines.append(PlanLine("checked now", "   ".join(f"✔ {text}" for text in plan.checked)))
+    if step.verify:
+        lines.append(PlanLine("verify", step.verification))
+    if plan.mutates:
+        until = f"until {clock.stamp(plan.expires_at)[11:19]} UTC"
+        lines.append(PlanLine("approval", f"{short(plan.digest)}  {until}"))
+    return tuple(lines)
+
+
+def _seen(value: Any, scope: Mapping[str, Any]) -> str:
+    try:
+        return whole(resolved(value, scope))
+    except NoValue:
+        return "unknown"
+
+
+def rendered(act: Act, target: str = "") -> str:
+    """The complete act in one line, as a person reads it before the yes."""
+    match act.kind:
+        case StepKind.MANUAL:
+            return ""
+        case StepKind.PROBE | StepKind.WAIT:
+            return f"look at {target} ({act.does})"
+        case StepKind.HTTP:
+            body = f" with the body {literal(act.body)}" if act.body else ""
+            return f"{act.does} {whole(act.url)}{body}"
+        case StepKind.COMMAND:
+            import shlex
+
+            return whole(shlex.join(act.argv))
+        case _:
+            given = ", ".join(f"{name}={literal(value)}" for name, value in act.args.items())
+            return f"{line(act.does)}({given})"
