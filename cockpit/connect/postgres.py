@@ -230,7 +230,7 @@ class Postgres:
         """Why the driver could not connect: its text, or else the server's first words."""
         meaning = failures.by_text(text)
         if meaning is not None and meaning is not failures.STARTING:
-            return failures.blind(meaning, text, where=self.where)
+            return meaning.blind(failures.server_words(text), where=self.where)
         words = await first_words(
             address,
             self._settings.port,
@@ -239,9 +239,10 @@ class Postgres:
         )
         told = failures.by_first_words(words) or meaning
         if told is not None:
-            return failures.blind(told, words.message or text, where=self.where)
+            said = words.message or failures.server_words(text)
+            return told.blind(said, where=self.where)
         if "timeout" in text:
-            return failures.blind(failures.MUTE, "no answer to the login", where=self.where)
+            return failures.MUTE.blind("no answer to the login", where=self.where)
         return BlindError(Reason.UNREACHABLE, f"{self.where}: {failures.server_words(text)}")
 
     async def _silence(self) -> BlindError:
@@ -255,7 +256,7 @@ class Postgres:
         )
         meaning = failures.by_first_words(words)
         if meaning is not None and words.rung is not Rung.ERROR:
-            return failures.blind(meaning, words.message, where=self.where)
+            return meaning.blind(words.message, where=self.where)
         return BlindError(
             Reason.TIMEOUT,
             f"{self.where}: this session got no answer within {self._patience:g} s; "

@@ -8,24 +8,10 @@ postmaster.c.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from cockpit.connect.meaning import REFUSED, TCP_TIMEOUT, UNREACHABLE, Meaning, words
 from cockpit.connect.postgres_wire import FirstWords, Rung
-from cockpit.errors import BlindError, Reason
-from cockpit.redact import MASKER
-from cockpit.text import visible
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """How a failure reads: the public code, its weight and the next thing to do."""
-
-    code: str
-    severity: str
-    reason: Reason
-    says: str
-    hint: str = ""
-
+from cockpit.errors import Reason
 
 SATURATED = Meaning(
     "PG_CONN_SATURATED",
@@ -150,26 +136,6 @@ DROPPED = Meaning(
     "the server hangs up before its greeting",
     "a crash, a restart, or a proxy without a backend",
 )
-TCP_TIMEOUT = Meaning(
-    "NET_TCP_TIMEOUT",
-    "critical",
-    Reason.TIMEOUT,
-    "packets get no answer",
-    "security group, network ACL, route, or the host is gone; seen from here",
-)
-REFUSED = Meaning(
-    "NET_TCP_REFUSED",
-    "critical",
-    Reason.UNREACHABLE,
-    "the host is up but nothing listens on the port",
-)
-UNREACHABLE = Meaning(
-    "NET_TCP_UNREACH",
-    "high",
-    Reason.UNREACHABLE,
-    "there is no way to the address from here",
-    "VPN, route",
-)
 POOLER = Meaning(
     "",
     "",
@@ -232,26 +198,13 @@ def by_text(text: str, sqlstate: str = "") -> Meaning | None:
     return _BY_STATE.get(sqlstate)
 
 
-def by_first_words(words: FirstWords) -> Meaning | None:
+def by_first_words(first: FirstWords) -> Meaning | None:
     """What the preflight met; None when it was let through to the password."""
-    if words.rung is Rung.ERROR:
-        return by_text(words.message, words.sqlstate)
-    return _BY_RUNG.get(words.rung)
-
-
-def blind(meaning: Meaning, raw: str, *, where: str) -> BlindError:
-    """The error for a meaning, with the server's own words behind it. `where`: host and port."""
-    return BlindError(
-        meaning.reason,
-        f"{where}: {meaning.says} ({server_words(raw)})",
-        hint=meaning.hint,
-        code=meaning.code,
-        severity=meaning.severity,
-    )
+    if first.rung is Rung.ERROR:
+        return by_text(first.message, first.sqlstate)
+    return _BY_RUNG.get(first.rung)
 
 
 def server_words(raw: str) -> str:
     """The server's message on one line, without secrets and without libpq's own preface."""
-    text = MASKER.mask(raw)
-    text = re.sub(r"connection (?:to server at .*?|failed): ", "", text, flags=re.DOTALL)
-    return visible(text.strip(), 240)
+    return words(re.sub(r"connection (?:to server at .*?|failed): ", "", raw, flags=re.DOTALL))

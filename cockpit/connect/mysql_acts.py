@@ -1,0 +1,173 @@
+"""What a commander may do to MySQL sessions: by thread id, user and host, checked before and after.
+
+On RDS nobody of ours may KILL: its procedures do it. Source: MySQL Reference Manual, "KILL
+Statement"; RDS User Guide, "mysql.rds_kill".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from cockpit.connect.mysql import Mysql
+from cockpit.connect.statements import (
+    MOST_AT_ONCE,
+    PROTECTED_MYSQL_COMMANDS,
+    PROTECTED_MYSQL_USERS,
+    checked,
+    statement,
+)
+from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
+
+_BETWEEN = 0.2
+_COLUMNS = """
+SELECT id, user, host, command, time AS secs, state, id = CONNECTION_ID() AS ours
+  FROM information_schema.processlist"""
+_VICTIM = f"{_COLUMNS} WHERE id = %(id)s AND user = %(user)s AND host = %(host)s"
+_IDLE = (
+    f"{_COLUMNS} WHERE user = %(user)s AND command = 'Sleep' AND time >= %(older_than_s)s"
+    " AND id <> CONNECTION_ID() ORDER BY time DESC LIMIT %(most)s"
+)
+
+
+class MysqlActs:
+    """A commander's session for one approved plan. `rds`: kill through RDS' procedures."""
+
+    def __init__(self, mysql: Mysql, *, rds: bool) -> None:
+        self._mysql = mysql
+        self._rds = rds
+        self._calls: Mapping[str, Callable[[dict[str, object]], Awaitable[dict[str, Any]]]] = {
+            "kill_query": self._kill_query,
+            "kill_connection": self._kill_connection,
+            "kill_idle_of_user": self._kill_idle,
+            "start_replication": self._start_replication,
+        }
+
+    async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, Any]:
+        """One named statement: `{"done": bool, "detail": str, …}`, as in `PostgresActs.run`."""
+        known = statement(call, "mysql")
+        values = checked(known, arguments)
+        await self._mysql.value("SELECT 1")
+        return await self._calls[call](values)
+
+    async def close(self) -> None:
+        """See `Acts`."""
+        await self._mysql.close()
+
+    async def _kill_query(self, values: dict[str, object]) -> dict[str, Any]:
+        victim = await self._victim(values)
+        if victim["command"] == "Sleep":
+            return {
+                "done": False,
+                "detail": f"{_name(victim)} sleeps: KILL QUERY does nothing; only KILL ends its "
+                "transaction",
+            }
+        await self._sent("CALL mysql.rds_kill_query(%(id)s)" if self._rds else _KILL_QUERY, values)
+        for _ in range(15):
+            rows = await self._still_there(values)
+            if not rows or rows[0]["command"] == "Sleep" or _younger(rows[0], victim):
+                return {"done": True, "detail": f"the statement of {_name(victim)} was cancelled"}
+            await asyncio.sleep(_BETWEEN)
+        return {"done": False, "detail": f"accepted, but {_name(victim)} still runs its statement"}
+
+    async def _kill_connection(self, values: dict[str, object]) -> dict[str, Any]:
+        victim = await self._victim(values)
+        await self._kill(values)
+        rows: list[dict[str, Any]] = []
+        for _ in range(15):
+            rows = await self._still_there(values)
+            if not rows:
+                return {"done": True, "detail": f"{_name(victim)} is gone"}
+            await asyncio.sleep(_BETWEEN)
+        if rows[0]["command"] == "Killed":
+            return {
+                "done": False,
+                "detail": f"{_name(victim)} is killed and rolls back: wait, do not kill it again, "
+                "do not restart the server",
+            }
+        return {"done": False, "detail": f"accepted, but {_name(victim)} is still there"}
+
+    async def _kill_idle(self, values: dict[str, object]) -> dict[str, Any]:
+        most = values["most"]
+        if not isinstance(most, int) or not 1 <= most <= MOST_AT_ONCE:
+            raise Misconfigured(f"kill_idle_of_user: most must be 1 to {MOST_AT_ONCE}")
+        if values["user"] in PROTECTED_MYSQL_USERS:
+            raise Refused(f"{values['user']} is protected: it is never ended from here")
+        victims = await self._mysql.dicts(_IDLE, values)
+        ended: list[int] = []
+        for victim in victims:
+            now = await self._mysql.dicts(_VICTIM, victim)
+            if not now or now[0]["command"] != "Sleep":
+                break
+            await self._kill(victim)
+            ended.append(victim["id"])
+            await asyncio.sleep(_BETWEEN)
+        left = len(victims) - len(ended)
+        rest = f"; stopped at the first that had changed, {left} left" if left else ""
+        return {
+            "done": bool(ended),
+            "detail": f"{len(ended)} sleeping sessions ended{rest}"
+            if victims
+            else "no such sleeping session: nothing was done",
+            "ids": ended,
+        }
+
+    async def _start_replication(self, values: dict[str, object]) -> dict[str, Any]:
+        if self._rds:
+            await self._sent("CALL mysql.rds_start_replication", {})
+        else:
+            await self._sent("START SLAVE", {})
+        return {"done": True, "detail": "the replica's threads were started; look at their state"}
+
+    async def _kill(self, values: dict[str, object]) -> None:
+        await self._sent("CALL mysql.rds_kill(%(id)s)" if self._rds else _KILL, values)
+
+    async def _victim(self, values: dict[str, object]) -> dict[str, Any]:
+        rows = await self._mysql.dicts(_VICTIM, values)
+        if not rows:
+            raise Refused(
+                f"thread {values['id']} is not that session any more (or cannot be seen: PROCESS)"
+            )
+        victim = rows[0]
+        protected = (
+            victim["ours"]
+            or victim["user"] in PROTECTED_MYSQL_USERS
+            or victim["command"] in PROTECTED_MYSQL_COMMANDS
+        )
+        if protected:
+            raise Refused(f"{_name(victim)} is protected: it is never ended from here")
+        return victim
+
+    async def _still_there(self, values: dict[str, object]) -> list[dict[str, Any]]:
+        try:
+            return await self._mysql.dicts(_VICTIM, values)
+        except BlindError as error:
+            raise UnknownOutcome(
+                f"the kill was sent; what became of it is not known: {error.message}",
+                hint="look at the sessions before repeating it",
+            ) from None
+
+    async def _sent(self, sql: str, values: dict[str, object]) -> None:
+        try:
+            await self._mysql.dicts(sql, values)
+        except BlindError as error:
+            if error.reason in {Reason.UNREACHABLE, Reason.TIMEOUT}:
+                raise UnknownOutcome(
+                    f"it was sent, and its end is not known: {error.message}",
+                    hint="look at the sessions before repeating it",
+                ) from None
+            raise
+
+
+_KILL = "KILL CONNECTION %(id)s"
+_KILL_QUERY = "KILL QUERY %(id)s"
+
+
+def _younger(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether the thread runs something newer than what it ran before."""
+    return int(now["secs"] or 0) < int(before["secs"] or 0)
+
+
+def _name(victim: Mapping[str, Any]) -> str:
+    return f"thread {victim['id']} ({victim['user']} from {victim['host']})"
