@@ -18,7 +18,7 @@ from cockpit.redact import MASK
 from cockpit.text import without_literals
 
 _SECRETIVE = re.compile(
-    r"(?i)passw|secret|token|credential|private|apikey|api_key|accesskey|access_key|userdata"
+    r"(?i)passw|secret|token|credential|private_?key|apikey|api_key|accesskey|access_key|userdata"
     r"|environment|command|presharedkey|authparam|signature|^value$|^variables$|^string$|plaintext"
 )
 _PRESIGNED = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*X-Amz-[^\s\"']*", re.IGNORECASE)

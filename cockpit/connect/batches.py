@@ -1,0 +1,400 @@
+"""What many ask one by one becomes one batched call; each asker gets its own answer or error.
+
+Asks of a few milliseconds are gathered by operation and shared arguments, cut into calls of the
+size that the API allows, and matched again by name or ARN. What an API does with an unknown id
+differs (catalogue A §0.2, B §0): some list it in `failures`, some leave it out, and some refuse the
+whole call; then each id is asked alone once, and the bad ones are asked alone from then on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
+
+from cockpit.clock import monotonic
+from cockpit.connect.shared import Answer, Memory, Tasks
+from cockpit.errors import BlindError, Reason
+
+Item = Mapping[str, Any]
+Thing = TypeVar("Thing")
+
+GATHERING = 0.004
+"""Seconds for which asks are gathered before the calls leave."""
+
+_WHOLE = 60.0
+
+
+class Calls(Protocol):
+    """The connector under the batches: one call, or all pages of one."""
+
+    async def call(
+        self, service: str, operation: str, arguments: Mapping[str, Any], expect: str
+    ) -> Mapping[str, Any]:
+        """One call, limited and guarded; raises `BlindError`."""
+
+    async def all_pages(
+        self, service: str, operation: str, arguments: Mapping[str, Any], *, key: str, most: int
+    ) -> Sequence[Any]:
+        """Every item of a member over all pages; raises `BlindError`."""
+
+
+def _nothing(_: tuple[str, ...]) -> dict[str, Any]:
+    return {}
+
+
+def _tail(key: str) -> str:
+    """The identifier at the end of an RDS or ElastiCache ARN, in lower case; names as they are."""
+    return (key.rpartition(":")[2] if key.startswith("arn:") else key).lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """How one operation is asked for many things at once."""
+
+    size: int
+    member: str
+    """The top-level member with the items: a list, or one structure when `size` is 1."""
+    names: tuple[str, ...]
+    """Members of an item by which it may be asked for."""
+    arguments: Callable[[tuple[str, ...]], Mapping[str, Any]]
+    listing: bool = False
+    """More than one id: everything is listed instead, and picked from."""
+    tells: bool = False
+    """Unknown ids come in `failures`; they never spoil the call."""
+    normal: Callable[[str], str] = str
+    """The form in which names are compared."""
+
+
+def _elbv2(noun: str) -> Callable[[tuple[str, ...]], Mapping[str, Any]]:
+    def arguments(keys: tuple[str, ...]) -> Mapping[str, Any]:
+        by_arn = keys[0].startswith("arn:")
+        return {f"{noun}Arns" if by_arn else "Names": list(keys)}
+
+    return arguments
+
+
+def _listed(argument: str) -> Callable[[tuple[str, ...]], Mapping[str, Any]]:
+    return lambda keys: {argument: list(keys)}
+
+
+def _single(argument: str, *, shorten: bool = False) -> Callable[[tuple[str, ...]], Item]:
+    return lambda keys: {argument: _tail(keys[0]) if shorten else keys[0]}
+
+
+def _filtered(name: str, **besides: Any) -> Callable[[tuple[str, ...]], Mapping[str, Any]]:
+    return lambda keys: {"Filters": [{"Name": name, "Values": list(keys)}], **besides}
+
+
+def _rds(name: str) -> Callable[[tuple[str, ...]], Mapping[str, Any]]:
+    return lambda keys: {
+        "Filters": [{"Name": name, "Values": [_tail(key) for key in keys]}],
+        "MaxRecords": 100,
+    }
+
+
+BATCHES: Mapping[str, Batch] = MappingProxyType(
+    {
+        "ecs.DescribeServices": Batch(
+            size=10,
+            member="services",
+            names=("serviceArn", "serviceName"),
+            arguments=_listed("services"),
+            tells=True,
+        ),
+        "ecs.DescribeTasks": Batch(
+            size=100,
+            member="tasks",
+            names=("taskArn",),
+            arguments=_listed("tasks"),
+            tells=True,
+            normal=lambda key: key.rpartition("/")[2],
+        ),
+        "ecs.DescribeClusters": Batch(
+            size=100,
+            member="clusters",
+            names=("clusterArn", "clusterName"),
+            arguments=_listed("clusters"),
+            tells=True,
+        ),
+        "ecs.DescribeTaskDefinition": Batch(
+            size=1, member="taskDefinition", names=(), arguments=_single("taskDefinition")
+        ),
+        "elbv2.DescribeTargetGroups": Batch(
+            size=20,
+            member="TargetGroups",
+            names=("TargetGroupArn", "TargetGroupName"),
+            arguments=_elbv2("TargetGroup"),
+        ),
+        "elbv2.DescribeLoadBalancers": Batch(
+            size=20,
+            member="LoadBalancers",
+            names=("LoadBalancerArn", "LoadBalancerName"),
+            arguments=_elbv2("LoadBalancer"),
+        ),
+        "elbv2.DescribeTags": Batch(
+            size=20,
+            member="TagDescriptions",
+            names=("ResourceArn",),
+            arguments=_listed("ResourceArns"),
+        ),
+        "rds.DescribeDBInstances": Batch(
+            size=100,
+            member="DBInstances",
+            names=("DBInstanceIdentifier",),
+            arguments=_rds("db-instance-id"),
+            normal=_tail,
+        ),
+        "rds.DescribeDBClusters": Batch(
+            size=100,
+            member="DBClusters",
+            names=("DBClusterIdentifier",),
+            arguments=_rds("db-cluster-id"),
+            normal=_tail,
+        ),
+        "elasticache.DescribeReplicationGroups": Batch(
+            size=2000,
+            member="ReplicationGroups",
+            names=("ReplicationGroupId",),
+            arguments=_single("ReplicationGroupId", shorten=True),
+            listing=True,
+            normal=_tail,
+        ),
+        "elasticache.DescribeCacheClusters": Batch(
+            size=2000,
+            member="CacheClusters",
+            names=("CacheClusterId",),
+            arguments=_single("CacheClusterId", shorten=True),
+            listing=True,
+            normal=_tail,
+        ),
+        "dynamodb.DescribeTable": Batch(
+            size=1, member="Table", names=(), arguments=_single("TableName")
+        ),
+        "autoscaling.DescribeAutoScalingGroups": Batch(
+            size=50,
+            member="AutoScalingGroups",
+            names=("AutoScalingGroupName", "AutoScalingGroupARN"),
+            arguments=_listed("AutoScalingGroupNames"),
+        ),
+        "ec2.DescribeSecurityGroups": Batch(
+            size=200, member="SecurityGroups", names=("GroupId",), arguments=_filtered("group-id")
+        ),
+        "ec2.DescribeSubnets": Batch(
+            size=200, member="Subnets", names=("SubnetId",), arguments=_filtered("subnet-id")
+        ),
+        "ec2.DescribeNetworkInterfaces": Batch(
+            size=200,
+            member="NetworkInterfaces",
+            names=("NetworkInterfaceId",),
+            arguments=_filtered("network-interface-id"),
+        ),
+    }
+)
+"""`service.Operation` → how it is batched. `AwsReads.item` knows these and no others."""
+
+
+@dataclass(slots=True)
+class _Group:
+    """Asks of one operation with the same shared arguments."""
+
+    service: str
+    operation: str
+    batch: Batch
+    shared: Mapping[str, Any]
+    waiting: dict[str, Answer[Item]] = field(default_factory=dict)
+    apart: set[str] = field(default_factory=set)
+    """Ids that spoiled a call before: each is asked alone until it is good again."""
+    whole_until: float = 0.0
+    """Until then a failing call is not asked one by one: it was not one id that spoiled it."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}.{self.operation}"
+
+
+class Batches:
+    """Gathers, calls, and hands out."""
+
+    def __init__(self, calls: Calls, tasks: Tasks) -> None:
+        self._calls = calls
+        self._tasks = tasks
+        self._groups: dict[Hashable, _Group] = {}
+        self._memory: Memory[Item] = Memory()
+
+    async def item(self, service: str, operation: str, key: str, shared: Mapping[str, Any]) -> Item:
+        """One item; `BlindError(missing)` when there is none of that name."""
+        batch = BATCHES.get(f"{service}.{operation}")
+        if batch is None:
+            raise BlindError(Reason.BUG, f"{service}.{operation} cannot be asked item by item")
+        if not key:
+            raise BlindError(Reason.MISCONFIGURED, f"{service}.{operation}: the id is empty")
+        where = (service, operation, key.startswith("arn:"), frozen(shared))
+        question = (where, key)
+        answer = self._memory.find(question)
+        if answer is None:
+            answer = Answer(asyncio.get_running_loop().create_future())
+            self._memory.keep(question, answer)
+            group = self._groups.get(where)
+            if group is None:
+                group = self._groups[where] = _Group(service, operation, batch, shared)
+            self._enrol(group, key, answer)
+        return await answer.get()
+
+    def forget(self) -> None:
+        """Answers from before a change are not given after it."""
+        self._memory.clear()
+
+    def _enrol(self, group: _Group, key: str, answer: Answer[Item]) -> None:
+        if not group.waiting:
+            asyncio.get_running_loop().call_later(GATHERING, self._depart, group)
+        group.waiting[key] = answer
+
+    def _depart(self, group: _Group) -> None:
+        asks, group.waiting = group.waiting, {}
+        together = {key: answer for key, answer in asks.items() if key not in group.apart}
+        for keys in chunks(tuple(together), group.batch.size):
+            self._start(group, {key: together[key] for key in keys})
+        for key in asks.keys() & group.apart:
+            self._start(group, {key: asks[key]})
+
+    def _start(self, group: _Group, asks: Mapping[str, Answer[Item]]) -> None:
+        task = self._tasks.start(self._ask(group, asks))
+        task.add_done_callback(partial(_settle, asks))
+        for answer in asks.values():
+            answer.abandoned = partial(_give_up, task, asks)
+
+    async def _ask(self, group: _Group, asks: Mapping[str, Answer[Item]]) -> None:
+        for answer in asks.values():
+            if not answer.wanted:
+                answer.future.cancel()
+        keys = tuple(key for key, answer in asks.items() if answer.wanted)
+        if not keys:
+            return
+        try:
+            found = await self._fetch(group, keys)
+        except BlindError as error:
+            if len(keys) > 1 and _spoiled(group, error):
+                await self._ask_alone(group, {key: asks[key] for key in keys})
+            else:
+                for key in keys:
+                    _fail(asks[key], error)
+            return
+        if len(keys) == 1:
+            group.apart.discard(keys[0])
+        for key in keys:
+            _give(asks[key], found[key])
+
+    async def _ask_alone(self, group: _Group, asks: Mapping[str, Answer[Item]]) -> None:
+        """One bad id has spoiled the call: each is asked alone, once."""
+        ends = await asyncio.gather(*(self._alone(group, key) for key in asks))
+        bad = {key for key, end in zip(asks, ends, strict=True) if isinstance(end, BlindError)}
+        if len(bad) == len(asks):
+            group.whole_until = monotonic() + _WHOLE
+        else:
+            group.apart |= bad
+        for answer, end in zip(asks.values(), ends, strict=True):
+            _give(answer, end)
+
+    async def _alone(self, group: _Group, key: str) -> Item | BlindError:
+        try:
+            return (await self._fetch(group, (key,)))[key]
+        except BlindError as error:
+            return error
+
+    async def _fetch(self, group: _Group, keys: tuple[str, ...]) -> dict[str, Item | BlindError]:
+        batch = group.batch
+        if batch.listing and len(keys) > 1:
+            items = await self._calls.all_pages(
+                group.service, group.operation, group.shared, key=batch.member, most=10_000
+            )
+            answer: Mapping[str, Any] = {batch.member: items}
+        else:
+            answer = await self._calls.call(
+                group.service,
+                group.operation,
+                {**group.shared, **batch.arguments(keys)},
+                batch.member,
+            )
+        held = answer[batch.member]
+        if not batch.names:
+            return {keys[0]: held}
+        index = {
+            batch.normal(str(item[name])): item
+            for item in held
+            for name in batch.names
+            if item.get(name)
+        }
+        told = _told(answer)
+        return {
+            key: index.get(batch.normal(key)) or _absent(group, key, told.get(key, ""))
+            for key in keys
+        }
+
+
+def frozen(arguments: Mapping[str, Any]) -> str:
+    """Arguments as one comparable text: equal questions give equal texts."""
+    return json.dumps(arguments, sort_keys=True, default=str) if arguments else ""
+
+
+def chunks(things: Sequence[Thing], size: int) -> Iterator[Sequence[Thing]]:
+    """The things in slices of at most `size`."""
+    for start in range(0, len(things), size):
+        yield things[start : start + size]
+
+
+def _spoiled(group: _Group, error: BlindError) -> bool:
+    """Whether it may be one id that made the whole call fail."""
+    if monotonic() < group.whole_until:
+        return False
+    if error.reason is Reason.DENIED:
+        return True
+    return not group.batch.tells and error.reason in {Reason.MISSING, Reason.MISCONFIGURED}
+
+
+def _told(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Id → why, out of `failures` as ECS gives them; also by the last part of an ARN."""
+    reasons: dict[str, str] = {}
+    for failure in answer.get("failures") or ():
+        arn, reason = str(failure.get("arn", "")), str(failure.get("reason", ""))
+        for name in (arn, arn.rpartition("/")[2]):
+            reasons[name] = reason
+    return reasons
+
+
+def _absent(group: _Group, key: str, told: str) -> BlindError:
+    detail = f" ({told})" if told and told != "MISSING" else ""
+    return BlindError(Reason.MISSING, f"{group.name}: there is no {key}{detail}")
+
+
+def _give(answer: Answer[Item], end: Item | BlindError) -> None:
+    if isinstance(end, BlindError):
+        _fail(answer, end)
+    elif not answer.future.done():
+        answer.future.set_result(end)
+
+
+def _fail(answer: Answer[Item], error: BaseException) -> None:
+    if not answer.future.done():
+        answer.future.set_exception(error)
+
+
+def _settle(asks: Mapping[str, Answer[Item]], task: asyncio.Task[None]) -> None:
+    """Whatever ended the call, nobody is left waiting."""
+    error = None if task.cancelled() else task.exception()
+    for answer in asks.values():
+        if error is not None:
+            _fail(answer, error)
+        answer.future.cancel()
+
+
+def _give_up(task: asyncio.Task[None], asks: Mapping[str, Answer[Item]]) -> None:
+    if any(answer.wanted for answer in asks.values()):
+        return
+    task.cancel()
+    for answer in asks.values():
+        answer.future.cancel()

@@ -1,0 +1,131 @@
+"""Answers that several askers share: asked for once, kept for a moment, safe to walk away from.
+
+An asker that is cancelled leaves the call to the others; when the last one leaves, the call is
+given up, so that a hung service does not hold a seat for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Hashable
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from cockpit.clock import monotonic
+from cockpit.errors import BlindError, Reason
+
+Value = TypeVar("Value")
+
+FRESH = 2.0
+"""Seconds for which an identical question gets the same answer."""
+
+
+def _stay() -> None:
+    """Nothing happens when the last asker leaves."""
+
+
+class Answer(Generic[Value]):
+    """One answer to come. `abandoned` is called when the last asker left before it came."""
+
+    __slots__ = ("_askers", "abandoned", "asked_at", "future")
+
+    def __init__(self, future: asyncio.Future[Value]) -> None:
+        self.future = future
+        self.asked_at = monotonic()
+        self.abandoned: Callable[[], None] = _stay
+        self._askers = 0
+        future.add_done_callback(_retrieve)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody waits for it."""
+        return self._askers > 0
+
+    async def get(self) -> Value:
+        """The value or the error. Raises `BlindError` when the session was closed meanwhile."""
+        if not self.future.done():
+            self._askers += 1
+            try:
+                await asyncio.wait((self.future,))
+            finally:
+                self._askers -= 1
+                if not self._askers and not self.future.done():
+                    self.abandoned()
+        if self.future.cancelled():
+            raise BlindError(Reason.UNREACHABLE, "the session was closed during the call")
+        error = self.future.exception()
+        if error is not None:
+            raise error.with_traceback(None)
+        return self.future.result()
+
+
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+class Memory(Generic[Value]):
+    """Answers by their question, for `FRESH` seconds after the question was asked, or until they
+    come, whichever is later.
+    """
+
+    def __init__(self) -> None:
+        self._answers: dict[Hashable, Answer[Value]] = {}
+        self._order: deque[tuple[Hashable, Answer[Value]]] = deque()
+
+    def find(self, question: Hashable) -> Answer[Value] | None:
+        """The answer that is still good; None when the question must be asked."""
+        self._forget()
+        answer = self._answers.get(question)
+        if answer is None or answer.future.cancelled():
+            return None
+        if answer.future.done() and monotonic() - answer.asked_at > FRESH:
+            return None
+        return answer
+
+    def keep(self, question: Hashable, answer: Answer[Value]) -> None:
+        """Remember an answer that was just asked for."""
+        self._answers[question] = answer
+        self._order.append((question, answer))
+
+    def drop(self, question: Hashable, answer: Answer[Value]) -> None:
+        """Forget an answer that nobody will give."""
+        if self._answers.get(question) is answer:
+            del self._answers[question]
+
+    def clear(self) -> None:
+        """Forget all: something was changed, so nothing that is known may be used to verify it."""
+        self._answers.clear()
+        self._order.clear()
+
+    def _forget(self) -> None:
+        limit = monotonic() - FRESH
+        while self._order and self._order[0][1].asked_at < limit:
+            question, answer = self._order.popleft()
+            if answer.future.done():
+                self.drop(question, answer)
+            else:
+                answer.future.add_done_callback(partial(self._landed, question, answer))
+
+    def _landed(self, question: Hashable, answer: Answer[Value], _: asyncio.Future[Value]) -> None:
+        self.drop(question, answer)
+
+
+class Tasks:
+    """The tasks of one session, given up together."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, Value]) -> asyncio.Task[Value]:
+        """Run it on its own, whoever asked for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    def cancel(self) -> None:
+        """Give all of them up."""
+        for task in tuple(self._running):
+            task.cancel()
