@@ -72,7 +72,8 @@ async def resolve_async(reference: str) -> str:
             f"the secret's command {words[0]!r} did not start: {error.strerror}"
         ) from None
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), _COMMAND_TIMEOUT)
+        async with asyncio.timeout(_COMMAND_TIMEOUT):
+            output, _ = await process.communicate()
     except TimeoutError:
         process.kill()
         await process.wait()

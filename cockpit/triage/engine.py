@@ -173,7 +173,8 @@ class Engine:
         wait = None if due is None else max(0.0, due - clock.monotonic())
         self._wake.clear()
         try:
-            await asyncio.wait_for(self._wake.wait(), wait)
+            async with asyncio.timeout(wait):  # wait_for of 3.11 may swallow a cancellation
+                await self._wake.wait()
         except TimeoutError:
             return
 

@@ -1,0 +1,100 @@
+"""The board: what opens, worsens, clears, and what going blind does not clear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from cockpit.errors import Reason
+from cockpit.triage.board import ONE_LOOK, Board, BoardChange, BoardEvent, FindingId, reduce
+from cockpit.triage.changes import Change
+from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.probe import Fact, Reading
+from tests.core.builders import at, blind, finding, seen
+
+
+def play(*readings: Reading) -> tuple[Board, list[BoardChange]]:
+    board, happened = Board(), []
+    for reading in readings:
+        board, changes = reduce(board, reading)
+        happened += changes
+    return board, happened
+
+
+def events(changes: Sequence[BoardChange]) -> list[str]:
+    return [change.event.value for change in changes]
+
+
+GAUGE = finding(fact=False)
+FACT = finding()
+
+
+@pytest.mark.parametrize(
+    ("readings", "expected"),
+    [
+        pytest.param([seen(FACT)], ["opened"], id="a hard fact opens on one look"),
+        pytest.param([seen(GAUGE)], [], id="a gauge does not"),
+        pytest.param([seen(GAUGE), seen(GAUGE, when=5)], ["opened"], id="a gauge opens on two looks running"),
+        pytest.param([seen(GAUGE), seen(when=5), seen(GAUGE, when=10)], [], id="two looks with a clean one between are not running"),
+        pytest.param([seen(FACT), seen(when=5), seen(when=10)], ["opened"], id="two clean looks clear nothing"),
+        pytest.param([seen(FACT), seen(when=5), seen(when=10), seen(when=15)], ["opened", "cleared"], id="three clean looks clear"),
+        pytest.param([seen(FACT), seen(when=5), seen(when=10), seen(FACT, when=15), seen(when=20), seen(when=25)], ["opened"], id="a look that sees it again starts the count anew"),
+        pytest.param([seen(FACT), seen(FACT.at(Severity.CRITICAL), when=5)], ["opened", "worsened"], id="a worse severity worsens"),
+        pytest.param([seen(FACT), seen(FACT.at(Severity.WARNING), when=5)], ["opened", "eased"], id="a milder one eases"),
+        pytest.param([seen(FACT), blind(when=5), blind(when=10), blind(when=15), blind(when=20)], ["opened", "blind"], id="blind looks clear nothing and are told once"),
+        pytest.param([blind(), blind(Reason.DENIED, when=5)], ["blind", "blind"], id="another reason is told"),
+        pytest.param([blind(), seen(when=5)], ["blind", "sees_again"], id="it sees again"),
+        pytest.param([blind(found=FACT), seen(when=5), seen(when=9), seen(when=12)], ["blind", "opened", "sees_again", "cleared"], id="a failure that is a diagnosis is a finding, and clears by seeing"),
+        pytest.param([seen(FACT), seen(name="other", when=5), seen(name="other", when=9), seen(name="other", when=12)], ["opened"], id="looks at another target clear nothing"),
+        pytest.param([seen(FACT), seen(probe="pg.sessions", when=5), seen(probe="pg.sessions", when=9), seen(probe="pg.sessions", when=12)], ["opened"], id="looks of another probe clear nothing"),
+    ],
+)  # fmt: skip
+def test_what_happens_to_a_finding(readings: list[Reading], expected: list[str]) -> None:
+    _, happened = play(*readings)
+    assert events(happened) == expected
+
+
+def test_a_finding_keeps_when_it_was_first_seen() -> None:
+    board, _ = play(seen(GAUGE), seen(GAUGE, when=5))
+    (opened,) = board.open.values()
+    assert (opened.since, opened.seen, opened.looks) == (at(0), at(5), 2)
+
+
+def test_one_look_is_enough_for_a_sweep() -> None:
+    board, changes = reduce(Board(), seen(GAUGE), ONE_LOOK)
+    assert events(changes) == ["opened"]
+    assert list(board.open) == [FindingId("db", "PG_LOCK_BLOCKED", "")]
+
+
+def test_two_of_one_identity_become_the_worse_one() -> None:
+    board, _ = play(seen(FACT, FACT.at(Severity.CRITICAL)))
+    assert [f.finding.severity for f in board.open.values()] == [Severity.CRITICAL]
+
+
+def test_an_older_reading_never_replaces_a_newer_one() -> None:
+    board, _ = play(seen(when=10), seen(FACT, when=5))
+    assert not board.open
+
+
+def test_a_recovery_is_remembered_with_its_time() -> None:
+    board, _ = play(seen(FACT), *(seen(when=5 * look) for look in (1, 2, 3)))
+    (gone,) = board.cleared
+    assert gone.cleared == at(15)
+
+
+def test_evidence_gets_the_trend_of_its_own_label() -> None:
+    def used(value: float, when: float) -> Reading:
+        full = Finding("PG_SAT", Severity.HIGH, "full", evidence=(Evidence("used", value),))
+        return seen(full, when=when, facts=(Fact("used", f"{value}", value),))
+
+    board, _ = play(used(90, 0), used(95, 5), used(97, 10))
+    (opened,) = board.open.values()
+    assert opened.finding.evidence[0].history == (90, 95, 97)
+
+
+def test_a_change_is_told_once() -> None:
+    change = Change(at=at(-60), kind="ecs.deployment", target="checkout", summary="checkout:42")
+    board, happened = play(seen(changes=(change,)), seen(changes=(change,), when=5))
+    assert events(happened) == [BoardEvent.CHANGE]
+    assert board.changes == (change,)

@@ -1,0 +1,263 @@
+"""The engine: a hung, broken or throttled look costs only its own row."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from cockpit.errors import BlindError, Misconfigured, Reason, Refused
+from cockpit.triage.board import ONE_LOOK
+from cockpit.triage.engine import Engine, Look
+from cockpit.triage.finding import Severity
+from cockpit.triage.probe import Blind, Probe, Seen
+from cockpit.triage.store import Store
+from cockpit.triage.target import Target
+from tests.core.builders import finding, target
+
+Collect = Callable[[Any, Target], Awaitable[object]]
+
+
+@dataclass
+class Sessions:
+    discarded: list[str] = field(default_factory=list)
+    opened: int = 0
+
+    async def session(self, target: Target) -> object:
+        self.opened += 1
+        return object()
+
+    async def discard(self, target: Target) -> None:
+        self.discarded.append(target.name)
+
+
+def look(name: str, collect: Collect, *, probe: str = "p", every: float = 60, **more: Any) -> Look:
+    record: Probe[Any, Any, Any] = Probe(
+        id=probe,
+        kind="endpoint",
+        collect=collect,
+        diagnose=more.pop("diagnose", lambda snapshot, settings: ()),
+        snapshot=object,
+        settings=None,
+        every=every,
+        timeout=more.pop("timeout", 0.2),
+        **more,
+    )
+    return Look(target(name), record, None)
+
+
+async def fine(session: object, target: Target) -> object:
+    return 1
+
+
+async def hang(session: object, target: Target) -> object:
+    await asyncio.sleep(3600)
+    return 1
+
+
+async def hang_whatever_happens(session: object, target: Target) -> object:
+    """As a driver does that waits for a dead server while it cancels."""
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:
+        try:
+            await asyncio.sleep(until - time.monotonic())
+        except asyncio.CancelledError:
+            continue
+    return 1
+
+
+def raising(error: BaseException) -> Collect:
+    async def collect(session: object, target: Target) -> object:
+        raise error
+
+    return collect
+
+
+@pytest.fixture
+async def engines() -> AsyncIterator[Callable[..., Engine]]:
+    made: list[Engine] = []
+
+    def make(*looks: Look, debug: Callable[[str], str] = lambda _: "") -> Engine:
+        engine = Engine(looks, sessions=Sessions(), store=Store(ONE_LOOK), debug=debug)
+        made.append(engine)
+        return engine
+
+    yield make
+    for engine in made:
+        await engine.stop()
+
+
+@pytest.mark.parametrize(
+    ("collect", "reason"),
+    [
+        pytest.param(hang, Reason.TIMEOUT, id="a hung look is a timeout"),
+        pytest.param(hang_whatever_happens, Reason.TIMEOUT, id="also when it will not be cancelled"),
+        pytest.param(raising(BlindError(Reason.DENIED, "no")), Reason.DENIED, id="a connector's reason stands"),
+        pytest.param(raising(Misconfigured("no")), Reason.MISCONFIGURED, id="a wrong setting"),
+        pytest.param(raising(Refused("no")), Reason.MISCONFIGURED, id="a probe that asks for what the role refuses"),
+        pytest.param(raising(KeyError("x")), Reason.BUG, id="a bug is one blind row"),
+    ],
+)  # fmt: skip
+async def test_a_look_that_fails_is_blind_for_a_reason(
+    collect: Collect, reason: Reason, engines: Callable[..., Engine]
+) -> None:
+    engine = engines(look("sick", collect), look("well", fine))
+    started = time.monotonic()
+    sick, well = await engine.sweep()
+    assert time.monotonic() - started < 1
+    assert isinstance(sick.outcome, Blind)
+    assert sick.outcome.reason is reason
+    assert isinstance(well.outcome, Seen)
+
+
+async def test_a_hung_look_gives_its_session_up(engines: Callable[..., Engine]) -> None:
+    engine = engines(look("sick", hang))
+    await engine.sweep()
+    assert engine._sessions.discarded == ["sick"]  # type: ignore[attr-defined]
+
+
+async def test_a_bug_is_written_down_and_the_file_named(engines: Callable[..., Engine]) -> None:
+    reports: list[str] = []
+
+    def debug(report: str) -> str:
+        reports.append(report)
+        return "debug.log"
+
+    engine = engines(look("sick", raising(ValueError("[/b]\x1b[31m"))), debug=debug)
+    (reading,) = await engine.sweep()
+    assert isinstance(reading.outcome, Blind)
+    assert "see debug.log" in reading.outcome.detail
+    assert "\x1b" not in reading.outcome.detail
+    assert "Traceback" in reports[0]
+
+
+async def test_a_failure_that_is_a_diagnosis_carries_its_finding(
+    engines: Callable[..., Engine],
+) -> None:
+    error = BlindError(Reason.UNREACHABLE, "full", code="PG_CONN_SATURATED", severity="critical")
+    engine = engines(look("db", raising(error)))
+    await engine.sweep()
+    (opened,) = engine.store.board.open.values()
+    assert (opened.finding.code, opened.finding.severity) == (
+        "PG_CONN_SATURATED",
+        Severity.CRITICAL,
+    )
+
+
+async def test_a_bug_in_diagnose_is_blind_too(engines: Callable[..., Engine]) -> None:
+    engine = engines(look("db", fine, diagnose=lambda snapshot, settings: snapshot.nothing))
+    (reading,) = await engine.sweep()
+    assert isinstance(reading.outcome, Blind)
+    assert reading.outcome.reason is Reason.BUG
+
+
+async def test_differences_are_judged_on_a_second_look(engines: Callable[..., Engine]) -> None:
+    counted = iter((10, 17))
+
+    async def collect(session: object, target: Target) -> object:
+        return next(counted)
+
+    engine = engines(
+        look(
+            "cache",
+            collect,
+            since=lambda before, now: now - before,
+            diagnose=lambda snapshot, settings: [finding(subject=f"{snapshot}")],
+        )
+    )
+    (reading,) = await engine.sweep()
+    assert isinstance(reading.outcome, Seen)
+    assert reading.outcome.findings[0].subject == "7"
+
+
+async def test_only_one_look_is_in_flight(engines: Callable[..., Engine]) -> None:
+    running, most = 0, 0
+
+    async def collect(session: object, target: Target) -> object:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.02)
+        running -= 1
+        return 1
+
+    engine = engines(look("db", collect, every=0.001))
+    task = asyncio.create_task(engine.run())
+    for _ in range(20):
+        engine.look_now("db")
+        await asyncio.sleep(0.005)
+    task.cancel()
+    await asyncio.wait({task})
+    assert most == 1
+
+
+async def test_a_person_who_asks_is_not_held_back_by_the_back_off(
+    engines: Callable[..., Engine],
+) -> None:
+    looked = 0
+
+    async def collect(session: object, target: Target) -> object:
+        nonlocal looked
+        looked += 1
+        raise BlindError(Reason.UNREACHABLE, "down")
+
+    engine = engines(look("db", collect))
+    task = asyncio.create_task(engine.run())
+    await asyncio.sleep(0.02)
+    assert engine.look_now("db") == 1
+    await asyncio.sleep(0.02)
+    task.cancel()
+    await asyncio.wait({task})
+    assert looked == 2
+
+
+async def test_a_look_that_is_asked_for_begins_after_the_asking(
+    engines: Callable[..., Engine],
+) -> None:
+    counted = iter(range(10))
+
+    async def collect(session: object, target: Target) -> object:
+        await asyncio.sleep(0.03)
+        return next(counted)
+
+    engine = engines(look("db", collect))
+    task = asyncio.create_task(engine.run())
+    await asyncio.sleep(0.01)
+    reading = await engine.look("db", "p")
+    task.cancel()
+    await asyncio.wait({task})
+    assert isinstance(reading.outcome, Seen)
+    assert reading.outcome.snapshot == 1
+
+
+async def test_a_look_that_is_not_configured_is_said_so(engines: Callable[..., Engine]) -> None:
+    with pytest.raises(Misconfigured):
+        await engines(look("db", fine)).look("db", "q")
+
+
+async def test_stopping_takes_no_time_with_everything_hung(engines: Callable[..., Engine]) -> None:
+    engine = engines(
+        *(look(f"db{number}", hang_whatever_happens, timeout=30) for number in range(50))
+    )
+    task = asyncio.create_task(engine.run())
+    await asyncio.sleep(0.02)
+    started = time.monotonic()
+    task.cancel()
+    await asyncio.wait({task})
+    assert time.monotonic() - started < 0.6
+
+
+async def test_the_first_sweep_tells_how_far_it_is(engines: Callable[..., Engine]) -> None:
+    engine = engines(look("a", fine), look("b", hang, timeout=0.05))
+    task = asyncio.create_task(engine.run())
+    await asyncio.sleep(0.02)
+    assert (engine.progress.done, engine.progress.total, engine.progress.took) == (1, 2, None)
+    await asyncio.sleep(0.08)
+    assert engine.progress.done == 2
+    assert engine.progress.took is not None
+    task.cancel()
+    await asyncio.wait({task})

@@ -1,0 +1,88 @@
+"""Suspects: the deepest unhealthy target, and the change that came before the first symptom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cockpit.errors import Reason
+from cockpit.triage.board import Board, reduce
+from cockpit.triage.changes import Change
+from cockpit.triage.finding import Severity
+from cockpit.triage.probe import Reading
+from cockpit.triage.suspects import suspects
+from cockpit.triage.topology import above, below, depth, services
+from tests.core.builders import at, blind, finding, seen, target
+
+SHOP = (
+    target("alb", "tg", service="checkout"),
+    target("tg", "checkout", service="checkout"),
+    target("checkout", "db", "cache", service="checkout"),
+    target("db"),
+    target("cache"),
+)
+
+
+def board(*readings: Reading) -> Board:
+    result = Board()
+    for reading in readings:
+        result, _ = reduce(result, reading)
+    return result
+
+
+def sick(name: str, severity: Severity = Severity.CRITICAL, **more: object) -> Reading:
+    return seen(finding("X", severity), name=name, probe=f"{name}.p", **more)  # type: ignore[arg-type]
+
+
+def test_the_deepest_sick_target_is_blamed_for_what_needs_it() -> None:
+    first, *_ = suspects(board(sick("alb"), sick("tg"), sick("db")), SHOP)
+    assert first.name == "db"
+    assert first.explains == ("X@alb", "X@db", "X@tg")
+
+
+def test_a_symptom_is_not_a_suspect() -> None:
+    found = suspects(board(sick("alb"), sick("tg"), sick("db")), SHOP)
+    assert [suspect.name for suspect in found] == ["db"]
+
+
+def test_nothing_wrong_has_no_suspect() -> None:
+    assert suspects(board(seen(name="db"), sick("alb", Severity.INFO)), SHOP) == ()
+
+
+def test_what_could_not_be_seen_below_is_told() -> None:
+    found = suspects(board(sick("tg"), blind(Reason.DENIED, name="cache")), SHOP)
+    assert found[0].name == "tg"
+    assert found[0].not_examined == ("cache (denied)",)
+
+
+def test_a_change_before_the_first_symptom_is_suspected_below_what_explains_more() -> None:
+    change = Change(at=at(-360), kind="ecs.deployment", target="checkout", summary="checkout:42")
+    state = replace(board(sick("alb"), sick("tg"), sick("db")), changes=(change,))
+    names = [suspect.name for suspect in suspects(state, SHOP)]
+    assert names == ["db", "checkout:42"]
+
+
+def test_a_change_long_ago_or_after_is_not_suspected() -> None:
+    changes = tuple(
+        Change(at=at(when), kind="ecs.deployment", target="checkout", summary="x")
+        for when in (-7200, 600)
+    )
+    state = replace(board(sick("tg")), changes=changes)
+    assert [suspect.kind for suspect in suspects(state, SHOP)] == ["target"]
+
+
+def test_the_graph() -> None:
+    assert below(SHOP, "tg") == {"checkout", "db", "cache"}
+    assert above(SHOP, "db") == {"checkout", "tg", "alb"}
+    assert depth(SHOP)["db"] == 3
+
+
+def test_a_circle_ends() -> None:
+    ring = (target("a", "b"), target("b", "a"))
+    assert below(ring, "a") == {"b"}
+    assert set(depth(ring)) == {"a", "b"}
+    assert suspects(board(sick("a"), sick("b")), ring) == ()
+
+
+def test_a_target_without_a_service_stands_with_who_needs_it() -> None:
+    (group,) = services(SHOP).values()
+    assert [member.name for member in group] == ["alb", "tg", "checkout", "db", "cache"]
