@@ -1,0 +1,234 @@
+"""The report that a postmortem is written from: Markdown, JSON, or the journal itself.
+
+There is no field for an estimated time of repair. What the journal cannot know is a blank that
+says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cockpit import clock, units
+from cockpit.errors import Misconfigured
+from cockpit.incident import chain
+from cockpit.incident.entry import Entry, to_json
+from cockpit.incident.metrics import Metric, Milestone
+from cockpit.incident.timeline import TimelineRow
+from cockpit.redact import MASKER
+from cockpit.report.blameless import NOTICE, Roles, roles_of
+from cockpit.report.markdown import Markdown, code, finished
+from cockpit.report.story import Story, Trouble, gather
+
+if TYPE_CHECKING:
+    import jinja2
+
+FORMATS = ("md", "json", "jsonl")
+SCHEMA = "cockpit.export/1"
+
+
+class Recorded(Protocol):
+    """What a report needs of an incident."""
+
+    @property
+    def id(self) -> str:
+        """`INC-2026-0042`."""
+        ...
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """All entries, oldest first."""
+        ...
+
+
+def render(
+    incident: Recorded,
+    *,
+    format: str = "md",  # noqa: A002  (the word that people type)
+    blameless: bool = False,
+    lines: Sequence[str] = (),
+    at: datetime | None = None,
+) -> str:
+    """The report as text that ends with a line break.
+
+    `lines` are the stored lines when they may differ from the entries; `at` the time of the
+    export, None: now. Raises `Misconfigured` for an unknown format, and for a blameless `jsonl`,
+    which could not be verified.
+    """
+    if format not in FORMATS:
+        raise Misconfigured(f"unknown format {format!r}", hint=f"one of {', '.join(FORMATS)}")
+    if format == "jsonl":
+        if blameless:
+            hint = "use --format json or md with --blameless"
+            raise Misconfigured(
+                "jsonl is the journal itself: without names it cannot hold", hint=hint
+            )
+        return "".join(text + "\n" for text in lines or map(chain.line, incident.entries))
+    story = gather(incident.id, incident.entries, lines=lines, at=at)
+    if blameless:
+        story = _without_names(story, roles_of(story.entries))
+    text = _markdown(story) if format == "md" else _json(story)
+    return MASKER.mask(text)
+
+
+def _without_names(story: Story, roles: Roles) -> Story:
+    """The story told again from entries without names; what was verified stays verified."""
+    entries = [roles.entry(entry) for entry in story.entries]
+    bare = gather(story.id, entries, at=story.exported_at)
+    actions = tuple(
+        replace(action, owner=roles.name(action.owner)) if action.owner else action
+        for action in bare.actions
+    )
+    return replace(bare, verdict=story.verdict, actions=actions, blameless=True)
+
+
+def _markdown(story: Story) -> str:
+    template = _templates().get_template("postmortem.md.j2")
+    return template.render(story=story, state=story.state, limits=chain.LIMITS, notice=NOTICE)
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    import jinja2
+
+    # Not HTML: `finished` escapes every value for Markdown, which HTML escaping would garble.
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("cockpit.report"),
+        autoescape=False,  # noqa: S701
+        finalize=finished,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["time"] = _time
+    environment.filters["clock"] = _clock
+    environment.filters["code"] = code
+    environment.filters["took"] = lambda seconds: units.duration(seconds)
+    environment.globals["blank"] = Markdown("_(not known to the cockpit: fill in)_")
+    return environment
+
+
+def _time(moment: datetime | None) -> str:
+    """`2026-11-21 02:41:03 UTC`."""
+    return "" if moment is None else clock.stamp(moment)[:19].replace("T", " ") + " UTC"
+
+
+def _clock(moment: datetime | None) -> str:
+    return "" if moment is None else clock.stamp(moment)[11:19]
+
+
+def _json(story: Story) -> str:
+    state, verdict = story.state, story.verdict
+    fault = verdict.fault
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "exported_at": clock.stamp(story.exported_at),
+        "blameless": story.blameless,
+        "incident": {
+            "id": story.id,
+            "title": state.title,
+            "severity": state.severity.value,
+            "status": state.status.value,
+            "environment": state.environment,
+            "opened_at": _stamp(state.opened_at),
+            "closed_at": _stamp(state.closed_at),
+        },
+        "people": [{"name": one.name, "role": one.role} for one in story.people],
+        "milestones": [_milestone(one) for one in story.metrics.milestones],
+        "metrics": [_metric(one) for one in story.metrics.metrics],
+        "violations": list(story.metrics.violations),
+        "timeline": [_row(row) for row in story.rows],
+        "findings": [_trouble(one) for one in story.findings],
+        "steps": [
+            {
+                "seq": act.seq,
+                "at": clock.stamp(act.at),
+                "actor": act.actor,
+                "target": act.target,
+                "text": act.text,
+                "outcome": act.outcome,
+                "told": act.told,
+            }
+            for act in story.acts
+        ],
+        "actions": [
+            {"seq": one.seq, "text": one.text, "owner": one.owner, "due": one.due}
+            for one in story.actions
+        ],
+        "not_examined": [_trouble(one) for one in story.blind],
+        "journal": {
+            "head": verdict.head,
+            "holds": verdict.holds,
+            "fault": None if fault is None else {"place": fault.place, "why": fault.why},
+            "verifiable": not story.blameless,
+            "limits": list(chain.LIMITS),
+            "entries": [to_json(entry) for entry in story.entries],
+        },
+    }
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+def _row(row: TimelineRow) -> dict[str, Any]:
+    return {
+        "seq": row.seq,
+        "at": clock.stamp(row.at),
+        "kind": row.kind.value,
+        "text": row.text,
+        "actor": row.actor,
+        "role": row.role,
+        "target": row.target,
+        "severity": row.severity,
+        "pinned": row.pinned,
+        "late": row.late,
+        "original": row.original,
+        "outcome": row.outcome,
+    }
+
+
+def _trouble(one: Trouble) -> dict[str, Any]:
+    return {
+        "target": one.target,
+        "name": one.name,
+        "severity": one.severity,
+        "text": one.text,
+        "since": clock.stamp(one.since),
+        "until": _stamp(one.until),
+    }
+
+
+def _milestone(one: Milestone) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "at": _stamp(one.at),
+        "until": _stamp(one.until),
+        "source": one.source,
+    }
+
+
+def _metric(one: Metric) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "title": one.title,
+        "definition": one.definition,
+        "seconds": one.seconds,
+        "longest": one.longest,
+        "text": one.text,
+        "why": one.why,
+    }
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    return None if moment is None else clock.stamp(moment)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of `--format json`."""
+    file = resources.files("cockpit.report").joinpath("schema/export.json")
+    document: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return document

@@ -1,0 +1,226 @@
+"""What a report tells of an incident, gathered from its journal (pure).
+
+What the journal does not know is None or empty here, and an explicit blank in the report.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cockpit import clock
+from cockpit.incident import chain
+from cockpit.incident.entry import Entry, Kind
+from cockpit.incident.metrics import Metrics, measure
+from cockpit.incident.state import State, fold
+from cockpit.incident.timeline import TimelineRow, timeline, told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody who wrote into the journal, with the highest role they had."""
+
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """A finding, or a look that was blind, from when to when. `until` None: still at the end."""
+
+    target: str
+    name: str
+    """The finding's code; the probe of a blind look."""
+    severity: str
+    text: str
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """A step that was meant to change something. Without an outcome it is `unknown`."""
+
+    seq: int
+    at: datetime
+    actor: str
+    target: str
+    text: str
+    outcome: str
+    told: str
+    """What the outcome says; empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """Something to do afterwards, from a `TODO` note. Owner and due date only if it says so."""
+
+    seq: int
+    text: str
+    owner: str
+    due: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """Everything that the templates print."""
+
+    id: str
+    state: State
+    exported_at: datetime
+    entries: tuple[Entry, ...]
+    people: tuple[Person, ...]
+    rows: tuple[TimelineRow, ...]
+    metrics: Metrics
+    findings: tuple[Trouble, ...]
+    blind: tuple[Trouble, ...]
+    changes: tuple[TimelineRow, ...]
+    suspects: tuple[TimelineRow, ...]
+    acts: tuple[Act, ...]
+    actions: tuple[Action, ...]
+    well: tuple[str, ...]
+    badly: tuple[str, ...]
+    luckily: tuple[str, ...]
+    verdict: chain.Verdict
+    blameless: bool = False
+
+    @property
+    def head(self) -> str:
+        """The digest of the last entry that holds; empty for an empty journal."""
+        return self.verdict.head
+
+
+def gather(
+    name: str, entries: Sequence[Entry], *, lines: Iterable[str] = (), at: datetime | None = None
+) -> Story:
+    """The story of an incident.
+
+    `lines` are the stored lines to verify, when they may differ from the entries. `at` is the
+    time of the export; None: now.
+    """
+    rows = timeline(entries)
+    notes = [row.text for row in rows if row.kind is Kind.NOTE]
+    stored = tuple(lines) or tuple(chain.line(entry) for entry in entries)
+    return Story(
+        id=name,
+        state=fold(entries),
+        exported_at=at or clock.now(),
+        entries=tuple(entries),
+        people=_people(entries),
+        rows=rows,
+        metrics=measure(entries),
+        findings=_troubles(entries, Kind.FINDING_OPENED, Kind.FINDING_CLEARED),
+        blind=_troubles(entries, Kind.BLIND, Kind.SEES_AGAIN),
+        changes=tuple(row for row in rows if row.kind is Kind.CHANGE),
+        suspects=_last_suspects(rows),
+        acts=_acts(entries),
+        actions=tuple(_action(row) for row in rows if row.kind is Kind.TODO),
+        well=_said(notes, "well"),
+        badly=_said(notes, "badly", "bad"),
+        luckily=_said(notes, "luckily", "lucky", "luck"),
+        verdict=chain.verify(stored),
+    )
+
+
+def _people(entries: Iterable[Entry]) -> tuple[Person, ...]:
+    roles: dict[str, str] = {}
+    for entry in entries:
+        if entry.actor and roles.get(entry.actor) != "commander":
+            roles[entry.actor] = entry.role
+    return tuple(Person(name=name, role=role) for name, role in roles.items())
+
+
+def _troubles(entries: Iterable[Entry], opens: Kind, closes: Kind) -> tuple[Trouble, ...]:
+    """Each span from an opening entry to the one that closes the same thing."""
+    found: list[Trouble] = []
+    running: dict[tuple[str, str, str], int] = {}
+    for entry in entries:
+        name = _text(entry, "code") or _text(entry, "probe")
+        identity = (entry.target, name, _text(entry, "subject"))
+        if entry.kind is opens:
+            running[identity] = len(found)
+            found.append(_trouble(entry, name))
+        elif entry.kind is closes and identity in running:
+            place = running.pop(identity)
+            found[place] = _ended(found[place], entry.when)
+    return tuple(found)
+
+
+def _trouble(entry: Entry, name: str) -> Trouble:
+    return Trouble(
+        target=entry.target,
+        name=name,
+        severity=_text(entry, "severity"),
+        text=told(entry),
+        since=entry.when,
+        until=None,
+    )
+
+
+def _ended(trouble: Trouble, until: datetime) -> Trouble:
+    return Trouble(
+        target=trouble.target,
+        name=trouble.name,
+        severity=trouble.severity,
+        text=trouble.text,
+        since=trouble.since,
+        until=until,
+    )
+
+
+def _acts(entries: Iterable[Entry]) -> tuple[Act, ...]:
+    stored = list(entries)
+    ends = {e.data.get("intent"): e for e in stored if e.kind is Kind.STEP_OUTCOME}
+    found = []
+    for entry in stored:
+        if entry.kind is not Kind.STEP_INTENT:
+            continue
+        end = ends.get(entry.seq)
+        found.append(
+            Act(
+                seq=entry.seq,
+                at=entry.when,
+                actor=entry.actor,
+                target=entry.target,
+                text=told(entry),
+                outcome=(_text(end, "outcome") if end else "") or "unknown",
+                told=told(end) if end else "",
+            )
+        )
+    return tuple(found)
+
+
+def _last_suspects(rows: Sequence[TimelineRow]) -> tuple[TimelineRow, ...]:
+    """The newest word on each suspect, in the order of writing; three at most."""
+    newest = {(row.target or row.text): row for row in rows if row.kind is Kind.SUSPECT}
+    return tuple(sorted(newest.values(), key=lambda row: row.seq)[-3:])
+
+
+_OWNER = re.compile(r"(?:^|\s)@([\w.-]+)")
+_DUE = re.compile(r"(?i)(?:^|\s)(?:by|due:?)\s*(\d{4}-\d\d-\d\d)\b")
+
+
+def _action(row: TimelineRow) -> Action:
+    """`rotate the key @ana by 2026-12-01`: text, owner, due date."""
+    owner, due = _OWNER.search(row.text), _DUE.search(row.text)
+    bare = _DUE.sub(" ", _OWNER.sub(" ", row.text))
+    return Action(
+        seq=row.seq,
+        text=" ".join(bare.split()),
+        owner=owner[1] if owner else "",
+        due=due[1] if due else "",
+    )
+
+
+def _said(notes: Iterable[str], *words: str) -> tuple[str, ...]:
+    """Notes that begin with one of the words and a colon, without it."""
+    start = re.compile(rf"(?i)(?:{'|'.join(words)}):\s*")
+    return tuple(start.sub("", note, count=1) for note in notes if start.match(note))
+
+
+def _text(entry: Entry, name: str) -> str:
+    value: Any = entry.data.get(name)
+    return value if isinstance(value, str) else ""
