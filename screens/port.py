@@ -10,12 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cockpit.connect.role import Role
 from cockpit.triage.board import Board, FindingId, OpenFinding
 from cockpit.triage.target import Target
 from cockpit.triage.view import Offer
+
+if TYPE_CHECKING:
+    from cockpit.runbooks.plan import Approval, Outcome, Plan
+    from cockpit.runbooks.run import StepState
+    from cockpit.runbooks.step import Runbook
 
 Stop = Callable[[], None]
 """Ends a subscription; calling it twice is fine."""
@@ -176,163 +181,29 @@ class SuspectPort(Protocol):
         """What would separate it from the next suspect; empty when nothing would."""
 
 
-class StepPort(Protocol):
-    """A step as the runbook has it (`cockpit.runbooks.plan.Step`)."""
-
-    @property
-    def id(self) -> str:
-        """Unique in its runbook."""
-
-    @property
-    def title(self) -> str:
-        """Its heading."""
-
-    @property
-    def kind(self) -> str:
-        """`manual`, `probe`, `aws`, `sql`, `redis`, `http`, `command` or `wait`."""
-
-    @property
-    def risk(self) -> str:
-        """`read`, `low`, `high` or `destructive`."""
-
-    @property
-    def prose(self) -> str:
-        """The text under the heading, without markup; may be empty."""
-
-    @property
-    def call(self) -> str:
-        """What it would run, in a few words: `terminate_backend($blocker.pid, …)`."""
-
-    @property
-    def verification(self) -> str:
-        """`queues = 0 within 60s`; empty without one."""
-
-
-class RunbookPort(Protocol):
-    """A runbook as a pane shows it (`cockpit.runbooks.format.Runbook`)."""
-
-    @property
-    def id(self) -> str:
-        """`database-connections`."""
-
-    @property
-    def title(self) -> str:
-        """Its title."""
-
-    @property
-    def steps(self) -> Sequence[StepPort]:
-        """In the order of the document."""
-
-
-class OutcomePort(Protocol):
-    """How a step ended (`cockpit.runbooks.plan.Outcome`)."""
-
-    @property
-    def kind(self) -> str:
-        """`ok`, `failed`, `unknown`, `skipped` or `refused`."""
-
-    @property
-    def text(self) -> str:
-        """One line: what happened."""
-
-    @property
-    def output(self) -> str:
-        """What the step gave, several lines, masked and bounded; may be empty."""
-
-    @property
-    def took(self) -> float:
-        """Seconds."""
-
-
-class StepStatePort(Protocol):
-    """A step of a running course."""
-
-    @property
-    def step(self) -> StepPort:
-        """The step."""
-
-    @property
-    def status(self) -> str:
-        """`waiting`, `next`, `running`, `ok`, `failed`, `unknown`, `skipped`, `refused`,
-        `proposed`.
-        """
-
-    @property
-    def outcome(self) -> OutcomePort | None:
-        """None until it ended."""
-
-    @property
-    def captured(self) -> Mapping[str, object]:
-        """Name → value that it captured."""
-
-
-class PlanLinePort(Protocol):
-    """One line of a plan."""
-
-    @property
-    def label(self) -> str:
-        """`will run`, `as`, `effect`, `undo`, `checked now`, `verify`, `approval`."""
-
-    @property
-    def text(self) -> str:
-        """Its value, complete: a plan is never cut."""
-
-
-class PlanPort(Protocol):
-    """What exactly would run (`cockpit.runbooks.plan.Plan`)."""
-
-    @property
-    def title(self) -> str:
-        """The step's title."""
-
-    @property
-    def target(self) -> str:
-        """What it would be run on."""
-
-    @property
-    def digest(self) -> str:
-        """Hexadecimal; an approval names it."""
-
-    @property
-    def lines(self) -> Sequence[PlanLinePort]:
-        """What a person reads before saying yes."""
-
-    @property
-    def risk(self) -> str:
-        """`read`, `low`, `high` or `destructive`."""
-
-    @property
-    def confirm_word(self) -> str:
-        """What has to be typed; empty when Enter is enough."""
-
-    @property
-    def expires_at(self) -> datetime:
-        """From then on no approval is taken."""
-
-
 class CoursePort(Protocol):
     """A runbook on its way through one finding, or one offer as a course of a single step.
 
-    `Approval` is whatever `approve` gives; the screens only hand it on.
+    `cockpit.runbooks.run.Course` has this shape.
     """
 
     @property
-    def runbook(self) -> RunbookPort:
+    def runbook(self) -> Runbook:
         """The runbook; for an offer, a document of one step."""
 
     @property
-    def steps(self) -> Sequence[StepStatePort]:
+    def steps(self) -> Sequence[StepState]:
         """The steps with how far each is."""
 
-    async def plan(self, step_id: str) -> PlanPort:
+    async def plan(self, step_id: str) -> Plan:
         """Fill the step's values in and check it now. Raises `CockpitError` when it cannot."""
 
     def approve(
-        self, plan: PlanPort, *, typed: str = "", reason: str = "", second: str = ""
-    ) -> object:
+        self, plan: Plan, *, typed: str = "", reason: str = "", second: str = ""
+    ) -> Approval:
         """A person's yes. Raises `Refused` for a wrong word, or too late, or in triage."""
 
-    async def run(self, plan: PlanPort, approval: object) -> OutcomePort:
+    async def run(self, plan: Plan, approval: Approval) -> Outcome:
         """Run, verify and journal. Ends with an outcome; raises `Refused` when things moved."""
 
     async def propose(self, step_id: str, reason: str) -> None:
@@ -340,6 +211,9 @@ class CoursePort(Protocol):
 
     async def skip(self, step_id: str, reason: str) -> None:
         """Go on without it, in the journal."""
+
+    async def go_on(self, step_id: str, reason: str) -> None:
+        """Go on after a failed or unknown step, which stays what it is. Raises `Refused`."""
 
     def subscribe(self, callback: Callable[[], None]) -> Stop:
         """Call back whenever a step's state changes."""
@@ -390,7 +264,7 @@ class DeskPort(Protocol):
     def look_now(self, target: str = "") -> int:
         """Look again at a target, or at everything; how many looks were asked for."""
 
-    def runbooks_for(self, finding: OpenFinding) -> Sequence[RunbookPort]:
+    def runbooks_for(self, finding: OpenFinding) -> Sequence[Runbook]:
         """The runbooks for it, the best first; none is an answer too."""
 
     def course(self, runbook_id: str, finding: FindingId) -> CoursePort | None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
 from cockpit.units import duration
-from screens.port import OutcomePort, PlanPort, RunbookPort, StepPort, StepStatePort
 from screens.present.lines import BLANK, Part, cells, countdown, fit, line, safe, wrap
+
+if TYPE_CHECKING:
+    from cockpit.runbooks.plan import Outcome, Plan
+    from cockpit.runbooks.run import StepState
+    from cockpit.runbooks.step import Runbook, Step
 
 COLUMNS = frozenset({"step", "risk", "status", "kind"})
 
@@ -33,13 +38,13 @@ class StepRow:
     """One step in its place. `state` None: the runbook was not started."""
 
     place: int
-    step: StepPort
-    state: StepStatePort | None
+    step: Step
+    state: StepState | None
     running_since: datetime | None = None
 
     @property
     def status(self) -> str:
-        """As `StepStatePort.status`."""
+        """As `StepState.status`."""
         return self.state.status if self.state is not None else "waiting"
 
 
@@ -56,8 +61,8 @@ RunbookRow = StepRow | Detail
 
 
 def rows(
-    runbook: RunbookPort,
-    states: Sequence[StepStatePort],
+    runbook: Runbook,
+    states: Sequence[StepState],
     *,
     expanded: str,
     width: int,
@@ -74,9 +79,7 @@ def rows(
     return listed
 
 
-def _details(
-    step: StepPort, state: StepStatePort | None, width: int, *, full: bool
-) -> list[Content]:
+def _details(step: Step, state: StepState | None, width: int, *, full: bool) -> list[Content]:
     pad = 4
     room = max(8, width - pad)
     told: list[Content] = []
@@ -148,20 +151,20 @@ def _right(row: StepRow, moment: datetime) -> tuple[str, str]:
     return row.step.risk, RISK_TONES.get(row.step.risk, "critical")
 
 
-def progress(states: Sequence[StepStatePort], total: int) -> str:
+def progress(states: Sequence[StepState], total: int) -> str:
     """`2/6`: steps that ended well or were skipped, of all; empty before the start."""
     done = sum(1 for state in states if state.status in {"ok", "skipped"})
     return f"{done}/{total}" if states else f"{total} steps"
 
 
-def plan_title(plan: PlanPort, place: int, total: int) -> Content:
+def plan_title(plan: Plan, place: int, total: int) -> Content:
     """`Confirm · step 4 of 6 · risk high`."""
     where = f"step {place} of {total}" if total > 1 else "one step"
     shade = RISK_TONES.get(plan.risk, "critical")
     return line(f"Confirm · {where} · risk ", (plan.risk, f"{shade} bold"))
 
 
-def plan_lines(plan: PlanPort, place: str, width: int) -> list[Content]:
+def plan_lines(plan: Plan, place: str, width: int) -> list[Content]:
     """The whole plan, wrapped and never cut: a truncated approval is none."""
     head = line((safe(plan.title, 2000), "strong"))
     if plan.target:
@@ -191,7 +194,7 @@ def _checked(text: str) -> list[Part]:
     return [shown]
 
 
-def approval_line(plan: PlanPort, moment: datetime) -> Content:
+def approval_line(plan: Plan, moment: datetime) -> Content:
     """`approval    8f3a·c91e  expires in 01:52`."""
     left = (plan.expires_at - moment).total_seconds()
     digest = f"{plan.digest[:4]}·{plan.digest[4:8]}"
@@ -203,7 +206,7 @@ def approval_line(plan: PlanPort, moment: datetime) -> Content:
     return line(("approval    ", "dim"), f"{digest}  expires in ", (countdown(left), shade))
 
 
-def outcome_lines(outcome: OutcomePort, width: int) -> list[Content]:
+def outcome_lines(outcome: Outcome, width: int) -> list[Content]:
     """How a step ended, with its output."""
     glyph, shade = _LOOKS.get(outcome.kind, ("○", "dim"))
     lines = wrap(

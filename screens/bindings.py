@@ -1,0 +1,252 @@
+"""Every action there is: one table, from which keys, footer, help, palette and documents come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from textual.binding import Binding, BindingType
+
+
+class Where(StrEnum):
+    """The part of the screen that an action belongs to."""
+
+    ANYWHERE = "anywhere"
+    LIST = "in lists and texts"
+    MAIN = "main screen"
+    DETAIL = "target detail"
+    TIMELINE = "timeline"
+    READING = "reading"
+    CONFIRM = "confirmation"
+    CHOOSING = "choosing"
+    PROMPT = "typing a line"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One thing that a person can do.
+
+    `name` is the method `action_<name>`; with `by_key` it is given the key. `panes` empty: in
+    every pane. `footer` orders the footer, 0 keeps it out. `palette` False: a mere movement.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    label: str
+    help: str
+    where: Where
+    panes: frozenset[str] = frozenset()
+    footer: int = 0
+    by_key: bool = False
+    palette: bool = True
+    argument: str = ""
+    shown_keys: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The keys as people read them: `ctrl+p` as `^p`, `question_mark` as `?`."""
+        return self.shown_keys or " ".join(_short(key) for key in self.keys)
+
+    @property
+    def first(self) -> str:
+        """The key that the footer shows."""
+        return self.shown_keys or _short(self.keys[0])
+
+    def call(self, key: str = "") -> str:
+        """The action as Textual wants it: `jump('3')`."""
+        given = key if self.by_key else self.argument
+        return f"{self.name}({given!r})" if given else self.name
+
+
+_NAMES = {
+    "question_mark": "?",
+    "slash": "/",
+    "space": "space",
+    "enter": "⏎",
+    "escape": "esc",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "up": "↑",
+    "down": "↓",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
+}
+
+
+def _short(key: str) -> str:
+    if key.startswith("ctrl+"):
+        return "^" + key.removeprefix("ctrl+")
+    return _NAMES.get(key, key)
+
+
+def _pane(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+_DIGITS = tuple("123456789")
+
+ACTIONS: tuple[Action, ...] = (
+    # Anywhere
+    Action(name="leave", keys=("q",), label="Quit", where=Where.ANYWHERE, footer=90,
+           help="End the cockpit at once. Nothing is lost: `cockpit resume` goes on."),
+    Action(name="keys", keys=("question_mark",), label="Keys", where=Where.ANYWHERE, footer=80,
+           help="Show what every key does here."),
+    Action(name="command_palette", keys=("ctrl+p",), label="Palette", where=Where.ANYWHERE,
+           help="Find an action, a target or a theme by its name.", palette=False),
+    # In lists and texts
+    Action(name="step", keys=("up", "k"), argument="-1", label="Up", where=Where.LIST,
+           help="One row up.", palette=False),
+    Action(name="step", keys=("down", "j"), argument="1", label="Down", where=Where.LIST,
+           help="One row down.", palette=False),
+    Action(name="page", keys=("pageup", "ctrl+b"), argument="-1", label="Page up",
+           where=Where.LIST, help="One page up.", palette=False),
+    Action(name="page", keys=("pagedown", "ctrl+f"), argument="1", label="Page down",
+           where=Where.LIST, help="One page down.", palette=False),
+    Action(name="edge", keys=("home", "g"), argument="first", label="First", where=Where.LIST,
+           help="The first row.", palette=False),
+    Action(name="edge", keys=("end", "G"), argument="last", label="Last", where=Where.LIST,
+           help="The last row; the timeline then follows what comes.", palette=False),
+    # Main screen
+    Action(name="open", keys=("enter",), label="Open", where=Where.MAIN, footer=10,
+           panes=_pane("findings", "systems", "evidence", "suspects", "timeline"),
+           help="Open what is selected: the target's detail, a suspect's reasoning, an entry."),
+    Action(name="open", keys=("enter",), label="Run step", where=Where.MAIN, footer=10,
+           panes=_pane("runbook"), palette=False,
+           help="Plan the selected step, confirm by its risk, run it, see the outcome."),
+    Action(name="run_step", keys=("R",), label="Run next step", where=Where.MAIN, footer=15,
+           help="Plan the runbook's next step (or the selected one), confirm, run."),
+    Action(name="propose", keys=("p",), label="Propose", where=Where.MAIN, footer=16,
+           help="In triage: put the step before a commander, with a reason."),
+    Action(name="skip", keys=("s",), label="Skip step", where=Where.MAIN, footer=17,
+           panes=_pane("runbook"),
+           help="Go on without the selected step, with a reason that is journalled."),
+    Action(name="stop", keys=("x",), label="Stop waiting", where=Where.MAIN,
+           help="Stop waiting for the running step; its outcome is then unknown until verified."),
+    Action(name="output", keys=("o",), label="Output", where=Where.MAIN, footer=18,
+           panes=_pane("runbook"), help="Read the whole output of the selected step."),
+    Action(name="another", keys=("b",), label="Other runbook", where=Where.MAIN,
+           help="Show the next runbook that is for the selected finding."),
+    Action(name="filter", keys=("slash",), label="Filter", where=Where.MAIN, footer=20,
+           help="Filter the pane: `words`, `!not`, `column:value`. Esc clears it."),
+    Action(name="note", keys=("n",), label="Note", where=Where.MAIN, footer=12,
+           help="Write a line into the timeline. `TODO …` makes an action item."),
+    Action(name="freeze", keys=("space",), label="Freeze", where=Where.MAIN, footer=30,
+           help="Hold the panes still. Looking and recording go on; space goes live again."),
+    Action(name="look", keys=("r",), label="Look now", where=Where.MAIN, footer=25,
+           help="Look at everything again now, also at what is backing off."),
+    Action(name="copy", keys=("y",), label="Copy", where=Where.MAIN, footer=40,
+           help="Copy what is selected, as plain text, also over SSH and tmux (OSC 52)."),
+    Action(name="jump", keys=tuple("123456"), by_key=True, label="Panes", where=Where.MAIN,
+           shown_keys="1-6", footer=50, palette=False,
+           help="Jump to suspects, systems, findings, evidence, runbook, timeline."),
+    Action(name="next_pane", keys=("tab",), argument="1", label="Next pane", where=Where.MAIN,
+           help="The next pane.", palette=False),
+    Action(name="next_pane", keys=("shift+tab",), argument="-1", label="Pane before",
+           where=Where.MAIN, help="The pane before.", palette=False),
+    Action(name="zoom", keys=("z",), label="Zoom", where=Where.MAIN,
+           help="Give the whole screen to one pane, and back."),
+    Action(name="status", keys=("S",), label="Status, severity", where=Where.MAIN,
+           help="Set the incident's status or severity."),
+    Action(name="timeline", keys=("T",), label="Whole timeline", where=Where.MAIN,
+           help="The whole timeline, with filter."),
+    Action(name="clear", keys=("escape",), label="Clear filter", where=Where.MAIN,
+           help="Clear the pane's filter, or end the zoom.", palette=False),
+    # Target detail
+    Action(name="view_text", keys=("v", "enter"), label="View text", where=Where.DETAIL, footer=11,
+           help="Show the selected row in full, the statement with its values. Never recorded."),
+    Action(name="sort", keys=("s",), label="Sort", where=Where.DETAIL, footer=20,
+           help="Sort by the next column; after the last one the order of the tree is back."),
+    Action(name="reverse", keys=("S",), label="Reverse", where=Where.DETAIL,
+           help="Turn the order around."),
+    Action(name="offer", keys=(*_DIGITS, "c", "t"), by_key=True, label="What would help",
+           where=Where.DETAIL, shown_keys="1-9 c t", footer=10, palette=False,
+           help="Plan what the pane “What would help” offers under this key, confirm, run."),
+    Action(name="table", keys=("tab", "right_square_bracket"), argument="1", label="Next table",
+           where=Where.DETAIL, footer=21, help="The target's next table."),
+    Action(name="table", keys=("shift+tab", "left_square_bracket"), argument="-1",
+           label="Table before", where=Where.DETAIL, help="The target's table before.",
+           palette=False),
+    Action(name="filter", keys=("slash",), label="Filter", where=Where.DETAIL, footer=22,
+           help="Filter the rows: `words`, `!not`, `column:value`."),
+    Action(name="look", keys=("r",), label="Look now", where=Where.DETAIL, footer=25,
+           help="Look at this target again now."),
+    Action(name="freeze", keys=("space",), label="Freeze", where=Where.DETAIL, footer=30,
+           help="Hold the rows still. Looking and recording go on."),
+    Action(name="note", keys=("n",), label="Note", where=Where.DETAIL, footer=35,
+           help="Write a line into the timeline."),
+    Action(name="copy", keys=("y",), label="Copy", where=Where.DETAIL, footer=40,
+           help="Copy the selected row, statements without their values."),
+    Action(name="back", keys=("escape",), label="Back", where=Where.DETAIL, footer=60,
+           help="Clear the filter, else back to the main screen.", palette=False),
+    # Timeline
+    Action(name="filter", keys=("slash",), label="Filter", where=Where.TIMELINE, footer=20,
+           help="Filter: `kind:note`, `actor:alice`, `!sweep`, words."),
+    Action(name="note", keys=("n",), label="Note", where=Where.TIMELINE, footer=12,
+           help="Write a line into the timeline."),
+    Action(name="copy", keys=("y",), label="Copy", where=Where.TIMELINE, footer=40,
+           help="Copy the selected entry."),
+    Action(name="freeze", keys=("space",), label="Freeze", where=Where.TIMELINE, footer=30,
+           help="Hold the list still. Recording goes on."),
+    Action(name="back", keys=("escape",), label="Back", where=Where.TIMELINE, footer=60,
+           help="Clear the filter, else back.", palette=False),
+    # Reading
+    Action(name="copy", keys=("y",), label="Copy", where=Where.READING, footer=40,
+           help="Copy the text."),
+    Action(name="back", keys=("escape", "enter"), label="Back", where=Where.READING, footer=60,
+           help="Back to where you were.", palette=False),
+    # Confirmation
+    Action(name="yes", keys=("enter",), label="Run it", where=Where.CONFIRM, footer=10,
+           help="Say yes to exactly this plan.", palette=False),
+    Action(name="no", keys=("escape",), label="Cancel", where=Where.CONFIRM, footer=20,
+           help="Run nothing.", palette=False),
+    # Choosing
+    Action(name="take", keys=("enter",), label="Choose", where=Where.CHOOSING, footer=10,
+           help="Take the row under the cursor.", palette=False),
+    Action(name="filter", keys=("slash",), label="Filter", where=Where.CHOOSING,
+           help="Filter the rows.", palette=False),
+    Action(name="back", keys=("escape",), label="Back", where=Where.CHOOSING, footer=60,
+           help="Choose nothing.", palette=False),
+    # Typing
+    Action(name="abandon", keys=("escape",), label="Leave", where=Where.PROMPT, footer=60,
+           help="Leave the line without writing it.", palette=False),
+)  # fmt: skip
+
+
+def actions(*where: Where) -> tuple[Action, ...]:
+    """The actions of these parts, in the order of the table."""
+    return tuple(action for action in ACTIONS if action.where in where)
+
+
+def bindings(*where: Where) -> list[BindingType]:
+    """Textual's bindings for these parts; actions that share a key and a call are bound once."""
+    bound: dict[tuple[str, str], Binding] = {}
+    for action in actions(*where):
+        for key in action.keys:
+            call = action.call(key)
+            bound[key, call] = Binding(key, call, action.label, show=False)
+    return list(bound.values())
+
+
+def footer(where: Iterable[Where], pane: str) -> tuple[Action, ...]:
+    """What the footer shows for a pane, the most useful first."""
+    wanted = set(where)
+    shown = [
+        action
+        for action in ACTIONS
+        if action.footer and action.where in wanted and (not action.panes or pane in action.panes)
+    ]
+    return tuple(sorted(shown, key=lambda action: action.footer))
+
+
+def as_markdown() -> str:
+    """The table of keys for the documentation."""
+    lines = ["# Keys", ""]
+    for where in Where:
+        lines += [f"## {where.value.capitalize()}", "", "| key | what it does |", "|---|---|"]
+        for action in actions(where):
+            place = f" ({', '.join(sorted(action.panes))})" if action.panes else ""
+            shown = action.shown.replace("|", "\\|")
+            lines.append(f"| `{shown}` | **{action.label}**{place}: {action.help} |")
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,51 @@
+"""Findings, blind readings and recoveries."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from datetime import datetime
+
+from textual.content import Content
+
+from screens.present import findings as present
+from screens.present.lines import cells
+from screens.shown import Shown
+from screens.widgets.panes import set_title
+from screens.widgets.rowlist import RowList, RowView
+
+_NAMES_MOST = 22
+
+
+class Findings(RowList[present.FindingRow]):
+    """The list that everything begins with. 10,000 rows cost what is visible of them."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        self._names = 14
+        view: RowView[present.FindingRow] = RowView(
+            key=present.key,
+            draw=self._draw,
+            fields=present.fields,
+            columns=present.COLUMNS,
+            empty="Nothing is wrong in what was looked at.",
+        )
+        super().__init__(view, id=id)
+
+    def _draw(self, row: present.FindingRow, width: int, moment: datetime) -> Content:
+        return present.draw(row, width, moment, names=self._room(width))
+
+    def _room(self, width: int) -> int:
+        return min(self._names, _NAMES_MOST if width > 60 else max(8, width // 5))
+
+    def refresh_from(self, shown: Shown) -> None:
+        """Draw this moment."""
+        rows = present.rows(shown.board, shown.moment)
+        self._names = max(9, max((cells(name) for name in shown.targets), default=9))
+        width = self.columns
+        self.set_head([present.heading(width, names=self._room(width))] if width > 50 else [])
+        self.show(rows, shown.moment)
+        set_title(self, present.title(rows))
+
+    @property
+    def chosen_key(self) -> Hashable:
+        """The identity of the selected row; None without one."""
+        return present.key(self.chosen) if self.chosen is not None else None

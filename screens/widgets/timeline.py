@@ -1,0 +1,28 @@
+"""The timeline, live at its end."""
+
+from __future__ import annotations
+
+from screens.port import EntryRow
+from screens.present import timeline as present
+from screens.present.lines import line
+from screens.shown import Shown
+from screens.widgets.panes import set_title
+from screens.widgets.rowlist import RowList, RowView
+
+VIEW: RowView[EntryRow] = RowView(
+    key=present.key,
+    draw=present.draw,
+    fields=present.fields,
+    columns=present.COLUMNS,
+    empty="Nothing is recorded yet.",
+    follow_end=True,
+)
+
+
+class Timeline(RowList[EntryRow]):
+    """What happened, the newest at the end; it follows until the person moves up."""
+
+    def refresh_from(self, shown: Shown) -> None:
+        """Draw this moment."""
+        self.show(shown.entries, shown.moment)
+        set_title(self, line(f"Timeline {len(shown.entries)}"))
