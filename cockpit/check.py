@@ -22,6 +22,7 @@ from cockpit.triage.probe import AnyProbe, Blind, Reading, Seen
 from cockpit.triage.store import Store
 from cockpit.triage.suspects import Suspect, suspects
 from cockpit.triage.target import Target
+from cockpit.triage.topology import Graph
 
 SCHEMA = "cockpit.check/1"
 
@@ -106,7 +107,7 @@ async def look_once(
         role=Role.TRIAGE,
         targets=config.targets,
         board=store.board,
-        suspects=suspects(store.board, config.targets),
+        suspects=suspects(store.board, Graph(config.targets)),
         cost=spent,
     )
 

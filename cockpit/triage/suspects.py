@@ -8,7 +8,7 @@ that the suspect explains, so it ranks; it is not a probability.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ from cockpit.triage.changes import Change
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Seen
 from cockpit.triage.target import Target
-from cockpit.triage.topology import above, below, depth
+from cockpit.triage.topology import Graph
 from cockpit.units import count, duration
 
 MOST = 3
@@ -47,34 +47,32 @@ class Suspect:
     """What would separate it from the next suspect; empty when nothing open would."""
 
 
-def suspects(board: Board, targets: Sequence[Target]) -> tuple[Suspect, ...]:
+def suspects(board: Board, graph: Graph) -> tuple[Suspect, ...]:
     """At most three, the strongest first; empty when nothing worse than info is open."""
     symptoms = [f for f in board.open.values() if f.finding.severity > Severity.INFO]
     if not symptoms:
         return ()
     sick = {finding.target for finding in symptoms}
     ranked = [
-        _target(board, targets, target, symptoms)
-        for target in targets
-        if target.name in sick and not below(targets, target.name) & sick
+        _target(board, graph, target, symptoms)
+        for target in graph.targets
+        if target.name in sick and not graph.below(target.name) & sick
     ]
     ranked += [
         suspect
         for change in board.changes
-        if (suspect := _change(board, targets, change, symptoms)) is not None
+        if (suspect := _change(board, graph, change, symptoms)) is not None
     ][:MOST]
     ranked.sort(key=lambda suspect: suspect.score, reverse=True)
     return tuple(replace(s, rank=place) for place, s in enumerate(ranked[:MOST], 1))
 
 
-def _target(
-    board: Board, targets: Sequence[Target], target: Target, symptoms: list[OpenFinding]
-) -> Suspect:
-    users = above(targets, target.name)
+def _target(board: Board, graph: Graph, target: Target, symptoms: list[OpenFinding]) -> Suspect:
+    users = graph.above(target.name)
     own = [f for f in symptoms if f.target == target.name]
     theirs = [f for f in symptoms if f.target in users]
     head = max(own, key=lambda f: (f.finding.severity.rank, len(f.finding.evidence)))
-    unseen = _unseen(board, (target.name, *below(targets, target.name)))
+    unseen = _unseen(board, (target.name, *graph.below(target.name)))
     reasons = [f"{count(len(own), 'finding')} of its own, the worst {head.finding.severity}"]
     if theirs:
         reasons.append(f"{count(len({f.target for f in theirs}), 'sick target')} need it")
@@ -84,7 +82,7 @@ def _target(
         rank=0,
         kind="target",
         name=target.name,
-        score=_score([*own, *theirs], symptoms) + 0.001 * depth(targets)[target.name],
+        score=_score([*own, *theirs], symptoms) + 0.001 * graph.depth[target.name],
         summary=head.finding.summary,
         explains=_names([*own, *theirs]),
         for_=tuple(reasons),
@@ -95,9 +93,9 @@ def _target(
 
 
 def _change(
-    board: Board, targets: Sequence[Target], change: Change, symptoms: list[OpenFinding]
+    board: Board, graph: Graph, change: Change, symptoms: list[OpenFinding]
 ) -> Suspect | None:
-    touched = {change.target, *above(targets, change.target)}
+    touched = {change.target, *graph.above(change.target)}
     explained = [f for f in symptoms if f.target in touched]
     if not change.target or not explained:
         return None

@@ -10,15 +10,17 @@ from cockpit.triage.changes import Change
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Reading
 from cockpit.triage.suspects import suspects
-from cockpit.triage.topology import above, below, depth, services
+from cockpit.triage.topology import Graph
 from tests.core.builders import at, blind, finding, seen, target
 
-SHOP = (
-    target("alb", "tg", service="checkout"),
-    target("tg", "checkout", service="checkout"),
-    target("checkout", "db", "cache", service="checkout"),
-    target("db"),
-    target("cache"),
+SHOP = Graph(
+    (
+        target("alb", "tg", service="checkout"),
+        target("tg", "checkout", service="checkout"),
+        target("checkout", "db", "cache", service="checkout"),
+        target("db"),
+        target("cache"),
+    )
 )
 
 
@@ -71,18 +73,18 @@ def test_a_change_long_ago_or_after_is_not_suspected() -> None:
 
 
 def test_the_graph() -> None:
-    assert below(SHOP, "tg") == {"checkout", "db", "cache"}
-    assert above(SHOP, "db") == {"checkout", "tg", "alb"}
-    assert depth(SHOP)["db"] == 3
+    assert SHOP.below("tg") == {"checkout", "db", "cache"}
+    assert SHOP.above("db") == {"checkout", "tg", "alb"}
+    assert SHOP.depth["db"] == 3
 
 
 def test_a_circle_ends() -> None:
-    ring = (target("a", "b"), target("b", "a"))
-    assert below(ring, "a") == {"b"}
-    assert set(depth(ring)) == {"a", "b"}
+    ring = Graph((target("a", "b"), target("b", "a")))
+    assert ring.below("a") == {"b"}
+    assert set(ring.depth) == {"a", "b"}
     assert suspects(board(sick("a"), sick("b")), ring) == ()
 
 
 def test_a_target_without_a_service_stands_with_who_needs_it() -> None:
-    (group,) = services(SHOP).values()
+    (group,) = SHOP.services.values()
     assert [member.name for member in group] == ["alb", "tg", "checkout", "db", "cache"]
