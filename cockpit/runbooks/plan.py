@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -116,6 +117,8 @@ class Approval:
     typed: str = ""
     reason: str = ""
     second: str = ""
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
+    """Makes it this one yes and no other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,14 +93,14 @@ class Planner:
             asks=step.answer.ask if step.answer else "",
             suggestion=self._suggestion(step, fresh.scope),
         )
-        plan = replace(plan, digest=digest_of(_body(plan)))
+        plan = replace(plan, digest=sealed(plan))
         return replace(plan, lines=_lines(plan, fresh.scope))
 
     def target(self, step: Step, given: Mapping[str, Mapping[str, Any]]) -> Target | None:
         """What a step is run on; None when it names nothing."""
         if not step.target:
             return None
-        return target_of(step.target, self._scope(given), self.targets)
+        return target_of(step.target, self.scope(given), self.targets)
 
     async def fresh(
         self, step: Step, given: Mapping[str, Mapping[str, Any]], *, earlier: Sequence[Step]
@@ -167,16 +167,17 @@ class Planner:
             result = await http_kind.request(act)
         else:
             target = target_of(source.target, scope, self.targets)
-            result = await _read(self.ports, target, act)
+            result = await acts.read(self.ports, target, act)
         return captured(source.capture, result.data)
 
-    def _scope(self, given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    def scope(self, given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """What references can see, as of the last looks."""
         return {**given, "params": self.params, "finding": self.finding}
 
     async def _fresh_scope(
         self, step: Step, given: Mapping[str, Mapping[str, Any]], *, earlier: Sequence[Step]
     ) -> dict[str, Any]:
-        scope = self._scope(given)
+        scope = self.scope(given)
         for source in _closure(step, earlier):
             try:
                 value = await self.value_of(source, scope)
@@ -227,13 +228,6 @@ class Planner:
             return ""
 
 
-async def _read(ports: Ports, target: Target, act: Act) -> Any:
-    try:
-        return await acts.read(ports, target, act)
-    except TimeoutError:
-        raise CouldNotLook(f"{act.does} gave no answer within {act.timeout:g} s") from None
-
-
 def _closure(step: Step, earlier: Sequence[Step]) -> tuple[Step, ...]:
     """Every earlier step that the step depends on, directly or through others, in order."""
     wanted: dict[str, Step] = {}
@@ -265,6 +259,11 @@ def _confirm_word(step: Step, act: Act, target: Target | None) -> str:
     if step.kind is StepKind.HTTP:
         return act.url.split("/")[2]
     return act.argv[0].rpartition("/")[2] if act.argv else step.id
+
+
+def sealed(plan: Plan) -> str:
+    """The digest of what the plan would do; the same as `plan.digest`, or it was tampered with."""
+    return digest_of(_body(plan))
 
 
 def _body(plan: Plan) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from cockpit.runbooks.kinds.result import Result
 from cockpit.runbooks.output import as_text
 from cockpit.runbooks.plan import Act
 from cockpit.runbooks.ports import Ports
+from cockpit.runbooks.scope import CouldNotLook
 from cockpit.triage.target import Target
 
 
@@ -29,9 +30,15 @@ async def act(session: Acts, act: Act) -> Result:
 
 
 async def read(ports: Ports, target: Target, act: Act) -> Result:
-    """The same for a step that changes nothing: through the read-only session."""
-    async with asyncio.timeout(act.timeout):
-        answer = await ports.reads.read(target, act.kind, act.does, act.args)
+    """The same for a step that changes nothing: through the read-only session.
+
+    Raises `CouldNotLook` when no answer comes in time.
+    """
+    try:
+        async with asyncio.timeout(act.timeout):
+            answer = await ports.reads.read(target, act.kind, act.does, act.args)
+    except TimeoutError:
+        raise CouldNotLook(f"{act.does} gave no answer within {act.timeout:g} s") from None
     return result_of(act.does, answer)
 
 

@@ -14,8 +14,8 @@ import signal
 import stat
 from pathlib import Path
 
-from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
-from cockpit.runbooks.kinds.result import Result
+from cockpit.errors import BlindError, Misconfigured, Reason, Refused
+from cockpit.runbooks.kinds.result import CutOff, Result
 from cockpit.runbooks.plan import Act
 from cockpit.units import duration
 
@@ -78,17 +78,26 @@ async def run(act: Act) -> Result:
         raise BlindError(Reason.MISCONFIGURED, f"{act.argv[0]} did not start: {error}") from None
     output = bytearray()
     reading = asyncio.create_task(_drain(process, output))
+    status = None
     try:
-        async with asyncio.timeout(act.timeout):
-            status = await process.wait()
-    except TimeoutError:
-        raise UnknownOutcome(
-            f"{act.argv[0]} did not end within {duration(act.timeout)} and was killed",
-            hint="verify what it had done by then",
-        ) from None
+        status = await _status(process, act.timeout)
     finally:
         await _end(process, reading)
+    if status is None:
+        raise CutOff(
+            f"{act.argv[0]} did not end within {duration(act.timeout)} and was killed",
+            hint="verify what it had done by then",
+            output=output.decode("utf-8", "replace"),
+        )
     return _result(act, status, output)
+
+
+async def _status(process: asyncio.subprocess.Process, timeout: float) -> int | None:
+    """Its exit status; None when the time was up first."""
+    try:
+        return await asyncio.wait_for(asyncio.shield(process.wait()), timeout)
+    except TimeoutError:
+        return None
 
 
 async def _drain(process: asyncio.subprocess.Process, output: bytearray) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from cockpit.errors import UnknownOutcome
+
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -22,3 +24,11 @@ class Result:
     text: str
     output: str = ""
     data: Mapping[str, Any] = field(default=_NOTHING)
+
+
+class CutOff(UnknownOutcome):
+    """It was ended from here before its own end; `output` is what it gave until then."""
+
+    def __init__(self, message: str, *, hint: str = "", output: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.output = output

@@ -1,0 +1,303 @@
+"""Carrying one approved plan out: check again, intent durable, effect, verification, outcome.
+
+The order is the promise. Whatever ends a change, an outcome follows its intent; what was cut off
+is `unknown`, never assumed done or not done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from cockpit.connect.session import Acts
+from cockpit.errors import BlindError, Misconfigured, Refused, UnknownOutcome
+from cockpit.incident.entry import Entry, Kind
+from cockpit.runbooks import gate
+from cockpit.runbooks.kinds import acts, command, looks
+from cockpit.runbooks.kinds import http as http_kind
+from cockpit.runbooks.kinds.result import CutOff, Result
+from cockpit.runbooks.output import harmless, line, shown
+from cockpit.runbooks.plan import Approval, Outcome, OutcomeKind, Plan, short
+from cockpit.runbooks.planning import CALLS, Planner, rendered
+from cockpit.runbooks.scope import CouldNotLook
+from cockpit.runbooks.step import Runbook, Step, StepKind
+from cockpit.runbooks.values import captured, typed
+
+_BLOB_FROM = 4_000
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+Given = Mapping[str, Mapping[str, Any]]
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How it went. `sent`: something may have been changed."""
+
+    outcome: Outcome
+    captured: Mapping[str, Any] = field(default=_NOTHING)
+    sent: bool = False
+
+
+def names(runbook: Runbook, step: Step) -> dict[str, Any]:
+    """What every entry about a step says of it."""
+    return {
+        "runbook": runbook.id,
+        "runbook_digest": runbook.digest,
+        "step": step.id,
+        "title": step.title,
+    }
+
+
+@dataclass(slots=True)
+class Execution:
+    """One approved plan on its way. Made for it, and gone with it."""
+
+    planner: Planner
+    plan: Plan
+    approval: Approval
+    given: Given
+    earlier: Sequence[Step]
+    progress: Progress
+    started: float = 0.0
+
+    async def carry_out(self) -> Ended:
+        """Do it. Raises `Refused` when nothing was sent because something changed."""
+        self.started = self.planner.ports.monotonic()
+        if self.plan.mutates:
+            return await self._change()
+        return await self._look()
+
+    async def _look(self) -> Ended:
+        """A step that changes nothing: no intent, but its outcome is written down."""
+        plan, step = self.plan, self.plan.step
+        gave: Mapping[str, Any] = _NOTHING
+        kind: OutcomeKind = "failed"
+        try:
+            result = await self._seen()
+            gave = result.data if step.answer else captured(step.capture, result.data)
+            kind = "ok" if result.done else "failed"
+        except (BlindError, CouldNotLook, Misconfigured) as error:
+            result = Result(False, error.message)
+        outcome = self._outcome(kind, result)
+        data = {**names(self.planner.runbook, step), "outcome": kind, "captured": dict(gave)}
+        data |= self._kept(outcome, result)
+        text = f"{step.title} → {kind} in {outcome.took:.1f}s: {outcome.text}"
+        journal = self.planner.ports.journal
+        await journal.append(Kind.STEP_OUTCOME, text, target=plan.target, data=data)
+        return Ended(outcome, gave)
+
+    async def _seen(self) -> Result:
+        plan, step = self.plan, self.plan.step
+        ports = self.planner.ports
+        match step.kind:
+            case StepKind.MANUAL:
+                if step.answer is None:
+                    return Result(True, f"done by {self.approval.by}")
+                answer = typed(self.approval.typed, step.answer.type, step.answer.choices)
+                return Result(True, f"answered {line(answer)}", data={"answer": answer})
+            case StepKind.PROBE:
+                return await looks.look(ports, plan.target, step.does)
+            case StepKind.WAIT:
+                return await self._hold()
+            case StepKind.HTTP:
+                return await http_kind.request(plan.act, tls_ca=self._tls_ca())
+            case _:
+                return await acts.read(ports, self.planner.targets[plan.target], plan.act)
+
+    async def _change(self) -> Ended:
+        """A session, everything checked again, the intent durable, then the effect."""
+        async with AsyncExitStack() as closing:
+            session = None
+            if self.plan.step.kind in CALLS:
+                session = await self._session()
+                closing.push_async_callback(session.close)
+            await self._check_again()
+            gate.still_good(self.plan, self.approval, now=self.planner.ports.now())
+            intent = await self._intent()
+            return await self._sent(intent, session)
+
+    async def _session(self) -> Acts:
+        target = self.planner.targets[self.plan.target]
+        try:
+            return await self.planner.ports.actors.open(target, self.plan.step.kind)
+        except BlindError as error:
+            raise Refused(f"no session to act with: {error.message}", hint=error.hint) from None
+
+    async def _check_again(self) -> None:
+        """Raise `Refused` with what is different from what was approved."""
+        plan = self.plan
+        fresh = await self.planner.fresh(plan.step, self.given, earlier=self.earlier)
+        who = fresh.identity
+        was = {"as": plan.principal, "account": plan.account, "region": plan.region}
+        now = {"as": who.principal, "account": who.account, "region": who.region}
+        prints = plan.fingerprints if fresh.failing else fresh.fingerprints
+        moved = gate.differences(
+            {**plan.fingerprints, **was}, {**prints, **now}, failing=fresh.failing
+        )
+        if moved:
+            raise Refused(
+                f"it changed since it was approved: {'; '.join(moved)}",
+                hint="nothing was sent; open the step again",
+            )
+
+    async def _intent(self) -> Entry:
+        """Write approval and intent. A cancel meanwhile leaves no intent without an outcome."""
+        plan, approval = self.plan, self.approval
+        journal = self.planner.ports.journal
+        data = {**names(self.planner.runbook, plan.step), "plan": plan.digest}
+        said = {"reason": approval.reason, "second": approval.second, "typed": approval.typed}
+        text = f"approved '{plan.title}' ({short(plan.digest)})"
+        await journal.append(Kind.APPROVAL, text, target=plan.target, data={**data, **said})
+        writing = asyncio.ensure_future(
+            journal.intent(
+                f"{plan.title}: {rendered(plan.act, plan.target)}",
+                target=plan.target,
+                data={**data, **told(plan)},
+            )
+        )
+        try:
+            intent = await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            cut = Result(False, "cancelled before anything was sent")
+            await self._written(await writing, self._outcome("refused", cut), cut)
+            raise
+        why = journal.degraded
+        if why and not approval.reason:
+            refused = Result(False, f"the intent is not durable ({why}): nothing was sent")
+            await self._written(intent, self._outcome("refused", refused), refused)
+            raise Refused(
+                refused.text,
+                hint="approve again with a reason to run it without a record that survives",
+            )
+        return intent
+
+    async def _sent(self, intent: Entry, session: Acts | None) -> Ended:
+        """From here on something may have happened: every way out writes an outcome."""
+        result = Result(False, "cut off after it was sent: its end is not known")
+        kind: OutcomeKind = "unknown"
+        gave: Mapping[str, Any] = _NOTHING
+        sent = True
+        try:
+            result, kind, gave, sent = await self._tried(session)
+        finally:
+            outcome = self._outcome(kind, result)
+            ending = asyncio.ensure_future(self._written(intent, outcome, result, gave=gave))
+            await asyncio.shield(ending)
+        return Ended(outcome, gave, sent)
+
+    async def _tried(
+        self, session: Acts | None
+    ) -> tuple[Result, OutcomeKind, Mapping[str, Any], bool]:
+        try:
+            result = await self._effect(session)
+        except UnknownOutcome as error:
+            return (*await self._after_unknown(error), _NOTHING, True)
+        except Refused as error:
+            return Result(False, error.message), "refused", _NOTHING, False
+        except (BlindError, Misconfigured) as error:
+            return Result(False, error.message), "failed", _NOTHING, False
+        if not result.done:
+            return result, "failed", _NOTHING, True
+        gave = captured(self.plan.step.capture, result.data)
+        return (*await self._verified(result), gave, True)
+
+    async def _effect(self, session: Acts | None) -> Result:
+        if session is not None:
+            return await acts.act(session, self.plan.act)
+        if self.plan.step.kind is StepKind.HTTP:
+            return await http_kind.request(self.plan.act, tls_ca=self._tls_ca())
+        return await command.run(self.plan.act)
+
+    async def _verified(self, result: Result) -> tuple[Result, OutcomeKind]:
+        if self.plan.verify is None:
+            return result, "ok"
+        try:
+            held = await self._hold()
+        except (CouldNotLook, Misconfigured) as error:
+            text = f"{result.text}; whether it helped is not known: {error.message}"
+            return replace(result, text=text), "unknown"
+        text = f"{result.text}; {held.text}"
+        return replace(result, text=text), "ok" if held.done else "failed"
+
+    async def _after_unknown(self, error: UnknownOutcome) -> tuple[Result, OutcomeKind]:
+        """Look what became of it: only a verification that holds turns unknown into ok."""
+        output = error.output if isinstance(error, CutOff) else ""
+        if self.plan.verify is None:
+            return Result(False, error.message, output), "unknown"
+        try:
+            held = await self._hold()
+        except (CouldNotLook, Misconfigured) as blind:
+            return Result(False, f"{error.message}; {blind.message}", output), "unknown"
+        joined = f"{error.message}; {'but ' if held.done else ''}{held.text}"
+        return Result(held.done, joined, output), "ok" if held.done else "unknown"
+
+    async def _hold(self) -> Result:
+        until = self.plan.verify
+        if until is None:
+            raise Misconfigured(f"{self.plan.title} has nothing to wait for")
+        scope = self.planner.scope(self.given)
+        return await looks.hold(
+            self.planner.ports, until, target=until.target, scope=scope, progress=self.progress
+        )
+
+    async def _written(
+        self,
+        intent: Entry,
+        outcome: Outcome,
+        result: Result,
+        *,
+        gave: Mapping[str, Any] = _NOTHING,
+    ) -> None:
+        plan = self.plan
+        data = {**names(self.planner.runbook, plan.step), "plan": plan.digest}
+        data |= {"took_s": round(outcome.took, 3), "captured": dict(gave)}
+        data |= self._kept(outcome, result)
+        text = f"{plan.title} → {outcome.kind} in {outcome.took:.1f}s: {outcome.text}"
+        await self.planner.ports.journal.outcome(intent, outcome.kind, text=text, data=data)
+
+    def _outcome(self, kind: OutcomeKind, result: Result) -> Outcome:
+        took = self.planner.ports.monotonic() - self.started
+        return Outcome(kind, line(result.text, 600), shown(harmless(result.output)), took)
+
+    def _kept(self, outcome: Outcome, result: Result) -> dict[str, Any]:
+        """The output as the entry carries it: short ones inside, others also as a blob."""
+        if not outcome.output:
+            return {}
+        if len(outcome.output) <= _BLOB_FROM:
+            return {"output": outcome.output}
+        blob = self.planner.ports.journal.keep_output(harmless(result.output))
+        return {"output": f"{outcome.output[:_BLOB_FROM]}…", "blob": blob}
+
+    def _tls_ca(self) -> str:
+        target = self.planner.targets.get(self.plan.target)
+        return str(getattr(target.settings, "tls_ca", "")) if target else ""
+
+
+def told(plan: Plan) -> dict[str, Any]:
+    """What a plan would do, for the record: enough to verify it after a crash."""
+    said: dict[str, Any] = {
+        "kind": plan.act.kind.value,
+        "does": plan.act.does,
+        "args": dict(plan.act.args),
+        "risk": plan.risk.value,
+        "principal": plan.principal,
+        "account": plan.account,
+        "region": plan.region,
+        "undo": dict(plan.undo_args),
+    }
+    if plan.act.argv:
+        said["argv"] = list(plan.act.argv)
+    if plan.act.url:
+        said["url"] = plan.act.url
+    if plan.verify is not None:
+        said["verify"] = {
+            "target": plan.verify.target,
+            "probe": plan.verify.probe,
+            "until": plan.verify.until,
+        }
+    return said
