@@ -136,6 +136,14 @@ class EntryRow(Protocol):
     def actor(self) -> str:
         """Who did it; `cockpit` or empty for the machine."""
 
+    @property
+    def severity(self) -> str:
+        """The severity of a finding; empty for what has none."""
+
+    @property
+    def outcome(self) -> str:
+        """How a step's intent ended; `unknown` without an outcome; empty for what is no step."""
+
 
 class SuspectPort(Protocol):
     """A possible cause (`cockpit.triage.suspects.Suspect`)."""
@@ -250,8 +258,10 @@ class DeskPort(Protocol):
     def suspects_by(self) -> str:
         """How they are found, one sentence for the pane."""
 
-    def timeline(self, after: int = 0) -> Sequence[EntryRow]:
-        """The lines whose `seq` is greater than `after`, oldest first."""
+    def timeline(self) -> Sequence[EntryRow]:
+        """All lines, oldest first (`cockpit.incident.timeline.timeline`); the same object until
+        there is another entry, since it is asked for four times a second.
+        """
 
     def subscribe(self, callback: Callable[[], None]) -> Stop:
         """Call back when board, timeline, incident or status changed. May come often: the

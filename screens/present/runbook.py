@@ -71,7 +71,8 @@ def rows(
     """The steps; the one with id `expanded` with its call, verification and prose under it."""
     by_id = {state.step.id: state for state in states}
     listed: list[RunbookRow] = []
-    for place, step in enumerate(runbook.steps, 1):
+    steps = [state.step for state in states] or list(runbook.steps)
+    for place, step in enumerate(steps, 1):
         state = by_id.get(step.id)
         listed.append(StepRow(place, step, state, running_since.get(step.id)))
         details = _details(step, state, width, full=step.id == expanded)

@@ -13,9 +13,6 @@ from screens.present.lines import clock, fit, line, safe
 COLUMNS = frozenset({"kind", "actor", "text", "seq", "time"})
 
 _TONES = {
-    "finding": "critical",
-    "finding.opened": "critical",
-    "finding.worsened": "critical",
     "finding.eased": "warning",
     "finding.cleared": "ok",
     "blind": "blind",
@@ -33,8 +30,19 @@ _TONES = {
     "proposal": "info",
     "approval": "warning",
     "refusal": "high",
-    "sweep": "faint",
+    "recovery": "blind",
 }
+_ENDS = {"failed": "critical", "unknown": "blind", "refused": "high", "skipped": "dim"}
+_SEVERITIES = {"critical", "high", "warning", "info"}
+
+
+def _shade(row: EntryRow) -> str:
+    kind = str(row.kind)
+    if kind.startswith("step"):
+        return _ENDS.get(row.outcome, _TONES.get(kind, "dim"))
+    if kind in {"finding.opened", "finding.worsened"}:
+        return row.severity if row.severity in _SEVERITIES else "critical"
+    return _TONES.get(kind, "dim")
 
 
 def key(row: EntryRow) -> Hashable:
@@ -55,14 +63,11 @@ def fields(row: EntryRow) -> Mapping[str, str]:
 
 def draw(row: EntryRow, width: int, moment: datetime) -> Content:
     """`02:49:30 note      alice: support reports checkout only`."""
-    shade = _TONES.get(str(row.kind), "dim")
-    if "unknown" in row.text[:40] and str(row.kind) == "step.outcome":
-        shade = "blind"
     who = f"{safe(row.actor, 30)}: " if row.actor and row.actor != "cockpit" else ""
     room = max(0, width - 20 - len(who))
     return line(
         (f"{clock(row.at)} ", "dim"),
-        (fit(safe(row.word), 10) + " ", shade),
+        (fit(safe(row.word), 10) + " ", _shade(row)),
         (who, "bold"),
         fit(safe(row.text), room).rstrip(),
     )
