@@ -86,6 +86,10 @@ class Aws:
         """Service → calls that wait for a turn."""
         return self._limits.waiting
 
+    def busy(self, service: str) -> bool:
+        """Whether a call to the service would have to wait for its turn."""
+        return not self._limits.of(service).open
+
     async def read(
         self, service: str, operation: str, /, *, expect: str = "", **arguments: Any
     ) -> Mapping[str, Any]:
@@ -146,6 +150,8 @@ class Aws:
     ) -> dict[str, Any]:
         """One call as it is: guarded, limited, redacted, not shared. Raises `BlindError`."""
         about = Call(service, operation, self.region, self.place.profile)
+        if self._closed:
+            raise BlindError(Reason.UNREACHABLE, f"{about.name}: the session is closed")
         async with self._limits.of(service).turn():
             if operation == "GetMetricData" and "NextToken" not in arguments:
                 self._price(len(arguments["MetricDataQueries"]))

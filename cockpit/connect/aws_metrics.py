@@ -104,6 +104,9 @@ class Metrics:
         return answer
 
     def _depart(self, span: Window) -> None:
+        if len(self._waiting[span]) < MOST and self._calls.busy("cloudwatch"):
+            asyncio.get_running_loop().call_later(GATHERING, self._depart, span)
+            return
         waiting = self._waiting.pop(span)
         for queries in chunks(tuple(waiting), MOST):
             asks = {query: waiting[query] for query in queries}

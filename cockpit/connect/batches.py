@@ -32,6 +32,9 @@ _WHOLE = 60.0
 class Calls(Protocol):
     """The connector under the batches: one call, or all pages of one."""
 
+    def busy(self, service: str) -> bool:
+        """Whether a call to the service would have to wait: then asks go on being gathered."""
+
     async def call(
         self, service: str, operation: str, arguments: Mapping[str, Any], expect: str
     ) -> Mapping[str, Any]:
@@ -255,6 +258,9 @@ class Batches:
         group.waiting[key] = answer
 
     def _depart(self, group: _Group) -> None:
+        if len(group.waiting) < group.batch.size and self._calls.busy(group.service):
+            asyncio.get_running_loop().call_later(GATHERING, self._depart, group)
+            return
         asks, group.waiting = group.waiting, {}
         together = {key: answer for key, answer in asks.items() if key not in group.apart}
         for keys in chunks(tuple(together), group.batch.size):

@@ -57,6 +57,12 @@ class Turnstile:
         return sum(1 for turn in self._queue if not turn.done())
 
     @property
+    def open(self) -> bool:
+        """Whether a call would pass at once."""
+        self._count()
+        return self._free > 0 and self._tokens >= 1 and not self.waiting
+
+    @property
     def rate(self) -> float:
         """Calls a second that are allowed now: less than configured after throttling."""
         return self._rate
