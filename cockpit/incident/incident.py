@@ -123,12 +123,12 @@ class Incidents:
         incident.settle()
         return incident
 
-    def resume(self, name: str = "", *, role: Role, actor: str) -> Incident:
+    def resume(self, name: str = "", *, role: Role, actor: str, silently: bool = False) -> Incident:
         """Go on with an incident; a watcher when another cockpit holds it.
 
         `name` may be shortened (`42`), or empty when exactly one is open. What a crash left
         behind is mended and reported in the journal. Raises `Misconfigured` when there is no such
-        incident.
+        incident. `silently`: without an entry about it, for a command that adds one thing.
         """
         name = self.find(name)
         author = Author.here(actor, role)
@@ -137,7 +137,8 @@ class Incidents:
             return self._watcher(name, author)
         mended = mend(self._path(name), self._spare(name))
         incident = self._live(name, mended, hold=hold, author=author)
-        incident.record(Kind.RESUMED, f"{author.actor} resumed as {role}")
+        if not silently:
+            incident.record(Kind.RESUMED, f"{author.actor} resumed as {role}")
         for remark in mended.remarks:
             incident.remark(remark)
         incident.settle()
@@ -215,6 +216,14 @@ class Incidents:
             raise Misconfigured(f"{name!r} may be {' or '.join(fits)}", hint="give the whole id")
         hint = f"there is {', '.join(names[-5:])}" if names else "cockpit open TITLE makes one"
         raise Misconfigured(f"there is no incident {name!r} in {self.folder}", hint=hint)
+
+    def knows(self, name: str) -> bool:
+        """Whether `find` would find something for the name."""
+        try:
+            self.find(name)
+        except Misconfigured:
+            return False
+        return bool(name)
 
     def summary(self, name: str) -> Summary:
         """One line about an incident, without reading all of it."""
