@@ -41,15 +41,15 @@ class Style:
 
 def to_text(report: Report, style: Style = Style()) -> str:
     """A table for people: what is wrong, what could not be seen, what probably caused it."""
-    parts = [
-        _headline(report, style),
-        *_findings_block(report, style),
-        *_blind_block(report, style),
-        *_suspects_block(report, style),
+    blocks = (
+        [_headline(report, style)],
+        _findings_block(report, style),
+        _blind_block(report, style),
+        _suspects_block(report, style),
         _facts_block(report, style),
-        _footer(report),
-    ]
-    return "\n".join(part for part in parts if part) + "\n"
+        [_footer(report)],
+    )
+    return "\n\n".join(text for block in blocks if (text := "\n".join(block))) + "\n"
 
 
 def _headline(report: Report, style: Style) -> str:
@@ -68,7 +68,6 @@ def _findings_block(report: Report, style: Style) -> Iterable[str]:
     found = ordered(report.board)
     if not found:
         return
-    yield ""
     name_width = min(28, max(len(f"{_short(f.kind)} {f.target}") for f in found))
     for entry in found:
         finding = entry.finding
@@ -93,7 +92,6 @@ def _findings_block(report: Report, style: Style) -> Iterable[str]:
 def _blind_block(report: Report, style: Style) -> Iterable[str]:
     blind = report.board.blind()
     if blind:
-        yield ""
         yield style.paint("not examined, so not known to be healthy", "\x1b[1m")
     for reading in blind:
         assert isinstance(reading.outcome, Blind)
@@ -108,7 +106,6 @@ def _blind_block(report: Report, style: Style) -> Iterable[str]:
 def _suspects_block(report: Report, style: Style) -> Iterable[str]:
     if not report.suspects:
         return
-    yield ""
     yield style.paint("prime suspects (deepest unhealthy target, latest change)", "\x1b[1m")
     for suspect in report.suspects:
         explains = f"explains {len(suspect.explains)}"
@@ -118,25 +115,24 @@ def _suspects_block(report: Report, style: Style) -> Iterable[str]:
         )
 
 
-def _facts_block(report: Report, style: Style) -> str:
+def _facts_block(report: Report, style: Style) -> Iterable[str]:
+    """What is fine, with its number, several to a line."""
     sick = {f.target for f in report.board.open.values()}
-    rows = [
-        f"{_short(reading.kind)} {reading.target} {reading.outcome.facts[0].text}"
-        for reading in report.board.readings.values()
-        if isinstance(reading.outcome, Seen)
-        and reading.outcome.facts
-        and reading.target not in sick
-    ]
-    if not rows:
-        return ""
-    mark = "ok" if style.ascii else "●"
-    lines, line = [""], f"{mark} "
-    for row in rows:
-        if len(line) + len(row) > style.width and line.strip(mark + " "):
-            lines.append(line.rstrip(" ·"))
-            line = "  "
-        line += f"{visible(row)} · "
-    return "\n".join([*lines, line.rstrip(" ·")])
+    line = ""
+    for reading in report.board.readings.values():
+        outcome = reading.outcome
+        if isinstance(outcome, Blind) or not outcome.facts or reading.target in sick:
+            continue
+        fact = visible(f"{_short(reading.kind)} {reading.target} {outcome.facts[0].text}")
+        mark = "  " if line else ("ok " if style.ascii else "● ")
+        if not line or len(line) + len(fact) + 3 > style.width:
+            if line:
+                yield line
+            line = _cut(mark + fact, style.width)
+        else:
+            line += f" · {fact}"
+    if line:
+        yield line
 
 
 def _footer(report: Report) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 def count(number: int, noun: str, plural: str = "") -> str:
     """`1 session`, `61 sessions`, `2,514 queries`; `plural` for nouns that do not take an s."""
@@ -64,10 +66,10 @@ def number(value: float) -> str:
 
 def quantity(value: float | int | str | None, unit: str) -> str:
     """A value with its unit as evidence shows it; `None` is `unknown`, never zero."""
-    if value is None:
-        return "unknown"
     if isinstance(value, str):
         return value
+    if value is None or not math.isfinite(value):
+        return "unknown"
     match unit:
         case "s":
             return duration(float(value))

@@ -1,0 +1,123 @@
+"""`cockpit check`: the JSON contract, the table, the exit codes."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+import jsonschema
+import pytest
+
+from cockpit.check import Exit, Report, to_json
+from cockpit.check_text import Style, to_text
+from cockpit.connect.role import Role
+from cockpit.errors import Reason
+from cockpit.sweep import Cost
+from cockpit.triage.board import ONE_LOOK, Board, reduce
+from cockpit.triage.changes import Change
+from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.probe import Fact, Reading
+from cockpit.triage.suspects import suspects
+from cockpit.triage.topology import Graph
+from tests.core.builders import at, blind, finding, seen, target
+
+SCHEMA = json.loads(files("cockpit").joinpath("schema/check.json").read_text(encoding="utf-8"))
+HOSTILE = "[/b]\x1b[31m\u202e\x00'; DROP TABLE x"
+
+
+def report(*readings: Reading) -> Report:
+    board = Board()
+    for reading in readings:
+        board, _ = reduce(board, reading, ONE_LOOK)
+    targets = (target("db"), target("tg", "db"))
+    return Report(
+        started_at=at(0),
+        took=1.4234,
+        environment="prod",
+        role=Role.TRIAGE,
+        targets=targets,
+        board=board,
+        suspects=suspects(board, Graph(targets)),
+        cost=Cost(31, 0.00041, 1),
+    )
+
+
+WARNING, HIGH = finding("A_B", Severity.WARNING), finding("A_C", Severity.HIGH)
+HOSTILE_FINDING = Finding(
+    "PG_LOCK_BLOCKED",
+    Severity.CRITICAL,
+    HOSTILE,
+    subject=HOSTILE,
+    evidence=(Evidence(HOSTILE, HOSTILE), Evidence("nan", float("nan"), "s", 1.0)),
+)
+
+
+@pytest.mark.parametrize(
+    ("readings", "code"),
+    [
+        pytest.param([seen()], Exit.OK, id="nothing wrong"),
+        pytest.param([seen(finding("A_D", Severity.INFO))], Exit.OK, id="only worth knowing"),
+        pytest.param([seen(WARNING)], Exit.WARNING, id="a warning"),
+        pytest.param([seen(WARNING, HIGH)], Exit.CRITICAL, id="high"),
+        pytest.param(
+            [seen(), blind(name="tg")], Exit.UNKNOWN, id="could not look, nothing wrong elsewhere"
+        ),
+        pytest.param(
+            [seen(WARNING), blind(name="tg")], Exit.WARNING, id="could not look, but a warning"
+        ),
+        pytest.param([blind(found=HIGH)], Exit.CRITICAL, id="the failure is the finding"),
+    ],
+)
+def test_exit_codes_are_those_of_monitoring_plug_ins(readings: list[Reading], code: Exit) -> None:
+    assert report(*readings).exit_code == code
+
+
+@pytest.mark.parametrize(
+    "readings",
+    [
+        pytest.param([], id="nothing looked at"),
+        pytest.param(
+            [seen(WARNING, HIGH), blind(Reason.DENIED, name="tg")], id="findings and a blind one"
+        ),
+        pytest.param([seen(HOSTILE_FINDING)], id="hostile text"),
+        pytest.param(
+            [seen(changes=(Change(at=at(-60), kind="ecs.deployment", target="db", summary="x"),))],
+            id="a change",
+        ),
+    ],
+)
+def test_the_json_keeps_its_schema(readings: list[Reading]) -> None:
+    jsonschema.validate(json.loads(to_json(report(*readings))), SCHEMA)
+
+
+def test_the_json_says_why_it_is_blind() -> None:
+    (row,) = json.loads(to_json(report(blind(Reason.DENIED))))["readings"]
+    assert (row["outcome"], row["reason"], row["detail"]) == (
+        "blind",
+        "denied",
+        "no answer within 3 s",
+    )
+
+
+def test_the_table_never_calls_what_was_not_seen_healthy() -> None:
+    text = to_text(report(seen(name="tg"), blind(name="db")))
+    assert "1 not examined" in text
+    assert "nothing wrong found" not in text
+
+
+def test_hostile_text_stays_text_in_every_form() -> None:
+    for shown in (to_json(report(seen(HOSTILE_FINDING))), to_text(report(seen(HOSTILE_FINDING)))):
+        assert "\x1b" not in shown
+        assert "\x00" not in shown
+        assert "\u202e" not in shown
+
+
+def test_the_table_fits_the_terminal() -> None:
+    long = finding("A_C", Severity.HIGH, subject="x" * 300)
+    text = to_text(report(seen(long, facts=(Fact("a", "1" * 90),))), Style(width=80))
+    assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_the_table_is_plain_without_colour_and_without_unicode() -> None:
+    text = to_text(report(seen(WARNING, HIGH)), Style(ascii=True))
+    assert text.partition("\n\n")[2].splitlines()[0].startswith("x high")
