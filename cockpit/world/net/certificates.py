@@ -104,6 +104,7 @@ class Authority:
             begin=begin,
             end=end,
             lax=kind == "lax",
+            issuer_told=signer is self._middle,
         )
         chain = _pem(leaf)
         if kind not in {"self-signed", "no-intermediate", "untrusted", "lax"}:
@@ -158,6 +159,7 @@ def _leaf(
     begin: datetime,
     end: datetime,
     lax: bool,
+    issuer_told: bool,
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
     above = signer.key if signer else key
@@ -183,8 +185,9 @@ def _leaf(
             .add_extension(
                 x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
             )
-            .add_extension(_issuer_address(), critical=False)
         )
+    if issuer_told:
+        builder = builder.add_extension(_issuer_address(), critical=False)
     return builder.sign(above, hashes.SHA256())
 
 

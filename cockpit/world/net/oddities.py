@@ -70,7 +70,7 @@ class Oddity:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(loop.sock_connect(one, (self.address, self.port)), 0.2)
 
-    async def _accept(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         match self.kind:
             case "mute":
                 self._held.add(writer)
@@ -79,4 +79,8 @@ class Oddity:
                 reset_on_close(plain)
                 writer.transport.abort()
             case _:
+                self._held.add(writer)
+                with contextlib.suppress(OSError):
+                    writer.write_eof()
+                    await reader.read()  # closing with unread data would send RST instead
                 writer.close()

@@ -165,9 +165,10 @@ class Web:
                 reset(writer)
                 return False
             case "close":
+                await reader.read(65536)  # closing with unread data would send RST instead
                 return False
             case "plaintext":
-                await reader.read(1)
+                await reader.read(65536)
                 await _answer(writer, Behaviour(status=400, body="bad request\n"), head_only=False)
                 return False
             case "old" if issued:

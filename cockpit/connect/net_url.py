@@ -1,0 +1,95 @@
+"""What an endpoint's URL says: where to connect, which name to show, what to ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+from cockpit.errors import BlindError, Reason
+from cockpit.text import visible
+
+_PORTS = {"http": 80, "https": 443, "tcp": 0, "tls": 443}
+_SAFE = "/:@!$&'()*+,;=-._~%"
+FORMS = "https://host[:port]/path, http://…, tls://host[:port] or tcp://host:port"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """An endpoint, ASCII throughout: `host` in its IDNA form, `path` quoted, with its query."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether TLS comes first."""
+        return self.scheme in {"https", "tls"}
+
+    @property
+    def is_http(self) -> bool:
+        """Whether a request is sent."""
+        return self.scheme in {"https", "http"}
+
+    @property
+    def authority(self) -> str:
+        """The Host header: the port only where it is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def shown(self) -> str:
+        """The URL for people and records: without the query, which may hold a secret."""
+        return f"{self.scheme}://{self.authority}{self.path.partition('?')[0]}"
+
+    def onward(self, location: str) -> Place | None:
+        """Where a redirect leads within the same origin; None when it leads anywhere else."""
+        try:
+            there = parse(urljoin(f"{self.scheme}://{self.authority}{self.path}", location))
+        except (BlindError, ValueError):
+            return None
+        same = (there.scheme, there.host, there.port) == (self.scheme, self.host, self.port)
+        return there if same else None
+
+
+def parse(url: str) -> Place:
+    """The place of a URL. Raises `BlindError(misconfigured)` for anything that is not one."""
+    url = url.strip()
+    if not url.isprintable():
+        raise _wrong(url, "control characters")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise _wrong(url, str(error)) from None
+    scheme = parts.scheme.lower()
+    if scheme not in _PORTS:
+        raise _wrong(url, f"unknown scheme {visible(parts.scheme, 20)!r}")
+    if parts.username is not None or parts.password is not None:
+        raise _wrong(f"{scheme}://…", "a user or password in the URL is not sent")
+    host = _ascii(parts.hostname or "", url)
+    port = port or _PORTS[scheme]
+    if not port:
+        raise _wrong(url, "the port is missing")
+    path = quote(parts.path or "/", safe=_SAFE)
+    if parts.query:
+        path += "?" + quote(parts.query, safe=_SAFE + "?/")
+    return Place(scheme=scheme, host=host, port=port, path=path)
+
+
+def _ascii(host: str, url: str) -> str:
+    host = unquote(host)
+    if not host:
+        raise _wrong(url, "the host is missing")
+    try:
+        plain = host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise _wrong(url, "the host is not a name") from None
+    if not all(c.isalnum() or c in ".-_:" for c in plain) or len(plain) > 253:
+        raise _wrong(url, "the host is not a name")
+    return plain.lower()
+
+
+def _wrong(url: str, why: str) -> BlindError:
+    return BlindError(Reason.MISCONFIGURED, f"url {visible(url, 120)}: {why}", hint=FORMS)

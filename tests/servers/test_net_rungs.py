@@ -1,0 +1,400 @@
+"""Every rung of the path, provoked for real by servers on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cockpit.connect.net import Limits, PathLook, open_net
+from cockpit.connect.settings import EndpointSettings
+from cockpit.errors import BlindError, Reason
+from cockpit.world.net import Answer, Authority, Behaviour, Names, Oddity, Web
+
+pytestmark = pytest.mark.servers
+
+QUICK = Limits(dns=0.6, tcp=0.5, tls=0.6, first_byte=0.6, body=0.6, whole=4)
+SHOP = ("shop.test", "127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+async def look_at(url: str, *, limits: Limits = QUICK, **settings) -> PathLook:
+    net = await open_net(EndpointSettings(url=url, **settings), limits)
+    try:
+        look = await net.path()
+    finally:
+        await net.close()
+    assert msgspec.json.decode(msgspec.json.encode(look), type=PathLook) == look
+    return look
+
+
+async def only(url: str, **settings):
+    look = await look_at(url, **settings)
+    assert len(look.addresses) == 1
+    return look.addresses[0]
+
+
+# --- tcp -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome"),
+    [
+        pytest.param("closed", "tcp refused", id="nothing listens"),
+        pytest.param("full", "tcp timeout", id="a full accept queue looks like a DROP rule"),
+        pytest.param("reset", "http reset", id="accepted, then RST"),
+        pytest.param("close", "http dropped", id="accepted, then FIN"),
+        pytest.param("mute", "http mute", id="accepted, then silence"),
+    ],
+)
+async def test_an_odd_port_is_told_by_its_rung(kind, outcome):
+    async with Oddity(kind) as odd:
+        found = await only(f"http://127.0.0.1:{odd.port}/")
+    assert found.outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome"),
+    [
+        pytest.param("reset", "tls reset", id="RST instead of a handshake"),
+        pytest.param("close", "tls dropped", id="FIN instead of a handshake"),
+        pytest.param("mute", "tls mute", id="silence instead of a handshake"),
+    ],
+)
+async def test_an_odd_tls_port_is_told_by_its_rung(kind, outcome):
+    async with Oddity(kind) as odd:
+        found = await only(f"https://127.0.0.1:{odd.port}/")
+    assert found.outcome == outcome
+
+
+async def test_a_tcp_endpoint_is_asked_for_a_connection_and_nothing_else():
+    async with Oddity("mute") as odd:
+        found = await only(f"tcp://127.0.0.1:{odd.port}")
+    assert (found.outcome, found.tls, found.http) == ("ok", None, None)
+    assert 0 <= found.tcp.took < 0.5
+
+
+async def test_a_source_address_that_cannot_go_there_is_unreachable():
+    found = await only("tcp://[fd00:dead::1]:9", limits=QUICK)
+    assert found.outcome in {"tcp unreachable", "tcp timeout"}
+
+
+# --- tls -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "code"),
+    [
+        ("good", "ok", None),
+        ("expired", "tls expired", 10),
+        ("future", "tls not_yet_valid", 9),
+        ("wrong-name", "tls name", 64),
+        ("self-signed", "tls self_signed", 18),
+        ("no-intermediate", "tls chain", 20),
+        ("untrusted", "tls untrusted", 20),
+    ],
+)
+async def test_a_certificate_gets_its_verdict_and_is_described(authority, kind, outcome, code):
+    async with Web(certificate=authority.issue(kind, names=SHOP)) as web:
+        web.paths["/"] = Behaviour(body="welcome")
+        found = await only(web.url(), tls_ca=str(authority.ca_file))
+    assert found.outcome == outcome
+    assert found.tls.verify_code == code
+    assert found.tls.certificate.chain_length == (
+        1 if "no-i" in kind or "unt" in kind or "self" in kind else 2
+    )
+    assert found.tls.certificate.names == (("elsewhere.invalid",) if kind == "wrong-name" else SHOP)
+    assert found.tls.version == "TLSv1.3"
+
+
+async def test_a_certificate_that_breaks_strict_rules_only_passes_with_a_remark(authority):
+    async with Web(certificate=authority.issue("lax", names=SHOP)) as web:
+        web.paths["/"] = Behaviour(body="welcome")
+        found = await only(web.url(), tls_ca=str(authority.ca_file))
+    assert found.outcome == "ok"
+    assert found.tls.strict_only
+    assert found.tls.verify_code in {79, 85, 89, 92}
+    assert found.http.status == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        ("plaintext", "tls plaintext"),
+        ("mute", "tls mute"),
+        ("close", "tls dropped"),
+        ("reset", "tls reset"),
+        ("old", "tls protocol"),
+    ],
+)
+async def test_a_handshake_that_goes_wrong_has_a_word(authority, fault, outcome):
+    async with Web(certificate=authority.issue(names=SHOP)) as web:
+        web.tls_fault = fault
+        found = await only(web.url(), tls_ca=str(authority.ca_file))
+    assert found.outcome == outcome
+    if fault == "old":
+        assert found.tls.version == "TLSv1.1"
+
+
+async def test_a_certificate_can_be_swapped_while_the_session_lives(authority):
+    async with Web(certificate=authority.issue(names=SHOP)) as web:
+        web.paths["/"] = Behaviour()
+        net = await open_net(EndpointSettings(url=web.url(), tls_ca=str(authority.ca_file)), QUICK)
+        assert (await net.path()).addresses[0].outcome == "ok"
+        web.certificate = authority.issue("expired", names=SHOP)
+        second = await net.path()
+        await net.close()
+    assert second.addresses[0].outcome == "tls expired"
+    assert [sample.outcome for sample in second.history] == ["ok", "tls expired"]
+    assert len({sample.fingerprint for sample in second.history}) == 2
+
+
+async def test_a_missing_ca_file_is_a_configuration_error(tmp_path: Path):
+    with pytest.raises(BlindError) as caught:
+        await look_at("https://127.0.0.1:9/", tls_ca=str(tmp_path / "absent.pem"))
+    assert caught.value.reason is Reason.MISCONFIGURED
+
+
+# --- http ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "outcome", "status"),
+    [
+        pytest.param(Behaviour(body="hello"), "ok", 200, id="a good answer"),
+        pytest.param(
+            Behaviour(body="hello" * 900, chunked=True), "ok", 200, id="chunks beyond 4 KB"
+        ),
+        pytest.param(Behaviour(body=b"x" * 2_000_000), "ok", 200, id="2 MB are read for 4 KB"),
+        pytest.param(Behaviour(status=404), "ok", 404, id="a 404 is a whole answer"),
+        pytest.param(Behaviour(status=204, body=""), "ok", 204, id="no content"),
+        pytest.param(Behaviour(fault="reset"), "http reset", 0, id="reset"),
+        pytest.param(Behaviour(fault="close"), "http dropped", 0, id="closed before the answer"),
+        pytest.param(Behaviour(fault="mute"), "http mute", 0, id="mute"),
+        pytest.param(Behaviour(fault="truncated"), "http truncated", 200, id="truncated"),
+        pytest.param(Behaviour(fault="half-head"), "http truncated", 0, id="closed in the header"),
+        pytest.param(Behaviour(fault="garbage"), "http malformed", 0, id="not HTTP"),
+        pytest.param(Behaviour(fault="endless-head"), "http malformed", 0, id="1 MB of header"),
+        pytest.param(Behaviour(delay=2), "http mute", 0, id="too slow"),
+        pytest.param(Behaviour(drip=2), "http stalled", 200, id="the body stops coming"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_an_answer_ends_in_a_word(authority, scheme, behaviour, outcome, status):
+    certificate = authority.issue(names=SHOP) if scheme == "https" else None
+    async with Web(certificate=certificate) as web:
+        web.paths["/"] = behaviour
+        found = await only(web.url(), tls_ca=str(authority.ca_file))
+    assert found.outcome == outcome
+    assert found.http.status == status
+    assert found.http.size <= 4096
+
+
+async def test_hostile_headers_and_bodies_arrive_as_harmless_text():
+    async with Web() as web:
+        web.paths["/"] = Behaviour(
+            body="\x1b[31m[bold]hi[/bold]\x00 \u202eevil",
+            headers=(("Server", "\x1b]0;owned\x07[link=x]nginx"), ("Date", "\x00yesterday")),
+        )
+        found = await only(web.url())
+    shown = found.http.body + "".join(value for _, value in found.http.headers)
+    assert found.outcome == "ok"
+    assert shown.isprintable()
+    assert "[bold]hi" in shown
+    assert found.http.clock_ahead is None
+
+
+async def test_the_request_is_plain_and_names_us():
+    async with Web() as web:
+        web.otherwise = Behaviour()
+        await look_at(web.url("/a path?token=secret&x=%41"))
+        asked = web.requests[-1]
+    assert (asked.method, asked.path) == ("GET", "/a%20path?token=secret&x=%41")
+    assert asked.headers["user-agent"].startswith("incident-cockpit/")
+    assert asked.headers["host"] == f"127.0.0.1:{web.port}"
+    assert "cookie" not in asked.headers
+
+
+async def test_the_query_is_not_kept_in_what_was_seen():
+    async with Web() as web:
+        web.otherwise = Behaviour()
+        look = await look_at(web.url("/health?token=hunter22"))
+    assert b"hunter22" not in msgspec.json.encode(look)
+
+
+@pytest.mark.parametrize(
+    ("skew", "least", "most"),
+    [
+        pytest.param(0, 0, 0, id="the same clock"),
+        pytest.param(1, 0, 1.1, id="inside the resolution of the header"),
+        pytest.param(90, 88, 91, id="ahead"),
+        pytest.param(-400, -401, -398, id="behind"),
+    ],
+)
+async def test_the_date_header_tells_the_clocks_apart(skew, least, most):
+    async with Web() as web:
+        web.otherwise = Behaviour(date_skew=skew)
+        found = await only(web.url())
+    assert least <= found.http.clock_ahead <= most
+
+
+async def test_redirects_are_counted_within_the_origin_only():
+    async with Web() as web:
+        web.paths["/loop"] = Behaviour(status=302, headers=(("Location", "/loop"),))
+        web.paths["/old"] = Behaviour(status=301, headers=(("Location", "/new"),))
+        web.paths["/new"] = Behaviour(body="marker")
+        web.paths["/away"] = Behaviour(status=302, headers=(("Location", "http://127.0.0.9/"),))
+        loop = await only(web.url("/loop"))
+        moved = await only(web.url("/old"), expect_text="marker")
+        away = await only(web.url("/away"))
+    assert (loop.http.redirects, loop.http.status) == (6, 302)
+    assert (moved.http.redirects, moved.http.status, moved.http.has_marker) == (1, 200, True)
+    assert (away.http.redirects, away.http.status) == (0, 302)
+
+
+async def test_a_5xx_is_asked_a_second_time_since_one_may_be_chance():
+    async with Web() as web:
+        web.otherwise = Behaviour(status=503)
+        look = await look_at(web.url())
+    assert [sample.status for sample in look.history] == [503, 503]
+
+
+# --- names -----------------------------------------------------------------------------------
+
+
+async def test_every_address_of_a_name_is_looked_at_with_the_same_name(authority):
+    addresses = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+    async with (
+        Web(addresses=addresses, certificate=authority.issue(names=("shop.test",))) as web,
+        Names({"shop.test": Answer(cname="edge.test"), "edge.test": Answer(a=addresses)}) as names,
+    ):
+        web.otherwise = Behaviour()
+        await web.shut("127.0.0.2")
+        look = await look_at(
+            web.url(host="shop.test"),
+            resolver=names.resolver,
+            tls_ca=str(authority.ca_file),
+        )
+        asked = {(request.address, request.headers["host"]) for request in web.requests}
+    assert [one.outcome for one in look.addresses] == ["ok", "tcp refused", "ok"]
+    assert asked == {(a, f"shop.test:{web.port}") for a in ("127.0.0.1", "127.0.0.3")}
+    assert (look.dns[0].canonical, look.dns[0].ttl) == ("edge.test", 5)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        pytest.param(Answer(rcode="NXDOMAIN"), "nxdomain", id="no such name"),
+        pytest.param(Answer(rcode="SERVFAIL"), "servfail", id="the server failed"),
+        pytest.param(Answer(rcode="REFUSED"), "refused", id="the server refused"),
+        pytest.param(Answer(), "no_answer", id="a name without addresses"),
+        pytest.param(Answer(silent=True), "timeout", id="silence"),
+        pytest.param(Answer(a=("127.0.0.1",), truncate=True), "ok", id="truncated, then by TCP"),
+        pytest.param(Answer(aaaa=("::1",)), "ok", id="IPv6 only"),
+        pytest.param(Answer(cname="gone.test"), "nxdomain", id="an alias to nothing"),
+    ],
+)
+async def test_a_name_server_s_answer_has_a_word(answer, outcome):
+    async with Names({"shop.test": answer}) as names:
+        look = await look_at("tcp://shop.test:9", resolver=names.resolver)
+    assert look.dns[0].outcome == outcome
+    assert bool(look.addresses) == (outcome == "ok")
+
+
+async def test_a_dead_name_server_is_a_timeout_or_an_error_in_time():
+    begun = time.monotonic()
+    async with Oddity("closed") as odd:
+        look = await look_at("tcp://shop.test:9", resolver=f"127.0.0.1:{odd.port}")
+    assert look.dns[0].outcome in {"timeout", "servfail", "error"}
+    assert time.monotonic() - begun < 3
+
+
+async def test_rotation_of_addresses_is_no_change():
+    async with Names({"shop.test": Answer(a=("127.0.0.1", "127.0.0.2"), rotate=True)}) as names:
+        net = await open_net(
+            EndpointSettings(url="tcp://shop.test:9", resolver=names.resolver), QUICK
+        )
+        first, second = await net.path(), await net.path()
+        await net.close()
+    assert first.dns[0].addresses == second.dns[0].addresses == second.addresses_before
+
+
+async def test_the_system_resolves_names_of_the_hosts_file():
+    async with Oddity("mute", "127.0.0.1") as odd:
+        look = await look_at(f"tcp://localhost:{odd.port}")
+    assert look.dns[0].source == "system"
+    assert "ok" in {one.outcome for one in look.addresses}
+
+
+async def test_twenty_addresses_are_cut_to_sixteen_and_it_is_said():
+    many = tuple(f"127.0.1.{i}" for i in range(20))
+    async with Names({"shop.test": Answer(a=many)}) as names:
+        look = await look_at("tcp://shop.test:9", resolver=names.resolver)
+    assert (len(look.addresses), look.untried) == (16, 4)
+
+
+# --- the session -----------------------------------------------------------------------------
+
+
+async def test_closing_the_session_ends_a_hanging_look_at_once():
+    async with Oddity("mute") as odd:
+        net = await open_net(EndpointSettings(url=f"http://127.0.0.1:{odd.port}/"))
+        looking = asyncio.create_task(net.path())
+        await asyncio.sleep(0.1)
+        begun = time.monotonic()
+        await net.close()
+        with pytest.raises(BlindError):
+            await looking
+    assert time.monotonic() - begun < 0.5
+
+
+async def test_a_cancelled_look_leaves_nothing_behind():
+    async with Oddity("mute") as odd:
+        net = await open_net(EndpointSettings(url=f"http://127.0.0.1:{odd.port}/"))
+        looking = asyncio.create_task(net.path())
+        await asyncio.sleep(0.1)
+        looking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await looking
+        await asyncio.sleep(0.05)
+        ours = [task for task in asyncio.all_tasks() if "Net._look" in repr(task.get_coro())]
+        await net.close()
+    assert ours == []
+
+
+async def test_a_usual_time_is_known_after_five_looks():
+    async with Web() as web:
+        web.otherwise = Behaviour()
+        net = await open_net(EndpointSettings(url=web.url()), QUICK)
+        looks = [await net.path() for _ in range(6)]
+        await net.close()
+    assert [look.addresses[0].usual_connect is None for look in looks] == [True] * 4 + [False] * 2
+    assert len(looks[-1].history) == 6
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "shop.test",
+        "ftp://shop.test/",
+        "https://",
+        "https://u:p@shop.test/",
+        "tcp://shop.test",
+        "https://shop.test:99999/",
+        "http://sh op/",
+        "http://[::1/",
+        "http://a\r\nb/",
+    ],
+)
+async def test_a_url_that_is_none_is_a_configuration_error(url):
+    with pytest.raises(BlindError) as caught:
+        await look_at(url)
+    assert caught.value.reason is Reason.MISCONFIGURED
