@@ -25,7 +25,7 @@ LARGEST = 512 * 1024
 SOURCES = ("finding.target", "finding.subject", "near")
 INFO = "toml step"
 _FENCE = "+++"
-_FRONT = ("id", "title", "for", "owner", "reviewed", "params")
+_FRONT = ("id", "title", "for", "aliases", "owner", "reviewed", "params")
 _FILE_ID = re.compile(r"[a-z][a-z0-9-]*\Z")
 
 
@@ -87,6 +87,7 @@ def parse(text: str, path: Path, *, shipped: bool = False) -> Parsed:
         id=_id(keys),
         title=str(keys.take("title", str, "", needed=True)),
         codes=keys.words("for"),
+        aliases=keys.words("aliases"),
         owner=str(keys.take("owner", str, "")),
         reviewed=reviewed,
         params=_params(keys),

@@ -16,68 +16,26 @@ from cockpit.text import visible
 LOOKING = frozenset({StepKind.MANUAL, StepKind.PROBE, StepKind.WAIT})
 """Kinds that have no way to change anything."""
 READ_METHODS = frozenset({"GET", "HEAD"})
-_LOW = {
-    ("elbv2", "RegisterTargets"),
-    ("ecs", "UpdateTaskProtection"),
-    ("elasticache", "IncreaseReplicaCount"),
-    ("elasticache", "ModifyServerlessCache"),
-    ("elasticache", "BatchStopUpdateAction"),
-    ("application-autoscaling", "RegisterScalableTarget"),
-    ("rds", "StartDBInstance"),
-    ("rds", "StartDBCluster"),
-    ("rds", "RestoreDBInstanceToPointInTime"),
-    ("lambda", "AddPermission"),
-    ("s3", "PutBucketVersioning"),
-    ("s3", "PutBucketLogging"),
-    ("cloudwatch", "DisableAlarmActions"),
-    ("cloudwatch", "EnableAlarmActions"),
-}
-_DESTRUCTIVE = {
-    ("elasticache", "RebootCacheCluster"),
-    ("rds", "PromoteReadReplica"),
-    ("rds", "PromoteReadReplicaDBCluster"),
-    ("rds", "StopDBInstance"),
-    ("rds", "StopDBCluster"),
-    ("ec2", "CreateNetworkAclEntry"),
-    ("ec2", "ReplaceNetworkAclEntry"),
-    ("ec2", "CreateRoute"),
-    ("ec2", "ReplaceRoute"),
-    ("ec2", "ReplaceRouteTableAssociation"),
-    ("s3control", "PutPublicAccessBlock"),
-}
-_DESTROYING = ("Delete", "Terminate", "Purge", "Remove", "Detach", "Disable", "Deregister")
 _ONLY_CAPACITY = {"TableName", "ProvisionedThroughput"}
 _ONLY_COUNT = {"cluster", "service", "desiredCount"}
 
 
 def aws_floor(call: str, args: Mapping[str, Any]) -> Risk:
-    """What an operation is known to do, at least. Unknown ones are `high`.
+    """What an operation is known to do, at least; unknown ones count as `high`.
 
-    Source: the remediation tables of the catalogue. `DynamoDB.UpdateTable` that only changes
-    capacity and `ecs.UpdateService` that only raises the count cost money and break nothing.
+    Milder than the operation's class where the arguments say so (catalogue, remediation tables):
+    `dynamodb.UpdateTable` that only raises capacity and `ecs.UpdateService` that only raises the
+    count cost money and break nothing. Reads service models from disk: call it off the loop.
     """
-    from cockpit.connect.reads import is_read
+    from cockpit.connect.models import classify, parse
 
-    service, _, operation = call.partition(".")
-    if is_read(service, operation):
-        return Risk.READ
-    if (service, operation) == ("dynamodb", "UpdateTable"):
-        return Risk.LOW if set(args) <= _ONLY_CAPACITY else Risk.HIGH
-    if (service, operation) == ("ecs", "UpdateService"):
-        return _service_floor(args)
-    if (service, operation) in _LOW:
+    call = ".".join(parse(call))
+    if call == "dynamodb.UpdateTable" and set(args) == _ONLY_CAPACITY:
         return Risk.LOW
-    if (service, operation) == ("elbv2", "DeregisterTargets"):
-        return Risk.HIGH
-    if (service, operation) in _DESTRUCTIVE or operation.startswith(_DESTROYING):
-        return Risk.DESTRUCTIVE
-    return Risk.HIGH
-
-
-def _service_floor(args: Mapping[str, Any]) -> Risk:
-    if args.get("desiredCount") == 0:
-        return Risk.DESTRUCTIVE
-    return Risk.LOW if set(args) <= _ONLY_COUNT else Risk.HIGH
+    risk = Risk(classify(call, args))
+    if call == "ecs.UpdateService" and risk is Risk.HIGH and set(args) == _ONLY_COUNT:
+        return Risk.LOW
+    return risk
 
 
 def floor(
@@ -85,7 +43,8 @@ def floor(
 ) -> Risk:
     """The least risk that a step of this kind can have, whatever its author wrote.
 
-    A named statement that is not known counts as destructive; a program always as high.
+    A named statement that is not known counts as destructive; a program always as high. Raises
+    `Misconfigured` for an AWS call that does not exist.
     """
     match kind:
         case StepKind.MANUAL | StepKind.PROBE | StepKind.WAIT:

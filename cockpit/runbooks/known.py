@@ -5,15 +5,16 @@ Injected, so that a file can be checked in a test without any of the real ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from typing import Any
 
+from cockpit.connect.models import validate_call
 from cockpit.connect.statements import STATEMENTS, Statement
 
-CheckCall = Callable[[str, Mapping[str, Any]], tuple[str, ...]]
+CheckCall = Callable[[str, Mapping[str, Any]], Sequence[str]]
 """(call, arguments) → what AWS' service model has against it; empty: nothing."""
 
 
@@ -26,16 +27,14 @@ class Known:
     probes: Mapping[str, str] | None = None
     """Probe id → the kind of target that it looks at."""
     statements: Mapping[str, Statement] = field(default_factory=lambda: STATEMENTS)
-    check_call: CheckCall | None = None
-    check_draft: CheckCall | None = None
-    """Like `check_call`, for arguments in which references are not filled in yet."""
+    check_call: CheckCall = validate_call
     today: date | None = None
     """For the freshness of `reviewed`."""
 
 
 @cache
 def known() -> Known:
-    """The real ones. Slow the first time: imports every probe and, when used, service models."""
+    """The real ones. Slow the first time: imports every probe."""
     from cockpit import clock
     from cockpit.triage.registry import registry
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -70,8 +71,8 @@ class Planner:
         fresh = await self.fresh(step, given, earlier=earlier)
         if fresh.failing:
             raise Refused(f"not now: {'; '.join(fresh.failing)}", hint="nothing was changed")
-        act = self.act(step, fresh.scope)
-        risk = max(step.risk, self.floor(step, act))
+        act, floor = await self.act(step, fresh.scope)
+        risk = max(step.risk, floor)
         undo_args = self._undo_args(step, fresh.scope)
         plan = Plan(
             step=step,
@@ -126,17 +127,24 @@ class Planner:
         except BlindError as error:
             raise Refused(f"as whom it would run is not known: {error.message}") from None
 
-    def act(self, step: Step, scope: Mapping[str, Any]) -> Act:
-        """The effect with final values. Raises `Refused`, `Misconfigured`."""
+    async def act(self, step: Step, scope: Mapping[str, Any]) -> tuple[Act, Risk]:
+        """The effect with final values, and the least risk that it can have.
+
+        Raises `Refused` for a missing value, `Misconfigured` for what AWS or the statement would
+        not take. Service models are read off the loop.
+        """
         args = resolved(step.args, scope)
         if step.kind in {StepKind.SQL, StepKind.REDIS}:
             args = self._statement_args(step, args)
-        if step.kind is StepKind.AWS and self.known.check_call is not None:
-            wrong = self.known.check_call(step.does, args)
+        if step.kind is StepKind.AWS:
+            wrong = await asyncio.to_thread(self.known.check_call, step.does, args)
             if wrong:
                 raise Misconfigured(f"{step.does}: {'; '.join(wrong)}")
+        floor = await asyncio.to_thread(
+            gate.floor, step.kind, step.does, args, statements=self.known.statements
+        )
         url = typed(resolved(step.url, scope), "url") if step.url else ""
-        return Act(
+        act = Act(
             kind=step.kind,
             does=step.does,
             args=args,
@@ -147,10 +155,7 @@ class Planner:
             status=step.status,
             timeout=step.timeout,
         )
-
-    def floor(self, step: Step, act: Act) -> Risk:
-        """The least risk that the act can have."""
-        return gate.floor(step.kind, act.does, act.args, statements=self.known.statements)
+        return act, floor
 
     async def value_of(self, source: Step, scope: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """What a read step gives now; None for a step that cannot simply be done again."""
@@ -160,8 +165,8 @@ class Planner:
             target = target_of(source.target, scope, self.targets)
             result = await looks.look(self.ports, target.name, source.does)
             return captured(source.capture, result.data)
-        act = self.act(source, scope)
-        if self.floor(source, act) is not Risk.READ:
+        act, floor = await self.act(source, scope)
+        if max(source.risk, floor) is not Risk.READ:
             return None
         if source.kind is StepKind.HTTP:
             result = await http_kind.request(act)
@@ -309,7 +314,7 @@ def _lines(plan: Plan, scope: Mapping[str, Any]) -> tuple[PlanLine, ...]:
     if step.undo:
         lines.append(PlanLine("undo", step.undo.says))
     if plan.checked:
-        lines.append(PlanLine("checked now", "   ".join(f"✔ {text}" for text in plan.checked)))
+        lines.append(PlanLine("checked now", "\n".join(f"✔ {text}" for text in plan.checked)))
     if step.verify:
         lines.append(PlanLine("verify", step.verification))
     if plan.mutates:

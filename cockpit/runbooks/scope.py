@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -158,20 +159,14 @@ def target_of(reference: str, scope: Mapping[str, Any], targets: Mapping[str, Ta
 
 def sources(step: Step, earlier: Sequence[Step]) -> tuple[Step, ...]:
     """The earlier steps whose values a step uses, in their order."""
-    named = {head(reference) for reference in references(_tree(step))}
-    texts = [check.that for check in step.require] + list(step.same)
-    texts += [until.until for until in _untils(step)]
-    return tuple(
-        other
-        for other in earlier
-        if other.id in named or any(_mentions(text, other.id) for text in texts)
-    )
+    named = {head(reference) for reference in references(trees(step))}
+    return tuple(other for other in earlier if other.id in named or named_in(step, other.id))
 
 
-def _tree(step: Step) -> list[Any]:
+def trees(step: Step) -> list[Any]:
+    """Everything in a step that may hold references."""
     undo = [step.undo.args] if step.undo else []
     answer = [step.answer.default] if step.answer else []
-    untils = [until.target for until in _untils(step)]
     return [
         step.target,
         step.args,
@@ -182,16 +177,19 @@ def _tree(step: Step) -> list[Any]:
         [list(pair) for pair in step.change.values()],
         *undo,
         *answer,
-        *untils,
+        *(until.target for until in untils(step)),
     ]
 
 
-def _untils(step: Step) -> list[Until]:
+def untils(step: Step) -> list[Until]:
+    """What the step, or its undo, waits for or is verified by."""
     undo = step.undo.verify if step.undo else None
     return [until for until in (step.verify, undo) if until is not None]
 
 
-def _mentions(expression: str, name: str) -> bool:
-    import re
-
-    return re.search(rf"(?<![\w.]){re.escape(name)}\b", expression) is not None
+def named_in(step: Step, name: str) -> bool:
+    """Whether one of the step's expressions uses a parameter's or step's value."""
+    texts = [check.that for check in step.require] + list(step.same)
+    texts += [until.until for until in untils(step)]
+    pattern = re.compile(rf"(?<![\w.]){re.escape(name)}\b|\bparams\.{re.escape(name)}\b")
+    return any(pattern.search(text) for text in texts)

@@ -223,6 +223,8 @@ class Runbook:
     """The findings that it is for, the best fitting first."""
     steps: tuple[Step, ...]
     params: Mapping[str, Param] = field(default=_NOTHING)
+    aliases: tuple[str, ...] = ()
+    """Other ids that findings know it by."""
     owner: str = ""
     reviewed: date | None = None
     intro: str = ""

@@ -1,0 +1,108 @@
+"""The runbooks there are: those that are shipped, and the folders of the configuration.
+
+A runbook of the user with the id of a shipped one replaces it. One broken file never hides the
+others: its problems are kept beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from cockpit.errors import Misconfigured
+from cockpit.runbooks.format import Parsed, parse, parse_file
+from cockpit.runbooks.step import Problem, Runbook
+from cockpit.runbooks.table import nearest
+
+SUFFIX = ".md"
+_MOST_FILES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Runbooks in the order of their ids, those of the user before the shipped ones of one code."""
+
+    runbooks: tuple[Runbook, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    """Of files that could not be used."""
+
+    def get(self, runbook_id: str) -> Runbook:
+        """The runbook with an id or alias. Raises `Misconfigured` with the nearest one."""
+        found = self.find(runbook_id)
+        if found is None:
+            ids = [runbook.id for runbook in self.runbooks]
+            raise Misconfigured(
+                f"no runbook {runbook_id!r}{nearest(runbook_id, ids)}", hint="cockpit runbook list"
+            )
+        return found
+
+    def find(self, runbook_id: str) -> Runbook | None:
+        """Like `get`; None when there is none."""
+        for runbook in self.runbooks:
+            if runbook.id == runbook_id:
+                return runbook
+        return next((r for r in self.runbooks if runbook_id in r.aliases), None)
+
+    def for_code(self, code: str, suggested: str = "") -> tuple[Runbook, ...]:
+        """The runbooks for a finding, the best first: the one that it names, the user's own, then
+        those that list the code first.
+        """
+        named = self.find(suggested) if suggested else None
+        fitting = [runbook for runbook in self.runbooks if code in runbook.codes]
+        fitting.sort(key=lambda runbook: (runbook.shipped, runbook.codes.index(code)))
+        rest = [runbook for runbook in fitting if runbook is not named]
+        return tuple([named, *rest] if named else rest)
+
+
+def library(folders: Iterable[Path] = ()) -> Library:
+    """The shipped runbooks and those of some folders. Never raises for a file."""
+    parsed = list(shipped())
+    for folder in folders:
+        parsed += _folder(folder)
+    return collected(parsed)
+
+
+def collected(parsed: Iterable[Parsed]) -> Library:
+    """The usable ones of some files; the later of two with one id wins when it is the user's."""
+    found: dict[str, Runbook] = {}
+    problems: list[Problem] = []
+    for each in parsed:
+        problems += each.problems
+        runbook = each.runbook
+        if runbook is None:
+            continue
+        taken = found.get(runbook.id)
+        if taken is not None and not taken.shipped:
+            told = f"the id {runbook.id!r} is taken by {taken.path}"
+            problems.append(Problem(runbook.path, 0, told))
+            continue
+        found[runbook.id] = runbook
+    ordered = sorted(found.values(), key=lambda runbook: runbook.id)
+    return Library(tuple(ordered), tuple(problem for problem in problems if problem.error))
+
+
+@cache
+def shipped() -> tuple[Parsed, ...]:
+    """What is in the package."""
+    folder = files("cockpit.runbooks") / "library"
+    return tuple(
+        parse(entry.read_text(encoding="utf-8"), Path(entry.name), shipped=True)
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
+        if entry.name.endswith(SUFFIX)
+    )
+
+
+def _folder(folder: Path) -> Iterator[Parsed]:
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
+    except OSError as error:
+        yield Parsed(None, (Problem(folder, 0, f"cannot be read: {error.strerror}"),))
+        return
+    for path in paths[:_MOST_FILES]:
+        yield parse_file(path)
+    if len(paths) > _MOST_FILES:
+        told = f"has {len(paths)} runbooks; only the first {_MOST_FILES} are read"
+        yield Parsed(None, (Problem(folder, 0, told),))

@@ -1,0 +1,121 @@
+"""The ports of a running runbook over the real connections.
+
+Reads go through the sessions of the probes; a commander's session is opened for one approved plan.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from cockpit.connect.open import Connections
+from cockpit.connect.role import Role
+from cockpit.connect.session import Acts
+from cockpit.connect.settings import AwsPlace, AwsResource, Login
+from cockpit.connect.statements import checked, statement
+from cockpit.errors import Refused
+from cockpit.runbooks.ports import Identity
+from cockpit.runbooks.step import StepKind
+from cockpit.triage.target import Target
+
+
+@dataclass(slots=True)
+class Sessions:
+    """Implements `Reads` and `Actors` of `cockpit.runbooks.ports`."""
+
+    connections: Connections
+    places: Mapping[str, AwsPlace]
+    actor: str
+    """Who sits here: the principal of steps that run on this machine."""
+    _known: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Place → (account, ARN) that acts are made as; asked once."""
+
+    async def read(
+        self, target: Target, kind: StepKind, does: str, /, arguments: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """See `Reads`. Raises `Refused` for what is not on the list of reads."""
+        if kind is StepKind.AWS:
+            return await self._read_aws(target, does, arguments)
+        known = statement(does, target.kind)
+        if known.risk != "read":
+            raise Refused(f"{does} changes something: it is not run as a look")
+        values = checked(known, arguments)
+        session = await self.connections.session(target.name, target.settings)
+        if target.kind == "redis":
+            value = await session.command(*_words(known.words, values))
+        else:
+            value = await session.value(known.sql, values)
+        return {"done": True, "detail": known.effect, "value": value}
+
+    async def open(self, target: Target, kind: StepKind) -> Acts:
+        """See `Actors`: `Connections.acts` refuses in triage, always."""
+        if kind is StepKind.AWS:
+            return await self.connections.acts(AwsResource(aws=place_of(target), id=""))
+        return await self.connections.acts(target.settings)
+
+    async def identity(self, target: Target | None, kind: StepKind) -> Identity:
+        """See `Actors`. In triage it is the reader's, which says where one looks."""
+        if target is None:
+            return Identity(principal=f"{self.actor}, on this machine")
+        place = _place_name(target)
+        account, arn = await self._caller(place) if place else ("", "")
+        region = self.places[place].region if place in self.places else ""
+        if kind is StepKind.AWS:
+            return Identity(principal=arn, account=account, region=region)
+        if kind in {StepKind.SQL, StepKind.REDIS}:
+            principal = f"{_user(target)} via {getattr(target.settings, 'host', '')}"
+            return Identity(principal=principal, account=account, region=region)
+        return Identity(principal=f"{self.actor}, on this machine", region=region)
+
+    async def _read_aws(
+        self, target: Target, does: str, arguments: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        from cockpit.connect.models import parse
+
+        service, operation = await asyncio.to_thread(parse, does)
+        session = await self.connections.session("", AwsResource(aws=place_of(target), id=""))
+        answer = await session.read(service, operation, **arguments)
+        return cast("Mapping[str, Any]", answer)
+
+    async def _caller(self, place: str) -> tuple[str, str]:
+        if place not in self._known:
+            resource = AwsResource(aws=place, id="")
+            if self.connections.role is Role.COMMANDER:
+                acts = await self.connections.acts(resource)
+                try:
+                    answer = await acts.run("sts.GetCallerIdentity", {})
+                finally:
+                    await acts.close()
+                found = str(answer.get("Account", "")), str(answer.get("Arn", ""))
+            else:
+                session = await self.connections.session("", resource)
+                found = await session.identity()
+            self._known[place] = found
+        return self._known[place]
+
+
+def place_of(target: Target) -> str:
+    """The place whose AWS API knows the target. Raises `Refused` when it names none."""
+    place = _place_name(target)
+    if not place:
+        raise Refused(f"{target.name} has no AWS place", hint='add aws = "…" to the target')
+    return place
+
+
+def _place_name(target: Target) -> str:
+    return str(getattr(target.settings, "aws", ""))
+
+
+def _user(target: Target) -> str:
+    commander = getattr(target.settings, "commander", Login())
+    return str(commander.user or getattr(target.settings, "user", "") or "default")
+
+
+def _words(words: Sequence[str], values: Mapping[str, object]) -> list[str]:
+    """A Redis command with each parameter as one word of its own."""
+    return [
+        str(values[word[1:-1]]) if word.startswith("{") and word.endswith("}") else word
+        for word in words
+    ]
