@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar, cast
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
 from screens.bindings import Where, bindings, footer
@@ -56,7 +56,7 @@ class CockpitScreen(Screen[Result], Generic[Result]):
     def __init_subclass__(cls, part: Where | None = None, **given: object) -> None:
         if part is not None:
             cls.PART = part
-            cls.BINDINGS = bindings(part)
+            cls.BINDINGS = bindings(part, Where.ANYWHERE)
         super().__init_subclass__(**given)  # type: ignore[arg-type]
 
     @property
@@ -151,6 +151,24 @@ class CockpitScreen(Screen[Result], Generic[Result]):
             return
         self.dismiss()
 
+    def do(self, call: str) -> None:
+        """Carry out an action from the palette, once that is closed."""
+        self.call_after_refresh(self.run_action, call)
+
+    async def action_leave(self) -> None:
+        """End the cockpit."""
+        await self.app.action_quit()
+
+    def action_keys(self) -> None:
+        """Show the keys of this part and pane."""
+        from screens.help import KeysScreen
+
+        self.app.push_screen(KeysScreen(self.PART, self.pane_name))
+
+    def action_command_palette(self) -> None:
+        """Find an action, a target or a theme by name."""
+        self.app.action_command_palette()
+
     def action_copy(self) -> None:
         """Copy what is selected."""
         self.cockpit.copy_out(self.copied())
@@ -229,6 +247,10 @@ class CockpitScreen(Screen[Result], Generic[Result]):
         if rows.filter:
             told = f" {rows.filter.text} · {len(rows.shown)} of {len(rows.rows)} "
         set_subtitle(rows, told, ascii_only=self.cockpit.ascii_only)
+
+
+class CockpitModal(CockpitScreen[Result], ModalScreen[Result], Generic[Result]):
+    """A dialog over the screen that asked."""
 
 
 def bottom() -> ComposeResult:

@@ -1,0 +1,115 @@
+"""From a step to its outcome: plan, ask by risk, run, tell. The same for runbooks and offers."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from cockpit import clock
+from cockpit.errors import CockpitError
+from screens.confirm import ConfirmScreen
+from screens.port import CoursePort
+from screens.present.lines import safe
+
+if TYPE_CHECKING:
+    from cockpit.runbooks.plan import Outcome, Plan
+    from screens.app import CockpitApp
+
+_TOASTS = {"ok": "information", "skipped": "information"}
+
+
+@dataclass(slots=True)
+class Running:
+    """Steps that are under way: since when, and their task, so that waiting can be stopped."""
+
+    since: dict[str, datetime] = field(default_factory=dict)
+    tasks: dict[str, asyncio.Task[Outcome]] = field(default_factory=dict)
+
+    def stop(self) -> int:
+        """Stop waiting for all of them; how many there were."""
+        tasks = [task for task in self.tasks.values() if not task.done()]
+        for task in tasks:
+            task.cancel()
+        return len(tasks)
+
+
+def place_of(course: CoursePort, step_id: str) -> tuple[int, int]:
+    """(the step's number, how many there are), counted from 1."""
+    ids = [state.step.id for state in course.steps]
+    return (ids.index(step_id) + 1 if step_id in ids else 1), max(1, len(ids))
+
+
+async def carry_out(app: CockpitApp, course: CoursePort, step_id: str) -> Outcome | None:
+    """Plan a step, get the person's yes where its risk asks for one, run it, say how it ended.
+
+    None when it was not run: refused, cancelled, or not possible now.
+    """
+    try:
+        plan = await course.plan(step_id)
+    except CockpitError as error:
+        app.say_error(error)
+        return None
+    if _needs_no_yes(plan):
+        try:
+            approval = course.approve(plan)
+        except CockpitError as error:
+            app.say_error(error)
+            return None
+    else:
+        given = await app.push_screen_wait(ConfirmScreen(course, plan, place_of(course, step_id)))
+        if given is None:
+            app.say("Nothing was run")
+            return None
+        approval = given
+    app.running.since[step_id] = clock.now()
+    task = asyncio.ensure_future(course.run(plan, approval))
+    app.running.tasks[step_id] = task
+    app.nudge()
+    try:
+        return await _ended(app, task, plan)
+    finally:
+        app.running.since.pop(step_id, None)
+        app.running.tasks.pop(step_id, None)
+        app.nudge()
+
+
+def _needs_no_yes(plan: Plan) -> bool:
+    """Risk `read` runs at once; so do looks without a question."""
+    return plan.risk == "read" and not plan.gaps and not plan.asks and plan.step.kind != "manual"
+
+
+async def _ended(app: CockpitApp, task: asyncio.Task[Outcome], plan: Plan) -> Outcome | None:
+    try:
+        outcome = await task
+    except CockpitError as error:
+        app.say_error(error)
+        return None
+    except asyncio.CancelledError:
+        app.say(f"{safe(plan.title)}: no longer waited for, verify before repeating", "warning")
+        return None
+    severity = _TOASTS.get(outcome.kind, "warning" if outcome.kind == "unknown" else "error")
+    app.say(f"{safe(plan.title)}: {outcome.kind} · {safe(outcome.text)}", severity)
+    return outcome
+
+
+async def propose(app: CockpitApp, course: CoursePort, step_id: str, *, reason: str) -> None:
+    """Put the step before a commander."""
+    try:
+        await course.propose(step_id, reason)
+    except CockpitError as error:
+        app.say_error(error)
+        return
+    app.say("Proposed to the commander, in the journal")
+    app.nudge()
+
+
+async def skip(app: CockpitApp, course: CoursePort, step_id: str, *, reason: str) -> None:
+    """Leave the step out; after a failed one, go on."""
+    try:
+        await course.skip(step_id, reason)
+    except CockpitError as error:
+        app.say_error(error)
+        return
+    app.nudge()

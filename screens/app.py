@@ -1,0 +1,334 @@
+"""The Textual application: one desk, its screens, and the few things that all of them need.
+
+Nothing here waits on a system. The desk calls back when something is new; that is gathered and
+drawn at most four times a second, ages once a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import locale
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.content import Content
+from textual.screen import Screen
+
+from cockpit import clock
+from cockpit.errors import CockpitError
+from cockpit.triage.board import Board, LookId
+from cockpit.triage.probe import Reading, Seen
+from screens import clipboard, theme
+from screens.acting import Running
+from screens.main import MainScreen
+from screens.messages import Refreshed, Ticked
+from screens.port import DeskPort, OpeningPort
+from screens.present.lines import safe
+from screens.shown import Shown, take
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LEAST_BETWEEN = 0.25
+"""Seconds between two drawings of news: four a second at most."""
+_CLOSING = 0.6
+"""Seconds that the desk has to give everything up."""
+_HARD_END = 1.5
+"""Seconds after a hang-up until the process ends whatever happens."""
+
+ToastKind = Literal["information", "warning", "error"]
+
+
+class CockpitApp(App[int]):
+    """Shows a desk; without one, first the list of incidents to choose from."""
+
+    CSS_PATH = "cockpit.tcss"
+    TITLE = "cockpit"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = []
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = []
+
+    def __init__(
+        self,
+        desk: DeskPort | None = None,
+        opening: OpeningPort | None = None,
+        *,
+        environ: Mapping[str, str] = os.environ,
+        encoding: str = "",
+    ) -> None:
+        self.environ = dict(environ)
+        look = theme.choose(self.environ)
+        native = look in {theme.SIXTEEN, theme.PLAIN}
+        super().__init__(ansi_color=True if native else None)
+        self.desk = desk
+        self._opening = opening
+        self.ascii_only = theme.wants_ascii(
+            self.environ, encoding or locale.getpreferredencoding(do_setlocale=False)
+        )
+        for each in theme.THEMES:
+            self.register_theme(each)
+        self.theme = look
+        self.shown: Shown | None = None
+        """What the panes draw: the live moment, or the frozen one."""
+        self.live: Shown | None = None
+        self.last_seen: dict[LookId, Reading] = {}
+        """The last reading of each look that saw something, for tables while blind."""
+        self.running = Running()
+        self._board: Board | None = None
+        self._due = False
+        self._drawn = 0.0
+        self._stop: Callable[[], None] | None = None
+        self._opened: list[DeskPort] = [desk] if desk is not None else []
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """What the style sheet needs of a theme that is not ours."""
+        return theme.VARIABLES
+
+    # -- life ----------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """First paint, then the desk begins to look."""
+        self._listen_for_hang_up()
+        if self.desk is not None:
+            self.begin(self.desk)
+        elif self._opening is not None:
+            from screens.incidents import IncidentsScreen
+
+            self.push_screen(IncidentsScreen(self._opening))
+
+    def begin(self, desk: DeskPort) -> None:
+        """Show a desk, and let it begin once it is painted."""
+        self.desk = desk
+        if desk not in self._opened:
+            self._opened.append(desk)
+        self._stop = desk.subscribe(self.nudge)
+        self._take()
+        self.push_screen(MainScreen())
+        self.set_interval(1.0, self._tick)
+        self.call_after_refresh(self._start)
+
+    async def _start(self) -> None:
+        if self.desk is not None:
+            self.run_worker(self.desk.start(), name="start", exit_on_error=False)
+
+    async def action_quit(self) -> None:
+        """End at once. Nothing is asked and nothing is waited for."""
+        self.exit(0)
+
+    def _listen_for_hang_up(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number, code in ((signal.SIGHUP, 129), (signal.SIGTERM, 143)):
+            try:
+                loop.add_signal_handler(number, self.hang_up, code)
+            except (NotImplementedError, RuntimeError, ValueError):
+                return  # no signals in this thread or on this platform
+
+    def hang_up(self, code: int) -> None:
+        """The terminal is gone, or somebody ended us: go, by force when it takes too long."""
+        if "PYTEST_CURRENT_TEST" not in self.environ:
+            _end_by_force(code)
+        self.exit(code, return_code=code)
+
+    async def close(self) -> None:
+        """Give the desk up, within its time."""
+        if self._stop is not None:
+            self._stop()
+            self._stop = None
+        self.running.stop()
+        for desk in self._opened:
+            try:
+                await asyncio.wait_for(desk.close(), _CLOSING)
+            except TimeoutError:
+                continue
+        self._opened.clear()
+
+    # -- news ----------------------------------------------------------------------------------
+
+    def nudge(self) -> None:
+        """Something is new. Many calls become one drawing."""
+        if self._due or self.desk is None or not self.is_running:
+            return
+        self._due = True
+        wait = self._drawn + LEAST_BETWEEN - clock.monotonic()
+        self.set_timer(max(0.01, wait), self._news)
+
+    def _news(self) -> None:
+        self._due = False
+        self._drawn = clock.monotonic()
+        self._take()
+        if self.shown is not None:
+            self._tell(Refreshed(self.shown))
+
+    def _tick(self) -> None:
+        self._take()
+        if self.shown is not None:
+            self._tell(Ticked(self.shown))
+
+    def _tell(self, message: Refreshed | Ticked) -> None:
+        if self._screen_stacks and self.screen.is_mounted:
+            self.screen.post_message(message)
+
+    def _take(self) -> None:
+        desk = self.desk
+        if desk is None:
+            return
+        self.live = take(desk, clock.now(), desk.timeline())
+        self._remember(desk.board)
+        if self.shown is None or self.shown.frozen is None:
+            self.shown = self.live
+
+    def _remember(self, board: Board) -> None:
+        if board is self._board:
+            return
+        self._board = board
+        for look, reading in board.readings.items():
+            if isinstance(reading.outcome, Seen):
+                self.last_seen[look] = reading
+
+    def toggle_freeze(self) -> None:
+        """Hold what is shown, or show what is live."""
+        if self.shown is None or self.live is None:
+            return
+        if self.shown.frozen is None:
+            self.shown = replace(self.live, frozen=self.live.moment)
+        else:
+            self.shown = self.live
+        self._tell(Refreshed(self.shown))
+
+    def frozen_header(self, live: Shown) -> Shown:
+        """The live header with the sign that the panes stand still."""
+        return replace(live, frozen=self.shown.frozen if self.shown is not None else None)
+
+    # -- what screens ask for ------------------------------------------------------------------
+
+    def say(self, text: str, severity: str = "information") -> None:
+        """A toast, never read as markup."""
+        kind: ToastKind = "information"
+        if severity in {"warning", "error"}:
+            kind = "warning" if severity == "warning" else "error"
+        told = theme.to_ascii(safe(text, 600)) if self.ascii_only else safe(text, 600)
+        self.notify(told, severity=kind, markup=False)
+
+    def say_error(self, error: CockpitError) -> None:
+        """What happened, and the line to type."""
+        hint = f" · {error.hint}" if error.hint else ""
+        self.say(f"{error.message}{hint}", "error")
+
+    def open_target(self, target: str, probe: str = "") -> None:
+        """The drill-down."""
+        from screens.detail import DetailScreen
+
+        self.push_screen(DetailScreen(target, probe))
+
+    def read(self, title: Content, lines: Callable[[int], Sequence[Content]]) -> None:
+        """A text over the whole screen."""
+        from screens.output import ReadingScreen
+
+        self.push_screen(ReadingScreen(title, lines))
+
+    def look_now(self, target: str = "", *, quiet: bool = False) -> None:
+        """Look again, at one target or at everything."""
+        if self.desk is None:
+            return
+        asked = self.desk.look_now(target)
+        if not quiet:
+            what = f"at {safe(target)}" if target else "at everything"
+            self.say(f"Looking again {what}: {asked} looks")
+
+    def write_note(self, text: str) -> None:
+        """Into the timeline; says so when it could not."""
+        if text.strip():
+            self.run_worker(self._write_note(text.strip()), exit_on_error=False)
+
+    async def _write_note(self, text: str) -> None:
+        if self.desk is None:
+            return
+        try:
+            await self.desk.note(text)
+        except CockpitError as error:
+            self.say_error(error)
+            return
+        self.nudge()
+
+    def copy_out(self, text: str) -> None:
+        """To the terminal's clipboard and, on a desktop, to its own; says what happened."""
+        copied = clipboard.osc52(text, self.environ)
+        if copied.worked and self._driver is not None:
+            self._driver.write(copied.sequence)
+        self.say(copied.message, "information" if copied.worked else "warning")
+        argv = clipboard.native(self.environ, sys.platform)
+        if argv and text:
+            self.run_worker(_copy_natively(argv, text), exit_on_error=False)
+
+    # -- palette -------------------------------------------------------------------------------
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: actions of the screen, targets, themes, from the one table."""
+        from screens.palette import commands
+
+        yield from commands(self, screen)
+
+    # -- faults --------------------------------------------------------------------------------
+
+    strict = True
+    """In tests a fault ends the app; a person gets a toast that names the debug file."""
+
+    def _handle_exception(self, error: Exception) -> None:
+        if self.strict or self._faults >= _MOST_FAULTS:
+            super()._handle_exception(error)
+            return
+        self._faults += 1
+        path = _write_fault(error)
+        self.say(f"A fault in the cockpit: {type(error).__name__}. Told in {path}", "error")
+
+    _faults = 0
+
+
+_MOST_FAULTS = 20
+
+
+def _write_fault(error: Exception) -> Path:
+    import tempfile
+    import traceback
+
+    path = Path(tempfile.gettempdir()) / f"cockpit-{os.getpid()}-debug.log"
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{clock.stamp(clock.now())}\n{''.join(traceback.format_exception(error))}\n")
+    return path
+
+
+def _end_by_force(code: int) -> None:
+    """A thread of its own ends the process when the orderly way hangs on the dead terminal."""
+    import threading
+
+    timer = threading.Timer(_HARD_END, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
+
+
+async def _copy_natively(argv: tuple[str, ...], text: str) -> None:
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+        )
+        await asyncio.wait_for(process.communicate(text.encode()), 2)
+    except (OSError, TimeoutError):
+        return
+
+
+async def run_async(desk: DeskPort | None = None, opening: OpeningPort | None = None) -> int:
+    """Show a desk, or the choice of incidents, until the person leaves. Gives the exit code."""
+    app = CockpitApp(desk, opening)
+    app.strict = False
+    try:
+        code = await app.run_async()
+    finally:
+        await app.close()
+    return code or 0

@@ -1,0 +1,156 @@
+"""The dialog between a plan and its run: everything that would happen, and a yes by risk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Input
+
+from cockpit import clock
+from cockpit.errors import Refused
+from screens.base import CockpitModal
+from screens.bindings import Where
+from screens.port import CoursePort
+from screens.present.lines import line, safe, wrap
+from screens.present.runbook import approval_line, plan_lines, plan_title
+from screens.widgets.header import Bar
+from screens.widgets.lineview import Paper
+from screens.widgets.panes import set_title
+
+if TYPE_CHECKING:
+    from cockpit.runbooks.plan import Plan
+
+SETTLE = 0.4
+"""Seconds in which Enter is ignored: the key press that opened the dialog may repeat."""
+
+
+class Answer(Input):
+    """A line of the dialog; Enter is the screen's."""
+
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+
+class ConfirmScreen(CockpitModal["Approval | None"], part=Where.CONFIRM):
+    """Shows the whole plan. Gives the approval, or None when nothing shall run."""
+
+    def __init__(self, course: CoursePort, plan: Plan, place: tuple[int, int]) -> None:
+        super().__init__()
+        self._course = course
+        self._plan = plan
+        self._place = place
+        self._opened = clock.monotonic()
+
+    def compose(self) -> ComposeResult:
+        """The plan, when it expires, what to type."""
+        with Vertical(id="dialog", classes=f"-{self._plan.risk}"):
+            yield Paper(id="plan")
+            yield Bar(id="approval")
+            yield Bar(id="ask")
+            for name, hint in self._fields():
+                yield Answer(id=name, placeholder=Content(hint), select_on_focus=False)  # type: ignore[arg-type]
+            yield Bar(id="refusal")
+
+    def _fields(self) -> list[tuple[str, str]]:
+        plan = self._plan
+        if plan.gaps:
+            return []
+        fields: list[tuple[str, str]] = []
+        if plan.confirm_word:
+            fields.append(("typed", ""))
+        elif plan.asks:
+            fields.append(("typed", safe(plan.suggestion)))
+        if plan.risk == "destructive":
+            fields.append(("second", "second person, who agrees"))
+            fields.append(("reason", "or the reason, which is journalled"))
+        return fields
+
+    def on_mount(self) -> None:
+        """Take the focus to what is to be typed, else to the plan."""
+        super().on_mount()
+        for field in self.query(Answer):
+            field.focus()
+            break
+        else:
+            self.query_one("#plan", Paper).focus()
+        self.set_interval(1.0, self._count_down)
+        self.call_after_refresh(self._draw)
+
+    def laid_out(self) -> None:
+        """Wrap the plan anew."""
+        if self.is_mounted:
+            self.call_after_refresh(self._draw)
+
+    def _draw(self) -> None:
+        if not self.is_mounted:
+            return
+        dialog = self.query_one("#dialog")
+        paper = self.query_one("#plan", Paper)
+        ascii_only = self.cockpit.ascii_only
+        set_title(dialog, plan_title(self._plan, *self._place), ascii_only=ascii_only)
+        width = max(20, dialog.content_region.width - 1)
+        lines = plan_lines(self._plan, self._where(), width)
+        paper.styles.height = min(len(lines), max(3, self.app.size.height - 9))
+        paper.show(lines)
+        self.query_one("#ask", Bar).show([self._question()])
+        if self._plan.gaps:
+            self._refuse("; ".join(self._plan.gaps))
+        self._count_down()
+
+    def _where(self) -> str:
+        parts = (self._plan.environment, self._plan.account, self._plan.region)
+        return " · ".join(part for part in parts if part)
+
+    def _question(self) -> Content:
+        plan = self._plan
+        if plan.gaps:
+            return line(("This plan cannot be run here. Esc closes it.", "dim"))
+        if plan.confirm_word:
+            word = (safe(plan.confirm_word), "strong")
+            return line("Type ", word, " and Enter to run it, Esc to cancel.")
+        if plan.asks:
+            return line((safe(plan.asks), "strong"), "  Enter answers, Esc cancels.")
+        word = "says it is done" if plan.step.kind == "manual" else "runs it"
+        return line(("Enter", "strong"), f" {word}, ", ("Esc", "strong"), " cancels.")
+
+    def _count_down(self) -> None:
+        if self.is_mounted:
+            self.query_one("#approval", Bar).show([approval_line(self._plan, clock.now())])
+
+    def _typed(self, name: str) -> str:
+        found = self.query(f"#{name}").results(Answer)
+        return next((field.value.strip() for field in found), "")
+
+    def action_yes(self) -> None:
+        """Enter: the gate decides, not the screen."""
+        if self._plan.gaps or clock.monotonic() - self._opened < SETTLE:
+            return
+        try:
+            approval = self._course.approve(
+                self._plan,
+                typed=self._typed("typed"),
+                reason=self._typed("reason"),
+                second=self._typed("second"),
+            )
+        except Refused as refused:
+            self._refuse(refused.message)
+            return
+        self.dismiss(approval)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter in a field is the same yes."""
+        event.stop()
+        self.action_yes()
+
+    def action_no(self) -> None:
+        """Esc: nothing runs."""
+        self.dismiss(None)
+
+    def _refuse(self, why: str) -> None:
+        bar = self.query_one("#refusal", Bar)
+        told = wrap(line(("✖ ", "critical"), (safe(why, 2000), "critical")), max(20, bar.columns))
+        bar.styles.height = min(3, len(told))
+        bar.show(told)

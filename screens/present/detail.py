@@ -1,0 +1,62 @@
+"""The head of a target's detail: what it is, its headline, how fresh the rows are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from textual.content import Content
+
+from cockpit.triage.probe import Blind, Reading
+from cockpit.triage.view import Table
+from cockpit.units import count, duration
+from screens.present.header import badge
+from screens.present.lines import Part, ago, clock, line, safe, sides
+from screens.shown import Shown
+
+
+def head(
+    target: str,
+    service: str,
+    *,
+    shown: Shown,
+    reading: Reading | None,
+    table: Table,
+    seen_at: datetime | None,
+    width: int,
+) -> list[Content]:
+    """Two lines: the target with its headline; where we are, the badge, how old it is."""
+    top = sides(
+        line((f" {safe(target)}", "strong"), (f"  {reading.kind}" if reading else "", "dim")),
+        line(safe(table.headline), " "),
+        width,
+    )
+    probe = reading.probe if reading is not None else "not looked at yet"
+    crumbs = [safe(part) for part in (service, target, probe) if part]
+    left = line((" " + " › ".join(crumbs) + "  ", "dim"), badge(shown.status.role))
+    return [top, sides(left, _freshness(shown, reading, seen_at), width)]
+
+
+def _freshness(shown: Shown, reading: Reading | None, seen_at: datetime | None) -> Content:
+    parts: list[Part] = []
+    if shown.frozen is not None:
+        parts += [(f"■ frozen at {clock(shown.frozen)}", "info bold"), " · "]
+    if reading is None or seen_at is None:
+        return line(*parts, ("waiting for the first look ", "dim"))
+    outcome = reading.outcome
+    if isinstance(outcome, Blind):
+        parts.append((f"? {outcome.reason}: {safe(outcome.detail, 60)}", "blind"))
+        if seen_at < reading.at:
+            parts.append((f" · rows are {ago(shown.moment, seen_at)} old ", "warning"))
+        return line(*parts, " ")
+    told = f"sampled {ago(shown.moment, seen_at)} ago · took {duration(reading.took)} "
+    return line(*parts, (told, "dim"), (" ● live " if shown.frozen is None else "", "ok"))
+
+
+def title(table: Table, where: str) -> Content:
+    """`Who waits for whom · 103 rows · 1 of 3`."""
+    parts: list[Part] = [safe(table.title, 60)]
+    if table.rows:
+        parts.append((f" · {count(len(table.rows), 'row')}", "dim"))
+    if where:
+        parts.append((f" · table {where}", "dim"))
+    return line(*parts)
