@@ -245,9 +245,9 @@ def _suspect(suspect: Suspect) -> dict[str, Any]:
     return {
         "rank": suspect.rank,
         "kind": suspect.kind,
-        "name": suspect.name,
+        "name": visible(suspect.name),
         "score": round(suspect.score, 3),
-        "summary": suspect.summary,
+        "summary": visible(suspect.summary),
         "explains": list(suspect.explains),
         "for": list(suspect.for_),
         "against": list(suspect.against),

@@ -77,7 +77,7 @@ def _findings_block(report: Report, style: Style) -> Iterable[str]:
         room = max(30, style.width - len(head))
         yield style.paint(head, _COLOURS[finding.severity]) + _cut(visible(finding.summary), room)
         numbers = " · ".join(
-            f"{visible(e.label)} {quantity(e.value, e.unit)}"
+            f"{visible(e.label)} {visible(quantity(e.value, e.unit))}"
             + (f" (limit {quantity(e.limit, e.unit)})" if e.limit is not None else "")
             for e in finding.evidence[:3]
         )

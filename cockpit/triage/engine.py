@@ -11,7 +11,7 @@ import asyncio
 import random
 import traceback
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from cockpit import clock
@@ -282,11 +282,24 @@ def judged(look: Look, snapshot: object) -> Seen:
     """What the probe's pure functions say of a snapshot."""
     probe = look.probe
     return Seen(
-        findings=tuple(probe.diagnose(snapshot, look.settings)),
+        findings=tuple(harmless(f) for f in probe.diagnose(snapshot, look.settings)),
         facts=tuple(probe.facts(snapshot)) if probe.facts else (),
         tables=tuple(probe.tables(snapshot, look.settings)) if probe.tables else (),
         changes=tuple(probe.changes(snapshot, look.target.name)) if probe.changes else (),
         snapshot=snapshot,
+    )
+
+
+def harmless(finding: Finding) -> Finding:
+    """The finding with every text from outside made visible, whatever a probe forgot."""
+    return replace(
+        finding,
+        summary=visible(finding.summary),
+        subject=visible(finding.subject, 200),
+        evidence=tuple(
+            replace(e, value=visible(e.value)) if isinstance(e.value, str) else e
+            for e in finding.evidence
+        ),
     )
 
 

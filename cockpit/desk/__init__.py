@@ -1,0 +1,7 @@
+"""The desk: what the screens are given."""
+
+from cockpit.desk.desk import Desk
+from cockpit.desk.opening import Opening
+from cockpit.desk.status import Status
+
+__all__ = ["Desk", "Opening", "Status"]

@@ -1,0 +1,251 @@
+"""The desk: everything that the screens see and ask for, put together from the parts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from cockpit import sweep
+from cockpit.config import Config
+from cockpit.connect.open import Connections
+from cockpit.connect.role import Role
+from cockpit.desk.recorder import Recorder
+from cockpit.desk.status import Status
+from cockpit.errors import BlindError
+from cockpit.incident.record import Incident
+from cockpit.incident.severity import next_update
+from cockpit.incident.timeline import TimelineRow, timeline
+from cockpit.runbooks.known import known
+from cockpit.runbooks.library import Library
+from cockpit.runbooks.offer import runbook_of
+from cockpit.runbooks.ports import Ports
+from cockpit.runbooks.run import Course
+from cockpit.runbooks.sessions import Sessions
+from cockpit.runbooks.step import Runbook
+from cockpit.triage.board import Board, BoardChange, FindingId, OpenFinding
+from cockpit.triage.probe import AnyProbe
+from cockpit.triage.store import Store
+from cockpit.triage.suspects import Suspect, suspects
+from cockpit.triage.target import Target
+from cockpit.triage.topology import Graph
+from cockpit.triage.view import Offer
+
+SUSPECTS_BY = "the deepest unhealthy target in the dependency graph, then the latest change"
+_SETTLE_AFTER = 20.0
+_CLOSING = 0.5
+
+Callback = Callable[[], None]
+
+
+class Desk:
+    """Implements `screens.port.DeskPort`. Lives on one event loop."""
+
+    def __init__(
+        self,
+        config: Config,
+        incident: Incident,
+        *,
+        role: Role,
+        actor: str,
+        probes: Mapping[str, AnyProbe],
+        library: Library,
+    ) -> None:
+        self.config = config
+        self.incident = incident
+        self.role = role
+        self.actor = actor
+        self.library = library
+        self.store = Store()
+        self.graph = Graph(config.targets)
+        self.connections: Connections = sweep.connections(config, role)
+        self.engine = sweep.engine(
+            sweep.looks(config, probes),
+            self.connections,
+            store=self.store,
+            debug=sweep.debug_log(config.path.parent),
+        )
+        self._recorder = Recorder(incident)
+        self._callbacks: list[Callback] = []
+        self._courses: dict[tuple[str, FindingId], Course] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._accounts: dict[str, str] = {}
+        self._rows: tuple[int, tuple[TimelineRow, ...]] = (-1, ())
+        self._suspects: tuple[Board | None, tuple[Suspect, ...]] = (None, ())
+        self._stops = [
+            self.store.subscribe(self._board_changed),
+            incident.subscribe(lambda _: self._tell()),
+        ]
+
+    @property
+    def board(self) -> Board:
+        """The newest truth."""
+        return self.store.board
+
+    @property
+    def targets(self) -> Mapping[str, Target]:
+        """Name → target, grouped by service, users before what they need."""
+        members = (target for group in self.graph.services.values() for target in group)
+        return MappingProxyType({target.name: target for target in members})
+
+    @property
+    def status(self) -> Status:
+        """The header's facts."""
+        spent = sweep.cost(self.connections)
+        progress = self.engine.progress
+        running = progress.took is None
+        return Status(
+            environment=self.config.environment,
+            account="+".join(sorted(set(self._accounts.values()))),
+            region="+".join(sorted({p.region for p in self.config.places.values()})),
+            role=self.role,
+            actor=self.actor,
+            probes=progress.total,
+            calls=spent.api_calls,
+            usd=spent.usd,
+            throttled=spent.throttled,
+            sweep_took=progress.took,
+            sweep_progress=(progress.done, progress.total) if running else None,
+            degraded=self.incident.degraded,
+        )
+
+    @property
+    def next_update(self) -> datetime | None:
+        """When the next status update is due; None when none is."""
+        state = self.incident.state
+        return next_update(
+            self.incident.severity,
+            self.incident.opened_at,
+            last_update=state.last_update,
+        )
+
+    @property
+    def suspects(self) -> Sequence[Suspect]:
+        """At most three, worked out once a board."""
+        seen, found = self._suspects
+        if seen is not self.board:
+            found = suspects(self.board, self.graph)
+            self._suspects = (self.board, found)
+        return found
+
+    @property
+    def suspects_by(self) -> str:
+        """How they are found, for the pane."""
+        return SUSPECTS_BY
+
+    def timeline(self, after: int = 0) -> Sequence[TimelineRow]:
+        """The lines whose `seq` is greater than `after`, oldest first."""
+        entries = self.incident.entries
+        count, rows = self._rows
+        if count != len(entries):
+            rows = timeline(tuple(entries))
+            self._rows = (len(entries), rows)
+        return [row for row in rows if row.seq > after] if after else rows
+
+    def subscribe(self, callback: Callback) -> Callback:
+        """Call back when board, timeline, incident or status changed."""
+        self._callbacks.append(callback)
+
+        def stop() -> None:
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
+
+        return stop
+
+    async def start(self) -> None:
+        """Begin to look."""
+        self._spawn(self.engine.run())
+        self._spawn(self._learn_accounts())
+        self._spawn(self._settle())
+
+    def look_now(self, target: str = "") -> int:
+        """Look again at a target, or at everything; how many looks were asked for."""
+        return self.engine.look_now(target or None)
+
+    def runbooks_for(self, finding: OpenFinding) -> Sequence[Runbook]:
+        """The one that the finding names, then those that name its code."""
+        return self.library.for_code(finding.finding.code, finding.finding.runbook)
+
+    def course(self, runbook_id: str, finding: FindingId) -> Course | None:
+        """The course that was started for this finding, if any."""
+        return self._courses.get((runbook_id, finding))
+
+    def start_course(self, runbook_id: str, finding: OpenFinding) -> Course:
+        """The course for this finding, started when there is none yet."""
+        key = (runbook_id, finding.id)
+        if key not in self._courses:
+            self._courses[key] = self._begin(self.library.get(runbook_id), finding)
+        return self._courses[key]
+
+    def offer_course(self, target: str, offer: Offer) -> Course:
+        """An offer of a drill-down as a course of one step, gated like any other."""
+        return self._begin(runbook_of(self.targets[target], offer), None)
+
+    async def note(self, text: str) -> None:
+        """Write a note; it is durable when this returns."""
+        await self.incident.note(text)
+
+    async def set_severity(self, severity: str) -> None:
+        """`P0` to `P3`, journalled."""
+        await self.incident.set_severity(severity)
+
+    async def set_status(self, status: str) -> None:
+        """Journalled; `mitigated` and `resolved` also set the milestone of that name."""
+        await self.incident.set_status(status)
+
+    async def close(self) -> None:
+        """Give everything up within half a second. Never raises."""
+        for stop in self._stops:
+            stop()
+        self._callbacks.clear()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_CLOSING)
+        await self.connections.close()
+        await asyncio.to_thread(self.incident.close)
+
+    def _begin(self, runbook: Runbook, finding: OpenFinding | None) -> Course:
+        course = Course(
+            runbook,
+            finding,
+            role=self.role,
+            actor=self.actor,
+            environment=self.config.environment,
+            ports=self._ports(),
+            targets=self.targets,
+            known=known(),
+        )
+        course.subscribe(self._tell)
+        return course
+
+    def _ports(self) -> Ports:
+        sessions = Sessions(self.connections, self.config.places, self.actor)
+        return Ports(looks=self.engine, reads=sessions, actors=sessions, journal=self.incident)
+
+    def _board_changed(self, board: Board, changes: Sequence[BoardChange]) -> None:
+        self._recorder.board_changed(board, changes)
+        self._tell()
+
+    def _tell(self) -> None:
+        for callback in tuple(self._callbacks):
+            callback()
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _learn_accounts(self) -> None:
+        for name in self.config.places:
+            with contextlib.suppress(BlindError):
+                session = await self.connections.place(name)
+                self._accounts[name], _ = await session.identity()
+        self._tell()
+
+    async def _settle(self) -> None:
+        await asyncio.sleep(_SETTLE_AFTER)
+        self._recorder.settle(self.board)

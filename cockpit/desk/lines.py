@@ -1,0 +1,20 @@
+"""A line of the list of incidents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentLine:
+    """See `screens.port.IncidentLine`, whose shape this has."""
+
+    id: str
+    title: str
+    severity: str
+    status: str
+    opened_at: datetime | None
+    entries: int = 0
+    live: bool = False
+    """Another cockpit has it open now."""

@@ -1,0 +1,95 @@
+"""What stands before a desk: which incident, and everything that a desk is made of."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cockpit.config import Config
+from cockpit.connect.role import Role
+from cockpit.desk.desk import Desk
+from cockpit.desk.lines import IncidentLine
+from cockpit.incident.incident import Incidents
+from cockpit.incident.record import Incident
+from cockpit.runbooks.library import Library
+from cockpit.triage.probe import AnyProbe
+
+
+class Opening:
+    """Implements `screens.port.OpeningPort`: lists incidents, and makes the desk for one."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        probes: Mapping[str, AnyProbe],
+        library: Library,
+        role: Role | None = None,
+    ) -> None:
+        """`role` None: the configuration's."""
+        self.config = config
+        self.role = role or config.role
+        self.actor = config.incident.actor or _login_name()
+        folder = config.incident.folder
+        self.store = Incidents(Path(folder).expanduser() if folder else None)
+        self._probes = probes
+        self._library = library
+
+    @property
+    def environment(self) -> str:
+        """The configuration's environment."""
+        return self.config.environment
+
+    @property
+    def incidents(self) -> Sequence[IncidentLine]:
+        """Those that are not closed, the newest first."""
+        return [
+            IncidentLine(
+                id=one.id,
+                title=one.title,
+                severity=one.severity.value,
+                status=one.status.value,
+                opened_at=one.state.opened_at or one.last_at,
+                entries=one.entries,
+                live=bool(one.holder),
+            )
+            for one in self.store.list()
+            if one.open
+        ]
+
+    async def resume(self, incident: str) -> Desk:
+        """Go on with one. Raises `Misconfigured` when there is no such incident."""
+        return self.desk(self.store.resume(incident, role=self.role, actor=self.actor))
+
+    async def create(self, title: str, severity: str) -> Desk:
+        """Open a new one. Raises `Misconfigured` for an empty title or an unknown severity."""
+        return self.desk(self.made(title, severity))
+
+    def made(self, title: str, severity: str = "") -> Incident:
+        """A new incident; an empty severity is the configuration's."""
+        return self.store.create(
+            title,
+            severity or self.config.incident.severity,
+            environment=self.config.environment,
+            role=self.role,
+            actor=self.actor,
+        )
+
+    def desk(self, incident: Incident) -> Desk:
+        """The desk for an incident. A watched one is looked at in triage, whatever was asked."""
+        return Desk(
+            self.config,
+            incident,
+            role=Role.TRIAGE if incident.watching else self.role,
+            actor=self.actor,
+            probes=self._probes,
+            library=self._library,
+        )
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,143 @@
+"""From the board to the journal: what opened, worsened, cleared, went blind, changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from cockpit import clock
+from cockpit.incident.entry import Entry, Kind
+from cockpit.incident.record import Incident
+from cockpit.triage.board import Board, BoardChange, BoardEvent, FindingId, OpenFinding
+from cockpit.triage.finding import Severity
+from cockpit.triage.probe import Seen
+
+_KINDS: Mapping[BoardEvent, Kind] = {
+    BoardEvent.OPENED: Kind.FINDING_OPENED,
+    BoardEvent.WORSENED: Kind.FINDING_WORSENED,
+    BoardEvent.EASED: Kind.FINDING_EASED,
+    BoardEvent.CLEARED: Kind.FINDING_CLEARED,
+    BoardEvent.BLIND: Kind.BLIND,
+    BoardEvent.SEES_AGAIN: Kind.SEES_AGAIN,
+    BoardEvent.CHANGE: Kind.CHANGE,
+}
+
+
+class Recorder:
+    """Writes the board's changes once, also over a resume: what is open in the journal already
+    is not opened again, and what is no longer there is cleared.
+    """
+
+    def __init__(self, incident: Incident) -> None:
+        self._incident = incident
+        self._known = still_open(incident.entries)
+        self._changes = {_change_key(e.data) for e in incident.entries if e.kind is Kind.CHANGE}
+        self._settled = not self._known
+
+    def board_changed(self, board: Board, changes: Sequence[BoardChange]) -> None:
+        """Listener of the store."""
+        if self._incident.watching:
+            return
+        for change in changes:
+            self._write(change)
+
+    def settle(self, board: Board) -> None:
+        """After the first sweeps of a resumed incident: clear what was open and is gone.
+
+        What cannot be looked at stays open.
+        """
+        if self._settled or self._incident.watching:
+            return
+        self._settled = True
+        for id_, (probe, _) in list(self._known.items()):
+            seen = any(
+                isinstance(reading.outcome, Seen)
+                for look, reading in board.readings.items()
+                if look.target == id_.target and (not probe or look.probe == probe)
+            )
+            if seen and id_ not in board.open and id_ not in board.pending:
+                del self._known[id_]
+                text = f"{id_.code} was not there any more when the cockpit came back"
+                data = {"code": id_.code, "subject": id_.subject, "probe": probe}
+                self._incident.record(Kind.FINDING_CLEARED, text, target=id_.target, data=data)
+
+    def _write(self, change: BoardChange) -> None:
+        kind = _KINDS[change.event]
+        if change.finding is not None:
+            if change.event is BoardEvent.OPENED:
+                kind = self._opened(change.finding)
+            if kind is Kind.RESUMED:
+                return
+            self._remember(change.event, change.finding)
+            data = finding_data(change.finding)
+        elif change.change is not None:
+            event = change.change
+            data = {
+                "when": clock.stamp(event.at),
+                "kind": event.kind,
+                "actor": event.actor,
+                "source": event.source,
+            }
+            if _change_key({**data, "target": change.target}) in self._changes:
+                return
+            data["target"] = change.target
+            self._changes.add(_change_key(data))
+        else:
+            data = {"probe": change.probe}
+        self._incident.record(kind, change.text, target=change.target, data=data)
+
+    def _opened(self, finding: OpenFinding) -> Kind:
+        """How a finding that the board opened stands in the journal; RESUMED: as it is there."""
+        if finding.id not in self._known:
+            return Kind.FINDING_OPENED
+        _, severity = self._known[finding.id]
+        if finding.finding.severity == severity:
+            return Kind.RESUMED
+        worse = finding.finding.severity > severity
+        return Kind.FINDING_WORSENED if worse else Kind.FINDING_EASED
+
+    def _remember(self, event: BoardEvent, finding: OpenFinding) -> None:
+        if event is BoardEvent.CLEARED:
+            self._known.pop(finding.id, None)
+        else:
+            self._known[finding.id] = (finding.probe, finding.finding.severity)
+
+
+def finding_data(finding: OpenFinding) -> dict[str, Any]:
+    """What the journal keeps of a finding besides its summary."""
+    found = finding.finding
+    return {
+        "code": found.code,
+        "severity": found.severity.value,
+        "subject": found.subject,
+        "probe": finding.probe,
+        "kind": finding.kind,
+        "since": clock.stamp(finding.since),
+        "evidence": [
+            {"label": e.label, "value": e.value, "unit": e.unit, "limit": e.limit}
+            for e in found.evidence
+        ],
+        "likely": list(found.likely),
+        "against": list(found.against),
+        "runbook": found.runbook,
+    }
+
+
+def still_open(entries: Iterable[Entry]) -> dict[FindingId, tuple[str, Severity]]:
+    """The findings that the journal opened and did not clear: identity → (probe, severity)."""
+    opened: dict[FindingId, tuple[str, Severity]] = {}
+    for entry in entries:
+        code, severity = entry.data.get("code"), entry.data.get("severity")
+        if not isinstance(code, str):
+            continue
+        id_ = FindingId(entry.target, code, str(entry.data.get("subject", "")))
+        if entry.kind is Kind.FINDING_CLEARED:
+            opened.pop(id_, None)
+        elif entry.kind in {Kind.FINDING_OPENED, Kind.FINDING_WORSENED, Kind.FINDING_EASED}:
+            level = Severity(severity) if severity in set(Severity) else Severity.WARNING
+            opened[id_] = (str(entry.data.get("probe", "")), level)
+    return opened
+
+
+def _change_key(data: Mapping[str, Any]) -> tuple[str, str, str]:
+    return str(data.get("when")), str(data.get("kind")), str(data.get("target"))
