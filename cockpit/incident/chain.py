@@ -58,9 +58,17 @@ def parse_line(text: str) -> Entry:
     return from_json(_load(text))
 
 
+def parse_start(text: str) -> Entry:
+    """The entry that a text begins with; what follows does not matter. Raises `BadEntry`."""
+    try:
+        return from_json(_DECODER.raw_decode(text)[0])
+    except (ValueError, RecursionError) as problem:
+        raise BadEntry(f"not JSON: {problem}") from problem
+
+
 def _load(text: str) -> object:
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError) as problem:
         raise BadEntry(f"not JSON: {problem}") from problem
 
@@ -74,6 +82,20 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> float:
     raise BadEntry(f"{name} is not JSON")
+
+
+def _integer(digits: str) -> int | float:
+    """RFC 8785 writes a float such as 1e16 as an integer: beyond 2**53 it is one again."""
+    if len(digits) < _LONGEST_INTEGER and abs(int(digits)) < _SAFE:
+        return int(digits)
+    return float(digits)
+
+
+_SAFE = 2**53
+_LONGEST_INTEGER = 20
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_integer
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -89,10 +89,13 @@ class Summary:
 class Incidents:
     """The journals of one folder, one file an incident."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """`folder` None: `data_folder()`. Nothing is made before an incident is created."""
+    def __init__(self, folder: Path | None = None, *, spares: Sequence[Path] | None = None) -> None:
+        """`folder` None: `data_folder()`. Nothing is made before an incident is created.
+
+        `spares`: where entries go while the folder cannot be written; None: `spare_folders`.
+        """
         self.folder = folder or data_folder()
-        self._spares = spare_folders(self.folder)
+        self._spares = tuple(spare_folders(self.folder) if spares is None else spares)
 
     def list(self) -> tuple[Summary, ...]:
         """Every incident, the newest first. Journals that cannot be read are in it, and say so."""

@@ -7,14 +7,13 @@ itself by its digest) that continue the chain are taken back.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cockpit import units
 from cockpit.incident import chain, wal
-from cockpit.incident.entry import GENESIS, BadEntry, Entry, from_json, to_json
+from cockpit.incident.entry import GENESIS, BadEntry, Entry, to_json
 from cockpit.incident.spare import Spare, file_stamp
 from cockpit.incident.sqlite import Damaged, Unwritable, lines_after, reading, remove_lines
 
@@ -127,10 +126,9 @@ def carve(octets: bytes) -> list[Entry]:
 def _entry_at(octets: bytes) -> Entry | None:
     text = octets.decode("utf-8", "ignore")
     try:
-        stored, _ = json.JSONDecoder().raw_decode(text)
-        entry = from_json(stored)
+        entry = chain.parse_start(text)
         return entry if chain.digest_of(to_json(entry)) == entry.digest else None
-    except (ValueError, BadEntry, RecursionError):
+    except BadEntry:
         return None
 
 

@@ -17,6 +17,9 @@ NOTICE = (
 
 WITHHELD = "(name withheld)"
 
+OWNER = re.compile(r"(?:^|\s)@([\w.-]+)")
+"""Who an action item is for: `@ana`."""
+
 _NOBODY = frozenset(
     {"", "admin", "cockpit", "ec2-user", "nobody", "operator", "root", "ubuntu", "user"}
 )
@@ -90,4 +93,6 @@ def roles_of(entries: Sequence[Entry]) -> Roles:
         outside = entry.data.get("actor") if entry.kind is Kind.CHANGE else None
         if isinstance(outside, str) and outside:
             labels.setdefault(outside, WITHHELD)
+        for owner in OWNER.findall(entry.text) if entry.kind is Kind.TODO else ():
+            labels.setdefault(owner, WITHHELD)
     return Roles.of(labels)

@@ -81,8 +81,8 @@ def _without_names(story: Story, roles: Roles) -> Story:
     entries = [roles.entry(entry) for entry in story.entries]
     bare = gather(story.id, entries, at=story.exported_at)
     actions = tuple(
-        replace(action, owner=roles.name(action.owner)) if action.owner else action
-        for action in bare.actions
+        replace(action, text=roles.text(action.text), owner=roles.name(action.owner))
+        for action in story.actions
     )
     return replace(bare, verdict=story.verdict, actions=actions, blameless=True)
 

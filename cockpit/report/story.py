@@ -6,8 +6,8 @@ What the journal does not know is None or empty here, and an explicit blank in t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from cockpit.incident.entry import Entry, Kind
 from cockpit.incident.metrics import Metrics, measure
 from cockpit.incident.state import State, fold
 from cockpit.incident.timeline import TimelineRow, timeline, told
+from cockpit.report.blameless import OWNER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,7 @@ def gather(
     time of the export; None: now.
     """
     rows = timeline(entries)
+    texts = {row.seq: row.text for row in rows}
     notes = [row.text for row in rows if row.kind is Kind.NOTE]
     stored = tuple(lines) or tuple(chain.line(entry) for entry in entries)
     return Story(
@@ -112,8 +114,8 @@ def gather(
         people=_people(entries),
         rows=rows,
         metrics=measure(entries),
-        findings=_troubles(entries, Kind.FINDING_OPENED, Kind.FINDING_CLEARED),
-        blind=_troubles(entries, Kind.BLIND, Kind.SEES_AGAIN),
+        findings=_troubles(entries, Kind.FINDING_OPENED, Kind.FINDING_CLEARED, texts=texts),
+        blind=_troubles(entries, Kind.BLIND, Kind.SEES_AGAIN, texts=texts),
         changes=tuple(row for row in rows if row.kind is Kind.CHANGE),
         suspects=_last_suspects(rows),
         acts=_acts(entries),
@@ -133,7 +135,9 @@ def _people(entries: Iterable[Entry]) -> tuple[Person, ...]:
     return tuple(Person(name=name, role=role) for name, role in roles.items())
 
 
-def _troubles(entries: Iterable[Entry], opens: Kind, closes: Kind) -> tuple[Trouble, ...]:
+def _troubles(
+    entries: Iterable[Entry], opens: Kind, closes: Kind, *, texts: Mapping[int, str]
+) -> tuple[Trouble, ...]:
     """Each span from an opening entry to the one that closes the same thing."""
     found: list[Trouble] = []
     running: dict[tuple[str, str, str], int] = {}
@@ -142,32 +146,21 @@ def _troubles(entries: Iterable[Entry], opens: Kind, closes: Kind) -> tuple[Trou
         identity = (entry.target, name, _text(entry, "subject"))
         if entry.kind is opens:
             running[identity] = len(found)
-            found.append(_trouble(entry, name))
+            found.append(_trouble(entry, name, texts[entry.seq]))
         elif entry.kind is closes and identity in running:
             place = running.pop(identity)
-            found[place] = _ended(found[place], entry.when)
+            found[place] = replace(found[place], until=entry.when)
     return tuple(found)
 
 
-def _trouble(entry: Entry, name: str) -> Trouble:
+def _trouble(entry: Entry, name: str, text: str) -> Trouble:
     return Trouble(
         target=entry.target,
         name=name,
         severity=_text(entry, "severity"),
-        text=told(entry),
+        text=text,
         since=entry.when,
         until=None,
-    )
-
-
-def _ended(trouble: Trouble, until: datetime) -> Trouble:
-    return Trouble(
-        target=trouble.target,
-        name=trouble.name,
-        severity=trouble.severity,
-        text=trouble.text,
-        since=trouble.since,
-        until=until,
     )
 
 
@@ -199,14 +192,13 @@ def _last_suspects(rows: Sequence[TimelineRow]) -> tuple[TimelineRow, ...]:
     return tuple(sorted(newest.values(), key=lambda row: row.seq)[-3:])
 
 
-_OWNER = re.compile(r"(?:^|\s)@([\w.-]+)")
 _DUE = re.compile(r"(?i)(?:^|\s)(?:by|due:?)\s*(\d{4}-\d\d-\d\d)\b")
 
 
 def _action(row: TimelineRow) -> Action:
     """`rotate the key @ana by 2026-12-01`: text, owner, due date."""
-    owner, due = _OWNER.search(row.text), _DUE.search(row.text)
-    bare = _DUE.sub(" ", _OWNER.sub(" ", row.text))
+    owner, due = OWNER.search(row.text), _DUE.search(row.text)
+    bare = _DUE.sub(" ", OWNER.sub(" ", row.text))
     return Action(
         seq=row.seq,
         text=" ".join(bare.split()),

@@ -1,0 +1,81 @@
+"""Incidents for the tests of the record, and a process that writes one until it is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cockpit.connect.role import Role
+from cockpit.incident import chain
+from cockpit.incident.entry import GENESIS, Entry, Kind
+from cockpit.incident.incident import Incident, Incidents
+
+START = datetime(2026, 11, 21, 2, 41, 3, 120_000, tzinfo=UTC)
+
+
+def store(folder: Path) -> Incidents:
+    """The incidents of a test: journals and spare files side by side."""
+    return Incidents(folder / "data", spares=[folder / "spare" / "mark"])
+
+
+def opened(folder: Path, title: str = "checkout returns 5xx", **more: object) -> Incident:
+    facts = {"environment": "prod", "role": Role.COMMANDER, "actor": "ana", **more}
+    return store(folder).create(title, "P1", **facts)
+
+
+def resumed(folder: Path, actor: str = "bob") -> Incident:
+    return store(folder).resume(role=Role.COMMANDER, actor=actor)
+
+
+def entries(*told: tuple[str, str] | tuple[str, str, dict], **common: object) -> list[Entry]:
+    """A chain from (kind, text, data), one a minute, beginning at `START`."""
+    found: list[Entry] = []
+    for place, (kind, text, *data) in enumerate(told):
+        facts = {
+            "seq": place + 1,
+            "at": START + timedelta(minutes=place),
+            "mono": 100.0 + 60 * place,
+            "boot": "boot",
+            "host": "bastion",
+            "actor": "ana",
+            "role": "commander",
+            "target": "",
+            "data": dict(data[0]) if data else {},
+            "salt": "5a" * 16,
+            "previous": found[-1].digest if found else GENESIS,
+            **common,
+        }
+        facts["target"] = facts["data"].pop("target", facts["target"])
+        facts["actor"] = facts["data"].pop("actor!", facts["actor"])
+        facts["role"] = facts["data"].pop("role!", facts["role"])
+        facts["at"] = facts["data"].pop("at!", facts["at"])
+        facts["mono"] = facts["data"].pop("mono!", facts["mono"])
+        found.append(chain.sealed(Entry(kind=Kind(kind), text=text, **facts)))
+    return found
+
+
+def lines(chained: list[Entry]) -> list[str]:
+    return [chain.line(entry) for entry in chained]
+
+
+async def write(folder: Path, limit: int) -> None:
+    """Append for ever; tell each acknowledged entry on stdout. `limit` octets a file, 0: none."""
+    incident = opened(folder)
+    print("open", incident.entries[0].digest, flush=True)
+    if limit:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    count = int(os.environ.get("ENTRIES", "1000000"))
+    for number in range(count):
+        entry = await incident.note(f"note {number} " + "x" * (number % 7 * 300))
+        incident.record(Kind.FINDING_OPENED, f"finding {number}", target="orders-db")
+        print("entry", entry.digest, incident.degraded, flush=True)
+    incident.close()
+    print("end", incident.head, incident.degraded, flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(write(Path(sys.argv[1]), int(sys.argv[2])))

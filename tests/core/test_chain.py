@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cockpit.incident import chain
+from cockpit.incident.entry import BadEntry, from_json, to_json
+from tests.core.records import entries, lines
+
+TOLD = [("opened", "checkout returns 5xx"), *[("note", f"note {n}") for n in range(2, 9)]]
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text('ab"{}:,é', max_size=4), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.dictionaries(st.text("digestko", max_size=6), JSON, max_size=4),
+)
+def test_an_entry_survives_its_line_and_holds(text, data):
+    (entry,) = entries(("note", text, data))
+    again = chain.parse_line(chain.line(entry))
+    assert to_json(again) == to_json(entry)
+    assert chain.line(again) == chain.line(entry)
+    assert chain.verify([chain.line(entry)]).holds
+
+
+@given(
+    st.integers(0, 7),
+    st.sampled_from(
+        [
+            "at",
+            "actor",
+            "role",
+            "kind",
+            "target",
+            "text",
+            "host",
+            "mono",
+            "seq",
+            "salt",
+            "previous",
+            "digest",
+            "data",
+        ]
+    ),
+)
+def test_a_changed_member_is_found_at_its_entry(place, member):
+    stored = lines(entries(*TOLD))
+    members = json.loads(stored[place])
+    value = members[member]
+    swaps = {"at": "2026-11-21T02:41:04.120Z", "kind": "todo", "data": {"new": 1}}
+    if member in swaps:
+        members[member] = swaps[member]
+    elif isinstance(value, str):
+        members[member] = ("1" if value[:1] != "1" else "2") + value[1:]
+    else:
+        members[member] = value + 1
+    stored[place] = json.dumps(members)
+    verdict = chain.verify(stored)
+    assert verdict.fault is not None
+    assert verdict.fault.place == place + 1
+    assert verdict.entries == place
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        pytest.param(lambda s: s.pop(3), 4, id="one removed"),
+        pytest.param(lambda s: s.insert(3, s[3]), 5, id="one twice"),
+        pytest.param(lambda s: s.__setitem__(slice(2, 4), [s[3], s[2]]), 3, id="two swapped"),
+        pytest.param(lambda s: s.pop(0), 1, id="the first removed"),
+        pytest.param(lambda s: s.insert(0, "{}"), 1, id="an empty object in front"),
+        pytest.param(lambda s: s.append("not JSON"), 9, id="garbage behind"),
+        pytest.param(lambda s: s.append(s[7][:-9]), 9, id="a line cut short"),
+        pytest.param(
+            lambda s: s.__setitem__(2, s[2].replace('"text"', '"text":"x","text"')),
+            3,
+            id="a member twice",
+        ),
+        pytest.param(
+            lambda s: s.__setitem__(2, s[2].replace('"mono":220', '"mono":NaN')),
+            3,
+            id="not a number",
+        ),
+        pytest.param(
+            lambda s: s.__setitem__(2, s[2].replace('"seq":3', '"seq":true')),
+            3,
+            id="a boolean for a number",
+        ),
+        pytest.param(lambda s: s.__setitem__(2, "[" * 100_000), 3, id="nested without end"),
+        pytest.param(
+            lambda s: s.__setitem__(2, s[2][:-1] + ',"more":1}'), 3, id="an unknown member"
+        ),
+    ],
+)
+def test_what_was_done_to_the_lines_is_found_at_the_first_of_them(change, place):
+    stored = lines(entries(*TOLD))
+    change(stored)
+    verdict = chain.verify(stored)
+    assert not verdict.holds
+    assert verdict.fault.place == place
+
+
+def test_whole_lines_cut_from_the_end_show_only_against_a_head():
+    stored = lines(entries(*TOLD))
+    head = json.loads(stored[-1])["digest"]
+    assert chain.verify(stored[:-2]).holds
+    assert not chain.verify(stored[:-2], head).holds
+    assert "cut or rewritten" in chain.verify(stored[:-2], head).fault.why
+
+
+def test_a_rewritten_journal_holds_by_itself_but_not_against_a_head():
+    head = entries(*TOLD)[-1].digest
+    rewritten = lines(entries(*TOLD[:-1], ("note", "another end")))
+    assert chain.verify(rewritten).holds
+    assert not chain.verify(rewritten, head).holds
+
+
+def test_an_earlier_head_anchors_what_came_before_it():
+    chained = entries(*TOLD)
+    verdict = chain.verify(lines(chained), chained[4].digest[:12].upper())
+    assert verdict.holds
+    assert verdict.anchor == 5
+
+
+def test_too_short_a_head_anchors_nothing():
+    chained = entries(*TOLD)
+    assert not chain.verify(lines(chained), chained[4].digest[:11]).holds
+
+
+def test_nothing_holds_and_has_no_head():
+    verdict = chain.verify([])
+    assert verdict.holds
+    assert (verdict.entries, verdict.head) == (0, "")
+
+
+def redacted(place: int, form: str | None = None) -> list[str]:
+    chained = entries(*TOLD[:-1])
+    bare = chain.redact(chained[place])
+    told = {"seq": place + 1, "form": form or chain.form_of(bare)}
+    whole = entries(*TOLD[:-1], ("redaction", "a card number", told))
+    whole[place] = bare
+    return lines(whole)
+
+
+def test_a_redacted_entry_holds_when_a_later_entry_says_so():
+    verdict = chain.verify(redacted(2))
+    assert verdict.holds
+    assert verdict.redacted == (3,)
+    assert "note 3" not in "".join(redacted(2))
+
+
+def test_a_redaction_that_nobody_recorded_does_not_hold():
+    stored = redacted(2)[:-1]
+    assert chain.verify(stored).fault.place == 3
+
+
+def test_a_redacted_entry_cannot_be_changed_further():
+    stored = redacted(2)
+    stored[2] = stored[2].replace('"ana"', '"eve"')
+    assert chain.verify(stored).fault.place == 3
+
+
+def test_the_same_text_never_gives_the_same_digest_by_its_salt():
+    (one,) = entries(("note", "4711"))
+    assert chain.sealed(replace(one, salt="00" * 16)).digest != one.digest
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        pytest.param([], id="a list"),
+        pytest.param({}, id="nothing in it"),
+        pytest.param(
+            {**to_json(entries(("note", "x"))[0]), "kind": "gossip"}, id="an unknown kind"
+        ),
+        pytest.param({**to_json(entries(("note", "x"))[0]), "at": "yesterday"}, id="no time"),
+        pytest.param(
+            {**to_json(entries(("note", "x"))[0]), "at": "2026-11-21T02:41:03"}, id="no zone"
+        ),
+        pytest.param({**to_json(entries(("note", "x"))[0]), "data": []}, id="data is a list"),
+    ],
+)
+def test_what_is_no_entry_is_refused(stored):
+    with pytest.raises(BadEntry):
+        from_json(stored)
