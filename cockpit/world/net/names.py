@@ -49,11 +49,19 @@ class Names:
     Names are lower case, without the last dot. A CNAME is followed inside the zone.
     """
 
-    def __init__(self, zone: dict[str, Answer] | None = None, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        zone: dict[str, Answer] | None = None,
+        address: str = "127.0.0.1",
+        *,
+        wanted: int = 0,
+    ) -> None:
+        """`wanted`: the port; 0 for a free one."""
         self.zone: dict[str, Answer] = dict(zone or {})
         self.otherwise = MISSING
         self.address = address
         self.port = 0
+        self._wanted = wanted
         self.queries: deque[tuple[str, str]] = deque(maxlen=500)
         """Name and type of each question, newest last."""
         self._turn = 0
@@ -67,12 +75,12 @@ class Names:
         return f"{self.address}:{self.port}"
 
     async def start(self) -> Names:
-        """Bind a port that is free for UDP and TCP, and answer."""
+        """Bind the port for UDP and TCP, and answer. Raises `OSError` when it is taken."""
         loop = asyncio.get_running_loop()
         for _ in range(50):
             plain = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             plain.setblocking(False)
-            plain.bind((self.address, 0))
+            plain.bind((self.address, self._wanted))
             self.port = plain.getsockname()[1]
             try:
                 stream = listener(self.address, self.port)
