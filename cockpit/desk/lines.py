@@ -14,7 +14,7 @@ class IncidentLine:
     title: str
     severity: str
     status: str
-    opened_at: datetime | None
+    opened_at: datetime
     entries: int = 0
     live: bool = False
     """Another cockpit has it open now."""

@@ -6,6 +6,7 @@ import getpass
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cockpit import clock
 from cockpit.config import Config
 from cockpit.connect.role import Role
 from cockpit.desk.desk import Desk
@@ -50,7 +51,7 @@ class Opening:
                 title=one.title,
                 severity=one.severity.value,
                 status=one.status.value,
-                opened_at=one.state.opened_at or one.last_at,
+                opened_at=one.state.opened_at or one.last_at or clock.now(),
                 entries=one.entries,
                 live=bool(one.holder),
             )

@@ -1,0 +1,108 @@
+"""Starting is light: a command imports what it needs and nothing heavy before."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("textual", "rich", "aioboto3", "boto3", "botocore", "psycopg", "pymysql", "redis", "moto")
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+ASK = """
+import json, sys
+from cockpit.cli import run
+try:
+    code = run({arguments!r})
+except SystemExit as end:
+    code = end.code
+print(json.dumps([code, [name for name in {heavy!r} if name in sys.modules]]), file=sys.stderr)
+"""
+
+
+def imported(*arguments: str, folder: Path) -> tuple[int, list[str], str]:
+    program = ASK.format(arguments=list(arguments), heavy=HEAVY)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=folder,
+        env={"COCKPIT_DATA": str(folder), "PATH": "", "HOME": str(folder)},
+        check=False,
+    )
+    code, names = json.loads(done.stderr.splitlines()[-1])
+    return code, names, done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("--version",),
+        ("check", "--help"),
+        ("incidents",),
+        ("export", "--help"),
+        ("verify", "--help"),
+        ("runbook", "list"),
+        ("scenarios",),
+        ("demo", "--help"),
+        ("open", "--help"),
+    ],
+    ids=" ".join,
+)
+def test_a_headless_command_imports_no_screen_and_no_driver(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    code, names, _ = imported(*arguments, folder=tmp_path)
+    assert (code, names) == (0, [])
+
+
+def test_the_probes_import_no_driver(tmp_path: Path) -> None:
+    program = (
+        "import json, sys; from cockpit.triage.registry import registry; assert registry();"
+        f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert json.loads(done.stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("chek",), "did you mean 'check'?"),
+        (("check", "--jsn"), "No such option"),
+        (("check",), "cockpit demo"),
+        (("--config", "nowhere.toml", "check"), "no such file"),
+        (("-c", str(EXAMPLE), "check", "--target", "ordersdb"), "no target 'ordersdb'"),
+        (("-c", str(EXAMPLE), "check", "--probe", "pg"), "no probe 'pg'"),
+    ],
+    ids=[
+        "a misspelt command",
+        "a misspelt option",
+        "no configuration",
+        "no such file",
+        "no such target",
+        "no such probe",
+    ],
+)
+def test_usage_errors_say_what_to_type_and_end_with_64(
+    arguments: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cockpit.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+        env={"PATH": "", "HOME": str(tmp_path)},
+        check=False,
+    )
+    assert done.returncode == 64
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""

@@ -1,0 +1,76 @@
+"""What the style promises and a machine can count."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("cockpit", "probes", "screens")
+FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 600, 70
+ENGINE = ROOT / "cockpit/triage/engine.py"
+VAGUE = re.compile(r"(Manager|Helper|Handler|Utils?)$|^utils$")
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES_OF_A_FILE
+    long = {
+        f.name: f.end_lineno - f.lineno + 1
+        for f in functions(path)
+        if f.end_lineno is not None and f.end_lineno - f.lineno + 1 > LINES_OF_A_FUNCTION
+    }
+    assert long == {}
+
+
+def test_there_is_one_broad_except_and_it_is_in_the_engine() -> None:
+    broad = [
+        (path.name, node.lineno)
+        for path in FILES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ExceptHandler) and _is_broad(node)
+    ]
+    assert [name for name, _ in broad] == [ENGINE.name]
+
+
+def test_no_class_is_named_for_nothing() -> None:
+    vague = [
+        node.name
+        for path in FILES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ClassDef) and VAGUE.search(node.name)
+    ]
+    assert vague == []
+    assert [path for path in FILES if VAGUE.search(path.stem)] == []
+
+
+def test_every_finding_code_that_a_probe_can_give_is_a_public_name() -> None:
+    from cockpit.triage.registry import registry
+
+    for probe in registry().values():
+        assert probe.codes, probe.id
+        assert probe.needs or probe.kind in {"endpoint", "redis"}, probe.id
+        assert all(re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", code) for code in probe.codes)
+        assert probe.id.startswith(f"{probe.kind}."), probe.id
+
+
+def _is_broad(node: ast.ExceptHandler) -> bool:
+    """`except Exception` and wider; one that always raises again only cleans up."""
+    names = {n.id for n in ast.walk(node.type) if isinstance(n, ast.Name)} if node.type else {""}
+    cleans_up = isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None
+    return bool(names & {"", "Exception", "BaseException"}) and not cleans_up
