@@ -509,7 +509,7 @@ def traffic(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "DDB_TRAFFIC_STOPPED",
             severity,
-            f"{number(round(now / 5, 1))} requests a minute where {number(round(ordinary))} are usual",
+            f"{number(round(now / 5, 1))} requests a minute, usually {number(round(ordinary))}",
             evidence=(
                 Evidence("requests", now / 5, "/min", limit=ordinary * 0.1),
                 Evidence("median of 3 hours", ordinary, "/min"),

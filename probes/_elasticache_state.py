@@ -10,6 +10,7 @@ from cockpit.units import count, duration
 from probes import _elasticache_model as model
 from probes._elasticache_model import Event, Node, Snapshot
 from probes._elasticache_settings import Settings
+from probes._windows import in_daily
 
 _SERVING = model.OK | {"modifying", "snapshotting"}
 
@@ -60,7 +61,7 @@ def _moving(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         return
     state = snapshot.status.lower()
     against: tuple[str, ...] = ()
-    if state == "snapshotting" and in_window(snapshot.snapshot_window, snapshot.at):
+    if state == "snapshotting" and in_daily(snapshot.snapshot_window, snapshot.at):
         severity, against = Severity.INFO, (f"in its window {snapshot.snapshot_window} UTC",)
     causes: tuple[str, ...] = ("a modification", "scaling", "a patch")
     if state == "modifying" and not snapshot.pending:
@@ -81,15 +82,6 @@ def _moving(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         next="wait for it to end; clients may reconnect meanwhile",
         runbook="cache-wait",
     )
-
-
-def in_window(window: str, at: datetime) -> bool:
-    """Whether a moment lies in a daily window such as `05:00-09:00` UTC; False when unreadable."""
-    start, _, end = window.partition("-")
-    clock = at.strftime("%H:%M")
-    if len(start) != 5 or len(end) != 5:
-        return False
-    return start <= clock < end if start <= end else clock >= start or clock < end
 
 
 def failover(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:

@@ -1,8 +1,8 @@
 """One ElastiCache resource: replication group, single node, Memcached or serverless cache.
 
-Source: ElastiCache `DescribeReplicationGroups`, `DescribeCacheClusters`, `DescribeServerlessCaches`,
-`DescribeEvents`, `DescribeUpdateActions`; CloudWatch `AWS/ElastiCache`. `available` says nothing of
-reachability: that only the `redis` and `memcached` probes can tell.
+Source: ElastiCache `DescribeReplicationGroups`, `DescribeCacheClusters`, `DescribeEvents`,
+`DescribeServerlessCaches`, `DescribeUpdateActions`; CloudWatch `AWS/ElastiCache`. `available` says
+nothing of reachability: that only the `redis` and `memcached` probes can tell.
 """
 
 from __future__ import annotations
