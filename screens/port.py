@@ -8,11 +8,11 @@ come on the event loop's thread. Every text from outside is already `cockpit.tex
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from cockpit.connect.role import Role
+from cockpit.incident.lines import IncidentLine
 from cockpit.triage.board import Board, FindingId, OpenFinding
 from cockpit.triage.target import Target
 from cockpit.triage.view import Offer
@@ -297,20 +297,6 @@ class DeskPort(Protocol):
 
     async def close(self) -> None:
         """Give everything up within half a second. Never raises."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentLine:
-    """An incident of the resume list."""
-
-    id: str
-    title: str
-    severity: str
-    status: str
-    opened_at: datetime
-    entries: int = 0
-    live: bool = False
-    """Another cockpit has it open now."""
 
 
 class OpeningPort(Protocol):

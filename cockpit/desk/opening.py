@@ -10,8 +10,8 @@ from cockpit import clock
 from cockpit.config import Config
 from cockpit.connect.role import Role
 from cockpit.desk.desk import Desk
-from cockpit.desk.lines import IncidentLine
 from cockpit.incident.incident import Incidents
+from cockpit.incident.lines import IncidentLine
 from cockpit.incident.record import Incident
 from cockpit.runbooks.library import Library
 from cockpit.triage.probe import AnyProbe
@@ -62,6 +62,10 @@ class Opening:
     async def resume(self, incident: str) -> Desk:
         """Go on with one. Raises `Misconfigured` when there is no such incident."""
         return self.desk(self.store.resume(incident, role=self.role, actor=self.actor))
+
+    async def watch(self, incident: str) -> Desk:
+        """Follow one without taking part. Raises `Misconfigured` when there is none."""
+        return self.desk(self.store.watch(incident))
 
     async def create(self, title: str, severity: str) -> Desk:
         """Open a new one. Raises `Misconfigured` for an empty title or an unknown severity."""

@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentLine:
-    """See `screens.port.IncidentLine`, whose shape this has."""
+    """An incident as the list shows it."""
 
     id: str
     title: str
