@@ -143,7 +143,7 @@ class Incidents:
         if not silently:
             incident.record(Kind.RESUMED, f"{author.actor} resumed as {role}")
         for remark in mended.remarks:
-            incident.remark(remark)
+            incident.record(Kind.RECOVERY, remark)
         incident.settle()
         return incident
 
@@ -243,6 +243,8 @@ class Incidents:
         except (Damaged, OSError, sqlite3.Error) as problem:
             damage = f"cannot be read: {problem}"
         entries = _entries(lines)
+        if not entries and not damage and self._is_filled(name):
+            damage = "no entry in it can be read"
         spared = sum(1 for entry in entries if entry.seq > count)
         return Summary(
             id=name,
@@ -252,6 +254,11 @@ class Incidents:
             holder=holder,
             damage=damage,
         )
+
+    def _is_filled(self, name: str) -> bool:
+        path = self._path(name)
+        files = (path, path.with_name(path.name + "-wal"))
+        return any(file.is_file() and file.stat().st_size for file in files)
 
     def _only_open(self) -> str:
         open_ones = [summary for summary in self.list() if summary.open]

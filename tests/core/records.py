@@ -28,7 +28,7 @@ def opened(folder: Path, title: str = "checkout returns 5xx", **more: object) ->
 
 
 def resumed(folder: Path, actor: str = "bob") -> Incident:
-    return store(folder).resume(role=Role.COMMANDER, actor=actor)
+    return store(folder).resume("1", role=Role.COMMANDER, actor=actor)
 
 
 def entries(*told: tuple[str, str] | tuple[str, str, dict], **common: object) -> list[Entry]:

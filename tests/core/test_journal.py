@@ -1,0 +1,592 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cockpit.connect.role import Role
+from cockpit.errors import Refused
+from cockpit.incident import chain, wal, writer
+from cockpit.incident.entry import Kind
+from cockpit.incident.journal import GROUP_WINDOW, commit_in
+from tests.core.records import opened, resumed, store
+
+ROOT = Path(__file__).parents[2]
+
+
+def stored_lines(folder: Path, name: str = "") -> tuple[str, ...]:
+    incidents = store(folder)
+    return incidents.lines(incidents.find(name or "1"))
+
+
+def journal(folder: Path) -> Path:
+    return next((folder / "data").glob("*.sqlite"))
+
+
+def start_writing(folder: Path, *, limit: int = 0, count: int = 1_000_000) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.core.records", str(folder), str(limit)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "ENTRIES": str(count)},
+    )
+
+
+def until(what, patience: float = 10.0):
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        found = what()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not come to pass")
+
+
+@pytest.mark.parametrize(
+    ("oldest", "urgent", "expected"),
+    [
+        pytest.param(None, False, None, id="nothing waits"),
+        pytest.param(10.0, False, GROUP_WINDOW, id="a finding that just came"),
+        pytest.param(9.9, False, GROUP_WINDOW - 0.1, id="a finding that waited a little"),
+        pytest.param(5.0, False, 0.0, id="a finding that waited long enough"),
+        pytest.param(10.0, True, 0.0, id="an intent waits for nothing"),
+    ],
+)
+def test_when_the_writer_must_commit(oldest, urgent, expected):
+    assert commit_in(10.0, oldest=oldest, urgent=urgent) == pytest.approx(expected)
+
+
+async def test_what_people_say_is_in_the_file_when_append_returns(tmp_path):
+    incident = opened(tmp_path)
+    entry = await incident.note("support calls")
+    assert chain.line(entry) in stored_lines(tmp_path)
+    incident.close()
+
+
+async def test_findings_wait_for_a_group_commit_and_for_no_longer(tmp_path):
+    incident = opened(tmp_path)
+    began = time.monotonic()
+    entry = await incident.append(Kind.FINDING_OPENED, "97 of 100 connections")
+    assert time.monotonic() - began < GROUP_WINDOW / 2
+    until(lambda: chain.line(entry) in stored_lines(tmp_path), 2.0)
+    assert time.monotonic() - began < GROUP_WINDOW + 1.0
+    incident.close()
+
+
+async def test_closing_commits_what_waits(tmp_path):
+    incident = opened(tmp_path)
+    incident.record(Kind.FINDING_OPENED, "just now")
+    incident.close()
+    assert len(stored_lines(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_killed_cockpit_loses_no_acknowledged_entry(tmp_path, seed):
+    process = start_writing(tmp_path)
+    acknowledged = [process.stdout.readline().split()[1]]
+    dice = random.Random(seed)
+    for _ in range(dice.randrange(1, 60)):
+        acknowledged.append(process.stdout.readline().split()[1])
+    time.sleep(dice.random() / 50)
+    os.kill(process.pid, signal.SIGKILL)
+    rest = process.stdout.read().splitlines()
+    acknowledged += [
+        words[1] for words in map(str.split, rest) if len(words) > 1 and len(words[1]) == 64
+    ]
+    process.wait()
+    process.stdout.close()
+
+    incident = resumed(tmp_path)
+    found = {entry.digest for entry in incident.entries}
+    assert [digest for digest in acknowledged if digest not in found] == []
+    incident.close()
+    assert chain.verify(stored_lines(tmp_path)).holds
+
+
+def killed_with_log(folder: Path, entries: int = 30) -> int:
+    """A journal whose write-ahead log was never folded in; how many entries were acknowledged."""
+    process = start_writing(folder)
+    for _ in range(entries + 1):
+        process.stdout.readline()
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    return len(stored_lines(folder))
+
+
+def log_of(folder: Path) -> Path:
+    return journal(folder).with_name(journal(folder).name + "-wal")
+
+
+def damage_log(folder: Path, change) -> Path:
+    """Change the log while nobody has it open, without the index that SQLite keeps of it."""
+    path = log_of(folder)
+    content = bytearray(path.read_bytes())
+    path.write_bytes(bytes(change(content)))
+    path.with_name(path.name.replace("-wal", "-shm")).unlink(missing_ok=True)
+    return path
+
+
+def test_a_whole_log_has_no_torn_tail(tmp_path):
+    killed_with_log(tmp_path)
+    content = log_of(tmp_path).read_bytes()
+    found = wal.tail(content)
+    assert found.whole > 0
+    connection = sqlite3.connect(journal(tmp_path))
+    connection.execute("SELECT count(*) FROM entry").fetchone()
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda log: log[:-1500], id="the last frame is cut"),
+        pytest.param(lambda log: log + b"\x5a" * 3000, id="garbage behind the end"),
+        pytest.param(lambda log: log[:20], id="only part of the header is left"),
+        pytest.param(lambda log: b"\xff" * 32 + log[32:], id="the header is garbage"),
+        pytest.param(lambda log: log[:9000] + os.urandom(200) + log[9200:], id="garbage within"),
+        pytest.param(lambda log: log[: 32 + 4120] + b"\0" * 4120 + log[32 + 8240 :], id="a hole"),
+    ],
+)
+def test_a_torn_tail_is_set_aside_and_reported_and_the_journal_goes_on(tmp_path, change):
+    before = killed_with_log(tmp_path)
+    damaged = damage_log(tmp_path, change).read_bytes()
+    incident = resumed(tmp_path)
+    incident.close()
+
+    asides = list((tmp_path / "data").glob("*.torn-*.wal"))
+    assert [aside.read_bytes() for aside in asides] == [damaged]
+    told = [entry.text for entry in incident.entries if entry.kind is Kind.RECOVERY]
+    assert "the last write was cut off" in told[0]
+    assert asides[0].name in told[0]
+    lines = stored_lines(tmp_path)
+    assert chain.verify(lines).holds
+    assert len(lines) <= before + 4
+
+
+def test_acknowledged_entries_behind_a_bad_frame_are_taken_back(tmp_path):
+    killed_with_log(tmp_path)
+    before = stored_lines(tmp_path)
+    whole = wal.tail(log_of(tmp_path).read_bytes()).whole
+    late = (whole - 32) // 4120 // 2 * 4120 + 32
+    damage_log(tmp_path, lambda log: log[: late + 16] + b"\0\0\0\0" + log[late + 20 :])
+    incident = resumed(tmp_path)
+    incident.close()
+    told = " ".join(entry.text for entry in incident.entries if entry.kind is Kind.RECOVERY)
+    assert "taken back" in told
+    assert stored_lines(tmp_path)[: len(before)] == before
+    assert chain.verify(stored_lines(tmp_path)).holds
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda file: b"this is no database" * 400, id="another file"),
+        pytest.param(lambda file: file[:100] + os.urandom(4000) + file[4100:], id="a garbled page"),
+        pytest.param(lambda file: file[: len(file) // 2], id="half of it"),
+        pytest.param(lambda file: file[:4096], id="one page"),
+    ],
+)
+def test_a_damaged_file_is_kept_and_what_can_be_read_goes_on(tmp_path, change):
+    incident = opened(tmp_path)
+    for number in range(200):
+        incident.record(Kind.NOTE, f"note {number}")
+    incident.close()
+    path = journal(tmp_path)
+    path.write_bytes(change(path.read_bytes()))
+    damaged = path.read_bytes()
+
+    again = store(tmp_path).resume("1", role=Role.TRIAGE, actor="bob")
+    again.close()
+    kept = list((tmp_path / "data").glob("*.damaged-*.kept"))
+    assert [one.read_bytes() for one in kept] == [damaged]
+    assert any("damaged" in e.text for e in again.entries if e.kind is Kind.RECOVERY)
+    lines = stored_lines(tmp_path, "1")
+    assert chain.verify(lines).holds
+    assert len(lines) == len(again.entries)
+
+
+def test_an_empty_file_is_an_incident_that_never_began(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "INC-2026-0001.sqlite").touch()
+    assert store(tmp_path).list() == ()
+
+
+def test_rows_at_the_end_that_are_no_entries_are_moved_to_a_side_file(tmp_path):
+    opened(tmp_path).close()
+    connection = sqlite3.connect(journal(tmp_path))
+    connection.execute("INSERT INTO entry VALUES (2, 'note', 'x', '{\"cut\": ')")
+    connection.commit()
+    connection.close()
+    incident = resumed(tmp_path)
+    incident.close()
+    (aside,) = (tmp_path / "data").glob("*.torn-*.txt")
+    assert aside.read_text() == '{"cut": \n'
+    assert chain.verify(stored_lines(tmp_path)).holds
+
+
+def test_a_changed_entry_is_reported_and_the_incident_goes_on(tmp_path):
+    incident = opened(tmp_path)
+    for number in range(4):
+        incident.record(Kind.NOTE, f"note {number}")
+    incident.close()
+    connection = sqlite3.connect(journal(tmp_path))
+    connection.execute("UPDATE entry SET line = replace(line, 'note 1', 'note 7') WHERE seq = 3")
+    connection.commit()
+    connection.close()
+    again = resumed(tmp_path)
+    assert not again.degraded
+    again.close()
+    assert "entry 3 does not hold" in again.entries[-1].text
+    assert chain.verify(stored_lines(tmp_path)).fault.place == 3
+
+
+def test_a_deleted_file_is_written_again_from_memory(tmp_path):
+    incident = opened(tmp_path)
+    incident.record(Kind.NOTE, "before")
+    incident.settle()
+    for path in (tmp_path / "data").glob("*.sqlite*"):
+        path.unlink()
+    incident.record(Kind.NOTE, "after")
+    assert incident.settle()
+    incident.close()
+    assert [chain.parse_line(text).text for text in stored_lines(tmp_path)][1:] == [
+        "before",
+        "after",
+    ]
+
+
+def test_a_file_that_breaks_under_us_is_kept_and_written_again(tmp_path):
+    incident = opened(tmp_path)
+    for number in range(50):
+        incident.record(Kind.NOTE, f"note {number}")
+    incident.settle()
+    path = journal(tmp_path)
+    with path.open("r+b") as file:
+        file.write(b"\0" * 4096)
+    log_of(tmp_path).unlink()
+    for number in range(3):
+        incident.record(Kind.NOTE, f"later {number}")
+        incident.settle()
+    incident.close()
+    assert len(incident.entries) >= 54
+    incident = resumed(tmp_path)
+    incident.close()
+    assert chain.verify(stored_lines(tmp_path)).holds
+    assert len(stored_lines(tmp_path)) >= 54
+
+
+# A disk that is full, read-only or broken
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte under `data`, when this user may mount one."""
+    place = tmp_path / "data"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "cockpit-test", str(place)],
+        capture_output=True,
+        check=False,
+    )
+    yield place if mounted.returncode == 0 else None
+    if mounted.returncode == 0:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def stuff(disk: Path) -> Path:
+    """Fill the disk to the last block."""
+    path = disk / "stuffing"
+    with path.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 4096)
+        except OSError:
+            return path
+
+
+async def test_a_full_disk_stops_nothing_and_loses_nothing(tmp_path, small_disk, monkeypatch):
+    if small_disk is None:  # the same promise is held by the file size limit below
+        return
+    monkeypatch.setattr(writer, "RETRY", (0.05,))
+    incident = opened(tmp_path)
+    stuffing = stuff(small_disk)
+    for number in range(20):
+        await incident.note(f"note {number} " + "x" * 4000)
+    assert "disk full" in incident.degraded
+    assert "spare" in incident.degraded
+    assert len(list((tmp_path / "spare").glob("*/*.jsonl"))) == 1
+    stuffing.unlink()
+    until(lambda: not incident.degraded)
+    await asyncio.sleep(0)
+    incident.close()
+    lines = stored_lines(tmp_path)
+    assert chain.verify(lines).holds
+    assert len(lines) == len(incident.entries)
+    assert any("can be written again" in e.text for e in incident.entries)
+    assert list((tmp_path / "spare").glob("*/*.jsonl")) == []
+
+
+async def test_a_disk_that_stays_full_hands_its_entries_to_the_next_cockpit(tmp_path, small_disk):
+    if small_disk is None:
+        return
+    incident = opened(tmp_path)
+    stuffing = stuff(small_disk)
+    for number in range(20):
+        await incident.note(f"note {number} " + "x" * 4000)
+    head = incident.head
+    incident.close()
+    stuffing.unlink()
+    again = resumed(tmp_path)
+    again.close()
+    lines = stored_lines(tmp_path)
+    assert chain.verify(lines, head).holds
+    assert any("spare folder" in entry.text for entry in again.entries)
+    assert list((tmp_path / "spare").glob("*/*.jsonl")) == []
+
+
+def test_a_file_that_may_not_grow_stops_nothing_and_loses_nothing(tmp_path):
+    process = start_writing(tmp_path, limit=120_000, count=60)
+    told = process.communicate(timeout=60)[0].splitlines()
+    assert process.returncode == 0
+    assert told[-1].startswith("end")
+    assert any("journal:" in line for line in told)
+    assert not any("only in memory" in line for line in told)
+    again = resumed(tmp_path)
+    again.close()
+    assert chain.verify(stored_lines(tmp_path), told[-1].split()[1]).holds
+    assert {line.split()[1] for line in told} <= {entry.digest for entry in again.entries}
+
+
+async def test_without_any_disk_the_entries_stay_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "RETRY", (0.05,))
+    (tmp_path / "data").write_text("a file where the folder should be")
+    (tmp_path / "spare").write_text("here too")
+    incident = opened(tmp_path)
+    await incident.note("nobody stops me")
+    assert "only in memory" in incident.degraded
+    assert [entry.kind for entry in incident.entries] == [Kind.OPENED, Kind.NOTE]
+    (tmp_path / "data").unlink()
+    until(lambda: not incident.degraded)
+    incident.close()
+    lines = stored_lines(tmp_path)
+    assert chain.verify(lines).holds
+    assert len(lines) == len(incident.entries)
+
+
+READ_ONLY = """
+import os, sys, asyncio
+from pathlib import Path
+from tests.core.records import store
+from cockpit.connect.role import Role
+asyncio.run(asyncio.sleep(0)), "x".encode("utf-16be"), "x".encode("idna")
+if os.getuid() == 0:
+    os.setgid(65534); os.setuid(65534)
+incidents = store(Path(sys.argv[1]))
+print([one.title for one in incidents.list()])
+print(len(incidents.read("1").entries))
+incident = incidents.resume("1", role=Role.TRIAGE, actor="bob")
+entry = asyncio.run(incident.note("seen from a read-only folder"))
+print(incident.degraded)
+incident.close()
+print(len(incidents.read("1").entries))
+other = incidents.create("another", "P2", environment="", role=Role.TRIAGE, actor="bob")
+print(other.id, other.degraded)
+other.close()
+"""
+
+
+def test_a_read_only_folder_can_be_read_and_the_notes_go_to_the_spare(tmp_path):
+    incident = opened(tmp_path)
+    incident.record(Kind.NOTE, "one")
+    incident.close()
+    folder, spare = tmp_path / "data", tmp_path / "spare"
+    spare.mkdir()
+    for path in (journal(tmp_path), *tmp_path.parents, tmp_path):
+        if str(path).startswith("/tmp/") and path.stat().st_uid == os.getuid():
+            path.chmod(path.stat().st_mode | (0o444 if path.is_file() else 0o755))
+    journal(tmp_path).chmod(0o444)
+    folder.chmod(0o555)
+    if os.getuid() == 0:
+        os.chown(spare, 65534, 65534)
+    done = subprocess.run(
+        [sys.executable, "-c", READ_ONLY, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    folder.chmod(0o755)
+    assert done.stderr == ""
+    said = done.stdout.splitlines()
+    assert said[0] == "['checkout returns 5xx']"
+    assert said[1] == "2"
+    assert "spare" in said[2]
+    assert said[3] == "4"
+    assert "0002 journal:" in said[4]
+
+
+async def test_a_disk_that_hangs_holds_nobody_up(tmp_path, monkeypatch):
+    from cockpit.incident import record
+    from cockpit.incident.sqlite import SqliteFile
+
+    incident = opened(tmp_path)
+    monkeypatch.setattr(record, "PATIENCE", 0.1)
+    original = SqliteFile.write
+    monkeypatch.setattr(SqliteFile, "write", lambda *given: (time.sleep(0.6), original(*given)))
+    began = time.monotonic()
+    await incident.note("stuck")
+    assert time.monotonic() - began < 0.5
+    assert "has not answered" in incident.degraded
+    until(lambda: not incident.degraded)
+    incident.close()
+    assert len(stored_lines(tmp_path)) == 2
+
+
+# Two cockpits on one incident
+
+
+async def test_a_second_cockpit_watches(tmp_path):
+    first = opened(tmp_path)
+    second = resumed(tmp_path)
+    assert second.watching
+    assert second.holder.startswith("ana on ")
+    with pytest.raises(Refused, match="only watched"):
+        await second.note("me too")
+    seen = []
+    second.subscribe(seen.append)
+    await first.note("one")
+    await first.set_severity("P0")
+    for _ in range(100):
+        if len(seen) == 2:
+            break
+        await asyncio.sleep(0.05)
+    assert [entry.kind for entry in seen] == [Kind.NOTE, Kind.SEVERITY]
+    assert second.severity == "P0"
+    assert second.head == first.head
+    first.close()
+    second.close()
+    third = resumed(tmp_path)
+    assert not third.watching
+    third.close()
+
+
+def test_a_second_process_watches_until_the_first_is_killed(tmp_path):
+    process = start_writing(tmp_path)
+    process.stdout.readline()
+    second = resumed(tmp_path)
+    assert second.watching
+    second.close()
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    third = resumed(tmp_path)
+    assert not third.watching
+    third.close()
+    assert chain.verify(stored_lines(tmp_path)).holds
+
+
+async def test_what_a_co_responder_leaves_is_taken_into_the_one_chain(tmp_path):
+    first = opened(tmp_path)
+    second = resumed(tmp_path)
+    store(tmp_path).leave(first.id, Kind.NOTE, "disk looks fine", author=second.author)
+    for _ in range(100):
+        if first.entries[-1].kind is Kind.NOTE:
+            break
+        await asyncio.sleep(0.05)
+    assert (first.entries[-1].text, first.entries[-1].actor) == ("disk looks fine", "bob")
+    second.close()
+    first.close()
+    assert chain.verify(stored_lines(tmp_path)).holds
+    connection = sqlite3.connect(journal(tmp_path))
+    assert connection.execute("SELECT count(*) FROM inbox").fetchone() == (0,)
+    connection.close()
+
+
+CREATE = """
+import sys
+from pathlib import Path
+from tests.core.records import opened
+made = [opened(Path(sys.argv[1]), title=f"{n}") for n in range(5)]
+print(*[one.id for one in made])
+for one in made:
+    one.close()
+"""
+
+
+def test_processes_that_create_at_once_get_ids_of_their_own(tmp_path):
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", CREATE, str(tmp_path)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    made = " ".join(process.communicate(timeout=60)[0] for process in processes).split()
+    assert len(made) == 20
+    assert len(set(made)) == 20
+    assert len(store(tmp_path).list()) == 20
+
+
+# Size
+
+
+async def test_ten_thousand_entries_are_quick(tmp_path):
+    incident = opened(tmp_path)
+    began = time.process_time()
+    for number in range(10_000):
+        incident.record(Kind.FINDING_OPENED, f"finding {number}", target="db", data={"code": "X"})
+    assert incident.settle(30)
+    incident.close()
+    again = resumed(tmp_path)
+    assert len(again.entries) == 10_002
+    began_listing = time.process_time()
+    (summary,) = store(tmp_path).list()
+    assert summary.entries == 10_002
+    assert time.process_time() - began_listing < 0.2
+    again.close()
+    assert time.process_time() - began < 15
+
+
+def test_files_are_for_this_user_alone(tmp_path):
+    incident = opened(tmp_path)
+    incident.record(Kind.NOTE, "x")
+    incident.settle()
+    modes = {path.name: path.stat().st_mode & 0o077 for path in (tmp_path / "data").iterdir()}
+    incident.close()
+    assert set(modes.values()) == {0}
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+
+
+def test_somebody_elses_spare_folder_is_not_used(tmp_path):
+    incidents = store(tmp_path)
+    (tmp_path / "data").write_text("no folder")
+    real = tmp_path / "elsewhere"
+    real.mkdir()
+    (tmp_path / "spare").mkdir()
+    (tmp_path / "spare" / "mark").symlink_to(real)
+    incident = incidents.create("x", "P1", environment="", role=Role.TRIAGE, actor="ana")
+    assert "only in memory" in incident.degraded
+    incident.close()
+    assert list(real.glob("*.jsonl")) == []
+
+
+def test_a_journal_can_be_copied_and_still_holds(tmp_path):
+    incident = opened(tmp_path)
+    incident.close()
+    (tmp_path / "copy" / "data").mkdir(parents=True)
+    shutil.copy(journal(tmp_path), tmp_path / "copy" / "data")
+    assert chain.verify(stored_lines(tmp_path / "copy")).holds
