@@ -18,7 +18,7 @@ from cockpit.errors import BlindError, Reason
 Value = TypeVar("Value")
 
 FRESH = 2.0
-"""Seconds for which an identical question gets the same answer."""
+"""Seconds after it came for which an identical question gets the same answer."""
 
 
 def _stay() -> None:
@@ -28,14 +28,15 @@ def _stay() -> None:
 class Answer(Generic[Value]):
     """One answer to come. `abandoned` is called when the last asker left before it came."""
 
-    __slots__ = ("_askers", "abandoned", "asked_at", "future")
+    __slots__ = ("_askers", "abandoned", "born_at", "future")
 
     def __init__(self, future: asyncio.Future[Value]) -> None:
         self.future = future
-        self.asked_at = monotonic()
+        self.born_at = monotonic()
+        """When it was asked for, and once it came: when it came."""
         self.abandoned: Callable[[], None] = _stay
         self._askers = 0
-        future.add_done_callback(_retrieve)
+        future.add_done_callback(self._came)
 
     @property
     def wanted(self) -> bool:
@@ -59,16 +60,14 @@ class Answer(Generic[Value]):
             raise error.with_traceback(None)
         return self.future.result()
 
-
-def _retrieve(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
-        future.exception()
+    def _came(self, future: asyncio.Future[Value]) -> None:
+        self.born_at = monotonic()
+        if not future.cancelled():
+            future.exception()  # looked at, also when nobody waits any more
 
 
 class Memory(Generic[Value]):
-    """Answers by their question, for `FRESH` seconds after the question was asked, or until they
-    come, whichever is later.
-    """
+    """Answers by their question, until `FRESH` seconds after they came."""
 
     def __init__(self) -> None:
         self._answers: dict[Hashable, Answer[Value]] = {}
@@ -80,7 +79,7 @@ class Memory(Generic[Value]):
         answer = self._answers.get(question)
         if answer is None or answer.future.cancelled():
             return None
-        if answer.future.done() and monotonic() - answer.asked_at > FRESH:
+        if answer.future.done() and monotonic() - answer.born_at > FRESH:
             return None
         return answer
 
@@ -101,7 +100,7 @@ class Memory(Generic[Value]):
 
     def _forget(self) -> None:
         limit = monotonic() - FRESH
-        while self._order and self._order[0][1].asked_at < limit:
+        while self._order and self._order[0][1].born_at < limit:
             question, answer = self._order.popleft()
             if answer.future.done():
                 self.drop(question, answer)
@@ -109,7 +108,7 @@ class Memory(Generic[Value]):
                 answer.future.add_done_callback(partial(self._landed, question, answer))
 
     def _landed(self, question: Hashable, answer: Answer[Value], _: asyncio.Future[Value]) -> None:
-        self.drop(question, answer)
+        self._order.append((question, answer))
 
 
 class Tasks:
