@@ -39,7 +39,7 @@ class Ended:
     """How it went. `sent`: something may have been changed."""
 
     outcome: Outcome
-    captured: Mapping[str, Any] = field(default=_NOTHING)
+    captured: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     sent: bool = False
 
 
@@ -80,6 +80,7 @@ class Execution:
         try:
             result = await self._seen()
             gave = result.data if step.answer else captured(step.capture, result.data)
+            gave = self.planner.remembered(step, gave)
             kind = "ok" if result.done else "failed"
         except (BlindError, CouldNotLook, Misconfigured) as error:
             result = Result(False, error.message)

@@ -188,6 +188,8 @@ class _Section:
 
     title: str
     line: int
+    level: int = 0
+    """1 for the document's title."""
     prose: list[str] = field(default_factory=list)
     blocks: list[tuple[str, int]] = field(default_factory=list)
 
@@ -199,7 +201,7 @@ def _document(body: str, first_line: int, problems: Problems) -> _Document:
         prose = "\n\n".join(part for part in section.prose if part)
         if not section.blocks:
             if not document.steps:
-                intro.append(f"{section.title}\n{prose}" if section.title and intro else prose)
+                intro.append(prose if section.level < 2 else f"{section.title}\n{prose}")
             continue
         if not section.title:
             problems.add(section.blocks[0][1] - 1, "a step needs a heading above it")
@@ -228,7 +230,7 @@ def _sections(body: str, first_line: int, problems: Problems) -> list[_Section]:
         if token.type == "inline":
             text = _words(token)
             if before is not None and before.type == "heading_open":
-                sections.append(_Section(text, line))
+                sections.append(_Section(text, line, int(before.tag[1:])))
             else:
                 item = number > 1 and tokens[number - 2].type == "list_item_open"
                 sections[-1].prose.append(f"• {text}" if item else text)

@@ -35,10 +35,10 @@ class Act:
 
     kind: StepKind
     does: str
-    args: Mapping[str, Any] = field(default=_NOTHING)
+    args: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     argv: tuple[str, ...] = ()
     url: str = ""
-    headers: Mapping[str, str] = field(default=_NOTHING)
+    headers: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     body: str = ""
     status: tuple[int, ...] = ()
     timeout: float = 30.0
@@ -67,9 +67,9 @@ class Plan:
     """The step's risk, never below what its operation is known to do."""
     checked: tuple[str, ...] = ()
     """The conditions that held when the plan was made."""
-    fingerprints: Mapping[str, Any] = field(default=_NOTHING)
+    fingerprints: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     """What must be the same when it runs: a session's pid and start, a program's digest, …"""
-    undo_args: Mapping[str, Any] = field(default=_NOTHING)
+    undo_args: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     """What the undo would be given, read before the effect; may still refer to the effect."""
     verify: Until | None = None
     lines: tuple[PlanLine, ...] = ()

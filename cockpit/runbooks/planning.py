@@ -58,6 +58,8 @@ class Planner:
     known: Known
     params: Mapping[str, Any] = field(default_factory=dict)
     finding: Mapping[str, Any] = field(default_factory=dict)
+    kept: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What steps with `once` gave the first time."""
 
     async def plan(
         self, step: Step, given: Mapping[str, Mapping[str, Any]], *, earlier: Sequence[Step]
@@ -177,19 +179,25 @@ class Planner:
 
     def scope(self, given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """What references can see, as of the last looks."""
-        return {**given, "params": self.params, "finding": self.finding}
+        return {**given, **self.kept, "params": self.params, "finding": self.finding}
+
+    def remembered(self, step: Step, gave: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a step gave: for one with `once`, what it gave the first time."""
+        return self.kept.setdefault(step.id, gave) if step.once else gave
 
     async def _fresh_scope(
         self, step: Step, given: Mapping[str, Mapping[str, Any]], *, earlier: Sequence[Step]
     ) -> dict[str, Any]:
         scope = self.scope(given)
         for source in _closure(step, earlier):
+            if source.once and source.id in self.kept:
+                continue
             try:
                 value = await self.value_of(source, scope)
             except BlindError as error:
                 raise CouldNotLook(f"{source.title}: {error.message}", hint=error.hint) from None
             if value is not None:
-                scope[source.id] = value
+                scope[source.id] = self.remembered(source, value)
         return scope
 
     def _fingerprints(self, step: Step, scope: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class StepState:
     step: Step
     status: str = "waiting"
     outcome: Outcome | None = None
-    captured: Mapping[str, Any] = field(default=_NOTHING)
+    captured: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     passed: bool = False
     """True when a person went on after it had failed."""
     offered: bool = False

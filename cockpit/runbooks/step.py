@@ -131,7 +131,7 @@ class Undo:
 
     says: str
     does: str = ""
-    args: Mapping[str, Any] = field(default=_NOTHING)
+    args: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     effect: str = ""
     verify: Until | None = None
 
@@ -162,17 +162,19 @@ class Step:
     """A reference (`$db`) or a target's name; empty: none."""
     does: str = ""
     """The probe, the AWS call (`ecs.UpdateService`), the named statement, or the HTTP method."""
-    args: Mapping[str, Any] = field(default=_NOTHING)
+    args: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     """Arguments of a call or statement; may hold references."""
     argv: tuple[str, ...] = ()
     """Kind `command`: program and arguments, one value one argument."""
     url: str = ""
-    headers: Mapping[str, str] = field(default=_NOTHING)
+    headers: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     body: str = ""
     status: tuple[int, ...] = ()
     """Kind `http`: what counts as done; empty: 200 to 299."""
-    capture: Mapping[str, str] = field(default=_NOTHING)
+    capture: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     """Name → JMESPath over what the step gave."""
+    once: bool = False
+    """What was captured first stays for the whole course: the state from before a repair."""
     require: tuple[Check, ...] = ()
     held: tuple[str, ...] = ()
     """References whose value stays as it was approved. All others are read again right before
@@ -180,9 +182,9 @@ class Step:
     same: tuple[str, ...] = ()
     """JMESPath of other values that must not change between approval and effect."""
     effect: str = ""
-    show: Mapping[str, Any] = field(default=_NOTHING)
+    show: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     """Label → value that a person should see before the yes."""
-    change: Mapping[str, tuple[Any, Any]] = field(default=_NOTHING)
+    change: Mapping[str, tuple[Any, Any]] = field(default_factory=lambda: _NOTHING)
     """Label → (before, after)."""
     verify: Until | None = None
     """Kind `wait`: what it waits for."""
@@ -222,7 +224,7 @@ class Runbook:
     codes: tuple[str, ...]
     """The findings that it is for, the best fitting first."""
     steps: tuple[Step, ...]
-    params: Mapping[str, Param] = field(default=_NOTHING)
+    params: Mapping[str, Param] = field(default_factory=lambda: _NOTHING)
     aliases: tuple[str, ...] = ()
     """Other ids that findings know it by."""
     owner: str = ""

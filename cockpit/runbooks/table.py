@@ -30,7 +30,7 @@ _WORDS = {
 def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'host'?`, or nothing when no known word is near."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    return f"; did you mean '{found[0]}'?" if found else ""
 
 
 def span(value: Any) -> float | None:
@@ -67,9 +67,11 @@ def toml(text: str, first_line: int, problems: Problems) -> dict[str, Any] | Non
     except tomllib.TOMLDecodeError as error:
         said = str(error)
         at = re.search(r"at line (\d+)", said)
-        line = int(at.group(1)) if at else max(1, text.count("\n"))
+        line = int(at.group(1)) if at else text.rstrip("\n").count("\n") + 1
         problems.add(first_line + line - 1, f"TOML: {_AT_LINE.sub('', said)}")
-        return None
+    except RecursionError:
+        problems.add(first_line, "TOML: nested too deep")
+    return None
 
 
 @dataclass(slots=True)

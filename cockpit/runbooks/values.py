@@ -21,6 +21,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _REFERENCE = re.compile(r"\$[a-z][a-z0-9_]*(?:\.[A-Za-z_]\w*|\[\d{1,4}\])*\Z")
 _PART = re.compile(r"\.?([A-Za-z_]\w*)|\[(\d+)\]")
 _SECRETS = {"password", "access_key_id", "secret_access_key", "commander"}
+_LONGEST = 4000
 _LARGEST = 256 * 1024
 """Characters of one captured value; a larger one is refused, never cut."""
 
@@ -159,8 +160,12 @@ def compiled(expression: str) -> Any:
     import jmespath
     from jmespath.exceptions import JMESPathError
 
+    if len(expression) > _LONGEST:
+        raise Misconfigured(f"not a JMESPath expression: longer than {_LONGEST} characters")
     try:
         return jmespath.compile(expression)
+    except RecursionError:
+        raise Misconfigured("not a JMESPath expression: nested too deep") from None
     except JMESPathError as error:
         said = visible(str(error).splitlines()[0], 160)
         raise Misconfigured(f"not a JMESPath expression: {said}") from None

@@ -23,7 +23,7 @@ class Result:
     done: bool
     text: str
     output: str = ""
-    data: Mapping[str, Any] = field(default=_NOTHING)
+    data: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
 
 
 class CutOff(UnknownOutcome):

@@ -1,0 +1,354 @@
+"""A runbook with every port faked: nothing leaves the process, everything is written down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cockpit.connect.role import Role
+from cockpit.connect.settings import AwsResource, EndpointSettings, Login, PostgresSettings
+from cockpit.errors import BlindError, Reason, Refused
+from cockpit.incident.entry import Entry, Kind
+from cockpit.runbooks.format import parse
+from cockpit.runbooks.known import Known
+from cockpit.runbooks.plan import Outcome, Plan
+from cockpit.runbooks.ports import Identity, Ports
+from cockpit.runbooks.run import Course
+from cockpit.runbooks.step import Runbook, StepKind
+from cockpit.triage.board import FindingId, OpenFinding
+from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.probe import Blind, Reading, Seen
+from cockpit.triage.target import Target
+
+START = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
+BACKEND_START = "2026-11-21T02:20:00.123456+00:00"
+
+FRONT = """\
++++
+id = "test-book"
+title = "A test"
+for = ["PG_LOCK_BLOCKED"]
+reviewed = 2026-11-21
+
+[params.db]
+type = "target"
+kind = "postgres"
+from = "finding.target"
++++
+# A test
+Why it is here.
+"""
+
+LOOK = """
+## Find the blocker
+Look who holds it.
+```toml step
+id = "blocker"
+kind = "probe"
+target = "$db"
+probe = "postgres.locks"
+capture = { pid = "queues[0].pid", backend_start = "queues[0].backend_start", user = "queues[0].user" }
+```
+"""
+
+TERMINATE = """
+## Terminate the blocker
+Ends one session.
+```toml step
+id = "terminate"
+kind = "sql"
+risk = "high"
+target = "$db"
+statement = "terminate_backend"
+args = { pid = "$blocker.pid", backend_start = "$blocker.backend_start" }
+require = [{ that = "blocker.pid != null", says = "somebody still blocks" }]
+show = { session = "$blocker.user" }
+effect = "ends 1 session"
+timeout = "1s"
+verify = { probe = "postgres.locks", until = "length(queues) == `0`", every = "5s", within = "60s", says = "nobody waits" }
+undo = "none: the application must retry"
+```
+"""  # noqa: E501
+
+RAISE = """
+## Raise the capacity
+More writes.
+```toml step
+id = "raise"
+kind = "aws"
+risk = "high"
+target = "$db"
+call = "dynamodb.UpdateTable"
+args = { TableName = "carts", ProvisionedThroughput = { ReadCapacityUnits = 5, WriteCapacityUnits = "$blocker.pid" } }
+effect = "costs money"
+verify = { probe = "postgres.locks", until = "length(queues) == `0`" }
+undo = { says = "back to what it was", call = "dynamodb.UpdateTable", args = { TableName = "carts", ProvisionedThroughput = { ReadCapacityUnits = 5, WriteCapacityUnits = "$blocker.pid" } } }
+```
+"""  # noqa: E501
+
+
+def book(*steps: str, front: str = FRONT, path: str = "test-book.md") -> Runbook:
+    parsed = parse(front + "".join(steps), Path(path))
+    assert parsed.runbook is not None, "\n".join(map(str, parsed.problems))
+    return parsed.runbook
+
+
+def problems(*steps: str, front: str = FRONT) -> list[str]:
+    return [
+        str(problem) for problem in parse(front + "".join(steps), Path("test-book.md")).problems
+    ]
+
+
+def queue(pid: int = 4242, start: str = BACKEND_START, user: str = "checkout") -> dict[str, Any]:
+    return {"pid": pid, "backend_start": start, "user": user}
+
+
+@dataclass
+class FakeLooks:
+    """Gives what `now` holds: a snapshot, or the reason why it is blind."""
+
+    now: dict[str, Any] | Reason = field(default_factory=lambda: {"queues": [queue()]})
+    after: list[dict[str, Any] | Reason] = field(default_factory=list)
+    """Taken one by one when they are there, before `now`."""
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    async def look(self, target: str, probe: str) -> Reading:
+        self.asked.append((target, probe))
+        state = self.after.pop(0) if self.after else self.now
+        if isinstance(state, Reason):
+            outcome: Seen | Blind = Blind(state, "no answer within 3 s")
+        else:
+            outcome = Seen(snapshot=state)
+        return Reading(target, "postgres", probe, START, 0.01, outcome)
+
+
+@dataclass
+class FakeActs:
+    """Records each call; `does` makes it fail, hang or change the world."""
+
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    does: Callable[[], Awaitable[Mapping[str, Any]]] | None = None
+    closed: int = 0
+
+    async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, Any]:
+        self.calls.append((call, dict(arguments)))
+        return await self.does() if self.does else {"done": True, "detail": "pid 4242 is gone"}
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+@dataclass
+class FakeActors:
+    acts: FakeActs
+    who: Identity = Identity(principal="cockpit_ops via db", account="123456789012", region="x-1")
+    opened: int = 0
+    role: Role = Role.COMMANDER
+    fails: BlindError | None = None
+
+    async def open(self, target: Target, kind: StepKind) -> FakeActs:
+        if self.role is not Role.COMMANDER:
+            raise Refused("triage is read-only")
+        if self.fails:
+            raise self.fails
+        self.opened += 1
+        return self.acts
+
+    async def identity(self, target: Target | None, kind: StepKind) -> Identity:
+        return self.who
+
+
+@dataclass
+class FakeReads:
+    answer: Mapping[str, Any] = field(default_factory=lambda: {"done": True, "value": 7})
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    async def read(
+        self, target: Target, kind: StepKind, does: str, /, arguments: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        self.asked.append((does, dict(arguments)))
+        return self.answer
+
+
+@dataclass
+class FakeJournal:
+    degraded: str = ""
+    entries: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    blobs: dict[str, str] = field(default_factory=dict)
+    degrade_at_intent: str = ""
+
+    async def append(
+        self, kind: Kind, text: str, *, target: str = "", data: Mapping[str, Any] | None = None
+    ) -> Entry:
+        self.entries.append((kind.value, text, dict(data or {})))
+        return Entry(
+            seq=len(self.entries),
+            at=START,
+            mono=0.0,
+            boot="boot",
+            host="bastion",
+            actor="ana",
+            role="commander",
+            kind=kind,
+            text=text,
+            target=target,
+        )
+
+    async def intent(
+        self, text: str, *, target: str = "", data: Mapping[str, Any] | None = None
+    ) -> Entry:
+        self.degraded = self.degrade_at_intent or self.degraded
+        return await self.append(Kind.STEP_INTENT, text, target=target, data=data)
+
+    async def outcome(
+        self, intent: Entry, word: str, *, text: str, data: Mapping[str, Any] | None = None
+    ) -> Entry:
+        told = {**(data or {}), "intent": intent.seq, "outcome": word}
+        return await self.append(Kind.STEP_OUTCOME, text, data=told)
+
+    def keep_output(self, content: str) -> str:
+        name = f"blob{len(self.blobs)}"
+        self.blobs[name] = content
+        return name
+
+    def kinds(self) -> list[str]:
+        return [kind for kind, _, _ in self.entries]
+
+
+@dataclass
+class FakeClock:
+    wall: datetime = START
+    ticks: float = 0.0
+
+    def now(self) -> datetime:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.ticks
+
+    def pass_(self, seconds: float) -> None:
+        self.wall += timedelta(seconds=seconds)
+        self.ticks += seconds
+
+
+POSTGRES = Target(
+    name="orders-db",
+    kind="postgres",
+    settings=PostgresSettings(
+        host="db.internal",
+        user="cockpit_ro",
+        password="env:SECRET",
+        aws="prod",
+        rds="orders",
+        commander=Login(user="cockpit_ops", password="env:OPS"),
+    ),
+)
+TARGETS = {
+    "checkout-tg": Target(
+        name="checkout-tg",
+        kind="target_group",
+        settings=AwsResource(aws="prod", id="arn:aws:tg"),
+        needs=("checkout",),
+    ),
+    "checkout": Target(
+        name="checkout",
+        kind="ecs_service",
+        settings=AwsResource(aws="prod", id="checkout", cluster="shop"),
+        needs=("orders-db", "replica-db"),
+    ),
+    "orders-db": POSTGRES,
+    "replica-db": Target(
+        name="replica-db", kind="postgres", settings=PostgresSettings(host="r", user="ro")
+    ),
+    "web": Target(name="web", kind="endpoint", settings=EndpointSettings(url="http://127.0.0.1/")),
+}
+
+
+def opened(code: str = "PG_LOCK_BLOCKED", target: str = "orders-db", **more: Any) -> OpenFinding:
+    finding = Finding(
+        code,
+        Severity.CRITICAL,
+        "61 sessions wait",
+        evidence=(Evidence("waiters", 61),),
+        **more,
+    )
+    return OpenFinding(
+        id=FindingId(target, code, finding.subject),
+        kind=TARGETS[target].kind,
+        probe="postgres.locks",
+        finding=finding,
+        since=START,
+        seen=START,
+    )
+
+
+@dataclass
+class Rig:
+    """A course with its fakes."""
+
+    course: Course
+    looks: FakeLooks
+    acts: FakeActs
+    actors: FakeActors
+    reads: FakeReads
+    journal: FakeJournal
+    clock: FakeClock
+
+    async def carry(self, step_id: str, **answers: str) -> Outcome:
+        """Plan, approve and run a step as a person who types what is asked for."""
+        plan = await self.course.plan(step_id)
+        return await self.course.run(plan, self.course.approve(plan, **self._typed(plan, answers)))
+
+    def _typed(self, plan: Plan, answers: Mapping[str, str]) -> dict[str, str]:
+        return {"typed": plan.confirm_word, **answers}
+
+    def status(self, step_id: str) -> str:
+        return self.course.state(step_id).status
+
+    def steps(self) -> list[tuple[str, str]]:
+        return [(state.step.id, state.status) for state in self.course.steps]
+
+
+def rig(
+    runbook: Runbook,
+    *,
+    role: Role = Role.COMMANDER,
+    finding: OpenFinding | None = None,
+    known: Known | None = None,
+    **params: Any,
+) -> Rig:
+    looks, acts, reads = FakeLooks(), FakeActs(), FakeReads()
+    actors = FakeActors(acts, role=role)
+    journal, clock = FakeJournal(), FakeClock()
+    course = Course(
+        runbook,
+        finding or opened(),
+        role=role,
+        actor="ana",
+        environment="prod",
+        ports=Ports(
+            looks=looks,
+            reads=reads,
+            actors=actors,
+            journal=journal,
+            now=clock.now,
+            monotonic=clock.monotonic,
+        ),
+        targets=TARGETS,
+        known=known or Known(),
+        params=params,
+    )
+    return Rig(course, looks, acts, actors, reads, journal, clock)
+
+
+def free_of_waiters() -> dict[str, Any]:
+    return {"queues": []}
+
+
+async def forever() -> Mapping[str, Any]:
+    await asyncio.sleep(3600)
+    return {}
