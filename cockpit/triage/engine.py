@@ -230,6 +230,7 @@ class Engine:
                 self._before[look.id] = snapshot
                 if before is not None:
                     snapshot = look.probe.since(before, snapshot)
+                    self._before[look.id] = snapshot  # with what it carries on from before
             return judged(look, snapshot)
         except BlindError as error:
             return _blind(error)
