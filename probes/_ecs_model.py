@@ -214,7 +214,7 @@ class Snapshot:
     memory: Series = NO_DATA
     """MemoryUtilization, percent of the reservation, maximum."""
     below_since: datetime | None = None
-    """Since when fewer tasks run than desired; None: not below, or not known since when."""
+    """Since when fewer tasks run than desired; None: not below, or since before the first look."""
     gaps: tuple[Gap, ...] = ()
 
 

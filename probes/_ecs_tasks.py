@@ -91,7 +91,7 @@ def _below(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     wanted = floor(snapshot)
     against = ["a deployment is in progress"] if deploying(snapshot) else []
     if lasted is None:
-        against.append("first look: for how long is not known")
+        against.append("for how long is not known: it began before the first look")
     yield Finding(
         "ECS_TASKS_BELOW_DESIRED",
         severity,

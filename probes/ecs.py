@@ -244,13 +244,15 @@ def _below_since(snapshot: Snapshot) -> datetime | None:
 
 
 def since(before: Snapshot, now: Snapshot) -> Snapshot:
-    """Carry over since when too few tasks run, which one look cannot always know."""
+    """Carry over since when too few tasks run, which one look cannot always know.
+
+    A service that was short already at the first look has been for an unknown time: None stays.
+    """
     if now.running >= tasks.floor(now):
         return replace(now, below_since=None)
-    was_below = before.running < tasks.floor(before)
-    if not was_below:
-        return replace(now, below_since=now.below_since or now.at)
-    return replace(now, below_since=before.below_since or now.below_since or before.at)
+    if before.running < tasks.floor(before):
+        return replace(now, below_since=before.below_since or now.below_since)
+    return replace(now, below_since=now.below_since or now.at)
 
 
 def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
