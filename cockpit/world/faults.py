@@ -12,15 +12,14 @@ import random
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from cockpit.world.identify import Request
-from cockpit.world.protocol import CONDITIONS, Answer, failure
+from cockpit.world.protocol import CONDITIONS, Answer, error, failure
 
-KINDS = (*CONDITIONS, "reset", "close", "hang", "truncate", "html", "empty", "busy", "latency")
+KINDS = (*CONDITIONS, "reset", "close", "hang", "truncate", "html", "empty", "busy", "latency", "capacity")
 _HTML = (
     b"<!DOCTYPE html><html><head><title>Sign in</title></head>"
     b"<body><h1>Guest network</h1><form>Please sign in</form></body></html>"
@@ -140,6 +139,9 @@ class Faults:
                 return Answer(200, b"", {"Content-Type": "text/plain"})
             case "busy":
                 return Answer(503, _HTML, {"Content-Type": "text/html"})
+            case "capacity":
+                text = "The level of configured provisioned throughput for the table was exceeded."
+                return error(request, "ProvisionedThroughputExceededException", text)
             case _:
                 return failure(request, fault.kind, principal)
         raise Dropped
@@ -163,7 +165,3 @@ def broken_off(body: bytes) -> Iterator[bytes]:
     yield body
     raise Dropped
 
-
-def pause(seconds: float) -> None:
-    """Sleep in the request's own thread."""
-    time.sleep(seconds)

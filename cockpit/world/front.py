@@ -25,6 +25,7 @@ Amendment = Callable[[Request, dict[str, Any], dict[str, Any]], dict[str, Any]]
 Reactor = Callable[[Request, dict[str, Any], dict[str, Any]], None]
 Operation = tuple[str, str]
 _READERS = {"triage", "billing"}
+_PATIENCE = 20.0
 _WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -39,6 +40,8 @@ class Front:
         self.reactors: dict[Operation, list[Reactor]] = {}
         self.control = f"/_world/{secrets.token_urlsafe(9)}"
         """The path of the control endpoint: `calls`, `holes` and `faults` are under it."""
+        self.ready = threading.Event()
+        """Until it is set, clients wait: a shop that is half built would look broken."""
         self.log: Path | None = None
         self._moto: _WSGI | None = None
         self._server: Any = None
@@ -72,6 +75,7 @@ class Front:
 
     def close(self) -> None:
         """Stop listening; whatever hangs is let go."""
+        self.ready.set()
         self.faults.end()
         if self._server is not None:
             self._server.shutdown()
@@ -84,8 +88,9 @@ class Front:
             answer = self._controlled(environ)
             return self._send(answer, start_response)
         request = identify(environ)
-        if request.key == layout.OWNER:
+        if request.key in layout.OWNERS:
             return self._send(self._answer(request), start_response)
+        self.ready.wait(_PATIENCE)
         who = layout.KEYS.get(request.key, "stranger")
         fault = self.faults.pick(request, who)
         if fault is not None:
@@ -151,8 +156,7 @@ class Front:
         environ = request.rewind()
         if paged is not None:
             environ = _without_pages(request, paged)
-        if layout.KEYS.get(request.key) == "billing":
-            environ["HTTP_X_MOTO_ACCOUNT_ID"] = layout.BILLING_ACCOUNT
+        environ["HTTP_X_MOTO_ACCOUNT_ID"] = layout.account_of(request.key)
         pieces, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
         answer = Answer(int(status.split(" ", 1)[0]), b"".join(pieces), dict(headers))
         kind = answer.headers.get("Content-Type", "")

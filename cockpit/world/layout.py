@@ -23,7 +23,9 @@ DATABASE = "orders"
 STANDBY = "orders-standby"
 
 OWNER = "AKIAWORLDOWNER000000"
-"""The world's own key: never faulted, never logged."""
+BILLING_OWNER = "AKIAWORLDBILLING0000"
+OWNERS = (OWNER, BILLING_OWNER)
+"""The world's own keys, one an account: never faulted, never logged."""
 KEYS = {
     "AKIACOCKPITTRIAGE000": "triage",
     "AKIACOCKPITCOMMANDER": "commander",
@@ -37,6 +39,11 @@ PRINCIPALS = {
     "billing": "cockpit-billing",
     "shop": "checkout-task",
 }
+
+
+def account_of(key: str) -> str:
+    """The account that an access key belongs to."""
+    return BILLING_ACCOUNT if key == BILLING_OWNER or KEYS.get(key) == "billing" else ACCOUNT
 
 
 def key_of(role: str) -> str:

@@ -1,0 +1,110 @@
+"""Small answers of many services: targets, identity, maintenance, limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cockpit.world import layout
+from cockpit.world.front import Answerer, Operation
+from cockpit.world.health import Health
+from cockpit.world.identify import Request
+from cockpit.world.protocol import Refusal
+
+Parameters = dict[str, Any]
+
+
+def empty(*operations: tuple[str, str, str]) -> dict[Operation, Answerer]:
+    """Operations that have nothing to tell: service, operation, the list's member."""
+
+    def nothing(member: str) -> Answerer:
+        return lambda _request, _asked: {member: []}
+
+    return {(service, name): nothing(member) for service, name, member in operations}
+
+
+NOTHING_TO_TELL = empty(
+    ("rds", "DescribePendingMaintenanceActions", "PendingMaintenanceActions"),
+    ("rds", "DescribeDBProxyTargets", "Targets"),
+    ("rds", "DescribeDBProxies", "DBProxies"),
+    ("elasticache", "DescribeServerlessCaches", "ServerlessCaches"),
+    ("elasticache", "DescribeUpdateActions", "UpdateActions"),
+    ("elasticache", "DescribeServiceUpdates", "ServiceUpdates"),
+    ("elasticache", "DescribeCacheParameters", "Parameters"),
+    ("dynamodb", "ListContributorInsights", "ContributorInsightsSummaries"),
+    ("health", "DescribeEvents", "events"),
+    ("health", "DescribeEventDetails", "successfulSet"),
+    ("health", "DescribeAffectedEntities", "entities"),
+    ("ec2", "DescribeVolumeStatus", "VolumeStatuses"),
+    ("ec2", "DescribeStaleSecurityGroups", "StaleSecurityGroupSet"),
+    ("ec2", "DescribeVpcBlockPublicAccessExclusions", "VpcBlockPublicAccessExclusions"),
+    ("ec2", "DescribeSecurityGroupVpcAssociations", "SecurityGroupVpcAssociations"),
+    ("autoscaling", "DescribeInstanceRefreshes", "InstanceRefreshes"),
+    ("service-quotas", "ListServiceQuotas", "Quotas"),
+    ("service-quotas", "ListRequestedServiceQuotaChangeHistory", "RequestedQuotas"),
+    ("lambda", "ListProvisionedConcurrencyConfigs", "ProvisionedConcurrencyConfigs"),
+    ("pi", "GetResourceMetrics", "MetricList"),
+    ("pi", "DescribeDimensionKeys", "Keys"),
+)
+
+
+class Targets:
+    """Targets of target groups, from the really computed health."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    def table(self) -> dict[Operation, Answerer]:
+        """What it answers."""
+        return {
+            ("elbv2", "DescribeTargetHealth"): self._describe,
+            ("elbv2", "RegisterTargets"): self._register,
+            ("elbv2", "DeregisterTargets"): self._deregister,
+        }
+
+    def _describe(self, request: Request, asked: Parameters) -> dict[str, Any]:
+        arn = asked.get("TargetGroupArn") or ""
+        return {
+            "TargetHealthDescriptions": self._health.describe(arn, asked.get("Targets") or ())
+        }
+
+    def _register(self, request: Request, asked: Parameters) -> dict[str, Any]:
+        for one in asked.get("Targets") or ():
+            self._health.register(
+                asked["TargetGroupArn"],
+                one["Id"],
+                port=int(one.get("Port") or 0),
+                zone=one.get("AvailabilityZone", layout.ZONES[0]),
+            )
+        return {}
+
+    def _deregister(self, request: Request, asked: Parameters) -> dict[str, Any]:
+        for one in asked.get("Targets") or ():
+            self._health.deregister(
+                asked["TargetGroupArn"], one["Id"], port=int(one.get("Port") or 0)
+            )
+        return {}
+
+
+def identity(request: Request, asked: Parameters) -> dict[str, Any]:
+    """`sts.GetCallerIdentity`: who the access key belongs to."""
+    who = layout.KEYS.get(request.key, "")
+    account = layout.account_of(request.key)
+    name = layout.PRINCIPALS.get(who, "world")
+    return {
+        "UserId": f"AIDA{name.upper().replace('-', '')[:12]:0<16}",
+        "Account": account,
+        "Arn": f"arn:aws:iam::{account}:user/{name}",
+    }
+
+
+def contributor_insights(request: Request, asked: Parameters) -> dict[str, Any]:
+    """`dynamodb.DescribeContributorInsights`: it is off."""
+    return {"TableName": asked.get("TableName"), "ContributorInsightsStatus": "DISABLED"}
+
+
+def no_support_plan(request: Request, asked: Parameters) -> dict[str, Any]:
+    """AWS Health without a support plan. Raises `Refusal` as AWS does."""
+    raise Refusal(
+        "SubscriptionRequiredException",
+        "You do not have the required AWS Support plan to use this operation.",
+    )

@@ -1,0 +1,402 @@
+"""How each kind of fault of a scenario is put into the shop, and how its end is noticed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from cockpit.errors import Misconfigured
+from cockpit.world import layout, mutate
+from cockpit.world.answers.cache import SIZES
+from cockpit.world.checkout import Pile
+from cockpit.world.ecs import Deployment, Service
+from cockpit.world.faults import Fault
+from cockpit.world.metrics import Course, counter, gauge, latency
+from cockpit.world.stores import MEGABYTE
+from cockpit.world.trail import ApiCall, ServiceEvent
+
+if TYPE_CHECKING:
+    from cockpit.world.stage import Stage
+
+Parameters = Mapping[str, Any]
+Break = Callable[[Parameters], Awaitable[None]]
+
+
+class Breaks:
+    """Puts the scenario's faults into the shop, in the world's loop, and sees them end."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.resting = 12
+        """Idle sessions of checkout's pool in quiet times."""
+        self._demand = 0.0
+        self._throttle = 0
+        self._over: list[Callable[[], bool]] = []
+        self._repaired = False
+        self._kinds: dict[str, Break] = {
+            "lock": self._lock,
+            "deployment": self._deployment,
+            "stopped": self._stopped,
+            "health_path": self._health_path,
+            "crash": self._crash,
+            "throttle": self._throttle_writes,
+            "memory": self._memory,
+            "revoke": self._revoke,
+            "certificate": self._certificate,
+            "aws": self._aws,
+            "hang": self._hang,
+            "call": self._call,
+            "event": self._event,
+            "unwell": self._unwell,
+        }
+
+    async def apply(self) -> None:
+        """Everything that the scenario breaks, distractors first."""
+        scenario = self._stage.scenario
+        self._stage.cache.on_size = self._resized
+        for one in (*scenario.distractor, *scenario.fault):
+            if one.get("kind") not in self._kinds:
+                raise Misconfigured(f"{scenario.name}: there is no fault {one.get('kind')!r}")
+            await self._kinds[one["kind"]](one)
+        onset = time.time() - scenario.onset
+        for one in scenario.series:
+            values = {str(number): value for number, value in enumerate(one.get("about", ()))}
+            metrics = self._stage.book.named(one["metric"], **values)
+            if not metrics:
+                raise Misconfigured(f"{scenario.name}: there is no series {one['metric']}")
+            self._stage.book.break_(metrics, course(one), onset)
+
+    def tick(self) -> None:
+        """Notice that everything is well again; then the metrics turn too."""
+        if self._over and not self._repaired and all(over() for over in self._over):
+            self._repaired = True
+            self._stage.book.repair()
+
+    async def _lock(self, asked: Parameters) -> None:
+        """A forgotten transaction holds shards; waiters and an idle crowd pile up behind it."""
+        pile = Pile(
+            self._stage.database,
+            shards=int(asked["shards"]),
+            waiters=int(asked["waiters"]),
+            idle=int(asked["idle"]),
+        )
+        self._stage.spawn(pile.run())
+        await pile.held.wait()
+        deadline = time.monotonic() + 4
+        while pile.waiting < int(asked["waiters"]) * 0.9 and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        self._over.append(pile.over.is_set)
+        self._over.append(lambda: self._is_well(layout.CHECKOUT.name))
+
+    async def _deployment(self, asked: Parameters) -> None:
+        """A deployment that went well, some time ago."""
+        service = self._stage.cluster.services[asked["service"]]
+        begun = time.time() - float(asked["ago"])
+        with self._stage.cluster.lock:
+            version = int(asked.get("version", service.primary.version))
+            before = service.primary
+            fresh = Deployment(
+                version,
+                rollout="COMPLETED",
+                created=begun,
+                updated=begun + 25,
+                finished=begun + 25,
+            )
+            fresh.reason = f"ECS deployment {fresh.id} completed."
+            before.status, before.version = "INACTIVE", version - 1
+            service.deployments, service.history = [fresh], [before]
+            for task in service.tasks:
+                task.deployment, task.version = fresh.id, version
+                task.created = task.activated = task.started = begun + 12
+            self._stage.cluster.versions[service.plan.name] = version
+            service.events = []
+            service.say(f"(deployment {fresh.id}) deployment completed.", begun + 25)
+            service.say("has reached a steady state.", begun + 26)
+        self._update_service(service, asked, begun)
+
+    def _update_service(self, service: Service, asked: Parameters, at: float) -> None:
+        self._stage.trail.add(
+            ApiCall(
+                at=at,
+                source="ecs.amazonaws.com",
+                name="UpdateService",
+                user=str(asked.get("user", "ci-deployer")),
+                parameters={
+                    "cluster": layout.CLUSTER,
+                    "service": service.plan.name,
+                    "taskDefinition": f"{service.plan.name}:{service.primary.version}",
+                },
+                resources=(("AWS::ECS::Service", service.plan.name),),
+            )
+        )
+
+    async def _unwell(self, asked: Parameters) -> None:
+        """The targets of these slots have failed their checks for a while already."""
+        plan = next(one for one in layout.SERVICES if one.name == asked["service"])
+        group = self._stage.health.group(plan.group_arn)
+        slots = set(asked["slots"])
+        service = self._stage.cluster.services[plan.name]
+        service.kills = bool(asked.get("kills", False))
+        addresses = {task.address for task in service.tasks if task.slot in slots}
+        for target in group.targets.values():
+            if target.id in addresses:
+                target.failed = group.check.unhealthy
+                target.turn("unhealthy", asked["reason"], asked["description"])
+
+    async def _stopped(self, asked: Parameters) -> None:
+        """Tasks that their load balancer's checks ended; the new ones are not well either."""
+        cluster = self._stage.cluster
+        service = cluster.services[asked["service"]]
+        at = time.time() - float(asked["ago"])
+        with cluster.lock:
+            service.patient = True
+            for slot in asked["slots"]:
+                task = next(t for t in service.tasks if t.slot == slot)
+                cluster.fail_check(service, task, at)
+                task.status, task.stopping, task.stopped = "STOPPED", at - 8, at
+                self._stage.fleet.stop(task)
+                self._stage.health.forget(service.plan.group_arn, task.address)
+                fresh = cluster.add_task(service, service.primary)
+                fresh.slot = slot
+                fresh.created, fresh.activated = at + 2, at + 20
+                fresh.status = "ACTIVATING"
+                self._stage.health.register(
+                    service.plan.group_arn, fresh.address, zone=fresh.zone
+                )
+                service.say(f"has started 1 tasks: (task {fresh.id}).", at + 2)
+
+    async def _health_path(self, asked: Parameters) -> None:
+        """A version has its health check at another path than the target group asks for."""
+        name, version = asked["service"], int(asked["version"])
+        fleet, cluster = self._stage.fleet, self._stage.cluster
+        fleet.paths[name, version] = asked["path"]
+        for task in cluster.services[name].tasks:
+            await fleet.restart(task)
+        self._over.append(lambda: self._is_well(name))
+
+    async def _crash(self, asked: Parameters) -> None:
+        """A version whose program ends soon after its start is being deployed."""
+        cluster = self._stage.cluster
+        service = cluster.services[asked["service"]]
+        version, begun = int(asked["version"]), time.time() - float(asked["ago"])
+        with cluster.lock:
+            cluster.crashes[service.plan.name, version] = int(asked["exit_code"])
+            cluster.versions[service.plan.name] = version
+            old = list(service.tasks)
+            cluster.update(service.plan.name, version=version, at=begun)
+            fresh = service.primary
+            keep = service.desired * service.minimum // 100
+            for task in old[keep:]:
+                self._gone(service, task, at=begun + 20, reason=None, code=0)
+            for number in range(int(asked["failed"])):
+                task = cluster.add_task(service, fresh)
+                task.created = begun + 25 + 30 * number
+                task.started = task.created + 3
+                reason = "Essential container in task exited"
+                exit_code = int(asked["exit_code"])
+                self._gone(service, task, at=task.started + 2, reason=reason, code=exit_code)
+            fresh.failed = int(asked["failed"])
+            fresh.next_start = time.time() + 3
+            service.say("is unable to consistently start tasks successfully.", begun + 120)
+        self._update_service(service, asked, begun)
+        self._over.append(lambda: self._is_well(service.plan.name))
+
+    def _gone(
+        self, service: Service, task: Any, *, at: float, reason: str | None, code: int
+    ) -> None:
+        scaled = f"Scaling activity initiated by (deployment {service.primary.id})"
+        task.status, task.stopping, task.stopped = "STOPPED", at - 1, at
+        task.reason = reason or scaled
+        task.stop_code = "EssentialContainerExited" if reason else "ServiceSchedulerInitiated"
+        task.exit_code = code if reason else 143
+        self._stage.fleet.stop(task)
+        self._stage.health.forget(service.plan.group_arn, task.address)
+        service.say(f"has stopped 1 running tasks: (task {task.id}).", at)
+
+    def _is_well(self, name: str) -> bool:
+        service = self._stage.cluster.services[name]
+        group = self._stage.health.group(service.plan.group_arn)
+        running = service.count("RUNNING")
+        return running == service.desired == group.count("healthy") and not group.count("unhealthy")
+
+    async def _throttle_writes(self, asked: Parameters) -> None:
+        """More writes than the table's capacity: DynamoDB refuses the rest."""
+        writes = int(asked["writes"])
+        mutate.set_table_throughput(layout.TABLE, writes=writes, reads=200)
+        provisioned = self._stage.book.named("ProvisionedWriteCapacityUnits", a=layout.TABLE)
+        self._stage.book.break_(provisioned, gauge(float(writes), 0.0), 0.0)
+        scalable = self._stage.scaling.target(f"table/{layout.TABLE}")
+        scalable.most = writes
+        self._stage.scaling.tell(
+            scalable,
+            status="Unfulfilled",
+            text=f"Attempting to scale: the maximum capacity {writes} is reached.",
+            ago=200.0,
+            not_scaled="AlreadyAtMaxCapacity",
+        )
+        self._demand = float(asked["demand"])
+        self._throttle = self._stage.faults.add(
+            Fault(
+                kind="capacity",
+                service="dynamodb",
+                operation="PutItem",
+                who="shop",
+            )
+        )
+        self._over.append(lambda: not self._throttle)
+
+    def set_capacity(self, units: float) -> None:
+        """The table can take so many writes a second from now on."""
+        if self._throttle and units >= self._demand:
+            self._stage.faults.remove(self._throttle)
+            self._throttle = 0
+
+    def scale_table(self, most: int) -> None:
+        """Auto scaling follows the demand up to its maximum, a few seconds later."""
+        if self._throttle:
+            self._stage.spawn(self._scale_table(min(most, int(self._demand * 1.4))))
+
+    async def _scale_table(self, units: int) -> None:
+        await asyncio.sleep(2)
+        mutate.set_table_throughput(layout.TABLE, writes=units, reads=200)
+        scalable = self._stage.scaling.target(f"table/{layout.TABLE}")
+        text = f"Successfully set write capacity units to {units}."
+        self._stage.scaling.tell(scalable, status="Successful", text=text)
+        self.set_capacity(float(units))
+
+    async def _memory(self, asked: Parameters) -> None:
+        """More sessions than fit: the cache evicts."""
+        traffic = self._stage.sessions
+        traffic.keys, traffic.per_second = int(asked["keys"]), int(asked["per_second"])
+        await asyncio.to_thread(self._fill_cache, int(asked["keys"]))
+        needed = int(asked["needs"])
+        self._over.append(lambda: SIZES[self._stage.cache.node_type] >= needed)
+
+    def _fill_cache(self, keys: int) -> None:
+        """Write until it is full, so that the first look finds it evicting."""
+        import os
+
+        import redis
+
+        port = self._stage.prepared.ports.sessions
+        with redis.Redis(host="127.0.0.1", port=port) as client:
+            pipe = client.pipeline(transaction=False)
+            for number in range(1, keys + 1):
+                pipe.set(f"session:{number}", os.urandom(4000), ex=3600)
+                if number % 500 == 0:
+                    pipe.execute()
+            pipe.execute()
+
+    def _resized(self, node_type: str) -> None:
+        """The node type of the cache changed: the real server gets its memory."""
+        cache = self._stage.stores.cache
+        if cache is not None:
+            cache.send("CONFIG", "SET", "maxmemory", SIZES[node_type] * MEGABYTE)
+        self._stage.trail.tell(
+            ServiceEvent(
+                at=time.time(),
+                service="elasticache",
+                source=layout.CACHE,
+                source_type="replication-group",
+                message=f"Replication group {layout.CACHE} was modified to {node_type}",
+            )
+        )
+
+    async def _revoke(self, asked: Parameters) -> None:
+        """Somebody took the rule away that let checkout reach its database."""
+        group, source = layout.GROUPS["orders-db"], layout.GROUPS["checkout"]
+        permission = {
+            "IpProtocol": "tcp",
+            "FromPort": 5432,
+            "ToPort": 5432,
+            "UserIdGroupPairs": [{"GroupId": source}],
+        }
+        await asyncio.to_thread(
+            self._stage.clients,
+            "ec2",
+            "revoke_security_group_ingress",
+            GroupId=group,
+            IpPermissions=[permission],
+        )
+        self.set_gate(False)
+        await self._call(
+            {
+                "service": "ec2",
+                "name": "RevokeSecurityGroupIngress",
+                "user": asked["user"],
+                "ago": asked["ago"],
+                "resource_type": "AWS::EC2::SecurityGroup",
+                "resource": group,
+                "parameters": {"groupId": group, "ipPermissions": {"items": [permission]}},
+            }
+        )
+        self._over.append(lambda: self._stage.gate.is_open and self._is_well("checkout"))
+
+    def set_gate(self, is_open: bool) -> None:
+        """Let checkout reach its database, or not."""
+        if is_open:
+            self._stage.gate.open()
+        else:
+            self._stage.gate.shut()
+
+    async def _certificate(self, asked: Parameters) -> None:
+        """The certificate that the front presents ran out."""
+        self._stage.edge.expire(asked["name"])
+        self.present(layout.CERTIFICATES[asked["name"]])
+
+    def present(self, arn: str) -> None:
+        """The front presents the certificate with this ARN from now on."""
+        self._stage.edge.present(arn)
+
+    async def _aws(self, asked: Parameters) -> None:
+        """A fault of the front: throttled, denied, expired, ….; `fault` is its kind."""
+        given = {key: value for key, value in asked.items() if key not in {"kind", "fault"}}
+        self._stage.faults.add(Fault(kind=asked["fault"], **given))
+
+    async def _hang(self, asked: Parameters) -> None:
+        """A server is there, takes connections, and says nothing: SIGSTOP."""
+        server = getattr(self._stage.stores, asked["server"])
+        if server is not None:
+            server.pause()
+
+    async def _call(self, asked: Parameters) -> None:
+        """An API call that CloudTrail has, some time ago."""
+        resources = ()
+        if "resource" in asked:
+            resources = ((str(asked["resource_type"]), str(asked["resource"])),)
+        self._stage.trail.add(
+            ApiCall(
+                at=time.time() - float(asked["ago"]),
+                source=f"{asked['service']}.amazonaws.com",
+                name=asked["name"],
+                user=asked["user"],
+                parameters=dict(asked.get("parameters", {})),
+                resources=resources,
+            )
+        )
+
+    async def _event(self, asked: Parameters) -> None:
+        """A line in RDS' or ElastiCache's history, some time ago."""
+        self._stage.trail.tell(
+            ServiceEvent(
+                at=time.time() - float(asked["ago"]),
+                service=asked["service"],
+                source=asked["source"],
+                source_type=asked["source_type"],
+                message=asked["message"],
+                categories=tuple(asked.get("categories", ())),
+            )
+        )
+
+
+def course(asked: Parameters) -> Course:
+    """The broken course of a series: `counter`, `gauge` or `latency` with a level."""
+    spread = float(asked.get("spread", 0.06))
+    for name, make in (("counter", counter), ("gauge", gauge)):
+        if name in asked:
+            return make(float(asked[name]), spread)
+    if "latency" in asked:
+        return latency(float(asked["latency"]), float(asked.get("requests", 600)), spread)
+    return counter(None)

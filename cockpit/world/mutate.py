@@ -1,0 +1,73 @@
+"""Every place where the world reaches into moto, one function each, one canary test each.
+
+moto is pinned. When it is raised and a canary fails, this is the only file to mend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from cockpit.world import layout
+
+_MAKERS = {
+    "vpc": "moto.ec2.models.vpcs.random_vpc_id",
+    "subnet": "moto.ec2.models.subnets.random_subnet_id",
+    "group": "moto.ec2.models.security_groups.random_security_group_id",
+    "interface": "moto.ec2.models.elastic_network_interfaces.random_eni_id",
+}
+
+
+@contextmanager
+def next_id(kind: str, value: str) -> Iterator[None]:
+    """What is created inside gets this id. `kind`: vpc, subnet, group or interface."""
+    with patch(_MAKERS[kind], lambda *_, **__: value):
+        yield
+
+
+@contextmanager
+def next_balancer_id(value: str) -> Iterator[None]:
+    """A load balancer or target group that is created inside gets this id in its ARN."""
+    with patch("moto.elbv2.models.mock_random.get_random_hex", lambda *_, **__: value):
+        yield
+
+
+@contextmanager
+def next_certificate(arn: str) -> Iterator[None]:
+    """A certificate that is imported inside gets this ARN."""
+    with patch("moto.acm.models.make_arn_for_certificate", lambda *_, **__: arn):
+        yield
+
+
+def set_database(name: str, **attributes: Any) -> None:
+    """Set attributes of a database instance, such as `status="storage-full"`."""
+    database = _backend("rds").databases[name]
+    for attribute, value in attributes.items():
+        if not hasattr(database, attribute):
+            raise AttributeError(f"moto's database has no {attribute}")
+        setattr(database, attribute, value)
+
+
+def set_balancer_state(arn: str, state: str) -> None:
+    """Set the state of a load balancer: active, active_impaired, failed."""
+    balancer = _backend("elbv2").load_balancers[arn]
+    assert hasattr(balancer, "state")
+    balancer.state = state
+
+
+def set_table_throughput(name: str, *, writes: int, reads: int) -> None:
+    """Set the provisioned capacity of a table without the times of a change."""
+    table = _backend("dynamodb").tables[name]
+    table.throughput = {
+        **table.throughput,
+        "WriteCapacityUnits": writes,
+        "ReadCapacityUnits": reads,
+    }
+
+
+def _backend(service: str) -> Any:
+    from moto.backends import get_backend
+
+    return get_backend(service)[layout.ACCOUNT][layout.REGION]

@@ -1,0 +1,377 @@
+"""What has to be there before anything runs: ports, secrets, and the configuration of the cockpit.
+
+It imports nothing heavy and takes milliseconds, so that a screen can open on the configuration while
+the servers are still coming up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets as random
+import socket
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from cockpit.connect.role import Role
+from cockpit.world import layout
+from cockpit.world.folder import write_atomically
+from cockpit.world.servers import mariadb
+
+CONFIG = "cockpit.toml"
+STATE = "world.json"
+_KEY_FILES = {"aws-key": 20, "aws-secret": 40}
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Ports on 127.0.0.1; 0 for what this machine cannot run."""
+
+    aws: int
+    orders: int
+    standby: int
+    sessions: int
+    sessions_replica: int
+    catalog: int
+    front: int
+    payments: int
+    names: int
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Passwords of one world."""
+
+    owner: str = field(default_factory=lambda: random.token_hex(12), repr=False)
+    checkout: str = field(default_factory=lambda: random.token_hex(12), repr=False)
+    observer: str = field(default_factory=lambda: random.token_hex(12), repr=False)
+    operator: str = field(default_factory=lambda: random.token_hex(12), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A folder with everything that a world and a cockpit need to know."""
+
+    folder: Path
+    scenario: str
+    role: Role
+    ports: Ports
+    secrets: Secrets
+
+    @property
+    def config(self) -> Path:
+        """The configuration for the cockpit."""
+        return self.folder / CONFIG
+
+
+def prepare(folder: Path, *, scenario: str, role: Role, billing: bool = False) -> Prepared:
+    """Choose ports and secrets and write the files. `billing`: with the second account."""
+    catalog = mariadb.find_binary() is not None
+    ports = _free_ports(catalog=catalog)
+    prepared = Prepared(folder, scenario, role, ports, Secrets())
+    _write_secrets(prepared)
+    write_atomically(folder / CONFIG, configuration(prepared, billing=billing))
+    write_atomically(folder / STATE, json.dumps(_first_state(prepared, catalog=catalog)))
+    _write_private(folder / "prepared.json", json.dumps(_as_data(prepared)))
+    return prepared
+
+
+def read(folder: Path) -> Prepared | None:
+    """What another process prepared in the folder; None when nothing is there."""
+    try:
+        data = json.loads((folder / "prepared.json").read_text())
+    except OSError:
+        return None
+    return Prepared(
+        folder,
+        data["scenario"],
+        Role(data["role"]),
+        Ports(**data["ports"]),
+        Secrets(**data["secrets"]),
+    )
+
+
+def _as_data(prepared: Prepared) -> dict[str, object]:
+    return {
+        "scenario": prepared.scenario,
+        "role": prepared.role.value,
+        "ports": asdict(prepared.ports),
+        "secrets": asdict(prepared.secrets),
+    }
+
+
+def _first_state(prepared: Prepared, *, catalog: bool) -> dict[str, object]:
+    parts = ["aws", "orders-db", "orders-standby", "sessions", "web", "scenario"]
+    if catalog:
+        parts.insert(4, "catalog")
+    return {
+        "scenario": prepared.scenario,
+        "ready": False,
+        "failed": "",
+        "control": "",
+        "notes": [] if catalog else ["no MariaDB on this machine: the shop has no MySQL target"],
+        "ports": asdict(prepared.ports),
+        "parts": {part: {"state": "starting", "detail": ""} for part in parts},
+    }
+
+
+def _free_ports(*, catalog: bool) -> Ports:
+    """Ports that are free now; all are held together, so no two are the same."""
+    held = []
+    try:
+        for number in range(9):
+            one = socket.socket()
+            held.append(one)
+            one.bind(("127.0.0.1", 0))
+            if number == 8:
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+                    datagrams.bind(("127.0.0.1", one.getsockname()[1]))
+        numbers = [one.getsockname()[1] for one in held]
+    finally:
+        for one in held:
+            one.close()
+    ports = Ports(*numbers)
+    return ports if catalog else Ports(**{**asdict(ports), "catalog": 0})
+
+
+def _write_secrets(prepared: Prepared) -> None:
+    folder = prepared.folder / "secrets"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    role = prepared.role.value
+    files = {
+        "aws-key": layout.key_of(role),
+        "aws-secret": random.token_hex(20),
+        "billing-key": layout.key_of("billing"),
+        "observer": prepared.secrets.observer,
+        "operator": prepared.secrets.operator,
+    }
+    for name, value in files.items():
+        _write_private(folder / name, value + "\n")
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def addresses() -> tuple[str, ...]:
+    """The loopback addresses of the third party: three on Linux, one where there is only one."""
+    return ("127.0.0.1", "127.0.0.2", "127.0.0.3") if sys.platform == "linux" else ("127.0.0.1",)
+
+
+def configuration(prepared: Prepared, *, billing: bool = False) -> str:
+    """`cockpit.toml`: the shop as any configuration describes it."""
+    ports, folder = prepared.ports, prepared.folder
+    parts = [
+        'environment = "prod"',
+        f'role = "{prepared.role.value}"',
+        _place("prod", folder, ports.aws, key="aws-key"),
+    ]
+    if billing:
+        parts.append(_place("billing", folder, ports.aws, key="billing-key"))
+    catalog = bool(ports.catalog)
+    parts += [_edge(prepared), _services(catalog=catalog), _data(prepared)]
+    if catalog:
+        parts.append(_catalog(prepared))
+    if billing:
+        parts.append(
+            _target(
+                "dynamodb_table",
+                "invoices",
+                {"aws": "billing", "id": layout.INVOICES, "service": "checkout"},
+            )
+        )
+    return "\n".join(parts)
+
+
+def _place(name: str, folder: Path, port: int, *, key: str) -> str:
+    return _table(
+        f"[aws.{name}]",
+        {
+            "region": layout.REGION,
+            "endpoint_url": f"http://127.0.0.1:{port}",
+            "access_key_id": f"file:{folder / 'secrets' / key}",
+            "secret_access_key": f"file:{folder / 'secrets' / 'aws-secret'}",
+            "calls_per_second": 50.0,
+        },
+    )
+
+
+def _edge(prepared: Prepared) -> str:
+    ports = prepared.ports
+    resolver = f"127.0.0.1:{ports.names}"
+    authority = str(prepared.folder / "ca.pem")
+    return "\n".join(
+        (
+            _target(
+                "endpoint",
+                "shop-front",
+                {
+                    "url": f"https://{layout.FRONT_HOST}:{ports.front}/",
+                    "expect_text": "shop",
+                    "tls_ca": authority,
+                    "resolver": resolver,
+                    "service": "checkout",
+                    "needs": ["shop-alb"],
+                },
+            ),
+            _target(
+                "alb",
+                "shop-alb",
+                {
+                    "aws": "prod",
+                    "arn": layout.BALANCER_ARN,
+                    "service": "checkout",
+                    "needs": ["checkout-tg", "search-tg"],
+                },
+            ),
+            _target(
+                "endpoint",
+                "payments",
+                {
+                    "url": f"https://{layout.PAYMENTS_HOST}:{ports.payments}/v1/status",
+                    "external": True,
+                    "tls_ca": authority,
+                    "resolver": resolver,
+                    "service": "checkout",
+                },
+            ),
+            _target("alarms", "alarms", {"aws": "prod", "service": "checkout"}),
+        )
+    )
+
+
+def _services(*, catalog: bool) -> str:
+    checkout = ["orders-db", "sessions", "carts", "payments", "checkout-to-db"]
+    search = ["catalog"] if catalog else ["orders-standby"]
+    rows = []
+    for service, needs in ((layout.CHECKOUT, checkout), (layout.SEARCH, search)):
+        rows.append(
+            _target(
+                "target_group",
+                service.group,
+                {
+                    "aws": "prod",
+                    "arn": service.group_arn,
+                    "service": service.name,
+                    "needs": [service.name],
+                },
+            )
+        )
+        rows.append(
+            _target(
+                "ecs_service",
+                service.name,
+                {
+                    "aws": "prod",
+                    "id": service.name,
+                    "cluster": layout.CLUSTER,
+                    "service": service.name,
+                    "needs": needs,
+                },
+            )
+        )
+    return "\n".join(rows)
+
+
+def _data(prepared: Prepared) -> str:
+    ports = prepared.ports
+    postgres = _login(prepared) | {"database": "orders", "sslmode": "disable", "aws": "prod"}
+    path: dict[str, object] = {
+        "aws": "prod",
+        "source": {
+            "security_group": layout.GROUPS["checkout"],
+            "subnet": layout.subnet("app-a"),
+        },
+        "destination": {"address": layout.DB_ADDRESS},
+        "port": 5432,
+        "service": "checkout",
+    }
+    cache: dict[str, object] = {
+        "host": "127.0.0.1",
+        "port": ports.sessions,
+        "tls": False,
+        "aws": "prod",
+        "elasticache": layout.CACHE,
+        "expects": "primary",
+        "service": "checkout",
+        "needs": ["sessions-cache"],
+    }
+    table: dict[str, object] = {"aws": "prod", "id": layout.TABLE, "service": "checkout"}
+    database: dict[str, object] = {"aws": "prod", "id": layout.DATABASE, "service": "checkout"}
+    writer = {"rds": layout.DATABASE, "expects": "writer", "needs": ["orders"]}
+    reader = {"rds": layout.STANDBY, "expects": "reader", "needs": ["orders-db"]}
+    return "\n".join(
+        (
+            _target(
+                "postgres",
+                "orders-db",
+                {**postgres, "port": ports.orders, **writer, "service": "checkout"},
+                _commander(prepared),
+            ),
+            _target(
+                "postgres",
+                "orders-standby",
+                {**postgres, "port": ports.standby, **reader, "service": "checkout"},
+                _commander(prepared),
+            ),
+            _target("rds", "orders", database),
+            _target("redis", "sessions", cache),
+            _target(
+                "elasticache",
+                "sessions-cache",
+                {"aws": "prod", "id": layout.CACHE, "service": "checkout"},
+            ),
+            _target("dynamodb_table", "carts", table),
+            _target("vpc_path", "checkout-to-db", path),
+        )
+    )
+
+
+def _catalog(prepared: Prepared) -> str:
+    fields = _login(prepared) | {
+        "database": "catalog",
+        "port": prepared.ports.catalog,
+        "tls": "off",
+        "service": "search",
+    }
+    return _target("mysql", "catalog", fields, _commander(prepared))
+
+
+def _login(prepared: Prepared) -> dict[str, object]:
+    return {
+        "host": "127.0.0.1",
+        "user": "cockpit_ro",
+        "password": f"file:{prepared.folder / 'secrets' / 'observer'}",
+    }
+
+
+def _commander(prepared: Prepared) -> str:
+    return _table(
+        "[target.commander]",
+        {
+            "user": "cockpit_ops",
+            "password": f"file:{prepared.folder / 'secrets' / 'operator'}",
+        },
+    )
+
+
+def _target(kind: str, name: str, fields: dict[str, object], below: str = "") -> str:
+    return _table("[[target]]", {"kind": kind, "name": name, **fields}) + below
+
+
+def _table(head: str, fields: dict[str, object]) -> str:
+    lines = "".join(f"{name} = {_toml(value)}\n" for name, value in fields.items())
+    return f"\n{head}\n{lines}"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return json.dumps(value) if isinstance(value, str) else str(value)

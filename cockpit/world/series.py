@@ -1,0 +1,185 @@
+"""Which series the healthy shop publishes, and their normal course.
+
+Namespaces, names and dimensions are AWS's (catalogue, aws-edge-compute-network §1.2, §2.2 and
+aws-data-metrics-changes §1.3, §2.3, §3.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cockpit.world import layout
+from cockpit.world.layout import Service
+from cockpit.world.metrics import Course, Metric, counter, gauge, latency
+
+NOTHING = counter(None)
+_REQUESTS = {"checkout": 940.0, "search": 2100.0}
+
+
+def shop() -> Iterator[Metric]:
+    """Every series of the shop."""
+    yield from _balancer()
+    for service in layout.SERVICES:
+        yield from _group(service)
+        yield from _service(service)
+    for name, connections in ((layout.DATABASE, 24.0), (layout.STANDBY, 6.0)):
+        yield from _database(name, connections, replica=name == layout.STANDBY)
+    for number in (1, 2):
+        yield from _cache(f"{layout.CACHE}-00{number}", primary=number == 1)
+    yield from _table(layout.TABLE)
+
+
+def _metrics(
+    namespace: str, dimensions: dict[str, str], courses: dict[str, Course]
+) -> Iterator[Metric]:
+    for name, course in courses.items():
+        yield Metric(namespace, name, tuple(dimensions.items()), course)
+
+
+def _balancer() -> Iterator[Metric]:
+    total = sum(_REQUESTS.values())
+    yield from _metrics(
+        "AWS/ApplicationELB",
+        {"LoadBalancer": f"app/{layout.BALANCER}/{layout.BALANCER_ID}"},
+        {
+            "RequestCount": counter(total),
+            "HTTPCode_Target_2XX_Count": counter(total * 0.985),
+            "HTTPCode_Target_3XX_Count": counter(total * 0.004),
+            "HTTPCode_Target_4XX_Count": counter(total * 0.01),
+            "HTTPCode_Target_5XX_Count": counter(1.0),
+            "HTTPCode_ELB_4XX_Count": counter(3.0),
+            "HTTPCode_ELB_5XX_Count": NOTHING,
+            "HTTPCode_ELB_502_Count": NOTHING,
+            "HTTPCode_ELB_503_Count": NOTHING,
+            "HTTPCode_ELB_504_Count": NOTHING,
+            "TargetResponseTime": latency(0.08, total),
+            "TargetConnectionErrorCount": NOTHING,
+            "RejectedConnectionCount": NOTHING,
+            "ClientTLSNegotiationErrorCount": counter(2.0),
+            "ActiveConnectionCount": counter(420.0),
+            "NewConnectionCount": counter(310.0),
+            "ProcessedBytes": counter(42_000_000.0),
+            "ConsumedLCUs": gauge(1.4),
+        },
+    )
+
+
+def _group(service: Service) -> Iterator[Metric]:
+    requests = _REQUESTS[service.name]
+    yield from _metrics(
+        "AWS/ApplicationELB",
+        {
+            "LoadBalancer": f"app/{layout.BALANCER}/{layout.BALANCER_ID}",
+            "TargetGroup": f"targetgroup/{service.group}/{service.group_id}",
+        },
+        {
+            "RequestCount": counter(requests),
+            "HTTPCode_Target_2XX_Count": counter(requests * 0.985),
+            "HTTPCode_Target_4XX_Count": counter(requests * 0.01),
+            "HTTPCode_Target_5XX_Count": counter(0.5),
+            "TargetResponseTime": latency(0.09 if service is layout.CHECKOUT else 0.05, requests),
+            "TargetConnectionErrorCount": NOTHING,
+            "RequestCountPerTarget": gauge(requests / service.desired),
+            "HealthyHostCount": gauge(float(service.desired), 0.0),
+            "UnHealthyHostCount": gauge(0.0, 0.0),
+            "UnhealthyRoutingRequestCount": NOTHING,
+        },
+    )
+
+
+def _service(service: Service) -> Iterator[Metric]:
+    yield from _metrics(
+        "AWS/ECS",
+        {"ClusterName": layout.CLUSTER, "ServiceName": service.name},
+        {"CPUUtilization": gauge(31.0, 0.1), "MemoryUtilization": gauge(44.0)},
+    )
+
+
+def _database(name: str, connections: float, *, replica: bool) -> Iterator[Metric]:
+    courses = {
+        "CPUUtilization": gauge(22.0, 0.15),
+        "DatabaseConnections": gauge(connections, 0.04),
+        "FreeableMemory": gauge(9.1e9, 0.01),
+        "SwapUsage": gauge(0.0, 0.0),
+        "FreeStorageSpace": gauge(71.0e9, 0.0005),
+        "ReadIOPS": gauge(210.0, 0.1),
+        "WriteIOPS": gauge(340.0, 0.1),
+        "ReadLatency": gauge(0.0006, 0.1),
+        "WriteLatency": gauge(0.0009, 0.1),
+        "DiskQueueDepth": gauge(0.4, 0.2),
+        "BurstBalance": gauge(99.0, 0.0),
+        "NetworkReceiveThroughput": gauge(1.2e6, 0.1),
+        "NetworkTransmitThroughput": gauge(4.1e6, 0.1),
+        "MaximumUsedTransactionIDs": gauge(41_000_000.0, 0.0),
+        "TransactionLogsDiskUsage": gauge(1.1e9, 0.01),
+        "OldestReplicationSlotLag": gauge(20_000.0, 0.3),
+    }
+    if replica:
+        courses["ReplicaLag"] = gauge(0.4, 0.3)
+        del courses["OldestReplicationSlotLag"]
+    yield from _metrics("AWS/RDS", {"DBInstanceIdentifier": name}, courses)
+
+
+def _cache(node: str, *, primary: bool) -> Iterator[Metric]:
+    courses = {
+        "EngineCPUUtilization": gauge(12.0, 0.15),
+        "CPUUtilization": gauge(9.0, 0.15),
+        "DatabaseMemoryUsagePercentage": gauge(41.0, 0.01),
+        "FreeableMemory": gauge(3.1e9, 0.005),
+        "SwapUsage": gauge(0.0, 0.0),
+        "Evictions": counter(0.0, 0.0),
+        "Reclaimed": counter(140.0, 0.1),
+        "CurrConnections": gauge(38.0),
+        "NewConnections": counter(6.0, 0.3),
+        "CurrItems": gauge(61_000.0, 0.01),
+        "CacheHits": counter(52_000.0),
+        "CacheMisses": counter(2_100.0),
+        "CacheHitRate": gauge(96.1, 0.005),
+        "GetTypeCmds": counter(54_100.0),
+        "IsMaster": gauge(1.0 if primary else 0.0, 0.0),
+        "NetworkBandwidthInAllowanceExceeded": counter(0.0, 0.0),
+        "NetworkBandwidthOutAllowanceExceeded": counter(0.0, 0.0),
+        "NetworkPacketsPerSecondAllowanceExceeded": counter(0.0, 0.0),
+        "NetworkConntrackAllowanceExceeded": counter(0.0, 0.0),
+        "TrafficManagementActive": gauge(0.0, 0.0),
+    }
+    if not primary:
+        courses |= {"ReplicationLag": gauge(0.1, 0.3), "MasterLinkHealthStatus": gauge(1.0, 0.0)}
+    both = ({"CacheClusterId": node}, {"CacheClusterId": node, "CacheNodeId": "0001"})
+    for dimensions in both:
+        yield from _metrics("AWS/ElastiCache", dimensions, courses)
+
+
+def _table(name: str) -> Iterator[Metric]:
+    yield from _metrics(
+        "AWS/DynamoDB",
+        {"TableName": name},
+        {
+            "ConsumedReadCapacityUnits": counter(60 * 41.0),
+            "ConsumedWriteCapacityUnits": counter(60 * 38.0),
+            "ProvisionedReadCapacityUnits": gauge(200.0, 0.0),
+            "ProvisionedWriteCapacityUnits": gauge(100.0, 0.0),
+            "ReadThrottleEvents": NOTHING,
+            "WriteThrottleEvents": NOTHING,
+            "OnlineIndexThrottleEvents": NOTHING,
+            "ReadProvisionedThroughputThrottleEvents": NOTHING,
+            "WriteProvisionedThroughputThrottleEvents": NOTHING,
+            "ReadKeyRangeThroughputThrottleEvents": NOTHING,
+            "WriteKeyRangeThroughputThrottleEvents": NOTHING,
+            "ReadAccountLimitThrottleEvents": NOTHING,
+            "WriteAccountLimitThrottleEvents": NOTHING,
+            "ReadMaxOnDemandThroughputThrottleEvents": NOTHING,
+            "WriteMaxOnDemandThroughputThrottleEvents": NOTHING,
+        },
+    )
+    for operation, count in (("GetItem", 2300.0), ("PutItem", 1900.0), ("Query", 120.0)):
+        yield from _metrics(
+            "AWS/DynamoDB",
+            {"TableName": name, "Operation": operation},
+            {
+                "SuccessfulRequestLatency": latency(4.0, count, 0.3),
+                "ThrottledRequests": NOTHING,
+                "SystemErrors": NOTHING,
+            },
+        )
+    yield from _metrics("AWS/DynamoDB", {}, {"UserErrors": counter(4.0, 0.5)})

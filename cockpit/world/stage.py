@@ -1,0 +1,229 @@
+"""The world's process: everything is started side by side, broken as the scenario says, and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from cockpit.errors import CockpitError
+from cockpit.world import alarms as alarm_book
+from cockpit.world import layout, series, trail
+from cockpit.world.alarms import Alarms
+from cockpit.world.answers import cache as cache_answers
+from cockpit.world.answers import cloudwatch, ecs, histories, rest, scaling
+from cockpit.world.apps import Fleet, Gate
+from cockpit.world.breaks import Breaks
+from cockpit.world.calls import Calls
+from cockpit.world.checkout import Beats, Database, again, rest as resting, sell
+from cockpit.world.clients import Clients
+from cockpit.world.ecs import Cluster
+from cockpit.world.edge import Edge
+from cockpit.world.faults import Faults
+from cockpit.world.front import Front
+from cockpit.world.health import Check, Group, Health
+from cockpit.world.load import CartTraffic, CatalogTraffic, SessionTraffic
+from cockpit.world.metrics import Book
+from cockpit.world.observe import Observer
+from cockpit.world.prepare import Prepared
+from cockpit.world.reactors import Reactors
+from cockpit.world.scenario import Scenario
+from cockpit.world.shop import Placement
+from cockpit.world.state import State
+from cockpit.world.stores import Stores, start_mariadb, start_postgres, start_valkey
+
+_TICK = 0.25
+
+
+class Stage:
+    """Every part of one world. Made and run in the loop of the world's main thread."""
+
+    def __init__(self, prepared: Prepared, scenario: Scenario) -> None:
+        self.prepared = prepared
+        self.scenario = scenario
+        self.loop = asyncio.get_running_loop()
+        self.state = State(prepared.folder)
+        self.calls = Calls(prepared.folder / "calls.jsonl")
+        self.faults = Faults()
+        self.front = Front(self.calls, self.faults)
+        self.front.log = prepared.folder / "aws.log"
+        url = f"http://127.0.0.1:{prepared.ports.aws}"
+        self.clients = Clients(url)
+        self.carts = Clients(url, layout.key_of("shop"))
+        self.book = Book()
+        self.alarms = Alarms(self.book)
+        self.trail = trail.Trail()
+        self.scaling = scaling.Scaling()
+        self.fleet = Fleet(self.loop)
+        self.health = Health(self.fleet.port)
+        self.cluster = Cluster(self.health, self.fleet)
+        ports = (prepared.ports.sessions, prepared.ports.sessions_replica)
+        self.cache = cache_answers.Cache(ports, node_type=scenario.node_type)
+        self.stores = Stores()
+        self.gate = Gate()
+        self.database = Database(prepared.ports.orders, prepared.secrets.checkout, self.gate)
+        self.beats = Beats(self.database)
+        self.sessions = SessionTraffic(prepared.ports.sessions)
+        self.edge = Edge(prepared)
+        self.placement: Placement | None = None
+        self.breaks = Breaks(self)
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Let something run until the world ends."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def run(self, ending: asyncio.Event) -> None:
+        """Start, break, report ready, wait for the end, and end everything."""
+        try:
+            starting = asyncio.create_task(self._start())
+            waiting = asyncio.create_task(ending.wait())
+            await asyncio.wait((starting, waiting), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                await waiting
+            else:
+                starting.cancel()
+                await asyncio.gather(starting, return_exceptions=True)
+        except CockpitError as error:
+            self.state.set(failed=f"{error.message} {error.hint}".strip())
+            await ending.wait()
+        finally:
+            await self._end()
+
+    async def _start(self) -> None:
+        self._fill_books()
+        await asyncio.to_thread(self._serve)
+        self.state.set(control=f"http://127.0.0.1:{self.prepared.ports.aws}{self.front.control}")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._part("web", self.edge.start()))
+            group.create_task(self._part("aws", asyncio.to_thread(self._place)))
+            group.create_task(asyncio.to_thread(self._start_stores))
+            group.create_task(asyncio.to_thread(self._start_cache))
+            if self.prepared.ports.catalog:
+                group.create_task(asyncio.to_thread(self._start_catalog))
+        self._open()
+        self.state.part("scenario", "starting")
+        await self.breaks.apply()
+        self._traffic()
+        self.front.ready.set()
+        self.state.part("scenario", "ready")
+        self.state.set(ready=True, ready_at=time.time())
+
+    async def _part(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
+        self.state.part(name, "starting")
+        await work
+        self.state.part(name, "ready")
+
+    def _fill_books(self) -> None:
+        for metric in series.shop():
+            self.book.add(metric)
+        for alarm in alarm_book.shop(self.book):
+            self.alarms.add(alarm)
+        for scalable in scaling.shop():
+            self.scaling.add(scalable)
+        trail.everyday(self.trail)
+        tables = (
+            ecs.Ecs(self.cluster).table(),
+            cloudwatch.CloudWatch(self.book, self.alarms).table(),
+            histories.Histories(self.trail).table(),
+            rest.Targets(self.health).table(),
+            cache_answers.ElastiCache(self.cache).table(),
+            self.scaling.table(),
+            rest.NOTHING_TO_TELL,
+        )
+        for table in tables:
+            self.front.answers |= table
+        self.front.answers["sts", "GetCallerIdentity"] = rest.identity
+        self.front.answers["dynamodb", "DescribeContributorInsights"] = rest.contributor_insights
+        Reactors(self).register()
+
+    def _serve(self) -> None:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", self.prepared.ports.aws))
+        listener.listen(256)
+        self.front.serve(listener)
+
+    def _place(self) -> None:
+        self.placement = Placement(self.clients, self.edge.certificates)
+        self.placement.everything()
+        if self.scenario.billing:
+            url = f"http://127.0.0.1:{self.prepared.ports.aws}"
+            self.placement.billing(Clients(url, layout.BILLING_OWNER))
+
+    def _start_stores(self) -> None:
+        start_postgres(
+            self.stores,
+            self.prepared.folder,
+            ports=self.prepared.ports,
+            secrets=self.prepared.secrets,
+            report=self.state.part,
+        )
+
+    def _start_cache(self) -> None:
+        start_valkey(
+            self.stores,
+            self.prepared.folder,
+            ports=self.prepared.ports,
+            megabytes=cache_answers.SIZES[self.scenario.node_type],
+            report=self.state.part,
+        )
+
+    def _start_catalog(self) -> None:
+        start_mariadb(
+            self.stores,
+            self.prepared.folder,
+            ports=self.prepared.ports,
+            secrets=self.prepared.secrets,
+            report=self.state.part,
+        )
+
+    def _open(self) -> None:
+        """Open the services with their targets, all of them well."""
+        self.fleet.needs[layout.CHECKOUT.name] = self.beats.need
+        for service in layout.SERVICES:
+            check = Check(path="/health", timeout=4.0)
+            self.health.add(Group(service.group_arn, service.port, check))
+            self.cluster.open(service)
+
+    def _traffic(self) -> None:
+        for number in range(3):
+            self.spawn(again(lambda n=number: sell(self.database, n)))  # type: ignore[misc]
+        self.spawn(again(lambda: resting(self.database, self.breaks.resting)))
+        self.spawn(self.sessions.run())
+        self.spawn(CartTraffic(self.carts).run())
+        if self.stores.catalog is not None:
+            self.spawn(CatalogTraffic(self.stores.catalog, self.prepared.secrets.checkout).run())
+        self.spawn(self.health.run())
+        self.spawn(self._ticks())
+        self.spawn(Observer(self).run())
+
+    async def _ticks(self) -> None:
+        while True:
+            self.cluster.tick()
+            self.cache.tick()
+            self.breaks.tick()
+            await asyncio.sleep(_TICK)
+
+    async def _end(self) -> None:
+        self.front.ready.set()
+        self.faults.end()
+        for task in tuple(self._tasks):
+            task.cancel()
+        stopping = asyncio.create_task(asyncio.to_thread(self.stores.stop))
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(3):
+                await asyncio.gather(
+                    self.beats.close(), self.fleet.close(), self.edge.close()
+                )
+        await stopping
+        self.front.close()
+        self.calls.close()
