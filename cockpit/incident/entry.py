@@ -125,6 +125,12 @@ class Entry:
         return moment(self.data.get("when")) or self.at
 
 
+def names(entry: Entry, member: str) -> int:
+    """The seq that a member of `data` names (`intent`, `corrects`, `pins`); 0 when it names none."""
+    value = entry.data.get(member)
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
 def moment(value: object) -> datetime | None:
     """The time in a member of `data`; None when there is none or it cannot be read."""
     if not isinstance(value, str):

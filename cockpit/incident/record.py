@@ -18,7 +18,7 @@ from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
 from cockpit.incident import chain, harmless
-from cockpit.incident.entry import GENESIS, Entry, Kind
+from cockpit.incident.entry import GENESIS, Entry, Kind, names
 from cockpit.incident.journal import PATIENCE, Journal, MemoryJournal
 from cockpit.incident.severity import Level
 from cockpit.incident.state import MILESTONES, State, Status, after, fold
@@ -439,7 +439,7 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 def unfinished(entries: Sequence[Entry], *, before: int | None = None) -> tuple[Entry, ...]:
     """The intents among the first `before` entries (None: all) that no outcome names."""
-    ended = {entry.data.get("intent") for entry in entries if entry.kind is Kind.STEP_OUTCOME}
+    ended = {names(entry, "intent") for entry in entries if entry.kind is Kind.STEP_OUTCOME}
     early = entries if before is None else entries[:before]
     return tuple(e for e in early if e.kind is Kind.STEP_INTENT and e.seq not in ended)
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from cockpit.incident.entry import Entry, Kind
+from cockpit.incident.entry import Entry, Kind, names
 
 
 class Group(StrEnum):
@@ -128,7 +128,7 @@ def timeline(
     stored = list(entries)
     corrections, pins = _corrections(stored), _pins(stored)
     outcomes = {
-        entry.data.get("intent"): str(entry.data.get("outcome", "unknown"))
+        names(entry, "intent"): str(entry.data.get("outcome", "unknown"))
         for entry in stored
         if entry.kind is Kind.STEP_OUTCOME
     }
@@ -160,7 +160,7 @@ def _row(
     correction: str,
     *,
     pins: frozenset[int],
-    outcomes: Mapping[object, str],
+    outcomes: Mapping[int, str],
 ) -> TimelineRow:
     look = LOOKS[entry.kind]
     graded = entry.data.get("severity", "")
@@ -194,8 +194,8 @@ def _corrections(entries: list[Entry]) -> dict[int, str]:
     roots: dict[int, int] = {}
     found: dict[int, str] = {}
     for entry in entries:
-        named = entry.data.get("corrects")
-        if entry.kind is not Kind.CORRECTION or not isinstance(named, int):
+        named = names(entry, "corrects")
+        if entry.kind is not Kind.CORRECTION or not named:
             continue
         root = roots.get(named, named)
         roots[entry.seq] = root
@@ -206,7 +206,7 @@ def _corrections(entries: list[Entry]) -> dict[int, str]:
 def _pins(entries: list[Entry]) -> frozenset[int]:
     pinned: set[int] = set()
     for entry in entries:
-        named = entry.data.get("pins")
-        if entry.kind is Kind.PIN and isinstance(named, int):
+        named = names(entry, "pins")
+        if entry.kind is Kind.PIN and named:
             (pinned.add if entry.data.get("pinned", True) else pinned.discard)(named)
     return frozenset(pinned)

@@ -13,7 +13,7 @@ from typing import Any
 
 from cockpit import clock
 from cockpit.incident import chain
-from cockpit.incident.entry import Entry, Kind
+from cockpit.incident.entry import Entry, Kind, names
 from cockpit.incident.metrics import Metrics, measure
 from cockpit.incident.state import State, fold
 from cockpit.incident.timeline import TimelineRow, timeline, told
@@ -166,7 +166,7 @@ def _trouble(entry: Entry, name: str, text: str) -> Trouble:
 
 def _acts(entries: Iterable[Entry]) -> tuple[Act, ...]:
     stored = list(entries)
-    ends = {e.data.get("intent"): e for e in stored if e.kind is Kind.STEP_OUTCOME}
+    ends = {names(e, "intent"): e for e in stored if e.kind is Kind.STEP_OUTCOME}
     found = []
     for entry in stored:
         if entry.kind is not Kind.STEP_INTENT:

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from cockpit.incident.entry import Kind
+from cockpit.incident.timeline import LOOKS, MACHINE, Group, timeline
+from tests.core.records import START, entries
+
+TOLD = [
+    ("opened", "checkout returns 5xx"),
+    ("finding.opened", "97 of 100 connections", {"severity": "critical", "target": "orders-db"}),
+    ("note", "support calls"),
+    ("step.intent", "terminate_backend(4242)", {"target": "orders-db"}),
+    ("step.output", "one row"),
+    ("step.outcome", "terminated", {"intent": 4, "outcome": "ok"}),
+    ("sweep", "41 probes"),
+]
+
+
+def test_every_kind_has_a_look():
+    assert set(LOOKS) == set(Kind)
+    assert all(len(look.glyph) == 1 and look.word for look in LOOKS.values())
+
+
+def test_the_timeline_leaves_out_what_shows_elsewhere():
+    assert [row.word for row in timeline(entries(*TOLD))] == [
+        "opened",
+        "finding",
+        "note",
+        "step",
+        "outcome",
+    ]
+    assert len(timeline(entries(*TOLD), everything=True)) == len(TOLD)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        pytest.param({"kinds": [Kind.NOTE]}, ["note"], id="a kind"),
+        pytest.param({"groups": [Group.STEPS]}, ["step", "outcome"], id="a group"),
+        pytest.param(
+            {"kinds": [Kind.NOTE], "groups": [Group.FINDINGS]}, ["finding", "note"], id="either"
+        ),
+        pytest.param({"kinds": [Kind.SWEEP]}, ["sweep"], id="a quiet kind that was asked for"),
+        pytest.param({"pinned": True}, [], id="nothing is pinned"),
+    ],
+)
+def test_a_filter_shows_what_it_names(chosen, expected):
+    assert [row.word for row in timeline(entries(*TOLD), **chosen)] == expected
+
+
+def test_a_finding_is_told_by_the_machine_with_its_severity_and_target():
+    row = timeline(entries(*TOLD))[1]
+    assert (row.actor, row.severity, row.target) == (MACHINE, "critical", "orders-db")
+
+
+def test_a_step_shows_how_it_ended():
+    row = next(row for row in timeline(entries(*TOLD)) if row.kind is Kind.STEP_INTENT)
+    assert row.outcome == "ok"
+
+
+def test_a_step_without_an_outcome_is_unknown():
+    row = timeline(entries(("step.intent", "restart")))[0]
+    assert row.outcome == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("corrections", "text"),
+    [
+        pytest.param([], "5 of 6", id="none"),
+        pytest.param([("4 of 6", 1)], "4 of 6", id="one"),
+        pytest.param([("4 of 6", 1), ("3 of 6", 1)], "3 of 6", id="the newest wins"),
+        pytest.param([("4 of 6", 1), ("3 of 6", 2)], "3 of 6", id="a correction of the correction"),
+        pytest.param([("4 of 6", 77)], "5 of 6", id="of an entry that is not there"),
+    ],
+)
+def test_a_correction_shows_at_the_entry_that_it_corrects(corrections, text):
+    stored = entries(
+        ("note", "5 of 6"), *[("correction", t, {"corrects": n}) for t, n in corrections]
+    )
+    row = timeline(stored)[0]
+    assert row.text == text
+    assert row.corrected == (text != "5 of 6")
+    assert row.original == ("5 of 6" if row.corrected else "")
+
+
+def test_pins_hold_until_they_are_taken_away():
+    pinned = [*TOLD, ("pin", "", {"pins": 3}), ("pin", "", {"pins": 5})]
+    assert [row.seq for row in timeline(entries(*pinned), pinned=True)] == [3, 5]
+    unpinned = [*pinned, ("pin", "", {"pins": 3, "pinned": False})]
+    assert [row.seq for row in timeline(entries(*unpinned), pinned=True)] == [5]
+
+
+def test_what_happened_earlier_stands_earlier_and_is_marked():
+    early = (START - timedelta(minutes=5)).isoformat()
+    rows = timeline(entries(("opened", "x"), ("note", "first complaint", {"when": early})))
+    assert [(row.text, row.late) for row in rows] == [("first complaint", True), ("x", False)]
+
+
+@pytest.mark.parametrize("when", ["yesterday", "", 5, None, "2026-11-21T02:41:03"])
+def test_a_time_that_cannot_be_read_falls_back_to_the_writing(when):
+    assert timeline(entries(("note", "x", {"when": when})))[0].at == START
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param({"corrects": "1"}, id="text for a number"),
+        pytest.param({"pins": [1]}, id="a list for a number"),
+        pytest.param({"intent": {"a": 1}, "outcome": 3}, id="an object for a number"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["correction", "pin", "step.outcome"])
+def test_odd_data_never_stops_the_timeline(kind, data):
+    assert timeline(entries(("note", "x"), (kind, "y", data)))[0].text == "x"
+
+
+def test_ten_thousand_rows_are_folded_quickly():
+    import time
+
+    stored = entries(
+        *[("finding.opened", f"finding {n}", {"severity": "high"}) for n in range(10_000)]
+    )
+    began = time.process_time()
+    assert len(timeline(stored)) == 10_000
+    assert time.process_time() - began < 1.0
