@@ -53,7 +53,6 @@ class CockpitApp(App[int]):
     TITLE = "cockpit"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = []
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = []
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -34,7 +34,7 @@ class Answer(Input):
     BINDINGS: ClassVar[list[BindingType]] = []
 
 
-class ConfirmScreen(CockpitModal["Approval | None"], part=Where.CONFIRM):
+class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
     """Shows the whole plan. Gives the approval, or None when nothing shall run."""
 
     def __init__(self, course: CoursePort, plan: Plan, place: tuple[int, int]) -> None:
@@ -51,7 +51,7 @@ class ConfirmScreen(CockpitModal["Approval | None"], part=Where.CONFIRM):
             yield Bar(id="approval")
             yield Bar(id="ask")
             for name, hint in self._fields():
-                yield Answer(id=name, placeholder=Content(hint), select_on_focus=False)  # type: ignore[arg-type]
+                yield Answer(id=name, placeholder=hint, select_on_focus=False)
             yield Bar(id="refusal")
 
     def _fields(self) -> list[tuple[str, str]]:
@@ -113,8 +113,8 @@ class ConfirmScreen(CockpitModal["Approval | None"], part=Where.CONFIRM):
             return line("Type ", word, " and Enter to run it, Esc to cancel.")
         if plan.asks:
             return line((safe(plan.asks), "strong"), "  Enter answers, Esc cancels.")
-        word = "says it is done" if plan.step.kind == "manual" else "runs it"
-        return line(("Enter", "strong"), f" {word}, ", ("Esc", "strong"), " cancels.")
+        does = "says it is done" if plan.step.kind == "manual" else "runs it"
+        return line(("Enter", "strong"), f" {does}, ", ("Esc", "strong"), " cancels.")
 
     def _count_down(self) -> None:
         if self.is_mounted:

@@ -83,8 +83,12 @@ class PickScreen(CockpitModal["str | None"], part=Where.CHOOSING):
 
 
 _NEW = IncidentLine(
-    id="", title="A new incident", severity="", status="", opened_at=datetime.max.replace(tzinfo=UTC)
-)  # fmt: skip
+    id="",
+    title="A new incident",
+    severity="",
+    status="",
+    opened_at=datetime.max.replace(tzinfo=UTC),
+)
 
 
 def _draw_incident(row: IncidentLine, width: int, moment: datetime) -> Content:

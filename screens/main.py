@@ -251,8 +251,7 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
         if name == "runbook":
             self.action_run_step()
         elif name == "timeline":
-            row = self.query_one(Timeline).chosen
-            self._open_timeline(row)
+            self._open_timeline(self.query_one(Timeline).chosen)
         elif name == "systems":
             self._open_system(self.query_one(Systems).chosen)
         elif name == "suspects":

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from textual.binding import BindingType
-from textual.content import Content
 from textual.widgets import Input
 
 from screens.bindings import Where, bindings
@@ -23,7 +22,7 @@ class Prompt(Input):
     def __init__(self, **given: Any) -> None:
         super().__init__(select_on_focus=False, compact=True, **given)
         self.purpose = NOTE
-        self.placeholder = Content(_HINTS[NOTE])  # type: ignore[assignment]
+        self.placeholder = _HINTS[NOTE]
         self._draft = ""
 
     def ask(self, purpose: str, hint: str = "", text: str = "") -> None:
@@ -31,7 +30,7 @@ class Prompt(Input):
         if self.purpose == NOTE:
             self._draft = self.value
         self.purpose = purpose
-        self.placeholder = Content(hint or _HINTS.get(purpose, ""))  # type: ignore[assignment]
+        self.placeholder = hint or _HINTS.get(purpose, "")
         with self.prevent(Input.Changed):
             self.value = self._draft if purpose == NOTE else text
         self.cursor_position = len(self.value)
@@ -42,7 +41,7 @@ class Prompt(Input):
         if self.purpose == NOTE:
             self._draft = self.value if keep else ""
         self.purpose = NOTE
-        self.placeholder = Content(_HINTS[NOTE])  # type: ignore[assignment]
+        self.placeholder = _HINTS[NOTE]
         with self.prevent(Input.Changed):
             self.value = self._draft
 

@@ -1,0 +1,497 @@
+"""A desk with a scripted outage: the one of the design pictures, or any board that a test makes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from cockpit.connect.role import Role
+from cockpit.connect.settings import AwsResource
+from cockpit.errors import Reason, Refused
+from cockpit.redact import SecretText
+from cockpit.runbooks.plan import Act, Approval, Outcome, Plan, PlanLine
+from cockpit.runbooks.run import StepState
+from cockpit.runbooks.step import Answer, Risk, Runbook, Step, StepKind, Until
+from cockpit.triage.board import Board, FindingId, LookId, OpenFinding
+from cockpit.triage.changes import Change
+from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.probe import Blind, Fact, Reading, Seen
+from cockpit.triage.target import Target
+from cockpit.triage.view import Column, Offer, Row, Table
+from screens.port import IncidentLine
+
+NOW = datetime(2026, 11, 21, 2, 59, 10, tzinfo=UTC)
+
+
+def ago(**spans: float) -> datetime:
+    return NOW - timedelta(**spans)
+
+
+@dataclass
+class Status:
+    environment: str = "prod"
+    account: str = "123456789012"
+    region: str = "us-east-1"
+    role: Role = Role.COMMANDER
+    actor: str = "alice"
+    watching: int = 2
+    probes: int = 41
+    calls: int = 312
+    usd: float = 0.004
+    throttled: int = 0
+    sweep_took: float | None = 1.4
+    sweep_progress: tuple[int, int] | None = None
+    degraded: str = ""
+
+
+@dataclass
+class Incident:
+    id: str = "INC-2026-0042"
+    title: str = "checkout returns 5xx"
+    severity: str = "P1"
+    status: str = "investigating"
+    opened_at: datetime = field(default_factory=lambda: ago(minutes=18, seconds=7))
+
+
+@dataclass(frozen=True)
+class Entry:
+    seq: int
+    at: datetime
+    kind: str
+    word: str
+    text: str
+    actor: str = "cockpit"
+    severity: str = ""
+    outcome: str = ""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    rank: int
+    kind: str
+    name: str
+    score: float
+    summary: str
+    explains: tuple[str, ...] = ()
+    for_: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+    not_examined: tuple[str, ...] = ()
+    next_probe: str = ""
+
+
+def target(name: str, kind: str, service: str = "checkout", needs: tuple[str, ...] = ()) -> Target:
+    return Target(name=name, kind=kind, settings=AwsResource(aws="prod", id=name), service=service, needs=needs)
+
+
+TARGETS = {
+    each.name: each
+    for each in (
+        target("shop-alb", "alb", needs=("checkout-tg",)),
+        target("checkout-tg", "target_group", needs=("checkout",)),
+        target("checkout", "ecs_service", needs=("orders-db",)),
+        target("orders-db", "postgres"),
+        target("sessions", "redis"),
+        target("carts", "dynamodb_table"),
+        target("payments", "vpc_path"),
+        target("search-tg", "target_group", "search"),
+        target("search", "ecs_service", "search"),
+        target("catalog", "mysql", "search"),
+    )
+}
+
+USED = (12, 14, 13, 15, 14, 18, 25, 40, 62, 80, 91, 97, 97, 97, 97, 97, 97, 97)
+
+
+def finding(
+    code: str,
+    severity: Severity,
+    summary: str,
+    *,
+    on: str,
+    subject: str = "",
+    since: datetime = NOW,
+    probe: str = "",
+    **more: object,
+) -> OpenFinding:
+    kind = TARGETS[on].kind if on in TARGETS else "postgres"
+    return OpenFinding(
+        id=FindingId(on, code, subject),
+        kind=kind,
+        probe=probe or f"{kind}.status",
+        finding=Finding(code, severity, summary, subject=subject, **more),  # type: ignore[arg-type]
+        since=since,
+        seen=ago(seconds=4),
+        looks=11,
+    )
+
+
+def seen(name: str, probe: str, fact: str, severity: Severity | None = None, **more: object) -> Reading:
+    facts = (Fact("headline", fact, severity=severity),) if fact else ()
+    return Reading(
+        name, TARGETS[name].kind, probe, ago(seconds=4), 0.006, Seen(facts=facts, **more)  # type: ignore[arg-type]
+    )
+
+
+TERMINATE = Offer(
+    key="t", label="terminate 4242", kind="sql", call="terminate_backend", args={"pid": 4242},
+    risk="high", effect="rolls back 14 min of checkout-worker's transaction", releases=60,
+)  # fmt: skip
+CANCEL = Offer(
+    key="c", label="cancel 4402 ALTER TABLE", kind="sql", call="cancel_backend",
+    args={"pid": 4402}, risk="low", effect="re-run the migration with lock_timeout", releases=2,
+)  # fmt: skip
+
+SESSIONS = Table(
+    title="Who waits for whom",
+    headline="97/100 connections · 61 waiting · 18 active · 6 idle in transaction",
+    columns=(
+        Column("pid", 10), Column("session", 28), Column("state", 20), Column("waits for", 22),
+        Column("for", 10, right=True), Column("transaction", 11, right=True), Column("query"),
+    ),
+    rows=(
+        Row(key="4242", cells=("4242", "checkout-worker 10.0.3.17", "idle in transaction", "", "",
+            "14m 02s", "SELECT * FROM orders WHERE id = ? FOR UPDATE"), severity=Severity.CRITICAL,
+            secret=SecretText("SELECT * FROM orders WHERE id = 4711 AND card = 'hunter2' FOR UPDATE"),
+            offers=(TERMINATE,), sort=(4242, None, None, None, None, 842.0, None)),
+        Row(key="4310", cells=("4310", "checkout-api 10.0.3.21", "active", "tuple orders", "13m 40s",
+            "13m 41s", "UPDATE orders SET status = ? WHERE id = ?"), depth=1,
+            sort=(4310, None, None, None, 820.0, 821.0, None)),
+        Row(key="x58", cells=("×58", "checkout-api, 3 clients", "active", "same row", "≤ 13m 12s",
+            "", "UPDATE orders SET status = ? WHERE id = ?"), depth=2, dim=True),
+        Row(key="4402", cells=("4402", "migrate 10.0.9.4", "active", "AccessExclusive orders",
+            "9m 10s", "9m 10s", "ALTER TABLE orders ADD COLUMN note text"), depth=1,
+            severity=Severity.WARNING, offers=(CANCEL,), sort=(4402, None, None, None, 550.0, 550.0, None)),
+        Row(key="x2", cells=("×2", "reporting", "active", "AccessShare orders", "≤ 8m 55s", "",
+            "SELECT count(*) FROM orders"), depth=2, dim=True),
+        Row(key="4107", cells=("4107", "search-api 10.0.4.2", "active", "CPU", "", "0.2s",
+            "SELECT … FROM products"), sort=(4107, None, None, None, None, 0.2, None)),
+        Row(key="3988", cells=("3988", "rdsadmin · protected", "idle", "", "", "", ""), dim=True),
+    ),
+    note=("cancel on 4242 would do nothing: it runs no statement", "then verify: lock waits = 0 within 60s"),
+    best=(CANCEL, TERMINATE),
+)  # fmt: skip
+
+
+def board() -> Board:
+    crit, high, warn = Severity.CRITICAL, Severity.HIGH, Severity.WARNING
+    findings = (
+        finding("PG_SAT_CONNECTIONS", crit, "97 of 100 connections used, 61 sessions wait on a lock",
+                on="orders-db", since=ago(minutes=16), probe="postgres.sessions",
+                runbook="database-connections",
+                evidence=(
+                    Evidence("used", 97, "", 90, USED), Evidence("of", 100), Evidence("reserved", 3),
+                    Evidence("active", 18), Evidence("idle", 12),
+                    Evidence("idle in transaction", 6), Evidence("waiting on lock", 61),
+                ),
+                likely=("a leaked transaction, not load: requests/s is flat",
+                        "a pool that is too large after the deployment of 02:35"),
+                against=("a deployment is in progress",),
+                next="Find the root blocker: who holds the lock that the others wait for"),
+        finding("TG_UNHEALTHY", crit, "4 of 6 targets unhealthy: Target.Timeout", on="checkout-tg",
+                since=ago(minutes=16), evidence=(Evidence("healthy", 2, "", 4), Evidence("registered", 6)),
+                runbook="target-group"),
+        finding("ALB_5XX", crit, "targets answer 5xx to 41% of requests", on="shop-alb",
+                since=ago(minutes=15), evidence=(Evidence("5xx", 0.41, "share", 0.05),)),
+        finding("ECS_COUNT", high, "4 of 6 tasks run; 2 stopped: failed container health checks",
+                on="checkout", since=ago(minutes=15)),
+        finding("DDB_THROTTLE", warn, "2,514 write throttles in 5 min, 1 hot partition suspected",
+                on="carts", since=ago(minutes=12)),
+        finding("PG_SESS_IDLE_TX", warn, "pid 4242 idle in transaction for 14m 02s",
+                on="orders-db", subject="pid 4242", since=ago(minutes=9), probe="postgres.sessions",
+                runbook="database-connections"),
+    )  # fmt: skip
+    recovered = replace(
+        finding("EP_TLS", crit, "TLS handshake timed out", on="payments", since=ago(minutes=7)),
+        cleared=ago(minutes=3),
+    )
+    denied = Blind(
+        Reason.DENIED, "PROCESS privilege missing for cockpit_ro", "GRANT PROCESS ON *.* TO cockpit_ro;"
+    )
+    readings = (
+        seen("shop-alb", "alb.traffic", "41% 5xx", crit),
+        seen("checkout-tg", "target_group.health", "2/6", crit),
+        seen("checkout", "ecs_service.tasks", "4/6", high),
+        seen("orders-db", "postgres.sessions", "97/100", crit, tables=(SESSIONS,)),
+        seen("orders-db", "postgres.replication", "", None),
+        seen("sessions", "redis.info", "0.8 ms"),
+        seen("carts", "dynamodb_table.throttles", "throttled", warn),
+        seen("payments", "vpc_path.hops", "88 ms"),
+        seen("search-tg", "target_group.health", "3/3"),
+        seen("search", "ecs_service.tasks", "3/3"),
+        Reading("catalog", "mysql", "mysql.sessions", ago(minutes=1), 0.01, denied),
+    )
+    return Board(
+        readings={LookId(each.target, each.probe): each for each in readings},
+        open={each.id: each for each in findings},
+        cleared=(recovered,),
+        changes=(
+            Change(at=ago(minutes=24), kind="ecs.deployment", target="checkout",
+                   summary="task definition 41 → 42: image 8c1f → 9ad0", actor="ci-deployer",
+                   source="ecs.DescribeServices"),
+            Change(at=ago(minutes=109), kind="ec2.security_group", target="", summary="sg-0ab1 + 443",
+                   actor="bob"),
+        ),
+    )  # fmt: skip
+
+
+SUSPECTS = (
+    Suspect(1, "target", "orders-db", 0.82,
+            "pid 4242 idle in transaction 14m blocks 61 sessions, 97 of 100 connections used",
+            ("PG_SAT_CONNECTIONS@orders-db", "TG_UNHEALTHY@checkout-tg", "ALB_5XX@shop-alb",
+             "ECS_COUNT@checkout"),
+            ("2 findings of its own, the worst critical", "3 sick targets need it"),
+            ("requests/s is flat",), (), "postgres.locks"),
+    Suspect(2, "change", "deploy checkout:42", 0.4, "by ci-deployer at 02:35, 6 min before the first symptom",
+            ("TG_UNHEALTHY@checkout-tg", "ALB_5XX@shop-alb"), (), (), ("CloudTrail (denied)",)),
+)  # fmt: skip
+
+ENTRIES = (
+    Entry(1, ago(minutes=18, seconds=7), "milestone", "milestone", "detected: CloudWatch alarm shop-alb-5xx"),
+    Entry(2, ago(minutes=16), "finding.opened", "finding", "tg checkout-tg: 4 of 6 targets unhealthy", severity="critical"),
+    Entry(3, ago(minutes=15, seconds=59), "finding.opened", "finding", "pg orders-db: 97 of 100 connections used", severity="critical"),
+    Entry(4, ago(minutes=9, seconds=40), "note", "note", "support reports checkout only, search is fine", "alice"),
+    Entry(5, ago(minutes=7, seconds=8), "step.outcome", "outcome", "Snapshot sessions and locks → ok in 0.2s", "alice", outcome="ok"),
+    Entry(6, ago(minutes=1, seconds=30), "update", "update", "#2 sent: investigating, next at 03:02", "alice"),
+)  # fmt: skip
+
+VERIFY = Until(probe="postgres.locks", until="length(queues) == `0`", within=60, says="no session waits for a lock")
+CONNECTIONS = Runbook(
+    id="database-connections", title="Database connections exhausted",
+    codes=("PG_SAT_CONNECTIONS", "PG_SESS_IDLE_TX"),
+    steps=(
+        Step(id="snapshot", title="Snapshot sessions and locks", kind=StepKind.PROBE, risk=Risk.READ,
+             target="$db", does="postgres.sessions"),
+        Step(id="blocker", title="Find the root blocker", kind=StepKind.PROBE, risk=Risk.READ,
+             target="$db", does="postgres.locks"),
+        Step(id="cancel", title="Cancel the blocking query", kind=StepKind.SQL, risk=Risk.LOW,
+             target="$db", does="cancel_backend", args={"pid": "$blocker.pid"}, verify=VERIFY,
+             prose="Cancelling ends the statement and keeps the session."),
+        Step(id="terminate", title="Terminate the blocker", kind=StepKind.SQL, risk=Risk.HIGH,
+             target="$db", does="terminate_backend", args={"pid": "$blocker.pid"}, verify=VERIFY),
+        Step(id="rollback", title="Roll checkout back to :41", kind=StepKind.AWS,
+             risk=Risk.DESTRUCTIVE, target="checkout", does="ecs.UpdateService"),
+        Step(id="watch", title="Watch 5xx below 1% for 5 min", kind=StepKind.MANUAL, risk=Risk.READ,
+             answer=Answer(type="bool", ask="Is it below 1%?")),
+    ),
+)  # fmt: skip
+SLOW = replace(CONNECTIONS, id="slow-queries", title="Slow queries", steps=CONNECTIONS.steps[:1])
+GROUP = replace(CONNECTIONS, id="target-group", title="Targets unhealthy", steps=CONNECTIONS.steps[:2])
+LIBRARY = {book.id: book for book in (CONNECTIONS, SLOW, GROUP)}
+
+
+class FakeCourse:
+    """Runs nothing; remembers what it was asked."""
+
+    def __init__(self, runbook: Runbook, desk: FakeDesk, on: str) -> None:
+        self.runbook = runbook
+        self.desk = desk
+        self.on = on
+        self.states = {step.id: StepState(step) for step in runbook.steps}
+        self.ran: list[str] = []
+        self.proposed: list[tuple[str, str]] = []
+        self.skipped: list[tuple[str, str]] = []
+        self.output = "2 rows\n4242 idle in transaction [/b]"
+        self.outcome = "ok"
+        self.hold: asyncio.Event | None = None
+        self.made_at: Callable[[], datetime] = lambda: desk.now()
+        self.gaps: tuple[str, ...] = ()
+        self._callbacks: list[Callable[[], None]] = []
+
+    @property
+    def steps(self) -> tuple[StepState, ...]:
+        states, found = [], False
+        for state in self.states.values():
+            if state.status == "waiting" and not found:
+                found = True
+                state = replace(state, status="next")
+            states.append(state)
+        return tuple(states)
+
+    def done(self, *ids: str) -> None:
+        for each in ids:
+            self.states[each] = replace(
+                self.states[each], status="ok", outcome=Outcome("ok", "looked", "", 0.2),
+                captured={"blocker": 4242} if each == "blocker" else {},
+            )  # fmt: skip
+
+    async def plan(self, step_id: str) -> Plan:
+        step = self.states[step_id].step
+        high = step.risk >= Risk.HIGH
+        return Plan(
+            step=step, runbook=self.runbook.id, runbook_digest="", target=self.on,
+            act=Act(kind=step.kind, does=step.does), environment="prod", account="123456789012",
+            region="us-east-1", principal="cockpit_ops", risk=step.risk, gaps=self.gaps,
+            digest="8f3ac91e" * 8, confirm_word=self.on if high else "", made_at=self.made_at(),
+            asks=step.answer.ask if step.answer else "",
+            lines=(
+                PlanLine("will run", "SELECT pg_terminate_backend(4242)"),
+                PlanLine("as", "cockpit_ops via orders-prod.cluster-abc.us-east-1.rds.amazonaws.com"),
+                PlanLine("effect", "ends 1 session (checkout-worker, 10.0.3.17) and rolls its transaction back; 61 waiting sessions proceed"),
+                PlanLine("undo", "none: the rolled-back work must be retried by the application"),
+                PlanLine("checked now", "✔ pid 4242 is still the root blocker\n✔ not an autovacuum or replication process"),
+                PlanLine("verify", "lock waits = 0 within 60s"),
+                PlanLine("approval", "8f3a·c91e"),
+            ),
+        )  # fmt: skip
+
+    def approve(self, plan: Plan, *, typed: str = "", reason: str = "", second: str = "") -> Approval:
+        if self.desk.status.role is Role.TRIAGE and plan.mutates:
+            raise Refused("triage is read-only")
+        if self.desk.now() >= plan.expires_at:
+            raise Refused("the plan expired: open the step again")
+        if plan.confirm_word and typed != plan.confirm_word:
+            raise Refused(f"type {plan.confirm_word!r} to run it")
+        if plan.risk == "destructive" and not (reason or second):
+            raise Refused("a second person or a reason is needed")
+        return Approval(digest=plan.digest, by="alice", at=self.desk.now(),
+                        expires_at=plan.expires_at, typed=typed, reason=reason)  # fmt: skip
+
+    async def run(self, plan: Plan, approval: Approval) -> Outcome:
+        assert approval.digest == plan.digest
+        before = self.states[plan.step.id]
+        self._set(replace(before, status="running"))
+        if self.hold is not None:
+            await self.hold.wait()
+        self.ran.append(plan.step.id)
+        outcome = Outcome(self.outcome, "1 session ended; lock waits = 0", self.output, 0.4)  # type: ignore[arg-type]
+        self._set(replace(before, status=self.outcome, outcome=outcome))
+        return outcome
+
+    async def propose(self, step_id: str, reason: str) -> None:
+        if not reason.strip():
+            raise Refused("say why: the commander reads it")
+        self.proposed.append((step_id, reason))
+        self._set(replace(self.states[step_id], status="proposed"))
+
+    async def skip(self, step_id: str, reason: str) -> None:
+        if not reason.strip():
+            raise Refused("say why it is skipped: it goes into the record")
+        self.skipped.append((step_id, reason))
+        self._set(replace(self.states[step_id], status="skipped", outcome=Outcome("skipped", reason)))
+
+    async def go_on(self, step_id: str, reason: str) -> None:
+        self._set(replace(self.states[step_id], passed=True))
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        self._callbacks.append(callback)
+        return lambda: self._callbacks.remove(callback)
+
+    def _set(self, state: StepState) -> None:
+        self.states[state.step.id] = state
+        for callback in self._callbacks:
+            callback()
+
+
+class FakeDesk:
+    """Answers from what a test put in; counts what it was asked."""
+
+    def __init__(self, role: Role = Role.COMMANDER, **given: object) -> None:
+        self.board: Board = given.get("board") or board()  # type: ignore[assignment]
+        self.status = Status(role=role, actor="alice" if role is Role.COMMANDER else "bob")
+        self.incident = Incident()
+        self.targets: Mapping[str, Target] = given.get("targets") or TARGETS  # type: ignore[assignment]
+        self.next_update: datetime | None = NOW + timedelta(minutes=3, seconds=12)
+        self.suspects: Sequence[Suspect] = SUSPECTS
+        self.suspects_by = "the deepest unhealthy target in the dependency graph; latest change before it"
+        self.entries: list[Entry] = list(ENTRIES)
+        self.notes: list[str] = []
+        self.looks: list[str] = []
+        self.set: list[str] = []
+        self.courses: dict[tuple[str, FindingId], FakeCourse] = {}
+        self.offered: list[FakeCourse] = []
+        self.started = False
+        self.closed = False
+        self.hang = False
+        self.now: Callable[[], datetime] = lambda: NOW
+        self._callbacks: list[Callable[[], None]] = []
+
+    def timeline(self) -> Sequence[Entry]:
+        return tuple(self.entries)
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        self._callbacks.append(callback)
+        return lambda: self._callbacks.remove(callback) if callback in self._callbacks else None
+
+    def changed(self) -> None:
+        for callback in tuple(self._callbacks):
+            callback()
+
+    def record(self, kind: str, text: str, actor: str = "cockpit") -> None:
+        self.entries.append(Entry(len(self.entries) + 1, self.now(), kind, kind.split(".")[0], text, actor))
+        self.changed()
+
+    async def start(self) -> None:
+        self.started = True
+        if self.hang:
+            await asyncio.sleep(3600)
+
+    def look_now(self, target: str = "") -> int:
+        self.looks.append(target)
+        return 1 if target else self.status.probes
+
+    def runbooks_for(self, finding: OpenFinding) -> Sequence[Runbook]:
+        first = LIBRARY.get(finding.finding.runbook)
+        rest = [b for b in LIBRARY.values() if finding.finding.code in b.codes and b is not first]
+        return ([first] if first else []) + [b for b in rest if b.id == "slow-queries"]
+
+    def course(self, runbook_id: str, finding: FindingId) -> FakeCourse | None:
+        return self.courses.get((runbook_id, finding))
+
+    def start_course(self, runbook_id: str, finding: OpenFinding) -> FakeCourse:
+        key = (runbook_id, finding.id)
+        if key not in self.courses:
+            self.courses[key] = FakeCourse(LIBRARY[runbook_id], self, finding.target)
+        return self.courses[key]
+
+    def offer_course(self, target: str, offer: Offer) -> FakeCourse:
+        step = Step(id="offer", title=offer.label, kind=StepKind(offer.kind), risk=Risk(offer.risk),
+                    target=target, does=offer.call, args=dict(offer.args))  # fmt: skip
+        course = FakeCourse(Runbook(id="offer", title=offer.label, codes=(), steps=(step,)), self, target)
+        self.offered.append(course)
+        return course
+
+    async def note(self, text: str) -> None:
+        self.notes.append(text)
+        self.record("note", text, self.status.actor)
+
+    async def set_severity(self, severity: str) -> None:
+        self.set.append(severity)
+        self.incident.severity = severity
+        self.changed()
+
+    async def set_status(self, status: str) -> None:
+        self.set.append(status)
+        self.incident.status = status
+        self.changed()
+
+    async def close(self) -> None:
+        self.closed = True
+        if self.hang:
+            await asyncio.sleep(3600)
+
+
+class FakeOpening:
+    """Two incidents to go on with."""
+
+    environment = "prod"
+
+    def __init__(self, desk: FakeDesk) -> None:
+        self.desk = desk
+        self.role = desk.status.role
+        self.asked: list[str] = []
+        self.incidents = (
+            IncidentLine(id="INC-2026-0042", title="checkout returns 5xx", severity="P1",
+                         status="investigating", opened_at=ago(minutes=18), entries=37),
+            IncidentLine(id="INC-2026-0041", title="search [/b] slow", severity="P3",
+                         status="monitoring", opened_at=ago(hours=30), live=True),
+        )  # fmt: skip
+
+    async def resume(self, incident: str) -> FakeDesk:
+        self.asked.append(incident)
+        return self.desk
+
+    async def create(self, title: str, severity: str) -> FakeDesk:
+        self.asked.append(f"{severity} {title}")
+        return self.desk
