@@ -18,6 +18,10 @@ from cockpit.triage.store import Store
 from cockpit.triage.target import Target
 
 
+_SERVED_WITHIN = 5.0
+"""Seconds; well below the deadline of every AWS probe."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What looking has cost so far. `usd` is an estimate from list prices."""
@@ -81,8 +85,18 @@ def engine(
     store: Store,
     debug: Callable[[str], str],
 ) -> Engine:
-    """An engine over the connections."""
-    return Engine(looks, sessions=TargetSessions(connections), store=store, debug=debug)
+    """An engine over the connections.
+
+    A place takes as many looks at once as its rate can serve in a few seconds: enough to fill its
+    calls, and not so many that a look waits its deadline away in our own queue.
+    """
+    sizes = {
+        f"aws:{place.name}": round(min(256, max(16, place.calls_per_second * _SERVED_WITHIN)))
+        for place in connections.places.values()
+    }
+    return Engine(
+        looks, sessions=TargetSessions(connections), store=store, debug=debug, lanes=sizes
+    )
 
 
 def cost(connections: Connections) -> Cost:

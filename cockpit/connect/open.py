@@ -30,7 +30,7 @@ class Connections:
 
     def __init__(self, places: Mapping[str, AwsPlace], role: Role) -> None:
         self.role = role
-        self._places = places
+        self.places = places
         self._opening: dict[str, asyncio.Task[Closable]] = {}
 
     async def session(self, name: str, settings: ConnectionSettings) -> Any:
@@ -94,12 +94,12 @@ class Connections:
                 task.cancel()
 
     def _place(self, name: str) -> AwsPlace:
-        if name not in self._places:
-            known = ", ".join(sorted(self._places)) or "none"
+        if name not in self.places:
+            known = ", ".join(sorted(self.places)) or "none"
             raise BlindError(
                 Reason.MISCONFIGURED, f"no place [aws.{name}] is configured (there are: {known})"
             )
-        return self._places[name]
+        return self.places[name]
 
     def _opened(self, key: str, task: asyncio.Task[Closable]) -> None:
         failed = task.cancelled() or task.exception() is not None

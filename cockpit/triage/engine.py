@@ -12,6 +12,7 @@ import random
 import traceback
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from cockpit import clock
@@ -25,7 +26,7 @@ from cockpit.triage.store import Store
 from cockpit.triage.target import Target
 
 IN_FLIGHT = 64
-"""Looks at once for one account or host; more wait without their deadline running."""
+"""Looks at once in a lane that has no size of its own; more wait without their deadline running."""
 SECOND_LOOK_AFTER = 1.0
 """Seconds between the two looks of a sweep at what only differences can tell."""
 _GIVE_UP_ON_HUNG = 60.0
@@ -85,15 +86,17 @@ class Engine:
         sessions: Sessions,
         store: Store,
         debug: DebugLog = lambda _: "",
+        lanes: Mapping[str, int] = MappingProxyType({}),
         chance: random.Random | None = None,
     ) -> None:
+        """`lanes`: lane → how many of its looks run at once."""
         self.looks: Mapping[LookId, Look] = {look.id: look for look in looks}
         self.store = store
         self._sessions = sessions
         self._debug = debug
         self._chance = chance or random.Random()
         self._schedule = Schedule()
-        self._lanes: dict[str, asyncio.Semaphore] = {}
+        self._lanes = {lane: asyncio.Semaphore(size) for lane, size in lanes.items()}
         self._before: dict[LookId, object] = {}
         self._failures: dict[LookId, int] = {}
         self._running: dict[LookId, asyncio.Task[Reading]] = {}

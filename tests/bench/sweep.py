@@ -1,0 +1,120 @@
+"""A thousand target groups against a stub with 50 ms latency: time, calls, lateness of the loop."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from cockpit import config, sweep
+from cockpit.connect.role import Role
+from cockpit.triage.board import ONE_LOOK
+from cockpit.triage.engine import Engine
+from cockpit.triage.probe import Seen
+from cockpit.triage.registry import registry
+from cockpit.triage.store import Store
+from tests.bench.table import Row, percentile
+
+GROUPS, LATENCY, CONCURRENCY = 1000, 0.05, 32
+HEAD = """
+environment = "bench"
+[aws.stub]
+region = "us-east-1"
+endpoint_url = "http://127.0.0.1:{port}"
+access_key_id = "env:BENCH_KEY"
+secret_access_key = "env:BENCH_KEY"
+max_concurrency = {concurrency}
+calls_per_second = 100000.0
+"""
+GROUP = """
+[[target]]
+kind = "target_group"
+name = "tg-{number:04d}"
+aws = "stub"
+arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/tg-{number:04d}/{number:016x}"
+"""
+
+
+@contextlib.contextmanager
+def stub() -> Iterator[int]:
+    """The stub in a process of its own; gives its port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.stub", str(port), str(LATENCY * 1000)]
+    )
+    try:
+        for _ in range(100):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def lag(into: list[float], pause: float = 0.01) -> None:
+    """How late a 10 ms timer of the loop comes, again and again, in seconds."""
+    while True:
+        before = time.perf_counter()
+        await asyncio.sleep(pause)
+        into.append(time.perf_counter() - before - pause)
+
+
+async def measure(path: Path) -> tuple[float, list[float], int, float]:
+    """Seconds of the second sweep (the first one loads models), lags, unseen, CPU seconds."""
+    probes = registry()
+    settings = config.load(path, probes)
+    connections = sweep.connections(settings, Role.TRIAGE)
+    looks = sweep.looks(settings, probes)
+    engine: Engine = sweep.engine(looks, connections, store=Store(ONE_LOOK), debug=print)
+    warm = {look.id for look in looks[:2]}
+    await engine.sweep(warm)
+    await asyncio.sleep(2.1)  # so that no answer of the first look is shared
+    late: list[float] = []
+    watch = asyncio.create_task(lag(late))
+    started, cpu = time.perf_counter(), time.process_time()
+    readings = await engine.sweep()
+    took, cpu = time.perf_counter() - started, time.process_time() - cpu
+    watch.cancel()
+    unseen = sum(not isinstance(reading.outcome, Seen) for reading in readings)
+    await engine.stop()
+    await connections.close()
+    return took, late, unseen, cpu
+
+
+def rows(folder: Path) -> list[Row]:
+    """The sweep's rows."""
+    os.environ["BENCH_KEY"] = "benchbenchbench"
+    with stub() as port:
+        path = folder / "bench.toml"
+        text = HEAD.format(port=port, concurrency=CONCURRENCY)
+        path.write_text(text + "".join(GROUP.format(number=n) for n in range(GROUPS)))
+        took, late, unseen, cpu = asyncio.run(measure(path))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/calls") as counted:
+            calls = sum(ast.literal_eval(counted.read().decode()).values())
+    by_latency = calls / CONCURRENCY * LATENCY
+    floor = max(by_latency, cpu)
+    what = f"{took:.2f} s, {calls} calls, CPU {cpu:.2f} s, {unseen} unseen"
+    base = "CPU floor" if cpu > by_latency else "latency floor"
+    return [
+        Row("sweep of 1,000 target groups", took / floor, "× floor", 1.5, base, what),
+        Row(
+            "loop lag p99 during it",
+            percentile(late, 0.99) * 1000,
+            "ms",
+            50,
+            "",
+            f"worst {max(late) * 1000:.0f} ms",
+        ),
+    ]
