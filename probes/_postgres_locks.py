@@ -1,0 +1,197 @@
+"""What a look at PostgreSQL's locks gives, and the queues in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cockpit.text import visible
+from cockpit.units import duration
+from probes._lock_graph import Graph, graph
+from probes._postgres import Session
+
+STRONG = frozenset({"AccessExclusiveLock", "ExclusiveLock", "ShareRowExclusiveLock", "ShareLock"})
+"""Modes that statements of schema changes take on tables."""
+_TABLE = re.compile(r"(?is)\b(?:update|into|from|table)\s+(?:only\s+)?([\w.\"$]{1,80})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node(Session):
+    """A session that waits for a lock or holds one that others wait for."""
+
+    blockers: tuple[int, ...] | None = None
+    """Those it waits for, also those that only queue before it; None: it waits for nobody."""
+    wait_s: float | None = None
+    locktype: str | None = None
+    mode: str | None = None
+    relation: str | None = None
+    """Its name in the database that we are connected to, else its number."""
+    page: int | None = None
+    line: int | None = None
+    objid: int | None = None
+    classid: int | None = None
+
+    @property
+    def wants_strong(self) -> bool:
+        """Waits for a table lock that keeps everyone else out."""
+        return self.locktype == "relation" and self.mode in STRONG
+
+    @property
+    def place(self) -> str:
+        """What it waits for: the same text for the same thing."""
+        match self.locktype:
+            case "relation":
+                return f"{(self.mode or '').removesuffix('Lock')} {self.relation or 'table'}"
+            case "tuple":
+                return f"row ({self.page},{self.line}) of {self.relation or 'table'}"
+            case "transactionid":
+                return f"a row of {self.table}" if self.table else "a row"
+            case "advisory":
+                return f"advisory {self.classid},{self.objid}"
+            case None:
+                return ""
+            case other:
+                return other
+
+    @property
+    def table(self) -> str:
+        """The table in its own statement: a row's waiter does not know it otherwise."""
+        if self.relation:
+            return self.relation
+        found = _TABLE.search(str(self.query)) if self.query else None
+        return visible(found.group(1).replace('"', ""), 60) if found else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedXact:
+    """A prepared transaction: it holds locks without a session."""
+
+    gid: str
+    owner: str
+    database: str
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """Whom it helps most to end, for least: `call` a named statement."""
+
+    pid: int
+    backend_start: datetime
+    call: str
+    releases: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """Everyone who waits behind one head."""
+
+    head: Node
+    length: int
+    longest: float
+    """Seconds that the first has waited."""
+    hot_row: str = ""
+    """The row that most of them want, when they are many."""
+    hot: int = 0
+    """How many want that row."""
+    helps: tuple[Best, ...] = ()
+    """Whom to end: the cheapest first."""
+    best: Best | None = None
+    """Whose end releases most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """How many wait, before anything costly is asked."""
+
+    at: datetime
+    version: int
+    sees_all: bool
+    role: str
+    waiters: int
+    active: int | None = None
+    """None: the role may not see it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locks:
+    """One look. `queues`: longest first; captures of runbooks read them."""
+
+    summary: Summary
+    queues: tuple[Queue, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    prepared: tuple[PreparedXact, ...] = ()
+
+
+def graph_of(nodes: Iterable[Node]) -> Graph:
+    """The graph of waiting, longest first."""
+    waiters = sorted(
+        (node for node in nodes if node.blockers), key=lambda node: -(node.wait_s or 0)
+    )
+    return graph(
+        [(node.pid, node.blockers or ()) for node in waiters],
+        through=[node.pid for node in waiters if node.locktype == "tuple"],
+    )
+
+
+def queues_of(nodes: Sequence[Node], *, hot: int = 10) -> tuple[Queue, ...]:
+    """Every queue, blamed on its head."""
+    known = {node.pid: node for node in nodes}
+    tree = graph_of(nodes)
+    return tuple(_queue(head, tree, known, hot) for head in tree.heads)
+
+
+def _queue(head: int, tree: Graph, known: dict[int, Node], hot: int) -> Queue:
+    below = [known[pid] for pid in tree.below(head) if pid in known]
+    rows: dict[str, int] = {}
+    for node in below:
+        if node.locktype == "tuple":
+            rows[node.place] = rows.get(node.place, 0) + 1
+    row = max(rows, key=lambda place: rows[place], default="")
+    crowd = rows.get(row, 0) + 1 if row else 0
+    candidates = helps(head, tree, known)
+    return Queue(
+        head=known.get(head, Node(pid=head)),
+        length=len(below),
+        longest=max((node.wait_s or 0.0 for node in below), default=0.0),
+        hot_row=row if crowd >= hot else "",
+        hot=crowd if crowd >= hot else 0,
+        helps=tuple(candidates[:3]),
+        best=max(candidates, key=lambda each: each.releases, default=None),
+    )
+
+
+def helps(head: int, tree: Graph, known: dict[int, Node]) -> list[Best]:
+    """Whom to end in one queue: the cheapest first, then whoever releases most.
+
+    A cancel costs a statement, a termination a connection and its transaction. Schema changes that
+    wait hold up everyone behind them and are asked first; protected sessions never.
+    """
+    candidates = {head, *(pid for pid in tree.below(head) if known[pid].wants_strong)}
+    found = []
+    for pid in candidates:
+        node = known.get(pid)
+        if node is None or node.protected or node.backend_start is None or pid <= 0:
+            continue
+        releases = tree.released(pid)
+        if releases:
+            call = "cancel_backend" if node.state == "active" else "terminate_backend"
+            found.append(
+                Best(pid=pid, backend_start=node.backend_start, call=call, releases=releases)
+            )
+    found.sort(key=lambda best: (best.call != "cancel_backend", -best.releases, best.pid))
+    return found
+
+
+def best_effect(best: Best, node: Node) -> str:
+    """What ending it means for those who own it."""
+    who = visible(node.application_name or node.usename or "its client", 30)
+    if best.call == "cancel_backend":
+        if node.wants_strong:
+            return "re-run the migration with lock_timeout"
+        return f"{who} loses its statement; its transaction is rolled back"
+    if node.xact_s is None:
+        return f"closes {who}'s connection; no transaction is open"
+    return f"rolls back {duration(node.xact_s)} of {who}'s transaction"

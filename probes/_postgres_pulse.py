@@ -1,0 +1,162 @@
+"""The pulse of a PostgreSQL server: one statement, one round trip, no lock taken.
+
+Source: catalogue of findings 2.4 (PG-PULSE, PG-IDENT), run on 13 to 18 as a monitoring role and as
+a plain one. Wall-clock functions on purpose: `now()` stands still within a transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+PULSE = """
+WITH a AS MATERIALIZED (
+  SELECT pid, datname, usename, application_name, client_addr, backend_type, state,
+         wait_event_type AS wet, wait_event AS we, backend_xmin,
+         extract(epoch FROM clock_timestamp() - backend_start)::float8 AS alive_s,
+         extract(epoch FROM clock_timestamp() - xact_start)::float8    AS xact_s,
+         extract(epoch FROM clock_timestamp() - query_start)::float8   AS query_s,
+         extract(epoch FROM clock_timestamp() - state_change)::float8  AS state_s,
+         query = '<insufficient privilege>'                            AS hidden
+    FROM pg_stat_activity WHERE pid <> pg_backend_pid()
+), c AS MATERIALIZED (
+  SELECT * FROM a
+   WHERE backend_type = 'client backend' OR (backend_type IS NULL AND datname IS NOT NULL)
+)
+SELECT json_build_object(
+  'at', clock_timestamp(), 'recovery', pg_is_in_recovery(),
+  'backends', (SELECT count(*) FROM c),
+  'hidden', (SELECT count(*) FROM c WHERE hidden),
+  'recent', (SELECT count(*) FROM c WHERE alive_s < 120),
+  'by_state', coalesce((SELECT json_object_agg(k, n) FROM (
+      SELECT coalesce(state, '(hidden)') AS k, count(*) AS n FROM c GROUP BY 1) AS s), '{}'),
+  'by_client', coalesce((SELECT json_agg(s) FROM (
+      SELECT usename, datname, left(application_name, 40) AS app, host(client_addr) AS address,
+             count(*) AS n, count(*) FILTER (WHERE state = 'active') AS active,
+             count(*) FILTER (WHERE state = 'idle') AS idle,
+             count(*) FILTER (WHERE state LIKE 'idle in transaction%') AS idle_tx
+        FROM c GROUP BY 1, 2, 3, 4 ORDER BY n DESC LIMIT 12) AS s), '[]'),
+  'waits', coalesce((SELECT json_agg(s) FROM (
+      SELECT coalesce(wet, 'none') AS type, coalesce(we, 'running') AS event, count(*) AS n
+        FROM a WHERE state = 'active' GROUP BY 1, 2 ORDER BY n DESC LIMIT 12) AS s), '[]'),
+  'lock_waiters', greatest((SELECT count(*) FROM a WHERE wet = 'Lock'),
+      CASE WHEN (SELECT bool_or(hidden) FROM c)
+           THEN (SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted) ELSE 0 END),
+  'active_max_s', (SELECT max(query_s) FROM c WHERE state = 'active'),
+  'xact_max_s', (SELECT max(xact_s) FROM c),
+  'idle_tx', (SELECT count(*) FROM c WHERE state LIKE 'idle in transaction%'),
+  'idle_tx_max_s', (SELECT max(state_s) FROM c WHERE state LIKE 'idle in transaction%'),
+  'xmin_age', (SELECT max(age(backend_xmin)) FROM a),
+  'autovacuum', (SELECT count(*) FROM a WHERE backend_type = 'autovacuum worker'),
+  'prepared', (SELECT json_build_object('n', count(*),
+      'max_s', extract(epoch FROM clock_timestamp() - min(prepared))) FROM pg_prepared_xacts),
+  'server', json_build_object(
+    'version', current_setting('server_version_num')::int,
+    'started', pg_postmaster_start_time(),
+    'role', current_user,
+    'sees_all', pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'),
+    'rds', current_setting('rds.extensions', true) IS NOT NULL,
+    'aurora', to_regproc('pg_catalog.aurora_version') IS NOT NULL,
+    'max_connections', current_setting('max_connections')::int,
+    'reserved', current_setting('superuser_reserved_connections')::int
+      + coalesce(current_setting('reserved_connections', true), '0')::int
+      + coalesce(current_setting('rds.rds_superuser_reserved_connections', true), '0')::int)
+) AS pulse
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Sessions of one user, application and address."""
+
+    usename: str | None = None
+    datname: str | None = None
+    app: str | None = None
+    address: str | None = None
+    n: int = 0
+    active: int = 0
+    idle: int = 0
+    idle_tx: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """What active sessions wait for. Type `none`: on the CPU, or not instrumented."""
+
+    type: str
+    event: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Transactions prepared for two-phase commit; `max_s` the age of the oldest, None: none."""
+
+    n: int = 0
+    max_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """What the server is. `reserved` slots are not for applications."""
+
+    version: int
+    started: datetime
+    role: str
+    sees_all: bool
+    rds: bool = False
+    aurora: bool = False
+    max_connections: int
+    reserved: int
+
+    @property
+    def usable(self) -> int:
+        """Connection slots that applications may use."""
+        return max(1, self.max_connections - self.reserved)
+
+    @property
+    def name(self) -> str:
+        """`PostgreSQL 16.4`, from the version number."""
+        kind = "Aurora PostgreSQL" if self.aurora else "PostgreSQL"
+        return f"{kind} {self.version // 10000}.{self.version % 10000}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """The whole server in one row. Ours is not counted, except in `used`. Seconds are its own."""
+
+    at: datetime
+    recovery: bool
+    backends: int
+    hidden: int
+    recent: int = 0
+    """Client sessions younger than two minutes."""
+    by_state: dict[str, int]
+    by_client: tuple[Client, ...]
+    waits: tuple[Wait, ...]
+    lock_waiters: int
+    active_max_s: float | None = None
+    xact_max_s: float | None = None
+    idle_tx: int = 0
+    idle_tx_max_s: float | None = None
+    xmin_age: int | None = None
+    autovacuum: int = 0
+    prepared: Prepared
+    server: Server
+
+    @property
+    def used(self) -> int:
+        """Connection slots in use, ours included."""
+        return self.backends + 1
+
+    @property
+    def share(self) -> float:
+        """Used slots of those that applications may use."""
+        return self.used / self.server.usable
+
+
+@dataclass(frozen=True, slots=True)
+class PulseRow:
+    """How the statement gives it."""
+
+    pulse: Pulse
