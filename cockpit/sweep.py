@@ -17,7 +17,6 @@ from cockpit.triage.probe import AnyProbe
 from cockpit.triage.store import Store
 from cockpit.triage.target import Target
 
-
 _SERVED_WITHIN = 5.0
 """Seconds; well below the deadline of every AWS probe."""
 
