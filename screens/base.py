@@ -139,7 +139,9 @@ class CockpitScreen(Screen[Result], Generic[Result]):
         for bar in self.query(Footer):
             prompting = isinstance(self.focused, Prompt)
             where = (Where.PROMPT,) if prompting else (self.PART, Where.ANYWHERE)
-            bar.show_actions(footer(where, self.pane_name))
+            shown = self.cockpit.shown
+            role = str(shown.status.role) if shown is not None else ""
+            bar.show_actions(footer(where, self.pane_name, role))
 
     # -- actions that most screens have --------------------------------------------------------
 

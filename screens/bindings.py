@@ -41,6 +41,8 @@ class Action:
     by_key: bool = False
     palette: bool = True
     argument: str = ""
+    role: str = ""
+    """Only this role's footer shows it; empty: both."""
     shown_keys: str = ""
 
     @property
@@ -115,8 +117,10 @@ ACTIONS: tuple[Action, ...] = (
            panes=_pane("runbook"), palette=False,
            help="Plan the selected step, confirm by its risk, run it, see the outcome."),
     Action(name="run_step", keys=("R",), label="Run next step", where=Where.MAIN, footer=15,
+           role="commander",
            help="Plan the runbook's next step (or the selected one), confirm, run."),
     Action(name="propose", keys=("p",), label="Propose", where=Where.MAIN, footer=16,
+           role="triage",
            help="In triage: put the step before a commander, with a reason."),
     Action(name="skip", keys=("s",), label="Skip step", where=Where.MAIN, footer=17,
            panes=_pane("runbook"),
@@ -228,13 +232,16 @@ def bindings(*where: Where) -> list[BindingType]:
     return list(bound.values())
 
 
-def footer(where: Iterable[Where], pane: str) -> tuple[Action, ...]:
-    """What the footer shows for a pane, the most useful first."""
+def footer(where: Iterable[Where], pane: str, role: str = "") -> tuple[Action, ...]:
+    """What the footer shows for a pane and a role, the most useful first."""
     wanted = set(where)
     shown = [
         action
         for action in ACTIONS
-        if action.footer and action.where in wanted and (not action.panes or pane in action.panes)
+        if action.footer
+        and action.where in wanted
+        and (not action.panes or pane in action.panes)
+        and (not action.role or not role or action.role == role)
     ]
     return tuple(sorted(shown, key=lambda action: action.footer))
 

@@ -11,10 +11,11 @@ from textual.content import Content
 
 from cockpit import clock
 from cockpit.errors import CockpitError
+from cockpit.incident.lines import IncidentLine
 from screens.base import CockpitModal, CockpitScreen, bottom
 from screens.bindings import Where
 from screens.messages import Typed
-from screens.port import IncidentLine, OpeningPort
+from screens.port import OpeningPort
 from screens.present.header import badge
 from screens.present.lines import ago, fit, line, safe, sides
 from screens.widgets.header import Header

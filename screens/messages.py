@@ -15,9 +15,6 @@ class Refreshed(Message, bubble=False):
 
     shown: Shown
 
-    def __post_init__(self) -> None:
-        super().__init__()
-
     def can_replace(self, message: Message) -> bool:
         """The newest is enough."""
         return isinstance(message, Refreshed)
@@ -28,9 +25,6 @@ class Ticked(Message, bubble=False):
     """A second went by. Ages are drawn again where they changed."""
 
     shown: Shown
-
-    def __post_init__(self) -> None:
-        super().__init__()
 
     def can_replace(self, message: Message) -> bool:
         """The newest is enough."""
@@ -45,9 +39,6 @@ class Typed(Message):
     """`note`, `filter`, or what the screen asked for: `reason`, `title`."""
     text: str
 
-    def __post_init__(self) -> None:
-        super().__init__()
-
 
 @dataclass
 class Typing(Message):
@@ -56,15 +47,9 @@ class Typing(Message):
     purpose: str
     text: str
 
-    def __post_init__(self) -> None:
-        super().__init__()
-
 
 @dataclass
 class Left(Message):
     """Esc was pressed at the prompt."""
 
     purpose: str
-
-    def __post_init__(self) -> None:
-        super().__init__()

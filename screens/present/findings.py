@@ -19,6 +19,8 @@ from screens.present.lines import GLYPHS, ago, fit, line, safe, since
 COLUMNS = frozenset({"severity", "target", "kind", "code", "probe", "text", "subject", "runbook"})
 _RECOVERED_FOR = 1800
 """Seconds that a recovery stays in the list."""
+_NARROW = 44
+"""Below so many cells the kind gives way to the sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +137,14 @@ def draw(row: FindingRow, width: int, moment: datetime, *, names: int = 16) -> C
         then = row.at
     else:
         then = row.cleared or row.since
-    kind = fit(KINDS.get(row.kind, row.kind), 5)
+    narrow = width < _NARROW
+    kind = " " if narrow else f" {fit(KINDS.get(row.kind, row.kind), 5)} "
     name = fit(safe(row.target), names)
-    room = width - names - 15
+    room = width - names - 7 - len(kind)
     return line(
         (f"{GLYPHS[look]} ", shade),
         (fit(ago(moment, then), 4, right=True), "dim"),
-        (f" {kind} ", "dim"),
+        (kind, "dim"),
         (f"{name} ", quiet or "bold"),
         (fit(safe(text(row, moment)), max(0, room)).rstrip(), quiet),
     )
@@ -152,15 +155,18 @@ def heading(width: int, *, names: int = 16) -> Content:
     return line((f"   age {'':5} {fit('resource', names)} finding", "faint"))
 
 
-def title(found: list[FindingRow]) -> Content:
-    """`Findings 8 · 3 critical · 1 not examined`."""
+def title(found: list[FindingRow], width: int) -> Content:
+    """`Findings 8 · 3 critical · 1 blind`, as far as it fits."""
     tally: dict[str, int] = defaultdict(int)
     for row in found:
         tally[state(row)] += 1
     parts: list[str | tuple[str, str]] = [f"Findings {len(found) - tally['cleared']}"]
-    words = {"blind": "not examined", "cleared": "recovered"}
     for look in ("critical", "high", "warning", "info", "blind", "cleared"):
         if tally[look]:
             shade = "ok" if look == "cleared" else look
-            parts += [" · ", (f"{tally[look]} {words.get(look, look)}", shade)]
+            word = "recovered" if look == "cleared" else look
+            longer = [*parts, " · ", (f"{tally[look]} {word}", shade)]
+            if line(*longer).cell_length > width:
+                break
+            parts = longer
     return line(*parts)

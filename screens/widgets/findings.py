@@ -26,6 +26,7 @@ class Findings(RowList[present.FindingRow]):
             draw=self._draw,
             fields=present.fields,
             columns=present.COLUMNS,
+            marked=True,
             empty="Nothing is wrong in what was looked at.",
         )
         super().__init__(view, id=id)
@@ -34,16 +35,17 @@ class Findings(RowList[present.FindingRow]):
         return present.draw(row, width, moment, names=self._room(width))
 
     def _room(self, width: int) -> int:
-        return min(self._names, _NAMES_MOST if width > 60 else max(8, width // 5))
+        return min(self._names, _NAMES_MOST if width > 60 else max(7, width // 4))
 
     def refresh_from(self, shown: Shown) -> None:
         """Draw this moment."""
         rows = present.rows(shown.board, shown.moment)
         self._names = max(9, max((cells(name) for name in shown.targets), default=9))
         width = self.columns
-        self.set_head([present.heading(width, names=self._room(width))] if width > 50 else [])
+        roomy = width > 50 and self.size.height > 8
+        self.set_head([present.heading(width, names=self._room(width))] if roomy else [])
         self.show(rows, shown.moment)
-        set_title(self, present.title(rows))
+        set_title(self, present.title(rows, max(8, self.size.width - 2)))
 
     @property
     def chosen_key(self) -> Hashable:

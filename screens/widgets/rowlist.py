@@ -40,6 +40,8 @@ class RowView(Generic[R]):
     empty: str = "Nothing here."
     follow_end: bool = False
     """The cursor stays on the last row until the person moves it, as in a log."""
+    marked: bool = False
+    """The cursor's row stays marked while the keys go elsewhere: other panes depend on it."""
 
 
 class RowList(LineView, Generic[R]):
@@ -102,7 +104,8 @@ class RowList(LineView, Generic[R]):
             return BLANK, ""
         look = ""
         if y == self._cursor and self.view.selectable(self.shown[y]):
-            look = "cursor" if self.has_focus else "place"
+            unfocused = "place" if self.view.marked else ""
+            look = "cursor" if self.has_focus else unfocused
         return self.view.draw(self.shown[y], width, self.moment), look
 
     def show(self, rows: Sequence[R], moment: datetime) -> None:

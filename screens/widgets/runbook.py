@@ -21,6 +21,7 @@ VIEW: RowView[present.RunbookRow] = RowView(
     fields=present.fields,
     columns=present.COLUMNS,
     selectable=present.selectable,
+    marked=True,
     empty="No runbook is for this finding.",
 )
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from cockpit.connect.role import Role
 from cockpit.connect.settings import AwsResource
 from cockpit.errors import Reason, Refused
+from cockpit.incident.lines import IncidentLine
 from cockpit.redact import SecretText
 from cockpit.runbooks.plan import Act, Approval, Outcome, Plan, PlanLine
 from cockpit.runbooks.run import StepState
@@ -20,7 +21,6 @@ from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Offer, Row, Table
-from screens.port import IncidentLine
 
 NOW = datetime(2026, 11, 21, 2, 59, 10, tzinfo=UTC)
 
@@ -82,7 +82,13 @@ class Suspect:
 
 
 def target(name: str, kind: str, service: str = "checkout", needs: tuple[str, ...] = ()) -> Target:
-    return Target(name=name, kind=kind, settings=AwsResource(aws="prod", id=name), service=service, needs=needs)
+    return Target(
+        name=name,
+        kind=kind,
+        settings=AwsResource(aws="prod", id=name),
+        service=service,
+        needs=needs,
+    )
 
 
 TARGETS = {
@@ -127,10 +133,17 @@ def finding(
     )
 
 
-def seen(name: str, probe: str, fact: str, severity: Severity | None = None, **more: object) -> Reading:
+def seen(
+    name: str, probe: str, fact: str, severity: Severity | None = None, **more: object
+) -> Reading:
     facts = (Fact("headline", fact, severity=severity),) if fact else ()
     return Reading(
-        name, TARGETS[name].kind, probe, ago(seconds=4), 0.006, Seen(facts=facts, **more)  # type: ignore[arg-type]
+        name,
+        TARGETS[name].kind,
+        probe,
+        ago(seconds=4),
+        0.006,
+        Seen(facts=facts, **more),  # type: ignore[arg-type]
     )
 
 
@@ -207,7 +220,9 @@ def board() -> Board:
         cleared=ago(minutes=3),
     )
     denied = Blind(
-        Reason.DENIED, "PROCESS privilege missing for cockpit_ro", "GRANT PROCESS ON *.* TO cockpit_ro;"
+        Reason.DENIED,
+        "PROCESS privilege missing for cockpit_ro",
+        "GRANT PROCESS ON *.* TO cockpit_ro;",
     )
     readings = (
         seen("shop-alb", "alb.traffic", "41% 5xx", crit),
@@ -256,7 +271,12 @@ ENTRIES = (
     Entry(6, ago(minutes=1, seconds=30), "update", "update", "#2 sent: investigating, next at 03:02", "alice"),
 )  # fmt: skip
 
-VERIFY = Until(probe="postgres.locks", until="length(queues) == `0`", within=60, says="no session waits for a lock")
+VERIFY = Until(
+    probe="postgres.locks",
+    until="length(queues) == `0`",
+    within=60,
+    says="no session waits for a lock",
+)
 CONNECTIONS = Runbook(
     id="database-connections", title="Database connections exhausted",
     codes=("PG_SAT_CONNECTIONS", "PG_SESS_IDLE_TX"),
@@ -277,7 +297,9 @@ CONNECTIONS = Runbook(
     ),
 )  # fmt: skip
 SLOW = replace(CONNECTIONS, id="slow-queries", title="Slow queries", steps=CONNECTIONS.steps[:1])
-GROUP = replace(CONNECTIONS, id="target-group", title="Targets unhealthy", steps=CONNECTIONS.steps[:2])
+GROUP = replace(
+    CONNECTIONS, id="target-group", title="Targets unhealthy", steps=CONNECTIONS.steps[:2]
+)
 LIBRARY = {book.id: book for book in (CONNECTIONS, SLOW, GROUP)}
 
 
@@ -336,7 +358,9 @@ class FakeCourse:
             ),
         )  # fmt: skip
 
-    def approve(self, plan: Plan, *, typed: str = "", reason: str = "", second: str = "") -> Approval:
+    def approve(
+        self, plan: Plan, *, typed: str = "", reason: str = "", second: str = ""
+    ) -> Approval:
         if self.desk.status.role is Role.TRIAGE and plan.mutates:
             raise Refused("triage is read-only")
         if self.desk.now() >= plan.expires_at:
@@ -369,7 +393,9 @@ class FakeCourse:
         if not reason.strip():
             raise Refused("say why it is skipped: it goes into the record")
         self.skipped.append((step_id, reason))
-        self._set(replace(self.states[step_id], status="skipped", outcome=Outcome("skipped", reason)))
+        self._set(
+            replace(self.states[step_id], status="skipped", outcome=Outcome("skipped", reason))
+        )
 
     async def go_on(self, step_id: str, reason: str) -> None:
         self._set(replace(self.states[step_id], passed=True))
@@ -394,7 +420,9 @@ class FakeDesk:
         self.targets: Mapping[str, Target] = given.get("targets") or TARGETS  # type: ignore[assignment]
         self.next_update: datetime | None = NOW + timedelta(minutes=3, seconds=12)
         self.suspects: Sequence[Suspect] = SUSPECTS
-        self.suspects_by = "the deepest unhealthy target in the dependency graph; latest change before it"
+        self.suspects_by = (
+            "the deepest unhealthy target in the dependency graph; latest change before it"
+        )
         self.entries: list[Entry] = list(ENTRIES)
         self.notes: list[str] = []
         self.looks: list[str] = []
@@ -419,7 +447,9 @@ class FakeDesk:
             callback()
 
     def record(self, kind: str, text: str, actor: str = "cockpit") -> None:
-        self.entries.append(Entry(len(self.entries) + 1, self.now(), kind, kind.split(".")[0], text, actor))
+        self.entries.append(
+            Entry(len(self.entries) + 1, self.now(), kind, kind.split(".")[0], text, actor)
+        )
         self.changed()
 
     async def start(self) -> None:
@@ -448,7 +478,9 @@ class FakeDesk:
     def offer_course(self, target: str, offer: Offer) -> FakeCourse:
         step = Step(id="offer", title=offer.label, kind=StepKind(offer.kind), risk=Risk(offer.risk),
                     target=target, does=offer.call, args=dict(offer.args))  # fmt: skip
-        course = FakeCourse(Runbook(id="offer", title=offer.label, codes=(), steps=(step,)), self, target)
+        course = FakeCourse(
+            Runbook(id="offer", title=offer.label, codes=(), steps=(step,)), self, target
+        )
         self.offered.append(course)
         return course
 

@@ -28,7 +28,10 @@ async def picture(desk: FakeDesk, path: str, size: tuple[int, int], keys: list[s
             await pilot.press(key)
             await pilot.pause(0.15)
         await pilot.pause(0.4)
-        Path(path).write_text(app.export_screenshot(title="").replace("<text ", '<text xml:space="preserve" '), encoding="utf-8")
+        Path(path).write_text(
+            app.export_screenshot(title="").replace("<text ", '<text xml:space="preserve" '),
+            encoding="utf-8",
+        )
 
 
 def main() -> None:
