@@ -23,6 +23,8 @@ class Scenario:
 
     name: str
     title: str
+    symptom: str
+    """What somebody reported: the title of the incident, which does not tell the cause."""
     story: str
     cause: str
     """The true cause, one sentence."""

