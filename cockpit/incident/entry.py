@@ -126,7 +126,7 @@ class Entry:
 
 
 def names(entry: Entry, member: str) -> int:
-    """The seq that a member of `data` names (`intent`, `corrects`, `pins`); 0 when it names none."""
+    """The seq that `data` names as `intent`, `corrects` or `pins`; 0 when it names none."""
     value = entry.data.get(member)
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 

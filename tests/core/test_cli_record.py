@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cockpit import cli
+from cockpit.connect.role import Role
+from cockpit.incident import chain
+from cockpit.incident.entry import Kind
+from cockpit.incident.incident import Incident, Incidents
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("COCKPIT_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("COCKPIT_SPARE", str(tmp_path / "spare"))
+    monkeypatch.setenv("COCKPIT_ACTOR", "ana")
+    monkeypatch.delenv("COCKPIT_CONFIG", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def cockpit(capsys):
+    def call(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = cli.run(list(words))
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+def opened(title: str = "checkout returns 5xx", **more) -> Incident:
+    facts = {"environment": "prod", "role": Role.COMMANDER, "actor": "bob", **more}
+    return Incidents().create(title, "P1", **facts)
+
+
+@pytest.fixture
+def incident() -> str:
+    made = opened()
+    made.record(
+        Kind.FINDING_OPENED,
+        "97 of 100 connections",
+        target="orders-db",
+        data={"severity": "critical"},
+    )
+    made.record(Kind.NOTE, "support calls")
+    made.close()
+    return made.id
+
+
+def test_nothing_is_an_answer_too(cockpit):
+    assert cockpit("incidents") == (0, "", "no incident; cockpit open TITLE makes one\n")
+    assert json.loads(cockpit("incidents", "--json")[1]) == []
+
+
+def test_incidents_are_listed_newest_first(cockpit, incident):
+    second = opened("cache [red]evicts\x1b[31m")
+    code, out, _ = cockpit("incidents")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].startswith(second.id)
+    assert "cache [red]evicts" in lines[0]
+    assert "open at bob on" in lines[0]
+    assert incident in lines[1]
+    assert "\x1b" not in out
+    second.close()
+    assert [one["id"] for one in json.loads(cockpit("incidents", "--json")[1])] == [
+        second.id,
+        incident,
+    ]
+
+
+def test_the_timeline_goes_to_stdout_and_the_talk_to_stderr(cockpit, incident):
+    code, out, err = cockpit("timeline", "1")
+    assert code == 0
+    assert [line.split()[3] for line in out.splitlines()] == ["opened", "finding", "note"]
+    assert "support calls (bob)" in out
+    assert err.startswith(f"{incident} checkout returns 5xx: P1, investigating")
+
+
+def test_the_timeline_as_json_is_one_object_a_line(cockpit, incident):
+    rows = [json.loads(line) for line in cockpit("timeline", "--json")[1].splitlines()]
+    assert [row["seq"] for row in rows] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        pytest.param(["-k", "note"], ["note"], id="a kind"),
+        pytest.param(
+            ["-k", "findings", "-k", "note"], ["finding", "note"], id="a group and a kind"
+        ),
+        pytest.param(["--pinned"], [], id="pinned"),
+    ],
+)
+def test_the_timeline_can_be_filtered(cockpit, incident, words, expected):
+    out = cockpit("timeline", *words)[1]
+    assert [line.split()[3] for line in out.splitlines()] == expected
+
+
+def test_a_step_that_was_cut_off_is_named(cockpit):
+    made = opened()
+    made.record(Kind.STEP_INTENT, "terminate_backend(4242)", target="orders-db")
+    made.close()
+    assert "unknown: step 2 (terminate_backend(4242)) has no outcome" in cockpit("timeline")[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "text"),
+    [
+        pytest.param(["1", "disk", "looks", "fine"], Kind.NOTE, "disk looks fine", id="words"),
+        pytest.param(
+            ["disk looks fine"], Kind.NOTE, "disk looks fine", id="the only open incident"
+        ),
+        pytest.param(["1", "TODO add an alarm"], Kind.TODO, "add an alarm", id="an action item"),
+        pytest.param(["1", "--", "--help"], Kind.NOTE, "--help", id="a text like an option"),
+        pytest.param(["1", "a\x1b[31mb\u202ec"], Kind.NOTE, "ab\\u202ec", id="hostile text"),
+    ],
+)
+def test_a_note_is_added(cockpit, incident, words, kind, text):
+    code, out, err = cockpit("note", *words)
+    assert (code, out, err) == (0, f"{incident} entry 4\n", "")
+    entry = Incidents().read("1").entries[-1]
+    assert (entry.kind, entry.text, entry.actor, entry.role) == (kind, text, "ana", "triage")
+
+
+def test_a_note_may_tell_of_an_earlier_time(cockpit, incident):
+    assert cockpit("note", "1", "first complaint", "--at", "2026-01-01T00:00:00Z")[0] == 0
+    assert cockpit("timeline")[1].splitlines()[0].startswith("2026-01-01 00:00:00")
+
+
+def test_a_note_reaches_an_incident_that_a_cockpit_has_open(cockpit):
+    held = opened()
+    code, out, _ = cockpit("note", "1", "from the second terminal")
+    held.close()
+    assert (code, out) == (0, f"{held.id} entry 2\n")
+    assert held.entries[-1].actor == "ana"
+    assert cockpit("verify", "1")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(["timeline", "77"], "there is no incident '77'", id="no such incident"),
+        pytest.param(["timeline", "-k", "gossip"], "unknown kind 'gossip'", id="no such kind"),
+        pytest.param(["note"], "Missing argument", id="a note of nothing"),
+        pytest.param(["note", "1"], "a note needs a text", id="a note without a text"),
+        pytest.param(["note", "1", "x", "--at", "noon"], "'noon' is not a time", id="no time"),
+        pytest.param(["export", "--format", "pdf"], "unknown format 'pdf'", id="no such format"),
+        pytest.param(["export", "-f", "jsonl", "--blameless"], "cannot hold", id="blameless jsonl"),
+        pytest.param(["verify", "1", "--head", "abc"], "too short", id="a short head"),
+        pytest.param(["verify", "./nothing.jsonl"], "there is no file", id="no such file"),
+        pytest.param(["incidents", "--what"], "No such option", id="no such option"),
+    ],
+)
+def test_a_wrong_call_says_what_is_wrong_and_ends_with_64(cockpit, incident, words, said):
+    code, out, err = cockpit(*words)
+    assert (code, out) == (64, "")
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_a_journal_that_holds(cockpit, incident):
+    code, out, err = cockpit("verify")
+    head = Incidents().read("1").head
+    assert (code, out) == (0, f"{incident}: holds, 3 entries\nhead: {head}\n")
+    assert "only from the moment a head" in err
+    assert "anchor: the first 3" in cockpit("verify", "1", "--head", head)[1]
+    assert cockpit("verify", "1", "--head", "f" * 64)[0] == 2
+
+
+def test_a_journal_that_was_changed(cockpit, incident, home):
+    connection = sqlite3.connect(home / "data" / f"{incident}.sqlite")
+    connection.execute("UPDATE entry SET line = replace(line, '97 of', '12 of')")
+    connection.commit()
+    connection.close()
+    code, out, _ = cockpit("verify", "1")
+    assert code == 2
+    assert "does NOT hold from entry 2 on: was changed" in out
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json"])
+def test_an_export_is_verified_offline_without_the_journal(cockpit, incident, home, form):
+    head = Incidents().read("1").head
+    file = home / f"export.{form}"
+    code, out, err = cockpit("export", "1", "-f", form, "-o", str(file))
+    assert (code, out) == (0, "")
+    assert head in err
+    assert file.stat().st_mode & 0o077 == 0
+    for path in (home / "data").iterdir():
+        path.unlink()
+    assert cockpit("verify", str(file), "--head", head)[0] == 0
+    file.write_text(file.read_text().replace("support calls", "support sleeps"))
+    assert cockpit("verify", str(file))[0] == 2
+
+
+def test_a_journal_file_is_verified_by_its_path(cockpit, incident, home):
+    assert cockpit("verify", str(home / "data" / f"{incident}.sqlite"))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("x.json", b"{}", id="another JSON file"),
+        pytest.param("x.json", b"not JSON", id="no JSON"),
+        pytest.param("x.jsonl", b"\xff\xfe", id="no text"),
+        pytest.param("x.sqlite", b"no database" * 99, id="no database"),
+    ],
+)
+def test_a_file_that_is_no_journal_is_a_clear_error(cockpit, home, name, content):
+    (home / name).write_bytes(content)
+    code, out, err = cockpit("verify", str(home / name))
+    assert code in {64, 70}
+    assert out == ""
+    assert err.startswith("cockpit: ")
+
+
+def test_the_draft_goes_to_stdout(cockpit, incident):
+    code, out, err = cockpit("export")
+    assert code == 0
+    assert out.startswith(f"# {incident}: checkout returns 5xx")
+    assert err.startswith("head: ")
+
+
+def test_a_folder_that_cannot_be_written_to_is_a_clear_error(cockpit, incident, home):
+    code, _, err = cockpit("export", "-o", str(home / "no" / "such" / "file.md"))
+    assert code == 70
+    assert "No such file" in err
+
+
+def test_the_configuration_names_folder_and_person(cockpit, home, monkeypatch):
+    monkeypatch.delenv("COCKPIT_DATA")
+    monkeypatch.delenv("COCKPIT_ACTOR")
+    (home / "cockpit.toml").write_text(
+        '[incident]\nfolder = "records"\nactor = "carol"\n[broken]\nx = 1\n'
+    )
+    made = Incidents(home / "records").create(
+        "x", "P2", environment="", role=Role.TRIAGE, actor="bob"
+    )
+    made.close()
+    assert cockpit("note", "1", "hello")[0] == 0
+    assert Incidents(home / "records").read("1").entries[-1].actor == "carol"
+
+
+def test_a_configuration_that_is_broken_hides_no_record(cockpit, incident, home):
+    (home / "cockpit.toml").write_text("this is not TOML")
+    assert cockpit("timeline")[0] == 0
+
+
+def test_the_commands_load_no_screen_and_no_driver(incident):
+    program = (
+        "import sys; from cockpit import cli; code = cli.run(['timeline']);"
+        "heavy = {'textual', 'rich', 'aioboto3', 'botocore', 'psycopg', 'pymysql', 'redis', 'jinja2'};"
+        "print(code, sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+        timeout=60,
+    )
+    assert done.stderr.splitlines()[-1] == "0 []"
+
+
+def test_colour_is_for_terminals_without_no_color(incident):
+    script = f"{sys.executable} -m cockpit.cli timeline"
+    for extra, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        done = subprocess.run(
+            ["script", "-qec", script, os.devnull],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "TERM": "xterm", **extra},
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0
+        assert bool(re.search("\x1b\\[", done.stdout)) is coloured
+
+
+def test_a_reader_that_goes_away_is_no_bug(incident):
+    made = Incidents().resume("1", role=Role.TRIAGE, actor="bob")
+    for number in range(3000):
+        made.record(Kind.FINDING_OPENED, f"finding {number} " + "x" * 50)
+    made.close()
+    done = subprocess.run(
+        f"{sys.executable} -m cockpit.cli timeline | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stderr
+    assert "bug" not in done.stderr
+
+
+def test_an_export_stays_whole_when_written_twice(cockpit, incident, home):
+    file = home / "x.jsonl"
+    cockpit("export", "-f", "jsonl", "-o", str(file))
+    first = file.read_text()
+    cockpit("export", "-f", "jsonl", "-o", str(file))
+    assert file.read_text() == first
+    assert chain.verify(first.splitlines()).holds
