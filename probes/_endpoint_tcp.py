@@ -1,0 +1,220 @@
+"""What is wrong with connecting, and with one address among several."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from cockpit.connect.net import AddressLook, PathLook, Sample
+from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.units import count, duration, percent
+from probes._endpoint_model import (
+    Settings,
+    Snapshot,
+    address_evidence,
+    in_words,
+    is_good,
+    is_v6,
+    judged_addresses,
+    percentile,
+    v6_is_apart,
+)
+
+RUNBOOK = "path-tcp"
+_WINDOW = 20
+_CODES = {
+    "timeout": ("NET_TCP_TIMEOUT", Severity.CRITICAL, "does not answer connection attempts"),
+    "refused": ("NET_TCP_REFUSED", Severity.CRITICAL, "refuses connections"),
+    "reset": ("NET_TCP_RESET", Severity.HIGH, "resets connections"),
+    "unreachable": ("NET_TCP_UNREACH", Severity.HIGH, "cannot be reached from here"),
+    "error": ("NET_TCP_UNREACH", Severity.HIGH, "cannot be connected to from here"),
+}
+_LIKELY = {
+    "NET_TCP_TIMEOUT": (
+        "a security group, network ACL or route drops the packets",
+        "the host is dead",
+        "its accept queue is full: the process does not keep up",
+    ),
+    "NET_TCP_REFUSED": (
+        "nothing listens on the port: the process is down",
+        "a firewall that rejects instead of dropping (security groups never do)",
+        "a load balancer without a healthy target",
+    ),
+    "NET_TCP_RESET": ("a proxy or load balancer without a backend", "the process restarts"),
+    "NET_TCP_UNREACH": ("no route from here: VPN down, or no IPv6 here", "a local firewall"),
+}
+
+
+def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Report connections: all dead, one dead, slow, lossy."""
+    path = snapshot.path
+    yield from _all_dead(path)
+    yield from _one_bad(snapshot, settings)
+    yield from _v6(path)
+    yield from _slow(path, settings)
+    yield from _loss(path, settings)
+    yield from _jitter(path, settings)
+
+
+def where_from(path: PathLook) -> tuple[Evidence, ...]:
+    """A path is only ever seen from somewhere."""
+    seen = f"this machine, {path.source}" if path.source else "this machine"
+    if path.proxy:
+        seen += " (a proxy is configured; the probe goes past it)"
+    return (Evidence("seen from", seen),)
+
+
+def _all_dead(path: PathLook) -> Iterator[Finding]:
+    looks = judged_addresses(path)
+    if not looks or any(look.tcp.outcome == "ok" for look in looks):
+        return
+    word = Counter(look.tcp.outcome for look in looks).most_common(1)[0][0]
+    code, severity, words = _CODES[word]
+    many = f" (all {len(looks)} addresses)" if len(looks) > 1 else ""
+    yield Finding(
+        code,
+        severity,
+        f"{path.host}:{path.port} {words}{many}",
+        evidence=(*address_evidence(looks), *where_from(path)),
+        likely=_LIKELY[code],
+        next="look from a second place, inside the VPC, before calling it down",
+        runbook=RUNBOOK,
+    )
+
+
+def _one_bad(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    looks = judged_addresses(snapshot.path)
+    bad = [look for look in looks if not is_good(snapshot, look)]
+    slow = [] if bad else _slow_ones(looks, settings)
+    if len(looks) < 2 or len(bad) == len(looks) or not (bad or slow):
+        return
+    odd = bad or slow
+    what = "fails" if bad else "is far slower than the others"
+    if len(odd) > 1:
+        what = "fail" if bad else "are far slower than the others"
+    first = odd[0]
+    yield Finding(
+        "NET_TARGET_ONE_BAD",
+        Severity.HIGH,
+        f"{len(odd)} of {len(looks)} addresses of {snapshot.path.host} {what}: "
+        f"{first.address} ({in_words(first)})",
+        evidence=(*address_evidence(looks), *where_from(snapshot.path)),
+        likely=(
+            "one sick node or zone behind the name",
+            "a stale record that nobody removed",
+        ),
+        next="take the address out of the name or the load balancer; clients hit it by chance",
+        runbook=RUNBOOK,
+        fact=bool(bad),
+    )
+
+
+def _slow_ones(looks: Sequence[AddressLook], settings: Settings) -> list[AddressLook]:
+    if len(looks) < 2:
+        return []
+    slow = []
+    for look in looks:
+        others = median(other.total for other in looks if other is not look)
+        if look.total > others * settings.slower and look.total > settings.first_byte_floor:
+            slow.append(look)
+    return slow if len(slow) < len(looks) else []
+
+
+def _v6(path: PathLook) -> Iterator[Finding]:
+    if not v6_is_apart(path):
+        return
+    v6 = [look for look in path.addresses if is_v6(look)]
+    ours = all(look.tcp.outcome == "unreachable" for look in v6)
+    yield Finding(
+        "NET_V6_BROKEN",
+        Severity.INFO if ours else Severity.WARNING,
+        f"{path.host}: IPv6 does not connect, IPv4 does"
+        + (" (there is no IPv6 route from here)" if ours else ""),
+        evidence=(*address_evidence(v6), *where_from(path)),
+        likely=("no IPv6 from here",)
+        if ours
+        else ("the AAAA record points to nothing", "IPv6 is missing in the security group"),
+        next="clients that try IPv6 first wait for it",
+        runbook="" if ours else RUNBOOK,
+    )
+
+
+def _slow(path: PathLook, settings: Settings) -> Iterator[Finding]:
+    for look in path.addresses:
+        usual = look.usual_connect
+        if look.tcp.outcome != "ok" or usual is None:
+            continue
+        if look.tcp.took > max(usual * settings.slower, settings.slower_floor):
+            yield Finding(
+                "NET_TCP_SLOW",
+                Severity.WARNING,
+                f"{look.address} takes {duration(look.tcp.took)} to connect, "
+                f"usually {duration(usual)}",
+                subject=look.address,
+                evidence=(
+                    Evidence("connect", look.tcp.took, "s", usual * settings.slower),
+                    Evidence("usual", usual, "s"),
+                    *where_from(path),
+                ),
+                runbook=RUNBOOK,
+                fact=False,
+            )
+
+
+def _loss(path: PathLook, settings: Settings) -> Iterator[Finding]:
+    """Connections that vanish, and those that only came after a SYN was sent again."""
+    for address, samples in _by_address(path).items():
+        recent = samples[-_WINDOW:]
+        gone = sum(1 for sample in recent if sample.outcome == "tcp timeout")
+        again = sum(1 for sample in recent if is_sent_again(sample.connect))
+        if gone == len(recent) or gone + again < 2:
+            continue
+        part = gone / len(recent)
+        yield Finding(
+            "NET_TCP_LOSS",
+            Severity.HIGH if gone >= 2 and part >= settings.lost_share else Severity.WARNING,
+            f"{address}: of {count(len(recent), 'connection')}, {gone} got no answer "
+            f"({percent(part)}) and {again} only to a second SYN",
+            subject=address,
+            evidence=(
+                Evidence("no answer", gone, limit=2),
+                Evidence("SYN sent again", again),
+                Evidence("connections", len(recent)),
+                *where_from(path),
+            ),
+            likely=("packets are lost on the way", "an accept queue that overflows at times"),
+            runbook=RUNBOOK,
+        )
+
+
+def is_sent_again(connect: float | None) -> bool:
+    """Whether a connect time is that of a SYN sent again: one second later, then two more."""
+    return connect is not None and (0.95 <= connect <= 1.1 or 2.9 <= connect <= 3.3)
+
+
+def _jitter(path: PathLook, settings: Settings) -> Iterator[Finding]:
+    for address, samples in _by_address(path).items():
+        times = [sample.connect for sample in samples if sample.connect is not None]
+        if len(times) < _WINDOW:
+            continue
+        spread = percentile(times, 0.95) - percentile(times, 0.5)
+        if spread > settings.jitter:
+            yield Finding(
+                "NET_TCP_JITTER",
+                Severity.INFO,
+                f"{address}: connect times spread by {duration(spread)}",
+                subject=address,
+                evidence=(
+                    Evidence("95th percentile less median", spread, "s", settings.jitter),
+                    Evidence("connections", len(times), history=tuple(times)),
+                ),
+                fact=False,
+            )
+
+
+def _by_address(path: PathLook) -> dict[str, list[Sample]]:
+    grouped: dict[str, list[Sample]] = {}
+    for sample in path.history:
+        grouped.setdefault(sample.address, []).append(sample)
+    return grouped

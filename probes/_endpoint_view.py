@@ -1,0 +1,203 @@
+"""The endpoint as facts and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cockpit.connect.net import AddressLook, PathLook
+from cockpit.connect.tls import Certificate
+from cockpit.triage.finding import Severity
+from cockpit.triage.probe import Fact
+from cockpit.triage.view import Column, Row, Table
+from cockpit.units import duration
+from probes._endpoint_model import Settings, Snapshot, is_good, judged_addresses
+from probes._endpoint_tls import days_left
+
+
+def facts(snapshot: Snapshot) -> Iterator[Fact]:
+    """The headline is the whole way of the slowest good address, dns included."""
+    path = snapshot.path
+    looks = judged_addresses(path)
+    good = [look for look in looks if is_good(snapshot, look)]
+    if good:
+        total = path.dns[0].took + max(look.total for look in good)
+        yield Fact("total", duration(total), total, "s")
+    else:
+        word = looks[0].outcome if looks else f"dns {path.dns[0].outcome}"
+        if looks and looks[0].outcome == "ok" and looks[0].http:
+            word = f"http {looks[0].http.status}"
+        yield Fact("total", word.replace("_", " "), severity=Severity.CRITICAL)
+    yield Fact("addresses", f"{len(good)}/{len(looks)}", float(len(good)))
+    if path.dns[0].source != "literal":
+        yield Fact("dns", duration(path.dns[0].took), path.dns[0].took, "s")
+    yield from _rungs(good)
+    certificate = _certificate(looks)
+    if certificate:
+        left = days_left(certificate, path.at)
+        yield Fact("certificate", f"{left:.0f} d", left, "d")
+
+
+def _rungs(good: list[AddressLook]) -> Iterator[Fact]:
+    if not good:
+        return
+    connect = max(look.tcp.took for look in good)
+    yield Fact("connect", duration(connect), connect, "s")
+    handshakes = [look.tls.took for look in good if look.tls]
+    if handshakes:
+        yield Fact("tls", duration(max(handshakes)), max(handshakes), "s")
+    first_bytes = [look.http.first_byte for look in good if look.http and look.http.first_byte]
+    if first_bytes:
+        yield Fact("first byte", duration(max(first_bytes)), max(first_bytes), "s")
+    statuses = sorted({look.http.status for look in good if look.http})
+    if statuses:
+        yield Fact("status", ", ".join(map(str, statuses)))
+
+
+def tables(snapshot: Snapshot, settings: Settings) -> Iterator[Table]:
+    """Each address with its rungs, the answers about the name, and the certificates."""
+    path = snapshot.path
+    yield Table(
+        title="addresses",
+        columns=(
+            Column("address", 40),
+            Column("tcp", 9, right=True),
+            Column("tls", 9, right=True),
+            Column("first byte", 10, right=True),
+            Column("total", 9, right=True),
+            Column("rtt", 9, right=True),
+            Column("status", 6, right=True),
+            Column("outcome"),
+        ),
+        rows=tuple(_address(snapshot, look) for look in path.addresses),
+        headline=f"{path.url} as seen from {path.source or 'this machine'}",
+        note=_notes(path),
+    )
+    yield _names(path)
+    certificates = _certificates(path)
+    if certificates:
+        yield _certificate_table(path, certificates, settings)
+
+
+def _notes(path: PathLook) -> tuple[str, ...]:
+    notes = ["Every address was tried apart, with the same name; no retry, no proxy."]
+    if path.untried:
+        notes.append(f"{path.untried} further addresses were not tried.")
+    if path.proxy:
+        notes.append("A proxy is configured here: browsers take another way than this probe.")
+    return tuple(notes)
+
+
+def _address(snapshot: Snapshot, look: AddressLook) -> Row:
+    answer, handshake = look.http, look.tls
+    first_byte = answer.first_byte if answer else None
+    return Row(
+        key=look.address,
+        cells=(
+            look.address,
+            duration(look.tcp.took),
+            duration(handshake.took) if handshake else "–",
+            duration(first_byte) if first_byte is not None else "–",
+            duration(look.total),
+            duration(look.rtt) if look.rtt is not None else "–",
+            str(answer.status) if answer and answer.status else "–",
+            _outcome(look),
+        ),
+        severity=None if is_good(snapshot, look) else Severity.HIGH,
+        sort=(
+            look.address,
+            look.tcp.took,
+            handshake.took if handshake else None,
+            first_byte,
+            look.total,
+            look.rtt,
+            answer.status if answer else None,
+            look.outcome,
+        ),
+    )
+
+
+def _outcome(look: AddressLook) -> str:
+    details = [rung.detail for rung in (look.tcp, look.tls, look.http) if rung and rung.detail]
+    words = look.outcome.replace("_", " ")
+    return f"{words}: {details[-1]}" if details else words
+
+
+def _names(path: PathLook) -> Table:
+    rows = tuple(
+        Row(
+            key=f"{answer.source} {answer.server}",
+            cells=(
+                answer.source,
+                answer.server or "–",
+                answer.outcome.replace("_", " "),
+                duration(answer.took),
+                f"{answer.ttl} s" if answer.ttl is not None else "–",
+                answer.canonical or "–",
+                ", ".join(answer.addresses) or answer.detail or "–",
+            ),
+            severity=None if answer.outcome == "ok" else Severity.HIGH,
+        )
+        for answer in path.dns
+    )
+    return Table(
+        title="name",
+        columns=(
+            Column("asked", 9),
+            Column("server", 22),
+            Column("outcome", 10),
+            Column("took", 8, right=True),
+            Column("TTL", 7, right=True),
+            Column("alias of", 30),
+            Column("addresses"),
+        ),
+        rows=rows,
+        headline=path.host,
+    )
+
+
+def _certificates(path: PathLook) -> dict[str, tuple[Certificate, list[str]]]:
+    found: dict[str, tuple[Certificate, list[str]]] = {}
+    for look in path.addresses:
+        certificate = look.tls.certificate if look.tls else None
+        if certificate:
+            found.setdefault(certificate.fingerprint, (certificate, []))[1].append(look.address)
+    return found
+
+
+def _certificate(looks: tuple[AddressLook, ...]) -> Certificate | None:
+    certificates = [look.tls.certificate for look in looks if look.tls and look.tls.certificate]
+    return min(certificates, key=lambda one: one.not_after, default=None)
+
+
+def _certificate_table(
+    path: PathLook, found: dict[str, tuple[Certificate, list[str]]], settings: Settings
+) -> Table:
+    return Table(
+        title="certificates",
+        columns=(
+            Column("for", 34),
+            Column("issued by", 34),
+            Column("until", 16),
+            Column("left", 8, right=True),
+            Column("sent", 4, right=True),
+            Column("fingerprint", 16),
+            Column("at"),
+        ),
+        rows=tuple(
+            Row(
+                key=fingerprint,
+                cells=(
+                    ", ".join(one.names) or one.subject,
+                    one.issuer,
+                    f"{one.not_after:%Y-%m-%d %H:%M}",
+                    f"{days_left(one, path.at):.1f} d",
+                    str(one.chain_length) if one.chain_length is not None else "–",
+                    fingerprint[:16],
+                    ", ".join(addresses),
+                ),
+                severity=settings.certificate_days.grade(days_left(one, path.at)),
+                sort=(None, None, one.not_after.timestamp(), days_left(one, path.at)),
+            )
+            for fingerprint, (one, addresses) in found.items()
+        ),
+    )

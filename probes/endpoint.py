@@ -1,0 +1,139 @@
+"""The path to an endpoint, from here: names, every address, TCP, TLS, HTTP, clocks.
+
+Sources: what the servers say. It is a view from this machine: “unreachable from here” is not
+“down”. Trouble of a third party (`external = true`) is reported as a dependency's.
+Needs nothing but the way there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cockpit.connect.net import Net
+from cockpit.connect.settings import EndpointSettings
+from cockpit.triage.finding import Evidence, Finding, Severity, worst
+from cockpit.triage.probe import Probe
+from cockpit.triage.target import Target
+from probes import _endpoint_dns as dns
+from probes import _endpoint_http as http
+from probes import _endpoint_tcp as tcp
+from probes import _endpoint_tls as tls
+from probes import _endpoint_view as view
+from probes._endpoint_model import Settings, Snapshot
+
+_MILDER = {
+    Severity.CRITICAL: Severity.WARNING,
+    Severity.HIGH: Severity.WARNING,
+    Severity.WARNING: Severity.INFO,
+    Severity.INFO: Severity.INFO,
+}
+_OURS = {"NET_CLOCK_SKEW"}
+
+
+async def collect(net: Net, target: Target) -> Snapshot:
+    """Look at every rung of every address once."""
+    settings = target.settings
+    assert isinstance(settings, EndpointSettings)
+    return Snapshot(
+        path=await net.path(settings),
+        external=settings.external,
+        expect_status=settings.expect_status,
+    )
+
+
+def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Report the rungs from the bottom up; a third party's trouble under one name, milder."""
+    found = [
+        finding for part in (dns, tcp, tls, http) for finding in part.findings(snapshot, settings)
+    ]
+    if not snapshot.external:
+        yield from found
+        return
+    yield from _dependency(snapshot, found)
+    for finding in found:
+        ours = finding.code in _OURS
+        yield finding if ours else finding.at(_MILDER[finding.severity])
+
+
+def _dependency(snapshot: Snapshot, found: list[Finding]) -> Iterator[Finding]:
+    theirs = [
+        finding
+        for finding in found
+        if finding.severity >= Severity.WARNING and finding.code not in _OURS
+    ]
+    severity = worst(theirs)
+    if severity is None:
+        return
+    first = max(theirs, key=lambda finding: finding.severity.rank)
+    broken = severity is Severity.CRITICAL
+    yield Finding(
+        "DEP_EXTERNAL",
+        Severity.HIGH if broken else Severity.WARNING,
+        f"the third party {snapshot.path.host} is in trouble: {first.summary}",
+        evidence=(
+            *(Evidence(finding.code, finding.summary) for finding in theirs[:6]),
+            *first.evidence[:4],
+        ),
+        likely=("an outage of the provider", "they limit or block us"),
+        against=("our own way out (NAT, proxy, DNS) would look the same: compare another host",),
+        next="look at the provider's status page; shed or queue what depends on it",
+        runbook="dependency-external",
+        fact=any(finding.fact for finding in theirs),
+    )
+
+
+PROBE = Probe(
+    id="endpoint.path",
+    kind="endpoint",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Snapshot,
+    settings=Settings(),
+    every=5,
+    timeout=18,
+    facts=view.facts,
+    tables=view.tables,
+    codes=(
+        "NET_DNS_NXDOMAIN",
+        "NET_DNS_SERVFAIL",
+        "NET_DNS_TIMEOUT",
+        "NET_DNS_NO_A",
+        "NET_DNS_V6_ONLY",
+        "NET_DNS_SLOW",
+        "NET_DNS_CHANGED",
+        "NET_DNS_STALE",
+        "NET_DNS_SPLIT",
+        "NET_DNS_PRIVATE_FROM_PUBLIC",
+        "NET_TCP_TIMEOUT",
+        "NET_TCP_REFUSED",
+        "NET_TCP_RESET",
+        "NET_TCP_UNREACH",
+        "NET_TCP_SLOW",
+        "NET_TCP_LOSS",
+        "NET_TCP_JITTER",
+        "NET_TARGET_ONE_BAD",
+        "NET_V6_BROKEN",
+        "NET_CONN_MUTE",
+        "NET_CONN_DROPPED",
+        "NET_TLS_EXPIRED",
+        "NET_TLS_EXPIRING",
+        "NET_TLS_CLOCK",
+        "NET_TLS_NAME",
+        "NET_TLS_UNTRUSTED",
+        "NET_TLS_CHAIN",
+        "NET_TLS_PROTOCOL",
+        "NET_TLS_STRICT_ONLY",
+        "NET_TLS_CHANGED",
+        "NET_TLS_SLOW",
+        "NET_HTTP_5XX",
+        "NET_HTTP_4XX",
+        "NET_HTTP_STATUS",
+        "NET_HTTP_SLOW",
+        "NET_HTTP_BODY",
+        "NET_HTTP_REDIRECT_LOOP",
+        "NET_HTTP_TRUNCATED",
+        "NET_HTTP_MALFORMED",
+        "NET_CLOCK_SKEW",
+        "DEP_EXTERNAL",
+    ),
+)

@@ -1,0 +1,187 @@
+"""The endpoint probe against real servers that are wrong in one way each."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from cockpit.connect.net import Limits, open_net
+from cockpit.connect.settings import EndpointSettings
+from cockpit.triage.finding import Severity
+from cockpit.triage.target import Target
+from cockpit.world.net import Answer, Authority, Behaviour, Names, Oddity, Web
+from probes.endpoint import PROBE, Settings, Snapshot
+
+pytestmark = pytest.mark.servers
+QUICK = Limits(dns=0.6, tcp=0.5, tls=0.6, first_byte=0.6, body=0.6, whole=4)
+NAMES = ("shop.test", "127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+async def findings(url: str, *, limits: Limits = QUICK, **settings) -> dict[str, Severity]:
+    target = Target(name="shop", kind="endpoint", settings=EndpointSettings(url=url, **settings))
+    net = await open_net(target.settings, limits)
+    snapshot = await PROBE.collect(net, target)
+    await net.close()
+    assert msgspec.json.decode(msgspec.json.encode(snapshot), type=Snapshot) == snapshot
+    found = list(PROBE.diagnose(snapshot, Settings()))
+    assert found == list(PROBE.diagnose(snapshot, Settings()))
+    return {finding.code: finding.severity for finding in found}
+
+
+async def test_a_healthy_shop_has_no_finding(authority):
+    async with Web(certificate=authority.issue(names=NAMES)) as web:
+        web.paths["/"] = Behaviour(body="<title>shop</title>")
+        found = await findings(web.url(), tls_ca=str(authority.ca_file), expect_text="shop")
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("expired", "NET_TLS_EXPIRED"),
+        ("future", "NET_TLS_CLOCK"),
+        ("wrong-name", "NET_TLS_NAME"),
+        ("self-signed", "NET_TLS_UNTRUSTED"),
+        ("untrusted", "NET_TLS_UNTRUSTED"),
+        ("no-intermediate", "NET_TLS_CHAIN"),
+        ("lax", "NET_TLS_STRICT_ONLY"),
+    ],
+)
+async def test_a_wrong_certificate_has_its_code(authority, kind, code):
+    async with Web(certificate=authority.issue(kind, names=NAMES)) as web:
+        web.paths["/"] = Behaviour()
+        found = await findings(web.url(), tls_ca=str(authority.ca_file))
+    assert list(found) == [code]
+
+
+@pytest.mark.parametrize(
+    ("days", "severity"),
+    [(20.5, Severity.WARNING), (6.5, Severity.HIGH), (1.5, Severity.CRITICAL)],
+)
+async def test_a_certificate_that_ends_soon_is_told_by_its_days(authority, days, severity):
+    async with Web(certificate=authority.issue(names=NAMES, days=days)) as web:
+        web.paths["/"] = Behaviour()
+        found = await findings(web.url(), tls_ca=str(authority.ca_file))
+    assert found == {"NET_TLS_EXPIRING": severity}
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("plaintext", "NET_TLS_PROTOCOL"),
+        ("old", "NET_TLS_PROTOCOL"),
+        ("mute", "NET_CONN_MUTE"),
+        ("close", "NET_CONN_DROPPED"),
+        ("reset", "NET_TCP_RESET"),
+    ],
+)
+async def test_a_broken_handshake_has_its_code(authority, fault, code):
+    async with Web(certificate=authority.issue(names=NAMES)) as web:
+        web.tls_fault = fault
+        found = await findings(web.url(), tls_ca=str(authority.ca_file))
+    assert list(found) == [code]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code"),
+    [
+        (Behaviour(status=503), "NET_HTTP_5XX"),
+        (Behaviour(status=404), "NET_HTTP_4XX"),
+        (Behaviour(body="<h1>Sorry</h1>"), "NET_HTTP_BODY"),
+        (Behaviour(body="shop", delay=1.2), "NET_HTTP_SLOW"),
+        (Behaviour(fault="truncated", body="shop"), "NET_HTTP_TRUNCATED"),
+        (Behaviour(fault="garbage"), "NET_HTTP_MALFORMED"),
+        (Behaviour(fault="mute"), "NET_CONN_MUTE"),
+        (Behaviour(fault="reset"), "NET_TCP_RESET"),
+        (Behaviour(fault="close"), "NET_CONN_DROPPED"),
+        (Behaviour(body="shop", date_skew=-120), "NET_CLOCK_SKEW"),
+        (Behaviour(status=302, headers=(("Location", "/"),)), "NET_HTTP_REDIRECT_LOOP"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_bad_answer_has_its_code(behaviour, code):
+    limits = Limits(dns=1, tcp=1, tls=1, first_byte=1.6, body=0.5, whole=4)
+    async with Web() as web:
+        web.paths["/"] = behaviour
+        found = await findings(web.url(), limits=limits, expect_text="shop")
+    assert list(found) == [code]
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [("closed", "NET_TCP_REFUSED"), ("full", "NET_TCP_TIMEOUT")]
+)
+async def test_a_dead_port_has_its_code(kind, code):
+    async with Oddity(kind) as odd:
+        assert list(await findings(f"tcp://127.0.0.1:{odd.port}")) == [code]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (Answer(rcode="NXDOMAIN"), "NET_DNS_NXDOMAIN"),
+        (Answer(rcode="SERVFAIL"), "NET_DNS_SERVFAIL"),
+        (Answer(silent=True), "NET_DNS_TIMEOUT"),
+        (Answer(), "NET_DNS_NO_A"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_bad_name_has_its_code(answer, code):
+    async with Names({"shop.test": answer}) as names:
+        found = await findings("https://shop.test/", resolver=names.resolver)
+    assert list(found) == [code]
+
+
+async def test_a_slow_name_has_its_code():
+    async with (
+        Web() as web,
+        Names({"shop.test": Answer(a=("127.0.0.1",), delay=0.3)}) as names,
+    ):
+        web.otherwise = Behaviour()
+        found = await findings(web.url(host="shop.test"), resolver=names.resolver, limits=Limits())
+    assert found == {"NET_DNS_SLOW": Severity.WARNING}
+
+
+@pytest.mark.parametrize("how", ["refused", "5xx", "expired"])
+async def test_one_bad_address_of_three_is_found(authority, how):
+    addresses = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+    good = authority.issue(names=("shop.test",))
+    async with (
+        Web(addresses=addresses, certificate=good) as web,
+        Names({"shop.test": Answer(a=addresses, rotate=True)}) as names,
+    ):
+        web.otherwise = Behaviour()
+        match how:
+            case "refused":
+                await web.shut("127.0.0.2")
+            case "5xx":
+                web.by_address["127.0.0.2"] = Behaviour(status=502)
+            case "expired":
+                web.certificates["127.0.0.2"] = authority.issue("expired", names=("shop.test",))
+        found = await findings(
+            web.url(host="shop.test"), resolver=names.resolver, tls_ca=str(authority.ca_file)
+        )
+    assert found["NET_TARGET_ONE_BAD"] is Severity.HIGH
+    assert ("NET_TLS_EXPIRED" in found) == (how == "expired")
+
+
+async def test_ipv6_that_does_not_connect_is_told_apart():
+    async with (
+        Web() as web,
+        Names({"shop.test": Answer(a=("127.0.0.1",), aaaa=("::1",))}) as names,
+    ):
+        web.otherwise = Behaviour()
+        found = await findings(web.url(host="shop.test"), resolver=names.resolver)
+    assert found == {"NET_V6_BROKEN": Severity.WARNING}
+
+
+async def test_a_slow_third_party_is_a_dependency():
+    async with Web() as web:
+        web.otherwise = Behaviour(delay=1.2)
+        limits = Limits(first_byte=3)
+        found = await findings(web.url(), limits=limits, external=True)
+    assert found["DEP_EXTERNAL"] is Severity.WARNING
