@@ -15,10 +15,10 @@ from cockpit.errors import BlindError, Reason, Refused
 from cockpit.incident.entry import Entry, Kind
 from cockpit.runbooks.format import parse
 from cockpit.runbooks.known import Known
-from cockpit.runbooks.plan import Outcome, Plan
+from cockpit.runbooks.plan import Act, Outcome, Plan
 from cockpit.runbooks.ports import Identity, Ports
 from cockpit.runbooks.run import Course
-from cockpit.runbooks.step import Runbook, StepKind
+from cockpit.runbooks.step import Risk, Runbook, Step, StepKind
 from cockpit.triage.board import FindingId, OpenFinding
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Blind, Reading, Seen
@@ -26,6 +26,8 @@ from cockpit.triage.target import Target
 
 START = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 BACKEND_START = "2026-11-21T02:20:00.123456+00:00"
+
+WHO = Identity(principal="cockpit_ops via db", account="123456789012", region="x-1")
 
 FRONT = """\
 +++
@@ -72,7 +74,7 @@ timeout = "1s"
 verify = { probe = "postgres.locks", until = "length(queues) == `0`", every = "5s", within = "60s", says = "nobody waits" }
 undo = "none: the application must retry"
 ```
-"""  # noqa: E501
+"""
 
 RAISE = """
 ## Raise the capacity
@@ -88,7 +90,7 @@ effect = "costs money"
 verify = { probe = "postgres.locks", until = "length(queues) == `0`" }
 undo = { says = "back to what it was", call = "dynamodb.UpdateTable", args = { TableName = "carts", ProvisionedThroughput = { ReadCapacityUnits = 5, WriteCapacityUnits = "$blocker.pid" } } }
 ```
-"""  # noqa: E501
+"""
 
 
 def book(*steps: str, front: str = FRONT, path: str = "test-book.md") -> Runbook:
@@ -145,7 +147,7 @@ class FakeActs:
 @dataclass
 class FakeActors:
     acts: FakeActs
-    who: Identity = Identity(principal="cockpit_ops via db", account="123456789012", region="x-1")
+    who: Identity = WHO
     opened: int = 0
     role: Role = Role.COMMANDER
     fails: BlindError | None = None
@@ -347,6 +349,27 @@ def rig(
 
 def free_of_waiters() -> dict[str, Any]:
     return {"queues": []}
+
+
+def offer_plan(**changes: Any) -> Plan:
+    """A plan of nothing in particular, for the gate."""
+    step = Step(id="x", title="X", kind=StepKind.SQL, risk=Risk.HIGH)
+    facts: dict[str, Any] = {
+        "step": step,
+        "runbook": "test-book",
+        "runbook_digest": "",
+        "act": Act(kind=step.kind, does="terminate_backend"),
+        "target": "orders-db",
+        "environment": "prod",
+        "account": "1",
+        "region": "x-1",
+        "principal": "ops",
+        "risk": Risk.HIGH,
+        "confirm_word": "orders-db",
+        "digest": "d" * 64,
+        "made_at": START,
+    }
+    return Plan(**{**facts, **changes})
 
 
 async def forever() -> Mapping[str, Any]:

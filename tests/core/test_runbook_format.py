@@ -207,7 +207,7 @@ def test_each_problem_is_told_with_its_line(
             ),
             "the parameter 'idle' is never used",
             id="unused",
-        ),  # noqa: E501
+        ),
     ],
 )
 def test_lint_finds_what_cannot_work(change: tuple[str, str], expected: str) -> None:
