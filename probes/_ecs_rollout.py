@@ -225,7 +225,7 @@ def unsteady(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     if lasted < settings.unsteady or quiet > settings.unsteady / 2 or len(newer) < 3:
         return
     yield Finding(
-        "ECS_NOSTEADY_STATE",
+        "ECS_NO_STEADY_STATE",
         Severity.WARNING,
         f"no steady state for {duration(lasted)}: {newer[0].message}",
         evidence=(
