@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from cockpit.connect.session import Series
@@ -24,7 +24,7 @@ TURNS_KEPT = timedelta(minutes=15)
 class Settings:
     """Shares are of the targets that count (not draining, not unused); times are seconds."""
 
-    unhealthy: Thresholds = field(default=Thresholds(critical=0.34))
+    unhealthy: Thresholds = Thresholds(critical=0.34)
     """Share of unhealthy targets; a single one is a warning."""
     min_healthy: int = 1
     """Fewer healthy targets are critical; the stop of every target is, in any case."""
@@ -34,7 +34,7 @@ class Settings:
     """Seconds beyond the deregistration delay."""
     flaps: int = 3
     """Turns between healthy and unhealthy in 15 minutes that make a flapping target."""
-    flapping: Thresholds = field(default=Thresholds(warning=0.0, critical=0.34))
+    flapping: Thresholds = Thresholds(warning=0.0, critical=0.34)
     """Share of targets that flap, once one does."""
     quick_check: float = 10
     """Interval times unhealthy threshold, in seconds, below which a check is called nervous."""
