@@ -1,0 +1,314 @@
+"""What a load balancer's counters mean: literals in, findings out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cockpit.connect.session import Series
+from cockpit.triage.finding import Severity
+from probes import alb as probe
+from probes._alb_findings import Settings
+from probes._alb_model import Group, Snapshot
+from probes._answers import Gap
+
+AT = datetime(2026, 11, 21, 3, 10, 30, tzinfo=UTC)
+ARN = "arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/app/shop/50dc6c495c0c9188"
+DENIED = Series(status="Forbidden")
+
+
+def steady(a_minute: float, many: int = 15) -> Series:
+    """The same every minute; the newest starts at 03:10."""
+    end = AT.replace(second=0)
+    times = tuple(end - timedelta(minutes=many - 1 - n) for n in range(many))
+    return Series(times, tuple(float(a_minute) for _ in times))
+
+
+def only(value: float, *, minutes_ago: int) -> Series:
+    return Series((AT.replace(second=0) - timedelta(minutes=minutes_ago),), (value,))
+
+
+def alb(**changes) -> Snapshot:
+    """Counters by their CloudWatch name; 200 requests a minute, all of them 2xx, by default."""
+    fields = Snapshot.__dataclass_fields__
+    series = {
+        "RequestCount": steady(200),
+        "HTTPCode_Target_2XX_Count": steady(200),
+        **{name: changes.pop(name) for name in list(changes) if name not in fields},
+    }
+    series = {name: each for name, each in series.items() if each is not None}
+    kind = changes.pop("type", "application")
+    return replace(
+        Snapshot(at=AT, name="shop", arn=ARN, type=kind, state="active", series=series), **changes
+    )
+
+
+def found(snapshot: Snapshot):
+    return {f.code: f.severity.value for f in probe.diagnose(snapshot, Settings())}
+
+
+def test_a_healthy_balancer_gives_nothing():
+    assert found(alb()) == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "age", "expected"),
+    [
+        pytest.param("active", None, None, id="active"),
+        pytest.param("provisioning", 60, None, id="it is being made"),
+        pytest.param("provisioning", 601, "warning", id="it takes too long"),
+        pytest.param("active_impaired", None, "warning", id="it cannot scale"),
+        pytest.param("failed", None, "critical", id="failed"),
+        pytest.param("something_new", None, "warning", id="an unknown state is not fine"),
+    ],
+)
+def test_the_balancers_own_state_is_judged(state, age, expected):
+    created = None if age is None else AT - timedelta(seconds=age)
+    assert found(alb(state=state, created_at=created)).get("ALB_NOT_ACTIVE") == expected
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        pytest.param(None, None, id="silence beside traffic is zero"),
+        pytest.param(steady(1.9), None, id="below one per cent"),
+        pytest.param(steady(2.1), "warning", id="above one"),
+        pytest.param(steady(10.6), "critical", id="above five"),
+        pytest.param(only(900, minutes_ago=1), None, id="the incomplete minute is not judged"),
+        pytest.param(only(900, minutes_ago=12), None, id="it is over"),
+        pytest.param(DENIED, None, id="denied is not zero, and not judged"),
+    ],
+)
+def test_the_balancers_own_5xx_are_a_share_of_all_requests(errors, expected):
+    told = found(alb(HTTPCode_ELB_5XX_Count=errors))
+    assert told.get("ALB_5XX_ELB_RATE") == expected
+
+
+def test_a_storm_of_503_without_a_target_is_in_the_whole():
+    """`RequestCount` counts chosen targets only: alone it would make 300 per cent of it."""
+    snapshot = alb(
+        RequestCount=None,
+        HTTPCode_Target_2XX_Count=None,
+        HTTPCode_ELB_5XX_Count=steady(30),
+        HTTPCode_ELB_503_Count=steady(30),
+    )
+    assert snapshot.rate("HTTPCode_ELB_5XX_Count").share == 1
+    assert found(snapshot) == {"ALB_5XX_ELB_RATE": "critical", "ALB_503_NO_TARGETS": "critical"}
+
+
+@pytest.mark.parametrize(
+    ("series", "expected"),
+    [
+        pytest.param(only(4, minutes_ago=3), False, id="one minute"),
+        pytest.param(steady(1), True, id="minutes running"),
+        pytest.param(
+            Series((AT - timedelta(minutes=6), AT - timedelta(minutes=3)), (4.0, 4.0)),
+            False,
+            id="minutes with a gap between",
+        ),
+    ],
+)
+def test_503_needs_two_minutes_running(series, expected):
+    assert ("ALB_503_NO_TARGETS" in found(alb(HTTPCode_ELB_503_Count=series))) is expected
+
+
+@pytest.mark.parametrize(
+    ("code", "finding"), [("502", "ALB_502_BAD_GATEWAY"), ("504", "ALB_504_TIMEOUT")]
+)
+@pytest.mark.parametrize(
+    ("a_minute", "requests", "expected"),
+    [
+        pytest.param(0.9, 200, None, id="few of many"),
+        pytest.param(1.1, 200, "warning", id="half a per cent"),
+        pytest.param(6.1, 200, "critical", id="three per cent"),
+        pytest.param(10, 10, "warning", id="little traffic, all of it"),
+        pytest.param(1, 3, None, id="three requests a minute are not judged"),
+    ],
+)
+def test_gateway_errors_are_told_by_their_code(code, finding, a_minute, requests, expected):
+    snapshot = alb(
+        RequestCount=steady(requests),
+        HTTPCode_Target_2XX_Count=None,
+        **{f"HTTPCode_ELB_{code}_Count": steady(a_minute)},
+    )
+    assert found(snapshot).get(finding) == expected
+
+
+def group(errors: Series | None, requests: float = 100, refused: Series | None = None) -> Group:
+    series = {"RequestCount": steady(requests)}
+    if errors is not None:
+        series["HTTPCode_Target_5XX_Count"] = errors
+    if refused is not None:
+        series["TargetConnectionErrorCount"] = refused
+    return Group(name="checkout", arn=f"{ARN}/checkout", series=series)
+
+
+def test_5xx_of_the_targets_are_blamed_on_their_group():
+    snapshot = alb(
+        HTTPCode_Target_5XX_Count=steady(20), groups=(group(steady(20)), group(None, 100))
+    )
+    told = [f for f in probe.diagnose(snapshot, Settings()) if f.code == "ALB_5XX_TARGET_RATE"]
+    assert [(f.subject, f.severity) for f in told] == [("checkout", Severity.CRITICAL)]
+    assert told[0].summary == "checkout answered 5xx to 20% of 500 requests"
+
+
+def test_5xx_without_a_group_to_blame_are_told_of_the_whole():
+    told = list(probe.diagnose(alb(HTTPCode_Target_5XX_Count=steady(20)), Settings()))
+    assert [(f.code, f.subject) for f in told] == [("ALB_5XX_TARGET_RATE", "")]
+
+
+def test_few_requests_are_told_as_numbers_and_at_most_warn():
+    snapshot = alb(
+        RequestCount=steady(8),
+        HTTPCode_Target_2XX_Count=None,
+        HTTPCode_Target_5XX_Count=steady(4),
+    )
+    (finding,) = probe.diagnose(snapshot, Settings())
+    assert finding.severity is Severity.WARNING
+    assert "20 of 40 requests" in finding.summary
+
+
+@pytest.mark.parametrize(
+    ("p95", "day", "expected"),
+    [
+        pytest.param(None, 0.2, None, id="nothing was measured"),
+        pytest.param(0.9, None, None, id="below a second, nothing to compare with"),
+        pytest.param(1.0, None, "warning", id="a second"),
+        pytest.param(2.0, 2.0, "critical", id="two seconds, as ever"),
+        pytest.param(0.31, 0.2, "warning", id="half as much again"),
+        pytest.param(0.7, 0.2, "critical", id="three times"),
+        pytest.param(0.03, 0.01, None, id="three times next to nothing"),
+        pytest.param(0.3, 0.0, None, id="never divided by zero"),
+    ],
+)
+def test_latency_is_judged_by_itself_and_against_a_day_ago(p95, day, expected):
+    snapshot = alb(latency_p95=p95, latency_p95_day=day)
+    assert found(snapshot).get("ALB_LATENCY_HIGH") == expected
+
+
+def test_latency_of_three_requests_is_not_judged():
+    snapshot = alb(RequestCount=steady(1), HTTPCode_Target_2XX_Count=None, latency_p95=9.0)
+    assert found(snapshot) == {}
+
+
+@pytest.mark.parametrize(
+    ("a_minute", "day", "week", "expected"),
+    [
+        pytest.param(200, 1000, 1000, {}, id="as ever"),
+        pytest.param(90, 1000, 1000, {"ALB_TRAFFIC_DROP": "warning"}, id="less than half"),
+        pytest.param(15, 1000, 1000, {"ALB_TRAFFIC_DROP": "critical"}, id="a tenth"),
+        pytest.param(90, 1000, 300, {}, id="too little a week ago to compare with"),
+        pytest.param(90, 1000, 700, {}, id="the week knows it"),
+        pytest.param(90, None, 1000, {}, id="no day to compare with"),
+        pytest.param(90, 500, 500, {}, id="never much traffic"),
+        pytest.param(500, 1000, 1000, {"ALB_TRAFFIC_SURGE": "warning"}, id="more than twice"),
+        pytest.param(1000, 1000, 900, {"ALB_TRAFFIC_SURGE": "critical"}, id="five times"),
+    ],
+)
+def test_traffic_is_compared_with_a_day_and_a_week_ago(a_minute, day, week, expected):
+    snapshot = alb(
+        RequestCount=steady(a_minute),
+        HTTPCode_Target_2XX_Count=steady(a_minute),
+        requests_day=None if day is None else float(day),
+        requests_week=float(week),
+    )
+    assert found(snapshot) == expected
+
+
+def test_rejected_connections_need_two_minutes():
+    assert found(alb(RejectedConnectionCount=only(5, minutes_ago=4))) == {}
+    assert found(alb(RejectedConnectionCount=steady(5))) == {"ALB_CONNECTIONS_REJECTED": "critical"}
+
+
+@pytest.mark.parametrize(
+    ("refused", "requests", "expected"),
+    [
+        pytest.param(only(1, minutes_ago=4), 1000, None, id="one failure"),
+        pytest.param(steady(1), 1000, "warning", id="in each minute"),
+        pytest.param(steady(15), 1000, "critical", id="more than one per cent"),
+    ],
+)
+def test_refused_connections_are_told_of_their_group(refused, requests, expected):
+    snapshot = alb(groups=(group(None, requests, refused),))
+    assert found(snapshot).get("ALB_TARGET_CONNECTION_ERRORS") == expected
+
+
+def test_4xx_warn_when_they_are_new_and_inform_when_they_are_usual():
+    usual = alb(HTTPCode_Target_2XX_Count=steady(150), HTTPCode_Target_4XX_Count=steady(50))
+    assert found(usual) == {"ALB_4XX_SURGE": "info"}
+    late = steady(50)
+    new = replace(late, values=tuple(1.0 if n < 8 else 90.0 for n in range(15)))
+    assert found(alb(HTTPCode_Target_2XX_Count=steady(150), HTTPCode_Target_4XX_Count=new)) == {
+        "ALB_4XX_SURGE": "warning"
+    }
+
+
+def test_tls_failures_are_a_share_of_connections():
+    snapshot = alb(ClientTLSNegotiationErrorCount=steady(10), NewConnectionCount=steady(100))
+    assert found(snapshot) == {"ALB_TLS_ERRORS": "warning"}
+
+
+def test_a_fixed_response_is_mentioned_and_speaks_against_503():
+    snapshot = alb(HTTP_Fixed_Response_Count=steady(9), HTTPCode_ELB_503_Count=steady(9))
+    told = {f.code: f for f in probe.diagnose(snapshot, Settings())}
+    assert told["ALB_503_NO_TARGETS"].against
+    assert told["ALB_MAINTENANCE_PAGE_ON"].severity is Severity.INFO
+
+
+@pytest.mark.parametrize(
+    ("series", "expected"),
+    [
+        pytest.param({}, {}, id="quiet"),
+        pytest.param(
+            {"TCP_Target_Reset_Count": steady(6)}, {"NLB_RESETS": "warning"}, id="targets"
+        ),
+        pytest.param({"TCP_ELB_Reset_Count": steady(2)}, {"NLB_RESETS": "warning"}, id="balancer"),
+        pytest.param(
+            {"PortAllocationErrorCount": steady(1)},
+            {"NLB_PORT_ALLOCATION_ERRORS": "critical"},
+            id="ports",
+        ),
+        pytest.param(
+            {"PortAllocationErrorCount": only(1, minutes_ago=3)}, {}, id="ports, for a minute"
+        ),
+    ],
+)
+def test_a_network_balancer_knows_flows_only(series, expected):
+    snapshot = Snapshot(
+        at=AT,
+        name="shop",
+        arn=ARN.replace("/app/", "/net/"),
+        type="network",
+        state="active",
+        series={"NewFlowCount": steady(100), **series},
+    )
+    assert found(snapshot) == expected
+
+
+def test_total_silence_is_told_as_such_and_never_as_zero_errors():
+    snapshot = alb(RequestCount=Series(), HTTPCode_Target_2XX_Count=Series())
+    assert found(snapshot) == {"METRICS_ABSENT": "info"}
+    assert next(iter(probe.facts(snapshot))).text == "no traffic"
+
+
+def test_a_new_balancer_may_be_silent():
+    snapshot = alb(
+        RequestCount=Series(),
+        HTTPCode_Target_2XX_Count=Series(),
+        created_at=AT - timedelta(minutes=10),
+    )
+    assert found(snapshot) == {}
+
+
+def test_what_could_not_be_read_is_told():
+    snapshot = alb(gaps=(Gap("metrics", "throttled", "slow down"),))
+    assert found(snapshot) == {"ALB_OBS_BLIND": "info"}
+
+
+@pytest.mark.parametrize("many", [0, 1, 10, 11, 100, 101])
+def test_every_group_has_its_row(many):
+    groups = tuple(replace(group(None), name=f"tg{n}", arn=f"{ARN}/tg{n}") for n in range(many))
+    tables = list(probe.tables(alb(groups=groups), Settings()))
+    assert len(tables[1].rows) == many
