@@ -33,8 +33,8 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "export": ("cockpit.cli_record", "export", "Write the postmortem draft or the journal."),
         "verify": ("cockpit.cli_record", "verify", "Check a journal's hash chain."),
         "runbook": ("cockpit.cli_runbook", "runbook", "List, show and lint runbooks."),
-        "demo": ("cockpit.world.cli", "demo", "Open the cockpit on an embedded broken shop."),
-        "scenarios": ("cockpit.world.cli", "scenarios", "List what the demo can break."),
+        "demo": ("cockpit.cli_demo", "demo", "Open the cockpit on an embedded broken shop."),
+        "scenarios": ("cockpit.cli_demo", "scenarios", "List what the demo can break."),
     }
 )
 

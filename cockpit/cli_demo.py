@@ -1,4 +1,4 @@
-"""The commands around the world: `demo` and `scenarios`."""
+"""`cockpit demo` and `cockpit scenarios`: the embedded shop, broken."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ _ROLES = click.Choice([role.value for role in Role])
 @click.command()
 @click.argument("name", metavar="[SCENARIO]", default=scenario.DEFAULT)
 @click.option("--no-tui", is_flag=True, help="Print the path of the configuration and wait.")
-@click.option("--role", type=_ROLES, default=Role.COMMANDER.value, show_default=True)
-def demo(name: str, no_tui: bool, role: str) -> int:
+@click.option("--role", type=_ROLES, help="triage or commander; the demo's default is commander.")
+@click.pass_context
+def demo(ctx: click.Context, name: str, no_tui: bool, role: str | None) -> int:
     """Open the cockpit on an embedded shop that is broken; needs no AWS account."""
     _check_installed()
     from cockpit.world.launch import launch
 
-    with launch(name, Role(role)) as world:
+    chosen = Role(role or (ctx.obj or {}).get("role") or Role.COMMANDER)
+    with launch(name, chosen) as world:
         if no_tui:
             for note in world.wait().notes:
                 click.echo(note, err=True)
@@ -34,7 +36,7 @@ def demo(name: str, no_tui: bool, role: str) -> int:
             return 0
         from cockpit.cli_tui import run_demo
 
-        return run_demo(world, title=world.scenario.symptom, role=role)
+        return run_demo(world, title=world.scenario.symptom, role=chosen)
 
 
 @click.command()
