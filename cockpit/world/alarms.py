@@ -142,11 +142,5 @@ def shop(book: Book) -> Iterator[Alarm]:
          "search is slow"),
     )  # fmt: skip
     for name, metric, about, stat, threshold, description in rows:
-        found = next(m for m in book.all() if m.name == metric and _is_about(m, about))
+        found = book.named(metric, about)[0]
         yield Alarm(name, found, stat, threshold, description=description)
-
-
-def _is_about(metric: Metric, name: str) -> bool:
-    values = [value.split("/")[1] if "/" in value else value for _, value in metric.dimensions]
-    whole = layout.BALANCER
-    return name in values and (name != whole or len(values) == 1)

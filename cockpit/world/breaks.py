@@ -62,8 +62,7 @@ class Breaks:
             await self._kinds[one["kind"]](one)
         onset = time.time() - scenario.onset
         for one in scenario.series:
-            values = {str(number): value for number, value in enumerate(one.get("about", ()))}
-            metrics = self._stage.book.named(one["metric"], **values)
+            metrics = self._stage.book.named(one["metric"], one["about"])
             if not metrics:
                 raise Misconfigured(f"{scenario.name}: there is no series {one['metric']}")
             self._stage.book.break_(metrics, course(one), onset)
@@ -225,7 +224,7 @@ class Breaks:
         """More writes than the table's capacity: DynamoDB refuses the rest."""
         writes = int(asked["writes"])
         mutate.set_table_throughput(layout.TABLE, writes=writes, reads=200)
-        provisioned = self._stage.book.named("ProvisionedWriteCapacityUnits", a=layout.TABLE)
+        provisioned = self._stage.book.named("ProvisionedWriteCapacityUnits", layout.TABLE)
         self._stage.book.break_(provisioned, gauge(float(writes), 0.0), 0.0)
         scalable = self._stage.scaling.target(f"table/{layout.TABLE}")
         scalable.most = writes

@@ -67,12 +67,16 @@ def latency(seconds: float | None, requests: float = 600, spread: float = 0.6) -
 
 @dataclass(slots=True)
 class Metric:
-    """One series. `broken` None: the fault does not touch it."""
+    """One series. `about` is what scenarios call its resource: `shop-alb`, `carts/PutItem`, `orders`.
+
+    `broken` None: the fault does not touch it.
+    """
 
     namespace: str
     name: str
     dimensions: tuple[tuple[str, str], ...]
     normal: Course
+    about: str = ""
     broken: Course | None = None
     onset: float = 0.0
     observed: dict[int, Minute] = field(default_factory=dict)
@@ -108,14 +112,9 @@ class Book:
         with self._lock:
             return self._metrics.get((namespace, name, frozenset(dimensions.items())))
 
-    def named(self, name: str, **having: str) -> tuple[Metric, ...]:
-        """Series of this name whose dimensions hold all these values, whatever they are called."""
-        wanted = set(having.values())
-        return tuple(
-            metric
-            for metric in self.all()
-            if metric.name == name and wanted <= {value for _, value in metric.dimensions}
-        )
+    def named(self, name: str, about: str) -> tuple[Metric, ...]:
+        """Every series of this name about a resource; some are published twice."""
+        return tuple(m for m in self.all() if (m.name, m.about) == (name, about))
 
     def break_(self, metrics: Iterable[Metric], course: Course, onset: float) -> None:
         """From `onset` on (seconds since the epoch) these series take another course."""

@@ -38,9 +38,10 @@ class Observer:
         book = self._stage.book
         for service in layout.SERVICES:
             group = self._stage.health.group(service.group_arn)
-            name = f"targetgroup/{service.group}/{service.group_id}"
-            book.observe(book.named("HealthyHostCount", a=name), group.count("healthy"))
-            book.observe(book.named("UnHealthyHostCount", a=name), group.count("unhealthy"))
+            healthy = book.named("HealthyHostCount", service.group)
+            book.observe(healthy, group.count("healthy"))
+            unhealthy = book.named("UnHealthyHostCount", service.group)
+            book.observe(unhealthy, group.count("unhealthy"))
 
     async def _database(self) -> None:
         primary = self._stage.stores.primary
@@ -55,7 +56,7 @@ class Observer:
                 finally:
                     connection.pgconn.finish()
             if row:
-                metrics = book.named("DatabaseConnections", a=layout.DATABASE)
+                metrics = book.named("DatabaseConnections", layout.DATABASE)
                 book.observe(metrics, float(row[0]) - 1)
 
     async def _cache(self) -> None:
@@ -74,8 +75,8 @@ class Observer:
         limit = float(info.get("maxmemory") or 0)
         if limit:
             share = min(100.0, float(info["used_memory"]) / limit * 100)
-            book.observe(book.named("DatabaseMemoryUsagePercentage", a=node), share)
+            book.observe(book.named("DatabaseMemoryUsagePercentage", node), share)
         evicted = int(info.get("evicted_keys") or 0)
         fresh, self._evicted = max(0, evicted - self._evicted), evicted
         # one sample stands for the two seconds since the last: Sum over a minute is the count
-        book.observe(book.named("Evictions", a=node), fresh)
+        book.observe(book.named("Evictions", node), fresh)

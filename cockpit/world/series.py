@@ -30,18 +30,19 @@ def shop() -> Iterator[Metric]:
 
 
 def _metrics(
-    namespace: str, dimensions: dict[str, str], courses: dict[str, Course]
+    namespace: str, about: str, *, dimensions: dict[str, str], courses: dict[str, Course]
 ) -> Iterator[Metric]:
     for name, course in courses.items():
-        yield Metric(namespace, name, tuple(dimensions.items()), course)
+        yield Metric(namespace, name, tuple(dimensions.items()), course, about)
 
 
 def _balancer() -> Iterator[Metric]:
     total = sum(_REQUESTS.values())
     yield from _metrics(
         "AWS/ApplicationELB",
-        {"LoadBalancer": f"app/{layout.BALANCER}/{layout.BALANCER_ID}"},
-        {
+        layout.BALANCER,
+        dimensions={"LoadBalancer": f"app/{layout.BALANCER}/{layout.BALANCER_ID}"},
+        courses={
             "RequestCount": counter(total),
             "HTTPCode_Target_2XX_Count": counter(total * 0.985),
             "HTTPCode_Target_3XX_Count": counter(total * 0.004),
@@ -68,11 +69,12 @@ def _group(service: Service) -> Iterator[Metric]:
     requests = _REQUESTS[service.name]
     yield from _metrics(
         "AWS/ApplicationELB",
-        {
+        service.group,
+        dimensions={
             "LoadBalancer": f"app/{layout.BALANCER}/{layout.BALANCER_ID}",
             "TargetGroup": f"targetgroup/{service.group}/{service.group_id}",
         },
-        {
+        courses={
             "RequestCount": counter(requests),
             "HTTPCode_Target_2XX_Count": counter(requests * 0.985),
             "HTTPCode_Target_4XX_Count": counter(requests * 0.01),
@@ -90,8 +92,9 @@ def _group(service: Service) -> Iterator[Metric]:
 def _service(service: Service) -> Iterator[Metric]:
     yield from _metrics(
         "AWS/ECS",
-        {"ClusterName": layout.CLUSTER, "ServiceName": service.name},
-        {"CPUUtilization": gauge(31.0, 0.1), "MemoryUtilization": gauge(44.0)},
+        service.name,
+        dimensions={"ClusterName": layout.CLUSTER, "ServiceName": service.name},
+        courses={"CPUUtilization": gauge(31.0, 0.1), "MemoryUtilization": gauge(44.0)},
     )
 
 
@@ -117,7 +120,8 @@ def _database(name: str, connections: float, *, replica: bool) -> Iterator[Metri
     if replica:
         courses["ReplicaLag"] = gauge(0.4, 0.3)
         del courses["OldestReplicationSlotLag"]
-    yield from _metrics("AWS/RDS", {"DBInstanceIdentifier": name}, courses)
+    instance = {"DBInstanceIdentifier": name}
+    yield from _metrics("AWS/RDS", name, dimensions=instance, courses=courses)
 
 
 def _cache(node: str, *, primary: bool) -> Iterator[Metric]:
@@ -147,14 +151,15 @@ def _cache(node: str, *, primary: bool) -> Iterator[Metric]:
         courses |= {"ReplicationLag": gauge(0.1, 0.3), "MasterLinkHealthStatus": gauge(1.0, 0.0)}
     both = ({"CacheClusterId": node}, {"CacheClusterId": node, "CacheNodeId": "0001"})
     for dimensions in both:
-        yield from _metrics("AWS/ElastiCache", dimensions, courses)
+        yield from _metrics("AWS/ElastiCache", node, dimensions=dimensions, courses=courses)
 
 
 def _table(name: str) -> Iterator[Metric]:
     yield from _metrics(
         "AWS/DynamoDB",
-        {"TableName": name},
-        {
+        name,
+        dimensions={"TableName": name},
+        courses={
             "ConsumedReadCapacityUnits": counter(60 * 41.0),
             "ConsumedWriteCapacityUnits": counter(60 * 38.0),
             "ProvisionedReadCapacityUnits": gauge(200.0, 0.0),
@@ -175,11 +180,13 @@ def _table(name: str) -> Iterator[Metric]:
     for operation, count in (("GetItem", 2300.0), ("PutItem", 1900.0), ("Query", 120.0)):
         yield from _metrics(
             "AWS/DynamoDB",
-            {"TableName": name, "Operation": operation},
-            {
+            f"{name}/{operation}",
+            dimensions={"TableName": name, "Operation": operation},
+            courses={
                 "SuccessfulRequestLatency": latency(4.0, count, 0.3),
                 "ThrottledRequests": NOTHING,
                 "SystemErrors": NOTHING,
             },
         )
-    yield from _metrics("AWS/DynamoDB", {}, {"UserErrors": counter(4.0, 0.5)})
+    errors = {"UserErrors": counter(4.0, 0.5)}
+    yield from _metrics("AWS/DynamoDB", "account", dimensions={}, courses=errors)

@@ -17,8 +17,8 @@ SHARDS = 6
 MAX_CONNECTIONS = 100
 _POSTGRES = {
     "max_connections": MAX_CONNECTIONS,
-    "superuser_reserved_connections": 2,
-    "reserved_connections": 4,
+    "superuser_reserved_connections": 1,
+    "reserved_connections": 3,
     "shared_preload_libraries": "pg_stat_statements",
     "wal_level": "replica",
     "hot_standby_feedback": "on",
