@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -90,3 +91,5 @@ class Ports:
     journal: JournalPort
     now: Callable[[], datetime] = clock.now
     monotonic: Callable[[], float] = clock.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """Waits between two looks of a verification."""

@@ -232,6 +232,11 @@ class FakeClock:
     def monotonic(self) -> float:
         return self.ticks
 
+    async def sleep(self, seconds: float) -> None:
+        """Takes no time here, but the fake clock goes on."""
+        self.pass_(seconds)
+        await asyncio.sleep(0)
+
     def pass_(self, seconds: float) -> None:
         self.wall += timedelta(seconds=seconds)
         self.ticks += seconds
@@ -339,6 +344,7 @@ def rig(
             journal=journal,
             now=clock.now,
             monotonic=clock.monotonic,
+            sleep=clock.sleep,
         ),
         targets=TARGETS,
         known=known or Known(),

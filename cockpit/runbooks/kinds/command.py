@@ -12,9 +12,10 @@ import hashlib
 import os
 import signal
 import stat
+from io import FileIO
 from pathlib import Path
 
-from cockpit.errors import BlindError, Misconfigured, Reason, Refused
+from cockpit.errors import BlindError, Reason, Refused
 from cockpit.runbooks.kinds.result import CutOff, Result
 from cockpit.runbooks.plan import Act
 from cockpit.units import duration
@@ -64,20 +65,27 @@ async def run(act: Act) -> Result:
 
     Raises `BlindError` when it did not start, `UnknownOutcome` when its time was up.
     """
+    readable, theirs = os.pipe()
+    ours = os.fdopen(readable, "rb", buffering=0)
+    output = bytearray()
+    reading = asyncio.create_task(_drain(ours, output))
     try:
         process = await asyncio.create_subprocess_exec(
             *act.argv,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stdout=theirs,
+            stderr=theirs,
             env=_ENVIRONMENT,
             cwd="/",
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
+        reading.cancel()
+        await asyncio.wait({reading})
+        ours.close()
         raise BlindError(Reason.MISCONFIGURED, f"{act.argv[0]} did not start: {error}") from None
-    output = bytearray()
-    reading = asyncio.create_task(_drain(process, output))
+    finally:
+        os.close(theirs)
     status = None
     try:
         status = await _status(process, act.timeout)
@@ -100,13 +108,20 @@ async def _status(process: asyncio.subprocess.Process, timeout: float) -> int | 
         return None
 
 
-async def _drain(process: asyncio.subprocess.Process, output: bytearray) -> None:
-    """Read to the end, so that the program never blocks on a full pipe; keep the first part."""
-    stream = process.stdout
-    if stream is None:
-        raise Misconfigured("the program has no output pipe")
-    while chunk := await stream.read(_CHUNK):
-        output += chunk[: MOST - len(output)]
+async def _drain(pipe: FileIO, output: bytearray) -> None:
+    """Read to the end, so that the program never blocks on a full pipe; keep the first part.
+
+    The pipe is ours and not asyncio's: with asyncio's, the end of the program is not told while a
+    child of it keeps the pipe open (Python before 3.13).
+    """
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    try:
+        while chunk := await reader.read(_CHUNK):
+            output += chunk[: MOST - len(output)]
+    finally:
+        transport.close()
 
 
 async def _end(process: asyncio.subprocess.Process, reading: asyncio.Task[None]) -> None:

@@ -60,7 +60,7 @@ async def hold(
         progress(waited)
         if waited + until.every > until.within:
             break
-        await asyncio.sleep(until.every)
+        await ports.sleep(until.every)
     if seen is None and blind is not None:
         raise blind
     return Result(False, f"not true within {duration(until.within)}: {until.says or until.until}")

@@ -1,0 +1,671 @@
+"""A runbook on its way: the order of record and effect, and every way in which it can end."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from cockpit.connect.role import Role
+from cockpit.errors import BlindError, Reason, Refused, UnknownOutcome
+from cockpit.redact import MASKER
+from cockpit.runbooks.plan import VALID_FOR
+from tests.core.courses import (
+    LOOK,
+    RAISE,
+    TERMINATE,
+    Rig,
+    book,
+    forever,
+    free_of_waiters,
+    queue,
+    rig,
+)
+
+UNVERIFIED = TERMINATE.replace("verify =", "# verify =").replace('"high"', '"low"')
+AFTER = """
+## Look again
+Afterwards.
+```toml step
+id = "after"
+kind = "manual"
+```
+"""
+ASK = """
+## Which path is right?
+Ask the owner.
+```toml step
+id = "path"
+kind = "manual"
+ask = "the path that answers 200"
+answer = { type = "path", default = "$blocker.user" }
+```
+"""
+HTTP = """
+## Ask the endpoint
+See what it says.
+```toml step
+id = "ask"
+kind = "http"
+target = "$web"
+url = "$web.url"
+capture = { status = "status" }
+```
+"""
+POST = HTTP.replace('url = "$web.url"', 'method = "POST"\nurl = "$web.url"\nbody = "on"')
+WEB = """\
++++
+id = "web-book"
+title = "A web"
+for = ["X"]
+reviewed = 2026-11-21
+
+[params.web]
+type = "target"
+kind = "endpoint"
+default = "web"
++++
+"""
+
+
+def ready(*steps: str, **more: Any) -> Rig:
+    return rig(book(*steps), **more)
+
+
+def cured(made: Rig) -> Any:
+    """What the statement does to the world: nobody waits any more."""
+
+    async def act() -> Mapping[str, Any]:
+        made.looks.now = free_of_waiters()
+        return {"done": True, "detail": "pid 4242 is gone"}
+
+    return act
+
+
+async def test_a_change_is_approved_recorded_done_and_verified_in_this_order() -> None:
+    made = ready(LOOK, TERMINATE)
+    seen_at_effect: list[str] = []
+
+    async def act() -> Mapping[str, Any]:
+        seen_at_effect.extend(made.journal.kinds())
+        made.looks.now = free_of_waiters()
+        return {"done": True, "detail": "pid 4242 is gone"}
+
+    made.acts.does = act
+    outcome = await made.carry("terminate")
+    assert outcome.kind == "ok"
+    assert outcome.text.startswith("pid 4242 is gone; nobody waits: true after")
+    assert seen_at_effect == ["note", "approval", "step.intent"]
+    assert made.journal.kinds() == ["note", "approval", "step.intent", "step.outcome"]
+    intent = made.journal.entries[2][2]
+    assert intent["does"] == "terminate_backend"
+    assert intent["verify"] == {
+        "target": "orders-db",
+        "probe": "postgres.locks",
+        "until": "length(queues) == `0`",
+    }
+    end = made.journal.entries[3][2]
+    assert (end["intent"], end["outcome"]) == (3, "ok")
+    assert made.acts.closed == made.actors.opened == 1
+    assert made.steps() == [("blocker", "next"), ("terminate", "ok")]
+
+
+async def test_the_document_that_is_followed_is_recorded_whole_and_once() -> None:
+    made = ready(LOOK, AFTER)
+    await made.carry("blocker")
+    await made.carry("after")
+    notes = [data for kind, _, data in made.journal.entries if kind == "note"]
+    assert [data["runbook_digest"] for data in notes] == [made.course.runbook.digest]
+    assert made.journal.blobs[notes[0]["blob"]] == made.course.runbook.source
+    assert made.course.finished
+
+
+async def test_a_look_runs_at_once_and_its_captures_are_kept() -> None:
+    made = ready(LOOK, TERMINATE)
+    outcome = await made.carry("blocker", typed="")
+    assert outcome.kind == "ok"
+    assert made.course.state("blocker").captured["pid"] == 4242
+    assert made.steps() == [("blocker", "ok"), ("terminate", "next")]
+    assert "step.intent" not in made.journal.kinds()
+
+
+async def test_an_approval_that_expired_runs_nothing() -> None:
+    made = ready(LOOK, TERMINATE)
+    plan = await made.course.plan("terminate")
+    approval = made.course.approve(plan, typed="orders-db")
+    made.clock.pass_(VALID_FOR)
+    with pytest.raises(Refused, match="expired"):
+        await made.course.run(plan, approval)
+    assert made.acts.calls == []
+    assert made.status("terminate") == "refused"
+    assert made.journal.kinds()[-1] == "refusal"
+
+
+async def test_an_approval_that_expires_while_things_are_checked_runs_nothing() -> None:
+    made = ready(LOOK, TERMINATE)
+    plan = await made.course.plan("terminate")
+    made.clock.pass_(VALID_FOR - 1)
+    approval = made.course.approve(plan, typed="orders-db")
+    slow = made.looks.look
+
+    async def look(target: str, probe: str) -> Any:
+        made.clock.pass_(5)
+        return await slow(target, probe)
+
+    made.looks.look = look  # type: ignore[method-assign]
+    with pytest.raises(Refused, match="expired"):
+        await made.course.run(plan, approval)
+    assert made.acts.calls == []
+
+
+async def test_an_approval_is_good_once() -> None:
+    made = ready(LOOK, TERMINATE)
+    plan = await made.course.plan("terminate")
+    approval = made.course.approve(plan, typed="orders-db")
+    await made.course.run(plan, approval)
+    with pytest.raises(Refused, match="was used"):
+        await made.course.run(plan, approval)
+    assert len(made.acts.calls) == 1
+
+
+async def test_a_plan_that_was_changed_after_its_approval_runs_nothing() -> None:
+    made = ready(LOOK, TERMINATE)
+    plan = await made.course.plan("terminate")
+    approval = made.course.approve(plan, typed="orders-db")
+    other = replace(plan, act=replace(plan.act, args={**plan.act.args, "pid": 1}))
+    with pytest.raises(Refused, match="not the one that was made here"):
+        await made.course.run(other, approval)
+    assert made.acts.calls == []
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        pytest.param({"queues": [queue(pid=7)]}, r"blocker.pid: 4242 → 7", id="another session"),
+        pytest.param(
+            {"queues": [queue(start="2026-11-21T02:40:00+00:00")]},
+            "blocker.backend_start",
+            id="the same pid, another session",
+        ),
+        pytest.param(free_of_waiters(), "no longer true: somebody still blocks", id="gone"),
+        pytest.param(Reason.TIMEOUT, "could not look", id="cannot be checked"),
+    ],
+)
+async def test_what_changed_since_the_approval_refuses(now: Any, told: str) -> None:
+    made = ready(LOOK, TERMINATE)
+    plan = await made.course.plan("terminate")
+    approval = made.course.approve(plan, typed="orders-db")
+    made.looks.now = now
+    with pytest.raises(Refused, match=told):
+        await made.course.run(plan, approval)
+    assert made.acts.calls == []
+    assert made.acts.closed == made.actors.opened
+    assert made.journal.kinds()[-1] == "refusal"
+
+
+async def test_another_account_or_principal_than_approved_refuses() -> None:
+    made = ready(LOOK, TERMINATE)
+    plan = await made.course.plan("terminate")
+    approval = made.course.approve(plan, typed="orders-db")
+    made.actors.who = replace(made.actors.who, account="999999999999")
+    with pytest.raises(Refused, match="account: 123456789012 → 999999999999"):
+        await made.course.run(plan, approval)
+    assert made.acts.calls == []
+
+
+async def test_a_value_that_is_held_may_move_until_the_effect() -> None:
+    step = TERMINATE.replace("require =", 'held = ["$blocker.pid"]\nrequire =')
+    made = ready(LOOK, step)
+    plan = await made.course.plan("terminate")
+    approval = made.course.approve(plan, typed="orders-db")
+    made.looks.now = {"queues": [queue(pid=7)]}
+    await made.course.run(plan, approval)
+    assert made.acts.calls[0][1]["pid"] == 4242
+
+
+async def test_no_session_to_act_with_is_a_refusal_and_no_intent() -> None:
+    made = ready(LOOK, TERMINATE)
+    made.actors.fails = BlindError(Reason.DENIED, "password authentication failed")
+    with pytest.raises(Refused, match="no session to act with: password"):
+        await made.carry("terminate")
+    assert "step.intent" not in made.journal.kinds()
+
+
+async def test_an_intent_that_is_not_durable_stops_the_effect() -> None:
+    made = ready(LOOK, TERMINATE)
+    made.journal.degrade_at_intent = "no space left on device"
+    with pytest.raises(Refused, match="not durable"):
+        await made.carry("terminate")
+    assert made.acts.calls == []
+    assert made.journal.kinds()[-2:] == ["step.outcome", "refusal"]
+    assert made.journal.entries[-2][2]["outcome"] == "refused"
+
+
+async def test_a_degraded_record_needs_a_reason() -> None:
+    made = ready(LOOK, TERMINATE)
+    made.journal.degraded = "no space left on device"
+    with pytest.raises(Refused, match="nothing is changed without one"):
+        await made.carry("terminate")
+    made.acts.does = cured(made)
+    assert (await made.carry("terminate", reason="the disk is the incident")).kind == "ok"
+    assert made.journal.entries[1][2]["reason"] == "the disk is the incident"
+
+
+async def test_a_time_that_is_up_is_unknown_until_the_verification_says_otherwise() -> None:
+    made = ready(LOOK, TERMINATE)
+    made.acts.does = forever
+    outcome = await made.carry("terminate")
+    assert outcome.kind == "unknown"
+    assert "gave no answer within 1 s" in outcome.text
+    assert made.journal.entries[-1][2]["outcome"] == "unknown"
+    assert made.status("terminate") == "unknown"
+
+
+async def test_an_unknown_outcome_that_is_verified_counts_as_done() -> None:
+    made = ready(LOOK, TERMINATE)
+
+    async def act() -> Mapping[str, Any]:
+        made.looks.now = free_of_waiters()
+        raise UnknownOutcome("the connection was lost")
+
+    made.acts.does = act
+    outcome = await made.carry("terminate")
+    assert (outcome.kind, "the connection was lost; but nobody waits" in outcome.text) == (
+        "ok",
+        True,
+    )
+
+
+async def test_an_unknown_step_is_verified_before_it_is_repeated() -> None:
+    made = ready(LOOK, TERMINATE)
+    made.acts.does = forever
+    await made.carry("terminate")
+    made.looks.now = free_of_waiters()
+    with pytest.raises(Refused, match="it did happen"):
+        await made.course.plan("terminate")
+    assert made.status("terminate") == "ok"
+    assert len(made.acts.calls) == 1
+
+
+async def test_an_unknown_step_that_did_not_happen_can_be_repeated() -> None:
+    made = ready(LOOK, TERMINATE)
+    made.acts.does = forever
+    await made.carry("terminate")
+    made.acts.does = cured(made)
+    assert (await made.carry("terminate")).kind == "ok"
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "sent"),
+    [
+        pytest.param(BlindError(Reason.DENIED, "no privilege"), "failed", False, id="denied"),
+        pytest.param(Refused("a protected session"), "refused", False, id="refused there"),
+        pytest.param(UnknownOutcome("reset"), "unknown", True, id="reset"),
+    ],
+)
+async def test_every_end_is_an_outcome(raised: Exception, kind: str, *, sent: bool) -> None:
+    made = ready(LOOK, RAISE)
+
+    async def act() -> Mapping[str, Any]:
+        raise raised
+
+    made.acts.does = act
+    outcome = await made.carry("raise")
+    assert outcome.kind == kind
+    assert made.journal.entries[-1][2]["outcome"] == kind
+    assert ("undo_raise" in dict(made.steps())) is sent
+
+
+async def test_a_bug_in_a_connector_is_an_unknown_outcome_in_the_record() -> None:
+    made = ready(LOOK, TERMINATE)
+
+    async def act() -> Mapping[str, Any]:
+        raise ZeroDivisionError
+
+    made.acts.does = act
+    with pytest.raises(ZeroDivisionError):
+        await made.carry("terminate")
+    assert made.journal.entries[-1][2]["outcome"] == "unknown"
+    assert made.status("terminate") == "unknown"
+
+
+async def test_cutting_a_step_off_is_an_unknown_outcome_in_the_record() -> None:
+    made = ready(LOOK, TERMINATE.replace('"1s"', '"1m"'))
+    made.acts.does = forever
+    task = asyncio.create_task(made.carry("terminate"))
+    while not made.acts.calls:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert made.journal.entries[-1][2]["outcome"] == "unknown"
+    assert made.status("terminate") == "unknown"
+    assert made.acts.closed == 1
+
+
+async def test_an_effect_that_did_not_help_is_failed() -> None:
+    made = ready(LOOK, TERMINATE)
+    outcome = await made.carry("terminate")
+    assert outcome.kind == "failed"
+    assert "not true within 1m 00s: nobody waits" in outcome.text
+    assert 55 <= outcome.took <= 60
+
+
+async def test_an_effect_whose_verification_is_blind_is_unknown() -> None:
+    made = ready(LOOK, TERMINATE)
+
+    async def act() -> Mapping[str, Any]:
+        made.looks.now = Reason.UNREACHABLE
+        return {"done": True, "detail": "signalled"}
+
+    made.acts.does = act
+    outcome = await made.carry("terminate")
+    assert (outcome.kind, "whether it helped is not known" in outcome.text) == ("unknown", True)
+
+
+async def test_accepted_but_still_there_is_failed_and_says_so() -> None:
+    made = ready(LOOK, UNVERIFIED)
+
+    async def act() -> Mapping[str, Any]:
+        return {"done": False, "detail": "accepted, but pid 4242 is still there"}
+
+    made.acts.does = act
+    outcome = await made.carry("terminate")
+    assert (outcome.kind, outcome.text) == ("failed", "accepted, but pid 4242 is still there")
+
+
+async def test_a_failed_step_stops_changes_until_a_person_decides() -> None:
+    made = ready(LOOK, TERMINATE, RAISE)
+    await made.carry("terminate")
+    assert made.course.stopped_by is not None
+    assert (await made.carry("blocker")).kind == "ok"
+    with pytest.raises(Refused, match="failed: the runbook stopped there"):
+        await made.course.plan("raise")
+    with pytest.raises(Refused, match="say why"):
+        await made.course.go_on("terminate", " ")
+    await made.course.go_on("terminate", "the session is gone by itself")
+    assert made.journal.entries[-1][0] == "note"
+    assert made.status("terminate") == "failed"
+    assert (await made.course.plan("raise")).step.id == "raise"
+
+
+async def test_skipping_needs_a_reason_and_lets_the_runbook_go_on() -> None:
+    made = ready(LOOK, TERMINATE, RAISE)
+    await made.carry("terminate")
+    with pytest.raises(Refused, match="say why"):
+        await made.course.skip("terminate", "")
+    await made.course.skip("terminate", "not ours")
+    assert made.status("terminate") == "skipped"
+    assert made.journal.entries[-1][2]["outcome"] == "skipped"
+    await made.course.plan("raise")
+
+
+async def test_what_can_be_undone_offers_the_undo_with_the_state_from_before() -> None:
+    made = ready(LOOK, RAISE)
+
+    async def act() -> Mapping[str, Any]:
+        made.looks.now = free_of_waiters()
+        return {"TableDescription": {"TableStatus": "UPDATING"}}
+
+    made.acts.does = act
+    assert (await made.carry("raise")).kind == "ok"
+    assert made.steps() == [("blocker", "next"), ("raise", "ok"), ("undo_raise", "waiting")]
+    plan = await made.course.plan("undo_raise")
+    assert plan.act.args["ProvisionedThroughput"]["WriteCapacityUnits"] == 4242
+    assert plan.confirm_word == "orders-db"
+    assert (await made.carry("undo_raise")).kind == "ok"
+    assert made.acts.calls[1][0] == "dynamodb.UpdateTable"
+
+
+async def test_what_is_captured_once_stays_what_it_was_before_the_repair() -> None:
+    made = ready(LOOK.replace("capture =", "once = true\ncapture ="), RAISE)
+    made.acts.does = cured(made)
+    await made.carry("raise")
+    made.looks.now = {"queues": [queue(pid=7)]}
+    plan = await made.course.plan("raise")
+    assert plan.act.args["ProvisionedThroughput"]["WriteCapacityUnits"] == 4242
+
+
+async def test_in_triage_no_change_can_be_run_and_every_look_can() -> None:
+    made = ready(LOOK, TERMINATE, RAISE, role=Role.TRIAGE)
+    assert (await made.carry("blocker")).kind == "ok"
+    for step_id in ("terminate", "raise"):
+        plan = await made.course.plan(step_id)
+        with pytest.raises(Refused, match="triage is read-only"):
+            made.course.approve(plan, typed="orders-db", reason="please", second="bob")
+    assert made.actors.opened == 0
+
+
+async def test_in_triage_a_forged_approval_opens_nothing() -> None:
+    commander = ready(LOOK, TERMINATE)
+    plan = await commander.course.plan("terminate")
+    approval = commander.course.approve(plan, typed="orders-db")
+    made = ready(LOOK, TERMINATE, role=Role.TRIAGE)
+    with pytest.raises(Refused, match="triage is read-only"):
+        await made.course.run(plan, approval)
+    assert made.actors.opened == 0
+    assert made.journal.kinds() == ["refusal"]
+
+
+async def test_a_proposal_tells_the_commander_what_would_run() -> None:
+    made = ready(LOOK, TERMINATE, role=Role.TRIAGE)
+    await made.course.propose("terminate", "it holds up checkout")
+    kind, text, data = made.journal.entries[-1]
+    assert kind == "proposal"
+    assert text.startswith("proposed 'Terminate the blocker': it holds up checkout (terminate_b")
+    assert (data["does"], data["args"]["pid"]) == ("terminate_backend", 4242)
+    assert made.status("terminate") == "proposed"
+    with pytest.raises(Refused, match="say why"):
+        await made.course.propose("terminate", "")
+
+
+async def test_a_step_that_cannot_be_planned_can_still_be_proposed() -> None:
+    made = ready(LOOK, TERMINATE, role=Role.TRIAGE)
+    made.looks.now = Reason.TIMEOUT
+    await made.course.propose("terminate", "as soon as it answers")
+    assert "could not look" in made.journal.entries[-1][2]["not_planned"]
+
+
+async def test_one_step_runs_at_a_time() -> None:
+    made = ready(LOOK, TERMINATE.replace('"1s"', '"1m"'))
+    made.acts.does = forever
+    task = asyncio.create_task(made.carry("terminate"))
+    while not made.acts.calls:
+        await asyncio.sleep(0)
+    with pytest.raises(Refused, match="another step is running"):
+        await made.carry("blocker")
+    assert made.status("terminate") == "running"
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_an_answer_is_typed_and_can_be_used_by_later_steps() -> None:
+    use = RAISE.replace('TableName = "carts", Prov', 'TableName = "$path.answer", Prov', 1)
+    made = ready(LOOK, ASK, use)
+    made.looks.now = {"queues": [queue(user="/healthz")]}
+    plan = await made.course.plan("path")
+    assert (plan.asks, plan.suggestion) == ("the path that answers 200", "/healthz")
+    with pytest.raises(Refused, match="is not a path"):
+        made.course.approve(plan, typed="health z")
+    assert (await made.carry("path", typed="/live")).kind == "ok"
+    assert made.course.state("path").captured == {"answer": "/live"}
+
+
+async def test_enter_alone_takes_the_suggested_answer() -> None:
+    made = ready(LOOK, ASK)
+    made.looks.now = {"queues": [queue(user="/healthz")]}
+    await made.carry("path", typed="")
+    assert made.course.state("path").captured == {"answer": "/healthz"}
+
+
+async def test_a_step_that_needs_an_answer_says_which_step_to_do_first() -> None:
+    use = TERMINATE.replace("show = { session =", "show = { p =").replace(
+        'pid = "$blocker.pid"', 'pid = "$path.answer"', 1
+    )
+    made = ready(LOOK, ASK, use)
+    with pytest.raises(Refused, match=r"\$path.answer has no value") as raised:
+        await made.course.plan("terminate")
+    assert raised.value.hint == "run the step path first"
+
+
+HOSTILE = "\x1b]0;pwned\x07\x1b[2J[/b] \u202e secret-of-the-test $(reboot) \x00" + "A" * 1_000_000
+
+
+async def test_output_is_stripped_masked_bounded_and_kept_as_a_blob() -> None:
+    MASKER.learn("secret-of-the-test")
+    made = ready(LOOK, UNVERIFIED)
+
+    async def act() -> Mapping[str, Any]:
+        return {"done": True, "detail": HOSTILE, "rows": HOSTILE}
+
+    made.acts.does = act
+    outcome = await made.carry("terminate")
+    for text in (outcome.text, outcome.output, *made.journal.blobs.values()):
+        assert not {"\x1b", "\x00", "\u202e", "\x07"} & set(text)
+        assert "secret-of-the-test" not in text
+    assert len(outcome.text) <= 600
+    assert len(outcome.output) < 17_000
+    data = made.journal.entries[-1][2]
+    assert len(data["output"]) < 5_000
+    assert len(made.journal.blobs[data["blob"]]) > 500_000
+
+
+async def test_a_read_of_aws_goes_through_the_read_only_session() -> None:
+    read = """
+## Ask AWS
+Look.
+```toml step
+id = "ask"
+kind = "aws"
+risk = "read"
+target = "$db"
+call = "dynamodb.DescribeTable"
+args = { TableName = "carts" }
+capture = { seven = "value" }
+```
+"""
+    made = ready(read, LOOK, role=Role.TRIAGE)
+    assert (await made.carry("ask")).kind == "ok"
+    assert made.reads.asked == [("dynamodb.DescribeTable", {"TableName": "carts"})]
+    assert made.course.state("ask").captured == {"seven": 7}
+    assert made.actors.opened == 0
+
+
+async def test_a_wait_looks_until_it_holds() -> None:
+    wait = """
+## Wait
+For it.
+```toml step
+id = "wait"
+kind = "wait"
+target = "$db"
+probe = "postgres.locks"
+until = "length(queues) == `0`"
+every = "5s"
+within = "30s"
+```
+"""
+    made = ready(wait, role=Role.TRIAGE)
+    made.looks.after = [{"queues": [queue()]}, Reason.TIMEOUT, free_of_waiters()]
+    outcome = await made.carry("wait")
+    assert (outcome.kind, outcome.took) == ("ok", 10.0)
+    made.looks.after = []
+    assert (await made.carry("wait")).kind == "failed"
+
+
+@contextmanager
+def served(
+    status: int = 200, body: bytes = b"fine", delay: float = 0
+) -> Iterator[tuple[str, list]]:
+    """A server on a free port of 127.0.0.1; what it was asked is in the list."""
+    asked: list[tuple[str, str, bytes]] = []
+    done = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            length = int(self.headers.get("Content-Length", 0))
+            asked.append((self.command, self.path, self.rfile.read(length)))
+            done.wait(delay)
+            try:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+            except OSError:
+                return
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, *args: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/x?y=1", asked
+    finally:
+        done.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def web(step: str, url: str, **more: Any) -> Rig:
+    constant = step.replace('"$web.url"', f'"{url}"').replace('target = "$web"\n', "")
+    return rig(book(constant, front=WEB.partition("[params")[0] + "+++\n"), **more)
+
+
+async def test_a_get_is_a_look_also_in_triage() -> None:
+    with served() as (url, asked):
+        made = web(HTTP, url, role=Role.TRIAGE)
+        outcome = await made.carry("ask")
+    assert (outcome.kind, outcome.output) == ("ok", "fine")
+    assert asked == [("GET", "/x?y=1", b"")]
+    assert made.course.state("ask").captured == {"status": 200}
+
+
+async def test_another_status_than_expected_is_failed() -> None:
+    with served(status=503) as (url, _):
+        made = web(HTTP, url)
+        assert (await made.carry("ask")).kind == "failed"
+
+
+async def test_a_post_is_a_change_with_an_intent() -> None:
+    with served(status=204, body=b"") as (url, asked):
+        made = web(POST, url)
+        plan = await made.course.plan("ask")
+        assert (plan.risk, plan.confirm_word) == ("high", url.split("/")[2])
+        assert (await made.carry("ask")).kind == "ok"
+    assert asked == [("POST", "/x?y=1", b"on")]
+    assert "step.intent" in made.journal.kinds()
+
+
+async def test_a_server_that_hangs_costs_only_the_time_of_the_step() -> None:
+    slow = 'timeout = "300ms"\nurl ='
+    with served(delay=30) as (url, _):
+        made = web(HTTP.replace("url =", slow), url)
+        assert (await asyncio.wait_for(made.carry("ask"), 3)).kind == "failed"
+        made = web(POST.replace("url =", slow), url)
+        assert (await asyncio.wait_for(made.carry("ask"), 3)).kind == "unknown"
+
+
+async def test_states_tell_whoever_listens() -> None:
+    made = ready(LOOK)
+    told: list[str] = []
+    stop = made.course.subscribe(lambda: told.append(made.status("blocker")))
+    await made.carry("blocker")
+    assert told[0] == "running"
+    assert told[-1] == "ok"
+    stop()
+    stop()
+    await made.carry("blocker")
+    assert told[-1] == "ok"
