@@ -21,6 +21,8 @@ from cockpit.triage.topology import Graph
 from cockpit.units import count, duration
 
 MOST = 3
+_WITNESSES = frozenset({"alarms", "changes", "slo", "log_group"})
+"""Kinds that tell of other targets and are never the cause themselves."""
 _BEFORE = timedelta(minutes=60)
 """How long before the first symptom a change may have been to be suspected."""
 _LAG = timedelta(minutes=2)
@@ -56,7 +58,9 @@ def suspects(board: Board, graph: Graph) -> tuple[Suspect, ...]:
     ranked = [
         _target(board, graph, target, symptoms)
         for target in graph.targets
-        if target.name in sick and not graph.below(target.name) & sick
+        if target.name in sick
+        and target.kind not in _WITNESSES
+        and not graph.below(target.name) & sick
     ]
     ranked += [
         suspect

@@ -88,3 +88,9 @@ def test_a_circle_ends() -> None:
 def test_a_target_without_a_service_stands_with_who_needs_it() -> None:
     (group,) = SHOP.services.values()
     assert [member.name for member in group] == ["alb", "tg", "checkout", "db", "cache"]
+
+
+def test_what_only_tells_of_others_is_no_suspect() -> None:
+    graph = Graph((target("db"), target("alarms", kind="alarms")))
+    found = suspects(board(sick("db"), sick("alarms")), graph)
+    assert [suspect.name for suspect in found] == ["db"]
