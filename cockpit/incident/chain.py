@@ -98,6 +98,15 @@ _DECODER = json.JSONDecoder(
 )
 
 
+def proves_itself(text: str) -> bool:
+    """Whether a line has its own right digest, even when it is no entry that is known here."""
+    try:
+        stored = _load(text)
+        return isinstance(stored, dict) and digest_of(stored) == stored.get("digest")
+    except BadEntry:
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """The first entry that does not hold. `place` counts lines from 1, as `seq` should."""

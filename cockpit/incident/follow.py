@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cockpit.incident import chain
 from cockpit.incident.entry import BadEntry, Entry
-from cockpit.incident.sqlite import Damaged, lines_after, read_blob, reading
+from cockpit.incident.sqlite import Damaged, Unreadable, lines_after, read_blob, reading
 
 EVERY = 0.5
 """Seconds between looks at the file."""
@@ -61,7 +61,7 @@ class Follower:
             try:
                 with reading(self.path) as connection:
                     self._look(connection)
-            except (Damaged, OSError) as problem:
+            except (Damaged, Unreadable, OSError) as problem:
                 self._reason = f"the journal cannot be read: {problem}"
             else:
                 self._reason = ""

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import secrets
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +24,7 @@ from cockpit.incident.severity import Level
 from cockpit.incident.spare import Spare, spare_folders
 from cockpit.incident.sqlite import (
     Damaged,
+    Unreadable,
     Unwritable,
     leave_letter,
     lines_after,
@@ -138,7 +138,11 @@ class Incidents:
         hold = lock.take(self._locks(name), actor=author.actor, host=author.host)
         if hold is None:
             return self._watcher(name, author)
-        mended = mend(self._path(name), self._spare(name))
+        try:
+            mended = mend(self._path(name), self._spare(name))
+        except Unreadable:
+            hold.release()
+            raise
         incident = self._live(name, mended, hold=hold, author=author)
         if not silently:
             incident.record(Kind.RESUMED, f"{author.actor} resumed as {role}")
@@ -173,6 +177,8 @@ class Incidents:
             try:
                 with reading(path) as connection:
                     found = tuple(lines_after(connection))
+            except Unreadable as problem:
+                raise Unreadable(f"{name}: {problem.message}", hint=problem.hint) from problem
             except (Damaged, OSError) as problem:
                 hint = f"cockpit resume {name} sets it aside and keeps what can be read"
                 raise BadEntry(f"{name}: cannot be read: {problem}", hint=hint) from problem
@@ -240,7 +246,7 @@ class Incidents:
                 count, lines = told.entries, (*told.lines, *lines)
         except FileNotFoundError:
             pass
-        except (Damaged, OSError, sqlite3.Error) as problem:
+        except (Damaged, Unreadable, OSError) as problem:
             damage = f"cannot be read: {problem}"
         entries = _entries(lines)
         if not entries and not damage and self._is_filled(name):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cockpit import clock, text
+from cockpit.incident.spare import private
 
 
 @dataclass(slots=True)
@@ -33,13 +34,13 @@ class Hold:
 def take(places: Sequence[Path], *, actor: str, host: str) -> Hold | None:
     """Hold the incident by the first of these files that can be made.
 
-    None: another process holds it. The second place is for folders that cannot be written;
-    when none can, the incident is held without proof, since going on matters more.
+    None: another process holds it, by whichever of them. The later places are for a folder that
+    cannot be written. When no file can be made the incident is held without proof, since going on
+    matters more.
     """
-    for path in places:
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError:
+    for number, path in enumerate(places):
+        descriptor = _opened(path, spare=number > 0)
+        if descriptor < 0:
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -49,9 +50,22 @@ def take(places: Sequence[Path], *, actor: str, host: str) -> Hold | None:
         except OSError:
             os.close(descriptor)
             continue
+        if holder(places[number + 1 :]):  # taken there while this place could not be written
+            os.close(descriptor)
+            return None
         _sign(descriptor, actor=actor, host=host)
         return Hold(descriptor)
     return Hold(-1)
+
+
+def _opened(path: Path, *, spare: bool) -> int:
+    """A descriptor of the file, made when it is missing; -1 when that cannot be."""
+    try:
+        if spare:
+            private(path.parent)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return -1
 
 
 def _sign(descriptor: int, *, actor: str, host: str) -> None:

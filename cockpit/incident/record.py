@@ -399,6 +399,13 @@ class Incident:
             act()
 
     def _tell(self, entry: Entry) -> None:
+        """In the event loop, even when another thread recorded the entry."""
+        if self.loop is not None and _running_loop() is not self.loop:
+            self._in_loop(lambda: self._call(entry))
+        else:
+            self._call(entry)
+
+    def _call(self, entry: Entry) -> None:
         for subscriber in tuple(self._subscribers):
             subscriber(entry)
 

@@ -15,7 +15,15 @@ from cockpit import units
 from cockpit.incident import chain, wal
 from cockpit.incident.entry import GENESIS, BadEntry, Entry, to_json
 from cockpit.incident.spare import Spare, file_stamp
-from cockpit.incident.sqlite import Damaged, Unwritable, lines_after, reading, remove_lines
+from cockpit.incident.sqlite import (
+    Damaged,
+    Unreadable,
+    Unwritable,
+    lines_after,
+    plain_reason,
+    reading,
+    remove_lines,
+)
 
 _LONGEST = 70_000
 _START = b'{"actor":'
@@ -36,20 +44,12 @@ class Mended:
 def mend(path: Path, spare: Spare) -> Mended:
     """Read a journal that nobody else holds, and set aside what cannot be read.
 
-    Never raises for the state of the files; a file that is not there gives no entries.
+    A file that is not there gives no entries. Raises `Unreadable` for one that is locked, that
+    this user may not read, or that a newer cockpit wrote: nothing is touched then.
     """
     remarks: list[str] = []
     torn = _torn_log(path, remarks)
-    damage = ""
-    lines: list[str] = []
-    try:
-        with reading(path) as connection:
-            for text in lines_after(connection):
-                lines.append(text)  # noqa: PERF402  (keeps what came before the damage)
-    except FileNotFoundError:
-        pass
-    except (Damaged, OSError) as problem:
-        damage = str(problem)
+    lines, damage = _read(path)
     entries = _parsed(path, lines, remarks)
     stored = len(entries)
     if damage:
@@ -63,6 +63,23 @@ def mend(path: Path, spare: Spare) -> Mended:
     _adopt(spare, entries, remarks)
     _check(entries, remarks)
     return Mended(entries, stored, tuple(remarks))
+
+
+def _read(path: Path) -> tuple[list[str], str]:
+    """The stored lines as far as they can be read, and what is wrong with the file, if anything."""
+    lines: list[str] = []
+    try:
+        with reading(path) as connection:
+            for text in lines_after(connection):
+                lines.append(text)  # noqa: PERF402  (keeps what came before the damage)
+    except FileNotFoundError:
+        log = path.with_name(path.name + "-wal")
+        return [], "the file is gone, but its log is not" if log.exists() else ""
+    except Damaged as problem:
+        return lines, str(problem)
+    except OSError as problem:
+        raise Unreadable(f"{path.name}: {plain_reason(problem)}") from problem
+    return lines, ""
 
 
 def _torn_log(path: Path, remarks: list[str]) -> bytes:
@@ -147,6 +164,9 @@ def _parsed(path: Path, lines: list[str], remarks: list[str]) -> list[Entry]:
         bad = []
     if middle:
         remarks.append(f"{units.count(middle, 'entry', 'entries')} cannot be read")
+    if any(chain.proves_itself(text) for text in bad):
+        hint = "install the version that wrote it"
+        raise Unreadable(f"{path.stem} was written by a newer cockpit", hint=hint)
     if bad:
         told = units.count(len(bad), "entry", "entries")
         remarks.append(f"the last {told} cannot be read: {_move_lines(path, bad)}")

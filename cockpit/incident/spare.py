@@ -30,7 +30,7 @@ class Spare:
         places = [self.path.parent] if self.path else self._folders
         for folder in places:
             try:
-                _private(folder)
+                private(folder)
                 for name, content in blobs:
                     _append(folder / f"{self._name}.{name}.blob", content)
                 path = folder / f"{self._name}.jsonl"
@@ -93,7 +93,7 @@ def file_stamp() -> str:
     return clock.stamp(clock.now()).translate(str.maketrans("", "", "-:."))
 
 
-def _private(folder: Path) -> None:
+def private(folder: Path) -> None:
     """Make the folder for this user alone. Raises `OSError`, also when it is somebody else's."""
     for part in (folder.parent, folder):
         part.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cockpit.errors import CockpitError
 from cockpit.incident import chain
 from cockpit.incident.entry import Entry
 
@@ -38,6 +39,10 @@ class Unwritable(Exception):
 
 class Damaged(Exception):
     """The file is not a database, or is one no longer."""
+
+
+class Unreadable(CockpitError):
+    """The file cannot be read now, which says nothing about what is in it."""
 
 
 class SqliteFile:
@@ -182,23 +187,42 @@ def reserve(path: Path, *, exist_ok: bool = False) -> bool:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that cannot write. Raises `Damaged`, `OSError`.
+    """A connection that cannot write. Raises `Damaged`, `Unreadable`, `OSError`.
 
     SQLite needs to write the shared-memory file even for reading a WAL database. Where the folder
     does not allow that, a copy is read.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there")
+    if path.stat().st_size == 0 and _size(path.with_name(path.name + "-wal")):
+        # SQLite would delete the log of an empty file, and with it all that is left.
+        raise Damaged("the file is empty, but its log is not")
     with contextlib.ExitStack() as stack:
         try:
             connection = _read_only(path)
-        except sqlite3.OperationalError:
+        except sqlite3.Error as problem:
+            if not _needs_copy(problem):
+                raise as_read(problem) from problem
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cockpit-")))
             connection = _copied(path, folder)
-        except sqlite3.DatabaseError as problem:
-            raise Damaged(str(problem)) from problem
         stack.callback(connection.close)
         yield connection
+
+
+def as_read(problem: sqlite3.Error) -> Exception:
+    """The error to raise for a failed read: `Damaged` only when the file itself says so."""
+    if _is_damage(problem):
+        return Damaged(str(problem))
+    return Unreadable(plain_reason(problem), hint="try again in a moment")
+
+
+def _needs_copy(problem: sqlite3.Error) -> bool:
+    name = getattr(problem, "sqlite_errorname", "") or ""
+    return name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM"))
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
@@ -223,14 +247,14 @@ def _copied(path: Path, folder: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(folder / path.name, isolation_level=None)
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error as problem:
-        raise Damaged(str(problem)) from problem
+        raise as_read(problem) from problem
     return connection
 
 
 def lines_after(connection: sqlite3.Connection, seq: int = 0) -> Iterator[str]:
     """The stored lines after `seq`, in order; ends where the file can be read no further.
 
-    Raises `Damaged` at that place.
+    Raises `Damaged` or `Unreadable` at that place.
     """
     try:
         if not _has_entries(connection):
@@ -239,7 +263,7 @@ def lines_after(connection: sqlite3.Connection, seq: int = 0) -> Iterator[str]:
         for (text,) in rows:
             yield str(text)
     except sqlite3.Error as problem:
-        raise Damaged(str(problem)) from problem
+        raise as_read(problem) from problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +275,7 @@ class Outline:
 
 
 def lines_of_kinds(connection: sqlite3.Connection, kinds: Sequence[str]) -> Outline:
-    """The lines of these kinds and the last line, in order. Raises `Damaged`."""
+    """The lines of these kinds and the last line, in order. Raises `Damaged`, `Unreadable`."""
     try:
         if not _has_entries(connection):
             return Outline(0, ())
@@ -264,7 +288,7 @@ def lines_of_kinds(connection: sqlite3.Connection, kinds: Sequence[str]) -> Outl
         )
         return Outline(int(count), tuple(str(text) for (text,) in rows))
     except sqlite3.Error as problem:
-        raise Damaged(str(problem)) from problem
+        raise as_read(problem) from problem
 
 
 def _has_entries(connection: sqlite3.Connection) -> bool:
@@ -277,7 +301,7 @@ def read_blob(path: Path, name: str) -> bytes | None:
     try:
         with reading(path) as connection:
             row = connection.execute("SELECT content FROM blob WHERE name = ?", (name,)).fetchone()
-    except (Damaged, OSError, sqlite3.Error):
+    except (Damaged, Unreadable, OSError, sqlite3.Error):
         return None
     return None if row is None else bytes(row[0])
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import shutil
@@ -8,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,9 +17,10 @@ import pytest
 
 from cockpit.connect.role import Role
 from cockpit.errors import Refused
-from cockpit.incident import chain, wal, writer
+from cockpit.incident import chain, lock, wal, writer
 from cockpit.incident.entry import Kind
 from cockpit.incident.journal import GROUP_WINDOW, commit_in
+from cockpit.incident.sqlite import Unreadable
 from tests.core.records import opened, resumed, store
 
 ROOT = Path(__file__).parents[2]
@@ -590,3 +593,92 @@ def test_a_journal_can_be_copied_and_still_holds(tmp_path):
     (tmp_path / "copy" / "data").mkdir(parents=True)
     shutil.copy(journal(tmp_path), tmp_path / "copy" / "data")
     assert chain.verify(stored_lines(tmp_path / "copy")).holds
+
+
+# What must not be taken for damage, and what must
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        pytest.param(lambda path: path.write_bytes(b""), id="emptied"),
+        pytest.param(lambda path: path.unlink(), id="deleted"),
+    ],
+)
+def test_a_log_without_its_file_is_kept_and_its_entries_taken_back(tmp_path, empty):
+    killed_with_log(tmp_path)
+    before = [line for line in stored_lines(tmp_path) if len(line) < 1500]
+    log = log_of(tmp_path).read_bytes()
+    path = journal(tmp_path)
+    empty(path)
+    assert (
+        "cannot be read" in "".join(one.damage for one in store(tmp_path).list())
+        or not path.exists()
+    )
+    assert path.with_name(path.name + "-wal").read_bytes() == log
+    path.touch()
+    incident = resumed(tmp_path)
+    incident.close()
+    (kept,) = (tmp_path / "data").glob("*.kept-wal")
+    assert kept.read_bytes() == log
+    lines = stored_lines(tmp_path)
+    assert lines[0] == before[0]
+    assert chain.verify(lines).holds
+    assert len(lines) > 3
+
+
+def test_a_file_that_another_program_locks_is_not_called_damaged(tmp_path, monkeypatch):
+    opened(tmp_path).close()
+    connection = sqlite3.connect(journal(tmp_path), isolation_level=None)
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("INSERT INTO inbox VALUES ('x', '{}')")
+    with pytest.raises(Unreadable, match="locked by another program"):
+        resumed(tmp_path)
+    connection.execute("ROLLBACK")
+    connection.close()
+    assert sorted(path.suffix for path in (tmp_path / "data").iterdir()) == [".lock", ".sqlite"]
+    incident = resumed(tmp_path)
+    assert not incident.watching
+    incident.close()
+
+
+def test_what_a_newer_cockpit_wrote_is_left_alone(tmp_path):
+    opened(tmp_path).close()
+    first = json.loads(stored_lines(tmp_path)[0])
+    newer = {**first, "seq": 2, "previous": first["digest"], "kind": "telepathy"}
+    newer["digest"] = chain.digest_of(newer)
+    line = json.dumps(newer)
+    connection = sqlite3.connect(journal(tmp_path))
+    connection.execute("INSERT INTO entry VALUES (2, 'telepathy', ?, ?)", (newer["digest"], line))
+    connection.commit()
+    connection.close()
+    with pytest.raises(Unreadable, match="newer cockpit"):
+        resumed(tmp_path)
+    assert stored_lines(tmp_path)[1] == line
+    assert len(store(tmp_path).read("1").entries) == 1
+
+
+def test_who_holds_it_by_the_spare_folder_holds_it(tmp_path):
+    opened(tmp_path).close()
+    data, spare = tmp_path / "data" / "x.lock", tmp_path / "spare" / "mark" / "x.lock"
+    first = lock.take([tmp_path / "nowhere" / "x.lock", spare], actor="ana", host="h")
+    assert first is not None
+    assert lock.take([data, spare], actor="bob", host="h") is None
+    assert lock.holder([data, spare]).startswith("ana on h")
+    first.release()
+    first.release()
+    second = lock.take([data, spare], actor="bob", host="h")
+    assert second is not None
+    second.release()
+    assert lock.holder([data, spare]) == ""
+
+
+async def test_what_another_thread_records_is_heard_in_the_event_loop(tmp_path):
+    incident = opened(tmp_path)
+    heard = []
+    incident.subscribe(lambda entry: heard.append(threading.current_thread()))
+    await asyncio.to_thread(incident.record, Kind.NOTE, "from a thread")
+    await asyncio.sleep(0)
+    assert heard == [threading.main_thread()]
+    incident.close()
