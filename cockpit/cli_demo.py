@@ -5,12 +5,16 @@ from __future__ import annotations
 import signal
 import threading
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from cockpit.connect.role import Role
 from cockpit.errors import CockpitError
 from cockpit.world import scenario
+
+if TYPE_CHECKING:
+    from cockpit.world.launch import Status
 
 _ROLES = click.Choice([role.value for role in Role])
 
@@ -36,7 +40,12 @@ def demo(ctx: click.Context, name: str, no_tui: bool, role: str | None) -> int:
             return 0
         from cockpit.cli_tui import run_demo
 
-        return run_demo(world, title=world.scenario.symptom, role=chosen)
+        return run_demo(
+            world.config_path,
+            title=world.scenario.symptom,
+            coming=lambda: _coming(world.status()),
+            role=chosen,
+        )
 
 
 @click.command()
@@ -46,6 +55,14 @@ def scenarios() -> None:
     for name in scenario.names():
         mark = " (default)" if name == scenario.DEFAULT else ""
         click.echo(f"{name:<{width}}  {scenario.load(name).title}{mark}")
+
+
+def _coming(status: Status) -> str:
+    """What the shop waits for. One that failed is looked at as it is: the looks say why."""
+    if status.ready or status.failed:
+        return ""
+    late = ", ".join(part.name for part in status.parts if part.state == "starting")
+    return f"the shop is starting: {late}" if late else "the shop is starting"
 
 
 def _wait_for_the_end() -> None:

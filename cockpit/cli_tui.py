@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -60,16 +60,12 @@ def start(ctx: click.Context) -> int:
     return _show(_opening(ctx, None), None)
 
 
-class World(Protocol):
-    """What the demo gives: `cockpit.world.launch.World`."""
-
-    @property
-    def config_path(self) -> Path:
-        """A ready configuration."""
-
-
-def run_demo(world: World, *, title: str, role: str | None = None) -> int:
+def run_demo(
+    config_path: Path, *, title: str, coming: Callable[[], str], role: str | None = None
+) -> int:
     """Open the screens on the embedded shop; gives the exit code.
+
+    `coming` says what the shop still waits for, an empty text when it is ready.
 
     The demo's records are kept apart from real ones, in the folder `demo` beside them.
     """
@@ -77,9 +73,10 @@ def run_demo(world: World, *, title: str, role: str | None = None) -> int:
     from cockpit.incident.incident import data_folder
 
     folder = Path(os.environ.get("COCKPIT_DATA") or data_folder() / "demo")
-    config = _load(world.config_path)
+    config = _load(config_path)
     kept = dataclasses.replace(config.incident, folder=str(folder))
-    opening = _made(dataclasses.replace(config, incident=kept), role, of=Opening)
+    config = dataclasses.replace(config, incident=kept)
+    opening = _made(config, role, of=Opening, coming=coming)
     incident: list[str] = []
 
     async def create() -> Desk:
@@ -110,7 +107,13 @@ def _load(path: Path) -> Config:
     return load(path, registry())
 
 
-def _made(config: Config, role: str | None, *, of: type[Opening]) -> Opening:
+def _made(
+    config: Config,
+    role: str | None,
+    *,
+    of: type[Opening],
+    coming: Callable[[], str] = lambda: "",
+) -> Opening:
     from cockpit.connect.role import Role
     from cockpit.runbooks.library import library
     from cockpit.triage.registry import registry
@@ -123,6 +126,7 @@ def _made(config: Config, role: str | None, *, of: type[Opening]) -> Opening:
         probes=registry(),
         library=library(config.runbooks),
         role=Role(role) if role else None,
+        coming=coming,
     )
 
 

@@ -53,7 +53,9 @@ class Desk:
         actor: str,
         probes: Mapping[str, AnyProbe],
         library: Library,
+        coming: Callable[[], str] = lambda: "",
     ) -> None:
+        """`coming` says what the demo's shop still waits for; looking begins when it is empty."""
         self.config = config
         self.incident = incident
         self.role = role
@@ -69,6 +71,8 @@ class Desk:
             debug=sweep.debug_log(config.path.parent),
         )
         self._recorder = Recorder(incident)
+        self._coming = coming
+        self._waits_for = ""
         self._callbacks: list[Callback] = []
         self._courses: dict[tuple[str, FindingId], Course] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -109,7 +113,7 @@ class Desk:
             throttled=spent.throttled,
             sweep_took=progress.took,
             sweep_progress=(progress.done, progress.total) if running else None,
-            degraded=self.incident.degraded,
+            degraded=self._waits_for or self.incident.degraded,
         )
 
     @property
@@ -157,9 +161,7 @@ class Desk:
 
     async def start(self) -> None:
         """Begin to look."""
-        self._spawn(self.engine.run())
-        self._spawn(self._learn_accounts())
-        self._spawn(self._settle())
+        self._spawn(self._look())
 
     def look_now(self, target: str = "") -> int:
         """Look again at a target, or at everything; how many looks were asked for."""
@@ -238,6 +240,17 @@ class Desk:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _look(self) -> None:
+        while (waits_for := self._coming()) != "":
+            if waits_for != self._waits_for:
+                self._waits_for = waits_for
+                self._tell()
+            await asyncio.sleep(0.1)
+        self._waits_for = ""
+        self._spawn(self._learn_accounts())
+        self._spawn(self._settle())
+        await self.engine.run()
 
     async def _learn_accounts(self) -> None:
         for name in self.config.places:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cockpit import clock
@@ -27,8 +27,9 @@ class Opening:
         probes: Mapping[str, AnyProbe],
         library: Library,
         role: Role | None = None,
+        coming: Callable[[], str] = lambda: "",
     ) -> None:
-        """`role` None: the configuration's."""
+        """`role` None: the configuration's. `coming`: see `Desk`."""
         self.config = config
         self.role = role or config.role
         self.actor = config.incident.actor or _login_name()
@@ -36,6 +37,7 @@ class Opening:
         self.store = Incidents(Path(folder).expanduser() if folder else None)
         self._probes = probes
         self._library = library
+        self._coming = coming
 
     @property
     def environment(self) -> str:
@@ -90,6 +92,7 @@ class Opening:
             actor=self.actor,
             probes=self._probes,
             library=self._library,
+            coming=self._coming,
         )
 
 
