@@ -32,7 +32,7 @@ def head(
     )
     probe = reading.probe if reading is not None else "not looked at yet"
     crumbs = [safe(part) for part in (service, target, probe) if part]
-    left = line((" " + " › ".join(crumbs) + "  ", "dim"), badge(shown.status.role))
+    left = line(badge(shown.status.role), (" " + " › ".join(crumbs), "dim"))
     return [top, sides(left, _freshness(shown, reading, seen_at), width)]
 
 

@@ -35,9 +35,18 @@ _SPARK = 24
 
 
 def evidence(
-    row: FindingRow | None, board: Board, moment: datetime, *, width: int, role: Role
+    row: FindingRow | None,
+    board: Board,
+    moment: datetime,
+    *,
+    width: int,
+    role: Role,
+    dense: bool = False,
 ) -> list[Content]:
-    """The lines for one row of the findings, wrapped to `width`."""
+    """The lines for one row of the findings, wrapped to `width`; `dense` has no blank ones."""
+    if dense:
+        told = evidence(row, board, moment, width=width, role=role)
+        return [each for each in told if each.plain]
     if row is None:
         return [
             line(("Nothing is selected: nothing is wrong, or nothing was looked at yet.", "dim"))

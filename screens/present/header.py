@@ -6,7 +6,17 @@ from textual.content import Content
 
 from cockpit.connect.role import Role
 from cockpit.units import count, duration, number
-from screens.present.lines import Part, clock, countdown, line, safe, short_clock, sides, since
+from screens.present.lines import (
+    Part,
+    clip,
+    clock,
+    countdown,
+    line,
+    safe,
+    short_clock,
+    sides,
+    since,
+)
 from screens.shown import Shown
 
 _SOON = 300
@@ -26,7 +36,7 @@ def header(shown: Shown, width: int, *, rows: int = 2) -> list[Content]:
         return [sides(_only_line(shown, width), _tiny_right(shown), width)]
     return [
         sides(_what(shown, width), _when(shown, width), width),
-        sides(_where(shown, width), _how(shown, width), width),
+        _second(shown, width),
     ]
 
 
@@ -75,13 +85,25 @@ def _when(shown: Shown, width: int) -> Content:
     return line(*parts, " ")
 
 
-def _where(shown: Shown, width: int) -> Content:
+def _second(shown: Shown, width: int) -> Content:
+    """Where, the badge, who, how. Everything else gives way before the badge does."""
     status = shown.status
     names = [status.environment, status.account if width >= 100 else "", status.region]
     place = " · ".join(safe(name, 60) for name in names if name)
+    mark = badge(status.role)
+    pace = line(_pace(shown), " ")
+    spare = width - mark.cell_length - pace.cell_length - 6
+    kept = clip(line((f" {place}", "dim")), max(0, spare))
+    left = line(kept, "  ", mark, "  ")
+    right = _how(shown, width)
+    if left.cell_length + right.cell_length > width:
+        right = pace
+    room = width - left.cell_length - right.cell_length
     who = safe(status.actor, 30)
-    watching = f" · {status.watching} watching" if status.watching and width >= 100 else ""
-    return line((f" {place}  ", "dim"), badge(status.role), (f"  {who}{watching}", "dim"))
+    if status.watching and width >= 100:
+        who += f" · {status.watching} watching"
+    named = clip(line((who, "dim")), max(0, room - 1))
+    return sides(line(left, named), right, width)
 
 
 def _how(shown: Shown, width: int) -> Content:

@@ -10,6 +10,9 @@ from screens.shown import Shown
 from screens.widgets.lineview import Paper
 from screens.widgets.panes import set_title
 
+_ROOMY = 12
+"""Lines from which on blank ones are affordable."""
+
 
 class EvidencePane(Paper):
     """Numbers, limits, a sparkline, rows, causes, the next thing to do."""
@@ -17,7 +20,12 @@ class EvidencePane(Paper):
     def refresh_from(self, shown: Shown, row: FindingRow | None) -> None:
         """Draw this moment for a row of the findings."""
         told = evidence(
-            row, shown.board, shown.moment, width=max(10, self.columns), role=shown.status.role
+            row,
+            shown.board,
+            shown.moment,
+            width=max(10, self.columns),
+            role=shown.status.role,
+            dense=self.size.height < _ROOMY,
         )
         self.show(told)
         name = safe(row.target, 40) if row is not None else ""

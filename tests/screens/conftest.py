@@ -1,0 +1,102 @@
+"""Time stands still, the terminal is known, and a fault in a screen fails its test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime, timedelta
+
+import pytest
+from textual.pilot import Pilot
+
+from cockpit import clock
+from cockpit.connect.role import Role
+from screens.app import CockpitApp
+from screens.port import DeskPort, OpeningPort
+from tests.screens.fake_desk import NOW, FakeDesk
+
+FULL, SMALL, TINY = (140, 44), (80, 24), (20, 5)
+ENVIRON = {"TERM": "xterm-256color", "PYTEST_CURRENT_TEST": "yes"}
+
+Shows = Callable[..., AbstractAsyncContextManager[Pilot[int]]]
+
+
+class Time:
+    """The wall clock of a test."""
+
+    def __init__(self) -> None:
+        self.moment = NOW
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def pass_(self, **span: float) -> None:
+        self.moment += timedelta(**span)
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    standing = Time()
+    monkeypatch.setattr(clock, "now", standing.now)
+    return standing
+
+
+@pytest.fixture
+def desk(time: Time) -> FakeDesk:
+    made = FakeDesk()
+    made.now = time.now
+    return made
+
+
+@pytest.fixture
+def triage(time: Time) -> FakeDesk:
+    made = FakeDesk(Role.TRIAGE)
+    made.now = time.now
+    return made
+
+
+@pytest.fixture
+def show(time: Time) -> Shows:
+    @asynccontextmanager
+    async def opened(
+        desk: DeskPort | None,
+        size: tuple[int, int] = FULL,
+        opening: OpeningPort | None = None,
+        environ: dict[str, str] | None = None,
+        encoding: str = "utf-8",
+    ) -> AsyncIterator[Pilot[int]]:
+        app = CockpitApp(desk, opening, environ={**ENVIRON, **(environ or {})}, encoding=encoding)
+        app.animation_level = "none"
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await settle(pilot)
+            yield pilot
+        await app.close()
+
+    return opened
+
+
+async def settle(pilot: Pilot[int]) -> None:
+    """News are gathered for a quarter of a second: have them drawn now."""
+    app = pilot.app
+    assert isinstance(app, CockpitApp)
+    await pilot.pause()
+    app._drawn = 0.0
+    app._news()
+    await pilot.pause()
+    await pilot.pause()
+
+
+async def press(pilot: Pilot[int], *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+    await settle(pilot)
+
+
+def text(pilot: Pilot[int]) -> str:
+    """The top screen as plain text, without what lies behind a dialog."""
+    strips = pilot.app.screen._compositor.render_strips()
+    return "\n".join(strip.text.rstrip() for strip in strips)
+
+
+def toasts(pilot: Pilot[int]) -> list[str]:
+    return [note.message for note in pilot.app._notifications]

@@ -1,0 +1,275 @@
+"""Values become lines: no app, no terminal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from cockpit.connect.role import Role
+from cockpit.triage.board import Board, LookId
+from cockpit.triage.finding import Severity
+from cockpit.triage.view import Column, Row, Table
+from screens.filter import parse
+from screens.present import evidence, findings, header, lines, runbook, systems, table
+from screens.shown import Shown, take
+from tests.screens.fake_desk import CONNECTIONS, NOW, SESSIONS, FakeCourse, FakeDesk, ago, board
+from tests.screens.fake_desk import finding as make
+
+
+def shown(desk: FakeDesk | None = None) -> Shown:
+    desk = desk or FakeDesk()
+    return take(desk, NOW, desk.timeline())
+
+
+def plain(drawn: object) -> str:
+    return drawn.plain.rstrip()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "expected"),
+    [
+        pytest.param("abc", 5, "abc  ", id="filled"),
+        pytest.param("abcdef", 4, "abc…", id="cut with an ellipsis"),
+        pytest.param("日本語", 5, "日本…", id="wide characters count two"),
+        pytest.param("abc", 0, "", id="no room at all"),
+    ],
+)
+def test_a_text_is_fitted_to_cells(text: str, width: int, expected: str) -> None:
+    assert lines.fit(text, width) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(192, "03:12"), (0, "00:00"), (-40, "+00:40"), (3900, "1:05:00")],
+)
+def test_a_countdown_says_when_it_is_late(seconds: float, expected: str) -> None:
+    assert lines.countdown(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param((), "", id="nothing known"),
+        pytest.param((5.0, 5.0), "██", id="flat but not zero"),
+        pytest.param((0.0, 0.0), "▁▁", id="flat zero"),
+        pytest.param((0, 1, 2, 3, 4, 5, 6, 7), "▁▂▃▄▅▆▇█", id="a ramp"),
+        pytest.param((1.0, float("nan"), 2.0), "▄█", id="what is not a number is left out"),
+    ],
+)
+def test_a_sparkline_is_over_its_own_range_from_zero(
+    values: tuple[float, ...], expected: str
+) -> None:
+    assert lines.spark(values, 10) == expected
+
+
+def test_findings_are_worst_first_then_newest_with_blind_and_recovered_ones_after() -> None:
+    rows = findings.rows(board(), NOW)
+    assert [(findings.state(row), row.target) for row in rows] == [
+        ("critical", "shop-alb"),
+        ("critical", "orders-db"),
+        ("critical", "checkout-tg"),
+        ("high", "checkout"),
+        ("warning", "orders-db"),
+        ("warning", "carts"),
+        ("blind", "catalog"),
+        ("cleared", "payments"),
+    ]
+
+
+def test_a_recovery_leaves_the_list_after_half_an_hour() -> None:
+    later = NOW + timedelta(minutes=40)
+    assert "cleared" not in {findings.state(row) for row in findings.rows(board(), later)}
+
+
+def test_what_opened_again_is_not_shown_as_recovered() -> None:
+    made = board()
+    again = make("EP_TLS", Severity.CRITICAL, "again", on="payments")
+    rows = findings.rows(replace(made, open={**made.open, again.id: again}), NOW)
+    assert [findings.state(row) for row in rows if row.target == "payments"] == ["critical"]
+
+
+def test_blind_probes_of_one_target_and_reason_are_one_row() -> None:
+    made = board()
+    first = made.readings[LookId("catalog", "mysql.sessions")]
+    second = replace(first, probe="mysql.locks")
+    both = replace(made, readings={**made.readings, LookId("catalog", "mysql.locks"): second})
+    rows = findings.unseen(both)
+    assert len(rows) == 1
+    assert "2 probes" in findings.text(rows[0], NOW)
+
+
+def test_a_blind_row_says_that_it_says_nothing_about_health() -> None:
+    row = findings.unseen(board())[0]
+    told = [
+        plain(each) for each in evidence.evidence(row, board(), NOW, width=80, role=Role.TRIAGE)
+    ]
+    assert told[0].startswith("NOT EXAMINED  denied")
+    assert any("GRANT PROCESS" in each for each in told)
+    assert told[-1].startswith("This says nothing about its health")
+
+
+def test_evidence_shows_numbers_limits_history_rows_causes_and_what_is_next() -> None:
+    row = next(iter(board().open.values()))
+    told = [
+        plain(each) for each in evidence.evidence(row, board(), NOW, width=90, role=Role.COMMANDER)
+    ]
+    assert told[0] == ("PG_SAT_CONNECTIONS  critical  seen 11 times since 02:43 · sampled 4s ago")
+    assert any("used 97  limit 90  ▁" in each for each in told)
+    assert any(each.startswith("4242  checkout-worker") for each in told)
+    assert any(each.startswith("likely   a leaked transaction") for each in told)
+    assert any(each.startswith("next     Find the root blocker") for each in told)
+    assert any("R runs the next step" in each for each in told)
+
+
+def test_systems_are_grouped_by_service_with_the_number_that_matters() -> None:
+    rows = systems.rows(shown())
+    names = [row.name if isinstance(row, systems.Group) else "" for row in rows]
+    assert [name for name in names if name] == ["checkout", "search", "changes"]
+    drawn = [plain(systems.draw(row, 32, NOW)) for row in rows]
+    assert drawn[1] == " ✖ alb   shop-alb        41% 5xx"
+    assert " ? mysql catalog          denied" in drawn
+
+
+def test_a_target_never_looked_at_is_waiting_and_not_well() -> None:
+    desk = FakeDesk(board=Board())
+    desk.board = Board()
+    rows = [row for row in systems.rows(shown(desk)) if isinstance(row, systems.System)]
+    assert {row.state for row in rows} == {"waiting"}
+
+
+def test_an_old_number_shows_its_age() -> None:
+    made = shown()
+    row = next(row for row in systems.rows(made) if isinstance(row, systems.System))
+    drawn = plain(systems.draw(row, 40, NOW + timedelta(minutes=5)))
+    assert drawn.endswith("41% 5xx 5m")
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 140, 200])
+@pytest.mark.parametrize("role", list(Role))
+def test_the_badge_is_in_the_header_at_every_width(width: int, role: Role) -> None:
+    desk = FakeDesk(role)
+    desk.status.environment = "a-very-long-name-of-an-environment-nobody-would-choose"
+    desk.status.throttled = 12_345
+    word = "TRIAGE" if role is Role.TRIAGE else "COMMANDER"
+    short = "TRIAGE" if role is Role.TRIAGE else "CMD"
+    rows = 1 if width < 60 else 2
+    told = header.header(shown(desk), width, rows=rows)
+    assert any((short if width < 50 else word) in each.plain for each in told)
+    assert all(each.cell_length <= width for each in told)
+
+
+@pytest.mark.parametrize(
+    ("left", "tone"), [(600, "bold"), (200, "warning bold"), (-5, "critical bold")]
+)
+def test_the_countdown_to_the_update_changes_its_tone(left: float, tone: str) -> None:
+    desk = FakeDesk()
+    desk.next_update = NOW + timedelta(seconds=left)
+    first = header.header(shown(desk), 140)[0]
+    assert tone in {span.style for span in first.spans}
+
+
+def test_a_degraded_record_is_a_banner_above_everything() -> None:
+    desk = FakeDesk()
+    desk.status.degraded = "disk full: entries are kept in memory"
+    told = header.banner(shown(desk), 0, 80)
+    assert told is not None
+    assert "disk full" in told.plain
+
+
+def test_a_plan_is_never_cut() -> None:
+    plan_text = "x" * 900
+    course = FakeCourse(CONNECTIONS, FakeDesk(), "orders-db")
+    import asyncio
+
+    plan = asyncio.run(course.plan("terminate"))
+    long = replace(plan, lines=(replace(plan.lines[0], text=plan_text), *plan.lines[1:]))
+    told = "".join(each.plain.replace(" ", "") for each in runbook.plan_lines(long, "prod", 60))
+    assert plan_text in told
+
+
+def test_steps_show_state_risk_and_the_selected_one_in_full() -> None:
+    course = FakeCourse(CONNECTIONS, FakeDesk(), "orders-db")
+    course.done("snapshot", "blocker")
+    rows = runbook.rows(CONNECTIONS, course.steps, expanded="cancel", width=44, running_since={})
+    drawn = [plain(runbook.draw(row, 44, NOW)) for row in rows]
+    assert drawn[0] == "✔ 1 Snapshot sessions and locks       200 ms"
+    assert drawn[2].strip() == "blocker = 4242"
+    assert drawn[3] == "▶ 3 Cancel the blocking query            low"
+    assert "cancel_backend($blocker.pid)" in drawn[4]
+    assert "verify: no session waits for a lock" in drawn[5]
+
+
+def test_a_running_step_counts_up() -> None:
+    course = FakeCourse(CONNECTIONS, FakeDesk(), "orders-db")
+    course._set(replace(course.states["cancel"], status="running"))
+    rows = runbook.rows(
+        CONNECTIONS, course.steps, expanded="", width=44, running_since={"cancel": ago(seconds=12)}
+    )
+    assert any("running 00:12" in runbook.draw(row, 44, NOW).plain for row in rows)
+
+
+def test_a_table_gives_way_so_that_the_last_column_stays() -> None:
+    shape = table.widths(SESSIONS, 78)
+    assert sum(shape) + 2 * 6 <= 78
+    assert shape[-1] >= 12
+
+
+@pytest.mark.parametrize(
+    ("column", "down", "expected"),
+    [
+        pytest.param(None, True, ["a", "b", "c"], id="the probe's order"),
+        pytest.param(1, True, ["b", "a", "c"], id="numbers as numbers, unknown last"),
+        pytest.param(1, False, ["a", "b", "c"], id="the other way, unknown still last"),
+        pytest.param(0, True, ["c", "b", "a"], id="text by text"),
+    ],
+)
+def test_rows_are_sorted_by_values_and_not_by_their_text(
+    column: int | None, down: bool, expected: list[str]
+) -> None:
+    rows = (
+        Row(key="a", cells=("x", "9"), sort=("x", 9.0)),
+        Row(key="b", cells=("y", "10"), sort=("y", 10.0)),
+        Row(key="c", cells=("z", ""), sort=("z", None)),
+    )
+    assert [row.key for row in table.ordered(rows, column, down=down)] == expected
+
+
+def test_offers_are_the_best_by_number_and_the_rows_own_by_letter() -> None:
+    offered = table.offers(SESSIONS, SESSIONS.rows[0])
+    assert [(key, offer.label) for key, offer in offered] == [
+        ("1", "cancel 4402 ALTER TABLE"),
+        ("2", "terminate 4242"),
+        ("t", "terminate 4242"),
+    ]
+
+
+def test_copied_rows_have_no_literals() -> None:
+    told = table.as_text(SESSIONS.rows[0], SESSIONS)
+    assert "hunter2" not in told
+    assert "pid: 4242" in told
+
+
+def test_an_empty_table_can_be_drawn() -> None:
+    empty = Table(title="none", columns=(Column("a"), Column("b", 4)), rows=())
+    assert table.heading(empty, 30).plain.startswith("a")
+
+
+@pytest.mark.parametrize(
+    ("typed", "row", "passes"),
+    [
+        pytest.param("", {"a": "x"}, True, id="nothing typed"),
+        pytest.param("ORDERS", {"a": "orders-db"}, True, id="case does not count"),
+        pytest.param("!orders", {"a": "orders-db"}, False, id="not"),
+        pytest.param("a:db b:2", {"a": "db", "b": "12"}, True, id="columns, all must hold"),
+        pytest.param("b:db", {"a": "db", "b": "12"}, False, id="another column"),
+        pytest.param("!a:db", {"a": "db"}, False, id="not in a column"),
+        pytest.param("http://x", {"a": "see http://x/y"}, True, id="a colon after no column"),
+        pytest.param('"two words"', {"a": "has two words"}, True, id="quotes keep spaces"),
+        pytest.param('"open', {"a": '"open'}, True, id="a quote that is not closed yet"),
+        pytest.param("!", {"a": "x"}, True, id="a lone not"),
+    ],
+)
+def test_a_filter_passes_rows(typed: str, row: dict[str, str], passes: bool) -> None:
+    assert parse(typed, frozenset({"a", "b"})).holds(row) is passes
