@@ -61,9 +61,7 @@ def main() -> None:
     os._exit(0)  # a thread that still waits for a client must not keep the world alive
 
 
-async def _play(
-    prepared: prepare.Prepared, chosen: scenario.Scenario, parent: int | None
-) -> None:
+async def _play(prepared: prepare.Prepared, chosen: scenario.Scenario, parent: int | None) -> None:
     from cockpit.world.stage import Stage
 
     ending = asyncio.Event()
@@ -87,8 +85,8 @@ def _at_end(parent: int, ending: asyncio.Event) -> None:
 
 
 async def _orphaned(parent: int, ending: asyncio.Event) -> None:
-    """A second watch, should somebody else hold the pipe: another parent means that ours is dead."""
-    while os.getppid() == parent:
+    """A second watch, should somebody else hold the pipe: another parent means ours is dead."""
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells a change of parent
         await asyncio.sleep(1)
     ending.set()
 

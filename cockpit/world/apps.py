@@ -102,6 +102,7 @@ class Gate:
     def __init__(self) -> None:
         self._open = asyncio.Event()
         self._open.set()
+        self._shut = asyncio.Event()
 
     @property
     def is_open(self) -> bool:
@@ -111,10 +112,16 @@ class Gate:
     def shut(self) -> None:
         """Let nothing pass."""
         self._open.clear()
+        self._shut.set()
 
     def open(self) -> None:
         """Let everything pass again."""
+        self._shut.clear()
         self._open.set()
+
+    async def shut_again(self) -> None:
+        """Wait until nothing passes."""
+        await self._shut.wait()
 
     async def passed(self, within: float = 30.0) -> None:
         """Wait to get through. Raises `ConnectionError` after `within` seconds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -83,9 +84,9 @@ class Breaks:
         )
         self._stage.spawn(pile.run())
         await pile.held.wait()
-        deadline = time.monotonic() + 4
-        while pile.waiting < int(asked["waiters"]) * 0.9 and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(4):
+                await pile.full.wait()
         self._over.append(pile.over.is_set)
         self._over.append(lambda: self._is_well(layout.CHECKOUT.name))
 
@@ -161,9 +162,7 @@ class Breaks:
                 fresh.slot = slot
                 fresh.created, fresh.activated = at + 2, at + 20
                 fresh.status = "ACTIVATING"
-                self._stage.health.register(
-                    service.plan.group_arn, fresh.address, zone=fresh.zone
-                )
+                self._stage.health.register(service.plan.group_arn, fresh.address, zone=fresh.zone)
                 service.say(f"has started 1 tasks: (task {fresh.id}).", at + 2)
 
     async def _health_path(self, asked: Parameters) -> None:
@@ -362,7 +361,7 @@ class Breaks:
 
     async def _call(self, asked: Parameters) -> None:
         """An API call that CloudTrail has, some time ago."""
-        resources = ()
+        resources: tuple[tuple[str, str], ...] = ()
         if "resource" in asked:
             resources = ((str(asked["resource_type"]), str(asked["resource"])),)
         self._stage.trail.add(

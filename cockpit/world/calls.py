@@ -45,7 +45,7 @@ class Calls:
                 self._file.write(json.dumps(asdict(call)) + "\n")
 
     def hole(self, service: str, operation: str) -> None:
-        """moto answered with a page of HTML: an operation that nobody implements."""
+        """An answer of moto was a page of HTML: an operation that nobody implements."""
         with self._lock:
             self._holes.append(f"{service}.{operation}")
 

@@ -122,14 +122,13 @@ async def sell(database: Database, seed: int) -> None:
             await asyncio.sleep(0.3 + chance.random() * 0.4)
 
 
-async def rest(database: Database, tasks: int = 12) -> None:
+async def idle(database: Database, tasks: int = 12) -> None:
     """The idle part of checkout's pool: sessions that wait for work."""
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(tasks):
             connection = await stack.enter_async_context(database.session(API))
             await connection.execute("SELECT 1")
-        while database.gate.is_open:
-            await asyncio.sleep(_PAUSE)
+        await database.gate.shut_again()
 
 
 class Pile:
@@ -147,7 +146,9 @@ class Pile:
         self.over = asyncio.Event()
         self.held = asyncio.Event()
         """Set once the lock is held."""
-        self.waiting = 0
+        self.full = asyncio.Event()
+        """Set once nine of ten waiters wait."""
+        self._waiting = 0
 
     async def run(self) -> None:
         """Hold, wait, pile up; until the blocker is gone and everybody went through."""
@@ -190,11 +191,10 @@ class Pile:
         while not self.over.is_set():
             with contextlib.suppress(psycopg.Error, OSError):
                 async with self._database.session(API) as connection:
-                    self.waiting += 1
-                    try:
-                        await connection.execute(_COUNT, (shard,))
-                    finally:
-                        self.waiting -= 1
+                    self._waiting += 1
+                    if self._waiting >= self._waiters * 0.9:
+                        self.full.set()
+                    await connection.execute(_COUNT, (shard,))
                     return
             await asyncio.sleep(_PAUSE)
 

@@ -34,9 +34,7 @@ class Clients:
                 self._made[service] = session.client(
                     service,
                     endpoint_url=self._url,
-                    config=Config(
-                        connect_timeout=3, read_timeout=20, retries=retries, proxies={}
-                    ),
+                    config=Config(connect_timeout=3, read_timeout=20, retries=retries, proxies={}),
                 )
             return self._made[service]
 

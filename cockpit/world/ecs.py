@@ -184,9 +184,7 @@ class Cluster:
         self._apps.start(task)
         if well:
             task.status = "RUNNING"
-            self._health.register(
-                service.plan.group_arn, task.address, zone=task.zone, well=True
-            )
+            self._health.register(service.plan.group_arn, task.address, zone=task.zone, well=True)
         return task
 
     def stop(
@@ -329,7 +327,7 @@ class Cluster:
         floor = -(-service.desired * service.minimum // 100)
         old = [t for t in service.tasks if t.status in ALIVE and t.deployment != primary.id]
         new = service.count("RUNNING", deployment=primary.id)
-        if not (self.crashes.get((service.plan.name, primary.version)) is None):
+        if (service.plan.name, primary.version) in self.crashes:
             new = 0
         allowed = min(len(old), max(running - floor, 0) if old else 0)
         if new >= service.desired:
@@ -369,4 +367,3 @@ class Cluster:
     def _forget(self, service: Service) -> None:
         limit = time.time() - _KEPT
         service.tasks = [t for t in service.tasks if not t.stopped or t.stopped > limit]
-

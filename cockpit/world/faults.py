@@ -19,7 +19,18 @@ from typing import Any
 from cockpit.world.identify import Request
 from cockpit.world.protocol import CONDITIONS, Answer, error, failure
 
-KINDS = (*CONDITIONS, "reset", "close", "hang", "truncate", "html", "empty", "busy", "latency", "capacity")
+KINDS = (
+    *CONDITIONS,
+    "reset",
+    "close",
+    "hang",
+    "truncate",
+    "html",
+    "empty",
+    "busy",
+    "latency",
+    "capacity",
+)
 _HTML = (
     b"<!DOCTYPE html><html><head><title>Sign in</title></head>"
     b"<body><h1>Guest network</h1><form>Please sign in</form></body></html>"
@@ -164,4 +175,3 @@ def broken_off(body: bytes) -> Iterator[bytes]:
     """A body that ends before its promised length, and the connection with it."""
     yield body
     raise Dropped
-

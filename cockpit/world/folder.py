@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 PREFIX = "cockpit-world-"
 _OWNERS = "owners.json"
 _YOUNG = 10.0
+_PROC = Path("/proc")
 _lock = threading.Lock()
 
 
@@ -53,9 +53,9 @@ def started(pid: int) -> str:
 
     Linux: the 22nd field of /proc/PID/stat, in clock ticks since boot. Elsewhere: `ps`.
     """
-    if sys.platform == "linux":
+    if _PROC.exists():
         try:
-            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+            stat = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
         fields = stat.rpartition(")")[2].split()

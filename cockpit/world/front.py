@@ -53,7 +53,7 @@ class Front:
 
     def serve(self, listener: socket.socket) -> None:
         """Import moto and answer on a listening socket, each request in a thread of its own."""
-        from moto.server import DomainDispatcherApplication, create_backend_app
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
         from cockpit.world.connection import Connection, error_log
@@ -84,6 +84,7 @@ class Front:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
+        """Answer one request of a client, or break it off."""
         if environ.get("PATH_INFO", "").startswith("/_world/"):
             answer = self._controlled(environ)
             return self._send(answer, start_response)
@@ -160,9 +161,9 @@ class Front:
         pieces, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
         answer = Answer(int(status.split(" ", 1)[0]), b"".join(pieces), dict(headers))
         kind = answer.headers.get("Content-Type", "")
-        if kind.startswith("text/html") and answer.body.lstrip()[:1] == b"<":
-            if b"<!doctype html" in answer.body[:40].lower() or answer.status >= 400:
-                self.calls.hole(request.service, request.operation)
+        page = kind.startswith("text/html") and answer.body.lstrip()[:1] == b"<"
+        if page and (b"<!doctype html" in answer.body[:40].lower() or answer.status >= 400):
+            self.calls.hole(request.service, request.operation)
         return answer
 
     def _note(

@@ -103,7 +103,9 @@ class Health:
         with self._lock:
             return tuple(self._groups.values())
 
-    def register(self, arn: str, id_: str, *, port: int = 0, zone: str = "", well: bool = False) -> None:
+    def register(
+        self, arn: str, id_: str, *, port: int = 0, zone: str = "", well: bool = False
+    ) -> None:
         """Register a target; `well`: as one that has been healthy for long."""
         with self._lock:
             group = self.group(arn)

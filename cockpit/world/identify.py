@@ -73,7 +73,7 @@ class Request:
 
 @cache
 def model(service: str) -> ServiceModel:
-    """botocore's model of a service; the protocol that Python's clients speak with it."""
+    """The model of a service as botocore has it, with the protocol that is spoken."""
     return ServiceModel(description(service), service)
 
 
@@ -143,9 +143,10 @@ def _by_path(request: Request) -> str:
     given = {key for key, _ in parse_qsl(request.query, keep_blank_values=True)}
     best, name = (-1, -1), ""
     for method, pattern, keys, length, candidate in _routes(request.service):
-        if method == request.method and keys <= given and pattern.fullmatch(request.path):
-            if (length, len(keys)) > best:
-                best, name = (length, len(keys)), candidate
+        rank = (length, len(keys))
+        fits = method == request.method and keys <= given and pattern.fullmatch(request.path)
+        if fits and rank > best:
+            best, name = rank, candidate
     return name
 
 

@@ -124,9 +124,10 @@ SERVICES = (CHECKOUT, SEARCH)
 
 DB_ADDRESS = "10.0.21.10"
 CACHE_ADDRESS = "10.0.21.20"
+_ACM = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate"
 CERTIFICATES = {
-    "front-2025": f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/0f1e2d3c-2025-4000-8000-000000000001",
-    "front-2026": f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/0f1e2d3c-2026-4000-8000-000000000002",
+    "front-2025": f"{_ACM}/0f1e2d3c-2025-4000-8000-000000000001",
+    "front-2026": f"{_ACM}/0f1e2d3c-2026-4000-8000-000000000002",
 }
 FRONT_HOST = "shop.example.test"
 PAYMENTS_HOST = "api.payments.example.test"

@@ -1,4 +1,4 @@
-"""Small real traffic on the caches, the table and the catalog, so that rates and histories are real."""
+"""Small real traffic on cache, table and catalog, so that rates and histories are real."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class SessionTraffic:
 
 @dataclass(slots=True)
 class CartTraffic:
-    """Carts written through the AWS API with the shop's own key; each call that is throttled counts."""
+    """Carts written through the AWS API with the shop's own key; throttled calls are counted."""
 
     clients: Clients
     throttled: Callable[[], None] = lambda: None

@@ -1,4 +1,4 @@
-"""The shop's CloudWatch: one book of series, made of a normal course, a broken one and real samples.
+"""The shop's CloudWatch: a book of series with a normal course, a broken one and real samples.
 
 A minute between the onset of a fault and its end shows what was observed live, else the broken
 course; every other minute the normal one. After a repair the end moves back through the past,
@@ -67,7 +67,7 @@ def latency(seconds: float | None, requests: float = 600, spread: float = 0.6) -
 
 @dataclass(slots=True)
 class Metric:
-    """One series. `about` is what scenarios call its resource: `shop-alb`, `carts/PutItem`, `orders`.
+    """One series. `about` is what scenarios call its resource: `shop-alb`, `carts/PutItem`.
 
     `broken` None: the fault does not touch it.
     """
@@ -146,8 +146,10 @@ class Book:
         if number * 60 < self.since or number * 60 > self.now():
             return None
         salt = f"{metric.namespace}/{metric.name}/{sorted(metric.dimensions)}"
-        broken = metric.broken is not None and metric.onset <= number * 60 + 59 and (
-            number * 60 < self._end()
+        broken = (
+            metric.broken is not None
+            and metric.onset <= number * 60 + 59
+            and (number * 60 < self._end())
         )
         if not broken:
             observed = None if metric.broken else metric.observed.get(number)
@@ -155,9 +157,7 @@ class Book:
         assert metric.broken is not None
         return metric.observed.get(number) or metric.broken.minute(salt, number)
 
-    def value(
-        self, metric: Metric, *, start: float, period: int, stat: str
-    ) -> float | None:
+    def value(self, metric: Metric, *, start: float, period: int, stat: str) -> float | None:
         """One statistic over one period; None when nothing was published in it."""
         first, last = int(start // 60), int((start + max(period, 60) - 1) // 60)
         minutes = [

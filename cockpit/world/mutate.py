@@ -68,6 +68,7 @@ def set_table_throughput(name: str, *, writes: int, reads: int) -> None:
 
 
 def _backend(service: str) -> Any:
-    from moto.backends import get_backend
+    from moto import backends
 
-    return get_backend(service)[layout.ACCOUNT][layout.REGION]
+    find: Any = backends.get_backend
+    return find(service)[layout.ACCOUNT][layout.REGION]

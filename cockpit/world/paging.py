@@ -63,9 +63,7 @@ PAGES: Mapping[tuple[str, str], Paged] = {
     ),
     ("cloudwatch", "ListMetrics"): Paged("Metrics", "MaxResults", "NextToken", 500, 500),
     ("cloudtrail", "LookupEvents"): Paged("Events", "MaxResults", "NextToken", 50, 50),
-    ("lambda", "ListFunctions"): Paged(
-        "Functions", "MaxItems", "Marker", 50, 50, "NextMarker"
-    ),
+    ("lambda", "ListFunctions"): Paged("Functions", "MaxItems", "Marker", 50, 50, "NextMarker"),
     ("ec2", "DescribeSubnets"): _ec2("Subnets"),
     ("ec2", "DescribeSecurityGroups"): _ec2("SecurityGroups"),
     ("ec2", "DescribeSecurityGroupRules"): _ec2("SecurityGroupRules"),

@@ -1,7 +1,7 @@
 """What has to be there before anything runs: ports, secrets, and the configuration of the cockpit.
 
-It imports nothing heavy and takes milliseconds, so that a screen can open on the configuration while
-the servers are still coming up.
+It imports nothing heavy and takes milliseconds, so that a screen can open on the configuration
+while the servers are still coming up.
 """
 
 from __future__ import annotations

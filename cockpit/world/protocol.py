@@ -138,7 +138,9 @@ def error(request: Request, code: str, message: str, *, status: int = 400) -> An
             )
         case _:
             headers = _headers("application/x-amz-json-1.1", number)
-            return Answer(status, json.dumps({"__type": code, "message": message}).encode(), headers)
+            return Answer(
+                status, json.dumps({"__type": code, "message": message}).encode(), headers
+            )
 
 
 def success(request: Request, result: dict[str, Any]) -> Answer:

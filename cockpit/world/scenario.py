@@ -86,7 +86,9 @@ def load(name: str) -> Scenario:
     strange = sorted(set(document) - known)
     if strange:
         raise Misconfigured(f"{name}.toml: unknown key {strange[0]}")
-    frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in document.items()}
+    frozen: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in document.items()
+    }
     try:
         return Scenario(name=name, **frozen)
     except TypeError as error:

@@ -66,9 +66,9 @@ class Placement:
         gateway = aws("ec2", "create_internet_gateway")["InternetGateway"]["InternetGatewayId"]
         aws("ec2", "attach_internet_gateway", InternetGatewayId=gateway, VpcId=layout.VPC)
         address = aws("ec2", "allocate_address", Domain="vpc")["AllocationId"]
-        nat = aws(
-            "ec2", "create_nat_gateway", SubnetId=subnet("public-a"), AllocationId=address
-        )["NatGateway"]["NatGatewayId"]
+        nat = aws("ec2", "create_nat_gateway", SubnetId=subnet("public-a"), AllocationId=address)[
+            "NatGateway"
+        ]["NatGatewayId"]
         for name, target in (("public", {"GatewayId": gateway}), ("app", {"NatGatewayId": nat})):
             table = aws("ec2", "create_route_table", VpcId=layout.VPC)["RouteTable"]["RouteTableId"]
             aws(
@@ -101,7 +101,8 @@ class Placement:
 
     def _interfaces(self) -> None:
         rows = (
-            ("eni-0c0ffee0000000d01", layout.DB_ADDRESS, "data-a", "orders-db", "RDSNetworkInterface"),
+            ("eni-0c0ffee0000000d01", layout.DB_ADDRESS, "data-a", "orders-db",
+             "RDSNetworkInterface"),
             ("eni-0c0ffee0000000ca1", layout.CACHE_ADDRESS, "data-a", "sessions",
              "ElastiCache sessions-001"),
         )  # fmt: skip

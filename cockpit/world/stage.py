@@ -1,4 +1,4 @@
-"""The world's process: everything is started side by side, broken as the scenario says, and ended."""
+"""The world's process: all is started side by side, broken as the scenario says, and ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cockpit.world.answers import cloudwatch, ecs, histories, rest, scaling
 from cockpit.world.apps import Fleet, Gate
 from cockpit.world.breaks import Breaks
 from cockpit.world.calls import Calls
-from cockpit.world.checkout import Beats, Database, again, rest as resting, sell
+from cockpit.world.checkout import Beats, Database, again, idle, sell
 from cockpit.world.clients import Clients
 from cockpit.world.ecs import Cluster
 from cockpit.world.edge import Edge
@@ -196,7 +196,7 @@ class Stage:
     def _traffic(self) -> None:
         for number in range(3):
             self.spawn(again(lambda n=number: sell(self.database, n)))  # type: ignore[misc]
-        self.spawn(again(lambda: resting(self.database, self.breaks.resting)))
+        self.spawn(again(lambda: idle(self.database, self.breaks.resting)))
         self.spawn(self.sessions.run())
         self.spawn(CartTraffic(self.carts).run())
         if self.stores.catalog is not None:
@@ -221,9 +221,7 @@ class Stage:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(3):
-                await asyncio.gather(
-                    self.beats.close(), self.fleet.close(), self.edge.close()
-                )
+                await asyncio.gather(self.beats.close(), self.fleet.close(), self.edge.close())
         await stopping
         self.front.close()
         self.calls.close()

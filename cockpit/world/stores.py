@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from cockpit.world.servers.process import Server
 DATABASE = "orders"
 SHARDS = 6
 MAX_CONNECTIONS = 100
-_POSTGRES = {
+_POSTGRES: Mapping[str, str | int] = {
     "max_connections": MAX_CONNECTIONS,
     "superuser_reserved_connections": 1,
     "reserved_connections": 3,
@@ -50,9 +50,7 @@ class Stores:
 
     def stop(self) -> None:
         """End everything, side by side. A server that was stopped by a signal goes on first."""
-        threads = [
-            threading.Thread(target=server.stop, daemon=True) for server in self.servers()
-        ]
+        threads = [threading.Thread(target=server.stop, daemon=True) for server in self.servers()]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -95,7 +93,8 @@ def _fill(primary: postgres.Postgres, secrets: Secrets) -> None:
         " status text NOT NULL, total numeric(10, 2) NOT NULL,"
         " created timestamptz NOT NULL DEFAULT now())",
         "INSERT INTO orders (shard, customer, status, total)"
-        f" SELECT 1 + n % {SHARDS}, n % 900, 'paid', n % 200 + 0.99 FROM generate_series(1, 4000) n",
+        f" SELECT 1 + n % {SHARDS}, n % 900, 'paid', n % 200 + 0.99"
+        " FROM generate_series(1, 4000) n",
         "CREATE INDEX ON orders (customer)",
         "ALTER TABLE shards OWNER TO checkout",
         "ALTER TABLE orders OWNER TO checkout",

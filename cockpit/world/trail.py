@@ -1,4 +1,4 @@
-"""What happened in the shop, as the services' own histories tell it: CloudTrail, RDS, ElastiCache."""
+"""What happened in the shop, as CloudTrail, RDS and ElastiCache tell it."""
 
 from __future__ import annotations
 

@@ -130,7 +130,8 @@ class CloudWatch:
                 asked.get("Namespace", metric.namespace) == metric.namespace
                 and asked.get("MetricName", metric.name) == metric.name
                 and all(
-                    one["Name"] in given and one.get("Value", given[one["Name"]]) == given[one["Name"]]
+                    one["Name"] in given
+                    and one.get("Value", given[one["Name"]]) == given[one["Name"]]
                     for one in wanted
                 )
             )
@@ -212,5 +213,5 @@ def moment(given: object) -> float:
     text = str(given)
     if text.replace(".", "", 1).isdigit():
         return float(text)
-    found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    found = datetime.fromisoformat(text)
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

@@ -154,9 +154,7 @@ class Ecs:
             if family.startswith(prefix)
             for version in range(max(1, newest - 30), newest + 1)
         ]
-        return {
-            "taskDefinitionArns": arns[::-1] if asked.get("sort") == "DESC" else arns
-        }
+        return {"taskDefinitionArns": arns[::-1] if asked.get("sort") == "DESC" else arns}
 
     def _list_deployments(self, request: Request, asked: Parameters) -> dict[str, Any]:
         with self._cluster.lock:
@@ -187,9 +185,11 @@ class Ecs:
             for arn in wanted:
                 name, number = arn.split("/")[-2], arn.rpartition("/")[2]
                 service = self._cluster.services.get(name)
-                deployment = next(
-                    (d for d in _deployments(service) if _number(d) == number), None
-                ) if service else None
+                deployment = (
+                    next((d for d in _deployments(service) if _number(d) == number), None)
+                    if service
+                    else None
+                )
                 if service is None or deployment is None:
                     failures.append({"arn": arn, "reason": "MISSING"})
                     continue

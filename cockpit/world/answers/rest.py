@@ -63,9 +63,7 @@ class Targets:
 
     def _describe(self, request: Request, asked: Parameters) -> dict[str, Any]:
         arn = asked.get("TargetGroupArn") or ""
-        return {
-            "TargetHealthDescriptions": self._health.describe(arn, asked.get("Targets") or ())
-        }
+        return {"TargetHealthDescriptions": self._health.describe(arn, asked.get("Targets") or ())}
 
     def _register(self, request: Request, asked: Parameters) -> dict[str, Any]:
         for one in asked.get("Targets") or ():

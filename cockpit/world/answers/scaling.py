@@ -1,4 +1,4 @@
-"""Application Auto Scaling: targets, policies and activities. moto asks its own ECS, which is empty."""
+"""Application Auto Scaling: targets, policies, activities. moto would ask its own, empty ECS."""
 
 from __future__ import annotations
 
@@ -158,7 +158,9 @@ class Scaling:
         return {"ScalingPolicies": [scalable.policy() for scalable in self._asked(asked)]}
 
     def _asked(self, asked: Parameters) -> list[Scalable]:
-        wanted = asked.get("ResourceIds") or ([asked["ResourceId"]] if "ResourceId" in asked else [])
+        wanted = asked.get("ResourceIds") or (
+            [asked["ResourceId"]] if "ResourceId" in asked else []
+        )
         with self._lock:
             return [
                 scalable
