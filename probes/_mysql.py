@@ -1,0 +1,193 @@
+"""What the MySQL probes share: sessions, who may be ended, and what a role may see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cockpit.connect.session import SqlReads
+from cockpit.errors import BlindError, Reason
+from cockpit.redact import SecretText
+from cockpit.text import visible
+from cockpit.triage.view import Offer
+from cockpit.units import duration
+
+PROTECTED_USERS = frozenset(
+    {"rdsadmin", "rdsrepladmin", "system user", "event_scheduler", "mysql.sys", "mysql.session"}
+)
+PROTECTED_COMMANDS = frozenset({"Binlog Dump", "Binlog Dump GTID", "Daemon"})
+
+SERVER = """
+SELECT VERSION() AS version, @@version_comment AS comment, UTC_TIMESTAMP(6) AS at,
+       @@max_connections AS max_connections, @@read_only AS read_only,
+       @@innodb_read_only AS engine_read_only, CURRENT_USER() AS role
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """What the server is. `at`: its own clock, UTC."""
+
+    version: str
+    comment: str = ""
+    at: datetime
+    max_connections: int
+    read_only: bool = False
+    engine_read_only: bool = False
+    role: str = ""
+
+    @property
+    def mariadb(self) -> bool:
+        """MariaDB rather than MySQL."""
+        return "mariadb" in f"{self.version} {self.comment}".lower()
+
+    @property
+    def is_reader(self) -> bool:
+        """Takes no writes from applications."""
+        return self.read_only or self.engine_read_only
+
+    @property
+    def name(self) -> str:
+        """`MariaDB 10.11.6` or `MySQL 8.0.40`."""
+        number = self.version.split("-", 1)[0]
+        return f"{'MariaDB' if self.mariadb else 'MySQL'} {number}"
+
+    @property
+    def grant(self) -> str:
+        """The rights that an observer wants, as a line to paste."""
+        rights = (
+            "PROCESS, SLAVE MONITOR, BINLOG MONITOR"
+            if self.mariadb
+            else "PROCESS, REPLICATION CLIENT"
+        )
+        user, _, host = self.role.rpartition("@")
+        return f"GRANT {rights} ON *.* TO '{visible(user, 40)}'@'{visible(host, 60)}';"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """One session. Seconds by the server's clock; `trx_*` None: no transaction is open."""
+
+    id: int
+    user: str = ""
+    host: str = ""
+    db: str | None = None
+    command: str = ""
+    secs: int | None = None
+    state: str | None = None
+    query: SecretText | None = None
+    trx_state: str | None = None
+    trx_s: int | None = None
+    wait_s: int | None = None
+    rows_locked: int | None = None
+    rows_modified: int | None = None
+
+    @property
+    def sleeping_transaction(self) -> bool:
+        """Holds a transaction open and runs nothing."""
+        return self.command == "Sleep" and self.trx_s is not None
+
+    @property
+    def running(self) -> bool:
+        """Runs a statement."""
+        return self.command in {"Query", "Execute"}
+
+    @property
+    def protected(self) -> str:
+        """Why it is never ended from here; empty when it may be."""
+        if self.user in PROTECTED_USERS:
+            return "protected"
+        if self.command in PROTECTED_COMMANDS:
+            return "replication"
+        text = str(self.query or "")
+        return "backup" if "SQL_NO_CACHE" in text and text.startswith("SELECT /*") else ""
+
+    @property
+    def address(self) -> str:
+        """The client's address without its port."""
+        return self.host.rpartition(":")[0] or self.host
+
+    @property
+    def name(self) -> str:
+        """Who it is, for a column."""
+        tail = f" · {self.protected}" if self.protected else ""
+        return f"{visible(self.user or 'unknown', 30)} {visible(self.address, 40)}{tail}"
+
+    @property
+    def key(self) -> str:
+        """Its identity from look to look."""
+        return f"{self.id} {self.user}@{self.host}"
+
+    @property
+    def shown_state(self) -> str:
+        """`Sleep`, `Query`, or `Sleep, transaction open`."""
+        return "Sleep, transaction open" if self.sleeping_transaction else self.command
+
+
+async def read_server(mysql: SqlReads) -> Server:
+    """What the server is. Raises `BlindError`."""
+    rows = await mysql.rows(SERVER, into=dict)
+    if not rows:
+        raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
+    row: Mapping[str, Any] = rows[0]
+    at = row["at"]
+    return Server(
+        version=str(row["version"]),
+        comment=str(row["comment"]),
+        at=at.replace(tzinfo=UTC) if isinstance(at, datetime) else datetime.fromisoformat(str(at)),
+        max_connections=int(row["max_connections"]),
+        read_only=str(row["read_only"]).upper() not in {"0", "OFF"},
+        engine_read_only=str(row["engine_read_only"]).upper() not in {"0", "OFF"},
+        role=str(row["role"]),
+    )
+
+
+def offers(thread: Thread, *, releases: int = 0) -> tuple[Offer, ...]:
+    """What may be done to a session: nothing to a protected one."""
+    if thread.protected or not thread.id or thread.trx_state == "ROLLING BACK":
+        return ()
+    ends = (kill(thread, releases=releases),)
+    return (kill_query(thread, releases=releases), *ends) if thread.running else ends
+
+
+def kill_query(thread: Thread, *, releases: int = 0, effect: str = "") -> Offer:
+    """End the running statement."""
+    return Offer(
+        key="c",
+        label=f"cancel {thread.id}",
+        kind="sql",
+        call="kill_query",
+        args=_identity(thread),
+        risk="low",
+        effect=effect or "ends its statement (error 1317); its transaction stays open",
+        releases=releases,
+    )
+
+
+def kill(thread: Thread, *, releases: int = 0, effect: str = "") -> Offer:
+    """End the session."""
+    return Offer(
+        key="t",
+        label=f"kill {thread.id}",
+        kind="sql",
+        call="kill_connection",
+        args=_identity(thread),
+        risk="high",
+        effect=effect or rolls_back(thread),
+        releases=releases,
+    )
+
+
+def rolls_back(thread: Thread) -> str:
+    """What ending it undoes."""
+    who = visible(thread.user or "the client", 30)
+    if thread.trx_s is None:
+        return f"closes {who}'s connection; no transaction is open"
+    rows = f", {thread.rows_modified:,} rows modified" if thread.rows_modified else ""
+    return f"rolls back {duration(max(0, thread.trx_s))} of {who}'s transaction{rows}"
+
+
+def _identity(thread: Thread) -> dict[str, object]:
+    return {"id": thread.id, "user": thread.user, "host": thread.host}

@@ -1,0 +1,271 @@
+"""What a look at a Redis or Valkey server gives, by the presence of fields, not by version.
+
+Source: Redis documentation, INFO. Valkey reports a fixed redis_version and renamed fields; what is
+not there is None, never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """A replica as its primary sees it."""
+
+    address: str
+    state: str = ""
+    offset: int | None = None
+    lag_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """Counters since the server's start. None: this server does not have it."""
+
+    evicted: int | None = None
+    rejected_connections: int | None = None
+    connections: int | None = None
+    commands: int | None = None
+    hits: int | None = None
+    misses: int | None = None
+    oom_errors: int | None = None
+    full_syncs: int | None = None
+    cpu_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """Per second, between two of our looks. None: not to be had."""
+
+    seconds: float
+    evicted: float | None = None
+    rejected: float | None = None
+    connections: float | None = None
+    commands: float | None = None
+    oom_errors: float | None = None
+    full_syncs: float | None = None
+    cpu: float | None = None
+    """Share of one core that the main thread used."""
+    hit_share: float | None = None
+    """Hits of all look-ups; None without look-ups."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """One look. Bytes and seconds. None: the server does not say."""
+
+    at: datetime
+    engine: str
+    """`Valkey 9.1.2` or `Redis 7.0.15`."""
+    mode: str
+    run_id: str
+    uptime_s: int
+    role: str
+    """`primary` or `replica`."""
+    expects: str = "any"
+    clients: int | None = None
+    max_clients: int | None = None
+    blocked: int | None = None
+    used: int | None = None
+    limit: int | None = None
+    """maxmemory; 0: no limit is set."""
+    system: int | None = None
+    policy: str = ""
+    dataset: int | None = None
+    client_buffers: int | None = None
+    fragmentation: float | None = None
+    fragmented: int | None = None
+    loading: bool = False
+    loading_share: float | None = None
+    loading_eta_s: float | None = None
+    snapshot_failed: bool = False
+    log_failed: bool = False
+    link_up: bool | None = None
+    """None: not a replica."""
+    link_down_s: float | None = None
+    heard_s: float | None = None
+    syncing: bool = False
+    primary_address: str = ""
+    offset: int | None = None
+    backlog: int | None = None
+    replicas: tuple[Replica, ...] = ()
+    cluster: bool = False
+    cluster_state: str = ""
+    slots_ok: int | None = None
+    slots_failing: int | None = None
+    keys: int = 0
+    expiring: int = 0
+    counters: Counters
+    rates: Rates | None = None
+    earlier_hits: float | None = None
+    """The hit share of the first looks, to compare with."""
+    restarted: datetime | None = None
+    role_changed: datetime | None = None
+
+    @property
+    def memory_share(self) -> float | None:
+        """Used memory of the limit, or of the machine without one; None: unknown."""
+        whole = self.limit or self.system
+        return self.used / whole if self.used is not None and whole else None
+
+    @property
+    def evicts(self) -> bool:
+        """Whether the policy makes room, at least for keys with an expiry."""
+        if self.policy.startswith("volatile"):
+            return self.expiring > 0
+        return self.policy.startswith("allkeys")
+
+    @property
+    def is_cache(self) -> bool:
+        """Whether eviction is its way of life: any key may go."""
+        return self.policy.startswith("allkeys")
+
+
+def health(
+    info: Mapping[str, Any], cluster: Mapping[str, Any], *, at: datetime, expects: str
+) -> Health:
+    """The fields of INFO (and CLUSTER INFO) as a snapshot."""
+    replica = info.get("role") in {"slave", "replica"}
+    keys, expiring = _keys(info)
+    return Health(
+        at=at,
+        engine=_engine(info),
+        mode=str(info.get("redis_mode") or info.get("server_mode") or ""),
+        run_id=str(info.get("run_id", "")),
+        uptime_s=_int(info, "uptime_in_seconds") or 0,
+        role="replica" if replica else "primary",
+        expects=expects,
+        clients=_int(info, "connected_clients"),
+        max_clients=_int(info, "maxclients"),
+        blocked=_int(info, "blocked_clients"),
+        used=_int(info, "used_memory"),
+        limit=_int(info, "maxmemory"),
+        system=_int(info, "total_system_memory"),
+        policy=str(info.get("maxmemory_policy", "")),
+        dataset=_int(info, "used_memory_dataset"),
+        client_buffers=_int(info, "mem_clients_normal"),
+        fragmentation=_float(info, "allocator_frag_ratio"),
+        fragmented=_int(info, "allocator_frag_bytes"),
+        loading=bool(_int(info, "loading")),
+        loading_share=_share(_float(info, "loading_loaded_perc")),
+        loading_eta_s=_float(info, "loading_eta_seconds"),
+        snapshot_failed=info.get("rdb_last_bgsave_status", "ok") != "ok",
+        log_failed=_log_failed(info),
+        link_up=info.get("master_link_status") == "up" if replica else None,
+        link_down_s=_known(_float(info, "master_link_down_since_seconds")),
+        heard_s=_known(_float(info, "master_last_io_seconds_ago")),
+        syncing=bool(_int(info, "master_sync_in_progress")),
+        primary_address=_primary(info) if replica else "",
+        offset=_int(info, "slave_repl_offset" if replica else "master_repl_offset"),
+        backlog=_int(info, "repl_backlog_size"),
+        replicas=_replicas(info),
+        cluster=bool(_int(info, "cluster_enabled")),
+        cluster_state=str(cluster.get("cluster_state", "")),
+        slots_ok=_int(cluster, "cluster_slots_ok"),
+        slots_failing=_int(cluster, "cluster_slots_pfail"),
+        keys=keys,
+        expiring=expiring,
+        counters=_counters(info),
+    )
+
+
+def _engine(info: Mapping[str, Any]) -> str:
+    if info.get("server_name") == "valkey":
+        return f"Valkey {info.get('valkey_version', '')}".strip()
+    return f"Redis {info.get('redis_version', '')}".strip()
+
+
+def _counters(info: Mapping[str, Any]) -> Counters:
+    user = _float(info, "used_cpu_user_main_thread")
+    system = _float(info, "used_cpu_sys_main_thread")
+    if user is None or system is None:
+        user, system = _float(info, "used_cpu_user"), _float(info, "used_cpu_sys")
+    oom = info.get("errorstat_OOM")
+    counts_errors = any(name.startswith("errorstat_") for name in info) or oom is not None
+    return Counters(
+        evicted=_int(info, "evicted_keys"),
+        rejected_connections=_int(info, "rejected_connections"),
+        connections=_int(info, "total_connections_received"),
+        commands=_int(info, "total_commands_processed"),
+        hits=_int(info, "keyspace_hits"),
+        misses=_int(info, "keyspace_misses"),
+        oom_errors=_field(oom, "count") if oom else 0 if counts_errors else _zero(info),
+        full_syncs=_int(info, "sync_full"),
+        cpu_s=None if user is None or system is None else user + system,
+    )
+
+
+def _zero(info: Mapping[str, Any]) -> int | None:
+    """No error was counted yet, where errors are counted at all (6.2 and later)."""
+    return 0 if "total_error_replies" in info else None
+
+
+def _keys(info: Mapping[str, Any]) -> tuple[int, int]:
+    keys = expiring = 0
+    for name, value in info.items():
+        if name.startswith("db") and name[2:].isdigit():
+            keys += _field(value, "keys") or 0
+            expiring += _field(value, "expires") or 0
+    return keys, expiring
+
+
+def _replicas(info: Mapping[str, Any]) -> tuple[Replica, ...]:
+    found = []
+    for number in range(_int(info, "connected_slaves") or 0):
+        fields = _fields(info.get(f"slave{number}"))
+        if fields:
+            found.append(
+                Replica(
+                    address=f"{fields.get('ip', '')}:{fields.get('port', '')}",
+                    state=fields.get("state", ""),
+                    offset=_whole(fields.get("offset")),
+                    lag_s=_whole(fields.get("lag")),
+                )
+            )
+    return tuple(found)
+
+
+def _primary(info: Mapping[str, Any]) -> str:
+    return f"{info.get('master_host', '')}:{info.get('master_port', '')}"
+
+
+def _log_failed(info: Mapping[str, Any]) -> bool:
+    names = ("aof_last_write_status", "aof_last_bgrewrite_status")
+    return any(info.get(name, "ok") != "ok" for name in names)
+
+
+def _known(seconds: float | None) -> float | None:
+    """-1 means never."""
+    return None if seconds is None or seconds < 0 else seconds
+
+
+def _share(percent: float | None) -> float | None:
+    return None if percent is None else percent / 100
+
+
+def _fields(value: object) -> dict[str, str]:
+    if not isinstance(value, str):
+        return {}
+    return dict(part.split("=", 1) for part in value.split(",") if "=" in part)
+
+
+def _field(value: object, name: str) -> int | None:
+    return _whole(_fields(value).get(name))
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text is not None and text.lstrip("-").isdigit() else None
+
+
+def _int(info: Mapping[str, Any], name: str) -> int | None:
+    value = info.get(name)
+    return int(value) if isinstance(value, int | float) else None
+
+
+def _float(info: Mapping[str, Any], name: str) -> float | None:
+    value = info.get(name)
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,447 @@
+"""Who is connected to MySQL or MariaDB and what they do: slots, open transactions, long statements.
+
+Source: catalogue of findings 3.4 and 3.5. Needs: PROCESS; without it only our own session is seen,
+which is MY_OBS_BLIND, while slots and counters are always visible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from cockpit.connect.session import SqlReads
+from cockpit.connect.settings import MysqlSettings
+from cockpit.errors import BlindError, Reason
+from cockpit.text import visible
+from cockpit.triage.changes import Change
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.target import Target
+from cockpit.triage.view import Column, Row, Table
+from cockpit.units import count, duration
+from probes._mysql import Server, Thread, offers, read_server
+from probes._mysql_status import Rates, Status, rates_of, read_status
+
+_RUNBOOK = "mysql-sessions"
+_KEPT = timedelta(minutes=10)
+_EACH = 5
+
+_JOINED = """
+       t.trx_state, TIMESTAMPDIFF(SECOND, t.trx_started, NOW()) AS trx_s,
+       TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW()) AS wait_s,
+       t.trx_rows_locked AS rows_locked, t.trx_rows_modified AS rows_modified"""
+_ORDER = " ORDER BY t.trx_id IS NULL, command = 'Sleep', trx_s DESC, secs DESC LIMIT 500"
+PROCESSLIST = f"""
+SELECT p.id, p.user, p.host, p.db, p.command, p.time AS secs, p.state,
+       LEFT(p.info, 2000) AS query, {_JOINED}
+  FROM information_schema.processlist AS p
+  LEFT JOIN information_schema.innodb_trx AS t ON t.trx_mysql_thread_id = p.id
+ WHERE p.id <> CONNECTION_ID() {_ORDER}
+"""  # noqa: S608  constants only
+THREADS = f"""
+SELECT p.processlist_id AS id, p.processlist_user AS user, p.processlist_host AS host,
+       p.processlist_db AS db, p.processlist_command AS command, p.processlist_time AS secs,
+       p.processlist_state AS state, LEFT(p.processlist_info, 2000) AS query, {_JOINED}
+  FROM performance_schema.threads AS p
+  LEFT JOIN information_schema.innodb_trx AS t ON t.trx_mysql_thread_id = p.processlist_id
+ WHERE p.type = 'FOREGROUND' AND p.processlist_id <> CONNECTION_ID() {_ORDER}
+"""  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sessions:
+    """One look. `threads` None: the role may not see them."""
+
+    server: Server
+    status: Status
+    threads: tuple[Thread, ...] | None
+    expects: str = "any"
+    rates: Rates | None = None
+    restarted: datetime | None = None
+    role_changed: datetime | None = None
+
+    @property
+    def share(self) -> float | None:
+        """Used connections of all; the spare one of an administrator may make it more than one."""
+        if self.status.connected is None:
+            return None
+        return self.status.connected / max(1, self.server.max_connections)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Thresholds. Shares of one, seconds, or per second."""
+
+    connections_used: Thresholds = Thresholds(warning=0.8, high=0.9, critical=0.97)
+    running: Thresholds = Thresholds(warning=25, high=50)
+    idle_transaction: Thresholds = Thresholds(warning=60, high=300)
+    long_query: Thresholds = Thresholds(warning=60, high=300)
+    history: Thresholds = Thresholds(warning=100_000, high=1_000_000)
+    deadlocks: Thresholds = Thresholds(info=0.001, warning=10 / 60)
+    aborted: Thresholds = Thresholds(warning=1)
+
+
+async def collect(mysql: SqlReads, target: Target) -> Sessions:
+    """Read the server, its counters, and the sessions when the role may see them."""
+    server = await read_server(mysql)
+    status = await read_status(mysql)
+    settings = target.settings
+    assert isinstance(settings, MysqlSettings)
+    return Sessions(
+        server=server,
+        status=status,
+        threads=await read_threads(mysql, server),
+        expects=settings.expects,
+    )
+
+
+async def read_threads(mysql: SqlReads, server: Server) -> tuple[Thread, ...] | None:
+    """The sessions, by performance_schema where MySQL has it; None when the role may not."""
+    ways = (PROCESSLIST,) if server.mariadb else (THREADS, PROCESSLIST)
+    for way in ways:
+        try:
+            return tuple(await mysql.rows(way, into=Thread))
+        except BlindError as error:
+            if error.reason not in {Reason.DENIED, Reason.UNSUPPORTED}:
+                raise
+    return None
+
+
+def since(before: Sessions, now: Sessions) -> Sessions:
+    """Rates, restarts and changes of role between two looks."""
+    at = now.server.at
+    seconds = (at - before.server.at).total_seconds()
+    restarted = (
+        at - timedelta(seconds=now.status.uptime)
+        if now.status.uptime < before.status.uptime
+        else _kept(before.restarted, at)
+    )
+    flipped = (
+        at if now.server.is_reader != before.server.is_reader else _kept(before.role_changed, at)
+    )
+    return replace(
+        now,
+        rates=rates_of(before.status, now.status, seconds),
+        restarted=restarted,
+        role_changed=flipped,
+    )
+
+
+def _kept(moment: datetime | None, at: datetime) -> datetime | None:
+    return moment if moment is not None and at - moment < _KEPT else None
+
+
+def diagnose(look: Sessions, settings: Settings) -> Iterator[Finding]:
+    """Say what is wrong with the sessions as a whole, then with each that stands out."""
+    if look.threads is None:
+        yield Finding(
+            "MY_OBS_BLIND",
+            Severity.INFO,
+            f"{visible(look.server.role, 60)} may not see other sessions: PROCESS is missing",
+            next=look.server.grant,
+        )
+    yield from _identity(look)
+    yield from _saturation(look, settings)
+    yield from _counters(look, settings)
+    for thread in look.threads or ():
+        if thread.command == "Killed" or thread.trx_state == "ROLLING BACK":
+            yield _rollback(thread)
+    yield from _idle(look, settings)
+    yield from _long(look, settings)
+
+
+def _identity(look: Sessions) -> Iterator[Finding]:
+    if look.expects == "writer" and look.server.is_reader:
+        yield Finding(
+            "MY_ROLE_WRONG",
+            Severity.CRITICAL,
+            "the writer endpoint is answered by a read-only server: writes fail with 1290",
+            likely=("stale DNS after a failover", "a failover in progress"),
+            next="compare the endpoint's address with the control plane's idea of the writer",
+            runbook="database-failover",
+        )
+    if look.role_changed is not None:
+        became = "read-only" if look.server.is_reader else "writable"
+        yield Finding(
+            "MY_ROLE_CHANGED",
+            Severity.HIGH,
+            f"the server became {became} while we looked",
+            likely=("a failover", "a change by hand"),
+            next="look whether the applications follow the endpoint",
+            runbook="database-failover",
+        )
+    if look.restarted is not None:
+        yield Finding(
+            "MY_RESTARTED",
+            Severity.HIGH,
+            f"the server was restarted {duration(look.status.uptime)} ago",
+            evidence=(Evidence("up for", look.status.uptime, "s"),),
+            likely=("a crash or an out-of-memory kill", "maintenance", "a failover"),
+            next="the server's log and the control plane's events of that minute",
+            runbook="database-failover",
+        )
+
+
+def _saturation(look: Sessions, settings: Settings) -> Iterator[Finding]:
+    refused = look.rates.refused if look.rates else None
+    severity = Severity.CRITICAL if refused else settings.connections_used.grade(look.share)
+    most = look.server.max_connections
+    if severity is not None:
+        first = settings.connections_used.first
+        tail = f"; {refused:.1f} a second are refused" if refused else ""
+        yield Finding(
+            "MY_SAT_CONNECTIONS",
+            severity,
+            f"{look.status.connected} of {most} connections used{tail}",
+            evidence=(
+                Evidence("connections", look.status.connected, limit=first and round(first * most)),
+                Evidence("refused", refused, "/s", limit=0),
+                Evidence("running", look.status.running),
+                *(Evidence(f"sessions of {who}", n) for who, n in _by_client(look)[:3]),
+            ),
+            likely=("sessions pile up behind a lock", "a leak of sleeping sessions", "a scale-out"),
+            next="who waits for whom, then the user with the most sessions",
+            runbook=_RUNBOOK,
+            fact=severity is Severity.CRITICAL,
+        )
+    if severity := settings.running.grade(look.status.running):
+        yield Finding(
+            "MY_SAT_RUNNING",
+            severity,
+            f"{look.status.running} sessions run at the same time",
+            evidence=(Evidence("running", look.status.running, limit=settings.running.first),),
+            likely=("a slow statement that many run", "waits on a lock", "too few processors"),
+            next="the statements that run, by time",
+            runbook=_RUNBOOK,
+            fact=False,
+        )
+
+
+def _by_client(look: Sessions) -> list[tuple[str, int]]:
+    counted: dict[str, int] = {}
+    for thread in look.threads or ():
+        counted[thread.name] = counted.get(thread.name, 0) + 1
+    return sorted(counted.items(), key=lambda pair: -pair[1])
+
+
+def _counters(look: Sessions, settings: Settings) -> Iterator[Finding]:
+    rates = look.rates
+    if severity := settings.history.grade(look.status.history):
+        oldest = max((t.trx_s or 0 for t in look.threads or ()), default=None)
+        yield Finding(
+            "MY_TRX_HISTORY",
+            severity,
+            f"{look.status.history:,} old row versions wait to be purged",
+            evidence=(
+                Evidence("history list", look.status.history, limit=settings.history.first),
+                Evidence("oldest transaction", oldest, "s"),
+            ),
+            likely=("a long consistent read",),
+            next="end the oldest transaction that only reads",
+            runbook=_RUNBOOK,
+            fact=False,
+        )
+    if rates is None:
+        return
+    if rates.deadlocks and (severity := settings.deadlocks.grade(rates.deadlocks)):
+        yield Finding(
+            "MY_LOCK_DEADLOCKS",
+            severity,
+            f"{rates.deadlocks * 60:.1f} deadlocks a minute",
+            evidence=(Evidence("deadlocks", rates.deadlocks, "/s", settings.deadlocks.warning),),
+            next="LATEST DETECTED DEADLOCK in SHOW ENGINE INNODB STATUS",
+            runbook=_RUNBOOK,
+            fact=False,
+        )
+    aborted = max(rates.aborted_clients or 0, rates.aborted_connects or 0)
+    if severity := settings.aborted.grade(aborted):
+        yield Finding(
+            "MY_CONN_ABORTED",
+            severity,
+            f"{aborted:.1f} connections a second end without a farewell",
+            evidence=(
+                Evidence("clients that vanish", rates.aborted_clients, "/s", 1),
+                Evidence("logins that fail", rates.aborted_connects, "/s", 1),
+            ),
+            likely=("a pool that kills", "a load balancer's idle timeout", "wrong passwords"),
+            next="which clients? the server's error log",
+            runbook=_RUNBOOK,
+            fact=False,
+        )
+
+
+def _rollback(thread: Thread) -> Finding:
+    return Finding(
+        "MY_TRX_ROLLBACK",
+        Severity.INFO,
+        f"thread {thread.id} ({thread.name}) rolls back",
+        subject=f"thread {thread.id}",
+        evidence=(Evidence("rows left", thread.rows_modified),),
+        next="wait: do not kill it again, do not restart: the restart would do it all again",
+    )
+
+
+def _idle(look: Sessions, settings: Settings) -> Iterator[Finding]:
+    idle = [t for t in look.threads or () if t.sleeping_transaction and not t.protected]
+    graded = [(settings.idle_transaction.grade(t.secs), t) for t in idle]
+    graded.sort(key=lambda pair: -(pair[1].secs or 0))
+    for severity, thread in graded[:_EACH]:
+        if severity is not None:
+            yield Finding(
+                "MY_SESS_IDLE_TRX",
+                severity,
+                f"thread {thread.id} ({thread.name}) sleeps in a transaction for "
+                f"{duration(thread.secs or 0)}",
+                subject=f"thread {thread.id}",
+                evidence=(
+                    Evidence("idle for", thread.secs, "s", settings.idle_transaction.first),
+                    Evidence("transaction open for", thread.trx_s, "s"),
+                    Evidence("rows modified", thread.rows_modified),
+                    Evidence("rows locked", thread.rows_locked),
+                ),
+                likely=(
+                    "the application waits for something else inside a transaction",
+                    "a connection that was taken and forgotten",
+                ),
+                next="kill the connection: KILL QUERY does nothing, it runs no statement",
+                runbook=_RUNBOOK,
+            )
+
+
+def _long(look: Sessions, settings: Settings) -> Iterator[Finding]:
+    long = [t for t in look.threads or () if t.running and not t.protected and not t.wait_s]
+    long = [t for t in long if not (t.state or "").startswith("Waiting for")]
+    long.sort(key=lambda thread: -(thread.secs or 0))
+    for thread in long[:_EACH]:
+        severity = settings.long_query.grade(thread.secs)
+        if severity is not None:
+            yield Finding(
+                "MY_SESS_LONG_QUERY",
+                severity,
+                f"thread {thread.id} ({thread.name}) runs one statement for "
+                f"{duration(thread.secs or 0)}",
+                subject=f"thread {thread.id}",
+                evidence=(
+                    Evidence("running for", thread.secs, "s", settings.long_query.first),
+                    Evidence("state", thread.state),
+                    Evidence("statement", str(thread.query or "")),
+                ),
+                likely=("a changed plan", "a report on the wrong server", "missing index"),
+                next="KILL QUERY first; KILL when it is still there",
+                runbook="database-slow-queries",
+            )
+
+
+def facts(look: Sessions) -> Iterator[Fact]:
+    """Connections first, then who runs and waits."""
+    status = look.status
+    limits = Settings()
+    connected = "?" if status.connected is None else str(status.connected)
+    yield Fact(
+        "connections",
+        f"{connected}/{look.server.max_connections}",
+        status.connected,
+        severity=limits.connections_used.grade(look.share),
+    )
+    if status.running is not None:
+        yield Fact("running", str(status.running), status.running)
+    if status.row_lock_waits is not None:
+        yield Fact("waiting for a row", str(status.row_lock_waits), status.row_lock_waits)
+    if look.rates is not None and look.rates.questions is not None:
+        yield Fact("statements", f"{look.rates.questions:.0f}/s", look.rates.questions, "/s")
+    yield Fact("role", "read-only" if look.server.is_reader else "writable")
+    yield Fact("server", look.server.name)
+
+
+COLUMNS = (
+    Column("thread", 10),
+    Column("session", 30),
+    Column("state", 24),
+    Column("waits for", 30),
+    Column("for", 10, right=True),
+    Column("transaction", 12, right=True),
+    Column("query"),
+)
+
+
+def tables(look: Sessions, settings: Settings) -> Iterator[Table]:
+    """The sessions, those with a transaction first."""
+    threads = look.threads or ()
+    connected = look.status.connected
+    yield Table(
+        title="Sessions",
+        columns=COLUMNS,
+        rows=tuple(_row(thread, settings) for thread in threads),
+        headline=f"{connected if connected is not None else '?'}/{look.server.max_connections} "
+        f"connections · {count(look.status.running or 0, 'session')} running",
+        note=(f"other sessions are hidden: {look.server.grant}",) if look.threads is None else (),
+    )
+
+
+def _row(thread: Thread, settings: Settings) -> Row:
+    severity = None
+    if thread.sleeping_transaction:
+        severity = settings.idle_transaction.grade(thread.secs)
+    elif thread.running and not thread.protected:
+        severity = settings.long_query.grade(thread.secs)
+    waits = thread.state if thread.running else ""
+    return Row(
+        key=thread.key,
+        cells=(
+            str(thread.id),
+            thread.name,
+            thread.shown_state,
+            visible(waits or "", 60),
+            "" if thread.secs is None else duration(max(0, thread.secs)),
+            "" if thread.trx_s is None else duration(max(0, thread.trx_s)),
+            str(thread.query or ""),
+        ),
+        severity=severity,
+        dim=thread.command == "Sleep" and thread.trx_s is None,
+        secret=thread.query,
+        offers=offers(thread),
+        sort=(thread.id, thread.name, thread.command, waits, thread.secs, thread.trx_s, None),
+    )
+
+
+def changes(look: Sessions, target: str) -> Iterator[Change]:
+    """A restart or change of role that happened between two of our looks."""
+    became = "read-only" if look.server.is_reader else "writable"
+    for at, kind, summary in (
+        (look.restarted, "mysql.restart", "the server was restarted"),
+        (look.role_changed, "mysql.role", f"the server became {became}"),
+    ):
+        if at is not None:
+            yield Change(at=at, kind=kind, target=target, summary=summary, source="mysql.sessions")
+
+
+PROBE = Probe(
+    id="mysql.sessions",
+    kind="mysql",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Sessions,
+    settings=Settings(),
+    every=5,
+    timeout=9,
+    facts=facts,
+    tables=tables,
+    changes=changes,
+    since=since,
+    needs=("GRANT PROCESS",),
+    codes=(
+        "MY_SAT_CONNECTIONS",
+        "MY_SAT_RUNNING",
+        "MY_SESS_IDLE_TRX",
+        "MY_SESS_LONG_QUERY",
+        "MY_TRX_HISTORY",
+        "MY_TRX_ROLLBACK",
+        "MY_LOCK_DEADLOCKS",
+        "MY_CONN_ABORTED",
+        "MY_OBS_BLIND",
+        "MY_ROLE_WRONG",
+        "MY_ROLE_CHANGED",
+        "MY_RESTARTED",
+    ),
+)

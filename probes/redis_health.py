@@ -1,0 +1,412 @@
+"""Redis and Valkey: clients, memory, eviction, replication, persistence, cluster.
+
+Source: catalogue of findings 4.3 and 4.4; Redis documentation, INFO. Counters are judged between
+two of our looks, never since the server's start. Needs an observer's ACL: `+info +cluster|info`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cockpit import clock
+from cockpit.connect.session import RedisReads
+from cockpit.connect.settings import RedisSettings
+from cockpit.errors import BlindError, Reason
+from cockpit.triage.changes import Change
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.target import Target
+from cockpit.triage.view import Table
+from cockpit.units import duration, percent, size
+from probes._redis import Health, health
+from probes._redis_rates import since
+from probes._redis_replication import RUNBOOK_FAILOVER, replication
+from probes._redis_view import overview
+
+MIB = 2**20
+_MEMORY = "redis-memory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Thresholds. Shares of one, bytes, seconds, or per second."""
+
+    clients: Thresholds = Thresholds(warning=0.8, high=0.9)
+    new_connections: Thresholds = Thresholds(warning=500)
+    memory: Thresholds = Thresholds(warning=0.85, high=0.95)
+    evictions: Thresholds = Thresholds(info=0.01, warning=100)
+    evictions_of_commands: float = 0.01
+    """Evictions per command from which on they are a warning."""
+    hit_share: float = 0.8
+    hit_loss: float = 0.2
+    """How far the hit share may fall below its first value."""
+    cpu: Thresholds = Thresholds(warning=0.7, high=0.9)
+    fragmentation: float = 1.4
+    fragmented: int = 100 * MIB
+    link_down: Thresholds = Thresholds(high=0, critical=60)
+    silent_primary: float = 15
+    lag_bytes: Thresholds = Thresholds(warning=10 * MIB, high=100 * MIB)
+    lag_seconds: Thresholds = Thresholds(warning=5, high=30)
+
+
+async def collect(redis: RedisReads, target: Target) -> Health:
+    """Read INFO, and CLUSTER INFO where there is a cluster."""
+    settings = target.settings
+    assert isinstance(settings, RedisSettings)
+    info = await redis.info()
+    if "run_id" not in info:
+        raise BlindError(Reason.UNREADABLE, "INFO does not hold what a Redis server gives")
+    cluster: dict[str, object] = {}
+    if info.get("cluster_enabled") == 1:
+        text = str(await redis.command("CLUSTER", "INFO"))
+        for line in text.splitlines():
+            name, _, value = line.partition(":")
+            cluster[name] = int(value) if value.isdigit() else value
+    return health(info, cluster, at=clock.now(), expects=settings.expects)
+
+
+def diagnose(look: Health, settings: Settings) -> Iterator[Finding]:
+    """Loading and roles first, then clients, memory, speed, replication, disk, cluster."""
+    yield from _state(look)
+    yield from _clients(look, settings)
+    yield from _memory(look, settings)
+    yield from _eviction(look, settings)
+    yield from _speed(look, settings)
+    yield from replication(
+        look,
+        link_down=settings.link_down,
+        silent_primary=settings.silent_primary,
+        lag_bytes=settings.lag_bytes,
+        lag_seconds=settings.lag_seconds,
+    )
+    yield from _disk(look)
+    yield from _cluster(look)
+
+
+def _state(look: Health) -> Iterator[Finding]:
+    if look.loading:
+        share = look.loading_share
+        yield Finding(
+            "RD_STATE_LOADING",
+            Severity.CRITICAL,
+            "the server is loading its data after a start"
+            + (f": {percent(share)}" if share is not None else ""),
+            evidence=(
+                Evidence("loaded", share, "share"),
+                Evidence("about to take", look.loading_eta_s, "s"),
+            ),
+            next="wait; a client that retries in a loop makes it slower",
+            runbook=RUNBOOK_FAILOVER,
+        )
+    wrong = {"primary": "replica", "replica": "primary"}.get(look.expects) == look.role
+    if wrong:
+        yield Finding(
+            "RD_ROLE_WRONG",
+            Severity.CRITICAL if look.expects == "primary" else Severity.HIGH,
+            f"the endpoint of a {look.expects} is answered by a {look.role}"
+            + (": writes fail with READONLY" if look.role == "replica" else ""),
+            evidence=(Evidence("role", look.role),),
+            likely=("stale DNS after a failover", "a failover in progress"),
+            next="compare with the control plane's idea of the primary",
+            runbook=RUNBOOK_FAILOVER,
+        )
+    if look.role_changed is not None:
+        yield Finding(
+            "RD_ROLE_CHANGED",
+            Severity.HIGH,
+            f"the server became a {look.role} while we looked",
+            likely=("a failover",),
+            next="look whether the applications follow",
+            runbook=RUNBOOK_FAILOVER,
+        )
+    if look.restarted is not None:
+        yield Finding(
+            "RD_RESTARTED",
+            Severity.HIGH,
+            f"the server was restarted; it is up for {duration(look.uptime_s)}",
+            evidence=(Evidence("up for", look.uptime_s, "s"), Evidence("keys", look.keys)),
+            likely=("a crash or an out-of-memory kill", "a node replacement", "maintenance"),
+            next="is its data there? without persistence it begins empty",
+            runbook=RUNBOOK_FAILOVER,
+        )
+
+
+def _clients(look: Health, settings: Settings) -> Iterator[Finding]:
+    rejected = look.rates.rejected if look.rates else None
+    share = look.clients / look.max_clients if look.clients and look.max_clients else None
+    severity = Severity.CRITICAL if rejected else settings.clients.grade(share)
+    if severity is not None:
+        limit = settings.clients.warning
+        most = look.max_clients or 0
+        refused = f", {rejected:.1f} a second are refused" if rejected else ""
+        yield Finding(
+            "RD_SAT_CLIENTS",
+            severity,
+            f"{look.clients} of {most} clients connected{refused}",
+            evidence=(
+                Evidence("clients", look.clients, limit=limit and round(limit * most)),
+                Evidence("refused", rejected, "/s", limit=0),
+                Evidence("blocked", look.blocked),
+            ),
+            likely=("a pool without a limit", "a scale-out", "a retry storm"),
+            next="CLIENT LIST by name and address",
+            runbook="redis-clients",
+            fact=bool(rejected),
+        )
+    arriving = look.rates.connections if look.rates else None
+    if arriving is not None and (storm := settings.new_connections.grade(arriving)):
+        yield Finding(
+            "RD_NET_CONNECTION_RATE",
+            storm,
+            f"{arriving:.0f} new connections a second: each costs the one thread, more with TLS",
+            evidence=(Evidence("new connections", arriving, "/s", settings.new_connections.first),),
+            likely=("clients without a pool", "a replica that fails to log in in a loop"),
+            next="who connects? CLIENT LIST by address",
+            runbook="redis-clients",
+            fact=False,
+        )
+
+
+def _memory(look: Health, settings: Settings) -> Iterator[Finding]:
+    share = look.memory_share
+    severity = settings.memory.grade(share)
+    if severity is not None:
+        severity = Severity.INFO if look.is_cache else severity
+        whole = look.limit or look.system or 0
+        of = "of the limit" if look.limit else "of the machine's memory, no limit is set"
+        yield Finding(
+            "RD_MEM_NEAR_MAX",
+            severity,
+            f"{percent(share or 0)} {of} used: {size(look.used or 0)} of {size(whole)}",
+            evidence=(*_memory_evidence(look, settings), Evidence("policy", look.policy)),
+            likely=("the data grew", "keys without an expiry", "clients that do not read"),
+            against=("a cache that evicts any key is meant to be full",) if look.is_cache else (),
+            next="what grows: data, client buffers, replication buffers? MEMORY STATS",
+            runbook=_MEMORY,
+            fact=False,
+        )
+    errors = look.rates.oom_errors if look.rates else None
+    if errors:
+        why = "its policy evicts nothing" if not look.evicts else "eviction does not keep up"
+        yield Finding(
+            "RD_MEM_OOM_REJECT",
+            Severity.CRITICAL,
+            f"writes are refused for lack of memory, {errors:.1f} a second: {why}",
+            evidence=(
+                Evidence("refused writes", errors, "/s", limit=0),
+                *_memory_evidence(look, settings),
+                Evidence("policy", look.policy),
+                Evidence("keys with an expiry", look.expiring),
+            ),
+            likely=("noeviction, or volatile-* without keys that expire", "the data grew"),
+            next="raise the limit or node size, or the policy; never FLUSHALL by habit",
+            runbook=_MEMORY,
+        )
+    ratio, wasted = look.fragmentation, look.fragmented
+    if ratio and wasted and ratio > settings.fragmentation and wasted > settings.fragmented:
+        yield Finding(
+            "RD_MEM_FRAG",
+            Severity.WARNING,
+            f"{size(wasted)} are lost to fragmentation",
+            evidence=(
+                Evidence("ratio", ratio, limit=settings.fragmentation),
+                Evidence("lost", wasted, "bytes"),
+            ),
+            next="active defragmentation, or a replica promoted after a restart",
+            runbook=_MEMORY,
+            fact=False,
+        )
+
+
+def _memory_evidence(look: Health, settings: Settings) -> tuple[Evidence, ...]:
+    return (
+        Evidence("memory", look.memory_share, "share", settings.memory.first),
+        Evidence("used", look.used, "bytes"),
+        Evidence("limit", look.limit, "bytes"),
+        Evidence("client buffers", look.client_buffers, "bytes"),
+    )
+
+
+def _eviction(look: Health, settings: Settings) -> Iterator[Finding]:
+    rates = look.rates
+    if rates is None or not rates.evicted:
+        return
+    severity = settings.evictions.grade(rates.evicted)
+    if rates.commands and rates.evicted > settings.evictions_of_commands * rates.commands:
+        severity = max(severity or Severity.INFO, Severity.WARNING)
+    lost = _hits_lost(look, settings)
+    if lost or (severity and not look.is_cache):
+        severity = Severity.HIGH
+    if severity is None:
+        return
+    tail = "" if look.is_cache else f" under {look.policy}: data with a meaning may be lost"
+    yield Finding(
+        "RD_MEM_EVICTING",
+        severity,
+        f"{rates.evicted:.0f} keys a second are evicted{tail}"
+        + (f"; hits fell to {percent(rates.hit_share or 0)}" if lost else ""),
+        evidence=(
+            Evidence("evictions", rates.evicted, "/s", settings.evictions.warning),
+            Evidence("hits", rates.hit_share, "share", settings.hit_share),
+            Evidence("hits before", look.earlier_hits, "share"),
+            *_memory_evidence(look, settings),
+            Evidence("policy", look.policy),
+        ),
+        likely=("the working set outgrew the memory", "a job that writes many keys"),
+        against=("in a pure cache evictions are the design",) if look.is_cache else (),
+        next="do the hits suffer? then more memory; else look at who writes",
+        runbook=_MEMORY,
+        fact=False,
+    )
+
+
+def _hits_lost(look: Health, settings: Settings) -> bool:
+    share = look.rates.hit_share if look.rates else None
+    if share is None or look.earlier_hits is None:
+        return False
+    return share < look.earlier_hits - settings.hit_loss / 2
+
+
+def _speed(look: Health, settings: Settings) -> Iterator[Finding]:
+    rates = look.rates
+    if rates is None:
+        return
+    if severity := settings.cpu.grade(rates.cpu):
+        yield Finding(
+            "RD_CPU_ENGINE",
+            severity,
+            f"the engine's one thread is busy {percent(rates.cpu or 0)} of the time",
+            evidence=(
+                Evidence("busy", rates.cpu, "share", settings.cpu.first),
+                Evidence("commands", rates.commands, "/s"),
+            ),
+            likely=("an expensive command", "more load", "evictions or expiry in bulk"),
+            next="SLOWLOG, then commands by time; the host's CPU hides it on several cores",
+            runbook="redis-slow",
+            fact=False,
+        )
+    share, before = rates.hit_share, look.earlier_hits
+    fell = share is not None and before is not None and share < before - settings.hit_loss
+    if fell and share is not None and share < settings.hit_share:
+        yield Finding(
+            "RD_CACHE_HIT",
+            Severity.WARNING,
+            f"hits fell from {percent(before or 0)} to {percent(share)}",
+            evidence=(Evidence("hits", share, "share", settings.hit_share),),
+            likely=("evictions", "a cold cache after a restart", "a deployment changed the keys"),
+            next="evictions and restarts first",
+            runbook=_MEMORY,
+            fact=False,
+        )
+
+
+def _disk(look: Health) -> Iterator[Finding]:
+    for failed, what in ((look.snapshot_failed, "snapshot"), (look.log_failed, "append log")):
+        if failed:
+            yield Finding(
+                "RD_PERSIST_FAILING",
+                Severity.HIGH,
+                f"the last {what} failed: writes may be refused next (MISCONF)",
+                subject=what,
+                likely=("the disk is full or not writable", "no memory left to fork"),
+                next="disk space and the server's log",
+                runbook="redis-persistence",
+            )
+
+
+def _cluster(look: Health) -> Iterator[Finding]:
+    if not look.cluster:
+        return
+    if look.cluster_state == "fail":
+        yield Finding(
+            "RD_CLUSTER_DOWN",
+            Severity.CRITICAL,
+            "the cluster is down as this node sees it: every key fails",
+            evidence=(Evidence("slots served", look.slots_ok, limit=16384),),
+            likely=("a primary without a replica died", "this node is cut off from the others"),
+            next="ask a second node: a cut-off node is wrong about the rest",
+            runbook="redis-cluster-down",
+        )
+    elif look.slots_failing:
+        yield Finding(
+            "RD_CLUSTER_SLOTS",
+            Severity.HIGH,
+            f"{look.slots_failing} slots belong to a node that seems to be failing",
+            evidence=(Evidence("slots failing", look.slots_failing, limit=0),),
+            next="which node? CLUSTER NODES; a failover follows or is stuck",
+            runbook="redis-cluster-down",
+        )
+
+
+def facts(look: Health) -> Iterator[Fact]:
+    """Memory first, then clients, commands, evictions, role."""
+    share, limits = look.memory_share, Settings()
+    text = "unknown" if share is None else percent(share)
+    judged = limits.memory.grade(share) if not look.is_cache else None
+    yield Fact("memory", text, share, "share", severity=judged)
+    if look.clients is not None:
+        of = f"/{look.max_clients}" if look.max_clients else ""
+        yield Fact("clients", f"{look.clients}{of}", look.clients)
+    if look.rates is not None:
+        for label, rate in (
+            ("commands", look.rates.commands),
+            ("evictions", look.rates.evicted),
+        ):
+            if rate is not None:
+                yield Fact(label, f"{rate:.0f}/s", rate, "/s")
+        if look.rates.hit_share is not None:
+            yield Fact("hits", percent(look.rates.hit_share), look.rates.hit_share, "share")
+    yield Fact("role", look.role)
+    yield Fact("server", look.engine)
+
+
+def tables(look: Health, settings: Settings) -> Iterator[Table]:
+    """What it is and does, then its replicas."""
+    yield from overview(look, memory=settings.memory, clients=settings.clients)
+
+
+def changes(look: Health, target: str) -> Iterator[Change]:
+    """A restart or change of role that happened between two of our looks."""
+    for at, kind, summary in (
+        (look.restarted, "redis.restart", "the server was restarted"),
+        (look.role_changed, "redis.role", f"the server became a {look.role}"),
+    ):
+        if at is not None:
+            yield Change(at=at, kind=kind, target=target, summary=summary, source="redis.health")
+
+
+PROBE = Probe(
+    id="redis.health",
+    kind="redis",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Health,
+    settings=Settings(),
+    every=5,
+    timeout=8,
+    facts=facts,
+    tables=tables,
+    changes=changes,
+    since=since,
+    needs=("ACL +info +cluster|info",),
+    codes=(
+        "RD_SAT_CLIENTS",
+        "RD_NET_CONNECTION_RATE",
+        "RD_MEM_NEAR_MAX",
+        "RD_MEM_EVICTING",
+        "RD_MEM_OOM_REJECT",
+        "RD_MEM_FRAG",
+        "RD_CPU_ENGINE",
+        "RD_CACHE_HIT",
+        "RD_REPL_LINK_DOWN",
+        "RD_REPL_LAG",
+        "RD_ROLE_WRONG",
+        "RD_ROLE_CHANGED",
+        "RD_RESTARTED",
+        "RD_PERSIST_FAILING",
+        "RD_CLUSTER_DOWN",
+        "RD_CLUSTER_SLOTS",
+        "RD_STATE_LOADING",
+    ),
+)
