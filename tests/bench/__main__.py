@@ -1,0 +1,70 @@
+"""`make bench`: everything that has a number, in one run, as a table."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.bench import lists, start, sweep, world
+from tests.bench.table import Row, render
+
+HOME = Path(".bench")
+CONFIG = """
+environment = "bench"
+[[target]]
+kind = "endpoint"
+name = "url"
+url = "http://127.0.0.1:1/"
+"""
+
+
+def aws_cli() -> Path | None:
+    """The `aws` command in an environment of its own; None when it cannot be installed."""
+    aws = HOME / "aws/bin/aws"
+    if not aws.exists():
+        for argv in (
+            [sys.executable, "-m", "venv", str(HOME / "aws")],
+            [str(HOME / "aws/bin/pip"), "install", "-q", "awscli"],
+        ):
+            if subprocess.run(argv, check=False).returncode:
+                return None
+    return aws.absolute()
+
+
+def main() -> int:
+    """Print the table; 1 when a goal is missed."""
+    aws = aws_cli()
+    found: list[Row] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "one.toml").write_text(CONFIG)
+        os.environ["COCKPIT_DATA"] = str(folder / "data")
+        parts: list[Callable[[], list[Row]]] = [
+            lambda: start.headless(aws),
+            lambda: start.first_paint(folder / "one.toml", folder / "data"),
+            lambda: sweep.rows(folder),
+            lists.rows,
+            lambda: world.leaving(folder),
+            lambda: world.idle_output(folder),
+        ]
+        if aws is not None:
+            parts.append(lambda: world.lookups(aws))
+        for part in parts:
+            rows = part()
+            found += rows
+            print(
+                *(f"{row.name}: {row.value:.3g} {row.unit}" for row in rows),
+                sep="\n",
+                file=sys.stderr,
+                flush=True,
+            )
+    print(render(found))
+    return int(not all(row.met for row in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
