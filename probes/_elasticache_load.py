@@ -178,7 +178,7 @@ def hit_drop(snapshot: Snapshot) -> float | None:
         return None
     then = sum(baseline.before(hits, snapshot.at)) / earlier
     today = (total(settled(hits, snapshot.at)) or 0.0) / now
-    return (then - today) * 100
+    return round((then - today) * 100, 6)
 
 
 def _hit_rate(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
