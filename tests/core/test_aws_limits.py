@@ -1,0 +1,165 @@
+"""How fast and how wide a service is asked, and who waits for whom."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from cockpit.connect import limits
+from cockpit.connect.limits import Limits, Turnstile
+
+
+class Watch:
+    """A clock that stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def watch(monkeypatch):
+    held = Watch()
+    monkeypatch.setattr(limits, "monotonic", held)
+    return held
+
+
+async def passed(turnstile: Turnstile, many: int) -> int:
+    """How many of the callers get through at once."""
+    through = 0
+
+    async def call():
+        nonlocal through
+        async with turnstile.turn():
+            through += 1
+
+    tasks = [asyncio.create_task(call()) for _ in range(many)]
+    for _ in range(many * 3 + 5):
+        await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return through
+
+
+async def test_a_full_bucket_lets_four_seconds_worth_pass_at_once(watch):
+    assert await passed(Turnstile(10, 100), 60) == 40
+
+
+async def test_the_bucket_fills_again_with_time(watch):
+    turnstile = Turnstile(10, 100)
+    await passed(turnstile, 60)
+    watch.now += 0.5
+    assert await passed(turnstile, 60) == 5
+    watch.now += 1000
+    assert await passed(turnstile, 60) == 40
+
+
+async def test_no_more_callers_have_a_seat_than_there_are():
+    turnstile = Turnstile(1000, 2)
+    inside = asyncio.Event()
+    seated = 0
+
+    async def sit():
+        nonlocal seated
+        async with turnstile.turn():
+            seated += 1
+            await inside.wait()
+
+    tasks = [asyncio.create_task(sit()) for _ in range(5)]
+    await asyncio.sleep(0.01)
+    assert (seated, turnstile.waiting, turnstile.open) == (2, 3, False)
+    inside.set()
+    await asyncio.gather(*tasks)
+    assert (seated, turnstile.waiting, turnstile.open) == (5, 0, True)
+
+
+async def test_callers_pass_in_the_order_in_which_they_came():
+    turnstile = Turnstile(1000, 1)
+    order = []
+
+    async def call(name):
+        async with turnstile.turn():
+            order.append(name)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(call(n) for n in range(10)))
+    assert order == list(range(10))
+
+
+async def test_a_caller_that_leaves_the_queue_takes_no_seat_and_no_token():
+    turnstile = Turnstile(1000, 1)
+    hold = asyncio.Event()
+
+    async def sit():
+        async with turnstile.turn():
+            await hold.wait()
+
+    holder = asyncio.create_task(sit())
+    await asyncio.sleep(0)
+    waiting = [asyncio.create_task(sit()) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    await asyncio.sleep(0)
+    hold.set()
+    async with asyncio.timeout(1):
+        await asyncio.gather(holder, *waiting[1:])
+    assert turnstile.open
+
+
+async def test_a_caller_cancelled_in_the_moment_of_its_turn_gives_it_back():
+    turnstile = Turnstile(1000, 1)
+    hold = asyncio.Event()
+
+    async def sit():
+        async with turnstile.turn():
+            await hold.wait()
+
+    holder = asyncio.create_task(sit())
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(sit())
+    await asyncio.sleep(0)
+    hold.set()
+    await asyncio.sleep(0)  # the holder ends and hands its seat to the one that waits …
+    waiting.cancel()  # … which is cancelled before it could sit down
+    await asyncio.gather(holder, waiting, return_exceptions=True)
+    assert turnstile.open
+
+
+async def test_waiting_for_a_token_ends_by_itself():
+    turnstile = Turnstile(50, 10)
+    turnstile._tokens = 0.0
+    async with asyncio.timeout(1), turnstile.turn():
+        pass
+
+
+async def test_throttling_halves_the_rate_down_to_one_call_in_thirty_seconds(watch):
+    turnstile = Turnstile(10, 5)
+    turnstile.throttled()
+    assert turnstile.rate == 5
+    for _ in range(20):
+        turnstile.throttled()
+    assert turnstile.rate == pytest.approx(1 / 30)
+
+
+async def test_the_rate_comes_back_ten_per_cent_a_minute(watch):
+    turnstile = Turnstile(10, 5)
+    turnstile.throttled()
+    watch.now += 61
+    await passed(turnstile, 1)
+    assert turnstile.rate == pytest.approx(5.5)
+    watch.now += 3600
+    await passed(turnstile, 1)
+    assert turnstile.rate == 10
+
+
+def test_services_with_small_buckets_are_asked_slowly_whatever_is_configured():
+    place = Limits(100, 4)
+    assert place.of("elbv2").rate == 100
+    assert place.of("cloudtrail").rate == 1
+    assert Limits(0.5, 4).of("cloudtrail").rate == 0.5
+    assert place.waiting == {}
+    assert place.of("elbv2") is place.of("elbv2")

@@ -1,0 +1,197 @@
+"""What a triage session may call, proved at the table, in botocore, and on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from pathlib import Path
+
+import pytest
+from botocore.loaders import create_loader
+from botocore.model import ServiceModel
+
+import cockpit
+from cockpit.connect import reads
+from cockpit.errors import Refused
+from tests.core.aws_stub import Reply, reading, stubbed, tag, xml
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch):
+    monkeypatch.setenv("COCKPIT_TEST_KEY", "testing-key")
+
+
+@pytest.mark.parametrize("table", [reads.ALLOW, reads.CONSENT, reads.SECRET, reads.ACTING])
+def test_every_entry_is_an_operation_of_the_service_model(table):
+    loader = create_loader()
+    for service, operations in table.items():
+        names = ServiceModel(loader.load_service_model(service, "service-2")).operation_names
+        known = set(names) | {"InvokeAsync", "ExecuteSql"}  # some botocores dropped these
+        assert operations <= known, (service, operations - known)
+
+
+def test_the_list_is_the_one_that_was_checked():
+    allowed = sum(len(operations) for operations in reads.ALLOW.values())
+    consented = sum(len(operations) for operations in reads.CONSENT.values())
+    assert allowed + consented == 234
+
+
+@pytest.mark.parametrize("dangerous", [reads.SECRET, reads.ACTING])
+def test_nothing_dangerous_is_on_the_list(dangerous):
+    for service, operations in dangerous.items():
+        assert not operations & reads.ALLOW.get(service, frozenset()), service
+        assert not operations & reads.CONSENT.get(service, frozenset()), service
+
+
+def test_consent_and_list_are_apart():
+    for service, operations in reads.CONSENT.items():
+        assert not operations & reads.ALLOW.get(service, frozenset()), service
+
+
+def test_no_entry_has_a_verb_that_changes_something():
+    changing = re.compile(
+        r"^(Create|Delete|Put|Update|Modify|Start|Stop|Run|Terminate|Invoke|Send|Publish|Set)"
+    )
+    for service, operations in reads.ALLOW.items():
+        assert not [name for name in operations if changing.match(name)], service
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "action"),
+    [
+        ("ecs", "DescribeServices", "ecs:DescribeServices"),
+        ("elbv2", "DescribeTargetHealth", "elasticloadbalancing:DescribeTargetHealth"),
+        ("s3", "ListBuckets", "s3:ListAllMyBuckets"),
+        ("s3", "GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock"),
+        ("s3control", "GetPublicAccessBlock", "s3:GetAccountPublicAccessBlock"),
+        ("apigatewayv2", "GetApis", "apigateway:GET"),
+        ("service-quotas", "GetServiceQuota", "servicequotas:GetServiceQuota"),
+        ("resourcegroupstaggingapi", "GetResources", "tag:GetResources"),
+        ("lambda", "Invoke", "lambda:InvokeFunction"),
+    ],
+)
+def test_the_iam_action_is_not_always_the_operation(service, operation, action):
+    assert reads.iam_action(service, operation) == action
+
+
+def test_actions_are_told_for_some_operations_or_for_all():
+    assert reads.iam_actions(["rds.DescribeEvents", "elbv2.DescribeTags"]) == (
+        "elasticloadbalancing:DescribeTags",
+        "rds:DescribeEvents",
+    )
+    assert "dynamodb:DescribeTable" in reads.iam_actions()
+
+
+def test_the_session_policy_fits_and_lets_through_every_read_and_no_secret():
+    policy = reads.session_policy()
+    assert len(policy) <= 2048
+    (statement,) = json.loads(policy)["Statement"]
+    assert statement["Effect"] == "Allow"
+    patterns = [
+        re.compile(re.escape(each).replace(r"\*", ".*") + "$") for each in statement["Action"]
+    ]
+
+    def passes(action):
+        return any(pattern.match(action) for pattern in patterns)
+
+    assert all(passes(action) for action in reads.iam_actions())
+    for service, operations in reads.SECRET.items():
+        for operation in operations:
+            if reads.iam_action(service, operation) != "apigateway:GET":
+                assert not passes(reads.iam_action(service, operation)), (service, operation)
+    assert not passes("logs:StartQuery")
+
+
+def test_consent_widens_the_session_policy():
+    assert "logs:StartQuery" in reads.session_policy(["logs.StartQuery"])
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "consent"),
+    [
+        ("ecs", "UpdateService", ()),
+        ("secretsmanager", "GetSecretValue", ("secretsmanager.GetSecretValue",)),
+        ("elasticache", "TestFailover", ()),
+        ("nonsense", "Anything", ()),
+        ("logs", "StartQuery", ()),
+        ("logs", "StartQuery", ("logs.GetQueryResults",)),
+    ],
+)
+def test_default_is_deny_and_consent_reaches_no_further_than_its_list(service, operation, consent):
+    with pytest.raises(Refused):
+        reads.check(service, operation, frozenset(consent))
+
+
+def test_consent_lets_one_operation_through():
+    reads.check("logs", "StartQuery", frozenset({"logs.StartQuery"}))
+
+
+async def test_the_guard_stops_direct_calls_and_paginators_before_anything_leaves():
+    async with stubbed() as stub, reading(stub) as session:
+        ecs = await session._clients.of("ecs")
+        with pytest.raises(Refused):
+            await ecs.update_service(service="web", desiredCount=0)
+        dynamodb = await session._clients.of("dynamodb")
+        with pytest.raises(Refused):
+            async for _ in dynamodb.get_paginator("scan").paginate(TableName="orders"):
+                pass
+        sqs = await session._clients.of("sqs")
+        with pytest.raises(Refused):
+            await sqs.receive_message(QueueUrl="http://127.0.0.1/1/q")
+        for name in ("read", "item", "pages"):
+            asking = getattr(session, name)
+            with pytest.raises(Refused):
+                await asking("ecs", "UpdateService", **({"key": "x"} if name != "read" else {}))
+        assert stub.requests == []
+        assert session.cost.api_calls == 0
+
+
+async def test_a_read_passes_the_guard():
+    async with stubbed() as stub, reading(stub) as session:
+        stub.reply(xml("DescribeTargetHealth", tag("TargetHealthDescriptions", "")))
+        await session.read("elbv2", "DescribeTargetHealth", TargetGroupArn="x")
+        assert stub.operations == ["DescribeTargetHealth"]
+
+
+def test_no_code_of_ours_presigns_or_makes_clients_elsewhere():
+    """A presigned URL is a usable credential, and no call: the guard never sees it."""
+    root = Path(cockpit.__file__).parent
+    for file in root.rglob("*.py"):
+        content = file.read_text()
+        assert ".generate_presigned" not in content, file
+        if file.parent.name != "world" and "world" not in file.parts:
+            assert "create_client(" not in content or file.name == "aws_clients.py", file
+
+
+ROLE = "arn:aws:iam::123456789012:role/triage"
+
+
+async def test_a_role_is_assumed_once_with_the_read_only_policy_and_its_keys_are_used():
+    credentials = "".join(
+        (
+            tag("AccessKeyId", "ASIAASSUMED"),
+            tag("SecretAccessKey", "assumed-secret"),
+            tag("SessionToken", "assumed-token"),
+            tag("Expiration", "2099-01-01T00:00:00Z"),
+        )
+    )
+
+    def answer(request):
+        if request.operation == "AssumeRole":
+            return Reply(xml("AssumeRole", tag("Credentials", credentials)))
+        return Reply(xml("DescribeTargetHealth", tag("TargetHealthDescriptions", "")))
+
+    async with stubbed() as stub, reading(stub, role_arn=ROLE) as session:
+        stub.answer = answer
+        await asyncio.gather(
+            *(
+                session.read("elbv2", "DescribeTargetHealth", TargetGroupArn=name)
+                for name in ("a", "b")
+            )
+        )
+    assert stub.operations.count("AssumeRole") == 1
+    assumed, *reads_made = stub.requests
+    assert assumed.form["RoleArn"] == [ROLE]
+    assert json.loads(assumed.form["Policy"][0])["Statement"][0]["Effect"] == "Allow"
+    assert all("ASIAASSUMED" in request.headers["authorization"] for request in reads_made)
