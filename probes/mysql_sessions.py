@@ -12,41 +12,20 @@ from datetime import datetime, timedelta
 
 from cockpit.connect.session import SqlReads
 from cockpit.connect.settings import MysqlSettings
-from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
-from cockpit.triage.view import Column, Row, Table
+from cockpit.triage.view import Row, Table
 from cockpit.units import count, duration
 from probes._mysql import Server, Thread, offers, read_server
 from probes._mysql_status import Rates, Status, rates_of, read_status
+from probes._mysql_threads import COLUMNS, read_threads
 
 _RUNBOOK = "mysql-sessions"
 _KEPT = timedelta(minutes=10)
 _EACH = 5
-
-_JOINED = """
-       t.trx_state, TIMESTAMPDIFF(SECOND, t.trx_started, NOW()) AS trx_s,
-       TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW()) AS wait_s,
-       t.trx_rows_locked AS rows_locked, t.trx_rows_modified AS rows_modified"""
-_ORDER = " ORDER BY t.trx_id IS NULL, command = 'Sleep', trx_s DESC, secs DESC LIMIT 500"
-PROCESSLIST = f"""
-SELECT p.id, p.user, p.host, p.db, p.command, p.time AS secs, p.state,
-       LEFT(p.info, 2000) AS query, {_JOINED}
-  FROM information_schema.processlist AS p
-  LEFT JOIN information_schema.innodb_trx AS t ON t.trx_mysql_thread_id = p.id
- WHERE p.id <> CONNECTION_ID() {_ORDER}
-"""  # noqa: S608  constants only
-THREADS = f"""
-SELECT p.processlist_id AS id, p.processlist_user AS user, p.processlist_host AS host,
-       p.processlist_db AS db, p.processlist_command AS command, p.processlist_time AS secs,
-       p.processlist_state AS state, LEFT(p.processlist_info, 2000) AS query, {_JOINED}
-  FROM performance_schema.threads AS p
-  LEFT JOIN information_schema.innodb_trx AS t ON t.trx_mysql_thread_id = p.processlist_id
- WHERE p.type = 'FOREGROUND' AND p.processlist_id <> CONNECTION_ID() {_ORDER}
-"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,18 +73,6 @@ async def collect(mysql: SqlReads, target: Target) -> Sessions:
         threads=await read_threads(mysql, server),
         expects=settings.expects,
     )
-
-
-async def read_threads(mysql: SqlReads, server: Server) -> tuple[Thread, ...] | None:
-    """The sessions, by performance_schema where MySQL has it; None when the role may not."""
-    ways = (PROCESSLIST,) if server.mariadb else (THREADS, PROCESSLIST)
-    for way in ways:
-        try:
-            return tuple(await mysql.rows(way, into=Thread))
-        except BlindError as error:
-            if error.reason not in {Reason.DENIED, Reason.UNSUPPORTED}:
-                raise
-    return None
 
 
 def since(before: Sessions, now: Sessions) -> Sessions:
@@ -352,17 +319,6 @@ def facts(look: Sessions) -> Iterator[Fact]:
         yield Fact("statements", f"{look.rates.questions:.0f}/s", look.rates.questions, "/s")
     yield Fact("role", "read-only" if look.server.is_reader else "writable")
     yield Fact("server", look.server.name)
-
-
-COLUMNS = (
-    Column("thread", 10),
-    Column("session", 30),
-    Column("state", 24),
-    Column("waits for", 30),
-    Column("for", 10, right=True),
-    Column("transaction", 12, right=True),
-    Column("query"),
-)
 
 
 def tables(look: Sessions, settings: Settings) -> Iterator[Table]:

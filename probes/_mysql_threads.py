@@ -1,0 +1,50 @@
+"""The sessions of a MySQL server: the queries for them, and how a table shows them."""
+
+from __future__ import annotations
+
+from cockpit.connect.session import SqlReads
+from cockpit.errors import BlindError, Reason
+from cockpit.triage.view import Column
+from probes._mysql import Server, Thread
+
+COLUMNS = (
+    Column("thread", 10),
+    Column("session", 30),
+    Column("state", 24),
+    Column("waits for", 30),
+    Column("for", 10, right=True),
+    Column("transaction", 12, right=True),
+    Column("query"),
+)
+_JOINED = """
+       t.trx_state, TIMESTAMPDIFF(SECOND, t.trx_started, NOW()) AS trx_s,
+       TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW()) AS wait_s,
+       t.trx_rows_locked AS rows_locked, t.trx_rows_modified AS rows_modified"""
+_ORDER = " ORDER BY t.trx_id IS NULL, command = 'Sleep', trx_s DESC, secs DESC LIMIT 500"
+PROCESSLIST = f"""
+SELECT p.id, p.user, p.host, p.db, p.command, p.time AS secs, p.state,
+       LEFT(p.info, 2000) AS query, {_JOINED}
+  FROM information_schema.processlist AS p
+  LEFT JOIN information_schema.innodb_trx AS t ON t.trx_mysql_thread_id = p.id
+ WHERE p.id <> CONNECTION_ID() {_ORDER}
+"""  # noqa: S608  constants only
+THREADS = f"""
+SELECT p.processlist_id AS id, p.processlist_user AS user, p.processlist_host AS host,
+       p.processlist_db AS db, p.processlist_command AS command, p.processlist_time AS secs,
+       p.processlist_state AS state, LEFT(p.processlist_info, 2000) AS query, {_JOINED}
+  FROM performance_schema.threads AS p
+  LEFT JOIN information_schema.innodb_trx AS t ON t.trx_mysql_thread_id = p.processlist_id
+ WHERE p.type = 'FOREGROUND' AND p.processlist_id <> CONNECTION_ID() {_ORDER}
+"""  # noqa: S608
+
+
+async def read_threads(mysql: SqlReads, server: Server) -> tuple[Thread, ...] | None:
+    """The sessions, by performance_schema where MySQL has it; None when the role may not."""
+    ways = (PROCESSLIST,) if server.mariadb else (THREADS, PROCESSLIST)
+    for way in ways:
+        try:
+            return tuple(await mysql.rows(way, into=Thread))
+        except BlindError as error:
+            if error.reason not in {Reason.DENIED, Reason.UNSUPPORTED}:
+                raise
+    return None

@@ -1,0 +1,281 @@
+"""MySQL and MariaDB replicas: are both threads running, how far behind, do they take writes.
+
+Source: catalogue of findings 3.1 and 3.5. Needs: REPLICATION CLIENT; on MariaDB SLAVE MONITOR.
+`Seconds_Behind` is NULL, not large, when a thread is stopped, and 0 while a hung primary sends
+nothing. A server that replicates from nobody has nothing to look at, which is no finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cockpit.connect.session import SqlReads
+from cockpit.errors import BlindError, Reason
+from cockpit.text import visible
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.target import Target
+from cockpit.triage.view import Column, Offer, Row, Table
+from cockpit.units import duration
+from probes._mysql import Server, read_server
+
+_RUNBOOK = "database-replication"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """One source that this server replicates from. Seconds; None: not known."""
+
+    name: str = ""
+    source: str = ""
+    io: str = ""
+    sql: str = ""
+    behind_s: float | None = None
+    delay_s: float | None = None
+    """A delay that is meant."""
+    io_errno: int = 0
+    io_error: str = ""
+    sql_errno: int = 0
+    sql_error: str = ""
+    sql_state: str = ""
+
+    @property
+    def label(self) -> str:
+        """The channel's name, or its source."""
+        return visible(self.name or self.source or "replication", 60)
+
+    @property
+    def running(self) -> bool:
+        """Both threads run."""
+        return self.io == "Yes" and self.sql == "Yes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replication:
+    """One look. No channels: it replicates from nobody."""
+
+    server: Server
+    channels: tuple[Channel, ...] = ()
+    sees: bool = True
+    """False: the role may not ask."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Thresholds in seconds."""
+
+    behind: Thresholds = Thresholds(warning=30, high=120, critical=600)
+
+
+async def collect(mysql: SqlReads, target: Target) -> Replication:
+    """Ask in the words that this server knows."""
+    server = await read_server(mysql)
+    ways = (
+        ("SHOW ALL SLAVES STATUS",)
+        if server.mariadb
+        else ("SHOW REPLICA STATUS", "SHOW SLAVE STATUS")
+    )
+    denied = False
+    for way in ways:
+        try:
+            rows = await mysql.rows(way, into=dict)
+        except BlindError as error:
+            if error.reason not in {Reason.UNSUPPORTED, Reason.DENIED}:
+                raise
+            denied = denied or error.reason is Reason.DENIED
+        else:
+            return Replication(server=server, channels=tuple(channel(row) for row in rows))
+    return Replication(server=server, sees=not denied)
+
+
+def channel(row: Mapping[str, Any]) -> Channel:
+    """One row of the status, by the old or the new names of its columns."""
+    new = {
+        name.replace("Slave", "Replica").replace("Master", "Source"): value
+        for name, value in row.items()
+    }
+    return Channel(
+        name=_text(new, "Connection_name") or _text(new, "Channel_Name"),
+        source=f"{_text(new, 'Source_Host')}:{_text(new, 'Source_Port')}",
+        io=_text(new, "Replica_IO_Running"),
+        sql=_text(new, "Replica_SQL_Running"),
+        behind_s=_seconds(new.get("Seconds_Behind_Source")),
+        delay_s=_seconds(new.get("SQL_Delay")),
+        io_errno=int(_seconds(new.get("Last_IO_Errno")) or 0),
+        io_error=_text(new, "Last_IO_Error"),
+        sql_errno=int(_seconds(new.get("Last_SQL_Errno")) or 0),
+        sql_error=_text(new, "Last_SQL_Error"),
+        sql_state=_text(new, "Replica_SQL_Running_State"),
+    )
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    return "" if value is None else visible(str(value), 300)
+
+
+def _seconds(value: object) -> float | None:
+    try:
+        return None if value is None else float(str(value))
+    except ValueError:
+        return None
+
+
+def diagnose(look: Replication, settings: Settings) -> Iterator[Finding]:
+    """Stopped threads, lag, and replicas that take writes."""
+    if not look.sees:
+        yield Finding(
+            "MY_OBS_BLIND",
+            Severity.INFO,
+            f"{visible(look.server.role, 60)} may not see replication",
+            next=look.server.grant,
+        )
+    for each in look.channels:
+        if not each.running:
+            yield _stopped(each)
+        else:
+            yield from _lag(each, settings)
+    if look.channels and not look.server.is_reader:
+        yield Finding(
+            "MY_REPL_WRITABLE",
+            Severity.HIGH,
+            "this replica takes writes: read_only is off",
+            evidence=(Evidence("read_only", "off"),),
+            likely=("the default of a plain server", "a failover that was not finished"),
+            next="SET GLOBAL read_only = 1; on RDS the parameter group's {TrueIfReplica}",
+            runbook=_RUNBOOK,
+        )
+
+
+def _stopped(each: Channel) -> Finding:
+    halted = [name for name, state in (("IO", each.io), ("SQL", each.sql)) if state != "Yes"]
+    number = each.sql_errno or each.io_errno
+    said = each.sql_error or each.io_error
+    tail = f" (error {number})" if number else ""
+    return Finding(
+        "MY_REPL_STOPPED",
+        Severity.CRITICAL,
+        f"replication from {each.label} is stopped: "
+        f"{' and '.join(halted)} thread {'is' if len(halted) == 1 else 'are'} not running{tail}",
+        subject=each.label,
+        evidence=(
+            Evidence("IO thread", each.io),
+            Evidence("SQL thread", each.sql),
+            Evidence("error number", number or None),
+            Evidence("error", said or None),
+        ),
+        likely=_CAUSES.get(number, ("somebody stopped it", "the primary cannot be reached")),
+        next="read the error; skipping an event makes the replica differ silently",
+        runbook=_RUNBOOK,
+    )
+
+
+_CAUSES = {
+    1062: ("the replica was written to: a row is there already",),
+    1032: ("the replica was written to: a row is missing",),
+    1236: ("the primary's binary log was removed: rebuild the replica",),
+    1045: ("the replication user's password changed",),
+    1593: ("both servers have the same server_id",),
+    2003: ("the primary cannot be reached",),
+}
+
+
+def _lag(each: Channel, settings: Settings) -> Iterator[Finding]:
+    behind = each.behind_s
+    if behind is not None and each.delay_s:
+        behind = max(0.0, behind - each.delay_s)
+    severity = settings.behind.grade(behind)
+    if severity is not None:
+        yield Finding(
+            "MY_REPL_LAG",
+            severity,
+            f"the replica is {duration(behind or 0)} behind {each.label}",
+            subject=each.label,
+            evidence=(
+                Evidence("behind", behind, "s", settings.behind.first),
+                Evidence("SQL thread does", each.sql_state or None),
+            ),
+            likely=("one large transaction", "a lock on the replica", "one thread applies all"),
+            next="what does the SQL thread do? a lock or backup on the replica holds it up",
+            runbook=_RUNBOOK,
+            fact=False,
+        )
+
+
+def facts(look: Replication) -> Iterator[Fact]:
+    """How far behind, of the worst channel."""
+    if not look.sees:
+        yield Fact("replication", "unknown", None)
+        return
+    if not look.channels:
+        yield Fact("replication", "no replica", None)
+        return
+    stopped = [each for each in look.channels if not each.running]
+    known = [each.behind_s for each in look.channels if each.behind_s is not None]
+    behind = max(known, default=None)
+    if stopped:
+        yield Fact("replication", "stopped", None, severity=Severity.CRITICAL)
+    else:
+        text = "unknown" if behind is None else f"{duration(behind)} behind"
+        yield Fact("replication", text, behind, "s")
+
+
+_COLUMNS = (
+    Column("source", 28),
+    Column("IO", 12),
+    Column("SQL", 8),
+    Column("behind", 10, right=True),
+    Column("error"),
+)
+_START = Offer(
+    key="r",
+    label="start replication",
+    kind="sql",
+    call="start_replication",
+    args={},
+    risk="low",
+    effect="starts the replica's threads again",
+)
+
+
+def tables(look: Replication, settings: Settings) -> Iterator[Table]:
+    """One row a channel."""
+    yield Table(
+        title="Replication",
+        columns=_COLUMNS,
+        rows=tuple(_row(each, settings) for each in look.channels),
+        note=() if look.sees else (f"hidden: {look.server.grant}",),
+        best=(_START,) if any(not each.running for each in look.channels) else (),
+    )
+
+
+def _row(each: Channel, settings: Settings) -> Row:
+    return Row(
+        key=each.label,
+        cells=(
+            each.label,
+            each.io,
+            each.sql,
+            "unknown" if each.behind_s is None else duration(each.behind_s),
+            each.sql_error or each.io_error,
+        ),
+        severity=settings.behind.grade(each.behind_s) if each.running else Severity.CRITICAL,
+    )
+
+
+PROBE = Probe(
+    id="mysql.replication",
+    kind="mysql",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Replication,
+    settings=Settings(),
+    every=10,
+    timeout=9,
+    facts=facts,
+    tables=tables,
+    needs=("GRANT REPLICATION CLIENT",),
+    codes=("MY_REPL_STOPPED", "MY_REPL_LAG", "MY_REPL_WRITABLE", "MY_OBS_BLIND"),
+)
