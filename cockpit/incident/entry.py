@@ -1,4 +1,20 @@
-"""One line of the journal: who did, saw or said what, and when. Never edited."""
+"""One line of the journal: who did, saw or said what, and when. Never edited.
+
+What `data` holds by kind, as the timeline and the reports read it (all may be missing):
+
+| kind | members |
+|---|---|
+| opened | id, title, severity (P0–P3), environment |
+| severity, status | severity or status, from, reason |
+| milestone | milestone (its name), when, until |
+| finding.* | code, severity, subject, probe; `target` is the entry's own |
+| blind, sees_again | probe, reason |
+| change | actor (who outside did it) |
+| pin, correction | pins and pinned, or corrects: the seq that is meant |
+| step.outcome | intent (the seq of the intent), outcome (ok, failed, unknown, skipped, refused) |
+| redaction | seq, form (the digest of what is left) |
+| any | when (it happened earlier), blob (the whole text), letter (it came from a co-responder) |
+"""
 
 from __future__ import annotations
 
@@ -100,7 +116,7 @@ class Entry:
     `at` is the wall clock (UTC, milliseconds), `mono` the monotonic clock of `boot` in seconds:
     two entries of one boot are ordered truly by it even when the wall clock was set. `target` is
     empty when the entry is about the incident as a whole. `data` is JSON; its members by kind are
-    in docs of `cockpit.incident.record`. `salt` is random, so that a redacted text cannot be
+    listed above. `salt` is random, so that a redacted text cannot be
     guessed from the digest. `previous` is the digest of the entry before, `GENESIS` for the first.
     """
 

@@ -38,6 +38,7 @@ from cockpit.incident.writer import SqliteJournal
 __all__ = ["Incident", "Incidents", "Summary", "data_folder"]
 
 _ID = re.compile(r"INC-(\d{4})-(\d{4,})")
+_SUFFIXES = {".sqlite", ".sqlite-wal", ".jsonl"}
 _ATTEMPTS = 10_000
 
 
@@ -324,16 +325,14 @@ class Incidents:
         raise CockpitError(f"no free id in {self.folder}")
 
     def _names(self) -> set[str]:
+        """Every id that some file is named for, also a log whose journal is gone."""
         found: set[str] = set()
-        for folder, suffix in [
-            (self.folder, ".sqlite"),
-            *((one, ".jsonl") for one in self._spares),
-        ]:
+        for folder in (self.folder, *self._spares):
             try:
-                names = [path.stem for path in folder.iterdir() if path.suffix == suffix]
+                files = [path for path in folder.iterdir() if path.suffix in _SUFFIXES]
             except OSError:
                 continue
-            found |= {name for name in names if _ID.fullmatch(name)}
+            found |= {path.stem for path in files if _ID.fullmatch(path.stem)}
         return found
 
     def _path(self, name: str) -> Path:

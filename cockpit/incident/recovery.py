@@ -19,13 +19,14 @@ from cockpit.incident.sqlite import (
     Damaged,
     Unreadable,
     Unwritable,
-    lines_after,
     plain_reason,
     reading,
-    remove_lines,
+    remove_rows,
+    rows_after,
 )
 
 _LONGEST = 70_000
+_Row = tuple[int, str]
 _START = b'{"actor":'
 
 
@@ -49,8 +50,8 @@ def mend(path: Path, spare: Spare) -> Mended:
     """
     remarks: list[str] = []
     torn = _torn_log(path, remarks)
-    lines, damage = _read(path)
-    entries = _parsed(path, lines, remarks)
+    rows, damage = _read(path)
+    entries = _parsed(path, rows, remarks)
     stored = len(entries)
     if damage:
         torn += _contents(path)
@@ -62,24 +63,26 @@ def mend(path: Path, spare: Spare) -> Mended:
         remarks.append(f"{units.count(taken, 'entry', 'entries')} taken back from what was torn")
     _adopt(spare, entries, remarks)
     _check(entries, remarks)
+    if not entries and not remarks:
+        remarks.append("there was no entry in the journal: what was in it is lost")
     return Mended(entries, stored, tuple(remarks))
 
 
-def _read(path: Path) -> tuple[list[str], str]:
-    """The stored lines as far as they can be read, and what is wrong with the file, if anything."""
-    lines: list[str] = []
+def _read(path: Path) -> tuple[list[_Row], str]:
+    """The stored rows as far as they can be read, and what is wrong with the file, if anything."""
+    rows: list[_Row] = []
     try:
         with reading(path) as connection:
-            for text in lines_after(connection):
-                lines.append(text)  # noqa: PERF402  (keeps what came before the damage)
+            for row in rows_after(connection):
+                rows.append(row)  # noqa: PERF402  (keeps what came before the damage)
     except FileNotFoundError:
         log = path.with_name(path.name + "-wal")
         return [], "the file is gone, but its log is not" if log.exists() else ""
     except Damaged as problem:
-        return lines, str(problem)
+        return rows, str(problem)
     except OSError as problem:
         raise Unreadable(f"{path.name}: {plain_reason(problem)}") from problem
-    return lines, ""
+    return rows, ""
 
 
 def _torn_log(path: Path, remarks: list[str]) -> bytes:
@@ -149,35 +152,35 @@ def _entry_at(octets: bytes) -> Entry | None:
         return None
 
 
-def _parsed(path: Path, lines: list[str], remarks: list[str]) -> list[Entry]:
-    """The entries among the lines. Bad lines at the end are moved to a side file."""
+def _parsed(path: Path, rows: list[_Row], remarks: list[str]) -> list[Entry]:
+    """The entries among the rows. Bad rows at the end are moved to a side file."""
     entries: list[Entry] = []
-    bad: list[str] = []
+    bad: list[_Row] = []
     middle = 0
-    for text in lines:
+    for row in rows:
         try:
-            entries.append(chain.parse_line(text))
+            entries.append(chain.parse_line(row[1]))
         except BadEntry:
-            bad.append(text)
+            bad.append(row)
             continue
         middle += len(bad)
         bad = []
     if middle:
         remarks.append(f"{units.count(middle, 'entry', 'entries')} cannot be read")
-    if any(chain.proves_itself(text) for text in bad):
+    if any(chain.proves_itself(text) for _, text in bad):
         hint = "install the version that wrote it"
         raise Unreadable(f"{path.stem} was written by a newer cockpit", hint=hint)
     if bad:
         told = units.count(len(bad), "entry", "entries")
-        remarks.append(f"the last {told} cannot be read: {_move_lines(path, bad)}")
+        remarks.append(f"the last {told} cannot be read: {_move_rows(path, bad)}")
     return entries
 
 
-def _move_lines(path: Path, lines: list[str]) -> str:
+def _move_rows(path: Path, rows: list[_Row]) -> str:
     aside = path.with_name(f"{path.stem}.torn-{file_stamp()}.txt")
     try:
-        aside.write_text("".join(text + "\n" for text in lines), "utf-8")
-        remove_lines(path, lines)
+        aside.write_text("".join(text + "\n" for _, text in rows), "utf-8")
+        remove_rows(path, [seq for seq, _ in rows])
     except (OSError, Unwritable) as problem:
         return f"not set aside ({problem})"
     return f"set aside in {aside.name}"

@@ -29,6 +29,8 @@ CREATE TABLE IF NOT EXISTS entry (
 CREATE TABLE IF NOT EXISTS blob (name TEXT PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS inbox (id TEXT PRIMARY KEY, letter TEXT NOT NULL);
 """
+_LOG_PAGES = 100
+"""Pages that may stand in the log alone: what is folded in does not hang on the log's health."""
 _BUSY = 2.0
 """Seconds to wait for a reader or a co-responder that holds a lock of SQLite."""
 
@@ -112,6 +114,7 @@ class SqliteFile:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
             connection.executescript(_SCHEMA)
             if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
                 connection.execute(f"PRAGMA application_id={_APPLICATION}")
@@ -231,11 +234,16 @@ def _read_only(path: Path) -> sqlite3.Connection:
         uri, uri=True, timeout=_BUSY, isolation_level=None, check_same_thread=False
     )
     try:
+        connection.text_factory = _text
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "replace")
 
 
 def _copied(path: Path, folder: Path) -> sqlite3.Connection:
@@ -245,25 +253,32 @@ def _copied(path: Path, folder: Path) -> sqlite3.Connection:
             shutil.copyfile(source, folder / source.name)
     try:
         connection = sqlite3.connect(folder / path.name, isolation_level=None)
+        connection.text_factory = _text
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error as problem:
         raise as_read(problem) from problem
     return connection
 
 
-def lines_after(connection: sqlite3.Connection, seq: int = 0) -> Iterator[str]:
-    """The stored lines after `seq`, in order; ends where the file can be read no further.
+def rows_after(connection: sqlite3.Connection, seq: int = 0) -> Iterator[tuple[int, str]]:
+    """The stored (seq, line) after `seq`, in order; ends where the file can be read no further.
 
-    Raises `Damaged` or `Unreadable` at that place.
+    Octets that are no text come as U+FFFD. Raises `Damaged` or `Unreadable` at that place.
     """
     try:
         if not _has_entries(connection):
             return
-        rows = connection.execute("SELECT line FROM entry WHERE seq > ? ORDER BY seq", (seq,))
-        for (text,) in rows:
-            yield str(text)
+        rows = connection.execute("SELECT seq, line FROM entry WHERE seq > ? ORDER BY seq", (seq,))
+        for number, text in rows:
+            yield int(number), str(text)
     except sqlite3.Error as problem:
         raise as_read(problem) from problem
+
+
+def lines_after(connection: sqlite3.Connection, seq: int = 0) -> Iterator[str]:
+    """The lines of `rows_after`."""
+    for _, text in rows_after(connection, seq):
+        yield text
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,10 +341,10 @@ def leave_letter(path: Path, name: str, letter: str) -> None:
         connection.execute("INSERT INTO inbox (id, letter) VALUES (?, ?)", (name, letter))
 
 
-def remove_lines(path: Path, lines: Sequence[str]) -> None:
-    """Take lines out that are no entries, after they were set aside. Raises `Unwritable`."""
+def remove_rows(path: Path, seqs: Sequence[int]) -> None:
+    """Take rows out that are no entries, after they were set aside. Raises `Unwritable`."""
     with _writing(path) as connection, _transaction(connection):
-        connection.executemany("DELETE FROM entry WHERE line = ?", [(text,) for text in lines])
+        connection.executemany("DELETE FROM entry WHERE seq = ?", [(seq,) for seq in seqs])
 
 
 def plain_reason(problem: Exception) -> str:

@@ -32,8 +32,13 @@ class Status(StrEnum):
 
     @classmethod
     def read(cls, word: str) -> Status:
-        """The status of that name. Raises `Misconfigured`."""
+        """The status of that name; `monitoring` is what others call mitigated.
+
+        Raises `Misconfigured`.
+        """
         name = word.strip().lower()
+        if name == "monitoring":
+            return cls.MITIGATED
         if name not in set(cls):
             raise Misconfigured(f"unknown status {word!r}", hint=f"one of {', '.join(cls)}")
         return cls(name)

@@ -682,3 +682,42 @@ async def test_what_another_thread_records_is_heard_in_the_event_loop(tmp_path):
     await asyncio.sleep(0)
     assert heard == [threading.main_thread()]
     incident.close()
+
+
+@pytest.fixture(scope="module")
+def crashed(tmp_path_factory):
+    """A journal that was cut off by SIGKILL, with entries in the file and in the log."""
+    folder = tmp_path_factory.mktemp("crashed")
+    killed_with_log(folder, 250)
+    return folder
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_whatever_happened_to_the_octets_nothing_is_lost_unsaid(tmp_path, crashed, seed):
+    before = stored_lines(crashed)
+    shutil.copytree(crashed / "data", tmp_path / "data")
+    dice = random.Random(seed)
+    path = dice.choice([journal(tmp_path), log_of(tmp_path)])
+    content = bytearray(path.read_bytes())
+    start, length = dice.randrange(len(content)), dice.choice([1, 50, 5000])
+    match dice.choice(["flip", "zero", "garbage", "cut"]):
+        case "flip":
+            content[start] ^= 1 << dice.randrange(8)
+        case "zero":
+            content[start : start + length] = bytes(len(content[start : start + length]))
+        case "garbage":
+            content[start : start + length] = dice.randbytes(len(content[start : start + length]))
+        case "cut":
+            del content[start:]
+    path.write_bytes(content)
+
+    incident = resumed(tmp_path)
+    incident.record(Kind.NOTE, "and on it goes")
+    assert incident.settle()
+    assert not incident.degraded
+    incident.close()
+    after = stored_lines(tmp_path)
+    told = [entry.text for entry in incident.entries if entry.kind is Kind.RECOVERY]
+    assert set(before) <= set(after) or told
+    assert chain.verify(after).holds or any("does not hold" in text for text in told)
+    assert "and on it goes" in after[-1]
