@@ -211,7 +211,7 @@ def scaling_of(snapshot: Snapshot, lane: Lane) -> ScalingTarget | None:
 
 
 def _hot(snapshot: Snapshot, lane: Lane, severity: Severity) -> Finding:
-    limit = "3,000 reads" if lane.direction == "Read" else "1,000 writes"
+    limit = "3,000 reads" if lane.direction == "read" else "1,000 writes"
     return Finding(
         "DDB_HOT_PARTITION",
         severity,
@@ -248,7 +248,7 @@ def _limited(
 
 
 def _own_cap(snapshot: Snapshot, lane: Lane) -> int | None:
-    return snapshot.own_cap_read if lane.direction == "Read" else snapshot.own_cap_write
+    return snapshot.own_cap_read if lane.direction == "read" else snapshot.own_cap_write
 
 
 def _short(snapshot: Snapshot, lane: Lane, severity: Severity, settings: Settings) -> Finding:

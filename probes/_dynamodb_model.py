@@ -41,7 +41,7 @@ class Lane:
     """One direction of the table or of one of its indexes: where capacity is counted apart."""
 
     direction: str
-    """`Read` or `Write`."""
+    """`read` or `write`."""
     index: str = ""
     """The index's name; empty: the table itself."""
     provisioned: int | None = None
@@ -56,7 +56,7 @@ class Lane:
     @property
     def name(self) -> str:
         """`write`, or `by-customer write` for an index."""
-        return f"{self.index} {self.direction.lower()}".strip()
+        return f"{self.index} {self.direction}".strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +95,7 @@ class ScalingTarget:
     """Application Auto Scaling of one lane."""
 
     direction: str
+    """`read` or `write`."""
     index: str
     minimum: int
     maximum: int
@@ -218,8 +219,8 @@ def table_of(row: Answer, at: datetime) -> Snapshot:
         table=need_text(row, "TableName"),
         status=need_text(row, "TableStatus"),
         billing_mode=mode,
-        read_capacity=_units(throughput, "Read", mode),
-        write_capacity=_units(throughput, "Write", mode),
+        read_capacity=_units(throughput, "read", mode),
+        write_capacity=_units(throughput, "write", mode),
         lanes=_lanes(row, mode),
         indexes=tuple(
             Index(
@@ -253,14 +254,14 @@ def _lanes(row: Answer, mode: str) -> tuple[Lane, ...]:
     return tuple(
         Lane(direction=direction, index=name, provisioned=_units(throughput, direction, mode))
         for name, throughput in places
-        for direction in ("Read", "Write")
+        for direction in ("read", "write")
     )
 
 
 def _units(throughput: Answer, direction: str, mode: str) -> int | None:
     if mode != PROVISIONED:
         return None
-    return whole(throughput, f"{direction}CapacityUnits") or None
+    return whole(throughput, f"{direction.capitalize()}CapacityUnits") or None
 
 
 def _cap(own: Answer, name: str) -> int | None:
@@ -280,7 +281,7 @@ def scaling_target_of(row: Answer, policies: tuple[Answer, ...] | None) -> Scali
     dimension = need_text(row, "ScalableDimension")
     resource = need_text(row, "ResourceId")
     kind = dimension.rpartition(":")[2]
-    direction = {"ReadCapacityUnits": "Read", "WriteCapacityUnits": "Write"}.get(kind)
+    direction = {"ReadCapacityUnits": "read", "WriteCapacityUnits": "write"}.get(kind)
     if direction is None:
         return None
     own = [

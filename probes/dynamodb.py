@@ -150,15 +150,15 @@ def _of_lane(name: str, table: str, index: str) -> MetricQuery:
 
 
 def _consumed(table: str, lane: Lane) -> MetricQuery:
-    return _of_lane(f"Consumed{lane.direction}CapacityUnits", table, lane.index)
+    return _of_lane(f"Consumed{lane.direction.capitalize()}CapacityUnits", table, lane.index)
 
 
 def _throttles(table: str, lane: Lane) -> MetricQuery:
-    return _of_lane(f"{lane.direction}ThrottleEvents", table, lane.index)
+    return _of_lane(f"{lane.direction.capitalize()}ThrottleEvents", table, lane.index)
 
 
 def _reason(table: str, lane: Lane, reason: str) -> MetricQuery:
-    return _of_lane(f"{lane.direction}{reason}ThrottleEvents", table, lane.index)
+    return _of_lane(f"{lane.direction.capitalize()}{reason}ThrottleEvents", table, lane.index)
 
 
 def _of_operation(table: str, name: str) -> tuple[MetricQuery, MetricQuery, MetricQuery]:
@@ -199,7 +199,7 @@ async def _with_reasons(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> S
 def _counted(snapshot: Snapshot) -> Snapshot:
     """The snapshot with the sums that runbook steps capture."""
     lanes = {lane.direction: lane for lane in snapshot.lanes if not lane.index}
-    read, write = lanes["Read"], lanes["Write"]
+    read, write = lanes["read"], lanes["write"]
     wanted_read, wanted_write = demand(read, snapshot.at), demand(write, snapshot.at)
     return replace(
         snapshot,

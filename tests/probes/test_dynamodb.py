@@ -32,7 +32,7 @@ NO = Series()
 
 
 def lane(consumed: Series = NO, throttles: Series = NO, **changes) -> Lane:
-    base = Lane(direction="Write", provisioned=100, consumed=consumed, throttles=throttles)
+    base = Lane(direction="write", provisioned=100, consumed=consumed, throttles=throttles)
     return replace(base, **changes)
 
 
@@ -212,7 +212,7 @@ def test_demand_is_what_clients_ask_for(look, wanted, suggested):
     assert model.suggested(wanted, look.provisioned) == suggested
 
 
-SCALING = ScalingTarget(direction="Write", index="", minimum=10, maximum=100, policies=1, goal=70)
+SCALING = ScalingTarget(direction="write", index="", minimum=10, maximum=100, policies=1, goal=70)
 
 
 def activity(status="Successful", **changes) -> Activity:
@@ -619,7 +619,7 @@ async def test_an_on_demand_table_has_no_capacity_and_no_scaling():
 async def test_scaling_of_the_table_only_is_taken_and_its_missing_policy_told():
     look = await dynamodb.collect(aws(**SCALED), TARGET)
     assert look.scaling == (
-        ScalingTarget(direction="Write", index="", minimum=10, maximum=100, policies=0),
+        ScalingTarget(direction="write", index="", minimum=10, maximum=100, policies=0),
     )
     assert look.activities[0].message == "quota"
     assert found(look) == [("DDB_AUTOSCALING_BLOCKED", WARNING)]
