@@ -26,6 +26,8 @@ class Known:
     """Every finding code that a probe can give."""
     probes: Mapping[str, str] | None = None
     """Probe id → the kind of target that it looks at."""
+    shapes: Mapping[str, type] = field(default_factory=dict)
+    """Probe id → the type of its snapshots."""
     statements: Mapping[str, Statement] = field(default_factory=lambda: STATEMENTS)
     check_call: CheckCall = validate_call
     today: date | None = None
@@ -42,5 +44,6 @@ def known() -> Known:
     return Known(
         codes=frozenset(code for probe in probes.values() for code in probe.codes),
         probes={id_: probe.kind for id_, probe in probes.items()},
+        shapes={id_: probe.snapshot for id_, probe in probes.items()},
         today=clock.now().date(),
     )

@@ -47,14 +47,17 @@ class Library:
         return next((r for r in self.runbooks if runbook_id in r.aliases), None)
 
     def for_code(self, code: str, suggested: str = "") -> tuple[Runbook, ...]:
-        """The runbooks for a finding, the best first: the one that it names, the user's own, then
-        those that list the code first.
+        """The runbooks for a finding, the best first.
+
+        Those that list the code come first: the one that the finding names, then the user's own,
+        then by how early they list it. One that is only named follows.
         """
         named = self.find(suggested) if suggested else None
         fitting = [runbook for runbook in self.runbooks if code in runbook.codes]
-        fitting.sort(key=lambda runbook: (runbook.shipped, runbook.codes.index(code)))
-        rest = [runbook for runbook in fitting if runbook is not named]
-        return tuple([named, *rest] if named else rest)
+        fitting.sort(key=lambda r: (r is not named, r.shipped, r.codes.index(code)))
+        if named is not None and named not in fitting:
+            fitting.append(named)
+        return tuple(fitting)
 
 
 def library(folders: Iterable[Path] = ()) -> Library:

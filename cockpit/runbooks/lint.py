@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +12,7 @@ from cockpit.errors import Misconfigured
 from cockpit.runbooks import gate
 from cockpit.runbooks.known import Known
 from cockpit.runbooks.scope import named_in, trees, untils
+from cockpit.runbooks.shapes import shape_fields, unknown_fields
 from cockpit.runbooks.step import Problem, Risk, Runbook, Step, StepKind
 from cockpit.runbooks.table import nearest
 from cockpit.runbooks.values import head, references
@@ -120,10 +122,32 @@ def _step_references(work: _Lint, step: Step, earlier: set[str]) -> Iterator[Pro
                 f"{reference}: {name!r} captures no {member!r}{nearest(member, gives)}",
                 after=step.line,
             )
+    yield from _expressions(work, step, earlier)
     used = set(references([step.args, list(step.argv), step.url]))
     for reference in step.held:
         if reference not in used:
             yield work.problem("held", f"held: {reference} is not used", after=step.line)
+
+
+def _expressions(work: _Lint, step: Step, earlier: set[str]) -> Iterator[Problem]:
+    """Conditions name steps too: `blocker.pid` has to be captured, and before."""
+    texts = [check.that for check in step.require] + list(step.same)
+    texts += [until.until for until in untils(step)]
+    for other in work.runbook.steps:
+        for text in texts:
+            for member in re.findall(rf"(?<![\w.'\"]){other.id}\.(\w+)", text):
+                if other.id not in earlier | {step.id}:
+                    yield work.problem(text, f"{other.id!r} comes later", after=step.line)
+                elif member not in _gives(other) and not _is_snapshot(work, step, other.id):
+                    gives = _gives(other)
+                    message = f"{other.id!r} captures no {member!r}{nearest(member, gives)}"
+                    yield work.problem(text, message, after=step.line)
+
+
+def _is_snapshot(work: _Lint, step: Step, name: str) -> bool:
+    """Whether a verification's snapshot has a member of that name, which hides the step."""
+    shapes = work.known.shapes
+    return any(name in shape_fields(shapes.get(until.probe)) for until in untils(step))
 
 
 def _near(name: str, params: set[str], earlier: set[str]) -> str:
@@ -147,8 +171,22 @@ def _names(work: _Lint, step: Step) -> Iterator[Problem]:
     for until in untils(step):
         if probes is not None and until.probe in probes:
             yield from _fits(work, step, until.target or step.target, until.probe)
+    yield from _snapshots(work, step)
     if step.kind in _CALLS:
         yield from _statement(work, step)
+
+
+def _snapshots(work: _Lint, step: Step) -> Iterator[Problem]:
+    """Captures and verifications name fields that the probe's snapshots have."""
+    shapes = work.known.shapes
+    also = ["reading", "params", "finding", *(other.id for other in work.runbook.steps)]
+    asked = [(step.does, text, ["reading"]) for text in step.capture.values()]
+    asked = asked if step.kind is StepKind.PROBE else []
+    asked += [(until.probe, until.until, also) for until in untils(step)]
+    for probe, expression, names in asked:
+        if probe in shapes:
+            for message in unknown_fields(expression, shapes[probe], names):
+                yield work.problem(expression, message, after=step.line)
 
 
 def _fits(work: _Lint, step: Step, target: str, probe: str) -> Iterator[Problem]:

@@ -72,7 +72,7 @@ class Planner:
         target = self.target(step, given)
         fresh = await self.fresh(step, given, earlier=earlier)
         if fresh.failing:
-            raise Refused(f"not now: {'; '.join(fresh.failing)}", hint="nothing was changed")
+            raise Refused(f"not now, not true: {'; '.join(fresh.failing)}")
         act, floor = await self.act(step, fresh.scope)
         risk = max(step.risk, floor)
         undo_args = self._undo_args(step, fresh.scope)

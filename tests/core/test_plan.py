@@ -228,7 +228,7 @@ async def test_the_digest_is_the_same_for_the_same_and_other_for_any_difference(
 async def test_a_condition_that_does_not_hold_is_no_plan() -> None:
     ready = rig(book(LOOK, TERMINATE))
     ready.looks.now = free_of_waiters()
-    with pytest.raises(Refused, match="not now: somebody still blocks"):
+    with pytest.raises(Refused, match="not now, not true: somebody still blocks"):
         await ready.course.plan("terminate")
 
 

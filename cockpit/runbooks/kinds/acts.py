@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from cockpit.connect.session import Acts
 from cockpit.errors import UnknownOutcome
 from cockpit.runbooks.kinds.result import Result
@@ -43,7 +45,11 @@ async def read(ports: Ports, target: Target, act: Act) -> Result:
 
 
 def result_of(does: str, answer: Mapping[str, Any]) -> Result:
-    """Named statements say `done` and `detail` themselves; an AWS answer is a success."""
+    """What a session answered, as JSON: times become text.
+
+    Named statements say `done` and `detail` themselves; an AWS answer is a success.
+    """
+    answer = msgspec.to_builtins(answer, str_keys=True, enc_hook=str)
     done = bool(answer.get("done", True))
     said = answer.get("detail")
     return Result(done, str(said) if said else f"{does} was accepted", as_text(answer), answer)
