@@ -1,0 +1,301 @@
+"""How load balancers, target groups and alarms are looked at: what is asked, and what is not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from cockpit import clock
+from cockpit.connect.session import Series
+from cockpit.errors import BlindError, Reason
+from cockpit.triage.recording import decode, encode
+from probes import alarms, alb, target_group
+from tests.probes.fake_aws import AT, FakeAws, denied, minutes, target
+
+BALANCER = "arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/app/shop/50dc6c495c0c9188"
+GROUP = "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/checkout/6d0ecf831eec9f09"
+LISTENER = "arn:aws:elasticloadbalancing:us-east-1:1:listener/app/shop/1/2"
+
+
+@pytest.fixture(autouse=True)
+def _still(monkeypatch):
+    monkeypatch.setattr(clock, "now", lambda: AT)
+
+
+def health(*states: str) -> dict[str, Any]:
+    return {
+        "TargetHealthDescriptions": [
+            {
+                "Target": {"Id": f"10.0.0.{n}", "Port": 8080, "AvailabilityZone": "us-east-1a"},
+                "TargetHealth": {"State": state}
+                | ({"Reason": "Target.Timeout"} if state == "unhealthy" else {}),
+            }
+            for n, state in enumerate(states)
+        ]
+    }
+
+
+def group(**changes: Any) -> dict[str, Any]:
+    return {
+        "TargetGroupArn": GROUP,
+        "TargetGroupName": "checkout",
+        "Protocol": "HTTP",
+        "TargetType": "ip",
+        "LoadBalancerArns": [BALANCER],
+        "HealthCheckEnabled": True,
+        "HealthCheckProtocol": "HTTP",
+        "HealthCheckPort": "traffic-port",
+        "HealthCheckPath": "/health",
+        "HealthCheckIntervalSeconds": 30,
+        "HealthCheckTimeoutSeconds": 5,
+        "HealthyThresholdCount": 3,
+        "UnhealthyThresholdCount": 2,
+        "Matcher": {"HttpCode": "200"},
+        **changes,
+    }
+
+
+def forward(weight: int | None) -> dict[str, Any]:
+    if weight is None:
+        return {"Type": "forward", "TargetGroupArn": GROUP}
+    groups = [{"TargetGroupArn": GROUP, "Weight": weight}, {"TargetGroupArn": "b", "Weight": 100}]
+    return {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
+
+
+def elb(*states: str, weight: int | None = None, **answers: Any) -> dict[str, Any]:
+    return {
+        "elbv2.DescribeTargetGroups": [group()],
+        "elbv2.DescribeTargetHealth": health(*states),
+        "elbv2.DescribeTargetGroupAttributes": {
+            "Attributes": [
+                {"Key": "deregistration_delay.timeout_seconds", "Value": "30"},
+                {"Key": "slow_start.duration_seconds", "Value": "0"},
+                {"Key": "load_balancing.cross_zone.enabled", "Value": "true"},
+            ]
+        },
+        "elbv2.DescribeListeners": [
+            {
+                "ListenerArn": LISTENER,
+                "Protocol": "HTTPS",
+                "Port": 443,
+                "DefaultActions": [{"Type": "fixed-response"}],
+            }
+        ],
+        "elbv2.DescribeRules": [
+            {"Priority": "10", "Actions": [forward(weight)], "IsDefault": False},
+            {"Priority": "default", "Actions": [forward(100)], "IsDefault": True},
+        ],
+        **answers,
+    }
+
+
+async def look(probe: Any, aws: FakeAws, kind: str, name: str):
+    snapshot = await probe.collect(aws, target(kind, name))
+    assert decode(encode(snapshot), probe.PROBE.snapshot) == snapshot
+    assert msgspec.json.encode(snapshot)
+    found = {f.code: f.severity.value for f in probe.diagnose(snapshot, probe.PROBE.settings)}
+    return snapshot, found
+
+
+async def test_a_healthy_group_costs_one_health_call_and_no_more():
+    aws = FakeAws(elb("healthy", "healthy"), {"RequestCount": minutes(*[50] * 10)})
+    snapshot, found = await look(target_group, aws, "target_group", GROUP)
+    assert found == {}
+    assert [name for name, _ in aws.calls] == [
+        "elbv2.DescribeTargetGroups",
+        "elbv2.DescribeTargetHealth",
+    ]
+    assert snapshot.check.path == "/health"
+    dimensions = dict(aws.queries[0].dimensions)
+    assert dimensions == {
+        "LoadBalancer": "app/shop/50dc6c495c0c9188",
+        "TargetGroup": "targetgroup/checkout/6d0ecf831eec9f09",
+    }
+
+
+async def test_a_group_is_found_by_its_name_too():
+    aws = FakeAws(elb("healthy"))
+    snapshot, _ = await look(target_group, aws, "target_group", "checkout")
+    assert snapshot.arn == GROUP
+
+
+async def test_in_trouble_who_sends_to_the_group_is_looked_up():
+    aws = FakeAws(elb("unhealthy", "unhealthy"))
+    snapshot, found = await look(target_group, aws, "target_group", GROUP)
+    assert [(use.listener, use.rule, use.weight) for use in snapshot.uses] == [
+        ("HTTPS:443", "10", 1)
+    ]
+    assert (snapshot.delay, snapshot.cross_zone) == (30, "true")
+    assert found == {"TG_NO_HEALTHY_TARGETS": "critical"}
+
+
+async def test_the_idle_side_of_a_weighted_rule_is_not_critical():
+    aws = FakeAws(elb("unhealthy", "unhealthy", weight=0))
+    _, found = await look(target_group, aws, "target_group", GROUP)
+    assert found == {"TG_NO_HEALTHY_TARGETS": "info"}
+
+
+async def test_an_empty_group_is_asked_for_its_last_hour():
+    aws = FakeAws(elb(), {"HTTPCode_ELB_503_Count": minutes(3, 3)})
+    snapshot, found = await look(target_group, aws, "target_group", GROUP)
+    assert (snapshot.hour_requests, snapshot.hour_503) == (None, 6)
+    assert found == {"TG_EMPTY": "critical"}
+
+
+async def test_health_that_cannot_be_read_makes_the_look_blind():
+    aws = FakeAws(elb(**{"elbv2.DescribeTargetHealth": denied()}))
+    with pytest.raises(BlindError) as caught:
+        await target_group.collect(aws, target("target_group", GROUP))
+    assert caught.value.reason is Reason.DENIED
+
+
+async def test_metrics_that_cannot_be_read_are_told_and_the_states_stand():
+    aws = FakeAws(elb("unhealthy", "healthy"), denied())
+    _, found = await look(target_group, aws, "target_group", GROUP)
+    assert found == {"TG_UNHEALTHY_TARGETS": "critical", "TG_OBS_BLIND": "info"}
+
+
+async def test_a_refused_series_is_told():
+    aws = FakeAws(elb("healthy"), {"RequestCount": Series(status="Forbidden")})
+    _, found = await look(target_group, aws, "target_group", GROUP)
+    assert found == {"TG_OBS_BLIND": "info"}
+
+
+async def test_rules_that_cannot_be_read_do_not_make_the_group_idle():
+    aws = FakeAws(elb("unhealthy", **{"elbv2.DescribeRules": denied()}))
+    snapshot, found = await look(target_group, aws, "target_group", GROUP)
+    assert snapshot.uses is None
+    assert found["TG_NO_HEALTHY_TARGETS"] == "critical"
+
+
+async def test_a_group_without_a_balancer_asks_for_no_metric():
+    aws = FakeAws(elb("healthy") | {"elbv2.DescribeTargetGroups": [group(LoadBalancerArns=[])]})
+    await look(target_group, aws, "target_group", GROUP)
+    assert aws.queries == []
+
+
+async def test_a_network_balancer_has_flows():
+    arn = BALANCER.replace("/app/", "/net/")
+    aws = FakeAws(elb("healthy") | {"elbv2.DescribeTargetGroups": [group(LoadBalancerArns=[arn])]})
+    await look(target_group, aws, "target_group", GROUP)
+    assert {query.namespace for query in aws.queries} == {"AWS/NetworkELB"}
+    assert {query.name for query in aws.queries} == {"NewFlowCount", "UnhealthyRoutingFlowCount"}
+
+
+async def test_an_unknown_state_of_a_target_is_kept_and_not_healthy():
+    aws = FakeAws(elb("somersaulting", "healthy"))
+    snapshot, _ = await look(target_group, aws, "target_group", GROUP)
+    assert snapshot.targets[0].state == "somersaulting"
+    assert snapshot.healthy == 1
+
+
+def balancer(**changes: Any) -> dict[str, Any]:
+    return {
+        "elbv2.DescribeLoadBalancers": [
+            {
+                "LoadBalancerArn": BALANCER,
+                "LoadBalancerName": "shop",
+                "Type": "application",
+                "Scheme": "internet-facing",
+                "State": {"Code": "active"},
+                **changes,
+            }
+        ],
+        "elbv2.DescribeTargetGroups": [group()],
+    }
+
+
+async def test_a_balancer_is_read_with_its_groups_and_their_counters():
+    series = {
+        "RequestCount": minutes(*[100] * 10),
+        "HTTPCode_Target_2XX_Count": minutes(*[80] * 10),
+        "HTTPCode_Target_5XX_Count": minutes(*[20] * 10),
+    }
+    aws = FakeAws(balancer(), series)
+    snapshot, found = await look(alb, aws, "alb", BALANCER)
+    assert found == {"ALB_5XX_TARGET_RATE": "critical"}
+    assert [each.name for each in snapshot.groups] == ["checkout"]
+    counters = [query for query in aws.queries if query.stat == "Sum"]
+    percentiles = {(query.stat, query.period) for query in aws.queries if query.stat != "Sum"}
+    assert all(query.period == 60 for query in counters)
+    assert percentiles == {("p50", 300), ("p95", 300), ("p99", 300)}
+
+
+async def test_a_balancer_without_metrics_is_seen_by_its_state():
+    aws = FakeAws(balancer(State={"Code": "failed", "Reason": "no subnet"}), denied())
+    snapshot, found = await look(alb, aws, "alb", BALANCER)
+    assert found == {"ALB_NOT_ACTIVE": "critical", "ALB_OBS_BLIND": "info"}
+    assert snapshot.reason == "no subnet"
+
+
+async def test_a_network_balancer_is_asked_for_flows_only():
+    arn = BALANCER.replace("/app/", "/net/")
+    aws = FakeAws(balancer(LoadBalancerArn=arn, Type="network"))
+    await look(alb, aws, "alb", arn)
+    assert {query.namespace for query in aws.queries} == {"AWS/NetworkELB"}
+    assert [name for name, _ in aws.calls] == ["elbv2.DescribeLoadBalancers"]
+
+
+def row(name: str, state: str = "OK", **changes: Any) -> dict[str, Any]:
+    return {
+        "AlarmName": name,
+        "StateValue": state,
+        "StateTransitionedTimestamp": AT,
+        "StateReason": "Threshold crossed",
+        "Namespace": "AWS/DynamoDB",
+        "MetricName": "ThrottledRequests",
+        "Dimensions": [{"Name": "TableName", "Value": "orders"}],
+        "Statistic": "Sum",
+        "Period": 60,
+        "EvaluationPeriods": 3,
+        "AlarmActions": ["arn:aws:sns:us-east-1:1:pages"],
+        "ActionsEnabled": True,
+        **changes,
+    }
+
+
+def described(*rows: dict[str, Any], composites: tuple[dict[str, Any], ...] = ()):
+    def answer(AlarmTypes: list[str], **_: Any):  # noqa: N803  named as the API does
+        return rows if AlarmTypes == ["MetricAlarm"] else composites
+
+    return {"cloudwatch.DescribeAlarms": answer, "cloudwatch.DescribeAlarmHistory": []}
+
+
+async def test_metric_and_composite_alarms_are_both_asked_for():
+    aws = FakeAws(described(row("a"), composites=(row("b", "ALARM", Namespace=""),)))
+    snapshot, found = await look(alarms, aws, "alarms", "")
+    assert [(each.name, each.composite) for each in snapshot.alarms] == [("a", False), ("b", True)]
+    assert found == {"ALARM_FIRING": "critical"}
+    assert aws.queries == []
+
+
+async def test_the_metric_of_a_firing_dynamodb_alarm_is_read():
+    aws = FakeAws(described(row("a", "ALARM")), {"ThrottledRequests": Series()})
+    _, found = await look(alarms, aws, "alarms", "shop-")
+    assert found == {"ALARM_FIRING": "info"}
+    assert dict(aws.queries[0].dimensions) == {"TableName": "orders"}
+    assert aws.calls[0][1]["AlarmNamePrefix"] == "shop-"
+
+
+async def test_without_history_the_alarms_stand():
+    answers = described(row("a"))
+    answers["cloudwatch.DescribeAlarmHistory"] = denied()
+    snapshot, found = await look(alarms, FakeAws(answers), "alarms", "")
+    assert snapshot.past is None
+    assert found == {"ALARM_OBS_BLIND": "info"}
+
+
+async def test_alarms_that_cannot_be_read_make_the_look_blind():
+    answers = described()
+    answers["cloudwatch.DescribeAlarms"] = denied()
+    with pytest.raises(BlindError):
+        await alarms.collect(FakeAws(answers), target("alarms", ""))
+
+
+async def test_looks_at_several_groups_do_not_disturb_each_other():
+    aws = FakeAws(elb("healthy"))
+    looks = [target_group.collect(aws, target("target_group", GROUP)) for _ in range(11)]
+    assert len({snapshot.name for snapshot in await asyncio.gather(*looks)}) == 1
