@@ -178,9 +178,11 @@ def _evidence(snapshot: Snapshot, lane: Lane) -> tuple[Evidence, ...]:
     window = minutes_of(lane, snapshot.at)
     points = filled(window.throttles, window.consumed)
     share = used(lane, snapshot.at)
-    told = ", ".join(f"{each.reason} {number(each.events)}" for each in lane.reasons or ())
+    told = ", ".join(f"{each.reason} {number(round(each.events))}" for each in lane.reasons or ())
     return (
-        Evidence("throttled in 5 min", throttled(lane, snapshot.at), history=history(points)),
+        Evidence(
+            "throttled in 5 min", _round(throttled(lane, snapshot.at)), history=history(points)
+        ),
         Evidence("of requests", _share(snapshot, lane).share, "share", limit=0.01),
         Evidence("provisioned", lane.provisioned, "units/s"),
         Evidence("demand", _round(demand(lane, snapshot.at)), "units/s", limit=lane.provisioned),
@@ -255,7 +257,7 @@ def _short(snapshot: Snapshot, lane: Lane, severity: Severity, settings: Setting
     """Too little capacity: of the table, or of an index, which holds up the table's writes too."""
     on_demand = snapshot.billing_mode == ON_DEMAND
     events = throttled(lane, snapshot.at)
-    told = f"{count(int(events or 0), f'{lane.name} event')} throttled in 5 minutes"
+    told = f"{count(round(events or 0), f'{lane.name} event')} throttled in 5 minutes"
     share = mean(used(lane, snapshot.at))
     uneven = share is not None and share < settings.uneven
     wanted = demand(lane, snapshot.at)
@@ -450,7 +452,7 @@ def user_errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "DDB_USER_ERRORS_RISING",
         Severity.WARNING,
-        f"{number(value)} client errors a minute in the whole account and region",
+        f"{number(round(value))} client errors a minute in the whole account and region",
         subject="account",
         evidence=(
             Evidence("client errors", value, "/min", limit=limit, history=history(now)),

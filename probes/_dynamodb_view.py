@@ -32,7 +32,7 @@ def facts(snapshot: Snapshot) -> Iterator[Fact]:
             yield Fact(f"{lane.name} used", percent(share), share, "share")
         events = throttled(lane, snapshot.at)
         if events:
-            yield Fact(f"{lane.name} throttled in 5 min", number(events), events)
+            yield Fact(f"{lane.name} throttled in 5 min", number(round(events)), events)
     asked = total(settled(requests(snapshot), snapshot.at))
     shown = "unknown" if asked is None else number(round(asked / 5))
     yield Fact("requests a minute", shown, None if asked is None else asked / 5)
@@ -111,7 +111,7 @@ def _lane_row(snapshot: Snapshot, lane: Lane, settings: Settings) -> Row:
     events = throttled(lane, snapshot.at)
     better = suggested(wanted, lane.provisioned)
     target = scaling_of(snapshot, lane)
-    why = [f"{each.reason} {number(each.events)}" for each in lane.reasons or ()]
+    why = [f"{each.reason} {number(round(each.events))}" for each in lane.reasons or ()]
     if target is not None:
         why.append(f"auto scaling {target.minimum} to {target.maximum}")
     return Row(
@@ -121,7 +121,7 @@ def _lane_row(snapshot: Snapshot, lane: Lane, settings: Settings) -> Row:
             "on demand" if lane.provisioned is None else number(lane.provisioned),
             "" if wanted is None else number(round(wanted, 1)),
             "" if share is None else percent(share),
-            "unknown" if events is None else number(events),
+            "unknown" if events is None else number(round(events)),
             "" if better is None else number(better),
             ", ".join(why),
         ),

@@ -121,6 +121,11 @@ def _deployment_evidence(deployment: Deployment) -> Evidence:
     return Evidence(f"{deployment.status} {name_of(deployment.task_definition)}", shown)
 
 
+def _span(seconds: float) -> str:
+    """`10 minutes`: a window, as a sentence names it."""
+    return count(round(seconds / 60), "minute")
+
+
 def by_definition(found: Sequence[Stop]) -> dict[str, list[Stop]]:
     """The stops by their task definition, in the order of the newest."""
     groups: dict[str, list[Stop]] = {}
@@ -140,7 +145,7 @@ def crashes(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         lived = sorted(stop.lived for stop in group if stop.lived is not None)
         image = next((c.image for stop in group for c in stop.containers if c.image), "")
         name = name_of(definition)
-        window = duration(settings.crash_window)
+        window = _span(settings.crash_window)
         yield Finding(
             "ECS_CRASH_LOOP",
             severity,
@@ -228,7 +233,7 @@ def memory_kills(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             "ECS_TASK_OOM",
             severity,
             f"{count(len(group), 'task')} of {name} killed for memory in "
-            f"{duration(settings.oom_window)}",
+            f"{_span(settings.oom_window)}",
             subject=name,
             evidence=(
                 Evidence("killed", len(group), limit=settings.oom.first),
@@ -348,7 +353,7 @@ def health_kills(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "ECS_HEALTH_CHECK_KILLS",
         severity,
-        f"health checks ended {count(len(killed), 'task')} in {duration(settings.health_window)}",
+        f"health checks ended {count(len(killed), 'task')} in {_span(settings.health_window)}",
         evidence=(
             Evidence("killed", len(killed), limit=settings.health_kills.first),
             Evidence("grace period", grace, "s"),
@@ -373,7 +378,7 @@ def stops_by_user(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         "ECS_TASKS_STOPPED_BY_USER",
         severity,
         f"{count(len(found), 'task')} stopped by a person or an experiment in "
-        f"{duration(settings.user_window)}: {stops.reason(found[0])}",
+        f"{_span(settings.user_window)}: {stops.reason(found[0])}",
         evidence=(
             Evidence("stopped", len(found), limit=settings.stops_by_user.warning),
             Evidence("reason", stops.reason(found[0])),
@@ -395,7 +400,7 @@ def spot_interruptions(snapshot: Snapshot, settings: Settings) -> Iterator[Findi
         yield Finding(
             "ECS_SPOT_INTERRUPTED",
             severity,
-            f"AWS took back {count(len(found), 'Spot task')} in {duration(settings.spot_window)}",
+            f"AWS took back {count(len(found), 'Spot task')} in {_span(settings.spot_window)}",
             evidence=(
                 Evidence("interrupted", len(found)),
                 Evidence("desired", snapshot.desired),

@@ -146,7 +146,7 @@ def _evictions(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[F
     yield Finding(
         "CACHE_EVICTIONS_RISING",
         Severity.CRITICAL if worse else Severity.WARNING,
-        f"{node.name} evicts {number(value)} keys a minute, usually {number(round(usual))}",
+        f"{node.name} evicts {number(round(value))} keys a minute, usually {number(round(usual))}",
         subject=node.name,
         evidence=(
             Evidence("evictions", value, "/min", limit=limit, history=history(now)),
@@ -251,7 +251,7 @@ def _connections(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator
     yield Finding(
         "CACHE_CONNECTIONS_HIGH",
         severity,
-        f"{node.name}: {number(value)} of {number(_LIMIT)} connections",
+        f"{node.name}: {number(round(value))} of {number(_LIMIT)} connections",
         subject=node.name,
         evidence=(
             Evidence("connections", value, limit=_LIMIT, history=history(used)),
@@ -277,7 +277,7 @@ def _churn(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Findi
     yield Finding(
         "CACHE_CONNECTION_CHURN",
         severity,
-        f"{node.name}: {number(value)} new connections a minute",
+        f"{node.name}: {number(round(value))} new connections a minute",
         subject=node.name,
         evidence=(
             Evidence("new connections", value, "/min", history=history(new)),
@@ -357,7 +357,7 @@ def _auth(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Findin
     yield Finding(
         "CACHE_AUTH_FAILURES",
         severity,
-        f"{node.name} refuses {number(value)} logins or commands a minute",
+        f"{node.name} refuses {number(round(value))} logins or commands a minute",
         subject=node.name,
         evidence=(
             Evidence("refused", value, "/min", limit=1, history=history(failures)),

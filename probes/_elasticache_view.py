@@ -25,7 +25,7 @@ def facts(snapshot: Snapshot) -> Iterator[Fact]:
     cpu = _most(snapshot, "EngineCPUUtilization")
     yield Fact("engine CPU", _percent(cpu), cpu, "%")
     connections = _most(snapshot, "CurrConnections")
-    shown = "unknown" if connections is None else number(connections)
+    shown = "unknown" if connections is None else _whole(connections)
     yield Fact("connections", shown, connections)
     hits = _sum(snapshot, "CacheHits", "GetHits")
     misses = _sum(snapshot, "CacheMisses", "GetMisses")
@@ -52,6 +52,10 @@ def _sum(snapshot: Snapshot, *names: str) -> float | None:
     ]
     known = [value for value in values if value is not None]
     return sum(known) if known else None
+
+
+def _whole(value: float) -> str:
+    return number(round(value))
 
 
 def _percent(value: float | None) -> str:
@@ -130,8 +134,8 @@ def _node_row(snapshot: Snapshot, node: Node, settings: Settings) -> Row:
             node.zone,
             "" if memory is None else _percent(memory),
             cpu,
-            shown("CurrConnections", number, latest),
-            shown("Evictions", number, latest),
+            shown("CurrConnections", _whole, latest),
+            shown("Evictions", _whole, latest),
             shown("ReplicationLag", lambda value: f"{value:.1f}s", peak),
             node.status or "unknown",
         ),

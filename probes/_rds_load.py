@@ -55,11 +55,11 @@ def _connections(snapshot: Snapshot, instance: Instance, settings: Settings) -> 
     usual = baseline.usual(instance.series("DatabaseConnections"), snapshot.at)
     if limit:
         severity = held(_times(seen, 1 / limit), settings.connections)
-        told = f"{number(value)} of {number(limit)} connections"
+        told = f"{number(round(value))} of {number(limit)} connections"
     else:
         bound = max(settings.connections_floor, settings.connections_times * (usual or 0))
         severity = held(seen, Thresholds(warning=bound)) if usual is not None else None
-        told = f"{number(value)} connections, usually {number(usual or 0)}; the limit is not known"
+        told = f"{number(round(value))} connections, usually {number(round(usual or 0))}; the limit is not known"
     if severity is None:
         return
     shown = None if limit is None else settings.connections.warning
@@ -107,7 +107,7 @@ def _collapsed(snapshot: Snapshot, instance: Instance, settings: Settings) -> It
     yield Finding(
         "RDS_CONNECTIONS_COLLAPSED",
         Severity.HIGH,
-        f"{instance.id}: connections fell from {number(usual)} to {number(now[-1])}",
+        f"{instance.id}: connections fell from {number(round(usual))} to {number(round(now[-1]))}",
         subject=instance.id,
         evidence=(
             Evidence(

@@ -29,7 +29,7 @@ def facts(snapshot: Snapshot) -> Iterator[Fact]:
         yield Fact("writer", snapshot.writer or "none")
         yield Fact("instances", str(len(snapshot.instances)), len(snapshot.instances))
     connections = _most(snapshot, "DatabaseConnections")
-    shown = "unknown" if connections is None else number(connections)
+    shown = "unknown" if connections is None else number(round(connections))
     yield Fact("connections", shown, connections)
     cpu = _most(snapshot, "CPUUtilization")
     yield Fact("CPU", "unknown" if cpu is None else f"{cpu:.0f}%", cpu, "%")
@@ -113,7 +113,7 @@ def _instance_row(snapshot: Snapshot, instance: Instance, settings: Settings) ->
 
     limit, _ = most_connections(snapshot, instance, settings)
     connections = latest(now("DatabaseConnections"))
-    shown = "" if connections is None else number(connections)
+    shown = "" if connections is None else number(round(connections))
     cpu, share = mean(now("CPUUtilization")), free_share(instance, snapshot)
     return Row(
         key=instance.id,
