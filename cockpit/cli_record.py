@@ -25,7 +25,7 @@ from cockpit.connect.role import Role
 from cockpit.errors import CockpitError, Misconfigured
 from cockpit.incident import chain
 from cockpit.incident.entry import BadEntry, Kind
-from cockpit.incident.incident import Incidents, Summary
+from cockpit.incident.incident import Incidents, Summary, data_folder
 from cockpit.incident.record import Incident, unfinished
 from cockpit.incident.sqlite import Damaged, lines_after, reading
 from cockpit.incident.timeline import Group, TimelineRow
@@ -64,10 +64,10 @@ def place(ctx: click.Context) -> Place:
     except (Misconfigured, ValueError, OSError) as problem:
         if named is not None:
             raise Misconfigured(f"{named}: {problem}") from problem
-    folder = os.environ.get("COCKPIT_DATA") or told.get("folder")
+    folder = data_folder(str(told.get("folder") or ""))
     actor = os.environ.get("COCKPIT_ACTOR") or told.get("actor")
     return Place(
-        Incidents(Path(str(folder)).expanduser() if folder else None),
+        Incidents(folder),
         str(actor) if actor else _login(),
     )
 

@@ -42,11 +42,11 @@ _SUFFIXES = {".sqlite", ".sqlite-wal", ".jsonl"}
 _ATTEMPTS = 10_000
 
 
-def data_folder() -> Path:
-    """Where journals are: `COCKPIT_DATA`, else the user's data folder of the platform."""
-    named = os.environ.get("COCKPIT_DATA", "")
+def data_folder(configured: str = "") -> Path:
+    """Where journals are: `COCKPIT_DATA`, else what is configured, else the platform's folder."""
+    named = os.environ.get("COCKPIT_DATA", "") or configured
     if named:
-        return Path(named)
+        return Path(named).expanduser()
     import platformdirs
 
     return Path(platformdirs.user_data_dir("cockpit", appauthor=False))

@@ -316,13 +316,16 @@ class Incident:
         """Record what co-responders left; callable from the store's thread."""
         self._in_loop(lambda: self._take_letters(letters))
 
-    def close(self) -> None:
-        """Commit what waits (at most two seconds) and let another cockpit take the incident."""
+    def close(self, patience: float = 2.0) -> None:
+        """Commit what waits and let another cockpit take the incident.
+
+        Blocks for at most `patience` seconds, and that only when the disk does.
+        """
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-        self._journal.close()
+        self._journal.close(patience)
         self._release()
 
     def _add(

@@ -138,13 +138,16 @@ def _people(entries: Iterable[Entry]) -> tuple[Person, ...]:
 def _troubles(
     entries: Iterable[Entry], opens: Kind, closes: Kind, *, texts: Mapping[int, str]
 ) -> tuple[Trouble, ...]:
-    """Each span from an opening entry to the one that closes the same thing."""
+    """Each span from an opening entry to the one that closes the same thing.
+
+    What a resumed cockpit opens once more is still the same span.
+    """
     found: list[Trouble] = []
     running: dict[tuple[str, str, str], int] = {}
     for entry in entries:
         name = _text(entry, "code") or _text(entry, "probe")
         identity = (entry.target, name, _text(entry, "subject"))
-        if entry.kind is opens:
+        if entry.kind is opens and identity not in running:
             running[identity] = len(found)
             found.append(_trouble(entry, name, texts[entry.seq]))
         elif entry.kind is closes and identity in running:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import signal
+import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from cockpit.incident import chain
 from cockpit.incident.entry import GENESIS, Entry, Kind
 from cockpit.incident.incident import Incident, Incidents
 
+ROOT = Path(__file__).parents[2]
 START = datetime(2026, 11, 21, 2, 41, 3, 120_000, tzinfo=UTC)
 
 
@@ -60,6 +64,50 @@ def entries(*told: tuple[str, str] | tuple[str, str, dict], **common: object) ->
 
 def lines(chained: list[Entry]) -> list[str]:
     return [chain.line(entry) for entry in chained]
+
+
+def stored_lines(folder: Path, name: str = "") -> tuple[str, ...]:
+    incidents = store(folder)
+    return incidents.lines(incidents.find(name or "1"))
+
+
+def journal(folder: Path) -> Path:
+    return next((folder / "data").glob("*.sqlite"))
+
+
+def start_writing(folder: Path, *, limit: int = 0, count: int = 1_000_000) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.core.records", str(folder), str(limit)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "ENTRIES": str(count)},
+    )
+
+
+def until(what, patience: float = 10.0):
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        found = what()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not come to pass")
+
+
+def killed_with_log(folder: Path, entries: int = 30) -> int:
+    """A journal whose write-ahead log was never folded in; how many entries were acknowledged."""
+    process = start_writing(folder)
+    for _ in range(entries + 1):
+        process.stdout.readline()
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    return len(stored_lines(folder))
+
+
+def log_of(folder: Path) -> Path:
+    return journal(folder).with_name(journal(folder).name + "-wal")
 
 
 async def write(folder: Path, limit: int) -> None:
