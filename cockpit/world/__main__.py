@@ -52,6 +52,7 @@ def main() -> None:
     )
     if given.parent_fd is None:
         print(prepared.config, flush=True)
+    sys.setswitchinterval(0.001)  # a busy API must not make the health checks late
     try:
         asyncio.run(_play(prepared, chosen, given.parent_fd))
     finally:

@@ -38,7 +38,7 @@ class Clients:
                 )
             return self._made[service]
 
-    def __call__(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
+    def __call__(self, service: str, operation: str, /, **arguments: Any) -> dict[str, Any]:
         """Call an operation by its name in Python: `clients("ec2", "create_vpc", …)`."""
         client = self.get(service)
         answer: dict[str, Any] = getattr(client, operation)(**arguments)

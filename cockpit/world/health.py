@@ -18,7 +18,7 @@ from typing import Any
 from cockpit.world.protocol import Refusal
 
 _PACE = 1.0
-_LIMIT = 0.9
+_LIMIT = 2.0
 _DRAINING = 4.0
 Directory = Callable[[str, int], int | None]
 """Address and port of a target in the VPC → its port on 127.0.0.1; None: nobody is there."""

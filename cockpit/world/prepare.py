@@ -332,7 +332,6 @@ def _data(prepared: Prepared) -> str:
 
 def _catalog(prepared: Prepared) -> str:
     fields = _login(prepared) | {
-        "database": "catalog",
         "port": prepared.ports.catalog,
         "tls": "off",
         "service": "search",

@@ -11,6 +11,7 @@ from typing import Any
 
 from cockpit.errors import CockpitError
 from cockpit.world import alarms as alarm_book
+from cockpit.world import folder as folders
 from cockpit.world import layout, series, trail
 from cockpit.world.alarms import Alarms
 from cockpit.world.answers import cache as cache_answers
@@ -102,7 +103,7 @@ class Stage:
         await asyncio.to_thread(self._serve)
         self.state.set(control=f"http://127.0.0.1:{self.prepared.ports.aws}{self.front.control}")
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._part("web", self.edge.start()))
+            group.create_task(self._part("web", self.edge.start(self._born)))
             group.create_task(self._part("aws", asyncio.to_thread(self._place)))
             group.create_task(asyncio.to_thread(self._start_stores))
             group.create_task(asyncio.to_thread(self._start_cache))
@@ -120,6 +121,9 @@ class Stage:
         self.state.part(name, "starting")
         await work
         self.state.part(name, "ready")
+
+    def _born(self, pid: int, what: str) -> None:
+        folders.own(self.prepared.folder, pid, what)
 
     def _fill_books(self) -> None:
         for metric in series.shop():

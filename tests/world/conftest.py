@@ -1,0 +1,101 @@
+"""Worlds for tests: each ends with its test, also after a failure."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cockpit.connect.role import Role
+from cockpit.world import layout, prepare
+from cockpit.world.calls import Calls
+from cockpit.world.clients import Clients
+from cockpit.world.faults import Faults
+from cockpit.world.front import Front
+from cockpit.world.launch import World, launch
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def begin() -> Iterator[Callable[..., World]]:
+    """Launches worlds, and stops them all at the end of the test."""
+    worlds: list[World] = []
+
+    def begun(name: str, role: Role = Role.COMMANDER, *, wait: bool = True) -> World:
+        world = launch(name, role)
+        worlds.append(world)
+        if wait:
+            world.wait(40)
+        return world
+
+    yield begun
+    for world in worlds:
+        world.stop()
+
+
+@pytest.fixture
+def front() -> Iterator[Front]:
+    """A front with moto behind it, in this process, past its opening."""
+    made = Front(Calls(), Faults())
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(64)
+    made.serve(listener)
+    made.ready.set()
+    made.url = f"http://127.0.0.1:{listener.getsockname()[1]}"  # type: ignore[attr-defined]
+    yield made
+    made.close()
+    listener.close()
+
+
+def clients(world: World, who: str = "commander") -> Clients:
+    """boto3 clients of somebody, against a world."""
+    ports = prepared(world).ports
+    return Clients(f"http://127.0.0.1:{ports.aws}", layout.key_of(who))
+
+
+def prepared(world: World) -> prepare.Prepared:
+    """Ports and passwords of a world."""
+    found = prepare.read(world.folder)
+    assert found is not None
+    return found
+
+
+def control(world: World, page: str) -> Any:
+    """A page of the control endpoint."""
+    with urllib.request.urlopen(f"{world.status().control}/{page}", timeout=10) as answer:
+        return json.loads(answer.read())
+
+
+def check(world: World) -> dict[str, Any]:
+    """What `cockpit check --json` says about a world."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cockpit.cli", "--config", str(world.config_path), "check", "--json"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode in {0, 1, 2, 3}, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
+
+
+def eventually(true: Callable[[], bool], within: float) -> float:
+    """Wait until something is true; gives the seconds that it took, fails when it never is."""
+    begun = time.monotonic()
+    while not true():
+        took = time.monotonic() - begun
+        assert took < within, f"not within {within:g} s"
+        time.sleep(0.2)
+    return time.monotonic() - begun

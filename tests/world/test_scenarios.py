@@ -1,0 +1,222 @@
+"""Each scenario: what is placed is what the cockpit says, and its repair really mends the shop."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+import redis
+from botocore.exceptions import ClientError
+
+from cockpit.world import layout, scenario
+from cockpit.world.launch import World
+from tests.world.conftest import check, clients, control, eventually, prepared
+
+pytestmark = pytest.mark.world
+_AGES = {"checkout-lock": 5.0}
+"""Seconds that a fault must have lasted before it is a finding."""
+
+
+def _is_well(world: World, service: layout.Service) -> bool:
+    aws = clients(world)
+    rows = aws("elbv2", "describe_target_health", TargetGroupArn=service.group_arn)
+    states = [row["TargetHealth"]["State"] for row in rows["TargetHealthDescriptions"]]
+    found = aws("ecs", "describe_services", cluster="prod", services=[service.name])["services"][0]
+    steady = found["deployments"][0]["rolloutState"] == "COMPLETED"
+    return states.count("healthy") == service.desired == found["runningCount"] and steady
+
+
+def _checkout_is_well(world: World) -> bool:
+    return _is_well(world, layout.CHECKOUT)
+
+
+def _operator(world: World, sql: str) -> list[tuple[object, ...]]:
+    known = prepared(world)
+    with psycopg.connect(
+        host="127.0.0.1",
+        port=known.ports.orders,
+        dbname="orders",
+        user="cockpit_ops",
+        password=known.secrets.operator,
+        autocommit=True,
+    ) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def _end_the_blocker(world: World) -> None:
+    sql = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+              WHERE state = 'idle in transaction' AND application_name = 'checkout-worker'"""
+    assert _operator(world, sql) == [(True,)]
+
+
+def _lock_is_gone(world: World) -> bool:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    used = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    calm = _operator(world, waiting)[0][0] < 3 and _operator(world, used)[0][0] < 60
+    return calm and _checkout_is_well(world)
+
+
+def _correct_the_path(world: World) -> None:
+    arn = layout.CHECKOUT.group_arn
+    clients(world)(
+        "elbv2", "modify_target_group", TargetGroupArn=arn, HealthCheckPath="/healthz"
+    )
+
+
+def _roll_back(world: World) -> None:
+    clients(world)(
+        "ecs", "update_service", cluster="prod", service="checkout", taskDefinition="checkout:42"
+    )
+
+
+def _put_cart(world: World) -> bool:
+    try:
+        clients(world, "shop")(
+            "dynamodb", "put_item", TableName="carts", Item={"id": {"S": "test"}}
+        )
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "ProvisionedThroughputExceededException"
+        return False
+    return True
+
+
+def _raise_capacity(world: World) -> None:
+    units = {"ReadCapacityUnits": 200, "WriteCapacityUnits": 200}
+    clients(world)("dynamodb", "update_table", TableName="carts", ProvisionedThroughput=units)
+
+
+def _grow_the_cache(world: World) -> None:
+    clients(world)(
+        "elasticache",
+        "modify_replication_group",
+        ReplicationGroupId="sessions",
+        CacheNodeType="cache.m7g.large",
+        ApplyImmediately=True,
+    )
+
+
+def _evicts_nothing(world: World) -> bool:
+    port = prepared(world).ports.sessions
+    with redis.Redis(host="127.0.0.1", port=port) as client:
+        before = client.info()
+        time.sleep(0.5)
+        after = client.info()
+    full = after["used_memory"] > 0.9 * after["maxmemory"]
+    return not full and after["evicted_keys"] == before["evicted_keys"]
+
+
+def _allow_checkout(world: World) -> None:
+    pair = {"GroupId": layout.GROUPS["checkout"]}
+    rule = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "UserIdGroupPairs": [pair]}
+    clients(world)(
+        "ec2",
+        "authorize_security_group_ingress",
+        GroupId=layout.GROUPS["orders-db"],
+        IpPermissions=[rule],
+    )
+
+
+def _renew(world: World) -> None:
+    aws = clients(world)
+    listeners = aws("elbv2", "describe_listeners", LoadBalancerArn=layout.BALANCER_ARN)
+    aws(
+        "elbv2",
+        "modify_listener",
+        ListenerArn=listeners["Listeners"][0]["ListenerArn"],
+        Certificates=[{"CertificateArn": layout.CERTIFICATES["front-2026"]}],
+    )
+
+
+def _is_trusted(world: World) -> bool:
+    context = ssl.create_default_context(cafile=str(world.folder / "ca.pem"))
+    port = prepared(world).ports.front
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), 3) as plain,
+            context.wrap_socket(plain, server_hostname=layout.FRONT_HOST),
+        ):
+            return True
+    except ssl.SSLCertVerificationError:
+        return False
+
+
+@dataclass(frozen=True)
+class Repair:
+    """How a scenario is mended, how one sees that it is, and what is then said no more."""
+
+    mend: Callable[[World], None]
+    is_mended: Callable[[World], bool]
+    cleared: tuple[str, ...]
+
+
+REPAIRS = {
+    "checkout-lock": Repair(
+        _end_the_blocker,
+        _lock_is_gone,
+        (
+            "PG_SAT_CONNECTIONS@orders-db",
+            "PG_LOCK_BLOCKED@orders-db",
+            "TG_UNHEALTHY_TARGETS@checkout-tg",
+            "ECS_TASKS_BELOW_DESIRED@checkout",
+        ),
+    ),
+    "health-check-path": Repair(
+        _correct_the_path, _checkout_is_well, ("TG_NO_HEALTHY_TARGETS@checkout-tg",)
+    ),
+    "bad-deployment": Repair(
+        _roll_back, _checkout_is_well, ("ECS_DEPLOYMENT_STUCK@checkout",)
+    ),
+    "dynamodb-throttle": Repair(_raise_capacity, _put_cart, ()),
+    "redis-evicting": Repair(_grow_the_cache, _evicts_nothing, ("RD_MEM_NEAR_MAX@sessions",)),
+    "sg-revoked": Repair(
+        _allow_checkout,
+        _checkout_is_well,
+        ("PATH_SG_INGRESS_DENIED@checkout-to-db", "TG_NO_HEALTHY_TARGETS@checkout-tg"),
+    ),
+    "cert-expired": Repair(_renew, _is_trusted, ("NET_TLS_EXPIRED@shop-front",)),
+}
+
+
+def _judge(name: str, world: World) -> None:
+    """The findings are those that must and may be there; the blind looks are the expected ones."""
+    wanted = scenario.load(name)
+    said = check(world)
+    told = {f"{one['code']}@{one['target']}": one for one in said["findings"]}
+    strange = [
+        f"{name}: {one['summary']}"
+        for name, one in sorted(told.items())
+        if one["severity"] != "info" and not wanted.expects(name)
+    ]
+    blind = {
+        f"{one['reason']}@{one['target']}" for one in said["readings"] if one["outcome"] == "blind"
+        and one["reason"] != "unsupported"
+    }
+    assert wanted.missing(frozenset(told)) == ()
+    assert strange == []
+    assert sorted(one for one in told if wanted.forbids(one)) == []
+    assert sorted(blind) == sorted(wanted.blind)
+
+
+@pytest.mark.parametrize("name", scenario.names())
+def test_a_scenario_is_seen_for_what_it_is_and_mended_by_its_repair(name, begin):
+    world = begin(name)
+    time.sleep(_AGES.get(name, 1.0))
+    _judge(name, world)
+    repair = REPAIRS.get(name)
+    if repair is not None:
+        assert not repair.is_mended(world)
+        repair.mend(world)
+        eventually(lambda: repair.is_mended(world), 25)
+        left = {f"{one['code']}@{one['target']}" for one in check(world)["findings"]}
+        assert left.isdisjoint(repair.cleared)
+    assert control(world, "holes") == []
+    assert not (world.folder / "aws.log").exists()
+
+
+def test_every_scenario_that_has_a_fix_has_its_repair_tested():
+    assert {name for name in scenario.names() if scenario.load(name).fix} == set(REPAIRS)
