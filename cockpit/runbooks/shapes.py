@@ -7,7 +7,7 @@ a mistake that would otherwise show as *nothing there* at three in the morning.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -21,7 +21,8 @@ Shape = Any
 
 def shape_fields(shape: Shape) -> Mapping[str, Shape]:
     """Name → type of a dataclass' fields; empty for everything else."""
-    return _fields(shape) if isinstance(shape, type) and is_dataclass(shape) else {}
+    known = isinstance(shape, type) and hasattr(shape, "__dataclass_fields__")
+    return _fields(shape) if known else {}
 
 
 def unknown_fields(expression: str, shape: Shape, also: Sequence[str]) -> Iterator[str]:
@@ -39,7 +40,8 @@ def _fields(shape: type) -> Mapping[str, Shape]:
 
 def _bare(hint: Any) -> Shape:
     """The type without `| None`; None for a real union."""
-    if get_origin(hint) in {Union, UnionType}:
+    origin: object = get_origin(hint)
+    if origin is Union or origin is UnionType:
         kinds = [kind for kind in get_args(hint) if kind is not type(None)]
         return kinds[0] if len(kinds) == 1 else None
     return hint

@@ -1,0 +1,188 @@
+"""What we ship: clean against the real probes, statements and service models, and whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from cockpit.cli_runbook import runbook as commands
+from cockpit.connect.models import parse, validate_call
+from cockpit.runbooks import gate
+from cockpit.runbooks.format import Parsed
+from cockpit.runbooks.known import known
+from cockpit.runbooks.library import library, shipped
+from cockpit.runbooks.lint import lint
+from cockpit.runbooks.scope import untils
+from cockpit.runbooks.step import Risk, Runbook, Step, StepKind
+from cockpit.runbooks.values import is_reference
+from cockpit.triage.registry import registry
+from tests.core.courses import FRONT, LOOK, TERMINATE
+
+SCENARIOS = {
+    "PG_LOCK_BLOCKED": "database-connections",
+    "PG_SAT_CONNECTIONS": "database-connections",
+    "TG_NO_HEALTHY_TARGETS": "targets-unhealthy",
+    "ECS_CRASH_LOOP": "ecs-rollback",
+    "DDB_THROTTLED_PROVISIONED": "dynamodb-throttling",
+    "RD_MEM_NEAR_MAX": "redis-memory",
+    "CACHE_MEMORY_HIGH": "redis-memory",
+    "PATH_SG_INGRESS_DENIED": "path-security-group",
+    "NET_TLS_EXPIRED": "tls-certificate",
+}
+NEVER = re.compile(r"(?i)flushall|0\.0\.0\.0/0|deregistertargets|promote|stopdb|deletedb|pwn")
+
+
+def books() -> list[Any]:
+    return [pytest.param(each, id=each.runbook.id if each.runbook else "?") for each in shipped()]
+
+
+def steps(*kinds: StepKind) -> list[Any]:
+    return [
+        pytest.param(each.runbook, step, id=f"{each.runbook.id}:{step.id}")
+        for each in shipped()
+        if each.runbook is not None
+        for step in each.runbook.steps
+        if step.kind in kinds
+    ]
+
+
+@pytest.mark.parametrize("parsed", books())
+def test_every_shipped_runbook_is_without_a_problem(parsed: Parsed) -> None:
+    assert parsed.runbook is not None, "\n".join(map(str, parsed.problems))
+    assert [str(problem) for problem in lint(parsed.runbook, known())] == []
+    assert parsed.runbook.path.stem == parsed.runbook.id
+    assert parsed.runbook.intro
+
+
+@pytest.mark.parametrize(("code", "name"), SCENARIOS.items())
+def test_each_scenario_with_a_repair_has_its_runbook(code: str, name: str) -> None:
+    assert library().for_code(code)[0].id == name
+
+
+def test_a_runbook_that_lists_the_code_comes_before_one_that_is_only_suggested() -> None:
+    found = [each.id for each in library().for_code("NET_TLS_EXPIRED", "database-connections")]
+    assert found[0] == "tls-certificate"
+    assert found[-1] == "database-connections"
+
+
+def test_the_names_of_the_shipped_runbooks_are_taken_once() -> None:
+    found = library()
+    names = [name for each in found.runbooks for name in (each.id, *each.aliases)]
+    assert len(names) == len(set(names))
+    assert found.problems == ()
+
+
+def filled(value: Any, model: Any) -> Any:
+    """The arguments with a value of the type that the service model wants for each reference."""
+    if is_reference(value):
+        return _EXAMPLES[model.type_name](model)
+    if isinstance(value, Mapping):
+        return {name: filled(each, model.members[name]) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [filled(each, model.member) for each in value]
+    return value
+
+
+_EXAMPLES: Mapping[str, Any] = {
+    "string": lambda _: "x" * 40,
+    "integer": lambda _: 10,
+    "long": lambda _: 10,
+    "list": lambda shape: [_EXAMPLES[shape.member.type_name](shape.member)],
+    "structure": lambda _: {},
+}
+
+
+def model_of(call: str) -> Any:
+    from botocore.loaders import create_loader
+    from botocore.model import ServiceModel
+
+    service, operation = parse(call)
+    loaded = create_loader().load_service_model(service, "service-2")
+    return ServiceModel(loaded, service).operation_model(operation).input_shape
+
+
+@pytest.mark.parametrize(("book", "step"), steps(StepKind.AWS))
+def test_every_call_and_its_undo_is_what_aws_takes(book: Runbook, step: Step) -> None:
+    calls = [(step.does, step.args)]
+    if step.undo and step.undo.does:
+        calls.append((step.undo.does, step.undo.args))
+    for call, args in calls:
+        assert validate_call(call, filled(dict(args), model_of(call))) == [], book.id
+    assert step.risk >= gate.aws_floor(step.does, step.args)
+
+
+@pytest.mark.parametrize(
+    ("book", "step"), steps(StepKind.AWS, StepKind.SQL, StepKind.REDIS, StepKind.HTTP)
+)
+def test_what_changes_something_says_what_proves_it_and_how_to_undo_it(
+    book: Runbook, step: Step
+) -> None:
+    if step.risk is Risk.READ:
+        return
+    assert step.effect, book.id
+    assert step.verify is not None
+    assert step.undo is not None
+    assert step.require, "a change checks right before itself whether it is still right"
+    assert not NEVER.search(f"{step.does} {step.args}")
+
+
+def test_no_runbook_runs_a_program() -> None:
+    assert steps(StepKind.COMMAND) == []
+
+
+@pytest.mark.parametrize("parsed", books())
+def test_every_verification_looks_often_enough(parsed: Parsed) -> None:
+    assert parsed.runbook is not None
+    for step in parsed.runbook.steps:
+        for until in untils(step):
+            assert until.every < until.within
+            assert until.says
+
+
+def test_the_codes_and_probes_that_runbooks_name_are_those_there_are() -> None:
+    codes = {code for probe in registry().values() for code in probe.codes}
+    named = {code for each in library().runbooks for code in each.codes}
+    assert named <= codes
+
+
+def invoke(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(commands, list(arguments), obj={}, standalone_mode=False)
+    assert result.exception is None, result.exception
+    assert (result.return_value or 0) == code, result.output
+    return result.output
+
+
+def test_list_show_and_lint_tell_of_every_runbook() -> None:
+    listed = invoke("list")
+    for each in library().runbooks:
+        assert each.id in listed
+    shown = invoke("show", "database-connections")
+    assert "Terminate the session at the head" in shown
+    assert "terminate_backend($blocker.pid, $blocker.backend_start)" in shown
+    assert invoke("show", "database-connections", "--raw").startswith("+++")
+    assert '"id": "tls-certificate"' in invoke("list", "--json")
+
+
+def test_lint_names_file_and_line_and_ends_with_two(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.md"
+    bad.write_text(FRONT + LOOK.replace("postgres.locks", "postgres.lock") + TERMINATE)
+    told = invoke("lint", str(tmp_path), code=2)
+    assert "bad.md:21: unknown probe 'postgres.lock'; did you mean 'postgres.locks'?" in told
+    bad.write_text(FRONT + LOOK.replace("queues[0].pid", "queues[0].hed"))
+    assert "Queue has no 'hed'; did you mean 'head'?" in invoke("lint", str(bad), code=2)
+    bad.write_text(
+        FRONT + LOOK.replace('"queues[0].', '"queues[0].head.').replace(".user", ".usename")
+    )
+    invoke("lint", str(bad))
+
+
+def test_coverage_lists_the_codes_without_a_runbook() -> None:
+    from cockpit.runbooks.lint import coverage
+
+    left = coverage({"PG_LOCK_BLOCKED": "postgres.locks", "X": "x.y"}, library().for_code)
+    assert left == (("X", "x.y"),)
