@@ -58,7 +58,8 @@ def _item(shape: Shape) -> Shape:
     """What a sequence holds; None when it is not known."""
     if isinstance(shape, _Many):
         return shape.item
-    if get_origin(shape) in {tuple, list} and get_args(shape):
+    origin: object = get_origin(shape)
+    if (origin is tuple or origin is list) and get_args(shape):
         return _bare(get_args(shape)[0])
     return None
 
