@@ -419,7 +419,8 @@ class Incident:
     def _may_write(self) -> None:
         if self.watching:
             who = self.holder or "another cockpit"
-            raise Refused(f"{self.id} is only watched here", hint=f"{who} holds it")
+            hint = f"{who} holds it; a note reaches it by: cockpit note {self.id} TEXT"
+            raise Refused(f"{self.id} is only watched here", hint=hint)
         if self._closed:
             raise Refused(f"{self.id} was closed here", hint=f"cockpit resume {self.id}")
 

@@ -76,13 +76,27 @@ def journal(folder: Path) -> Path:
 
 
 def start_writing(folder: Path, *, limit: int = 0, count: int = 1_000_000) -> subprocess.Popen:
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "tests.core.records", str(folder), str(limit)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
         env={**os.environ, "ENTRIES": str(count)},
     )
+    _started.append(process)
+    return process
+
+
+_started: list[subprocess.Popen] = []
+
+
+def end_all() -> None:
+    """End every process that `start_writing` started, also after a failed test."""
+    while _started:
+        process = _started.pop()
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 def until(what, patience: float = 10.0):

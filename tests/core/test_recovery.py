@@ -14,6 +14,7 @@ from cockpit.incident import chain, wal
 from cockpit.incident.entry import Kind
 from cockpit.incident.sqlite import Unreadable
 from tests.core.records import (
+    end_all,
     journal,
     killed_with_log,
     log_of,
@@ -22,6 +23,12 @@ from tests.core.records import (
     store,
     stored_lines,
 )
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left():
+    yield
+    end_all()
 
 
 def damage_log(folder: Path, change) -> Path:
