@@ -36,8 +36,11 @@ def decode(content: bytes, kind: type[Snapshot]) -> Snapshot:
 
 
 def builtins(snapshot: object) -> Any:
-    """The snapshot as dicts, lists, numbers and texts: what captures of runbooks query."""
-    return msgspec.to_builtins(snapshot, enc_hook=_plain)
+    """The snapshot as dicts, lists, numbers and texts: what captures of runbooks query.
+
+    By way of JSON, since JMESPath knows lists and not tuples.
+    """
+    return msgspec.json.decode(msgspec.json.encode(snapshot, enc_hook=_plain))
 
 
 def _plain(value: object) -> object:
