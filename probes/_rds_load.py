@@ -59,7 +59,8 @@ def _connections(snapshot: Snapshot, instance: Instance, settings: Settings) -> 
     else:
         bound = max(settings.connections_floor, settings.connections_times * (usual or 0))
         severity = held(seen, Thresholds(warning=bound)) if usual is not None else None
-        told = f"{number(round(value))} connections, usually {number(round(usual or 0))}; the limit is not known"
+        told = f"{number(round(value))} connections, usually {number(round(usual or 0))}"
+        told += "; the limit is not known"
     if severity is None:
         return
     shown = None if limit is None else settings.connections.warning
