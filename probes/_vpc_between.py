@@ -1,0 +1,325 @@
+"""What lies between two subnets, or a subnet and the outside: routes, gateways, NAT, peerings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from probes import _vpc_acl as acl
+from probes import _vpc_routes as routes
+from probes._vpc_model import Nat, Network, Place, Route
+from probes._vpc_space import Net, covers, network
+
+_GATEWAYS = {
+    "tgw": "a transit gateway",
+    "vgw": "a VPN or Direct Connect gateway",
+    "vpce": "an endpoint",
+    "eni": "an appliance's interface",
+    "instance": "an appliance",
+    "other": "a gateway that is not examined",
+}
+_SPECIAL = tuple(
+    network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+)
+
+
+@dataclass(slots=True)
+class Between:
+    """What the way between the ends does, and whether group references work over it."""
+
+    passes: list[tuple[str, str, str]] = field(default_factory=list)
+    unknown: list[tuple[str, str, str]] = field(default_factory=list)
+    blocks: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    keeps_groups: bool = True
+
+    def stop(self, code: str, name: str, *, subject: str, summary: str, **more: Any) -> None:
+        """Something stands here."""
+        self.blocks.append((code, name, {"subject": subject, "summary": summary, **more}))
+
+
+def between(net: Network, ends: tuple[Place, Place], pair: tuple[Net, Net]) -> Between:
+    """The way from the source's subnet to the destination, without ACLs and groups of the ends."""
+    source, destination = ends
+    link = Between()
+    if source.subnet and source.subnet == destination.subnet:
+        return link
+    if not source.inside:
+        _from_outside(net, link, source, destination, pair)
+        return link
+    route = _route(
+        net, link, source.subnet, pair[1], name=f"route from {source.subnet}", back=False
+    )
+    if route is not None:
+        _taken(net, link, route, ends, pair)
+    return link
+
+
+def route_back(net: Network, ends: tuple[Place, Place], back: Net) -> Between:
+    """The route of the answer, from the destination's subnet."""
+    source, destination = ends
+    link = Between()
+    name = f"answer: route from {destination.subnet}"
+    route = _route(net, link, destination.subnet, back, name=name, back=True)
+    if route is None:
+        return link
+    if source.kind == "internet":
+        _answer_to_internet(net, link, route, destination, name=name)
+    elif route.kind in {"igw", "nat"} and _is_special(back):
+        table = routes.table_of(net, destination.subnet)
+        link.stop(
+            "PATH_NO_RETURN_ROUTE",
+            name,
+            subject=table.id if table else destination.subnet,
+            summary=f"the answer to {source.label} would leave by {route.target}, which cannot "
+            "carry private addresses",
+            rule=routes.in_words(route),
+        )
+    else:
+        link.passes.append((name, route.target, routes.in_words(route)))
+    return link
+
+
+def _answer_to_internet(
+    net: Network, link: Between, route: Route, destination: Place, *, name: str
+) -> None:
+    table = routes.table_of(net, destination.subnet)
+    if route.kind == "igw":
+        link.passes.append((name, route.target, routes.in_words(route)))
+    elif route.kind in _GATEWAYS:
+        link.unknown.append((name, route.target, f"it leaves by {_GATEWAYS[route.kind]}"))
+    else:
+        link.stop(
+            "PATH_NO_RETURN_ROUTE",
+            name,
+            subject=table.id if table else destination.subnet,
+            summary=f"{destination.subnet} is not public: answers leave by {route.target}, "
+            "not by the internet gateway",
+            rule=routes.in_words(route),
+        )
+
+
+def _route(
+    net: Network, link: Between, subnet: str, to: Net, *, name: str, back: bool
+) -> Route | None:
+    """The active route; without one the blocker is told and None given."""
+    table = routes.table_of(net, subnet)
+    if table is None:
+        link.unknown.append((name, subnet, "the route table could not be read"))
+        return None
+    route = routes.lookup(net, table, to)
+    if route is None:
+        hidden = routes.unread_lists(net, table)
+        if hidden:
+            link.unknown.append((name, table.id, f"could not read {', '.join(hidden)}"))
+            return None
+        link.stop(
+            "PATH_NO_RETURN_ROUTE" if back else "PATH_NO_ROUTE",
+            name,
+            subject=table.id,
+            summary=f"{table.id} of {subnet} has no route to {to}",
+        )
+        return None
+    if route.state == "blackhole":
+        link.stop(
+            "PATH_ROUTE_BLACKHOLE",
+            name,
+            subject=table.id,
+            summary=f"{table.id} of {subnet}: {routes.in_words(route)}; its target is gone",
+            rule=routes.in_words(route),
+        )
+        return None
+    return route
+
+
+def _taken(
+    net: Network, link: Between, route: Route, ends: tuple[Place, Place], pair: tuple[Net, Net]
+) -> None:
+    source, destination = ends
+    name = f"route from {source.subnet}"
+    words = routes.in_words(route)
+    crosses = destination.inside and destination.vpc != source.vpc
+    match route.kind:
+        case "local" if crosses:
+            link.stop(
+                "PATH_VPCS_DISCONNECTED",
+                name,
+                subject=source.vpc,
+                summary=f"{source.vpc} takes {pair[1]} for its own: the VPCs overlap",
+                rule=words,
+            )
+        case "local" if not destination.inside:
+            link.unknown.append((name, route.target, f"{pair[1]} is in no subnet that was read"))
+        case "local":
+            link.passes.append((name, route.target, words))
+        case "igw" | "nat" | "eigw" if destination.inside:
+            _not_inside(link, route, ends, name=name)
+        case "igw":
+            link.passes.append((name, route.target, words))
+            _internet_gateway(net, link, route, source)
+        case "nat":
+            link.passes.append((name, route.target, words))
+            _nat(net, link, route, source, pair[1])
+        case "eigw":
+            link.passes.append((name, route.target, words))
+        case "pcx":
+            link.passes.append((name, route.target, words))
+            _peering(net, link, route, source, destination)
+        case _:
+            # an appliance never carries group references; a transit gateway may (VPC User Guide)
+            link.keeps_groups = route.kind in {"tgw", "vgw", "other"}
+            link.unknown.append((name, route.target, f"it leaves by {_GATEWAYS[route.kind]}"))
+
+
+def _not_inside(link: Between, route: Route, ends: tuple[Place, Place], *, name: str) -> None:
+    """A packet for a private address of another VPC does not leave by the internet."""
+    source, destination = ends
+    link.stop(
+        "PATH_VPCS_DISCONNECTED" if destination.vpc != source.vpc else "PATH_NO_ROUTE",
+        name,
+        subject=source.vpc,
+        summary=f"nothing but {route.target} leads from {source.vpc} to {destination.vpc}, "
+        "and it does not carry private addresses",
+        rule=routes.in_words(route),
+    )
+
+
+def _internet_gateway(net: Network, link: Between, route: Route, source: Place) -> None:
+    link.keeps_groups = False
+    name = f"internet gateway {route.target}"
+    attached = net.internet_gateways.get(route.target)
+    if attached is None and "internet gateways" in net.unread:
+        link.unknown.append((name, route.target, "it could not be read"))
+    elif not attached:
+        link.stop(
+            "PATH_IGW_DETACHED",
+            name,
+            subject=route.target,
+            summary=f"{route.target} is not attached to {source.vpc}",
+        )
+    if not source.public and source.interface and ":" not in source.cidrs[0]:
+        link.stop(
+            "PATH_IGW_NO_PUBLIC_IP",
+            name,
+            subject=source.interface,
+            summary=f"{source.label} has no public address, which the internet gateway needs",
+        )
+    elif not source.public and ":" not in source.cidrs[0]:
+        link.unknown.append((name, route.target, "whether the source has a public address"))
+    else:
+        link.passes.append((name, route.target, "attached, and the source has a public address"))
+
+
+def _nat(net: Network, link: Between, route: Route, source: Place, to: Net) -> None:
+    link.keeps_groups = False
+    name = f"NAT gateway {route.target}"
+    nat = net.nats.get(route.target)
+    if nat is None:
+        link.unknown.append((name, route.target, "it could not be read"))
+        return
+    if nat.state != "available":
+        link.stop(
+            "PATH_NAT_NOT_AVAILABLE",
+            name,
+            subject=nat.id,
+            summary=f"{nat.id} is {nat.state}" + (f": {nat.failure}" if nat.failure else ""),
+        )
+        return
+    if nat.public and nat.subnet and not routes.is_public(net, nat.subnet):
+        link.stop(
+            "PATH_NAT_SUBNET_NOT_PUBLIC",
+            name,
+            subject=nat.id,
+            summary=f"{nat.id} is in {nat.subnet}, whose route table has no internet gateway",
+        )
+        return
+    link.passes.append((name, nat.id, "available" + (", in a public subnet" if nat.public else "")))
+    _nat_acl(net, link, nat, source, to)
+    place = net.subnets.get(source.subnet)
+    if place and nat.zone and nat.zone != place.zone:
+        link.stop(
+            "PATH_NAT_OTHER_AZ",
+            name,
+            subject=nat.id,
+            summary=f"{source.subnet} is in {place.zone}, its NAT gateway {nat.id} in {nat.zone}",
+            mild=True,
+        )
+
+
+def _nat_acl(net: Network, link: Between, nat: Nat, source: Place, to: Net) -> None:
+    """The NAT gateway's own subnet has an ACL, which is asked on both of its sides."""
+    found = net.acls.get(net.acl_of.get(nat.subnet, ""))
+    ours = network(source.cidrs[0])
+    if found is None or ours is None or nat.subnet == source.subnet:
+        return
+    for peer, egress, words in ((ours, False, "from the source"), (to, True, "to the outside")):
+        said = acl.ask(found, egress=egress, protocol="tcp", peer=peer, span=(1024, 65535))
+        if said.outcome == "denies":
+            link.stop(
+                "PATH_NACL_DENIED",
+                f"network ACL of the NAT gateway's {nat.subnet}",
+                subject=found.id,
+                summary=f"{found.id} stops {nat.id} {words}: {said.rule}",
+                rule=said.rule,
+            )
+
+
+def _peering(net: Network, link: Between, route: Route, source: Place, destination: Place) -> None:
+    name = f"peering {route.target}"
+    peering = net.peerings.get(route.target)
+    if peering is None:
+        link.unknown.append((name, route.target, "it could not be read"))
+        return
+    if peering.status != "active":
+        link.stop(
+            "PATH_PEERING_NOT_ACTIVE",
+            name,
+            subject=peering.id,
+            summary=f"{peering.id} is {peering.status or 'in an unknown state'}",
+        )
+        return
+    if destination.vpc and destination.vpc not in peering.vpcs:
+        link.stop(
+            "PATH_NOT_TRANSITIVE",
+            name,
+            subject=peering.id,
+            summary=f"{peering.id} ends at another VPC than {destination.vpc}; "
+            "peerings do not pass packets on",
+        )
+        return
+    link.passes.append((name, peering.id, "active"))
+    if not destination.inside:
+        link.unknown.append((name, peering.id, f"the other side ({destination.label}) is not read"))
+
+
+def _from_outside(
+    net: Network, link: Between, source: Place, destination: Place, pair: tuple[Net, Net]
+) -> None:
+    if source.kind != "internet":
+        link.keeps_groups = False
+        link.passes.append(("way in", source.label, "assumed: how it gets here is not visible"))
+        return
+    link.keeps_groups = False
+    name = "internet gateway"
+    attached = [id_ for id_, vpc in net.internet_gateways.items() if vpc == destination.vpc]
+    if not attached and "internet gateways" not in net.unread:
+        link.stop(
+            "PATH_IGW_DETACHED",
+            name,
+            subject=destination.vpc,
+            summary=f"{destination.vpc} has no internet gateway",
+        )
+    elif pair[1].version == 4 and destination.interface and not destination.public:
+        link.stop(
+            "PATH_IGW_NO_PUBLIC_IP",
+            name,
+            subject=destination.interface,
+            summary=f"{destination.label} has no public address: the internet cannot reach it",
+        )
+    elif attached:
+        link.passes.append((name, attached[0], "attached"))
+    else:
+        link.unknown.append((name, destination.vpc, "it could not be read"))
+
+
+def _is_special(net: Net) -> bool:
+    return any(covers(block, net) for block in _SPECIAL)

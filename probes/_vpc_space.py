@@ -1,0 +1,92 @@
+"""Addresses × ports as boxes, so that rules about ranges are decided exactly and not by sample."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+Net = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """All ports from `low` to `high` of all addresses of a network."""
+
+    net: Net
+    low: int
+    high: int
+
+
+@lru_cache(maxsize=4096)
+def network(text: str) -> Net | None:
+    """The network of a CIDR or address; None for text that is none."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def same_family(ours: Iterable[str], theirs: Iterable[str]) -> tuple[Net, Net] | None:
+    """One network of each side, IPv4 where both have it; None when they share no family."""
+    left, right = _nets(ours), _nets(theirs)
+    for version in (4, 6):
+        mine = next((net for net in left if net.version == version), None)
+        other = next((net for net in right if net.version == version), None)
+        if mine is not None and other is not None:
+            return mine, other
+    return None
+
+
+def _nets(texts: Iterable[str]) -> list[Net]:
+    return [net for net in map(network, texts) if net is not None]
+
+
+def covers(outer: Net | None, inner: Net) -> bool:
+    """Whether every address of `inner` is in `outer`."""
+    if isinstance(outer, ipaddress.IPv4Network) and isinstance(inner, ipaddress.IPv4Network):
+        return inner.subnet_of(outer)
+    if isinstance(outer, ipaddress.IPv6Network) and isinstance(inner, ipaddress.IPv6Network):
+        return inner.subnet_of(outer)
+    return False
+
+
+def meets(one: Net | None, other: Net) -> bool:
+    """Whether they share an address."""
+    return one is not None and (covers(one, other) or covers(other, one))
+
+
+def cut(boxes: Sequence[Box], rule: Box) -> tuple[list[Box], list[Box]]:
+    """What of the boxes the rule takes, and what it leaves."""
+    taken: list[Box] = []
+    left: list[Box] = []
+    for box in boxes:
+        low, high = max(box.low, rule.low), min(box.high, rule.high)
+        if low > high or not meets(rule.net, box.net):
+            left.append(box)
+            continue
+        inner = box.net if covers(rule.net, box.net) else rule.net
+        taken.append(Box(inner, low, high))
+        left.extend(Box(net, box.low, box.high) for net in _without(box.net, inner))
+        if box.low < low:
+            left.append(Box(inner, box.low, low - 1))
+        if high < box.high:
+            left.append(Box(inner, high + 1, box.high))
+    return taken, left
+
+
+def _without(outer: Net, inner: Net) -> Iterator[Net]:
+    """The families are told apart for the type checker's sake."""
+    if outer == inner:
+        return
+    if isinstance(outer, ipaddress.IPv4Network):
+        if isinstance(inner, ipaddress.IPv4Network):
+            yield from outer.address_exclude(inner)
+    elif isinstance(inner, ipaddress.IPv6Network):
+        yield from outer.address_exclude(inner)
+
+
+def ports(box: Box) -> str:
+    """`5432` or `32768-60999`."""
+    return str(box.low) if box.low == box.high else f"{box.low}-{box.high}"
