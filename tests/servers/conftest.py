@@ -1,0 +1,85 @@
+"""Private servers for tests: on free loopback ports, ended by their pid, also after a failure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cockpit.world.servers import mariadb, postgres
+from tests.servers.private import SECRETS, SUPER, mysql_users, postgres_roles
+
+
+@pytest.fixture(scope="session", autouse=True)
+def secrets() -> Iterator[None]:
+    os.environ.update(SECRETS)
+    yield
+    for name in SECRETS:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def base() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="cockpit-servers-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def pg(base: Path) -> Iterator[postgres.Postgres]:
+    cluster = postgres.create(base / "pg", password=SUPER)
+    server = postgres.start(
+        cluster,
+        settings={
+            "max_connections": 60,
+            "max_prepared_transactions": 5,
+            "deadlock_timeout": "500ms",
+            "log_min_messages": "error",
+        },
+    )
+    try:
+        postgres_roles(server)
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def small_pg(base: Path) -> Iterator[postgres.Postgres]:
+    """One of a test's own, with few connections: to fill, stop and crash."""
+    folder = Path(tempfile.mkdtemp(dir=base))
+    folder.chmod(0o755)
+    server = postgres.start(
+        postgres.create(folder / "pg", password=SUPER),
+        settings={"max_connections": 12, "max_wal_senders": 2},
+    )
+    try:
+        postgres_roles(server)
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def maria(base: Path) -> Iterator[mariadb.MariaDb]:
+    if mariadb.find_binary() is None:
+        pytest.fail("MariaDB is not installed: apt-get install mariadb-server-core mariadb-client")
+    server = mariadb.start(
+        mariadb.create(base / "maria"),
+        settings={"max_connections": 40, "innodb-lock-wait-timeout": 20},
+    )
+    try:
+        mysql_users(server)
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def folder(base: Path) -> Path:
+    return Path(tempfile.mkdtemp(dir=base))

