@@ -206,7 +206,7 @@ def _target_errors(
             _rate("5xx of the targets", rate, limit=settings.errors_target.first),
             Evidence(
                 "5xx a minute",
-                series.values[-1] if series.values else None,
+                round(series.values[-1]) if series.values else None,
                 history=history(series),
             ),
             Evidence("p99", snapshot.latency_p99, "s"),
@@ -461,7 +461,9 @@ def _rate(label: str, rate: Rate, *, limit: float | None) -> Evidence:
 
 
 def _count(snapshot: Snapshot, name: str) -> Evidence:
-    return Evidence(f"{name} in 5 minutes", snapshot.sum(name), history=history(snapshot.of(name)))
+    held = snapshot.sum(name)
+    value = None if held is None else round(held)
+    return Evidence(f"{name} in 5 minutes", value, history=history(snapshot.of(name)))
 
 
 def _planned(snapshot: Snapshot) -> tuple[str, ...]:

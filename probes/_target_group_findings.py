@@ -6,6 +6,7 @@ makes its balancer *fail open*: it sends to all of them, so the check may be wha
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from cockpit.units import count, duration
 from probes._metrics import counted, history, latest, settled, total
 from probes._target_group_model import Snapshot, TargetState, short
 
+_CODES = re.compile(r"\[[\d, ]+\]")
 TURNS_KEPT = timedelta(minutes=15)
 
 
@@ -122,8 +124,8 @@ def empty(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
 
 def fail_open(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
     """Requests go to targets that are known to be sick, and may well be served."""
-    sent = counted(_cut(snapshot, "fail_open"), _cut(snapshot, "requests"))
-    served = total(_cut(snapshot, "ok"))
+    sent = _whole(counted(_cut(snapshot, "fail_open"), _cut(snapshot, "requests")))
+    served = _whole(total(_cut(snapshot, "ok")))
     all_sick = bool(snapshot.of("unhealthy")) and not (
         snapshot.healthy or snapshot.of("initial", "unavailable")
     )
@@ -320,6 +322,10 @@ def _cut(snapshot: Snapshot, name: str) -> Series:
     return settled(getattr(snapshot, name), snapshot.at)
 
 
+def _whole(number: float | None) -> float | None:
+    return None if number is None else float(round(number))
+
+
 def _age(snapshot: Snapshot, target: TargetState) -> float:
     """Seconds in its state, as far as the looks tell: at least."""
     return 0.0 if target.since is None else (snapshot.at - target.since).total_seconds()
@@ -345,7 +351,8 @@ def _histogram(targets: Iterable[TargetState]) -> list[tuple[str, int]]:
 
 def _reason(target: TargetState) -> str:
     word = target.reason.partition(".")[2] or target.state
-    return f"{word} {target.description}" if word == "ResponseCodeMismatch" else word
+    codes = _CODES.search(target.description) if word == "ResponseCodeMismatch" else None
+    return f"{word} {codes.group()}" if codes else word
 
 
 def _reasons(targets: Iterable[TargetState]) -> str:

@@ -183,7 +183,7 @@ def facts(snapshot: Snapshot) -> Iterable[Fact]:
     counter = "NewFlowCount" if snapshot.network else REQUESTS
     requests = latest(snapshot.cut(counter))
     noun = "flows a minute" if snapshot.network else "requests a minute"
-    yield Fact(noun, "no traffic" if requests is None else f"{number(requests)}/m", requests)
+    yield Fact(noun, "no traffic" if requests is None else f"{requests:,.0f}/m", requests)
     if snapshot.latency_p95 is not None:
         yield Fact("p95", duration(snapshot.latency_p95), snapshot.latency_p95, "s")
     for label, name in (

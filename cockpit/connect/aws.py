@@ -149,7 +149,13 @@ class Aws:
         self, service: str, operation: str, arguments: Mapping[str, Any], expect: str
     ) -> dict[str, Any]:
         """One call as it is: guarded, limited, redacted, not shared. Raises `BlindError`."""
-        about = Call(service, operation, self.region, self.place.profile)
+        about = Call(
+            service,
+            operation,
+            self.region,
+            self.place.profile,
+            keys=bool(self.place.access_key_id),
+        )
         if self._closed:
             raise BlindError(Reason.UNREACHABLE, f"{about.name}: the session is closed")
         async with self._limits.of(service).turn():
@@ -265,7 +271,13 @@ class AwsActs:
         problems = await off_loop(validate_call, call, arguments)
         if problems:
             raise Misconfigured(f"{call}: {'; '.join(problems)}")
-        about = Call(service, operation, self.place.region, self._profile)
+        about = Call(
+            service,
+            operation,
+            self.place.region,
+            self._profile,
+            keys=bool(self.place.access_key_id),
+        )
         forget(self.place.name)
         try:
             answer = await self._sent_once(about, arguments)

@@ -8,6 +8,8 @@ call and is not seen: nothing here uses it, and a test forbids the name.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import socket
 import ssl
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,11 +24,13 @@ import aiobotocore.httpsession
 import aiobotocore.parsers
 import aiobotocore.session
 import aiohttp
+import aiohttp.abc
 import botocore.credentials
 import botocore.httpsession
 import botocore.loaders
 from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 
+from cockpit.connect.addresses import addresses_of
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.settings import AwsPlace
 from cockpit.connect.shared import Answer, Tasks
@@ -139,6 +143,7 @@ class Clients:
 
     def _configuration(self) -> Any:
         return aiobotocore.config.AioConfig(
+            connector_args={"resolver": Resolver()},
             http_session_cls=Transport,
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
@@ -250,6 +255,37 @@ def _aware(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("no time zone: botocore's parser knows the rule")
     return value
+
+
+class Resolver(aiohttp.abc.AbstractResolver):
+    """Names are resolved in threads that nothing waits for: a dead VPN must not hold the exit.
+
+    aiohttp's own would fill the loop's default executor, which is joined at the end.
+    """
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[aiohttp.abc.ResolveResult]:
+        """Every address of a host. Raises `BlindError`."""
+        found = [ipaddress.ip_address(each) for each in await addresses_of(host)]
+        return [
+            aiohttp.abc.ResolveResult(
+                hostname=host,
+                host=str(address),
+                port=port,
+                family=_FAMILIES[address.version],
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in found
+            if family in {socket.AF_UNSPEC, _FAMILIES[address.version]}
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 class Transport(aiobotocore.httpsession.AIOHTTPSession):  # type: ignore[misc]

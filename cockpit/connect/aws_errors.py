@@ -92,6 +92,8 @@ class Call:
     operation: str
     region: str
     profile: str = ""
+    keys: bool = False
+    """Whether the configuration names keys instead of a profile."""
 
     @property
     def name(self) -> str:
@@ -216,6 +218,8 @@ def unreadable(what: str, call: Call) -> BlindError:
 
 def login(call: Call) -> str:
     """The line to type when credentials have run out."""
+    if call.keys:
+        return "renew the keys that access_key_id and secret_access_key of the place refer to"
     if call.profile:
         return f"aws sso login --profile {call.profile}"
     return "renew the credentials: aws sso login, or set AWS_PROFILE"
@@ -223,6 +227,9 @@ def login(call: Call) -> str:
 
 def _from_client(error: Exception, call: Call) -> BlindError:
     if isinstance(error, boto.BotoCoreError):
+        beneath = error.kwargs.get("error")
+        if isinstance(beneath, BlindError):
+            return BlindError(beneath.reason, f"{call.name}: {beneath.message}", hint=beneath.hint)
         found = _credentials_on_this_side(error, call) or _connection(error, call)
         if found is not None:
             return found
@@ -293,6 +300,8 @@ def never_sent(error: Exception) -> bool:
         return True
     if isinstance(error, boto.EndpointConnectionError):
         return isinstance(error.kwargs.get("error"), aiohttp.ClientConnectorError)
+    if isinstance(error, boto.BotoCoreError) and isinstance(error.kwargs.get("error"), BlindError):
+        return True
     if isinstance(error, boto.HTTPClientError | boto.ConnectionError | ResponseParserError):
         return False
     return isinstance(error, boto.BotoCoreError)

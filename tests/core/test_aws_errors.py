@@ -258,6 +258,50 @@ def test_health_that_is_not_available_is_never_nothing_healthy():
     assert aws_errors.from_answer(answer, CALL).reason is Reason.UNREACHABLE
 
 
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (Call("ecs", "X", "r", "prod"), "aws sso login --profile prod"),
+        (Call("ecs", "X", "r"), "aws sso login, or set AWS_PROFILE"),
+        (Call("ecs", "X", "r", keys=True), "renew the keys"),
+    ],
+    ids=["profile", "nothing", "keys"],
+)
+def test_expired_credentials_are_told_with_what_to_type(call, words):
+    answer = {"Error": {"Code": "ExpiredToken", "Message": "x"}}
+    assert words in aws_errors.from_answer(answer, call).hint
+
+
+async def test_a_name_that_does_not_resolve_is_unreachable_and_never_left():
+    from cockpit.connect.aws import open_aws, open_aws_acts
+    from tests.core.aws_stub import place
+
+    where = place(1, endpoint_url="http://nowhere.invalid:1")
+    session, acts = await open_aws(where), await open_aws_acts(where)
+    try:
+        for asked in (session.identity(), acts.run("ecs.DeleteCluster", {"cluster": "x"})):
+            with pytest.raises(BlindError, match=r"nowhere\.invalid") as caught:
+                await asked
+            assert caught.value.reason in {Reason.UNREACHABLE, Reason.TIMEOUT}
+            assert caught.value.code == ""
+    finally:
+        await session.close()
+        await acts.close()
+
+
+async def test_a_host_name_is_resolved_and_asked(monkeypatch):
+    async def resolved(host):
+        return ("127.0.0.1",)
+
+    monkeypatch.setattr(aws_clients, "addresses_of", resolved)
+    async with stubbed() as stub:
+        stub.reply('{"clusterArns": []}', type="application/x-amz-json-1.1")
+        endpoint = f"http://aws.example.test:{stub.port}"
+        async with reading(stub, endpoint_url=endpoint) as session:
+            await session.read("ecs", "ListClusters", expect="clusterArns")
+        assert stub.requests[0].headers["host"].startswith("aws.example.test")
+
+
 def test_text_of_a_service_is_made_harmless():
     answer = {"Error": {"Code": "ValidationError", "Message": "\x1b[2Jgone‮"}}
     assert "\x1b" not in aws_errors.from_answer(answer, CALL).message

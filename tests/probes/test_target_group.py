@@ -38,7 +38,7 @@ def targets(states: str, zones: str = "", held: float | None = None, reason: str
             zone=f"us-east-1{zones[n]}" if zones else "",
             state=words[letter],
             reason="" if letter in "h-" else reason or "Target.ResponseCodeMismatch",
-            description="[404]" if letter == "u" else "",
+            description="Health checks failed with these codes: [404]" if letter == "u" else "",
             since=since,
         )
         for n, letter in enumerate(states)
