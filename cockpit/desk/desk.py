@@ -120,6 +120,8 @@ class Desk:
     def next_update(self) -> datetime | None:
         """When the next status update is due; None when none is."""
         state = self.incident.state
+        if not state.open:
+            return None
         return next_update(
             self.incident.severity,
             self.incident.opened_at,
@@ -195,7 +197,7 @@ class Desk:
         await self.incident.set_severity(severity)
 
     async def set_status(self, status: str) -> None:
-        """Journalled; `mitigated` and `resolved` also set the milestone of that name."""
+        """Journalled; the metrics take when it was mitigated, resolved and closed from it."""
         await self.incident.set_status(status)
 
     async def close(self) -> None:

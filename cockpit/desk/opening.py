@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from cockpit import clock
 from cockpit.config import Config
 from cockpit.connect.role import Role
 from cockpit.desk.desk import Desk
-from cockpit.incident.incident import Incidents
+from cockpit.incident.incident import Incidents, data_folder
 from cockpit.incident.lines import IncidentLine
 from cockpit.incident.record import Incident
 from cockpit.runbooks.library import Library
@@ -33,8 +32,7 @@ class Opening:
         self.config = config
         self.role = role or config.role
         self.actor = config.incident.actor or _login_name()
-        folder = config.incident.folder
-        self.store = Incidents(Path(folder).expanduser() if folder else None)
+        self.store = Incidents(data_folder(config.incident.folder))
         self._probes = probes
         self._library = library
         self._coming = coming
