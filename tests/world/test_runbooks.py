@@ -1,0 +1,188 @@
+"""Following the runbook of a scenario, step by step, repairs the shop; triage changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from cockpit.config import load
+from cockpit.connect.role import Role
+from cockpit.desk.desk import Desk
+from cockpit.errors import Refused
+from cockpit.incident.incident import Incidents
+from cockpit.runbooks.library import library
+from cockpit.runbooks.run import Course
+from cockpit.runbooks.step import Risk
+from cockpit.triage.board import OpenFinding
+from cockpit.triage.registry import registry
+from cockpit.world import layout
+from cockpit.world.launch import World
+from tests.world.conftest import control
+
+pytestmark = pytest.mark.world
+
+
+@dataclass(frozen=True)
+class Story:
+    """The finding that a person opens, the runbook they get, and what they answer and run."""
+
+    code: str
+    target: str
+    runbook: str
+    steps: tuple[str, ...]
+    answers: dict[str, str] = field(default_factory=dict)
+    changes: frozenset[str] = frozenset()
+    """Calls that the AWS front has seen because of it."""
+
+
+STORIES = {
+    "checkout-lock": Story(
+        "PG_LOCK_BLOCKED",
+        "orders-db",
+        "database-connections",
+        ("sessions", "blocker", "terminate", "recovered"),
+    ),
+    "health-check-path": Story(
+        "TG_NO_HEALTHY_TARGETS",
+        "checkout-tg",
+        "targets-unhealthy",
+        ("look", "path", "mend", "recovered"),
+        {"path": "/healthz"},
+        frozenset({"elbv2.ModifyTargetGroup"}),
+    ),
+    "bad-deployment": Story(
+        "ECS_CRASH_LOOP",
+        "checkout",
+        "ecs-rollback",
+        ("before", "migration", "rollback", "steady"),
+        {"migration": "yes"},
+        frozenset({"ecs.UpdateService"}),
+    ),
+    "dynamodb-throttle": Story(
+        "DDB_THROTTLED_PROVISIONED",
+        "carts",
+        "dynamodb-throttling",
+        ("before", "write", "read", "raise"),
+        {},
+        frozenset({"dynamodb.UpdateTable"}),
+    ),
+    "redis-evicting": Story(
+        "RD_MEM_NEAR_MAX",
+        "sessions",
+        "redis-memory",
+        ("memory", "doctor", "before", "size", "grow", "recovered"),
+        {"size": "cache.m7g.large"},
+        frozenset({"elasticache.ModifyReplicationGroup"}),
+    ),
+    "sg-revoked": Story(
+        "PATH_SG_INGRESS_DENIED",
+        "checkout-to-db",
+        "path-security-group",
+        ("cut", "asked", "allow", "open"),
+        {"asked": "yes"},
+        frozenset({"ec2.AuthorizeSecurityGroupIngress"}),
+    ),
+    "cert-expired": Story(
+        "NET_TLS_EXPIRED",
+        "shop-front",
+        "tls-certificate",
+        ("presented", "alb", "listener", "choice", "present", "valid"),
+        {"choice": layout.CERTIFICATES["front-2026"]},
+        frozenset({"elbv2.ModifyListener"}),
+    ),
+}
+
+
+@asynccontextmanager
+async def seated(world: World, role: Role, folder: Path) -> AsyncIterator[Desk]:
+    """A desk that looks at a world, as the command would put it together."""
+    config = load(world.config_path, registry())
+    incident = Incidents(folder).create("drill", "P1", environment="prod", role=role, actor="ana")
+    desk = Desk(config, incident, role=role, actor="ana", probes=registry(), library=library())
+    await desk.start()
+    try:
+        yield desk
+    finally:
+        await desk.close()
+
+
+async def found(desk: Desk, story: Story, within: float = 30) -> OpenFinding:
+    """The finding of the story, once the board has it."""
+    end = time.monotonic() + within
+    while time.monotonic() < end:
+        for opened in desk.board.open.values():
+            if (opened.id.code, opened.target) == (story.code, story.target):
+                return opened
+        await asyncio.sleep(0.2)
+    pytest.fail(f"{story.code}@{story.target} not within {within:g} s")
+
+
+async def follow(course: Course, story: Story) -> None:
+    """Run the steps as a person would who types what is asked for."""
+    for step_id in story.steps:
+        plan = await course.plan(step_id)
+        typed = story.answers.get(step_id, plan.confirm_word)
+        outcome = await course.run(plan, course.approve(plan, typed=typed))
+        assert outcome.kind == "ok", f"{step_id}: {outcome}"
+
+
+@pytest.mark.parametrize("name", STORIES)
+async def test_following_the_runbook_repairs_the_shop(
+    name: str, begin: Callable[..., World], tmp_path: Path
+) -> None:
+    story = STORIES[name]
+    world = await asyncio.to_thread(begin, name)
+    async with seated(world, Role.COMMANDER, tmp_path) as desk:
+        opened = await found(desk, story)
+        chosen = desk.runbooks_for(opened)[0]
+        assert chosen.id == story.runbook
+        await follow(desk.start_course(chosen.id, opened), story)
+        kinds = [entry.kind.value for entry in desk.incident.entries]
+        assert kinds.count("step.intent") == kinds.count("approval") == 1
+        assert desk.incident.unfinished == ()
+    assert story.changes <= called(world)
+
+
+@pytest.mark.parametrize("name", ["checkout-lock", "sg-revoked"])
+async def test_in_triage_every_step_is_seen_and_nothing_is_changed(
+    name: str, begin: Callable[..., World], tmp_path: Path
+) -> None:
+    story = STORIES[name]
+    world = await asyncio.to_thread(begin, name, Role.TRIAGE)
+    async with seated(world, Role.TRIAGE, tmp_path) as desk:
+        opened = await found(desk, story)
+        course = desk.start_course(story.runbook, opened)
+        for step_id in story.steps:
+            plan = await course.plan(step_id)
+            typed = story.answers.get(step_id, plan.confirm_word)
+            if plan.risk is Risk.READ:
+                assert (await course.run(plan, course.approve(plan, typed=typed))).kind != "unknown"
+                continue
+            with pytest.raises(Refused, match="triage is read-only"):
+                course.approve(plan, typed=typed, reason="please", second="bob")
+            await course.propose(step_id, "as the runbook says")
+            assert course.state(step_id).status == "proposed"
+            break
+    assert changed(world) == []
+
+
+def called(world: World) -> set[str]:
+    """Every operation that the cockpit has asked the AWS front for."""
+    return {name for name, _ in asked(world)}
+
+
+def changed(world: World) -> list[str]:
+    """Those of them that are not looks."""
+    return sorted(name for name, read in asked(world) if not read)
+
+
+def asked(world: World) -> set[tuple[str, bool]]:
+    """(operation, whether it is a look) of everybody but the shop itself."""
+    calls = [call for call in control(world, "calls") if call["who"] != "shop"]
+    return {(f"{call['service']}.{call['operation']}", call["read"]) for call in calls}
