@@ -36,6 +36,7 @@ class Placement:
 
     def _network(self) -> None:
         aws = self._aws
+        aws("ec2", "describe_vpcs")  # moto makes its default VPC at the first call, with any id
         with mutate.next_id("vpc", layout.VPC):
             aws("ec2", "create_vpc", CidrBlock=layout.CIDR)
         for one in layout.SUBNETS:
