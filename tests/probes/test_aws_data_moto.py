@@ -1,0 +1,406 @@
+"""ECS, RDS, ElastiCache and DynamoDB probes against moto: real HTTP, faults put into its backends.
+
+moto lacks some of what the probes ask (catalogue moto §1): those parts have to end as gaps.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from types import SimpleNamespace
+
+import pytest
+
+from cockpit.connect.aws import open_aws
+from cockpit.errors import BlindError, Reason
+from probes import dynamodb, ecs, elasticache, rds
+from tests.core.aws_stub import place
+from tests.probes.fake_aws import target
+
+pytestmark = pytest.mark.servers
+ACCOUNT, REGION = "123456789012", "us-east-1"
+
+
+@pytest.fixture(scope="module")
+def port():
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield server.get_host_and_port()[1]
+    server.stop()
+
+
+@pytest.fixture
+async def aws(port, monkeypatch):
+    import aiohttp
+
+    monkeypatch.setenv("COCKPIT_TEST_KEY", "testing-key")
+    base = f"http://127.0.0.1:{port}/moto-api"
+    still = {"model_name": "ecs::task", "transition": {"progression": "time", "seconds": 99999}}
+    async with aiohttp.ClientSession() as web:
+        async with web.post(f"{base}/reset") as answer:
+            assert answer.status == 200
+        async with web.post(f"{base}/state-manager/set-transition", json=still) as answer:
+            assert answer.status < 300
+    reads = await open_aws(place(port))
+    yield reads
+    await reads.close()
+
+
+@pytest.fixture(scope="module")
+def client(port):
+    import boto3
+
+    session = boto3.Session()
+
+    @cache
+    def make(service: str):
+        return session.client(
+            service,
+            endpoint_url=f"http://127.0.0.1:{port}",
+            region_name=REGION,
+            aws_access_key_id="writer",
+            aws_secret_access_key="writer",
+        )
+
+    return make
+
+
+def backend(service: str):
+    from moto.backends import get_backend
+
+    return get_backend(service)[ACCOUNT][REGION]
+
+
+def codes(probe, look) -> set[str]:
+    """What is told besides the gaps."""
+    findings = probe.diagnose(look, probe.PROBE.settings)
+    return {finding.code for finding in findings if not finding.code.endswith("_OBS_BLIND")}
+
+
+def put(client, namespace: str, name: str, dimensions: dict[str, str], *, values) -> None:
+    """One point a minute, the newest two minutes and a bit old."""
+    end = datetime.now(UTC).replace(second=30, microsecond=0) - timedelta(minutes=3)
+    client("cloudwatch").put_metric_data(
+        Namespace=namespace,
+        MetricData=[
+            {
+                "MetricName": name,
+                "Dimensions": [{"Name": k, "Value": v} for k, v in dimensions.items()],
+                "Timestamp": end - timedelta(minutes=age),
+                "Value": value,
+            }
+            for age, value in enumerate(reversed(values))
+        ],
+    )
+
+
+# ECS -------------------------------------------------------------------------------------------
+
+
+def service(client, monkeypatch, desired: int = 6):
+    monkeypatch.setenv("MOTO_ECS_SERVICE_RUNNING", str(desired))
+    api = client("ecs")
+    api.create_cluster(clusterName="prod")
+    for image in ("web:1.8", "web:1.9"):
+        api.register_task_definition(
+            family="checkout",
+            containerDefinitions=[
+                {
+                    "name": "web",
+                    "image": image,
+                    "memory": 512,
+                    "environment": [{"name": "DATABASE_URL", "value": "postgres://u:hunter2@db"}],
+                }
+            ],
+        )
+    api.create_service(
+        cluster="prod", serviceName="checkout", taskDefinition="checkout:2", desiredCount=desired
+    )
+    made = backend("ecs").services["prod:checkout"]
+    for deployment in made.deployments:
+        deployment["createdAt"] = deployment["updatedAt"] = datetime.now(UTC) - timedelta(days=2)
+    return made
+
+
+def dead(client, number: int, **changes) -> None:
+    api = client("ecs")
+    subnet = client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
+    for _ in range(number):
+        made = api.run_task(
+            cluster="prod",
+            taskDefinition="checkout:2",
+            count=1,
+            group="service:checkout",
+            launchType="FARGATE",
+            networkConfiguration={"awsvpcConfiguration": {"subnets": [subnet]}},
+        )
+        arn = made["tasks"][0]["taskArn"]
+        api.stop_task(cluster="prod", task=arn)
+        task = backend("ecs").tasks["prod"][arn]
+        task.started_at = datetime.now(UTC) - timedelta(minutes=3)
+        task.stopped_at = datetime.now(UTC) - timedelta(minutes=2)
+        task.stop_code = changes.get("code", "EssentialContainerExited")
+        task.stopped_reason = "Essential container in task exited"
+        task.last_status = "STOPPED"
+        task.containers[0].exitCode = changes.get("exit_code", 1)
+
+
+ECS_TARGET = target("ecs_service", "checkout", cluster="prod")
+
+
+async def test_a_healthy_service_has_nothing_to_tell(aws, client, monkeypatch):
+    service(client, monkeypatch)
+    look = await ecs.collect(aws, ECS_TARGET)
+    assert (look.running, look.desired) == (6, 6)
+    assert codes(ecs, look) == set()
+
+
+async def test_a_crashing_release_is_seen_with_its_tasks_and_its_change(aws, client, monkeypatch):
+    made = service(client, monkeypatch)
+    dead(client, 6)
+    made.running_count = 2
+    made.deployments[0].update(rolloutState="IN_PROGRESS", failedTasks=6)
+    look = await ecs.collect(aws, ECS_TARGET)
+    assert codes(ecs, look) >= {
+        "ECS_CRASH_LOOP",
+        "ECS_DEPLOYMENT_STUCK",
+        "ECS_TASKS_BELOW_DESIRED",
+    }
+    assert look.previous_task_definition.endswith("checkout:1")
+    assert look.definition is not None
+    assert "hunter2" not in repr(look)
+
+
+async def test_tasks_killed_for_memory_are_seen(aws, client, monkeypatch):
+    service(client, monkeypatch)
+    dead(client, 3, exit_code=137)
+    assert "ECS_TASK_OOM" in codes(ecs, await ecs.collect(aws, ECS_TARGET))
+
+
+@pytest.mark.parametrize("number", [0, 1, 10, 11, 100, 101])
+async def test_every_stopped_task_is_described_in_calls_of_a_hundred(
+    aws, client, monkeypatch, number
+):
+    service(client, monkeypatch)
+    dead(client, number, code="ServiceSchedulerInitiated", exit_code=143)
+    look = await ecs.collect(aws, ECS_TARGET)
+    assert len(look.stopped) == number
+    assert codes(ecs, look) == set()
+
+
+async def test_a_service_that_is_not_there_is_told_as_gone(aws, client, monkeypatch):
+    service(client, monkeypatch)
+    with pytest.raises(BlindError) as caught:
+        await ecs.collect(aws, target("ecs_service", "ghost", cluster="prod"))
+    assert caught.value.code == "ECS_SERVICE_DRAINING_OR_GONE"
+
+
+async def test_a_cluster_that_is_not_there_is_missing(aws):
+    with pytest.raises(BlindError) as caught:
+        await ecs.collect(aws, target("ecs_service", "checkout", cluster="ghost"))
+    assert caught.value.reason is Reason.MISSING
+
+
+async def test_the_load_of_a_service_comes_from_its_metrics(aws, client, monkeypatch):
+    service(client, monkeypatch)
+    names = {"ClusterName": "prod", "ServiceName": "checkout"}
+    put(client, "AWS/ECS", "CPUUtilization", names, values=[97.0] * 8)
+    assert codes(ecs, await ecs.collect(aws, ECS_TARGET)) == {"ECS_CPU_SATURATED"}
+
+
+# RDS -------------------------------------------------------------------------------------------
+
+
+def database(client, name: str = "orders"):
+    client("rds").create_db_instance(
+        DBInstanceIdentifier=name,
+        DBInstanceClass="db.r5.large",
+        Engine="postgres",
+        AllocatedStorage=100,
+        MasterUsername="admin",
+        MasterUserPassword="hunter2hunter2",
+        MultiAZ=True,
+    )
+    return backend("rds").databases[name]
+
+
+RDS_TARGET = target("rds", "orders")
+
+
+async def test_a_healthy_database_has_gaps_only_where_moto_has_nothing(aws, client):
+    database(client)
+    look = await rds.collect(aws, RDS_TARGET)
+    assert (look.status, look.writer) == ("available", "orders")
+    assert codes(rds, look) == set()
+    assert {gap.what for gap in look.gaps} <= {"pending maintenance", "parameters"}
+    assert "hunter2" not in repr(look)
+
+
+async def test_a_full_disk_is_seen_with_what_is_pending(aws, client):
+    made = database(client)
+    made.status = "storage-full"
+    made.pending_modified_values = {"AllocatedStorage": 200}
+    look = await rds.collect(aws, RDS_TARGET)
+    assert codes(rds, look) >= {"RDS_INSTANCE_DOWN", "RDS_MODIFICATION_PENDING"}
+
+
+async def test_a_broken_replica_is_seen(aws, client):
+    made = database(client)
+    made.status_infos = [
+        {"StatusType": "read replication", "Normal": False, "Status": "error", "Message": "slot"}
+    ]
+    assert "RDS_REPLICATION_BROKEN" in codes(rds, await rds.collect(aws, RDS_TARGET))
+
+
+async def test_a_failover_is_read_from_the_events(aws, client):
+    database(client)
+    backend("rds").events.append(
+        SimpleNamespace(
+            source_identifier="orders",
+            source_type="db-instance",
+            message="Multi-AZ instance failover completed",
+            event_categories=["failover"],
+            source_arn="arn:aws:rds:us-east-1:123456789012:db:orders",
+            date=datetime.now(UTC) - timedelta(minutes=5),
+        )
+    )
+    look = await rds.collect(aws, RDS_TARGET)
+    assert "RDS_FAILOVER_RECENT" in codes(rds, look)
+    assert "rds.failover" in {change.kind for change in rds.PROBE.changes(look, "orders")}
+
+
+async def test_a_cluster_is_looked_at_with_its_members(aws, client):
+    client("rds").create_db_cluster(
+        DBClusterIdentifier="shop",
+        Engine="aurora-postgresql",
+        MasterUsername="admin",
+        MasterUserPassword="hunter2hunter2",
+    )
+    for name in ("shop-1", "shop-2"):
+        client("rds").create_db_instance(
+            DBInstanceIdentifier=name,
+            DBClusterIdentifier="shop",
+            DBInstanceClass="db.r5.large",
+            Engine="aurora-postgresql",
+        )
+    look = await rds.collect(aws, target("rds", "shop"))
+    assert look.kind == "cluster"
+    assert {each.id for each in look.instances} == {"shop-1", "shop-2"}
+    assert "RDS_CLUSTER_NO_WRITER" not in codes(rds, look)
+
+
+async def test_a_database_that_is_not_there_is_missing(aws):
+    with pytest.raises(BlindError) as caught:
+        await rds.collect(aws, target("rds", "ghost"))
+    assert caught.value.reason is Reason.MISSING
+
+
+async def test_connections_near_the_limit_are_seen(aws, client):
+    database(client)
+    name = {"DBInstanceIdentifier": "orders"}
+    put(client, "AWS/RDS", "DatabaseConnections", name, values=[1790.0] * 8)
+    assert "RDS_CONNECTIONS_HIGH" in codes(rds, await rds.collect(aws, RDS_TARGET))
+
+
+# ElastiCache -----------------------------------------------------------------------------------
+
+
+def replicated(client):
+    api = client("elasticache")
+    api.create_replication_group(
+        ReplicationGroupId="sessions",
+        ReplicationGroupDescription="sessions",
+        NumNodeGroups=1,
+        ReplicasPerNodeGroup=2,
+        Engine="redis",
+        CacheNodeType="cache.m6g.large",
+        AutomaticFailoverEnabled=True,
+        MultiAZEnabled=True,
+    )
+    made = backend("elasticache").replication_groups["sessions"]
+    for member in made.member_clusters:
+        api.create_cache_cluster(
+            CacheClusterId=member, Engine="redis", NumCacheNodes=1, CacheNodeType="cache.m6g.large"
+        )
+    return made
+
+
+CACHE_TARGET = target("elasticache", "sessions")
+
+
+async def test_a_healthy_cache_has_gaps_only_where_moto_has_nothing(aws, client):
+    replicated(client)
+    look = await elasticache.collect(aws, CACHE_TARGET)
+    assert look.status == "available"
+    assert len(look.nodes) == 3
+    assert codes(elasticache, look) == set()
+    assert {gap.what for gap in look.gaps} == {"events", "service updates"}
+
+
+async def test_a_modified_group_with_a_lost_replica_is_seen(aws, client):
+    made = replicated(client)
+    made.status = "modifying"
+    lost = backend("elasticache").cache_clusters[made.member_clusters[2]]
+    lost.cache_cluster_status = "rebooting cluster nodes"
+    look = await elasticache.collect(aws, CACHE_TARGET)
+    assert codes(elasticache, look) >= {"CACHE_IN_TRANSITION", "CACHE_SHARD_DEGRADED"}
+
+
+async def test_a_full_node_is_seen(aws, client):
+    made = replicated(client)
+    names = {"CacheClusterId": made.member_clusters[0], "CacheNodeId": "0001"}
+    full = "DatabaseMemoryUsagePercentage"
+    put(client, "AWS/ElastiCache", full, names, values=[97.0] * 8)
+    assert "CACHE_MEMORY_HIGH" in codes(elasticache, await elasticache.collect(aws, CACHE_TARGET))
+
+
+async def test_a_cache_that_is_not_there_is_missing(aws):
+    with pytest.raises(BlindError) as caught:
+        await elasticache.collect(aws, target("elasticache", "ghost"))
+    assert caught.value.reason is Reason.MISSING
+
+
+# DynamoDB --------------------------------------------------------------------------------------
+
+
+def table(client, writes: int = 100) -> None:
+    client("dynamodb").create_table(
+        TableName="carts",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        ProvisionedThroughput={"ReadCapacityUnits": 50, "WriteCapacityUnits": writes},
+    )
+
+
+TABLE_TARGET = target("dynamodb_table", "carts")
+TABLE = {"TableName": "carts"}
+
+
+async def test_a_healthy_table_is_ok_only_with_traffic(aws, client):
+    table(client)
+    look = await dynamodb.collect(aws, TABLE_TARGET)
+    assert next(iter(dynamodb.PROBE.facts(look))).text == "no traffic"
+    assert codes(dynamodb, look) == set()
+
+
+async def test_throttled_writes_are_seen_with_their_reason(aws, client):
+    table(client)
+    space = "AWS/DynamoDB"
+    put(client, space, "ConsumedWriteCapacityUnits", TABLE, values=[6000.0] * 8)
+    put(client, space, "WriteThrottleEvents", TABLE, values=[21_000.0] * 8)
+    reason = "WriteProvisionedThroughputThrottleEvents"
+    put(client, space, reason, TABLE, values=[21_000.0] * 8)
+    look = await dynamodb.collect(aws, TABLE_TARGET)
+    assert codes(dynamodb, look) >= {"DDB_THROTTLED_PROVISIONED", "DDB_CAPACITY_HIGH"}
+    assert (look.demand_write, look.suggested_write) == (450, 563)
+    assert next(iter(dynamodb.PROBE.facts(look))).text == "throttled"
+
+
+async def test_a_table_that_is_not_there_is_told_as_gone(aws):
+    with pytest.raises(BlindError) as caught:
+        await dynamodb.collect(aws, target("dynamodb_table", "ghost"))
+    assert caught.value.code == "DDB_TABLE_NOT_ACTIVE"
