@@ -295,6 +295,7 @@ PROBE = Probe(
     facts=facts,
     tables=tables,
     since=since,
+    twice=False,
     needs=(
         "elasticloadbalancing:DescribeTargetGroups",
         "elasticloadbalancing:DescribeTargetHealth",

@@ -166,7 +166,8 @@ class Engine:
 
     async def _swept(self, id_: LookId) -> Reading:
         reading = await self._task(id_)
-        if self.looks[id_].probe.since is None or isinstance(reading.outcome, Blind):
+        probe = self.looks[id_].probe
+        if probe.since is None or not probe.twice or isinstance(reading.outcome, Blind):
             return reading
         await asyncio.sleep(SECOND_LOOK_AFTER)
         return await self._task(id_)

@@ -100,6 +100,9 @@ class Probe(Generic[Session, Snapshot, Settings]):
     since: Callable[[Snapshot, Snapshot], Snapshot] | None = None
     """`since(before, now)`: the new snapshot with rates computed against the one before. Without
     an earlier look the rates of a snapshot are None, which is never zero."""
+    twice: bool = True
+    """With `since`: a single sweep looks twice, a second apart. False when `since` only carries
+    memory from look to look, which a second would not add to."""
     needs: tuple[str, ...] = ()
     """IAM actions (`ecs:DescribeServices`) or grants (`GRANT pg_monitor`) that it wants."""
     codes: tuple[str, ...] = ()
