@@ -248,7 +248,7 @@ class CockpitScreen(Screen[Result], Generic[Result]):
         told = ""
         if rows.filter:
             told = f" {rows.filter.text} · {len(rows.shown)} of {len(rows.rows)} "
-        set_subtitle(rows, told, ascii_only=self.cockpit.ascii_only)
+        set_subtitle(rows, told)
 
 
 class CockpitModal(CockpitScreen[Result], ModalScreen[Result], Generic[Result]):

@@ -89,8 +89,7 @@ class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
             return
         dialog = self.query_one("#dialog")
         paper = self.query_one("#plan", Paper)
-        ascii_only = self.cockpit.ascii_only
-        set_title(dialog, plan_title(self._plan, *self._place), ascii_only=ascii_only)
+        set_title(dialog, plan_title(self._plan, *self._place))
         width = max(20, dialog.content_region.width - 1)
         lines = plan_lines(self._plan, self._where(), width)
         paper.styles.height = min(len(lines), max(3, self.app.size.height - 9))

@@ -130,7 +130,7 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
             rows.set_head([])
         rows.show(present.ordered(self._table.rows, self._sort, down=self._down), shown.moment)
         where = f"{self._at % len(sheets) + 1} of {len(sheets)}" if len(sheets) > 1 else ""
-        set_title(rows, title(self._table, where), ascii_only=self.cockpit.ascii_only)
+        set_title(rows, title(self._table, where))
         self._draw_help()
 
     def tick(self, shown: Shown) -> None:
@@ -157,12 +157,11 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         paper = self.query_one("#help", Paper)
         width = max(10, paper.columns)
         chosen = self._rows.chosen
-        ascii_only = self.cockpit.ascii_only
         if self._revealed and chosen is not None:
-            set_title(paper, line("In full, never recorded"), ascii_only=ascii_only)
+            set_title(paper, line("In full, never recorded"))
             paper.show(self._in_full(chosen, width))
             return
-        set_title(paper, line("What would help"), ascii_only=ascii_only)
+        set_title(paper, line("What would help"))
         runs = self._shown is not None and self._shown.status.role is Role.COMMANDER
         paper.show(present.help_lines(self._table, chosen, width, runs=runs))
 

@@ -82,5 +82,5 @@ class KeysScreen(CockpitModal[None], part=Where.READING):
 
     def _draw(self) -> None:
         for sheet in self.query("#sheet").results(Paper):
-            set_title(sheet, line("Keys"), ascii_only=self.cockpit.ascii_only)
+            set_title(sheet, line("Keys"))
             sheet.show(help_lines(self._part, self._of, max(20, sheet.columns)))

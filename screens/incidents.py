@@ -67,7 +67,7 @@ class PickScreen(CockpitModal["str | None"], part=Where.CHOOSING):
         """Fill it and take the keys there."""
         super().on_mount()
         rows: RowList[Choice] = self.query_one("#choices", RowList)
-        set_title(rows, line(self._title), ascii_only=self.cockpit.ascii_only)
+        set_title(rows, line(self._title))
         rows.styles.height = min(len(self._choices) + 2, max(3, self.app.size.height))
         rows.show(self._choices, clock.now())
         rows.focus()
@@ -155,7 +155,7 @@ class IncidentsScreen(CockpitScreen[None], part=Where.CHOOSING):
         super().on_mount()
         rows: RowList[IncidentLine] = self.query_one("#incidents", RowList)
         rows.focus()
-        set_title(rows, line("Go on with"), ascii_only=self.cockpit.ascii_only)
+        set_title(rows, line("Go on with"))
         self.call_after_refresh(self._draw)
 
     def laid_out(self) -> None:

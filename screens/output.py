@@ -41,5 +41,5 @@ class ReadingScreen(CockpitScreen[None], part=Where.READING):
         rows = 1 if self.layout_class == "-tiny" else 2
         bar.show(header(shown, bar.columns, rows=rows))
         paper = self.query_one("#text", Paper)
-        set_title(paper, self._title, ascii_only=self.cockpit.ascii_only)
+        set_title(paper, self._title)
         paper.show(list(self._lines(max(10, paper.columns))))

@@ -66,9 +66,9 @@ _DARK: Mapping[str, Tone] = {
 }
 
 _LIGHT: Mapping[str, Tone] = {
-    "critical": Tone("#b3003b"),
-    "high": Tone("#a85400"),
-    "warning": Tone("#6f6400"),
+    "critical": Tone("#a3003a"),
+    "high": Tone("#c45c00"),
+    "warning": Tone("#544b00"),
     "info": Tone("#0b5cad"),
     "ok": Tone("#00806a"),
     "blind": Tone("#6b46c1"),

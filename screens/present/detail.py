@@ -26,7 +26,10 @@ def head(
 ) -> list[Content]:
     """Two lines: the target with its headline; where we are, the badge, how old it is."""
     top = sides(
-        line((f" {safe(target)}", "strong"), (f"  {reading.kind}" if reading else "", "dim")),
+        line(
+            (f" {safe(target)}", "strong"),
+            (f"  {safe(reading.kind, 40)}" if reading else "", "dim"),
+        ),
         line(safe(table.headline), " "),
         width,
     )
@@ -44,7 +47,7 @@ def _freshness(shown: Shown, reading: Reading | None, seen_at: datetime | None) 
         return line(*parts, ("waiting for the first look ", "dim"))
     outcome = reading.outcome
     if isinstance(outcome, Blind):
-        parts.append((f"? {outcome.reason}: {safe(outcome.detail, 60)}", "blind"))
+        parts.append((f"? {safe(outcome.reason, 20)}: {safe(outcome.detail, 60)}", "blind"))
         if seen_at < reading.at:
             parts.append((f" · rows are {ago(shown.moment, seen_at)} old ", "warning"))
         return line(*parts, " ")

@@ -61,7 +61,7 @@ def _finding(
 ) -> list[Content]:
     finding = row.finding
     shade = finding.severity.value
-    head: list[Part] = [(finding.code, f"{shade} bold"), (f"  {shade}", shade)]
+    head: list[Part] = [(safe(finding.code, 80), f"{shade} bold"), (f"  {shade}", shade)]
     if row.cleared is not None:
         head.append((f"  recovered {ago(moment, row.cleared)} ago", "ok"))
     head.append((f"  seen {count(row.looks, 'time')} since {short_clock(row.since)}", "dim"))
@@ -157,7 +157,7 @@ def _unseen(row: Unseen, moment: datetime, width: int) -> list[Content]:
     lines = wrap(
         line(
             ("NOT EXAMINED", "blind bold"),
-            (f"  {row.reason}", "blind"),
+            (f"  {safe(row.reason, 40)}", "blind"),
             (f"  for {ago(moment, row.at)}", "dim"),
         ),
         width,
@@ -172,7 +172,7 @@ def _unseen(row: Unseen, moment: datetime, width: int) -> list[Content]:
     for reading in row.readings:
         lines.append(
             line(
-                (f"{reading.probe}  ", "dim"),
+                (f"{safe(reading.probe, 60)}  ", "dim"),
                 f"looked at {clock(reading.at)}, gave up after {duration(reading.took)}",
             ).truncate(max(0, width), ellipsis=True)
         )

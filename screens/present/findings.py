@@ -98,7 +98,7 @@ def text(row: FindingRow, moment: datetime) -> str:
     """The sentence of a row."""
     if isinstance(row, Unseen):
         more = f" ({len(row.readings)} probes)" if len(row.readings) > 1 else ""
-        return f"not examined: {row.reason}{more} · {row.blind.detail}"
+        return f"not examined: {row.reason}{more} · {row.blind.detail[:4000]}"
     if row.cleared is not None:
         lasted = duration((row.cleared - row.since).total_seconds())
         return f"recovered after {lasted}: {row.finding.summary}"
@@ -138,7 +138,7 @@ def draw(row: FindingRow, width: int, moment: datetime, *, names: int = 16) -> C
     else:
         then = row.cleared or row.since
     narrow = width < _NARROW
-    kind = " " if narrow else f" {fit(KINDS.get(row.kind, row.kind), 5)} "
+    kind = " " if narrow else f" {fit(safe(KINDS.get(row.kind, row.kind), 40), 5)} "
     name = fit(safe(row.target), names)
     room = width - names - 7 - len(kind)
     return line(

@@ -29,6 +29,7 @@ GLYPHS: dict[str, str] = {
 }
 """One glyph a state; `screens.theme.to_ascii` has another for terminals without Unicode."""
 
+_LONGEST = 100_000
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -38,8 +39,21 @@ def safe(text: object, limit: int = 400) -> str:
 
 
 def line(*parts: Part) -> Content:
-    """One line of plain strings, `(text, tones)` pairs and other lines. No markup is parsed."""
-    return Content.assemble(*parts)
+    """One line of plain strings, `(text, tones)` pairs and other lines. No markup is parsed.
+
+    What is not printable is made visible here at the latest, whoever forgot `safe` before.
+    """
+    return Content.assemble(*(_printable(part) for part in parts))
+
+
+def _printable(part: Part) -> Part:
+    if isinstance(part, Content):
+        return part
+    text, tones = part if isinstance(part, tuple) else (part, "")
+    if text.isprintable():
+        return part
+    shown = visible(text, _LONGEST)
+    return (shown, tones) if tones else shown
 
 
 def fit(text: str, width: int, *, right: bool = False) -> str:

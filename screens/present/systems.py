@@ -153,7 +153,7 @@ def draw(row: SystemRow, width: int, moment: datetime) -> Content:
     name = fit(safe(row.target.name), max(1, width - 10 - cells(number) - len(old)))
     return line(
         (f" {GLYPHS[row.state]} ", shade),
-        (fit(row.target.short, 5) + " ", "dim"),
+        (fit(safe(row.target.short, 40), 5) + " ", "dim"),
         (f"{name} ", "bold" if row.state in {"critical", "high"} else ""),
         (number, shade),
         (old, "faint"),

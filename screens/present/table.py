@@ -41,7 +41,7 @@ def widths(table: Table, width: int) -> tuple[int, ...]:
 def _needed(table: Table, at: int) -> int:
     longest = max(
         (
-            cells(_stem(r) + r.cells[at] if at == 0 else r.cells[at])
+            cells((_stem(r) if at == 0 else "") + r.cells[at][:400])
             for r in table.rows[:200]
             if at < len(r.cells)
         ),
@@ -58,8 +58,10 @@ def heading(table: Table, width: int, *, sort: int | None = None, down: bool = T
     """The titles; the sorted column carries an arrow."""
     parts: list[Part] = []
     for at, (column, each) in enumerate(zip(table.columns, widths(table, width), strict=True)):
-        mark = (" ▼" if down else " ▲") if at == sort else ""
-        shown = fit(safe(column.title, 40) + mark, each, right=column.right)
+        name = safe(column.title, 40)
+        if at == sort:
+            name = fit(name, min(cells(name), max(0, each - 2))) + (" ▼" if down else " ▲")
+        shown = fit(name, each, right=column.right)
         parts += [(shown, "accent" if at == sort else "faint"), "  "]
     return line(*parts)
 

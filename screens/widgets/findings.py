@@ -42,7 +42,7 @@ class Findings(RowList[present.FindingRow]):
         rows = present.rows(shown.board, shown.moment)
         self._names = max(9, max((cells(name) for name in shown.targets), default=9))
         width = self.columns
-        roomy = width > 50 and self.size.height > 8
+        roomy = width > 50 and self.size.height >= 8
         self.set_head([present.heading(width, names=self._room(width))] if roomy else [])
         self.show(rows, shown.moment)
         set_title(self, present.title(rows, max(8, self.size.width - 2)))

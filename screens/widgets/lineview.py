@@ -21,7 +21,7 @@ from textual.strip import Strip
 from textual.style import Style
 
 from screens.bindings import Where, bindings
-from screens.present.lines import BLANK, wrap
+from screens.present.lines import BLANK, clip, wrap
 from screens.theme import style, to_ascii
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _paint(self, content: Content, look: str) -> Painted:
         app = cast("CockpitApp", self.app)
+        whole = content
+        content = clip(content, self.columns)
         theme, plain = app.theme, app.ascii_only
         base = self.visual_style + style(theme, look)
 
@@ -126,7 +128,7 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
             if text
         ]
         strip = Strip(segments).crop_extend(0, self.columns, base.rich_style)
-        return Painted(content, look, self.columns, strip)
+        return Painted(whole, look, self.columns, strip)
 
     # -- moving about (a list moves its cursor instead) ----------------------------------------
 

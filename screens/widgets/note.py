@@ -9,6 +9,7 @@ from textual.widgets import Input
 
 from screens.bindings import Where, bindings
 from screens.messages import Left, Typed, Typing
+from screens.widgets.panes import drawable
 
 NOTE = "note"
 _HINTS = {NOTE: "n: note · Enter adds it to the timeline · TODO … makes an action item"}
@@ -22,15 +23,21 @@ class Prompt(Input):
     def __init__(self, **given: Any) -> None:
         super().__init__(select_on_focus=False, compact=True, **given)
         self.purpose = NOTE
-        self.placeholder = _HINTS[NOTE]
         self._draft = ""
+
+    def on_mount(self) -> None:
+        """Say what the line is for."""
+        self._hint(_HINTS[NOTE])
+
+    def _hint(self, text: str) -> None:
+        self.placeholder = drawable(self, text)
 
     def ask(self, purpose: str, hint: str = "", text: str = "") -> None:
         """Take the focus for a purpose; a note that was begun is kept for later."""
         if self.purpose == NOTE:
             self._draft = self.value
         self.purpose = purpose
-        self.placeholder = hint or _HINTS.get(purpose, "")
+        self._hint(hint or _HINTS.get(purpose, ""))
         with self.prevent(Input.Changed):
             self.value = self._draft if purpose == NOTE else text
         self.cursor_position = len(self.value)
@@ -41,7 +48,7 @@ class Prompt(Input):
         if self.purpose == NOTE:
             self._draft = self.value if keep else ""
         self.purpose = NOTE
-        self.placeholder = _HINTS[NOTE]
+        self._hint(_HINTS[NOTE])
         with self.prevent(Input.Changed):
             self.value = self._draft
 

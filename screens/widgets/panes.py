@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from textual.content import Content
 from textual.widget import Widget
 
 from screens.theme import style, to_ascii
 
+if TYPE_CHECKING:
+    from screens.app import CockpitApp
 
-def set_title(widget: Widget, title: Content, *, ascii_only: bool = False) -> None:
+
+def set_title(widget: Widget, title: Content) -> None:
     """Put a title with tones on the frame, only when it changed: a new title repaints the pane.
 
     Textual reads a `str` title as markup; this hands it finished `Content`.
@@ -21,13 +26,18 @@ def set_title(widget: Widget, title: Content, *, ascii_only: bool = False) -> No
         span._replace(style=style(theme, span.style)) if isinstance(span.style, str) else span
         for span in title.spans
     ]
-    text = to_ascii(title.plain) if ascii_only else title.plain
+    text = drawable(widget, title.plain)
     widget.border_title = Content(text, spans)
 
 
-def set_subtitle(widget: Widget, text: str, *, ascii_only: bool = False) -> None:
+def set_subtitle(widget: Widget, text: str) -> None:
     """The words at the lower edge of the frame; the empty text removes them."""
     if getattr(widget, "cockpit_subtitle", "") == text:
         return
     widget.cockpit_subtitle = text  # type: ignore[attr-defined]
-    widget.border_subtitle = Content(to_ascii(text) if ascii_only else text)
+    widget.border_subtitle = Content(drawable(widget, text))
+
+
+def drawable(widget: Widget, text: str) -> str:
+    """The text as this terminal can show it."""
+    return to_ascii(text) if cast("CockpitApp", widget.app).ascii_only else text

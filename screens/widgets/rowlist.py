@@ -119,7 +119,8 @@ class RowList(LineView, Generic[R]):
         if self.moved and self.is_mounted:
             self._keep_place(at)
         elif self.view.follow_end:
-            self.scroll_to(y=max(0, self.line_count - self.lines_shown), animate=False)
+            self._resize_document()
+            self.scroll_to(y=max(0, self.line_count - self.lines_shown), animate=False, force=True)
         self.repaint()
         if self._key != before:
             self.post_message(self.Moved(self))
@@ -179,7 +180,7 @@ class RowList(LineView, Generic[R]):
     def _keep_place(self, at: int) -> None:
         if 0 <= at < self.lines_shown:
             self._resize_document()
-            self.scroll_to(y=max(0, self._cursor - at), animate=False)
+            self.scroll_to(y=max(0, self._cursor - at), animate=False, force=True)
 
     def _resize_document(self) -> None:
         from textual.geometry import Size
@@ -256,11 +257,11 @@ class RowList(LineView, Generic[R]):
         self._resize_document()
         top, height = self.scroll_offset.y, max(1, self.lines_shown)
         if self._cursor <= 1 and top > 0:
-            self.scroll_to(y=0, animate=False)
+            self.scroll_to(y=0, animate=False, force=True)
         elif self._cursor < top:
-            self.scroll_to(y=self._cursor, animate=False)
+            self.scroll_to(y=self._cursor, animate=False, force=True)
         elif self._cursor >= top + height:
-            self.scroll_to(y=self._cursor - height + 1, animate=False)
+            self.scroll_to(y=self._cursor - height + 1, animate=False, force=True)
 
     # -- events --------------------------------------------------------------------------------
 
@@ -282,7 +283,8 @@ class RowList(LineView, Generic[R]):
         if self.moved or not self.view.follow_end:
             self._into_view()
         else:
-            self.scroll_to(y=max(0, self.line_count - self.lines_shown), animate=False)
+            self._resize_document()
+            self.scroll_to(y=max(0, self.line_count - self.lines_shown), animate=False, force=True)
         self.repaint()
 
     def on_focus(self) -> None:

@@ -48,7 +48,10 @@ class RunbookPane(RowList[present.RunbookRow]):
         runbook = runbooks[at % len(runbooks)]
         states = course.steps if course is not None else ()
         width = max(10, self.columns)
-        head = [*wrap(line((safe(runbook.title), "strong")), width), line((f"for {code}", "dim"))]
+        head = [
+            *wrap(line((safe(runbook.title), "strong")), width),
+            line((f"for {safe(code, 60)}", "dim")),
+        ]
         others = [safe(each.id) for each in runbooks if each.id != runbook.id]
         if others:
             head += wrap(line((f"also (b): {', '.join(others)}", "dim")), width)[:2]

@@ -467,18 +467,14 @@ async def test_triage_may_look(triage: FakeDesk, show: Shows) -> None:
 # -- one table of actions --------------------------------------------------------------------------
 
 
-async def test_every_key_of_the_table_does_something_on_its_screen(
-    desk: FakeDesk, show: Shows
-) -> None:
-    for action in ACTIONS:
-        if action.where not in {Where.MAIN, Where.ANYWHERE}:
-            continue
-        async with show(desk) as pilot:
-            screen = pilot.app.screen
-            bound = {(b.key, b.action) for _, b in screen._bindings}
-            for key in action.keys:
-                assert (key, action.call(key)) in bound, action
-            assert hasattr(screen, f"action_{action.name}"), action
+async def test_every_key_of_the_table_is_bound_on_its_screen(desk: FakeDesk, show: Shows) -> None:
+    async with show(desk) as pilot:
+        screen = pilot.app.screen
+        bound = {(b.key, b.action) for _, b in screen._bindings}
+        for action in ACTIONS:
+            if action.where in {Where.MAIN, Where.ANYWHERE}:
+                assert {(key, action.call(key)) for key in action.keys} <= bound, action
+                assert hasattr(screen, f"action_{action.name}"), action
 
 
 async def test_help_shows_every_key_of_the_screen(desk: FakeDesk, show: Shows) -> None:

@@ -1,0 +1,146 @@
+"""Text from outside stays text, in every pane, whatever is in it."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import screens
+from cockpit.errors import Reason
+from cockpit.redact import SecretText
+from cockpit.runbooks.plan import PlanLine
+from cockpit.triage.board import Board, LookId
+from cockpit.triage.changes import Change
+from cockpit.triage.finding import Evidence, Severity
+from cockpit.triage.probe import Blind, Fact, Reading, Seen
+from cockpit.triage.view import Column, Offer, Row, Table
+from tests.screens.conftest import FULL, SMALL, Shows, press, settle, text
+from tests.screens.fake_desk import Entry, FakeCourse, FakeDesk, Suspect, ago
+from tests.screens.fake_desk import finding as make
+from tests.screens.fake_desk import target as make_target
+
+HOSTILE = {
+    "a closing tag": "'[/b]'",
+    "a wild closing tag": "[/closing]",
+    "markup": "[bold red]x[/] [@click=app.quit]y[/]",
+    "an open bracket": "select a[1",
+    "ansi": "\x1b[31mred\x1b]0;title\x07",
+    "nul and controls": "a\x00b\x01\r\nc\td\x7f",
+    "bidi": "abc\u202edcba\u2066x",
+    "wide": "日本語テキスト" * 8,
+    "combining": "e\u0301\u0301\u0301" * 30,
+    "surrogate": "a\ud800b",
+    "one megabyte": "x" * 1_000_000,
+    "empty": "",
+    "style words": "$critical @click {x} %s {{y}}",
+}
+FORBIDDEN = ("\x1b", "\x00", "\u202e", "\u2066", "\x07", "\ud800")
+
+
+def hostile_desk(bad: str) -> FakeDesk:
+    desk = FakeDesk()
+    desk.targets = {**desk.targets, bad: make_target(bad, "postgres", bad)}
+    offer = Offer(
+        key="t", label=bad, kind="sql", call=bad, args={bad: bad}, risk="high", effect=bad
+    )
+    table = Table(
+        title=bad, headline=bad, note=(bad,), best=(offer,),
+        columns=(Column(bad, 10), Column("b"), Column(bad)),
+        rows=(
+            Row(key=bad, cells=(bad, bad, bad), secret=SecretText(bad), offers=(offer,)),
+            Row(key="2", cells=(bad,), depth=3, severity=Severity.HIGH),
+        ),
+    )  # fmt: skip
+    reading = Reading(bad, "postgres", bad, ago(seconds=1), 1.0, Seen(
+        facts=(Fact(bad, bad, severity=Severity.CRITICAL),), tables=(table,),
+    ))  # fmt: skip
+    blind = Reading("catalog", bad, bad, ago(seconds=1), 1.0, Blind(Reason.DENIED, bad, bad))
+    found = make(bad, Severity.CRITICAL, bad, on=bad, subject=bad, probe=bad, likely=(bad,),
+                 against=(bad,), next=bad, runbook=bad,
+                 evidence=(Evidence(bad, bad, bad), Evidence(bad, 3, bad, 2, (1.0, 2.0))))  # fmt: skip
+    named = replace(found, finding=replace(found.finding, runbook="database-connections"))
+    desk.board = Board(
+        readings={LookId(bad, bad): reading, LookId("catalog", bad): blind},
+        open={found.id: named},
+        cleared=(replace(found, cleared=ago(seconds=9), id=found.id._replace(code="GONE")),),
+        changes=(
+            Change(at=ago(minutes=1), kind=bad, target=bad, summary=bad, actor=bad, source=bad),
+        ),
+    )
+    desk.suspects = (Suspect(1, bad, bad, 0.5, bad, (bad,), (bad,), (bad,), (bad,), bad),)
+    desk.suspects_by = bad
+    desk.entries = [Entry(1, ago(minutes=2), "note", bad[:20], bad, bad)]
+    desk.incident.title = bad
+    desk.status.environment = desk.status.account = desk.status.region = desk.status.actor = bad
+    desk.status.degraded = bad
+    return desk
+
+
+def clean(told: str) -> bool:
+    return not any(each in told for each in FORBIDDEN)
+
+
+@pytest.mark.parametrize("bad", HOSTILE.values(), ids=HOSTILE.keys())
+async def test_no_pane_parses_what_comes_from_outside(
+    bad: str, show: Shows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = hostile_desk(bad)
+    found = next(iter(desk.board.open.values()))
+    course = desk.start_course("database-connections", found)
+    course.output = bad
+    plan = FakeCourse.plan
+
+    async def hostile_plan(self: FakeCourse, step_id: str) -> object:
+        made = await plan(self, step_id)
+        return replace(made, lines=(PlanLine(bad, bad),), confirm_word=bad, target=bad, gaps=(bad,))
+
+    monkeypatch.setattr(FakeCourse, "plan", hostile_plan)
+    async with show(desk, FULL) as pilot:
+        assert clean(text(pilot))
+        for keys in (
+            ("1", "enter"), ("escape", "2", "end", "enter"), ("escape", "3", "enter"), ("v",),
+            ("escape", "down"), ("T",), ("escape", "3", "home", "y"), ("5", "end", "R"),
+            ("escape", "n"), ("escape", "space"),
+        ):  # fmt: skip
+            await press(pilot, *keys)
+            assert clean(text(pilot)), keys
+        pilot.app.say(bad)  # type: ignore[attr-defined]
+        await pilot.resize_terminal(*SMALL)
+        await settle(pilot)
+        assert clean(text(pilot))
+
+
+TAKES_MARKUP = {"Static", "Label", "Button", "RichLog", "Markdown", "Tooltip", "DataTable", "Log"}
+
+
+def test_no_screen_uses_a_widget_that_reads_markup() -> None:
+    for path in Path(screens.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("textual"):
+                used = {alias.name for alias in node.names} & TAKES_MARKUP
+                assert not used, f"{path.name}: {used} reads str as markup; use LineView"
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                name = node.func.attr
+                assert name != "from_markup", f"{path.name}:{node.lineno}: parses markup"
+                if name == "notify":
+                    keys = {word.arg for word in node.keywords}
+                    assert "markup" in keys, f"{path.name}:{node.lineno}: notify(markup=False)"
+            if isinstance(node, ast.Assign):
+                for goal in node.targets:
+                    named = goal.attr if isinstance(goal, ast.Attribute) else ""
+                    if named in {"border_title", "border_subtitle", "tooltip"}:
+                        assert isinstance(node.value, ast.Call), f"{path.name}:{node.lineno}"
+                        assert getattr(node.value.func, "id", "") == "Content"
+
+
+def test_no_screen_imports_a_probe_or_a_driver() -> None:
+    drivers = {"probes", "aioboto3", "botocore", "boto3", "psycopg", "pymysql", "redis", "aiohttp"}
+    for path in Path(screens.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            assert not {name.partition(".")[0] for name in names} & drivers, path
