@@ -148,15 +148,17 @@ def _groups(
     if said.outcome == "unknown":
         walk.lacks(name, subject, said.nearest)
         return
-    _denied(walk, name, said, (guarded, other), seen=seen, flow=flow, egress=egress, keeps=keeps)
+    ways = (guarded, other)
+    _denied(walk, net, name, said=said, ends=ways, seen=seen, flow=flow, egress=egress, keeps=keeps)
 
 
 def _denied(
     walk: Walk,
+    net: Network,
     name: str,
+    *,
     said: groups.Answer,
     ends: tuple[Place, Place],
-    *,
     seen: Net,
     flow: Flow,
     egress: bool,
@@ -175,7 +177,7 @@ def _denied(
         "group_id": guarded.groups[0] if guarded.groups else "",
         "suggestion": groups.suggestion(guarded, other, seen=seen, flow=flow, keeps_groups=keeps),
     }
-    summary = f"no rule of {subject} allows {wanted} {toward} {whom}"
+    summary = _with_names(net, f"no rule of {subject} allows {wanted} {toward} {whom}")
     walk.blocks(code, name, summary=summary, partial=partial, **shared)
     hop = len(walk.hops)
     for also, why, applies in (
@@ -186,6 +188,13 @@ def _denied(
             walk.blockers.append(
                 Blocker(code=also, hop=hop, where=name, summary=why, mild=True, subject=subject)
             )
+
+
+def _with_names(net: Network, text: str) -> str:
+    """The text with groups by their names, as people know them."""
+    for group in net.groups.values():
+        text = text.replace(group.id, group.name or group.id)
+    return text
 
 
 def _acl(walk: Walk, net: Network, place: Place, *, peer: Net, flow: Flow, egress: bool) -> None:

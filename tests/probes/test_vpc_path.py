@@ -9,8 +9,10 @@ import jmespath
 import msgspec
 import pytest
 
-from cockpit.errors import Misconfigured
+from cockpit.connect.settings import VpcEnd, VpcPathSettings
+from cockpit.errors import BlindError, Misconfigured, Reason
 from cockpit.triage.finding import Severity
+from cockpit.triage.target import Target
 from probes._vpc_model import (
     Acl,
     AclEntry,
@@ -26,6 +28,7 @@ from probes._vpc_model import (
     Subnet,
 )
 from probes.vpc_path import PROBE, Settings, Snapshot, diagnose, judged, tried
+from tests.probes.fake_aws import FakeAws, denied
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 INFO, WARNING, HIGH, CRITICAL = Severity
@@ -35,7 +38,9 @@ VPC, FAR = "vpc-1", "vpc-2"
 
 
 def rule(group, peer, *, egress=False, proto="tcp", low=5432, high=None, kind=None, **more):
-    kind = kind or ("group" if peer.startswith("sg-") else "prefix_list" if peer.startswith("pl-") else "cidr")
+    kind = kind or (
+        "group" if peer.startswith("sg-") else "prefix_list" if peer.startswith("pl-") else "cidr"
+    )
     return GroupRule(group=group, egress=egress, protocol=proto, low=low,
                      high=low if high is None else high, kind=kind, peer=peer, **more)  # fmt: skip
 
@@ -93,8 +98,22 @@ def network(**more) -> Network:
     return Network(**(fields | more))
 
 
-APP = Place(label="checkout", cidrs=("10.0.11.7",), vpc=VPC, subnet="app-a", groups=("sg-app",), interface="eni-app")
-DB = Place(label="orders", cidrs=("10.0.21.9",), vpc=VPC, subnet="data-a", groups=("sg-db",), interface="eni-db")
+APP = Place(
+    label="checkout",
+    cidrs=("10.0.11.7",),
+    vpc=VPC,
+    subnet="app-a",
+    groups=("sg-app",),
+    interface="eni-app",
+)
+DB = Place(
+    label="orders",
+    cidrs=("10.0.21.9",),
+    vpc=VPC,
+    subnet="data-a",
+    groups=("sg-db",),
+    interface="eni-db",
+)
 NEAR = replace(DB, subnet="app-a", cidrs=("10.0.11.9",))
 WORLD = Place(label="the internet", cidrs=(ALL, "::/0"), kind="internet", guard="assumed")
 OUTSIDE = Place(label="203.0.113.5", cidrs=("203.0.113.5",), guard="assumed")
@@ -102,19 +121,31 @@ OUTSIDE = Place(label="203.0.113.5", cidrs=("203.0.113.5",), guard="assumed")
 
 def groups(net: Network | None = None, **changed) -> Network:
     net = net or network()
-    new = {id_.replace("_", "-"): replace(net.groups.get(id_.replace("_", "-"), Group(id=id_.replace("_", "-"))), rules=tuple(rules)) for id_, rules in changed.items()}
+    new = {
+        id_.replace("_", "-"): replace(
+            net.groups.get(id_.replace("_", "-"), Group(id=id_.replace("_", "-"))),
+            rules=tuple(rules),
+        )
+        for id_, rules in changed.items()
+    }
     return replace(net, groups={**net.groups, **new})
 
 
 def acls(**changed) -> Network:
     net = network()
-    new = {id_.replace("_", "-"): Acl(id=id_.replace("_", "-"), entries=tuple(entries)) for id_, entries in changed.items()}
+    new = {
+        id_.replace("_", "-"): Acl(id=id_.replace("_", "-"), entries=tuple(entries))
+        for id_, entries in changed.items()
+    }
     return replace(net, acls={**net.acls, **new})
 
 
 def tables(**changed) -> Network:
     net = network()
-    new = {id_.replace("_", "-"): replace(net.tables[id_.replace("_", "-")], routes=tuple(routes)) for id_, routes in changed.items()}
+    new = {
+        id_.replace("_", "-"): replace(net.tables[id_.replace("_", "-")], routes=tuple(routes))
+        for id_, routes in changed.items()
+    }
     return replace(net, tables={**net.tables, **new})
 
 
@@ -243,7 +274,9 @@ def test_network_acls_are_not_asked_inside_one_subnet():
     [("host", "open"), ("balancer", "partly"), ("lambda", "partly"), ("nat", "partly")],
 )
 def test_the_ephemeral_range_is_the_initiator_s(kind, expected):
-    net = acls(acl_app=[allow(100, True), allow(100, False, low=32768, high=61000, proto="tcp"), *LAST])
+    net = acls(
+        acl_app=[allow(100, True), allow(100, False, low=32768, high=61000, proto="tcp"), *LAST]
+    )
     assert verdict(net, source=replace(APP, kind=kind))[0] == expected
 
 
@@ -306,7 +339,16 @@ def test_the_way_out(net, source, expected):
     assert (got, [code for code in found if code != EMPTY]) == expected
 
 
-FRONT = Place(label="alb", cidrs=("10.0.1.9",), vpc=VPC, subnet="public-a", groups=("sg-web",), interface="eni-web", public=("198.51.100.9",), kind="balancer")
+FRONT = Place(
+    label="alb",
+    cidrs=("10.0.1.9",),
+    vpc=VPC,
+    subnet="public-a",
+    groups=("sg-web",),
+    interface="eni-web",
+    public=("198.51.100.9",),
+    kind="balancer",
+)
 WEB = groups(sg_web=[rule("sg-web", ALL, low=443)])
 
 
@@ -341,7 +383,14 @@ def peered(status="active", vpcs=(VPC, FAR), back=True, peering="active") -> Net
     )  # fmt: skip
 
 
-REMOTE = Place(label="far", cidrs=("10.1.1.5",), vpc=FAR, subnet="far-a", groups=("sg-far",), interface="eni-far")
+REMOTE = Place(
+    label="far",
+    cidrs=("10.1.1.5",),
+    vpc=FAR,
+    subnet="far-a",
+    groups=("sg-far",),
+    interface="eni-far",
+)
 
 
 @pytest.mark.parametrize(
@@ -515,7 +564,9 @@ def codes(snapshot: Snapshot) -> list[tuple[str, Severity]]:
 def test_groups_that_are_open_to_the_world(rules, public, expected):
     front = FRONT if public else replace(FRONT, public=(), subnet="app-a")
     source = APP if not public else WORLD
-    assert codes(look(groups(sg_web=rules), source=source, destination=front, flow=HTTPS)) == expected
+    assert (
+        codes(look(groups(sg_web=rules), source=source, destination=front, flow=HTTPS)) == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -536,3 +587,108 @@ def test_subnets_that_run_out_of_addresses(free, total, expected):
     full = replace(net.subnets["app-a"], free=free, total=total)
     found = codes(look(replace(net, subnets={**net.subnets, "app-a": full})))
     assert found == ([("NET_SUBNET_IPS_LOW", expected)] if expected else [])
+
+
+# --- what could not be read ------------------------------------------------------------------
+
+
+ENI = {
+    "NetworkInterfaceId": "eni-db",
+    "SubnetId": "data-a",
+    "VpcId": VPC,
+    "PrivateIpAddress": "10.0.21.9",
+    "Groups": [{"GroupId": "sg-db"}],
+}
+SUBNETS = [
+    {
+        "SubnetId": "data-a",
+        "VpcId": VPC,
+        "CidrBlock": "10.0.21.0/24",
+        "AvailableIpAddressCount": 99,
+    },
+    {"SubnetId": "app-a", "VpcId": VPC, "CidrBlock": "10.0.11.0/24", "AvailableIpAddressCount": 99},
+]
+ANSWERS = {
+    "ec2.DescribeNetworkInterfaces": [ENI],
+    "ec2.DescribeSubnets": SUBNETS,
+    "ec2.DescribeVpcs": [{"VpcId": VPC, "CidrBlock": "10.0.0.0/16"}],
+    "ec2.DescribeRouteTables": [
+        {
+            "RouteTableId": "rtb-1",
+            "VpcId": VPC,
+            "Associations": [{"Main": True}],
+            "Routes": [{"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local"}],
+        }
+    ],
+    "ec2.DescribeNetworkAcls": [
+        {
+            "NetworkAclId": "acl-1",
+            "Associations": [{"SubnetId": "data-a"}, {"SubnetId": "app-a"}],
+            "Entries": [
+                {"RuleNumber": 100, "Egress": way, "RuleAction": "allow", "Protocol": "-1", "CidrBlock": ALL}
+                for way in (True, False)
+            ],
+        }
+    ],
+    "ec2.DescribeSecurityGroups": [
+        {"GroupId": "sg-app", "IpPermissionsEgress": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": ALL}]}]},
+        {
+            "GroupId": "sg-db",
+            "IpPermissions": [
+                {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "UserIdGroupPairs": [{"GroupId": "sg-app"}]}
+            ],
+        },
+    ],
+}  # fmt: skip
+
+
+async def read(**changed) -> Snapshot:
+    settings = VpcPathSettings(
+        aws="prod",
+        source=VpcEnd(security_group="sg-app", subnet="app-a"),
+        destination=VpcEnd(address="10.0.21.9"),
+        port=5432,
+    )
+    changes = {f"ec2.{name}": answer for name, answer in changed.items()}
+    target = Target(name="path", kind="vpc_path", settings=settings)
+    return await PROBE.collect(FakeAws(ANSWERS | changes), target)
+
+
+async def test_a_path_that_was_read_whole():
+    assert (await read()).verdict == "open"
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["DescribeRouteTables", "DescribeNetworkAcls", "DescribeSecurityGroups"],
+)
+async def test_what_is_denied_makes_the_path_undetermined_and_is_named(operation):
+    snapshot = await read(**{operation: denied("not authorized to perform it")})
+    (finding,) = diagnose(snapshot, Settings())
+    assert snapshot.verdict == "undetermined"
+    assert finding.code == "PATH_UNDETERMINED"
+    assert any("not authorized" in str(one.value) for one in finding.evidence)
+
+
+@pytest.mark.parametrize("operation", ["DescribeVpcs", "DescribeInternetGateways", "DescribeSecurityGroupRules"])  # fmt: skip
+async def test_what_the_path_does_not_need_may_be_denied(operation):
+    assert (await read(**{operation: denied()})).verdict == "open"
+
+
+async def test_interfaces_that_may_not_be_read_leave_the_probe_blind():
+    with pytest.raises(BlindError) as caught:
+        await read(DescribeNetworkInterfaces=denied())
+    assert caught.value.reason is Reason.DENIED
+
+
+async def test_hostile_names_arrive_as_harmless_text():
+    hostile = "\x1b[31m[bold]evil\u202e\x00"
+    named = [{**SUBNETS[0], "Tags": [{"Key": "Name", "Value": hostile}]}, SUBNETS[1]]
+    snapshot = await read(DescribeSubnets=named)
+    assert snapshot.network.subnets["data-a"].name.isprintable()
+
+
+async def test_an_answer_of_another_shape_is_unreadable():
+    with pytest.raises(BlindError) as caught:
+        await read(DescribeNetworkInterfaces=[{**ENI, "Groups": "sg-db"}])
+    assert caught.value.reason is Reason.UNREADABLE
