@@ -1,0 +1,102 @@
+"""Passwords that AWS keeps or makes reach a login, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from cockpit.connect.aws_secrets import secrets_of
+from cockpit.errors import BlindError, Reason, Refused
+from cockpit.redact import MASK, MASKER
+from tests.core.aws_stub import Reply, place, stubbed
+
+ARN = "arn:aws:secretsmanager:us-east-1:1:secret:orders-AbCdEf"
+JSON = "application/x-amz-json-1.1"
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch):
+    monkeypatch.setenv("COCKPIT_TEST_KEY", "testing-key")
+
+
+async def resolved(reference: str, reply: Reply):
+    async with stubbed() as stub:
+        stub.answer = lambda _: reply
+        resolve = secrets_of(place(stub.port), host="orders.example", port=5432, user="ro")
+        try:
+            return stub.requests, await resolve(reference)
+        except BlindError as error:
+            return stub.requests, error
+
+
+def held(content: object) -> Reply:
+    text = content if isinstance(content, str) else json.dumps(content)
+    return Reply(json.dumps({"ARN": ARN, "SecretString": text}), type=JSON)
+
+
+@pytest.mark.parametrize(
+    ("reference", "content", "expected"),
+    [
+        pytest.param(f"aws-secret:{ARN}", "plain-secret-1", "plain-secret-1", id="text"),
+        pytest.param(
+            f"aws-secret:{ARN}",
+            {"username": "ro", "password": "from-json-2"},
+            "from-json-2",
+            id="as RDS keeps it",
+        ),
+        pytest.param(f"aws-secret:{ARN}#dsn", {"dsn": "other-3333"}, "other-3333", id="a member"),
+    ],
+)
+async def test_a_secret_is_read_and_masked_from_then_on(reference, content, expected):
+    requests, value = await resolved(reference, held(content))
+    assert value == expected
+    assert requests[0].json == {"SecretId": ARN}
+    assert MASKER.mask(f"x {expected} x") == f"x {MASK} x"
+
+
+@pytest.mark.parametrize(
+    ("reference", "reply", "reason"),
+    [
+        (f"aws-secret:{ARN}", held({"user": "x"}), Reason.MISCONFIGURED),
+        (f"aws-secret:{ARN}#dsn", held("hunter2-hunter2"), Reason.MISCONFIGURED),
+        (f"aws-secret:{ARN}", Reply(b"{}", type=JSON), Reason.MISCONFIGURED),
+        (
+            f"aws-secret:{ARN}",
+            Reply(b'{"__type":"AccessDeniedException"}', 400, type=JSON),
+            Reason.DENIED,
+        ),
+        (
+            f"aws-secret:{ARN}",
+            Reply(b'{"__type":"ResourceNotFoundException"}', 400, type=JSON),
+            Reason.MISSING,
+        ),
+    ],
+    ids=["no password", "no object", "no text", "denied", "missing"],
+)
+async def test_a_secret_that_cannot_be_had_is_blind_without_its_value(reference, reply, reason):
+    _, error = await resolved(reference, reply)
+    assert error.reason is reason
+    assert "hunter2" not in error.message
+
+
+async def test_an_rds_token_is_signed_here_and_makes_no_call():
+    requests, token = await resolved("iam", Reply(status=500))
+    assert requests == []
+    found = parse_qs(urlsplit(f"https://{token}").query)
+    assert token.startswith("orders.example:5432/?Action=connect&DBUser=ro")
+    assert found["X-Amz-Expires"] == ["900"]
+
+
+async def test_other_references_are_resolved_as_ever(monkeypatch):
+    monkeypatch.setenv("SOME_PASSWORD", "from-the-environment")
+    requests, value = await resolved("env:SOME_PASSWORD", Reply(status=500))
+    assert (requests, value) == ([], "from-the-environment")
+
+
+async def test_nothing_else_passes_the_guard_of_a_login():
+    from cockpit.connect.aws_secrets import _guard
+
+    with pytest.raises(Refused):
+        _guard("ecs", "DescribeServices")
