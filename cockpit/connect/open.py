@@ -11,8 +11,18 @@ from importlib import import_module
 from typing import Any, cast
 
 from cockpit.connect.role import Role
+from cockpit.connect.secrets import needs_aws
 from cockpit.connect.session import Acts, Closable
-from cockpit.connect.settings import AwsPlace, AwsResource, ConnectionSettings, VpcPathSettings
+from cockpit.connect.settings import (
+    AwsPlace,
+    AwsResource,
+    ConnectionSettings,
+    Login,
+    MysqlSettings,
+    PostgresSettings,
+    RedisSettings,
+    VpcPathSettings,
+)
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 
 _OPENERS: Mapping[str, tuple[str, str]] = {
@@ -82,7 +92,7 @@ class Connections:
             return cast("Acts", await opener(self._place(place)))
         module, function = _opener(settings)
         opener = getattr(import_module(module), f"{function}_acts")
-        return cast("Acts", await opener(settings))
+        return cast("Acts", await opener(settings, **await self._login(settings, acting=True)))
 
     async def close(self) -> None:
         """Close every session; never waits longer than half a second for all of them."""
@@ -113,9 +123,25 @@ class Connections:
             return cast("Closable", await module.open_aws(self._place(place)))
         path, function = _opener(settings)
         module = await asyncio.to_thread(import_module, path)
-        open_session: Callable[[ConnectionSettings], Awaitable[Closable]]
-        open_session = getattr(module, function)
-        return await open_session(settings)
+        open_session: Callable[..., Awaitable[Closable]] = getattr(module, function)
+        return await open_session(settings, **await self._login(settings, acting=False))
+
+    async def _login(self, settings: ConnectionSettings, *, acting: bool) -> dict[str, Any]:
+        """What resolves the password when AWS keeps or makes it; nothing for other logins."""
+        if not isinstance(settings, PostgresSettings | MysqlSettings | RedisSettings):
+            return {}
+        login = settings.commander if acting else Login()
+        if not needs_aws(login.password or settings.password):
+            return {}
+        module = await asyncio.to_thread(import_module, "cockpit.connect.aws_secrets")
+        resolve = module.secrets_of(
+            self._place(settings.aws),
+            host=settings.host,
+            port=settings.port,
+            user=login.user or settings.user,
+            acting=acting,
+        )
+        return {"secret": resolve}
 
 
 def _place_of(settings: ConnectionSettings) -> str | None:

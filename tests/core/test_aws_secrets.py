@@ -100,3 +100,41 @@ async def test_nothing_else_passes_the_guard_of_a_login():
 
     with pytest.raises(Refused):
         _guard("ecs", "DescribeServices")
+
+
+@pytest.mark.parametrize("acting", [False, True], ids=["observer", "commander"])
+async def test_a_database_whose_password_aws_keeps_is_opened_with_it(acting, monkeypatch):
+    from cockpit.connect import postgres
+    from cockpit.connect.open import Connections
+    from cockpit.connect.role import Role
+    from cockpit.connect.settings import Login, PostgresSettings
+
+    given = {}
+
+    async def opened(settings, *, secret):
+        given["password"] = await secret(settings.password)
+
+        class Session:
+            async def close(self):
+                """Nothing is open."""
+
+        return Session()
+
+    monkeypatch.setattr(postgres, "open_postgres", opened)
+    monkeypatch.setattr(postgres, "open_postgres_acts", opened)
+    async with stubbed() as stub:
+        stub.answer = lambda _: held({"password": "kept-by-aws-1"})
+        connections = Connections({"prod": place(stub.port)}, Role.COMMANDER)
+        settings = PostgresSettings(
+            host="orders.example",
+            user="ro",
+            password=f"aws-secret:{ARN}",
+            aws="prod",
+            commander=Login(user="rw") if acting else Login(),
+        )
+        if acting:
+            await connections.acts(settings)
+        else:
+            await connections.session("orders", settings)
+        await connections.close()
+    assert given == {"password": "kept-by-aws-1"}
