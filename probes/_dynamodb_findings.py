@@ -136,13 +136,14 @@ def throttle_severity(snapshot: Snapshot, lane: Lane, settings: Settings) -> Sev
     points = filled(window.throttles, window.consumed)
     events = sum(points.values[-2:])
     severity = settings.throttles.grade(events) if events else None
+    if severity is None:
+        return None
     heavy = held(points, settings.throttled_a_minute)
     if sum(1 for value in points.values if value > 0) >= 3:
         heavy = heavy or _share(snapshot, lane).grade(
             settings.throttled_share, minimum=settings.least_requests
         )
-    found = [each for each in (severity, heavy) if each is not None]
-    return max(found, default=None)
+    return severity if heavy is None else max(severity, heavy)
 
 
 def _share(snapshot: Snapshot, lane: Lane) -> Rate:

@@ -134,9 +134,19 @@ def by_definition(found: Sequence[Stop]) -> dict[str, list[Stop]]:
     return groups
 
 
+def _of_today(snapshot: Snapshot, seconds: float) -> tuple[Stop, ...]:
+    """The stops of the last `seconds` that belong to a revision which is still deployed.
+
+    What a revision did that was rolled back is history: the tables show it, no finding keeps it.
+    """
+    deployed = {each.task_definition for each in snapshot.deployments}
+    recent = stops.within(snapshot.stopped, snapshot.at, seconds)
+    return tuple(stop for stop in recent if not deployed or stop.task_definition in deployed)
+
+
 def crashes(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Tasks of one revision end by themselves, again and again."""
-    recent = stops.within(snapshot.stopped, snapshot.at, settings.crash_window)
+    recent = _of_today(snapshot, settings.crash_window)
     crashed = [stop for stop in recent if stops.crashed(stop)]
     for definition, group in by_definition(crashed).items():
         severity = _crash_severity(snapshot, settings, len(group))
@@ -221,7 +231,7 @@ def _changed(snapshot: Snapshot, definition: str) -> Iterator[Evidence]:
 
 def memory_kills(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Containers that the kernel killed for their memory."""
-    recent = stops.within(snapshot.stopped, snapshot.at, settings.oom_window)
+    recent = _of_today(snapshot, settings.oom_window)
     killed = [stop for stop in recent if stops.out_of_memory(stop)]
     for definition, group in by_definition(killed).items():
         severity = settings.oom.grade(len(group))
@@ -260,7 +270,7 @@ def _limits(snapshot: Snapshot, definition: str) -> str:
 def pull_failures(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Images that cannot be pulled, one finding a cause."""
     groups: dict[str, list[Stop]] = {}
-    for stop in stops.within(snapshot.stopped, snapshot.at, settings.pull_window):
+    for stop in _of_today(snapshot, settings.pull_window):
         kind = stops.pull_failure(stop)
         if kind:
             groups.setdefault(kind, []).append(stop)
@@ -307,7 +317,7 @@ _PULL_NEXT = {
 def init_failures(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Secrets, logs, file systems or interfaces that could not be set up before the start."""
     groups: dict[str, list[Stop]] = {}
-    for stop in stops.within(snapshot.stopped, snapshot.at, settings.init_window):
+    for stop in _of_today(snapshot, settings.init_window):
         kind = stops.init_failure(stop)
         if kind:
             groups.setdefault(kind, []).append(stop)
@@ -338,7 +348,7 @@ def init_failures(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 def health_kills(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Tasks that health checks ended, with the grace that they had against their boot time."""
-    recent = stops.within(snapshot.stopped, snapshot.at, settings.health_window)
+    recent = _of_today(snapshot, settings.health_window)
     killed = [stop for stop in recent if stops.killed_by_checks(stop)]
     severity = settings.health_kills.grade(len(killed))
     if severity is None:

@@ -87,6 +87,11 @@ HIGH_USE = "DDB_CAPACITY_HIGH"
         ),
         pytest.param(snapshot(throttled(9, None, None)), [], id="nine events, three minutes ago"),
         pytest.param(
+            snapshot(throttled(900, 900, 900, None, None)),
+            [],
+            id="heavy, but over: two clean minutes",
+        ),
+        pytest.param(
             snapshot(throttled(99, 99, 99)),
             [("DDB_THROTTLED_PROVISIONED", WARNING)],
             id="99 a minute, just below",

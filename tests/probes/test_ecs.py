@@ -210,6 +210,11 @@ def test_tasks_are_counted_against_what_is_wanted(look, expected):
         pytest.param(many(6, stopped_at=ago(seconds=601)), [], id="six crashes, but long ago"),
         pytest.param(many(2) + many(2, task_definition=OLD), [], id="two each of two revisions"),
         pytest.param(
+            many(9, task_definition=ARN.format(43)) + many(3, exit_code=137, task_definition=OLD),
+            [],
+            id="revisions that were rolled back are history",
+        ),
+        pytest.param(
             many(6, "ServiceSchedulerInitiated", 137), [], id="137 in a roll-out is a late stop"
         ),
         pytest.param(many(6, "ServiceSchedulerInitiated", 143), [], id="143 is a normal stop"),
