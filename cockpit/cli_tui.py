@@ -8,14 +8,13 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from cockpit.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from cockpit.config import Config
     from cockpit.desk import Desk, Opening
 
 
@@ -28,8 +27,12 @@ if TYPE_CHECKING:
 @click.pass_context
 def open_(ctx: click.Context, title: str, severity: str, role: str | None) -> int:
     """Open an incident with TITLE and handle it."""
-    opening = _opening(ctx, role)
-    return _show(opening, lambda: opening.create(title, severity))
+    read = _from(ctx, role)
+
+    async def make() -> Desk:
+        return await (await asyncio.to_thread(read)).create(title, severity)
+
+    return _show(make)
 
 
 @click.command()
@@ -40,8 +43,12 @@ def open_(ctx: click.Context, title: str, severity: str, role: str | None) -> in
 @click.pass_context
 def resume(ctx: click.Context, incident: str, role: str | None) -> int:
     """Go on with INCIDENT (`42` is enough), or with the only one that is open."""
-    opening = _opening(ctx, role)
-    return _show(opening, lambda: opening.resume(incident))
+    read = _from(ctx, role)
+
+    async def make() -> Desk:
+        return await (await asyncio.to_thread(read)).resume(incident)
+
+    return _show(make)
 
 
 @click.command()
@@ -49,15 +56,24 @@ def resume(ctx: click.Context, incident: str, role: str | None) -> int:
 @click.pass_context
 def watch(ctx: click.Context, incident: str) -> int:
     """Follow INCIDENT in triage mode, without writing anything to it."""
-    opening = _opening(ctx, "triage")
-    return _show(opening, lambda: opening.watch(incident))
+    read = _from(ctx, "triage")
+
+    async def make() -> Desk:
+        return await (await asyncio.to_thread(read)).watch(incident)
+
+    return _show(make)
 
 
 @click.command()
 @click.pass_context
 def start(ctx: click.Context) -> int:
     """The incidents that are open, or a new one."""
-    return _show(_opening(ctx, None), None)
+    read = _from(ctx, None)
+
+    async def make() -> Opening:
+        return await asyncio.to_thread(read)
+
+    return _show(make)
 
 
 def run_demo(
@@ -65,63 +81,67 @@ def run_demo(
 ) -> int:
     """Open the screens on the embedded shop; gives the exit code.
 
-    `coming` says what the shop still waits for, an empty text when it is ready.
-
-    The demo's records are kept apart from real ones, in the folder `demo` beside them.
+    `coming` says what the shop still waits for, an empty text when it is ready. The demo's records
+    are kept apart from real ones, in the folder `demo` beside them.
     """
-    from cockpit.desk import Opening
     from cockpit.incident.incident import data_folder
 
     folder = Path(os.environ.get("COCKPIT_DATA") or data_folder() / "demo")
-    config = _load(config_path)
-    kept = dataclasses.replace(config.incident, folder=str(folder))
-    config = dataclasses.replace(config, incident=kept)
-    opening = _made(config, role, of=Opening, coming=coming)
     incident: list[str] = []
 
-    async def create() -> Desk:
-        desk = await opening.create(title, "P1")
+    def read() -> Opening:
+        return _read(config_path, role, folder=folder, coming=coming)
+
+    async def make() -> Desk:
+        desk = await (await asyncio.to_thread(read)).create(title, "P1")
         incident.append(desk.incident.id)
         return desk
 
-    code = _show(opening, create, hard=False)
+    code = _show(make, hard=False)
     if incident:
         place = f"COCKPIT_DATA={folder} "
         click.echo(f"the record of this demo: {place}cockpit export {incident[0]}", err=True)
     return code
 
 
-def _opening(ctx: click.Context, role: str | None) -> Opening:
-    from cockpit.config import find
-    from cockpit.desk import Opening
-
+def _from(ctx: click.Context, role: str | None) -> Callable[[], Opening]:
+    """What reads the configuration that the command line names. Needs a terminal to show it on."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Misconfigured(
+            "the cockpit needs a terminal", hint="without one: cockpit check, or --json"
+        )
     named = ctx.obj or {}
-    _needs_terminal()
-    return _made(_load(find(named.get("config"))), role or named.get("role"), of=Opening)
+
+    def read() -> Opening:
+        from cockpit.config import find
+
+        return _read(find(named.get("config")), role or named.get("role"))
+
+    return read
 
 
-def _load(path: Path) -> Config:
-    from cockpit.config import load
-    from cockpit.triage.registry import registry
-
-    return load(path, registry())
-
-
-def _made(
-    config: Config,
+def _read(
+    path: Path,
     role: str | None,
     *,
-    of: type[Opening],
+    folder: Path | None = None,
     coming: Callable[[], str] = lambda: "",
 ) -> Opening:
+    """Load everything that is slow to load. Runs in a thread, after the first paint."""
+    from cockpit.config import load
     from cockpit.connect.role import Role
+    from cockpit.desk import Opening
     from cockpit.runbooks.library import library
     from cockpit.triage.registry import registry
 
+    config = load(path, registry())
     os.environ.setdefault("COCKPIT_THEME", config.screen.theme)
     if config.screen.ascii:
         os.environ.setdefault("COCKPIT_ASCII", "1")
-    return of(
+    if folder is not None:
+        kept = dataclasses.replace(config.incident, folder=str(folder))
+        config = dataclasses.replace(config, incident=kept)
+    return Opening(
         config,
         probes=registry(),
         library=library(config.runbooks),
@@ -130,16 +150,7 @@ def _made(
     )
 
 
-def _needs_terminal() -> None:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise Misconfigured(
-            "the cockpit needs a terminal", hint="without one: cockpit check, or --json"
-        )
-
-
-def _show(
-    opening: Opening, make: Callable[[], Awaitable[Desk]] | None, *, hard: bool = True
-) -> int:
+def _show(make: Callable[[], Awaitable[Desk | Opening]], *, hard: bool = True) -> int:
     """Run the screens. `hard` ends the process afterwards, whatever a driver's thread still does:
     a hung look must never hold a person who pressed `q`.
     """
@@ -147,24 +158,14 @@ def _show(
     async def shown() -> int:
         from screens.app import run_async
 
-        if make is None:
-            return await run_async(opening=opening)
-        return await run_async(await make())
+        return await run_async(make)
 
-    code = _run(shown)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    code = loop.run_until_complete(shown())
+    asyncio.set_event_loop(None)
     if hard:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
     return code
-
-
-def _run(work: Callable[[], Awaitable[int]]) -> int:
-    """`asyncio.run`, without waiting for threads that hang in a driver."""
-    loop = asyncio.new_event_loop()
-    try:
-        asyncio.set_event_loop(loop)
-        task: asyncio.Task[Any] = loop.create_task(work())  # type: ignore[arg-type]
-        return int(loop.run_until_complete(task))
-    finally:
-        asyncio.set_event_loop(None)

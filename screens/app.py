@@ -11,15 +11,16 @@ import locale
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from textual.app import App, SystemCommand
+from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import Screen
+from textual.widgets import Static
 
 from cockpit import clock
 from cockpit.errors import CockpitError
@@ -38,10 +39,16 @@ if TYPE_CHECKING:
 
 LEAST_BETWEEN = 0.25
 """Seconds between two drawings of news: four a second at most."""
+_STYLE = ("COCKPIT_THEME", "COCKPIT_ASCII")
 _CLOSING = 0.6
 """Seconds that the desk has to give everything up."""
 _HARD_END = 1.5
 """Seconds after a hang-up until the process ends whatever happens."""
+
+Maker = Callable[[], Awaitable["DeskPort | OpeningPort"]]
+"""Makes what the application shows, after the first paint: reading the configuration and loading
+the probes take longer than a person should look at nothing.
+"""
 
 ToastKind = Literal["information", "warning", "error"]
 
@@ -59,6 +66,7 @@ class CockpitApp(App[int]):
         desk: DeskPort | None = None,
         opening: OpeningPort | None = None,
         *,
+        make: Maker | None = None,
         environ: Mapping[str, str] = os.environ,
         encoding: str = "",
     ) -> None:
@@ -68,6 +76,9 @@ class CockpitApp(App[int]):
         super().__init__(ansi_color=True if native else None)
         self.desk = desk
         self._opening = opening
+        self._make = make
+        self.failure: CockpitError | None = None
+        """Why nothing could be made to show; the command tells it after the screen is gone."""
         self.ascii_only = theme.wants_ascii(
             self.environ, encoding or locale.getpreferredencoding(do_setlocale=False)
         )
@@ -95,12 +106,46 @@ class CockpitApp(App[int]):
     def on_mount(self) -> None:
         """First paint, then the desk begins to look."""
         self._listen_for_hang_up()
+        if self._make is not None:
+            self.call_after_refresh(self._made, self._make)
+        self._show_first()
+
+    def compose(self) -> ComposeResult:
+        """What stands there until there is something to show."""
+        if self._make is not None:
+            yield Static(Content(" cockpit  opening …"), id="opening")
+
+    def _show_first(self) -> None:
         if self.desk is not None:
             self.begin(self.desk)
         elif self._opening is not None:
             from screens.incidents import IncidentsScreen
 
             self.push_screen(IncidentsScreen(self._opening))
+
+    async def _made(self, make: Maker) -> None:
+        self.run_worker(self._make_first(make), name="make")
+
+    async def _make_first(self, make: Maker) -> None:
+        try:
+            made = await make()
+        except CockpitError as failure:
+            self.failure = failure
+            self.exit(1)
+            return
+        if isinstance(made, OpeningPort):
+            self._opening = made
+        else:
+            self.desk = made
+            self._opened.append(made)
+        self._restyle()
+        self._show_first()
+
+    def _restyle(self) -> None:
+        """Take what the configuration, read meanwhile, says of theme and glyphs."""
+        self.environ |= {key: os.environ[key] for key in _STYLE if key in os.environ}
+        self.theme = theme.choose(self.environ)
+        self.ascii_only = self.ascii_only or theme.wants_ascii(self.environ, "utf-8")
 
     def begin(self, desk: DeskPort) -> None:
         """Show a desk, and let it begin once it is painted."""
@@ -322,12 +367,17 @@ async def _copy_natively(argv: tuple[str, ...], text: str) -> None:
         return
 
 
-async def run_async(desk: DeskPort | None = None, opening: OpeningPort | None = None) -> int:
-    """Show a desk, or the choice of incidents, until the person leaves. Gives the exit code."""
-    app = CockpitApp(desk, opening)
+async def run_async(make: Maker) -> int:
+    """Show a desk, or the choice of incidents, until the person leaves. Gives the exit code.
+
+    Raises the `CockpitError` of `make`, after the terminal is as it was.
+    """
+    app = CockpitApp(make=make)
     app.strict = False
     try:
         code = await app.run_async()
     finally:
         await app.close()
+    if app.failure is not None:
+        raise app.failure
     return code or 0

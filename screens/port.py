@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cockpit.connect.role import Role
 from cockpit.incident.lines import IncidentLine
@@ -299,6 +299,7 @@ class DeskPort(Protocol):
         """Give everything up within half a second. Never raises."""
 
 
+@runtime_checkable
 class OpeningPort(Protocol):
     """What stands before a desk: which incident. Given when the command named none."""
 

@@ -48,7 +48,11 @@ def main() -> None:
         width, _, height = words[at + 2].partition("x")
         asyncio.run(picture(desk, words[at + 1], (int(width), int(height)), words[at + 3 :]))
         return
-    sys.exit(asyncio.run(run_async(desk)))
+
+    async def make() -> FakeDesk:
+        return desk
+
+    sys.exit(asyncio.run(run_async(make)))
 
 
 if __name__ == "__main__":
