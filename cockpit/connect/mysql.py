@@ -68,6 +68,7 @@ class Mysql:
         self._thread: ThreadPoolExecutor | None = None
         self._connection: pymysql.connections.Connection[Any] | None = None
         self._rope: socket.socket | None = None
+        self._work: asyncio.Future[Any] | None = None
         self.flavour = ""
         """`mariadb` or `mysql`; empty before the first connection."""
 
@@ -140,6 +141,7 @@ class Mysql:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"mysql {self.where}")
         future = asyncio.get_running_loop().run_in_executor(self._thread, work)
         future.add_done_callback(_take)
+        self._work = future
         try:
             done, _ = await asyncio.wait({future}, timeout=_READ + 1)
         except asyncio.CancelledError:
@@ -178,11 +180,11 @@ class Mysql:
 
     async def _connect(self, read: int = _READ) -> None:
         password = await self._secret(self._login.password)
+        connection = self._prepared(password, read)
         wire = await self._wire()
         self._rope = socket.socket(fileno=os.dup(wire.fileno()))
-        connection = self._prepared(password, read)
-        await self._log_in(connection, wire)
         self._connection = connection
+        await self._log_in(connection, wire)
         await self._begin(connection)
 
     async def _wire(self) -> socket.socket:
@@ -279,10 +281,16 @@ class Mysql:
     def _drop(self) -> None:
         """Shut the socket down, which wakes a hung reader at once, and forget the connection."""
         rope, self._rope = self._rope, None
-        self._connection = None
+        connection, self._connection = self._connection, None
         if rope is not None:
             with contextlib.suppress(OSError), rope:
                 rope.shutdown(socket.SHUT_RDWR)
+        if connection is None:
+            return
+        if self._work is None or self._work.done():
+            _close(connection)
+        else:
+            self._work.add_done_callback(lambda _: _close(connection))
 
 
 class _Lost(Exception):
@@ -366,6 +374,14 @@ def _context(settings: MysqlSettings) -> ssl.SSLContext | None:
 def _numbered(error: Exception) -> tuple[int, str]:
     number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
     return number, " ".join(str(part) for part in error.args[1:])
+
+
+def _close(connection: pymysql.connections.Connection[Any]) -> None:
+    """Free the socket and its reader. Only once no thread uses them."""
+    import pymysql
+
+    with contextlib.suppress(pymysql.MySQLError):
+        connection.close()
 
 
 def _take(future: asyncio.Future[Any]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -76,9 +77,14 @@ class Postgres:
         """Host and port, for messages."""
         return f"{self._settings.host}:{self._settings.port}"
 
-    @property
-    def _grant(self) -> str:
-        return "pg_monitor" if self._read_only else "pg_monitor, pg_signal_backend"
+    def _grant(self, said: str) -> str:
+        """The line to paste for a right that was missing."""
+        function = re.search(r"permission denied for function (\w+)", said)
+        if function:
+            right = f"EXECUTE ON FUNCTION {function.group(1)}"
+        else:
+            right = "pg_monitor" if self._read_only else "pg_monitor, pg_signal_backend"
+        return f"GRANT {right} TO {self._login.user};"
 
     async def rows(
         self, sql: str, parameters: Sequence[object] | Mapping[str, object] = (), *, into: type[Row]
@@ -280,7 +286,7 @@ class Postgres:
                 return BlindError(
                     Reason.DENIED,
                     f"{self.where}: role '{self._login.user}' may not ({said})",
-                    hint=f"GRANT {self._grant} TO {self._login.user};",
+                    hint=self._grant(said),
                 )
             case "25006":
                 return BlindError(Reason.DENIED, f"{self.where}: the session is read-only ({said})")

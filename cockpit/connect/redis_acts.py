@@ -5,6 +5,7 @@ Source: Redis documentation, CLIENT KILL, SCRIPT KILL, CONFIG SET. ElastiCache b
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ _POLICIES = frozenset(
         "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
     }
 )  # fmt: skip
+_BETWEEN = 0.1
 _PROTECTED_FLAGS = frozenset("SMO")
 """In CLIENT LIST: a replica, our primary, a client in MONITOR."""
 
@@ -41,6 +43,8 @@ class RedisActs:
         reply = await self._sent(known, values)
         if known.risk == "read":
             return {"done": True, "detail": known.effect, "value": reply}
+        if call == "script_kill":
+            return await self._script_ended()
         if call == "client_kill":
             gone = reply == 1
             return {"done": gone, "detail": "the client is gone" if gone else "no such client"}
@@ -49,6 +53,19 @@ class RedisActs:
     async def close(self) -> None:
         """See `Acts`."""
         await self._redis.close()
+
+    async def _script_ended(self) -> dict[str, Any]:
+        """The script ends at its next instruction that looks: wait until something is answered."""
+        for _ in range(20):
+            try:
+                await self._redis.command("PING")
+            except BlindError as error:
+                if error.code != "RD_STATE_BUSY_SCRIPT":
+                    raise
+                await asyncio.sleep(_BETWEEN)
+            else:
+                return {"done": True, "detail": "the script was ended"}
+        return {"done": False, "detail": "accepted, but the script still runs"}
 
     async def _set_maxmemory(self, known: Statement, values: dict[str, object]) -> dict[str, Any]:
         info = await self._redis.info("memory")

@@ -1,0 +1,413 @@
+"""MariaDB's troubles provoked for real: connections, row and metadata locks, rights, kills."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+
+from cockpit.connect.mysql import open_mysql, open_mysql_acts
+from cockpit.errors import BlindError, Misconfigured, Reason, Refused
+from cockpit.triage.engine import Look, judged
+from cockpit.triage.finding import Thresholds
+from cockpit.triage.recording import builtins, decode, encode
+from cockpit.triage.registry import registry
+from cockpit.world.servers import mariadb
+from probes._mysql_locks import Locks
+from probes.mysql_locks import Settings as LockSettings
+from probes.mysql_sessions import Settings as SessionSettings
+from tests.servers.private import (
+    SECRETS,
+    codes,
+    look,
+    my_settings,
+    mysql_users,
+    session_for,
+    target,
+    trouble,
+)
+
+pytestmark = pytest.mark.servers
+
+AT_ONCE = LockSettings(
+    row_wait=Thresholds(warning=0, high=20),
+    metadata_wait=Thresholds(high=0),
+)
+UPDATE = "UPDATE orders SET status = 'paid' WHERE id = 1"
+
+
+class Crowd:
+    """Applications that hold and wait, each waiter in a thread; all are killed at the end."""
+
+    def __init__(self, server: mariadb.MariaDb) -> None:
+        self.server = server
+        self.connections: list[Any] = []
+        self.threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Crowd:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for connection in self.connections:
+            ids = self.server.execute(
+                f"SELECT id FROM information_schema.processlist WHERE id={connection.thread_id()}"
+            )
+            if ids:
+                self.server.execute(f"KILL {connection.thread_id()}")
+        for thread in self.threads:
+            thread.join(5)
+        for connection in self.connections:
+            if connection.open:
+                connection._force_close()
+
+    def open(self) -> Any:
+        connection = pymysql.connect(
+            host="127.0.0.1",
+            port=self.server.port,
+            user="app",
+            password=SECRETS["T_APP"],
+            database="shop",
+            ssl_disabled=True,
+        )
+        self.connections.append(connection)
+        return connection
+
+    def hold(self, *statements: str) -> Any:
+        connection = self.open()
+        with connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+        return connection
+
+    def wait(self, statement: str) -> Any:
+        connection = self.open()
+
+        def ask() -> None:
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(statement)
+            except (pymysql.MySQLError, OSError, AttributeError, ValueError):
+                return
+
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        self.threads.append(thread)
+        time.sleep(0.05)
+        return connection
+
+
+@pytest.fixture
+def small_maria(base: Path) -> Iterator[mariadb.MariaDb]:
+    folder = Path(tempfile.mkdtemp(dir=base))
+    folder.chmod(0o755)
+    server = mariadb.start(mariadb.create(folder / "m"), settings={"max_connections": 10})
+    try:
+        mysql_users(server)
+        yield server
+    finally:
+        server.stop()
+
+
+async def judge(server: mariadb.MariaDb, probe: str, settings: object) -> tuple[Any, Any]:
+    found = registry()[probe]
+    to = target(my_settings(server))
+    async with session_for(to.settings) as session:
+        snapshot = await found.collect(session, to)
+    return snapshot, judged(Look(to, found, settings), snapshot)
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "reason"),
+    [
+        pytest.param({"password": "env:T_WRONG"}, "MY_CONN_AUTH", "denied", id="password"),
+        pytest.param({"database": "none"}, "MY_CONN_NO_GRANT", "denied", id="database"),
+        pytest.param({"tls": "verify"}, "MY_CONN_TLS", "unreachable", id="no TLS there"),
+        pytest.param({"port": 1}, "NET_TCP_REFUSED", "unreachable", id="closed port"),
+        pytest.param({"host": "no.invalid"}, "NET_DNS_NXDOMAIN", "unreachable", id="name"),
+        pytest.param({"tls_ca": "/nowhere", "tls": "verify"}, "", "misconfigured", id="CA file"),
+    ],
+)
+async def test_a_login_that_fails_says_why(
+    maria: mariadb.MariaDb, changed: dict[str, Any], code: str, reason: str
+) -> None:
+    error = await trouble(my_settings(maria, **changed))
+
+    assert (error.code, error.reason.value) == (code, reason)
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        pytest.param("UPDATE shop.orders SET status = 'x'", Reason.DENIED, id="update"),
+        pytest.param("CREATE TABLE shop.stolen (i int)", Reason.DENIED, id="create"),
+        pytest.param("SET GLOBAL read_only = 1", Reason.DENIED, id="set global"),
+        pytest.param("SELECT nothing()", Reason.UNSUPPORTED, id="no such function"),
+        pytest.param("SELECT SLEEP(10)", Reason.TIMEOUT, id="too long"),
+    ],
+)
+async def test_an_observer_changes_nothing(
+    maria: mariadb.MariaDb, statement: str, reason: Reason
+) -> None:
+    owner = my_settings(maria, user="app", password="env:T_APP")
+    error = await trouble(owner, statement)
+
+    assert error.reason is reason
+    assert maria.execute("SELECT count(*) FROM shop.orders WHERE status = 'x'") == [(0,)]
+
+
+async def test_a_full_server_refuses_new_sessions_and_keeps_ours(
+    small_maria: mariadb.MariaDb,
+) -> None:
+    settings = my_settings(small_maria)
+    async with session_for(settings) as kept:
+        probe = registry()["mysql.sessions"]
+        before = await probe.collect(kept, target(settings))
+        crowd = Crowd(small_maria)
+        for _ in range(9):
+            crowd.open()
+        reserved = await trouble(settings)
+        spare = pymysql.connect(
+            host="127.0.0.1", port=small_maria.port, user="root", ssl_disabled=True
+        )
+        full = await trouble(settings)
+        now = probe.since(before, await probe.collect(kept, target(settings)))
+        seen = judged(Look(target(settings), probe, probe.settings), now)
+        for connection in (spare, *crowd.connections):
+            connection.close()
+
+    assert (reserved.code, full.code) == ("MY_CONN_RESERVED_ONLY", "MY_CONN_SATURATED")
+    saturated = next(f for f in seen.findings if f.code == "MY_SAT_CONNECTIONS")
+    assert saturated.severity.value == "critical"
+    assert "refused" in saturated.summary
+    assert seen.facts[0].text == "11/10"
+
+
+async def test_a_stopped_server_is_mute_for_new_and_old_sessions(
+    small_maria: mariadb.MariaDb,
+) -> None:
+    kept = await open_mysql(my_settings(small_maria))
+    await kept.value("SELECT 1")
+    small_maria.pause()
+    try:
+        fresh, old = await asyncio.gather(
+            trouble(my_settings(small_maria)), _error(kept), return_exceptions=False
+        )
+        hanging = asyncio.create_task(_error(await open_mysql(my_settings(small_maria))))
+        await asyncio.sleep(0.1)
+        began = time.monotonic()
+        hanging.cancel()
+        await asyncio.wait({hanging})
+        assert time.monotonic() - began < 0.5
+    finally:
+        small_maria.resume()
+        await kept.close()
+
+    assert (fresh.code, fresh.reason) == ("MY_CONN_MUTE", Reason.TIMEOUT)
+    assert old.code == "MY_CONN_MUTE"
+
+
+async def _error(session: Any) -> BlindError:
+    try:
+        await session.value("SELECT 1")
+    except BlindError as error:
+        return error
+    finally:
+        await session.close()
+    pytest.fail("it answered")
+
+
+async def test_a_killed_session_comes_back_at_the_next_statement(maria: mariadb.MariaDb) -> None:
+    async with session_for(my_settings(maria)) as session:
+        first = await session.value("SELECT CONNECTION_ID()")
+        maria.execute(f"KILL {first}")
+        assert await session.value("SELECT CONNECTION_ID()") != first
+
+
+async def test_an_idle_server_has_nothing_wrong(maria: mariadb.MariaDb) -> None:
+    for probe in ("mysql.sessions", "mysql.locks", "mysql.replication"):
+        seen = await look(probe, my_settings(maria), twice=0.05)
+
+        assert seen.findings == (), probe
+        assert seen.facts
+        assert seen.tables
+
+
+async def test_a_row_lock_chain_is_blamed_on_its_head(maria: mariadb.MariaDb) -> None:
+    with Crowd(maria) as crowd:
+        head = crowd.hold("BEGIN", UPDATE)
+        crowd.wait(UPDATE)
+        crowd.wait(UPDATE)
+        await asyncio.sleep(0.2)
+        snapshot, seen = await judge(maria, "mysql.locks", AT_ONCE)
+        id_ = head.thread_id()
+        best = seen.tables[0].best[0]
+
+        assert [(queue.head.id, queue.length) for queue in snapshot.queues] == [(id_, 2)]
+        assert set(codes(seen)) == {"MY_LOCK_ROW"}
+        assert "orders" in seen.findings[0].summary
+        assert (best.call, best.releases, best.args["id"]) == ("kill_connection", 2, id_)
+        assert "rows modified" in best.effect
+        assert builtins(snapshot)["queues"][0]["best"]["host"] == best.args["host"]
+        assert decode(encode(snapshot), Locks).queues[0].head.id == id_
+
+        acts = await open_mysql_acts(my_settings(maria))
+        useless = await acts.run("kill_query", best.args)
+        done = await acts.run(best.call, best.args)
+        with pytest.raises(Refused):
+            await acts.run(best.call, best.args)
+        with pytest.raises(Misconfigured):
+            await acts.run(best.call, {"id": id_})
+        await acts.close()
+
+    assert not useless["done"]
+    assert done["done"]
+
+
+async def test_a_metadata_lock_is_found_without_instruments_and_helped_by_a_cancel(
+    maria: mariadb.MariaDb,
+) -> None:
+    with Crowd(maria) as crowd:
+        reader = crowd.hold("BEGIN", "SELECT * FROM orders")
+        await asyncio.sleep(1.1)
+        crowd.wait("ALTER TABLE orders ADD COLUMN extra int")
+        crowd.wait("SELECT * FROM orders")
+        crowd.wait("SELECT * FROM orders")
+        await asyncio.sleep(0.2)
+        snapshot, seen = await judge(maria, "mysql.locks", AT_ONCE)
+        best = seen.tables[0].best[0]
+
+        assert codes(seen) == {"MY_LOCK_MDL": "high"}
+        assert snapshot.queues[0].head.id == reader.thread_id()
+        assert snapshot.queues[0].inferred
+        assert (best.call, best.releases) == ("kill_query", 2)
+
+        acts = await open_mysql_acts(my_settings(maria))
+        done = await acts.run(best.call, best.args)
+        await acts.close()
+        after, _ = await judge(maria, "mysql.locks", AT_ONCE)
+
+    assert done["done"]
+    assert after.queues == ()
+
+
+async def test_a_global_lock_has_no_visible_head(maria: mariadb.MariaDb) -> None:
+    backup = pymysql.connect(host="127.0.0.1", port=maria.port, user="root", ssl_disabled=True)
+    with Crowd(maria) as crowd:
+        with backup.cursor() as cursor:
+            cursor.execute("FLUSH TABLES WITH READ LOCK")
+        crowd.wait(UPDATE)
+        await asyncio.sleep(0.1)
+        _, seen = await judge(maria, "mysql.locks", AT_ONCE)
+        backup.close()
+
+    assert codes(seen) == {"MY_LOCK_GLOBAL": "critical"}
+
+
+async def test_a_sleeping_transaction_and_a_long_statement_are_found(
+    maria: mariadb.MariaDb,
+) -> None:
+    strict = SessionSettings(
+        idle_transaction=Thresholds(warning=1), long_query=Thresholds(warning=1)
+    )
+    with Crowd(maria) as crowd:
+        crowd.hold("BEGIN", UPDATE)
+        crowd.wait("SELECT SLEEP(4), '\\0nul \u202ebidi [red]secret-4711[/red] \x1b[31m'")
+        await asyncio.sleep(2.1)
+        snapshot, seen = await judge(maria, "mysql.sessions", strict)
+        recorded = encode(snapshot)
+
+    assert codes(seen) == {"MY_SESS_IDLE_TRX": "warning", "MY_SESS_LONG_QUERY": "warning"}
+    cells = " ".join(cell for row in seen.tables[0].rows for cell in row.cells)
+    assert all(ord(character) >= 32 for character in cells)
+    assert "4711" not in cells
+    assert b"4711" not in recorded
+    assert "\u202e" not in cells
+
+
+@pytest.mark.parametrize("probe", ["mysql.sessions", "mysql.locks", "mysql.replication"])
+async def test_an_account_without_rights_is_blind_not_green(
+    maria: mariadb.MariaDb, probe: str
+) -> None:
+    plain = my_settings(maria, user="plain", password="env:T_PLAIN")
+    with Crowd(maria) as crowd:
+        crowd.hold("BEGIN", UPDATE)
+        seen = await look(probe, plain)
+
+    assert codes(seen) == {"MY_OBS_BLIND": "info"}
+    assert seen.findings[0].next.startswith("GRANT PROCESS, SLAVE MONITOR")
+    if probe != "mysql.sessions":
+        assert seen.facts[0].value is None
+
+
+async def test_sleeping_sessions_of_one_user_end_in_a_bounded_batch(
+    maria: mariadb.MariaDb,
+) -> None:
+    acts = await open_mysql_acts(my_settings(maria))
+    with Crowd(maria) as crowd:
+        for _ in range(4):
+            crowd.open()
+        batch = {"user": "app", "older_than_s": 0.0, "most": 3}
+        done = await acts.run("kill_idle_of_user", batch)
+        with pytest.raises(Misconfigured):
+            await acts.run("kill_idle_of_user", {**batch, "most": 0})
+        with pytest.raises(Refused):
+            await acts.run("kill_idle_of_user", {**batch, "user": "rdsadmin"})
+    await acts.close()
+
+    assert len(done["ids"]) == 3
+
+
+async def test_a_replica_is_followed_through_lag_stop_and_a_broken_row(base: Path) -> None:
+    folder = Path(tempfile.mkdtemp(dir=base))
+    folder.chmod(0o755)
+    both = []
+    try:
+        for number in (1, 2):
+            data = mariadb.create(folder / f"r{number}")
+            both.append(mariadb.start(data, settings={"server-id": number, "log-bin": "bin"}))
+            mysql_users(both[-1])
+            both[-1].execute("RESET MASTER")
+        primary, replica = both
+        primary.execute(
+            "CREATE USER repl@'%' IDENTIFIED BY 'repl-secret'",
+            "GRANT REPLICATION SLAVE ON *.* TO repl@'%'",
+        )
+        mariadb.follow(replica, primary, user="repl", password="repl-secret")
+        running = await _until(replica, lambda each: each.running)
+        replica.execute("STOP SLAVE IO_THREAD")
+        stopped = await _until(replica, lambda each: each.io == "No")
+        acts = await open_mysql_acts(my_settings(replica))
+        replica.execute("GRANT REPLICATION SLAVE ADMIN ON *.* TO act@'%'")
+        started = await acts.run("start_replication", {})
+        await acts.close()
+        await _until(replica, lambda each: each.running)
+        replica.execute("INSERT INTO shop.orders VALUES (99, 'here')")
+        primary.execute("INSERT INTO shop.orders VALUES (99, 'there')")
+        broken = await _until(replica, lambda each: each.sql == "No")
+    finally:
+        for server in both:
+            server.stop()
+
+    assert codes(running) == {"MY_REPL_WRITABLE": "high"}
+    assert codes(stopped)["MY_REPL_STOPPED"] == "critical"
+    assert stopped.facts[0].value is None
+    assert started["done"]
+    assert "error 1062" in broken.findings[0].summary
+
+
+async def _until(replica: mariadb.MariaDb, reached: Any) -> Any:
+    for _ in range(100):
+        snapshot, seen = await judge(
+            replica, "mysql.replication", registry()["mysql.replication"].settings
+        )
+        if snapshot.channels and reached(snapshot.channels[0]):
+            return seen
+        await asyncio.sleep(0.05)
+    pytest.fail(f"never reached; last seen: {snapshot}")

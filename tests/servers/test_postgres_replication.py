@@ -1,0 +1,189 @@
+"""A real standby: lag, a pause, its loss, a slot that keeps and loses WAL."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cockpit.connect.postgres import open_postgres_acts
+from cockpit.errors import Refused
+from cockpit.triage.engine import Look, judged
+from cockpit.triage.finding import Thresholds
+from cockpit.triage.registry import registry
+from cockpit.world.servers import postgres
+from probes.postgres_replication import Replication, Settings
+from tests.servers.private import (
+    SUPER,
+    codes,
+    look,
+    pg_settings,
+    postgres_roles,
+    session_for,
+    target,
+)
+
+pytestmark = pytest.mark.servers
+
+PROBE = "postgres.replication"
+STRICT = Settings(lag_bytes=Thresholds(warning=100_000, high=10**12))
+
+
+@pytest.fixture
+def pair(base: Path) -> Iterator[tuple[postgres.Postgres, postgres.Postgres]]:
+    folder = Path(tempfile.mkdtemp(dir=base))
+    folder.chmod(0o755)
+    cluster = postgres.create(folder / "primary", password=SUPER)
+    primary = postgres.start(
+        cluster, settings={"max_slot_wal_keep_size": "48MB", "max_wal_size": "64MB"}
+    )
+    try:
+        postgres_roles(primary)
+        standby = postgres.start_standby(folder / "standby", primary, slot="standby_1")
+        try:
+            yield primary, standby
+        finally:
+            standby.stop()
+    finally:
+        primary.stop()
+
+
+def write(server: postgres.Postgres, mebibytes: int) -> None:
+    server.execute(
+        "CREATE TABLE IF NOT EXISTS filler (t text STORAGE EXTERNAL)",
+        "INSERT INTO filler SELECT repeat(md5(i::text), 100) "
+        f"FROM generate_series(1, {mebibytes * 300}) AS i",
+    )
+
+
+async def streaming(primary: postgres.Postgres) -> None:
+    for _ in range(200):
+        rows = primary.execute("SELECT state FROM pg_stat_replication")
+        if rows == [("streaming",)]:
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("the standby never streamed")
+
+
+async def caught_up(primary: postgres.Postgres) -> None:
+    for _ in range(200):
+        rows = primary.execute(
+            "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) FROM pg_stat_replication"
+        )
+        if rows and rows[0][0] == 0:
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("the standby never caught up")
+
+
+async def judge(
+    server: postgres.Postgres, settings: Settings = STRICT
+) -> tuple[Replication, object]:
+    probe = registry()[PROBE]
+    to = target(pg_settings(server))
+    async with session_for(to.settings) as session:
+        snapshot = await probe.collect(session, to)
+    return snapshot, judged(Look(to, probe, settings), snapshot)
+
+
+async def test_a_standby_that_follows_is_healthy_seen_from_both_sides(
+    pair: tuple[postgres.Postgres, postgres.Postgres],
+) -> None:
+    primary, standby = pair
+    await streaming(primary)
+    await caught_up(primary)
+    for server in pair:
+        seen = await look(PROBE, pg_settings(server), twice=0.05)
+        assert seen.findings == ()
+    as_writer = await look("postgres.sessions", replace(pg_settings(standby), expects="writer"))
+
+    assert codes(as_writer) == {"PG_ROLE_WRONG": "critical"}
+
+
+async def test_paused_replay_is_seen_in_bytes_and_resumed_by_a_step(
+    pair: tuple[postgres.Postgres, postgres.Postgres],
+) -> None:
+    primary, standby = pair
+    await streaming(primary)
+    standby.execute("SELECT pg_wal_replay_pause()")
+    write(primary, 2)
+    await asyncio.sleep(0.3)
+    before, of_primary = await judge(primary)
+    _, of_standby = await judge(standby)
+    again = before
+    for _ in range(3):
+        now, _ = await judge(primary)
+        again = registry()[PROBE].since(again, now)
+    stalled = codes(judged(Look(target(pg_settings(primary)), registry()[PROBE], STRICT), again))
+
+    assert codes(of_primary) == {"PG_REPL_LAG": "warning"}
+    assert "replay" in of_primary.findings[0].summary
+    assert codes(of_standby)["PG_REPL_APPLY_STALLED"] == "high"
+    assert stalled["PG_REPL_APPLY_STALLED"] == "high"
+    offered = of_standby.tables[0].best[0]
+    acts = await open_postgres_acts(pg_settings(standby))
+    done = await acts.run(offered.call, offered.args)
+    await acts.close()
+    on_primary = await open_postgres_acts(pg_settings(primary))
+    with pytest.raises(Refused):
+        await on_primary.run(offered.call, offered.args)
+    await on_primary.close()
+
+    assert done["done"]
+    await caught_up(primary)
+
+
+async def test_a_standby_that_leaves_and_loses_its_wal_is_told_in_steps(
+    pair: tuple[postgres.Postgres, postgres.Postgres],
+) -> None:
+    primary, standby = pair
+    await streaming(primary)
+    probe = registry()[PROBE]
+    before, _ = await judge(primary)
+    standby.stop()
+    await asyncio.sleep(0.1)
+    now, _ = await judge(primary)
+    gone = judged(Look(target(pg_settings(primary)), probe, STRICT), probe.since(before, now))
+    write(primary, 30)
+    retained, seen = await judge(
+        primary, Settings(slot_retained=Thresholds(warning=10_000_000, high=10**12))
+    )
+    for _ in range(6):
+        write(primary, 24)
+        primary.execute("SELECT pg_switch_wal()", "CHECKPOINT")
+    _, lost = await judge(primary)
+
+    assert codes(gone) == {"PG_REPL_DOWN": "critical"}
+    assert codes(seen) == {"PG_SLOT_RETAIN": "warning"}
+    assert retained.slots[0].active is False
+    assert codes(lost) == {"PG_SLOT_LOST": "critical"}
+
+
+async def test_a_plain_role_sees_that_it_cannot_see_the_lag(
+    pair: tuple[postgres.Postgres, postgres.Postgres],
+) -> None:
+    primary, _ = pair
+    await streaming(primary)
+    seen = await look(PROBE, pg_settings(primary, user="plain", password="env:T_PLAIN"))
+
+    assert codes(seen) == {"PG_OBS_BLIND": "info"}
+    assert seen.facts[0].value is None
+
+
+async def test_a_standby_whose_primary_is_gone_says_so(
+    pair: tuple[postgres.Postgres, postgres.Postgres],
+) -> None:
+    primary, standby = pair
+    await streaming(primary)
+    primary.stop()
+    for _ in range(100):
+        snapshot, seen = await judge(standby)
+        if snapshot.receiver is None:
+            break
+        await asyncio.sleep(0.05)
+
+    assert codes(seen) == {"PG_REPL_DOWN": "critical"}
