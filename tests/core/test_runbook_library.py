@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from cockpit.cli_runbook import runbook as commands
 from cockpit.connect.models import parse, validate_call
 from cockpit.runbooks import gate
-from cockpit.runbooks.format import Parsed
+from cockpit.runbooks.format import Parsed, parse
 from cockpit.runbooks.known import known
 from cockpit.runbooks.library import library, shipped
-from cockpit.runbooks.lint import lint
+from cockpit.runbooks.lint import coverage, lint
 from cockpit.runbooks.scope import untils
 from cockpit.runbooks.step import Risk, Runbook, Step, StepKind
 from cockpit.runbooks.values import is_reference
@@ -144,6 +144,11 @@ def test_every_verification_looks_often_enough(parsed: Parsed) -> None:
             assert until.says
 
 
+def test_every_finding_code_has_a_runbook() -> None:
+    codes = {code: probe.id for probe in registry().values() for code in probe.codes}
+    assert coverage(codes, library().for_code) == ()
+
+
 def test_the_codes_and_probes_that_runbooks_name_are_those_there_are() -> None:
     codes = {code for probe in registry().values() for code in probe.codes}
     named = {code for each in library().runbooks for code in each.codes}
@@ -182,7 +187,13 @@ def test_lint_names_file_and_line_and_ends_with_two(tmp_path: Path) -> None:
 
 
 def test_coverage_lists_the_codes_without_a_runbook() -> None:
-    from cockpit.runbooks.lint import coverage
-
     left = coverage({"PG_LOCK_BLOCKED": "postgres.locks", "X": "x.y"}, library().for_code)
     assert left == (("X", "x.y"),)
+
+
+def test_the_runbook_of_the_manual_is_without_a_problem() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "runbooks.md").read_text(encoding="utf-8")
+    example = page.partition("````markdown\n")[2].partition("````")[0]
+    parsed = parse(example, Path("example.md"))
+    assert parsed.runbook is not None, parsed.problems
+    assert lint(parsed.runbook, known()) == ()
