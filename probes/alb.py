@@ -43,7 +43,7 @@ from probes._answers import (
     structures,
     text,
 )
-from probes._metrics import NO_DATA, history, latest, query, settled, total
+from probes._metrics import NO_DATA, history, is_blind, latest, query, settled, total
 from probes._target_group_model import balancer_dimension, group_dimension
 
 _LATENCY = "TargetResponseTime"
@@ -183,7 +183,9 @@ def facts(snapshot: Snapshot) -> Iterable[Fact]:
     counter = "NewFlowCount" if snapshot.network else REQUESTS
     requests = latest(snapshot.cut(counter))
     noun = "flows a minute" if snapshot.network else "requests a minute"
-    yield Fact(noun, "no traffic" if requests is None else f"{requests:,.0f}/m", requests)
+    blind = counter not in snapshot.series or is_blind(snapshot.of(counter))
+    silent = "unknown" if blind else "no traffic"
+    yield Fact(noun, silent if requests is None else f"{requests:,.0f}/m", requests)
     if snapshot.latency_p95 is not None:
         yield Fact("p95", duration(snapshot.latency_p95), snapshot.latency_p95, "s")
     for label, name in (

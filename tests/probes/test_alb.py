@@ -293,6 +293,19 @@ def test_total_silence_is_told_as_such_and_never_as_zero_errors():
     assert next(iter(probe.facts(snapshot))).text == "no traffic"
 
 
+@pytest.mark.parametrize(
+    ("requests", "text"),
+    [
+        pytest.param(steady(120), "120/m", id="requests"),
+        pytest.param(Series(), "no traffic", id="none"),
+        pytest.param(None, "unknown", id="not read"),
+        pytest.param(DENIED, "unknown", id="denied"),
+    ],
+)
+def test_what_could_not_be_read_is_unknown_and_not_no_traffic(requests, text):
+    assert next(iter(probe.facts(alb(RequestCount=requests)))).text == text
+
+
 def test_a_new_balancer_may_be_silent():
     snapshot = alb(
         RequestCount=Series(),

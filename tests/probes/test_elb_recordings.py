@@ -1,0 +1,52 @@
+"""Recorded looks at balancers, groups and alarms, judged again: from the world, or `handmade`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cockpit.triage import recording
+from cockpit.triage.registry import registry
+
+FOLDER = Path(__file__).parent.parent / "recordings"
+TG, ALB, ALARMS = "target_group.health", "alb.traffic", "alarms.state"
+
+
+@pytest.mark.parametrize(
+    ("name", "probe", "headline", "codes"),
+    [
+        ("target_group_healthy", TG, "6/6", set()),
+        ("target_group_checkout_waits_for_a_lock", TG, "2/6", {"TG_UNHEALTHY_TARGETS"}),
+        (
+            "target_group_check_path_moved",
+            TG,
+            "0/6",
+            {"TG_NO_HEALTHY_TARGETS", "TG_FAIL_OPEN"},
+        ),
+        (
+            "target_group_denied_besides_its_targets.handmade",
+            TG,
+            "0/6",
+            {"TG_NO_HEALTHY_TARGETS", "TG_OBS_BLIND"},
+        ),
+        ("alb_healthy", ALB, None, set()),
+        ("alb_checkout_answers_5xx", ALB, None, {"ALB_5XX_TARGET_RATE"}),
+        ("alb_denied_besides_its_state.handmade", ALB, "unknown", {"ALB_OBS_BLIND"}),
+        ("alarms_quiet", ALARMS, "0/6", set()),
+        ("alarms_checkout_fires", ALARMS, "3/6", {"ALARM_FIRING"}),
+        (
+            "alarms_denied_besides_their_states.handmade",
+            ALARMS,
+            "3/6",
+            {"ALARM_FIRING", "ALARM_OBS_BLIND"},
+        ),
+    ],
+)
+def test_a_recorded_look_is_judged_as_it_was(name, probe, headline, codes):
+    chosen = registry()[probe]
+    look = recording.decode((FOLDER / f"{name}.json").read_bytes(), chosen.snapshot)
+    told = next(iter(chosen.facts(look))).text
+    assert told == headline or (headline is None and told.endswith("/m"))
+    assert {finding.code for finding in chosen.diagnose(look, chosen.settings)} == codes
+    assert all(table.rows is not None for table in chosen.tables(look, chosen.settings))
