@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from cockpit.cli_runbook import runbook as commands
-from cockpit.connect.models import parse, validate_call
+from cockpit.connect.models import parse as parse_call
+from cockpit.connect.models import validate_call
 from cockpit.runbooks import gate
 from cockpit.runbooks.format import Parsed, parse
 from cockpit.runbooks.known import known
@@ -101,7 +102,7 @@ def model_of(call: str) -> Any:
     from botocore.loaders import create_loader
     from botocore.model import ServiceModel
 
-    service, operation = parse(call)
+    service, operation = parse_call(call)
     loaded = create_loader().load_service_model(service, "service-2")
     return ServiceModel(loaded, service).operation_model(operation).input_shape
 
