@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 import jmespath
 from botocore import xform_name
@@ -74,7 +75,7 @@ class Aws:
             hooks=Hooks(guard=self._guard, sending=self._sending, answered=self._answered),
             tasks=self._tasks,
         )
-        _OPEN.setdefault(place.name, []).append(self)
+        _OPEN.setdefault(place.name, WeakSet()).add(self)
 
     @property
     def region(self) -> str:
@@ -139,9 +140,7 @@ class Aws:
     async def close(self) -> None:
         """Give up every call and connection, at once."""
         self._closed = True
-        opened = _OPEN.get(self.place.name, [])
-        if self in opened:
-            opened.remove(self)
+        _OPEN[self.place.name].discard(self)
         self._tasks.cancel()
         await self._clients.close()
 
@@ -344,7 +343,8 @@ class Paging:
 
 
 _PAGINGS: dict[tuple[str, str], Paging | None] = {}
-_OPEN: dict[str, list[Aws]] = {}
+_OPEN: dict[str, WeakSet[Aws]] = {}
+"""Sessions by the name of their place: an act makes them forget what they read before it."""
 
 
 async def _paging(service: str, operation: str) -> Paging | None:
@@ -404,7 +404,7 @@ def _unknown(about: Call, message: str) -> UnknownOutcome:
 
 def forget(place: str) -> None:
     """Let every open session of the place forget what it read: something is being changed."""
-    for session in _OPEN.get(place, ()):
+    for session in tuple(_OPEN.get(place, ())):
         session.forget()
 
 
