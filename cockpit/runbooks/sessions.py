@@ -15,10 +15,13 @@ from cockpit.connect.role import Role
 from cockpit.connect.session import Acts
 from cockpit.connect.settings import AwsPlace, AwsResource, Login
 from cockpit.connect.statements import checked, statement
-from cockpit.errors import Refused
+from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
 from cockpit.runbooks.ports import Identity
 from cockpit.runbooks.step import StepKind
 from cockpit.triage.target import Target
+
+_PATIENCE = 3.0
+"""Seconds that a step in a database waits for AWS to say which account it belongs to."""
 
 
 @dataclass(slots=True)
@@ -29,8 +32,8 @@ class Sessions:
     places: Mapping[str, AwsPlace]
     actor: str
     """Who sits here: the principal of steps that run on this machine."""
-    _known: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Place → (account, ARN) that acts are made as; asked once."""
+    _accounts: dict[str, str] = field(default_factory=dict)
+    """Place → account, for what is not run through AWS; empty: it could not be told."""
 
     async def read(
         self, target: Target, kind: StepKind, does: str, /, arguments: Mapping[str, Any]
@@ -60,10 +63,11 @@ class Sessions:
         if target is None:
             return Identity(principal=f"{self.actor}, on this machine")
         place = _place_name(target)
-        account, arn = await self._caller(place) if place else ("", "")
         region = self.places[place].region if place in self.places else ""
         if kind is StepKind.AWS:
+            account, arn = await self._caller(place_of(target))
             return Identity(principal=arn, account=account, region=region)
+        account = await self._account(place) if place else ""
         if kind in {StepKind.SQL, StepKind.REDIS}:
             principal = f"{_user(target)} via {getattr(target.settings, 'host', '')}"
             return Identity(principal=principal, account=account, region=region)
@@ -79,21 +83,33 @@ class Sessions:
         answer = await session.read(service, operation, **arguments)
         return cast("Mapping[str, Any]", answer)
 
+    async def _account(self, place: str) -> str:
+        """The account behind a database, asked once: it only says where one is.
+
+        Empty when AWS does not answer: a lock in a database can be ended while AWS is down.
+        """
+        if place not in self._accounts:
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    self._accounts[place], _ = await self._caller(place)
+            except (BlindError, Misconfigured, TimeoutError, UnknownOutcome):
+                self._accounts[place] = ""
+        return self._accounts[place]
+
     async def _caller(self, place: str) -> tuple[str, str]:
-        if place not in self._known:
-            resource = AwsResource(aws=place, id="")
-            if self.connections.role is Role.COMMANDER:
-                acts = await self.connections.acts(resource)
-                try:
-                    answer = await acts.run("sts.GetCallerIdentity", {})
-                finally:
-                    await acts.close()
-                found = str(answer.get("Account", "")), str(answer.get("Arn", ""))
-            else:
-                session = await self.connections.session("", resource)
-                found = await session.identity()
-            self._known[place] = found
-        return self._known[place]
+        """Account and ARN that steps are run as now. Raises `BlindError`."""
+        resource = AwsResource(aws=place, id="")
+        if self.connections.role is not Role.COMMANDER:
+            account, arn = await (await self.connections.session("", resource)).identity()
+            return str(account), str(arn)
+        acts = await self.connections.acts(resource)
+        try:
+            answer = await acts.run("sts.GetCallerIdentity", {})
+        except UnknownOutcome as error:
+            raise BlindError(Reason.UNREACHABLE, error.message, hint=error.hint) from None
+        finally:
+            await acts.close()
+        return str(answer.get("Account", "")), str(answer.get("Arn", ""))
 
 
 def place_of(target: Target) -> str:

@@ -1,0 +1,171 @@
+"""The ports over the real connections: which session is asked, as whom, and what triage gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from cockpit.connect.role import Role
+from cockpit.connect.settings import AwsPlace, AwsResource
+from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
+from cockpit.runbooks.sessions import Sessions
+from cockpit.runbooks.step import StepKind
+from cockpit.triage.target import Target
+from tests.core.courses import POSTGRES, TARGETS
+
+PLACES = {"prod": AwsPlace(name="prod", region="us-east-1")}
+CACHE = Target(name="cache", kind="redis", settings=POSTGRES.settings)
+CALLER = {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/ops"}
+
+
+class Session:
+    """A read-only session, and a commander's, that write down what they are asked."""
+
+    def __init__(self, answer: Any = None) -> None:
+        self.answer = answer
+        self.asked: list[tuple[Any, ...]] = []
+        self.closed = 0
+
+    async def read(self, service: str, operation: str, /, **arguments: Any) -> Mapping[str, Any]:
+        self.asked.append((service, operation, arguments))
+        return {"Listeners": []}
+
+    async def value(self, sql: str, parameters: Any = ()) -> Any:
+        self.asked.append((sql.split()[0], dict(parameters)))
+        return [{"user": "checkout"}]
+
+    async def command(self, *words: str | int) -> Any:
+        self.asked.append(words)
+        return "Sam, I have no memory problems"
+
+    async def identity(self) -> tuple[str, str]:
+        return "123456789012", "arn:aws:iam::123456789012:user/ro"
+
+    async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, Any]:
+        self.asked.append((call, dict(arguments)))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return CALLER
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+class Doors:
+    """`Connections` without a system behind it."""
+
+    def __init__(self, session: Session, role: Role) -> None:
+        self.role = role
+        self.opened: list[object] = []
+        self._session = session
+
+    async def session(self, name: str, settings: object) -> Session:
+        self.opened.append((name, type(settings).__name__))
+        return self._session
+
+    async def acts(self, settings: object) -> Session:
+        if self.role is not Role.COMMANDER:
+            raise Refused("triage is read-only")
+        self.opened.append(("acts", type(settings).__name__, getattr(settings, "aws", "")))
+        return self._session
+
+
+def sessions(role: Role = Role.COMMANDER, answer: Any = None) -> tuple[Sessions, Session, Doors]:
+    session = Session(answer)
+    doors = Doors(session, role)
+    return Sessions(doors, PLACES, "ana"), session, doors  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "does", "expected"),
+    [
+        pytest.param(
+            TARGETS["checkout-tg"],
+            StepKind.AWS,
+            "elbv2.describe_listeners",
+            ("elbv2", "DescribeListeners", {}),
+            id="an AWS read in either spelling",
+        ),
+        pytest.param(
+            POSTGRES, StepKind.SQL, "connections_by_client", ("SELECT", {}), id="a named statement"
+        ),
+        pytest.param(
+            CACHE, StepKind.REDIS, "memory_doctor", ("MEMORY", "DOCTOR"), id="a Redis command"
+        ),
+    ],
+)
+async def test_a_read_goes_through_the_read_only_session(
+    target: Target, kind: StepKind, does: str, expected: tuple[Any, ...]
+) -> None:
+    ports, session, doors = sessions(Role.TRIAGE)
+    await ports.read(target, kind, does, {})
+    assert session.asked == [expected]
+    assert not any("acts" in opened for opened in doors.opened)
+
+
+@pytest.mark.parametrize("does", ["terminate_backend", "cancel_backend", "resume_replay"])
+async def test_a_statement_that_changes_something_is_no_read(does: str) -> None:
+    ports, session, _ = sessions()
+    with pytest.raises(Refused, match="changes something"):
+        await ports.read(POSTGRES, StepKind.SQL, does, {})
+    assert session.asked == []
+
+
+async def test_a_statement_of_another_engine_or_none_is_told() -> None:
+    ports, _, _ = sessions()
+    for does in ("memory_doctor", "DROP TABLE orders"):
+        with pytest.raises(Misconfigured, match="has no statement"):
+            await ports.read(POSTGRES, StepKind.SQL, does, {})
+
+
+async def test_triage_opens_no_session_to_act_with() -> None:
+    ports, _, _ = sessions(Role.TRIAGE)
+    for kind in (StepKind.AWS, StepKind.SQL):
+        with pytest.raises(Refused, match="triage"):
+            await ports.open(POSTGRES, kind)
+
+
+async def test_an_aws_step_on_a_database_acts_at_its_place() -> None:
+    ports, _, doors = sessions()
+    await ports.open(POSTGRES, StepKind.AWS)
+    await ports.open(POSTGRES, StepKind.SQL)
+    assert doors.opened == [("acts", "AwsResource", "prod"), ("acts", "PostgresSettings", "prod")]
+    with pytest.raises(Refused, match="has no AWS place"):
+        await ports.open(TARGETS["replica-db"], StepKind.AWS)
+
+
+async def test_as_whom_a_step_would_run() -> None:
+    ports, session, _ = sessions()
+    who = await ports.identity(POSTGRES, StepKind.SQL)
+    assert who.principal == "cockpit_ops via db.internal"
+    assert (who.account, who.region) == ("123456789012", "us-east-1")
+    who = await ports.identity(TARGETS["checkout-tg"], StepKind.AWS)
+    assert who.principal == CALLER["Arn"]
+    assert session.closed == 2
+    assert (await ports.identity(None, StepKind.COMMAND)).principal == "ana, on this machine"
+
+
+async def test_who_acts_in_aws_is_asked_each_time() -> None:
+    ports, session, _ = sessions()
+    target = Target(name="t", kind="alb", settings=AwsResource(aws="prod", id="x"))
+    await ports.identity(target, StepKind.AWS)
+    await ports.identity(target, StepKind.AWS)
+    assert len(session.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [BlindError(Reason.EXPIRED, "the token expired"), UnknownOutcome("reset")],
+    ids=["expired", "reset"],
+)
+async def test_a_lock_can_be_ended_while_aws_is_down_and_an_aws_step_cannot(
+    failure: Exception,
+) -> None:
+    ports, session, _ = sessions(answer=failure)
+    who = await ports.identity(POSTGRES, StepKind.SQL)
+    assert (who.principal, who.account) == ("cockpit_ops via db.internal", "")
+    with pytest.raises(BlindError):
+        await ports.identity(TARGETS["checkout-tg"], StepKind.AWS)
+    assert session.closed == 2
