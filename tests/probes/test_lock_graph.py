@@ -1,0 +1,59 @@
+"""Queues behind locks, from literals: heads, trees, and who releases whom."""
+
+from __future__ import annotations
+
+import pytest
+
+from probes._lock_graph import graph
+
+HOT = [(10, [1]), (11, [10]), (12, [10, 11]), (13, [10, 11, 12])]
+DDL = [(20, [1]), (21, [20]), (22, [20])]
+
+
+@pytest.mark.parametrize(
+    ("waits", "through", "heads", "released"),
+    [
+        pytest.param([], [], (), {}, id="nobody waits"),
+        pytest.param([(2, [1])], [], (1,), {1: 1}, id="one waits for one"),
+        pytest.param([(2, [1]), (3, [2])], [], (1,), {1: 2, 2: 1}, id="a chain has one head"),
+        pytest.param([(2, [1, 1])], [], (1,), {1: 1}, id="parallel workers double an edge"),
+        pytest.param([(2, [1, 2])], [], (1,), {1: 1}, id="nobody waits for itself"),
+        pytest.param([(2, [0])], [], (0,), {0: 1}, id="a prepared transaction is a head"),
+        pytest.param(
+            HOT, [11, 12, 13], (1,), {1: 4, 10: 0}, id="the first of a hot row frees nobody"
+        ),
+        pytest.param(DDL, [], (1,), {1: 3, 20: 2}, id="a schema change frees those behind it"),
+        pytest.param([(3, [1, 2])], [], (1,), {1: 0, 2: 0}, id="two holders must both go"),
+        pytest.param([(1, [2]), (2, [1])], [], (1,), {1: 1}, id="a cycle gets a head"),
+        pytest.param([(2, [1]), (4, [3]), (5, [3])], [], (3, 1), {3: 2}, id="longest queue first"),
+    ],
+)
+def test_a_queue_is_blamed_on_its_head(
+    waits: list[tuple[int, list[int]]],
+    through: list[int],
+    heads: tuple[int, ...],
+    released: dict[int, int],
+) -> None:
+    tree = graph(waits, through=through)
+
+    assert tree.heads == heads
+    assert {victim: tree.released(victim) for victim in released} == released
+
+
+def test_everyone_hangs_under_one_other() -> None:
+    tree = graph([*HOT, *DDL], through=[11, 12, 13])
+
+    assert tree.children[1] == (10, 20)
+    assert tree.children[10] == (11, 12, 13)
+    assert tree.children[20] == (21, 22)
+    assert tree.below(1) == [10, 11, 12, 13, 20, 21, 22]
+    assert tree.size[1] == 7
+
+
+def test_four_hundred_who_want_one_row_are_cheap() -> None:
+    waits = [(1, [0])] + [(n, list(range(1, n))) for n in range(2, 401)]
+    tree = graph(waits, through=range(2, 401))
+
+    assert tree.size[0] == 400
+    assert tree.released(0) == 400
+    assert tree.released(1) == 0

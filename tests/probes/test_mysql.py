@@ -1,0 +1,288 @@
+"""MySQL's probes from literals. What MySQL itself gives is made by hand from its manual."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cockpit.redact import SecretText
+from cockpit.triage.recording import decode, encode
+from probes import mysql_locks, mysql_replication, mysql_sessions
+from probes._mysql import Server, Thread, offers
+from probes._mysql_locks import Held, Locks, Node, Pair, assemble, queues_of
+from probes._mysql_status import Status, rates_of, status_of
+from probes.mysql_replication import Replication, channel
+from probes.mysql_sessions import Sessions
+
+AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
+MDL = "Waiting for table metadata lock"
+
+
+def server(**changed: Any) -> Server:
+    values: dict[str, Any] = {
+        "version": "8.0.40", "comment": "MySQL Community Server", "at": AT,
+        "max_connections": 100, "role": "cockpit_ro@%",
+    }  # fmt: skip
+    return Server(**{**values, **changed})
+
+
+def thread(id_: int, **changed: Any) -> Thread:
+    values: dict[str, Any] = {
+        "id": id_, "user": "app", "host": "10.0.0.7:4242", "command": "Query", "secs": 1,
+        "query": SecretText("SELECT 1", mysql=True),
+    }  # fmt: skip
+    return Thread(**{**values, **changed})
+
+
+def sessions(*threads: Thread, **changed: Any) -> Sessions:
+    status = Status(**{"uptime": 1000, "connected": 10, "running": 2, **changed.pop("status", {})})
+    values: dict[str, Any] = {
+        "server": server(**changed.pop("server", {})), "status": status, "threads": threads,
+    }  # fmt: skip
+    return Sessions(**{**values, **changed})
+
+
+def found(look: Sessions) -> list[tuple[str, str]]:
+    findings = mysql_sessions.diagnose(look, mysql_sessions.PROBE.settings)
+    return [(f.code, f.severity.value) for f in findings]
+
+
+@pytest.mark.parametrize(
+    ("look", "expected"),
+    [
+        pytest.param(sessions(), [], id="nothing wrong"),
+        pytest.param(sessions(status={"connected": 79}), [], id="just below 80 %"),
+        pytest.param(
+            sessions(status={"connected": 80}), [("MY_SAT_CONNECTIONS", "warning")], id="80 %"
+        ),
+        pytest.param(
+            sessions(status={"connected": 101}),
+            [("MY_SAT_CONNECTIONS", "critical")],
+            id="the spare one counts too",
+        ),
+        pytest.param(
+            sessions(status={"running": 25}), [("MY_SAT_RUNNING", "warning")], id="25 run"
+        ),
+        pytest.param(
+            sessions(status={"history": 100_000}), [("MY_TRX_HISTORY", "warning")], id="history"
+        ),
+        pytest.param(
+            sessions(thread(1, command="Sleep", secs=60, trx_s=90)),
+            [("MY_SESS_IDLE_TRX", "warning")],
+            id="sleeps in a transaction",
+        ),
+        pytest.param(
+            sessions(thread(1, command="Sleep", secs=9000)), [], id="sleeps without a transaction"
+        ),
+        pytest.param(
+            sessions(thread(1, secs=300)), [("MY_SESS_LONG_QUERY", "high")], id="five minutes"
+        ),
+        pytest.param(sessions(thread(1, secs=300, state=MDL)), [], id="the victim of a lock"),
+        pytest.param(
+            sessions(thread(1, command="Binlog Dump", user="repl", secs=9000)), [], id="replication"
+        ),
+        pytest.param(
+            sessions(thread(1, command="Killed", trx_state="ROLLING BACK", rows_modified=5)),
+            [("MY_TRX_ROLLBACK", "info")],
+            id="rolls back",
+        ),
+        pytest.param(
+            sessions(server={"engine_read_only": True}, expects="writer"),
+            [("MY_ROLE_WRONG", "critical")],
+            id="a reader answers the writer's endpoint",
+        ),
+        pytest.param(replace(sessions(), threads=None), [("MY_OBS_BLIND", "info")], id="no rights"),
+    ],
+)
+def test_a_state_has_its_finding(look: Sessions, expected: list[tuple[str, str]]) -> None:
+    assert found(look) == expected
+
+
+def test_refused_connections_are_critical_however_few_are_open() -> None:
+    before = sessions(status={"refused": 3})
+    now = sessions(status={"refused": 8, "uptime": 1005}, server={"at": AT + timedelta(seconds=5)})
+    look = mysql_sessions.since(before, now)
+
+    assert look.rates is not None
+    assert look.rates.refused == 1.0
+    assert found(look) == [("MY_SAT_CONNECTIONS", "critical")]
+
+
+def test_a_restart_gives_no_rates_and_a_finding() -> None:
+    now = sessions(status={"uptime": 5}, server={"at": AT + timedelta(seconds=9)})
+    look = mysql_sessions.since(sessions(), now)
+
+    assert look.rates is None
+    assert found(look) == [("MY_RESTARTED", "high")]
+    assert [change.kind for change in mysql_sessions.changes(look, "db")] == ["mysql.restart"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "seconds"),
+    [
+        pytest.param({"questions": 10}, {"questions": 5}, 5.0, id="a counter that went down"),
+        pytest.param({}, {"questions": 5}, 5.0, id="a counter that was not there"),
+        pytest.param({"questions": 1}, {"questions": 5}, 0.0, id="no time between"),
+    ],
+)
+def test_what_is_not_known_is_no_rate(
+    before: dict[str, int], now: dict[str, int], seconds: float
+) -> None:
+    rates = rates_of(Status(uptime=1, **before), Status(uptime=2, **now), seconds)
+
+    assert rates is None or rates.questions is None
+
+
+def test_unknown_and_missing_variables_do_no_harm() -> None:
+    status = status_of({"Uptime": "7", "Threads_connected": "x", "New_in_12": "1"})
+
+    assert (status.uptime, status.connected, status.running) == (7, None, None)
+
+
+@pytest.mark.parametrize(
+    ("changed", "calls"),
+    [
+        pytest.param({}, ["kill_query", "kill_connection"], id="runs"),
+        pytest.param({"command": "Sleep", "trx_s": 5}, ["kill_connection"], id="sleeps"),
+        pytest.param({"user": "rdsadmin"}, [], id="rdsadmin"),
+        pytest.param({"user": "system user"}, [], id="the replica's own thread"),
+        pytest.param({"command": "Binlog Dump GTID"}, [], id="binlog dump"),
+        pytest.param({"trx_state": "ROLLING BACK"}, [], id="rolls back already"),
+    ],
+)
+def test_only_what_may_be_ended_is_offered(changed: dict[str, Any], calls: list[str]) -> None:
+    assert [offer.call for offer in offers(thread(1, **changed))] == calls
+
+
+def look_at(*nodes: Node) -> Locks:
+    return Locks(server=server(), sees_all=True, queues=queues_of(nodes), nodes=nodes)
+
+
+def lock_findings(look: Locks) -> list[tuple[str, str, str]]:
+    findings = mysql_locks.diagnose(look, mysql_locks.PROBE.settings)
+    return [(f.code, f.severity.value, f.subject) for f in findings]
+
+
+def test_a_blocker_that_waits_itself_is_no_head() -> None:
+    nodes = assemble(
+        [thread(1, command="Sleep", trx_s=80, rows_modified=3), thread(2), thread(3)],
+        [
+            Pair(
+                waiter=3, blocker=2, wait_s=20, lock_table="`shop`.`orders`", lock_index="PRIMARY"
+            ),
+            Pair(
+                waiter=2, blocker=1, wait_s=25, lock_table="`shop`.`orders`", lock_index="PRIMARY"
+            ),
+        ],
+        [],
+    )
+    look = look_at(*nodes)
+
+    assert lock_findings(look) == [("MY_LOCK_ROW", "high", "thread 1")]
+    assert look.queues[0].length == 2
+    assert look.queues[0].place == "shop.orders PRIMARY"
+    assert decode(encode(look), Locks).queues[0].head.id == 1
+
+
+def metadata(*held: Held) -> Locks:
+    threads = [
+        thread(1, command="Sleep", secs=30, trx_s=40),
+        thread(2, secs=20, state=MDL, query=SecretText("ALTER TABLE t ADD c int")),
+        thread(3, secs=15, state=MDL),
+        thread(4, secs=15, state=MDL),
+        thread(5, command="Sleep", secs=1, trx_s=3),
+    ]
+    return look_at(*assemble(threads, [], list(held)))
+
+
+def test_without_instruments_the_older_transaction_is_the_suspect() -> None:
+    look = metadata()
+
+    assert lock_findings(look) == [("MY_LOCK_MDL", "high", "thread 1")]
+    assert look.queues[0].inferred
+    assert [(best.id, best.call, best.releases) for best in look.queues[0].helps] == [
+        (2, "kill_query", 2),
+        (1, "kill_connection", 3),
+    ]
+
+
+def test_with_instruments_the_holder_is_seen() -> None:
+    look = metadata(Held(id=5, object_schema="shop", object_name="t", lock_type="SHARED_READ"))
+
+    assert look.queues[0].head.id == 5
+    assert not look.queues[0].inferred
+    assert look.queues[0].place == "metadata of shop.t"
+
+
+def test_a_global_lock_is_critical_and_has_no_head() -> None:
+    look = look_at(*assemble([thread(1, secs=9, state="Waiting for backup lock")], [], []))
+
+    assert lock_findings(look) == [("MY_LOCK_GLOBAL", "critical", "global lock")]
+
+
+def test_an_account_without_rights_still_hears_that_somebody_waits() -> None:
+    look = Locks(server=server(role="me@10.%"), sees_all=False, row_waits=4)
+    (blind,) = mysql_locks.diagnose(look, mysql_locks.PROBE.settings)
+
+    assert blind.code == "MY_OBS_BLIND"
+    assert "4 sessions wait" in blind.summary
+    assert blind.next == "GRANT PROCESS, REPLICATION CLIENT ON *.* TO 'me'@'10.%';"
+    assert next(iter(mysql_locks.facts(look))).value is None
+
+
+OLD = {
+    "Master_Host": "db-1", "Master_Port": 3306, "Slave_IO_Running": "Yes",
+    "Slave_SQL_Running": "Yes", "Seconds_Behind_Master": 0, "SQL_Delay": 0, "Last_IO_Errno": 0,
+    "Last_IO_Error": "", "Last_SQL_Errno": 0, "Last_SQL_Error": "",
+}  # fmt: skip
+NEW = {
+    name.replace("Slave", "Replica").replace("Master", "Source"): value
+    for name, value in OLD.items()
+}
+
+
+@pytest.mark.parametrize("row", [OLD, NEW], ids=["Slave_ columns", "Replica_ columns"])
+def test_old_and_new_names_of_columns_are_one(row: dict[str, Any]) -> None:
+    each = channel(row)
+
+    assert each.running
+    assert (each.source, each.behind_s) == ("db-1:3306", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "read_only", "expected"),
+    [
+        pytest.param({}, True, [], id="it follows"),
+        pytest.param({"Seconds_Behind_Master": 29}, True, [], id="just below the limit"),
+        pytest.param(
+            {"Seconds_Behind_Master": 600}, True, [("MY_REPL_LAG", "critical")], id="ten minutes"
+        ),
+        pytest.param(
+            {"Seconds_Behind_Master": 3600, "SQL_Delay": 3600}, True, [], id="a delay that is meant"
+        ),
+        pytest.param(
+            {"Slave_SQL_Running": "No", "Seconds_Behind_Master": None, "Last_SQL_Errno": 1062},
+            True,
+            [("MY_REPL_STOPPED", "critical")],
+            id="stopped: behind is NULL, not large",
+        ),
+        pytest.param(
+            {"Slave_IO_Running": "Connecting", "Last_IO_Errno": 1045},
+            True,
+            [("MY_REPL_STOPPED", "critical")],
+            id="cannot log in to its primary",
+        ),
+        pytest.param({}, False, [("MY_REPL_WRITABLE", "high")], id="takes writes"),
+    ],
+)
+def test_a_replica_is_judged_by_its_threads_first(
+    changed: dict[str, Any], read_only: bool, expected: list[tuple[str, str]]
+) -> None:
+    look = Replication(server=server(read_only=read_only), channels=(channel({**OLD, **changed}),))
+    findings = mysql_replication.diagnose(look, mysql_replication.PROBE.settings)
+
+    assert [(f.code, f.severity.value) for f in findings] == expected
+    assert decode(encode(look), Replication) == look

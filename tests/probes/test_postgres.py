@@ -1,0 +1,544 @@
+"""PostgreSQL's probes from literals: thresholds, ladders, traps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cockpit.redact import SecretText
+from cockpit.triage.engine import Look, judged
+from cockpit.triage.recording import decode, encode
+from cockpit.triage.target import Target
+from probes import postgres_locks, postgres_replication, postgres_sessions
+from probes._postgres import Session, offers
+from probes._postgres_locks import Locks, Node, Summary, queues_of
+from probes._postgres_pulse import Client, Prepared, Pulse, Server
+from probes.postgres_replication import Receiver, Replay, Replication, Sender, Slot
+from probes.postgres_sessions import Holder, Sessions
+
+AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
+MIB, GIB = 2**20, 2**30
+
+
+def pulse(**changed: Any) -> Pulse:
+    server = {
+        "version": 160004,
+        "started": AT - timedelta(days=3),
+        "role": "cockpit_ro",
+        "sees_all": True,
+        "max_connections": 100,
+        "reserved": 3,
+    }
+    server |= changed.pop("server", {})
+    values: dict[str, Any] = {
+        "at": AT,
+        "recovery": False,
+        "backends": 9,
+        "hidden": 0,
+        "by_state": {"idle": 9},
+        "by_client": (),
+        "waits": (),
+        "lock_waiters": 0,
+        "prepared": Prepared(),
+        "server": Server(**server),
+    }
+    return Pulse(**{**values, **changed})
+
+
+def session(pid: int = 1, **changed: Any) -> Session:
+    values: dict[str, Any] = {
+        "pid": pid,
+        "backend_start": AT,
+        "usename": "app",
+        "datname": "shop",
+        "application_name": "checkout",
+        "client": "10.0.0.7",
+        "backend_type": "client backend",
+        "state": "active",
+        "query": SecretText("SELECT 1"),
+    }
+    return Session(**{**values, **changed})
+
+
+def found(look: Sessions) -> list[tuple[str, str, str]]:
+    findings = postgres_sessions.diagnose(look, postgres_sessions.PROBE.settings)
+    return [(f.code, f.severity.value, f.subject) for f in findings]
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        pytest.param({"backends": 76}, None, id="just below 80 % of the usable slots"),
+        pytest.param({"backends": 77}, "warning", id="80 %"),
+        pytest.param({"backends": 87}, "high", id="90 %"),
+        pytest.param({"backends": 92}, "critical", id="fewer than five free"),
+        pytest.param({"backends": 96}, "critical", id="none free"),
+        pytest.param(
+            {"backends": 15, "server": {"max_connections": 23}}, "warning", id="a small server"
+        ),
+        pytest.param({"backends": 47, "server": {"reserved": 47}}, "high", id="reserves count"),
+    ],
+)
+def test_connections_are_judged_against_what_applications_may_use(
+    changed: dict[str, Any], expected: str | None
+) -> None:
+    codes = {
+        code: severity for code, severity, _ in found(Sessions(pulse=pulse(**changed), sessions=()))
+    }
+
+    assert codes.get("PG_SAT_CONNECTIONS") == expected
+
+
+def test_the_likeliest_cause_of_saturation_is_what_most_sessions_do() -> None:
+    full = pulse(backends=96, by_state={"active": 70, "idle": 20}, lock_waiters=61)
+    (finding,) = [
+        f
+        for f in postgres_sessions.diagnose(
+            Sessions(pulse=full, sessions=()), postgres_sessions.PROBE.settings
+        )
+        if f.code == "PG_SAT_CONNECTIONS"
+    ]
+
+    assert finding.summary == "97 of 100 connections used, 61 sessions wait on a lock"
+    assert finding.likely[0] == "sessions pile up behind a lock"
+    assert finding.fact
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        pytest.param({"state_s": 59}, None, id="just below a minute"),
+        pytest.param({"state_s": 60}, "warning", id="a minute"),
+        pytest.param({"state_s": 300}, "high", id="five minutes"),
+        pytest.param(
+            {"state": "idle in transaction (aborted)", "xact_s": None, "state_s": 61},
+            "warning",
+            id="an aborted one has no transaction start",
+        ),
+        pytest.param({"state": "active", "state_s": 400, "query_s": 1}, None, id="a busy one"),
+        pytest.param({"state": "idle", "state_s": 9000}, None, id="an idle one holds nothing"),
+        pytest.param({"state": None, "state_s": None}, None, id="a hidden one is unknown"),
+    ],
+)
+def test_an_idle_transaction_is_aged_by_its_state(
+    changed: dict[str, Any], expected: str | None
+) -> None:
+    idle = session(7, **{"state": "idle in transaction", "xact_s": 400.0, **changed})
+    codes = {
+        code: severity for code, severity, _ in found(Sessions(pulse=pulse(), sessions=(idle,)))
+    }
+
+    assert codes.get("PG_SESS_IDLE_TX") == expected
+
+
+def test_an_idle_transaction_that_holds_others_up_is_critical() -> None:
+    idle = session(7, state="idle in transaction", state_s=31.0)
+    blocked = Sessions(
+        pulse=pulse(lock_waiters=3), sessions=(idle,), holders=(Holder(pid=7, held_s=30.0),)
+    )
+
+    assert found(blocked) == [("PG_SESS_IDLE_TX", "critical", "pid 7")]
+
+
+LONG = {"query_s": 400.0, "xact_s": 400.0}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"backend_type": "walsender", **LONG}, id="walsender"),
+        pytest.param({"backend_type": "autovacuum worker", **LONG}, id="autovacuum"),
+        pytest.param({"backend_type": "parallel worker", **LONG}, id="parallel worker"),
+        pytest.param({"application_name": "pg_dump", **LONG}, id="backup"),
+        pytest.param({"usename": "rdsadmin", **LONG}, id="rdsadmin"),
+        pytest.param({"wait_type": "Lock", **LONG}, id="the victim of a lock"),
+        pytest.param({"query": SecretText("COPY t TO STDOUT"), **LONG}, id="copy"),
+        pytest.param({"query": SecretText("CREATE INDEX i ON t (c)"), **LONG}, id="index build"),
+        pytest.param({"query": SecretText("VACUUM t"), **LONG}, id="vacuum"),
+        pytest.param({"query_s": 59.0}, id="short"),
+    ],
+)
+def test_what_may_take_long_is_no_long_query(changed: dict[str, Any]) -> None:
+    assert found(Sessions(pulse=pulse(), sessions=(session(**changed),))) == []
+
+
+def test_long_statements_and_transactions_are_told_apart() -> None:
+    look = Sessions(
+        pulse=pulse(),
+        sessions=(
+            session(1, query_s=61.0),
+            session(2, query_s=301.0),
+            session(3, query_s=1.0, xact_s=601.0, has_xid=True),
+            session(4, query_s=1.0, xact_s=9000.0),
+        ),
+    )
+
+    assert found(look) == [
+        ("PG_SESS_LONG_QUERY", "high", "pid 2"),
+        ("PG_SESS_LONG_QUERY", "warning", "pid 1"),
+        ("PG_SESS_LONG_XACT", "warning", "pid 3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("look", "expected"),
+    [
+        pytest.param(
+            Sessions(pulse=pulse(recovery=True), sessions=(), expects="writer"),
+            [("PG_ROLE_WRONG", "critical", "")],
+            id="a standby answers the writer's endpoint",
+        ),
+        pytest.param(
+            Sessions(pulse=pulse(recovery=True), sessions=(), expects="reader"), [], id="reader"
+        ),
+        pytest.param(
+            Sessions(pulse=pulse(hidden=3, by_state={"(hidden)": 9}), sessions=()),
+            [("PG_OBS_BLIND", "info", "")],
+            id="hidden rows",
+        ),
+        pytest.param(
+            Sessions(pulse=pulse(), sessions=(), pooler=True),
+            [("PG_OBS_VIA_POOLER", "info", "")],
+            id="through a pooler",
+        ),
+        pytest.param(
+            Sessions(pulse=pulse(prepared=Prepared(n=1, max_s=601.0)), sessions=()),
+            [("PG_PREP_ORPHAN", "high", "")],
+            id="an orphan",
+        ),
+        pytest.param(
+            Sessions(
+                pulse=pulse(
+                    by_client=(Client(usename="app", app="jobs", address="10.0.0.9", n=49),)
+                ),
+                sessions=(),
+            ),
+            [("PG_SAT_ONE_CLIENT", "warning", "jobs from 10.0.0.9")],
+            id="one client holds half",
+        ),
+    ],
+)
+def test_a_state_has_its_finding(look: Sessions, expected: list[tuple[str, str, str]]) -> None:
+    assert found(look) == expected
+
+
+def test_a_restart_and_a_failover_are_remembered_for_a_while_and_then_forgotten() -> None:
+    before = Sessions(pulse=pulse(), sessions=())
+    restarted = pulse(at=AT + timedelta(seconds=5), recovery=True, server={"started": AT})
+    noticed = postgres_sessions.since(before, Sessions(pulse=restarted, sessions=()))
+    later = replace(restarted, at=AT + timedelta(minutes=5))
+    kept = postgres_sessions.since(noticed, Sessions(pulse=later, sessions=()))
+    long_after = replace(restarted, at=AT + timedelta(minutes=20))
+    over = postgres_sessions.since(kept, Sessions(pulse=long_after, sessions=()))
+
+    expected = ["PG_ROLE_CHANGED", "PG_RESTARTED"]
+    assert [code for code, _, _ in found(noticed)] == expected
+    assert [code for code, _, _ in found(kept)] == expected
+    assert found(over) == []
+    assert list(postgres_sessions.changes(noticed, "db")) == list(
+        postgres_sessions.changes(kept, "db")
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "calls"),
+    [
+        pytest.param({}, ["cancel_backend", "terminate_backend"], id="active"),
+        pytest.param({"state": "idle in transaction"}, ["terminate_backend"], id="idle: no cancel"),
+        pytest.param({"usename": "rdsadmin"}, [], id="rdsadmin"),
+        pytest.param({"backend_type": "walsender"}, [], id="walsender"),
+        pytest.param({"application_name": "incident-cockpit"}, [], id="ourselves"),
+        pytest.param({"application_name": "pg_dump"}, [], id="backup"),
+        pytest.param(
+            {
+                "backend_type": "autovacuum worker",
+                "query": SecretText("autovacuum: VACUUM t (to prevent wraparound)"),
+            },
+            [],
+            id="wraparound vacuum",
+        ),
+        pytest.param({"backend_start": None}, [], id="without an identity"),
+        pytest.param({"pid": 0}, [], id="a prepared transaction"),
+    ],
+)
+def test_only_what_may_be_ended_is_offered(changed: dict[str, Any], calls: list[str]) -> None:
+    assert [offer.call for offer in offers(session(**changed))] == calls
+
+
+def node(pid: int, *blockers: int, **changed: Any) -> Node:
+    base: dict[str, Any] = {
+        "pid": pid,
+        "backend_start": AT,
+        "usename": "app",
+        "application_name": f"app{pid}",
+        "state": "active",
+        "query": SecretText("UPDATE public.orders SET a = 1"),
+    }
+    if blockers:
+        base |= {
+            "blockers": blockers,
+            "wait_s": 40.0,
+            "locktype": "transactionid",
+            "mode": "ShareLock",
+        }
+    return Node(**{**base, **changed})
+
+
+def locks(*nodes: Node, active: int | None = 100) -> Locks:
+    waiters = sum(1 for each in nodes if each.blockers)
+    summary = Summary(
+        at=AT, version=160004, sees_all=True, role="ro", waiters=waiters, active=active
+    )
+    return Locks(summary=summary, queues=queues_of(nodes), nodes=nodes)
+
+
+def lock_findings(look: Locks) -> list[tuple[str, str, str]]:
+    findings = postgres_locks.diagnose(look, postgres_locks.PROBE.settings)
+    return [(f.code, f.severity.value, f.subject) for f in findings]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "active", "expected"),
+    [
+        pytest.param([], 5, [], id="nobody waits"),
+        pytest.param([node(1), node(2, 1, wait_s=4.9)], 5, [], id="just below the limit"),
+        pytest.param([node(1), node(2, 1, wait_s=5.0)], 5, ["warning"], id="five seconds"),
+        pytest.param([node(1), node(2, 1, wait_s=30.0)], 5, ["high"], id="half a minute"),
+        pytest.param(
+            [node(1), *(node(n, 1, wait_s=6.0) for n in range(2, 7))], 90, ["high"], id="five wait"
+        ),
+        pytest.param(
+            [node(1), *(node(n, 1, wait_s=6.0) for n in range(2, 7))],
+            20,
+            ["critical"],
+            id="a quarter of all that is active",
+        ),
+        pytest.param(
+            [node(1), *(node(n, 1, wait_s=6.0) for n in range(2, 22))],
+            500,
+            ["critical"],
+            id="twenty wait",
+        ),
+        pytest.param(
+            [node(1), *(node(n, 1, wait_s=1.0) for n in range(2, 22))],
+            500,
+            [],
+            id="many, but only for a second",
+        ),
+    ],
+)
+def test_a_queue_is_graded_by_time_and_length(
+    nodes: list[Node], active: int, expected: list[str]
+) -> None:
+    graded = [
+        s for code, s, _ in lock_findings(locks(*nodes, active=active)) if code == "PG_LOCK_BLOCKED"
+    ]
+
+    assert graded == expected
+
+
+def test_the_tree_collapses_a_crowd_and_offers_the_cheapest_first() -> None:
+    row = {"locktype": "tuple", "relation": "orders", "page": 0, "line": 1}
+    change = node(30, 1, locktype="relation", mode="AccessExclusiveLock", relation="orders")
+    readers = [
+        node(n, 30, locktype="relation", mode="AccessShareLock", relation="orders")
+        for n in (31, 32)
+    ]
+    look = locks(
+        node(1, state="idle in transaction", xact_s=842.0),
+        node(2, 1),
+        *(node(n, 2, *range(3, n), **row) for n in range(3, 15)),
+        change,
+        *readers,
+    )
+    (table,) = postgres_locks.tables(look, postgres_locks.PROBE.settings)
+
+    assert [(r.depth, r.cells[0]) for r in table.rows] == [
+        (0, "1"), (1, "2"), (2, "×12"), (1, "30"), (2, "×2"),
+    ]  # fmt: skip
+    assert [(o.call, o.releases) for o in table.best] == [
+        ("cancel_backend", 2),
+        ("terminate_backend", 16),
+    ]
+    assert "rolls back 14m 02s of app1's transaction" in table.best[1].effect
+    assert "cancel on 1 would do nothing: it runs no statement" in table.note
+    assert {code for code, _, _ in lock_findings(look)} == {
+        "PG_LOCK_BLOCKED", "PG_LOCK_HOT_ROW", "PG_LOCK_DDL_QUEUE",
+    }  # fmt: skip
+    assert look.queues[0].best is not None
+    assert look.queues[0].best.releases == 16
+    assert decode(encode(look), Locks) == replace(
+        look,
+        nodes=tuple(replace(n, query=SecretText(str(n.query))) for n in look.nodes),
+        queues=tuple(
+            replace(q, head=replace(q.head, query=SecretText(str(q.head.query))))
+            for q in look.queues
+        ),
+    )
+
+
+def test_a_blocked_row_names_the_table_of_its_own_statement() -> None:
+    assert node(2, 1).place == "a row of public.orders"
+    assert node(2, 1, query=SecretText("SELECT 1")).place == "a row"
+    assert node(2, 1, query=None).place == "a row"
+
+
+def test_a_head_that_has_left_already_is_still_named() -> None:
+    look = locks(node(2, 99))
+
+    assert look.queues[0].head.pid == 99
+    assert look.queues[0].best is None
+    (table,) = postgres_locks.tables(look, postgres_locks.PROBE.settings)
+    assert [r.cells[0] for r in table.rows] == ["99", "2"]
+
+
+def replication(**changed: Any) -> Replication:
+    values: dict[str, Any] = {
+        "at": AT, "recovery": False, "role": "ro", "sees_all": True, "senders": (), "slots": (),
+    }  # fmt: skip
+    return Replication(**{**values, **changed})
+
+
+def sender(**changed: Any) -> Sender:
+    values: dict[str, Any] = {
+        "pid": 1, "name": "replica-1", "state": "streaming", "replay_lsn": "0/1", "unsent_b": 0,
+        "net_b": 0, "flush_b": 0, "apply_b": 0, "total_b": 0, "reply_age_s": 1.0,
+    }  # fmt: skip
+    return Sender(**{**values, **changed})
+
+
+def standby(**changed: Any) -> Replication:
+    values = {
+        "recovery": True,
+        "receiver": Receiver(status="streaming", last_msg_s=3.0),
+        "replay": Replay(backlog_b=0, last_commit_age_s=9000.0),
+    }
+    return replication(**{**values, **changed})
+
+
+@pytest.mark.parametrize(
+    ("look", "expected"),
+    [
+        pytest.param(replication(), [], id="no standby is expected"),
+        pytest.param(replication(senders=(sender(),)), [], id="it follows"),
+        pytest.param(
+            replication(senders=(sender(total_b=64 * MIB, apply_b=64 * MIB),)),
+            [("PG_REPL_LAG", "warning")],
+            id="64 MiB",
+        ),
+        pytest.param(
+            replication(senders=(sender(total_b=GIB, replay_s=0.01),)),
+            [("PG_REPL_LAG", "high")],
+            id="bytes tell what frozen seconds hide",
+        ),
+        pytest.param(
+            replication(senders=(sender(total_b=0, replay_s=900.0),)),
+            [],
+            id="old seconds without bytes mean nothing",
+        ),
+        pytest.param(
+            replication(senders=(sender(reply_age_s=31.0),)),
+            [("PG_REPL_DOWN", "critical")],
+            id="it does not reply",
+        ),
+        pytest.param(
+            replication(gone=("replica-1",)), [("PG_REPL_DOWN", "critical")], id="it left"
+        ),
+        pytest.param(standby(), [], id="an idle primary makes no lag"),
+        pytest.param(
+            standby(replay=Replay(backlog_b=9, last_commit_age_s=301.0)),
+            [("PG_REPL_LAG", "critical")],
+            id="five minutes with a backlog",
+        ),
+        pytest.param(
+            standby(replay=Replay(backlog_b=9, last_commit_age_s=1.0, paused=True)),
+            [("PG_REPL_APPLY_STALLED", "high")],
+            id="paused",
+        ),
+        pytest.param(standby(receiver=None), [("PG_REPL_DOWN", "critical")], id="no receiver"),
+        pytest.param(
+            standby(receiver=Receiver(status="streaming", last_msg_s=31.0)),
+            [],
+            id="a quiet link is not dead before a minute",
+        ),
+        pytest.param(
+            standby(receiver=Receiver(status="streaming", last_msg_s=61.0)),
+            [("PG_REPL_DOWN", "critical")],
+            id="a minute of silence",
+        ),
+        pytest.param(
+            replication(slots=(Slot(name="dms", type="logical", retained_b=5 * GIB),)),
+            [("PG_SLOT_RETAIN", "warning")],
+            id="a slot keeps 5 GiB",
+        ),
+        pytest.param(
+            replication(slots=(Slot(name="s", type="physical", wal_status="unreserved"),)),
+            [("PG_SLOT_RETAIN", "critical")],
+            id="a slot about to be lost",
+        ),
+        pytest.param(
+            replication(slots=(Slot(name="s", type="physical", wal_status="lost"),)),
+            [("PG_SLOT_LOST", "critical")],
+            id="a slot is lost",
+        ),
+        pytest.param(
+            replication(sees_all=False, senders=(Sender(pid=1),)),
+            [("PG_OBS_BLIND", "info")],
+            id="a role without rights",
+        ),
+    ],
+)
+def test_replication_is_judged_in_bytes(look: Replication, expected: list[tuple[str, str]]) -> None:
+    findings = postgres_replication.diagnose(look, postgres_replication.PROBE.settings)
+
+    assert [(f.code, f.severity.value) for f in findings] == expected
+
+
+def test_replay_that_stands_still_for_three_looks_is_told() -> None:
+    look = replication(senders=(sender(apply_b=100, total_b=100),))
+    for _ in range(3):
+        look = postgres_replication.since(
+            look, replication(senders=(sender(apply_b=100, total_b=100),))
+        )
+    codes = [
+        f.code for f in postgres_replication.diagnose(look, postgres_replication.PROBE.settings)
+    ]
+    moved = postgres_replication.since(
+        look, replication(senders=(sender(apply_b=100, total_b=100, replay_lsn="0/2"),))
+    )
+
+    assert codes == ["PG_REPL_APPLY_STALLED"]
+    assert moved.senders[0].stalled == 0
+
+
+def test_a_backup_that_ends_is_no_standby_that_left() -> None:
+    before = replication(senders=(sender(), sender(pid=2, name="pg_basebackup")))
+
+    assert postgres_replication.since(before, replication(senders=(sender(),))).gone == ()
+    assert postgres_replication.since(before, replication()).gone == ("replica-1",)
+
+
+@pytest.mark.parametrize(
+    ("probe", "snapshot"),
+    [
+        pytest.param(
+            postgres_sessions.PROBE, Sessions(pulse=pulse(), sessions=(session(),)), id="sessions"
+        ),
+        pytest.param(postgres_locks.PROBE, locks(node(1), node(2, 1)), id="locks"),
+        pytest.param(
+            postgres_replication.PROBE,
+            standby(slots=(Slot(name="s", type="physical"),)),
+            id="replication",
+        ),
+    ],
+)
+def test_a_recorded_look_gives_the_same_findings(probe: Any, snapshot: Any) -> None:
+    again = decode(encode(snapshot), probe.snapshot)
+    target = Target(name="db", kind="postgres", settings=None)  # type: ignore[arg-type]
+    look = Look(target, probe, probe.settings)
+
+    assert judged(look, again).findings == judged(look, snapshot).findings
+    assert judged(look, again).facts == judged(look, snapshot).facts

@@ -1,0 +1,236 @@
+"""Redis' probe from literals: fields that are missing or renamed, policies, rates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cockpit.connect.redis import parse_info
+from cockpit.triage.recording import decode, encode
+from probes import redis_health
+from probes._redis import Health, Rates, health
+from probes._redis_rates import since
+
+AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
+MIB = 2**20
+
+INFO = """# Server
+redis_version:7.2.4
+server_name:valkey
+valkey_version:9.1.2
+server_mode:standalone
+run_id:abc
+uptime_in_seconds:1000
+# Clients
+connected_clients:10
+maxclients:1000
+blocked_clients:2
+# Memory
+used_memory:50000000
+maxmemory:100000000
+maxmemory_policy:noeviction
+total_system_memory:8000000000
+# Stats
+evicted_keys:0
+rejected_connections:0
+total_connections_received:100
+total_commands_processed:10000
+keyspace_hits:900
+keyspace_misses:100
+total_error_replies:0
+# Replication
+role:master
+connected_slaves:1
+slave0:ip=10.0.0.8,port=6379,state=online,offset=900,lag=1
+master_repl_offset:1000
+repl_backlog_size:10485760
+# CPU
+used_cpu_sys:1.5
+used_cpu_user:2.5
+# Keyspace
+db0:keys=10,expires=4,avg_ttl=0
+cluster_enabled:0
+"""
+
+
+def look(**changed: Any) -> Health:
+    made = health(parse_info(INFO), {}, at=AT, expects="any")
+    return replace(made, **changed)
+
+
+def rates(**changed: Any) -> Rates:
+    return Rates(**{"seconds": 5.0, "commands": 1000.0, "evicted": 0.0, **changed})
+
+
+def found(state: Health) -> list[tuple[str, str]]:
+    findings = redis_health.diagnose(state, redis_health.PROBE.settings)
+    return [(f.code, f.severity.value) for f in findings]
+
+
+def test_fields_are_read_by_presence_and_valkey_is_told_from_redis() -> None:
+    state = look()
+
+    assert (state.engine, state.mode, state.role) == ("Valkey 9.1.2", "standalone", "primary")
+    assert (state.clients, state.max_clients, state.keys, state.expiring) == (10, 1000, 10, 4)
+    assert state.replicas[0].offset == 900
+    assert state.counters.oom_errors == 0
+    assert state.counters.cpu_s == 4.0
+    assert decode(encode(state), Health) == state
+
+
+def test_what_an_old_server_does_not_say_is_unknown() -> None:
+    old = health(
+        parse_info("redis_version:5.0.6\nrun_id:x\nrole:master\n"), {}, at=AT, expects="any"
+    )
+
+    assert old.engine == "Redis 5.0.6"
+    assert old.counters.oom_errors is None
+    assert old.memory_share is None
+    assert found(old) == []
+    assert next(iter(redis_health.facts(old))).value is None
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        pytest.param(look(), [], id="nothing wrong"),
+        pytest.param(look(clients=800), [("RD_SAT_CLIENTS", "warning")], id="80 % of clients"),
+        pytest.param(
+            look(rates=rates(rejected=0.2)), [("RD_SAT_CLIENTS", "critical")], id="refused now"
+        ),
+        pytest.param(
+            look(used=95_000_000), [("RD_MEM_NEAR_MAX", "high")], id="nearly full, evicts nothing"
+        ),
+        pytest.param(
+            look(used=100_000_000, policy="allkeys-lru"),
+            [("RD_MEM_NEAR_MAX", "info")],
+            id="a full cache is as it should be",
+        ),
+        pytest.param(
+            look(limit=0, used=50_000_000), [], id="no limit is set: the machine's memory counts"
+        ),
+        pytest.param(
+            look(policy="allkeys-lru", rates=rates(evicted=5.0)),
+            [("RD_MEM_EVICTING", "info")],
+            id="a cache evicts a little",
+        ),
+        pytest.param(
+            look(policy="allkeys-lru", rates=rates(evicted=50.0)),
+            [("RD_MEM_EVICTING", "warning")],
+            id="more than one per cent of commands",
+        ),
+        pytest.param(
+            look(policy="allkeys-lru", rates=rates(evicted=5.0, hit_share=0.7), earlier_hits=0.9),
+            [("RD_MEM_EVICTING", "high")],
+            id="the hits suffer",
+        ),
+        pytest.param(
+            look(policy="volatile-lru", rates=rates(evicted=1.0)),
+            [("RD_MEM_EVICTING", "high")],
+            id="what is evicted was not meant as a cache",
+        ),
+        pytest.param(
+            look(rates=rates(oom_errors=3.0)), [("RD_MEM_OOM_REJECT", "critical")], id="refused"
+        ),
+        pytest.param(
+            look(rates=rates(cpu=0.92)), [("RD_CPU_ENGINE", "high")], id="one core is full"
+        ),
+        pytest.param(
+            look(rates=rates(hit_share=0.5), earlier_hits=0.9),
+            [("RD_CACHE_HIT", "warning")],
+            id="hits fell",
+        ),
+        pytest.param(
+            look(rates=rates(hit_share=0.5), earlier_hits=0.55), [], id="hits were always low"
+        ),
+        pytest.param(
+            look(role="replica", link_up=False, link_down_s=5.0),
+            [("RD_REPL_LINK_DOWN", "high")],
+            id="link down",
+        ),
+        pytest.param(
+            look(role="replica", link_up=False, link_down_s=60.0),
+            [("RD_REPL_LINK_DOWN", "critical")],
+            id="link down for a minute",
+        ),
+        pytest.param(
+            look(role="replica", link_up=True, heard_s=16.0),
+            [("RD_REPL_LINK_DOWN", "high")],
+            id="up, but the primary is silent",
+        ),
+        pytest.param(
+            look(role="replica", link_up=True, heard_s=10.0), [], id="a ping period is no silence"
+        ),
+        pytest.param(
+            look(offset=900 + 10 * MIB), [("RD_REPL_LAG", "warning")], id="a replica 10 MiB behind"
+        ),
+        pytest.param(
+            look(role="replica", expects="primary"), [("RD_ROLE_WRONG", "critical")], id="role"
+        ),
+        pytest.param(
+            look(expects="replica"), [("RD_ROLE_WRONG", "high")], id="a primary for a reader"
+        ),
+        pytest.param(look(loading=True), [("RD_STATE_LOADING", "critical")], id="loading"),
+        pytest.param(
+            look(snapshot_failed=True), [("RD_PERSIST_FAILING", "high")], id="snapshot failed"
+        ),
+        pytest.param(
+            look(cluster=True, cluster_state="fail"), [("RD_CLUSTER_DOWN", "critical")], id="down"
+        ),
+        pytest.param(
+            look(cluster=True, cluster_state="ok", slots_failing=5461),
+            [("RD_CLUSTER_SLOTS", "high")],
+            id="slots about to fail",
+        ),
+        pytest.param(
+            look(fragmentation=1.5, fragmented=200 * MIB), [("RD_MEM_FRAG", "warning")], id="frag"
+        ),
+        pytest.param(look(fragmentation=2.5, fragmented=4 * MIB), [], id="a ratio alone is noise"),
+    ],
+)
+def test_a_state_has_its_finding(state: Health, expected: list[tuple[str, str]]) -> None:
+    assert found(state) == expected
+
+
+def test_rates_are_between_two_looks_and_never_since_the_start() -> None:
+    later = look(at=AT + timedelta(seconds=10))
+    counters = replace(later.counters, evicted=50, commands=11_000, hits=1_000, misses=200)
+    now = since(look(), replace(later, counters=counters))
+
+    assert now.rates is not None
+    assert (now.rates.evicted, now.rates.commands) == (5.0, 100.0)
+    assert now.rates.hit_share == 0.5
+    assert now.earlier_hits == 0.5
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"run_id": "other"}, id="another run"),
+        pytest.param({"uptime_s": 3}, id="up for less than before"),
+    ],
+)
+def test_a_restart_gives_a_finding_and_no_rates(changed: dict[str, Any]) -> None:
+    now = since(look(), look(at=AT + timedelta(seconds=5), **changed))
+
+    assert now.rates is None
+    assert found(now) == [("RD_RESTARTED", "high")]
+
+
+def test_a_counter_that_was_reset_gives_no_rate() -> None:
+    later = look(at=AT + timedelta(seconds=5))
+    now = since(look(), replace(later, counters=replace(later.counters, commands=1)))
+
+    assert now.rates is not None
+    assert now.rates.commands is None
+
+
+def test_few_look_ups_say_nothing_about_hits() -> None:
+    later = look(at=AT + timedelta(seconds=5))
+    now = since(look(), replace(later, counters=replace(later.counters, misses=110)))
+
+    assert now.rates is not None
+    assert now.rates.hit_share is None
