@@ -55,11 +55,10 @@ def main() -> None:
     sys.setswitchinterval(0.001)  # a busy API must not make the health checks late
     try:
         asyncio.run(_play(prepared, chosen, given.parent_fd))
-    finally:
+    finally:  # only a bug of ours comes here; its traceback is in the log, which the parent reads
         folders.end_servers(folder)
-        folders.remove(folder)
-    sys.stdout.flush()
-    os._exit(0)  # a thread that still waits for a client must not keep the world alive
+        if given.parent_fd is None:
+            folders.remove(folder)
 
 
 async def _play(prepared: prepare.Prepared, chosen: scenario.Scenario, parent: int | None) -> None:
@@ -76,6 +75,10 @@ async def _play(prepared: prepare.Prepared, chosen: scenario.Scenario, parent: i
         watch = loop.create_task(asyncio.sleep(0))
     await Stage(prepared, chosen).run(ending)
     watch.cancel()
+    folders.end_servers(prepared.folder)
+    folders.remove(prepared.folder)
+    sys.stdout.flush()
+    os._exit(0)  # a thread that still waits for a client must not keep the world alive
 
 
 def _at_end(parent: int, ending: asyncio.Event) -> None:

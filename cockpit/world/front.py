@@ -70,7 +70,9 @@ class Front:
         )
         self._server.daemon_threads = True
         self._server.log = error_log(self.log)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
@@ -158,12 +160,13 @@ class Front:
         if paged is not None:
             environ = _without_pages(request, paged)
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = layout.account_of(request.key)
-        pieces, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
-        answer = Answer(int(status.split(" ", 1)[0]), b"".join(pieces), dict(headers))
-        kind = answer.headers.get("Content-Type", "")
-        page = kind.startswith("text/html") and answer.body.lstrip()[:1] == b"<"
-        if page and (b"<!doctype html" in answer.body[:40].lower() or answer.status >= 400):
-            self.calls.hole(request.service, request.operation)
+        answer: Answer | None = None
+        try:
+            pieces, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
+            answer = Answer(int(status.split(" ", 1)[0]), b"".join(pieces), dict(headers))
+        finally:
+            if answer is None or _is_page(answer):
+                self.calls.hole(request.service, request.operation)
         return answer
 
     def _note(
@@ -218,6 +221,14 @@ class Front:
             return _as_json({"number": self.faults.add(fault)})
         except (ValueError, TypeError) as wrong:
             return _as_json({"error": str(wrong)}, 400)
+
+
+def _is_page(answer: Answer) -> bool:
+    """Whether an answer is HTML for people: how moto says that it lacks an operation."""
+    kind = answer.headers.get("Content-Type", "")
+    beginning = answer.body.lstrip()[:40].lower()
+    shows = beginning.startswith(b"<!doctype html") or answer.status >= 400
+    return kind.startswith("text/html") and beginning.startswith(b"<") and shows
 
 
 def _without_pages(request: Request, paged: paging.Paged) -> dict[str, Any]:

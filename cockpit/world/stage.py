@@ -92,8 +92,8 @@ class Stage:
             else:
                 starting.cancel()
                 await asyncio.gather(starting, return_exceptions=True)
-        except CockpitError as error:
-            self.state.set(failed=f"{error.message} {error.hint}".strip())
+        except* (CockpitError, OSError) as group:
+            self.state.set(failed="; ".join(_told(group)))
             await ending.wait()
         finally:
             await self._end()
@@ -219,13 +219,32 @@ class Stage:
     async def _end(self) -> None:
         self.front.ready.set()
         self.faults.end()
-        for task in tuple(self._tasks):
-            task.cancel()
+        await self._cancel()
         stopping = asyncio.create_task(asyncio.to_thread(self.stores.stop))
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(3):
                 await asyncio.gather(self.beats.close(), self.fleet.close(), self.edge.close())
         await stopping
         self.front.close()
         self.calls.close()
+
+    async def _cancel(self) -> None:
+        """End what runs in the loop; drivers swallow a cancellation now and then, so again."""
+        for _ in range(4):
+            for task in tuple(self._tasks):
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(tuple(self._tasks), timeout=0.7)
+
+
+def _told(group: BaseExceptionGroup[Exception]) -> list[str]:
+    """What went wrong, one line an error."""
+    lines: list[str] = []
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            lines += _told(error)
+        elif isinstance(error, CockpitError):
+            lines.append(f"{error.message} {error.hint}".strip())
+        else:
+            lines.append(str(error))
+    return lines

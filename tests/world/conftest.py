@@ -79,7 +79,15 @@ def control(world: World, page: str) -> Any:
 def check(world: World) -> dict[str, Any]:
     """What `cockpit check --json` says about a world."""
     done = subprocess.run(
-        [sys.executable, "-m", "cockpit.cli", "--config", str(world.config_path), "check", "--json"],
+        [
+            sys.executable,
+            "-m",
+            "cockpit.cli",
+            "--config",
+            str(world.config_path),
+            "check",
+            "--json",
+        ],
         capture_output=True,
         text=True,
         cwd=ROOT,

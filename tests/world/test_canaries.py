@@ -1,0 +1,51 @@
+"""One canary for each place where the world reaches into moto: it must be seen by a real client."""
+
+from __future__ import annotations
+
+import pytest
+
+from cockpit.world import layout, mutate
+from cockpit.world.clients import Clients
+from cockpit.world.net import Authority
+from cockpit.world.shop import Placement
+
+
+@pytest.fixture
+def shop(front, tmp_path):
+    authority = Authority(tmp_path)
+    certificates = {name: authority.issue() for name in layout.CERTIFICATES}
+    aws = Clients(front.url)
+    return aws, Placement(aws, certificates)
+
+
+def test_what_is_created_has_the_ids_of_the_layout(shop):
+    aws, placement = shop
+    placement.everything()
+    assert aws("ec2", "describe_vpcs", VpcIds=[layout.VPC])["Vpcs"][0]["CidrBlock"] == layout.CIDR
+    subnets = aws("ec2", "describe_subnets", SubnetIds=[one.id for one in layout.SUBNETS])
+    assert len(subnets["Subnets"]) == len(layout.SUBNETS)
+    groups = aws("ec2", "describe_security_groups", GroupIds=list(layout.GROUPS.values()))
+    assert {group["GroupName"] for group in groups["SecurityGroups"]} == set(layout.GROUPS)
+    interfaces = aws("ec2", "describe_network_interfaces")["NetworkInterfaces"]
+    assert layout.DB_ADDRESS in {one["PrivateIpAddress"] for one in interfaces}
+    balancers = aws("elbv2", "describe_load_balancers")["LoadBalancers"]
+    assert [one["LoadBalancerArn"] for one in balancers] == [layout.BALANCER_ARN]
+    found = aws("elbv2", "describe_target_groups")["TargetGroups"]
+    assert {one["TargetGroupArn"] for one in found} == {s.group_arn for s in layout.SERVICES}
+    certificates = aws("acm", "list_certificates")["CertificateSummaryList"]
+    assert {one["CertificateArn"] for one in certificates} == set(layout.CERTIFICATES.values())
+
+    mutate.set_database(layout.DATABASE, status="storage-full")
+    rows = aws("rds", "describe_db_instances", DBInstanceIdentifier=layout.DATABASE)
+    assert rows["DBInstances"][0]["DBInstanceStatus"] == "storage-full"
+    with pytest.raises(AttributeError):
+        mutate.set_database(layout.DATABASE, no_such_thing=1)
+
+    mutate.set_balancer_state(layout.BALANCER_ARN, "active_impaired")
+    state = aws("elbv2", "describe_load_balancers")["LoadBalancers"][0]["State"]
+    assert state["Code"] == "active_impaired"
+
+    mutate.set_table_throughput(layout.TABLE, writes=7, reads=9)
+    table = aws("dynamodb", "describe_table", TableName=layout.TABLE)["Table"]
+    throughput = table["ProvisionedThroughput"]
+    assert (throughput["WriteCapacityUnits"], throughput["ReadCapacityUnits"]) == (7, 9)
