@@ -328,7 +328,7 @@ class Cluster:
         old = [t for t in service.tasks if t.status in ALIVE and t.deployment != primary.id]
         new = service.count("RUNNING", deployment=primary.id)
         if (service.plan.name, primary.version) in self.crashes:
-            new = 0
+            running, new = running - new, 0  # what is about to crash replaces nothing
         allowed = min(len(old), max(running - floor, 0) if old else 0)
         if new >= service.desired:
             allowed = len(old)

@@ -17,7 +17,10 @@ from cockpit.world.protocol import Refusal
 
 @dataclass(frozen=True, slots=True)
 class Paged:
-    """How an operation pages. `size` 0: everything in one piece unless a limit is asked for."""
+    """How an operation pages. `size` 0: everything in one piece unless a limit is asked for.
+
+    `limit` empty: the caller cannot choose.
+    """
 
     items: str
     limit: str
@@ -61,7 +64,7 @@ PAGES: Mapping[tuple[str, str], Paged] = {
     ("cloudwatch", "DescribeAlarmHistory"): Paged(
         "AlarmHistoryItems", "MaxRecords", "NextToken", 50, 100
     ),
-    ("cloudwatch", "ListMetrics"): Paged("Metrics", "MaxResults", "NextToken", 500, 500),
+    ("cloudwatch", "ListMetrics"): Paged("Metrics", "", "NextToken", 500, 500),
     ("cloudtrail", "LookupEvents"): Paged("Events", "MaxResults", "NextToken", 50, 50),
     ("lambda", "ListFunctions"): Paged("Functions", "MaxItems", "Marker", 50, 50, "NextMarker"),
     ("ec2", "DescribeSubnets"): _ec2("Subnets"),
