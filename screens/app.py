@@ -16,11 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import App, ComposeResult, ScreenStackError, SystemCommand
 from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Static
 
 from cockpit import clock
 from cockpit.errors import CockpitError
@@ -28,11 +27,13 @@ from cockpit.triage.board import Board, LookId
 from cockpit.triage.probe import Reading, Seen
 from screens import clipboard, theme
 from screens.acting import Running
+from screens.bindings import Where, bindings
 from screens.main import MainScreen
 from screens.messages import Refreshed, Ticked
 from screens.port import DeskPort, OpeningPort
-from screens.present.lines import safe
+from screens.present.lines import line, safe
 from screens.shown import Shown, take
+from screens.widgets.header import Bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +51,15 @@ Maker = Callable[[], Awaitable["DeskPort | OpeningPort"]]
 the probes take longer than a person should look at nothing.
 """
 
+
+class Opening(Bar):
+    """What stands there until there is something to show. `q` works already."""
+
+    def on_mount(self) -> None:
+        """One line."""
+        self.show([line((" cockpit", "strong"), ("  opening …", "dim"))])
+
+
 ToastKind = Literal["information", "warning", "error"]
 
 
@@ -59,7 +69,7 @@ class CockpitApp(App[int]):
     CSS_PATH = "cockpit.tcss"
     TITLE = "cockpit"
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS: ClassVar[list[BindingType]] = []
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Where.ANYWHERE)
 
     def __init__(
         self,
@@ -113,7 +123,7 @@ class CockpitApp(App[int]):
     def compose(self) -> ComposeResult:
         """What stands there until there is something to show."""
         if self._make is not None:
-            yield Static(Content(" cockpit  opening …"), id="opening")
+            yield Opening(id="opening")
 
     def _show_first(self) -> None:
         if self.desk is not None:
@@ -161,6 +171,13 @@ class CockpitApp(App[int]):
     async def _start(self) -> None:
         if self.desk is not None:
             self.run_worker(self.desk.start(), name="start", exit_on_error=False)
+
+    async def action_leave(self) -> None:
+        """The same while there is nothing but the app."""
+        await self.action_quit()
+
+    def action_keys(self) -> None:
+        """There are no keys to show before the first screen."""
 
     async def action_quit(self) -> None:
         """End at once. Nothing is asked and nothing is waited for."""
@@ -216,8 +233,12 @@ class CockpitApp(App[int]):
             self._tell(Ticked(self.shown))
 
     def _tell(self, message: Refreshed | Ticked) -> None:
-        if self._screen_stacks and self.screen.is_mounted:
-            self.screen.post_message(message)
+        try:
+            screen = self.screen
+        except ScreenStackError:
+            return  # leaving: nothing is on the screen any more
+        if screen.is_mounted:
+            screen.post_message(message)
 
     def _take(self) -> None:
         desk = self.desk

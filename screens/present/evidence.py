@@ -97,7 +97,7 @@ def _number(item: Evidence, finding: Finding, width: int) -> Content:
     shade = finding.severity.value
     parts: list[Part] = [(f"{safe(item.label)} ", "dim"), (_value(item), "strong")]
     if item.limit is not None:
-        parts.append((f"  limit {quantity(item.limit, item.unit)}", "dim"))
+        parts.append((f"  limit {safe(quantity(item.limit, item.unit))}", "dim"))
     bars = spark(item.history, min(_SPARK, max(0, width - 40)))
     if len(bars) > 1:
         parts += ["  ", (bars, shade), (f" last {count(len(bars), 'look')}", "faint")]

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from cockpit import clock
 from cockpit.connect.role import Role
@@ -87,8 +88,15 @@ async def settle(pilot: Pilot[int]) -> None:
 
 
 async def press(pilot: Pilot[int], *keys: str) -> None:
+    """Press keys; `text:…` is typed into the focused line at once."""
     for key in keys:
-        await pilot.press(key)
+        if key.startswith("text:"):
+            typed = pilot.app.focused
+            assert isinstance(typed, Input), typed
+            typed.value += key.removeprefix("text:")
+            await pilot.pause()
+        else:
+            await pilot.press(key)
     await settle(pilot)
 
 

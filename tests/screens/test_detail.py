@@ -62,7 +62,7 @@ async def test_sorting_goes_through_the_columns_and_back_to_the_tree(
         await press(pilot, "down", "enter")
         before = [row.key for row in rows(pilot).shown]
         await press(pilot, "s", "s", "s", "s", "s", "s")
-        assert "transaction ▼" in text(pilot)
+        assert "transact… ▼" in text(pilot)
         assert [row.key for row in rows(pilot).shown][:3] == ["4242", "4310", "4402"]
         await press(pilot, "S")
         assert [row.key for row in rows(pilot).shown][:2] == ["4107", "4402"]
@@ -72,7 +72,7 @@ async def test_sorting_goes_through_the_columns_and_back_to_the_tree(
 
 async def test_sort_filter_and_cursor_survive_news(desk: FakeDesk, show: Shows) -> None:
     async with show(desk) as pilot:
-        await press(pilot, "down", "enter", "slash", *"state:active", "enter", "down")
+        await press(pilot, "down", "enter", "slash", "text:state:active", "enter", "down")
         chosen = rows(pilot).chosen
         desk.board = replace(desk.board, readings={**desk.board.readings})
         await settle(pilot)
@@ -91,14 +91,14 @@ async def test_an_offer_becomes_a_plan_and_runs_after_the_typed_name(
         await press(pilot, "down", "enter", "t")
         assert isinstance(pilot.app.screen, ConfirmScreen)
         await asyncio.sleep(SETTLE)
-        await press(pilot, *"orders-db", "enter")
+        await press(pilot, "text:orders-db", "enter")
         assert desk.offered[0].ran == ["offer"]
         assert desk.looks == ["orders-db"], "what it did is looked at"
 
 
 async def test_in_triage_an_offer_is_proposed(triage: FakeDesk, show: Shows) -> None:
     async with show(triage) as pilot:
-        await press(pilot, "down", "enter", "t", *"blocks 61", "enter")
+        await press(pilot, "down", "enter", "t", "text:blocks 61", "enter")
         assert triage.offered[0].ran == []
         assert triage.offered[0].proposed == [("offer", "blocks 61")]
 
@@ -151,7 +151,7 @@ async def test_the_timeline_screen_filters_and_shows_the_entry_in_full(
 ) -> None:
     desk.record("note", "long [/b] " + "word " * 60 + "end")
     async with show(desk, SMALL) as pilot:
-        await press(pilot, "T", "slash", *"kind:note", "enter", "end")
+        await press(pilot, "T", "slash", "text:kind:note", "enter", "end")
         told = text(pilot)
         assert "02:59:10 UTC  note  cockpit: long [/b]" in told
         assert "word end" in told
@@ -175,7 +175,7 @@ async def test_an_incident_is_chosen_and_gone_on_with(
 async def test_a_new_incident_asks_for_title_and_severity(desk: FakeDesk, show: Shows) -> None:
     opening = FakeOpening(desk)
     async with show(None, SMALL, opening) as pilot:
-        await press(pilot, "end", "enter", *"it burns", "enter")
+        await press(pilot, "end", "enter", "text:it burns", "enter")
         await press(pilot, "down", "enter")
         assert opening.asked == ["P1 it burns"]
         assert isinstance(pilot.app.screen, MainScreen)

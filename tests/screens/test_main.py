@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from cockpit.errors import Misconfigured
 from cockpit.triage.finding import Severity
+from screens.app import CockpitApp
 from screens.bindings import ACTIONS, Where, as_markdown
 from screens.confirm import SETTLE, ConfirmScreen
 from screens.detail import DetailScreen
@@ -21,7 +23,18 @@ from screens.widgets.note import Prompt
 from screens.widgets.runbook import RunbookPane
 from screens.widgets.systems import Systems
 from screens.widgets.timeline import Timeline
-from tests.screens.conftest import FULL, SMALL, TINY, Shows, Time, press, settle, text, toasts
+from tests.screens.conftest import (
+    ENVIRON,
+    FULL,
+    SMALL,
+    TINY,
+    Shows,
+    Time,
+    press,
+    settle,
+    text,
+    toasts,
+)
 from tests.screens.fake_desk import FakeCourse, FakeDesk, ago
 from tests.screens.fake_desk import finding as make
 
@@ -173,7 +186,7 @@ async def test_a_filter_narrows_survives_news_and_is_cleared_by_escape(
 ) -> None:
     async with show(desk) as pilot:
         rows = pilot.app.screen.query_one(Findings)
-        await press(pilot, "slash", *"kind:pg", "enter")
+        await press(pilot, "slash", "text:kind:pg", "enter")
         assert {row.target for row in rows.shown} == {"orders-db"}
         desk.changed()
         await settle(pilot)
@@ -186,7 +199,7 @@ async def test_a_filter_narrows_survives_news_and_is_cleared_by_escape(
 async def test_leaving_a_filter_while_typing_clears_it(desk: FakeDesk, show: Shows) -> None:
     async with show(desk) as pilot:
         rows = pilot.app.screen.query_one(Findings)
-        await press(pilot, "slash", *"!pg")
+        await press(pilot, "slash", "text:!pg")
         assert len(rows.shown) < 8
         await press(pilot, "escape")
         assert len(rows.shown) == 8
@@ -195,7 +208,7 @@ async def test_leaving_a_filter_while_typing_clears_it(desk: FakeDesk, show: Sho
 
 async def test_a_filter_that_nothing_passes_says_so(desk: FakeDesk, show: Shows) -> None:
     async with show(desk) as pilot:
-        await press(pilot, "slash", *"zzz", "enter")
+        await press(pilot, "slash", "text:zzz", "enter")
         assert "No row passes the filter" in text(pilot)
 
 
@@ -257,7 +270,7 @@ async def test_r_looks_again_at_everything(desk: FakeDesk, show: Shows) -> None:
 
 async def test_a_note_is_one_key_away_and_written(desk: FakeDesk, show: Shows) -> None:
     async with show(desk) as pilot:
-        await press(pilot, "n", *"TODO q [b]", "enter")
+        await press(pilot, "n", "text:TODO q [b]", "enter")
         assert desk.notes == ["TODO q [b]"]
         assert pilot.app.screen.query_one(Findings).has_focus
         assert "TODO q [b]" in text(pilot)
@@ -267,7 +280,7 @@ async def test_a_note_that_was_begun_is_kept_when_the_person_leaves(
     desk: FakeDesk, show: Shows
 ) -> None:
     async with show(desk) as pilot:
-        await press(pilot, "n", *"half", "escape", "slash", *"pg", "enter", "n")
+        await press(pilot, "n", "text:half", "escape", "slash", "text:pg", "enter", "n")
         assert pilot.app.screen.query_one(Prompt).value == "half"
 
 
@@ -362,11 +375,11 @@ async def test_a_high_step_runs_only_for_the_typed_name(
     async with show(desk, SMALL) as pilot:
         await press(pilot, "down", "R")
         await confirmed(pilot)
-        await press(pilot, *"orders", "enter")
+        await press(pilot, "text:orders", "enter")
         assert isinstance(pilot.app.screen, ConfirmScreen)
         assert course.ran == []
         assert text(pilot) == snapshot
-        await press(pilot, *"-db", "enter")
+        await press(pilot, "text:-db", "enter")
         assert course.ran == ["terminate"]
         assert isinstance(pilot.app.screen, MainScreen)
 
@@ -402,10 +415,10 @@ async def test_a_destructive_step_asks_for_a_second_person_or_a_reason(
     async with show(desk) as pilot:
         await press(pilot, "down", "R")
         await confirmed(pilot)
-        await press(pilot, *"orders-db", "enter")
+        await press(pilot, "text:orders-db", "enter")
         assert course.ran == []
         assert "a second person or a reason is needed" in text(pilot)
-        await press(pilot, "tab", "tab", *"agreed", "enter")
+        await press(pilot, "tab", "tab", "text:agreed", "enter")
         assert course.ran == ["rollback"]
 
 
@@ -443,7 +456,7 @@ async def test_output_is_read_as_text_and_never_as_markup(desk: FakeDesk, show: 
 async def test_a_step_is_skipped_with_a_reason(desk: FakeDesk, show: Shows) -> None:
     course = begun(desk)
     async with show(desk) as pilot:
-        await press(pilot, "down", "5", "s", *"done by hand", "enter")
+        await press(pilot, "down", "5", "s", "text:done by hand", "enter")
         assert course.skipped == [("cancel", "done by hand")]
 
 
@@ -454,7 +467,7 @@ async def test_triage_runs_reads_and_proposes_the_rest(triage: FakeDesk, show: S
         assert isinstance(pilot.app.screen, MainScreen)
         assert course.ran == []
         assert "p proposes this step" in toasts(pilot)[-1]
-        await press(pilot, "p", *"it blocks all", "enter")
+        await press(pilot, "p", "text:it blocks all", "enter")
         assert course.proposed == [("cancel", "it blocks all")]
 
 
@@ -539,3 +552,36 @@ async def test_a_runbook_pane_without_a_runbook_says_so(desk: FakeDesk, show: Sh
         await press(pilot, "5", "R")
         assert pilot.app.screen.query_one(RunbookPane).chosen is None
         assert "No runbook" in toasts(pilot)[-1]
+
+
+async def test_while_it_opens_q_works_and_then_the_desk_is_shown(desk: FakeDesk) -> None:
+    gate = asyncio.Event()
+
+    async def make() -> FakeDesk:
+        await gate.wait()
+        return desk
+
+    app = CockpitApp(make=make, environ=ENVIRON, encoding="utf-8")
+    async with app.run_test(size=SMALL) as pilot:
+        assert "opening" in text(pilot)
+        gate.set()
+        await pilot.pause(0.1)
+        await settle(pilot)
+        assert isinstance(app.screen, MainScreen)
+    app = CockpitApp(make=make, environ=ENVIRON, encoding="utf-8")
+    gate.clear()
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.press("q")
+        await pilot.pause()
+        assert app._exit
+
+
+async def test_what_cannot_be_opened_is_told_after_the_screen_is_gone() -> None:
+    async def make() -> FakeDesk:
+        raise Misconfigured("cockpit.toml: no such file")
+
+    app = CockpitApp(make=make, environ=ENVIRON, encoding="utf-8")
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.pause(0.1)
+    assert app.failure is not None
+    assert app.return_value == 1
