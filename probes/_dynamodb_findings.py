@@ -20,6 +20,7 @@ from probes._dynamodb_model import (
     KEY_RANGE,
     ON_DEMAND,
     OWN_CAP,
+    Activity,
     Lane,
     Operation,
     ScalingTarget,
@@ -372,12 +373,19 @@ def _blocked(snapshot: Snapshot, lane: Lane, target: ScalingTarget, *, settings:
     )
     if busy and lane.provisioned is not None and lane.provisioned >= target.maximum:
         return f"it is at its maximum of {target.maximum}"
-    recent = [a for a in snapshot.activities if snapshot.at - a.at < timedelta(hours=1)]
-    if recent and recent[0].status in {"Failed", "Unfulfilled"}:
-        return recent[0].message or f"the last activity is {recent[0].status}"
-    if busy and recent and recent[0].not_scaled:
-        return ", ".join(recent[0].not_scaled)
-    return ""
+    last = _last_activity(snapshot)
+    if last is None:
+        return ""
+    if last.status == "Failed" or (busy and last.status == "Unfulfilled"):
+        return last.message or f"the last activity is {last.status}"
+    return ", ".join(last.not_scaled) if busy else ""
+
+
+def _last_activity(snapshot: Snapshot) -> Activity | None:
+    """The newest of the last hour, unless somebody has changed the capacity since."""
+    changed = [each for each in (snapshot.increased_at, snapshot.decreased_at) if each]
+    start = max([snapshot.at - timedelta(hours=1), *changed])
+    return next((each for each in snapshot.activities if each.at > start), None)
 
 
 def system_errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:

@@ -269,6 +269,21 @@ def activity(status="Successful", **changes) -> Activity:
             id="failed more than an hour ago",
         ),
         pytest.param(
+            snapshot(lane(flow(60)), scaling=(SCALING,), activities=(activity("Unfulfilled"),)),
+            [],
+            id="unfulfilled, but nobody needs more",
+        ),
+        pytest.param(
+            snapshot(
+                lane(flow(60)),
+                scaling=(SCALING,),
+                activities=(activity("Failed"),),
+                increased_at=ago(minutes=1),
+            ),
+            [],
+            id="failed, but somebody raised the capacity since",
+        ),
+        pytest.param(
             snapshot(lane(flow(60)), scaling=(SCALING,), activities=(activity("Successful"),)),
             [],
             id="the last activity worked",
