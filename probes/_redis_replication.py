@@ -9,7 +9,7 @@ from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration, size
 from probes._redis import Health, Replica
 
-RUNBOOK_FAILOVER = "redis-failover"
+RUNBOOK_FAILOVER = "cache-failover"
 
 
 def replication(

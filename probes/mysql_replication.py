@@ -21,7 +21,7 @@ from cockpit.triage.view import Column, Offer, Row, Table
 from cockpit.units import duration
 from probes._mysql import Server, read_server
 
-_RUNBOOK = "database-replication"
+_RUNBOOK = "mysql-replication"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from cockpit.connect.mysql_errors import CODES
 from cockpit.connect.session import SqlReads
 from cockpit.connect.settings import MysqlSettings
 from cockpit.text import visible
@@ -23,7 +24,7 @@ from probes._mysql import Server, Thread, offers, read_server
 from probes._mysql_status import Rates, Status, rates_of, read_status
 from probes._mysql_threads import COLUMNS, read_threads
 
-_RUNBOOK = "mysql-sessions"
+_RUNBOOK = "mysql-locks"
 _KEPT = timedelta(minutes=10)
 _EACH = 5
 
@@ -296,7 +297,7 @@ def _long(look: Sessions, settings: Settings) -> Iterator[Finding]:
                 ),
                 likely=("a changed plan", "a report on the wrong server", "missing index"),
                 next="KILL QUERY first; KILL when it is still there",
-                runbook="database-slow-queries",
+                runbook=_RUNBOOK,
             )
 
 
@@ -399,5 +400,6 @@ PROBE = Probe(
         "MY_ROLE_WRONG",
         "MY_ROLE_CHANGED",
         "MY_RESTARTED",
+        *CODES,
     ),
 )

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from cockpit.connect.postgres_errors import CODES
 from cockpit.connect.session import SqlReads
 from cockpit.connect.settings import PostgresSettings
 from cockpit.errors import BlindError, Reason
@@ -347,7 +348,7 @@ def _long_query(severity: Severity, session: Session, settings: Settings) -> Fin
         ),
         likely=("a changed plan", "a report on the wrong server", "missing index"),
         next="cancel it first; terminate it if it is still there after 10 s",
-        runbook="database-slow-queries",
+        runbook="database-connections",
     )
 
 
@@ -466,5 +467,6 @@ PROBE = Probe(
         "PG_ROLE_WRONG",
         "PG_ROLE_CHANGED",
         "PG_RESTARTED",
+        *CODES,
     ),
 )

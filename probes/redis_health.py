@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cockpit import clock
+from cockpit.connect.redis_errors import CODES
 from cockpit.connect.session import RedisReads
 from cockpit.connect.settings import RedisSettings
 from cockpit.errors import BlindError, Reason
@@ -151,7 +152,7 @@ def _clients(look: Health, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("a pool without a limit", "a scale-out", "a retry storm"),
             next="CLIENT LIST by name and address",
-            runbook="redis-clients",
+            runbook=RUNBOOK_FAILOVER,
             fact=bool(rejected),
         )
     arriving = look.rates.connections if look.rates else None
@@ -163,7 +164,7 @@ def _clients(look: Health, settings: Settings) -> Iterator[Finding]:
             evidence=(Evidence("new connections", arriving, "/s", settings.new_connections.first),),
             likely=("clients without a pool", "a replica that fails to log in in a loop"),
             next="who connects? CLIENT LIST by address",
-            runbook="redis-clients",
+            runbook=RUNBOOK_FAILOVER,
             fact=False,
         )
 
@@ -283,7 +284,7 @@ def _speed(look: Health, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("an expensive command", "more load", "evictions or expiry in bulk"),
             next="SLOWLOG, then commands by time; the host's CPU hides it on several cores",
-            runbook="redis-slow",
+            runbook=RUNBOOK_FAILOVER,
             fact=False,
         )
     share, before = rates.hit_share, look.earlier_hits
@@ -311,7 +312,7 @@ def _disk(look: Health) -> Iterator[Finding]:
                 subject=what,
                 likely=("the disk is full or not writable", "no memory left to fork"),
                 next="disk space and the server's log",
-                runbook="redis-persistence",
+                runbook=RUNBOOK_FAILOVER,
             )
 
 
@@ -326,7 +327,7 @@ def _cluster(look: Health) -> Iterator[Finding]:
             evidence=(Evidence("slots served", look.slots_ok, limit=16384),),
             likely=("a primary without a replica died", "this node is cut off from the others"),
             next="ask a second node: a cut-off node is wrong about the rest",
-            runbook="redis-cluster-down",
+            runbook=RUNBOOK_FAILOVER,
         )
     elif look.slots_failing:
         yield Finding(
@@ -335,7 +336,7 @@ def _cluster(look: Health) -> Iterator[Finding]:
             f"{look.slots_failing} slots belong to a node that seems to be failing",
             evidence=(Evidence("slots failing", look.slots_failing, limit=0),),
             next="which node? CLUSTER NODES; a failover follows or is stuck",
-            runbook="redis-cluster-down",
+            runbook=RUNBOOK_FAILOVER,
         )
 
 
@@ -408,5 +409,6 @@ PROBE = Probe(
         "RD_CLUSTER_DOWN",
         "RD_CLUSTER_SLOTS",
         "RD_STATE_LOADING",
+        *CODES,
     ),
 )

@@ -137,6 +137,8 @@ TOO_LATE = frozenset({1205, 1317, 1969, 3024})
 DENIED = frozenset({1044, 1142, 1143, 1227, 1370, 1095, 1290, 1792, 1836})
 UNKNOWN = frozenset({1054, 1064, 1109, 1146, 1193, 1305, 1235})
 """No such column, table, variable, routine, syntax: another flavour or version."""
+CODES = tuple(sorted({m.code for m in (*BY_ERRNO.values(), SATURATED, MUTE, DROPPED)}))
+"""Every finding code that a failed connection can give, besides those of TCP and DNS."""
 
 
 def by_errno(errno: int, text: str, *, greeted: bool) -> Meaning | None:

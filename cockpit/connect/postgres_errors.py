@@ -188,6 +188,8 @@ _BY_RUNG = {
     Rung.WRONG_PROTOCOL: WRONG_PROTOCOL,
     Rung.TLS: TLS,
 }
+CODES = tuple(sorted(({m.code for _, m in _BY_TEXT} | {m.code for m in _BY_RUNG.values()}) - {""}))
+"""Every finding code that a failed connection can give."""
 
 
 def by_text(text: str, sqlstate: str = "") -> Meaning | None:

@@ -124,6 +124,13 @@ _BY_TEXT = (
     ("NOPERM", BLIND),
     ("Protocol Error", WRONG_PROTOCOL),
 )
+CODES = tuple(
+    sorted(
+        {m.code for m in (SATURATED, AUTH, BUSY, STALE, MISCONF, BLIND, MUTE, DROPPED, TLS)}
+        | {WRONG_PROTOCOL.code}
+    )
+)
+"""Every finding code that a failed connection gives and INFO does not."""
 
 
 def by_reply(error: Exception) -> Meaning | None:
