@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
@@ -80,11 +81,17 @@ async def settle(pilot: Pilot[int]) -> None:
     """News are gathered for a quarter of a second: have them drawn now."""
     app = pilot.app
     assert isinstance(app, CockpitApp)
-    await pilot.pause()
+    await _processed(pilot)
     app._drawn = 0.0
     app._news()
-    await pilot.pause()
-    await pilot.pause()
+    await _processed(pilot)
+    await _processed(pilot)
+
+
+async def _processed(pilot: Pilot[int]) -> None:
+    """Every message is handled and the layout is made; `pilot.pause` also waits for a quiet CPU."""
+    await pilot._wait_for_screen()
+    await asyncio.sleep(0.002)
 
 
 async def press(pilot: Pilot[int], *keys: str) -> None:
@@ -96,7 +103,8 @@ async def press(pilot: Pilot[int], *keys: str) -> None:
             typed.value += key.removeprefix("text:")
             await pilot.pause()
         else:
-            await pilot.press(key)
+            await pilot._wait_for_screen()
+            await pilot.app._press_keys([key])
     await settle(pilot)
 
 
