@@ -58,13 +58,17 @@ class Report:
 
     @property
     def exit_code(self) -> Exit:
-        """2 high or critical, 1 warning, 3 could not look at something, 0 nothing wrong."""
+        """2 high or critical, 1 warning, 3 could not look at something, 0 nothing wrong.
+
+        A look of which a part was denied or failed (`…_OBS_BLIND`) counts as one that could not.
+        """
         worst = self.worst
         if worst is not None and worst >= Severity.HIGH:
             return Exit.CRITICAL
         if worst is Severity.WARNING:
             return Exit.WARNING
-        return Exit.UNKNOWN if self.board.blind() else Exit.OK
+        partly = any(f.finding.code.endswith("_OBS_BLIND") for f in self.board.open.values())
+        return Exit.UNKNOWN if partly or self.board.blind() else Exit.OK
 
 
 async def look_once(

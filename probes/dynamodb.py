@@ -291,6 +291,7 @@ PROBE = Probe(
     tables=view.tables,
     changes=view.changes,
     since=since,
+    twice=False,
     needs=(
         "dynamodb:DescribeTable",
         "application-autoscaling:DescribeScalableTargets",

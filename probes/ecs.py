@@ -290,6 +290,7 @@ PROBE = Probe(
     tables=view.tables,
     changes=view.changes,
     since=since,
+    twice=False,
     needs=(
         "ecs:DescribeServices",
         "ecs:ListTasks",

@@ -208,6 +208,7 @@ PROBE = Probe(
     tables=view.tables,
     changes=view.changes,
     since=since,
+    twice=False,
     needs=(
         "elasticache:DescribeReplicationGroups",
         "elasticache:DescribeCacheClusters",

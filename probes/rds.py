@@ -296,6 +296,7 @@ PROBE = Probe(
     tables=view.tables,
     changes=view.changes,
     since=since,
+    twice=False,
     needs=(
         "rds:DescribeDBInstances",
         "rds:DescribeDBClusters",

@@ -57,6 +57,9 @@ HOSTILE_FINDING = Finding(
     [
         pytest.param([seen()], Exit.OK, id="nothing wrong"),
         pytest.param([seen(finding("A_D", Severity.INFO))], Exit.OK, id="only worth knowing"),
+        pytest.param(
+            [seen(finding("PG_OBS_BLIND", Severity.INFO))], Exit.UNKNOWN, id="saw only a part"
+        ),
         pytest.param([seen(WARNING)], Exit.WARNING, id="a warning"),
         pytest.param([seen(WARNING, HIGH)], Exit.CRITICAL, id="high"),
         pytest.param(
