@@ -15,6 +15,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cockpit.connect import mysql_errors as failures
@@ -303,6 +304,7 @@ class _Lost(Exception):
 
 async def open_mysql(settings: MysqlSettings, *, secret: Secret = resolve_async) -> Mysql:
     """A read-only observer. It connects at its first statement, so this never fails."""
+    await asyncio.to_thread(import_module, "pymysql.cursors")  # slow: not on the loop
     return Mysql(settings, secret=secret)
 
 

@@ -14,6 +14,7 @@ import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cockpit.connect import postgres_errors as failures
@@ -319,6 +320,7 @@ class _Lost(Exception):
 
 async def open_postgres(settings: PostgresSettings, *, secret: Secret = resolve_async) -> Postgres:
     """A read-only observer. It connects at its first statement, so this never fails."""
+    await asyncio.to_thread(import_module, "psycopg.rows")  # slow: not on the loop
     return Postgres(settings, secret=secret)
 
 

@@ -11,6 +11,7 @@ import contextlib
 import inspect
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cockpit.connect import redis_errors as failures
@@ -246,6 +247,7 @@ class _Lost(Exception):
 
 async def open_redis(settings: RedisSettings, *, secret: Secret = resolve_async) -> Redis:
     """A read-only observer. It connects at its first command, so this never fails."""
+    await asyncio.to_thread(import_module, "redis.asyncio")  # slow: not on the loop
     return Redis(settings, secret=secret)
 
 
