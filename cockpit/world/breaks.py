@@ -235,21 +235,23 @@ class Breaks:
             not_scaled="AlreadyAtMaxCapacity",
         )
         self._demand = float(asked["demand"])
-        self._throttle = self._stage.faults.add(
-            Fault(
-                kind="capacity",
-                service="dynamodb",
-                operation="PutItem",
-                who="shop",
-            )
-        )
+        self._refuse_writes()
         self._over.append(lambda: not self._throttle)
 
     def set_capacity(self, units: float) -> None:
         """The table can take so many writes a second from now on."""
-        if self._throttle and units >= self._demand:
+        if not self._demand:
+            return
+        if units >= self._demand and self._throttle:
             self._stage.faults.remove(self._throttle)
             self._throttle = 0
+        elif units < self._demand and not self._throttle:
+            self._refuse_writes()
+
+    def _refuse_writes(self) -> None:
+        self._throttle = self._stage.faults.add(
+            Fault(kind="capacity", service="dynamodb", operation="PutItem", who="shop")
+        )
 
     def scale_table(self, most: int) -> None:
         """Auto scaling follows the demand up to its maximum, a few seconds later."""

@@ -18,7 +18,7 @@ from cockpit.world.launch import World
 from tests.world.conftest import check, clients, control, eventually, prepared
 
 pytestmark = pytest.mark.world
-_AGES = {"checkout-lock": 5.0}
+_AGES = {"checkout-lock": 6.0}
 """Seconds that a fault must have lasted before it is a finding."""
 
 
