@@ -40,7 +40,8 @@ SELECT json_build_object('at', clock_timestamp(), 'recovery', pg_is_in_recovery(
        FROM pg_stat_replication ORDER BY application_name, pid LIMIT 50) AS r), '[]'),
  'slots', coalesce((SELECT json_agg(s) FROM (
      SELECT slot_name AS name, slot_type AS type, database, active, temporary, wal_status,
-            safe_wal_size, pg_wal_lsn_diff(cur.lsn, restart_lsn) AS retained_b
+            safe_wal_size, pg_wal_lsn_diff(cur.lsn, restart_lsn) AS retained_b,
+            coalesce(restart_lsn::text, '') AS restart_lsn
        FROM pg_replication_slots ORDER BY slot_name LIMIT 100) AS s), '[]'),
  'receiver', (SELECT row_to_json(w) FROM (
      SELECT status, slot_name,
@@ -101,6 +102,8 @@ class Slot:
     wal_status: str | None = None
     safe_wal_size: float | None = None
     retained_b: float | None = None
+    restart_lsn: str = ""
+    """Where it begins to keep WAL; stands still while nobody reads it. Empty: nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

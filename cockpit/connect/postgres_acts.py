@@ -45,6 +45,21 @@ SELECT a.pid, a.backend_start FROM pg_stat_activity AS a
  ORDER BY a.state_change LIMIT %(most)s
 """  # noqa: S608
 _TERMINATE_IDLE = f"{_TERMINATE.rstrip()} AND a.state = 'idle'"
+_SLOT = """
+SELECT slot_name, slot_type, active, coalesce(restart_lsn::text, '') AS restart_lsn
+  FROM pg_replication_slots WHERE slot_name = %(name)s
+"""
+_DROP_SLOT = """
+SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+ WHERE slot_name = %(name)s AND coalesce(restart_lsn::text, '') = %(restart_lsn)s AND NOT active
+"""
+_PREPARED = """
+SELECT database, database = current_database() AS here,
+       owner = current_user OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS may,
+       format('ROLLBACK PREPARED %%L', gid) AS statement
+  FROM pg_prepared_xacts
+ WHERE gid = %(gid)s AND owner = %(owner)s AND prepared = %(prepared)s
+"""
 
 
 class PostgresActs:
@@ -57,6 +72,8 @@ class PostgresActs:
             "terminate_backend": self._terminate,
             "terminate_idle_of_client": self._terminate_idle,
             "resume_replay": self._resume_replay,
+            "drop_slot": self._drop_slot,
+            "rollback_prepared": self._rollback_prepared,
         }
 
     async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, Any]:
@@ -135,6 +152,35 @@ class PostgresActs:
         await self._sent("SELECT pg_wal_replay_resume()", {})
         paused = await self._postgres.value("SELECT pg_is_wal_replay_paused()")
         return {"done": not paused, "detail": "still paused" if paused else "replay goes on"}
+
+    async def _drop_slot(self, values: dict[str, object]) -> dict[str, Any]:
+        """A slot that is read, or that moved since it was looked at, has a reader: refuse."""
+        found = await self._postgres.dicts(_SLOT, values)
+        if not found:
+            raise Refused(f"there is no slot {values['name']!r} any more: nothing was sent")
+        if found[0]["active"]:
+            raise Refused(f"slot {values['name']!r} is read right now: its consumer is alive")
+        if found[0]["restart_lsn"] != values["restart_lsn"]:
+            raise Refused(f"slot {values['name']!r} has moved since it was looked at: it is used")
+        if not await self._sent(_DROP_SLOT, values):
+            raise Refused(f"slot {values['name']!r} changed just now: nothing was dropped")
+        left = await self._sent(_SLOT, values)
+        return {"done": not left, "detail": "still there" if left else "the slot is gone"}
+
+    async def _rollback_prepared(self, values: dict[str, object]) -> dict[str, Any]:
+        """The server quotes the gid; only its owner may, and only in its own database."""
+        found = await self._postgres.dicts(_PREPARED, values)
+        if not found:
+            raise Refused("that prepared transaction was resolved meanwhile: nothing was sent")
+        if not found[0]["here"]:
+            raise Refused(
+                f"it was prepared in database {found[0]['database']!r}: connect a target to that"
+            )
+        if not found[0]["may"]:
+            raise Refused(f"only its owner {values['owner']!r} or a superuser may resolve it")
+        await self._sent(found[0]["statement"], {})
+        left = await self._sent(_PREPARED, values)
+        return {"done": not left, "detail": "still there" if left else "it is rolled back"}
 
     async def _victim(self, values: dict[str, object]) -> dict[str, Any]:
         rows = await self._postgres.dicts(_VICTIM, values)

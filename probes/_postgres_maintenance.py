@@ -1,0 +1,261 @@
+"""What a look at vacuum gives: ages of databases, who holds the horizon, dead rows, workers.
+
+Source: PostgreSQL documentation, "Preventing Transaction ID Wraparound Failures", pg_stat_activity,
+pg_stat_progress_vacuum; catalogue of findings 2.4 (PG-HORIZON, PG-TABLES). A vacuum's own snapshot
+holds nobody back (PROC_IN_VACUUM), so vacuums are no holders. Nothing here takes a lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+HARD_LIMIT = 2**31
+STOP_14, STOP_13 = 3_000_000, 1_000_000
+"""Transactions before the limit at which the server stops giving numbers out, by version."""
+
+MAINTENANCE = """
+WITH v AS MATERIALIZED (
+  SELECT p.pid, p.datname, p.datid, p.relid, p.phase, p.heap_blks_scanned AS scanned,
+         p.heap_blks_total AS total FROM pg_stat_progress_vacuum AS p
+), a AS MATERIALIZED (
+  SELECT pid, usename, datname, backend_start, backend_type, state, host(client_addr) AS client,
+         left(application_name, 60) AS application_name, backend_xid, backend_xmin,
+         age(backend_xmin) AS xmin_age, age(backend_xid) AS xid_age,
+         extract(epoch FROM clock_timestamp() - xact_start) AS age_s,
+         query = '<insufficient privilege>' AS hidden,
+         query LIKE '%to prevent wraparound%' AS urgent
+    FROM pg_stat_activity WHERE pid <> pg_backend_pid()
+), h AS (
+  SELECT 'session' AS holder, pid::text AS id, coalesce(usename::text, backend_type) AS who,
+         datname AS database, xmin_age, xid_age, age_s, pid, backend_start, application_name,
+         client, state, NULL::timestamptz AS prepared, NULL AS restart_lsn, NULL::bool AS active
+    FROM a WHERE backend_type NOT IN ('walsender', 'autovacuum worker')
+     AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL) AND pid NOT IN (SELECT pid FROM v)
+  UNION ALL
+  SELECT 'standby feedback', pid::text, application_name, NULL, age(backend_xmin), NULL, NULL,
+         NULL, NULL, application_name, host(client_addr), state, NULL, NULL, NULL
+    FROM pg_stat_replication WHERE backend_xmin IS NOT NULL
+  UNION ALL
+  SELECT CASE WHEN xmin IS NULL THEN 'slot (catalogs only)' ELSE 'slot' END, slot_name, slot_type,
+         database, greatest(age(xmin), age(catalog_xmin)), NULL, NULL, NULL, NULL, NULL, NULL,
+         wal_status, NULL, coalesce(restart_lsn::text, ''), active
+    FROM pg_replication_slots WHERE coalesce(xmin, catalog_xmin) IS NOT NULL
+  UNION ALL
+  SELECT 'prepared', gid, owner, database, age(transaction), age(transaction),
+         extract(epoch FROM clock_timestamp() - prepared), NULL, NULL, NULL, NULL, NULL, prepared,
+         NULL, NULL
+    FROM pg_prepared_xacts
+)
+SELECT json_build_object('at', clock_timestamp(), 'recovery', pg_is_in_recovery(),
+ 'version', current_setting('server_version_num')::int,
+ 'role', current_user, 'sees_all', pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'),
+ 'hidden', (SELECT count(*) FROM a WHERE hidden AND datname IS NOT NULL),
+ 'database', current_database(),
+ 'feedback', current_setting('hot_standby_feedback')::bool,
+ 'autovacuum', current_setting('autovacuum')::bool,
+ 'next_xid', pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+ 'freeze_max_age', current_setting('autovacuum_freeze_max_age')::bigint,
+ 'workers_max', current_setting('autovacuum_max_workers')::int,
+ 'workers', (SELECT count(*) FROM a WHERE backend_type = 'autovacuum worker'),
+ 'databases', (SELECT json_agg(d) FROM (
+     SELECT datname AS name, age(datfrozenxid) AS xid_age, mxid_age(datminmxid) AS multixact_age,
+            datallowconn AS connectable
+       FROM pg_database ORDER BY greatest(age(datfrozenxid), mxid_age(datminmxid)) DESC, datname
+      LIMIT 100) AS d),
+ 'holders', coalesce((SELECT json_agg(o) FROM (
+     SELECT * FROM h ORDER BY greatest(coalesce(xmin_age, 0), coalesce(xid_age, 0)) DESC, id
+      LIMIT 20) AS o), '[]'),
+ 'vacuums', coalesce((SELECT json_agg(r) FROM (
+     SELECT v.pid, v.datname AS database, v.phase, v.scanned, v.total, a.age_s, a.urgent,
+            a.backend_type = 'autovacuum worker' AS automatic,
+            CASE WHEN v.datname = current_database() THEN v.relid::regclass::text
+                 ELSE 'relation ' || v.relid END AS relation
+       FROM v LEFT JOIN a ON a.pid = v.pid ORDER BY a.age_s DESC NULLS LAST LIMIT 50) AS r), '[]')
+) AS maintenance
+"""
+TABLES = """
+SELECT s.schemaname AS schema, s.relname AS name, s.n_live_tup AS live, s.n_dead_tup AS dead,
+       extract(epoch FROM clock_timestamp()
+               - greatest(s.last_autovacuum, s.last_vacuum))::float8 AS vacuumed_s,
+       age(c.relfrozenxid) AS xid_age,
+       c.relpages::bigint * current_setting('block_size')::int AS bytes,
+       array_to_string(c.reloptions, ' ') LIKE '%autovacuum_enabled=false%' AS switched_off
+  FROM pg_stat_user_tables AS s JOIN pg_class AS c ON c.oid = s.relid
+ ORDER BY s.n_dead_tup DESC, age(c.relfrozenxid) DESC LIMIT 25
+"""
+OLDEST = """
+SELECT n.nspname AS schema, c.relname AS name, age(c.relfrozenxid) AS xid_age,
+       mxid_age(c.relminmxid) AS multixact_age, c.relpersistence = 't' AS temporary,
+       c.relpages::bigint * current_setting('block_size')::int AS bytes
+  FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'm', 't') AND c.relfrozenxid <> '0'
+ ORDER BY greatest(age(c.relfrozenxid), mxid_age(c.relminmxid)) DESC, c.oid LIMIT 15
+"""
+WAL = """
+SELECT (SELECT coalesce(sum(size), 0)::bigint FROM pg_ls_waldir()) AS wal,
+       (SELECT coalesce(sum(size), 0)::bigint FROM pg_ls_tmpdir()) AS temporary
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """Ages in transactions and in multixacts since the oldest number that is still in use."""
+
+    name: str
+    xid_age: int
+    multixact_age: int
+    connectable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who keeps rows from being cleaned. Ages in transactions; `age_s`: of its transaction."""
+
+    holder: str
+    """`session`, `standby feedback`, `slot`, `slot (catalogs only)` or `prepared`."""
+    id: str
+    """The pid, the slot's name, or the gid."""
+    who: str | None = None
+    database: str | None = None
+    xmin_age: int | None = None
+    xid_age: int | None = None
+    age_s: float | None = None
+    pid: int | None = None
+    backend_start: datetime | None = None
+    application_name: str | None = None
+    client: str | None = None
+    state: str | None = None
+    prepared: datetime | None = None
+    restart_lsn: str | None = None
+    active: bool | None = None
+
+    @property
+    def key(self) -> str:
+        """Its identity from look to look."""
+        return f"{self.holder} {self.id}"
+
+    @property
+    def age(self) -> int:
+        """Transactions since the oldest one that it can see, or that it is."""
+        return max(self.xmin_age or 0, self.xid_age or 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vacuum:
+    """A vacuum that runs. Blocks; None: hidden from the role."""
+
+    pid: int
+    database: str | None = None
+    relation: str | None = None
+    phase: str | None = None
+    scanned: int | None = None
+    total: int | None = None
+    age_s: float | None = None
+    urgent: bool | None = None
+    """It runs to prevent a wraparound: it must not be ended."""
+    automatic: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dead:
+    """A table of the connected database. `vacuumed_s` None: never since statistics began."""
+
+    schema: str
+    name: str
+    live: int
+    dead: int
+    vacuumed_s: float | None = None
+    xid_age: int | None = None
+    bytes: int | None = None
+    """By the last vacuum's count of pages: rough on purpose, a size function may wait for locks."""
+    switched_off: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Old:
+    """A table whose oldest number is old, in the connected database."""
+
+    schema: str
+    name: str
+    xid_age: int
+    multixact_age: int
+    temporary: bool = False
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Bytes that the server's own directories hold."""
+
+    wal: int
+    temporary: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What one statement gives of the whole server. `workers` None: hidden from the role."""
+
+    at: datetime
+    recovery: bool
+    version: int
+    role: str
+    sees_all: bool
+    hidden: int
+    database: str
+    feedback: bool
+    autovacuum: bool
+    next_xid: int
+    freeze_max_age: int
+    workers_max: int
+    workers: int
+    databases: tuple[Database, ...]
+    holders: tuple[Holder, ...]
+    vacuums: tuple[Vacuum, ...]
+
+    @property
+    def stop(self) -> int:
+        """The age at which the server gives no more transaction numbers out."""
+        return HARD_LIMIT - (STOP_14 if self.version >= 140000 else STOP_13)
+
+
+@dataclass(frozen=True, slots=True)
+class StateRow:
+    """How the statement gives it."""
+
+    maintenance: State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maintenance:
+    """One look. `tables` and `oldest` are of the connected database only."""
+
+    state: State
+    tables: tuple[Dead, ...] = ()
+    oldest: tuple[Old, ...] = ()
+    files: Files | None = None
+    """None: the role may not see them, or this server has no such functions."""
+    unread: tuple[str, ...] = ()
+    """Parts that could not be read, and why."""
+    xids_per_s: float | None = None
+    """Transaction numbers used per second between two looks; None without an earlier one."""
+    busy_s: float | None = None
+    """Seconds since every worker has been busy; 0 as of now, None: one is free, or unknown."""
+
+
+def taken(before: Maintenance, now: Maintenance) -> Maintenance:
+    """The new look with how fast numbers are used, and for how long all workers are busy."""
+    seconds = (now.state.at - before.state.at).total_seconds()
+    used = now.state.next_xid - before.state.next_xid
+    if seconds <= 0 or used < 0 or now.state.recovery != before.state.recovery:
+        return replace(now, busy_s=all_busy(now.state))
+    busy = all_busy(now.state)
+    if busy is not None and before.busy_s is not None:
+        busy = before.busy_s + seconds
+    return replace(now, xids_per_s=used / seconds, busy_s=busy)
+
+
+def all_busy(state: State) -> float | None:
+    """0 when no worker is free, else None."""
+    full = state.sees_all and state.workers >= state.workers_max
+    return 0.0 if full else None

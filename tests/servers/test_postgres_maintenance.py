@@ -1,0 +1,276 @@
+"""Vacuum's troubles for real: held horizons, dead rows, numbers that run out."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cockpit.connect.postgres import open_postgres_acts
+from cockpit.errors import Refused
+from cockpit.triage.engine import Look, judged
+from cockpit.triage.finding import Thresholds
+from cockpit.triage.probe import Seen
+from cockpit.triage.recording import decode, encode
+from cockpit.triage.registry import registry
+from cockpit.triage.view import Offer
+from cockpit.world.servers import postgres
+from probes._postgres_maintenance import Maintenance
+from probes.postgres_maintenance import Settings
+from tests.servers.private import (
+    SUPER,
+    Crowd,
+    codes,
+    pg_settings,
+    postgres_roles,
+    session_for,
+    target,
+)
+
+pytestmark = pytest.mark.servers
+
+PROBE = "postgres.maintenance"
+DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+STRICT = Settings(
+    horizon=Thresholds(warning=20),
+    horizon_held=Thresholds(),
+    dead_rows=Thresholds(warning=1000),
+    unvacuumed=0,
+    workers_busy=Thresholds(warning=0),
+)
+SETTINGS = {
+    "max_connections": 30,
+    "max_prepared_transactions": 5,
+    "wal_level": "logical",
+    "autovacuum": "off",
+    "deadlock_timeout": "200ms",
+}
+
+
+@pytest.fixture(scope="module", params=["embedded", *(p.parts[-3] for p in DEBIAN)])
+def server(request: pytest.FixtureRequest, base: Path) -> Iterator[postgres.Postgres]:
+    """The embedded PostgreSQL, and each that Debian has installed."""
+    folder = Path(tempfile.mkdtemp(dir=base))
+    folder.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param != "embedded":
+            found = Path("/usr/lib/postgresql") / request.param / "bin"
+            patch.setattr(postgres, "find_binaries", lambda: found)
+        cluster = postgres.create(folder / "pg", password=SUPER)
+    running = postgres.start(cluster, settings=SETTINGS)
+    try:
+        postgres_roles(running)
+        running.execute("ALTER ROLE act REPLICATION", "ALTER ROLE act SUPERUSER")
+        yield running
+    finally:
+        running.stop()
+
+
+async def judge(
+    server: postgres.Postgres, settings: Settings = STRICT, **changed: object
+) -> tuple[Maintenance, Seen]:
+    probe = registry()[PROBE]
+    to = target(pg_settings(server, **changed))
+    async with session_for(to.settings) as session:
+        snapshot = await probe.collect(session, to)
+    return snapshot, judged(Look(to, probe, settings), snapshot)
+
+
+def offer(seen: Seen, call: str) -> Offer:
+    """What the tables offer of one kind."""
+    for table in seen.tables:
+        for row in table.rows:
+            for each in row.offers:
+                if each.call == call:
+                    return each
+    pytest.fail(f"nothing offers {call}")
+
+
+async def act(server: postgres.Postgres, offered: Offer) -> Any:
+    acts = await open_postgres_acts(pg_settings(server))
+    try:
+        return await acts.run(offered.call, offered.args)
+    finally:
+        await acts.close()
+
+
+def spend(server: postgres.Postgres, numbers: int) -> None:
+    """Use transaction numbers up."""
+    server.execute(*["SELECT txid_current()"] * numbers)
+
+
+async def test_an_idle_server_has_nothing_wrong(server: postgres.Postgres) -> None:
+    snapshot, seen = await judge(server, Settings())
+
+    assert codes(seen) == {}
+    assert seen.facts[0].label == "wraparound"
+    assert {fact.label for fact in seen.facts} >= {"horizon held back", "WAL on disk"}
+    assert all(database.xid_age > 0 for database in snapshot.state.databases)
+    assert decode(encode(snapshot), Maintenance) == snapshot
+
+
+async def test_an_open_repeatable_read_holds_the_horizon_and_can_be_ended(
+    server: postgres.Postgres,
+) -> None:
+    async with Crowd(server) as crowd:
+        await crowd.hold("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1", app="bi")
+        spend(server, 30)
+        _, held = await judge(server)
+        ended = await act(server, offer(held, "terminate_backend"))
+        _, after = await judge(server)
+
+    finding = held.findings[0]
+    assert codes(held) == {"PG_XID_HORIZON": "warning"}
+    assert finding.summary.startswith("session ")
+    assert "(bi)" in finding.summary
+    assert finding.likely
+    assert finding.next
+    assert finding.runbook == "pg-wraparound"
+    assert ended["done"]
+    assert codes(after) == {}
+
+
+async def test_a_slot_that_nobody_reads_holds_the_catalogs_and_can_be_dropped(
+    server: postgres.Postgres,
+) -> None:
+    server.execute("SELECT pg_create_logical_replication_slot('cdc', 'pgoutput')")
+    spend(server, 30)
+    _, held = await judge(server)
+    offered = offer(held, "drop_slot")
+    with pytest.raises(Refused, match="moved"):
+        await act(server, replace(offered, args={"name": "cdc", "restart_lsn": "0/1"}))
+    with pytest.raises(Refused, match="no slot"):
+        await act(server, replace(offered, args={"name": "other", "restart_lsn": "0/1"}))
+    dropped = await act(server, offered)
+    _, after = await judge(server)
+
+    assert codes(held) == {"PG_XID_HORIZON": "warning"}
+    assert held.findings[0].subject == "slot cdc"
+    assert held.findings[0].against
+    assert dropped["done"]
+    assert codes(after) == {}
+
+
+@pytest.mark.parametrize("gid", ["half", "it's \\ 50% {done}"])
+async def test_a_prepared_transaction_is_rolled_back_by_identity_only(
+    server: postgres.Postgres, gid: str
+) -> None:
+    quoted = gid.replace("'", "''")
+    await prepared(server, quoted)
+    spend(server, 30)
+    _, held = await judge(server)
+    offered = offer(held, "rollback_prepared")
+    with pytest.raises(Refused, match="resolved meanwhile"):
+        await act(server, replace(offered, args={**offered.args, "owner": "somebody"}))
+    resolved = await act(server, offered)
+    _, after = await judge(server)
+
+    assert codes(held) == {"PG_XID_HORIZON": "warning"}
+    assert held.findings[0].subject.startswith("prepared ")
+    assert resolved["done"]
+    assert codes(after) == {}
+
+
+async def prepared(server: postgres.Postgres, gid: str, database: str = "postgres") -> None:
+    server.execute(
+        "CREATE TABLE IF NOT EXISTS paid (i int)",
+        f"BEGIN; INSERT INTO paid VALUES (1); PREPARE TRANSACTION '{gid}'",
+        database=database,
+    )
+
+
+async def test_a_prepared_transaction_of_another_database_is_not_touched(
+    server: postgres.Postgres,
+) -> None:
+    server.execute("CREATE DATABASE elsewhere")
+    await prepared(server, "far", "elsewhere")
+    spend(server, 30)
+    try:
+        snapshot, held = await judge(server)
+        holder = next(h for h in snapshot.state.holders if h.id == "far")
+        assert holder.prepared is not None
+        identity = {"gid": "far", "owner": "postgres", "prepared": holder.prepared.isoformat()}
+        acts = await open_postgres_acts(pg_settings(server))
+        with pytest.raises(Refused, match="elsewhere"):
+            await acts.run("rollback_prepared", identity)
+        await acts.close()
+    finally:
+        server.execute("ROLLBACK PREPARED 'far'", database="elsewhere")
+        server.execute("DROP DATABASE elsewhere")
+
+    assert codes(held) == {"PG_XID_HORIZON": "warning"}
+    with pytest.raises(pytest.fail.Exception):
+        offer(held, "rollback_prepared")
+
+
+async def test_dead_rows_are_told_until_a_vacuum_takes_them(server: postgres.Postgres) -> None:
+    server.execute(
+        "CREATE TABLE churn WITH (autovacuum_enabled = false) AS "
+        "SELECT i FROM generate_series(1, 5000) AS i",
+        "DELETE FROM churn WHERE i <= 3000",
+        "SELECT pg_stat_force_next_flush()" if new(server) else "SELECT pg_sleep(0.7)",
+    )
+    _, dead = await judge(server)
+    for _ in range(20):
+        if dead.findings:
+            break
+        await asyncio.sleep(0.1)
+        _, dead = await judge(server)
+    server.execute("VACUUM churn")
+    _, after = await judge(server)
+    server.execute("DROP TABLE churn")
+
+    assert codes(dead) == {"PG_VAC_DEAD": "warning"}
+    assert dead.findings[0].subject == "public.churn"
+    assert "autovacuum is switched off for it" in dead.findings[0].likely
+    assert codes(after) == {}
+
+
+def new(server: postgres.Postgres) -> bool:
+    return bool(server.execute("SELECT to_regproc('pg_stat_force_next_flush') IS NOT NULL")[0][0])
+
+
+async def test_numbers_that_run_out_are_told_at_the_lowered_limit(
+    server: postgres.Postgres,
+) -> None:
+    snapshot, _ = await judge(server)
+    ages = [max(d.xid_age, d.multixact_age) for d in snapshot.state.databases]
+    lowered = replace(STRICT, wraparound=Thresholds(warning=1, critical=max(ages)))
+    _, seen = await judge(server, lowered)
+
+    assert codes(seen)["PG_XID_WRAP"] in {"warning", "critical"}
+    assert "critical" in {f.severity.value for f in seen.findings if f.code == "PG_XID_WRAP"}
+    assert all(f.runbook == "pg-wraparound" for f in seen.findings)
+
+
+async def test_busy_workers_are_told_when_none_is_free(server: postgres.Postgres) -> None:
+    snapshot, _ = await judge(server)
+    busy = replace(
+        snapshot, state=replace(snapshot.state, workers=snapshot.state.workers_max), busy_s=601.0
+    )
+    probe = registry()[PROBE]
+    seen = judged(Look(target(pg_settings(server)), probe, Settings()), busy)
+
+    assert codes(seen) == {"PG_VAC_WORKERS": "warning"}
+
+
+async def test_a_plain_role_says_what_it_cannot_see(server: postgres.Postgres) -> None:
+    async with Crowd(server) as crowd:
+        await crowd.hold("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1")
+        spend(server, 30)
+        snapshot, seen = await judge(server, user="plain", password="env:T_PLAIN")
+
+    facts = {fact.label: (fact.text, fact.value) for fact in seen.facts}
+    assert codes(seen) == {"PG_OBS_BLIND": "info"}
+    assert seen.findings[0].next == "GRANT pg_monitor TO plain;"
+    assert facts["horizon held back"][1] is None
+    assert facts["autovacuum workers"] == ("unknown", None)
+    assert "WAL on disk" not in facts
+    assert "WAL" in snapshot.unread[0]
+    assert shutil  # used by the cluster that is aged below
