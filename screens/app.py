@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import locale
 import os
+import select
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -43,6 +44,8 @@ LEAST_BETWEEN = 0.25
 _STYLE = ("COCKPIT_THEME", "COCKPIT_ASCII")
 _CLOSING = 0.6
 """Seconds that the desk has to give everything up."""
+_EAR = 0.5
+"""Seconds between two looks whether the terminal is still there."""
 _HARD_END = 1.5
 """Seconds after a hang-up until the process ends whatever happens."""
 
@@ -189,7 +192,20 @@ class CockpitApp(App[int]):
             try:
                 loop.add_signal_handler(number, self.hang_up, code)
             except (NotImplementedError, RuntimeError, ValueError):
-                return  # no signals in this thread or on this platform
+                break  # no signals in this thread or on this platform
+        if not self.is_headless and sys.__stdin__ is not None and sys.__stdin__.isatty():
+            self.set_interval(_EAR, self._listen_for_end_of_input)
+
+    def _listen_for_end_of_input(self) -> None:
+        """A terminal that went without a signal (no session of ours) is seen by its dead end;
+        Textual's input thread would spin on it.
+        """
+        ear = select.poll()
+        ear.register(0, select.POLLHUP)
+        if any(
+            event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in ear.poll(0)
+        ):
+            self.hang_up(129)
 
     def hang_up(self, code: int) -> None:
         """The terminal is gone, or somebody ended us: go, by force when it takes too long."""
