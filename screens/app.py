@@ -7,6 +7,7 @@ drawn at most four times a second, ages once a second.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import locale
 import os
 import select
@@ -24,20 +25,20 @@ from textual.screen import Screen
 
 from cockpit import clock
 from cockpit.errors import CockpitError
-from cockpit.triage.board import Board, LookId
-from cockpit.triage.probe import Reading, Seen
 from screens import clipboard, theme
-from screens.acting import Running
 from screens.bindings import Where, bindings
-from screens.main import MainScreen
 from screens.messages import Refreshed, Ticked
-from screens.port import DeskPort, OpeningPort
 from screens.present.lines import line, safe
-from screens.shown import Shown, take
+from screens.running import Running
 from screens.widgets.header import Bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from cockpit.triage.board import Board, LookId
+    from cockpit.triage.probe import Reading
+    from screens.port import DeskPort, OpeningPort
+    from screens.shown import Shown
 
 LEAST_BETWEEN = 0.25
 """Seconds between two drawings of news: four a second at most."""
@@ -146,6 +147,9 @@ class CockpitApp(App[int]):
             self.failure = failure
             self.exit(1)
             return
+        await asyncio.to_thread(_load)
+        from screens.port import OpeningPort
+
         if isinstance(made, OpeningPort):
             self._opening = made
         else:
@@ -167,6 +171,8 @@ class CockpitApp(App[int]):
             self._opened.append(desk)
         self._stop = desk.subscribe(self.nudge)
         self._take()
+        from screens.main import MainScreen
+
         self.push_screen(MainScreen())
         self.set_interval(1.0, self._tick)
         self.call_after_refresh(self._start)
@@ -260,6 +266,8 @@ class CockpitApp(App[int]):
         desk = self.desk
         if desk is None:
             return
+        from screens.shown import take
+
         self.live = take(desk, clock.now(), desk.timeline())
         self._remember(desk.board)
         if self.shown is None or self.shown.frozen is None:
@@ -268,6 +276,8 @@ class CockpitApp(App[int]):
     def _remember(self, board: Board) -> None:
         if board is self._board:
             return
+        from cockpit.triage.probe import Seen
+
         self._board = board
         for look, reading in board.readings.items():
             if isinstance(reading.outcome, Seen):
@@ -392,6 +402,11 @@ def _end_by_force(code: int) -> None:
     timer = threading.Timer(_HARD_END, os._exit, (code,))
     timer.daemon = True
     timer.start()
+
+
+def _load() -> None:
+    """Import the screens, in a thread: what is needed after the first paint only."""
+    importlib.import_module("screens.main")
 
 
 async def _copy_natively(argv: tuple[str, ...], text: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from screens.shown import Shown
+if TYPE_CHECKING:
+    from screens.shown import Shown
 
 
 @dataclass
