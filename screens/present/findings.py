@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -157,9 +157,7 @@ def heading(width: int, *, names: int = 16) -> Content:
 
 def title(found: list[FindingRow], width: int) -> Content:
     """`Findings 8 · 3 critical · 1 blind`, as far as it fits."""
-    tally: dict[str, int] = defaultdict(int)
-    for row in found:
-        tally[state(row)] += 1
+    tally = Counter(map(state, found))
     parts: list[str | tuple[str, str]] = [f"Findings {len(found) - tally['cleared']}"]
     for look in ("critical", "high", "warning", "info", "blind", "cleared"):
         if tally[look]:

@@ -66,10 +66,12 @@ def rows(shown: Shown) -> list[SystemRow]:
 
 def _worst(board: Board) -> dict[str, Severity]:
     worst: dict[str, Severity] = {}
-    for finding in board.open.values():
+    ranks: dict[str, int] = {}
+    for id_, finding in board.open.items():
         severity = finding.finding.severity
-        if severity.rank > (worst[finding.target].rank if finding.target in worst else -1):
-            worst[finding.target] = severity
+        rank = severity.rank
+        if rank > ranks.get(id_.target, -1):
+            worst[id_.target], ranks[id_.target] = severity, rank
     return worst
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from textual.content import Content
 
+from cockpit.triage.board import Board
 from cockpit.triage.finding import Severity
 from screens.port import SuspectPort
 from screens.present.evidence import suspects
@@ -32,6 +33,7 @@ class Suspects(RowList[SuspectPort]):
         self._lines: list[Content] = []
         self.small = False
         self._shown: Shown | None = None
+        self._counted: tuple[Board, int] | None = None
         view: RowView[SuspectPort] = RowView(
             key=_key, draw=self._draw, fields=_fields, columns=frozenset({"name", "kind", "text"})
         )
@@ -48,8 +50,12 @@ class Suspects(RowList[SuspectPort]):
     def _total(self) -> int:
         if self._shown is None:
             return 0
-        found = self._shown.board.open.values()
-        return sum(1 for f in found if f.finding.severity > Severity.INFO)
+        board = self._shown.board
+        if self._counted is None or self._counted[0] is not board:
+            found = board.open.values()
+            mild = sum(1 for f in found if f.finding.severity is Severity.INFO)
+            self._counted = (board, len(found) - mild)
+        return self._counted[1]
 
     def line_at(self, y: int, width: int) -> tuple[Content, str]:
         """A suspect; without any, how they would be found."""
