@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +21,7 @@ from cockpit.triage.recording import decode, encode
 from cockpit.triage.registry import registry
 from cockpit.triage.view import Offer
 from cockpit.world.servers import postgres
+from cockpit.world.servers.process import NOBODY, account, run
 from probes._postgres_maintenance import Maintenance
 from probes.postgres_maintenance import Settings
 from tests.servers.private import (
@@ -273,4 +274,61 @@ async def test_a_plain_role_says_what_it_cannot_see(server: postgres.Postgres) -
     assert facts["autovacuum workers"] == ("unknown", None)
     assert "WAL on disk" not in facts
     assert "WAL" in snapshot.unread[0]
-    assert shutil  # used by the cluster that is aged below
+
+
+AGED = 1_600_000_000
+SEGMENT = 32 * 32768
+"""Transaction numbers whose outcome one file of pg_xact holds (clog.c: 32 pages of 8 KiB)."""
+
+
+@pytest.fixture
+def aged(base: Path) -> Iterator[postgres.Postgres]:
+    """A server that has used 1.6 thousand million numbers, with a slot that nobody reads."""
+    folder = Path(tempfile.mkdtemp(dir=base))
+    folder.chmod(0o755)
+    cluster = postgres.create(folder / "pg", password=SUPER)
+    first = postgres.start(cluster, settings=SETTINGS)
+    try:
+        postgres_roles(first)
+        first.execute(
+            "ALTER ROLE act SUPERUSER",
+            "SELECT pg_create_logical_replication_slot('gone_cdc', 'pgoutput')",
+        )
+    finally:
+        first.shut_down()
+    jump = AGED // SEGMENT * SEGMENT
+    run([cluster.binaries / "pg_resetwal", "-f", "-x", str(jump + 100), cluster.data], drop=True)
+    outcomes = cluster.data / "pg_xact" / f"{jump // SEGMENT:04X}"
+    outcomes.write_bytes(b"\0" * 32 * 8192)
+    if account(drop=True):
+        os.chown(outcomes, NOBODY, NOBODY)
+    running = postgres.start(cluster, settings=SETTINGS)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+async def test_a_server_that_is_near_wraparound_is_repaired_from_the_holder_on(
+    aged: postgres.Postgres,
+) -> None:
+    snapshot, seen = await judge(aged, Settings())
+    worst = {finding.code: finding for finding in reversed(seen.findings)}
+    dropped = await act(aged, offer(seen, "drop_slot"))
+    databases = aged.execute("SELECT datname FROM pg_database WHERE datallowconn")
+    for (name,) in databases:
+        aged.execute("VACUUM (FREEZE)", database=name)
+    after: Seen | None = None
+    for _ in range(100):
+        _, after = await judge(aged, Settings())
+        if not after.findings:
+            break
+        await asyncio.sleep(0.1)  # template0 is frozen by autovacuum, though it is off
+
+    assert codes(seen) == {"PG_XID_WRAP": "critical", "PG_XID_HORIZON": "high"}
+    assert worst["PG_XID_WRAP"].likely[0] == "slot (catalogs only) gone_cdc (logical) holds back the horizon"
+    assert worst["PG_XID_HORIZON"].subject == "slot gone_cdc"
+    assert {d.name for d in snapshot.state.databases if d.xid_age > 1.5e9} >= {"postgres"}
+    assert dropped["done"]
+    assert after is not None
+    assert codes(after) == {}
