@@ -44,12 +44,15 @@ def begin() -> Iterator[Callable[..., World]]:
 
 @pytest.fixture
 def front() -> Iterator[Front]:
-    """A front with moto behind it, in this process, past its opening."""
+    """A front with an empty moto behind it, in this process, past its opening."""
+    from moto.moto_api._internal import moto_api_backend
+
     made = Front(Calls(), Faults())
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(64)
     made.serve(listener)
+    moto_api_backend.reset()
     made.ready.set()
     made.url = f"http://127.0.0.1:{listener.getsockname()[1]}"  # type: ignore[attr-defined]
     yield made
