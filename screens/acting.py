@@ -33,6 +33,8 @@ async def carry_out(app: CockpitApp, course: CoursePort, step_id: str) -> Outcom
         plan = await course.plan(step_id)
     except CockpitError as error:
         app.say_error(error)
+        if len(course.steps) > 1:
+            app.say("Not now: choose another step in pane 5, or skip this one there with s")
         return None
     if _needs_no_yes(plan):
         try:

@@ -27,7 +27,7 @@ from screens.present.lines import line, safe, wrap
 from screens.shown import Shown
 from screens.widgets.header import Header
 from screens.widgets.lineview import Paper
-from screens.widgets.panes import set_title
+from screens.widgets.panes import set_subtitle, set_title
 from screens.widgets.rowlist import RowList, RowView
 
 _NONE = Table(title="Nothing to list", columns=(), rows=())
@@ -131,6 +131,10 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         rows.show(present.ordered(self._table.rows, self._sort, down=self._down), shown.moment)
         where = f"{self._at % len(sheets) + 1} of {len(sheets)}" if len(sheets) > 1 else ""
         set_title(rows, title(self._table, where))
+        if len(sheets) > 1:
+            after = sheets[(self._at + 1) % len(sheets)]
+            if not rows.filter:
+                set_subtitle(rows, f" tab: {safe(after.table.title, 40)} ")
         self._draw_help()
 
     def tick(self, shown: Shown) -> None:

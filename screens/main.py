@@ -42,6 +42,9 @@ PANES = ("suspects", "systems", "findings", "evidence", "runbook", "timeline")
 _LOWER = ("evidence", "systems", "runbook", "timeline")
 """Panes of which a small terminal shows one, below the findings."""
 
+_ABOUT = ("evidence", "runbook")
+"""Panes that are about the selected finding."""
+
 
 class MainScreen(CockpitScreen[None], part=Where.MAIN):
     """Six panes, or fewer on a small terminal."""
@@ -103,11 +106,17 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
         """Go to a pane, which shows itself when there was no room for it."""
         name = PANES[int(key) - 1]
         self._only = name
+        if name in _ABOUT:
+            self._pin()
         if name in _LOWER:
             self._lower = name
         self.laid_out()
         self._pane(name).focus()
         self.call_after_refresh(self._draw_again)
+
+    def _pin(self) -> None:
+        """Whoever reads or works on a finding keeps it, whatever else becomes worse."""
+        self.query_one(Findings).moved = True
 
     def action_next_pane(self, by: str) -> None:
         """The next pane, in the order of their numbers."""
@@ -324,6 +333,7 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
 
     def _step(self) -> tuple[CoursePort, str] | None:
         """The course and the step that R, p and s are about, started when it was not."""
+        self._pin()
         books = self._books()
         if not books:
             self.cockpit.say("No runbook is for what is selected")

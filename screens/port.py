@@ -137,6 +137,10 @@ class EntryRow(Protocol):
         """Who did it; `cockpit` or empty for the machine."""
 
     @property
+    def target(self) -> str:
+        """What it is about; empty for what is about no target."""
+
+    @property
     def severity(self) -> str:
         """The severity of a finding; empty for what has none."""
 

@@ -67,7 +67,8 @@ def _finding(
     head.append((f"  seen {count(row.looks, 'time')} since {short_clock(row.since)}", "dim"))
     head.append((f" · sampled {ago(moment, row.seen)} ago", "dim"))
     lines = wrap(line(*head), width, indent=2)
-    where = f"{row.target}  {finding.subject}" if finding.subject else row.target
+    told = finding.subject and finding.subject not in finding.summary
+    where = f"{row.target}  {finding.subject}" if told else row.target
     lines += wrap(line((safe(where), "strong"), "  ", safe(finding.summary)), width, indent=2)
     lines += _numbers(finding, width)
     lines += _behind(row, board, width)
@@ -98,10 +99,14 @@ def _number(item: Evidence, finding: Finding, width: int) -> Content:
     parts: list[Part] = [(f"{safe(item.label)} ", "dim"), (_value(item), "strong")]
     if item.limit is not None:
         parts.append((f"  limit {safe(quantity(item.limit, item.unit))}", "dim"))
-    bars = spark(item.history, min(_SPARK, max(0, width - 40)))
-    if len(bars) > 1:
-        parts += ["  ", (bars, shade), (f" last {count(len(bars), 'look')}", "faint")]
-    return line(*parts)
+    told = line(*parts)
+    bars = spark(item.history, min(_SPARK, max(0, width - told.cell_length - 3)))
+    if len(bars) < 2:
+        return told
+    label = f" last {count(len(bars), 'look')}"
+    if told.cell_length + 2 + len(bars) + len(label) > width:
+        label = ""
+    return line(told, "  ", (bars, shade), (label, "faint"))
 
 
 def _behind(row: OpenFinding, board: Board, width: int) -> list[Content]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 COLUMNS = frozenset({"step", "risk", "status", "kind"})
 
+_CAPTURED = 2
+"""Captured values that a step shows while it is not the selected one."""
 RISK_TONES = {"read": "dim", "low": "warning", "high": "high", "destructive": "critical"}
 _LOOKS = {
     "waiting": ("○", "dim"),
@@ -88,7 +90,8 @@ def _details(step: Step, state: StepState | None, width: int, *, full: bool) -> 
         shade = _LOOKS.get(state.outcome.kind, ("", "dim"))[1]
         told += wrap(line((safe(state.outcome.text), shade)), room)[: 4 if full else 1]
     if state is not None:
-        for name, value in state.captured.items():
+        known = [(name, value) for name, value in state.captured.items() if value is not None]
+        for name, value in known if full else known[:_CAPTURED]:
             told.append(line((f"{safe(name, 30)} = {safe(value, 80)}", "dim")))
     if full:
         if step.call:

@@ -103,13 +103,17 @@ def _system(target: Target, found: list[Reading], worst: Severity | None) -> Sys
 
 
 def _headline(found: list[Reading]) -> Fact | None:
-    """The worst first fact among the readings, the earliest probe's when none is judged."""
+    """The worst first fact among the readings; of several the shortest, which fits the column."""
     heads = [
         outcome.facts[0]
         for reading in found
         if isinstance(outcome := reading.outcome, Seen) and outcome.facts
     ]
-    return max(heads, key=lambda f: f.severity.rank if f.severity else -1, default=None)
+    return max(
+        (fact for fact in heads if fact.text),
+        key=lambda f: (f.severity.rank if f.severity else -1, -cells(f.text)),
+        default=None,
+    )
 
 
 def selectable(row: SystemRow) -> bool:
@@ -151,7 +155,7 @@ def draw(row: SystemRow, width: int, moment: datetime) -> Content:
     if row.newest is not None and since(moment, row.newest) >= _FRESH:
         old = f" {ago(moment, row.newest)}"
     shade = {"waiting": "dim"}.get(row.state, row.state)
-    number = safe(row.number, 24)
+    number = safe(row.number, max(6, width - 20))
     name = fit(safe(row.target.name), max(1, width - 10 - cells(number) - len(old)))
     return line(
         (f" {GLYPHS[row.state]} ", shade),

@@ -63,7 +63,7 @@ def heading(table: Table, width: int, *, sort: int | None = None, down: bool = T
             name = fit(name, min(cells(name), max(0, each - 2))) + (" ▼" if down else " ▲")
         shown = fit(name, each, right=column.right)
         parts += [(shown, "accent" if at == sort else "faint"), "  "]
-    return line(*parts)
+    return line(*parts[:-1])
 
 
 def draw(row: Row, table: Table, width: int, *, shape: tuple[int, ...] = ()) -> Content:

@@ -8,9 +8,9 @@ from datetime import datetime
 from textual.content import Content
 
 from screens.port import EntryRow
-from screens.present.lines import clock, fit, line, safe
+from screens.present.lines import cells, clock, fit, line, safe
 
-COLUMNS = frozenset({"kind", "actor", "text", "seq", "time"})
+COLUMNS = frozenset({"kind", "actor", "text", "seq", "time", "target"})
 
 _TONES = {
     "finding.eased": "warning",
@@ -56,6 +56,7 @@ def fields(row: EntryRow) -> Mapping[str, str]:
         "kind": f"{row.word} {row.kind}",
         "actor": row.actor,
         "text": row.text,
+        "target": row.target,
         "seq": str(row.seq),
         "time": clock(row.at),
     }
@@ -64,16 +65,25 @@ def fields(row: EntryRow) -> Mapping[str, str]:
 def draw(row: EntryRow, width: int, moment: datetime) -> Content:
     """`02:49:30 note      alice: support reports checkout only`."""
     who = f"{safe(row.actor, 30)}: " if row.actor and row.actor != "cockpit" else ""
-    room = max(0, width - 20 - len(who))
+    about = _about(row)
+    room = max(0, width - 20 - cells(who) - cells(about))
     return line(
         (f"{clock(row.at)} ", "dim"),
         (fit(safe(row.word), 10) + " ", _shade(row)),
         (who, "bold"),
+        (about, "bold"),
         fit(safe(row.text), room).rstrip(),
     )
+
+
+def _about(row: EntryRow) -> str:
+    """The target in front of what the machine saw: a finding's sentence does not name it."""
+    machine = not row.actor or row.actor == "cockpit"
+    named = row.target and row.target not in row.text
+    return f"{safe(row.target, 40)}: " if machine and named else ""
 
 
 def whole(row: EntryRow) -> str:
     """What `y` copies."""
     who = f"{row.actor}: " if row.actor else ""
-    return f"{clock(row.at)} UTC  {row.word}  {who}{row.text}"
+    return f"{clock(row.at)} UTC  {row.word}  {who}{_about(row)}{row.text}"

@@ -121,6 +121,8 @@ class RowList(LineView, Generic[R]):
         elif self.view.follow_end:
             self._resize_document()
             self.scroll_to(y=max(0, self.line_count - self.lines_shown), animate=False, force=True)
+        elif self.home is not None:
+            self._into_view()
         self.repaint()
         if self._key != before:
             self.post_message(self.Moved(self))

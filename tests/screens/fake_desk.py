@@ -65,6 +65,7 @@ class Entry:
     actor: str = "cockpit"
     severity: str = ""
     outcome: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True)

@@ -585,3 +585,21 @@ async def test_what_cannot_be_opened_is_told_after_the_screen_is_gone() -> None:
         await pilot.pause(0.1)
     assert app.failure is not None
     assert app.return_value == 1
+
+
+async def test_working_on_a_finding_keeps_it_when_a_worse_one_comes_and_when_it_clears(
+    desk: FakeDesk, show: Shows
+) -> None:
+    first = next(iter(desk.board.open.values()))
+    desk.board = replace(desk.board, open={first.id: first})
+    async with show(desk) as pilot:
+        rows = pilot.app.screen.query_one(Findings)
+        await press(pilot, "R")
+        new = make("ALB_DOWN", Severity.CRITICAL, "down", on="shop-alb", since=ago(seconds=1))
+        desk.board = replace(
+            desk.board, open={new.id: new}, cleared=(replace(first, cleared=ago()),)
+        )
+        await settle(pilot)
+        assert rows.chosen_key == first.id
+        assert "Database connections exhausted" in text(pilot)
+        assert "recovered" in text(pilot)
