@@ -34,9 +34,12 @@ def demo(ctx: click.Context, name: str, no_tui: bool, role: str | None) -> int:
         if no_tui:
             for note in world.wait().notes:
                 click.echo(note, err=True)
+            ended = _end_signals()
             click.echo(f"{world.scenario.title}; Ctrl-C ends it", err=True)
             click.echo(world.config_path)
-            _wait_for_the_end()
+            while not ended.wait(0.5):
+                if failed := world.status().failed:
+                    raise CockpitError("the world ended by itself", hint=failed)
             return 0
         from cockpit.cli_tui import run_demo
 
@@ -65,7 +68,8 @@ def _coming(status: Status) -> str:
     return f"the shop is starting: {late}" if late else "the shop is starting"
 
 
-def _wait_for_the_end() -> None:
+def _end_signals() -> threading.Event:
+    """Set by Ctrl-C, SIGTERM and the end of the terminal from now on."""
     ended = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -73,8 +77,7 @@ def _wait_for_the_end() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end)
-    while not ended.wait(0.5):
-        continue
+    return ended
 
 
 def _check_installed() -> None:
