@@ -35,7 +35,8 @@ class Graph:
         while stack:
             each = stack.pop()
             found.append(each)
-            stack.extend(reversed(self.children.get(each, ())))
+            if each in self.children:
+                stack.extend(reversed(self.children[each]))
         return found
 
     def released(self, victim: Key) -> int:
@@ -60,10 +61,10 @@ def graph(waits: Sequence[tuple[Key, Iterable[Key]]], *, through: Iterable[Key] 
     direct = {waiter: frozenset(others) - {waiter} for waiter, others in waits}
     direct = {waiter: others for waiter, others in direct.items() if others}
     blockers = dict(direct)
-    for waiter in through:
-        if waiter in blockers:
-            ahead = [blockers[other] for other in blockers[waiter] if other in blockers]
-            blockers[waiter] = blockers[waiter].union(*ahead) - {waiter}
+    queued = frozenset(through)
+    for waiter in queued & direct.keys():
+        front = [direct[other] for other in direct[waiter] - queued if other in direct]
+        blockers[waiter] = direct[waiter].union(*front) - {waiter}
     depth = _depths(blockers)
     parent: dict[Key, Key] = {}
     for waiter in blockers:

@@ -23,6 +23,8 @@ class Node(Session):
 
     blockers: tuple[int, ...] | None = None
     """Those it waits for, also those that only queue before it; None: it waits for nobody."""
+    speaker: int | None = None
+    """Who waited first for the same row, and waits for the same sessions; None: asked itself."""
     wait_s: float | None = None
     locktype: str | None = None
     mode: str | None = None
@@ -32,6 +34,11 @@ class Node(Session):
     line: int | None = None
     objid: int | None = None
     classid: int | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Waits for somebody, by its own word or its speaker's."""
+        return bool(self.blockers) or self.speaker is not None
 
     @property
     def wants_strong(self) -> bool:
@@ -126,12 +133,15 @@ class Locks:
 
 
 def graph_of(nodes: Iterable[Node]) -> Graph:
-    """The graph of waiting, longest first."""
+    """The graph of waiting, longest first. Who has a speaker waits for whom that one waits."""
+    found = list(nodes)
+    said = {node.pid: node.blockers for node in found if node.blockers}
     waiters = sorted(
-        (node for node in nodes if node.blockers), key=lambda node: -(node.wait_s or 0)
+        (node for node in found if node.blockers or node.speaker in said),
+        key=lambda node: -(node.wait_s or 0),
     )
     return graph(
-        [(node.pid, node.blockers or ()) for node in waiters],
+        [(node.pid, node.blockers or said[node.speaker or 0]) for node in waiters],
         through=[node.pid for node in waiters if node.locktype == "tuple"],
     )
 

@@ -31,7 +31,7 @@ def lock_table(look: Locks, waited: Thresholds) -> Table:
     best.sort(key=lambda offer: (offer.risk != "low", -offer.releases))
     if rows:
         notes.append("then verify: lock waits = 0 within 60s")
-    shown = sum(1 for node in look.nodes if node.blockers)
+    shown = sum(1 for node in look.nodes if node.waits)
     if shown < look.summary.waiters:
         notes.append(f"{shown} of {look.summary.waiters} waiting sessions are shown")
     return Table(
@@ -99,7 +99,7 @@ def _row(node: Node, depth: int, waiting: int, waited: Thresholds) -> Row:
             cells=("—", "prepared transaction", "prepared", "", "", "", ""),
             severity=Severity.CRITICAL,
         )
-    severity = waited.grade(node.wait_s) if node.blockers else None
+    severity = waited.grade(node.wait_s) if node.waits else None
     if depth == 0:
         severity = Severity.CRITICAL if waiting >= 5 else Severity.HIGH
     elif node.wants_strong:
@@ -111,7 +111,7 @@ def _row(node: Node, depth: int, waiting: int, waited: Thresholds) -> Row:
             node.name,
             node.state or "hidden",
             node.place,
-            span(node.wait_s) if node.blockers else "",
+            span(node.wait_s) if node.waits else "",
             span(node.xact_s),
             str(node.query or ""),
         ),

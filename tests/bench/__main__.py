@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import lists, start, sweep, world
+from tests.bench import lists, observer, start, sweep, world
 from tests.bench.table import Row, render
 
 HOME = Path(".bench")
@@ -22,22 +22,29 @@ url = "http://127.0.0.1:1/"
 """
 
 
-def aws_cli() -> Path | None:
-    """The `aws` command in an environment of its own; None when it cannot be installed."""
-    aws = HOME / "aws/bin/aws"
-    if not aws.exists():
+def installed(package: str, program: str) -> Path | None:
+    """A program of a package in an environment of its own; None when that cannot be had."""
+    folder = HOME / package
+    path = folder / "bin" / program
+    marker = folder / "installed"
+    if not marker.exists():
+        packages = [package, "psycopg[binary]"] if package == "pg_activity" else [package]
         for argv in (
-            [sys.executable, "-m", "venv", str(HOME / "aws")],
-            [str(HOME / "aws/bin/pip"), "install", "-q", "awscli"],
+            [sys.executable, "-m", "venv", str(folder)],
+            [str(folder / "bin/pip"), "install", "-q", *packages],
         ):
             if subprocess.run(argv, check=False).returncode:
                 return None
-    return aws.absolute()
+        marker.touch()
+    return path.absolute()
 
 
 def main() -> int:
     """Print the table; 1 when a goal is missed."""
-    aws = aws_cli()
+    if sys.argv[1:]:
+        print("make bench, or python -m tests.bench: measures everything and prints the table")
+        return 0
+    aws = installed("awscli", "aws")
     found: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -50,6 +57,7 @@ def main() -> int:
             lists.rows,
             lambda: world.leaving(folder),
             lambda: world.idle_output(folder),
+            lambda: observer.rows(installed("pg_activity", "python")),
         ]
         if aws is not None:
             parts.append(lambda: world.lookups(aws))
