@@ -23,9 +23,8 @@ from tests.screens.fake_desk import finding as make
 from tests.screens.fake_desk import target as make_target
 
 HOSTILE = {
-    "a closing tag": "'[/b]'",
-    "markup": "[/closing] [bold red]x[/] [@click=app.quit]y[/] a[1 $critical {x} %s {{y}}",
-    "controls and directions": "\x1b[31mr\x1b]0;t\x07 a\x00b\r\nc\td\x7f \u202edcba\u2066 \ud800",
+    "markup": "'[/b]' [/closing] [bold red]x[/] [@click=app.quit]y[/] a[1 $critical {x} %s {{y}}",
+    "controls and directions": "\x1b[31mr\x1b]0;t\x07 \x00b\r\nc\td\x7f \u202edcba\u2066 \ud800",
     "wide and combining": "日本語テキスト" * 8 + "e\u0301\u0301\u0301" * 30,
     "one megabyte": "x" * 1_000_000,
     "nothing": "",

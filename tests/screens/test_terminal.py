@@ -86,8 +86,8 @@ def painted(terminal: Terminal) -> None:
 
 def test_idle_output_is_small_and_q_ends_it(terminal: Terminal) -> None:
     painted(terminal)
-    got = terminal.read(4)
-    assert len(got) / 4 < 1000
+    got = terminal.read(2.5)
+    assert len(got) / 2.5 < 1000
     terminal.write(b"q")
     terminal.read(0.5)
     assert terminal.ended(within=5) < 2
