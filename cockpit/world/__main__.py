@@ -7,12 +7,15 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
+from typing import NoReturn
 
 from cockpit.connect.role import Role
 from cockpit.world import folder as folders
 from cockpit.world import prepare, scenario
 
+_LATEST = 10.0
 _OURS = ("PATH", "LANG", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV", "PYTHONPATH")
 
 
@@ -68,17 +71,30 @@ async def _play(prepared: prepare.Prepared, chosen: scenario.Scenario, parent: i
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, ending.set)
+    watches = [loop.create_task(_leave_in_any_case(ending, prepared.folder))]
     if parent is not None:
         loop.add_reader(parent, _at_end, parent, ending)
-        watch = loop.create_task(_orphaned(os.getppid(), ending))
-    else:
-        watch = loop.create_task(asyncio.sleep(0))
+        watches.append(loop.create_task(_orphaned(os.getppid(), ending)))
     await Stage(prepared, chosen).run(ending)
-    watch.cancel()
-    folders.end_servers(prepared.folder)
-    folders.remove(prepared.folder)
+    for watch in watches:
+        watch.cancel()
+    _leave(prepared.folder)
+
+
+async def _leave_in_any_case(ending: asyncio.Event, folder: Path) -> None:
+    """Be gone some seconds after the end was asked for, whatever still hangs by then."""
+    await ending.wait()
+    late = threading.Timer(_LATEST, _leave, (folder,))
+    late.daemon = True
+    late.start()
+
+
+def _leave(folder: Path) -> NoReturn:
+    """Take every server and the folder along. Threads that wait for a client hold nothing up."""
+    folders.end_servers(folder)
+    folders.remove(folder)
     sys.stdout.flush()
-    os._exit(0)  # a thread that still waits for a client must not keep the world alive
+    os._exit(0)
 
 
 def _at_end(parent: int, ending: asyncio.Event) -> None:
