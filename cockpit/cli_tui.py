@@ -106,7 +106,7 @@ def run_demo(
 
 def _from(ctx: click.Context, role: str | None) -> Callable[[], Opening]:
     """What reads the configuration that the command line names. Needs a terminal to show it on."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise Misconfigured(
             "the cockpit needs a terminal", hint="without one: cockpit check, or --json"
         )
