@@ -14,7 +14,7 @@ from typing import Any, TextIO
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request. `who` is the owner of the access key; `outcome` what the client was given:
-    `answered`, `error CODE-less status`, or the name of the fault.
+    `answered`, `error` with the HTTP status, or the name of the fault. `status` 0: no answer.
     """
 
     at: float

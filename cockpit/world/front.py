@@ -10,7 +10,7 @@ import json
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -260,10 +260,3 @@ def _phrase(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return "Unknown"
-
-
-def table(
-    *tables: Mapping[Operation, Answerer],
-) -> dict[Operation, Answerer]:
-    """Several tables of answers as one; the later ones win."""
-    return {operation: answer for one in tables for operation, answer in one.items()}

@@ -131,14 +131,3 @@ CERTIFICATES = {
 }
 FRONT_HOST = "shop.example.test"
 PAYMENTS_HOST = "api.payments.example.test"
-
-
-def local_name(kind: str, name: str) -> str:
-    """The ARN of a resource that is named rather than numbered."""
-    match kind:
-        case "rds":
-            return f"arn:aws:rds:{REGION}:{ACCOUNT}:db:{name}"
-        case "table":
-            return f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}"
-        case _:
-            return f"arn:aws:{kind}:{REGION}:{ACCOUNT}:{name}"

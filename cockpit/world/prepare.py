@@ -21,7 +21,6 @@ from cockpit.world.servers import mariadb
 
 CONFIG = "cockpit.toml"
 STATE = "world.json"
-_KEY_FILES = {"aws-key": 20, "aws-secret": 40}
 
 
 @dataclass(frozen=True, slots=True)

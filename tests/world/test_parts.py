@@ -8,6 +8,7 @@ import pytest
 
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured
+from cockpit.runbooks.library import library
 from cockpit.triage.registry import registry
 from cockpit.world import folder as folders
 from cockpit.world import layout, prepare, scenario, series
@@ -293,6 +294,7 @@ def test_a_scenario_is_complete_and_names_what_exists(name):
         assert one.partition("@")[2] in targets
     assert known.culprit in {"", *targets}
     assert bool(known.runbook) == bool(known.fix)
+    assert not known.runbook or library().find(known.runbook) is not None
 
 
 def _targets(*, billing: bool) -> set[str]:

@@ -8,7 +8,6 @@ from cockpit.world import layout
 from cockpit.world.front import Answerer, Operation
 from cockpit.world.health import Health
 from cockpit.world.identify import Request
-from cockpit.world.protocol import Refusal
 
 Parameters = dict[str, Any]
 
@@ -98,11 +97,3 @@ def identity(request: Request, asked: Parameters) -> dict[str, Any]:
 def contributor_insights(request: Request, asked: Parameters) -> dict[str, Any]:
     """`dynamodb.DescribeContributorInsights`: it is off."""
     return {"TableName": asked.get("TableName"), "ContributorInsightsStatus": "DISABLED"}
-
-
-def no_support_plan(request: Request, asked: Parameters) -> dict[str, Any]:
-    """AWS Health without a support plan. Raises `Refusal` as AWS does."""
-    raise Refusal(
-        "SubscriptionRequiredException",
-        "You do not have the required AWS Support plan to use this operation.",
-    )
