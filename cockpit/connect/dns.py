@@ -12,6 +12,7 @@ import ipaddress
 import socket
 import threading
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cockpit.errors import BlindError, Reason
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
     import dns.resolver
 
 _SEATS = 16
+_MOST_ALIASES = 10
 _WORD = {
     socket.EAI_NONAME: "nxdomain",
     getattr(socket, "EAI_NODATA", socket.EAI_NONAME): "no_answer",
     socket.EAI_AGAIN: "servfail",
     socket.EAI_FAIL: "servfail",
 }
+_RESERVED = {"test", "example", "invalid"}
+_HOSTS = Path("/etc/hosts")
 _seats = threading.BoundedSemaphore(_SEATS)
 
 
@@ -49,8 +53,12 @@ class Resolution:
     """The name server that answered; empty for the system."""
     canonical: str = ""
     """The end of the chain of aliases; empty when there is none or it is not known."""
+    aliases: tuple[str, ...] = ()
+    """The names that the chain goes through, `canonical` last; at most 10."""
     ttl: int | None = None
     """Seconds; None when not known."""
+    in_hosts_file: bool = False
+    """The system's answer stands in this machine's hosts file."""
     detail: str = ""
 
 
@@ -61,6 +69,11 @@ def literal(host: str) -> Resolution | None:
     except ValueError:
         return None
     return Resolution(source="literal", outcome="ok", addresses=(str(address),))
+
+
+def is_reserved(host: str) -> bool:
+    """Whether no public name server may be asked for a name (RFC 6761: test, example, invalid)."""
+    return host.rstrip(".").rpartition(".")[2].lower() in _RESERVED
 
 
 async def by_system(host: str, *, timeout: float) -> Resolution:
@@ -102,7 +115,23 @@ def _ask(host: str) -> Resolution:
         word = _WORD.get(error.errno or 0, "error")
         return Resolution(source="system", outcome=word, detail=error.strerror or "")
     addresses = {str(entry[4][0]).partition("%")[0] for entry in entries}
-    return Resolution(source="system", outcome="ok", addresses=_ordered(addresses))
+    written = _written_here(host)
+    return Resolution(
+        source="system",
+        outcome="ok",
+        addresses=_ordered(addresses),
+        in_hosts_file=bool(written & addresses),
+    )
+
+
+def _written_here(host: str) -> set[str]:
+    """The addresses that the hosts file gives a name; nothing where the file cannot be read."""
+    try:
+        lines = _HOSTS.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return set()
+    fields = (line.partition("#")[0].lower().split() for line in lines)
+    return {first for first, *names in filter(None, fields) if host.lower() in names}
 
 
 def _tell(answer: asyncio.Future[Resolution], found: Resolution) -> None:
@@ -195,16 +224,33 @@ async def _asked(
 
 def _heard(answer: dns.resolver.Answer) -> Resolution:
     records = answer.rrset
-    canonical = str(answer.canonical_name).rstrip(".")
-    asked = str(answer.qname).rstrip(".")
+    aliases = _aliases(answer)
     return Resolution(
         source="resolver",
         outcome="ok" if records else "no_answer",
         addresses=_ordered({str(record) for record in records}) if records else (),
         server=f"{answer.nameserver}:{answer.port}" if answer.nameserver else "",
-        canonical=visible(canonical, 255) if canonical.lower() != asked.lower() else "",
+        canonical=aliases[-1] if aliases else "",
+        aliases=aliases,
         ttl=min(int(r.ttl) for r in answer.response.answer) if answer.response.answer else None,
     )
+
+
+def _aliases(answer: dns.resolver.Answer) -> tuple[str, ...]:
+    """The targets of the CNAME records in the order of the chain, whatever the answer's order."""
+    import dns.rdatatype
+
+    onward = {
+        rrset.name: rrset[0].target
+        for rrset in answer.response.answer
+        if rrset.rdtype == dns.rdatatype.CNAME
+    }
+    chain: list[str] = []
+    name: Any = answer.qname
+    while name in onward and len(chain) < _MOST_ALIASES:
+        name = onward[name]
+        chain.append(visible(str(name).rstrip("."), 255))
+    return tuple(chain)
 
 
 def _rcode(error: dns.resolver.NoNameservers) -> tuple[str, str]:

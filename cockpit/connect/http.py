@@ -65,6 +65,9 @@ class HttpLook:
     """Seconds that the server's clock is certainly ahead of ours (negative: behind), after the
     resolution of the Date header and the round trip; None without a usable Date."""
     redirects: int = 0
+    held: float | None = None
+    """Seconds for which nothing more is asked, since the server said “too many”; None: not held.
+    While held, this is the answer from before."""
     detail: str = ""
 
     def header(self, name: str) -> str:
@@ -77,6 +80,7 @@ class _Answer:
     """An answer while it is read."""
 
     began: float
+    limit: int = BODY_LIMIT
     first_byte: float | None = None
     buffer: bytearray = field(default_factory=bytearray)
     status: int = 0
@@ -110,6 +114,24 @@ async def exchange(
     """
     loop = asyncio.get_running_loop()
     answer = _Answer(began=loop.time())
+    outcome, detail = await _talk(wire, sent, answer, first_byte=first_byte, whole=whole)
+    return _finished(answer, outcome, detail, took=loop.time() - answer.began, ask=(marker, wall))
+
+
+async def fetch(
+    wire: Wire, sent: bytes, *, seconds: float, limit: int, wall: datetime
+) -> tuple[HttpLook, bytes]:
+    """As `exchange`, and the body itself: at most `limit` octets of it."""
+    loop = asyncio.get_running_loop()
+    answer = _Answer(began=loop.time(), limit=limit)
+    outcome, detail = await _talk(wire, sent, answer, first_byte=seconds, whole=seconds)
+    took = loop.time() - answer.began
+    return _finished(answer, outcome, detail, took=took, ask=("", wall)), answer.body
+
+
+async def _talk(
+    wire: Wire, sent: bytes, answer: _Answer, *, first_byte: float, whole: float
+) -> tuple[str, str]:
     outcome, detail = "ok", ""
     try:
         async with asyncio.timeout(first_byte):
@@ -130,7 +152,7 @@ async def exchange(
         outcome, detail = "error", visible(error.reason or str(error), 120)
     except OSError as error:
         outcome, detail = "reset", error.strerror or type(error).__name__
-    return _finished(answer, outcome, detail, took=loop.time() - answer.began, ask=(marker, wall))
+    return outcome, detail
 
 
 async def _begin(wire: Wire, answer: _Answer) -> None:
@@ -201,7 +223,7 @@ async def _body(wire: Wire, answer: _Answer) -> None:
         return
     if not (length.isascii() and length.isdigit()) or len(length) > 18:
         raise _Malformed("Content-Length is not a number")
-    wanted = min(int(length), BODY_LIMIT)
+    wanted = min(int(length), answer.limit)
     while len(answer.buffer) < wanted:
         answer.body = bytes(answer.buffer[:wanted])
         await _more(wire, answer, f"after {len(answer.buffer)} of {int(length)} octets")
@@ -209,28 +231,28 @@ async def _body(wire: Wire, answer: _Answer) -> None:
 
 
 async def _until_end(wire: Wire, answer: _Answer) -> None:
-    while len(answer.buffer) < BODY_LIMIT:
-        answer.body = bytes(answer.buffer[:BODY_LIMIT])
+    while len(answer.buffer) < answer.limit:
+        answer.body = bytes(answer.buffer[: answer.limit])
         data = await wire.receive()
         if not data:
             return
         answer.buffer += data
-    answer.body = bytes(answer.buffer[:BODY_LIMIT])
+    answer.body = bytes(answer.buffer[: answer.limit])
 
 
 async def _chunked(wire: Wire, answer: _Answer) -> None:
     whole = bytearray()
-    while len(whole) < BODY_LIMIT:
+    while len(whole) < answer.limit:
         size = await _chunk_size(wire, answer)
         if size == 0:
             break
-        take = min(size, BODY_LIMIT - len(whole))
+        take = min(size, answer.limit - len(whole))
         while len(answer.buffer) < take:
             answer.body = bytes(whole + answer.buffer)
             await _more(wire, answer, "inside a chunk")
         whole += answer.buffer[:take]
         answer.body = bytes(whole)
-        if take < size or len(whole) >= BODY_LIMIT:
+        if take < size or len(whole) >= answer.limit:
             break
         while len(answer.buffer) < size + 2:
             await _more(wire, answer, "inside a chunk")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections import deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -18,11 +17,15 @@ from typing import Any
 
 import cockpit
 from cockpit import clock
-from cockpit.connect import dns, tls
+from cockpit.connect import dns, net_status, tls
+from cockpit.connect.clocks import Clocks, Witness
 from cockpit.connect.dns import Resolution
+from cockpit.connect.http import HttpLook
 from cockpit.connect.net_look import AddressLook, Limits, PathLook, Sample
+from cockpit.connect.net_memory import NameMemory, Samples, sample_of, sample_of_connection
+from cockpit.connect.net_status import ProviderLook
 from cockpit.connect.net_url import Place, parse
-from cockpit.connect.net_visit import Contexts, Errand, Visit
+from cockpit.connect.net_visit import Contexts, Errand, Pace, Visit
 from cockpit.connect.settings import EndpointSettings
 from cockpit.connect.shared import Tasks
 from cockpit.errors import BlindError, Reason
@@ -30,25 +33,34 @@ from cockpit.errors import BlindError, Reason
 __all__ = ["AddressLook", "Limits", "Net", "PathLook", "Sample", "open_net"]
 
 MOST_ADDRESSES = 16
-_HISTORY = 60
-_BASELINE = 5
+_BURST = 5
+_STATUS_EVERY = 60.0
+_STATUS_TIMEOUT = 4.0
+_TOO_MANY = 429
+_HELD_LEAST, _HELD_MOST = 30.0, 300.0
 
 
 class Net:
     """A session for one endpoint. `close` ends a look at once."""
 
     def __init__(
-        self, settings: EndpointSettings, place: Place, limits: Limits | None = None
+        self,
+        settings: EndpointSettings,
+        place: Place,
+        *,
+        limits: Limits | None = None,
+        clocks: Clocks | None = None,
     ) -> None:
         self._settings = settings
         self._place = place
         self._limits = limits or Limits()
+        self._clocks = clocks or Clocks()
         self._tasks = Tasks()
-        self._history: dict[str, deque[Sample]] = {}
-        self._first: dict[str, list[Sample]] = {}
-        self._dns_history: deque[float] = deque(maxlen=_HISTORY)
-        self._before: tuple[str, ...] = ()
-        self._differs_since: float | None = None
+        self._names = NameMemory()
+        self._samples = Samples()
+        self._paces: dict[str, Pace] = {}
+        self._held: dict[str, tuple[float, HttpLook]] = {}
+        self._provider: tuple[float, ProviderLook] | None = None
         self._agent = f"incident-cockpit/{cockpit.__version__} (probe {secrets.token_hex(4)})"
 
     async def path(self, settings: EndpointSettings | None = None) -> PathLook:
@@ -76,11 +88,17 @@ class Net:
 
     async def _look(self) -> PathLook:
         at, deadline = clock.now(), _time() + self._limits.whole
-        answers = await self._resolved()
-        found = answers[0].addresses
-        before, self._before = self._before, found or self._before
-        tried = found[:MOST_ADDRESSES]
-        looks = await self._visited(tried, deadline)
+        asking = asyncio.create_task(self._provider_said())
+        try:
+            answers = await self._resolved(self._place.host)
+            named = self._names.heard(answers, _time())
+            found = answers[0].addresses
+            tried = found[:MOST_ADDRESSES]
+            looks = await self._visited(tried, deadline)
+            provider = await asking
+        finally:
+            asking.cancel()
+        self._samples.only({*found, *named["addresses_before"]})
         return PathLook(
             at=at,
             url=self._place.shown,
@@ -88,14 +106,14 @@ class Net:
             host=self._place.host,
             port=self._place.port,
             dns=answers,
-            addresses=tuple(self._compared(look) for look in looks),
+            addresses=tuple(self._samples.compared(look) for look in looks),
             untried=len(found) - len(tried),
-            history=self._remembered(tried),
-            dns_history=tuple(self._dns_history),
-            addresses_before=before,
-            dns_differs_for=self._differing(answers),
+            history=self._samples.of(tried),
             source=next((look.tcp.source for look in looks if look.tcp.source), ""),
+            clocks=self._witnesses(looks, provider),
+            provider=provider,
             proxy=any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")),
+            **named,
         )
 
     async def _visited(self, addresses: Sequence[str], deadline: float) -> list[AddressLook]:
@@ -108,22 +126,49 @@ class Net:
             marker=self._settings.expect_text,
             expected=self._settings.expect_status,
         )
-        visits = (
-            Visit(errand, address).sampled(was_failing=self._was_failing(address))
-            for address in addresses
-        )
-        samples = await asyncio.gather(*visits)
-        for look in (look for looks in samples for look in looks):
-            self._remember(look)
-        return [looks[-1] for looks in samples]
+        return list(await asyncio.gather(*(self._visit(errand, one) for one in addresses)))
 
-    async def _resolved(self) -> tuple[Resolution, ...]:
-        host, server, limit = self._place.host, self._settings.resolver, self._limits.dns
+    async def _visit(self, errand: Errand, address: str) -> AddressLook:
+        """One try of an address; the first time with four more connections, to know its times."""
+        is_new = not self._samples.knows(address)
+        pace = self._paces.setdefault(address, Pace())
+        visit = Visit(errand, address, pace=pace, held=self._holding(address))
+        looks = await visit.sampled(was_failing=self._samples.was_failing(address))
+        self._hold(address, looks[-1])
+        if is_new:
+            for tcp in await visit.burst(_BURST - 1):
+                self._samples.add(sample_of_connection(address, tcp))
+        for look in looks:
+            self._samples.add(sample_of(look))
+        return looks[-1]
+
+    def _holding(self, address: str) -> HttpLook | None:
+        until, answer = self._held.get(address, (0.0, None))
+        left = until - _time()
+        return replace(answer, held=left) if answer is not None and left > 0 else None
+
+    def _hold(self, address: str, look: AddressLook) -> None:
+        """After a 429 nothing is asked for as long as the server says, or half a minute."""
+        answer = look.http
+        if answer is None or answer.held is not None or answer.status != _TOO_MANY:
+            return
+        said = answer.header("retry-after")
+        wanted = float(said) if said.isascii() and said.isdigit() and len(said) < 6 else 0.0
+        self._held[address] = (_time() + min(max(wanted, _HELD_LEAST), _HELD_MOST), answer)
+
+    async def _resolved(self, host: str) -> tuple[Resolution, ...]:
+        """The answer to use first, then the second opinion.
+
+        Names that nobody public may be asked for (RFC 6761) are left to the configured server.
+        """
+        server, limit = self._settings.resolver, self._limits.dns
         itself = dns.literal(host)
         if itself:
             return (itself,)
         if server:
             looking = [dns.by_resolver(host, server, timeout=limit)]
+            if not dns.is_reserved(host):
+                looking.append(dns.by_system(host, timeout=limit))
         elif _is_local(host):
             looking = [dns.by_system(host, timeout=limit)]
         else:
@@ -131,9 +176,7 @@ class Net:
                 dns.by_system(host, timeout=limit),
                 dns.by_resolver(host, "", timeout=limit / 2),  # a second opinion may be late
             ]
-        answers = await asyncio.gather(*looking)
-        self._dns_history.append(answers[0].took)
-        return tuple(answers)
+        return tuple(await asyncio.gather(*looking))
 
     async def _contexts(self) -> Contexts | None:
         if not self._place.is_tls:
@@ -148,48 +191,55 @@ class Net:
             )
         )
 
-    def _differing(self, answers: Sequence[Resolution]) -> float | None:
-        sets = [set(answer.addresses) for answer in answers]
-        if len(sets) < 2 or not all(sets) or sets[0] & sets[1]:
-            self._differs_since = None
+    async def _provider_said(self) -> ProviderLook | None:
+        """The provider's own word, asked for once a minute; None when none is configured."""
+        url = self._settings.status_url
+        if not url:
             return None
-        self._differs_since = self._differs_since or _time()
-        return _time() - self._differs_since
+        if self._provider and _time() - self._provider[0] < _STATUS_EVERY:
+            return self._provider[1]
+        place = parse(url)
+        answers = await self._resolved(place.host)
+        addresses = next((one.addresses for one in answers if one.addresses), ())
+        if addresses:
+            said = await net_status.ask(
+                place,
+                addresses[0],
+                ca=self._settings.tls_ca,
+                agent=self._agent,
+                seconds=_STATUS_TIMEOUT,
+            )
+        else:
+            said = net_status.unread(place.shown, f"dns {answers[0].outcome}")
+        self._provider = (_time(), said)
+        return said
 
-    def _remember(self, look: AddressLook) -> None:
-        sample = _sample(look)
-        self._history.setdefault(look.address, deque(maxlen=_HISTORY)).append(sample)
-        first = self._first.setdefault(look.address, [])
-        if len(first) < _BASELINE and look.outcome == "ok":
-            first.append(sample)
-
-    def _was_failing(self, address: str) -> bool:
-        samples = self._history.get(address)
-        return samples is not None and samples[-1].status >= 500
-
-    def _remembered(self, tried: Sequence[str]) -> tuple[Sample, ...]:
-        for gone in set(self._history) - set(tried) - set(self._before):
-            del self._history[gone]
-            self._first.pop(gone, None)
-        kept = [sample for address in tried for sample in self._history.get(address, ())]
-        return tuple(sorted(kept, key=lambda sample: sample.at))
-
-    def _compared(self, look: AddressLook) -> AddressLook:
-        first = self._first.get(look.address, [])
-        if len(first) < _BASELINE:
-            return look
-        return replace(
-            look,
-            usual_connect=_median([one.connect for one in first]),
-            usual_first_byte=_median([one.first_byte for one in first]),
-        )
+    def _witnesses(
+        self, looks: Sequence[AddressLook], provider: ProviderLook | None
+    ) -> tuple[Witness, ...]:
+        """Tell the others what was heard of our clock, and hear what they have."""
+        now, host = clock.now(), self._place.host
+        heard = [look.http.clock_ahead for look in looks if look.http and look.http.held is None]
+        known = [ahead for ahead in heard if ahead is not None]
+        if known:
+            self._clocks.tell(Witness(who=host, ahead=min(known, key=abs), at=now))
+        if provider and provider.ahead is not None:
+            there = parse(self._settings.status_url).host
+            if there != host:
+                self._clocks.tell(Witness(who=there, ahead=provider.ahead, at=provider.at))
+        return self._clocks.others(host, now)
 
 
-async def open_net(settings: EndpointSettings, limits: Limits | None = None) -> Net:
-    """A session for an endpoint; nothing is contacted yet. Raises `BlindError(misconfigured)` for
-    a URL or CA file that is no use.
+async def open_net(
+    settings: EndpointSettings, limits: Limits | None = None, *, clocks: Clocks | None = None
+) -> Net:
+    """A session for an endpoint; nothing is contacted yet. `clocks` are shared between sessions.
+
+    Raises `BlindError(misconfigured)` for a URL or CA file that is no use.
     """
     place = parse(settings.url)
+    if settings.status_url and not parse(settings.status_url).is_http:
+        raise BlindError(Reason.MISCONFIGURED, "status_url: only http:// and https://")
 
     def prepare() -> None:
         for module in ("dns.asyncresolver", "cryptography.x509"):
@@ -198,29 +248,11 @@ async def open_net(settings: EndpointSettings, limits: Limits | None = None) -> 
             tls.verifying(settings.tls_ca, strict=True)
 
     await asyncio.to_thread(prepare)
-    return Net(settings, place, limits)
+    return Net(settings, place, limits=limits, clocks=clocks)
 
 
 def _is_local(host: str) -> bool:
     return "." not in host or host.endswith((".local", ".localhost"))
-
-
-def _sample(look: AddressLook) -> Sample:
-    certificate = look.tls.certificate if look.tls else None
-    return Sample(
-        at=clock.now(),
-        address=look.address,
-        outcome=look.outcome,
-        connect=look.tcp.took if look.tcp.outcome == "ok" else None,
-        first_byte=look.http.first_byte if look.http else None,
-        status=look.http.status if look.http else 0,
-        fingerprint=certificate.fingerprint if certificate else "",
-    )
-
-
-def _median(values: Sequence[float | None]) -> float | None:
-    known = sorted(value for value in values if value is not None)
-    return known[len(known) // 2] if known else None
 
 
 def _time() -> float:

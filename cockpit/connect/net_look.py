@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from cockpit.connect.clocks import Witness
 from cockpit.connect.dns import Resolution
 from cockpit.connect.http import HttpLook
+from cockpit.connect.net_status import ProviderLook
 from cockpit.connect.net_wire import TcpLook
 from cockpit.connect.tls import TlsLook
 
@@ -33,7 +35,11 @@ class Sample:
     outcome: str
     """`ok`, or the rung and its word: `tcp refused`, `tls expired`, `http mute`."""
     connect: float | None = None
+    syn_again: int | None = None
+    """How often the SYN was sent again; None where the kernel does not tell."""
     first_byte: float | None = None
+    total: float | None = None
+    """The whole way without dns; None for a connection made for its time alone."""
     status: int = 0
     fingerprint: str = ""
 
@@ -87,10 +93,22 @@ class PathLook:
     """Seconds that names took to resolve, this look's last."""
     addresses_before: tuple[str, ...] = ()
     """What the name gave at the look before; empty at the first one."""
+    canonical_before: str = ""
+    """What the name was an alias of at the look before; empty when not known."""
+    dns_changes: int = 0
+    """How many of the last six answers differed from the one before."""
     dns_differs_for: float | None = None
-    """Seconds for which the system's answer had nothing in common with the name server's; None
-    while they agree."""
+    """Seconds for which the system has stood by an answer that has nothing in common with the
+    name server's; None while they agree, or when one of them gave no address."""
+    dns_agreed: bool = False
+    """They agreed at an earlier look of this session."""
+    dns_ttl: int | None = None
+    """The highest TTL seen in this session, in seconds: caches count theirs down."""
     source: str = ""
     """Our own address on the way to the first address that let us connect."""
+    clocks: tuple[Witness, ...] = ()
+    """What other hosts said about our clock within the last five minutes."""
+    provider: ProviderLook | None = None
+    """The provider's own word; None when none is configured."""
     proxy: bool = False
     """HTTPS_PROXY or ALL_PROXY is set here; the probe does not use it, browsers do."""

@@ -15,6 +15,7 @@ from cockpit.connect.net_wire import TcpLook, Wire, connect
 from cockpit.connect.tls import TlsLook
 
 _AGAIN_AFTER = 0.1
+_BETWEEN = 0.1
 _MOST_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 
@@ -53,13 +54,43 @@ class Errand:
         return answer.status in _REDIRECTS and answer.status not in self.expected
 
 
-class Visit:
-    """The tries of one address within one look."""
+class Pace:
+    """Keeps connections to one address a tenth of a second apart, over all looks of a session."""
 
-    def __init__(self, errand: Errand, address: str) -> None:
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        """Wait until the next connection may be made."""
+        now = asyncio.get_running_loop().time()
+        due = max(now, self._next)
+        self._next = due + _BETWEEN
+        if due > now:
+            await asyncio.sleep(due - now)
+
+
+class Visit:
+    """The tries of one address within one look.
+
+    `held`: the answer from before, while the server wants to be asked less; nothing is sent then.
+    """
+
+    def __init__(
+        self, errand: Errand, address: str, *, pace: Pace, held: HttpLook | None = None
+    ) -> None:
         self._errand = errand
         self._address = address
         self._contexts = errand.contexts
+        self._pace = pace
+        self._held = held
+
+    async def burst(self, connections: int) -> tuple[TcpLook, ...]:
+        """Connections that are made for their times alone and closed at once."""
+        made = await asyncio.gather(*(self._connected() for _ in range(connections)))
+        for _, wire in made:
+            if wire:
+                wire.close()
+        return tuple(tcp for tcp, _ in made)
 
     async def sampled(self, *, was_failing: bool) -> tuple[AddressLook, ...]:
         """One try; a second one when the first answer is a 5xx and the newest earlier one was not,
@@ -67,7 +98,7 @@ class Visit:
         """
         look = await self._try()
         failed = look.http is not None and look.http.status >= 500
-        if not failed or was_failing or self._errand.left(9.0) < 1.0:
+        if not failed or was_failing or self._held or self._errand.left(9.0) < 1.0:
             return (look,)
         await asyncio.sleep(_AGAIN_AFTER)
         return look, await self._try()
@@ -79,14 +110,16 @@ class Visit:
         if wire is None:
             return replace(look, total=loop.time() - begun)
         try:
-            if self._errand.place.is_http:
+            if self._held is not None:
+                look = replace(look, http=self._held)
+            elif self._errand.place.is_http:
                 answer = await self._asked(wire, self._errand.place.path)
                 look = replace(look, http=answer)
             rtt, again = wire.facts()
             look = replace(look, total=loop.time() - begun, rtt=rtt, sent_again=again)
         finally:
             wire.close()
-        if look.http and self._errand.redirects(look.http):
+        if look.http and look.http.held is None and self._errand.redirects(look.http):
             look = replace(look, http=await self._followed(look.http))
         return look
 
@@ -145,6 +178,7 @@ class Visit:
         )
 
     async def _connected(self) -> tuple[TcpLook, Wire | None]:
+        await self._pace.turn()
         limit = self._errand.left(self._errand.limits.tcp)
         return await connect(self._address, self._errand.place.port, timeout=limit)
 

@@ -31,6 +31,8 @@ class TcpLook:
     detail: str = ""
     source: str = ""
     """Our own address on the way there; empty when not connected."""
+    syn_again: int | None = None
+    """How often the kernel had to send the SYN again; None where it does not tell."""
 
 
 def outcome_of(error: OSError) -> str:
@@ -175,7 +177,8 @@ async def connect(address: str, port: int, *, timeout: float) -> tuple[TcpLook, 
         plain.close()
         raise
     wire = Wire(plain)
-    return TcpLook(outcome="ok", took=loop.time() - begun, source=wire.source), wire
+    took, (_, again) = loop.time() - begun, wire.facts()
+    return TcpLook(outcome="ok", took=took, source=wire.source, syn_again=again), wire
 
 
 def _words(error: OSError) -> str:

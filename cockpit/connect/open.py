@@ -6,10 +6,12 @@ The only door to the systems. A triage process never gets past `acts`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any, cast
 
+from cockpit.clock import now
+from cockpit.connect.clocks import Clocks, Witness, certainly
 from cockpit.connect.role import Role
 from cockpit.connect.secrets import needs_aws
 from cockpit.connect.session import Acts, Closable
@@ -17,6 +19,7 @@ from cockpit.connect.settings import (
     AwsPlace,
     AwsResource,
     ConnectionSettings,
+    EndpointSettings,
     Login,
     MysqlSettings,
     PostgresSettings,
@@ -42,6 +45,7 @@ class Connections:
         self.role = role
         self.places = places
         self._opening: dict[str, asyncio.Task[Closable]] = {}
+        self._clocks = Clocks(self._aws_clocks)
 
     async def session(self, name: str, settings: ConnectionSettings) -> Any:
         """The read-only session of a target; AWS targets of one place share one.
@@ -66,8 +70,13 @@ class Connections:
         return {
             key.removeprefix("aws:"): task.result()
             for key, task in self._opening.items()
-            if key.startswith("aws:") and task.done() and not task.cancelled()
+            if key.startswith("aws:") and _is_open(task)
         }
+
+    def _aws_clocks(self) -> Iterator[Witness]:
+        for name, session in self.opened_places().items():
+            if session.skew is not None:
+                yield Witness(who=f"AWS ({name})", ahead=certainly(session.skew), at=now())
 
     async def discard(self, name: str, settings: ConnectionSettings) -> None:
         """Close a target's session from under whoever hangs in it. AWS sessions are kept:
@@ -127,7 +136,11 @@ class Connections:
         return await open_session(settings, **await self._login(settings, acting=False))
 
     async def _login(self, settings: ConnectionSettings, *, acting: bool) -> dict[str, Any]:
-        """What resolves the password when AWS keeps or makes it; nothing for other logins."""
+        """What a session is opened with besides its settings: the clocks that all endpoints share,
+        or what resolves the password when AWS keeps or makes it.
+        """
+        if isinstance(settings, EndpointSettings):
+            return {"clocks": self._clocks}
         if not isinstance(settings, PostgresSettings | MysqlSettings | RedisSettings):
             return {}
         login = settings.commander if acting else Login()
@@ -156,9 +169,13 @@ def _opener(settings: ConnectionSettings) -> tuple[str, str]:
     return _OPENERS[name]
 
 
+def _is_open(task: asyncio.Task[Closable]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None
+
+
 async def _close(opening: asyncio.Task[Closable]) -> None:
     if not opening.done():
         opening.cancel()
         return
-    if not opening.cancelled() and opening.exception() is None:
+    if _is_open(opening):
         await opening.result().close()

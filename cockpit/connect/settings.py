@@ -120,6 +120,8 @@ class EndpointSettings:
     """`host[:port]` of a name server to ask; empty: the system's."""
     external: bool = False
     """A third party's: its trouble is reported as a dependency's."""
+    status_url: str = ""
+    """The provider's own status as JSON (Statuspage's `status.json` and the like); empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

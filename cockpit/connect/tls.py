@@ -34,6 +34,8 @@ _VERDICTS = {
     64: "name",
 }
 _MISSING_ISSUER = {2, 20, 21}
+_MOST_OTHERS = 9
+_KINDS = {"EllipticCurve": "EC"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,14 @@ class Certificate:
     self_issued: bool
     issuer_url: bool
     """Whether it says where its issuer's certificate can be had (AIA)."""
+    key: str = ""
+    """Kind and size of its key, such as `RSA 2048` or `EC secp256r1`."""
+    signature: str = ""
+    """The hash that its issuer signed, such as `sha256`; empty when there is none (Ed25519)."""
+    chain: tuple[str, ...] = ()
+    """Subjects of the other certificates that the server sent, in its order; at most 8."""
+    chain_ends: datetime | None = None
+    """When the first of those ends; None when none was sent or they cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +177,7 @@ def described(wire: Wire) -> dict[str, Any]:
     return {
         "version": tls.version() or "",
         "cipher": cipher[0] if cipher else "",
-        "certificate": _certificate(raw, _chain_length(tls)) if raw else None,
+        "certificate": _certificate(raw, _chain(tls)) if raw else None,
     }
 
 
@@ -211,15 +221,23 @@ def _refusal(error: ssl.SSLError) -> str:
     return "dropped" if isinstance(error, ssl.SSLEOFError) else "error"
 
 
-def _chain_length(tls: ssl.SSLObject) -> int | None:
-    """Public since Python 3.13, private before (`_ssl._SSLSocket.get_unverified_chain`)."""
+def _chain(tls: ssl.SSLObject) -> list[bytes] | None:
+    """What the server sent, the leaf first, as DER; None when it cannot be read.
+
+    Public since Python 3.13, private before (`_ssl._SSLSocket.get_unverified_chain`).
+    """
     chain = getattr(tls, "get_unverified_chain", None)
     chain = chain or getattr(getattr(tls, "_sslobj", None), "get_unverified_chain", None)
     found = chain() if chain else None
-    return len(found) if found is not None else None
+    if found is None:
+        return None
+    return [
+        one if isinstance(one, bytes) else ssl.PEM_cert_to_DER_cert(one.public_bytes())
+        for one in found
+    ]
 
 
-def _certificate(raw: bytes, chain_length: int | None) -> Certificate | None:
+def _certificate(raw: bytes, chain: list[bytes] | None) -> Certificate | None:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
 
@@ -232,12 +250,49 @@ def _certificate(raw: bytes, chain_length: int | None) -> Certificate | None:
             not_before=parsed.not_valid_before_utc,
             not_after=parsed.not_valid_after_utc,
             fingerprint=parsed.fingerprint(hashes.SHA256()).hex(),
-            chain_length=chain_length,
+            chain_length=len(chain) if chain is not None else None,
             self_issued=parsed.issuer == parsed.subject,
             issuer_url=_issuer_url(parsed),
+            key=_key(parsed),
+            signature=_signature(parsed),
+            **_others(chain or []),
         )
     except ValueError:  # not a certificate that can be read: the handshake's verdict stands alone
         return None
+
+
+def _others(chain: list[bytes]) -> dict[str, Any]:
+    """What the certificates behind the leaf say, as fields of `Certificate`."""
+    from cryptography import x509
+
+    others = [x509.load_der_x509_certificate(one) for one in chain[1:_MOST_OTHERS]]
+    return {
+        "chain": tuple(visible(one.subject.rfc4514_string(), 200) for one in others),
+        "chain_ends": min((one.not_valid_after_utc for one in others), default=None),
+    }
+
+
+def _key(certificate: x509.Certificate) -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        key = certificate.public_key()
+    except (UnsupportedAlgorithm, ValueError):
+        return ""
+    kind = type(key).__name__.partition("PublicKey")[0].lstrip("_")
+    curve = getattr(getattr(key, "curve", None), "name", "")
+    size = curve or getattr(key, "key_size", "")
+    return f"{_KINDS.get(kind, kind)} {size}".strip()
+
+
+def _signature(certificate: x509.Certificate) -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        signed = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return ""
+    return signed.name if signed else ""
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:

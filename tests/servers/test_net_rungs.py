@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from cockpit.connect.net import Limits, PathLook, open_net
+from cockpit import clock
+from cockpit.connect.net import Limits, PathLook, Sample, open_net
+from cockpit.connect.net_memory import Samples
 from cockpit.connect.settings import EndpointSettings
 from cockpit.errors import BlindError, Reason
 from cockpit.world.net import Answer, Authority, Behaviour, Names, Oddity, Web
@@ -152,8 +155,9 @@ async def test_a_certificate_can_be_swapped_while_the_session_lives(authority):
         second = await net.path()
         await net.close()
     assert second.addresses[0].outcome == "tls expired"
-    assert [sample.outcome for sample in second.history] == ["ok", "tls expired"]
-    assert len({sample.fingerprint for sample in second.history}) == 2
+    shown = [sample for sample in second.history if sample.fingerprint]
+    assert [sample.outcome for sample in shown] == ["ok", "tls expired"]
+    assert len({sample.fingerprint for sample in shown}) == 2
 
 
 async def test_a_missing_ca_file_is_a_configuration_error(tmp_path: Path):
@@ -263,7 +267,7 @@ async def test_a_5xx_is_asked_a_second_time_since_one_may_be_chance():
     async with Web() as web:
         web.otherwise = Behaviour(status=503)
         look = await look_at(web.url())
-    assert [sample.status for sample in look.history] == [503, 503]
+    assert [sample.status for sample in look.history if sample.status] == [503, 503]
 
 
 # --- names -----------------------------------------------------------------------------------
@@ -369,14 +373,46 @@ async def test_a_cancelled_look_leaves_nothing_behind():
     assert ours == []
 
 
-async def test_a_usual_time_is_known_after_five_looks():
+async def test_the_first_look_connects_five_times_and_every_later_one_once():
     async with Web() as web:
         web.otherwise = Behaviour()
         net = await open_net(EndpointSettings(url=web.url()), QUICK)
         looks = [await net.path() for _ in range(6)]
         await net.close()
-    assert [look.addresses[0].usual_connect is None for look in looks] == [True] * 4 + [False] * 2
-    assert len(looks[-1].history) == 6
+        asked = len(web.requests)
+    assert [len(look.history) for look in looks] == [5, 6, 7, 8, 9, 10]
+    assert asked == 6
+    assert all(look.addresses[0].usual_connect is not None for look in looks)
+    usual = [look.addresses[0].usual_first_byte is None for look in looks]
+    assert usual == [True] * 4 + [False] * 2
+
+
+async def test_no_address_is_connected_to_more_than_ten_times_a_second():
+    arrived: list[float] = []
+
+    async def accepted(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.append(time.monotonic())
+        writer.close()
+
+    server = await asyncio.start_server(accepted, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    net = await open_net(EndpointSettings(url=f"tcp://127.0.0.1:{port}"), QUICK)
+    for _ in range(3):
+        await net.path()
+    await net.close()
+    server.close()
+    assert len(arrived) == 7
+    gaps = [later - earlier for earlier, later in pairwise(arrived)]
+    assert min(gaps) > 0.08
+
+
+async def test_the_ring_holds_sixty_samples_of_an_address():
+    samples = Samples()
+    for number in range(70):
+        samples.add(Sample(at=clock.now(), address="192.0.2.1", outcome="ok", connect=number / 1e3))
+    kept = samples.of(("192.0.2.1",))
+    assert len(kept) == 60
+    assert kept[-1].connect == 0.069
 
 
 @pytest.mark.parametrize(
