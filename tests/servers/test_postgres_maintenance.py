@@ -326,7 +326,10 @@ async def test_a_server_that_is_near_wraparound_is_repaired_from_the_holder_on(
         await asyncio.sleep(0.1)  # template0 is frozen by autovacuum, though it is off
 
     assert codes(seen) == {"PG_XID_WRAP": "critical", "PG_XID_HORIZON": "high"}
-    assert worst["PG_XID_WRAP"].likely[0] == "slot (catalogs only) gone_cdc (logical) holds back the horizon"
+    assert (
+        worst["PG_XID_WRAP"].likely[0]
+        == "slot (catalogs only) gone_cdc (logical) holds back the horizon"
+    )
     assert worst["PG_XID_HORIZON"].subject == "slot gone_cdc"
     assert {d.name for d in snapshot.state.databases if d.xid_age > 1.5e9} >= {"postgres"}
     assert dropped["done"]
