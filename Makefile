@@ -9,7 +9,7 @@ SCENARIO ?=
 ROLE ?=
 PYTEST ?=
 
-.PHONY: demo test check lint types imports tests servers bench snapshots clean
+.PHONY: demo test check lint types imports tests servers bench floors snapshots clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make test                                         run every check and test"
 	@echo "make check                                        ruff, mypy, import contracts"
 	@echo "make bench                                        print the performance table"
+	@echo "make floors                                       test with the oldest versions that are allowed"
 	@echo "make snapshots                                    accept the screens as they are now"
 
 demo: $(VENV)/.demo
@@ -45,6 +46,12 @@ tests: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench
 
+floors:
+	$(PYTHON) -m venv $(VENV)-floors
+	$(PYTHON) tests/tools/floors.py > $(VENV)-floors/constraints.txt
+	$(VENV)-floors/bin/pip install -q --disable-pip-version-check -c $(VENV)-floors/constraints.txt -e '.[dev]'
+	$(VENV)-floors/bin/python -m pytest -q -n 2 --dist loadfile tests/core tests/probes $(PYTEST)
+
 snapshots: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/screens --snapshot-update $(PYTEST)
 
@@ -64,4 +71,4 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
 	@touch $@ $(VENV)/.demo
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-floors .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
