@@ -31,6 +31,8 @@ _BURST = 4.0
 _SLOWEST = 1 / 30
 _RECOVERY = 1.1
 _RECOVERY_EVERY = 60.0
+_ONE_EVENT = 2.0
+"""Seconds in which refusals count once: calls that were in flight together tell one thing."""
 
 
 class Turnstile:
@@ -47,6 +49,7 @@ class Turnstile:
         self._tokens = self._burst
         self._counted_at = monotonic()
         self._eased_at = self._counted_at
+        self._halved_at = float("-inf")
         self._free = seats
         self._queue: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -78,11 +81,19 @@ class Turnstile:
             self._admit()
 
     def throttled(self) -> None:
-        """The service said that it is too much: half the rate, at least one call in 30 s."""
+        """The service said that it is too much: half the rate, at least one call in 30 s.
+
+        Sixteen refusals of one burst are one event: halved sixteen times, a service would be
+        asked once in 30 s for the next hour.
+        """
         self._count()
-        self._rate = max(_SLOWEST, self._rate / 2)
+        now = monotonic()
         self._tokens = min(self._tokens, 1.0)
-        self._eased_at = monotonic()
+        self._eased_at = now
+        if now - self._halved_at < _ONE_EVENT:
+            return
+        self._halved_at = now
+        self._rate = max(_SLOWEST, self._rate / 2)
 
     async def _enter(self) -> None:
         if not self._queue and self._take():

@@ -141,8 +141,17 @@ async def test_throttling_halves_the_rate_down_to_one_call_in_thirty_seconds(wat
     turnstile.throttled()
     assert turnstile.rate == 5
     for _ in range(20):
+        watch.now += 2
         turnstile.throttled()
     assert turnstile.rate == pytest.approx(1 / 30)
+
+
+async def test_the_refusals_of_one_burst_halve_the_rate_once(watch):
+    turnstile = Turnstile(10, 16)
+    for _ in range(16):
+        turnstile.throttled()
+        watch.now += 0.05
+    assert turnstile.rate == 5
 
 
 async def test_the_rate_comes_back_ten_per_cent_a_minute(watch):
