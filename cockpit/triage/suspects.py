@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cockpit.triage.board import Board, OpenFinding
 from cockpit.triage.changes import Change
@@ -50,31 +50,74 @@ class Suspect:
 
 
 def suspects(board: Board, graph: Graph) -> tuple[Suspect, ...]:
-    """At most three, the strongest first; empty when nothing worse than info is open."""
-    symptoms = [f for f in board.open.values() if f.finding.severity > Severity.INFO]
-    if not symptoms:
+    """At most three, the strongest first; empty when nothing worse than info is open.
+
+    In a circle of needs every sick member is suspected, since none is below the others.
+    """
+    symptoms = _Symptoms(board)
+    if not symptoms.total:
         return ()
-    sick = {finding.target for finding in symptoms}
-    ranked = [
-        _target(board, graph, target, symptoms)
+    graded: list[tuple[float, int, Target | Change]] = [
+        (symptoms.share({target.name, *graph.above(target.name)}), graph.depth[target.name], target)
         for target in graph.targets
-        if target.name in sick
+        if target.name in symptoms.of
         and target.kind not in _WITNESSES
-        and not graph.below(target.name) & sick
+        and not (graph.below(target.name) - graph.above(target.name)) & symptoms.of.keys()
     ]
-    ranked += [
-        suspect
+    graded += [
+        (symptoms.share({change.target, *graph.above(change.target)}) / 2, -1, change)
         for change in board.changes
-        if (suspect := _change(board, graph, change, symptoms)) is not None
+        if _lead(graph, change, symptoms) is not None
     ][:MOST]
-    ranked.sort(key=lambda suspect: suspect.score, reverse=True)
-    return tuple(replace(s, rank=place) for place, s in enumerate(ranked[:MOST], 1))
+    graded.sort(key=lambda one: one[:2], reverse=True)
+    found = (
+        _target(board, graph, thing, symptoms=symptoms, score=score)
+        if isinstance(thing, Target)
+        else _change(board, graph, thing, symptoms=symptoms, score=score)
+        for score, _, thing in graded[:MOST]
+    )
+    return tuple(replace(s, rank=place) for place, s in enumerate(found, 1))
 
 
-def _target(board: Board, graph: Graph, target: Target, symptoms: list[OpenFinding]) -> Suspect:
+class _Symptoms:
+    """What is open and worse than info, by target: weighed once, since there may be thousands."""
+
+    def __init__(self, board: Board) -> None:
+        self.of: dict[str, list[OpenFinding]] = {}
+        for finding in board.open.values():
+            if finding.finding.severity > Severity.INFO:
+                self.of.setdefault(finding.target, []).append(finding)
+        self._weight = {
+            name: sum(1 + f.finding.severity.rank for f in found) for name, found in self.of.items()
+        }
+        self.total = sum(self._weight.values())
+        self._first = {name: min(f.since for f in found) for name, found in self.of.items()}
+
+    def among(self, names: Iterable[str]) -> list[OpenFinding]:
+        """Those of these targets."""
+        return [finding for name in names for finding in self.of.get(name, ())]
+
+    def first(self, names: Iterable[str]) -> datetime | None:
+        """When the first of these targets fell ill; None when none did."""
+        return min((self._first[name] for name in names if name in self._first), default=None)
+
+    def share(self, names: Iterable[str]) -> float:
+        """The share of all symptoms, weighed by severity, that these targets have: 0 to 1."""
+        return sum(self._weight.get(name, 0) for name in names) / self.total
+
+    def others(self, explained: Iterable[str]) -> tuple[str, ...]:
+        """What speaks against explaining only these targets."""
+        known = set(explained)
+        rest = sum(len(found) for name, found in self.of.items() if name not in known)
+        return (f"does not explain {count(rest, 'finding')}",) if rest else ()
+
+
+def _target(
+    board: Board, graph: Graph, target: Target, *, symptoms: _Symptoms, score: float
+) -> Suspect:
     users = graph.above(target.name)
-    own = [f for f in symptoms if f.target == target.name]
-    theirs = [f for f in symptoms if f.target in users]
+    own = symptoms.of[target.name]
+    theirs = symptoms.among(users)
     head = max(own, key=lambda f: (f.finding.severity.rank, len(f.finding.evidence)))
     unseen = _unseen(board, (target.name, *graph.below(target.name)))
     reasons = [f"{count(len(own), 'finding')} of its own, the worst {head.finding.severity}"]
@@ -86,27 +129,32 @@ def _target(board: Board, graph: Graph, target: Target, symptoms: list[OpenFindi
         rank=0,
         kind="target",
         name=target.name,
-        score=_score([*own, *theirs], symptoms) + 0.001 * graph.depth[target.name],
+        score=score,
         summary=head.finding.summary,
         explains=_names([*own, *theirs]),
         for_=tuple(reasons),
-        against=_others(symptoms, {target.name, *users}),
+        against=symptoms.others({target.name, *users}),
         not_examined=unseen,
         next_probe=_next_probe(board, target, unseen),
     )
 
 
+def _lead(graph: Graph, change: Change, symptoms: _Symptoms) -> timedelta | None:
+    """How long before the first symptom it came; None when it is not to be suspected."""
+    if not change.target:
+        return None
+    first = symptoms.first((change.target, *graph.above(change.target)))
+    if first is None or not -_LAG <= first - change.at <= _BEFORE:
+        return None
+    return first - change.at
+
+
 def _change(
-    board: Board, graph: Graph, change: Change, symptoms: list[OpenFinding]
-) -> Suspect | None:
+    board: Board, graph: Graph, change: Change, *, symptoms: _Symptoms, score: float
+) -> Suspect:
     touched = {change.target, *graph.above(change.target)}
-    explained = [f for f in symptoms if f.target in touched]
-    if not change.target or not explained:
-        return None
-    first = min(f.since for f in explained)
-    before = first - change.at
-    if not -_LAG <= before <= _BEFORE:
-        return None
+    explained = symptoms.among(touched)
+    before = _lead(graph, change, symptoms) or timedelta(0)
     by = f" by {change.actor}" if change.actor else ""
     lead = (
         f"{duration(before.total_seconds())} before the first symptom"
@@ -117,28 +165,18 @@ def _change(
         rank=0,
         kind="change",
         name=change.summary,
-        score=_score(explained, symptoms) / 2,
+        score=score,
         summary=f"{change.kind} on {change.target}{by}, {lead}",
         explains=_names(explained),
         for_=(lead,),
-        against=_others(symptoms, touched),
+        against=symptoms.others(touched),
         not_examined=_unseen(board, touched),
         next_probe="",
     )
 
 
-def _score(explained: list[OpenFinding], symptoms: list[OpenFinding]) -> float:
-    total = sum(1 + f.finding.severity.rank for f in symptoms)
-    return min(1.0, sum(1 + f.finding.severity.rank for f in explained) / total)
-
-
 def _names(findings: Iterable[OpenFinding]) -> tuple[str, ...]:
     return tuple(sorted({f"{f.finding.code}@{f.target}" for f in findings}))
-
-
-def _others(symptoms: list[OpenFinding], explained: set[str]) -> tuple[str, ...]:
-    rest = [f for f in symptoms if f.target not in explained]
-    return (f"does not explain {count(len(rest), 'finding')}",) if rest else ()
 
 
 def _unseen(board: Board, names: Iterable[str]) -> tuple[str, ...]:
