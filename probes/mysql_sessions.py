@@ -387,6 +387,7 @@ PROBE = Probe(
     changes=changes,
     since=since,
     needs=("GRANT PROCESS",),
+    leads=True,
     codes=(
         "MY_SAT_CONNECTIONS",
         "MY_SAT_RUNNING",

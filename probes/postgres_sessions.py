@@ -455,6 +455,7 @@ PROBE = Probe(
     changes=changes,
     since=since,
     needs=("GRANT pg_monitor",),
+    leads=True,
     codes=(
         "PG_SAT_CONNECTIONS",
         "PG_SAT_ONE_CLIENT",

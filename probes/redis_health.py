@@ -391,6 +391,7 @@ PROBE = Probe(
     changes=changes,
     since=since,
     needs=("ACL +info +cluster|info",),
+    leads=True,
     codes=(
         "RD_SAT_CLIENTS",
         "RD_NET_CONNECTION_RATE",

@@ -217,6 +217,7 @@ class Engine:
             at=clock.now(),
             took=clock.monotonic() - started,
             outcome=outcome,
+            leads=look.probe.leads,
         )
         failed = isinstance(outcome, Blind)
         self._failures[look.id] = self._failures.get(look.id, 0) + 1 if failed else 0

@@ -70,6 +70,8 @@ class Reading:
     took: float
     """Seconds from the start of the look to its end."""
     outcome: Seen | Blind
+    leads: bool = False
+    """As `Probe.leads`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,8 @@ class Probe(Generic[Session, Snapshot, Settings]):
     memory from look to look, which a second would not add to."""
     needs: tuple[str, ...] = ()
     """IAM actions (`ecs:DescribeServices`) or grants (`GRANT pg_monitor`) that it wants."""
+    leads: bool = False
+    """Of several probes of one kind: the one whose first fact is the target's headline."""
     codes: tuple[str, ...] = ()
     """Every finding code it can give: lint and documentation use it."""
 
