@@ -25,6 +25,10 @@ class Refused(CockpitError):
     """The role, a guard or a changed plan forbids an action. Nothing was sent."""
 
 
+class DoesNotApply(Refused):
+    """A condition of a runbook's step does not hold now: the step is not for this moment."""
+
+
 class UnknownOutcome(CockpitError):
     """A change was sent and its end is not known: timed out or cut off. Verify before repeating."""
 

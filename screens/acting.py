@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from cockpit import clock
-from cockpit.errors import CockpitError
+from cockpit.errors import CockpitError, DoesNotApply
 from screens.confirm import ConfirmScreen
 from screens.port import CoursePort
 from screens.present.lines import safe
@@ -31,6 +31,9 @@ async def carry_out(app: CockpitApp, course: CoursePort, step_id: str) -> Outcom
     """
     try:
         plan = await course.plan(step_id)
+    except DoesNotApply as error:
+        app.say(f"This step does not apply now: {error.message}{_goes_on(course)}", "warning")
+        return None
     except CockpitError as error:
         app.say_error(error)
         if len(course.steps) > 1:
@@ -58,6 +61,12 @@ async def carry_out(app: CockpitApp, course: CoursePort, step_id: str) -> Outcom
         app.running.since.pop(step_id, None)
         app.running.tasks.pop(step_id, None)
         app.nudge()
+
+
+def _goes_on(course: CoursePort) -> str:
+    """What R does now that a step was passed over."""
+    after = next((state.step.title for state in course.steps if state.status == "next"), "")
+    return f" · R goes on to '{safe(after, 60)}'" if after else ""
 
 
 def _needs_no_yes(plan: Plan) -> bool:

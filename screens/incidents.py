@@ -131,8 +131,9 @@ LEVELS = (
 STATES = (
     Choice("investigating", "investigating", "the cause is not known"),
     Choice("identified", "identified", "the cause is known"),
-    Choice("monitoring", "monitoring", "repaired, being watched"),
+    Choice("mitigated", "mitigated", "the harm has ended, being watched"),
     Choice("resolved", "resolved", "over"),
+    Choice("closed", "closed", "nothing is left to do; ends the incident"),
 )
 
 

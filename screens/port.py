@@ -102,7 +102,7 @@ class IncidentPort(Protocol):
 
     @property
     def status(self) -> str:
-        """`investigating`, `identified`, `monitoring`, `resolved`, `closed`."""
+        """`investigating`, `identified`, `mitigated`, `resolved`, `closed`."""
 
     @property
     def opened_at(self) -> datetime:

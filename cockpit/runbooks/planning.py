@@ -9,7 +9,7 @@ from typing import Any
 
 from cockpit import clock
 from cockpit.connect.statements import checked as checked_arguments
-from cockpit.errors import BlindError, Misconfigured, Refused
+from cockpit.errors import BlindError, DoesNotApply, Misconfigured, Refused
 from cockpit.runbooks import gate
 from cockpit.runbooks.kinds import acts, command, looks
 from cockpit.runbooks.kinds import http as http_kind
@@ -66,13 +66,13 @@ class Planner:
     ) -> Plan:
         """The plan of a step. `given`: step id → what it captured when it was run.
 
-        Raises `Refused` when a condition does not hold, a value is missing or a look that it
-        depends on was blind; `Misconfigured` when the runbook does not fit AWS or the statement.
+        Raises `DoesNotApply` when a condition does not hold, `Refused` when a value is missing or
+        a look that it depends on was blind; `Misconfigured` when the runbook does not fit AWS or the statement.
         """
         target = self.target(step, given)
         fresh = await self.fresh(step, given, earlier=earlier)
         if fresh.failing:
-            raise Refused(f"not now, not true: {'; '.join(fresh.failing)}")
+            raise DoesNotApply(f"not now, not true: {'; '.join(fresh.failing)}")
         act, floor = await self.act(step, fresh.scope)
         risk = max(step.risk, floor)
         undo_args = self._undo_args(step, fresh.scope)

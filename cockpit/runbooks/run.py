@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cockpit.connect.role import Role
-from cockpit.errors import CockpitError, Misconfigured, Refused
+from cockpit.errors import CockpitError, DoesNotApply, Misconfigured, Refused
 from cockpit.incident.entry import Kind
 from cockpit.runbooks import gate
 from cockpit.runbooks.effect import Ended, Execution, names, told
@@ -45,6 +45,9 @@ class StepState:
     """True when a person went on after it had failed."""
     offered: bool = False
     """True for an undo: nobody waits for it to be run."""
+    not_now: str = ""
+    """Why it did not apply when it was planned last: it is passed over until an earlier step is
+    run again or it is chosen by itself. Empty: it applied, or was not planned yet."""
     waited: float = 0.0
     """Seconds of the verification or wait that is under way."""
 
@@ -93,7 +96,7 @@ class Course:
         states = list(self._states)
         if self.stopped_by is None:
             for index, state in enumerate(states):
-                if state.status in _OPEN and not state.offered:
+                if state.status in _OPEN and not state.offered and not state.not_now:
                     if state.status == "waiting":
                         states[index] = replace(state, status="next")
                     break
@@ -138,7 +141,7 @@ class Course:
         await self._begin()
         if state.status == "unknown":
             await self._verify_unknown(state)
-        plan = await self._planner.plan(state.step, self._given(), earlier=self._before(step_id))
+        plan = await self._planned(state.step)
         if plan.mutates:
             self._must_not_be_stopped(state)
         try:
@@ -237,6 +240,18 @@ class Course:
         await self._ports.journal.append(Kind.PROPOSAL, text, target=target, data=data)
         self._set(step_id, status="proposed")
 
+    async def _planned(self, step: Step) -> Plan:
+        """The plan, remembering why there is none when the step does not apply now."""
+        why = ""
+        try:
+            return await self._planner.plan(step, self._given(), earlier=self._before(step.id))
+        except DoesNotApply as error:
+            why = error.message
+            raise
+        finally:
+            if self._states[self._index(step.id)].not_now != why:
+                self._set(step.id, not_now=why)
+
     def _must_be_good(self, plan: Plan, approval: Approval) -> None:
         gate.permitted(self.role, plan.step.kind, plan.risk)
         gate.still_good(plan, approval, now=self._ports.now())
@@ -297,6 +312,9 @@ class Course:
             captured=MappingProxyType(dict(ended.captured)),
             passed=False,
         )
+        for later in self._states[self._index(plan.step.id) + 1 :]:
+            if later.not_now:
+                self._set(later.step.id, not_now="")
         if ended.sent and plan.step.undo is not None and plan.step.undo.does:
             self._offer_undo(plan, plan.step.undo)
 

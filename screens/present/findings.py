@@ -150,6 +150,15 @@ def draw(row: FindingRow, width: int, moment: datetime, *, names: int = 16) -> C
     )
 
 
+def nothing(looked: int, looks: int) -> str:
+    """What an empty list says: that nothing is wrong only once everything was looked at."""
+    if not looked:
+        return f"Nothing has been looked at yet (0 of {looks} looks)."
+    if looked < looks:
+        return f"Nothing is wrong in the {looked} of {looks} looks that have ended."
+    return "Nothing is wrong in what was looked at."
+
+
 def heading(width: int, *, names: int = 16) -> Content:
     """The titles of the columns."""
     return line((f"   age {'':5} {fit('resource', names)} finding", "faint"))

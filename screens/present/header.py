@@ -65,9 +65,7 @@ def _what(shown: Shown, width: int) -> Content:
 
 
 def _status_tone(status: str) -> str:
-    return {"investigating": "high", "identified": "warning", "monitoring": "info"}.get(
-        status, "ok"
-    )
+    return {"investigating": "high", "identified": "warning", "mitigated": "info"}.get(status, "ok")
 
 
 def _when(shown: Shown, width: int) -> Content:

@@ -89,6 +89,8 @@ def _details(step: Step, state: StepState | None, width: int, *, full: bool) -> 
     if state is not None and state.outcome is not None and (full or state.outcome.kind != "ok"):
         shade = _LOOKS.get(state.outcome.kind, ("", "dim"))[1]
         told += wrap(line((safe(state.outcome.text), shade)), room)[: 4 if full else 1]
+    if state is not None and state.not_now:
+        told += wrap(line((f"does not apply now: {safe(_untrue(state.not_now))}", "warning")), room)
     if state is not None:
         known = [(name, value) for name, value in state.captured.items() if value is not None]
         for name, value in known if full else known[:_CAPTURED]:
@@ -101,6 +103,11 @@ def _details(step: Step, state: StepState | None, width: int, *, full: bool) -> 
         if step.prose:
             told += wrap(line(safe(step.prose, 2000)), room)[:6]
     return [line(" " * pad, content) for content in told]
+
+
+def _untrue(why: str) -> str:
+    """`not now, not true: X` without the words that the line says itself."""
+    return why.replace("not now, not true:", "not true:", 1)
 
 
 def selectable(row: RunbookRow) -> bool:
@@ -150,6 +157,8 @@ def _right(row: StepRow, moment: datetime) -> tuple[str, str]:
         if outcome.kind == "ok":
             return duration(outcome.took), "dim"
         return outcome.kind, _LOOKS.get(outcome.kind, ("", "dim"))[1]
+    if row.state is not None and row.state.not_now:
+        return "not now", "warning"
     if row.status == "proposed":
         return "proposed", "info"
     return row.step.risk, RISK_TONES.get(row.step.risk, "critical")

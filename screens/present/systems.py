@@ -103,12 +103,15 @@ def _system(target: Target, found: list[Reading], worst: Severity | None) -> Sys
 
 
 def _headline(found: list[Reading]) -> Fact | None:
-    """The worst first fact among the readings; of several the shortest, which fits the column."""
-    heads = [
-        outcome.facts[0]
-        for reading in found
-        if isinstance(outcome := reading.outcome, Seen) and outcome.facts
-    ]
+    """The first fact of the probe that leads, else the worst first fact among the readings; of
+    several the shortest, which fits the column.
+    """
+    heads = []
+    for reading in found:
+        if isinstance(outcome := reading.outcome, Seen) and outcome.facts:
+            if reading.leads:
+                return outcome.facts[0]
+            heads.append(outcome.facts[0])
     return max(
         (fact for fact in heads if fact.text),
         key=lambda f: (f.severity.rank if f.severity else -1, -cells(f.text)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import replace
 from datetime import datetime
 
 from textual.content import Content
@@ -27,7 +28,7 @@ class Findings(RowList[present.FindingRow]):
             fields=present.fields,
             columns=present.COLUMNS,
             marked=True,
-            empty="Nothing is wrong in what was looked at.",
+            empty="Nothing has been looked at yet.",
         )
         super().__init__(view, id=id)
 
@@ -44,6 +45,9 @@ class Findings(RowList[present.FindingRow]):
         width = self.columns
         roomy = width > 50 and self.size.height >= 8
         self.set_head([present.heading(width, names=self._room(width))] if roomy else [])
+        empty = present.nothing(len(shown.board.readings), shown.status.probes)
+        if self.view.empty != empty:
+            self.view = replace(self.view, empty=empty)
         self.show(rows, shown.moment)
         set_title(self, present.title(rows, max(8, self.size.width - 2)))
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cockpit.connect.role import Role
-from cockpit.errors import BlindError, Reason, Refused, UnknownOutcome
+from cockpit.errors import BlindError, DoesNotApply, Reason, Refused, UnknownOutcome
 from cockpit.redact import MASKER
 from cockpit.runbooks.plan import VALID_FOR
 from tests.core.courses import (
@@ -393,6 +393,34 @@ async def test_a_failed_step_stops_changes_until_a_person_decides() -> None:
     assert made.journal.entries[-1][0] == "note"
     assert made.status("terminate") == "failed"
     assert (await made.course.plan("raise")).step.id == "raise"
+
+
+async def test_a_step_that_does_not_apply_now_is_passed_over_and_nothing_is_recorded_of_it() -> (
+    None
+):
+    made = ready(LOOK, TERMINATE, AFTER)
+    await made.carry("blocker")
+    made.looks.now = {"queues": []}
+    before = made.journal.kinds()
+    with pytest.raises(DoesNotApply, match="not true: somebody still blocks"):
+        await made.course.plan("terminate")
+    assert made.steps() == [("blocker", "ok"), ("terminate", "waiting"), ("after", "next")]
+    assert "somebody still blocks" in made.course.state("terminate").not_now
+    assert made.journal.kinds() == before
+    made.looks.now = {"queues": [queue()]}
+    await made.carry("blocker")
+    assert made.steps()[1] == ("terminate", "next"), "an earlier look was made again"
+
+
+async def test_a_step_that_applies_again_is_told_so_when_it_is_chosen() -> None:
+    made = ready(LOOK, TERMINATE, AFTER)
+    await made.carry("blocker")
+    made.looks.now = {"queues": []}
+    with pytest.raises(DoesNotApply):
+        await made.course.plan("terminate")
+    made.looks.now = {"queues": [queue()]}
+    await made.course.plan("terminate")
+    assert made.course.state("terminate").not_now == ""
 
 
 async def test_skipping_needs_a_reason_and_lets_the_runbook_go_on() -> None:

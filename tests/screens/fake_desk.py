@@ -518,7 +518,7 @@ class FakeOpening:
             IncidentLine(id="INC-2026-0042", title="checkout returns 5xx", severity="P1",
                          status="investigating", opened_at=ago(minutes=18), entries=37),
             IncidentLine(id="INC-2026-0041", title="search [/b] slow", severity="P3",
-                         status="monitoring", opened_at=ago(hours=30), live=True),
+                         status="mitigated", opened_at=ago(hours=30), live=True),
         )  # fmt: skip
 
     async def resume(self, incident: str) -> FakeDesk:

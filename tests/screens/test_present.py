@@ -10,6 +10,8 @@ import pytest
 from cockpit.connect.role import Role
 from cockpit.triage.board import Board, LookId
 from cockpit.triage.finding import Severity
+from cockpit.triage.probe import Fact, Seen
+from cockpit.triage.registry import registry
 from cockpit.triage.view import Column, Row, Table
 from screens.filter import parse
 from screens.present import evidence, findings, header, lines, runbook, systems, table
@@ -273,3 +275,47 @@ def test_an_empty_table_can_be_drawn() -> None:
 )
 def test_a_filter_passes_rows(typed: str, row: dict[str, str], passes: bool) -> None:
     assert parse(typed, frozenset({"a", "b"})).holds(row) is passes
+
+
+@pytest.mark.parametrize(
+    ("looked", "told"),
+    [
+        pytest.param(0, "Nothing has been looked at yet (0 of 41 looks).", id="before the first"),
+        pytest.param(
+            12, "Nothing is wrong in the 12 of 41 looks that have ended.", id="on the way"
+        ),
+        pytest.param(41, "Nothing is wrong in what was looked at.", id="all of them"),
+    ],
+)
+def test_an_empty_list_of_findings_says_how_much_was_looked_at(looked: int, told: str) -> None:
+    assert findings.nothing(looked, 41) == told
+
+
+def test_the_probe_that_leads_gives_the_headline_whatever_the_others_say() -> None:
+    made = board()
+    reading = next(v for k, v in made.readings.items() if k.target == "orders-db")
+    seen = Seen(facts=(Fact("standbys", "1 standby", severity=Severity.CRITICAL),))
+    other = replace(reading, probe="postgres.replication", outcome=seen)
+    both = [replace(reading, leads=True), other]
+    for found in (both, both[::-1]):
+        told = systems._headline(found)
+        assert told is not None
+        assert told.text == reading.outcome.facts[0].text  # type: ignore[union-attr]
+
+
+def test_every_kind_with_several_probes_of_its_own_has_one_that_leads() -> None:
+    leading = [probe for probe in registry().values() if probe.leads]
+    assert sorted(probe.id for probe in leading) == [
+        "mysql.sessions", "postgres.sessions", "redis.health",
+    ]  # fmt: skip
+
+
+def test_a_step_that_does_not_apply_now_says_so() -> None:
+    course = FakeCourse(
+        FakeDesk().runbooks_for(next(iter(board().open.values())))[0], FakeDesk(), "x"
+    )
+    first = course.steps[0]
+    row = runbook.StepRow(1, first.step, replace(first, not_now="not now, not true: it runs"))
+    assert plain(runbook.draw(row, 60, NOW)).endswith("not now")
+    told = runbook._details(first.step, row.state, 60, full=False)
+    assert "does not apply now: not true: it runs" in plain(told[0])
