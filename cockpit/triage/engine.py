@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from cockpit import clock
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
+from cockpit.redact import MASKER
 from cockpit.text import visible
 from cockpit.triage.board import LookId
 from cockpit.triage.finding import Finding, Severity
@@ -101,6 +102,7 @@ class Engine:
         self._failures: dict[LookId, int] = {}
         self._running: dict[LookId, asyncio.Task[Reading]] = {}
         self._hung: dict[LookId, tuple[asyncio.Task[Any], float]] = {}
+        self._bugs: dict[LookId, tuple[str, str]] = {}
         self._wake = asyncio.Event()
         self._first = set(self.looks)
         self._started = clock.monotonic()
@@ -145,7 +147,7 @@ class Engine:
             raise Misconfigured(f"no probe {probe} looks at {target}")
         if (running := self._running.get(id_)) is not None:
             await asyncio.wait({running})
-        return await self._task(id_)
+        return await asyncio.shield(self._task(id_))  # others may wait for the same look
 
     async def sweep(self, only: Collection[LookId] | None = None) -> list[Reading]:
         """Look at everything once and give the readings in the order of the looks.
@@ -251,6 +253,8 @@ class Engine:
         except asyncio.CancelledError:
             work.cancel()
             raise
+        if work.cancelled():
+            raise BlindError(Reason.UNREACHABLE, "the session was given up during the look")
         if done:
             return work.result()
         work.cancel()
@@ -274,12 +278,18 @@ class Engine:
         return True
 
     def _bug(self, look: Look, error: Exception) -> Blind:
-        report = "".join(traceback.format_exception(error))
-        file = self._debug(f"{look.target.name} / {look.probe.id}\n{report}")
+        """Written down when it is new: the same bug every few seconds would fill the disk."""
+        place = f"{type(error).__name__} {traceback.extract_tb(error.__traceback__)[-1]}"
+        known, file = self._bugs.get(look.id, ("", ""))
+        if place != known or not file:
+            report = MASKER.mask("".join(traceback.format_exception(error)))
+            file = self._debug(f"{look.target.name} / {look.probe.id}\n{report}")
+            self._bugs[look.id] = (place, file)
         where = f"; see {file}" if file else ""
+        said = MASKER.mask(visible(MASKER.mask(str(error)), 200))
         return Blind(
             Reason.BUG,
-            f"{type(error).__name__} in {look.probe.id}: {visible(str(error), 200)}{where}",
+            f"{type(error).__name__} in {look.probe.id}: {said}{where}",
             "please report it with this line; the other probes are not affected",
         )
 
@@ -306,19 +316,23 @@ def harmless(finding: Finding) -> Finding:
             replace(e, value=visible(e.value)) if isinstance(e.value, str) else e
             for e in finding.evidence
         ),
+        likely=tuple(visible(each) for each in finding.likely),
+        against=tuple(visible(each) for each in finding.against),
+        next=visible(finding.next),
     )
 
 
 def _blind(error: BlindError) -> Blind:
     finding = None
+    said, hint = MASKER.mask(error.message), MASKER.mask(error.hint)
     if error.code:
         finding = Finding(
             code=error.code,
             severity=Severity(error.severity or Severity.HIGH),
-            summary=visible(error.message, 200),
-            next=visible(error.hint, 200),
+            summary=visible(said, 200),
+            next=visible(hint, 200),
         )
-    return Blind(error.reason, visible(error.message), visible(error.hint), finding)
+    return Blind(error.reason, visible(said), visible(hint), finding)
 
 
 def _forget(task: asyncio.Task[object]) -> None:

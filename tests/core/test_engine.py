@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
+from cockpit.redact import MASKER
 from cockpit.triage.board import ONE_LOOK
 from cockpit.triage.engine import Engine, Look
 from cockpit.triage.finding import Severity
@@ -261,3 +262,66 @@ async def test_the_first_sweep_tells_how_far_it_is(engines: Callable[..., Engine
     assert engine.progress.took is not None
     task.cancel()
     await asyncio.wait({task})
+
+
+async def test_who_stops_waiting_for_a_look_leaves_it_to_the_others(
+    engines: Callable[..., Engine],
+) -> None:
+    async def slow(session: object, target: Target) -> object:
+        await asyncio.sleep(0.05)
+        return 1
+
+    engine = engines(look("db", slow))
+    impatient = asyncio.create_task(engine.look("db", "p"))
+    sweep = asyncio.create_task(engine.sweep())
+    await asyncio.sleep(0.01)
+    impatient.cancel()
+    (reading,) = await sweep
+    assert isinstance(reading.outcome, Seen)
+
+
+async def test_a_look_whose_session_was_given_up_is_blind_and_not_lost(
+    engines: Callable[..., Engine],
+) -> None:
+    async def cancelled(session: object, target: Target) -> object:
+        raise asyncio.CancelledError
+
+    (reading,) = await engines(look("db", cancelled)).sweep()
+    assert isinstance(reading.outcome, Blind)
+    assert reading.outcome.reason is Reason.UNREACHABLE
+
+
+async def test_the_same_bug_is_written_down_once(engines: Callable[..., Engine]) -> None:
+    reports: list[str] = []
+
+    def debug(report: str) -> str:
+        reports.append(report)
+        return "debug.log"
+
+    engine = engines(look("sick", raising(ValueError("x"))), debug=debug)
+    for _ in range(3):
+        (reading,) = await engine.sweep()
+        assert isinstance(reading.outcome, Blind)
+        assert "see debug.log" in reading.outcome.detail
+    assert len(reports) == 1
+
+
+async def test_a_secret_in_an_error_reaches_neither_the_row_nor_the_debug_log(
+    engines: Callable[..., Engine],
+) -> None:
+    MASKER.learn("hunter2-of-the-engine")
+    reports: list[str] = []
+
+    def debug(report: str) -> str:
+        reports.append(report)
+        return "debug.log"
+
+    engine = engines(
+        look("bug", raising(ValueError("no login with hunter2-of-the-engine"))),
+        look("blind", raising(BlindError(Reason.DENIED, "hunter2-of-the-engine is wrong"))),
+        debug=debug,
+    )
+    for reading in await engine.sweep():
+        assert isinstance(reading.outcome, Blind)
+        assert "hunter2" not in reading.outcome.detail
+    assert "hunter2" not in reports[0]
