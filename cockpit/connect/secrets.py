@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shlex
+from functools import partial
 from pathlib import Path
 
 from cockpit.errors import BlindError, Reason
@@ -57,9 +59,33 @@ async def resolve_async(reference: str) -> str:
     scheme, _, rest = reference.partition(":")
     if scheme != "command":
         return resolve(reference)
-    words = shlex.split(rest)
-    if not words:
-        raise _broken("the secret's command is empty", "command:pass show orders-db")
+    loop = asyncio.get_running_loop()
+    running = _RUNNING.get((loop, rest))
+    if running is None:
+        running = _RUNNING[loop, rest] = loop.create_task(_printed(rest))
+        running.add_done_callback(partial(_ended, (loop, rest)))
+    return await asyncio.shield(running)
+
+
+_RUNNING: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Task[str]] = {}
+"""Programs that run now, and for a moment what they gave. A look that is given up does not end
+its program: a password store that takes longer than a look could never be read otherwise, and
+each look would leave one more program behind.
+"""
+_KEPT = 30.0
+"""Seconds for which a secret waits for the next look when no look could wait for it."""
+
+
+def _ended(key: tuple[asyncio.AbstractEventLoop, str], task: asyncio.Task[str]) -> None:
+    if task.cancelled() or task.exception() is not None:
+        _RUNNING.pop(key, None)
+    else:
+        key[0].call_later(_KEPT, _RUNNING.pop, key, None)
+
+
+async def _printed(command: str) -> str:
+    """The first line that a program prints. It never outlives its time, or this task."""
+    words = _split(command)
     try:
         process = await asyncio.create_subprocess_exec(
             *words,
@@ -67,21 +93,32 @@ async def resolve_async(reference: str) -> str:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
-    except OSError as error:
-        raise _broken(
-            f"the secret's command {words[0]!r} did not start: {error.strerror}"
-        ) from None
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", "") or str(error)
+        raise _broken(f"the secret's command {words[0]!r} did not start: {said}") from None
     try:
         async with asyncio.timeout(_COMMAND_TIMEOUT):
             output, _ = await process.communicate()
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise _broken(f"the secret's command {words[0]!r} did not end within 10 s") from None
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
     if process.returncode:
         raise _broken(f"the secret's command {words[0]!r} ended with {process.returncode}")
     lines = output[:_LARGEST].decode(errors="replace").splitlines()
     return _learned(lines[0] if lines else "")
+
+
+def _split(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise _broken(f"the secret's command cannot be read: {error}") from None
+    if not words:
+        raise _broken("the secret's command is empty", "command:pass show orders-db")
+    return words
 
 
 def _first_line(path: Path) -> str:
