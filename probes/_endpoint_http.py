@@ -1,4 +1,4 @@
-"""What is wrong with the answers, and with clocks."""
+"""What is wrong with the answers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,6 @@ def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield from _body(snapshot, answers)
     yield from _redirects(snapshot.path, answers)
     yield from _slow(snapshot.path, answers, settings)
-    yield from _clock(snapshot.path, answers, settings)
 
 
 def _no_answer(path: PathLook, looks: Group) -> Iterator[Finding]:
@@ -229,7 +228,11 @@ def _redirects(path: PathLook, looks: Group) -> Iterator[Finding]:
 
 
 def _slow(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding]:
-    timed = [(look.http.first_byte, look) for look in looks if look.http and look.http.first_byte]
+    timed = [
+        (look.http.first_byte, look)
+        for look in looks
+        if look.http and look.http.first_byte and look.http.held is None
+    ]
     if not timed:
         return
     took, look = max(timed, key=lambda pair: pair[0])
@@ -266,35 +269,10 @@ def _slow(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding]
     )
 
 
-def _clock(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding]:
-    skews = [look.http.clock_ahead for look in looks if look.http]
-    known = [skew for skew in skews if skew is not None]
-    if not known:
-        return
-    skew = min(known, key=abs)
-    severity = settings.clock.grade(abs(skew))
-    if severity is None:
-        return
-    who = "behind" if skew > 0 else "ahead of"
-    yield Finding(
-        "NET_CLOCK_SKEW",
-        severity,
-        f"this machine's clock is {duration(abs(skew))} {who} that of {path.host}",
-        evidence=(
-            Evidence("difference", abs(skew), "s", settings.clock.first),
-            Evidence("source", f"Date header of {count(len(known), 'answer')}"),
-        ),
-        likely=("this machine's clock is wrong: AWS refuses signatures beyond 5 minutes",),
-        against=("one host is one source: its clock may be the wrong one",),
-        next="compare with a second host, then with NTP",
-        runbook="path-clock",
-        fact=False,
-    )
-
-
 def _answer_evidence(answer: HttpLook) -> tuple[Evidence, ...]:
     return (
         Evidence("status", answer.status),
         Evidence("first byte", answer.first_byte, "s"),
         *(Evidence(name, answer.header(name)) for name in _TELLING if answer.header(name)),
+        *((Evidence("not asked again for", answer.held, "s"),) if answer.held else ()),
     )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
+from statistics import median
 
+from cockpit.connect.dns import Resolution
 from cockpit.connect.net import AddressLook, PathLook
 from cockpit.triage.finding import Evidence, Thresholds
 from cockpit.units import duration
@@ -45,6 +49,10 @@ class Settings:
     jitter: float = 0.03
 
 
+_PRIVATE = tuple(
+    ipaddress.ip_network(block)
+    for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
 Group = tuple[AddressLook, ...]
 
 
@@ -113,4 +121,27 @@ def share(looks: Sequence[AddressLook], of: Sequence[AddressLook]) -> str:
 def percentile(values: Sequence[float], point: float) -> float:
     """The value that a share `point` of the values does not exceed. There has to be one."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(point * len(ordered)))]
+    return ordered[max(0, ceil(point * len(ordered)) - 1)]
+
+
+def all_private(addresses: Sequence[str]) -> bool:
+    """Whether every address is one that the internet does not route (RFC 1918, 6598, 4193)."""
+    return all(
+        any(ipaddress.ip_address(address) in network for network in _PRIVATE)
+        for address in addresses
+    )
+
+
+def answer_of(path: PathLook, source: str) -> Resolution | None:
+    """What the `system` or the `resolver` said about the name; None when it was not asked."""
+    return next((answer for answer in path.dns if answer.source == source), None)
+
+
+def typical_total(path: PathLook, look: AddressLook) -> float:
+    """Median seconds of the last five whole ways of an address; this look's when it is alone."""
+    totals = [
+        sample.total
+        for sample in path.history
+        if sample.address == look.address and sample.total is not None
+    ]
+    return median(totals[-5:]) if totals else look.total

@@ -13,16 +13,19 @@ from probes._endpoint_model import (
     Settings,
     Snapshot,
     address_evidence,
+    all_private,
     in_words,
     is_good,
     is_v6,
     judged_addresses,
     percentile,
+    typical_total,
     v6_is_apart,
 )
 
 RUNBOOK = "path-tcp"
 _WINDOW = 20
+_OUTAGE = 3
 _CODES = {
     "timeout": ("NET_TCP_TIMEOUT", Severity.CRITICAL, "does not answer connection attempts"),
     "refused": ("NET_TCP_REFUSED", Severity.CRITICAL, "refuses connections"),
@@ -78,15 +81,22 @@ def _all_dead(path: PathLook) -> Iterator[Finding]:
         f"{path.host}:{path.port} {words}{many}",
         evidence=(*address_evidence(looks), *where_from(path)),
         likely=_LIKELY[code],
+        against=_elsewhere(path, word),
         next="look from a second place, inside the VPC, before calling it down",
         runbook=RUNBOOK,
     )
 
 
+def _elsewhere(path: PathLook, word: str) -> tuple[str, ...]:
+    if word in {"timeout", "unreachable"} and all_private(path.dns[0].addresses):
+        return ("its addresses are private: from outside the VPC this is no news",)
+    return ()
+
+
 def _one_bad(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     looks = judged_addresses(snapshot.path)
     bad = [look for look in looks if not is_good(snapshot, look)]
-    slow = [] if bad else _slow_ones(looks, settings)
+    slow = [] if bad else _slow_ones(snapshot.path, looks, settings)
     if len(looks) < 2 or len(bad) == len(looks) or not (bad or slow):
         return
     odd = bad or slow
@@ -99,7 +109,7 @@ def _one_bad(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         Severity.HIGH,
         f"{len(odd)} of {len(looks)} addresses of {snapshot.path.host} {what}: "
         f"{first.address} ({in_words(first)})",
-        evidence=(*address_evidence(looks), *where_from(snapshot.path)),
+        evidence=(*_typical(snapshot.path, looks), *where_from(snapshot.path)),
         likely=(
             "one sick node or zone behind the name",
             "a stale record that nobody removed",
@@ -110,13 +120,27 @@ def _one_bad(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     )
 
 
-def _slow_ones(looks: Sequence[AddressLook], settings: Settings) -> list[AddressLook]:
+def _typical(path: PathLook, looks: Sequence[AddressLook]) -> Iterator[Evidence]:
+    for look in looks[:8]:
+        seen = [one for one in path.history if one.address == look.address]
+        lost = sum(1 for one in seen if one.outcome != "ok")
+        words = f"{in_words(look)}, typically {duration(typical_total(path, look))}"
+        yield Evidence(
+            look.address, f"{words}; {lost} of {count(len(seen), 'try', 'tries')} failed"
+        )
+
+
+def _slow_ones(
+    path: PathLook, looks: Sequence[AddressLook], settings: Settings
+) -> list[AddressLook]:
+    """Those whose median is far above that of the others' medians: one slow look is none."""
     if len(looks) < 2:
         return []
     slow = []
     for look in looks:
-        others = median(other.total for other in looks if other is not look)
-        if look.total > others * settings.slower and look.total > settings.first_byte_floor:
+        own = typical_total(path, look)
+        others = median(typical_total(path, other) for other in looks if other is not look)
+        if own > others * settings.slower and own > settings.first_byte_floor:
             slow.append(look)
     return slow if len(slow) < len(looks) else []
 
@@ -145,6 +169,8 @@ def _slow(path: PathLook, settings: Settings) -> Iterator[Finding]:
         usual = look.usual_connect
         if look.tcp.outcome != "ok" or usual is None:
             continue
+        if is_sent_again(look.tcp.took, look.tcp.syn_again):
+            continue  # that is loss
         if look.tcp.took > max(usual * settings.slower, settings.slower_floor):
             yield Finding(
                 "NET_TCP_SLOW",
@@ -166,8 +192,9 @@ def _loss(path: PathLook, settings: Settings) -> Iterator[Finding]:
     """Connections that vanish, and those that only came after a SYN was sent again."""
     for address, samples in _by_address(path).items():
         recent = samples[-_WINDOW:]
-        gone = sum(1 for sample in recent if sample.outcome == "tcp timeout")
-        again = sum(1 for sample in recent if is_sent_again(sample.connect))
+        lost = [number for number, one in enumerate(recent) if one.outcome == "tcp timeout"]
+        gone = 0 if _is_outage(lost) else len(lost)
+        again = sum(1 for one in recent if is_sent_again(one.connect, one.syn_again))
         if gone == len(recent) or gone + again < 2:
             continue
         part = gone / len(recent)
@@ -188,14 +215,29 @@ def _loss(path: PathLook, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def is_sent_again(connect: float | None) -> bool:
-    """Whether a connect time is that of a SYN sent again: one second later, then two more."""
-    return connect is not None and (0.95 <= connect <= 1.1 or 2.9 <= connect <= 3.3)
+def _is_outage(lost: Sequence[int]) -> bool:
+    """Whether lost connections stand in one row: that was, or is, an outage; loss is scattered."""
+    return len(lost) >= _OUTAGE and lost[-1] - lost[0] == len(lost) - 1
+
+
+def is_sent_again(connect: float | None, told: int | None = None) -> bool:
+    """Whether a connection came only to a SYN that was sent again.
+
+    The kernel tells (`told`); where it does not, the time does: one second, or one and then two
+    more. (Linux since 6.5 sends the first four a second apart, and tells.)
+    """
+    if connect is None or told is not None:
+        return bool(told)
+    return 0.95 <= connect <= 1.1 or 2.9 <= connect <= 3.3
 
 
 def _jitter(path: PathLook, settings: Settings) -> Iterator[Finding]:
     for address, samples in _by_address(path).items():
-        times = [sample.connect for sample in samples if sample.connect is not None]
+        times = [
+            one.connect
+            for one in samples
+            if one.connect is not None and not is_sent_again(one.connect, one.syn_again)
+        ]
         if len(times) < _WINDOW:
             continue
         spread = percentile(times, 0.95) - percentile(times, 0.5)

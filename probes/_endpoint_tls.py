@@ -51,6 +51,7 @@ def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             alike = tuple(look for look in looks if look.tls and look.tls.outcome == outcome)
             yield _failed(path, outcome, alike, of=looks)
     yield from _dates(path, looks, settings)
+    yield from _chain_dates(path, looks, settings)
     yield from _strict(path, looks)
     yield from _changed(path, looks)
     yield from _slow(path, looks, settings)
@@ -68,6 +69,10 @@ def certificate_evidence(look: TlsLook) -> tuple[Evidence, ...]:
             Evidence("valid until", f"{certificate.not_after:%Y-%m-%d %H:%M} UTC"),
             Evidence("certificates sent", certificate.chain_length),
         ]
+        rows += [Evidence("sent behind it", subject) for subject in certificate.chain[:2]]
+        if certificate.key:
+            signed = f", signed by {certificate.signature}" if certificate.signature else ""
+            rows.append(Evidence("key", certificate.key + signed))
     if look.verify_code is not None:
         rows.append(Evidence("verification", f"{look.detail} (code {look.verify_code})"))
     elif look.detail:
@@ -174,6 +179,37 @@ def _dates(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding
         next="renew it now, while it still works",
         runbook=RUNBOOK,
     )
+
+
+def _chain_dates(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding]:
+    """An intermediate that ends before the certificate itself, which nobody has in the calendar.
+
+    A warning at most: a chain may hold one that no client needs, and one that ended already did
+    no harm when the handshake went well.
+    """
+    for look in looks:
+        certificate = look.tls.certificate if look.tls and look.tls.outcome == "ok" else None
+        ends = certificate.chain_ends if certificate else None
+        if certificate is None or ends is None or not path.at < ends < certificate.not_after:
+            continue
+        left = (ends - path.at).total_seconds()
+        if settings.certificate_days.grade(left / _DAY):
+            yield Finding(
+                "NET_TLS_EXPIRING",
+                Severity.WARNING,
+                f"{path.host}: an intermediate certificate ends in {duration(left)}, "
+                "before the site's own",
+                subject="chain",
+                evidence=(Evidence("ends", f"{ends:%Y-%m-%d %H:%M} UTC"), *_behind(certificate)),
+                likely=("the bundle was not renewed with the certificate",),
+                next="get the issuer's present chain and put it behind the certificate",
+                runbook=RUNBOOK,
+            )
+            return
+
+
+def _behind(certificate: Certificate) -> tuple[Evidence, ...]:
+    return tuple(Evidence("sent behind it", subject) for subject in certificate.chain[:3])
 
 
 def _strict(path: PathLook, looks: Group) -> Iterator[Finding]:

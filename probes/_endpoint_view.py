@@ -76,6 +76,8 @@ def tables(snapshot: Snapshot, settings: Settings) -> Iterator[Table]:
     certificates = _certificates(path)
     if certificates:
         yield _certificate_table(path, certificates, settings)
+    if path.provider or path.clocks:
+        yield _others(path)
 
 
 def _notes(path: PathLook) -> tuple[str, ...]:
@@ -132,7 +134,7 @@ def _names(path: PathLook) -> Table:
                 answer.outcome.replace("_", " "),
                 duration(answer.took),
                 f"{answer.ttl} s" if answer.ttl is not None else "–",
-                answer.canonical or "–",
+                " → ".join(answer.aliases) or "–",
                 ", ".join(answer.addresses) or answer.detail or "–",
             ),
             severity=None if answer.outcome == "ok" else Severity.HIGH,
@@ -152,6 +154,23 @@ def _names(path: PathLook) -> Table:
         ),
         rows=rows,
         headline=path.host,
+    )
+
+
+def _others(path: PathLook) -> Table:
+    rows = []
+    if path.provider:
+        said = path.provider
+        words = "; ".join(filter(None, (said.level or "unread", said.words, *said.incidents)))
+        rows.append(Row(key="status page", cells=("status page", said.url, words)))
+    for one in path.clocks:
+        ahead = f"{duration(abs(one.ahead))} {'ahead of' if one.ahead > 0 else 'behind'} ours"
+        rows.append(Row(key=one.who, cells=("clock", one.who, ahead if one.ahead else "as ours")))
+    return Table(
+        title="what others say",
+        columns=(Column("about", 11), Column("who", 40), Column("says")),
+        rows=tuple(rows),
+        note=("A status page is the provider's own word, and late.",) if path.provider else (),
     )
 
 

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 
 from cockpit.connect.net import Net
 from cockpit.connect.settings import EndpointSettings
-from cockpit.triage.finding import Evidence, Finding, Severity, worst
+from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
+from probes import _endpoint_clock as clock
+from probes import _endpoint_dependency as dependency
 from probes import _endpoint_dns as dns
 from probes import _endpoint_http as http
 from probes import _endpoint_tcp as tcp
@@ -27,7 +29,6 @@ _MILDER = {
     Severity.WARNING: Severity.INFO,
     Severity.INFO: Severity.INFO,
 }
-_OURS = {"NET_CLOCK_SKEW"}
 
 
 async def collect(net: Net, target: Target) -> Snapshot:
@@ -44,42 +45,17 @@ async def collect(net: Net, target: Target) -> Snapshot:
 def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Report the rungs from the bottom up; a third party's trouble under one name, milder."""
     found = [
-        finding for part in (dns, tcp, tls, http) for finding in part.findings(snapshot, settings)
+        finding
+        for part in (dns, tcp, tls, http, clock)
+        for finding in part.findings(snapshot, settings)
     ]
     if not snapshot.external:
         yield from found
         return
-    yield from _dependency(snapshot, found)
+    yield from dependency.findings(snapshot, found)
     for finding in found:
-        ours = finding.code in _OURS
+        ours = finding.code in dependency.OURS
         yield finding if ours else finding.at(_MILDER[finding.severity])
-
-
-def _dependency(snapshot: Snapshot, found: list[Finding]) -> Iterator[Finding]:
-    theirs = [
-        finding
-        for finding in found
-        if finding.severity >= Severity.WARNING and finding.code not in _OURS
-    ]
-    severity = worst(theirs)
-    if severity is None:
-        return
-    first = max(theirs, key=lambda finding: finding.severity.rank)
-    broken = severity is Severity.CRITICAL
-    yield Finding(
-        "DEP_EXTERNAL",
-        Severity.HIGH if broken else Severity.WARNING,
-        f"the third party {snapshot.path.host} is in trouble: {first.summary}",
-        evidence=(
-            *(Evidence(finding.code, finding.summary) for finding in theirs[:6]),
-            *first.evidence[:4],
-        ),
-        likely=("an outage of the provider", "they limit or block us"),
-        against=("our own way out (NAT, proxy, DNS) would look the same: compare another host",),
-        next="look at the provider's status page; shed or queue what depends on it",
-        runbook="dependency-external",
-        fact=any(finding.fact for finding in theirs),
-    )
 
 
 PROBE = Probe(
