@@ -11,10 +11,17 @@ from typing import Any
 import psycopg
 import pytest
 
+from cockpit.connect.memcached import open_memcached
 from cockpit.connect.mysql import open_mysql
 from cockpit.connect.postgres import open_postgres
 from cockpit.connect.redis import open_redis
-from cockpit.connect.settings import Login, MysqlSettings, PostgresSettings, RedisSettings
+from cockpit.connect.settings import (
+    Login,
+    MemcachedSettings,
+    MysqlSettings,
+    PostgresSettings,
+    RedisSettings,
+)
 from cockpit.errors import BlindError
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.probe import Seen
@@ -163,7 +170,12 @@ def redis_settings(server: valkey.Valkey, **changed: object) -> RedisSettings:
     return RedisSettings(**{"host": "127.0.0.1", "port": server.port, "tls": False, **changed})
 
 
-_OPENERS = {PostgresSettings: open_postgres, MysqlSettings: open_mysql, RedisSettings: open_redis}
+_OPENERS = {
+    PostgresSettings: open_postgres,
+    MysqlSettings: open_mysql,
+    RedisSettings: open_redis,
+    MemcachedSettings: open_memcached,
+}
 
 
 @asynccontextmanager
@@ -186,7 +198,12 @@ async def trouble(settings: Any, *ask: str) -> BlindError:
 
 
 def target(settings: Any) -> Target:
-    kind = {PostgresSettings: "postgres", MysqlSettings: "mysql", RedisSettings: "redis"}
+    kind = {
+        PostgresSettings: "postgres",
+        MysqlSettings: "mysql",
+        RedisSettings: "redis",
+        MemcachedSettings: "memcached",
+    }
     return Target(name="db", kind=kind[type(settings)], settings=settings)
 
 

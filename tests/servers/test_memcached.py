@@ -1,0 +1,345 @@
+"""A real memcached in trouble: full, silent, evicting, restarted, or not memcached at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cockpit.connect.memcached import READS, open_memcached
+from cockpit.connect.settings import MemcachedSettings
+from cockpit.errors import BlindError, Reason, Refused
+from cockpit.triage.engine import Look, judged
+from cockpit.triage.probe import Seen
+from cockpit.triage.recording import decode, encode
+from cockpit.triage.registry import registry
+from cockpit.world.servers.process import Server, find, free_port, launch, wait_until
+from probes._memcached import Health
+from probes.memcached_health import Settings
+from tests.servers.private import codes, look, session_for, target
+
+pytestmark = pytest.mark.servers
+
+PROBE = "memcached.health"
+
+
+def started(folder: Path, *words: str, port: int = 0) -> Server:
+    program = find("memcached")
+    assert program is not None, "memcached is not installed: apt-get install memcached"
+    port = port or free_port()
+    folder.mkdir(exist_ok=True)
+    log = folder / "log"
+    command = [program, "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-m", "4", *words]
+    process = launch(command, log=log, dies_by=signal.SIGKILL, drop=True)
+    server = Server(process=process, port=port, folder=folder, log=log)
+    wait_until(lambda: _listens(port), server=server, name="memcached")
+    return server
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[Server]:
+    running = started(folder, "-c", "40", "-t", "1")
+    yield running
+    running.stop()
+
+
+def settings(port: int, **changed: Any) -> MemcachedSettings:
+    return MemcachedSettings(**{"host": "127.0.0.1", "port": port, **changed})
+
+
+async def trouble(place: MemcachedSettings) -> BlindError:
+    """The error that a first command ends with."""
+    async with session_for(place) as session:
+        with pytest.raises(BlindError) as caught:
+            await session.version()
+    return caught.value
+
+
+async def between(server: Server, during: Any, judge: Settings | None = None) -> Seen:
+    """What the probe says of the time between two looks."""
+    probe = registry()[PROBE]
+    to = target(settings(server.port))
+    async with session_for(to.settings) as session:
+        before = await probe.collect(session, to)
+        during()
+        await asyncio.sleep(0.05)
+        assert probe.since is not None
+        now = probe.since(before, await probe.collect(session, to))
+    return judged(Look(to, probe, judge or Settings()), now)
+
+
+def talk(server: Server, request: bytes, end: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", server.port), 5) as wire:
+        wire.settimeout(5)
+        wire.sendall(request)
+        got = b""
+        while not got.endswith(end):
+            chunk = wire.recv(1 << 16)
+            assert chunk
+            got += chunk
+        return got
+
+
+def fill(server: Server, keys: int = 6000, size: int = 1000) -> None:
+    value = b"x" * size
+    sets = [b"set k%d 0 0 %d noreply\r\n%b\r\n" % (number, size, value) for number in range(keys)]
+    talk(server, b"".join(sets) + b"mn\r\n", b"MN\r\n")
+
+
+def read(server: Server, keys: int = 500, prefix: str = "absent") -> None:
+    gets = [f"get {prefix}{number}\r\n".encode() for number in range(keys)]
+    talk(server, b"".join(gets) + b"mn\r\n", b"MN\r\n")
+
+
+async def test_an_idle_node_has_nothing_wrong(server: Server) -> None:
+    seen = await look(PROBE, settings(server.port), twice=0.05)
+
+    assert seen.findings == ()
+    assert seen.facts[0].label == "memory"
+    assert {fact.label for fact in seen.facts} >= {"connections", "reads", "evictions", "server"}
+    assert isinstance(decode(encode(seen.snapshot), Health), Health)
+    assert decode(encode(seen.snapshot), Health) == seen.snapshot
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("flush_all",), ("stats", "cachedump", "1", "0"), ("stats", "reset"), ("set", "a"),
+        ("lru_crawler", "metadump", "all"), ("get", "a"), ("shutdown",), ("version\r\nflush_all",),
+        ("stats", "settings\r\nflush_all"), (),
+    ],
+    ids=lambda words: " ".join(words) or "nothing",
+)  # fmt: skip
+async def test_an_observer_sends_only_what_is_on_the_list(words: tuple[str, ...]) -> None:
+    session = await open_memcached(settings(1))
+    with pytest.raises(Refused):
+        await session.command(*words)
+
+
+def test_the_list_holds_no_word_that_writes() -> None:
+    assert {words[0] for words in READS} == {"version", "stats", "config"}
+
+
+async def test_a_full_node_refuses_new_connections_and_keeps_ours(server: Server) -> None:
+    probe = registry()[PROBE]
+    to = target(settings(server.port))
+    with ExitStack() as stack:
+        async with session_for(to.settings) as kept:
+            before = await probe.collect(kept, to)
+            for _ in range(45):
+                stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            error = await trouble(to.settings)
+            assert probe.since is not None
+            now = probe.since(before, await probe.collect(kept, to))
+    seen = judged(Look(to, probe, Settings()), now)
+
+    assert (error.code, error.severity) == ("MC_SAT_CONNECTIONS", "critical")
+    assert codes(seen)["MC_SAT_CONNECTIONS"] == "critical"
+    assert seen.findings[0].runbook == "memcached"
+
+
+async def test_a_stopped_node_is_mute_also_to_whoever_was_connected(server: Server) -> None:
+    kept = await open_memcached(settings(server.port))
+    await kept.version()
+    server.pause()
+    try:
+        began = time.monotonic()
+        error = await trouble(settings(server.port))
+        took = time.monotonic() - began
+        hanging = asyncio.create_task(kept.version())
+        await asyncio.sleep(0.05)
+        began = time.monotonic()
+        hanging.cancel()
+        await asyncio.wait({hanging})
+        assert time.monotonic() - began < 0.3
+    finally:
+        server.resume()
+        await kept.close()
+
+    assert (error.code, error.reason) == ("MC_MUTE", Reason.TIMEOUT)
+    assert took < 3.5
+
+
+async def test_a_closed_port_is_refused_and_not_knocked_on_again_at_once() -> None:
+    async with session_for(settings(free_port())) as session:
+        with pytest.raises(BlindError) as first:
+            await session.version()
+        began = time.monotonic()
+        with pytest.raises(BlindError) as second:
+            await session.version()
+
+    assert first.value.code == second.value.code == "NET_TCP_REFUSED"
+    assert time.monotonic() - began < 0.05
+
+
+async def test_evictions_are_told_with_who_never_read_them(server: Server) -> None:
+    fill(server)
+    seen = await between(server, lambda: fill(server))
+
+    finding = next(each for each in seen.findings if each.code == "MC_EVICTING")
+    evidence = {each.label: each.value for each in finding.evidence}
+    assert codes(seen) == {"MC_EVICTING": "warning", "MC_MEM": "info"} or codes(seen) == {
+        "MC_EVICTING": "warning"
+    }
+    assert evidence["never read before"] == 1.0
+    assert any("churn" in cause for cause in finding.likely)
+    assert any(table.title == "Sizes of items" for table in seen.tables)
+
+
+async def test_a_node_that_evicts_nothing_refuses_writes(folder: Path) -> None:
+    server = started(folder, "-M")
+    try:
+        fill(server)
+        seen = await between(server, lambda: fill(server))
+    finally:
+        server.stop()
+
+    assert codes(seen)["MC_EVICTING"] == "high"
+
+
+async def test_hits_that_fall_are_told(server: Server) -> None:
+    probe = registry()[PROBE]
+    to = target(settings(server.port))
+    fill(server, 500, 10)
+    assert probe.since is not None
+    async with session_for(to.settings) as session:
+        now = await probe.collect(session, to)
+        for prefix in ("k", "absent"):
+            read(server, prefix=prefix)
+            await asyncio.sleep(0.02)
+            now = probe.since(now, await probe.collect(session, to))
+    seen = judged(Look(to, probe, Settings()), now)
+
+    assert now.earlier_hits == 1.0
+    assert codes(seen) == {"MC_HIT": "warning"}
+
+
+async def test_a_restart_is_told_and_gives_no_rates(server: Server, folder: Path) -> None:
+    probe = registry()[PROBE]
+    to = target(settings(server.port))
+    fill(server)
+    assert probe.since is not None
+    async with session_for(to.settings) as session:
+        before = await probe.collect(session, to)
+        server.stop()
+        again = started(folder, port=server.port)
+        try:
+            now = probe.since(before, await probe.collect(session, to))
+        finally:
+            again.stop()
+    seen = judged(Look(to, probe, Settings()), now)
+
+    assert codes(seen) == {"MC_RESTARTED": "high"}
+    assert now.rates is None
+    assert [change.kind for change in probe.changes(now, "mc")] == ["memcached.restart"]  # type: ignore[misc]
+
+
+async def test_a_node_that_dies_while_we_are_connected_is_refused(server: Server) -> None:
+    async with session_for(settings(server.port)) as session:
+        await session.version()
+        server.process.kill()
+        server.process.wait()
+        with pytest.raises(BlindError) as caught:
+            await session.version()
+
+    assert caught.value.code == "NET_TCP_REFUSED"
+
+
+@asynccontextmanager
+async def scripted(says: bytes, *, hold: bool = False) -> AsyncIterator[int]:
+    """A server that answers with something and hangs up, or holds the line; its port."""
+    over = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(0.1):
+                await reader.readline()
+        writer.write(says)
+        with contextlib.suppress(OSError):
+            await writer.drain()
+        if hold:
+            await over.wait()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        over.set()
+        server.close()
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("says", "code", "reason"),
+    [
+        pytest.param(b"", "MC_CONN_DROPPED", "unreachable", id="hangs up"),
+        pytest.param(
+            b"HTTP/1.1 400 Bad Request\r\n\r\n", "NET_WRONG_PROTOCOL", "unreadable", id="HTTP"
+        ),
+        pytest.param(b"x" * 200_000, "NET_WRONG_PROTOCOL", "unreadable", id="a line without end"),
+        pytest.param(b"\xff\xfe\x00\r\n", "NET_WRONG_PROTOCOL", "unreadable", id="bytes"),
+        pytest.param(
+            b"ERROR Too many open connections\r\n", "MC_SAT_CONNECTIONS", "unreachable", id="full"
+        ),
+        pytest.param(b"CLIENT_ERROR unauthenticated\r\n", "", "denied", id="wants a login"),
+        pytest.param(b"SERVER_ERROR out of memory\r\n", "", "unreadable", id="its own error"),
+        pytest.param(b"ERROR\r\n", "", "unsupported", id="an unknown command"),
+        pytest.param(b"VERSION 1.6", "MC_CONN_DROPPED", "unreachable", id="cut in mid-answer"),
+    ],
+)
+async def test_the_first_answer_is_the_diagnosis(says: bytes, code: str, reason: str) -> None:
+    async with scripted(says) as port:
+        error = await trouble(settings(port))
+
+    assert (error.code, error.reason.value) == (code, reason)
+
+
+async def test_silence_after_half_an_answer_is_mute() -> None:
+    async with scripted(b"VERSION 1.", hold=True) as port:
+        error = await trouble(settings(port))
+
+    assert error.code == "MC_MUTE"
+
+
+async def test_tls_where_there_is_none_is_told(server: Server) -> None:
+    error = await trouble(settings(server.port, tls=True))
+
+    assert error.code in {"MC_CONN_TLS", "MC_MUTE", "MC_CONN_DROPPED"}
+
+
+CLUSTER = (
+    b"CONFIG cluster 0 70\r\n12\n"
+    b"a.cfg.cache.amazonaws.com|10.0.0.1|11211 b.cfg.cache.amazonaws.com||11211\n\r\nEND\r\n"
+)
+
+
+async def test_a_configuration_endpoint_lists_its_nodes() -> None:
+    async with scripted(CLUSTER) as port, session_for(settings(port)) as session:
+        nodes = await session.nodes()
+
+    assert nodes == ("a.cfg.cache.amazonaws.com:11211", "b.cfg.cache.amazonaws.com:11211")
+
+
+async def test_an_ordinary_node_has_no_list_and_goes_on_answering(server: Server) -> None:
+    async with session_for(settings(server.port)) as session:
+        with pytest.raises(BlindError) as caught:
+            await session.nodes()
+        version = await session.version()
+
+    assert caught.value.reason is Reason.UNSUPPORTED
+    assert version.startswith("1.")
