@@ -125,7 +125,7 @@ async def test_a_throttled_call_is_tried_twice_counted_and_slows_us_down(protoco
             await session.read(service, operation, **arguments)
         assert caught.value.reason is Reason.THROTTLED
         assert (session.cost.api_calls, session.cost.throttled) == (2, 2)
-        assert session._limits.of(service).rate == 2500
+        assert session._limits.of(service).rate == 5000
 
 
 @pytest.mark.parametrize("protocol", ASKED)
