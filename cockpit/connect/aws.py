@@ -164,7 +164,10 @@ class Aws:
                 client = await self._clients.of(service)
                 answer = await _method(client, operation)(**arguments)
             except FAILURES as error:
-                raise aws_errors.blind(error, about) from error
+                found = aws_errors.blind(error, about)
+                if aws_errors.outdated(error, found):
+                    self._clients.renew()
+                raise found from error
         promised(answer, expect, about)
         return redact(service, answer)
 

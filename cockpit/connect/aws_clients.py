@@ -11,7 +11,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +30,7 @@ import botocore.httpsession
 import botocore.loaders
 from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 
+from cockpit.clock import monotonic
 from cockpit.connect.addresses import addresses_of
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.settings import AwsPlace
@@ -41,6 +42,9 @@ CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 10.0
 _LARGE = 256 * 1024
 _CLOSING = 0.3
+_RENEWED_EVERY = 20.0
+_RETIRED_AFTER = CONNECT_TIMEOUT + READ_TIMEOUT + 2
+"""Seconds for which calls that were under way may still use the clients of old credentials."""
 
 LOADER = botocore.loaders.create_loader()
 """One for all places: a service model is read from disk once."""
@@ -82,6 +86,8 @@ class Clients:
         self._tasks = tasks
         self._clients: dict[str, Answer[Any]] = {}
         self._session: Answer[Any] | None = None
+        self._retired: list[Answer[Any]] = []
+        self._renewed_at = float("-inf")
 
     async def of(self, service: str) -> Any:
         """The client of a service. Raises what botocore raises; a failed one is made anew."""
@@ -91,21 +97,30 @@ class Clients:
             self._clients[service] = answer
         return await answer.get()
 
+    def renew(self) -> None:
+        """Read the credentials anew for the next call, at most every twenty seconds.
+
+        Keys of a profile are read once by botocore: without this, whoever logs in again after
+        they expired would stay blind until the cockpit is started again.
+        """
+        if monotonic() - self._renewed_at < _RENEWED_EVERY:
+            return
+        self._renewed_at = monotonic()
+        old, self._clients, self._session = list(self._clients.values()), {}, None
+        self._retired += old
+        self._tasks.start(self._retire(old))
+
+    async def _retire(self, old: list[Answer[Any]]) -> None:
+        await asyncio.sleep(_RETIRED_AFTER)
+        self._retired = [answer for answer in self._retired if answer not in old]
+        await _closed(old)
+
     async def close(self) -> None:
         """Drop all connections, within a third of a second."""
-        made = [
-            answer.future.result()
-            for answer in self._clients.values()
-            if answer.future.done() and not _failed(answer)
-        ]
+        made = [*self._clients.values(), *self._retired]
         self._clients.clear()
-        closing = [asyncio.ensure_future(client.close()) for client in made]
-        if closing:
-            done, late = await asyncio.wait(closing, timeout=_CLOSING)
-            for task in late:
-                task.cancel()
-            for task in done:
-                task.exception()
+        self._retired.clear()
+        await _closed(made)
 
     async def _make(self, service: str) -> Any:
         await off_loop(load, service)
@@ -331,6 +346,18 @@ def _session(profile: str) -> Any:
     parsers.set_parser_defaults(timestamp_parser=moment)
     session.register_component("response_parser_factory", parsers)
     return session
+
+
+async def _closed(answers: Iterable[Answer[Any]]) -> None:
+    """Close the clients that came about; those that hang are left after a moment."""
+    made = [each.future.result() for each in answers if each.future.done() and not _failed(each)]
+    closing = [asyncio.ensure_future(client.close()) for client in made]
+    if closing:
+        done, late = await asyncio.wait(closing, timeout=_CLOSING)
+        for task in late:
+            task.cancel()
+        for task in done:
+            task.exception()
 
 
 def _failed(answer: Answer[Any]) -> bool:

@@ -216,6 +216,13 @@ def unreadable(what: str, call: Call) -> BlindError:
     )
 
 
+def outdated(error: Exception, found: BlindError) -> bool:
+    """Whether other credentials may lie on this machine by now than those that were read."""
+    return found.reason is Reason.EXPIRED or isinstance(
+        error, boto.NoCredentialsError | boto.ProfileNotFound
+    )
+
+
 def login(call: Call) -> str:
     """The line to type when credentials have run out."""
     if call.keys:
