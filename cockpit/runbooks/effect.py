@@ -204,7 +204,11 @@ class Execution:
             return Result(False, error.message), "failed", _NOTHING, False
         if not result.done:
             return result, "failed", _NOTHING, True
-        gave = captured(self.plan.step.capture, result.data)
+        gave: Mapping[str, Any] = _NOTHING
+        try:
+            gave = captured(self.plan.step.capture, result.data)
+        except Misconfigured as error:  # it was done all the same
+            result = replace(result, text=f"{result.text}; {error.message}")
         return (*await self._verified(result), gave, True)
 
     async def _effect(self, session: Acts | None) -> Result:

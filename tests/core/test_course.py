@@ -697,3 +697,19 @@ async def test_states_tell_whoever_listens() -> None:
     stop()
     await made.carry("blocker")
     assert told[-1] == "ok"
+
+
+async def test_a_capture_that_fails_after_the_effect_is_not_taken_for_a_step_that_was_not_run() -> (
+    None
+):
+    made = ready(LOOK, TERMINATE.replace("require =", 'capture = { all = "detail" }\nrequire ='))
+
+    async def does() -> dict[str, Any]:
+        made.looks.now = {"queues": []}
+        return {"done": True, "detail": "x" * 2_000_000}
+
+    made.acts.does = does
+    outcome = await made.carry("terminate")
+    assert outcome.kind == "ok"
+    assert len(made.acts.calls) == 1
+    assert made.status("terminate") == "ok"
