@@ -460,5 +460,5 @@ def test_the_tables_show_what_others_say():
     tables = {table.title: table for table in PROBE.tables(Snapshot(path=seen), Settings())}
     assert [row.cells for row in tables["what others say"].rows] == [
         ("status page", "https://status.example/", "major; Outage; API is down"),
-        ("clock", "AWS (prod)", "3 s behind ours"),
+        ("clock", "AWS (prod)", "3s behind ours"),
     ]
