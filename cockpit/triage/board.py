@@ -116,7 +116,9 @@ class Board:
     trends: Mapping[tuple[str, str, str], tuple[float, ...]] = field(
         default_factory=lambda: _NO_TRENDS
     )
-    """(target, probe, label) → values of the last looks, oldest first."""
+    """(target, probe, label) → values of the last looks, oldest first. The label of a number that
+    belongs to a finding with a subject is `subject · label`, since others have the same label.
+    """
     changes: tuple[Change, ...] = ()
     """Newest first."""
 
@@ -142,7 +144,7 @@ def reduce(board: Board, reading: Reading, rules: Rules = LIVE) -> tuple[Board, 
     happened = _sight(before, reading)
     outcome = reading.outcome
     if isinstance(outcome, Seen):
-        board = replace(board, trends=_trends(board.trends, reading, outcome))
+        board = replace(board, trends=_trends(board.trends, before, reading, seen=outcome))
         board, changes = _with_changes(board, reading, outcome)
         happened += changes
         found = outcome.findings
@@ -278,18 +280,22 @@ def _event(event: BoardEvent, finding: OpenFinding, at: datetime) -> BoardChange
 
 
 def with_history(board: Board, reading: Reading, finding: Finding) -> Finding:
-    """The finding whose evidence carries the trend of the fact with the same label."""
+    """The finding whose evidence carries its trend: that of the fact which is the same number,
+    else its own.
+    """
     if not any(_wants_history(evidence) for evidence in finding.evidence):
         return finding
+    facts = _fact_values(reading.outcome)
+
+    def history(evidence: Evidence) -> tuple[float, ...]:
+        same = facts.get(evidence.label) == evidence.value
+        label = evidence.label if same else _own_label(finding, evidence)
+        return board.trends.get((reading.target, reading.probe, label), ())
+
     return replace(
         finding,
         evidence=tuple(
-            replace(
-                evidence,
-                history=board.trends.get((reading.target, reading.probe, evidence.label), ()),
-            )
-            if _wants_history(evidence)
-            else evidence
+            replace(evidence, history=history(evidence)) if _wants_history(evidence) else evidence
             for evidence in finding.evidence
         ),
     )
@@ -299,18 +305,48 @@ def _wants_history(evidence: Evidence) -> bool:
     return not evidence.history and isinstance(evidence.value, int | float)
 
 
-def _trends(
-    trends: Mapping[tuple[str, str, str], tuple[float, ...]], reading: Reading, seen: Seen
-) -> Mapping[tuple[str, str, str], tuple[float, ...]]:
-    values = {
-        evidence.label: float(evidence.value)
-        for finding in seen.findings
+def _own_label(finding: Finding, evidence: Evidence) -> str:
+    return f"{finding.subject} · {evidence.label}" if finding.subject else evidence.label
+
+
+def _fact_values(outcome: Seen | Blind) -> dict[str, float]:
+    facts = outcome.facts if isinstance(outcome, Seen) else ()
+    return {fact.label: fact.value for fact in facts if fact.value is not None}
+
+
+def _finding_values(outcome: Seen | Blind) -> dict[str, float]:
+    findings = outcome.findings if isinstance(outcome, Seen) else ()
+    return {
+        _own_label(finding, evidence): float(evidence.value)
+        for finding in findings
         for evidence in finding.evidence
         if _wants_history(evidence) and isinstance(evidence.value, int | float)
-    } | {fact.label: fact.value for fact in seen.facts if fact.value is not None}
-    if not values:
+    }
+
+
+def _trends(
+    trends: Mapping[tuple[str, str, str], tuple[float, ...]],
+    before: Reading | None,
+    reading: Reading,
+    *,
+    seen: Seen,
+) -> Mapping[tuple[str, str, str], tuple[float, ...]]:
+    """Every number one look longer. What a finding had that is not there any more is forgotten:
+    it would have a gap when it comes back, and subjects come and go for hours.
+    """
+    values = _finding_values(seen) | _fact_values(seen)
+    kept = values.keys() | {fact.label for fact in seen.facts}
+    gone: set[str] = set()
+    if before is not None and isinstance(before.outcome, Seen):
+        gone = _finding_values(before.outcome).keys() - kept
+    elif before is not None:
+        look = (reading.target, reading.probe)
+        gone = {key[2] for key in trends if key[:2] == look} - kept
+    if not values and not gone:
         return trends
     grown = dict(trends)
+    for label in gone:
+        grown.pop((reading.target, reading.probe, label), None)
     for label, value in values.items():
         key = (reading.target, reading.probe, label)
         grown[key] = (*grown.get(key, ()), value)[-TREND_LENGTH:]

@@ -93,6 +93,31 @@ def test_evidence_gets_the_trend_of_its_own_label() -> None:
     assert opened.finding.evidence[0].history == (90, 95, 97)
 
 
+def lagging(*lags: tuple[str, float], when: float) -> Reading:
+    return seen(
+        *(
+            Finding("PG_LAG", Severity.HIGH, "lags", name, evidence=(Evidence("lag", lag),))
+            for name, lag in lags
+        ),
+        when=when,
+    )
+
+
+def test_two_subjects_with_the_same_label_keep_their_own_trends() -> None:
+    board, _ = play(
+        lagging(("a", 1), ("b", 900), when=0),
+        lagging(("a", 2), ("b", 800), when=5),
+    )
+    trends = {id_.subject: f.finding.evidence[0].history for id_, f in board.open.items()}
+    assert trends == {"a": (1, 2), "b": (900, 800)}
+
+
+@pytest.mark.parametrize("between", [(), (blind(when=5),)], ids=["seen", "blind between"])
+def test_the_trends_of_what_is_gone_are_forgotten(between: tuple[Reading, ...]) -> None:
+    board, _ = play(lagging(("pid 1", 1), when=0), *between, lagging(("pid 2", 2), when=10))
+    assert list(board.trends) == [("db", "pg.locks", "pid 2 · lag")]
+
+
 def test_a_change_is_told_once() -> None:
     change = Change(at=at(-60), kind="ecs.deployment", target="checkout", summary="checkout:42")
     board, happened = play(seen(changes=(change,)), seen(changes=(change,), when=5))
