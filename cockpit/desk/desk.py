@@ -19,13 +19,16 @@ from cockpit.errors import BlindError
 from cockpit.incident.record import Incident
 from cockpit.incident.severity import next_update
 from cockpit.incident.timeline import TimelineRow, timeline
+from cockpit.runbooks import unfinished
 from cockpit.runbooks.known import known
 from cockpit.runbooks.library import Library
 from cockpit.runbooks.offer import runbook_of
+from cockpit.runbooks.plan import Outcome
 from cockpit.runbooks.ports import Ports
 from cockpit.runbooks.run import Course
 from cockpit.runbooks.sessions import Sessions
 from cockpit.runbooks.step import Runbook
+from cockpit.runbooks.unfinished import Unfinished
 from cockpit.triage.board import Board, BoardChange, FindingId, OpenFinding
 from cockpit.triage.probe import AnyProbe
 from cockpit.triage.store import Store
@@ -78,6 +81,7 @@ class Desk:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._accounts: dict[str, str] = {}
         self._rows: tuple[int, tuple[TimelineRow, ...]] = (-1, ())
+        self._unfinished: tuple[int, tuple[Unfinished, ...]] = (-1, ())
         self._suspects: tuple[Board | None, tuple[Suspect, ...]] = (None, ())
         self._stops = [
             self.store.subscribe(self._board_changed),
@@ -188,6 +192,32 @@ class Desk:
         """An offer of a drill-down as a course of one step, gated like any other."""
         return self._begin(runbook_of(self.targets[target], offer), None)
 
+    @property
+    def unfinished(self) -> Sequence[Unfinished]:
+        """Steps that an earlier session began and nobody knows the end of, oldest first.
+
+        None while another cockpit holds the incident: it may be running them.
+        """
+        if self.incident.watching:
+            return ()
+        count, found = self._unfinished
+        if count != len(self.incident.entries):
+            count = len(self.incident.entries)
+            found = tuple(map(unfinished.of, self.incident.unfinished))
+            self._unfinished = (count, found)
+        return found
+
+    async def verify_unfinished(self, one: Unfinished) -> Outcome:
+        """Look what became of it, and write that down. Raises `Refused` when that is not known."""
+        outcome = await unfinished.verified(one, self._ports(), self.incident)
+        self._tell()
+        return outcome
+
+    async def tell_unfinished(self, one: Unfinished, word: str, reason: str) -> None:
+        """A person says how it ended, `ok` or `failed`. Raises `Refused` without a reason."""
+        await unfinished.told(one, word, reason, self.incident)
+        self._tell()
+
     async def note(self, text: str) -> None:
         """Write a note; it is durable when this returns."""
         await self.incident.note(text)
@@ -209,8 +239,9 @@ class Desk:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_CLOSING)
-        await self.connections.close()
-        await asyncio.to_thread(self.incident.close)
+        # together: a hung connection must not take the journal's part of the time to close
+        written = asyncio.to_thread(self.incident.close)
+        await asyncio.gather(self.connections.close(), written)
 
     def _begin(self, runbook: Runbook, finding: OpenFinding | None) -> Course:
         course = Course(
