@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
+from cockpit.connect.pace import Pace
 from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from cockpit.redact import SecretText
@@ -24,6 +25,14 @@ SELECT VERSION() AS version, @@version_comment AS comment, UTC_TIMESTAMP(6) AS a
        @@max_connections AS max_connections, @@read_only AS read_only,
        @@innodb_read_only AS engine_read_only, CURRENT_USER() AS role
 """
+
+
+class MysqlReads(SqlReads, Protocol):
+    """A MySQL observer, which knows how fast the server answers it."""
+
+    @property
+    def pace(self) -> Pace:
+        """What the server is spared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.view import Column
-from probes._mysql import Server, Thread
+from probes._mysql import MysqlReads, Server, Thread
+from probes._mysql_status import Status
+
+_CROWD = 1000
+"""Sessions from which on listing them is a burden: every look walks all of them."""
 
 COLUMNS = (
     Column("thread", 10),
@@ -38,8 +41,11 @@ SELECT p.processlist_id AS id, p.processlist_user AS user, p.processlist_host AS
 """  # noqa: S608
 
 
-async def read_threads(mysql: SqlReads, server: Server) -> tuple[Thread, ...] | None:
+async def read_threads(
+    mysql: MysqlReads, server: Server, status: Status
+) -> tuple[Thread, ...] | None:
     """The sessions, by performance_schema where MySQL has it; None when the role may not."""
+    mysql.pace.crowded = (status.connected or 0) > _CROWD
     ways = (PROCESSLIST,) if server.mariadb else (THREADS, PROCESSLIST)
     for way in ways:
         try:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
@@ -19,7 +18,16 @@ from cockpit.triage.target import Target
 from cockpit.triage.view import Offer, Row, Table
 from cockpit.units import count, duration
 from probes._lock_graph import Graph
-from probes._mysql import Server, Thread, kill, kill_query, offers, read_server, rolls_back
+from probes._mysql import (
+    MysqlReads,
+    Server,
+    Thread,
+    kill,
+    kill_query,
+    offers,
+    read_server,
+    rolls_back,
+)
 from probes._mysql_locks import (
     GLOBAL,
     MDL,
@@ -37,9 +45,14 @@ from probes._mysql_status import read_status
 from probes._mysql_threads import COLUMNS, read_threads
 
 _RUNBOOK = "mysql-locks"
+_SPARED = 60.0
+"""Seconds for which the lock tables are left alone after they took too long."""
 
+_CAP = "SET STATEMENT max_statement_time=2 FOR"
+"""MariaDB's limit of one statement, in seconds; MySQL has a hint for it."""
 PAIRS_OLD = """
-SELECT w.trx_mysql_thread_id AS waiter, b.trx_mysql_thread_id AS blocker,
+SELECT /*+ MAX_EXECUTION_TIME(2000) */ w.trx_mysql_thread_id AS waiter,
+       b.trx_mysql_thread_id AS blocker,
        TIMESTAMPDIFF(SECOND, w.trx_wait_started, NOW()) AS wait_s,
        l.lock_table, l.lock_index, l.lock_mode
   FROM information_schema.innodb_lock_waits AS x
@@ -87,36 +100,42 @@ class Settings:
     metadata_waiters: Thresholds = Thresholds(critical=10)
 
 
-async def collect(mysql: SqlReads, target: Target) -> Locks:
+async def collect(mysql: MysqlReads, target: Target) -> Locks:
     """Read the sessions; the lock tables only when somebody waits."""
     server = await read_server(mysql)
     status = await read_status(mysql)
-    threads = await read_threads(mysql, server)
+    threads = await read_threads(mysql, server, status)
     if threads is None:
         return Locks(server=server, sees_all=False, row_waits=status.row_lock_waits)
-    late = False
-    pairs: list[Pair] = []
-    if status.row_lock_waits or any(thread.wait_s is not None for thread in threads):
-        try:
-            pairs = await _pairs(mysql, server)
-        except BlindError as error:
-            if error.reason is not Reason.TIMEOUT or error.code:
-                raise
-            late = True
+    waits = bool(status.row_lock_waits) or any(thread.wait_s is not None for thread in threads)
+    pairs = await _within_reason(mysql, server) if waits else []
     held = await _held(mysql) if any(thread.state == MDL for thread in threads) else []
-    nodes = assemble(threads, pairs, held)
+    nodes = assemble(threads, pairs or [], held)
     return Locks(
         server=server,
         sees_all=True,
         row_waits=status.row_lock_waits,
         queues=queues_of(nodes),
         nodes=nodes,
-        late=late,
+        late=pairs is None,
     )
 
 
-async def _pairs(mysql: SqlReads, server: Server) -> list[Pair]:
-    ways = (PAIRS_OLD,) if server.mariadb else (PAIRS_NEW, PAIRS_OLD)
+async def _within_reason(mysql: MysqlReads, server: Server) -> list[Pair] | None:
+    """Who waits for whom; None when it took too long, and then not again for a minute."""
+    if mysql.pace.spared("locks"):
+        return None
+    try:
+        return await _pairs(mysql, server)
+    except BlindError as error:
+        if error.reason is not Reason.TIMEOUT or error.code:
+            raise
+        mysql.pace.spare("locks", _SPARED)
+        return None
+
+
+async def _pairs(mysql: MysqlReads, server: Server) -> list[Pair]:
+    ways = (f"{_CAP} {PAIRS_OLD}",) if server.mariadb else (PAIRS_NEW, PAIRS_OLD)
     for way in ways[:-1]:
         try:
             return await mysql.rows(way, into=Pair)
@@ -126,7 +145,7 @@ async def _pairs(mysql: SqlReads, server: Server) -> list[Pair]:
     return await mysql.rows(ways[-1], into=Pair)
 
 
-async def _held(mysql: SqlReads) -> list[Held]:
+async def _held(mysql: MysqlReads) -> list[Held]:
     """Who holds the metadata that others wait for; empty where the server does not tell us."""
     try:
         return await mysql.rows(HELD, into=Held)
@@ -145,14 +164,19 @@ def diagnose(look: Locks, settings: Settings) -> Iterator[Finding]:
             Severity.INFO,
             f"{visible(look.server.role, 60)} may not see who waits for whom{seen}",
             evidence=(Evidence("sessions waiting for a row", look.row_waits),),
+            likely=("the account was made without PROCESS",),
             next=look.server.grant,
+            runbook="observer-blind",
         )
     if look.late:
         yield Finding(
             "MY_OBS_SLOW",
             Severity.WARNING,
-            f"the lock tables did not answer in time; {look.row_waits} sessions wait for a row",
+            f"the lock tables did not answer within 2 s and are left alone for a minute; "
+            f"{look.row_waits} sessions wait for a row",
+            subject="locks",
             evidence=(Evidence("sessions waiting for a row", look.row_waits),),
+            likely=("thousands of locks: one statement holds or wants very many rows",),
             next="the sessions with the oldest transactions are the suspects",
             runbook=_RUNBOOK,
         )

@@ -8,7 +8,8 @@ nothing. A server that replicates from nobody has nothing to look at, which is n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from cockpit.connect.session import SqlReads
@@ -40,6 +41,17 @@ class Channel:
     sql_errno: int = 0
     sql_error: str = ""
     sql_state: str = ""
+    read: str = ""
+    """File and position up to which the primary's log was read."""
+    unapplied: int | None = None
+    """Bytes read and not applied yet; None: in another file, so not to be told."""
+    heartbeats: int | None = None
+    """Heartbeats of the primary so far; None: this server does not count them."""
+    heartbeat_s: float | None = None
+    """Seconds of silence after which the primary sends one."""
+    heard: datetime | None = None
+    """When it last read something or heard a heartbeat, as our looks saw it; the first look counts
+    as one. None: not to be told."""
 
     @property
     def label(self) -> str:
@@ -67,6 +79,9 @@ class Settings:
     """Thresholds in seconds."""
 
     behind: Thresholds = Thresholds(warning=30, high=120, critical=600)
+    silent: float = 3
+    """Heartbeats that the primary may miss."""
+    silent_least: float = 10
 
 
 async def collect(mysql: SqlReads, target: Target) -> Replication:
@@ -108,12 +123,49 @@ def channel(row: Mapping[str, Any]) -> Channel:
         sql_errno=int(_seconds(new.get("Last_SQL_Errno")) or 0),
         sql_error=_text(new, "Last_SQL_Error"),
         sql_state=_text(new, "Replica_SQL_Running_State"),
+        read=f"{_text(new, 'Source_Log_File')}:{_text(new, 'Read_Source_Log_Pos')}",
+        unapplied=_unapplied(new),
+        heartbeats=_whole(new.get("Replica_received_heartbeats")),
+        heartbeat_s=_seconds(new.get("Replica_heartbeat_period")),
     )
+
+
+def _unapplied(row: Mapping[str, Any]) -> int | None:
+    read, done = (_whole(row.get(f"{what}_Source_Log_Pos")) for what in ("Read", "Exec"))
+    same = row.get("Source_Log_File") == row.get("Relay_Source_Log_File")
+    return max(0, read - done) if same and read is not None and done is not None else None
+
+
+def since(before: Replication, now: Replication) -> Replication:
+    """Remember for each channel when the primary was last heard: `Seconds_Behind` stays 0 and both
+    threads say Yes for a minute after it fell silent.
+    """
+    earlier = {each.label: each for each in before.channels}
+    return replace(
+        now,
+        channels=tuple(
+            replace(each, heard=_heard(earlier.get(each.label), each, now.server.at))
+            for each in now.channels
+        ),
+    )
+
+
+def _heard(before: Channel | None, now: Channel, at: datetime) -> datetime | None:
+    if now.heartbeats is None or not now.heartbeat_s:
+        return None
+    if before is None or (before.read, before.heartbeats) != (now.read, now.heartbeats):
+        return at
+    return before.heard or at
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:
     value = row.get(name)
     return "" if value is None else visible(str(value), 300)
+
+
+def _whole(value: object) -> int | None:
+    seconds = _seconds(value)
+    return None if seconds is None else int(seconds)
 
 
 def _seconds(value: object) -> float | None:
@@ -130,13 +182,16 @@ def diagnose(look: Replication, settings: Settings) -> Iterator[Finding]:
             "MY_OBS_BLIND",
             Severity.INFO,
             f"{visible(look.server.role, 60)} may not see replication",
+            likely=("the account was made without the right to see replicas",),
             next=look.server.grant,
+            runbook="observer-blind",
         )
     for each in look.channels:
         if not each.running:
             yield _stopped(each)
         else:
             yield from _lag(each, settings)
+            yield from _silent(each, look.server.at, settings)
     if look.channels and not look.server.is_reader:
         yield Finding(
             "MY_REPL_WRITABLE",
@@ -196,11 +251,36 @@ def _lag(each: Channel, settings: Settings) -> Iterator[Finding]:
             evidence=(
                 Evidence("behind", behind, "s", settings.behind.first),
                 Evidence("SQL thread does", each.sql_state or None),
+                Evidence("read and not applied", each.unapplied, "bytes"),
             ),
             likely=("one large transaction", "a lock on the replica", "one thread applies all"),
             next="what does the SQL thread do? a lock or backup on the replica holds it up",
             runbook=_RUNBOOK,
             fact=False,
+        )
+
+
+def _silent(each: Channel, at: datetime, settings: Settings) -> Iterator[Finding]:
+    if each.heard is None or each.heartbeat_s is None:
+        return
+    silence = (at - each.heard).total_seconds()
+    limit = max(settings.silent_least, settings.silent * each.heartbeat_s)
+    if silence >= limit:
+        yield Finding(
+            "MY_REPL_LAG",
+            Severity.HIGH,
+            f"nothing was heard from {each.label} for {duration(silence)}, though both threads "
+            "say Yes",
+            subject=f"{each.label} silent",
+            evidence=(
+                Evidence("silent for", silence, "s", limit),
+                Evidence("a heartbeat is due every", each.heartbeat_s, "s"),
+                Evidence("behind, as it says", each.behind_s, "s"),
+            ),
+            likely=("the primary hangs", "the network between them drops packets"),
+            against=("Seconds_Behind counts from the last event that arrived: it stays 0",),
+            next="does the primary answer from here?",
+            runbook=_RUNBOOK,
         )
 
 
@@ -276,6 +356,8 @@ PROBE = Probe(
     timeout=9,
     facts=facts,
     tables=tables,
+    since=since,
+    twice=False,
     needs=("GRANT REPLICATION CLIENT",),
     codes=("MY_REPL_STOPPED", "MY_REPL_LAG", "MY_REPL_WRITABLE", "MY_OBS_BLIND"),
 )

@@ -7,11 +7,11 @@ which is MY_OBS_BLIND, while slots and counters are always visible.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cockpit.connect.mysql_errors import CODES
-from cockpit.connect.session import SqlReads
+from cockpit.connect.pace import SLOW
 from cockpit.connect.settings import MysqlSettings
 from cockpit.text import visible
 from cockpit.triage.changes import Change
@@ -20,11 +20,11 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Row, Table
 from cockpit.units import count, duration
-from probes._mysql import Server, Thread, offers, read_server
+from probes._mysql import MysqlReads, Server, Thread, offers, read_server
 from probes._mysql_status import Rates, Status, rates_of, read_status
 from probes._mysql_threads import COLUMNS, read_threads
 
-_RUNBOOK = "mysql-locks"
+_RUNBOOK, _SLOW = "mysql-locks", "mysql-long-queries"
 _KEPT = timedelta(minutes=10)
 _EACH = 5
 
@@ -36,7 +36,13 @@ class Sessions:
     server: Server
     status: Status
     threads: tuple[Thread, ...] | None
+    longest: Thread | None = None
+    """Who runs one statement for longest, besides those that wait or are protected."""
     expects: str = "any"
+    slow_s: float | None = None
+    """Seconds of a statement of ours that was slow twice running; None: all are fast."""
+    rollback_eta: dict[int, float] = field(default_factory=dict)
+    """Thread → seconds until its rollback is done, at the pace between two looks."""
     rates: Rates | None = None
     restarted: datetime | None = None
     role_changed: datetime | None = None
@@ -57,23 +63,34 @@ class Settings:
     running: Thresholds = Thresholds(warning=25, high=50)
     idle_transaction: Thresholds = Thresholds(warning=60, high=300)
     long_query: Thresholds = Thresholds(warning=60, high=300)
-    history: Thresholds = Thresholds(warning=100_000, high=1_000_000)
-    deadlocks: Thresholds = Thresholds(info=0.001, warning=10 / 60)
-    aborted: Thresholds = Thresholds(warning=1)
 
 
-async def collect(mysql: SqlReads, target: Target) -> Sessions:
+async def collect(mysql: MysqlReads, target: Target) -> Sessions:
     """Read the server, its counters, and the sessions when the role may see them."""
     server = await read_server(mysql)
     status = await read_status(mysql)
     settings = target.settings
     assert isinstance(settings, MysqlSettings)
+    threads = await read_threads(mysql, server, status)
     return Sessions(
         server=server,
         status=status,
-        threads=await read_threads(mysql, server),
+        threads=threads,
+        longest=_longest(threads or ()),
         expects=settings.expects,
+        slow_s=mysql.pace.slow,
     )
+
+
+def _longest(threads: tuple[Thread, ...]) -> Thread | None:
+    works = [thread for thread in threads if _works(thread)]
+    return max(works, key=lambda thread: thread.secs or 0, default=None)
+
+
+def _works(thread: Thread) -> bool:
+    """Runs a statement that nobody protects, and waits for nobody."""
+    waits = bool(thread.wait_s) or (thread.state or "").startswith("Waiting for")
+    return thread.running and not thread.protected and not waits
 
 
 def since(before: Sessions, now: Sessions) -> Sessions:
@@ -93,7 +110,23 @@ def since(before: Sessions, now: Sessions) -> Sessions:
         rates=rates_of(before.status, now.status, seconds),
         restarted=restarted,
         role_changed=flipped,
+        rollback_eta=_etas(before, now, seconds),
     )
+
+
+def _etas(before: Sessions, now: Sessions, seconds: float) -> dict[int, float]:
+    """By what the rows still to be undone fell between the looks."""
+    earlier = {t.id: t.rows_modified for t in before.threads or () if t.rows_modified}
+    etas = {}
+    for thread in now.threads or ():
+        old, left = earlier.get(thread.id), thread.rows_modified
+        if _rolls_back(thread) and old is not None and left is not None and old > left:
+            etas[thread.id] = left * seconds / (old - left)
+    return etas
+
+
+def _rolls_back(thread: Thread) -> bool:
+    return thread.command == "Killed" or thread.trx_state == "ROLLING BACK"
 
 
 def _kept(moment: datetime | None, at: datetime) -> datetime | None:
@@ -107,14 +140,27 @@ def diagnose(look: Sessions, settings: Settings) -> Iterator[Finding]:
             "MY_OBS_BLIND",
             Severity.INFO,
             f"{visible(look.server.role, 60)} may not see other sessions: PROCESS is missing",
+            likely=("the account was made without PROCESS",),
             next=look.server.grant,
+            runbook="observer-blind",
+        )
+    if look.slow_s is not None:
+        yield Finding(
+            "MY_OBS_SLOW",
+            Severity.WARNING,
+            f"the server takes {duration(look.slow_s)} for a statement of ours: it is looked at "
+            "half as often",
+            subject="statements",
+            evidence=(Evidence("slowest twice running", look.slow_s, "s", SLOW),),
+            likely=("the server drowns: processor, disk or memory", "thousands of sessions"),
+            next="how many run at once, and what does the control plane say of its processor?",
+            runbook="observer-blind",
         )
     yield from _identity(look)
     yield from _saturation(look, settings)
-    yield from _counters(look, settings)
     for thread in look.threads or ():
-        if thread.command == "Killed" or thread.trx_state == "ROLLING BACK":
-            yield _rollback(thread)
+        if _rolls_back(thread):
+            yield _rollback(thread, look.rollback_eta.get(thread.id))
     yield from _idle(look, settings)
     yield from _long(look, settings)
 
@@ -181,7 +227,7 @@ def _saturation(look: Sessions, settings: Settings) -> Iterator[Finding]:
             evidence=(Evidence("running", look.status.running, limit=settings.running.first),),
             likely=("a slow statement that many run", "waits on a lock", "too few processors"),
             next="the statements that run, by time",
-            runbook=_RUNBOOK,
+            runbook=_SLOW,
             fact=False,
         )
 
@@ -193,60 +239,17 @@ def _by_client(look: Sessions) -> list[tuple[str, int]]:
     return sorted(counted.items(), key=lambda pair: -pair[1])
 
 
-def _counters(look: Sessions, settings: Settings) -> Iterator[Finding]:
-    rates = look.rates
-    if severity := settings.history.grade(look.status.history):
-        oldest = max((t.trx_s or 0 for t in look.threads or ()), default=None)
-        yield Finding(
-            "MY_TRX_HISTORY",
-            severity,
-            f"{look.status.history:,} old row versions wait to be purged",
-            evidence=(
-                Evidence("history list", look.status.history, limit=settings.history.first),
-                Evidence("oldest transaction", oldest, "s"),
-            ),
-            likely=("a long consistent read",),
-            next="end the oldest transaction that only reads",
-            runbook=_RUNBOOK,
-            fact=False,
-        )
-    if rates is None:
-        return
-    if rates.deadlocks and (severity := settings.deadlocks.grade(rates.deadlocks)):
-        yield Finding(
-            "MY_LOCK_DEADLOCKS",
-            severity,
-            f"{rates.deadlocks * 60:.1f} deadlocks a minute",
-            evidence=(Evidence("deadlocks", rates.deadlocks, "/s", settings.deadlocks.warning),),
-            next="LATEST DETECTED DEADLOCK in SHOW ENGINE INNODB STATUS",
-            runbook=_RUNBOOK,
-            fact=False,
-        )
-    aborted = max(rates.aborted_clients or 0, rates.aborted_connects or 0)
-    if severity := settings.aborted.grade(aborted):
-        yield Finding(
-            "MY_CONN_ABORTED",
-            severity,
-            f"{aborted:.1f} connections a second end without a farewell",
-            evidence=(
-                Evidence("clients that vanish", rates.aborted_clients, "/s", 1),
-                Evidence("logins that fail", rates.aborted_connects, "/s", 1),
-            ),
-            likely=("a pool that kills", "a load balancer's idle timeout", "wrong passwords"),
-            next="which clients? the server's error log",
-            runbook=_RUNBOOK,
-            fact=False,
-        )
-
-
-def _rollback(thread: Thread) -> Finding:
+def _rollback(thread: Thread, eta: float | None) -> Finding:
+    left = f", about {duration(eta)} left" if eta is not None else ""
     return Finding(
         "MY_TRX_ROLLBACK",
         Severity.INFO,
-        f"thread {thread.id} ({thread.name}) rolls back",
+        f"thread {thread.id} ({thread.name}) rolls back{left}",
         subject=f"thread {thread.id}",
-        evidence=(Evidence("rows left", thread.rows_modified),),
+        evidence=(Evidence("rows left", thread.rows_modified), Evidence("about to take", eta, "s")),
+        likely=("a large transaction was killed, or its client went away",),
         next="wait: do not kill it again, do not restart: the restart would do it all again",
+        runbook=_SLOW,
     )
 
 
@@ -278,8 +281,7 @@ def _idle(look: Sessions, settings: Settings) -> Iterator[Finding]:
 
 
 def _long(look: Sessions, settings: Settings) -> Iterator[Finding]:
-    long = [t for t in look.threads or () if t.running and not t.protected and not t.wait_s]
-    long = [t for t in long if not (t.state or "").startswith("Waiting for")]
+    long = [thread for thread in look.threads or () if _works(thread)]
     long.sort(key=lambda thread: -(thread.secs or 0))
     for thread in long[:_EACH]:
         severity = settings.long_query.grade(thread.secs)
@@ -297,7 +299,7 @@ def _long(look: Sessions, settings: Settings) -> Iterator[Finding]:
                 ),
                 likely=("a changed plan", "a report on the wrong server", "missing index"),
                 next="KILL QUERY first; KILL when it is still there",
-                runbook=_RUNBOOK,
+                runbook=_SLOW,
             )
 
 
@@ -393,11 +395,9 @@ PROBE = Probe(
         "MY_SAT_RUNNING",
         "MY_SESS_IDLE_TRX",
         "MY_SESS_LONG_QUERY",
-        "MY_TRX_HISTORY",
         "MY_TRX_ROLLBACK",
-        "MY_LOCK_DEADLOCKS",
-        "MY_CONN_ABORTED",
         "MY_OBS_BLIND",
+        "MY_OBS_SLOW",
         "MY_ROLE_WRONG",
         "MY_ROLE_CHANGED",
         "MY_RESTARTED",

@@ -18,10 +18,12 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cockpit import clock
 from cockpit.connect import mysql_errors as failures
 from cockpit.connect.addresses import addresses_of
 from cockpit.connect.backoff import Backoff
 from cockpit.connect.meaning import TCP_TIMEOUT, tcp_failure, words
+from cockpit.connect.pace import Pace
 from cockpit.connect.rows import rows_into
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts
@@ -70,6 +72,7 @@ class Mysql:
         self._connection: pymysql.connections.Connection[Any] | None = None
         self._rope: socket.socket | None = None
         self._work: asyncio.Future[Any] | None = None
+        self.pace = Pace()
         self.flavour = ""
         """`mariadb` or `mysql`; empty before the first connection."""
 
@@ -127,6 +130,7 @@ class Mysql:
 
         connection = self._connection
         assert connection is not None
+        began = clock.monotonic()
         try:
             return await self._in_thread(lambda: _execute(connection, sql, parameters))
         except pymysql.MySQLError as error:
@@ -135,6 +139,8 @@ class Mysql:
             raise BlindError(
                 Reason.UNREADABLE, f"{self.where}: the answer holds text that is not UTF-8"
             ) from None
+        finally:
+            self.pace.took(sql, clock.monotonic() - began)
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         """Run in this target's thread. Cancelled or late: the socket is shut, which ends it."""

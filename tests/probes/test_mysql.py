@@ -67,7 +67,7 @@ def found(look: Sessions) -> list[tuple[str, str]]:
             sessions(status={"running": 25}), [("MY_SAT_RUNNING", "warning")], id="25 run"
         ),
         pytest.param(
-            sessions(status={"history": 100_000}), [("MY_TRX_HISTORY", "warning")], id="history"
+            replace(sessions(), slow_s=1.4), [("MY_OBS_SLOW", "warning")], id="slow for us"
         ),
         pytest.param(
             sessions(thread(1, command="Sleep", secs=60, trx_s=90)),
@@ -140,6 +140,39 @@ def test_unknown_and_missing_variables_do_no_harm() -> None:
     status = status_of({"Uptime": "7", "Threads_connected": "x", "New_in_12": "1"})
 
     assert (status.uptime, status.connected, status.running) == (7, None, None)
+
+
+def test_the_observer_is_not_counted_among_those_who_run() -> None:
+    assert status_of({"Uptime": "7", "Threads_running": "25"}).running == 24
+
+
+def test_a_rollback_says_how_long_it_will_take() -> None:
+    rolls = {"command": "Killed", "trx_state": "ROLLING BACK"}
+    now = replace(
+        sessions(thread(1, **rolls, rows_modified=6_000)),
+        server=server(at=AT + timedelta(seconds=4)),
+    )
+    look = mysql_sessions.since(sessions(thread(1, **rolls, rows_modified=8_000)), now)
+    (finding,) = mysql_sessions.diagnose(look, mysql_sessions.PROBE.settings)
+
+    assert "about 12s left" in finding.summary
+    assert decode(encode(look), Sessions).rollback_eta == {1: 12.0}
+
+
+@pytest.mark.parametrize(
+    ("threads", "id_"),
+    [
+        pytest.param([], None, id="nobody runs anything"),
+        pytest.param([thread(1, secs=5), thread(2, secs=9)], 2, id="the longest"),
+        pytest.param([thread(1, secs=5), thread(2, secs=9, wait_s=9)], 1, id="not who waits"),
+        pytest.param([thread(1, secs=5), thread(2, secs=9, state=MDL)], 1, id="for metadata"),
+        pytest.param([thread(1, secs=5, user="rdsadmin")], None, id="not the protected"),
+    ],
+)
+def test_the_longest_statement_is_one_that_works(threads: list[Thread], id_: int | None) -> None:
+    longest = mysql_sessions._longest(tuple(threads))
+
+    assert (longest.id if longest else None) == id_
 
 
 @pytest.mark.parametrize(
@@ -237,6 +270,8 @@ OLD = {
     "Master_Host": "db-1", "Master_Port": 3306, "Slave_IO_Running": "Yes",
     "Slave_SQL_Running": "Yes", "Seconds_Behind_Master": 0, "SQL_Delay": 0, "Last_IO_Errno": 0,
     "Last_IO_Error": "", "Last_SQL_Errno": 0, "Last_SQL_Error": "",
+    "Master_Log_File": "bin.1", "Relay_Master_Log_File": "bin.1", "Read_Master_Log_Pos": 900,
+    "Exec_Master_Log_Pos": 700, "Slave_received_heartbeats": 4, "Slave_heartbeat_period": 30.0,
 }  # fmt: skip
 NEW = {
     name.replace("Slave", "Replica").replace("Master", "Source"): value
@@ -250,6 +285,33 @@ def test_old_and_new_names_of_columns_are_one(row: dict[str, Any]) -> None:
 
     assert each.running
     assert (each.source, each.behind_s) == ("db-1:3306", 0.0)
+    assert (each.read, each.unapplied) == ("bin.1:900", 200)
+    assert (each.heartbeats, each.heartbeat_s) == (4, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "seconds", "expected"),
+    [
+        pytest.param({}, 89, [], id="two heartbeats are missing"),
+        pytest.param({}, 90, [("MY_REPL_LAG", "high")], id="three are missing"),
+        pytest.param({"Slave_received_heartbeats": 5}, 90, [], id="a heartbeat came"),
+        pytest.param({"Read_Master_Log_Pos": 901}, 90, [], id="an event came"),
+        pytest.param({"Slave_received_heartbeats": None}, 900, [], id="nobody counts heartbeats"),
+    ],
+)
+def test_a_silent_primary_is_told_while_the_replica_says_yes(
+    changed: dict[str, Any], seconds: int, expected: list[tuple[str, str]]
+) -> None:
+    def at(moment: int, row: dict[str, Any]) -> Replication:
+        made = server(read_only=True, at=AT + timedelta(seconds=moment))
+        return Replication(server=made, channels=(channel({**OLD, **row}),))
+
+    first = mysql_replication.since(at(-10, changed | {"Read_Master_Log_Pos": 1}), at(0, {}))
+    look = mysql_replication.since(first, at(seconds, changed))
+    findings = mysql_replication.diagnose(look, mysql_replication.PROBE.settings)
+
+    assert [(f.code, f.severity.value) for f in findings] == expected
+    assert decode(encode(look), Replication) == look
 
 
 @pytest.mark.parametrize(
