@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from cockpit import clock
+from cockpit.connect.pace import Pace
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 from cockpit.redact import MASKER
 from cockpit.text import visible
@@ -100,6 +101,7 @@ class Engine:
         self._lanes = {lane: asyncio.Semaphore(size) for lane, size in lanes.items()}
         self._before: dict[LookId, object] = {}
         self._failures: dict[LookId, int] = {}
+        self._eased: dict[LookId, float] = {}
         self._running: dict[LookId, asyncio.Task[Reading]] = {}
         self._hung: dict[LookId, tuple[asyncio.Task[Any], float]] = {}
         self._bugs: dict[LookId, tuple[str, str]] = {}
@@ -200,7 +202,8 @@ class Engine:
     def _ended(self, id_: LookId) -> None:
         self._running.pop(id_, None)
         look = self.looks[id_]
-        wait = pause(look.probe.every, self._failures.get(id_, 0), chance=self._chance)
+        every = look.probe.every * self._eased.get(id_, 1.0)
+        wait = pause(every, self._failures.get(id_, 0), chance=self._chance)
         self._schedule.set(id_, clock.monotonic() + wait)
         self._first.discard(id_)
         if not self._first and self._took is None:
@@ -266,7 +269,11 @@ class Engine:
     async def _collect(self, look: Look) -> object:
         session = await self._sessions.session(look.target)
         collecting: Awaitable[object] = look.probe.collect(session, look.target)
-        return await collecting
+        try:
+            return await collecting
+        finally:  # a server that is slow for us is looked at less often
+            pace = getattr(session, "pace", None)
+            self._eased[look.id] = pace.factor if isinstance(pace, Pace) else 1.0
 
     def _still_hangs(self, id_: LookId) -> bool:
         task, since = self._hung.get(id_, (None, 0.0))
