@@ -58,9 +58,9 @@ _MEANINGS: tuple[tuple[str, str, Meaning], ...] = (
 
 
 def meaning(kind: str, event: str) -> Meaning:
-    """By the event's prefix: versions rename events, prefixes stay (17 renamed many)."""
+    """By the event's prefix: versions rename events, prefixes stay (17 writes many otherwise: WALSync became WalSync)."""
     for each, prefix, says in _MEANINGS:
-        if each == kind and event.startswith(prefix):
+        if each == kind and event.lower().startswith(prefix.lower()):
             return says
     return Meaning(f"waits for {kind} {event}".strip(), "what the documentation says of that event")
 

@@ -21,6 +21,7 @@ from cockpit.triage.engine import Look, judged
 from cockpit.triage.probe import Seen
 from cockpit.triage.recording import decode, encode
 from cockpit.triage.registry import registry
+from cockpit.world.net.certificates import Authority
 from cockpit.world.servers.process import Server, find, free_port, launch, wait_until
 from probes._memcached import Health
 from probes.memcached_health import Settings
@@ -314,6 +315,35 @@ async def test_silence_after_half_an_answer_is_mute() -> None:
         error = await trouble(settings(port))
 
     assert error.code == "MC_MUTE"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [("good", ""), ("wrong-name", "MC_CONN_TLS"), ("self-signed", "MC_CONN_TLS")],
+)
+async def test_tls_is_checked_against_the_systems_store(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str, code: str
+) -> None:
+    folder.chmod(0o755)
+    authority = Authority(folder)
+    issued = authority.issue(kind)
+    for name, content in (("chain.pem", issued.chain), ("key.pem", issued.key)):
+        (folder / name).write_bytes(content)
+        (folder / name).chmod(0o644)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+    chain, key = folder / "chain.pem", folder / "key.pem"
+    server = started(folder, "-Z", "-o", f"ssl_chain_cert={chain},ssl_key={key}")
+    try:
+        async with session_for(settings(server.port, tls=True)) as session:
+            if code:
+                with pytest.raises(BlindError) as caught:
+                    await session.version()
+                assert caught.value.code == code
+            else:
+                assert (await session.version()).startswith("1.")
+                assert "uptime" in await session.stats()
+    finally:
+        server.stop()
 
 
 async def test_tls_where_there_is_none_is_told(server: Server) -> None:

@@ -1,0 +1,221 @@
+"""Counters into rates, and what is said of them, from literals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cockpit.triage.recording import decode, encode
+from probes._postgres_counters import (
+    Checkpoints,
+    Counters,
+    Database,
+    Sample,
+    Totals,
+    since,
+    window,
+)
+from probes._postgres_counters_view import meaning
+from probes._postgres_pulse import Wait
+from probes.postgres_counters import PROBE, Settings, diagnose
+
+AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
+MIB = 2**20
+ZERO = dict.fromkeys(("xact_commit", "xact_rollback", "blks_hit", "blks_read", "temp_files", "temp_bytes", "deadlocks", "sessions", "sessions_fatal", "sessions_killed", "sessions_abandoned"), 0)  # fmt: skip
+
+
+def counters(
+    seconds: float = 0,
+    *,
+    timed: int = 0,
+    requested: int = 0,
+    conflicts: dict[str, int] | None = None,
+    waits: tuple[Wait, ...] = (),
+    totals: dict[str, Any] | None = None,
+    **counted: Any,
+) -> Counters:
+    values: dict[str, Any] = {
+        "at": AT + timedelta(seconds=seconds),
+        "started": AT - timedelta(days=1),
+        "recovery": False,
+        "role": "ro",
+        "sees_all": True,
+        "checkpointer": True,
+        "databases": (Database(datname="shop", **{**ZERO, **counted}),),
+        "conflicts": conflicts or {},
+    }
+    return Counters(
+        totals=Totals(**{**values, **(totals or {})}),
+        checkpoints=Checkpoints(timed=timed, requested=requested),
+        samples=tuple(Sample(waits=waits) for _ in range(5)),
+    )
+
+
+def after(seconds: float = 60, **changed: Any) -> Counters:
+    """A look that long after one where every counter was zero."""
+    return since(counters(), counters(seconds, **changed))
+
+
+def found(look: Counters, settings: Settings | None = None) -> list[tuple[str, str]]:
+    return [(each.code, each.severity.value) for each in diagnose(look, settings or Settings())]
+
+
+@pytest.mark.parametrize(
+    ("gained", "expected"),
+    [
+        pytest.param({}, [], id="nothing happened"),
+        pytest.param({"deadlocks": 1}, [("PG_LOCK_DEADLOCKS", "info")], id="one deadlock"),
+        pytest.param({"deadlocks": 4}, [("PG_LOCK_DEADLOCKS", "info")], id="four in a minute"),
+        pytest.param({"deadlocks": 5}, [("PG_LOCK_DEADLOCKS", "warning")], id="five in a minute"),
+        pytest.param({"temp_bytes": 60 * 49 * MIB}, [], id="temporary files, just below"),
+        pytest.param({"temp_bytes": 60 * 50 * MIB}, [("PG_IO_TEMP", "warning")], id="spills"),
+        pytest.param({"temp_bytes": 60 * 200 * MIB}, [("PG_IO_TEMP", "high")], id="many spills"),
+        pytest.param({"requested": 2}, [], id="two requested checkpoints"),
+        pytest.param({"requested": 3}, [("PG_IO_CHECKPOINTS", "warning")], id="three of them"),
+        pytest.param({"requested": 3, "timed": 3}, [], id="as many came by the timer"),
+        pytest.param({"xact_rollback": 599, "xact_commit": 0}, [], id="fewer than ten a second"),
+        pytest.param(
+            {"xact_rollback": 600, "xact_commit": 600}, [("PG_TX_ROLLBACKS", "warning")],
+            id="half of the transactions are rolled back",
+        ),
+        pytest.param(
+            {"xact_rollback": 600, "xact_commit": 3000}, [], id="a fifth of the commits is usual"
+        ),
+        pytest.param({"sessions_killed": 1}, [("PG_SESS_FATAL", "info")], id="one was ended"),
+        pytest.param(
+            {"sessions_abandoned": 5}, [("PG_SESS_FATAL", "warning")], id="five clients went away"
+        ),
+        pytest.param({"blks_hit": 96, "blks_read": 4}, [], id="a good share of hits"),
+        pytest.param({"blks_hit": 0, "blks_read": 59_999}, [], id="too few reads to judge"),
+        pytest.param(
+            {"blks_hit": 940_000, "blks_read": 60_000}, [("PG_IO_CACHE", "info")], id="94% hits"
+        ),
+        pytest.param(
+            {"blks_hit": 60_000, "blks_read": 60_000}, [("PG_IO_CACHE", "warning")], id="50% hits"
+        ),
+    ],
+)  # fmt: skip
+def test_gains_are_graded(gained: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    assert found(after(**gained)) == expected
+
+
+STANDBY = {"recovery": True}
+
+
+@pytest.mark.parametrize(
+    ("recovery", "ended", "expected"),
+    [
+        pytest.param(True, 1, [("PG_REPL_CONFLICT", "warning")], id="a standby"),
+        pytest.param(True, 0, [], id="none ended"),
+        pytest.param(False, 1, [], id="a primary has none"),
+    ],
+)
+def test_conflicts_are_told_on_standbys(
+    recovery: bool, ended: int, expected: list[tuple[str, str]]
+) -> None:
+    role = {"recovery": recovery}
+    before = counters(conflicts={"confl_snapshot": 2}, totals=role)
+    now = counters(15, conflicts={"confl_snapshot": 2 + ended}, totals=role)
+    assert found(since(before, now)) == expected
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"xact_commit": 99}, id="a counter fell"),
+        pytest.param({"xact_commit": 500, "stats_reset": AT}, id="the reset time moved"),
+        pytest.param({"xact_commit": 500, "totals": {"started": AT}}, id="a restart"),
+        pytest.param({"xact_commit": 500, "totals": STANDBY}, id="a change of role"),
+        pytest.param({"xact_commit": 500, "seconds": 0}, id="no time has passed"),
+        pytest.param({"xact_commit": 500, "seconds": -10}, id="the clock went back"),
+        pytest.param({"xact_commit": 500, "seconds": 301}, id="a gap"),
+        pytest.param({"xact_commit": 500, "totals": {"databases": ()}}, id="the database is gone"),
+    ],
+)
+def test_what_cannot_be_compared_gives_no_rate(changed: dict[str, Any]) -> None:
+    now = counters(**{"seconds": 60, **changed})
+    look = since(counters(xact_commit=100), now)
+    assert window(look, 60, "shop") is None
+    assert PROBE.facts is not None
+    assert next(iter(PROBE.facts(look))).text == "unknown until the next look"
+
+
+def test_a_version_that_does_not_count_is_unknown_and_not_zero() -> None:
+    before, now = (counters(s, sessions_fatal=None, sessions_killed=None, sessions_abandoned=None)
+                   for s in (0, 60))  # fmt: skip
+    look = since(before, now)
+    minute = window(look, 60, "shop")
+    assert minute is not None
+    assert minute.per_s("fatal") is None
+    assert found(look) == []
+
+
+def test_a_window_adds_looks_up_and_forgets_the_old_ones() -> None:
+    look = counters()
+    for number in range(1, 41):
+        look = since(look, counters(number * 15, deadlocks=number, xact_commit=number * 150))
+    minute, five = window(look, 60), window(look, 300)
+    assert minute is not None
+    assert five is not None
+    assert (minute.gain.deadlocks, minute.seconds) == (4, 60)
+    assert (five.gain.deadlocks, five.seconds) == (20, 300)
+    assert minute.per_s("commits") == 10
+    assert len(look.pairs) <= 21
+
+
+LOCK, CPU, SLEEP = (Wait(type=kind, event=event, n=10) for kind, event in (
+    ("Lock", "transactionid"), ("CPU", ""), ("Timeout", "PgSleep")))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("waits", "expected"),
+    [
+        pytest.param((), [], id="nobody is active"),
+        pytest.param((LOCK,), [("PG_WAIT_DOMINANT", "warning")], id="all wait for a lock"),
+        pytest.param((replace(LOCK, n=40),), [("PG_WAIT_DOMINANT", "high")], id="forty of them"),
+        pytest.param((replace(LOCK, n=7),), [], id="fewer than the CPUs"),
+        pytest.param((LOCK, CPU), [], id="half and half"),
+        pytest.param((SLEEP,), [], id="sleeping is harmless"),
+    ],
+)
+def test_the_wait_of_most_sessions_is_told(
+    waits: tuple[Wait, ...], expected: list[tuple[str, str]]
+) -> None:
+    look = since(counters(waits=waits), counters(15, waits=waits))
+    assert found(look) == expected
+
+
+def test_one_look_has_too_few_samples() -> None:
+    assert found(counters(waits=(LOCK,))) == []
+
+
+def test_checkpoints_weigh_more_when_sessions_wait_for_the_disk() -> None:
+    disk = (Wait(type="IO", event="DataFileRead", n=3),)
+    look = since(counters(waits=disk), counters(60, waits=disk, requested=3))
+    assert ("PG_IO_CHECKPOINTS", "high") in found(look)
+
+
+@pytest.mark.parametrize(
+    ("kind", "event", "says"),
+    [
+        ("LWLock", "WALWrite", "commits queue for the log"),
+        ("LWLock", "LockManager", "too many tables or partitions a query"),
+        ("LWLock", "BufferMapping", "many sessions want the same pages"),
+        ("IO", "DataFileRead", "reads and writes tables"),
+        ("IO", "WALSync", "waits for commits to reach the disk"),
+        ("IO", "WalSync", "waits for commits to reach the disk"),
+        ("IO", "BuffileWrite", "sorts and hashes spill to disk"),
+        ("IPC", "SyncRep", "commits wait for a synchronous standby"),
+        ("Extension", "Neon", "waits for Extension Neon"),
+    ],
+)
+def test_events_are_known_by_their_prefix(kind: str, event: str, says: str) -> None:
+    assert meaning(kind, event).says == says
+
+
+def test_a_look_is_recorded_and_read_back() -> None:
+    look = after(deadlocks=1, waits=(LOCK,))
+    assert decode(encode(look), Counters) == look
