@@ -51,7 +51,11 @@ def main() -> None:
     folders.own(folder, os.getpid(), "world")
     chosen = scenario.load(given.scenario)
     prepared = prepare.read(folder) or prepare.prepare(
-        folder, scenario=chosen.name, role=Role(given.role), billing=chosen.billing
+        folder,
+        scenario=chosen.name,
+        role=Role(given.role),
+        billing=chosen.billing,
+        thresholds=chosen.thresholds,
     )
     if given.parent_fd is None:
         print(prepared.config, flush=True)

@@ -15,6 +15,7 @@ from cockpit.world.checkout import Pile
 from cockpit.world.ecs import Deployment, Service
 from cockpit.world.faults import Fault
 from cockpit.world.metrics import Course, counter, gauge, latency
+from cockpit.world.store_breaks import StoreBreaks
 from cockpit.world.stores import MEGABYTE
 from cockpit.world.trail import ApiCall, ServiceEvent
 
@@ -51,6 +52,7 @@ class Breaks:
             "call": self._call,
             "event": self._event,
             "unwell": self._unwell,
+            **StoreBreaks(stage, self._over).kinds,
         }
 
     async def apply(self) -> None:

@@ -33,7 +33,7 @@ class Database:
     """How checkout reaches its database: through a gate, with a password."""
 
     def __init__(self, port: int, password: str, gate: Gate) -> None:
-        self._port = port
+        self.port = port
         self._password = password
         self.gate = gate
 
@@ -43,7 +43,7 @@ class Database:
         await self.gate.passed()
         connection = await psycopg.AsyncConnection.connect(
             host="127.0.0.1",
-            port=self._port,
+            port=self.port,
             dbname="orders",
             user="checkout",
             password=self._password,
@@ -105,6 +105,20 @@ class Beats:
         except (psycopg.Error, OSError) as error:
             self._connections.pop(shard, None)
             raise ConnectionError(str(error).strip()) from None
+
+
+async def ended(*connections: Connection) -> None:
+    """Wait until the server or somebody else ended one of them: its socket turns readable."""
+    loop = asyncio.get_running_loop()
+    over = asyncio.Event()
+    descriptors = [connection.pgconn.socket for connection in connections]
+    for descriptor in descriptors:
+        loop.add_reader(descriptor, over.set)
+    try:
+        await over.wait()
+    finally:
+        for descriptor in descriptors:
+            loop.remove_reader(descriptor)
 
 
 async def sell(database: Database, seed: int) -> None:
@@ -169,21 +183,10 @@ class Pile:
                     "UPDATE shards SET orders = orders + 1 WHERE shard <= %s", (self._shards,)
                 )
                 self.held.set()
-                await self._ended(connection)
+                await ended(connection)
         finally:
             self.held.set()
             self.over.set()
-
-    async def _ended(self, connection: Connection) -> None:
-        """Wait until the server or somebody else ended the session: its socket turns readable."""
-        loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-        descriptor = connection.pgconn.socket
-        loop.add_reader(descriptor, ended.set)
-        try:
-            await ended.wait()
-        finally:
-            loop.remove_reader(descriptor)
 
     async def _wait(self, number: int) -> None:
         """One request of a shopper: tried again as long as the lock is held."""

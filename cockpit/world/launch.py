@@ -133,7 +133,13 @@ def launch(name: str = scenario.DEFAULT, role: Role = Role.TRIAGE) -> World:
     chosen = scenario.load(name)
     folders.clean_up()
     folder = folders.make()
-    prepared = prepare.prepare(folder, scenario=name, role=role, billing=chosen.billing)
+    prepared = prepare.prepare(
+        folder,
+        scenario=name,
+        role=role,
+        billing=chosen.billing,
+        thresholds=chosen.thresholds,
+    )
     child_end, our_end = os.pipe()
     os.set_inheritable(our_end, False)
     command = [

@@ -11,6 +11,7 @@ import os
 import secrets as random
 import socket
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from cockpit.world.servers import mariadb
 
 CONFIG = "cockpit.toml"
 STATE = "world.json"
+Thresholds = Mapping[str, Mapping[str, object]]
+"""Probe id → its settings."""
+_DEFAULTS: Thresholds = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +68,23 @@ class Prepared:
         return self.folder / CONFIG
 
 
-def prepare(folder: Path, *, scenario: str, role: Role, billing: bool = False) -> Prepared:
+def prepare(
+    folder: Path,
+    *,
+    scenario: str,
+    role: Role,
+    billing: bool = False,
+    thresholds: Thresholds = _DEFAULTS,
+) -> Prepared:
     """Choose ports and secrets and write the files. `billing`: with the second account."""
     catalog = mariadb.find_binary() is not None
     ports = _free_ports(catalog=catalog)
     prepared = Prepared(folder, scenario, role, ports, Secrets())
     _write_secrets(prepared)
-    write_atomically(folder / CONFIG, configuration(prepared, billing=billing))
+    write_atomically(
+        folder / CONFIG,
+        configuration(prepared, billing=billing, thresholds=thresholds),
+    )
     write_atomically(folder / STATE, json.dumps(_first_state(prepared, catalog=catalog)))
     _write_private(folder / "prepared.json", json.dumps(_as_data(prepared)))
     return prepared
@@ -160,7 +174,9 @@ def addresses() -> tuple[str, ...]:
     return ("127.0.0.1", "127.0.0.2", "127.0.0.3") if sys.platform == "linux" else ("127.0.0.1",)
 
 
-def configuration(prepared: Prepared, *, billing: bool = False) -> str:
+def configuration(
+    prepared: Prepared, *, billing: bool = False, thresholds: Thresholds = _DEFAULTS
+) -> str:
     """`cockpit.toml`: the shop as any configuration describes it."""
     ports, folder = prepared.ports, prepared.folder
     parts = [
@@ -182,6 +198,7 @@ def configuration(prepared: Prepared, *, billing: bool = False) -> str:
                 {"aws": "billing", "id": layout.INVOICES, "service": "checkout"},
             )
         )
+    parts += [_table(f'[probes."{id_}"]', dict(given)) for id_, given in thresholds.items()]
     return "\n".join(parts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -38,6 +38,8 @@ class Scenario:
     billing: bool = False
     """Whether the shop has its second account."""
     node_type: str = "cache.m7g.large"
+    thresholds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Probe id → settings for the cockpit's configuration, where the defaults speak of hours."""
     must: tuple[str, ...] = ()
     may: tuple[str, ...] = ()
     must_not: tuple[str, ...] = ()
@@ -82,7 +84,7 @@ def load(name: str) -> Scenario:
         hint = f"did you mean {near[0]}?" if near else "cockpit scenarios"
         raise Misconfigured(f"there is no scenario {name!r}", hint=hint)
     document = tomllib.loads((_folder() / f"{name}.toml").read_text(encoding="utf-8"))
-    known = {field.name for field in fields(Scenario)} - {"name"}
+    known = {one.name for one in fields(Scenario)} - {"name"}
     strange = sorted(set(document) - known)
     if strange:
         raise Misconfigured(f"{name}.toml: unknown key {strange[0]}")

@@ -48,6 +48,19 @@ STORIES = {
         "database-connections",
         ("sessions", "blocker", "terminate", "recovered"),
     ),
+    "pool-exhausted": Story(
+        "PG_SAT_CONNECTIONS",
+        "orders-db",
+        "database-connections",
+        ("sessions", "blocker", "age", "free", "recovered"),
+        {"age": "0"},
+    ),
+    "slow-query": Story(
+        "PG_SESS_LONG_QUERY",
+        "orders-db",
+        "database-connections",
+        ("sessions", "blocker", "stop", "recovered"),
+    ),
     "health-check-path": Story(
         "TG_NO_HEALTHY_TARGETS",
         "checkout-tg",

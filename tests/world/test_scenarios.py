@@ -18,7 +18,7 @@ from cockpit.world.launch import World
 from tests.world.conftest import check, clients, control, eventually, prepared
 
 pytestmark = pytest.mark.world
-_AGES = {"checkout-lock": 6.0}
+_AGES = {"checkout-lock": 6.0, "slow-query": 2.0}
 """Seconds that a fault must have lasted before it is a finding."""
 
 
@@ -59,6 +59,32 @@ def _lock_is_gone(world: World) -> bool:
     used = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
     calm = _operator(world, waiting)[0][0] < 3 and _operator(world, used)[0][0] < 60
     return calm and _checkout_is_well(world)
+
+
+def _end_sessions_of(application: str) -> Callable[[World], None]:
+    def end(world: World) -> None:
+        sql = f"""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                   WHERE application_name = '{application}'"""
+        assert {row[0] for row in _operator(world, sql)} == {True}
+
+    return end
+
+
+def _has_room(world: World) -> bool:
+    used = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    return _operator(world, used)[0][0] < 60
+
+
+def _cancel_the_report(world: World) -> None:
+    sql = """SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+              WHERE state = 'active' AND application_name = 'sales-reports'"""
+    assert _operator(world, sql) == [(True,)]
+
+
+def _nobody_is_slow(world: World) -> bool:
+    slow = """SELECT count(*) FROM pg_stat_activity WHERE state = 'active'
+               AND backend_type = 'client backend' AND now() - query_start > interval '2 s'"""
+    return _operator(world, slow)[0][0] == 0
 
 
 def _correct_the_path(world: World) -> None:
@@ -162,6 +188,12 @@ REPAIRS = {
             "ECS_TASKS_BELOW_DESIRED@checkout",
         ),
     ),
+    "pool-exhausted": Repair(
+        _end_sessions_of("order-mailer"),
+        _has_room,
+        ("PG_SAT_CONNECTIONS@orders-db", "PG_SAT_ONE_CLIENT@orders-db"),
+    ),
+    "slow-query": Repair(_cancel_the_report, _nobody_is_slow, ("PG_SESS_LONG_QUERY@orders-db",)),
     "health-check-path": Repair(
         _correct_the_path, _checkout_is_well, ("TG_NO_HEALTHY_TARGETS@checkout-tg",)
     ),
