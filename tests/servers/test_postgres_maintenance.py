@@ -250,15 +250,64 @@ async def test_numbers_that_run_out_are_told_at_the_lowered_limit(
     assert all(f.runbook == "pg-wraparound" for f in seen.findings)
 
 
-async def test_busy_workers_are_told_when_none_is_free(server: postgres.Postgres) -> None:
-    snapshot, _ = await judge(server)
-    busy = replace(
-        snapshot, state=replace(snapshot.state, workers=snapshot.state.workers_max), busy_s=601.0
+@pytest.fixture
+def busy(base: Path) -> Iterator[postgres.Postgres]:
+    """A server with one worker, which is made as slow as can be."""
+    folder = Path(tempfile.mkdtemp(dir=base))
+    folder.chmod(0o755)
+    slow = {
+        "autovacuum_max_workers": 1,
+        "autovacuum_naptime": "1s",
+        "autovacuum_vacuum_cost_delay": "100ms",
+        "autovacuum_vacuum_cost_limit": 1,
+    }
+    running = postgres.start(postgres.create(folder / "pg", password=SUPER), settings=slow)
+    try:
+        postgres_roles(running)
+        yield running
+    finally:
+        running.stop()
+
+
+async def test_workers_that_are_all_busy_are_told_with_what_they_do(
+    busy: postgres.Postgres,
+) -> None:
+    busy.execute(
+        "CREATE TABLE churn AS SELECT i, repeat('x', 200) AS t FROM generate_series(1, 30000) AS i",
+        "DELETE FROM churn WHERE i % 2 = 0",
     )
     probe = registry()[PROBE]
-    seen = judged(Look(target(pg_settings(server)), probe, Settings()), busy)
+    to = target(pg_settings(busy))
+    assert probe.since is not None
+    async with session_for(to.settings) as session:
+        before = await probe.collect(session, to)
+        for _ in range(100):
+            now = probe.since(before, await probe.collect(session, to))
+            if now.busy_s and now.state.vacuums:
+                break
+            before = now
+            await asyncio.sleep(0.1)
+    seen = judged(Look(to, probe, replace(STRICT, horizon=Thresholds())), now)
 
-    assert codes(seen) == {"PG_VAC_WORKERS": "warning"}
+    assert codes(seen)["PG_VAC_WORKERS"] == "warning"
+    assert now.state.vacuums[0].automatic
+    assert now.state.vacuums[0].relation == "churn"
+    assert any("churn" in row.cells for table in seen.tables for row in table.rows)
+
+
+async def test_a_prepared_transaction_that_is_left_is_an_orphan(server: postgres.Postgres) -> None:
+    await prepared(server, "left")
+    probe = registry()["postgres.sessions"]
+    to = target(pg_settings(server))
+    try:
+        async with session_for(to.settings) as session:
+            snapshot = await probe.collect(session, to)
+    finally:
+        server.execute("ROLLBACK PREPARED 'left'")
+    strict = replace(probe.settings, prepared=Thresholds(high=0))
+    seen = judged(Look(to, probe, strict), snapshot)
+
+    assert codes(seen) == {"PG_PREP_ORPHAN": "high"}
 
 
 async def test_a_plain_role_says_what_it_cannot_see(server: postgres.Postgres) -> None:
