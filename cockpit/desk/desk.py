@@ -18,7 +18,7 @@ from cockpit.desk.status import Status
 from cockpit.errors import BlindError
 from cockpit.incident.record import Incident
 from cockpit.incident.severity import next_update
-from cockpit.incident.timeline import TimelineRow, timeline
+from cockpit.incident.timeline import TimelineRow, continued
 from cockpit.runbooks import unfinished
 from cockpit.runbooks.known import known
 from cockpit.runbooks.library import Library
@@ -80,7 +80,7 @@ class Desk:
         self._courses: dict[tuple[str, FindingId], Course] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._accounts: dict[str, str] = {}
-        self._rows: tuple[int, tuple[TimelineRow, ...]] = (-1, ())
+        self._rows: tuple[int, tuple[TimelineRow, ...]] = (0, ())
         self._unfinished: tuple[int, tuple[Unfinished, ...]] = (-1, ())
         self._suspects: tuple[Board | None, tuple[Suspect, ...]] = (None, ())
         self._stops = [
@@ -151,7 +151,8 @@ class Desk:
         entries = self.incident.entries
         count, rows = self._rows
         if count != len(entries):
-            rows = timeline(tuple(entries))
+            entries = tuple(entries)
+            rows = continued(rows, entries, known=count)
             self._rows = (len(entries), rows)
         return [row for row in rows if row.seq > after] if after else rows
 

@@ -6,7 +6,7 @@ earlier entry is shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -138,6 +138,27 @@ def timeline(
         for entry in stored
     ]
     return tuple(sorted(filter(wanted.takes, rows), key=lambda row: (row.at, row.seq)))
+
+
+_LOOKS_BACK = frozenset({Kind.CORRECTION, Kind.PIN, Kind.STEP_OUTCOME, Kind.REDACTION})
+"""Kinds that change how an earlier entry is shown."""
+
+
+def continued(
+    rows: tuple[TimelineRow, ...], entries: Sequence[Entry], *, known: int
+) -> tuple[TimelineRow, ...]:
+    """`timeline(entries)`, given the rows of the first `known` of them.
+
+    Costs what is new, unless that changes how something earlier is shown: a journal of hours is
+    not folded again for each line.
+    """
+    fresh = entries[known:]
+    if not known or any(entry.kind in _LOOKS_BACK for entry in fresh):
+        return timeline(entries)
+    added = timeline(fresh)
+    if not rows or not added or (rows[-1].at, rows[-1].seq) <= (added[0].at, added[0].seq):
+        return rows + added
+    return tuple(sorted(rows + added, key=lambda row: (row.at, row.seq)))
 
 
 @dataclass(frozen=True, slots=True)

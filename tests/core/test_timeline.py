@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from cockpit.incident.entry import Kind
-from cockpit.incident.timeline import LOOKS, MACHINE, Group, timeline
+from cockpit.incident.timeline import LOOKS, MACHINE, Group, continued, timeline
 from tests.core.records import START, entries
 
 TOLD = [
@@ -126,3 +126,23 @@ def test_ten_thousand_rows_are_folded_quickly():
     began = time.process_time()
     assert len(timeline(stored)) == 10_000
     assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        pytest.param([("note", "second")], id="a note"),
+        pytest.param([("note", "before", {"when": "2026-11-21T02:00:00.000Z"})], id="told of earlier"),
+        pytest.param([("correction", "better", {"corrects": 1})], id="a correction of what is shown"),
+        pytest.param([("pin", "pinned", {"pins": 2, "pinned": True})], id="a pin"),
+        pytest.param([("step.outcome", "done", {"intent": 2, "outcome": "ok"})], id="an outcome"),
+        pytest.param([("step.intent", "again"), ("sweep", "quiet")], id="a step that is under way"),
+        pytest.param([], id="nothing"),
+    ],
+)  # fmt: skip
+def test_a_timeline_that_goes_on_is_the_timeline_of_all(later) -> None:
+    told = [("note", "first"), ("step.intent", "terminate")]
+    everything = entries(*told, *later)
+    for known in range(len(everything) + 1):
+        rows = timeline(everything[:known])
+        assert continued(rows, everything, known=known) == timeline(everything)
