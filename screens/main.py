@@ -13,7 +13,7 @@ from cockpit.connect.role import Role
 from cockpit.errors import CockpitError
 from cockpit.triage.board import OpenFinding
 from cockpit.triage.changes import Change
-from screens import acting
+from screens import acting, unfinished
 from screens.base import CockpitScreen, bottom
 from screens.bindings import Where
 from screens.port import CoursePort
@@ -22,6 +22,7 @@ from screens.present.header import banner, header
 from screens.present.lines import BLANK, clock, line, safe, wrap
 from screens.present.timeline import whole
 from screens.shown import Shown
+from screens.unfinished import UnfinishedBar
 from screens.widgets.evidence import EvidencePane
 from screens.widgets.findings import Findings
 from screens.widgets.header import Bar, Header
@@ -62,6 +63,7 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
         """Header, suspects, three columns, timeline, note line, keys."""
         yield Header(id="header")
         yield Bar(id="banner")
+        yield UnfinishedBar(id="unfinished")
         yield Suspects(id="suspects")
         with Horizontal(id="middle"):
             yield Systems(SYSTEMS_VIEW, id="systems", classes="pane")
@@ -162,6 +164,7 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
         live = self.cockpit.live or shown
         top = live if shown.frozen is None else self.cockpit.frozen_header(live)
         bar.show(header(top, bar.columns, rows=1 if self.layout_class == "-tiny" else 2))
+        self.query_one(UnfinishedBar).refresh_from(top)
         strip = self.query_one("#banner", Bar)
         told = banner(top, len(live.entries) - len(shown.entries), self.app.size.width)
         strip.set_class(told is not None, "-up")
@@ -308,6 +311,10 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
         self._book = (self._book + 1) % len(books)
         self.query_one(RunbookPane).moved = False
         self._draw_again()
+
+    def action_unfinished(self) -> None:
+        """Find out what became of a step that was cut off."""
+        self.run_worker(unfinished.settle(self), exit_on_error=False)
 
     def action_status(self) -> None:
         """Set status or severity."""

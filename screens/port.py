@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from cockpit.connect.role import Role
 from cockpit.incident.lines import IncidentLine
@@ -193,6 +193,34 @@ class SuspectPort(Protocol):
         """What would separate it from the next suspect; empty when nothing would."""
 
 
+class UnfinishedPort(Protocol):
+    """A step that was cut off (`cockpit.runbooks.unfinished.Unfinished`)."""
+
+    @property
+    def seq(self) -> int:
+        """Its intent's number in the journal."""
+
+    @property
+    def at(self) -> datetime:
+        """When it was about to be sent."""
+
+    @property
+    def title(self) -> str:
+        """The step's title."""
+
+    @property
+    def target(self) -> str:
+        """What it was run on; may be empty."""
+
+    @property
+    def actor(self) -> str:
+        """Who ran it."""
+
+    @property
+    def verification(self) -> str:
+        """What its verification looks for, in words; empty when only a person can say."""
+
+
 class CoursePort(Protocol):
     """A runbook on its way through one finding, or one offer as a course of a single step.
 
@@ -277,6 +305,16 @@ class DeskPort(Protocol):
 
     def look_now(self, target: str = "") -> int:
         """Look again at a target, or at everything; how many looks were asked for."""
+
+    @property
+    def unfinished(self) -> Sequence[UnfinishedPort]:
+        """Steps that an earlier session began and nobody knows the end of, oldest first."""
+
+    async def verify_unfinished(self, one: Any) -> Outcome:
+        """Look what became of it, read-only, and journal that. Raises `CockpitError`."""
+
+    async def tell_unfinished(self, one: Any, word: str, reason: str) -> None:
+        """A person says how it ended: `ok` or `failed`, with how they know."""
 
     def runbooks_for(self, finding: OpenFinding) -> Sequence[Runbook]:
         """The runbooks for it, the best first; none is an answer too."""

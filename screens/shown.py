@@ -8,7 +8,7 @@ from datetime import datetime
 
 from cockpit.triage.board import Board
 from cockpit.triage.target import Target
-from screens.port import DeskPort, EntryRow, IncidentPort, StatusPort, SuspectPort
+from screens.port import DeskPort, EntryRow, IncidentPort, StatusPort, SuspectPort, UnfinishedPort
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,8 @@ class Shown:
     suspects: Sequence[SuspectPort]
     suspects_by: str
     entries: Sequence[EntryRow]
+    unfinished: Sequence[UnfinishedPort] = ()
+    """Steps of an earlier session whose outcome is unknown."""
     frozen: datetime | None = None
     """Since when the panes stand still; None while they are live."""
 
@@ -40,4 +42,5 @@ def take(desk: DeskPort, moment: datetime, entries: Sequence[EntryRow]) -> Shown
         suspects=desk.suspects,
         suspects_by=desk.suspects_by,
         entries=entries,
+        unfinished=desk.unfinished,
     )

@@ -245,7 +245,7 @@ class Execution:
         until = self.plan.verify
         if until is None:
             raise Misconfigured(f"{self.plan.title} has nothing to wait for")
-        scope = self.planner.scope(self.given)
+        scope = {**self.planner.scope(self.given), **self.plan.relies}
         return await looks.hold(
             self.planner.ports, until, target=until.target, scope=scope, progress=self.progress
         )
@@ -304,5 +304,9 @@ def told(plan: Plan) -> dict[str, Any]:
             "target": plan.verify.target,
             "probe": plan.verify.probe,
             "until": plan.verify.until,
+            "says": plan.verify.says,
+            "every_s": plan.verify.every,
+            "within_s": plan.verify.within,
+            "scope": dict(plan.relies),
         }
     return said

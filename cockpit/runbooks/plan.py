@@ -72,6 +72,8 @@ class Plan:
     undo_args: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     """What the undo would be given, read before the effect; may still refer to the effect."""
     verify: Until | None = None
+    relies: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    """The values of steps and parameters that the verification compares with, as planned."""
     lines: tuple[PlanLine, ...] = ()
     digest: str = ""
     confirm_word: str = ""

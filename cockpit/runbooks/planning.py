@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -67,7 +68,8 @@ class Planner:
         """The plan of a step. `given`: step id → what it captured when it was run.
 
         Raises `DoesNotApply` when a condition does not hold, `Refused` when a value is missing or
-        a look that it depends on was blind; `Misconfigured` when the runbook does not fit AWS or the statement.
+        a look that it depends on was blind; `Misconfigured` when the runbook does not fit AWS or
+        the statement.
         """
         target = self.target(step, given)
         fresh = await self.fresh(step, given, earlier=earlier)
@@ -91,6 +93,7 @@ class Planner:
             fingerprints=fresh.fingerprints,
             undo_args=undo_args,
             verify=self._verify(step, fresh.scope),
+            relies=_relied(step, fresh.scope),
             confirm_word=_confirm_word(step, act, target) if risk >= Risk.HIGH else "",
             made_at=self.ports.now(),
             asks=step.answer.ask if step.answer else "",
@@ -239,6 +242,14 @@ class Planner:
             return str(resolved(step.answer.default, scope))
         except NoValue:
             return ""
+
+
+def _relied(step: Step, scope: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the scope the verification names: it must compare with what was approved."""
+    if step.verify is None:
+        return {}
+    words = set(re.findall(r"[A-Za-z_]\w*", step.verify.until))
+    return {name: value for name, value in scope.items() if name in words}
 
 
 def _closure(step: Step, earlier: Sequence[Step]) -> tuple[Step, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -61,6 +61,10 @@ class JournalPort(Protocol):
     @property
     def degraded(self) -> str:
         """Why entries are not durable, asked after an append; empty when they are."""
+
+    @property
+    def unfinished(self) -> Sequence[Entry]:
+        """Intents of earlier sessions without an outcome: what was sent then is unknown."""
 
     async def append(
         self, kind: Kind, text: str, *, target: str = "", data: Mapping[str, Any] | None = None

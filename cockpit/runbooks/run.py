@@ -20,6 +20,7 @@ from cockpit.runbooks.planning import Planner, rendered, sealed
 from cockpit.runbooks.ports import Ports
 from cockpit.runbooks.scope import finding_value, param_values, target_of
 from cockpit.runbooks.step import Runbook, Step, Undo
+from cockpit.runbooks.unfinished import repeated
 from cockpit.runbooks.values import typed as typed_value
 from cockpit.triage.board import OpenFinding
 from cockpit.triage.target import Target
@@ -86,6 +87,7 @@ class Course:
             finding=finding_value(finding),
         )
         self._used: set[str] = set()
+        self._relied: dict[str, Mapping[str, Any]] = {}
         self._running = False
         self._begun = False
         self._callbacks: list[Callable[[], None]] = []
@@ -144,6 +146,9 @@ class Course:
         plan = await self._planned(state.step)
         if plan.mutates:
             self._must_not_be_stopped(state)
+        cut_off = self._cut_off(plan)
+        if cut_off:
+            plan = replace(plan, gaps=(cut_off,))
         try:
             gate.permitted(self.role, state.step.kind, plan.risk)
         except Refused as refused:
@@ -179,6 +184,7 @@ class Course:
         if self._running:
             raise Refused("another step is running", hint="wait for its end")
         step_id = plan.step.id
+        self._relied[step_id] = plan.relies
         before = self.state(step_id).status
         self._running = True
         self._set(step_id, status="running", waited=0.0)
@@ -259,9 +265,15 @@ class Course:
             raise Refused("the plan is not the one that was made here")
         if plan.mutates:
             self._must_not_be_stopped(self.state(plan.step.id))
+            if cut_off := self._cut_off(plan):
+                raise Refused(cut_off)
         if approval.token in self._used:
             raise Refused("the approval was used", hint="open the step again")
         self._used.add(approval.token)
+
+    def _cut_off(self, plan: Plan) -> str:
+        """Why a change has to wait for the verification of an earlier one; empty: it has not."""
+        return repeated(plan, self._ports.journal.unfinished) if plan.mutates else ""
 
     def _execution(self, plan: Plan, approval: Approval) -> Execution:
         def progress(waited: float) -> None:
@@ -281,7 +293,8 @@ class Course:
         until = state.step.verify
         if until is None:
             return
-        scope = self._planner.scope(self._given())
+        relied = self._relied.get(state.step.id, {})
+        scope = {**self._planner.scope(self._given()), **relied}
         target = target_of(until.target or state.step.target, scope, self._targets).name
         once = replace(until, within=until.every / 2)
         held = await looks.hold(

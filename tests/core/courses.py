@@ -182,6 +182,7 @@ class FakeJournal:
     entries: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     blobs: dict[str, str] = field(default_factory=dict)
     degrade_at_intent: str = ""
+    unfinished: tuple[Entry, ...] = ()
 
     async def append(
         self, kind: Kind, text: str, *, target: str = "", data: Mapping[str, Any] | None = None

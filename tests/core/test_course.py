@@ -109,6 +109,10 @@ async def test_a_change_is_approved_recorded_done_and_verified_in_this_order() -
         "target": "orders-db",
         "probe": "postgres.locks",
         "until": "length(queues) == `0`",
+        "says": "nobody waits",
+        "every_s": 5.0,
+        "within_s": 60.0,
+        "scope": {},
     }
     end = made.journal.entries[3][2]
     assert (end["intent"], end["outcome"]) == (3, "ok")

@@ -411,6 +411,18 @@ class FakeCourse:
             callback()
 
 
+@dataclass(frozen=True)
+class Cut:
+    """A step that an earlier session did not end."""
+
+    seq: int = 31
+    at: datetime = field(default_factory=lambda: ago(minutes=2))
+    title: str = "Terminate the blocker"
+    target: str = "orders-db"
+    actor: str = "alice"
+    verification: str = "nobody waits for this session any more"
+
+
 class FakeDesk:
     """Answers from what a test put in; counts what it was asked."""
 
@@ -430,6 +442,10 @@ class FakeDesk:
         self.set: list[str] = []
         self.courses: dict[tuple[str, FindingId], FakeCourse] = {}
         self.offered: list[FakeCourse] = []
+        self.unfinished: tuple[Cut, ...] = ()
+        self.verified: list[int] = []
+        self.told: list[tuple[int, str, str]] = []
+        self.blind = False
         self.started = False
         self.closed = False
         self.hang = False
@@ -484,6 +500,19 @@ class FakeDesk:
         )
         self.offered.append(course)
         return course
+
+    async def verify_unfinished(self, one: Cut) -> Outcome:
+        self.verified.append(one.seq)
+        if self.blind:
+            raise Refused("could not look at orders-db: timeout")
+        self.unfinished = tuple(each for each in self.unfinished if each is not one)
+        return Outcome("ok", "verified afterwards: nobody waits")
+
+    async def tell_unfinished(self, one: Cut, word: str, reason: str) -> None:
+        if not reason.strip():
+            raise Refused("say how you know: it goes into the record")
+        self.told.append((one.seq, word, reason))
+        self.unfinished = tuple(each for each in self.unfinished if each is not one)
 
     async def note(self, text: str) -> None:
         self.notes.append(text)

@@ -491,7 +491,7 @@ async def test_every_key_of_the_table_is_bound_on_its_screen(desk: FakeDesk, sho
 
 
 async def test_help_shows_every_key_of_the_screen(desk: FakeDesk, show: Shows) -> None:
-    async with show(desk, (140, 100)) as pilot:
+    async with show(desk, (140, 120)) as pilot:
         await press(pilot, "question_mark")
         told = text(pilot)
         for action in ACTIONS:

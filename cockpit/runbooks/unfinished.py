@@ -1,0 +1,168 @@
+"""Steps that were cut off: an intent without an outcome, and how it is found out what became of it.
+
+What a crash, a kill or a power cut leaves is `unknown`, never assumed done or not done. The intent
+carries its own verification, so that nothing else is needed to look again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
+
+from cockpit.errors import Misconfigured, Refused
+from cockpit.incident.entry import Entry
+from cockpit.runbooks.kinds import looks
+from cockpit.runbooks.plan import Outcome, Plan
+from cockpit.runbooks.ports import Ports
+from cockpit.runbooks.step import Until
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_EVERY = 5.0
+
+
+class Outcomes(Protocol):
+    """Where the end of an intent is written (`cockpit.incident.record.Incident`)."""
+
+    async def outcome(
+        self, intent: Entry, word: str, *, text: str, data: Mapping[str, Any] | None = None
+    ) -> Entry:
+        """Say how an intent ended; durable when this returns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """A step of an earlier session whose end nobody wrote down."""
+
+    intent: Entry
+    verify: Until | None
+    """How to look whether it happened; None: only a person can say."""
+    scope: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    """The values that the verification compares with, as they were when it was approved."""
+
+    @property
+    def seq(self) -> int:
+        """The intent's number in the journal: its identity."""
+        return self.intent.seq
+
+    @property
+    def at(self) -> datetime:
+        """When it was about to be sent."""
+        return self.intent.at
+
+    @property
+    def title(self) -> str:
+        """The step's title."""
+        return str(self.intent.data.get("title") or self.intent.text)
+
+    @property
+    def target(self) -> str:
+        """What it was run on; empty for a step on no target."""
+        return self.intent.target
+
+    @property
+    def actor(self) -> str:
+        """Who ran it."""
+        return self.intent.actor
+
+    @property
+    def verification(self) -> str:
+        """What the verification looks for, in words; empty without one."""
+        return (self.verify.says or self.verify.until) if self.verify else ""
+
+
+def of(intent: Entry) -> Unfinished:
+    """An intent as the journal has it; what its verification lacks makes it None."""
+    told = intent.data.get("verify")
+    if not isinstance(told, Mapping) or not told.get("probe") or not told.get("until"):
+        return Unfinished(intent=intent, verify=None)
+    verify = Until(
+        probe=str(told["probe"]),
+        until=str(told["until"]),
+        target=str(told.get("target") or intent.target),
+        every=_number(told.get("every_s"), _EVERY),
+        within=_number(told.get("within_s"), 0.0),
+        says=str(told.get("says", "")),
+    )
+    scope = told.get("scope")
+    known = scope if isinstance(scope, Mapping) else _NOTHING
+    return Unfinished(intent=intent, verify=verify, scope=known)
+
+
+async def verified(one: Unfinished, ports: Ports, journal: Outcomes) -> Outcome:
+    """Look whether it happened, read-only, and write the outcome; in every role.
+
+    `ok` when the verification holds. `failed` when it does not within what is left of its time:
+    at least one look is made. Raises `Refused` when it cannot be looked at, or when there is no
+    verification: it stays unknown then, and nothing is written.
+    """
+    if one.verify is None:
+        raise Refused(
+            f"'{one.title}' has no verification", hint="look yourself, then say how it ended"
+        )
+    started = ports.monotonic()
+    held = await looks.hold(
+        ports, _left(one, ports.now()), target=one.verify.target, scope=one.scope,
+        progress=lambda _: None,
+    )  # fmt: skip
+    took = ports.monotonic() - started
+    says = one.verification
+    kind: Literal["ok", "failed"] = "ok" if held.done else "failed"
+    text = f"verified afterwards: {says}" if held.done else f"verified afterwards, not true: {says}"
+    await _written(one, kind, text, journal, by="verification")
+    return Outcome(kind, text, took=took)
+
+
+async def told(one: Unfinished, word: str, reason: str, journal: Outcomes) -> Outcome:
+    """A person says how it ended: `ok` or `failed`, and how they know.
+
+    Raises `Refused` without a reason, `Misconfigured` for another word.
+    """
+    if word not in {"ok", "failed"}:
+        raise Misconfigured(f"unknown outcome {word!r}", hint="ok or failed")
+    why = reason.strip()
+    if not why:
+        raise Refused("say how you know: it goes into the record")
+    kind: Literal["ok", "failed"] = "ok" if word == "ok" else "failed"
+    await _written(one, kind, f"told by a person: {why}", journal, by="person")
+    return Outcome(kind, f"told by a person: {why}")
+
+
+def repeated(plan: Plan, cut_off: Iterable[Entry]) -> str:
+    """Why a plan must not be run yet: the same was sent before and its end is unknown.
+
+    Empty when it may.
+    """
+    for intent in cut_off:
+        if intent.target == plan.target and intent.data.get("does") == plan.act.does:
+            when = f"{intent.at:%H:%M:%S} UTC"
+            return f"the same was cut off at {when} and its end is unknown: verify that first (U)"
+    return ""
+
+
+async def _written(one: Unfinished, word: str, text: str, journal: Outcomes, *, by: str) -> None:
+    names = ("runbook", "runbook_digest", "step", "title", "plan")
+    data = {name: one.intent.data[name] for name in names if name in one.intent.data}
+    line = f"{one.title} → {word}, {text}"
+    await journal.outcome(one.intent, word, text=line, data={**data, "afterwards": by})
+
+
+def _left(one: Unfinished, now: datetime) -> Until:
+    """The verification with what is left of its time; a single look when that is over."""
+    assert one.verify is not None
+    left = one.verify.within - max(0.0, (now - one.at).total_seconds())
+    return Until(
+        probe=one.verify.probe,
+        until=one.verify.until,
+        target=one.verify.target,
+        every=one.verify.every,
+        within=max(0.0, left),
+        says=one.verify.says,
+    )
+
+
+def _number(value: object, otherwise: float) -> float:
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 86_400
+    return float(value) if usable and isinstance(value, int | float) else otherwise

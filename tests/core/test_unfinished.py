@@ -1,0 +1,156 @@
+"""What a crash leaves is unknown, until its own verification or a person says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cockpit.connect.role import Role
+from cockpit.errors import Misconfigured, Reason, Refused
+from cockpit.incident.incident import Incidents
+from cockpit.incident.record import Incident
+from cockpit.runbooks import unfinished
+from cockpit.runbooks.effect import told
+from cockpit.runbooks.plan import Plan
+from tests.core.courses import LOOK, TERMINATE, Rig, book, queue, rig
+
+BY_PID = TERMINATE.replace("length(queues) == `0`", "!contains(queues[].pid, blocker.pid)")
+
+
+def ready() -> Rig:
+    return rig(book(LOOK, BY_PID))
+
+
+async def cut_off(folder: Path, plan: Plan) -> Incident:
+    """An incident whose earlier session ended between intent and outcome."""
+    incidents = Incidents(folder)
+    first = incidents.create("x", "P1", environment="prod", role=Role.COMMANDER, actor="ana")
+    names = {"runbook": plan.runbook, "step": plan.step.id, "title": plan.title}
+    await first.intent("Terminate: …", target=plan.target, data={**names, **told(plan)})
+    name = first.id
+    first.close()
+    return incidents.resume(name, role=Role.COMMANDER, actor="ben")
+
+
+async def test_the_intent_carries_all_that_its_verification_needs(tmp_path: Path) -> None:
+    made = ready()
+    incident = await cut_off(tmp_path, await made.course.plan("terminate"))
+    (one,) = map(unfinished.of, incident.unfinished)
+    assert (one.title, one.target, one.actor) == ("Terminate the blocker", "orders-db", "ana")
+    assert one.verification == "nobody waits"
+    assert one.scope["blocker"]["pid"] == 4242
+    incident.close()
+
+
+@pytest.mark.parametrize(
+    ("now", "kind"),
+    [
+        pytest.param([], "ok", id="nobody waits any more"),
+        pytest.param([queue(pid=77)], "ok", id="others wait for another one"),
+        pytest.param([queue()], "failed", id="it still holds others up"),
+    ],
+)
+async def test_the_verification_writes_the_outcome_of_the_intent(
+    tmp_path: Path, now: list[dict[str, Any]], kind: str
+) -> None:
+    made = ready()
+    incident = await cut_off(tmp_path, await made.course.plan("terminate"))
+    made.looks.now = {"queues": now}
+    one = unfinished.of(incident.unfinished[0])
+    outcome = await unfinished.verified(one, made.course._ports, incident)
+    assert outcome.kind == kind
+    last = incident.entries[-1]
+    assert (last.kind, last.data["outcome"], last.data["intent"]) == ("step.outcome", kind, one.seq)
+    assert last.data["afterwards"] == "verification"
+    assert incident.unfinished == ()
+    assert made.acts.calls == [], "a verification changes nothing"
+    incident.close()
+
+
+async def test_what_cannot_be_looked_at_stays_unknown(tmp_path: Path) -> None:
+    made = ready()
+    incident = await cut_off(tmp_path, await made.course.plan("terminate"))
+    made.looks.now = Reason.TIMEOUT
+    count = len(incident.entries)
+    with pytest.raises(Refused, match="could not look"):
+        await unfinished.verified(
+            unfinished.of(incident.unfinished[0]), made.course._ports, incident
+        )
+    assert len(incident.entries) == count
+    assert len(incident.unfinished) == 1
+    incident.close()
+
+
+async def test_long_after_it_was_sent_one_look_is_enough(tmp_path: Path) -> None:
+    made = ready()
+    incident = await cut_off(tmp_path, await made.course.plan("terminate"))
+    one = unfinished.of(incident.unfinished[0])
+    made.clock.wall = one.at + timedelta(hours=1)
+    asked = len(made.looks.asked)
+    await unfinished.verified(one, made.course._ports, incident)
+    assert len(made.looks.asked) == asked + 1
+    incident.close()
+
+
+async def test_a_person_can_say_how_it_ended_with_a_reason_only(tmp_path: Path) -> None:
+    made = ready()
+    incident = await cut_off(tmp_path, await made.course.plan("terminate"))
+    one = unfinished.of(incident.unfinished[0])
+    with pytest.raises(Refused):
+        await unfinished.told(one, "ok", "  ", incident)
+    with pytest.raises(Misconfigured):
+        await unfinished.told(one, "unknown", "because", incident)
+    await unfinished.told(one, "failed", "the session is still there", incident)
+    assert incident.entries[-1].data["outcome"] == "failed"
+    assert incident.entries[-1].data["afterwards"] == "person"
+    assert incident.unfinished == ()
+    incident.close()
+
+
+@pytest.mark.parametrize(
+    "verify",
+    [None, "x", {}, {"probe": "p"}, {"probe": "", "until": "a"}],
+    ids=["none", "text", "empty", "no condition", "no probe"],
+)
+async def test_an_intent_without_a_usable_verification_is_for_a_person(
+    tmp_path: Path, verify: object
+) -> None:
+    made = ready()
+    incidents = Incidents(tmp_path)
+    first = incidents.create("x", "P1", environment="", role=Role.COMMANDER, actor="ana")
+    data: Mapping[str, Any] = {"verify": verify} if verify is not None else {}
+    intent = await first.intent("something: done", data=data)
+    one = unfinished.of(intent)
+    assert (one.verify, one.verification, one.title) == (None, "", "something: done")
+    with pytest.raises(Refused, match="no verification"):
+        await unfinished.verified(one, made.course._ports, first)
+    first.close()
+
+
+async def test_what_was_cut_off_is_not_sent_again_before_it_is_verified(tmp_path: Path) -> None:
+    made = ready()
+    await made.carry("blocker")
+    plan = await made.course.plan("terminate")
+    approval = made.course.approve(plan, typed=plan.confirm_word)
+    incident = await cut_off(tmp_path, plan)
+    made.journal.unfinished = incident.unfinished
+    with pytest.raises(Refused, match=r"its end is unknown: verify that first \(U\)"):
+        await made.course.run(plan, approval)
+    again = await made.course.plan("terminate")
+    with pytest.raises(Refused, match="its end is unknown"):
+        made.course.approve(again, typed=again.confirm_word)
+    assert made.acts.calls == []
+    made.journal.unfinished = ()
+    await made.course.plan("terminate")
+    incident.close()
+
+
+async def test_a_verification_compares_with_what_was_approved_though_nobody_ran_the_look() -> None:
+    made = ready()
+    plan = await made.course.plan("terminate")  # without the step `blocker` having been run
+    outcome = await made.course.run(plan, made.course.approve(plan, typed=plan.confirm_word))
+    assert outcome.kind == "failed", "the blocker is still there: nothing was repaired"
