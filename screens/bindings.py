@@ -150,7 +150,7 @@ ACTIONS: tuple[Action, ...] = (
            where=Where.MAIN, help="The pane before.", palette=False),
     Action(name="zoom", keys=("z",), label="Zoom", where=Where.MAIN,
            help="Give the whole screen to one pane, and back."),
-    Action(name="unfinished", keys=("U",), label="Verify cut-off step", where=Where.MAIN,
+    Action(name="unfinished", keys=("U",), label="Cut-off step", where=Where.MAIN,
            help="Look what became of a step whose outcome is unknown since a crash, or say it."),
     Action(name="status", keys=("S",), label="Status, severity", where=Where.MAIN,
            help="Set the incident's status or severity."),
