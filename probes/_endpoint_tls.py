@@ -100,7 +100,7 @@ def _failed(path: PathLook, outcome: str, alike: Group, *, of: Group) -> Finding
         evidence=(*certificate_evidence(look), *where_from(path)),
         likely=_LIKELY[outcome],
         next=_next(outcome),
-        runbook=RUNBOOK,
+        runbook="path-http" if code == "NET_TLS_PROTOCOL" else RUNBOOK,
     )
 
 

@@ -34,6 +34,9 @@ SCENARIOS = {
     "CACHE_MEMORY_HIGH": "redis-memory",
     "PATH_SG_INGRESS_DENIED": "path-security-group",
     "NET_TLS_EXPIRED": "tls-certificate",
+    "NET_DNS_SERVFAIL": "path-dns",
+    "NET_TARGET_ONE_BAD": "path-tcp",
+    "DEP_EXTERNAL": "dependency-external",
 }
 NEVER = re.compile(r"(?i)flushall|0\.0\.0\.0/0|deregistertargets|promote|stopdb|deletedb|pwn")
 
