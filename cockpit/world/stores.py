@@ -22,6 +22,7 @@ _POSTGRES: Mapping[str, str | int] = {
     "shared_preload_libraries": "pg_stat_statements",
     "wal_level": "replica",
     "hot_standby_feedback": "on",
+    "wal_receiver_status_interval": "1s",
     "log_min_messages": "fatal",
     "scram_iterations": 64,
     "deadlock_timeout": "500ms",
@@ -96,11 +97,30 @@ def _fill(primary: postgres.Postgres, secrets: Secrets) -> None:
         f" SELECT 1 + n % {SHARDS}, n % 900, 'paid', n % 200 + 0.99"
         " FROM generate_series(1, 4000) n",
         "CREATE INDEX ON orders (customer)",
+        "GRANT EXECUTE ON FUNCTION pg_wal_replay_resume() TO cockpit_ops",
         "ALTER TABLE shards OWNER TO checkout",
         "ALTER TABLE orders OWNER TO checkout",
         "ANALYZE",
         database=DATABASE,
     )
+
+
+def swap(stores: Stores, folder: Path) -> None:
+    """Fail over for real: the standby is promoted, and the old primary follows it on its old port.
+
+    The old one is shut down first, which waits until the standby has everything.
+    """
+    old, new = stores.primary, stores.standby
+    assert old is not None
+    assert new is not None
+    old.shut_down()
+    new.execute("SELECT pg_promote()", "SELECT pg_create_physical_replication_slot('standby')")
+    conninfo = f"{new.dsn()} application_name=standby"
+    settings = {**_POSTGRES, "primary_conninfo": conninfo, "primary_slot_name": "standby"}
+    stores.standby = postgres.rejoin(old.cluster, port=old.port, settings=settings)
+    stores.primary = new
+    _owned(folder, stores.standby, "postgres orders")
+    stores.standby.execute("SELECT pg_drop_replication_slot('standby')")
 
 
 def start_valkey(

@@ -61,6 +61,12 @@ STORIES = {
         "database-connections",
         ("sessions", "blocker", "stop", "recovered"),
     ),
+    "replica-lag": Story(
+        "PG_REPL_APPLY_STALLED",
+        "orders-standby",
+        "database-replication",
+        ("replica", "resume", "recovered"),
+    ),
     "health-check-path": Story(
         "TG_NO_HEALTHY_TARGETS",
         "checkout-tg",

@@ -35,11 +35,11 @@ def _checkout_is_well(world: World) -> bool:
     return _is_well(world, layout.CHECKOUT)
 
 
-def _operator(world: World, sql: str) -> list[tuple[object, ...]]:
+def _operator(world: World, sql: str, *, standby: bool = False) -> list[tuple[object, ...]]:
     known = prepared(world)
     with psycopg.connect(
         host="127.0.0.1",
-        port=known.ports.orders,
+        port=known.ports.standby if standby else known.ports.orders,
         dbname="orders",
         user="cockpit_ops",
         password=known.secrets.operator,
@@ -85,6 +85,15 @@ def _nobody_is_slow(world: World) -> bool:
     slow = """SELECT count(*) FROM pg_stat_activity WHERE state = 'active'
                AND backend_type = 'client backend' AND now() - query_start > interval '2 s'"""
     return _operator(world, slow)[0][0] == 0
+
+
+def _resume_replay(world: World) -> None:
+    _operator(world, "SELECT pg_wal_replay_resume()", standby=True)
+
+
+def _has_replayed(world: World) -> bool:
+    left = "SELECT pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) < 1e6"
+    return bool(_operator(world, left, standby=True)[0][0])
 
 
 def _correct_the_path(world: World) -> None:
@@ -194,6 +203,11 @@ REPAIRS = {
         ("PG_SAT_CONNECTIONS@orders-db", "PG_SAT_ONE_CLIENT@orders-db"),
     ),
     "slow-query": Repair(_cancel_the_report, _nobody_is_slow, ("PG_SESS_LONG_QUERY@orders-db",)),
+    "replica-lag": Repair(
+        _resume_replay,
+        _has_replayed,
+        ("PG_REPL_APPLY_STALLED@orders-standby", "PG_REPL_LAG@orders-standby"),
+    ),
     "health-check-path": Repair(
         _correct_the_path, _checkout_is_well, ("TG_NO_HEALTHY_TARGETS@checkout-tg",)
     ),

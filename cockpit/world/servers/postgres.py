@@ -196,6 +196,18 @@ def start_standby(
     return start(cluster, port=port, settings=settings)
 
 
+def rejoin(cluster: Cluster, *, port: int, settings: Mapping[str, str | int]) -> Postgres:
+    """Start a primary that was shut down cleanly as the standby of its successor.
+
+    `settings` must hold `primary_conninfo`.
+    """
+    signal_file = cluster.data / "standby.signal"
+    signal_file.touch(mode=0o600)
+    if account(drop=True):
+        os.chown(signal_file, NOBODY, NOBODY)
+    return start(cluster, port=port, settings=settings)
+
+
 def _is_ready(data: Path) -> bool:
     """The eighth line of postmaster.pid says `ready` (pg_ctl waits for the same)."""
     try:
