@@ -58,7 +58,7 @@ _MEANINGS: tuple[tuple[str, str, Meaning], ...] = (
 
 
 def meaning(kind: str, event: str) -> Meaning:
-    """By the event's prefix: versions rename events, prefixes stay (17 writes many otherwise: WALSync became WalSync)."""
+    """By the event's prefix, in any case: 17 made WALSync WalSync, prefixes stay."""
     for each, prefix, says in _MEANINGS:
         if each == kind and event.lower().startswith(prefix.lower()):
             return says
