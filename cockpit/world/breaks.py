@@ -15,6 +15,7 @@ from cockpit.world.checkout import Pile
 from cockpit.world.ecs import Deployment, Service
 from cockpit.world.faults import Fault
 from cockpit.world.metrics import Course, counter, gauge, latency
+from cockpit.world.path_breaks import PathBreaks
 from cockpit.world.store_breaks import StoreBreaks
 from cockpit.world.stores import MEGABYTE
 from cockpit.world.trail import ApiCall, ServiceEvent
@@ -53,6 +54,7 @@ class Breaks:
             "event": self._event,
             "unwell": self._unwell,
             **StoreBreaks(stage, self._over).kinds,
+            **PathBreaks(stage).kinds,
         }
 
     async def apply(self) -> None:

@@ -33,7 +33,7 @@ class Edge:
             "front-2026": self._authority.issue(names=names, days=365),
         }
         """What ACM holds, by the names in the layout."""
-        payments = self._authority.issue(names=(layout.PAYMENTS_HOST,), days=120)
+        payments = self._authority.issue(names=(layout.PAYMENTS_HOST, layout.STATUS_HOST), days=120)
         for name, issued in (*self.certificates.items(), ("payments", payments)):
             self._write(name, issued)
 
@@ -45,10 +45,14 @@ class Edge:
 
     def present(self, arn: str) -> None:
         """Present the certificate with this ARN to the next client; another ARN changes nothing."""
-        process = self._process
         for name, known in layout.CERTIFICATES.items():
-            if known == arn and process is not None and process.stdin is not None:
-                process.stdin.write(f"present {name}\n".encode())
+            if known == arn:
+                self.tell(f"present {name}")
+
+    def tell(self, line: str) -> None:
+        """One line for the process of the sites; see `Sites.obey`."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.write(f"{line}\n".encode())
 
     async def start(self, born: Callable[[int, str], None]) -> None:
         """Start the sites; `born` is told the process id. Raises `CockpitError` when they fail."""

@@ -131,3 +131,4 @@ CERTIFICATES = {
 }
 FRONT_HOST = "shop.example.test"
 PAYMENTS_HOST = "api.payments.example.test"
+STATUS_HOST = "status.payments.example.test"

@@ -248,6 +248,7 @@ def _edge(prepared: Prepared) -> str:
                 "payments",
                 {
                     "url": f"https://{layout.PAYMENTS_HOST}:{ports.payments}/v1/status",
+                    "status_url": f"https://{layout.STATUS_HOST}:{ports.payments}/api/v2/status.json",
                     "external": True,
                     "tls_ca": authority,
                     "resolver": resolver,

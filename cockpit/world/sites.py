@@ -10,6 +10,7 @@ import asyncio
 import json
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cryptography import x509
 from cockpit.world import layout
 from cockpit.world.net import Answer, Behaviour, Issued, Names, Web
 
+_STATUS = '{"status": {"indicator": "none", "description": "All Systems Operational"}}\n'
 _PAGE = "<html><title>shop</title><h1>Welcome to the shop</h1></html>\n"
 
 
@@ -31,10 +33,14 @@ class Sites:
         self.front = Web(certificate=self.certificate(told["front"]))
         self.front.paths = {"/": Behaviour(body=_PAGE)}
         self.payments = Web(addresses=addresses, certificate=self.certificate("payments"))
-        self.payments.paths = {"/v1/status": Behaviour(body='{"status": "operational"}\n')}
+        self.payments.paths = {
+            "/v1/status": Behaviour(body='{"status": "operational"}\n'),
+            "/api/v2/status.json": Behaviour(body=_STATUS),
+        }
         zone = {
             layout.FRONT_HOST: Answer(a=("127.0.0.1",), ttl=30),
             layout.PAYMENTS_HOST: Answer(a=addresses, ttl=30, rotate=True),
+            layout.STATUS_HOST: Answer(a=addresses[:1], ttl=30),
         }
         self.names = Names(zone, wanted=self._ports["names"])
 
@@ -56,10 +62,15 @@ class Sites:
                 await site.reopen(address)
 
     def obey(self, line: str) -> None:
-        """One line of the world's."""
-        word, _, name = line.strip().partition(" ")
-        if word == "present":
-            self.front.certificate = self.certificate(name)
+        """One line of the world's: `present CERTIFICATE`, `name HOST RCODE`, `sick STATUS`."""
+        match line.split():
+            case ["present", name]:
+                self.front.certificate = self.certificate(name)
+            case ["name", host, rcode]:
+                self.names.zone[host] = replace(self.names.zone[host], rcode=rcode)
+            case ["sick", status]:
+                sick = Behaviour(status=int(status), body="upstream connect error\n")
+                self.payments.by_address[self.payments.addresses[-1]] = sick
 
 
 async def _serve(folder: Path) -> None:
