@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from cockpit.world.ailments import Leak, Slow
+from cockpit.world.ailments import Leak, Slow, Stay
+from cockpit.world.catalog import Queue
+from cockpit.world.horizon import freeze, use_numbers
 from cockpit.world.servers.postgres import Postgres
 from cockpit.world.stores import DATABASE, swap
 
 if TYPE_CHECKING:
     from cockpit.world.stage import Stage
 
+_VACUUMED = 2.0
 Parameters = Mapping[str, Any]
 Break = Callable[[Parameters], Awaitable[None]]
 
@@ -31,6 +34,9 @@ class StoreBreaks:
             "slow": self._slow,
             "replay": self._replay,
             "failover": self._failover,
+            "metadata_lock": self._metadata_lock,
+            "cache_failover": self._cache_failover,
+            "horizon": self._horizon,
         }
 
     async def _leak(self, asked: Parameters) -> None:
@@ -77,3 +83,43 @@ class StoreBreaks:
     async def _failover(self, asked: Parameters) -> None:
         """The standby is the primary now; the name of the writer still leads to the old one."""
         await asyncio.to_thread(swap, self._stage.stores, self._stage.prepared.folder)
+
+    async def _metadata_lock(self, asked: Parameters) -> None:
+        """A schema change of the catalog waits behind an idle reader, and all behind the change."""
+        catalog = self._stage.stores.catalog
+        if catalog is None:
+            return
+        password = self._stage.prepared.secrets.checkout
+        queue = Queue(catalog.port, password, readers=int(asked["readers"]))
+        queue.start()
+        await asyncio.to_thread(queue.full.wait, 5)
+        self._over.append(queue.over.is_set)
+
+    async def _cache_failover(self, asked: Parameters) -> None:
+        """The replica is the primary now; the name of the primary still leads to the old one."""
+        old, new = self._stage.stores.cache, self._stage.stores.replica
+        if old is None or new is None:
+            return
+        await asyncio.to_thread(new.send, "REPLICAOF", "NO", "ONE")
+        await asyncio.to_thread(old.send, "REPLICAOF", "127.0.0.1", new.port)
+        self._stage.cache.primary = 2
+
+    async def _horizon(self, asked: Parameters) -> None:
+        """An old snapshot stays open while transaction numbers are used up behind it."""
+        primary = self._stage.stores.primary
+        if primary is None:
+            return
+        stay = Stay(self._stage.database)
+        self._stage.spawn(stay.run())
+        await stay.held.wait()
+        await asyncio.to_thread(use_numbers, primary, int(asked["transactions"]))
+        self._stage.spawn(self._vacuum(stay, primary))
+        self._over.append(stay.over.is_set)
+
+    async def _vacuum(self, stay: Stay, primary: Postgres) -> None:
+        """Autovacuum does its work as soon as nobody is in its way."""
+        await stay.over.wait()
+        while True:
+            with contextlib.suppress(psycopg.Error, OSError):
+                await asyncio.to_thread(freeze, primary)
+            await asyncio.sleep(_VACUUMED)

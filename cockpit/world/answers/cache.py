@@ -34,6 +34,8 @@ class Cache:
 
     ports: tuple[int, int]
     node_type: str = "cache.m7g.large"
+    primary: int = 1
+    """The number of the node that is the primary."""
     status: str = "available"
     until: float = 0.0
     """When a modification ends, in seconds since the epoch."""
@@ -87,7 +89,7 @@ class ElastiCache:
                 "CacheNodeId": "0001",
                 "ReadEndpoint": {"Address": "127.0.0.1", "Port": cache.ports[number - 1]},
                 "PreferredAvailabilityZone": layout.ZONES[number - 1],
-                "CurrentRole": "primary" if number == 1 else "replica",
+                "CurrentRole": "primary" if number == cache.primary else "replica",
             }
             for number in (1, 2)
         ]
