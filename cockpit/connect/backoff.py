@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field
 
 from cockpit import clock
-from cockpit.errors import BlindError
+from cockpit.errors import BlindError, Reason
 
 PAUSES = (5.0, 10.0, 20.0, 30.0)
 _JITTER = 0.2
@@ -37,6 +37,17 @@ class Backoff:
     def worked(self) -> None:
         """Forget the failures."""
         self._failures, self._last = 0, None
+
+
+def given_up(where: str) -> BlindError:
+    """A session that was closed stays closed: who still waited for it must not open another
+    connection that nobody would close.
+    """
+    return BlindError(
+        Reason.UNREACHABLE,
+        f"{where}: the session was given up, since another look hung in it",
+        hint="the next look opens a new one",
+    )
 
 
 def _again(error: BlindError) -> BlindError:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cockpit import clock
 from cockpit.connect import mysql_errors as failures
 from cockpit.connect.addresses import addresses_of
-from cockpit.connect.backoff import Backoff
+from cockpit.connect.backoff import Backoff, given_up
 from cockpit.connect.meaning import TCP_TIMEOUT, tcp_failure, words
 from cockpit.connect.pace import Pace
 from cockpit.connect.rows import rows_into
@@ -72,6 +72,7 @@ class Mysql:
         self._connection: pymysql.connections.Connection[Any] | None = None
         self._rope: socket.socket | None = None
         self._work: asyncio.Future[Any] | None = None
+        self._closed = False
         self.pace = Pace()
         self.flavour = ""
         """`mariadb` or `mysql`; empty before the first connection."""
@@ -117,7 +118,8 @@ class Mysql:
                 ) from None
 
     async def close(self) -> None:
-        """Give the connection up at once, also from under a statement that hangs."""
+        """Give the connection up at once and for good, also from under a statement that hangs."""
+        self._closed = True
         self._drop()
         if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
@@ -144,6 +146,8 @@ class Mysql:
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         """Run in this target's thread. Cancelled or late: the socket is shut, which ends it."""
+        if self._closed:
+            raise given_up(self.where)
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"mysql {self.where}")
         future = asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -186,6 +190,8 @@ class Mysql:
         )
 
     async def _connect(self, read: int = _READ) -> None:
+        if self._closed:
+            raise given_up(self.where)
         password = await self._secret(self._login.password)
         connection = self._prepared(password, read)
         wire = await self._wire()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cockpit.connect import postgres_errors as failures
 from cockpit.connect.addresses import addresses_of
-from cockpit.connect.backoff import Backoff
+from cockpit.connect.backoff import Backoff, given_up
 from cockpit.connect.postgres_wire import Rung, first_words
 from cockpit.connect.rows import rows_into
 from cockpit.connect.secrets import resolve_async
@@ -72,6 +72,7 @@ class Postgres:
         self._busy = asyncio.Lock()
         self._connection: psycopg.AsyncConnection[dict[str, Any]] | None = None
         self._work: asyncio.Task[list[dict[str, Any]]] | None = None
+        self._closed = False
 
     @property
     def where(self) -> str:
@@ -120,7 +121,8 @@ class Postgres:
                 ) from None
 
     async def close(self) -> None:
-        """Give the connection up at once, also from under a statement that hangs."""
+        """Give the connection up at once and for good, also from under a statement that hangs."""
+        self._closed = True
         self._drop()
 
     async def _answer(
@@ -162,17 +164,27 @@ class Postgres:
             cursor = await connection.execute(sql.encode(), bound)
             return await cursor.fetchall() if cursor.description else []
 
+    def _must_be_open(self) -> None:
+        if self._closed:
+            raise given_up(self.where)
+
     async def _connected(self) -> psycopg.AsyncConnection[dict[str, Any]]:
         if self._connection is not None and not self._connection.closed:
             return self._connection
+        self._must_be_open()
         self._backoff.check()
         try:
-            self._connection = await self._connect()
+            self._connection = connection = await self._connect()
         except BlindError as error:
             self._backoff.failed(error)
             raise
         self._backoff.worked()
-        return self._connection
+        try:
+            self._must_be_open()
+        except BlindError:  # closed meanwhile
+            self._drop()
+            raise
+        return connection
 
     async def _connect(self) -> psycopg.AsyncConnection[dict[str, Any]]:
         password = await self._secret(self._login.password)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cockpit.connect import redis_errors as failures
 from cockpit.connect.addresses import addresses_of
-from cockpit.connect.backoff import Backoff
+from cockpit.connect.backoff import Backoff, given_up
 from cockpit.connect.meaning import Meaning, tcp_failure, words
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts
@@ -62,6 +62,7 @@ class Redis:
         self._backoff = Backoff()
         self._busy = asyncio.Lock()
         self._connection: Connection | None = None
+        self._closed = False
 
     @property
     def where(self) -> str:
@@ -99,7 +100,8 @@ class Redis:
                 raise await self._hung_up(str(lost)) from None
 
     async def close(self) -> None:
-        """Give the connection up at once, also from under a command that hangs."""
+        """Give the connection up at once and for good, also from under a command that hangs."""
+        self._closed = True
         await self._drop()
 
     async def _reply(self, *words: str | int) -> Any:
@@ -140,9 +142,14 @@ class Redis:
     def _told(self, meaning: Meaning, error: Exception) -> BlindError:
         return meaning.blind(str(error), where=self.where)
 
+    def _must_be_open(self) -> None:
+        if self._closed:
+            raise given_up(self.where)
+
     async def _connected(self) -> None:
         if self._connection is not None and self._connection.is_connected:
             return
+        self._must_be_open()
         self._backoff.check()
         try:
             await self._connect()
@@ -151,6 +158,11 @@ class Redis:
             self._backoff.failed(error)
             raise
         self._backoff.worked()
+        try:
+            self._must_be_open()
+        except BlindError:  # closed meanwhile
+            await self._drop()
+            raise
 
     async def _connect(self) -> None:
         import redis.exceptions
