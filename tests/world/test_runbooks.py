@@ -67,6 +67,19 @@ STORIES = {
         "database-replication",
         ("replica", "resume", "recovered"),
     ),
+    "mysql-metadata-lock": Story(
+        "MY_LOCK_MDL",
+        "catalog",
+        "mysql-locks",
+        ("sessions", "blocker", "cancel", "recovered"),
+    ),
+    "wraparound": Story(
+        "PG_XID_WRAP",
+        "orders-db",
+        "pg-wraparound",
+        ("horizon", "owner", "terminate"),
+        {"owner": "ana, who runs the export"},
+    ),
     "health-check-path": Story(
         "TG_NO_HEALTHY_TARGETS",
         "checkout-tg",

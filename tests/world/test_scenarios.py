@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg
+import pymysql
 import pytest
 import redis
 from botocore.exceptions import ClientError
@@ -18,7 +19,7 @@ from cockpit.world.launch import World
 from tests.world.conftest import check, clients, control, eventually, prepared
 
 pytestmark = pytest.mark.world
-_AGES = {"checkout-lock": 6.0, "slow-query": 2.0}
+_AGES = {"checkout-lock": 6.0, "slow-query": 2.0, "mysql-metadata-lock": 1.5}
 """Seconds that a fault must have lasted before it is a finding."""
 
 
@@ -94,6 +95,39 @@ def _resume_replay(world: World) -> None:
 def _has_replayed(world: World) -> bool:
     left = "SELECT pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) < 1e6"
     return bool(_operator(world, left, standby=True)[0][0])
+
+
+def _catalog(world: World, sql: str) -> list[tuple[object, ...]]:
+    known = prepared(world)
+    with (
+        pymysql.connect(
+            host="127.0.0.1",
+            port=known.ports.catalog,
+            user="cockpit_ops",
+            password=known.secrets.operator,
+            ssl_disabled=True,
+        ) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(sql)
+        return list(cursor.fetchall())
+
+
+_LIST = "SELECT id FROM information_schema.processlist WHERE"
+
+
+def _kill_the_change(world: World) -> None:
+    found = _catalog(world, f"{_LIST} info LIKE 'ALTER TABLE%'")
+    assert len(found) == 1
+    _catalog(world, f"KILL QUERY {found[0][0]}")
+
+
+def _nobody_waits(world: World) -> bool:
+    return _catalog(world, f"{_LIST} state = 'Waiting for table metadata lock'") == []
+
+
+def _has_numbers(world: World) -> bool:
+    return bool(_operator(world, "SELECT max(age(datfrozenxid)) < 20000 FROM pg_database")[0][0])
 
 
 def _correct_the_path(world: World) -> None:
@@ -207,6 +241,12 @@ REPAIRS = {
         _resume_replay,
         _has_replayed,
         ("PG_REPL_APPLY_STALLED@orders-standby", "PG_REPL_LAG@orders-standby"),
+    ),
+    "mysql-metadata-lock": Repair(_kill_the_change, _nobody_waits, ("MY_LOCK_MDL@catalog",)),
+    "wraparound": Repair(
+        _end_sessions_of("nightly-export"),
+        _has_numbers,
+        ("PG_XID_HORIZON@orders-db", "PG_XID_WRAP@orders-db"),
     ),
     "health-check-path": Repair(
         _correct_the_path, _checkout_is_well, ("TG_NO_HEALTHY_TARGETS@checkout-tg",)
