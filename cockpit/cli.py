@@ -16,6 +16,8 @@ import click
 
 from cockpit import __version__
 from cockpit.errors import CockpitError, Misconfigured
+from cockpit.redact import MASKER
+from cockpit.text import visible
 
 USAGE = 64
 INTERRUPTED = 130
@@ -108,8 +110,8 @@ def _report_bug(
     report = "".join(traceback.format_exception(kind, error, trace))
     handle, path = tempfile.mkstemp(prefix="cockpit-bug-", suffix=".txt", text=True)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(report)
-    click.echo(f"cockpit: a bug of ours, {kind.__name__}: {str(error)[:200]}", err=True)
+        file.write(MASKER.mask(report))
+    click.echo(f"cockpit: a bug of ours, {kind.__name__}: {_harmless(str(error)[:200])}", err=True)
     click.echo(f"  please report it with the file {path}", err=True)
 
 
@@ -143,9 +145,14 @@ def run(arguments: list[str] | None = None) -> int:
 def tell(error: CockpitError) -> None:
     """An error as people read it: what happened, then the line to type."""
     for line in error.message.splitlines():
-        click.echo(f"cockpit: {line}", err=True)
+        click.echo(f"cockpit: {_harmless(line)}", err=True)
     if error.hint:
-        click.echo(f"  {error.hint}", err=True)
+        click.echo(f"  {_harmless(error.hint)}", err=True)
+
+
+def _harmless(said: str) -> str:
+    """What files and servers put into an error reaches no terminal as an escape or a secret."""
+    return MASKER.mask(visible(MASKER.mask(said), 2000))
 
 
 if __name__ == "__main__":
