@@ -20,6 +20,7 @@ _WORDS = {
     "refused": ("NET_DNS_SERVFAIL", Severity.HIGH, "the name server refused to answer"),
     "error": ("NET_DNS_SERVFAIL", Severity.HIGH, "the name could not be resolved"),
     "timeout": ("NET_DNS_TIMEOUT", Severity.HIGH, "the name was not resolved in time"),
+    "unreachable": ("NET_DNS_TIMEOUT", Severity.HIGH, "no name server can be reached from here"),
     "no_answer": ("NET_DNS_NO_A", Severity.WARNING, "the name has no address"),
 }
 _LIKELY = {
@@ -53,6 +54,8 @@ def _unresolved(path: PathLook, first: Resolution) -> Finding:
     likely = _LIKELY[code]
     if other:
         likely = (f"this machine's resolver or VPN: {other.server} knows the name", *likely)
+    if any(answer.outcome == "unreachable" for answer in path.dns):
+        likely = ("this machine has no way to its name server: look at its own network", *likely)
     return Finding(
         code,
         severity,

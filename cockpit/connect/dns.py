@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cockpit.connect.net_wire import outcome_of
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 
@@ -40,7 +41,7 @@ class Resolution:
     """One answer to “where is this name”.
 
     `outcome`: `ok`, `nxdomain`, `no_answer` (the name exists, without addresses), `servfail`,
-    `refused`, `timeout`, or `error`. `addresses` are sorted, so that rotation is not a change.
+    `refused`, `timeout`, `unreachable` (no way from here to a name server), or `error`. `addresses` are sorted, so that rotation is not a change.
     """
 
     source: str
@@ -266,7 +267,9 @@ def _rcode(error: dns.resolver.NoNameservers) -> tuple[str, str]:
         if response is not None:
             word = dns.rcode.to_text(response.rcode()).lower()
             return (word if word in {"servfail", "refused"} else "error"), visible(str(entry[0]))
-    return "servfail", ""
+    ours = [entry[3] for entry in errors if len(entry) > 3 and isinstance(entry[3], OSError)]
+    cut_off = bool(ours) and all(outcome_of(one) == "unreachable" for one in ours)
+    return ("unreachable" if cut_off else "servfail"), ""
 
 
 def _joined(v4: Resolution, v6: Resolution) -> Resolution:

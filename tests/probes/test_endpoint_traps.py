@@ -110,6 +110,11 @@ def differing(*answers, seconds: float = 121.0, ttl: int | None = 60, **more):
             id="two slow look-ups of three",
         ),
         pytest.param(
+            path(dns=(name(outcome="unreachable", source="resolver"),)),
+            [("NET_DNS_TIMEOUT", HIGH)],
+            id="this machine has no way to a name server",
+        ),
+        pytest.param(
             path(look("10.1.2.3", t=tcp("refused"))),
             [("NET_TCP_REFUSED", CRITICAL)],
             id="private and refused: we were inside",

@@ -1,0 +1,53 @@
+"""Recorded looks at paths, judged again. All are real looks of a world, but for the `handmade` one,
+whose session refused two of its reads.
+
+A path has no role: who sees nothing of it sits in a place without a network.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cockpit.triage import recording
+from cockpit.triage.registry import registry
+
+FOLDER = Path(__file__).parent.parent / "recordings"
+STORIES = [
+    ("endpoint_healthy_third_party", "endpoint.path", set()),
+    ("endpoint_name_servers_fail", "endpoint.path", {"NET_DNS_SERVFAIL", "DEP_EXTERNAL"}),
+    (
+        "endpoint_one_of_three_addresses_is_sick",
+        "endpoint.path",
+        {"NET_TARGET_ONE_BAD", "NET_HTTP_5XX", "DEP_EXTERNAL"},
+    ),
+    ("endpoint_front_certificate_expired", "endpoint.path", {"NET_TLS_EXPIRED"}),
+    ("endpoint_seen_from_a_place_without_network", "endpoint.path", {"NET_DNS_SERVFAIL"}),
+    ("vpc_path_healthy", "vpc_path.config", set()),
+    ("vpc_path_rule_was_revoked", "vpc_path.config", {"PATH_SG_INGRESS_DENIED"}),
+    ("vpc_path_denied_acls_and_routes.handmade", "vpc_path.config", {"PATH_UNDETERMINED"}),
+]
+
+
+@pytest.mark.parametrize(("name", "probe", "codes"), STORIES, ids=[one[0] for one in STORIES])
+def test_a_recorded_look_is_judged_as_it_was(name, probe, codes):
+    chosen = registry()[probe]
+    look = recording.decode((FOLDER / f"{name}.json").read_bytes(), chosen.snapshot)
+    assert {one.code for one in chosen.diagnose(look, chosen.settings)} == codes
+    assert list(chosen.facts(look))
+    assert all(table.rows is not None for table in chosen.tables(look, chosen.settings))
+
+
+def test_a_place_without_network_is_named_as_the_first_cause():
+    chosen = registry()["endpoint.path"]
+    content = (FOLDER / "endpoint_seen_from_a_place_without_network.json").read_bytes()
+    (finding,) = chosen.diagnose(recording.decode(content, chosen.snapshot), chosen.settings)
+    assert finding.likely[0].startswith("this machine has no way to its name server")
+
+
+def test_recordings_of_paths_hold_no_place_of_the_machine_that_made_them():
+    for name, _, _ in STORIES:
+        content = (FOLDER / f"{name}.json").read_text()
+        assert "/tmp" not in content
+        assert "/home" not in content
