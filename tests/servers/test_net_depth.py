@@ -45,9 +45,11 @@ class Watch:
 
 
 @asynccontextmanager
-async def watching(url: str, *, clocks: Clocks | None = None, **settings) -> AsyncIterator[Watch]:
+async def watching(
+    url: str, *, clocks: Clocks | None = None, limits: Limits = QUICK, **settings
+) -> AsyncIterator[Watch]:
     made = EndpointSettings(url=url, **settings)
-    net = await open_net(made, QUICK, clocks=clocks)
+    net = await open_net(made, limits, clocks=clocks)
     try:
         yield Watch(net, made)
     finally:
@@ -251,6 +253,36 @@ async def test_syns_that_the_kernel_sends_again_are_loss():
     assert all(one.outcome == "ok" for one in watch.snapshot.path.history)
 
 
+async def test_connections_that_get_no_answer_now_and_then_are_high_loss():
+    impatient = Limits(tcp=0.3, whole=2)
+    async with (
+        Overflowing() as full,
+        watching(f"tcp://127.0.0.1:{full.port}", limits=impatient) as watch,
+    ):
+        full.drain()
+        assert await watch.look() == {}
+        for _ in range(2):
+            await full.fill()
+            found = await watch.look()
+            assert "NET_TCP_TIMEOUT" in found
+            full.drain()
+            await asyncio.sleep(0.05)
+            found = await watch.look()
+    assert {code: one.severity for code, one in found.items()} == {"NET_TCP_LOSS": Severity.HIGH}
+
+
+async def test_a_private_address_that_cannot_be_reached_says_that_we_are_outside():
+    async with (
+        Names({NAME: Answer(aaaa=("fd00:dead::1",))}) as names,
+        watching(
+            f"tcp://{NAME}:5432", resolver=names.resolver, limits=Limits(tcp=0.3, whole=2)
+        ) as watch,
+    ):
+        found = await watch.look()
+    assert {"NET_DNS_V6_ONLY", "NET_DNS_PRIVATE_FROM_PUBLIC"} < set(found)
+    assert set(found) & {"NET_TCP_UNREACH", "NET_TCP_TIMEOUT"}
+
+
 async def test_a_slow_line_to_one_of_three_addresses_is_found_by_its_median():
     addresses = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
     async with Web(addresses=addresses) as web:
@@ -315,6 +347,14 @@ async def test_a_certificate_is_described_with_its_key_and_chain(authority):
 
 
 # --- http, provider, clocks ------------------------------------------------------------------
+
+
+async def test_an_answer_beside_the_expected_one_is_told():
+    async with Web() as web:
+        web.otherwise = Behaviour(status=302, headers=(("Location", "https://login.test/"),))
+        async with watching(web.url(), expect_status=(200,)) as watch:
+            found = await watch.look()
+    assert list(found) == ["NET_HTTP_STATUS"]
 
 
 async def test_after_a_429_nothing_is_asked_until_the_server_says_so():
