@@ -32,7 +32,8 @@ async def carry_out(app: CockpitApp, course: CoursePort, step_id: str) -> Outcom
     try:
         plan = await course.plan(step_id)
     except DoesNotApply as error:
-        app.say(f"This step does not apply now: {error.message}{_goes_on(course)}", "warning")
+        why = error.message.replace("not now, not true:", "not true:", 1)
+        app.say(f"This step does not apply now: {why}{_goes_on(course)}", "warning")
         return None
     except CockpitError as error:
         app.say_error(error)

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 LEAST_BETWEEN = 0.25
 """Seconds between two drawings of news: four a second at most."""
 _STYLE = ("COCKPIT_THEME", "COCKPIT_ASCII")
+_FEW_LINES = 30
+"""Lines of a terminal below which only the newest toast is shown."""
 _CLOSING = 0.6
 """Seconds that the desk has to give everything up."""
 _EAR = 0.5
@@ -304,6 +306,8 @@ class CockpitApp(App[int]):
         kind: ToastKind = "information"
         if severity in {"warning", "error"}:
             kind = "warning" if severity == "warning" else "error"
+        if self.size.height < _FEW_LINES:
+            self.clear_notifications()  # there is room for one over what they are about
         told = theme.to_ascii(safe(text, 600)) if self.ascii_only else safe(text, 600)
         self.notify(told, severity=kind, markup=False)
 

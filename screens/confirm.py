@@ -71,6 +71,7 @@ class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
     def on_mount(self) -> None:
         """Take the focus to what is to be typed, else to the plan."""
         super().on_mount()
+        self.app.clear_notifications()  # nothing may lie over what is said yes to
         for field in self.query(Answer):
             field.focus()
             break

@@ -603,3 +603,17 @@ async def test_working_on_a_finding_keeps_it_when_a_worse_one_comes_and_when_it_
         assert rows.chosen_key == first.id
         assert "Database connections exhausted" in text(pilot)
         assert "recovered" in text(pilot)
+
+
+async def test_on_a_small_terminal_only_the_newest_toast_stays(desk: FakeDesk, show: Shows) -> None:
+    async with show(desk, SMALL) as pilot:
+        await press(pilot, "r", "r", "x")
+        assert toasts(pilot) == ["No step is running"]
+
+
+async def test_nothing_lies_over_a_plan_that_is_said_yes_to(desk: FakeDesk, show: Shows) -> None:
+    begun(desk)
+    async with show(desk, FULL) as pilot:
+        await press(pilot, "down", "r", "R")
+        assert "Confirm" in text(pilot)
+        assert toasts(pilot) == []

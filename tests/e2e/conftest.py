@@ -1,0 +1,26 @@
+"""Worlds that the tests of one module share; each ends with its module, also after a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from cockpit.connect.role import Role
+from cockpit.world.launch import World, launch
+
+
+@pytest.fixture(scope="module")
+def begin() -> Iterator[Callable[[str, Role], World]]:
+    """Launches worlds and waits for them."""
+    worlds: list[World] = []
+
+    def begun(name: str, role: Role) -> World:
+        world = launch(name, role)
+        worlds.append(world)
+        world.wait(40)
+        return world
+
+    yield begun
+    for world in worlds:
+        world.stop()
