@@ -7,18 +7,16 @@ server does not have is absent, never zero. A restart, or FLUSH STATUS, throws t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
+from probes._gains import MINUTE, WINDOW, Pair, gains, kept, window
 from probes._mysql import Server
 from probes._mysql_status import read_values
 
-WINDOW = 300.0
-"""Seconds of pairs that are kept: what the slowest threshold looks back on."""
-MINUTE = 60.0
 _RESET_SLACK = 2
 """Seconds by which the server's clock and its count of seconds may differ."""
 
@@ -64,15 +62,6 @@ class Oldest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """What was gained between two looks that belong together, by the server's names."""
-
-    at: datetime
-    seconds: float
-    gained: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
     """One look, with what the looks of the last five minutes gained."""
 
@@ -115,24 +104,6 @@ class Counters:
             most = self.gauges.get("Innodb_redo_log_capacity_resized")
             age = None if now is None or kept is None else now - kept
         return age / most if age is not None and most else None
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The gains of the last seconds together. A name that one of the looks lacks is absent."""
-
-    seconds: float
-    gained: Mapping[str, int] = field(default_factory=dict)
-
-    def per_s(self, name: str) -> float | None:
-        """A counter's rate; None: not counted here."""
-        gained = self.gained.get(name)
-        return None if gained is None or self.seconds <= 0 else gained / self.seconds
-
-    def share(self, part: str, whole: str) -> float | None:
-        """One counter's gain as a share of another's; None without any, or when not counted."""
-        some, every = self.gained.get(part), self.gained.get(whole)
-        return some / every if some is not None and every else None
 
 
 async def read_counters(mysql: SqlReads, server: Server) -> Counters:
@@ -192,19 +163,15 @@ def since(before: Counters, now: Counters) -> Counters:
         seconds, before.gauges.get("Uptime_since_flush_status", 0) + seconds
     ):
         return replace(now, reset=True)
-    gained = _gained(before.counted, now.counted)
-    oldest = at - timedelta(seconds=WINDOW)
-    kept = tuple(pair for pair in before.pairs if pair.at > oldest)
-    now = replace(now, pairs=(*kept, Pair(at=at, seconds=seconds, gained=gained)))
-    if now.usual_slow is None and (first := window(now, MINUTE)) and first.seconds >= MINUTE * 0.9:
+    pair = Pair(at=at, seconds=seconds, gained=gains(before.counted, now.counted))
+    now = replace(now, pairs=(*kept(before.pairs, at), pair))
+    if (
+        now.usual_slow is None
+        and (first := window(now.pairs, MINUTE))
+        and first.seconds >= MINUTE * 0.9
+    ):
         now = replace(now, usual_slow=first.per_s("Slow_queries"))
     return now
-
-
-def _gained(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
-    """By name; a counter that fell (FLUSH STATUS without its clock) is not known here."""
-    both = {name: value - before[name] for name, value in now.items() if name in before}
-    return {name: gain for name, gain in both.items() if gain >= 0}
 
 
 def _history(before: Counters, now: Counters) -> tuple[tuple[datetime, int], ...]:
@@ -225,24 +192,3 @@ def growth(look: Counters) -> float | None:
     (began, first), (ended, last) = look.history[0], look.history[-1]
     seconds = (ended - began).total_seconds()
     return None if seconds < MINUTE * 0.9 else (last - first) * MINUTE / seconds
-
-
-def window(look: Counters, span: float) -> Window | None:
-    """What the last `span` seconds gained; None: there is no earlier look to compare with.
-
-    A pair that is longer than the span counts whole, with its own seconds.
-    """
-    chosen: list[Pair] = []
-    covered = 0.0
-    for pair in reversed(look.pairs):
-        if chosen and covered + pair.seconds > span * 1.1:
-            break
-        chosen.append(pair)
-        covered += pair.seconds
-    return Window(covered, _summed(pair.gained for pair in chosen)) if chosen else None
-
-
-def _summed(gains: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    listed = list(gains)
-    names = set.intersection(*(set(each) for each in listed))
-    return {name: sum(each[name] for each in listed) for name in sorted(names)}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, percent
-from probes._mysql_counters import MINUTE, WINDOW, Counters, Window, growth, window
+from probes._gains import MINUTE, WINDOW, Window, window
+from probes._mysql_counters import Counters, growth
 
 _COLUMNS = (
     Column("what", 30),
@@ -33,7 +34,7 @@ _NAMES = {
 
 def rates(look: Counters) -> Table:
     """One row a counter that this server has; `unknown` before there is an earlier look."""
-    minute, five = window(look, MINUTE), window(look, WINDOW)
+    minute, five = window(look.pairs, MINUTE), window(look.pairs, WINDOW)
     grows = growth(look)
     notes = []
     if look.history_length is not None:

@@ -77,6 +77,13 @@ class Health:
     policy: str = ""
     dataset: int | None = None
     client_buffers: int | None = None
+    resident: int | None = None
+    """What the operating system keeps in memory; less than `used`: a part is swapped out."""
+    fork_s: float | None = None
+    """How long the last fork stopped the server."""
+    forks: int | None = None
+    forked: bool = False
+    """It forked since the look before."""
     fragmentation: float | None = None
     fragmented: int | None = None
     loading: bool = False
@@ -93,10 +100,6 @@ class Health:
     offset: int | None = None
     backlog: int | None = None
     replicas: tuple[Replica, ...] = ()
-    cluster: bool = False
-    cluster_state: str = ""
-    slots_ok: int | None = None
-    slots_failing: int | None = None
     keys: int = 0
     expiring: int = 0
     counters: Counters
@@ -125,10 +128,8 @@ class Health:
         return self.policy.startswith("allkeys")
 
 
-def health(
-    info: Mapping[str, Any], cluster: Mapping[str, Any], *, at: datetime, expects: str
-) -> Health:
-    """The fields of INFO (and CLUSTER INFO) as a snapshot."""
+def health(info: Mapping[str, Any], *, at: datetime, expects: str) -> Health:
+    """The fields of INFO as a snapshot."""
     replica = info.get("role") in {"slave", "replica"}
     keys, expiring = _keys(info)
     return Health(
@@ -148,6 +149,9 @@ def health(
         policy=str(info.get("maxmemory_policy", "")),
         dataset=_int(info, "used_memory_dataset"),
         client_buffers=_int(info, "mem_clients_normal"),
+        resident=_int(info, "used_memory_rss"),
+        fork_s=_seconds(_int(info, "latest_fork_usec")),
+        forks=_int(info, "total_forks"),
         fragmentation=_float(info, "allocator_frag_ratio"),
         fragmented=_int(info, "allocator_frag_bytes"),
         loading=bool(_int(info, "loading")),
@@ -163,10 +167,6 @@ def health(
         offset=_int(info, "slave_repl_offset" if replica else "master_repl_offset"),
         backlog=_int(info, "repl_backlog_size"),
         replicas=_replicas(info),
-        cluster=bool(_int(info, "cluster_enabled")),
-        cluster_state=str(cluster.get("cluster_state", "")),
-        slots_ok=_int(cluster, "cluster_slots_ok"),
-        slots_failing=_int(cluster, "cluster_slots_pfail"),
         keys=keys,
         expiring=expiring,
         counters=_counters(info),
@@ -241,6 +241,10 @@ def _log_failed(info: Mapping[str, Any]) -> bool:
 def _known(seconds: float | None) -> float | None:
     """-1 means never."""
     return None if seconds is None or seconds < 0 else seconds
+
+
+def _seconds(micros: int | None) -> float | None:
+    return None if micros is None else micros / 1e6
 
 
 def _share(percent: float | None) -> float | None:

@@ -26,6 +26,7 @@ def since(before: Health, now: Health) -> Health:
         now,
         rates=rates,
         earlier_hits=hits,
+        forked=now.forks is not None and before.forks is not None and now.forks > before.forks,
         restarted=_kept(before.restarted, now.at),
         role_changed=flipped,
     )

@@ -18,17 +18,9 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import count, duration, percent, quantity
+from probes._gains import MINUTE, WINDOW, Window, window
 from probes._mysql import read_server
-from probes._mysql_counters import (
-    MINUTE,
-    WINDOW,
-    Counters,
-    Window,
-    growth,
-    read_counters,
-    since,
-    window,
-)
+from probes._mysql_counters import Counters, growth, read_counters, since
 from probes._mysql_counters_view import rates
 
 _LOCKS, _SLOW = "mysql-locks", "mysql-long-queries"
@@ -80,7 +72,7 @@ def diagnose(look: Counters, settings: Settings) -> Iterator[Finding]:
         )
     yield from _history(look, settings)
     yield from _log_age(look, settings)
-    minute, five = window(look, MINUTE), window(look, WINDOW)
+    minute, five = window(look.pairs, MINUTE), window(look.pairs, WINDOW)
     if minute is None or five is None:
         return
     yield from _deadlocks(minute, five, settings)
@@ -332,7 +324,7 @@ def _rounded(value: float | None) -> float | None:
 
 def facts(look: Counters) -> Iterator[Fact]:
     """Statements a second first; before there is an earlier look, that they are unknown."""
-    minute, five = window(look, MINUTE), window(look, WINDOW)
+    minute, five = window(look.pairs, MINUTE), window(look.pairs, WINDOW)
     limits = Settings()
     if minute is None or five is None:
         yield Fact("statements", "unknown until the next look")

@@ -1,7 +1,7 @@
-"""Redis and Valkey: clients, memory, eviction, replication, persistence, cluster.
+"""Redis and Valkey: clients, memory, eviction, replication, persistence.
 
 Source: catalogue of findings 4.3 and 4.4; Redis documentation, INFO. Counters are judged between
-two of our looks, never since the server's start. Needs an observer's ACL: `+info +cluster|info`.
+two of our looks, never since the server's start. Needs an observer's ACL: `+info`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from probes._redis_replication import RUNBOOK_FAILOVER, replication
 from probes._redis_view import overview
 
 MIB = 2**20
-_MEMORY = "redis-memory"
+_MEMORY, _SLOW = "redis-memory", "redis-slow-commands"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,9 @@ class Settings:
     cpu: Thresholds = Thresholds(warning=0.7, high=0.9)
     fragmentation: float = 1.4
     fragmented: int = 100 * MIB
+    resident: float = 0.9
+    """Share of the used memory below which the rest must be swapped out."""
+    fork: Thresholds = Thresholds(warning=1)
     link_down: Thresholds = Thresholds(high=0, critical=60)
     silent_primary: float = 15
     lag_bytes: Thresholds = Thresholds(warning=10 * MIB, high=100 * MIB)
@@ -52,23 +55,17 @@ class Settings:
 
 
 async def collect(redis: RedisReads, target: Target) -> Health:
-    """Read INFO, and CLUSTER INFO where there is a cluster."""
+    """Read INFO: one round trip."""
     settings = target.settings
     assert isinstance(settings, RedisSettings)
     info = await redis.info()
     if "run_id" not in info:
         raise BlindError(Reason.UNREADABLE, "INFO does not hold what a Redis server gives")
-    cluster: dict[str, object] = {}
-    if info.get("cluster_enabled") == 1:
-        text = str(await redis.command("CLUSTER", "INFO"))
-        for line in text.splitlines():
-            name, _, value = line.partition(":")
-            cluster[name] = int(value) if value.isdigit() else value
-    return health(info, cluster, at=clock.now(), expects=settings.expects)
+    return health(info, at=clock.now(), expects=settings.expects)
 
 
 def diagnose(look: Health, settings: Settings) -> Iterator[Finding]:
-    """Loading and roles first, then clients, memory, speed, replication, disk, cluster."""
+    """Loading and roles first, then clients, memory, speed, replication, disk."""
     yield from _state(look)
     yield from _clients(look, settings)
     yield from _memory(look, settings)
@@ -81,8 +78,7 @@ def diagnose(look: Health, settings: Settings) -> Iterator[Finding]:
         lag_bytes=settings.lag_bytes,
         lag_seconds=settings.lag_seconds,
     )
-    yield from _disk(look)
-    yield from _cluster(look)
+    yield from _disk(look, settings)
 
 
 def _state(look: Health) -> Iterator[Finding]:
@@ -97,6 +93,7 @@ def _state(look: Health) -> Iterator[Finding]:
                 Evidence("loaded", share, "share"),
                 Evidence("about to take", look.loading_eta_s, "s"),
             ),
+            likely=("it was restarted: a crash, a replacement, maintenance",),
             next="wait; a client that retries in a loop makes it slower",
             runbook=RUNBOOK_FAILOVER,
         )
@@ -164,7 +161,7 @@ def _clients(look: Health, settings: Settings) -> Iterator[Finding]:
             evidence=(Evidence("new connections", arriving, "/s", settings.new_connections.first),),
             likely=("clients without a pool", "a replica that fails to log in in a loop"),
             next="who connects? CLIENT LIST by address",
-            runbook=RUNBOOK_FAILOVER,
+            runbook=_SLOW,
             fact=False,
         )
 
@@ -204,6 +201,27 @@ def _memory(look: Health, settings: Settings) -> Iterator[Finding]:
             next="raise the limit or node size, or the policy; never FLUSHALL by habit",
             runbook=_MEMORY,
         )
+    yield from _resident(look, settings)
+
+
+def _resident(look: Health, settings: Settings) -> Iterator[Finding]:
+    """What of the memory is lost between pieces, or is not in memory at all."""
+    used, resident = look.used or 0, look.resident
+    if resident is not None and used > settings.fragmented and resident < settings.resident * used:
+        yield Finding(
+            "RD_MEM_FRAG",
+            Severity.HIGH,
+            f"{size(used - resident)} of {size(used)} are not in memory: swapped out",
+            subject="swap",
+            evidence=(
+                Evidence("in memory", resident / used, "share", settings.resident),
+                Evidence("used", used, "bytes"),
+            ),
+            likely=("the machine has too little memory", "another process took it"),
+            next="the machine's memory and swap: every command that touches it waits for the disk",
+            runbook=_MEMORY,
+            fact=False,
+        )
     ratio, wasted = look.fragmentation, look.fragmented
     if ratio and wasted and ratio > settings.fragmentation and wasted > settings.fragmented:
         yield Finding(
@@ -214,6 +232,7 @@ def _memory(look: Health, settings: Settings) -> Iterator[Finding]:
                 Evidence("ratio", ratio, limit=settings.fragmentation),
                 Evidence("lost", wasted, "bytes"),
             ),
+            likely=("many keys of other sizes were deleted or evicted", "values that grow"),
             next="active defragmentation, or a replica promoted after a restart",
             runbook=_MEMORY,
             fact=False,
@@ -284,7 +303,7 @@ def _speed(look: Health, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("an expensive command", "more load", "evictions or expiry in bulk"),
             next="SLOWLOG, then commands by time; the host's CPU hides it on several cores",
-            runbook=RUNBOOK_FAILOVER,
+            runbook=_SLOW,
             fact=False,
         )
     share, before = rates.hit_share, look.earlier_hits
@@ -302,7 +321,19 @@ def _speed(look: Health, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _disk(look: Health) -> Iterator[Finding]:
+def _disk(look: Health, settings: Settings) -> Iterator[Finding]:
+    severity = settings.fork.grade(look.fork_s) if look.forked else None
+    if severity is not None:
+        yield Finding(
+            "RD_PERSIST_FAILING",
+            severity,
+            f"a fork for a snapshot or sync stopped the server for {duration(look.fork_s or 0)}",
+            subject="fork",
+            evidence=(Evidence("stopped for", look.fork_s, "s", settings.fork.first),),
+            likely=("much memory on a virtual machine", "transparent huge pages are on"),
+            next="fewer snapshots on the primary: let a replica make them",
+            runbook=RUNBOOK_FAILOVER,
+        )
     for failed, what in ((look.snapshot_failed, "snapshot"), (look.log_failed, "append log")):
         if failed:
             yield Finding(
@@ -314,30 +345,6 @@ def _disk(look: Health) -> Iterator[Finding]:
                 next="disk space and the server's log",
                 runbook=RUNBOOK_FAILOVER,
             )
-
-
-def _cluster(look: Health) -> Iterator[Finding]:
-    if not look.cluster:
-        return
-    if look.cluster_state == "fail":
-        yield Finding(
-            "RD_CLUSTER_DOWN",
-            Severity.CRITICAL,
-            "the cluster is down as this node sees it: every key fails",
-            evidence=(Evidence("slots served", look.slots_ok, limit=16384),),
-            likely=("a primary without a replica died", "this node is cut off from the others"),
-            next="ask a second node: a cut-off node is wrong about the rest",
-            runbook=RUNBOOK_FAILOVER,
-        )
-    elif look.slots_failing:
-        yield Finding(
-            "RD_CLUSTER_SLOTS",
-            Severity.HIGH,
-            f"{look.slots_failing} slots belong to a node that seems to be failing",
-            evidence=(Evidence("slots failing", look.slots_failing, limit=0),),
-            next="which node? CLUSTER NODES; a failover follows or is stuck",
-            runbook=RUNBOOK_FAILOVER,
-        )
 
 
 def facts(look: Health) -> Iterator[Fact]:
@@ -390,7 +397,7 @@ PROBE = Probe(
     tables=tables,
     changes=changes,
     since=since,
-    needs=("ACL +info +cluster|info",),
+    needs=("ACL +info",),
     leads=True,
     codes=(
         "RD_SAT_CLIENTS",
@@ -407,8 +414,6 @@ PROBE = Probe(
         "RD_ROLE_CHANGED",
         "RD_RESTARTED",
         "RD_PERSIST_FAILING",
-        "RD_CLUSTER_DOWN",
-        "RD_CLUSTER_SLOTS",
         "RD_STATE_LOADING",
         *CODES,
     ),

@@ -1,7 +1,8 @@
 """What a commander may do to MySQL sessions: by thread id, user and host, checked before and after.
 
 On RDS nobody of ours may KILL: its procedures do it. Source: MySQL Reference Manual, "KILL
-Statement"; RDS User Guide, "mysql.rds_kill".
+Statement"; MariaDB Knowledge Base, "KILL"; RDS User Guide, "mysql.rds_kill", and for MariaDB
+"mysql.rds_kill_query_id".
 """
 
 from __future__ import annotations
@@ -63,13 +64,35 @@ class MysqlActs:
                 "detail": f"{_name(victim)} sleeps: KILL QUERY does nothing; only KILL ends its "
                 "transaction",
             }
-        await self._sent("CALL mysql.rds_kill_query(%(id)s)" if self._rds else _KILL_QUERY, values)
+        await self._cancel(victim)
         for _ in range(15):
             rows = await self._still_there(values)
             if not rows or rows[0]["command"] == "Sleep" or _younger(rows[0], victim):
                 return {"done": True, "detail": f"the statement of {_name(victim)} was cancelled"}
             await asyncio.sleep(_BETWEEN)
         return {"done": False, "detail": f"accepted, but {_name(victim)} still runs its statement"}
+
+    async def _cancel(self, victim: dict[str, Any]) -> None:
+        """MariaDB names the statement itself, so that the one after it is never hit instead."""
+        query = await self._query_id(victim)
+        if query is None:
+            call = "CALL mysql.rds_kill_query(%(id)s)" if self._rds else _KILL_QUERY
+            await self._sent(call, victim)
+            return
+        call = "CALL mysql.rds_kill_query_id(%(query)s)" if self._rds else _KILL_QUERY_ID
+        try:
+            await self._sent(call, {"query": query})
+        except BlindError as error:
+            if str(_NO_SUCH_QUERY) not in error.message:
+                raise
+            raise Refused(f"the statement of {_name(victim)} ended before it was killed") from None
+
+    async def _query_id(self, victim: dict[str, Any]) -> int | None:
+        """The number of the statement that runs now; None on MySQL, which has none."""
+        if self._mysql.flavour != "mariadb":
+            return None
+        rows = await self._mysql.dicts(_QUERY_OF, victim)
+        return int(rows[0]["query"]) if rows and rows[0]["query"] else None
 
     async def _kill_connection(self, values: dict[str, object]) -> dict[str, Any]:
         victim = await self._victim(values)
@@ -162,6 +185,11 @@ class MysqlActs:
 
 _KILL = "KILL CONNECTION %(id)s"
 _KILL_QUERY = "KILL QUERY %(id)s"
+_KILL_QUERY_ID = "KILL QUERY ID %(query)s"
+_NO_SUCH_QUERY = 1957
+_QUERY_OF = """
+SELECT query_id AS query FROM information_schema.processlist
+ WHERE id = %(id)s AND user = %(user)s AND host = %(host)s AND command <> 'Sleep'"""
 
 
 def _younger(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:

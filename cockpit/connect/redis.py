@@ -14,10 +14,13 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from cockpit import clock
 from cockpit.connect import redis_errors as failures
 from cockpit.connect.addresses import addresses_of
 from cockpit.connect.backoff import Backoff, given_up
 from cockpit.connect.meaning import Meaning, tcp_failure, words
+from cockpit.connect.pace import Pace
+from cockpit.connect.redis_nodes import Nodes, fastest_round_trip
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts
 from cockpit.connect.settings import Login, RedisSettings
@@ -63,6 +66,17 @@ class Redis:
         self._busy = asyncio.Lock()
         self._connection: Connection | None = None
         self._closed = False
+        self.pace = Pace()
+        self.nodes = Nodes(
+            settings,
+            lambda other: Redis(other, secret=secret, login=self._login, timeout=timeout),
+        )
+        """The other nodes of the same cluster."""
+
+    @property
+    def rtt_s(self) -> float | None:
+        """Seconds of the fastest round trip that TCP saw on this connection; None: not told."""
+        return fastest_round_trip(self._connection)
 
     @property
     def where(self) -> str:
@@ -103,12 +117,14 @@ class Redis:
         """Give the connection up at once and for good, also from under a command that hangs."""
         self._closed = True
         await self._drop()
+        await self.nodes.close()
 
     async def _reply(self, *words: str | int) -> Any:
         import redis.exceptions
 
         connection = self._connection
         assert connection is not None
+        began = clock.monotonic()
         try:
             async with asyncio.timeout(self._timeout + 0.5):
                 await connection.send_command(*words, check_health=False)
@@ -124,6 +140,8 @@ class Redis:
         except OSError as error:
             await self._drop()
             raise _Lost(str(error)) from None
+        finally:
+            self.pace.took(str(words[0]), clock.monotonic() - began)
 
     async def _failure(self, error: Exception) -> Exception:
         import redis.exceptions

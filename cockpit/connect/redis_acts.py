@@ -43,8 +43,8 @@ class RedisActs:
         reply = await self._sent(known, values)
         if known.risk == "read":
             return {"done": True, "detail": known.effect, "value": reply}
-        if call == "script_kill":
-            return await self._script_ended()
+        if call in {"script_kill", "function_kill"}:
+            return await self._script_ended(call.removesuffix("_kill"))
         if call == "client_kill":
             gone = reply == 1
             return {"done": gone, "detail": "the client is gone" if gone else "no such client"}
@@ -54,8 +54,8 @@ class RedisActs:
         """See `Acts`."""
         await self._redis.close()
 
-    async def _script_ended(self) -> dict[str, Any]:
-        """The script ends at its next instruction that looks: wait until something is answered."""
+    async def _script_ended(self, what: str) -> dict[str, Any]:
+        """It ends at its next instruction that looks: wait until something is answered."""
         for _ in range(20):
             try:
                 await self._redis.command("PING")
@@ -64,8 +64,8 @@ class RedisActs:
                     raise
                 await asyncio.sleep(_BETWEEN)
             else:
-                return {"done": True, "detail": "the script was ended"}
-        return {"done": False, "detail": "accepted, but the script still runs"}
+                return {"done": True, "detail": f"the {what} was ended"}
+        return {"done": False, "detail": f"accepted, but the {what} still runs"}
 
     async def _set_maxmemory(self, known: Statement, values: dict[str, object]) -> dict[str, Any]:
         info = await self._redis.info("memory")

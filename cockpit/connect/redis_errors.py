@@ -64,7 +64,7 @@ BLIND = Meaning(
     Reason.DENIED,
     "the user may not run this command",
     "ACL SETUSER cockpit +ping +info +role +dbsize +time +client|setname +client|id +client|list "
-    "+slowlog|get +latency|latest +memory|stats +memory|doctor +cluster|info",
+    "+slowlog|get +latency|latest +memory|stats +memory|doctor +cluster|info +cluster|nodes",
 )
 MUTE = Meaning(
     "RD_CONN_MUTE",

@@ -183,6 +183,15 @@ SELECT coalesce(json_agg(s), '[]') FROM (
         words=("SCRIPT", "KILL"),
     ),
     Statement(
+        name="function_kill",
+        engine="redis",
+        parameters={},
+        risk="high",
+        effect="ends the running function; works only while it has written nothing",
+        undo="none: its client gets an error",
+        words=("FUNCTION", "KILL"),
+    ),
+    Statement(
         name="set_maxmemory",
         engine="redis",
         parameters={"bytes": int},

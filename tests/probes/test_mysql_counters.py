@@ -13,8 +13,9 @@ from cockpit.connect.pace import Pace
 from cockpit.redact import SecretText
 from cockpit.triage.recording import decode, encode
 from probes import mysql_counters, mysql_statements
+from probes._gains import window
 from probes._mysql import Server
-from probes._mysql_counters import Counters, Oldest, since, window
+from probes._mysql_counters import Counters, Oldest, since
 from probes.mysql_statements import Digest, Statements
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
@@ -190,7 +191,7 @@ def test_no_rate_is_ever_negative_or_absurd(
     gauges: dict[str, int], counted: dict[str, int], names: set[str] | None
 ) -> None:
     look = since(counters(counted={"Questions": 10}), counters(60, gauges=gauges, counted=counted))
-    gain = window(look, 60)
+    gain = window(look.pairs, 60)
 
     assert (set(gain.gained) if gain else None) == names
     assert all(n >= 0 for n in (gain.gained.values() if gain else ()))
@@ -203,7 +204,7 @@ def test_windows_hold_five_minutes_and_add_up() -> None:
     look = counters(counted={"Questions": 0})
     for step in range(1, 41):
         look = since(look, counters(15 * step, counted={"Questions": 30 * step}))
-    minute, five = window(look, 60), window(look, 300)
+    minute, five = window(look.pairs, 60), window(look.pairs, 300)
 
     assert minute is not None
     assert five is not None

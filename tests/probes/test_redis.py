@@ -57,7 +57,7 @@ cluster_enabled:0
 
 
 def look(**changed: Any) -> Health:
-    made = health(parse_info(INFO), {}, at=AT, expects="any")
+    made = health(parse_info(INFO), at=AT, expects="any")
     return replace(made, **changed)
 
 
@@ -82,9 +82,7 @@ def test_fields_are_read_by_presence_and_valkey_is_told_from_redis() -> None:
 
 
 def test_what_an_old_server_does_not_say_is_unknown() -> None:
-    old = health(
-        parse_info("redis_version:5.0.6\nrun_id:x\nrole:master\n"), {}, at=AT, expects="any"
-    )
+    old = health(parse_info("redis_version:5.0.6\nrun_id:x\nrole:master\n"), at=AT, expects="any")
 
     assert old.engine == "Redis 5.0.6"
     assert old.counters.oom_errors is None
@@ -178,17 +176,19 @@ def test_what_an_old_server_does_not_say_is_unknown() -> None:
             look(snapshot_failed=True), [("RD_PERSIST_FAILING", "high")], id="snapshot failed"
         ),
         pytest.param(
-            look(cluster=True, cluster_state="fail"), [("RD_CLUSTER_DOWN", "critical")], id="down"
-        ),
-        pytest.param(
-            look(cluster=True, cluster_state="ok", slots_failing=5461),
-            [("RD_CLUSTER_SLOTS", "high")],
-            id="slots about to fail",
-        ),
-        pytest.param(
             look(fragmentation=1.5, fragmented=200 * MIB), [("RD_MEM_FRAG", "warning")], id="frag"
         ),
         pytest.param(look(fragmentation=2.5, fragmented=4 * MIB), [], id="a ratio alone is noise"),
+        pytest.param(
+            look(used=400 * MIB, limit=800 * MIB, resident=300 * MIB),
+            [("RD_MEM_FRAG", "high")],
+            id="a part is swapped out",
+        ),
+        pytest.param(look(used=4 * MIB, resident=3 * MIB), [], id="small and partly not touched"),
+        pytest.param(
+            look(fork_s=1.2, forked=True), [("RD_PERSIST_FAILING", "warning")], id="a long fork"
+        ),
+        pytest.param(look(fork_s=1.2), [], id="a long fork of long ago"),
     ],
 )
 def test_a_state_has_its_finding(state: Health, expected: list[tuple[str, str]]) -> None:

@@ -1,0 +1,79 @@
+"""What an observer of a Redis cluster needs besides one session: the other nodes, and TCP's time.
+
+Source: Linux, include/uapi/linux/tcp.h (struct tcp_info).
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from cockpit.connect.settings import RedisSettings
+
+if TYPE_CHECKING:
+    from redis.asyncio import Connection
+
+
+class _Closes(Protocol):
+    async def close(self) -> None: ...
+
+
+Session = TypeVar("Session", bound=_Closes)
+
+MOST = 100
+"""Nodes to which a session is kept."""
+_MIN_RTT = 148
+"""Where `tcpi_min_rtt` (microseconds) is in struct tcp_info."""
+_UNKNOWN = {0, 0xFFFFFFFF}
+
+
+class Nodes(Generic[Session]):
+    """One session a node, opened at its first command and kept with the session to the first."""
+
+    def __init__(self, settings: RedisSettings, make: Callable[[RedisSettings], Session]) -> None:
+        self._settings = settings
+        self._make = make
+        self._kept: dict[tuple[str, int], Session] = {}
+
+    def at(self, host: str, port: int) -> Session:
+        """The session to one node, with the login and TLS of the target."""
+        place = (host, port)
+        if place not in self._kept:
+            self._kept[place] = self._make(replace(self._settings, host=host, port=port))
+        return self._kept[place]
+
+    @property
+    def all(self) -> tuple[Session, ...]:
+        """Every session that is kept."""
+        return tuple(self._kept.values())
+
+    async def keep(self, places: Collection[tuple[str, int]]) -> None:
+        """Close the sessions to nodes that are not in the cluster any more."""
+        gone = {place for place in self._kept if place not in places}
+        gone |= set(list(self._kept)[MOST:])
+        for place in gone:
+            await self._kept.pop(place).close()
+
+    async def close(self) -> None:
+        """Close all of them."""
+        await self.keep(())
+
+
+def fastest_round_trip(connection: Connection | None) -> float | None:
+    """Seconds of the fastest round trip that TCP itself saw; None where it is not told."""
+    writer: Any = getattr(connection, "_writer", None)
+    wire = writer.get_extra_info("socket") if writer is not None else None
+    kind = getattr(socket, "TCP_INFO", None)
+    if wire is None or kind is None:
+        return None
+    try:
+        raw = wire.getsockopt(socket.IPPROTO_TCP, kind, _MIN_RTT + 4)
+    except OSError:
+        return None
+    if len(raw) < _MIN_RTT + 4:
+        return None
+    micros = int(struct.unpack_from("@I", raw, _MIN_RTT)[0])
+    return None if micros in _UNKNOWN else micros / 1e6

@@ -1,0 +1,70 @@
+"""What counters gained between looks, added up over a window; never a lifetime average."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+WINDOW = 300.0
+"""Seconds of pairs that are kept: what the slowest threshold looks back on."""
+MINUTE = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """What was gained between two looks that belong together, by the server's own names."""
+
+    at: datetime
+    seconds: float
+    gained: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The gains of the last seconds together. A name that one of the looks lacks is absent."""
+
+    seconds: float
+    gained: Mapping[str, int] = field(default_factory=dict)
+
+    def per_s(self, name: str) -> float | None:
+        """A counter's rate; None: not counted here."""
+        gained = self.gained.get(name)
+        return None if gained is None or self.seconds <= 0 else gained / self.seconds
+
+    def share(self, part: str, whole: str) -> float | None:
+        """One counter's gain as a share of another's; None without any, or when not counted."""
+        some, every = self.gained.get(part), self.gained.get(whole)
+        return some / every if some is not None and every else None
+
+
+def gains(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    """By name; a counter that is new, or fell because it was reset, is not known here."""
+    both = {name: value - before[name] for name, value in now.items() if name in before}
+    return {name: gain for name, gain in both.items() if gain >= 0}
+
+
+def kept(pairs: Iterable[Pair], at: datetime) -> tuple[Pair, ...]:
+    """The pairs that are not older than a window."""
+    oldest = at - timedelta(seconds=WINDOW)
+    return tuple(pair for pair in pairs if pair.at > oldest)
+
+
+def window(pairs: Sequence[Pair], span: float) -> Window | None:
+    """What the last `span` seconds gained; None: there is no earlier look to compare with.
+
+    A pair that is longer than the span counts whole, with its own seconds.
+    """
+    chosen: list[Pair] = []
+    covered = 0.0
+    for pair in reversed(pairs):
+        if chosen and covered + pair.seconds > span * 1.1:
+            break
+        chosen.append(pair)
+        covered += pair.seconds
+    return Window(covered, _summed([pair.gained for pair in chosen])) if chosen else None
+
+
+def _summed(listed: list[dict[str, int]]) -> dict[str, int]:
+    names = set.intersection(*(set(each) for each in listed))
+    return {name: sum(each[name] for each in listed) for name in sorted(names)}

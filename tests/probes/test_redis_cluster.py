@@ -1,0 +1,176 @@
+"""A Redis cluster from literals: whose word counts, which slots, which shard stands out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from cockpit.triage.recording import decode, encode
+from probes import redis_cluster
+from probes._redis_cluster import Cluster, Node, nodes_of, outlier
+
+AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
+MIB = 2**20
+NODES = """\
+aaa 127.0.0.1:7001@17001 myself,master - 0 0 1 connected 0-5460
+bbb 127.0.0.1:7002@17002,b.cache.example master - 0 17 2 connected 5461-10922 [93-<-ccc]
+ccc 127.0.0.1:7003@17003 master,fail? - 17 17 3 connected 10923-16382 16383
+ddd 127.0.0.1:7004@17004 slave aaa 0 17 1 connected
+eee :0@0 master,noaddr - 0 17 4 disconnected
+fff 127.0.0.1:7006@17006 handshake - 0 0 0 connected
+"""
+
+
+def primary(number: int, **changed: Any) -> Node:
+    values: dict[str, Any] = {
+        "id": f"p{number}", "host": "10.0.0.1", "port": 7000 + number,
+        "address": f"10.0.0.1:{7000 + number}", "slots": 5461, "answered": True, "state": "ok",
+        "slots_ok": 16384, "slots_pfail": 0, "slots_fail": 0, "slots_assigned": 16384,
+        "ops": 100.0, "memory": 10 * MIB, "keys": 5,
+    }  # fmt: skip
+    return Node(**{**values, **changed})
+
+
+def replica(number: int, **changed: Any) -> Node:
+    node = primary(number, id=f"r{number}", port=8000 + number, slots=0)
+    return replace(node, address=f"10.0.0.1:{8000 + number}", primary=f"p{number}", **changed)
+
+
+def cluster(*changed: Node, **more: Any) -> Cluster:
+    nodes = {n.id: n for i in (1, 2, 3) for n in (primary(i), replica(i))}
+    nodes |= {node.id: node for node in changed}
+    return Cluster(**{"at": AT, "on": True, "asked_all": True, "nodes": (*nodes.values(),), **more})
+
+
+def silent(node: Node, code: str = "RD_CONN_MUTE") -> Node:
+    return replace(
+        node, answered=False, state="", slots_ok=None, error=code, severity="critical",
+        message="it connects, then nothing is answered",
+    )  # fmt: skip
+
+
+def found(look: Cluster) -> set[tuple[str, str, str]]:
+    findings = list(redis_cluster.diagnose(look, redis_cluster.PROBE.settings))
+    for finding in findings:
+        assert finding.runbook
+        assert finding.next
+        assert finding.likely
+    return {(f.code, f.severity.value, f.subject) for f in findings}
+
+
+FAILED: dict[str, Any] = {"state": "fail", "slots_ok": 10923, "slots_fail": 5461}
+DOUBT: dict[str, Any] = {"slots_ok": 10923, "slots_pfail": 5461}
+
+
+@pytest.mark.parametrize(
+    ("look", "expected"),
+    [
+        pytest.param(cluster(), set(), id="nothing wrong"),
+        pytest.param(Cluster(at=AT, on=False), set(), id="no cluster"),
+        pytest.param(
+            cluster(
+                *(replace(n, **FAILED) for n in cluster().nodes if n.id != "p3"),
+                silent(primary(3, failing=True)),
+            ),
+            {
+                ("RD_CLUSTER_DOWN", "critical", ""),
+                ("RD_CLUSTER_SLOTS", "critical", ""),
+                ("RD_CONN_MUTE", "critical", "10.0.0.1:7003"),
+            },
+            id="a primary died and nobody took over",
+        ),
+        pytest.param(
+            cluster(primary(1, **FAILED)),
+            {("RD_CLUSTER_DOWN", "high", "10.0.0.1:7001")},
+            id="a cut-off node is wrong about the rest",
+        ),
+        pytest.param(
+            cluster(*(replace(n, **DOUBT) for n in cluster().nodes)),
+            {("RD_CLUSTER_SLOTS", "high", "")},
+            id="a failover is due",
+        ),
+        pytest.param(
+            cluster(*(replace(n, slots_ok=16000, slots_assigned=16000) for n in cluster().nodes)),
+            {("RD_CLUSTER_SLOTS", "critical", "")},
+            id="slots are nobody's",
+        ),
+        pytest.param(
+            cluster(silent(replica(2))),
+            {
+                ("RD_CONN_MUTE", "critical", "10.0.0.1:8002"),
+                ("RD_REPL_NONE", "warning", "shard 10.0.0.1:7002"),
+            },
+            id="a replica hangs",
+        ),
+        pytest.param(
+            cluster(silent(replica(2), "denied")),
+            {
+                ("RD_OBS_BLIND", "info", "10.0.0.1:8002"),
+                ("RD_REPL_NONE", "warning", "shard 10.0.0.1:7002"),
+            },
+            id="a node that denies us",
+        ),
+        pytest.param(
+            cluster(nodes=(primary(1), primary(2), primary(3))), set(), id="no shard has a replica"
+        ),
+        pytest.param(
+            cluster(primary(1, ops=5000.0)),
+            {("RD_CLUSTER_SKEW", "warning", "shard 10.0.0.1:7001")},
+            id="one shard is busy",
+        ),
+        pytest.param(
+            cluster(primary(2, memory=600 * MIB)),
+            {("RD_CLUSTER_SKEW", "warning", "shard 10.0.0.1:7002")},
+            id="one shard is full",
+        ),
+        pytest.param(cluster(primary(1, ops=900.0)), set(), id="busier, but hardly busy"),
+        pytest.param(
+            cluster(asked_all=False, nodes=(primary(1), *(silent(primary(n)) for n in (2, 3)))),
+            {("RD_CLUSTER_CLIENT_MODE", "info", "")},
+            id="only one was asked",
+        ),
+    ],
+)
+def test_a_state_has_its_findings(look: Cluster, expected: set[tuple[str, str, str]]) -> None:
+    assert found(look) == expected
+    assert decode(encode(look), Cluster) == look
+    assert next(iter(redis_cluster.facts(look)))
+    assert next(iter(redis_cluster.tables(look, redis_cluster.PROBE.settings))) is not None
+
+
+def test_the_map_is_read_by_lines_and_names_are_preferred() -> None:
+    nodes = nodes_of(NODES, host="cache.example")
+
+    assert [(n.id, n.address, n.slots) for n in nodes] == [
+        ("aaa", "127.0.0.1:7001", 5461),
+        ("bbb", "b.cache.example:7002", 5462),
+        ("ccc", "127.0.0.1:7003", 5461),
+        ("ddd", "127.0.0.1:7004", 0),
+    ]
+    assert [n.id for n in nodes if n.failing] == ["ccc"]
+    assert [n.id for n in nodes if n.myself] == ["aaa"]
+    assert nodes[-1].primary == "aaa"
+
+
+def test_a_node_that_does_not_know_its_address_is_where_we_found_it() -> None:
+    (node,) = nodes_of("aaa :7001@17001 myself,master - 0 0 0 connected", host="cache.example")
+
+    assert node.address == "cache.example:7001"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param({"a": 9.0, "b": 1.0}, None, id="two shards have no middle"),
+        pytest.param({"a": 9.0, "b": 1.0, "c": 1.0}, "a", id="one of three"),
+        pytest.param({"a": 2.0, "b": 1.0, "c": 1.0}, None, id="just twice the middle"),
+        pytest.param({"a": 0.9, "b": 0.1, "c": 0.1}, None, id="too little to matter"),
+    ],
+)
+def test_one_stands_out_by_the_middle_of_all(
+    values: dict[str, float], expected: str | None
+) -> None:
+    assert outlier(values, least=1.0, times=2) == expected
