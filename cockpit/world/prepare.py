@@ -174,6 +174,10 @@ def addresses() -> tuple[str, ...]:
     return ("127.0.0.1", "127.0.0.2", "127.0.0.3") if sys.platform == "linux" else ("127.0.0.1",)
 
 
+_SHARED_MACHINE: Thresholds = {"endpoint.path": {"handshake_floor": 1.0, "first_byte_floor": 1.0}}
+"""The shop shares its cores with everything else here: how fast it answers says little."""
+
+
 def configuration(
     prepared: Prepared, *, billing: bool = False, thresholds: Thresholds = _DEFAULTS
 ) -> str:
@@ -198,7 +202,9 @@ def configuration(
                 {"aws": "billing", "id": layout.INVOICES, "service": "checkout"},
             )
         )
-    parts += [_table(f'[probes."{id_}"]', dict(given)) for id_, given in thresholds.items()]
+    merged = {id_: {**_SHARED_MACHINE.get(id_, {}), **given} for id_, given in thresholds.items()}
+    limits = {**_SHARED_MACHINE, **merged}
+    parts += [_table(f'[probes."{id_}"]', dict(given)) for id_, given in limits.items()]
     return "\n".join(parts)
 
 

@@ -353,16 +353,17 @@ async def test_a_read_step_runs_at_once(desk: FakeDesk, show: Shows) -> None:
 
 
 async def test_a_low_step_asks_for_enter_on_its_plan(
-    desk: FakeDesk, show: Shows, snapshot: SnapshotAssertion
+    desk: FakeDesk, show: Shows, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     course = begun(desk)
+    monkeypatch.setattr("screens.confirm.SETTLE", 3600.0)
     async with show(desk) as pilot:
         await press(pilot, "down", "R")
         assert isinstance(pilot.app.screen, ConfirmScreen)
         assert text(pilot) == snapshot
         await press(pilot, "enter")
         assert course.ran == [], "the key that opened the dialog may repeat"
-        await confirmed(pilot)
+        monkeypatch.setattr("screens.confirm.SETTLE", 0.0)
         await press(pilot, "enter")
         assert course.ran == ["cancel"]
 
