@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import jmespath
 import pytest
 
+from cockpit.runbooks.library import library
 from cockpit.triage import recording
 from cockpit.triage.registry import registry
 
@@ -51,3 +53,35 @@ def test_recordings_of_paths_hold_no_place_of_the_machine_that_made_them():
         content = (FOLDER / f"{name}.json").read_text()
         assert "/tmp" not in content
         assert "/home" not in content
+
+
+@pytest.mark.parametrize(
+    ("book", "step", "well", "broken"),
+    [
+        ("path-dns", "resolves", "endpoint_healthy_third_party", "endpoint_name_servers_fail"),
+        ("path-tcp", "connects", "endpoint_healthy_third_party", STORIES[2][0]),
+        ("path-http", "well", "endpoint_healthy_third_party", STORIES[2][0]),
+        ("dependency-external", "back", "endpoint_healthy_third_party", STORIES[2][0]),
+        ("path-route", "open", "vpc_path_healthy", "vpc_path_rule_was_revoked"),
+        ("path-nacl", "open", "vpc_path_healthy", "vpc_path_rule_was_revoked"),
+    ],
+)
+def test_a_runbook_waits_for_what_a_good_look_shows_and_a_bad_one_does_not(
+    book, step, well, broken
+):
+    found = library().get(book)
+    assert found is not None
+    waiting = next(one for one in found.steps if one.id == step)
+    assert waiting.verify is not None
+    probe = registry()[waiting.verify.probe]
+    for name, ended in ((well, True), (broken, False)):
+        look = recording.decode((FOLDER / f"{name}.json").read_bytes(), probe.snapshot)
+        findings = [
+            {"code": one.code, "severity": one.severity.value, "summary": one.summary}
+            for one in probe.diagnose(look, probe.settings)
+        ]
+        seen = recording.builtins(look) | {"reading": {"findings": findings}}
+        assert jmespath.search(waiting.verify.until, seen) is ended, name
+        looks = (one for one in found.steps if one.does == probe.id)
+        for expression in (each for one in looks for each in one.capture.values()):
+            jmespath.search(expression, seen)  # raises where a function gets nothing to work on
