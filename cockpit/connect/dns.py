@@ -41,7 +41,8 @@ class Resolution:
     """One answer to “where is this name”.
 
     `outcome`: `ok`, `nxdomain`, `no_answer` (the name exists, without addresses), `servfail`,
-    `refused`, `timeout`, `unreachable` (no way from here to a name server), or `error`. `addresses` are sorted, so that rotation is not a change.
+    `refused`, `timeout`, `unreachable` (no way from here to a name server), or `error`.
+    `addresses` are sorted, so that rotation is not a change.
     """
 
     source: str
