@@ -74,20 +74,25 @@ class Slow:
 
     async def run(self) -> None:
         """Compare it all until the statement is ended, then neighbours again, for ever."""
-        with contextlib.suppress(psycopg.Error, OSError):
-            async with self._database.session(REPORTS) as connection:
-                for _ in range(5):
-                    await connection.execute(_COMPARE, _NEAR)
-                with contextlib.suppress(OSError):
-                    os.setpriority(os.PRIO_PROCESS, connection.pgconn.backend_pid, _NICE)
-                self.running.set()
-                await connection.execute(_COMPARE, _EVERYTHING)
+        try:
+            await self._compare_all()
+        except (psycopg.Error, OSError):
+            self.running.set()
         self.over.set()
         while True:
             with contextlib.suppress(psycopg.Error, OSError):
                 async with self._database.session(REPORTS) as connection:
                     await connection.execute(_COMPARE, _NEAR)
             await asyncio.sleep(5)
+
+    async def _compare_all(self) -> None:
+        async with self._database.session(REPORTS) as connection:
+            for _ in range(5):
+                await connection.execute(_COMPARE, _NEAR)
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, connection.pgconn.backend_pid, _NICE)
+            self.running.set()
+            await connection.execute(_COMPARE, _EVERYTHING)
 
 
 class Stay:
@@ -100,9 +105,12 @@ class Stay:
 
     async def run(self) -> None:
         """Keep the snapshot until the session is ended."""
-        async with self._database.session(EXPORT, autocommit=False) as connection:
-            await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
-            await connection.execute("SELECT count(*) FROM orders")
+        try:
+            async with self._database.session(EXPORT, autocommit=False) as connection:
+                await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+                await connection.execute("SELECT count(*) FROM orders")
+                self.held.set()
+                await ended(connection)
+        finally:
             self.held.set()
-            await ended(connection)
-        self.over.set()
+            self.over.set()

@@ -174,7 +174,10 @@ def addresses() -> tuple[str, ...]:
     return ("127.0.0.1", "127.0.0.2", "127.0.0.3") if sys.platform == "linux" else ("127.0.0.1",)
 
 
-_SHARED_MACHINE: Thresholds = {"endpoint.path": {"handshake_floor": 1.0, "first_byte_floor": 1.0}}
+_SHARED_MACHINE: Thresholds = {
+    "endpoint.path": {"handshake_floor": 1.0, "first_byte_floor": 1.0},
+    "redis.performance": {"latency": {"warning": 0.05, "high": 0.25}},
+}
 """The shop shares its cores with everything else here: how fast it answers says little."""
 
 
