@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cockpit.connect import postgres_errors as failures
+from cockpit.connect import sql_looks
 from cockpit.connect.addresses import addresses_of
 from cockpit.connect.backoff import Backoff, given_up
 from cockpit.connect.postgres_wire import Rung, first_words
@@ -106,7 +107,11 @@ class Postgres:
     ) -> list[dict[str, Any]]:
         """The rows as they come. An observer's session that was cut is opened again once, at once,
         since the new attempt's failure is the diagnosis. A commander's statement never runs twice.
+
+        Raises `Refused` when an observer is given what does not only look.
         """
+        if self._read_only:
+            sql_looks.check(sql, "postgres")
         async with self._busy:
             had_one = self._connection is not None
             connection = await self._connected()
