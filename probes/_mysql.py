@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from cockpit.connect.pace import Pace
 from cockpit.connect.session import SqlReads
@@ -14,6 +14,8 @@ from cockpit.redact import SecretText
 from cockpit.text import visible
 from cockpit.triage.view import Offer
 from cockpit.units import duration
+
+Row = TypeVar("Row")
 
 PROTECTED_USERS = frozenset(
     {"rdsadmin", "rdsrepladmin", "system user", "event_scheduler", "mysql.sys", "mysql.session"}
@@ -33,6 +35,9 @@ class MysqlReads(SqlReads, Protocol):
     @property
     def pace(self) -> Pace:
         """What the server is spared."""
+
+    async def rows_within(self, seconds: int, sql: str, *, into: type[Row]) -> list[Row]:
+        """As `rows`, for one SELECT that the server gives up after so many whole seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,13 +45,13 @@ from probes._mysql_status import read_status
 from probes._mysql_threads import COLUMNS, read_threads
 
 _RUNBOOK = "mysql-locks"
+_CAP = 2
+"""Seconds for the lock tables."""
 _SPARED = 60.0
 """Seconds for which the lock tables are left alone after they took too long."""
 
-_CAP = "SET STATEMENT max_statement_time=2 FOR"
-"""MariaDB's limit of one statement, in seconds; MySQL has a hint for it."""
 PAIRS_OLD = """
-SELECT /*+ MAX_EXECUTION_TIME(2000) */ w.trx_mysql_thread_id AS waiter,
+SELECT w.trx_mysql_thread_id AS waiter,
        b.trx_mysql_thread_id AS blocker,
        TIMESTAMPDIFF(SECOND, w.trx_wait_started, NOW()) AS wait_s,
        l.lock_table, l.lock_index, l.lock_mode
@@ -63,7 +63,7 @@ SELECT /*+ MAX_EXECUTION_TIME(2000) */ w.trx_mysql_thread_id AS waiter,
 """
 """MariaDB and MySQL 5.7."""
 PAIRS_NEW = """
-SELECT /*+ MAX_EXECUTION_TIME(2000) */ rt.processlist_id AS waiter, bt.processlist_id AS blocker,
+SELECT rt.processlist_id AS waiter, bt.processlist_id AS blocker,
        TIMESTAMPDIFF(SECOND, rx.trx_wait_started, NOW()) AS wait_s,
        CONCAT(dl.object_schema, '.', dl.object_name) AS lock_table, dl.index_name AS lock_index,
        dl.lock_mode
@@ -135,14 +135,14 @@ async def _within_reason(mysql: MysqlReads, server: Server) -> list[Pair] | None
 
 
 async def _pairs(mysql: MysqlReads, server: Server) -> list[Pair]:
-    ways = (f"{_CAP} {PAIRS_OLD}",) if server.mariadb else (PAIRS_NEW, PAIRS_OLD)
+    ways = (PAIRS_OLD,) if server.mariadb else (PAIRS_NEW, PAIRS_OLD)
     for way in ways[:-1]:
         try:
-            return await mysql.rows(way, into=Pair)
+            return await mysql.rows_within(_CAP, way, into=Pair)
         except BlindError as error:
             if error.reason is not Reason.UNSUPPORTED:
                 raise
-    return await mysql.rows(ways[-1], into=Pair)
+    return await mysql.rows_within(_CAP, ways[-1], into=Pair)
 
 
 async def _held(mysql: MysqlReads) -> list[Held]:

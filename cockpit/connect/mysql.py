@@ -261,6 +261,8 @@ class Mysql:
             cause = getattr(error, "original_exception", None)
             if isinstance(cause, ssl.SSLError):
                 raise failures.TLS.blind(str(cause), where=self.where) from None
+            if isinstance(error, pymysql.InternalError) and not errno:
+                raise failures.WRONG_PROTOCOL.blind("", where=self.where) from None
             greeted = bool(getattr(connection, "server_version", ""))
             meaning = failures.by_errno(errno, said, greeted=greeted)
             if meaning is None:

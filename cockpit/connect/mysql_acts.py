@@ -79,6 +79,9 @@ class MysqlActs:
             call = "CALL mysql.rds_kill_query(%(id)s)" if self._rds else _KILL_QUERY
             await self._sent(call, victim)
             return
+        await self._cancel_statement(victim, query=query)
+
+    async def _cancel_statement(self, victim: Mapping[str, Any], *, query: int) -> None:
         call = "CALL mysql.rds_kill_query_id(%(query)s)" if self._rds else _KILL_QUERY_ID
         try:
             await self._sent(call, {"query": query})

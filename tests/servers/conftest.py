@@ -90,5 +90,17 @@ def maria(base: Path) -> Iterator[mariadb.MariaDb]:
 
 
 @pytest.fixture
+def small_maria(base: Path) -> Iterator[mariadb.MariaDb]:
+    folder = Path(tempfile.mkdtemp(dir=base))
+    folder.chmod(0o755)
+    server = mariadb.start(mariadb.create(folder / "m"), settings={"max_connections": 10})
+    try:
+        mysql_users(server)
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
 def folder(base: Path) -> Path:
     return Path(tempfile.mkdtemp(dir=base))

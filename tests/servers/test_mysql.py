@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +21,8 @@ from cockpit.world.servers import mariadb
 from probes._mysql_locks import Locks
 from probes.mysql_locks import Settings as LockSettings
 from probes.mysql_sessions import Settings as SessionSettings
+from tests.servers.mysql_crowd import Crowd
 from tests.servers.private import (
-    SECRETS,
     codes,
     look,
     my_settings,
@@ -41,78 +39,6 @@ AT_ONCE = LockSettings(
     metadata_wait=Thresholds(high=0),
 )
 UPDATE = "UPDATE orders SET status = 'paid' WHERE id = 1"
-
-
-class Crowd:
-    """Applications that hold and wait, each waiter in a thread; all are killed at the end."""
-
-    def __init__(self, server: mariadb.MariaDb) -> None:
-        self.server = server
-        self.connections: list[Any] = []
-        self.threads: list[threading.Thread] = []
-
-    def __enter__(self) -> Crowd:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for connection in self.connections:
-            ids = self.server.execute(
-                f"SELECT id FROM information_schema.processlist WHERE id={connection.thread_id()}"
-            )
-            if ids:
-                self.server.execute(f"KILL {connection.thread_id()}")
-        for thread in self.threads:
-            thread.join(5)
-        for connection in self.connections:
-            if connection.open:
-                connection._force_close()
-
-    def open(self) -> Any:
-        connection = pymysql.connect(
-            host="127.0.0.1",
-            port=self.server.port,
-            user="app",
-            password=SECRETS["T_APP"],
-            database="shop",
-            ssl_disabled=True,
-        )
-        self.connections.append(connection)
-        return connection
-
-    def hold(self, *statements: str) -> Any:
-        connection = self.open()
-        with connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-        return connection
-
-    def wait(self, statement: str) -> Any:
-        connection = self.open()
-
-        def ask() -> None:
-            try:
-                with connection.cursor() as cursor:
-                    cursor.execute(statement)
-            except (pymysql.MySQLError, OSError, AttributeError, ValueError):
-                return
-
-        thread = threading.Thread(target=ask, daemon=True)
-        thread.start()
-        self.threads.append(thread)
-        time.sleep(0.05)
-        return connection
-
-
-@pytest.fixture
-def small_maria(base: Path) -> Iterator[mariadb.MariaDb]:
-    folder = Path(tempfile.mkdtemp(dir=base))
-    folder.chmod(0o755)
-    server = mariadb.start(mariadb.create(folder / "m"), settings={"max_connections": 10})
-    try:
-        mysql_users(server)
-        yield server
-    finally:
-        server.stop()
 
 
 async def judge(server: mariadb.MariaDb, probe: str, settings: object) -> tuple[Any, Any]:

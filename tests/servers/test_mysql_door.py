@@ -1,0 +1,134 @@
+"""Every way in which MariaDB keeps somebody out, for real: each ends in the catalogue's code."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cockpit.connect import mysql
+from cockpit.errors import Reason
+from cockpit.world.servers import mariadb
+from tests.servers.private import my_settings, mysql_users, session_for, trouble
+
+pytestmark = pytest.mark.servers
+
+HOME, STRANGER = "127.0.0.2", "127.0.0.5"
+
+
+@pytest.fixture(scope="module")
+def door(base: Path) -> Iterator[mariadb.MariaDb]:
+    folder = Path(tempfile.mkdtemp(dir=base))
+    folder.chmod(0o755)
+    server = mariadb.start(
+        mariadb.create(folder / "m"),
+        settings={
+            "bind-address": f"127.0.0.1,{HOME}",
+            "max-connect-errors": 3,
+            "skip-name-resolve": 0,  # else no address is ever counted
+        },
+    )
+    try:
+        mysql_users(server)
+        yield server
+    finally:
+        server.stop()
+
+
+async def test_an_accounts_own_limit_is_not_the_servers(door: mariadb.MariaDb) -> None:
+    door.execute("ALTER USER ro@'%' WITH MAX_USER_CONNECTIONS 1")
+    async with session_for(my_settings(door)) as first:
+        await first.value("SELECT 1")
+        error = await trouble(my_settings(door))
+    door.execute("ALTER USER ro@'%' WITH MAX_USER_CONNECTIONS 0")
+
+    assert (error.code, error.severity) == ("MY_CONN_USER_LIMIT", "high")
+
+
+async def test_a_database_that_is_not_there_is_a_mistake_of_ours(door: mariadb.MariaDb) -> None:
+    door.execute("GRANT SELECT ON *.* TO act@'%'")
+    acting = my_settings(door, user="act", password="env:T_ACT", database="nowhere")
+    error = await trouble(acting)
+
+    assert (error.code, error.reason) == ("MY_CONN_NO_DB", Reason.MISCONFIGURED)
+
+
+async def test_an_address_that_no_account_allows_is_told(
+    door: mariadb.MariaDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _come_from(STRANGER, monkeypatch)
+    _rename(door, "%", "127.0.0.1")
+    try:
+        error = await trouble(my_settings(door, host=HOME))
+    finally:
+        _rename(door, "127.0.0.1", "%")
+
+    assert (error.code, error.reason) == ("MY_CONN_HOST_DENIED", Reason.DENIED)
+
+
+def _rename(server: mariadb.MariaDb, old: str, new: str) -> None:
+    users = ("ro", "plain", "act", "app")
+    server.execute(
+        *(f"RENAME USER {user}@'{old}' TO {user}@'{new}'" for user in users), "FLUSH PRIVILEGES"
+    )
+
+
+async def test_knocking_without_a_login_blocks_an_address(
+    door: mariadb.MariaDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _come_from(STRANGER, monkeypatch)
+    for _ in range(4):
+        with socket.socket() as knock:
+            knock.bind((STRANGER, 0))
+            knock.connect((HOME, door.port))
+            knock.recv(200)
+    time.sleep(0.1)
+    error = await trouble(my_settings(door, host=HOME))
+    door.execute("FLUSH HOSTS")
+    async with session_for(my_settings(door, host=HOME)) as session:
+        assert await session.value("SELECT 1") == 1
+
+    assert (error.code, error.severity) == ("MY_CONN_HOST_BLOCKED", "critical")
+
+
+def _come_from(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connect from another address: the server exempts its own from being blocked."""
+
+    async def tcp(address: str, port: int) -> socket.socket:
+        wire = socket.socket()
+        wire.bind((source, 0))
+        wire.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(wire, (address, port))
+        return wire
+
+    monkeypatch.setattr(mysql, "_tcp", tcp)
+
+
+@pytest.mark.parametrize(
+    ("says", "code"),
+    [
+        pytest.param(b"", "MY_CONN_DROPPED", id="hangs up before its greeting"),
+        pytest.param(b"HTTP/1.1 400 Bad\r\n\r\n", "NET_WRONG_PROTOCOL", id="a web server"),
+    ],
+)
+async def test_what_is_not_mysql_is_told(door: mariadb.MariaDb, says: bytes, code: str) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(says)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    listener = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        port = listener.sockets[0].getsockname()[1]
+        error = await trouble(my_settings(door, port=port))
+    finally:
+        listener.close()
+        await asyncio.sleep(0.05)
+
+    assert error.code == code

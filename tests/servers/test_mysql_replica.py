@@ -1,0 +1,159 @@
+"""A MariaDB replica in trouble, for real: held up by a lock, silent primary, wrong password."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+
+from cockpit.triage.engine import Look, judged
+from cockpit.triage.finding import Thresholds
+from cockpit.triage.probe import Seen
+from cockpit.triage.registry import registry
+from cockpit.world.servers import mariadb
+from probes.mysql_replication import Channel
+from probes.mysql_replication import Settings as ReplicationSettings
+from tests.servers.private import codes, look, my_settings, mysql_users, session_for, target
+
+pytestmark = pytest.mark.servers
+
+PASSWORD = "repl-secret"
+STRICT = ReplicationSettings(behind=Thresholds(warning=1), silent_least=1)
+
+
+@pytest.fixture(scope="module")
+def pair(base: Path) -> Iterator[tuple[mariadb.MariaDb, mariadb.MariaDb]]:
+    folder = Path(tempfile.mkdtemp(dir=base))
+    folder.chmod(0o755)
+    both = []
+    try:
+        for number in (1, 2):
+            data = mariadb.create(folder / f"r{number}")
+            both.append(mariadb.start(data, settings={"server-id": number, "log-bin": "bin"}))
+            mysql_users(both[-1])
+            both[-1].execute("RESET MASTER")
+        primary, replica = both
+        primary.execute(
+            f"CREATE USER repl@'%' IDENTIFIED BY '{PASSWORD}'",
+            "GRANT REPLICATION SLAVE ON *.* TO repl@'%'",
+        )
+        mariadb.follow(replica, primary, user="repl", password=PASSWORD)
+        replica.execute(
+            "SET GLOBAL read_only = 1",
+            "STOP SLAVE",
+            "CHANGE MASTER TO MASTER_HEARTBEAT_PERIOD = 0.2, MASTER_CONNECT_RETRY = 1",
+            "START SLAVE",
+        )
+        yield primary, replica
+    finally:
+        for server in both:
+            server.stop()
+
+
+class Watch:
+    """Looks again and again, each compared with the one before, as the engine does."""
+
+    def __init__(self, session: Any, settings: Any) -> None:
+        self._session = session
+        self._to = target(settings)
+        self._probe = registry()["mysql.replication"]
+        self._before: Any = None
+
+    async def look(self) -> tuple[Channel, Seen]:
+        now = await self._probe.collect(self._session, self._to)
+        assert self._probe.since is not None
+        if self._before is not None:
+            now = self._probe.since(self._before, now)
+        self._before = now
+        return now.channels[0], judged(Look(self._to, self._probe, STRICT), now)
+
+    async def until(self, reached: Callable[[Channel, Seen], bool]) -> Seen:
+        for _ in range(100):
+            channel, seen = await self.look()
+            if reached(channel, seen):
+                return seen
+            await asyncio.sleep(0.1)
+        pytest.fail(f"never reached; last seen: {channel}")
+
+
+def runs(channel: Channel, _: Seen) -> bool:
+    return channel.running and channel.behind_s == 0
+
+
+async def test_a_backups_lock_on_the_replica_holds_replication_up(
+    pair: tuple[mariadb.MariaDb, mariadb.MariaDb],
+) -> None:
+    primary, replica = pair
+    backup = pymysql.connect(host="127.0.0.1", port=replica.port, user="root", ssl_disabled=True)
+    async with session_for(my_settings(replica)) as session:
+        watch = Watch(session, my_settings(replica))
+        healthy = await watch.until(runs)
+        with backup.cursor() as cursor:
+            cursor.execute("FLUSH TABLES WITH READ LOCK")
+        primary.execute("UPDATE shop.orders SET status = 'late' WHERE id = 1")
+        lags = await watch.until(lambda channel, _: (channel.behind_s or 0) >= 1)
+        locks = await look("mysql.locks", my_settings(replica))
+        backup.close()
+        after = await watch.until(runs)
+
+    assert codes(healthy) == codes(after) == {}
+    assert codes(lags) == {"MY_REPL_LAG": "warning"}
+    evidence = {each.label: each.value for each in lags.findings[0].evidence}
+    assert "lock" in str(evidence["SQL thread does"])
+    assert codes(locks) == {"MY_LOCK_GLOBAL": "critical"}
+
+
+async def test_a_primary_that_hangs_is_told_while_the_replica_says_yes(
+    pair: tuple[mariadb.MariaDb, mariadb.MariaDb],
+) -> None:
+    primary, replica = pair
+    async with session_for(my_settings(replica)) as session:
+        watch = Watch(session, my_settings(replica))
+        await watch.until(runs)
+        await asyncio.sleep(0.5)
+        _, hears = await watch.look()
+        primary.pause()
+        try:
+            silent = await watch.until(lambda _, seen: bool(seen.findings))
+        finally:
+            primary.resume()
+        again = await watch.until(lambda _, seen: not seen.findings)
+
+    assert codes(hears) == codes(again) == {}
+    assert codes(silent) == {"MY_REPL_LAG": "high"}
+    assert "both threads say Yes" in silent.findings[0].summary
+
+
+async def test_a_replica_that_cannot_log_in_says_so_with_the_number(
+    pair: tuple[mariadb.MariaDb, mariadb.MariaDb],
+) -> None:
+    primary, replica = pair
+    async with session_for(my_settings(replica)) as session:
+        watch = Watch(session, my_settings(replica))
+        await watch.until(runs)
+        primary.execute("ALTER USER repl@'%' IDENTIFIED BY 'another'")
+        replica.execute("STOP SLAVE", "START SLAVE")
+        stopped = await watch.until(lambda channel, _: channel.io_errno == 1045)
+        primary.execute(f"ALTER USER repl@'%' IDENTIFIED BY '{PASSWORD}'")
+        await watch.until(runs)
+
+    assert codes(stopped) == {"MY_REPL_STOPPED": "critical"}
+    assert "error 1045" in stopped.findings[0].summary
+    assert "password" in stopped.findings[0].likely[0]
+    assert stopped.facts[0].value is None
+
+
+async def test_a_replica_that_takes_writes_is_told(
+    pair: tuple[mariadb.MariaDb, mariadb.MariaDb],
+) -> None:
+    _, replica = pair
+    replica.execute("SET GLOBAL read_only = 0")
+    seen = await look("mysql.replication", my_settings(replica))
+    replica.execute("SET GLOBAL read_only = 1")
+
+    assert codes(seen) == {"MY_REPL_WRITABLE": "high"}
