@@ -1,0 +1,242 @@
+"""A real cluster of six: a primary that dies, one that hangs, a shard without a replica."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cockpit.triage.engine import Look, judged
+from cockpit.triage.finding import Severity
+from cockpit.triage.probe import Seen
+from cockpit.triage.registry import registry
+from cockpit.world.servers import valkey
+from probes._redis_cluster import Cluster
+from probes.redis_cluster import Settings
+from tests.servers.private import REDIS_BINARIES, codes, redis_settings, session_for, target
+
+pytestmark = pytest.mark.servers
+
+SHARDS, SLOTS = 3, 16384
+
+
+@dataclass
+class Six:
+    """Three primaries, then their replicas."""
+
+    nodes: list[valkey.Valkey] = field(default_factory=list)
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.resume()
+            node.stop()
+
+
+@pytest.fixture(scope="module", params=REDIS_BINARIES)
+def six(request: pytest.FixtureRequest, base: Path) -> Iterator[Six]:
+    """Wired by hand, as `redis-cli --cluster create` does; ready when all replicas are in step."""
+    folder = Path(tempfile.mkdtemp(dir=base))
+    six = Six()
+    try:
+        for number in range(2 * SHARDS):
+            six.nodes.append(_node(folder / str(number), Path(request.param)))
+        first = six.nodes[0]
+        for number, node in enumerate(six.nodes):
+            if number:
+                first.send("CLUSTER", "MEET", "127.0.0.1", node.port, node.port + 1)
+            node.send("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        for number in range(SHARDS):
+            low, high = (SLOTS * n // SHARDS for n in (number, number + 1))
+            six.nodes[number].send("CLUSTER", "ADDSLOTSRANGE", low, high - 1)
+        _until(lambda: all(_knows(node, 2 * SHARDS) for node in six.nodes), 15)
+        for number in range(SHARDS):
+            id_ = _bulk(six.nodes[number].send("CLUSTER", "MYID"))
+            six.nodes[SHARDS + number].send("CLUSTER", "REPLICATE", id_)
+        _until(lambda: all(b"cluster_state:ok" in _info(node) for node in six.nodes), 15)
+        _until(lambda: all(_in_step(node) for node in six.nodes[SHARDS:]), 15)
+        yield six
+    finally:
+        six.stop()
+
+
+def _node(folder: Path, binary: Path) -> valkey.Valkey:
+    port = _free_pair()
+    settings: dict[str, str | int] = {
+        "cluster-enabled": "yes",
+        "cluster-node-timeout": 1500,
+        "cluster-config-file": "nodes.conf",
+        "cluster-port": port + 1,
+    }
+    return valkey.start(folder, port=port, binary=binary, settings=settings)
+
+
+def _free_pair() -> int:
+    """A port whose neighbour is free as well, for the nodes among themselves."""
+    for _ in range(50):
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            port = int(one.getsockname()[1])
+            try:
+                other.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no two free ports side by side")
+
+
+def _bulk(reply: bytes) -> str:
+    return reply.split(b"\r\n")[1].decode()
+
+
+def _info(node: valkey.Valkey) -> bytes:
+    return node.send("CLUSTER", "INFO")
+
+
+def _knows(node: valkey.Valkey, number: int) -> bool:
+    return f"cluster_known_nodes:{number}".encode() in _info(node) and b"handshake" not in (
+        node.send("CLUSTER", "NODES")
+    )
+
+
+def _in_step(node: valkey.Valkey) -> bool:
+    return b"master_link_status:up" in node.send("INFO", "replication")
+
+
+def _until(reached: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end, "the cluster never came together"
+        time.sleep(0.05)
+
+
+class Watch:
+    """Looks through one session again and again."""
+
+    def __init__(self, session: Any, settings: Any) -> None:
+        self._session = session
+        self._to = target(settings)
+        self._probe = registry()["redis.cluster"]
+
+    async def look(self, settings: object = None) -> tuple[Cluster, Seen]:
+        now = await self._probe.collect(self._session, self._to)
+        return now, judged(Look(self._to, self._probe, settings or self._probe.settings), now)
+
+    async def until(self, reached: Callable[[Seen], bool]) -> tuple[Cluster, Seen]:
+        for _ in range(150):
+            now, seen = await self.look()
+            if reached(seen):
+                return now, seen
+            await asyncio.sleep(0.1)
+        pytest.fail(f"never reached; last seen: {seen.findings}")
+
+
+def grave(seen: Seen) -> set[str]:
+    return {f.code for f in seen.findings if f.severity >= Severity.HIGH}
+
+
+async def test_a_cluster_lives_through_its_troubles(six: Six) -> None:
+    """In one test, since each trouble leaves the cluster as the next one needs it."""
+    settings = redis_settings(six.nodes[0], cluster=True)
+    async with session_for(settings) as session:
+        watch = Watch(session, settings)
+        now, healthy = await watch.until(lambda seen: not seen.findings)
+        assert len(now.nodes) == 6
+        assert all(node.answered for node in now.nodes)
+        assert [shard.primary.slots for shard in now.shards] == [5461, 5461, 5462]
+        assert healthy.facts[0].text == "6/6"
+
+        await _one_alone(six)
+        await _hot_shard(six, watch)
+        await _hung_replica(six, watch)
+        await _dead_primary(six, watch)
+        await _no_way_back(six, watch)
+
+
+async def _one_alone(six: Six) -> None:
+    settings = redis_settings(six.nodes[1])
+    async with session_for(settings) as session:
+        _, seen = await Watch(session, settings).look()
+
+    assert codes(seen) == {"RD_CLUSTER_CLIENT_MODE": "info"}
+
+
+async def _hot_shard(six: Six, watch: Watch) -> None:
+    """One key asked again and again: all of it on one shard."""
+    owner = next(node for node in six.nodes[:SHARDS] if b"MOVED" not in node.send("GET", "hot"))
+    with socket.create_connection(("127.0.0.1", owner.port)) as wire:
+        end = time.monotonic() + 0.6
+        while time.monotonic() < end:
+            wire.sendall(b"GET hot\r\n" * 500)
+            received = 0
+            while received < 5 * 500:
+                received += len(wire.recv(1 << 16))
+    now, seen = await watch.look(Settings(skew_ops=300))
+
+    assert codes(seen) == {"RD_CLUSTER_SKEW": "warning"}
+    assert str(owner.port) in seen.findings[0].subject
+    assert max(node.ops or 0 for node in now.nodes) > 300
+
+
+async def _hung_replica(six: Six, watch: Watch) -> None:
+    replica = six.nodes[SHARDS]
+    replica.pause()
+    began = time.monotonic()
+    _, seen = await watch.until(lambda seen: "RD_REPL_NONE" in codes(seen))
+    assert time.monotonic() - began < 8
+    replica.resume()
+    silent = next(f for f in seen.findings if f.code == "RD_CONN_MUTE")
+    await watch.until(lambda seen: not seen.findings)
+
+    assert str(replica.port) in silent.subject
+    assert codes(seen)["RD_REPL_NONE"] == "warning"
+
+
+async def _dead_primary(six: Six, watch: Watch) -> None:
+    """The one that was asked first dies: the map comes from another node."""
+    six.nodes[0].stop()
+    heard: dict[str, str] = {}
+    slots: list[str] = []
+
+    def over(seen: Seen) -> bool:
+        heard.update(codes(seen))
+        slots.extend(f.summary for f in seen.findings if f.code == "RD_CLUSTER_SLOTS")
+        return bool(slots) and not grave(seen) & {"RD_CLUSTER_DOWN", "RD_CLUSTER_SLOTS"}
+
+    now, after = await watch.until(over)
+
+    assert {"NET_TCP_REFUSED", "RD_CLUSTER_SLOTS"} <= heard.keys()
+    assert any("seems to be failing" in summary for summary in slots)
+    assert codes(after)["RD_REPL_NONE"] == "warning"
+    promoted = next(node for node in now.nodes if str(six.nodes[SHARDS].port) in node.address)
+    assert promoted.slots == 5461
+
+
+async def _no_way_back(six: Six, watch: Watch) -> None:
+    """The promoted one dies as well: nobody can take its slots over."""
+    six.nodes[SHARDS].stop()
+    _, seen = await watch.until(lambda seen: "RD_CLUSTER_DOWN" in codes(seen))
+    down = next(f for f in seen.findings if f.code == "RD_CLUSTER_DOWN")
+
+    assert down.severity is Severity.CRITICAL
+    assert down.runbook == "redis-cluster-down"
+    assert codes(seen)["RD_CLUSTER_SLOTS"] == "critical"
+    assert any("5,461 of 16,384" in f.summary for f in seen.findings)
+
+
+async def test_a_server_without_a_cluster_has_nothing_to_tell(base: Path) -> None:
+    server = valkey.start(Path(tempfile.mkdtemp(dir=base)))
+    try:
+        async with session_for(redis_settings(server, cluster=True)) as session:
+            now, seen = await Watch(session, redis_settings(server, cluster=True)).look()
+    finally:
+        server.stop()
+
+    assert not now.on
+    assert seen.findings == ()
