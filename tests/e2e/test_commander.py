@@ -23,7 +23,11 @@ from cockpit.incident.entry import Entry
 from cockpit.world.launch import World
 from tests.e2e.seat import BLOCKER, WAITING, Seat, here, opening, orders, seated
 
-pytestmark = pytest.mark.world
+pytestmark = [
+    pytest.mark.world,
+    # Leaving is bounded: a socket that does not close within half a second is left to the kernel.
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+]
 SIZES = {"140x44": (140, 44), "80x24": (80, 24)}
 
 

@@ -26,7 +26,11 @@ from cockpit.world.launch import World
 from screens.bindings import ACTIONS, Where
 from tests.e2e.seat import BLOCKER, Seat, opening, orders, prepared, seated
 
-pytestmark = pytest.mark.world
+pytestmark = [
+    pytest.mark.world,
+    # Leaving is bounded: a socket that does not close within half a second is left to the kernel.
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+]
 NEVER = {"q", "ctrl+c"}
 """Keys that end the cockpit: pressed last."""
 SCREENS = ((), ("enter",), ("T",), ("question_mark",), ("S",), ("ctrl+p",))

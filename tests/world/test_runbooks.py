@@ -25,7 +25,11 @@ from cockpit.world import layout
 from cockpit.world.launch import World
 from tests.world.conftest import control
 
-pytestmark = pytest.mark.world
+pytestmark = [
+    pytest.mark.world,
+    # Leaving is bounded: a socket that does not close within half a second is left to the kernel.
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+]
 
 
 @dataclass(frozen=True)
