@@ -205,6 +205,19 @@ async def test_bytes_sent_and_new_connections_are_rates(server: valkey.Valkey) -
     assert codes(storm)["RD_NET_CONNECTION_RATE"] == "warning"
 
 
+async def test_a_role_that_flips_between_two_looks_is_told(server: valkey.Valkey) -> None:
+    _, became = await during(
+        server, lambda: server.send("REPLICAOF", "127.0.0.1", 1), probe="redis.health"
+    )
+    _, back = await during(
+        server, lambda: server.send("REPLICAOF", "NO", "ONE"), probe="redis.health"
+    )
+
+    assert codes(became)["RD_ROLE_CHANGED"] == "high"
+    assert codes(back)["RD_ROLE_CHANGED"] == "high"
+    assert [change.kind for change in back.changes] == ["redis.role"]
+
+
 async def test_hits_that_fall_are_compared_with_the_first_looks(server: valkey.Valkey) -> None:
     def miss() -> None:
         with socket.create_connection(("127.0.0.1", server.port)) as wire:
@@ -364,6 +377,7 @@ async def test_writes_refused_since_snapshots_fail_are_told(binary: Path, folder
                 break
             await asyncio.sleep(0.05)
     finally:
+        server.send("CONFIG", "SET", "save", "")  # else it refuses to go without a snapshot
         server.stop()
 
     assert codes(seen)["RD_PERSIST_MISCONF"] == "critical"
