@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from tests.servers.private import REDIS_BINARIES, codes, redis_settings, session
 pytestmark = pytest.mark.servers
 
 SHARDS, SLOTS = 3, 16384
+PATIENCE = 60.0
+"""Seconds that a cluster may need on a machine which is busy with other things."""
 
 
 @dataclass
@@ -55,12 +58,12 @@ def six(request: pytest.FixtureRequest, base: Path) -> Iterator[Six]:
         for number in range(SHARDS):
             low, high = (SLOTS * n // SHARDS for n in (number, number + 1))
             six.nodes[number].send("CLUSTER", "ADDSLOTSRANGE", low, high - 1)
-        _until(lambda: all(_knows(node, 2 * SHARDS) for node in six.nodes), 15)
+        _until(lambda: all(_knows(node, 2 * SHARDS) for node in six.nodes))
         for number in range(SHARDS):
             id_ = _bulk(six.nodes[number].send("CLUSTER", "MYID"))
             six.nodes[SHARDS + number].send("CLUSTER", "REPLICATE", id_)
-        _until(lambda: all(b"cluster_state:ok" in _info(node) for node in six.nodes), 15)
-        _until(lambda: all(_in_step(node) for node in six.nodes[SHARDS:]), 15)
+        _until(lambda: all(b"cluster_state:ok" in _info(node) for node in six.nodes))
+        _until(lambda: all(_in_step(node) for node in six.nodes[SHARDS:]))
         yield six
     finally:
         six.stop()
@@ -109,8 +112,8 @@ def _in_step(node: valkey.Valkey) -> bool:
     return b"master_link_status:up" in node.send("INFO", "replication")
 
 
-def _until(reached: Callable[[], bool], seconds: float) -> None:
-    end = time.monotonic() + seconds
+def _until(reached: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
     while not reached():
         assert time.monotonic() < end, "the cluster never came together"
         time.sleep(0.05)
@@ -128,9 +131,12 @@ class Watch:
         now = await self._probe.collect(self._session, self._to)
         return now, judged(Look(self._to, self._probe, settings or self._probe.settings), now)
 
-    async def until(self, reached: Callable[[Seen], bool]) -> tuple[Cluster, Seen]:
-        for _ in range(150):
-            now, seen = await self.look()
+    async def until(
+        self, reached: Callable[[Seen], bool], settings: object = None
+    ) -> tuple[Cluster, Seen]:
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            now, seen = await self.look(settings)
             if reached(seen):
                 return now, seen
             await asyncio.sleep(0.1)
@@ -170,26 +176,37 @@ async def _one_alone(six: Six) -> None:
 async def _hot_shard(six: Six, watch: Watch) -> None:
     """One key asked again and again: all of it on one shard."""
     owner = next(node for node in six.nodes[:SHARDS] if b"MOVED" not in node.send("GET", "hot"))
-    with socket.create_connection(("127.0.0.1", owner.port)) as wire:
-        end = time.monotonic() + 0.6
-        while time.monotonic() < end:
-            wire.sendall(b"GET hot\r\n" * 500)
-            received = 0
-            while received < 5 * 500:
-                received += len(wire.recv(1 << 16))
-    now, seen = await watch.look(Settings(skew_ops=300))
+    over = threading.Event()
+    asking = asyncio.create_task(asyncio.to_thread(_ask, owner.port, over))
+    try:
+        now, seen = await watch.until(
+            lambda seen: "RD_CLUSTER_SKEW" in codes(seen), Settings(skew_ops=300)
+        )
+    finally:
+        over.set()
+        await asking
+    skew = next(f for f in seen.findings if f.code == "RD_CLUSTER_SKEW")
 
-    assert codes(seen) == {"RD_CLUSTER_SKEW": "warning"}
-    assert str(owner.port) in seen.findings[0].subject
+    assert skew.severity is Severity.WARNING
+    assert str(owner.port) in skew.subject
     assert max(node.ops or 0 for node in now.nodes) > 300
+    await watch.until(lambda seen: not seen.findings)
+
+
+def _ask(port: int, over: threading.Event) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as wire:
+        while not over.is_set():
+            wire.sendall(b"GET hot\r\n" * 200)
+            received = 0
+            while received < 5 * 200:
+                received += len(wire.recv(1 << 16))
+            over.wait(0.02)
 
 
 async def _hung_replica(six: Six, watch: Watch) -> None:
     replica = six.nodes[SHARDS]
     replica.pause()
-    began = time.monotonic()
-    _, seen = await watch.until(lambda seen: "RD_REPL_NONE" in codes(seen))
-    assert time.monotonic() - began < 8
+    _, seen = await watch.until(lambda seen: {"RD_REPL_NONE", "RD_CONN_MUTE"} <= set(codes(seen)))
     replica.resume()
     silent = next(f for f in seen.findings if f.code == "RD_CONN_MUTE")
     await watch.until(lambda seen: not seen.findings)
@@ -199,23 +216,24 @@ async def _hung_replica(six: Six, watch: Watch) -> None:
 
 
 async def _dead_primary(six: Six, watch: Watch) -> None:
-    """The one that was asked first dies: the map comes from another node."""
+    """The one that was asked first dies: the map comes from another node. Its replica may take over
+    only once we have seen the slots unserved: else a quick election is over between two looks.
+    """
+    replica = six.nodes[SHARDS]
+    replica.send("CONFIG", "SET", "cluster-replica-no-failover", "yes")
     six.nodes[0].stop()
-    heard: dict[str, str] = {}
-    slots: list[str] = []
+    _, seen = await watch.until(lambda seen: codes(seen).get("RD_CLUSTER_SLOTS") == "critical")
+    replica.send("CONFIG", "SET", "cluster-replica-no-failover", "no")
+    now, after = await watch.until(
+        lambda seen: (
+            not grave(seen) & {"RD_CLUSTER_DOWN", "RD_CLUSTER_SLOTS"}
+            and "RD_REPL_NONE" in codes(seen)
+        )
+    )
+    promoted = next(node for node in now.nodes if str(replica.port) in node.address)
 
-    def over(seen: Seen) -> bool:
-        heard.update(codes(seen))
-        slots.extend(f.summary for f in seen.findings if f.code == "RD_CLUSTER_SLOTS")
-        served = not grave(seen) & {"RD_CLUSTER_DOWN", "RD_CLUSTER_SLOTS"}
-        return bool(slots) and served and "RD_REPL_NONE" in codes(seen)
-
-    now, after = await watch.until(over)
-
-    assert {"NET_TCP_REFUSED", "RD_CLUSTER_SLOTS"} <= heard.keys()
-    assert any("seems to be failing" in summary for summary in slots)
+    assert "NET_TCP_REFUSED" in codes(seen)
     assert codes(after)["RD_REPL_NONE"] == "warning"
-    promoted = next(node for node in now.nodes if str(six.nodes[SHARDS].port) in node.address)
     assert promoted.slots == 5461
 
 
