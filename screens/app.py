@@ -25,6 +25,7 @@ from textual.screen import Screen
 
 from cockpit import clock
 from cockpit.errors import CockpitError
+from cockpit.redact import MASKER
 from screens import clipboard, theme
 from screens.bindings import Where, bindings
 from screens.messages import Refreshed, Ticked
@@ -229,7 +230,8 @@ class CockpitApp(App[int]):
         self.running.stop()
         for desk in self._opened:
             try:
-                await asyncio.wait_for(desk.close(), _CLOSING)
+                async with asyncio.timeout(_CLOSING):  # wait_for may swallow a cancellation
+                    await desk.close()
             except TimeoutError:
                 continue
         self._opened.clear()
@@ -380,22 +382,37 @@ class CockpitApp(App[int]):
             super()._handle_exception(error)
             return
         self._faults += 1
-        path = _write_fault(error)
-        self.say(f"A fault in the cockpit: {type(error).__name__}. Told in {path}", "error")
+        self._told = _write_fault(error, self._told)
+        where = f"Told in {self._told}" if self._told else "It could not be written down"
+        self.say(f"A fault in the cockpit: {type(error).__name__}. {where}", "error")
 
     _faults = 0
+    _told: Path | None = None
+    """The file that faults are told in, made with the first of them."""
 
 
 _MOST_FAULTS = 20
 
 
-def _write_fault(error: Exception) -> Path:
+def _write_fault(error: Exception, path: Path | None) -> Path | None:
+    """Add a traceback, without known secrets, to a file that only we can read; None: no room.
+
+    The first call makes the file, under a name that nobody can have put a link in place of.
+    """
     import tempfile
     import traceback
 
-    path = Path(tempfile.gettempdir()) / f"cockpit-{os.getpid()}-debug.log"
-    with path.open("a", encoding="utf-8") as file:
-        file.write(f"{clock.stamp(clock.now())}\n{''.join(traceback.format_exception(error))}\n")
+    told = MASKER.mask("".join(traceback.format_exception(error)))
+    try:
+        if path is None:
+            handle, name = tempfile.mkstemp(prefix="cockpit-fault-", suffix=".txt", text=True)
+            path = Path(name)
+        else:
+            handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
+        with os.fdopen(handle, "a", encoding="utf-8") as file:
+            file.write(f"{clock.stamp(clock.now())}\n{told}\n")
+    except OSError:
+        return None
     return path
 
 
@@ -418,7 +435,8 @@ async def _copy_natively(argv: tuple[str, ...], text: str) -> None:
         process = await asyncio.create_subprocess_exec(
             *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
         )
-        await asyncio.wait_for(process.communicate(text.encode()), 2)
+        async with asyncio.timeout(2):
+            await process.communicate(text.encode())
     except (OSError, TimeoutError):
         return
 

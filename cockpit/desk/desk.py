@@ -40,6 +40,8 @@ from cockpit.triage.view import Offer
 SUSPECTS_BY = "the deepest unhealthy target in the dependency graph, then the latest change"
 _SETTLE_AFTER = 20.0
 _CLOSING = 0.5
+_ASK_AGAIN = 30.0
+"""Seconds until a place that did not say whose account it is is asked again."""
 
 Callback = Callable[[], None]
 
@@ -287,11 +289,15 @@ class Desk:
         await self.engine.run()
 
     async def _learn_accounts(self) -> None:
-        for name in self.config.places:
-            with contextlib.suppress(BlindError):
-                session = await self.connections.place(name)
-                self._accounts[name], _ = await session.identity()
-        self._tell()
+        """Whose the places are; those that do not say are asked again until they do."""
+        while unknown := [name for name in self.config.places if name not in self._accounts]:
+            for name in unknown:
+                with contextlib.suppress(BlindError):
+                    session = await self.connections.place(name)
+                    self._accounts[name], _ = await session.identity()
+            self._tell()
+            if len(self._accounts) < len(self.config.places):
+                await asyncio.sleep(_ASK_AGAIN)
 
     async def _settle(self) -> None:
         await asyncio.sleep(_SETTLE_AFTER)

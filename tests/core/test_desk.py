@@ -10,6 +10,7 @@ import pytest
 from cockpit.config import load
 from cockpit.connect.role import Role
 from cockpit.desk import Desk
+from cockpit.errors import BlindError, Reason
 from cockpit.runbooks.library import library
 from cockpit.triage.registry import registry
 from tests.core import records
@@ -23,18 +24,21 @@ url = "http://127.0.0.1:9/"
 """
 
 
-async def test_leaving_closes_the_journal_also_while_connections_hang(tmp_path: Path) -> None:
+def made(tmp_path: Path, config: str = CONFIG) -> Desk:
     file = tmp_path / "cockpit.toml"
-    file.write_text(CONFIG)
-    incident = records.opened(tmp_path)
-    desk = Desk(
+    file.write_text(config)
+    return Desk(
         load(file, registry()),
-        incident,
+        records.opened(tmp_path),
         role=Role.TRIAGE,
         actor="ana",
         probes=registry(),
         library=library(),
     )
+
+
+async def test_leaving_closes_the_journal_also_while_connections_hang(tmp_path: Path) -> None:
+    desk = made(tmp_path)
 
     async def hang() -> None:
         await asyncio.sleep(60)
@@ -46,3 +50,38 @@ async def test_leaving_closes_the_journal_also_while_connections_hang(tmp_path: 
     again = records.resumed(tmp_path)
     assert not again.watching
     again.close()
+
+
+class Place:
+    """A place whose STS answers only from the second question on."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def identity(self) -> tuple[str, str]:
+        self.asked += 1
+        if self.asked == 1:
+            raise BlindError(Reason.TIMEOUT, "STS did not answer")
+        return "123456789012", "arn:aws:sts::123456789012:assumed-role/observer/ana"
+
+
+async def test_an_account_that_was_not_told_at_first_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cockpit.desk.desk._ASK_AGAIN", 0.01)
+    desk = made(tmp_path, CONFIG + '[aws.main]\nregion = "us-east-1"\n')
+    place = Place()
+
+    async def session(_name: str) -> Place:
+        return place
+
+    monkeypatch.setattr(desk.connections, "place", session)
+    told: list[str] = []
+    desk.subscribe(lambda: told.append(desk.status.account))
+    try:
+        async with asyncio.timeout(30):
+            await desk._learn_accounts()
+        assert told == ["", "123456789012"]
+        assert place.asked == 2, "and not again once it is known"
+    finally:
+        await desk.close()

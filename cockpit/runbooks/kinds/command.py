@@ -103,7 +103,8 @@ async def run(act: Act) -> Result:
 async def _status(process: asyncio.subprocess.Process, timeout: float) -> int | None:
     """Its exit status; None when the time was up first."""
     try:
-        return await asyncio.wait_for(asyncio.shield(process.wait()), timeout)
+        async with asyncio.timeout(timeout):  # wait_for of 3.11 may swallow a cancellation
+            return await process.wait()
     except TimeoutError:
         return None
 
@@ -129,7 +130,8 @@ async def _end(process: asyncio.subprocess.Process, reading: asyncio.Task[None])
     if process.returncode is None:
         _signal(process.pid, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(process.wait()), _GRACE)
+            async with asyncio.timeout(_GRACE):
+                await process.wait()
     else:
         await asyncio.wait({reading}, timeout=_GRACE / 4)
     _signal(process.pid, signal.SIGKILL)
