@@ -55,18 +55,22 @@ class Errand:
 
 
 class Pace:
-    """Keeps connections to one address a tenth of a second apart, over all looks of a session."""
+    """Keeps connections to one address a tenth of a second apart, over all looks of a session.
+
+    Counted from when a connection was let go, not from when it was due: a machine that is late
+    with one does not send the next one right behind it.
+    """
 
     def __init__(self) -> None:
         self._next = 0.0
+        self._queue = asyncio.Lock()
 
     async def turn(self) -> None:
         """Wait until the next connection may be made."""
-        now = asyncio.get_running_loop().time()
-        due = max(now, self._next)
-        self._next = due + _BETWEEN
-        if due > now:
-            await asyncio.sleep(due - now)
+        loop = asyncio.get_running_loop()
+        async with self._queue:
+            await asyncio.sleep(self._next - loop.time())
+            self._next = loop.time() + _BETWEEN
 
 
 class Visit:
