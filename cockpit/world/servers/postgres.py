@@ -178,11 +178,20 @@ def base_backup(
     data = folder / "data"
     source = f"{primary.dsn()} application_name={name}"
     words: list[str | Path] = [
-        primary.cluster.binaries / "pg_basebackup", "-D", data, "-d", source, "-R", "-X", "stream",
+        _base_backup(primary, folder), "-D", data, "-d", source, "-R", "-X", "stream",
         "--checkpoint", "fast", "--no-sync",
     ]  # fmt: skip
     run([*words, "-C", "-S", slot] if slot else words, drop=True)
     return Cluster(data, primary.cluster.binaries, primary.cluster.password)
+
+
+def _base_backup(primary: Postgres, folder: Path) -> Path:
+    """The primary's own program; else a newer one, which copies older servers as well."""
+    own = primary.cluster.binaries / "pg_basebackup"
+    newest = find_binaries()
+    if own.exists() or newest is None:
+        return own
+    return _within_reach(newest, folder) / "pg_basebackup"
 
 
 def start_standby(
