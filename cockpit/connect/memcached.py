@@ -17,6 +17,7 @@ from cockpit.connect.addresses import addresses_of
 from cockpit.connect.backoff import Backoff
 from cockpit.connect.meaning import Meaning, tcp_failure, words
 from cockpit.connect.settings import MemcachedSettings
+from cockpit.connect.tls_failure import tls_failure
 from cockpit.errors import BlindError, Reason, Refused
 
 READS = frozenset(
@@ -233,7 +234,10 @@ class Memcached:
         except TimeoutError:
             wire.writer.transport.abort()
             raise MUTE.blind("no answer to the TLS handshake", where=self.where) from None
-        except OSError as error:  # an ssl.SSLError is one too
+        except ssl.SSLError as error:
+            wire.writer.transport.abort()
+            raise tls_failure(TLS, error, where=self.where) from None
+        except OSError as error:
             wire.writer.transport.abort()
             raise TLS.blind(str(error), where=self.where) from None
         return wire

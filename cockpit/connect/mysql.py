@@ -29,6 +29,7 @@ from cockpit.connect.rows import rows_into
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts
 from cockpit.connect.settings import Login, MysqlSettings
+from cockpit.connect.tls_failure import tls_failure
 from cockpit.errors import BlindError, Reason
 
 if TYPE_CHECKING:
@@ -260,7 +261,7 @@ class Mysql:
             errno, said = _numbered(error)
             cause = getattr(error, "original_exception", None)
             if isinstance(cause, ssl.SSLError):
-                raise failures.TLS.blind(str(cause), where=self.where) from None
+                raise tls_failure(failures.TLS, cause, where=self.where) from None
             if isinstance(error, pymysql.InternalError) and not errno:
                 raise failures.WRONG_PROTOCOL.blind("", where=self.where) from None
             greeted = bool(getattr(connection, "server_version", ""))

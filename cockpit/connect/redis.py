@@ -24,6 +24,7 @@ from cockpit.connect.redis_nodes import Nodes, fastest_round_trip
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts
 from cockpit.connect.settings import Login, RedisSettings
+from cockpit.connect.tls_failure import tls_failure
 from cockpit.errors import BlindError, Reason, Refused
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ class Redis:
             return self._told(meaning, error)
         for cause in _causes(error):
             if isinstance(cause, ssl.SSLError):
-                return failures.TLS.blind(str(cause), where=self.where)
+                return tls_failure(failures.TLS, cause, where=self.where)
         late = isinstance(error, redis.exceptions.TimeoutError | TimeoutError)
         if late and "connecting" not in str(error):
             return failures.MUTE.blind("", where=self.where)

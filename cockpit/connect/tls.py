@@ -205,6 +205,13 @@ def judged(look: TlsLook, seen: TlsLook | None) -> TlsLook:
     )
 
 
+def verdict(error: ssl.SSLError) -> str:
+    """What a handshake that failed in a driver stands for, as in `TlsLook.outcome`."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _VERDICTS.get(error.verify_code, "invalid")
+    return _refusal(error)
+
+
 def is_strict_matter(look: TlsLook) -> bool:
     """Whether a handshake without the strict rules may end differently."""
     return look.outcome == "invalid"
