@@ -113,7 +113,7 @@ async def collect(postgres: SqlReads, target: Target) -> Sessions:
         sessions=tuple(sessions),
         holders=tuple(holders),
         expects=settings.expects,
-        pooler=settings.pooler,
+        pooler=settings.pooler or bool(getattr(postgres, "pooled", False)),
     )
 
 

@@ -41,6 +41,11 @@ _PATIENCE = 3.6
 _CONNECT = 3
 _ADDRESSES = 2
 """How many addresses of one name are tried, one after the other."""
+_NOT_IN_TRANSACTIONS = "ROLLBACK PREPARED"
+_ARRIVED = b"""
+SELECT string_agg(setting, ' ' ORDER BY name DESC) AS arrived FROM pg_settings
+ WHERE name IN ('statement_timeout', 'lock_timeout')
+"""
 _OPTIONS = {
     "statement_timeout": _STATEMENT_MS,
     "lock_timeout": 500,
@@ -71,6 +76,9 @@ class Postgres:
         self._patience = patience
         self._backoff = Backoff()
         self._busy = asyncio.Lock()
+        self._pooled = settings.pooler
+        self._direct = False
+        self._granted = True
         self._connection: psycopg.AsyncConnection[dict[str, Any]] | None = None
         self._work: asyncio.Task[list[dict[str, Any]]] | None = None
         self._closed = False
@@ -79,6 +87,11 @@ class Postgres:
     def where(self) -> str:
         """Host and port, for messages."""
         return f"{self._settings.host}:{self._settings.port}"
+
+    @property
+    def pooled(self) -> bool:
+        """A pooler stands between, as configured or as found out: no session of ours lasts."""
+        return self._pooled
 
     def _grant(self, said: str) -> str:
         """The line to paste for a right that was missing."""
@@ -161,13 +174,33 @@ class Postgres:
         parameters: Sequence[object] | Mapping[str, object],
     ) -> list[dict[str, Any]]:
         bound = parameters or None
-        if not self._settings.pooler:
+        if not self._pooled and not self._direct:
+            await self._ask_whether_direct(connection)
+        if not self._pooled or (not self._read_only and sql.startswith(_NOT_IN_TRANSACTIONS)):
             cursor = await connection.execute(sql.encode(), bound)
             return await cursor.fetchall() if cursor.description else []
+        self._granted = False
         async with connection.transaction():
             await connection.execute(b"SET LOCAL statement_timeout = %d" % _STATEMENT_MS)
+            self._granted = True
             cursor = await connection.execute(sql.encode(), bound)
             return await cursor.fetchall() if cursor.description else []
+
+    async def _ask_whether_direct(
+        self, connection: psycopg.AsyncConnection[dict[str, Any]]
+    ) -> None:
+        """A pooler may swallow start-up options: then nothing would end our statements."""
+        cursor = await connection.execute(_ARRIVED)
+        row = await cursor.fetchone()
+        self._direct = row is not None and row["arrived"] == f"{_STATEMENT_MS} 500"
+        if not self._direct:
+            await self._through_pooler(connection)
+
+    async def _through_pooler(self, connection: psycopg.AsyncConnection[dict[str, Any]]) -> None:
+        """From now on every statement is a transaction of its own, read-only for an observer."""
+        self._pooled = True
+        if self._read_only:
+            await connection.set_read_only(True)
 
     def _must_be_open(self) -> None:
         if self._closed:
@@ -218,9 +251,13 @@ class Postgres:
                 **self._arguments(address, password),
             )
         except psycopg.Error as error:
+            if not self._pooled and failures.by_text(str(error)) is failures.POOLER:
+                self._pooled = True
+                return await self._connect_to(address, password)
             raise await self._refusal(address, str(error)) from None
-        if self._settings.pooler and self._read_only:
-            await connection.set_read_only(True)
+        self._direct = False
+        if self._pooled:
+            await self._through_pooler(connection)
         return connection
 
     def _arguments(self, address: str, password: str) -> dict[str, Any]:
@@ -243,7 +280,7 @@ class Postgres:
         }
         if root := settings.sslrootcert or _system_roots(settings.sslmode):
             arguments["sslrootcert"] = root
-        if not settings.pooler:
+        if not self._pooled:
             read_only = {"default_transaction_read_only": "on"} if self._read_only else {}
             arguments["options"] = " ".join(
                 f"-c {name}={value}" for name, value in (_OPTIONS | read_only).items()
@@ -281,6 +318,9 @@ class Postgres:
         meaning = failures.by_first_words(words)
         if meaning is not None and words.rung is not Rung.ERROR:
             return meaning.blind(words.message, where=self.where)
+        if self._pooled and not self._granted:
+            said = f"no server connection within {self._patience:g} s"
+            return failures.POOL_WAIT.blind(said, where=self.where)
         return BlindError(
             Reason.TIMEOUT,
             f"{self.where}: this session got no answer within {self._patience:g} s; "
@@ -292,6 +332,10 @@ class Postgres:
         """What a failed statement means. `_Lost` when the connection went with it."""
         state = error.sqlstate or ""
         said = failures.server_words(str(error))
+        meaning = failures.by_text(said)
+        if meaning is not None and meaning in failures.POOLERS_OWN:
+            self._drop()
+            return meaning.blind(said, where=self.where)
         if self._connection is None or self._connection.closed or state.startswith("57P"):
             self._drop()
             return _Lost(said)

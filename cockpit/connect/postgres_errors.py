@@ -106,7 +106,16 @@ POOL_WAIT = Meaning(
     "PG_POOL_WAIT",
     "critical",
     Reason.UNREACHABLE,
-    "the pooler found no free server connection in time (query_wait_timeout)",
+    "the pooler gave no server connection in time (query_wait_timeout)",
+    "all of them are in use (pool size, long transactions), or the server behind it hangs: look "
+    "at the instance's own endpoint",
+)
+POOL_EMPTY = Meaning(
+    "PG_CONN_DROPPED",
+    "critical",
+    Reason.UNREACHABLE,
+    "the pooler answers, but it reaches no server behind it",
+    "look at the instance's own endpoint: is it down, or does it refuse the pooler?",
 )
 WRONG_PROTOCOL = Meaning(
     "NET_WRONG_PROTOCOL",
@@ -156,6 +165,8 @@ _BY_TEXT: tuple[tuple[str, Meaning], ...] = (
     (r"is in recovery mode", CRASHED),
     (r"is shutting down", SHUTTING_DOWN),
     (r"is starting up|not yet accepting connections", STARTING),
+    (r"server login (?:failed|has been failing)|cannot connect to server", POOL_EMPTY),
+    (r"server conn crashed|server_login_retry|no working server connection", POOL_EMPTY),
     (r"password authentication failed", AUTH),
     (r"database \".*\" does not exist", NO_DB),
     (r"no pg_hba\.conf entry|pg_hba\.conf rejects", HBA),
@@ -188,6 +199,8 @@ _BY_RUNG = {
     Rung.WRONG_PROTOCOL: WRONG_PROTOCOL,
     Rung.TLS: TLS,
 }
+POOLERS_OWN = (POOL_FULL, POOL_WAIT, POOL_EMPTY)
+"""What a pooler says of itself: knocking again at once would not help."""
 CODES = tuple(sorted(({m.code for _, m in _BY_TEXT} | {m.code for m in _BY_RUNG.values()}) - {""}))
 """Every finding code that a failed connection can give."""
 
