@@ -166,7 +166,6 @@ _BY_TEXT: tuple[tuple[str, Meaning], ...] = (
     (r"is shutting down", SHUTTING_DOWN),
     (r"is starting up|not yet accepting connections", STARTING),
     (r"server login (?:failed|has been failing)|cannot connect to server", POOL_EMPTY),
-    (r"server conn crashed|server_login_retry|no working server connection", POOL_EMPTY),
     (r"password authentication failed", AUTH),
     (r"database \".*\" does not exist", NO_DB),
     (r"no pg_hba\.conf entry|pg_hba\.conf rejects", HBA),

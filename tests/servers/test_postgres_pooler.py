@@ -128,6 +128,16 @@ async def test_a_pooler_without_a_server_is_not_a_database_that_is_down(
     assert new.code in {"PG_CONN_DROPPED", "PG_POOL_WAIT"}
 
 
+async def test_a_server_session_that_ends_under_us_costs_no_look(
+    pg: postgres.Postgres, folder: Path
+) -> None:
+    with pgbouncer(folder, pg) as pooler:
+        async with session_for(through(pooler)) as session:
+            backend = await session.value("SELECT pg_backend_pid()")
+            pg.execute(f"SELECT pg_terminate_backend({backend})")
+            assert await session.value("SELECT pg_backend_pid()") != backend
+
+
 async def test_a_pooler_that_is_stopped_is_mute(pg: postgres.Postgres, folder: Path) -> None:
     with pgbouncer(folder, pg) as pooler:
         pooler.pause()
