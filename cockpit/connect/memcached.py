@@ -233,10 +233,10 @@ class Memcached:
                 await wire.writer.start_tls(_context(), server_hostname=self._settings.host)
         except TimeoutError:
             wire.writer.transport.abort()
-            raise MUTE.blind("no answer to the TLS handshake", where=self.where) from None
+            raise await self._no_answer_to_tls() from None
         except ssl.SSLError as error:
             wire.writer.transport.abort()
-            raise tls_failure(TLS, error, where=self.where) from None
+            raise self._no_tls(error) from None
         except OSError as error:
             wire.writer.transport.abort()
             raise TLS.blind(str(error), where=self.where) from None
@@ -253,24 +253,39 @@ class Memcached:
         except OSError as error:
             raise tcp_failure(error, where=self.where) from None
 
+    def _no_tls(self, error: ssl.SSLError) -> BlindError:
+        return tls_failure(TLS, error, where=self.where, trusted="this machine's store")
+
+    async def _no_answer_to_tls(self) -> BlindError:
+        """A plain server waits for the end of the line that a handshake never has."""
+        if (await self._heard(b"version\r\n")).startswith(b"VERSION"):
+            return TLS.blind("the port answers without TLS", where=self.where)
+        return MUTE.blind("no answer to the TLS handshake", where=self.where)
+
     async def _hung_up(self, said: str) -> BlindError:
         """Why the server cut us off: a full one says so to whoever listens and sends nothing,
         which a reset may have swallowed the first time.
         """
         try:
-            wire = await self._opened()
+            greeting = await self._heard(b"")
         except BlindError as error:
             return self._failed(error)
-        greeting = b""
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            async with asyncio.timeout(_LISTEN):
-                greeting = await wire.reader.readuntil(b"\n")
-        wire.writer.transport.abort()
         if b"Too many open connections" in greeting:
             return self._failed(
                 SATURATED.blind(greeting.decode(errors="replace"), where=self.where)
             )
         return self._failed(DROPPED.blind(said, where=self.where))
+
+    async def _heard(self, asked: bytes) -> bytes:
+        """The first line that a new connection says to `asked`; empty: none came."""
+        wire = await self._opened()
+        line = b""
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            wire.writer.write(asked)
+            async with asyncio.timeout(_LISTEN):
+                line = await wire.reader.readuntil(b"\n")
+        wire.writer.transport.abort()
+        return line
 
     def _failed(self, error: BlindError) -> BlindError:
         """Not to be knocked on again at once: every connection costs a full server one more."""

@@ -270,6 +270,8 @@ class Mysql:
                 raise BlindError(
                     Reason.UNREACHABLE, f"{self.where}: {errno} {words(said)}"
                 ) from None
+            if meaning is failures.AUTH and self._settings.tls == "off" and _offers_tls(connection):
+                meaning = failures.AUTH_WITHOUT_TLS
             raise meaning.blind(f"{errno} {said}", where=self.where) from None
         except (IndexError, ValueError, UnicodeDecodeError, AssertionError):
             raise failures.WRONG_PROTOCOL.blind("", where=self.where) from None
@@ -408,6 +410,13 @@ def _context(settings: MysqlSettings) -> ssl.SSLContext | None:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _offers_tls(connection: pymysql.connections.Connection[Any]) -> bool:
+    """Whether the server's greeting said that it speaks TLS."""
+    from pymysql.constants import CLIENT
+
+    return bool(getattr(connection, "server_capabilities", 0) & CLIENT.SSL)
 
 
 def _numbered(error: Exception) -> tuple[int, str]:

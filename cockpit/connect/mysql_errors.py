@@ -6,6 +6,8 @@ Knowledge Base, "MariaDB Error Codes".
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cockpit.connect.meaning import Meaning
 from cockpit.errors import Reason
 
@@ -50,6 +52,11 @@ AUTH = Meaning(
     Reason.DENIED,
     "the password or token was refused",
     "was it rotated? compare with the secret that the configuration names",
+)
+AUTH_WITHOUT_TLS = replace(
+    AUTH,
+    hint=f"{AUTH.hint}; or the account wants TLS, which MariaDB refuses with the same words: this "
+    'target has tls = "off"',
 )
 NO_GRANT = Meaning(
     "MY_CONN_NO_GRANT",

@@ -24,6 +24,7 @@ from cockpit.connect.redis_nodes import Nodes, fastest_round_trip
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts
 from cockpit.connect.settings import Login, RedisSettings
+from cockpit.connect.tls import verdict
 from cockpit.connect.tls_failure import tls_failure
 from cockpit.errors import BlindError, Reason, Refused
 
@@ -139,14 +140,21 @@ class Redis:
         except redis.exceptions.RedisError as error:
             raise await self._failure(error) from None
         except OSError as error:
-            await self._drop()
-            raise _Lost(str(error)) from None
+            raise await self._cut(error) from None
         finally:
             self.pace.took(str(words[0]), clock.monotonic() - began)
+
+    async def _cut(self, error: OSError) -> Exception:
+        await self._drop()
+        alert = _alert(error)
+        return tls_failure(failures.TLS, alert, where=self.where) if alert else _Lost(str(error))
 
     async def _failure(self, error: Exception) -> Exception:
         import redis.exceptions
 
+        if (alert := _alert(error)) is not None:
+            await self._drop()
+            return tls_failure(failures.TLS, alert, where=self.where)
         meaning = failures.by_reply(error)
         if isinstance(error, redis.exceptions.ConnectionError | redis.exceptions.InvalidResponse):
             await self._drop()
@@ -354,6 +362,14 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _alert(error: BaseException) -> ssl.SSLError | None:
+    """TLS 1.3 lets us finish our handshake and then refuses us, in place of the first answer."""
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLError) and verdict(cause) == "alert":
+            return cause
+    return None
 
 
 def _text(reply: object) -> str:

@@ -28,15 +28,16 @@ _SAYS = {
     ),
     "self_signed": (
         "its certificate is self-signed: nobody vouches for it",
-        "name its certificate or its CA as the target's tls_ca, or give it a real one",
+        "if that is meant, add it to {trusted}",
     ),
     "untrusted": (
         "the issuer of its certificate is not trusted here",
-        "tls_ca: RDS instances chain to the RDS bundle; or it does not send its intermediate",
+        "add its CA to {trusted} (RDS instances chain to the RDS bundle), or it does not send its "
+        "intermediate",
     ),
     "chain": (
         "the issuer of its certificate is not trusted here",
-        "it does not send its intermediate certificate, or tls_ca is the wrong file",
+        "it does not send its intermediate certificate, or its CA is not in {trusted}",
     ),
     "protocol": (
         "it speaks only TLS older than 1.2",
@@ -50,10 +51,16 @@ _SAYS = {
 }
 
 
-def tls_failure(meaning: Meaning, error: ssl.SSLError, *, where: str) -> BlindError:
-    """The engine's own code with the reason. Where the reason is not known, the engine's hint."""
+def tls_failure(
+    meaning: Meaning, error: ssl.SSLError, *, where: str, trusted: str = "tls_ca"
+) -> BlindError:
+    """The engine's own code with the reason. Where the reason is not known, the engine's hint.
+
+    `trusted`: where a CA has to be added, in the words of the target's settings.
+    """
     says, hint = _SAYS.get(verdict(error), ("", ""))
     said = getattr(error, "verify_message", "") or error.reason or str(error)
     if says:
-        meaning = replace(meaning, says=f"TLS failed: {says}", hint=hint or meaning.hint)
+        hint = hint.format(trusted=trusted) or meaning.hint
+        meaning = replace(meaning, says=f"TLS failed: {says}", hint=hint)
     return meaning.blind(said, where=where)
