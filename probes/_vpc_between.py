@@ -7,7 +7,16 @@ from typing import Any
 
 from probes import _vpc_acl as acl
 from probes import _vpc_routes as routes
-from probes._vpc_model import Nat, Network, Place, Route
+from probes._vpc_model import (
+    Flow,
+    Nat,
+    Network,
+    Peering,
+    Place,
+    Route,
+    ephemeral,
+    has_ports,
+)
 from probes._vpc_space import Net, covers, network
 
 _GATEWAYS = {
@@ -18,6 +27,8 @@ _GATEWAYS = {
     "instance": "an appliance",
     "other": "a gateway that is not examined",
 }
+_GONE = {"", "deleted", "active", "available"}
+"""States of a target that a black hole is not explained by."""
 _SPECIAL = tuple(
     network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 )
@@ -37,7 +48,7 @@ class Between:
         self.blocks.append((code, name, {"subject": subject, "summary": summary, **more}))
 
 
-def between(net: Network, ends: tuple[Place, Place], pair: tuple[Net, Net]) -> Between:
+def between(net: Network, ends: tuple[Place, Place], pair: tuple[Net, Net], flow: Flow) -> Between:
     """The way from the source's subnet to the destination, without ACLs and groups of the ends."""
     source, destination = ends
     link = Between()
@@ -50,7 +61,7 @@ def between(net: Network, ends: tuple[Place, Place], pair: tuple[Net, Net]) -> B
         net, link, source.subnet, pair[1], name=f"route from {source.subnet}", back=False
     )
     if route is not None:
-        _taken(net, link, route, ends, pair)
+        _taken(net, link, route, ends=ends, pair=pair, flow=flow)
     return link
 
 
@@ -120,19 +131,59 @@ def _route(
         )
         return None
     if route.state == "blackhole":
-        link.stop(
-            "PATH_ROUTE_BLACKHOLE",
-            name,
-            subject=table.id,
-            summary=f"{table.id} of {subnet}: {routes.in_words(route)}; its target is gone",
-            rule=routes.in_words(route),
-        )
+        _swallowed(net, link, route, name=name, whose=f"{table.id} of {subnet}", table=table.id)
         return None
     return route
 
 
+def _swallowed(
+    net: Network, link: Between, route: Route, *, name: str, whose: str, table: str
+) -> None:
+    """A black hole, by what its target is: gone, or there and not ready to carry anything.
+
+    A peering that waits to be accepted makes one too (VPC Peering Guide, “Create”).
+    """
+    peering, nat = net.peerings.get(route.target), net.nats.get(route.target)
+    words = routes.in_words(route)
+    if peering is not None and peering.status not in _GONE:
+        _inactive(link, peering, name=name, rule=words)
+    elif nat is not None and nat.state not in _GONE:
+        _unavailable(link, nat, name=name, rule=words)
+    else:
+        summary = f"{whose}: {words}; its target is gone"
+        link.stop("PATH_ROUTE_BLACKHOLE", name, subject=table, summary=summary, rule=words)
+
+
+def _inactive(link: Between, peering: Peering, *, name: str, rule: str) -> None:
+    state = peering.status or "in an unknown state"
+    link.stop(
+        "PATH_PEERING_NOT_ACTIVE",
+        name,
+        subject=peering.id,
+        summary=f"{peering.id} is {state}",
+        rule=rule,
+    )
+
+
+def _unavailable(link: Between, nat: Nat, *, name: str, rule: str) -> None:
+    why = f": {nat.failure}" if nat.failure else ""
+    link.stop(
+        "PATH_NAT_NOT_AVAILABLE",
+        name,
+        subject=nat.id,
+        summary=f"{nat.id} is {nat.state}{why}",
+        rule=rule,
+    )
+
+
 def _taken(
-    net: Network, link: Between, route: Route, ends: tuple[Place, Place], pair: tuple[Net, Net]
+    net: Network,
+    link: Between,
+    route: Route,
+    *,
+    ends: tuple[Place, Place],
+    pair: tuple[Net, Net],
+    flow: Flow,
 ) -> None:
     source, destination = ends
     name = f"route from {source.subnet}"
@@ -158,7 +209,7 @@ def _taken(
             _internet_gateway(net, link, route, source)
         case "nat":
             link.passes.append((name, route.target, words))
-            _nat(net, link, route, source, pair[1])
+            _nat(net, link, route, source=source, pair=pair, flow=flow)
         case "eigw":
             link.passes.append((name, route.target, words))
         case "pcx":
@@ -205,11 +256,19 @@ def _internet_gateway(net: Network, link: Between, route: Route, source: Place) 
         )
     elif not source.public and ":" not in source.cidrs[0]:
         link.unknown.append((name, route.target, "whether the source has a public address"))
-    else:
+    elif attached:
         link.passes.append((name, route.target, "attached, and the source has a public address"))
 
 
-def _nat(net: Network, link: Between, route: Route, source: Place, to: Net) -> None:
+def _nat(
+    net: Network,
+    link: Between,
+    route: Route,
+    *,
+    source: Place,
+    pair: tuple[Net, Net],
+    flow: Flow,
+) -> None:
     link.keeps_groups = False
     name = f"NAT gateway {route.target}"
     nat = net.nats.get(route.target)
@@ -217,12 +276,7 @@ def _nat(net: Network, link: Between, route: Route, source: Place, to: Net) -> N
         link.unknown.append((name, route.target, "it could not be read"))
         return
     if nat.state != "available":
-        link.stop(
-            "PATH_NAT_NOT_AVAILABLE",
-            name,
-            subject=nat.id,
-            summary=f"{nat.id} is {nat.state}" + (f": {nat.failure}" if nat.failure else ""),
-        )
+        _unavailable(link, nat, name=name, rule=routes.in_words(route))
         return
     if nat.public and nat.subnet and not routes.is_public(net, nat.subnet):
         link.stop(
@@ -233,7 +287,7 @@ def _nat(net: Network, link: Between, route: Route, source: Place, to: Net) -> N
         )
         return
     link.passes.append((name, nat.id, "available" + (", in a public subnet" if nat.public else "")))
-    _nat_acl(net, link, nat, source, to)
+    _nat_acl(net, link, nat, source=source, pair=pair, flow=flow)
     place = net.subnets.get(source.subnet)
     if place and nat.zone and nat.zone != place.zone:
         link.stop(
@@ -245,22 +299,34 @@ def _nat(net: Network, link: Between, route: Route, source: Place, to: Net) -> N
         )
 
 
-def _nat_acl(net: Network, link: Between, nat: Nat, source: Place, to: Net) -> None:
-    """The NAT gateway's own subnet has an ACL, which is asked on both of its sides."""
+def _nat_acl(
+    net: Network, link: Between, nat: Nat, *, source: Place, pair: tuple[Net, Net], flow: Flow
+) -> None:
+    """The NAT gateway's own subnet has an ACL, which is asked on both of its sides, both ways."""
     found = net.acls.get(net.acl_of.get(nat.subnet, ""))
-    ours = network(source.cidrs[0])
-    if found is None or ours is None or nat.subnet == source.subnet:
+    if found is None or nat.subnet == source.subnet or not has_ports(flow.protocol):
         return
-    for peer, egress, words in ((ours, False, "from the source"), (to, True, "to the outside")):
-        said = acl.ask(found, egress=egress, protocol="tcp", peer=peer, span=(1024, 65535))
-        if said.outcome == "denies":
-            link.stop(
-                "PATH_NACL_DENIED",
-                f"network ACL of the NAT gateway's {nat.subnet}",
-                subject=found.id,
-                summary=f"{found.id} stops {nat.id} {words}: {said.rule}",
-                rule=said.rule,
-            )
+    (ours, theirs), there = pair, (flow.port, flow.port)
+    for peer, egress, span, words in (
+        (ours, False, there, "from the source"),
+        (theirs, True, there, "to the outside"),
+        (theirs, False, ephemeral("nat"), "answers from the outside"),
+        (ours, True, ephemeral(source.kind), "answers to the source"),
+    ):
+        said = acl.ask(found, egress=egress, protocol=flow.protocol, peer=peer, span=span)
+        if said.outcome == "allows":
+            continue
+        some, back = said.outcome == "partly", span != there
+        kind = f"EPHEMERAL_{'PARTIAL' if some else 'DENIED'}" if back else "DENIED"
+        link.stop(
+            f"PATH_NACL_{kind}",
+            f"network ACL of the NAT gateway's {nat.subnet}",
+            subject=found.id,
+            summary=f"{found.id} stops {'a part' if some else 'all'} of what {nat.id} carries, "
+            f"{words}: {said.rule}",
+            rule=said.rule,
+            partial=some,
+        )
 
 
 def _peering(net: Network, link: Between, route: Route, source: Place, destination: Place) -> None:
@@ -270,12 +336,7 @@ def _peering(net: Network, link: Between, route: Route, source: Place, destinati
         link.unknown.append((name, route.target, "it could not be read"))
         return
     if peering.status != "active":
-        link.stop(
-            "PATH_PEERING_NOT_ACTIVE",
-            name,
-            subject=peering.id,
-            summary=f"{peering.id} is {peering.status or 'in an unknown state'}",
-        )
+        _inactive(link, peering, name=name, rule=routes.in_words(route))
         return
     if destination.vpc and destination.vpc not in peering.vpcs:
         link.stop(

@@ -78,7 +78,7 @@ def _walk(
 ) -> None:
     source, destination = ends
     ours, theirs = pair
-    link = between(net, ends, pair)
+    link = between(net, ends, pair, flow)
     one_subnet = source.inside and source.subnet == destination.subnet
     if source.inside:
         _groups(walk, net, ends, seen=theirs, flow=flow, egress=True, keeps=link.keeps_groups)

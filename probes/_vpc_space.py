@@ -29,9 +29,13 @@ def network(text: str) -> Net | None:
 
 
 def same_family(ours: Iterable[str], theirs: Iterable[str]) -> tuple[Net, Net] | None:
-    """One network of each side, IPv4 where both have it; None when they share no family."""
+    """One network of each side; None when they share no family.
+
+    IPv4 where both have it, unless IPv6 stands first at one of them: then that is what was named.
+    """
     left, right = _nets(ours), _nets(theirs)
-    for version in (4, 6):
+    named = any(nets[0].version == 6 for nets in (left, right) if nets)
+    for version in (6, 4) if named else (4, 6):
         mine = next((net for net in left if net.version == version), None)
         other = next((net for net in right if net.version == version), None)
         if mine is not None and other is not None:
