@@ -105,8 +105,7 @@ class CockpitApp(App[int]):
         self.shown: Shown | None = None
         """What the panes draw: the live moment, or the frozen one."""
         self.live: Shown | None = None
-        self.last_seen: dict[LookId, Reading] = {}
-        """The last reading of each look that saw something, for tables while blind."""
+        self._last_seen: dict[LookId, Reading] = {}
         self.running = Running()
         self._board: Board | None = None
         self._due = False
@@ -272,8 +271,8 @@ class CockpitApp(App[int]):
             return
         from screens.shown import take
 
-        self.live = take(desk, clock.now(), desk.timeline())
         self._remember(desk.board)
+        self.live = take(desk, clock.now(), desk.timeline(), last_seen=self._last_seen)
         if self.shown is None or self.shown.frozen is None:
             self.shown = self.live
 
@@ -283,9 +282,8 @@ class CockpitApp(App[int]):
         from cockpit.triage.probe import Seen
 
         self._board = board
-        for look, reading in board.readings.items():
-            if isinstance(reading.outcome, Seen):
-                self.last_seen[look] = reading
+        seen = {id_: each for id_, each in board.readings.items() if isinstance(each.outcome, Seen)}
+        self._last_seen = self._last_seen | seen  # a new one: what is frozen keeps its own
 
     def toggle_freeze(self) -> None:
         """Hold what is shown, or show what is live."""

@@ -7,68 +7,75 @@ Knows no kind: sessions with their lock tree, targets of a group, deployments an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.content import Content
 
 from cockpit.connect.role import Role
 from cockpit.errors import CockpitError
-from cockpit.triage.probe import Blind, Reading, Seen
 from cockpit.triage.view import Offer, Row, Table
 from screens import acting
 from screens.base import CockpitScreen, bottom
 from screens.bindings import Where
+from screens.present import sheets as present_sheets
 from screens.present import table as present
 from screens.present.detail import head, title
 from screens.present.lines import line, safe, wrap
+from screens.present.sheets import NUMBERS, Sheet, SheetId
 from screens.shown import Shown
 from screens.widgets.header import Header
 from screens.widgets.lineview import Paper
-from screens.widgets.panes import set_subtitle, set_title
+from screens.widgets.panes import set_title
 from screens.widgets.rowlist import RowList, RowView
+from screens.widgets.tables import Tables
 
 _NONE = Table(title="Nothing to list", columns=(), rows=())
+_LEAST_HELP = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
-    """A table with the look that it came from; `reading` is the newest, `table` the last seen."""
+class _Sorted:
+    """The rows of a table in an order, kept until either changes: five thousand take a while."""
 
-    reading: Reading
     table: Table
-    at: datetime
-    """When the table was seen: older than the reading when that is blind."""
+    column: int | None
+    down: bool
+    rows: Sequence[Row]
 
 
 class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
     """Tables of a target, one at a time."""
 
-    NO_ROWS: ClassVar[str] = "This table is empty."
-
     def __init__(self, target: str, probe: str = "") -> None:
         super().__init__()
         self._target = target
         self._probe = probe
-        self._at = 0
+        self._at: SheetId | None = None
+        self._chosen = False
+        """Whether the person chose the table; until then a better one may take its place."""
         self._sort: int | None = None
         self._down = True
-        self._revealed = False
+        self._revealed: str | None = None
+        """The key of the row that is shown in full."""
+        self._sheet: Sheet | None = None
         self._table = _NONE
         self._shape: tuple[int, ...] = ()
+        self._sorted = _Sorted(_NONE, None, down=True, rows=())
+        self._help_height = _LEAST_HELP
         self._shown: Shown | None = None
 
     def compose(self) -> ComposeResult:
-        """Header, rows, what would help, the note line, keys."""
+        """Header, names of the tables, rows, what would help, the note line, keys."""
         yield Header(id="header")
+        yield Tables(id="tables")
         view: RowView[Row] = RowView(
             key=present.key,
             draw=self._draw_row,
-            fields=self._fields,
+            fields=present.fields(_NONE),
             columns=frozenset(),
-            empty=self.NO_ROWS,
+            empty="Nothing yet.",
         )
         yield RowList(view, id="rows", classes="pane")
         yield Paper(id="help", classes="pane")
@@ -87,65 +94,82 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
     def _draw_row(self, row: Row, width: int, moment: datetime) -> Content:
         return present.draw(row, self._table, width, shape=self._shape)
 
-    def _fields(self, row: Row) -> dict[str, str]:
-        return dict(present.fields(self._table)(row))
-
     # -- drawing -------------------------------------------------------------------------------
 
     def sheets(self, shown: Shown) -> list[Sheet]:
-        """Every table of the target, the last one seen when the newest look was blind."""
-        found: list[Sheet] = []
-        for look, reading in shown.board.readings.items():
-            if look.target != self._target:
-                continue
-            seen = reading
-            if isinstance(reading.outcome, Blind):
-                seen = self.cockpit.last_seen.get(look, reading)
-            if isinstance(seen.outcome, Seen):
-                found += [Sheet(reading, table, seen.at) for table in seen.outcome.tables]
-            else:
-                found.append(Sheet(reading, _NONE, reading.at))
-        return found
+        """Every table of the target, and its numbers."""
+        return present_sheets.sheets(self._target, shown.board, shown.last_seen, shown.moment)
 
     def refresh_from(self, shown: Shown) -> None:
         """Draw a moment."""
         self._shown = shown
         sheets = self.sheets(shown)
-        if self._probe:
-            self._at = next(
-                (at for at, sheet in enumerate(sheets) if sheet.reading.probe == self._probe), 0
-            )
-            self._probe = ""
-        sheet = sheets[self._at % len(sheets)] if sheets else None
+        sheet = self._pick(sheets)
+        if sheet is None or self._sheet is None or sheet.id != self._sheet.id:
+            self._help_height = _LEAST_HELP
+        self._sheet = sheet
         self._table = sheet.table if sheet is not None else _NONE
-        self._draw_header(shown, sheet)
-        rows = self._rows
-        self._shape = present.widths(self._table, rows.columns)
-        rows.view = _renamed(rows.view, self._table)
-        if self._table.columns:
-            rows.set_head(
-                [present.heading(self._table, rows.columns, sort=self._sort, down=self._down)]
-            )
-        else:
-            rows.set_head([])
-        rows.show(present.ordered(self._table.rows, self._sort, down=self._down), shown.moment)
-        where = f"{self._at % len(sheets) + 1} of {len(sheets)}" if len(sheets) > 1 else ""
-        set_title(rows, title(self._table, where))
-        if len(sheets) > 1:
-            after = sheets[(self._at + 1) % len(sheets)]
-            if not rows.filter:
-                set_subtitle(rows, f" tab: {safe(after.table.title, 40)} ")
+        self._draw_header(shown)
+        self.query_one("#tables", Tables).refresh_from(sheets, self._at)
+        self._draw_rows(shown, sheets)
         self._draw_help()
 
-    def tick(self, shown: Shown) -> None:
-        """Ages in the header."""
-        self._shown = shown
-        sheets = self.sheets(shown)
-        self._draw_header(shown, sheets[self._at % len(sheets)] if sheets else None)
+    def _pick(self, sheets: Sequence[Sheet]) -> Sheet | None:
+        """The table that is looked at. While none was chosen, the first look to end may have
+        had nothing to show: the best of those that are there takes its place.
+        """
+        known = next((sheet for sheet in sheets if sheet.id == self._at), None)
+        settled = self._chosen or self._rows.moved or (known is not None and known.table.rows)
+        if known is None or not settled:
+            self._at = present_sheets.first(sheets, self._probe)
+            known = next((sheet for sheet in sheets if sheet.id == self._at), None)
+        return known
 
-    def _draw_header(self, shown: Shown, sheet: Sheet | None) -> None:
+    def _draw_rows(self, shown: Shown, sheets: Sequence[Sheet]) -> None:
+        rows, table = self._rows, self._table
+        self._shape = present.widths(table, rows.columns, sort=self._sort)
+        if self._sorted.table is not table or (self._sort, self._down) != (
+            self._sorted.column,
+            self._sorted.down,
+        ):
+            ordered = present.ordered(table.rows, self._sort, down=self._down)
+            self._sorted = _Sorted(table, self._sort, self._down, ordered)
+            rows.view = replace(
+                rows.view,
+                fields=present.fields(table),
+                columns=frozenset(present.name_of(column) for column in table.columns),
+            )
+        rows.view = replace(rows.view, empty=self._why_empty())
+        heading = present.heading(
+            table, rows.columns, shape=self._shape, sort=self._sort, down=self._down
+        )
+        rows.set_head([heading] if table.columns else [])
+        rows.show(self._sorted.rows, shown.moment)
+        self._tell_filter(rows)  # type: ignore[arg-type]
+        at = next((at for at, sheet in enumerate(sheets, 1) if sheet.id == self._at), 1)
+        where = f"{at} of {len(sheets)}" if len(sheets) > 1 else ""
+        set_title(rows, title(table, where))
+
+    def _why_empty(self) -> str:
+        sheet = self._sheet
+        if sheet is None:
+            return "Not looked at yet."
+        if sheet.blind is not None and not self._table.columns:
+            return f"Not examined: {sheet.blind.reason}. This says nothing about its health."
+        return f"None: {self._table.headline}" if self._table.headline else "None."
+
+    def tick(self, shown: Shown) -> None:
+        """Ages."""
+        if self._table.title == NUMBERS or self._sheet is None:
+            self.refresh_from(shown)
+            return
+        self._shown = shown
+        self._draw_header(shown)
+
+    def _draw_header(self, shown: Shown) -> None:
         bar = self.query_one("#header", Header)
         target = shown.targets.get(self._target)
+        sheet = self._sheet
         lines = head(
             self._target,
             target.service if target is not None else "",
@@ -161,13 +185,39 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         paper = self.query_one("#help", Paper)
         width = max(10, paper.columns)
         chosen = self._rows.chosen
-        if self._revealed and chosen is not None:
+        if self._revealed is not None and chosen is not None and chosen.key == self._revealed:
+            paper.display = self.layout_class != "-tiny"
             set_title(paper, line("In full, never recorded"))
-            paper.show(self._in_full(chosen, width))
+            self._show_help(paper, self._in_full(chosen, width), most=self.app.size.height // 2)
             return
-        set_title(paper, line("What would help"))
-        runs = self._shown is not None and self._shown.status.role is Role.COMMANDER
-        paper.show(present.help_lines(self._table, chosen, width, runs=runs))
+        name, lines = self._helpful(chosen, width)
+        paper.display = bool(lines) and self.layout_class != "-tiny"
+        set_title(paper, line(name))
+        self._show_help(paper, lines, most=11 if self.layout_class == "-full" else 8)
+
+    def _helpful(self, chosen: Row | None, width: int) -> tuple[str, list[Content]]:
+        """What would help; where nothing would, how the table's numbers went."""
+        shown, sheet = self._shown, self._sheet
+        runs = shown is not None and shown.status.role is Role.COMMANDER
+        blind = present_sheets.blind_lines(sheet, width) if sheet is not None else []
+        lines = present.help_lines(self._table, chosen, width, runs=runs)
+        if lines or blind:
+            return ("What would help", [*blind, *lines])
+        if shown is not None and sheet is not None and self._table.title != NUMBERS:
+            trends = present_sheets.trend_lines(sheet, shown.board, width)
+            if trends:
+                return ("Trends", trends)
+        if any(row.offers for row in self._table.rows):
+            return ("What would help", [line(("Nothing to offer for this row.", "dim"))])
+        return ("", [])
+
+    def _show_help(self, paper: Paper, lines: list[Content], *, most: int) -> None:
+        """Grow to what is to be read; while the table stays, never shrink under the cursor."""
+        self._help_height = max(self._help_height, min(most, len(lines) + 2))
+        height = paper.styles.height
+        if height is None or height.value != self._help_height:
+            paper.styles.height = self._help_height
+        paper.show(lines)
 
     def _in_full(self, row: Row, width: int) -> list[Content]:
         lines: list[Content] = []
@@ -183,7 +233,7 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
     def on_row_list_moved(self, message: RowList.Moved) -> None:
         """Another row: its text is hidden again, its offers are shown."""
         message.stop()
-        self._revealed = False
+        self._revealed = None
         self._draw_help()
 
     def on_row_list_opened(self, message: RowList.Opened) -> None:
@@ -191,16 +241,33 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         message.stop()
         self.action_view_text()
 
+    def on_row_list_head_clicked(self, message: RowList.HeadClicked) -> None:
+        """A click on a title sorts by that column; another one turns the order around."""
+        message.stop()
+        column = present.column_at(self._shape, message.x)
+        if column is not None and self._table.columns:
+            self._sort_by(column)
+
+    def on_tables_chosen(self, message: Tables.Chosen) -> None:
+        """A click on a table's name."""
+        message.stop()
+        self._turn_to(message.id)
+
     def copied(self) -> str:
-        """The selected row, statements without their values."""
+        """The selected row, statements without their values; of a blind look the line to type."""
         row = self._rows.chosen
-        return present.as_text(row, self._table) if row is not None else ""
+        if row is not None:
+            return present.as_text(row, self._table)
+        blind = self._sheet.blind if self._sheet is not None else None
+        return (blind.hint or blind.detail) if blind is not None else ""
 
     # -- actions -------------------------------------------------------------------------------
 
     def action_view_text(self) -> None:
         """Show the row in full in the lower pane, or stop."""
-        self._revealed = not self._revealed
+        chosen = self._rows.chosen
+        self._revealed = None if self._revealed or chosen is None else chosen.key
+        self._help_height = _LEAST_HELP
         self._draw_help()
         if self.layout_class == "-tiny" and self._revealed:
             self.cockpit.say("Too small to show it: make the terminal larger", "warning")
@@ -210,13 +277,26 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         columns = len(self._table.columns)
         if not columns:
             return
-        self._sort = 0 if self._sort is None else self._sort + 1
-        if self._sort >= columns:
+        after = 0 if self._sort is None else self._sort + 1
+        if after >= columns:
             self._sort = None
+            self._redraw()
+        else:
+            self._sort_by(after)
+
+    def _sort_by(self, column: int) -> None:
+        """Numbers from the largest, words from the first; the same column again the other way."""
+        if column == self._sort:
+            self._down = not self._down
+        else:
+            self._sort, self._down = column, present.starts_down(self._table, column)
         self._redraw()
 
     def action_reverse(self) -> None:
         """Turn the order around."""
+        if self._sort is None:
+            self.cockpit.say("The rows are in the order of the look: s sorts them by a column")
+            return
         self._down = not self._down
         self._redraw()
 
@@ -224,13 +304,17 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         """Another table of this target."""
         if self._shown is None:
             return
-        count = len(self.sheets(self._shown))
-        if count > 1:
-            self._at = (self._at + int(by)) % count
-            self._sort, self._revealed = None, False
-            self._rows.moved = False
-            self._rows.set_filter("")
-            self._redraw()
+        ids = [sheet.id for sheet in self.sheets(self._shown)]
+        if len(ids) > 1:
+            at = ids.index(self._at) if self._at in ids else 0
+            self._turn_to(ids[(at + int(by)) % len(ids)])
+
+    def _turn_to(self, id_: SheetId) -> None:
+        self._at, self._chosen = id_, True
+        self._sort, self._revealed = None, None
+        self._rows.moved = False
+        self._rows.set_filter("")
+        self._redraw()
 
     def action_look(self) -> None:
         """Look at this target again."""
@@ -290,19 +374,3 @@ class _Proposal:
 
     def __call__(self, text: str) -> None:
         self.screen.run_worker(self.screen.propose(self.offer, text), exit_on_error=False)
-
-
-def _renamed(view: RowView[Row], table: Table) -> RowView[Row]:
-    """The same view, whose filter knows this table's columns."""
-    names = frozenset(_names(table.columns))
-    if view.columns == names:
-        return view
-    from dataclasses import replace
-
-    return replace(view, columns=names)
-
-
-def _names(columns: Sequence[object]) -> list[str]:
-    from cockpit.triage.view import Column
-
-    return [present.name_of(column) for column in columns if isinstance(column, Column)]

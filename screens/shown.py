@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from cockpit.triage.board import Board
+from cockpit.triage.board import Board, LookId
+from cockpit.triage.probe import Reading
 from cockpit.triage.target import Target
 from screens.port import DeskPort, EntryRow, IncidentPort, StatusPort, SuspectPort, UnfinishedPort
 
@@ -26,11 +27,19 @@ class Shown:
     entries: Sequence[EntryRow]
     unfinished: Sequence[UnfinishedPort] = ()
     """Steps of an earlier session whose outcome is unknown."""
+    last_seen: Mapping[LookId, Reading] = field(default_factory=dict)
+    """The last reading of each look that saw something, for tables while it is blind."""
     frozen: datetime | None = None
     """Since when the panes stand still; None while they are live."""
 
 
-def take(desk: DeskPort, moment: datetime, entries: Sequence[EntryRow]) -> Shown:
+def take(
+    desk: DeskPort,
+    moment: datetime,
+    entries: Sequence[EntryRow],
+    *,
+    last_seen: Mapping[LookId, Reading] | None = None,
+) -> Shown:
     """Everything as the desk has it at this moment."""
     return Shown(
         moment=moment,
@@ -43,4 +52,5 @@ def take(desk: DeskPort, moment: datetime, entries: Sequence[EntryRow]) -> Shown
         suspects_by=desk.suspects_by,
         entries=entries,
         unfinished=desk.unfinished,
+        last_seen=last_seen or {},
     )

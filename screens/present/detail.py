@@ -10,8 +10,12 @@ from cockpit.triage.probe import Blind, Reading
 from cockpit.triage.view import Table
 from cockpit.units import count, duration
 from screens.present.header import badge
-from screens.present.lines import Part, ago, clock, line, safe, sides
+from screens.present.lines import Part, ago, clock, line, safe, sides, since
 from screens.shown import Shown
+
+_WIDE = 100
+OLD = 120.0
+"""Seconds after which a look counts as old: the slowest probes look every minute or so."""
 
 
 def head(
@@ -34,7 +38,8 @@ def head(
         width,
     )
     probe = reading.probe if reading is not None else "not looked at yet"
-    crumbs = [safe(part) for part in (service, target, probe) if part]
+    way = (service, target, probe) if width >= _WIDE else (probe,)
+    crumbs = [safe(part) for part in way if part]
     left = line(badge(shown.status.role), (" " + " › ".join(crumbs), "dim"))
     return [top, sides(left, _freshness(shown, reading, seen_at), width)]
 
@@ -51,8 +56,10 @@ def _freshness(shown: Shown, reading: Reading | None, seen_at: datetime | None) 
         if seen_at < reading.at:
             parts.append((f" · rows are {ago(shown.moment, seen_at)} old ", "warning"))
         return line(*parts, " ")
-    told = f"sampled {ago(shown.moment, seen_at)} ago · took {duration(reading.took)} "
-    return line(*parts, (told, "dim"), (" ● live " if shown.frozen is None else "", "ok"))
+    told = f"sampled {ago(shown.moment, seen_at)} ago"
+    old = since(shown.moment, seen_at) > OLD
+    parts += [(told, "warning" if old else "dim"), (f" · took {duration(reading.took)} ", "dim")]
+    return line(*parts, (" ● live " if shown.frozen is None and not old else "", "ok"))
 
 
 def title(table: Table, where: str) -> Content:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from operator import itemgetter
 
 from textual.content import Content
 
@@ -14,11 +15,11 @@ from screens.present.runbook import RISK_TONES
 _LEAST_FLEX = 16
 
 
-def widths(table: Table, width: int) -> tuple[int, ...]:
+def widths(table: Table, width: int, *, sort: int | None = None) -> tuple[int, ...]:
     """Cells for each column: its own where it says so, what is left for the others.
 
     When the fixed ones leave too little, they shrink to what their rows need, then the widest
-    give way, so that the last column stays readable.
+    give way, so that the last column stays readable. The one that sorts has room for its arrow.
     """
     wanted = [column.width or 0 for column in table.columns]
     flexible = [at for at, each in enumerate(wanted) if each == 0]
@@ -26,6 +27,8 @@ def widths(table: Table, width: int) -> tuple[int, ...]:
     for at, each in enumerate(wanted):
         if each:
             wanted[at] = min(each, _needed(table, at))
+            if at == sort:
+                wanted[at] = max(wanted[at], cells(table.columns[at].title) + 2)
     left = width - gaps - sum(wanted)
     least = _LEAST_FLEX * len(flexible)
     while left < least and max(wanted, default=0) > 6:
@@ -39,6 +42,8 @@ def widths(table: Table, width: int) -> tuple[int, ...]:
 
 
 def _needed(table: Table, at: int) -> int:
+    if not table.rows:
+        return table.columns[at].width
     longest = max(
         (
             cells((_stem(r) if at == 0 else "") + r.cells[at][:400])
@@ -54,16 +59,35 @@ def _stem(row: Row) -> str:
     return "  " * (row.depth - 1) + "└ " if row.depth else ""
 
 
-def heading(table: Table, width: int, *, sort: int | None = None, down: bool = True) -> Content:
+def heading(
+    table: Table,
+    width: int,
+    *,
+    shape: tuple[int, ...] = (),
+    sort: int | None = None,
+    down: bool = True,
+) -> Content:
     """The titles; the sorted column carries an arrow."""
     parts: list[Part] = []
-    for at, (column, each) in enumerate(zip(table.columns, widths(table, width), strict=True)):
+    for at, (column, each) in enumerate(
+        zip(table.columns, shape or widths(table, width, sort=sort), strict=True)
+    ):
         name = safe(column.title, 40)
         if at == sort:
             name = fit(name, min(cells(name), max(0, each - 2))) + (" ▼" if down else " ▲")
         shown = fit(name, each, right=column.right)
         parts += [(shown, "accent" if at == sort else "faint"), "  "]
     return line(*parts[:-1])
+
+
+def column_at(shape: Sequence[int], x: int) -> int | None:
+    """The column under a cell of the heading, with the gap after it; None beyond the last."""
+    start = 0
+    for at, each in enumerate(shape):
+        start += each + 2
+        if each and x < start:
+            return at
+    return None
 
 
 def draw(row: Row, table: Table, width: int, *, shape: tuple[int, ...] = ()) -> Content:
@@ -114,29 +138,50 @@ def key(row: Row) -> Hashable:
     return row.key
 
 
-def ordered(rows: Sequence[Row], column: int | None, *, down: bool) -> list[Row]:
+Value = float | int | str
+
+
+def ordered(rows: Sequence[Row], column: int | None, *, down: bool) -> Sequence[Row]:
     """The rows by a column, as numbers where the probe gives them; None: as they came (a tree).
 
-    What has no value comes last, whichever way.
+    What has no value comes last, whichever way. Rows that are equal keep their order.
     """
     if column is None:
-        return list(rows)
+        return rows
+    numbers: list[tuple[float, Row]] = []
+    words: list[tuple[str, Row]] = []
+    rest: list[Row] = []
+    for row in rows:
+        value = _value(row, column)
+        if value is None:
+            rest.append(row)
+        elif isinstance(value, str):
+            words.append((value.casefold(), row))
+        else:
+            numbers.append((value, row))
+    numbers.sort(key=_FIRST_OF, reverse=down)
+    words.sort(key=_FIRST_OF, reverse=down)
+    known = [*words, *numbers] if down else [*numbers, *words]
+    return [*(row for _, row in known), *rest]
 
-    def value(row: Row) -> float | str | None:
-        if column < len(row.sort):
-            return row.sort[column]
-        return row.cells[column] if column < len(row.cells) and row.cells[column] else None
 
-    known = [row for row in rows if value(row) is not None]
-    rest = [row for row in rows if value(row) is None]
-    known.sort(key=lambda row: _order(value(row)), reverse=down)
-    return [*known, *rest]
+_FIRST_OF = itemgetter(0)
 
 
-def _order(value: float | str | None) -> tuple[int, float, str]:
-    if isinstance(value, str):
-        return (1, 0.0, value.casefold())
-    return (0, float(value or 0.0), "")
+def _value(row: Row, column: int) -> Value | None:
+    if column < len(row.sort):
+        value = row.sort[column]
+        # a text that the probe gave no value for, as the query, is sorted as it is read
+        if value is not None or column < len(row.cells) - 1:
+            return value
+    return (row.cells[column] or None) if column < len(row.cells) else None
+
+
+def starts_down(table: Table, column: int) -> bool:
+    """Whether a column is best read from its largest value: numbers are, words are not."""
+    values = (_value(row, column) for row in table.rows)
+    known = next((value for value in values if value is not None), None)
+    return known is not None and not isinstance(known, str)
 
 
 def offers(table: Table, chosen: Row | None) -> list[tuple[str, Offer]]:
@@ -151,7 +196,9 @@ def offers(table: Table, chosen: Row | None) -> list[tuple[str, Offer]]:
 
 
 def help_lines(table: Table, chosen: Row | None, width: int, *, runs: bool) -> list[Content]:
-    """The pane “What would help”. `runs` False: offers are proposed, not run."""
+    """The pane “What would help”; empty when nothing would. `runs` False: offers are proposed,
+    not run.
+    """
     listed = offers(table, chosen)
     lines: list[Content] = []
     if table.best:
@@ -170,7 +217,7 @@ def help_lines(table: Table, chosen: Row | None, width: int, *, runs: bool) -> l
             BLANK,
             line(("Triage is read-only: the key proposes it to the commander.", "dim")),
         ]
-    return lines or [line(("Nothing to offer for this row.", "dim"))]
+    return lines
 
 
 def _offer(shortcut: str, offer: Offer, names: int, width: int) -> Content:

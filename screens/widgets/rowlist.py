@@ -65,6 +65,14 @@ class RowList(LineView, Generic[R]):
             super().__init__()
             self.rows = rows
 
+    class HeadClicked(Message, bubble=True):
+        """A click on the lines that stay on top, at this cell of them."""
+
+        def __init__(self, rows: RowList[Any], x: int) -> None:
+            super().__init__()
+            self.rows = rows
+            self.x = x
+
     def __init__(
         self,
         view: RowView[R],
@@ -111,10 +119,11 @@ class RowList(LineView, Generic[R]):
     def show(self, rows: Sequence[R], moment: datetime) -> None:
         """The rows as they are now, in the order to draw; the person's place is kept."""
         at = self._cursor - self.scroll_offset.y
-        self.rows = rows
         self.moment = moment
-        self._arrange()
         before = self._key
+        if rows is not self.rows:  # values: the same ones are arranged already
+            self.rows = rows
+            self._arrange()
         self._find()
         if self.moved and self.is_mounted:
             self._keep_place(at)
@@ -159,9 +168,10 @@ class RowList(LineView, Generic[R]):
         wanted, otherwise = self._key, self._cursor
         if not self.moved:
             wanted, otherwise = self.home, len(self.shown) - 1 if self.view.follow_end else 0
+        key = self.view.key
+        at_hand = otherwise < len(self.shown) and key(self.shown[otherwise]) == wanted
         self._cursor = otherwise
-        if wanted is not None:
-            key = self.view.key
+        if wanted is not None and not at_hand:
             same = (at for at, row in enumerate(self.shown) if key(row) == wanted)
             self._cursor = next(same, otherwise)
         self._settle(1)
@@ -268,8 +278,12 @@ class RowList(LineView, Generic[R]):
     # -- events --------------------------------------------------------------------------------
 
     def on_click(self, event: events.Click) -> None:
-        """A click chooses a row; a second one opens it."""
-        at = self.scroll_offset.y + event.y - self.gutter.top - len(self._head)
+        """A click chooses a row; a second one opens it; one on the head is told."""
+        y = event.y - self.gutter.top
+        if 0 <= y < len(self._head):
+            self.post_message(self.HeadClicked(self, event.x - self.gutter.left))
+            return
+        at = self.scroll_offset.y + y - len(self._head)
         if not 0 <= at < len(self.shown) or not self.view.selectable(self.shown[at]):
             return
         again = at == self._cursor and event.chain > 1

@@ -62,7 +62,7 @@ async def test_sorting_goes_through_the_columns_and_back_to_the_tree(
         await press(pilot, "down", "enter")
         before = [row.key for row in rows(pilot).shown]
         await press(pilot, "s", "s", "s", "s", "s", "s")
-        assert "transact… ▼" in text(pilot)
+        assert "transaction ▼" in text(pilot)
         assert [row.key for row in rows(pilot).shown][:3] == ["4242", "4310", "4402"]
         await press(pilot, "S")
         assert [row.key for row in rows(pilot).shown][:2] == ["4107", "4402"]
