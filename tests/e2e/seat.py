@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import psycopg
 from textual.pilot import Pilot
@@ -66,6 +67,12 @@ class Seat:
                 await self.app._press_keys([key])
             await self._processed()
         await self.drawn()
+
+    async def tap(self, *keys: str) -> None:
+        """Press keys as fast as they are taken, without waiting for what they draw."""
+        for key in keys:
+            await self.app._press_keys([key])
+            await self._processed()
 
     async def confirm(self, typed: str = "") -> None:
         """Say yes to the open dialog; it ignores Enter for a moment after it opened."""
@@ -128,12 +135,18 @@ async def seated(
     app = CockpitApp(desk, environ={**ENVIRON, **(environ or {})}, encoding="utf-8")
     app.animation_level = "none"
     try:
-        async with app.run_test(size=size, notifications=True) as pilot:
-            seat = Seat(pilot, desk)
-            await seat.drawn()
-            yield seat
+        with patch("textual.app.wait_for_idle", _moment):
+            async with app.run_test(size=size, notifications=True) as pilot:
+                seat = Seat(pilot, desk)
+                await seat.drawn()
+                yield seat
     finally:
         await app.close()
+
+
+async def _moment(*_: object) -> None:
+    """A key is taken. Textual would wait until the process is idle, which looking never is."""
+    await asyncio.sleep(0.002)
 
 
 def prepared(world: World) -> prepare.Prepared:
