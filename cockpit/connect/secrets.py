@@ -105,6 +105,7 @@ async def _printed(command: str) -> str:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
+            await process.wait()  # killed: at once, and its pipes and number are given back
     if process.returncode:
         raise _broken(f"the secret's command {words[0]!r} ended with {process.returncode}")
     lines = output[:_LARGEST].decode(errors="replace").splitlines()

@@ -177,13 +177,13 @@ class SqliteJournal:
                 self._blobs.pop(name, None)
         self._failures = 0
         self._spared = upto
-        told, self._reason = self._reason, ""
         if self._spare_used:
             self._spare_used = False
             with contextlib.suppress(OSError):
                 self._spare.clear()
-        if told:
-            self._on_recovery(f"the journal can be written again; before: {told}")
+        if self._reason:  # told first: who sees that the banner is gone can rely on the entry
+            self._on_recovery(f"the journal can be written again; before: {self._reason}")
+        self._reason = ""
 
     def _answer(self, upto: int, *, durable: bool) -> None:
         with self._news:
