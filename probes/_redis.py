@@ -64,6 +64,7 @@ class Health:
     mode: str
     run_id: str
     uptime_s: int
+    """0 also when the server does not say."""
     role: str
     """`primary` or `replica`."""
     expects: str = "any"

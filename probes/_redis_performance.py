@@ -29,6 +29,8 @@ _SPARED = 600.0
 _LISTED = 2000
 """Clients from which on they are not listed."""
 _FORGET_REPLICAS = timedelta(minutes=30)
+ASKED = ("PING", "SLOWLOG GET", "CLIENT LIST")
+"""What an ACL may deny while INFO is answered."""
 REFUSALS = frozenset({"RD_REPL_STALE_REFUSED", "RD_PERSIST_MISCONF", "RD_STATE_LOADING"})
 """What a server says to PING although INFO is answered."""
 
@@ -120,12 +122,15 @@ class Performance:
     refusal: Refusal | None = None
     commands: dict[str, Command]
     slow: tuple[Slow, ...] | None = None
+    user: str = ""
+    denied: tuple[str, ...] = ()
+    """Commands that the user may not run, so that what they tell is not known."""
     clients: int | None = None
     blocked: int | None = None
     client_memory: int | None = None
     limit: int | None = None
     """maxmemory, or the machine's memory without one."""
-    replicas: int = 0
+    replicas: int | None = None
     counted: dict[str, int]
     hoarders: tuple[Hoarder, ...] = ()
     """The clients with the most memory; asked for only when client buffers are large."""
@@ -164,13 +169,15 @@ def percentile(values: tuple[float, ...]) -> float | None:
     return sorted(values)[math.ceil(0.95 * len(values)) - 1] if values else None
 
 
-async def read_performance(redis: RedisSession, *, large: float, each: float) -> Performance:
+async def read_performance(
+    redis: RedisSession, *, user: str, large: float, each: float
+) -> Performance:
     """INFO twice, ten PINGs, the slow log; clients only when their buffers are large.
 
     `large`: bytes of all client buffers; `each`: bytes a client on average.
     """
     info = await redis.info()
-    if "run_id" not in info:
+    if not {"run_id", "role"} <= info.keys():
         raise BlindError(Reason.UNREADABLE, "INFO does not hold what a Redis server gives")
     commands = await _allowed(redis, "INFO", "commandstats")
     pings, late, refusal = await _pings(redis)
@@ -185,18 +192,18 @@ async def read_performance(redis: RedisSession, *, large: float, each: float) ->
         refusal=refusal,
         commands=_commands(str(commands or "")),
         slow=_slow_log(await _allowed(redis, "SLOWLOG", "GET", "25")),
+        user=user,
         clients=_int(info, "connected_clients"),
         blocked=_int(info, "blocked_clients"),
         client_memory=_int(info, "mem_clients_normal"),
         limit=_int(info, "maxmemory") or _int(info, "total_system_memory"),
-        replicas=_int(info, "connected_slaves") or 0,
+        replicas=_int(info, "connected_slaves"),
         counted=_counted(info),
     )
-    if (look.client_memory or 0) < large and (look.per_client or 0) < each:
-        return look
-    if (look.clients or 0) >= _LISTED:
-        return look
-    return replace(look, hoarders=_hoarders(await _allowed(redis, "CLIENT", "LIST")))
+    large_buffers = (look.client_memory or 0) >= large or (look.per_client or 0) >= each
+    if large_buffers and (look.clients or 0) < _LISTED:
+        look = replace(look, hoarders=_hoarders(await _allowed(redis, "CLIENT", "LIST")))
+    return replace(look, denied=tuple(each for each in ASKED if redis.pace.spared(each)))
 
 
 async def _allowed(redis: RedisSession, *words: str) -> Any:
@@ -298,7 +305,11 @@ def _counted(info: Mapping[str, Any]) -> dict[str, int]:
 def since(before: Performance, now: Performance) -> Performance:
     """The new look with what was gained. After a restart, or CONFIG RESETSTAT, it begins anew."""
     seconds = (now.at - before.at).total_seconds()
-    if now.run_id != before.run_id or now.uptime_s < before.uptime_s or not 0 < seconds <= WINDOW:
+    if (
+        now.run_id != before.run_id
+        or 0 < now.uptime_s < before.uptime_s
+        or not 0 < seconds <= WINDOW
+    ):
         return now
     now = replace(
         now,
@@ -334,7 +345,9 @@ def _replicas(before: Performance, now: Performance) -> Performance:
     """How many there were at most; forgotten when nobody minds for half an hour, or after a
     change of role.
     """
-    most = max(before.most_replicas, before.replicas) if before.role == now.role else 0
+    if now.replicas is None:
+        return replace(now, most_replicas=before.most_replicas, fewer_since=before.fewer_since)
+    most = max(before.most_replicas, before.replicas or 0) if before.role == now.role else 0
     if now.role != "primary" or now.replicas >= most:
         return replace(now, most_replicas=now.replicas, fewer_since=None)
     fewer = before.fewer_since or now.at

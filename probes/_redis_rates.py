@@ -15,7 +15,7 @@ _LEAST_LOOKUPS = 50
 
 def since(before: Health, now: Health) -> Health:
     """The new look with rates. After a restart there are none: counters began anew."""
-    if now.run_id != before.run_id or now.uptime_s < before.uptime_s:
+    if now.run_id != before.run_id or 0 < now.uptime_s < before.uptime_s:
         return replace(now, restarted=now.at)
     rates = _rates(before.counters, now.counters, (now.at - before.at).total_seconds())
     hits = before.earlier_hits

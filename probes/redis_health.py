@@ -59,7 +59,7 @@ async def collect(redis: RedisReads, target: Target) -> Health:
     settings = target.settings
     assert isinstance(settings, RedisSettings)
     info = await redis.info()
-    if "run_id" not in info:
+    if not {"run_id", "role"} <= info.keys():
         raise BlindError(Reason.UNREADABLE, "INFO does not hold what a Redis server gives")
     return health(info, at=clock.now(), expects=settings.expects)
 

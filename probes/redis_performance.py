@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cockpit.connect.redis_errors import BLIND
+from cockpit.connect.redis_errors import acl
+from cockpit.connect.settings import RedisSettings
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact, Probe
@@ -69,7 +70,9 @@ class Settings:
 
 async def collect(redis: RedisSession, target: Target) -> Performance:
     """Two INFOs, ten PINGs and the slow log: some milliseconds."""
-    return await read_performance(redis, large=_BUFFERS, each=_A_CLIENT)
+    settings = target.settings
+    assert isinstance(settings, RedisSettings)
+    return await read_performance(redis, user=settings.user, large=_BUFFERS, each=_A_CLIENT)
 
 
 def diagnose(look: Performance, settings: Settings) -> Iterator[Finding]:
@@ -83,14 +86,15 @@ def diagnose(look: Performance, settings: Settings) -> Iterator[Finding]:
             next="INFO is still answered: redis.health says more",
             runbook=_REFUSES,
         )
-    if look.slow is None:
+    if look.denied:
         yield Finding(
             "RD_OBS_BLIND",
             Severity.INFO,
-            "the user may not read the slow log",
-            subject="slow log",
-            likely=("the ACL was made without +slowlog|get",),
-            next=BLIND.hint,
+            f"the user may not run {' and '.join(look.denied)}: "
+            f"{' and '.join(_HIDDEN[each] for each in look.denied)} not known",
+            subject="denied",
+            likely=("the ACL was made without it", "somebody took it away"),
+            next=acl(look.user),
             runbook=_REFUSES,
         )
     yield from _latency(look, settings)
@@ -105,6 +109,11 @@ def diagnose(look: Performance, settings: Settings) -> Iterator[Finding]:
         yield from _loop(minute, settings)
 
 
+_HIDDEN = {
+    "PING": "the time of an answer is",
+    "SLOWLOG GET": "slow commands are",
+    "CLIENT LIST": "whose buffers are large is",
+}
 _REFUSED = {
     "RD_REPL_STALE_REFUSED": ("its primary is gone, and replica-serve-stale-data is no",),
     "RD_PERSIST_MISCONF": ("the disk is full or not writable", "no memory left to fork"),
@@ -311,7 +320,7 @@ def _replicas(look: Performance) -> Iterator[Finding]:
     yield Finding(
         "RD_REPL_NONE",
         Severity.WARNING,
-        f"{look.replicas} of {count(look.most_replicas, 'replica')} are connected: "
+        f"{look.replicas or 0} of {count(look.most_replicas, 'replica')} are connected: "
         + ("nothing could take over" if not look.replicas else "the rest carries more"),
         evidence=(
             Evidence("replicas", look.replicas, "", look.most_replicas),

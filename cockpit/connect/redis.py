@@ -11,6 +11,7 @@ import contextlib
 import inspect
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -167,6 +168,8 @@ class Redis:
         return BlindError(reason, f"{self.where}: {said}")
 
     def _told(self, meaning: Meaning, error: Exception) -> BlindError:
+        if meaning is failures.BLIND:
+            meaning = replace(meaning, hint=failures.acl(self._login.user))
         return meaning.blind(str(error), where=self.where)
 
     def _must_be_open(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cockpit.connect.meaning import Meaning
 from cockpit.errors import Reason
+from cockpit.text import visible
 
 SATURATED = Meaning(
     "RD_CONN_SATURATED",
@@ -58,14 +59,7 @@ MISCONF = Meaning(
 CLUSTER_DOWN = Meaning(
     "RD_CLUSTER_DOWN", "critical", Reason.UNREACHABLE, "the cluster does not serve its slots"
 )
-BLIND = Meaning(
-    "RD_OBS_BLIND",
-    "info",
-    Reason.DENIED,
-    "the user may not run this command",
-    "ACL SETUSER cockpit +ping +info +role +dbsize +time +client|setname +client|id +client|list "
-    "+slowlog|get +latency|latest +memory|stats +memory|doctor +cluster|info +cluster|nodes",
-)
+BLIND = Meaning("RD_OBS_BLIND", "info", Reason.DENIED, "the user may not run this command")
 MUTE = Meaning(
     "RD_CONN_MUTE",
     "critical",
@@ -131,6 +125,14 @@ CODES = tuple(
     )
 )
 """Every finding code that a failed connection gives and INFO does not."""
+
+
+def acl(user: str) -> str:
+    """All that the observer sends, as a line to paste. `user` empty: the default one."""
+    return (
+        f"ACL SETUSER {visible(user or 'default', 40)} +ping +info +client|setname +client|list "
+        "+slowlog|get +cluster|info +cluster|nodes"
+    )
 
 
 def by_reply(error: Exception) -> Meaning | None:

@@ -122,7 +122,11 @@ def found(state: Performance, settings: Any = SETTINGS) -> list[tuple[str, str]]
             [("RD_PERSIST_MISCONF", "critical")],
             id="PING is refused",
         ),
-        pytest.param(look(slow=None), [("RD_OBS_BLIND", "info")], id="the slow log is denied"),
+        pytest.param(
+            look(slow=None, denied=("SLOWLOG GET",)),
+            [("RD_OBS_BLIND", "info")],
+            id="the slow log is denied",
+        ),
     ],
 )
 def test_a_state_has_its_finding(state: Performance, expected: list[tuple[str, str]]) -> None:
