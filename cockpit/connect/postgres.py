@@ -21,11 +21,12 @@ from cockpit.connect import postgres_errors as failures
 from cockpit.connect import sql_looks
 from cockpit.connect.addresses import addresses_of
 from cockpit.connect.backoff import Backoff, given_up
-from cockpit.connect.postgres_wire import Rung, first_words
+from cockpit.connect.postgres_wire import Rung, first_words, tls_error
 from cockpit.connect.rows import rows_into
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts
 from cockpit.connect.settings import Login, PostgresSettings
+from cockpit.connect.tls_failure import tls_failure
 from cockpit.errors import BlindError, Reason
 
 if TYPE_CHECKING:
@@ -290,6 +291,8 @@ class Postgres:
     async def _refusal(self, address: str, text: str) -> BlindError:
         """Why the driver could not connect: its text, or else the server's first words."""
         meaning = failures.by_text(text)
+        if meaning is failures.TLS:
+            return await self._tls_refusal(address, text)
         if meaning is not None and meaning is not failures.STARTING:
             return meaning.blind(failures.server_words(text), where=self.where)
         words = await first_words(
@@ -305,6 +308,20 @@ class Postgres:
         if "timeout" in text:
             return failures.MUTE.blind("no answer to the login", where=self.where)
         return BlindError(Reason.UNREACHABLE, f"{self.where}: {failures.server_words(text)}")
+
+    async def _tls_refusal(self, address: str, text: str) -> BlindError:
+        """What is wrong with the certificate: the driver says one thing for many reasons."""
+        settings = self._settings
+        error = await tls_error(
+            address,
+            settings.port,
+            name=settings.host,
+            roots=settings.sslrootcert or _system_roots(settings.sslmode),
+            sslmode=settings.sslmode,
+        )
+        if error is None:
+            return failures.TLS.blind(failures.server_words(text), where=self.where)
+        return tls_failure(failures.TLS, error, where=self.where, trusted="sslrootcert")
 
     async def _silence(self) -> BlindError:
         """Why nothing came: the whole server is mute, or only this session's backend."""

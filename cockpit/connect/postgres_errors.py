@@ -131,6 +131,13 @@ TLS = Meaning(
     "TLS failed",
     "sslrootcert: RDS instances chain to the RDS bundle, RDS Proxy to public roots",
 )
+NO_TLS = Meaning(
+    "PG_CONN_TLS",
+    "high",
+    Reason.UNREACHABLE,
+    "TLS failed: the server speaks no TLS on this port",
+    "is it switched on (ssl = on)? is this the right port? without TLS the password is readable",
+)
 MUTE = Meaning(
     "PG_CONN_MUTE",
     "critical",
@@ -173,7 +180,8 @@ _BY_TEXT: tuple[tuple[str, Meaning], ...] = (
     (r"PAM authentication failed|authentication failed", HBA),
     (r"invalid response to SSL negotiation", WRONG_PROTOCOL),
     (r"out of memory|No space left|could not (?:read|write) (?:block|file)", RESOURCE),
-    (r"SSL error|certificate|server does not support SSL|root certificate", TLS),
+    (r"server does not support SSL", NO_TLS),
+    (r"SSL error|certificate", TLS),
     (r"Connection refused", REFUSED),
     (r"Network is unreachable|No route to host", UNREACHABLE),
 )  # fmt: skip

@@ -15,6 +15,8 @@ import struct
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cockpit.connect.net_wire import connect
+
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _PROTOCOL_3 = 196608
 _LONGEST = 8192
@@ -72,6 +74,34 @@ async def first_words(
             writer.transport.abort()
 
 
+async def tls_error(
+    address: str, port: int, *, name: str, roots: str, sslmode: str, timeout: float = 2.0
+) -> ssl.SSLError | None:
+    """Why a TLS handshake fails, which libpq does not say; None: it does not, or no answer came.
+
+    `roots`: the file of trusted certificates, `system`, or empty for a mode that trusts anybody.
+    """
+    try:
+        context = await asyncio.to_thread(_verifying, roots, sslmode)
+    except OSError:  # no such file, or no certificate in it: libpq has said so
+        return None
+    _, wire = await connect(address, port, timeout=timeout)
+    if wire is None:
+        return None
+    try:
+        async with asyncio.timeout(timeout):
+            await wire.send(_SSL_REQUEST)
+            if await wire.receive() == b"S":
+                await wire.secure(context, name)
+    except ssl.SSLError as error:
+        return error
+    except OSError:
+        return None
+    finally:
+        wire.close()
+    return None
+
+
 async def _greeting(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, user: str, database: str
 ) -> FirstWords:
@@ -114,4 +144,18 @@ def _unverified() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _verifying(roots: str, sslmode: str) -> ssl.SSLContext:
+    """What libpq checks, with the one store that it is given. Raises `OSError`."""
+    if sslmode not in {"verify-ca", "verify-full"}:
+        return _unverified()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = sslmode == "verify-full"
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if roots and roots != "system":
+        context.load_verify_locations(cafile=roots)
+    else:
+        context.load_default_certs()
     return context

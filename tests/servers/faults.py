@@ -13,6 +13,7 @@ from cockpit.connect.settings import (
     ConnectionSettings,
     MemcachedSettings,
     MysqlSettings,
+    PostgresSettings,
     RedisSettings,
 )
 from cockpit.sweep import TargetSessions
@@ -24,7 +25,12 @@ from cockpit.triage.target import Target
 
 LATE = 5.0
 """Seconds beyond a probe's deadline: one is promised, the rest is for a busy machine."""
-_KINDS = {MysqlSettings: "mysql", RedisSettings: "redis", MemcachedSettings: "memcached"}
+_KINDS = {
+    MemcachedSettings: "memcached",
+    MysqlSettings: "mysql",
+    PostgresSettings: "postgres",
+    RedisSettings: "redis",
+}
 
 
 class Watch:
