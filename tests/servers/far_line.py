@@ -1,0 +1,164 @@
+"""A line of our own making to a real server: packets come late, at times, or never.
+
+Run as a program it looks at the far end of the line and prints the codes of each look as JSON.
+In a network namespace of its own (no privilege is needed for one, where the machine allows it) the
+line is a TUN device: every packet that the kernel sends there comes back with its ends swapped, so
+the kernel talks to itself over a line that this module delays and cuts. Swapping keeps checksums.
+Elsewhere (`near`) the line lies before the connection, within this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from cockpit.connect import net_wire
+from cockpit.connect.net import Limits, Net, open_net
+from cockpit.connect.settings import EndpointSettings
+from cockpit.triage.target import Target
+from probes.endpoint import PROBE, Settings
+
+NEAR, FAR = "10.9.0.1", "10.9.0.2"
+BASE, SLOW, UNEVEN = 0.002, 0.5, 0.3
+"""Seconds of a whole handshake: as usual, slow, and at times."""
+_TUNSETIFF, _TUN, _RAW = 0x400454CA, 0x0001, 0x1000
+_SIOCSIFADDR, _SIOCSIFNETMASK, _SIOCSIFFLAGS, _UP = 0x8916, 0x891C, 0x8914, 0x41
+_SYN, _ACK = 0x02, 0x10
+
+
+class Line:
+    """Decides what becomes of each connection: `its `delay`, and `drops` of its SYNs."""
+
+    def __init__(self) -> None:
+        self.delay = BASE
+        self.drops = 0
+        self.dropped = 0
+
+    def fate(self, syn: bool) -> float | None:
+        """Seconds until a packet arrives; None: it is lost."""
+        if syn and self.drops:
+            self.drops -= 1
+            self.dropped += 1
+            return None
+        return self.delay / 2
+
+
+def far(line: Line) -> str:
+    """Lay the line in this namespace; the address of its far end."""
+    tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    fcntl.ioctl(tun, _TUNSETIFF, struct.pack("16sH22x", b"far", _TUN | _RAW))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
+        for call, address in ((_SIOCSIFADDR, NEAR), (_SIOCSIFNETMASK, "255.255.255.0")):
+            told = struct.pack("16sHH4s8x", b"far", socket.AF_INET, 0, socket.inet_aton(address))
+            fcntl.ioctl(plain, call, told)
+        for name in (b"far", b"lo"):
+            fcntl.ioctl(plain, _SIOCSIFFLAGS, struct.pack("16sH22x", name, _UP))
+    loop = asyncio.get_running_loop()
+
+    def back() -> None:
+        packet = os.read(tun, 65_536)
+        if packet[0] >> 4 != 4 or packet[9] != socket.IPPROTO_TCP:
+            return
+        flags = packet[(packet[0] & 15) * 4 + 13]
+        after = line.fate(bool(flags & _SYN and not flags & _ACK))
+        if after is not None:
+            swapped = packet[:12] + packet[16:20] + packet[12:16] + packet[20:]
+            loop.call_later(after, os.write, tun, swapped)
+
+    loop.add_reader(tun, back)
+    return FAR
+
+
+def near(line: Line) -> str:
+    """The line where namespaces are forbidden; the address of the server."""
+    connect = asyncio.get_running_loop().sock_connect
+
+    async def late(plain: socket.socket, address: Any) -> None:
+        line.dropped = 0
+        while (after := line.fate(True)) is None:
+            await asyncio.sleep(1.0)
+        await asyncio.sleep(after * 2)
+        await connect(plain, address)
+
+    asyncio.get_running_loop().sock_connect = late
+    net_wire.Wire.facts = lambda _: (None, line.dropped)
+    return "127.0.0.1"
+
+
+Look = Callable[[], Any]
+
+
+async def slow(line: Line, look: Look) -> None:
+    """Usual, then slow, then usual again."""
+    await look()
+    line.delay = SLOW
+    await look()
+    line.delay = BASE
+    await look()
+
+
+async def jitter(line: Line, look: Look) -> None:
+    """Every fourth connection is late; the last one is not."""
+    for number in range(20):
+        line.delay = UNEVEN if number % 4 == 2 else BASE
+        await look()
+
+
+async def loss(line: Line, look: Look) -> None:
+    """The first SYN of two connections is lost, with good ones between them."""
+    await look()
+    for _ in range(2):
+        line.drops = 1
+        await look()
+        await look()
+
+
+async def main(lay: Callable[[Line], str], story: Callable[[Line, Look], Any]) -> None:
+    """One story over one line; a list of `{code: severity}` and what was measured, as JSON."""
+    line = Line()
+    address = lay(line)
+
+    def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(accept, NEAR if address == FAR else address, 0)
+    settings = EndpointSettings(url=f"tcp://{address}:{server.sockets[0].getsockname()[1]}")
+    target = Target(name="far", kind="endpoint", settings=settings)
+    net: Net = await open_net(settings, Limits(tcp=15, whole=20))
+    told: list[dict[str, str]] = []
+    history: Any = ()
+
+    async def look() -> None:
+        nonlocal history
+        snapshot = await PROBE.collect(net, target)
+        found = PROBE.diagnose(snapshot, Settings())
+        told.append({one.code: one.severity.name for one in found})
+        history = [(one.outcome, one.connect, one.syn_again) for one in snapshot.path.history]
+
+    await story(line, look)
+    await net.close()
+    server.close()
+    json.dump({"looks": told, "history": history}, sys.stdout)
+
+
+def run(story: str) -> dict[str, Any]:
+    """A story in a process of its own, over a real line where the machine allows one."""
+    own = ["unshare", "--user", "--map-root-user", "--net"]
+    tried = subprocess.run([*own, "test", "-w", "/dev/net/tun"], check=False, capture_output=True)
+    program = [sys.executable, "-m", "tests.servers.far_line", story]
+    command = [*own, *program, "far"] if tried.returncode == 0 else [*program, "near"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said | {"line": command[-1]}
+
+
+if __name__ == "__main__":
+    asyncio.run(main(globals()[sys.argv[2]], globals()[sys.argv[1]]))
