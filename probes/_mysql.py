@@ -146,6 +146,15 @@ async def read_server(mysql: SqlReads) -> Server:
     if not rows:
         raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
     row: Mapping[str, Any] = rows[0]
+    try:
+        return _server(row)
+    except KeyError as missing:
+        raise BlindError(
+            Reason.UNREADABLE, f"the server does not say its own {missing.args[0]}"
+        ) from None
+
+
+def _server(row: Mapping[str, Any]) -> Server:
     at = row["at"]
     return Server(
         version=str(row["version"]),

@@ -15,7 +15,7 @@ from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from probes._gains import MINUTE, WINDOW, Pair, gains, kept, window
 from probes._mysql import Server
-from probes._mysql_status import read_values
+from probes._mysql_status import read_values, restarted
 
 _RESET_SLACK = 2
 """Seconds by which the server's clock and its count of seconds may differ."""
@@ -84,9 +84,9 @@ class Counters:
     restarted: bool = False
 
     @property
-    def uptime(self) -> int:
-        """Seconds since the server's start."""
-        return self.gauges.get("Uptime", 0)
+    def uptime(self) -> int | None:
+        """Seconds since the server's start; None: not told."""
+        return self.gauges.get("Uptime")
 
     @property
     def history_length(self) -> int | None:
@@ -114,21 +114,25 @@ async def read_counters(mysql: SqlReads, server: Server) -> Counters:
         metrics = await _quiet(mysql, METRICS)
         hidden = metrics is None
         for row in metrics or ():
-            lowered = {name.lower(): value for name, value in row.items()}
-            name = _OF_METRICS[str(lowered["variable_name"]).lower()]
-            values.setdefault(name, str(lowered["value"]))
+            lowered = {name.lower(): str(value) for name, value in row.items()}
+            name = _OF_METRICS.get(lowered.get("variable_name", "").lower(), "")
+            values.setdefault(name, lowered.get("value", ""))
     known = {name: int(text) for name, text in values.items() if text.lstrip("-").isdigit()}
     look = Counters(
         server=server,
         counted={name: known[name] for name in COUNTED if name in known},
         gauges={name: known[name] for name in GAUGES if name in known},
-        long_query_s=float(await mysql.value("SELECT @@global.long_query_time")),
+        long_query_s=_seconds(await mysql.value("SELECT @@global.long_query_time")),
         hidden=hidden,
     )
     if (look.history_length or 0) < _MUCH_HISTORY:
         return look
     rows = await _quiet(mysql, OLDEST)
     return replace(look, oldest=_oldest(rows[0]) if rows else None)
+
+
+def _seconds(value: object) -> float | None:
+    return None if value is None else float(str(value))
 
 
 async def _quiet(mysql: SqlReads, sql: str) -> list[dict[str, object]] | None:
@@ -153,7 +157,7 @@ def since(before: Counters, now: Counters) -> Counters:
     """The new look with what was gained. A restart begins anew, FLUSH STATUS costs one pair."""
     at = now.server.at
     seconds = (at - before.server.at).total_seconds()
-    if now.uptime < before.uptime:
+    if restarted(before.uptime, now.uptime):
         return replace(now, restarted=True)
     if not 0 < seconds <= WINDOW:
         return now

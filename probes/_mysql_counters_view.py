@@ -48,7 +48,7 @@ def rates(look: Counters) -> Table:
         title="Counters",
         columns=_COLUMNS,
         rows=tuple(_row(name, minute, five) for name in _NAMES if name in look.counted),
-        headline=f"{look.server.name} · up for {duration(look.uptime)}",
+        headline=_headline(look),
         note=tuple(notes),
     )
 
@@ -65,3 +65,8 @@ def _row(name: str, minute: Window | None, five: Window | None) -> Row:
 
 def _shown(rate: float | None) -> str:
     return "unknown" if rate is None else f"{rate:,.1f}"
+
+
+def _headline(look: Counters) -> str:
+    up = "" if look.uptime is None else f" · up for {duration(look.uptime)}"
+    return f"{look.server.name}{up}"

@@ -21,7 +21,7 @@ _NAMES = (
 class Status:
     """Gauges and counters. None: this server does not have it."""
 
-    uptime: int
+    uptime: int | None = None
     connected: int | None = None
     running: int | None = None
     """Sessions that run something, without the one that asked."""
@@ -59,7 +59,7 @@ def status_of(values: Mapping[str, str]) -> Status:
     """The fields that we know; the others are ignored."""
     running = _int(values, "Threads_running")
     return Status(
-        uptime=_int(values, "Uptime") or 0,
+        uptime=_int(values, "Uptime"),
         connected=_int(values, "Threads_connected"),
         running=None if running is None else max(0, running - 1),
         questions=_int(values, "Questions"),
@@ -68,9 +68,14 @@ def status_of(values: Mapping[str, str]) -> Status:
     )
 
 
+def restarted(before: int | None, now: int | None) -> bool:
+    """Whether the server's uptime fell; unknown is no restart."""
+    return before is not None and now is not None and now < before
+
+
 def rates_of(before: Status, now: Status, seconds: float) -> Rates | None:
     """What was added per second; None after a restart or without time between."""
-    if seconds <= 0 or now.uptime < before.uptime:
+    if seconds <= 0 or restarted(before.uptime, now.uptime):
         return None
     return Rates(
         questions=_per(before.questions, now.questions, seconds),

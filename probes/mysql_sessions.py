@@ -21,7 +21,7 @@ from cockpit.triage.target import Target
 from cockpit.triage.view import Row, Table
 from cockpit.units import count, duration
 from probes._mysql import MysqlReads, Server, Thread, offers, read_server
-from probes._mysql_status import Rates, Status, rates_of, read_status
+from probes._mysql_status import Rates, Status, rates_of, read_status, restarted
 from probes._mysql_threads import COLUMNS, read_threads
 
 _RUNBOOK, _SLOW = "mysql-locks", "mysql-long-queries"
@@ -97,18 +97,16 @@ def since(before: Sessions, now: Sessions) -> Sessions:
     """Rates, restarts and changes of role between two looks."""
     at = now.server.at
     seconds = (at - before.server.at).total_seconds()
-    restarted = (
-        at - timedelta(seconds=now.status.uptime)
-        if now.status.uptime < before.status.uptime
-        else _kept(before.restarted, at)
-    )
+    restart = _kept(before.restarted, at)
+    if restarted(before.status.uptime, now.status.uptime):
+        restart = at - timedelta(seconds=now.status.uptime or 0)
     flipped = (
         at if now.server.is_reader != before.server.is_reader else _kept(before.role_changed, at)
     )
     return replace(
         now,
         rates=rates_of(before.status, now.status, seconds),
-        restarted=restarted,
+        restarted=restart,
         role_changed=flipped,
         rollback_eta=_etas(before, now, seconds),
     )
@@ -186,10 +184,11 @@ def _identity(look: Sessions) -> Iterator[Finding]:
             runbook="database-failover",
         )
     if look.restarted is not None:
+        ago = duration((look.server.at - look.restarted).total_seconds())
         yield Finding(
             "MY_RESTARTED",
             Severity.HIGH,
-            f"the server was restarted {duration(look.status.uptime)} ago",
+            f"the server was restarted {ago} ago",
             evidence=(Evidence("up for", look.status.uptime, "s"),),
             likely=("a crash or an out-of-memory kill", "maintenance", "a failover"),
             next="the server's log and the control plane's events of that minute",

@@ -46,8 +46,8 @@ class Digest:
     id: str
     db: str = ""
     text: SecretText | None = None
-    calls: int = 0
-    seconds: float = 0.0
+    calls: int
+    seconds: float
     examined: int = 0
     """Rows that were read."""
     no_index: int = 0
@@ -145,7 +145,7 @@ def since(before: Statements, now: Statements) -> Statements:
         return now
     complete = len(earlier) < _MOST
     gains = [
-        _gain(known.get(each.key, Digest(id=each.id)), each)
+        _gain(known.get(each.key, Digest(id=each.id, calls=0, seconds=0.0)), each)
         for each in now.digests
         if complete or each.key in known
     ]

@@ -129,9 +129,7 @@ class Mysql:
                         return await self._answer(sql, parameters)
                 if lost.late:
                     raise await self._silence() from None
-                raise BlindError(
-                    Reason.UNREACHABLE, f"{self.where}: the session was cut in mid-answer"
-                ) from None
+                raise failures.CUT.blind("", where=self.where) from None
 
     async def close(self) -> None:
         """Give the connection up at once and for good, also from under a statement that hangs."""
@@ -289,6 +287,9 @@ class Mysql:
                 await self._in_thread(partial(_execute, connection, statement, ()))
         except pymysql.MySQLError as error:
             errno, said = _numbered(error)
+            if errno in failures.LOST:
+                meaning = failures.MUTE if "timed out" in said else failures.CUT
+                raise meaning.blind("", where=self.where) from None
             raise BlindError(
                 Reason.UNREADABLE, f"{self.where}: the first query failed: {errno} {words(said)}"
             ) from None

@@ -86,6 +86,13 @@ DROPPED = Meaning(
     "the server hangs up before its greeting",
     "a crash, a restart, or a proxy without a backend",
 )
+CUT = Meaning(
+    "MY_CONN_DROPPED",
+    "critical",
+    Reason.UNREACHABLE,
+    "the session was cut in mid-answer",
+    "a crash loop, somebody who kills sessions, or something between that hangs up",
+)
 TLS = Meaning(
     "MY_CONN_TLS",
     "high",
