@@ -193,7 +193,9 @@ SELECT DISTINCT ON (queryid) queryid, left(query, 2000) AS query
 
 
 def since(before: Statements, now: Statements) -> Statements:
-    """What ran between two looks; nothing when the statistics began anew in between."""
+    """What ran between two looks; nothing when the statistics began anew in between, or when the
+    role may see more or less than before.
+    """
     seconds = (now.identity.at - before.identity.at).total_seconds()
     if not 0 < seconds <= LONGEST_GAP or _anew(before, now):
         return now
@@ -218,6 +220,8 @@ def _anew(before: Statements, now: Statements) -> bool:
     old = before.info.stats_reset if before.info else None
     new = now.info.stats_reset if now.info else None
     crashed = before.identity.started != now.identity.started
+    if before.identity.sees_all != now.identity.sees_all:
+        return True  # what came into sight would look as if it had all run just now
     return crashed or old != new or before.identity.schema != now.identity.schema
 
 

@@ -147,6 +147,9 @@ def facts(look: Statements) -> Iterator[Fact]:
     if missing:
         yield Fact("statements", f"pg_stat_statements is not there: {missing}")
         return
+    if look.hidden:
+        yield Fact("statements", f"unknown: {look.hidden:,} of others are hidden")
+        return
     if look.load is None or look.seconds is None:
         yield Fact("statements", "unknown until the next look")
     else:

@@ -334,7 +334,9 @@ class Postgres:
         )
         meaning = failures.by_first_words(words)
         if meaning is not None and words.rung is not Rung.ERROR:
-            return meaning.blind(words.message, where=self.where)
+            mute = meaning.blind(words.message, where=self.where)
+            self._backoff.failed(mute)  # who waits for this session is told at once
+            return mute
         if self._pooled and not self._granted:
             said = f"no server connection within {self._patience:g} s"
             return failures.POOL_WAIT.blind(said, where=self.where)

@@ -56,7 +56,7 @@ class Tls:
 
 
 @pytest.fixture(scope="module")
-def tls(base: Path) -> Iterator[Tls]:
+def tls(base: Path) -> Tls:
     folder = base / "pg-tls"
     folder.mkdir(mode=0o755)
     with_tls = [place for place in postgres_versions.found().values() if place is not None]
@@ -66,7 +66,7 @@ def tls(base: Path) -> Iterator[Tls]:
     server = postgres.start(cluster)
     postgres_roles(server)
     server.shut_down()
-    yield Tls(cluster, Authority(folder))
+    return Tls(cluster, Authority(folder))
 
 
 @pytest.mark.parametrize(
