@@ -38,10 +38,11 @@ def _seen(snapshot: Snapshot, theirs: Sequence[Finding], provider: ProviderLook 
     against = ["our own way out (NAT, proxy, DNS) would look the same: compare another host"]
     if provider and provider.level == "none":
         against.append("its status page says that all is well (such pages are late)")
+    is_cut = all(look.outcome != "ok" for look in snapshot.path.addresses)
     admits = provider is not None and provider.level in _SAYS
     return Finding(
         "DEP_EXTERNAL",
-        Severity.HIGH if worst(theirs) is Severity.CRITICAL else Severity.WARNING,
+        Severity.HIGH if worst(theirs) is Severity.CRITICAL or is_cut else Severity.WARNING,
         f"the third party {snapshot.path.host} is in trouble: {first.summary}",
         evidence=(
             *_provider(provider),

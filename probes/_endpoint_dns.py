@@ -23,6 +23,12 @@ _WORDS = {
     "unreachable": ("NET_DNS_TIMEOUT", Severity.HIGH, "no name server can be reached from here"),
     "no_answer": ("NET_DNS_NO_A", Severity.WARNING, "the name has no address"),
 }
+_OF_ALIAS = {
+    "nxdomain": "that name does not exist",
+    "no_answer": "that name has no address",
+    "servfail": "its name server failed (SERVFAIL)",
+    "refused": "its name server refused to answer",
+}
 _LIKELY = {
     "NET_DNS_NXDOMAIN": (
         "the name is wrong or its record was deleted",
@@ -52,6 +58,9 @@ def _unresolved(path: PathLook, first: Resolution) -> Finding:
     code, severity, words = _WORDS.get(first.outcome, _WORDS["error"])
     other = next((answer for answer in path.dns[1:] if answer.addresses), None)
     likely = _LIKELY[code]
+    if first.aliases:
+        words = f"an alias of {first.canonical}; {_OF_ALIAS.get(first.outcome, words)}"
+        likely = (f"what {first.canonical} stood for was deleted or renamed", *likely)
     if other:
         likely = (f"this machine's resolver or VPN: {other.server} knows the name", *likely)
     if any(answer.outcome == "unreachable" for answer in path.dns):

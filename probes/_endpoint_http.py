@@ -35,6 +35,7 @@ _TALK_LIKELY = {
     "NET_CONN_DROPPED": ("the process crashes or restarts", "a load balancer without a target"),
     "NET_TCP_RESET": ("the process crashes or restarts", "a proxy that has no backend"),
 }
+_TLS_LIKELY = ("it wants a client certificate, or does not know this name (SNI)",)
 _TELLING = ("server", "retry-after", "x-amzn-requestid", "x-amzn-trace-id", "x-amz-cf-id")
 _MADE_BY_BALANCER = {
     502: "the target closed or broke the connection",
@@ -69,13 +70,14 @@ def _no_answer(path: PathLook, looks: Group) -> Iterator[Finding]:
         return
     word = Counter(words).most_common(1)[0][0]
     code, severity, says = _TALK[_talk(word)]
-    rung = "in the TLS handshake" if word.startswith("tls") else "to a request"
+    in_tls = word.startswith("tls")
+    rung = "in the TLS handshake" if in_tls else "to a request"
     yield Finding(
         code,
         severity,
         f"{path.host}:{path.port} {says} ({rung})",
         evidence=(*address_evidence(looks), *where_from(path)),
-        likely=_TALK_LIKELY[code],
+        likely=(*_TALK_LIKELY[code], *(_TLS_LIKELY if in_tls else ())),
         next="the port is open, so TCP checks stay green: look at the process behind it",
         runbook=RUNBOOK,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from cockpit.connect.net import AddressLook, PathLook
@@ -50,6 +51,9 @@ def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         if outcome in _CODES:
             alike = tuple(look for look in looks if look.tls and look.tls.outcome == outcome)
             yield _failed(path, outcome, alike, of=looks)
+    late = tuple(look for look in looks if look.http and look.http.outcome == "alert")
+    if late:  # TLS 1.3: the server tells what it wants only after the handshake
+        yield _failed(path, "alert", late, of=looks)
     yield from _dates(path, looks, settings)
     yield from _chain_dates(path, looks, settings)
     yield from _strict(path, looks)
@@ -90,8 +94,7 @@ def days_left(certificate: Certificate, at: datetime) -> float:
 
 def _failed(path: PathLook, outcome: str, alike: Group, *, of: Group) -> Finding:
     code, severity = _CODES[outcome]
-    look = alike[0].tls
-    assert look is not None
+    look = _telling(alike[0])
     return Finding(
         code,
         severity,
@@ -102,6 +105,13 @@ def _failed(path: PathLook, outcome: str, alike: Group, *, of: Group) -> Finding
         next=_next(outcome),
         runbook="path-http" if code == "NET_TLS_PROTOCOL" else RUNBOOK,
     )
+
+
+def _telling(look: AddressLook) -> TlsLook:
+    """The handshake, with the words of an alert that came after it."""
+    assert look.tls is not None
+    is_late = look.http is not None and look.http.outcome == "alert"
+    return replace(look.tls, detail=look.http.detail) if is_late and look.http else look.tls
 
 
 def _words(outcome: str, look: TlsLook, path: PathLook) -> str:

@@ -21,6 +21,7 @@ from cockpit.text import visible
 
 if TYPE_CHECKING:
     import dns.asyncresolver
+    import dns.message
     import dns.resolver
 
 _SEATS = 16
@@ -207,13 +208,12 @@ async def _asked(
     try:
         async with asyncio.timeout(timeout + 0.2):
             answer = await resolver.resolve(host, kind, search=False, raise_on_no_answer=False)
-    except dns.resolver.NXDOMAIN:
-        return Resolution(source="resolver", outcome="nxdomain")
+    except dns.resolver.NXDOMAIN as error:
+        said = next(iter((error.kwargs.get("responses") or {}).values()), None)
+        return _failed("nxdomain", said, detail="")
     except dns.resolver.NoNameservers as error:
-        word, who = _rcode(error)
-        return Resolution(
-            source="resolver", outcome=word, server=who, detail=visible(str(error), 200)
-        )
+        word, who, said = _rcode(error)
+        return _failed(word, said, server=who, detail=visible(str(error), 200))
     except (dns.resolver.LifetimeTimeout, TimeoutError):
         return Resolution(
             source="resolver", outcome="timeout", detail=f"no answer within {timeout:g} s"
@@ -224,9 +224,24 @@ async def _asked(
     return _heard(answer)
 
 
+def _failed(
+    word: str, response: dns.message.Message | None, *, detail: str, server: str = ""
+) -> Resolution:
+    """A failure with the aliases that led to it: often the name is well, and what it means not."""
+    aliases = _aliases(response) if response is not None else ()
+    return Resolution(
+        source="resolver",
+        outcome=word,
+        server=server,
+        canonical=aliases[-1] if aliases else "",
+        aliases=aliases,
+        detail=detail,
+    )
+
+
 def _heard(answer: dns.resolver.Answer) -> Resolution:
     records = answer.rrset
-    aliases = _aliases(answer)
+    aliases = _aliases(answer.response)
     return Resolution(
         source="resolver",
         outcome="ok" if records else "no_answer",
@@ -238,25 +253,25 @@ def _heard(answer: dns.resolver.Answer) -> Resolution:
     )
 
 
-def _aliases(answer: dns.resolver.Answer) -> tuple[str, ...]:
+def _aliases(response: dns.message.Message) -> tuple[str, ...]:
     """The targets of the CNAME records in the order of the chain, whatever the answer's order."""
     import dns.rdatatype
 
     onward = {
         rrset.name: rrset[0].target
-        for rrset in answer.response.answer
+        for rrset in response.answer
         if rrset.rdtype == dns.rdatatype.CNAME
     }
     chain: list[str] = []
-    name: Any = answer.qname
+    name: Any = response.question[0].name if response.question else None
     while name in onward and len(chain) < _MOST_ALIASES:
         name = onward[name]
         chain.append(visible(str(name).rstrip("."), 255))
     return tuple(chain)
 
 
-def _rcode(error: dns.resolver.NoNameservers) -> tuple[str, str]:
-    """The response code of the last server that gave one, and which it was.
+def _rcode(error: dns.resolver.NoNameservers) -> tuple[str, str, dns.message.Message | None]:
+    """The response code of the last server that gave one, which it was, and what it said.
 
     dnspython keeps the codes only in the list of errors.
     """
@@ -267,10 +282,11 @@ def _rcode(error: dns.resolver.NoNameservers) -> tuple[str, str]:
         response = entry[4] if len(entry) > 4 else None
         if response is not None:
             word = dns.rcode.to_text(response.rcode()).lower()
-            return (word if word in {"servfail", "refused"} else "error"), visible(str(entry[0]))
+            known = word if word in {"servfail", "refused"} else "error"
+            return known, visible(str(entry[0])), response
     ours = [entry[3] for entry in errors if len(entry) > 3 and isinstance(entry[3], OSError)]
     cut_off = bool(ours) and all(outcome_of(one) == "unreachable" for one in ours)
-    return ("unreachable" if cut_off else "servfail"), ""
+    return ("unreachable" if cut_off else "servfail"), "", None
 
 
 def _joined(v4: Resolution, v6: Resolution) -> Resolution:

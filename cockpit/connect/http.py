@@ -13,12 +13,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from cockpit.connect.net_wire import Wire
+from cockpit.connect.tls import verdict
 from cockpit.text import visible
 
 BODY_LIMIT = 4096
 _HEAD_LIMIT = 16 * 1024
 _FIELDS_LIMIT = 100
 _INTERIM_LIMIT = 3
+_LAST_WORDS = 0.2
 _KEPT = (
     "server",
     "date",
@@ -42,7 +44,8 @@ class HttpLook:
 
     `outcome`: `ok` (a whole answer, whatever its status), `mute` (no first byte in time),
     `dropped` (closed before the answer), `reset`, `malformed` (not HTTP, or a header beyond the
-    limits), `truncated` (less than it promised), `stalled` (the body stopped coming), `error`.
+    limits), `truncated` (less than it promised), `stalled` (the body stopped coming), `alert` (the
+    server refused us by TLS after the handshake, as for a missing client certificate), `error`.
     """
 
     outcome: str
@@ -149,10 +152,27 @@ async def _talk(
         outcome = "dropped" if answer.first_byte is None else "truncated"
         detail = str(error)
     except ssl.SSLError as error:
-        outcome, detail = "error", visible(error.reason or str(error), 120)
+        outcome = "alert" if verdict(error) == "alert" else "error"
+        detail = visible(error.reason or str(error), 120)
     except OSError as error:
         outcome, detail = "reset", error.strerror or type(error).__name__
+        last = await _last_words(wire) if answer.first_byte is None else ""
+        outcome, detail = ("alert", last) if last else (outcome, detail)
     return outcome, detail
+
+
+async def _last_words(wire: Wire) -> str:
+    """The TLS alert that came before the connection broke under our request; else nothing."""
+    if wire.tls is None:
+        return ""
+    try:
+        async with asyncio.timeout(_LAST_WORDS):
+            await wire.receive()
+    except ssl.SSLError as error:
+        return visible(error.reason or str(error), 120) if verdict(error) == "alert" else ""
+    except OSError:
+        return ""
+    return ""
 
 
 async def _begin(wire: Wire, answer: _Answer) -> None:

@@ -35,7 +35,7 @@ _SYN, _ACK = 0x02, 0x10
 
 
 class Line:
-    """Decides what becomes of each connection: `its `delay`, and `drops` of its SYNs."""
+    """Decides what becomes of each connection: the `delay` of its packets, and `drops` of SYNs."""
 
     def __init__(self) -> None:
         self.delay = BASE
