@@ -98,7 +98,7 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
 
     def sheets(self, shown: Shown) -> list[Sheet]:
         """Every table of the target, and its numbers."""
-        return present_sheets.sheets(self._target, shown.board, shown.last_seen, shown.moment)
+        return present_sheets.sheets(self._target, shown, wide=self.layout_class == "-full")
 
     def refresh_from(self, shown: Shown) -> None:
         """Draw a moment."""
@@ -156,7 +156,7 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
             return "Not looked at yet."
         if sheet.blind is not None and not self._table.columns:
             return f"Not examined: {sheet.blind.reason}. This says nothing about its health."
-        return f"None: {self._table.headline}" if self._table.headline else "None."
+        return "None."
 
     def tick(self, shown: Shown) -> None:
         """Ages."""
@@ -198,18 +198,21 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
     def _helpful(self, chosen: Row | None, width: int) -> tuple[str, list[Content]]:
         """What would help; where nothing would, how the table's numbers went."""
         shown, sheet = self._shown, self._sheet
-        runs = shown is not None and shown.status.role is Role.COMMANDER
-        blind = present_sheets.blind_lines(sheet, width) if sheet is not None else []
-        lines = present.help_lines(self._table, chosen, width, runs=runs)
-        if lines or blind:
-            return ("What would help", [*blind, *lines])
-        if shown is not None and sheet is not None and self._table.title != NUMBERS:
-            trends = present_sheets.trend_lines(sheet, shown.board, width)
-            if trends:
-                return ("Trends", trends)
+        if shown is None or sheet is None:
+            return ("", [])
+        runs = shown.status.role is Role.COMMANDER
+        blind = present_sheets.blind_lines(sheet, width)
+        offered = present.help_lines(self._table, chosen, width, runs=runs)
+        if blind or offered:
+            return ("What would help", [*blind, *offered])
+        notes = present.note_lines(self._table, width)
         if any(row.offers for row in self._table.rows):
-            return ("What would help", [line(("Nothing to offer for this row.", "dim"))])
-        return ("", [])
+            nothing = line(("Nothing to offer for this row.", "dim"))
+            return ("What would help", [nothing, *notes])
+        trends: list[Content] = []
+        if self._table.title != NUMBERS:
+            trends = present_sheets.trend_lines(sheet, shown.board, width)
+        return ("Trends" if trends else "Note", [*notes, *trends])
 
     def _show_help(self, paper: Paper, lines: list[Content], *, most: int) -> None:
         """Grow to what is to be read; while the table stays, never shrink under the cursor."""

@@ -10,7 +10,7 @@ from cockpit.triage.probe import Blind, Reading
 from cockpit.triage.view import Table
 from cockpit.units import count, duration
 from screens.present.header import badge
-from screens.present.lines import Part, ago, clock, line, safe, sides, since
+from screens.present.lines import Part, ago, capital, clock, line, safe, sides, since
 from screens.shown import Shown
 
 _WIDE = 100
@@ -64,7 +64,7 @@ def _freshness(shown: Shown, reading: Reading | None, seen_at: datetime | None) 
 
 def title(table: Table, where: str) -> Content:
     """`Who waits for whom · 103 rows · 1 of 3`."""
-    parts: list[Part] = [safe(table.title, 60)]
+    parts: list[Part] = [capital(safe(table.title, 60))]
     if table.rows:
         parts.append((f" · {count(len(table.rows), 'row')}", "dim"))
     if where:

@@ -56,6 +56,11 @@ def _printable(part: Part) -> Part:
     return (shown, tones) if tones else shown
 
 
+def capital(text: str) -> str:
+    """The text with its first letter large, the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def fit(text: str, width: int, *, right: bool = False) -> str:
     """The text in exactly `width` cells, cut with an ellipsis or filled with spaces."""
     if width <= 0:

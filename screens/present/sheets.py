@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from textual.content import Content
 
-from cockpit.triage.board import Board, LookId
+from cockpit.triage.board import Board
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import age, count, quantity
 from screens.present.lines import (
     Part,
+    capital,
     cells,
     clip,
     fit,
@@ -26,18 +27,25 @@ from screens.present.lines import (
     tone,
     wrap,
 )
+from screens.shown import Shown
 
 NUMBERS = "Numbers and trends"
 _FIRST = ("sessions", "locks", "health", "path")
 """What a person asks for first, by the last word of the probe's name."""
 _SPARK = 30
-_NUMBERS = (
+_NARROW = (
     Column("number", 26),
-    Column("now", 14, right=True),
+    Column("now", 16, right=True),
+    Column("trend"),
+    Column("sampled", 8, right=True),
+)
+_WIDE = (
+    Column("number", 26),
+    Column("now", 16, right=True),
     Column("trend", _SPARK),
+    Column("sampled", 8, right=True),
     Column("lowest", 12, right=True),
     Column("highest", 12, right=True),
-    Column("sampled", 8, right=True),
     Column("look"),
 )
 
@@ -71,26 +79,26 @@ class Sheet:
         return self.reading.outcome if isinstance(self.reading.outcome, Blind) else None
 
 
-def sheets(
-    target: str, board: Board, last_seen: Mapping[LookId, Reading], moment: datetime
-) -> list[Sheet]:
+def sheets(target: str, shown: Shown, *, wide: bool = True) -> list[Sheet]:
     """Every table of the target, the last one seen when the newest look was blind.
 
     First what a person asks for first, then by the probes' names: looks that end in another
     order move nothing. At the end the numbers of all looks with their trends.
     """
+    board = shown.board
     looks = [(id_, reading) for id_, reading in board.readings.items() if id_.target == target]
     looks.sort(key=lambda look: (_place(look[0].probe), look[0].probe))
     found: list[Sheet] = []
     seen: list[Reading] = []
     for id_, reading in looks:
-        last = last_seen.get(id_, reading) if isinstance(reading.outcome, Blind) else reading
+        blind = isinstance(reading.outcome, Blind)
+        last = shown.last_seen.get(id_, reading) if blind else reading
         if isinstance(last.outcome, Seen):
             seen.append(last)
             found += [Sheet(reading, table, last.at) for table in last.outcome.tables]
         else:
             found.append(Sheet(reading, unseen(reading), reading.at))
-    numbers = _numbers(seen, board, moment)
+    numbers = _numbers(seen, shown, wide=wide)
     if numbers is not None:
         newest = max(seen, key=lambda reading: reading.at)
         found.append(Sheet(newest, numbers, newest.at))
@@ -190,7 +198,7 @@ def _window(sizes: Sequence[int], at: int, room: int) -> tuple[int, int]:
 
 def _name(sheet: Sheet, chosen: SheetId | None) -> Content:
     here = sheet.id == chosen
-    name = safe(sheet.table.title, 40)
+    name = capital(safe(sheet.table.title, 40))
     if sheet.blind is not None:
         return line(("? ", "blind"), (name, "accent bold" if here else "dim"))
     worst = worst_of(sheet.table)
@@ -202,47 +210,44 @@ def _name(sheet: Sheet, chosen: SheetId | None) -> Content:
 # -- numbers ---------------------------------------------------------------------------------------
 
 
-def _numbers(seen: Iterable[Reading], board: Board, moment: datetime) -> Table | None:
+def _numbers(seen: Iterable[Reading], shown: Shown, *, wide: bool) -> Table | None:
     rows: list[Row] = []
     for reading in seen:
         assert isinstance(reading.outcome, Seen)
         rows += [
-            _number(fact, reading, history(board, reading, fact), moment)
-            for fact in reading.outcome.facts
-            if fact.text
+            _number(fact, reading, shown, wide=wide) for fact in reading.outcome.facts if fact.text
         ]
     if not rows:
         return None
     return Table(
         title=NUMBERS,
-        columns=_NUMBERS,
+        columns=_WIDE if wide else _NARROW,
         rows=tuple(rows),
-        headline="counters as rates · a restart leaves a gap, never a jump",
+        headline="rates, not totals · a restart leaves a gap",
     )
 
 
 def history(board: Board, reading: Reading, fact: Fact) -> tuple[float, ...]:
-    """The fact's values at the last looks, oldest first."""
+    """The fact's values at the last looks, oldest first; none for a fact that is no number: what
+    the board keeps under its name is then another number, of a finding.
+    """
+    if fact.value is None:
+        return ()
     return board.trends.get((reading.target, reading.probe, fact.label), ())
 
 
-def _number(fact: Fact, reading: Reading, values: Sequence[float], moment: datetime) -> Row:
-    old = since(moment, reading.at)
+def _number(fact: Fact, reading: Reading, shown: Shown, *, wide: bool) -> Row:
+    values = history(shown.board, reading, fact)
+    old = since(shown.moment, reading.at)
+    trend = spark(values, _SPARK) if len(values) > 1 else ""
     low, high = (min(values), max(values)) if len(values) > 1 else (None, None)
-    return Row(
-        key=f"{reading.probe} {fact.label}",
-        cells=(
-            fact.label,
-            fact.text,
-            spark(values, _SPARK) if len(values) > 1 else "",
-            "" if low is None else quantity(low, fact.unit),
-            "" if high is None else quantity(high, fact.unit),
-            age(old),
-            reading.probe,
-        ),
-        severity=fact.severity,
-        sort=(fact.label, fact.value, None, low, high, old, reading.probe),
-    )
+    cells: tuple[str, ...] = (fact.label, fact.text, trend, age(old))
+    sort: tuple[float | str | None, ...] = (fact.label, fact.value, None, old)
+    if wide:
+        known = ("" if each is None else quantity(each, fact.unit) for each in (low, high))
+        cells, sort = (*cells, *known, reading.probe), (*sort, low, high, reading.probe)
+    key = f"{reading.probe} {fact.label}"
+    return Row(key=key, cells=cells, sort=sort, severity=fact.severity)
 
 
 def trend_lines(sheet: Sheet, board: Board, width: int) -> list[Content]:
@@ -273,11 +278,8 @@ def trend_lines(sheet: Sheet, board: Board, width: int) -> list[Content]:
 
 
 def _range(values: Sequence[float], unit: str) -> str:
-    low, high = min(values), max(values)
-    if low == high:
-        told = f"stays at {quantity(low, unit)}"
-    else:
-        told = f"{quantity(low, unit)} to {quantity(high, unit)}"
+    low, high = (quantity(each, unit) for each in (min(values), max(values)))
+    told = f"stays at {low}" if low == high else f"{low} to {high}"
     return f"{told} · {count(len(values), 'look')}"
 
 

@@ -196,28 +196,36 @@ def offers(table: Table, chosen: Row | None) -> list[tuple[str, Offer]]:
 
 
 def help_lines(table: Table, chosen: Row | None, width: int, *, runs: bool) -> list[Content]:
-    """The pane “What would help”; empty when nothing would. `runs` False: offers are proposed,
-    not run.
+    """What is offered, then the table's notes; empty when nothing is offered. `runs` False:
+    offers are proposed, not run.
     """
     listed = offers(table, chosen)
+    if not listed:
+        return []
     lines: list[Content] = []
     if table.best:
-        lines.append(line(("Releases most for least", "bold")))
-    names = min(44, max((cells(safe(offer.label)) for _, offer in listed), default=0))
+        releases = any(offer.releases for offer in table.best)
+        what = "Releases most for least" if releases else "Helps most for least"
+        lines.append(line((what, "bold")))
+    names = min(44, max(cells(safe(offer.label)) for _, offer in listed))
     own = False
     for shortcut, offer in listed:
         if not shortcut.isdigit() and not own:
             own = True
             lines.append(line(("The row under the cursor", "bold")))
         lines.append(_offer(shortcut, offer, names, width))
-    for note in table.note:
-        lines += wrap(line((safe(note, 2000), "dim")), width)
-    if listed and not runs:
+    lines += note_lines(table, width)
+    if not runs:
         lines += [
             BLANK,
             line(("Triage is read-only: the key proposes it to the commander.", "dim")),
         ]
     return lines
+
+
+def note_lines(table: Table, width: int) -> list[Content]:
+    """What is missing from the table, and how to read it."""
+    return [each for note in table.note for each in wrap(line((safe(note, 2000), "dim")), width)]
 
 
 def _offer(shortcut: str, offer: Offer, names: int, width: int) -> Content:

@@ -176,6 +176,24 @@ async def test_the_selection_stays_on_its_session_while_rows_come_and_go(
         assert rows(pilot).cursor - rows(pilot).scroll_offset.y == before, "not moved on screen"
 
 
+async def test_five_thousand_sessions_cost_what_is_visible(desk: FakeDesk, show: Shows) -> None:
+    with_looks(desk, look("postgres.sessions", table("Sessions", *range(5000))))
+    async with show(desk, SMALL) as pilot:
+        await opened(pilot)
+        await press(pilot, "s", "end")
+        assert rows(pilot).cursor == 4999
+        before = rows(pilot)._draw_again
+        with_looks(desk, look("postgres.sessions", table("Sessions", *range(5000))))
+        await settle(pilot)
+        assert rows(pilot)._draw_again == before, "the same rows again: nothing is drawn"
+        changed = table("Sessions", *range(5000)).rows
+        old = replace(changed[2], cells=("2", "client-2", "9s", "SELECT 2"))
+        new = replace(table("Sessions"), rows=(*changed[:2], old, *changed[3:]))
+        with_looks(desk, look("postgres.sessions", new))
+        await settle(pilot)
+        assert rows(pilot)._draw_again - before <= 1, "one visible row changed"
+
+
 async def test_a_blind_look_says_what_to_type_and_y_copies_it(desk: FakeDesk, show: Shows) -> None:
     grant = "GRANT pg_read_all_stats TO cockpit_ro;"
     denied = Blind(Reason.DENIED, "permission denied for pg_stat_activity " + "x" * 80, grant)
@@ -224,7 +242,8 @@ async def test_numbers_have_trends_and_an_old_look_is_not_called_live(
         await press(pilot, "tab")
         told = text(pilot)
         assert "─ Numbers and trends" in told
-        assert "primary" in told
+        assert "commands    513/s  █▁█" in told
+        assert "role      primary" in told
         with_looks(desk, (id_, replace(reading, at=ago(minutes=4))), trends=trends)
         await settle(pilot)
         assert "sampled 4m ago" in text(pilot)
