@@ -175,7 +175,14 @@ def addresses() -> tuple[str, ...]:
 
 
 _SHARED_MACHINE: Thresholds = {
-    "endpoint.path": {"handshake_floor": 1.0, "first_byte_floor": 1.0},
+    "endpoint.path": {
+        "dns": {"warning": 2.0, "high": 4.0},
+        "first_byte": {"warning": 2.0, "high": 5.0},
+        "handshake_floor": 1.0,
+        "first_byte_floor": 1.0,
+        "slower_floor": 1.0,
+        "jitter": 1.0,
+    },
     "redis.performance": {"latency": {"warning": 1.0, "high": 3.0}},
 }
 """The shop shares its cores with everything else here: how fast it answers says little."""
