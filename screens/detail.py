@@ -62,6 +62,7 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         self._sheet: Sheet | None = None
         self._table = _NONE
         self._shape: tuple[int, ...] = ()
+        self._marked = False
         self._sorted = _Sorted(_NONE, None, down=True, rows=())
         self._help_height = _LEAST_HELP
         self._shown: Shown | None = None
@@ -92,7 +93,7 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         return found
 
     def _draw_row(self, row: Row, width: int, moment: datetime) -> Content:
-        return present.draw(row, self._table, width, shape=self._shape)
+        return present.draw(row, self._table, width, shape=self._shape, mark=self._marked)
 
     # -- drawing -------------------------------------------------------------------------------
 
@@ -127,6 +128,7 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
 
     def _draw_rows(self, shown: Shown, sheets: Sequence[Sheet]) -> None:
         rows, table = self._rows, self._table
+        self._marked = present.marked(table)
         self._shape = present.widths(table, rows.columns, sort=self._sort)
         if self._sorted.table is not table or (self._sort, self._down) != (
             self._sorted.column,
@@ -247,7 +249,8 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
     def on_row_list_head_clicked(self, message: RowList.HeadClicked) -> None:
         """A click on a title sorts by that column; another one turns the order around."""
         message.stop()
-        column = present.column_at(self._shape, message.x)
+        x = message.x - (present.MARK if self._marked else 0)
+        column = present.column_at(self._shape, x, message.rows.columns) if x >= 0 else None
         if column is not None and self._table.columns:
             self._sort_by(column)
 

@@ -9,10 +9,28 @@ from textual.content import Content
 
 from cockpit.triage.view import Column, Offer, Row, Table
 from cockpit.units import number
-from screens.present.lines import BLANK, Part, cells, fit, line, safe, tone, wrap
+from screens.present.lines import BLANK, GLYPHS, Part, cells, fit, line, safe, tone, wrap
 from screens.present.runbook import RISK_TONES
 
-_LEAST_FLEX = 16
+_NARROW = 100
+"""Cells below which columns stand closer together."""
+
+
+def _gap(width: int) -> int:
+    return 1 if width < _NARROW else 2
+
+
+def _least_flex(width: int) -> int:
+    return 12 if width < _NARROW else 16
+
+
+MARK = 2
+"""Cells before the rows for the sign of their severity: a colour alone says nothing."""
+
+
+def marked(table: Table) -> bool:
+    """Whether any row has a severity, so that all rows leave room for its sign."""
+    return any(row.severity is not None for row in table.rows)
 
 
 def widths(table: Table, width: int, *, sort: int | None = None) -> tuple[int, ...]:
@@ -21,16 +39,19 @@ def widths(table: Table, width: int, *, sort: int | None = None) -> tuple[int, .
     When the fixed ones leave too little, they shrink to what their rows need, then the widest
     give way, so that the last column stays readable. The one that sorts has room for its arrow.
     """
+    whole = width
+    if marked(table):
+        width -= MARK
     wanted = [column.width or 0 for column in table.columns]
     flexible = [at for at, each in enumerate(wanted) if each == 0]
-    gaps = 2 * max(0, len(wanted) - 1)
+    gaps = _gap(whole) * max(0, len(wanted) - 1)
     for at, each in enumerate(wanted):
         if each:
             wanted[at] = min(each, _needed(table, at))
             if at == sort:
                 wanted[at] = max(wanted[at], cells(table.columns[at].title) + 2)
     left = width - gaps - sum(wanted)
-    least = _LEAST_FLEX * len(flexible)
+    least = _least_flex(whole) * len(flexible)
     while left < least and max(wanted, default=0) > 6:
         at = wanted.index(max(wanted))
         wanted[at] -= 1
@@ -68,7 +89,7 @@ def heading(
     down: bool = True,
 ) -> Content:
     """The titles; the sorted column carries an arrow."""
-    parts: list[Part] = []
+    parts: list[Part] = [" " * MARK if marked(table) else ""]
     for at, (column, each) in enumerate(
         zip(table.columns, shape or widths(table, width, sort=sort), strict=True)
     ):
@@ -76,23 +97,29 @@ def heading(
         if at == sort:
             name = fit(name, min(cells(name), max(0, each - 2))) + (" ▼" if down else " ▲")
         shown = fit(name, each, right=column.right)
-        parts += [(shown, "accent" if at == sort else "faint"), "  "]
+        parts += [(shown, "accent" if at == sort else "faint"), " " * _gap(width)]
     return line(*parts[:-1])
 
 
-def column_at(shape: Sequence[int], x: int) -> int | None:
-    """The column under a cell of the heading, with the gap after it; None beyond the last."""
+def column_at(shape: Sequence[int], x: int, width: int) -> int | None:
+    """The column under a cell of the heading, with the gap after it; None beyond the last. `x`
+    counts from the first column, after the place of the marks.
+    """
     start = 0
     for at, each in enumerate(shape):
-        start += each + 2
+        start += each + _gap(width)
         if each and x < start:
             return at
     return None
 
 
-def draw(row: Row, table: Table, width: int, *, shape: tuple[int, ...] = ()) -> Content:
-    """One row; its depth indents the first cell."""
+def draw(
+    row: Row, table: Table, width: int, *, shape: tuple[int, ...] = (), mark: bool | None = None
+) -> Content:
+    """One row; its depth indents the first cell. `mark` None: as `marked` says."""
     parts: list[Part] = []
+    if marked(table) if mark is None else mark:
+        parts.append(_mark(row))
     stem = _stem(row)
     for at, (column, each) in enumerate(
         zip(table.columns, shape or widths(table, width), strict=True)
@@ -104,8 +131,14 @@ def draw(row: Row, table: Table, width: int, *, shape: tuple[int, ...] = ()) -> 
             parts.append((fit(text, max(1, each - len(stem))), shade))
         else:
             parts.append((fit(text, each, right=column.right), shade))
-        parts.append("  ")
+        parts.append(" " * _gap(width))
     return line(*parts[:-1])
+
+
+def _mark(row: Row) -> Part:
+    if row.severity is None:
+        return " " * MARK
+    return (fit(GLYPHS[row.severity.value], MARK), tone(row.severity))
 
 
 def _shade(row: Row, at: int, columns: int) -> str:

@@ -242,8 +242,8 @@ async def test_numbers_have_trends_and_an_old_look_is_not_called_live(
         await press(pilot, "tab")
         told = text(pilot)
         assert "─ Numbers and trends" in told
-        assert "commands    513/s  █▁█" in told
-        assert "role      primary" in told
+        assert "│ commands   513/s █▁█" in told
+        assert "│ role     primary" in told
         with_looks(desk, (id_, replace(reading, at=ago(minutes=4))), trends=trends)
         await settle(pilot)
         assert "sampled 4m ago" in text(pilot)
