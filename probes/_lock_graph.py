@@ -27,6 +27,8 @@ class Graph:
     """All that each waiter waits for, itself excluded."""
     size: Mapping[Key, int] = field(default_factory=dict)
     """How many wait under each, directly or not."""
+    stands_for: Mapping[Key, int] = field(default_factory=dict)
+    """How many sessions a waiter stands for, itself included, where it is more than one."""
 
     def below(self, key: Key) -> list[Key]:
         """Everyone who waits under a session, depth first."""
@@ -47,14 +49,20 @@ class Graph:
         while True:
             freed = [key for key in waiting if self.blockers[key] <= gone]
             if not freed:
-                return len(gone) - 1
+                return sum(self.stands_for.get(key, 1) for key in gone if key != victim)
             gone.update(freed)
             waiting = [key for key in waiting if key not in gone]
 
 
-def graph(waits: Sequence[tuple[Key, Iterable[Key]]], *, through: Iterable[Key] = ()) -> Graph:
+def graph(
+    waits: Sequence[tuple[Key, Iterable[Key]]],
+    *,
+    through: Iterable[Key] = (),
+    stands_for: Mapping[Key, int] | None = None,
+) -> Graph:
     """The graph of (waiter, those it waits for), longest waiting first.
 
+    `stands_for`: how many sessions a waiter stands for, when others wait just as it does.
     `through`: waiters for a place in a row's queue (PostgreSQL's `tuple` locks): once let in they
     wait for whatever those before them wait for, so they wait for that already.
     """
@@ -78,9 +86,10 @@ def graph(waits: Sequence[tuple[Key, Iterable[Key]]], *, through: Iterable[Key] 
         children[under].append(waiter)
     tree = {key: tuple(keys) for key, keys in children.items()}
     heads = [key for key, level in depth.items() if level == 0 and key in tree]
-    size = _sizes(heads, tree)
+    many = stands_for or {}
+    size = _sizes(heads, tree, many)
     heads.sort(key=lambda key: (-size[key], key))
-    return Graph(tuple(heads), parent, tree, blockers, size)
+    return Graph(tuple(heads), parent, tree, blockers, size, many)
 
 
 def _depths(blockers: Mapping[Key, frozenset[Key]]) -> dict[Key, int]:
@@ -109,7 +118,9 @@ def _spread(depth: dict[Key, int], waiters_of: Mapping[Key, list[Key]], start: l
                 queue.append(waiter)
 
 
-def _sizes(heads: Iterable[Key], tree: Mapping[Key, tuple[Key, ...]]) -> dict[Key, int]:
+def _sizes(
+    heads: Iterable[Key], tree: Mapping[Key, tuple[Key, ...]], stands_for: Mapping[Key, int]
+) -> dict[Key, int]:
     size: dict[Key, int] = {}
     for head in heads:
         order, stack = [], [head]
@@ -118,5 +129,5 @@ def _sizes(heads: Iterable[Key], tree: Mapping[Key, tuple[Key, ...]]) -> dict[Ke
             order.append(key)
             stack.extend(tree.get(key, ()))
         for key in reversed(order):
-            size[key] = sum(1 + size[child] for child in tree.get(key, ()))
+            size[key] = sum(stands_for.get(child, 1) + size[child] for child in tree.get(key, ()))
     return size

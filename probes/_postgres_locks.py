@@ -25,6 +25,11 @@ class Node(Session):
     """Those it waits for, also those that only queue before it; None: it waits for nobody."""
     speaker: int | None = None
     """Who waited first for the same row, and waits for the same sessions; None: asked itself."""
+    crowd: int = 0
+    """How many more queue behind it for the same row and hold nobody up: they are not listed."""
+    crowd_wait_s: float | None = None
+    crowd_names: tuple[str, ...] = ()
+    crowd_clients: tuple[str, ...] = ()
     wait_s: float | None = None
     locktype: str | None = None
     mode: str | None = None
@@ -39,6 +44,11 @@ class Node(Session):
     def waits(self) -> bool:
         """Waits for somebody, by its own word or its speaker's."""
         return bool(self.blockers) or self.speaker is not None
+
+    @property
+    def longest(self) -> float:
+        """Seconds that it, or one of its crowd, has waited."""
+        return max(self.wait_s or 0.0, self.crowd_wait_s or 0.0)
 
     @property
     def wants_strong(self) -> bool:
@@ -143,6 +153,7 @@ def graph_of(nodes: Iterable[Node]) -> Graph:
     return graph(
         [(node.pid, node.blockers or said[node.speaker or 0]) for node in waiters],
         through=[node.pid for node in waiters if node.locktype == "tuple"],
+        stands_for={node.pid: 1 + node.crowd for node in waiters if node.crowd},
     )
 
 
@@ -158,14 +169,14 @@ def _queue(head: int, tree: Graph, known: dict[int, Node], hot: int) -> Queue:
     rows: dict[str, int] = {}
     for node in below:
         if node.locktype == "tuple":
-            rows[node.place] = rows.get(node.place, 0) + 1
+            rows[node.place] = rows.get(node.place, 0) + 1 + node.crowd
     row = max(rows, key=lambda place: rows[place], default="")
     crowd = rows.get(row, 0) + 1 if row else 0
     candidates = helps(head, tree, known)
     return Queue(
         head=known.get(head, Node(pid=head)),
-        length=len(below),
-        longest=max((node.wait_s or 0.0 for node in below), default=0.0),
+        length=sum(1 + node.crowd for node in below),
+        longest=max((node.longest for node in below), default=0.0),
         hot_row=row if crowd >= hot else "",
         hot=crowd if crowd >= hot else 0,
         helps=tuple(candidates[:3]),

@@ -31,7 +31,7 @@ def lock_table(look: Locks, waited: Thresholds) -> Table:
     best.sort(key=lambda offer: (offer.risk != "low", -offer.releases))
     if rows:
         notes.append("then verify: lock waits = 0 within 60s")
-    shown = sum(1 for node in look.nodes if node.waits)
+    shown = sum(1 + node.crowd for node in look.nodes if node.waits)
     if shown < look.summary.waiters:
         notes.append(f"{shown} of {look.summary.waiters} waiting sessions are shown")
     return Table(
@@ -62,16 +62,18 @@ def _branch(
 ) -> list[Row]:
     """One session and all below it. Iterative in depth: a chain may be long."""
     rows: list[Row] = []
-    stack: list[tuple[int, int, tuple[int, ...]]] = [(pid, depth, ())]
+    stack: list[tuple[int, int, tuple[int, ...], bool]] = [(pid, depth, (), False)]
     while stack:
-        each, level, crowd = stack.pop()
+        each, level, crowd, apart = stack.pop()
         node = known.get(each) or Node(pid=each)
         if crowd:
-            rows.append(_crowd([known[c] for c in crowd], level))
+            rows.append(_crowd([known[c] for c in crowd], level, apart=apart))
             continue
         rows.append(_row(node, level, tree.size.get(each, 0), waited))
+        if node.crowd:  # after all that waits for this one
+            stack.append((each, level, (each,), True))
         for child, others in reversed(_grouped(tree.children.get(each, ()), tree, known)):
-            stack.append((child, level + 1, others))
+            stack.append((child, level + 1, others, False))
     return rows
 
 
@@ -87,7 +89,7 @@ def _grouped(
         else:
             single.append((child, ()))
     for members in crowds.values():
-        lone = len(members) == 1
+        lone = len(members) == 1 and not known[members[0]].crowd
         single.append((members[0], () if lone else tuple(members)))
     return single
 
@@ -123,18 +125,25 @@ def _row(node: Node, depth: int, waiting: int, waited: Thresholds) -> Row:
     )
 
 
-def _crowd(nodes: list[Node], depth: int) -> Row:
-    clients = {node.client for node in nodes}
-    names = sorted({visible(node.application_name or node.usename or "?", 30) for node in nodes})
+def _crowd(nodes: list[Node], depth: int, *, apart: bool = False) -> Row:
+    """All who wait for one place. `apart`: without the one that has a row of its own."""
+    number = sum(node.crowd for node in nodes)
+    clients = {each for node in nodes for each in node.crowd_clients}
+    called = {visible(each, 30) for node in nodes for each in node.crowd_names}
+    if not apart:
+        number += len(nodes)
+        clients |= {node.client or "" for node in nodes}
+        called |= {visible(node.application_name or node.usename or "?", 30) for node in nodes}
+    names = sorted(called) or ["?"]
     who = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-    longest = max((node.wait_s or 0.0 for node in nodes), default=0.0)
+    longest = max((node.longest for node in nodes), default=0.0)
     first = nodes[0]
     place = "same row" if first.locktype == "tuple" else first.place
     return Row(
         key=f"crowd {first.place} {first.key}",
         cells=(
-            f"×{len(nodes)}",
-            f"{who}, {count(len(clients), 'client')}",
+            f"×{number}",
+            f"{who}, {count(max(1, len(clients)), 'client')}",
             first.state or "hidden",
             place,
             f"≤ {span(longest)}",

@@ -50,12 +50,27 @@ WITH q AS MATERIALIZED (
 ), w AS MATERIALIZED (
   SELECT pid, pg_blocking_pids(pid) AS blockers
     FROM (SELECT pid FROM r WHERE speaker = pid ORDER BY waitstart, pid LIMIT 200) AS s
+), b AS MATERIALIZED (
+  SELECT DISTINCT unnest(blockers) AS pid FROM w
+), a AS MATERIALIZED (
+  SELECT * FROM pg_stat_activity
+), c AS (
+  SELECT r.speaker AS pid, count(*) AS crowd,
+         max(extract(epoch FROM clock_timestamp()
+                     - coalesce(r.waitstart, a.query_start)))::float8 AS crowd_wait_s,
+         (array_agg(DISTINCT left(coalesce(nullif(a.application_name, ''), a.usename::text), 60))
+           )[1:20] AS crowd_names,
+         (array_agg(DISTINCT host(a.client_addr)))[1:200] AS crowd_clients
+    FROM r LEFT JOIN a USING (pid) LEFT JOIN b USING (pid)
+   WHERE r.speaker <> r.pid AND b.pid IS NULL GROUP BY r.speaker
 ), n AS (
-  SELECT pid FROM (SELECT pid FROM r ORDER BY waitstart, pid LIMIT 1000) AS s
-  UNION SELECT unnest(blockers) FROM w
+  SELECT pid FROM (SELECT pid FROM r WHERE speaker = pid ORDER BY waitstart, pid LIMIT 1000) AS s
+  UNION SELECT pid FROM b
 )
-SELECT n.pid, w.blockers, nullif(r.speaker, n.pid) AS speaker, a.usename, a.datname,
-       left(a.application_name, 60) AS application_name,
+SELECT n.pid, w.blockers, nullif(r.speaker, n.pid) AS speaker, coalesce(c.crowd, 0) AS crowd,
+       c.crowd_wait_s, coalesce(array_remove(c.crowd_names, NULL), '{{}}') AS crowd_names,
+       coalesce(array_remove(c.crowd_clients, NULL), '{{}}') AS crowd_clients,
+       a.usename, a.datname, left(a.application_name, 60) AS application_name,
        host(a.client_addr) AS client, a.backend_type, a.backend_start, a.state,
        a.wait_event_type AS wait_type, a.wait_event,
        extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS xact_s,
@@ -70,13 +85,14 @@ SELECT n.pid, w.blockers, nullif(r.speaker, n.pid) AS speaker, a.usename, a.datn
             WHEN r.database = (SELECT oid FROM pg_database WHERE datname = current_database())
             THEN r.relation::regclass::text
             ELSE r.database::text || '/' || r.relation::text END AS relation,
-
        nullif(left(a.query, 600), '<insufficient privilege>') AS query
-  FROM n LEFT JOIN w USING (pid) LEFT JOIN r USING (pid) LEFT JOIN pg_stat_activity AS a USING (pid)
+  FROM n LEFT JOIN w USING (pid) LEFT JOIN r USING (pid) LEFT JOIN c USING (pid)
+  LEFT JOIN a USING (pid)
 """
 """pg_blocking_pids() takes every partition of the lock table and, for a row, names all who queue
 ahead: 400 waiters for one row are 80,000 edges. So it is asked only for the first waiter of each
-row, the *speaker* of the others, and for everyone who waits for something else.
+row, the *speaker* of the others, and for everyone who waits for something else. The others of a row
+are counted at their speaker, unless they hold somebody up.
 """
 PREPARED = """
 SELECT gid, owner::text AS owner, database::text AS database,
@@ -236,10 +252,11 @@ def _hot_row(queue: Queue) -> Finding:
 
 
 def _schema_changes(look: Locks) -> Iterator[Finding]:
-    tree = graph_of(look.nodes)
-    for node in look.nodes:
-        behind = tree.size.get(node.pid, 0)
-        if not (node.wants_strong and node.blockers and behind):
+    wanting = [node for node in look.nodes if node.wants_strong and node.blockers]
+    tree = graph_of(look.nodes) if wanting else None
+    for node in wanting:
+        behind = tree.size.get(node.pid, 0) if tree else 0
+        if not behind:
             continue
         yield Finding(
             "PG_LOCK_DDL_QUEUE",

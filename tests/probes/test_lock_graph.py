@@ -57,3 +57,12 @@ def test_four_hundred_who_want_one_row_are_cheap() -> None:
     assert tree.size[0] == 400
     assert tree.released(0) == 400
     assert tree.released(1) == 0
+
+
+def test_one_may_stand_for_a_crowd() -> None:
+    """2 waits for 1; 3 stands for 399 who queue behind 2; 4 waits for 3."""
+    tree = graph([(2, [1]), (3, [2]), (4, [3])], through=[3], stands_for={3: 399})
+
+    assert (tree.size[1], tree.size[2], tree.size[3]) == (401, 400, 1)
+    assert (tree.released(1), tree.released(2), tree.released(3)) == (401, 0, 1)
+    assert tree.heads == (1,)

@@ -380,6 +380,32 @@ def test_the_tree_collapses_a_crowd_and_offers_the_cheapest_first() -> None:
     )
 
 
+def test_a_crowd_that_the_server_counted_weighs_as_much_as_one_that_is_listed() -> None:
+    """The first of a row's queue stands for the rest, also when it holds somebody up itself."""
+    crowd = {
+        "locktype": "tuple", "relation": "orders", "page": 0, "line": 1, "crowd": 398,
+        "crowd_wait_s": 50.0, "crowd_names": ("api", "worker"), "crowd_clients": ("10.0.0.1",),
+    }  # fmt: skip
+    alone = locks(node(1, xact_s=60.0), node(2, 1), node(3, 2, **crowd))
+    holds = locks(node(1, xact_s=60.0), node(2, 1), node(3, 2, **crowd), node(4, 3))
+
+    assert (alone.queues[0].length, alone.queues[0].hot) == (400, 400)
+    assert alone.queues[0].longest == 50.0
+    assert alone.queues[0].best is not None
+    assert alone.queues[0].best.releases == 400
+    rows = [_shown(look) for look in (alone, holds)]
+    assert rows[0] == [(0, "1", "app1"), (1, "2", "app2"), (2, "×399", "api and 2 more, 2 clients")]
+    assert rows[1] == [
+        (0, "1", "app1"), (1, "2", "app2"), (2, "3", "app3"), (3, "4", "app4"),
+        (2, "×398", "api and 1 more, 1 client"),
+    ]  # fmt: skip
+
+
+def _shown(look: Locks) -> list[tuple[int, str, str]]:
+    (table,) = postgres_locks.tables(look, postgres_locks.PROBE.settings)
+    return [(row.depth, row.cells[0], row.cells[1]) for row in table.rows]
+
+
 def test_a_blocked_row_names_the_table_of_its_own_statement() -> None:
     assert node(2, 1).place == "a row of public.orders"
     assert node(2, 1, query=SecretText("SELECT 1")).place == "a row"

@@ -131,6 +131,35 @@ async def test_many_who_want_one_row_are_one_crowd(pg: postgres.Postgres) -> Non
     assert hot.subject == "orders"
 
 
+async def test_one_of_a_crowd_that_holds_others_up_is_told_apart_from_it(
+    pg: postgres.Postgres,
+) -> None:
+    async with Crowd(pg) as crowd:
+        await crowd.hold(UPDATE, app="checkout-worker")
+        await crowd.wait(UPDATE, app="first")
+        await waiting(pg, 1)
+        await crowd.wait(UPDATE, app="second")
+        await waiting(pg, 2)
+        holds = await crowd.hold("UPDATE orders SET status = 'x' WHERE id = 8", app="holds-row-8")
+        crowd.tasks.append(asyncio.create_task(holds.execute(UPDATE)))
+        await crowd.wait(UPDATE, app="checkout-api", times=8)
+        await waiting(pg, 11)
+        await crowd.wait("UPDATE orders SET status = 'y' WHERE id = 8", app="last")
+        await waiting(pg, 12)
+        snapshot, seen = await locks(pg)
+        pid = holds.info.backend_pid
+
+    assert isinstance(snapshot, Locks)
+    assert [queue.length for queue in snapshot.queues] == [12]
+    assert snapshot.queues[0].best.releases == 12
+    named = {node.application_name for node in snapshot.nodes}
+    assert named == {"checkout-worker", "first", "second", "holds-row-8", "last"}
+    assert pid in {node.pid for node in snapshot.nodes}
+    cells = [row.cells[0] for row in seen.tables[0].rows]
+    assert len(cells) == 5
+    assert "×9" in cells
+
+
 async def test_a_prepared_transaction_blocks_without_a_session(pg: postgres.Postgres) -> None:
     async with Crowd(pg) as crowd:
         await crowd.hold(UPDATE, "PREPARE TRANSACTION 'lost-coordinator'")
