@@ -238,6 +238,7 @@ class Desk:
         for stop in self._stops:
             stop()
         self._callbacks.clear()
+        self._recorder.close()
         for task in self._tasks:
             task.cancel()
         if self._tasks:

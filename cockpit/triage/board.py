@@ -66,6 +66,8 @@ class OpenFinding:
     looks: int = 1
     clean: int = 0
     """Looks running that did not see it; it clears at the third."""
+    drift: int = 0
+    """Looks running that saw it worse (above 0) or milder (below 0) than it is shown."""
     cleared: datetime | None = None
 
     @property
@@ -182,6 +184,7 @@ def _with_findings(
         earlier = opened.get(id_) or pending.get(id_)
         now = _seen(earlier, id_, reading, with_history(board, reading, finding))
         if id_ in opened:
+            now = _steady(opened[id_], now, rules)
             opened[id_] = now
             happened += _moved(opened, earlier, now)
         elif finding.fact or now.looks >= rules.to_open:
@@ -230,6 +233,21 @@ def _seen(
         looks=earlier.looks + 1,
         clean=0,
     )
+
+
+def _steady(earlier: OpenFinding, now: OpenFinding, rules: Rules) -> OpenFinding:
+    """An open finding's severity does not follow a value that swings around a threshold: it rises
+    as it would open (a fact at once, a gauge on two looks running) and falls as it would clear.
+    """
+    shown, seen = earlier.finding.severity, now.finding.severity
+    if seen == shown:
+        return replace(now, drift=0)
+    worse = seen > shown
+    drift = max(earlier.drift, 0) + 1 if worse else min(earlier.drift, 0) - 1
+    rise = 1 if now.finding.fact else rules.to_open
+    if abs(drift) >= (rise if worse else rules.to_clear):
+        return replace(now, drift=0)
+    return replace(now, finding=now.finding.at(shown), drift=drift)
 
 
 def _moved(

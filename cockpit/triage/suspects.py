@@ -1,9 +1,9 @@
 """What probably caused it: the deepest unhealthy target, and the change that came before it.
 
 A simple rule that says what it does. A target is suspected when it has findings of its own and
-nothing that it needs explains them; a change is suspected when it came shortly before the first
-symptom of what it touched or of what depends on that. The score is the share of all open findings
-that the suspect explains, so it ranks; it is not a probability.
+nothing that it needs is ill enough to explain them; a change is suspected when it came shortly
+before the first symptom of what it touched or of what depends on that. The score is the share of
+all open findings that the suspect explains, so it ranks; it is not a probability.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ def suspects(board: Board, graph: Graph) -> tuple[Suspect, ...]:
         for target in graph.targets
         if target.name in symptoms.of
         and target.kind not in _WITNESSES
-        and not (graph.below(target.name) - graph.above(target.name)) & symptoms.of.keys()
+        and not symptoms.explained(target.name, graph.below(target.name) - graph.above(target.name))
     ]
     graded += [
         (symptoms.share({change.target, *graph.above(change.target)}) / 2, -1, change)
         for change in board.changes
         if _lead(graph, change, symptoms) is not None
-    ][:MOST]
+    ]
     graded.sort(key=lambda one: one[:2], reverse=True)
     found = (
         _target(board, graph, thing, symptoms=symptoms, score=score)
@@ -91,6 +91,9 @@ class _Symptoms:
             name: sum(1 + f.finding.severity.rank for f in found) for name, found in self.of.items()
         }
         self.total = sum(self._weight.values())
+        self._worst = {
+            name: max(f.finding.severity for f in found) for name, found in self.of.items()
+        }
         self._first = {name: min(f.since for f in found) for name, found in self.of.items()}
 
     def among(self, names: Iterable[str]) -> list[OpenFinding]:
@@ -100,6 +103,13 @@ class _Symptoms:
     def first(self, names: Iterable[str]) -> datetime | None:
         """When the first of these targets fell ill; None when none did."""
         return min((self._first[name] for name in names if name in self._first), default=None)
+
+    def explained(self, name: str, below: Iterable[str]) -> bool:
+        """Whether something that it needs is ill enough to be its cause: gravely, or no less than
+        itself. A warning below says nothing about an outage above.
+        """
+        enough = min(self._worst[name], Severity.HIGH)
+        return any(self._worst[need] >= enough for need in below if need in self._worst)
 
     def share(self, names: Iterable[str]) -> float:
         """The share of all symptoms, weighed by severity, that these targets have: 0 to 1."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -30,6 +31,14 @@ GAUGE = finding(fact=False)
 FACT = finding()
 
 
+def milder(*whens: float) -> list[Reading]:
+    return [seen(FACT.at(Severity.WARNING), when=when) for when in whens]
+
+
+def worse(when: float) -> Reading:
+    return seen(GAUGE.at(Severity.CRITICAL), when=when)
+
+
 @pytest.mark.parametrize(
     ("readings", "expected"),
     [
@@ -41,7 +50,12 @@ FACT = finding()
         pytest.param([seen(FACT), seen(when=5), seen(when=10), seen(when=15)], ["opened", "cleared"], id="three clean looks clear"),
         pytest.param([seen(FACT), seen(when=5), seen(when=10), seen(FACT, when=15), seen(when=20), seen(when=25)], ["opened"], id="a look that sees it again starts the count anew"),
         pytest.param([seen(FACT), seen(FACT.at(Severity.CRITICAL), when=5)], ["opened", "worsened"], id="a worse severity worsens"),
-        pytest.param([seen(FACT), seen(FACT.at(Severity.WARNING), when=5)], ["opened", "eased"], id="a milder one eases"),
+        pytest.param([seen(FACT), *milder(5, 10)], ["opened"], id="two milder looks ease nothing"),
+        pytest.param([seen(FACT), *milder(5, 10, 15)], ["opened", "eased"], id="three milder looks running ease"),
+        pytest.param([seen(FACT), *milder(5, 10), seen(FACT, when=15), *milder(20, 25)], ["opened"], id="a severity does not follow a value around its threshold"),
+        pytest.param([seen(GAUGE), seen(GAUGE, when=5), worse(10)], ["opened"], id="a gauge does not worsen on one look"),
+        pytest.param([seen(GAUGE), seen(GAUGE, when=5), worse(10), worse(15)], ["opened", "worsened"], id="a gauge worsens on two looks running"),
+        pytest.param([seen(GAUGE), seen(GAUGE, when=5), worse(10), seen(GAUGE, when=15), worse(20)], ["opened"], id="two worse looks with a milder one between are not running"),
         pytest.param([seen(FACT), blind(when=5), blind(when=10), blind(when=15), blind(when=20)], ["opened", "blind"], id="blind looks clear nothing and are told once"),
         pytest.param([blind(), blind(Reason.DENIED, when=5)], ["blind", "blind"], id="another reason is told"),
         pytest.param([blind(), seen(when=5)], ["blind", "sees_again"], id="it sees again"),
@@ -53,6 +67,13 @@ FACT = finding()
 def test_what_happens_to_a_finding(readings: list[Reading], expected: list[str]) -> None:
     _, happened = play(*readings)
     assert events(happened) == expected
+
+
+def test_what_is_shown_keeps_its_severity_and_has_the_newest_words() -> None:
+    newest = replace(FACT.at(Severity.WARNING), summary="61 of 100 wait")
+    board, _ = play(seen(FACT), seen(newest, when=5))
+    (shown,) = board.open.values()
+    assert (shown.finding.severity, shown.finding.summary) == (Severity.HIGH, "61 of 100 wait")
 
 
 def test_a_finding_keeps_when_it_was_first_seen() -> None:

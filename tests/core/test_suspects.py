@@ -47,6 +47,21 @@ def test_a_symptom_is_not_a_suspect() -> None:
     assert [suspect.name for suspect in found] == ["db"]
 
 
+def test_a_warning_below_does_not_hide_an_outage_above() -> None:
+    found = suspects(board(sick("tg"), sick("db", Severity.WARNING)), SHOP)
+    assert {suspect.name for suspect in found} == {"tg", "db"}
+
+
+def test_the_change_that_explains_most_is_suspected_though_others_are_newer() -> None:
+    old = Change(at=at(-600), kind="rds.parameter", target="db", summary="max_connections")
+    newer = tuple(
+        Change(at=at(-60 - n), kind="ecs.deployment", target="alb", summary=f"rule {n}")
+        for n in range(5)
+    )
+    state = replace(board(sick("alb"), sick("tg"), sick("db")), changes=(*newer, old))
+    assert [suspect.name for suspect in suspects(state, SHOP)][:2] == ["db", "max_connections"]
+
+
 def test_nothing_wrong_has_no_suspect() -> None:
     assert suspects(board(seen(name="db"), sick("alb", Severity.INFO)), SHOP) == ()
 
