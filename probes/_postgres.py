@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
+from cockpit.errors import BlindError, Reason
 from cockpit.redact import SecretText
 from cockpit.text import visible
 from cockpit.triage.view import Offer
 from cockpit.units import duration
+
+Row = TypeVar("Row")
 
 GRANT = "GRANT pg_monitor TO {role};"
 PROTECTED_USERS = frozenset({"rdsadmin", "rdsrepladmin", "rdswriteforwarduser"})
@@ -125,3 +130,19 @@ def rolls_back(session: Session) -> str:
 def _identity(session: Session) -> dict[str, object]:
     assert session.backend_start is not None
     return {"pid": session.pid, "backend_start": session.backend_start.isoformat()}
+
+
+async def partly(
+    asked: Awaitable[list[Row]], what: str, unread: list[str], *, but_for: tuple[Reason, ...]
+) -> list[Row]:
+    """The rows; none, and why in `unread`, when they cannot be had for one of these reasons.
+
+    Another reason, such as a lost connection, is raised: it is no matter of this part alone.
+    """
+    try:
+        return await asked
+    except BlindError as error:
+        if error.reason not in but_for:
+            raise
+        unread.append(visible(f"{what}: {error.message}", 200))
+        return []

@@ -22,10 +22,15 @@ COLUMNS = (
 
 
 def sessions_table(
-    pulse: Pulse, sessions: Sequence[Session], *, idle: Thresholds, query: Thresholds
+    pulse: Pulse,
+    sessions: Sequence[Session],
+    *,
+    idle: Thresholds,
+    query: Thresholds,
+    unread: Sequence[str] = (),
 ) -> Table:
-    """Each session a row, in the order they came."""
-    note: list[str] = []
+    """Each session a row, in the order they came. `unread`: what could not be read, and why."""
+    note = list(unread)
     if pulse.hidden:
         note.append(f"{pulse.hidden} sessions are hidden: {GRANT.format(role=pulse.server.role)}")
     if len(sessions) < pulse.backends:

@@ -19,7 +19,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import count, duration, percent, size
-from probes._postgres import GRANT
+from probes._postgres import GRANT, partly
 from probes._postgres_maintenance import (
     MAINTENANCE,
     OLDEST,
@@ -40,6 +40,8 @@ from probes._postgres_maintenance_view import name_of, views
 
 RUNBOOK = "pg-wraparound"
 MILLION = 1_000_000
+_PARTS = (Reason.DENIED, Reason.TIMEOUT, Reason.UNSUPPORTED)
+"""Why a part may be missing: this role or server does not give it."""
 _EACH = 5
 """Subjects of one code that get a finding of their own; the tables show the others."""
 
@@ -68,34 +70,22 @@ async def collect(postgres: SqlReads, target: Target) -> Maintenance:
     if not rows:
         raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
     unread: list[str] = []
-    tables: list[Dead] = []
+    tables = await partly(postgres.rows(TABLES, into=Dead), "tables", unread, but_for=_PARTS)
     oldest: list[Old] = []
-    files: Files | None = None
-    try:
-        tables = await postgres.rows(TABLES, into=Dead)
-        oldest = await postgres.rows(OLDEST, into=Old)
-    except BlindError as error:
-        unread.append(_partly("tables", error))
-    try:
-        files = next(iter(await postgres.rows(WAL, into=Files)), None)
-    except BlindError as error:
-        unread.append(_partly("WAL and temporary files", error))
+    if not unread:
+        asked = postgres.rows(OLDEST, into=Old)
+        oldest = await partly(asked, "tables", unread, but_for=_PARTS)
+    wal = postgres.rows(WAL, into=Files)
+    files = await partly(wal, "WAL and temporary files", unread, but_for=_PARTS)
     state = rows[0].maintenance
     return Maintenance(
         state=state,
         tables=tuple(tables),
         oldest=tuple(oldest),
-        files=files,
+        files=next(iter(files), None),
         unread=tuple(unread),
         busy_s=all_busy(state),
     )
-
-
-def _partly(what: str, error: BlindError) -> str:
-    """A part that this role or server does not give; a lost connection is no part."""
-    if error.reason not in {Reason.DENIED, Reason.TIMEOUT, Reason.UNSUPPORTED}:
-        raise error
-    return visible(f"{what}: {error.message}", 200)
 
 
 def diagnose(look: Maintenance, settings: Settings) -> Iterator[Finding]:

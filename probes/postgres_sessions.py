@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from cockpit.connect.pace import SLOW, Pace
 from cockpit.connect.postgres_errors import CODES
 from cockpit.connect.session import SqlReads
 from cockpit.connect.settings import PostgresSettings
@@ -22,7 +23,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import count, duration
-from probes._postgres import GRANT, Session
+from probes._postgres import GRANT, Session, partly
 from probes._postgres_pulse import PULSE, Pulse, PulseRow
 from probes._postgres_view import sessions_table
 
@@ -78,6 +79,10 @@ class Sessions:
     restarted: datetime | None = None
     """When a restart was seen between two of our looks; None: none."""
     role_changed: datetime | None = None
+    unread: tuple[str, ...] = ()
+    """Parts that this server does not give as expected, and why."""
+    slow_s: float | None = None
+    """Seconds of a statement of ours that was slow twice running; None: all are fast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +109,15 @@ async def collect(postgres: SqlReads, target: Target) -> Sessions:
     if not pulses:
         raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
     pulse = pulses[0].pulse
-    sessions = await postgres.rows(SESSIONS, (MOST,), into=Session)
-    holders = await postgres.rows(HOLDERS, into=Holder) if pulse.lock_waiters else []
+    unread: list[str] = []
+    newer = (Reason.UNSUPPORTED,)
+    asked = postgres.rows(SESSIONS, (MOST,), into=Session)
+    sessions = await partly(asked, "the sessions", unread, but_for=newer)
+    holders: list[Holder] = []
+    if pulse.lock_waiters:
+        blockers = postgres.rows(HOLDERS, into=Holder)
+        holders = await partly(blockers, "who holds others up", unread, but_for=newer)
+    pace = getattr(postgres, "pace", None)
     settings = target.settings
     assert isinstance(settings, PostgresSettings)
     return Sessions(
@@ -114,6 +126,8 @@ async def collect(postgres: SqlReads, target: Target) -> Sessions:
         holders=tuple(holders),
         expects=settings.expects,
         pooler=settings.pooler or bool(getattr(postgres, "pooled", False)),
+        unread=tuple(unread),
+        slow_s=pace.slow if isinstance(pace, Pace) else None,
     )
 
 
@@ -154,6 +168,28 @@ def _sight(look: Sessions) -> Iterator[Finding]:
             f"{pulse.hidden} of {pulse.backends} are hidden",
             evidence=(Evidence("hidden sessions", pulse.hidden, limit=0),),
             next=GRANT.format(role=pulse.server.role),
+        )
+    if look.unread:
+        yield Finding(
+            "PG_OBS_BLIND",
+            Severity.INFO,
+            f"{pulse.server.name} answers otherwise than known: " + "; ".join(look.unread),
+            subject="parts",
+            likely=("a version that is newer than this cockpit",),
+            next="the rest is seen; look there by hand, and report it",
+            runbook="observer-blind",
+        )
+    if look.slow_s is not None:
+        yield Finding(
+            "PG_OBS_SLOW",
+            Severity.WARNING,
+            f"the server takes {duration(look.slow_s)} for a statement of ours: it is looked at "
+            "half as often",
+            subject="statements",
+            evidence=(Evidence("slowest twice running", look.slow_s, "s", SLOW),),
+            likely=("the server drowns: processor, disk or memory", "thousands of sessions"),
+            next="how many are active, and what does the control plane say of its processor?",
+            runbook="observer-blind",
         )
     if look.pooler:
         yield Finding(
@@ -414,6 +450,7 @@ def tables(look: Sessions, settings: Settings) -> Iterator[Table]:
     yield sessions_table(
         look.pulse,
         look.sessions,
+        unread=look.unread,
         idle=settings.idle_in_transaction,
         query=settings.long_query,
     )
@@ -464,6 +501,7 @@ PROBE = Probe(
         "PG_SESS_LONG_XACT",
         "PG_PREP_ORPHAN",
         "PG_OBS_BLIND",
+        "PG_OBS_SLOW",
         "PG_OBS_VIA_POOLER",
         "PG_ROLE_WRONG",
         "PG_ROLE_CHANGED",

@@ -17,10 +17,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cockpit import clock
 from cockpit.connect import postgres_errors as failures
 from cockpit.connect import sql_looks
 from cockpit.connect.addresses import addresses_of
 from cockpit.connect.backoff import Backoff, given_up
+from cockpit.connect.pace import Pace
 from cockpit.connect.postgres_wire import Rung, first_words, tls_error
 from cockpit.connect.rows import rows_into
 from cockpit.connect.secrets import resolve_async
@@ -75,6 +77,7 @@ class Postgres:
         self._login = login or Login(user=settings.user, password=settings.password)
         self._read_only = read_only
         self._patience = patience
+        self.pace = Pace()
         self._backoff = Backoff()
         self._busy = asyncio.Lock()
         self._pooled = settings.pooler
@@ -154,11 +157,13 @@ class Postgres:
 
         work = asyncio.create_task(self._execute(connection, sql, parameters))
         self._work = work
+        began = clock.monotonic()
         try:
             done, _ = await asyncio.wait({work}, timeout=self._patience)
         except asyncio.CancelledError:
             self._drop()
             raise
+        self.pace.took(sql, clock.monotonic() - began)
         if not done:
             self._drop()
             raise await self._silence()

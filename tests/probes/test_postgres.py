@@ -6,8 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from cockpit.connect.rows import rows_into
+from cockpit.errors import BlindError, Misconfigured, Reason
 from cockpit.redact import SecretText
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.recording import decode, encode
@@ -568,3 +571,40 @@ def test_a_recorded_look_gives_the_same_findings(probe: Any, snapshot: Any) -> N
 
     assert judged(look, again).findings == judged(look, snapshot).findings
     assert judged(look, again).facts == judged(look, snapshot).facts
+
+
+def test_a_recording_of_another_version_is_read_as_far_as_it_goes() -> None:
+    look = locks(node(1), node(2, 1))
+    raw = msgspec.json.decode(encode(look))
+    raw["nodes"][0] |= {"quantum_state": "entangled"}
+    raw["summary"] |= {"more": [1]}
+    del raw["nodes"][1]["wait_s"], raw["summary"]["active"]
+    read = decode(msgspec.json.encode(raw), Locks)
+
+    assert (read.summary.active, read.nodes[1].wait_s) == (None, None)
+    assert read.nodes[0].pid == 1
+    del raw["summary"]["waiters"]
+    with pytest.raises(Misconfigured):
+        decode(msgspec.json.encode(raw), Locks)
+
+
+@pytest.mark.parametrize(
+    ("row", "reads"),
+    [
+        pytest.param({"pid": 1, "new": object()}, Session(pid=1), id="a column more"),
+        pytest.param({"pid": 1, "state": "dreaming"}, Session(pid=1, state="dreaming"),
+                     id="a state that nobody knows"),
+        pytest.param({"state": "idle"}, None, id="without what it is known by"),
+        pytest.param({"pid": "many"}, None, id="another type"),
+    ],
+)  # fmt: skip
+def test_a_row_of_another_version_is_read_or_refused(
+    row: dict[str, Any], reads: Session | None
+) -> None:
+    if reads is None:
+        with pytest.raises(BlindError) as refused:
+            rows_into([row], Session)
+        assert refused.value.reason is Reason.UNREADABLE
+        assert "newer" in refused.value.hint or "version" in refused.value.hint
+    else:
+        assert rows_into([row], Session) == [reads]

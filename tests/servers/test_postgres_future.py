@@ -1,0 +1,180 @@
+"""Answers of a version that nobody knows yet, by a real server: `future` stands before `pg_catalog`
+in our role's search path, with views of the system's names that have a column more or less.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cockpit.errors import BlindError, Reason
+from cockpit.triage.probe import Seen
+from cockpit.triage.recording import decode, encode
+from cockpit.triage.registry import registry
+from cockpit.world.servers import postgres
+from tests.servers.private import (
+    SUPER,
+    Crowd,
+    codes,
+    look,
+    pg_settings,
+    postgres_roles,
+    session_for,
+    waiting,
+)
+
+pytestmark = pytest.mark.servers
+
+PROBES = sorted(probe.id for probe in registry().values() if probe.kind == "postgres")
+VIEWS = (
+    "pg_stat_activity", "pg_locks", "pg_prepared_xacts", "pg_stat_replication",
+    "pg_replication_slots", "pg_stat_wal_receiver", "pg_stat_database",
+    "pg_stat_database_conflicts", "pg_stat_checkpointer", "pg_stat_progress_vacuum",
+    "pg_stat_user_tables",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server(base: Path) -> Iterator[postgres.Postgres]:
+    folder = Path(tempfile.mkdtemp(dir=base))
+    folder.chmod(0o755)
+    started = postgres.start(
+        postgres.create(folder / "pg", password=SUPER),
+        settings={"shared_preload_libraries": "pg_stat_statements"},
+    )
+    try:
+        postgres_roles(started)
+        started.execute("CREATE EXTENSION pg_stat_statements")
+        yield started
+    finally:
+        started.stop()
+
+
+@contextmanager
+def future(server: postgres.Postgres, *statements: str) -> Iterator[None]:
+    """The role's sessions see these instead of what the system has."""
+    server.execute("CREATE SCHEMA future", *statements)
+    server.execute(
+        "GRANT USAGE ON SCHEMA future TO ro",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA future TO ro",
+        "ALTER ROLE ro SET search_path = future, pg_catalog, public",
+    )
+    try:
+        yield
+    finally:
+        server.execute("ALTER ROLE ro RESET search_path", "DROP SCHEMA future CASCADE")
+
+
+def without(server: postgres.Postgres, view: str, column: str) -> str:
+    """A view of the system's that has lost a column."""
+    rows = server.execute(
+        "SELECT quote_ident(attname) FROM pg_attribute WHERE attnum > 0"
+        f" AND attrelid = 'pg_catalog.{view}'::regclass AND attname <> '{column}' ORDER BY attnum"
+    )
+    columns = ", ".join(name for (name,) in rows)
+    return f"CREATE VIEW future.{view} AS SELECT {columns} FROM pg_catalog.{view}"
+
+
+async def everything(server: postgres.Postgres) -> dict[str, Seen | BlindError]:
+    """What every probe says by way of one session."""
+    found: dict[str, Seen | BlindError] = {}
+    settings = pg_settings(server)
+    async with session_for(settings) as session:
+        for probe in PROBES:
+            try:
+                found[probe] = await look(probe, settings, session, twice=0.02)
+            except BlindError as error:
+                found[probe] = error
+    return found
+
+
+async def test_columns_that_are_new_are_no_matter(server: postgres.Postgres) -> None:
+    newer = [
+        f"CREATE VIEW future.{view} AS SELECT v.*, 'entangled' AS quantum_state, '[1]'::jsonb AS"
+        f" more FROM pg_catalog.{view} AS v"
+        for view in VIEWS
+    ]
+    number = (
+        "CREATE FUNCTION future.current_setting(name text) RETURNS text STABLE LANGUAGE sql AS"
+        " $$SELECT CASE name WHEN 'server_version_num' THEN '270001'"
+        " ELSE pg_catalog.current_setting(name) END$$"
+    )
+    with future(server, *newer, number):
+        found = await everything(server)
+
+    for probe, seen in found.items():
+        assert isinstance(seen, Seen), (probe, seen)
+        assert codes(seen) == {}, probe
+        assert isinstance(decode(encode(seen.snapshot), type(seen.snapshot)), type(seen.snapshot))
+    sessions = found["postgres.sessions"]
+    assert isinstance(sessions, Seen)
+    assert "PostgreSQL 27.1" in {fact.text for fact in sessions.facts}
+
+
+@pytest.mark.parametrize(
+    ("view", "column", "blind"),
+    [
+        ("pg_stat_activity", "backend_xid", {"postgres.locks", "postgres.maintenance"}),
+        ("pg_locks", "waitstart", {"postgres.locks"}),
+        ("pg_replication_slots", "wal_status", {"postgres.maintenance", "postgres.replication"}),
+        ("pg_stat_wal_receiver", "slot_name", {"postgres.replication"}),
+        ("pg_stat_checkpointer", "num_timed", {"postgres.counters"}),
+        ("pg_stat_user_tables", "n_dead_tup", set()),
+        ("pg_stat_database", "deadlocks", set()),
+    ],
+)
+async def test_a_column_that_is_gone_costs_the_part_that_needs_it(
+    server: postgres.Postgres, view: str, column: str, blind: set[str]
+) -> None:
+    with future(server, without(server, view, column)):
+        async with Crowd(server) as crowd:
+            await crowd.hold("LOCK orders")
+            await crowd.wait("SELECT count(*) FROM orders")
+            await waiting(server, 1)
+            found = await everything(server)
+
+    gone = {probe: each for probe, each in found.items() if isinstance(each, BlindError)}
+    assert set(gone) == blind
+    assert {each.reason for each in gone.values()} <= {Reason.UNSUPPORTED}
+    assert all(column in each.message for each in gone.values())
+    marks = {
+        "pg_stat_activity": lambda: codes(found["postgres.sessions"])["PG_OBS_BLIND"] == "info",
+        "pg_stat_user_tables": lambda: column in " ".join(unread(found["postgres.maintenance"])),
+        "pg_stat_database": lambda: all(
+            each.deadlocks is None for each in totals(found["postgres.counters"])
+        ),
+    }
+    assert marks.get(view, lambda: True)()
+
+
+def unread(seen: Any) -> tuple[str, ...]:
+    return seen.snapshot.unread
+
+
+def totals(seen: Any) -> tuple[Any, ...]:
+    return seen.snapshot.totals.databases
+
+
+async def test_a_server_that_is_slow_for_us_is_looked_at_half_as_often(
+    server: postgres.Postgres,
+) -> None:
+    slow = (
+        "CREATE VIEW future.pg_stat_activity AS"
+        " SELECT a.* FROM pg_catalog.pg_stat_activity AS a, pg_sleep(1.1)"
+    )
+    settings = pg_settings(server)
+    with future(server, slow):
+        async with session_for(settings) as session:
+            once = await look("postgres.sessions", settings, session)
+            factors = [session.pace.factor]
+            twice = await look("postgres.sessions", settings, session)
+            factors.append(session.pace.factor)
+
+    assert codes(once) == {}
+    assert codes(twice) == {"PG_OBS_SLOW": "warning"}
+    assert factors == [1.0, 2.0]
