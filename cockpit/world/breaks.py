@@ -38,6 +38,7 @@ class Breaks:
         self._throttle = 0
         self._over: list[Callable[[], bool]] = []
         self._repaired = False
+        self._renewals: dict[str, Callable[[], None]] = {}
         self._kinds: dict[str, Break] = {
             "lock": self._lock,
             "deployment": self._deployment,
@@ -53,7 +54,7 @@ class Breaks:
             "call": self._call,
             "event": self._event,
             "unwell": self._unwell,
-            **StoreBreaks(stage, self._over).kinds,
+            **StoreBreaks(stage, self._over, self._renewals).kinds,
             **PathBreaks(stage).kinds,
         }
 
@@ -77,6 +78,11 @@ class Breaks:
         if self._over and not self._repaired and all(over() for over in self._over):
             self._repaired = True
             self._stage.book.repair()
+
+    def renew(self, service: str) -> None:
+        """A service's tasks are started anew: what the old ones held on to is gone."""
+        if service in self._renewals:
+            self._renewals[service]()
 
     async def _lock(self, asked: Parameters) -> None:
         """A forgotten transaction holds shards; waiters and an idle crowd pile up behind it."""

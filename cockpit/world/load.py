@@ -30,15 +30,17 @@ class SessionTraffic:
 
     async def run(self) -> None:
         """Write and read sessions for ever, ten times a second."""
-        client = redis.asyncio.Redis(
-            host="127.0.0.1", port=self.port, client_name="checkout-api", socket_timeout=5
-        )
         chance = random.Random(7)
-        async with contextlib.aclosing(client):
-            while True:
-                with contextlib.suppress(redis.exceptions.RedisError, OSError):
-                    await self._burst(client, chance)
-                await asyncio.sleep(0.1)
+        while True:
+            port = self.port
+            client = redis.asyncio.Redis(
+                host="127.0.0.1", port=port, client_name="checkout-api", socket_timeout=5
+            )
+            async with contextlib.aclosing(client):
+                while port == self.port:
+                    with contextlib.suppress(redis.exceptions.RedisError, OSError):
+                        await self._burst(client, chance)
+                    await asyncio.sleep(0.1)
 
     async def _burst(self, client: redis.asyncio.Redis, chance: random.Random) -> None:
         pipe = client.pipeline(transaction=False)

@@ -61,6 +61,7 @@ class Reactors:
         front.react("elbv2", "ModifyListener", self._certificate)
         for operation in ("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"):
             front.react("ec2", operation, self._gate)
+        front.react("ecs", "UpdateService", self._renew)
         front.react("dynamodb", "UpdateTable", self._capacity)
         front.react("application-autoscaling", "RegisterScalableTarget", self._bounds)
 
@@ -107,6 +108,12 @@ class Reactors:
         permissions = answer["SecurityGroups"][0]["IpPermissions"]
         allowed = any(_lets_in(one, layout.GROUPS["checkout"]) for one in permissions)
         self._stage.loop.call_soon_threadsafe(self._stage.breaks.set_gate, allowed)
+
+    def _renew(self, request: Request, asked: Parameters, result: Parameters) -> None:
+        """A new deployment replaces every task, and with it what the old ones held on to."""
+        if asked.get("forceNewDeployment") or asked.get("taskDefinition"):
+            name = str(asked.get("service", "")).rpartition("/")[2]
+            self._stage.loop.call_soon_threadsafe(self._stage.breaks.renew, name)
 
     def _capacity(self, request: Request, asked: Parameters, result: Parameters) -> None:
         """Writes are throttled or not, by the new capacity."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -12,6 +13,7 @@ import psycopg
 from cockpit.world.ailments import Leak, Slow, Stay
 from cockpit.world.catalog import Queue
 from cockpit.world.horizon import freeze, use_numbers
+from cockpit.world.layout import CHECKOUT
 from cockpit.world.servers.postgres import Postgres
 from cockpit.world.stores import DATABASE, swap
 
@@ -24,11 +26,19 @@ Break = Callable[[Parameters], Awaitable[None]]
 
 
 class StoreBreaks:
-    """Each kind of fault by its name. `over`: told how the end of a fault is noticed."""
+    """Each kind of fault by its name. `over`: told how the end of a fault is noticed; `renewals`:
+    what happens once a service's tasks are started anew.
+    """
 
-    def __init__(self, stage: Stage, over: list[Callable[[], bool]]) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        over: list[Callable[[], bool]],
+        renewals: dict[str, Callable[[], None]],
+    ) -> None:
         self._stage = stage
         self._over = over
+        self._renewals = renewals
         self.kinds: dict[str, Break] = {
             "leak": self._leak,
             "slow": self._slow,
@@ -81,8 +91,24 @@ class StoreBreaks:
                     going.set()
 
     async def _failover(self, asked: Parameters) -> None:
-        """The standby is the primary now; the name of the writer still leads to the old one."""
+        """The standby is the primary now. Who looked the writer's name up before keeps the old
+        address: checkout's tasks until they are started anew, and the machine of the cockpit.
+        """
         await asyncio.to_thread(swap, self._stage.stores, self._stage.prepared.folder)
+        writer = self._stage.stores.primary
+        if writer is not None:
+            self._renewed_finds(writer.port, partial(setattr, self._stage.database, "port"))
+
+    def _renewed_finds(self, port: int, find: Callable[[int], None]) -> None:
+        """New tasks of checkout resolve the name, and find where it leads now."""
+        renewed = asyncio.Event()
+
+        def renew() -> None:
+            find(port)
+            renewed.set()
+
+        self._renewals[CHECKOUT.name] = renew
+        self._over.append(renewed.is_set)
 
     async def _metadata_lock(self, asked: Parameters) -> None:
         """A schema change of the catalog waits behind an idle reader, and all behind the change."""
@@ -96,13 +122,16 @@ class StoreBreaks:
         self._over.append(queue.over.is_set)
 
     async def _cache_failover(self, asked: Parameters) -> None:
-        """The replica is the primary now; the name of the primary still leads to the old one."""
+        """The replica is the primary now; checkout's tasks and the machine of the cockpit keep the
+        address that the name had before.
+        """
         old, new = self._stage.stores.cache, self._stage.stores.replica
         if old is None or new is None:
             return
         await asyncio.to_thread(new.send, "REPLICAOF", "NO", "ONE")
         await asyncio.to_thread(old.send, "REPLICAOF", "127.0.0.1", new.port)
         self._stage.cache.primary = 2
+        self._renewed_finds(new.port, partial(setattr, self._stage.sessions, "port"))
 
     async def _horizon(self, asked: Parameters) -> None:
         """An old snapshot stays open while transaction numbers are used up behind it."""

@@ -13,6 +13,7 @@ import pytest
 
 from cockpit.config import load
 from cockpit.connect.role import Role
+from cockpit.connect.settings import RedisSettings
 from cockpit.desk.desk import Desk
 from cockpit.errors import Refused
 from cockpit.incident.incident import Incidents
@@ -20,9 +21,11 @@ from cockpit.runbooks.library import library
 from cockpit.runbooks.run import Course
 from cockpit.runbooks.step import Risk
 from cockpit.triage.board import OpenFinding
+from cockpit.triage.finding import Severity
 from cockpit.triage.registry import registry
 from cockpit.world import layout
 from cockpit.world.launch import World
+from cockpit.world.servers import valkey
 from tests.world.conftest import control
 
 pytestmark = [
@@ -43,6 +46,8 @@ class Story:
     answers: dict[str, str] = field(default_factory=dict)
     changes: frozenset[str] = frozenset()
     """Calls that the AWS front has seen because of it."""
+    well: str = ""
+    """A target that was a victim: no grave finding stays there."""
 
 
 STORIES = {
@@ -76,6 +81,15 @@ STORIES = {
         "catalog",
         "mysql-locks",
         ("sessions", "blocker", "cancel", "recovered"),
+    ),
+    "failover": Story(
+        "PG_ROLE_WRONG",
+        "orders-db",
+        "database-failover",
+        ("look", "available", "service_now", "restart"),
+        {},
+        frozenset({"ecs.UpdateService"}),
+        "checkout-tg",
     ),
     "wraparound": Story(
         "PG_XID_WRAP",
@@ -182,7 +196,47 @@ async def test_following_the_runbook_repairs_the_shop(
         kinds = [entry.kind.value for entry in desk.incident.entries]
         assert kinds.count("step.intent") == kinds.count("approval") == 1
         assert desk.incident.unfinished == ()
+        if story.well:
+            await recovered(desk, story.well)
     assert story.changes <= called(world)
+
+
+async def recovered(desk: Desk, target: str, within: float = 60) -> None:
+    """Wait until nothing grave is said of a target any more."""
+    end = time.monotonic() + within
+    while any(o.target == target and o.finding.severity >= Severity.HIGH
+              for o in desk.board.open.values()):  # fmt: skip
+        assert time.monotonic() < end, target
+        await asyncio.sleep(0.2)
+
+
+async def test_new_tasks_write_to_the_new_primary_of_the_cache(
+    begin: Callable[..., World], tmp_path: Path
+) -> None:
+    """What cannot be seen from here, where the old address is kept: nobody is refused any more."""
+    steps = ("control", "server_now", "service_now", "restart")
+    story = Story("RD_ROLE_WRONG", "sessions", "cache-failover", steps)
+    world = await asyncio.to_thread(begin, "redis-failover")
+    async with seated(world, Role.COMMANDER, tmp_path) as desk:
+        opened = await found(desk, story)
+        assert desk.runbooks_for(opened)[0].id == story.runbook
+        old = desk.targets["sessions"].settings
+        assert isinstance(old, RedisSettings)
+        before = [await refused(old.port) for _ in range(2)]
+        await follow(desk.start_course(story.runbook, opened), story)
+        await asyncio.sleep(1)
+        after = [await refused(old.port) for _ in range(2)]
+
+    assert before[0] < before[1]
+    assert after[0] == after[1]
+
+
+async def refused(port: int) -> int:
+    """Writes that a server has refused since its start as a replica; looked at after a second."""
+    await asyncio.sleep(1)
+    said = await asyncio.to_thread(valkey.talk, port, "INFO", "errorstats")
+    line = next((x for x in said.decode().splitlines() if x.startswith("errorstat_READONLY")), "=0")
+    return int(line.rpartition("=")[2])
 
 
 @pytest.mark.parametrize("name", ["checkout-lock", "sg-revoked"])
