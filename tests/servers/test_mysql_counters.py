@@ -17,7 +17,6 @@ from typing import Any
 import pymysql
 import pytest
 
-from cockpit.connect import pace
 from cockpit.connect.mysql_acts import MysqlActs
 from cockpit.errors import Refused
 from cockpit.triage.engine import Look, judged
@@ -371,19 +370,18 @@ async def test_lock_tables_that_take_too_long_are_left_alone(
     seen = judged(Look(to, probe, probe.settings), snapshot)
 
     assert codes(seen) == {"MY_OBS_SLOW": "warning"}
-    assert 1.9 < took[0] < 3
-    assert took[1] < 0.5
+    assert took[0] > 1.9  # the server itself gave the statement up
+    assert took[1] < 1.5  # it was not sent again
 
 
 async def test_a_server_that_is_slow_for_us_is_looked_at_less_often(
-    maria: mariadb.MariaDb, monkeypatch: pytest.MonkeyPatch
+    maria: mariadb.MariaDb,
 ) -> None:
-    monkeypatch.setattr(pace, "SLOW", 0.001)
     probe = registry()["mysql.sessions"]
     to = target(my_settings(maria))
     async with session_for(to.settings) as session:
         for _ in range(2):
-            await session.value("SELECT COUNT(*) FROM information_schema.columns")
+            await session.value("SELECT SLEEP(1.1)")
         snapshot = await probe.collect(session, to)
         assert session.pace.factor == 2.0
     seen = judged(Look(to, probe, probe.settings), snapshot)
