@@ -64,12 +64,12 @@ def tables(snapshot: Snapshot, settings: Settings) -> Iterator[Table]:
             Column("tls", 9, right=True),
             Column("first byte", 10, right=True),
             Column("total", 9, right=True),
-            Column("rtt", 9, right=True),
+            Column("failed", 6, right=True),
             Column("status", 6, right=True),
             Column("outcome"),
         ),
         rows=tuple(_address(snapshot, look) for look in path.addresses),
-        headline=f"{path.url} as seen from {path.source or 'this machine'}",
+        headline=f"seen from {path.source or 'this machine'}",
         note=_notes(path),
     )
     yield _names(path)
@@ -81,7 +81,10 @@ def tables(snapshot: Snapshot, settings: Settings) -> Iterator[Table]:
 
 
 def _notes(path: PathLook) -> tuple[str, ...]:
-    notes = ["Every address was tried apart, with the same name; no retry, no proxy."]
+    notes = [
+        f"{path.url}: every address was tried apart, with the same name; no retry, no proxy.",
+        "failed: of the tries of this session, 60 at most.",
+    ]
     if path.untried:
         notes.append(f"{path.untried} further addresses were not tried.")
     if path.proxy:
@@ -92,6 +95,8 @@ def _notes(path: PathLook) -> tuple[str, ...]:
 def _address(snapshot: Snapshot, look: AddressLook) -> Row:
     answer, handshake = look.http, look.tls
     first_byte = answer.first_byte if answer else None
+    tries = [one for one in snapshot.path.history if one.address == look.address]
+    failed = sum(1 for one in tries if one.outcome != "ok" or one.status >= 500)
     return Row(
         key=look.address,
         cells=(
@@ -100,9 +105,9 @@ def _address(snapshot: Snapshot, look: AddressLook) -> Row:
             duration(handshake.took) if handshake else "–",
             duration(first_byte) if first_byte is not None else "–",
             duration(look.total),
-            duration(look.rtt) if look.rtt is not None else "–",
+            f"{failed}/{len(tries)}",
             str(answer.status) if answer and answer.status else "–",
-            _outcome(look),
+            _outcome(snapshot, look),
         ),
         severity=None if is_good(snapshot, look) else Severity.HIGH,
         sort=(
@@ -111,16 +116,20 @@ def _address(snapshot: Snapshot, look: AddressLook) -> Row:
             handshake.took if handshake else None,
             first_byte,
             look.total,
-            look.rtt,
+            failed,
             answer.status if answer else None,
             look.outcome,
         ),
     )
 
 
-def _outcome(look: AddressLook) -> str:
+def _outcome(snapshot: Snapshot, look: AddressLook) -> str:
     details = [rung.detail for rung in (look.tcp, look.tls, look.http) if rung and rung.detail]
     words = look.outcome.replace("_", " ")
+    if look.outcome == "ok" and not is_good(snapshot, look):
+        return "bad answer"
+    if look.http and look.http.held is not None:
+        return f"held: asked again in {duration(look.http.held)}"
     return f"{words}: {details[-1]}" if details else words
 
 
@@ -146,7 +155,7 @@ def _names(path: PathLook) -> Table:
         columns=(
             Column("asked", 9),
             Column("server", 22),
-            Column("outcome", 10),
+            Column("outcome", 12),
             Column("took", 8, right=True),
             Column("TTL", 7, right=True),
             Column("alias of", 30),
@@ -194,12 +203,11 @@ def _certificate_table(
     return Table(
         title="certificates",
         columns=(
-            Column("for", 34),
-            Column("issued by", 34),
-            Column("until", 16),
+            Column("for", 26),
             Column("left", 8, right=True),
-            Column("sent", 4, right=True),
-            Column("fingerprint", 16),
+            Column("until", 10),
+            Column("issued by", 24),
+            Column("print", 8),
             Column("at"),
         ),
         rows=tuple(
@@ -207,15 +215,14 @@ def _certificate_table(
                 key=fingerprint,
                 cells=(
                     ", ".join(one.names) or one.subject,
-                    one.issuer,
-                    f"{one.not_after:%Y-%m-%d %H:%M}",
                     f"{days_left(one, path.at):.1f} d",
-                    str(one.chain_length) if one.chain_length is not None else "–",
-                    fingerprint[:16],
+                    f"{one.not_after:%Y-%m-%d}",
+                    one.issuer,
+                    fingerprint[:8],
                     ", ".join(addresses),
                 ),
                 severity=settings.certificate_days.grade(days_left(one, path.at)),
-                sort=(None, None, one.not_after.timestamp(), days_left(one, path.at)),
+                sort=(None, days_left(one, path.at), one.not_after.timestamp()),
             )
             for fingerprint, (one, addresses) in found.items()
         ),

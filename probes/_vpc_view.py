@@ -8,7 +8,7 @@ from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Row, Table
 from probes._vpc_findings import Settings, Snapshot, in_words, wanted
-from probes._vpc_model import Way
+from probes._vpc_model import Blocker, Way
 
 _SEVERITIES = {
     "blocked": Severity.CRITICAL,
@@ -39,7 +39,7 @@ def _hops(way: Way, snapshot: Snapshot) -> Table:
     rows = tuple(
         Row(
             key=str(number),
-            cells=(str(number), hop.outcome, hop.name, hop.why),
+            cells=(str(number), hop.outcome, _named(snapshot, hop.name), _named(snapshot, hop.why)),
             severity=Severity.CRITICAL
             if hop.outcome == "blocks"
             else Severity.WARNING
@@ -49,9 +49,10 @@ def _hops(way: Way, snapshot: Snapshot) -> Table:
         )
         for number, hop in enumerate(way.hops, 1)
     )
+    ends = _named(snapshot, f"{way.source} → {way.destination}")
     return Table(
-        title=f"{way.source} → {way.destination}",
-        columns=(Column("hop", 4, right=True), Column("", 8), Column("station", 44), Column("why")),
+        title=f"way {ends}",
+        columns=(Column("hop", 3, right=True), Column("", 7), Column("station", 36), Column("why")),
         rows=rows,
         headline=f"{wanted(snapshot.flow)}: {way.verdict}",
         note=(
@@ -62,32 +63,39 @@ def _hops(way: Way, snapshot: Snapshot) -> Table:
 
 
 def _blockers(snapshot: Snapshot) -> Table:
-    rows = tuple(
-        Row(
-            key=f"{one.code} {one.subject}",
-            cells=(
-                one.code,
-                one.subject,
-                one.nearest or one.rule or "–",
-                in_words(one.suggestion) if one.suggestion else "–",
-                one.summary,
-            ),
-            severity=Severity.INFO
-            if one.mild
-            else Severity.WARNING
-            if one.partial
-            else Severity.CRITICAL,
-        )
-        for one in snapshot.blockers
-    )
+    """One line for each, and under it what a person needs to mend it: lines, since ids are long."""
     return Table(
         title="what stands in the way",
-        columns=(
-            Column("code", 28),
-            Column("of", 24),
-            Column("nearest or deciding rule", 40),
-            Column("narrowest rule that opens it", 44),
-            Column("summary"),
-        ),
-        rows=rows,
+        columns=(Column("blocker, the first one to mend first"),),
+        rows=tuple(row for one in snapshot.blockers for row in _blocker(snapshot, one)),
+        headline=f"{wanted(snapshot.flow)}: {snapshot.verdict}",
     )
+
+
+def _blocker(snapshot: Snapshot, one: Blocker) -> Iterator[Row]:
+    key = f"{one.code} {one.subject}"
+    severity = Severity.WARNING if one.partial else Severity.CRITICAL
+    yield Row(
+        key=key,
+        cells=(_named(snapshot, one.summary),),
+        severity=Severity.INFO if one.mild else severity,
+    )
+    nearest, _, lacks = one.nearest.rpartition(": ")
+    for name, words in (
+        ("at", f"hop {one.hop}, {one.subject}: {one.code}"),
+        ("rule", one.rule),
+        (f"nearest rule ({lacks})", _named(snapshot, nearest)),
+        ("would open it", _named(snapshot, in_words(one.suggestion)) if one.suggestion else ""),
+    ):
+        if words:
+            yield Row(key=f"{key} {name}", cells=(f"{name}: {words}",), depth=1)
+
+
+def _named(snapshot: Snapshot, text: str) -> str:
+    """The text with groups and subnets by their names, as people know them; ids are long."""
+    net = snapshot.network
+    names = {one.id: one.name for one in net.groups.values()}
+    names |= {one.id: one.name for one in net.subnets.values()}
+    for id_, name in names.items():
+        text = text.replace(id_, name or id_)
+    return text
