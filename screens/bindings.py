@@ -160,16 +160,19 @@ ACTIONS: tuple[Action, ...] = (
            help="Clear the pane's filter, or end the zoom.", palette=False),
     # Target detail
     Action(name="view_text", keys=("v", "enter"), label="View text", where=Where.DETAIL, footer=11,
-           help="Show the selected row in full, the statement with its values. Never recorded."),
+           help="Show the selected row in full below, a statement with its values: on the screen"
+           " only, never recorded, copied or exported."),
     Action(name="sort", keys=("s",), label="Sort", where=Where.DETAIL, footer=20,
-           help="Sort by the next column; after the last one the order of the tree is back."),
+           help="Sort by the next column, at last as the look gave them. A click on a title sorts"
+           " too, another click turns the order around."),
     Action(name="reverse", keys=("S",), label="Reverse", where=Where.DETAIL,
            help="Turn the order around."),
-    Action(name="offer", keys=(*_DIGITS, "c", "t"), by_key=True, label="What would help",
+    Action(name="offer", keys=(*_DIGITS, "c", "t"), by_key=True, label="Plan it",
            where=Where.DETAIL, shown_keys="1-9 c t", footer=10, palette=False,
            help="Plan what the pane “What would help” offers under this key, confirm, run."),
     Action(name="table", keys=("tab", "right_square_bracket"), argument="1", label="Next table",
-           where=Where.DETAIL, footer=21, help="The target's next table."),
+           where=Where.DETAIL, footer=21,
+           help="The target's next table. A click on its name opens it too."),
     Action(name="table", keys=("shift+tab", "left_square_bracket"), argument="-1",
            label="Table before", where=Where.DETAIL, help="The target's table before.",
            palette=False),

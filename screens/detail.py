@@ -22,7 +22,7 @@ from screens.bindings import Where
 from screens.present import sheets as present_sheets
 from screens.present import table as present
 from screens.present.detail import head, title
-from screens.present.lines import line, safe, wrap
+from screens.present.lines import cells, fit, line, safe, wrap
 from screens.present.sheets import NUMBERS, Sheet, SheetId
 from screens.shown import Shown
 from screens.widgets.header import Header
@@ -189,7 +189,8 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         chosen = self._rows.chosen
         if self._revealed is not None and chosen is not None and chosen.key == self._revealed:
             paper.display = self.layout_class != "-tiny"
-            set_title(paper, line("In full, never recorded"))
+            private = " · with its values, never recorded" if chosen.secret is not None else ""
+            set_title(paper, line("In full", (private, "dim")))
             self._show_help(paper, self._in_full(chosen, width), most=self.app.size.height // 2)
             return
         name, lines = self._helpful(chosen, width)
@@ -226,19 +227,22 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
 
     def _in_full(self, row: Row, width: int) -> list[Content]:
         lines: list[Content] = []
-        cells = list(row.cells)
-        if row.secret is not None and cells:
-            cells[-1] = row.secret.reveal()
-        for column, cell in zip(self._table.columns, cells, strict=False):
+        told = list(row.cells)
+        if row.secret is not None and told:
+            told[-1] = row.secret.reveal()
+        names = [fit(safe(column.title), 22).rstrip() for column in self._table.columns]
+        room = max((cells(name) for name in names), default=0) + 2
+        for name, cell in zip(names, told, strict=False):
             if cell:
-                name = safe(column.title, 20).ljust(14)
-                lines += wrap(line((name, "dim"), safe(cell, 8000)), width, indent=14)
+                named = line((fit(name, room), "dim"), safe(cell, 8000))
+                lines += wrap(named, width, indent=room)
         return lines
 
     def on_row_list_moved(self, message: RowList.Moved) -> None:
         """Another row: its text is hidden again, its offers are shown."""
         message.stop()
-        self._revealed = None
+        if self._revealed is not None:
+            self._revealed, self._help_height = None, _LEAST_HELP
         self._draw_help()
 
     def on_row_list_opened(self, message: RowList.Opened) -> None:

@@ -240,13 +240,17 @@ def help_lines(table: Table, chosen: Row | None, width: int, *, runs: bool) -> l
         releases = any(offer.releases for offer in table.best)
         what = "Releases most for least" if releases else "Helps most for least"
         lines.append(line((what, "bold")))
-    names = min(44, max(cells(safe(offer.label)) for _, offer in listed))
+    shape = (
+        min(44, max(cells(safe(offer.label)) for _, offer in listed)),
+        max(cells(_releases(offer)) for _, offer in listed),
+        max(cells(offer.risk) for _, offer in listed),
+    )
     own = False
     for shortcut, offer in listed:
         if not shortcut.isdigit() and not own:
             own = True
             lines.append(line(("The row under the cursor", "bold")))
-        lines.append(_offer(shortcut, offer, names, width))
+        lines.append(_offer(shortcut, offer, shape, width=width))
     lines += note_lines(table, width)
     if not runs:
         lines += [
@@ -261,14 +265,18 @@ def note_lines(table: Table, width: int) -> list[Content]:
     return [each for note in table.note for each in wrap(line((safe(note, 2000), "dim")), width)]
 
 
-def _offer(shortcut: str, offer: Offer, names: int, width: int) -> Content:
-    releases = f"releases {number(offer.releases)}" if offer.releases else ""
+def _releases(offer: Offer) -> str:
+    return f"releases {number(offer.releases)}" if offer.releases else ""
+
+
+def _offer(shortcut: str, offer: Offer, shape: tuple[int, int, int], *, width: int) -> Content:
+    names, releases, risks = shape
     return line(
         (f" {shortcut} ", "accent bold"),
         fit(safe(offer.label), names),
         "  ",
-        (fit(releases, 13), "bold"),
-        (fit(offer.risk, 12), RISK_TONES.get(offer.risk, "critical")),
+        (fit(_releases(offer), releases) + "  " if releases else "", "bold"),
+        (fit(offer.risk, risks) + "  ", RISK_TONES.get(offer.risk, "critical")),
         safe(offer.effect),
     ).truncate(max(0, width), ellipsis=True)
 
