@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from cockpit.text import visible
 from cockpit.units import duration
@@ -14,6 +15,7 @@ from probes._postgres import Session
 
 STRONG = frozenset({"AccessExclusiveLock", "ExclusiveLock", "ShareRowExclusiveLock", "ShareLock"})
 """Modes that statements of schema changes take on tables."""
+_PLACED = ("locktype", "mode", "relation", "page", "line", "classid", "objid")
 _TABLE = re.compile(r"(?is)\b(?:update|into|from|table)\s+(?:only\s+)?([\w.\"$]{1,80})")
 
 
@@ -82,6 +84,23 @@ class Node(Session):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What is waited for, and by whom: one session, or all who want the same row."""
+
+    locktype: str
+    mode: str | None = None
+    relation: str | None = None
+    page: int | None = None
+    line: int | None = None
+    classid: int | None = None
+    objid: int | None = None
+    pids: tuple[int, ...]
+    """`in_order`, the longest waiting first: it speaks for the others."""
+    waits: tuple[float | None, ...]
+    """Seconds; None: this version does not tell (13)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedXact:
     """A prepared transaction: it holds locks without a session."""
 
@@ -129,7 +148,7 @@ class Summary:
     role: str
     waiters: int
     active: int | None = None
-    """None: the role may not see it."""
+    """Sessions that are; None: the role may not see it, or nobody waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +159,56 @@ class Locks:
     queues: tuple[Queue, ...] = ()
     nodes: tuple[Node, ...] = ()
     prepared: tuple[PreparedXact, ...] = ()
+
+
+def in_order(places: Iterable[Place]) -> list[Place]:
+    """Whoever waits longest first, within a place and among them."""
+    return sorted(map(_in_order, places), key=lambda place: (-(place.waits[0] or 0), place.pids[0]))
+
+
+def _in_order(place: Place) -> Place:
+    if len(place.pids) == 1:
+        return place
+    pairs = sorted(
+        zip(place.pids, place.waits, strict=True), key=lambda pair: (-(pair[1] or 0), pair[0])
+    )
+    return replace(
+        place, pids=tuple(pid for pid, _ in pairs), waits=tuple(wait for _, wait in pairs)
+    )
+
+
+def asked_of(places: Sequence[Place]) -> dict[str, list[int]]:
+    """Who has to be asked, and who stands behind whom."""
+    behind = [(pid, place.pids[0]) for place in places for pid in place.pids[1:]]
+    return {
+        "speakers": [place.pids[0] for place in places],
+        "others": [pid for pid, _ in behind],
+        "theirs": [speaker for _, speaker in behind],
+    }
+
+
+def placed(rows: Iterable[Mapping[str, Any]], places: Sequence[Place]) -> Iterator[dict[str, Any]]:
+    """The sessions with what they wait for, and since when."""
+    where = {pid: (place, number) for place in places for number, pid in enumerate(place.pids)}
+    for row in rows:
+        found = where.get(row["pid"])
+        if found is None:
+            yield {name: value for name, value in row.items() if not name.startswith("crowd")}
+            continue
+        place, number = found
+        told = place.waits[number]
+        behind = [seconds for seconds in place.waits[1:] if seconds is not None]
+        crowd = row["crowd"] or 0
+        yield {
+            **row,
+            "speaker": place.pids[0] if number else None,
+            "wait_s": row["query_s"] if told is None else told,
+            "crowd": crowd,
+            "crowd_wait_s": max(behind, default=row["crowd_wait_s"]) if crowd else None,
+            "crowd_names": [name for name in row["crowd_names"] or () if name],
+            "crowd_clients": [client for client in row["crowd_clients"] or () if client],
+            **{name: getattr(place, name) for name in _PLACED},
+        }
 
 
 def graph_of(nodes: Iterable[Node]) -> Graph:

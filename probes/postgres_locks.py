@@ -8,8 +8,9 @@ but the text, the state and the start of others are hidden, so nothing is offere
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from cockpit.connect.rows import rows_into
 from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
@@ -21,55 +22,58 @@ from probes._postgres import GRANT
 from probes._postgres_locks import (
     Locks,
     Node,
+    Place,
     PreparedXact,
     Queue,
     Summary,
+    asked_of,
     graph_of,
+    in_order,
+    placed,
     queues_of,
 )
 from probes._postgres_locks_view import lock_table
 
-SUMMARY = """
+WAITERS = """
 SELECT clock_timestamp() AS at, current_setting('server_version_num')::int AS version,
        pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS sees_all, current_user AS role,
-       (SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted) AS waiters,
-       CASE WHEN pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
-            THEN (SELECT count(*) FROM pg_stat_activity
-                   WHERE state = 'active' AND pid <> pg_backend_pid()) END AS active
+       coalesce(sum(p.n), 0)::int AS waiters, coalesce(json_agg(p), '[]') AS places
+  FROM (SELECT min(q.locktype) AS locktype, min(q.mode) AS mode, q.page, q.tuple AS line,
+               min(q.classid::bigint) AS classid, min(q.objid::bigint) AS objid, count(*) AS n,
+               CASE WHEN q.relation IS NULL THEN NULL
+                    WHEN q.database = (SELECT oid FROM pg_database
+                                        WHERE datname = current_database())
+                    THEN q.relation::regclass::text
+                    ELSE q.database::text || '/' || q.relation::text END AS relation,
+               array_agg(q.pid) AS pids, array_agg(
+                 extract(epoch FROM clock_timestamp() - q.waitstart)::float8) AS waits
+          FROM (SELECT NULL::timestamptz AS waitstart) AS before_14
+         CROSS JOIN LATERAL (
+               SELECT pid, locktype, mode, database, relation, page, tuple, classid, objid,
+                      waitstart
+                 FROM pg_locks WHERE NOT granted AND pid IS NOT NULL) AS q
+         GROUP BY q.database, q.relation, q.page, q.tuple,
+                  CASE WHEN q.locktype <> 'tuple' THEN q.pid END) AS p
 """
-_LOCKS = """
-WITH q AS MATERIALIZED (
-  SELECT DISTINCT ON (pid) pid, locktype, mode, database, relation, page, tuple,
-         classid, objid, {waitstart} AS waitstart
-    FROM pg_locks WHERE NOT granted AND pid IS NOT NULL ORDER BY pid
-), r AS MATERIALIZED (
-  SELECT q.*, first_value(pid) OVER (
-           PARTITION BY database, relation, page, tuple,
-                        CASE WHEN locktype <> 'tuple' THEN pid END
-           ORDER BY waitstart, pid) AS speaker FROM q
-), w AS MATERIALIZED (
-  SELECT pid, pg_blocking_pids(pid) AS blockers
-    FROM (SELECT pid FROM r WHERE speaker = pid ORDER BY waitstart, pid LIMIT 200) AS s
-), b AS MATERIALIZED (
-  SELECT DISTINCT unnest(blockers) AS pid FROM w
-), a AS MATERIALIZED (
+"""Who waits, and for what: those who want one row are one place. `waitstart` is the view's where it
+has one (14 and later), else the NULL beside it.
+"""
+BLOCKERS = """
+WITH a AS MATERIALIZED (
   SELECT * FROM pg_stat_activity
+), w AS MATERIALIZED (
+  SELECT pid, pg_blocking_pids(pid) AS blockers FROM unnest(%(speakers)s::int[]) AS pid
 ), c AS (
-  SELECT r.speaker AS pid, count(*) AS crowd,
-         max(extract(epoch FROM clock_timestamp()
-                     - coalesce(r.waitstart, a.query_start)))::float8 AS crowd_wait_s,
-         (array_agg(DISTINCT left(coalesce(nullif(a.application_name, ''), a.usename::text), 60))
-           )[1:20] AS crowd_names,
-         (array_agg(DISTINCT host(a.client_addr)))[1:200] AS crowd_clients
-    FROM r LEFT JOIN a USING (pid) LEFT JOIN b USING (pid)
-   WHERE r.speaker <> r.pid AND b.pid IS NULL GROUP BY r.speaker
-), n AS (
-  SELECT pid FROM (SELECT pid FROM r WHERE speaker = pid ORDER BY waitstart, pid LIMIT 1000) AS s
-  UNION SELECT pid FROM b
+  SELECT m.speaker AS pid, count(*)::int AS crowd,
+         extract(epoch FROM clock_timestamp() - min(a.query_start))::float8 AS crowd_wait_s,
+         array_agg(DISTINCT a.application_name) AS crowd_names,
+         array_agg(DISTINCT host(a.client_addr)) AS crowd_clients
+    FROM unnest(%(others)s::int[], %(theirs)s::int[]) AS m (pid, speaker)
+    LEFT JOIN a USING (pid)
+   WHERE m.pid NOT IN (SELECT unnest(blockers) FROM w) GROUP BY m.speaker
 )
-SELECT n.pid, w.blockers, nullif(r.speaker, n.pid) AS speaker, coalesce(c.crowd, 0) AS crowd,
-       c.crowd_wait_s, coalesce(array_remove(c.crowd_names, NULL), '{{}}') AS crowd_names,
-       coalesce(array_remove(c.crowd_clients, NULL), '{{}}') AS crowd_clients,
+SELECT n.pid, w.blockers, c.crowd, c.crowd_wait_s, c.crowd_names[1:20] AS crowd_names,
+       c.crowd_clients[1:200] AS crowd_clients,
        a.usename, a.datname, left(a.application_name, 60) AS application_name,
        host(a.client_addr) AS client, a.backend_type, a.backend_start, a.state,
        a.wait_event_type AS wait_type, a.wait_event,
@@ -77,23 +81,20 @@ SELECT n.pid, w.blockers, nullif(r.speaker, n.pid) AS speaker, coalesce(c.crowd,
        extract(epoch FROM clock_timestamp() - a.query_start)::float8 AS query_s,
        extract(epoch FROM clock_timestamp() - a.state_change)::float8 AS state_s,
        a.backend_xid IS NOT NULL AS has_xid, a.backend_xmin IS NOT NULL AS has_xmin,
-       extract(epoch FROM clock_timestamp() - coalesce(r.waitstart,
-           CASE WHEN r.pid IS NOT NULL THEN a.query_start END))::float8 AS wait_s,
-       r.locktype, r.mode, r.page, r.tuple AS line, r.classid::bigint AS classid,
-       r.objid::bigint AS objid,
-       CASE WHEN r.relation IS NULL THEN NULL
-            WHEN r.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            THEN r.relation::regclass::text
-            ELSE r.database::text || '/' || r.relation::text END AS relation,
-       nullif(left(a.query, 600), '<insufficient privilege>') AS query
-  FROM n LEFT JOIN w USING (pid) LEFT JOIN r USING (pid) LEFT JOIN c USING (pid)
-  LEFT JOIN a USING (pid)
+       nullif(left(a.query, 600), '<insufficient privilege>') AS query,
+       CASE WHEN pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
+            THEN (SELECT count(*) FROM a WHERE state = 'active' AND pid <> pg_backend_pid()) END
+         AS active
+  FROM (SELECT pid FROM w UNION SELECT unnest(blockers) FROM w) AS n
+  LEFT JOIN w USING (pid) LEFT JOIN c USING (pid) LEFT JOIN a USING (pid)
 """
 """pg_blocking_pids() takes every partition of the lock table and, for a row, names all who queue
 ahead: 400 waiters for one row are 80,000 edges. So it is asked only for the first waiter of each
 row, the *speaker* of the others, and for everyone who waits for something else. The others of a row
 are counted at their speaker, unless they hold somebody up.
 """
+MOST = 200
+"""Places whose waiters are asked for whom they wait; the longest waiting first."""
 PREPARED = """
 SELECT gid, owner::text AS owner, database::text AS database,
        extract(epoch FROM clock_timestamp() - prepared)::float8 AS age_s
@@ -114,28 +115,24 @@ class Settings:
 
 
 async def collect(postgres: SqlReads, target: Target) -> Locks:
-    """Count the waiters; only when somebody waits, read the graph, capped."""
-    summaries = await postgres.rows(SUMMARY, into=Summary)
-    if not summaries:
+    """Ask who waits; only when somebody does, for whom: of two hundred places at most."""
+    answers = await postgres.rows(WAITERS, into=dict)
+    if not answers:
         raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
-    summary = summaries[0]
-    if not summary.waiters:
+    summary = rows_into(answers, Summary)[0]
+    places = in_order(rows_into(answers[0]["places"], Place))[:MOST]
+    if not places:
         return Locks(summary=summary)
-    nodes = await postgres.rows(locks_sql(summary), into=Node)
+    rows = await postgres.rows(BLOCKERS, asked_of(places), into=dict)
+    nodes = rows_into(placed(rows, places), Node)
     headless = any(0 in (node.blockers or ()) for node in nodes)
     prepared = await postgres.rows(PREPARED, into=PreparedXact) if headless else []
     return Locks(
-        summary=summary,
+        summary=replace(summary, active=next((row["active"] for row in rows), None)),
         queues=queues_of(nodes),
         nodes=tuple(nodes),
         prepared=tuple(prepared),
     )
-
-
-def locks_sql(summary: Summary) -> str:
-    """The statement for a version. Locks are visible to every role."""
-    waitstart = "waitstart" if summary.version >= 140000 else "NULL::timestamptz"
-    return _LOCKS.format(waitstart=waitstart)
 
 
 def diagnose(look: Locks, settings: Settings) -> Iterator[Finding]:
