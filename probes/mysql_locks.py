@@ -270,7 +270,7 @@ def _causes(head: Thread) -> tuple[str, ...]:
 
 def _advice(queue: Queue) -> str:
     if not queue.helps:
-        return "look at the tree: nothing in it may be ended from here"
+        return "look at the tree: no single session may be ended that would free another"
     verbs = {"kill_query": "cancel", "kill_connection": "kill"}
     return "; ".join(
         f"{verbs[each.call]} thread {each.id} releases {count(each.releases, 'session')}"

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pymysql
+import pytest
 
 from cockpit.world.servers import mariadb
 from tests.servers.private import SECRETS
@@ -55,7 +56,8 @@ class Crowd:
                 cursor.execute(statement)
         return connection
 
-    def wait(self, statement: str) -> Any:
+    def wait(self, statement: str, *, state: str = "%") -> Any:
+        """`state`: what the server has to say that it does, before this comes back."""
         connection = self.open()
 
         def ask() -> None:
@@ -68,5 +70,17 @@ class Crowd:
         thread = threading.Thread(target=ask, daemon=True)
         thread.start()
         self.threads.append(thread)
-        time.sleep(0.05)
+        self._until_it_runs(connection.thread_id(), state)
         return connection
+
+    def _until_it_runs(self, id_: int, state: str) -> None:
+        """Until the server has the statement, or is through with it."""
+        runs = (
+            f"SELECT 1 FROM information_schema.processlist WHERE id = {id_} AND command = 'Query'"
+            f" AND state LIKE '{state}'"
+        )
+        end = time.monotonic() + 30
+        while not self.server.execute(runs) and self.threads[-1].is_alive():
+            if time.monotonic() > end:
+                pytest.fail("the server never got the statement")
+            time.sleep(0.02)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import pytest
@@ -28,6 +29,8 @@ from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
 from cockpit.triage.target import Target
 from cockpit.world.servers import mariadb, postgres, valkey
+
+Answer = TypeVar("Answer")
 
 SECRETS = {
     "T_RO": "ro-secret-1",
@@ -218,6 +221,18 @@ async def look(probe: str, settings: Any, session: Any = None, *, twice: float =
         await asyncio.sleep(twice)
         snapshot = found.since(snapshot, await found.collect(session, target(settings)))
     return judged(Look(target(settings), found, found.settings), snapshot)
+
+
+async def until(
+    ask: Callable[[], Awaitable[Answer]], reached: Callable[[Answer], bool], seconds: float = 30.0
+) -> Answer:
+    """Ask again and again until the answer is as wanted; a busy machine gets its time."""
+    end = time.monotonic() + seconds
+    while not reached(answer := await ask()):
+        if time.monotonic() > end:
+            pytest.fail(f"never reached; the last answer: {answer}")
+        await asyncio.sleep(0.1)
+    return answer
 
 
 def codes(seen: Seen) -> dict[str, str]:

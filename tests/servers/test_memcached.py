@@ -166,13 +166,13 @@ async def test_a_stopped_node_is_mute_also_to_whoever_was_connected(server: Serv
         began = time.monotonic()
         hanging.cancel()
         await asyncio.wait({hanging})
-        assert time.monotonic() - began < 0.3
+        assert time.monotonic() - began < 1.5  # by itself it would take 2 s
     finally:
         server.resume()
         await kept.close()
 
     assert (error.code, error.reason) == ("MC_MUTE", Reason.TIMEOUT)
-    assert took < 3.5
+    assert took < 7  # 2 s, and what a busy machine needs
 
 
 async def test_a_closed_port_is_refused_and_not_knocked_on_again_at_once() -> None:
@@ -184,7 +184,7 @@ async def test_a_closed_port_is_refused_and_not_knocked_on_again_at_once() -> No
             await session.version()
 
     assert first.value.code == second.value.code == "NET_TCP_REFUSED"
-    assert time.monotonic() - began < 0.05
+    assert time.monotonic() - began < 1
 
 
 async def test_evictions_are_told_with_who_never_read_them(server: Server) -> None:

@@ -30,6 +30,7 @@ from tests.servers.private import (
     session_for,
     target,
     trouble,
+    until,
 )
 
 pytestmark = pytest.mark.servers
@@ -47,6 +48,15 @@ async def judge(server: mariadb.MariaDb, probe: str, settings: object) -> tuple[
     async with session_for(to.settings) as session:
         snapshot = await found.collect(session, to)
     return snapshot, judged(Look(to, found, settings), snapshot)
+
+
+async def judge_until(server: mariadb.MariaDb, reached: Any) -> tuple[Any, Any]:
+    return await until(lambda: judge(server, "mysql.locks", AT_ONCE), lambda pair: reached(pair[0]))
+
+
+def longest(look: Locks) -> int:
+    """How many wait in the longest queue."""
+    return max((queue.length for queue in look.queues), default=0)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +140,7 @@ async def test_a_stopped_server_is_mute_for_new_and_old_sessions(
         began = time.monotonic()
         hanging.cancel()
         await asyncio.wait({hanging})
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 3  # by itself it would take 4 s
     finally:
         small_maria.resume()
         await kept.close()
@@ -170,8 +180,7 @@ async def test_a_row_lock_chain_is_blamed_on_its_head(maria: mariadb.MariaDb) ->
         head = crowd.hold("BEGIN", UPDATE)
         crowd.wait(UPDATE)
         crowd.wait(UPDATE)
-        await asyncio.sleep(0.2)
-        snapshot, seen = await judge(maria, "mysql.locks", AT_ONCE)
+        snapshot, seen = await judge_until(maria, lambda look: longest(look) == 2)
         id_ = head.thread_id()
         best = seen.tables[0].best[0]
 
@@ -202,11 +211,10 @@ async def test_a_metadata_lock_is_found_without_instruments_and_helped_by_a_canc
     with Crowd(maria) as crowd:
         reader = crowd.hold("BEGIN", "SELECT * FROM orders")
         await asyncio.sleep(1.1)
-        crowd.wait("ALTER TABLE orders ADD COLUMN extra int")
+        crowd.wait("ALTER TABLE orders ADD COLUMN extra int", state="Waiting for table metadata%")
         crowd.wait("SELECT * FROM orders")
         crowd.wait("SELECT * FROM orders")
-        await asyncio.sleep(0.2)
-        snapshot, seen = await judge(maria, "mysql.locks", AT_ONCE)
+        snapshot, seen = await judge_until(maria, lambda look: longest(look) == 3)
         best = seen.tables[0].best[0]
 
         assert codes(seen) == {"MY_LOCK_MDL": "high"}
@@ -217,7 +225,7 @@ async def test_a_metadata_lock_is_found_without_instruments_and_helped_by_a_canc
         acts = await open_mysql_acts(my_settings(maria))
         done = await acts.run(best.call, best.args)
         await acts.close()
-        after, _ = await judge(maria, "mysql.locks", AT_ONCE)
+        after, _ = await judge_until(maria, lambda look: longest(look) == 0)
 
     assert done["done"]
     assert after.queues == ()
@@ -229,8 +237,7 @@ async def test_a_global_lock_has_no_visible_head(maria: mariadb.MariaDb) -> None
         with backup.cursor() as cursor:
             cursor.execute("FLUSH TABLES WITH READ LOCK")
         crowd.wait(UPDATE)
-        await asyncio.sleep(0.1)
-        _, seen = await judge(maria, "mysql.locks", AT_ONCE)
+        _, seen = await judge_until(maria, lambda look: longest(look) == 1)
         backup.close()
 
     assert codes(seen) == {"MY_LOCK_GLOBAL": "critical"}
@@ -244,7 +251,7 @@ async def test_a_sleeping_transaction_and_a_long_statement_are_found(
     )
     with Crowd(maria) as crowd:
         crowd.hold("BEGIN", UPDATE)
-        crowd.wait("SELECT SLEEP(4), '\\0nul \u202ebidi [red]secret-4711[/red] \x1b[31m'")
+        crowd.wait("SELECT SLEEP(40), '\\0nul \u202ebidi [red]secret-4711[/red] \x1b[31m'")
         await asyncio.sleep(2.1)
         snapshot, seen = await judge(maria, "mysql.sessions", strict)
         recorded = encode(snapshot)
@@ -329,11 +336,9 @@ async def test_a_replica_is_followed_through_lag_stop_and_a_broken_row(base: Pat
 
 
 async def _until(replica: mariadb.MariaDb, reached: Any) -> Any:
-    for _ in range(100):
-        snapshot, seen = await judge(
-            replica, "mysql.replication", registry()["mysql.replication"].settings
-        )
-        if snapshot.channels and reached(snapshot.channels[0]):
-            return seen
-        await asyncio.sleep(0.05)
-    pytest.fail(f"never reached; last seen: {snapshot}")
+    settings = registry()["mysql.replication"].settings
+    _, seen = await until(
+        lambda: judge(replica, "mysql.replication", settings),
+        lambda pair: bool(pair[0].channels) and reached(pair[0].channels[0]),
+    )
+    return seen

@@ -341,7 +341,7 @@ async def test_a_crowd_that_runs_at_once_is_told(counted: mariadb.MariaDb) -> No
     to = target(my_settings(counted))
     with Crowd(counted) as crowd:
         for _ in range(3):
-            crowd.wait("SELECT SLEEP(2)")
+            crowd.wait("SELECT SLEEP(20)")
         async with session_for(to.settings) as session:
             snapshot = await probe.collect(session, to)
     seen = judged(Look(to, probe, strict), snapshot)
@@ -430,7 +430,7 @@ async def test_a_statement_is_killed_by_its_own_number(maria: mariadb.MariaDb) -
     from cockpit.connect.mysql import open_mysql_acts
 
     with Crowd(maria) as crowd:
-        sleeper = crowd.wait("SELECT SLEEP(5)")
+        sleeper = crowd.wait("SELECT SLEEP(20)")
         host = maria.execute(
             f"SELECT host FROM information_schema.processlist WHERE id = {sleeper.thread_id()}"
         )[0][0]

@@ -28,6 +28,7 @@ from tests.servers.private import (
     session_for,
     target,
     trouble,
+    until,
 )
 
 pytestmark = pytest.mark.servers
@@ -138,13 +139,25 @@ async def test_a_stopped_server_is_mute(server: valkey.Valkey) -> None:
         began = time.monotonic()
         hanging.cancel()
         await asyncio.wait({hanging})
-        assert time.monotonic() - began < 0.3
+        assert time.monotonic() - began < 1.5  # by itself it would take 2 s
     finally:
         server.resume()
         await kept.close()
 
     assert (error.code, error.reason) == ("RD_CONN_MUTE", Reason.TIMEOUT)
-    assert took < 3.5
+    assert took < 7.5  # 2.5 s, and what a busy machine needs
+
+
+async def busy(server: valkey.Valkey) -> None:
+    """Until the server says that a script runs; before that it is mute."""
+    await until(lambda: asyncio.to_thread(_said, server), lambda said: said.startswith(b"-BUSY"))
+
+
+def _said(server: valkey.Valkey) -> bytes:
+    try:
+        return server.send("PING", timeout=1)
+    except OSError:
+        return b""
 
 
 async def test_a_running_script_refuses_everything_until_it_is_killed(
@@ -152,7 +165,7 @@ async def test_a_running_script_refuses_everything_until_it_is_killed(
 ) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as wire:
         wire.sendall(b"EVAL 'while true do end' 0\r\n")
-        await asyncio.sleep(0.4)
+        await busy(server)
         error = await trouble(redis_settings(server), "INFO")
         acts = await open_redis_acts(redis_settings(server))
         done = await acts.run("script_kill", {})
@@ -232,17 +245,16 @@ async def test_a_replica_tells_that_its_link_is_down(binary: Path, folder: Path)
         settings={"replicaof": f"127.0.0.1 {primary.port}", "repl-timeout": 8},
     )
     try:
-        for _ in range(100):
-            seen = await look("redis.health", redis_settings(replica))
-            if not seen.findings:
-                break
-            await asyncio.sleep(0.05)
+        seen = await until(
+            lambda: look("redis.health", redis_settings(replica)), lambda seen: not seen.findings
+        )
         healthy = codes(seen)
         wrong = await look("redis.health", redis_settings(replica, expects="primary"))
         of_primary = await look("redis.health", redis_settings(primary))
         primary.stop()
-        await asyncio.sleep(0.3)
-        down = await look("redis.health", redis_settings(replica))
+        down = await until(
+            lambda: look("redis.health", redis_settings(replica)), lambda seen: bool(seen.findings)
+        )
         restarted = valkey.start(folder / "primary", binary=binary, port=primary.port)
         restarted.stop()
     finally:
@@ -263,11 +275,9 @@ async def test_a_snapshot_that_fails_is_told_before_writes_are_refused(
         (folder / "dump.rdb").mkdir()
         (folder / "dump.rdb" / "x").touch()
         server.send("BGSAVE")
-        for _ in range(100):
-            seen = await look("redis.health", redis_settings(server))
-            if seen.findings:
-                break
-            await asyncio.sleep(0.05)
+        seen = await until(
+            lambda: look("redis.health", redis_settings(server)), lambda seen: bool(seen.findings)
+        )
     finally:
         server.stop()
 
