@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from cockpit.connect.postgres import open_postgres_acts
+from cockpit.connect.settings import Login
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
@@ -159,7 +160,17 @@ async def test_a_commander_acts_by_identity_through_a_pooler_too(
             ((pid, start),) = pg.execute(
                 "SELECT pid, backend_start FROM pg_stat_activity WHERE application_name = 'victim'"
             )
-            done = await acts.run("terminate_backend", {"pid": pid, "backend_start": start})
+            ended = await acts.run("terminate_backend", {"pid": pid, "backend_start": start})
+            await crowd.hold(UPDATE, "PREPARE TRANSACTION 'lost'")
+            ((prepared,),) = pg.execute("SELECT prepared FROM pg_prepared_xacts")
         await acts.close()
+        owner = await open_postgres_acts(
+            through(pooler, commander=Login(user="app", password="env:T_APP"))
+        )
+        resolved = await owner.run(
+            "rollback_prepared", {"gid": "lost", "owner": "app", "prepared": prepared}
+        )
+        await owner.close()
 
-    assert done["done"]
+    assert ended["done"]
+    assert resolved["done"]
