@@ -133,6 +133,7 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
         "cloudformation": "DescribeStacks DescribeStackEvents ListStacks",
         "events": "ListRules DescribeRule ListTargetsByRule",
         "route53": "ListHealthChecks GetHealthCheckStatus",
+        "route53resolver": "GetResolverDnssecConfig",
         "resourcegroupstaggingapi": "GetResources",
     }
 )
