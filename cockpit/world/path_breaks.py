@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cockpit.world import layout
+from cockpit.world.identify import Request
 
 if TYPE_CHECKING:
     from cockpit.world.stage import Stage
@@ -20,15 +21,41 @@ _HEARD = 0.1
 
 
 class PathBreaks:
-    """What is wrong on the way to somebody. Nothing here mends itself, and we cannot mend it."""
+    """What is wrong on the way to somebody. Nothing here mends itself."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self.kinds: dict[str, Break] = {"name": self._name, "sick": self._sick}
 
     async def _name(self, asked: Parameters) -> None:
-        """The name servers of a name answer with an error code from now on."""
-        await self._tell(f"name {_HOSTS[asked['of']]} {asked['rcode']}")
+        """The name servers of a name answer with an error code from now on.
+
+        `signed`: because the VPC's resolver checks signatures, until it is told not to.
+        """
+        broken = f"name {_HOSTS[asked['of']]} {asked['rcode']}"
+        if asked.get("signed"):
+            await asyncio.to_thread(self._validated, broken)
+        await self._tell(broken)
+
+    def _validated(self, broken: str) -> None:
+        """The resolver of the VPC checks signatures; whoever changes that changes the answers."""
+        self._stage.clients(
+            "route53resolver",
+            "update_resolver_dnssec_config",
+            ResourceId=layout.VPC,
+            Validation="ENABLE",
+        )
+        unchecked = broken.rpartition(" ")[0] + " NOERROR"
+
+        def changed(_: Request, asked: Parameters, __: Parameters) -> None:
+            if asked.get("ResourceId") == layout.VPC:
+                line = unchecked if asked.get("Validation") == "DISABLE" else broken
+                self._stage.loop.call_soon_threadsafe(self._stage.edge.tell, line)
+
+        front = self._stage.front
+        front.react("route53resolver", "UpdateResolverDnssecConfig", changed)
+        # moto calls its answer HTML; one that is amended is sent as what it is
+        front.amendments["route53resolver", "GetResolverDnssecConfig"] = lambda _, __, told: told
 
     async def _sick(self, asked: Parameters) -> None:
         """The last of the third party's addresses answers with this status; the others are well."""

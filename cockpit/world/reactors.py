@@ -43,6 +43,7 @@ WRITES = (
     ("elasticache", "ModifyReplicationGroup"),
     ("rds", "ModifyDBInstance"),
     ("rds", "RebootDBInstance"),
+    ("route53resolver", "UpdateResolverDnssecConfig"),
 )
 
 
@@ -71,7 +72,11 @@ class Reactors:
             return
         who = layout.KEYS.get(request.key, "")
         source = _SOURCES.get(request.service, request.service)
-        resources = tuple((kind, str(asked[key])) for key, kind in _RESOURCES if asked.get(key))
+        resources = tuple(
+            (kind, str(asked[key]))
+            for key, kind in _RESOURCES
+            if asked.get(key) and (key != "ResourceId" or source == "application-autoscaling")
+        )
         self._stage.trail.add(
             ApiCall(
                 at=stamp(),

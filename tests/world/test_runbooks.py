@@ -138,6 +138,15 @@ STORIES = {
         {"asked": "yes"},
         frozenset({"ec2.AuthorizeSecurityGroupIngress"}),
     ),
+    "dns-broken": Story(
+        "NET_DNS_SERVFAIL",
+        "payments",
+        "path-dns",
+        ("answers", "third", "inside", "signed", "asker", "vpc", "checking", "uncheck", "resolves"),
+        {"third": "zone", "inside": "no", "signed": "yes"},
+        frozenset({"route53resolver.UpdateResolverDnssecConfig"}),
+        well="payments",
+    ),
     "cert-expired": Story(
         "NET_TLS_EXPIRED",
         "shop-front",

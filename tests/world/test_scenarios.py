@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import dns.resolver
 import psycopg
 import pymysql
 import pytest
@@ -211,6 +212,20 @@ def _is_trusted(world: World) -> bool:
         return False
 
 
+def _stop_checking_signatures(world: World) -> None:
+    arguments = {"ResourceId": layout.VPC, "Validation": "DISABLE"}
+    clients(world)("route53resolver", "update_resolver_dnssec_config", **arguments)
+
+
+def _payments_resolve(world: World) -> bool:
+    asked = dns.resolver.Resolver(configure=False)
+    asked.nameservers, asked.port = ["127.0.0.1"], prepared(world).ports.names
+    try:
+        return len(asked.resolve(layout.PAYMENTS_HOST, "A")) == 3
+    except dns.resolver.NoNameservers:
+        return False
+
+
 @dataclass(frozen=True)
 class Repair:
     """How a scenario is mended, how one sees that it is, and what is then said no more."""
@@ -258,6 +273,11 @@ REPAIRS = {
         _allow_checkout,
         _checkout_is_well,
         ("PATH_SG_INGRESS_DENIED@checkout-to-db", "TG_NO_HEALTHY_TARGETS@checkout-tg"),
+    ),
+    "dns-broken": Repair(
+        _stop_checking_signatures,
+        _payments_resolve,
+        ("NET_DNS_SERVFAIL@payments", "DEP_EXTERNAL@payments"),
     ),
     "cert-expired": Repair(_renew, _is_trusted, ("NET_TLS_EXPIRED@shop-front",)),
 }
