@@ -25,10 +25,10 @@ from cockpit.connect.addresses import addresses_of
 from cockpit.connect.backoff import Backoff, given_up
 from cockpit.connect.meaning import TCP_TIMEOUT, tcp_failure, words
 from cockpit.connect.pace import Pace
-from cockpit.connect.rows import rows_into
+from cockpit.connect.rows import first_value, rows_into
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts
-from cockpit.connect.settings import Login, MysqlSettings
+from cockpit.connect.settings import Login, MysqlSettings, commanders_login
 from cockpit.connect.tls_failure import tls_failure
 from cockpit.errors import BlindError, Reason
 
@@ -98,8 +98,7 @@ class Mysql:
         self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
     ) -> Any:
         """See `SqlReads`."""
-        rows = await self.dicts(sql, parameters)
-        return next(iter(rows[0].values())) if rows and rows[0] else None
+        return first_value(await self.dicts(sql, parameters))
 
     async def dicts(
         self,
@@ -345,10 +344,7 @@ async def open_mysql_acts(settings: MysqlSettings, *, secret: Secret = resolve_a
     """The commander's session: named statements only, with the commander's login."""
     from cockpit.connect.mysql_acts import MysqlActs
 
-    login = Login(
-        user=settings.commander.user or settings.user,
-        password=settings.commander.password or settings.password,
-    )
+    login = commanders_login(settings)
     return MysqlActs(
         Mysql(settings, secret=secret, login=login, read_only=False), rds=bool(settings.rds)
     )

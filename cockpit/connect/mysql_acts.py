@@ -12,16 +12,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from cockpit.connect.mysql import Mysql
+from cockpit.connect.sql_acts import BETWEEN, became, check_most, end_each, sent
 from cockpit.connect.statements import (
-    MOST_AT_ONCE,
     PROTECTED_MYSQL_COMMANDS,
     PROTECTED_MYSQL_USERS,
     checked,
     statement,
 )
-from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
+from cockpit.errors import BlindError, Refused
 
-_BETWEEN = 0.2
 _COLUMNS = """
 SELECT id, user, host, command, time AS secs, state, id = CONNECTION_ID() AS ours
   FROM information_schema.processlist"""
@@ -69,7 +68,7 @@ class MysqlActs:
             rows = await self._still_there(values)
             if not rows or rows[0]["command"] == "Sleep" or _younger(rows[0], victim):
                 return {"done": True, "detail": f"the statement of {_name(victim)} was cancelled"}
-            await asyncio.sleep(_BETWEEN)
+            await asyncio.sleep(BETWEEN)
         return {"done": False, "detail": f"accepted, but {_name(victim)} still runs its statement"}
 
     async def _cancel(self, victim: dict[str, Any]) -> None:
@@ -105,7 +104,7 @@ class MysqlActs:
             rows = await self._still_there(values)
             if not rows:
                 return {"done": True, "detail": f"{_name(victim)} is gone"}
-            await asyncio.sleep(_BETWEEN)
+            await asyncio.sleep(BETWEEN)
         if rows[0]["command"] == "Killed":
             return {
                 "done": False,
@@ -115,29 +114,18 @@ class MysqlActs:
         return {"done": False, "detail": f"accepted, but {_name(victim)} is still there"}
 
     async def _kill_idle(self, values: dict[str, object]) -> dict[str, Any]:
-        most = values["most"]
-        if not isinstance(most, int) or not 1 <= most <= MOST_AT_ONCE:
-            raise Misconfigured(f"kill_idle_of_user: most must be 1 to {MOST_AT_ONCE}")
+        check_most("kill_idle_of_user", values["most"])
         if values["user"] in PROTECTED_MYSQL_USERS:
             raise Refused(f"{values['user']} is protected: it is never ended from here")
         victims = await self._mysql.dicts(_IDLE, values)
-        ended: list[int] = []
-        for victim in victims:
-            now = await self._mysql.dicts(_VICTIM, victim)
-            if not now or now[0]["command"] != "Sleep":
-                break
-            await self._kill(victim)
-            ended.append(victim["id"])
-            await asyncio.sleep(_BETWEEN)
-        left = len(victims) - len(ended)
-        rest = f"; stopped at the first that had changed, {left} left" if left else ""
-        return {
-            "done": bool(ended),
-            "detail": f"{len(ended)} sleeping sessions ended{rest}"
-            if victims
-            else "no such sleeping session: nothing was done",
-            "ids": ended,
-        }
+        return await end_each(victims, self._kill_sleeping, number="id", kind="sleeping")
+
+    async def _kill_sleeping(self, victim: Mapping[str, Any]) -> bool:
+        now = await self._mysql.dicts(_VICTIM, victim)
+        if not now or now[0]["command"] != "Sleep":
+            return False
+        await self._kill(victim)
+        return True
 
     async def _start_replication(self, values: dict[str, object]) -> dict[str, Any]:
         if self._rds:
@@ -146,7 +134,7 @@ class MysqlActs:
             await self._sent("START SLAVE", {})
         return {"done": True, "detail": "the replica's threads were started; look at their state"}
 
-    async def _kill(self, values: dict[str, object]) -> None:
+    async def _kill(self, values: Mapping[str, object]) -> None:
         await self._sent("CALL mysql.rds_kill(%(id)s)" if self._rds else _KILL, values)
 
     async def _victim(self, values: dict[str, object]) -> dict[str, Any]:
@@ -166,24 +154,10 @@ class MysqlActs:
         return victim
 
     async def _still_there(self, values: dict[str, object]) -> list[dict[str, Any]]:
-        try:
-            return await self._mysql.dicts(_VICTIM, values)
-        except BlindError as error:
-            raise UnknownOutcome(
-                f"the kill was sent; what became of it is not known: {error.message}",
-                hint="look at the sessions before repeating it",
-            ) from None
+        return await became(self._mysql.dicts(_VICTIM, values), what="the kill")
 
-    async def _sent(self, sql: str, values: dict[str, object]) -> None:
-        try:
-            await self._mysql.dicts(sql, values)
-        except BlindError as error:
-            if error.reason in {Reason.UNREACHABLE, Reason.TIMEOUT}:
-                raise UnknownOutcome(
-                    f"it was sent, and its end is not known: {error.message}",
-                    hint="look at the sessions before repeating it",
-                ) from None
-            raise
+    async def _sent(self, sql: str, values: Mapping[str, object]) -> None:
+        await sent(self._mysql.dicts(sql, values))
 
 
 _KILL = "KILL CONNECTION %(id)s"

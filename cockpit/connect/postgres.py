@@ -24,10 +24,10 @@ from cockpit.connect.addresses import addresses_of
 from cockpit.connect.backoff import Backoff, given_up
 from cockpit.connect.pace import Pace
 from cockpit.connect.postgres_wire import Rung, first_words, tls_error
-from cockpit.connect.rows import rows_into
+from cockpit.connect.rows import first_value, rows_into
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts
-from cockpit.connect.settings import Login, PostgresSettings
+from cockpit.connect.settings import Login, PostgresSettings, commanders_login
 from cockpit.connect.tls_failure import tls_failure
 from cockpit.errors import BlindError, Reason
 
@@ -116,8 +116,7 @@ class Postgres:
         self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
     ) -> Any:
         """See `SqlReads`."""
-        rows = await self.dicts(sql, parameters)
-        return next(iter(rows[0].values())) if rows and rows[0] else None
+        return first_value(await self.dicts(sql, parameters))
 
     async def dicts(
         self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
@@ -413,10 +412,7 @@ async def open_postgres_acts(settings: PostgresSettings, *, secret: Secret = res
     """The commander's session: named statements only, with the commander's login."""
     from cockpit.connect.postgres_acts import PostgresActs
 
-    login = Login(
-        user=settings.commander.user or settings.user,
-        password=settings.commander.password or settings.password,
-    )
+    login = commanders_login(settings)
     return PostgresActs(
         Postgres(settings, secret=secret, login=login, read_only=False, patience=15.0)
     )

@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from cockpit.connect.postgres import Postgres
-from cockpit.connect.statements import MOST_AT_ONCE, PROTECTED_POSTGRES, checked, statement
-from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
+from cockpit.connect.sql_acts import BETWEEN, became, check_most, end_each, sent
+from cockpit.connect.statements import PROTECTED_POSTGRES, checked, statement
+from cockpit.errors import BlindError, Reason, Refused
 
 _WAIT_MS = 2000
-_BETWEEN = 0.2
 
 _VICTIM = f"""
 SELECT a.pid, a.usename AS "user", a.application_name AS application, a.state, a.query_start,
@@ -113,7 +113,7 @@ class PostgresActs:
             )
             if ended:
                 return {"done": True, "detail": f"the statement of {_name(victim)} was cancelled"}
-            await asyncio.sleep(_BETWEEN)
+            await asyncio.sleep(BETWEEN)
         return {"done": False, "detail": f"accepted, but {_name(victim)} still runs its statement"}
 
     async def _terminate(self, values: dict[str, object]) -> dict[str, Any]:
@@ -122,29 +122,17 @@ class PostgresActs:
         for _ in range(5):
             if not await self._still_there(values):
                 return {"done": True, "detail": f"{_name(victim)} is gone"}
-            await asyncio.sleep(_BETWEEN)
+            await asyncio.sleep(BETWEEN)
         return {"done": False, "detail": f"accepted, but {_name(victim)} is still there"}
 
     async def _terminate_idle(self, values: dict[str, object]) -> dict[str, Any]:
-        most = values["most"]
-        if not isinstance(most, int) or not 1 <= most <= MOST_AT_ONCE:
-            raise Misconfigured(f"terminate_idle_of_client: most must be 1 to {MOST_AT_ONCE}")
+        check_most("terminate_idle_of_client", values["most"])
         victims = await self._postgres.dicts(_IDLE, values)
-        ended: list[int] = []
-        for victim in victims:
-            if not await self._signal(_TERMINATE_IDLE, victim, strict=False):
-                break
-            ended.append(victim["pid"])
-            await asyncio.sleep(_BETWEEN)
-        left = len(victims) - len(ended)
-        rest = f"; stopped at the first that had changed, {left} left" if left else ""
-        return {
-            "done": bool(ended),
-            "detail": f"{len(ended)} idle sessions ended{rest}"
-            if victims
-            else "no such idle session: nothing was done",
-            "pids": ended,
-        }
+
+        async def end(victim: Mapping[str, Any]) -> bool:
+            return await self._signal(_TERMINATE_IDLE, victim, strict=False)
+
+        return await end_each(victims, end, number="pid", kind="idle")
 
     async def _resume_replay(self, _: dict[str, object]) -> dict[str, Any]:
         if not await self._postgres.value("SELECT pg_is_in_recovery()"):
@@ -204,32 +192,17 @@ class PostgresActs:
             )
 
     async def _still_there(self, values: dict[str, object]) -> list[dict[str, Any]]:
-        try:
-            return await self._postgres.dicts(_STILL_THERE, values)
-        except BlindError as error:
-            raise UnknownOutcome(
-                f"the signal was sent; what became of it is not known: {error.message}",
-                hint="look at the sessions before repeating it",
-            ) from None
+        return await became(self._postgres.dicts(_STILL_THERE, values), what="the signal")
 
-    async def _signal(self, sql: str, values: dict[str, object], *, strict: bool = True) -> bool:
+    async def _signal(self, sql: str, values: Mapping[str, object], *, strict: bool = True) -> bool:
         """Send it. No row: the session was gone. `strict`: then refuse, else say False."""
         rows = await self._sent(sql, values)
         if not rows and strict:
             raise Refused(f"pid {values['pid']} ended by itself just now: nothing was sent")
         return bool(rows) and rows[0]["signalled"] is not False
 
-    async def _sent(self, sql: str, values: dict[str, object]) -> list[dict[str, Any]]:
-        """A change, once: denied is certain, a lost or late answer is unknown."""
-        try:
-            return await self._postgres.dicts(sql, values)
-        except BlindError as error:
-            if error.reason in {Reason.UNREACHABLE, Reason.TIMEOUT}:
-                raise UnknownOutcome(
-                    f"it was sent, and its end is not known: {error.message}",
-                    hint="look at the sessions before repeating it",
-                ) from None
-            raise
+    async def _sent(self, sql: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+        return await sent(self._postgres.dicts(sql, values))
 
 
 def _name(victim: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ from cockpit.connect.pace import Pace
 from cockpit.connect.redis_nodes import Nodes, fastest_round_trip
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts
-from cockpit.connect.settings import Login, RedisSettings
+from cockpit.connect.settings import Login, RedisSettings, commanders_login
 from cockpit.connect.tls import verdict
 from cockpit.connect.tls_failure import tls_failure
 from cockpit.errors import BlindError, Reason, Refused
@@ -297,10 +297,7 @@ async def open_redis_acts(settings: RedisSettings, *, secret: Secret = resolve_a
     """The commander's session: named commands only, with the commander's login."""
     from cockpit.connect.redis_acts import RedisActs
 
-    login = Login(
-        user=settings.commander.user or settings.user,
-        password=settings.commander.password or settings.password,
-    )
+    login = commanders_login(settings)
     return RedisActs(Redis(settings, secret=secret, login=login, timeout=5.0))
 
 

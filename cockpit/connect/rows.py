@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -31,6 +31,11 @@ def rows_into(
             f"the server's answer is not what was asked for: {visible(str(error), 200)}",
             hint="a server version that the cockpit does not know? please report it",
         ) from None
+
+
+def first_value(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """The first column of the first row; None without rows."""
+    return next(iter(rows[0].values())) if rows and rows[0] else None
 
 
 def secret(kind: type, value: object) -> object:

@@ -95,6 +95,14 @@ class RedisSettings:
     commander: Login = Login()
 
 
+def commanders_login(settings: PostgresSettings | MysqlSettings | RedisSettings) -> Login:
+    """Who acts: the target's own commander, else the observer's login."""
+    return Login(
+        user=settings.commander.user or settings.user,
+        password=settings.commander.password or settings.password,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemcachedSettings:
     """Kind `memcached`."""

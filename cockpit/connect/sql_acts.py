@@ -1,0 +1,76 @@
+"""What a commander's acts on SQL sessions have in common, whatever the engine.
+
+Source: catalogue of findings 1.6: a change is sent once, batches are bounded and stop at the first
+surprise, and what is not known to have happened is said to be unknown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from cockpit.connect.statements import MOST_AT_ONCE
+from cockpit.errors import BlindError, Misconfigured, Reason, UnknownOutcome
+
+Answer = TypeVar("Answer")
+
+BETWEEN = 0.2
+"""Seconds between two sessions of a batch, and between two looks at what became of one."""
+_HINT = "look at the sessions before repeating it"
+
+
+async def sent(change: Awaitable[Answer]) -> Answer:
+    """A change, once: denied is certain, a lost or late answer is `UnknownOutcome`."""
+    try:
+        return await change
+    except BlindError as error:
+        if error.reason in {Reason.UNREACHABLE, Reason.TIMEOUT}:
+            raise UnknownOutcome(
+                f"it was sent, and its end is not known: {error.message}", hint=_HINT
+            ) from None
+        raise
+
+
+async def became(look: Awaitable[Answer], *, what: str) -> Answer:
+    """A look after a change. When it fails, what became of the change is `UnknownOutcome`."""
+    try:
+        return await look
+    except BlindError as error:
+        raise UnknownOutcome(
+            f"{what} was sent; what became of it is not known: {error.message}", hint=_HINT
+        ) from None
+
+
+def check_most(call: str, most: object) -> None:
+    """Raise `Misconfigured` unless a batch's limit is one."""
+    if not isinstance(most, int) or not 1 <= most <= MOST_AT_ONCE:
+        raise Misconfigured(f"{call}: most must be 1 to {MOST_AT_ONCE}")
+
+
+async def end_each(
+    victims: Sequence[Mapping[str, Any]],
+    end: Callable[[Mapping[str, Any]], Awaitable[bool]],
+    *,
+    number: str,
+    kind: str,
+) -> dict[str, Any]:
+    """End one after the other; stop at the first for which `end` says that it has changed.
+
+    `number`: the field that holds a session's number; `kind`: what the sessions are called.
+    """
+    ended: list[int] = []
+    for victim in victims:
+        if not await end(victim):
+            break
+        ended.append(victim[number])
+        await asyncio.sleep(BETWEEN)
+    left = len(victims) - len(ended)
+    rest = f"; stopped at the first that had changed, {left} left" if left else ""
+    return {
+        "done": bool(ended),
+        "detail": f"{len(ended)} {kind} sessions ended{rest}"
+        if victims
+        else f"no such {kind} session: nothing was done",
+        f"{number}s": ended,
+    }
