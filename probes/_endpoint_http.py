@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from cockpit.connect.http import HttpLook
-from cockpit.connect.net import PathLook
+from cockpit.connect.net import AddressLook, PathLook
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
 from probes._endpoint_model import (
@@ -18,7 +18,8 @@ from probes._endpoint_model import (
     share,
     status_is_expected,
 )
-from probes._endpoint_tcp import where_from
+from probes._endpoint_tcp import how_many, where_from
+from probes._endpoint_tls import TLS_CODES
 
 RUNBOOK = "path-http"
 _RECENT = 5
@@ -26,7 +27,10 @@ _TALK = {
     "mute": ("NET_CONN_MUTE", Severity.CRITICAL, "accepts connections and never answers"),
     "dropped": ("NET_CONN_DROPPED", Severity.HIGH, "closes connections without an answer"),
     "reset": ("NET_TCP_RESET", Severity.HIGH, "resets connections after accepting them"),
+    "": ("NET_CONN_DROPPED", Severity.HIGH, "breaks connections after accepting them"),
 }
+_OWN_FINDING = {"truncated", "stalled", "malformed", "error", "alert", "ok"}
+"""Words of the HTTP rung that are not told as silence."""
 _TALK_LIKELY = {
     "NET_CONN_MUTE": (
         "the process hangs or starves: the kernel accepts for it",
@@ -64,18 +68,23 @@ def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def _no_answer(path: PathLook, looks: Group) -> Iterator[Finding]:
-    """All addresses accept and then fail alike, at TLS or at HTTP. One of several: ONE_BAD."""
-    words = [look.outcome for look in looks]
-    if not words or any(_talk(word) not in _TALK for word in words):
+    """Addresses that accept and then fall silent, at TLS or at HTTP, while none answers.
+
+    With one that answers it is ONE_BAD. A word that stands in no table is told as a drop: an
+    outage never goes by in silence.
+    """
+    silent = tuple(look for look in looks if _is_silent(look))
+    if not silent or any(look.outcome == "ok" for look in looks):
         return
-    word = Counter(words).most_common(1)[0][0]
-    code, severity, says = _TALK[_talk(word)]
+    word = Counter(look.outcome for look in silent).most_common(1)[0][0]
+    code, severity, says = _TALK.get(word.partition(" ")[2], _TALK[""])
     in_tls = word.startswith("tls")
     rung = "in the TLS handshake" if in_tls else "to a request"
     yield Finding(
         code,
         severity,
-        f"{path.host}:{path.port} {says} ({rung})",
+        f"{path.host}:{path.port} {says} ({rung})"
+        + how_many([look.outcome for look in looks], word),
         evidence=(*address_evidence(looks), *where_from(path)),
         likely=(*_TALK_LIKELY[code], *(_TLS_LIKELY if in_tls else ())),
         next="the port is open, so TCP checks stay green: look at the process behind it",
@@ -83,9 +92,12 @@ def _no_answer(path: PathLook, looks: Group) -> Iterator[Finding]:
     )
 
 
-def _talk(outcome: str) -> str:
-    rung, _, word = outcome.partition(" ")
-    return word if rung in {"tls", "http"} else ""
+def _is_silent(look: AddressLook) -> bool:
+    """Whether it failed behind its connection in a way that no other finding tells."""
+    rung, _, word = look.outcome.partition(" ")
+    if rung == "tls":
+        return word not in TLS_CODES
+    return rung == "http" and word not in _OWN_FINDING
 
 
 def _broken(path: PathLook, looks: Group) -> Iterator[Finding]:

@@ -69,12 +69,17 @@ def where_from(path: PathLook) -> tuple[Evidence, ...]:
 
 
 def _all_dead(path: PathLook) -> Iterator[Finding]:
+    """Connections that fail while no address answers at all: with one that does, it is ONE_BAD.
+
+    What fails behind a connection, at the other addresses, is told by its own rung.
+    """
     looks = judged_addresses(path)
-    if not looks or any(look.tcp.outcome == "ok" for look in looks):
+    dead = [look for look in looks if look.tcp.outcome != "ok"]
+    if not dead or any(look.outcome == "ok" for look in looks):
         return
-    word = Counter(look.tcp.outcome for look in looks).most_common(1)[0][0]
-    code, severity, words = _CODES[word]
-    many = f" (all {len(looks)} addresses)" if len(looks) > 1 else ""
+    word = Counter(look.tcp.outcome for look in dead).most_common(1)[0][0]
+    code, severity, words = _CODES.get(word, _CODES["error"])
+    many = how_many([look.outcome for look in looks], f"tcp {word}")
     yield Finding(
         code,
         severity,
@@ -87,6 +92,17 @@ def _all_dead(path: PathLook) -> Iterator[Finding]:
     )
 
 
+def how_many(outcomes: Sequence[str], told: str) -> str:
+    """Of how many a summary speaks, and what the others do: nobody shall read "all" by mistake."""
+    others = [outcome.replace("_", " ") for outcome in outcomes if outcome != told]
+    if len(outcomes) == 1:
+        return ""
+    if not others:
+        return f" (all {len(outcomes)} addresses)"
+    rest = ", ".join(dict.fromkeys(others))
+    return f" ({len(outcomes) - len(others)} of {len(outcomes)} addresses; the rest: {rest})"
+
+
 def _elsewhere(path: PathLook, word: str) -> tuple[str, ...]:
     if word in {"timeout", "unreachable"} and all_private(path.dns[0].addresses):
         return ("its addresses are private: from outside the VPC this is no news",)
@@ -96,6 +112,8 @@ def _elsewhere(path: PathLook, word: str) -> tuple[str, ...]:
 def _one_bad(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     looks = judged_addresses(snapshot.path)
     bad = [look for look in looks if not is_good(snapshot, look)]
+    if len(bad) == len(looks):  # an answer of 5xx is one, and has its own finding
+        bad = [look for look in looks if look.outcome != "ok"]
     slow = [] if bad else _slow_ones(snapshot.path, looks, settings)
     if len(looks) < 2 or len(bad) == len(looks) or not (bad or slow):
         return

@@ -15,7 +15,7 @@ from probes._endpoint_tcp import where_from
 
 RUNBOOK = "tls-certificate"
 _DAY = 86_400.0
-_CODES = {
+TLS_CODES = {
     "expired": ("NET_TLS_EXPIRED", Severity.CRITICAL),
     "not_yet_valid": ("NET_TLS_CLOCK", Severity.CRITICAL),
     "name": ("NET_TLS_NAME", Severity.CRITICAL),
@@ -28,6 +28,7 @@ _CODES = {
     "alert": ("NET_TLS_PROTOCOL", Severity.HIGH),
     "error": ("NET_TLS_PROTOCOL", Severity.HIGH),
 }
+"""Verdicts of a handshake that have a finding of their own."""
 _LIKELY = {
     "expired": ("the renewal failed", "the renewed certificate was not rolled out or reloaded"),
     "not_yet_valid": ("this machine's clock is behind", "a certificate of the future was deployed"),
@@ -48,7 +49,7 @@ def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     path = snapshot.path
     looks = tuple(look for look in judged_addresses(path) if look.tls)
     for outcome in dict.fromkeys(look.tls.outcome for look in looks if look.tls):
-        if outcome in _CODES:
+        if outcome in TLS_CODES:
             alike = tuple(look for look in looks if look.tls and look.tls.outcome == outcome)
             yield _failed(path, outcome, alike, of=looks)
     late = tuple(look for look in looks if look.http and look.http.outcome == "alert")
@@ -93,7 +94,7 @@ def days_left(certificate: Certificate, at: datetime) -> float:
 
 
 def _failed(path: PathLook, outcome: str, alike: Group, *, of: Group) -> Finding:
-    code, severity = _CODES[outcome]
+    code, severity = TLS_CODES[outcome]
     look = _telling(alike[0])
     return Finding(
         code,

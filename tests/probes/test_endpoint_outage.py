@@ -1,0 +1,120 @@
+"""No outage goes by in silence: every mixture of ways in which addresses can fail is told."""
+
+from __future__ import annotations
+
+from itertools import combinations_with_replacement as mixtures
+
+import pytest
+
+from probes.endpoint import Settings, Snapshot, diagnose
+from tests.probes.endpoint_looks import (
+    CRITICAL,
+    HIGH,
+    ONE,
+    SIX,
+    THREE,
+    TWO,
+    codes,
+    http,
+    look,
+    path,
+    sample,
+    tcp,
+    tls,
+)
+
+TCP = ("timeout", "refused", "reset", "unreachable", "error", "a new word")
+TLS = (
+    "expired", "not_yet_valid", "name", "self_signed", "untrusted", "chain", "invalid",
+    "plaintext", "protocol", "alert", "mute", "dropped", "reset", "error", "unreachable",
+    "refused", "a new word",
+)  # fmt: skip
+HTTP = (
+    "mute", "dropped", "reset", "malformed", "truncated", "stalled", "alert", "error", "a new word",
+)  # fmt: skip
+BAD = tuple([("tcp", word) for word in TCP] + [("tls", word) for word in TLS]
+            + [("http", word) for word in HTTP])  # fmt: skip
+OLD_TLS = ("tls", "protocol")
+"""It does answer: to clients as old as itself."""
+
+
+def failing(address: str, way: tuple[str, str]):
+    rung, word = way
+    if rung == "tcp":
+        return look(address, t=tcp(word))
+    if rung == "tls":
+        return look(address, s=tls(word, certificate=None))
+    return look(address, h=http(0, outcome=word, first_byte=None))
+
+
+def told(*looks, external: bool = False):
+    return list(diagnose(Snapshot(path=path(*looks), external=external), Settings()))
+
+
+@pytest.mark.parametrize("addresses", [(ONE,), (ONE, TWO), (ONE, TWO, THREE), (ONE, SIX)], ids=len)
+@pytest.mark.parametrize("external", [False, True], ids=["ours", "a third party's"])
+def test_when_no_address_answers_something_high_is_said(addresses, external):
+    for ways in mixtures(BAD, len(addresses)):
+        looks = [failing(*pair) for pair in zip(addresses, ways, strict=True)]
+        found = told(*looks, external=external)
+        worst = max((one.severity for one in found), key=lambda one: one.rank, default=None)
+        if set(ways) == {OLD_TLS}:
+            assert "NET_TLS_PROTOCOL" in {one.code for one in found}
+        else:
+            assert worst in {HIGH, CRITICAL}, ways
+
+
+@pytest.mark.parametrize("way", BAD, ids=" ".join)
+def test_when_another_address_answers_one_is_bad(way):
+    found = {one.code: one.severity for one in told(failing(ONE, way), look(TWO))}
+    assert found["NET_TARGET_ONE_BAD"] is HIGH
+
+
+@pytest.mark.parametrize("way", BAD, ids=" ".join)
+def test_an_address_that_fails_beside_one_that_answers_503_is_told(way):
+    mixed = failing(ONE, way), look(TWO, h=http(503))
+    assert "NET_TARGET_ONE_BAD" in {one.code for one in told(*mixed)}
+
+
+@pytest.mark.parametrize(
+    ("ways", "expected"),
+    [
+        pytest.param(
+            [("tcp", "timeout"), ("http", "mute")],
+            [("NET_TCP_TIMEOUT", CRITICAL), ("NET_CONN_MUTE", CRITICAL)],
+            id="one drops the packets, one accepts and hangs",
+        ),
+        pytest.param([("tls", "unreachable")], [("NET_CONN_DROPPED", HIGH)], id="cut off in TLS"),
+        pytest.param(
+            [("tls", "mute"), ("http", "mute")], [("NET_CONN_MUTE", CRITICAL)], id="mute at two rungs"
+        ),
+        pytest.param(
+            [("tcp", "refused"), ("tls", "alert")],
+            [("NET_TCP_REFUSED", CRITICAL), ("NET_TLS_PROTOCOL", HIGH)],
+            id="one refuses, one wants a client certificate",
+        ),
+        pytest.param(
+            [("http", "truncated"), ("http", "dropped")],
+            [("NET_CONN_DROPPED", HIGH), ("NET_HTTP_TRUNCATED", HIGH)],
+            id="one ends too early, one before",
+        ),
+    ],
+)  # fmt: skip
+def test_a_mixed_outage_is_told_by_each_rung_that_fails(ways, expected):
+    looks = [failing(*pair) for pair in zip((ONE, TWO, THREE), ways, strict=False)]
+    assert codes(path(*looks)) == expected
+
+
+def test_a_mixed_outage_says_how_many_fail_how():
+    first, *_ = told(failing(ONE, ("tcp", "timeout")), failing(TWO, ("http", "mute")))
+    assert first.summary.endswith("(1 of 2 addresses; the rest: http mute)")
+    alone, *_ = told(failing(ONE, ("tcp", "timeout")))
+    assert alone.summary == "shop.example:443 does not answer connection attempts"
+
+
+def test_a_single_503_among_good_ones_does_not_hide_the_dead_address():
+    well, ill = look(TWO), look(TWO, h=http(503))
+    dead = look(ONE, t=tcp("timeout"))
+    history = [sample(one) for one in (dead, well, dead, well, dead, well, dead, well, dead, ill)]
+    found = codes(path(dead, ill, history=history))
+    assert found == [("NET_TARGET_ONE_BAD", HIGH)]
