@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import tempfile
 import time
 from collections.abc import Iterator
@@ -132,3 +133,53 @@ async def test_what_is_not_mysql_is_told(door: mariadb.MariaDb, says: bytes, cod
         await asyncio.sleep(0.05)
 
     assert error.code == code
+
+
+GREETING = (
+    b"\x0a8.4.9\0" + struct.pack("<I", 7) + b"saltsalt\0" + struct.pack("<H", 0xF7FF)
+    + b"\x2d" + struct.pack("<HH", 2, 0x8_1FF) + b"\x15" + b"\0" * 10 + b"saltsaltsalt\0"
+    + b"mysql_native_password\0"
+)  # fmt: skip
+"""A MySQL 8.4 without TLS, by the manual ("Protocol::HandshakeV10")."""
+
+
+def packet(number: int, body: bytes) -> bytes:
+    return struct.pack("<I", len(body))[:3] + bytes([number]) + body
+
+
+@pytest.mark.parametrize(
+    ("errno", "text", "code"),
+    [
+        pytest.param(3159, "Connections using insecure transport are prohibited while "
+                     "--require_secure_transport=ON.", "MY_CONN_TLS_REQUIRED", id="wants TLS"),
+        pytest.param(1053, "Server shutdown in progress", "MY_CONN_SHUTDOWN", id="shuts down"),
+        pytest.param(3168, "Server isn't available", "MY_CONN_SHUTDOWN", id="not available"),
+        pytest.param(3032, "The server is currently in offline mode", "MY_CONN_OFFLINE",
+                     id="offline mode"),
+        pytest.param(1203, "User ro already has more than 'max_user_connections' active "
+                     "connections", "MY_CONN_USER_LIMIT", id="the account's limit"),
+    ],
+)  # fmt: skip
+async def test_what_only_mysql_8_says_at_its_door_is_known_by_its_number(
+    door: mariadb.MariaDb, errno: int, text: str, code: str
+) -> None:
+    """Made by hand from the manual: no MySQL could be had."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(packet(0, GREETING))
+        header = await reader.readexactly(4)
+        await reader.readexactly(int.from_bytes(header[:3], "little"))
+        writer.write(packet(2, b"\xff" + struct.pack("<H", errno) + b"#HY000" + text.encode()))
+        await writer.drain()
+        writer.close()
+
+    listener = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    try:
+        port = listener.sockets[0].getsockname()[1]
+        error = await trouble(my_settings(door, port=port))
+    finally:
+        listener.close()
+        await asyncio.sleep(0.05)
+
+    assert error.code == code
+    assert str(errno) in error.message
