@@ -18,10 +18,14 @@ from probes.endpoint import PROBE, Settings
 from tests.servers import far_line
 
 pytestmark = pytest.mark.servers
+LINES = pytest.mark.parametrize(
+    "best", [True, False], ids=["the best line there is", "the line that every machine has"]
+)
 
 
-def test_a_slow_handshake_is_told_beside_what_is_usual_and_ends_with_it():
-    said = far_line.run("slow")
+@LINES
+def test_a_slow_handshake_is_told_beside_what_is_usual_and_ends_with_it(best):
+    said = far_line.run("slow", best=best)
     before, during, after = said["looks"]
     assert during == {"NET_TCP_SLOW": "WARNING"}
     assert "NET_TCP_LOSS" not in before | after
@@ -30,15 +34,17 @@ def test_a_slow_handshake_is_told_beside_what_is_usual_and_ends_with_it():
     assert min(connect for _, connect, _ in said["history"]) >= far_line.BASE * 0.9
 
 
-def test_connections_that_are_late_now_and_then_are_jitter():
-    said = far_line.run("jitter")
+@LINES
+def test_connections_that_are_late_now_and_then_are_jitter(best):
+    said = far_line.run("jitter", best=best)
     assert "NET_TCP_JITTER" not in {code for look in said["looks"][:15] for code in look}
     assert said["looks"][-1]["NET_TCP_JITTER"] == "INFO"
     assert not any("NET_TCP_LOSS" in look for look in said["looks"])
 
 
-def test_syns_that_are_lost_on_the_line_are_loss_and_neither_slow_nor_jitter():
-    said = far_line.run("loss")
+@LINES
+def test_syns_that_are_lost_on_the_line_are_loss_and_neither_slow_nor_jitter(best):
+    said = far_line.run("loss", best=best)
     assert [again for _, _, again in said["history"] if again] == [1, 1]
     assert [look.get("NET_TCP_LOSS") for look in said["looks"]] == [None] * 3 + ["WARNING"] * 2
     assert all(outcome == "ok" for outcome, _, _ in said["history"])
