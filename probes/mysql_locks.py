@@ -330,12 +330,15 @@ def _branch(head: int, tree: Graph, known: dict[int, Node]) -> list[Row]:
     stack = [(head, 0)]
     while stack:
         id_, depth = stack.pop()
-        rows.append(_line(known[id_], depth, tree.size.get(id_, 0)))
+        waiting = tree.size.get(id_, 0)
+        frees = waiting if depth else tree.released(id_)
+        rows.append(_line(known[id_], depth, waiting, frees=frees))
         stack += [(child, depth + 1) for child in reversed(tree.children.get(id_, ()))]
     return rows
 
 
-def _line(node: Node, depth: int, waiting: int) -> Row:
+def _line(node: Node, depth: int, waiting: int, *, frees: int = 0) -> Row:
+    """`waiting`: how many wait under it; `frees`: how many of them go on when it alone ends."""
     severity = Severity.HIGH if depth == 0 and waiting else None
     if depth and node.is_schema_change:
         severity = Severity.WARNING
@@ -353,7 +356,7 @@ def _line(node: Node, depth: int, waiting: int) -> Row:
         depth=depth,
         severity=severity,
         secret=node.query,
-        offers=offers(node, releases=waiting),
+        offers=offers(node, releases=frees),
         sort=(node.id, node.name, node.command, node.place, node.wait_s, node.trx_s, None),
     )
 

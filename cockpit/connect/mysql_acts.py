@@ -19,7 +19,7 @@ from cockpit.connect.statements import (
     checked,
     statement,
 )
-from cockpit.errors import BlindError, Refused
+from cockpit.errors import BlindError, Reason, Refused
 
 _COLUMNS = """
 SELECT id, user, host, command, time AS secs, state, id = CONNECTION_ID() AS ours
@@ -130,9 +130,20 @@ class MysqlActs:
     async def _start_replication(self, values: dict[str, object]) -> dict[str, Any]:
         if self._rds:
             await self._sent("CALL mysql.rds_start_replication", {})
-        else:
+        elif self._mysql.flavour == "mariadb":
             await self._sent("START SLAVE", {})
+        else:
+            await self._start_replica()
         return {"done": True, "detail": "the replica's threads were started; look at their state"}
+
+    async def _start_replica(self) -> None:
+        """MySQL 8.4 knows only the new word, 8.0.21 and before only the old one."""
+        try:
+            await self._sent("START REPLICA", {})
+        except BlindError as error:
+            if error.reason is not Reason.UNSUPPORTED:
+                raise
+            await self._sent("START SLAVE", {})
 
     async def _kill(self, values: Mapping[str, object]) -> None:
         await self._sent("CALL mysql.rds_kill(%(id)s)" if self._rds else _KILL, values)

@@ -242,6 +242,19 @@ def test_without_instruments_the_older_transaction_is_the_suspect() -> None:
     ]
 
 
+def test_of_several_suspects_none_alone_is_promised_to_help() -> None:
+    suspects = [thread(n, command="Sleep", secs=30, trx_s=40) for n in (1, 2)]
+    change = thread(3, secs=20, state=MDL, query=SecretText("ALTER TABLE t ADD c int"))
+    look = look_at(*assemble([*suspects, change], [], []))
+    settings = mysql_locks.PROBE.settings
+    (table,) = mysql_locks.tables(look, settings)
+    (finding,) = mysql_locks.diagnose(look, settings)
+
+    assert {offer.releases for row in table.rows for offer in row.offers} == {0}
+    assert table.best == ()
+    assert "no single session" in finding.next
+
+
 def test_with_instruments_the_holder_is_seen() -> None:
     look = metadata(Held(id=5, object_schema="shop", object_name="t", lock_type="SHARED_READ"))
 

@@ -175,9 +175,9 @@ class Acting:
         return 1
 
     async def dicts(self, sql: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-        if sql.lstrip().startswith(("KILL", "CALL")):
+        if sql.lstrip().startswith(("KILL", "CALL", "START")):
             self.sent.append((sql, values))
-            if self.fails:
+            if self.fails and sql != "START SLAVE":
                 raise self.fails
             self.command = "Sleep"
             return []
@@ -215,3 +215,33 @@ async def test_a_statement_that_ended_before_the_kill_is_told() -> None:
     acting = Acting("mariadb", fails=BlindError(Reason.UNREADABLE, "1957 Unknown query id: 77"))
     with pytest.raises(Refused, match="ended before it was killed"):
         await MysqlActs(acting, rds=False).run("kill_query", VICTIM)  # type: ignore[arg-type]
+
+
+NO_SUCH_WORD = BlindError(Reason.UNSUPPORTED, "1064 You have an error in your SQL syntax")
+
+
+@pytest.mark.parametrize(
+    ("flavour", "rds", "fails", "sent"),
+    [
+        pytest.param("mariadb", False, None, ["START SLAVE"], id="MariaDB"),
+        pytest.param("mysql", False, None, ["START REPLICA"], id="MySQL 8.4"),
+        pytest.param("mysql", False, NO_SUCH_WORD, ["START REPLICA", "START SLAVE"], id="5.7"),
+        pytest.param("mysql", True, None, ["CALL mysql.rds_start_replication"], id="RDS"),
+    ],
+)
+async def test_replication_is_started_in_the_words_of_its_server(
+    flavour: str, rds: bool, fails: BlindError | None, sent: list[str]
+) -> None:
+    acting = Acting(flavour, fails=fails)
+    done = await MysqlActs(acting, rds=rds).run("start_replication", {})  # type: ignore[arg-type]
+
+    assert done["done"]
+    assert [each for each, _ in acting.sent] == sent
+
+
+async def test_a_start_that_is_denied_is_not_tried_in_other_words() -> None:
+    acting = Acting("mysql", fails=BlindError(Reason.DENIED, "1227 Access denied"))
+    with pytest.raises(BlindError, match="1227"):
+        await MysqlActs(acting, rds=False).run("start_replication", {})  # type: ignore[arg-type]
+
+    assert len(acting.sent) == 1
