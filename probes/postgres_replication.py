@@ -41,8 +41,13 @@ SELECT json_build_object('at', clock_timestamp(), 'recovery', pg_is_in_recovery(
  'slots', coalesce((SELECT json_agg(s) FROM (
      SELECT slot_name AS name, slot_type AS type, database, active, temporary, wal_status,
             safe_wal_size, pg_wal_lsn_diff(cur.lsn, restart_lsn) AS retained_b,
-            coalesce(restart_lsn::text, '') AS restart_lsn
-       FROM pg_replication_slots ORDER BY slot_name LIMIT 100) AS s), '[]'),
+            coalesce(restart_lsn::text, '') AS restart_lsn,
+            extract(epoch FROM clock_timestamp() - f.since) AS inactive_s, f.reason AS invalidated
+       FROM (SELECT NULL::timestamptz AS inactive_since, NULL::text AS invalidation_reason) AS n
+      CROSS JOIN LATERAL (SELECT slot_name, slot_type, database, active, temporary, wal_status,
+                 safe_wal_size, restart_lsn, inactive_since AS since, invalidation_reason AS reason
+            FROM pg_replication_slots) AS f
+      ORDER BY slot_name LIMIT 100) AS s), '[]'),
  'receiver', (SELECT row_to_json(w) FROM (
      SELECT status, slot_name,
             extract(epoch FROM clock_timestamp() - last_msg_receipt_time) AS last_msg_s
@@ -104,6 +109,10 @@ class Slot:
     retained_b: float | None = None
     restart_lsn: str = ""
     """Where it begins to keep WAL; stands still while nobody reads it. Empty: nowhere."""
+    inactive_s: float | None = None
+    """Seconds since it was read last; None: it is read now, or the version does not tell (16)."""
+    invalidated: str | None = None
+    """Why it is lost, from 17 on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,7 +351,15 @@ def _slot(slot: Slot, settings: Settings) -> Iterator[Finding]:
             f"slot {name} lost its WAL: its {'standby' if slot.type == 'physical' else 'consumer'} "
             "must be built anew",
             subject=name,
-            evidence=(Evidence("active", "yes" if slot.active else "no"),),
+            evidence=(
+                Evidence("active", "yes" if slot.active else "no"),
+                *(
+                    (Evidence("because", visible(slot.invalidated, 40)),)
+                    if slot.invalidated
+                    else ()
+                ),
+                *_idle(slot),
+            ),
             next="rebuild the standby or consumer; then drop the slot",
             runbook=_RUNBOOK,
         )
@@ -362,11 +379,17 @@ def _slot(slot: Slot, settings: Settings) -> Iterator[Finding]:
                 Evidence("until it is lost", slot.safe_wal_size, "bytes"),
                 Evidence("active", "yes" if slot.active else "no"),
                 Evidence("type", slot.type),
+                *_idle(slot),
             ),
             likely=("a dead consumer (DMS, Debezium)", "a standby that was removed"),
             next="find its consumer; dropping the slot cannot be undone",
             runbook=_RUNBOOK,
         )
+
+
+def _idle(slot: Slot) -> tuple[Evidence, ...]:
+    told = slot.inactive_s is not None
+    return (Evidence("nobody reads it for", slot.inactive_s, "s"),) if told else ()
 
 
 def facts(look: Replication) -> Iterator[Fact]:

@@ -249,9 +249,39 @@ async def test_a_standby_and_slots_are_seen_from_both_sides(at: At, folder: Path
         "leftover": ("physical", False), "cdc": ("logical", False), "replica": ("physical", True),
     }  # fmt: skip
     assert all(slot.wal_status == "reserved" and slot.restart_lsn for slot in slots.values())
+    told = at.version >= 17
+    assert (
+        (slots["leftover"].inactive_s is not None) == (slots["cdc"].inactive_s is not None) == told
+    )
+    assert slots["replica"].inactive_s is None
     assert behind.snapshot.recovery
     assert behind.snapshot.receiver.slot_name == "replica"
     assert behind.snapshot.replay.paused is False
+
+
+async def test_a_slot_that_is_lost_says_why_where_the_version_tells(at: At, folder: Path) -> None:
+    folder.chmod(0o755)
+    server = postgres.start(
+        postgres.create(
+            folder / "pg", password=SUPER, binaries=postgres_versions.found()[at.version]
+        ),
+        settings={"max_slot_wal_keep_size": "16MB", "shared_buffers": "8MB", "wal_keep_size": 0},
+    )
+    try:
+        postgres_roles(server)
+        server.execute("SELECT pg_create_physical_replication_slot('leftover', true)")
+        for _ in range(4):
+            server.execute(
+                "INSERT INTO orders VALUES (0, 'x')", "DELETE FROM orders WHERE id = 0",
+                "SELECT pg_switch_wal()", "CHECKPOINT",
+            )  # fmt: skip
+        seen = await look("postgres.replication", pg_settings(server))
+    finally:
+        server.stop()
+    evidence = {each.label: each.value for f in seen.findings for each in f.evidence}
+
+    assert codes(seen) == {"PG_SLOT_LOST": "critical"}
+    assert evidence.get("because") == ("wal_removed" if at.version >= 17 else None)
 
 
 async def streaming(server: postgres.Postgres) -> Any:
