@@ -23,7 +23,7 @@ from cockpit.runbooks.step import Risk
 from cockpit.triage.board import OpenFinding
 from cockpit.triage.finding import Severity
 from cockpit.triage.registry import registry
-from cockpit.world import layout
+from cockpit.world import layout, prepare
 from cockpit.world.launch import World
 from cockpit.world.servers import valkey
 from tests.world.conftest import control
@@ -238,6 +238,24 @@ async def test_new_tasks_write_to_the_new_primary_of_the_cache(
 
     assert before[0] < before[1]
     assert after[0] == after[1]
+
+
+async def test_the_runbook_of_one_bad_address_names_it_and_changes_nothing(
+    begin: Callable[..., World], tmp_path: Path
+) -> None:
+    """It is somebody else's to mend: what we get is the address to tell them."""
+    steps = ("rungs", "elsewhere", "follow")
+    story = Story("NET_TARGET_ONE_BAD", "payments", "path-tcp", steps, {"elsewhere": "some"})
+    world = await asyncio.to_thread(begin, "one-bad-address")
+    async with seated(world, Role.COMMANDER, tmp_path) as desk:
+        opened = await found(desk, story)
+        assert desk.runbooks_for(opened)[0].id == story.runbook
+        course = desk.start_course(story.runbook, opened)
+        await follow(course, story)
+        told = course.state("rungs").captured
+        assert [told["failing"], told["dead"]] == [[prepare.addresses()[-1]], []]
+        assert prepare.addresses()[-1] in opened.finding.summary
+    assert changed(world) == []
 
 
 async def refused(port: int) -> int:
