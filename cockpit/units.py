@@ -64,6 +64,11 @@ def number(value: float) -> str:
     return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
+def rounded(value: float) -> str:
+    """`0.2`, `9.7`, `12`, `2,514`: one decimal below ten, so that little is not nothing."""
+    return f"{value:,.1f}".removesuffix(".0") if abs(value) < 10 else f"{value:,.0f}"
+
+
 def quantity(value: float | int | str | None, unit: str) -> str:
     """A value with its unit as evidence shows it; `None` is `unknown`, never zero."""
     if isinstance(value, str):

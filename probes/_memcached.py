@@ -173,7 +173,7 @@ def _slabs(items: Mapping[str, str]) -> tuple[Slab, ...]:
 def since(before: Health, now: Health) -> Health:
     """The new look with rates. After a restart there are none: counters began anew."""
     if now.pid != before.pid or now.uptime_s < before.uptime_s:
-        return replace(now, restarted=now.at)
+        return replace(now, restarted=now.at, earlier_hits=before.earlier_hits)
     seconds = (now.at - before.at).total_seconds()
     rates = _rates(before.counts, now.counts, seconds) if 0 < seconds <= _LONGEST_GAP else None
     hits = before.earlier_hits

@@ -74,6 +74,8 @@ class Health:
     used: int | None = None
     limit: int | None = None
     """maxmemory; 0: no limit is set."""
+    uncounted: int | None = None
+    """What of `used` the limit leaves out: buffers of replicas and of the append log."""
     system: int | None = None
     policy: str = ""
     dataset: int | None = None
@@ -93,11 +95,17 @@ class Health:
     snapshot_failed: bool = False
     log_failed: bool = False
     link_up: bool | None = None
-    """None: not a replica."""
+    """None: not a replica, or it does not say."""
     link_down_s: float | None = None
+    link_down_seen: datetime | None = None
+    """Since when we see it down, where the server cannot say: it was never up."""
     heard_s: float | None = None
     syncing: bool = False
     primary_address: str = ""
+    replid: str = ""
+    """The history of writes that it has; two servers with the same one hold the same data."""
+    earlier_replid: str = ""
+    """The history that it went on from when it became a primary."""
     offset: int | None = None
     backlog: int | None = None
     replicas: tuple[Replica, ...] = ()
@@ -109,12 +117,32 @@ class Health:
     """The hit share of the first looks, to compare with."""
     restarted: datetime | None = None
     role_changed: datetime | None = None
+    moved: datetime | None = None
+    """When another server, one that ran all the while, answered in place of the one before."""
+    moved_history: bool | None = None
+    """Whether it has the writes of the one before; None: not told."""
 
     @property
     def memory_share(self) -> float | None:
         """Used memory of the limit, or of the machine without one; None: unknown."""
-        whole = self.limit or self.system
-        return self.used / whole if self.used is not None and whole else None
+        if self.used is None:
+            return None
+        if self.limit:
+            return max(0, self.used - (self.uncounted or 0)) / self.limit
+        return self.used / self.system if self.system else None
+
+    @property
+    def down_s(self) -> float | None:
+        """Seconds for which a replica's link is down, at least; None: not known."""
+        if self.link_down_s is not None or self.link_down_seen is None:
+            return self.link_down_s
+        return (self.at - self.link_down_seen).total_seconds()
+
+    def behind(self, replica: Replica) -> int | None:
+        """Bytes by which a replica is behind; None: it takes a full copy, or says nothing yet."""
+        if self.offset is None or not replica.offset or replica.state not in {"", "online"}:
+            return None
+        return max(0, self.offset - replica.offset)
 
     @property
     def evicts(self) -> bool:
@@ -133,12 +161,14 @@ def health(info: Mapping[str, Any], *, at: datetime, expects: str) -> Health:
     """The fields of INFO as a snapshot."""
     replica = info.get("role") in {"slave", "replica"}
     keys, expiring = _keys(info)
+    libc = str(info.get("mem_allocator", "")).startswith("libc")
+    uptime = _int(info, "uptime_in_seconds") or 0
     return Health(
         at=at,
         engine=_engine(info),
         mode=str(info.get("redis_mode") or info.get("server_mode") or ""),
         run_id=str(info.get("run_id", "")),
-        uptime_s=_int(info, "uptime_in_seconds") or 0,
+        uptime_s=uptime,
         role="replica" if replica else "primary",
         expects=expects,
         clients=_int(info, "connected_clients"),
@@ -146,6 +176,7 @@ def health(info: Mapping[str, Any], *, at: datetime, expects: str) -> Health:
         blocked=_int(info, "blocked_clients"),
         used=_int(info, "used_memory"),
         limit=_int(info, "maxmemory"),
+        uncounted=_int(info, "mem_not_counted_for_evict"),
         system=_int(info, "total_system_memory"),
         policy=str(info.get("maxmemory_policy", "")),
         dataset=_int(info, "used_memory_dataset"),
@@ -153,18 +184,20 @@ def health(info: Mapping[str, Any], *, at: datetime, expects: str) -> Health:
         resident=_int(info, "used_memory_rss"),
         fork_s=_seconds(_int(info, "latest_fork_usec")),
         forks=_int(info, "total_forks"),
-        fragmentation=_float(info, "allocator_frag_ratio"),
-        fragmented=_int(info, "allocator_frag_bytes"),
+        fragmentation=None if libc else _float(info, "allocator_frag_ratio"),
+        fragmented=None if libc else _int(info, "allocator_frag_bytes"),
         loading=bool(_int(info, "loading")),
         loading_share=_share(_float(info, "loading_loaded_perc")),
         loading_eta_s=_float(info, "loading_eta_seconds"),
         snapshot_failed=info.get("rdb_last_bgsave_status", "ok") != "ok",
         log_failed=_log_failed(info),
-        link_up=info.get("master_link_status") == "up" if replica else None,
-        link_down_s=_known(_float(info, "master_link_down_since_seconds")),
+        link_up=_link_up(info) if replica else None,
+        link_down_s=_down_s(info, uptime),
         heard_s=_known(_float(info, "master_last_io_seconds_ago")),
         syncing=bool(_int(info, "master_sync_in_progress")),
         primary_address=_primary(info) if replica else "",
+        replid=_replid(info, "master_replid"),
+        earlier_replid=_replid(info, "master_replid2"),
         offset=_int(info, "slave_repl_offset" if replica else "master_repl_offset"),
         backlog=_int(info, "repl_backlog_size"),
         replicas=_replicas(info),
@@ -232,6 +265,23 @@ def _replicas(info: Mapping[str, Any]) -> tuple[Replica, ...]:
 
 def _primary(info: Mapping[str, Any]) -> str:
     return f"{info.get('master_host', '')}:{info.get('master_port', '')}"
+
+
+def _replid(info: Mapping[str, Any], name: str) -> str:
+    """All zeros mean that there is none."""
+    text = str(info.get(name, ""))
+    return text if text.strip("0") else ""
+
+
+def _link_up(info: Mapping[str, Any]) -> bool | None:
+    status = info.get("master_link_status")
+    return None if status is None else status == "up"
+
+
+def _down_s(info: Mapping[str, Any], uptime: int) -> float | None:
+    """None when it was never up: servers say -1 then, and the time of day before 6.2."""
+    down = _known(_float(info, "master_link_down_since_seconds"))
+    return None if down is None or (uptime and down > uptime) else down
 
 
 def _log_failed(info: Mapping[str, Any]) -> bool:

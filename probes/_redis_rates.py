@@ -9,6 +9,8 @@ from probes._redis import Counters, Health, Rates
 
 _KEPT = timedelta(minutes=10)
 """How long a restart or a change of role stays a finding."""
+_SLACK = 5.0
+"""Seconds by which two clocks may differ when an uptime is compared with the time between looks."""
 _LEAST_LOOKUPS = 50
 """Look-ups between two looks below which a hit share says nothing."""
 
@@ -16,20 +18,47 @@ _LEAST_LOOKUPS = 50
 def since(before: Health, now: Health) -> Health:
     """The new look with rates. After a restart there are none: counters began anew."""
     if now.run_id != before.run_id or 0 < now.uptime_s < before.uptime_s:
-        return replace(now, restarted=now.at)
+        return _anew(before, now)
     rates = _rates(before.counters, now.counters, (now.at - before.at).total_seconds())
     hits = before.earlier_hits
     if hits is None and rates is not None:
         hits = rates.hit_share
-    flipped = now.at if now.role != before.role else _kept(before.role_changed, now.at)
     return replace(
         now,
         rates=rates,
         earlier_hits=hits,
         forked=now.forks is not None and before.forks is not None and now.forks > before.forks,
         restarted=_kept(before.restarted, now.at),
-        role_changed=flipped,
+        role_changed=_flipped(before, now),
+        moved=_kept(before.moved, now.at),
+        moved_history=before.moved_history,
+        link_down_seen=_down_seen(before, now),
     )
+
+
+def _anew(before: Health, now: Health) -> Health:
+    """Another process answers: the same server after a restart, or another one that ran on."""
+    now = replace(now, earlier_hits=before.earlier_hits, role_changed=_flipped(before, now))
+    passed = (now.at - before.at).total_seconds()
+    if now.run_id == before.run_id or now.uptime_s <= passed + _SLACK:
+        moved = _kept(before.moved, now.at)
+        return replace(now, restarted=now.at, moved=moved, moved_history=before.moved_history)
+    history = {now.replid, now.earlier_replid} - {""}
+    known = bool(history and before.replid)
+    return replace(now, moved=now.at, moved_history=before.replid in history if known else None)
+
+
+def _flipped(before: Health, now: Health) -> datetime | None:
+    return now.at if now.role != before.role else _kept(before.role_changed, now.at)
+
+
+def _down_seen(before: Health, now: Health) -> datetime | None:
+    """Since when a link is down of which the server cannot say it."""
+    if now.link_up is not False or now.link_down_s is not None:
+        return None
+    if before.link_up is False and before.link_down_s is None:
+        return before.link_down_seen or before.at
+    return now.at
 
 
 def _kept(moment: datetime | None, at: datetime) -> datetime | None:

@@ -30,18 +30,19 @@ def _link(look: Health, link_down: Thresholds, silent_primary: float) -> Iterato
     if look.link_up is None:
         return
     if not look.link_up:
-        down = look.link_down_s
+        down = look.down_s
         yield Finding(
             "RD_REPL_LINK_DOWN",
             link_down.grade(down) or Severity.HIGH,
             f"the link to the primary {visible(look.primary_address, 60)} is down"
-            + (f" for {duration(down)}" if down is not None else "")
+            + (f" for {duration(down)}" if down else "")
             + ("; a sync is running" if look.syncing else ""),
             evidence=(
                 Evidence("down for", down, "s", link_down.critical),
                 Evidence("heard last", look.heard_s, "s"),
             ),
             likely=("the primary is gone", "its password changed", "the network between them"),
+            against=("a sync is running: the link says up when it ends",) if look.syncing else (),
             next="does the primary answer from here? then its log",
             runbook=RUNBOOK_FAILOVER,
         )
@@ -60,11 +61,9 @@ def _link(look: Health, link_down: Thresholds, silent_primary: float) -> Iterato
 def _lag(
     look: Health, replica: Replica, lag_bytes: Thresholds, lag_seconds: Thresholds
 ) -> Iterator[Finding]:
-    behind = (
-        max(0, look.offset - replica.offset)
-        if look.offset is not None and replica.offset is not None
-        else None
-    )
+    if replica.state not in {"", "online"} or replica.offset == 0:
+        return  # it takes a full copy, and has not acknowledged anything yet
+    behind = look.behind(replica)
     grades = (lag_bytes.grade(behind), lag_seconds.grade(replica.lag_s))
     severity = max((grade for grade in grades if grade), default=None)
     if severity is None:
@@ -74,7 +73,7 @@ def _lag(
         "RD_REPL_LAG",
         severity,
         f"replica {visible(replica.address, 60)} is {size(behind or 0)} behind"
-        + ("; more than the backlog holds: a full sync follows" if full else ""),
+        + ("; more than the backlog holds: a full sync, should it reconnect" if full else ""),
         subject=visible(replica.address, 60),
         evidence=(
             Evidence("behind", behind, "bytes", lag_bytes.first),

@@ -40,7 +40,7 @@ def overview(look: Health, *, memory: Thresholds, clients: Thresholds) -> Iterat
                     cells=(
                         visible(replica.address, 60),
                         visible(replica.state, 20),
-                        quantity(_behind(look.offset, replica.offset), "bytes"),
+                        quantity(look.behind(replica), "bytes"),
                         quantity(replica.lag_s, "s"),
                     ),
                 )
@@ -49,17 +49,18 @@ def overview(look: Health, *, memory: Thresholds, clients: Thresholds) -> Iterat
         )
 
 
-def _behind(primary: int | None, replica: int | None) -> int | None:
-    return None if primary is None or replica is None else max(0, primary - replica)
-
-
 def _rows(
     look: Health, memory: Thresholds, clients: Thresholds
 ) -> Iterator[tuple[str, str, str, Severity | None]]:
     share = look.memory_share
-    limit = quantity(look.limit, "bytes") if look.limit else "no limit"
+    limit = "no limit" if look.limit == 0 else quantity(look.limit, "bytes")
     judged = None if look.is_cache else memory.grade(share)
-    yield "memory used", quantity(look.used, "bytes"), f"of {limit}", judged
+    yield (
+        "memory used",
+        quantity(look.used, "bytes"),
+        f"of {limit}" if look.limit is not None else "the limit is not told",
+        judged,
+    )
     if share is not None:
         yield "memory share", percent(share), look.policy, judged
     yield "data", quantity(look.dataset, "bytes"), f"{look.keys:,} keys", None

@@ -20,7 +20,7 @@ from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
-from cockpit.units import duration, percent, quantity, size
+from cockpit.units import duration, percent, quantity, rounded, size
 from probes._memcached import Health, Rates, Slab, health, since
 
 _RUNBOOK = "memcached"
@@ -130,11 +130,13 @@ def _evicting(look: Health, settings: Settings) -> Iterator[Finding]:
     unread = rates.evicted_unfetched / evicted if evicted and rates.evicted_unfetched else 0.0
     share = look.memory_share
     imbalance = share is not None and share < settings.roomy
-    refused = f", {rates.no_memory:.0f} writes a second find no room" if rates.no_memory else ""
+    refused = (
+        f", {rounded(rates.no_memory)} writes a second find no room" if rates.no_memory else ""
+    )
     yield Finding(
         "MC_EVICTING",
         severity,
-        f"{evicted:,.0f} items a second are evicted, {percent(ratio)} of the writes{refused}",
+        f"{rounded(evicted)} items a second are evicted, {percent(ratio)} of the writes{refused}",
         evidence=(
             Evidence("evictions", round(evicted, 1), "/s"),
             Evidence("of writes", ratio, "share", settings.evictions_of_sets.first),
@@ -227,7 +229,7 @@ def facts(look: Health) -> Iterator[Fact]:
     else:
         for label, rate in _rated(look.rates):
             if rate is not None:
-                yield Fact(label, f"{rate:,.0f}/s", rate, "/s")
+                yield Fact(label, f"{rounded(rate)}/s", rate, "/s")
         hits = look.rates.hit_share
         if hits is not None:
             yield Fact("hits", percent(hits), hits, "share")

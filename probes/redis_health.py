@@ -19,7 +19,7 @@ from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
-from cockpit.units import duration, percent, size
+from cockpit.units import duration, percent, rounded, size
 from probes._redis import Health, health
 from probes._redis_rates import since
 from probes._redis_replication import RUNBOOK_FAILOVER, replication
@@ -84,16 +84,23 @@ def diagnose(look: Health, settings: Settings) -> Iterator[Finding]:
 def _state(look: Health) -> Iterator[Finding]:
     if look.loading:
         share = look.loading_share
+        copies = look.role == "replica" and look.syncing
         yield Finding(
             "RD_STATE_LOADING",
             Severity.CRITICAL,
-            "the server is loading its data after a start"
+            (
+                "the replica is loading a full copy from its primary: it answers no reads"
+                if copies
+                else "the server is loading its data after a start"
+            )
             + (f": {percent(share)}" if share is not None else ""),
             evidence=(
                 Evidence("loaded", share, "share"),
                 Evidence("about to take", look.loading_eta_s, "s"),
             ),
-            likely=("it was restarted: a crash, a replacement, maintenance",),
+            likely=("it was away for longer than the primary's backlog remembers", "it is new")
+            if copies
+            else ("it was restarted: a crash, a replacement, maintenance",),
             next="wait; a client that retries in a loop makes it slower",
             runbook=RUNBOOK_FAILOVER,
         )
@@ -109,7 +116,14 @@ def _state(look: Health) -> Iterator[Finding]:
             next="compare with the control plane's idea of the primary",
             runbook=RUNBOOK_FAILOVER,
         )
-    if look.role_changed is not None:
+    yield from _changed(look)
+
+
+def _changed(look: Health) -> Iterator[Finding]:
+    """What happened between two of our looks."""
+    if look.moved is not None:
+        yield _moved(look)
+    elif look.role_changed is not None:
         yield Finding(
             "RD_ROLE_CHANGED",
             Severity.HIGH,
@@ -128,6 +142,34 @@ def _state(look: Health) -> Iterator[Finding]:
             next="is its data there? without persistence it begins empty",
             runbook=RUNBOOK_FAILOVER,
         )
+
+
+def _moved(look: Health) -> Finding:
+    """Another server answers: a failover that the name followed, or a name for several readers."""
+    readers = look.expects == "replica" and look.role == "replica"
+    other = look.moved_history is False
+    return Finding(
+        "RD_ROLE_CHANGED",
+        Severity.INFO if readers and not other else Severity.HIGH,
+        f"another server answers behind this name, a {look.role}; it is up for "
+        f"{duration(look.uptime_s)}",
+        evidence=(
+            Evidence("up for", look.uptime_s, "s"),
+            Evidence(
+                "has the data of the one before",
+                None if look.moved_history is None else "no" if other else "yes",
+            ),
+        ),
+        likely=("the name or the port now leads to another cache",)
+        if other
+        else ("the name leads to several replicas in turn",)
+        if readers
+        else ("a failover that the name followed", "a node replacement"),
+        next="is that the cache that was meant? compare with the control plane"
+        if other
+        else "look whether the applications follow",
+        runbook=RUNBOOK_FAILOVER,
+    )
 
 
 def _clients(look: Health, settings: Settings) -> Iterator[Finding]:
@@ -172,11 +214,13 @@ def _memory(look: Health, settings: Settings) -> Iterator[Finding]:
     if severity is not None:
         severity = Severity.INFO if look.is_cache else severity
         whole = look.limit or look.system or 0
-        of = "of the limit" if look.limit else "of the machine's memory, no limit is set"
+        unset = "no limit is set" if look.limit == 0 else "the limit is not told"
+        of = "of the limit" if look.limit else f"of the machine's memory, {unset}"
+        counted = (look.used or 0) - (look.uncounted or 0 if look.limit else 0)
         yield Finding(
             "RD_MEM_NEAR_MAX",
             severity,
-            f"{percent(share or 0)} {of} used: {size(look.used or 0)} of {size(whole)}",
+            f"{percent(share or 0)} {of} used: {size(counted)} of {size(whole)}",
             evidence=(*_memory_evidence(look, settings), Evidence("policy", look.policy)),
             likely=("the data grew", "keys without an expiry", "clients that do not read"),
             against=("a cache that evicts any key is meant to be full",) if look.is_cache else (),
@@ -244,6 +288,7 @@ def _memory_evidence(look: Health, settings: Settings) -> tuple[Evidence, ...]:
         Evidence("memory", look.memory_share, "share", settings.memory.first),
         Evidence("used", look.used, "bytes"),
         Evidence("limit", look.limit, "bytes"),
+        Evidence("not counted", look.uncounted, "bytes"),
         Evidence("client buffers", look.client_buffers, "bytes"),
     )
 
@@ -256,15 +301,16 @@ def _eviction(look: Health, settings: Settings) -> Iterator[Finding]:
     if rates.commands and rates.evicted > settings.evictions_of_commands * rates.commands:
         severity = max(severity or Severity.INFO, Severity.WARNING)
     lost = _hits_lost(look, settings)
-    if lost or (severity and not look.is_cache):
+    if lost:
         severity = Severity.HIGH
     if severity is None:
         return
-    tail = "" if look.is_cache else f" under {look.policy}: data with a meaning may be lost"
+    volatile = look.policy.startswith("volatile")
+    tail = f" under {look.policy}: keys with an expiry go" if volatile else ""
     yield Finding(
         "RD_MEM_EVICTING",
         severity,
-        f"{rates.evicted:.0f} keys a second are evicted{tail}"
+        f"{rounded(rates.evicted)} keys a second are evicted{tail}"
         + (f"; hits fell to {percent(rates.hit_share or 0)}" if lost else ""),
         evidence=(
             Evidence("evictions", rates.evicted, "/s", settings.evictions.warning),
@@ -274,7 +320,11 @@ def _eviction(look: Health, settings: Settings) -> Iterator[Finding]:
             Evidence("policy", look.policy),
         ),
         likely=("the working set outgrew the memory", "a job that writes many keys"),
-        against=("in a pure cache evictions are the design",) if look.is_cache else (),
+        against=("in a pure cache evictions are the design",)
+        if look.is_cache
+        else ("only keys that would end anyway go; sessions and locks may be among them",)
+        if volatile
+        else (),
         next="do the hits suffer? then more memory; else look at who writes",
         runbook=_MEMORY,
         fact=False,
@@ -362,7 +412,7 @@ def facts(look: Health) -> Iterator[Fact]:
             ("evictions", look.rates.evicted),
         ):
             if rate is not None:
-                yield Fact(label, f"{rate:.0f}/s", rate, "/s")
+                yield Fact(label, f"{rounded(rate)}/s", rate, "/s")
         if look.rates.hit_share is not None:
             yield Fact("hits", percent(look.rates.hit_share), look.rates.hit_share, "share")
     yield Fact("role", look.role)
@@ -378,7 +428,13 @@ def changes(look: Health, target: str) -> Iterator[Change]:
     """A restart or change of role that happened between two of our looks."""
     for at, kind, summary in (
         (look.restarted, "redis.restart", "the server was restarted"),
-        (look.role_changed, "redis.role", f"the server became a {look.role}"),
+        (
+            look.moved or look.role_changed,
+            "redis.role",
+            f"another server answers, a {look.role}"
+            if look.moved
+            else f"the server became a {look.role}",
+        ),
     ):
         if at is not None:
             yield Change(at=at, kind=kind, target=target, summary=summary, source="redis.health")

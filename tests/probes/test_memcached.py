@@ -111,6 +111,15 @@ def test_a_restart_is_told_for_ten_minutes_and_gives_no_rates(changed: dict[str,
     assert found(gone) == []
 
 
+def test_a_restart_keeps_the_hits_to_compare_with() -> None:
+    look = since(node(), node(15, {"hits": 1000}))
+    look = since(look, node(30, pid=8))
+    look = since(look, node(45, {"hits": 5, "misses": 95}, pid=8))
+
+    assert look.earlier_hits == 1.0
+    assert found(look) == [("MC_RESTARTED", "high"), ("MC_HIT", "warning")]
+
+
 @pytest.mark.parametrize("seconds", [0, -1, 301], ids=["no time", "clock went back", "a gap"])
 def test_what_cannot_be_compared_gives_no_rates(seconds: float) -> None:
     assert since(node(), node(seconds, {"rejected": 5}, uptime_s=1001)).rates is None

@@ -11,7 +11,7 @@ import pytest
 from cockpit.connect.redis import parse_info
 from cockpit.triage.recording import decode, encode
 from probes import redis_health
-from probes._redis import Health, Rates, health
+from probes._redis import Health, Rates, Replica, health
 from probes._redis_rates import since
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
@@ -127,8 +127,28 @@ def test_what_an_old_server_does_not_say_is_unknown() -> None:
         ),
         pytest.param(
             look(policy="volatile-lru", rates=rates(evicted=1.0)),
+            [("RD_MEM_EVICTING", "info")],
+            id="a few keys with an expiry go",
+        ),
+        pytest.param(
+            look(policy="volatile-lru", rates=rates(evicted=200.0)),
+            [("RD_MEM_EVICTING", "warning")],
+            id="many keys with an expiry go",
+        ),
+        pytest.param(
+            look(policy="volatile-lru", rates=rates(evicted=1.0, hit_share=0.7), earlier_hits=0.9),
             [("RD_MEM_EVICTING", "high")],
-            id="what is evicted was not meant as a cache",
+            id="keys with an expiry go and the hits suffer",
+        ),
+        pytest.param(
+            look(used=100_000_000, uncounted=20_000_000),
+            [],
+            id="buffers of replicas are not held against the limit",
+        ),
+        pytest.param(
+            look(limit=0, system=100_000_000, used=90_000_000, uncounted=20_000_000),
+            [("RD_MEM_NEAR_MAX", "warning")],
+            id="but the machine has to hold them",
         ),
         pytest.param(
             look(rates=rates(oom_errors=3.0)), [("RD_MEM_OOM_REJECT", "critical")], id="refused"
@@ -164,6 +184,27 @@ def test_what_an_old_server_does_not_say_is_unknown() -> None:
         ),
         pytest.param(
             look(offset=900 + 10 * MIB), [("RD_REPL_LAG", "warning")], id="a replica 10 MiB behind"
+        ),
+        pytest.param(
+            look(
+                offset=300 * 2**30,
+                replicas=(Replica(address="a:1", state="send_bulk", offset=0, lag_s=0),),
+            ),
+            [],
+            id="a replica takes a full copy",
+        ),
+        pytest.param(
+            look(
+                offset=300 * 2**30,
+                replicas=(Replica(address="a:1", state="online", offset=0, lag_s=40),),
+            ),
+            [],
+            id="a replica has its copy and has not acknowledged yet",
+        ),
+        pytest.param(
+            look(replicas=(Replica(address="a:1", state="online", lag_s=40),)),
+            [("RD_REPL_LAG", "high")],
+            id="a replica that tells only its lag",
         ),
         pytest.param(
             look(role="replica", expects="primary"), [("RD_ROLE_WRONG", "critical")], id="role"
@@ -209,7 +250,7 @@ def test_rates_are_between_two_looks_and_never_since_the_start() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        pytest.param({"run_id": "other"}, id="another run"),
+        pytest.param({"run_id": "other", "uptime_s": 9}, id="another run"),
         pytest.param({"uptime_s": 3}, id="up for less than before"),
     ],
 )
@@ -218,6 +259,172 @@ def test_a_restart_gives_a_finding_and_no_rates(changed: dict[str, Any]) -> None
 
     assert now.rates is None
     assert found(now) == [("RD_RESTARTED", "high")]
+
+
+def flipped(before: Health, **changed: Any) -> list[tuple[str, str]]:
+    """What is said when the next look is at another server that ran all the while."""
+    now = since(before, look(at=AT + timedelta(seconds=5), run_id="other", **changed))
+    assert now.rates is None
+    assert now.restarted is None
+    return found(now)
+
+
+@pytest.mark.parametrize(
+    ("before", "changed", "expected"),
+    [
+        pytest.param(
+            look(expects="primary"),
+            {"expects": "primary"},
+            [("RD_ROLE_CHANGED", "high")],
+            id="the name followed a failover",
+        ),
+        pytest.param(
+            look(role="replica", expects="replica"),
+            {"role": "replica", "expects": "replica"},
+            [("RD_ROLE_CHANGED", "info")],
+            id="readers in turn",
+        ),
+        pytest.param(
+            look(role="replica", expects="replica", replid="one"),
+            {"role": "replica", "expects": "replica", "replid": "two"},
+            [("RD_ROLE_CHANGED", "high")],
+            id="a reader with other data",
+        ),
+        pytest.param(
+            look(replid="one"),
+            {"replid": "two", "earlier_replid": "one", "role": "replica"},
+            [("RD_ROLE_CHANGED", "high")],
+            id="it is a replica now: told once",
+        ),
+    ],
+)
+def test_another_server_behind_the_name_is_no_restart(
+    before: Health, changed: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    assert flipped(before, **changed) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        pytest.param(("one", ""), ("two", "one"), True, id="promoted"),
+        pytest.param(("one", ""), ("one", ""), True, id="another replica of the same"),
+        pytest.param(("one", ""), ("two", ""), False, id="another cache"),
+        pytest.param(("", ""), ("two", ""), None, id="not told before"),
+        pytest.param(("one", ""), ("", ""), None, id="not told now"),
+    ],
+)
+def test_a_history_of_writes_tells_whether_the_data_is_the_same(
+    before: tuple[str, str], now: tuple[str, str], expected: bool | None
+) -> None:
+    first = look(replid=before[0], earlier_replid=before[1])
+    later = look(at=AT + timedelta(seconds=5), run_id="other", replid=now[0], earlier_replid=now[1])
+
+    assert since(first, later).moved_history is expected
+
+
+def test_a_restart_keeps_the_hits_to_compare_with_and_a_change_of_role() -> None:
+    later = look(at=AT + timedelta(seconds=5), uptime_s=2, role="replica")
+    now = since(look(earlier_hits=0.95), later)
+
+    assert now.earlier_hits == 0.95
+    assert found(now) == [("RD_ROLE_CHANGED", "high"), ("RD_RESTARTED", "high")]
+    cold = since(now, look(at=AT + timedelta(seconds=10), role="replica"))
+    cold = replace(cold, rates=rates(hit_share=0.05))
+    assert ("RD_CACHE_HIT", "warning") in found(cold)
+
+
+def replica_of(**fields: object) -> Health:
+    text = INFO.replace("role:master", "role:slave\nmaster_host:10.0.0.7\nmaster_port:6379")
+    lines = "".join(f"{name}:{value}\n" for name, value in fields.items())
+    return health(parse_info(text + lines), at=AT, expects="any")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param({}, [], id="the link is not told"),
+        pytest.param({"master_link_status": "up"}, [], id="up"),
+        pytest.param(
+            {"master_link_status": "down", "master_link_down_since_seconds": 70},
+            [("RD_REPL_LINK_DOWN", "critical")],
+            id="down for 70 s",
+        ),
+        pytest.param(
+            {"master_link_status": "down", "master_link_down_since_seconds": -1},
+            [("RD_REPL_LINK_DOWN", "high")],
+            id="never up",
+        ),
+        pytest.param(
+            {"master_link_status": "down", "master_link_down_since_seconds": 1795228860},
+            [("RD_REPL_LINK_DOWN", "high")],
+            id="never up, before 6.2: the time of day",
+        ),
+    ],
+)
+def test_a_link_is_judged_by_what_is_told(
+    fields: dict[str, object], expected: list[tuple[str, str]]
+) -> None:
+    assert found(replica_of(**fields)) == expected
+
+
+def test_a_link_that_was_never_up_is_critical_when_we_saw_it_for_a_minute() -> None:
+    first = replica_of(master_link_status="down", master_link_down_since_seconds=-1)
+    second = since(first, replace(first, at=AT + timedelta(seconds=30)))
+    third = since(second, replace(first, at=AT + timedelta(seconds=61)))
+
+    assert (second.down_s, third.down_s) == (30, 61)
+    assert found(second) == [("RD_REPL_LINK_DOWN", "high")]
+    assert found(third) == [("RD_REPL_LINK_DOWN", "critical")]
+    up = since(third, replace(first, at=AT + timedelta(seconds=70), link_up=True))
+    assert up.down_s is None
+
+
+def test_a_replica_that_loads_a_full_copy_was_not_restarted() -> None:
+    loads = replica_of(
+        master_link_status="down", master_link_down_since_seconds=5, loading=1,
+        master_sync_in_progress=1,
+    )  # fmt: skip
+    loading, link = redis_health.diagnose(loads, redis_health.PROBE.settings)
+
+    assert "full copy from its primary" in loading.summary
+    assert not any("restart" in cause for cause in loading.likely)
+    assert "a sync is running" in link.against[0]
+
+
+@pytest.mark.parametrize(
+    ("allocator", "expected"),
+    [
+        pytest.param("jemalloc-5.3.0", (1.6, 200 * MIB), id="jemalloc"),
+        pytest.param("libc", (None, None), id="libc only divides what it got by what is used"),
+    ],
+)
+def test_an_allocator_without_figures_has_none(
+    allocator: str, expected: tuple[float | None, int | None]
+) -> None:
+    lines = f"mem_allocator:{allocator}\nallocator_frag_ratio:1.6\nallocator_frag_bytes:{200 * MIB}"
+    told = health(parse_info(f"{INFO}{lines}\n"), at=AT, expects="any")
+
+    assert (told.fragmentation, told.fragmented) == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        pytest.param({"rates": rates(evicted=0.2)}, "0.2 keys a second are evicted", id="few"),
+        pytest.param(
+            {"rates": rates(evicted=20.4), "policy": "volatile-ttl"},
+            "20 keys a second are evicted under volatile-ttl: keys with an expiry go",
+            id="by expiry",
+        ),
+        pytest.param({"limit": 0, "system": 51_000_000}, "no limit is set", id="no limit"),
+        pytest.param({"limit": None, "system": 51_000_000}, "the limit is not told", id="not told"),
+    ],
+)
+def test_a_summary_claims_only_what_is_told(changed: dict[str, Any], says: str) -> None:
+    (finding,) = redis_health.diagnose(look(**changed), redis_health.PROBE.settings)
+
+    assert says in finding.summary
 
 
 def test_a_counter_that_was_reset_gives_no_rate() -> None:
