@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from math import isnan
+from math import isfinite
 
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
@@ -116,7 +116,7 @@ def joined(parts: Iterable[Content], between: str = " · ") -> Content:
 
 def spark(values: Sequence[float], width: int) -> str:
     """The last `width` values as bars over their own range; a flat series is a low line."""
-    shown = [value for value in values[-width:] if not isnan(value)]
+    shown = [value for value in values if isfinite(value)][-width:] if width > 0 else []
     if not shown:
         return ""
     low, high = min(0.0, *shown), max(shown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import NamedTuple
 
 from textual.content import Content
@@ -233,7 +234,8 @@ def history(board: Board, reading: Reading, fact: Fact) -> tuple[float, ...]:
     """
     if fact.value is None:
         return ()
-    return board.trends.get((reading.target, reading.probe, fact.label), ())
+    values = board.trends.get((reading.target, reading.probe, fact.label), ())
+    return tuple(value for value in values if isfinite(value))
 
 
 def _number(fact: Fact, reading: Reading, shown: Shown, *, wide: bool) -> Row:

@@ -94,6 +94,16 @@ async def _processed(pilot: Pilot[int]) -> None:
     await asyncio.sleep(0.002)
 
 
+async def until(pilot: Pilot[int], true: Callable[[], bool], what: str = "") -> None:
+    """Wait, however busy the machine is, until something is true."""
+    for _ in range(600):
+        await _processed(pilot)
+        if true():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"never: {what}\n{text(pilot)}")
+
+
 async def press(pilot: Pilot[int], *keys: str) -> None:
     """Press keys; `text:…` is typed into the focused line at once."""
     for key in keys:

@@ -34,6 +34,7 @@ from tests.screens.conftest import (
     settle,
     text,
     toasts,
+    until,
 )
 from tests.screens.fake_desk import FakeCourse, FakeDesk, ago
 from tests.screens.fake_desk import finding as make
@@ -506,11 +507,9 @@ async def test_the_palette_finds_actions_and_targets(desk: FakeDesk, show: Shows
     async with show(desk) as pilot:
         await press(pilot, "ctrl+p")
         await pilot.press(*"Open orders")
-        await pilot.pause(0.5)
+        await until(pilot, lambda: "Open orders-db" in text(pilot), "found in the palette")
         await pilot.press("enter")
-        await pilot.pause(0.3)
-        await settle(pilot)
-        assert isinstance(pilot.app.screen, DetailScreen)
+        await until(pilot, lambda: isinstance(pilot.app.screen, DetailScreen), "the detail")
 
 
 async def test_the_documentation_of_keys_is_made_of_the_table() -> None:
@@ -532,8 +531,7 @@ async def test_everything_is_looked_at_only_after_the_first_paint(
     desk: FakeDesk, show: Shows
 ) -> None:
     async with show(desk) as pilot:
-        await pilot.pause(0.1)
-        assert desk.started
+        await until(pilot, lambda: desk.started, "looked at")
         assert pilot.app.screen.query_one(Systems).rows
 
 
@@ -544,7 +542,7 @@ async def test_leaving_is_quick_with_everything_hung(desk: FakeDesk, show: Shows
         await pilot.pause(0.05)
         began = asyncio.get_running_loop().time()
         await pilot.press("q")
-    assert asyncio.get_running_loop().time() - began < 1.5
+    assert asyncio.get_running_loop().time() - began < 6, "one second and what a busy machine takes"
     assert desk.closed
 
 
@@ -566,9 +564,7 @@ async def test_while_it_opens_q_works_and_then_the_desk_is_shown(desk: FakeDesk)
     async with app.run_test(size=SMALL) as pilot:
         assert "opening" in text(pilot)
         gate.set()
-        await pilot.pause(0.1)
-        await settle(pilot)
-        assert isinstance(app.screen, MainScreen)
+        await until(pilot, lambda: isinstance(app.screen, MainScreen), "the main screen")
     app = CockpitApp(make=make, environ=ENVIRON, encoding="utf-8")
     gate.clear()
     async with app.run_test(size=SMALL) as pilot:
@@ -583,7 +579,7 @@ async def test_what_cannot_be_opened_is_told_after_the_screen_is_gone() -> None:
 
     app = CockpitApp(make=make, environ=ENVIRON, encoding="utf-8")
     async with app.run_test(size=SMALL) as pilot:
-        await pilot.pause(0.1)
+        await until(pilot, lambda: app._exit, "the end")
     assert app.failure is not None
     assert app.return_value == 1
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 from textual.pilot import Pilot
 
 from cockpit.errors import Reason
-from cockpit.triage.board import LookId
+from cockpit.triage.board import Board, LookId
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.view import Column, Row, Table
 from screens.detail import DetailScreen
 from screens.present import sheets as present
+from screens.present.lines import spark
 from screens.widgets.rowlist import RowList
 from tests.screens.conftest import SMALL, Shows, press, settle, text
 from tests.screens.fake_desk import NOW, FakeDesk, ago
@@ -248,6 +249,19 @@ async def test_numbers_have_trends_and_an_old_look_is_not_called_live(
         await settle(pilot)
         assert "sampled 4m ago" in text(pilot)
         assert "● live" not in text(pilot)
+
+
+def test_what_is_no_number_is_left_out_of_a_trend() -> None:
+    nan, inf = float("nan"), float("inf")
+    assert spark((1.0, nan, 2.0, inf, 0.0, -inf), 20) == "▄█▁"
+    assert spark((nan, inf), 20) == ""
+    assert spark((1.0, 2.0), 0) == ""
+    fact = Fact("used", "2", 2.0)
+    _, reading = look("p", facts=(fact,))
+    board = Board(trends={(DB, "p", "used"): (1.0, nan, inf, 2.0)})
+    assert present.history(board, reading, fact) == (1.0, 2.0)
+    word = replace(fact, value=None)
+    assert present.history(board, reading, word) == (), "another number of that name"
 
 
 def test_the_strip_fits_every_width() -> None:
