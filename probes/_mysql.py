@@ -18,7 +18,15 @@ from cockpit.units import duration
 Row = TypeVar("Row")
 
 PROTECTED_USERS = frozenset(
-    {"rdsadmin", "rdsrepladmin", "system user", "event_scheduler", "mysql.sys", "mysql.session"}
+    {
+        "rdsadmin",
+        "rdsrepladmin",
+        "rdsproxyadmin",
+        "system user",
+        "event_scheduler",
+        "mysql.sys",
+        "mysql.session",
+    }
 )
 PROTECTED_COMMANDS = frozenset({"Binlog Dump", "Binlog Dump GTID", "Daemon"})
 

@@ -16,10 +16,10 @@ from cockpit.units import duration
 Row = TypeVar("Row")
 
 GRANT = "GRANT pg_monitor TO {role};"
-PROTECTED_USERS = frozenset({"rdsadmin", "rdsrepladmin", "rdswriteforwarduser"})
-PROTECTED_TYPES = frozenset(
-    {"walsender", "autovacuum launcher", "checkpointer", "background writer", "walwriter"}
-)
+PROTECTED_USERS = frozenset({"rdsadmin", "rdsrepladmin", "rdswriteforwarduser", "rdsproxyadmin"})
+ENDABLE_TYPES = frozenset({"client backend", "parallel worker", "autovacuum worker"})
+"""Who works for clients: every other kind of process, also one of a later version, is spared."""
+_REPLICATION = ("walsender", "walreceiver", "logical replication", "slotsync")
 _BACKUPS = ("pg_dump", "pg_dumpall", "pg_basebackup")
 _OURS = "incident-cockpit"
 
@@ -55,8 +55,9 @@ class Session:
         """Why it is never ended from here; empty when it may be."""
         if self.usename in PROTECTED_USERS:
             return "protected"
-        if self.backend_type in PROTECTED_TYPES:
-            return "replication" if self.backend_type == "walsender" else "server process"
+        if self.backend_type is not None and self.backend_type not in ENDABLE_TYPES:
+            replicates = self.backend_type.startswith(_REPLICATION)
+            return "replication" if replicates else "server process"
         if self.application_name == _OURS:
             return "ourselves"
         if self.application_name in _BACKUPS:

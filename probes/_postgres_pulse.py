@@ -11,7 +11,7 @@ from datetime import datetime
 
 PULSE = """
 WITH a AS MATERIALIZED (
-  SELECT pid, datname, usename, application_name, client_addr, backend_type, state,
+  SELECT pid, datname, usename, application_name, client_addr, backend_type, backend_start, state,
          wait_event_type AS wet, wait_event AS we, backend_xmin,
          extract(epoch FROM clock_timestamp() - backend_start)::float8 AS alive_s,
          extract(epoch FROM clock_timestamp() - xact_start)::float8    AS xact_s,
@@ -31,7 +31,7 @@ SELECT json_build_object(
   'by_state', coalesce((SELECT json_object_agg(k, n) FROM (
       SELECT coalesce(state, '(hidden)') AS k, count(*) AS n FROM c GROUP BY 1) AS s), '{}'),
   'by_client', coalesce((SELECT json_agg(s) FROM (
-      SELECT usename, datname, left(application_name, 40) AS app, host(client_addr) AS address,
+      SELECT usename, datname, application_name AS app, host(client_addr) AS address,
              count(*) AS n, count(*) FILTER (WHERE state = 'active') AS active,
              count(*) FILTER (WHERE state = 'idle') AS idle,
              count(*) FILTER (WHERE state LIKE 'idle in transaction%') AS idle_tx
@@ -53,6 +53,7 @@ SELECT json_build_object(
   'server', json_build_object(
     'version', current_setting('server_version_num')::int,
     'started', pg_postmaster_start_time(),
+    'born', (SELECT max(backend_start) FROM a WHERE backend_type = 'checkpointer'),
     'role', current_user,
     'sees_all', pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'),
     'rds', current_setting('rds.extensions', true) IS NOT NULL,
@@ -102,6 +103,8 @@ class Server:
 
     version: int
     started: datetime
+    born: datetime | None = None
+    """When its processes began: anew after one of them crashed. None: hidden, or not told."""
     role: str
     sees_all: bool
     rds: bool = False

@@ -28,7 +28,7 @@ from probes._postgres_pulse import PULSE, Pulse, PulseRow
 from probes._postgres_view import sessions_table
 
 SESSIONS = """
-SELECT pid, backend_start, usename, datname, left(application_name, 60) AS application_name,
+SELECT pid, backend_start, usename, datname, application_name,
        host(client_addr) AS client, backend_type, state,
        wait_event_type AS wait_type, wait_event,
        extract(epoch FROM clock_timestamp() - xact_start)::float8 AS xact_s,
@@ -42,15 +42,40 @@ SELECT pid, backend_start, usename, datname, left(application_name, 60) AS appli
  LIMIT %s
 """
 HOLDERS = """
-SELECT h.pid, max(extract(epoch FROM clock_timestamp() - a.query_start))::float8 AS held_s
-  FROM pg_locks AS w
-  JOIN pg_locks AS h ON h.granted AND h.locktype = w.locktype AND h.pid <> w.pid
+WITH l AS MATERIALIZED (SELECT * FROM pg_locks), w AS MATERIALIZED (
+  SELECT l.*, CASE WHEN to_jsonb(l) ? 'waitstart'
+           THEN coalesce((to_jsonb(l)->>'waitstart')::timestamptz, clock_timestamp())
+           ELSE a.query_start END AS since
+    FROM l LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
+   WHERE NOT l.granted AND l.locktype IN ('transactionid', 'relation', 'advisory')
+)
+SELECT h.pid, max(extract(epoch FROM clock_timestamp() - w.since))::float8 AS held_s
+  FROM w
+  JOIN (VALUES
+    ('AccessShareLock', '{AccessExclusiveLock}'::text[]),
+    ('RowShareLock', '{ExclusiveLock,AccessExclusiveLock}'),
+    ('RowExclusiveLock', '{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}'),
+    ('ShareUpdateExclusiveLock', '{ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,
+      ExclusiveLock,AccessExclusiveLock}'),
+    ('ShareLock', '{RowExclusiveLock,ShareUpdateExclusiveLock,ShareRowExclusiveLock,
+      ExclusiveLock,AccessExclusiveLock}'),
+    ('ShareRowExclusiveLock', '{RowExclusiveLock,ShareUpdateExclusiveLock,ShareLock,
+      ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}'),
+    ('ExclusiveLock', '{RowShareLock,RowExclusiveLock,ShareUpdateExclusiveLock,ShareLock,
+      ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}'),
+    ('AccessExclusiveLock', '{AccessShareLock,RowShareLock,RowExclusiveLock,
+      ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}')
+  ) AS conflict(mode, modes) ON conflict.mode = w.mode
+  JOIN l AS h ON h.granted AND h.locktype = w.locktype AND h.pid <> w.pid
+   AND h.mode = ANY (conflict.modes)
    AND h.transactionid IS NOT DISTINCT FROM w.transactionid
    AND h.database IS NOT DISTINCT FROM w.database AND h.relation IS NOT DISTINCT FROM w.relation
    AND h.objid IS NOT DISTINCT FROM w.objid AND h.classid IS NOT DISTINCT FROM w.classid
-  LEFT JOIN pg_stat_activity AS a ON a.pid = w.pid
- WHERE NOT w.granted AND w.locktype IN ('transactionid', 'relation', 'advisory')
+   AND h.objsubid IS NOT DISTINCT FROM w.objsubid
  GROUP BY h.pid LIMIT 500
+"""
+"""Who holds a lock in a mode that another's wish conflicts with (documentation, "Table-Level
+Locks"): others may hold the same table and hold nobody up. 13 does not tell when a wait began.
 """
 MOST = 500
 _EACH = 5
@@ -74,10 +99,14 @@ class Sessions:
     pulse: Pulse
     sessions: tuple[Session, ...]
     holders: tuple[Holder, ...] = ()
+    longest: Session | None = None
+    """Who runs one statement for longest, besides those that wait, are protected or may."""
     expects: str = "any"
     pooler: bool = False
     restarted: datetime | None = None
     """When a restart was seen between two of our looks; None: none."""
+    crashed: bool = False
+    """That restart was of its processes alone: the postmaster lives, one of them crashed."""
     role_changed: datetime | None = None
     unread: tuple[str, ...] = ()
     """Parts that this server does not give as expected, and why."""
@@ -124,6 +153,7 @@ async def collect(postgres: SqlReads, target: Target) -> Sessions:
         pulse=pulse,
         sessions=tuple(sessions),
         holders=tuple(holders),
+        longest=_longest(sessions),
         expects=settings.expects,
         pooler=settings.pooler or bool(getattr(postgres, "pooled", False)),
         unread=tuple(unread),
@@ -134,13 +164,16 @@ async def collect(postgres: SqlReads, target: Target) -> Sessions:
 def since(before: Sessions, now: Sessions) -> Sessions:
     """Notice a restart or a change of role between two looks; remember it for ten minutes."""
     at = now.pulse.at
-    restarted = (
-        now.pulse.server.started
-        if now.pulse.server.started != before.pulse.server.started
-        else _kept(before.restarted, at)
-    )
+    old, new = before.pulse.server, now.pulse.server
+    restarted, crashed = _kept(before.restarted, at), before.crashed
+    if new.started != old.started:
+        restarted, crashed = new.started, False
+    elif new.born and old.born and new.born != old.born:
+        restarted, crashed = new.born, True
     flipped = at if now.pulse.recovery != before.pulse.recovery else _kept(before.role_changed, at)
-    return replace(now, restarted=restarted, role_changed=flipped)
+    return replace(
+        now, restarted=restarted, crashed=crashed and restarted is not None, role_changed=flipped
+    )
 
 
 def _kept(moment: datetime | None, at: datetime) -> datetime | None:
@@ -224,16 +257,27 @@ def _identity(look: Sessions) -> Iterator[Finding]:
             runbook="database-failover",
         )
     if look.restarted is not None:
-        ago = (pulse.at - look.restarted).total_seconds()
-        yield Finding(
-            "PG_RESTARTED",
-            Severity.HIGH,
-            f"the server was restarted {duration(max(0.0, ago))} ago: every session was dropped",
-            evidence=(Evidence("up for", max(0.0, ago), "s"),),
-            likely=("a crash of a backend", "maintenance or a parameter change", "a failover"),
-            next="the server's log and the control plane's events of that minute",
-            runbook="database-failover",
-        )
+        yield _restarted(look, max(0.0, (pulse.at - look.restarted).total_seconds()))
+
+
+def _restarted(look: Sessions, ago: float) -> Finding:
+    what = "a server process crashed" if look.crashed else "the server was restarted"
+    return Finding(
+        "PG_RESTARTED",
+        Severity.HIGH,
+        f"{what} {duration(ago)} ago: every session was dropped",
+        evidence=(
+            Evidence("up for", ago, "s"),
+            Evidence("postmaster since", f"{look.pulse.server.started:%Y-%m-%d %H:%M:%S} UTC"),
+        ),
+        likely=("out of memory: the kernel killed a backend", "a bug in the server or an extension")
+        if look.crashed
+        else ("maintenance or a parameter change", "a failover", "the machine went down"),
+        next="the server's log: which process ended, by which signal, in which statement"
+        if look.crashed
+        else "the server's log and the control plane's events of that minute",
+        runbook="database-failover",
+    )
 
 
 def _saturation(pulse: Pulse, settings: Settings) -> Iterator[Finding]:
@@ -309,6 +353,8 @@ def _idle_transactions(look: Sessions, settings: Settings) -> Iterator[Finding]:
     for session in look.sessions:
         if not session.idle_in_transaction:
             continue
+        if _spared(session, settings) and session.pid not in holds:
+            continue
         severity = settings.idle_in_transaction.grade(session.state_s)
         if holds.get(session.pid, 0.0) >= settings.idle_blocker:
             severity = Severity.CRITICAL
@@ -316,39 +362,72 @@ def _idle_transactions(look: Sessions, settings: Settings) -> Iterator[Finding]:
             graded.append((severity, session))
     graded.sort(key=lambda pair: (-pair[0].rank, -(pair[1].state_s or 0)))
     for severity, session in graded[:_EACH]:
-        blocks = session.pid in holds
-        yield Finding(
-            "PG_SESS_IDLE_TX",
-            severity,
-            f"pid {session.pid} ({session.name}) is idle in transaction for "
-            f"{duration(session.state_s or 0)}" + (" and holds others up" if blocks else ""),
-            subject=f"pid {session.pid}",
-            evidence=(
-                Evidence("idle for", session.state_s, "s", settings.idle_in_transaction.first),
-                Evidence("transaction open for", session.xact_s, "s"),
-                Evidence("others wait for it since", holds.get(session.pid), "s"),
-                Evidence("has written", "yes" if session.has_xid else "no"),
-                Evidence("holds back vacuum", "yes" if session.has_xmin else "no"),
-                Evidence("last statement", str(session.query or "")),
-            ),
-            likely=(
-                "the application waits for something else inside a transaction",
-                "a connection that was taken and forgotten",
-                "a person's open psql",
-            ),
-            next="terminate it: a cancel does nothing, it runs no statement",
-            runbook="database-connections",
+        yield _idle_transaction(severity, session, settings, holds=holds)
+
+
+def _idle_transaction(
+    severity: Severity, session: Session, settings: Settings, *, holds: dict[int, float]
+) -> Finding:
+    blocks = session.pid in holds
+    harmless = not (blocks or session.has_xid or session.has_xmin)
+    advice = "terminate it: a cancel does nothing, it runs no statement"
+    if _spared(session, settings):
+        who = session.protected or "an application that may take long"
+        advice = f"ask its owner ({who}) before anything is ended"
+    return Finding(
+        "PG_SESS_IDLE_TX",
+        severity,
+        f"pid {session.pid} ({session.name}) is idle in transaction for "
+        f"{duration(session.state_s or 0)}" + (" and holds others up" if blocks else ""),
+        subject=f"pid {session.pid}",
+        evidence=(
+            Evidence("idle for", session.state_s, "s", settings.idle_in_transaction.first),
+            Evidence("transaction open for", session.xact_s, "s"),
+            Evidence("others wait for it since", holds.get(session.pid), "s"),
+            Evidence("has written", "yes" if session.has_xid else "no"),
+            Evidence("holds back vacuum", "yes" if session.has_xmin else "no"),
+            Evidence("last statement", str(session.query or "")),
+        ),
+        likely=(
+            "the application waits for something else inside a transaction",
+            "a connection that was taken and forgotten",
+            "a person's open psql",
+        ),
+        against=(
+            "it has written nothing and holds back no vacuum; only a schema change waits for it",
         )
+        if harmless
+        else (),
+        next=advice,
+        runbook="database-connections",
+    )
+
+
+def _spared(session: Session, settings: Settings) -> bool:
+    """Is protected, or may take as long as it likes."""
+    return bool(session.protected) or session.application_name in settings.allowed_applications
+
+
+def _works(session: Session, settings: Settings) -> bool:
+    """Does an application's work that may be judged by its length, and waits for nobody."""
+    return (
+        not _spared(session, settings)
+        and session.wait_type != "Lock"  # a victim
+        and not session.idle_in_transaction  # reported as such
+        and session.backend_type in {None, "client backend"}
+        and not _maintenance(session)
+    )
+
+
+def _longest(sessions: Iterable[Session]) -> Session | None:
+    works = [s for s in sessions if s.state == "active" and _works(s, Settings())]
+    return max(works, key=lambda session: session.query_s or 0, default=None)
 
 
 def _long(look: Sessions, settings: Settings) -> Iterator[Finding]:
     queries, transactions = [], []
     for session in look.sessions:
-        if session.protected or session.application_name in settings.allowed_applications:
-            continue
-        if session.wait_type == "Lock" or session.idle_in_transaction:
-            continue  # a victim, or reported as idle in transaction
-        if session.backend_type not in {None, "client backend"} or _maintenance(session):
+        if not _works(session, settings):
             continue
         slow = settings.long_query.grade(session.query_s) if session.state == "active" else None
         old = settings.long_transaction.grade(session.xact_s)
@@ -464,7 +543,9 @@ def changes(look: Sessions, target: str) -> Iterable[Change]:
             at=look.restarted,
             kind="postgres.restart",
             target=target,
-            summary="the server was restarted",
+            summary="a server process crashed: all sessions were dropped"
+            if look.crashed
+            else "the server was restarted",
             source=source,
         )
     if look.role_changed is not None:

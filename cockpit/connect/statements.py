@@ -40,17 +40,27 @@ class Statement:
 
 PROTECTED_POSTGRES = """
   a.pid <> pg_backend_pid()
-  AND coalesce(a.usename, '') NOT IN ('rdsadmin', 'rdsrepladmin', 'rdswriteforwarduser')
-  AND coalesce(a.backend_type, 'client backend') NOT IN ('walsender', 'autovacuum launcher',
-      'checkpointer', 'background writer', 'walwriter', 'archiver', 'startup', 'walreceiver',
-      'logical replication launcher', 'logical replication worker', 'slotsync worker')
+  AND coalesce(a.usename, '') NOT IN ('rdsadmin', 'rdsrepladmin', 'rdswriteforwarduser',
+      'rdsproxyadmin')
+  AND coalesce(a.backend_type, 'client backend') IN ('client backend', 'parallel worker',
+      'autovacuum worker')
   AND a.application_name NOT IN ('incident-cockpit', 'pg_dump', 'pg_dumpall', 'pg_basebackup')
   AND NOT (a.backend_type = 'autovacuum worker' AND a.query LIKE '%%to prevent wraparound%%')
 """
-"""True for a row `a` of pg_stat_activity that may be signalled at all."""
+"""True for a row `a` of pg_stat_activity that may be signalled at all: who works for clients may,
+replication under whatever name a version gives it may not.
+"""
 
 PROTECTED_MYSQL_USERS = frozenset(
-    {"rdsadmin", "rdsrepladmin", "system user", "event_scheduler", "mysql.sys", "mysql.session"}
+    {
+        "rdsadmin",
+        "rdsrepladmin",
+        "rdsproxyadmin",
+        "system user",
+        "event_scheduler",
+        "mysql.sys",
+        "mysql.session",
+    }
 )
 PROTECTED_MYSQL_COMMANDS = frozenset({"Binlog Dump", "Binlog Dump GTID", "Daemon"})
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from cockpit.connect.rows import rows_into
+from cockpit.connect.settings import PostgresSettings
 from cockpit.errors import BlindError, Misconfigured, Reason
 from cockpit.redact import SecretText
 from cockpit.triage.engine import Look, judged
@@ -146,12 +147,61 @@ def test_an_idle_transaction_that_holds_others_up_is_critical() -> None:
     assert found(blocked) == [("PG_SESS_IDLE_TX", "critical", "pid 7")]
 
 
+HARMLESS = "it has written nothing and holds back no vacuum; only a schema change waits for it"
+TERMINATE = "terminate it: a cancel does nothing, it runs no statement"
+
+
+@pytest.mark.parametrize(
+    ("changed", "held_s", "expected"),
+    [
+        pytest.param({"has_xid": True}, None, ("high", TERMINATE, ()), id="it wrote"),
+        pytest.param({"has_xmin": True}, None, ("high", TERMINATE, ()), id="it holds vacuum back"),
+        pytest.param({}, None, ("high", TERMINATE, (HARMLESS,)), id="it only read"),
+        pytest.param({}, 1.0, ("high", TERMINATE, ()), id="it only read, and holds others up"),
+        pytest.param({"application_name": "pg_dump"}, None, None, id="the leader of a backup"),
+        pytest.param({"usename": "rdsadmin"}, None, None, id="the provider's own"),
+        pytest.param({"application_name": "nightly"}, None, None, id="one that may take long"),
+        pytest.param(
+            {"application_name": "pg_dump"},
+            31.0,
+            ("critical", "ask its owner (backup) before anything is ended", ()),
+            id="a backup that holds others up",
+        ),
+        pytest.param(
+            {"application_name": "nightly"},
+            31.0,
+            (
+                "critical",
+                "ask its owner (an application that may take long) before anything is ended",
+                (),
+            ),
+            id="one that may take long holds others up",
+        ),
+    ],
+)
+def test_an_idle_transaction_is_blamed_for_what_it_does(
+    changed: dict[str, Any], held_s: float | None, expected: tuple[Any, ...] | None
+) -> None:
+    idle = session(7, state="idle in transaction", state_s=301.0, xact_s=400.0, **changed)
+    holders = () if held_s is None else (Holder(pid=7, held_s=held_s),)
+    look = Sessions(pulse=pulse(), sessions=(idle,), holders=holders)
+    settings = replace(
+        postgres_sessions.PROBE.settings, allowed_applications=("pg_dump", "nightly")
+    )
+    findings = list(postgres_sessions.diagnose(look, settings))
+
+    assert [(f.severity.value, f.next, f.against) for f in findings] == (
+        [] if expected is None else [expected]
+    )
+
+
 LONG = {"query_s": 400.0, "xact_s": 400.0}
 
 
 @pytest.mark.parametrize(
     "changed",
     [
+        pytest.param({"backend_type": "logical replication apply worker", **LONG}, id="apply"),
         pytest.param({"backend_type": "walsender", **LONG}, id="walsender"),
         pytest.param({"backend_type": "autovacuum worker", **LONG}, id="autovacuum"),
         pytest.param({"backend_type": "parallel worker", **LONG}, id="parallel worker"),
@@ -166,6 +216,38 @@ LONG = {"query_s": 400.0, "xact_s": 400.0}
 )
 def test_what_may_take_long_is_no_long_query(changed: dict[str, Any]) -> None:
     assert found(Sessions(pulse=pulse(), sessions=(session(**changed),))) == []
+
+
+async def test_the_longest_is_never_one_that_may_take_long() -> None:
+    """What a runbook cancels: never replication, a backup, a victim or maintenance."""
+    spared = [
+        {"backend_type": "walsender"},
+        {"backend_type": "autovacuum worker"},
+        {"application_name": "pg_basebackup"},
+        {"wait_type": "Lock"},
+        {"query": SecretText("CREATE INDEX i ON t (c)")},
+        {"query": SecretText("REFRESH MATERIALIZED VIEW v")},
+        {"state": "idle in transaction"},
+    ]
+    sessions = [session(n, query_s=900.0, **changed) for n, changed in enumerate(spared, 10)]
+    works = [session(1, query_s=61.0), session(2, query_s=75.0)]
+
+    class Reads:
+        pace = None
+
+        async def rows(self, sql: str, *_: object, into: type) -> list[Any]:
+            if into is postgres_sessions.PulseRow:
+                return [postgres_sessions.PulseRow(pulse())]
+            return self.sessions if into is Session else []
+
+    reads = Reads()
+    to = Target(name="db", kind="postgres", settings=PostgresSettings(host="db", user="ro"))
+    chosen = []
+    for reads.sessions in (sessions, sessions + works):
+        look = await postgres_sessions.collect(reads, to)  # type: ignore[arg-type]
+        chosen.append(look.longest and look.longest.pid)
+
+    assert chosen == [None, 2]
 
 
 def test_long_statements_and_transactions_are_told_apart() -> None:
@@ -247,9 +329,51 @@ def test_a_restart_and_a_failover_are_remembered_for_a_while_and_then_forgotten(
 
 
 @pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        pytest.param({}, None, id="nothing happened"),
+        pytest.param({"born": None}, None, id="the role may not see it"),
+        pytest.param(
+            {"born": AT}, "a server process crashed 5s ago: every session was dropped", id="crash"
+        ),
+        pytest.param(
+            {"started": AT, "born": AT},
+            "the server was restarted 5s ago: every session was dropped",
+            id="restart",
+        ),
+    ],
+)
+def test_a_crash_that_the_postmaster_survives_is_a_restart_too(
+    changed: dict[str, Any], expected: str | None
+) -> None:
+    born = {"born": AT - timedelta(days=1)}
+    before = Sessions(pulse=pulse(server=born), sessions=())
+    after = pulse(at=AT + timedelta(seconds=5), server=born | changed)
+    look = postgres_sessions.since(before, Sessions(pulse=after, sessions=()))
+    later = postgres_sessions.since(look, look)
+    summaries = [
+        [f.summary for f in postgres_sessions.diagnose(each, postgres_sessions.PROBE.settings)]
+        for each in (look, later)
+    ]
+
+    assert summaries == [[expected] if expected else []] * 2
+
+
+@pytest.mark.parametrize(
     ("changed", "calls"),
     [
         pytest.param({}, ["cancel_backend", "terminate_backend"], id="active"),
+        pytest.param({"backend_type": "logical replication apply worker"}, [], id="apply worker"),
+        pytest.param({"backend_type": "logical replication tablesync worker"}, [], id="tablesync"),
+        pytest.param({"backend_type": "startup"}, [], id="recovery"),
+        pytest.param({"backend_type": "walreceiver"}, [], id="walreceiver"),
+        pytest.param({"backend_type": "something of 19"}, [], id="a process of a later version"),
+        pytest.param(
+            {"backend_type": "parallel worker"},
+            ["cancel_backend", "terminate_backend"],
+            id="parallel worker",
+        ),
+        pytest.param({"usename": "rdsproxyadmin"}, [], id="the proxy's own"),
         pytest.param({"state": "idle in transaction"}, ["terminate_backend"], id="idle: no cancel"),
         pytest.param({"usename": "rdsadmin"}, [], id="rdsadmin"),
         pytest.param({"backend_type": "walsender"}, [], id="walsender"),
