@@ -170,5 +170,5 @@ def partly_blind(code: str, gaps: Sequence[Gap]) -> Iterator[Finding]:
         Severity.INFO,
         f"could not look at {what}; what depends on it is not judged",
         evidence=tuple(Evidence(gap.what, f"{gap.reason}: {gap.detail}") for gap in gaps[:8]),
-        next="run `cockpit doctor`: it names the permission or the setting that is missing",
+        next="add the permission or the setting that the reason names",
     )

@@ -8,8 +8,15 @@ from cockpit.connect.net_status import ProviderLook
 from cockpit.triage.finding import Evidence, Finding, Severity, worst
 from probes._endpoint_model import Snapshot
 
-OURS = {"NET_CLOCK_SKEW", "NET_DNS_SPLIT", "NET_DNS_PRIVATE_FROM_PUBLIC"}
-"""What tells of this machine, also when it was seen at somebody else's."""
+_OURS = {
+    "NET_CLOCK_SKEW",
+    "NET_DNS_PRIVATE_FROM_PUBLIC",
+    "NET_DNS_SPLIT",
+    "NET_DNS_STALE",
+    "NET_TCP_UNREACH",
+}
+_NO_PROOF = {"NET_V6_BROKEN"}
+"""Says nothing about them: many networks lose IPv6 on their own way out."""
 _RUNBOOK = "dependency-external"
 _SAYS = {
     "minor": Severity.INFO,
@@ -19,12 +26,21 @@ _SAYS = {
 }
 
 
+def is_ours(snapshot: Snapshot, finding: Finding) -> bool:
+    """Whether it tells of this machine and its network, also when seen at somebody else's."""
+    if finding.code == "NET_DNS_TIMEOUT":
+        return any(answer.outcome == "unreachable" for answer in snapshot.path.dns)
+    return finding.code in _OURS
+
+
 def findings(snapshot: Snapshot, found: Sequence[Finding]) -> Iterator[Finding]:
     """Report the provider once: by what we see, else by what it says."""
     theirs = [
         finding
         for finding in found
-        if finding.severity >= Severity.WARNING and finding.code not in OURS
+        if finding.severity >= Severity.WARNING
+        and finding.code not in _NO_PROOF
+        and not is_ours(snapshot, finding)
     ]
     provider = snapshot.path.provider
     if theirs:

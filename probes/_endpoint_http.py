@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from cockpit.connect.http import HttpLook
+from cockpit.connect.http import BODY_LIMIT, HttpLook
 from cockpit.connect.net import AddressLook, PathLook
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
@@ -210,9 +210,10 @@ def _body(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
     if not wrong or wrong[0].http is None:
         return
     answer = wrong[0].http
+    doubts = _unread(answer)
     yield Finding(
         "NET_HTTP_BODY",
-        Severity.HIGH,
+        Severity.WARNING if doubts else Severity.HIGH,
         f"{snapshot.path.url}: {share(wrong, looks)}answers {answer.status} "
         "without the expected text",
         evidence=(
@@ -221,8 +222,20 @@ def _body(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
             *where_from(snapshot.path),
         ),
         likely=("a maintenance or error page with a good status", "a captive portal or proxy"),
+        against=doubts,
         runbook=RUNBOOK,
     )
+
+
+def _unread(answer: HttpLook) -> tuple[str, ...]:
+    """Why the text may be there and was not seen."""
+    doubts = []
+    coding = answer.header("content-encoding")
+    if coding and coding.lower() != "identity":
+        doubts.append(f"the body is compressed ({coding}) although we asked for plain text")
+    if answer.size >= BODY_LIMIT:
+        doubts.append("only the first 4 KiB were read: the text may stand behind them")
+    return tuple(doubts)
 
 
 def _redirects(path: PathLook, looks: Group) -> Iterator[Finding]:

@@ -8,13 +8,14 @@ from datetime import datetime
 
 from cockpit.connect.net import AddressLook, PathLook
 from cockpit.connect.tls import Certificate, TlsLook
-from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration
 from probes._endpoint_model import Group, Settings, Snapshot, judged_addresses, share
 from probes._endpoint_tcp import where_from
 
 RUNBOOK = "tls-certificate"
 _DAY = 86_400.0
+_SHORT_LIVED = 30.0
 TLS_CODES = {
     "expired": ("NET_TLS_EXPIRED", Severity.CRITICAL),
     "not_yet_valid": ("NET_TLS_CLOCK", Severity.CRITICAL),
@@ -30,7 +31,11 @@ TLS_CODES = {
 }
 """Verdicts of a handshake that have a finding of their own."""
 _LIKELY = {
-    "expired": ("the renewal failed", "the renewed certificate was not rolled out or reloaded"),
+    "expired": (
+        "the renewal failed",
+        "the renewed certificate was not rolled out or reloaded",
+        "this machine's clock is ahead",
+    ),
     "not_yet_valid": ("this machine's clock is behind", "a certificate of the future was deployed"),
     "name": ("the wrong certificate on the listener", "a name that was added without a new one"),
     "self_signed": ("a placeholder certificate after a fresh installation",),
@@ -93,6 +98,30 @@ def days_left(certificate: Certificate, at: datetime) -> float:
     return (certificate.not_after - at).total_seconds() / _DAY
 
 
+def grade_of_dates(certificate: Certificate, at: datetime, settings: Settings) -> Severity | None:
+    """How near its end a certificate is; None where its renewal is not due yet.
+
+    Automata renew when a third of the lifetime is left: before that nothing is late.
+    """
+    left = days_left(certificate, at)
+    if left >= 0 and left * 3 >= _lifetime(certificate):
+        return None
+    return _limits(certificate, settings).grade(left)
+
+
+def _limits(certificate: Certificate, settings: Settings) -> Thresholds:
+    """Days left; below 30 days of lifetime they are shares of it: a third, a sixth, a twelfth."""
+    lifetime = _lifetime(certificate)
+    if lifetime >= _SHORT_LIVED:
+        return settings.certificate_days
+    return Thresholds(warning=lifetime / 3, high=lifetime / 6, critical=lifetime / 12, below=True)
+
+
+def _lifetime(certificate: Certificate) -> float:
+    """Days for which it was issued."""
+    return (certificate.not_after - certificate.not_before).total_seconds() / _DAY
+
+
 def _failed(path: PathLook, outcome: str, alike: Group, *, of: Group) -> Finding:
     code, severity = TLS_CODES[outcome]
     look = _telling(alike[0])
@@ -151,6 +180,10 @@ def _next(outcome: str) -> str:
         return "compare this machine's clock first: a skewed one fakes this"
     if outcome in {"plaintext", "protocol", "alert", "error"}:
         return "look at the listener: protocol, port, client certificate"
+    if outcome == "chain":
+        return "put the issuer's intermediate behind the certificate; it need not be renewed"
+    if outcome in {"self_signed", "untrusted"}:
+        return "is it a private authority? then trust it with tls_ca; else replace the certificate"
     return "renew or replace the certificate, then check every address"
 
 
@@ -165,7 +198,7 @@ def _dates(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding
         return
     first = min(certificates, key=lambda one: one.not_after)
     left = days_left(first, path.at)
-    severity = settings.certificate_days.grade(left)
+    severity = grade_of_dates(first, path.at, settings)
     amazon = "amazon" in first.issuer.lower()
     if severity is None and amazon and left < settings.acm_days:
         severity = Severity.WARNING
@@ -180,7 +213,8 @@ def _dates(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding
             f"expired {duration(-left * _DAY)} ago" if ended else f"ends in {duration(left * _DAY)}"
         ),
         evidence=(
-            Evidence("days left", round(left, 2), "d", settings.certificate_days.first),
+            Evidence("days left", round(left, 2), "d", _limits(first, settings).first),
+            Evidence("issued for", round(_lifetime(first), 1), "d"),
             Evidence("valid until", f"{first.not_after:%Y-%m-%d %H:%M} UTC"),
             Evidence("issued by", first.issuer),
         ),

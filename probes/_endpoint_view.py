@@ -11,7 +11,7 @@ from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration
 from probes._endpoint_model import Settings, Snapshot, is_good, judged_addresses
-from probes._endpoint_tls import days_left
+from probes._endpoint_tls import days_left, grade_of_dates
 
 
 def facts(snapshot: Snapshot) -> Iterator[Fact]:
@@ -221,7 +221,7 @@ def _certificate_table(
                     fingerprint[:8],
                     ", ".join(addresses),
                 ),
-                severity=settings.certificate_days.grade(days_left(one, path.at)),
+                severity=grade_of_dates(one, path.at, settings),
                 sort=(None, days_left(one, path.at), one.not_after.timestamp()),
             )
             for fingerprint, (one, addresses) in found.items()

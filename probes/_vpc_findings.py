@@ -160,7 +160,7 @@ def _undetermined(snapshot: Snapshot) -> Finding:
         f"cannot say whether {wanted(snapshot.flow)} passes: {reasons[0]}",
         evidence=tuple(Evidence("not known", reason) for reason in reasons[:8]),
         likely=("a permission is missing", "the path leaves what EC2 shows of this account"),
-        next="run `cockpit doctor` for the permissions, or try VPC Reachability Analyzer",
+        next="add the permission that is named, or ask VPC Reachability Analyzer",
         runbook="path-route",
     )
 

@@ -54,7 +54,7 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         return
     yield from dependency.findings(snapshot, found)
     for finding in found:
-        ours = finding.code in dependency.OURS
+        ours = dependency.is_ours(snapshot, finding)
         yield finding if ours else finding.at(_MILDER[finding.severity])
 
 

@@ -25,6 +25,7 @@ _KEPT = (
     "server",
     "date",
     "age",
+    "content-encoding",
     "content-type",
     "content-length",
     "location",

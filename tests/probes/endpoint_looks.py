@@ -25,7 +25,7 @@ def certificate(days: float = 60, **more) -> Certificate:
         "subject": "CN=shop.example",
         "issuer": "CN=R3,O=Let's Encrypt",
         "names": ("shop.example",),
-        "not_before": AT - timedelta(days=30),
+        "not_before": AT - timedelta(days=300),
         "not_after": AT + timedelta(days=days),
         "fingerprint": "ab" * 32,
         "chain_length": 2,

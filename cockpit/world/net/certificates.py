@@ -123,7 +123,7 @@ def _lifetime(kind: str, days: float) -> tuple[datetime, datetime]:
         return moment - timedelta(days=91), moment - timedelta(days=1)
     if kind == "future":
         return moment + timedelta(days=1), moment + timedelta(days=91)
-    return moment - timedelta(days=1), moment + timedelta(days=days)
+    return moment - timedelta(days=max(1.0, 397 - days)), moment + timedelta(days=days)
 
 
 def _signer(title: str, issuer: _Signer | None, *, lax: bool = False) -> _Signer:
