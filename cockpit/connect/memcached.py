@@ -17,6 +17,7 @@ from cockpit.connect.addresses import addresses_of
 from cockpit.connect.backoff import Backoff
 from cockpit.connect.meaning import Meaning, tcp_failure, words
 from cockpit.connect.settings import MemcachedSettings
+from cockpit.connect.tls import verdict
 from cockpit.connect.tls_failure import tls_failure
 from cockpit.errors import BlindError, Reason, Refused
 
@@ -234,12 +235,9 @@ class Memcached:
         except TimeoutError:
             wire.writer.transport.abort()
             raise await self._no_answer_to_tls() from None
-        except ssl.SSLError as error:
-            wire.writer.transport.abort()
-            raise self._no_tls(error) from None
         except OSError as error:
             wire.writer.transport.abort()
-            raise TLS.blind(str(error), where=self.where) from None
+            raise await self._no_tls(error) from None
         return wire
 
     async def _opened(self) -> _Wire:
@@ -253,8 +251,15 @@ class Memcached:
         except OSError as error:
             raise tcp_failure(error, where=self.where) from None
 
-    def _no_tls(self, error: ssl.SSLError) -> BlindError:
-        return tls_failure(TLS, error, where=self.where, trusted="this machine's store")
+    async def _no_tls(self, error: OSError) -> BlindError:
+        """Why the handshake failed: a full server says so in plain words before it."""
+        known = verdict(error) if isinstance(error, ssl.SSLError) else "dropped"
+        full = await self._full() if known in {"plaintext", "dropped"} else None
+        if full is not None:
+            return full
+        if isinstance(error, ssl.SSLError):
+            return tls_failure(TLS, error, where=self.where, trusted="this machine's store")
+        return TLS.blind(str(error), where=self.where)
 
     async def _no_answer_to_tls(self) -> BlindError:
         """A plain server waits for the end of the line that a handshake never has."""
@@ -266,15 +271,17 @@ class Memcached:
         """Why the server cut us off: a full one says so to whoever listens and sends nothing,
         which a reset may have swallowed the first time.
         """
+        return self._failed(await self._full() or DROPPED.blind(said, where=self.where))
+
+    async def _full(self) -> BlindError | None:
+        """The error of a server that takes no more connections, or none at all; else None."""
         try:
             greeting = await self._heard(b"")
         except BlindError as error:
-            return self._failed(error)
-        if b"Too many open connections" in greeting:
-            return self._failed(
-                SATURATED.blind(greeting.decode(errors="replace"), where=self.where)
-            )
-        return self._failed(DROPPED.blind(said, where=self.where))
+            return error
+        if b"Too many open connections" not in greeting:
+            return None
+        return SATURATED.blind(greeting.decode(errors="replace"), where=self.where)
 
     async def _heard(self, asked: bytes) -> bytes:
         """The first line that a new connection says to `asked`; empty: none came."""

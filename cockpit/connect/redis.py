@@ -258,7 +258,8 @@ class Redis:
             return tcp_failure(greeting, where=self.where)
         if b"max number of clients" in greeting:
             return failures.SATURATED.blind(greeting.decode(errors="replace"), where=self.where)
-        return failures.DROPPED.blind(said, where=self.where)
+        dropped = failures.DROPPED_UNDER_TLS if self._settings.tls else failures.DROPPED
+        return dropped.blind(said, where=self.where)
 
     async def _listen(self, address: str, ask: bytes = b"") -> bytes | OSError:
         """What the server says on its own, or to `ask`; empty when nothing. The error of TCP."""

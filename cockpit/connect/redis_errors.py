@@ -6,6 +6,8 @@ server.c. A reply that is an error is still a sign of life.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cockpit.connect.meaning import Meaning
 from cockpit.errors import Reason
 from cockpit.text import visible
@@ -74,6 +76,12 @@ DROPPED = Meaning(
     "the server hangs up before it answers",
     "a restart, a proxy without a backend, or TLS expected: set tls = true",
 )
+DROPPED_UNDER_TLS = replace(
+    DROPPED,
+    hint="maxclients reached (before TLS a server cannot say so: compare CurrConnections), "
+    "a restart, or a proxy without a backend",
+)
+"""With TLS a full server hangs up without a word."""
 TLS = Meaning(
     "RD_CONN_TLS",
     "high",
@@ -128,10 +136,15 @@ CODES = tuple(
 
 
 def acl(user: str) -> str:
-    """All that the observer sends, as a line to paste. `user` empty: the default one."""
+    """All that the observer sends, as a line to paste. `user` empty: the default one.
+
+    ElastiCache blocks ACL SETUSER: there a user is changed from outside.
+    """
+    name = visible(user or "default", 40)
     return (
-        f"ACL SETUSER {visible(user or 'default', 40)} +ping +info +client|setname +client|list "
-        "+slowlog|get +cluster|info +cluster|nodes"
+        f"ACL SETUSER {name} +ping +info +client|setname +client|list "
+        "+slowlog|get +cluster|info +cluster|nodes; on ElastiCache: "
+        f"aws elasticache modify-user --user-id {name} --append-access-string '<these rights>'"
     )
 
 

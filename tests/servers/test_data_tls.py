@@ -4,7 +4,9 @@ words that say what to do about it.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -206,6 +208,35 @@ async def test_a_redis_that_wants_other_tls_than_we_do_is_told(
     assert error.code == code
     assert what in error.message
     assert hint in error.hint
+
+
+async def crowded(server: Server, settings: Any, connections: int) -> BlindError:
+    """The error of a look while so many others hold a connection."""
+    with ExitStack() as stack:
+        for _ in range(connections):
+            stack.enter_context(socket.create_connection(("127.0.0.1", settings.port), 30))
+        error = await look_at(server, settings)
+    assert error is not None
+    return error
+
+
+async def test_a_full_redis_hangs_up_without_a_word_when_it_speaks_tls(tls: Tls) -> None:
+    server = redis_tls(tls, tls.authority.issue("good"), maxclients=12)
+    error = await crowded(server, redis_settings(server, tls=True, tls_ca=tls.ca), 14)
+
+    assert (error.code, error.severity) == ("RD_CONN_DROPPED", "critical")
+    assert "maxclients" in error.hint
+    assert "set tls" not in error.hint
+
+
+async def test_a_full_memcached_says_so_before_any_handshake(tls: Tls) -> None:
+    chain, key = tls.put(tls.authority.issue("good"))
+    certified = f"ssl_chain_cert={chain},ssl_key={key}"
+    server = started(tls.folder / "m", "-c", "40", "-t", "1", "-Z", "-o", certified)
+    error = await crowded(server, memcached_settings(server.port, tls=True), 45)
+
+    assert (error.code, error.severity) == ("MC_SAT_CONNECTIONS", "critical")
+    assert "Too many open connections" in error.message
 
 
 async def test_memcacheds_certificate_is_judged(tls: Tls) -> None:

@@ -328,7 +328,8 @@ async def test_a_user_who_may_do_nothing_is_blind_with_the_acl(server: valkey.Va
     del os.environ["T_NARROW"]
 
     assert (error.code, error.reason) == ("RD_OBS_BLIND", Reason.DENIED)
-    assert "+info" in error.hint
+    assert "ACL SETUSER narrow +ping +info" in error.hint
+    assert "modify-user --user-id narrow" in error.hint
 
 
 async def test_something_else_on_the_port_is_told(binary: Path) -> None:
