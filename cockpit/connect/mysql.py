@@ -122,13 +122,16 @@ class Mysql:
             try:
                 return await self._answer(sql, parameters)
             except _Lost as lost:
-                if had_one and self._read_only and not lost.late:
-                    await self._connected()
-                    with contextlib.suppress(_Lost):
-                        return await self._answer(sql, parameters)
-                if lost.late:
-                    raise await self._silence() from None
-                raise failures.CUT.blind("", where=self.where) from None
+                late = lost.late
+            if had_one and self._read_only and not late:
+                await self._connected()
+                try:
+                    return await self._answer(sql, parameters)
+                except _Lost as lost:
+                    late = lost.late
+            if late:
+                raise await self._silence()
+            raise failures.CUT.blind("", where=self.where)
 
     async def close(self) -> None:
         """Give the connection up at once and for good, also from under a statement that hangs."""
