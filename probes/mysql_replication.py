@@ -14,6 +14,7 @@ from typing import Any
 
 from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
+from cockpit.redact import SecretText
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact, Probe
@@ -21,8 +22,18 @@ from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Offer, Row, Table
 from cockpit.units import duration
 from probes._mysql import Server, read_server
+from probes._mysql_said import applying, causes
 
 _RUNBOOK = "mysql-replication"
+
+HEARTBEATS = """
+SELECT s.channel_name AS name, s.count_received_heartbeats AS heartbeats,
+       c.heartbeat_interval AS heartbeat_s
+  FROM performance_schema.replication_connection_status AS s
+  JOIN performance_schema.replication_connection_configuration AS c
+    ON c.channel_name = s.channel_name
+"""
+"""MySQL, whose status of a replica does not have them. Needs SELECT on performance_schema."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +50,8 @@ class Channel:
     io_errno: int = 0
     io_error: str = ""
     sql_errno: int = 0
-    sql_error: str = ""
+    sql_error: SecretText | None = None
+    """The words of the thread that applies, with rows' values in them. None: it said nothing."""
     sql_state: str = ""
     read: str = ""
     """File and position up to which the primary's log was read."""
@@ -62,6 +74,11 @@ class Channel:
     def running(self) -> bool:
         """Both threads run."""
         return self.io == "Yes" and self.sql == "Yes"
+
+    @property
+    def connecting(self) -> bool:
+        """It applies what it has, and tries again and again to reach its primary."""
+        return self.io in {"Connecting", "Preparing"} and self.sql == "Yes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +118,37 @@ async def collect(mysql: SqlReads, target: Target) -> Replication:
                 raise
             denied = denied or error.reason is Reason.DENIED
         else:
-            return Replication(server=server, channels=tuple(channel(row) for row in rows))
+            found = tuple(channel(row) for row in rows)
+            own = tuple(each for each in found if not each.name.startswith(_OF_A_GROUP))
+            if not server.mariadb and own:
+                own = await _with_heartbeats(mysql, own)
+            return Replication(server=server, channels=own)
     return Replication(server=server, sees=not denied)
+
+
+_OF_A_GROUP = "group_replication_"
+"""Channels of group replication: they rest while all is well, and follow no source."""
+
+
+async def _with_heartbeats(mysql: SqlReads, channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
+    """As MySQL counts them; unchanged where the role may not see them."""
+    try:
+        rows: list[dict[str, Any]] = await mysql.rows(HEARTBEATS, into=dict)
+    except BlindError as error:
+        if error.reason not in {Reason.UNSUPPORTED, Reason.DENIED}:
+            raise
+        return channels
+    known = {str(row.get("name")): row for row in rows}
+    return tuple(
+        replace(
+            each,
+            heartbeats=_whole(known[each.name].get("heartbeats")),
+            heartbeat_s=_seconds(known[each.name].get("heartbeat_s")),
+        )
+        if each.name in known
+        else each
+        for each in channels
+    )
 
 
 def channel(row: Mapping[str, Any]) -> Channel:
@@ -121,7 +167,7 @@ def channel(row: Mapping[str, Any]) -> Channel:
         io_errno=int(_seconds(new.get("Last_IO_Errno")) or 0),
         io_error=_text(new, "Last_IO_Error"),
         sql_errno=int(_seconds(new.get("Last_SQL_Errno")) or 0),
-        sql_error=_text(new, "Last_SQL_Error"),
+        sql_error=applying(str(new.get("Last_SQL_Error") or "")),
         sql_state=_text(new, "Replica_SQL_Running_State"),
         read=f"{_text(new, 'Source_Log_File')}:{_text(new, 'Read_Source_Log_Pos')}",
         unapplied=_unapplied(new),
@@ -187,7 +233,9 @@ def diagnose(look: Replication, settings: Settings) -> Iterator[Finding]:
             runbook="observer-blind",
         )
     for each in look.channels:
-        if not each.running:
+        if each.connecting:
+            yield _unconnected(each)
+        elif not each.running:
             yield _stopped(each)
         else:
             yield from _lag(each, settings)
@@ -207,7 +255,7 @@ def diagnose(look: Replication, settings: Settings) -> Iterator[Finding]:
 def _stopped(each: Channel) -> Finding:
     halted = [name for name, state in (("IO", each.io), ("SQL", each.sql)) if state != "Yes"]
     number = each.sql_errno or each.io_errno
-    said = each.sql_error or each.io_error
+    said = str(each.sql_error or each.io_error)
     tail = f" (error {number})" if number else ""
     return Finding(
         "MY_REPL_STOPPED",
@@ -221,20 +269,31 @@ def _stopped(each: Channel) -> Finding:
             Evidence("error number", number or None),
             Evidence("error", said or None),
         ),
-        likely=_CAUSES.get(number, ("somebody stopped it", "the primary cannot be reached")),
+        likely=causes(number, each.io_error),
         next="read the error; skipping an event makes the replica differ silently",
         runbook=_RUNBOOK,
     )
 
 
-_CAUSES = {
-    1062: ("the replica was written to: a row is there already",),
-    1032: ("the replica was written to: a row is missing",),
-    1236: ("the primary's binary log was removed: rebuild the replica",),
-    1045: ("the replication user's password changed",),
-    1593: ("both servers have the same server_id",),
-    2003: ("the primary cannot be reached",),
-}
+def _unconnected(each: Channel) -> Finding:
+    number = each.io_errno
+    return Finding(
+        "MY_REPL_STOPPED",
+        Severity.CRITICAL,
+        f"the replica cannot connect to its primary {each.label}"
+        f"{f' (error {number})' if number else ''}; it tries again and again",
+        subject=each.label,
+        evidence=(
+            Evidence("IO thread", each.io),
+            Evidence("SQL thread", each.sql),
+            Evidence("error number", number or None),
+            Evidence("error", each.io_error or None),
+        ),
+        likely=causes(number, each.io_error) if number else ("the primary cannot be reached",),
+        next="does the primary answer from here? then the replication user's password and TLS",
+        runbook=_RUNBOOK,
+        fact=False,
+    )
 
 
 def _lag(each: Channel, settings: Settings) -> Iterator[Finding]:
@@ -296,7 +355,8 @@ def facts(look: Replication) -> Iterator[Fact]:
     known = [each.behind_s for each in look.channels if each.behind_s is not None]
     behind = max(known, default=None)
     if stopped:
-        yield Fact("replication", "stopped", None, severity=Severity.CRITICAL)
+        text = "cannot connect" if all(each.connecting for each in stopped) else "stopped"
+        yield Fact("replication", text, None, severity=Severity.CRITICAL)
     else:
         text = "unknown" if behind is None else f"{duration(behind)} behind"
         yield Fact("replication", text, behind, "s")
@@ -327,7 +387,7 @@ def tables(look: Replication, settings: Settings) -> Iterator[Table]:
         columns=_COLUMNS,
         rows=tuple(_row(each, settings) for each in look.channels),
         note=() if look.sees else (f"hidden: {look.server.grant}",),
-        best=(_START,) if any(not each.running for each in look.channels) else (),
+        best=(_START,) if any("No" in {each.io, each.sql} for each in look.channels) else (),
     )
 
 
@@ -339,8 +399,9 @@ def _row(each: Channel, settings: Settings) -> Row:
             each.io,
             each.sql,
             "unknown" if each.behind_s is None else duration(each.behind_s),
-            each.sql_error or each.io_error,
+            str(each.sql_error or each.io_error),
         ),
+        secret=each.sql_error,
         severity=settings.behind.grade(each.behind_s) if each.running else Severity.CRITICAL,
     )
 

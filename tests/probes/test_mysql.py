@@ -350,6 +350,12 @@ def test_a_silent_primary_is_told_while_the_replica_says_yes(
             [("MY_REPL_STOPPED", "critical")],
             id="cannot log in to its primary",
         ),
+        pytest.param(
+            {"Slave_IO_Running": "Preparing", "Slave_SQL_Running": "No"},
+            True,
+            [("MY_REPL_STOPPED", "critical")],
+            id="stopped while it connects",
+        ),
         pytest.param({}, False, [("MY_REPL_WRITABLE", "high")], id="takes writes"),
     ],
 )
@@ -361,3 +367,109 @@ def test_a_replica_is_judged_by_its_threads_first(
 
     assert [(f.code, f.severity.value) for f in findings] == expected
     assert decode(encode(look), Replication) == look
+
+
+REFUSED = "Got fatal error 1236 from source when reading data from binary log: "
+
+
+@pytest.mark.parametrize(
+    ("changed", "fact", "summary", "likely"),
+    [
+        pytest.param(
+            {"Slave_IO_Running": "Connecting", "Last_IO_Errno": 1045},
+            False, "cannot connect to its primary db-1:3306 (error 1045)", "password",
+            id="it tries again: no state that stays until somebody acts",
+        ),
+        pytest.param(
+            {"Slave_IO_Running": "Preparing"},
+            False, "tries again and again", "cannot be reached", id="no error yet",
+        ),
+        pytest.param(
+            {"Slave_IO_Running": "No"},
+            True, "IO thread is not running", "somebody stopped it", id="by hand",
+        ),
+        pytest.param(
+            {"Slave_IO_Running": "No", "Last_IO_Errno": 13114,
+             "Last_IO_Error": REFUSED + "'Could not find first log file name in binary log index'"},
+            True, "error 13114", "rebuild", id="MySQL 8's number, the log is gone",
+        ),
+        pytest.param(
+            {"Slave_IO_Running": "No", "Last_IO_Errno": 1236,
+             "Last_IO_Error": REFUSED + "'Cannot replicate because the source purged required logs'"},
+            True, "error 1236", "rebuild", id="purged",
+        ),
+        pytest.param(
+            {"Slave_IO_Running": "No", "Last_IO_Errno": 1236,
+             "Last_IO_Error": REFUSED + "'log event entry exceeded max_allowed_packet'"},
+            True, "error 1236", "max_allowed_packet: raise it", id="an event too large",
+        ),
+        pytest.param(
+            {"Slave_IO_Running": "No", "Last_IO_Errno": 13114,
+             "Last_IO_Error": REFUSED + "'A replica with the same server_uuid/server_id as this'"},
+            True, "error 13114", "copied server", id="two replicas with one number",
+        ),
+        pytest.param(
+            {"Slave_IO_Running": "No", "Last_IO_Errno": 1236, "Last_IO_Error": REFUSED + "'new'"},
+            True, "error 1236", "its words say why", id="words that nobody knows",
+        ),
+    ],
+)  # fmt: skip
+def test_what_stopped_a_replica_is_told_by_number_and_words(
+    changed: dict[str, Any], fact: bool, summary: str, likely: str
+) -> None:
+    look = Replication(server=server(read_only=True), channels=(channel({**OLD, **changed}),))
+    (finding,) = mysql_replication.diagnose(look, mysql_replication.PROBE.settings)
+
+    assert (finding.code, finding.fact) == ("MY_REPL_STOPPED", fact)
+    assert summary in finding.summary
+    assert likely in finding.likely[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        pytest.param(
+            "Error 'Duplicate entry 'bob@example.com' for key 'PRIMARY'' on query. Default "
+            "database: 'shop'. Query: 'INSERT INTO t VALUES ('bob@example.com', \"s3cret\")'",
+            "Duplicate entry ? for key PRIMARY, database shop. Query: ?",
+            id="a statement: nothing in it is escaped",
+        ),
+        pytest.param(
+            "Could not execute Write_rows_v1 event on table shop.orders; Duplicate entry "
+            "'bob o'brien's3cret' for key 'PRIMARY', Error_code: 1062; the event's master log "
+            "bin.000001, end_log_pos 42",
+            "Could not execute Write_rows_v1 event on table shop.orders; Duplicate entry ? for "
+            "key PRIMARY, Error_code: ?; the event's master log bin.000001, end_log_pos ?",
+            id="a row, with quotes in its value",
+        ),
+        pytest.param(
+            "Error 'Incorrect integer value: 'bob' s3cret' for column 'n' at row 1' on query. "
+            "Default database: 'shop'. Query: 'INSERT INTO t SELECT 's3cr",
+            "Incorrect integer value: ? at row ?, database shop. Query: ?",
+            id="a value with quotes, and a statement that was cut",
+        ),
+        pytest.param(
+            "Worker 1 failed executing transaction 'ANONYMOUS' at source log bin.3, end_log_pos 12;"
+            " Error 'Table 'shop.bob' doesn't exist' on query. Default database: ''. "
+            "Query: 'DELETE FROM bob WHERE a = 's3cret''",
+            "Worker ? failed executing transaction ? doesn't exist, database . Query: ?",
+            id="a worker: from the first quote to the last one",
+        ),
+    ],
+)
+def test_the_words_of_a_stopped_replica_show_no_row(words: str, shown: str) -> None:
+    changed = {"Slave_SQL_Running": "No", "Last_SQL_Errno": 1062, "Last_SQL_Error": words}
+    look = Replication(server=server(read_only=True), channels=(channel({**OLD, **changed}),))
+    settings = mysql_replication.PROBE.settings
+    (finding,) = mysql_replication.diagnose(look, settings)
+    (table,) = mysql_replication.tables(look, settings)
+    (row,) = table.rows
+    everywhere = f"{finding} {row.cells} {encode(look)!r}"
+
+    assert {e.label: e.value for e in finding.evidence}["error"] == shown
+    assert row.cells[-1] == shown
+    assert row.secret is not None
+    assert "s3cr" in row.secret.reveal()
+    assert "s3cr" not in everywhere
+    assert "bob" not in everywhere
+    assert decode(encode(look), Replication).channels[0].sql_errno == 1062

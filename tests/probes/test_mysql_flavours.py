@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -160,6 +161,34 @@ async def test_mysql_8_4_knows_only_the_new_word_for_a_replica() -> None:
 
     assert ("MY_REPL_LAG", "critical") in [(f.code, f.severity.value) for f in findings]
     assert look.channels[0].heartbeats is None
+
+
+async def test_mysql_counts_the_heartbeats_of_each_channel_in_performance_schema() -> None:
+    row = {
+        "Source_Host": "db-1", "Source_Port": 3306, "Replica_IO_Running": "Yes",
+        "Replica_SQL_Running": "Yes", "Seconds_Behind_Source": 0, "Source_Log_File": "bin.1",
+        "Read_Source_Log_Pos": 900,
+    }  # fmt: skip
+    session = mysql_8(
+        **{
+            "SHOW REPLICA STATUS": [
+                {**row, "Channel_Name": ""},
+                {**row, "Channel_Name": "eu"},
+                {**row, "Channel_Name": "group_replication_recovery", "Replica_IO_Running": "No"},
+            ],
+            "replication_connection_status": [
+                {"name": "", "heartbeats": 4, "heartbeat_s": "30.000"},
+            ],
+        }
+    )
+    look = await mysql_replication.collect(session, TO)
+    early, now = replace(look, server=replace(look.server, at=AT - timedelta(seconds=90))), look
+    look = mysql_replication.since(mysql_replication.since(early, early), now)
+    silent, _ = mysql_replication.diagnose(look, mysql_replication.PROBE.settings)
+
+    assert [(each.name, each.heartbeats) for each in look.channels] == [("", 4), ("eu", None)]
+    assert look.channels[0].heartbeat_s == 30
+    assert (silent.code, silent.subject) == ("MY_REPL_LAG", "db-1:3306 silent")
 
 
 class Acting:

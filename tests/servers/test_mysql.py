@@ -322,8 +322,10 @@ async def test_a_replica_is_followed_through_lag_stop_and_a_broken_row(base: Pat
         await acts.close()
         await _until(replica, lambda each: each.running)
         replica.execute("INSERT INTO shop.orders VALUES (99, 'here')")
-        primary.execute("INSERT INTO shop.orders VALUES (99, 'there')")
+        primary.execute("INSERT INTO shop.orders VALUES (99, 'xyzzy')")
         broken = await _until(replica, lambda each: each.sql == "No")
+        cells = broken.tables[0].rows[0].cells
+        secret = broken.tables[0].rows[0].secret
     finally:
         for server in both:
             server.stop()
@@ -333,6 +335,10 @@ async def test_a_replica_is_followed_through_lag_stop_and_a_broken_row(base: Pat
     assert stopped.facts[0].value is None
     assert started["done"]
     assert "error 1062" in broken.findings[0].summary
+    assert "Duplicate entry ? for key" in cells[-1]
+    assert secret is not None
+    assert "xyzzy" in secret.reveal()
+    assert "xyzzy" not in f"{broken.findings} {cells} {encode(broken.snapshot)!r}"
 
 
 async def _until(replica: mariadb.MariaDb, reached: Any) -> Any:
