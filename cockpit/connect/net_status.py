@@ -68,7 +68,7 @@ async def _ask(place: Place, address: str, *, ca: str, agent: str, seconds: floa
     try:
         if place.is_tls:
             context = await asyncio.to_thread(tls.verifying, ca, strict=False)
-            seen = await tls.handshake(wire, context, place.host, timeout=seconds, store="")
+            seen = await tls.handshake(wire, context, place.name, timeout=seconds, store="")
             if seen.outcome != "ok":
                 return unread(place.shown, f"tls {seen.outcome}")
         return await _read(wire, place, agent, seconds)

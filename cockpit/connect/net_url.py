@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from cockpit.errors import BlindError, Reason
@@ -19,6 +19,7 @@ class Place:
 
     scheme: str
     host: str
+    """For name servers: it may end with a dot, which keeps search domains out."""
     port: int
     path: str
 
@@ -33,9 +34,14 @@ class Place:
         return self.scheme in {"https", "http"}
 
     @property
+    def name(self) -> str:
+        """For SNI, the certificate and the request: never with a dot at its end (RFC 6066, 3)."""
+        return self.host.removesuffix(".")
+
+    @property
     def authority(self) -> str:
         """The Host header: the port only where it is not the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = f"[{self.name}]" if ":" in self.name else self.name
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
@@ -49,8 +55,8 @@ class Place:
             there = parse(urljoin(f"{self.scheme}://{self.authority}{self.path}", location))
         except (BlindError, ValueError):
             return None
-        same = (there.scheme, there.host, there.port) == (self.scheme, self.host, self.port)
-        return there if same else None
+        same = (there.scheme, there.name, there.port) == (self.scheme, self.name, self.port)
+        return replace(there, host=self.host) if same else None
 
 
 def parse(url: str) -> Place:
@@ -83,12 +89,21 @@ def _ascii(host: str, url: str) -> str:
     if not host:
         raise _wrong(url, "the host is missing")
     try:
-        plain = host if host.isascii() else host.encode("idna").decode("ascii")
+        plain = host if host.isascii() else _idna(host)
     except UnicodeError:
         raise _wrong(url, "the host is not a name") from None
     if not all(c.isalnum() or c in ".-_:" for c in plain) or len(plain) > 253:
         raise _wrong(url, "the host is not a name")
+    if not plain.removesuffix(".") or ".." in plain:
+        raise _wrong(url, "the host is not a name")
     return plain.lower()
+
+
+def _idna(host: str) -> str:
+    """As browsers do (UTS 46): the standard library's older form makes `ß` another host's `ss`."""
+    import idna
+
+    return idna.encode(host, uts46=True).decode("ascii")
 
 
 def _wrong(url: str, why: str) -> BlindError:

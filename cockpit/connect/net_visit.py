@@ -176,7 +176,7 @@ class Visit:
         return await tls.handshake(
             wire,
             context,
-            self._errand.place.host,
+            self._errand.place.name,
             timeout=self._errand.left(self._errand.limits.tls),
             store=self._contexts.store,
         )

@@ -313,6 +313,19 @@ async def test_every_address_of_a_name_is_looked_at_with_the_same_name(authority
     assert (look.dns[0].canonical, look.dns[0].ttl) == ("edge.test", 5)
 
 
+async def test_an_absolute_name_is_asked_for_with_its_dot_and_shown_without(authority):
+    async with (
+        Web(certificate=authority.issue(names=("shop.test",))) as web,
+        Names({"shop.test": Answer(a=("127.0.0.1",))}) as names,
+    ):
+        look = await look_at(
+            web.url(host="shop.test."), resolver=names.resolver, tls_ca=str(authority.ca_file)
+        )
+        (request,) = web.requests
+    assert [one.outcome for one in look.addresses] == ["ok"]
+    assert request.headers["host"] == f"shop.test:{web.port}"
+
+
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
