@@ -71,10 +71,18 @@ class Node:
     slots_pfail: int | None = None
     slots_fail: int | None = None
     slots_assigned: int | None = None
+    """Slots that belong to somebody."""
     ops: float | None = None
     """Commands a second, by the server's own average over two seconds."""
     memory: int | None = None
     keys: int | None = None
+
+    @property
+    def unserved(self) -> int:
+        """Slots that are not served, as this node sees it; those in doubt still are."""
+        if self.slots_ok is None:
+            return 0
+        return max(0, SLOTS - self.slots_ok - (self.slots_pfail or 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +110,12 @@ class Cluster:
         return said if 2 * len(fails) == len(said) else tuple(fails)
 
     @property
+    def worst(self) -> Node | None:
+        """Who of the majority sees the fewest slots served; None: nobody says."""
+        views = [node for node in self.believed if node.slots_ok is not None]
+        return min(views, key=lambda node: node.slots_ok or 0, default=None)
+
+    @property
     def shards(self) -> tuple[Shard, ...]:
         """Every primary that has slots, with its replicas."""
         return tuple(
@@ -122,9 +136,11 @@ class Shard:
     replicas: tuple[Node, ...]
 
     @property
-    def alive(self) -> tuple[Node, ...]:
-        """The replicas that answer and are not held for failing."""
-        return tuple(each for each in self.replicas if each.answered and not each.failing)
+    def able(self) -> tuple[Node, ...]:
+        """The replicas that could take over: the nodes decide that, not who answers us."""
+        return tuple(
+            each for each in self.replicas if not each.failing and each.error != "RD_STATE_LOADING"
+        )
 
 
 async def read_cluster(redis: ClusterReads, *, host: str, every_node: bool) -> Cluster:
@@ -248,8 +264,10 @@ def _fields(text: str) -> dict[str, str]:
 
 
 def _keys(info: Mapping[str, Any]) -> int:
-    fields = str(info.get("db0", "")).split(",")
-    return next((int(f[5:]) for f in fields if f.startswith("keys=") and f[5:].isdigit()), 0)
+    """In all its databases: since Valkey 9 a cluster has several."""
+    databases = (v for name, v in info.items() if name.startswith("db") and name[2:].isdigit())
+    fields = [field for each in databases for field in str(each).split(",")]
+    return sum(int(f[5:]) for f in fields if f.startswith("keys=") and f[5:].isdigit())
 
 
 def _whole(value: object) -> int | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import median
 
 from cockpit.connect.redis_errors import CODES
 from cockpit.connect.settings import RedisSettings
@@ -112,20 +113,17 @@ def _down(look: Cluster) -> Iterator[Finding]:
 
 
 def _slots(look: Cluster) -> Iterator[Finding]:
-    views = [node for node in look.believed if node.slots_ok is not None]
-    if not views:
+    worst = look.worst
+    severity = _slots_severity(worst)
+    if worst is None or severity is None:
         return
-    worst = min(views, key=lambda node: node.slots_ok or 0)
-    doubted = worst.slots_pfail or 0
-    unserved = SLOTS - (worst.slots_ok or 0) - doubted
-    if unserved <= 0 and not doubted:
-        return
+    doubted, unserved = worst.slots_pfail or 0, worst.unserved
     failing = [node for node in look.nodes if node.failing and not node.primary]
     names = ", ".join(node.address for node in failing[:3])
     unassigned = None if worst.slots_assigned is None else SLOTS - worst.slots_assigned
     yield Finding(
         "RD_CLUSTER_SLOTS",
-        Severity.CRITICAL if unserved > 0 else Severity.HIGH,
+        severity,
         f"{unserved:,} of {SLOTS:,} slots are not served"
         if unserved > 0
         else f"{doubted:,} slots belong to a node that seems to be failing: a failover is due",
@@ -147,12 +145,30 @@ def _slots(look: Cluster) -> Iterator[Finding]:
     )
 
 
+def _slots_severity(worst: Node | None) -> Severity | None:
+    if worst is None:
+        return None
+    if worst.unserved:
+        return Severity.CRITICAL
+    return Severity.HIGH if worst.slots_pfail else None
+
+
+def _weight(node: Node) -> Severity:
+    """A replica serves no slot: without it nobody fails yet, less so when the others see it."""
+    if not node.error.isupper():
+        return Severity.INFO
+    told = Severity(node.severity or "high")
+    if not node.primary:
+        return told
+    return min(told, Severity.HIGH if node.failing else Severity.WARNING)
+
+
 def _silent(node: Node) -> Finding:
     named = node.error.isupper()
     role = "replica" if node.primary else "primary"
     return Finding(
         node.error if named else "RD_OBS_BLIND",
-        Severity(node.severity or "high") if named else Severity.INFO,
+        _weight(node),
         f"{role} {node.address} does not answer: {node.message}",
         subject=node.address,
         evidence=(
@@ -162,6 +178,7 @@ def _silent(node: Node) -> Finding:
         likely=("the node died or hangs",)
         if node.failing
         else ("the path from here to this node", "it died a moment ago"),
+        against=("the other nodes hold it for well",) if named and not node.failing else (),
         next="do the other nodes hold it for failing? else it is the path from here",
         runbook=_REFUSES,
     )
@@ -173,15 +190,14 @@ def _alone(look: Cluster) -> Iterator[Finding]:
     if not any(shard.replicas for shard in shards):
         return
     for shard in shards:
-        if not shard.alive:
+        if not shard.able:
             yield Finding(
                 "RD_REPL_NONE",
                 Severity.WARNING,
-                f"the shard of {shard.primary.address} has no replica that answers: nothing could "
-                "take over",
+                f"the shard of {shard.primary.address} has no replica that could take over",
                 subject=f"shard {shard.primary.address}",
                 evidence=(
-                    Evidence("replicas that answer", 0, "", 1),
+                    Evidence("replicas that could take over", 0, "", 1),
                     Evidence("replicas", len(shard.replicas)),
                     Evidence("slots", shard.primary.slots),
                 ),
@@ -209,9 +225,9 @@ def _skew(look: Cluster, settings: Settings) -> Iterator[Finding]:
             subject=f"shard {name}",
             evidence=(
                 Evidence("commands", ops.get(name), "/s",
-                         settings.skew * _middle(ops) if ops else None),
+                         settings.skew * median(ops.values()) if ops else None),
                 Evidence("memory", node.memory, "bytes",
-                         settings.skew * _middle(memory) if memory else None),
+                         settings.skew * median(memory.values()) if memory else None),
                 Evidence("keys", node.keys),
                 Evidence("slots", node.slots),
             ),
@@ -226,11 +242,6 @@ def _skew(look: Cluster, settings: Settings) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _middle(values: dict[str, float]) -> float:
-    ordered = sorted(values.values())
-    return ordered[len(ordered) // 2]
-
-
 def facts(look: Cluster) -> Iterator[Fact]:
     """How many nodes answer, then the slots."""
     if not look.on:
@@ -241,11 +252,11 @@ def facts(look: Cluster) -> Iterator[Fact]:
         yield Fact("nodes", f"{answered}/{len(look.nodes)}", answered)
     else:
         yield Fact("nodes", f"1 of {len(look.nodes)} asked")
-    served = [node.slots_ok for node in look.believed if node.slots_ok is not None]
-    if served:
-        worst = min(served)
-        judged = Severity.CRITICAL if worst < SLOTS else None
-        yield Fact("slots served", f"{worst:,}/{SLOTS:,}", worst, severity=judged)
+    worst = look.worst
+    if worst is not None:
+        served = worst.slots_ok or 0
+        judged = _slots_severity(worst)
+        yield Fact("slots served", f"{served:,}/{SLOTS:,}", served, severity=judged)
     yield Fact("shards", str(len(look.shards)), len(look.shards))
 
 
@@ -275,7 +286,7 @@ def tables(look: Cluster, settings: Settings) -> Iterator[Table]:
 
 
 def _row(node: Node, depth: int) -> Row:
-    ill = node.failing or bool(node.error) or node.state == "fail"
+    ill = node.failing or node.state == "fail"
     answer = node.message or ("" if node.answered else "not asked")
     return Row(
         key=node.id,
@@ -290,7 +301,11 @@ def _row(node: Node, depth: int) -> Row:
             visible(answer + (" · held for failing" if node.failing else ""), 200),
         ),
         depth=depth,
-        severity=Severity.HIGH if ill else None,
+        severity=Severity.HIGH
+        if ill
+        else min(_weight(node), Severity.HIGH)
+        if node.error
+        else None,
     )
 
 

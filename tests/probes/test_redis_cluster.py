@@ -10,7 +10,7 @@ import pytest
 
 from cockpit.triage.recording import decode, encode
 from probes import redis_cluster
-from probes._redis_cluster import Cluster, Node, nodes_of, outlier
+from probes._redis_cluster import Cluster, Node, _keys, nodes_of, outlier
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 MIB = 2**20
@@ -98,19 +98,34 @@ DOUBT: dict[str, Any] = {"slots_ok": 10923, "slots_pfail": 5461}
             id="slots are nobody's",
         ),
         pytest.param(
-            cluster(silent(replica(2))),
+            cluster(silent(replica(2, failing=True))),
             {
-                ("RD_CONN_MUTE", "critical", "10.0.0.1:8002"),
+                ("RD_CONN_MUTE", "high", "10.0.0.1:8002"),
                 ("RD_REPL_NONE", "warning", "shard 10.0.0.1:7002"),
             },
             id="a replica hangs",
         ),
         pytest.param(
-            cluster(silent(replica(2), "denied")),
+            cluster(silent(replica(2), "NET_TCP_TIMEOUT")),
+            {("NET_TCP_TIMEOUT", "warning", "10.0.0.1:8002")},
+            id="a replica that only we do not reach",
+        ),
+        pytest.param(
+            cluster(silent(replica(2), "RD_STATE_LOADING")),
             {
-                ("RD_OBS_BLIND", "info", "10.0.0.1:8002"),
+                ("RD_STATE_LOADING", "warning", "10.0.0.1:8002"),
                 ("RD_REPL_NONE", "warning", "shard 10.0.0.1:7002"),
             },
+            id="a replica that loads cannot take over yet",
+        ),
+        pytest.param(
+            cluster(silent(primary(2), "NET_TCP_TIMEOUT")),
+            {("NET_TCP_TIMEOUT", "critical", "10.0.0.1:7002")},
+            id="a primary that we do not reach",
+        ),
+        pytest.param(
+            cluster(silent(replica(2), "denied")),
+            {("RD_OBS_BLIND", "info", "10.0.0.1:8002")},
             id="a node that denies us",
         ),
         pytest.param(
@@ -139,6 +154,46 @@ def test_a_state_has_its_findings(look: Cluster, expected: set[tuple[str, str, s
     assert decode(encode(look), Cluster) == look
     assert next(iter(redis_cluster.facts(look)))
     assert next(iter(redis_cluster.tables(look, redis_cluster.PROBE.settings))) is not None
+
+
+@pytest.mark.parametrize(
+    ("view", "severity"),
+    [
+        pytest.param({}, None, id="all"),
+        pytest.param(DOUBT, "high", id="in doubt only"),
+        pytest.param({"slots_ok": 10923}, "critical", id="not served"),
+    ],
+)
+def test_the_fact_about_slots_is_as_grave_as_their_finding(
+    view: dict[str, Any], severity: str | None
+) -> None:
+    look = cluster(*(replace(n, **view) for n in cluster().nodes))
+    (fact,) = (each for each in redis_cluster.facts(look) if each.label == "slots served")
+
+    assert fact.severity == severity
+    assert {each[1] for each in found(look)} == ({severity} if severity else set())
+
+
+def test_the_middle_that_is_shown_is_the_one_that_is_judged_by() -> None:
+    look = cluster(
+        primary(1, ops=9000.0), primary(2, ops=1000.0), primary(3, ops=2000.0),
+        primary(4, ops=4000.0), replica(4),
+    )  # fmt: skip
+    (skew,) = redis_cluster.diagnose(look, redis_cluster.PROBE.settings)
+
+    assert skew.evidence[0].limit == 6000  # twice the median of an even number
+
+
+def test_keys_are_counted_in_every_database() -> None:
+    info = {
+        "db0": "keys=5,expires=0",
+        "db12": "keys=7,expires=1",
+        "dbx": "keys=9",
+        "role": "master",
+    }
+
+    assert _keys(info) == 12
+    assert _keys({}) == 0
 
 
 def test_the_map_is_read_by_lines_and_names_are_preferred() -> None:
