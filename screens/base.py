@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar, cast
 
 from textual import events
@@ -86,6 +87,10 @@ class CockpitScreen(Screen[Result], Generic[Result]):
     def copied(self) -> str:
         """What `y` copies: by default the text of a reading pane."""
         return self.pane.text if isinstance(self.pane, Paper) else ""
+
+    def own_commands(self) -> Iterable[tuple[str, str, Callable[[], None]]]:
+        """What the palette offers besides the table of actions: (name, help, what it does)."""
+        return ()
 
     # -- reacting ------------------------------------------------------------------------------
 

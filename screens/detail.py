@@ -6,9 +6,10 @@ Knows no kind: sessions with their lock tree, targets of a group, deployments an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from textual.app import ComposeResult
 from textual.content import Content
@@ -270,6 +271,15 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
             return present.as_text(row, self._table)
         blind = self._sheet.blind if self._sheet is not None else None
         return (blind.hint or blind.detail) if blind is not None else ""
+
+    def own_commands(self) -> Iterable[tuple[str, str, Callable[[], None]]]:
+        """Every table and every column by its name."""
+        for sheet in self.sheets(self._shown) if self._shown is not None else ():
+            name = safe(sheet.table.title, 60)
+            yield f"Table {name}", "Show this table", partial(self._turn_to, sheet.id)
+        for at, column in enumerate(self._table.columns):
+            name = safe(column.title, 40)
+            yield f"Sort by {name}", "Sort the rows by this column", partial(self._sort_by, at)
 
     # -- actions -------------------------------------------------------------------------------
 

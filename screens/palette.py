@@ -28,6 +28,8 @@ def commands(app: CockpitApp, screen: Screen[object]) -> Iterable[SystemCommand]
                 title = f"{action.label} ({action.first})"
                 call = action.call()
                 yield SystemCommand(title, _plain(action.help), partial(screen.do, call))
+        for name, told, run in screen.own_commands():
+            yield SystemCommand(_plain(name), _plain(told), partial(app.call_later, run))
     if app.shown is not None:
         for name, target in app.shown.targets.items():
             title = _plain(safe(f"Open {name} ({target.short})", 80))

@@ -9,8 +9,8 @@ from textual.content import Content
 from cockpit.triage.probe import Blind, Reading
 from cockpit.triage.view import Table
 from cockpit.units import count, duration
-from screens.present.header import badge
-from screens.present.lines import Part, ago, capital, clock, line, safe, sides, since
+from screens.present.header import short_badge
+from screens.present.lines import Part, ago, capital, clip, clock, line, safe, sides, since
 from screens.shown import Shown
 
 _WIDE = 100
@@ -40,8 +40,13 @@ def head(
     probe = reading.probe if reading is not None else "not looked at yet"
     way = (service, target, probe) if width >= _WIDE else (probe,)
     crumbs = [safe(part) for part in way if part]
-    left = line(badge(shown.status.role), (" " + " › ".join(crumbs), "dim"))
-    return [top, sides(left, _freshness(shown, reading, seen_at), width)]
+    mark = short_badge(shown.status.role, width)
+    rest = sides(
+        line((" " + " › ".join(crumbs), "dim")),
+        _freshness(shown, reading, seen_at),
+        max(0, width - mark.cell_length),
+    )
+    return [top, clip(line(mark, rest), width)]
 
 
 def _freshness(shown: Shown, reading: Reading | None, seen_at: datetime | None) -> Content:

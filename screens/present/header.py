@@ -19,6 +19,8 @@ from screens.present.lines import (
 )
 from screens.shown import Shown
 
+_ROOMY = 50
+"""Cells from which the badge is told in full."""
 _SOON = 300
 """Seconds before an update is due when its countdown turns yellow."""
 
@@ -28,6 +30,13 @@ def badge(role: Role) -> Content:
     if role is Role.COMMANDER:
         return line((" COMMANDER ", "commander"))
     return line((" TRIAGE read-only ", "triage"))
+
+
+def short_badge(role: Role, width: int) -> Content:
+    """The badge, in one short word where there is no room for more."""
+    if width >= _ROOMY:
+        return badge(role)
+    return line((" CMD " if role is Role.COMMANDER else " TRIAGE ", role.value))
 
 
 def header(shown: Shown, width: int, *, rows: int = 2) -> list[Content]:
@@ -41,9 +50,7 @@ def header(shown: Shown, width: int, *, rows: int = 2) -> list[Content]:
 
 
 def _only_line(shown: Shown, width: int) -> Content:
-    role = shown.status.role
-    short = "CMD" if role is Role.COMMANDER else "TRIAGE"
-    mark = line((f" {short} ", role.value)) if width < 50 else badge(role)
+    mark = short_badge(shown.status.role, width)
     return line(mark, " ", (shown.incident.severity, "bold"), " ", safe(shown.incident.title))
 
 

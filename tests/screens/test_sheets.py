@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from textual.pilot import Pilot
 
 from cockpit.errors import Reason
@@ -15,7 +16,7 @@ from screens.detail import DetailScreen
 from screens.present import sheets as present
 from screens.present.lines import spark
 from screens.widgets.rowlist import RowList
-from tests.screens.conftest import SMALL, Shows, press, settle, text
+from tests.screens.conftest import SMALL, Shows, press, settle, text, until
 from tests.screens.fake_desk import NOW, FakeDesk, ago
 
 DB = "orders-db"
@@ -193,6 +194,38 @@ async def test_five_thousand_sessions_cost_what_is_visible(desk: FakeDesk, show:
         with_looks(desk, look("postgres.sessions", new))
         await settle(pilot)
         assert rows(pilot)._draw_again - before <= 1, "one visible row changed"
+
+
+async def test_the_palette_finds_columns_and_tables(desk: FakeDesk, show: Shows) -> None:
+    with_looks(
+        desk,
+        look("postgres.sessions", table("Sessions", 15, 28, 31), table("Standbys [/b]", 2)),
+    )
+    async with show(desk) as pilot:
+        await opened(pilot)
+        await press(pilot, "ctrl+p")
+        await pilot.press(*"Sort by for")
+        await until(pilot, lambda: "Sort by for" in text(pilot), "the column in the palette")
+        await pilot.press("enter")
+        await until(pilot, lambda: "for ▼" in text(pilot), "sorted")
+        assert [row.key for row in rows(pilot).shown] == ["28", "15", "31"]
+        await press(pilot, "ctrl+p")
+        await pilot.press(*"Table Stand")
+        await until(pilot, lambda: "Table Standbys" in text(pilot), "the table in the palette")
+        await pilot.press("enter")
+        await until(pilot, lambda: "─ Standbys [/b]" in text(pilot), "the table")
+
+
+@pytest.mark.parametrize("width", [*range(20, 60, 3), 80, 140])
+async def test_the_badge_of_the_role_is_whole_on_a_detail_of_any_width(
+    triage: FakeDesk, show: Shows, width: int
+) -> None:
+    id_, reading = look("postgres.sessions", table("Sessions", 1))
+    blind = replace(reading, outcome=Blind(Reason.TIMEOUT, "no answer within 3 s " * 5))
+    with_looks(triage, (id_, blind))
+    async with show(triage, (width, 14)) as pilot:
+        await opened(pilot)
+        assert " TRIAGE " in text(pilot)
 
 
 async def test_a_blind_look_says_what_to_type_and_y_copies_it(desk: FakeDesk, show: Shows) -> None:
