@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,11 +30,14 @@ PROTECTED_USERS = frozenset(
     }
 )
 PROTECTED_COMMANDS = frozenset({"Binlog Dump", "Binlog Dump GTID", "Daemon"})
+_SCHEMA_CHANGE = re.compile(
+    r"(?i)^\s*(?:alter|drop|truncate|rename|create|optimize|repair|lock\s+tables)\b"
+)
 
 SERVER = """
 SELECT VERSION() AS version, @@version_comment AS comment, UTC_TIMESTAMP(6) AS at,
        @@max_connections AS max_connections, @@read_only AS read_only,
-       @@innodb_read_only AS engine_read_only, CURRENT_USER() AS role
+       @@innodb_read_only AS engine_read_only, CURRENT_USER() AS role, @@hostname AS hostname
 """
 
 
@@ -59,6 +63,10 @@ class Server:
     read_only: bool = False
     engine_read_only: bool = False
     role: str = ""
+    hostname: str = ""
+    """Its own name of its machine: an endpoint may lead to another server than before."""
+    uptime: int | None = None
+    """Seconds since its start; None: not asked."""
 
     @property
     def mariadb(self) -> bool:
@@ -105,6 +113,10 @@ class Thread:
     wait_s: int | None = None
     rows_locked: int | None = None
     rows_modified: int | None = None
+    is_backup: bool = False
+    """Its statement has the comment that dumps put into theirs."""
+    with_port: bool = True
+    """`host` ends in the client's port. Not so in performance_schema."""
 
     @property
     def sleeping_transaction(self) -> bool:
@@ -123,13 +135,18 @@ class Thread:
             return "protected"
         if self.command in PROTECTED_COMMANDS:
             return "replication"
-        text = str(self.query or "")
-        return "backup" if "SQL_NO_CACHE" in text and text.startswith("SELECT /*") else ""
+        return "backup" if self.is_backup else ""
+
+    @property
+    def is_schema_change(self) -> bool:
+        """Runs a statement that wants a table for itself."""
+        return bool(_SCHEMA_CHANGE.match(str(self.query or "")))
 
     @property
     def address(self) -> str:
         """The client's address without its port."""
-        return self.host.rpartition(":")[0] or self.host
+        host, _, port = self.host.rpartition(":")
+        return host if host and self.with_port and port.isdigit() else self.host
 
     @property
     def name(self) -> str:
@@ -172,6 +189,7 @@ def _server(row: Mapping[str, Any]) -> Server:
         read_only=str(row["read_only"]).upper() not in {"0", "OFF"},
         engine_read_only=str(row["engine_read_only"]).upper() not in {"0", "OFF"},
         role=str(row["role"]),
+        hostname=str(row.get("hostname") or ""),
     )
 
 

@@ -6,7 +6,6 @@ instrumented; without that, transactions older than the first waiter are the sus
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,9 +18,6 @@ GLOBAL = (
     "Waiting for backup lock",
     "Waiting for table flush",
     "Waiting for commit lock",
-)
-_SCHEMA_CHANGE = re.compile(
-    r"(?i)^\s*(?:alter|drop|truncate|rename|create|optimize|repair|lock\s+tables)\b"
 )
 
 
@@ -57,11 +53,6 @@ class Node(Thread):
     place: str = ""
     inferred: bool = False
     """Its blockers are suspects, not seen."""
-
-    @property
-    def is_schema_change(self) -> bool:
-        """Runs a statement that wants a table for itself."""
-        return bool(_SCHEMA_CHANGE.match(str(self.query or "")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +134,7 @@ def _metadata(nodes: dict[int, Node], known: dict[int, Thread], held: Sequence[H
     if not waiting:
         return
     ids = {thread.id for thread in waiting}
-    changes = [t for t in waiting if _SCHEMA_CHANGE.match(str(t.query or ""))]
+    changes = [thread for thread in waiting if thread.is_schema_change]
     holders = tuple(dict.fromkeys(each.id for each in held if each.id not in ids))
     inferred = not holders
     if inferred:
@@ -192,6 +183,8 @@ def _node(
         wait_s=thread.wait_s,
         rows_locked=thread.rows_locked,
         rows_modified=thread.rows_modified,
+        is_backup=thread.is_backup,
+        with_port=thread.with_port,
         kind=kind,
         blockers=blockers,
         place=place,

@@ -22,9 +22,14 @@ from cockpit.connect.statements import (
 from cockpit.errors import BlindError, Reason, Refused
 
 _COLUMNS = """
-SELECT id, user, host, command, time AS secs, state, id = CONNECTION_ID() AS ours
+SELECT id, user, host, command, time AS secs, state, id = CONNECTION_ID() AS ours,
+       info LIKE 'SELECT _*_40001 SQL_NO_CACHE%%' AS backup
   FROM information_schema.processlist"""
-_VICTIM = f"{_COLUMNS} WHERE id = %(id)s AND user = %(user)s AND host = %(host)s"
+_THIS = """
+ WHERE id = %(id)s AND user = %(user)s
+   AND host IN (%(host)s, CONCAT(%(host)s, ':', SUBSTRING_INDEX(host, ':', -1)))"""
+"""MySQL's performance_schema, where a look has a session from, tells its host without the port."""
+_VICTIM = f"{_COLUMNS}{_THIS}"
 _IDLE = (
     f"{_COLUMNS} WHERE user = %(user)s AND command = 'Sleep' AND time >= %(older_than_s)s"
     " AND id <> CONNECTION_ID() ORDER BY time DESC LIMIT %(most)s"
@@ -131,7 +136,7 @@ class MysqlActs:
         if self._rds:
             await self._sent("CALL mysql.rds_start_replication", {})
         elif self._mysql.flavour == "mariadb":
-            await self._sent("START SLAVE", {})
+            await self._sent("START ALL SLAVES", {})
         else:
             await self._start_replica()
         return {"done": True, "detail": "the replica's threads were started; look at their state"}
@@ -162,6 +167,8 @@ class MysqlActs:
         )
         if protected:
             raise Refused(f"{_name(victim)} is protected: it is never ended from here")
+        if victim["backup"]:
+            raise Refused(f"{_name(victim)} makes a backup: its owner ends it, not we")
         return victim
 
     async def _still_there(self, values: dict[str, object]) -> list[dict[str, Any]]:
@@ -175,9 +182,9 @@ _KILL = "KILL CONNECTION %(id)s"
 _KILL_QUERY = "KILL QUERY %(id)s"
 _KILL_QUERY_ID = "KILL QUERY ID %(query)s"
 _NO_SUCH_QUERY = 1957
-_QUERY_OF = """
-SELECT query_id AS query FROM information_schema.processlist
- WHERE id = %(id)s AND user = %(user)s AND host = %(host)s AND command <> 'Sleep'"""
+_QUERY_OF = f"""
+SELECT query_id AS query FROM information_schema.processlist {_THIS} AND command <> 'Sleep'
+"""  # noqa: S608  constants only
 
 
 def _younger(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:

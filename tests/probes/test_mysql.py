@@ -167,6 +167,7 @@ def test_a_rollback_says_how_long_it_will_take() -> None:
         pytest.param([thread(1, secs=5), thread(2, secs=9, wait_s=9)], 1, id="not who waits"),
         pytest.param([thread(1, secs=5), thread(2, secs=9, state=MDL)], 1, id="for metadata"),
         pytest.param([thread(1, secs=5, user="rdsadmin")], None, id="not the protected"),
+        pytest.param([thread(1, secs=5, is_backup=True)], None, id="not a backup"),
     ],
 )
 def test_the_longest_statement_is_one_that_works(threads: list[Thread], id_: int | None) -> None:
@@ -176,11 +177,26 @@ def test_the_longest_statement_is_one_that_works(threads: list[Thread], id_: int
 
 
 @pytest.mark.parametrize(
+    ("host", "with_port", "address"),
+    [
+        pytest.param("10.0.0.7:4242", True, "10.0.0.7", id="from the processlist"),
+        pytest.param("2001:db8::1:4242", True, "2001:db8::1", id="IPv6 from the processlist"),
+        pytest.param("2001:db8::1", False, "2001:db8::1", id="IPv6 from performance_schema"),
+        pytest.param("10.0.0.7", False, "10.0.0.7", id="from performance_schema"),
+        pytest.param("localhost", True, "localhost", id="over the socket"),
+    ],
+)
+def test_an_address_is_told_without_its_port(host: str, with_port: bool, address: str) -> None:
+    assert thread(1, host=host, with_port=with_port).address == address
+
+
+@pytest.mark.parametrize(
     ("changed", "calls"),
     [
         pytest.param({}, ["kill_query", "kill_connection"], id="runs"),
         pytest.param({"command": "Sleep", "trx_s": 5}, ["kill_connection"], id="sleeps"),
         pytest.param({"user": "rdsadmin"}, [], id="rdsadmin"),
+        pytest.param({"is_backup": True}, [], id="a backup"),
         pytest.param({"user": "system user"}, [], id="the replica's own thread"),
         pytest.param({"command": "Binlog Dump GTID"}, [], id="binlog dump"),
         pytest.param({"trx_state": "ROLLING BACK"}, [], id="rolls back already"),

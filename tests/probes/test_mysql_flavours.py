@@ -199,6 +199,7 @@ class Acting:
         self.fails = fails
         self.sent: list[tuple[str, Mapping[str, Any]]] = []
         self.command = "Query"
+        self.backup: int | None = 0
 
     async def value(self, _: str) -> int:
         return 1
@@ -212,7 +213,8 @@ class Acting:
             return []
         if "query_id" in sql:
             return [{"query": 77}]
-        row = {"id": 5, "user": "app", "host": "h:2", "secs": 9, "state": "", "ours": 0}
+        row = {"id": 5, "user": "app", "host": "h:2", "secs": 9, "state": "", "ours": 0,
+               "backup": self.backup}  # fmt: skip
         return [{**row, "command": self.command}]
 
 
@@ -240,6 +242,16 @@ async def test_a_statement_is_ended_in_the_words_of_its_server(
     assert [each for each, _ in acting.sent] == [sql]
 
 
+@pytest.mark.parametrize("call", ["kill_query", "kill_connection"])
+async def test_a_backup_is_never_ended_from_here(call: str) -> None:
+    acting = Acting("mysql")
+    acting.backup = 1
+    with pytest.raises(Refused, match="its owner ends it"):
+        await MysqlActs(acting, rds=False).run(call, VICTIM)  # type: ignore[arg-type]
+
+    assert acting.sent == []
+
+
 async def test_a_statement_that_ended_before_the_kill_is_told() -> None:
     acting = Acting("mariadb", fails=BlindError(Reason.UNREADABLE, "1957 Unknown query id: 77"))
     with pytest.raises(Refused, match="ended before it was killed"):
@@ -252,7 +264,7 @@ NO_SUCH_WORD = BlindError(Reason.UNSUPPORTED, "1064 You have an error in your SQ
 @pytest.mark.parametrize(
     ("flavour", "rds", "fails", "sent"),
     [
-        pytest.param("mariadb", False, None, ["START SLAVE"], id="MariaDB"),
+        pytest.param("mariadb", False, None, ["START ALL SLAVES"], id="MariaDB"),
         pytest.param("mysql", False, None, ["START REPLICA"], id="MySQL 8.4"),
         pytest.param("mysql", False, NO_SUCH_WORD, ["START REPLICA", "START SLAVE"], id="5.7"),
         pytest.param("mysql", True, None, ["CALL mysql.rds_start_replication"], id="RDS"),

@@ -11,13 +11,18 @@ from typing import Any
 import pymysql
 import pytest
 
+from cockpit.connect.mysql import open_mysql_acts
+from cockpit.errors import Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
 from cockpit.world.servers import mariadb
+from probes._mysql import Thread
+from probes._mysql_threads import PROCESSLIST, THREADS
 from probes.mysql_replication import Channel
 from probes.mysql_replication import Settings as ReplicationSettings
+from tests.servers.mysql_crowd import Crowd
 from tests.servers.private import codes, look, my_settings, mysql_users, session_for, target
 
 pytestmark = pytest.mark.servers
@@ -34,8 +39,10 @@ def pair(base: Path) -> Iterator[tuple[mariadb.MariaDb, mariadb.MariaDb]]:
     try:
         for number in (1, 2):
             data = mariadb.create(folder / f"r{number}")
-            both.append(mariadb.start(data, settings={"server-id": number, "log-bin": "bin"}))
+            settings = {"server-id": number, "log-bin": "bin", "performance-schema": 1}
+            both.append(mariadb.start(data, settings=settings))
             mysql_users(both[-1])
+            both[-1].execute("GRANT SELECT ON performance_schema.* TO ro@'%'")
             both[-1].execute("RESET MASTER")
         primary, replica = both
         primary.execute(
@@ -146,6 +153,55 @@ async def test_a_replica_that_cannot_log_in_says_so_with_the_number(
     assert "error 1045" in stopped.findings[0].summary
     assert "password" in stopped.findings[0].likely[0]
     assert stopped.facts[0].value is None
+
+
+DUMP = "SELECT /*!40001 SQL_NO_CACHE */ SLEEP(60) FROM orders"
+
+
+@pytest.mark.parametrize("way", [THREADS, PROCESSLIST], ids=["performance_schema", "processlist"])
+async def test_backups_are_told_from_sessions_and_spared(
+    pair: tuple[mariadb.MariaDb, mariadb.MariaDb], way: str
+) -> None:
+    _, replica = pair
+    acts = await open_mysql_acts(my_settings(replica))
+    with Crowd(replica) as crowd:
+        ids = {
+            crowd.wait("SELECT SLEEP(50)").thread_id(): "",
+            crowd.wait(DUMP).thread_id(): "backup",
+        }
+        async with session_for(my_settings(replica)) as session:
+            threads = await session.rows(way, into=Thread)
+        seen = {thread.id: thread for thread in threads if thread.id in ids}
+        args = {id_: {"id": id_, "user": t.user, "host": t.host} for id_, t in seen.items()}
+        ended, backup = ids
+        with pytest.raises(Refused, match="makes a backup"):
+            await acts.run("kill_query", args[backup])
+        with pytest.raises(Refused, match="not that session"):
+            await acts.run("kill_query", {**args[ended], "host": "127.0.0"})
+        done = await acts.run("kill_query", args[ended])
+        gone = await acts.run("kill_connection", args[ended])
+    await acts.close()
+
+    assert {id_: thread.protected for id_, thread in seen.items()} == ids
+    assert {thread.address for thread in seen.values()} == {"127.0.0.1"}
+    assert done["done"]
+    assert gone["done"]
+
+
+def test_a_replicas_own_threads_are_no_sessions_of_whoever_started_them(
+    pair: tuple[mariadb.MariaDb, mariadb.MariaDb],
+) -> None:
+    """MariaDB has them in the background there; MySQL among the sessions, by the same names."""
+    _, replica = pair
+    anybody = THREADS.replace("p.type = 'FOREGROUND' AND p.processlist_id <> CONNECTION_ID()", "1")
+    assert anybody != THREADS
+    rows = replica.execute(
+        f"SELECT s.user, p.processlist_user FROM ({anybody}) AS s "
+        "JOIN performance_schema.threads AS p ON p.processlist_state = s.state "
+        "WHERE p.name = 'thread/sql/slave_sql'"
+    )
+
+    assert rows == [("system user", "root")]
 
 
 async def test_a_replica_that_takes_writes_is_told(
