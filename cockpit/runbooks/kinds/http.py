@@ -54,7 +54,8 @@ async def request(act: Act, *, tls_ca: str = "") -> Result:
     call = _Call(_connection(act, tls_ca))
     work = _started(call, act)
     try:
-        status, reason, headers, body = await asyncio.wait_for(work, act.timeout)
+        async with asyncio.timeout(act.timeout):  # wait_for of 3.11 may swallow a cancellation
+            status, reason, headers, body = await work
     except TimeoutError:
         call.cut()
         work.cancel()
