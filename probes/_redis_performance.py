@@ -26,6 +26,8 @@ _BREATH = 0.0005
 """Seconds of a sleep whose overshoot shows how late this machine itself is."""
 _SPARED = 600.0
 """Seconds for which a command is not sent again that the ACL denied: each denial is logged."""
+_CALM = 0.3
+"""Share of the thread's time below which commands do not wait for one another."""
 _LISTED = 2000
 """Clients from which on they are not listed."""
 _FORGET_REPLICAS = timedelta(minutes=30)
@@ -53,6 +55,10 @@ class RedisSession(RedisReads, Protocol):
     @property
     def rtt_s(self) -> float | None:
         """Seconds of the fastest round trip that TCP saw."""
+
+    @property
+    def jitter_s(self) -> float | None:
+        """Seconds by which usual round trips are above that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +125,8 @@ class Performance:
     """By what this machine itself was late in this look, at the 95th percentile."""
     rtt_s: float | None = None
     """The network alone: the fastest round trip that TCP saw, or the fastest answer ever."""
+    jitter_s: float | None = None
+    """By what usual round trips are above the fastest; the server's own time may be in it."""
     refusal: Refusal | None = None
     commands: dict[str, Command]
     slow: tuple[Slow, ...] | None = None
@@ -157,6 +165,18 @@ class Performance:
         return None if p95 is None else max(0.0, p95 - (self.rtt_s or 0.0))
 
     @property
+    def is_jitter(self) -> bool:
+        """Whether round trips vary by as much as is added."""
+        added = self.added
+        return added is not None and self.jitter_s is not None and 0 < added <= self.jitter_s
+
+    @property
+    def calm(self) -> bool:
+        """Whether it is known that the server had little to do since the look before."""
+        known = self.pairs and self.commands and self.slow is not None
+        return bool(known) and not self.new_slow and sum(b.share for b in self.busiest) < _CALM
+
+    @property
     def per_client(self) -> float | None:
         """Bytes of buffers a client, on average."""
         if self.client_memory is None or not self.clients:
@@ -189,6 +209,7 @@ async def read_performance(
         pings=pings,
         late_s=late,
         rtt_s=redis.rtt_s,
+        jitter_s=redis.jitter_s,
         refusal=refusal,
         commands=_commands(str(commands or "")),
         slow=_slow_log(await _allowed(redis, "SLOWLOG", "GET", "25")),

@@ -121,9 +121,24 @@ _REFUSED = {
 }
 
 
+def _latency_severity(look: Performance, settings: Settings) -> Severity | None:
+    """A note where round trips vary by as much, and the server had little to do."""
+    severity = settings.latency.grade(look.added)
+    return Severity.INFO if severity and look.is_jitter and look.calm else severity
+
+
+def _not_the_server(look: Performance) -> Iterator[str]:
+    if look.late_s > 0.001:
+        late = milliseconds(look.late_s)
+        yield f"this machine was late by {late} itself; it is taken off"
+    if look.is_jitter:
+        varies = milliseconds(look.jitter_s or 0)
+        yield f"round trips vary by {varies}: a VPN or a busy link may be all of it"
+
+
 def _latency(look: Performance, settings: Settings) -> Iterator[Finding]:
     added = look.added
-    severity = settings.latency.grade(added)
+    severity = _latency_severity(look, settings)
     if severity is None or added is None:
         return
     most = look.busiest[0] if look.busiest else None
@@ -131,11 +146,13 @@ def _latency(look: Performance, settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "RD_LAT_SLOW",
         severity,
-        f"one answer in twenty takes {milliseconds(added)} more than the network does",
+        f"one answer in twenty takes {milliseconds(added)} more than the fastest round trip",
         evidence=(
             Evidence("answer above the round trip", added * 1000, "ms",
                      (settings.latency.first or 0) * 1000),
             Evidence("round trip", None if look.rtt_s is None else look.rtt_s * 1000, "ms"),
+            Evidence("round trips vary by",
+                     None if look.jitter_s is None else look.jitter_s * 1000, "ms"),
             Evidence("answers timed", len(look.pings)),
             Evidence("new slow commands", None if look.slow is None else len(look.new_slow)),
             Evidence("the slowest", f"{slowest.command} {slowest.ms:.0f} ms" if slowest else None),
@@ -148,9 +165,7 @@ def _latency(look: Performance, settings: Settings) -> Iterator[Finding]:
             "a fork for a snapshot, or swapping",
             "more load than one thread bears",
         ),
-        against=(f"this machine was late by {milliseconds(look.late_s)} itself; it is taken off",)
-        if look.late_s > 0.001
-        else (),
+        against=tuple(_not_the_server(look)),
         next="commands by time; the slow log leaves queueing out, so its times are too small",
         runbook=_SLOW,
         fact=False,
@@ -362,7 +377,7 @@ def facts(look: Performance) -> Iterator[Fact]:
         "unknown" if p95 is None else milliseconds(p95),
         None if p95 is None else p95 * 1000,
         "ms",
-        severity=limits.latency.grade(look.added),
+        severity=_latency_severity(look, limits),
     )
     if look.busiest:
         yield Fact("most time", f"{look.busiest[0].name} {percent(look.busiest[0].share)}")

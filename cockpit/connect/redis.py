@@ -21,7 +21,7 @@ from cockpit.connect.addresses import addresses_of
 from cockpit.connect.backoff import Backoff, given_up
 from cockpit.connect.meaning import Meaning, tcp_failure, words
 from cockpit.connect.pace import Pace
-from cockpit.connect.redis_nodes import Nodes, fastest_round_trip
+from cockpit.connect.redis_nodes import Nodes, fastest_round_trip, jitter
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts
 from cockpit.connect.settings import Login, RedisSettings, commanders_login
@@ -80,6 +80,11 @@ class Redis:
     def rtt_s(self) -> float | None:
         """Seconds of the fastest round trip that TCP saw on this connection; None: not told."""
         return fastest_round_trip(self._connection)
+
+    @property
+    def jitter_s(self) -> float | None:
+        """Seconds by which its usual round trips are above that; None: not told."""
+        return jitter(self._connection)
 
     @property
     def where(self) -> str:

@@ -25,8 +25,8 @@ Session = TypeVar("Session", bound=_Closes)
 
 MOST = 100
 """Nodes to which a session is kept."""
-_MIN_RTT = 148
-"""Where `tcpi_min_rtt` (microseconds) is in struct tcp_info."""
+_RTT, _MIN_RTT = 68, 148
+"""Where `tcpi_rtt` with `tcpi_rttvar`, and `tcpi_min_rtt`, are in struct tcp_info: microseconds."""
 _UNKNOWN = {0, 0xFFFFFFFF}
 
 
@@ -64,6 +64,30 @@ class Nodes(Generic[Session]):
 
 def fastest_round_trip(connection: Connection | None) -> float | None:
     """Seconds of the fastest round trip that TCP itself saw; None where it is not told."""
+    raw = _tcp_info(connection)
+    return None if raw is None else _fastest(raw)
+
+
+def jitter(connection: Connection | None) -> float | None:
+    """Seconds by which usual round trips are above the fastest one; None where it is not told.
+
+    An upper bound of what the network does: a server that answers within 40 ms acknowledges with
+    its answer, so that its own time is in here, too.
+    """
+    raw = _tcp_info(connection)
+    fastest = None if raw is None else _fastest(raw)
+    if raw is None or fastest is None:
+        return None
+    usual, deviation = struct.unpack_from("@II", raw, _RTT)
+    return float(max(0.0, usual / 1e6 - fastest) + 2 * deviation / 1e6)
+
+
+def _fastest(raw: bytes) -> float | None:
+    micros = int(struct.unpack_from("@I", raw, _MIN_RTT)[0])
+    return None if micros in _UNKNOWN else micros / 1e6
+
+
+def _tcp_info(connection: Connection | None) -> bytes | None:
     writer: Any = getattr(connection, "_writer", None)
     wire = writer.get_extra_info("socket") if writer is not None else None
     kind = getattr(socket, "TCP_INFO", None)
@@ -73,7 +97,4 @@ def fastest_round_trip(connection: Connection | None) -> float | None:
         raw = wire.getsockopt(socket.IPPROTO_TCP, kind, _MIN_RTT + 4)
     except OSError:
         return None
-    if len(raw) < _MIN_RTT + 4:
-        return None
-    micros = int(struct.unpack_from("@I", raw, _MIN_RTT)[0])
-    return None if micros in _UNKNOWN else micros / 1e6
+    return raw if len(raw) >= _MIN_RTT + 4 else None

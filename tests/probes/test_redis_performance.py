@@ -11,6 +11,7 @@ import pytest
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.recording import decode, encode
 from probes import redis_performance
+from probes._gains import Pair
 from probes._redis_performance import (
     Busy,
     Command,
@@ -48,6 +49,14 @@ def busy(name: str, ms: float) -> Busy:
     return Busy(name=name, calls=10, calls_per_s=1.0, ms=ms, share=ms / 1000)
 
 
+CALM: dict[str, Any] = {
+    "commands": {"get": Command(calls=10, usec=100)},
+    "busiest": (busy("get", 2),),
+    "pairs": (Pair(at=AT, seconds=10, gained={}),),
+}
+"""A server that is known to have had little to do."""
+
+
 def found(state: Performance, settings: Any = SETTINGS) -> list[tuple[str, str]]:
     findings = list(redis_performance.diagnose(state, settings))
     for finding in findings:
@@ -67,6 +76,31 @@ def found(state: Performance, settings: Any = SETTINGS) -> list[tuple[str, str]]
             look(pings=(0.006,) * 10), [("RD_LAT_SLOW", "warning")], id="6 ms on a fast network"
         ),
         pytest.param(look(pings=(0.006,) * 10, rtt_s=0.005), [], id="6 ms, 5 of the network"),
+        pytest.param(
+            look(pings=(0.02,) * 10, jitter_s=0.03, **CALM),
+            [("RD_LAT_SLOW", "info")],
+            id="a link that varies, to a server with little to do",
+        ),
+        pytest.param(
+            look(pings=(0.02,) * 10, jitter_s=0.03, **(CALM | {"busiest": (busy("get", 400),)})),
+            [("RD_LAT_SLOW", "warning")],
+            id="a link that varies, to a busy server",
+        ),
+        pytest.param(
+            look(pings=(0.02,) * 10, jitter_s=0.03, **(CALM | {"slow": None})),
+            [("RD_LAT_SLOW", "warning")],
+            id="a link that varies, and the slow log is not told",
+        ),
+        pytest.param(
+            look(pings=(0.02,) * 10, jitter_s=0.03),
+            [("RD_LAT_SLOW", "warning")],
+            id="a link that varies, and one look only",
+        ),
+        pytest.param(
+            look(pings=(0.02,) * 10, jitter_s=0.01, **CALM),
+            [("RD_LAT_SLOW", "warning")],
+            id="more than the link varies",
+        ),
         pytest.param(look(pings=(), rtt_s=None), [], id="no answer was timed"),
         pytest.param(
             look(busiest=(busy("keys", 39),)), [("RD_LAT_EXPENSIVE_CMD", "high")], id="KEYS"
