@@ -7,9 +7,10 @@ small while replay is paused. Needs: role `pg_monitor`; without it the rows are 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import timedelta
 
 from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
@@ -19,147 +20,25 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Offer, Row, Table
 from cockpit.units import count, duration, size
-from probes._postgres import GRANT
+from probes._postgres import GRANT, partly
+from probes._postgres_replication import (
+    READERS,
+    REPLICATION,
+    Gone,
+    Reader,
+    Receiver,
+    Replay,
+    Replication,
+    ReplicationRow,
+    Sender,
+    Slot,
+)
 
 MIB, GIB = 2**20, 2**30
 _RUNBOOK = "database-replication"
-
-REPLICATION = """
-SELECT json_build_object('at', clock_timestamp(), 'recovery', pg_is_in_recovery(),
- 'role', current_user, 'sees_all', pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'),
- 'senders', coalesce((SELECT json_agg(r) FROM (
-     SELECT pid, application_name AS name, host(client_addr) AS address, state, sync_state,
-            replay_lsn::text AS replay_lsn,
-            pg_wal_lsn_diff(cur.lsn, sent_lsn) AS unsent_b,
-            pg_wal_lsn_diff(sent_lsn, write_lsn) AS net_b,
-            pg_wal_lsn_diff(write_lsn, flush_lsn) AS flush_b,
-            pg_wal_lsn_diff(flush_lsn, replay_lsn) AS apply_b,
-            pg_wal_lsn_diff(cur.lsn, replay_lsn) AS total_b,
-            extract(epoch FROM replay_lag) AS replay_s,
-            extract(epoch FROM clock_timestamp() - reply_time) AS reply_age_s
-       FROM pg_stat_replication ORDER BY application_name, pid LIMIT 50) AS r), '[]'),
- 'slots', coalesce((SELECT json_agg(s) FROM (
-     SELECT slot_name AS name, slot_type AS type, database, active, temporary, wal_status,
-            safe_wal_size, pg_wal_lsn_diff(cur.lsn, restart_lsn) AS retained_b,
-            coalesce(restart_lsn::text, '') AS restart_lsn,
-            extract(epoch FROM clock_timestamp() - f.since) AS inactive_s, f.reason AS invalidated
-       FROM (SELECT NULL::timestamptz AS inactive_since, NULL::text AS invalidation_reason) AS n
-      CROSS JOIN LATERAL (SELECT slot_name, slot_type, database, active, temporary, wal_status,
-                 safe_wal_size, restart_lsn, inactive_since AS since, invalidation_reason AS reason
-            FROM pg_replication_slots) AS f
-      ORDER BY slot_name LIMIT 100) AS s), '[]'),
- 'receiver', (SELECT row_to_json(w) FROM (
-     SELECT status, slot_name,
-            extract(epoch FROM clock_timestamp() - last_msg_receipt_time) AS last_msg_s
-       FROM pg_stat_wal_receiver) AS w),
- 'replay', CASE WHEN pg_is_in_recovery() THEN json_build_object(
-     'backlog_b', greatest(0, pg_wal_lsn_diff(pg_last_wal_receive_lsn(),
-                                              pg_last_wal_replay_lsn())),
-     'replay_lsn', pg_last_wal_replay_lsn()::text,
-     'last_commit_age_s', extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()),
-     'paused', pg_is_wal_replay_paused()) END) AS replication
-FROM (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
-             ELSE pg_current_wal_lsn() END AS lsn) AS cur
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
-    """One standby, seen from its primary. Bytes; None: hidden, or not told yet."""
-
-    pid: int
-    name: str | None = None
-    address: str | None = None
-    state: str | None = None
-    sync_state: str | None = None
-    replay_lsn: str | None = None
-    unsent_b: float | None = None
-    net_b: float | None = None
-    flush_b: float | None = None
-    apply_b: float | None = None
-    total_b: float | None = None
-    replay_s: float | None = None
-    reply_age_s: float | None = None
-    stalled: int = 0
-    """Looks in a row in which replay stood still while there was something to replay."""
-
-    @property
-    def stage(self) -> str:
-        """Where most of the lag is: what to look at."""
-        stages = {
-            "not sent yet: the primary or its network": self.unsent_b,
-            "on the way: the network": self.net_b,
-            "not flushed: the standby's disk": self.flush_b,
-            "not replayed: the standby's replay": self.apply_b,
-        }
-        return max(stages, key=lambda stage: stages[stage] or 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
-    """A replication slot. `retained_b`: WAL that is kept for it; None: nothing, or lost."""
-
-    name: str
-    type: str
-    database: str | None = None
-    active: bool = False
-    temporary: bool = False
-    wal_status: str | None = None
-    safe_wal_size: float | None = None
-    retained_b: float | None = None
-    restart_lsn: str = ""
-    """Where it begins to keep WAL; stands still while nobody reads it. Empty: nowhere."""
-    inactive_s: float | None = None
-    """Seconds since it was read last; None: it is read now, or the version does not tell (16)."""
-    invalidated: str | None = None
-    """Why it is lost, from 17 on."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receiver:
-    """The standby's link. `last_msg_s`: seconds since the primary was heard."""
-
-    status: str | None = None
-    slot_name: str | None = None
-    last_msg_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
-    """The standby's replay. `last_commit_age_s` also grows while the primary is idle."""
-
-    backlog_b: float | None = None
-    replay_lsn: str | None = None
-    last_commit_age_s: float | None = None
-    paused: bool = False
-
-    @property
-    def lag_s(self) -> float | None:
-        """Seconds behind: 0 when everything that came is replayed, None before any commit."""
-        return self.last_commit_age_s if self.backlog_b else 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replication:
-    """One look, at a primary or at a standby."""
-
-    at: datetime
-    recovery: bool
-    role: str
-    sees_all: bool
-    senders: tuple[Sender, ...]
-    slots: tuple[Slot, ...]
-    receiver: Receiver | None = None
-    replay: Replay | None = None
-    gone: tuple[str, ...] = ()
-    """Standbys that we saw streaming before and that are not connected now."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplicationRow:
-    """How the statement gives it."""
-
-    replication: Replication
+_SLOTS_RUNBOOK = "pg-disk"
+_KEPT = timedelta(hours=1)
+"""How long a standby that left stays a finding: it may have been taken away on purpose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,38 +50,65 @@ class Settings:
     slot_retained: Thresholds = Thresholds(warning=5 * GIB, high=20 * GIB)
     silent_standby: float = 30
     silent_primary: float = 60
+    reader_lag: Thresholds = Thresholds(warning=1, high=10)
+    """Of Aurora's readers, which are below a tenth of a second when all is well."""
+    silent_reader: float = 60
+    """An Aurora reader that has said nothing for longer has left, or its writer is gone."""
     stalled_looks: int = 3
     standbys: int = 0
     """How many standbys must be streaming; 0: those that were seen before."""
 
 
 async def collect(postgres: SqlReads, target: Target) -> Replication:
-    """Read both sides in one round trip."""
+    """Read both sides in one round trip; on Aurora a second one for its readers."""
     rows = await postgres.rows(REPLICATION, into=ReplicationRow)
     if not rows:
         raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
-    return rows[0].replication
+    look = rows[0].replication
+    if not look.aurora:
+        return look
+    unread: list[str] = []
+    readers = await partly(
+        postgres.rows(READERS, into=Reader),
+        "Aurora's readers",
+        unread,
+        but_for=(Reason.UNSUPPORTED, Reason.DENIED),
+    )
+    return replace(look, readers=tuple(readers), unread=tuple(unread))
 
 
 def since(before: Replication, now: Replication) -> Replication:
     """Notice standbys that left and replay that stands still."""
     if now.recovery != before.recovery:
         return now
-    known = {sender.name: sender for sender in before.senders}
-    present = {sender.name for sender in now.senders}
-    gone = {*before.gone, *(name for name in known if name and name not in _passing(name))}
+    known = {sender.pid: sender for sender in before.senders}
     senders = tuple(
-        replace(sender, stalled=_stalled(known.get(sender.name), sender)) for sender in now.senders
+        replace(sender, stalled=_sender_stalled(known.get(sender.pid), sender))
+        for sender in now.senders
     )
-    return replace(now, senders=senders, gone=tuple(sorted(gone - present)))
+    replay = now.replay
+    if replay is not None:
+        replay = replace(replay, stalled=_replay_stalled(before.replay, replay))
+    return replace(now, senders=senders, replay=replay, gone=_gone(before, now))
 
 
-def _passing(name: str) -> set[str]:
-    """Names of senders that are meant to leave."""
-    return {name} if name in {"pg_basebackup", "pg_receivewal"} else set()
+def _gone(before: Replication, now: Replication) -> tuple[Gone, ...]:
+    """Who followed and does not, by name and address: as many of them as are missing."""
+    missed = [each for each in before.gone if now.at - each.at < _KEPT]
+    if not now.sees_all:
+        return tuple(missed)
+    expected = Counter(sender.place for sender in before.senders if sender.name and sender.follows)
+    expected.update((each.name, each.address) for each in missed)
+    here = Counter(sender.place for sender in now.senders if sender.follows or sender.state is None)
+    gone: list[Gone] = []
+    for (name, address), number in (expected - here).items():
+        first = [each for each in missed if (each.name, each.address) == (name, address)]
+        new = Gone(name=name, address=address, at=now.at)
+        gone += (first + [new] * number)[:number]
+    return tuple(sorted(gone, key=lambda each: (each.name, each.address or "", each.at)))
 
 
-def _stalled(before: Sender | None, now: Sender) -> int:
+def _sender_stalled(before: Sender | None, now: Sender) -> int:
     still = (
         before is not None
         and bool(now.apply_b)
@@ -212,14 +118,36 @@ def _stalled(before: Sender | None, now: Sender) -> int:
     return before.stalled + 1 if still and before is not None else 0
 
 
+def _replay_stalled(before: Replay | None, now: Replay) -> int:
+    still = (
+        before is not None
+        and bool(now.backlog_b)
+        and bool(before.backlog_b)
+        and now.replay_lsn is not None
+        and before.replay_lsn == now.replay_lsn
+    )
+    return before.stalled + 1 if still and before is not None else 0
+
+
 def diagnose(look: Replication, settings: Settings) -> Iterator[Finding]:
     """Judge the link, the lag and the slots."""
     yield from _down(look, settings)
+    yield from _readers(look, settings)
     for sender in look.senders:
         yield from _sender_lag(sender, settings)
     yield from _standby_lag(look, settings)
     for slot in look.slots:
         yield from _slot(slot, settings)
+    if look.unread:
+        yield Finding(
+            "PG_OBS_BLIND",
+            Severity.INFO,
+            "this server answers otherwise than known: " + "; ".join(look.unread),
+            subject="parts",
+            likely=("a version that is newer than this cockpit", "a right that is missing"),
+            next="the rest is seen; look there by hand",
+            runbook="observer-blind",
+        )
     if look.senders and not look.sees_all:
         yield Finding(
             "PG_OBS_BLIND",
@@ -230,8 +158,10 @@ def diagnose(look: Replication, settings: Settings) -> Iterator[Finding]:
 
 
 def _down(look: Replication, settings: Settings) -> Iterator[Finding]:
-    for name in look.gone:
-        yield _link_down(f"standby {visible(name, 40)} is not connected any more", subject=name)
+    for (name, address), number in Counter((e.name, e.address) for e in look.gone).items():
+        who = _called(name, address)
+        many = f"{number} standbys {who} do" if number > 1 else f"standby {who} does"
+        yield _link_down(f"{many} not follow any more", subject=who)
     streaming = sum(1 for sender in look.senders if sender.state in {"streaming", "catchup"})
     if look.sees_all and streaming < settings.standbys and not look.gone:
         yield _link_down(f"{streaming} of {settings.standbys} standbys are streaming", subject="")
@@ -241,7 +171,7 @@ def _down(look: Replication, settings: Settings) -> Iterator[Finding]:
                 f"standby {_name(sender)} has not replied for {duration(sender.reply_age_s or 0)}",
                 subject=_name(sender),
             )
-    if not look.recovery:
+    if not look.recovery or look.aurora:
         return
     if look.receiver is None:
         yield replace(
@@ -268,7 +198,33 @@ def _link_down(summary: str, *, subject: str) -> Finding:
 
 
 def _name(sender: Sender) -> str:
-    return visible(sender.name or sender.address or f"pid {sender.pid}", 40)
+    return _called(sender.name, sender.address) or f"pid {sender.pid}"
+
+
+def _called(name: str | None, address: str | None) -> str:
+    """Many standbys have the same name, that of the default: the address tells them apart."""
+    return " ".join(visible(part, 40) for part in (name, address) if part)
+
+
+def _readers(look: Replication, settings: Settings) -> Iterator[Finding]:
+    for reader in look.readers:
+        left = (reader.told_s or 0) > settings.silent_reader
+        severity = None if reader.writer or left else settings.reader_lag.grade(reader.lag_s)
+        if severity is not None:
+            yield Finding(
+                "PG_REPL_LAG",
+                severity,
+                f"reader {visible(reader.name, 40)} is {duration(reader.lag_s or 0)} behind",
+                subject=visible(reader.name, 40),
+                evidence=(
+                    Evidence("behind", reader.lag_s, "s", settings.reader_lag.first),
+                    Evidence("replay takes", reader.replay_s, "s"),
+                ),
+                likely=("the writer writes more than it can apply", "long queries on the reader"),
+                next="its processor and long queries; one that lags for long restarts by itself",
+                runbook=_RUNBOOK,
+                fact=False,
+            )
 
 
 def _sender_lag(sender: Sender, settings: Settings) -> Iterator[Finding]:
@@ -309,7 +265,7 @@ def _stalled_finding(name: str, backlog: float | None, *, paused: bool) -> Findi
         likely=(
             ("somebody paused replay",)
             if paused
-            else ("replay was paused", "a long query on the standby conflicts with recovery")
+            else ("a long query on the standby conflicts with recovery", "replay was paused")
         ),
         next="resume replay" if paused else "long queries on the standby; is replay paused?",
         runbook=_RUNBOOK,
@@ -317,23 +273,30 @@ def _stalled_finding(name: str, backlog: float | None, *, paused: bool) -> Findi
 
 
 def _standby_lag(look: Replication, settings: Settings) -> Iterator[Finding]:
+    """A standby that is late on purpose is judged by the time beyond that, not by its backlog."""
     replay = look.replay
     if replay is None:
         return
-    if replay.paused:
-        yield _stalled_finding("this standby", replay.backlog_b, paused=True)
-    grades = (settings.lag_bytes.grade(replay.backlog_b), settings.lag_seconds.grade(replay.lag_s))
+    stalled = replay.stalled >= settings.stalled_looks and not replay.delay_s
+    if replay.paused or stalled:
+        yield _stalled_finding("this standby", replay.backlog_b, paused=replay.paused)
+    backlog = replay.backlog_b or 0
+    grades = [None if replay.delay_s else settings.lag_bytes.grade(replay.backlog_b)]
+    if backlog > MIB:  # less may be what one open transaction wrote since the last commit
+        grades.append(settings.lag_seconds.grade(replay.lag_s))
     severity = max((grade for grade in grades if grade), default=None)
     if severity is not None:
+        meant = f" besides the {duration(replay.delay_s)} meant" if replay.delay_s else ""
         yield Finding(
             "PG_REPL_LAG",
             severity,
-            f"this standby has {size(replay.backlog_b or 0)} to replay, "
-            f"{duration(replay.lag_s or 0)} behind",
+            f"this standby has {size(backlog)} to replay, {duration(replay.lag_s or 0)} behind"
+            + meant,
             subject="replay",
             evidence=(
                 Evidence("to replay", replay.backlog_b, "bytes", settings.lag_bytes.first),
                 Evidence("behind", replay.lag_s, "s", settings.lag_seconds.first),
+                *((Evidence("meant", replay.delay_s, "s"),) if replay.delay_s else ()),
             ),
             likely=("replay is paused",) if replay.paused else ("long queries hold replay up",),
             next="resume replay" if replay.paused else "long queries on this standby",
@@ -342,28 +305,41 @@ def _standby_lag(look: Replication, settings: Settings) -> Iterator[Finding]:
         )
 
 
+_WHY = {
+    "wal_removed": "its WAL was removed",
+    "rows_removed": "rows that it needs were vacuumed away",
+    "wal_level_insufficient": "the primary's wal_level became too low for it",
+    "idle_timeout": "nobody read it for too long (idle_replication_slot_timeout)",
+}
+"""What `invalidation_reason` says, from 17 on."""
+
+
+def _lost(slot: Slot) -> Finding:
+    name, reason = visible(slot.name, 60), slot.invalidated
+    who = "standby" if slot.type == "physical" else "consumer"
+    said = _WHY.get(reason or "", visible(reason, 40) if reason else "")
+    why = f", for {said}" if said else ""
+    return Finding(
+        "PG_SLOT_LOST",
+        Severity.CRITICAL,
+        f"slot {name} is lost{why}: its {who} must be built anew",
+        subject=name,
+        evidence=(
+            Evidence("active", "yes" if slot.active else "no"),
+            *((Evidence("because", visible(reason, 40)),) if reason else ()),
+            *_idle(slot),
+        ),
+        likely=() if reason else ("it kept more WAL than max_slot_wal_keep_size allows",),
+        next=f"rebuild the {who}; then drop the slot",
+        runbook=_SLOTS_RUNBOOK,
+    )
+
+
 def _slot(slot: Slot, settings: Settings) -> Iterator[Finding]:
-    name = visible(slot.name, 60)
     if slot.wal_status == "lost":
-        yield Finding(
-            "PG_SLOT_LOST",
-            Severity.CRITICAL,
-            f"slot {name} lost its WAL: its {'standby' if slot.type == 'physical' else 'consumer'} "
-            "must be built anew",
-            subject=name,
-            evidence=(
-                Evidence("active", "yes" if slot.active else "no"),
-                *(
-                    (Evidence("because", visible(slot.invalidated, 40)),)
-                    if slot.invalidated
-                    else ()
-                ),
-                *_idle(slot),
-            ),
-            next="rebuild the standby or consumer; then drop the slot",
-            runbook=_RUNBOOK,
-        )
+        yield _lost(slot)
         return
+    name = visible(slot.name, 60)
     severity = settings.slot_retained.grade(slot.retained_b)
     if slot.wal_status == "unreserved":
         severity = Severity.CRITICAL
@@ -383,7 +359,7 @@ def _slot(slot: Slot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("a dead consumer (DMS, Debezium)", "a standby that was removed"),
             next="find its consumer; dropping the slot cannot be undone",
-            runbook=_RUNBOOK,
+            runbook=_SLOTS_RUNBOOK,
         )
 
 
@@ -399,6 +375,11 @@ def facts(look: Replication) -> Iterator[Fact]:
         behind = "unknown" if backlog is None else f"{size(backlog)} behind"
         yield Fact("standby", behind, backlog, "bytes")
         yield Fact("replay", "paused" if look.replay.paused else "running")
+    elif look.aurora:
+        late_s = [each.lag_s for each in look.readers if not each.writer and each.lag_s is not None]
+        late = max(late_s, default=None)
+        tail = f", {duration(late)} behind" if late is not None else ""
+        yield Fact("replication", f"{count(len(late_s), 'reader')}{tail}", late, "s")
     else:
         lags = [sender.total_b for sender in look.senders if sender.total_b is not None]
         names = count(len(look.senders), "standby", "standbys")
@@ -443,17 +424,46 @@ def tables(look: Replication, settings: Settings) -> Iterator[Table]:
     """Standbys of a primary, or the replay of a standby; then the slots."""
     if look.replay is not None:
         yield _replay_table(look.replay, look.receiver)
-    if look.senders or not look.recovery:
+    if look.aurora:
+        yield _readers_table(look, settings)
+    if look.senders or not (look.recovery or look.aurora):
         yield Table(
             title="Standbys",
             columns=_STANDBYS,
             rows=tuple(_standby_row(sender, settings) for sender in look.senders),
-            note=tuple(f"{visible(name, 40)} is not connected any more" for name in look.gone),
+            note=tuple(
+                f"{_called(each.name, each.address)} does not follow any more" for each in look.gone
+            ),
         )
     yield Table(
         title="Replication slots",
         columns=_SLOTS,
         rows=tuple(_slot_row(slot, settings) for slot in look.slots),
+    )
+
+
+def _readers_table(look: Replication, settings: Settings) -> Table:
+    return Table(
+        title="Aurora's instances",
+        columns=(
+            Column("instance", 30),
+            Column("role", 8),
+            Column("behind", 10, right=True),
+            Column("told", 10, right=True),
+        ),
+        rows=tuple(
+            Row(
+                key=each.name,
+                cells=(
+                    visible(each.name, 60),
+                    "writer" if each.writer else "reader",
+                    "" if each.lag_s is None else duration(each.lag_s),
+                    "" if each.told_s is None else f"{duration(max(0.0, each.told_s))} ago",
+                ),
+                severity=None if each.writer else settings.reader_lag.grade(each.lag_s),
+            )
+            for each in look.readers
+        ),
     )
 
 
@@ -475,9 +485,9 @@ def _replay_table(replay: Replay, receiver: Receiver | None) -> Table:
 
 def _standby_row(sender: Sender, settings: Settings) -> Row:
     return Row(
-        key=_name(sender),
+        key=f"{_name(sender)} {sender.pid}",
         cells=(
-            _name(sender),
+            visible(sender.name or f"pid {sender.pid}", 40),
             sender.address or "",
             sender.state or "hidden",
             sender.sync_state or "",

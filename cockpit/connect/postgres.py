@@ -375,7 +375,7 @@ class Postgres:
                 )
             case "25006":
                 return BlindError(Reason.DENIED, f"{self.where}: the session is read-only ({said})")
-            case "42883" | "42P01" | "42703" | "0A000" | "42704":
+            case "42883" | "42P01" | "42703" | "0A000" | "42704" | "42809":
                 return BlindError(
                     Reason.UNSUPPORTED, f"{self.where}: this server does not know that ({said})"
                 )

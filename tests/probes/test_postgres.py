@@ -20,11 +20,11 @@ from probes import postgres_locks, postgres_replication, postgres_sessions
 from probes._postgres import Session, offers
 from probes._postgres_locks import Locks, Node, Summary, queues_of
 from probes._postgres_pulse import Client, Prepared, Pulse, Server
-from probes.postgres_replication import Receiver, Replay, Replication, Sender, Slot
+from probes._postgres_replication import Slot
 from probes.postgres_sessions import Holder, Sessions
+from tests.probes.test_postgres_replication import standby
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
-MIB, GIB = 2**20, 2**30
 
 
 def pulse(**changed: Any) -> Pulse:
@@ -546,132 +546,6 @@ def test_a_head_that_has_left_already_is_still_named() -> None:
     assert look.queues[0].best is None
     (table,) = postgres_locks.tables(look, postgres_locks.PROBE.settings)
     assert [r.cells[0] for r in table.rows] == ["99", "2"]
-
-
-def replication(**changed: Any) -> Replication:
-    values: dict[str, Any] = {
-        "at": AT, "recovery": False, "role": "ro", "sees_all": True, "senders": (), "slots": (),
-    }  # fmt: skip
-    return Replication(**{**values, **changed})
-
-
-def sender(**changed: Any) -> Sender:
-    values: dict[str, Any] = {
-        "pid": 1, "name": "replica-1", "state": "streaming", "replay_lsn": "0/1", "unsent_b": 0,
-        "net_b": 0, "flush_b": 0, "apply_b": 0, "total_b": 0, "reply_age_s": 1.0,
-    }  # fmt: skip
-    return Sender(**{**values, **changed})
-
-
-def standby(**changed: Any) -> Replication:
-    values = {
-        "recovery": True,
-        "receiver": Receiver(status="streaming", last_msg_s=3.0),
-        "replay": Replay(backlog_b=0, last_commit_age_s=9000.0),
-    }
-    return replication(**{**values, **changed})
-
-
-@pytest.mark.parametrize(
-    ("look", "expected"),
-    [
-        pytest.param(replication(), [], id="no standby is expected"),
-        pytest.param(replication(senders=(sender(),)), [], id="it follows"),
-        pytest.param(
-            replication(senders=(sender(total_b=64 * MIB, apply_b=64 * MIB),)),
-            [("PG_REPL_LAG", "warning")],
-            id="64 MiB",
-        ),
-        pytest.param(
-            replication(senders=(sender(total_b=GIB, replay_s=0.01),)),
-            [("PG_REPL_LAG", "high")],
-            id="bytes tell what frozen seconds hide",
-        ),
-        pytest.param(
-            replication(senders=(sender(total_b=0, replay_s=900.0),)),
-            [],
-            id="old seconds without bytes mean nothing",
-        ),
-        pytest.param(
-            replication(senders=(sender(reply_age_s=31.0),)),
-            [("PG_REPL_DOWN", "critical")],
-            id="it does not reply",
-        ),
-        pytest.param(
-            replication(gone=("replica-1",)), [("PG_REPL_DOWN", "critical")], id="it left"
-        ),
-        pytest.param(standby(), [], id="an idle primary makes no lag"),
-        pytest.param(
-            standby(replay=Replay(backlog_b=9, last_commit_age_s=301.0)),
-            [("PG_REPL_LAG", "critical")],
-            id="five minutes with a backlog",
-        ),
-        pytest.param(
-            standby(replay=Replay(backlog_b=9, last_commit_age_s=1.0, paused=True)),
-            [("PG_REPL_APPLY_STALLED", "high")],
-            id="paused",
-        ),
-        pytest.param(standby(receiver=None), [("PG_REPL_DOWN", "critical")], id="no receiver"),
-        pytest.param(
-            standby(receiver=Receiver(status="streaming", last_msg_s=31.0)),
-            [],
-            id="a quiet link is not dead before a minute",
-        ),
-        pytest.param(
-            standby(receiver=Receiver(status="streaming", last_msg_s=61.0)),
-            [("PG_REPL_DOWN", "critical")],
-            id="a minute of silence",
-        ),
-        pytest.param(
-            replication(slots=(Slot(name="dms", type="logical", retained_b=5 * GIB),)),
-            [("PG_SLOT_RETAIN", "warning")],
-            id="a slot keeps 5 GiB",
-        ),
-        pytest.param(
-            replication(slots=(Slot(name="s", type="physical", wal_status="unreserved"),)),
-            [("PG_SLOT_RETAIN", "critical")],
-            id="a slot about to be lost",
-        ),
-        pytest.param(
-            replication(slots=(Slot(name="s", type="physical", wal_status="lost"),)),
-            [("PG_SLOT_LOST", "critical")],
-            id="a slot is lost",
-        ),
-        pytest.param(
-            replication(sees_all=False, senders=(Sender(pid=1),)),
-            [("PG_OBS_BLIND", "info")],
-            id="a role without rights",
-        ),
-    ],
-)
-def test_replication_is_judged_in_bytes(look: Replication, expected: list[tuple[str, str]]) -> None:
-    findings = postgres_replication.diagnose(look, postgres_replication.PROBE.settings)
-
-    assert [(f.code, f.severity.value) for f in findings] == expected
-
-
-def test_replay_that_stands_still_for_three_looks_is_told() -> None:
-    look = replication(senders=(sender(apply_b=100, total_b=100),))
-    for _ in range(3):
-        look = postgres_replication.since(
-            look, replication(senders=(sender(apply_b=100, total_b=100),))
-        )
-    codes = [
-        f.code for f in postgres_replication.diagnose(look, postgres_replication.PROBE.settings)
-    ]
-    moved = postgres_replication.since(
-        look, replication(senders=(sender(apply_b=100, total_b=100, replay_lsn="0/2"),))
-    )
-
-    assert codes == ["PG_REPL_APPLY_STALLED"]
-    assert moved.senders[0].stalled == 0
-
-
-def test_a_backup_that_ends_is_no_standby_that_left() -> None:
-    before = replication(senders=(sender(), sender(pid=2, name="pg_basebackup")))
-
-    assert postgres_replication.since(before, replication(senders=(sender(),))).gone == ()
-    assert postgres_replication.since(before, replication()).gone == ("replica-1",)
 
 
 @pytest.mark.parametrize(

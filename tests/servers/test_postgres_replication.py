@@ -16,7 +16,8 @@ from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
-from probes.postgres_replication import Replication, Settings
+from probes._postgres_replication import Replication
+from probes.postgres_replication import Settings
 from tests.servers.private import (
     SUPER,
     codes,
