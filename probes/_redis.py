@@ -123,6 +123,12 @@ class Health:
     """Whether it has the writes of the one before; None: not told."""
 
     @property
+    def moved_last(self) -> bool:
+        """Whether another server answered, and no change of role came after that."""
+        flipped = self.role_changed
+        return self.moved is not None and (flipped is None or self.moved >= flipped)
+
+    @property
     def memory_share(self) -> float | None:
         """Used memory of the limit, or of the machine without one; None: unknown."""
         if self.used is None:

@@ -121,7 +121,7 @@ def _state(look: Health) -> Iterator[Finding]:
 
 def _changed(look: Health) -> Iterator[Finding]:
     """What happened between two of our looks."""
-    if look.moved is not None:
+    if look.moved_last:
         yield _moved(look)
     elif look.role_changed is not None:
         yield Finding(
@@ -429,10 +429,10 @@ def changes(look: Health, target: str) -> Iterator[Change]:
     for at, kind, summary in (
         (look.restarted, "redis.restart", "the server was restarted"),
         (
-            look.moved or look.role_changed,
+            look.moved if look.moved_last else look.role_changed,
             "redis.role",
             f"another server answers, a {look.role}"
-            if look.moved
+            if look.moved_last
             else f"the server became a {look.role}",
         ),
     ):

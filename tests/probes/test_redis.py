@@ -323,6 +323,17 @@ def test_a_history_of_writes_tells_whether_the_data_is_the_same(
     assert since(first, later).moved_history is expected
 
 
+def test_a_reader_that_is_promoted_after_the_name_moved_is_told_by_its_role() -> None:
+    reader = look(role="replica", expects="any")
+    moved = since(reader, replace(reader, at=AT + timedelta(seconds=5), run_id="other"))
+    now = since(moved, replace(moved, at=AT + timedelta(seconds=10), role="primary"))
+    (finding,) = redis_health.diagnose(now, redis_health.PROBE.settings)
+    (change,) = redis_health.changes(now, "sessions")
+
+    assert finding.summary == "the server became a primary while we looked"
+    assert (change.at, change.summary) == (now.at, "the server became a primary")
+
+
 def test_a_restart_keeps_the_hits_to_compare_with_and_a_change_of_role() -> None:
     later = look(at=AT + timedelta(seconds=5), uptime_s=2, role="replica")
     now = since(look(earlier_hits=0.95), later)
