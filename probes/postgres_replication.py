@@ -37,6 +37,8 @@ from probes._postgres_replication import (
 MIB, GIB = 2**20, 2**30
 _RUNBOOK = "database-replication"
 _SLOTS_RUNBOOK = "pg-disk"
+_LEFT = 60
+"""Seconds without a word after which an Aurora reader has left."""
 _KEPT = timedelta(hours=1)
 """How long a standby that left stays a finding: it may have been taken away on purpose."""
 
@@ -52,8 +54,6 @@ class Settings:
     silent_primary: float = 60
     reader_lag: Thresholds = Thresholds(warning=1, high=10)
     """Of Aurora's readers, which are below a tenth of a second when all is well."""
-    silent_reader: float = 60
-    """An Aurora reader that has said nothing for longer has left, or its writer is gone."""
     stalled_looks: int = 3
     standbys: int = 0
     """How many standbys must be streaming; 0: those that were seen before."""
@@ -206,10 +206,14 @@ def _called(name: str | None, address: str | None) -> str:
     return " ".join(visible(part, 40) for part in (name, address) if part)
 
 
+def _tells(reader: Reader) -> bool:
+    """Is a reader that is still there: one that left ages in the list."""
+    return not reader.writer and (reader.told_s or 0) <= _LEFT
+
+
 def _readers(look: Replication, settings: Settings) -> Iterator[Finding]:
     for reader in look.readers:
-        left = (reader.told_s or 0) > settings.silent_reader
-        severity = None if reader.writer or left else settings.reader_lag.grade(reader.lag_s)
+        severity = settings.reader_lag.grade(reader.lag_s) if _tells(reader) else None
         if severity is not None:
             yield Finding(
                 "PG_REPL_LAG",
@@ -376,7 +380,7 @@ def facts(look: Replication) -> Iterator[Fact]:
         yield Fact("standby", behind, backlog, "bytes")
         yield Fact("replay", "paused" if look.replay.paused else "running")
     elif look.aurora:
-        late_s = [each.lag_s for each in look.readers if not each.writer and each.lag_s is not None]
+        late_s = [each.lag_s for each in look.readers if _tells(each) and each.lag_s is not None]
         late = max(late_s, default=None)
         tail = f", {duration(late)} behind" if late is not None else ""
         yield Fact("replication", f"{count(len(late_s), 'reader')}{tail}", late, "s")
@@ -460,7 +464,7 @@ def _readers_table(look: Replication, settings: Settings) -> Table:
                     "" if each.lag_s is None else duration(each.lag_s),
                     "" if each.told_s is None else f"{duration(max(0.0, each.told_s))} ago",
                 ),
-                severity=None if each.writer else settings.reader_lag.grade(each.lag_s),
+                severity=settings.reader_lag.grade(each.lag_s) if _tells(each) else None,
             )
             for each in look.readers
         ),

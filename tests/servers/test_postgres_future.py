@@ -179,3 +179,61 @@ async def test_a_server_that_is_slow_for_us_is_looked_at_half_as_often(
     assert codes(once) == {}
     assert codes(twice) == {"PG_OBS_SLOW": "warning"}
     assert factors == [1.0, 2.0]
+
+
+REFUSED = "$$BEGIN RAISE feature_not_supported USING MESSAGE = 'not on Aurora'; END$$"
+AURORA = (
+    *(
+        f"CREATE FUNCTION future.{name}() RETURNS pg_lsn LANGUAGE plpgsql AS {REFUSED}"
+        for name in ("pg_current_wal_lsn", "pg_last_wal_receive_lsn", "pg_last_wal_replay_lsn")
+    ),
+    f"CREATE FUNCTION future.refuse() RETURNS text LANGUAGE plpgsql AS {REFUSED}",
+    "CREATE VIEW future.pg_stat_wal_receiver AS SELECT future.refuse() AS status,"
+    " ''::text AS slot_name, now() AS last_msg_receipt_time",
+)
+READERS = """
+CREATE FUNCTION future.aurora_replica_status() RETURNS TABLE (server_id text, session_id text,
+  replica_lag_in_msec bigint, cur_replay_latency_in_usec bigint, last_update_timestamp timestamptz)
+LANGUAGE sql AS $$VALUES ('shop-1', 'MASTER_SESSION_ID', NULL::bigint, NULL::bigint, now()),
+  ('shop-2', 'a', 20, 9000, now()), ('shop-3', 'b', 12000, 9000, now()),
+  ('shop-4', 'c', 900000, 9000, now() - interval '10 minutes')$$
+"""
+
+
+@pytest.mark.parametrize(
+    ("readers", "told"),
+    [
+        pytest.param((READERS,), {"PG_REPL_LAG": "high"}, id="its readers are told"),
+        pytest.param((), {"PG_OBS_BLIND": "info"}, id="or it is said that they are not"),
+    ],
+)
+async def test_what_aurora_refuses_is_not_asked(
+    server: postgres.Postgres, readers: tuple[str, ...], told: dict[str, str]
+) -> None:
+    """Hand-made after the documentation: an Aurora cannot run here."""
+    mods = "SET allow_system_table_mods = on"
+    server.execute(
+        "SELECT pg_create_physical_replication_slot('leftover', true)",
+        mods,
+        "CREATE FUNCTION pg_catalog.aurora_version() RETURNS text LANGUAGE sql AS 'SELECT ''16.4'''",
+    )
+    try:
+        with future(server, *AURORA, *readers):
+            seen = await look("postgres.replication", pg_settings(server), twice=0.02)
+    finally:
+        server.execute(
+            "SELECT pg_drop_replication_slot('leftover')",
+            mods,
+            "DROP FUNCTION pg_catalog.aurora_version()",
+        )
+    snapshot = seen.snapshot
+
+    assert codes(seen) == told
+    assert [slot.name for slot in snapshot.slots] == ["leftover"]
+    assert (snapshot.aurora, snapshot.receiver, snapshot.replay) == (True, None, None)
+    if readers:
+        assert [finding.subject for finding in seen.findings] == ["shop-3"]
+        assert seen.facts[0].text == "2 readers, 12s behind"
+        assert [row.cells[:2] for row in seen.tables[0].rows][:2] == [
+            ("shop-1", "writer"), ("shop-2", "reader"),
+        ]  # fmt: skip

@@ -26,12 +26,14 @@ from tests.servers.private import (
     postgres_roles,
     session_for,
     target,
+    until,
 )
 
 pytestmark = pytest.mark.servers
 
 PROBE = "postgres.replication"
-STRICT = Settings(lag_bytes=Thresholds(warning=100_000, high=10**12))
+STRICT_BYTES = 100_000
+STRICT = Settings(lag_bytes=Thresholds(warning=STRICT_BYTES, high=10**12))
 
 
 @pytest.fixture
@@ -187,4 +189,49 @@ async def test_a_standby_whose_primary_is_gone_says_so(
             break
         await asyncio.sleep(0.05)
 
+    assert codes(seen) == {"PG_REPL_DOWN": "critical"}
+
+
+async def test_a_standby_that_is_late_on_purpose_is_not_in_trouble(
+    pair: tuple[postgres.Postgres, postgres.Postgres],
+) -> None:
+    primary, standby = pair
+    await streaming(primary)
+    standby.execute("ALTER SYSTEM SET recovery_min_apply_delay = '1h'")
+    standby.reload()
+    await until(
+        lambda: judge(standby), lambda told: told[0].replay is not None and told[0].replay.delay_s
+    )
+    write(primary, 2)
+    first, _ = await until(
+        lambda: judge(standby), lambda told: (told[0].replay.backlog_b or 0) > STRICT_BYTES
+    )
+    again = first
+    for _ in range(4):
+        now, _ = await judge(standby)
+        again = registry()[PROBE].since(again, now)
+    seen = judged(Look(target(pg_settings(standby)), registry()[PROBE], STRICT), again)
+
+    assert again.replay is not None
+    assert again.replay.delay_s == 3600
+    assert again.replay.stalled == 4
+    assert codes(seen) == {}
+
+
+async def test_a_standby_that_gets_nothing_over_a_link_does_not_claim_to_be_up_to_date(
+    pair: tuple[postgres.Postgres, postgres.Postgres],
+) -> None:
+    primary, standby = pair
+    await streaming(primary)
+    cluster = standby.cluster
+    standby.stop()
+    alone = postgres.start(cluster, settings={"primary_conninfo": ""})
+    try:
+        snapshot, seen = await judge(alone)
+    finally:
+        alone.stop()
+
+    assert snapshot.replay is not None
+    assert snapshot.replay.backlog_b is None
+    assert seen.facts[0].text == "unknown"
     assert codes(seen) == {"PG_REPL_DOWN": "critical"}
