@@ -23,7 +23,7 @@ from cockpit.desk import Desk
 from cockpit.world.launch import World, launch
 from screens.app import CockpitApp
 
-SIZES = {"main": (140, 44), "confirm": (140, 44), "sessions": (140, 36), "triage": (80, 24)}
+SIZES = {"commander": (140, 44), "triage": (80, 24)}
 
 
 async def desk_of(world: World, folder: Path, role: Role) -> Desk:
@@ -56,17 +56,16 @@ def save(app: CockpitApp, folder: Path, name: str) -> None:
 
 
 async def commander(world: World, folder: Path, data: Path) -> None:
-    """The main screen, the confirmation, the sessions."""
+    """The main screen, and who waits for whom in the database."""
     desk = await desk_of(world, data, Role.COMMANDER)
     app = CockpitApp(desk)
-    async with app.run_test(size=SIZES["main"]) as pilot:
+    async with app.run_test(size=SIZES["commander"]) as pilot:
         await until(pilot, desk, "PG_LOCK_BLOCKED")
         await press(pilot, ["2", "home"])
         save(app, folder, "main-140x44")
-        for _ in range(3):
-            await press(pilot, ["R"], wait=2)
-        await press(pilot, ["5"])
+        app.open_target("orders-db")
         await pilot.pause(1)
+        save(app, folder, "sessions-140x44")
         await app.action_quit()
     await desk.close()
 
