@@ -228,6 +228,20 @@ async def test_the_badge_of_the_role_is_whole_on_a_detail_of_any_width(
         assert " TRIAGE " in text(pilot)
 
 
+async def test_a_detail_is_plain_ascii_where_the_terminal_is(desk: FakeDesk, show: Shows) -> None:
+    facts = (Fact("commands", "513/s", 513.0, "/s"),)
+    many = [table(f"A table with number {n:02d}", n, bad=Severity.CRITICAL) for n in range(9)]
+    trends = {(DB, "redis.health", "commands"): (500.0, 0.0, 513.0)}
+    with_looks(desk, look("redis.health", *many, facts=facts), trends=trends)
+    async with show(desk, SMALL, environ={"COCKPIT_ASCII": "1", "NO_COLOR": "1"}) as pilot:
+        await opened(pilot)
+        for _ in range(10):
+            told = text(pilot)
+            assert told.isascii(), [c for c in told if not c.isascii()]
+            assert "?" not in told, "every sign has another one"
+            await press(pilot, "tab", "s")
+
+
 async def test_a_blind_look_says_what_to_type_and_y_copies_it(desk: FakeDesk, show: Shows) -> None:
     grant = "GRANT pg_read_all_stats TO cockpit_ro;"
     denied = Blind(Reason.DENIED, "permission denied for pg_stat_activity " + "x" * 80, grant)
