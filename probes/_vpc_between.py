@@ -17,7 +17,7 @@ from probes._vpc_model import (
     ephemeral,
     has_ports,
 )
-from probes._vpc_space import Net, covers, network
+from probes._vpc_space import Net, is_private
 
 _GATEWAYS = {
     "tgw": "a transit gateway",
@@ -29,9 +29,6 @@ _GATEWAYS = {
 }
 _GONE = {"", "deleted", "active", "available"}
 """States of a target that a black hole is not explained by."""
-_SPECIAL = tuple(
-    network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
-)
 
 
 @dataclass(slots=True)
@@ -75,7 +72,7 @@ def route_back(net: Network, ends: tuple[Place, Place], back: Net) -> Between:
         return link
     if source.kind == "internet":
         _answer_to_internet(net, link, route, destination, name=name)
-    elif route.kind in {"igw", "nat"} and _is_special(back):
+    elif route.kind in {"igw", "nat"} and is_private(back):
         table = routes.table_of(net, destination.subnet)
         link.stop(
             "PATH_NO_RETURN_ROUTE",
@@ -117,27 +114,40 @@ def _route(
     if table is None:
         link.unknown.append((name, subnet, "the route table could not be read"))
         return None
-    route = routes.lookup(net, table, to)
-    if route is None:
-        hidden = routes.unread_lists(net, table)
-        if hidden:
-            link.unknown.append((name, table.id, f"could not read {', '.join(hidden)}"))
-            return None
+    parts = routes.parts(net, table, to)
+    hidden = routes.unread_lists(net, table)
+    if None in parts and hidden:
+        link.unknown.append((name, table.id, f"could not read {', '.join(hidden)}"))
+        return None
+    good = [part for part in parts if part is not None and part.state != "blackhole"]
+    whose = f"{table.id} of {subnet}"
+    if None in parts:
         link.stop(
             "PATH_NO_RETURN_ROUTE" if back else "PATH_NO_ROUTE",
             name,
             subject=table.id,
-            summary=f"{table.id} of {subnet} has no route to {to}",
+            summary=f"{whose} has no route to {'a part of ' if good else ''}{to}",
+            partial=bool(good),
         )
-        return None
-    if route.state == "blackhole":
-        _swallowed(net, link, route, name=name, whose=f"{table.id} of {subnet}", table=table.id)
-        return None
-    return route
+    for part in dict.fromkeys(parts):
+        if part is not None and part.state == "blackhole":
+            _swallowed(net, link, part, name=name, whose=whose, table=table.id, partial=bool(good))
+    others = [part for part in good if part.target != good[0].target and part.kind != "local"]
+    if others and not back:  # an answer finds its way by any of them
+        why = f"a part of {to} goes another way: {routes.in_words(others[0])}"
+        link.unknown.append((name, others[0].target, why))
+    return good[0] if good else None
 
 
 def _swallowed(
-    net: Network, link: Between, route: Route, *, name: str, whose: str, table: str
+    net: Network,
+    link: Between,
+    route: Route,
+    *,
+    name: str,
+    whose: str,
+    table: str,
+    partial: bool,
 ) -> None:
     """A black hole, by what its target is: gone, or there and not ready to carry anything.
 
@@ -146,15 +156,23 @@ def _swallowed(
     peering, nat = net.peerings.get(route.target), net.nats.get(route.target)
     words = routes.in_words(route)
     if peering is not None and peering.status not in _GONE:
-        _inactive(link, peering, name=name, rule=words)
+        _inactive(link, peering, name=name, rule=words, partial=partial)
     elif nat is not None and nat.state not in _GONE:
-        _unavailable(link, nat, name=name, rule=words)
+        _unavailable(link, nat, name=name, rule=words, partial=partial)
     else:
-        summary = f"{whose}: {words}; its target is gone"
-        link.stop("PATH_ROUTE_BLACKHOLE", name, subject=table, summary=summary, rule=words)
+        link.stop(
+            "PATH_ROUTE_BLACKHOLE",
+            name,
+            subject=table,
+            summary=f"{whose}: {words}; its target is gone",
+            rule=words,
+            partial=partial,
+        )
 
 
-def _inactive(link: Between, peering: Peering, *, name: str, rule: str) -> None:
+def _inactive(
+    link: Between, peering: Peering, *, name: str, rule: str, partial: bool = False
+) -> None:
     state = peering.status or "in an unknown state"
     link.stop(
         "PATH_PEERING_NOT_ACTIVE",
@@ -162,10 +180,11 @@ def _inactive(link: Between, peering: Peering, *, name: str, rule: str) -> None:
         subject=peering.id,
         summary=f"{peering.id} is {state}",
         rule=rule,
+        partial=partial,
     )
 
 
-def _unavailable(link: Between, nat: Nat, *, name: str, rule: str) -> None:
+def _unavailable(link: Between, nat: Nat, *, name: str, rule: str, partial: bool = False) -> None:
     why = f": {nat.failure}" if nat.failure else ""
     link.stop(
         "PATH_NAT_NOT_AVAILABLE",
@@ -173,6 +192,7 @@ def _unavailable(link: Between, nat: Nat, *, name: str, rule: str) -> None:
         subject=nat.id,
         summary=f"{nat.id} is {nat.state}{why}",
         rule=rule,
+        partial=partial,
     )
 
 
@@ -206,7 +226,7 @@ def _taken(
             _not_inside(link, route, ends, name=name)
         case "igw":
             link.passes.append((name, route.target, words))
-            _internet_gateway(net, link, route, source)
+            _internet_gateway(net, link, route, source, v4=pair[0].version == 4)
         case "nat":
             link.passes.append((name, route.target, words))
             _nat(net, link, route, source=source, pair=pair, flow=flow)
@@ -234,7 +254,10 @@ def _not_inside(link: Between, route: Route, ends: tuple[Place, Place], *, name:
     )
 
 
-def _internet_gateway(net: Network, link: Between, route: Route, source: Place) -> None:
+def _internet_gateway(
+    net: Network, link: Between, route: Route, source: Place, *, v4: bool
+) -> None:
+    """Of IPv6 an address is public by itself; of IPv4 the gateway translates to a public one."""
     link.keeps_groups = False
     name = f"internet gateway {route.target}"
     attached = net.internet_gateways.get(route.target)
@@ -247,14 +270,14 @@ def _internet_gateway(net: Network, link: Between, route: Route, source: Place) 
             subject=route.target,
             summary=f"{route.target} is not attached to {source.vpc}",
         )
-    if not source.public and source.interface and ":" not in source.cidrs[0]:
+    if v4 and not source.public and source.interface:
         link.stop(
             "PATH_IGW_NO_PUBLIC_IP",
             name,
             subject=source.interface,
             summary=f"{source.label} has no public address, which the internet gateway needs",
         )
-    elif not source.public and ":" not in source.cidrs[0]:
+    elif v4 and not source.public:
         link.unknown.append((name, route.target, "whether the source has a public address"))
     elif attached:
         link.passes.append((name, route.target, "attached, and the source has a public address"))
@@ -352,6 +375,15 @@ def _peering(net: Network, link: Between, route: Route, source: Place, destinati
         link.unknown.append((name, peering.id, f"the other side ({destination.label}) is not read"))
 
 
+def _private_line(net: Network, destination: Place, source: Net) -> Route | None:
+    """The route by which a public range of our own may come: VPN, Direct Connect, an appliance."""
+    table = routes.table_of(net, destination.subnet)
+    if table is None or source.prefixlen == 0:
+        return None
+    route = routes.lookup(net, table, source)
+    return route if route is not None and route.kind in _GATEWAYS else None
+
+
 def _from_outside(
     net: Network, link: Between, source: Place, destination: Place, pair: tuple[Net, Net]
 ) -> None:
@@ -361,6 +393,11 @@ def _from_outside(
         return
     link.keeps_groups = False
     name = "internet gateway"
+    line = _private_line(net, destination, pair[0])
+    if line is not None:
+        why = f"answers leave by {_GATEWAYS[line.kind]}: it may come that way too"
+        link.unknown.append(("way in", line.target, why))
+        return
     attached = [id_ for id_, vpc in net.internet_gateways.items() if vpc == destination.vpc]
     if not attached and "internet gateways" not in net.unread:
         link.stop(
@@ -380,7 +417,3 @@ def _from_outside(
         link.passes.append((name, attached[0], "attached"))
     else:
         link.unknown.append((name, destination.vpc, "it could not be read"))
-
-
-def _is_special(net: Net) -> bool:
-    return any(covers(block, net) for block in _SPECIAL)

@@ -12,7 +12,7 @@ from cockpit.errors import BlindError, Reason
 from probes._answers import structures
 from probes._vpc_model import Network, Place
 from probes._vpc_read import place_of, subnet_of
-from probes._vpc_space import covers, network
+from probes._vpc_space import Net, covers, is_public, meets, network
 
 INTERNET = Place(
     label="the internet", cidrs=("0.0.0.0/0", "::/0"), kind="internet", guard="assumed"
@@ -34,21 +34,58 @@ async def resolve(
 
 
 def settle(places: Iterable[Place], net: Network) -> tuple[Place, ...]:
-    """Addresses and ranges inside of a VPC that was read get their subnet; the rest stays."""
-    return classes(_settled(place, net) for place in places)
+    """Addresses and ranges inside of a VPC that was read get their subnet; the rest stays.
+
+    Public ones that are in none of these VPCs come and go over the internet.
+    """
+    return tuple(_settled(place, net) for place in places)
 
 
-def classes(places: Iterable[Place]) -> tuple[Place, ...]:
-    """One place for each set of equal guards (subnet, groups, kind): few instead of hundreds."""
+def classes(places: Iterable[Place], net: Network) -> tuple[tuple[Place, ...], int]:
+    """One place for each set that is guarded alike, few instead of hundreds; and how many further
+    sets were left out.
+
+    Alike are those of one subnet with the same groups, whose addresses no rule, entry or route
+    tells apart.
+    """
     found: dict[tuple[object, ...], list[Place]] = {}
+    ranges = _ranges(net)
     for place in places:
         key = (place.subnet, place.groups, place.kind, place.guard, bool(place.public))
-        found.setdefault(key if place.inside else (place.label,), []).append(place)
+        marks = _marks(place, ranges)
+        found.setdefault((*key, marks) if place.inside else (place.label,), []).append(place)
     alike = [
         replace(first, label=f"{first.label} and {len(rest)} alike") if rest else first
         for first, *rest in found.values()
     ]
-    return tuple(alike[:_MOST_CLASSES])
+    return tuple(alike[:_MOST_CLASSES]), len(alike[_MOST_CLASSES:])
+
+
+def _ranges(net: Network) -> dict[tuple[int, int], set[int]]:
+    """Every range that a rule, entry, route or prefix list names, by family and prefix length."""
+    texts = {rule.peer for group in net.groups.values() for rule in group.rules}
+    texts |= {entry.cidr for acl in net.acls.values() for entry in acl.entries}
+    texts |= {route.destination for table in net.tables.values() for route in table.routes}
+    texts |= {cidr for listed in net.prefix_lists.values() for cidr in listed}
+    found: dict[tuple[int, int], set[int]] = {}
+    for one in (each for each in map(network, texts) if each is not None):
+        found.setdefault((one.version, one.prefixlen), set()).add(int(one.network_address))
+    return found
+
+
+def _marks(place: Place, ranges: dict[tuple[int, int], set[int]]) -> frozenset[tuple[int, ...]]:
+    """Which of the ranges hold the addresses by which a place is judged: its first of a family."""
+    nets = [one for one in map(network, place.cidrs) if one is not None]
+    firsts: dict[int, Net] = {one.version: one for one in reversed(nets)}
+    marks: set[tuple[int, ...]] = set()
+    for (version, length), starts in ranges.items():
+        one = firsts.get(version)
+        if one is not None and length <= one.prefixlen:
+            unused = one.max_prefixlen - length
+            start = int(one.network_address) >> unused << unused
+            if start in starts:
+                marks.add((version, length, start))
+    return frozenset(marks)
 
 
 def _settled(place: Place, net: Network) -> Place:
@@ -60,7 +97,13 @@ def _settled(place: Place, net: Network) -> Place:
     for subnet in net.subnets.values():
         if any(covers(network(cidr), inner) for cidr in subnet.cidrs):
             return replace(place, vpc=subnet.vpc, subnet=subnet.id)
-    return place if "subnets" in net.unread else replace(place, guard="assumed")
+    if "subnets" in net.unread:
+        return place
+    known = [cidr for vpc in net.vpcs.values() for cidr in vpc]
+    known += [cidr for subnet in net.subnets.values() for cidr in subnet.cidrs]
+    is_ours = inner.prefixlen > 0 and any(meets(network(cidr), inner) for cidr in known)
+    kind = "internet" if is_public(inner) and not is_ours else place.kind
+    return replace(place, guard="assumed", kind=kind)
 
 
 async def _end(aws: AwsReads, end: VpcEnd) -> tuple[Place, ...]:

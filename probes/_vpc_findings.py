@@ -41,6 +41,8 @@ class Snapshot:
     verdict: str = "undetermined"
     blockers: tuple[Blocker, ...] = ()
     ways: tuple[Way, ...] = ()
+    unexamined: int = 0
+    """Kinds of ends beyond the first twelve of a side, which were left alone."""
     unknown: tuple[str, ...] = field(default=())
     """What could not be read, or was assumed."""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ipaddress
+from collections.abc import Iterator, Sequence
 
 from probes._vpc_model import Network, Route, RouteTable
-from probes._vpc_space import Net, covers, network
+from probes._vpc_space import Net, covers, is_private, network
 
 _ORIGIN = {"CreateRouteTable": 0, "CreateRoute": 1}
+_MOST_PARTS = 128
+"""Narrower ranges that are looked up one by one, the widest first."""
 
 
 def table_of(net: Network, subnet: str) -> RouteTable | None:
@@ -45,6 +48,42 @@ def lookup(net: Network, table: RouteTable, to: Net) -> Route | None:
     return chosen
 
 
+def parts(net: Network, table: RouteTable, to: Net) -> tuple[Route | None, ...]:
+    """The routes that parts of a range take, that of the most of it first; None: no route.
+
+    Routes to narrower ranges divide it. Of the internet they do so only without a default route:
+    private ranges, and what an endpoint takes away for itself (S3), are no part of it.
+    """
+    whole = lookup(net, table, to)
+    is_internet = to.prefixlen == 0
+    if is_internet and whole is not None:
+        return (whole,)
+    inner = sorted(
+        {
+            prefix
+            for route in table.routes
+            for prefix, _ in _prefixes(net, route)
+            if prefix != to and covers(to, prefix) and not (is_internet and is_private(prefix))
+        },
+        key=lambda prefix: prefix.prefixlen,
+    )
+    narrower = (
+        lookup(net, table, prefix)
+        for prefix in inner[:_MOST_PARTS]
+        if not _is_filled(prefix, [one for one in inner if one != prefix and covers(prefix, one)])
+    )
+    return (*(() if _is_filled(to, inner) else (whole,)), *narrower)
+
+
+def _is_filled(outer: Net, inner: Sequence[Net]) -> bool:
+    """Whether the inner ranges leave nothing of the outer one. The families are one already."""
+    v4 = (one for one in inner if isinstance(one, ipaddress.IPv4Network))
+    v6 = (one for one in inner if isinstance(one, ipaddress.IPv6Network))
+    held = sum(one.num_addresses for one in ipaddress.collapse_addresses(v4))
+    held += sum(one.num_addresses for one in ipaddress.collapse_addresses(v6))
+    return held == outer.num_addresses
+
+
 def unread_lists(net: Network, table: RouteTable) -> tuple[str, ...]:
     """Prefix lists of the table that could not be read: a route may hide in them."""
     return tuple(
@@ -60,12 +99,12 @@ def is_public(net: Network, subnet: str) -> bool:
     everywhere = network("0.0.0.0/0")
     if table is None or everywhere is None:
         return False
-    route = lookup(net, table, everywhere)
-    return (
+    return any(
         route is not None
         and route.kind == "igw"
         and route.state == "active"
         and bool(net.internet_gateways.get(route.target, route.target))
+        for route in parts(net, table, everywhere)
     )
 
 

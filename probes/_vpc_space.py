@@ -10,6 +10,20 @@ from functools import lru_cache
 Net = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+_PRIVATE = tuple(
+    ipaddress.ip_network(block)
+    for block in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "169.254.0.0/16",
+        "fc00::/7",
+        "fe80::/10",
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """All ports from `low` to `high` of all addresses of a network."""
@@ -59,6 +73,16 @@ def covers(outer: Net | None, inner: Net) -> bool:
 def meets(one: Net | None, other: Net) -> bool:
     """Whether they share an address."""
     return one is not None and (covers(one, other) or covers(other, one))
+
+
+def is_private(net: Net) -> bool:
+    """Whether the internet carries no address of it (RFC 1918, 6598, 3927, 4193, 4291)."""
+    return any(covers(block, net) for block in _PRIVATE)
+
+
+def is_public(net: Net) -> bool:
+    """Whether the internet carries all of it; the whole internet is taken for public too."""
+    return net.prefixlen == 0 or not any(meets(block, net) for block in _PRIVATE)
 
 
 def cut(boxes: Sequence[Box], rule: Box) -> tuple[list[Box], list[Box]]:

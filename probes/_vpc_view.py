@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Row, Table
+from cockpit.units import count
 from probes._vpc_findings import Settings, Snapshot, in_words, wanted
 from probes._vpc_model import Blocker, Way
 
@@ -25,6 +26,9 @@ def facts(snapshot: Snapshot) -> Iterator[Fact]:
     standing = [one for one in snapshot.blockers if not one.mild]
     yield Fact("blockers", str(len(standing)), float(len(standing)))
     yield Fact("flow", wanted(snapshot.flow))
+    if snapshot.unexamined:
+        ends = count(snapshot.unexamined, "further end")
+        yield Fact("not examined", ends, severity=Severity.WARNING)
 
 
 def tables(snapshot: Snapshot, _: Settings) -> Iterator[Table]:

@@ -17,12 +17,13 @@ from cockpit.connect.settings import VpcPathSettings
 from cockpit.triage.finding import Finding
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
+from cockpit.units import count
 from probes import _vpc_findings as found
 from probes import _vpc_view as view
 from probes._answers import Gap
 from probes._vpc_change import simulate
 from probes._vpc_collect import complete, read
-from probes._vpc_ends import resolve, settle
+from probes._vpc_ends import classes, resolve, settle
 from probes._vpc_findings import Settings, Snapshot
 from probes._vpc_model import Flow, normal_protocol
 from probes._vpc_path import gathered, judge, overall
@@ -39,6 +40,10 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
     network = await read(aws, vpcs, gaps)
     sources, destinations = settle(sources, network), settle(destinations, network)
     network = await complete(aws, network, (*sources, *destinations), gaps)
+    (sources, more), (destinations, others) = (
+        classes(sources, network),
+        classes(destinations, network),
+    )
     return judged(
         Snapshot(
             at=at,
@@ -46,6 +51,7 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
             destinations=destinations,
             flow=Flow(protocol=normal_protocol(settings.protocol), port=settings.port),
             network=network,
+            unexamined=more + others,
             unknown=tuple(f"{gap.what}: {gap.reason}, {gap.detail}" for gap in gaps),
         )
     )
@@ -61,7 +67,9 @@ def judged(snapshot: Snapshot) -> Snapshot:
     unread = tuple(
         reason for reason in snapshot.unknown if reason.split(":")[0] in _unread(snapshot)
     )
-    unknown = (reason for way in ways for reason in way.unknown)
+    unknown = [reason for way in ways for reason in way.unknown]
+    if snapshot.unexamined:
+        unknown.append(f"{count(snapshot.unexamined, 'further end')} not examined")
     return replace(
         snapshot,
         ways=ways,
