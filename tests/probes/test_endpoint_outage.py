@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from itertools import combinations_with_replacement as mixtures
 
+import jmespath
 import pytest
 
+from cockpit.runbooks.library import library
+from cockpit.triage import recording
 from probes.endpoint import Settings, Snapshot, diagnose
 from tests.probes.endpoint_looks import (
     CRITICAL,
@@ -103,6 +106,39 @@ def test_an_address_that_fails_beside_one_that_answers_503_is_told(way):
 def test_a_mixed_outage_is_told_by_each_rung_that_fails(ways, expected):
     looks = [failing(*pair) for pair in zip((ONE, TWO, THREE), ways, strict=False)]
     assert codes(path(*looks)) == expected
+
+
+def waited_for(book: str, step: str) -> str:
+    found = library().get(book)
+    assert found is not None
+    waiting = next(one for one in found.steps if one.id == step)
+    assert waiting.verify is not None
+    return waiting.verify.until
+
+
+def is_over(until: str, *looks, external: bool = False) -> bool:
+    snapshot = Snapshot(path=path(*looks), external=external)
+    findings = [
+        {"code": one.code, "severity": one.severity.value} for one in diagnose(snapshot, Settings())
+    ]
+    seen = recording.builtins(snapshot) | {"reading": {"findings": findings}}
+    return jmespath.search(until, seen)
+
+
+@pytest.mark.parametrize("external", [False, True], ids=["ours", "a third party's"])
+def test_no_runbook_takes_an_outage_for_its_end(external):
+    books = {("path-http", "well"), ("path-tcp", "connects")}
+    if external:
+        books = {("path-http", "well"), ("dependency-external", "back")}
+    for book, step in books:
+        until = waited_for(book, step)
+        assert is_over(until, look(ONE), look(TWO), external=external)
+        for way in set(BAD) - {OLD_TLS}:
+            if book == "path-tcp" and way[0] != "tcp":
+                continue
+            assert not is_over(until, failing(ONE, way), external=external), (book, way)
+            mixed = failing(ONE, way), failing(TWO, ("tcp", "timeout"))
+            assert not is_over(until, *mixed, external=external), (book, way)
 
 
 def test_a_mixed_outage_says_how_many_fail_how():
