@@ -31,7 +31,7 @@ PROTECTED_USERS = frozenset(
 )
 PROTECTED_COMMANDS = frozenset({"Binlog Dump", "Binlog Dump GTID", "Daemon"})
 _SCHEMA_CHANGE = re.compile(
-    r"(?i)^\s*(?:alter|drop|truncate|rename|create|optimize|repair|lock\s+tables)\b"
+    r"(?i)^\s*(?:alter|drop|truncate|rename|create|optimize|repair|lock\s+tables|flush\s+tables?)\b"
 )
 
 SERVER = """

@@ -13,10 +13,11 @@ from probes._lock_graph import Graph, graph
 from probes._mysql import Server, Thread
 
 MDL = "Waiting for table metadata lock"
+FLUSH = "Waiting for table flush"
 GLOBAL = (
     "Waiting for global read lock",
     "Waiting for backup lock",
-    "Waiting for table flush",
+    FLUSH,
     "Waiting for commit lock",
 )
 
@@ -92,6 +93,8 @@ class Locks:
     nodes: tuple[Node, ...] = ()
     late: bool = False
     """The lock tables did not answer in time: the pairs are missing."""
+    cut: bool = False
+    """There are more pairs than were read."""
 
 
 def assemble(
@@ -106,6 +109,7 @@ def assemble(
     for thread in known.values():
         if (thread.state or "") in GLOBAL:
             nodes[thread.id] = _node(thread, kind="global", place=thread.state or "")
+    _flushes(nodes, known)
     waited_for = {other for node in nodes.values() for other in node.blockers}
     for id_ in waited_for - nodes.keys():
         nodes[id_] = _node(known.get(id_, Thread(id=id_)))
@@ -153,6 +157,28 @@ def _metadata(nodes: dict[int, Node], known: dict[int, Thread], held: Sequence[H
         )
 
 
+def _flushes(nodes: dict[int, Node], known: dict[int, Thread]) -> None:
+    """A flush waits until the statements that use the table have ended, and everybody else waits
+    for the flush: the oldest statement that was there before them is the suspect.
+    """
+    waiting = [node for node in nodes.values() if node.place == FLUSH]
+    longest = max((node.secs or 0 for node in waiting), default=0)
+    works = [
+        thread
+        for thread in known.values()
+        if thread.running
+        and thread.protected != "protected"
+        and thread.wait_s is None
+        and not (thread.state or "").startswith("Waiting for")
+        and (thread.secs or 0) >= longest
+    ]
+    oldest = max(works, key=lambda thread: thread.secs or 0, default=None)
+    if oldest is None:
+        return
+    for node in waiting:
+        nodes[node.id] = replace(node, blockers=(oldest.id,), inferred=True, wait_s=node.secs)
+
+
 def _suspects(threads: Iterable[Thread], oldest: Thread) -> tuple[int, ...]:
     """Transactions older than the first waiter, the oldest first."""
     waited = oldest.secs or 0
@@ -193,36 +219,56 @@ def _node(
 
 
 def graph_of(nodes: Iterable[Node]) -> Graph:
-    """The graph of waiting, longest first."""
+    """The graph of waiting, longest first. Blockers that wait themselves, nobody knows for whom,
+    say nothing where another blocker is known.
+    """
+    nodes = tuple(nodes)
+    lost = {node.id for node in nodes if _lost(node)}
     waiters = sorted((n for n in nodes if n.blockers), key=lambda node: -(node.wait_s or 0))
-    return graph([(node.id, node.blockers) for node in waiters])
+    return graph([(n.id, set(n.blockers) - lost or set(n.blockers)) for n in waiters])
+
+
+def _lost(node: Node) -> bool:
+    """It waits, but no pair says for whom: of a crowd for one row not every pair is read."""
+    return not node.blockers and (node.wait_s is not None or node.trx_state == "LOCK WAIT")
 
 
 def queues_of(nodes: Sequence[Node]) -> tuple[Queue, ...]:
     """Every queue, blamed on its head; sessions behind a global lock have no visible head."""
     known = {node.id: node for node in nodes}
     tree = graph_of(nodes)
-    queues = [_queue(head, tree, known) for head in tree.heads]
-    stuck = [node for node in nodes if node.kind == "global"]
-    if stuck:
-        queues.append(
-            Queue(
-                head=Node(id=0),
-                kind="global",
-                length=len(stuck),
-                longest=max(float(node.secs or 0) for node in stuck),
-                place=stuck[0].place,
-            )
-        )
-    return tuple(queues)
+    queues = [_queue(head, tree, known) for head in tree.heads if is_head(head, tree, known)]
+    stuck = [node for node in nodes if node.kind == "global" and not node.blockers]
+    flushes = [node for node in stuck if node.place == FLUSH]
+    others = [node for node in stuck if node.place != FLUSH]
+    return (*queues, *(_headless(some) for some in (others, flushes) if some))
+
+
+def _headless(stuck: Sequence[Node]) -> Queue:
+    return Queue(
+        head=Node(id=0),
+        kind="global",
+        length=len(stuck),
+        longest=max(float(node.secs or 0) for node in stuck),
+        place=stuck[0].place,
+    )
+
+
+def is_head(head: int, tree: Graph, known: dict[int, Node]) -> bool:
+    """Whether whoever seems to wait for nobody really does: a victim is never blamed."""
+    below = tree.children.get(head, ())
+    return not (
+        head in known and _lost(known[head]) and all(known[each].kind == "row" for each in below)
+    )
 
 
 def _queue(head: int, tree: Graph, known: dict[int, Node]) -> Queue:
     below = [known[id_] for id_ in tree.below(head) if id_ in known]
     candidates = helps(head, tree, known)
+    kinds = {node.kind for node in below}
     return Queue(
         head=known.get(head, Node(id=head)),
-        kind="metadata" if any(node.kind == "metadata" for node in below) else "row",
+        kind=next((kind for kind in ("metadata", "global") if kind in kinds), "row"),
         length=len(below),
         longest=max((float(node.wait_s or 0) for node in below), default=0.0),
         place=below[0].place if below else "",

@@ -29,6 +29,7 @@ from probes._mysql import (
     rolls_back,
 )
 from probes._mysql_locks import (
+    FLUSH,
     GLOBAL,
     MDL,
     Held,
@@ -39,6 +40,7 @@ from probes._mysql_locks import (
     assemble,
     graph_of,
     helps,
+    is_head,
     queues_of,
 )
 from probes._mysql_status import read_status
@@ -47,10 +49,12 @@ from probes._mysql_threads import COLUMNS, read_threads
 _RUNBOOK = "mysql-locks"
 _CAP = 2
 """Seconds for the lock tables."""
+_MOST_PAIRS = 5000
+"""Pairs that are read: a hundred waiters for one row, of which each waits for all before it."""
 _SPARED = 60.0
 """Seconds for which the lock tables are left alone after they took too long."""
 
-PAIRS_OLD = """
+PAIRS_OLD = f"""
 SELECT w.trx_mysql_thread_id AS waiter,
        b.trx_mysql_thread_id AS blocker,
        TIMESTAMPDIFF(SECOND, w.trx_wait_started, NOW()) AS wait_s,
@@ -59,10 +63,10 @@ SELECT w.trx_mysql_thread_id AS waiter,
   JOIN information_schema.innodb_trx AS w ON w.trx_id = x.requesting_trx_id
   JOIN information_schema.innodb_trx AS b ON b.trx_id = x.blocking_trx_id
   LEFT JOIN information_schema.innodb_locks AS l ON l.lock_id = x.requested_lock_id
- LIMIT 500
-"""
-"""MariaDB and MySQL 5.7."""
-PAIRS_NEW = """
+ ORDER BY b.trx_state = 'LOCK WAIT' LIMIT {_MOST_PAIRS}
+"""  # noqa: S608  constants only
+"""MariaDB and MySQL 5.7. Those who wait for a head first: when it is cut, no head is missing."""
+PAIRS_NEW = f"""
 SELECT rt.processlist_id AS waiter, bt.processlist_id AS blocker,
        TIMESTAMPDIFF(SECOND, rx.trx_wait_started, NOW()) AS wait_s,
        CONCAT(dl.object_schema, '.', dl.object_name) AS lock_table, dl.index_name AS lock_index,
@@ -73,8 +77,9 @@ SELECT rt.processlist_id AS waiter, bt.processlist_id AS blocker,
   LEFT JOIN performance_schema.data_locks AS dl
     ON dl.engine_lock_id = w.requesting_engine_lock_id
   LEFT JOIN information_schema.innodb_trx AS rx ON rx.trx_id = w.requesting_engine_transaction_id
- LIMIT 500
-"""
+  LEFT JOIN information_schema.innodb_trx AS bx ON bx.trx_id = w.blocking_engine_transaction_id
+ ORDER BY bx.trx_state = 'LOCK WAIT' LIMIT {_MOST_PAIRS}
+"""  # noqa: S608
 """MySQL 8.0 and later."""
 HELD = """
 SELECT t.processlist_id AS id, m.object_schema, m.object_name, m.lock_type
@@ -118,6 +123,7 @@ async def collect(mysql: MysqlReads, target: Target) -> Locks:
         queues=queues_of(nodes),
         nodes=nodes,
         late=pairs is None,
+        cut=len(pairs or ()) >= _MOST_PAIRS,
     )
 
 
@@ -180,6 +186,17 @@ def diagnose(look: Locks, settings: Settings) -> Iterator[Finding]:
             next="the sessions with the oldest transactions are the suspects",
             runbook=_RUNBOOK,
         )
+    if look.cut:
+        yield Finding(
+            "MY_OBS_SLOW",
+            Severity.WARNING,
+            f"more than {_MOST_PAIRS:,} waits of one session for another: the tree is not whole",
+            subject="locks",
+            evidence=(Evidence("sessions waiting for a row", look.row_waits),),
+            likely=("a crowd wants one row",),
+            next="the heads are right, the sessions behind them more than are shown",
+            runbook=_RUNBOOK,
+        )
     for queue in look.queues:
         match queue.kind:
             case "metadata":
@@ -232,18 +249,32 @@ def _metadata(queue: Queue, look: Locks, settings: Settings) -> Iterator[Finding
 
 
 def _global(queue: Queue) -> Finding:
+    likely: tuple[str, ...] = ("FLUSH TABLES WITH READ LOCK of a backup",)
+    advice = "find the backup's session; ending it spoils the backup"
+    head, behind = queue.head, ""
+    if queue.place == FLUSH:
+        likely = ("FLUSH TABLES or ANALYZE TABLE behind a long statement",)
+        advice = "the oldest statement that runs is in the way: all go on when it ends"
+        if head.id:
+            behind = f", behind thread {head.id} that runs for {duration(head.secs or 0)}"
+            advice = (
+                _advice(queue) if queue.helps else f"ask the owner of thread {head.id}: {advice}"
+            )
     return Finding(
         "MY_LOCK_GLOBAL",
         Severity.CRITICAL,
-        f"{count(queue.length, 'session')}: {visible(queue.place, 60)}",
-        subject="global lock",
+        f"{count(queue.length, 'session')}: {visible(queue.place, 60)}{behind}",
+        subject="table flush" if queue.place == FLUSH else "global lock",
         evidence=(
             Evidence("sessions held up", queue.length),
             Evidence("longest wait", queue.longest, "s"),
+            *((Evidence("who runs for longest", head.name),) if head.id else ()),
+            *((Evidence("confidence", "inferred from ages"),) if head.id else ()),
         ),
-        likely=("FLUSH TABLES WITH READ LOCK of a backup",),
-        next="find the backup's session; ending it spoils the backup",
+        likely=likely,
+        next=advice,
         runbook=_RUNBOOK,
+        fact=False,
     )
 
 
@@ -299,21 +330,22 @@ def tables(look: Locks, settings: Settings) -> Iterator[Table]:
     notes: list[str] = []
     for head in tree.heads:
         rows += _branch(head, tree, known)
-        for each in helps(head, tree, known):
+        for each in helps(head, tree, known) if is_head(head, tree, known) else ():
             node = known[each.id]
             if each.call == "kill_query":
-                effect = "run the schema change again with lock_wait_timeout"
+                again = "run the schema change again with lock_wait_timeout"
+                effect = again if node.is_schema_change else ""
                 best.append(kill_query(node, releases=each.releases, effect=effect))
             else:
                 best.append(kill(node, releases=each.releases, effect=rolls_back(node)))
         if known[head].sleeping_transaction:
             notes.append(f"KILL QUERY on {head} would do nothing: it runs no statement")
-    rows += [_line(node, 0, 0) for node in look.nodes if node.state in GLOBAL]
+    rows += [_line(n, 0, 0) for n in look.nodes if n.state in GLOBAL and not n.blockers]
     best.sort(key=lambda offer: (offer.risk != "low", -offer.releases))
     if rows:
         notes.append("then verify: lock waits = 0 within 60s")
     if any(node.inferred for node in look.nodes):
-        notes.append("who holds the metadata lock is inferred from the age of transactions")
+        notes.append("who is in the way is inferred from ages: the oldest is suspected")
     if not look.sees_all:
         notes.append(f"other sessions are hidden: {look.server.grant}")
     yield Table(

@@ -283,6 +283,87 @@ def test_a_global_lock_is_critical_and_has_no_head() -> None:
     look = look_at(*assemble([thread(1, secs=9, state="Waiting for backup lock")], [], []))
 
     assert lock_findings(look) == [("MY_LOCK_GLOBAL", "critical", "global lock")]
+    assert [f.fact for f in mysql_locks.diagnose(look, mysql_locks.PROBE.settings)] == [False]
+
+
+FLUSH = "Waiting for table flush"
+
+
+@pytest.mark.parametrize(
+    ("threads", "head", "helps", "told"),
+    [
+        pytest.param(
+            [thread(7, secs=90), thread(8, secs=40)], 7, [7],
+            "2 sessions: Waiting for table flush, behind thread 7 that runs for 1m 30s",
+            id="behind the oldest statement",
+        ),
+        pytest.param(
+            [thread(7, secs=90, is_backup=True)], 7, [],
+            "2 sessions: Waiting for table flush, behind thread 7 that runs for 1m 30s",
+            id="behind a backup, which is not offered",
+        ),
+        pytest.param(
+            [
+                thread(6, secs=29), thread(7, secs=900, user="system user"),
+                thread(8, secs=90, state=MDL), thread(9, secs=90, command="Sleep"),
+            ],
+            0, [], "2 sessions: Waiting for table flush",
+            id="nobody runs for as long",
+        ),
+    ],
+)  # fmt: skip
+def test_a_table_flush_waits_for_the_oldest_statement(
+    threads: list[Thread], head: int, helps: list[int], told: str
+) -> None:
+    waiting = [thread(1, secs=30, state=FLUSH), thread(2, secs=5, state=FLUSH)]
+    look = look_at(*(n for n in assemble([*waiting, *threads], [], []) if n.kind != "metadata"))
+    (finding,) = mysql_locks.diagnose(look, mysql_locks.PROBE.settings)
+    (table,) = mysql_locks.tables(look, mysql_locks.PROBE.settings)
+
+    assert (finding.code, finding.subject, finding.fact) == (
+        "MY_LOCK_GLOBAL", "table flush", False,
+    )  # fmt: skip
+    assert finding.summary == told
+    assert "long statement" in finding.likely[0]
+    assert look.queues[0].head.id == head
+    assert [best.id for best in look.queues[0].helps] == helps
+    assert [offer.args["id"] for offer in table.best] == helps
+    assert {row.key.split()[0] for row in table.rows} == {"1", "2", *([str(head)] if head else [])}
+
+
+def test_a_waiter_whose_own_pair_was_not_read_is_no_head() -> None:
+    """Sixty waiters for one row are 1,830 pairs: each waits for all before it."""
+    waits: dict[str, Any] = {"wait_s": 30, "trx_state": "LOCK WAIT", "trx_s": 31}
+    threads = [thread(99, command="Sleep", trx_s=80), *(thread(n, **waits) for n in range(1, 61))]
+    pairs = [Pair(waiter=w, blocker=b, wait_s=30) for w in range(2, 61) for b in (99, *range(1, w))]
+    nodes = assemble(threads, pairs, [])
+    look = Locks(
+        server=server(), sees_all=True, queues=queues_of(nodes), nodes=nodes, cut=True, row_waits=60
+    )
+    cut, row = mysql_locks.diagnose(look, mysql_locks.PROBE.settings)
+    (table,) = mysql_locks.tables(look, mysql_locks.PROBE.settings)
+
+    assert [(queue.head.id, queue.length) for queue in look.queues] == [(99, 59)]
+    assert (cut.code, row.code, row.subject) == ("MY_OBS_SLOW", "MY_LOCK_ROW", "thread 99")
+    assert [(offer.args["id"], offer.releases) for offer in table.best] == [(99, 59)]
+
+
+def test_a_queue_is_blamed_on_nobody_when_only_a_victim_is_known() -> None:
+    victim = thread(1, wait_s=30, trx_state="LOCK WAIT", trx_s=31)
+    nodes = assemble([victim, thread(2, wait_s=9)], [Pair(waiter=2, blocker=1, wait_s=9)], [])
+    (table,) = mysql_locks.tables(look_at(*nodes), mysql_locks.PROBE.settings)
+
+    assert queues_of(nodes) == ()
+    assert table.best == ()
+    assert len(table.rows) == 2
+
+
+def test_of_a_circle_one_is_shown_as_its_head() -> None:
+    """innodb_deadlock_detect = OFF: it stays until somebody's time is up."""
+    both = [thread(n, wait_s=30, trx_state="LOCK WAIT") for n in (1, 2)]
+    nodes = assemble(both, [Pair(waiter=1, blocker=2), Pair(waiter=2, blocker=1)], [])
+
+    assert [queue.length for queue in queues_of(nodes)] == [1]
 
 
 def test_an_account_without_rights_still_hears_that_somebody_waits() -> None:

@@ -18,6 +18,7 @@ from cockpit.triage.finding import Thresholds
 from cockpit.triage.recording import builtins, decode, encode
 from cockpit.triage.registry import registry
 from cockpit.world.servers import mariadb
+from probes import mysql_locks
 from probes._mysql_locks import Locks
 from probes.mysql_locks import Settings as LockSettings
 from probes.mysql_sessions import Settings as SessionSettings
@@ -203,6 +204,24 @@ async def test_a_row_lock_chain_is_blamed_on_its_head(maria: mariadb.MariaDb) ->
 
     assert not useless["done"]
     assert done["done"]
+
+
+async def test_a_crowd_for_one_row_is_blamed_on_its_head_though_not_every_pair_is_read(
+    maria: mariadb.MariaDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = str(mysql_locks._MOST_PAIRS)
+    assert limit in mysql_locks.PAIRS_OLD
+    monkeypatch.setattr(mysql_locks, "PAIRS_OLD", mysql_locks.PAIRS_OLD.replace(limit, "14"))
+    monkeypatch.setattr(mysql_locks, "_MOST_PAIRS", 14)
+    with Crowd(maria) as crowd:
+        id_ = crowd.hold("BEGIN", UPDATE).thread_id()
+        for _ in range(10):
+            crowd.wait(UPDATE)
+        snapshot, seen = await judge_until(maria, lambda look: longest(look) == 10)
+
+    assert [(queue.head.id, queue.length) for queue in snapshot.queues] == [(id_, 10)]
+    assert set(codes(seen)) == {"MY_LOCK_ROW", "MY_OBS_SLOW"}
+    assert [(best.args["id"], best.releases) for best in seen.tables[0].best] == [(id_, 10)]
 
 
 async def test_a_metadata_lock_is_found_without_instruments_and_helped_by_a_cancel(
