@@ -15,6 +15,8 @@ _KEPT = timedelta(minutes=10)
 _LEAST_LOOKUPS = 50
 """Look-ups between two looks below which a hit share says nothing."""
 _LONGEST_GAP = 300.0
+_SLACK = 5.0
+"""Seconds by which two clocks may differ when an uptime is compared with the time between looks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +174,11 @@ def _slabs(items: Mapping[str, str]) -> tuple[Slab, ...]:
 
 def since(before: Health, now: Health) -> Health:
     """The new look with rates. After a restart there are none: counters began anew."""
-    if now.pid != before.pid or now.uptime_s < before.uptime_s:
-        return replace(now, restarted=now.at, earlier_hits=before.earlier_hits)
     seconds = (now.at - before.at).total_seconds()
+    if now.pid != before.pid or now.uptime_s < before.uptime_s:
+        # a configuration endpoint leads to its nodes in turn: one that ran all the while is another
+        restarted = now.at if now.uptime_s <= seconds + _SLACK else None
+        return replace(now, restarted=restarted, earlier_hits=before.earlier_hits)
     rates = _rates(before.counts, now.counts, seconds) if 0 < seconds <= _LONGEST_GAP else None
     hits = before.earlier_hits
     if hits is None and rates is not None:

@@ -98,7 +98,7 @@ def test_hits_are_compared_with_the_first_ones(
 
 @pytest.mark.parametrize(
     "changed",
-    [{"pid": 8}, {"uptime_s": 3}],
+    [{"pid": 8, "uptime_s": 15}, {"uptime_s": 3}],
     ids=["another process", "its time began anew"],
 )
 def test_a_restart_is_told_for_ten_minutes_and_gives_no_rates(changed: dict[str, Any]) -> None:
@@ -113,11 +113,19 @@ def test_a_restart_is_told_for_ten_minutes_and_gives_no_rates(changed: dict[str,
 
 def test_a_restart_keeps_the_hits_to_compare_with() -> None:
     look = since(node(), node(15, {"hits": 1000}))
-    look = since(look, node(30, pid=8))
-    look = since(look, node(45, {"hits": 5, "misses": 95}, pid=8))
+    look = since(look, node(30, pid=8, uptime_s=4))
+    look = since(look, node(45, {"hits": 5, "misses": 95}, pid=8, uptime_s=19))
 
     assert look.earlier_hits == 1.0
     assert found(look) == [("MC_RESTARTED", "high"), ("MC_HIT", "warning")]
+
+
+@pytest.mark.parametrize("changed", [{"pid": 8}, {"uptime_s": 900}], ids=["pid", "uptime"])
+def test_another_node_behind_the_name_was_not_restarted(changed: dict[str, Any]) -> None:
+    look = since(node(counts={"sets": 500}), node(15, {"sets": 5}, **changed))
+
+    assert look.rates is None
+    assert found(look) == []
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 301], ids=["no time", "clock went back", "a gap"])
