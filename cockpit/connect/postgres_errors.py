@@ -162,7 +162,7 @@ POOLER = Meaning(
 
 _BY_TEXT: tuple[tuple[str, Meaning], ...] = (
     (r"no more connections allowed", POOL_FULL),
-    (r"unsupported startup parameter", POOLER),
+    (r"unsupported startup parameter|RDS Proxy currently doesn.t support", POOLER),
     (r"query_wait_timeout", POOL_WAIT),
     (r"sorry, too many clients already", SATURATED),
     (r"remaining connection slots are reserved", RESERVED_ONLY),

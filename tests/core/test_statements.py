@@ -175,6 +175,19 @@ def test_the_words_of_postgres_have_their_code(text: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "ERROR:  unsupported startup parameter: options",
+        "FATAL:  Feature not supported: RDS Proxy currently doesn\u2019t support command-line "
+        "options.",
+        "FATAL:  RDS Proxy currently doesn't support command-line options.",
+    ],
+)
+def test_a_pooler_that_takes_no_options_is_known_by_its_words(text: str) -> None:
+    assert postgres_errors.by_text(text) is postgres_errors.POOLER
+
+
+@pytest.mark.parametrize(
     ("first", "code"),
     [
         (FirstWords(Rung.ERROR, "das System startet", "57P03"), "PG_CONN_STARTING"),

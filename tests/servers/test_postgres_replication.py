@@ -235,3 +235,26 @@ async def test_a_standby_that_gets_nothing_over_a_link_does_not_claim_to_be_up_t
     assert snapshot.replay.backlog_b is None
     assert seen.facts[0].text == "unknown"
     assert codes(seen) == {"PG_REPL_DOWN": "critical"}
+
+
+async def test_a_look_that_replay_ends_is_made_again(
+    pair: tuple[postgres.Postgres, postgres.Postgres],
+) -> None:
+    primary, standby = pair
+    await streaming(primary)
+    standby.execute("ALTER SYSTEM SET max_standby_streaming_delay = 0")
+    standby.reload()
+    ended = "SELECT sum(confl_snapshot) FROM pg_stat_database_conflicts"
+
+    async def provoked() -> int:
+        looks = asyncio.create_task(session.value("SELECT count(*) FROM orders, pg_sleep(1.5)"))
+        sleeps = "SELECT 1 FROM pg_stat_activity WHERE usename = 'app' AND wait_event = 'PgSleep'"
+        while not looks.done() and not standby.execute(sleeps):
+            await asyncio.sleep(0.02)
+        primary.execute("UPDATE orders SET status = status || '!'", "VACUUM orders")
+        assert await looks == 100
+        return int(standby.execute(ended)[0][0])
+
+    owner = pg_settings(standby, user="app", password="env:T_APP")
+    async with session_for(owner) as session:
+        await until(provoked, bool)
