@@ -139,7 +139,8 @@ def diagnose(look: Locks, settings: Settings) -> Iterator[Finding]:
     """Report each queue once, at its head, since only the head can be helped."""
     for queue in look.queues:
         if queue.head.pid == 0:
-            yield _prepared(queue, look)
+            if settings.waited.grade(queue.longest):  # less is two-phase commit as it should be
+                yield _prepared(queue, look)
         else:
             yield from _blocked(queue, look, settings)
         if queue.hot >= settings.hot_row:
@@ -245,6 +246,7 @@ def _hot_row(queue: Queue) -> Finding:
         likely=("a counter or stock row that every request updates",),
         next="ending those who wait is pointless: help the one that holds it",
         runbook="database-connections",
+        fact=False,
     )
 
 
@@ -269,6 +271,7 @@ def _schema_changes(look: Locks) -> Iterator[Finding]:
             likely=("a migration without lock_timeout behind an old reader",),
             next="cancel it: those behind go on at once; run it again with lock_timeout",
             runbook="database-connections",
+            fact=False,
         )
 
 

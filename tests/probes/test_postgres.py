@@ -467,6 +467,26 @@ def test_a_queue_is_graded_by_time_and_length(
     assert graded == expected
 
 
+@pytest.mark.parametrize(
+    ("wait_s", "expected"), [(4.9, []), (5.0, ["PG_LOCK_PREPARED"])], ids=["passing", "left"]
+)
+def test_two_phase_commit_that_passes_by_is_no_finding(wait_s: float, expected: list[str]) -> None:
+    look = locks(node(0, backend_start=None, state=None), node(2, 0, wait_s=wait_s))
+
+    assert [code for code, _, _ in lock_findings(look)] == expected
+
+
+def test_a_crowd_that_passes_by_needs_a_second_look() -> None:
+    change = node(30, 1, locktype="relation", mode="AccessExclusiveLock", relation="orders")
+    row = {"locktype": "tuple", "relation": "orders", "page": 0, "line": 1, "wait_s": 0.01}
+    look = locks(node(1), change, node(31, 30), *(node(n, 1, **row) for n in range(2, 14)))
+    gauges = {
+        f.code for f in postgres_locks.diagnose(look, postgres_locks.PROBE.settings) if not f.fact
+    }
+
+    assert gauges == {"PG_LOCK_DDL_QUEUE", "PG_LOCK_HOT_ROW"}
+
+
 def test_the_tree_collapses_a_crowd_and_offers_the_cheapest_first() -> None:
     row = {"locktype": "tuple", "relation": "orders", "page": 0, "line": 1}
     change = node(30, 1, locktype="relation", mode="AccessExclusiveLock", relation="orders")

@@ -14,6 +14,7 @@ import pytest
 
 from cockpit.connect.postgres import open_postgres_acts
 from cockpit.errors import Refused
+from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.recording import decode, encode
 from cockpit.triage.registry import registry
@@ -165,7 +166,10 @@ async def test_a_hot_row_and_its_prepared_holder_are_told(at: At) -> None:
         try:
             await crowd.wait(UPDATE, times=11)
             await waiting(at.server, 11)
-            seen = await look("postgres.locks", pg_settings(at.server))
+            young = await look("postgres.locks", pg_settings(at.server))
+            probe, to = registry()["postgres.locks"], target(pg_settings(at.server))
+            strict = LockSettings(waited=Thresholds(warning=0.001, high=30))
+            seen = judged(Look(to, probe, strict), young.snapshot)
         finally:
             at.server.execute("ROLLBACK PREPARED 'lost'")
 
