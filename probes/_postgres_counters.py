@@ -299,6 +299,17 @@ def window(look: Counters, span: float, database: str | None = None) -> Window |
     )
 
 
+def spills(look: Counters, database: str) -> bool:
+    """Statements that wrote temporary files ended between each of the last three looks: a single
+    one counts all that it wrote, for however long, in the moment of its end.
+    """
+    gained = [
+        sum(each.temp_bytes or 0 for each in pair.databases if each.name == database)
+        for pair in look.pairs[-2:]
+    ]
+    return len(gained) == 2 and all(gained)
+
+
 def _summed(gains: Iterable[Gain], name: str) -> Gain:
     listed = list(gains)
     names = [each.name for each in fields(Gain) if each.name != "name"]

@@ -36,6 +36,7 @@ from probes._postgres_counters import (
     dominant,
     share_of,
     since,
+    spills,
     window,
 )
 from probes._postgres_counters_view import meaning, views
@@ -110,7 +111,8 @@ def diagnose(look: Counters, settings: Settings) -> Iterator[Finding]:
             yield from _deadlocks(minute, five, settings, name)
             yield from _rollbacks(minute, settings, name)
             yield from _lost(five, settings, name)
-            yield from _temporary(minute, settings, name)
+            if spills(look, database.datname):
+                yield from _temporary(minute, settings, name)
     minute, five = window(look, _MINUTE), window(look, WINDOW)
     if minute is not None and five is not None:
         yield from _checkpoints(look, five, settings)
@@ -221,7 +223,8 @@ def _temporary(minute: Window, settings: Settings, name: str) -> Iterator[Findin
     yield Finding(
         "PG_IO_TEMP",
         severity,
-        f"statements in database {name} write {size(rate)} a second to temporary files",
+        f"statements that ended in the last {duration(minute.seconds)} had written "
+        f"{size(minute.gain.temp_bytes or 0)} to temporary files in database {name}",
         subject=name,
         evidence=(
             Evidence("temporary files", round(rate), "bytes", settings.temp_bytes.first),
@@ -351,7 +354,6 @@ def facts(look: Counters) -> Iterator[Fact]:
     if minute is None or five is None:
         yield Fact("transactions", "unknown until the next look")
         return
-    limits = Settings()
     commits, rollbacks = minute.per_s("commits"), minute.per_s("rollbacks")
     both = None if commits is None or rollbacks is None else commits + rollbacks
     yield Fact("transactions", "unknown" if both is None else f"{both:,.0f}/s", both, "/s")
@@ -361,8 +363,7 @@ def facts(look: Counters) -> Iterator[Fact]:
     yield from _rate("blocks read", minute.per_s("reads"))
     temporary = minute.per_s("temp_bytes")
     if temporary is not None:
-        yield Fact("temporary files", f"{size(temporary)}/s", temporary, "bytes",
-                   severity=limits.temp_bytes.grade(temporary))  # fmt: skip
+        yield Fact("temporary files", f"{size(temporary)}/s", temporary, "bytes")
     if five.gain.deadlocks is not None:
         yield Fact("deadlocks in 5 minutes", str(five.gain.deadlocks), five.gain.deadlocks)
     if five.requested is not None:

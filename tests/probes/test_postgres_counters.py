@@ -70,9 +70,6 @@ def found(look: Counters, settings: Settings | None = None) -> list[tuple[str, s
         pytest.param({"deadlocks": 1}, [("PG_LOCK_DEADLOCKS", "info")], id="one deadlock"),
         pytest.param({"deadlocks": 4}, [("PG_LOCK_DEADLOCKS", "info")], id="four in a minute"),
         pytest.param({"deadlocks": 5}, [("PG_LOCK_DEADLOCKS", "warning")], id="five in a minute"),
-        pytest.param({"temp_bytes": 60 * 49 * MIB}, [], id="temporary files, just below"),
-        pytest.param({"temp_bytes": 60 * 50 * MIB}, [("PG_IO_TEMP", "warning")], id="spills"),
-        pytest.param({"temp_bytes": 60 * 200 * MIB}, [("PG_IO_TEMP", "high")], id="many spills"),
         pytest.param({"requested": 2}, [], id="two requested checkpoints"),
         pytest.param({"requested": 3}, [("PG_IO_CHECKPOINTS", "warning")], id="three of them"),
         pytest.param({"requested": 3, "timed": 3}, [], id="as many came by the timer"),
@@ -100,6 +97,31 @@ def found(look: Counters, settings: Settings | None = None) -> list[tuple[str, s
 )  # fmt: skip
 def test_gains_are_graded(gained: dict[str, Any], expected: list[tuple[str, str]]) -> None:
     assert found(after(**gained)) == expected
+
+
+@pytest.mark.parametrize(
+    ("mebibytes", "expected"),
+    [
+        pytest.param((0, 12_000), [], id="one long sort ended: it counts at once what took hours"),
+        pytest.param((12_000, 12_000), [], id="and a while ago"),
+        pytest.param((1400, 2940), [], id="just below"),
+        pytest.param((1500, 3000), [("PG_IO_TEMP", "warning")], id="spills"),
+        pytest.param((6000, 12_000), [("PG_IO_TEMP", "high")], id="many spills"),
+    ],
+)
+def test_temporary_files_are_told_when_statements_go_on_writing_them(
+    mebibytes: tuple[int, int], expected: list[tuple[str, str]]
+) -> None:
+    look = counters()
+    for number, written in enumerate(mebibytes, 1):
+        look = since(look, counters(number * 30, temp_bytes=written * MIB))
+    summaries = [each.summary for each in diagnose(look, Settings())]
+
+    assert found(look) == expected
+    assert all(
+        summary.startswith("statements that ended in the last 1m 00s had written ")
+        for summary in summaries
+    )
 
 
 STANDBY = {"recovery": True}

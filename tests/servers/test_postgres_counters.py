@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import socket
 import tempfile
@@ -95,10 +96,12 @@ class Watch:
             await self.look()
         return {each.name: each for each in self.now.pairs[-1].databases}
 
-    async def until(self, code: str) -> Finding:
-        """Statistics come late: look until the code is there."""
+    async def until(self, code: str, again: Callable[[], Awaitable[None]] | None = None) -> Finding:
+        """Statistics come late: look until the code is there. `again`: the cause that goes on."""
         for _ in range(40):
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.6 if again else 0.05)  # before 15 told every half second
+            if again:
+                await again()
             seen = await self.look()
             for finding in seen.findings:
                 if finding.code == code:
@@ -202,7 +205,8 @@ async def test_what_the_counters_gain_is_told(
             assert {each.abandoned for each in (await watch.gains()).values()} == {None}
             return
         await cause(server)
-        finding = await watch.until(code)
+        goes_on = cause if code == "PG_IO_TEMP" else None
+        finding = await watch.until(code, goes_on and functools.partial(goes_on, server))
 
     assert finding.severity.value == severity
 
