@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cockpit.redact import SecretText
+from cockpit.text import visible
 
 MOST = 5000
 TEXTS = 100
@@ -58,6 +59,11 @@ class Identity:
             return f"CREATE EXTENSION pg_stat_statements; in database {self.database}"
         if not self.loaded:
             return "shared_preload_libraries lacks pg_stat_statements; needs a restart"
+        if self.version < (1, 8):  # what an upgrade of the server left: other columns
+            return (
+                f"ALTER EXTENSION pg_stat_statements UPDATE; in database {self.database} "
+                f"(it is {visible(self.extension or 'of no version', 20)})"
+            )
         return ""
 
 

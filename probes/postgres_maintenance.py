@@ -139,7 +139,6 @@ def _wrap(
     numbers = "transaction numbers" if what == "xid" else "multixact numbers"
     speed = look.xids_per_s if what == "xid" else None
     head = next(iter(_graded(state, settings)), None)
-    template = "" if database.connectable else ": nobody can connect to it, autovacuum still does"
     return Finding(
         "PG_XID_WRAP",
         severity,
@@ -157,8 +156,11 @@ def _wrap(
             *((f"{_says(head[1])} holds back the horizon",) if head else ()),
             "vacuum cannot freeze: a long transaction, a slot, a prepared transaction",
             "autovacuum is off, too slow, or cancelled again and again by locks",
-            f"orphaned temporary tables{template}",
+            *(("orphaned temporary tables",) if database.connectable else ()),
         ),
+        against=()
+        if database.connectable
+        else ("nobody can connect to it: autovacuum freezes it by itself",),
         next="find the holder of the horizon first and end it, then VACUUM (FREEZE) the oldest "
         "tables" + ("; on the primary, this is a standby" if state.recovery else ""),
         runbook=RUNBOOK,

@@ -93,6 +93,16 @@ def test_ages_are_graded_by_database(
     assert found(look(databases=databases)) == [("PG_XID_WRAP", *each) for each in expected]
 
 
+@pytest.mark.parametrize("connectable", [True, False])
+def test_a_database_that_takes_nobody_has_no_temporary_tables(connectable: bool) -> None:
+    (finding,) = diagnose(look(databases=(aged(600 * M, connectable=connectable),)), Settings())
+
+    assert ("orphaned temporary tables" in finding.likely) == connectable
+    assert finding.against == (
+        () if connectable else ("nobody can connect to it: autovacuum freezes it by itself",)
+    )
+
+
 @pytest.mark.parametrize(
     ("version", "left"),
     [(130023, 2**31 - M - 1500 * M), (140022, 2**31 - 3 * M - 1500 * M)],

@@ -129,8 +129,12 @@ def test_a_reset_gives_nothing() -> None:
     [
         ({"schema": None, "extension": None}, "CREATE EXTENSION pg_stat_statements"),
         ({"loaded": False}, "shared_preload_libraries"),
+        (
+            {"extension": "1.7"},
+            "ALTER EXTENSION pg_stat_statements UPDATE; in database shop (it is 1.7)",
+        ),
     ],
-    ids=["not created", "not loaded"],
+    ids=["not created", "not loaded", "left as it was by an upgrade"],
 )
 def test_without_the_extension_that_is_a_fact(changed: dict[str, Any], says: str) -> None:
     missing = look(**changed)
