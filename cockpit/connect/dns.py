@@ -118,7 +118,7 @@ def _ask(host: str) -> Resolution:
         word = _WORD.get(error.errno or 0, "error")
         return Resolution(source="system", outcome=word, detail=error.strerror or "")
     addresses = {str(entry[4][0]).partition("%")[0] for entry in entries}
-    written = _written_here(host)
+    written = _written_here(host.removesuffix("."))
     return Resolution(
         source="system",
         outcome="ok",

@@ -218,13 +218,13 @@ class Net:
         self, looks: Sequence[AddressLook], provider: ProviderLook | None
     ) -> tuple[Witness, ...]:
         """Tell the others what was heard of our clock, and hear what they have."""
-        now, host = clock.now(), self._place.host
+        now, host = clock.now(), self._place.name
         heard = [look.http.clock_ahead for look in looks if look.http and look.http.held is None]
         known = [ahead for ahead in heard if ahead is not None]
         if known:
             self._clocks.tell(Witness(who=host, ahead=min(known, key=abs), at=now))
         if provider and provider.ahead is not None:
-            there = parse(self._settings.status_url).host
+            there = parse(self._settings.status_url).name
             if there != host:
                 self._clocks.tell(Witness(who=there, ahead=provider.ahead, at=provider.at))
         return self._clocks.others(host, now)
@@ -252,6 +252,7 @@ async def open_net(
 
 
 def _is_local(host: str) -> bool:
+    host = host.removesuffix(".")
     return "." not in host or host.endswith((".local", ".localhost"))
 
 

@@ -14,6 +14,7 @@ import pytest
 from cockpit import clock
 from cockpit.connect import net as net_module
 from cockpit.connect import net_visit, net_wire
+from cockpit.connect.clocks import Clocks
 from cockpit.connect.net import Limits, PathLook, Sample, open_net
 from cockpit.connect.net_memory import Samples
 from cockpit.connect.settings import EndpointSettings
@@ -324,6 +325,19 @@ async def test_an_absolute_name_is_asked_for_with_its_dot_and_shown_without(auth
         (request,) = web.requests
     assert [one.outcome for one in look.addresses] == ["ok"]
     assert request.headers["host"] == f"shop.test:{web.port}"
+
+
+async def test_a_host_with_and_without_its_dot_is_one_witness_of_the_clock():
+    clocks = Clocks()
+    async with Web() as web, Names({"shop.test": Answer(a=("127.0.0.1",))}) as names:
+        web.otherwise = Behaviour(date_skew=90)
+        for host in ("shop.test", "shop.test."):
+            settings = EndpointSettings(url=web.url(host=host), resolver=names.resolver)
+            net = await open_net(settings, PATIENT, clocks=clocks)
+            look = await net.path()
+            await net.close()
+    assert look.addresses[0].http.clock_ahead > 80
+    assert look.clocks == ()
 
 
 @pytest.mark.parametrize(
