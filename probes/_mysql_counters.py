@@ -15,7 +15,7 @@ from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from probes._gains import MINUTE, WINDOW, Pair, gains, kept, window
 from probes._mysql import Server
-from probes._mysql_status import read_values, restarted
+from probes._mysql_status import one_start, read_values, restarted
 
 _RESET_SLACK = 2
 """Seconds by which the server's clock and its count of seconds may differ."""
@@ -154,12 +154,15 @@ def _oldest(row: Mapping[str, object]) -> Oldest:
 
 
 def since(before: Counters, now: Counters) -> Counters:
-    """The new look with what was gained. A restart begins anew, FLUSH STATUS costs one pair."""
+    """The new look with what was gained. A restart and another server behind the endpoint begin
+    anew, FLUSH STATUS costs one pair.
+    """
     at = now.server.at
     seconds = (at - before.server.at).total_seconds()
-    if restarted(before.uptime, now.uptime):
+    if restarted(before.uptime, now.uptime, seconds):
         return replace(now, restarted=True)
-    if not 0 < seconds <= WINDOW:
+    same = one_start(before.uptime, now.uptime, seconds)
+    if not same or before.server.hostname != now.server.hostname or not 0 < seconds <= WINDOW:
         return now
     now = replace(now, usual_slow=before.usual_slow, history=_history(before, now))
     fresh = now.gauges.get("Uptime_since_flush_status")
@@ -187,6 +190,13 @@ def _history(before: Counters, now: Counters) -> tuple[tuple[datetime, int], ...
     if not known and before.history_length is not None:
         known = ((before.server.at, before.history_length),)
     return (*(point for point in known if point[0] >= oldest), (now.server.at, length))
+
+
+def goes_on(look: Counters, name: str) -> bool:
+    """Whether a counter rose between each of the last three looks. A minute's sum would show one
+    event at four looks.
+    """
+    return len(look.pairs) > 1 and all(pair.gained.get(name) for pair in look.pairs[-2:])
 
 
 def growth(look: Counters) -> float | None:

@@ -15,6 +15,8 @@ _NAMES = (
     "Questions",
     "Innodb_row_lock_current_waits",
 )
+_SLACK = 10
+"""Seconds by which a server's clock and its uptime may differ: we read one after the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +70,29 @@ def status_of(values: Mapping[str, str]) -> Status:
     )
 
 
-def restarted(before: int | None, now: int | None) -> bool:
-    """Whether the server's uptime fell; unknown is no restart."""
-    return before is not None and now is not None and now < before
+def restarted(before: int | None, now: int | None, seconds: float) -> bool:
+    """Whether the server that answers was started since the look before, so many `seconds` ago.
+
+    Its uptime need not have fallen: who looks seldom at a crash loop sees it rise. Unknown is no
+    restart; an uptime that fell and is longer than that is another server's.
+    """
+    if before is None or now is None:
+        return False
+    return now <= seconds + _SLACK and not one_start(before, now, seconds)
+
+
+def one_start(before: int | None, now: int | None, seconds: float) -> bool:
+    """Whether two uptimes, so many `seconds` apart, can be of one start of one server. Unknown:
+    yes.
+    """
+    if before is None or now is None:
+        return True
+    return now >= before and abs(now - before - seconds) <= _SLACK
 
 
 def rates_of(before: Status, now: Status, seconds: float) -> Rates | None:
-    """What was added per second; None after a restart or without time between."""
-    if seconds <= 0 or restarted(before.uptime, now.uptime):
+    """What was added per second; None after a restart, of another server, without time between."""
+    if seconds <= 0 or not one_start(before.uptime, now.uptime, seconds):
         return None
     return Rates(
         questions=_per(before.questions, now.questions, seconds),

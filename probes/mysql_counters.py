@@ -20,7 +20,7 @@ from cockpit.triage.view import Table
 from cockpit.units import count, duration, percent, quantity
 from probes._gains import MINUTE, WINDOW, Window, window
 from probes._mysql import read_server
-from probes._mysql_counters import Counters, growth, read_counters, since
+from probes._mysql_counters import Counters, goes_on, growth, read_counters, since
 from probes._mysql_counters_view import rates
 
 _LOCKS, _SLOW = "mysql-locks", "mysql-long-queries"
@@ -76,8 +76,9 @@ def diagnose(look: Counters, settings: Settings) -> Iterator[Finding]:
     if minute is None or five is None:
         return
     yield from _deadlocks(minute, five, settings)
-    yield from _buffer_pool(minute, settings)
-    yield from _log_waits(minute)
+    yield from _buffer_pool(look, minute, settings)
+    if goes_on(look, "Innodb_log_waits"):
+        yield _log_waits(minute)
     yield from _disk_tables(minute, settings)
     yield from _scans(minute, settings)
     yield from _slow(look, minute, settings)
@@ -168,10 +169,11 @@ def _deadlocks(minute: Window, five: Window, settings: Settings) -> Iterator[Fin
         )
 
 
-def _buffer_pool(minute: Window, settings: Settings) -> Iterator[Finding]:
+def _buffer_pool(look: Counters, minute: Window, settings: Settings) -> Iterator[Finding]:
     share = minute.share("Innodb_buffer_pool_reads", "Innodb_buffer_pool_read_requests")
     reads = minute.per_s("Innodb_buffer_pool_reads")
-    waits = minute.gained.get("Innodb_buffer_pool_wait_free")
+    free = "Innodb_buffer_pool_wait_free"
+    waits = minute.gained.get(free) if goes_on(look, free) else None
     severity = settings.disk_reads.grade(share)
     if (reads or 0) <= settings.disk_reads_least:
         severity = None
@@ -202,22 +204,21 @@ def _buffer_pool(minute: Window, settings: Settings) -> Iterator[Finding]:
     )
 
 
-def _log_waits(minute: Window) -> Iterator[Finding]:
-    waits = minute.gained.get("Innodb_log_waits")
-    if waits:
-        yield Finding(
-            "MY_IO_LOG",
-            Severity.HIGH,
-            f"{waits:,} writes waited for the log buffer within {duration(minute.seconds)}",
-            evidence=(Evidence("waits for the log buffer", waits, "", 0),),
-            likely=(
-                "large transactions write more than the log buffer holds",
-                "the disk of the redo log is slow or throttled",
-            ),
-            next="the volume's latency and throughput, then innodb_log_buffer_size",
-            runbook=_SLOW,
-            fact=False,
-        )
+def _log_waits(minute: Window) -> Finding:
+    waits = minute.gained.get("Innodb_log_waits", 0)
+    return Finding(
+        "MY_IO_LOG",
+        Severity.HIGH,
+        f"{waits:,} writes waited for the log buffer within {duration(minute.seconds)}",
+        evidence=(Evidence("waits for the log buffer", waits, "", 0),),
+        likely=(
+            "large transactions write more than the log buffer holds",
+            "the disk of the redo log is slow or throttled",
+        ),
+        next="the volume's latency and throughput, then innodb_log_buffer_size",
+        runbook=_SLOW,
+        fact=False,
+    )
 
 
 def _disk_tables(minute: Window, settings: Settings) -> Iterator[Finding]:

@@ -46,6 +46,8 @@ class Sessions:
     rates: Rates | None = None
     restarted: datetime | None = None
     role_changed: datetime | None = None
+    moved: datetime | None = None
+    """When another server began to answer, with its own name; its counters are not compared."""
 
     @property
     def share(self) -> float | None:
@@ -97,18 +99,20 @@ def since(before: Sessions, now: Sessions) -> Sessions:
     """Rates, restarts and changes of role between two looks."""
     at = now.server.at
     seconds = (at - before.server.at).total_seconds()
+    other = before.server.hostname != now.server.hostname
     restart = _kept(before.restarted, at)
-    if restarted(before.status.uptime, now.status.uptime):
+    if restarted(before.status.uptime, now.status.uptime, seconds):
         restart = at - timedelta(seconds=now.status.uptime or 0)
     flipped = (
         at if now.server.is_reader != before.server.is_reader else _kept(before.role_changed, at)
     )
     return replace(
         now,
-        rates=rates_of(before.status, now.status, seconds),
+        rates=None if other else rates_of(before.status, now.status, seconds),
+        moved=at if other else _kept(before.moved, at),
         restarted=restart,
         role_changed=flipped,
-        rollback_eta=_etas(before, now, seconds),
+        rollback_eta={} if other else _etas(before, now, seconds),
     )
 
 
@@ -364,11 +368,12 @@ def _row(thread: Thread, settings: Settings) -> Row:
 
 
 def changes(look: Sessions, target: str) -> Iterator[Change]:
-    """A restart or change of role that happened between two of our looks."""
+    """A restart, a change of role or of the server that happened between two of our looks."""
     became = "read-only" if look.server.is_reader else "writable"
     for at, kind, summary in (
         (look.restarted, "mysql.restart", "the server was restarted"),
         (look.role_changed, "mysql.role", f"the server became {became}"),
+        (look.moved, "mysql.moved", f"another server answers: {visible(look.server.hostname, 80)}"),
     ):
         if at is not None:
             yield Change(at=at, kind=kind, target=target, summary=summary, source="mysql.sessions")

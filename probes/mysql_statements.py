@@ -21,11 +21,15 @@ from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, percent
 from probes._mysql import Server, read_server
+from probes._mysql_status import one_start, read_status
 
 _WINDOW = 300.0
 _TOP = 5
 """Statements with the most time that are judged."""
-_KEPT, _MOST = 50, 200
+_KEPT, _MOST = 50, 1000
+"""Statements that are kept of those that gained, and that are read: what was slow for a week and
+rests now stands before what became slow a minute ago.
+"""
 
 SWITCH = "SELECT @@performance_schema"
 DIGESTS = f"""
@@ -118,6 +122,7 @@ class Settings:
 async def collect(mysql: SqlReads, target: Target) -> Statements:
     """Read the statements with the most time, when the server counts them."""
     server = await read_server(mysql)
+    server = replace(server, uptime=(await read_status(mysql)).uptime)
     on = str(await mysql.value(SWITCH)).upper() in {"1", "ON"}
     if not on:
         return Statements(server=server, on=False, digests=())
@@ -131,14 +136,19 @@ async def collect(mysql: SqlReads, target: Target) -> Statements:
 
 
 def since(before: Statements, now: Statements) -> Statements:
-    """The new look compared with one of up to five minutes ago. Counters that fell begin anew."""
+    """The new look compared with one of up to five minutes ago. Counters that fell, another start
+    and another server begin anew.
+    """
     if not now.digests or before.digests is None:
         return now
     began, earlier = before.began, before.earlier
     old = timedelta(seconds=_WINDOW)
     if began is None or now.server.at - began.at > old:
-        began, earlier = before.server, before.digests
-    if began.at >= now.server.at:
+        began = before.server
+        earlier = tuple(replace(each, text=None) for each in before.digests)
+    seconds = (now.server.at - began.at).total_seconds()
+    same = one_start(began.uptime, now.server.uptime, seconds)
+    if seconds <= 0 or not same or began.hostname != now.server.hostname:
         return now
     known = {each.key: each for each in earlier}
     if any(each.key in known and each.calls < known[each.key].calls for each in now.digests):

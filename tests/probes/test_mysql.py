@@ -10,11 +10,10 @@ import pytest
 
 from cockpit.redact import SecretText
 from cockpit.triage.recording import decode, encode
-from probes import mysql_locks, mysql_replication, mysql_sessions
+from probes import mysql_locks, mysql_sessions
 from probes._mysql import Server, Thread, offers
 from probes._mysql_locks import Held, Locks, Node, Pair, assemble, queues_of
-from probes._mysql_status import Status, rates_of, status_of
-from probes.mysql_replication import Replication, channel
+from probes._mysql_status import Status, one_start, rates_of, restarted, status_of
 from probes.mysql_sessions import Sessions
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
@@ -118,6 +117,53 @@ def test_a_restart_gives_no_rates_and_a_finding() -> None:
     assert look.rates is None
     assert found(look) == [("MY_RESTARTED", "high")]
     assert [change.kind for change in mysql_sessions.changes(look, "db")] == ["mysql.restart"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "seconds", "expected"),
+    [
+        pytest.param(1000, 5, 9, (True, False), id="its uptime fell"),
+        pytest.param(25, 40, 60, (True, False), id="a crash loop that we look at seldom"),
+        pytest.param(3, 1, 5, (True, False), id="a crash loop that we look at often"),
+        pytest.param(1000, 1005, 5, (False, True), id="it runs on"),
+        pytest.param(1000, 1012, 5, (False, True), id="we waited between clock and uptime"),
+        pytest.param(3, 8, 5, (False, True), id="it was started before"),
+        pytest.param(1000, 9000, 5, (False, False), id="another server, up for longer"),
+        pytest.param(9000, 1000, 5, (False, False), id="another server, up for less"),
+        pytest.param(None, 5, 5, (False, True), id="unknown before"),
+        pytest.param(1000, None, 5, (False, True), id="unknown now"),
+    ],
+)
+def test_a_start_is_told_from_two_uptimes(
+    before: int | None, now: int | None, seconds: float, expected: tuple[bool, bool]
+) -> None:
+    told = (restarted(before, now, seconds), one_start(before, now, seconds))
+
+    assert told == expected
+
+
+@pytest.mark.parametrize(
+    ("uptime", "hostname"),
+    [
+        pytest.param(90_000, "ip-10-0-0-2", id="up for longer"),
+        pytest.param(1005, "ip-10-0-0-2", id="started in the same second"),
+    ],
+)
+def test_another_server_behind_the_endpoint_is_not_compared_with_the_old_one(
+    uptime: int, hostname: str
+) -> None:
+    before = sessions(status={"refused": 3}, server={"hostname": "ip-10-0-0-1"})
+    now = sessions(
+        status={"refused": 5000, "uptime": uptime},
+        server={"hostname": hostname, "at": AT + timedelta(seconds=5)},
+    )
+    look = mysql_sessions.since(before, now)
+    (change,) = mysql_sessions.changes(look, "db")
+
+    assert look.rates is None
+    assert found(look) == []
+    assert (change.kind, change.summary) == ("mysql.moved", "another server answers: ip-10-0-0-2")
+    assert decode(encode(look), Sessions).moved == look.moved
 
 
 @pytest.mark.parametrize(
@@ -374,199 +420,3 @@ def test_an_account_without_rights_still_hears_that_somebody_waits() -> None:
     assert "4 sessions wait" in blind.summary
     assert blind.next == "GRANT PROCESS, REPLICATION CLIENT ON *.* TO 'me'@'10.%';"
     assert next(iter(mysql_locks.facts(look))).value is None
-
-
-OLD = {
-    "Master_Host": "db-1", "Master_Port": 3306, "Slave_IO_Running": "Yes",
-    "Slave_SQL_Running": "Yes", "Seconds_Behind_Master": 0, "SQL_Delay": 0, "Last_IO_Errno": 0,
-    "Last_IO_Error": "", "Last_SQL_Errno": 0, "Last_SQL_Error": "",
-    "Master_Log_File": "bin.1", "Relay_Master_Log_File": "bin.1", "Read_Master_Log_Pos": 900,
-    "Exec_Master_Log_Pos": 700, "Slave_received_heartbeats": 4, "Slave_heartbeat_period": 30.0,
-}  # fmt: skip
-NEW = {
-    name.replace("Slave", "Replica").replace("Master", "Source"): value
-    for name, value in OLD.items()
-}
-
-
-@pytest.mark.parametrize("row", [OLD, NEW], ids=["Slave_ columns", "Replica_ columns"])
-def test_old_and_new_names_of_columns_are_one(row: dict[str, Any]) -> None:
-    each = channel(row)
-
-    assert each.running
-    assert (each.source, each.behind_s) == ("db-1:3306", 0.0)
-    assert (each.read, each.unapplied) == ("bin.1:900", 200)
-    assert (each.heartbeats, each.heartbeat_s) == (4, 30.0)
-
-
-@pytest.mark.parametrize(
-    ("changed", "seconds", "expected"),
-    [
-        pytest.param({}, 89, [], id="two heartbeats are missing"),
-        pytest.param({}, 90, [("MY_REPL_LAG", "high")], id="three are missing"),
-        pytest.param({"Slave_received_heartbeats": 5}, 90, [], id="a heartbeat came"),
-        pytest.param({"Read_Master_Log_Pos": 901}, 90, [], id="an event came"),
-        pytest.param({"Slave_received_heartbeats": None}, 900, [], id="nobody counts heartbeats"),
-    ],
-)
-def test_a_silent_primary_is_told_while_the_replica_says_yes(
-    changed: dict[str, Any], seconds: int, expected: list[tuple[str, str]]
-) -> None:
-    def at(moment: int, row: dict[str, Any]) -> Replication:
-        made = server(read_only=True, at=AT + timedelta(seconds=moment))
-        return Replication(server=made, channels=(channel({**OLD, **row}),))
-
-    first = mysql_replication.since(at(-10, changed | {"Read_Master_Log_Pos": 1}), at(0, {}))
-    look = mysql_replication.since(first, at(seconds, changed))
-    findings = mysql_replication.diagnose(look, mysql_replication.PROBE.settings)
-
-    assert [(f.code, f.severity.value) for f in findings] == expected
-    assert decode(encode(look), Replication) == look
-
-
-@pytest.mark.parametrize(
-    ("changed", "read_only", "expected"),
-    [
-        pytest.param({}, True, [], id="it follows"),
-        pytest.param({"Seconds_Behind_Master": 29}, True, [], id="just below the limit"),
-        pytest.param(
-            {"Seconds_Behind_Master": 600}, True, [("MY_REPL_LAG", "critical")], id="ten minutes"
-        ),
-        pytest.param(
-            {"Seconds_Behind_Master": 3600, "SQL_Delay": 3600}, True, [], id="a delay that is meant"
-        ),
-        pytest.param(
-            {"Slave_SQL_Running": "No", "Seconds_Behind_Master": None, "Last_SQL_Errno": 1062},
-            True,
-            [("MY_REPL_STOPPED", "critical")],
-            id="stopped: behind is NULL, not large",
-        ),
-        pytest.param(
-            {"Slave_IO_Running": "Connecting", "Last_IO_Errno": 1045},
-            True,
-            [("MY_REPL_STOPPED", "critical")],
-            id="cannot log in to its primary",
-        ),
-        pytest.param(
-            {"Slave_IO_Running": "Preparing", "Slave_SQL_Running": "No"},
-            True,
-            [("MY_REPL_STOPPED", "critical")],
-            id="stopped while it connects",
-        ),
-        pytest.param({}, False, [("MY_REPL_WRITABLE", "high")], id="takes writes"),
-    ],
-)
-def test_a_replica_is_judged_by_its_threads_first(
-    changed: dict[str, Any], read_only: bool, expected: list[tuple[str, str]]
-) -> None:
-    look = Replication(server=server(read_only=read_only), channels=(channel({**OLD, **changed}),))
-    findings = mysql_replication.diagnose(look, mysql_replication.PROBE.settings)
-
-    assert [(f.code, f.severity.value) for f in findings] == expected
-    assert decode(encode(look), Replication) == look
-
-
-REFUSED = "Got fatal error 1236 from source when reading data from binary log: "
-
-
-@pytest.mark.parametrize(
-    ("changed", "fact", "summary", "likely"),
-    [
-        pytest.param(
-            {"Slave_IO_Running": "Connecting", "Last_IO_Errno": 1045},
-            False, "cannot connect to its primary db-1:3306 (error 1045)", "password",
-            id="it tries again: no state that stays until somebody acts",
-        ),
-        pytest.param(
-            {"Slave_IO_Running": "Preparing"},
-            False, "tries again and again", "cannot be reached", id="no error yet",
-        ),
-        pytest.param(
-            {"Slave_IO_Running": "No"},
-            True, "IO thread is not running", "somebody stopped it", id="by hand",
-        ),
-        pytest.param(
-            {"Slave_IO_Running": "No", "Last_IO_Errno": 13114,
-             "Last_IO_Error": REFUSED + "'Could not find first log file name in binary log index'"},
-            True, "error 13114", "rebuild", id="MySQL 8's number, the log is gone",
-        ),
-        pytest.param(
-            {"Slave_IO_Running": "No", "Last_IO_Errno": 1236,
-             "Last_IO_Error": REFUSED + "'Cannot replicate because the source purged required logs'"},
-            True, "error 1236", "rebuild", id="purged",
-        ),
-        pytest.param(
-            {"Slave_IO_Running": "No", "Last_IO_Errno": 1236,
-             "Last_IO_Error": REFUSED + "'log event entry exceeded max_allowed_packet'"},
-            True, "error 1236", "max_allowed_packet: raise it", id="an event too large",
-        ),
-        pytest.param(
-            {"Slave_IO_Running": "No", "Last_IO_Errno": 13114,
-             "Last_IO_Error": REFUSED + "'A replica with the same server_uuid/server_id as this'"},
-            True, "error 13114", "copied server", id="two replicas with one number",
-        ),
-        pytest.param(
-            {"Slave_IO_Running": "No", "Last_IO_Errno": 1236, "Last_IO_Error": REFUSED + "'new'"},
-            True, "error 1236", "its words say why", id="words that nobody knows",
-        ),
-    ],
-)  # fmt: skip
-def test_what_stopped_a_replica_is_told_by_number_and_words(
-    changed: dict[str, Any], fact: bool, summary: str, likely: str
-) -> None:
-    look = Replication(server=server(read_only=True), channels=(channel({**OLD, **changed}),))
-    (finding,) = mysql_replication.diagnose(look, mysql_replication.PROBE.settings)
-
-    assert (finding.code, finding.fact) == ("MY_REPL_STOPPED", fact)
-    assert summary in finding.summary
-    assert likely in finding.likely[0]
-
-
-@pytest.mark.parametrize(
-    ("words", "shown"),
-    [
-        pytest.param(
-            "Error 'Duplicate entry 'bob@example.com' for key 'PRIMARY'' on query. Default "
-            "database: 'shop'. Query: 'INSERT INTO t VALUES ('bob@example.com', \"s3cret\")'",
-            "Duplicate entry ? for key PRIMARY, database shop. Query: ?",
-            id="a statement: nothing in it is escaped",
-        ),
-        pytest.param(
-            "Could not execute Write_rows_v1 event on table shop.orders; Duplicate entry "
-            "'bob o'brien's3cret' for key 'PRIMARY', Error_code: 1062; the event's master log "
-            "bin.000001, end_log_pos 42",
-            "Could not execute Write_rows_v1 event on table shop.orders; Duplicate entry ? for "
-            "key PRIMARY, Error_code: ?; the event's master log bin.000001, end_log_pos ?",
-            id="a row, with quotes in its value",
-        ),
-        pytest.param(
-            "Error 'Incorrect integer value: 'bob' s3cret' for column 'n' at row 1' on query. "
-            "Default database: 'shop'. Query: 'INSERT INTO t SELECT 's3cr",
-            "Incorrect integer value: ? at row ?, database shop. Query: ?",
-            id="a value with quotes, and a statement that was cut",
-        ),
-        pytest.param(
-            "Worker 1 failed executing transaction 'ANONYMOUS' at source log bin.3, end_log_pos 12;"
-            " Error 'Table 'shop.bob' doesn't exist' on query. Default database: ''. "
-            "Query: 'DELETE FROM bob WHERE a = 's3cret''",
-            "Worker ? failed executing transaction ? doesn't exist, database . Query: ?",
-            id="a worker: from the first quote to the last one",
-        ),
-    ],
-)
-def test_the_words_of_a_stopped_replica_show_no_row(words: str, shown: str) -> None:
-    changed = {"Slave_SQL_Running": "No", "Last_SQL_Errno": 1062, "Last_SQL_Error": words}
-    look = Replication(server=server(read_only=True), channels=(channel({**OLD, **changed}),))
-    settings = mysql_replication.PROBE.settings
-    (finding,) = mysql_replication.diagnose(look, settings)
-    (table,) = mysql_replication.tables(look, settings)
-    (row,) = table.rows
-    everywhere = f"{finding} {row.cells} {encode(look)!r}"
-
-    assert {e.label: e.value for e in finding.evidence}["error"] == shown
-    assert row.cells[-1] == shown
-    assert row.secret is not None
-    assert "s3cr" in row.secret.reveal()
-    assert "s3cr" not in everywhere
-    assert "bob" not in everywhere
-    assert decode(encode(look), Replication).channels[0].sql_errno == 1062

@@ -45,6 +45,17 @@ def gained(**gain: int) -> Counters:
     return since(before, counters(60, counted={name: 5 + n for name, n in gain.items()}))
 
 
+def gained_at(*ago: int, **gain: int) -> Counters:
+    """A minute of looks, each 15 s apart; the counters gained so much at those so long ago."""
+    total = dict.fromkeys(gain, 5)
+    look = counters(counted=total)
+    for seconds in (15, 30, 45, 60):
+        if 75 - seconds in ago:
+            total = {name: n + gain[name] for name, n in total.items()}
+        look = since(look, counters(seconds, counted=total))
+    return look
+
+
 def found(look: Counters) -> list[tuple[str, str]]:
     findings = mysql_counters.diagnose(look, mysql_counters.PROBE.settings)
     return [(f.code, f.severity.value) for f in findings]
@@ -80,10 +91,11 @@ def found(look: Counters) -> list[tuple[str, str]]:
             [],
             id="all look-ups read, but few",
         ),
+        pytest.param(gained(Innodb_buffer_pool_wait_free=9), [], id="no free page once"),
         pytest.param(
-            gained(Innodb_buffer_pool_wait_free=1),
+            gained_at(15, 30, Innodb_buffer_pool_wait_free=1),
             [("MY_IO_BUFFER_POOL", "high")],
-            id="no free page",
+            id="no free page again and again",
         ),
         pytest.param(
             counters(gauges={"Innodb_checkpoint_age": 75, "Innodb_checkpoint_max_age": 100}),
@@ -100,7 +112,11 @@ def found(look: Counters) -> list[tuple[str, str]]:
             [("MY_IO_DIRTY", "high")],
             id="the redo log is nearly full: MySQL 8",
         ),
-        pytest.param(gained(Innodb_log_waits=1), [("MY_IO_LOG", "high")], id="log waits"),
+        pytest.param(gained_at(15, Innodb_log_waits=1), [], id="one log wait, just now"),
+        pytest.param(gained_at(30, Innodb_log_waits=1), [], id="one log wait, the look before"),
+        pytest.param(
+            gained_at(15, 30, Innodb_log_waits=1), [("MY_IO_LOG", "high")], id="log waits go on"
+        ),
         pytest.param(
             gained(Created_tmp_disk_tables=601, Created_tmp_tables=2_404),
             [("MY_QRY_TMP_DISK", "warning")],
@@ -180,6 +196,9 @@ def test_slow_statements_are_compared_with_the_first_minute() -> None:
     [
         pytest.param({"Uptime": 3}, {"Questions": 2}, None, id="a restart"),
         pytest.param(
+            {"Uptime": 900_000}, {"Questions": 90_000}, None, id="another server, up for longer"
+        ),
+        pytest.param(
             {"Uptime_since_flush_status": 3}, {"Questions": 20}, None, id="FLUSH STATUS and more"
         ),
         pytest.param({}, {"Questions": 2}, set(), id="a counter that fell by itself"),
@@ -254,6 +273,26 @@ def test_a_statement_that_became_slower_is_told(
     before: Digest, now: Digest, expected: list[str]
 ) -> None:
     assert regressed(statements(before), statements(now, seconds=30)) == expected
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"uptime": 90_000}, id="another server, up for longer"),
+        pytest.param({"uptime": 12}, id="a restart, after which it counted more than before"),
+        pytest.param({"hostname": "ip-10-0-0-2"}, id="another machine"),
+    ],
+)
+def test_statements_of_another_start_are_not_compared(other: dict[str, Any]) -> None:
+    here = {"uptime": 1000, "hostname": "ip-10-0-0-1"}
+    before, now = statements(digest()), statements(digest(calls=1010, seconds=90.0), seconds=30)
+    before = replace(before, server=replace(before.server, **here))
+    same = replace(now, server=replace(now.server, **{**here, "uptime": 1030}))
+    another = replace(now, server=replace(now.server, **{**here, "uptime": 1030, **other}))
+
+    assert regressed(before, same) == ["MY_QRY_REGRESSED"]
+    assert regressed(before, another) == []
+    assert mysql_statements.since(before, another).began is None
 
 
 def test_a_slower_statement_of_little_time_is_not_worth_a_word() -> None:
