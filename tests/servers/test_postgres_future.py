@@ -86,11 +86,18 @@ async def everything(server: postgres.Postgres) -> dict[str, Seen | BlindError]:
     settings = pg_settings(server)
     async with session_for(settings) as session:
         for probe in PROBES:
-            try:
-                found[probe] = await look(probe, settings, session, twice=0.02)
-            except BlindError as error:
-                found[probe] = error
+            for _ in range(3):  # a busy machine may let a look's time run out
+                found[probe] = await one(probe, settings, session)
+                if getattr(found[probe], "reason", None) is not Reason.TIMEOUT:
+                    break
     return found
+
+
+async def one(probe: str, settings: Any, session: Any) -> Seen | BlindError:
+    try:
+        return await look(probe, settings, session, twice=0.02)
+    except BlindError as error:
+        return error
 
 
 async def test_columns_that_are_new_are_no_matter(server: postgres.Postgres) -> None:
@@ -140,7 +147,7 @@ async def test_a_column_that_is_gone_costs_the_part_that_needs_it(
             found = await everything(server)
 
     gone = {probe: each for probe, each in found.items() if isinstance(each, BlindError)}
-    assert set(gone) == blind
+    assert set(gone) == blind, [each.message for each in gone.values()]
     assert {each.reason for each in gone.values()} <= {Reason.UNSUPPORTED}
     assert all(column in each.message for each in gone.values())
     marks = {
