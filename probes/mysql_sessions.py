@@ -37,7 +37,9 @@ class Sessions:
     status: Status
     threads: tuple[Thread, ...] | None
     longest: Thread | None = None
-    """Who runs one statement for longest, besides those that wait or are protected."""
+    """Who runs one statement for longest, besides those that wait, change a schema, or are
+    protected.
+    """
     expects: str = "any"
     slow_s: float | None = None
     """Seconds of a statement of ours that was slow twice running; None: all are fast."""
@@ -85,13 +87,13 @@ async def collect(mysql: MysqlReads, target: Target) -> Sessions:
 
 
 def _longest(threads: tuple[Thread, ...]) -> Thread | None:
-    works = [thread for thread in threads if _works(thread)]
+    works = [thread for thread in threads if _works(thread) and not thread.is_schema_change]
     return max(works, key=lambda thread: thread.secs or 0, default=None)
 
 
 def _works(thread: Thread) -> bool:
     """Runs a statement that nobody protects, and waits for nobody."""
-    waits = bool(thread.wait_s) or (thread.state or "").startswith("Waiting for")
+    waits = thread.wait_s is not None or (thread.state or "").startswith("Waiting for")
     return thread.running and not thread.protected and not waits
 
 
@@ -289,21 +291,31 @@ def _long(look: Sessions, settings: Settings) -> Iterator[Finding]:
     for thread in long[:_EACH]:
         severity = settings.long_query.grade(thread.secs)
         if severity is not None:
-            yield Finding(
-                "MY_SESS_LONG_QUERY",
-                severity,
-                f"thread {thread.id} ({thread.name}) runs one statement for "
-                f"{duration(thread.secs or 0)}",
-                subject=f"thread {thread.id}",
-                evidence=(
-                    Evidence("running for", thread.secs, "s", settings.long_query.first),
-                    Evidence("state", thread.state),
-                    Evidence("statement", str(thread.query or "")),
-                ),
-                likely=("a changed plan", "a report on the wrong server", "missing index"),
-                next="KILL QUERY first; KILL when it is still there",
-                runbook=_SLOW,
-            )
+            yield _runs_long(thread, severity, settings)
+
+
+def _runs_long(thread: Thread, severity: Severity, settings: Settings) -> Finding:
+    what, change = "one statement", thread.is_schema_change
+    likely: tuple[str, ...] = ("a changed plan", "a report on the wrong server", "missing index")
+    advice = "KILL QUERY first; KILL when it is still there"
+    if change:
+        what, severity = "a schema change", Severity.WARNING
+        likely = ("a release or somebody changes a large table",)
+        advice = "ask its owner: killed, all that it did is thrown away, which can take as long"
+    return Finding(
+        "MY_SESS_LONG_QUERY",
+        severity,
+        f"thread {thread.id} ({thread.name}) runs {what} for {duration(thread.secs or 0)}",
+        subject=f"thread {thread.id}",
+        evidence=(
+            Evidence("running for", thread.secs, "s", settings.long_query.first),
+            Evidence("state", thread.state),
+            Evidence("statement", str(thread.query or "")),
+        ),
+        likely=likely,
+        next=advice,
+        runbook=_SLOW,
+    )
 
 
 def facts(look: Sessions) -> Iterator[Fact]:
@@ -347,6 +359,8 @@ def _row(thread: Thread, settings: Settings) -> Row:
         severity = settings.idle_transaction.grade(thread.secs)
     elif thread.running and not thread.protected:
         severity = settings.long_query.grade(thread.secs)
+        if severity and thread.is_schema_change:
+            severity = Severity.WARNING
     waits = thread.state if thread.running else ""
     return Row(
         key=thread.key,

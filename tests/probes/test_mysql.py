@@ -36,6 +36,11 @@ def thread(id_: int, **changed: Any) -> Thread:
     return Thread(**{**values, **changed})
 
 
+def changes(secs: int) -> Thread:
+    query = SecretText("/* release 7 */ ALTER TABLE orders ADD COLUMN note text", mysql=True)
+    return thread(2, secs=secs, query=query)
+
+
 def sessions(*threads: Thread, **changed: Any) -> Sessions:
     status = Status(**{"uptime": 1000, "connected": 10, "running": 2, **changed.pop("status", {})})
     values: dict[str, Any] = {
@@ -81,6 +86,10 @@ def found(look: Sessions) -> list[tuple[str, str]]:
         ),
         pytest.param(sessions(thread(1, secs=300, state=MDL)), [], id="the victim of a lock"),
         pytest.param(
+            sessions(changes(3000)), [("MY_SESS_LONG_QUERY", "warning")], id="a schema change"
+        ),
+        pytest.param(sessions(thread(1, secs=300, is_backup=True)), [], id="a backup"),
+        pytest.param(
             sessions(thread(1, command="Binlog Dump", user="repl", secs=9000)), [], id="replication"
         ),
         pytest.param(
@@ -98,6 +107,13 @@ def found(look: Sessions) -> list[tuple[str, str]]:
 )
 def test_a_state_has_its_finding(look: Sessions, expected: list[tuple[str, str]]) -> None:
     assert found(look) == expected
+
+
+def test_a_schema_change_that_runs_long_is_a_question_to_its_owner() -> None:
+    (finding,) = mysql_sessions.diagnose(sessions(changes(3000)), mysql_sessions.PROBE.settings)
+
+    assert "runs a schema change for 50m" in finding.summary
+    assert finding.next.startswith("ask its owner")
 
 
 def test_refused_connections_are_critical_however_few_are_open() -> None:
@@ -211,7 +227,9 @@ def test_a_rollback_says_how_long_it_will_take() -> None:
         pytest.param([], None, id="nobody runs anything"),
         pytest.param([thread(1, secs=5), thread(2, secs=9)], 2, id="the longest"),
         pytest.param([thread(1, secs=5), thread(2, secs=9, wait_s=9)], 1, id="not who waits"),
+        pytest.param([thread(1, secs=5), thread(2, secs=9, wait_s=0)], 1, id="nor since just now"),
         pytest.param([thread(1, secs=5), thread(2, secs=9, state=MDL)], 1, id="for metadata"),
+        pytest.param([thread(1, secs=5), changes(9)], 1, id="not who changes a schema"),
         pytest.param([thread(1, secs=5, user="rdsadmin")], None, id="not the protected"),
         pytest.param([thread(1, secs=5, is_backup=True)], None, id="not a backup"),
     ],

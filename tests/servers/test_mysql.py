@@ -283,6 +283,30 @@ async def test_a_sleeping_transaction_and_a_long_statement_are_found(
     assert "\u202e" not in cells
 
 
+async def test_a_backup_and_a_schema_change_are_no_longest_statement(
+    maria: mariadb.MariaDb,
+) -> None:
+    strict = SessionSettings(long_query=Thresholds(high=1))
+    maria.execute(
+        "CREATE OR REPLACE TABLE shop.small (id int)", "INSERT INTO shop.small VALUES (1)"
+    )
+    with Crowd(maria) as crowd:
+        crowd.wait("SELECT /*!40001 SQL_NO_CACHE */ SLEEP(60) FROM small")
+        change = crowd.wait("CREATE TABLE shop.copied AS SELECT SLEEP(60) AS s FROM small")
+        plain = crowd.wait("SELECT SLEEP(60)")
+        snapshot, seen = await until(
+            lambda: judge(maria, "mysql.sessions", strict), lambda pair: len(pair[1].findings) == 2
+        )
+
+    assert snapshot.longest.id == plain.thread_id()
+    assert {f.subject: f.severity.value for f in seen.findings} == {
+        f"thread {change.thread_id()}": "warning",
+        f"thread {plain.thread_id()}": "high",
+    }
+    backup = next(thread for thread in snapshot.threads if thread.is_backup)
+    assert backup.protected == "backup"
+
+
 @pytest.mark.parametrize("probe", ["mysql.sessions", "mysql.locks", "mysql.replication"])
 async def test_an_account_without_rights_is_blind_not_green(
     maria: mariadb.MariaDb, probe: str
