@@ -109,6 +109,7 @@ async def terminate(seat: Seat, journey: Journey, world: World) -> None:
     await seat.until(lambda: "Confirm" in seat.screen, 20, "the dialog")
     journey.screens["dialog"] = seat.screen
     await seat.confirm("orders-standby")
+    await seat.until(lambda: "type orders-db" in seat.screen, 30, "what is to be typed")
     journey.screens["wrong name"] = seat.screen
     journey.facts["blocker after the wrong name"] = await asyncio.to_thread(orders, world, BLOCKER)
     journey.facts["kinds after the wrong name"] = kinds(seat)
