@@ -132,6 +132,7 @@ async def test_a_stopped_server_is_mute_for_new_and_old_sessions(
     kept = await open_mysql(my_settings(small_maria))
     await kept.value("SELECT 1")
     small_maria.pause()
+    assert not small_maria._moves()
     try:
         fresh, old = await asyncio.gather(
             trouble(my_settings(small_maria)), _error(kept), return_exceptions=False

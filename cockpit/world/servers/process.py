@@ -24,6 +24,8 @@ from cockpit.errors import CockpitError
 NOBODY = 65534
 """The unprivileged user and group that servers run as when we are root."""
 _PR_SET_PDEATHSIG = 1
+_TO_REST = 5.0
+"""Seconds within which a stopped process comes to rest."""
 _SYSTEM_PATH = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin")
 
 
@@ -53,8 +55,23 @@ class Server:
         return self.process.poll() is None
 
     def pause(self) -> None:
-        """Stop it as SIGSTOP does: the port stays open, nobody answers."""
+        """Stop it as SIGSTOP does: the port stays open, nobody answers. On Linux it comes back when
+        every thread rests: one that runs on another processor may answer once more before.
+        """
         self.process.send_signal(signal.SIGSTOP)
+        end = time.monotonic() + _TO_REST
+        while self._moves() and time.monotonic() < end:
+            time.sleep(0.005)
+
+    def _moves(self) -> bool:
+        try:
+            states = [
+                task.read_text().rpartition(")")[2].split()[0]
+                for task in Path(f"/proc/{self.pid}/task").glob("*/stat")
+            ]
+        except (OSError, IndexError):
+            return False
+        return any(state != "T" for state in states)
 
     def resume(self) -> None:
         """Let it go on after `pause`."""
