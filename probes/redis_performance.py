@@ -217,7 +217,7 @@ def _buffers(look: Performance, five: Window | None, settings: Settings) -> Iter
     if severity is None:
         return
     first = look.hoarders[0] if look.hoarders else None
-    tail = f"; {count(cut, 'client')} were cut for it" if cut else ""
+    tail = f"; {count(cut, 'client')} {'was' if cut == 1 else 'were'} cut for it" if cut else ""
     yield Finding(
         "RD_MEM_CLIENT_BUFFERS",
         severity,

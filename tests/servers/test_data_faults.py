@@ -187,6 +187,11 @@ def _watch(kind: Kind, ill: Any, **changed: Any) -> Watch:
     return Watch(replace(kind.settings(ill), **changed), kind.settings(kind.well))
 
 
+def _fill(crowd: Crowd) -> None:
+    for _ in range(20):
+        crowd.open()
+
+
 @contextmanager
 def _crowd(server: Any) -> Iterator[None]:
     """Clients until the server takes no more."""
@@ -194,8 +199,7 @@ def _crowd(server: Any) -> Iterator[None]:
         if isinstance(server, mariadb.MariaDb):
             crowd = stack.enter_context(Crowd(server))
             with pytest.raises(pymysql.err.OperationalError, match="1040"):
-                for _ in range(20):
-                    crowd.open()
+                _fill(crowd)
         else:
             for _ in range(45):
                 stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
