@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from cockpit.redact import SecretText
-from cockpit.triage.recording import decode, encode
+from cockpit.runbooks.library import library
+from cockpit.runbooks.values import captured, holds
+from cockpit.triage.recording import builtins, decode, encode
 from probes import mysql_locks, mysql_sessions
 from probes._mysql import Server, Thread, offers
 from probes._mysql_locks import Held, Locks, Node, Pair, assemble, queues_of
@@ -438,3 +440,35 @@ def test_an_account_without_rights_still_hears_that_somebody_waits() -> None:
     assert "4 sessions wait" in blind.summary
     assert blind.next == "GRANT PROCESS, REPLICATION CLIENT ON *.* TO 'me'@'10.%';"
     assert next(iter(mysql_locks.facts(look))).value is None
+
+
+HEAD = {"command": "Sleep", "trx_s": 80}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "takes"),
+    [
+        pytest.param(
+            assemble([thread(1, **HEAD), thread(2)], [Pair(waiter=2, blocker=1, wait_s=9)], []),
+            True,
+            id="a session at the head",
+        ),
+        pytest.param(
+            assemble([thread(1, secs=90, is_backup=True), thread(2, secs=9, state=FLUSH)], [], []),
+            False,
+            id="a backup at the head",
+        ),
+        pytest.param(
+            assemble([thread(2, secs=9, state="Waiting for backup lock")], [], []),
+            False,
+            id="nobody to be seen at the head",
+        ),
+        pytest.param((), False, id="nobody waits"),
+    ],
+)
+def test_the_runbook_kills_a_session_at_the_head_only(nodes: tuple[Node, ...], takes: bool) -> None:
+    steps = {step.id: step for step in library().get("mysql-locks").steps}
+    found = captured(steps["blocker"].capture, builtins(look_at(*nodes)))
+    checks = [holds(check.that, {"blocker": found}) for check in steps["terminate"].require]
+
+    assert all(checks) is takes
