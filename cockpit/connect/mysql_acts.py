@@ -137,6 +137,8 @@ class MysqlActs:
             await self._sent("CALL mysql.rds_start_replication", {})
         elif self._mysql.flavour == "mariadb":
             await self._sent("START ALL SLAVES", {})
+            if not await became(self._mysql.dicts("SHOW WARNINGS", {}), what="the start"):
+                return {"done": False, "detail": "nothing to start: it replicates from nobody"}
         else:
             await self._start_replica()
         return {"done": True, "detail": "the replica's threads were started; look at their state"}

@@ -213,6 +213,8 @@ class Acting:
             return []
         if "query_id" in sql:
             return [{"query": 77}]
+        if sql == "SHOW WARNINGS":
+            return [{"Level": "Note", "Code": 1937, "Message": "SLAVE '' started"}]
         row = {"id": 5, "user": "app", "host": "h:2", "secs": 9, "state": "", "ours": 0,
                "backup": self.backup}  # fmt: skip
         return [{**row, "command": self.command}]

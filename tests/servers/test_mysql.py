@@ -341,6 +341,17 @@ async def test_sleeping_sessions_of_one_user_end_in_a_bounded_batch(
     assert len(done["ids"]) == 3
 
 
+async def test_a_server_that_is_no_replica_has_nothing_to_start(maria: mariadb.MariaDb) -> None:
+    maria.execute("GRANT REPLICATION SLAVE ADMIN ON *.* TO act@'%'")
+    acts = await open_mysql_acts(my_settings(maria))
+    done = await acts.run("start_replication", {})
+    await acts.close()
+    maria.execute("REVOKE REPLICATION SLAVE ADMIN ON *.* FROM act@'%'")
+
+    assert not done["done"]
+    assert "replicates from nobody" in done["detail"]
+
+
 async def test_a_replica_is_followed_through_lag_stop_and_a_broken_row(base: Path) -> None:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
