@@ -52,7 +52,13 @@ class Cost:
 class Aws:
     """The read-only session of one place. Implements `AwsReads`."""
 
-    def __init__(self, place: AwsPlace, consent: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        place: AwsPlace,
+        consent: frozenset[str] = frozenset(),
+        *,
+        limits: Limits | None = None,
+    ) -> None:
         self.place = place
         self.cost = Cost()
         self.skew: float | None = None
@@ -60,7 +66,7 @@ class Aws:
         self._consent = consent
         self._closed = False
         self._tasks = Tasks()
-        self._limits = Limits(place.calls_per_second, place.max_concurrency)
+        self._limits = limits or limits_of(place)
         self._answers: Memory[dict[str, Any]] = Memory()
         self._batches = Batches(self, self._tasks)
         self._metrics = Metrics(self, self._tasks)
@@ -411,12 +417,23 @@ def forget(place: str) -> None:
         session.forget()
 
 
-async def open_aws(place: AwsPlace, *, consent: frozenset[str] = frozenset()) -> Aws:
+def limits_of(*places: AwsPlace) -> Limits:
+    """The limits that places of one account and region share: the most careful of theirs."""
+    return Limits(
+        min(place.calls_per_second for place in places),
+        min(place.max_concurrency for place in places),
+    )
+
+
+async def open_aws(
+    place: AwsPlace, *, consent: frozenset[str] = frozenset(), limits: Limits | None = None
+) -> Aws:
     """The read-only session of a place. Makes no call: clients are made when they are needed.
 
-    `consent` names operations of `reads.CONSENT` that this session may use.
+    `consent` names operations of `reads.CONSENT` that this session may use; `limits` are those of
+    the account and region, when other places share them (None: the place's own).
     """
-    return Aws(place, consent)
+    return Aws(place, consent, limits=limits)
 
 
 async def open_aws_acts(place: AwsPlace) -> AwsActs:

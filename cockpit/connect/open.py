@@ -45,6 +45,7 @@ class Connections:
         self.role = role
         self.places = places
         self._opening: dict[str, asyncio.Task[Closable]] = {}
+        self._limits: dict[tuple[str, ...], Any] = {}
         self._clocks = Clocks(self._aws_clocks)
 
     async def session(self, name: str, settings: ConnectionSettings) -> Any:
@@ -129,7 +130,12 @@ class Connections:
         place = _place_of(settings)
         if place is not None:
             module = await asyncio.to_thread(import_module, "cockpit.connect.aws")
-            return cast("Closable", await module.open_aws(self._place(place)))
+            found = self._place(place)
+            key = _account(found)
+            if key not in self._limits:
+                sharing = [each for each in self.places.values() if _account(each) == key]
+                self._limits[key] = module.limits_of(*sharing)
+            return cast("Closable", await module.open_aws(found, limits=self._limits[key]))
         path, function = _opener(settings)
         module = await asyncio.to_thread(import_module, path)
         open_session: Callable[..., Awaitable[Closable]] = getattr(module, function)
@@ -160,6 +166,15 @@ class Connections:
 def _place_of(settings: ConnectionSettings) -> str | None:
     """The place whose session an AWS target uses; None for targets with their own session."""
     return settings.aws if isinstance(settings, AwsResource | VpcPathSettings) else None
+
+
+def _account(place: AwsPlace) -> tuple[str, ...]:
+    """What tells accounts and regions apart without a call: AWS throttles by account and region,
+    so places of one share their limits. Two profiles of one account cannot be told from two
+    accounts here; a role's account can.
+    """
+    account = place.role_arn.split(":")[4:5] or [f"{place.profile} {place.access_key_id}"]
+    return (*account, place.region, place.endpoint_url)
 
 
 def _opener(settings: ConnectionSettings) -> tuple[str, str]:

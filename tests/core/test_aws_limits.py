@@ -8,6 +8,9 @@ import pytest
 
 from cockpit.connect import limits
 from cockpit.connect.limits import Limits, Turnstile
+from cockpit.connect.open import Connections
+from cockpit.connect.role import Role
+from cockpit.connect.settings import AwsPlace
 
 
 class Watch:
@@ -172,3 +175,25 @@ def test_services_with_small_buckets_are_asked_slowly_whatever_is_configured():
     assert Limits(0.5, 4).of("cloudtrail").rate == 0.5
     assert place.waiting == {}
     assert place.of("elbv2") is place.of("elbv2")
+
+
+PLACES = {
+    "prod": AwsPlace(name="prod", region="us-east-1", profile="prod", calls_per_second=8.0),
+    "again": AwsPlace(name="again", region="us-east-1", profile="prod", calls_per_second=4.0),
+    "west": AwsPlace(name="west", region="us-west-2", profile="prod"),
+    "other": AwsPlace(name="other", region="us-east-1", profile="other"),
+    "role": AwsPlace(name="role", region="us-east-1", role_arn="arn:aws:iam::111122223333:role/a"),
+    "twin": AwsPlace(name="twin", region="us-east-1", role_arn="arn:aws:iam::111122223333:role/b"),
+}
+
+
+async def test_places_of_one_account_and_region_share_their_turns_at_the_more_careful_pace():
+    connections = Connections(PLACES, Role.TRIAGE)
+    opened = {name: await connections.place(name) for name in PLACES}
+    await connections.close()
+
+    turns = {name: session._limits.of("ecs") for name, session in opened.items()}
+    assert turns["prod"] is turns["again"]
+    assert turns["role"] is turns["twin"]
+    assert len({id(turn) for turn in turns.values()}) == 4
+    assert turns["prod"]._full_rate == 4.0

@@ -74,3 +74,24 @@ def _is_broad(node: ast.ExceptHandler) -> bool:
     names = {n.id for n in ast.walk(node.type) if isinstance(n, ast.Name)} if node.type else {""}
     cleans_up = isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None
     return bool(names & {"", "Exception", "BaseException"}) and not cleans_up
+
+
+def test_no_probe_imports_another_probe() -> None:
+    """What two of them need lives in a file with an underscore."""
+    crossed = [
+        (path.name, name)
+        for path in FILES
+        if path.parent.name == "probes"
+        for name in _imported(path)
+        if re.fullmatch(r"probes\.[a-z]\w*", name)
+    ]
+    assert crossed == []
+
+
+def _imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
