@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import time
 
 import pytest
@@ -288,8 +289,9 @@ def test_a_scenario_is_complete_and_names_what_exists(name):
         assert target in targets
         assert code in codes
     for finding in (*known.may, *known.must_not):
-        target = finding.partition("@")[2]
+        code, _, target = finding.partition("@")
         assert target == "*" or target in targets
+        assert fnmatch.filter(codes, code), f"no probe has a code like {code}"
     for one in known.blind:
         assert one.partition("@")[2] in targets
     assert known.culprit in {"", *targets}
