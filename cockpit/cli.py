@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -111,8 +112,8 @@ def _report_bug(
     handle, path = tempfile.mkstemp(prefix="cockpit-bug-", suffix=".txt", text=True)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(MASKER.mask(report))
-    click.echo(f"cockpit: a bug of ours, {kind.__name__}: {_harmless(str(error)[:200])}", err=True)
-    click.echo(f"  please report it with the file {path}", err=True)
+    _talk(f"cockpit: a bug of ours, {kind.__name__}: {_harmless(str(error)[:200])}")
+    _talk(f"  please report it with the file {path}")
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -126,18 +127,16 @@ def run(arguments: list[str] | None = None) -> int:
         click.echo(error.ctx.get_help() if error.ctx else "")
         return 0
     except click.ClickException as error:
-        click.echo(f"cockpit: {error.format_message()}", err=True)
+        _talk(f"cockpit: {error.format_message()}")
         return USAGE
     except (KeyboardInterrupt, click.Abort):
-        click.echo("cockpit: interrupted", err=True)
+        _talk("cockpit: interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERRUPTED
     except OSError as error:
-        click.echo(
-            f"cockpit: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True
-        )
+        _talk(f"cockpit: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
         return FAILED
     return outcome if isinstance(outcome, int) else 0
 
@@ -145,9 +144,15 @@ def run(arguments: list[str] | None = None) -> int:
 def tell(error: CockpitError) -> None:
     """An error as people read it: what happened, then the line to type."""
     for line in error.message.splitlines():
-        click.echo(f"cockpit: {_harmless(line)}", err=True)
+        _talk(f"cockpit: {_harmless(line)}")
     if error.hint:
-        click.echo(f"  {_harmless(error.hint)}", err=True)
+        _talk(f"  {_harmless(error.hint)}")
+
+
+def _talk(line: str) -> None:
+    """A line on stderr, unless the terminal behind it is gone: then there is nobody to tell."""
+    with contextlib.suppress(OSError):
+        click.echo(line, err=True)
 
 
 def _harmless(said: str) -> str:

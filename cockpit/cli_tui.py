@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,12 +78,18 @@ def start(ctx: click.Context) -> int:
 
 
 def run_demo(
-    config_path: Path, *, title: str, coming: Callable[[], str], role: str | None = None
+    config_path: Path,
+    *,
+    title: str,
+    coming: Callable[[], str],
+    role: str | None = None,
+    notes: Sequence[str] = (),
 ) -> int:
     """Open the screens on the embedded shop; gives the exit code.
 
-    `coming` says what the shop still waits for, an empty text when it is ready. The demo's records
-    are kept apart from real ones, in the folder `demo` beside them.
+    `coming` says what the shop still waits for, an empty text when it is ready. `notes`, what this
+    machine's shop lacks, begin the timeline. The demo's records are kept apart from real ones, in
+    the folder `demo` beside them.
     """
     from cockpit.incident.incident import data_folder
 
@@ -95,12 +102,15 @@ def run_demo(
     async def make() -> Desk:
         desk = await (await asyncio.to_thread(read)).create(title, "P1")
         incident.append(desk.incident.id)
+        for note in notes:
+            await desk.note(note)
         return desk
 
     code = _show(make, hard=False)
     if incident:
         place = f"COCKPIT_DATA={folder} "
-        click.echo(f"the record of this demo: {place}cockpit export {incident[0]}", err=True)
+        with contextlib.suppress(OSError):  # the terminal may be what ended it
+            click.echo(f"the record of this demo: {place}cockpit export {incident[0]}", err=True)
     return code
 
 

@@ -35,6 +35,7 @@ from screens.widgets.header import Bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import FrameType
 
     from cockpit.triage.board import Board, LookId
     from cockpit.triage.probe import Reading
@@ -203,6 +204,7 @@ class CockpitApp(App[int]):
                 break  # no signals in this thread or on this platform
         if not self.is_headless and sys.__stdin__ is not None and sys.__stdin__.isatty():
             self.set_interval(_EAR, self._listen_for_end_of_input)
+            _go_on_only_with_a_terminal()
 
     def _listen_for_end_of_input(self) -> None:
         """A terminal that went without a signal (no session of ours) is seen by its dead end;
@@ -423,6 +425,27 @@ def _end_by_force(code: int) -> None:
     timer.start()
 
 
+def _go_on_only_with_a_terminal() -> None:
+    """A hang-up comes with a SIGCONT: Textual would take it for the end of a `ctrl+z`, and begin
+    to read and write again, with threads that nobody ends.
+    """
+    resumed = signal.getsignal(signal.SIGCONT)
+    if not callable(resumed):
+        return
+
+    def go_on(number: int, frame: FrameType | None) -> None:
+        if os.isatty(0):
+            resumed(number, frame)
+
+    signal.signal(signal.SIGCONT, go_on)
+
+
+def _give_signals_back() -> None:
+    """What Textual does on these needs its event loop, which is over."""
+    for number in (signal.SIGCONT, signal.SIGTSTP, signal.SIGWINCH):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def _load() -> None:
     """Import the screens, in a thread: what is needed after the first paint only."""
     importlib.import_module("screens.main")
@@ -449,6 +472,7 @@ async def run_async(make: Maker) -> int:
     try:
         code = await app.run_async()
     finally:
+        _give_signals_back()
         await app.close()
     if app.failure is not None:
         raise app.failure
