@@ -47,6 +47,7 @@ def demo(ctx: click.Context, name: str, no_tui: bool, role: str | None) -> int:
             world.config_path,
             title=world.scenario.symptom,
             coming=lambda: _coming(world.status()),
+            notes=world.status().notes,
             role=chosen,
         )
 

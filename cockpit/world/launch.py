@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from cockpit.connect.role import Role
-from cockpit.errors import CockpitError
+from cockpit.errors import CockpitError, Misconfigured
 from cockpit.world import folder as folders
 from cockpit.world import prepare, scenario
+from cockpit.world.servers import mariadb
 
 _PATIENCE = 12.0
 
@@ -128,9 +129,12 @@ class World:
 def launch(name: str = scenario.DEFAULT, role: Role = Role.TRIAGE) -> World:
     """Begin a world; gives it at once, with its configuration, while its parts come up.
 
-    Leftovers of dead worlds are removed first. Raises `Misconfigured` for an unknown scenario.
+    Leftovers of dead worlds are removed first. Raises `Misconfigured` for an unknown scenario, and
+    for one that this machine has no server for.
     """
     chosen = scenario.load(name)
+    if chosen.needs == "mariadb" and mariadb.find_binary() is None:
+        raise Misconfigured(f"{name} cannot be shown: {mariadb.LACKING}", hint=mariadb.INSTALL)
     folders.clean_up()
     folder = folders.make()
     prepared = prepare.prepare(

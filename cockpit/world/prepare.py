@@ -123,7 +123,7 @@ def _first_state(prepared: Prepared, *, catalog: bool) -> dict[str, object]:
         "ready": False,
         "failed": "",
         "control": "",
-        "notes": [] if catalog else ["no MariaDB on this machine: the shop has no MySQL target"],
+        "notes": [] if catalog else [f"{mariadb.LACKING}: the shop has no MySQL target"],
         "ports": asdict(prepared.ports),
         "parts": {part: {"state": "starting", "detail": ""} for part in parts},
     }

@@ -35,6 +35,8 @@ class Scenario:
     """What mends it, in words; empty when nothing does or nothing has to."""
     onset: float = 300.0
     """Seconds before the start at which the first symptom showed in the metrics."""
+    needs: str = ""
+    """A server that not every machine has: `mariadb`, or empty."""
     billing: bool = False
     """Whether the shop has its second account."""
     node_type: str = "cache.m7g.large"

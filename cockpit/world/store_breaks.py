@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from cockpit.errors import Misconfigured
 from cockpit.world.ailments import Leak, Slow, Stay
 from cockpit.world.catalog import Queue
 from cockpit.world.horizon import freeze, use_numbers
 from cockpit.world.layout import CHECKOUT
+from cockpit.world.servers import mariadb
 from cockpit.world.servers.postgres import Postgres
 from cockpit.world.stores import DATABASE, swap
 
@@ -114,7 +116,7 @@ class StoreBreaks:
         """A schema change of the catalog waits behind an idle reader, and all behind the change."""
         catalog = self._stage.stores.catalog
         if catalog is None:
-            return
+            raise Misconfigured(mariadb.LACKING, hint=mariadb.INSTALL)
         password = self._stage.prepared.secrets.checkout
         queue = Queue(catalog.port, password, readers=int(asked["readers"]))
         queue.start()

@@ -19,6 +19,8 @@ from cockpit.world.servers.process import (
     wait_until,
 )
 
+LACKING = "MariaDB is not installed"
+INSTALL = "apt-get install mariadb-server-core, or brew install mariadb"
 _DEFAULTS: Mapping[str, str | int] = {
     "bind-address": "127.0.0.1",
     "skip-name-resolve": 1,
@@ -70,7 +72,7 @@ def create(folder: Path) -> Path:
     """Make the system tables in `folder`/data (about 1.5 s); gives that folder."""
     installer = find("mariadb-install-db")
     if installer is None:
-        raise ServerFailed("MariaDB is not installed", hint="apt-get install mariadb-server-core")
+        raise ServerFailed(LACKING, hint=INSTALL)
     make_folder(folder, drop=True)
     data = make_folder(folder / "data", drop=True)
     run(
@@ -86,7 +88,7 @@ def start(data: Path, *, port: int = 0, settings: Mapping[str, str | int] | None
     """Start it on 127.0.0.1 (0: a free port) and wait until it takes logins (about 0.5 s)."""
     program = find_binary()
     if program is None:
-        raise ServerFailed("MariaDB is not installed", hint="apt-get install mariadb-server")
+        raise ServerFailed(LACKING, hint=INSTALL)
     port = port or free_port()
     folder = data.parent
     merged = {**_DEFAULTS, "port": port, "datadir": data, **(settings or {})}
