@@ -24,9 +24,12 @@ from cockpit.connect.role import Role
 from cockpit.connect.statements import STATEMENTS
 from cockpit.desk import Desk
 from cockpit.errors import BlindError, CockpitError, Refused
+from cockpit.runbooks.library import library
 from cockpit.runbooks.plan import Approval, Plan
 from cockpit.runbooks.run import Course
-from cockpit.runbooks.step import Risk
+from cockpit.runbooks.step import Risk, Runbook
+from cockpit.triage.board import FindingId, OpenFinding
+from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Seen
 from cockpit.triage.view import Offer
 from cockpit.world.launch import World
@@ -59,6 +62,7 @@ class Siege:
     pressed: list[str] = field(default_factory=list)
     steps: dict[str, str] = field(default_factory=dict)
     """`runbook/step` → `looked`, `refused` or why it could not be planned."""
+    books: set[str] = field(default_factory=set)
     offers: dict[str, str] = field(default_factory=dict)
     forged: list[str] = field(default_factory=list)
     proposals: int = 0
@@ -203,15 +207,38 @@ async def every_step_by_keys(seat: Seat) -> None:
 
 
 async def every_step(desk: Desk, siege: Siege) -> None:
-    """Plan each, say yes with everything that could be asked for, then run it with a forged yes."""
+    """Plan each, say yes with everything that could be asked for, then run it with a forged yes:
+    of the runbooks of what is wrong, then of all there are, as if what they are for were wrong.
+    """
     for opened in list(desk.board.open.values()):
         for book in desk.runbooks_for(opened):
-            course = desk.start_course(book.id, opened)
-            for state_ in course.steps:
-                name = f"{book.id}/{state_.step.id}"
-                if siege.steps.get(name) in {"refused", "looked"}:
-                    continue
-                siege.steps[name] = await attempt(course, state_.step.id, siege)
+            await every_step_of(desk.start_course(book.id, opened), siege)
+    for book in desk.library.runbooks:
+        await every_step_of(desk.start_course(book.id, imagined(desk, book)), siege)
+
+
+async def every_step_of(course: Course, siege: Siege) -> None:
+    siege.books.add(course.runbook.id)
+    for state_ in course.steps:
+        name = f"{course.runbook.id}/{state_.step.id}"
+        if siege.steps.get(name) != "refused":
+            siege.steps[name] = await attempt(course, state_.step.id, siege)
+
+
+def imagined(desk: Desk, book: Runbook) -> OpenFinding:
+    """What a runbook is for, said of a target that fits it; of any where the shop has none."""
+    kinds = {param.kind for param in book.params.values() if param.type == "target"}
+    fitting = [target for target in desk.targets.values() if target.kind in kinds]
+    target = [*fitting, *desk.targets.values()][0]
+    now = clock.now()
+    return OpenFinding(
+        id=FindingId(target.name, book.codes[0], ""),
+        kind=target.kind,
+        probe="",
+        finding=Finding(book.codes[0], Severity.HIGH, "imagined"),
+        since=now,
+        seen=now,
+    )
 
 
 async def every_offer(desk: Desk, siege: Siege) -> None:
@@ -255,11 +282,13 @@ async def attempt(course: Course, step_id: str, siege: Siege) -> str:
 
 
 async def answer(course: Course, plan: Plan) -> None:
-    """Answer a question, so that the steps behind it can be planned."""
-    if plan.step.answer is None:
+    """Look, or answer a question, so that the steps behind it can be planned."""
+    typed = ""
+    if plan.step.answer is not None:
+        told = plan.suggestion or (plan.step.answer.choices or ("",))[0]
+        typed = told or ANSWERS.get(plan.step.answer.type, "")
+    elif plan.step.kind != "probe":
         return
-    told = plan.suggestion or (plan.step.answer.choices or ("",))[0]
-    typed = told or ANSWERS.get(plan.step.answer.type, "")
     with suppress(CockpitError):
         await course.run(plan, course.approve(plan, typed=typed))
 
@@ -305,6 +334,17 @@ def test_every_step_that_changes_something_was_refused_and_every_look_was_free(
     assert siege.steps["database-connections/terminate"] == "refused"
     assert siege.steps["database-connections/sessions"] == "looked"
     assert sum(said == "refused" for said in siege.steps.values()) >= 3
+
+
+def test_no_step_of_any_runbook_that_changes_something_could_be_said_yes_to(siege: Siege) -> None:
+    books = {book.id: book for book in library().runbooks}
+    assert siege.books == set(books)
+    risk = {f"{book.id}/{step.id}": step.risk for book in books.values() for step in book.steps}
+    assert siege.steps.keys() == risk.keys()
+    assert {risk[name] for name, said in siege.steps.items() if said == "looked"} == {Risk.READ}
+    assert [said for said in siege.steps.values() if "In function" in said] == [], "raw JMESPath"
+    refused = {name for name, said in siege.steps.items() if said == "refused"}
+    assert len({name.partition("/")[0] for name in refused}) >= 8, refused
 
 
 def test_every_offer_of_every_drill_down_was_refused(siege: Siege) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from cockpit.connect.role import Role
@@ -23,6 +24,7 @@ from cockpit.world.front import Front
 from cockpit.world.launch import World, launch
 
 ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = json.loads((ROOT / "cockpit/schema/check.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -80,7 +82,7 @@ def control(world: World, page: str) -> Any:
 
 
 def check(world: World) -> dict[str, Any]:
-    """What `cockpit check --json` says about a world."""
+    """What `cockpit check --json` says about a world, in the form that it promises."""
     done = subprocess.run(
         [
             sys.executable,
@@ -99,6 +101,7 @@ def check(world: World) -> dict[str, Any]:
     )
     assert done.returncode in {0, 1, 2, 3}, done.stderr
     said: dict[str, Any] = json.loads(done.stdout)
+    jsonschema.validate(said, SCHEMA)
     return said
 
 
