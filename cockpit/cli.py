@@ -127,7 +127,9 @@ def run(arguments: list[str] | None = None) -> int:
         click.echo(error.ctx.get_help() if error.ctx else "")
         return 0
     except click.ClickException as error:
-        _talk(f"cockpit: {error.format_message()}")
+        _talk(f"cockpit: {_harmless(error.format_message())}")
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        _talk(f"  try: {context.command_path if context else 'cockpit'} --help")
         return USAGE
     except (KeyboardInterrupt, click.Abort):
         _talk("cockpit: interrupted")

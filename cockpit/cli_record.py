@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import time
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +34,7 @@ BROKEN = 2
 """Exit code of `verify` for a journal that does not hold; also of what had to be left undone."""
 
 _LETTER_PATIENCE = 3.0
+_FILES = {".sqlite", ".jsonl", ".json"}
 _COLOURS: Mapping[str, str] = MappingProxyType(
     {"critical": "red", "high": "red", "warning": "yellow", "P0": "red", "P1": "red"}
 )
@@ -52,24 +52,20 @@ def place(ctx: click.Context) -> Place:
     """From `COCKPIT_DATA` and `COCKPIT_ACTOR`, else from `[incident]` of the configuration.
 
     The rest of the configuration is not read: the record must be there when that is broken.
-    Raises `Misconfigured` for a named file that is not there or is not TOML.
+    Raises `Misconfigured` for a named file that is not there or is not TOML, and for an
+    `[incident]` that does not say where: the wrong folder would read as “no incident”.
     """
-    from cockpit.config import find
+    from cockpit.config import ConfigProblems, glance
 
-    named = (ctx.find_root().obj or {}).get("config")
-    told: dict[str, object] = {}
-    try:
-        path = find(named)
-        told = tomllib.loads(path.read_text("utf-8")).get("incident", {})
-    except (Misconfigured, ValueError, OSError) as problem:
-        if named is not None:
-            raise Misconfigured(f"{named}: {problem}") from problem
-    folder = data_folder(str(told.get("folder") or ""))
-    actor = os.environ.get("COCKPIT_ACTOR") or told.get("actor")
-    return Place(
-        Incidents(folder),
-        str(actor) if actor else _login(),
-    )
+    path, told = glance((ctx.find_root().obj or {}).get("config")) or (Path(), {})
+    table = told.get("incident", {})
+    if not isinstance(table, dict):
+        raise ConfigProblems(path, ["incident: must be a table: [incident]"])
+    for key in ("folder", "actor"):
+        if not isinstance(table.get(key, ""), str):
+            raise ConfigProblems(path, [f"incident.{key}: must be a text"])
+    actor = os.environ.get("COCKPIT_ACTOR") or table.get("actor")
+    return Place(Incidents(data_folder(table.get("folder", ""))), actor or _login())
 
 
 def _login() -> str:
@@ -167,7 +163,8 @@ def note(ctx: click.Context, name: str, words: Sequence[str], *, when: str) -> i
 def verify(ctx: click.Context, name: str, *, head: str) -> int:
     """Check a journal's hash chain, offline; says the first bad entry.
 
-    FILE is a journal (.sqlite), or an export (.jsonl, .json).
+    FILE is a journal (.sqlite), or an export (.jsonl, .json). Ends with 2 when it does not hold,
+    and when there is nothing to verify.
     """
     if head and len(head.strip()) < chain.SHORTEST_HEAD:
         raise Misconfigured(
@@ -175,7 +172,9 @@ def verify(ctx: click.Context, name: str, *, head: str) -> int:
         )
     title, lines = _lines(ctx, name)
     verdict = chain.verify(lines, head)
-    if verdict.fault is None:
+    if verdict.fault is None and not verdict.entries:
+        click.echo(f"{title}: nothing to verify: there is no entry in it")
+    elif verdict.fault is None:
         click.echo(f"{title}: holds, {units.count(verdict.entries, 'entry', 'entries')}")
     else:
         fault = verdict.fault
@@ -188,7 +187,7 @@ def verify(ctx: click.Context, name: str, *, head: str) -> int:
         click.echo(f"redacted: {', '.join(map(str, verdict.redacted))}")
     for words in chain.LIMITS:
         click.echo(f"  {words}", err=True)
-    return 0 if verdict.holds else BROKEN
+    return 0 if verdict.holds and verdict.entries else BROKEN
 
 
 @click.command()
@@ -271,22 +270,33 @@ def _chosen(words: Sequence[str]) -> tuple[list[Kind], list[Group]]:
 def _lines(ctx: click.Context, name: str) -> tuple[str, tuple[str, ...]]:
     """What to call it, and the stored lines of an incident or of a file."""
     path = Path(name)
-    is_file = bool(name) and ("/" in name or path.suffix in {".sqlite", ".jsonl", ".json"})
+    is_file = bool(name) and ("/" in name or path.suffix in _FILES)
     if not is_file:
         store = place(ctx).store
-        found = store.find(name)
-        return found, store.lines(found)
+        if not (path.is_file() and name and not store.knows(name)):
+            found = store.find(name)
+            return found, store.lines(found)
     if not path.is_file():
-        raise Misconfigured(f"there is no file {name}")
+        raise Misconfigured(f"{name} is a folder" if path.is_dir() else f"there is no file {name}")
     title = text.visible(path.name, 200)
+    if path.suffix not in _FILES:
+        raise Misconfigured(
+            f"{title}: neither a journal (.sqlite) nor an export (.jsonl, .json)",
+            hint="a copy with another name is read when it ends so: cp FILE copy.sqlite",
+        )
     try:
         if path.suffix == ".sqlite":
             with reading(path) as connection:
                 return title, tuple(lines_after(connection))
         content = path.read_text("utf-8")
         return title, _exported(content) if path.suffix == ".json" else tuple(content.splitlines())
-    except (Damaged, ValueError) as problem:
-        raise BadEntry(f"{title}: cannot be read: {problem}") from problem
+    except UnicodeDecodeError as problem:
+        why = f"is not UTF-8 text (byte {problem.start})"
+    except json.JSONDecodeError as problem:
+        why = f"is not JSON (line {problem.lineno}, column {problem.colno})"
+    except Damaged as problem:
+        why = f"cannot be read: {problem}"
+    raise BadEntry(f"{title}: {why}")
 
 
 def _exported(content: str) -> tuple[str, ...]:

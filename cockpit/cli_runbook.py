@@ -6,14 +6,12 @@ Data goes to stdout, talk to stderr.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cockpit.errors import Misconfigured
 from cockpit.text import lines, visible
 
 if TYPE_CHECKING:
@@ -71,12 +69,16 @@ def show(ctx: click.Context, name: str, *, raw: bool) -> None:
 def lint(ctx: click.Context, paths: tuple[Path, ...]) -> int:
     """Check runbooks against the probes, the statements and AWS' service models.
 
-    Without PATHS: all that there are. Ends with 2 when one has an error.
+    Without PATHS: all that there are. Ends with 2 when one has an error or none is found.
     """
     from cockpit.runbooks.known import known
     from cockpit.runbooks.lint import lint as check
 
     parsed = _parsed(paths) if paths else _all(ctx)
+    if not parsed:
+        where = ", ".join(visible(str(path), 200) for path in paths)
+        click.echo(f"cockpit: no runbook found: there is no .md file in {where}", err=True)
+        return BROKEN
     truth = known()
     errors, count = 0, 0
     for each in parsed:
@@ -122,16 +124,10 @@ def _folders(ctx: click.Context) -> list[Path]:
 
     Raises `Misconfigured` for a named file that is not there or is not TOML.
     """
-    from cockpit.config import find
+    from cockpit.config import glance
 
-    named = (ctx.find_root().obj or {}).get("config")
-    try:
-        path = find(named)
-        told: Any = tomllib.loads(path.read_text("utf-8")).get("runbooks", [])
-    except (Misconfigured, ValueError, OSError) as problem:
-        if named is not None:
-            raise Misconfigured(f"{named}: {problem}") from None
-        return []
+    path, document = glance((ctx.find_root().obj or {}).get("config")) or (Path(), {})
+    told = document.get("runbooks", [])
     names = [name for name in told if isinstance(name, str)] if isinstance(told, list) else []
     return [path.parent / Path(name).expanduser() for name in names]
 

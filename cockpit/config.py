@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from cockpit.triage.probe import AnyProbe
 from cockpit.triage.target import KINDS, Target
 
 FILE = "cockpit.toml"
+EXAMPLE = "config.example.toml"
 
 _SETTINGS: Mapping[str, type] = {
     "postgres": PostgresSettings,
@@ -110,7 +112,14 @@ class ConfigProblems(Misconfigured):
 
     def __init__(self, path: Path, problems: list[str]) -> None:
         self.problems = tuple(f"{path.name}: {problem}" for problem in problems)
-        super().__init__("\n".join(self.problems), hint="config.example.toml shows every setting")
+        super().__init__("\n".join(self.problems), hint=f"every setting is shown in {example()}")
+
+
+def example() -> Path:
+    """The manual of the configuration: in the package when installed, else in the checkout."""
+    here = Path(__file__).parent
+    shipped = here / EXAMPLE
+    return shipped if shipped.is_file() else here.parent / EXAMPLE
 
 
 def find(explicit: Path | None = None) -> Path:
@@ -121,8 +130,8 @@ def find(explicit: Path | None = None) -> Path:
     import platformdirs
 
     if explicit is not None:
-        if not explicit.is_file():
-            raise Misconfigured(f"{explicit}: no such file", hint="cockpit --config PATH")
+        if (why := _no_file(explicit)) is not None:
+            raise Misconfigured(f"{explicit}: {why}", hint="cockpit --config PATH")
         return explicit
     places = (Path(FILE), platformdirs.user_config_path("cockpit") / FILE)
     for place in places:
@@ -130,25 +139,56 @@ def find(explicit: Path | None = None) -> Path:
             return place
     raise Misconfigured(
         f"no configuration: neither ./{FILE} nor {places[1]} exists",
-        hint="copy config.example.toml to cockpit.toml, or try: cockpit demo",
+        hint=f"cp {shlex.quote(str(example()))} {FILE}, or try: cockpit demo",
     )
+
+
+def _no_file(path: Path) -> str | None:
+    """Why a path is no file that can be read; None when it is one."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return "no such file"
+    except OSError as error:
+        return error.strerror or "cannot be read"
+    if path.is_dir():
+        return "is a folder, not a file"
+    return None if path.is_file() else "is not a file"
+
+
+def glance(explicit: Path | None = None) -> tuple[Path, dict[str, Any]] | None:
+    """The file and what it says, unchecked: for what must work while the rest is wrong.
+
+    None when nobody named a file and none can be read. Raises `Misconfigured` for one that was
+    named and cannot.
+    """
+    try:
+        path = find(explicit)
+        return path, _document(path)
+    except Misconfigured:
+        if explicit is not None:
+            raise
+        return None
 
 
 def load(path: Path, probes: Mapping[str, AnyProbe]) -> Config:
     """Read and check a file. Raises `ConfigProblems` with all of them, never only the first."""
+    reader = _Reader(path, _document(path), probes)
+    config = reader.config()
+    if reader.problems:
+        raise ConfigProblems(path, reader.problems)
+    return config
+
+
+def _document(path: Path) -> dict[str, Any]:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigProblems(path, [f"cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError as error:
         raise ConfigProblems(path, [f"is not UTF-8 text (byte {error.start})"]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigProblems(path, [f"is not TOML: {error}"]) from None
-    reader = _Reader(path, document, probes)
-    config = reader.config()
-    if reader.problems:
-        raise ConfigProblems(path, reader.problems)
-    return config
 
 
 class _Reader:

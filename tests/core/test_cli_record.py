@@ -228,6 +228,67 @@ def test_a_file_that_is_no_journal_is_a_clear_error(cockpit, home, name, content
     assert err.startswith("cockpit: ")
 
 
+@pytest.mark.parametrize("name", ["x.sqlite", "x.jsonl"])
+def test_a_journal_cut_to_nothing_does_not_pass(cockpit, home, name):
+    (home / name).touch()
+    code, out, _ = cockpit("verify", name)
+    assert (code, out) == (2, f"{name}: nothing to verify: there is no entry in it\nhead: none\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        pytest.param("x.json", b"not JSON", "x.json: is not JSON (line 1, column 1)", id="no JSON"),
+        pytest.param("x.jsonl", b"{}\n\xff", "x.jsonl: is not UTF-8 text (byte 3)", id="no text"),
+        pytest.param("x.bak", b"SQLite", "x.bak: neither a journal (.sqlite)", id="another suffix"),
+    ],
+)
+def test_why_a_file_is_no_journal_is_told_in_plain_words(cockpit, home, name, content, said):
+    (home / name).write_bytes(content)
+    assert said in cockpit("verify", name)[2]
+
+
+@pytest.mark.parametrize("words", ["incidents", "timeline 1", "note 1 x", "export 1", "verify 1"])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('incident = "x"', "cockpit: cockpit.toml: incident: must be a table: [incident]\n"),
+        ("[incident]\nfolder = 3", "cockpit: cockpit.toml: incident.folder: must be a text\n"),
+    ],
+)
+def test_a_configuration_that_does_not_say_where_is_told(cockpit, home, words, text, said):
+    (home / "cockpit.toml").write_text(text)
+    code, out, err = cockpit(*words.split())
+    assert (code, out) == (64, "")
+    assert err.startswith(said)
+
+
+@pytest.mark.parametrize("words", ["incidents", "runbook list"])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("folder.toml", "cockpit: folder.toml: is a folder, not a file\n  cockpit --config PATH\n"),
+        ("itself.toml", "cockpit: itself.toml: Too many levels of symbolic links\n"),
+        ("none.toml", "cockpit: none.toml: no such file\n  cockpit --config PATH\n"),
+        ("octets.toml", "cockpit: octets.toml: is not UTF-8 text (byte 0)\n"),
+    ],
+)
+def test_a_named_file_that_cannot_be_read_is_told_once(cockpit, home, words, name, said):
+    (home / "folder.toml").mkdir()
+    (home / "itself.toml").symlink_to("itself.toml")
+    (home / "octets.toml").write_bytes(b"\xff\xfe")
+    code, out, err = cockpit("-c", name, *words.split())
+    assert (code, out) == (64, "")
+    assert err.startswith(said)
+    assert err.count(name) == 1
+
+
+def test_a_folder_without_a_runbook_is_not_called_free_of_errors(cockpit, home):
+    code, _, err = cockpit("runbook", "lint", str(home))
+    assert code == 2
+    assert "no runbook found" in err
+
+
 def test_the_draft_goes_to_stdout(cockpit, incident):
     code, out, err = cockpit("export")
     assert code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -59,6 +60,7 @@ def test_the_wheel_carries_the_three_packages_and_their_data(wheel: Path) -> Non
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert source <= names
+    assert "cockpit/config.example.toml" in names
     assert not {name.partition("/")[0] for name in names} & {"tests", "docs"}
 
 
@@ -81,6 +83,11 @@ def test_the_installed_command_works(
     assert done.returncode == code, done.stderr
     assert shown in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_installed_command_names_an_example_that_is_there(installed: Run) -> None:
+    (path,) = re.findall(r"cp (\S+) cockpit\.toml", installed("check").stderr)
+    assert Path(path).read_bytes() == (ROOT / "config.example.toml").read_bytes()
 
 
 def test_the_installed_check_looks_at_a_target(installed: Run, tmp_path: Path) -> None:
