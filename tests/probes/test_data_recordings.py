@@ -1,0 +1,98 @@
+"""Recorded looks at databases and caches, judged again.
+
+Real ones are of private servers in trouble. `handmade` ones are of what cannot run here: answers
+written by hand after the manuals, taken through the probe's own `collect`. What is recorded is the
+snapshot and not the server's rows, so both are snapshots.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cockpit.text import without_literals
+from cockpit.triage import recording
+from cockpit.triage.registry import registry
+
+FOLDER = Path(__file__).parent.parent / "recordings"
+KINDS = ("postgres", "mysql", "redis", "memcached")
+MARKS = ("4711", "needle", "secret", "/tmp/", "/home/", "/root/", "/work/", "@example")  # noqa: S108
+"""Each value in a statement that ran had one of the first; the others are places and people."""
+MACHINES = {"db-1", ""}
+WORDS = {"query", "text", "sql_error"}
+"""The fields that hold what a client or a server wrote."""
+
+REAL = [
+    ("memcached_health_full", "memcached.health", {"MC_SAT_CONNECTIONS", "MC_EVICTING"}),
+    ("mysql_counters_deadlock", "mysql.counters", {"MY_LOCK_DEADLOCKS"}),
+    ("mysql_locks_metadata_lock", "mysql.locks", {"MY_LOCK_MDL"}),
+    (
+        "mysql_replication_stopped_by_a_row",
+        "mysql.replication",
+        {"MY_REPL_STOPPED", "MY_REPL_WRITABLE"},
+    ),
+    ("mysql_sessions_metadata_lock", "mysql.sessions", {"MY_SESS_IDLE_TRX"}),
+    ("mysql_statements_one_became_slower", "mysql.statements", {"MY_QRY_REGRESSED"}),
+    ("postgres_counters_deadlocks", "postgres.counters", {"PG_LOCK_DEADLOCKS"}),
+    ("postgres_locks_lock_storm", "postgres.locks", {"PG_LOCK_BLOCKED", "PG_LOCK_DDL_QUEUE"}),
+    ("postgres_maintenance_dead_rows", "postgres.maintenance", {"PG_VAC_DEAD"}),
+    ("postgres_replication_slot_lost", "postgres.replication", {"PG_SLOT_LOST"}),
+    ("postgres_sessions_lock_storm", "postgres.sessions", {"PG_SESS_IDLE_TX"}),
+    ("postgres_statements_one_became_slower", "postgres.statements", {"PG_QRY_REGRESSED"}),
+    (
+        "redis_cluster_slots_without_a_node",
+        "redis.cluster",
+        {"RD_CLUSTER_DOWN", "RD_CLUSTER_SLOTS"},
+    ),
+    ("redis_health_evicting_cache", "redis.health", {"RD_MEM_NEAR_MAX", "RD_MEM_EVICTING"}),
+    ("redis_performance_expensive_command", "redis.performance", {"RD_LAT_EXPENSIVE_CMD"}),
+]
+STORIES = REAL
+NAMES = [one[0] for one in STORIES]
+
+
+@pytest.mark.parametrize(("name", "probe", "codes"), STORIES, ids=NAMES)
+def test_a_recorded_look_is_judged_as_it_was(name: str, probe: str, codes: set[str]) -> None:
+    chosen = registry()[probe]
+    content = (FOLDER / f"{name}.json").read_bytes()
+    look = recording.decode(content, chosen.snapshot)
+
+    assert {finding.code for finding in chosen.diagnose(look, chosen.settings)} == codes
+    assert list(chosen.facts(look))
+    assert all(table.rows is not None for table in chosen.tables(look, chosen.settings))
+    assert recording.encode(look) + b"\n" == content
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recording_holds_no_literal_of_a_statement_and_nobody(name: str) -> None:
+    content = (FOLDER / f"{name}.json").read_text()
+
+    assert [mark for mark in MARKS if mark in content] == []
+    assert set(words(json.loads(content), {"hostname"})) <= MACHINES
+    written = list(words(json.loads(content), WORDS))
+    assert [each for each in written if without_literals(each) != each] == []
+    assert not any("'" in each for each in written)
+
+
+def words(value: Any, names: set[str], name: str = "") -> Iterator[str]:
+    """Every text in a field of one of these names."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from words(each, names, key)
+    elif isinstance(value, list):
+        for each in value:
+            yield from words(each, names, name)
+    elif isinstance(value, str) and name in names:
+        yield value
+
+
+def test_each_probe_of_the_data_plane_has_a_real_recording_and_none_is_left_out() -> None:
+    looks = {name for name, probe in registry().items() if probe.kind in KINDS}
+    here = {path.stem for kind in KINDS for path in FOLDER.glob(f"{kind}_*.json")}
+
+    assert {probe for _, probe, _ in REAL} == looks
+    assert set(NAMES) == here
