@@ -30,6 +30,7 @@ from cockpit.connect.settings import (
     VpcPathSettings,
 )
 from cockpit.errors import Misconfigured
+from cockpit.incident.severity import Level
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import AnyProbe
 from cockpit.triage.target import KINDS, Target
@@ -60,6 +61,8 @@ _EXPECTS: Mapping[str, tuple[str, ...]] = {
     "redis": ("any", "primary", "replica"),
 }
 _SCHEMES = ("https", "http", "tls", "tcp")
+_STAND_INS: Mapping[type, object] = {str: "", int: 1, VpcEnd: VpcEnd()}
+"""For what is required and missing, so that all the rest is checked too."""
 _WITHOUT_ID = {"alarms", "changes"}
 
 
@@ -201,6 +204,8 @@ class _Reader:
         self.document = document
         self.probes = probes
         self.problems: list[str] = []
+        self.told: set[str] = set()
+        """The keys that have a problem: what stands in for them is not judged."""
         self.general: dict[str, Any] = {}
 
     def config(self) -> Config:
@@ -220,11 +225,12 @@ class _Reader:
             targets=tuple(targets),
             settings=MappingProxyType(self.general),
             runbooks=self._folders(),
-            incident=self._table("incident", IncidentSettings),
+            incident=self._incident(),
             screen=self._table("screen", ScreenSettings),
         )
 
     def _say(self, where: str, what: str) -> None:
+        self.told.add(where)
         self.problems.append(f"{where}: {what}" if where else what)
 
     def _unknown(self, table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
@@ -267,7 +273,16 @@ class _Reader:
         if not isinstance(table, dict):
             self._say(key, "must be a table")
             return into()
-        return self._record(table, into, where=key) or into()
+        return self._record(table, into, where=key)
+
+    def _incident(self) -> IncidentSettings:
+        incident: IncidentSettings = self._table("incident", IncidentSettings)
+        try:
+            Level.read(incident.severity)
+        except Misconfigured:
+            words = ", ".join(Level)
+            self._say("incident.severity", f"{incident.severity!r} is none of {words}")
+        return incident
 
     def _places(self) -> dict[str, AwsPlace]:
         tables = self.document.get("aws", {})
@@ -279,16 +294,17 @@ class _Reader:
             where = f"aws.{name}"
             if not isinstance(table, dict):
                 self._say(where, "must be a table: [aws.prod]")
+                places[name] = AwsPlace(name=name, region="")
                 continue
             self._unknown_fields(table, AwsPlace, where=where, hidden=("name",))
             kept = {key: value for key, value in table.items() if key != "name"}
             place = self._record({**kept, "name": name}, AwsPlace, where=where, told=True)
-            if place is not None:
-                self._check_place(place, where)
-                places[name] = place
+            self._check_place(place, where)
+            places[name] = place
         return places
 
     def _check_place(self, place: AwsPlace, where: str) -> None:
+        self._filled(place, "region", where=where)
         if bool(place.access_key_id) != bool(place.secret_access_key):
             self._say(where, "access_key_id and secret_access_key belong together")
         if place.profile and place.access_key_id:
@@ -305,60 +321,60 @@ class _Reader:
             return []
         if not tables:
             self._say("target", "there is nothing to look at: add a [[target]]")
-        targets: list[Target] = []
-        for number, table in enumerate(tables, 1):
-            target = self._target(number, table, places)
-            if target is None:
-                continue
-            if any(target.name == other.name for other in targets):
-                self._say(_where(number, table), f"the name {target.name!r} is taken")
-            targets.append(target)
+        targets = [self._target(number, table, places) for number, table in enumerate(tables, 1)]
+        seen: set[str] = set()
+        for number, target in enumerate(targets, 1):
+            if target.name and target.name in seen:
+                self._say(_where(number, tables[number - 1]), f"the name {target.name!r} is taken")
+            seen.add(target.name)
         return targets
 
-    def _target(
-        self, number: int, table: dict[str, Any], places: Mapping[str, AwsPlace]
-    ) -> Target | None:
+    def _target(self, number: int, table: dict[str, Any], places: Mapping[str, AwsPlace]) -> Target:
+        """A target, with stand-ins for what is missing: others need it, and it has more keys."""
         where = _where(number, table)
         name, kind = table.get("name"), table.get("kind")
         if not isinstance(name, str) or not name.strip():
-            self._say(where, "name is missing")
-            return None
-        if not isinstance(kind, str) or kind not in KINDS:
+            self._say(where, "name is missing" if name is None else "name must be a text")
+            name = ""
+        settings: ConnectionSettings = AwsResource(aws="", id="")
+        if isinstance(kind, str) and kind in KINDS:
+            settings = self._settings(table, kind, where=where)
+            self._check_settings(settings, kind, where=where, places=places)
+        else:
             what = "kind is missing" if kind is None else f"unknown kind {kind!r}"
             self._say(where, what + (nearest(kind, KINDS) if kind else ""))
-            return None
-        settings = self._settings(table, kind, where=where)
-        if settings is None:
-            return None
-        self._check_settings(settings, kind, where=where, places=places)
+            kind = ""
         needs = table.get("needs", [])
         if not isinstance(needs, list) or not all(isinstance(need, str) for need in needs):
             self._say(f"{where}.needs", "must be a list of target names")
             needs = []
+        service = table.get("service", "")
+        if not isinstance(service, str):
+            self._say(f"{where}.service", "must be a text")
         return Target(
             name=name,
             kind=kind,
             settings=settings,
             needs=tuple(needs),
-            service=str(table.get("service", "")),
+            service=str(service),
             overrides=self._thresholds(table, f"{where}.probes", kind=kind),
         )
 
-    def _settings(
-        self, table: dict[str, Any], kind: str, *, where: str
-    ) -> ConnectionSettings | None:
+    def _settings(self, table: dict[str, Any], kind: str, *, where: str) -> ConnectionSettings:
         into = _SETTINGS.get(kind, AwsResource)
         given = {key: value for key, value in table.items() if key not in _TARGET_KEYS}
         if into is AwsResource:
             if "arn" in given and "id" in given:
                 self._say(where, "arn and id contradict each other: keep one")
             if "arn" in given:
-                given["id"] = given.pop("arn")
+                arn = given["id"] = given.pop("arn")
+                if not str(arn).startswith("arn:") or str(arn).count(":") < 5:
+                    self._say(f"{where}.arn", f"{arn!r} is no ARN; a name goes to id")
             if kind in _WITHOUT_ID:
                 given.setdefault("id", "")
             if kind == "ecs_service" and not given.get("cluster"):
                 self._say(f"{where}.cluster", "is missing: the cluster's name")
-        record: ConnectionSettings | None = self._record(
+        record: ConnectionSettings = self._record(
             given, into, where=where, extra=(*_TARGET_KEYS, "arn") if into is AwsResource else ()
         )
         return record
@@ -374,20 +390,25 @@ class _Reader:
         place = getattr(settings, "aws", "")
         if place and place not in places:
             self._say(f"{where}.aws", f"no place [aws.{place}]{nearest(place, places)}")
-        if kind in _EXPECTS:
-            self._one_of(settings, "expects", _EXPECTS[kind], where=where)
+        if isinstance(settings, PostgresSettings | MysqlSettings | RedisSettings):
+            self._one_of(settings.expects, _EXPECTS[kind], f"{where}.expects")
         port = getattr(settings, "port", 1)
         if not 0 < port < 65536:
             self._say(f"{where}.port", f"{port} is not a port")
-        if isinstance(settings, EndpointSettings):
+        self._filled(settings, "host", where=where)
+        if isinstance(settings, AwsResource | VpcPathSettings):
+            self._filled(settings, "aws", where=where)
+        if kind not in _WITHOUT_ID and f"{where}.arn" not in self.told:
+            self._filled(settings, "id", where=where)
+        if isinstance(settings, EndpointSettings) and f"{where}.url" not in self.told:
             scheme, mark, rest = settings.url.partition("://")
             if not mark or not rest or scheme not in _SCHEMES:
-                self._say(
-                    f"{where}.url", "must begin with " + ", ".join(f"{s}://" for s in _SCHEMES)
-                )
+                schemes = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
+                self._say(f"{where}.url", f"must begin with {schemes}")
         if isinstance(settings, VpcPathSettings):
             for end in ("source", "destination"):
-                self._check_end(getattr(settings, end), f"{where}.{end}")
+                if not any(told.startswith(f"{where}.{end}") for told in self.told):
+                    self._check_end(getattr(settings, end), f"{where}.{end}")
 
     def _check_end(self, end: VpcEnd, where: str) -> None:
         named = [f.name for f in dataclasses.fields(end) if getattr(end, f.name)]
@@ -399,13 +420,12 @@ class _Reader:
             )
 
     def _needs(self, targets: list[Target]) -> None:
-        names = {target.name: target for target in targets}
-        for target in targets:
+        names = {target.name: target for target in targets if target.name}
+        for number, target in enumerate(targets, 1):
+            where = f"target ({target.name or number}).needs"
             for need in target.needs:
                 if need not in names:
-                    self._say(
-                        f"target ({target.name}).needs", f"no target {need!r}{nearest(need, names)}"
-                    )
+                    self._say(where, f"no target {need!r}{nearest(need, names)}")
         for circle in _circles(names):
             self._say("needs", "a circle: " + " → ".join(circle))
 
@@ -476,32 +496,30 @@ class _Reader:
         told: bool = False,
         extra: tuple[str, ...] = (),
     ) -> Any:
-        """A dataclass from a table, field by field; None when a required field is missing."""
+        """A dataclass from a table, field by field, with stand-ins for what is wrong or missing."""
         if not told:
             self._unknown_fields(table, into, where=where, extra=extra)
         hints = get_type_hints(into)
         values: dict[str, Any] = {}
-        complete = True
         for spec in dataclasses.fields(into):
-            if spec.name not in table:
-                if spec.default is dataclasses.MISSING:
-                    self._say(f"{where}.{spec.name}", "is missing")
-                    complete = False
-                continue
-            ok, value = self._field(table[spec.name], hints[spec.name], where=where, key=spec.name)
-            if ok:
-                values[spec.name] = value
-            elif spec.default is dataclasses.MISSING:
-                complete = False
-        return into(**values) if complete else None
+            required = spec.default is dataclasses.MISSING
+            ok, value = False, None
+            if spec.name in table:
+                ok, value = self._field(
+                    table[spec.name], hints[spec.name], where=where, key=spec.name
+                )
+            elif required:
+                self._say(f"{where}.{spec.name}", "is missing")
+            if ok or required:
+                values[spec.name] = value if ok else _STAND_INS[hints[spec.name]]
+        return into(**values)
 
     def _field(self, value: Any, kind: Any, *, where: str, key: str) -> tuple[bool, Any]:
         if kind in (Login, VpcEnd):
             if not isinstance(value, dict):
                 self._say(f"{where}.{key}", "must be a table")
                 return False, None
-            record = self._record(value, kind, where=f"{where}.{key}")
-            return record is not None, record
+            return True, self._record(value, kind, where=f"{where}.{key}")
         ok, converted = self._convert(value, kind, f"{where}.{key}")
         if ok and key in _SECRETS and not is_reference(converted):
             self._say(
@@ -509,17 +527,17 @@ class _Reader:
                 "a secret may not be written here; "
                 "use env:NAME, file:PATH, command:…, aws-secret:ARN or iam",
             )
-        if ok and key in _WORDS and isinstance(converted, str) and converted not in _WORDS[key]:
-            words = ", ".join(_WORDS[key])
-            self._say(f"{where}.{key}", f"{converted!r} is none of {words}")
+        if ok and key in _WORDS and isinstance(converted, str):
+            self._one_of(converted, _WORDS[key], f"{where}.{key}")
         return ok, converted
 
-    def _one_of(self, settings: object, key: str, words: tuple[str, ...], *, where: str) -> None:
-        value = getattr(settings, key)
+    def _one_of(self, value: str, words: tuple[str, ...], where: str) -> None:
         if value not in words:
-            self._say(
-                f"{where}.{key}", f"{value!r} is none of {', '.join(words)}{nearest(value, words)}"
-            )
+            self._say(where, f"{value!r} is none of {', '.join(words)}{nearest(value, words)}")
+
+    def _filled(self, settings: object, key: str, *, where: str) -> None:
+        if not getattr(settings, key, "none").strip() and f"{where}.{key}" not in self.told:
+            self._say(f"{where}.{key}", "is empty")
 
     def _unknown_fields(
         self,
@@ -556,7 +574,8 @@ def _plainly(message: str) -> str:
 
 def _where(number: int, table: Mapping[str, Any]) -> str:
     name = table.get("name")
-    return f"target[{number}] ({name})" if isinstance(name, str) else f"target[{number}]"
+    known = isinstance(name, str) and name.strip()
+    return f"target[{number}] ({name})" if known else f"target[{number}]"
 
 
 def _circles(targets: Mapping[str, Target]) -> list[tuple[str, ...]]:

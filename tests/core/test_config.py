@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -78,9 +79,11 @@ def test_the_example_names_every_setting() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     records = (
         connect.AwsPlace,
+        connect.Login,
         connect.PostgresSettings,
         connect.MysqlSettings,
         connect.RedisSettings,
+        connect.MemcachedSettings,
         connect.EndpointSettings,
         connect.VpcPathSettings,
         connect.VpcEnd,
@@ -89,8 +92,11 @@ def test_the_example_names_every_setting() -> None:
         ScreenSettings,
     )
     named = {field.name for record in records for field in dataclasses.fields(record)}
-    missing = sorted(name for name in named - {"name"} if f"{name}" not in text)
-    assert missing == []
+    written = set(
+        re.findall(r"(?:^|[#{,] *|or |\[target\.)([a-z_]+)(?: =|\]| with)", text, re.MULTILINE)
+    )
+    ends = set(re.findall(r"[a-z_]+", re.findall(r"# An end is (.*)", text)[0]))
+    assert named - {"name"} - written - ends == set()
 
 
 @pytest.mark.parametrize(
@@ -126,7 +132,7 @@ def test_the_example_names_every_setting() -> None:
         ),
         pytest.param(
             MINIMAL + 'sslmode = "verify_full"\n',
-            "'verify_full' is none of",
+            "verify-ca, verify-full; did you mean 'verify-full'?",
             id="a word that is none",
         ),
         pytest.param(
@@ -168,6 +174,24 @@ def test_the_example_names_every_setting() -> None:
             id="limits from above in the wrong order",
         ),
         pytest.param(
+            MINIMAL + '[screen]\ntheme = "drak"\n',
+            "did you mean 'dark'?",
+            id="a theme that is none",
+        ),
+        pytest.param(
+            MINIMAL + '[incident]\nseverity = "P9"\n',
+            "incident.severity: 'P9' is none of P0, P1, P2, P3",
+            id="a severity that is none",
+        ),
+        pytest.param(
+            MINIMAL.replace('"db"', '" "'), "(orders-db).host: is empty", id="an empty host"
+        ),
+        pytest.param(
+            'environment = "p"\n[[target]]\nkind = "alb"\nname = "a"\naws = "prod"\narn = "foo"\n[aws.prod]\nregion = "r"\n',
+            "target[1] (a).arn: 'foo' is no ARN",
+            id="an ARN that is none",
+        ),
+        pytest.param(
             'environment = "p"\n[[target]]\nkind = "alb"\nname = "a"\naws = "prd"\narn = "x"\n[aws.prod]\nregion = "r"\n',
             "no place [aws.prd]; did you mean 'prod'?",
             id="a place that is not there",
@@ -193,6 +217,60 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     told = problems(text, tmp_path).splitlines()
     assert len(told) == 4
     assert all(line.startswith("cockpit.toml: ") for line in told)
+
+
+def test_what_lacks_a_key_is_there_all_the_same_and_all_else_of_it_is_checked(
+    tmp_path: Path,
+) -> None:
+    text = """
+environment = "prod"
+[aws.prod]
+[[target]]
+kind = "alb"
+name = "front"
+aws = "prod"
+arn = "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/x/1"
+needs = ["db", "path", "none"]
+[[target]]
+kind = "postgres"
+name = "db"
+user = "x"
+needs = ["nobody"]
+[target.probes."postgres.sessions"]
+used = { warn = 0.5 }
+[[target]]
+kind = "vpc_path"
+name = "path"
+aws = "prod"
+source = { cidr = 3 }
+needs = ["url"]
+[[target]]
+kind = "endpoint"
+name = "url"
+[[target]]
+kind = "cauldron"
+name = "db"
+needs = ["front", "nowhere"]
+"""
+    assert problems(text, tmp_path).splitlines() == [
+        f"cockpit.toml: {problem}"
+        for problem in (
+            "aws.prod.region: is missing",
+            "target[2] (db).host: is missing",
+            'target[2] (db).probes."postgres.sessions".used.warn: unknown key; did you mean '
+            "'warning'?",
+            "target[3] (path).source.cidr: expected a text, got a whole number",
+            "target[3] (path).destination: is missing",
+            "target[3] (path).port: is missing",
+            "target[4] (url).url: is missing",
+            "target[5] (db): unknown kind 'cauldron'",
+            "target[5] (db): the name 'db' is taken",
+            "target (front).needs: no target 'none'",
+            "target (db).needs: no target 'nobody'",
+            "target (db).needs: no target 'nowhere'",
+            "needs: a circle: front → db → front",
+        )
+    ]
 
 
 def test_a_target_overrides_the_files_thresholds_and_those_the_defaults(tmp_path: Path) -> None:
