@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import lists, observer, start, sweep, world
+from tests.bench import lists, observer, start, stopped, sweep, world
 from tests.bench.table import Row, render
 
 HOME = Path(".bench")
@@ -57,6 +57,7 @@ def main() -> int:
             lists.rows,
             lambda: world.leaving(folder),
             lambda: world.idle_output(folder),
+            stopped.rows,
             lambda: observer.rows(installed("pg_activity", "python")),
         ]
         if aws is not None:

@@ -24,7 +24,7 @@ from cockpit.triage.registry import registry
 from cockpit.triage.store import Store
 from cockpit.triage.target import Target
 from cockpit.world.servers import postgres
-from tests.bench.table import Row
+from tests.bench.table import Row, render
 
 WAITERS, BLOCKS, ROUNDS = 400, 5, 5
 """Ours and theirs take turns, so that a machine that becomes busy is busy for both."""
@@ -210,3 +210,9 @@ def rows(pga: Path | None) -> list[Row]:
             *asyncio.run(_lock_graph(running, pga, 1)),
             *asyncio.run(_load(running)),
         ]
+
+
+if __name__ == "__main__":
+    from tests.bench.__main__ import installed
+
+    print(render(rows(installed("pg_activity", "python"))))

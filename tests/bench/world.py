@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import shlex
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cockpit.connect.role import Role
+from cockpit.world import layout
 from cockpit.world.launch import launch
 from tests.bench.table import Row
 
@@ -22,10 +24,10 @@ LOOKUPS: tuple[str, ...] = (
     "elbv2 describe-load-balancers",
     "elbv2 describe-target-groups",
     "ecs list-clusters",
-    "ecs list-services --cluster shop",
-    "ecs describe-services --cluster shop --services checkout",
-    "ecs describe-services --cluster shop --services search",
-    "ecs list-tasks --cluster shop --desired-status STOPPED",
+    f"ecs list-services --cluster {layout.CLUSTER}",
+    f"ecs describe-services --cluster {layout.CLUSTER} --services checkout",
+    f"ecs describe-services --cluster {layout.CLUSTER} --services search",
+    f"ecs list-tasks --cluster {layout.CLUSTER} --desired-status STOPPED",
     "rds describe-db-instances",
     "rds describe-events",
     "elasticache describe-replication-groups",
@@ -104,7 +106,7 @@ def _aws(aws: Path, line: str, place: dict[str, str]) -> list[str]:
 def _environment() -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
     return kept | {
-        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_ACCESS_KEY_ID": layout.key_of("triage"),
         "AWS_SECRET_ACCESS_KEY": "fake",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
@@ -114,16 +116,21 @@ def _environment() -> dict[str, str]:
 
 
 def _timed(argv: Sequence[str]) -> float:
+    """Raises `RuntimeError` for a command that failed: an error is not what is compared."""
     started = time.perf_counter()
-    subprocess.run(
+    done = subprocess.run(
         argv,
         env=_environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        text=True,
         timeout=120,
         check=False,
     )
-    return time.perf_counter() - started
+    took = time.perf_counter() - started
+    if done.returncode:
+        raise RuntimeError(f"{shlex.join(argv)}: {done.returncode}, {done.stderr[-400:].strip()}")
+    return took
 
 
 def _together(commands: Sequence[Sequence[str]], workers: int) -> float:
