@@ -2,83 +2,26 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import select
 import signal
-import struct
-import subprocess
 import sys
-import termios
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.screens.terminal import Terminal
+
 SOON = 7.0
 """Seconds: two at most are promised (`make bench` measures them), five are for a busy machine."""
 
 
-class Terminal:
-    """A process on a pseudo-terminal of its own."""
-
-    def __init__(self, columns: int = 80, lines: int = 24, *, session: bool = True) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.screens.show"],
-            cwd=ROOT,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env={**os.environ, "TERM": "xterm-256color", "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,
-            preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if session else None,
-        )
-        os.close(slave)
-        self.open = True
-
-    def read(self, seconds: float, until: bytes = b"") -> bytes:
-        """What comes within a time, or until a text came."""
-        got = b""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            if not select.select([self.master], [], [], left)[0]:
-                break
-            try:
-                got += os.read(self.master, 65536)
-            except OSError:
-                break
-            if until and until in got:
-                break
-        return got
-
-    def write(self, data: bytes) -> None:
-        os.write(self.master, data)
-
-    def hang_up(self) -> None:
-        if self.open:
-            os.close(self.master)
-            self.open = False
-
-    def ended(self, within: float) -> float:
-        """Seconds until the process ended."""
-        began = time.monotonic()
-        self.process.wait(timeout=within)
-        return time.monotonic() - began
+_SHOW = [sys.executable, "-m", "tests.screens.show"]
 
 
 @pytest.fixture
 def terminal() -> Iterator[Terminal]:
-    made = Terminal()
+    made = Terminal(_SHOW)
     yield made
-    if made.process.poll() is None:
-        made.process.kill()
-    made.process.wait()
-    made.hang_up()
+    made.away()
 
 
 def painted(terminal: Terminal) -> None:
@@ -118,12 +61,10 @@ def test_a_signal_ends_it_cleanly(terminal: Terminal, number: signal.Signals, co
 
 
 def test_end_of_input_without_a_signal_ends_it() -> None:
-    detached = Terminal(session=False)
+    detached = Terminal(_SHOW, session=False)
     painted(detached)
     detached.hang_up()
     try:
         assert detached.ended(within=30) < SOON
     finally:
-        if detached.process.poll() is None:
-            detached.process.kill()
-            detached.process.wait()
+        detached.away()
