@@ -15,6 +15,7 @@ from cockpit import clock, sweep
 from cockpit.config import Config
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Reason
+from cockpit.runbooks.library import library
 from cockpit.text import visible
 from cockpit.triage.board import ONE_LOOK, Board, OpenFinding
 from cockpit.triage.finding import Evidence, Severity
@@ -47,6 +48,7 @@ class Report:
     environment: str
     role: Role
     targets: tuple[Target, ...]
+    """Those that were chosen, also when no probe could look at them."""
     board: Board
     suspects: tuple[Suspect, ...]
     cost: sweep.Cost
@@ -91,8 +93,13 @@ async def look_once(
             raise
     else:
         unseen = _unseen(config, probes, targets) if not only else []
+    looked_at = {look.target.name for look in looks} | {target.name for target in unseen}
     engine = sweep.engine(
-        looks, connections, store=store, debug=sweep.debug_log(config.path.parent)
+        looks,
+        connections,
+        store=store,
+        debug=sweep.debug_log(config.path.parent),
+        runbook=library(config.runbooks).best,
     )
     try:
         await engine.sweep()
@@ -109,7 +116,7 @@ async def look_once(
         took=clock.monotonic() - clock_start,
         environment=config.environment,
         role=Role.TRIAGE,
-        targets=config.targets,
+        targets=tuple(target for target in config.targets if target.name in looked_at),
         board=store.board,
         suspects=suspects(store.board, Graph(config.targets)),
         cost=spent,

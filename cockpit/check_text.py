@@ -93,14 +93,18 @@ def _blind_block(report: Report, style: Style) -> Iterable[str]:
     blind = report.board.blind()
     if blind:
         yield style.paint("not examined, so not known to be healthy", "\x1b[1m")
+    alike: dict[tuple[str, str, str], int] = {}
     for reading in blind:
         assert isinstance(reading.outcome, Blind)
         name = f"{_short(reading.kind)} {reading.target}"
-        yield _cut(
-            f"? {reading.outcome.reason.value:<13} {name}  {reading.outcome.detail}", style.width
-        )
-        if reading.outcome.hint:
-            yield _cut(f"    try: {reading.outcome.hint}", style.width)
+        outcome = reading.outcome
+        told = (f"? {outcome.reason.value:<13} {name}", outcome.detail, outcome.hint)
+        alike[told] = alike.get(told, 0) + 1
+    for (who, detail, hint), looks in alike.items():
+        times = f" ({looks} looks)" if looks > 1 else ""
+        yield _cut(f"{who}  {detail}", style.width - len(times)) + times
+        if hint:
+            yield _cut(f"    try: {hint}", style.width)
 
 
 def _suspects_block(report: Report, style: Style) -> Iterable[str]:

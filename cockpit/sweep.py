@@ -83,6 +83,7 @@ def engine(
     *,
     store: Store,
     debug: Callable[[str], str],
+    runbook: Callable[[str], str],
 ) -> Engine:
     """An engine over the connections.
 
@@ -94,7 +95,12 @@ def engine(
         for place in connections.places.values()
     }
     return Engine(
-        looks, sessions=TargetSessions(connections), store=store, debug=debug, lanes=sizes
+        looks,
+        sessions=TargetSessions(connections),
+        store=store,
+        debug=debug,
+        runbook=runbook,
+        lanes=sizes,
     )
 
 

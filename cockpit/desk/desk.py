@@ -74,6 +74,7 @@ class Desk:
             self.connections,
             store=self.store,
             debug=sweep.debug_log(config.path.parent),
+            runbook=library.best,
         )
         self._recorder = Recorder(incident)
         self._coming = coming

@@ -59,6 +59,10 @@ class Library:
             fitting.append(named)
         return tuple(fitting)
 
+    def best(self, code: str) -> str:
+        """The id of the best runbook for a code; empty when there is none."""
+        return next((runbook.id for runbook in self.for_code(code)), "")
+
 
 def library(folders: Iterable[Path] = ()) -> Library:
     """The shipped runbooks and those of some folders. Never raises for a file."""

@@ -88,14 +88,20 @@ class Engine:
         sessions: Sessions,
         store: Store,
         debug: DebugLog = lambda _: "",
+        runbook: Callable[[str], str] = lambda _: "",
         lanes: Mapping[str, int] = MappingProxyType({}),
         chance: random.Random | None = None,
     ) -> None:
-        """`lanes`: lane → how many of its looks run at once."""
+        """`lanes`: lane → how many of its looks run at once.
+
+        `runbook`: the id of the runbook for a code, for findings that no probe made but a
+        connection that failed.
+        """
         self.looks: Mapping[LookId, Look] = {look.id: look for look in looks}
         self.store = store
         self._sessions = sessions
         self._debug = debug
+        self._runbook = runbook
         self._chance = chance or random.Random()
         self._schedule = Schedule()
         self._lanes = {lane: asyncio.Semaphore(size) for lane, size in lanes.items()}
@@ -243,7 +249,7 @@ class Engine:
                     self._before[look.id] = snapshot  # with what it carries on from before
             return judged(look, snapshot)
         except BlindError as error:
-            return _blind(error)
+            return _blind(error, self._runbook)
         except (Misconfigured, Refused) as error:
             return Blind(Reason.MISCONFIGURED, visible(error.message), visible(error.hint))
         except Exception as error:  # noqa: BLE001  a bug in one probe costs one row
@@ -329,7 +335,7 @@ def harmless(finding: Finding) -> Finding:
     )
 
 
-def _blind(error: BlindError) -> Blind:
+def _blind(error: BlindError, runbook: Callable[[str], str]) -> Blind:
     finding = None
     said, hint = MASKER.mask(error.message), MASKER.mask(error.hint)
     if error.code:
@@ -338,6 +344,7 @@ def _blind(error: BlindError) -> Blind:
             severity=Severity(error.severity or Severity.HIGH),
             summary=visible(said, 200),
             next=visible(hint, 200),
+            runbook=runbook(error.code),
         )
     return Blind(error.reason, visible(said), visible(hint), finding)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
 from importlib.resources import files
+from pathlib import Path
 
 import jsonschema
 import pytest
 
-from cockpit.check import Exit, Report, to_json
+from cockpit.check import Exit, Report, look_once, to_json
 from cockpit.check_text import Style, to_text
+from cockpit.config import load
 from cockpit.connect.role import Role
 from cockpit.errors import Reason
 from cockpit.sweep import Cost
@@ -17,6 +20,7 @@ from cockpit.triage.board import ONE_LOOK, Board, reduce
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Fact, Reading
+from cockpit.triage.registry import registry
 from cockpit.triage.suspects import suspects
 from cockpit.triage.topology import Graph
 from tests.core.builders import at, blind, finding, seen, target
@@ -106,6 +110,63 @@ def test_the_table_never_calls_what_was_not_seen_healthy() -> None:
     text = to_text(report(seen(name="tg"), blind(name="db")))
     assert "1 not examined" in text
     assert "nothing wrong found" not in text
+
+
+def test_what_is_not_examined_for_one_reason_is_told_once_for_a_target() -> None:
+    looks = [blind(probe=f"pg.{name}") for name in ("locks", "sessions", "counters")]
+    text = to_text(report(*looks, blind(name="tg"), blind(Reason.DENIED)))
+    assert "4 not examined" in text
+    assert [line for line in text.splitlines() if line.startswith("?")] == [
+        "? denied        pg db  no answer within 3 s",
+        "? timeout       pg db  no answer within 3 s (2 looks)",
+        "? timeout       pg tg  no answer within 3 s",
+    ]
+
+
+async def test_a_finding_of_a_connection_that_failed_names_its_runbook(tmp_path: Path) -> None:
+    with socket.socket() as closed, socket.socket() as mute:
+        closed.bind(("127.0.0.1", 0))
+        mute.bind(("127.0.0.1", 0))
+        mute.listen(256)  # the kernel connects, and nobody ever answers
+        targets = _four_kinds("refused", closed) + _four_kinds("mute", mute)
+        looked = await _looked(tmp_path, targets)
+    found = json.loads(to_json(looked))["findings"]
+    assert {one["code"] for one in found} >= {
+        "NET_TCP_REFUSED",
+        "PG_CONN_MUTE",
+        "MY_CONN_MUTE",
+        "RD_CONN_MUTE",
+        "MC_MUTE",
+    }
+    assert [one for one in found if one["severity"] != "info" and not one["runbook"]] == []
+    assert "runbook path-tcp" in to_text(looked)
+
+
+async def test_the_footer_counts_the_targets_that_were_looked_at(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        one = await _looked(tmp_path, _four_kinds("refused", closed), "memcached-refused")
+    assert to_text(one).splitlines()[-1].startswith("1 target in ")
+
+
+async def _looked(folder: Path, targets: str, *chosen: str) -> Report:
+    path = folder / "cockpit.toml"
+    path.write_text(f'environment = "x"\n{targets}')
+    return await look_once(load(path, registry()), registry(), targets=chosen)
+
+
+def _four_kinds(name: str, server: socket.socket) -> str:
+    port = server.getsockname()[1]
+    return "".join(
+        f'[[target]]\nkind = "{kind}"\nname = "{kind}-{name}"\nhost = "127.0.0.1"\n'
+        f"port = {port}\n{more}\n"
+        for kind, more in (
+            ("postgres", 'user = "x"\nsslmode = "disable"'),
+            ("mysql", 'user = "x"\ntls = "off"'),
+            ("redis", "tls = false"),
+            ("memcached", "tls = false"),
+        )
+    )
 
 
 def test_hostile_text_stays_text_in_every_form() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,21 @@ async def test_leaving_closes_the_journal_also_while_connections_hang(tmp_path: 
     again = records.resumed(tmp_path)
     assert not again.watching
     again.close()
+
+
+async def test_a_connection_that_failed_has_its_runbook_on_the_board(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f'host = "127.0.0.1"\nport = {closed.getsockname()[1]}\ntls = false'
+        desk = made(
+            tmp_path, f'environment = "t"\n[[target]]\nkind = "redis"\nname = "c"\n{address}\n'
+        )
+        try:
+            await desk.engine.sweep()
+            found = {one.finding.code: one.finding.runbook for one in desk.board.open.values()}
+            assert found["NET_TCP_REFUSED"] == "path-tcp"
+        finally:
+            await desk.close()
 
 
 class Place:
