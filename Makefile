@@ -43,7 +43,7 @@ servers: $(VENV)/.dev
 # Many tests start servers and whole shops and wait for them: on a busy machine one may come too late.
 # What failed is run once more, alone; a second failure counts.
 tests: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST) \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST) \
 	  || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(PYTEST)
 
 bench: $(VENV)/.dev

@@ -304,6 +304,10 @@ def _judge(name: str, world: World) -> None:
     assert sorted(blind) == sorted(wanted.blind)
 
 
+def _found(world: World) -> set[str]:
+    return {f"{one['code']}@{one['target']}" for one in check(world)["findings"]}
+
+
 @pytest.mark.parametrize("name", scenario.names())
 def test_a_scenario_is_seen_for_what_it_is_and_mended_by_its_repair(name, begin):
     world = begin(name)
@@ -314,8 +318,7 @@ def test_a_scenario_is_seen_for_what_it_is_and_mended_by_its_repair(name, begin)
         assert not repair.is_mended(world)
         repair.mend(world)
         eventually(lambda: repair.is_mended(world), 25)
-        left = {f"{one['code']}@{one['target']}" for one in check(world)["findings"]}
-        assert left.isdisjoint(repair.cleared)
+        eventually(lambda: _found(world).isdisjoint(repair.cleared), 40)
     assert control(world, "holes") == []
     assert not (world.folder / "aws.log").exists()
 
