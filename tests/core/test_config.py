@@ -15,6 +15,7 @@ from cockpit.errors import Misconfigured
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import Probe
 from cockpit.triage.registry import registry
+from tests.tools import settings_table
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 
@@ -97,6 +98,22 @@ def test_the_example_names_every_setting() -> None:
     )
     ends = set(re.findall(r"[a-z_]+", re.findall(r"# An end is (.*)", text)[0]))
     assert named - {"name"} - written - ends == set()
+
+
+def test_the_page_of_all_settings_is_what_the_probes_say() -> None:
+    told = settings_table.PAGE.read_text(encoding="utf-8")
+    assert told == settings_table.page(), "python tests/tools/settings_table.py writes it"
+    settings = [f for p in registry().values() for f in dataclasses.fields(p.settings)]
+    assert len(re.findall(r"^\| `[a-z_]+` \|", told, re.MULTILINE)) == len(settings)
+
+
+def test_the_page_of_all_settings_names_every_environment_variable() -> None:
+    root = EXAMPLE.parent
+    sources = (path for part in ("cockpit", "screens") for path in (root / part).rglob("*.py"))
+    read = {
+        name for path in sources for name in re.findall(r'"(COCKPIT_[A-Z]+)"', path.read_text())
+    }
+    assert read == set(settings_table.ENVIRONMENT) - {"NO_COLOR"}
 
 
 @pytest.mark.parametrize(
