@@ -145,7 +145,8 @@ def _read(
     from cockpit.triage.registry import registry
 
     config = load(path, registry())
-    os.environ.setdefault("COCKPIT_THEME", config.screen.theme)
+    if theme := config.screen.theme:
+        os.environ.setdefault("COCKPIT_THEME", "16" if theme == "ansi" else theme)
     if config.screen.ascii:
         os.environ.setdefault("COCKPIT_ASCII", "1")
     if folder is not None:

@@ -82,7 +82,8 @@ class IncidentSettings:
 class ScreenSettings:
     """The table `[screen]`."""
 
-    theme: str = "dark"
+    theme: str = ""
+    """`dark`, `light`, `ansi`; empty: what the terminal can show."""
     ascii: bool = False
     """Only ASCII glyphs, for terminals without the others."""
 

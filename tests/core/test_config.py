@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from cockpit.cli_tui import _read
 from cockpit.config import Config, ConfigProblems, IncidentSettings, ScreenSettings, find, load
 from cockpit.connect import settings as connect
 from cockpit.connect.role import Role
@@ -15,6 +18,7 @@ from cockpit.errors import Misconfigured
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import Probe
 from cockpit.triage.registry import registry
+from screens import theme
 from tests.tools import settings_table
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
@@ -288,6 +292,31 @@ needs = ["front", "nowhere"]
             "needs: a circle: front → db → front",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "worn"),
+    [
+        pytest.param("", theme.SIXTEEN, id="none: what the terminal can show"),
+        pytest.param('[screen]\ntheme = "light"\n', theme.LIGHT, id="one that is named"),
+        pytest.param('[screen]\ntheme = "ansi"\n', theme.SIXTEEN, id="the terminal's own colours"),
+    ],
+)
+def test_the_configuration_chooses_the_theme_only_where_it_names_one(
+    text: str, worn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cockpit.toml"
+    path.write_text(MINIMAL + text, encoding="utf-8")
+    monkeypatch.setenv("COCKPIT_THEME", "")
+    monkeypatch.delenv("COCKPIT_THEME")
+    _read(path, None)
+    assert theme.choose({"TERM": "linux", **only_theme(os.environ)}) == worn
+    terminal = {"TERM": "xterm-256color", **only_theme(os.environ)}
+    assert theme.choose(terminal) == (worn if text else theme.DARK)
+
+
+def only_theme(environ: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in environ.items() if key == "COCKPIT_THEME"}
 
 
 def test_a_target_overrides_the_files_thresholds_and_those_the_defaults(tmp_path: Path) -> None:
