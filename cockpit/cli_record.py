@@ -22,13 +22,15 @@ import click
 from cockpit import clock, text, units
 from cockpit.connect.role import Role
 from cockpit.errors import CockpitError, Misconfigured
-from cockpit.incident import chain
+from cockpit.incident import chain, told
 from cockpit.incident.entry import BadEntry, Kind
 from cockpit.incident.incident import Incidents, Summary, data_folder
 from cockpit.incident.record import Incident, unfinished
 from cockpit.incident.sqlite import Damaged, lines_after, reading
+from cockpit.incident.state import MILESTONES
 from cockpit.incident.timeline import Group, TimelineRow
 from cockpit.incident.timeline import timeline as rows_of
+from cockpit.incident.told import Told
 
 BROKEN = 2
 """Exit code of `verify` for a journal that does not hold; also of what had to be left undone."""
@@ -131,22 +133,29 @@ def timeline(
 @click.command()
 @click.argument("name", metavar="ID")
 @click.argument("words", metavar="TEXT", nargs=-1)
-@click.option("--at", "when", default="", help="When it happened, RFC 3339; else now.")
+@click.option("--at", "when", default="", help="When it happened: 02:40 (UTC) or RFC 3339.")
+@click.option("--milestone", default="", help=f"Sets one of {', '.join(MILESTONES)}.")
 @click.pass_context
-def note(ctx: click.Context, name: str, words: Sequence[str], *, when: str) -> int:
+def note(ctx: click.Context, name: str, words: Sequence[str], *, when: str, milestone: str) -> int:
     """Add a note to an incident, also to one that a cockpit has open.
 
-    `TODO …` makes an action item. Without an ID, the only incident that is open is meant.
+    `TODO …` makes an action item. With --milestone it says when something was reached, at a time or
+    within a range (`--at 02:30..02:40`). Without an ID, the only incident that is open is meant.
     """
     here = place(ctx)
     store = here.store
-    name, told = _addressed(store, name, words)
-    moment = _moment(when)
+    now = clock.now()
+    name, line = _addressed(store, name, words, bare=bool(milestone))
+    span = told.span(when, now) if when else None
+    if milestone:
+        wanted = told.milestone(milestone, span or told.Span(now), line)
+    else:
+        wanted = told.told(line, now, span)
     incident = store.resume(name, role=Role.TRIAGE, actor=here.actor, silently=True)
     try:
         if incident.watching:
-            return _leave(store, incident, told)
-        entry = asyncio.run(incident.note(told, when=moment))
+            return _leave(store, incident, wanted)
+        entry = asyncio.run(incident.tell(wanted))
         reason = incident.degraded
     finally:
         incident.close()
@@ -219,22 +228,25 @@ def export(
 COMMANDS = (incidents, timeline, note, verify, export)
 
 
-def _addressed(store: Incidents, name: str, words: Sequence[str]) -> tuple[str, str]:
-    """The incident and the text: the first word is an ID when it looks like one."""
-    told = " ".join(words).strip()
-    if told:
-        return store.find(name), told
-    if not name.strip() or store.knows(name):
-        raise Misconfigured("a note needs a text", hint=f'cockpit note {name or "42"} "what I saw"')
-    return store.find(""), name
+def _addressed(store: Incidents, name: str, words: Sequence[str], *, bare: bool) -> tuple[str, str]:
+    """The incident and the text: the first word is an ID when it looks like one.
+
+    `bare`: there need be no text.
+    """
+    line = " ".join(words).strip()
+    if line:
+        return store.find(name), line
+    if name.strip() and not store.knows(name):
+        return store.find(""), name
+    if not bare:
+        hint = f'cockpit note {name or "42"} "what I saw"'
+        raise Misconfigured("a note needs a text", hint=hint)
+    return store.find(name), ""
 
 
-def _leave(store: Incidents, incident: Incident, told: str) -> int:
+def _leave(store: Incidents, incident: Incident, wanted: Told) -> int:
     """Hand the note to the cockpit that holds the incident, and wait until it took it."""
-    todo = told[:4].upper() == "TODO"
-    kind = Kind.TODO if todo else Kind.NOTE
-    bare = told[4:].lstrip(" :-") if todo else told
-    letter = store.leave(incident.id, kind, bare, author=incident.author)
+    letter = store.leave(incident.id, wanted, author=incident.author)
     patience = clock.monotonic() + _LETTER_PATIENCE
     while clock.monotonic() < patience:
         for entry in store.read(incident.id).entries[::-1]:
@@ -245,16 +257,6 @@ def _leave(store: Incidents, incident: Incident, told: str) -> int:
     holder = store.read(incident.id).holder or "the cockpit that holds it"
     click.echo(f"cockpit: left for {holder}, which has not taken it yet", err=True)
     return BROKEN
-
-
-def _moment(when: str) -> datetime | None:
-    if not when:
-        return None
-    try:
-        return clock.parse(when)
-    except ValueError as problem:
-        hint = "such as 2026-11-21T02:41:00Z"
-        raise Misconfigured(f"--at {when!r} is not a time", hint=hint) from problem
 
 
 def _chosen(words: Sequence[str]) -> tuple[list[Kind], list[Group]]:

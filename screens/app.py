@@ -351,6 +351,10 @@ class CockpitApp(App[int]):
             await self.desk.note(text)
         except CockpitError as error:
             self.say_error(error)
+            from screens.widgets.note import Prompt
+
+            for prompt in self.screen.query(Prompt):
+                prompt.give_back(text)
             return
         self.nudge()
 

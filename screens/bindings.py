@@ -134,7 +134,9 @@ ACTIONS: tuple[Action, ...] = (
     Action(name="filter", keys=("slash",), label="Filter", where=Where.MAIN, footer=20,
            help="Filter the pane: `words`, `!not`, `column:value`. Esc clears it."),
     Action(name="note", keys=("n",), label="Note", where=Where.MAIN, footer=12,
-           help="Write a line into the timeline. `TODO …` makes an action item."),
+           help="Write a line into the timeline. `TODO …` makes an action item; "
+                "`!impact_start 02:40 …` says when it began (UTC, or a range: `02:30..02:40`), "
+                "and so do `!detected`, `!acknowledged`, `!mitigated`, `!resolved`."),
     Action(name="freeze", keys=("space",), label="Freeze", where=Where.MAIN, footer=30,
            help="Hold the panes still. Looking and recording go on; space goes live again."),
     Action(name="look", keys=("r",), label="Look now", where=Where.MAIN, footer=25,

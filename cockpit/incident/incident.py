@@ -33,6 +33,7 @@ from cockpit.incident.sqlite import (
     reserve,
 )
 from cockpit.incident.state import FOLDED, State, Status, fold
+from cockpit.incident.told import Told
 from cockpit.incident.writer import SqliteJournal
 
 __all__ = ["Incident", "Incidents", "Summary", "data_folder"]
@@ -40,6 +41,8 @@ __all__ = ["Incident", "Incidents", "Summary", "data_folder"]
 _ID = re.compile(r"INC-(\d{4})-(\d{4,})")
 _SUFFIXES = {".sqlite", ".sqlite-wal", ".jsonl"}
 _ATTEMPTS = 10_000
+_TOLD = {"when", "until", "milestone"}
+"""What a letter may say beside its text."""
 
 
 def data_folder(configured: str = "") -> Path:
@@ -186,15 +189,16 @@ class Incidents:
         known = set(found)
         return (*found, *(t for t in self._spare(name).lines() if t not in known))
 
-    def leave(self, name: str, kind: Kind, text: str, *, author: Author) -> str:
+    def leave(self, name: str, told: Told, *, author: Author) -> str:
         """Hand an entry to the cockpit that holds the incident; returns the letter's id.
 
         It takes it within a second. Raises `CockpitError` when the file takes nothing.
         """
         letter = {
             "at": clock.stamp(clock.now()),
-            "kind": kind,
-            "text": harmless.plain(text),
+            "kind": told.kind,
+            "text": harmless.plain(told.text),
+            "data": harmless.plain_data(told.data),
             "actor": author.actor,
             "role": author.role,
             "host": author.host,
@@ -387,6 +391,7 @@ def _letters(raw: Iterable[tuple[str, str]]) -> Iterator[Letter]:
                 kind=Kind(told["kind"]),
                 text=str(told["text"]),
                 author=author,
+                data={key: str(told["data"][key]) for key in _TOLD & told.get("data", {}).keys()},
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue

@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
 from cockpit.incident import chain, harmless
+from cockpit.incident import told as typed
 from cockpit.incident.entry import GENESIS, Entry, Kind, names
 from cockpit.incident.journal import PATIENCE, Journal, MemoryJournal
 from cockpit.incident.severity import Level
-from cockpit.incident.state import MILESTONES, State, Status, after, fold
+from cockpit.incident.state import State, Status, after, fold
 
 Subscriber = Callable[[Entry], None]
 
@@ -192,15 +193,23 @@ class Incident:
             await self._wait(written)
         return entry
 
-    async def note(self, text: str, *, when: datetime | None = None, target: str = "") -> Entry:
-        """Add a note; `when` tells an earlier time. `TODO …` makes an action item."""
-        words = text.strip()
-        data = {"when": clock.stamp(when)} if when else {}
-        if words[:4].upper() == "TODO":
-            kind, words = Kind.TODO, words[4:].lstrip(" :-")
-        else:
-            kind = Kind.NOTE
-        return await self.append(kind, words, target=target, data=data)
+    async def note(
+        self,
+        text: str,
+        *,
+        when: datetime | None = None,
+        until: datetime | None = None,
+        target: str = "",
+    ) -> Entry:
+        """Add a note; `when` tells an earlier time. `TODO …` makes an action item, and
+        `!impact_start 02:40 …` a milestone, as `told` reads it. Raises `Misconfigured`.
+        """
+        span = typed.Span(when, until) if when else None
+        return await self.tell(typed.told(text, clock.now(), span), target=target)
+
+    async def tell(self, told: typed.Told, *, target: str = "") -> Entry:
+        """Add what a person told."""
+        return await self.append(told.kind, told.text, target=target, data=told.data)
 
     async def set_severity(self, severity: Level | str, reason: str = "") -> Entry:
         """Change the severity. Raises `Misconfigured` for an unknown one."""
@@ -230,14 +239,7 @@ class Incident:
         `when` None is now; `until` makes it a range, for what is not known better. Raises
         `Misconfigured` for another name.
         """
-        if name not in MILESTONES:
-            words = ", ".join(MILESTONES)
-            raise Misconfigured(f"unknown milestone {name!r}", hint=f"one of {words}")
-        data = {"milestone": name, "when": clock.stamp(when or clock.now())}
-        if until:
-            data["until"] = clock.stamp(until)
-        words = name.replace("_", " ")
-        return await self.append(Kind.MILESTONE, f"{words}: {text}" if text else words, data=data)
+        return await self.tell(typed.milestone(name, typed.Span(when or clock.now(), until), text))
 
     async def correct(self, seq: int, text: str) -> Entry:
         """Tell what entry `seq` should say; the entry itself stays. Raises `Misconfigured`."""
@@ -387,7 +389,7 @@ class Incident:
         for letter in letters:
             if letter.id not in self._answered:
                 self._answered.add(letter.id)
-                data = {"letter": letter.id, "when": letter.at}
+                data = {"when": letter.at, **letter.data, "letter": letter.id}
                 self._own(letter.kind, letter.text, letter.author, data)
 
     def _in_loop(self, act: Callable[[], None]) -> None:
@@ -439,6 +441,8 @@ class Letter:
     kind: Kind
     text: str
     author: Author
+    data: Mapping[str, str] = field(default_factory=dict)
+    """What belongs to the kind; its `when` is an earlier time than `at`."""
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -12,7 +12,7 @@ from screens.messages import Left, Typed, Typing
 from screens.widgets.panes import drawable
 
 NOTE = "note"
-_HINTS = {NOTE: "n: note · Enter adds it to the timeline · TODO … makes an action item"}
+_HINTS = {NOTE: "n: note · TODO … is an action item · !impact_start 02:40 … is when it began"}
 
 
 class Prompt(Input):
@@ -51,6 +51,14 @@ class Prompt(Input):
         self._hint(_HINTS[NOTE])
         with self.prevent(Input.Changed):
             self.value = self._draft
+
+    def give_back(self, text: str) -> None:
+        """A note that could not be written, to be mended, unless another one was begun."""
+        if not self._draft:
+            self._draft = text
+            if self.purpose == NOTE and not self.value:
+                self.value = text
+                self.cursor_position = len(text)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter hands the line on."""

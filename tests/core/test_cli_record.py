@@ -151,6 +151,53 @@ def test_a_note_reaches_an_incident_that_a_cockpit_has_open(cockpit):
     assert cockpit("verify", "1")[0] == 0
 
 
+def test_a_note_left_at_an_open_cockpit_keeps_its_time(cockpit):
+    held = opened()
+    code, _, _ = cockpit("note", "1", "first complaint", "--at", "2026-01-01T00:00:00Z")
+    held.close()
+    assert (code, held.entries[-1].data["when"]) == (0, "2026-01-01T00:00:00.000Z")
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["closed", "held by a cockpit"])
+@pytest.mark.parametrize(
+    ("words", "start"),
+    [
+        pytest.param(
+            ["1", "support calls", "--milestone", "impact_start", "--at", "2026-01-01T02:40:00Z"],
+            "2026-01-01T02:40:00.000Z",
+            id="with an option",
+        ),
+        pytest.param(
+            ["1", "--milestone=impact-start", "--at=2026-01-01T02:40:00Z..2026-01-01T02:50:00Z"],
+            "2026-01-01T02:40:00.000Z … 2026-01-01T02:50:00.000Z",
+            id="a range without words",
+        ),
+        pytest.param(
+            ["!impact_start 2026-01-01T02:40:00Z support calls"],
+            "2026-01-01T02:40:00.000Z",
+            id="typed as in the cockpit",
+        ),
+    ],
+)
+def test_a_milestone_is_set_and_stands_in_the_export(cockpit, held, words, start):
+    made = opened()
+    if not held:
+        made.close()
+    code, out, err = cockpit("note", *words)
+    made.close()
+    assert (code, out, err) == (0, f"{made.id} entry 2\n", "")
+    export = cockpit("export", "1")[1]
+    assert f"- impact start: {start}" in export.replace("**", "").replace("`", ""), export
+    told = json.loads(cockpit("export", "1", "-f", "json")[1])["milestones"][0]
+    assert (told["name"], told["at"], told["source"]) == ("impact_start", start[:24], "entry 2")
+    assert cockpit("verify", "1")[0] == 0
+
+
+def test_a_wrong_milestone_names_the_nearest(cockpit, incident):
+    code, _, err = cockpit("note", "1", "x", "--milestone", "impact")
+    assert (code, "did you mean impact_start?" in err) == (64, True)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
