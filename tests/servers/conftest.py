@@ -12,7 +12,7 @@ import pytest
 
 from cockpit.connect import sql_looks
 from cockpit.world.servers import mariadb, postgres
-from tests.servers.private import SECRETS, SUPER, mysql_users, postgres_roles
+from tests.servers.private import REPLICATING, SECRETS, SUPER, mysql_users, postgres_roles
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -99,6 +99,38 @@ def small_maria(base: Path) -> Iterator[mariadb.MariaDb]:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def pair(base: Path) -> Iterator[tuple[mariadb.MariaDb, mariadb.MariaDb]]:
+    """A primary and its replica, which counts statements and hears from it five times a second."""
+    folder = Path(tempfile.mkdtemp(dir=base))
+    folder.chmod(0o755)
+    both = []
+    try:
+        for number in (1, 2):
+            data = mariadb.create(folder / f"r{number}")
+            settings = {"server-id": number, "log-bin": "bin", "performance-schema": 1}
+            both.append(mariadb.start(data, settings=settings))
+            mysql_users(both[-1])
+            both[-1].execute("GRANT SELECT ON performance_schema.* TO ro@'%'")
+            both[-1].execute("RESET MASTER")
+        primary, replica = both
+        primary.execute(
+            f"CREATE USER repl@'%' IDENTIFIED BY '{REPLICATING}'",
+            "GRANT REPLICATION SLAVE ON *.* TO repl@'%'",
+        )
+        mariadb.follow(replica, primary, user="repl", password=REPLICATING)
+        replica.execute(
+            "SET GLOBAL read_only = 1",
+            "STOP SLAVE",
+            "CHANGE MASTER TO MASTER_HEARTBEAT_PERIOD = 0.2, MASTER_CONNECT_RETRY = 1",
+            "START SLAVE",
+        )
+        yield primary, replica
+    finally:
+        for server in both:
+            server.stop()
 
 
 @pytest.fixture

@@ -41,6 +41,8 @@ SECRETS = {
     "T_SUPER": "super-secret-1",
 }
 SUPER = SECRETS["T_SUPER"]
+REPLICATING = "repl-secret"
+"""The password of a replica's login at its primary."""
 
 
 def postgres_roles(server: postgres.Postgres) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pymysql
@@ -23,43 +21,11 @@ from probes._mysql_threads import PROCESSLIST, THREADS
 from probes.mysql_replication import Channel
 from probes.mysql_replication import Settings as ReplicationSettings
 from tests.servers.mysql_crowd import Crowd
-from tests.servers.private import codes, look, my_settings, mysql_users, session_for, target
+from tests.servers.private import REPLICATING, codes, look, my_settings, session_for, target
 
 pytestmark = pytest.mark.servers
 
-PASSWORD = "repl-secret"
 STRICT = ReplicationSettings(behind=Thresholds(warning=1), silent_least=1)
-
-
-@pytest.fixture(scope="module")
-def pair(base: Path) -> Iterator[tuple[mariadb.MariaDb, mariadb.MariaDb]]:
-    folder = Path(tempfile.mkdtemp(dir=base))
-    folder.chmod(0o755)
-    both = []
-    try:
-        for number in (1, 2):
-            data = mariadb.create(folder / f"r{number}")
-            settings = {"server-id": number, "log-bin": "bin", "performance-schema": 1}
-            both.append(mariadb.start(data, settings=settings))
-            mysql_users(both[-1])
-            both[-1].execute("GRANT SELECT ON performance_schema.* TO ro@'%'")
-            both[-1].execute("RESET MASTER")
-        primary, replica = both
-        primary.execute(
-            f"CREATE USER repl@'%' IDENTIFIED BY '{PASSWORD}'",
-            "GRANT REPLICATION SLAVE ON *.* TO repl@'%'",
-        )
-        mariadb.follow(replica, primary, user="repl", password=PASSWORD)
-        replica.execute(
-            "SET GLOBAL read_only = 1",
-            "STOP SLAVE",
-            "CHANGE MASTER TO MASTER_HEARTBEAT_PERIOD = 0.2, MASTER_CONNECT_RETRY = 1",
-            "START SLAVE",
-        )
-        yield primary, replica
-    finally:
-        for server in both:
-            server.stop()
 
 
 class Watch:
@@ -146,7 +112,7 @@ async def test_a_replica_that_cannot_log_in_says_so_with_the_number(
         primary.execute("ALTER USER repl@'%' IDENTIFIED BY 'another'")
         replica.execute("STOP SLAVE", "START SLAVE")
         stopped = await watch.until(lambda channel, _: channel.io_errno == 1045)
-        primary.execute(f"ALTER USER repl@'%' IDENTIFIED BY '{PASSWORD}'")
+        primary.execute(f"ALTER USER repl@'%' IDENTIFIED BY '{REPLICATING}'")
         await watch.until(runs)
 
     assert codes(stopped) == {"MY_REPL_STOPPED": "critical"}
