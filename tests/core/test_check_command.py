@@ -1,0 +1,81 @@
+"""`cockpit check` as a process: what is chosen, what is kept, and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from cockpit.check import Exit
+
+SCHEMA = json.loads(files("cockpit").joinpath("schema/check.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """Takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        yield listener
+
+
+@pytest.fixture
+def shop(tmp_path: Path, silent: socket.socket) -> Path:
+    """Two sites where nobody listens, and one that never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    ports = {"front": port, "back": port, "mute": silent.getsockname()[1]}
+    path = tmp_path / "cockpit.toml"
+    path.write_text(
+        'environment = "test"\n'
+        + "".join(
+            f'[[target]]\nname = "{name}"\nkind = "endpoint"\nurl = "http://127.0.0.1:{number}/"\n'
+            for name, number in ports.items()
+        ),
+        encoding="utf-8",
+    )
+    return path
+
+
+def begun(config: Path, *arguments: str) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "cockpit.cli", "--config", str(config), "check", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, cwd=config.parent)
+
+
+def test_only_what_was_chosen_is_looked_at_and_what_was_collected_is_kept(
+    shop: Path, tmp_path: Path
+) -> None:
+    chosen = ("-t", "front", "-t", "back", "-p", "endpoint.path")
+    with begun(shop, "--json", *chosen, "--record", str(tmp_path / "kept")) as check:
+        out, told = check.communicate(timeout=60)
+    said = json.loads(out)
+    jsonschema.validate(said, SCHEMA)
+    kept = sorted((tmp_path / "kept").iterdir())
+
+    assert (check.returncode, told) == (Exit.CRITICAL, "")
+    assert sorted((r["target"], r["probe"]) for r in said["readings"]) == [
+        ("back", "endpoint.path"),
+        ("front", "endpoint.path"),
+    ]
+    assert [path.name for path in kept] == ["back.endpoint.path.json", "front.endpoint.path.json"]
+    assert all("path" in json.loads(path.read_bytes()) for path in kept)
+
+
+def test_ctrl_c_ends_a_check_with_130(shop: Path, silent: socket.socket) -> None:
+    with begun(shop, "-t", "mute") as check:
+        visitor, _ = silent.accept()
+        check.send_signal(signal.SIGINT)
+        out, told = check.communicate(timeout=30)
+        visitor.close()
+
+    assert (check.returncode, out) == (Exit.INTERRUPTED, "")
+    assert told.split("\n") == ["", "cockpit: interrupted", ""], "a line of its own after ^C"
