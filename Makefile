@@ -41,9 +41,9 @@ servers: $(VENV)/.dev
 	@$(BIN)/python -m tests.tools.servers
 
 # Many tests start servers and whole shops and wait for them: on a busy machine one may come too late.
-# What failed is run once more, alone; a second failure counts.
+# What failed is run once more, alone; a second failure counts. They wait more than they work: three at once on two cores.
 tests: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST) \
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST) \
 	  || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(PYTEST)
 
 bench: $(VENV)/.dev

@@ -248,7 +248,7 @@ class Redis:
             return failures.TLS.blind("the port answers without TLS", where=self.where)
         if late and isinstance(greeting, bytes):
             return failures.MUTE.blind("no answer to the TLS handshake", where=self.where)
-        return self._heard(greeting, str(error))
+        return await self._objection(address) or self._heard(greeting, str(error))
 
     async def _hung_up(self, said: str) -> BlindError:
         """Why the server cut the session: it says so itself to whoever listens first."""
@@ -256,7 +256,33 @@ class Redis:
             address = (await addresses_of(self._settings.host))[0]
         except BlindError as error:
             return error
-        return self._heard(await self._listen(address), said)
+        return await self._objection(address) or self._heard(await self._listen(address), said)
+
+    async def _objection(self, address: str) -> BlindError | None:
+        """The alert of a server that refuses our TLS 1.3 handshake after we finished it. Our first
+        command may cross its alert, which is lost with the connection then; here nothing is sent.
+        """
+        if not self._settings.tls:
+            return None
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                trust = await asyncio.to_thread(
+                    ssl.create_default_context, cafile=self._settings.tls_ca or None
+                )
+                reader, writer = await asyncio.open_connection(
+                    address, self._settings.port, ssl=trust, server_hostname=self._settings.host
+                )
+        except OSError:
+            return None
+        try:
+            async with asyncio.timeout(_LISTEN):
+                await reader.read(1)
+        except OSError as error:
+            alert = _alert(error)
+            return tls_failure(failures.TLS, alert, where=self.where) if alert else None
+        finally:
+            writer.transport.abort()
+        return None
 
     def _heard(self, greeting: bytes | OSError, said: str) -> BlindError:
         if isinstance(greeting, OSError):
