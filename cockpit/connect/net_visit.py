@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from dataclasses import dataclass, replace
 
@@ -132,11 +133,10 @@ class Visit:
         tcp, wire = await self._connected()
         if wire is None or self._contexts is None:
             return AddressLook(address=self._address, tcp=tcp), wire
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(wire.close)
             verdict = await self._shaken(wire, self._contexts.strict)
-        except BaseException:
-            wire.close()
-            raise
+            undo.pop_all()
         if verdict.outcome == "ok":
             return AddressLook(address=self._address, tcp=tcp, tls=verdict), wire
         wire.close()
@@ -165,11 +165,11 @@ class Visit:
         _, wire = await self._connected()
         if wire is None:
             return None, None
-        try:
-            return await self._shaken(wire, context), wire
-        except BaseException:
-            wire.close()
-            raise
+        with contextlib.ExitStack() as undo:
+            undo.callback(wire.close)
+            look = await self._shaken(wire, context)
+            undo.pop_all()
+        return look, wire
 
     async def _shaken(self, wire: Wire, context: ssl.SSLContext) -> TlsLook:
         assert self._contexts is not None

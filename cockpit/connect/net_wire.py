@@ -166,19 +166,17 @@ async def connect(address: str, port: int, *, timeout: float) -> tuple[TcpLook, 
         return TcpLook(outcome="unreachable", took=0.0, detail=_words(error)), None
     plain.setblocking(False)
     try:
-        async with asyncio.timeout(timeout):
-            await loop.sock_connect(plain, (address, port))
+        with contextlib.ExitStack() as undo:
+            undo.callback(plain.close)
+            async with asyncio.timeout(timeout):
+                await loop.sock_connect(plain, (address, port))
+            undo.pop_all()
     except TimeoutError as error:
-        plain.close()
         detail = _words(error) or f"no answer within {timeout:g} s"
         return TcpLook(outcome="timeout", took=loop.time() - begun, detail=detail), None
     except OSError as error:
-        plain.close()
         look = TcpLook(outcome=outcome_of(error), took=loop.time() - begun, detail=_words(error))
         return look, None
-    except BaseException:
-        plain.close()
-        raise
     wire = Wire(plain)
     took, (handshake, again) = loop.time() - begun, wire.facts()
     if again == 0 and handshake:

@@ -159,13 +159,16 @@ def _place(entries: Sequence[Entry], seq: int) -> int:
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(_rolled_back, connection)
         yield
         connection.execute("COMMIT")
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
+        undo.pop_all()
+
+
+def _rolled_back(connection: sqlite3.Connection) -> None:
+    with contextlib.suppress(sqlite3.Error):
+        connection.execute("ROLLBACK")
 
 
 def reserve(path: Path, *, exist_ok: bool = False) -> bool:

@@ -3,76 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
-from cockpit import clock
 from cockpit.connect.session import Series
-from cockpit.errors import BlindError, Reason
-from cockpit.triage import recording
-from cockpit.triage.finding import Severity
 from probes import _dynamodb_model as model
 from probes import dynamodb
 from probes._answers import Gap
 from probes._dynamodb_model import (
-    Activity,
-    Index,
-    Lane,
-    Operation,
     ReasonCount,
     Replica,
-    ScalingTarget,
     Snapshot,
 )
-from tests.probes.fake_aws import AT, FakeAws, ago, denied, hours, minutes, target
-
-CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
-NO = Series()
-
-
-def lane(consumed: Series = NO, throttles: Series = NO, **changes) -> Lane:
-    base = Lane(direction="write", provisioned=100, consumed=consumed, throttles=throttles)
-    return replace(base, **changes)
-
-
-def flow(each: float) -> Series:
-    return minutes(*[each] * 9)
-
-
-def throttled(*events: float | None, reason: str = "ProvisionedThroughput", **changes) -> Lane:
-    counts = (ReasonCount(reason=reason, events=9),) if reason else None
-    return lane(flow(5700), minutes(*events), reasons=counts, **changes)
-
-
-def operation(requests: Series = NO, **changes) -> Operation:
-    return replace(Operation(name="PutItem", requests=requests), **changes)
-
-
-def snapshot(*lanes: Lane, **changes) -> Snapshot:
-    base = Snapshot(
-        at=AT,
-        table="orders",
-        status="ACTIVE",
-        billing_mode="PROVISIONED",
-        read_capacity=100,
-        write_capacity=100,
-        lanes=lanes,
-        operations=(operation(flow(6000)),),
-    )
-    return replace(base, **changes)
-
-
-def found(look: Snapshot, *, without: str = "") -> list[tuple[str, Severity]]:
-    return [
-        (f.code, f.severity)
-        for f in dynamodb.diagnose(look, dynamodb.Settings())
-        if f.code != without
-    ]
-
+from tests.probes.dynamodb_looks import (
+    CRITICAL,
+    HIGH_USE,
+    NO,
+    SCALING,
+    WARNING,
+    activity,
+    flow,
+    found,
+    lane,
+    operation,
+    snapshot,
+    throttled,
+)
+from tests.probes.fake_aws import AT, ago, hours, minutes
 
 ON_DEMAND = {"billing_mode": "PAY_PER_REQUEST", "write_capacity": None, "read_capacity": None}
-HIGH_USE = "DDB_CAPACITY_HIGH"
 
 
 @pytest.mark.parametrize(
@@ -215,14 +174,6 @@ def test_used_capacity_is_a_share_of_what_is_provisioned(each, provisioned, expe
 def test_demand_is_what_clients_ask_for(look, wanted, suggested):
     assert model.demand(look, AT) == wanted
     assert model.suggested(wanted, look.provisioned) == suggested
-
-
-SCALING = ScalingTarget(direction="write", index="", minimum=10, maximum=100, policies=1, goal=70)
-
-
-def activity(status="Successful", **changes) -> Activity:
-    base = Activity(at=ago(minutes=9), status=status, description="Setting write capacity")
-    return replace(base, **changes)
 
 
 @pytest.mark.parametrize(
@@ -468,224 +419,3 @@ def test_a_busy_table_that_falls_silent_points_upstream(look, expected):
 )
 def test_the_headline_never_says_ok_without_having_looked(look, text):
     assert next(iter(dynamodb.PROBE.facts(look))).text == text
-
-
-def test_a_status_is_dated_from_the_look_that_found_it():
-    first = snapshot(status="UPDATING")
-    second = dynamodb.since(first, replace(first, at=AT + timedelta(seconds=30)))
-    third = dynamodb.since(second, replace(first, at=AT + timedelta(minutes=31)))
-    assert third.status_since == AT
-    assert found(third) == [("DDB_TABLE_NOT_ACTIVE", WARNING)]
-
-
-def test_a_look_can_be_recorded_and_replayed():
-    look = snapshot(
-        throttled(1),
-        indexes=(Index(name="by-customer", status="ACTIVE"),),
-        replicas=(Replica(region="eu-west-1", status="ACTIVE"),),
-        scaling=(SCALING,),
-        activities=(activity(),),
-        increased_at=ago(hours=1),
-        gaps=(Gap("metrics", "denied", "no"),),
-    )
-    assert recording.decode(recording.encode(look), Snapshot) == look
-
-
-def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook():
-    look = snapshot(
-        throttled(200, 200, 200),
-        throttled(200, 200, 200, reason="AccountLimit"),
-        throttled(9, index="x"),
-        user_errors=hours(1, *[99] * 5),
-        scaling=(replace(SCALING, suspended=True),),
-    )
-    findings = list(dynamodb.diagnose(look, dynamodb.Settings()))
-    assert len({f.code for f in findings}) >= 5
-    for finding in findings:
-        assert finding.code in dynamodb.PROBE.codes
-        assert finding.runbook
-
-
-def test_capacity_changes_are_changes():
-    look = snapshot(increased_at=ago(hours=1), decreased_at=ago(hours=25))
-    (change,) = dynamodb.PROBE.changes(look, "orders")
-    assert (change.kind, change.at) == ("dynamodb.capacity", ago(hours=1))
-
-
-# collect, from literals -----------------------------------------------------------------------
-
-
-def table_row(**changes) -> dict:
-    row = {
-        "TableName": "orders",
-        "TableStatus": "ACTIVE",
-        "ProvisionedThroughput": {"ReadCapacityUnits": 50, "WriteCapacityUnits": 100},
-        "GlobalSecondaryIndexes": [
-            {
-                "IndexName": "by-customer",
-                "IndexStatus": "ACTIVE",
-                "ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5},
-            }
-        ],
-    }
-    return {**row, **changes}
-
-
-SCALED = {
-    "application-autoscaling.DescribeScalableTargets": [
-        {
-            "ResourceId": "table/orders",
-            "ScalableDimension": "dynamodb:table:WriteCapacityUnits",
-            "MinCapacity": 10,
-            "MaxCapacity": 100,
-        },
-        {
-            "ResourceId": "table/orders-archive",
-            "ScalableDimension": "dynamodb:table:WriteCapacityUnits",
-            "MinCapacity": 1,
-            "MaxCapacity": 2,
-        },
-    ],
-    "application-autoscaling.DescribeScalingPolicies": [],
-    "application-autoscaling.DescribeScalingActivities": [
-        {"StartTime": ago(minutes=5), "StatusCode": "Failed", "StatusMessage": "quota"}
-    ],
-}
-
-
-def aws(row=None, series=None, **answers) -> FakeAws:
-    table = {"dynamodb.DescribeTable": {"Table": table_row()} if row is None else row}
-    return FakeAws({**table, **answers}, {} if series is None else series)
-
-
-TARGET = target("dynamodb_table", "orders")
-
-
-@pytest.fixture(autouse=True)
-def _still(monkeypatch):
-    monkeypatch.setattr(clock, "now", lambda: AT)
-
-
-async def test_a_throttled_table_gives_a_runbook_its_numbers():
-    session = aws(
-        series={
-            "ConsumedWriteCapacityUnits": flow(6000),
-            "WriteThrottleEvents": flow(21_000),
-            "WriteProvisionedThroughputThrottleEvents": flow(21_000),
-            "ConsumedWriteCapacityUnits/by-customer": flow(60),
-            "WriteThrottleEvents/by-customer": NO,
-        }
-    )
-    look = await dynamodb.collect(session, TARGET)
-    plain = recording.builtins(look)
-    assert plain["status"] == "ACTIVE"
-    assert plain["billing_mode"] == "PROVISIONED"
-    assert (plain["read_capacity"], plain["write_capacity"]) == (50, 100)
-    assert (plain["demand_write"], plain["suggested_write"]) == (450, 563)
-    assert plain["throttles_write"] == 105_000
-    assert (plain["throttles_read"], plain["demand_read"]) == (None, None)
-    assert found(look, without=HIGH_USE) == [("DDB_THROTTLED_PROVISIONED", CRITICAL)]
-
-
-async def test_reasons_are_asked_for_only_where_something_was_throttled():
-    session = aws(series={"ConsumedWriteCapacityUnits": flow(60)})
-    await dynamodb.collect(session, TARGET)
-    assert not [q for q in session.queries if "Range" in q.name]
-    session = aws(series={"WriteThrottleEvents": flow(1), "ReadThrottleEvents": NO})
-    await dynamodb.collect(session, TARGET)
-    assert len({q for q in session.queries if "KeyRange" in q.name}) == 2
-
-
-async def test_client_errors_are_asked_for_without_a_table():
-    session = aws()
-    await dynamodb.collect(session, TARGET)
-    (query,) = [q for q in session.queries if q.name == "UserErrors"]
-    assert query.dimensions == ()
-
-
-async def test_indexes_have_series_of_their_own():
-    session = aws(series={"ConsumedWriteCapacityUnits": flow(60), "WriteThrottleEvents": flow(200)})
-    look = await dynamodb.collect(session, TARGET)
-    assert {f[0] for f in found(look)} == {"DDB_THROTTLED_PROVISIONED", "DDB_GSI_THROTTLED"}
-
-
-@pytest.mark.parametrize("number", [0, 1, 10, 11, 20])
-async def test_every_index_is_looked_at(number):
-    throughput = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5}
-    indexes = [
-        {"IndexName": f"i{n}", "IndexStatus": "ACTIVE", "ProvisionedThroughput": throughput}
-        for n in range(number)
-    ]
-    row = {"Table": table_row(GlobalSecondaryIndexes=indexes)}
-    look = await dynamodb.collect(aws(row), TARGET)
-    assert len(look.lanes) == 2 + 2 * number
-    capacity, *_ = dynamodb.PROBE.tables(look, dynamodb.Settings())
-    assert len(capacity.rows) == 2 + 2 * number
-
-
-async def test_an_on_demand_table_has_no_capacity_and_no_scaling():
-    row = {
-        "Table": table_row(
-            BillingModeSummary={"BillingMode": "PAY_PER_REQUEST"},
-            ProvisionedThroughput={"ReadCapacityUnits": 0, "WriteCapacityUnits": 0},
-        )
-    }
-    session = aws(row, **SCALED)
-    look = await dynamodb.collect(session, TARGET)
-    assert (look.write_capacity, look.scaling, look.suggested_write) == (None, (), None)
-    assert not [name for name, _ in session.calls if "autoscaling" in name]
-
-
-async def test_scaling_of_the_table_only_is_taken_and_its_missing_policy_told():
-    look = await dynamodb.collect(aws(**SCALED), TARGET)
-    assert look.scaling == (
-        ScalingTarget(direction="write", index="", minimum=10, maximum=100, policies=0),
-    )
-    assert look.activities[0].message == "quota"
-    assert found(look) == [("DDB_AUTOSCALING_BLOCKED", WARNING)]
-
-
-async def test_a_table_that_is_not_there_is_the_finding_itself():
-    missing = BlindError(Reason.MISSING, "no table orders")
-    with pytest.raises(BlindError) as caught:
-        await dynamodb.collect(aws(missing), TARGET)
-    assert (caught.value.code, caught.value.severity) == ("DDB_TABLE_NOT_ACTIVE", "critical")
-
-
-async def test_denied_metrics_leave_a_gap_and_an_unknown_state():
-    look = await dynamodb.collect(
-        FakeAws({"dynamodb.DescribeTable": {"Table": table_row()}}, denied()), TARGET
-    )
-    assert [gap.what for gap in look.gaps] == ["metrics"]
-    assert found(look) == [("DDB_OBS_BLIND", INFO)]
-    assert next(iter(dynamodb.PROBE.facts(look))).text == "unknown"
-
-
-async def test_one_forbidden_series_is_told():
-    session = aws(series={"WriteThrottleEvents": minutes(status="Forbidden")})
-    look = await dynamodb.collect(session, TARGET)
-    assert ("DDB_OBS_BLIND", INFO) in found(look)
-
-
-@pytest.mark.parametrize(
-    "row",
-    [
-        {"Table": {"TableStatus": "ACTIVE"}},
-        {"Table": {"TableName": "orders"}},
-        {"Table": "orders"},
-        {"Table": table_row(ProvisionedThroughput={"WriteCapacityUnits": "many"})},
-        {"Table": table_row(GlobalSecondaryIndexes=[{}])},
-    ],
-    ids=["no name", "no status", "no structure", "no number", "an index without a name"],
-)
-async def test_an_answer_of_another_shape_is_unreadable(row):
-    with pytest.raises(BlindError) as caught:
-        await dynamodb.collect(aws(row), TARGET)
-    assert caught.value.reason is Reason.UNREADABLE
-
-
-async def test_a_table_may_be_named_by_its_arn():
-    arn = "arn:aws:dynamodb:us-east-1:123456789012:table/orders"
-    session = aws()
-    await dynamodb.collect(session, target("dynamodb_table", arn))
-    assert session.calls[0] == ("dynamodb.DescribeTable", {"TableName": "orders"})

@@ -1,0 +1,132 @@
+"""Looks at services of ECS, in short words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cockpit.triage.finding import Severity
+from probes import ecs
+from probes._ecs_model import (
+    Container,
+    Deployment,
+    Event,
+    RunningTask,
+    Scaling,
+    Service,
+    Snapshot,
+    Stop,
+)
+from tests.probes.fake_aws import AT, ago
+
+CRITICAL, HIGH, WARNING, INFO = (
+    Severity.CRITICAL,
+    Severity.HIGH,
+    Severity.WARNING,
+    Severity.INFO,
+)
+
+
+ARN = "arn:aws:ecs:us-east-1:123456789012:task-definition/checkout:{}"
+
+
+NEW, OLD = ARN.format(42), ARN.format(41)
+
+
+def service(**changes) -> Service:
+    base = Service(
+        name="checkout",
+        cluster="prod",
+        arn="arn:aws:ecs:us-east-1:123456789012:service/prod/checkout",
+        status="ACTIVE",
+        task_definition=NEW,
+        breaker=False,
+        grace=60,
+        created_at=ago(days=300),
+    )
+    return replace(base, **changes)
+
+
+def deployment(**changes) -> Deployment:
+    base = Deployment(
+        id="ecs-svc/1",
+        status="PRIMARY",
+        task_definition=NEW,
+        desired=6,
+        running=6,
+        pending=0,
+        failed_tasks=0,
+        rollout_state="COMPLETED",
+        created_at=ago(days=2),
+        updated_at=ago(days=2),
+    )
+    return replace(base, **changes)
+
+
+def active(**changes) -> Deployment:
+    base = deployment(id="ecs-svc/0", status="ACTIVE", task_definition=OLD, created_at=ago(days=9))
+    return replace(base, **changes)
+
+
+def stop(code="EssentialContainerExited", exit_code=1, *, container="", **changes) -> Stop:
+    base = Stop(
+        arn="arn:aws:ecs:us-east-1:123456789012:task/prod/0123456789abcdef",
+        task_definition=NEW,
+        stop_code=code,
+        reason="Essential container in task exited",
+        stopped_at=ago(minutes=2),
+        started_at=ago(minutes=3),
+        containers=(Container(name="web", exit_code=exit_code, reason=container),),
+    )
+    return replace(base, **changes)
+
+
+def many(number: int, *args, **kwargs) -> tuple[Stop, ...]:
+    return tuple(
+        replace(stop(*args, **kwargs), arn=f"arn:aws:ecs:::task/prod/{n:032x}")
+        for n in range(number)
+    )
+
+
+def event(message: str, **span: float) -> Event:
+    return Event(id=message[:8], at=ago(**span), message=message)
+
+
+def snapshot(**changes) -> Snapshot:
+    base = Snapshot(
+        at=AT,
+        service=service(),
+        desired=6,
+        running=6,
+        pending=0,
+        deployments=(deployment(),),
+        primary=deployment(),
+        previous_task_definition=OLD,
+    )
+    return replace(base, **changes)
+
+
+def rolling(primary: Deployment, *others: Deployment, **changes) -> Snapshot:
+    return snapshot(primary=primary, deployments=(primary, *others), **changes)
+
+
+def found(look: Snapshot, settings: ecs.Settings | None = None) -> list[tuple[str, Severity]]:
+    return [(f.code, f.severity) for f in ecs.diagnose(look, settings or ecs.Settings())]
+
+
+IN_PROGRESS = {"rollout_state": "IN_PROGRESS"}
+
+
+PLACE = "was unable to place a task because no container instance met all of its requirements. "
+
+
+STEADY = "has reached a steady state."
+
+
+SCALING = Scaling(minimum=2, maximum=6, cpu_target=60)
+
+
+def tasks(*zones: str, age: float = 3600) -> tuple[RunningTask, ...]:
+    return tuple(
+        RunningTask(arn=f"task/{n}", zone=zone, started_at=ago(seconds=age))
+        for n, zone in enumerate(zones)
+    )

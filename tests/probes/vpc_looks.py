@@ -1,0 +1,184 @@
+"""A small network and looks at paths through it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import msgspec
+
+from cockpit.triage.finding import Severity
+from probes._vpc_model import (
+    Acl,
+    AclEntry,
+    Flow,
+    Group,
+    GroupRule,
+    Nat,
+    Network,
+    Place,
+    Route,
+    RouteTable,
+    Subnet,
+)
+from probes.vpc_path import PROBE, Settings, Snapshot, diagnose, judged
+
+AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
+
+
+INFO, WARNING, HIGH, CRITICAL = Severity
+
+
+ALL = "0.0.0.0/0"
+
+
+PG = Flow(protocol="tcp", port=5432)
+
+
+VPC, FAR = "vpc-1", "vpc-2"
+
+
+def rule(group, peer, *, egress=False, proto="tcp", low=5432, high=None, kind=None, **more):
+    kind = kind or (
+        "group" if peer.startswith("sg-") else "prefix_list" if peer.startswith("pl-") else "cidr"
+    )
+    return GroupRule(group=group, egress=egress, protocol=proto, low=low,
+                     high=low if high is None else high, kind=kind, peer=peer, **more)  # fmt: skip
+
+
+def out(group):
+    return rule(group, ALL, egress=True, proto="-1", low=-1)
+
+
+def allow(number, egress, cidr=ALL, *, low=-1, high=None, proto="-1", verb=True):
+    return AclEntry(number=number, egress=egress, allow=verb, protocol=proto, cidr=cidr,
+                    low=low, high=low if high is None else high)  # fmt: skip
+
+
+LAST = tuple(allow(32767, way, verb=False) for way in (True, False))
+
+
+WIDE = (allow(100, True), allow(100, False), *LAST)
+
+
+LOCAL = Route(destination="10.0.0.0/16", kind="local", target="local", origin="CreateRouteTable")
+
+
+def to(kind, target=None, destination=ALL, **more):
+    return Route(destination=destination, kind=kind, target=target or f"{kind}-1", **more)
+
+
+def network(**more) -> Network:
+    """Two app subnets, a data subnet and a public one; all open, checkout may reach the database."""
+    fields = {
+        "vpcs": {VPC: ("10.0.0.0/16",)},
+        "subnets": {
+            id_: Subnet(id=id_, vpc=VPC, zone=zone, cidrs=(cidr,), free=200, total=251)
+            for id_, cidr, zone in (
+                ("app-a", "10.0.11.0/24", "a"),
+                ("app-b", "10.0.12.0/24", "b"),
+                ("data-a", "10.0.21.0/24", "a"),
+                ("public-a", "10.0.1.0/24", "a"),
+            )
+        },
+        "groups": {
+            "sg-app": Group(id="sg-app", vpc=VPC, rules=(out("sg-app"),)),
+            "sg-db": Group(
+                id="sg-db", vpc=VPC, rules=(rule("sg-db", "sg-app", id="sgr-1"), out("sg-db"))
+            ),
+        },
+        "acls": {"acl-app": Acl(id="acl-app", entries=WIDE), "acl-db": Acl(id="acl-db", entries=WIDE),
+                 "acl-pub": Acl(id="acl-pub", entries=WIDE)},
+        "acl_of": {"app-a": "acl-app", "app-b": "acl-app", "data-a": "acl-db", "public-a": "acl-pub"},
+        "tables": {
+            "rtb-main": RouteTable(id="rtb-main", vpc=VPC, main=True, routes=(LOCAL,)),
+            "rtb-app": RouteTable(id="rtb-app", vpc=VPC, subnets=("app-a", "app-b"),
+                                  routes=(LOCAL, to("nat"))),
+            "rtb-pub": RouteTable(id="rtb-pub", vpc=VPC, subnets=("public-a",),
+                                  routes=(LOCAL, to("igw"))),
+        },
+        "internet_gateways": {"igw-1": VPC},
+        "nats": {"nat-1": Nat(id="nat-1", subnet="public-a", state="available", zone="a")},
+    }  # fmt: skip
+    return Network(**(fields | more))
+
+
+APP = Place(
+    label="checkout",
+    cidrs=("10.0.11.7",),
+    vpc=VPC,
+    subnet="app-a",
+    groups=("sg-app",),
+    interface="eni-app",
+)
+
+
+DB = Place(
+    label="orders",
+    cidrs=("10.0.21.9",),
+    vpc=VPC,
+    subnet="data-a",
+    groups=("sg-db",),
+    interface="eni-db",
+)
+
+
+WORLD = Place(label="the internet", cidrs=(ALL, "::/0"), kind="internet", guard="assumed")
+
+
+def groups(net: Network | None = None, **changed) -> Network:
+    net = net or network()
+    new = {
+        id_.replace("_", "-"): replace(
+            net.groups.get(id_.replace("_", "-"), Group(id=id_.replace("_", "-"))),
+            rules=tuple(rules),
+        )
+        for id_, rules in changed.items()
+    }
+    return replace(net, groups={**net.groups, **new})
+
+
+def acls(**changed) -> Network:
+    net = network()
+    new = {
+        id_.replace("_", "-"): Acl(id=id_.replace("_", "-"), entries=tuple(entries))
+        for id_, entries in changed.items()
+    }
+    return replace(net, acls={**net.acls, **new})
+
+
+def look(net=None, source=APP, destination=DB, flow=PG) -> Snapshot:
+    snapshot = judged(
+        Snapshot(at=AT, sources=(source,) if isinstance(source, Place) else source,
+                 destinations=(destination,) if isinstance(destination, Place) else destination,
+                 flow=flow, network=net or network())
+    )  # fmt: skip
+    assert msgspec.json.decode(msgspec.json.encode(snapshot), type=Snapshot) == snapshot
+    for finding in diagnose(snapshot, Settings()):
+        assert finding.code in PROBE.codes
+        assert finding.severity < WARNING or finding.runbook
+    list(PROBE.facts(snapshot))
+    for table in PROBE.tables(snapshot, Settings()):
+        assert all(len(row.cells) == len(table.columns) for row in table.rows)
+    return snapshot
+
+
+IN, OUT, EMPTY = "PATH_SG_INGRESS_DENIED", "PATH_SG_EGRESS_DENIED", "PATH_SG_EMPTY"
+
+
+NACL, EPH, PART = "PATH_NACL_DENIED", "PATH_NACL_EPHEMERAL_DENIED", "PATH_NACL_EPHEMERAL_PARTIAL"
+
+
+HTTPS = Flow(protocol="tcp", port=443)
+
+
+FRONT = Place(
+    label="alb",
+    cidrs=("10.0.1.9",),
+    vpc=VPC,
+    subnet="public-a",
+    groups=("sg-web",),
+    interface="eni-web",
+    public=("198.51.100.9",),
+    kind="balancer",
+)

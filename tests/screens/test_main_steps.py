@@ -1,0 +1,313 @@
+"""The main screen: steps and their dialogs, the one table of actions, opening and leaving."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from cockpit.errors import Misconfigured
+from cockpit.triage.finding import Severity
+from screens.app import CockpitApp
+from screens.bindings import ACTIONS, Where, as_markdown
+from screens.confirm import SETTLE, ConfirmScreen
+from screens.detail import DetailScreen
+from screens.main import MainScreen
+from screens.widgets.findings import Findings
+from screens.widgets.runbook import RunbookPane
+from screens.widgets.systems import Systems
+from tests.screens.conftest import (
+    ENVIRON,
+    FULL,
+    SMALL,
+    Shows,
+    Time,
+    press,
+    settle,
+    text,
+    toasts,
+    until,
+)
+from tests.screens.fake_desk import FakeDesk, ago
+from tests.screens.fake_desk import finding as make
+from tests.screens.main_words import begun
+
+
+async def confirmed(pilot: object) -> None:
+    await asyncio.sleep(SETTLE)
+
+
+# -- steps -----------------------------------------------------------------------------------------
+
+
+async def test_a_read_step_runs_at_once(desk: FakeDesk, show: Shows) -> None:
+    async with show(desk) as pilot:
+        await press(pilot, "down", "R")
+        course = next(iter(desk.courses.values()))
+        assert course.ran == ["snapshot"]
+        assert "Snapshot sessions and locks: ok" in toasts(pilot)[-1]
+
+
+async def test_a_low_step_asks_for_enter_on_its_plan(
+    desk: FakeDesk, show: Shows, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    course = begun(desk)
+    monkeypatch.setattr("screens.confirm.SETTLE", 3600.0)
+    async with show(desk) as pilot:
+        await press(pilot, "down", "R")
+        assert isinstance(pilot.app.screen, ConfirmScreen)
+        assert text(pilot) == snapshot
+        await press(pilot, "enter")
+        assert course.ran == [], "the key that opened the dialog may repeat"
+        monkeypatch.setattr("screens.confirm.SETTLE", 0.0)
+        await press(pilot, "enter")
+        assert course.ran == ["cancel"]
+
+
+async def test_a_high_step_runs_only_for_the_typed_name(
+    desk: FakeDesk, show: Shows, snapshot: SnapshotAssertion
+) -> None:
+    course = begun(desk)
+    course.done("cancel")
+    async with show(desk, SMALL) as pilot:
+        await press(pilot, "down", "R")
+        await confirmed(pilot)
+        await press(pilot, "text:orders", "enter")
+        assert isinstance(pilot.app.screen, ConfirmScreen)
+        assert course.ran == []
+        assert text(pilot) == snapshot
+        await press(pilot, "text:-db", "enter")
+        assert course.ran == ["terminate"]
+        assert isinstance(pilot.app.screen, MainScreen)
+
+
+async def test_escape_runs_nothing(desk: FakeDesk, show: Shows) -> None:
+    course = begun(desk)
+    async with show(desk) as pilot:
+        await press(pilot, "down", "R", "escape")
+        assert course.ran == []
+        assert toasts(pilot)[-1] == "Nothing was run"
+
+
+async def test_an_approval_counts_down_and_expires(desk: FakeDesk, show: Shows, time: Time) -> None:
+    course = begun(desk)
+    async with show(desk) as pilot:
+        await press(pilot, "down", "R")
+        assert "expires in 02:00" in text(pilot)
+        time.pass_(seconds=121)
+        await confirmed(pilot)
+        pilot.app.screen._count_down()  # type: ignore[attr-defined]
+        await pilot.pause()
+        assert "expired" in text(pilot)
+        await press(pilot, "enter")
+        assert course.ran == []
+        assert "the plan expired" in text(pilot)
+
+
+async def test_a_destructive_step_asks_for_a_second_person_or_a_reason(
+    desk: FakeDesk, show: Shows
+) -> None:
+    course = begun(desk)
+    course.done("cancel", "terminate")
+    async with show(desk) as pilot:
+        await press(pilot, "down", "R")
+        await confirmed(pilot)
+        await press(pilot, "text:orders-db", "enter")
+        assert course.ran == []
+        assert "a second person or a reason is needed" in text(pilot)
+        await press(pilot, "tab", "tab", "text:agreed", "enter")
+        assert course.ran == ["rollback"]
+
+
+async def test_a_plan_with_gaps_cannot_be_run(desk: FakeDesk, show: Shows) -> None:
+    course = begun(desk)
+    course.gaps = ("the role may not act",)
+    async with show(desk) as pilot:
+        await press(pilot, "down", "R")
+        await confirmed(pilot)
+        assert "the role may not act" in text(pilot)
+        await press(pilot, "enter")
+        assert course.ran == []
+
+
+async def test_a_running_step_can_be_left_waiting_for(desk: FakeDesk, show: Shows) -> None:
+    course = begun(desk)
+    course.hold = asyncio.Event()
+    async with show(desk) as pilot:
+        await press(pilot, "down", "R")
+        await confirmed(pilot)
+        await press(pilot, "enter")
+        assert "running 00:00" in text(pilot)
+        await press(pilot, "R")
+        assert toasts(pilot)[-1].startswith("A step is running")
+        await press(pilot, "x")
+        assert "verify before repeating" in toasts(pilot)[-1]
+
+
+async def test_output_is_read_as_text_and_never_as_markup(desk: FakeDesk, show: Shows) -> None:
+    async with show(desk) as pilot:
+        await press(pilot, "down", "R", "5", "home", "o")
+        assert "4242 idle in transaction [/b]" in text(pilot)
+
+
+async def test_a_step_is_skipped_with_a_reason(desk: FakeDesk, show: Shows) -> None:
+    course = begun(desk)
+    async with show(desk) as pilot:
+        await press(pilot, "down", "5", "s", "text:done by hand", "enter")
+        assert course.skipped == [("cancel", "done by hand")]
+
+
+async def test_triage_runs_reads_and_proposes_the_rest(triage: FakeDesk, show: Shows) -> None:
+    course = begun(triage)
+    async with show(triage, SMALL) as pilot:
+        await press(pilot, "down", "R")
+        assert isinstance(pilot.app.screen, MainScreen)
+        assert course.ran == []
+        assert "p proposes this step" in toasts(pilot)[-1]
+        await press(pilot, "p", "text:it blocks all", "enter")
+        assert course.proposed == [("cancel", "it blocks all")]
+
+
+async def test_triage_may_look(triage: FakeDesk, show: Shows) -> None:
+    async with show(triage) as pilot:
+        await press(pilot, "down", "R")
+        assert next(iter(triage.courses.values())).ran == ["snapshot"]
+
+
+# -- one table of actions --------------------------------------------------------------------------
+
+
+async def test_every_key_of_the_table_is_bound_on_its_screen(desk: FakeDesk, show: Shows) -> None:
+    async with show(desk) as pilot:
+        screen = pilot.app.screen
+        bound = {(b.key, b.action) for _, b in screen._bindings}
+        for action in ACTIONS:
+            if action.where in {Where.MAIN, Where.ANYWHERE}:
+                assert {(key, action.call(key)) for key in action.keys} <= bound, action
+                assert hasattr(screen, f"action_{action.name}"), action
+
+
+async def test_help_shows_every_key_of_the_screen(desk: FakeDesk, show: Shows) -> None:
+    async with show(desk, (140, 120)) as pilot:
+        await press(pilot, "question_mark")
+        told = text(pilot)
+        for action in ACTIONS:
+            if action.where in {Where.MAIN, Where.LIST, Where.ANYWHERE}:
+                assert action.label in told
+        await press(pilot, "q")
+        assert pilot.app._exit
+
+
+async def test_the_palette_finds_actions_and_targets(desk: FakeDesk, show: Shows) -> None:
+    async with show(desk) as pilot:
+        await press(pilot, "ctrl+p")
+        await pilot.press(*"Open orders")
+        await until(pilot, lambda: "Open orders-db" in text(pilot), "found in the palette")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, DetailScreen), "the detail")
+
+
+async def test_the_documentation_of_keys_is_made_of_the_table() -> None:
+    told = as_markdown()
+    assert all(action.help in told for action in ACTIONS)
+
+
+async def test_the_footer_shows_the_keys_of_the_pane_and_role(
+    triage: FakeDesk, show: Shows
+) -> None:
+    async with show(triage) as pilot:
+        last = text(pilot).splitlines()[-1]
+        assert "p Propose" in last
+        assert "Run next step" not in last
+        assert "^p Palette" in last
+
+
+async def test_everything_is_looked_at_only_after_the_first_paint(
+    desk: FakeDesk, show: Shows
+) -> None:
+    async with show(desk) as pilot:
+        await until(pilot, lambda: desk.started, "looked at")
+        assert pilot.app.screen.query_one(Systems).rows
+
+
+async def test_leaving_is_quick_with_everything_hung(desk: FakeDesk, show: Shows) -> None:
+    desk.hang = True
+    began = asyncio.get_running_loop().time()
+    async with show(desk) as pilot:
+        await pilot.pause(0.05)
+        began = asyncio.get_running_loop().time()
+        await pilot.press("q")
+    assert asyncio.get_running_loop().time() - began < 6, "one second and what a busy machine takes"
+    assert desk.closed
+
+
+async def test_a_runbook_pane_without_a_runbook_says_so(desk: FakeDesk, show: Shows) -> None:
+    async with show(desk) as pilot:
+        await press(pilot, "5", "R")
+        assert pilot.app.screen.query_one(RunbookPane).chosen is None
+        assert "No runbook" in toasts(pilot)[-1]
+
+
+async def test_while_it_opens_q_works_and_then_the_desk_is_shown(desk: FakeDesk) -> None:
+    gate = asyncio.Event()
+
+    async def make() -> FakeDesk:
+        await gate.wait()
+        return desk
+
+    app = CockpitApp(make=make, environ=ENVIRON, encoding="utf-8")
+    async with app.run_test(size=SMALL) as pilot:
+        assert "opening" in text(pilot)
+        gate.set()
+        await until(pilot, lambda: isinstance(app.screen, MainScreen), "the main screen")
+    app = CockpitApp(make=make, environ=ENVIRON, encoding="utf-8")
+    gate.clear()
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.press("q")
+        await pilot.pause()
+        assert app._exit
+
+
+async def test_what_cannot_be_opened_is_told_after_the_screen_is_gone() -> None:
+    async def make() -> FakeDesk:
+        raise Misconfigured("cockpit.toml: no such file")
+
+    app = CockpitApp(make=make, environ=ENVIRON, encoding="utf-8")
+    async with app.run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: app._exit, "the end")
+    assert app.failure is not None
+    assert app.return_value == 1
+
+
+async def test_working_on_a_finding_keeps_it_when_a_worse_one_comes_and_when_it_clears(
+    desk: FakeDesk, show: Shows
+) -> None:
+    first = next(iter(desk.board.open.values()))
+    desk.board = replace(desk.board, open={first.id: first})
+    async with show(desk) as pilot:
+        rows = pilot.app.screen.query_one(Findings)
+        await press(pilot, "R")
+        new = make("ALB_DOWN", Severity.CRITICAL, "down", on="shop-alb", since=ago(seconds=1))
+        desk.board = replace(
+            desk.board, open={new.id: new}, cleared=(replace(first, cleared=ago()),)
+        )
+        await settle(pilot)
+        assert rows.chosen_key == first.id
+        assert "Database connections exhausted" in text(pilot)
+        assert "recovered" in text(pilot)
+
+
+async def test_on_a_small_terminal_only_the_newest_toast_stays(desk: FakeDesk, show: Shows) -> None:
+    async with show(desk, SMALL) as pilot:
+        await press(pilot, "r", "r", "x")
+        assert toasts(pilot) == ["No step is running"]
+
+
+async def test_nothing_lies_over_a_plan_that_is_said_yes_to(desk: FakeDesk, show: Shows) -> None:
+    begun(desk)
+    async with show(desk, FULL) as pilot:
+        await press(pilot, "down", "r", "R")
+        assert "Confirm" in text(pilot)
+        assert toasts(pilot) == []
