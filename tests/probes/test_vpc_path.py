@@ -27,14 +27,19 @@ from tests.probes.vpc_looks import (
     EPH,
     FAR,
     FRONT,
+    HOLE,
     HTTPS,
     IN,
     LAST,
     LOCAL,
     NACL,
+    NOBACK,
+    NOWAY,
+    OPEN,
     OUT,
     PART,
     VPC,
+    WEB,
     WIDE,
     WORLD,
     acls,
@@ -44,30 +49,15 @@ from tests.probes.vpc_looks import (
     network,
     out,
     rule,
+    tables,
     to,
+    verdict,
 )
 
 NEAR = replace(DB, subnet="app-a", cidrs=("10.0.11.9",))
 
 
 OUTSIDE = Place(label="203.0.113.5", cidrs=("203.0.113.5",), guard="assumed")
-
-
-def tables(**changed) -> Network:
-    net = network()
-    new = {
-        id_.replace("_", "-"): replace(net.tables[id_.replace("_", "-")], routes=tuple(routes))
-        for id_, routes in changed.items()
-    }
-    return replace(net, tables={**net.tables, **new})
-
-
-def verdict(*args, **more) -> tuple[str, list[str]]:
-    snapshot = look(*args, **more)
-    return snapshot.verdict, [blocker.code for blocker in snapshot.blockers]
-
-
-OPEN: tuple[str, list[str]] = ("open", [])
 
 
 ICMP = Flow(protocol="icmp", port=0)
@@ -177,9 +167,6 @@ def test_the_ephemeral_range_is_the_initiator_s(kind, expected):
     assert verdict(net, source=replace(APP, kind=kind))[0] == expected
 
 
-NOWAY, NOBACK, HOLE = "PATH_NO_ROUTE", "PATH_NO_RETURN_ROUTE", "PATH_ROUTE_BLACKHOLE"
-
-
 LOST = "PATH_SG_REFERENCE_LOST"
 
 
@@ -236,9 +223,6 @@ def nat(**more) -> Network:
 def test_the_way_out(net, source, expected):
     got, found = verdict(net, source=source, destination=OUTSIDE, flow=HTTPS)
     assert (got, [code for code in found if code != EMPTY]) == expected
-
-
-WEB = groups(sg_web=[rule("sg-web", ALL, low=443)])
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,15 @@ from probes.vpc_path import PROBE, Settings, Snapshot, diagnose, tried
 from tests.probes.fake_aws import FakeAws, denied
 from tests.probes.vpc_looks import (
     ALL,
+    ANSWERS,
     APP,
     CRITICAL,
+    ENI,
     FRONT,
     HTTPS,
     IN,
     NACL,
-    VPC,
+    SUBNETS,
     WARNING,
     WIDE,
     WORLD,
@@ -200,60 +202,6 @@ def test_subnets_that_run_out_of_addresses(free, total, expected):
 
 
 # --- what could not be read ------------------------------------------------------------------
-
-
-ENI = {
-    "NetworkInterfaceId": "eni-db",
-    "SubnetId": "data-a",
-    "VpcId": VPC,
-    "PrivateIpAddress": "10.0.21.9",
-    "Groups": [{"GroupId": "sg-db"}],
-}
-
-
-SUBNETS = [
-    {
-        "SubnetId": "data-a",
-        "VpcId": VPC,
-        "CidrBlock": "10.0.21.0/24",
-        "AvailableIpAddressCount": 99,
-    },
-    {"SubnetId": "app-a", "VpcId": VPC, "CidrBlock": "10.0.11.0/24", "AvailableIpAddressCount": 99},
-]
-
-
-ANSWERS = {
-    "ec2.DescribeNetworkInterfaces": [ENI],
-    "ec2.DescribeSubnets": SUBNETS,
-    "ec2.DescribeVpcs": [{"VpcId": VPC, "CidrBlock": "10.0.0.0/16"}],
-    "ec2.DescribeRouteTables": [
-        {
-            "RouteTableId": "rtb-1",
-            "VpcId": VPC,
-            "Associations": [{"Main": True}],
-            "Routes": [{"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local"}],
-        }
-    ],
-    "ec2.DescribeNetworkAcls": [
-        {
-            "NetworkAclId": "acl-1",
-            "Associations": [{"SubnetId": "data-a"}, {"SubnetId": "app-a"}],
-            "Entries": [
-                {"RuleNumber": 100, "Egress": way, "RuleAction": "allow", "Protocol": "-1", "CidrBlock": ALL}
-                for way in (True, False)
-            ],
-        }
-    ],
-    "ec2.DescribeSecurityGroups": [
-        {"GroupId": "sg-app", "IpPermissionsEgress": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": ALL}]}]},
-        {
-            "GroupId": "sg-db",
-            "IpPermissions": [
-                {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "UserIdGroupPairs": [{"GroupId": "sg-app"}]}
-            ],
-        },
-    ],
-}  # fmt: skip
 
 
 async def read(**changed) -> Snapshot:

@@ -14,7 +14,7 @@ from probes._vpc_ends import classes, settle
 from probes._vpc_model import Network, Place, RouteTable, Subnet
 from probes.vpc_path import PROBE, Snapshot
 from tests.probes.fake_aws import FakeAws
-from tests.probes.test_vpc_path import (
+from tests.probes.vpc_looks import (
     ALL,
     ANSWERS,
     APP,

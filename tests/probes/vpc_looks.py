@@ -182,3 +182,78 @@ FRONT = Place(
     public=("198.51.100.9",),
     kind="balancer",
 )
+
+
+def tables(**changed) -> Network:
+    net = network()
+    new = {
+        id_.replace("_", "-"): replace(net.tables[id_.replace("_", "-")], routes=tuple(routes))
+        for id_, routes in changed.items()
+    }
+    return replace(net, tables={**net.tables, **new})
+
+
+def verdict(*args, **more) -> tuple[str, list[str]]:
+    snapshot = look(*args, **more)
+    return snapshot.verdict, [blocker.code for blocker in snapshot.blockers]
+
+
+NOWAY, NOBACK, HOLE = "PATH_NO_ROUTE", "PATH_NO_RETURN_ROUTE", "PATH_ROUTE_BLACKHOLE"
+
+
+WEB = groups(sg_web=[rule("sg-web", ALL, low=443)])
+
+
+ENI = {
+    "NetworkInterfaceId": "eni-db",
+    "SubnetId": "data-a",
+    "VpcId": VPC,
+    "PrivateIpAddress": "10.0.21.9",
+    "Groups": [{"GroupId": "sg-db"}],
+}
+
+SUBNETS = [
+    {
+        "SubnetId": "data-a",
+        "VpcId": VPC,
+        "CidrBlock": "10.0.21.0/24",
+        "AvailableIpAddressCount": 99,
+    },
+    {"SubnetId": "app-a", "VpcId": VPC, "CidrBlock": "10.0.11.0/24", "AvailableIpAddressCount": 99},
+]
+
+
+ANSWERS = {
+    "ec2.DescribeNetworkInterfaces": [ENI],
+    "ec2.DescribeSubnets": SUBNETS,
+    "ec2.DescribeVpcs": [{"VpcId": VPC, "CidrBlock": "10.0.0.0/16"}],
+    "ec2.DescribeRouteTables": [
+        {
+            "RouteTableId": "rtb-1",
+            "VpcId": VPC,
+            "Associations": [{"Main": True}],
+            "Routes": [{"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local"}],
+        }
+    ],
+    "ec2.DescribeNetworkAcls": [
+        {
+            "NetworkAclId": "acl-1",
+            "Associations": [{"SubnetId": "data-a"}, {"SubnetId": "app-a"}],
+            "Entries": [
+                {"RuleNumber": 100, "Egress": way, "RuleAction": "allow", "Protocol": "-1", "CidrBlock": ALL}
+                for way in (True, False)
+            ],
+        }
+    ],
+    "ec2.DescribeSecurityGroups": [
+        {"GroupId": "sg-app", "IpPermissionsEgress": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": ALL}]}]},
+        {
+            "GroupId": "sg-db",
+            "IpPermissions": [
+                {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "UserIdGroupPairs": [{"GroupId": "sg-app"}]}
+            ],
+        },
+    ],
+}  # fmt: skip
+
+OPEN: tuple[str, list[str]] = ("open", [])
