@@ -192,8 +192,6 @@ def verify(ctx: click.Context, name: str, *, head: str) -> int:
     click.echo(f"head: {verdict.head or 'none'}")
     if verdict.anchor is not None:
         click.echo(f"anchor: the first {verdict.anchor} are as they were when that digest left")
-    if verdict.redacted:
-        click.echo(f"redacted: {', '.join(map(str, verdict.redacted))}")
     for words in chain.LIMITS:
         click.echo(f"  {words}", err=True)
     return 0 if verdict.holds and verdict.entries else BROKEN

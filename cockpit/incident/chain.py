@@ -13,7 +13,7 @@ from typing import Any
 
 import rfc8785
 
-from cockpit.incident.entry import GENESIS, BadEntry, Entry, Kind, from_json, to_json
+from cockpit.incident.entry import GENESIS, BadEntry, Entry, from_json, to_json
 
 LIMITS = (
     "A chain shows that nothing inside it was changed, removed or put in between by somebody who "
@@ -121,15 +121,13 @@ class Verdict:
 
     `entries` is how many hold, from the first on; `head` the digest of the last of them, empty for
     none. `anchor` is the seq of the entry that a given head digest belongs to; None when no digest
-    was given or none fits (then there is a fault). `redacted` are the entries whose text was taken
-    away by a later entry.
+    was given or none fits (then there is a fault).
     """
 
     entries: int
     head: str
     fault: Fault | None = None
     anchor: int | None = None
-    redacted: tuple[int, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -144,13 +142,11 @@ def verify(lines: Iterable[str], head: str = "") -> Verdict:
     shortened to `SHORTEST_HEAD` digits.
     """
     stored = [text for text in lines if text.strip()]
-    redactions = _redactions(stored)
     previous, anchor = GENESIS, None
-    redacted: list[int] = []
     wanted = head.strip().lower()
     for place, text in enumerate(stored, start=1):
         try:
-            entry = _checked(text, place, previous=previous, redactions=redactions)
+            entry = _checked(text, place, previous=previous)
         except BadEntry as problem:
             fault = Fault(place, problem.message)
             return Verdict(
@@ -158,11 +154,8 @@ def verify(lines: Iterable[str], head: str = "") -> Verdict:
                 head="" if place == 1 else previous,
                 fault=fault,
                 anchor=anchor,
-                redacted=tuple(redacted),
             )
         previous = entry.digest
-        if is_redacted(entry):
-            redacted.append(entry.seq)
         if wanted and len(wanted) >= SHORTEST_HEAD and entry.digest.startswith(wanted):
             anchor = entry.seq
     lost = None
@@ -174,52 +167,15 @@ def verify(lines: Iterable[str], head: str = "") -> Verdict:
         head=previous if stored else "",
         fault=lost,
         anchor=anchor,
-        redacted=tuple(redacted),
     )
 
 
-def _checked(text: str, place: int, *, previous: str, redactions: Mapping[int, str]) -> Entry:
+def _checked(text: str, place: int, *, previous: str) -> Entry:
     entry = parse_line(text)
     if entry.seq != place:
         raise BadEntry(f"has seq {entry.seq} where {place} belongs")
     if entry.previous != previous:
         raise BadEntry("does not name the digest of the entry before")
-    stored = to_json(entry)
-    if is_redacted(entry):
-        if redactions.get(entry.seq) != form_of(entry):
-            raise BadEntry("is redacted, but no later entry says so")
-    elif digest_of(stored) != entry.digest:
+    if digest_of(to_json(entry)) != entry.digest:
         raise BadEntry("was changed: its digest is not that of its content")
     return entry
-
-
-def is_redacted(entry: Entry) -> bool:
-    """True when the text and data of an entry were taken away; its digest still links."""
-    return entry.data.get("redacted") is True and not entry.salt
-
-
-def redact(entry: Entry) -> Entry:
-    """The entry without text, data and salt. A redaction entry must name its `form_of`."""
-    return replace(entry, text="", data={"redacted": True}, salt="")
-
-
-def form_of(entry: Entry) -> str:
-    """The digest of all that is left of a redacted entry, its own digest included."""
-    return hashlib.sha256(canonical(to_json(entry))).hexdigest()
-
-
-def _redactions(lines: list[str]) -> dict[int, str]:
-    """Which seq was redacted to which form, as later entries say. They are checked as all are."""
-    marker = f'"{Kind.REDACTION.value}"'
-    found: dict[int, str] = {}
-    for text in lines:
-        if marker not in text:
-            continue
-        try:
-            entry = parse_line(text)
-        except BadEntry:
-            continue
-        seq, form = entry.data.get("seq"), entry.data.get("form")
-        if entry.kind is Kind.REDACTION and isinstance(seq, int) and isinstance(form, str):
-            found[seq] = form
-    return found

@@ -12,7 +12,7 @@ What `data` holds by kind, as the timeline and the reports read it (all may be m
 | change | actor (who outside did it) |
 | pin, correction | pins and pinned, or corrects: the seq that is meant |
 | step.outcome | intent (the seq of the intent), outcome (ok, failed, unknown, skipped, refused) |
-| redaction | seq, form (the digest of what is left) |
+| redaction | nothing: no command makes one; `from_json` refuses what is marked as redacted |
 | any | when (it happened earlier), blob (the whole text), letter (it came from a co-responder) |
 """
 
@@ -116,8 +116,8 @@ class Entry:
     `at` is the wall clock (UTC, milliseconds), `mono` the monotonic clock of `boot` in seconds:
     two entries of one boot are ordered truly by it even when the wall clock was set. `target` is
     empty when the entry is about the incident as a whole. `data` is JSON; its members by kind are
-    listed above. `salt` is random, so that a redacted text cannot be
-    guessed from the digest. `previous` is the digest of the entry before, `GENESIS` for the first.
+    listed above. `salt` is random, so that a text cannot be guessed from the digest. `previous` is
+    the digest of the entry before, `GENESIS` for the first.
     """
 
     seq: int
@@ -187,6 +187,10 @@ def from_json(stored: object) -> Entry:
     for name in FIELDS:
         if not _fits(name, stored[name]):
             raise BadEntry(f"{name} has a value of a wrong type")
+    if stored["data"].get("redacted") is True and not stored["salt"]:
+        # What its digest was made of would be gone, so anything could stand in its place, and
+        # nothing that we write has no salt: until a command redacts, only a forger marks entries.
+        raise BadEntry("is marked as redacted: no cockpit makes such entries, nothing proves it")
     try:
         at, kind = clock.parse(stored["at"]), Kind(stored["kind"])
     except ValueError as problem:

@@ -192,7 +192,7 @@ def _row(
         kind=entry.kind,
         glyph=look.glyph,
         word=look.word,
-        text=correction or told(entry),
+        text=correction or entry.text,
         actor=MACHINE if entry.kind.waits else entry.actor,
         role=entry.role,
         target=entry.target,
@@ -200,14 +200,9 @@ def _row(
         severity=str(graded) if look.group is Group.FINDINGS else "",
         pinned=entry.seq in pins,
         late=entry.at - entry.when > LATE,
-        original=told(entry) if correction else "",
+        original=entry.text if correction else "",
         outcome=outcomes.get(entry.seq, "unknown") if intent else "",
     )
-
-
-def told(entry: Entry) -> str:
-    """The text of an entry; for a redacted one, that it was redacted."""
-    return "(redacted)" if entry.data.get("redacted") is True and not entry.salt else entry.text
 
 
 def _corrections(entries: list[Entry]) -> dict[int, str]:
@@ -220,7 +215,7 @@ def _corrections(entries: list[Entry]) -> dict[int, str]:
             continue
         root = roots.get(named, named)
         roots[entry.seq] = root
-        found[root] = told(entry)
+        found[root] = entry.text
     return found
 
 

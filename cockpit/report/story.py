@@ -16,7 +16,7 @@ from cockpit.incident import chain
 from cockpit.incident.entry import Entry, Kind, names
 from cockpit.incident.metrics import Metrics, measure
 from cockpit.incident.state import State, fold
-from cockpit.incident.timeline import TimelineRow, timeline, told
+from cockpit.incident.timeline import TimelineRow, timeline
 from cockpit.report.blameless import OWNER
 
 
@@ -181,9 +181,9 @@ def _acts(entries: Iterable[Entry]) -> tuple[Act, ...]:
                 at=entry.when,
                 actor=entry.actor,
                 target=entry.target,
-                text=told(entry),
+                text=entry.text,
                 outcome=(_text(end, "outcome") if end else "") or "unknown",
-                told=told(end) if end else "",
+                told=end.text if end else "",
             )
         )
     return tuple(found)

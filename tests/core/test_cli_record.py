@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -237,6 +239,30 @@ def test_a_journal_that_was_changed(cockpit, incident, home):
     code, out, _ = cockpit("verify", "1")
     assert code == 2
     assert "does NOT hold from entry 2 on: was changed" in out
+
+
+def test_a_forged_entry_that_calls_itself_redacted(cockpit, incident, home):
+    """It keeps the digest of what stood there, so the chain and its head go on; a later entry
+    vouches for it, as a redaction would.
+    """
+    head = Incidents().read("1").head
+    place = home / "data" / f"{incident}.sqlite"
+    with closing(sqlite3.connect(place)) as connection:
+        ((line,),) = connection.execute("SELECT line FROM entry WHERE seq = 2").fetchall()
+    made = {**json.loads(line), "text": "eve did it", "actor": "eve", "kind": "note"}
+    made |= {"data": {"redacted": True}, "salt": ""}
+    form = hashlib.sha256(chain.canonical(made)).hexdigest()
+    again = Incidents().resume("1", role=Role.COMMANDER, actor="ana")
+    again.record(Kind.REDACTION, "a card number", data={"seq": 2, "form": form})
+    again.close()
+    with closing(sqlite3.connect(place)) as connection, connection:
+        connection.execute("UPDATE entry SET line = ? WHERE seq = 2", (json.dumps(made),))
+    for words in (["verify", "1"], ["verify", "1", "--head", head]):
+        code, out, _ = cockpit(*words)
+        assert code == 2
+        assert "does NOT hold from entry 2 on: is marked as redacted" in out
+    for words in (["timeline", "1"], ["export", "1"]):
+        assert "eve did it" not in cockpit(*words)[1]
 
 
 @pytest.mark.parametrize("form", ["jsonl", "json"])
