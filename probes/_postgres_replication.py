@@ -49,6 +49,10 @@ SELECT json_build_object('at', clock_timestamp(), 'recovery', pg_is_in_recovery(
      'replay_lsn', pg_last_wal_replay_lsn()::text,
      'delay_s', (SELECT setting::float8 / 1000 FROM pg_settings
                   WHERE name = 'recovery_min_apply_delay'),
+     'target', (SELECT min(name) FROM pg_settings
+                 WHERE name IN ('recovery_target', 'recovery_target_lsn', 'recovery_target_name',
+                                'recovery_target_time', 'recovery_target_xid') AND setting <> ''
+                   AND current_setting('recovery_target_action') = 'pause'),
      'last_commit_age_s', extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()),
      'paused', pg_is_wal_replay_paused()) END) AS replication
 FROM (SELECT to_regproc('pg_catalog.aurora_version') IS NOT NULL AS aurora) AS engine
@@ -147,6 +151,8 @@ class Replay:
     last_commit_age_s: float | None = None
     delay_s: float | None = None
     """How far behind it is meant to be (recovery_min_apply_delay)."""
+    target: str | None = None
+    """The setting at which a restore pauses, to be promoted by a resume; None: at none."""
     paused: bool = False
     stalled: int = 0
     """Looks in a row in which replay stood still while there was something to replay."""

@@ -18,15 +18,22 @@ from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
-from cockpit.triage.view import Column, Offer, Row, Table
+from cockpit.triage.view import Column, Row, Table
 from cockpit.units import count, duration, size
 from probes._postgres import GRANT, partly
+from probes._postgres_replay import (
+    MIB,
+    RUNBOOK,
+    amount,
+    replay_findings,
+    replay_table,
+    stalled_finding,
+)
 from probes._postgres_replication import (
     READERS,
     REPLICATION,
     Gone,
     Reader,
-    Receiver,
     Replay,
     Replication,
     ReplicationRow,
@@ -34,8 +41,7 @@ from probes._postgres_replication import (
     Slot,
 )
 
-MIB, GIB = 2**20, 2**30
-_RUNBOOK = "database-replication"
+GIB = 2**30
 _SLOTS_RUNBOOK = "pg-disk"
 _LEFT = 60
 """Seconds without a word after which an Aurora reader has left."""
@@ -135,7 +141,13 @@ def diagnose(look: Replication, settings: Settings) -> Iterator[Finding]:
     yield from _readers(look, settings)
     for sender in look.senders:
         yield from _sender_lag(sender, settings)
-    yield from _standby_lag(look, settings)
+    if look.replay is not None:
+        yield from replay_findings(
+            look.replay,
+            settings.lag_bytes,
+            settings.lag_seconds,
+            stalled_looks=settings.stalled_looks,
+        )
     for slot in look.slots:
         yield from _slot(slot, settings)
     if look.unread:
@@ -193,7 +205,7 @@ def _link_down(summary: str, *, subject: str) -> Finding:
         subject=visible(subject, 60),
         likely=("the standby stopped", "the network between them", "its WAL was removed already"),
         next="look at the standby itself, then at its slot on the primary",
-        runbook=_RUNBOOK,
+        runbook=RUNBOOK,
     )
 
 
@@ -226,7 +238,7 @@ def _readers(look: Replication, settings: Settings) -> Iterator[Finding]:
                 ),
                 likely=("the writer writes more than it can apply", "long queries on the reader"),
                 next="its processor and long queries; one that lags for long restarts by itself",
-                runbook=_RUNBOOK,
+                runbook=RUNBOOK,
                 fact=False,
             )
 
@@ -251,62 +263,11 @@ def _sender_lag(sender: Sender, settings: Settings) -> Iterator[Finding]:
                 Evidence("replay lag", sender.replay_s, "s", settings.lag_seconds.first),
             ),
             next="the stage with the most bytes says where to look",
-            runbook=_RUNBOOK,
+            runbook=RUNBOOK,
             fact=False,
         )
     if sender.stalled >= settings.stalled_looks:
-        yield _stalled_finding(_name(sender), sender.apply_b, paused=False)
-
-
-def _stalled_finding(name: str, backlog: float | None, *, paused: bool) -> Finding:
-    return Finding(
-        "PG_REPL_APPLY_STALLED",
-        Severity.HIGH,
-        f"replay of {name} {'is paused' if paused else 'stands still'} with "
-        f"{size(backlog or 0)} to replay",
-        subject=name,
-        evidence=(Evidence("not replayed", backlog, "bytes"),),
-        likely=(
-            ("somebody paused replay",)
-            if paused
-            else ("a long query on the standby conflicts with recovery", "replay was paused")
-        ),
-        next="resume replay" if paused else "long queries on the standby; is replay paused?",
-        runbook=_RUNBOOK,
-    )
-
-
-def _standby_lag(look: Replication, settings: Settings) -> Iterator[Finding]:
-    """A standby that is late on purpose is judged by the time beyond that, not by its backlog."""
-    replay = look.replay
-    if replay is None:
-        return
-    stalled = replay.stalled >= settings.stalled_looks and not replay.delay_s
-    if replay.paused or stalled:
-        yield _stalled_finding("this standby", replay.backlog_b, paused=replay.paused)
-    backlog = replay.backlog_b or 0
-    grades = [None if replay.delay_s else settings.lag_bytes.grade(replay.backlog_b)]
-    if backlog > MIB:  # less may be what one open transaction wrote since the last commit
-        grades.append(settings.lag_seconds.grade(replay.lag_s))
-    severity = max((grade for grade in grades if grade), default=None)
-    if severity is not None:
-        meant = f" besides the {duration(replay.delay_s)} meant" if replay.delay_s else ""
-        yield Finding(
-            "PG_REPL_LAG",
-            severity,
-            f"this standby has {size(backlog)} to replay, {duration(replay.lag_s or 0)} behind"
-            + meant,
-            subject="replay",
-            evidence=(
-                Evidence("to replay", replay.backlog_b, "bytes", settings.lag_bytes.first),
-                Evidence("behind", replay.lag_s, "s", settings.lag_seconds.first),
-                *((Evidence("meant", replay.delay_s, "s"),) if replay.delay_s else ()),
-            ),
-            likely=("replay is paused",) if replay.paused else ("long queries hold replay up",),
-            next="resume replay" if replay.paused else "long queries on this standby",
-            runbook=_RUNBOOK,
-            fact=False,
-        )
+        yield stalled_finding(_name(sender), sender.apply_b)
 
 
 _WHY = {
@@ -413,21 +374,12 @@ _SLOTS = (
     Column("keeps", 12, right=True),
     Column("status"),
 )
-_RESUME = Offer(
-    key="r",
-    label="resume replay",
-    kind="sql",
-    call="resume_replay",
-    args={},
-    risk="low",
-    effect="lets replay go on",
-)
 
 
 def tables(look: Replication, settings: Settings) -> Iterator[Table]:
     """Standbys of a primary, or the replay of a standby; then the slots."""
     if look.replay is not None:
-        yield _replay_table(look.replay, look.receiver)
+        yield replay_table(look.replay, look.receiver)
     if look.aurora:
         yield _readers_table(look, settings)
     if look.senders or not (look.recovery or look.aurora):
@@ -471,22 +423,6 @@ def _readers_table(look: Replication, settings: Settings) -> Table:
     )
 
 
-def _replay_table(replay: Replay, receiver: Receiver | None) -> Table:
-    heard = receiver.last_msg_s if receiver else None
-    rows = {
-        "to replay": _bytes(replay.backlog_b),
-        "replay": "paused" if replay.paused else "running",
-        "link": (receiver.status or "hidden") if receiver else "none",
-        "primary heard": "unknown" if heard is None else f"{duration(heard)} ago",
-    }
-    return Table(
-        title="Replay",
-        columns=(Column("what", 18), Column("value")),
-        rows=tuple(Row(key=name, cells=(name, value)) for name, value in rows.items()),
-        best=(_RESUME,) if replay.paused else (),
-    )
-
-
 def _standby_row(sender: Sender, settings: Settings) -> Row:
     return Row(
         key=f"{_name(sender)} {sender.pid}",
@@ -495,10 +431,10 @@ def _standby_row(sender: Sender, settings: Settings) -> Row:
             sender.address or "",
             sender.state or "hidden",
             sender.sync_state or "",
-            _bytes(sender.unsent_b),
-            _bytes(sender.net_b),
-            _bytes(sender.flush_b),
-            _bytes(sender.apply_b),
+            amount(sender.unsent_b),
+            amount(sender.net_b),
+            amount(sender.flush_b),
+            amount(sender.apply_b),
             "" if sender.reply_age_s is None else duration(max(0.0, sender.reply_age_s)),
         ),
         severity=settings.lag_bytes.grade(sender.total_b),
@@ -512,15 +448,11 @@ def _slot_row(slot: Slot, settings: Settings) -> Row:
             visible(slot.name, 60),
             slot.type,
             "yes" if slot.active else "no",
-            _bytes(slot.retained_b),
+            amount(slot.retained_b),
             slot.wal_status or "unknown",
         ),
         severity=settings.slot_retained.grade(slot.retained_b),
     )
-
-
-def _bytes(value: float | None) -> str:
-    return "unknown" if value is None else size(value)
 
 
 PROBE = Probe(

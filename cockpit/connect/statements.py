@@ -101,9 +101,11 @@ _ALL: tuple[Statement, ...] = (
         name="resume_replay",
         engine="postgres",
         parameters={},
-        risk="low",
-        effect="lets a standby whose replay was paused go on",
-        undo="SELECT pg_wal_replay_pause()",
+        # Not only persons pause replay, and the server does not tell who did.
+        risk="high",
+        effect="lets a standby replay on that a person paused; shuts it down where a setting is "
+        "below the primary's; promotes it where a restore stopped at its target",
+        undo="none: a pause brings back no standby that shut down or was promoted",
     ),
     Statement(
         name="drop_slot",

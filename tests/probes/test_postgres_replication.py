@@ -7,6 +7,11 @@ from typing import Any
 
 import pytest
 
+from cockpit.connect.statements import STATEMENTS
+from cockpit.runbooks.library import library
+from cockpit.runbooks.values import captured, holds
+from cockpit.triage.recording import builtins
+from cockpit.triage.view import Offer
 from probes import postgres_replication
 from probes._postgres_replication import Gone, Reader, Receiver, Replay, Replication, Sender, Slot
 
@@ -292,3 +297,73 @@ def test_a_lost_slot_says_why_where_the_version_tells(changed: dict[str, Any], s
 
     assert (finding.summary, finding.runbook) == (said, "pg-disk")
     assert bool(finding.likely) == ("invalidated" not in changed)
+
+
+PAUSED = {"backlog_b": 9 * MIB, "last_commit_age_s": 30.0, "paused": True}
+BOTH_BAD_ENDS = ("the standby shuts down", "is promoted", "max_connections")
+
+
+def told(look: Replication) -> str:
+    """All that the findings say, with what they advise."""
+    found = postgres_replication.diagnose(look, postgres_replication.PROBE.settings)
+    return " ".join(f"{f.summary} {f.likely} {f.next}" for f in found)
+
+
+def offered(look: Replication) -> tuple[Offer, ...]:
+    (replay, *_) = postgres_replication.tables(look, postgres_replication.PROBE.settings)
+    return replay.best
+
+
+def test_who_paused_replay_is_not_known_so_a_resume_is_never_a_low_risk() -> None:
+    look = standby(replay=Replay(**PAUSED))
+    (offer,) = offered(look)
+    statement = STATEMENTS["resume_replay"]
+    (step,) = (s for s in library().get("database-replication").steps if s.id == "resume")
+
+    assert (offer.risk, statement.risk, step.risk) == ("high", "high", "high")
+    assert all(end in offer.effect for end in BOTH_BAD_ENDS)
+    assert all("shuts" in each.effect and "promote" in each.effect for each in (step, statement))
+    assert step.undo is not None
+    for undo in (statement.undo, step.undo.says):
+        assert undo.startswith("none")
+    assert "its log says who or what paused it" in told(look)
+
+
+def test_a_restore_that_may_wait_at_its_target_is_never_resumed_from_here() -> None:
+    look = standby(replay=Replay(target="recovery_target_time", **PAUSED))
+    steps = {step.id: step for step in library().get("database-replication").steps}
+    holding = {
+        name: [
+            holds(check.that, {"replica": captured(steps["replica"].capture, builtins(each))})
+            for check in steps["resume"].require
+        ]
+        for name, each in {"at a target": look, "at none": standby(replay=Replay(**PAUSED))}.items()
+    }
+
+    assert offered(look) == ()
+    assert "a resume at its target promotes it" in told(look)
+    assert holding == {"at a target": [True, True, False], "at none": [True, True, True]}
+
+
+@pytest.mark.parametrize(
+    ("replay", "said", "never"),
+    [
+        pytest.param(
+            Replay(backlog_b=GIB), "1.0 GiB to replay, how long behind is unknown", "0 ms",
+            id="no commit was replayed yet",
+        ),
+        pytest.param(
+            Replay(paused=True), "is paused with an unknown amount to replay", "0 B",
+            id="fed from an archive",
+        ),
+        pytest.param(
+            Replay(backlog_b=GIB, last_commit_age_s=90.0), "to replay, 1m 30s behind", "unknown",
+            id="both are known",
+        ),
+    ],
+)  # fmt: skip
+def test_a_lag_that_is_unknown_is_not_told_as_none(replay: Replay, said: str, never: str) -> None:
+    look = standby(replay=replay)
+
+    assert said in told(look)
+    assert never not in told(look)

@@ -126,6 +126,7 @@ async def test_paused_replay_is_seen_in_bytes_and_resumed_by_a_step(
     assert codes(of_primary) == {"PG_REPL_LAG": "warning"}
     assert "replay" in of_primary.findings[0].summary
     assert codes(of_standby)["PG_REPL_APPLY_STALLED"] == "high"
+    assert of_standby.tables[0].best[0].risk == "high"
     assert stalled["PG_REPL_APPLY_STALLED"] == "high"
     offered = of_standby.tables[0].best[0]
     acts = await open_postgres_acts(pg_settings(standby))

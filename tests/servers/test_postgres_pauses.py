@@ -1,0 +1,119 @@
+"""Replay that nobody paused, on real standbys: what a resume would have done to them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cockpit.connect.postgres import open_postgres_acts
+from cockpit.errors import BlindError, UnknownOutcome
+from cockpit.triage.engine import Look, judged
+from cockpit.triage.registry import registry
+from cockpit.world.servers import postgres
+from tests.servers.private import SUPER, pg_settings, postgres_roles, session_for, target, until
+
+pytestmark = pytest.mark.servers
+
+PROBE = registry()["postgres.replication"]
+
+
+@pytest.fixture
+def primary(base: Path) -> Iterator[postgres.Postgres]:
+    folder = Path(tempfile.mkdtemp(dir=base))
+    folder.chmod(0o755)
+    server = postgres.start(postgres.create(folder / "primary", password=SUPER))
+    try:
+        postgres_roles(server)
+        yield server
+    finally:
+        server.stop()
+
+
+def beside(primary: postgres.Postgres, **settings: str | int) -> postgres.Postgres:
+    place = primary.folder.parent / "standby"
+    return postgres.start_standby(place, primary, settings=settings)
+
+
+async def look(server: postgres.Postgres) -> tuple[Any, Any]:
+    to = target(pg_settings(server))
+    async with session_for(to.settings) as session:
+        snapshot = await PROBE.collect(session, to)
+    return snapshot, judged(Look(to, PROBE, PROBE.settings), snapshot)
+
+
+async def paused(server: postgres.Postgres) -> tuple[Any, Any]:
+    return await until(lambda: look(server), lambda pair: pair[0].replay.paused)
+
+
+async def resume(server: postgres.Postgres) -> None:
+    acts = await open_postgres_acts(pg_settings(server))
+    try:
+        await acts.run("resume_replay", {})
+    except (BlindError, UnknownOutcome):  # it can be gone before it answers
+        pass
+    finally:
+        await acts.close()
+
+
+async def test_a_restore_at_its_target_would_be_promoted_and_is_not_offered(
+    primary: postgres.Postgres,
+) -> None:
+    with ExitStack() as ending:
+        standby = beside(primary, recovery_target_name="before_it")
+        ending.callback(standby.stop)
+        before, _ = await look(standby)
+        primary.execute("SELECT pg_create_restore_point('before_it')", "CHECKPOINT")
+        snapshot, seen = await paused(standby)
+        (finding,) = (f for f in seen.findings if f.code == "PG_REPL_APPLY_STALLED")
+        await resume(standby)
+        await until(
+            lambda: _rows(standby, "SELECT pg_is_in_recovery()"), lambda rows: rows == [(False,)]
+        )
+
+    assert not before.replay.paused
+    assert before.replay.target == snapshot.replay.target == "recovery_target_name"
+    assert seen.tables[0].best == ()
+    assert "promotes it" in finding.next
+
+
+async def test_a_target_that_does_not_pause_is_none(primary: postgres.Postgres) -> None:
+    with ExitStack() as ending:
+        standby = beside(primary, recovery_target_name="never", recovery_target_action="promote")
+        ending.callback(standby.stop)
+        snapshot, _ = await look(standby)
+
+    assert snapshot.replay.target is None
+
+
+async def test_a_standby_below_its_primary_would_shut_down_and_is_a_high_risk(
+    primary: postgres.Postgres,
+) -> None:
+    with ExitStack() as ending:
+        standby = beside(primary)
+        ending.callback(standby.stop)
+        primary.shut_down()
+        larger = postgres.start(
+            primary.cluster, port=primary.port, settings={"max_connections": 200}
+        )
+        ending.callback(larger.stop)
+        _, seen = await paused(standby)
+        (offer,) = seen.tables[0].best
+        await resume(standby)
+        await until(lambda: _ended(standby), bool)
+
+    assert offer.risk == "high"
+    assert "max_connections" in offer.effect
+    assert "the standby shuts down" in offer.effect
+
+
+async def _rows(server: postgres.Postgres, sql: str) -> list[tuple[Any, ...]]:
+    return server.execute(sql)
+
+
+async def _ended(server: postgres.Postgres) -> bool:
+    return not server.alive
