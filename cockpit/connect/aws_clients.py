@@ -10,28 +10,25 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-import ssl
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any, TypeVar
 
 import aiobotocore.config
 import aiobotocore.credentials
-import aiobotocore.httpsession
 import aiobotocore.parsers
 import aiobotocore.session
 import aiohttp
 import aiohttp.abc
 import botocore.credentials
-import botocore.httpsession
 import botocore.loaders
 from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 
 from cockpit.clock import monotonic
 from cockpit.connect.addresses import addresses_of
+from cockpit.connect.aws_transport import Transport, guard_metadata, trust
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.settings import AwsPlace
 from cockpit.connect.shared import Answer, Tasks
@@ -159,7 +156,6 @@ class Clients:
     def _configuration(self) -> Any:
         return aiobotocore.config.AioConfig(
             connector_args={"resolver": Resolver()},
-            http_session_cls=Transport,
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             retries={"mode": "standard", "total_max_attempts": self._identity.attempts},
@@ -180,6 +176,8 @@ class Clients:
             return session
         await off_loop(load, "sts")
         assumed = _session("")
+        # the profile's ca_bundle holds for the role's calls too
+        assumed.set_config_variable("ca_bundle", session.get_config_variable("ca_bundle"))
         provider = _AssumedRole(self, session)
         assumed.get_component("credential_provider").insert_before("env", provider)
         return assumed
@@ -303,27 +301,6 @@ class Resolver(aiohttp.abc.AbstractResolver):
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
-class Transport(aiobotocore.httpsession.AIOHTTPSession):  # type: ignore[misc]
-    """aiobotocore's transport, which would read the certificates anew for every client."""
-
-    def _create_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
-        if proxy_url or self._verify is not True or self._cert_file:
-            connector: aiohttp.TCPConnector = super()._create_connector(proxy_url)
-            return connector
-        return aiohttp.TCPConnector(
-            limit=self._max_pool_connections, ssl=_trust(), **self._connector_args
-        )
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    context: ssl.SSLContext = botocore.httpsession.create_urllib3_context()
-    certificates = botocore.httpsession.get_cert_path(True)
-    if certificates:
-        context.load_verify_locations(certificates, None, None)
-    return context
-
-
 async def off_loop(work: Callable[..., Result], *arguments: Any) -> Result:
     """Run something that reads disks or chews on large answers, in the one thread for it."""
     return await asyncio.get_running_loop().run_in_executor(_OFF_LOOP, work, *arguments)
@@ -331,7 +308,7 @@ async def off_loop(work: Callable[..., Result], *arguments: Any) -> Result:
 
 def load(service: str) -> None:
     """Read what a client is made of from disk, into the loader's cache. Blocks: not on the loop."""
-    _trust()
+    trust()
     LOADER.load_data("endpoints")
     LOADER.load_data("partitions")
     LOADER.load_data("sdk-default-configuration")
@@ -339,8 +316,29 @@ def load(service: str) -> None:
     LOADER.load_service_model(service, "endpoint-rule-set-1")
 
 
+class _Session(aiobotocore.session.AioSession):  # type: ignore[misc]
+    """A session all of whose requests take our transport, those for credentials too.
+
+    A profile's role, web identity and SSO make clients of their own by `create_client`.
+    """
+
+    def create_client(self, *arguments: Any, config: Any = None, **more: Any) -> Any:
+        ours = aiobotocore.config.AioConfig(
+            connector_args={"resolver": Resolver(), **getattr(config, "connector_args", {})},
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+        )
+        if config is not None:
+            ours = ours.merge(config)
+        ours.http_session_cls = Transport  # after the merge, which would drop it
+        return super().create_client(*arguments, config=ours, **more)
+
+    def _create_credential_resolver(self) -> Any:
+        return guard_metadata(super()._create_credential_resolver())
+
+
 def _session(profile: str) -> Any:
-    session = aiobotocore.session.AioSession(profile=profile or None)
+    session = _Session(profile=profile or None)
     session.register_component("data_loader", LOADER)
     parsers = _Parsers()
     parsers.set_parser_defaults(timestamp_parser=moment)

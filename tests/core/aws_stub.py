@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -137,9 +138,10 @@ class Stub:
 
 
 @asynccontextmanager
-async def stubbed() -> AsyncIterator[Stub]:
+async def stubbed(context: ssl.SSLContext | None = None) -> AsyncIterator[Stub]:
+    """A stub on loopback; over TLS with a context."""
     stub = Stub()
-    server = await asyncio.start_server(stub.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(stub.serve, "127.0.0.1", 0, ssl=context)
     stub.port = server.sockets[0].getsockname()[1]
     try:
         yield stub

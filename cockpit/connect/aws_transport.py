@@ -1,0 +1,65 @@
+"""How requests to AWS leave: over TLS that checks names, whichever way its context came about.
+
+aiobotocore makes its contexts with botocore's helper for urllib3. That leaves the host name to
+urllib3, so nobody checks it here: any server with any trusted certificate would get the requests.
+"""
+
+from __future__ import annotations
+
+import ssl
+from functools import cache
+from typing import Any
+
+import aiobotocore.httpsession
+import aiobotocore.utils
+import aiohttp
+import botocore.httpsession
+from botocore.utils import get_environ_proxies
+
+
+class Transport(aiobotocore.httpsession.AIOHTTPSession):  # type: ignore[misc]
+    """aiobotocore's transport with one kind of connector, for direct ways and through proxies."""
+
+    def _create_connector(self, proxy_url: str | None) -> aiohttp.TCPConnector:
+        # never the inherited one: behind a proxy it checks neither chain nor name, and an empty
+        # AWS_CA_BUNDLE or REQUESTS_CA_BUNDLE would switch all checks off
+        bundle = self._verify if isinstance(self._verify, str) else ""
+        return aiohttp.TCPConnector(
+            limit=self._max_pool_connections,
+            ssl=_trusting(bundle) if bundle else trust(),
+            **self._connector_args,
+        )
+
+
+class _MetadataTransport(
+    Transport,
+    aiobotocore.utils._RefCountedSession,  # type: ignore[misc]  # noqa: SLF001
+):
+    """The same for the services on a machine or in a container that hand credentials out."""
+
+
+@cache
+def trust() -> ssl.SSLContext:
+    """Trusts what botocore does by default. Made once, for it takes a while: first off the loop."""
+    return _trusting(botocore.httpsession.get_cert_path(True))
+
+
+def _trusting(bundle: str) -> ssl.SSLContext:
+    context: ssl.SSLContext = botocore.httpsession.create_urllib3_context()
+    context.check_hostname = True
+    context.load_verify_locations(bundle)
+    return context
+
+
+def guard_metadata(resolver: Any) -> Any:
+    """Give a credential resolver's providers that ask by HTTP themselves our transport.
+
+    `AWS_CONTAINER_CREDENTIALS_FULL_URI` and `AWS_EC2_METADATA_SERVICE_ENDPOINT` may be `https:`.
+    """
+    # no argument of a provider takes a session, and AioContainerProvider drops a given fetcher
+    container = resolver.get_provider("container-role")._fetcher  # noqa: SLF001
+    container._session = _MetadataTransport(timeout=container.TIMEOUT_SECONDS)  # noqa: SLF001
+    machine = resolver.get_provider("iam-role")._role_fetcher  # noqa: SLF001
+    proxies = get_environ_proxies(machine.get_base_url())
+    machine._session = _MetadataTransport(timeout=machine._timeout, proxies=proxies)  # noqa: SLF001
+    return resolver
