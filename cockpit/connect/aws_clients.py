@@ -154,8 +154,12 @@ class Clients:
         client.meta.events.register("response-received", response_received)
 
     def _configuration(self) -> Any:
+        connecting: dict[str, Any] = {"resolver": Resolver()}
+        if self._identity.attempts == 1:
+            # a kept connection may be closed under an act, whose end would be unknown for nothing
+            connecting |= {"force_close": True, "keepalive_timeout": None}
         return aiobotocore.config.AioConfig(
-            connector_args={"resolver": Resolver()},
+            connector_args=connecting,
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             retries={"mode": "standard", "total_max_attempts": self._identity.attempts},

@@ -1,4 +1,4 @@
-"""How requests to AWS leave: over TLS that checks names, whichever way its context came about.
+"""How requests to AWS leave: once, to the endpoint alone, over TLS that checks names.
 
 aiobotocore makes its contexts with botocore's helper for urllib3. That leaves the host name to
 urllib3, so nobody checks it here: any server with any trusted certificate would get the requests.
@@ -29,6 +29,40 @@ class Transport(aiobotocore.httpsession.AIOHTTPSession):  # type: ignore[misc]
             ssl=_trusting(bundle) if bundle else trust(),
             **self._connector_args,
         )
+
+    async def _get_session(self, proxy_url: str | None) -> _Once:
+        return _Once(await super()._get_session(proxy_url))
+
+
+class _Once:
+    """What aiobotocore takes for a session: a request leaves once, whatever its method is.
+
+    A redirect is an answer like any other: who follows it hands the session token to another host.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def request(self, method: str, **options: Any) -> aiohttp.ClientResponse:
+        return await self._session.request(
+            method, allow_redirects=False, middlewares=(_unrepeated,), **options
+        )
+
+
+async def _unrepeated(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Raise a hang-up as an error that aiohttp does not repeat a GET, PUT or DELETE for.
+
+    It repeats them by itself after `ClientOSError` and `ServerDisconnectedError`, on a fresh
+    connection too, and has no switch for it. botocore repeats what may be repeated, and counts.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise  # never repeated, and tells that nothing was sent
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientPayloadError(str(error)) from error
 
 
 class _MetadataTransport(

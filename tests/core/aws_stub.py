@@ -65,6 +65,7 @@ class Stub:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.connections = 0
         self.answer: Answering = lambda _: Reply(status=500)
         self.in_flight = 0
         self.widest = 0
@@ -81,6 +82,7 @@ class Stub:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        self.connections += 1
         self._connections.add(task)
         try:
             while await self._exchange(reader, writer):
