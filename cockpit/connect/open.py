@@ -29,11 +29,11 @@ from cockpit.connect.settings import (
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 
 _OPENERS: Mapping[str, tuple[str, str]] = {
-    "PostgresSettings": ("cockpit.connect.postgres", "open_postgres"),
-    "MysqlSettings": ("cockpit.connect.mysql", "open_mysql"),
-    "RedisSettings": ("cockpit.connect.redis", "open_redis"),
-    "MemcachedSettings": ("cockpit.connect.memcached", "open_memcached"),
-    "EndpointSettings": ("cockpit.connect.net", "open_net"),
+    "PostgresSettings": ("cockpit.connect.postgres.session", "open_postgres"),
+    "MysqlSettings": ("cockpit.connect.mysql.session", "open_mysql"),
+    "RedisSettings": ("cockpit.connect.redis.session", "open_redis"),
+    "MemcachedSettings": ("cockpit.connect.memcached.session", "open_memcached"),
+    "EndpointSettings": ("cockpit.connect.net.session", "open_net"),
 }
 _CLOSING = 0.5
 
@@ -98,7 +98,7 @@ class Connections:
             )
         place = _place_of(settings)
         if place is not None:
-            opener = import_module("cockpit.connect.aws").open_aws_acts
+            opener = import_module("cockpit.connect.aws.session").open_aws_acts
             return cast("Acts", await opener(self._place(place)))
         module, function = _opener(settings)
         opener = getattr(import_module(module), f"{function}_acts")
@@ -129,7 +129,7 @@ class Connections:
     async def _open(self, settings: ConnectionSettings) -> Closable:
         place = _place_of(settings)
         if place is not None:
-            module = await asyncio.to_thread(import_module, "cockpit.connect.aws")
+            module = await asyncio.to_thread(import_module, "cockpit.connect.aws.session")
             found = self._place(place)
             key = _account(found)
             if key not in self._limits:
@@ -152,7 +152,7 @@ class Connections:
         login = settings.commander if acting else Login()
         if not needs_aws(login.password or settings.password):
             return {}
-        module = await asyncio.to_thread(import_module, "cockpit.connect.aws_secrets")
+        module = await asyncio.to_thread(import_module, "cockpit.connect.aws.secrets")
         resolve = module.secrets_of(
             self._place(settings.aws),
             host=settings.host,

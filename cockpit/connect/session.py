@@ -76,7 +76,7 @@ class AwsReads(Protocol):
 
         It comes out of a batched call that gathers what others ask in this moment.
 
-        Operations that can be batched are listed in `cockpit.connect.batches`. Absent:
+        Operations that can be batched are listed in `cockpit.connect.aws.batches`. Absent:
         `BlindError(missing)`. One bad id never spoils the answers of the others.
         """
 

@@ -15,13 +15,15 @@ from typing import Any
 from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.errors import CockpitError, Misconfigured
-from cockpit.incident import chain, harmless, lock
+from cockpit.incident import chain, lock
+from cockpit.incident import sanitise as harmless
 from cockpit.incident.entry import BadEntry, Entry, Kind
 from cockpit.incident.follow import Follower
+from cockpit.incident.note_line import Told
 from cockpit.incident.record import Author, Incident, Letter
 from cockpit.incident.recovery import Mended, mend
 from cockpit.incident.severity import Level
-from cockpit.incident.spare import Spare, spare_folders
+from cockpit.incident.spill import Spare, spare_folders
 from cockpit.incident.sqlite import (
     Damaged,
     Unreadable,
@@ -33,7 +35,6 @@ from cockpit.incident.sqlite import (
     reserve,
 )
 from cockpit.incident.state import FOLDED, State, Status, fold
-from cockpit.incident.told import Told
 from cockpit.incident.writer import SqliteJournal
 
 __all__ = ["Incident", "Incidents", "Summary", "data_folder"]

@@ -17,8 +17,9 @@ from typing import Any
 from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
-from cockpit.incident import chain, harmless
-from cockpit.incident import told as typed
+from cockpit.incident import chain
+from cockpit.incident import note_line as typed
+from cockpit.incident import sanitise as harmless
 from cockpit.incident.entry import GENESIS, Entry, Kind, names
 from cockpit.incident.journal import PATIENCE, Journal, MemoryJournal
 from cockpit.incident.severity import Level

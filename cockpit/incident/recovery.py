@@ -14,7 +14,7 @@ from pathlib import Path
 from cockpit import units
 from cockpit.incident import chain, wal
 from cockpit.incident.entry import GENESIS, BadEntry, Entry, to_json
-from cockpit.incident.spare import Spare, file_stamp
+from cockpit.incident.spill import Spare, file_stamp
 from cockpit.incident.sqlite import (
     Damaged,
     Unreadable,

@@ -13,7 +13,7 @@ from cockpit.incident import chain
 from cockpit.incident.entry import Entry
 from cockpit.incident.journal import commit_in
 from cockpit.incident.recovery import set_file_aside
-from cockpit.incident.spare import Spare
+from cockpit.incident.spill import Spare
 from cockpit.incident.sqlite import Damaged, SqliteFile, Unwritable, read_blob
 
 RETRY = (1.0, 2.0, 5.0)

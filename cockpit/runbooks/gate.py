@@ -27,7 +27,7 @@ def aws_floor(call: str, args: Mapping[str, Any]) -> Risk:
     `dynamodb.UpdateTable` that only raises capacity and `ecs.UpdateService` that only raises the
     count cost money and break nothing. Reads service models from disk: call it off the loop.
     """
-    from cockpit.connect.models import classify, parse
+    from cockpit.connect.aws.models import classify, parse
 
     call = ".".join(parse(call))
     if call == "dynamodb.UpdateTable" and set(args) == _ONLY_CAPACITY:

@@ -11,7 +11,7 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from cockpit.connect.models import validate_call
+from cockpit.connect.aws.models import validate_call
 from cockpit.connect.statements import STATEMENTS, Statement
 
 CheckCall = Callable[[str, Mapping[str, Any]], Sequence[str]]

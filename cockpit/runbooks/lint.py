@@ -268,7 +268,7 @@ def draft_problems(call: str, args: Mapping[str, Any], known: Known) -> Sequence
     about the type of a reference is left out, what it says about names and constants stays.
     """
     try:
-        from cockpit.connect.models import parse
+        from cockpit.connect.aws.models import parse
 
         parse(call)
     except Misconfigured as error:

@@ -76,7 +76,7 @@ class Sessions:
     async def _read_aws(
         self, target: Target, does: str, arguments: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        from cockpit.connect.models import parse
+        from cockpit.connect.aws.models import parse
 
         service, operation = await asyncio.to_thread(parse, does)
         session = await self.connections.session("", AwsResource(aws=place_of(target), id=""))

@@ -26,10 +26,10 @@ def registry() -> Mapping[str, AnyProbe]:
     """
     found: dict[str, AnyProbe] = {}
     package = importlib.import_module("probes")
-    for module in pkgutil.iter_modules(package.__path__, "probes."):
-        if module.name.rpartition(".")[2].startswith("_"):
-            continue
-        _add(found, getattr(importlib.import_module(module.name), "PROBE", None), module.name)
+    for module in pkgutil.walk_packages(package.__path__, "probes."):
+        probe = getattr(importlib.import_module(module.name), "PROBE", None)
+        if probe is not None:
+            _add(found, probe, module.name)
     for point in entry_points(group=GROUP):
         _add(found, point.load(), point.value)
     return MappingProxyType(dict(sorted(found.items())))

@@ -20,8 +20,8 @@ from cockpit.triage.board import Board, FindingId, LookId, OpenFinding
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact, Reading, Seen
 from cockpit.triage.view import Table
-from probes._postgres import Session
-from probes._postgres_view import COLUMNS, _row
+from probes.postgres.model import Session
+from probes.postgres.view import COLUMNS, _row
 from screens.app import CockpitApp
 from screens.widgets.findings import Findings
 from screens.widgets.rowlist import RowList

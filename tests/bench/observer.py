@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 
-from cockpit.connect.postgres import open_postgres
+from cockpit.connect.postgres.session import open_postgres
 from cockpit.connect.settings import PostgresSettings
 from cockpit.triage.board import ONE_LOOK
 from cockpit.triage.engine import Engine, Look

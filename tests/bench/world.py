@@ -54,7 +54,7 @@ def lookups(aws: Path) -> list[Row]:
                 [
                     sys.executable,
                     "-m",
-                    "cockpit.cli",
+                    "cockpit.cli.main",
                     "-c",
                     str(world.config_path),
                     "check",

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
-from cockpit.connect.aws import Aws, open_aws
+from cockpit.connect.aws.session import Aws, open_aws
 from cockpit.connect.settings import AwsPlace
 
 LOGIN_PAGE = b"<!doctype html><html><body>Please sign in to the guest network</body></html>"

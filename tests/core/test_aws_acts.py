@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from cockpit.connect import aws_clients
-from cockpit.connect.aws import open_aws, open_aws_acts
+from cockpit.connect.aws import clients as aws_clients
+from cockpit.connect.aws.session import open_aws, open_aws_acts
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
 from tests.core.aws_stub import LOGIN_PAGE, Reply, place, stubbed
 

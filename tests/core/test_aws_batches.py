@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from cockpit.connect import batches
+from cockpit.connect.aws import batches
 from cockpit.errors import BlindError, Reason
 from tests.core.aws_stub import (
     Reply,
@@ -404,7 +404,7 @@ async def test_what_cannot_be_batched_and_an_empty_id_are_told():
 
 
 def test_every_batch_is_of_an_allowed_read():
-    from cockpit.connect import reads
+    from cockpit.connect.aws import reads
 
     for name in batches.BATCHES:
         service, _, operation = name.partition(".")

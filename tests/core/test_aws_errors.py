@@ -9,8 +9,10 @@ import pytest
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from cockpit.connect import aws, aws_clients, aws_errors
-from cockpit.connect.aws_errors import Call
+from cockpit.connect.aws import clients as aws_clients
+from cockpit.connect.aws import errors as aws_errors
+from cockpit.connect.aws import session as aws
+from cockpit.connect.aws.errors import Call
 from cockpit.errors import BlindError, Reason
 from tests.core.aws_stub import LOGIN_PAGE, Reply, error, reading, stubbed, xml
 
@@ -273,7 +275,7 @@ def test_expired_credentials_are_told_with_what_to_type(call, words):
 
 
 async def test_a_name_that_does_not_resolve_is_unreachable_and_never_left():
-    from cockpit.connect.aws import open_aws, open_aws_acts
+    from cockpit.connect.aws.session import open_aws, open_aws_acts
     from tests.core.aws_stub import place
 
     where = place(1, endpoint_url="http://nowhere.invalid:1")

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from cockpit.connect import limits
-from cockpit.connect.limits import Limits, Turnstile
+from cockpit.connect.aws import limits
+from cockpit.connect.aws.limits import Limits, Turnstile
 from cockpit.connect.open import Connections
 from cockpit.connect.role import Role
 from cockpit.connect.settings import AwsPlace

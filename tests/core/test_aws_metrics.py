@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cockpit.connect import aws_metrics
+from cockpit.connect.aws import metrics as aws_metrics
 from cockpit.connect.session import MetricQuery
 from cockpit.errors import BlindError, Reason
 from tests.core.aws_stub import Reply, error, members, reading, stubbed, tag, xml

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cockpit.connect import models
-from cockpit.connect.models import classify, parse, validate_call
+from cockpit.connect.aws import models
+from cockpit.connect.aws.models import classify, parse, validate_call
 from cockpit.errors import Misconfigured
 
 

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from cockpit.connect.aws import open_aws, open_aws_acts
+from cockpit.connect.aws.session import open_aws, open_aws_acts
 from cockpit.errors import BlindError, Reason
 from tests.core.aws_stub import place
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cockpit.connect.aws import open_aws_acts
+from cockpit.connect.aws.session import open_aws_acts
 from cockpit.errors import BlindError, Reason, UnknownOutcome
 from tests.core.aws_stub import Reply, Stub, place, reading, stubbed
 

@@ -12,7 +12,7 @@ from botocore.loaders import create_loader
 from botocore.model import ServiceModel
 
 import cockpit
-from cockpit.connect import reads
+from cockpit.connect.aws import reads
 from cockpit.errors import Refused
 from tests.core.aws_stub import Reply, reading, stubbed, tag, xml
 
@@ -161,7 +161,7 @@ def test_no_code_of_ours_presigns_or_makes_clients_elsewhere():
         content = file.read_text()
         assert ".generate_presigned" not in content, file
         if file.parent.name != "world" and "world" not in file.parts:
-            assert "create_client(" not in content or file.name == "aws_clients.py", file
+            assert "create_client(" not in content or file.name == "clients.py", file
 
 
 ROLE = "arn:aws:iam::123456789012:role/triage"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from cockpit.connect.aws_redact import masked, redact, unsigned
+from cockpit.connect.aws.redact import masked, redact, unsigned
 from tests.core.aws_stub import Reply, reading, stubbed
 
 SECRET = "hunter2-hunter2"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.connect import aws_clients
+from cockpit.connect.aws import clients as aws_clients
 from cockpit.errors import BlindError, Reason
 from tests.core.aws_stub import Reply, Request, error, reading, stubbed, tag, xml
 

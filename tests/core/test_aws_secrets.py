@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from cockpit.connect.aws_secrets import secrets_of
+from cockpit.connect.aws.secrets import secrets_of
 from cockpit.errors import BlindError, Reason, Refused
 from cockpit.redact import MASK, MASKER
 from tests.core.aws_stub import Reply, place, stubbed
@@ -96,7 +96,7 @@ async def test_other_references_are_resolved_as_ever(monkeypatch):
 
 
 async def test_nothing_else_passes_the_guard_of_a_login():
-    from cockpit.connect.aws_secrets import _guard
+    from cockpit.connect.aws.secrets import _guard
 
     with pytest.raises(Refused):
         _guard("ecs", "DescribeServices")
@@ -104,8 +104,8 @@ async def test_nothing_else_passes_the_guard_of_a_login():
 
 @pytest.mark.parametrize("acting", [False, True], ids=["observer", "commander"])
 async def test_a_database_whose_password_aws_keeps_is_opened_with_it(acting, monkeypatch):
-    from cockpit.connect import postgres
     from cockpit.connect.open import Connections
+    from cockpit.connect.postgres import session as postgres
     from cockpit.connect.role import Role
     from cockpit.connect.settings import Login, PostgresSettings
 

@@ -19,9 +19,10 @@ import botocore.credentials
 import botocore.httpsession
 import pytest
 
-from cockpit.connect import aws, aws_transport
-from cockpit.connect.aws import open_aws, open_aws_acts
-from cockpit.connect.aws_secrets import secrets_of
+from cockpit.connect.aws import session as aws
+from cockpit.connect.aws import transport as aws_transport
+from cockpit.connect.aws.secrets import secrets_of
+from cockpit.connect.aws.session import open_aws, open_aws_acts
 from cockpit.errors import BlindError, Reason
 from cockpit.world.net.certificates import Authority
 from tests.core.aws_stub import Reply, Request, Stub, place, stubbed, tag, xml

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cockpit.cli import USAGE, run, tell
+from cockpit.cli.main import USAGE, run, tell
 from cockpit.errors import Misconfigured
 from cockpit.redact import MASK, MASKER
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cockpit import cli
+from cockpit.cli import main as cli
 from cockpit.connect.role import Role
 from cockpit.incident import chain
 from cockpit.incident.entry import Kind
@@ -396,7 +396,7 @@ def test_a_configuration_that_is_broken_hides_no_record(cockpit, incident, home)
 
 def test_the_commands_load_no_screen_and_no_driver(incident):
     program = (
-        "import sys; from cockpit import cli; code = cli.run(['timeline']);"
+        "import sys; from cockpit.cli import main as cli; code = cli.run(['timeline']);"
         "heavy = {'textual', 'rich', 'aioboto3', 'botocore', 'psycopg', 'pymysql', 'redis', 'jinja2'};"
         "print(code, sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )

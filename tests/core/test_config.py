@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.cli_tui import _read
+from cockpit.cli.tui import _read
 from cockpit.config import Config, ConfigProblems, IncidentSettings, ScreenSettings, find, load
 from cockpit.connect import settings as connect
 from cockpit.connect.role import Role

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cockpit.connect.mysql import Mysql, open_mysql
-from cockpit.connect.postgres import Postgres, open_postgres
-from cockpit.connect.redis import open_redis
+from cockpit.connect.mysql.session import Mysql, open_mysql
+from cockpit.connect.postgres.session import Postgres, open_postgres
+from cockpit.connect.redis.session import open_redis
 from cockpit.connect.settings import MysqlSettings, PostgresSettings, RedisSettings
 from cockpit.errors import BlindError
 

@@ -10,7 +10,8 @@ import pytest
 from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
-from cockpit.incident import chain, harmless
+from cockpit.incident import chain
+from cockpit.incident import sanitise as harmless
 from cockpit.incident.entry import Kind
 from cockpit.incident.severity import DUTIES, Level, next_escalation, next_update
 from cockpit.incident.state import Status

@@ -20,8 +20,8 @@ from cockpit.errors import Refused
 from cockpit.incident import chain, lock, record, writer
 from cockpit.incident.entry import Kind
 from cockpit.incident.journal import GROUP_WINDOW, commit_in
+from cockpit.incident.note_line import Told
 from cockpit.incident.sqlite import SqliteFile
-from cockpit.incident.told import Told
 from tests.core.records import (
     ROOT,
     end_all,

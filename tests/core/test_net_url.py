@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cockpit.connect.net_url import parse
+from cockpit.connect.net.url import parse
 from cockpit.errors import BlindError, Reason
 
 

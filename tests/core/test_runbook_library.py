@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from cockpit.cli_runbook import runbook as commands
-from cockpit.connect.models import parse as parse_call
-from cockpit.connect.models import validate_call
+from cockpit.cli.runbook import runbook as commands
+from cockpit.connect.aws.models import parse as parse_call
+from cockpit.connect.aws.models import validate_call
 from cockpit.runbooks import gate
 from cockpit.runbooks.format import Parsed, parse
 from cockpit.runbooks.known import known

@@ -8,7 +8,7 @@ import pkgutil
 import pytest
 
 import probes
-from cockpit.connect.sql_looks import Flavour, check
+from cockpit.connect.sql.looks import Flavour, check
 from cockpit.connect.statements import STATEMENTS
 from cockpit.errors import Refused
 
@@ -100,8 +100,8 @@ def test_a_named_statement_passes_exactly_when_its_risk_is_read(name: str) -> No
 def statements_of_probes() -> list[tuple[Flavour, str]]:
     """Every constant of the probes' modules that is a statement."""
     found: dict[tuple[Flavour, str], None] = {}
-    for module in pkgutil.iter_modules(probes.__path__, "probes."):
-        name = module.name.rpartition(".")[2].lstrip("_")
+    for module in pkgutil.walk_packages(probes.__path__, "probes."):
+        name = module.name.split(".")[1]
         flavour: Flavour = "mysql" if name.startswith("mysql") else "postgres"
         if not name.startswith(("mysql", "postgres")):
             continue

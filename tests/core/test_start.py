@@ -13,7 +13,7 @@ HEAVY = ("textual", "rich", "aioboto3", "boto3", "botocore", "psycopg", "pymysql
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 ASK = """
 import json, sys
-from cockpit.cli import run
+from cockpit.cli.main import run
 try:
     code = run({arguments!r})
 except SystemExit as end:

@@ -9,9 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from cockpit.connect import mysql_errors, postgres_errors, redis_errors
 from cockpit.connect.backoff import Backoff
-from cockpit.connect.postgres_wire import FirstWords, Rung
+from cockpit.connect.mysql import errors as mysql_errors
+from cockpit.connect.postgres import errors as postgres_errors
+from cockpit.connect.postgres.wire import FirstWords, Rung
+from cockpit.connect.redis import errors as redis_errors
 from cockpit.connect.rows import rows_into
 from cockpit.connect.statements import STATEMENTS, checked, statement
 from cockpit.errors import BlindError, Misconfigured, Reason

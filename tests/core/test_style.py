@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from cockpit.triage.registry import registry
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("cockpit", "probes", "screens")
@@ -66,8 +69,6 @@ def test_no_class_is_named_for_nothing() -> None:
 
 
 def test_every_finding_code_that_a_probe_can_give_is_a_public_name() -> None:
-    from cockpit.triage.registry import registry
-
     for probe in registry().values():
         assert probe.codes, probe.id
         assert probe.needs or probe.kind in {"endpoint", "redis"}, probe.id
@@ -82,15 +83,23 @@ def _is_broad(node: ast.ExceptHandler) -> bool:
 
 
 def test_no_probe_imports_another_probe() -> None:
-    """What two of them need lives in a file with an underscore."""
+    """What two of them need lives in a module of its own."""
+    looks = {f"probes.{probe}" for probe in registry()}
+    assert len(looks) > 20
     crossed = [
         (path.name, name)
         for path in FILES
-        if path.parent.name == "probes"
+        if path.is_relative_to(ROOT / "probes")
         for name in _imported(path)
-        if re.fullmatch(r"probes\.[a-z]\w*", name)
+        if name in looks
     ]
     assert crossed == []
+
+
+def test_a_probe_lives_where_its_id_says() -> None:
+    for name, probe in registry().items():
+        assert probe.collect.__module__.startswith(f"probes.{name.partition('.')[0]}."), name
+        assert hasattr(importlib.import_module(f"probes.{name}"), "PROBE"), name
 
 
 def _imported(path: Path) -> Iterator[str]:

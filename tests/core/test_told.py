@@ -6,7 +6,7 @@ import pytest
 
 from cockpit.errors import Misconfigured
 from cockpit.incident.entry import Kind
-from cockpit.incident.told import Span, milestone, span, told
+from cockpit.incident.note_line import Span, milestone, span, told
 
 NOW = datetime(2026, 11, 21, 3, 5, tzinfo=UTC)
 

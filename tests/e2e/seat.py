@@ -15,7 +15,7 @@ import psycopg
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from cockpit.cli_tui import _read
+from cockpit.cli.tui import _read
 from cockpit.desk import Desk, Opening
 from cockpit.world import prepare
 from cockpit.world.launch import World

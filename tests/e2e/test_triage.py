@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from cockpit import clock
-from cockpit.cli_tui import _read
+from cockpit.cli.tui import _read
 from cockpit.connect.open import Connections
 from cockpit.connect.role import Role
 from cockpit.connect.statements import STATEMENTS

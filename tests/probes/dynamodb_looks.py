@@ -6,15 +6,8 @@ from dataclasses import replace
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
-from probes import dynamodb
-from probes._dynamodb_model import (
-    Activity,
-    Lane,
-    Operation,
-    ReasonCount,
-    ScalingTarget,
-    Snapshot,
-)
+from probes.dynamodb import table as dynamodb
+from probes.dynamodb.model import Activity, Lane, Operation, ReasonCount, ScalingTarget, Snapshot
 from tests.probes.fake_aws import AT, ago, minutes
 
 CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cockpit.triage.finding import Severity
-from probes import ecs
-from probes._ecs_model import (
+from probes.ecs import service as ecs
+from probes.ecs.model import (
     Container,
     Deployment,
     Event,

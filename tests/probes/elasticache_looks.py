@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
-from probes import elasticache
-from probes._elasticache_model import Event, Node, Shard, Snapshot, Update
+from probes.elasticache import status as elasticache
+from probes.elasticache.model import Event, Node, Shard, Snapshot, Update
 from tests.probes.fake_aws import AT, ago, minutes
 
 CRITICAL, HIGH, WARNING, INFO = (

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from cockpit.connect.dns import Resolution
-from cockpit.connect.http import HttpLook
-from cockpit.connect.net import AddressLook, PathLook, Sample
-from cockpit.connect.net_wire import TcpLook
-from cockpit.connect.tls import Certificate, TlsLook
+from cockpit.connect.net.dns import Resolution
+from cockpit.connect.net.http import HttpLook
+from cockpit.connect.net.session import AddressLook, PathLook, Sample
+from cockpit.connect.net.tls import Certificate, TlsLook
+from cockpit.connect.net.wire import TcpLook
 from cockpit.triage.finding import Severity
-from probes.endpoint import PROBE, Settings, Snapshot, diagnose
+from probes.endpoint.path import PROBE, Settings, Snapshot, diagnose
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 INFO, WARNING, HIGH, CRITICAL = Severity

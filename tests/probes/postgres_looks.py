@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cockpit.redact import SecretText
-from probes._postgres import Session
-from probes._postgres_pulse import Prepared, Pulse, Server
+from probes.postgres.model import Session
+from probes.postgres.pulse import Prepared, Pulse, Server
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 

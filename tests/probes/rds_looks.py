@@ -6,15 +6,8 @@ from dataclasses import replace
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
-from probes import rds
-from probes._rds_model import (
-    GIB,
-    Cluster,
-    Event,
-    Instance,
-    Replication,
-    Snapshot,
-)
+from probes.rds import status as rds
+from probes.rds.model import GIB, Cluster, Event, Instance, Replication, Snapshot
 from tests.probes.fake_aws import AT, ago, minutes
 
 CRITICAL, HIGH, WARNING, INFO = (

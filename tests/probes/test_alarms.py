@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cockpit.connect.session import Series
-from probes import alarms as probe
-from probes.alarms import Alarm, Past, Settings, Snapshot
+from probes.alarms import state as probe
+from probes.alarms.state import Alarm, Past, Settings, Snapshot
 
 AT = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 TOPIC = "arn:aws:sns:us-east-1:1:pages"

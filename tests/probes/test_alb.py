@@ -9,10 +9,10 @@ import pytest
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
-from probes import alb as probe
-from probes._alb_findings import Settings
-from probes._alb_model import Group, Snapshot
-from probes._answers import Gap
+from probes.alb import traffic as probe
+from probes.alb.findings import Settings
+from probes.alb.model import Group, Snapshot
+from probes.answers import Gap
 
 AT = datetime(2026, 11, 21, 3, 10, 30, tzinfo=UTC)
 ARN = "arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/app/shop/50dc6c495c0c9188"

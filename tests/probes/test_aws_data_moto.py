@@ -12,9 +12,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from cockpit.connect.aws import open_aws
+from cockpit.connect.aws.session import open_aws
 from cockpit.errors import BlindError, Reason
-from probes import dynamodb, ecs, elasticache, rds
+from probes.dynamodb import table as dynamodb
+from probes.ecs import service as ecs
+from probes.elasticache import status as elasticache
+from probes.rds import status as rds
 from tests.core.aws_stub import place
 from tests.probes.fake_aws import target
 

@@ -7,14 +7,10 @@ from dataclasses import replace
 import pytest
 
 from cockpit.connect.session import Series
-from probes import _dynamodb_model as model
-from probes import dynamodb
-from probes._answers import Gap
-from probes._dynamodb_model import (
-    ReasonCount,
-    Replica,
-    Snapshot,
-)
+from probes.answers import Gap
+from probes.dynamodb import model
+from probes.dynamodb import table as dynamodb
+from probes.dynamodb.model import ReasonCount, Replica, Snapshot
 from tests.probes.dynamodb_looks import (
     CRITICAL,
     HIGH_USE,

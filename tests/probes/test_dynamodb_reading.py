@@ -10,14 +10,9 @@ import pytest
 from cockpit import clock
 from cockpit.errors import BlindError, Reason
 from cockpit.triage import recording
-from probes import dynamodb
-from probes._answers import Gap
-from probes._dynamodb_model import (
-    Index,
-    Replica,
-    ScalingTarget,
-    Snapshot,
-)
+from probes.answers import Gap
+from probes.dynamodb import table as dynamodb
+from probes.dynamodb.model import Index, Replica, ScalingTarget, Snapshot
 from tests.probes.dynamodb_looks import (
     CRITICAL,
     HIGH_USE,

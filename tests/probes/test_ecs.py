@@ -6,11 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from probes import _ecs_stops as stops
-from probes import ecs
-from probes._ecs_model import (
-    Container,
-)
+from probes.ecs import service as ecs
+from probes.ecs import stops
+from probes.ecs.model import Container
 from tests.probes.ecs_looks import (
     ARN,
     CRITICAL,

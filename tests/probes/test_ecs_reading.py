@@ -10,14 +10,9 @@ import pytest
 from cockpit import clock
 from cockpit.errors import BlindError, Reason
 from cockpit.triage import recording
-from probes import ecs
-from probes._answers import Gap
-from probes._ecs_model import (
-    ContainerDefinition,
-    Scaling,
-    Snapshot,
-    TaskDefinition,
-)
+from probes.answers import Gap
+from probes.ecs import service as ecs
+from probes.ecs.model import ContainerDefinition, Scaling, Snapshot, TaskDefinition
 from tests.probes.ecs_looks import (
     CRITICAL,
     IN_PROGRESS,

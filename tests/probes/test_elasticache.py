@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from probes import elasticache
-from probes._elasticache_model import CLUSTER, SERVERLESS, Node, Snapshot
-from probes._windows import in_daily, in_weekly
+from probes.elasticache import status as elasticache
+from probes.elasticache.model import CLUSTER, SERVERLESS, Node, Snapshot
+from probes.windows import in_daily, in_weekly
 from tests.probes.elasticache_looks import (
     CRITICAL,
     DONE,

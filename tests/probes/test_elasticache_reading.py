@@ -9,10 +9,10 @@ import pytest
 from cockpit import clock
 from cockpit.errors import BlindError, Reason
 from cockpit.triage import recording
-from probes import elasticache
-from probes._answers import Gap
-from probes._elasticache_model import CLUSTER, SERVERLESS, Snapshot
-from probes._windows import in_weekly
+from probes.answers import Gap
+from probes.elasticache import status as elasticache
+from probes.elasticache.model import CLUSTER, SERVERLESS, Snapshot
+from probes.windows import in_weekly
 from tests.probes.elasticache_looks import (
     CRITICAL,
     DONE,

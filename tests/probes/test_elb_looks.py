@@ -12,7 +12,9 @@ from cockpit import clock
 from cockpit.connect.session import Series
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.recording import decode, encode
-from probes import alarms, alb, target_group
+from probes.alarms import state as alarms
+from probes.alb import traffic as alb
+from probes.target_group import health as target_group
 from tests.probes.fake_aws import AT, FakeAws, denied, minutes, target
 
 BALANCER = "arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/app/shop/50dc6c495c0c9188"

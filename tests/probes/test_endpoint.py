@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from probes.endpoint import PROBE, Settings, Snapshot, diagnose
+from probes.endpoint.path import PROBE, Settings, Snapshot, diagnose
 from tests.probes.endpoint_looks import (
     AT,
     CRITICAL,

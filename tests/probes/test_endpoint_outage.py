@@ -9,7 +9,7 @@ import pytest
 
 from cockpit.runbooks.library import library
 from cockpit.triage import recording
-from probes.endpoint import Settings, Snapshot, diagnose
+from probes.endpoint.path import Settings, Snapshot, diagnose
 from tests.probes.endpoint_looks import (
     CRITICAL,
     HIGH,

@@ -7,11 +7,11 @@ from datetime import timedelta
 import jmespath
 import pytest
 
-from cockpit.connect.http import BODY_LIMIT
+from cockpit.connect.net.http import BODY_LIMIT
 from cockpit.runbooks.library import library
 from cockpit.triage import recording
-from probes.endpoint import PROBE, Settings, Snapshot, diagnose
-from probes.vpc_path import Snapshot as PathSnapshot
+from probes.endpoint.path import PROBE, Settings, Snapshot, diagnose
+from probes.vpc_path.config import Snapshot as PathSnapshot
 from tests.probes.endpoint_looks import (
     AT,
     CRITICAL,

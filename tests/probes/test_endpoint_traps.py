@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from cockpit.connect.clocks import Clocks, Witness, certainly
-from cockpit.connect.net_memory import NameMemory
-from cockpit.connect.net_status import ProviderLook, understood
-from probes.endpoint import PROBE, Settings, Snapshot, diagnose
+from cockpit.connect.net.memory import NameMemory
+from cockpit.connect.net.status import ProviderLook, understood
+from probes.endpoint.path import PROBE, Settings, Snapshot, diagnose
 from tests.probes.endpoint_looks import (
     AT,
     CRITICAL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probes._lock_graph import graph
+from probes.lock_graph import graph
 
 HOT = [(10, [1]), (11, [10]), (12, [10, 11]), (13, [10, 11, 12])]
 DDL = [(20, [1]), (21, [20]), (22, [20])]

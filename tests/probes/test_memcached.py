@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from cockpit.triage.recording import decode, encode
-from probes._memcached import Counts, Health, Slab, health, since
-from probes.memcached_health import PROBE, Settings, diagnose
+from probes.memcached.health import PROBE, Settings, diagnose
+from probes.memcached.model import Counts, Health, Slab, health, since
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 ZERO: dict[str, int] = dict.fromkeys(

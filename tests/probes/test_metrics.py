@@ -8,7 +8,7 @@ import pytest
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity, Thresholds
-from probes import _metrics as metrics
+from probes import metrics
 
 AT = datetime(2026, 11, 21, 3, 10, 30, tzinfo=UTC)
 

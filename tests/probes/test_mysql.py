@@ -12,11 +12,12 @@ from cockpit.redact import SecretText
 from cockpit.runbooks.library import library
 from cockpit.runbooks.values import captured, holds
 from cockpit.triage.recording import builtins, decode, encode
-from probes import mysql_locks, mysql_sessions
-from probes._mysql import Server, Thread, offers
-from probes._mysql_locks import Held, Locks, Node, Pair, assemble, queues_of
-from probes._mysql_status import Status, one_start, rates_of, restarted, status_of
-from probes.mysql_sessions import Sessions
+from probes.mysql import locks as mysql_locks
+from probes.mysql import sessions as mysql_sessions
+from probes.mysql.locks_model import Held, Locks, Node, Pair, assemble, queues_of
+from probes.mysql.model import Server, Thread, offers
+from probes.mysql.sessions import Sessions
+from probes.mysql.status import Status, one_start, rates_of, restarted, status_of
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 MDL = "Waiting for table metadata lock"

@@ -12,11 +12,12 @@ from cockpit import clock
 from cockpit.connect.pace import Pace
 from cockpit.redact import SecretText
 from cockpit.triage.recording import decode, encode
-from probes import mysql_counters, mysql_statements
-from probes._gains import window
-from probes._mysql import Server
-from probes._mysql_counters import Counters, Oldest, since
-from probes.mysql_statements import Digest, Statements
+from probes.gains import window
+from probes.mysql import counters as mysql_counters
+from probes.mysql import statements as mysql_statements
+from probes.mysql.counters_model import Counters, Oldest, since
+from probes.mysql.model import Server
+from probes.mysql.statements import Digest, Statements
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 

@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
-from cockpit.connect.mysql_acts import MysqlActs
+from cockpit.connect.mysql.acts import MysqlActs
 from cockpit.connect.pace import Pace
 from cockpit.connect.rows import rows_into
 from cockpit.connect.settings import MysqlSettings
 from cockpit.errors import BlindError, Reason, Refused
 from cockpit.triage.target import Target
-from probes import mysql_counters, mysql_locks, mysql_replication, mysql_statements
+from probes.mysql import counters as mysql_counters
+from probes.mysql import locks as mysql_locks
+from probes.mysql import replication as mysql_replication
+from probes.mysql import statements as mysql_statements
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 SERVER = {

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from cockpit.triage.recording import decode, encode
-from probes import mysql_replication
-from probes._mysql import Server
-from probes.mysql_replication import Replication, channel
+from probes.mysql import replication as mysql_replication
+from probes.mysql.model import Server
+from probes.mysql.replication import Replication, channel
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 

@@ -11,10 +11,10 @@ import pytest
 from cockpit.connect.settings import PostgresSettings
 from cockpit.redact import SecretText
 from cockpit.triage.target import Target
-from probes import postgres_sessions
-from probes._postgres import Session, offers
-from probes._postgres_pulse import Client, Prepared
-from probes.postgres_sessions import Holder, Sessions
+from probes.postgres import sessions as postgres_sessions
+from probes.postgres.model import Session, offers
+from probes.postgres.pulse import Client, Prepared
+from probes.postgres.sessions import Holder, Sessions
 from tests.probes.postgres_looks import AT, pulse, session
 
 

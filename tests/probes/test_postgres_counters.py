@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from cockpit.triage.recording import decode, encode
-from probes._postgres_counters import (
+from probes.postgres.counters import PROBE, Settings, diagnose
+from probes.postgres.counters_model import (
     Checkpoints,
     Counters,
     Database,
@@ -18,9 +19,8 @@ from probes._postgres_counters import (
     since,
     window,
 )
-from probes._postgres_counters_view import meaning
-from probes._postgres_pulse import Wait
-from probes.postgres_counters import PROBE, Settings, diagnose
+from probes.postgres.counters_view import meaning
+from probes.postgres.pulse import Wait
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 MIB = 2**20

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from cockpit.triage.recording import decode, encode
-from probes._postgres_maintenance import (
+from probes.postgres.maintenance import PROBE, Settings, diagnose
+from probes.postgres.maintenance_model import (
     Database,
     Dead,
     Holder,
@@ -18,7 +19,6 @@ from probes._postgres_maintenance import (
     Vacuum,
     taken,
 )
-from probes.postgres_maintenance import PROBE, Settings, diagnose
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 M = 1_000_000

@@ -14,11 +14,13 @@ from cockpit.redact import SecretText
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.recording import decode, encode
 from cockpit.triage.target import Target
-from probes import postgres_locks, postgres_replication, postgres_sessions
-from probes._postgres import Session
-from probes._postgres_locks import Locks, Node, Summary, queues_of
-from probes._postgres_replication import Slot
-from probes.postgres_sessions import Sessions
+from probes.postgres import locks as postgres_locks
+from probes.postgres import replication as postgres_replication
+from probes.postgres import sessions as postgres_sessions
+from probes.postgres.locks_model import Locks, Node, Summary, queues_of
+from probes.postgres.model import Session
+from probes.postgres.replication_model import Slot
+from probes.postgres.sessions import Sessions
 from tests.probes.postgres_looks import AT, pulse, session
 from tests.probes.test_postgres_replication import standby
 

@@ -12,8 +12,16 @@ from cockpit.runbooks.library import library
 from cockpit.runbooks.values import captured, holds
 from cockpit.triage.recording import builtins
 from cockpit.triage.view import Offer
-from probes import postgres_replication
-from probes._postgres_replication import Gone, Reader, Receiver, Replay, Replication, Sender, Slot
+from probes.postgres import replication as postgres_replication
+from probes.postgres.replication_model import (
+    Gone,
+    Reader,
+    Receiver,
+    Replay,
+    Replication,
+    Sender,
+    Slot,
+)
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 MIB, GIB = 2**20, 2**30

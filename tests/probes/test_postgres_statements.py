@@ -10,7 +10,8 @@ import pytest
 
 from cockpit.redact import SecretText
 from cockpit.triage.recording import decode, encode
-from probes._postgres_statements import (
+from probes.postgres.statements import PROBE, Settings, diagnose
+from probes.postgres.statements_model import (
     Counted,
     Identity,
     Info,
@@ -19,7 +20,6 @@ from probes._postgres_statements import (
     counters_sql,
     since,
 )
-from probes.postgres_statements import PROBE, Settings, diagnose
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 

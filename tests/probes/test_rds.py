@@ -7,12 +7,9 @@ from dataclasses import replace
 import pytest
 
 from cockpit.connect.session import Series
-from probes import _rds_events as events
-from probes import rds
-from probes._rds_model import (
-    GIB,
-    Snapshot,
-)
+from probes.rds import events
+from probes.rds import status as rds
+from probes.rds.model import GIB, Snapshot
 from tests.probes.fake_aws import ago, hours, minutes
 from tests.probes.rds_looks import (
     CONNECTIONS,

@@ -10,16 +10,10 @@ import pytest
 from cockpit import clock
 from cockpit.errors import BlindError, Reason
 from cockpit.triage import recording
-from probes import _rds_model as model
-from probes import rds
-from probes._answers import Gap
-from probes._rds_model import (
-    GIB,
-    Maintenance,
-    ParameterGroup,
-    Pending,
-    Snapshot,
-)
+from probes.answers import Gap
+from probes.rds import model
+from probes.rds import status as rds
+from probes.rds.model import GIB, Maintenance, ParameterGroup, Pending, Snapshot
 from tests.probes.fake_aws import AT, FakeAws, ago, denied, target
 from tests.probes.rds_looks import (
     CONNECTIONS,

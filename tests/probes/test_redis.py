@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from cockpit.connect.redis import parse_info
+from cockpit.connect.redis.session import parse_info
 from cockpit.triage.recording import decode, encode
-from probes import redis_health
-from probes._redis import Health, Rates, Replica, health
-from probes._redis_rates import since
+from probes.redis import health as redis_health
+from probes.redis.model import Health, Rates, Replica, health
+from probes.redis.rates import since
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 MIB = 2**20

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from cockpit.triage.recording import decode, encode
-from probes import redis_cluster
-from probes._redis_cluster import Cluster, Node, _keys, nodes_of, outlier
+from probes.redis import cluster as redis_cluster
+from probes.redis.cluster_model import Cluster, Node, _keys, nodes_of, outlier
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 MIB = 2**20

@@ -10,9 +10,9 @@ import pytest
 
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.recording import decode, encode
-from probes import redis_performance
-from probes._gains import Pair
-from probes._redis_performance import (
+from probes.gains import Pair
+from probes.redis import performance as redis_performance
+from probes.redis.performance_model import (
     Busy,
     Command,
     Hoarder,

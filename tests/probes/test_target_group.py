@@ -9,9 +9,9 @@ import pytest
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
-from probes import target_group as probe
-from probes._target_group_findings import Settings
-from probes._target_group_model import Check, Snapshot, TargetState, Use
+from probes.target_group import health as probe
+from probes.target_group.findings import Settings
+from probes.target_group.model import Check, Snapshot, TargetState, Use
 
 AT = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 BALANCER = "arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/app/shop/50dc6c495c0c9188"

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from probes._vpc_model import (
+from probes.vpc_path.config import Settings, diagnose
+from probes.vpc_path.model import (
     Acl,
     Flow,
     Group,
@@ -18,7 +19,6 @@ from probes._vpc_model import (
     RouteTable,
     Subnet,
 )
-from probes.vpc_path import Settings, diagnose
 from tests.probes.vpc_looks import (
     ALL,
     APP,

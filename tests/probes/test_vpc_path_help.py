@@ -12,7 +12,7 @@ from cockpit.connect.settings import VpcEnd, VpcPathSettings
 from cockpit.errors import BlindError, Misconfigured, Reason
 from cockpit.triage.finding import Severity
 from cockpit.triage.target import Target
-from probes.vpc_path import PROBE, Settings, Snapshot, diagnose, tried
+from probes.vpc_path.config import PROBE, Settings, Snapshot, diagnose, tried
 from tests.probes.fake_aws import FakeAws, denied
 from tests.probes.vpc_looks import (
     ALL,

@@ -9,10 +9,10 @@ import pytest
 
 from cockpit.connect.settings import VpcEnd, VpcPathSettings
 from cockpit.triage.target import Target
-from probes import _vpc_routes as routes
-from probes._vpc_ends import classes, settle
-from probes._vpc_model import Network, Place, RouteTable, Subnet
-from probes.vpc_path import PROBE, Snapshot
+from probes.vpc_path import routes
+from probes.vpc_path.config import PROBE, Snapshot
+from probes.vpc_path.ends import classes, settle
+from probes.vpc_path.model import Network, Place, RouteTable, Subnet
 from tests.probes.fake_aws import FakeAws
 from tests.probes.vpc_looks import (
     ALL,

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from cockpit.triage.finding import Severity
-from probes._vpc_model import (
+from probes.vpc_path.config import PROBE, Settings, Snapshot, diagnose, judged
+from probes.vpc_path.model import (
     Acl,
     AclEntry,
     Flow,
@@ -21,7 +22,6 @@ from probes._vpc_model import (
     RouteTable,
     Subnet,
 )
-from probes.vpc_path import PROBE, Settings, Snapshot, diagnose, judged
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ import pytest
 
 from cockpit import clock
 from cockpit.errors import Refused
-from cockpit.incident.told import told
+from cockpit.incident.note_line import told
 from screens.widgets.note import Prompt
 from tests.screens.conftest import Shows, press, text, toasts
 from tests.screens.fake_desk import FakeDesk

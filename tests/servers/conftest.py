@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.connect import sql_looks
+from cockpit.connect.sql import looks as sql_looks
 from cockpit.world.servers import mariadb, postgres
 from tests.servers.private import REPLICATING, SECRETS, SUPER, mysql_users, postgres_roles
 

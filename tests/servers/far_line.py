@@ -21,11 +21,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from cockpit.connect import net_wire
-from cockpit.connect.net import Limits, Net, open_net
+from cockpit.connect.net import wire as net_wire
+from cockpit.connect.net.session import Limits, Net, open_net
 from cockpit.connect.settings import EndpointSettings
 from cockpit.triage.target import Target
-from probes.endpoint import PROBE, Settings
+from probes.endpoint.path import PROBE, Settings
 
 NEAR, FAR = "10.9.0.1", "10.9.0.2"
 BASE, SLOW, UNEVEN = 0.002, 0.5, 0.3

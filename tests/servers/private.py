@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 import psycopg
 import pytest
 
-from cockpit.connect.memcached import open_memcached
-from cockpit.connect.mysql import open_mysql
-from cockpit.connect.postgres import open_postgres
-from cockpit.connect.redis import open_redis
+from cockpit.connect.memcached.session import open_memcached
+from cockpit.connect.mysql.session import open_mysql
+from cockpit.connect.postgres.session import open_postgres
+from cockpit.connect.redis.session import open_redis
 from cockpit.connect.settings import (
     Login,
     MemcachedSettings,

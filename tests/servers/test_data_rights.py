@@ -164,7 +164,7 @@ async def test_the_observers_acl_is_enough_and_every_word_of_it_is_missed(
 async def test_who_holds_buffers_is_marked_when_clients_may_not_be_listed(
     redis: valkey.Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from probes import redis_performance
+    from probes.redis import performance as redis_performance
 
     monkeypatch.setattr(redis_performance, "_BUFFERS", 0)
     monkeypatch.setenv("T_WATCHER", OLD)

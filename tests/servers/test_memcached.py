@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cockpit.connect.memcached import READS, open_memcached
+from cockpit.connect.memcached.session import READS, open_memcached
 from cockpit.connect.settings import MemcachedSettings
 from cockpit.errors import BlindError, Reason, Refused
 from cockpit.triage.engine import Look, judged
@@ -23,8 +23,8 @@ from cockpit.triage.recording import decode, encode
 from cockpit.triage.registry import registry
 from cockpit.world.net.certificates import Authority
 from cockpit.world.servers.process import Server, find, free_port, launch, wait_until
-from probes._memcached import Health
-from probes.memcached_health import Settings
+from probes.memcached.health import Settings
+from probes.memcached.model import Health
 from tests.servers.private import codes, look, session_for, target
 
 pytestmark = pytest.mark.servers

@@ -11,17 +11,17 @@ from typing import Any
 import pymysql
 import pytest
 
-from cockpit.connect.mysql import open_mysql, open_mysql_acts
+from cockpit.connect.mysql.session import open_mysql, open_mysql_acts
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.recording import builtins, decode, encode
 from cockpit.triage.registry import registry
 from cockpit.world.servers import mariadb
-from probes import mysql_locks
-from probes._mysql_locks import Locks
-from probes.mysql_locks import Settings as LockSettings
-from probes.mysql_sessions import Settings as SessionSettings
+from probes.mysql import locks as mysql_locks
+from probes.mysql.locks import Settings as LockSettings
+from probes.mysql.locks_model import Locks
+from probes.mysql.sessions import Settings as SessionSettings
 from tests.servers.mysql_crowd import Crowd
 from tests.servers.private import (
     codes,

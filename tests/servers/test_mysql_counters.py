@@ -17,17 +17,18 @@ from typing import Any
 import pymysql
 import pytest
 
-from cockpit.connect.mysql_acts import MysqlActs
+from cockpit.connect.mysql.acts import MysqlActs
 from cockpit.errors import Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
 from cockpit.world.servers import mariadb
-from probes import _mysql_counters, mysql_locks
-from probes.mysql_counters import Settings
-from probes.mysql_sessions import Settings as SessionSettings
-from probes.mysql_statements import Settings as StatementSettings
+from probes.mysql import counters_model as _mysql_counters
+from probes.mysql import locks as mysql_locks
+from probes.mysql.counters import Settings
+from probes.mysql.sessions import Settings as SessionSettings
+from probes.mysql.statements import Settings as StatementSettings
 from tests.servers.mysql_crowd import Crowd
 from tests.servers.private import (
     SECRETS,
@@ -436,7 +437,7 @@ def _uptime(server: mariadb.MariaDb) -> str:
 
 
 async def test_a_statement_is_killed_by_its_own_number(maria: mariadb.MariaDb) -> None:
-    from cockpit.connect.mysql import open_mysql_acts
+    from cockpit.connect.mysql.session import open_mysql_acts
 
     with Crowd(maria) as crowd:
         sleeper = crowd.wait("SELECT SLEEP(20)")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.connect import mysql
+from cockpit.connect.mysql import session as mysql
 from cockpit.errors import Reason
 from cockpit.world.servers import mariadb
 from tests.servers.private import my_settings, mysql_users, session_for, trouble

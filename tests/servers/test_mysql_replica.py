@@ -9,17 +9,17 @@ from typing import Any
 import pymysql
 import pytest
 
-from cockpit.connect.mysql import open_mysql_acts
+from cockpit.connect.mysql.session import open_mysql_acts
 from cockpit.errors import Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
 from cockpit.world.servers import mariadb
-from probes._mysql import Thread
-from probes._mysql_threads import PROCESSLIST, THREADS
-from probes.mysql_replication import Channel
-from probes.mysql_replication import Settings as ReplicationSettings
+from probes.mysql.model import Thread
+from probes.mysql.replication import Channel
+from probes.mysql.replication import Settings as ReplicationSettings
+from probes.mysql.threads import PROCESSLIST, THREADS
 from tests.servers.mysql_crowd import Crowd
 from tests.servers.private import REPLICATING, codes, look, my_settings, session_for, target
 

@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from cockpit import clock
-from cockpit.connect import dns
 from cockpit.connect.clocks import Clocks, Witness
-from cockpit.connect.net import Limits, Net, open_net
+from cockpit.connect.net import dns
+from cockpit.connect.net.session import Limits, Net, open_net
 from cockpit.connect.settings import EndpointSettings
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.target import Target
 from cockpit.world.net import Answer, Authority, Behaviour, Names, Web
-from probes.endpoint import PROBE, Settings, Snapshot
+from probes.endpoint.path import PROBE, Settings, Snapshot
 
 pytestmark = pytest.mark.servers
 PATIENT = Limits()

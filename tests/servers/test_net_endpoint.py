@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from cockpit.connect import net as net_module
-from cockpit.connect.net import Limits, open_net
+from cockpit.connect.net import session as net_module
+from cockpit.connect.net.session import Limits, open_net
 from cockpit.connect.settings import EndpointSettings
 from cockpit.triage.finding import Severity
 from cockpit.triage.target import Target
 from cockpit.world.net import Answer, Authority, Behaviour, Names, Oddity, Web
-from probes.endpoint import PROBE, Settings, Snapshot
+from probes.endpoint.path import PROBE, Settings, Snapshot
 
 pytestmark = pytest.mark.servers
 PATIENT = Limits()

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from cockpit.connect import net_visit, net_wire
-from cockpit.connect.net import Limits, open_net
+from cockpit.connect.net import visit as net_visit
+from cockpit.connect.net import wire as net_wire
+from cockpit.connect.net.session import Limits, open_net
 from cockpit.connect.settings import EndpointSettings
 from cockpit.triage.target import Target
 from cockpit.world.net import Web
-from probes.endpoint import PROBE, Settings
+from probes.endpoint.path import PROBE, Settings
 from tests.servers import far_line
 
 pytestmark = pytest.mark.servers

@@ -12,11 +12,12 @@ import msgspec
 import pytest
 
 from cockpit import clock
-from cockpit.connect import net as net_module
-from cockpit.connect import net_visit, net_wire
 from cockpit.connect.clocks import Clocks
-from cockpit.connect.net import Limits, PathLook, Sample, open_net
-from cockpit.connect.net_memory import Samples
+from cockpit.connect.net import session as net_module
+from cockpit.connect.net import visit as net_visit
+from cockpit.connect.net import wire as net_wire
+from cockpit.connect.net.memory import Samples
+from cockpit.connect.net.session import Limits, PathLook, Sample, open_net
 from cockpit.connect.settings import EndpointSettings
 from cockpit.errors import BlindError, Reason
 from cockpit.world.net import Answer, Authority, Behaviour, Names, Oddity, Web

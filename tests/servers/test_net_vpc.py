@@ -6,7 +6,7 @@ import pytest
 
 from cockpit.connect.settings import VpcEnd
 from cockpit.errors import BlindError, Reason
-from probes.vpc_path import tried
+from probes.vpc_path.config import tried
 from tests.servers.vpc_shop import codes, fronted, permission, shopping
 
 pytestmark = pytest.mark.servers

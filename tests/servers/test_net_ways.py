@@ -13,14 +13,14 @@ from pathlib import Path
 import dns.asyncresolver
 import pytest
 
-from cockpit.connect import dns as names_of
-from cockpit.connect.net import Limits, open_net
+from cockpit.connect.net import dns as names_of
+from cockpit.connect.net.session import Limits, open_net
 from cockpit.connect.settings import EndpointSettings
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.target import Target
 from cockpit.world.net import Answer, Authority, Behaviour, Names, Oddity, Web
 from cockpit.world.net.certificates import Issued
-from probes.endpoint import PROBE, Settings
+from probes.endpoint.path import PROBE, Settings
 
 pytestmark = pytest.mark.servers
 NAME = "shop.test"

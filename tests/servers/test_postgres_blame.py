@@ -13,12 +13,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cockpit.connect.postgres import open_postgres_acts
+from cockpit.connect.postgres.session import open_postgres_acts
 from cockpit.errors import Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
-from probes.postgres_sessions import Sessions
+from probes.postgres.sessions import Sessions
 from tests.servers.private import (
     SUPER,
     Crowd,

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from cockpit.connect.postgres import open_postgres
+from cockpit.connect.postgres.session import open_postgres
 from cockpit.errors import BlindError, Reason
 from cockpit.world.servers import postgres
 from tests.servers.private import Crowd, pg_app, pg_settings, session_for, trouble

@@ -22,11 +22,11 @@ from cockpit.triage.probe import AnyProbe, Seen
 from cockpit.triage.recording import decode, encode
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
-from probes import postgres_counters
-from probes._postgres_counters import Counters
-from probes._postgres_statements import Statements
-from probes.postgres_counters import Settings
-from probes.postgres_statements import Settings as StatementSettings
+from probes.postgres import counters as postgres_counters
+from probes.postgres.counters import Settings
+from probes.postgres.counters_model import Counters
+from probes.postgres.statements import Settings as StatementSettings
+from probes.postgres.statements_model import Statements
 from tests.servers.private import (
     SUPER,
     Crowd,

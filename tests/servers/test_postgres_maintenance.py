@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cockpit.connect.postgres import open_postgres_acts
+from cockpit.connect.postgres.session import open_postgres_acts
 from cockpit.errors import Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
@@ -22,8 +22,8 @@ from cockpit.triage.registry import registry
 from cockpit.triage.view import Offer
 from cockpit.world.servers import postgres
 from cockpit.world.servers.process import NOBODY, account, run
-from probes._postgres_maintenance import Maintenance
-from probes.postgres_maintenance import Settings
+from probes.postgres.maintenance import Settings
+from probes.postgres.maintenance_model import Maintenance
 from tests.servers.private import (
     SUPER,
     Crowd,

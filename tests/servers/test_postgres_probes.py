@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from cockpit.connect.postgres import open_postgres_acts
+from cockpit.connect.postgres.session import open_postgres_acts
 from cockpit.errors import BlindError, Misconfigured, Refused
 from cockpit.redact import SecretText
 from cockpit.triage.engine import Look, judged
@@ -15,10 +15,10 @@ from cockpit.triage.finding import Thresholds
 from cockpit.triage.recording import builtins, decode, encode
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
-from probes._postgres_locks import Locks
-from probes.postgres_locks import Settings as LockSettings
-from probes.postgres_sessions import Sessions
-from probes.postgres_sessions import Settings as SessionSettings
+from probes.postgres.locks import Settings as LockSettings
+from probes.postgres.locks_model import Locks
+from probes.postgres.sessions import Sessions
+from probes.postgres.sessions import Settings as SessionSettings
 from tests.servers.private import Crowd, codes, look, pg_settings, session_for, target, waiting
 
 pytestmark = pytest.mark.servers

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.connect.postgres import open_postgres_acts
+from cockpit.connect.postgres.session import open_postgres_acts
 from cockpit.errors import Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
-from probes._postgres_replication import Replication
-from probes.postgres_replication import Settings
+from probes.postgres.replication import Settings
+from probes.postgres.replication_model import Replication
 from tests.servers.private import (
     SUPER,
     codes,

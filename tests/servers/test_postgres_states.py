@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from cockpit.connect.postgres import open_postgres_acts
+from cockpit.connect.postgres.session import open_postgres_acts
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
-from probes.postgres_sessions import Settings
+from probes.postgres.sessions import Settings
 from tests.servers.private import Crowd, codes, look, pg_settings, session_for, target, trouble
 
 pytestmark = pytest.mark.servers

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from cockpit.connect.postgres import open_postgres_acts
+from cockpit.connect.postgres.session import open_postgres_acts
 from cockpit.errors import Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.recording import decode, encode
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
-from probes.postgres_locks import Settings as LockSettings
+from probes.postgres.locks import Settings as LockSettings
 from tests.servers.private import (
     SUPER,
     Crowd,

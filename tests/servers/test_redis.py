@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from cockpit.connect.redis import READS, open_redis, open_redis_acts
+from cockpit.connect.redis.session import READS, open_redis, open_redis_acts
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.recording import decode, encode
 from cockpit.triage.registry import registry
 from cockpit.world.servers import valkey
-from probes._redis import Health
+from probes.redis.model import Health
 from tests.servers.private import (
     REDIS_BINARIES,
     codes,

@@ -19,8 +19,8 @@ from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
 from cockpit.world.servers import valkey
-from probes._redis_cluster import Cluster
-from probes.redis_cluster import Settings
+from probes.redis.cluster import Settings
+from probes.redis.cluster_model import Cluster
 from tests.servers.private import REDIS_BINARIES, codes, redis_settings, session_for, target
 
 pytestmark = pytest.mark.servers

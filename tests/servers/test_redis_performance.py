@@ -17,15 +17,15 @@ from typing import Any
 
 import pytest
 
-from cockpit.connect.redis import open_redis, open_redis_acts
+from cockpit.connect.redis.session import open_redis, open_redis_acts
 from cockpit.connect.settings import RedisSettings
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
 from cockpit.world.servers import valkey
-from probes.redis_health import Settings as HealthSettings
-from probes.redis_performance import Settings
+from probes.redis.health import Settings as HealthSettings
+from probes.redis.performance import Settings
 from tests.servers.private import (
     REDIS_BINARIES,
     codes,

@@ -29,9 +29,9 @@ from cockpit.triage.board import LOOKS_TO_CLEAR, OpenFinding
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.registry import registry
 from cockpit.world.servers import mariadb, postgres, valkey
-from probes.mysql_sessions import Settings as MysqlSessions
-from probes.postgres_replication import Settings as PostgresReplication
-from probes.postgres_sessions import Settings as PostgresSessions
+from probes.mysql.sessions import Settings as MysqlSessions
+from probes.postgres.replication import Settings as PostgresReplication
+from probes.postgres.sessions import Settings as PostgresSessions
 from tests.servers.mysql_crowd import Crowd as MysqlCrowd
 from tests.servers.private import (
     REDIS_BINARIES,

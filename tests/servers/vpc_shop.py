@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from cockpit.connect.aws import open_aws, open_aws_acts
+from cockpit.connect.aws.session import open_aws, open_aws_acts
 from cockpit.connect.settings import VpcEnd, VpcPathSettings
 from cockpit.triage.target import Target
 from cockpit.world import layout
 from cockpit.world.calls import Calls
 from cockpit.world.faults import Faults
 from cockpit.world.front import Front
-from probes.vpc_path import PROBE, Settings, Snapshot, diagnose
+from probes.vpc_path.config import PROBE, Settings, Snapshot, diagnose
 from tests.core.aws_stub import place
 
 ALL, ALL_V6 = "0.0.0.0/0", "::/0"

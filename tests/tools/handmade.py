@@ -16,20 +16,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cockpit.connect.redis import parse_info
+from cockpit.connect.redis.session import parse_info
 from cockpit.connect.settings import MysqlSettings, PostgresSettings
 from cockpit.errors import BlindError, Reason
 from cockpit.triage import recording
 from cockpit.triage.target import Target
-from probes import (
-    mysql_locks,
-    mysql_replication,
-    mysql_sessions,
-    postgres_replication,
-    postgres_sessions,
-    redis_health,
-)
-from probes._redis import health
+from probes.mysql import locks as mysql_locks
+from probes.mysql import replication as mysql_replication
+from probes.mysql import sessions as mysql_sessions
+from probes.postgres import replication as postgres_replication
+from probes.postgres import sessions as postgres_sessions
+from probes.redis import health as redis_health
+from probes.redis.model import health
 from tests.probes.test_mysql_flavours import Scripted
 
 FOLDER = Path(__file__).parent.parent / "recordings"

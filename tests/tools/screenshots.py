@@ -17,7 +17,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from cockpit.cli_tui import _read
+from cockpit.cli.tui import _read
 from cockpit.connect.role import Role
 from cockpit.desk import Desk
 from cockpit.world.launch import World, launch

@@ -87,7 +87,7 @@ def check(world: World) -> dict[str, Any]:
         [
             sys.executable,
             "-m",
-            "cockpit.cli",
+            "cockpit.cli.main",
             "--config",
             str(world.config_path),
             "check",

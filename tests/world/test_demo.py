@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cockpit import cli_tui
+from cockpit.cli import tui as cli_tui
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured
 from cockpit.world import prepare, scenario

@@ -1,0 +1,166 @@
+"""The command line: commands, exit codes, errors. Each command is imported when it is called."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any
+
+import click
+
+from cockpit import __version__
+from cockpit.errors import CockpitError, Misconfigured
+from cockpit.redact import MASKER
+from cockpit.text import visible
+
+USAGE = 64
+INTERRUPTED = 130
+FAILED = 70
+
+_COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        "open": ("cockpit.cli.tui", "open_", "Open an incident with TITLE and handle it."),
+        "resume": ("cockpit.cli.tui", "resume", "Go on with an incident after a dropped terminal."),
+        "watch": ("cockpit.cli.tui", "watch", "Follow an incident without taking part."),
+        "check": ("cockpit.cli.check", "check", "Look at everything once, without a screen."),
+        "incidents": ("cockpit.cli.record", "incidents", "List the incidents."),
+        "timeline": ("cockpit.cli.record", "timeline", "Print the timeline of an incident."),
+        "note": ("cockpit.cli.record", "note", "Add a note to an incident."),
+        "export": ("cockpit.cli.record", "export", "Write the postmortem draft or the journal."),
+        "verify": ("cockpit.cli.record", "verify", "Check a journal's hash chain."),
+        "runbook": ("cockpit.cli.runbook", "runbook", "List, show and lint runbooks."),
+        "demo": ("cockpit.cli.demo", "demo", "Open the cockpit on an embedded broken shop."),
+        "scenarios": ("cockpit.cli.demo", "scenarios", "List what the demo can break."),
+    }
+)
+
+
+class Commands(click.Group):
+    """Loads a command's module only when it is called; `--help` needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of an incident, not of the alphabet."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command itself; the nearest name is left to click."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, _, about) in _COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Tell the nearest command for a word that is none."""
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from cockpit.config import nearest
+
+            raise Misconfigured(
+                f"no command {args[0]!r}{nearest(args[0], _COMMANDS)}", hint="cockpit --help"
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, invoke_without_command=True)
+@click.option(
+    "--config",
+    "-c",
+    type=click.Path(path_type=Path),
+    envvar="COCKPIT_CONFIG",
+    help="The configuration file (else ./cockpit.toml, else the user's).",
+)
+@click.option(
+    "--role", type=click.Choice(["triage", "commander"]), help="Overrides the configuration's role."
+)
+@click.version_option(__version__, prog_name="cockpit")
+@click.pass_context
+def main_group(ctx: click.Context, config: Path | None, role: str | None) -> None:
+    """Look at everything that can be broken, say what is wrong, and run the repair.
+
+    Without a command: the incidents that are open, or a new one.
+    """
+    ctx.obj = {"config": config, "role": role}
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(import_module("cockpit.cli.tui").start)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The console script. Ends the process; never with a traceback."""
+    sys.excepthook = _report_bug
+    sys.exit(run(arguments))
+
+
+def _report_bug(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """A bug of ours: one line for the person, the traceback in a file that the line names."""
+    report = "".join(traceback.format_exception(kind, error, trace))
+    handle, path = tempfile.mkstemp(prefix="cockpit-bug-", suffix=".txt", text=True)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(MASKER.mask(report))
+    _talk(f"cockpit: a bug of ours, {kind.__name__}: {_harmless(str(error)[:200])}")
+    _talk(f"  please report it with the file {path}")
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command and give the exit code."""
+    try:
+        outcome: Any = main_group.main(args=arguments, prog_name="cockpit", standalone_mode=False)
+    except CockpitError as error:
+        tell(error)
+        return USAGE if isinstance(error, Misconfigured) else FAILED
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "")
+        return 0
+    except click.ClickException as error:
+        _talk(f"cockpit: {_harmless(error.format_message())}")
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        _talk(f"  try: {context.command_path if context else 'cockpit'} --help")
+        return USAGE
+    except (KeyboardInterrupt, click.Abort):
+        _talk("cockpit: interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED
+    except OSError as error:
+        _talk(f"cockpit: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        return FAILED
+    return outcome if isinstance(outcome, int) else 0
+
+
+def tell(error: CockpitError) -> None:
+    """An error as people read it: what happened, then the line to type."""
+    for line in error.message.splitlines():
+        _talk(f"cockpit: {_harmless(line)}")
+    if error.hint:
+        _talk(f"  {_harmless(error.hint)}")
+
+
+def _talk(line: str) -> None:
+    """A line on stderr, unless the terminal behind it is gone: then there is nobody to tell."""
+    with contextlib.suppress(OSError):
+        click.echo(line, err=True)
+
+
+def _harmless(said: str) -> str:
+    """What files and servers put into an error reaches no terminal as an escape or a secret."""
+    return MASKER.mask(visible(MASKER.mask(said), 2000))
+
+
+if __name__ == "__main__":
+    main()

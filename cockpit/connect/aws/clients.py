@@ -1,0 +1,367 @@
+"""Clients of one place, one a service, made once, with what they need loaded off the event loop.
+
+Every client has an explicit configuration, the place's endpoint, and the guard that is given: it
+sees each call, paginators included, before anything is signed. `generate_presigned_url` makes no
+call and is not seen: nothing here uses it, and a test forbids the name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import aiobotocore.config
+import aiobotocore.credentials
+import aiobotocore.parsers
+import aiobotocore.session
+import aiohttp
+import aiohttp.abc
+import botocore.credentials
+import botocore.loaders
+from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
+
+from cockpit.clock import monotonic
+from cockpit.connect.addresses import addresses_of
+from cockpit.connect.aws.transport import Transport, guard_metadata, trust
+from cockpit.connect.secrets import resolve_async
+from cockpit.connect.settings import AwsPlace
+from cockpit.connect.shared import Answer, Tasks
+
+Result = TypeVar("Result")
+
+CONNECT_TIMEOUT = 3.0
+READ_TIMEOUT = 10.0
+_LARGE = 256 * 1024
+_CLOSING = 0.3
+_RENEWED_EVERY = 20.0
+_RETIRED_AFTER = CONNECT_TIMEOUT + READ_TIMEOUT + 2
+"""Seconds for which calls that were under way may still use the clients of old credentials."""
+
+LOADER = botocore.loaders.create_loader()
+"""One for all places: a service model is read from disk once."""
+
+_OFF_LOOP = ThreadPoolExecutor(1, "aws-models")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Whose credentials, and how a call may be repeated."""
+
+    profile: str
+    attempts: int
+    """Including the first: 1 for calls that change something."""
+    policy: str
+    """An inline session policy for an assumed role; empty: the role as it is."""
+    session_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """What is called on the way of each call; all of them plain functions."""
+
+    guard: Callable[[str, str], None]
+    """Service, operation: raises `Refused` before anything is signed."""
+    sending: Callable[[str], None]
+    """Service: an attempt leaves."""
+    answered: Callable[[str, Mapping[str, Any]], None]
+    """Service, parsed answer, error answers included."""
+
+
+class Clients:
+    """Makes the clients of a place when they are first used."""
+
+    def __init__(self, place: AwsPlace, identity: Identity, *, hooks: Hooks, tasks: Tasks) -> None:
+        self._place = place
+        self._identity = identity
+        self._hooks = hooks
+        self._tasks = tasks
+        self._clients: dict[str, Answer[Any]] = {}
+        self._session: Answer[Any] | None = None
+        self._retired: list[Answer[Any]] = []
+        self._renewed_at = float("-inf")
+
+    async def of(self, service: str) -> Any:
+        """The client of a service. Raises what botocore raises; a failed one is made anew."""
+        answer = self._clients.get(service)
+        if answer is None or _failed(answer):
+            answer = Answer(self._tasks.start(self._make(service)))
+            self._clients[service] = answer
+        return await answer.get()
+
+    def renew(self) -> None:
+        """Read the credentials anew for the next call, at most every twenty seconds.
+
+        Keys of a profile are read once by botocore: without this, whoever logs in again after
+        they expired would stay blind until the cockpit is started again.
+        """
+        if monotonic() - self._renewed_at < _RENEWED_EVERY:
+            return
+        self._renewed_at = monotonic()
+        old, self._clients, self._session = list(self._clients.values()), {}, None
+        self._retired += old
+        self._tasks.start(self._retire(old))
+
+    async def _retire(self, old: list[Answer[Any]]) -> None:
+        await asyncio.sleep(_RETIRED_AFTER)
+        self._retired = [answer for answer in self._retired if answer not in old]
+        await _closed(old)
+
+    async def close(self) -> None:
+        """Drop all connections, within a third of a second."""
+        made = [*self._clients.values(), *self._retired]
+        self._clients.clear()
+        self._retired.clear()
+        await _closed(made)
+
+    async def _make(self, service: str) -> Any:
+        await off_loop(load, service)
+        if self._session is None or _failed(self._session):
+            self._session = Answer(self._tasks.start(self._open()))
+        session = await self._session.get()
+        return await self._connected(session, service)
+
+    async def _connected(self, session: Any, service: str) -> Any:
+        client = await session.create_client(
+            service,
+            region_name=self._place.region,
+            endpoint_url=self._place.endpoint_url or None,
+            config=self._configuration(),
+        ).__aenter__()
+        self._register(client, service)
+        return client
+
+    def _register(self, client: Any, service: str) -> None:
+        hooks = self._hooks
+
+        def before_call(model: Any, **_: Any) -> None:
+            hooks.guard(model.service_model.service_name, model.name)
+
+        def before_send(**_: Any) -> None:
+            hooks.sending(service)
+
+        def response_received(parsed_response: Any, **_: Any) -> None:
+            if isinstance(parsed_response, dict):
+                hooks.answered(service, parsed_response)
+
+        client.meta.events.register_first("before-call", before_call)
+        client.meta.events.register("before-send", before_send)
+        client.meta.events.register("response-received", response_received)
+
+    def _configuration(self) -> Any:
+        connecting: dict[str, Any] = {"resolver": Resolver()}
+        if self._identity.attempts == 1:
+            # a kept connection may be closed under an act, whose end would be unknown for nothing
+            connecting |= {"force_close": True, "keepalive_timeout": None}
+        return aiobotocore.config.AioConfig(
+            connector_args=connecting,
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            retries={"mode": "standard", "total_max_attempts": self._identity.attempts},
+            max_pool_connections=max(10, self._place.max_concurrency),
+            user_agent_extra="incident-cockpit",
+        )
+
+    async def _open(self) -> Any:
+        """The session with the credentials of the place, narrowed when a role is given."""
+        place = self._place
+        session = _session(self._identity.profile)
+        if place.access_key_id:
+            session.set_credentials(
+                await resolve_async(place.access_key_id),
+                await resolve_async(place.secret_access_key),
+            )
+        if not place.role_arn:
+            return session
+        await off_loop(load, "sts")
+        assumed = _session("")
+        # the profile's ca_bundle holds for the role's calls too
+        assumed.set_config_variable("ca_bundle", session.get_config_variable("ca_bundle"))
+        provider = _AssumedRole(self, session)
+        assumed.get_component("credential_provider").insert_before("env", provider)
+        return assumed
+
+    async def assume(self, source: Any) -> dict[str, str]:
+        """Credentials of the place's role, as botocore's refreshable credentials want them."""
+        arguments = {
+            "RoleArn": self._place.role_arn,
+            "RoleSessionName": self._identity.session_name,
+            "DurationSeconds": 3600,
+        }
+        if self._identity.policy:
+            arguments["Policy"] = self._identity.policy
+        async with source.create_client(
+            "sts",
+            region_name=self._place.region,
+            endpoint_url=self._place.endpoint_url or None,
+            config=self._configuration(),
+        ) as sts:
+            credentials = (await sts.assume_role(**arguments))["Credentials"]
+        return {
+            "access_key": credentials["AccessKeyId"],
+            "secret_key": credentials["SecretAccessKey"],
+            "token": credentials["SessionToken"],
+            "expiry_time": credentials["Expiration"].isoformat(),
+        }
+
+
+class _AssumedRole(botocore.credentials.CredentialProvider):  # type: ignore[misc]
+    """A credential provider in front of all others: the role of the place, renewed in time."""
+
+    METHOD = "cockpit-role"
+    CANONICAL_NAME = "CockpitRole"
+
+    def __init__(self, clients: Clients, source: Any) -> None:
+        super().__init__()
+        self._clients = clients
+        self._source = source
+
+    async def load(self) -> Any:
+        async def refresh() -> dict[str, str]:
+            return await self._clients.assume(self._source)
+
+        return aiobotocore.credentials.AioRefreshableCredentials.create_from_metadata(
+            metadata=await refresh(), refresh_using=refresh, method=self.METHOD
+        )
+
+
+class _OffLoopParser:
+    """A parser that reads large answers in a thread, so that the loop goes on."""
+
+    def __init__(self, parser: Any) -> None:
+        self._parser = parser
+
+    async def parse(self, response: Any, shape: Any) -> Any:
+        body = response.get("body")
+        if not isinstance(body, bytes) or len(body) < _LARGE:
+            return await self._parser.parse(response, shape)
+        return await off_loop(_drive, self._parser, response, shape)
+
+
+def _drive(parser: Any, response: Any, shape: Any) -> Any:
+    """Run a parser's coroutine to its end: over a body in memory it never waits."""
+    try:
+        parser.parse(response, shape).send(None)
+    except StopIteration as end:
+        return end.value
+    raise RuntimeError("a parser waited for something")
+
+
+class _Parsers(aiobotocore.parsers.AioResponseParserFactory):  # type: ignore[misc]
+    def create_parser(self, protocol_name: str) -> Any:
+        return _OffLoopParser(super().create_parser(protocol_name))
+
+
+def moment(value: Any) -> datetime:
+    """A timestamp of an answer. ISO texts are read 40 times faster than botocore does it."""
+    if isinstance(value, str) and value[:2] == "20":
+        try:
+            return _aware(datetime.fromisoformat(value))
+        except ValueError:
+            pass
+    parsed: datetime = DEFAULT_TIMESTAMP_PARSER(value)
+    return parsed
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("no time zone: botocore's parser knows the rule")
+    return value
+
+
+class Resolver(aiohttp.abc.AbstractResolver):
+    """Names are resolved in threads that nothing waits for: a dead VPN must not hold the exit.
+
+    aiohttp's own would fill the loop's default executor, which is joined at the end.
+    """
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[aiohttp.abc.ResolveResult]:
+        """Every address of a host. Raises `BlindError`."""
+        found = [ipaddress.ip_address(each) for each in await addresses_of(host)]
+        return [
+            aiohttp.abc.ResolveResult(
+                hostname=host,
+                host=str(address),
+                port=port,
+                family=_FAMILIES[address.version],
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in found
+            if family in {socket.AF_UNSPEC, _FAMILIES[address.version]}
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+async def off_loop(work: Callable[..., Result], *arguments: Any) -> Result:
+    """Run something that reads disks or chews on large answers, in the one thread for it."""
+    return await asyncio.get_running_loop().run_in_executor(_OFF_LOOP, work, *arguments)
+
+
+def load(service: str) -> None:
+    """Read what a client is made of from disk, into the loader's cache. Blocks: not on the loop."""
+    trust()
+    LOADER.load_data("endpoints")
+    LOADER.load_data("partitions")
+    LOADER.load_data("sdk-default-configuration")
+    LOADER.load_service_model(service, "service-2")
+    LOADER.load_service_model(service, "endpoint-rule-set-1")
+
+
+class _Session(aiobotocore.session.AioSession):  # type: ignore[misc]
+    """A session all of whose requests take our transport, those for credentials too.
+
+    A profile's role, web identity and SSO make clients of their own by `create_client`.
+    """
+
+    def create_client(self, *arguments: Any, config: Any = None, **more: Any) -> Any:
+        ours = aiobotocore.config.AioConfig(
+            connector_args={"resolver": Resolver(), **getattr(config, "connector_args", {})},
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+        )
+        if config is not None:
+            ours = ours.merge(config)
+        ours.http_session_cls = Transport  # after the merge, which would drop it
+        return super().create_client(*arguments, config=ours, **more)
+
+    def _create_credential_resolver(self) -> Any:
+        return guard_metadata(super()._create_credential_resolver())
+
+
+def _session(profile: str) -> Any:
+    session = _Session(profile=profile or None)
+    session.register_component("data_loader", LOADER)
+    parsers = _Parsers()
+    parsers.set_parser_defaults(timestamp_parser=moment)
+    session.register_component("response_parser_factory", parsers)
+    return session
+
+
+async def _closed(answers: Iterable[Answer[Any]]) -> None:
+    """Close the clients that came about; those that hang are left after a moment."""
+    made = [each.future.result() for each in answers if each.future.done() and not _failed(each)]
+    closing = [asyncio.ensure_future(client.close()) for client in made]
+    if closing:
+        done, late = await asyncio.wait(closing, timeout=_CLOSING)
+        for task in late:
+            task.cancel()
+        for task in done:
+            task.exception()
+
+
+def _failed(answer: Answer[Any]) -> bool:
+    future = answer.future
+    return future.done() and (future.cancelled() or future.exception() is not None)

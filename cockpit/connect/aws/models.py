@@ -1,0 +1,176 @@
+"""AWS operations by name: does a call exist, are its arguments right, how risky is it.
+
+Reads botocore's service models from disk: call these off the loop, or where waiting is fine (lint,
+planning). Both spellings are understood: `rds.RebootDBInstance` and `rds.reboot_db_instance`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from cockpit.connect.aws import reads
+from cockpit.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from botocore.model import ServiceModel
+
+Risk = Literal["read", "low", "high", "destructive"]
+
+_LOW = frozenset(
+    name
+    for names in (
+        "autoscaling.SetInstanceProtection autoscaling.ResumeProcesses",
+        "application-autoscaling.RegisterScalableTarget",
+        "athena.StopQueryExecution",
+        "cloudwatch.DisableAlarmActions cloudwatch.EnableAlarmActions cloudwatch.PutAlarmMuteRule",
+        "ec2.CreateSnapshot ec2.CreateTags",
+        "ecs.UpdateTaskProtection",
+        "elasticache.BatchStopUpdateAction elasticache.CreateSnapshot",
+        "elasticache.IncreaseReplicaCount elasticache.ModifyServerlessCache",
+        "elbv2.ModifyCapacityReservation elbv2.RegisterTargets",
+        "lambda.PutProvisionedConcurrencyConfig",
+        "rds.CreateDBClusterSnapshot rds.CreateDBSnapshot",
+        "rds.RestoreDBInstanceToPointInTime rds.StartDBCluster rds.StartDBInstance",
+    )
+    for name in names.split()
+)
+_HIGH = frozenset(
+    name
+    for names in (
+        "iam.DeleteRolePolicy iam.DeleteUserPolicy",
+        "lambda.DeleteFunctionConcurrency",
+        "s3.DeleteBucketPolicy",
+    )
+    for name in names.split()
+)
+"""Operations whose verb sounds worse than the catalogue judges them; others default to high."""
+
+_DESTRUCTIVE = frozenset(
+    name
+    for names in (
+        "autoscaling.TerminateInstanceInAutoScalingGroup",
+        "cloudwatch.SetAlarmState",
+        "ec2.CreateNetworkAclEntry ec2.ReplaceNetworkAclEntry ec2.ReplaceNetworkAclAssociation",
+        "ec2.CreateRoute ec2.ReplaceRoute ec2.ReplaceRouteTableAssociation",
+        "ec2.AssociateRouteTable ec2.DisassociateRouteTable",
+        "elasticache.RebootCacheCluster",
+        "rds.PromoteReadReplica rds.PromoteReadReplicaDBCluster",
+        "s3control.PutPublicAccessBlock",
+        "sqs.PurgeQueue",
+    )
+    for name in names.split()
+)
+_ENDING = re.compile(r"(Delete|Terminate|Purge|Destroy|Revoke(?!SecurityGroup))")
+_TO_ZERO: Mapping[str, str] = MappingProxyType(
+    {
+        "ecs.UpdateService": "desiredCount",
+        "autoscaling.SetDesiredCapacity": "DesiredCapacity",
+        "autoscaling.UpdateAutoScalingGroup": "MaxSize",
+        "lambda.PutFunctionConcurrency": "ReservedConcurrentExecutions",
+    }
+)
+"""Calls that switch a service off when this argument is 0."""
+
+
+def parse(call: str) -> tuple[str, str]:
+    """`ecs.update_service` → (`ecs`, `UpdateService`).
+
+    Raises `Misconfigured`, with the nearest words, when there is no such service or operation.
+    """
+    service, dot, operation = call.partition(".")
+    if not dot or not operation:
+        raise Misconfigured(f"{call!r} is not a call", hint="write service.Operation")
+    if service not in _services():
+        raise Misconfigured(f"{call}: no service {service!r}{_nearest(service, _services())}")
+    names = _operations(service)
+    found = names.get(_plain(operation))
+    if found is None:
+        near = _nearest(operation, names.values(), f"{service}.")
+        raise Misconfigured(f"{call}: {service} has no operation {operation!r}{near}")
+    return service, found
+
+
+def validate_call(call: str, arguments: Mapping[str, Any]) -> list[str]:
+    """Everything that is wrong with a call and its arguments, in words; empty: nothing.
+
+    Checked: the service, the operation, names of parameters (with nearest words), types, required
+    ones, lengths and ranges, all by botocore's model. No network.
+    """
+    try:
+        service, operation = parse(call)
+    except Misconfigured as error:
+        return [error.message]
+    from botocore.validate import ParamValidator
+
+    shape = _model(service).operation_model(operation).input_shape
+    if shape is None:
+        return [f"{operation} takes no parameters"] if arguments else []
+    unknown = [name for name in arguments if name not in shape.members]
+    problems = [f"unknown parameter {name!r}{_nearest(name, shape.members)}" for name in unknown]
+    known = {name: value for name, value in arguments.items() if name in shape.members}
+    report = ParamValidator().validate(known, shape).generate_report()
+    return problems + [line for line in report.splitlines() if line]
+
+
+def classify(operation: str, arguments: Mapping[str, Any] | None = None) -> Risk:
+    """The least risk that a step with this call may be given: `service.Operation`, both spellings.
+
+    Default is `high`; what deletes, terminates, or edits routes and network ACLs is `destructive`;
+    so is scaling to 0, when the arguments are known. Raises `Misconfigured` for unknown calls.
+    """
+    service, name = parse(operation)
+    full = f"{service}.{name}"
+    if reads.is_read(service, name) or name in reads.CONSENT.get(service, frozenset()):
+        return "read"
+    zeroed = _TO_ZERO.get(full)
+    if full in _DESTRUCTIVE or (zeroed and (arguments or {}).get(zeroed) == 0):
+        return "destructive"
+    if full in _LOW:
+        return "low"
+    if full not in _HIGH and _ENDING.match(name):
+        return "destructive"
+    return "high"
+
+
+def operation_names(service: str) -> tuple[str, ...]:
+    """The operations of a service, as the API spells them; empty for unknown services."""
+    return tuple(sorted(_operations(service).values())) if service in _services() else ()
+
+
+def _plain(operation: str) -> str:
+    return operation.replace("_", "").lower()
+
+
+def _nearest(word: str, words: Iterable[str], prefix: str = "") -> str:
+    plain = {_plain(each): each for each in words}
+    near = get_close_matches(_plain(word), plain, n=1, cutoff=0.6)
+    return f"; did you mean {prefix}{plain[near[0]]}?" if near else ""
+
+
+@cache
+def _services() -> frozenset[str]:
+    return frozenset(_loader().list_available_services("service-2"))
+
+
+@cache
+def _operations(service: str) -> Mapping[str, str]:
+    return {_plain(name): name for name in _model(service).operation_names}
+
+
+@cache
+def _model(service: str) -> ServiceModel:
+    from botocore.model import ServiceModel
+
+    return ServiceModel(_loader().load_service_model(service, "service-2"), service)
+
+
+@cache
+def _loader() -> Any:
+    from botocore.loaders import create_loader
+
+    return create_loader()

@@ -1,0 +1,443 @@
+"""AWS of one place for a role: guarded, limited, coalesced reads, and a commander's single acts.
+
+Imports aiobotocore: import this module off the loop (`cockpit.connect.open` does). The guard is
+the table in `cockpit.connect.aws.reads`; it stands before the call and again in botocore, before
+signing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import Any
+from weakref import WeakSet
+
+import jmespath
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from cockpit.clock import now
+from cockpit.connect.aws import errors as aws_errors
+from cockpit.connect.aws import reads
+from cockpit.connect.aws.batches import Batches, frozen
+from cockpit.connect.aws.clients import LOADER, Clients, Hooks, Identity, off_loop
+from cockpit.connect.aws.errors import FAILURES, Call
+from cockpit.connect.aws.limits import Limits
+from cockpit.connect.aws.metrics import Metrics
+from cockpit.connect.aws.models import parse, validate_call
+from cockpit.connect.aws.redact import redact
+from cockpit.connect.session import MetricQuery, Series
+from cockpit.connect.settings import AwsPlace
+from cockpit.connect.shared import Answer, Memory, Tasks
+from cockpit.errors import BlindError, Misconfigured, Reason, UnknownOutcome
+
+USD_PER_METRIC = 0.01 / 1000
+"""GetMetricData, us-east-1 list price of 2026-11; other reads here are free (catalogue B §9)."""
+
+_RETRIED = 2
+
+
+@dataclass(slots=True)
+class Cost:
+    """What looking has cost so far, for the whole life of the session."""
+
+    api_calls: int = 0
+    """Requests that left, retries included."""
+    throttled: int = 0
+    """Answers that said: slower."""
+    metrics_requested: int = 0
+    estimated_usd: float = 0.0
+
+
+class Aws:
+    """The read-only session of one place. Implements `AwsReads`."""
+
+    def __init__(
+        self,
+        place: AwsPlace,
+        consent: frozenset[str] = frozenset(),
+        *,
+        limits: Limits | None = None,
+    ) -> None:
+        self.place = place
+        self.cost = Cost()
+        self.skew: float | None = None
+        """Seconds that AWS' clock is ahead of ours; None before the first answer."""
+        self._consent = consent
+        self._closed = False
+        self._tasks = Tasks()
+        self._limits = limits or limits_of(place)
+        self._answers: Memory[dict[str, Any]] = Memory()
+        self._batches = Batches(self, self._tasks)
+        self._metrics = Metrics(self, self._tasks)
+        self._clients = Clients(
+            place,
+            Identity(
+                profile=place.profile,
+                attempts=_RETRIED,
+                policy=reads.session_policy(consent) if place.role_arn else "",
+                session_name="cockpit-triage",
+            ),
+            hooks=Hooks(guard=self._guard, sending=self._sending, answered=self._answered),
+            tasks=self._tasks,
+        )
+        _OPEN.setdefault(place.name, WeakSet()).add(self)
+
+    @property
+    def region(self) -> str:
+        """The region of the place."""
+        return self.place.region
+
+    @property
+    def waiting(self) -> Mapping[str, int]:
+        """Service → calls that wait for a turn."""
+        return self._limits.waiting
+
+    def busy(self, service: str) -> bool:
+        """Whether a call to the service would have to wait for its turn."""
+        return not self._limits.of(service).open
+
+    async def read(
+        self, service: str, operation: str, /, *, expect: str = "", **arguments: Any
+    ) -> Mapping[str, Any]:
+        """One call; identical ones within two seconds share it. See `AwsReads`."""
+        reads.check(service, operation, self._consent)
+        return await self._shared(
+            (service, operation, expect, frozen(arguments)),
+            lambda: self.call(service, operation, arguments, expect),
+        )
+
+    async def pages(
+        self, service: str, operation: str, /, *, key: str, most: int = 2000, **arguments: Any
+    ) -> Sequence[Any]:
+        """Every item of `key`; identical questions within two seconds share the pages."""
+        reads.check(service, operation, self._consent)
+        answer = await self._shared(
+            (service, operation, key, most, frozen(arguments)),
+            lambda: self._paged(service, operation, arguments, key=key, most=most),
+        )
+        items: Sequence[Any] = answer[key]
+        return items
+
+    async def item(
+        self, service: str, operation: str, /, *, key: str, **shared: Any
+    ) -> Mapping[str, Any]:
+        """One item by its name, id or ARN, out of a batched call. See `AwsReads`."""
+        reads.check(service, operation, self._consent)
+        return await self._batches.item(service, operation, key, shared)
+
+    async def metrics(
+        self, queries: Sequence[MetricQuery], *, minutes: int = 15, ago: int = 0
+    ) -> Mapping[MetricQuery, Series]:
+        """Series by query, out of calls that many share. See `AwsReads`."""
+        return await self._metrics.ask(queries, minutes, ago)
+
+    async def identity(self) -> tuple[str, str]:
+        """Account and ARN of the credentials, from STS."""
+        answer = await self.read("sts", "GetCallerIdentity", expect="Account")
+        return str(answer["Account"]), str(answer.get("Arn", ""))
+
+    def forget(self) -> None:
+        """Nothing that was read before a change may be used to verify it."""
+        self._answers.clear()
+        self._batches.forget()
+        self._metrics.forget()
+
+    async def close(self) -> None:
+        """Give up every call and connection, at once."""
+        self._closed = True
+        _OPEN[self.place.name].discard(self)
+        self._tasks.cancel()
+        await self._clients.close()
+
+    async def call(
+        self, service: str, operation: str, arguments: Mapping[str, Any], expect: str
+    ) -> dict[str, Any]:
+        """One call as it is: guarded, limited, redacted, not shared. Raises `BlindError`."""
+        about = Call(
+            service,
+            operation,
+            self.region,
+            self.place.profile,
+            keys=bool(self.place.access_key_id),
+        )
+        if self._closed:
+            raise BlindError(Reason.UNREACHABLE, f"{about.name}: the session is closed")
+        async with self._limits.of(service).turn():
+            if operation == "GetMetricData" and "NextToken" not in arguments:
+                self._price(len(arguments["MetricDataQueries"]))
+            try:
+                client = await self._clients.of(service)
+                answer = await _method(client, operation)(**arguments)
+            except FAILURES as error:
+                found = aws_errors.blind(error, about)
+                if aws_errors.outdated(error, found):
+                    self._clients.renew()
+                raise found from error
+        promised(answer, expect, about)
+        return redact(service, answer)
+
+    async def all_pages(
+        self, service: str, operation: str, arguments: Mapping[str, Any], *, key: str, most: int
+    ) -> Sequence[Any]:
+        """Every item of a member over all pages, not shared. Raises `BlindError`."""
+        found: Sequence[Any] = (
+            await self._paged(service, operation, arguments, key=key, most=most)
+        )[key]
+        return found
+
+    async def _shared(
+        self, question: Hashable, work: Callable[[], Coroutine[Any, Any, dict[str, Any]]]
+    ) -> dict[str, Any]:
+        answer = self._answers.find(question)
+        if answer is None:
+            task = self._tasks.start(work())
+            answer = Answer(task)
+            answer.abandoned = partial(self._give_up, question, answer)
+            self._answers.keep(question, answer)
+        return await answer.get()
+
+    def _give_up(self, question: Hashable, answer: Answer[dict[str, Any]]) -> None:
+        self._answers.drop(question, answer)
+        answer.future.cancel()
+
+    async def _paged(
+        self, service: str, operation: str, arguments: Mapping[str, Any], *, key: str, most: int
+    ) -> dict[str, Any]:
+        paging = await _paging(service, operation)
+        items: list[Any] = []
+        tokens: dict[str, Any] = {}
+        while True:
+            answer = await self.call(service, operation, {**arguments, **tokens}, key)
+            items.extend(answer[key] or ())
+            following = paging.following(answer) if paging is not None else {}
+            if len(items) > most or (following and following == tokens):
+                about = Call(service, operation, self.region)
+                what = "repeats a page" if len(items) <= most else f"has more than {most} {key}"
+                raise aws_errors.unreadable(what, about)
+            if not following:
+                return {key: items}
+            tokens = following
+
+    def _guard(self, service: str, operation: str) -> None:
+        if (service, operation) != ("sts", "AssumeRole"):
+            reads.check(service, operation, self._consent)
+
+    def _sending(self, service: str) -> None:
+        self.cost.api_calls += 1
+
+    def _answered(self, service: str, answer: Mapping[str, Any]) -> None:
+        self._notice_clock(answer)
+        if "Error" not in answer:
+            return
+        about = Call(service, "", self.region)
+        if aws_errors.from_answer(answer, about).reason is Reason.THROTTLED:
+            self.cost.throttled += 1
+            self._limits.of(service).throttled()
+
+    def _notice_clock(self, answer: Mapping[str, Any]) -> None:
+        if self.skew is not None and self.cost.api_calls % 100:
+            return
+        date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        if date:
+            try:
+                self.skew = (parsedate_to_datetime(date) - now()).total_seconds()
+            except (ValueError, TypeError):
+                self.skew = None
+
+    def _price(self, metrics: int) -> None:
+        self.cost.metrics_requested += metrics
+        self.cost.estimated_usd += metrics * USD_PER_METRIC
+
+
+class AwsActs:
+    """A commander's session: single operations of one approved plan. Implements `Acts`."""
+
+    def __init__(self, place: AwsPlace) -> None:
+        self.place = place
+        self._sent = False
+        self._tasks = Tasks()
+        self._profile = place.commander_profile or place.profile
+        self._clients = Clients(
+            place,
+            Identity(
+                profile=self._profile, attempts=1, policy="", session_name="cockpit-commander"
+            ),
+            hooks=Hooks(guard=self._guard, sending=self._sending, answered=self._answered),
+            tasks=self._tasks,
+        )
+
+    async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, Any]:
+        """Run one operation: `ecs.UpdateService` or `ecs.update_service`. Never repeated.
+
+        Raises `Misconfigured` when the call or its arguments are not in the service model,
+        `Refused` for what no session runs, `BlindError` when nothing was done, `UnknownOutcome`
+        when the request left and its end is not known.
+        """
+        service, operation = await off_loop(parse, call)
+        reads.check_act(service, operation)
+        problems = await off_loop(validate_call, call, arguments)
+        if problems:
+            raise Misconfigured(f"{call}: {'; '.join(problems)}")
+        about = Call(
+            service,
+            operation,
+            self.place.region,
+            self._profile,
+            keys=bool(self.place.access_key_id),
+        )
+        forget(self.place.name)
+        try:
+            answer = await self._sent_once(about, arguments)
+        finally:
+            forget(self.place.name)
+        return redact(service, answer)
+
+    async def identity(self) -> tuple[str, str]:
+        """Account and ARN that acts are made as."""
+        answer = await self.run("sts.GetCallerIdentity", {})
+        return str(answer.get("Account", "")), str(answer.get("Arn", ""))
+
+    async def close(self) -> None:
+        """Give the connections up. Never raises."""
+        self._tasks.cancel()
+        await self._clients.close()
+
+    async def _sent_once(self, about: Call, arguments: Mapping[str, object]) -> dict[str, Any]:
+        self._sent = False
+        try:
+            client = await self._clients.of(about.service)
+            answer: dict[str, Any] = await _method(client, about.operation)(**arguments)
+            promised(answer, "", about)
+        except FAILURES as error:
+            raise self._end(error, about) from error
+        except BlindError as error:
+            raise _unknown(about, error.message) from error
+        return answer
+
+    def _end(self, error: Exception, about: Call) -> BlindError | UnknownOutcome:
+        found = aws_errors.blind(error, about)
+        if isinstance(error, ClientError):
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            certain = 400 <= status < 500 or found.reason is Reason.THROTTLED
+        else:
+            certain = not self._sent or aws_errors.never_sent(error)
+        return found if certain else _unknown(about, found.message)
+
+    def _guard(self, service: str, operation: str) -> None:
+        if (service, operation) != ("sts", "AssumeRole"):
+            reads.check_act(service, operation)
+
+    def _sending(self, service: str) -> None:
+        self._sent = True
+
+    def _answered(self, service: str, answer: Mapping[str, Any]) -> None:
+        """Acts are neither counted nor slowed down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """How an operation says that there is more: botocore's paginator data."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[Any, ...]
+    more: Any
+
+    def following(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of the next page; empty after the last."""
+        if self.more is not None and not self.more.search(answer):
+            return {}
+        found = zip(self.inputs, (each.search(answer) for each in self.outputs), strict=True)
+        return {name: token for name, token in found if token}
+
+
+_PAGINGS: dict[tuple[str, str], Paging | None] = {}
+_OPEN: dict[str, WeakSet[Aws]] = {}
+"""Sessions by the name of their place: an act makes them forget what they read before it."""
+
+
+async def _paging(service: str, operation: str) -> Paging | None:
+    """How the operation is paged; None when its answer is always whole."""
+    where = (service, operation)
+    if where not in _PAGINGS:
+        _PAGINGS[where] = await off_loop(_read_paging, service, operation)
+    return _PAGINGS[where]
+
+
+def _read_paging(service: str, operation: str) -> Paging | None:
+    if service not in LOADER.list_available_services("paginators-1"):
+        return None
+    data = LOADER.load_service_model(service, "paginators-1")["pagination"].get(operation)
+    if data is None:
+        return None
+    inputs, outputs = _several(data["input_token"]), _several(data["output_token"])
+    more = data.get("more_results")
+    return Paging(
+        inputs=inputs,
+        outputs=tuple(jmespath.compile(each) for each in outputs),
+        more=jmespath.compile(more) if more else None,
+    )
+
+
+def _several(value: str | list[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _method(client: Any, operation: str) -> Any:
+    return getattr(client, xform_name(operation))
+
+
+def promised(answer: object, expect: str, about: Call) -> None:
+    """Raise `unreadable` unless the answer is one of AWS: no exception is not an answer.
+
+    botocore makes `{}` of a login page with status 200 (catalogue moto §2.3).
+    """
+    if not isinstance(answer, Mapping):
+        raise aws_errors.unreadable("the answer is no structure", about)
+    metadata = answer.get("ResponseMetadata") or {}
+    headers = metadata.get("HTTPHeaders") or {}
+    if "text/html" in headers.get("content-type", ""):
+        raise aws_errors.unreadable("somebody answered with a page of HTML", about)
+    if expect and expect not in answer:
+        raise aws_errors.unreadable(f"the answer has no {expect}", about)
+    if len(answer) <= 1 and not (metadata.get("RequestId") or expect):
+        raise aws_errors.unreadable("the answer is empty and has no request id", about)
+
+
+def _unknown(about: Call, message: str) -> UnknownOutcome:
+    return UnknownOutcome(
+        f"{about.name} was sent, and its end is not known: {message}",
+        hint="verify before repeating it",
+    )
+
+
+def forget(place: str) -> None:
+    """Let every open session of the place forget what it read: something is being changed."""
+    for session in tuple(_OPEN.get(place, ())):
+        session.forget()
+
+
+def limits_of(*places: AwsPlace) -> Limits:
+    """The limits that places of one account and region share: the most careful of theirs."""
+    return Limits(
+        min(place.calls_per_second for place in places),
+        min(place.max_concurrency for place in places),
+    )
+
+
+async def open_aws(
+    place: AwsPlace, *, consent: frozenset[str] = frozenset(), limits: Limits | None = None
+) -> Aws:
+    """The read-only session of a place. Makes no call: clients are made when they are needed.
+
+    `consent` names operations of `reads.CONSENT` that this session may use; `limits` are those of
+    the account and region, when other places share them (None: the place's own).
+    """
+    return Aws(place, consent, limits=limits)
+
+
+async def open_aws_acts(place: AwsPlace) -> AwsActs:
+    """A commander's session of a place, with the commander's profile. Makes no call."""
+    return AwsActs(place)

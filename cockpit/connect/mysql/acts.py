@@ -1,0 +1,198 @@
+"""What a commander may do to MySQL sessions: by thread id, user and host, checked before and after.
+
+On RDS nobody of ours may KILL: its procedures do it. Source: MySQL Reference Manual, "KILL
+Statement"; MariaDB Knowledge Base, "KILL"; RDS User Guide, "mysql.rds_kill", and for MariaDB
+"mysql.rds_kill_query_id".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from cockpit.connect.mysql.session import Mysql
+from cockpit.connect.sql.acts import BETWEEN, became, check_most, end_each, sent
+from cockpit.connect.statements import (
+    PROTECTED_MYSQL_COMMANDS,
+    PROTECTED_MYSQL_USERS,
+    checked,
+    statement,
+)
+from cockpit.errors import BlindError, Reason, Refused
+
+_COLUMNS = """
+SELECT id, user, host, command, time AS secs, state, id = CONNECTION_ID() AS ours,
+       info LIKE 'SELECT _*_40001 SQL_NO_CACHE%%' AS backup
+  FROM information_schema.processlist"""
+_THIS = """
+ WHERE id = %(id)s AND user = %(user)s
+   AND host IN (%(host)s, CONCAT(%(host)s, ':', SUBSTRING_INDEX(host, ':', -1)))"""
+"""MySQL's performance_schema, where a look has a session from, tells its host without the port."""
+_VICTIM = f"{_COLUMNS}{_THIS}"
+_IDLE = (
+    f"{_COLUMNS} WHERE user = %(user)s AND command = 'Sleep' AND time >= %(older_than_s)s"
+    " AND id <> CONNECTION_ID() ORDER BY time DESC LIMIT %(most)s"
+)
+
+
+class MysqlActs:
+    """A commander's session for one approved plan. `rds`: kill through RDS' procedures."""
+
+    def __init__(self, mysql: Mysql, *, rds: bool) -> None:
+        self._mysql = mysql
+        self._rds = rds
+        self._calls: Mapping[str, Callable[[dict[str, object]], Awaitable[dict[str, Any]]]] = {
+            "kill_query": self._kill_query,
+            "kill_connection": self._kill_connection,
+            "kill_idle_of_user": self._kill_idle,
+            "start_replication": self._start_replication,
+        }
+
+    async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, Any]:
+        """One named statement: `{"done": bool, "detail": str, …}`, as in `PostgresActs.run`."""
+        known = statement(call, "mysql")
+        values = checked(known, arguments)
+        await self._mysql.value("SELECT 1")
+        return await self._calls[call](values)
+
+    async def close(self) -> None:
+        """See `Acts`."""
+        await self._mysql.close()
+
+    async def _kill_query(self, values: dict[str, object]) -> dict[str, Any]:
+        victim = await self._victim(values)
+        if victim["command"] == "Sleep":
+            return {
+                "done": False,
+                "detail": f"{_name(victim)} sleeps: KILL QUERY does nothing; only KILL ends its "
+                "transaction",
+            }
+        await self._cancel(victim)
+        for _ in range(15):
+            rows = await self._still_there(values)
+            if not rows or rows[0]["command"] == "Sleep" or _younger(rows[0], victim):
+                return {"done": True, "detail": f"the statement of {_name(victim)} was cancelled"}
+            await asyncio.sleep(BETWEEN)
+        return {"done": False, "detail": f"accepted, but {_name(victim)} still runs its statement"}
+
+    async def _cancel(self, victim: dict[str, Any]) -> None:
+        """MariaDB names the statement itself, so that the one after it is never hit instead."""
+        query = await self._query_id(victim)
+        if query is None:
+            call = "CALL mysql.rds_kill_query(%(id)s)" if self._rds else _KILL_QUERY
+            await self._sent(call, victim)
+            return
+        await self._cancel_statement(victim, query=query)
+
+    async def _cancel_statement(self, victim: Mapping[str, Any], *, query: int) -> None:
+        call = "CALL mysql.rds_kill_query_id(%(query)s)" if self._rds else _KILL_QUERY_ID
+        try:
+            await self._sent(call, {"query": query})
+        except BlindError as error:
+            if str(_NO_SUCH_QUERY) not in error.message:
+                raise
+            raise Refused(f"the statement of {_name(victim)} ended before it was killed") from None
+
+    async def _query_id(self, victim: dict[str, Any]) -> int | None:
+        """The number of the statement that runs now; None on MySQL, which has none."""
+        if self._mysql.flavour != "mariadb":
+            return None
+        rows = await self._mysql.dicts(_QUERY_OF, victim)
+        return int(rows[0]["query"]) if rows and rows[0]["query"] else None
+
+    async def _kill_connection(self, values: dict[str, object]) -> dict[str, Any]:
+        victim = await self._victim(values)
+        await self._kill(values)
+        rows: list[dict[str, Any]] = []
+        for _ in range(15):
+            rows = await self._still_there(values)
+            if not rows:
+                return {"done": True, "detail": f"{_name(victim)} is gone"}
+            await asyncio.sleep(BETWEEN)
+        if rows[0]["command"] == "Killed":
+            return {
+                "done": False,
+                "detail": f"{_name(victim)} is killed and rolls back: wait, do not kill it again, "
+                "do not restart the server",
+            }
+        return {"done": False, "detail": f"accepted, but {_name(victim)} is still there"}
+
+    async def _kill_idle(self, values: dict[str, object]) -> dict[str, Any]:
+        check_most("kill_idle_of_user", values["most"])
+        if values["user"] in PROTECTED_MYSQL_USERS:
+            raise Refused(f"{values['user']} is protected: it is never ended from here")
+        victims = await self._mysql.dicts(_IDLE, values)
+        return await end_each(victims, self._kill_sleeping, number="id", kind="sleeping")
+
+    async def _kill_sleeping(self, victim: Mapping[str, Any]) -> bool:
+        now = await self._mysql.dicts(_VICTIM, victim)
+        if not now or now[0]["command"] != "Sleep":
+            return False
+        await self._kill(victim)
+        return True
+
+    async def _start_replication(self, values: dict[str, object]) -> dict[str, Any]:
+        if self._rds:
+            await self._sent("CALL mysql.rds_start_replication", {})
+        elif self._mysql.flavour == "mariadb":
+            await self._sent("START ALL SLAVES", {})
+            if not await became(self._mysql.dicts("SHOW WARNINGS", {}), what="the start"):
+                return {"done": False, "detail": "nothing to start: it replicates from nobody"}
+        else:
+            await self._start_replica()
+        return {"done": True, "detail": "the replica's threads were started; look at their state"}
+
+    async def _start_replica(self) -> None:
+        """MySQL 8.4 knows only the new word, 8.0.21 and before only the old one."""
+        try:
+            await self._sent("START REPLICA", {})
+        except BlindError as error:
+            if error.reason is not Reason.UNSUPPORTED:
+                raise
+            await self._sent("START SLAVE", {})
+
+    async def _kill(self, values: Mapping[str, object]) -> None:
+        await self._sent("CALL mysql.rds_kill(%(id)s)" if self._rds else _KILL, values)
+
+    async def _victim(self, values: dict[str, object]) -> dict[str, Any]:
+        rows = await self._mysql.dicts(_VICTIM, values)
+        if not rows:
+            raise Refused(
+                f"thread {values['id']} is not that session any more (or cannot be seen: PROCESS)"
+            )
+        victim = rows[0]
+        protected = (
+            victim["ours"]
+            or victim["user"] in PROTECTED_MYSQL_USERS
+            or victim["command"] in PROTECTED_MYSQL_COMMANDS
+        )
+        if protected:
+            raise Refused(f"{_name(victim)} is protected: it is never ended from here")
+        if victim["backup"]:
+            raise Refused(f"{_name(victim)} makes a backup: its owner ends it, not we")
+        return victim
+
+    async def _still_there(self, values: dict[str, object]) -> list[dict[str, Any]]:
+        return await became(self._mysql.dicts(_VICTIM, values), what="the kill")
+
+    async def _sent(self, sql: str, values: Mapping[str, object]) -> None:
+        await sent(self._mysql.dicts(sql, values))
+
+
+_KILL = "KILL CONNECTION %(id)s"
+_KILL_QUERY = "KILL QUERY %(id)s"
+_KILL_QUERY_ID = "KILL QUERY ID %(query)s"
+_NO_SUCH_QUERY = 1957
+_QUERY_OF = f"""
+SELECT query_id AS query FROM information_schema.processlist {_THIS} AND command <> 'Sleep'
+"""  # noqa: S608  constants only
+
+
+def _younger(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether the thread runs something newer than what it ran before."""
+    return int(now["secs"] or 0) < int(before["secs"] or 0)
+
+
+def _name(victim: Mapping[str, Any]) -> str:
+    return f"thread {victim['id']} ({victim['user']} from {victim['host']})"

@@ -1,0 +1,1 @@
+"""Names, connections, certificates and HTTP, each rung of its own."""

@@ -1,0 +1,261 @@
+"""The path to an endpoint, rung by rung: dns, tcp, tls, http; every address of its own.
+
+There is no happy-eyeballs race here: a name with one dead address of three must show it. All
+addresses get the same SNI and Host. The session keeps a short history in memory, so that loss,
+flapping and drift can be told from one look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+import cockpit
+from cockpit import clock
+from cockpit.connect.clocks import Clocks, Witness
+from cockpit.connect.net import dns, tls
+from cockpit.connect.net import status as net_status
+from cockpit.connect.net.dns import Resolution
+from cockpit.connect.net.http import HttpLook
+from cockpit.connect.net.look import AddressLook, Limits, PathLook, Sample
+from cockpit.connect.net.memory import NameMemory, Samples, sample_of, sample_of_connection
+from cockpit.connect.net.status import ProviderLook
+from cockpit.connect.net.url import Place, parse
+from cockpit.connect.net.visit import Contexts, Errand, Pace, Visit
+from cockpit.connect.settings import EndpointSettings
+from cockpit.connect.shared import Tasks
+from cockpit.errors import BlindError, Reason
+
+__all__ = ["AddressLook", "Limits", "Net", "PathLook", "Sample", "open_net"]
+
+MOST_ADDRESSES = 16
+_BURST = 5
+_STATUS_EVERY = 60.0
+_STATUS_TIMEOUT = 4.0
+_TOO_MANY = 429
+_HELD_LEAST, _HELD_MOST = 30.0, 300.0
+
+
+class Net:
+    """A session for one endpoint. `close` ends a look at once."""
+
+    def __init__(
+        self,
+        settings: EndpointSettings,
+        place: Place,
+        *,
+        limits: Limits | None = None,
+        clocks: Clocks | None = None,
+    ) -> None:
+        self._settings = settings
+        self._place = place
+        self._limits = limits or Limits()
+        self._clocks = clocks or Clocks()
+        self._tasks = Tasks()
+        self._names = NameMemory()
+        self._samples = Samples()
+        self._paces: dict[str, Pace] = {}
+        self._held: dict[str, tuple[float, HttpLook]] = {}
+        self._provider: tuple[float, ProviderLook] | None = None
+        self._agent = f"incident-cockpit/{cockpit.__version__} (probe {secrets.token_hex(4)})"
+
+    async def path(self, settings: EndpointSettings | None = None) -> PathLook:
+        """Look at every rung of every address. Raises `BlindError` only when nothing could be
+        tried: a broken configuration, or a session that is closed meanwhile.
+        """
+        if settings is not None and settings != self._settings:
+            self._settings, self._place = settings, parse(settings.url)
+        return await self._owned(self._look())
+
+    async def close(self) -> None:
+        """End what is running. Never raises."""
+        self._tasks.cancel()
+
+    async def _owned(self, work: Coroutine[Any, Any, PathLook]) -> PathLook:
+        task = self._tasks.start(work)
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.cancelled():
+            raise BlindError(Reason.UNREACHABLE, "the session was closed during the look")
+        return task.result()
+
+    async def _look(self) -> PathLook:
+        at, deadline = clock.now(), _time() + self._limits.whole
+        asking = asyncio.create_task(self._provider_said())
+        try:
+            answers = await self._resolved(self._place.host)
+            named = self._names.heard(answers, _time())
+            found = answers[0].addresses
+            tried = found[:MOST_ADDRESSES]
+            looks = await self._visited(tried, deadline)
+            provider = await asking
+        finally:
+            asking.cancel()
+        self._samples.only({*found, *named["addresses_before"]})
+        return PathLook(
+            at=at,
+            url=self._place.shown,
+            scheme=self._place.scheme,
+            host=self._place.host,
+            port=self._place.port,
+            dns=answers,
+            addresses=tuple(self._samples.compared(look) for look in looks),
+            untried=len(found) - len(tried),
+            history=self._samples.of(tried),
+            source=next((look.tcp.source for look in looks if look.tcp.source), ""),
+            clocks=self._witnesses(looks, provider),
+            provider=provider,
+            proxy=any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")),
+            **named,
+        )
+
+    async def _visited(self, addresses: Sequence[str], deadline: float) -> list[AddressLook]:
+        errand = Errand(
+            place=self._place,
+            limits=self._limits,
+            deadline=deadline,
+            contexts=await self._contexts(),
+            agent=self._agent,
+            marker=self._settings.expect_text,
+            expected=self._settings.expect_status,
+        )
+        return list(await asyncio.gather(*(self._visit(errand, one) for one in addresses)))
+
+    async def _visit(self, errand: Errand, address: str) -> AddressLook:
+        """One try of an address; the first time with four more connections, to know its times."""
+        is_new = not self._samples.knows(address)
+        pace = self._paces.setdefault(address, Pace())
+        visit = Visit(errand, address, pace=pace, held=self._holding(address))
+        looks = await visit.sampled(was_failing=self._samples.was_failing(address))
+        self._hold(address, looks[-1])
+        if is_new:
+            for tcp in await visit.burst(_BURST - 1):
+                self._samples.add(sample_of_connection(address, tcp))
+        for look in looks:
+            self._samples.add(sample_of(look))
+        return looks[-1]
+
+    def _holding(self, address: str) -> HttpLook | None:
+        until, answer = self._held.get(address, (0.0, None))
+        left = until - _time()
+        return replace(answer, held=left) if answer is not None and left > 0 else None
+
+    def _hold(self, address: str, look: AddressLook) -> None:
+        """After a 429 nothing is asked for as long as the server says, or half a minute."""
+        answer = look.http
+        if answer is None or answer.held is not None or answer.status != _TOO_MANY:
+            return
+        said = answer.header("retry-after")
+        wanted = float(said) if said.isascii() and said.isdigit() and len(said) < 6 else 0.0
+        self._held[address] = (_time() + min(max(wanted, _HELD_LEAST), _HELD_MOST), answer)
+
+    async def _resolved(self, host: str) -> tuple[Resolution, ...]:
+        """The answer to use first, then the second opinion.
+
+        Names that nobody public may be asked for (RFC 6761) are left to the configured server.
+        """
+        server, limit = self._settings.resolver, self._limits.dns
+        itself = dns.literal(host)
+        if itself:
+            return (itself,)
+        if server:
+            looking = [dns.by_resolver(host, server, timeout=limit)]
+            if not dns.is_reserved(host):
+                looking.append(dns.by_system(host, timeout=limit))
+        elif _is_local(host):
+            looking = [dns.by_system(host, timeout=limit)]
+        else:
+            looking = [
+                dns.by_system(host, timeout=limit),
+                dns.by_resolver(host, "", timeout=limit / 2),  # a second opinion may be late
+            ]
+        return tuple(await asyncio.gather(*looking))
+
+    async def _contexts(self) -> Contexts | None:
+        if not self._place.is_tls:
+            return None
+        ca = self._settings.tls_ca
+        return await asyncio.to_thread(
+            lambda: Contexts(
+                strict=tls.verifying(ca, strict=True),
+                lax=tls.verifying(ca, strict=False),
+                any=tls.describing(),
+                store=f"system and {ca}" if ca else "system",
+            )
+        )
+
+    async def _provider_said(self) -> ProviderLook | None:
+        """The provider's own word, asked for once a minute; None when none is configured."""
+        url = self._settings.status_url
+        if not url:
+            return None
+        if self._provider and _time() - self._provider[0] < _STATUS_EVERY:
+            return self._provider[1]
+        place = parse(url)
+        answers = await self._resolved(place.host)
+        addresses = next((one.addresses for one in answers if one.addresses), ())
+        if addresses:
+            said = await net_status.ask(
+                place,
+                addresses[0],
+                ca=self._settings.tls_ca,
+                agent=self._agent,
+                seconds=_STATUS_TIMEOUT,
+            )
+        else:
+            said = net_status.unread(place.shown, f"dns {answers[0].outcome}")
+        self._provider = (_time(), said)
+        return said
+
+    def _witnesses(
+        self, looks: Sequence[AddressLook], provider: ProviderLook | None
+    ) -> tuple[Witness, ...]:
+        """Tell the others what was heard of our clock, and hear what they have."""
+        now, host = clock.now(), self._place.name
+        heard = [look.http.clock_ahead for look in looks if look.http and look.http.held is None]
+        known = [ahead for ahead in heard if ahead is not None]
+        if known:
+            self._clocks.tell(Witness(who=host, ahead=min(known, key=abs), at=now))
+        if provider and provider.ahead is not None:
+            there = parse(self._settings.status_url).name
+            if there != host:
+                self._clocks.tell(Witness(who=there, ahead=provider.ahead, at=provider.at))
+        return self._clocks.others(host, now)
+
+
+async def open_net(
+    settings: EndpointSettings, limits: Limits | None = None, *, clocks: Clocks | None = None
+) -> Net:
+    """A session for an endpoint; nothing is contacted yet. `clocks` are shared between sessions.
+
+    Raises `BlindError(misconfigured)` for a URL or CA file that is no use.
+    """
+    place = parse(settings.url)
+    if settings.status_url and not parse(settings.status_url).is_http:
+        raise BlindError(Reason.MISCONFIGURED, "status_url: only http:// and https://")
+
+    def prepare() -> None:
+        for module in ("dns.asyncresolver", "cryptography.x509"):
+            import_module(module)
+        if place.is_tls:
+            tls.verifying(settings.tls_ca, strict=True)
+
+    await asyncio.to_thread(prepare)
+    return Net(settings, place, limits=limits, clocks=clocks)
+
+
+def _is_local(host: str) -> bool:
+    host = host.removesuffix(".")
+    return "." not in host or host.endswith((".local", ".localhost"))
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()

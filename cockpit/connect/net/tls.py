@@ -1,0 +1,325 @@
+"""A strict handshake for the verdict; on failure a second one, unverified, to describe why.
+
+Verify codes are OpenSSL's (`openssl-verification-options(1)`). Strict rules (VERIFY_X509_STRICT,
+Python 3.13's default) are applied on every Python, so that the verdict is the same everywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import warnings
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cockpit.connect.net.wire import Dropped, Wire, outcome_of
+from cockpit.errors import BlindError, Reason
+from cockpit.text import visible
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+_VERDICTS = {
+    10: "expired",
+    9: "not_yet_valid",
+    18: "self_signed",
+    19: "untrusted",
+    2: "chain",
+    20: "untrusted",
+    21: "untrusted",
+    62: "name",
+    64: "name",
+}
+_MISSING_ISSUER = {2, 20, 21}
+_MOST_OTHERS = 9
+_KINDS = {"EllipticCurve": "EC"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What the server presented, whether or not it may be trusted. All text is untrusted."""
+
+    subject: str
+    issuer: str
+    names: tuple[str, ...]
+    """DNS names and addresses that it is for, at most 20."""
+    not_before: datetime
+    not_after: datetime
+    fingerprint: str
+    """SHA-256 of the DER form, hexadecimal."""
+    chain_length: int | None
+    """Certificates that the server sent, the leaf included; None when that cannot be read."""
+    self_issued: bool
+    issuer_url: bool
+    """Whether it says where its issuer's certificate can be had (AIA)."""
+    key: str = ""
+    """Kind and size of its key, such as `RSA 2048` or `EC secp256r1`."""
+    signature: str = ""
+    """The hash that its issuer signed, such as `sha256`; empty when there is none (Ed25519)."""
+    chain: tuple[str, ...] = ()
+    """Subjects of the other certificates that the server sent, in its order; at most 8."""
+    chain_ends: datetime | None = None
+    """When the first of those ends; None when none was sent or they cannot be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsLook:
+    """How the handshake ended.
+
+    `outcome`: `ok`; by the certificate `expired`, `not_yet_valid`, `name`, `self_signed`,
+    `untrusted`, `chain` (the server does not send its intermediate), `invalid`; by the talk
+    `plaintext`, `protocol` (only old TLS), `alert` (the server refused), `mute`, `dropped`,
+    `reset`, `error`.
+    """
+
+    outcome: str
+    took: float
+    """Seconds of the handshake that gave the verdict."""
+    version: str = ""
+    cipher: str = ""
+    verify_code: int | None = None
+    """OpenSSL's; None when the certificate was not the reason."""
+    detail: str = ""
+    strict_only: bool = False
+    """The certificate breaks strict rules only; clients before Python 3.13 accept it."""
+    certificate: Certificate | None = None
+    store: str = ""
+    """Which certificates were trusted."""
+
+
+@lru_cache(maxsize=64)
+def _context(ca_file: str, changed: int, *, strict: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_file:
+        context.load_verify_locations(cafile=ca_file)
+    context.set_alpn_protocols(["http/1.1"])
+    if strict:
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+    else:
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+def verifying(ca_file: str, *, strict: bool) -> ssl.SSLContext:
+    """The context for the verdict: the system's store and the extra file. Reads files: call it off
+    the loop the first time. Raises `BlindError(misconfigured)` when the file is no use.
+    """
+    try:
+        changed = Path(ca_file).expanduser().stat().st_mtime_ns if ca_file else 0
+        path = str(Path(ca_file).expanduser()) if ca_file else ""
+        return _context(path, changed, strict=strict)
+    except (OSError, ssl.SSLError) as error:
+        words = error.strerror or str(error)
+        raise BlindError(
+            Reason.MISCONFIGURED,
+            f"tls_ca {ca_file}: {visible(words, 120)}",
+            hint="a PEM file with the certificates to trust",
+        ) from None
+
+
+@lru_cache(maxsize=1)
+def describing() -> ssl.SSLContext:
+    """A context that accepts anything, to look at what is presented. Nothing is sent over it."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+    return context
+
+
+async def handshake(
+    wire: Wire, context: ssl.SSLContext, name: str, *, timeout: float, store: str
+) -> TlsLook:
+    """One handshake on a fresh wire. Never raises for what the other side does."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+
+    def look(outcome: str, **more: Any) -> TlsLook:
+        return TlsLook(outcome=outcome, took=loop.time() - begun, store=store, **more)
+
+    try:
+        async with asyncio.timeout(timeout):
+            await wire.secure(context, name)
+    except ssl.SSLCertVerificationError as error:
+        return look(
+            _VERDICTS.get(error.verify_code, "invalid"),
+            verify_code=error.verify_code,
+            detail=visible(error.verify_message, 200),
+        )
+    except ssl.SSLError as error:
+        return look(_refusal(error), detail=visible((error.reason or str(error)), 120))
+    except TimeoutError as error:
+        if error.errno:
+            return look("reset", detail=error.strerror)
+        return look("mute", detail=f"no answer to the handshake within {timeout:g} s")
+    except Dropped as error:
+        return look("dropped", detail=str(error))
+    except OSError as error:
+        return look(outcome_of(error), detail=error.strerror or "")
+    except ValueError as error:  # OpenSSL refuses the name itself
+        return look("error", detail=visible(str(error), 120))
+    return look("ok", **described(wire))
+
+
+def described(wire: Wire) -> dict[str, Any]:
+    """Version, cipher and certificate of a finished handshake, as fields of `TlsLook`."""
+    tls = wire.tls
+    if tls is None:
+        return {}
+    cipher = tls.cipher()
+    raw = tls.getpeercert(binary_form=True)
+    return {
+        "version": tls.version() or "",
+        "cipher": cipher[0] if cipher else "",
+        "certificate": _certificate(raw, _chain(tls)) if raw else None,
+    }
+
+
+def judged(look: TlsLook, seen: TlsLook | None) -> TlsLook:
+    """The verdict completed by what an unverified handshake saw. Pure."""
+    if seen is None:
+        return look
+    outcome = look.outcome
+    certificate = seen.certificate
+    if look.verify_code in _MISSING_ISSUER and certificate and not certificate.self_issued:
+        incomplete = certificate.chain_length == 1 and certificate.issuer_url
+        outcome = "chain" if incomplete or look.verify_code == 2 else "untrusted"
+    if outcome == "alert" and seen.version in {"TLSv1", "TLSv1.1"}:
+        outcome = "protocol"
+    return TlsLook(
+        outcome=outcome,
+        took=look.took,
+        version=look.version or seen.version,
+        cipher=look.cipher or seen.cipher,
+        verify_code=look.verify_code,
+        detail=look.detail,
+        strict_only=look.strict_only,
+        certificate=certificate,
+        store=look.store,
+    )
+
+
+def verdict(error: ssl.SSLError) -> str:
+    """What a handshake that failed in a driver stands for, as in `TlsLook.outcome`."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _VERDICTS.get(error.verify_code, "invalid")
+    return _refusal(error)
+
+
+def is_strict_matter(look: TlsLook) -> bool:
+    """Whether a handshake without the strict rules may end differently."""
+    return look.outcome == "invalid"
+
+
+def _refusal(error: ssl.SSLError) -> str:
+    reason = error.reason or ""
+    if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"}:
+        return "plaintext"
+    if "PROTOCOL_VERSION" in reason or reason in {"UNSUPPORTED_PROTOCOL", "VERSION_TOO_LOW"}:
+        return "protocol"
+    if "ALERT" in reason or "HANDSHAKE_FAILURE" in reason or reason == "NO_PROTOCOLS_AVAILABLE":
+        return "alert"
+    return "dropped" if isinstance(error, ssl.SSLEOFError) else "error"
+
+
+def _chain(tls: ssl.SSLObject) -> list[bytes] | None:
+    """What the server sent, the leaf first, as DER; None when it cannot be read.
+
+    Public since Python 3.13, private before (`_ssl._SSLSocket.get_unverified_chain`).
+    """
+    chain = getattr(tls, "get_unverified_chain", None)
+    chain = chain or getattr(getattr(tls, "_sslobj", None), "get_unverified_chain", None)
+    found = chain() if chain else None
+    if found is None:
+        return None
+    return [
+        one if isinstance(one, bytes) else ssl.PEM_cert_to_DER_cert(one.public_bytes())
+        for one in found
+    ]
+
+
+def _certificate(raw: bytes, chain: list[bytes] | None) -> Certificate | None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+
+    try:
+        parsed = x509.load_der_x509_certificate(raw)
+        return Certificate(
+            subject=visible(parsed.subject.rfc4514_string(), 200),
+            issuer=visible(parsed.issuer.rfc4514_string(), 200),
+            names=_names(parsed),
+            not_before=parsed.not_valid_before_utc,
+            not_after=parsed.not_valid_after_utc,
+            fingerprint=parsed.fingerprint(hashes.SHA256()).hex(),
+            chain_length=len(chain) if chain is not None else None,
+            self_issued=parsed.issuer == parsed.subject,
+            issuer_url=_issuer_url(parsed),
+            key=_key(parsed),
+            signature=_signature(parsed),
+            **_others(chain or []),
+        )
+    except ValueError:  # not a certificate that can be read: the handshake's verdict stands alone
+        return None
+
+
+def _others(chain: list[bytes]) -> dict[str, Any]:
+    """What the certificates behind the leaf say, as fields of `Certificate`."""
+    from cryptography import x509
+
+    others = [x509.load_der_x509_certificate(one) for one in chain[1:_MOST_OTHERS]]
+    return {
+        "chain": tuple(visible(one.subject.rfc4514_string(), 200) for one in others),
+        "chain_ends": min((one.not_valid_after_utc for one in others), default=None),
+    }
+
+
+def _key(certificate: x509.Certificate) -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        key = certificate.public_key()
+    except (UnsupportedAlgorithm, ValueError):
+        return ""
+    kind = type(key).__name__.partition("PublicKey")[0].lstrip("_")
+    curve = getattr(getattr(key, "curve", None), "name", "")
+    size = curve or getattr(key, "key_size", "")
+    return f"{_KINDS.get(kind, kind)} {size}".strip()
+
+
+def _signature(certificate: x509.Certificate) -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        signed = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return ""
+    return signed.name if signed else ""
+
+
+def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+    from cryptography import x509
+
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return ()
+    dns = found.value.get_values_for_type(x509.DNSName)
+    addresses = found.value.get_values_for_type(x509.IPAddress)
+    return tuple(visible(str(name), 255) for name in [*dns, *addresses][:20])
+
+
+def _issuer_url(certificate: x509.Certificate) -> bool:
+    from cryptography import x509
+    from cryptography.x509.oid import AuthorityInformationAccessOID as Access
+
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess)
+    except x509.ExtensionNotFound:
+        return False
+    return any(one.access_method == Access.CA_ISSUERS for one in found.value)

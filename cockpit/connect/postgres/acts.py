@@ -1,0 +1,209 @@
+"""What a commander may do to PostgreSQL sessions: by identity, checked before and after.
+
+Source: PostgreSQL documentation, "Server Signaling Functions". `pg_terminate_backend` answers true
+once the signal is sent, not once the session is gone; with a timeout (14 and later) it waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from cockpit.connect.postgres.session import Postgres
+from cockpit.connect.sql.acts import BETWEEN, became, check_most, end_each, sent
+from cockpit.connect.statements import PROTECTED_POSTGRES, checked, statement
+from cockpit.errors import BlindError, Reason, Refused
+
+_WAIT_MS = 2000
+
+_VICTIM = f"""
+SELECT a.pid, a.usename AS "user", a.application_name AS application, a.state, a.query_start,
+       coalesce({PROTECTED_POSTGRES}, false) AS allowed,
+       current_setting('server_version_num')::int AS version
+  FROM pg_stat_activity AS a WHERE a.pid = %(pid)s AND a.backend_start = %(backend_start)s
+"""  # noqa: S608  constants only; values are parameters
+_CANCEL = f"""
+SELECT pg_cancel_backend(a.pid) AS signalled FROM pg_stat_activity AS a
+ WHERE a.pid = %(pid)s AND a.backend_start = %(backend_start)s AND {PROTECTED_POSTGRES}
+"""  # noqa: S608
+_TERMINATE = f"""
+SELECT pg_terminate_backend(a.pid) AS signalled FROM pg_stat_activity AS a
+ WHERE a.pid = %(pid)s AND a.backend_start = %(backend_start)s AND {PROTECTED_POSTGRES}
+"""  # noqa: S608
+_TERMINATE_14 = _TERMINATE.replace("(a.pid)", f"(a.pid, {_WAIT_MS})")
+_SEES_ALL = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
+_STILL_THERE = """
+SELECT state, query_start FROM pg_stat_activity
+ WHERE pid = %(pid)s AND backend_start = %(backend_start)s
+"""
+_IDLE = f"""
+SELECT a.pid, a.backend_start FROM pg_stat_activity AS a
+ WHERE a.usename = %(user)s AND a.application_name = %(application)s AND a.state = 'idle'
+   AND clock_timestamp() - a.state_change > %(older_than_s)s * interval '1 second'
+   AND {PROTECTED_POSTGRES}
+ ORDER BY a.state_change LIMIT %(most)s
+"""  # noqa: S608
+_TERMINATE_IDLE = f"{_TERMINATE.rstrip()} AND a.state = 'idle'"
+_SLOT = """
+SELECT slot_name, slot_type, active, coalesce(restart_lsn::text, '') AS restart_lsn
+  FROM pg_replication_slots WHERE slot_name = %(name)s
+"""
+_DROP_SLOT = """
+SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+ WHERE slot_name = %(name)s AND coalesce(restart_lsn::text, '') = %(restart_lsn)s AND NOT active
+"""
+_PREPARED = """
+SELECT database, database = current_database() AS here,
+       owner = current_user OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS may,
+       format('ROLLBACK PREPARED %%L', gid) AS statement
+  FROM pg_prepared_xacts
+ WHERE gid = %(gid)s AND owner = %(owner)s AND prepared = %(prepared)s
+"""
+
+
+class PostgresActs:
+    """A commander's session for one approved plan."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+        self._calls: Mapping[str, Callable[[dict[str, object]], Awaitable[dict[str, Any]]]] = {
+            "cancel_backend": self._cancel,
+            "terminate_backend": self._terminate,
+            "terminate_idle_of_client": self._terminate_idle,
+            "resume_replay": self._resume_replay,
+            "drop_slot": self._drop_slot,
+            "rollback_prepared": self._rollback_prepared,
+        }
+
+    async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, Any]:
+        """One named statement: `{"done": bool, "detail": str, …}`.
+
+        `done` False: the server took it, but what was to happen has not happened yet. Raises
+        `Refused` for protected or recycled sessions, `BlindError` when nothing was sent,
+        `UnknownOutcome` when it may have been, `Misconfigured` for a wrong name or argument.
+        """
+        known = statement(call, "postgres")
+        values = checked(known, arguments)
+        if known.risk == "read":
+            value = await self._postgres.value(known.sql, values)
+            return {"done": True, "detail": known.effect, "value": value}
+        await self._postgres.value("SELECT 1")
+        return await self._calls[call](values)
+
+    async def close(self) -> None:
+        """See `Acts`."""
+        await self._postgres.close()
+
+    async def _cancel(self, values: dict[str, object]) -> dict[str, Any]:
+        victim = await self._victim(values)
+        if victim["state"] != "active":
+            return {
+                "done": False,
+                "detail": f"{_name(victim)} runs no statement ({victim['state']}): a cancel does "
+                "nothing; only terminating it ends its transaction",
+            }
+        await self._signal(_CANCEL, values)
+        for _ in range(10):
+            rows = await self._still_there(values)
+            ended = (
+                not rows
+                or rows[0]["state"] != "active"
+                or rows[0]["query_start"] != victim["query_start"]
+            )
+            if ended:
+                return {"done": True, "detail": f"the statement of {_name(victim)} was cancelled"}
+            await asyncio.sleep(BETWEEN)
+        return {"done": False, "detail": f"accepted, but {_name(victim)} still runs its statement"}
+
+    async def _terminate(self, values: dict[str, object]) -> dict[str, Any]:
+        victim = await self._victim(values)
+        await self._signal(_TERMINATE_14 if victim["version"] >= 140000 else _TERMINATE, values)
+        for _ in range(5):
+            if not await self._still_there(values):
+                return {"done": True, "detail": f"{_name(victim)} is gone"}
+            await asyncio.sleep(BETWEEN)
+        return {"done": False, "detail": f"accepted, but {_name(victim)} is still there"}
+
+    async def _terminate_idle(self, values: dict[str, object]) -> dict[str, Any]:
+        check_most("terminate_idle_of_client", values["most"])
+        victims = await self._postgres.dicts(_IDLE, values)
+
+        async def end(victim: Mapping[str, Any]) -> bool:
+            return await self._signal(_TERMINATE_IDLE, victim, strict=False)
+
+        return await end_each(victims, end, number="pid", kind="idle")
+
+    async def _resume_replay(self, _: dict[str, object]) -> dict[str, Any]:
+        if not await self._postgres.value("SELECT pg_is_in_recovery()"):
+            raise Refused("this server is a primary: it replays nothing")
+        await self._sent("SELECT pg_wal_replay_resume()", {})
+        paused = await self._postgres.value("SELECT pg_is_wal_replay_paused()")
+        return {"done": not paused, "detail": "still paused" if paused else "replay goes on"}
+
+    async def _drop_slot(self, values: dict[str, object]) -> dict[str, Any]:
+        """A slot that is read, or that moved since it was looked at, has a reader: refuse."""
+        found = await self._postgres.dicts(_SLOT, values)
+        if not found:
+            raise Refused(f"there is no slot {values['name']!r} any more: nothing was sent")
+        if found[0]["active"]:
+            raise Refused(f"slot {values['name']!r} is read right now: its consumer is alive")
+        if found[0]["restart_lsn"] != values["restart_lsn"]:
+            raise Refused(f"slot {values['name']!r} has moved since it was looked at: it is used")
+        if not await self._sent(_DROP_SLOT, values):
+            raise Refused(f"slot {values['name']!r} changed just now: nothing was dropped")
+        left = await self._sent(_SLOT, values)
+        return {"done": not left, "detail": "still there" if left else "the slot is gone"}
+
+    async def _rollback_prepared(self, values: dict[str, object]) -> dict[str, Any]:
+        """The server quotes the gid; only its owner may, and only in its own database."""
+        found = await self._postgres.dicts(_PREPARED, values)
+        if not found:
+            raise Refused("that prepared transaction was resolved meanwhile: nothing was sent")
+        if not found[0]["here"]:
+            raise Refused(
+                f"it was prepared in database {found[0]['database']!r}: connect a target to that"
+            )
+        if not found[0]["may"]:
+            raise Refused(f"only its owner {values['owner']!r} or a superuser may resolve it")
+        await self._sent(found[0]["statement"], {})
+        left = await self._sent(_PREPARED, values)
+        return {"done": not left, "detail": "still there" if left else "it is rolled back"}
+
+    async def _victim(self, values: dict[str, object]) -> dict[str, Any]:
+        rows = await self._postgres.dicts(_VICTIM, values)
+        if not rows:
+            await self._check_sight()
+            raise Refused(
+                f"pid {values['pid']} is not that session any more: it ended, or its number was "
+                "given to another"
+            )
+        if not rows[0]["allowed"]:
+            raise Refused(f"{_name(rows[0])} is protected: it is never ended from here")
+        return rows[0]
+
+    async def _check_sight(self) -> None:
+        """A role that cannot see when others began cannot tell one session from the next."""
+        if not await self._postgres.value(_SEES_ALL):
+            raise BlindError(
+                Reason.DENIED,
+                "the commander's role may not see other sessions: nothing was sent",
+                hint="GRANT pg_monitor, pg_signal_backend TO the commander's role;",
+            )
+
+    async def _still_there(self, values: dict[str, object]) -> list[dict[str, Any]]:
+        return await became(self._postgres.dicts(_STILL_THERE, values), what="the signal")
+
+    async def _signal(self, sql: str, values: Mapping[str, object], *, strict: bool = True) -> bool:
+        """Send it. No row: the session was gone. `strict`: then refuse, else say False."""
+        rows = await self._sent(sql, values)
+        if not rows and strict:
+            raise Refused(f"pid {values['pid']} ended by itself just now: nothing was sent")
+        return bool(rows) and rows[0]["signalled"] is not False
+
+    async def _sent(self, sql: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+        return await sent(self._postgres.dicts(sql, values))
+
+
+def _name(victim: Mapping[str, Any]) -> str:
+    return f"pid {victim['pid']} ({victim['user'] or 'server process'}, {victim['application']})"

@@ -1,0 +1,106 @@
+"""What a commander may do to Redis: named commands, checked before and after.
+
+Source: Redis documentation, CLIENT KILL, SCRIPT KILL, CONFIG SET. ElastiCache blocks CONFIG.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from cockpit.connect.redis.session import Redis
+from cockpit.connect.statements import Statement, checked, statement
+from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
+
+_POLICIES = frozenset(
+    {
+        "noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random",
+        "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
+    }
+)  # fmt: skip
+_BETWEEN = 0.1
+_PROTECTED_FLAGS = frozenset("SMO")
+"""In CLIENT LIST: a replica, our primary, a client in MONITOR."""
+
+
+class RedisActs:
+    """A commander's session for one approved plan."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, Any]:
+        """One named command: `{"done": bool, "detail": str, …}`, as in `PostgresActs.run`."""
+        known = statement(call, "redis")
+        values = checked(known, arguments)
+        if call == "client_kill":
+            await self._check_client(values)
+        if call == "set_maxmemory_policy" and values["policy"] not in _POLICIES:
+            raise Misconfigured(f"{values['policy']!r} is no eviction policy")
+        if call == "set_maxmemory":
+            return await self._set_maxmemory(known, values)
+        reply = await self._sent(known, values)
+        if known.risk == "read":
+            return {"done": True, "detail": known.effect, "value": reply}
+        if call in {"script_kill", "function_kill"}:
+            return await self._script_ended(call.removesuffix("_kill"))
+        if call == "client_kill":
+            gone = reply == 1
+            return {"done": gone, "detail": "the client is gone" if gone else "no such client"}
+        return {"done": reply == "OK", "detail": str(reply)}
+
+    async def close(self) -> None:
+        """See `Acts`."""
+        await self._redis.close()
+
+    async def _script_ended(self, what: str) -> dict[str, Any]:
+        """It ends at its next instruction that looks: wait until something is answered."""
+        for _ in range(20):
+            try:
+                await self._redis.command("PING")
+            except BlindError as error:
+                if error.code != "RD_STATE_BUSY_SCRIPT":
+                    raise
+                await asyncio.sleep(_BETWEEN)
+            else:
+                return {"done": True, "detail": f"the {what} was ended"}
+        return {"done": False, "detail": f"accepted, but the {what} still runs"}
+
+    async def _set_maxmemory(self, known: Statement, values: dict[str, object]) -> dict[str, Any]:
+        info = await self._redis.info("memory")
+        wanted, used = values["bytes"], info.get("used_memory", 0)
+        assert isinstance(wanted, int)
+        if 0 < wanted < used:
+            raise Refused(
+                f"{wanted} bytes are less than the {used} in use: it would evict or refuse at once"
+            )
+        reply = await self._sent(known, values)
+        before = info.get("maxmemory")
+        return {
+            "done": reply == "OK",
+            "detail": f"maxmemory was {before}, is {wanted}",
+            "before": before,
+        }
+
+    async def _check_client(self, values: dict[str, object]) -> None:
+        listed = str(await self._redis.command("CLIENT", "LIST", "ID", str(values["id"])))
+        fields = dict(part.split("=", 1) for part in listed.split() if "=" in part)
+        if not fields:
+            raise Refused(f"client {values['id']} is gone already: nothing was sent")
+        if set(fields.get("flags", "")) & _PROTECTED_FLAGS or fields.get("name", "").startswith(
+            "incident-cockpit"
+        ):
+            raise Refused(f"client {values['id']} is protected: replication, or ourselves")
+
+    async def _sent(self, known: Statement, values: Mapping[str, object]) -> Any:
+        words = [str(values[word[1:-1]]) if word.startswith("{") else word for word in known.words]
+        try:
+            return await self._redis.send(*words, retry=False)
+        except BlindError as error:
+            if known.risk != "read" and error.reason in {Reason.TIMEOUT, Reason.UNREACHABLE}:
+                raise UnknownOutcome(
+                    f"it was sent, and its end is not known: {error.message}",
+                    hint="look again before repeating it",
+                ) from None
+            raise

@@ -1,0 +1,1 @@
+"""Application and network load balancers."""

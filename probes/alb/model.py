@@ -1,0 +1,145 @@
+"""What a look at a load balancer holds, and the sums that its rates are made of.
+
+`RequestCount` counts requests for which a target was chosen: a storm of 503 without targets is not
+in it (catalogue A §1.2). The safe whole is the larger of it and of all answers counted by code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cockpit.connect.session import Series
+from probes.answers import Gap
+from probes.metrics import NO_DATA, Rate, counted, is_blind, settled, together, total
+
+REQUESTS = "RequestCount"
+TARGET_CODES = tuple(f"HTTPCode_Target_{n}XX_Count" for n in (2, 3, 4, 5))
+ELB_CODES = tuple(f"HTTPCode_ELB_{n}XX_Count" for n in (3, 4, 5))
+ELB_5XX = tuple(f"HTTPCode_ELB_{n}_Count" for n in (500, 502, 503, 504))
+COUNTERS = (
+    REQUESTS,
+    *TARGET_CODES,
+    *ELB_CODES,
+    *ELB_5XX,
+    "RejectedConnectionCount",
+    "NewConnectionCount",
+    "ActiveConnectionCount",
+    "ClientTLSNegotiationErrorCount",
+    "HTTP_Fixed_Response_Count",
+    "TargetConnectionErrorCount",
+)
+NETWORK_COUNTERS = (
+    "NewFlowCount",
+    "TCP_ELB_Reset_Count",
+    "TCP_Target_Reset_Count",
+    "PortAllocationErrorCount",
+)
+GROUP_COUNTERS = (REQUESTS, "HTTPCode_Target_5XX_Count", "TargetConnectionErrorCount")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A target group of the balancer, with its own counters of the last quarter of an hour."""
+
+    name: str
+    arn: str
+    series: Mapping[str, Series] = field(default_factory=dict)
+
+    def of(self, name: str) -> Series:
+        """A counter; no data when it was not read."""
+        return self.series.get(name, NO_DATA)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One look. `series` are per minute, of the last quarter of an hour, newest minutes included.
+
+    Latencies are in seconds, of the last whole five minutes: percentiles are not averaged. None:
+    no answer was measured.
+    """
+
+    at: datetime
+    name: str
+    arn: str
+    type: str
+    """`application`, `network` or `gateway`."""
+    scheme: str = ""
+    state: str
+    reason: str = ""
+    created_at: datetime | None = None
+    groups: tuple[Group, ...] = ()
+    series: Mapping[str, Series] = field(default_factory=dict)
+    latency_p50: float | None = None
+    latency_p95: float | None = None
+    latency_p99: float | None = None
+    latency_p95_day: float | None = None
+    """A day earlier."""
+    requests_day: float | None = None
+    """Requests in the same five minutes a day earlier; None: none are known of."""
+    requests_week: float | None = None
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    def network(self) -> bool:
+        """No HTTP codes and no latency: flows only."""
+        return self.type != "application"
+
+    def of(self, name: str) -> Series:
+        """A counter per minute; no data when it was not read."""
+        return self.series.get(name, NO_DATA)
+
+    def cut(self, name: str, minutes: float = 5) -> Series:
+        """Its settled minutes."""
+        return settled(self.of(name), self.at, minutes=minutes)
+
+    def sum(self, *names: str, minutes: float = 5) -> float | None:
+        """Counters added up over the settled minutes: 0 where others show that it is alive."""
+        alive = self.alive(minutes)
+        found = [counted(self.cut(name, minutes), alive) for name in names]
+        known = [number for number in found if number is not None]
+        return sum(known) if len(known) == len(names) else None
+
+    def alive(self, minutes: float = 5) -> Series:
+        """The minutes in which any counter has a point: where silence of another means 0."""
+        held = [self.cut(name, minutes) for name in self.series]
+        return together(*(each for each in held if not is_blind(each)))
+
+    @property
+    def whole(self) -> float | None:
+        """Requests of five minutes, those without a target included; None: nothing is known."""
+        chosen = total(self.cut(REQUESTS))
+        answered = self.sum(*TARGET_CODES, *ELB_CODES)
+        known = [number for number in (chosen, answered) if number is not None]
+        return max(known, default=None)
+
+    def rate(self, *names: str) -> Rate:
+        """The share of answers of these codes in five minutes."""
+        return Rate(self.sum(*names), self.whole)
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the balancer was made."""
+        return (self.at - self.created_at).total_seconds() if self.created_at else None
+
+
+def group_rate(group: Group, name: str, at: datetime) -> Rate:
+    """The share of a group's requests that a sparse counter counts, in five minutes."""
+    requests = settled(group.of(REQUESTS), at)
+    part = counted(settled(group.of(name), at), requests)
+    whole = total(requests)
+    if part is not None and whole is not None:
+        whole = max(part, whole)
+    return Rate(part, whole)
+
+
+def last_bucket(series: Series, at: datetime) -> float | None:
+    """The value of the newest five-minute bucket that is complete; None without one."""
+    held = settled(series, at, minutes=15, period=300)
+    return held.values[-1] if held.values else None
+
+
+def same_minutes(series: Series, at: datetime, *, days: int) -> float | None:
+    """The sum over the same five minutes some days earlier; None without points."""
+    return total(settled(series, at - timedelta(days=days)))

@@ -1,0 +1,299 @@
+"""One load balancer: its state, its answers by code, its latency, its traffic against last week.
+
+Source: ELBv2 `DescribeLoadBalancers`, `DescribeTargetGroups`; CloudWatch `AWS/ApplicationELB` and
+`AWS/NetworkELB`. Counters come per minute for a quarter of an hour; percentiles come as five-minute
+buckets, since they cannot be averaged. Kind `alb` is every load balancer, network ones included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from cockpit import clock
+from cockpit.connect.session import AwsReads, MetricQuery, Series
+from cockpit.connect.settings import AwsResource
+from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.target import Target
+from cockpit.triage.view import Column, Row, Table
+from cockpit.units import duration, number
+from probes.alb.findings import APPLICATION, NETWORK, Settings, silence
+from probes.alb.model import (
+    COUNTERS,
+    ELB_5XX,
+    GROUP_COUNTERS,
+    NETWORK_COUNTERS,
+    REQUESTS,
+    Group,
+    Snapshot,
+    group_rate,
+    last_bucket,
+    same_minutes,
+)
+from probes.answers import (
+    Gap,
+    attempt,
+    blind_series,
+    moment,
+    need_text,
+    partly_blind,
+    section,
+    structures,
+    text,
+)
+from probes.metrics import NO_DATA, history, is_blind, latest, query, settled, total
+from probes.target_group.model import balancer_dimension, group_dimension
+
+_LATENCY = "TargetResponseTime"
+_DAY = 24 * 60
+_MOST_GROUPS = 40
+"""Groups of a balancer whose own counters are asked for."""
+
+
+async def collect(aws: AwsReads, target: Target) -> Snapshot:
+    """Read the balancer; groups and metrics are a help, not a must."""
+    settings = target.settings
+    assert isinstance(settings, AwsResource)
+    gaps: list[Gap] = []
+    row = await aws.item("elbv2", "DescribeLoadBalancers", key=settings.id)
+    arn = need_text(row, "LoadBalancerArn")
+    state = section(row, "State")
+    snapshot = Snapshot(
+        at=clock.now(),
+        name=text(row, "LoadBalancerName"),
+        arn=arn,
+        type=text(row, "Type") or "application",
+        scheme=text(row, "Scheme"),
+        state=text(state, "Code") or "unknown",
+        reason=text(state, "Reason"),
+        created_at=moment(row, "CreatedTime"),
+    )
+    if snapshot.network:
+        series = await attempt(gaps, "metrics", _network(aws, arn), otherwise={})
+        full = replace(snapshot, series=series)
+    else:
+        full = await _application(aws, snapshot, gaps)
+    gaps.extend(blind_series(full.series))
+    return replace(full, gaps=tuple(gaps))
+
+
+async def _application(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> Snapshot:
+    nothing: tuple[Group, ...] = ()
+    asked = {name: _query(name, snapshot.arn) for name in COUNTERS}
+    series, groups, latencies, day, week = await asyncio.gather(
+        attempt(gaps, "metrics", _named(aws, asked), otherwise={}),
+        attempt(gaps, "target groups", _groups(aws, snapshot.arn), otherwise=nothing),
+        attempt(gaps, "latency", _latencies(aws, snapshot.arn), otherwise={}),
+        attempt(gaps, "metrics of a day ago", _earlier(aws, snapshot.arn, 1), otherwise={}),
+        attempt(gaps, "metrics of a week ago", _earlier(aws, snapshot.arn, 7), otherwise={}),
+    )
+    at = snapshot.at
+    return replace(
+        snapshot,
+        series=series,
+        groups=groups,
+        latency_p50=last_bucket(latencies.get("p50", NO_DATA), at),
+        latency_p95=last_bucket(latencies.get("p95", NO_DATA), at),
+        latency_p99=last_bucket(latencies.get("p99", NO_DATA), at),
+        latency_p95_day=latest(latencies.get("p95 a day ago", NO_DATA)),
+        requests_day=same_minutes(day.get(REQUESTS, NO_DATA), at, days=1),
+        requests_week=same_minutes(week.get(REQUESTS, NO_DATA), at, days=7),
+    )
+
+
+def _query(name: str, arn: str, stat: str = "Sum", *, period: int = 60) -> MetricQuery:
+    namespace = "AWS/ApplicationELB" if ":loadbalancer/app/" in arn else "AWS/NetworkELB"
+    return query(namespace, name, stat, period=period, LoadBalancer=balancer_dimension(arn))
+
+
+async def _named(
+    aws: AwsReads, asked: Mapping[str, MetricQuery], *, minutes: int = 15, ago: int = 0
+) -> dict[str, Series]:
+    found = await aws.metrics(tuple(asked.values()), minutes=minutes, ago=ago)
+    return {name: found.get(each, NO_DATA) for name, each in asked.items()}
+
+
+async def _network(aws: AwsReads, arn: str) -> dict[str, Series]:
+    return await _named(aws, {name: _query(name, arn) for name in NETWORK_COUNTERS})
+
+
+async def _groups(aws: AwsReads, arn: str) -> tuple[Group, ...]:
+    """The groups behind the balancer, each with its own counters."""
+    rows = structures(
+        await aws.pages("elbv2", "DescribeTargetGroups", key="TargetGroups", LoadBalancerArn=arn),
+        "TargetGroups",
+    )
+    groups = [Group(name=text(r, "TargetGroupName"), arn=text(r, "TargetGroupArn")) for r in rows]
+    asked = {
+        (group.arn, name): query(
+            "AWS/ApplicationELB",
+            name,
+            "Sum",
+            LoadBalancer=balancer_dimension(arn),
+            TargetGroup=group_dimension(group.arn),
+        )
+        for group in groups[:_MOST_GROUPS]
+        for name in GROUP_COUNTERS
+    }
+    found = await aws.metrics(tuple(asked.values())) if asked else {}
+    return tuple(replace(group, series=_of_group(group, asked, found)) for group in groups)
+
+
+def _of_group(
+    group: Group,
+    asked: Mapping[tuple[str, str], MetricQuery],
+    found: Mapping[MetricQuery, Series],
+) -> dict[str, Series]:
+    return {
+        name: found.get(asked[group.arn, name], NO_DATA)
+        for name in GROUP_COUNTERS
+        if (group.arn, name) in asked
+    }
+
+
+async def _latencies(aws: AwsReads, arn: str) -> dict[str, Series]:
+    """Five-minute percentiles now, and the one of the same time a day earlier."""
+    asked = {stat: _query(_LATENCY, arn, stat, period=300) for stat in ("p50", "p95", "p99")}
+    day = {"p95 a day ago": asked["p95"]}
+    now, earlier = await asyncio.gather(
+        _named(aws, asked, minutes=15), _named(aws, day, minutes=10, ago=_DAY)
+    )
+    return {**now, **earlier}
+
+
+async def _earlier(aws: AwsReads, arn: str, days: int) -> dict[str, Series]:
+    asked = {REQUESTS: _query(REQUESTS, arn)}
+    return await _named(aws, asked, minutes=10, ago=days * _DAY)
+
+
+def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Judge the balancer, its errors, latency, connections and traffic."""
+    for rule in NETWORK if snapshot.network else APPLICATION:
+        yield from rule(snapshot, settings)
+    yield from silence(snapshot, settings)
+    yield from partly_blind("ALB_OBS_BLIND", snapshot.gaps)
+
+
+def facts(snapshot: Snapshot) -> Iterable[Fact]:
+    """Requests a minute first (the newest complete minute), then latency and errors."""
+    if snapshot.state != "active":
+        yield Fact("state", snapshot.state, severity=Severity.WARNING)
+    counter = "NewFlowCount" if snapshot.network else REQUESTS
+    requests = latest(snapshot.cut(counter))
+    noun = "flows a minute" if snapshot.network else "requests a minute"
+    blind = counter not in snapshot.series or is_blind(snapshot.of(counter))
+    silent = "unknown" if blind else "no traffic"
+    yield Fact(noun, silent if requests is None else f"{requests:,.0f}/m", requests)
+    if snapshot.latency_p95 is not None:
+        yield Fact("p95", duration(snapshot.latency_p95), snapshot.latency_p95, "s")
+    for label, name in (
+        ("5xx of the balancer", "HTTPCode_ELB_5XX_Count"),
+        ("5xx of the targets", "HTTPCode_Target_5XX_Count"),
+    ):
+        share = snapshot.rate(name).share
+        if not snapshot.network and share is not None:
+            yield Fact(label, snapshot.rate(name).text(), share, "share")
+
+
+def tables(snapshot: Snapshot, _: Settings) -> Iterable[Table]:
+    """Answers by code, and the groups behind the balancer."""
+    names = NETWORK_COUNTERS if snapshot.network else (*COUNTERS[:8], *ELB_5XX, *COUNTERS[12:])
+    yield Table(
+        title="Last 5 minutes",
+        columns=(
+            Column("counter", 34),
+            Column("sum", 10, right=True),
+            Column("newest minute", 14, right=True),
+            Column("a minute"),
+        ),
+        rows=tuple(_counter_row(snapshot, name) for name in names),
+        headline=f"{snapshot.type} balancer, {snapshot.scheme or 'scheme unknown'},"
+        f" {snapshot.state}",
+    )
+    if not snapshot.network:
+        yield Table(
+            title="Target groups",
+            columns=(
+                Column("group", 32),
+                Column("requests", 10, right=True),
+                Column("5xx", 22),
+                Column("refused", 8, right=True),
+            ),
+            rows=tuple(_group_row(group, snapshot) for group in snapshot.groups),
+        )
+
+
+def _counter_row(snapshot: Snapshot, name: str) -> Row:
+    held, cut = snapshot.sum(name), snapshot.cut(name)
+    return Row(
+        key=name,
+        cells=(
+            name,
+            "unknown" if held is None else number(held),
+            "" if not cut.values else number(cut.values[-1]),
+            _numbers(history(snapshot.of(name), 10)),
+        ),
+        dim=not held,
+        sort=(name, held, cut.values[-1] if cut.values else None, None),
+    )
+
+
+def _group_row(group: Group, snapshot: Snapshot) -> Row:
+    requests = total(settled(group.of(REQUESTS), snapshot.at))
+    errors = group_rate(group, "HTTPCode_Target_5XX_Count", snapshot.at)
+    refused = group_rate(group, "TargetConnectionErrorCount", snapshot.at)
+    return Row(
+        key=group.arn,
+        cells=(
+            group.name,
+            "unknown" if requests is None else number(requests),
+            errors.text(),
+            "unknown" if refused.part is None else number(refused.part),
+        ),
+        sort=(group.name, requests, errors.share, refused.part),
+    )
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return " ".join(number(value) for value in values)
+
+
+PROBE = Probe(
+    id="alb.traffic",
+    kind="alb",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Snapshot,
+    settings=Settings(),
+    every=30,
+    timeout=12,
+    facts=facts,
+    tables=tables,
+    needs=(
+        "elasticloadbalancing:DescribeLoadBalancers",
+        "elasticloadbalancing:DescribeTargetGroups",
+        "cloudwatch:GetMetricData",
+    ),
+    codes=(
+        "ALB_NOT_ACTIVE",
+        "ALB_5XX_ELB_RATE",
+        "ALB_5XX_TARGET_RATE",
+        "ALB_503_NO_TARGETS",
+        "ALB_502_BAD_GATEWAY",
+        "ALB_504_TIMEOUT",
+        "ALB_LATENCY_HIGH",
+        "ALB_CONNECTIONS_REJECTED",
+        "ALB_TARGET_CONNECTION_ERRORS",
+        "ALB_TRAFFIC_DROP",
+        "ALB_TRAFFIC_SURGE",
+        "ALB_4XX_SURGE",
+        "ALB_TLS_ERRORS",
+        "ALB_MAINTENANCE_PAGE_ON",
+        "NLB_RESETS",
+        "NLB_PORT_ALLOCATION_ERRORS",
+        "METRICS_ABSENT",
+        "ALB_OBS_BLIND",
+    ),
+)

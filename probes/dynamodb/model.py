@@ -1,0 +1,320 @@
+"""What a look at a DynamoDB table holds, and the arithmetic of capacity.
+
+Source: DynamoDB API reference (`DescribeTable`), DynamoDB Developer Guide ("Metrics and
+dimensions", "Read/write capacity mode"). Runbook steps capture from these records by name.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cockpit.connect.session import Series
+from probes.answers import Answer, Gap, flag, items, moment, need_text, section, text, whole
+from probes.metrics import NO_DATA, counted, settled, together
+
+PROVISIONED = "PROVISIONED"
+ON_DEMAND = "PAY_PER_REQUEST"
+
+KEY_RANGE = "KeyRangeThroughput"
+ACCOUNT = "AccountLimit"
+OWN_CAP = "MaxOnDemandThroughput"
+TABLE_CAPACITY = "ProvisionedThroughput"
+REASONS = (TABLE_CAPACITY, KEY_RANGE, ACCOUNT, OWN_CAP)
+"""Why requests are throttled: the middle of the names of the reason metrics."""
+
+ROOM = 1.25
+"""The suggested capacity is the demand with a quarter to spare."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonCount:
+    """Throttle events of one reason in the window."""
+
+    reason: str
+    events: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One direction of the table or of one of its indexes: where capacity is counted apart."""
+
+    direction: str
+    """`read` or `write`."""
+    index: str = ""
+    """The index's name; empty: the table itself."""
+    provisioned: int | None = None
+    """Units a second; None on an on-demand table, whose zero means nothing."""
+    consumed: Series = NO_DATA
+    """Units in each minute."""
+    throttles: Series = NO_DATA
+    """Throttled events in each minute: published only when there are any."""
+    reasons: tuple[ReasonCount, ...] | None = None
+    """None: not asked, since nothing was throttled, or not known."""
+
+    @property
+    def name(self) -> str:
+        """`write`, or `by-customer write` for an index."""
+        return f"{self.index} {self.direction}".strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What CloudWatch counts per API operation."""
+
+    name: str
+    requests: Series = NO_DATA
+    """Successful requests in each minute."""
+    latency: Series = NO_DATA
+    """Milliseconds inside DynamoDB, average."""
+    system_errors: Series = NO_DATA
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """A global secondary index."""
+
+    name: str
+    status: str
+    backfilling: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """Another region of a global table."""
+
+    region: str
+    status: str
+    latency: Series = NO_DATA
+    """ReplicationLatency, milliseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingTarget:
+    """Application Auto Scaling of one lane."""
+
+    direction: str
+    """`read` or `write`."""
+    index: str
+    minimum: int
+    maximum: int
+    suspended: bool = False
+    policies: int | None = None
+    """Without a policy a target does nothing; None: not known."""
+    goal: float | None = None
+    """Target utilisation in percent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """What auto scaling did, or did not do and why."""
+
+    at: datetime
+    status: str
+    description: str
+    message: str = ""
+    not_scaled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One look at a table. Capacities are units a second."""
+
+    at: datetime
+    table: str
+    status: str
+    billing_mode: str
+    read_capacity: int | None
+    """None on an on-demand table."""
+    write_capacity: int | None
+    lanes: tuple[Lane, ...] = ()
+    demand_read: float | None = None
+    """What is asked for: consumed plus throttled, in the busiest of the last five minutes."""
+    demand_write: float | None = None
+    suggested_read: int | None = None
+    """Capacity that would carry the demand; never below what is provisioned. None: unknown, or
+    on demand."""
+    suggested_write: int | None = None
+    throttles_read: float | None = None
+    """Throttled events of the last five minutes; None: unknown, which is not zero."""
+    throttles_write: float | None = None
+    operations: tuple[Operation, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    replicas: tuple[Replica, ...] = ()
+    scaling: tuple[ScalingTarget, ...] = ()
+    activities: tuple[Activity, ...] = ()
+    """Newest first."""
+    user_errors: Series = NO_DATA
+    """Of the whole account and region: they have no table."""
+    status_since: datetime | None = None
+    """Since when the status is what it is, as far as the cockpit saw; None: first look."""
+    increased_at: datetime | None = None
+    decreased_at: datetime | None = None
+    decreases_today: int = 0
+    on_demand_since: datetime | None = None
+    own_cap_read: int | None = None
+    own_cap_write: int | None = None
+    warm_read: int | None = None
+    warm_write: int | None = None
+    gaps: tuple[Gap, ...] = ()
+
+
+def minutes_of(lane: Lane, at: datetime) -> Lane:
+    """The lane with only the five settled minutes before the look."""
+    return Lane(
+        direction=lane.direction,
+        index=lane.index,
+        provisioned=lane.provisioned,
+        consumed=settled(lane.consumed, at),
+        throttles=settled(lane.throttles, at),
+        reasons=lane.reasons,
+    )
+
+
+def throttled(lane: Lane, at: datetime) -> float | None:
+    """Throttled events of five minutes.
+
+    Zero only when consumption was published in them, since both are silent on an idle table.
+    """
+    window = minutes_of(lane, at)
+    return counted(window.throttles, window.consumed)
+
+
+def demand(lane: Lane, at: datetime) -> float | None:
+    """Units a second that clients ask for in the busiest settled minute; None: no data.
+
+    Consumption cannot stay above what is provisioned, so the excess shows as throttles only.
+    """
+    window = minutes_of(lane, at)
+    asked = together(window.consumed, window.throttles)
+    return max(asked.values) / 60 if asked.values else None
+
+
+def used(lane: Lane, at: datetime) -> Series:
+    """Consumed of provisioned, as a share, in each settled minute; empty when on demand."""
+    if not lane.provisioned:
+        return NO_DATA
+    window = settled(lane.consumed, at)
+    values = tuple(value / 60 / lane.provisioned for value in window.values)
+    return Series(times=window.times, values=values, status=window.status)
+
+
+def suggested(wanted: float | None, provisioned: int | None) -> int | None:
+    """Capacity for the demand with room; None when unknown or on demand."""
+    if wanted is None or provisioned is None:
+        return None
+    return max(provisioned, math.ceil(wanted * ROOM))
+
+
+def table_of(row: Answer, at: datetime) -> Snapshot:
+    """The control plane's part of the snapshot, out of `DescribeTable`."""
+    billing = section(row, "BillingModeSummary")
+    mode = text(billing, "BillingMode") or PROVISIONED
+    throughput = section(row, "ProvisionedThroughput")
+    own = section(row, "OnDemandThroughput")
+    warm = section(row, "WarmThroughput")
+    return Snapshot(
+        at=at,
+        table=need_text(row, "TableName"),
+        status=need_text(row, "TableStatus"),
+        billing_mode=mode,
+        read_capacity=_units(throughput, "read", mode),
+        write_capacity=_units(throughput, "write", mode),
+        lanes=_lanes(row, mode),
+        indexes=tuple(
+            Index(
+                name=need_text(each, "IndexName"),
+                status=text(each, "IndexStatus"),
+                backfilling=bool(flag(each, "Backfilling")),
+            )
+            for each in items(row, "GlobalSecondaryIndexes")
+        ),
+        replicas=tuple(
+            Replica(region=need_text(each, "RegionName"), status=text(each, "ReplicaStatus"))
+            for each in items(row, "Replicas")
+        ),
+        increased_at=_real(moment(throughput, "LastIncreaseDateTime")),
+        decreased_at=_real(moment(throughput, "LastDecreaseDateTime")),
+        decreases_today=whole(throughput, "NumberOfDecreasesToday") or 0,
+        on_demand_since=_real(moment(billing, "LastUpdateToPayPerRequestDateTime")),
+        own_cap_read=_cap(own, "MaxReadRequestUnits"),
+        own_cap_write=_cap(own, "MaxWriteRequestUnits"),
+        warm_read=whole(warm, "ReadUnitsPerSecond"),
+        warm_write=whole(warm, "WriteUnitsPerSecond"),
+    )
+
+
+def _lanes(row: Answer, mode: str) -> tuple[Lane, ...]:
+    places = [("", section(row, "ProvisionedThroughput"))]
+    places += [
+        (need_text(each, "IndexName"), section(each, "ProvisionedThroughput"))
+        for each in items(row, "GlobalSecondaryIndexes")
+    ]
+    return tuple(
+        Lane(direction=direction, index=name, provisioned=_units(throughput, direction, mode))
+        for name, throughput in places
+        for direction in ("read", "write")
+    )
+
+
+def _units(throughput: Answer, direction: str, mode: str) -> int | None:
+    if mode != PROVISIONED:
+        return None
+    return whole(throughput, f"{direction.capitalize()}CapacityUnits") or None
+
+
+def _cap(own: Answer, name: str) -> int | None:
+    """-1 removes the cap."""
+    units = whole(own, name)
+    return None if units is None or units < 0 else units
+
+
+def _real(at: datetime | None) -> datetime | None:
+    """Some answers give the epoch for "never"."""
+    epoch = timedelta(days=1)
+    return None if at is None or at.timestamp() < epoch.total_seconds() else at
+
+
+def scaling_target_of(row: Answer, policies: tuple[Answer, ...] | None) -> ScalingTarget | None:
+    """One scalable target with its policies; None for a dimension that is not a capacity."""
+    dimension = need_text(row, "ScalableDimension")
+    resource = need_text(row, "ResourceId")
+    kind = dimension.rpartition(":")[2]
+    direction = {"ReadCapacityUnits": "read", "WriteCapacityUnits": "write"}.get(kind)
+    if direction is None:
+        return None
+    own = [
+        policy
+        for policy in policies or ()
+        if text(policy, "ResourceId") == resource and text(policy, "ScalableDimension") == dimension
+    ]
+    goals = [
+        section(policy, "TargetTrackingScalingPolicyConfiguration").get("TargetValue")
+        for policy in own
+    ]
+    goal = next((float(each) for each in goals if isinstance(each, int | float)), None)
+    return ScalingTarget(
+        direction=direction,
+        index=resource.partition("/index/")[2],
+        minimum=whole(row, "MinCapacity") or 0,
+        maximum=whole(row, "MaxCapacity") or 0,
+        suspended=bool(flag(section(row, "SuspendedState"), "DynamicScalingOutSuspended")),
+        policies=None if policies is None else len(own),
+        goal=goal,
+    )
+
+
+def activity_of(row: Answer) -> Activity | None:
+    """One scaling activity; None without a time."""
+    at = moment(row, "StartTime")
+    if at is None:
+        return None
+    reasons = (text(each, "Code") for each in items(row, "NotScaledReasons"))
+    return Activity(
+        at=at,
+        status=text(row, "StatusCode"),
+        description=text(row, "Description"),
+        message=text(row, "StatusMessage"),
+        not_scaled=tuple(reason for reason in reasons if reason),
+    )

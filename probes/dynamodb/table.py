@@ -1,0 +1,309 @@
+"""One DynamoDB table: is it there, is it throttled and why, does its capacity carry the demand.
+
+Source: DynamoDB `DescribeTable`, CloudWatch `AWS/DynamoDB`, Application Auto Scaling. The reason
+metrics are asked for only where something was throttled: they are eight series a table and index.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from cockpit import clock
+from cockpit.connect.session import AwsReads, MetricQuery, Series
+from cockpit.connect.settings import AwsResource
+from cockpit.errors import BlindError, Reason
+from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.probe import Probe
+from cockpit.triage.target import Target
+from probes.answers import Answer, Gap, attempt, blind_series, items, partly_blind, structures, text
+from probes.dynamodb import findings, view
+from probes.dynamodb.findings import Settings
+from probes.dynamodb.model import (
+    ON_DEMAND,
+    REASONS,
+    Activity,
+    Lane,
+    Operation,
+    ReasonCount,
+    ScalingTarget,
+    Snapshot,
+    activity_of,
+    demand,
+    scaling_target_of,
+    suggested,
+    table_of,
+    throttled,
+)
+from probes.metrics import NO_DATA, query, settled, total
+
+_SPACE = "AWS/DynamoDB"
+_OPERATIONS = (
+    "GetItem",
+    "PutItem",
+    "UpdateItem",
+    "DeleteItem",
+    "Query",
+    "Scan",
+    "BatchGetItem",
+    "BatchWriteItem",
+    "TransactGetItems",
+    "TransactWriteItems",
+)
+_SCALING = "application-autoscaling"
+_MISSING = "DDB_TABLE_NOT_ACTIVE"
+
+Metrics = Mapping[MetricQuery, Series]
+
+
+async def collect(aws: AwsReads, target: Target) -> Snapshot:
+    """Read the table, then its metrics and its scaling at once; only the table is a must."""
+    settings = target.settings
+    assert isinstance(settings, AwsResource)
+    at = clock.now()
+    name = settings.id.rpartition("table/")[2]
+    try:
+        answer = await aws.read("dynamodb", "DescribeTable", expect="Table", TableName=name)
+    except BlindError as error:
+        raise _absent(error) from error
+    snapshot = table_of(structures([answer["Table"]], "Table")[0], at)
+    gaps: list[Gap] = []
+    (targets, activities), measured = await asyncio.gather(
+        attempt(gaps, "auto scaling", _scaling(aws, snapshot), otherwise=((), ())),
+        attempt(gaps, "metrics", _measured(aws, snapshot), otherwise=snapshot),
+    )
+    full = await _with_reasons(aws, measured, gaps)
+    gaps.extend(blind_series({f"{lane.name} throttles": lane.throttles for lane in full.lanes}))
+    gaps.extend(blind_series({f"{lane.name} consumption": lane.consumed for lane in full.lanes}))
+    return replace(_counted(full), scaling=targets, activities=activities, gaps=tuple(gaps))
+
+
+def _absent(error: BlindError) -> BlindError:
+    """A table that is not there is a finding of its own, unless its name is misspelled."""
+    if error.reason is not Reason.MISSING:
+        return error
+    return BlindError(
+        error.reason,
+        error.message,
+        hint=error.hint or "check the table's name and region in the configuration",
+        code=_MISSING,
+        severity=Severity.CRITICAL.value,
+    )
+
+
+async def _measured(aws: AwsReads, snapshot: Snapshot) -> Snapshot:
+    """The snapshot with its series: three hours of traffic, latency and errors, and of lanes."""
+    table = snapshot.table
+    wanted: list[MetricQuery] = [query(_SPACE, "UserErrors", "Sum")]
+    for lane in snapshot.lanes:
+        wanted += [_consumed(table, lane), _throttles(table, lane)]
+    for name in _OPERATIONS:
+        wanted += _of_operation(table, name)
+    wanted += [_replication(table, replica.region) for replica in snapshot.replicas]
+    series = await aws.metrics(wanted, minutes=185)
+    return replace(
+        snapshot,
+        user_errors=series.get(wanted[0], NO_DATA),
+        lanes=tuple(_lane(lane, table, series) for lane in snapshot.lanes),
+        operations=tuple(_operation(table, name, series) for name in _OPERATIONS),
+        replicas=tuple(
+            replace(each, latency=series.get(_replication(table, each.region), NO_DATA))
+            for each in snapshot.replicas
+        ),
+    )
+
+
+def _lane(lane: Lane, table: str, series: Metrics) -> Lane:
+    return replace(
+        lane,
+        consumed=series.get(_consumed(table, lane), NO_DATA),
+        throttles=series.get(_throttles(table, lane), NO_DATA),
+    )
+
+
+def _operation(table: str, name: str, series: Metrics) -> Operation:
+    requests, latency, errors = _of_operation(table, name)
+    return Operation(
+        name=name,
+        requests=series.get(requests, NO_DATA),
+        latency=series.get(latency, NO_DATA),
+        system_errors=series.get(errors, NO_DATA),
+    )
+
+
+def _of_lane(name: str, table: str, index: str) -> MetricQuery:
+    """A table's series excludes its indexes, which have their own."""
+    if not index:
+        return query(_SPACE, name, "Sum", TableName=table)
+    return query(_SPACE, name, "Sum", TableName=table, GlobalSecondaryIndexName=index)
+
+
+def _consumed(table: str, lane: Lane) -> MetricQuery:
+    return _of_lane(f"Consumed{lane.direction.capitalize()}CapacityUnits", table, lane.index)
+
+
+def _throttles(table: str, lane: Lane) -> MetricQuery:
+    return _of_lane(f"{lane.direction.capitalize()}ThrottleEvents", table, lane.index)
+
+
+def _reason(table: str, lane: Lane, reason: str) -> MetricQuery:
+    return _of_lane(f"{lane.direction.capitalize()}{reason}ThrottleEvents", table, lane.index)
+
+
+def _of_operation(table: str, name: str) -> tuple[MetricQuery, MetricQuery, MetricQuery]:
+    latency = "SuccessfulRequestLatency"
+    return (
+        query(_SPACE, latency, "SampleCount", TableName=table, Operation=name),
+        query(_SPACE, latency, "Average", TableName=table, Operation=name),
+        query(_SPACE, "SystemErrors", "Sum", TableName=table, Operation=name),
+    )
+
+
+def _replication(table: str, region: str) -> MetricQuery:
+    return query(_SPACE, "ReplicationLatency", "Average", TableName=table, ReceivingRegion=region)
+
+
+async def _with_reasons(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> Snapshot:
+    """Ask why, for the lanes in which something was throttled in the last minutes."""
+    hurt = [lane for lane in snapshot.lanes if throttled(lane, snapshot.at)]
+    if not hurt:
+        return snapshot
+    table = snapshot.table
+    wanted = [_reason(table, lane, reason) for lane in hurt for reason in REASONS]
+    empty: Metrics = {}
+    series = await attempt(
+        gaps, "throttling reasons", aws.metrics(wanted, minutes=15), otherwise=empty
+    )
+    lanes = []
+    for lane in snapshot.lanes:
+        counts = [
+            (reason, total(settled(series.get(_reason(table, lane, reason), NO_DATA), snapshot.at)))
+            for reason in REASONS
+        ]
+        known = tuple(ReasonCount(reason=name, events=events) for name, events in counts if events)
+        lanes.append(replace(lane, reasons=known or None) if lane in hurt else lane)
+    return replace(snapshot, lanes=tuple(lanes))
+
+
+def _counted(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with the sums that runbook steps capture."""
+    lanes = {lane.direction: lane for lane in snapshot.lanes if not lane.index}
+    read, write = lanes["read"], lanes["write"]
+    wanted_read, wanted_write = demand(read, snapshot.at), demand(write, snapshot.at)
+    return replace(
+        snapshot,
+        demand_read=wanted_read,
+        demand_write=wanted_write,
+        suggested_read=suggested(wanted_read, snapshot.read_capacity),
+        suggested_write=suggested(wanted_write, snapshot.write_capacity),
+        throttles_read=throttled(read, snapshot.at),
+        throttles_write=throttled(write, snapshot.at),
+    )
+
+
+async def _scaling(
+    aws: AwsReads, snapshot: Snapshot
+) -> tuple[tuple[ScalingTarget, ...], tuple[Activity, ...]]:
+    """The table's scaling and what it did last; an on-demand table has none worth reading."""
+    if snapshot.billing_mode == ON_DEMAND:
+        return (), ()
+    mine = _mine(
+        await aws.pages(
+            _SCALING, "DescribeScalableTargets", key="ScalableTargets", ServiceNamespace="dynamodb"
+        ),
+        snapshot.table,
+    )
+    if not mine:
+        return (), ()
+    policies = _mine(
+        await aws.pages(
+            _SCALING, "DescribeScalingPolicies", key="ScalingPolicies", ServiceNamespace="dynamodb"
+        ),
+        snapshot.table,
+    )
+    answer = await aws.read(
+        _SCALING,
+        "DescribeScalingActivities",
+        expect="ScalingActivities",
+        ServiceNamespace="dynamodb",
+        ResourceId=f"table/{snapshot.table}",
+        IncludeNotScaledActivities=True,
+        MaxResults=20,
+    )
+    found = [activity_of(row) for row in items(answer, "ScalingActivities")]
+    newest = sorted((each for each in found if each), key=lambda each: each.at, reverse=True)
+    targets = (scaling_target_of(row, policies) for row in mine)
+    return tuple(each for each in targets if each), tuple(newest)
+
+
+def _mine(rows: Sequence[object], table: str) -> tuple[Answer, ...]:
+    """The rows of the table and its indexes."""
+    name = f"table/{table}"
+    return tuple(
+        row
+        for row in structures(rows, "rows")
+        if text(row, "ResourceId") == name or text(row, "ResourceId").startswith(f"{name}/index/")
+    )
+
+
+def since(before: Snapshot, now: Snapshot) -> Snapshot:
+    """Carry over since when the status is what it is: DynamoDB does not tell."""
+    if before.status != now.status:
+        return replace(now, status_since=now.at)
+    return replace(now, status_since=before.status_since or before.at)
+
+
+def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Report the table, its lanes, its operations, and what could not be looked at."""
+    yield from findings.status(snapshot, settings)
+    yield from findings.throttles(snapshot, settings)
+    yield from findings.capacity(snapshot, settings)
+    yield from findings.scaling(snapshot, settings)
+    yield from findings.system_errors(snapshot, settings)
+    yield from findings.latency(snapshot, settings)
+    yield from findings.user_errors(snapshot, settings)
+    yield from findings.replication(snapshot, settings)
+    yield from findings.traffic(snapshot, settings)
+    yield from partly_blind("DDB_OBS_BLIND", snapshot.gaps)
+
+
+PROBE = Probe(
+    id="dynamodb.table",
+    kind="dynamodb_table",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Snapshot,
+    settings=Settings(),
+    every=30,
+    timeout=12,
+    facts=view.facts,
+    tables=view.tables,
+    changes=view.changes,
+    since=since,
+    twice=False,
+    needs=(
+        "dynamodb:DescribeTable",
+        "application-autoscaling:DescribeScalableTargets",
+        "application-autoscaling:DescribeScalingPolicies",
+        "application-autoscaling:DescribeScalingActivities",
+        "cloudwatch:GetMetricData",
+    ),
+    codes=(
+        "DDB_THROTTLED_PROVISIONED",
+        "DDB_HOT_PARTITION",
+        "DDB_ACCOUNT_LIMIT",
+        "DDB_ON_DEMAND_CAP",
+        "DDB_GSI_THROTTLED",
+        "DDB_CAPACITY_HIGH",
+        "DDB_AUTOSCALING_BLOCKED",
+        "DDB_SYSTEM_ERRORS",
+        "DDB_LATENCY_HIGH",
+        "DDB_USER_ERRORS_RISING",
+        _MISSING,
+        "DDB_STATUS_UNKNOWN",
+        "DDB_REPLICATION_DELAYED",
+        "DDB_TRAFFIC_STOPPED",
+        "DDB_OBS_BLIND",
+    ),
+)

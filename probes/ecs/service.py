@@ -1,0 +1,327 @@
+"""One ECS service: do the wanted tasks run, why did others stop, is a deployment to blame.
+
+Source: ECS `DescribeServices`, `ListTasks`, `DescribeTasks`, `DescribeTaskDefinition`; CloudWatch
+`AWS/ECS`; Application Auto Scaling. Stopped tasks are kept for about an hour only (ECS Developer
+Guide), so they are taken at once, for the whole cluster, and shared by its services.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from cockpit import clock
+from cockpit.connect.session import AwsReads, Series
+from cockpit.connect.settings import AwsResource
+from cockpit.errors import BlindError, Reason
+from cockpit.text import visible
+from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.probe import Probe
+from cockpit.triage.target import Target
+from probes.answers import (
+    Answer,
+    Gap,
+    attempt,
+    blind_series,
+    items,
+    need_whole,
+    partly_blind,
+    structures,
+    text,
+)
+from probes.ecs import rollout, tasks, view
+from probes.ecs.model import (
+    RunningTask,
+    Scaling,
+    Service,
+    Snapshot,
+    Stop,
+    TaskDefinition,
+    definition_of,
+    deployment_of,
+    events_of,
+    name_of,
+    previous_of,
+    running_task_of,
+    scaling_of,
+    service_of,
+    stop_of,
+    task_set_of,
+)
+from probes.ecs.settings import Settings
+from probes.metrics import NO_DATA, query
+
+_GONE = "ECS_SERVICE_DRAINING_OR_GONE"
+
+
+async def collect(aws: AwsReads, target: Target) -> Snapshot:
+    """Read the service, then all that explains it at once; only the service itself is a must."""
+    settings = target.settings
+    assert isinstance(settings, AwsResource)
+    at = clock.now()
+    cluster = settings.cluster or "default"
+    try:
+        row = await aws.item("ecs", "DescribeServices", key=name_of(settings.id), cluster=cluster)
+    except BlindError as error:
+        raise _gone(error) from error
+    snapshot = replace(_counted(row, cluster), at=at)
+    return await _explained(aws, snapshot, cluster)
+
+
+def _gone(error: BlindError) -> BlindError:
+    """A service that is not there is a finding of its own, unless its name is misspelled."""
+    if error.reason is not Reason.MISSING:
+        return error
+    return BlindError(
+        error.reason,
+        error.message,
+        hint=error.hint or "check the service's name and cluster in the configuration",
+        code=_GONE,
+        severity=Severity.CRITICAL.value,
+    )
+
+
+def _counted(row: Answer, cluster: str) -> Snapshot:
+    service = service_of(row, cluster)
+    deployments = tuple(deployment_of(each) for each in items(row, "deployments"))
+    if service.controller != "ECS" and not deployments:
+        deployments = tuple(task_set_of(each) for each in items(row, "taskSets"))
+    primary = next((each for each in deployments if each.status == "PRIMARY"), None)
+    return Snapshot(
+        at=clock.now(),
+        service=service,
+        desired=need_whole(row, "desiredCount"),
+        running=need_whole(row, "runningCount"),
+        pending=need_whole(row, "pendingCount"),
+        deployments=deployments,
+        primary=primary,
+        previous_task_definition=previous_of(primary, deployments) if primary else "",
+        events=events_of(row),
+    )
+
+
+async def _explained(aws: AwsReads, snapshot: Snapshot, cluster: str) -> Snapshot:
+    gaps: list[Gap] = []
+    service = snapshot.service
+    stopped, live, target, (cpu, memory) = await asyncio.gather(
+        attempt(gaps, "stopped tasks", _stopped(aws, service, cluster), otherwise=()),
+        attempt(gaps, "running tasks", _live(aws, snapshot, cluster), otherwise=None),
+        attempt(gaps, "auto scaling", _scaling(aws, service), otherwise=None),
+        attempt(gaps, "metrics", _metrics(aws, service), otherwise=(NO_DATA, NO_DATA)),
+    )
+    gaps.extend(blind_series({"CPUUtilization": cpu, "MemoryUtilization": memory}))
+    full = replace(snapshot, stopped=stopped, tasks=live, scaling=target, cpu=cpu, memory=memory)
+    if rollout.in_progress(full):
+        full = await _with_definitions(aws, full, gaps)
+    full = replace(full, below_since=_below_since(full))
+    return replace(full, gaps=tuple(gaps))
+
+
+async def _stopped(aws: AwsReads, service: Service, cluster: str) -> tuple[Stop, ...]:
+    """The service's stopped tasks, newest first, out of one list for the whole cluster."""
+    arns = await aws.pages(
+        "ecs", "ListTasks", key="taskArns", cluster=cluster, desiredStatus="STOPPED"
+    )
+    group = f"service:{service.name}"
+    rows = [row for row in await _described(aws, arns, cluster) if text(row, "group") == group]
+    found = [stop for stop in map(stop_of, rows) if stop is not None]
+    return tuple(sorted(found, key=lambda stop: stop.stopped_at, reverse=True))
+
+
+async def _live(aws: AwsReads, snapshot: Snapshot, cluster: str) -> tuple[RunningTask, ...] | None:
+    """The live tasks, for their zones and ages; not asked for when there are none."""
+    if not snapshot.running:
+        return None
+    arns = await aws.pages(
+        "ecs", "ListTasks", key="taskArns", cluster=cluster, serviceName=snapshot.service.name
+    )
+    return tuple(running_task_of(row) for row in await _described(aws, arns, cluster))
+
+
+async def _described(aws: AwsReads, arns: Sequence[Any], cluster: str) -> list[Answer]:
+    """The rows of the tasks; those that ECS forgot since the list are left out."""
+    answers = await asyncio.gather(
+        *(aws.item("ecs", "DescribeTasks", key=str(arn), cluster=cluster) for arn in arns),
+        return_exceptions=True,
+    )
+    rows: list[Answer] = []
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            if isinstance(answer, BlindError) and answer.reason is Reason.MISSING:
+                continue
+            raise answer
+        rows.append(answer)
+    return rows
+
+
+async def _scaling(aws: AwsReads, service: Service) -> Scaling | None:
+    """The service's scalable target; the two lists are the same for every service."""
+    name = "application-autoscaling"
+    targets = await aws.pages(
+        name, "DescribeScalableTargets", key="ScalableTargets", ServiceNamespace="ecs"
+    )
+    resource = f"service/{service.cluster}/{service.name}"
+    mine = [row for row in structures(targets, "targets") if text(row, "ResourceId") == resource]
+    if not mine:
+        return None
+    policies = await aws.pages(
+        name, "DescribeScalingPolicies", key="ScalingPolicies", ServiceNamespace="ecs"
+    )
+    own = [row for row in structures(policies, "policies") if text(row, "ResourceId") == resource]
+    answer = await aws.read(
+        name,
+        "DescribeScalingActivities",
+        expect="ScalingActivities",
+        ServiceNamespace="ecs",
+        ResourceId=resource,
+        MaxResults=10,
+    )
+    newest = next(iter(items(answer, "ScalingActivities")), {})
+    failed = text(newest, "StatusCode") == "Failed"
+    message = text(newest, "StatusMessage") or text(newest, "Description")
+    return replace(scaling_of(mine[0], own), failed_activity=message if failed else "")
+
+
+async def _metrics(aws: AwsReads, service: Service) -> tuple[Series, Series]:
+    cluster, name = service.cluster, service.name
+    space = "AWS/ECS"
+    cpu = query(space, "CPUUtilization", "Average", ClusterName=cluster, ServiceName=name)
+    memory = query(space, "MemoryUtilization", "Maximum", ClusterName=cluster, ServiceName=name)
+    series = await aws.metrics((cpu, memory), minutes=15)
+    return series.get(cpu, NO_DATA), series.get(memory, NO_DATA)
+
+
+async def _with_definitions(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> Snapshot:
+    """The PRIMARY's revision and the one to go back to, when that one still can be used."""
+    primary = snapshot.primary
+    if primary is None or not primary.task_definition:
+        return snapshot
+    definition, previous = await asyncio.gather(
+        attempt(gaps, "task definition", _definition(aws, primary.task_definition), otherwise=None),
+        _previous(aws, snapshot.previous_task_definition, gaps),
+    )
+    usable = previous is not None and previous.status != "INACTIVE"
+    return replace(
+        snapshot,
+        definition=definition,
+        previous=previous,
+        previous_task_definition=snapshot.previous_task_definition if usable else "",
+    )
+
+
+async def _definition(aws: AwsReads, arn: str) -> TaskDefinition | None:
+    answer = await aws.read(
+        "ecs", "DescribeTaskDefinition", expect="taskDefinition", taskDefinition=arn
+    )
+    return definition_of(answer["taskDefinition"])
+
+
+async def _previous(aws: AwsReads, arn: str, gaps: list[Gap]) -> TaskDefinition | None:
+    """None without one: a number before the PRIMARY's need not exist, which is no gap."""
+    if not arn:
+        return None
+    try:
+        return await _definition(aws, arn)
+    except BlindError as error:
+        if error.reason not in {Reason.MISSING, Reason.MISCONFIGURED}:
+            detail = visible(error.message)
+            gaps.append(Gap("previous task definition", error.reason.value, detail))
+        return None
+
+
+def _below_since(snapshot: Snapshot) -> datetime | None:
+    """What this look alone can tell: the first stop after the newest steady state."""
+    if snapshot.running >= tasks.floor(snapshot):
+        return None
+    steady = next((e.at for e in snapshot.events if rollout.STEADY in e.message), None)
+    after = [stop.stopped_at for stop in snapshot.stopped if steady and stop.stopped_at > steady]
+    return min(after, default=None)
+
+
+def since(before: Snapshot, now: Snapshot) -> Snapshot:
+    """Carry over since when too few tasks run, which one look cannot always know.
+
+    A service that was short already at the first look has been for an unknown time: None stays.
+    """
+    if now.running >= tasks.floor(now):
+        return replace(now, below_since=None)
+    if before.running < tasks.floor(before):
+        return replace(now, below_since=before.below_since or now.below_since)
+    return replace(now, below_since=now.below_since or now.at)
+
+
+def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Report the service, its stopped tasks, its deployments and its load."""
+    gone = list(rollout.service_gone(snapshot))
+    yield from gone
+    if not gone:
+        yield from tasks.counts(snapshot, settings)
+        yield from tasks.crashes(snapshot, settings)
+        yield from tasks.memory_kills(snapshot, settings)
+        yield from tasks.pull_failures(snapshot, settings)
+        yield from tasks.init_failures(snapshot, settings)
+        yield from tasks.health_kills(snapshot, settings)
+        yield from tasks.stops_by_user(snapshot, settings)
+        yield from tasks.spot_interruptions(snapshot, settings)
+        yield from tasks.zones(snapshot)
+        yield from rollout.deployments(snapshot, settings)
+        yield from rollout.placement(snapshot, settings)
+        yield from rollout.unsteady(snapshot, settings)
+        yield from rollout.load(snapshot, settings)
+        yield from rollout.scaling(snapshot)
+    yield from partly_blind("ECS_OBS_BLIND", snapshot.gaps)
+
+
+PROBE = Probe(
+    id="ecs.service",
+    kind="ecs_service",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Snapshot,
+    settings=Settings(),
+    every=15,
+    timeout=12,
+    facts=view.facts,
+    tables=view.tables,
+    changes=view.changes,
+    since=since,
+    twice=False,
+    needs=(
+        "ecs:DescribeServices",
+        "ecs:ListTasks",
+        "ecs:DescribeTasks",
+        "ecs:DescribeTaskDefinition",
+        "application-autoscaling:DescribeScalableTargets",
+        "application-autoscaling:DescribeScalingPolicies",
+        "application-autoscaling:DescribeScalingActivities",
+        "cloudwatch:GetMetricData",
+    ),
+    codes=(
+        "ECS_SERVICE_DOWN",
+        "ECS_TASKS_BELOW_DESIRED",
+        "ECS_CRASH_LOOP",
+        "ECS_TASK_OOM",
+        "ECS_IMAGE_PULL_FAILED",
+        "ECS_RESOURCE_INIT_FAILED",
+        "ECS_HEALTH_CHECK_KILLS",
+        "ECS_PLACEMENT_FAILED",
+        "ECS_DEPLOYMENT_FAILED",
+        "ECS_DEPLOYMENT_STUCK",
+        "ECS_DEPLOYMENT_RECENT",
+        "ECS_NO_STEADY_STATE",
+        "ECS_TASKS_STOPPED_BY_USER",
+        "ECS_SPOT_INTERRUPTED",
+        "ECS_SINGLE_TASK",
+        "ECS_ONE_AZ",
+        _GONE,
+        "ECS_CPU_SATURATED",
+        "ECS_MEMORY_HIGH",
+        "ECS_AUTOSCALING_AT_MAX",
+        "ECS_AUTOSCALING_SUSPENDED",
+        "ECS_AUTOSCALING_FAILED",
+        "ECS_OBS_BLIND",
+    ),
+)

@@ -1,0 +1,1 @@
+"""ElastiCache, seen from its control plane."""

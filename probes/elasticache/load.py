@@ -1,0 +1,415 @@
+"""Findings from the metrics of a cache's nodes: memory, hit rate, CPU, connections, network, lag.
+
+Source: ElastiCache User Guide, "Which metrics should I monitor". 65,000 connections a node are the
+engine's fixed limit. Evictions are normal for a cache that runs full by design: only the change
+counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cockpit.connect.session import Series
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.units import number, size
+from probes import baseline
+from probes.elasticache.model import SERVERLESS, Node, Snapshot, is_replica
+from probes.elasticache.settings import Settings
+from probes.metrics import (
+    Rate,
+    filled,
+    held,
+    history,
+    latest,
+    lowest,
+    peak,
+    settled,
+    sustained,
+    together,
+    total,
+)
+
+_LIMIT = 65_000
+_NETWORK = (
+    ("NetworkBandwidthInAllowanceExceeded", "inbound bandwidth"),
+    ("NetworkBandwidthOutAllowanceExceeded", "outbound bandwidth"),
+    ("NetworkPacketsPerSecondAllowanceExceeded", "packets a second"),
+    ("NetworkConntrackAllowanceExceeded", "tracked connections"),
+)
+_AUTH = ("AuthenticationFailures", "CommandAuthorizationFailures", "KeyAuthorizationFailures")
+
+
+def load(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Every finding of every node; the hit rate is of the whole cache."""
+    for node in snapshot.nodes:
+        yield from _memory(snapshot, node, settings)
+        yield from _evictions(snapshot, node, settings)
+        yield from _cpu(snapshot, node, settings)
+        yield from _connections(snapshot, node, settings)
+        yield from _churn(snapshot, node, settings)
+        yield from _network(snapshot, node)
+        yield from _replication(snapshot, node, settings)
+        yield from _auth(snapshot, node, settings)
+    yield from _hit_rate(snapshot, settings)
+    if snapshot.kind == SERVERLESS:
+        yield from _serverless(snapshot, settings)
+
+
+def _now(snapshot: Snapshot, node: Node, name: str) -> Series:
+    return settled(node.series(name), snapshot.at)
+
+
+def _about(node: Node) -> tuple[Evidence, ...]:
+    return (
+        Evidence("node", node.name),
+        Evidence("role", node.role or None),
+        Evidence("zone", node.zone or None),
+    )
+
+
+def _memory(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding]:
+    used = _now(snapshot, node, "DatabaseMemoryUsagePercentage")
+    severity, value = held(used, settings.memory), peak(used)
+    swap = latest(_now(snapshot, node, "SwapUsage"))
+    free = lowest(_now(snapshot, node, "FreeableMemory"))
+    swapping = swap is not None and free is not None and swap > free
+    if swapping:
+        severity = Severity.CRITICAL
+    if severity is None:
+        return
+    against: tuple[str, ...] = ()
+    if not swapping and _full_by_design(snapshot, node):
+        severity = _milder(severity)
+        against = ("evictions and hit rate are as always: a cache that runs full by design",)
+    shown = "more swap than free memory" if swapping else f"{value or 0:.0f}% of the memory used"
+    yield Finding(
+        "CACHE_MEMORY_HIGH",
+        severity,
+        f"{node.name}: {shown}",
+        subject=node.name,
+        evidence=(
+            Evidence("memory", value, "%", limit=settings.memory.first, history=history(used)),
+            Evidence("swap", swap, "bytes"),
+            Evidence("freeable", free, "bytes"),
+            Evidence("evictions", _evicted(snapshot, node), "/min"),
+            *_about(node),
+        ),
+        likely=("keys without an expiry", "big keys", "output buffers of slow clients"),
+        against=against,
+        next="look at INFO memory and the biggest keys of this node",
+        runbook="cache-memory",
+        fact=False,
+    )
+
+
+def _milder(severity: Severity) -> Severity:
+    return Severity.WARNING if severity is Severity.CRITICAL else Severity.INFO
+
+
+def _full_by_design(snapshot: Snapshot, node: Node) -> bool:
+    """Evictions are part of its life: they were there before, and are not many more now."""
+    usual = _usual_evictions(snapshot, node)
+    now = _evicted(snapshot, node)
+    if not usual or now is None or now > 2 * usual:
+        return False
+    drop = hit_drop(snapshot)
+    return drop is not None and drop < 5
+
+
+def _companion(node: Node) -> Series:
+    """A series that is always published, to tell zero from silence."""
+    return node.series("CurrConnections")
+
+
+def _evicted(snapshot: Snapshot, node: Node) -> float | None:
+    """Evictions a minute over the window; None when even the companion is silent."""
+    known = settled(filled(node.series("Evictions"), _companion(node)), snapshot.at)
+    count = total(known)
+    return None if count is None else count / len(known.values)
+
+
+def _usual_evictions(snapshot: Snapshot, node: Node) -> float | None:
+    return baseline.usual_of_sparse(node.series("Evictions"), _companion(node), snapshot.at)
+
+
+def _evictions(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding]:
+    now = _now(snapshot, node, "Evictions")
+    usual = _usual_evictions(snapshot, node)
+    if usual is None:
+        return
+    limit = max(settings.evictions_floor, settings.evictions_times * usual)
+    if not sustained(now, lambda value: value > limit):
+        return
+    drop = hit_drop(snapshot)
+    worse = drop is not None and drop >= 10
+    value = latest(now) or 0.0
+    yield Finding(
+        "CACHE_EVICTIONS_RISING",
+        Severity.CRITICAL if worse else Severity.WARNING,
+        f"{node.name} evicts {number(round(value))} keys a minute, usually {number(round(usual))}",
+        subject=node.name,
+        evidence=(
+            Evidence("evictions", value, "/min", limit=limit, history=history(now)),
+            Evidence("median of 3 hours", usual, "/min"),
+            Evidence("hit rate lost", drop, "points", limit=10),
+            *_about(node),
+        ),
+        likely=("the working set grew", "expiries changed", "a node was lost"),
+        next="look at what fills the memory: INFO keyspace, the biggest keys",
+        runbook="cache-memory",
+        fact=False,
+    )
+
+
+def _reads(snapshot: Snapshot) -> tuple[Series, Series]:
+    """Hits and misses of all nodes, minute by minute."""
+    hits = [node.series(name) for node in snapshot.nodes for name in ("CacheHits", "GetHits")]
+    misses = [node.series(name) for node in snapshot.nodes for name in ("CacheMisses", "GetMisses")]
+    return together(*hits), together(*misses)
+
+
+def hit_drop(snapshot: Snapshot) -> float | None:
+    """Points of hit rate lost against the last three hours; None when not known."""
+    hits, misses = _reads(snapshot)
+    asked = together(hits, misses)
+    earlier = sum(baseline.before(asked, snapshot.at))
+    now = total(settled(asked, snapshot.at))
+    if len(baseline.before(asked, snapshot.at)) < baseline.LEAST or not earlier or not now:
+        return None
+    then = sum(baseline.before(hits, snapshot.at)) / earlier
+    today = (total(settled(hits, snapshot.at)) or 0.0) / now
+    return round((then - today) * 100, 6)
+
+
+def _hit_rate(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    hits, misses = _reads(snapshot)
+    asked = settled(together(hits, misses), snapshot.at)
+    if not sustained(asked, lambda value: value >= settings.hit_floor):
+        return
+    drop = hit_drop(snapshot)
+    severity = settings.hit_drop.grade(drop)
+    if severity is None or drop is None:
+        return
+    now = Rate(total(settled(hits, snapshot.at)), total(asked)).share
+    flushed = sum(
+        total(_now(snapshot, node, name)) or 0
+        for node in snapshot.nodes
+        for name in ("FlushBasedCmds", "CmdFlush")
+    )
+    causes = ("a failover or a restart", "a deployment changed the keys", "expiries changed")
+    yield Finding(
+        "CACHE_HIT_RATE_DROP",
+        severity,
+        f"the hit rate fell by {drop:.0f} points",
+        evidence=(
+            Evidence("hit rate", now, "share"),
+            Evidence("lost", drop, "points", limit=settings.hit_drop.first),
+            Evidence("reads", (total(asked) or 0) / max(1, len(asked.values)), "/min"),
+            Evidence("flushes", flushed),
+        ),
+        likely=("somebody flushed it", *causes) if flushed else causes,
+        against=("a cold cache warms up by itself",),
+        next="look at the load of the database behind it",
+        runbook="cache-cold",
+        fact=False,
+    )
+
+
+def _cpu(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding]:
+    engine = _now(snapshot, node, "EngineCPUUtilization")
+    label = "engine CPU" if engine.values else "CPU"
+    used = engine if engine.values else _now(snapshot, node, "CPUUtilization")
+    severity, value = held(used, settings.cpu), latest(used)
+    if severity is None or value is None:
+        return
+    yield Finding(
+        "CACHE_CPU_HIGH",
+        severity,
+        f"{node.name}: {label} at {value:.0f}%",
+        subject=node.name,
+        evidence=(
+            Evidence(label, value, "%", limit=settings.cpu.first, history=history(used)),
+            *_about(node),
+        ),
+        likely=("KEYS, Lua or another slow command", "a hot key", "TLS handshakes"),
+        against=("a snapshot is being taken",) if snapshot.status == "snapshotting" else (),
+        next="read the slow log of this node",
+        runbook="cache-hot",
+        fact=False,
+    )
+
+
+def _connections(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding]:
+    used = _now(snapshot, node, "CurrConnections")
+    severity, value = held(used, settings.connections), latest(used)
+    usual = baseline.usual(node.series("CurrConnections"), snapshot.at)
+    if severity is None and usual is not None:
+        limit = max(settings.connections_floor, settings.connections_times * usual)
+        severity = held(used, Thresholds(warning=limit))
+    if severity is None or value is None:
+        return
+    yield Finding(
+        "CACHE_CONNECTIONS_HIGH",
+        severity,
+        f"{node.name}: {number(round(value))} of {number(_LIMIT)} connections",
+        subject=node.name,
+        evidence=(
+            Evidence("connections", value, limit=_LIMIT, history=history(used)),
+            Evidence("median of 3 hours", usual),
+            *_about(node),
+        ),
+        likely=("a leak", "a fan-out of functions or tasks"),
+        next="count CLIENT LIST by address",
+        runbook="cache-connections",
+        fact=False,
+    )
+
+
+def _churn(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding]:
+    new = _now(snapshot, node, "NewConnections")
+    usual = baseline.usual(node.series("NewConnections"), snapshot.at)
+    severity, value = held(new, settings.churn), latest(new)
+    if severity is None and usual is not None:
+        limit = max(settings.churn_floor, settings.churn_times * usual)
+        severity = held(new, Thresholds(warning=limit))
+    if severity is None or value is None:
+        return
+    yield Finding(
+        "CACHE_CONNECTION_CHURN",
+        severity,
+        f"{node.name}: {number(round(value))} new connections a minute",
+        subject=node.name,
+        evidence=(
+            Evidence("new connections", value, "/min", history=history(new)),
+            Evidence("median of 3 hours", usual, "/min"),
+            *_about(node),
+        ),
+        likely=("a retry storm", "clients without a pool", "a short idle timeout"),
+        next="find the clients that reconnect for every call",
+        runbook="cache-connections",
+        fact=False,
+    )
+
+
+def _network(snapshot: Snapshot, node: Node) -> Iterator[Finding]:
+    for name, what in _NETWORK:
+        over = _now(snapshot, node, name)
+        if sustained(over, lambda value: value > 0):
+            yield Finding(
+                "CACHE_NETWORK_LIMITED",
+                Severity.WARNING,
+                f"{node.name} exceeds its allowance of {what}",
+                subject=f"{node.name} {what}",
+                evidence=(
+                    Evidence("exceeded", latest(over), "/min", limit=0, history=history(over)),
+                    Evidence("node type", snapshot.node_type or None),
+                    *_about(node),
+                ),
+                likely=("the node is too small", "big values", "too many connections"),
+                next="compare with the clients' timeouts: packets are queued or dropped",
+                runbook="cache-network",
+                fact=False,
+            )
+
+
+def _replication(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding]:
+    """Lag and link say something on replicas only."""
+    if is_replica(node, snapshot.at) is not True:
+        return
+    link = _now(snapshot, node, "MasterLinkHealthStatus")
+    if sustained(link, lambda value: value == 0):
+        yield Finding(
+            "CACHE_REPLICA_LINK_DOWN",
+            Severity.CRITICAL,
+            f"the replica {node.name} has no link to its primary",
+            subject=node.name,
+            evidence=(Evidence("link", 0, history=history(link)), *_about(node)),
+            likely=("the network", "a full synchronisation that fails"),
+            against=("it may be synchronising after a node was replaced",),
+            next="read INFO replication on the replica",
+            runbook="cache-failover",
+            fact=False,
+        )
+    lag = _now(snapshot, node, "ReplicationLag")
+    severity, value = held(lag, settings.lag), peak(lag)
+    if severity is not None and value is not None:
+        yield Finding(
+            "CACHE_REPLICA_LAG",
+            severity,
+            f"the replica {node.name} is {number(value)} seconds behind",
+            subject=node.name,
+            evidence=(
+                Evidence("lag", value, "s", limit=settings.lag.first, history=history(lag)),
+                *_about(node),
+            ),
+            likely=("a burst of writes", "the network", "a full synchronisation"),
+            next="read INFO replication on both ends",
+            runbook="cache-failover",
+            fact=False,
+        )
+
+
+def _auth(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding]:
+    failures = settled(together(*(node.series(name) for name in _AUTH)), snapshot.at)
+    severity, value = held(failures, settings.auth_failures), latest(failures)
+    if severity is None or value is None:
+        return
+    yield Finding(
+        "CACHE_AUTH_FAILURES",
+        severity,
+        f"{node.name} refuses {number(round(value))} logins or commands a minute",
+        subject=node.name,
+        evidence=(
+            Evidence("refused", value, "/min", limit=1, history=history(failures)),
+            *_about(node),
+        ),
+        likely=("a token was rotated", "an access list was edited"),
+        against=("a scanner would look the same",),
+        next="compare with the last change of the token or the user group",
+        runbook="cache-auth",
+        fact=False,
+    )
+
+
+def _serverless(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    node = snapshot.nodes[0]
+    asked = _now(snapshot, node, "TotalCmdsCount")
+    refused = filled(_now(snapshot, node, "ThrottledCmds"), asked)
+    share = Rate(total(refused), total(asked)).share
+    full = _limit_share(snapshot, node)
+    severity = settings.throttled_share.grade(share) if share else None
+    found = [each for each in (severity, settings.limit_share.grade(full)) if each is not None]
+    if not found:
+        return
+    yield Finding(
+        "CACHE_SERVERLESS_THROTTLED",
+        max(found),
+        f"{number(total(refused) or 0)} commands throttled in 5 minutes"
+        + (f", {full:.0%} of a usage limit" if full is not None else ""),
+        evidence=(
+            Evidence("throttled", share, "share", history=history(refused)),
+            Evidence("of the limit", full, "share", limit=settings.limit_share.first),
+            Evidence(
+                "storage limit",
+                None if snapshot.storage_limit is None else size(snapshot.storage_limit),
+            ),
+        ),
+        likely=("growth faster than scaling", "a usage limit"),
+        next="raise the usage limit",
+        runbook="cache-serverless",
+        fact=False,
+    )
+
+
+def _limit_share(snapshot: Snapshot, node: Node) -> float | None:
+    """The larger share of the two usage limits; units are a minute in the metric, a second in the
+    limit.
+    """
+    shares = []
+    stored = latest(_now(snapshot, node, "BytesUsedForCache"))
+    if stored is not None and snapshot.storage_limit:
+        shares.append(stored / snapshot.storage_limit)
+    units = latest(_now(snapshot, node, "ElastiCacheProcessingUnits"))
+    if units is not None and snapshot.units_limit:
+        shares.append(units / 60 / snapshot.units_limit)
+    return max(shares, default=None)

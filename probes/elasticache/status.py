@@ -1,0 +1,218 @@
+"""One ElastiCache resource: replication group, single node, Memcached or serverless cache.
+
+Source: ElastiCache `DescribeReplicationGroups`, `DescribeCacheClusters`, `DescribeEvents`,
+`DescribeServerlessCaches`, `DescribeUpdateActions`; CloudWatch `AWS/ElastiCache`. `available` says
+nothing of reachability: that only the `redis` and `memcached` probes can tell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from cockpit import clock
+from cockpit.connect.session import AwsReads, MetricQuery
+from cockpit.connect.settings import AwsResource
+from cockpit.errors import BlindError, Reason
+from cockpit.triage.finding import Finding
+from cockpit.triage.probe import Probe
+from cockpit.triage.target import Target
+from probes.answers import Gap, attempt, blind_series, partly_blind, structures, text
+from probes.elasticache import load, model, state, view
+from probes.elasticache.model import Event, Node, Snapshot, Update
+from probes.elasticache.settings import Settings
+from probes.metrics import NO_DATA, query
+
+_SPACE = "AWS/ElastiCache"
+_DAY = 1440
+
+
+async def collect(aws: AwsReads, target: Target) -> Snapshot:
+    """Read the resource, then its nodes, events, updates and metrics; only itself is a must."""
+    settings = target.settings
+    assert isinstance(settings, AwsResource)
+    snapshot = await _found(aws, settings.id)
+    gaps: list[Gap] = []
+    nodes, events, updates = await asyncio.gather(
+        _nodes(aws, snapshot, gaps),
+        attempt(gaps, "events", _events(aws, snapshot), otherwise=()),
+        attempt(gaps, "service updates", _updates(aws, snapshot), otherwise=()),
+    )
+    full = replace(snapshot, nodes=nodes, events=events, updates=updates)
+    full = await attempt(gaps, "metrics", _measured(aws, full), otherwise=full)
+    for node in full.nodes:
+        gaps.extend(blind_series({f"{node.name} {k}": v for k, v in node.metrics.items()}))
+    return replace(full, gaps=tuple(gaps))
+
+
+async def _found(aws: AwsReads, name: str) -> Snapshot:
+    """The resource: by the kind that its ARN names, else the first kind that has the name."""
+    looks = {
+        "replicationgroup": _replication_group,
+        "cluster": _cache_cluster,
+        "serverlesscache": _serverless_cache,
+    }
+    kind = name.split(":")[5] if name.startswith("arn:") and name.count(":") >= 6 else ""
+    if kind in looks:
+        return await looks[kind](aws, name.rpartition(":")[2])
+    missing: BlindError | None = None
+    for look in (_replication_group, _cache_cluster):
+        try:
+            return await look(aws, name)
+        except BlindError as error:
+            if error.reason is not Reason.MISSING:
+                raise
+            missing = missing or error
+    assert missing is not None
+    try:
+        return await _serverless_cache(aws, name)
+    except BlindError:
+        raise missing from None
+
+
+async def _replication_group(aws: AwsReads, name: str) -> Snapshot:
+    row = await aws.item("elasticache", "DescribeReplicationGroups", key=name)
+    return model.group_of(row, clock.now())
+
+
+async def _cache_cluster(aws: AwsReads, name: str) -> Snapshot:
+    row = await aws.item("elasticache", "DescribeCacheClusters", key=name, ShowCacheNodeInfo=True)
+    return model.cluster_of(row, clock.now())
+
+
+async def _serverless_cache(aws: AwsReads, name: str) -> Snapshot:
+    rows = await aws.pages("elasticache", "DescribeServerlessCaches", key="ServerlessCaches")
+    for row in structures(rows, "ServerlessCaches"):
+        if text(row, "ServerlessCacheName").lower() == name.lower():
+            return model.serverless_of(row, clock.now())
+    raise BlindError(Reason.MISSING, f"there is no cache named {name}")
+
+
+async def _nodes(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> tuple[Node, ...]:
+    """The members of a replication group with their status; other kinds have it already."""
+    if snapshot.kind != model.GROUP:
+        return snapshot.nodes
+    return tuple(await asyncio.gather(*(_member(aws, node, gaps) for node in snapshot.nodes)))
+
+
+async def _member(aws: AwsReads, node: Node, gaps: list[Gap]) -> Node:
+    row = await attempt(
+        gaps,
+        f"node {node.name}",
+        aws.item("elasticache", "DescribeCacheClusters", key=node.id, ShowCacheNodeInfo=True),
+        otherwise={},
+    )
+    return replace(node, status=model.member_status(row)) if row else node
+
+
+async def _events(aws: AwsReads, snapshot: Snapshot) -> tuple[Event, ...]:
+    """The events of the resource and its nodes, out of one list for the region."""
+    rows = await aws.pages("elasticache", "DescribeEvents", key="Events", Duration=_DAY)
+    names = {snapshot.id.lower(), *(node.id.lower() for node in snapshot.nodes)}
+    found = (model.event_of(row) for row in structures(rows, "Events"))
+    mine = [event for event in found if event is not None and event.source.lower() in names]
+    return tuple(sorted(mine, key=lambda event: event.at, reverse=True))
+
+
+async def _updates(aws: AwsReads, snapshot: Snapshot) -> tuple[Update, ...]:
+    """The service updates that are meant for this resource."""
+    if snapshot.kind == model.SERVERLESS:
+        return ()
+    rows = await aws.pages("elasticache", "DescribeUpdateActions", key="UpdateActions")
+    return tuple(
+        model.update_of(row)
+        for row in structures(rows, "UpdateActions")
+        if snapshot.id in {text(row, "ReplicationGroupId"), text(row, "CacheClusterId")}
+    )
+
+
+async def _measured(aws: AwsReads, snapshot: Snapshot) -> Snapshot:
+    """The nodes with three hours of their metrics."""
+    names = _metric_names(snapshot)
+    wanted = {
+        (node.name, name): _of_node(snapshot, node, name, stat=stat)
+        for node in snapshot.nodes
+        for name, stat in names.items()
+    }
+    series = await aws.metrics(tuple(wanted.values()), minutes=185)
+    nodes = tuple(
+        replace(
+            node,
+            metrics={name: series.get(wanted[node.name, name], NO_DATA) for name in names},
+        )
+        for node in snapshot.nodes
+    )
+    return replace(snapshot, nodes=nodes)
+
+
+def _metric_names(snapshot: Snapshot) -> dict[str, str]:
+    if snapshot.kind == model.SERVERLESS:
+        return model.SERVERLESS_METRICS
+    if snapshot.engine.lower() == "memcached":
+        own = {name: stat for name, stat in model.NODE_METRICS.items() if name not in _REDIS_ONLY}
+        return {**own, **model.MEMCACHED_METRICS}
+    return {**model.NODE_METRICS, **model.REDIS_METRICS}
+
+
+_REDIS_ONLY = {"EngineCPUUtilization", "DatabaseMemoryUsagePercentage"}
+
+
+def _of_node(snapshot: Snapshot, node: Node, name: str, *, stat: str) -> MetricQuery:
+    if snapshot.kind == model.SERVERLESS:
+        return query(_SPACE, name, stat, clusterId=node.id)
+    return query(_SPACE, name, stat, CacheClusterId=node.id, CacheNodeId=node.node_id)
+
+
+def since(before: Snapshot, now: Snapshot) -> Snapshot:
+    """Carry over since when the status is what it is: ElastiCache does not tell."""
+    if before.status != now.status:
+        return replace(now, status_since=now.at)
+    return replace(now, status_since=before.status_since or before.at)
+
+
+def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Report the control plane, the nodes' load, and what could not be looked at."""
+    yield from state.status(snapshot, settings)
+    yield from state.failover(snapshot, settings)
+    yield from state.resilience(snapshot)
+    yield from state.shards(snapshot)
+    yield from state.updates(snapshot, settings)
+    yield from load.load(snapshot, settings)
+    yield from partly_blind("CACHE_OBS_BLIND", snapshot.gaps)
+
+
+def _codes() -> Sequence[str]:
+    names = (
+        "UNAVAILABLE IN_TRANSITION STATUS_UNKNOWN FAILOVER_RECENT NO_FAILOVER SHARD_DEGRADED"
+        " MEMORY_HIGH EVICTIONS_RISING HIT_RATE_DROP CPU_HIGH CONNECTIONS_HIGH CONNECTION_CHURN"
+        " NETWORK_LIMITED REPLICA_LAG REPLICA_LINK_DOWN AUTH_FAILURES SERVERLESS_THROTTLED"
+        " UPDATE_DUE OBS_BLIND"
+    )
+    return [f"CACHE_{name}" for name in names.split()]
+
+
+PROBE = Probe(
+    id="elasticache.status",
+    kind="elasticache",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Snapshot,
+    settings=Settings(),
+    every=30,
+    timeout=12,
+    facts=view.facts,
+    tables=view.tables,
+    changes=view.changes,
+    since=since,
+    twice=False,
+    needs=(
+        "elasticache:DescribeReplicationGroups",
+        "elasticache:DescribeCacheClusters",
+        "elasticache:DescribeServerlessCaches",
+        "elasticache:DescribeEvents",
+        "elasticache:DescribeUpdateActions",
+        "cloudwatch:GetMetricData",
+    ),
+    codes=tuple(_codes()),
+)

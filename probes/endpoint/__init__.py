@@ -1,0 +1,1 @@
+"""Endpoints, as seen from here: DNS, TCP, TLS, HTTP."""

@@ -1,0 +1,236 @@
+"""What is wrong with a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cockpit.connect.net.dns import Resolution
+from cockpit.connect.net.session import PathLook
+from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.units import duration
+from probes.endpoint.model import Settings, Snapshot, all_private, answer_of, percentile
+
+RUNBOOK = "path-dns"
+_POOL = 3
+"""So many changes among six answers are a pool that rotates."""
+_STALE_LEAST = 2.0
+_WORDS = {
+    "nxdomain": ("NET_DNS_NXDOMAIN", Severity.CRITICAL, "there is no such name"),
+    "servfail": ("NET_DNS_SERVFAIL", Severity.HIGH, "the name server failed (SERVFAIL)"),
+    "refused": ("NET_DNS_SERVFAIL", Severity.HIGH, "the name server refused to answer"),
+    "error": ("NET_DNS_SERVFAIL", Severity.HIGH, "the name could not be resolved"),
+    "timeout": ("NET_DNS_TIMEOUT", Severity.HIGH, "the name was not resolved in time"),
+    "unreachable": ("NET_DNS_TIMEOUT", Severity.HIGH, "no name server can be reached from here"),
+    "no_answer": ("NET_DNS_NO_A", Severity.WARNING, "the name has no address"),
+}
+_OF_ALIAS = {
+    "nxdomain": "that name does not exist",
+    "no_answer": "that name has no address",
+    "servfail": "its name server failed (SERVFAIL)",
+    "refused": "its name server refused to answer",
+}
+_LIKELY = {
+    "NET_DNS_NXDOMAIN": (
+        "the name is wrong or its record was deleted",
+        "a private zone that is not visible from here",
+    ),
+    "NET_DNS_SERVFAIL": ("the resolver is broken", "the zone is broken (DNSSEC, lame delegation)"),
+    "NET_DNS_TIMEOUT": ("the resolver is down", "port 53 is blocked on the way (VPN?)"),
+    "NET_DNS_NO_A": ("the record was removed or has another type",),
+}
+
+
+def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Report the name; without addresses there is nothing else to report."""
+    path = snapshot.path
+    first = path.dns[0]
+    if not first.addresses:
+        yield _unresolved(path, first)
+        return
+    yield from _families(path)
+    yield from _slow(path, settings)
+    yield from _changed(path)
+    yield from _differing(path)
+    yield from _private(path)
+
+
+def _unresolved(path: PathLook, first: Resolution) -> Finding:
+    code, severity, words = _WORDS.get(first.outcome, _WORDS["error"])
+    other = next((answer for answer in path.dns[1:] if answer.addresses), None)
+    likely = _LIKELY[code]
+    if first.aliases:
+        words = f"an alias of {first.canonical}; {_OF_ALIAS.get(first.outcome, words)}"
+        likely = (f"what {first.canonical} stood for was deleted or renamed", *likely)
+    if other:
+        likely = (f"this machine's resolver or VPN: {other.server} knows the name", *likely)
+    if any(answer.outcome == "unreachable" for answer in path.dns):
+        likely = ("this machine has no way to its name server: look at its own network", *likely)
+    return Finding(
+        code,
+        severity,
+        f"{path.host}: {words}",
+        evidence=(*_answers(path), Evidence("asked for", first.took, "s")),
+        likely=likely,
+        next="ask a second resolver, and compare with what the applications' network sees",
+        runbook=RUNBOOK,
+    )
+
+
+def _families(path: PathLook) -> Iterator[Finding]:
+    addresses = path.dns[0].addresses
+    if path.dns[0].source != "literal" and all(":" in address for address in addresses):
+        yield Finding(
+            "NET_DNS_V6_ONLY",
+            Severity.WARNING,
+            f"{path.host} has IPv6 addresses only",
+            evidence=_answers(path),
+            next="clients without IPv6 cannot reach it: was the A record removed?",
+            runbook=RUNBOOK,
+        )
+
+
+def _slow(path: PathLook, settings: Settings) -> Iterator[Finding]:
+    if not path.dns_history:
+        return
+    took = _usually_slow(path.dns_history)
+    severity = settings.dns.grade(took)
+    if severity:
+        yield Finding(
+            "NET_DNS_SLOW",
+            severity,
+            f"{path.host} takes {duration(took)} to resolve",
+            evidence=(
+                Evidence("95th percentile", took, "s", settings.dns.first, path.dns_history),
+                Evidence("look-ups", len(path.dns_history)),
+            ),
+            likely=("the first resolver of the list is dead", "a loaded or far resolver"),
+            runbook=RUNBOOK,
+            fact=False,
+        )
+
+
+def _usually_slow(history: tuple[float, ...]) -> float:
+    """The 95th percentile; of fewer than 20 the second worst, since the first one fills caches."""
+    if len(history) >= 20:
+        return percentile(history, 0.95)
+    return sorted(history)[-2:][0]
+
+
+def _changed(path: PathLook) -> Iterator[Finding]:
+    """A failover marker. Names that move at most looks are pools, and theirs is no news."""
+    now, before = set(path.dns[0].addresses), set(path.addresses_before)
+    if not before or now == before or path.dns_changes >= _POOL:
+        return
+    alias = next((answer.canonical for answer in path.dns if answer.canonical), "")
+    moved = bool(path.canonical_before and alias and alias != path.canonical_before)
+    yield Finding(
+        "NET_DNS_CHANGED",
+        Severity.INFO,
+        f"{path.host} has other addresses than before"
+        + (f": it is an alias of {alias} now" if moved else ""),
+        evidence=(
+            Evidence("new", ", ".join(sorted(now - before)) or "none"),
+            Evidence("gone", ", ".join(sorted(before - now)) or "none"),
+            *((Evidence("alias of", f"{path.canonical_before} → {alias}"),) if moved else ()),
+            Evidence("TTL", path.dns_ttl, "s"),
+        ),
+        likely=("a failover or a scaling of the load balancer", "an answer of many addresses"),
+    )
+
+
+def _differing(path: PathLook) -> Iterator[Finding]:
+    system, server = answer_of(path, "system"), answer_of(path, "resolver")
+    if system is None or server is None:
+        return
+    if path.dns_differs_for is not None and _is_stale(path, system, server):
+        yield _stale(path, path.dns_differs_for)
+        return
+    words = _split_words(path, system, server)
+    if words:
+        yield Finding(
+            "NET_DNS_SPLIT",
+            Severity.INFO,
+            f"{path.host}: {words}",
+            evidence=_answers(path),
+            likely=("the hosts file of this machine",)
+            if system.in_hosts_file
+            else ("split horizon: a private zone, or a VPN's own resolver", "a stale cache"),
+            next="know which of the two the applications use before you conclude anything",
+        )
+
+
+def _split_words(path: PathLook, system: Resolution, server: Resolution) -> str:
+    if path.dns_differs_for is not None:
+        return "the system uses addresses that the name server does not give"
+    if system.addresses and server.outcome == "nxdomain":
+        return "this machine knows the name, the name server does not"
+    if server.addresses and system.outcome in {"nxdomain", "no_answer"}:
+        return "the configured name server knows the name, this machine does not"
+    return ""
+
+
+def _is_stale(path: PathLook, system: Resolution, server: Resolution) -> bool:
+    """Whether the system stands by an answer that ran out.
+
+    They agreed before, or they ask the same name servers; a hosts file or a horizon of its own
+    (one answer private, the other public) differs on purpose. Without a TTL nobody can tell.
+    """
+    if path.dns_ttl is None or system.in_hosts_file:
+        return False
+    if (path.dns_differs_for or 0.0) <= max(2 * path.dns_ttl, _STALE_LEAST):
+        return False
+    is_configured = path.dns[0].source == "resolver"
+    same_kind = all_private(system.addresses) == all_private(server.addresses)
+    return path.dns_agreed or (same_kind and not is_configured)
+
+
+def _stale(path: PathLook, since: float) -> Finding:
+    lost = [look for look in path.addresses if look.tcp.outcome != "ok"]
+    return Finding(
+        "NET_DNS_STALE",
+        Severity.HIGH,
+        f"{path.host}: the system has used addresses that the name server no longer gives "
+        f"for {duration(since)}",
+        evidence=(
+            *_answers(path),
+            Evidence("differs for", since, "s", 2.0 * (path.dns_ttl or 0)),
+            Evidence("TTL", path.dns_ttl, "s"),
+            Evidence("addresses that do not connect", len(lost)),
+        ),
+        likely=(
+            "a cache here that keeps names beyond their TTL; applications may have the same",
+            "a resolver of the VPN that is cut off from its source",
+        ),
+        against=("an own resolver for this name does this on purpose",),
+        next="flush the cache here; restart clients that resolve only at their start",
+        runbook=RUNBOOK,
+    )
+
+
+def _private(path: PathLook) -> Iterator[Finding]:
+    looks = path.addresses
+    lost = looks and all(look.tcp.outcome in {"timeout", "unreachable"} for look in looks)
+    if lost and all_private(path.dns[0].addresses):
+        yield Finding(
+            "NET_DNS_PRIVATE_FROM_PUBLIC",
+            Severity.INFO,
+            f"{path.host} has private addresses only, and none can be reached from here",
+            evidence=_answers(path),
+            likely=("this machine is outside the VPC: no VPN, or its route is missing",),
+            next="look from inside before calling it down",
+        )
+
+
+def _answers(path: PathLook) -> tuple[Evidence, ...]:
+    """What each source said, with the chain of aliases and the TTL where it told them."""
+    rows = []
+    for answer in path.dns:
+        said = ", ".join(answer.addresses[:8])
+        if not said:
+            said = answer.outcome + (answer.detail and f" ({answer.detail})")
+        if answer.aliases:
+            said = " → ".join(answer.aliases) + " → " + said
+        if answer.ttl is not None:
+            said += f", TTL {answer.ttl} s"
+        rows.append(Evidence(f"{answer.source} {answer.server}".strip(), said))
+    return tuple(rows)

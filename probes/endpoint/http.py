@@ -1,0 +1,305 @@
+"""What is wrong with the answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from cockpit.connect.net.http import BODY_LIMIT, HttpLook
+from cockpit.connect.net.session import AddressLook, PathLook
+from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.units import count, duration
+from probes.endpoint.model import (
+    Group,
+    Settings,
+    Snapshot,
+    address_evidence,
+    judged_addresses,
+    share,
+    status_is_expected,
+)
+from probes.endpoint.tcp import how_many, where_from
+from probes.endpoint.tls import TLS_CODES
+
+RUNBOOK = "path-http"
+_RECENT = 5
+_TALK = {
+    "mute": ("NET_CONN_MUTE", Severity.CRITICAL, "accepts connections and never answers"),
+    "dropped": ("NET_CONN_DROPPED", Severity.HIGH, "closes connections without an answer"),
+    "reset": ("NET_TCP_RESET", Severity.HIGH, "resets connections after accepting them"),
+    "": ("NET_CONN_DROPPED", Severity.HIGH, "breaks connections after accepting them"),
+}
+_OWN_FINDING = {"truncated", "stalled", "malformed", "error", "alert", "ok"}
+"""Words of the HTTP rung that are not told as silence."""
+_TALK_LIKELY = {
+    "NET_CONN_MUTE": (
+        "the process hangs or starves: the kernel accepts for it",
+        "everything it waits for is stuck (database, lock, thread pool)",
+    ),
+    "NET_CONN_DROPPED": ("the process crashes or restarts", "a load balancer without a target"),
+    "NET_TCP_RESET": ("the process crashes or restarts", "a proxy that has no backend"),
+}
+_TLS_LIKELY = ("it wants a client certificate, or does not know this name (SNI)",)
+_TELLING = ("server", "retry-after", "x-amzn-requestid", "x-amzn-trace-id", "x-amz-cf-id")
+_MADE_BY_BALANCER = {
+    502: "the target closed or broke the connection",
+    503: "no target is registered or available",
+    504: "the target did not answer in time",
+}
+_MEANS = {
+    401: ("the path wants a login", "a firewall (WAF) in front"),
+    403: ("the path wants a login", "a firewall (WAF) blocks this machine"),
+    404: ("the path is wrong, or a deployment moved it",),
+    429: ("we, or others, ask too often: the probe itself may be the cause",),
+}
+
+
+def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Report who does not answer, who answers badly, and who is slow."""
+    looks = judged_addresses(snapshot.path)
+    yield from _no_answer(snapshot.path, looks)
+    answers = tuple(look for look in looks if look.http)
+    yield from _broken(snapshot.path, answers)
+    yield from _server_errors(snapshot, answers)
+    yield from _other_status(snapshot, answers)
+    yield from _body(snapshot, answers)
+    yield from _redirects(snapshot.path, answers)
+    yield from _slow(snapshot.path, answers, settings)
+
+
+def _no_answer(path: PathLook, looks: Group) -> Iterator[Finding]:
+    """Addresses that accept and then fall silent, at TLS or at HTTP, while none answers.
+
+    With one that answers it is ONE_BAD. A word that stands in no table is told as a drop: an
+    outage never goes by in silence.
+    """
+    silent = tuple(look for look in looks if _is_silent(look))
+    if not silent or any(look.outcome == "ok" for look in looks):
+        return
+    word = Counter(look.outcome for look in silent).most_common(1)[0][0]
+    code, severity, says = _TALK.get(word.partition(" ")[2], _TALK[""])
+    in_tls = word.startswith("tls")
+    rung = "in the TLS handshake" if in_tls else "to a request"
+    yield Finding(
+        code,
+        severity,
+        f"{path.host}:{path.port} {says} ({rung})"
+        + how_many([look.outcome for look in looks], word),
+        evidence=(*address_evidence(looks), *where_from(path)),
+        likely=(*_TALK_LIKELY[code], *(_TLS_LIKELY if in_tls else ())),
+        next="the port is open, so TCP checks stay green: look at the process behind it",
+        runbook=RUNBOOK,
+    )
+
+
+def _is_silent(look: AddressLook) -> bool:
+    """Whether it failed behind its connection in a way that no other finding tells."""
+    rung, _, word = look.outcome.partition(" ")
+    if rung == "tls":
+        return word not in TLS_CODES
+    return rung == "http" and word not in _OWN_FINDING
+
+
+def _broken(path: PathLook, looks: Group) -> Iterator[Finding]:
+    for words, code in (
+        ({"truncated", "stalled"}, "NET_HTTP_TRUNCATED"),
+        ({"malformed", "error"}, "NET_HTTP_MALFORMED"),
+    ):
+        alike = tuple(look for look in looks if look.http and look.http.outcome in words)
+        if not alike or alike[0].http is None:
+            continue
+        cut = code == "NET_HTTP_TRUNCATED"
+        yield Finding(
+            code,
+            Severity.HIGH,
+            f"{path.url}: {share(alike, looks)}"
+            + ("the answer ends too early" if cut else "the answer is not HTTP"),
+            subject="" if len(alike) == len(looks) else alike[0].address,
+            evidence=(
+                Evidence("what came", alike[0].http.detail),
+                Evidence("octets read", alike[0].http.size),
+                Evidence("status", alike[0].http.status or None),
+                *where_from(path),
+            ),
+            likely=("the process or a proxy dies while it answers",)
+            if cut
+            else ("another service listens on this port", "a proxy or captive portal on the way"),
+            runbook=RUNBOOK,
+        )
+
+
+def _server_errors(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
+    """5xx: two of the last five of an address are high, nothing else at all is critical."""
+    statuses = _recent_statuses(snapshot)
+    failed = [s for s in statuses if s >= 500 and not status_is_expected(snapshot, s)]
+    newest = [look for look in looks if look.http and look.http.status in failed]
+    if not newest or newest[0].http is None or (len(failed) < 2 and len(statuses) > 1):
+        return
+    status = Counter(failed).most_common(1)[0][0]
+    all_fail = len(failed) == len(statuses) and len(failed) > 1
+    answer = newest[0].http
+    yield Finding(
+        "NET_HTTP_5XX",
+        Severity.CRITICAL if all_fail else Severity.HIGH,
+        f"{snapshot.path.url} answers {status}: "
+        + ("every time" if all_fail else f"{len(failed)} of {count(len(statuses), 'request')}"),
+        evidence=(
+            Evidence("answers of 500 and above", len(failed), limit=2),
+            Evidence("requests", len(statuses)),
+            *_answer_evidence(answer),
+            *where_from(snapshot.path),
+        ),
+        likely=_server_error_causes(status, answer),
+        next="look at the targets behind the load balancer, then at the latest deployment",
+        runbook=RUNBOOK,
+    )
+
+
+def _recent_statuses(snapshot: Snapshot) -> list[int]:
+    grouped: dict[str, list[int]] = {}
+    for sample in snapshot.path.history:
+        if sample.status:
+            grouped.setdefault(sample.address, []).append(sample.status)
+    return [status for statuses in grouped.values() for status in statuses[-_RECENT:]]
+
+
+def _server_error_causes(status: int, answer: HttpLook) -> tuple[str, ...]:
+    if answer.header("server").startswith("awselb") and status in _MADE_BY_BALANCER:
+        return (f"made by the load balancer: {_MADE_BY_BALANCER[status]}",)
+    if status in _MADE_BY_BALANCER:
+        return (f"a proxy says: {_MADE_BY_BALANCER[status]}", "the application itself")
+    return ("the application fails", "what it depends on fails")
+
+
+def _other_status(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
+    odd = tuple(
+        look
+        for look in looks
+        if look.http
+        and look.http.outcome == "ok"
+        and look.http.status < 500
+        and not status_is_expected(snapshot, look.http.status)
+    )
+    if not odd or odd[0].http is None:
+        return
+    answer = odd[0].http
+    is_4xx = 400 <= answer.status <= 499
+    wanted = ", ".join(map(str, snapshot.expect_status))
+    yield Finding(
+        "NET_HTTP_4XX" if is_4xx else "NET_HTTP_STATUS",
+        Severity.WARNING if snapshot.expect_status else Severity.INFO,
+        f"{snapshot.path.url}: {share(odd, looks)}answers {answer.status}"
+        + (f", expected {wanted}" if wanted else ""),
+        evidence=(*_answer_evidence(answer), *where_from(snapshot.path)),
+        likely=_MEANS.get(answer.status, ()),
+        runbook=RUNBOOK,
+    )
+
+
+def _body(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
+    """The status is right and the text is not: a maintenance page, a captive portal."""
+    wrong = tuple(
+        look
+        for look in looks
+        if look.http
+        and look.http.outcome == "ok"
+        and look.http.has_marker is False
+        and status_is_expected(snapshot, look.http.status)
+        and not 300 <= look.http.status <= 399
+    )
+    if not wrong or wrong[0].http is None:
+        return
+    answer = wrong[0].http
+    doubts = _unread(answer)
+    yield Finding(
+        "NET_HTTP_BODY",
+        Severity.WARNING if doubts else Severity.HIGH,
+        f"{snapshot.path.url}: {share(wrong, looks)}answers {answer.status} "
+        "without the expected text",
+        evidence=(
+            *_answer_evidence(answer),
+            Evidence("body begins", answer.body or "(empty)"),
+            *where_from(snapshot.path),
+        ),
+        likely=("a maintenance or error page with a good status", "a captive portal or proxy"),
+        against=doubts,
+        runbook=RUNBOOK,
+    )
+
+
+def _unread(answer: HttpLook) -> tuple[str, ...]:
+    """Why the text may be there and was not seen."""
+    doubts = []
+    coding = answer.header("content-encoding")
+    if coding and coding.lower() != "identity":
+        doubts.append(f"the body is compressed ({coding}) although we asked for plain text")
+    if answer.size >= BODY_LIMIT:
+        doubts.append("only the first 4 KiB were read: the text may stand behind them")
+    return tuple(doubts)
+
+
+def _redirects(path: PathLook, looks: Group) -> Iterator[Finding]:
+    for look in looks[:1]:
+        if look.http and look.http.redirects > 5:
+            yield Finding(
+                "NET_HTTP_REDIRECT_LOOP",
+                Severity.HIGH,
+                f"{path.url} redirects without an end",
+                evidence=(
+                    Evidence("redirects", look.http.redirects, limit=5),
+                    Evidence("leads to", look.http.header("location")),
+                ),
+                likely=("TLS ends in front of an application that redirects to https",),
+                runbook=RUNBOOK,
+            )
+
+
+def _slow(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding]:
+    timed = [
+        (look.http.first_byte, look)
+        for look in looks
+        if look.http and look.http.first_byte and look.http.held is None
+    ]
+    if not timed:
+        return
+    took, look = max(timed, key=lambda pair: pair[0])
+    severity = settings.first_byte.grade(took)
+    usual = look.usual_first_byte
+    if (
+        severity is None
+        and usual
+        and took > max(usual * settings.slower, settings.first_byte_floor)
+    ):
+        severity = Severity.WARNING
+    if severity is None:
+        return
+    history = tuple(
+        sample.first_byte
+        for sample in path.history
+        if sample.address == look.address and sample.first_byte is not None
+    )
+    yield Finding(
+        "NET_HTTP_SLOW",
+        severity,
+        f"{path.url}: the first byte takes {duration(took)}"
+        + (f", usually {duration(usual)}" if usual else ""),
+        evidence=(
+            Evidence("first byte", took, "s", settings.first_byte.first, history),
+            Evidence("usual", usual, "s"),
+            Evidence("connect", look.tcp.took, "s"),
+            Evidence("address", look.address),
+            *where_from(path),
+        ),
+        likely=("the application waits for something: database, lock, third party",),
+        runbook=RUNBOOK,
+        fact=False,
+    )
+
+
+def _answer_evidence(answer: HttpLook) -> tuple[Evidence, ...]:
+    return (
+        Evidence("status", answer.status),
+        Evidence("first byte", answer.first_byte, "s"),
+        *(Evidence(name, answer.header(name)) for name in _TELLING if answer.header(name)),
+        *((Evidence("not asked again for", answer.held, "s"),) if answer.held else ()),
+    )

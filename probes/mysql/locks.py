@@ -1,0 +1,415 @@
+"""Who waits for whom in MySQL and MariaDB: rows, metadata locks, global locks.
+
+Source: catalogue of findings 3.4 and 3.5. The lock tables can be slow on a drowning server: they
+are read only when somebody waits. Needs: PROCESS, and for named metadata locks SELECT on
+performance_schema with the instrument wait/lock/metadata/sql/mdl; else the holders are inferred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cockpit.errors import BlindError, Reason
+from cockpit.text import visible
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.target import Target
+from cockpit.triage.view import Offer, Row, Table
+from cockpit.units import count, duration
+from probes.lock_graph import Graph
+from probes.mysql.locks_model import (
+    FLUSH,
+    GLOBAL,
+    MDL,
+    Held,
+    Locks,
+    Node,
+    Pair,
+    Queue,
+    assemble,
+    graph_of,
+    helps,
+    is_head,
+    queues_of,
+)
+from probes.mysql.model import (
+    MysqlReads,
+    Server,
+    Thread,
+    kill,
+    kill_query,
+    offers,
+    read_server,
+    rolls_back,
+)
+from probes.mysql.status import read_status
+from probes.mysql.threads import COLUMNS, read_threads
+
+_RUNBOOK = "mysql-locks"
+_CAP = 2
+"""Seconds for the lock tables."""
+_MOST_PAIRS = 5000
+"""Pairs that are read: a hundred waiters for one row, of which each waits for all before it."""
+_SPARED = 60.0
+"""Seconds for which the lock tables are left alone after they took too long."""
+
+PAIRS_OLD = f"""
+SELECT w.trx_mysql_thread_id AS waiter,
+       b.trx_mysql_thread_id AS blocker,
+       TIMESTAMPDIFF(SECOND, w.trx_wait_started, NOW()) AS wait_s,
+       l.lock_table, l.lock_index, l.lock_mode
+  FROM information_schema.innodb_lock_waits AS x
+  JOIN information_schema.innodb_trx AS w ON w.trx_id = x.requesting_trx_id
+  JOIN information_schema.innodb_trx AS b ON b.trx_id = x.blocking_trx_id
+  LEFT JOIN information_schema.innodb_locks AS l ON l.lock_id = x.requested_lock_id
+ ORDER BY b.trx_state = 'LOCK WAIT' LIMIT {_MOST_PAIRS}
+"""  # noqa: S608  constants only
+"""MariaDB and MySQL 5.7. Those who wait for a head first: when it is cut, no head is missing."""
+PAIRS_NEW = f"""
+SELECT rt.processlist_id AS waiter, bt.processlist_id AS blocker,
+       TIMESTAMPDIFF(SECOND, rx.trx_wait_started, NOW()) AS wait_s,
+       CONCAT(dl.object_schema, '.', dl.object_name) AS lock_table, dl.index_name AS lock_index,
+       dl.lock_mode
+  FROM performance_schema.data_lock_waits AS w
+  JOIN performance_schema.threads AS rt ON rt.thread_id = w.requesting_thread_id
+  JOIN performance_schema.threads AS bt ON bt.thread_id = w.blocking_thread_id
+  LEFT JOIN performance_schema.data_locks AS dl
+    ON dl.engine_lock_id = w.requesting_engine_lock_id
+  LEFT JOIN information_schema.innodb_trx AS rx ON rx.trx_id = w.requesting_engine_transaction_id
+  LEFT JOIN information_schema.innodb_trx AS bx ON bx.trx_id = w.blocking_engine_transaction_id
+ ORDER BY bx.trx_state = 'LOCK WAIT' LIMIT {_MOST_PAIRS}
+"""  # noqa: S608
+"""MySQL 8.0 and later."""
+HELD = """
+SELECT t.processlist_id AS id, m.object_schema, m.object_name, m.lock_type
+  FROM performance_schema.metadata_locks AS m
+  JOIN performance_schema.threads AS t ON t.thread_id = m.owner_thread_id
+ WHERE m.object_type = 'TABLE' AND m.lock_status = 'GRANTED'
+   AND t.processlist_id <> CONNECTION_ID()
+   AND m.object_schema NOT IN ('performance_schema', 'mysql', 'information_schema')
+   AND (m.object_schema, m.object_name) IN (
+       SELECT p.object_schema, p.object_name FROM performance_schema.metadata_locks AS p
+        WHERE p.lock_status = 'PENDING' AND p.object_type = 'TABLE')
+ LIMIT 200
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Thresholds in seconds and sessions."""
+
+    row_wait: Thresholds = Thresholds(warning=5, high=20)
+    metadata_wait: Thresholds = Thresholds(high=5)
+    waiters: Thresholds = Thresholds(high=5, critical=20)
+    metadata_waiters: Thresholds = Thresholds(critical=10)
+
+
+async def collect(mysql: MysqlReads, target: Target) -> Locks:
+    """Read the sessions; the lock tables only when somebody waits."""
+    server = await read_server(mysql)
+    status = await read_status(mysql)
+    threads = await read_threads(mysql, server, status)
+    if threads is None:
+        return Locks(server=server, sees_all=False, row_waits=status.row_lock_waits)
+    waits = bool(status.row_lock_waits) or any(thread.wait_s is not None for thread in threads)
+    pairs = await _within_reason(mysql, server) if waits else []
+    held = await _held(mysql) if any(thread.state == MDL for thread in threads) else []
+    nodes = assemble(threads, pairs or [], held)
+    return Locks(
+        server=server,
+        sees_all=True,
+        row_waits=status.row_lock_waits,
+        queues=queues_of(nodes),
+        nodes=nodes,
+        late=pairs is None,
+        cut=len(pairs or ()) >= _MOST_PAIRS,
+    )
+
+
+async def _within_reason(mysql: MysqlReads, server: Server) -> list[Pair] | None:
+    """Who waits for whom; None when it took too long, and then not again for a minute."""
+    if mysql.pace.spared("locks"):
+        return None
+    try:
+        return await _pairs(mysql, server)
+    except BlindError as error:
+        if error.reason is not Reason.TIMEOUT or error.code:
+            raise
+        mysql.pace.spare("locks", _SPARED)
+        return None
+
+
+async def _pairs(mysql: MysqlReads, server: Server) -> list[Pair]:
+    ways = (PAIRS_OLD,) if server.mariadb else (PAIRS_NEW, PAIRS_OLD)
+    for way in ways[:-1]:
+        try:
+            return await mysql.rows_within(_CAP, way, into=Pair)
+        except BlindError as error:
+            if error.reason is not Reason.UNSUPPORTED:
+                raise
+    return await mysql.rows_within(_CAP, ways[-1], into=Pair)
+
+
+async def _held(mysql: MysqlReads) -> list[Held]:
+    """Who holds the metadata that others wait for; empty where the server does not tell us."""
+    try:
+        return await mysql.rows(HELD, into=Held)
+    except BlindError as error:
+        if error.reason not in {Reason.UNSUPPORTED, Reason.DENIED}:
+            raise
+        return []
+
+
+def diagnose(look: Locks, settings: Settings) -> Iterator[Finding]:
+    """Report each queue once, at its head, since only the head can be helped."""
+    if not look.sees_all:
+        seen = f": {look.row_waits} sessions wait for a row" if look.row_waits else ""
+        yield Finding(
+            "MY_OBS_BLIND",
+            Severity.INFO,
+            f"{visible(look.server.role, 60)} may not see who waits for whom{seen}",
+            evidence=(Evidence("sessions waiting for a row", look.row_waits),),
+            likely=("the account was made without PROCESS",),
+            next=look.server.grant,
+            runbook="observer-blind",
+        )
+    if look.late:
+        yield Finding(
+            "MY_OBS_SLOW",
+            Severity.WARNING,
+            f"the lock tables did not answer within 2 s and are left alone for a minute; "
+            f"{look.row_waits} sessions wait for a row",
+            subject="locks",
+            evidence=(Evidence("sessions waiting for a row", look.row_waits),),
+            likely=("thousands of locks: one statement holds or wants very many rows",),
+            next="the sessions with the oldest transactions are the suspects",
+            runbook=_RUNBOOK,
+        )
+    if look.cut:
+        yield Finding(
+            "MY_OBS_SLOW",
+            Severity.WARNING,
+            f"more than {_MOST_PAIRS:,} waits of one session for another: the tree is not whole",
+            subject="locks",
+            evidence=(Evidence("sessions waiting for a row", look.row_waits),),
+            likely=("a crowd wants one row",),
+            next="the heads are right, the sessions behind them more than are shown",
+            runbook=_RUNBOOK,
+        )
+    for queue in look.queues:
+        match queue.kind:
+            case "metadata":
+                yield from _metadata(queue, look, settings)
+            case "global":
+                yield _global(queue)
+            case _:
+                yield from _row(queue, settings)
+
+
+def _row(queue: Queue, settings: Settings) -> Iterator[Finding]:
+    waited = settings.row_wait.grade(queue.longest)
+    if waited is None:
+        return
+    crowd = settings.waiters.grade(queue.length)
+    yield Finding(
+        "MY_LOCK_ROW",
+        max(waited, crowd) if crowd else waited,
+        f"thread {queue.head.id} holds up {count(queue.length, 'session')} at "
+        f"{visible(queue.place, 60)}, the longest for {duration(queue.longest)}",
+        subject=f"thread {queue.head.id}",
+        evidence=_evidence(queue, settings.row_wait.first),
+        likely=_causes(queue.head),
+        next=_advice(queue),
+        runbook=_RUNBOOK,
+    )
+
+
+def _metadata(queue: Queue, look: Locks, settings: Settings) -> Iterator[Finding]:
+    waited = settings.metadata_wait.grade(queue.longest)
+    if waited is None:
+        return
+    crowd = settings.metadata_waiters.grade(queue.length)
+    change = next((n for n in look.nodes if n.kind == "metadata" and n.is_schema_change), None)
+    who = f"a schema change (thread {change.id})" if change else "a metadata lock"
+    yield Finding(
+        "MY_LOCK_MDL",
+        max(waited, crowd) if crowd else waited,
+        f"{who} waits behind thread {queue.head.id}; "
+        f"{count(queue.length, 'session')} held up, the longest for {duration(queue.longest)}",
+        subject=f"thread {queue.head.id}",
+        evidence=(
+            *_evidence(queue, settings.metadata_wait.first),
+            Evidence("confidence", "inferred from ages" if queue.inferred else "seen"),
+        ),
+        likely=("a schema change without lock_wait_timeout behind an open transaction",),
+        next=_advice(queue),
+        runbook=_RUNBOOK,
+    )
+
+
+def _global(queue: Queue) -> Finding:
+    likely: tuple[str, ...] = ("FLUSH TABLES WITH READ LOCK of a backup",)
+    advice = "find the backup's session; ending it spoils the backup"
+    head, behind = queue.head, ""
+    if queue.place == FLUSH:
+        likely = ("FLUSH TABLES or ANALYZE TABLE behind a long statement",)
+        advice = "the oldest statement that runs is in the way: all go on when it ends"
+        if head.id:
+            behind = f", behind thread {head.id} that runs for {duration(head.secs or 0)}"
+            advice = (
+                _advice(queue) if queue.helps else f"ask the owner of thread {head.id}: {advice}"
+            )
+    return Finding(
+        "MY_LOCK_GLOBAL",
+        Severity.CRITICAL,
+        f"{count(queue.length, 'session')}: {visible(queue.place, 60)}{behind}",
+        subject="table flush" if queue.place == FLUSH else "global lock",
+        evidence=(
+            Evidence("sessions held up", queue.length),
+            Evidence("longest wait", queue.longest, "s"),
+            *((Evidence("who runs for longest", head.name),) if head.id else ()),
+            *((Evidence("confidence", "inferred from ages"),) if head.id else ()),
+        ),
+        likely=likely,
+        next=advice,
+        runbook=_RUNBOOK,
+        fact=False,
+    )
+
+
+def _evidence(queue: Queue, limit: float | None) -> tuple[Evidence, ...]:
+    return (
+        Evidence("longest wait", queue.longest, "s", limit),
+        Evidence("sessions held up", queue.length),
+        Evidence("who holds", queue.head.name),
+        Evidence("its state", queue.head.shown_state),
+        Evidence("its transaction", queue.head.trx_s, "s"),
+        Evidence("rows it modified", queue.head.rows_modified),
+        Evidence("released by the best step", queue.best.releases if queue.best else None),
+    )
+
+
+def _causes(head: Thread) -> tuple[str, ...]:
+    if head.sleeping_transaction:
+        return (
+            "the application waits for something else inside a transaction",
+            "a connection that was taken and forgotten",
+        )
+    return ("a long statement or transaction that writes what others need",)
+
+
+def _advice(queue: Queue) -> str:
+    if not queue.helps:
+        return "look at the tree: no single session may be ended that would free another"
+    verbs = {"kill_query": "cancel", "kill_connection": "kill"}
+    return "; ".join(
+        f"{verbs[each.call]} thread {each.id} releases {count(each.releases, 'session')}"
+        for each in queue.helps[:2]
+    )
+
+
+def facts(look: Locks) -> Iterator[Fact]:
+    """Waiters first, then the longest wait."""
+    waiting = sum(queue.length for queue in look.queues)
+    if look.sees_all:
+        yield Fact("lock waiters", f"{waiting} waiting" if waiting else "none", waiting)
+    else:
+        yield Fact("lock waiters", "unknown", None)
+    if look.queues:
+        longest = max(queue.longest for queue in look.queues)
+        yield Fact("longest wait", duration(longest), longest, "s")
+
+
+def tables(look: Locks, settings: Settings) -> Iterator[Table]:
+    """The tree of waiting."""
+    known = {node.id: node for node in look.nodes}
+    tree = graph_of(look.nodes)
+    rows: list[Row] = []
+    best: list[Offer] = []
+    notes: list[str] = []
+    for head in tree.heads:
+        rows += _branch(head, tree, known)
+        for each in helps(head, tree, known) if is_head(head, tree, known) else ():
+            node = known[each.id]
+            if each.call == "kill_query":
+                again = "run the schema change again with lock_wait_timeout"
+                effect = again if node.is_schema_change else ""
+                best.append(kill_query(node, releases=each.releases, effect=effect))
+            else:
+                best.append(kill(node, releases=each.releases, effect=rolls_back(node)))
+        if known[head].sleeping_transaction:
+            notes.append(f"KILL QUERY on {head} would do nothing: it runs no statement")
+    rows += [_line(n, 0, 0) for n in look.nodes if n.state in GLOBAL and not n.blockers]
+    best.sort(key=lambda offer: (offer.risk != "low", -offer.releases))
+    if rows:
+        notes.append("then verify: lock waits = 0 within 60s")
+    if any(node.inferred for node in look.nodes):
+        notes.append("who is in the way is inferred from ages: the oldest is suspected")
+    if not look.sees_all:
+        notes.append(f"other sessions are hidden: {look.server.grant}")
+    yield Table(
+        title="Who waits for whom",
+        columns=COLUMNS,
+        rows=tuple(rows),
+        note=tuple(notes),
+        best=tuple(best[:4]),
+    )
+
+
+def _branch(head: int, tree: Graph, known: dict[int, Node]) -> list[Row]:
+    rows: list[Row] = []
+    stack = [(head, 0)]
+    while stack:
+        id_, depth = stack.pop()
+        waiting = tree.size.get(id_, 0)
+        frees = waiting if depth else tree.released(id_)
+        rows.append(_line(known[id_], depth, waiting, frees=frees))
+        stack += [(child, depth + 1) for child in reversed(tree.children.get(id_, ()))]
+    return rows
+
+
+def _line(node: Node, depth: int, waiting: int, *, frees: int = 0) -> Row:
+    """`waiting`: how many wait under it; `frees`: how many of them go on when it alone ends."""
+    severity = Severity.HIGH if depth == 0 and waiting else None
+    if depth and node.is_schema_change:
+        severity = Severity.WARNING
+    return Row(
+        key=node.key,
+        cells=(
+            str(node.id),
+            node.name,
+            node.shown_state,
+            visible(node.place, 60),
+            duration(max(0, node.wait_s)) if node.blockers and node.wait_s is not None else "",
+            "" if node.trx_s is None else duration(max(0, node.trx_s)),
+            str(node.query or ""),
+        ),
+        depth=depth,
+        severity=severity,
+        secret=node.query,
+        offers=offers(node, releases=frees),
+        sort=(node.id, node.name, node.command, node.place, node.wait_s, node.trx_s, None),
+    )
+
+
+PROBE = Probe(
+    id="mysql.locks",
+    kind="mysql",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Locks,
+    settings=Settings(),
+    every=5,
+    timeout=9,
+    facts=facts,
+    tables=tables,
+    needs=("GRANT PROCESS",),
+    codes=(
+        "MY_LOCK_ROW",
+        "MY_LOCK_MDL",
+        "MY_LOCK_GLOBAL",
+        "MY_OBS_BLIND",
+        "MY_OBS_SLOW",
+    ),
+)

@@ -1,0 +1,294 @@
+"""What a look at MySQL's locks gives: rows, metadata and global locks as queues behind heads.
+
+Row-lock waits come from the engine's own tables, metadata locks from performance_schema where it is
+instrumented; without that, transactions older than the first waiter are the suspects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from probes.lock_graph import Graph, graph
+from probes.mysql.model import Server, Thread
+
+MDL = "Waiting for table metadata lock"
+FLUSH = "Waiting for table flush"
+GLOBAL = (
+    "Waiting for global read lock",
+    "Waiting for backup lock",
+    FLUSH,
+    "Waiting for commit lock",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One session waits for another."""
+
+    waiter: int
+    blocker: int
+    wait_s: int | None = None
+    lock_table: str | None = None
+    lock_index: str | None = None
+    lock_mode: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A granted metadata lock, where the server tells them."""
+
+    id: int
+    object_schema: str | None = None
+    object_name: str | None = None
+    lock_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node(Thread):
+    """A session that waits or is waited for."""
+
+    kind: str = ""
+    """`row`, `metadata`, `global`; empty: it waits for nobody."""
+    blockers: tuple[int, ...] = ()
+    place: str = ""
+    inferred: bool = False
+    """Its blockers are suspects, not seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """Whom it helps to end: `call` a named statement."""
+
+    id: int
+    user: str
+    host: str
+    call: str
+    releases: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """Everyone who waits behind one head."""
+
+    head: Node
+    kind: str
+    length: int
+    longest: float
+    place: str = ""
+    inferred: bool = False
+    helps: tuple[Best, ...] = ()
+    best: Best | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locks:
+    """One look. `sees_all` False: somebody may wait whom the role cannot see."""
+
+    server: Server
+    sees_all: bool
+    row_waits: int | None = None
+    """Sessions that wait for a row, by the server's own count."""
+    queues: tuple[Queue, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    late: bool = False
+    """The lock tables did not answer in time: the pairs are missing."""
+    cut: bool = False
+    """There are more pairs than were read."""
+
+
+def assemble(
+    threads: Iterable[Thread], pairs: Sequence[Pair], held: Sequence[Held]
+) -> tuple[Node, ...]:
+    """Those who wait or are waited for, with whom they wait for."""
+    known = {thread.id: thread for thread in threads}
+    nodes: dict[int, Node] = {}
+    for pair in pairs:
+        _join(nodes, known, pair)
+    _metadata(nodes, known, held)
+    for thread in known.values():
+        if (thread.state or "") in GLOBAL:
+            nodes[thread.id] = _node(thread, kind="global", place=thread.state or "")
+    _flushes(nodes, known)
+    waited_for = {other for node in nodes.values() for other in node.blockers}
+    for id_ in waited_for - nodes.keys():
+        nodes[id_] = _node(known.get(id_, Thread(id=id_)))
+    return tuple(nodes.values())
+
+
+def _join(nodes: dict[int, Node], known: dict[int, Thread], pair: Pair) -> None:
+    before = nodes.get(pair.waiter)
+    if before is not None:
+        nodes[pair.waiter] = replace(before, blockers=(*before.blockers, pair.blocker))
+        return
+    thread = known.get(pair.waiter, Thread(id=pair.waiter))
+    place = (pair.lock_table or "").replace("`", "")
+    if pair.lock_index:
+        place = f"{place} {pair.lock_index}"
+    waited = pair.wait_s if pair.wait_s is not None else thread.wait_s
+    nodes[pair.waiter] = _node(
+        replace(thread, wait_s=waited), kind="row", blockers=(pair.blocker,), place=place
+    )
+
+
+def _metadata(nodes: dict[int, Node], known: dict[int, Thread], held: Sequence[Held]) -> None:
+    """Waiters for metadata: schema changes wait for the holders, everybody else for those."""
+    waiting = [thread for thread in known.values() if thread.state == MDL]
+    waiting.sort(key=lambda thread: -(thread.secs or 0))
+    if not waiting:
+        return
+    ids = {thread.id for thread in waiting}
+    changes = [thread for thread in waiting if thread.is_schema_change]
+    holders = tuple(dict.fromkeys(each.id for each in held if each.id not in ids))
+    inferred = not holders
+    if inferred:
+        holders = _suspects(known.values(), waiting[0])
+    for thread in waiting:
+        ahead = tuple(change.id for change in changes if change.id != thread.id)
+        is_change = thread in changes
+        blockers = holders if is_change or not ahead else ahead[:1]
+        place = next((f"{h.object_schema}.{h.object_name}" for h in held if h.object_name), "table")
+        nodes[thread.id] = _node(
+            replace(thread, wait_s=thread.secs),
+            kind="metadata",
+            blockers=blockers,
+            place=f"metadata of {place}",
+            inferred=inferred,
+        )
+
+
+def _flushes(nodes: dict[int, Node], known: dict[int, Thread]) -> None:
+    """A flush waits until the statements that use the table have ended, and everybody else waits
+    for the flush: the oldest statement that was there before them is the suspect.
+    """
+    waiting = [node for node in nodes.values() if node.place == FLUSH]
+    longest = max((node.secs or 0 for node in waiting), default=0)
+    works = [
+        thread
+        for thread in known.values()
+        if thread.running
+        and thread.protected != "protected"
+        and thread.wait_s is None
+        and not (thread.state or "").startswith("Waiting for")
+        and (thread.secs or 0) >= longest
+    ]
+    oldest = max(works, key=lambda thread: thread.secs or 0, default=None)
+    if oldest is None:
+        return
+    for node in waiting:
+        nodes[node.id] = replace(node, blockers=(oldest.id,), inferred=True, wait_s=node.secs)
+
+
+def _suspects(threads: Iterable[Thread], oldest: Thread) -> tuple[int, ...]:
+    """Transactions older than the first waiter, the oldest first."""
+    waited = oldest.secs or 0
+    older = [t for t in threads if t.state != MDL and t.trx_s is not None and t.trx_s >= waited]
+    older.sort(key=lambda thread: -(thread.trx_s or 0))
+    return tuple(thread.id for thread in older[:10])
+
+
+def _node(
+    thread: Thread,
+    *,
+    kind: str = "",
+    blockers: tuple[int, ...] = (),
+    place: str = "",
+    inferred: bool = False,
+) -> Node:
+    return Node(
+        id=thread.id,
+        user=thread.user,
+        host=thread.host,
+        db=thread.db,
+        command=thread.command,
+        secs=thread.secs,
+        state=thread.state,
+        query=thread.query,
+        trx_state=thread.trx_state,
+        trx_s=thread.trx_s,
+        wait_s=thread.wait_s,
+        rows_locked=thread.rows_locked,
+        rows_modified=thread.rows_modified,
+        is_backup=thread.is_backup,
+        with_port=thread.with_port,
+        kind=kind,
+        blockers=blockers,
+        place=place,
+        inferred=inferred,
+    )
+
+
+def graph_of(nodes: Iterable[Node]) -> Graph:
+    """The graph of waiting, longest first. Blockers that wait themselves, nobody knows for whom,
+    say nothing where another blocker is known.
+    """
+    nodes = tuple(nodes)
+    lost = {node.id for node in nodes if _lost(node)}
+    waiters = sorted((n for n in nodes if n.blockers), key=lambda node: -(node.wait_s or 0))
+    return graph([(n.id, set(n.blockers) - lost or set(n.blockers)) for n in waiters])
+
+
+def _lost(node: Node) -> bool:
+    """It waits, but no pair says for whom: of a crowd for one row not every pair is read."""
+    return not node.blockers and (node.wait_s is not None or node.trx_state == "LOCK WAIT")
+
+
+def queues_of(nodes: Sequence[Node]) -> tuple[Queue, ...]:
+    """Every queue, blamed on its head; sessions behind a global lock have no visible head."""
+    known = {node.id: node for node in nodes}
+    tree = graph_of(nodes)
+    queues = [_queue(head, tree, known) for head in tree.heads if is_head(head, tree, known)]
+    stuck = [node for node in nodes if node.kind == "global" and not node.blockers]
+    flushes = [node for node in stuck if node.place == FLUSH]
+    others = [node for node in stuck if node.place != FLUSH]
+    return (*queues, *(_headless(some) for some in (others, flushes) if some))
+
+
+def _headless(stuck: Sequence[Node]) -> Queue:
+    return Queue(
+        head=Node(id=0),
+        kind="global",
+        length=len(stuck),
+        longest=max(float(node.secs or 0) for node in stuck),
+        place=stuck[0].place,
+    )
+
+
+def is_head(head: int, tree: Graph, known: dict[int, Node]) -> bool:
+    """Whether whoever seems to wait for nobody really does: a victim is never blamed."""
+    below = tree.children.get(head, ())
+    return not (
+        head in known and _lost(known[head]) and all(known[each].kind == "row" for each in below)
+    )
+
+
+def _queue(head: int, tree: Graph, known: dict[int, Node]) -> Queue:
+    below = [known[id_] for id_ in tree.below(head) if id_ in known]
+    candidates = helps(head, tree, known)
+    kinds = {node.kind for node in below}
+    return Queue(
+        head=known.get(head, Node(id=head)),
+        kind=next((kind for kind in ("metadata", "global") if kind in kinds), "row"),
+        length=len(below),
+        longest=max((float(node.wait_s or 0) for node in below), default=0.0),
+        place=below[0].place if below else "",
+        inferred=any(node.inferred for node in below),
+        helps=tuple(candidates[:3]),
+        best=max(candidates, key=lambda each: each.releases, default=None),
+    )
+
+
+def helps(head: int, tree: Graph, known: dict[int, Node]) -> list[Best]:
+    """Whom to end in one queue: the cheapest first, then whoever releases most."""
+    candidates = {head, *(id_ for id_ in tree.below(head) if known[id_].is_schema_change)}
+    found = []
+    for id_ in candidates:
+        node = known.get(id_)
+        if node is None or node.protected or not node.user or node.trx_state == "ROLLING BACK":
+            continue
+        releases = tree.released(id_)
+        if releases:
+            call = "kill_query" if node.running else "kill_connection"
+            found.append(Best(id=id_, user=node.user, host=node.host, call=call, releases=releases))
+    found.sort(key=lambda best: (best.call != "kill_query", -best.releases, best.id))
+    return found

@@ -1,0 +1,424 @@
+"""MySQL and MariaDB replicas: are both threads running, how far behind, do they take writes.
+
+Source: catalogue of findings 3.1 and 3.5. Needs: REPLICATION CLIENT; on MariaDB SLAVE MONITOR.
+`Seconds_Behind` is NULL, not large, when a thread is stopped, and 0 while a hung primary sends
+nothing. A server that replicates from nobody has nothing to look at, which is no finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from cockpit.connect.session import SqlReads
+from cockpit.errors import BlindError, Reason
+from cockpit.redact import SecretText
+from cockpit.text import visible
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.target import Target
+from cockpit.triage.view import Column, Offer, Row, Table
+from cockpit.units import duration
+from probes.mysql.model import Server, read_server
+from probes.mysql.replica_errors import applying, causes
+
+_RUNBOOK = "mysql-replication"
+
+HEARTBEATS = """
+SELECT s.channel_name AS name, s.count_received_heartbeats AS heartbeats,
+       c.heartbeat_interval AS heartbeat_s
+  FROM performance_schema.replication_connection_status AS s
+  JOIN performance_schema.replication_connection_configuration AS c
+    ON c.channel_name = s.channel_name
+"""
+"""MySQL, whose status of a replica does not have them. Needs SELECT on performance_schema."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """One source that this server replicates from. Seconds; None: not known."""
+
+    name: str = ""
+    source: str = ""
+    io: str = ""
+    sql: str = ""
+    behind_s: float | None = None
+    delay_s: float | None = None
+    """A delay that is meant."""
+    io_errno: int = 0
+    io_error: str = ""
+    sql_errno: int = 0
+    sql_error: SecretText | None = None
+    """The words of the thread that applies, with rows' values in them. None: it said nothing."""
+    sql_state: str = ""
+    read: str = ""
+    """File and position up to which the primary's log was read."""
+    unapplied: int | None = None
+    """Bytes read and not applied yet; None: in another file, so not to be told."""
+    heartbeats: int | None = None
+    """Heartbeats of the primary so far; None: this server does not count them."""
+    heartbeat_s: float | None = None
+    """Seconds of silence after which the primary sends one."""
+    heard: datetime | None = None
+    """When it last read something or heard a heartbeat, as our looks saw it; the first look counts
+    as one. None: not to be told."""
+
+    @property
+    def label(self) -> str:
+        """The channel's name, or its source."""
+        return visible(self.name or self.source or "replication", 60)
+
+    @property
+    def running(self) -> bool:
+        """Both threads run."""
+        return self.io == "Yes" and self.sql == "Yes"
+
+    @property
+    def connecting(self) -> bool:
+        """It applies what it has, and tries again and again to reach its primary."""
+        return self.io in {"Connecting", "Preparing"} and self.sql == "Yes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replication:
+    """One look. No channels: it replicates from nobody."""
+
+    server: Server
+    channels: tuple[Channel, ...] = ()
+    sees: bool = True
+    """False: the role may not ask."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Thresholds in seconds."""
+
+    behind: Thresholds = Thresholds(warning=30, high=120, critical=600)
+    silent: float = 3
+    """Heartbeats that the primary may miss."""
+    silent_least: float = 10
+
+
+async def collect(mysql: SqlReads, target: Target) -> Replication:
+    """Ask in the words that this server knows."""
+    server = await read_server(mysql)
+    ways = (
+        ("SHOW ALL SLAVES STATUS",)
+        if server.mariadb
+        else ("SHOW REPLICA STATUS", "SHOW SLAVE STATUS")
+    )
+    denied = False
+    for way in ways:
+        try:
+            rows = await mysql.rows(way, into=dict)
+        except BlindError as error:
+            if error.reason not in {Reason.UNSUPPORTED, Reason.DENIED}:
+                raise
+            denied = denied or error.reason is Reason.DENIED
+        else:
+            found = tuple(channel(row) for row in rows)
+            own = tuple(each for each in found if not each.name.startswith(_OF_A_GROUP))
+            if not server.mariadb and own:
+                own = await _with_heartbeats(mysql, own)
+            return Replication(server=server, channels=own)
+    return Replication(server=server, sees=not denied)
+
+
+_OF_A_GROUP = "group_replication_"
+"""Channels of group replication: they rest while all is well, and follow no source."""
+
+
+async def _with_heartbeats(mysql: SqlReads, channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
+    """As MySQL counts them; unchanged where the role may not see them."""
+    try:
+        rows: list[dict[str, Any]] = await mysql.rows(HEARTBEATS, into=dict)
+    except BlindError as error:
+        if error.reason not in {Reason.UNSUPPORTED, Reason.DENIED}:
+            raise
+        return channels
+    known = {str(row.get("name")): row for row in rows}
+    return tuple(
+        replace(
+            each,
+            heartbeats=_whole(known[each.name].get("heartbeats")),
+            heartbeat_s=_seconds(known[each.name].get("heartbeat_s")),
+        )
+        if each.name in known
+        else each
+        for each in channels
+    )
+
+
+def channel(row: Mapping[str, Any]) -> Channel:
+    """One row of the status, by the old or the new names of its columns."""
+    new = {
+        name.replace("Slave", "Replica").replace("Master", "Source"): value
+        for name, value in row.items()
+    }
+    return Channel(
+        name=_text(new, "Connection_name") or _text(new, "Channel_Name"),
+        source=f"{_text(new, 'Source_Host')}:{_text(new, 'Source_Port')}",
+        io=_text(new, "Replica_IO_Running"),
+        sql=_text(new, "Replica_SQL_Running"),
+        behind_s=_seconds(new.get("Seconds_Behind_Source")),
+        delay_s=_seconds(new.get("SQL_Delay")),
+        io_errno=int(_seconds(new.get("Last_IO_Errno")) or 0),
+        io_error=_text(new, "Last_IO_Error"),
+        sql_errno=int(_seconds(new.get("Last_SQL_Errno")) or 0),
+        sql_error=applying(str(new.get("Last_SQL_Error") or "")),
+        sql_state=_text(new, "Replica_SQL_Running_State"),
+        read=f"{_text(new, 'Source_Log_File')}:{_text(new, 'Read_Source_Log_Pos')}",
+        unapplied=_unapplied(new),
+        heartbeats=_whole(new.get("Replica_received_heartbeats")),
+        heartbeat_s=_seconds(new.get("Replica_heartbeat_period")),
+    )
+
+
+def _unapplied(row: Mapping[str, Any]) -> int | None:
+    read, done = (_whole(row.get(f"{what}_Source_Log_Pos")) for what in ("Read", "Exec"))
+    same = row.get("Source_Log_File") == row.get("Relay_Source_Log_File")
+    return max(0, read - done) if same and read is not None and done is not None else None
+
+
+def since(before: Replication, now: Replication) -> Replication:
+    """Remember for each channel when the primary was last heard: `Seconds_Behind` stays 0 and both
+    threads say Yes for a minute after it fell silent.
+    """
+    earlier = {each.label: each for each in before.channels}
+    return replace(
+        now,
+        channels=tuple(
+            replace(each, heard=_heard(earlier.get(each.label), each, now.server.at))
+            for each in now.channels
+        ),
+    )
+
+
+def _heard(before: Channel | None, now: Channel, at: datetime) -> datetime | None:
+    if now.heartbeats is None or not now.heartbeat_s:
+        return None
+    if before is None or (before.read, before.heartbeats) != (now.read, now.heartbeats):
+        return at
+    return before.heard or at
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    return "" if value is None else visible(str(value), 300)
+
+
+def _whole(value: object) -> int | None:
+    seconds = _seconds(value)
+    return None if seconds is None else int(seconds)
+
+
+def _seconds(value: object) -> float | None:
+    try:
+        return None if value is None else float(str(value))
+    except ValueError:
+        return None
+
+
+def diagnose(look: Replication, settings: Settings) -> Iterator[Finding]:
+    """Stopped threads, lag, and replicas that take writes."""
+    if not look.sees:
+        yield Finding(
+            "MY_OBS_BLIND",
+            Severity.INFO,
+            f"{visible(look.server.role, 60)} may not see replication",
+            likely=("the account was made without the right to see replicas",),
+            next=look.server.grant,
+            runbook="observer-blind",
+        )
+    for each in look.channels:
+        if each.connecting:
+            yield _unconnected(each)
+        elif not each.running:
+            yield _stopped(each)
+        else:
+            yield from _lag(each, settings)
+            yield from _silent(each, look.server.at, settings)
+    if look.channels and not look.server.is_reader:
+        yield Finding(
+            "MY_REPL_WRITABLE",
+            Severity.HIGH,
+            "this replica takes writes: read_only is off",
+            evidence=(Evidence("read_only", "off"),),
+            likely=("the default of a plain server", "a failover that was not finished"),
+            next="SET GLOBAL read_only = 1; on RDS the parameter group's {TrueIfReplica}",
+            runbook=_RUNBOOK,
+        )
+
+
+def _stopped(each: Channel) -> Finding:
+    halted = [name for name, state in (("IO", each.io), ("SQL", each.sql)) if state != "Yes"]
+    number = each.sql_errno or each.io_errno
+    said = str(each.sql_error or each.io_error)
+    tail = f" (error {number})" if number else ""
+    return Finding(
+        "MY_REPL_STOPPED",
+        Severity.CRITICAL,
+        f"replication from {each.label} is stopped: "
+        f"{' and '.join(halted)} thread {'is' if len(halted) == 1 else 'are'} not running{tail}",
+        subject=each.label,
+        evidence=(
+            Evidence("IO thread", each.io),
+            Evidence("SQL thread", each.sql),
+            Evidence("error number", number or None),
+            Evidence("error", said or None),
+        ),
+        likely=causes(number, each.io_error),
+        next="read the error; skipping an event makes the replica differ silently",
+        runbook=_RUNBOOK,
+    )
+
+
+def _unconnected(each: Channel) -> Finding:
+    number = each.io_errno
+    return Finding(
+        "MY_REPL_STOPPED",
+        Severity.CRITICAL,
+        f"the replica cannot connect to its primary {each.label}"
+        f"{f' (error {number})' if number else ''}; it tries again and again",
+        subject=each.label,
+        evidence=(
+            Evidence("IO thread", each.io),
+            Evidence("SQL thread", each.sql),
+            Evidence("error number", number or None),
+            Evidence("error", each.io_error or None),
+        ),
+        likely=causes(number, each.io_error) if number else ("the primary cannot be reached",),
+        next="does the primary answer from here? then the replication user's password and TLS",
+        runbook=_RUNBOOK,
+        fact=False,
+    )
+
+
+def _lag(each: Channel, settings: Settings) -> Iterator[Finding]:
+    behind = each.behind_s
+    if behind is not None and each.delay_s:
+        behind = max(0.0, behind - each.delay_s)
+    severity = settings.behind.grade(behind)
+    if severity is not None:
+        yield Finding(
+            "MY_REPL_LAG",
+            severity,
+            f"the replica is {duration(behind or 0)} behind {each.label}",
+            subject=each.label,
+            evidence=(
+                Evidence("behind", behind, "s", settings.behind.first),
+                Evidence("SQL thread does", each.sql_state or None),
+                Evidence("read and not applied", each.unapplied, "bytes"),
+            ),
+            likely=("one large transaction", "a lock on the replica", "one thread applies all"),
+            next="what does the SQL thread do? a lock or backup on the replica holds it up",
+            runbook=_RUNBOOK,
+            fact=False,
+        )
+
+
+def _silent(each: Channel, at: datetime, settings: Settings) -> Iterator[Finding]:
+    if each.heard is None or each.heartbeat_s is None:
+        return
+    silence = (at - each.heard).total_seconds()
+    limit = max(settings.silent_least, settings.silent * each.heartbeat_s)
+    if silence >= limit:
+        yield Finding(
+            "MY_REPL_LAG",
+            Severity.HIGH,
+            f"nothing was heard from {each.label} for {duration(silence)}, though both threads "
+            "say Yes",
+            subject=f"{each.label} silent",
+            evidence=(
+                Evidence("silent for", silence, "s", limit),
+                Evidence("a heartbeat is due every", each.heartbeat_s, "s"),
+                Evidence("behind, as it says", each.behind_s, "s"),
+            ),
+            likely=("the primary hangs", "the network between them drops packets"),
+            against=("Seconds_Behind counts from the last event that arrived: it stays 0",),
+            next="does the primary answer from here?",
+            runbook=_RUNBOOK,
+        )
+
+
+def facts(look: Replication) -> Iterator[Fact]:
+    """How far behind, of the worst channel."""
+    if not look.sees:
+        yield Fact("replication", "unknown", None)
+        return
+    if not look.channels:
+        yield Fact("replication", "no replica", None)
+        return
+    stopped = [each for each in look.channels if not each.running]
+    known = [each.behind_s for each in look.channels if each.behind_s is not None]
+    behind = max(known, default=None)
+    if stopped:
+        text = "cannot connect" if all(each.connecting for each in stopped) else "stopped"
+        yield Fact("replication", text, None, severity=Severity.CRITICAL)
+    else:
+        text = "unknown" if behind is None else f"{duration(behind)} behind"
+        yield Fact("replication", text, behind, "s")
+
+
+_COLUMNS = (
+    Column("source", 28),
+    Column("IO", 12),
+    Column("SQL", 8),
+    Column("behind", 10, right=True),
+    Column("error"),
+)
+_START = Offer(
+    key="r",
+    label="start replication",
+    kind="sql",
+    call="start_replication",
+    args={},
+    risk="low",
+    effect="starts the replica's threads again",
+)
+
+
+def tables(look: Replication, settings: Settings) -> Iterator[Table]:
+    """One row a channel."""
+    yield Table(
+        title="Replication",
+        columns=_COLUMNS,
+        rows=tuple(_row(each, settings) for each in look.channels),
+        note=() if look.sees else (f"hidden: {look.server.grant}",),
+        best=(_START,) if any("No" in {each.io, each.sql} for each in look.channels) else (),
+    )
+
+
+def _row(each: Channel, settings: Settings) -> Row:
+    return Row(
+        key=each.label,
+        cells=(
+            each.label,
+            each.io,
+            each.sql,
+            "unknown" if each.behind_s is None else duration(each.behind_s),
+            str(each.sql_error or each.io_error),
+        ),
+        secret=each.sql_error,
+        severity=settings.behind.grade(each.behind_s) if each.running else Severity.CRITICAL,
+    )
+
+
+PROBE = Probe(
+    id="mysql.replication",
+    kind="mysql",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Replication,
+    settings=Settings(),
+    every=10,
+    timeout=9,
+    facts=facts,
+    tables=tables,
+    since=since,
+    twice=False,
+    needs=("GRANT REPLICATION CLIENT",),
+    codes=("MY_REPL_STOPPED", "MY_REPL_LAG", "MY_REPL_WRITABLE", "MY_OBS_BLIND"),
+)

@@ -1,0 +1,424 @@
+"""Who is connected to MySQL or MariaDB and what they do: slots, open transactions, long statements.
+
+Source: catalogue of findings 3.4 and 3.5. Needs: PROCESS; without it only our own session is seen,
+which is MY_OBS_BLIND, while slots and counters are always visible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from cockpit.connect.mysql.errors import CODES
+from cockpit.connect.pace import SLOW
+from cockpit.connect.settings import MysqlSettings
+from cockpit.text import visible
+from cockpit.triage.changes import Change
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.target import Target
+from cockpit.triage.view import Row, Table
+from cockpit.units import count, duration
+from probes.mysql.model import MysqlReads, Server, Thread, offers, read_server
+from probes.mysql.status import Rates, Status, rates_of, read_status, restarted
+from probes.mysql.threads import COLUMNS, read_threads
+
+_RUNBOOK, _SLOW = "mysql-locks", "mysql-long-queries"
+_KEPT = timedelta(minutes=10)
+_EACH = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sessions:
+    """One look. `threads` None: the role may not see them."""
+
+    server: Server
+    status: Status
+    threads: tuple[Thread, ...] | None
+    longest: Thread | None = None
+    """Who runs one statement for longest, besides those that wait, change a schema, or are
+    protected.
+    """
+    expects: str = "any"
+    slow_s: float | None = None
+    """Seconds of a statement of ours that was slow twice running; None: all are fast."""
+    rollback_eta: dict[int, float] = field(default_factory=dict)
+    """Thread → seconds until its rollback is done, at the pace between two looks."""
+    rates: Rates | None = None
+    restarted: datetime | None = None
+    role_changed: datetime | None = None
+    moved: datetime | None = None
+    """When another server began to answer, with its own name; its counters are not compared."""
+
+    @property
+    def share(self) -> float | None:
+        """Used connections of all; the spare one of an administrator may make it more than one."""
+        if self.status.connected is None:
+            return None
+        return self.status.connected / max(1, self.server.max_connections)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Thresholds. Shares of one, seconds, or per second."""
+
+    connections_used: Thresholds = Thresholds(warning=0.8, high=0.9, critical=0.97)
+    running: Thresholds = Thresholds(warning=25, high=50)
+    idle_transaction: Thresholds = Thresholds(warning=60, high=300)
+    long_query: Thresholds = Thresholds(warning=60, high=300)
+
+
+async def collect(mysql: MysqlReads, target: Target) -> Sessions:
+    """Read the server, its counters, and the sessions when the role may see them."""
+    server = await read_server(mysql)
+    status = await read_status(mysql)
+    settings = target.settings
+    assert isinstance(settings, MysqlSettings)
+    threads = await read_threads(mysql, server, status)
+    return Sessions(
+        server=server,
+        status=status,
+        threads=threads,
+        longest=_longest(threads or ()),
+        expects=settings.expects,
+        slow_s=mysql.pace.slow,
+    )
+
+
+def _longest(threads: tuple[Thread, ...]) -> Thread | None:
+    works = [thread for thread in threads if _works(thread) and not thread.is_schema_change]
+    return max(works, key=lambda thread: thread.secs or 0, default=None)
+
+
+def _works(thread: Thread) -> bool:
+    """Runs a statement that nobody protects, and waits for nobody."""
+    waits = thread.wait_s is not None or (thread.state or "").startswith("Waiting for")
+    return thread.running and not thread.protected and not waits
+
+
+def since(before: Sessions, now: Sessions) -> Sessions:
+    """Rates, restarts and changes of role between two looks."""
+    at = now.server.at
+    seconds = (at - before.server.at).total_seconds()
+    other = before.server.hostname != now.server.hostname
+    restart = _kept(before.restarted, at)
+    if restarted(before.status.uptime, now.status.uptime, seconds):
+        restart = at - timedelta(seconds=now.status.uptime or 0)
+    flipped = (
+        at if now.server.is_reader != before.server.is_reader else _kept(before.role_changed, at)
+    )
+    return replace(
+        now,
+        rates=None if other else rates_of(before.status, now.status, seconds),
+        moved=at if other else _kept(before.moved, at),
+        restarted=restart,
+        role_changed=flipped,
+        rollback_eta={} if other else _etas(before, now, seconds),
+    )
+
+
+def _etas(before: Sessions, now: Sessions, seconds: float) -> dict[int, float]:
+    """By what the rows still to be undone fell between the looks."""
+    earlier = {t.id: t.rows_modified for t in before.threads or () if t.rows_modified}
+    etas = {}
+    for thread in now.threads or ():
+        old, left = earlier.get(thread.id), thread.rows_modified
+        if _rolls_back(thread) and old is not None and left is not None and old > left:
+            etas[thread.id] = left * seconds / (old - left)
+    return etas
+
+
+def _rolls_back(thread: Thread) -> bool:
+    return thread.command == "Killed" or thread.trx_state == "ROLLING BACK"
+
+
+def _kept(moment: datetime | None, at: datetime) -> datetime | None:
+    return moment if moment is not None and at - moment < _KEPT else None
+
+
+def diagnose(look: Sessions, settings: Settings) -> Iterator[Finding]:
+    """Say what is wrong with the sessions as a whole, then with each that stands out."""
+    if look.threads is None:
+        yield Finding(
+            "MY_OBS_BLIND",
+            Severity.INFO,
+            f"{visible(look.server.role, 60)} may not see other sessions: PROCESS is missing",
+            likely=("the account was made without PROCESS",),
+            next=look.server.grant,
+            runbook="observer-blind",
+        )
+    if look.slow_s is not None:
+        yield Finding(
+            "MY_OBS_SLOW",
+            Severity.WARNING,
+            f"the server takes {duration(look.slow_s)} for a statement of ours: it is looked at "
+            "half as often",
+            subject="statements",
+            evidence=(Evidence("slowest twice running", look.slow_s, "s", SLOW),),
+            likely=("the server drowns: processor, disk or memory", "thousands of sessions"),
+            next="how many run at once, and what does the control plane say of its processor?",
+            runbook="observer-blind",
+        )
+    yield from _identity(look)
+    yield from _saturation(look, settings)
+    for thread in look.threads or ():
+        if _rolls_back(thread):
+            yield _rollback(thread, look.rollback_eta.get(thread.id))
+    yield from _idle(look, settings)
+    yield from _long(look, settings)
+
+
+def _identity(look: Sessions) -> Iterator[Finding]:
+    if look.expects == "writer" and look.server.is_reader:
+        yield Finding(
+            "MY_ROLE_WRONG",
+            Severity.CRITICAL,
+            "the writer endpoint is answered by a read-only server: writes fail with 1290",
+            likely=("stale DNS after a failover", "a failover in progress"),
+            next="compare the endpoint's address with the control plane's idea of the writer",
+            runbook="database-failover",
+        )
+    if look.role_changed is not None:
+        became = "read-only" if look.server.is_reader else "writable"
+        yield Finding(
+            "MY_ROLE_CHANGED",
+            Severity.HIGH,
+            f"the server became {became} while we looked",
+            likely=("a failover", "a change by hand"),
+            next="look whether the applications follow the endpoint",
+            runbook="database-failover",
+        )
+    if look.restarted is not None:
+        ago = duration((look.server.at - look.restarted).total_seconds())
+        yield Finding(
+            "MY_RESTARTED",
+            Severity.HIGH,
+            f"the server was restarted {ago} ago",
+            evidence=(Evidence("up for", look.status.uptime, "s"),),
+            likely=("a crash or an out-of-memory kill", "maintenance", "a failover"),
+            next="the server's log and the control plane's events of that minute",
+            runbook="database-failover",
+        )
+
+
+def _saturation(look: Sessions, settings: Settings) -> Iterator[Finding]:
+    refused = look.rates.refused if look.rates else None
+    severity = Severity.CRITICAL if refused else settings.connections_used.grade(look.share)
+    most = look.server.max_connections
+    if severity is not None:
+        first = settings.connections_used.first
+        tail = f"; {refused:.1f} a second are refused" if refused else ""
+        yield Finding(
+            "MY_SAT_CONNECTIONS",
+            severity,
+            f"{look.status.connected} of {most} connections used{tail}",
+            evidence=(
+                Evidence("connections", look.status.connected, limit=first and round(first * most)),
+                Evidence("refused", refused, "/s", limit=0),
+                Evidence("running", look.status.running),
+                *(Evidence(f"sessions of {who}", n) for who, n in _by_client(look)[:3]),
+            ),
+            likely=("sessions pile up behind a lock", "a leak of sleeping sessions", "a scale-out"),
+            next="who waits for whom, then the user with the most sessions",
+            runbook=_RUNBOOK,
+            fact=severity is Severity.CRITICAL,
+        )
+    if severity := settings.running.grade(look.status.running):
+        yield Finding(
+            "MY_SAT_RUNNING",
+            severity,
+            f"{look.status.running} sessions run at the same time",
+            evidence=(Evidence("running", look.status.running, limit=settings.running.first),),
+            likely=("a slow statement that many run", "waits on a lock", "too few processors"),
+            next="the statements that run, by time",
+            runbook=_SLOW,
+            fact=False,
+        )
+
+
+def _by_client(look: Sessions) -> list[tuple[str, int]]:
+    counted: dict[str, int] = {}
+    for thread in look.threads or ():
+        counted[thread.name] = counted.get(thread.name, 0) + 1
+    return sorted(counted.items(), key=lambda pair: -pair[1])
+
+
+def _rollback(thread: Thread, eta: float | None) -> Finding:
+    left = f", about {duration(eta)} left" if eta is not None else ""
+    return Finding(
+        "MY_TRX_ROLLBACK",
+        Severity.INFO,
+        f"thread {thread.id} ({thread.name}) rolls back{left}",
+        subject=f"thread {thread.id}",
+        evidence=(Evidence("rows left", thread.rows_modified), Evidence("about to take", eta, "s")),
+        likely=("a large transaction was killed, or its client went away",),
+        next="wait: do not kill it again, do not restart: the restart would do it all again",
+        runbook=_SLOW,
+    )
+
+
+def _idle(look: Sessions, settings: Settings) -> Iterator[Finding]:
+    idle = [t for t in look.threads or () if t.sleeping_transaction and not t.protected]
+    graded = [(settings.idle_transaction.grade(t.secs), t) for t in idle]
+    graded.sort(key=lambda pair: -(pair[1].secs or 0))
+    for severity, thread in graded[:_EACH]:
+        if severity is not None:
+            yield Finding(
+                "MY_SESS_IDLE_TRX",
+                severity,
+                f"thread {thread.id} ({thread.name}) sleeps in a transaction for "
+                f"{duration(thread.secs or 0)}",
+                subject=f"thread {thread.id}",
+                evidence=(
+                    Evidence("idle for", thread.secs, "s", settings.idle_transaction.first),
+                    Evidence("transaction open for", thread.trx_s, "s"),
+                    Evidence("rows modified", thread.rows_modified),
+                    Evidence("rows locked", thread.rows_locked),
+                ),
+                likely=(
+                    "the application waits for something else inside a transaction",
+                    "a connection that was taken and forgotten",
+                ),
+                next="kill the connection: KILL QUERY does nothing, it runs no statement",
+                runbook=_RUNBOOK,
+            )
+
+
+def _long(look: Sessions, settings: Settings) -> Iterator[Finding]:
+    long = [thread for thread in look.threads or () if _works(thread)]
+    long.sort(key=lambda thread: -(thread.secs or 0))
+    for thread in long[:_EACH]:
+        severity = settings.long_query.grade(thread.secs)
+        if severity is not None:
+            yield _runs_long(thread, severity, settings)
+
+
+def _runs_long(thread: Thread, severity: Severity, settings: Settings) -> Finding:
+    what, change = "one statement", thread.is_schema_change
+    likely: tuple[str, ...] = ("a changed plan", "a report on the wrong server", "missing index")
+    advice = "KILL QUERY first; KILL when it is still there"
+    if change:
+        what, severity = "a schema change", Severity.WARNING
+        likely = ("a release or somebody changes a large table",)
+        advice = "ask its owner: killed, all that it did is thrown away, which can take as long"
+    return Finding(
+        "MY_SESS_LONG_QUERY",
+        severity,
+        f"thread {thread.id} ({thread.name}) runs {what} for {duration(thread.secs or 0)}",
+        subject=f"thread {thread.id}",
+        evidence=(
+            Evidence("running for", thread.secs, "s", settings.long_query.first),
+            Evidence("state", thread.state),
+            Evidence("statement", str(thread.query or "")),
+        ),
+        likely=likely,
+        next=advice,
+        runbook=_SLOW,
+    )
+
+
+def facts(look: Sessions) -> Iterator[Fact]:
+    """Connections first, then who runs and waits."""
+    status = look.status
+    limits = Settings()
+    connected = "?" if status.connected is None else str(status.connected)
+    yield Fact(
+        "connections",
+        f"{connected}/{look.server.max_connections}",
+        status.connected,
+        severity=limits.connections_used.grade(look.share),
+    )
+    if status.running is not None:
+        yield Fact("running", str(status.running), status.running)
+    if status.row_lock_waits is not None:
+        yield Fact("waiting for a row", str(status.row_lock_waits), status.row_lock_waits)
+    if look.rates is not None and look.rates.questions is not None:
+        yield Fact("statements", f"{look.rates.questions:.0f}/s", look.rates.questions, "/s")
+    yield Fact("role", "read-only" if look.server.is_reader else "writable")
+    yield Fact("server", look.server.name)
+
+
+def tables(look: Sessions, settings: Settings) -> Iterator[Table]:
+    """The sessions, those with a transaction first."""
+    threads = look.threads or ()
+    connected = look.status.connected
+    yield Table(
+        title="Sessions",
+        columns=COLUMNS,
+        rows=tuple(_row(thread, settings) for thread in threads),
+        headline=f"{connected if connected is not None else '?'}/{look.server.max_connections} "
+        f"connections · {count(look.status.running or 0, 'session')} running",
+        note=(f"other sessions are hidden: {look.server.grant}",) if look.threads is None else (),
+    )
+
+
+def _row(thread: Thread, settings: Settings) -> Row:
+    severity = None
+    if thread.sleeping_transaction:
+        severity = settings.idle_transaction.grade(thread.secs)
+    elif thread.running and not thread.protected:
+        severity = settings.long_query.grade(thread.secs)
+        if severity and thread.is_schema_change:
+            severity = Severity.WARNING
+    waits = thread.state if thread.running else ""
+    return Row(
+        key=thread.key,
+        cells=(
+            str(thread.id),
+            thread.name,
+            thread.shown_state,
+            visible(waits or "", 60),
+            "" if thread.secs is None else duration(max(0, thread.secs)),
+            "" if thread.trx_s is None else duration(max(0, thread.trx_s)),
+            str(thread.query or ""),
+        ),
+        severity=severity,
+        dim=thread.command == "Sleep" and thread.trx_s is None,
+        secret=thread.query,
+        offers=offers(thread),
+        sort=(thread.id, thread.name, thread.command, waits, thread.secs, thread.trx_s, None),
+    )
+
+
+def changes(look: Sessions, target: str) -> Iterator[Change]:
+    """A restart, a change of role or of the server that happened between two of our looks."""
+    became = "read-only" if look.server.is_reader else "writable"
+    for at, kind, summary in (
+        (look.restarted, "mysql.restart", "the server was restarted"),
+        (look.role_changed, "mysql.role", f"the server became {became}"),
+        (look.moved, "mysql.moved", f"another server answers: {visible(look.server.hostname, 80)}"),
+    ):
+        if at is not None:
+            yield Change(at=at, kind=kind, target=target, summary=summary, source="mysql.sessions")
+
+
+PROBE = Probe(
+    id="mysql.sessions",
+    kind="mysql",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Sessions,
+    settings=Settings(),
+    every=5,
+    timeout=9,
+    facts=facts,
+    tables=tables,
+    changes=changes,
+    since=since,
+    needs=("GRANT PROCESS",),
+    leads=True,
+    codes=(
+        "MY_SAT_CONNECTIONS",
+        "MY_SAT_RUNNING",
+        "MY_SESS_IDLE_TRX",
+        "MY_SESS_LONG_QUERY",
+        "MY_TRX_ROLLBACK",
+        "MY_OBS_BLIND",
+        "MY_OBS_SLOW",
+        "MY_ROLE_WRONG",
+        "MY_ROLE_CHANGED",
+        "MY_RESTARTED",
+        *CODES,
+    ),
+)

@@ -1,0 +1,426 @@
+"""What PostgreSQL's counters gain: deadlocks, temporary files, checkpoints, rollbacks, waits.
+
+Source: catalogue of findings 2.6; see `_postgres_counters` for the views. Lifetime values are never
+judged, so the first look finds nothing. Needs: role `pg_monitor` for the waits of others; the
+counters are public.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cockpit.connect.session import SqlReads
+from cockpit.errors import BlindError, Reason
+from cockpit.text import visible
+from cockpit.triage.changes import Change
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.target import Target
+from cockpit.triage.view import Table
+from cockpit.units import count, duration, percent, size
+from probes.postgres.counters_model import (
+    BGWRITER,
+    CHECKPOINTER,
+    SAMPLES,
+    TOTALS,
+    WAITS,
+    WINDOW,
+    Checkpoints,
+    Counters,
+    Sample,
+    TotalsRow,
+    Window,
+    dominant,
+    share_of,
+    since,
+    spills,
+    window,
+)
+from probes.postgres.counters_view import meaning, views
+from probes.postgres.model import GRANT
+from probes.postgres.pulse import Wait
+
+MIB = 2**20
+_LOAD, _DISK = "pg-load", "pg-disk"
+_AT_ONCE, _BETWEEN = 5, 0.2
+"""Samples of waits a look, and the seconds between them."""
+_MINUTE = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Thresholds. Per second over a minute, unless they say otherwise."""
+
+    deadlocks: Thresholds = Thresholds(info=1)
+    """In five minutes."""
+    deadlocks_a_minute: Thresholds = Thresholds(warning=5)
+    temp_bytes: Thresholds = Thresholds(warning=50 * MIB, high=200 * MIB)
+    checkpoints: Thresholds = Thresholds(warning=3)
+    """Requested ones in five minutes, when they outnumber the timed ones."""
+    cache: Thresholds = Thresholds(info=0.95, warning=0.9, below=True)
+    cache_reads: float = 1000
+    """Blocks read per second below which the share of hits is not judged."""
+    rollbacks: Thresholds = Thresholds(warning=10)
+    rollback_share: float = 0.2
+    """Rollbacks per commit."""
+    lost_sessions: Thresholds = Thresholds(info=1, warning=5)
+    """Sessions that ended fatally, killed or abandoned, in five minutes."""
+    conflicts: Thresholds = Thresholds(warning=1)
+    """Statements that recovery ended on a standby, in five minutes."""
+    active: Thresholds = Thresholds(warning=8, high=32)
+    """Active sessions at a time; set the first to the number of vCPUs."""
+    wait_share: float = 0.6
+
+
+async def collect(postgres: SqlReads, target: Target) -> Counters:
+    """Read the counters, then sample the waits five times within a second."""
+    rows = await postgres.rows(TOTALS, into=TotalsRow)
+    if not rows:
+        raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
+    totals = rows[0].totals
+    asked = CHECKPOINTER if totals.checkpointer else BGWRITER
+    checkpoints = await postgres.rows(asked, into=Checkpoints)
+    samples: list[Sample] = []
+    for number in range(_AT_ONCE if totals.sees_all else 0):
+        if number:
+            await asyncio.sleep(_BETWEEN)
+        samples.append(Sample(waits=tuple(await postgres.rows(WAITS, into=Wait))))
+    return Counters(
+        totals=totals, checkpoints=next(iter(checkpoints), None), samples=tuple(samples)
+    )
+
+
+def diagnose(look: Counters, settings: Settings) -> Iterator[Finding]:
+    """Judge what was gained, database by database, then the server as a whole."""
+    if not look.totals.sees_all:
+        yield Finding(
+            "PG_OBS_BLIND",
+            Severity.INFO,
+            f"role '{look.totals.role}' may not see what sessions wait for; counters are seen",
+            subject="waits",
+            likely=("the role was made without pg_monitor",),
+            next=GRANT.format(role=look.totals.role),
+            runbook="observer-blind",
+        )
+    for database in look.totals.databases:
+        minute, five = (window(look, span, database.datname) for span in (_MINUTE, WINDOW))
+        if minute is not None and five is not None:
+            name = visible(database.datname, 60)
+            yield from _deadlocks(minute, five, settings, name)
+            yield from _rollbacks(minute, settings, name)
+            yield from _lost(five, settings, name)
+            if spills(look, database.datname):
+                yield from _temporary(minute, settings, name)
+    minute, five = window(look, _MINUTE), window(look, WINDOW)
+    if minute is not None and five is not None:
+        yield from _checkpoints(look, five, settings)
+        yield from _cache(minute, settings)
+        yield from _conflicts(look, five, settings)
+    yield from _waits(look, settings)
+
+
+def _deadlocks(minute: Window, five: Window, settings: Settings, name: str) -> Iterator[Finding]:
+    gained = five.gain.deadlocks
+    grades = (
+        settings.deadlocks.grade(gained),
+        settings.deadlocks_a_minute.grade(minute.gain.deadlocks),
+    )
+    severity = max((grade for grade in grades if grade), default=None)
+    if severity is not None:
+        yield Finding(
+            "PG_LOCK_DEADLOCKS",
+            severity,
+            f"{count(gained or 0, 'deadlock')} in database {name} within {duration(five.seconds)}: "
+            "each ended one transaction with 40P01",
+            subject=name,
+            evidence=(
+                Evidence("deadlocks", gained, "", settings.deadlocks.first),
+                Evidence(
+                    "in the last minute", minute.gain.deadlocks, "",
+                    settings.deadlocks_a_minute.first,
+                ),
+            ),
+            likely=(
+                "two code paths that lock the same rows in another order",
+                "a new release that touches rows in a new order",
+            ),
+            next="the server's log has both statements of each; on RDS in CloudWatch Logs",
+            runbook=_LOAD,
+        )  # fmt: skip
+
+
+def _rollbacks(minute: Window, settings: Settings, name: str) -> Iterator[Finding]:
+    rate, commits = minute.per_s("rollbacks"), minute.per_s("commits")
+    severity = settings.rollbacks.grade(rate)
+    if severity is None or rate is None or rate <= settings.rollback_share * (commits or 0):
+        return
+    yield Finding(
+        "PG_TX_ROLLBACKS",
+        severity,
+        f"{rate:,.0f} transactions a second are rolled back in database {name}, "
+        f"{commits or 0:,.0f} are committed",
+        subject=name,
+        evidence=(
+            Evidence("rollbacks", round(rate, 1), "/s", settings.rollbacks.first),
+            Evidence("commits", None if commits is None else round(commits, 1), "/s"),
+        ),
+        likely=(
+            "the application meets an error in every request: constraint, timeout, serialization",
+            "a release that does not fit the schema",
+            "a driver that rolls back instead of committing reads",
+        ),
+        next="the server's log: which error, from which application? then the newest deployment",
+        runbook=_LOAD,
+        fact=False,
+    )
+
+
+def _lost(five: Window, settings: Settings, name: str) -> Iterator[Finding]:
+    gain = five.gain
+    parts = {"fatal": gain.fatal, "killed": gain.killed, "abandoned": gain.abandoned}
+    known = [value for value in parts.values() if value is not None]
+    severity = settings.lost_sessions.grade(sum(known) if known else None)
+    if severity is None:
+        return
+    yield Finding(
+        "PG_SESS_FATAL",
+        severity,
+        f"{count(sum(known), 'session')} of database {name} ended badly within "
+        f"{duration(five.seconds)}",
+        subject=name,
+        evidence=(
+            Evidence("ended badly", sum(known), "", settings.lost_sessions.first),
+            Evidence("by a fatal error", gain.fatal),
+            Evidence("ended by an operator or a timeout", gain.killed),
+            Evidence("abandoned: the client went away", gain.abandoned),
+            Evidence("sessions begun", gain.sessions),
+        ),
+        likely=_causes(gain.fatal or 0, gain.killed or 0, gain.abandoned or 0),
+        next="which of the three? abandoned: look at the clients; killed: who ended them; fatal: "
+        "the server's log",
+        runbook=_LOAD,
+    )
+
+
+def _causes(fatal: int, killed: int, abandoned: int) -> tuple[str, ...]:
+    causes = {
+        "clients die or their connections are cut: a crash loop, an idle timeout in between": (
+            abandoned
+        ),
+        "somebody terminates sessions, or the server was shut down": killed,
+        "the server ends them: a timeout of idle transactions, a crash, no memory": fatal,
+    }
+    return tuple(sorted((c for c, n in causes.items() if n), key=lambda c: -causes[c]))
+
+
+def _temporary(minute: Window, settings: Settings, name: str) -> Iterator[Finding]:
+    rate = minute.per_s("temp_bytes")
+    severity = settings.temp_bytes.grade(rate)
+    if severity is None or rate is None:
+        return
+    yield Finding(
+        "PG_IO_TEMP",
+        severity,
+        f"statements that ended in the last {duration(minute.seconds)} had written "
+        f"{size(minute.gain.temp_bytes or 0)} to temporary files in database {name}",
+        subject=name,
+        evidence=(
+            Evidence("temporary files", round(rate), "bytes", settings.temp_bytes.first),
+            Evidence("files", minute.gain.temp_files),
+            Evidence("over", minute.seconds, "s"),
+        ),
+        likely=(
+            "a sort or hash of a new plan does not fit into work_mem",
+            "a report that ran small until now",
+        ),
+        next="the statement with the most temporary blocks; it counts when it ends, so look at "
+        "the running ones too",
+        runbook=_DISK,
+        fact=False,
+    )
+
+
+def _checkpoints(look: Counters, five: Window, settings: Settings) -> Iterator[Finding]:
+    severity = settings.checkpoints.grade(five.requested)
+    if severity is None or five.requested is None or five.requested <= (five.timed or 0):
+        return
+    waits = share_of(look, "IO")
+    if waits >= settings.wait_share and severity < Severity.HIGH:
+        severity = Severity.HIGH
+    yield Finding(
+        "PG_IO_CHECKPOINTS",
+        severity,
+        f"{five.requested} checkpoints were requested within {duration(five.seconds)}, "
+        f"{five.timed} came by the timer",
+        evidence=(
+            Evidence("requested", five.requested, "", settings.checkpoints.first),
+            Evidence("by the timer", five.timed),
+            Evidence("active sessions that wait for I/O", waits, "share", settings.wait_share),
+        ),
+        likely=(
+            "WAL is written faster than max_wal_size allows: a bulk load, a mass update",
+            "a backup or snapshot asks for one",
+            "somebody runs CHECKPOINT or CREATE DATABASE",
+        ),
+        next="who writes so much? max_wal_size can be raised with a reload",
+        runbook=_DISK,
+        fact=False,
+    )
+
+
+def _cache(minute: Window, settings: Settings) -> Iterator[Finding]:
+    share, reads = minute.hit_share, minute.per_s("reads")
+    severity = settings.cache.grade(share)
+    if severity is None or share is None or (reads or 0) < settings.cache_reads:
+        return
+    yield Finding(
+        "PG_IO_CACHE",
+        severity,
+        f"{percent(share)} of the blocks were found in the buffers, {reads:,.0f} a second were not",
+        evidence=(
+            Evidence("found in the buffers", share, "share", settings.cache.first),
+            Evidence("blocks read", round(reads or 0), "/s", settings.cache_reads),
+        ),
+        likely=(
+            "a plan that now reads a whole table",
+            "a report or backup that reads everything once",
+            "cold buffers after a restart or failover",
+        ),
+        against=("the operating system's cache is not seen from here (Aurora has none)",),
+        next="the statements that read the most blocks",
+        runbook=_LOAD,
+        fact=False,
+    )
+
+
+def _conflicts(look: Counters, five: Window, settings: Settings) -> Iterator[Finding]:
+    total = sum(five.conflicts.values())
+    severity = settings.conflicts.grade(total)
+    if not look.totals.recovery or severity is None:
+        return
+    causes = {name.removeprefix("confl_"): n for name, n in five.conflicts.items()}
+    main = max(causes, key=lambda cause: causes[cause])
+    yield Finding(
+        "PG_REPL_CONFLICT",
+        severity,
+        f"recovery ended {count(total, 'statement')} on this standby within "
+        f"{duration(five.seconds)}, most for {visible(main, 30)} conflicts (40001)",
+        evidence=tuple(
+            Evidence(f"ended for {visible(cause, 30)}", n, "", settings.conflicts.first)
+            for cause, n in sorted(causes.items(), key=lambda pair: -pair[1])
+        ),
+        likely=(
+            "vacuum on the primary cleans what long reads here still want (snapshot)",
+            "a schema change on the primary (lock)",
+        ),
+        next="shorter reads, or hot_standby_feedback: then the primary keeps dead rows instead",
+        runbook="database-replication",
+    )
+
+
+def _waits(look: Counters, settings: Settings) -> Iterator[Finding]:
+    most = dominant(look)
+    if most is None or most.samples < SAMPLES or most.share < settings.wait_share:
+        return
+    severity = settings.active.grade(most.active)
+    says = meaning(most.type, most.event)
+    if severity is None or says.harmless:
+        return
+    named = f"{visible(most.type, 30)} {visible(most.event, 40)}".strip()
+    yield Finding(
+        "PG_WAIT_DOMINANT",
+        severity,
+        f"{percent(most.share)} of {most.active:.0f} active sessions: {says.says} ({named})",
+        subject=visible(most.type, 30),
+        evidence=(
+            Evidence("share of this wait", most.share, "share", settings.wait_share),
+            Evidence("active sessions", round(most.active, 1), "", settings.active.first),
+            Evidence("commonest event", named),
+            Evidence("samples", most.samples),
+        ),
+        likely=(says.says,),
+        against=("CPU also means: not instrumented",) if most.type == "CPU" else (),
+        next=says.next,
+        runbook=says.runbook,
+        fact=False,
+    )
+
+
+def facts(look: Counters) -> Iterator[Fact]:
+    """Transactions a second first; before there is an earlier look, that they are unknown."""
+    minute, five = window(look, _MINUTE), window(look, WINDOW)
+    if minute is None or five is None:
+        yield Fact("transactions", "unknown until the next look")
+        return
+    commits, rollbacks = minute.per_s("commits"), minute.per_s("rollbacks")
+    both = None if commits is None or rollbacks is None else commits + rollbacks
+    yield Fact("transactions", "unknown" if both is None else f"{both:,.0f}/s", both, "/s")
+    yield from _rate("rollbacks", rollbacks)
+    if minute.hit_share is not None:
+        yield Fact("found in buffers", percent(minute.hit_share), minute.hit_share, "share")
+    yield from _rate("blocks read", minute.per_s("reads"))
+    temporary = minute.per_s("temp_bytes")
+    if temporary is not None:
+        yield Fact("temporary files", f"{size(temporary)}/s", temporary, "bytes")
+    if five.gain.deadlocks is not None:
+        yield Fact("deadlocks in 5 minutes", str(five.gain.deadlocks), five.gain.deadlocks)
+    if five.requested is not None:
+        yield Fact("requested checkpoints in 5 minutes", str(five.requested), five.requested)
+    most = dominant(look)
+    if look.samples:
+        active = most.active if most else 0.0
+        yield Fact("active at a time", f"{active:.1f}", active)
+    if most is not None:
+        yield Fact("most wait for", visible(f"{most.type} {most.event}".strip(), 40))
+
+
+def _rate(label: str, value: float | None) -> Iterator[Fact]:
+    if value is not None:
+        yield Fact(label, f"{value:,.1f}/s", value, "/s")
+
+
+def tables(look: Counters, settings: Settings) -> Iterator[Table]:
+    """Rates by database, and waits."""
+    yield from views(look)
+
+
+def changes(look: Counters, target: str) -> Iterator[Change]:
+    """Statistics that somebody reset: every rate before and after is of another time."""
+    for name in look.reset:
+        yield Change(
+            at=look.totals.at,
+            kind="postgres.stats_reset",
+            target=target,
+            summary=f"the statistics of database {visible(name, 60)} began anew",
+            source="postgres.counters",
+        )
+
+
+PROBE = Probe(
+    id="postgres.counters",
+    kind="postgres",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Counters,
+    settings=Settings(),
+    every=15,
+    timeout=10,
+    facts=facts,
+    tables=tables,
+    changes=changes,
+    since=since,
+    needs=("GRANT pg_monitor",),
+    codes=(
+        "PG_LOCK_DEADLOCKS",
+        "PG_IO_TEMP",
+        "PG_IO_CHECKPOINTS",
+        "PG_IO_CACHE",
+        "PG_TX_ROLLBACKS",
+        "PG_SESS_FATAL",
+        "PG_REPL_CONFLICT",
+        "PG_WAIT_DOMINANT",
+        "PG_OBS_BLIND",
+    ),
+)

@@ -1,0 +1,337 @@
+"""Who waits for whom: queues behind a lock, and whose end releases most for least.
+
+Source: PostgreSQL documentation, pg_locks (`waitstart` from 14 on) and pg_blocking_pids();
+catalogue of findings 2.4 and 2.6. Needs: role `pg_monitor`; without it the queues are still true,
+but the text, the state and the start of others are hidden, so nothing is offered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from cockpit.connect.rows import rows_into
+from cockpit.connect.session import SqlReads
+from cockpit.errors import BlindError, Reason
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.target import Target
+from cockpit.triage.view import Table
+from cockpit.units import count, duration
+from probes.postgres.locks_model import (
+    Locks,
+    Node,
+    Place,
+    PreparedXact,
+    Queue,
+    Summary,
+    asked_of,
+    graph_of,
+    in_order,
+    placed,
+    queues_of,
+)
+from probes.postgres.locks_view import lock_table
+from probes.postgres.model import GRANT
+
+WAITERS = """
+SELECT clock_timestamp() AS at, current_setting('server_version_num')::int AS version,
+       pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS sees_all, current_user AS role,
+       coalesce(sum(p.n), 0)::int AS waiters, coalesce(json_agg(p), '[]') AS places
+  FROM (SELECT min(q.locktype) AS locktype, min(q.mode) AS mode, q.page, q.tuple AS line,
+               min(q.classid::bigint) AS classid, min(q.objid::bigint) AS objid, count(*) AS n,
+               CASE WHEN q.relation IS NULL THEN NULL
+                    WHEN q.database = (SELECT oid FROM pg_database
+                                        WHERE datname = current_database())
+                    THEN q.relation::regclass::text
+                    ELSE q.database::text || '/' || q.relation::text END AS relation,
+               array_agg(q.pid) AS pids, array_agg(
+                 extract(epoch FROM clock_timestamp() - q.waitstart)::float8) AS waits
+          FROM (SELECT NULL::timestamptz AS waitstart) AS before_14
+         CROSS JOIN LATERAL (
+               SELECT pid, locktype, mode, database, relation, page, tuple, classid, objid,
+                      waitstart
+                 FROM pg_locks WHERE NOT granted AND pid IS NOT NULL) AS q
+         GROUP BY q.database, q.relation, q.page, q.tuple,
+                  CASE WHEN q.locktype <> 'tuple' THEN q.pid END) AS p
+"""
+"""Who waits, and for what: those who want one row are one place. `waitstart` is the view's where it
+has one (14 and later), else the NULL beside it.
+"""
+BLOCKERS = """
+WITH a AS MATERIALIZED (
+  SELECT * FROM pg_stat_activity
+), w AS MATERIALIZED (
+  SELECT pid, pg_blocking_pids(pid) AS blockers FROM unnest(%(speakers)s::int[]) AS pid
+), c AS (
+  SELECT m.speaker AS pid, count(*)::int AS crowd,
+         extract(epoch FROM clock_timestamp() - min(a.query_start))::float8 AS crowd_wait_s,
+         array_agg(DISTINCT a.application_name) AS crowd_names,
+         array_agg(DISTINCT host(a.client_addr)) AS crowd_clients
+    FROM unnest(%(others)s::int[], %(theirs)s::int[]) AS m (pid, speaker)
+    LEFT JOIN a USING (pid)
+   WHERE m.pid NOT IN (SELECT unnest(blockers) FROM w) GROUP BY m.speaker
+)
+SELECT n.pid, w.blockers, c.crowd, c.crowd_wait_s, c.crowd_names[1:20] AS crowd_names,
+       c.crowd_clients[1:200] AS crowd_clients,
+       a.usename, a.datname, left(a.application_name, 60) AS application_name,
+       host(a.client_addr) AS client, a.backend_type, a.backend_start, a.state,
+       a.wait_event_type AS wait_type, a.wait_event,
+       extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS xact_s,
+       extract(epoch FROM clock_timestamp() - a.query_start)::float8 AS query_s,
+       extract(epoch FROM clock_timestamp() - a.state_change)::float8 AS state_s,
+       a.backend_xid IS NOT NULL AS has_xid, a.backend_xmin IS NOT NULL AS has_xmin,
+       nullif(left(a.query, 600), '<insufficient privilege>') AS query,
+       CASE WHEN pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
+            THEN (SELECT count(*) FROM a WHERE state = 'active' AND pid <> pg_backend_pid()) END
+         AS active
+  FROM (SELECT pid FROM w UNION SELECT unnest(blockers) FROM w) AS n
+  LEFT JOIN w USING (pid) LEFT JOIN c USING (pid) LEFT JOIN a USING (pid)
+"""
+"""pg_blocking_pids() takes every partition of the lock table and, for a row, names all who queue
+ahead: 400 waiters for one row are 80,000 edges. So it is asked only for the first waiter of each
+row, the *speaker* of the others, and for everyone who waits for something else. The others of a row
+are counted at their speaker, unless they hold somebody up.
+"""
+MOST = 200
+"""Places whose waiters are asked for whom they wait; the longest waiting first."""
+PREPARED = """
+SELECT gid, owner::text AS owner, database::text AS database,
+       extract(epoch FROM clock_timestamp() - prepared)::float8 AS age_s
+  FROM pg_prepared_xacts ORDER BY prepared LIMIT 10
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Thresholds. `waited` is in seconds."""
+
+    waited: Thresholds = Thresholds(warning=5, high=30)
+    waiters: Thresholds = Thresholds(high=5, critical=20)
+    share_of_active: float = 0.25
+    """Waiters behind one head, of all active sessions, that are critical (from five on)."""
+    hot_row: int = 10
+    """Waiters for one row that make it a hot one."""
+
+
+async def collect(postgres: SqlReads, target: Target) -> Locks:
+    """Ask who waits; only when somebody does, for whom: of two hundred places at most."""
+    answers = await postgres.rows(WAITERS, into=dict)
+    if not answers:
+        raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
+    summary = rows_into(answers, Summary)[0]
+    places = in_order(rows_into(answers[0]["places"], Place))[:MOST]
+    if not places:
+        return Locks(summary=summary)
+    rows = await postgres.rows(BLOCKERS, asked_of(places), into=dict)
+    nodes = rows_into(placed(rows, places), Node)
+    headless = any(0 in (node.blockers or ()) for node in nodes)
+    prepared = await postgres.rows(PREPARED, into=PreparedXact) if headless else []
+    return Locks(
+        summary=replace(summary, active=next((row["active"] for row in rows), None)),
+        queues=queues_of(nodes),
+        nodes=tuple(nodes),
+        prepared=tuple(prepared),
+    )
+
+
+def diagnose(look: Locks, settings: Settings) -> Iterator[Finding]:
+    """Report each queue once, at its head, since only the head can be helped."""
+    for queue in look.queues:
+        if queue.head.pid == 0:
+            if settings.waited.grade(queue.longest):  # less is two-phase commit as it should be
+                yield _prepared(queue, look)
+        else:
+            yield from _blocked(queue, look, settings)
+        if queue.hot >= settings.hot_row:
+            yield _hot_row(queue)
+    yield from _schema_changes(look)
+    yield from _advisory(look, settings)
+    if look.queues and not look.summary.sees_all:
+        yield Finding(
+            "PG_OBS_BLIND",
+            Severity.INFO,
+            f"role '{look.summary.role}' may not see the sessions behind the locks: "
+            "nothing can be offered",
+            next=GRANT.format(role=look.summary.role),
+        )
+
+
+def _blocked(queue: Queue, look: Locks, settings: Settings) -> Iterator[Finding]:
+    severity = _severity(queue, look, settings)
+    if severity is None:
+        return
+    head = queue.head
+    state = f" ({head.state})" if head.state and head.state != "active" else ""
+    best = queue.best
+    yield Finding(
+        "PG_LOCK_BLOCKED",
+        severity,
+        f"pid {head.pid} holds up {count(queue.length, 'session')}, "
+        f"the longest for {duration(queue.longest)}{state}",
+        subject=f"pid {head.pid}",
+        evidence=(
+            Evidence("longest wait", queue.longest, "s", settings.waited.first),
+            Evidence("sessions held up", queue.length, limit=settings.waiters.first),
+            Evidence("who holds", head.name),
+            Evidence("its state", head.state or "hidden"),
+            Evidence("its transaction", head.xact_s, "s"),
+            Evidence("released by the best step", best.releases if best else None),
+        ),
+        likely=_causes(head),
+        next=_advice(queue),
+        runbook="database-connections",
+    )
+
+
+def _severity(queue: Queue, look: Locks, settings: Settings) -> Severity | None:
+    grades = [settings.waited.grade(queue.longest)]
+    if queue.longest >= (settings.waited.first or 0):
+        grades.append(settings.waiters.grade(queue.length))
+        active = look.summary.active
+        if active and queue.length >= 5 and queue.length >= settings.share_of_active * active:
+            grades.append(Severity.CRITICAL)
+    return max((grade for grade in grades if grade), default=None)
+
+
+def _causes(head: Node) -> tuple[str, ...]:
+    if head.idle_in_transaction:
+        return (
+            "the application waits for something else inside a transaction",
+            "a connection that was taken and forgotten",
+        )
+    if head.state == "idle":
+        return ("a session that keeps an advisory lock",)
+    return ("a long statement or transaction that writes what others need",)
+
+
+def _advice(queue: Queue) -> str:
+    if not queue.helps:
+        return "look at the tree: nothing in it may be ended from here"
+    verbs = {"cancel_backend": "cancel", "terminate_backend": "terminate"}
+    return "; ".join(
+        f"{verbs[each.call]} pid {each.pid} releases {count(each.releases, 'session')}"
+        for each in queue.helps[:2]
+    )
+
+
+def _prepared(queue: Queue, look: Locks) -> Finding:
+    oldest = look.prepared[0] if look.prepared else None
+    return Finding(
+        "PG_LOCK_PREPARED",
+        Severity.CRITICAL,
+        f"a prepared transaction holds up {count(queue.length, 'session')}, "
+        f"the longest for {duration(queue.longest)}",
+        subject="prepared transaction",
+        evidence=(
+            Evidence("sessions held up", queue.length),
+            Evidence("longest wait", queue.longest, "s"),
+            Evidence("prepared for", oldest.age_s if oldest else None, "s"),
+            Evidence("its id", oldest.gid if oldest else None),
+            Evidence("its owner", oldest.owner if oldest else None),
+        ),
+        likely=("a transaction manager that died between its two phases",),
+        next="only the owner of the transaction manager may choose commit or rollback",
+        runbook="database-connections",
+    )
+
+
+def _hot_row(queue: Queue) -> Finding:
+    return Finding(
+        "PG_LOCK_HOT_ROW",
+        Severity.HIGH,
+        f"{count(queue.hot, 'session')} queue for one row: {queue.hot_row}",
+        subject=queue.hot_row.partition(" of ")[2],
+        evidence=(Evidence("sessions that want it", queue.hot),),
+        likely=("a counter or stock row that every request updates",),
+        next="ending those who wait is pointless: help the one that holds it",
+        runbook="database-connections",
+        fact=False,
+    )
+
+
+def _schema_changes(look: Locks) -> Iterator[Finding]:
+    wanting = [node for node in look.nodes if node.wants_strong and node.blockers]
+    tree = graph_of(look.nodes) if wanting else None
+    for node in wanting:
+        behind = tree.size.get(node.pid, 0) if tree else 0
+        if not behind:
+            continue
+        yield Finding(
+            "PG_LOCK_DDL_QUEUE",
+            Severity.HIGH,
+            f"pid {node.pid} ({node.name}) waits for {node.place}; "
+            f"{count(behind, 'session')} queue behind it",
+            subject=f"pid {node.pid}",
+            evidence=(
+                Evidence("queue behind it", behind),
+                Evidence("it waits since", node.wait_s, "s"),
+                Evidence("statement", str(node.query or "")),
+            ),
+            likely=("a migration without lock_timeout behind an old reader",),
+            next="cancel it: those behind go on at once; run it again with lock_timeout",
+            runbook="database-connections",
+            fact=False,
+        )
+
+
+def _advisory(look: Locks, settings: Settings) -> Iterator[Finding]:
+    longest: dict[str, float] = {}
+    waiting: dict[str, int] = {}
+    for node in look.nodes:
+        if node.locktype == "advisory" and node.blockers:
+            longest[node.place] = max(longest.get(node.place, 0.0), node.wait_s or 0.0)
+            waiting[node.place] = waiting.get(node.place, 0) + 1
+    for place, seconds in longest.items():
+        if seconds >= (settings.waited.warning or 0):
+            yield Finding(
+                "PG_LOCK_ADVISORY",
+                Severity.WARNING,
+                f"{count(waiting[place], 'session')} wait for the application's own lock {place}",
+                subject=place,
+                evidence=(
+                    Evidence("longest wait", seconds, "s", settings.waited.first),
+                    Evidence("waiting", waiting[place]),
+                ),
+                likely=("a holder that is plain idle: its lock outlives its transaction",),
+                next="the number is the application's key; ask who takes it",
+                runbook="database-connections",
+            )
+
+
+def facts(look: Locks) -> Iterator[Fact]:
+    """Waiters first, then the longest wait."""
+    waiters = look.summary.waiters
+    yield Fact("lock waiters", f"{waiters} waiting" if waiters else "none", waiters)
+    longest = max((queue.longest for queue in look.queues), default=0.0)
+    if look.queues:
+        yield Fact("longest wait", duration(longest), longest, "s")
+        yield Fact("queues", str(len(look.queues)), len(look.queues))
+
+
+def tables(look: Locks, settings: Settings) -> Iterator[Table]:
+    """The tree of waiting."""
+    yield lock_table(look, settings.waited)
+
+
+PROBE = Probe(
+    id="postgres.locks",
+    kind="postgres",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Locks,
+    settings=Settings(),
+    every=5,
+    timeout=8,
+    facts=facts,
+    tables=tables,
+    needs=("GRANT pg_monitor",),
+    codes=(
+        "PG_LOCK_BLOCKED",
+        "PG_LOCK_DDL_QUEUE",
+        "PG_LOCK_HOT_ROW",
+        "PG_LOCK_PREPARED",
+        "PG_LOCK_ADVISORY",
+        "PG_OBS_BLIND",
+    ),
+)

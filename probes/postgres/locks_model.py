@@ -1,0 +1,287 @@
+"""What a look at PostgreSQL's locks gives, and the queues in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from cockpit.text import visible
+from cockpit.units import duration
+from probes.lock_graph import Graph, graph
+from probes.postgres.model import Session
+
+STRONG = frozenset({"AccessExclusiveLock", "ExclusiveLock", "ShareRowExclusiveLock", "ShareLock"})
+"""Modes that statements of schema changes take on tables."""
+_PLACED = ("locktype", "mode", "relation", "page", "line", "classid", "objid")
+_TABLE = re.compile(r"(?is)\b(?:update|into|from|table)\s+(?:only\s+)?([\w.\"$]{1,80})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node(Session):
+    """A session that waits for a lock or holds one that others wait for."""
+
+    blockers: tuple[int, ...] | None = None
+    """Those it waits for, also those that only queue before it; None: it waits for nobody."""
+    speaker: int | None = None
+    """Who waited first for the same row, and waits for the same sessions; None: asked itself."""
+    crowd: int = 0
+    """How many more queue behind it for the same row and hold nobody up: they are not listed."""
+    crowd_wait_s: float | None = None
+    crowd_names: tuple[str, ...] = ()
+    crowd_clients: tuple[str, ...] = ()
+    wait_s: float | None = None
+    locktype: str | None = None
+    mode: str | None = None
+    relation: str | None = None
+    """Its name in the database that we are connected to, else its number."""
+    page: int | None = None
+    line: int | None = None
+    objid: int | None = None
+    classid: int | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Waits for somebody, by its own word or its speaker's."""
+        return bool(self.blockers) or self.speaker is not None
+
+    @property
+    def longest(self) -> float:
+        """Seconds that it, or one of its crowd, has waited."""
+        return max(self.wait_s or 0.0, self.crowd_wait_s or 0.0)
+
+    @property
+    def wants_strong(self) -> bool:
+        """Waits for a table lock that keeps everyone else out."""
+        return self.locktype == "relation" and self.mode in STRONG
+
+    @property
+    def place(self) -> str:
+        """What it waits for: the same text for the same thing."""
+        match self.locktype:
+            case "relation":
+                return f"{(self.mode or '').removesuffix('Lock')} {self.relation or 'table'}"
+            case "tuple":
+                return f"row ({self.page},{self.line}) of {self.relation or 'table'}"
+            case "transactionid":
+                return f"a row of {self.table}" if self.table else "a row"
+            case "advisory":
+                return f"advisory {self.classid},{self.objid}"
+            case None:
+                return ""
+            case other:
+                return other
+
+    @property
+    def table(self) -> str:
+        """The table in its own statement: a row's waiter does not know it otherwise."""
+        if self.relation:
+            return self.relation
+        found = _TABLE.search(str(self.query)) if self.query else None
+        return visible(found.group(1).replace('"', ""), 60) if found else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What is waited for, and by whom: one session, or all who want the same row."""
+
+    locktype: str
+    mode: str | None = None
+    relation: str | None = None
+    page: int | None = None
+    line: int | None = None
+    classid: int | None = None
+    objid: int | None = None
+    pids: tuple[int, ...]
+    """`in_order`, the longest waiting first: it speaks for the others."""
+    waits: tuple[float | None, ...]
+    """Seconds; None: this version does not tell (13)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedXact:
+    """A prepared transaction: it holds locks without a session."""
+
+    gid: str
+    owner: str
+    database: str
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """Whom it helps most to end, for least: `call` a named statement."""
+
+    pid: int
+    backend_start: datetime
+    call: str
+    releases: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """Everyone who waits behind one head."""
+
+    head: Node
+    length: int
+    longest: float
+    """Seconds that the first has waited."""
+    hot_row: str = ""
+    """The row that most of them want, when they are many."""
+    hot: int = 0
+    """How many want that row."""
+    helps: tuple[Best, ...] = ()
+    """Whom to end: the cheapest first."""
+    best: Best | None = None
+    """Whose end releases most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """How many wait, before anything costly is asked."""
+
+    at: datetime
+    version: int
+    sees_all: bool
+    role: str
+    waiters: int
+    active: int | None = None
+    """Sessions that are; None: the role may not see it, or nobody waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locks:
+    """One look. `queues`: longest first; captures of runbooks read them."""
+
+    summary: Summary
+    queues: tuple[Queue, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    prepared: tuple[PreparedXact, ...] = ()
+
+
+def in_order(places: Iterable[Place]) -> list[Place]:
+    """Whoever waits longest first, within a place and among them."""
+    return sorted(map(_in_order, places), key=lambda place: (-(place.waits[0] or 0), place.pids[0]))
+
+
+def _in_order(place: Place) -> Place:
+    if len(place.pids) == 1:
+        return place
+    pairs = sorted(
+        zip(place.pids, place.waits, strict=True), key=lambda pair: (-(pair[1] or 0), pair[0])
+    )
+    return replace(
+        place, pids=tuple(pid for pid, _ in pairs), waits=tuple(wait for _, wait in pairs)
+    )
+
+
+def asked_of(places: Sequence[Place]) -> dict[str, list[int]]:
+    """Who has to be asked, and who stands behind whom."""
+    behind = [(pid, place.pids[0]) for place in places for pid in place.pids[1:]]
+    return {
+        "speakers": [place.pids[0] for place in places],
+        "others": [pid for pid, _ in behind],
+        "theirs": [speaker for _, speaker in behind],
+    }
+
+
+def placed(rows: Iterable[Mapping[str, Any]], places: Sequence[Place]) -> Iterator[dict[str, Any]]:
+    """The sessions with what they wait for, and since when."""
+    where = {pid: (place, number) for place in places for number, pid in enumerate(place.pids)}
+    for row in rows:
+        found = where.get(row["pid"])
+        if found is None:
+            yield {name: value for name, value in row.items() if not name.startswith("crowd")}
+            continue
+        place, number = found
+        told = place.waits[number]
+        behind = [seconds for seconds in place.waits[1:] if seconds is not None]
+        crowd = row["crowd"] or 0
+        yield {
+            **row,
+            "speaker": place.pids[0] if number else None,
+            "wait_s": row["query_s"] if told is None else told,
+            "crowd": crowd,
+            "crowd_wait_s": max(behind, default=row["crowd_wait_s"]) if crowd else None,
+            "crowd_names": [name for name in row["crowd_names"] or () if name],
+            "crowd_clients": [client for client in row["crowd_clients"] or () if client],
+            **{name: getattr(place, name) for name in _PLACED},
+        }
+
+
+def graph_of(nodes: Iterable[Node]) -> Graph:
+    """The graph of waiting, longest first. Who has a speaker waits for whom that one waits."""
+    found = list(nodes)
+    said = {node.pid: node.blockers for node in found if node.blockers}
+    waiters = sorted(
+        (node for node in found if node.blockers or node.speaker in said),
+        key=lambda node: -(node.wait_s or 0),
+    )
+    return graph(
+        [(node.pid, node.blockers or said[node.speaker or 0]) for node in waiters],
+        through=[node.pid for node in waiters if node.locktype == "tuple"],
+        stands_for={node.pid: 1 + node.crowd for node in waiters if node.crowd},
+    )
+
+
+def queues_of(nodes: Sequence[Node], *, hot: int = 10) -> tuple[Queue, ...]:
+    """Every queue, blamed on its head."""
+    known = {node.pid: node for node in nodes}
+    tree = graph_of(nodes)
+    return tuple(_queue(head, tree, known, hot) for head in tree.heads)
+
+
+def _queue(head: int, tree: Graph, known: dict[int, Node], hot: int) -> Queue:
+    below = [known[pid] for pid in tree.below(head) if pid in known]
+    rows: dict[str, int] = {}
+    for node in below:
+        if node.locktype == "tuple":
+            rows[node.place] = rows.get(node.place, 0) + 1 + node.crowd
+    row = max(rows, key=lambda place: rows[place], default="")
+    crowd = rows.get(row, 0) + 1 if row else 0
+    candidates = helps(head, tree, known)
+    return Queue(
+        head=known.get(head, Node(pid=head)),
+        length=sum(1 + node.crowd for node in below),
+        longest=max((node.longest for node in below), default=0.0),
+        hot_row=row if crowd >= hot else "",
+        hot=crowd if crowd >= hot else 0,
+        helps=tuple(candidates[:3]),
+        best=max(candidates, key=lambda each: each.releases, default=None),
+    )
+
+
+def helps(head: int, tree: Graph, known: dict[int, Node]) -> list[Best]:
+    """Whom to end in one queue: the cheapest first, then whoever releases most.
+
+    A cancel costs a statement, a termination a connection and its transaction. Schema changes that
+    wait hold up everyone behind them and are asked first; protected sessions never.
+    """
+    candidates = {head, *(pid for pid in tree.below(head) if known[pid].wants_strong)}
+    found = []
+    for pid in candidates:
+        node = known.get(pid)
+        if node is None or node.protected or node.backend_start is None or pid <= 0:
+            continue
+        releases = tree.released(pid)
+        if releases:
+            call = "cancel_backend" if node.state == "active" else "terminate_backend"
+            found.append(
+                Best(pid=pid, backend_start=node.backend_start, call=call, releases=releases)
+            )
+    found.sort(key=lambda best: (best.call != "cancel_backend", -best.releases, best.pid))
+    return found
+
+
+def best_effect(best: Best, node: Node) -> str:
+    """What ending it means for those who own it."""
+    who = visible(node.application_name or node.usename or "its client", 30)
+    if best.call == "cancel_backend":
+        if node.wants_strong:
+            return "re-run the migration with lock_timeout"
+        return f"{who} loses its statement; its transaction is rolled back"
+    if node.xact_s is None:
+        return f"closes {who}'s connection; no transaction is open"
+    return f"rolls back {duration(node.xact_s)} of {who}'s transaction"

@@ -1,0 +1,134 @@
+"""A standby's own replay: how far behind, whether it stands still, and who may let it go on.
+
+Source: PostgreSQL documentation, "Recovery Control Functions", "Administrator's Overview" of hot
+standby (from 14 on a setting below the primary's pauses replay) and "Recovery Target".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.view import Column, Offer, Row, Table
+from cockpit.units import duration, size
+from probes.postgres.replication_model import Receiver, Replay
+
+MIB = 2**20
+RUNBOOK = "database-replication"
+
+_RESUME = Offer(
+    key="r",
+    label="resume replay",
+    kind="sql",
+    call="resume_replay",
+    args={},
+    # No session can read who paused it (only its log tells), so it is never taken for a person's.
+    risk="high",
+    effect="lets replay go on if a person paused it; if a setting is below the primary's "
+    "(max_connections, max_worker_processes, max_wal_senders, max_prepared_transactions, "
+    "max_locks_per_transaction), the standby shuts down; if a restore stopped at its target, it "
+    "is promoted",
+)
+
+
+def stalled_finding(name: str, backlog: float | None) -> Finding:
+    """Replay that does not move although there is something to replay."""
+    return Finding(
+        "PG_REPL_APPLY_STALLED",
+        Severity.HIGH,
+        f"replay of {name} stands still with {_left(backlog)} to replay",
+        subject=name,
+        evidence=(Evidence("not replayed", backlog, "bytes"),),
+        likely=("a long query on the standby conflicts with recovery", "replay was paused"),
+        next="long queries on the standby; is replay paused?",
+        runbook=RUNBOOK,
+    )
+
+
+def _paused_finding(replay: Replay) -> Finding:
+    stops = f"a restore that reached {replay.target}" if replay.target else ""
+    return Finding(
+        "PG_REPL_APPLY_STALLED",
+        Severity.HIGH,
+        f"replay of this standby is paused with {_left(replay.backlog_b)} to replay",
+        subject="this standby",
+        evidence=(
+            Evidence("not replayed", replay.backlog_b, "bytes"),
+            *((Evidence("pauses at", replay.target),) if replay.target else ()),
+        ),
+        likely=(
+            *((stops,) if stops else ()),
+            "somebody paused replay",
+            "a setting below the primary's, such as max_connections",
+        ),
+        next=_advice(replay),
+        runbook=RUNBOOK,
+    )
+
+
+def _advice(replay: Replay) -> str:
+    if replay.target:
+        return "ask the owner of this restore: a resume at its target promotes it"
+    return "its log says who or what paused it; resume it only if that was a person"
+
+
+def replay_findings(
+    replay: Replay, lag_bytes: Thresholds, lag_seconds: Thresholds, *, stalled_looks: int
+) -> Iterator[Finding]:
+    """A standby that is late on purpose is judged by the time beyond that, not by its backlog."""
+    if replay.paused:
+        yield _paused_finding(replay)
+    elif replay.stalled >= stalled_looks and not replay.delay_s:
+        yield stalled_finding("this standby", replay.backlog_b)
+    backlog = replay.backlog_b or 0
+    grades = [None if replay.delay_s else lag_bytes.grade(replay.backlog_b)]
+    if backlog > MIB:  # less may be what one open transaction wrote since the last commit
+        grades.append(lag_seconds.grade(replay.lag_s))
+    severity = max((grade for grade in grades if grade), default=None)
+    if severity is None:
+        return
+    late_s = replay.lag_s
+    behind = "how long behind is unknown" if late_s is None else f"{duration(late_s)} behind"
+    meant = f" besides the {duration(replay.delay_s)} meant" if replay.delay_s else ""
+    yield Finding(
+        "PG_REPL_LAG",
+        severity,
+        f"this standby has {size(backlog)} to replay, {behind}{meant}",
+        subject="replay",
+        evidence=(
+            Evidence("to replay", replay.backlog_b, "bytes", lag_bytes.first),
+            Evidence("behind", late_s, "s", lag_seconds.first),
+            *((Evidence("meant", replay.delay_s, "s"),) if replay.delay_s else ()),
+        ),
+        likely=("replay is paused",) if replay.paused else ("long queries hold replay up",),
+        next=_advice(replay) if replay.paused else "long queries on this standby",
+        runbook=RUNBOOK,
+        fact=False,
+    )
+
+
+def replay_table(replay: Replay, receiver: Receiver | None) -> Table:
+    """The state of replay. A resume is offered where no restore may wait at its target."""
+    heard = receiver.last_msg_s if receiver else None
+    rows = {
+        "to replay": amount(replay.backlog_b),
+        "replay": "paused" if replay.paused else "running",
+        **({"pauses at": replay.target} if replay.target else {}),
+        "link": (receiver.status or "hidden") if receiver else "none",
+        "primary heard": "unknown" if heard is None else f"{duration(heard)} ago",
+    }
+    return Table(
+        title="Replay",
+        columns=(Column("what", 18), Column("value")),
+        rows=tuple(Row(key=name, cells=(name, value)) for name, value in rows.items()),
+        best=(_RESUME,) if replay.paused and not replay.target else (),
+    )
+
+
+def amount(value: float | None) -> str:
+    """Bytes with their unit; `unknown` for None."""
+    return "unknown" if value is None else size(value)
+
+
+def _left(value: float | None) -> str:
+    return "an unknown amount" if value is None else size(value)

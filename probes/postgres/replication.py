@@ -1,0 +1,479 @@
+"""Standbys and slots: how far behind, where it is stuck, what is kept for whom.
+
+Source: PostgreSQL documentation, pg_stat_replication, pg_replication_slots, pg_stat_wal_receiver;
+catalogue of findings 2.4 (PG-REPL) and 2.6. Bytes are the truth: the time columns freeze, and stay
+small while replay is paused. Needs: role `pg_monitor`; without it the rows are there, empty.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from cockpit.connect.session import SqlReads
+from cockpit.errors import BlindError, Reason
+from cockpit.text import visible
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.target import Target
+from cockpit.triage.view import Column, Row, Table
+from cockpit.units import count, duration, size
+from probes.postgres.model import GRANT, partly
+from probes.postgres.replay import (
+    MIB,
+    RUNBOOK,
+    amount,
+    replay_findings,
+    replay_table,
+    stalled_finding,
+)
+from probes.postgres.replication_model import (
+    READERS,
+    REPLICATION,
+    Gone,
+    Reader,
+    Replay,
+    Replication,
+    ReplicationRow,
+    Sender,
+    Slot,
+)
+
+GIB = 2**30
+_SLOTS_RUNBOOK = "pg-disk"
+_LEFT = 60
+"""Seconds without a word after which an Aurora reader has left."""
+_KEPT = timedelta(hours=1)
+"""How long a standby that left stays a finding: it may have been taken away on purpose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Thresholds in bytes and seconds."""
+
+    lag_bytes: Thresholds = Thresholds(warning=64 * MIB, high=GIB)
+    lag_seconds: Thresholds = Thresholds(warning=10, high=60, critical=300)
+    slot_retained: Thresholds = Thresholds(warning=5 * GIB, high=20 * GIB)
+    silent_standby: float = 30
+    silent_primary: float = 60
+    reader_lag: Thresholds = Thresholds(warning=1, high=10)
+    """Of Aurora's readers, which are below a tenth of a second when all is well."""
+    stalled_looks: int = 3
+    standbys: int = 0
+    """How many standbys must be streaming; 0: those that were seen before."""
+
+
+async def collect(postgres: SqlReads, target: Target) -> Replication:
+    """Read both sides in one round trip; on Aurora a second one for its readers."""
+    rows = await postgres.rows(REPLICATION, into=ReplicationRow)
+    if not rows:
+        raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
+    look = rows[0].replication
+    if not look.aurora:
+        return look
+    unread: list[str] = []
+    readers = await partly(
+        postgres.rows(READERS, into=Reader),
+        "Aurora's readers",
+        unread,
+        but_for=(Reason.UNSUPPORTED, Reason.DENIED),
+    )
+    return replace(look, readers=tuple(readers), unread=tuple(unread))
+
+
+def since(before: Replication, now: Replication) -> Replication:
+    """Notice standbys that left and replay that stands still."""
+    if now.recovery != before.recovery:
+        return now
+    known = {sender.pid: sender for sender in before.senders}
+    senders = tuple(
+        replace(sender, stalled=_sender_stalled(known.get(sender.pid), sender))
+        for sender in now.senders
+    )
+    replay = now.replay
+    if replay is not None:
+        replay = replace(replay, stalled=_replay_stalled(before.replay, replay))
+    return replace(now, senders=senders, replay=replay, gone=_gone(before, now))
+
+
+def _gone(before: Replication, now: Replication) -> tuple[Gone, ...]:
+    """Who followed and does not, by name and address: as many of them as are missing."""
+    missed = [each for each in before.gone if now.at - each.at < _KEPT]
+    if not now.sees_all:
+        return tuple(missed)
+    expected = Counter(sender.place for sender in before.senders if sender.name and sender.follows)
+    expected.update((each.name, each.address) for each in missed)
+    here = Counter(sender.place for sender in now.senders if sender.follows or sender.state is None)
+    gone: list[Gone] = []
+    for (name, address), number in (expected - here).items():
+        first = [each for each in missed if (each.name, each.address) == (name, address)]
+        new = Gone(name=name, address=address, at=now.at)
+        gone += (first + [new] * number)[:number]
+    return tuple(sorted(gone, key=lambda each: (each.name, each.address or "", each.at)))
+
+
+def _sender_stalled(before: Sender | None, now: Sender) -> int:
+    still = (
+        before is not None
+        and bool(now.apply_b)
+        and now.replay_lsn is not None
+        and before.replay_lsn == now.replay_lsn
+    )
+    return before.stalled + 1 if still and before is not None else 0
+
+
+def _replay_stalled(before: Replay | None, now: Replay) -> int:
+    still = (
+        before is not None
+        and bool(now.backlog_b)
+        and bool(before.backlog_b)
+        and now.replay_lsn is not None
+        and before.replay_lsn == now.replay_lsn
+    )
+    return before.stalled + 1 if still and before is not None else 0
+
+
+def diagnose(look: Replication, settings: Settings) -> Iterator[Finding]:
+    """Judge the link, the lag and the slots."""
+    yield from _down(look, settings)
+    yield from _readers(look, settings)
+    for sender in look.senders:
+        yield from _sender_lag(sender, settings)
+    if look.replay is not None:
+        yield from replay_findings(
+            look.replay,
+            settings.lag_bytes,
+            settings.lag_seconds,
+            stalled_looks=settings.stalled_looks,
+        )
+    for slot in look.slots:
+        yield from _slot(slot, settings)
+    if look.unread:
+        yield Finding(
+            "PG_OBS_BLIND",
+            Severity.INFO,
+            "this server answers otherwise than known: " + "; ".join(look.unread),
+            subject="parts",
+            likely=("a version that is newer than this cockpit", "a right that is missing"),
+            next="the rest is seen; look there by hand",
+            runbook="observer-blind",
+        )
+    if look.senders and not look.sees_all:
+        yield Finding(
+            "PG_OBS_BLIND",
+            Severity.INFO,
+            f"role '{look.role}' may not see how far the standbys are",
+            next=GRANT.format(role=look.role),
+        )
+
+
+def _down(look: Replication, settings: Settings) -> Iterator[Finding]:
+    for (name, address), number in Counter((e.name, e.address) for e in look.gone).items():
+        who = _called(name, address)
+        many = f"{number} standbys {who} do" if number > 1 else f"standby {who} does"
+        yield _link_down(f"{many} not follow any more", subject=who)
+    streaming = sum(1 for sender in look.senders if sender.state in {"streaming", "catchup"})
+    if look.sees_all and streaming < settings.standbys and not look.gone:
+        yield _link_down(f"{streaming} of {settings.standbys} standbys are streaming", subject="")
+    for sender in look.senders:
+        if (sender.reply_age_s or 0) > settings.silent_standby:
+            yield _link_down(
+                f"standby {_name(sender)} has not replied for {duration(sender.reply_age_s or 0)}",
+                subject=_name(sender),
+            )
+    if not look.recovery or look.aurora:
+        return
+    if look.receiver is None:
+        yield replace(
+            _link_down("this standby is not connected to its primary", subject="receiver"),
+            fact=False,
+        )
+    elif (look.receiver.last_msg_s or 0) > settings.silent_primary:
+        yield _link_down(
+            f"the primary has been silent for {duration(look.receiver.last_msg_s or 0)}",
+            subject="receiver",
+        )
+
+
+def _link_down(summary: str, *, subject: str) -> Finding:
+    return Finding(
+        "PG_REPL_DOWN",
+        Severity.CRITICAL,
+        summary,
+        subject=visible(subject, 60),
+        likely=("the standby stopped", "the network between them", "its WAL was removed already"),
+        next="look at the standby itself, then at its slot on the primary",
+        runbook=RUNBOOK,
+    )
+
+
+def _name(sender: Sender) -> str:
+    return _called(sender.name, sender.address) or f"pid {sender.pid}"
+
+
+def _called(name: str | None, address: str | None) -> str:
+    """Many standbys have the same name, that of the default: the address tells them apart."""
+    return " ".join(visible(part, 40) for part in (name, address) if part)
+
+
+def _tells(reader: Reader) -> bool:
+    """Is a reader that is still there: one that left ages in the list."""
+    return not reader.writer and (reader.told_s or 0) <= _LEFT
+
+
+def _readers(look: Replication, settings: Settings) -> Iterator[Finding]:
+    for reader in look.readers:
+        severity = settings.reader_lag.grade(reader.lag_s) if _tells(reader) else None
+        if severity is not None:
+            yield Finding(
+                "PG_REPL_LAG",
+                severity,
+                f"reader {visible(reader.name, 40)} is {duration(reader.lag_s or 0)} behind",
+                subject=visible(reader.name, 40),
+                evidence=(
+                    Evidence("behind", reader.lag_s, "s", settings.reader_lag.first),
+                    Evidence("replay takes", reader.replay_s, "s"),
+                ),
+                likely=("the writer writes more than it can apply", "long queries on the reader"),
+                next="its processor and long queries; one that lags for long restarts by itself",
+                runbook=RUNBOOK,
+                fact=False,
+            )
+
+
+def _sender_lag(sender: Sender, settings: Settings) -> Iterator[Finding]:
+    grades = [settings.lag_bytes.grade(sender.total_b)]
+    if (sender.total_b or 0) > MIB:
+        grades.append(settings.lag_seconds.grade(sender.replay_s))
+    severity = max((grade for grade in grades if grade), default=None)
+    if severity is not None:
+        yield Finding(
+            "PG_REPL_LAG",
+            severity,
+            f"standby {_name(sender)} is {size(sender.total_b or 0)} behind: {sender.stage}",
+            subject=_name(sender),
+            evidence=(
+                Evidence("behind", sender.total_b, "bytes", settings.lag_bytes.first),
+                Evidence("not sent", sender.unsent_b, "bytes"),
+                Evidence("on the way", sender.net_b, "bytes"),
+                Evidence("not flushed", sender.flush_b, "bytes"),
+                Evidence("not replayed", sender.apply_b, "bytes"),
+                Evidence("replay lag", sender.replay_s, "s", settings.lag_seconds.first),
+            ),
+            next="the stage with the most bytes says where to look",
+            runbook=RUNBOOK,
+            fact=False,
+        )
+    if sender.stalled >= settings.stalled_looks:
+        yield stalled_finding(_name(sender), sender.apply_b)
+
+
+_WHY = {
+    "wal_removed": "its WAL was removed",
+    "rows_removed": "rows that it needs were vacuumed away",
+    "wal_level_insufficient": "the primary's wal_level became too low for it",
+    "idle_timeout": "nobody read it for too long (idle_replication_slot_timeout)",
+}
+"""What `invalidation_reason` says, from 17 on."""
+
+
+def _lost(slot: Slot) -> Finding:
+    name, reason = visible(slot.name, 60), slot.invalidated
+    who = "standby" if slot.type == "physical" else "consumer"
+    said = _WHY.get(reason or "", visible(reason, 40) if reason else "")
+    why = f", for {said}" if said else ""
+    return Finding(
+        "PG_SLOT_LOST",
+        Severity.CRITICAL,
+        f"slot {name} is lost{why}: its {who} must be built anew",
+        subject=name,
+        evidence=(
+            Evidence("active", "yes" if slot.active else "no"),
+            *((Evidence("because", visible(reason, 40)),) if reason else ()),
+            *_idle(slot),
+        ),
+        likely=() if reason else ("it kept more WAL than max_slot_wal_keep_size allows",),
+        next=f"rebuild the {who}; then drop the slot",
+        runbook=_SLOTS_RUNBOOK,
+    )
+
+
+def _slot(slot: Slot, settings: Settings) -> Iterator[Finding]:
+    if slot.wal_status == "lost":
+        yield _lost(slot)
+        return
+    name = visible(slot.name, 60)
+    severity = settings.slot_retained.grade(slot.retained_b)
+    if slot.wal_status == "unreserved":
+        severity = Severity.CRITICAL
+    if severity is not None:
+        yield Finding(
+            "PG_SLOT_RETAIN",
+            severity,
+            f"slot {name} keeps {size(slot.retained_b or 0)} of WAL"
+            + ("" if slot.active else " and nobody reads it"),
+            subject=name,
+            evidence=(
+                Evidence("kept", slot.retained_b, "bytes", settings.slot_retained.first),
+                Evidence("until it is lost", slot.safe_wal_size, "bytes"),
+                Evidence("active", "yes" if slot.active else "no"),
+                Evidence("type", slot.type),
+                *_idle(slot),
+            ),
+            likely=("a dead consumer (DMS, Debezium)", "a standby that was removed"),
+            next="find its consumer; dropping the slot cannot be undone",
+            runbook=_SLOTS_RUNBOOK,
+        )
+
+
+def _idle(slot: Slot) -> tuple[Evidence, ...]:
+    told = slot.inactive_s is not None
+    return (Evidence("nobody reads it for", slot.inactive_s, "s"),) if told else ()
+
+
+def facts(look: Replication) -> Iterator[Fact]:
+    """How far behind, then who follows."""
+    if look.replay is not None:
+        backlog = look.replay.backlog_b
+        behind = "unknown" if backlog is None else f"{size(backlog)} behind"
+        yield Fact("standby", behind, backlog, "bytes")
+        yield Fact("replay", "paused" if look.replay.paused else "running")
+    elif look.aurora:
+        late_s = [each.lag_s for each in look.readers if _tells(each) and each.lag_s is not None]
+        late = max(late_s, default=None)
+        tail = f", {duration(late)} behind" if late is not None else ""
+        yield Fact("replication", f"{count(len(late_s), 'reader')}{tail}", late, "s")
+    else:
+        lags = [sender.total_b for sender in look.senders if sender.total_b is not None]
+        names = count(len(look.senders), "standby", "standbys")
+        worst = max(lags, default=None)
+        tail = f", {size(worst)} behind" if worst is not None else ""
+        yield Fact("replication", f"{names}{tail}", worst, "bytes")
+    retained = max((slot.retained_b or 0 for slot in look.slots), default=0)
+    if look.slots:
+        yield Fact("kept for slots", size(retained), retained, "bytes")
+
+
+_STANDBYS = (
+    Column("standby", 24),
+    Column("address", 16),
+    Column("state", 12),
+    Column("sync", 8),
+    Column("not sent", 10, right=True),
+    Column("on the way", 10, right=True),
+    Column("not flushed", 11, right=True),
+    Column("not replayed", 12, right=True),
+    Column("replied", 10, right=True),
+)
+_SLOTS = (
+    Column("slot", 28),
+    Column("type", 10),
+    Column("active", 8),
+    Column("keeps", 12, right=True),
+    Column("status"),
+)
+
+
+def tables(look: Replication, settings: Settings) -> Iterator[Table]:
+    """Standbys of a primary, or the replay of a standby; then the slots."""
+    if look.replay is not None:
+        yield replay_table(look.replay, look.receiver)
+    if look.aurora:
+        yield _readers_table(look, settings)
+    if look.senders or not (look.recovery or look.aurora):
+        yield Table(
+            title="Standbys",
+            columns=_STANDBYS,
+            rows=tuple(_standby_row(sender, settings) for sender in look.senders),
+            note=tuple(
+                f"{_called(each.name, each.address)} does not follow any more" for each in look.gone
+            ),
+        )
+    yield Table(
+        title="Replication slots",
+        columns=_SLOTS,
+        rows=tuple(_slot_row(slot, settings) for slot in look.slots),
+    )
+
+
+def _readers_table(look: Replication, settings: Settings) -> Table:
+    return Table(
+        title="Aurora's instances",
+        columns=(
+            Column("instance", 30),
+            Column("role", 8),
+            Column("behind", 10, right=True),
+            Column("told", 10, right=True),
+        ),
+        rows=tuple(
+            Row(
+                key=each.name,
+                cells=(
+                    visible(each.name, 60),
+                    "writer" if each.writer else "reader",
+                    "" if each.lag_s is None else duration(each.lag_s),
+                    "" if each.told_s is None else f"{duration(max(0.0, each.told_s))} ago",
+                ),
+                severity=settings.reader_lag.grade(each.lag_s) if _tells(each) else None,
+            )
+            for each in look.readers
+        ),
+    )
+
+
+def _standby_row(sender: Sender, settings: Settings) -> Row:
+    return Row(
+        key=f"{_name(sender)} {sender.pid}",
+        cells=(
+            visible(sender.name or f"pid {sender.pid}", 40),
+            sender.address or "",
+            sender.state or "hidden",
+            sender.sync_state or "",
+            amount(sender.unsent_b),
+            amount(sender.net_b),
+            amount(sender.flush_b),
+            amount(sender.apply_b),
+            "" if sender.reply_age_s is None else duration(max(0.0, sender.reply_age_s)),
+        ),
+        severity=settings.lag_bytes.grade(sender.total_b),
+    )
+
+
+def _slot_row(slot: Slot, settings: Settings) -> Row:
+    return Row(
+        key=slot.name,
+        cells=(
+            visible(slot.name, 60),
+            slot.type,
+            "yes" if slot.active else "no",
+            amount(slot.retained_b),
+            slot.wal_status or "unknown",
+        ),
+        severity=settings.slot_retained.grade(slot.retained_b),
+    )
+
+
+PROBE = Probe(
+    id="postgres.replication",
+    kind="postgres",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Replication,
+    settings=Settings(),
+    every=10,
+    timeout=8,
+    facts=facts,
+    tables=tables,
+    since=since,
+    needs=("GRANT pg_monitor",),
+    codes=(
+        "PG_REPL_LAG",
+        "PG_REPL_DOWN",
+        "PG_REPL_APPLY_STALLED",
+        "PG_SLOT_RETAIN",
+        "PG_SLOT_LOST",
+        "PG_OBS_BLIND",
+    ),
+)

@@ -1,0 +1,595 @@
+"""Who is connected and what they do: slots, idle transactions, long statements, role, restarts.
+
+Source: PostgreSQL documentation, pg_stat_activity; catalogue of findings 2.4 and 2.6.
+Needs: role `pg_monitor`. Without it nothing fails: state, times and text of others are hidden. That
+is reported as PG_OBS_BLIND, and what is hidden counts as unknown, not as idle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from cockpit.connect.pace import SLOW, Pace
+from cockpit.connect.postgres.errors import CODES
+from cockpit.connect.session import SqlReads
+from cockpit.connect.settings import PostgresSettings
+from cockpit.errors import BlindError, Reason
+from cockpit.text import visible
+from cockpit.triage.changes import Change
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.target import Target
+from cockpit.triage.view import Table
+from cockpit.units import count, duration
+from probes.postgres.model import GRANT, Session, partly
+from probes.postgres.pulse import PULSE, Pulse, PulseRow
+from probes.postgres.view import sessions_table
+
+SESSIONS = """
+SELECT pid, backend_start, usename, datname, application_name,
+       host(client_addr) AS client, backend_type, state,
+       wait_event_type AS wait_type, wait_event,
+       extract(epoch FROM clock_timestamp() - xact_start)::float8 AS xact_s,
+       extract(epoch FROM clock_timestamp() - query_start)::float8 AS query_s,
+       extract(epoch FROM clock_timestamp() - state_change)::float8 AS state_s,
+       backend_xid IS NOT NULL AS has_xid, backend_xmin IS NOT NULL AS has_xmin,
+       nullif(left(query, 2000), '<insufficient privilege>') AS query
+  FROM pg_stat_activity
+ WHERE pid <> pg_backend_pid() AND (datname IS NOT NULL OR backend_type = 'walsender')
+ ORDER BY coalesce(state, '') = 'idle', xact_start NULLS LAST, query_start NULLS LAST, pid
+ LIMIT %s
+"""
+HOLDERS = """
+WITH l AS MATERIALIZED (SELECT * FROM pg_locks), w AS MATERIALIZED (
+  SELECT l.*, CASE WHEN to_jsonb(l) ? 'waitstart'
+           THEN coalesce((to_jsonb(l)->>'waitstart')::timestamptz, clock_timestamp())
+           ELSE a.query_start END AS since
+    FROM l LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
+   WHERE NOT l.granted AND l.locktype IN ('transactionid', 'relation', 'advisory')
+)
+SELECT h.pid, max(extract(epoch FROM clock_timestamp() - w.since))::float8 AS held_s
+  FROM w
+  JOIN (VALUES
+    ('AccessShareLock', '{AccessExclusiveLock}'::text[]),
+    ('RowShareLock', '{ExclusiveLock,AccessExclusiveLock}'),
+    ('RowExclusiveLock', '{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}'),
+    ('ShareUpdateExclusiveLock', '{ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,
+      ExclusiveLock,AccessExclusiveLock}'),
+    ('ShareLock', '{RowExclusiveLock,ShareUpdateExclusiveLock,ShareRowExclusiveLock,
+      ExclusiveLock,AccessExclusiveLock}'),
+    ('ShareRowExclusiveLock', '{RowExclusiveLock,ShareUpdateExclusiveLock,ShareLock,
+      ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}'),
+    ('ExclusiveLock', '{RowShareLock,RowExclusiveLock,ShareUpdateExclusiveLock,ShareLock,
+      ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}'),
+    ('AccessExclusiveLock', '{AccessShareLock,RowShareLock,RowExclusiveLock,
+      ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}')
+  ) AS conflict(mode, modes) ON conflict.mode = w.mode
+  JOIN l AS h ON h.granted AND h.locktype = w.locktype AND h.pid <> w.pid
+   AND h.mode = ANY (conflict.modes)
+   AND coalesce(h.transactionid, '0') = coalesce(w.transactionid, '0')
+   AND coalesce(h.database, 0) = coalesce(w.database, 0)
+   AND coalesce(h.relation, 0) = coalesce(w.relation, 0)
+   AND coalesce(h.classid, 0) = coalesce(w.classid, 0)
+   AND coalesce(h.objid, 0) = coalesce(w.objid, 0)
+   AND coalesce(h.objsubid, 0) = coalesce(w.objsubid, 0)
+ GROUP BY h.pid LIMIT 500
+"""
+"""Who holds a lock in a mode that another's wish conflicts with (documentation, "Table-Level
+Locks"): others may hold the same table and hold nobody up. 13 does not tell when a wait began. NULL
+is 0 here so that the join can hash: 350 who wait among 8,000 locks take 10 ms instead of 180.
+"""
+MOST = 500
+_EACH = 5
+"""Sessions that get a finding of their own for one code; the table shows the others."""
+_KEPT = timedelta(minutes=10)
+"""How long a restart or a change of role stays a finding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A session that holds a lock another waits for, for `held_s` seconds (None: unknown)."""
+
+    pid: int
+    held_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sessions:
+    """One look. `sessions` are the busiest, at most 500."""
+
+    pulse: Pulse
+    sessions: tuple[Session, ...]
+    holders: tuple[Holder, ...] = ()
+    longest: Session | None = None
+    """Who runs one statement for longest, besides those that wait, are protected or may."""
+    expects: str = "any"
+    pooler: bool = False
+    restarted: datetime | None = None
+    """When a restart was seen between two of our looks; None: none."""
+    crashed: bool = False
+    """That restart was of its processes alone: the postmaster lives, one of them crashed."""
+    role_changed: datetime | None = None
+    unread: tuple[str, ...] = ()
+    """Parts that this server does not give as expected, and why."""
+    slow_s: float | None = None
+    """Seconds of a statement of ours that was slow twice running; None: all are fast."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Thresholds. Shares are of the slots that applications may use, the rest is seconds."""
+
+    connections_used: Thresholds = Thresholds(warning=0.8, high=0.9, critical=0.97)
+    few_free: int = 5
+    """Fewer free slots than this are critical, on servers with at least ten times as many."""
+    one_client: float = 0.5
+    idle_in_transaction: Thresholds = Thresholds(warning=60, high=300)
+    idle_blocker: float = 30
+    """Seconds that an idle transaction holds others up before it is critical."""
+    long_query: Thresholds = Thresholds(warning=60, high=300)
+    long_transaction: Thresholds = Thresholds(warning=600, high=3600)
+    prepared: Thresholds = Thresholds(high=600)
+    allowed_applications: tuple[str, ...] = ("pg_dump", "pg_dumpall", "pg_basebackup")
+    """Applications whose statements may take long."""
+
+
+async def collect(postgres: SqlReads, target: Target) -> Sessions:
+    """Read the pulse, then the busiest sessions, then who holds others up: at most three trips."""
+    pulses = await postgres.rows(PULSE, into=PulseRow)
+    if not pulses:
+        raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
+    pulse = pulses[0].pulse
+    unread: list[str] = []
+    newer = (Reason.UNSUPPORTED,)
+    asked = postgres.rows(SESSIONS, (MOST,), into=Session)
+    sessions = await partly(asked, "the sessions", unread, but_for=newer)
+    holders: list[Holder] = []
+    if pulse.lock_waiters:
+        blockers = postgres.rows(HOLDERS, into=Holder)
+        holders = await partly(blockers, "who holds others up", unread, but_for=newer)
+    pace = getattr(postgres, "pace", None)
+    settings = target.settings
+    assert isinstance(settings, PostgresSettings)
+    return Sessions(
+        pulse=pulse,
+        sessions=tuple(sessions),
+        holders=tuple(holders),
+        longest=_longest(sessions),
+        expects=settings.expects,
+        pooler=settings.pooler or bool(getattr(postgres, "pooled", False)),
+        unread=tuple(unread),
+        slow_s=pace.slow if isinstance(pace, Pace) else None,
+    )
+
+
+def since(before: Sessions, now: Sessions) -> Sessions:
+    """Notice a restart or a change of role between two looks; remember it for ten minutes."""
+    at = now.pulse.at
+    old, new = before.pulse.server, now.pulse.server
+    restarted, crashed = _kept(before.restarted, at), before.crashed
+    if new.started != old.started:
+        restarted, crashed = new.started, False
+    elif new.born and old.born and new.born != old.born:
+        restarted, crashed = new.born, True
+    flipped = at if now.pulse.recovery != before.pulse.recovery else _kept(before.role_changed, at)
+    return replace(
+        now, restarted=restarted, crashed=crashed and restarted is not None, role_changed=flipped
+    )
+
+
+def _kept(moment: datetime | None, at: datetime) -> datetime | None:
+    return moment if moment is not None and at - moment < _KEPT else None
+
+
+def diagnose(look: Sessions, settings: Settings) -> Iterator[Finding]:
+    """Say what is wrong with the sessions as a whole, then with each that stands out."""
+    yield from _sight(look)
+    yield from _identity(look)
+    yield from _saturation(look.pulse, settings)
+    yield from _one_client(look.pulse, settings)
+    yield from _idle_transactions(look, settings)
+    yield from _long(look, settings)
+    yield from _prepared(look.pulse, settings)
+
+
+def _sight(look: Sessions) -> Iterator[Finding]:
+    pulse = look.pulse
+    if pulse.hidden or not pulse.server.sees_all:
+        yield Finding(
+            "PG_OBS_BLIND",
+            Severity.INFO,
+            f"role '{pulse.server.role}' may not see other sessions: "
+            f"{pulse.hidden} of {pulse.backends} are hidden",
+            evidence=(Evidence("hidden sessions", pulse.hidden, limit=0),),
+            next=GRANT.format(role=pulse.server.role),
+        )
+    if look.unread:
+        yield Finding(
+            "PG_OBS_BLIND",
+            Severity.INFO,
+            f"{pulse.server.name} answers otherwise than known: " + "; ".join(look.unread),
+            subject="parts",
+            likely=("a version that is newer than this cockpit",),
+            next="the rest is seen; look there by hand, and report it",
+            runbook="observer-blind",
+        )
+    if look.slow_s is not None:
+        yield Finding(
+            "PG_OBS_SLOW",
+            Severity.WARNING,
+            f"the server takes {duration(look.slow_s)} for a statement of ours: it is looked at "
+            "half as often",
+            subject="statements",
+            evidence=(Evidence("slowest twice running", look.slow_s, "s", SLOW),),
+            likely=("the server drowns: processor, disk or memory", "thousands of sessions"),
+            next="how many are active, and what does the control plane say of its processor?",
+            runbook="observer-blind",
+        )
+    if look.pooler:
+        yield Finding(
+            "PG_OBS_VIA_POOLER",
+            Severity.INFO,
+            "looked at through a pooler: pids and addresses are the pooler's, not the clients'",
+            next="prefer the instance's endpoint",
+        )
+
+
+def _identity(look: Sessions) -> Iterator[Finding]:
+    pulse = look.pulse
+    is_a, should = ("a standby", "writer") if pulse.recovery else ("a primary", "reader")
+    if look.expects == should:
+        writer = should == "writer"
+        yield Finding(
+            "PG_ROLE_WRONG",
+            Severity.CRITICAL if writer else Severity.HIGH,
+            f"the {should} endpoint is answered by {is_a}"
+            + (": writes fail with 25006" if writer else ""),
+            likely=("stale DNS after a failover", "a failover in progress"),
+            next="compare the endpoint's address with the control plane's idea of the writer",
+            runbook="database-failover",
+        )
+    if look.role_changed is not None:
+        yield Finding(
+            "PG_ROLE_CHANGED",
+            Severity.HIGH,
+            f"the server became {is_a} while we looked",
+            likely=("a failover", "a promotion by hand"),
+            next="look whether the applications follow the endpoint",
+            runbook="database-failover",
+        )
+    if look.restarted is not None:
+        yield _restarted(look, max(0.0, (pulse.at - look.restarted).total_seconds()))
+
+
+def _restarted(look: Sessions, ago: float) -> Finding:
+    what = "a server process crashed" if look.crashed else "the server was restarted"
+    return Finding(
+        "PG_RESTARTED",
+        Severity.HIGH,
+        f"{what} {duration(ago)} ago: every session was dropped",
+        evidence=(
+            Evidence("up for", ago, "s"),
+            Evidence("postmaster since", f"{look.pulse.server.started:%Y-%m-%d %H:%M:%S} UTC"),
+        ),
+        likely=("out of memory: the kernel killed a backend", "a bug in the server or an extension")
+        if look.crashed
+        else ("maintenance or a parameter change", "a failover", "the machine went down"),
+        next="the server's log: which process ended, by which signal, in which statement"
+        if look.crashed
+        else "the server's log and the control plane's events of that minute",
+        runbook="database-failover",
+    )
+
+
+def _saturation(pulse: Pulse, settings: Settings) -> Iterator[Finding]:
+    usable, free = pulse.server.usable, pulse.server.usable - pulse.used
+    severity = settings.connections_used.grade(pulse.share)
+    if free < settings.few_free and usable >= 10 * settings.few_free:
+        severity = Severity.CRITICAL
+    if severity is None:
+        return
+    waiting = pulse.lock_waiters
+    tail = f", {count(waiting, 'session')} {'waits' if waiting == 1 else 'wait'} on a lock"
+    first = settings.connections_used.first
+    yield Finding(
+        "PG_SAT_CONNECTIONS",
+        severity,
+        f"{pulse.used} of {pulse.server.max_connections} connections used"
+        + (tail if waiting else ""),
+        evidence=(
+            Evidence("connections", pulse.used, limit=first and round(first * usable)),
+            Evidence("free for applications", max(0, free)),
+            Evidence("waiting on a lock", waiting),
+            *(Evidence(name, n) for name, n in sorted(pulse.by_state.items())),
+            *(Evidence(f"sessions of {_who(c)}", c.n) for c in pulse.by_client[:3]),
+        ),
+        likely=_causes(pulse),
+        next="who waits for whom, then the client with the most sessions",
+        runbook="database-connections",
+        fact=severity is Severity.CRITICAL,
+    )
+
+
+def _causes(pulse: Pulse) -> tuple[str, ...]:
+    causes = {
+        "sessions pile up behind a lock": pulse.lock_waiters,
+        "a leak: sessions that are opened and not closed": pulse.by_state.get("idle", 0),
+        "a deployment or scale-out just now": pulse.recent,
+        "statements became slow": pulse.by_state.get("active", 0) - pulse.lock_waiters,
+    }
+    return tuple(sorted((c for c, n in causes.items() if n > 0), key=lambda c: -causes[c]))
+
+
+def _one_client(pulse: Pulse, settings: Settings) -> Iterator[Finding]:
+    if pulse.server.usable < 10:
+        return
+    for client in pulse.by_client[:2]:
+        if client.n > settings.one_client * pulse.server.usable:
+            yield Finding(
+                "PG_SAT_ONE_CLIENT",
+                Severity.WARNING,
+                f"{_who(client)} holds {client.n} of {pulse.server.max_connections} connections",
+                subject=_who(client),
+                evidence=(
+                    Evidence("its sessions", client.n, limit=pulse.server.usable / 2),
+                    Evidence("its idle sessions", client.idle),
+                    Evidence("its idle transactions", client.idle_tx),
+                ),
+                likely=("its pool is larger than the database can take", "a leak in it"),
+                next="call its owners; its idle sessions can be ended",
+                runbook="database-connections",
+                fact=False,
+            )
+
+
+def _who(client: object) -> str:
+    app = getattr(client, "app", None) or getattr(client, "usename", None) or "unknown"
+    address = getattr(client, "address", None)
+    return visible(f"{app} from {address}" if address else str(app), 60)
+
+
+def _idle_transactions(look: Sessions, settings: Settings) -> Iterator[Finding]:
+    holds = {holder.pid: holder.held_s or 0.0 for holder in look.holders}
+    graded: list[tuple[Severity, Session]] = []
+    for session in look.sessions:
+        if not session.idle_in_transaction:
+            continue
+        if _spared(session, settings) and session.pid not in holds:
+            continue
+        severity = settings.idle_in_transaction.grade(session.state_s)
+        if holds.get(session.pid, 0.0) >= settings.idle_blocker:
+            severity = Severity.CRITICAL
+        if severity is not None:
+            graded.append((severity, session))
+    graded.sort(key=lambda pair: (-pair[0].rank, -(pair[1].state_s or 0)))
+    for severity, session in graded[:_EACH]:
+        yield _idle_transaction(severity, session, settings, holds=holds)
+
+
+def _idle_transaction(
+    severity: Severity, session: Session, settings: Settings, *, holds: dict[int, float]
+) -> Finding:
+    blocks = session.pid in holds
+    harmless = not (blocks or session.has_xid or session.has_xmin)
+    advice = "terminate it: a cancel does nothing, it runs no statement"
+    if _spared(session, settings):
+        who = session.protected or "an application that may take long"
+        advice = f"ask its owner ({who}) before anything is ended"
+    return Finding(
+        "PG_SESS_IDLE_TX",
+        severity,
+        f"pid {session.pid} ({session.name}) is idle in transaction for "
+        f"{duration(session.state_s or 0)}" + (" and holds others up" if blocks else ""),
+        subject=f"pid {session.pid}",
+        evidence=(
+            Evidence("idle for", session.state_s, "s", settings.idle_in_transaction.first),
+            Evidence("transaction open for", session.xact_s, "s"),
+            Evidence("others wait for it since", holds.get(session.pid), "s"),
+            Evidence("has written", "yes" if session.has_xid else "no"),
+            Evidence("holds back vacuum", "yes" if session.has_xmin else "no"),
+            Evidence("last statement", str(session.query or "")),
+        ),
+        likely=(
+            "the application waits for something else inside a transaction",
+            "a connection that was taken and forgotten",
+            "a person's open psql",
+        ),
+        against=(
+            "it has written nothing and holds back no vacuum; only a schema change waits for it",
+        )
+        if harmless
+        else (),
+        next=advice,
+        runbook="database-connections",
+    )
+
+
+def _spared(session: Session, settings: Settings) -> bool:
+    """Is protected, or may take as long as it likes."""
+    return bool(session.protected) or session.application_name in settings.allowed_applications
+
+
+def _works(session: Session, settings: Settings) -> bool:
+    """Does an application's work that may be judged by its length, and waits for nobody."""
+    return (
+        not _spared(session, settings)
+        and session.wait_type != "Lock"  # a victim
+        and not session.idle_in_transaction  # reported as such
+        and session.backend_type in {None, "client backend"}
+        and not _maintenance(session)
+    )
+
+
+def _longest(sessions: Iterable[Session]) -> Session | None:
+    works = [s for s in sessions if s.state == "active" and _works(s, Settings())]
+    return max(works, key=lambda session: session.query_s or 0, default=None)
+
+
+def _long(look: Sessions, settings: Settings) -> Iterator[Finding]:
+    queries, transactions = [], []
+    for session in look.sessions:
+        if not _works(session, settings):
+            continue
+        slow = settings.long_query.grade(session.query_s) if session.state == "active" else None
+        old = settings.long_transaction.grade(session.xact_s)
+        if slow is not None:
+            queries.append((slow, session))
+        elif old is not None and (session.has_xid or session.has_xmin):
+            transactions.append((old, session))
+    queries.sort(key=lambda pair: -(pair[1].query_s or 0))
+    transactions.sort(key=lambda pair: -(pair[1].xact_s or 0))
+    yield from (_long_query(severity, s, settings) for severity, s in queries[:_EACH])
+    yield from (_long_transaction(severity, s, settings) for severity, s in transactions[:_EACH])
+
+
+def _maintenance(session: Session) -> bool:
+    words = str(session.query or "").upper().split(maxsplit=2)[:2]
+    return bool(words) and (
+        words[0] in {"COPY", "VACUUM", "REFRESH", "REINDEX", "ANALYZE", "CLUSTER"}
+        or words[:2] in (["CREATE", "INDEX"], ["CREATE", "UNIQUE"])
+    )
+
+
+def _long_query(severity: Severity, session: Session, settings: Settings) -> Finding:
+    return Finding(
+        "PG_SESS_LONG_QUERY",
+        severity,
+        f"pid {session.pid} ({session.name}) runs one statement for "
+        f"{duration(session.query_s or 0)}",
+        subject=f"pid {session.pid}",
+        evidence=(
+            Evidence("running for", session.query_s, "s", settings.long_query.first),
+            Evidence("waits for", session.wait_event or "nothing: on the CPU"),
+            Evidence("statement", str(session.query or "")),
+        ),
+        likely=("a changed plan", "a report on the wrong server", "missing index"),
+        next="cancel it first; terminate it if it is still there after 10 s",
+        runbook="database-connections",
+    )
+
+
+def _long_transaction(severity: Severity, session: Session, settings: Settings) -> Finding:
+    return Finding(
+        "PG_SESS_LONG_XACT",
+        severity,
+        f"pid {session.pid} ({session.name}) keeps a transaction open for "
+        f"{duration(session.xact_s or 0)}",
+        subject=f"pid {session.pid}",
+        evidence=(
+            Evidence("open for", session.xact_s, "s", settings.long_transaction.first),
+            Evidence("has written", "yes" if session.has_xid else "no"),
+            Evidence("holds back vacuum", "yes" if session.has_xmin else "no"),
+        ),
+        likely=("a batch job in one transaction",),
+        next="ask its owner; it holds back vacuum and its locks",
+        runbook="database-connections",
+    )
+
+
+def _prepared(pulse: Pulse, settings: Settings) -> Iterator[Finding]:
+    severity = settings.prepared.grade(pulse.prepared.max_s)
+    if severity is not None:
+        yield Finding(
+            "PG_PREP_ORPHAN",
+            severity,
+            f"{count(pulse.prepared.n, 'prepared transaction')}, the oldest for "
+            f"{duration(pulse.prepared.max_s or 0)}",
+            evidence=(
+                Evidence("oldest", pulse.prepared.max_s, "s", settings.prepared.first),
+                Evidence("prepared transactions", pulse.prepared.n),
+            ),
+            likely=("a transaction manager that died between its two phases",),
+            next="pg_prepared_xacts; only its owner may decide between commit and rollback",
+            runbook="database-connections",
+        )
+
+
+def facts(look: Sessions) -> Iterator[Fact]:
+    """Connections first, then who waits, works and idles."""
+    pulse, limits = look.pulse, Settings()
+    yield Fact(
+        "connections",
+        f"{pulse.used}/{pulse.server.max_connections}",
+        pulse.used,
+        severity=limits.connections_used.grade(pulse.share),
+    )
+    yield Fact("waiting on a lock", str(pulse.lock_waiters), pulse.lock_waiters)
+    hidden = bool(pulse.hidden)
+    active = None if hidden else pulse.by_state.get("active", 0)
+    yield Fact("active", "unknown" if active is None else str(active), active)
+    idle_tx = None if hidden else pulse.idle_tx
+    yield Fact("idle in transaction", "unknown" if idle_tx is None else str(idle_tx), idle_tx)
+    if pulse.xact_max_s is not None:
+        yield Fact("longest transaction", duration(pulse.xact_max_s), pulse.xact_max_s, "s")
+    yield Fact("role", "standby" if pulse.recovery else "primary")
+    yield Fact("server", pulse.server.name)
+
+
+def tables(look: Sessions, settings: Settings) -> Iterator[Table]:
+    """The sessions, the busiest first."""
+    yield sessions_table(
+        look.pulse,
+        look.sessions,
+        unread=look.unread,
+        idle=settings.idle_in_transaction,
+        query=settings.long_query,
+    )
+
+
+def changes(look: Sessions, target: str) -> Iterable[Change]:
+    """A restart or change of role that happened between two of our looks."""
+    source = "postgres.sessions"
+    if look.restarted is not None:
+        yield Change(
+            at=look.restarted,
+            kind="postgres.restart",
+            target=target,
+            summary="a server process crashed: all sessions were dropped"
+            if look.crashed
+            else "the server was restarted",
+            source=source,
+        )
+    if look.role_changed is not None:
+        became = "standby" if look.pulse.recovery else "primary"
+        yield Change(
+            at=look.role_changed,
+            kind="postgres.role",
+            target=target,
+            summary=f"the server became {became}",
+            source=source,
+        )
+
+
+PROBE = Probe(
+    id="postgres.sessions",
+    kind="postgres",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Sessions,
+    settings=Settings(),
+    every=5,
+    timeout=8,
+    facts=facts,
+    tables=tables,
+    changes=changes,
+    since=since,
+    needs=("GRANT pg_monitor",),
+    leads=True,
+    codes=(
+        "PG_SAT_CONNECTIONS",
+        "PG_SAT_ONE_CLIENT",
+        "PG_SESS_IDLE_TX",
+        "PG_SESS_LONG_QUERY",
+        "PG_SESS_LONG_XACT",
+        "PG_PREP_ORPHAN",
+        "PG_OBS_BLIND",
+        "PG_OBS_SLOW",
+        "PG_OBS_VIA_POOLER",
+        "PG_ROLE_WRONG",
+        "PG_ROLE_CHANGED",
+        "PG_RESTARTED",
+        *CODES,
+    ),
+)

@@ -1,0 +1,1 @@
+"""RDS instances and clusters, seen from their control plane."""

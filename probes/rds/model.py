@@ -1,0 +1,382 @@
+"""What a look at an RDS instance or cluster holds, and how it is read out of the answers.
+
+Source: RDS API reference (`DescribeDBInstances`, `DescribeDBClusters`, `DescribeEvents`,
+`DescribePendingMaintenanceActions`), RDS User Guide, "Viewing DB instance status". Statuses are
+free text: what is in no table is unknown, never fine. Users' names and endpoints are not kept.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cockpit.connect.session import Series
+from probes.answers import (
+    Answer,
+    Gap,
+    flag,
+    items,
+    moment,
+    need_items,
+    need_text,
+    number,
+    section,
+    text,
+    whole,
+    words,
+)
+from probes.metrics import NO_DATA
+
+INSTANCE = "instance"
+CLUSTER = "cluster"
+GIB = 1024**3
+
+OK = frozenset(
+    {
+        "available",
+        "backing-up",
+        "storage-optimization",
+        "storage-config-upgrade",
+        "storage-initialization",
+        "configuring-enhanced-monitoring",
+        "configuring-iam-database-auth",
+        "configuring-log-exports",
+        "configuring-associated-roles",
+        "modifying",
+        "converting-to-vpc",
+        "moving-to-vpc",
+        "update-iam-db-auth",
+    }
+)
+MOVING = frozenset(
+    {
+        "creating",
+        "starting",
+        "stopping",
+        "rebooting",
+        "renaming",
+        "resetting-master-credentials",
+        "maintenance",
+        "upgrading",
+        "backtracking",
+        "delete-precheck",
+        "failing-over",
+        "migrating",
+        "promoting",
+    }
+)
+SLOW = frozenset({"upgrading", "maintenance"})
+BAD = frozenset(
+    {
+        "failed",
+        "stopped",
+        "deleting",
+        "storage-full",
+        "restore-error",
+        "insufficient-capacity",
+        "incompatible-network",
+        "incompatible-option-group",
+        "incompatible-parameters",
+        "incompatible-restore",
+        "incompatible-create",
+        "inaccessible-encryption-credentials",
+        "inaccessible-encryption-credentials-recoverable",
+        "cloning-failed",
+        "migration-failed",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A modification that waits for the window or a reboot."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterGroup:
+    """`status`: in-sync, applying, pending-reboot, pending-database-upgrade, failed-to-apply."""
+
+    name: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replication:
+    """RDS's word on a replica: one of `StatusInfos`."""
+
+    normal: bool
+    status: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One DB instance. Sizes are bytes."""
+
+    id: str
+    status: str
+    db_class: str = ""
+    engine: str = ""
+    writer: bool | None = None
+    """In a cluster: whether it takes writes; None outside of one, or not known."""
+    zone: str = ""
+    multi_az: bool = False
+    percent: str = ""
+    """Progress of a storage change; empty: none."""
+    allocated: int | None = None
+    maximum: int | None = None
+    """Where storage autoscaling stops; None: no storage autoscaling."""
+    iops: int | None = None
+    storage_type: str = ""
+    source: str = ""
+    """The instance that this one replicates; empty: none."""
+    pending: tuple[Pending, ...] = ()
+    parameter_groups: tuple[ParameterGroup, ...] = ()
+    replication: tuple[Replication, ...] = ()
+    ca_valid_till: datetime | None = None
+    secret_status: str = ""
+    """Of the managed master secret: active, creating, rotating, impaired; empty: none."""
+    maintenance_window: str = ""
+    backup_window: str = ""
+    insights: bool | None = None
+    """Whether Performance Insights is on, which publishes the load."""
+    metrics: dict[str, Series] = field(default_factory=dict)
+
+    @property
+    def aurora(self) -> bool:
+        """Aurora keeps its storage in the cluster."""
+        return self.engine.startswith("aurora")
+
+    def series(self, name: str) -> Series:
+        """All points of a metric; none when it was not asked for."""
+        return self.metrics.get(name, NO_DATA)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """An Aurora or Multi-AZ DB cluster."""
+
+    id: str
+    status: str
+    engine: str = ""
+    members: tuple[str, ...] = ()
+    writer: str = ""
+    """The member that takes writes; empty: none."""
+    headless: bool = False
+    """A secondary of a global database or a replica cluster: it has no writer by design."""
+    serverless_v1: bool = False
+    maximum_capacity: float | None = None
+    """Serverless v2, ACU."""
+    pending: tuple[Pending, ...] = ()
+    maintenance_window: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of RDS's own history. There is no id but the text."""
+
+    at: datetime
+    source: str
+    message: str
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maintenance:
+    """What AWS will do to the resource."""
+
+    resource: str
+    action: str
+    description: str = ""
+    apply_at: datetime | None = None
+    """None: optional, no date."""
+    forced_at: datetime | None = None
+    """When it is applied whatever the window says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One look at an instance, or at a cluster with its instances."""
+
+    at: datetime
+    id: str
+    kind: str
+    """`instance` or `cluster`."""
+    status: str
+    engine: str = ""
+    cluster: Cluster | None = None
+    writer: str = ""
+    """Id of the instance that takes writes; empty when there is none or it is not known."""
+    instances: tuple[Instance, ...] = ()
+    events: tuple[Event, ...] = ()
+    """Of the last day, newest first, without backups."""
+    maintenance: tuple[Maintenance, ...] = ()
+    max_connections: dict[str, int] = field(default_factory=dict)
+    """Instance → limit, as its parameter group sets it; an instance that is not here has the
+    engine's default."""
+    status_since: dict[str, datetime] = field(default_factory=dict)
+    """Instance or cluster → since when it has its status, as far as the cockpit saw."""
+    gaps: tuple[Gap, ...] = ()
+
+
+def instance_of(row: Answer) -> Instance:
+    """One row of `DescribeDBInstances`."""
+    allocated, maximum = whole(row, "AllocatedStorage"), whole(row, "MaxAllocatedStorage")
+    return Instance(
+        id=need_text(row, "DBInstanceIdentifier"),
+        status=need_text(row, "DBInstanceStatus"),
+        db_class=text(row, "DBInstanceClass"),
+        engine=text(row, "Engine"),
+        zone=text(row, "AvailabilityZone"),
+        multi_az=bool(flag(row, "MultiAZ")),
+        percent=text(row, "PercentProgress"),
+        allocated=allocated * GIB if allocated else None,
+        maximum=maximum * GIB if maximum else None,
+        iops=whole(row, "Iops"),
+        storage_type=text(row, "StorageType"),
+        source=text(row, "ReadReplicaSourceDBInstanceIdentifier"),
+        pending=_pending(section(row, "PendingModifiedValues")),
+        parameter_groups=tuple(
+            ParameterGroup(
+                name=text(each, "DBParameterGroupName"), status=text(each, "ParameterApplyStatus")
+            )
+            for each in items(row, "DBParameterGroups")
+        ),
+        replication=tuple(_replication(each) for each in items(row, "StatusInfos")),
+        ca_valid_till=moment(section(row, "CertificateDetails"), "ValidTill"),
+        secret_status=text(section(row, "MasterUserSecret"), "SecretStatus"),
+        maintenance_window=text(row, "PreferredMaintenanceWindow"),
+        backup_window=text(row, "PreferredBackupWindow"),
+        insights=flag(row, "PerformanceInsightsEnabled"),
+    )
+
+
+def _replication(row: Answer) -> Replication:
+    normal = flag(row, "Normal")
+    return Replication(
+        normal=normal is None or normal,
+        status=text(row, "Status"),
+        message=text(row, "Message"),
+    )
+
+
+_SECRET = "MasterUserPassword"  # noqa: S105 - the name of a member, whose value is never kept
+
+
+def _pending(values: Answer) -> tuple[Pending, ...]:
+    """Names with values; of a password only that it changes."""
+    return tuple(
+        Pending(name=name, value="changes" if name == _SECRET else _shown(value))
+        for name, value in sorted(values.items())
+        if value not in (None, "", [], {})
+    )
+
+
+def _shown(value: object) -> str:
+    return str(value) if isinstance(value, str | int | float | bool) else "changes"
+
+
+def cluster_of(row: Answer) -> Cluster:
+    """One row of `DescribeDBClusters`."""
+    members = need_items(row, "DBClusterMembers")
+    writers = [text(each, "DBInstanceIdentifier") for each in members if _writes(each)]
+    forwarding = text(row, "GlobalWriteForwardingStatus").lower()
+    return Cluster(
+        id=need_text(row, "DBClusterIdentifier"),
+        status=need_text(row, "Status"),
+        engine=text(row, "Engine"),
+        members=tuple(need_text(each, "DBInstanceIdentifier") for each in members),
+        writer=writers[0] if writers else "",
+        headless=bool(text(row, "ReplicationSourceIdentifier"))
+        or forwarding in {"enabled", "enabling"},
+        serverless_v1=text(row, "EngineMode") == "serverless",
+        maximum_capacity=number(section(row, "ServerlessV2ScalingConfiguration"), "MaxCapacity"),
+        pending=_pending(section(row, "PendingModifiedValues")),
+        maintenance_window=text(row, "PreferredMaintenanceWindow"),
+    )
+
+
+def _writes(member: Answer) -> bool:
+    return bool(flag(member, "IsClusterWriter"))
+
+
+def event_of(row: Answer) -> Event | None:
+    """One event; None without a time."""
+    at = moment(row, "Date")
+    if at is None:
+        return None
+    return Event(
+        at=at,
+        source=text(row, "SourceIdentifier"),
+        message=text(row, "Message"),
+        categories=tuple(each.lower() for each in words(row, "EventCategories")),
+    )
+
+
+def maintenance_of(row: Answer) -> tuple[Maintenance, ...]:
+    """The pending actions of one resource."""
+    resource = text(row, "ResourceIdentifier").rpartition(":")[2]
+    return tuple(
+        Maintenance(
+            resource=resource,
+            action=text(each, "Action"),
+            description=text(each, "Description"),
+            apply_at=moment(each, "CurrentApplyDate") or moment(each, "AutoAppliedAfterDate"),
+            forced_at=moment(each, "ForcedApplyDate"),
+        )
+        for each in items(row, "PendingMaintenanceActionDetails")
+    )
+
+
+_SIZE = re.compile(r"^db\.([a-z0-9-]+)\.(?:(\d*)x)?(nano|micro|small|medium|large)")
+_T_MEMORY = {"micro": 1, "small": 2, "medium": 4, "large": 8}
+_PER_LARGE = {"m": 8, "r": 16, "c": 4, "x": 32, "z": 16}
+
+
+def memory_of(db_class: str) -> int | None:
+    """Nominal bytes of memory of an instance class; None when the class is not a common one."""
+    found = _SIZE.match(db_class)
+    if found is None:
+        return None
+    family, times, size = found[1], found[2], found[3]
+    factor = 1 if times is None else 2 * int(times or 1)
+    if family.startswith("t"):
+        base = _T_MEMORY.get(size)
+    else:
+        base = _PER_LARGE.get(family[0]) if size == "large" else None
+    return None if base is None else base * factor * GIB
+
+
+def processors_of(db_class: str) -> int | None:
+    """The vCPUs of an instance class; None when the class is not a common one."""
+    found = _SIZE.match(db_class)
+    if found is None or found[3] == "nano":
+        return None
+    return 2 if found[2] is None else 4 * int(found[2] or 1)
+
+
+def default_connections(instance: Instance) -> int | None:
+    """The engine's default `max_connections`, by the nominal memory of the class.
+
+    An upper estimate: the engine sees less memory than is nominal (RDS User Guide, "Quotas and
+    constraints", "Maximum number of database connections"). None for engines and classes whose
+    formula is not known here.
+    """
+    memory = memory_of(instance.db_class)
+    if memory is None:
+        return None
+    if "postgres" in instance.engine:
+        return min(memory // 9_531_392, 5000)
+    if instance.engine in {"mysql", "mariadb"}:
+        return min(math.floor(memory / 12_582_880), 16_000)
+    return None
+
+
+def is_replica(instance: Instance) -> bool:
+    """It follows another instance: a read replica, or a reader of a cluster."""
+    return bool(instance.source) or instance.writer is False

@@ -1,0 +1,211 @@
+"""Findings about the storage of RDS instances: space, autoscaling, burst credits, saturation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cockpit.connect.session import Series
+from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.units import duration, percent, size
+from probes.metrics import held, history, latest, lowest, mean, settled, sustained, together
+from probes.rds import events
+from probes.rds.model import Instance, Snapshot, processors_of
+from probes.rds.settings import Settings
+from probes.rds.state import in_backup
+
+_HOUR = 60
+_CHANGING = frozenset({"storage-optimization", "modifying", "storage-config-upgrade"})
+
+
+def free_share(instance: Instance, snapshot: Snapshot) -> float | None:
+    """Free of allocated storage; None for Aurora and without data."""
+    free = lowest(settled(instance.series("FreeStorageSpace"), snapshot.at))
+    return None if free is None or not instance.allocated else free / instance.allocated
+
+
+def full_in(instance: Instance, snapshot: Snapshot) -> float | None:
+    """Seconds to a full disk at the pace of the last hour; None when it does not shrink."""
+    hour = settled(instance.series("FreeStorageSpace"), snapshot.at, minutes=_HOUR)
+    if len(hour.values) < _HOUR // 2:
+        return None
+    first, last = sum(hour.values[:5]) / 5, sum(hour.values[-5:]) / 5
+    took = (hour.times[-3] - hour.times[2]).total_seconds()
+    if last >= first or took <= 0:
+        return None
+    return last / ((first - last) / took)
+
+
+def storage(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Every finding about storage, of every instance."""
+    for instance in snapshot.instances:
+        yield from _space(snapshot, instance, settings)
+        yield from _autoscaling(snapshot, instance, settings)
+        yield from _burst(snapshot, instance, settings)
+        yield from _saturated(snapshot, instance, settings)
+
+
+def _space(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
+    seen = settled(instance.series("FreeStorageSpace"), snapshot.at)
+    free, share, left = lowest(seen), free_share(instance, snapshot), full_in(instance, snapshot)
+    told = [event for event in snapshot.events if event.source == instance.id]
+    full = events.of(
+        events.since(told, snapshot.at, settings.recent), events.STORAGE_FULL, events.STORAGE_LOW
+    )
+    grades = [
+        None if instance.aurora else settings.storage.grade(share),
+        None if instance.aurora else settings.storage_least.grade(free),
+        settings.full_in.grade(left),
+        Severity.CRITICAL if full else None,
+    ]
+    severity = max((each for each in grades if each is not None), default=None)
+    if severity is None:
+        return
+    changing = instance.status in _CHANGING and not full
+    if changing and severity is Severity.CRITICAL:
+        severity = Severity.WARNING
+    yield Finding(
+        "RDS_STORAGE_LOW",
+        severity,
+        f"{instance.id}: {_told(free, share, left) or full[0].message}",
+        subject=instance.id,
+        evidence=(
+            Evidence("free", free, "bytes", history=history(seen)),
+            Evidence("free share", share, "share", limit=settings.storage.first),
+            Evidence("full in", left, "s", limit=settings.full_in.first),
+            Evidence("allocated", instance.allocated, "bytes"),
+            Evidence("autoscaling up to", instance.maximum, "bytes"),
+            *_logs(snapshot, instance),
+            *(Evidence("event", event.message) for event in full[:1]),
+        ),
+        likely=(
+            "a replication slot or a lagging replica keeps logs",
+            "temporary files",
+            "real growth",
+        ),
+        against=("a storage change is in progress: the numbers lag",) if changing else (),
+        next="look at replication slots and binary logs in the database",
+        runbook="rds-storage-full",
+        fact=bool(full),
+    )
+
+
+def _told(free: float | None, share: float | None, left: float | None) -> str:
+    parts = []
+    if free is not None:
+        parts.append(f"{size(free)} free" + (f" ({percent(share)})" if share is not None else ""))
+    if left is not None:
+        parts.append(f"full in {duration(left)} at this pace")
+    return ", ".join(parts)
+
+
+def _logs(snapshot: Snapshot, instance: Instance) -> Iterator[Evidence]:
+    for label, name in (
+        ("transaction logs", "TransactionLogsDiskUsage"),
+        ("oldest slot keeps", "OldestReplicationSlotLag"),
+        ("binary logs", "BinLogDiskUsage"),
+    ):
+        value = latest(settled(instance.series(name), snapshot.at))
+        if value is not None and value >= 0:
+            yield Evidence(label, value, "bytes")
+
+
+def _autoscaling(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
+    """Autoscaling reacts below 10% free for 5 minutes, then not again for six hours."""
+    share = free_share(instance, snapshot)
+    told = [event for event in snapshot.events if event.source == instance.id]
+    blocked = events.of(told, events.AUTOSCALE_BLOCKED)
+    low = share is not None and share < settings.autoscale_reacts
+    near = (
+        instance.maximum is not None
+        and instance.allocated is not None
+        and instance.allocated >= settings.storage_maximum * instance.maximum
+    )
+    none = instance.maximum is None and low and not instance.aurora
+    if not (blocked or near or none):
+        return
+    if blocked:
+        why = blocked[0].message
+    elif near:
+        why = f"{size(instance.allocated or 0)} of at most {size(instance.maximum or 0)} allocated"
+    else:
+        why = "it is not switched on"
+    yield Finding(
+        "RDS_STORAGE_AUTOSCALE_BLOCKED",
+        Severity.CRITICAL if blocked and low else Severity.WARNING,
+        f"{instance.id}: storage autoscaling cannot help: {why}",
+        subject=instance.id,
+        evidence=(
+            Evidence("free share", share, "share", limit=settings.autoscale_reacts),
+            Evidence("allocated", instance.allocated, "bytes"),
+            Evidence("maximum", instance.maximum, "bytes"),
+        ),
+        likely=("six hours have not passed since the last change", "the maximum", "a quota"),
+        next="raise the maximum, or grow the storage by hand",
+        runbook="rds-storage-full",
+    )
+
+
+def _burst(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
+    for name in ("BurstBalance", "EBSIOBalance%", "EBSByteBalance%"):
+        seen = settled(instance.series(name), snapshot.at)
+        severity, value = held(seen, settings.burst), latest(seen)
+        if severity is not None and value is not None:
+            yield Finding(
+                "RDS_BURST_EXHAUSTED",
+                severity,
+                f"{instance.id}: {name} is down to {value:.0f}%",
+                subject=f"{instance.id} {name}",
+                evidence=(
+                    Evidence(name, value, "%", limit=settings.burst.first, history=history(seen)),
+                    Evidence("class", instance.db_class),
+                    Evidence("storage", instance.storage_type or None),
+                ),
+                likely=("the volume or the class is too small for the load",),
+                against=("a restored snapshot loads lazily",),
+                next="find what reads and writes so much",
+                runbook="rds-io",
+                fact=False,
+            )
+
+
+def _saturated(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
+    at = snapshot.at
+    done = settled(together(instance.series("ReadIOPS"), instance.series("WriteIOPS")), at)
+    queue = settled(instance.series("DiskQueueDepth"), at)
+    used = _share(done, instance.iops)
+    processors = processors_of(instance.db_class)
+    long = processors is not None and sustained(
+        queue, lambda value: value > settings.queue_per_processor * processors
+    )
+    slow = sustained(queue, lambda value: value > settings.latency_queue) and any(
+        sustained(settled(instance.series(name), at), lambda value: value > settings.latency)
+        for name in ("ReadLatency", "WriteLatency")
+    )
+    severity = Severity.CRITICAL if slow else held(used, settings.iops)
+    if severity is None and long:
+        severity = Severity.WARNING
+    if severity is None:
+        return
+    yield Finding(
+        "RDS_IO_SATURATED",
+        severity,
+        f"{instance.id}: the storage is saturated, {mean(queue) or 0:.0f} requests wait",
+        subject=instance.id,
+        evidence=(
+            Evidence("operations", mean(done), "/s", limit=instance.iops, history=history(done)),
+            Evidence("queue", mean(queue), history=history(queue)),
+            Evidence("read latency", mean(settled(instance.series("ReadLatency"), at)), "s"),
+            Evidence("write latency", mean(settled(instance.series("WriteLatency"), at)), "s"),
+        ),
+        likely=("full scans", "a checkpoint or a vacuum", "a cache that does not help any more"),
+        against=("a backup is running",) if in_backup(instance, snapshot) else (),
+        next="find the statements that read the most",
+        runbook="rds-io",
+        fact=False,
+    )
+
+
+def _share(done: Series, provisioned: int | None) -> Series:
+    if not provisioned:
+        return Series(status=done.status)
+    return Series(done.times, tuple(value / provisioned for value in done.values), done.status)

@@ -1,0 +1,476 @@
+"""Redis and Valkey: clients, memory, eviction, replication, persistence.
+
+Source: catalogue of findings 4.3 and 4.4; Redis documentation, INFO. Counters are judged between
+two of our looks, never since the server's start. Needs an observer's ACL: `+info`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cockpit import clock
+from cockpit.connect.redis.errors import CODES
+from cockpit.connect.session import RedisReads
+from cockpit.connect.settings import RedisSettings
+from cockpit.errors import BlindError, Reason
+from cockpit.triage.changes import Change
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.target import Target
+from cockpit.triage.view import Table
+from cockpit.units import duration, percent, rounded, size
+from probes.redis.model import Health, health
+from probes.redis.rates import since
+from probes.redis.replication import RUNBOOK_FAILOVER, replication
+from probes.redis.view import overview
+
+MIB = 2**20
+_MEMORY, _SLOW = "redis-memory", "redis-slow-commands"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Thresholds. Shares of one, bytes, seconds, or per second."""
+
+    clients: Thresholds = Thresholds(warning=0.8, high=0.9)
+    new_connections: Thresholds = Thresholds(warning=500)
+    memory: Thresholds = Thresholds(warning=0.85, high=0.95)
+    evictions: Thresholds = Thresholds(info=0.01, warning=100)
+    evictions_of_commands: float = 0.01
+    """Evictions per command from which on they are a warning."""
+    hit_share: float = 0.8
+    hit_loss: float = 0.2
+    """How far the hit share may fall below its first value."""
+    cpu: Thresholds = Thresholds(warning=0.7, high=0.9)
+    fragmentation: float = 1.4
+    fragmented: int = 100 * MIB
+    resident: float = 0.9
+    """Share of the used memory below which the rest must be swapped out."""
+    fork: Thresholds = Thresholds(warning=1)
+    link_down: Thresholds = Thresholds(high=0, critical=60)
+    silent_primary: float = 15
+    lag_bytes: Thresholds = Thresholds(warning=10 * MIB, high=100 * MIB)
+    lag_seconds: Thresholds = Thresholds(warning=5, high=30)
+
+
+async def collect(redis: RedisReads, target: Target) -> Health:
+    """Read INFO: one round trip."""
+    settings = target.settings
+    assert isinstance(settings, RedisSettings)
+    info = await redis.info()
+    if not {"run_id", "role"} <= info.keys():
+        raise BlindError(Reason.UNREADABLE, "INFO does not hold what a Redis server gives")
+    return health(info, at=clock.now(), expects=settings.expects)
+
+
+def diagnose(look: Health, settings: Settings) -> Iterator[Finding]:
+    """Loading and roles first, then clients, memory, speed, replication, disk."""
+    yield from _state(look)
+    yield from _clients(look, settings)
+    yield from _memory(look, settings)
+    yield from _eviction(look, settings)
+    yield from _speed(look, settings)
+    yield from replication(
+        look,
+        link_down=settings.link_down,
+        silent_primary=settings.silent_primary,
+        lag_bytes=settings.lag_bytes,
+        lag_seconds=settings.lag_seconds,
+    )
+    yield from _disk(look, settings)
+
+
+def _state(look: Health) -> Iterator[Finding]:
+    if look.loading:
+        share = look.loading_share
+        copies = look.role == "replica" and look.syncing
+        yield Finding(
+            "RD_STATE_LOADING",
+            Severity.CRITICAL,
+            (
+                "the replica is loading a full copy from its primary: it answers no reads"
+                if copies
+                else "the server is loading its data after a start"
+            )
+            + (f": {percent(share)}" if share is not None else ""),
+            evidence=(
+                Evidence("loaded", share, "share"),
+                Evidence("about to take", look.loading_eta_s, "s"),
+            ),
+            likely=("it was away for longer than the primary's backlog remembers", "it is new")
+            if copies
+            else ("it was restarted: a crash, a replacement, maintenance",),
+            next="wait; a client that retries in a loop makes it slower",
+            runbook=RUNBOOK_FAILOVER,
+        )
+    wrong = {"primary": "replica", "replica": "primary"}.get(look.expects) == look.role
+    if wrong:
+        yield Finding(
+            "RD_ROLE_WRONG",
+            Severity.CRITICAL if look.expects == "primary" else Severity.HIGH,
+            f"the endpoint of a {look.expects} is answered by a {look.role}"
+            + (": writes fail with READONLY" if look.role == "replica" else ""),
+            evidence=(Evidence("role", look.role),),
+            likely=("stale DNS after a failover", "a failover in progress"),
+            next="compare with the control plane's idea of the primary",
+            runbook=RUNBOOK_FAILOVER,
+        )
+    yield from _changed(look)
+
+
+def _changed(look: Health) -> Iterator[Finding]:
+    """What happened between two of our looks."""
+    if look.moved_last:
+        yield _moved(look)
+    elif look.role_changed is not None:
+        yield Finding(
+            "RD_ROLE_CHANGED",
+            Severity.HIGH,
+            f"the server became a {look.role} while we looked",
+            likely=("a failover",),
+            next="look whether the applications follow",
+            runbook=RUNBOOK_FAILOVER,
+        )
+    if look.restarted is not None:
+        yield Finding(
+            "RD_RESTARTED",
+            Severity.HIGH,
+            f"the server was restarted; it is up for {duration(look.uptime_s)}",
+            evidence=(Evidence("up for", look.uptime_s, "s"), Evidence("keys", look.keys)),
+            likely=("a crash or an out-of-memory kill", "a node replacement", "maintenance"),
+            next="is its data there? without persistence it begins empty",
+            runbook=RUNBOOK_FAILOVER,
+        )
+
+
+def _moved(look: Health) -> Finding:
+    """Another server answers: a failover that the name followed, or a name for several readers."""
+    readers = look.expects == "replica" and look.role == "replica"
+    other = look.moved_history is False
+    return Finding(
+        "RD_ROLE_CHANGED",
+        Severity.INFO if readers and not other else Severity.HIGH,
+        f"another server answers behind this name, a {look.role}; it is up for "
+        f"{duration(look.uptime_s)}",
+        evidence=(
+            Evidence("up for", look.uptime_s, "s"),
+            Evidence(
+                "has the data of the one before",
+                None if look.moved_history is None else "no" if other else "yes",
+            ),
+        ),
+        likely=("the name or the port now leads to another cache",)
+        if other
+        else ("the name leads to several replicas in turn",)
+        if readers
+        else ("a failover that the name followed", "a node replacement"),
+        next="is that the cache that was meant? compare with the control plane"
+        if other
+        else "look whether the applications follow",
+        runbook=RUNBOOK_FAILOVER,
+    )
+
+
+def _clients(look: Health, settings: Settings) -> Iterator[Finding]:
+    rejected = look.rates.rejected if look.rates else None
+    share = look.clients / look.max_clients if look.clients and look.max_clients else None
+    severity = Severity.CRITICAL if rejected else settings.clients.grade(share)
+    if severity is not None:
+        limit = settings.clients.warning
+        most = look.max_clients or 0
+        refused = f", {rejected:.1f} a second are refused" if rejected else ""
+        yield Finding(
+            "RD_SAT_CLIENTS",
+            severity,
+            f"{look.clients} of {most} clients connected{refused}",
+            evidence=(
+                Evidence("clients", look.clients, limit=limit and round(limit * most)),
+                Evidence("refused", rejected, "/s", limit=0),
+                Evidence("blocked", look.blocked),
+            ),
+            likely=("a pool without a limit", "a scale-out", "a retry storm"),
+            next="CLIENT LIST by name and address",
+            runbook=RUNBOOK_FAILOVER,
+            fact=bool(rejected),
+        )
+    arriving = look.rates.connections if look.rates else None
+    if arriving is not None and (storm := settings.new_connections.grade(arriving)):
+        yield Finding(
+            "RD_NET_CONNECTION_RATE",
+            storm,
+            f"{arriving:.0f} new connections a second: each costs the one thread, more with TLS",
+            evidence=(Evidence("new connections", arriving, "/s", settings.new_connections.first),),
+            likely=("clients without a pool", "a replica that fails to log in in a loop"),
+            next="who connects? CLIENT LIST by address",
+            runbook=_SLOW,
+            fact=False,
+        )
+
+
+def _memory(look: Health, settings: Settings) -> Iterator[Finding]:
+    share = look.memory_share
+    severity = settings.memory.grade(share)
+    if severity is not None:
+        severity = Severity.INFO if look.is_cache else severity
+        whole = look.limit or look.system or 0
+        unset = "no limit is set" if look.limit == 0 else "the limit is not told"
+        of = "of the limit" if look.limit else f"of the machine's memory, {unset}"
+        counted = (look.used or 0) - (look.uncounted or 0 if look.limit else 0)
+        yield Finding(
+            "RD_MEM_NEAR_MAX",
+            severity,
+            f"{percent(share or 0)} {of} used: {size(counted)} of {size(whole)}",
+            evidence=(*_memory_evidence(look, settings), Evidence("policy", look.policy)),
+            likely=("the data grew", "keys without an expiry", "clients that do not read"),
+            against=("a cache that evicts any key is meant to be full",) if look.is_cache else (),
+            next="what grows: data, client buffers, replication buffers? MEMORY STATS",
+            runbook=_MEMORY,
+            fact=False,
+        )
+    errors = look.rates.oom_errors if look.rates else None
+    if errors:
+        why = "its policy evicts nothing" if not look.evicts else "eviction does not keep up"
+        yield Finding(
+            "RD_MEM_OOM_REJECT",
+            Severity.CRITICAL,
+            f"writes are refused for lack of memory, {errors:.1f} a second: {why}",
+            evidence=(
+                Evidence("refused writes", errors, "/s", limit=0),
+                *_memory_evidence(look, settings),
+                Evidence("policy", look.policy),
+                Evidence("keys with an expiry", look.expiring),
+            ),
+            likely=("noeviction, or volatile-* without keys that expire", "the data grew"),
+            next="raise the limit or node size, or the policy; never FLUSHALL by habit",
+            runbook=_MEMORY,
+        )
+    yield from _resident(look, settings)
+
+
+def _resident(look: Health, settings: Settings) -> Iterator[Finding]:
+    """What of the memory is lost between pieces, or is not in memory at all."""
+    used, resident = look.used or 0, look.resident
+    if resident is not None and used > settings.fragmented and resident < settings.resident * used:
+        yield Finding(
+            "RD_MEM_FRAG",
+            Severity.HIGH,
+            f"{size(used - resident)} of {size(used)} are not in memory: swapped out",
+            subject="swap",
+            evidence=(
+                Evidence("in memory", resident / used, "share", settings.resident),
+                Evidence("used", used, "bytes"),
+            ),
+            likely=("the machine has too little memory", "another process took it"),
+            next="the machine's memory and swap: every command that touches it waits for the disk",
+            runbook=_MEMORY,
+            fact=False,
+        )
+    ratio, wasted = look.fragmentation, look.fragmented
+    if ratio and wasted and ratio > settings.fragmentation and wasted > settings.fragmented:
+        yield Finding(
+            "RD_MEM_FRAG",
+            Severity.WARNING,
+            f"{size(wasted)} are lost to fragmentation",
+            evidence=(
+                Evidence("ratio", ratio, limit=settings.fragmentation),
+                Evidence("lost", wasted, "bytes"),
+            ),
+            likely=("many keys of other sizes were deleted or evicted", "values that grow"),
+            next="active defragmentation, or a replica promoted after a restart",
+            runbook=_MEMORY,
+            fact=False,
+        )
+
+
+def _memory_evidence(look: Health, settings: Settings) -> tuple[Evidence, ...]:
+    return (
+        Evidence("memory", look.memory_share, "share", settings.memory.first),
+        Evidence("used", look.used, "bytes"),
+        Evidence("limit", look.limit, "bytes"),
+        Evidence("not counted", look.uncounted, "bytes"),
+        Evidence("client buffers", look.client_buffers, "bytes"),
+    )
+
+
+def _eviction(look: Health, settings: Settings) -> Iterator[Finding]:
+    rates = look.rates
+    if rates is None or not rates.evicted:
+        return
+    severity = settings.evictions.grade(rates.evicted)
+    if rates.commands and rates.evicted > settings.evictions_of_commands * rates.commands:
+        severity = max(severity or Severity.INFO, Severity.WARNING)
+    lost = _hits_lost(look, settings)
+    if lost:
+        severity = Severity.HIGH
+    if severity is None:
+        return
+    volatile = look.policy.startswith("volatile")
+    tail = f" under {look.policy}: keys with an expiry go" if volatile else ""
+    yield Finding(
+        "RD_MEM_EVICTING",
+        severity,
+        f"{rounded(rates.evicted)} keys a second are evicted{tail}"
+        + (f"; hits fell to {percent(rates.hit_share or 0)}" if lost else ""),
+        evidence=(
+            Evidence("evictions", rates.evicted, "/s", settings.evictions.warning),
+            Evidence("hits", rates.hit_share, "share", settings.hit_share),
+            Evidence("hits before", look.earlier_hits, "share"),
+            *_memory_evidence(look, settings),
+            Evidence("policy", look.policy),
+        ),
+        likely=("the working set outgrew the memory", "a job that writes many keys"),
+        against=("in a pure cache evictions are the design",)
+        if look.is_cache
+        else ("only keys that would end anyway go; sessions and locks may be among them",)
+        if volatile
+        else (),
+        next="do the hits suffer? then more memory; else look at who writes",
+        runbook=_MEMORY,
+        fact=False,
+    )
+
+
+def _hits_lost(look: Health, settings: Settings) -> bool:
+    share = look.rates.hit_share if look.rates else None
+    if share is None or look.earlier_hits is None:
+        return False
+    return share < look.earlier_hits - settings.hit_loss / 2
+
+
+def _speed(look: Health, settings: Settings) -> Iterator[Finding]:
+    rates = look.rates
+    if rates is None:
+        return
+    if severity := settings.cpu.grade(rates.cpu):
+        yield Finding(
+            "RD_CPU_ENGINE",
+            severity,
+            f"the engine's one thread is busy {percent(rates.cpu or 0)} of the time",
+            evidence=(
+                Evidence("busy", rates.cpu, "share", settings.cpu.first),
+                Evidence("commands", rates.commands, "/s"),
+            ),
+            likely=("an expensive command", "more load", "evictions or expiry in bulk"),
+            next="SLOWLOG, then commands by time; the host's CPU hides it on several cores",
+            runbook=_SLOW,
+            fact=False,
+        )
+    share, before = rates.hit_share, look.earlier_hits
+    fell = share is not None and before is not None and share < before - settings.hit_loss
+    if fell and share is not None and share < settings.hit_share:
+        yield Finding(
+            "RD_CACHE_HIT",
+            Severity.WARNING,
+            f"hits fell from {percent(before or 0)} to {percent(share)}",
+            evidence=(Evidence("hits", share, "share", settings.hit_share),),
+            likely=("evictions", "a cold cache after a restart", "a deployment changed the keys"),
+            next="evictions and restarts first",
+            runbook=_MEMORY,
+            fact=False,
+        )
+
+
+def _disk(look: Health, settings: Settings) -> Iterator[Finding]:
+    severity = settings.fork.grade(look.fork_s) if look.forked else None
+    if severity is not None:
+        yield Finding(
+            "RD_PERSIST_FAILING",
+            severity,
+            f"a fork for a snapshot or sync stopped the server for {duration(look.fork_s or 0)}",
+            subject="fork",
+            evidence=(Evidence("stopped for", look.fork_s, "s", settings.fork.first),),
+            likely=("much memory on a virtual machine", "transparent huge pages are on"),
+            next="fewer snapshots on the primary: let a replica make them",
+            runbook=RUNBOOK_FAILOVER,
+        )
+    for failed, what in ((look.snapshot_failed, "snapshot"), (look.log_failed, "append log")):
+        if failed:
+            yield Finding(
+                "RD_PERSIST_FAILING",
+                Severity.HIGH,
+                f"the last {what} failed: writes may be refused next (MISCONF)",
+                subject=what,
+                likely=("the disk is full or not writable", "no memory left to fork"),
+                next="disk space and the server's log",
+                runbook=RUNBOOK_FAILOVER,
+            )
+
+
+def facts(look: Health) -> Iterator[Fact]:
+    """Memory first, then clients, commands, evictions, role."""
+    share, limits = look.memory_share, Settings()
+    text = "unknown" if share is None else percent(share)
+    judged = limits.memory.grade(share) if not look.is_cache else None
+    yield Fact("memory", text, share, "share", severity=judged)
+    if look.clients is not None:
+        of = f"/{look.max_clients}" if look.max_clients else ""
+        yield Fact("clients", f"{look.clients}{of}", look.clients)
+    if look.rates is not None:
+        for label, rate in (
+            ("commands", look.rates.commands),
+            ("evictions", look.rates.evicted),
+        ):
+            if rate is not None:
+                yield Fact(label, f"{rounded(rate)}/s", rate, "/s")
+        if look.rates.hit_share is not None:
+            yield Fact("hits", percent(look.rates.hit_share), look.rates.hit_share, "share")
+    yield Fact("role", look.role)
+    yield Fact("server", look.engine)
+
+
+def tables(look: Health, settings: Settings) -> Iterator[Table]:
+    """What it is and does, then its replicas."""
+    yield from overview(look, memory=settings.memory, clients=settings.clients)
+
+
+def changes(look: Health, target: str) -> Iterator[Change]:
+    """A restart or change of role that happened between two of our looks."""
+    for at, kind, summary in (
+        (look.restarted, "redis.restart", "the server was restarted"),
+        (
+            look.moved if look.moved_last else look.role_changed,
+            "redis.role",
+            f"another server answers, a {look.role}"
+            if look.moved_last
+            else f"the server became a {look.role}",
+        ),
+    ):
+        if at is not None:
+            yield Change(at=at, kind=kind, target=target, summary=summary, source="redis.health")
+
+
+PROBE = Probe(
+    id="redis.health",
+    kind="redis",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Health,
+    settings=Settings(),
+    every=5,
+    timeout=8,
+    facts=facts,
+    tables=tables,
+    changes=changes,
+    since=since,
+    needs=("ACL +info",),
+    leads=True,
+    codes=(
+        "RD_SAT_CLIENTS",
+        "RD_NET_CONNECTION_RATE",
+        "RD_MEM_NEAR_MAX",
+        "RD_MEM_EVICTING",
+        "RD_MEM_OOM_REJECT",
+        "RD_MEM_FRAG",
+        "RD_CPU_ENGINE",
+        "RD_CACHE_HIT",
+        "RD_REPL_LINK_DOWN",
+        "RD_REPL_LAG",
+        "RD_ROLE_WRONG",
+        "RD_ROLE_CHANGED",
+        "RD_RESTARTED",
+        "RD_PERSIST_FAILING",
+        "RD_STATE_LOADING",
+        *CODES,
+    ),
+)

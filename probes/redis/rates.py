@@ -1,0 +1,97 @@
+"""Counters of a Redis server between two looks: rates, restarts, changes of role."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from probes.redis.model import Counters, Health, Rates
+
+_KEPT = timedelta(minutes=10)
+"""How long a restart or a change of role stays a finding."""
+_SLACK = 5.0
+"""Seconds by which two clocks may differ when an uptime is compared with the time between looks."""
+_LEAST_LOOKUPS = 50
+"""Look-ups between two looks below which a hit share says nothing."""
+
+
+def since(before: Health, now: Health) -> Health:
+    """The new look with rates. After a restart there are none: counters began anew."""
+    if now.run_id != before.run_id or 0 < now.uptime_s < before.uptime_s:
+        return _anew(before, now)
+    rates = _rates(before.counters, now.counters, (now.at - before.at).total_seconds())
+    hits = before.earlier_hits
+    if hits is None and rates is not None:
+        hits = rates.hit_share
+    return replace(
+        now,
+        rates=rates,
+        earlier_hits=hits,
+        forked=now.forks is not None and before.forks is not None and now.forks > before.forks,
+        restarted=_kept(before.restarted, now.at),
+        role_changed=_flipped(before, now),
+        moved=_kept(before.moved, now.at),
+        moved_history=before.moved_history,
+        link_down_seen=_down_seen(before, now),
+    )
+
+
+def _anew(before: Health, now: Health) -> Health:
+    """Another process answers: the same server after a restart, or another one that ran on."""
+    now = replace(now, earlier_hits=before.earlier_hits, role_changed=_flipped(before, now))
+    passed = (now.at - before.at).total_seconds()
+    if now.run_id == before.run_id or now.uptime_s <= passed + _SLACK:
+        moved = _kept(before.moved, now.at)
+        return replace(now, restarted=now.at, moved=moved, moved_history=before.moved_history)
+    history = {now.replid, now.earlier_replid} - {""}
+    known = bool(history and before.replid)
+    return replace(now, moved=now.at, moved_history=before.replid in history if known else None)
+
+
+def _flipped(before: Health, now: Health) -> datetime | None:
+    return now.at if now.role != before.role else _kept(before.role_changed, now.at)
+
+
+def _down_seen(before: Health, now: Health) -> datetime | None:
+    """Since when a link is down of which the server cannot say it."""
+    if now.link_up is not False or now.link_down_s is not None:
+        return None
+    if before.link_up is False and before.link_down_s is None:
+        return before.link_down_seen or before.at
+    return now.at
+
+
+def _kept(moment: datetime | None, at: datetime) -> datetime | None:
+    return moment if moment is not None and at - moment < _KEPT else None
+
+
+def _rates(before: Counters, now: Counters, seconds: float) -> Rates | None:
+    if seconds <= 0:
+        return None
+    hits, misses = _gain(before.hits, now.hits), _gain(before.misses, now.misses)
+    lookups = None if hits is None or misses is None else hits + misses
+    cpu = None if before.cpu_s is None or now.cpu_s is None else now.cpu_s - before.cpu_s
+    return Rates(
+        seconds=seconds,
+        evicted=_per(_gain(before.evicted, now.evicted), seconds),
+        rejected=_per(_gain(before.rejected_connections, now.rejected_connections), seconds),
+        connections=_per(_gain(before.connections, now.connections), seconds),
+        commands=_per(_gain(before.commands, now.commands), seconds),
+        oom_errors=_per(_gain(before.oom_errors, now.oom_errors), seconds),
+        full_syncs=_per(_gain(before.full_syncs, now.full_syncs), seconds),
+        cpu=None if cpu is None or cpu < 0 else cpu / seconds,
+        hit_share=hits / lookups if hits is not None and lookups and _enough(lookups) else None,
+    )
+
+
+def _enough(lookups: int) -> bool:
+    return lookups >= _LEAST_LOOKUPS
+
+
+def _gain(before: int | None, now: int | None) -> int | None:
+    """What was added; None when unknown or when the counter went down (it was reset)."""
+    return None if before is None or now is None or now < before else now - before
+
+
+def _per(gain: int | None, seconds: float) -> float | None:
+    return None if gain is None else gain / seconds

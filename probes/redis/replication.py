@@ -1,0 +1,87 @@
+"""Redis replication: is the link up, is the primary heard, how far are the replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cockpit.text import visible
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.units import duration, size
+from probes.redis.model import Health, Replica
+
+RUNBOOK_FAILOVER = "cache-failover"
+
+
+def replication(
+    look: Health,
+    *,
+    link_down: Thresholds,
+    silent_primary: float,
+    lag_bytes: Thresholds,
+    lag_seconds: Thresholds,
+) -> Iterator[Finding]:
+    """Both sides: a replica's link, a primary's replicas."""
+    yield from _link(look, link_down, silent_primary)
+    for replica in look.replicas:
+        yield from _lag(look, replica, lag_bytes, lag_seconds)
+
+
+def _link(look: Health, link_down: Thresholds, silent_primary: float) -> Iterator[Finding]:
+    if look.link_up is None:
+        return
+    if not look.link_up:
+        down = look.down_s
+        yield Finding(
+            "RD_REPL_LINK_DOWN",
+            link_down.grade(down) or Severity.HIGH,
+            f"the link to the primary {visible(look.primary_address, 60)} is down"
+            + (f" for {duration(down)}" if down else "")
+            + ("; a sync is running" if look.syncing else ""),
+            evidence=(
+                Evidence("down for", down, "s", link_down.critical),
+                Evidence("heard last", look.heard_s, "s"),
+            ),
+            likely=("the primary is gone", "its password changed", "the network between them"),
+            against=("a sync is running: the link says up when it ends",) if look.syncing else (),
+            next="does the primary answer from here? then its log",
+            runbook=RUNBOOK_FAILOVER,
+        )
+    elif look.heard_s is not None and look.heard_s > silent_primary:
+        yield Finding(
+            "RD_REPL_LINK_DOWN",
+            Severity.HIGH,
+            f"the primary has been silent for {duration(look.heard_s)}, though the link says up",
+            evidence=(Evidence("heard last", look.heard_s, "s", silent_primary),),
+            likely=("the primary hangs: the link notices only after repl-timeout",),
+            next="does the primary answer from here?",
+            runbook=RUNBOOK_FAILOVER,
+        )
+
+
+def _lag(
+    look: Health, replica: Replica, lag_bytes: Thresholds, lag_seconds: Thresholds
+) -> Iterator[Finding]:
+    if replica.state not in {"", "online"} or replica.offset == 0:
+        return  # it takes a full copy, and has not acknowledged anything yet
+    behind = look.behind(replica)
+    grades = (lag_bytes.grade(behind), lag_seconds.grade(replica.lag_s))
+    severity = max((grade for grade in grades if grade), default=None)
+    if severity is None:
+        return
+    full = behind is not None and look.backlog is not None and behind > look.backlog
+    yield Finding(
+        "RD_REPL_LAG",
+        severity,
+        f"replica {visible(replica.address, 60)} is {size(behind or 0)} behind"
+        + ("; more than the backlog holds: a full sync, should it reconnect" if full else ""),
+        subject=visible(replica.address, 60),
+        evidence=(
+            Evidence("behind", behind, "bytes", lag_bytes.first),
+            Evidence("last acknowledged", replica.lag_s, "s", lag_seconds.first),
+            Evidence("backlog", look.backlog, "bytes"),
+        ),
+        likely=("the replica hangs or is slow", "the network", "a burst of writes"),
+        next="look at the replica itself",
+        runbook=RUNBOOK_FAILOVER,
+        fact=False,
+    )

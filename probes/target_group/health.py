@@ -1,0 +1,320 @@
+"""One target group: which targets may serve, which may not and why, and who sends to it anyway.
+
+Source: ELBv2 `DescribeTargetGroups`, `DescribeTargetHealth` (one group a call, not paged),
+CloudWatch `AWS/ApplicationELB` and `AWS/NetworkELB`. Rules, listeners and attributes are read in
+trouble only: all reads of ELBv2 share one small bucket an account and region.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from cockpit import clock
+from cockpit.connect.session import AwsReads, Series
+from cockpit.connect.settings import AwsResource
+from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.target import Target
+from cockpit.triage.view import Column, Row, Table
+from cockpit.units import age as short_age
+from cockpit.units import number
+from probes.answers import (
+    Answer,
+    Gap,
+    attempt,
+    blind_series,
+    items,
+    need_text,
+    partly_blind,
+    section,
+    text,
+    whole,
+)
+from probes.metrics import NO_DATA, latest, query, total
+from probes.target_group.findings import RULES, TURNS_KEPT, Settings, used_by
+from probes.target_group.model import (
+    Snapshot,
+    TargetState,
+    Use,
+    balancer_dimension,
+    balancers_of,
+    check_of,
+    group_dimension,
+    target_of,
+)
+
+_SICK = {"unhealthy", "draining", "unhealthy.draining", "initial", "unused", "unknown"}
+_WORST = {
+    "unhealthy": Severity.CRITICAL,
+    "unhealthy.draining": Severity.WARNING,
+    "unused": Severity.WARNING,
+    "unavailable": Severity.INFO,
+    "initial": Severity.INFO,
+    "draining": Severity.INFO,
+}
+
+
+async def collect(aws: AwsReads, target: Target) -> Snapshot:
+    """Read the group and its targets; metrics, and in trouble listeners, are a help, not a must."""
+    settings = target.settings
+    assert isinstance(settings, AwsResource)
+    gaps: list[Gap] = []
+    group = await aws.item("elbv2", "DescribeTargetGroups", key=settings.id)
+    arn = need_text(group, "TargetGroupArn")
+    health, series = await asyncio.gather(
+        aws.read(
+            "elbv2", "DescribeTargetHealth", expect="TargetHealthDescriptions", TargetGroupArn=arn
+        ),
+        attempt(gaps, "metrics", _metrics(aws, arn, balancers_of(group)), otherwise={}),
+    )
+    gaps.extend(blind_series(series))
+    snapshot = Snapshot(
+        at=clock.now(),
+        arn=arn,
+        name=text(group, "TargetGroupName"),
+        protocol=text(group, "Protocol"),
+        target_type=text(group, "TargetType"),
+        balancers=balancers_of(group),
+        check=check_of(group),
+        targets=tuple(target_of(row) for row in items(health, "TargetHealthDescriptions")),
+        requests=series.get("requests", NO_DATA),
+        ok=series.get("ok", NO_DATA),
+        errors=series.get("errors", NO_DATA),
+        fail_open=series.get("fail_open", NO_DATA),
+    )
+    if not snapshot.targets or snapshot.of(*_SICK):
+        snapshot = await _in_trouble(aws, snapshot, gaps)
+    return replace(snapshot, gaps=tuple(gaps))
+
+
+async def _metrics(aws: AwsReads, arn: str, balancers: tuple[str, ...]) -> Mapping[str, Series]:
+    """Series by field of the snapshot, of its (first) balancer; none without a balancer."""
+    names = {
+        "requests": ("RequestCount", "NewFlowCount"),
+        "ok": ("HTTPCode_Target_2XX_Count", ""),
+        "errors": ("HTTPCode_Target_5XX_Count", ""),
+        "fail_open": ("UnhealthyRoutingRequestCount", "UnhealthyRoutingFlowCount"),
+    }
+    asked = {
+        field: _query(pair[balancer.startswith("net/")], arn, balancer)
+        for balancer in [balancer_dimension(each) for each in balancers[:1]]
+        for field, pair in names.items()
+        if pair[balancer.startswith("net/")]
+    }
+    if not asked:
+        return {}
+    found = await aws.metrics(tuple(asked.values()))
+    return {field: found.get(each, NO_DATA) for field, each in asked.items()}
+
+
+def _query(name: str, arn: str, balancer: str) -> Any:
+    namespace = "AWS/NetworkELB" if balancer.startswith("net/") else "AWS/ApplicationELB"
+    return query(namespace, name, "Sum", LoadBalancer=balancer, TargetGroup=group_dimension(arn))
+
+
+async def _in_trouble(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> Snapshot:
+    """What only matters when something is wrong: who sends to it, and with which settings."""
+    nothing: tuple[Use, ...] | None = None
+    hour: tuple[float | None, float | None] = (None, None)
+    empty = not snapshot.counted and bool(snapshot.balancers)
+    attributes, uses, (requests, refused) = await asyncio.gather(
+        attempt(gaps, "attributes", _attributes(aws, snapshot.arn), otherwise={}),
+        attempt(gaps, "listeners and rules", _uses(aws, snapshot), otherwise=nothing),
+        attempt(gaps, "metrics of the hour", _hour(aws, snapshot), otherwise=hour)
+        if empty
+        else asyncio.sleep(0, hour),
+    )
+    delay = attributes.get("deregistration_delay.timeout_seconds", "")
+    start = attributes.get("slow_start.duration_seconds", "")
+    return replace(
+        snapshot,
+        uses=uses,
+        delay=float(delay) if delay.isdigit() else None,
+        slow_start=float(start) if start.isdigit() else 0,
+        cross_zone=attributes.get("load_balancing.cross_zone.enabled", ""),
+        hour_requests=requests,
+        hour_503=refused,
+    )
+
+
+async def _attributes(aws: AwsReads, arn: str) -> dict[str, str]:
+    answer = await aws.read(
+        "elbv2", "DescribeTargetGroupAttributes", expect="Attributes", TargetGroupArn=arn
+    )
+    return {text(each, "Key"): text(each, "Value") for each in items(answer, "Attributes")}
+
+
+async def _hour(aws: AwsReads, snapshot: Snapshot) -> tuple[float | None, float | None]:
+    """Requests and the balancer's own 503 of the last hour; None where CloudWatch is silent."""
+    balancer = balancer_dimension(snapshot.balancers[0])
+    if balancer.startswith("net/"):
+        return None, None
+    requests = _query("RequestCount", snapshot.arn, balancer)
+    refused = query("AWS/ApplicationELB", "HTTPCode_ELB_503_Count", "Sum", LoadBalancer=balancer)
+    found = await aws.metrics((requests, refused), minutes=60)
+    return total(found.get(requests, NO_DATA)), total(found.get(refused, NO_DATA))
+
+
+async def _uses(aws: AwsReads, snapshot: Snapshot) -> tuple[Use, ...]:
+    """Every default action and rule that forwards to the group."""
+    uses: list[Use] = []
+    for balancer in snapshot.balancers:
+        listeners = await aws.pages(
+            "elbv2", "DescribeListeners", key="Listeners", LoadBalancerArn=balancer
+        )
+        for listener in listeners:
+            arn = text(listener, "ListenerArn")
+            port = f"{text(listener, 'Protocol')}:{whole(listener, 'Port') or 0}"
+            uses.extend(_forwards(listener, "DefaultActions", snapshot.arn, listener=port))
+            rules = await aws.pages("elbv2", "DescribeRules", key="Rules", ListenerArn=arn)
+            for rule in rules:
+                if not rule.get("IsDefault"):
+                    uses.extend(_forwards(rule, "Actions", snapshot.arn, listener=port))
+    return tuple(uses)
+
+
+def _forwards(holder: Answer, member: str, arn: str, *, listener: str) -> Iterator[Use]:
+    rule = text(holder, "Priority") or "default"
+    for action in items(holder, member):
+        groups = items(section(action, "ForwardConfig"), "TargetGroups")
+        if not groups and text(action, "TargetGroupArn") == arn:
+            yield Use(listener=listener, rule=rule, weight=1)
+        for group in groups:
+            if text(group, "TargetGroupArn") == arn:
+                weight = whole(group, "Weight")
+                yield Use(listener=listener, rule=rule, weight=1 if weight is None else weight)
+
+
+def since(before: Snapshot, now: Snapshot) -> Snapshot:
+    """Carry over since when each target is in its state, and its turns."""
+    known = {target.key: target for target in before.targets}
+    return replace(
+        now, targets=tuple(_carried(known.get(each.key), each, now.at) for each in now.targets)
+    )
+
+
+def _carried(before: TargetState | None, now: TargetState, at: datetime) -> TargetState:
+    if before is None:
+        return replace(now, since=at)
+    turns = tuple(turn for turn in before.turns if at - turn <= TURNS_KEPT)
+    if before.state == now.state:
+        return replace(now, since=before.since or at, turns=turns)
+    if {before.state, now.state} == {"healthy", "unhealthy"}:
+        turns = (*turns, at)
+    return replace(now, since=at, turns=turns)
+
+
+def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Judge capacity, routing, zones, slow targets, flapping and the check itself."""
+    for rule in RULES:
+        yield from rule(snapshot, settings)
+    yield from partly_blind("TG_OBS_BLIND", snapshot.gaps)
+
+
+def facts(snapshot: Snapshot) -> Iterable[Fact]:
+    """Healthy of counted targets first: `2/6`."""
+    counted = len(snapshot.counted)
+    severity = None
+    if counted and not snapshot.idle and snapshot.check.enabled and snapshot.of("unhealthy"):
+        severity = Severity.WARNING if snapshot.healthy else Severity.CRITICAL
+    yield Fact(
+        "healthy targets", f"{snapshot.healthy}/{counted}", float(snapshot.healthy), "", severity
+    )
+    for state in ("unhealthy", "draining", "initial"):
+        held = len(snapshot.of(state))
+        if held:
+            yield Fact(state, str(held), float(held))
+    requests = latest(snapshot.requests)
+    if requests is not None:
+        yield Fact("requests a minute", number(requests), requests)
+
+
+def tables(snapshot: Snapshot, _: Settings) -> Iterable[Table]:
+    """The targets, the sick ones first; who uses the group when that was looked up."""
+    order = {"unhealthy": 0, "initial": 1, "unknown": 1, "draining": 2, "unused": 3}
+    rows = sorted(snapshot.targets, key=lambda t: (order.get(t.state, 4), t.zone, t.key))
+    yield Table(
+        title="Targets",
+        columns=(
+            Column("target", 28),
+            Column("zone", 14),
+            Column("state", 12),
+            Column("for", 5, right=True),
+            Column("reason"),
+        ),
+        rows=tuple(_row(target, snapshot.at) for target in rows),
+        headline=f"{snapshot.healthy} of {len(snapshot.counted)} healthy; check"
+        f" {snapshot.check.protocol} {snapshot.check.path or snapshot.check.port}"
+        f" every {snapshot.check.interval:g} s; behind {used_by(snapshot)}",
+    )
+    if snapshot.uses is not None:
+        yield Table(
+            title="Forwarded by",
+            columns=(Column("listener", 14), Column("rule", 10), Column("weight", 6, right=True)),
+            rows=tuple(
+                Row(
+                    key=f"{use.listener}/{use.rule}",
+                    cells=(use.listener, use.rule, str(use.weight)),
+                    dim=not use.weight,
+                )
+                for use in snapshot.uses
+            ),
+        )
+
+
+def _row(target: TargetState, at: datetime) -> Row:
+    held = (at - target.since).total_seconds() if target.since else None
+    why = f"{target.reason} {target.description}".strip()
+    return Row(
+        key=target.key,
+        cells=(
+            target.key,
+            target.zone,
+            target.state,
+            "" if held is None else short_age(held),
+            why,
+        ),
+        severity=_WORST.get(target.state),
+        dim=target.state in {"draining", "unused"},
+    )
+
+
+PROBE = Probe(
+    id="target_group.health",
+    kind="target_group",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Snapshot,
+    settings=Settings(),
+    every=15,
+    timeout=12,
+    facts=facts,
+    tables=tables,
+    since=since,
+    twice=False,
+    needs=(
+        "elasticloadbalancing:DescribeTargetGroups",
+        "elasticloadbalancing:DescribeTargetHealth",
+        "elasticloadbalancing:DescribeTargetGroupAttributes",
+        "elasticloadbalancing:DescribeListeners",
+        "elasticloadbalancing:DescribeRules",
+        "cloudwatch:GetMetricData",
+    ),
+    codes=(
+        "TG_NO_HEALTHY_TARGETS",
+        "TG_EMPTY",
+        "TG_UNHEALTHY_TARGETS",
+        "TG_FAIL_OPEN",
+        "TG_AZ_UNBALANCED",
+        "TG_TARGETS_STUCK_INITIAL",
+        "TG_DRAINING_LONG",
+        "TG_TARGETS_UNUSED",
+        "TG_FLAPPING",
+        "TG_HEALTH_CHECK_FRAGILE",
+        "TG_OBS_BLIND",
+    ),
+)

@@ -1,0 +1,175 @@
+"""What a look at a target group holds, and the numbers that follow from it.
+
+Source of the states and reasons: ELBv2 API Reference, TargetHealth (catalogue A §1.3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cockpit.connect.session import Series
+from probes.answers import Answer, Gap, flag, section, text, whole, words
+from probes.metrics import NO_DATA
+
+COUNTED = ("healthy", "unhealthy", "initial", "unavailable")
+"""States of targets that could take traffic; draining and unused ones are not part of the whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """The health check as configured. Times are seconds; None: not told."""
+
+    enabled: bool = True
+    protocol: str = ""
+    port: str = ""
+    path: str = ""
+    matcher: str = ""
+    interval: float = 30
+    timeout: float = 5
+    healthy_threshold: int = 5
+    unhealthy_threshold: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetState:
+    """One registered target."""
+
+    id: str
+    port: int | None = None
+    zone: str = ""
+    """Empty when the API does not tell it, as for instances."""
+    state: str
+    reason: str = ""
+    description: str = ""
+    since: datetime | None = None
+    """The first look that saw it in this state; None: unknown, it was so at the first look."""
+    turns: tuple[datetime, ...] = ()
+    """Looks that saw it turn between healthy and unhealthy, in the last quarter of an hour."""
+
+    @property
+    def key(self) -> str:
+        """Its identity: `i-0abc:8080`."""
+        return self.id if self.port is None else f"{self.id}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """A listener rule that forwards to the group, with its weight among several groups."""
+
+    listener: str
+    rule: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One look. `uses`, `delay`, `cross_zone` are read in trouble only: None means not looked."""
+
+    at: datetime
+    arn: str
+    name: str
+    protocol: str
+    target_type: str
+    balancers: tuple[str, ...]
+    """ARNs of the load balancers that use the group."""
+    check: Check
+    targets: tuple[TargetState, ...]
+    uses: tuple[Use, ...] | None = None
+    delay: float | None = None
+    """The deregistration delay in seconds."""
+    slow_start: float = 0
+    cross_zone: str = ""
+    """`true`, `false`, `use_load_balancer_configuration`; empty: not looked."""
+    requests: Series = NO_DATA
+    ok: Series = NO_DATA
+    errors: Series = NO_DATA
+    fail_open: Series = NO_DATA
+    """Requests (flows for a network load balancer) that were sent to targets known to be sick."""
+    hour_requests: float | None = None
+    """Requests of the last hour, read for an empty group only; None: unknown or not looked."""
+    hour_503: float | None = None
+    gaps: tuple[Gap, ...] = ()
+
+    def of(self, *states: str) -> tuple[TargetState, ...]:
+        """The targets in one of the states."""
+        return tuple(target for target in self.targets if target.state in states)
+
+    @property
+    def counted(self) -> tuple[TargetState, ...]:
+        """The targets that capacity is counted of."""
+        return self.of(*COUNTED)
+
+    @property
+    def healthy(self) -> int:
+        """How many are healthy for certain."""
+        return len(self.of("healthy"))
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing sends to it: no balancer, or only rules of weight 0 (blue/green)."""
+        if not self.balancers:
+            return True
+        return self.uses is not None and not any(use.weight for use in self.uses)
+
+    @property
+    def network(self) -> bool:
+        """Whether a network load balancer uses it: other metrics, other defaults."""
+        return any(":loadbalancer/net/" in arn for arn in self.balancers)
+
+    @property
+    def first_healthy_after(self) -> float:
+        """Seconds that a good new target needs until it is healthy."""
+        return self.check.interval * self.check.healthy_threshold + self.slow_start
+
+
+def check_of(group: Answer) -> Check:
+    """The health check out of `DescribeTargetGroups`."""
+    defaults = Check()
+    matcher = section(group, "Matcher")
+    return Check(
+        enabled=flag(group, "HealthCheckEnabled") is not False,
+        protocol=text(group, "HealthCheckProtocol"),
+        port=text(group, "HealthCheckPort"),
+        path=text(group, "HealthCheckPath"),
+        matcher=text(matcher, "HttpCode") or text(matcher, "GrpcCode"),
+        interval=whole(group, "HealthCheckIntervalSeconds") or defaults.interval,
+        timeout=whole(group, "HealthCheckTimeoutSeconds") or defaults.timeout,
+        healthy_threshold=whole(group, "HealthyThresholdCount") or defaults.healthy_threshold,
+        unhealthy_threshold=whole(group, "UnhealthyThresholdCount") or defaults.unhealthy_threshold,
+    )
+
+
+def target_of(row: Answer) -> TargetState:
+    """One target out of `DescribeTargetHealth`. An unknown state stays as it is."""
+    target, health = section(row, "Target"), section(row, "TargetHealth")
+    zone = text(target, "AvailabilityZone")
+    return TargetState(
+        id=text(target, "Id"),
+        port=whole(target, "Port"),
+        zone="" if zone == "all" else zone,
+        state=text(health, "State").lower() or "unknown",
+        reason=text(health, "Reason"),
+        description=text(health, "Description"),
+    )
+
+
+def balancers_of(group: Answer) -> tuple[str, ...]:
+    """The load balancers that use the group; empty: no listener forwards to it."""
+    return words(group, "LoadBalancerArns")
+
+
+def balancer_dimension(arn: str) -> str:
+    """`app/NAME/ID`: how CloudWatch names a load balancer."""
+    return arn.partition(":loadbalancer/")[2]
+
+
+def group_dimension(arn: str) -> str:
+    """`targetgroup/NAME/ID`: how CloudWatch names a target group."""
+    return arn.rpartition(":")[2]
+
+
+def short(arn: str) -> str:
+    """The name inside an ARN of a load balancer or a target group."""
+    parts = arn.rpartition(":")[2].split("/")
+    return parts[-2] if len(parts) > 1 else arn

@@ -1,0 +1,1 @@
+"""Network paths through a VPC, as configured."""

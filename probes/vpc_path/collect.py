@@ -1,0 +1,224 @@
+"""What EC2 says of the VPCs that a path touches, cut down to what the path needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from cockpit.connect.session import AwsReads
+from probes.answers import Gap, attempt, structures, text
+from probes.vpc_path.model import GroupRule, Nat, Network, Peering, Place
+from probes.vpc_path.read import (
+    acl_of,
+    cidrs_of,
+    entries_of,
+    group_of,
+    nat_of,
+    peering_of,
+    rule_ids,
+    rule_key,
+    subnet_of,
+    table_of,
+)
+from probes.vpc_path.routes import table_of as table_for
+
+_MOST = 5000
+
+
+async def read(aws: AwsReads, vpcs: Sequence[str], gaps: list[Gap]) -> Network:
+    """Subnets, routes, ACLs, groups and gateways of the VPCs. What cannot be read is a gap."""
+    if not vpcs:
+        return Network()
+    by_vpc = [{"Name": "vpc-id", "Values": list(vpcs)}]
+    attached = [{"Name": "attachment.vpc-id", "Values": list(vpcs)}]
+    vpc_rows, subnets, tables, acls, groups, gateways = await asyncio.gather(
+        _rows(aws, gaps, "VPCs", ("DescribeVpcs", "Vpcs"), Filters=by_vpc),
+        _rows(aws, gaps, "subnets", ("DescribeSubnets", "Subnets"), Filters=by_vpc),
+        _rows(aws, gaps, "route tables", ("DescribeRouteTables", "RouteTables"), Filters=by_vpc),
+        _rows(aws, gaps, "network ACLs", ("DescribeNetworkAcls", "NetworkAcls"), Filters=by_vpc),
+        _rows(
+            aws, gaps, "security groups", ("DescribeSecurityGroups", "SecurityGroups"),
+            Filters=by_vpc,
+        ),
+        _rows(
+            aws, gaps, "internet gateways", ("DescribeInternetGateways", "InternetGateways"),
+            Filters=attached,
+        ),
+    )  # fmt: skip
+    guarded = [acl_of(row) for row in acls]
+    return Network(
+        vpcs={text(row, "VpcId"): cidrs_of(row) for row in vpc_rows},
+        subnets=_by_id(subnet_of(row) for row in subnets),
+        tables=_by_id(table_of(row) for row in tables),
+        acls=_by_id(acl for acl, _ in guarded),
+        acl_of={subnet: acl.id for acl, held in guarded for subnet in held},
+        groups=_by_id(group_of(row) for row in groups),
+        internet_gateways={text(row, "InternetGatewayId"): _attached_to(row) for row in gateways},
+        unread=tuple(dict.fromkeys(gap.what for gap in gaps)),
+    )
+
+
+async def complete(
+    aws: AwsReads, net: Network, places: Sequence[Place], gaps: list[Gap]
+) -> Network:
+    """Only what these places need, with the NATs, peerings, prefix lists and rule ids for it."""
+    nats, peerings = await asyncio.gather(
+        _nats(aws, net, places, gaps), _peerings(aws, net, places, gaps)
+    )
+    cut = _relevant(replace(net, nats=nats, peerings=peerings), places)
+    lists, ids = await asyncio.gather(
+        _prefix_lists(aws, cut, gaps), _rule_ids(aws, tuple(cut.groups), gaps)
+    )
+    named = {
+        id_: replace(group, rules=tuple(_named(rule, ids) for rule in group.rules))
+        for id_, group in cut.groups.items()
+    }
+    return replace(
+        cut,
+        prefix_lists=lists,
+        groups=named,
+        unread=tuple(dict.fromkeys(gap.what for gap in gaps)),
+    )
+
+
+def _named(rule: GroupRule, ids: Mapping[tuple[object, ...], str]) -> GroupRule:
+    return replace(rule, id=ids.get(rule_key(rule), ""))
+
+
+def _relevant(net: Network, places: Sequence[Place]) -> Network:
+    subnets = {place.subnet for place in places if place.subnet}
+    subnets |= {nat.subnet for nat in net.nats.values() if nat.subnet}
+    groups = {group for place in places for group in place.groups}
+    tables = [table for table in (table_for(net, subnet) for subnet in subnets) if table]
+    acls = {net.acl_of[subnet] for subnet in subnets if subnet in net.acl_of}
+    return replace(
+        net,
+        subnets={id_: one for id_, one in net.subnets.items() if id_ in subnets},
+        groups={id_: one for id_, one in net.groups.items() if id_ in groups},
+        tables={table.id: table for table in tables},
+        acls={id_: one for id_, one in net.acls.items() if id_ in acls},
+        acl_of={subnet: acl for subnet, acl in net.acl_of.items() if subnet in subnets},
+    )
+
+
+def _targets(net: Network, places: Sequence[Place], kind: str) -> list[str]:
+    tables = {table_for(net, place.subnet) for place in places if place.subnet} - {None}
+    return sorted(
+        {
+            route.target
+            for table in tables
+            if table is not None
+            for route in table.routes
+            if route.kind == kind
+        }
+    )
+
+
+async def _nats(
+    aws: AwsReads, net: Network, places: Sequence[Place], gaps: list[Gap]
+) -> dict[str, Nat]:
+    wanted = _targets(net, places, "nat")
+    if not wanted:
+        return {}
+    rows = await _rows(
+        aws,
+        gaps,
+        "NAT gateways",
+        ("DescribeNatGateways", "NatGateways"),
+        Filter=[{"Name": "nat-gateway-id", "Values": wanted}],
+    )
+    return _by_id(nat_of(row, _zone(net, text(row, "SubnetId"))) for row in rows)
+
+
+def _zone(net: Network, subnet: str) -> str:
+    found = net.subnets.get(subnet)
+    return found.zone if found else ""
+
+
+async def _peerings(
+    aws: AwsReads, net: Network, places: Sequence[Place], gaps: list[Gap]
+) -> dict[str, Peering]:
+    wanted = _targets(net, places, "pcx")
+    if not wanted:
+        return {}
+    rows = await _rows(
+        aws,
+        gaps,
+        "peerings",
+        ("DescribeVpcPeeringConnections", "VpcPeeringConnections"),
+        Filters=[{"Name": "vpc-peering-connection-id", "Values": wanted}],
+    )
+    return _by_id(peering_of(row) for row in rows)
+
+
+async def _prefix_lists(aws: AwsReads, net: Network, gaps: list[Gap]) -> dict[str, tuple[str, ...]]:
+    wanted = {
+        rule.peer
+        for group in net.groups.values()
+        for rule in group.rules
+        if rule.kind == "prefix_list"
+    } | {
+        route.destination
+        for table in net.tables.values()
+        for route in table.routes
+        if route.destination.startswith("pl-")
+    }
+    ids = sorted(wanted)
+    answers = await asyncio.gather(
+        *(
+            _rows(
+                aws,
+                gaps,
+                f"prefix list {id_}",
+                ("GetManagedPrefixListEntries", "Entries"),
+                PrefixListId=id_,
+            )
+            for id_ in ids
+        )
+    )
+    unread = {gap.what for gap in gaps}
+    return {
+        id_: entries_of(rows)
+        for id_, rows in zip(ids, answers, strict=True)
+        if f"prefix list {id_}" not in unread
+    }
+
+
+async def _rule_ids(
+    aws: AwsReads, groups: Sequence[str], gaps: list[Gap]
+) -> dict[tuple[object, ...], str]:
+    """The rules' own ids, which only a call of its own gives; verdicts do without."""
+    if not groups:
+        return {}
+    nice_to_have: list[Gap] = []
+    rows = await _rows(
+        aws,
+        nice_to_have,
+        "rule ids",
+        ("DescribeSecurityGroupRules", "SecurityGroupRules"),
+        Filters=[{"Name": "group-id", "Values": list(groups)}],
+    )
+    return rule_ids(rows)
+
+
+async def _rows(
+    aws: AwsReads, gaps: list[Gap], what: str, call: tuple[str, str], **arguments: Any
+) -> Sequence[Mapping[str, Any]]:
+    operation, key = call
+    reading = aws.pages("ec2", operation, key=key, most=_MOST, **arguments)
+    return structures(await attempt(gaps, what, reading, otherwise=()), key)
+
+
+def _attached_to(row: Mapping[str, Any]) -> str:
+    states = {
+        text(one, "VpcId"): text(one, "State")
+        for one in structures(row.get("Attachments") or (), "Attachments")
+    }
+    live = [vpc for vpc, state in states.items() if state in {"", "available", "attached"}]
+    return live[0] if live else ""
+
+
+def _by_id(found: Iterable[Any]) -> dict[str, Any]:
+    return {one.id: one for one in found}

@@ -1,0 +1,184 @@
+"""The ends of a path: what the configuration names, found as interfaces or address ranges."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from cockpit.connect.session import AwsReads
+from cockpit.connect.settings import VpcEnd, VpcPathSettings
+from cockpit.errors import BlindError, Reason
+from probes.answers import structures
+from probes.vpc_path.model import Network, Place
+from probes.vpc_path.read import place_of, subnet_of
+from probes.vpc_path.space import Net, covers, is_public, meets, network
+
+INTERNET = Place(
+    label="the internet", cidrs=("0.0.0.0/0", "::/0"), kind="internet", guard="assumed"
+)
+_MOST_CLASSES = 12
+
+
+async def resolve(
+    aws: AwsReads, settings: VpcPathSettings
+) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
+    """The places of both ends. Raises `BlindError(missing)` for an end that does not exist.
+
+    An address without an interface is given back with an unknown guard; `settle` finds its subnet.
+    """
+    source, destination = await asyncio.gather(
+        _end(aws, settings.source), _end(aws, settings.destination)
+    )
+    return _in_one_vpc(source, destination), _in_one_vpc(destination, source)
+
+
+def settle(places: Iterable[Place], net: Network) -> tuple[Place, ...]:
+    """Addresses and ranges inside of a VPC that was read get their subnet; the rest stays.
+
+    Public ones that are in none of these VPCs come and go over the internet.
+    """
+    return tuple(_settled(place, net) for place in places)
+
+
+def classes(places: Iterable[Place], net: Network) -> tuple[tuple[Place, ...], int]:
+    """One place for each set that is guarded alike, few instead of hundreds; and how many further
+    sets were left out.
+
+    Alike are those of one subnet with the same groups, whose addresses no rule, entry or route
+    tells apart.
+    """
+    found: dict[tuple[object, ...], list[Place]] = {}
+    ranges = _ranges(net)
+    for place in places:
+        key = (place.subnet, place.groups, place.kind, place.guard, bool(place.public))
+        marks = _marks(place, ranges)
+        found.setdefault((*key, marks) if place.inside else (place.label,), []).append(place)
+    alike = [
+        replace(first, label=f"{first.label} and {len(rest)} alike") if rest else first
+        for first, *rest in found.values()
+    ]
+    return tuple(alike[:_MOST_CLASSES]), len(alike[_MOST_CLASSES:])
+
+
+def _ranges(net: Network) -> dict[tuple[int, int], set[int]]:
+    """Every range that a rule, entry, route or prefix list names, by family and prefix length."""
+    texts = {rule.peer for group in net.groups.values() for rule in group.rules}
+    texts |= {entry.cidr for acl in net.acls.values() for entry in acl.entries}
+    texts |= {route.destination for table in net.tables.values() for route in table.routes}
+    texts |= {cidr for listed in net.prefix_lists.values() for cidr in listed}
+    found: dict[tuple[int, int], set[int]] = {}
+    for one in (each for each in map(network, texts) if each is not None):
+        found.setdefault((one.version, one.prefixlen), set()).add(int(one.network_address))
+    return found
+
+
+def _marks(place: Place, ranges: dict[tuple[int, int], set[int]]) -> frozenset[tuple[int, ...]]:
+    """Which of the ranges hold the addresses by which a place is judged: its first of a family."""
+    nets = [one for one in map(network, place.cidrs) if one is not None]
+    firsts: dict[int, Net] = {one.version: one for one in reversed(nets)}
+    marks: set[tuple[int, ...]] = set()
+    for (version, length), starts in ranges.items():
+        one = firsts.get(version)
+        if one is not None and length <= one.prefixlen:
+            unused = one.max_prefixlen - length
+            start = int(one.network_address) >> unused << unused
+            if start in starts:
+                marks.add((version, length, start))
+    return frozenset(marks)
+
+
+def _settled(place: Place, net: Network) -> Place:
+    if place.inside or place.kind == "internet":
+        return place
+    inner = network(place.cidrs[0]) if place.cidrs else None
+    if inner is None:
+        return place
+    for subnet in net.subnets.values():
+        if any(covers(network(cidr), inner) for cidr in subnet.cidrs):
+            return replace(place, vpc=subnet.vpc, subnet=subnet.id)
+    if "subnets" in net.unread:
+        return place
+    known = [cidr for vpc in net.vpcs.values() for cidr in vpc]
+    known += [cidr for subnet in net.subnets.values() for cidr in subnet.cidrs]
+    is_ours = inner.prefixlen > 0 and any(meets(network(cidr), inner) for cidr in known)
+    kind = "internet" if is_public(inner) and not is_ours else place.kind
+    return replace(place, guard="assumed", kind=kind)
+
+
+async def _end(aws: AwsReads, end: VpcEnd) -> tuple[Place, ...]:
+    if end.internet:
+        return (INTERNET,)
+    if end.cidr:
+        return (Place(label=end.cidr, cidrs=(end.cidr,), guard="assumed"),)
+    if end.instance:
+        return await _found(aws, "attachment.instance-id", end.instance)
+    if end.interface:
+        return await _found(aws, "network-interface-id", end.interface)
+    if end.address:
+        return await _address(aws, end.address)
+    if end.security_group and end.subnet:
+        return (await _pseudo(aws, end),)
+    if end.security_group:
+        return await _found(aws, "group-id", end.security_group)
+    raise BlindError(
+        Reason.MISCONFIGURED,
+        "an end of the path names nothing",
+        hint="give instance, interface, security_group (with subnet), address, cidr or internet",
+    )
+
+
+async def _found(aws: AwsReads, name: str, value: str) -> tuple[Place, ...]:
+    rows = await _interfaces(aws, name, value)
+    if not rows:
+        raise BlindError(
+            Reason.MISSING,
+            f"no network interface has {name} {value}",
+            hint="check the id and the region; for a group without interfaces give its subnet too",
+        )
+    return tuple(rows)
+
+
+async def _interfaces(aws: AwsReads, name: str, value: str) -> list[Place]:
+    rows = await aws.pages(
+        "ec2",
+        "DescribeNetworkInterfaces",
+        key="NetworkInterfaces",
+        Filters=[{"Name": name, "Values": [value]}],
+    )
+    return [place_of(row) for row in structures(rows, "NetworkInterfaces")]
+
+
+async def _address(aws: AwsReads, address: str) -> tuple[Place, ...]:
+    name = "addresses.private-ip-address" if ":" not in address else "ipv6-addresses.ipv6-address"
+    found = await _interfaces(aws, name, address)
+    if not found:
+        return (Place(label=address, cidrs=(address,), guard="unknown"),)
+    return tuple(
+        replace(
+            place,
+            label=f"{address} ({place.interface})",
+            cidrs=(address, *(one for one in place.cidrs if one != address)),
+        )
+        for place in found
+    )
+
+
+async def _pseudo(aws: AwsReads, end: VpcEnd) -> Place:
+    """Something in a subnet that carries a group: any address of the subnet."""
+    row = await aws.item("ec2", "DescribeSubnets", key=end.subnet)
+    subnet = subnet_of(row)
+    return Place(
+        label=f"{end.security_group} in {subnet.name or subnet.id}",
+        cidrs=subnet.cidrs,
+        vpc=subnet.vpc,
+        subnet=subnet.id,
+        groups=(end.security_group,),
+    )
+
+
+def _in_one_vpc(places: Sequence[Place], others: Sequence[Place]) -> tuple[Place, ...]:
+    """The same private address may exist in several VPCs: the other end's one is meant."""
+    vpcs = {place.vpc for place in others if place.vpc}
+    near = tuple(place for place in places if place.vpc in vpcs)
+    return near or tuple(places)

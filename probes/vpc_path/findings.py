@@ -1,0 +1,231 @@
+"""What is said of a path: its blockers, what could not be seen, and risks beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.units import count
+from probes.vpc_path import groups
+from probes.vpc_path.model import Blocker, Flow, Group, Network, Place, Way, has_ports
+from probes.vpc_path.routes import is_public
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Counts of addresses; shares are of one."""
+
+    needed: bool = True
+    """Whether something needs the path: then a blocked one is critical, else a warning."""
+    free_addresses: Thresholds = Thresholds(warning=16, critical=5, below=True)
+    free_share: float = 0.1
+    """Share of free addresses below which a subnet is told of, when it is not large."""
+    small_subnet: int = 4096
+    """A subnet with more addresses than this is judged by the count alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The ends, the configuration between them, and the verdict that follows from it.
+
+    `verdict` and `blockers` are computed when the snapshot is taken, so that steps can read them.
+    """
+
+    at: datetime
+    sources: tuple[Place, ...]
+    destinations: tuple[Place, ...]
+    flow: Flow
+    network: Network
+    verdict: str = "undetermined"
+    blockers: tuple[Blocker, ...] = ()
+    ways: tuple[Way, ...] = ()
+    unexamined: int = 0
+    """Kinds of ends beyond the first twelve of a side, which were left alone."""
+    unknown: tuple[str, ...] = field(default=())
+    """What could not be read, or was assumed."""
+
+
+_RUNBOOKS = (
+    ("PATH_SG_", "path-security-group"),
+    ("PATH_NACL_", "path-nacl"),
+    ("PATH_NAT_", "path-nat"),
+    ("PATH_ENDPOINT_", "path-endpoint"),
+    ("PATH_PEERING_", "path-peering"),
+    ("PATH_NOT_TRANSITIVE", "path-peering"),
+    ("PATH_VPCS_", "path-peering"),
+    ("PATH_", "path-route"),
+)
+_LIKELY = {
+    "PATH_SG_INGRESS_DENIED": (
+        "the rule was revoked, or never covered this source",
+        "the source got another security group",
+    ),
+    "PATH_SG_EGRESS_DENIED": ("the default egress rule was narrowed",),
+    "PATH_NACL_DENIED": ("an entry with a low number was added", "a new ACL denies by default"),
+    "PATH_NACL_EPHEMERAL_DENIED": ("ACLs are stateless: the answers' ports were forgotten",),
+    "PATH_NACL_EPHEMERAL_PARTIAL": (
+        "the open range is narrower than the initiator's ephemeral ports: it works at times",
+    ),
+    "PATH_NO_ROUTE": ("the route was deleted", "the subnet fell back to the main table"),
+    "PATH_NO_RETURN_ROUTE": ("the route exists in one direction only",),
+    "PATH_ROUTE_BLACKHOLE": ("the route's NAT gateway, peering or instance was deleted",),
+    "PATH_IGW_NO_PUBLIC_IP": ("the interface lost its elastic address",),
+    "PATH_NAT_NOT_AVAILABLE": ("the NAT gateway was deleted or failed to start",),
+}
+_NEXT = {
+    "PATH_SG_INGRESS_DENIED": "allow exactly this flow; look who changed the group",
+    "PATH_SG_EGRESS_DENIED": "allow exactly this flow; look who changed the group",
+}
+
+
+def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Report every blocker, the first to mend first; then what is not known, then risks."""
+    for place, blocker in enumerate(snapshot.blockers, 1):
+        yield _blocked(snapshot, blocker, settings, place=place)
+    if snapshot.verdict == "undetermined":
+        yield _undetermined(snapshot)
+    yield from _open_groups(snapshot)
+    yield from _small_subnets(snapshot, settings)
+
+
+def runbook_of(code: str) -> str:
+    """The runbook for a code of this family."""
+    return next((name for prefix, name in _RUNBOOKS if code.startswith(prefix)), "")
+
+
+def wanted(flow: Flow) -> str:
+    """`tcp 5432`, `icmp`."""
+    return f"{flow.protocol} {flow.port}" if has_ports(flow.protocol) else flow.protocol
+
+
+def _blocked(snapshot: Snapshot, blocker: Blocker, settings: Settings, *, place: int) -> Finding:
+    count_of = len([one for one in snapshot.blockers if not one.mild])
+    return Finding(
+        blocker.code,
+        _severity(blocker, settings),
+        blocker.summary,
+        subject=blocker.subject,
+        evidence=tuple(_evidence(snapshot, blocker, place=place, of=count_of)),
+        likely=_LIKELY.get(blocker.code, ()),
+        next=_NEXT.get(blocker.code, ""),
+        runbook=runbook_of(blocker.code),
+    )
+
+
+def _severity(blocker: Blocker, settings: Settings) -> Severity:
+    if blocker.code == "PATH_NAT_OTHER_AZ":
+        return Severity.WARNING
+    if blocker.mild:
+        return Severity.INFO
+    if blocker.partial or not settings.needed:
+        return Severity.WARNING
+    return Severity.CRITICAL
+
+
+def _evidence(snapshot: Snapshot, blocker: Blocker, *, place: int, of: int) -> Iterator[Evidence]:
+    yield Evidence("path", f"{wanted(snapshot.flow)} from {_ends(snapshot.sources)} to "
+                   f"{_ends(snapshot.destinations)}")  # fmt: skip
+    yield Evidence("hop", f"{blocker.hop}: {blocker.where}")
+    if not blocker.mild and of > 1:
+        yield Evidence("to mend", "first" if place == 1 else f"{place} of {of}")
+    if blocker.rule:
+        yield Evidence("deciding rule", blocker.rule)
+    if blocker.code.startswith("PATH_SG_") and not blocker.mild:
+        yield Evidence("nearest rule", blocker.nearest or "none has anything right")
+        if blocker.suggestion:
+            yield Evidence("narrowest rule", in_words(blocker.suggestion))
+        yield Evidence("note", "connections that were open before are still tracked and go on")
+
+
+def in_words(suggestion: dict[str, object]) -> str:
+    """`tcp 5432 from sg-2 into sg-1` out of the arguments of a call."""
+    permissions = suggestion.get("IpPermissions")
+    permission = permissions[0] if isinstance(permissions, list) else {}
+    pairs = permission.get("UserIdGroupPairs") or [{}]
+    ranges = permission.get("IpRanges") or permission.get("Ipv6Ranges") or [{}]
+    peer = pairs[0].get("GroupId") or next(iter(ranges[0].values()), "")
+    port = permission.get("FromPort", "")
+    return f"{permission.get('IpProtocol')} {port} for {peer} in {suggestion.get('GroupId')}"
+
+
+def _ends(places: tuple[Place, ...]) -> str:
+    return places[0].label + (f" and {len(places) - 1} more" if len(places) > 1 else "")
+
+
+def _undetermined(snapshot: Snapshot) -> Finding:
+    reasons = snapshot.unknown or ("the ends could not be found",)
+    return Finding(
+        "PATH_UNDETERMINED",
+        Severity.WARNING,
+        f"cannot say whether {wanted(snapshot.flow)} passes: {reasons[0]}",
+        evidence=tuple(Evidence("not known", reason) for reason in reasons[:8]),
+        likely=("a permission is missing", "the path leaves what EC2 shows of this account"),
+        next="add the permission that is named, or ask VPC Reachability Analyzer",
+        runbook="path-route",
+    )
+
+
+def _open_groups(snapshot: Snapshot) -> Iterator[Finding]:
+    """Administrative and database ports that the whole internet may try, at the destination."""
+    told: set[str] = set()
+    for place in snapshot.destinations:
+        exposed = bool(place.public) and is_public(snapshot.network, place.subnet)
+        for id_ in place.groups:
+            group = snapshot.network.groups.get(id_)
+            if group is not None and id_ not in told:
+                told.add(id_)
+                yield from _open_group(group, exposed=exposed)
+
+
+def _open_group(group: Group, *, exposed: bool) -> Iterator[Finding]:
+    opened = list(groups.opened_to_world(group))
+    if not opened:
+        return
+    ports = sorted({port for _, hit in opened for port in hit})
+    listed = "all ports" if len(ports) == len(groups.ADMIN_PORTS) else ", ".join(map(str, ports))
+    yield Finding(
+        "NET_SG_OPEN_TO_WORLD",
+        Severity.CRITICAL if exposed else Severity.WARNING,
+        f"{group.name or group.id} lets the whole internet try {listed}",
+        subject=group.id,
+        evidence=(
+            *(Evidence("rule", groups.in_words(rule)) for rule, _ in opened[:5]),
+            Evidence("reachable from the internet", "yes" if exposed else "not by its route"),
+        ),
+        next="close it to the addresses that need it",
+        runbook="path-security-group",
+    )
+
+
+def _small_subnets(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    ends = (*snapshot.sources, *snapshot.destinations)
+    for id_ in dict.fromkeys(place.subnet for place in ends if place.subnet):
+        subnet = snapshot.network.subnets.get(id_)
+        if subnet is None or subnet.free is None:
+            continue
+        severity = settings.free_addresses.grade(subnet.free)
+        total = subnet.total
+        if severity is None and total and total <= settings.small_subnet:
+            scarce = subnet.free < total * settings.free_share
+            severity = Severity.WARNING if scarce else None
+        if severity:
+            yield Finding(
+                "NET_SUBNET_IPS_LOW",
+                severity,
+                f"{subnet.name or subnet.id} has {_free(subnet.free)}",
+                subject=subnet.id,
+                evidence=(
+                    Evidence("free", subnet.free, limit=settings.free_addresses.first),
+                    Evidence("usable", total),
+                    Evidence("zone", subnet.zone),
+                ),
+                likely=("tasks, functions or balancers that scaled up", "interfaces left behind"),
+                next="new tasks, functions and balancer nodes in it will not start",
+                runbook="subnet-addresses",
+            )
+
+
+def _free(number: int) -> str:
+    return count(number, "free address", "free addresses")
