@@ -14,7 +14,7 @@ from typing import Any
 from cockpit import clock, sweep
 from cockpit.config import Config
 from cockpit.connect.role import Role
-from cockpit.errors import Misconfigured, Reason
+from cockpit.errors import Misconfigured
 from cockpit.runbooks.library import library
 from cockpit.text import visible
 from cockpit.triage.board import ONE_LOOK, Board, OpenFinding
@@ -89,11 +89,11 @@ async def look_once(
         looks = sweep.looks(config, probes, targets=targets, only=only)
     except Misconfigured:
         looks = []
-        if not (unseen := _unseen(config, probes, targets)) or only:
+        if not (unseen := sweep.unwatched(config, probes, targets)) or only:
             raise
     else:
-        unseen = _unseen(config, probes, targets) if not only else []
-    looked_at = {look.target.name for look in looks} | {target.name for target in unseen}
+        unseen = sweep.unwatched(config, probes, targets) if not only else []
+    looked_at = {look.target.name for look in looks} | {reading.target for reading in unseen}
     engine = sweep.engine(
         looks,
         connections,
@@ -103,8 +103,8 @@ async def look_once(
     )
     try:
         await engine.sweep()
-        for target in unseen:
-            store.add(_not_looked_at(target))
+        for reading in unseen:
+            store.add(reading)
         if record is not None:
             await asyncio.to_thread(write_recordings, store.board, record)
     finally:
@@ -120,22 +120,6 @@ async def look_once(
         board=store.board,
         suspects=suspects(store.board, Graph(config.targets)),
         cost=spent,
-    )
-
-
-def _unseen(config: Config, probes: Mapping[str, AnyProbe], targets: Sequence[str]) -> list[Target]:
-    return [t for t in sweep.unwatched(config, probes) if not targets or t.name in targets]
-
-
-def _not_looked_at(target: Target) -> Reading:
-    detail = f"no probe of this version looks at the kind {target.kind!r}"
-    return Reading(
-        target=target.name,
-        kind=target.kind,
-        probe=f"{target.kind}.none",
-        at=clock.now(),
-        took=0.0,
-        outcome=Blind(Reason.UNSUPPORTED, detail),
     )
 
 

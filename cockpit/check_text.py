@@ -9,7 +9,7 @@ from cockpit.check import Report, ordered
 from cockpit.text import visible
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Seen
-from cockpit.triage.target import KINDS
+from cockpit.triage.registry import short
 from cockpit.units import count, duration, quantity
 
 _GLYPHS = {
@@ -149,7 +149,7 @@ def _footer(report: Report) -> str:
 
 
 def _short(kind: str) -> str:
-    return KINDS.get(kind, kind)
+    return short(kind)
 
 
 def _cut(text: str, width: int) -> str:

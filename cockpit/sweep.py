@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from cockpit.clock import now
 from cockpit.config import Config
 from cockpit.connect.open import Connections
 from cockpit.connect.role import Role
-from cockpit.errors import Misconfigured
+from cockpit.connect.session import Closable
+from cockpit.connect.settings import NoSettings
+from cockpit.errors import Misconfigured, Reason
 from cockpit.text import lines
 from cockpit.triage.engine import Engine, Look
-from cockpit.triage.probe import AnyProbe
+from cockpit.triage.probe import AnyProbe, Blind, Reading
+from cockpit.triage.registry import kinds
 from cockpit.triage.store import Store
-from cockpit.triage.target import Target
+from cockpit.triage.target import PLUG_IN, Target
 
 _SERVED_WITHIN = 5.0
 """Seconds; well below the deadline of every AWS probe."""
@@ -36,7 +39,7 @@ class TargetSessions:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    async def session(self, target: Target) -> Any:
+    async def session(self, target: Target) -> Closable:
         """The target's read-only session. Raises `BlindError`."""
         return await self._connections.session(target.name, target.settings)
 
@@ -61,20 +64,53 @@ def looks(
         if id_ not in probes:
             raise Misconfigured(f"no probe {id_!r}", hint=_known("probes", probes))
     found = [
-        Look(target, probe, config.settings_for(target, probe))
+        Look(target, probe, config.settings_for(target, probe), place=_place(target))
         for target in chosen
         for probe in probes.values()
-        if probe.kind == target.kind and (not only or probe.id in only)
+        if probe.kind == target.kind and not isinstance(target.settings, NoSettings)
+        if not only or probe.id in only
     ]
     if not found:
         raise Misconfigured("no probe looks at what was chosen", hint=_known("probes", probes))
     return found
 
 
-def unwatched(config: Config, probes: Mapping[str, AnyProbe]) -> list[Target]:
-    """Targets of kinds that no probe looks at: shown as not examined, never as healthy."""
-    kinds = {probe.kind for probe in probes.values()}
-    return [target for target in config.targets if target.kind not in kinds]
+def unwatched(
+    config: Config, probes: Mapping[str, AnyProbe], targets: Sequence[str] = ()
+) -> list[Reading]:
+    """Readings of targets that no probe looks at: shown as not examined, never as healthy.
+
+    `targets`: only these; none means all. What a plug-in lacks concerns every look and is always
+    among them.
+    """
+    watched = {probe.kind for probe in probes.values()}
+    return [
+        _not_looked_at(target)
+        for target in config.targets
+        if target.kind not in watched or isinstance(target.settings, NoSettings)
+        if not targets or target.name in targets or target.kind == PLUG_IN
+    ]
+
+
+def _not_looked_at(target: Target) -> Reading:
+    settings = target.settings
+    blind = Blind(Reason.UNSUPPORTED, f"no probe of this version looks at the kind {target.kind!r}")
+    if isinstance(settings, NoSettings):
+        blind = Blind(Reason.MISCONFIGURED, settings.why, settings.hint)
+    return Reading(
+        target=target.name,
+        kind=target.kind,
+        probe=f"{target.kind}.none",
+        at=now(),
+        took=0.0,
+        outcome=blind,
+    )
+
+
+def _place(target: Target) -> str:
+    """The place whose session, and so whose limits, a target shares; empty: it has its own."""
+    kind = kinds().get(target.kind)
+    return kind.place(target.settings) if kind is not None and kind.place is not None else ""
 
 
 def engine(
@@ -135,7 +171,7 @@ def debug_log(folder: Path) -> Callable[[str], str]:
 
 def connections(config: Config, role: Role) -> Connections:
     """The door to the systems of a configuration, for a role."""
-    return Connections(config.places, role)
+    return Connections(config.places, role, kinds())
 
 
 def _chosen(all_: Sequence[Target], names: Sequence[str]) -> list[Target]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _KEPT = {"\n", "\t"}
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
@@ -80,3 +81,14 @@ def without_double_quotes(sql: str) -> str:
 
 def _placeholder(found: re.Match[str]) -> str:
     return " " if found.lastgroup in {"line", "block"} else "?"
+
+
+def nearest(word: object, known: Iterable[object], prefix: str = "") -> str:
+    """`; did you mean 'host'?` for a word that is close to a known one, else an empty text.
+
+    `prefix` stands before the known word in what is told.
+    """
+    import difflib
+
+    close = difflib.get_close_matches(str(word), [str(each) for each in known], n=1, cutoff=0.6)
+    return f"; did you mean '{prefix}{close[0]}'?" if close else ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from textual.app import SystemCommand
 from textual.screen import Screen
 
+from cockpit.triage.registry import short
 from screens import theme
 from screens.base import CockpitScreen
 from screens.bindings import Where, actions
@@ -32,7 +33,7 @@ def commands(app: CockpitApp, screen: Screen[object]) -> Iterable[SystemCommand]
             yield SystemCommand(_plain(name), _plain(told), partial(app.call_later, run))
     if app.shown is not None:
         for name, target in app.shown.targets.items():
-            title = _plain(safe(f"Open {name} ({target.short})", 80))
+            title = _plain(safe(f"Open {name} ({short(target.kind)})", 80))
             yield SystemCommand(title, "The target's detail", partial(app.open_target, name))
     for each in theme.THEMES:
         yield SystemCommand(f"Theme {each.name}", "Change colours", partial(_wear, app, each.name))

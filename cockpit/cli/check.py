@@ -40,10 +40,10 @@ def check(
 
     from cockpit import check as checking
     from cockpit import config
-    from cockpit.triage.registry import registry
+    from cockpit.triage.registry import catalog
 
-    known = registry()
-    settings = config.load(config.find((ctx.obj or {}).get("config")), known)
+    known = catalog().probes
+    settings = config.load(config.find((ctx.obj or {}).get("config")), catalog())
     report = asyncio.run(
         checking.look_once(settings, known, targets=targets, only=probes, record=record)
     )

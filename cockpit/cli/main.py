@@ -67,7 +67,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Tell the nearest command for a word that is none."""
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            from cockpit.config import nearest
+            from cockpit.text import nearest
 
             raise Misconfigured(
                 f"no command {args[0]!r}{nearest(args[0], _COMMANDS)}", hint="cockpit --help"

@@ -142,9 +142,9 @@ def _read(
     from cockpit.connect.role import Role
     from cockpit.desk import Opening
     from cockpit.runbooks.library import library
-    from cockpit.triage.registry import registry
+    from cockpit.triage.registry import catalog
 
-    config = load(path, registry())
+    config = load(path, catalog())
     if theme := config.screen.theme:
         os.environ.setdefault("COCKPIT_THEME", "16" if theme == "ansi" else theme)
     if config.screen.ascii:
@@ -154,7 +154,7 @@ def _read(
         config = dataclasses.replace(config, incident=kept)
     return Opening(
         config,
-        probes=registry(),
+        probes=catalog().probes,
         library=library(config.runbooks),
         role=Role(role) if role else None,
         coming=coming,

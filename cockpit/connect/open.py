@@ -6,54 +6,53 @@ The only door to the systems. A triage process never gets past `acts`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from importlib import import_module
-from typing import Any, cast
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from cockpit.clock import now
+from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.clocks import Clocks, Witness, certainly
+from cockpit.connect.kind import AnyKind, Secret, ServerSettings, off_loop
+from cockpit.connect.kinds import KINDS
 from cockpit.connect.role import Role
-from cockpit.connect.secrets import needs_aws
+from cockpit.connect.secrets import needs_aws, resolve_async
 from cockpit.connect.session import Acts, Closable
-from cockpit.connect.settings import (
-    AwsPlace,
-    AwsResource,
-    ConnectionSettings,
-    EndpointSettings,
-    Login,
-    MysqlSettings,
-    PostgresSettings,
-    RedisSettings,
-    VpcPathSettings,
-)
+from cockpit.connect.settings import AwsPlace, ConnectionSettings
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 
-_OPENERS: Mapping[str, tuple[str, str]] = {
-    "PostgresSettings": ("cockpit.connect.postgres.session", "open_postgres"),
-    "MysqlSettings": ("cockpit.connect.mysql.session", "open_mysql"),
-    "RedisSettings": ("cockpit.connect.redis.session", "open_redis"),
-    "MemcachedSettings": ("cockpit.connect.memcached.session", "open_memcached"),
-    "EndpointSettings": ("cockpit.connect.net.session", "open_net"),
-}
+if TYPE_CHECKING:
+    from cockpit.connect.aws.session import Aws
+
+Shared = TypeVar("Shared")
 _CLOSING = 0.5
 
 
 class Connections:
-    """Opens what probes and approved plans need, and closes all of it at the end."""
+    """Opens what probes and approved plans need, and closes all of it at the end.
 
-    def __init__(self, places: Mapping[str, AwsPlace], role: Role) -> None:
+    Implements `cockpit.connect.kind.Door` for the connectors.
+    """
+
+    def __init__(
+        self,
+        places: Mapping[str, AwsPlace],
+        role: Role,
+        kinds: Mapping[str, AnyKind] = KINDS,
+    ) -> None:
         self.role = role
         self.places = places
+        self.clocks = Clocks(self._aws_clocks)
+        self._kinds = {kind.settings: kind for kind in (*KINDS.values(), *kinds.values())}
+        """Kinds that share settings share their session too: all of a place are `AwsResource`."""
         self._opening: dict[str, asyncio.Task[Closable]] = {}
-        self._limits: dict[tuple[str, ...], Any] = {}
-        self._clocks = Clocks(self._aws_clocks)
+        self._shared: dict[Hashable, object] = {}
 
-    async def session(self, name: str, settings: ConnectionSettings) -> Any:
+    async def session(self, name: str, settings: ConnectionSettings) -> Closable:
         """The read-only session of a target; AWS targets of one place share one.
 
         An asker that is cancelled leaves the opening to the others. Raises `BlindError`.
         """
-        place = _place_of(settings)
+        place = self.place_of(settings)
         key = f"aws:{place}" if place is not None else f"target:{name}"
         opening = self._opening.get(key)
         if opening is None:
@@ -62,28 +61,23 @@ class Connections:
             opening.add_done_callback(lambda task: self._opened(key, task))
         return await asyncio.shield(opening)
 
-    async def place(self, name: str) -> Any:
-        """The read-only session of a place, for its cost counters and identity."""
-        return await self.session("", AwsResource(aws=name, id=""))
+    async def aws(self, place: str) -> Aws:
+        """The read-only session of a place, which all its targets share."""
+        return cast("Aws", await self.session("", AwsResource(aws=place, id="")))
 
-    def opened_places(self) -> Mapping[str, Any]:
+    def opened_places(self) -> Mapping[str, Aws]:
         """The AWS sessions that are open now, by the name of their place."""
         return {
-            key.removeprefix("aws:"): task.result()
+            key.removeprefix("aws:"): cast("Aws", task.result())
             for key, task in self._opening.items()
             if key.startswith("aws:") and _is_open(task)
         }
-
-    def _aws_clocks(self) -> Iterator[Witness]:
-        for name, session in self.opened_places().items():
-            if session.skew is not None:
-                yield Witness(who=f"AWS ({name})", ahead=certainly(session.skew), at=now())
 
     async def discard(self, name: str, settings: ConnectionSettings) -> None:
         """Close a target's session from under whoever hangs in it. AWS sessions are kept:
         one slow call says nothing about the place.
         """
-        if _place_of(settings) is not None:
+        if self.place_of(settings) is not None:
             return
         opening = self._opening.pop(f"target:{name}", None)
         if opening is not None:
@@ -96,13 +90,15 @@ class Connections:
                 "triage is read-only: nothing can be run from here",
                 hint="propose the step (p), or restart with --role commander",
             )
-        place = _place_of(settings)
-        if place is not None:
-            opener = import_module("cockpit.connect.aws.session").open_aws_acts
-            return cast("Acts", await opener(self._place(place)))
-        module, function = _opener(settings)
-        opener = getattr(import_module(module), f"{function}_acts")
-        return cast("Acts", await opener(settings, **await self._login(settings, acting=True)))
+        kind = self._kind(settings)
+        if kind.open_acts is None:
+            raise Refused(f"nothing of the kind {kind.name} can be acted on")
+        acts: Acts = await kind.open_acts(settings, self)
+        return acts
+
+    async def aws_acts(self, place: str) -> Acts:
+        """A commander's session of a place. Raises `Refused` in triage, always."""
+        return await self.acts(AwsResource(aws=place, id=""))
 
     async def close(self) -> None:
         """Close every session; never waits longer than half a second for all of them."""
@@ -113,7 +109,13 @@ class Connections:
             for task in late:
                 task.cancel()
 
-    def _place(self, name: str) -> AwsPlace:
+    def place_of(self, settings: ConnectionSettings) -> str | None:
+        """The place whose session an AWS target uses; None for targets with their own session."""
+        kind = self._kinds.get(type(settings))
+        return kind.place(settings) if kind is not None and kind.place is not None else None
+
+    def place(self, name: str) -> AwsPlace:
+        """A place of the configuration. Raises `BlindError` when there is none of this name."""
         if name not in self.places:
             known = ", ".join(sorted(self.places)) or "none"
             raise BlindError(
@@ -121,67 +123,48 @@ class Connections:
             )
         return self.places[name]
 
+    def once(self, key: Hashable, make: Callable[[], Shared]) -> Shared:
+        """What sessions of one key share; made when it is first asked for."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        return cast("Shared", self._shared[key])
+
+    async def secret(self, settings: ServerSettings, *, acting: bool = False) -> Secret:
+        """What resolves the references to a server's passwords; with AWS where they need it."""
+        user = settings.commander.user if acting else ""
+        password = settings.commander.password if acting else ""
+        if not needs_aws(password or settings.password):
+            return resolve_async
+        await off_loop("cockpit.connect.aws.secrets")
+        from cockpit.connect.aws.secrets import secrets_of
+
+        return secrets_of(
+            self.place(settings.aws),
+            host=settings.host,
+            port=settings.port,
+            user=user or settings.user,
+            acting=acting,
+        )
+
+    def _aws_clocks(self) -> Iterator[Witness]:
+        for name, session in self.opened_places().items():
+            if session.skew is not None:
+                yield Witness(who=f"AWS ({name})", ahead=certainly(session.skew), at=now())
+
+    def _kind(self, settings: ConnectionSettings) -> AnyKind:
+        kind = self._kinds.get(type(settings))
+        if kind is None:
+            raise Misconfigured(f"nothing can open a session for {type(settings).__name__}")
+        return kind
+
     def _opened(self, key: str, task: asyncio.Task[Closable]) -> None:
         failed = task.cancelled() or task.exception() is not None
         if failed and self._opening.get(key) is task:
             del self._opening[key]
 
     async def _open(self, settings: ConnectionSettings) -> Closable:
-        place = _place_of(settings)
-        if place is not None:
-            module = await asyncio.to_thread(import_module, "cockpit.connect.aws.session")
-            found = self._place(place)
-            key = _account(found)
-            if key not in self._limits:
-                sharing = [each for each in self.places.values() if _account(each) == key]
-                self._limits[key] = module.limits_of(*sharing)
-            return cast("Closable", await module.open_aws(found, limits=self._limits[key]))
-        path, function = _opener(settings)
-        module = await asyncio.to_thread(import_module, path)
-        open_session: Callable[..., Awaitable[Closable]] = getattr(module, function)
-        return await open_session(settings, **await self._login(settings, acting=False))
-
-    async def _login(self, settings: ConnectionSettings, *, acting: bool) -> dict[str, Any]:
-        """What a session is opened with besides its settings: the clocks that all endpoints share,
-        or what resolves the password when AWS keeps or makes it.
-        """
-        if isinstance(settings, EndpointSettings):
-            return {"clocks": self._clocks}
-        if not isinstance(settings, PostgresSettings | MysqlSettings | RedisSettings):
-            return {}
-        login = settings.commander if acting else Login()
-        if not needs_aws(login.password or settings.password):
-            return {}
-        module = await asyncio.to_thread(import_module, "cockpit.connect.aws.secrets")
-        resolve = module.secrets_of(
-            self._place(settings.aws),
-            host=settings.host,
-            port=settings.port,
-            user=login.user or settings.user,
-            acting=acting,
-        )
-        return {"secret": resolve}
-
-
-def _place_of(settings: ConnectionSettings) -> str | None:
-    """The place whose session an AWS target uses; None for targets with their own session."""
-    return settings.aws if isinstance(settings, AwsResource | VpcPathSettings) else None
-
-
-def _account(place: AwsPlace) -> tuple[str, ...]:
-    """What tells accounts and regions apart without a call: AWS throttles by account and region,
-    so places of one share their limits. Two profiles of one account cannot be told from two
-    accounts here; a role's account can.
-    """
-    account = place.role_arn.split(":")[4:5] or [f"{place.profile} {place.access_key_id}"]
-    return (*account, place.region, place.endpoint_url)
-
-
-def _opener(settings: ConnectionSettings) -> tuple[str, str]:
-    name = type(settings).__name__
-    if name not in _OPENERS:
-        raise Misconfigured(f"nothing can open a session for {name}")
-    return _OPENERS[name]
+        session: Closable = await self._kind(settings).open(settings, self)
+        return session
 
 
 def _is_open(task: asyncio.Task[Closable]) -> bool:

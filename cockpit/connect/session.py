@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 Row = TypeVar("Row")
 
@@ -86,6 +86,7 @@ class AwsReads(Protocol):
         """The series of the last `minutes`, ending `ago` minutes in the past, up to 500 a call."""
 
 
+@runtime_checkable
 class SqlReads(Protocol):
     """A PostgreSQL or MySQL observer: one connection, autocommit, read-only, short timeouts."""
 
@@ -96,10 +97,13 @@ class SqlReads(Protocol):
         missing ones take the field's default. A value of the wrong type is `unreadable`.
         """
 
-    async def value(self, sql: str, parameters: Sequence[object] = ()) -> Any:
+    async def value(
+        self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
+    ) -> Any:
         """The first column of the first row; None without a row. JSON columns come decoded."""
 
 
+@runtime_checkable
 class RedisReads(Protocol):
     """A Redis or Valkey observer: an allowlist of read commands."""
 

@@ -1,12 +1,20 @@
-"""What a target's connection needs, one frozen record a kind, as the configuration gives it.
+"""What the settings of all kinds have in common.
 
-Secrets are references here (`env:NAME`, `file:PATH`, `command:…`, `aws-secret:ARN`, `iam`); they
-are resolved by `cockpit.connect.secrets` at connect time and never stored.
+Each family has its own record beside its connector, as the configuration gives it. Secrets are
+references there (`env:NAME`, `file:PATH`, `command:…`, `aws-secret:ARN`, `iam`); they are resolved
+by `cockpit.connect.secrets` at connect time and never stored.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import Field, dataclass
+from typing import Any, ClassVar, Protocol
+
+
+class ConnectionSettings(Protocol):
+    """Any frozen dataclass: what one kind's connection needs."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,143 +48,37 @@ class Login:
     password: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostgresSettings:
-    """Kind `postgres`. `pooler=True` sends no startup options (PgBouncer, RDS Proxy)."""
-
-    host: str
-    port: int = 5432
-    database: str = "postgres"
-    user: str
-    password: str = ""
-    sslmode: str = "verify-full"
-    sslrootcert: str = ""
-    pooler: bool = False
-    aws: str = ""
-    rds: str = ""
-    expects: str = "any"
-    """`writer`, `reader` or `any`: what the endpoint should answer."""
-    commander: Login = Login()
+NO_LOGIN = Login()
+"""The observer's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MysqlSettings:
-    """Kind `mysql`: MySQL, MariaDB, Aurora MySQL; the flavour is found out."""
+@dataclass(frozen=True, slots=True)
+class NoSettings:
+    """Of a target that cannot be looked at: the plug-in that would know how is missing."""
 
-    host: str
-    port: int = 3306
-    database: str = ""
-    user: str
-    password: str = ""
-    tls: str = "verify"
-    """`verify`, `encrypt` (without checking the certificate) or `off`."""
-    tls_ca: str = ""
-    aws: str = ""
-    rds: str = ""
-    expects: str = "any"
-    commander: Login = Login()
+    why: str
+    hint: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedisSettings:
-    """Kind `redis`: Redis, Valkey, an ElastiCache node or endpoint."""
+class HasLogin(Protocol):
+    """Settings with an observer's login and a commander's."""
 
-    host: str
-    port: int = 6379
-    user: str = ""
-    password: str = ""
-    tls: bool = True
-    tls_ca: str = ""
-    cluster: bool = False
-    aws: str = ""
-    elasticache: str = ""
-    expects: str = "any"
-    """`primary`, `replica` or `any`."""
-    commander: Login = Login()
+    @property
+    def user(self) -> str:
+        """Who looks."""
+
+    @property
+    def password(self) -> str:
+        """A reference."""
+
+    @property
+    def commander(self) -> Login:
+        """Who acts; empty members are the observer's."""
 
 
-def commanders_login(settings: PostgresSettings | MysqlSettings | RedisSettings) -> Login:
+def commanders_login(settings: HasLogin) -> Login:
     """Who acts: the target's own commander, else the observer's login."""
     return Login(
         user=settings.commander.user or settings.user,
         password=settings.commander.password or settings.password,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemcachedSettings:
-    """Kind `memcached`."""
-
-    host: str
-    port: int = 11211
-    tls: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointSettings:
-    """Kind `endpoint`: DNS, every address, TCP, TLS and HTTP, as seen from here."""
-
-    url: str
-    """`https://host[:port]/path`, `http://…`, or `tcp://host:port`, `tls://host:port`."""
-    expect_status: tuple[int, ...] = ()
-    """Empty: 200 to 399."""
-    expect_text: str = ""
-    """A marker that a healthy body holds; empty: the body is not judged."""
-    tls_ca: str = ""
-    """A PEM file to trust besides the system's store."""
-    resolver: str = ""
-    """`host[:port]` of a name server to ask; empty: the system's."""
-    external: bool = False
-    """A third party's: its trouble is reported as a dependency's."""
-    status_url: str = ""
-    """The provider's own status as JSON (Statuspage's `status.json` and the like); empty: none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VpcEnd:
-    """One end of a path. Exactly one of the fields is set."""
-
-    instance: str = ""
-    interface: str = ""
-    security_group: str = ""
-    """With `subnet`: a client or server that has no interface of its own to name."""
-    subnet: str = ""
-    address: str = ""
-    cidr: str = ""
-    internet: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VpcPathSettings:
-    """Kind `vpc_path`: does the configuration let a packet arrive and its answer come back."""
-
-    aws: str
-    source: VpcEnd
-    destination: VpcEnd
-    port: int
-    protocol: str = "tcp"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AwsResource:
-    """Every other AWS kind: one resource, named by ARN or id, at one place.
-
-    `cluster` is for `ecs_service` only. `role` and `tier` are free text for people.
-    """
-
-    aws: str
-    id: str
-    """An ARN or a name: the target group's ARN, the service's, table's, instance's name, ….
-    For `alarms`: a name prefix, empty for all."""
-    cluster: str = ""
-
-
-ConnectionSettings = (
-    PostgresSettings
-    | MysqlSettings
-    | RedisSettings
-    | MemcachedSettings
-    | EndpointSettings
-    | VpcPathSettings
-    | AwsResource
-)

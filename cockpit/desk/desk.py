@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
 
 from cockpit import sweep
 from cockpit.config import Config
@@ -76,12 +75,13 @@ class Desk:
             debug=sweep.debug_log(config.path.parent),
             runbook=library.best,
         )
+        self._unwatched = sweep.unwatched(config, probes)
         self._recorder = Recorder(incident)
         self._coming = coming
         self._waits_for = ""
         self._callbacks: list[Callback] = []
         self._courses: dict[tuple[str, FindingId], Course] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._accounts: dict[str, str] = {}
         self._rows: tuple[int, tuple[TimelineRow, ...]] = (0, ())
         self._unfinished: tuple[int, tuple[Unfinished, ...]] = (-1, ())
@@ -274,7 +274,7 @@ class Desk:
         for callback in tuple(self._callbacks):
             callback()
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -288,6 +288,8 @@ class Desk:
         self._waits_for = ""
         self._spawn(self._learn_accounts())
         self._spawn(self._settle())
+        for reading in self._unwatched:
+            self.store.add(reading)
         await self.engine.run()
 
     async def _learn_accounts(self) -> None:
@@ -295,7 +297,7 @@ class Desk:
         while unknown := [name for name in self.config.places if name not in self._accounts]:
             for name in unknown:
                 with contextlib.suppress(BlindError):
-                    session = await self.connections.place(name)
+                    session = await self.connections.aws(name)
                     self._accounts[name], _ = await session.identity()
             self._tell()
             if len(self._accounts) < len(self.config.places):

@@ -19,7 +19,6 @@ from cockpit.runbooks.block import RESERVED, read_step
 from cockpit.runbooks.step import Param, Problem, Runbook, Step
 from cockpit.runbooks.table import Keys, Problems, toml
 from cockpit.runbooks.values import NAME, TYPES
-from cockpit.triage.target import KINDS
 
 LARGEST = 512 * 1024
 SOURCES = ("finding.target", "finding.subject", "near")
@@ -160,7 +159,7 @@ def _param(name: str, keys: Keys) -> Param:
     param = Param(
         name=name,
         type=keys.one_of("type", TYPES, "text"),
-        kind=keys.one_of("kind", KINDS),
+        kind=str(keys.take("kind", str, "")),
         source=keys.one_of("from", SOURCES),
         default=keys.table.get("default"),
         choices=keys.words("choices"),

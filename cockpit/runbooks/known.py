@@ -24,6 +24,8 @@ class Known:
 
     codes: frozenset[str] | None = None
     """Every finding code that a probe can give."""
+    kinds: frozenset[str] | None = None
+    """Every kind of target."""
     probes: Mapping[str, str] | None = None
     """Probe id → the kind of target that it looks at."""
     shapes: Mapping[str, type] = field(default_factory=dict)
@@ -38,11 +40,12 @@ class Known:
 def known() -> Known:
     """The real ones. Slow the first time: imports every probe."""
     from cockpit import clock
-    from cockpit.triage.registry import registry
+    from cockpit.triage.registry import catalog
 
-    probes = registry()
+    probes = catalog().probes
     return Known(
         codes=frozenset(code for probe in probes.values() for code in probe.codes),
+        kinds=frozenset(catalog().kinds),
         probes={id_: probe.kind for id_, probe in probes.items()},
         shapes={id_: probe.snapshot for id_, probe in probes.items()},
         today=clock.now().date(),

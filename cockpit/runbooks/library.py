@@ -15,7 +15,7 @@ from pathlib import Path
 from cockpit.errors import Misconfigured
 from cockpit.runbooks.format import Parsed, parse, parse_file
 from cockpit.runbooks.step import Problem, Runbook
-from cockpit.runbooks.table import nearest
+from cockpit.text import nearest
 
 SUFFIX = ".md"
 _MOST_FILES = 500

@@ -14,8 +14,8 @@ from cockpit.runbooks.known import Known
 from cockpit.runbooks.scope import named_in, trees, untils
 from cockpit.runbooks.shapes import shape_fields, unknown_fields
 from cockpit.runbooks.step import Problem, Risk, Runbook, Step, StepKind
-from cockpit.runbooks.table import nearest
 from cockpit.runbooks.values import head, references
+from cockpit.text import nearest
 
 STALE = timedelta(days=365)
 """How long a review is believed."""
@@ -85,6 +85,9 @@ def _params(work: _Lint) -> Iterator[Problem]:
     for name, param in work.runbook.params.items():
         if name not in used:
             yield Problem(work.runbook.path, param.line, f"the parameter {name!r} is never used")
+        if param.kind and work.known.kinds is not None and param.kind not in work.known.kinds:
+            told = f"unknown kind {param.kind!r}{nearest(param.kind, work.known.kinds)}"
+            yield Problem(work.runbook.path, param.line, told)
 
 
 def _steps(work: _Lint) -> Iterator[Problem]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from cockpit.connect.open import Connections
 from cockpit.connect.role import Role
-from cockpit.connect.session import Acts
-from cockpit.connect.settings import AwsPlace, AwsResource, Login
+from cockpit.connect.session import Acts, RedisReads, SqlReads
+from cockpit.connect.settings import AwsPlace, Login
 from cockpit.connect.statements import checked, statement
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
 from cockpit.runbooks.ports import Identity
@@ -46,16 +46,18 @@ class Sessions:
             raise Refused(f"{does} changes something: it is not run as a look")
         values = checked(known, arguments)
         session = await self.connections.session(target.name, target.settings)
-        if target.kind == "redis":
+        if isinstance(session, RedisReads):
             value = await session.command(*_words(known.words, values))
-        else:
+        elif isinstance(session, SqlReads):
             value = await session.value(known.sql, values)
+        else:
+            raise Refused(f"{does} cannot be read from {target.name}: it takes no statements")
         return {"done": True, "detail": known.effect, "value": value}
 
     async def open(self, target: Target, kind: StepKind) -> Acts:
         """See `Actors`: `Connections.acts` refuses in triage, always."""
         if kind is StepKind.AWS:
-            return await self.connections.acts(AwsResource(aws=place_of(target), id=""))
+            return await self.connections.aws_acts(place_of(target))
         return await self.connections.acts(target.settings)
 
     async def identity(self, target: Target | None, kind: StepKind) -> Identity:
@@ -79,9 +81,8 @@ class Sessions:
         from cockpit.connect.aws.models import parse
 
         service, operation = await asyncio.to_thread(parse, does)
-        session = await self.connections.session("", AwsResource(aws=place_of(target), id=""))
-        answer = await session.read(service, operation, **arguments)
-        return cast("Mapping[str, Any]", answer)
+        session = await self.connections.aws(place_of(target))
+        return await session.read(service, operation, **arguments)
 
     async def _account(self, place: str) -> str:
         """The account behind a database, asked once: it only says where one is.
@@ -98,11 +99,9 @@ class Sessions:
 
     async def _caller(self, place: str) -> tuple[str, str]:
         """Account and ARN that steps are run as now. Raises `BlindError`."""
-        resource = AwsResource(aws=place, id="")
         if self.connections.role is not Role.COMMANDER:
-            account, arn = await (await self.connections.session("", resource)).identity()
-            return str(account), str(arn)
-        acts = await self.connections.acts(resource)
+            return await (await self.connections.aws(place)).identity()
+        acts = await self.connections.aws_acts(place)
         try:
             answer = await acts.run("sts.GetCallerIdentity", {})
         except UnknownOutcome as error:

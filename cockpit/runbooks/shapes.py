@@ -12,8 +12,8 @@ from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from cockpit.runbooks.table import nearest
 from cockpit.runbooks.values import compiled
+from cockpit.text import nearest
 
 Shape = Any
 """A type, or None: nothing is known, so nothing is wrong."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -13,7 +12,7 @@ from typing import Any
 from cockpit.errors import Misconfigured
 from cockpit.runbooks.step import Problem
 from cockpit.runbooks.values import compiled
-from cockpit.text import visible
+from cockpit.text import nearest, visible
 
 _AT_LINE = re.compile(r"\s*\(at line (\d+), column \d+\)|\s*\(at end of document\)")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?\Z")
@@ -25,12 +24,6 @@ _WORDS = {
     list: "a list",
     dict: "a table",
 }
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'host'?`, or nothing when no known word is near."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean '{found[0]}'?" if found else ""
 
 
 def span(value: Any) -> float | None:

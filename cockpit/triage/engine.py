@@ -38,7 +38,7 @@ _EXIT_GRACE = 0.3
 class Sessions(Protocol):
     """Where the engine gets sessions from; `cockpit.connect.open` and the tests have one."""
 
-    async def session(self, target: Target) -> Any:
+    async def session(self, target: Target) -> object:
         """The target's session, opened when needed. Raises `BlindError`."""
 
     async def discard(self, target: Target) -> None:
@@ -52,6 +52,8 @@ class Look:
     target: Target
     probe: AnyProbe
     settings: object
+    place: str = ""
+    """The AWS place whose session and limits it shares; empty: its target has its own."""
 
     @property
     def id(self) -> LookId:
@@ -61,8 +63,7 @@ class Look:
     @property
     def lane(self) -> str:
         """What it shares with other looks: its account and region, or its own host."""
-        place = getattr(self.target.settings, "aws", "")
-        return f"aws:{place}" if place and _is_aws(self.target) else f"target:{self.target.name}"
+        return f"aws:{self.place}" if self.place else f"target:{self.target.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +354,3 @@ def _forget(task: asyncio.Task[object]) -> None:
     """Take the late result of a look that was given up, so that no warning is printed."""
     if not task.cancelled():
         task.exception()
-
-
-def _is_aws(target: Target) -> bool:
-    return target.kind not in {"postgres", "mysql", "redis", "memcached", "endpoint"}

@@ -18,8 +18,9 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatch
 
 from cockpit import clock
+from cockpit.connect.aws.kind import aws_kind
+from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery, Series
-from cockpit.connect.settings import AwsResource
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Fact, Probe
@@ -452,6 +453,8 @@ def changes(snapshot: Snapshot, target: str) -> Iterable[Change]:
                 source="cloudwatch.DescribeAlarmHistory",
             )
 
+
+KIND = aws_kind("alarms", "alarm", named=False)
 
 PROBE = Probe(
     id="alarms.state",

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from cockpit import clock
+from cockpit.connect.aws.kind import aws_kind
+from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery, Series
-from cockpit.connect.settings import AwsResource
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
@@ -259,6 +260,8 @@ def _group_row(group: Group, snapshot: Snapshot) -> Row:
 def _numbers(values: Sequence[float]) -> str:
     return " ".join(number(value) for value in values)
 
+
+KIND = aws_kind("alb", "alb")
 
 PROBE = Probe(
     id="alb.traffic",

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from cockpit import clock
+from cockpit.connect.aws.kind import aws_kind
+from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery, Series
-from cockpit.connect.settings import AwsResource
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
@@ -267,6 +268,8 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield from findings.traffic(snapshot, settings)
     yield from partly_blind("DDB_OBS_BLIND", snapshot.gaps)
 
+
+KIND = aws_kind("dynamodb_table", "ddb")
 
 PROBE = Probe(
     id="dynamodb.table",

@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any
 
 from cockpit import clock
+from cockpit.connect.aws.kind import aws_kind
+from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, Series
-from cockpit.connect.settings import AwsResource
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.finding import Finding, Severity
@@ -274,6 +275,8 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         yield from rollout.scaling(snapshot)
     yield from partly_blind("ECS_OBS_BLIND", snapshot.gaps)
 
+
+KIND = aws_kind("ecs_service", "ecs", needs_cluster=True)
 
 PROBE = Probe(
     id="ecs.service",

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from cockpit import clock
+from cockpit.connect.aws.kind import aws_kind
+from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery
-from cockpit.connect.settings import AwsResource
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding
 from cockpit.triage.probe import Probe
@@ -191,6 +192,8 @@ def _codes() -> Sequence[str]:
     )
     return [f"CACHE_{name}" for name in names.split()]
 
+
+KIND = aws_kind("elasticache", "cache")
 
 PROBE = Probe(
     id="elasticache.status",

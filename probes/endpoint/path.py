@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cockpit.connect.net.session import Net
-from cockpit.connect.settings import EndpointSettings
+from cockpit.connect.net.settings import EndpointSettings
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target

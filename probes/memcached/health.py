@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cockpit import clock
 from cockpit.connect.memcached.session import CODES, Memcached
-from cockpit.connect.settings import MemcachedSettings
+from cockpit.connect.memcached.settings import MemcachedSettings
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.changes import Change

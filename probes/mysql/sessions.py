@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cockpit.connect.mysql.errors import CODES
+from cockpit.connect.mysql.settings import MysqlSettings
 from cockpit.connect.pace import SLOW
-from cockpit.connect.settings import MysqlSettings
 from cockpit.text import visible
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 
 from cockpit.connect.pace import SLOW, Pace
 from cockpit.connect.postgres.errors import CODES
+from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.session import SqlReads
-from cockpit.connect.settings import PostgresSettings
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.changes import Change

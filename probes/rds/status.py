@@ -14,8 +14,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from cockpit import clock
+from cockpit.connect.aws.kind import aws_kind
+from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery
-from cockpit.connect.settings import AwsResource
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding
 from cockpit.triage.probe import Probe
@@ -278,6 +279,8 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield from state.credentials(snapshot, settings)
     yield from partly_blind("RDS_OBS_BLIND", snapshot.gaps)
 
+
+KIND = aws_kind("rds", "rds")
 
 PROBE = Probe(
     id="rds.status",

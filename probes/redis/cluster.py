@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from cockpit.connect.redis.errors import CODES
-from cockpit.connect.settings import RedisSettings
+from cockpit.connect.redis.settings import RedisSettings
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Fact, Probe

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from cockpit import clock
 from cockpit.connect.redis.errors import CODES
+from cockpit.connect.redis.settings import RedisSettings
 from cockpit.connect.session import RedisReads
-from cockpit.connect.settings import RedisSettings
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cockpit.connect.redis.errors import acl
-from cockpit.connect.settings import RedisSettings
+from cockpit.connect.redis.settings import RedisSettings
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact, Probe

@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any
 
 from cockpit import clock
+from cockpit.connect.aws.kind import aws_kind
+from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, Series
-from cockpit.connect.settings import AwsResource
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
@@ -282,6 +283,8 @@ def _row(target: TargetState, at: datetime) -> Row:
         dim=target.state in {"draining", "unused"},
     )
 
+
+KIND = aws_kind("target_group", "tg")
 
 PROBE = Probe(
     id="target_group.health",

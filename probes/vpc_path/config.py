@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from cockpit import clock
+from cockpit.connect.aws.settings import VpcPathSettings
 from cockpit.connect.session import AwsReads
-from cockpit.connect.settings import VpcPathSettings
 from cockpit.triage.finding import Finding
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from cockpit.connect.aws.settings import VpcEnd, VpcPathSettings
 from cockpit.connect.session import AwsReads
-from cockpit.connect.settings import VpcEnd, VpcPathSettings
 from cockpit.errors import BlindError, Reason
 from probes.answers import structures
 from probes.vpc_path.model import Network, Place

@@ -12,7 +12,7 @@ from textual.content import Content
 from cockpit.triage.board import Board, OpenFinding
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Reading
-from cockpit.triage.target import KINDS
+from cockpit.triage.registry import short
 from cockpit.units import duration
 from screens.present.lines import GLYPHS, ago, fit, line, safe, since
 
@@ -111,7 +111,7 @@ def fields(row: FindingRow) -> Mapping[str, str]:
         return {
             "severity": "blind",
             "target": row.target,
-            "kind": f"{KINDS.get(row.kind, row.kind)} {row.kind}",
+            "kind": f"{short(row.kind)} {row.kind}",
             "probe": " ".join(reading.probe for reading in row.readings),
             "text": f"not examined {row.reason} {row.blind.detail}",
         }
@@ -119,7 +119,7 @@ def fields(row: FindingRow) -> Mapping[str, str]:
     return {
         "severity": "recovered" if row.cleared is not None else finding.severity.value,
         "target": row.target,
-        "kind": f"{KINDS.get(row.kind, row.kind)} {row.kind}",
+        "kind": f"{short(row.kind)} {row.kind}",
         "code": finding.code,
         "probe": row.probe,
         "subject": finding.subject,
@@ -138,7 +138,7 @@ def draw(row: FindingRow, width: int, moment: datetime, *, names: int = 16) -> C
     else:
         then = row.cleared or row.since
     narrow = width < _NARROW
-    kind = " " if narrow else f" {fit(safe(KINDS.get(row.kind, row.kind), 40), 5)} "
+    kind = " " if narrow else f" {fit(safe(short(row.kind), 40), 5)} "
     name = fit(safe(row.target), names)
     room = width - names - 7 - len(kind)
     return line(

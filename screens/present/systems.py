@@ -12,6 +12,7 @@ from cockpit.triage.board import Board
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
+from cockpit.triage.registry import short
 from cockpit.triage.target import Target
 from screens.present.lines import GLYPHS, ago, cells, fit, line, safe, short_clock, since
 from screens.shown import Shown
@@ -138,7 +139,7 @@ def fields(row: SystemRow) -> Mapping[str, str]:
     if isinstance(row, System):
         return {
             "target": row.target.name,
-            "kind": f"{row.target.short} {row.target.kind}",
+            "kind": f"{short(row.target.kind)} {row.target.kind}",
             "service": row.target.service,
             "state": row.state,
             "text": row.number,
@@ -162,7 +163,7 @@ def draw(row: SystemRow, width: int, moment: datetime) -> Content:
     name = fit(safe(row.target.name), max(1, width - 10 - cells(number) - len(old)))
     return line(
         (f" {GLYPHS[row.state]} ", shade),
-        (fit(safe(row.target.short, 40), 5) + " ", "dim"),
+        (fit(safe(short(row.target.kind), 40), 5) + " ", "dim"),
         (f"{name} ", "bold" if row.state in {"critical", "high"} else ""),
         (number, shade),
         (old, "faint"),

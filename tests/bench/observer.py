@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 
 from cockpit.connect.postgres.session import open_postgres
-from cockpit.connect.settings import PostgresSettings
+from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.triage.board import ONE_LOOK
 from cockpit.triage.engine import Engine, Look
 from cockpit.triage.registry import registry

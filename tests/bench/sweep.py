@@ -19,7 +19,7 @@ from cockpit.connect.role import Role
 from cockpit.triage.board import ONE_LOOK
 from cockpit.triage.engine import Engine
 from cockpit.triage.probe import Seen
-from cockpit.triage.registry import registry
+from cockpit.triage.registry import catalog, registry
 from cockpit.triage.store import Store
 from tests.bench.table import Row, percentile
 
@@ -76,7 +76,7 @@ async def lag(into: list[float], pause: float = 0.01) -> None:
 async def measure(path: Path) -> tuple[float, list[float], int, float]:
     """Seconds of the second sweep (the first one loads models), lags, unseen, CPU seconds."""
     probes = registry()
-    settings = config.load(path, probes)
+    settings = config.load(path, catalog())
     connections = sweep.connections(settings, Role.TRIAGE)
     looks = sweep.looks(settings, probes)
     engine: Engine = sweep.engine(

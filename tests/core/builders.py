@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from cockpit.connect.settings import EndpointSettings
+from cockpit.connect.net.settings import EndpointSettings
 from cockpit.errors import Reason
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Blind, Reading, Seen

@@ -9,8 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cockpit.connect.aws.settings import AwsResource
+from cockpit.connect.net.settings import EndpointSettings
+from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.role import Role
-from cockpit.connect.settings import AwsResource, EndpointSettings, Login, PostgresSettings
+from cockpit.connect.settings import Login
 from cockpit.errors import BlindError, Reason, Refused
 from cockpit.incident.entry import Entry, Kind
 from cockpit.runbooks.format import parse

@@ -189,7 +189,7 @@ PLACES = {
 
 async def test_places_of_one_account_and_region_share_their_turns_at_the_more_careful_pace():
     connections = Connections(PLACES, Role.TRIAGE)
-    opened = {name: await connections.place(name) for name in PLACES}
+    opened = {name: await connections.aws(name) for name in PLACES}
     await connections.close()
 
     turns = {name: session._limits.of("ecs") for name, session in opened.items()}

@@ -106,8 +106,9 @@ async def test_nothing_else_passes_the_guard_of_a_login():
 async def test_a_database_whose_password_aws_keeps_is_opened_with_it(acting, monkeypatch):
     from cockpit.connect.open import Connections
     from cockpit.connect.postgres import session as postgres
+    from cockpit.connect.postgres.settings import PostgresSettings
     from cockpit.connect.role import Role
-    from cockpit.connect.settings import Login, PostgresSettings
+    from cockpit.connect.settings import Login
 
     given = {}
 

@@ -20,7 +20,7 @@ from cockpit.triage.board import ONE_LOOK, Board, reduce
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Fact, Reading
-from cockpit.triage.registry import registry
+from cockpit.triage.registry import catalog, registry
 from cockpit.triage.suspects import suspects
 from cockpit.triage.topology import Graph
 from tests.core.builders import at, blind, finding, seen, target
@@ -152,7 +152,7 @@ async def test_the_footer_counts_the_targets_that_were_looked_at(tmp_path: Path)
 async def _looked(folder: Path, targets: str, *chosen: str) -> Report:
     path = folder / "cockpit.toml"
     path.write_text(f'environment = "x"\n{targets}')
-    return await look_once(load(path, registry()), registry(), targets=chosen)
+    return await look_once(load(path, catalog()), registry(), targets=chosen)
 
 
 def _four_kinds(name: str, server: socket.socket) -> str:

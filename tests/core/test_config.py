@@ -12,12 +12,13 @@ import pytest
 
 from cockpit.cli.tui import _read
 from cockpit.config import Config, ConfigProblems, IncidentSettings, ScreenSettings, find, load
-from cockpit.connect import settings as connect
+from cockpit.connect.aws.settings import VpcEnd
 from cockpit.connect.role import Role
+from cockpit.connect.settings import AwsPlace, Login
 from cockpit.errors import Misconfigured
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import Probe
-from cockpit.triage.registry import registry
+from cockpit.triage.registry import Catalog, catalog, registry
 from screens import theme
 from tests.tools import settings_table
 
@@ -47,6 +48,7 @@ PROBES = {
         timeout=3,
     )
 }
+CATALOG = Catalog(kinds=catalog().kinds, probes=PROBES)
 MINIMAL = """
 environment = "prod"
 [[target]]
@@ -66,7 +68,7 @@ def problems(text: str, folder: Path) -> str:
 def read(text: str, folder: Path) -> Config:
     path = folder / "cockpit.toml"
     path.write_text(text, encoding="utf-8")
-    return load(path, PROBES)
+    return load(path, CATALOG)
 
 
 def test_the_smallest_configuration_is_triage(tmp_path: Path) -> None:
@@ -76,23 +78,17 @@ def test_the_smallest_configuration_is_triage(tmp_path: Path) -> None:
 
 
 def test_the_example_loads_with_the_real_probes() -> None:
-    config = load(EXAMPLE, registry())
+    config = load(EXAMPLE, catalog())
     assert {target.kind for target in config.targets} >= {"alb", "postgres", "redis", "vpc_path"}
 
 
 def test_the_example_names_every_setting() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     records = (
-        connect.AwsPlace,
-        connect.Login,
-        connect.PostgresSettings,
-        connect.MysqlSettings,
-        connect.RedisSettings,
-        connect.MemcachedSettings,
-        connect.EndpointSettings,
-        connect.VpcPathSettings,
-        connect.VpcEnd,
-        connect.AwsResource,
+        AwsPlace,
+        Login,
+        VpcEnd,
+        *(kind.settings for kind in catalog().kinds.values()),
         IncidentSettings,
         ScreenSettings,
     )
@@ -284,7 +280,8 @@ needs = ["front", "nowhere"]
             "target[3] (path).destination: is missing",
             "target[3] (path).port: is missing",
             "target[4] (url).url: is missing",
-            "target[5] (db): unknown kind 'cauldron'",
+            "target[5] (db): unknown kind 'cauldron'; if a plug-in brings it, "
+            "install that beside the cockpit",
             "target[5] (db): the name 'db' is taken",
             "target (front).needs: no target 'none'",
             "target (db).needs: no target 'nobody'",
@@ -343,4 +340,4 @@ def test_bytes_that_are_no_text_are_a_clear_error(content: bytes, tmp_path: Path
     path = tmp_path / "cockpit.toml"
     path.write_bytes(content)
     with pytest.raises(ConfigProblems):
-        load(path, PROBES)
+        load(path, CATALOG)

@@ -13,7 +13,7 @@ from cockpit.connect.role import Role
 from cockpit.desk import Desk
 from cockpit.errors import BlindError, Reason
 from cockpit.runbooks.library import library
-from cockpit.triage.registry import registry
+from cockpit.triage.registry import catalog, registry
 from tests.core import records
 
 CONFIG = """
@@ -29,7 +29,7 @@ def made(tmp_path: Path, config: str = CONFIG) -> Desk:
     file = tmp_path / "cockpit.toml"
     file.write_text(config)
     return Desk(
-        load(file, registry()),
+        load(file, catalog()),
         records.opened(tmp_path),
         role=Role.TRIAGE,
         actor="ana",
@@ -91,7 +91,7 @@ async def test_an_account_that_was_not_told_at_first_is_asked_for_again(
     async def session(_name: str) -> Place:
         return place
 
-    monkeypatch.setattr(desk.connections, "place", session)
+    monkeypatch.setattr(desk.connections, "aws", session)
     told: list[str] = []
     desk.subscribe(lambda: told.append(desk.status.account))
     try:

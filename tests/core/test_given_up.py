@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from cockpit.connect.mysql.session import Mysql, open_mysql
+from cockpit.connect.mysql.settings import MysqlSettings
 from cockpit.connect.postgres.session import Postgres, open_postgres
+from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.redis.session import open_redis
-from cockpit.connect.settings import MysqlSettings, PostgresSettings, RedisSettings
+from cockpit.connect.redis.settings import RedisSettings
 from cockpit.errors import BlindError
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.role import Role
-from cockpit.connect.settings import AwsPlace, AwsResource
+from cockpit.connect.settings import AwsPlace
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
 from cockpit.runbooks.sessions import Sessions
 from cockpit.runbooks.step import StepKind
@@ -32,14 +33,6 @@ class Session:
         self.asked.append((service, operation, arguments))
         return {"Listeners": []}
 
-    async def value(self, sql: str, parameters: Any = ()) -> Any:
-        self.asked.append((sql.split()[0], dict(parameters)))
-        return [{"user": "checkout"}]
-
-    async def command(self, *words: str | int) -> Any:
-        self.asked.append(words)
-        return "Sam, I have no memory problems"
-
     async def identity(self) -> tuple[str, str]:
         return "123456789012", "arn:aws:iam::123456789012:user/ro"
 
@@ -53,6 +46,24 @@ class Session:
         self.closed += 1
 
 
+class SqlSession(Session):
+    async def rows(self, sql: str, parameters: Any = (), *, into: type[Any]) -> list[Any]:
+        raise AssertionError(sql)
+
+    async def value(self, sql: str, parameters: Any = ()) -> Any:
+        self.asked.append((sql.split()[0], dict(parameters)))
+        return [{"user": "checkout"}]
+
+
+class RedisSession(Session):
+    async def info(self, *sections: str) -> Mapping[str, Any]:
+        raise AssertionError(sections)
+
+    async def command(self, *words: str | int) -> Any:
+        self.asked.append(words)
+        return "Sam, I have no memory problems"
+
+
 class Doors:
     """`Connections` without a system behind it."""
 
@@ -63,6 +74,13 @@ class Doors:
 
     async def session(self, name: str, settings: object) -> Session:
         self.opened.append((name, type(settings).__name__))
+        flavour = RedisSession if name == CACHE.name else SqlSession
+        session = flavour(self._session.answer)
+        session.asked = self._session.asked
+        return session
+
+    async def aws(self, place: str) -> Session:
+        self.opened.append(("", "AwsResource"))
         return self._session
 
     async def acts(self, settings: object) -> Session:
@@ -70,6 +88,9 @@ class Doors:
             raise Refused("triage is read-only")
         self.opened.append(("acts", type(settings).__name__, getattr(settings, "aws", "")))
         return self._session
+
+    async def aws_acts(self, place: str) -> Session:
+        return await self.acts(AwsResource(aws=place, id=""))
 
 
 def sessions(role: Role = Role.COMMANDER, answer: Any = None) -> tuple[Sessions, Session, Doors]:

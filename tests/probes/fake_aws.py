@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import MetricQuery, Series
-from cockpit.connect.settings import AwsResource
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.target import Target
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from cockpit.connect.mysql.acts import MysqlActs
+from cockpit.connect.mysql.settings import MysqlSettings
 from cockpit.connect.pace import Pace
 from cockpit.connect.rows import rows_into
-from cockpit.connect.settings import MysqlSettings
 from cockpit.errors import BlindError, Reason, Refused
 from cockpit.triage.target import Target
 from probes.mysql import counters as mysql_counters

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cockpit.connect.settings import PostgresSettings
+from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.redact import SecretText
 from cockpit.triage.target import Target
 from probes.postgres import sessions as postgres_sessions

@@ -8,7 +8,7 @@ import jmespath
 import msgspec
 import pytest
 
-from cockpit.connect.settings import VpcEnd, VpcPathSettings
+from cockpit.connect.aws.settings import VpcEnd, VpcPathSettings
 from cockpit.errors import BlindError, Misconfigured, Reason
 from cockpit.triage.finding import Severity
 from cockpit.triage.target import Target

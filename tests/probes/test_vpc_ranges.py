@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from cockpit.connect.settings import VpcEnd, VpcPathSettings
+from cockpit.connect.aws.settings import VpcEnd, VpcPathSettings
 from cockpit.triage.target import Target
 from probes.vpc_path import routes
 from probes.vpc_path.config import PROBE, Snapshot

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.role import Role
-from cockpit.connect.settings import AwsResource
 from cockpit.errors import Reason, Refused
 from cockpit.incident.lines import IncidentLine
 from cockpit.redact import SecretText

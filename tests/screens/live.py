@@ -14,7 +14,7 @@ from cockpit.config import load
 from cockpit.connect.role import Role
 from cockpit.desk import Desk, Opening
 from cockpit.runbooks.library import library
-from cockpit.triage.registry import registry
+from cockpit.triage.registry import catalog, registry
 from cockpit.triage.view import Row
 from screens.app import CockpitApp
 from screens.confirm import SETTLE, ConfirmScreen
@@ -85,7 +85,7 @@ async def seated(folder: Path, config: str, monkeypatch: pytest.MonkeyPatch) -> 
     file = folder / "cockpit.toml"
     file.write_text(f'environment = "test"\n[incident]\nfolder = "{folder}/data"\n{config}')
     found = registry()
-    opening = Opening(load(file, found), probes=found, library=library(), role=Role.COMMANDER)
+    opening = Opening(load(file, catalog()), probes=found, library=library(), role=Role.COMMANDER)
     desk = await opening.create("checkout returns 5xx", "P1")
     app = CockpitApp(desk, environ=ENVIRON, encoding="utf-8")
     app.animation_level = "none"

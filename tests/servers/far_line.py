@@ -23,7 +23,7 @@ from typing import Any
 
 from cockpit.connect.net import wire as net_wire
 from cockpit.connect.net.session import Limits, Net, open_net
-from cockpit.connect.settings import EndpointSettings
+from cockpit.connect.net.settings import EndpointSettings
 from cockpit.triage.target import Target
 from probes.endpoint.path import PROBE, Settings
 

@@ -7,15 +7,13 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from cockpit.connect.memcached.settings import MemcachedSettings
+from cockpit.connect.mysql.settings import MysqlSettings
 from cockpit.connect.open import Connections
+from cockpit.connect.postgres.settings import PostgresSettings
+from cockpit.connect.redis.settings import RedisSettings
 from cockpit.connect.role import Role
-from cockpit.connect.settings import (
-    ConnectionSettings,
-    MemcachedSettings,
-    MysqlSettings,
-    PostgresSettings,
-    RedisSettings,
-)
+from cockpit.connect.settings import ConnectionSettings
 from cockpit.sweep import TargetSessions
 from cockpit.triage.engine import Engine, Look
 from cockpit.triage.probe import Blind, Reading, Seen

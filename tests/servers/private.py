@@ -13,16 +13,14 @@ import psycopg
 import pytest
 
 from cockpit.connect.memcached.session import open_memcached
+from cockpit.connect.memcached.settings import MemcachedSettings
 from cockpit.connect.mysql.session import open_mysql
+from cockpit.connect.mysql.settings import MysqlSettings
 from cockpit.connect.postgres.session import open_postgres
+from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.redis.session import open_redis
-from cockpit.connect.settings import (
-    Login,
-    MemcachedSettings,
-    MysqlSettings,
-    PostgresSettings,
-    RedisSettings,
-)
+from cockpit.connect.redis.settings import RedisSettings
+from cockpit.connect.settings import Login
 from cockpit.errors import BlindError
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.probe import Seen

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cockpit.connect.memcached.session import READS, open_memcached
-from cockpit.connect.settings import MemcachedSettings
+from cockpit.connect.memcached.settings import MemcachedSettings
 from cockpit.errors import BlindError, Reason, Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.probe import Seen

@@ -15,7 +15,7 @@ from cockpit import clock
 from cockpit.connect.clocks import Clocks, Witness
 from cockpit.connect.net import dns
 from cockpit.connect.net.session import Limits, Net, open_net
-from cockpit.connect.settings import EndpointSettings
+from cockpit.connect.net.settings import EndpointSettings
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.target import Target
 from cockpit.world.net import Answer, Authority, Behaviour, Names, Web

@@ -7,7 +7,7 @@ import pytest
 
 from cockpit.connect.net import session as net_module
 from cockpit.connect.net.session import Limits, open_net
-from cockpit.connect.settings import EndpointSettings
+from cockpit.connect.net.settings import EndpointSettings
 from cockpit.triage.finding import Severity
 from cockpit.triage.target import Target
 from cockpit.world.net import Answer, Authority, Behaviour, Names, Oddity, Web

@@ -12,7 +12,7 @@ import pytest
 from cockpit.connect.net import visit as net_visit
 from cockpit.connect.net import wire as net_wire
 from cockpit.connect.net.session import Limits, open_net
-from cockpit.connect.settings import EndpointSettings
+from cockpit.connect.net.settings import EndpointSettings
 from cockpit.triage.target import Target
 from cockpit.world.net import Web
 from probes.endpoint.path import PROBE, Settings

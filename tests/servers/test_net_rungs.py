@@ -18,7 +18,7 @@ from cockpit.connect.net import visit as net_visit
 from cockpit.connect.net import wire as net_wire
 from cockpit.connect.net.memory import Samples
 from cockpit.connect.net.session import Limits, PathLook, Sample, open_net
-from cockpit.connect.settings import EndpointSettings
+from cockpit.connect.net.settings import EndpointSettings
 from cockpit.errors import BlindError, Reason
 from cockpit.world.net import Answer, Authority, Behaviour, Names, Oddity, Web
 

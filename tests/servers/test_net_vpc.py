@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cockpit.connect.settings import VpcEnd
+from cockpit.connect.aws.settings import VpcEnd
 from cockpit.errors import BlindError, Reason
 from probes.vpc_path.config import tried
 from tests.servers.vpc_shop import codes, fronted, permission, shopping

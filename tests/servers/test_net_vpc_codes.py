@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.connect.settings import VpcEnd
+from cockpit.connect.aws.settings import VpcEnd
 from cockpit.triage.finding import Severity
 from probes.vpc_path.config import PROBE, Settings, diagnose
 from tests.servers.vpc_shop import ALL, ALL_V6, backend, codes, fronted, permission, shopping

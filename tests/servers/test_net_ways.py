@@ -15,7 +15,7 @@ import pytest
 
 from cockpit.connect.net import dns as names_of
 from cockpit.connect.net.session import Limits, open_net
-from cockpit.connect.settings import EndpointSettings
+from cockpit.connect.net.settings import EndpointSettings
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.target import Target
 from cockpit.world.net import Answer, Authority, Behaviour, Names, Oddity, Web

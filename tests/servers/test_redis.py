@@ -101,7 +101,7 @@ async def test_an_observer_sends_only_what_is_on_the_list(words: tuple[str, ...]
 
 
 def redis_settings_nowhere() -> Any:
-    from cockpit.connect.settings import RedisSettings
+    from cockpit.connect.redis.settings import RedisSettings
 
     return RedisSettings(host="127.0.0.1", port=1, tls=False)
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from cockpit.connect.redis.session import open_redis, open_redis_acts
-from cockpit.connect.settings import RedisSettings
+from cockpit.connect.redis.settings import RedisSettings
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import Seen

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cockpit.connect.aws.session import open_aws, open_aws_acts
-from cockpit.connect.settings import VpcEnd, VpcPathSettings
+from cockpit.connect.aws.settings import VpcEnd, VpcPathSettings
 from cockpit.triage.target import Target
 from cockpit.world import layout
 from cockpit.world.calls import Calls

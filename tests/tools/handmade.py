@@ -16,8 +16,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cockpit.connect.mysql.settings import MysqlSettings
+from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.redis.session import parse_info
-from cockpit.connect.settings import MysqlSettings, PostgresSettings
 from cockpit.errors import BlindError, Reason
 from cockpit.triage import recording
 from cockpit.triage.target import Target

@@ -10,7 +10,7 @@ import pytest
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured
 from cockpit.runbooks.library import library
-from cockpit.triage.registry import registry
+from cockpit.triage.registry import catalog, registry
 from cockpit.world import folder as folders
 from cockpit.world import layout, prepare, scenario, series
 from cockpit.world.alarms import Alarms
@@ -321,7 +321,7 @@ def test_the_configuration_has_no_problem(tmp_path, billing):
 
     file = tmp_path / "cockpit.toml"
     file.write_text(_configuration(billing=billing))
-    loaded = config.load(file, registry())
+    loaded = config.load(file, catalog())
     assert loaded.environment == "prod"
     assert len(loaded.targets) == (17 if billing else 16)
 

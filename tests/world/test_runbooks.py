@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from cockpit.config import load
+from cockpit.connect.redis.settings import RedisSettings
 from cockpit.connect.role import Role
-from cockpit.connect.settings import RedisSettings
 from cockpit.desk.desk import Desk
 from cockpit.errors import Refused
 from cockpit.incident.incident import Incidents
@@ -22,7 +22,7 @@ from cockpit.runbooks.run import Course
 from cockpit.runbooks.step import Risk
 from cockpit.triage.board import OpenFinding
 from cockpit.triage.finding import Severity
-from cockpit.triage.registry import registry
+from cockpit.triage.registry import catalog, registry
 from cockpit.world import layout, prepare
 from cockpit.world.launch import World
 from cockpit.world.servers import valkey
@@ -164,7 +164,7 @@ STORIES = {
 @asynccontextmanager
 async def seated(world: World, role: Role, folder: Path) -> AsyncIterator[Desk]:
     """A desk that looks at a world, as the command would put it together."""
-    config = load(world.config_path, registry())
+    config = load(world.config_path, catalog())
     incident = Incidents(folder).create("drill", "P1", environment="prod", role=role, actor="ana")
     desk = Desk(config, incident, role=role, actor="ana", probes=registry(), library=library())
     await desk.start()

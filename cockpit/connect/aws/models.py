@@ -147,6 +147,7 @@ def _plain(operation: str) -> str:
 
 
 def _nearest(word: str, words: Iterable[str], prefix: str = "") -> str:
+    """As `text.nearest`, whatever the spelling: `describe_services` is `DescribeServices`."""
     plain = {_plain(each): each for each in words}
     near = get_close_matches(_plain(word), plain, n=1, cutoff=0.6)
     return f"; did you mean {prefix}{plain[near[0]]}?" if near else ""

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from cockpit.connect.addresses import addresses_of
 from cockpit.connect.backoff import Backoff
 from cockpit.connect.meaning import Meaning, tcp_failure, words
+from cockpit.connect.memcached.settings import MemcachedSettings
 from cockpit.connect.net.tls import verdict
 from cockpit.connect.net.tls_failure import tls_failure
-from cockpit.connect.settings import MemcachedSettings
 from cockpit.errors import BlindError, Reason, Refused
 
 READS = frozenset(

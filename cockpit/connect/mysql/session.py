@@ -23,12 +23,13 @@ from cockpit.connect.addresses import addresses_of
 from cockpit.connect.backoff import Backoff, given_up
 from cockpit.connect.meaning import TCP_TIMEOUT, tcp_failure, words
 from cockpit.connect.mysql import errors as failures
+from cockpit.connect.mysql.settings import MysqlSettings
 from cockpit.connect.net.tls_failure import tls_failure
 from cockpit.connect.pace import Pace
 from cockpit.connect.rows import first_value, rows_into
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts
-from cockpit.connect.settings import Login, MysqlSettings, commanders_login
+from cockpit.connect.settings import Login, commanders_login
 from cockpit.connect.sql import looks as sql_looks
 from cockpit.errors import BlindError, Reason
 

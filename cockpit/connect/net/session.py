@@ -24,10 +24,10 @@ from cockpit.connect.net.dns import Resolution
 from cockpit.connect.net.http import HttpLook
 from cockpit.connect.net.look import AddressLook, Limits, PathLook, Sample
 from cockpit.connect.net.memory import NameMemory, Samples, sample_of, sample_of_connection
+from cockpit.connect.net.settings import EndpointSettings
 from cockpit.connect.net.status import ProviderLook
 from cockpit.connect.net.url import Place, parse
 from cockpit.connect.net.visit import Contexts, Errand, Pace, Visit
-from cockpit.connect.settings import EndpointSettings
 from cockpit.connect.shared import Tasks
 from cockpit.errors import BlindError, Reason
 

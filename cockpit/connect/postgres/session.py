@@ -23,11 +23,12 @@ from cockpit.connect.backoff import Backoff, given_up
 from cockpit.connect.net.tls_failure import tls_failure
 from cockpit.connect.pace import Pace
 from cockpit.connect.postgres import errors as failures
+from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.postgres.wire import Rung, first_words, tls_error
 from cockpit.connect.rows import first_value, rows_into
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts
-from cockpit.connect.settings import Login, PostgresSettings, commanders_login
+from cockpit.connect.settings import Login, commanders_login
 from cockpit.connect.sql import looks as sql_looks
 from cockpit.errors import BlindError, Reason
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from cockpit.connect.settings import RedisSettings
+from cockpit.connect.redis.settings import RedisSettings
 
 if TYPE_CHECKING:
     from redis.asyncio import Connection

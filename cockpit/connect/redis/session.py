@@ -24,9 +24,10 @@ from cockpit.connect.net.tls_failure import tls_failure
 from cockpit.connect.pace import Pace
 from cockpit.connect.redis import errors as failures
 from cockpit.connect.redis.nodes import Nodes, fastest_round_trip, jitter
+from cockpit.connect.redis.settings import RedisSettings
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts
-from cockpit.connect.settings import Login, RedisSettings, commanders_login
+from cockpit.connect.settings import Login, commanders_login
 from cockpit.errors import BlindError, Reason, Refused
 
 if TYPE_CHECKING:

@@ -1,0 +1,89 @@
+"""Which file to read, and what it says before it is checked."""
+
+from __future__ import annotations
+
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from cockpit.errors import Misconfigured
+
+FILE = "cockpit.toml"
+EXAMPLE = "config.example.toml"
+
+
+class ConfigProblems(Misconfigured):
+    """Everything that is wrong with a file; `problems` holds one line each."""
+
+    def __init__(self, path: Path, problems: list[str]) -> None:
+        self.problems = tuple(f"{path.name}: {problem}" for problem in problems)
+        super().__init__("\n".join(self.problems), hint=f"every setting is shown in {example()}")
+
+
+def example() -> Path:
+    """The manual of the configuration: in the package when installed, else in the checkout."""
+    here = Path(__file__).parent.parent
+    shipped = here / EXAMPLE
+    return shipped if shipped.is_file() else here.parent / EXAMPLE
+
+
+def find(explicit: Path | None = None) -> Path:
+    """The file to read: the one named, else the current folder's, else the user's.
+
+    Raises `Misconfigured` when there is none.
+    """
+    import platformdirs
+
+    if explicit is not None:
+        if (why := _no_file(explicit)) is not None:
+            raise Misconfigured(f"{explicit}: {why}", hint="cockpit --config PATH")
+        return explicit
+    places = (Path(FILE), platformdirs.user_config_path("cockpit") / FILE)
+    for place in places:
+        if place.is_file():
+            return place
+    raise Misconfigured(
+        f"no configuration: neither ./{FILE} nor {places[1]} exists",
+        hint=f"cp {shlex.quote(str(example()))} {FILE}, or try: cockpit demo",
+    )
+
+
+def _no_file(path: Path) -> str | None:
+    """Why a path is no file that can be read; None when it is one."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return "no such file"
+    except OSError as error:
+        return error.strerror or "cannot be read"
+    if path.is_dir():
+        return "is a folder, not a file"
+    return None if path.is_file() else "is not a file"
+
+
+def glance(explicit: Path | None = None) -> tuple[Path, dict[str, Any]] | None:
+    """The file and what it says, unchecked: for what must work while the rest is wrong.
+
+    None when nobody named a file and none can be read. Raises `Misconfigured` for one that was
+    named and cannot.
+    """
+    try:
+        path = find(explicit)
+        return path, document(path)
+    except Misconfigured:
+        if explicit is not None:
+            raise
+        return None
+
+
+def document(path: Path) -> dict[str, Any]:
+    """What a file says, unchecked. Raises `ConfigProblems`."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigProblems(path, [f"cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigProblems(path, [f"is not UTF-8 text (byte {error.start})"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigProblems(path, [f"is not TOML: {error}"]) from None

@@ -1,0 +1,154 @@
+"""TOML to `Config`, or every problem at once, each with its key and the nearest valid word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from cockpit.config.fields import Fields, names
+from cockpit.config.find import ConfigProblems, document
+from cockpit.config.record import Config, IncidentSettings, ScreenSettings
+from cockpit.config.targets import Targets
+from cockpit.config.thresholds import ProbeSettings
+from cockpit.connect.role import Role
+from cockpit.connect.settings import AwsPlace, NoSettings
+from cockpit.errors import Misconfigured
+from cockpit.incident.severity import Level
+from cockpit.text import nearest
+from cockpit.triage.registry import Catalog
+from cockpit.triage.target import PLUG_IN, Target
+
+_KEYS = (
+    "environment", "role", "runbooks", "plugins", "aws", "target", "probes", "incident", "screen",
+)  # fmt: skip
+_THEMES = {"theme": ("dark", "light", "ansi")}
+
+
+def load(path: Path, catalog: Catalog) -> Config:
+    """Read and check a file. Raises `ConfigProblems` with all of them, never only the first."""
+    reader = _Reader(path, document(path), catalog)
+    config = reader.config()
+    if reader.fields.problems:
+        raise ConfigProblems(path, reader.fields.problems)
+    return config
+
+
+class _Reader:
+    """Walks the document and collects problems; what is broken gets a stand-in and is told."""
+
+    def __init__(self, path: Path, document: dict[str, Any], catalog: Catalog) -> None:
+        self.path = path
+        self.document = document
+        self.catalog = catalog
+        self.fields = Fields()
+        self._say = self.fields.say
+
+    def config(self) -> Config:
+        self.fields.unknown(self.document, _KEYS, "")
+        settings = ProbeSettings(self.fields, self.catalog.probes)
+        settings.read_general(self.document)
+        places = self._places()
+        targets = Targets(self.fields, settings, self.catalog, places).read(self.document)
+        return Config(
+            path=self.path,
+            environment=self._text("environment", required=True),
+            role=self._role(),
+            places=MappingProxyType(places),
+            targets=(*targets, *self._plug_ins()),
+            settings=MappingProxyType(settings.general),
+            runbooks=self._folders(),
+            incident=self._incident(),
+            screen=self._screen(),
+        )
+
+    def _text(self, key: str, *, required: bool = False) -> str:
+        value = self.document.get(key)
+        if value is None:
+            if required:
+                self._say(key, "is missing")
+            return ""
+        if not isinstance(value, str) or (required and not value.strip()):
+            self._say(key, "must be a text that is not empty")
+            return ""
+        return value
+
+    def _role(self) -> Role:
+        word = self.document.get("role", Role.TRIAGE.value)
+        try:
+            return Role(word)
+        except ValueError:
+            self._say("role", f"{word!r} is neither 'triage' nor 'commander'{nearest(word, Role)}")
+            return Role.TRIAGE
+
+    def _names(self, key: str, what: str) -> list[str]:
+        value = self.document.get(key, [])
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return value
+        self._say(key, f"must be a list of {what}")
+        return []
+
+    def _folders(self) -> tuple[Path, ...]:
+        named = self._names("runbooks", "folders")
+        folders = tuple((self.path.parent / Path(item).expanduser()) for item in named)
+        for folder in folders:
+            if not folder.is_dir():
+                self._say("runbooks", f"{folder} is not a folder")
+        return folders
+
+    def _plug_ins(self) -> list[Target]:
+        """What plug-ins lack, as targets that cannot be looked at: shown beside the others."""
+        for name in self._names("plugins", "names of distributions"):
+            if not _is_installed(name):
+                self._say("plugins", f"{name} is not installed beside the cockpit")
+        return [
+            Target(name=each.title, kind=PLUG_IN, settings=NoSettings(each.why, each.hint))
+            for each in self.catalog.broken
+        ]
+
+    def _incident(self) -> IncidentSettings:
+        incident = self.fields.table(self.document, "incident", IncidentSettings)
+        try:
+            Level.read(incident.severity)
+        except Misconfigured:
+            words = ", ".join(Level)
+            self._say("incident.severity", f"{incident.severity!r} is none of {words}")
+        return incident
+
+    def _screen(self) -> ScreenSettings:
+        return self.fields.table(self.document, "screen", ScreenSettings, words=_THEMES)
+
+    def _places(self) -> dict[str, AwsPlace]:
+        tables = self.document.get("aws", {})
+        if not isinstance(tables, dict):
+            self._say("aws", "must hold tables: [aws.prod]")
+            return {}
+        return {name: self._place(name, table) for name, table in tables.items()}
+
+    def _place(self, name: str, table: Mapping[str, Any]) -> AwsPlace:
+        where = f"aws.{name}"
+        if not isinstance(table, dict):
+            self._say(where, "must be a table: [aws.prod]")
+            return AwsPlace(name=name, region="")
+        self.fields.unknown(table, names(AwsPlace, hidden=("name",)), where)
+        place = self.fields.record({**table, "name": name}, AwsPlace, where=where)
+        self.fields.filled(place, "region", where=where)
+        if bool(place.access_key_id) != bool(place.secret_access_key):
+            self._say(where, "access_key_id and secret_access_key belong together")
+        if place.profile and place.access_key_id:
+            self._say(where, "profile and access_key_id contradict each other: keep one")
+        if place.max_concurrency < 1:
+            self._say(f"{where}.max_concurrency", "must be at least 1")
+        if place.calls_per_second <= 0:
+            self._say(f"{where}.calls_per_second", "must be above 0")
+        return place
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except (PackageNotFoundError, ValueError):
+        return False
+    return True

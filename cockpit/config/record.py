@@ -1,0 +1,58 @@
+"""What a configuration says, once it has no problem."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cockpit.connect.role import Role
+from cockpit.connect.settings import AwsPlace
+from cockpit.triage.probe import AnyProbe
+from cockpit.triage.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentSettings:
+    """The table `[incident]`."""
+
+    folder: str = ""
+    """Where journals are kept; empty: the user's data folder (or `COCKPIT_DATA`)."""
+    severity: str = "P2"
+    """Of a new incident that names none."""
+    actor: str = ""
+    """Who is at the keys; empty: the login name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScreenSettings:
+    """The table `[screen]`."""
+
+    theme: str = ""
+    """`dark`, `light`, `ansi`; empty: what the terminal can show."""
+    ascii: bool = False
+    """Only ASCII glyphs, for terminals without the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A configuration without a problem."""
+
+    path: Path
+    environment: str
+    role: Role = Role.TRIAGE
+    places: Mapping[str, AwsPlace] = field(default_factory=dict)
+    targets: tuple[Target, ...] = ()
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Probe id → the settings that hold for all its targets."""
+    runbooks: tuple[Path, ...] = ()
+    """Folders with runbooks of the user's own."""
+    incident: IncidentSettings = IncidentSettings()
+    screen: ScreenSettings = ScreenSettings()
+
+    def settings_for(self, target: Target, probe: AnyProbe) -> object:
+        """The probe's settings at one target: defaults, then the file's, then the target's."""
+        general = self.settings.get(probe.id, probe.settings)
+        overrides = target.overrides.get(probe.id)
+        return dataclasses.replace(general, **overrides) if overrides else general  # type: ignore[type-var]

@@ -1,0 +1,117 @@
+"""AWS kinds: resources of a place, all looked at through that place's one session."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from cockpit.connect.aws.settings import AwsResource, VpcEnd, VpcPathSettings
+from cockpit.connect.kind import Door, Kind, Problem, off_loop
+from cockpit.connect.session import Acts
+from cockpit.connect.settings import AwsPlace
+
+if TYPE_CHECKING:
+    from cockpit.connect.aws.session import Aws
+
+_MODULE = "cockpit.connect.aws.session"
+
+
+async def _open(settings: AwsResource | VpcPathSettings, door: Door) -> Aws:
+    await off_loop(_MODULE)
+    from cockpit.connect.aws.session import limits_of, open_aws
+
+    place = door.place(settings.aws)
+    account = _account(place)
+    sharing = [each for each in door.places.values() if _account(each) == account]
+    limits = door.once(("limits", *account), lambda: limits_of(*sharing))
+    return await open_aws(place, limits=limits)
+
+
+async def _open_acts(settings: AwsResource | VpcPathSettings, door: Door) -> Acts:
+    await off_loop(_MODULE)
+    from cockpit.connect.aws.session import open_aws_acts
+
+    return await open_aws_acts(door.place(settings.aws))
+
+
+def _account(place: AwsPlace) -> tuple[str, ...]:
+    """What tells accounts and regions apart without a call: AWS throttles by account and region,
+    so places of one share their limits. Two profiles of one account cannot be told from two
+    accounts here; a role's account can.
+    """
+    account = place.role_arn.split(":")[4:5] or [f"{place.profile} {place.access_key_id}"]
+    return (*account, place.region, place.endpoint_url)
+
+
+def _place(settings: AwsResource | VpcPathSettings) -> str:
+    return settings.aws
+
+
+def aws_kind(
+    name: str, short: str, *, named: bool = True, needs_cluster: bool = False
+) -> Kind[AwsResource, Aws]:
+    """A kind of resource: `arn` or `id` names one, unless not `named` (an empty id means all)."""
+
+    def problems(settings: AwsResource, written: Mapping[str, object]) -> Iterator[Problem]:
+        if named and not settings.id.strip():
+            yield "id", "is empty"
+        elif "arn" in written and not _is_arn(settings.id):
+            yield "arn", f"{settings.id!r} is no ARN; a name goes to id"
+        if needs_cluster and not settings.cluster:
+            yield "cluster", "is missing: the cluster's name"
+
+    return Kind(
+        name=name,
+        short=short,
+        settings=AwsResource,
+        open=_open,
+        open_acts=_open_acts,
+        place=_place,
+        renamed={"arn": "id"},
+        problems=problems,
+    )
+
+
+def _is_arn(text: str) -> bool:
+    return text.startswith("arn:") and text.count(":") >= 5
+
+
+def _path_problems(settings: VpcPathSettings, _: Mapping[str, object]) -> Iterator[Problem]:
+    for name in ("source", "destination"):
+        end: VpcEnd = getattr(settings, name)
+        named = [f.name for f in dataclasses.fields(end) if getattr(end, f.name)]
+        if len(named) != 1 and set(named) != {"security_group", "subnet"}:
+            yield (
+                name,
+                "name one of instance, interface, address, cidr, internet, "
+                "or security_group with subnet",
+            )
+
+
+VPC_PATH = Kind(
+    name="vpc_path",
+    short="path",
+    settings=VpcPathSettings,
+    open=_open,
+    open_acts=_open_acts,
+    place=_place,
+    words={"protocol": ("tcp", "udp")},
+    problems=_path_problems,
+)
+
+
+UNPROBED = (
+    aws_kind("ecs_cluster", "ecs"),
+    aws_kind("lambda_function", "fn"),
+    aws_kind("api_gateway", "api"),
+    aws_kind("s3_bucket", "s3"),
+    aws_kind("autoscaling_group", "asg"),
+    aws_kind("ec2_instance", "ec2"),
+    aws_kind("athena_workgroup", "athena"),
+    aws_kind("sns_topic", "sns"),
+    aws_kind("log_group", "log"),
+    aws_kind("slo", "slo"),
+    aws_kind("changes", "chg", named=False),
+)
+"""Kinds that a configuration may name already and that no probe looks at yet: shown as such."""

@@ -1,0 +1,44 @@
+"""What names a resource of an AWS place, and a path through its VPCs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsResource:
+    """Every other AWS kind: one resource, named by ARN or id, at one place.
+
+    `cluster` is for `ecs_service` only. `role` and `tier` are free text for people.
+    """
+
+    aws: str
+    id: str
+    """An ARN or a name: the target group's ARN, the service's, table's, instance's name, ….
+    For `alarms`: a name prefix, empty for all."""
+    cluster: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VpcEnd:
+    """One end of a path. Exactly one of the fields is set."""
+
+    instance: str = ""
+    interface: str = ""
+    security_group: str = ""
+    """With `subnet`: a client or server that has no interface of its own to name."""
+    subnet: str = ""
+    address: str = ""
+    cidr: str = ""
+    internet: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VpcPathSettings:
+    """Kind `vpc_path`: does the configuration let a packet arrive and its answer come back."""
+
+    aws: str
+    source: VpcEnd
+    destination: VpcEnd
+    port: int
+    protocol: str = "tcp"

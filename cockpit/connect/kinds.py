@@ -1,0 +1,27 @@
+"""The kinds whose connector is part of the product. Others come beside their probes or from outside
+(`cockpit.triage.registry`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from cockpit.connect.aws import kind as aws
+from cockpit.connect.kind import AnyKind
+from cockpit.connect.memcached import kind as memcached
+from cockpit.connect.mysql import kind as mysql
+from cockpit.connect.net import kind as net
+from cockpit.connect.postgres import kind as postgres
+from cockpit.connect.redis import kind as redis
+
+_ALL: tuple[AnyKind, ...] = (
+    postgres.KIND,
+    mysql.KIND,
+    redis.KIND,
+    memcached.KIND,
+    net.KIND,
+    aws.VPC_PATH,
+    *aws.UNPROBED,
+)
+KINDS: Mapping[str, AnyKind] = MappingProxyType({kind.name: kind for kind in _ALL})

@@ -1,0 +1,31 @@
+"""The kind `endpoint`: a URL, looked at rung by rung from here. Nothing of it can be acted on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from cockpit.connect.kind import Door, Kind, Problem, off_loop
+from cockpit.connect.net.settings import EndpointSettings
+
+if TYPE_CHECKING:
+    from cockpit.connect.net.session import Net
+
+_SCHEMES = ("https", "http", "tls", "tcp")
+
+
+async def _open(settings: EndpointSettings, door: Door) -> Net:
+    await off_loop("cockpit.connect.net.session")
+    from cockpit.connect.net.session import open_net
+
+    return await open_net(settings, clocks=door.clocks)
+
+
+def _problems(settings: EndpointSettings, _: Mapping[str, object]) -> Iterator[Problem]:
+    scheme, mark, rest = settings.url.partition("://")
+    if not mark or not rest or scheme not in _SCHEMES:
+        schemes = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
+        yield "url", f"must begin with {schemes}"
+
+
+KIND = Kind(name="endpoint", short="url", settings=EndpointSettings, open=_open, problems=_problems)

@@ -1,0 +1,25 @@
+"""What is reached over the network, and what a healthy answer looks like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointSettings:
+    """Kind `endpoint`: DNS, every address, TCP, TLS and HTTP, as seen from here."""
+
+    url: str
+    """`https://host[:port]/path`, `http://…`, or `tcp://host:port`, `tls://host:port`."""
+    expect_status: tuple[int, ...] = ()
+    """Empty: 200 to 399."""
+    expect_text: str = ""
+    """A marker that a healthy body holds; empty: the body is not judged."""
+    tls_ca: str = ""
+    """A PEM file to trust besides the system's store."""
+    resolver: str = ""
+    """`host[:port]` of a name server to ask; empty: the system's."""
+    external: bool = False
+    """A third party's: its trouble is reported as a dependency's."""
+    status_url: str = ""
+    """The provider's own status as JSON (Statuspage's `status.json` and the like); empty: none."""

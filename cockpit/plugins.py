@@ -1,0 +1,140 @@
+"""What other distributions bring, by entry points: found one distribution at a time.
+
+`importlib.metadata.entry_points()` reads all of them in one go, so a single bad line in any
+package's `entry_points.txt`, of whatever tool, raises for everybody (seen with CPython 3.11 to
+3.13). Here each distribution is read by itself, and what is broken is one `Broken` to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib.metadata import Distribution, EntryPoint, distributions
+from types import TracebackType
+from typing import TypeVar
+
+from cockpit.text import visible
+
+KINDS, PROBES = "cockpit.kinds", "cockpit.probes"
+RUNBOOKS, SCENARIOS = "cockpit.runbooks", "cockpit.scenarios"
+GROUPS = (KINDS, PROBES, RUNBOOKS, SCENARIOS)
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A plug-in, or a part of one, that cannot be used."""
+
+    name: str
+    """The entry point's name, which is what people configure: a kind, a probe's id."""
+    distribution: str
+    """The distribution that brings it; several joined by ` and `."""
+    why: str
+    group: str = ""
+
+    @property
+    def title(self) -> str:
+        """How it is named in a list of targets."""
+        what = f" {self.name}" if self.name else ""
+        return visible(f"plug-in{what} ({self.distribution})", 120)
+
+    @property
+    def hint(self) -> str:
+        """What to do about it."""
+        return f"mend or uninstall the distribution {self.distribution}; the rest works without it"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """An entry point that was read and not yet loaded."""
+
+    entry: EntryPoint
+    distribution: str
+
+    @property
+    def name(self) -> str:
+        """What it calls itself."""
+        return self.entry.name
+
+    def broken(self, why: str) -> Broken:
+        """The same, with the reason why it cannot be used."""
+        return Broken(self.name, self.distribution, visible(why, 300), self.entry.group)
+
+
+@cache
+def installed() -> tuple[tuple[Point, ...], tuple[Broken, ...]]:
+    """Every entry point of our groups, by distribution and name, and what could not be read."""
+    points: list[Point] = []
+    broken: list[Broken] = []
+    for name, distribution in sorted(_distributions().items()):
+        entries, why = attempt(partial(_ours, distribution))
+        points += (Point(entry, name) for entry in entries or ())
+        if why:
+            broken.append(Broken("", name, f"its entry points cannot be read: {why}"))
+    points.sort(key=lambda point: (point.entry.group, point.distribution, point.name))
+    return tuple(points), tuple(broken)
+
+
+def points(group: str) -> Iterator[Point]:
+    """Those of one group."""
+    return (point for point in installed()[0] if point.entry.group == group)
+
+
+def load(point: Point) -> tuple[object, str]:
+    """What an entry point names, and an empty text; or None and why it cannot be had."""
+    return attempt(point.entry.load)
+
+
+def attempt(work: Callable[[], Value]) -> tuple[Value | None, str]:
+    """Do something in the code of others: its value, or None and what it raised as one line."""
+    with _Blame() as blame:
+        return work(), ""
+    return None, blame.why
+
+
+class _Blame:
+    """Keeps what code of others raises, whatever it is: an import can fail in every way.
+
+    Not a hiding place: whoever uses it must tell `why`. An interrupt by the person passes.
+    """
+
+    def __init__(self) -> None:
+        self.why = ""
+
+    def __enter__(self) -> _Blame:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if error is None or isinstance(error, KeyboardInterrupt):
+            return False
+        self.why = visible(f"{type(error).__name__}: {error}".removesuffix(": "), 300)
+        return True
+
+
+def _distributions() -> dict[str, Distribution]:
+    """By name; of two with one name the first on the path counts, as for an import."""
+    found: dict[str, Distribution] = {}
+    for each in distributions():
+        name, _ = attempt(partial(_name, each))  # none: a torn folder
+        if name:
+            found.setdefault(name, each)
+    return found
+
+
+def _name(distribution: Distribution) -> str:
+    return str(distribution.metadata["Name"] or "")
+
+
+def _ours(distribution: Distribution) -> list[EntryPoint]:
+    """Of a distribution that does not speak of us nothing is parsed: it is not ours to judge."""
+    text = distribution.read_text("entry_points.txt") or ""
+    if not any(group in text for group in GROUPS):
+        return []
+    return [entry for entry in distribution.entry_points if entry.group in GROUPS]
