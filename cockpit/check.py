@@ -15,7 +15,7 @@ from cockpit import clock, sweep
 from cockpit.config import Config
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured
-from cockpit.runbooks.library import library
+from cockpit.runbooks.library import Library, library
 from cockpit.text import visible
 from cockpit.triage.board import ONE_LOOK, Board, OpenFinding
 from cockpit.triage.finding import Evidence, Severity
@@ -52,6 +52,8 @@ class Report:
     board: Board
     suspects: tuple[Suspect, ...]
     cost: sweep.Cost
+    library: Library
+    """What says which runbook a finding has."""
 
     @property
     def worst(self) -> Severity | None:
@@ -99,7 +101,6 @@ async def look_once(
         connections,
         store=store,
         debug=sweep.debug_log(config.path.parent),
-        runbook=library(config.runbooks).best,
     )
     try:
         await engine.sweep()
@@ -120,6 +121,7 @@ async def look_once(
         board=store.board,
         suspects=suspects(store.board, Graph(config.targets)),
         cost=spent,
+        library=library(config.runbooks),
     )
 
 
@@ -163,7 +165,7 @@ def to_json(report: Report) -> str:
         "role": report.role.value,
         "worst": report.worst.value if report.worst else None,
         "readings": [_reading(reading, board) for reading in board.readings.values()],
-        "findings": [_finding(finding) for finding in ordered(board)],
+        "findings": [_finding(finding, report.library) for finding in ordered(board)],
         "suspects": [_suspect(suspect) for suspect in report.suspects],
         "changes": [
             {
@@ -204,7 +206,7 @@ def _reading(reading: Reading, board: Board) -> dict[str, Any]:
     return row
 
 
-def _finding(found: OpenFinding) -> dict[str, Any]:
+def _finding(found: OpenFinding, library: Library) -> dict[str, Any]:
     finding = found.finding
     return {
         "code": finding.code,
@@ -218,7 +220,7 @@ def _finding(found: OpenFinding) -> dict[str, Any]:
         "likely": list(finding.likely),
         "against": list(finding.against),
         "next": finding.next,
-        "runbook": finding.runbook,
+        "runbook": library.best(finding.code),
     }
 
 

@@ -82,8 +82,8 @@ def _findings_block(report: Report, style: Style) -> Iterable[str]:
             for e in finding.evidence[:3]
         )
         detail = [finding.code, *([numbers] if numbers else [])]
-        if finding.runbook:
-            detail.append(f"runbook {finding.runbook}")
+        if runbook := report.library.best(finding.code):
+            detail.append(f"runbook {runbook}")
         yield style.paint(_cut("    " + " · ".join(detail), style.width), "\x1b[2m")
         if finding.next:
             yield _cut(f"    next: {finding.next}", style.width)

@@ -119,7 +119,6 @@ def engine(
     *,
     store: Store,
     debug: Callable[[str], str],
-    runbook: Callable[[str], str],
 ) -> Engine:
     """An engine over the connections.
 
@@ -135,7 +134,6 @@ def engine(
         sessions=TargetSessions(connections),
         store=store,
         debug=debug,
-        runbook=runbook,
         lanes=sizes,
     )
 

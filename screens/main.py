@@ -248,7 +248,9 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
             return ""
         if name in {"findings", "evidence"}:
             row = self.query_one(Findings).chosen
-            return evidence.as_text(row, shown.board, shown.moment, shown.status.role)
+            best = shown.best(row.finding.code) if isinstance(row, OpenFinding) else ""
+            role = shown.status.role
+            return evidence.as_text(row, shown.board, shown.moment, role, runbook=best)
         if isinstance(pane, EvidencePane) or pane.chosen is None:
             return ""
         if name == "timeline":

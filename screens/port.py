@@ -319,6 +319,9 @@ class DeskPort(Protocol):
     def runbooks_for(self, finding: OpenFinding) -> Sequence[Runbook]:
         """The runbooks for it, the best first; none is an answer too."""
 
+    def best(self, code: str) -> str:
+        """The id of the runbook that is offered first for a code; empty when there is none."""
+
     def course(self, runbook_id: str, finding: FindingId) -> CoursePort | None:
         """The course that was started for this finding, if any."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -29,6 +29,8 @@ class Shown:
     """Steps of an earlier session whose outcome is unknown."""
     last_seen: Mapping[LookId, Reading] = field(default_factory=dict)
     """The last reading of each look that saw something, for tables while it is blind."""
+    best: Callable[[str], str] = field(default=lambda _: "")
+    """Code → the id of the runbook that is offered first; empty: none."""
     frozen: datetime | None = None
     """Since when the panes stand still; None while they are live."""
 
@@ -53,4 +55,5 @@ def take(
         entries=entries,
         unfinished=desk.unfinished,
         last_seen=last_seen or {},
+        best=desk.best,
     )

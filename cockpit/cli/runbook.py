@@ -173,7 +173,6 @@ def _as_json(each: Runbook) -> dict[str, Any]:
         "id": each.id,
         "title": each.title,
         "for": list(each.codes),
-        "aliases": list(each.aliases),
         "reviewed": each.reviewed.isoformat() if each.reviewed else None,
         "digest": each.digest,
         "shipped": each.shipped,

@@ -73,10 +73,9 @@ class Desk:
             self.connections,
             store=self.store,
             debug=sweep.debug_log(config.path.parent),
-            runbook=library.best,
         )
         self._unwatched = sweep.unwatched(config, probes)
-        self._recorder = Recorder(incident)
+        self._recorder = Recorder(incident, best=library.best)
         self._coming = coming
         self._waits_for = ""
         self._callbacks: list[Callback] = []
@@ -178,8 +177,12 @@ class Desk:
         return self.engine.look_now(target or None)
 
     def runbooks_for(self, finding: OpenFinding) -> Sequence[Runbook]:
-        """The one that the finding names, then those that name its code."""
-        return self.library.for_code(finding.finding.code, finding.finding.runbook)
+        """Those that are for its code, the best first."""
+        return self.library.for_code(finding.finding.code)
+
+    def best(self, code: str) -> str:
+        """The id of the runbook that is offered first for a code; empty when there is none."""
+        return self.library.best(code)
 
     def course(self, runbook_id: str, finding: FindingId) -> Course | None:
         """The course that was started for this finding, if any."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from cockpit import clock
@@ -31,8 +31,10 @@ class Recorder:
     is not opened again, and what is no longer there is cleared.
     """
 
-    def __init__(self, incident: Incident) -> None:
+    def __init__(self, incident: Incident, *, best: Callable[[str], str] = lambda _: "") -> None:
+        """`best`: code → the id of its runbook, empty for none."""
         self._incident = incident
+        self._best = best
         self._known = still_open(incident.entries)
         self._changes = {_change_key(e.data) for e in incident.entries if e.kind is Kind.CHANGE}
         self._settled = not self._known
@@ -83,7 +85,7 @@ class Recorder:
             if kind is Kind.RESUMED:
                 return
             self._remember(change.event, change.finding)
-            data = finding_data(change.finding)
+            data = finding_data(change.finding, self._best)
         elif change.change is not None:
             event = change.change
             data = {
@@ -118,7 +120,7 @@ class Recorder:
             self._known[finding.id] = (finding.probe, finding.finding.severity)
 
 
-def finding_data(finding: OpenFinding) -> dict[str, Any]:
+def finding_data(finding: OpenFinding, best: Callable[[str], str]) -> dict[str, Any]:
     """What the journal keeps of a finding besides its summary."""
     found = finding.finding
     return {
@@ -134,7 +136,7 @@ def finding_data(finding: OpenFinding) -> dict[str, Any]:
         ],
         "likely": list(found.likely),
         "against": list(found.against),
-        "runbook": found.runbook,
+        "runbook": best(found.code),
     }
 
 

@@ -81,12 +81,13 @@ def parse(text: str, path: Path, *, shipped: bool = False) -> Parsed:
         return Parsed(None, tuple(problems.found))
     document = _document("\n".join(text.split("\n")[body_line - 1 :]), body_line, problems)
     keys = Keys(front.table, front.text, 2, problems)
+    if keys.words("aliases"):
+        problems.advise(keys.line("aliases"), "aliases is no longer read: put codes into `for`")
     reviewed = _reviewed(keys)
     runbook = Runbook(
         id=_id(keys),
         title=str(keys.take("title", str, "", needed=True)),
         codes=keys.words("for"),
-        aliases=keys.words("aliases"),
         owner=str(keys.take("owner", str, "")),
         reviewed=reviewed,
         params=_params(keys),

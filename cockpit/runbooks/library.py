@@ -30,7 +30,7 @@ class Library:
     """Of files that could not be used."""
 
     def get(self, runbook_id: str) -> Runbook:
-        """The runbook with an id or alias. Raises `Misconfigured` with the nearest one."""
+        """The runbook with an id. Raises `Misconfigured` with the nearest one."""
         found = self.find(runbook_id)
         if found is None:
             ids = [runbook.id for runbook in self.runbooks]
@@ -41,23 +41,15 @@ class Library:
 
     def find(self, runbook_id: str) -> Runbook | None:
         """Like `get`; None when there is none."""
-        for runbook in self.runbooks:
-            if runbook.id == runbook_id:
-                return runbook
-        return next((r for r in self.runbooks if runbook_id in r.aliases), None)
+        return next((runbook for runbook in self.runbooks if runbook.id == runbook_id), None)
 
-    def for_code(self, code: str, suggested: str = "") -> tuple[Runbook, ...]:
-        """The runbooks for a finding, the best first.
+    def for_code(self, code: str) -> tuple[Runbook, ...]:
+        """The runbooks that list a code in `for`, the best first: the only binding there is.
 
-        Those that list the code come first: the one that the finding names, then the user's own,
-        then by how early they list it. One that is only named follows.
+        The user's own come before the shipped ones, then the one that lists it earlier.
         """
-        named = self.find(suggested) if suggested else None
         fitting = [runbook for runbook in self.runbooks if code in runbook.codes]
-        fitting.sort(key=lambda r: (r is not named, r.shipped, r.codes.index(code)))
-        if named is not None and named not in fitting:
-            fitting.append(named)
-        return tuple(fitting)
+        return tuple(sorted(fitting, key=lambda each: (each.shipped, each.codes.index(code))))
 
     def best(self, code: str) -> str:
         """The id of the best runbook for a code; empty when there is none."""

@@ -225,7 +225,6 @@ class Runbook:
     """The findings that it is for, the best fitting first."""
     steps: tuple[Step, ...]
     params: Mapping[str, Param] = field(default_factory=lambda: _NOTHING)
-    aliases: tuple[str, ...] = ()
     """Other ids that findings know it by."""
     owner: str = ""
     reviewed: date | None = None

@@ -89,20 +89,14 @@ class Engine:
         sessions: Sessions,
         store: Store,
         debug: DebugLog = lambda _: "",
-        runbook: Callable[[str], str] = lambda _: "",
         lanes: Mapping[str, int] = MappingProxyType({}),
         chance: random.Random | None = None,
     ) -> None:
-        """`lanes`: lane → how many of its looks run at once.
-
-        `runbook`: the id of the runbook for a code, for findings that no probe made but a
-        connection that failed.
-        """
+        """`lanes`: lane → how many of its looks run at once."""
         self.looks: Mapping[LookId, Look] = {look.id: look for look in looks}
         self.store = store
         self._sessions = sessions
         self._debug = debug
-        self._runbook = runbook
         self._chance = chance or random.Random()
         self._schedule = Schedule()
         self._lanes = {lane: asyncio.Semaphore(size) for lane, size in lanes.items()}
@@ -250,7 +244,7 @@ class Engine:
                     self._before[look.id] = snapshot  # with what it carries on from before
             return judged(look, snapshot)
         except BlindError as error:
-            return _blind(error, self._runbook)
+            return _blind(error)
         except (Misconfigured, Refused) as error:
             return Blind(Reason.MISCONFIGURED, visible(error.message), visible(error.hint))
         except Exception as error:  # noqa: BLE001  a bug in one probe costs one row
@@ -311,9 +305,11 @@ class Engine:
 def judged(look: Look, snapshot: object) -> Seen:
     """What the probe's pure functions say of a snapshot."""
     probe = look.probe
+    if probe.derive is not None:
+        snapshot = probe.derive(snapshot, look.settings)
     return Seen(
         findings=tuple(harmless(f) for f in probe.diagnose(snapshot, look.settings)),
-        facts=tuple(probe.facts(snapshot)) if probe.facts else (),
+        facts=tuple(probe.facts(snapshot, look.settings)) if probe.facts else (),
         tables=tuple(probe.tables(snapshot, look.settings)) if probe.tables else (),
         changes=tuple(probe.changes(snapshot, look.target.name)) if probe.changes else (),
         snapshot=snapshot,
@@ -336,7 +332,7 @@ def harmless(finding: Finding) -> Finding:
     )
 
 
-def _blind(error: BlindError, runbook: Callable[[str], str]) -> Blind:
+def _blind(error: BlindError) -> Blind:
     finding = None
     said, hint = MASKER.mask(error.message), MASKER.mask(error.hint)
     if error.code:
@@ -345,7 +341,6 @@ def _blind(error: BlindError, runbook: Callable[[str], str]) -> Blind:
             severity=Severity(error.severity or Severity.HIGH),
             summary=visible(said, 200),
             next=visible(hint, 200),
-            runbook=runbook(error.code),
         )
     return Blind(error.reason, visible(said), visible(hint), finding)
 

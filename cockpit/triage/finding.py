@@ -72,8 +72,6 @@ class Finding:
     """What speaks against it, such as a deployment in progress. Never a reason to hide it."""
     next: str = ""
     """The next thing to look at or to do, one sentence."""
-    runbook: str = ""
-    """The id of the runbook for it; empty: none."""
     fact: bool = True
     """A hard fact opens on one look; a gauge (False) on two looks running."""
 

@@ -95,13 +95,17 @@ class Probe(Generic[Session, Snapshot, Settings]):
     """Seconds between looks."""
     timeout: float
     """Seconds after which the look is blind."""
-    facts: Callable[[Snapshot], Iterable[Fact]] | None = None
+    facts: Callable[[Snapshot, Settings], Iterable[Fact]] | None = None
+    """The headline number first, judged by the same settings as the findings."""
     tables: Callable[[Snapshot, Settings], Iterable[Table]] | None = None
     changes: Callable[[Snapshot, str], Iterable[Change]] | None = None
     """Events found in the snapshot; the second argument is the target's name."""
     since: Callable[[Snapshot, Snapshot], Snapshot] | None = None
     """`since(before, now)`: the new snapshot with rates computed against the one before. Without
     an earlier look the rates of a snapshot are None, which is never zero."""
+    derive: Callable[[Snapshot, Settings], Snapshot] | None = None
+    """The snapshot with what depends on the settings, such as whom a step may pick: what runbooks
+    capture follows the same settings as the findings. Applying it twice changes nothing."""
     twice: bool = True
     """With `since`: a single sweep looks twice, a second apart. False when `since` only carries
     memory from look to look, which a second would not add to."""

@@ -42,18 +42,6 @@ from probes.answers import (
 from probes.metrics import NO_DATA, history, is_blind, latest
 
 _HISTORY = timedelta(minutes=30)
-_RUNBOOKS = (
-    ("AWS/ApplicationELB", "HostCount", "targets-unhealthy"),
-    ("AWS/NetworkELB", "HostCount", "targets-unhealthy"),
-    ("AWS/ApplicationELB", "TargetResponseTime", "latency-high"),
-    ("AWS/ApplicationELB", "HTTPCode_Target", "app-errors"),
-    ("AWS/ApplicationELB", "", "alb-5xx"),
-    ("AWS/RDS", "DatabaseConnections", "database-connections"),
-    ("AWS/DynamoDB", "", "dynamodb-throttling"),
-    ("AWS/ElastiCache", "", "redis-memory"),
-    ("AWS/ECS", "", "ecs-rollback"),
-)
-_ANY_RUNBOOK = "alarm-firing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +261,6 @@ def _firing(
         if silent
         else (),
         next="look at the target that the alarm watches",
-        runbook=_runbook(alarm),
     )
 
 
@@ -304,7 +291,6 @@ def _silent(snapshot: Snapshot, alarm: Alarm) -> Iterator[Finding]:
             evidence=(Evidence("actions", len(alarm.actions)), Evidence("why", why)),
             likely=("a planned mute", "a topic or permission that was deleted"),
             next="ask whether it was muted on purpose",
-            runbook="alarm-silent",
         )
 
 
@@ -334,7 +320,6 @@ def _blind(snapshot: Snapshot, alarm: Alarm, *, settings: Settings) -> Iterator[
         ),
         likely=("the resource is gone or idle", "the metric's agent or permission is gone"),
         next="look whether the metric still has points",
-        runbook="alarm-blind",
         fact=False,
     )
 
@@ -361,7 +346,6 @@ def _flapping(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 ),
                 likely=("a value near its threshold", "a short period that needs one point only"),
                 next="look at the metric itself rather than at the alarm",
-                runbook="alarm-tuning",
             )
 
 
@@ -380,14 +364,7 @@ def _metric(alarm: Alarm) -> str:
     return f"{alarm.namespace} {alarm.metric} {where}".strip() or "an expression"
 
 
-def _runbook(alarm: Alarm) -> str:
-    for namespace, part, runbook in _RUNBOOKS:
-        if alarm.namespace == namespace and part in alarm.metric:
-            return runbook
-    return _ANY_RUNBOOK
-
-
-def facts(snapshot: Snapshot) -> Iterable[Fact]:
+def facts(snapshot: Snapshot, _: Settings) -> Iterable[Fact]:
     """Firing alarms of all first: `2/41`; alarms of auto scaling are not counted."""
     counted = [alarm for alarm in snapshot.alarms if not alarm.scaling]
     firing = [alarm for alarm in counted if alarm.state == "ALARM"]

@@ -64,7 +64,6 @@ def state(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             "something it depends on was deleted",
         ),
         next="look at the free addresses of its subnets",
-        runbook="alb-impaired",
     )
 
 
@@ -85,7 +84,6 @@ def balancer_errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]
             likely=_likely_codes(snapshot),
             against=_planned(snapshot),
             next="look at the target groups behind it: no target, hung up, or no answer?",
-            runbook="alb-5xx",
             fact=False,
         )
     yield from _no_targets(snapshot)
@@ -118,7 +116,6 @@ def _no_targets(snapshot: Snapshot) -> Iterator[Finding]:
         ),
         against=_planned(snapshot),
         next="look for an empty target group behind it",
-        runbook="targets-missing",
     )
 
 
@@ -166,7 +163,6 @@ def _gateway(snapshot: Snapshot, settings: Settings, *, code: str) -> Iterator[F
         ),
         likely=likely,
         next="look at the stopped tasks, locks and latencies of the service behind it",
-        runbook="alb-5xx",
         fact=False,
     )
 
@@ -209,7 +205,6 @@ def _target_errors(
             "its database, cache or a third party fails or is exhausted",
         ),
         next="look at the latest deployment and at what the service needs",
-        runbook="app-errors",
         fact=False,
     )
 
@@ -242,7 +237,6 @@ def latency(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             "CPU or garbage collection of the service; a cold cache",
         ),
         next="look at the databases and services that it needs",
-        runbook="latency-high",
         fact=False,
     )
 
@@ -261,7 +255,6 @@ def connections(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("a surge of traffic", "an attack", "the balancer has not scaled yet"),
             next="compare requests with the hours before",
-            runbook="traffic-surge",
         )
     for group in snapshot.groups:
         yield from _refused(snapshot, settings, group=group)
@@ -291,7 +284,6 @@ def _refused(snapshot: Snapshot, settings: Settings, *, group: Group) -> Iterato
             "the port is wrong",
         ),
         next="look at the health of the group's targets",
-        runbook="targets-unreachable",
         fact=False,
     )
 
@@ -319,7 +311,6 @@ def traffic(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("DNS, the CDN or what is in front lost the way", "clients cannot connect"),
             against=("a maintenance page may be on",) if _planned(snapshot) else (),
             next="look at the endpoint from outside: DNS, TLS, HTTP",
-            runbook="traffic-lost",
             fact=False,
         )
     elif risen:
@@ -330,7 +321,6 @@ def traffic(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             evidence=evidence,
             likely=("a sale or campaign", "clients that retry", "scraping or an attack"),
             next="compare errors and latency: retries follow errors, sales come before them",
-            runbook="traffic-surge",
             fact=False,
         )
 
@@ -352,7 +342,6 @@ def clients(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("sign-in is broken", "a bad client release", "a scan", "a firewall rule"),
             next="split the answers by code and path in the access log",
-            runbook="client-errors",
             fact=False,
         )
     failed = snapshot.sum("ClientTLSNegotiationErrorCount")
@@ -365,7 +354,6 @@ def clients(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             evidence=(_rate("failed handshakes", tls, limit=settings.tls_errors),),
             likely=("the certificate expired or is the wrong one", "the policy was changed"),
             next="look at the certificate from outside",
-            runbook="tls-certificate",
             fact=False,
         )
     if _planned(snapshot):
@@ -375,7 +363,6 @@ def clients(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             "a rule answers by itself (fixed response): is a maintenance page on?",
             evidence=(_count(snapshot, "HTTP_Fixed_Response_Count"),),
             next="ask whether it is on purpose",
-            runbook="maintenance-mode",
         )
 
 
@@ -406,7 +393,6 @@ def network(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 evidence=(_rate("resets", rate, limit=limit), _count(snapshot, name)),
                 likely=("idle flows older than 350 s", "the target closes connections"),
                 next="compare the idle timeouts of clients and targets with 350 s",
-                runbook="nlb-resets",
                 fact=False,
             )
     spent = [value for value in snapshot.cut("PortAllocationErrorCount").values if value > 0]
@@ -418,7 +404,6 @@ def network(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             evidence=(_count(snapshot, "PortAllocationErrorCount"),),
             likely=("one hot target, at about 55,000 flows a minute",),
             next="add targets, or switch client IP preservation on",
-            runbook="nlb-resets",
         )
 
 

@@ -177,7 +177,7 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield from partly_blind("ALB_OBS_BLIND", snapshot.gaps)
 
 
-def facts(snapshot: Snapshot) -> Iterable[Fact]:
+def facts(snapshot: Snapshot, _: Settings) -> Iterable[Fact]:
     """Requests a minute first (the newest complete minute), then latency and errors."""
     if snapshot.state != "active":
         yield Fact("state", snapshot.state, severity=Severity.WARNING)

@@ -101,7 +101,6 @@ def status(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             f"the status {snapshot.status} is not known to the cockpit",
             evidence=shown,
             next="look it up in the DynamoDB API reference",
-            runbook="dynamodb-table-down",
         )
         return
     severity = Severity.CRITICAL if state in _BAD else settings.moving.grade(lasted)
@@ -115,7 +114,6 @@ def status(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             evidence=shown,
             likely=_STATUS_CAUSES.get(state, ("a capacity change that takes long", "a quota")),
             next="find who changed the table or its key in CloudTrail",
-            runbook="dynamodb-table-down",
         )
 
 
@@ -225,7 +223,6 @@ def _hot(snapshot: Snapshot, lane: Lane, severity: Severity) -> Finding:
         likely=("one hot key", "a key that grows with time", "a scan"),
         against=("more capacity does not help a single partition",),
         next="find the key: Contributor Insights, or the callers' logs",
-        runbook="dynamodb-hot-key",
     )
 
 
@@ -247,7 +244,6 @@ def _limited(
         ),
         likely=(cause,),
         next="raise it, after a look at where the traffic comes from",
-        runbook="dynamodb-limits",
     )
 
 
@@ -281,7 +277,6 @@ def _short(snapshot: Snapshot, lane: Lane, severity: Severity, settings: Setting
             likely=("one hot key", "traffic more than doubled within 30 minutes"),
             against=tuple(against),
             next="find the key: Contributor Insights, or the callers' logs",
-            runbook="dynamodb-hot-key",
         )
     return Finding(
         "DDB_GSI_THROTTLED" if lane.index else "DDB_THROTTLED_PROVISIONED",
@@ -295,7 +290,6 @@ def _short(snapshot: Snapshot, lane: Lane, severity: Severity, settings: Setting
         likely=_short_causes(snapshot, lane),
         against=tuple(against),
         next="raise the capacity, and the scaling minimum where auto scaling is on",
-        runbook="dynamodb-gsi" if lane.index else "dynamodb-throttling",
     )
 
 
@@ -332,7 +326,6 @@ def capacity(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("growth", "a batch job"),
             next="raise the capacity before the burst credit of 5 minutes is gone",
-            runbook="dynamodb-throttling",
             fact=False,
         )
 
@@ -359,7 +352,6 @@ def scaling(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("somebody suspended it or deleted its policy", "the maximum is too low"),
             next="raise the maximum, or resume it",
-            runbook="dynamodb-autoscaling",
         )
 
 
@@ -409,7 +401,6 @@ def system_errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("trouble inside AWS",),
             next="look at AWS Health, and keep retries with back-off",
-            runbook="aws-side",
             fact=False,
         )
 
@@ -445,7 +436,6 @@ def _slow(operation: Operation, severity: Severity, now: Series, *, ordinary: fl
         if operation.name in {"Query", "Scan"}
         else (),
         next="compare item sizes and page sizes with before",
-        runbook="dynamodb-latency",
         fact=False,
     )
 
@@ -470,7 +460,6 @@ def user_errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=("a deployment with a wrong request", "an IAM change", "a schema change"),
         against=("not throttling, and not of one table: AWS counts them per account",),
         next="search the callers' logs for validation and access errors",
-        runbook="dynamodb-client-errors",
         fact=False,
     )
 
@@ -499,7 +488,6 @@ def replication(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("trouble in the region", "the replica is throttled"),
             next="look at the table in the other region",
-            runbook="dynamodb-global",
             fact=state not in {"", "ACTIVE"},
         )
 
@@ -528,6 +516,5 @@ def traffic(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("the callers are down", "a deployment moved them to another table"),
             against=("compared with the last three hours only, not with the time of day",),
             next="look at the callers first",
-            runbook="follow-upstream",
             fact=False,
         )

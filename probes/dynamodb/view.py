@@ -15,9 +15,9 @@ from probes.dynamodb.model import Lane, Operation, Snapshot, demand, suggested, 
 from probes.metrics import age, is_blind, mean, settled, total
 
 
-def facts(snapshot: Snapshot) -> Iterator[Fact]:
+def facts(snapshot: Snapshot, settings: Settings) -> Iterator[Fact]:
     """`throttled`, `ok`, `no traffic`, `unknown`, or the status when it is not ACTIVE."""
-    yield _headline(snapshot)
+    yield _headline(snapshot, settings)
     for lane in snapshot.lanes:
         share = mean(used(lane, snapshot.at))
         if share is not None:
@@ -31,12 +31,12 @@ def facts(snapshot: Snapshot) -> Iterator[Fact]:
     yield Fact("billing", snapshot.billing_mode.lower().replace("_", " "))
 
 
-def _headline(snapshot: Snapshot) -> Fact:
+def _headline(snapshot: Snapshot, settings: Settings) -> Fact:
     if snapshot.status.upper() != "ACTIVE":
         return Fact("status", snapshot.status, severity=Severity.WARNING)
     events = [throttled(lane, snapshot.at) for lane in snapshot.lanes]
     known = [each for each in events if each is not None]
-    graded = (throttle_severity(snapshot, lane, Settings()) for lane in snapshot.lanes)
+    graded = (throttle_severity(snapshot, lane, settings) for lane in snapshot.lanes)
     severity = max((each for each in graded if each), default=None)
     if severity is not None:
         return Fact("state", "throttled", sum(known) / 5, "/min", severity)

@@ -30,7 +30,6 @@ def service_gone(snapshot: Snapshot) -> Iterator[Finding]:
             evidence=(Evidence("status", status), Evidence("running", snapshot.running)),
             likely=("it was deleted",),
             next="find the caller of DeleteService in CloudTrail",
-            runbook="ecs-service-down",
         )
 
 
@@ -64,7 +63,6 @@ def _failed(snapshot: Snapshot, failed: Deployment) -> Finding:
         ),
         likely=("the new revision crashes or fails its checks",),
         next="roll back to the revision before",
-        runbook="ecs-rollback",
     )
 
 
@@ -81,7 +79,6 @@ def _rolled_back(snapshot: Snapshot, primary: Deployment) -> Finding:
         ),
         likely=("the new revision crashed or failed its checks",),
         next="keep the failed revision from being deployed again",
-        runbook="ecs-rollback",
     )
 
 
@@ -116,7 +113,6 @@ def _stuck(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Itera
         next="read why its tasks stopped; without a breaker it never ends by itself"
         if unguarded
         else "read why its tasks stopped",
-        runbook="ecs-rollback" if failing and snapshot.previous_task_definition else "deploy-stuck",
     )
 
 
@@ -149,7 +145,6 @@ def _recent(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Iter
             *_from_to(snapshot),
         ),
         next="compare its start with the onset of the findings",
-        runbook="ecs-rollback",
     )
 
 
@@ -190,7 +185,6 @@ def placement(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=("no host has room", "the subnets have no free address", "a quota is used up"),
         next="look at the cluster's hosts and the subnets' free addresses",
-        runbook="ecs-placement",
     )
 
 
@@ -238,7 +232,6 @@ def unsteady(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=("tasks start and stop again", "tasks cannot be placed"),
         next="read the events in order",
-        runbook="ecs-service-down",
     )
 
 
@@ -263,7 +256,6 @@ def _gauge(
         evidence=(Evidence(label, value, "%", limit=limits.first, history=history(series)),),
         likely=("more load", "too few tasks", "a leak" if label == "memory" else "a slow release"),
         next="compare with the request rate, then scale out",
-        runbook="scale-out",
         fact=False,
     )
 
@@ -285,7 +277,6 @@ def scaling(snapshot: Snapshot) -> Iterator[Finding]:
             evidence=bounds,
             likely=("somebody froze it in an earlier incident",),
             next="find who suspended it, and resume it",
-            runbook="scale-out",
         )
     if target.failed_activity:
         yield Finding(
@@ -295,7 +286,6 @@ def scaling(snapshot: Snapshot) -> Iterator[Finding]:
             evidence=bounds,
             likely=("a quota", "the service is being deployed or deleted"),
             next="read the scaling activities",
-            runbook="scale-out",
         )
     yield from _at_maximum(snapshot, bounds)
 
@@ -325,7 +315,6 @@ def _at_maximum(snapshot: Snapshot, bounds: tuple[Evidence, ...]) -> Iterator[Fi
             ),
             likely=("the ceiling is too low",),
             next="raise the maximum, after a look at the database's connections",
-            runbook="scale-out",
             fact=False,
         )
         return

@@ -63,7 +63,6 @@ def _down(snapshot: Snapshot, settings: Settings) -> Finding:
             "no capacity to place tasks",
         ),
         next="read why the last tasks stopped",
-        runbook="ecs-service-down",
     )
     return _starting(snapshot, finding, settings.below_for)
 
@@ -106,7 +105,6 @@ def _below(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=("tasks cannot be placed", "tasks crash after their start", "health checks fail"),
         against=tuple(against),
         next="read why the last tasks stopped, and the newest event",
-        runbook="ecs-service-down",
         fact=False,
     )
 
@@ -173,7 +171,6 @@ def crashes(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=_crash_causes(snapshot, definition),
             against=_of_primary(snapshot, definition),
             next="read the container's last log lines, then roll back if the revision is new",
-            runbook="ecs-rollback" if _new(snapshot, definition) else "ecs-crash-loop",
         )
 
 
@@ -255,7 +252,6 @@ def memory_kills(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("a leak", "the limit was lowered", "one big request"),
             against=("memory is sampled: a kill may show 70% in the metric",),
             next="compare the memory limit with the revision before",
-            runbook="ecs-oom",
         )
 
 
@@ -295,7 +291,6 @@ def pull_failures(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=_PULL_CAUSES.get(kind, ("see the reason",)),
             next=_PULL_NEXT.get(kind, "read the reason"),
-            runbook="ecs-rollback" if severe and kind == "image missing" else "ecs-image-pull",
         )
 
 
@@ -342,7 +337,6 @@ def init_failures(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("it was deleted or its rights were taken away", "its endpoint is unreachable"),
             next="check that what the reason names exists and that the execution role may use it",
-            runbook="ecs-resource-init",
         )
 
 
@@ -373,7 +367,6 @@ def health_kills(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=(slow, *causes) if early else (*causes, slow),
         next="look at the target group: which answer fails the check",
-        runbook="targets-unhealthy",
     )
 
 
@@ -395,7 +388,6 @@ def stops_by_user(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=("a chaos experiment", "an operator"),
         next="find the caller of StopTask in CloudTrail",
-        runbook="ecs-crash-loop",
     )
 
 
@@ -416,7 +408,6 @@ def spot_interruptions(snapshot: Snapshot, settings: Settings) -> Iterator[Findi
                 Evidence("desired", snapshot.desired),
             ),
             next="watch whether replacements are placed",
-            runbook="ecs-spot",
         )
 
 
@@ -439,6 +430,5 @@ def zones(snapshot: Snapshot) -> Iterator[Finding]:
         ),
         likely=("another zone has no capacity", "the subnets are of one zone"),
         next="check free addresses and capacity in the other subnets",
-        runbook="ecs-review",
         fact=False,
     )

@@ -16,7 +16,7 @@ from probes.ecs.settings import Settings
 from probes.metrics import mean, peak, settled
 
 
-def facts(snapshot: Snapshot) -> Iterator[Fact]:
+def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
     """Running of desired first."""
     yield Fact(
         "running",

@@ -97,7 +97,6 @@ def _memory(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Find
         likely=("keys without an expiry", "big keys", "output buffers of slow clients"),
         against=against,
         next="look at INFO memory and the biggest keys of this node",
-        runbook="cache-memory",
         fact=False,
     )
 
@@ -156,7 +155,6 @@ def _evictions(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[F
         ),
         likely=("the working set grew", "expiries changed", "a node was lost"),
         next="look at what fills the memory: INFO keyspace, the biggest keys",
-        runbook="cache-memory",
         fact=False,
     )
 
@@ -210,7 +208,6 @@ def _hit_rate(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=("somebody flushed it", *causes) if flushed else causes,
         against=("a cold cache warms up by itself",),
         next="look at the load of the database behind it",
-        runbook="cache-cold",
         fact=False,
     )
 
@@ -234,7 +231,6 @@ def _cpu(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding
         likely=("KEYS, Lua or another slow command", "a hot key", "TLS handshakes"),
         against=("a snapshot is being taken",) if snapshot.status == "snapshotting" else (),
         next="read the slow log of this node",
-        runbook="cache-hot",
         fact=False,
     )
 
@@ -260,7 +256,6 @@ def _connections(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator
         ),
         likely=("a leak", "a fan-out of functions or tasks"),
         next="count CLIENT LIST by address",
-        runbook="cache-connections",
         fact=False,
     )
 
@@ -286,7 +281,6 @@ def _churn(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Findi
         ),
         likely=("a retry storm", "clients without a pool", "a short idle timeout"),
         next="find the clients that reconnect for every call",
-        runbook="cache-connections",
         fact=False,
     )
 
@@ -307,7 +301,6 @@ def _network(snapshot: Snapshot, node: Node) -> Iterator[Finding]:
                 ),
                 likely=("the node is too small", "big values", "too many connections"),
                 next="compare with the clients' timeouts: packets are queued or dropped",
-                runbook="cache-network",
                 fact=False,
             )
 
@@ -327,7 +320,6 @@ def _replication(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator
             likely=("the network", "a full synchronisation that fails"),
             against=("it may be synchronising after a node was replaced",),
             next="read INFO replication on the replica",
-            runbook="cache-failover",
             fact=False,
         )
     lag = _now(snapshot, node, "ReplicationLag")
@@ -344,7 +336,6 @@ def _replication(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator
             ),
             likely=("a burst of writes", "the network", "a full synchronisation"),
             next="read INFO replication on both ends",
-            runbook="cache-failover",
             fact=False,
         )
 
@@ -366,7 +357,6 @@ def _auth(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Findin
         likely=("a token was rotated", "an access list was edited"),
         against=("a scanner would look the same",),
         next="compare with the last change of the token or the user group",
-        runbook="cache-auth",
         fact=False,
     )
 
@@ -396,7 +386,6 @@ def _serverless(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=("growth faster than scaling", "a usage limit"),
         next="raise the usage limit",
-        runbook="cache-serverless",
         fact=False,
     )
 

@@ -31,7 +31,6 @@ def status(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             f"the status {snapshot.status} is not known to the cockpit",
             evidence=(Evidence("status", snapshot.status),),
             next="look it up in the ElastiCache API reference",
-            runbook="cache-down",
         )
 
 
@@ -43,7 +42,6 @@ def _unavailable(snapshot: Snapshot) -> Finding:
         evidence=(Evidence("status", snapshot.status), *_last_events(snapshot)),
         likely=("the subnets have no free address", "the KMS key is wrong", "it is being deleted"),
         next="read the last events, and who changed it in CloudTrail",
-        runbook="cache-down",
     )
 
 
@@ -80,7 +78,6 @@ def _moving(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=causes,
         against=against,
         next="wait for it to end; clients may reconnect meanwhile",
-        runbook="cache-wait",
     )
 
 
@@ -111,7 +108,6 @@ def failover(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=("a host fault", "the primary ran out of memory", "TestFailover was called"),
         next="look for clients that still write to the old primary (READONLY errors)",
-        runbook="cache-failover",
     )
 
 
@@ -150,7 +146,6 @@ def resilience(snapshot: Snapshot) -> Iterator[Finding]:
         ),
         likely=("it was built so", "a replica was removed"),
         next="add a replica, then enable automatic failover",
-        runbook="cache-failover",
     )
 
 
@@ -191,7 +186,6 @@ def _degraded(snapshot: Snapshot, shard: str, down: list[Node], *, nodes: list[N
         likely=("the node is being replaced", "a host fault"),
         against=("AWS announced a replacement",) if planned else (),
         next="look at the node with the redis probe",
-        runbook="cache-failover",
     )
 
 
@@ -210,7 +204,6 @@ def updates(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                     Evidence("apply by", f"{update.apply_by:%Y-%m-%d}"),
                 ),
                 next="apply it in the next quiet hour: it replaces nodes",
-                runbook="cache-maintenance",
             )
     start = snapshot.at - timedelta(seconds=settings.replacement_window)
     planned = [e for e in snapshot.events if e.at >= start and model.replacement_planned(e)]
@@ -223,5 +216,4 @@ def updates(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             subject=planned[0].source,
             evidence=(Evidence("event", planned[0].message),),
             next="fail over before it, at a time of your choice",
-            runbook="cache-maintenance",
         )

@@ -16,7 +16,7 @@ from probes.elasticache.settings import Settings
 from probes.metrics import latest, peak, settled, total
 
 
-def facts(snapshot: Snapshot) -> Iterator[Fact]:
+def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
     """The status first, with its severity."""
     yield Fact("status", snapshot.status, severity=_status_severity(snapshot))
     yield Fact("nodes", str(len(snapshot.nodes)), len(snapshot.nodes))

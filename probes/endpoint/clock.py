@@ -10,7 +10,6 @@ from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
 from probes.endpoint.model import Settings, Snapshot, judged_addresses
 
-RUNBOOK = "path-clock"
 _ALIKE = 2.0
 _MILDER = {
     Severity.CRITICAL: Severity.HIGH,
@@ -64,7 +63,6 @@ def _ours(path: PathLook, ahead: float, agree: Sequence[Witness], *, severity: S
         next="set this machine's clock by NTP, then look again"
         if agree
         else "compare with a second host, then with NTP",
-        runbook=RUNBOOK,
         fact=False,
     )
 

@@ -17,7 +17,6 @@ _OURS = {
 }
 _NO_PROOF = {"NET_V6_BROKEN"}
 """Says nothing about them: many networks lose IPv6 on their own way out."""
-_RUNBOOK = "dependency-external"
 _SAYS = {
     "minor": Severity.INFO,
     "maintenance": Severity.INFO,
@@ -70,7 +69,6 @@ def _seen(snapshot: Snapshot, theirs: Sequence[Finding], provider: ProviderLook 
         else ("an outage of the provider", "they limit or block us"),
         against=tuple(against),
         next="shed or queue what depends on it; compare the latency of who calls it",
-        runbook=_RUNBOOK,
         fact=any(finding.fact for finding in theirs),
     )
 
@@ -85,7 +83,6 @@ def _said(snapshot: Snapshot, provider: ProviderLook) -> Finding:
         likely=("a part of the provider that this path does not use", "it is about to reach us"),
         against=("every address answers here as it should",),
         next="watch the calls to it; know how to switch it off",
-        runbook=_RUNBOOK,
     )
 
 

@@ -10,7 +10,6 @@ from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
 from probes.endpoint.model import Settings, Snapshot, all_private, answer_of, percentile
 
-RUNBOOK = "path-dns"
 _POOL = 3
 """So many changes among six answers are a pool that rotates."""
 _STALE_LEAST = 2.0
@@ -72,7 +71,6 @@ def _unresolved(path: PathLook, first: Resolution) -> Finding:
         evidence=(*_answers(path), Evidence("asked for", first.took, "s")),
         likely=likely,
         next="ask a second resolver, and compare with what the applications' network sees",
-        runbook=RUNBOOK,
     )
 
 
@@ -85,7 +83,6 @@ def _families(path: PathLook) -> Iterator[Finding]:
             f"{path.host} has IPv6 addresses only",
             evidence=_answers(path),
             next="clients without IPv6 cannot reach it: was the A record removed?",
-            runbook=RUNBOOK,
         )
 
 
@@ -104,7 +101,6 @@ def _slow(path: PathLook, settings: Settings) -> Iterator[Finding]:
                 Evidence("look-ups", len(path.dns_history)),
             ),
             likely=("the first resolver of the list is dead", "a loaded or far resolver"),
-            runbook=RUNBOOK,
             fact=False,
         )
 
@@ -203,7 +199,6 @@ def _stale(path: PathLook, since: float) -> Finding:
         ),
         against=("an own resolver for this name does this on purpose",),
         next="flush the cache here; restart clients that resolve only at their start",
-        runbook=RUNBOOK,
     )
 
 

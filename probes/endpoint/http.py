@@ -21,7 +21,6 @@ from probes.endpoint.model import (
 from probes.endpoint.tcp import how_many, where_from
 from probes.endpoint.tls import TLS_CODES
 
-RUNBOOK = "path-http"
 _RECENT = 5
 _TALK = {
     "mute": ("NET_CONN_MUTE", Severity.CRITICAL, "accepts connections and never answers"),
@@ -88,7 +87,6 @@ def _no_answer(path: PathLook, looks: Group) -> Iterator[Finding]:
         evidence=(*address_evidence(looks), *where_from(path)),
         likely=(*_TALK_LIKELY[code], *(_TLS_LIKELY if in_tls else ())),
         next="the port is open, so TCP checks stay green: look at the process behind it",
-        runbook=RUNBOOK,
     )
 
 
@@ -124,7 +122,6 @@ def _broken(path: PathLook, looks: Group) -> Iterator[Finding]:
             likely=("the process or a proxy dies while it answers",)
             if cut
             else ("another service listens on this port", "a proxy or captive portal on the way"),
-            runbook=RUNBOOK,
         )
 
 
@@ -151,7 +148,6 @@ def _server_errors(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
         ),
         likely=_server_error_causes(status, answer),
         next="look at the targets behind the load balancer, then at the latest deployment",
-        runbook=RUNBOOK,
     )
 
 
@@ -192,7 +188,6 @@ def _other_status(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
         + (f", expected {wanted}" if wanted else ""),
         evidence=(*_answer_evidence(answer), *where_from(snapshot.path)),
         likely=_MEANS.get(answer.status, ()),
-        runbook=RUNBOOK,
     )
 
 
@@ -223,7 +218,6 @@ def _body(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
         ),
         likely=("a maintenance or error page with a good status", "a captive portal or proxy"),
         against=doubts,
-        runbook=RUNBOOK,
     )
 
 
@@ -250,7 +244,6 @@ def _redirects(path: PathLook, looks: Group) -> Iterator[Finding]:
                     Evidence("leads to", look.http.header("location")),
                 ),
                 likely=("TLS ends in front of an application that redirects to https",),
-                runbook=RUNBOOK,
             )
 
 
@@ -291,7 +284,6 @@ def _slow(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding]
             *where_from(path),
         ),
         likely=("the application waits for something: database, lock, third party",),
-        runbook=RUNBOOK,
         fact=False,
     )
 

@@ -23,7 +23,6 @@ from probes.endpoint.model import (
     v6_is_apart,
 )
 
-RUNBOOK = "path-tcp"
 _WINDOW = 20
 _OUTAGE = 3
 _CODES = {
@@ -88,7 +87,6 @@ def _all_dead(path: PathLook) -> Iterator[Finding]:
         likely=_LIKELY[code],
         against=_elsewhere(path, word),
         next="look from a second place, inside the VPC, before calling it down",
-        runbook=RUNBOOK,
     )
 
 
@@ -133,7 +131,6 @@ def _one_bad(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             "a stale record that nobody removed",
         ),
         next="take the address out of the name or the load balancer; clients hit it by chance",
-        runbook=RUNBOOK,
         fact=bool(bad),
     )
 
@@ -178,7 +175,6 @@ def _v6(path: PathLook) -> Iterator[Finding]:
         if ours
         else ("the AAAA record points to nothing", "IPv6 is missing in the security group"),
         next="clients that try IPv6 first wait for it",
-        runbook="" if ours else RUNBOOK,
     )
 
 
@@ -201,7 +197,6 @@ def _slow(path: PathLook, settings: Settings) -> Iterator[Finding]:
                     Evidence("usual", usual, "s"),
                     *where_from(path),
                 ),
-                runbook=RUNBOOK,
                 fact=False,
             )
 
@@ -229,7 +224,6 @@ def _loss(path: PathLook, settings: Settings) -> Iterator[Finding]:
                 *where_from(path),
             ),
             likely=("packets are lost on the way", "an accept queue that overflows at times"),
-            runbook=RUNBOOK,
         )
 
 

@@ -13,7 +13,6 @@ from cockpit.units import duration
 from probes.endpoint.model import Group, Settings, Snapshot, judged_addresses, share
 from probes.endpoint.tcp import where_from
 
-RUNBOOK = "tls-certificate"
 _DAY = 86_400.0
 _SHORT_LIVED = 30.0
 TLS_CODES = {
@@ -133,7 +132,6 @@ def _failed(path: PathLook, outcome: str, alike: Group, *, of: Group) -> Finding
         evidence=(*certificate_evidence(look), *where_from(path)),
         likely=_LIKELY[outcome],
         next=_next(outcome),
-        runbook="path-http" if code == "NET_TLS_PROTOCOL" else RUNBOOK,
     )
 
 
@@ -222,7 +220,6 @@ def _dates(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding
         if amazon
         else ("nobody renews it", "the renewal fails silently"),
         next="renew it now, while it still works",
-        runbook=RUNBOOK,
     )
 
 
@@ -248,7 +245,6 @@ def _chain_dates(path: PathLook, looks: Group, settings: Settings) -> Iterator[F
                 evidence=(Evidence("ends", f"{ends:%Y-%m-%d %H:%M} UTC"), *_behind(certificate)),
                 likely=("the bundle was not renewed with the certificate",),
                 next="get the issuer's present chain and put it behind the certificate",
-                runbook=RUNBOOK,
             )
             return
 
@@ -312,7 +308,6 @@ def _slow(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding]
                     "the server is short of CPU",
                     "the certificate check waits for a third party",
                 ),
-                runbook="path-http",
                 fact=False,
             )
 

@@ -14,7 +14,7 @@ from probes.endpoint.model import Settings, Snapshot, is_good, judged_addresses
 from probes.endpoint.tls import days_left, grade_of_dates
 
 
-def facts(snapshot: Snapshot) -> Iterator[Fact]:
+def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
     """The headline is the whole way of the slowest good address, dns included."""
     path = snapshot.path
     looks = judged_addresses(path)

@@ -23,8 +23,6 @@ from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, percent, quantity, rounded, size
 from probes.memcached.model import Health, Rates, Slab, health, since
 
-_RUNBOOK = "memcached"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -83,7 +81,6 @@ def _restarted(look: Health) -> Iterator[Finding]:
             evidence=(Evidence("up for", look.uptime_s, "s"), Evidence("items", look.items)),
             likely=("a node replacement or maintenance", "a crash or an out-of-memory kill"),
             next="the database behind it gets the load now: look there, and at its pool",
-            runbook=_RUNBOOK,
         )
 
 
@@ -111,7 +108,6 @@ def _connections(look: Health, settings: Settings) -> Iterator[Finding]:
         likely=("a client pool without a limit", "a scale-out of the application", "retries"),
         against=("refusals begin below the limit: the node keeps some for itself",) if shut else (),
         next="count connections per application host; the limit is -c, or the node type",
-        runbook=_RUNBOOK,
         fact=shut,
     )  # fmt: skip
 
@@ -156,7 +152,6 @@ def _evicting(look: Health, settings: Settings) -> Iterator[Finding]:
         ),
         against=("in a cache evictions are the design, as long as hits do not fall",),
         next="do the hits suffer? which size of items evicts (drill-down)? then more nodes",
-        runbook=_RUNBOOK,
         fact=False,
     )  # fmt: skip
 
@@ -181,7 +176,6 @@ def _hits(look: Health, settings: Settings) -> Iterator[Finding]:
                 "a deployment changed the keys",
             ),
             next="restarts and evictions first; then the newest deployment",
-            runbook=_RUNBOOK,
             fact=False,
         )
 
@@ -207,14 +201,12 @@ def _memory(look: Health, settings: Settings) -> Iterator[Finding]:
         likely=("a cache fills up over time",),
         against=("a cache is meant to be full",) if look.evicts else (),
         next="evictions and hits tell whether it matters",
-        runbook=_RUNBOOK,
         fact=False,
     )
 
 
-def facts(look: Health) -> Iterator[Fact]:
+def facts(look: Health, limits: Settings) -> Iterator[Fact]:
     """Memory first, then connections, rates and hits."""
-    limits = Settings()
     share = look.memory_share
     yield Fact("memory", "unknown" if share is None else percent(share), share, "share")
     if look.connections is not None:

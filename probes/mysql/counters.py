@@ -68,7 +68,6 @@ def diagnose(look: Counters, settings: Settings) -> Iterator[Finding]:
             subject="innodb_metrics",
             likely=("the account was made without PROCESS",),
             next=look.server.grant,
-            runbook="observer-blind",
         )
     yield from _history(look, settings)
     yield from _log_age(look, settings)
@@ -114,7 +113,6 @@ def _history(look: Counters, settings: Settings) -> Iterator[Finding]:
             "purge cannot keep up with a mass update",
         ),
         next="end the oldest transaction, above all when it only reads",
-        runbook=_SLOW,
         fact=False,
     )
 
@@ -140,7 +138,6 @@ def _log_age(look: Counters, settings: Settings) -> Iterator[Finding]:
             "the redo log is small for this load",
         ),
         next="who writes so much? then the volume's throughput; a larger redo log smooths it",
-        runbook=_SLOW,
         fact=False,
     )  # fmt: skip
 
@@ -165,7 +162,6 @@ def _deadlocks(minute: Window, five: Window, settings: Settings) -> Iterator[Fin
             ),
             next="LATEST DETECTED DEADLOCK in SHOW ENGINE INNODB STATUS has both statements of "
             "the last one; the victim is the one that had changed fewer rows",
-            runbook=_LOCKS,
         )
 
 
@@ -199,7 +195,6 @@ def _buffer_pool(look: Counters, minute: Window, settings: Settings) -> Iterator
             "the buffer pool is small for the data in use",
         ),
         next="the statements that read the most rows; was the server restarted?",
-        runbook=_SLOW,
         fact=False,
     )
 
@@ -216,7 +211,6 @@ def _log_waits(minute: Window) -> Finding:
             "the disk of the redo log is slow or throttled",
         ),
         next="the volume's latency and throughput, then innodb_log_buffer_size",
-        runbook=_SLOW,
         fact=False,
     )
 
@@ -243,7 +237,6 @@ def _disk_tables(minute: Window, settings: Settings) -> Iterator[Finding]:
         ),
         against=("the cockpit's own looks make a few",),
         next="the statements by time: which one groups or sorts without an index?",
-        runbook=_SLOW,
         fact=False,
     )
 
@@ -263,7 +256,6 @@ def _scans(minute: Window, settings: Settings) -> Iterator[Finding]:
         ),
         likely=("an index was dropped or is not used any more", "a new statement", "a report"),
         next="EXPLAIN the statement that reads the most rows",
-        runbook=_SLOW,
         fact=False,
     )
 
@@ -285,7 +277,6 @@ def _slow(look: Counters, minute: Window, settings: Settings) -> Iterator[Findin
         ),
         likely=("a changed plan", "sessions wait for a lock or the disk", "more load"),
         next="what runs now? locks first, then the statements by time",
-        runbook=_SLOW,
         fact=False,
     )  # fmt: skip
 
@@ -314,7 +305,6 @@ def _aborted(minute: Window, settings: Settings) -> Iterator[Finding]:
         ),
         next="which clients? the server's error log (log_warnings); after 100 broken handshakes "
         "in a row the server blocks an address",
-        runbook=_LOCKS,
         fact=False,
     )
 
@@ -323,10 +313,9 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
 
 
-def facts(look: Counters) -> Iterator[Fact]:
+def facts(look: Counters, limits: Settings) -> Iterator[Fact]:
     """Statements a second first; before there is an earlier look, that they are unknown."""
     minute, five = window(look.pairs, MINUTE), window(look.pairs, WINDOW)
-    limits = Settings()
     if minute is None or five is None:
         yield Fact("statements", "unknown until the next look")
     else:

@@ -46,7 +46,6 @@ from probes.mysql.model import (
 from probes.mysql.status import read_status
 from probes.mysql.threads import COLUMNS, read_threads
 
-_RUNBOOK = "mysql-locks"
 _CAP = 2
 """Seconds for the lock tables."""
 _MOST_PAIRS = 5000
@@ -172,7 +171,6 @@ def diagnose(look: Locks, settings: Settings) -> Iterator[Finding]:
             evidence=(Evidence("sessions waiting for a row", look.row_waits),),
             likely=("the account was made without PROCESS",),
             next=look.server.grant,
-            runbook="observer-blind",
         )
     if look.late:
         yield Finding(
@@ -184,7 +182,6 @@ def diagnose(look: Locks, settings: Settings) -> Iterator[Finding]:
             evidence=(Evidence("sessions waiting for a row", look.row_waits),),
             likely=("thousands of locks: one statement holds or wants very many rows",),
             next="the sessions with the oldest transactions are the suspects",
-            runbook=_RUNBOOK,
         )
     if look.cut:
         yield Finding(
@@ -195,7 +192,6 @@ def diagnose(look: Locks, settings: Settings) -> Iterator[Finding]:
             evidence=(Evidence("sessions waiting for a row", look.row_waits),),
             likely=("a crowd wants one row",),
             next="the heads are right, the sessions behind them more than are shown",
-            runbook=_RUNBOOK,
         )
     for queue in look.queues:
         match queue.kind:
@@ -221,7 +217,6 @@ def _row(queue: Queue, settings: Settings) -> Iterator[Finding]:
         evidence=_evidence(queue, settings.row_wait.first),
         likely=_causes(queue.head),
         next=_advice(queue),
-        runbook=_RUNBOOK,
     )
 
 
@@ -244,7 +239,6 @@ def _metadata(queue: Queue, look: Locks, settings: Settings) -> Iterator[Finding
         ),
         likely=("a schema change without lock_wait_timeout behind an open transaction",),
         next=_advice(queue),
-        runbook=_RUNBOOK,
     )
 
 
@@ -273,7 +267,6 @@ def _global(queue: Queue) -> Finding:
         ),
         likely=likely,
         next=advice,
-        runbook=_RUNBOOK,
         fact=False,
     )
 
@@ -309,7 +302,7 @@ def _advice(queue: Queue) -> str:
     )
 
 
-def facts(look: Locks) -> Iterator[Fact]:
+def facts(look: Locks, _: Settings) -> Iterator[Fact]:
     """Waiters first, then the longest wait."""
     waiting = sum(queue.length for queue in look.queues)
     if look.sees_all:

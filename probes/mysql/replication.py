@@ -24,8 +24,6 @@ from cockpit.units import duration
 from probes.mysql.model import Server, read_server
 from probes.mysql.replica_errors import applying, causes
 
-_RUNBOOK = "mysql-replication"
-
 HEARTBEATS = """
 SELECT s.channel_name AS name, s.count_received_heartbeats AS heartbeats,
        c.heartbeat_interval AS heartbeat_s
@@ -230,7 +228,6 @@ def diagnose(look: Replication, settings: Settings) -> Iterator[Finding]:
             f"{visible(look.server.role, 60)} may not see replication",
             likely=("the account was made without the right to see replicas",),
             next=look.server.grant,
-            runbook="observer-blind",
         )
     for each in look.channels:
         if each.connecting:
@@ -248,7 +245,6 @@ def diagnose(look: Replication, settings: Settings) -> Iterator[Finding]:
             evidence=(Evidence("read_only", "off"),),
             likely=("the default of a plain server", "a failover that was not finished"),
             next="SET GLOBAL read_only = 1; on RDS the parameter group's {TrueIfReplica}",
-            runbook=_RUNBOOK,
         )
 
 
@@ -271,7 +267,6 @@ def _stopped(each: Channel) -> Finding:
         ),
         likely=causes(number, each.io_error),
         next="read the error; skipping an event makes the replica differ silently",
-        runbook=_RUNBOOK,
     )
 
 
@@ -291,7 +286,6 @@ def _unconnected(each: Channel) -> Finding:
         ),
         likely=causes(number, each.io_error) if number else ("the primary cannot be reached",),
         next="does the primary answer from here? then the replication user's password and TLS",
-        runbook=_RUNBOOK,
         fact=False,
     )
 
@@ -314,7 +308,6 @@ def _lag(each: Channel, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("one large transaction", "a lock on the replica", "one thread applies all"),
             next="what does the SQL thread do? a lock or backup on the replica holds it up",
-            runbook=_RUNBOOK,
             fact=False,
         )
 
@@ -339,11 +332,10 @@ def _silent(each: Channel, at: datetime, settings: Settings) -> Iterator[Finding
             likely=("the primary hangs", "the network between them drops packets"),
             against=("Seconds_Behind counts from the last event that arrived: it stays 0",),
             next="does the primary answer from here?",
-            runbook=_RUNBOOK,
         )
 
 
-def facts(look: Replication) -> Iterator[Fact]:
+def facts(look: Replication, _: Settings) -> Iterator[Fact]:
     """How far behind, of the worst channel."""
     if not look.sees:
         yield Fact("replication", "unknown", None)

@@ -146,7 +146,6 @@ def diagnose(look: Sessions, settings: Settings) -> Iterator[Finding]:
             f"{visible(look.server.role, 60)} may not see other sessions: PROCESS is missing",
             likely=("the account was made without PROCESS",),
             next=look.server.grant,
-            runbook="observer-blind",
         )
     if look.slow_s is not None:
         yield Finding(
@@ -158,7 +157,6 @@ def diagnose(look: Sessions, settings: Settings) -> Iterator[Finding]:
             evidence=(Evidence("slowest twice running", look.slow_s, "s", SLOW),),
             likely=("the server drowns: processor, disk or memory", "thousands of sessions"),
             next="how many run at once, and what does the control plane say of its processor?",
-            runbook="observer-blind",
         )
     yield from _identity(look)
     yield from _saturation(look, settings)
@@ -177,7 +175,6 @@ def _identity(look: Sessions) -> Iterator[Finding]:
             "the writer endpoint is answered by a read-only server: writes fail with 1290",
             likely=("stale DNS after a failover", "a failover in progress"),
             next="compare the endpoint's address with the control plane's idea of the writer",
-            runbook="database-failover",
         )
     if look.role_changed is not None:
         became = "read-only" if look.server.is_reader else "writable"
@@ -187,7 +184,6 @@ def _identity(look: Sessions) -> Iterator[Finding]:
             f"the server became {became} while we looked",
             likely=("a failover", "a change by hand"),
             next="look whether the applications follow the endpoint",
-            runbook="database-failover",
         )
     if look.restarted is not None:
         ago = duration((look.server.at - look.restarted).total_seconds())
@@ -198,7 +194,6 @@ def _identity(look: Sessions) -> Iterator[Finding]:
             evidence=(Evidence("up for", look.status.uptime, "s"),),
             likely=("a crash or an out-of-memory kill", "maintenance", "a failover"),
             next="the server's log and the control plane's events of that minute",
-            runbook="database-failover",
         )
 
 
@@ -221,7 +216,6 @@ def _saturation(look: Sessions, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("sessions pile up behind a lock", "a leak of sleeping sessions", "a scale-out"),
             next="who waits for whom, then the user with the most sessions",
-            runbook=_RUNBOOK,
             fact=severity is Severity.CRITICAL,
         )
     if severity := settings.running.grade(look.status.running):
@@ -232,7 +226,6 @@ def _saturation(look: Sessions, settings: Settings) -> Iterator[Finding]:
             evidence=(Evidence("running", look.status.running, limit=settings.running.first),),
             likely=("a slow statement that many run", "waits on a lock", "too few processors"),
             next="the statements that run, by time",
-            runbook=_SLOW,
             fact=False,
         )
 
@@ -254,7 +247,6 @@ def _rollback(thread: Thread, eta: float | None) -> Finding:
         evidence=(Evidence("rows left", thread.rows_modified), Evidence("about to take", eta, "s")),
         likely=("a large transaction was killed, or its client went away",),
         next="wait: do not kill it again, do not restart: the restart would do it all again",
-        runbook=_SLOW,
     )
 
 
@@ -281,7 +273,6 @@ def _idle(look: Sessions, settings: Settings) -> Iterator[Finding]:
                     "a connection that was taken and forgotten",
                 ),
                 next="kill the connection: KILL QUERY does nothing, it runs no statement",
-                runbook=_RUNBOOK,
             )
 
 
@@ -314,14 +305,12 @@ def _runs_long(thread: Thread, severity: Severity, settings: Settings) -> Findin
         ),
         likely=likely,
         next=advice,
-        runbook=_SLOW,
     )
 
 
-def facts(look: Sessions) -> Iterator[Fact]:
+def facts(look: Sessions, limits: Settings) -> Iterator[Fact]:
     """Connections first, then who runs and waits."""
     status = look.status
-    limits = Settings()
     connected = "?" if status.connected is None else str(status.connected)
     yield Fact(
         "connections",

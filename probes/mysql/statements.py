@@ -185,7 +185,6 @@ def diagnose(look: Statements, settings: Settings) -> Iterator[Finding]:
             subject="statements",
             likely=("the account has no SELECT on performance_schema",),
             next=_grant(look.server),
-            runbook="observer-blind",
         )
     spent = look.spent
     for each in look.gained[:_TOP]:
@@ -230,7 +229,6 @@ def _finding(look: Statements, each: Gained, spent: float, *, settings: Settings
             "the disk or processor is slower for everybody",
         ),
         next="does it wait for a lock? else EXPLAIN it, and look for a release that changed it",
-        runbook="mysql-long-queries",
         fact=False,
     )
 
@@ -240,7 +238,7 @@ def _grant(server: Server) -> str:
     return f"GRANT SELECT ON performance_schema.* TO '{visible(user, 40)}'@'{visible(host, 60)}';"
 
 
-def facts(look: Statements) -> Iterator[Fact]:
+def facts(look: Statements, _: Settings) -> Iterator[Fact]:
     """How many statements' worth of time the server spends, and on what most."""
     if not look.on or look.digests is None:
         yield Fact("statements' time", "unknown")

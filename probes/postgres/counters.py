@@ -102,7 +102,6 @@ def diagnose(look: Counters, settings: Settings) -> Iterator[Finding]:
             subject="waits",
             likely=("the role was made without pg_monitor",),
             next=GRANT.format(role=look.totals.role),
-            runbook="observer-blind",
         )
     for database in look.totals.databases:
         minute, five = (window(look, span, database.datname) for span in (_MINUTE, WINDOW))
@@ -147,7 +146,6 @@ def _deadlocks(minute: Window, five: Window, settings: Settings, name: str) -> I
                 "a new release that touches rows in a new order",
             ),
             next="the server's log has both statements of each; on RDS in CloudWatch Logs",
-            runbook=_LOAD,
         )  # fmt: skip
 
 
@@ -172,7 +170,6 @@ def _rollbacks(minute: Window, settings: Settings, name: str) -> Iterator[Findin
             "a driver that rolls back instead of committing reads",
         ),
         next="the server's log: which error, from which application? then the newest deployment",
-        runbook=_LOAD,
         fact=False,
     )
 
@@ -200,7 +197,6 @@ def _lost(five: Window, settings: Settings, name: str) -> Iterator[Finding]:
         likely=_causes(gain.fatal or 0, gain.killed or 0, gain.abandoned or 0),
         next="which of the three? abandoned: look at the clients; killed: who ended them; fatal: "
         "the server's log",
-        runbook=_LOAD,
     )
 
 
@@ -237,7 +233,6 @@ def _temporary(minute: Window, settings: Settings, name: str) -> Iterator[Findin
         ),
         next="the statement with the most temporary blocks; it counts when it ends, so look at "
         "the running ones too",
-        runbook=_DISK,
         fact=False,
     )
 
@@ -265,7 +260,6 @@ def _checkpoints(look: Counters, five: Window, settings: Settings) -> Iterator[F
             "somebody runs CHECKPOINT or CREATE DATABASE",
         ),
         next="who writes so much? max_wal_size can be raised with a reload",
-        runbook=_DISK,
         fact=False,
     )
 
@@ -290,7 +284,6 @@ def _cache(minute: Window, settings: Settings) -> Iterator[Finding]:
         ),
         against=("the operating system's cache is not seen from here (Aurora has none)",),
         next="the statements that read the most blocks",
-        runbook=_LOAD,
         fact=False,
     )
 
@@ -316,7 +309,6 @@ def _conflicts(look: Counters, five: Window, settings: Settings) -> Iterator[Fin
             "a schema change on the primary (lock)",
         ),
         next="shorter reads, or hot_standby_feedback: then the primary keeps dead rows instead",
-        runbook="database-replication",
     )
 
 
@@ -343,12 +335,11 @@ def _waits(look: Counters, settings: Settings) -> Iterator[Finding]:
         likely=(says.says,),
         against=("CPU also means: not instrumented",) if most.type == "CPU" else (),
         next=says.next,
-        runbook=says.runbook,
         fact=False,
     )
 
 
-def facts(look: Counters) -> Iterator[Fact]:
+def facts(look: Counters, _: Settings) -> Iterator[Fact]:
     """Transactions a second first; before there is an earlier look, that they are unknown."""
     minute, five = window(look, _MINUTE), window(look, WINDOW)
     if minute is None or five is None:

@@ -33,7 +33,6 @@ class Meaning:
 
     says: str
     next: str = ""
-    runbook: str = "pg-load"
     harmless: bool = False
 
 
@@ -41,15 +40,14 @@ _PARTITIONS = Meaning("too many tables or partitions a query", "prune partitions
 _MEANINGS: tuple[tuple[str, str, Meaning], ...] = (
     ("CPU", "", Meaning("runs on the CPU", "the statements with the most time")),
     ("IO", "DataFile", Meaning("reads and writes tables", "cache hits, then the disk's limits")),
-    ("IO", "WAL", Meaning("waits for commits to reach the disk", "the disk's latency", "pg-disk")),
-    ("IO", "BufFile", Meaning("sorts and hashes spill to disk", "temporary files", "pg-disk")),
-    ("LWLock", "WAL", Meaning("commits queue for the log", "the disk's latency", "pg-disk")),
+    ("IO", "WAL", Meaning("waits for commits to reach the disk", "the disk's latency")),
+    ("IO", "BufFile", Meaning("sorts and hashes spill to disk", "temporary files")),
+    ("LWLock", "WAL", Meaning("commits queue for the log", "the disk's latency")),
     ("LWLock", "LockManager", _PARTITIONS),
     ("LWLock", "lock_manager", _PARTITIONS),
     ("LWLock", "Buffer", Meaning("many sessions want the same pages", "hot tables and indexes")),
-    ("Lock", "", Meaning("waits for another's lock", "who waits for whom", "database-connections")),
-    ("IPC", "SyncRep", Meaning("commits wait for a synchronous standby", "is that standby alive?",
-                               "database-replication")),
+    ("Lock", "", Meaning("waits for another's lock", "who waits for whom")),
+    ("IPC", "SyncRep", Meaning("commits wait for a synchronous standby", "is that standby alive?")),
     ("IPC", "", Meaning("waits for another process of the server", "parallel workers")),
     ("Client", "", Meaning("waits for the application to read or send", "the application's side")),
     ("Timeout", "", Meaning("sleeps on purpose", harmless=True)),

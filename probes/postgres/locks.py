@@ -180,7 +180,6 @@ def _blocked(queue: Queue, look: Locks, settings: Settings) -> Iterator[Finding]
         ),
         likely=_causes(head),
         next=_advice(queue),
-        runbook="database-connections",
     )
 
 
@@ -232,7 +231,6 @@ def _prepared(queue: Queue, look: Locks) -> Finding:
         ),
         likely=("a transaction manager that died between its two phases",),
         next="only the owner of the transaction manager may choose commit or rollback",
-        runbook="database-connections",
     )
 
 
@@ -245,7 +243,6 @@ def _hot_row(queue: Queue) -> Finding:
         evidence=(Evidence("sessions that want it", queue.hot),),
         likely=("a counter or stock row that every request updates",),
         next="ending those who wait is pointless: help the one that holds it",
-        runbook="database-connections",
         fact=False,
     )
 
@@ -270,7 +267,6 @@ def _schema_changes(look: Locks) -> Iterator[Finding]:
             ),
             likely=("a migration without lock_timeout behind an old reader",),
             next="cancel it: those behind go on at once; run it again with lock_timeout",
-            runbook="database-connections",
             fact=False,
         )
 
@@ -295,11 +291,10 @@ def _advisory(look: Locks, settings: Settings) -> Iterator[Finding]:
                 ),
                 likely=("a holder that is plain idle: its lock outlives its transaction",),
                 next="the number is the application's key; ask who takes it",
-                runbook="database-connections",
             )
 
 
-def facts(look: Locks) -> Iterator[Fact]:
+def facts(look: Locks, _: Settings) -> Iterator[Fact]:
     """Waiters first, then the longest wait."""
     waiters = look.summary.waiters
     yield Fact("lock waiters", f"{waiters} waiting" if waiters else "none", waiters)

@@ -38,7 +38,6 @@ from probes.postgres.maintenance_model import (
 from probes.postgres.maintenance_view import name_of, views
 from probes.postgres.model import GRANT, partly
 
-RUNBOOK = "pg-wraparound"
 MILLION = 1_000_000
 _PARTS = (Reason.DENIED, Reason.TIMEOUT, Reason.UNSUPPORTED)
 """Why a part may be missing: this role or server does not give it."""
@@ -109,7 +108,6 @@ def _sight(state: State) -> Iterator[Finding]:
             evidence=(Evidence("hidden sessions", state.hidden, limit=0),),
             likely=("the role was made without pg_monitor",),
             next=GRANT.format(role=state.role),
-            runbook="observer-blind",
         )
 
 
@@ -163,7 +161,6 @@ def _wrap(
         else ("nobody can connect to it: autovacuum freezes it by itself",),
         next="find the holder of the horizon first and end it, then VACUUM (FREEZE) the oldest "
         "tables" + ("; on the primary, this is a standby" if state.recovery else ""),
-        runbook=RUNBOOK,
     )
 
 
@@ -229,7 +226,6 @@ def _horizon(state: State, settings: Settings) -> Iterator[Finding]:
             likely=likely,
             against=("it holds back the catalogs only, not the tables",) if catalogs else (),
             next=following,
-            runbook=RUNBOOK,
             fact=False,
         )
 
@@ -278,7 +274,6 @@ def _dead(look: Maintenance, settings: Settings) -> Iterator[Finding]:
             against=("a vacuum works on it now",) if at_work else (),
             next="who holds back the horizon? then VACUUM (ANALYZE) it; never VACUUM FULL in an "
             "incident, it locks everybody out",
-            runbook=RUNBOOK,
             fact=False,
         )
 
@@ -304,14 +299,13 @@ def _workers(look: Maintenance, settings: Settings) -> Iterator[Finding]:
             "many tables became due at once",
         ),
         next="which tables, and how far? raising autovacuum_vacuum_cost_limit takes effect at once",
-        runbook=RUNBOOK,
         fact=False,
     )
 
 
-def facts(look: Maintenance) -> Iterator[Fact]:
+def facts(look: Maintenance, limits: Settings) -> Iterator[Fact]:
     """The oldest database first, then who holds the horizon."""
-    state, limits = look.state, Settings()
+    state = look.state
     oldest = max((max(d.xid_age, d.multixact_age) for d in state.databases), default=0)
     share = oldest / state.stop
     yield Fact(

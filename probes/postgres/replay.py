@@ -14,7 +14,6 @@ from cockpit.units import duration, size
 from probes.postgres.replication_model import Receiver, Replay
 
 MIB = 2**20
-RUNBOOK = "database-replication"
 
 _RESUME = Offer(
     key="r",
@@ -41,7 +40,6 @@ def stalled_finding(name: str, backlog: float | None) -> Finding:
         evidence=(Evidence("not replayed", backlog, "bytes"),),
         likely=("a long query on the standby conflicts with recovery", "replay was paused"),
         next="long queries on the standby; is replay paused?",
-        runbook=RUNBOOK,
     )
 
 
@@ -62,7 +60,6 @@ def _paused_finding(replay: Replay) -> Finding:
             "a setting below the primary's, such as max_connections",
         ),
         next=_advice(replay),
-        runbook=RUNBOOK,
     )
 
 
@@ -102,7 +99,6 @@ def replay_findings(
         ),
         likely=("replay is paused",) if replay.paused else ("long queries hold replay up",),
         next=_advice(replay) if replay.paused else "long queries on this standby",
-        runbook=RUNBOOK,
         fact=False,
     )
 

@@ -23,7 +23,6 @@ from cockpit.units import count, duration, size
 from probes.postgres.model import GRANT, partly
 from probes.postgres.replay import (
     MIB,
-    RUNBOOK,
     amount,
     replay_findings,
     replay_table,
@@ -42,7 +41,6 @@ from probes.postgres.replication_model import (
 )
 
 GIB = 2**30
-_SLOTS_RUNBOOK = "pg-disk"
 _LEFT = 60
 """Seconds without a word after which an Aurora reader has left."""
 _KEPT = timedelta(hours=1)
@@ -158,7 +156,6 @@ def diagnose(look: Replication, settings: Settings) -> Iterator[Finding]:
             subject="parts",
             likely=("a version that is newer than this cockpit", "a right that is missing"),
             next="the rest is seen; look there by hand",
-            runbook="observer-blind",
         )
     if look.senders and not look.sees_all:
         yield Finding(
@@ -205,7 +202,6 @@ def _link_down(summary: str, *, subject: str) -> Finding:
         subject=visible(subject, 60),
         likely=("the standby stopped", "the network between them", "its WAL was removed already"),
         next="look at the standby itself, then at its slot on the primary",
-        runbook=RUNBOOK,
     )
 
 
@@ -238,7 +234,6 @@ def _readers(look: Replication, settings: Settings) -> Iterator[Finding]:
                 ),
                 likely=("the writer writes more than it can apply", "long queries on the reader"),
                 next="its processor and long queries; one that lags for long restarts by itself",
-                runbook=RUNBOOK,
                 fact=False,
             )
 
@@ -263,7 +258,6 @@ def _sender_lag(sender: Sender, settings: Settings) -> Iterator[Finding]:
                 Evidence("replay lag", sender.replay_s, "s", settings.lag_seconds.first),
             ),
             next="the stage with the most bytes says where to look",
-            runbook=RUNBOOK,
             fact=False,
         )
     if sender.stalled >= settings.stalled_looks:
@@ -296,7 +290,6 @@ def _lost(slot: Slot) -> Finding:
         ),
         likely=() if reason else ("it kept more WAL than max_slot_wal_keep_size allows",),
         next=f"rebuild the {who}; then drop the slot",
-        runbook=_SLOTS_RUNBOOK,
     )
 
 
@@ -324,7 +317,6 @@ def _slot(slot: Slot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("a dead consumer (DMS, Debezium)", "a standby that was removed"),
             next="find its consumer; dropping the slot cannot be undone",
-            runbook=_SLOTS_RUNBOOK,
         )
 
 
@@ -333,7 +325,7 @@ def _idle(slot: Slot) -> tuple[Evidence, ...]:
     return (Evidence("nobody reads it for", slot.inactive_s, "s"),) if told else ()
 
 
-def facts(look: Replication) -> Iterator[Fact]:
+def facts(look: Replication, _: Settings) -> Iterator[Fact]:
     """How far behind, then who follows."""
     if look.replay is not None:
         backlog = look.replay.backlog_b

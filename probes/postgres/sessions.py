@@ -156,7 +156,6 @@ async def collect(postgres: SqlReads, target: Target) -> Sessions:
         pulse=pulse,
         sessions=tuple(sessions),
         holders=tuple(holders),
-        longest=_longest(sessions),
         expects=settings.expects,
         pooler=settings.pooler or bool(getattr(postgres, "pooled", False)),
         unread=tuple(unread),
@@ -213,7 +212,6 @@ def _sight(look: Sessions) -> Iterator[Finding]:
             subject="parts",
             likely=("a version that is newer than this cockpit",),
             next="the rest is seen; look there by hand, and report it",
-            runbook="observer-blind",
         )
     if look.slow_s is not None:
         yield Finding(
@@ -225,7 +223,6 @@ def _sight(look: Sessions) -> Iterator[Finding]:
             evidence=(Evidence("slowest twice running", look.slow_s, "s", SLOW),),
             likely=("the server drowns: processor, disk or memory", "thousands of sessions"),
             next="how many are active, and what does the control plane say of its processor?",
-            runbook="observer-blind",
         )
     if look.pooler:
         yield Finding(
@@ -248,7 +245,6 @@ def _identity(look: Sessions) -> Iterator[Finding]:
             + (": writes fail with 25006" if writer else ""),
             likely=("stale DNS after a failover", "a failover in progress"),
             next="compare the endpoint's address with the control plane's idea of the writer",
-            runbook="database-failover",
         )
     if look.role_changed is not None:
         yield Finding(
@@ -257,7 +253,6 @@ def _identity(look: Sessions) -> Iterator[Finding]:
             f"the server became {is_a} while we looked",
             likely=("a failover", "a promotion by hand"),
             next="look whether the applications follow the endpoint",
-            runbook="database-failover",
         )
     if look.restarted is not None:
         yield _restarted(look, max(0.0, (pulse.at - look.restarted).total_seconds()))
@@ -279,7 +274,6 @@ def _restarted(look: Sessions, ago: float) -> Finding:
         next="the server's log: which process ended, by which signal, in which statement"
         if look.crashed
         else "the server's log and the control plane's events of that minute",
-        runbook="database-failover",
     )
 
 
@@ -307,7 +301,6 @@ def _saturation(pulse: Pulse, settings: Settings) -> Iterator[Finding]:
         ),
         likely=_causes(pulse),
         next="who waits for whom, then the client with the most sessions",
-        runbook="database-connections",
         fact=severity is Severity.CRITICAL,
     )
 
@@ -339,7 +332,6 @@ def _one_client(pulse: Pulse, settings: Settings) -> Iterator[Finding]:
                 ),
                 likely=("its pool is larger than the database can take", "a leak in it"),
                 next="call its owners; its idle sessions can be ended",
-                runbook="database-connections",
                 fact=False,
             )
 
@@ -402,7 +394,6 @@ def _idle_transaction(
         if harmless
         else (),
         next=advice,
-        runbook="database-connections",
     )
 
 
@@ -422,9 +413,11 @@ def _works(session: Session, settings: Settings) -> bool:
     )
 
 
-def _longest(sessions: Iterable[Session]) -> Session | None:
-    works = [s for s in sessions if s.state == "active" and _works(s, Settings())]
-    return max(works, key=lambda session: session.query_s or 0, default=None)
+def derive(look: Sessions, settings: Settings) -> Sessions:
+    """With the one that a runbook's step may cancel: never an application that may take long."""
+    works = [s for s in look.sessions if s.state == "active" and _works(s, settings)]
+    longest = max(works, key=lambda session: session.query_s or 0, default=None)
+    return replace(look, longest=longest)
 
 
 def _long(look: Sessions, settings: Settings) -> Iterator[Finding]:
@@ -466,7 +459,6 @@ def _long_query(severity: Severity, session: Session, settings: Settings) -> Fin
         ),
         likely=("a changed plan", "a report on the wrong server", "missing index"),
         next="cancel it first; terminate it if it is still there after 10 s",
-        runbook="database-connections",
     )
 
 
@@ -484,7 +476,6 @@ def _long_transaction(severity: Severity, session: Session, settings: Settings) 
         ),
         likely=("a batch job in one transaction",),
         next="ask its owner; it holds back vacuum and its locks",
-        runbook="database-connections",
     )
 
 
@@ -502,13 +493,12 @@ def _prepared(pulse: Pulse, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("a transaction manager that died between its two phases",),
             next="pg_prepared_xacts; only its owner may decide between commit and rollback",
-            runbook="database-connections",
         )
 
 
-def facts(look: Sessions) -> Iterator[Fact]:
+def facts(look: Sessions, limits: Settings) -> Iterator[Fact]:
     """Connections first, then who waits, works and idles."""
-    pulse, limits = look.pulse, Settings()
+    pulse = look.pulse
     yield Fact(
         "connections",
         f"{pulse.used}/{pulse.server.max_connections}",
@@ -568,6 +558,7 @@ PROBE = Probe(
     collect=collect,
     diagnose=diagnose,
     snapshot=Sessions,
+    derive=derive,
     settings=Settings(),
     every=5,
     timeout=8,

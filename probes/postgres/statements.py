@@ -89,7 +89,6 @@ def diagnose(look: Statements, settings: Settings) -> Iterator[Finding]:
             evidence=(Evidence("hidden statements", look.hidden, limit=0),),
             likely=("the role was made without pg_monitor",),
             next=GRANT.format(role=look.identity.role),
-            runbook="observer-blind",
         )
     if (look.load or 0.0) < settings.least_load:
         return
@@ -136,12 +135,11 @@ def _regressed(
         ),
         against=(evicted,) if look.evicted else (),
         next="EXPLAIN it with real parameters; did other statements become slower too?",
-        runbook="pg-load",
         fact=False,
     )
 
 
-def facts(look: Statements) -> Iterator[Fact]:
+def facts(look: Statements, _: Settings) -> Iterator[Fact]:
     """How busy statements keep the server, or why that is not known."""
     missing = look.identity.missing
     if missing:

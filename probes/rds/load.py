@@ -76,7 +76,6 @@ def _connections(snapshot: Snapshot, instance: Instance, settings: Settings) -> 
         ),
         against=("sessions inside the database are not counted here",),
         next="look at the sessions of the database: who holds them, and what they wait for",
-        runbook="database-connections",
         fact=False,
     )
 
@@ -117,7 +116,6 @@ def _collapsed(snapshot: Snapshot, instance: Instance, settings: Settings) -> It
         ),
         against=("the callers' traffic was not compared: an idle night looks the same",),
         next="look at the path from the callers to the database, and at the callers",
-        runbook="database-unreachable",
         fact=False,
     )
 
@@ -138,7 +136,6 @@ def _cpu(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator
         ),
         likely=("a statement's plan changed", "a missing index", "autovacuum or a backup"),
         next="find the statement that uses the most time",
-        runbook="database-slow",
         fact=False,
     )
 
@@ -173,7 +170,6 @@ def _memory(snapshot: Snapshot, instance: Instance, settings: Settings) -> Itera
         ),
         likely=("memory per session times sessions", "the class is too small"),
         next="count sessions and their memory settings",
-        runbook="database-memory",
         fact=False,
     )
 
@@ -199,7 +195,6 @@ def _sessions(snapshot: Snapshot, instance: Instance, settings: Settings) -> Ite
         ),
         likely=("one statement", "locks", "storage", "CPU"),
         next="group the load by wait and by statement",
-        runbook="database-slow",
         fact=False,
     )
 
@@ -237,7 +232,6 @@ def _lag(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator
         ),
         against=against if idle and not stopped else (),
         next="look at the replica's sessions and its replay position",
-        runbook="rds-replica",
         fact=stopped,
     )
 
@@ -258,7 +252,6 @@ def _wraparound(snapshot: Snapshot, instance: Instance, settings: Settings) -> I
         ),
         likely=("an old transaction", "a replication slot", "a prepared transaction"),
         next="find what keeps vacuum from freezing",
-        runbook="pg-wraparound",
         fact=False,
     )
 
@@ -281,6 +274,5 @@ def _capacity(snapshot: Snapshot, instance: Instance, settings: Settings) -> Ite
         ),
         likely=("the maximum is too low for the load",),
         next="raise the maximum, after a look at the statements",
-        runbook="rds-scale",
         fact=False,
     )

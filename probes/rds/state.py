@@ -43,7 +43,6 @@ def _status(
             *_last_events(snapshot, name),
         ),
         next="look it up in the RDS User Guide",
-        runbook="rds-instance-down",
     )
     if state in model.BAD:
         yield replace(
@@ -53,7 +52,6 @@ def _status(
             summary=f"{name} is {status}",
             likely=_DOWN.get(state, ("see the last events",)),
             next="read the last events, then CloudTrail for who changed it",
-            runbook="rds-storage-full" if state == "storage-full" else "rds-instance-down",
         )
     elif state in model.MOVING:
         limits = settings.moving_slowly if state in model.SLOW else settings.moving
@@ -67,7 +65,6 @@ def _status(
             likely=("a modification of ours", "maintenance", "a failover"),
             against=(f"inside the maintenance window {window} UTC",) if inside else (),
             next="wait for it to end, or find who began it in CloudTrail",
-            runbook="rds-wait-or-abort",
         )
     else:
         yield finding
@@ -115,7 +112,6 @@ def failovers(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=("a host or zone fault", "a class change", "a forced reboot"),
         next="look for clients that kept the old address: connection caches outlive the failover",
-        runbook="rds-failover-aftermath",
     )
 
 
@@ -141,7 +137,6 @@ def writer(snapshot: Snapshot) -> Iterator[Finding]:
         ),
         likely=("a failover is running", "the writer was deleted", "all instances are stopped"),
         next="fail over to a reader that is available",
-        runbook="rds-failover",
     )
 
 
@@ -190,7 +185,6 @@ def restarts(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("out of memory", "a patch", "a crash loop"),
             against=(f"inside the maintenance window {window} UTC",) if inside else (),
             next="look at the free memory before the restart",
-            runbook="rds-crash-loop",
         )
 
 
@@ -232,7 +226,6 @@ def replication(snapshot: Snapshot) -> Iterator[Finding]:
             likely=("the replica's storage is full", "a slot or log was lost", "a duplicate key"),
             against=("it was stopped by hand",) if by_hand else (),
             next="read the replica's error log, then rebuild it if a log is gone",
-            runbook="rds-replica",
         )
 
 
@@ -273,7 +266,6 @@ def _waiting(name: str, values: tuple[Pending, ...]) -> Finding:
         likely=("a change without apply-immediately",),
         against=("any later change with apply-immediately applies all of them",),
         next="find out who wants it, before anything else is changed",
-        runbook="rds-pending",
     )
 
 
@@ -290,7 +282,6 @@ def _parameters(instance: Instance) -> Iterator[Finding]:
                 evidence=(Evidence("parameter group", group.name), Evidence("state", state)),
                 likely=("a half-done fix: static parameters wait for a reboot",),
                 next="compare the running value with the group's, then plan a reboot",
-                runbook="rds-parameters",
             )
 
 
@@ -318,7 +309,6 @@ def maintenance(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 Evidence("what", action.description or None),
             ),
             next="postpone it to the next window if this incident is not over by then",
-            runbook="rds-maintenance",
         )
 
 
@@ -343,7 +333,6 @@ def credentials(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                     evidence=(Evidence("valid for", left, "s", limit=settings.ca.first),),
                     likely=("the certificate authority was never rotated",),
                     next="update the clients' trust store first, then rotate",
-                    runbook="rds-ca",
                 )
         yield from _secret(snapshot, instance, settings)
 
@@ -362,7 +351,6 @@ def _secret(snapshot: Snapshot, instance: Instance, settings: Settings) -> Itera
             evidence=(Evidence("secret", state), Evidence("for", lasted or None, "s")),
             likely=("the KMS key or a permission changed",),
             next="check the secret's key and policy",
-            runbook="rds-auth",
         )
 
 

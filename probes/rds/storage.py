@@ -84,7 +84,6 @@ def _space(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterat
         ),
         against=("a storage change is in progress: the numbers lag",) if changing else (),
         next="look at replication slots and binary logs in the database",
-        runbook="rds-storage-full",
         fact=bool(full),
     )
 
@@ -141,7 +140,6 @@ def _autoscaling(snapshot: Snapshot, instance: Instance, settings: Settings) -> 
         ),
         likely=("six hours have not passed since the last change", "the maximum", "a quota"),
         next="raise the maximum, or grow the storage by hand",
-        runbook="rds-storage-full",
     )
 
 
@@ -163,7 +161,6 @@ def _burst(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterat
                 likely=("the volume or the class is too small for the load",),
                 against=("a restored snapshot loads lazily",),
                 next="find what reads and writes so much",
-                runbook="rds-io",
                 fact=False,
             )
 
@@ -200,7 +197,6 @@ def _saturated(snapshot: Snapshot, instance: Instance, settings: Settings) -> It
         likely=("full scans", "a checkpoint or a vacuum", "a cache that does not help any more"),
         against=("a backup is running",) if in_backup(instance, snapshot) else (),
         next="find the statements that read the most",
-        runbook="rds-io",
         fact=False,
     )
 

@@ -18,7 +18,7 @@ from probes.rds.settings import Settings
 from probes.rds.storage import free_share
 
 
-def facts(snapshot: Snapshot) -> Iterator[Fact]:
+def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
     """The status first: the worst of the cluster's and its instances'."""
     name, status = _headline(snapshot)
     yield Fact("status", status, severity=_severity(status))

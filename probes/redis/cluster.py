@@ -55,7 +55,6 @@ def diagnose(look: Cluster, settings: Settings) -> Iterator[Finding]:
             "looked at",
             likely=("the target was written for a single server",),
             next="set cluster = true for this target, then every node is asked",
-            runbook=_RUNBOOK,
         )
     yield from _down(look)
     yield from _slots(look)
@@ -92,7 +91,6 @@ def _down(look: Cluster) -> Iterator[Finding]:
             if look.asked_all
             else ("one node was asked: a cut-off node is wrong about the rest",),
             next="which shard has no primary? with cluster-require-full-coverage all keys fail",
-            runbook=_RUNBOOK,
         )
         return
     for node in fails:
@@ -108,7 +106,6 @@ def _down(look: Cluster) -> Iterator[Finding]:
             ),
             likely=("the network between this node and the others",),
             next="do clients still talk to it? the other nodes serve its slots, or will",
-            runbook=_RUNBOOK,
         )
 
 
@@ -141,7 +138,6 @@ def _slots(look: Cluster) -> Iterator[Finding]:
         if not unassigned
         else ("slots were given to nobody: resharding was cut off, or a node was removed",),
         next="has the failing primary a replica that answers? look again in some seconds",
-        runbook=_RUNBOOK,
     )
 
 
@@ -180,7 +176,6 @@ def _silent(node: Node) -> Finding:
         else ("the path from here to this node", "it died a moment ago"),
         against=("the other nodes hold it for well",) if named and not node.failing else (),
         next="do the other nodes hold it for failing? else it is the path from here",
-        runbook=_REFUSES,
     )
 
 
@@ -203,7 +198,6 @@ def _alone(look: Cluster) -> Iterator[Finding]:
                 ),
                 likely=("a failover used it up", "the replica died or hangs"),
                 next="a new replica must be in step before this primary may fail",
-                runbook=_RUNBOOK,
             )
 
 
@@ -237,12 +231,11 @@ def _skew(look: Cluster, settings: Settings) -> Iterator[Finding]:
                 "slots are spread unevenly",
             ),
             next="the commands by time of this node; MEMORY USAGE of sampled keys on its replica",
-            runbook=_RUNBOOK,
             fact=False,
         )  # fmt: skip
 
 
-def facts(look: Cluster) -> Iterator[Fact]:
+def facts(look: Cluster, _: Settings) -> Iterator[Fact]:
     """How many nodes answer, then the slots."""
     if not look.on:
         yield Fact("cluster", "no cluster")

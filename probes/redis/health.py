@@ -22,7 +22,7 @@ from cockpit.triage.view import Table
 from cockpit.units import duration, percent, rounded, size
 from probes.redis.model import Health, health
 from probes.redis.rates import since
-from probes.redis.replication import RUNBOOK_FAILOVER, replication
+from probes.redis.replication import replication
 from probes.redis.view import overview
 
 MIB = 2**20
@@ -102,7 +102,6 @@ def _state(look: Health) -> Iterator[Finding]:
             if copies
             else ("it was restarted: a crash, a replacement, maintenance",),
             next="wait; a client that retries in a loop makes it slower",
-            runbook=RUNBOOK_FAILOVER,
         )
     wrong = {"primary": "replica", "replica": "primary"}.get(look.expects) == look.role
     if wrong:
@@ -114,7 +113,6 @@ def _state(look: Health) -> Iterator[Finding]:
             evidence=(Evidence("role", look.role),),
             likely=("stale DNS after a failover", "a failover in progress"),
             next="compare with the control plane's idea of the primary",
-            runbook=RUNBOOK_FAILOVER,
         )
     yield from _changed(look)
 
@@ -130,7 +128,6 @@ def _changed(look: Health) -> Iterator[Finding]:
             f"the server became a {look.role} while we looked",
             likely=("a failover",),
             next="look whether the applications follow",
-            runbook=RUNBOOK_FAILOVER,
         )
     if look.restarted is not None:
         yield Finding(
@@ -140,7 +137,6 @@ def _changed(look: Health) -> Iterator[Finding]:
             evidence=(Evidence("up for", look.uptime_s, "s"), Evidence("keys", look.keys)),
             likely=("a crash or an out-of-memory kill", "a node replacement", "maintenance"),
             next="is its data there? without persistence it begins empty",
-            runbook=RUNBOOK_FAILOVER,
         )
 
 
@@ -168,7 +164,6 @@ def _moved(look: Health) -> Finding:
         next="is that the cache that was meant? compare with the control plane"
         if other
         else "look whether the applications follow",
-        runbook=RUNBOOK_FAILOVER,
     )
 
 
@@ -191,7 +186,6 @@ def _clients(look: Health, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("a pool without a limit", "a scale-out", "a retry storm"),
             next="CLIENT LIST by name and address",
-            runbook=RUNBOOK_FAILOVER,
             fact=bool(rejected),
         )
     arriving = look.rates.connections if look.rates else None
@@ -203,7 +197,6 @@ def _clients(look: Health, settings: Settings) -> Iterator[Finding]:
             evidence=(Evidence("new connections", arriving, "/s", settings.new_connections.first),),
             likely=("clients without a pool", "a replica that fails to log in in a loop"),
             next="who connects? CLIENT LIST by address",
-            runbook=_SLOW,
             fact=False,
         )
 
@@ -225,7 +218,6 @@ def _memory(look: Health, settings: Settings) -> Iterator[Finding]:
             likely=("the data grew", "keys without an expiry", "clients that do not read"),
             against=("a cache that evicts any key is meant to be full",) if look.is_cache else (),
             next="what grows: data, client buffers, replication buffers? MEMORY STATS",
-            runbook=_MEMORY,
             fact=False,
         )
     errors = look.rates.oom_errors if look.rates else None
@@ -243,7 +235,6 @@ def _memory(look: Health, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("noeviction, or volatile-* without keys that expire", "the data grew"),
             next="raise the limit or node size, or the policy; never FLUSHALL by habit",
-            runbook=_MEMORY,
         )
     yield from _resident(look, settings)
 
@@ -263,7 +254,6 @@ def _resident(look: Health, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("the machine has too little memory", "another process took it"),
             next="the machine's memory and swap: every command that touches it waits for the disk",
-            runbook=_MEMORY,
             fact=False,
         )
     ratio, wasted = look.fragmentation, look.fragmented
@@ -278,7 +268,6 @@ def _resident(look: Health, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("many keys of other sizes were deleted or evicted", "values that grow"),
             next="active defragmentation, or a replica promoted after a restart",
-            runbook=_MEMORY,
             fact=False,
         )
 
@@ -326,7 +315,6 @@ def _eviction(look: Health, settings: Settings) -> Iterator[Finding]:
         if volatile
         else (),
         next="do the hits suffer? then more memory; else look at who writes",
-        runbook=_MEMORY,
         fact=False,
     )
 
@@ -353,7 +341,6 @@ def _speed(look: Health, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("an expensive command", "more load", "evictions or expiry in bulk"),
             next="SLOWLOG, then commands by time; the host's CPU hides it on several cores",
-            runbook=_SLOW,
             fact=False,
         )
     share, before = rates.hit_share, look.earlier_hits
@@ -366,7 +353,6 @@ def _speed(look: Health, settings: Settings) -> Iterator[Finding]:
             evidence=(Evidence("hits", share, "share", settings.hit_share),),
             likely=("evictions", "a cold cache after a restart", "a deployment changed the keys"),
             next="evictions and restarts first",
-            runbook=_MEMORY,
             fact=False,
         )
 
@@ -382,7 +368,6 @@ def _disk(look: Health, settings: Settings) -> Iterator[Finding]:
             evidence=(Evidence("stopped for", look.fork_s, "s", settings.fork.first),),
             likely=("much memory on a virtual machine", "transparent huge pages are on"),
             next="fewer snapshots on the primary: let a replica make them",
-            runbook=RUNBOOK_FAILOVER,
         )
     for failed, what in ((look.snapshot_failed, "snapshot"), (look.log_failed, "append log")):
         if failed:
@@ -393,13 +378,12 @@ def _disk(look: Health, settings: Settings) -> Iterator[Finding]:
                 subject=what,
                 likely=("the disk is full or not writable", "no memory left to fork"),
                 next="disk space and the server's log",
-                runbook=RUNBOOK_FAILOVER,
             )
 
 
-def facts(look: Health) -> Iterator[Fact]:
+def facts(look: Health, limits: Settings) -> Iterator[Fact]:
     """Memory first, then clients, commands, evictions, role."""
-    share, limits = look.memory_share, Settings()
+    share = look.memory_share
     text = "unknown" if share is None else percent(share)
     judged = limits.memory.grade(share) if not look.is_cache else None
     yield Fact("memory", text, share, "share", severity=judged)

@@ -29,7 +29,6 @@ from probes.redis.performance_model import (
     since,
 )
 from probes.redis.performance_view import milliseconds, views
-from probes.redis.replication import RUNBOOK_FAILOVER
 
 MIB = 2**20
 _SLOW, _MEMORY, _REFUSES = "redis-slow-commands", "redis-memory", "cache-refuses"
@@ -84,7 +83,6 @@ def diagnose(look: Performance, settings: Settings) -> Iterator[Finding]:
             visible(look.refusal.message, 200),
             likely=_REFUSED.get(look.refusal.code, ()),
             next="INFO is still answered: redis.health says more",
-            runbook=_REFUSES,
         )
     if look.denied:
         yield Finding(
@@ -95,7 +93,6 @@ def diagnose(look: Performance, settings: Settings) -> Iterator[Finding]:
             subject="denied",
             likely=("the ACL was made without it", "somebody took it away"),
             next=acl(look.user),
-            runbook=_REFUSES,
         )
     yield from _latency(look, settings)
     yield from _expensive(look, settings)
@@ -167,7 +164,6 @@ def _latency(look: Performance, settings: Settings) -> Iterator[Finding]:
         ),
         against=tuple(_not_the_server(look)),
         next="commands by time; the slow log leaves queueing out, so its times are too small",
-        runbook=_SLOW,
         fact=False,
     )  # fmt: skip
 
@@ -196,7 +192,6 @@ def _expensive(look: Performance, settings: Settings) -> Iterator[Finding]:
             ),
             next="who sends it? the slow log has the client's address; SCAN and its cousins read "
             "in parts",
-            runbook=_SLOW,
         )
 
 
@@ -238,7 +233,6 @@ def _buffers(look: Performance, five: Window | None, settings: Settings) -> Iter
             "pipelines without an end",
         ),
         next="CLIENT LIST by tot-mem: whose is the largest? closing it frees its buffers",
-        runbook=_MEMORY,
         fact=bool(cut),
     )  # fmt: skip
 
@@ -270,7 +264,6 @@ def _blocked(look: Performance, settings: Settings) -> Iterator[Finding]:
         ),
         against=("workers that wait for work are as they should be",),
         next="do the queues that they wait for get anything? then it is the producer",
-        runbook=_SLOW,
         fact=False,
     )
 
@@ -296,7 +289,6 @@ def _bandwidth(minute: Window, settings: Settings) -> Iterator[Finding]:
             "more load: a small node has a low baseline and a burst that ends",
         ),
         next="NetworkBandwidthOutAllowanceExceeded in CloudWatch says whether packets are dropped",
-        runbook=_SLOW,
         fact=False,
     )
 
@@ -325,7 +317,6 @@ def _syncs(five: Window) -> Iterator[Finding]:
         ),
         next="does it end, or does a replica begin again and again? repl-backlog-size, and its "
         "output buffer limit",
-        runbook=RUNBOOK_FAILOVER,
     )
 
 
@@ -343,7 +334,6 @@ def _replicas(look: Performance) -> Iterator[Finding]:
         ),
         likely=("a replica died or hangs", "the network between them", "it was taken away"),
         next="does the replica answer from here? what does the control plane say?",
-        runbook=RUNBOOK_FAILOVER,
     )
 
 
@@ -365,13 +355,12 @@ def _loop(minute: Window, settings: Settings) -> Iterator[Finding]:
         ),
         next="who connects? set masterauth on the replica; with TLS the handshakes alone eat the "
         "thread",
-        runbook=RUNBOOK_FAILOVER,
     )
 
 
-def facts(look: Performance) -> Iterator[Fact]:
+def facts(look: Performance, limits: Settings) -> Iterator[Fact]:
     """The time of an answer first."""
-    limits, p95 = Settings(), look.p95
+    p95 = look.p95
     yield Fact(
         "answer",
         "unknown" if p95 is None else milliseconds(p95),

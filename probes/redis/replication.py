@@ -9,8 +9,6 @@ from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration, size
 from probes.redis.model import Health, Replica
 
-RUNBOOK_FAILOVER = "cache-failover"
-
 
 def replication(
     look: Health,
@@ -44,7 +42,6 @@ def _link(look: Health, link_down: Thresholds, silent_primary: float) -> Iterato
             likely=("the primary is gone", "its password changed", "the network between them"),
             against=("a sync is running: the link says up when it ends",) if look.syncing else (),
             next="does the primary answer from here? then its log",
-            runbook=RUNBOOK_FAILOVER,
         )
     elif look.heard_s is not None and look.heard_s > silent_primary:
         yield Finding(
@@ -54,7 +51,6 @@ def _link(look: Health, link_down: Thresholds, silent_primary: float) -> Iterato
             evidence=(Evidence("heard last", look.heard_s, "s", silent_primary),),
             likely=("the primary hangs: the link notices only after repl-timeout",),
             next="does the primary answer from here?",
-            runbook=RUNBOOK_FAILOVER,
         )
 
 
@@ -82,6 +78,5 @@ def _lag(
         ),
         likely=("the replica hangs or is slow", "the network", "a burst of writes"),
         next="look at the replica itself",
-        runbook=RUNBOOK_FAILOVER,
         fact=False,
     )

@@ -73,7 +73,6 @@ def capacity(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         likely=_likely(unhealthy),
         against=_against(snapshot),
         next="look at the reason of each target, and fetch the check's path from one of them",
-        runbook="targets-unhealthy",
         fact=severity is Severity.CRITICAL,
     )
 
@@ -88,7 +87,6 @@ def _none_healthy(snapshot: Snapshot) -> Finding:
         likely=_likely(whole),
         against=_against(snapshot),
         next="fetch the check's path from a target: does it answer what the matcher expects?",
-        runbook="targets-unhealthy",
     )
 
 
@@ -118,7 +116,6 @@ def empty(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
             "the targets were deregistered by hand",
         ),
         next="look at the ECS service or Auto Scaling group that registers targets here",
-        runbook="targets-missing",
     )
 
 
@@ -148,7 +145,6 @@ def fail_open(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
             "every target fails at once since a deployment changed the checked path",
         ),
         next="compare the check's path and matcher with what the targets answer; do not deregister",
-        runbook="targets-fail-open",
     )
 
 
@@ -176,7 +172,6 @@ def zones(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
             ),
             likely=("trouble in that zone", "its subnet has no addresses left", "one bad host"),
             next="compare with other targets in that zone before moving traffic out of it",
-            runbook="az-impaired",
         )
 
 
@@ -205,7 +200,6 @@ def stuck(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 "the application takes longer to start than the grace period",
             ),
             next="fetch the check's path from one of the targets",
-            runbook="targets-unhealthy",
         )
     yield from _draining(snapshot, settings)
 
@@ -230,7 +224,6 @@ def _draining(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         ),
         likely=("a deployment with a long deregistration delay", "connections that do not end"),
         next="look at the deployment of the service behind it",
-        runbook="deploy-stuck",
     )
 
 
@@ -255,7 +248,6 @@ def unused(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
             "the instance is stopped, and still registered",
         ),
         next="compare the balancer's zones and listeners with the targets",
-        runbook="targets-missing",
     )
 
 
@@ -279,7 +271,6 @@ def flapping(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             "the check's timeout is near the application's slowest answers",
         ),
         next="compare the check's timeout with the latency of the group",
-        runbook="targets-flapping",
     )
 
 
@@ -311,7 +302,6 @@ def fragile(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             Severity.INFO,
             f"the health check is fragile: {'; '.join(faults)}",
             evidence=_check(snapshot),
-            runbook="health-check-review",
         )
 
 

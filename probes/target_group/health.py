@@ -216,7 +216,7 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield from partly_blind("TG_OBS_BLIND", snapshot.gaps)
 
 
-def facts(snapshot: Snapshot) -> Iterable[Fact]:
+def facts(snapshot: Snapshot, _: Settings) -> Iterable[Fact]:
     """Healthy of counted targets first: `2/6`."""
     counted = len(snapshot.counted)
     severity = None

@@ -47,16 +47,6 @@ class Snapshot:
     """What could not be read, or was assumed."""
 
 
-_RUNBOOKS = (
-    ("PATH_SG_", "path-security-group"),
-    ("PATH_NACL_", "path-nacl"),
-    ("PATH_NAT_", "path-nat"),
-    ("PATH_ENDPOINT_", "path-endpoint"),
-    ("PATH_PEERING_", "path-peering"),
-    ("PATH_NOT_TRANSITIVE", "path-peering"),
-    ("PATH_VPCS_", "path-peering"),
-    ("PATH_", "path-route"),
-)
 _LIKELY = {
     "PATH_SG_INGRESS_DENIED": (
         "the rule was revoked, or never covered this source",
@@ -90,11 +80,6 @@ def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield from _small_subnets(snapshot, settings)
 
 
-def runbook_of(code: str) -> str:
-    """The runbook for a code of this family."""
-    return next((name for prefix, name in _RUNBOOKS if code.startswith(prefix)), "")
-
-
 def wanted(flow: Flow) -> str:
     """`tcp 5432`, `icmp`."""
     return f"{flow.protocol} {flow.port}" if has_ports(flow.protocol) else flow.protocol
@@ -110,7 +95,6 @@ def _blocked(snapshot: Snapshot, blocker: Blocker, settings: Settings, *, place:
         evidence=tuple(_evidence(snapshot, blocker, place=place, of=count_of)),
         likely=_LIKELY.get(blocker.code, ()),
         next=_NEXT.get(blocker.code, ""),
-        runbook=runbook_of(blocker.code),
     )
 
 
@@ -163,7 +147,6 @@ def _undetermined(snapshot: Snapshot) -> Finding:
         evidence=tuple(Evidence("not known", reason) for reason in reasons[:8]),
         likely=("a permission is missing", "the path leaves what EC2 shows of this account"),
         next="add the permission that is named, or ask VPC Reachability Analyzer",
-        runbook="path-route",
     )
 
 
@@ -195,7 +178,6 @@ def _open_group(group: Group, *, exposed: bool) -> Iterator[Finding]:
             Evidence("reachable from the internet", "yes" if exposed else "not by its route"),
         ),
         next="close it to the addresses that need it",
-        runbook="path-security-group",
     )
 
 
@@ -223,7 +205,6 @@ def _small_subnets(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 ),
                 likely=("tasks, functions or balancers that scaled up", "interfaces left behind"),
                 next="new tasks, functions and balancer nodes in it will not start",
-                runbook="subnet-addresses",
             )
 
 

@@ -20,7 +20,7 @@ _SEVERITIES = {
 _MOST = 40
 
 
-def facts(snapshot: Snapshot) -> Iterator[Fact]:
+def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
     """The verdict first, then how many hops stand in the way."""
     yield Fact("path", snapshot.verdict, severity=_SEVERITIES.get(snapshot.verdict))
     standing = [one for one in snapshot.blockers if not one.mild]

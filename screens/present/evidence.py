@@ -41,11 +41,15 @@ def evidence(
     *,
     width: int,
     role: Role,
+    runbook: str = "",
     dense: bool = False,
 ) -> list[Content]:
-    """The lines for one row of the findings, wrapped to `width`; `dense` has no blank ones."""
+    """The lines for one row of the findings, wrapped to `width`; `dense` has no blank ones.
+
+    `runbook`: the id of the one that is offered first; empty: none.
+    """
     if dense:
-        told = evidence(row, board, moment, width=width, role=role)
+        told = evidence(row, board, moment, width=width, role=role, runbook=runbook)
         return [each for each in told if each.plain]
     if row is None:
         return [
@@ -53,12 +57,11 @@ def evidence(
         ]
     if isinstance(row, Unseen):
         return _unseen(row, moment, width)
-    return _finding(row, board, moment, width=width, role=role)
+    told = _finding(row, board, moment, width=width)
+    return told + _next(row.finding, role, runbook, width)
 
 
-def _finding(
-    row: OpenFinding, board: Board, moment: datetime, *, width: int, role: Role
-) -> list[Content]:
+def _finding(row: OpenFinding, board: Board, moment: datetime, *, width: int) -> list[Content]:
     finding = row.finding
     shade = finding.severity.value
     head: list[Part] = [(safe(finding.code, 80), f"{shade} bold"), (f"  {shade}", shade)]
@@ -72,9 +75,7 @@ def _finding(
     lines += wrap(line((safe(where), "strong"), "  ", safe(finding.summary)), width, indent=2)
     lines += _numbers(finding, width)
     lines += _behind(row, board, width)
-    lines += _reasons(finding, width)
-    lines += _next(finding, role, width)
-    return lines
+    return lines + _reasons(finding, width)
 
 
 def _numbers(finding: Finding, width: int) -> list[Content]:
@@ -146,13 +147,13 @@ def _reasons(finding: Finding, width: int) -> list[Content]:
     return lines
 
 
-def _next(finding: Finding, role: Role, width: int) -> list[Content]:
+def _next(finding: Finding, role: Role, runbook: str, width: int) -> list[Content]:
     lines: list[Content] = []
     if finding.next:
         lines += wrap(line(("next".ljust(9), "bold"), safe(finding.next)), width, indent=9)
-    if finding.runbook:
+    if runbook:
         hint = "R runs the next step" if role is Role.COMMANDER else "p proposes a step"
-        told = line(("runbook".ljust(9), "bold"), safe(finding.runbook), (f"  ({hint})", "dim"))
+        told = line(("runbook".ljust(9), "bold"), safe(runbook), (f"  ({hint})", "dim"))
         lines += wrap(told, width, indent=9)
     return lines
 
@@ -227,9 +228,13 @@ def reasoning(found: SuspectPort, by: str, width: int) -> list[Content]:
     return [*lines, BLANK, *wrap(line((safe(by, 2000), "dim")), width)]
 
 
-def as_text(row: FindingRow | None, board: Board, moment: datetime, role: Role) -> str:
+def as_text(
+    row: FindingRow | None, board: Board, moment: datetime, role: Role, *, runbook: str = ""
+) -> str:
     """What `y` copies of a finding: the evidence as plain text, 100 columns."""
-    told = evidence(row, board, moment, width=100, role=role) if row is not None else []
+    if row is None:
+        return ""
+    told = evidence(row, board, moment, width=100, role=role, runbook=runbook)
     return "\n".join(content.plain.rstrip() for content in told)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -105,7 +105,7 @@ def text(row: FindingRow, moment: datetime) -> str:
     return row.finding.summary
 
 
-def fields(row: FindingRow) -> Mapping[str, str]:
+def fields(row: FindingRow, best: Callable[[str], str]) -> Mapping[str, str]:
     """The columns that a filter can name."""
     if isinstance(row, Unseen):
         return {
@@ -123,7 +123,7 @@ def fields(row: FindingRow) -> Mapping[str, str]:
         "code": finding.code,
         "probe": row.probe,
         "subject": finding.subject,
-        "runbook": finding.runbook,
+        "runbook": best(finding.code),
         "text": finding.summary,
     }
 

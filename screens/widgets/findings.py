@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -22,15 +22,19 @@ class Findings(RowList[present.FindingRow]):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         self._names = 14
+        self._best: Callable[[str], str] = lambda _: ""
         view: RowView[present.FindingRow] = RowView(
             key=present.key,
             draw=self._draw,
-            fields=present.fields,
+            fields=self._fields,
             columns=present.COLUMNS,
             marked=True,
             empty="Nothing has been looked at yet.",
         )
         super().__init__(view, id=id)
+
+    def _fields(self, row: present.FindingRow) -> Mapping[str, str]:
+        return present.fields(row, self._best)
 
     def _draw(self, row: present.FindingRow, width: int, moment: datetime) -> Content:
         return present.draw(row, width, moment, names=self._room(width))
@@ -40,6 +44,7 @@ class Findings(RowList[present.FindingRow]):
 
     def refresh_from(self, shown: Shown) -> None:
         """Draw this moment."""
+        self._best = shown.best
         rows = present.rows(shown.board, shown.moment)
         self._names = max(9, max((cells(name) for name in shown.targets), default=9))
         width = self.columns

@@ -79,9 +79,7 @@ async def measure(path: Path) -> tuple[float, list[float], int, float]:
     settings = config.load(path, catalog())
     connections = sweep.connections(settings, Role.TRIAGE)
     looks = sweep.looks(settings, probes)
-    engine: Engine = sweep.engine(
-        looks, connections, store=Store(ONE_LOOK), debug=print, runbook=lambda _: ""
-    )
+    engine: Engine = sweep.engine(looks, connections, store=Store(ONE_LOOK), debug=print)
     warm = {look.id for look in looks[:2]}
     await engine.sweep(warm)
     await asyncio.sleep(2.1)  # so that no answer of the first look is shared

@@ -15,6 +15,7 @@ from cockpit.check_text import Style, to_text
 from cockpit.config import load
 from cockpit.connect.role import Role
 from cockpit.errors import Reason
+from cockpit.runbooks.library import library
 from cockpit.sweep import Cost
 from cockpit.triage.board import ONE_LOOK, Board, reduce
 from cockpit.triage.changes import Change
@@ -43,6 +44,7 @@ def report(*readings: Reading) -> Report:
         board=board,
         suspects=suspects(board, Graph(targets)),
         cost=Cost(31, 0.00041, 1),
+        library=library(),
     )
 
 

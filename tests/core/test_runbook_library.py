@@ -68,15 +68,9 @@ def test_each_scenario_with_a_repair_has_its_runbook(code: str, name: str) -> No
     assert library().for_code(code)[0].id == name
 
 
-def test_a_runbook_that_lists_the_code_comes_before_one_that_is_only_suggested() -> None:
-    found = [each.id for each in library().for_code("NET_TLS_EXPIRED", "database-connections")]
-    assert found[0] == "tls-certificate"
-    assert found[-1] == "database-connections"
-
-
 def test_the_names_of_the_shipped_runbooks_are_taken_once() -> None:
     found = library()
-    names = [name for each in found.runbooks for name in (each.id, *each.aliases)]
+    names = [name for each in found.runbooks for name in (each.id,)]
     assert len(names) == len(set(names))
     assert found.problems == ()
 

@@ -11,6 +11,7 @@ from cockpit.connect.net.http import HttpLook
 from cockpit.connect.net.session import AddressLook, PathLook, Sample
 from cockpit.connect.net.tls import Certificate, TlsLook
 from cockpit.connect.net.wire import TcpLook
+from cockpit.runbooks.library import library
 from cockpit.triage.finding import Severity
 from probes.endpoint.path import PROBE, Settings, Snapshot, diagnose
 
@@ -96,7 +97,7 @@ def codes(seen: PathLook, **more) -> list[tuple[str, Severity]]:
     findings = list(diagnose(snapshot, Settings()))
     for finding in findings:
         assert finding.code in PROBE.codes
-        assert finding.severity < WARNING or finding.runbook
-    list(PROBE.facts(snapshot))
+        assert finding.severity < WARNING or library().best(finding.code)
+    list(PROBE.facts(snapshot, PROBE.settings))
     list(PROBE.tables(snapshot, Settings()))
     return [(finding.code, finding.severity) for finding in findings]

@@ -290,7 +290,7 @@ def test_a_network_balancer_knows_flows_only(series, expected):
 def test_total_silence_is_told_as_such_and_never_as_zero_errors():
     snapshot = alb(RequestCount=Series(), HTTPCode_Target_2XX_Count=Series())
     assert found(snapshot) == {"METRICS_ABSENT": "info"}
-    assert next(iter(probe.facts(snapshot))).text == "no traffic"
+    assert next(iter(probe.facts(snapshot, probe.PROBE.settings))).text == "no traffic"
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_total_silence_is_told_as_such_and_never_as_zero_errors():
     ],
 )
 def test_what_could_not_be_read_is_unknown_and_not_no_traffic(requests, text):
-    assert next(iter(probe.facts(alb(RequestCount=requests)))).text == text
+    assert next(iter(probe.facts(alb(RequestCount=requests), probe.PROBE.settings))).text == text
 
 
 def test_a_new_balancer_may_be_silent():

@@ -386,7 +386,7 @@ TABLE = {"TableName": "carts"}
 async def test_a_healthy_table_is_ok_only_with_traffic(aws, client):
     table(client)
     look = await dynamodb.collect(aws, TABLE_TARGET)
-    assert next(iter(dynamodb.PROBE.facts(look))).text == "no traffic"
+    assert next(iter(dynamodb.PROBE.facts(look, dynamodb.PROBE.settings))).text == "no traffic"
     assert codes(dynamodb, look) == set()
 
 
@@ -400,7 +400,7 @@ async def test_throttled_writes_are_seen_with_their_reason(aws, client):
     look = await dynamodb.collect(aws, TABLE_TARGET)
     assert codes(dynamodb, look) >= {"DDB_THROTTLED_PROVISIONED", "DDB_CAPACITY_HIGH"}
     assert (look.demand_write, look.suggested_write) == (450, 563)
-    assert next(iter(dynamodb.PROBE.facts(look))).text == "throttled"
+    assert next(iter(dynamodb.PROBE.facts(look, dynamodb.PROBE.settings))).text == "throttled"
 
 
 async def test_a_table_that_is_not_there_is_told_as_gone(aws):

@@ -85,6 +85,6 @@ FOLDER = Path(__file__).parent.parent / "recordings"
 def test_a_recorded_look_is_judged_as_it_was(name, probe, headline, codes):
     chosen = registry()[probe]
     look = recording.decode((FOLDER / f"{name}.json").read_bytes(), chosen.snapshot)
-    assert next(iter(chosen.facts(look))).text == headline
+    assert next(iter(chosen.facts(look, chosen.settings))).text == headline
     assert {finding.code for finding in chosen.diagnose(look, chosen.settings)} == codes
     assert all(table.rows is not None for table in chosen.tables(look, chosen.settings))

@@ -77,7 +77,7 @@ def test_a_recorded_look_is_judged_as_it_was(name: str, probe: str, codes: set[s
     look = recording.decode(content, chosen.snapshot)
 
     assert {finding.code for finding in chosen.diagnose(look, chosen.settings)} == codes
-    assert list(chosen.facts(look))
+    assert list(chosen.facts(look, chosen.settings))
     assert all(table.rows is not None for table in chosen.tables(look, chosen.settings))
     assert json.loads(recording.encode(look)) == json.loads(content)
 

@@ -414,4 +414,4 @@ def test_a_busy_table_that_falls_silent_points_upstream(look, expected):
     ],
 )
 def test_the_headline_never_says_ok_without_having_looked(look, text):
-    assert next(iter(dynamodb.PROBE.facts(look))).text == text
+    assert next(iter(dynamodb.PROBE.facts(look, dynamodb.PROBE.settings))).text == text

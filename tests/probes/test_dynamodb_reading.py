@@ -9,6 +9,7 @@ import pytest
 
 from cockpit import clock
 from cockpit.errors import BlindError, Reason
+from cockpit.runbooks.library import library
 from cockpit.triage import recording
 from probes.answers import Gap
 from probes.dynamodb import table as dynamodb
@@ -62,7 +63,7 @@ def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook(
     assert len({f.code for f in findings}) >= 5
     for finding in findings:
         assert finding.code in dynamodb.PROBE.codes
-        assert finding.runbook
+        assert library().best(finding.code)
 
 
 def test_capacity_changes_are_changes():
@@ -217,7 +218,7 @@ async def test_denied_metrics_leave_a_gap_and_an_unknown_state():
     )
     assert [gap.what for gap in look.gaps] == ["metrics"]
     assert found(look) == [("DDB_OBS_BLIND", INFO)]
-    assert next(iter(dynamodb.PROBE.facts(look))).text == "unknown"
+    assert next(iter(dynamodb.PROBE.facts(look, dynamodb.PROBE.settings))).text == "unknown"
 
 
 async def test_one_forbidden_series_is_told():

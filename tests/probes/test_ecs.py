@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from cockpit.runbooks.library import library
 from probes.ecs import service as ecs
 from probes.ecs import stops
 from probes.ecs.model import Container
@@ -255,7 +256,7 @@ def test_an_image_that_cannot_be_pulled_stops_a_deployment_that_is_under_way():
         stopped=many(1, "TaskFailedToStart", None, reason=reason),
     )
     (finding,) = [f for f in ecs.diagnose(look, ecs.Settings()) if "PULL" in f.code]
-    assert (finding.severity, finding.subject, finding.runbook) == (
+    assert (finding.severity, finding.subject, library().best(finding.code)) == (
         CRITICAL,
         "image missing",
         "ecs-rollback",

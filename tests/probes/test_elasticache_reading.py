@@ -8,6 +8,7 @@ import pytest
 
 from cockpit import clock
 from cockpit.errors import BlindError, Reason
+from cockpit.runbooks.library import library
 from cockpit.triage import recording
 from probes.answers import Gap
 from probes.elasticache import status as elasticache
@@ -36,7 +37,9 @@ def test_a_weekly_window_may_span_the_end_of_the_week():
 
 
 def test_the_headline_is_the_status():
-    (first, *_) = elasticache.PROBE.facts(snapshot(status="create-failed"))
+    (first, *_) = elasticache.PROBE.facts(
+        snapshot(status="create-failed"), elasticache.PROBE.settings
+    )
     assert (first.text, first.severity) == ("create-failed", CRITICAL)
 
 
@@ -68,7 +71,7 @@ def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook(
     assert len(findings) >= 6
     for finding in findings:
         assert finding.code in elasticache.PROBE.codes
-        assert finding.runbook
+        assert library().best(finding.code)
         assert finding.next
 
 

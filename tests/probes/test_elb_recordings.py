@@ -46,7 +46,7 @@ TG, ALB, ALARMS = "target_group.health", "alb.traffic", "alarms.state"
 def test_a_recorded_look_is_judged_as_it_was(name, probe, headline, codes):
     chosen = registry()[probe]
     look = recording.decode((FOLDER / f"{name}.json").read_bytes(), chosen.snapshot)
-    told = next(iter(chosen.facts(look))).text
+    told = next(iter(chosen.facts(look, chosen.settings))).text
     assert told == headline or (headline is None and told.endswith("/m"))
     assert {finding.code for finding in chosen.diagnose(look, chosen.settings)} == codes
     assert all(table.rows is not None for table in chosen.tables(look, chosen.settings))

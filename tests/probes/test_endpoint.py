@@ -437,7 +437,7 @@ def test_findings_say_where_they_were_seen_from():
     ],
 )
 def test_the_headline_is_the_whole_way(seen, text, severity):
-    headline = next(iter(PROBE.facts(Snapshot(path=seen))))
+    headline = next(iter(PROBE.facts(Snapshot(path=seen), PROBE.settings)))
     assert (headline.label, headline.text, headline.severity) == ("total", text, severity)
 
 

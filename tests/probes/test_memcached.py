@@ -153,7 +153,7 @@ def test_what_a_version_lacks_is_unknown_and_never_zero() -> None:
     assert look.counts.rejected is None
     assert look.memory_share is None
     assert PROBE.facts is not None
-    assert next(iter(PROBE.facts(look))).text == "unknown"
+    assert next(iter(PROBE.facts(look, PROBE.settings))).text == "unknown"
     assert found(since(look, look)) == []
 
 

@@ -440,7 +440,7 @@ def test_an_account_without_rights_still_hears_that_somebody_waits() -> None:
     assert blind.code == "MY_OBS_BLIND"
     assert "4 sessions wait" in blind.summary
     assert blind.next == "GRANT PROCESS, REPLICATION CLIENT ON *.* TO 'me'@'10.%';"
-    assert next(iter(mysql_locks.facts(look))).value is None
+    assert next(iter(mysql_locks.facts(look, mysql_locks.PROBE.settings))).value is None
 
 
 HEAD = {"command": "Sleep", "trx_s": 80}

@@ -11,6 +11,7 @@ import pytest
 from cockpit import clock
 from cockpit.connect.pace import Pace
 from cockpit.redact import SecretText
+from cockpit.runbooks.library import library
 from cockpit.triage.recording import decode, encode
 from probes.gains import window
 from probes.mysql import counters as mysql_counters
@@ -151,7 +152,7 @@ def test_a_gain_has_its_finding(look: Counters, expected: list[tuple[str, str]])
     for finding in mysql_counters.diagnose(look, mysql_counters.PROBE.settings):
         assert finding.likely
         assert finding.next
-        assert finding.runbook
+        assert library().best(finding.code)
 
 
 def test_history_names_who_keeps_it() -> None:
@@ -315,7 +316,9 @@ def test_statements_that_may_not_be_seen_are_blind_and_uncounted_ones_unknown() 
     assert blind.next == "GRANT SELECT ON performance_schema.* TO 'cockpit_ro'@'%';"
     assert list(mysql_statements.diagnose(off, mysql_statements.PROBE.settings)) == []
     for look in (hidden, off):
-        assert next(iter(mysql_statements.facts(look))).value is None
+        assert (
+            next(iter(mysql_statements.facts(look, mysql_statements.PROBE.settings))).value is None
+        )
         (table,) = mysql_statements.tables(look, mysql_statements.PROBE.settings)
         assert table.note
 

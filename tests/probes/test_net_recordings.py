@@ -37,7 +37,7 @@ def test_a_recorded_look_is_judged_as_it_was(name, probe, codes):
     chosen = registry()[probe]
     look = recording.decode((FOLDER / f"{name}.json").read_bytes(), chosen.snapshot)
     assert {one.code for one in chosen.diagnose(look, chosen.settings)} == codes
-    assert list(chosen.facts(look))
+    assert list(chosen.facts(look, chosen.settings))
     assert all(table.rows is not None for table in chosen.tables(look, chosen.settings))
 
 

@@ -198,7 +198,10 @@ async def test_the_longest_is_never_one_that_may_take_long() -> None:
     chosen = []
     for reads.sessions in (sessions, sessions + works):
         look = await postgres_sessions.collect(reads, to)  # type: ignore[arg-type]
+        look = postgres_sessions.derive(look, postgres_sessions.Settings())
         chosen.append(look.longest and look.longest.pid)
+    slow = postgres_sessions.Settings(allowed_applications=(works[1].application_name,))
+    assert postgres_sessions.derive(look, slow).longest is None, "what the file allows is spared"
 
     assert chosen == [None, 2]
 

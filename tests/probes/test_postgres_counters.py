@@ -162,7 +162,7 @@ def test_what_cannot_be_compared_gives_no_rate(changed: dict[str, Any]) -> None:
     look = since(counters(xact_commit=100), now)
     assert window(look, 60, "shop") is None
     assert PROBE.facts is not None
-    assert next(iter(PROBE.facts(look))).text == "unknown until the next look"
+    assert next(iter(PROBE.facts(look, PROBE.settings))).text == "unknown until the next look"
 
 
 def test_a_version_that_does_not_count_is_unknown_and_not_zero() -> None:

@@ -235,7 +235,7 @@ def test_how_fast_numbers_are_used(
 def test_hidden_sessions_are_blind_and_never_none() -> None:
     hidden = look(hidden=4, sees_all=False)
     assert PROBE.facts is not None
-    facts = {fact.label: fact.value for fact in PROBE.facts(hidden)}
+    facts = {fact.label: fact.value for fact in PROBE.facts(hidden, PROBE.settings)}
 
     assert found(hidden) == [("PG_OBS_BLIND", "info", "horizon")]
     assert facts["horizon held back"] is None

@@ -303,7 +303,7 @@ def test_a_lost_slot_says_why_where_the_version_tells(changed: dict[str, Any], s
         replication(slots=(slot,)), postgres_replication.PROBE.settings
     )
 
-    assert (finding.summary, finding.runbook) == (said, "pg-disk")
+    assert (finding.summary, library().best(finding.code)) == (said, "pg-disk")
     assert bool(finding.likely) == ("invalidated" not in changed)
 
 

@@ -116,7 +116,7 @@ def test_what_cannot_be_compared_gives_nothing(changed: dict[str, Any]) -> None:
     assert now.ran == ()
     assert now.load is None
     assert PROBE.facts is not None
-    assert next(iter(PROBE.facts(now))).text == "unknown until the next look"
+    assert next(iter(PROBE.facts(now, PROBE.settings))).text == "unknown until the next look"
 
 
 def test_a_reset_gives_nothing() -> None:
@@ -140,7 +140,7 @@ def test_without_the_extension_that_is_a_fact(changed: dict[str, Any], says: str
     missing = look(**changed)
     assert list(diagnose(missing, Settings())) == []
     assert PROBE.facts is not None
-    assert says in next(iter(PROBE.facts(missing))).text
+    assert says in next(iter(PROBE.facts(missing, PROBE.settings))).text
 
 
 @pytest.mark.parametrize(

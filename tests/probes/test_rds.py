@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cockpit.connect.session import Series
+from cockpit.runbooks.library import library
 from probes.rds import events
 from probes.rds import status as rds
 from probes.rds.model import GIB, Snapshot
@@ -372,7 +373,7 @@ def test_connections_are_judged_against_a_limit_whose_origin_is_told(look, setti
     assert found(look, rds.Settings(**settings)) == expected
     for finding in rds.diagnose(look, rds.Settings(**settings)):
         assert {e.label for e in finding.evidence} >= {"maximum", "maximum from"}
-        assert finding.runbook == "database-connections"
+        assert library().best(finding.code) == "database-connections"
 
 
 COLLAPSED = "RDS_CONNECTIONS_COLLAPSED"

@@ -9,6 +9,7 @@ import pytest
 
 from cockpit import clock
 from cockpit.errors import BlindError, Reason
+from cockpit.runbooks.library import library
 from cockpit.triage import recording
 from probes.answers import Gap
 from probes.rds import model
@@ -181,7 +182,7 @@ def test_statuses_are_dated_one_by_one():
     ],
 )
 def test_the_headline_is_the_worst_status(look, text, severity):
-    (first, *_) = rds.PROBE.facts(look)
+    (first, *_) = rds.PROBE.facts(look, rds.PROBE.settings)
     assert (first.text, first.severity) == (text, severity)
 
 
@@ -223,7 +224,7 @@ def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook(
     assert len(findings) >= 9
     for finding in findings:
         assert finding.code in rds.PROBE.codes
-        assert finding.runbook
+        assert library().best(finding.code)
         assert finding.next
 
 

@@ -88,7 +88,7 @@ def test_what_an_old_server_does_not_say_is_unknown() -> None:
     assert old.counters.oom_errors is None
     assert old.memory_share is None
     assert found(old) == []
-    assert next(iter(redis_health.facts(old))).value is None
+    assert next(iter(redis_health.facts(old, redis_health.PROBE.settings))).value is None
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cockpit.runbooks.library import library
 from cockpit.triage.recording import decode, encode
 from probes.redis import cluster as redis_cluster
 from probes.redis.cluster_model import Cluster, Node, _keys, nodes_of, outlier
@@ -55,7 +56,7 @@ def silent(node: Node, code: str = "RD_CONN_MUTE") -> Node:
 def found(look: Cluster) -> set[tuple[str, str, str]]:
     findings = list(redis_cluster.diagnose(look, redis_cluster.PROBE.settings))
     for finding in findings:
-        assert finding.runbook
+        assert library().best(finding.code)
         assert finding.next
         assert finding.likely
     return {(f.code, f.severity.value, f.subject) for f in findings}
@@ -152,7 +153,7 @@ DOUBT: dict[str, Any] = {"slots_ok": 10923, "slots_pfail": 5461}
 def test_a_state_has_its_findings(look: Cluster, expected: set[tuple[str, str, str]]) -> None:
     assert found(look) == expected
     assert decode(encode(look), Cluster) == look
-    assert next(iter(redis_cluster.facts(look)))
+    assert next(iter(redis_cluster.facts(look, redis_cluster.PROBE.settings)))
     assert next(iter(redis_cluster.tables(look, redis_cluster.PROBE.settings))) is not None
 
 
@@ -168,7 +169,11 @@ def test_the_fact_about_slots_is_as_grave_as_their_finding(
     view: dict[str, Any], severity: str | None
 ) -> None:
     look = cluster(*(replace(n, **view) for n in cluster().nodes))
-    (fact,) = (each for each in redis_cluster.facts(look) if each.label == "slots served")
+    (fact,) = (
+        each
+        for each in redis_cluster.facts(look, redis_cluster.PROBE.settings)
+        if each.label == "slots served"
+    )
 
     assert fact.severity == severity
     assert {each[1] for each in found(look)} == ({severity} if severity else set())

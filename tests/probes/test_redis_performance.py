@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cockpit.runbooks.library import library
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.recording import decode, encode
 from probes.gains import Pair
@@ -60,7 +61,7 @@ CALM: dict[str, Any] = {
 def found(state: Performance, settings: Any = SETTINGS) -> list[tuple[str, str]]:
     findings = list(redis_performance.diagnose(state, settings))
     for finding in findings:
-        assert finding.runbook
+        assert library().best(finding.code)
         assert finding.next
         assert finding.likely
     return [(f.code, f.severity.value) for f in findings]

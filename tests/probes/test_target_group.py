@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cockpit.connect.session import Series
+from cockpit.runbooks.library import library
 from cockpit.triage.finding import Severity
 from probes.target_group import health as probe
 from probes.target_group.findings import Settings
@@ -290,18 +291,18 @@ def test_every_target_has_its_row(many):
     snapshot = group("h" * many)
     table = next(iter(probe.tables(snapshot, Settings())))
     assert len(table.rows) == many
-    assert next(iter(probe.facts(snapshot))).text == f"{many}/{many}"
+    assert next(iter(probe.facts(snapshot, probe.PROBE.settings))).text == f"{many}/{many}"
 
 
 def test_the_headline_counts_healthy_of_those_that_count():
-    assert next(iter(probe.facts(group("hhuuuudn")))).text == "2/6"
+    assert next(iter(probe.facts(group("hhuuuudn"), probe.PROBE.settings))).text == "2/6"
 
 
 def test_the_summary_names_the_reasons_and_the_codes_that_were_answered():
     (finding,) = probe.diagnose(group("uuuhhh"), Settings())
     assert finding.summary == "3 of 6 targets unhealthy: 3 ResponseCodeMismatch [404]"
     assert "path" in finding.likely[0]
-    assert finding.runbook == "targets-unhealthy"
+    assert library().best(finding.code) == "targets-unhealthy"
 
 
 def test_every_finding_is_of_a_code_that_the_probe_declares():
@@ -309,4 +310,4 @@ def test_every_finding_is_of_a_code_that_the_probe_declares():
     for snapshot in snapshots:
         for finding in probe.diagnose(snapshot, Settings()):
             assert finding.code in probe.PROBE.codes
-            assert finding.runbook or finding.severity is Severity.INFO
+            assert library().best(finding.code) or finding.severity is Severity.INFO

@@ -10,6 +10,7 @@ import pytest
 
 from cockpit.connect.aws.settings import VpcEnd, VpcPathSettings
 from cockpit.errors import BlindError, Misconfigured, Reason
+from cockpit.runbooks.library import library
 from cockpit.triage.finding import Severity
 from cockpit.triage.target import Target
 from probes.vpc_path.config import PROBE, Settings, Snapshot, diagnose, tried
@@ -63,7 +64,7 @@ def test_the_finding_names_the_group_and_the_narrowest_rule():
     snapshot = look(groups(sg_db=[out("sg-db")]))
     finding, evidence = only(snapshot)
     assert (finding.subject, finding.severity) == ("sg-db", CRITICAL)
-    assert finding.runbook == "path-security-group"
+    assert library().best(finding.code) == "path-security-group"
     assert evidence["narrowest rule"] == "tcp 5432 for sg-app in sg-db"
 
 

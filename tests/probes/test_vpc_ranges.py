@@ -275,7 +275,7 @@ async def test_ends_beyond_the_twelfth_kind_are_counted_and_said():
     assert isinstance(snapshot, Snapshot)
     assert (len(snapshot.sources), snapshot.unexamined) == (12, 3)
     assert "3 further ends not examined" in snapshot.unknown
-    facts = {fact.label: fact.text for fact in PROBE.facts(snapshot)}
+    facts = {fact.label: fact.text for fact in PROBE.facts(snapshot, PROBE.settings)}
     assert facts["not examined"] == "3 further ends"
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from cockpit.runbooks.library import library
 from cockpit.triage.finding import Severity
 from probes.vpc_path.config import PROBE, Settings, Snapshot, diagnose, judged
 from probes.vpc_path.model import (
@@ -156,8 +157,8 @@ def look(net=None, source=APP, destination=DB, flow=PG) -> Snapshot:
     assert msgspec.json.decode(msgspec.json.encode(snapshot), type=Snapshot) == snapshot
     for finding in diagnose(snapshot, Settings()):
         assert finding.code in PROBE.codes
-        assert finding.severity < WARNING or finding.runbook
-    list(PROBE.facts(snapshot))
+        assert finding.severity < WARNING or library().best(finding.code)
+    list(PROBE.facts(snapshot, PROBE.settings))
     for table in PROBE.tables(snapshot, Settings()):
         assert all(len(row.cells) == len(table.columns) for row in table.rows)
     return snapshot

@@ -193,7 +193,6 @@ def board() -> Board:
     findings = (
         finding("PG_SAT_CONNECTIONS", crit, "97 of 100 connections used, 61 sessions wait on a lock",
                 on="orders-db", since=ago(minutes=16), probe="postgres.sessions",
-                runbook="database-connections",
                 evidence=(
                     Evidence("used", 97, "", 90, USED), Evidence("of", 100), Evidence("reserved", 3),
                     Evidence("active", 18), Evidence("idle", 12),
@@ -204,8 +203,7 @@ def board() -> Board:
                 against=("a deployment is in progress",),
                 next="Find the root blocker: who holds the lock that the others wait for"),
         finding("TG_UNHEALTHY", crit, "4 of 6 targets unhealthy: Target.Timeout", on="checkout-tg",
-                since=ago(minutes=16), evidence=(Evidence("healthy", 2, "", 4), Evidence("registered", 6)),
-                runbook="target-group"),
+                since=ago(minutes=16), evidence=(Evidence("healthy", 2, "", 4), Evidence("registered", 6)),),
         finding("ALB_5XX", crit, "targets answer 5xx to 41% of requests", on="shop-alb",
                 since=ago(minutes=15), evidence=(Evidence("5xx", 0.41, "share", 0.05),)),
         finding("ECS_COUNT", high, "4 of 6 tasks run; 2 stopped: failed container health checks",
@@ -213,8 +211,7 @@ def board() -> Board:
         finding("DDB_THROTTLE", warn, "2,514 write throttles in 5 min, 1 hot partition suspected",
                 on="carts", since=ago(minutes=12)),
         finding("PG_SESS_IDLE_TX", warn, "pid 4242 idle in transaction for 14m 02s",
-                on="orders-db", subject="pid 4242", since=ago(minutes=9), probe="postgres.sessions",
-                runbook="database-connections"),
+                on="orders-db", subject="pid 4242", since=ago(minutes=9), probe="postgres.sessions",),
     )  # fmt: skip
     recovered = replace(
         finding("EP_TLS", crit, "TLS handshake timed out", on="payments", since=ago(minutes=7)),
@@ -299,7 +296,11 @@ CONNECTIONS = Runbook(
 )  # fmt: skip
 SLOW = replace(CONNECTIONS, id="slow-queries", title="Slow queries", steps=CONNECTIONS.steps[:1])
 GROUP = replace(
-    CONNECTIONS, id="target-group", title="Targets unhealthy", steps=CONNECTIONS.steps[:2]
+    CONNECTIONS,
+    id="target-group",
+    title="Targets unhealthy",
+    steps=CONNECTIONS.steps[:2],
+    codes=("TG_UNHEALTHY",),
 )
 LIBRARY = {book.id: book for book in (CONNECTIONS, SLOW, GROUP)}
 
@@ -479,9 +480,10 @@ class FakeDesk:
         return 1 if target else self.status.probes
 
     def runbooks_for(self, finding: OpenFinding) -> Sequence[Runbook]:
-        first = LIBRARY.get(finding.finding.runbook)
-        rest = [b for b in LIBRARY.values() if finding.finding.code in b.codes and b is not first]
-        return ([first] if first else []) + [b for b in rest if b.id == "slow-queries"]
+        return [each for each in LIBRARY.values() if finding.finding.code in each.codes]
+
+    def best(self, code: str) -> str:
+        return next((each.id for each in LIBRARY.values() if code in each.codes), "")
 
     def course(self, runbook_id: str, finding: FindingId) -> FakeCourse | None:
         return self.courses.get((runbook_id, finding))

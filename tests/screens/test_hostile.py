@@ -51,12 +51,11 @@ def hostile_desk(bad: str) -> FakeDesk:
     ))  # fmt: skip
     blind = Reading("catalog", bad, bad, ago(seconds=1), 1.0, Blind(Reason.DENIED, bad, bad))
     found = make(bad, Severity.CRITICAL, bad, on=bad, subject=bad, probe=bad, likely=(bad,),
-                 against=(bad,), next=bad, runbook=bad,
+                 against=(bad,), next=bad,
                  evidence=(Evidence(bad, bad, bad), Evidence(bad, 3, bad, 2, (1.0, 2.0))))  # fmt: skip
-    named = replace(found, finding=replace(found.finding, runbook="database-connections"))
     desk.board = Board(
         readings={LookId(bad, bad): reading, LookId("catalog", bad): blind},
-        open={found.id: named},
+        open={found.id: found},
         cleared=(replace(found, cleared=ago(seconds=9), id=found.id._replace(code="GONE")),),
         changes=(
             Change(at=ago(minutes=1), kind=bad, target=bad, summary=bad, actor=bad, source=bad),

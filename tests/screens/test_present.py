@@ -115,7 +115,10 @@ def test_a_blind_row_says_that_it_says_nothing_about_health() -> None:
 def test_evidence_shows_numbers_limits_history_rows_causes_and_what_is_next() -> None:
     row = next(iter(board().open.values()))
     told = [
-        plain(each) for each in evidence.evidence(row, board(), NOW, width=90, role=Role.COMMANDER)
+        plain(each)
+        for each in evidence.evidence(
+            row, board(), NOW, width=90, role=Role.COMMANDER, runbook="database-connections"
+        )
     ]
     assert told[0] == ("PG_SAT_CONNECTIONS  critical  seen 11 times since 02:43 · sampled 4s ago")
     assert any("used 97  limit 90  ▁" in each for each in told)

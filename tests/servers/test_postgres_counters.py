@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from cockpit.runbooks.library import library
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Finding, Thresholds
 from cockpit.triage.probe import AnyProbe, Seen
@@ -107,7 +108,7 @@ class Watch:
                 if finding.code == code:
                     assert finding.likely
                     assert finding.next
-                    assert finding.runbook
+                    assert library().best(finding.code)
                     return finding
         pytest.fail(f"never {code}: {[f.summary for f in seen.findings]}")
 
@@ -269,7 +270,7 @@ async def test_what_most_sessions_wait_for_is_named(server: postgres.Postgres) -
         finding = await watch.until("PG_WAIT_DOMINANT")
 
     assert finding.subject == "Lock"
-    assert finding.runbook == "database-connections"
+    assert library().best(finding.code) == "database-connections"
 
 
 async def test_sessions_that_sleep_on_purpose_are_no_load(server: postgres.Postgres) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from cockpit.connect.postgres.session import open_postgres_acts
 from cockpit.errors import Refused
+from cockpit.runbooks.library import library
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import Seen
@@ -130,7 +131,7 @@ async def test_an_open_repeatable_read_holds_the_horizon_and_can_be_ended(
     assert "(bi)" in finding.summary
     assert finding.likely
     assert finding.next
-    assert finding.runbook == "pg-wraparound"
+    assert library().best(finding.code) == "pg-wraparound"
     assert ended["done"]
     assert codes(after) == {}
 
@@ -250,7 +251,7 @@ async def test_numbers_that_run_out_are_told_at_the_lowered_limit(
 
     assert codes(seen)["PG_XID_WRAP"] in {"warning", "critical"}
     assert "critical" in {f.severity.value for f in seen.findings if f.code == "PG_XID_WRAP"}
-    assert all(f.runbook == "pg-wraparound" for f in seen.findings)
+    assert all(library().best(f.code) == "pg-wraparound" for f in seen.findings)
 
 
 @pytest.fixture

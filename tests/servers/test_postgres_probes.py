@@ -10,6 +10,7 @@ import pytest
 from cockpit.connect.postgres.session import open_postgres_acts
 from cockpit.errors import BlindError, Misconfigured, Refused
 from cockpit.redact import SecretText
+from cockpit.runbooks.library import library
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.recording import builtins, decode, encode
@@ -59,7 +60,7 @@ async def test_a_full_server_is_critical_and_says_who_fills_it(
     assert found["PG_SAT_CONNECTIONS"] == "critical"
     saturated = next(f for f in seen.findings if f.code == "PG_SAT_CONNECTIONS")
     assert saturated.summary == "9 of 12 connections used"
-    assert saturated.runbook == "database-connections"
+    assert library().best(saturated.code) == "database-connections"
     assert seen.facts[0].text == "9/12"
     assert codes(busy)["PG_ROLE_WRONG"] == "high"
 
