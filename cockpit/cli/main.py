@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pkgutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any
 
 import click
 
 from cockpit import __version__
+from cockpit.cli import commands
 from cockpit.errors import CockpitError, Misconfigured
 from cockpit.redact import MASKER
 from cockpit.text import visible
@@ -24,55 +26,57 @@ USAGE = 64
 INTERRUPTED = 130
 FAILED = 70
 
-_COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
-    {
-        "open": ("cockpit.cli.tui", "open_", "Open an incident with TITLE and handle it."),
-        "resume": ("cockpit.cli.tui", "resume", "Go on with an incident after a dropped terminal."),
-        "watch": ("cockpit.cli.tui", "watch", "Follow an incident without taking part."),
-        "check": ("cockpit.cli.check", "check", "Look at everything once, without a screen."),
-        "incidents": ("cockpit.cli.record", "incidents", "List the incidents."),
-        "timeline": ("cockpit.cli.record", "timeline", "Print the timeline of an incident."),
-        "note": ("cockpit.cli.record", "note", "Add a note to an incident."),
-        "export": ("cockpit.cli.record", "export", "Write the postmortem draft or the journal."),
-        "verify": ("cockpit.cli.record", "verify", "Check a journal's hash chain."),
-        "runbook": ("cockpit.cli.runbook", "runbook", "List, show and lint runbooks."),
-        "demo": ("cockpit.cli.demo", "demo", "Open the cockpit on an embedded broken shop."),
-        "scenarios": ("cockpit.cli.demo", "scenarios", "List what the demo can break."),
-    }
-)
+SECTIONS = ("An incident", "Looking", "The record", "Runbooks", "Practice")
+"""The order of the list; a section that is not here stands behind them."""
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The commands there are: the files of `cockpit.cli.commands`."""
+    found = (module.name for module in pkgutil.iter_modules(commands.__path__))
+    return tuple(sorted(name.replace("_", "-") for name in found))
 
 
 class Commands(click.Group):
-    """Loads a command's module only when it is called; `--help` needs none of them."""
+    """Loads a command's module only when it is called or listed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of an incident, not of the alphabet."""
-        return list(_COMMANDS)
+        """By name; `--help` has them by section."""
+        return list(names())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command itself; the nearest name is left to click."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module, attribute, _ = _COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
+        return _loaded(cmd_name)[0] if cmd_name in names() else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without importing one."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, _, about) in _COMMANDS.items()])
+        """In the order of an incident, not of the alphabet."""
+        listed: dict[str, list[tuple[int, str, str]]] = {section: [] for section in SECTIONS}
+        for name in names():
+            command, section, place = _loaded(name)
+            row = (place, name, command.get_short_help_str(100))
+            listed.setdefault(section, []).append(row)
+        for section, rows in listed.items():
+            if rows:
+                with formatter.section(section):
+                    formatter.write_dl([(name, about) for _, name, about in sorted(rows)])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Tell the nearest command for a word that is none."""
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in names() and not args[0].startswith("-"):
             from cockpit.text import nearest
 
             raise Misconfigured(
-                f"no command {args[0]!r}{nearest(args[0], _COMMANDS)}", hint="cockpit --help"
+                f"no command {args[0]!r}{nearest(args[0], names())}", hint="cockpit --help"
             )
         return super().resolve_command(ctx, args)
+
+
+def _loaded(name: str) -> tuple[click.Command, str, int]:
+    """A command, and where it stands in the list."""
+    module = import_module(f"{commands.__name__}.{name.replace('-', '_')}")
+    return module.COMMAND, module.SECTION, module.PLACE
 
 
 @click.group(cls=Commands, invoke_without_command=True)

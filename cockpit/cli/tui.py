@@ -1,4 +1,4 @@
-"""The commands that open the screens: an incident, new or resumed, or the demo's."""
+"""What the commands that open the screens share: an incident, new or resumed, or the demo's."""
 
 from __future__ import annotations
 
@@ -19,62 +19,16 @@ if TYPE_CHECKING:
     from cockpit.desk import Desk, Opening
 
 
-@click.command("open")
-@click.argument("title")
-@click.option("-s", "--severity", default="", help="P0 to P3; else the configuration's.")
-@click.option(
-    "--role", type=click.Choice(["triage", "commander"]), help="Overrides the configuration's role."
-)
-@click.pass_context
-def open_(ctx: click.Context, title: str, severity: str, role: str | None) -> int:
-    """Open an incident with TITLE and handle it."""
-    read = _from(ctx, role)
-
-    async def make() -> Desk:
-        return await (await asyncio.to_thread(read)).create(title, severity)
-
-    return _show(make)
-
-
-@click.command()
-@click.argument("incident", default="")
-@click.option(
-    "--role", type=click.Choice(["triage", "commander"]), help="Overrides the configuration's role."
-)
-@click.pass_context
-def resume(ctx: click.Context, incident: str, role: str | None) -> int:
-    """Go on with INCIDENT (`42` is enough), or with the only one that is open."""
-    read = _from(ctx, role)
-
-    async def make() -> Desk:
-        return await (await asyncio.to_thread(read)).resume(incident)
-
-    return _show(make)
-
-
-@click.command()
-@click.argument("incident", default="")
-@click.pass_context
-def watch(ctx: click.Context, incident: str) -> int:
-    """Follow INCIDENT in triage mode, without writing anything to it."""
-    read = _from(ctx, "triage")
-
-    async def make() -> Desk:
-        return await (await asyncio.to_thread(read)).watch(incident)
-
-    return _show(make)
-
-
 @click.command()
 @click.pass_context
 def start(ctx: click.Context) -> int:
     """The incidents that are open, or a new one."""
-    read = _from(ctx, None)
+    read = opening(ctx, None)
 
     async def make() -> Opening:
         return await asyncio.to_thread(read)
 
-    return _show(make)
+    return show(make)
 
 
 def run_demo(
@@ -106,7 +60,7 @@ def run_demo(
             await desk.note(note)
         return desk
 
-    code = _show(make, hard=False)
+    code = show(make, hard=False)
     if incident:
         place = f"COCKPIT_DATA={folder} "
         with contextlib.suppress(OSError):  # the terminal may be what ended it
@@ -114,7 +68,7 @@ def run_demo(
     return code
 
 
-def _from(ctx: click.Context, role: str | None) -> Callable[[], Opening]:
+def opening(ctx: click.Context, role: str | None) -> Callable[[], Opening]:
     """What reads the configuration that the command line names. Needs a terminal to show it on."""
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise Misconfigured(
@@ -161,7 +115,7 @@ def _read(
     )
 
 
-def _show(make: Callable[[], Awaitable[Desk | Opening]], *, hard: bool = True) -> int:
+def show(make: Callable[[], Awaitable[Desk | Opening]], *, hard: bool = True) -> int:
     """Run the screens. `hard` ends the process afterwards, whatever a driver's thread still does:
     a hung look must never hold a person who pressed `q`.
     """

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from cockpit.cli.runbook import runbook as commands
+from cockpit.cli.commands.runbook import runbook as commands
 from cockpit.connect.aws.models import parse as parse_call
 from cockpit.connect.aws.models import validate_call
 from cockpit.runbooks import gate

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cockpit.cli import main
+
 HEAVY = ("textual", "rich", "aioboto3", "boto3", "botocore", "psycopg", "pymysql", "redis", "moto")
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 ASK = """
@@ -106,3 +108,12 @@ def test_usage_errors_say_what_to_type_and_end_with_64(
     assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_command_is_one_file_that_is_named_as_it_is() -> None:
+    for name in main.names():
+        command, section, place = main._loaded(name)
+        assert command.name == name
+        assert section in main.SECTIONS
+        assert place > 0
+        assert command.get_short_help_str(100)

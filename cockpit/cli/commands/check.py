@@ -13,6 +13,8 @@ import click
 if TYPE_CHECKING:
     from cockpit.check_text import Style
 
+SECTION, PLACE = "Looking", 1
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="The public format cockpit.check/1.")
@@ -66,3 +68,6 @@ def _style() -> Style:
         ascii=not encoding.startswith("utf"),
         width=max(60, shutil.get_terminal_size((120, 24)).columns),
     )
+
+
+COMMAND = check

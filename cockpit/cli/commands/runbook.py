@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cockpit.runbooks.library import Library
     from cockpit.runbooks.step import Problem, Runbook, Step
 
+SECTION, PLACE = "Runbooks", 1
 BROKEN = 2
 """Exit code of `lint` when a file has an error, of `coverage` when a code has no runbook."""
 _RISKS = {"read": "green", "low": "yellow", "high": "red", "destructive": "red"}
@@ -191,3 +192,6 @@ def _wrapped(prose: str) -> str:
 def _tell(problems: Iterable[Problem]) -> None:
     for problem in problems:
         click.echo(f"cockpit: {visible(str(problem), 2000)}", err=True)
+
+
+COMMAND = runbook

@@ -1,4 +1,4 @@
-"""`cockpit demo` and `cockpit scenarios`: the embedded shop, broken."""
+"""`cockpit demo`: the embedded shop, broken."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from cockpit.world import scenario
 if TYPE_CHECKING:
     from cockpit.world.launch import Status
 
+SECTION, PLACE = "Practice", 1
 _ROLES = click.Choice([role.value for role in Role])
 
 
@@ -52,15 +53,6 @@ def demo(ctx: click.Context, name: str, no_tui: bool, role: str | None) -> int:
         )
 
 
-@click.command()
-def scenarios() -> None:
-    """List what can be wrong in the embedded shop."""
-    width = max(len(name) for name in scenario.names())
-    for name in scenario.names():
-        mark = " (default)" if name == scenario.DEFAULT else ""
-        click.echo(f"{name:<{width}}  {scenario.load(name).title}{mark}")
-
-
 def _coming(status: Status) -> str:
     """What the shop waits for. One that failed is looked at as it is: the looks say why."""
     if status.ready or status.failed:
@@ -91,3 +83,6 @@ def _check_installed() -> None:
             f"the demo needs packages that are not installed: {', '.join(missing)}",
             hint='pip install "incident-cockpit[demo]"',
         )
+
+
+COMMAND = demo

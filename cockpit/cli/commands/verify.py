@@ -1,0 +1,96 @@
+"""`cockpit verify`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from cockpit import text, units
+from cockpit.cli.record import BROKEN, place
+from cockpit.errors import Misconfigured
+from cockpit.incident import chain
+from cockpit.incident.entry import BadEntry
+from cockpit.incident.sqlite import Damaged, lines_after, reading
+
+SECTION, PLACE = "The record", 5
+_FILES = {".sqlite", ".jsonl", ".json"}
+
+
+@click.command()
+@click.argument("name", metavar="[ID|FILE]", default="")
+@click.option("--head", default="", help="A head digest that left this machine earlier.")
+@click.pass_context
+def verify(ctx: click.Context, name: str, *, head: str) -> int:
+    """Check a journal's hash chain, offline; says the first bad entry.
+
+    FILE is a journal (.sqlite), or an export (.jsonl, .json). Ends with 2 when it does not hold,
+    and when there is nothing to verify.
+    """
+    if head and len(head.strip()) < chain.SHORTEST_HEAD:
+        raise Misconfigured(
+            f"--head {head} is too short", hint=f"give at least {chain.SHORTEST_HEAD} digits"
+        )
+    title, lines = _lines(ctx, name)
+    verdict = chain.verify(lines, head)
+    if verdict.fault is None and not verdict.entries:
+        click.echo(f"{title}: nothing to verify: there is no entry in it")
+    elif verdict.fault is None:
+        click.echo(f"{title}: holds, {units.count(verdict.entries, 'entry', 'entries')}")
+    else:
+        fault = verdict.fault
+        click.echo(f"{title}: does NOT hold from entry {fault.place} on: {fault.why}")
+        click.echo(f"entries before it that hold: {verdict.entries}")
+    click.echo(f"head: {verdict.head or 'none'}")
+    if verdict.anchor is not None:
+        click.echo(f"anchor: the first {verdict.anchor} are as they were when that digest left")
+    for words in chain.LIMITS:
+        click.echo(f"  {words}", err=True)
+    return 0 if verdict.holds and verdict.entries else BROKEN
+
+
+def _lines(ctx: click.Context, name: str) -> tuple[str, tuple[str, ...]]:
+    """What to call it, and the stored lines of an incident or of a file."""
+    path = Path(name)
+    is_file = bool(name) and ("/" in name or path.suffix in _FILES)
+    if not is_file:
+        store = place(ctx).store
+        if not (path.is_file() and name and not store.knows(name)):
+            found = store.find(name)
+            return found, store.lines(found)
+    if not path.is_file():
+        raise Misconfigured(f"{name} is a folder" if path.is_dir() else f"there is no file {name}")
+    title = text.visible(path.name, 200)
+    if path.suffix not in _FILES:
+        raise Misconfigured(
+            f"{title}: neither a journal (.sqlite) nor an export (.jsonl, .json)",
+            hint="a copy with another name is read when it ends so: cp FILE copy.sqlite",
+        )
+    try:
+        if path.suffix == ".sqlite":
+            with reading(path) as connection:
+                return title, tuple(lines_after(connection))
+        content = path.read_text("utf-8")
+        return title, _exported(content) if path.suffix == ".json" else tuple(content.splitlines())
+    except UnicodeDecodeError as problem:
+        why = f"is not UTF-8 text (byte {problem.start})"
+    except json.JSONDecodeError as problem:
+        why = f"is not JSON (line {problem.lineno}, column {problem.colno})"
+    except Damaged as problem:
+        why = f"cannot be read: {problem}"
+    raise BadEntry(f"{title}: {why}")
+
+
+def _exported(content: str) -> tuple[str, ...]:
+    """The journal inside a JSON export, line by line. Raises `ValueError`."""
+    document = json.loads(content)
+    journal = document.get("journal") if isinstance(document, dict) else None
+    if not isinstance(journal, dict) or not isinstance(journal.get("entries"), list):
+        raise BadEntry("this JSON file is not an export of an incident")
+    if document.get("blameless"):
+        raise BadEntry("a blameless export cannot be verified", hint="export it as jsonl")
+    return tuple(json.dumps(entry) for entry in journal["entries"])
+
+
+COMMAND = verify
