@@ -153,7 +153,13 @@ def start_mariadb(
     """The catalog, where MariaDB is installed."""
     report("catalog", "starting", "")
     data = mariadb.create(folder / "catalog")
-    stores.catalog = mariadb.start(data, port=ports.catalog, settings={"max-connections": 60})
+    settings: dict[str, str | int] = {
+        "max-connections": 60,
+        # Without it nobody can tell who holds a metadata lock, and the cockpit offers nothing then.
+        "performance-schema": "on",
+        "performance-schema-instrument": "wait/lock/metadata/sql/mdl=ON",
+    }
+    stores.catalog = mariadb.start(data, port=ports.catalog, settings=settings)
     _owned(folder, stores.catalog, "mariadb")
     stores.catalog.execute(
         "CREATE DATABASE catalog",

@@ -2,13 +2,13 @@
 
 Source: catalogue of findings 3.4 and 3.5. The lock tables can be slow on a drowning server: they
 are read only when somebody waits. Needs: PROCESS, and for named metadata locks SELECT on
-performance_schema with the instrument wait/lock/metadata/sql/mdl; else the holders are inferred.
+performance_schema with the instrument wait/lock/metadata/sql/mdl; else there are candidates only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
@@ -52,6 +52,14 @@ _MOST_PAIRS = 5000
 """Pairs that are read: a hundred waiters for one row, of which each waits for all before it."""
 _SPARED = 60.0
 """Seconds for which the lock tables are left alone after they took too long."""
+_NAMED = 3
+"""Candidates that a finding names."""
+_TELLS = {
+    True: "INSTALL SONAME 'metadata_lock_info'; "
+    "SELECT * FROM information_schema.metadata_lock_info",
+    False: "GRANT SELECT ON performance_schema.*, with its instrument wait/lock/metadata/sql/mdl",
+}
+"""Whether it is MariaDB → what makes the server tell who holds metadata locks."""
 
 PAIRS_OLD = f"""
 SELECT w.trx_mysql_thread_id AS waiter,
@@ -227,48 +235,89 @@ def _metadata(queue: Queue, look: Locks, settings: Settings) -> Iterator[Finding
     crowd = settings.metadata_waiters.grade(queue.length)
     change = next((n for n in look.nodes if n.kind == "metadata" and n.is_schema_change), None)
     who = f"a schema change (thread {change.id})" if change else "a metadata lock"
-    yield Finding(
+    many, longest = count(queue.length, "session"), duration(queue.longest)
+    found = Finding(
         "MY_LOCK_MDL",
         max(waited, crowd) if crowd else waited,
-        f"{who} waits behind thread {queue.head.id}; "
-        f"{count(queue.length, 'session')} held up, the longest for {duration(queue.longest)}",
+        f"{who} waits behind thread {queue.head.id}; {many} held up, the longest for {longest}",
         subject=f"thread {queue.head.id}",
         evidence=(
             *_evidence(queue, settings.metadata_wait.first),
-            Evidence("confidence", "inferred from ages" if queue.inferred else "seen"),
+            Evidence("confidence", "seen"),
         ),
         likely=("a schema change without lock_wait_timeout behind an open transaction",),
         next=_advice(queue),
+    )
+    if queue.inferred:
+        told = f"a metadata lock holds up {many}, the longest for {longest}; its holder is not told"
+        found = _unseen(replace(found, summary=told), queue, look)
+    yield found
+
+
+def _unseen(found: Finding, queue: Queue, look: Locks) -> Finding:
+    """Who holds the lock is not told: candidates, and how to see it before anybody is ended."""
+    changes = [n for n in look.nodes if n.kind == "metadata" and n.inferred and n.is_schema_change]
+    likely = (
+        "a schema change without lock_wait_timeout behind an open transaction"
+        if changes
+        else "a session that has the table for itself: LOCK TABLES … WRITE, or a schema change "
+        "that runs; an open transaction that only reads holds up no read"
+    )
+    return replace(
+        found,
+        subject="metadata lock",
+        evidence=(
+            *found.evidence[:2],
+            *(Evidence("a schema change waits", f"thread {n.id}, {n.name}") for n in changes[:1]),
+            *_suspected(queue),
+        ),
+        likely=(likely,),
+        next=f"see who holds it before anybody is ended: {_TELLS[look.server.mariadb]}",
     )
 
 
 def _global(queue: Queue) -> Finding:
     likely: tuple[str, ...] = ("FLUSH TABLES WITH READ LOCK of a backup",)
     advice = "find the backup's session; ending it spoils the backup"
-    head, behind = queue.head, ""
     if queue.place == FLUSH:
         likely = ("FLUSH TABLES or ANALYZE TABLE behind a long statement",)
-        advice = "the oldest statement that runs is in the way: all go on when it ends"
-        if head.id:
-            behind = f", behind thread {head.id} that runs for {duration(head.secs or 0)}"
-            advice = (
-                _advice(queue) if queue.helps else f"ask the owner of thread {head.id}: {advice}"
-            )
+        advice = (
+            "a statement that ran before them is in the way, most often the oldest: ask its owner; "
+            "all go on when it ends"
+        )
     return Finding(
         "MY_LOCK_GLOBAL",
         Severity.CRITICAL,
-        f"{count(queue.length, 'session')}: {visible(queue.place, 60)}{behind}",
+        f"{count(queue.length, 'session')}: {visible(queue.place, 60)}",
         subject="table flush" if queue.place == FLUSH else "global lock",
         evidence=(
             Evidence("sessions held up", queue.length),
             Evidence("longest wait", queue.longest, "s"),
-            *((Evidence("who runs for longest", head.name),) if head.id else ()),
-            *((Evidence("confidence", "inferred from ages"),) if head.id else ()),
+            *_suspected(queue),
         ),
         likely=likely,
         next=advice,
         fact=False,
     )
+
+
+def _suspected(queue: Queue) -> tuple[Evidence, ...]:
+    """Who may be in the way; nothing where there is nobody to name."""
+    if not queue.candidates:
+        return ()
+    named = tuple(
+        Evidence("candidate", f"thread {each.id}, {each.name}, {_age(each, queue)}")
+        for each in queue.candidates[:_NAMED]
+    )
+    many = Evidence("candidates", len(queue.candidates))
+    return (many, *named, Evidence("confidence", "inferred from ages"))
+
+
+def _age(node: Node, queue: Queue) -> str:
+    if queue.place == FLUSH:
+        return f"runs its statement for {duration(node.secs or 0)}"
+    waits = ", waits itself" if node.blockers else ""
+    return f"{node.shown_state} for {duration(max(0, node.trx_s or 0))}{waits}"
 
 
 def _evidence(queue: Queue, limit: float | None) -> tuple[Evidence, ...]:
@@ -333,12 +382,13 @@ def tables(look: Locks, settings: Settings) -> Iterator[Table]:
                 best.append(kill(node, releases=each.releases, effect=rolls_back(node)))
         if known[head].sleeping_transaction:
             notes.append(f"KILL QUERY on {head} would do nothing: it runs no statement")
-    rows += [_line(n, 0, 0) for n in look.nodes if n.state in GLOBAL and not n.blockers]
+    shown = {row.key for row in rows}
+    rows += [_line(n, 0, 0) for n in look.nodes if _stands_alone(n) and n.key not in shown]
     best.sort(key=lambda offer: (offer.risk != "low", -offer.releases))
     if rows:
         notes.append("then verify: lock waits = 0 within 60s")
     if any(node.inferred for node in look.nodes):
-        notes.append("who is in the way is inferred from ages: the oldest is suspected")
+        notes.append("who is in the way of some is not told: candidates are not offered")
     if not look.sees_all:
         notes.append(f"other sessions are hidden: {look.server.grant}")
     yield Table(
@@ -348,6 +398,11 @@ def tables(look: Locks, settings: Settings) -> Iterator[Table]:
         note=tuple(notes),
         best=tuple(best[:4]),
     )
+
+
+def _stands_alone(node: Node) -> bool:
+    """Waits for nobody known, or is a candidate: it hangs under no head."""
+    return not node.blockers and (node.inferred or node.state in GLOBAL or bool(node.may_hold))
 
 
 def _branch(head: int, tree: Graph, known: dict[int, Node]) -> list[Row]:
@@ -363,7 +418,13 @@ def _branch(head: int, tree: Graph, known: dict[int, Node]) -> list[Row]:
 
 
 def _line(node: Node, depth: int, waiting: int, *, frees: int = 0) -> Row:
-    """`waiting`: how many wait under it; `frees`: how many of them go on when it alone ends."""
+    """`waiting`: how many wait under it; `frees`: how many of them go on when it alone ends.
+
+    Who waits for nobody known and who is a mere candidate are not offered to be ended: it would
+    free nobody for sure. The list of sessions has them all, for who knows better.
+    """
+    waits = bool(node.blockers) or node.inferred
+    unsure = node.inferred or (bool(node.may_hold) and not frees)
     severity = Severity.HIGH if depth == 0 and waiting else None
     if depth and node.is_schema_change:
         severity = Severity.WARNING
@@ -373,15 +434,15 @@ def _line(node: Node, depth: int, waiting: int, *, frees: int = 0) -> Row:
             str(node.id),
             node.name,
             node.shown_state,
-            visible(node.place, 60),
-            duration(max(0, node.wait_s)) if node.blockers and node.wait_s is not None else "",
+            visible(node.place, 60) or ("candidate" if node.may_hold else ""),
+            "" if node.wait_s is None or not waits else duration(max(0, node.wait_s)),
             "" if node.trx_s is None else duration(max(0, node.trx_s)),
             str(node.query or ""),
         ),
         depth=depth,
         severity=severity,
         secret=node.query,
-        offers=offers(node, releases=frees),
+        offers=() if unsure else offers(node, releases=frees),
         sort=(node.id, node.name, node.command, node.place, node.wait_s, node.trx_s, None),
     )
 

@@ -1,7 +1,8 @@
 """What a look at MySQL's locks gives: rows, metadata and global locks as queues behind heads.
 
 Row-lock waits come from the engine's own tables, metadata locks from performance_schema where it is
-instrumented; without that, transactions older than the first waiter are the suspects.
+instrumented. Without that, and for a table flush, the server does not tell who is in the way: who
+is older than the wait is a candidate and no blocker, since most of them hold something else.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ GLOBAL = (
     FLUSH,
     "Waiting for commit lock",
 )
+_ALONE = frozenset({"EXCLUSIVE", "SHARED_NO_READ_WRITE", "SHARED_NO_WRITE", "SHARED_READ_ONLY"})
+"""Locks that keep a read or a write of the table out (MySQL Reference Manual, metadata_locks)."""
+_CANDIDATES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,9 @@ class Node(Thread):
     blockers: tuple[int, ...] = ()
     place: str = ""
     inferred: bool = False
-    """Its blockers are suspects, not seen."""
+    """Whom it waits for is not told: there are candidates only, and it has no blockers."""
+    may_hold: tuple[str, ...] = ()
+    """States (`MDL`, `FLUSH`) of those for whom it is a candidate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +75,11 @@ class Best:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """Everyone who waits behind one head."""
+    """Everyone who waits behind one head. Head 0: nobody is seen to be in the way.
+
+    `inferred`: there are `candidates` only, the most likely first. They are never offered to be
+    ended, and nobody is promised to go on: that would end a session that holds up nobody.
+    """
 
     head: Node
     kind: str
@@ -77,6 +87,7 @@ class Queue:
     longest: float
     place: str = ""
     inferred: bool = False
+    candidates: tuple[Node, ...] = ()
     helps: tuple[Best, ...] = ()
     best: Best | None = None
 
@@ -139,10 +150,9 @@ def _metadata(nodes: dict[int, Node], known: dict[int, Thread], held: Sequence[H
         return
     ids = {thread.id for thread in waiting}
     changes = [thread for thread in waiting if thread.is_schema_change]
-    holders = tuple(dict.fromkeys(each.id for each in held if each.id not in ids))
-    inferred = not holders
-    if inferred:
-        holders = _suspects(known.values(), waiting[0])
+    # Reads and writes share a table: where no change waits, none of those can be in their way.
+    stops = [each for each in held if changes or each.lock_type in _ALONE]
+    holders = tuple(dict.fromkeys(each.id for each in stops if each.id not in ids))
     for thread in waiting:
         ahead = tuple(change.id for change in changes if change.id != thread.id)
         is_change = thread in changes
@@ -151,18 +161,22 @@ def _metadata(nodes: dict[int, Node], known: dict[int, Thread], held: Sequence[H
         nodes[thread.id] = _node(
             replace(thread, wait_s=thread.secs),
             kind="metadata",
-            blockers=blockers,
+            blockers=blockers if holders else (),
             place=f"metadata of {place}",
-            inferred=inferred,
+            inferred=not holders,
         )
+    if not holders:
+        _may_hold(nodes, _older(known.values(), waiting[0]), MDL)
 
 
 def _flushes(nodes: dict[int, Node], known: dict[int, Thread]) -> None:
     """A flush waits until the statements that use the table have ended, and everybody else waits
-    for the flush: the oldest statement that was there before them is the suspect.
+    for the flush: the statements that were there before them are the candidates.
     """
     waiting = [node for node in nodes.values() if node.place == FLUSH]
-    longest = max((node.secs or 0 for node in waiting), default=0)
+    if not waiting:
+        return
+    longest = max(node.secs or 0 for node in waiting)
     works = [
         thread
         for thread in known.values()
@@ -172,19 +186,24 @@ def _flushes(nodes: dict[int, Node], known: dict[int, Thread]) -> None:
         and not (thread.state or "").startswith("Waiting for")
         and (thread.secs or 0) >= longest
     ]
-    oldest = max(works, key=lambda thread: thread.secs or 0, default=None)
-    if oldest is None:
-        return
+    works.sort(key=lambda thread: -(thread.secs or 0))
     for node in waiting:
-        nodes[node.id] = replace(node, blockers=(oldest.id,), inferred=True, wait_s=node.secs)
+        nodes[node.id] = replace(node, inferred=True, wait_s=node.secs)
+    _may_hold(nodes, works, FLUSH)
 
 
-def _suspects(threads: Iterable[Thread], oldest: Thread) -> tuple[int, ...]:
+def _older(threads: Iterable[Thread], oldest: Thread) -> list[Thread]:
     """Transactions older than the first waiter, the oldest first."""
     waited = oldest.secs or 0
     older = [t for t in threads if t.state != MDL and t.trx_s is not None and t.trx_s >= waited]
     older.sort(key=lambda thread: -(thread.trx_s or 0))
-    return tuple(thread.id for thread in older[:10])
+    return older
+
+
+def _may_hold(nodes: dict[int, Node], threads: Sequence[Thread], state: str) -> None:
+    for thread in threads[:_CANDIDATES]:
+        node = nodes.get(thread.id) or _node(thread)
+        nodes[thread.id] = replace(node, may_hold=(*node.may_hold, state))
 
 
 def _node(
@@ -229,8 +248,9 @@ def graph_of(nodes: Iterable[Node]) -> Graph:
 
 
 def _lost(node: Node) -> bool:
-    """It waits, but no pair says for whom: of a crowd for one row not every pair is read."""
-    return not node.blockers and (node.wait_s is not None or node.trx_state == "LOCK WAIT")
+    """It waits, but nothing says for whom: of a crowd for one row not every pair is read."""
+    waits = node.wait_s is not None or node.trx_state == "LOCK WAIT"
+    return waits and not node.blockers and not node.inferred
 
 
 def queues_of(nodes: Sequence[Node]) -> tuple[Queue, ...]:
@@ -238,24 +258,42 @@ def queues_of(nodes: Sequence[Node]) -> tuple[Queue, ...]:
     known = {node.id: node for node in nodes}
     tree = graph_of(nodes)
     queues = [_queue(head, tree, known) for head in tree.heads if is_head(head, tree, known)]
-    stuck = [node for node in nodes if node.kind == "global" and not node.blockers]
+    stuck = [n for n in nodes if n.kind in {"metadata", "global"} and not n.blockers]
+    changes = [node for node in stuck if node.kind == "metadata"]
     flushes = [node for node in stuck if node.place == FLUSH]
-    others = [node for node in stuck if node.place != FLUSH]
-    return (*queues, *(_headless(some) for some in (others, flushes) if some))
+    others = [node for node in stuck if node.kind == "global" and node.place != FLUSH]
+    headless = (
+        _headless(changes, tree, _candidates(nodes, MDL)),
+        _headless(others, tree, ()),
+        _headless(flushes, tree, _candidates(nodes, FLUSH)),
+    )
+    return (*queues, *(queue for queue in headless if queue.length))
 
 
-def _headless(stuck: Sequence[Node]) -> Queue:
+def _candidates(nodes: Iterable[Node], state: str) -> tuple[Node, ...]:
+    found = [node for node in nodes if state in node.may_hold]
+    ages = {node.id: (node.secs if state == FLUSH else node.trx_s) or 0 for node in found}
+    found.sort(key=lambda node: (bool(node.blockers), -ages[node.id], node.id))
+    return tuple(found)
+
+
+def _headless(stuck: Sequence[Node], tree: Graph, candidates: tuple[Node, ...]) -> Queue:
+    inferred = [node for node in stuck if node.inferred]
     return Queue(
         head=Node(id=0),
-        kind="global",
-        length=len(stuck),
-        longest=max(float(node.secs or 0) for node in stuck),
-        place=stuck[0].place,
+        kind=stuck[0].kind if stuck else "",
+        length=len(stuck) + sum(tree.size.get(node.id, 0) for node in inferred),
+        longest=max((float(node.secs or 0) for node in stuck), default=0.0),
+        place=stuck[0].place if stuck else "",
+        inferred=bool(inferred),
+        candidates=candidates,
     )
 
 
 def is_head(head: int, tree: Graph, known: dict[int, Node]) -> bool:
     """Whether whoever seems to wait for nobody really does: a victim is never blamed."""
+    if head in known and known[head].inferred:
+        return False
     below = tree.children.get(head, ())
     return not (
         head in known and _lost(known[head]) and all(known[each].kind == "row" for each in below)
@@ -272,7 +310,6 @@ def _queue(head: int, tree: Graph, known: dict[int, Node]) -> Queue:
         length=len(below),
         longest=max((float(node.wait_s or 0) for node in below), default=0.0),
         place=below[0].place if below else "",
-        inferred=any(node.inferred for node in below),
         helps=tuple(candidates[:3]),
         best=max(candidates, key=lambda each: each.releases, default=None),
     )

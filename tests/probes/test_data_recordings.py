@@ -30,7 +30,7 @@ WORDS = {"query", "text", "sql_error"}
 REAL = [
     ("memcached_health_full", "memcached.health", {"MC_SAT_CONNECTIONS", "MC_EVICTING"}),
     ("mysql_counters_deadlock", "mysql.counters", {"MY_LOCK_DEADLOCKS"}),
-    ("mysql_locks_metadata_lock", "mysql.locks", {"MY_LOCK_MDL"}),
+    ("mysql_locks_metadata_lock", "mysql.locks", {"MY_LOCK_MDL", "MY_LOCK_ROW"}),
     (
         "mysql_replication_stopped_by_a_row",
         "mysql.replication",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ AT_ONCE = LockSettings(
     row_wait=Thresholds(warning=0, high=20),
     metadata_wait=Thresholds(high=0),
 )
+MDL = "Waiting for table metadata%"
 UPDATE = "UPDATE orders SET status = 'paid' WHERE id = 1"
 
 
@@ -225,30 +227,75 @@ async def test_a_crowd_for_one_row_is_blamed_on_its_head_though_not_every_pair_i
     assert [(best.args["id"], best.releases) for best in seen.tables[0].best] == [(id_, 10)]
 
 
-async def test_a_metadata_lock_is_found_without_instruments_and_helped_by_a_cancel(
+async def test_a_metadata_lock_without_instruments_has_candidates_and_no_offer(
     maria: mariadb.MariaDb,
 ) -> None:
-    with Crowd(maria) as crowd:
-        reader = crowd.hold("BEGIN", "SELECT * FROM orders")
-        await asyncio.sleep(1.1)
-        crowd.wait("ALTER TABLE orders ADD COLUMN extra int", state="Waiting for table metadata%")
-        crowd.wait("SELECT * FROM orders")
-        crowd.wait("SELECT * FROM orders")
+    """The oldest transaction is innocent: ended, it would have freed nobody."""
+    maria.execute("CREATE TABLE IF NOT EXISTS shop.apart (id int)")
+    with Crowd(maria) as crowd, ExitStack() as after:
+        innocent = crowd.hold("BEGIN", "SELECT * FROM apart").thread_id()
+        reader = crowd.hold("BEGIN", "SELECT * FROM orders").thread_id()
+        await _open_for_a_second(maria, innocent, reader)
+        crowd.wait("ALTER TABLE orders ADD COLUMN extra int", state=MDL)
+        crowd.wait("SELECT * FROM orders", state=MDL)
+        snapshot, seen = await judge_until(maria, lambda look: longest(look) == 2)
+        await asyncio.to_thread(maria.execute, "INSTALL SONAME 'metadata_lock_info'")
+        after.callback(maria.execute, "UNINSTALL SONAME 'metadata_lock_info'")
+        (queue,), (finding,) = snapshot.queues, seen.findings
+        install, asks = finding.next.partition(": ")[2].split("; ")
+        async with session_for(my_settings(maria)) as session:
+            told = await session.rows(asks, into=dict)
+
+    assert codes(seen) == {"MY_LOCK_MDL": "high"}
+    assert (queue.head.id, queue.inferred, queue.best) == (0, True, None)
+    assert {each.id for each in queue.candidates} == {innocent, reader}
+    assert seen.tables[0].best == ()
+    assert [row.offers for row in seen.tables[0].rows] == [()] * 4
+    assert install == "INSTALL SONAME 'metadata_lock_info'"
+    assert [row["THREAD_ID"] for row in told if row["LOCK_MODE"] == "MDL_SHARED_READ"
+            and row["TABLE_NAME"] == "orders"] == [reader]  # fmt: skip
+
+
+async def test_a_metadata_lock_is_seen_with_the_instrument_and_helped_by_a_cancel(
+    base: Path,
+) -> None:
+    folder = Path(tempfile.mkdtemp(dir=base))
+    folder.chmod(0o755)
+    instrument = {"performance-schema-instrument": "wait/lock/metadata/sql/mdl=ON"}
+    settings: dict[str, str | int] = {"performance-schema": "on", **instrument}
+    maria = mariadb.start(mariadb.create(folder / "m"), settings=settings)
+    with ExitStack() as ending:
+        ending.callback(maria.stop)
+        mysql_users(maria)
+        maria.execute("GRANT SELECT ON performance_schema.* TO ro@'%'")
+        crowd = ending.enter_context(Crowd(maria))
+        reader = crowd.hold("BEGIN", "SELECT * FROM orders").thread_id()
+        change = crowd.wait("ALTER TABLE orders ADD COLUMN extra int", state=MDL).thread_id()
+        crowd.wait("SELECT * FROM orders", state=MDL)
+        crowd.wait("SELECT * FROM orders", state=MDL)
         snapshot, seen = await judge_until(maria, lambda look: longest(look) == 3)
         best = seen.tables[0].best[0]
-
-        assert codes(seen) == {"MY_LOCK_MDL": "high"}
-        assert snapshot.queues[0].head.id == reader.thread_id()
-        assert snapshot.queues[0].inferred
-        assert (best.call, best.releases) == ("kill_query", 2)
-
         acts = await open_mysql_acts(my_settings(maria))
         done = await acts.run(best.call, best.args)
         await acts.close()
         after, _ = await judge_until(maria, lambda look: longest(look) == 0)
 
+    assert codes(seen) == {"MY_LOCK_MDL": "high"}
+    assert (snapshot.queues[0].head.id, snapshot.queues[0].inferred) == (reader, False)
+    assert (best.call, best.args["id"], best.releases) == ("kill_query", change, 2)
     assert done["done"]
     assert after.queues == ()
+
+
+async def _open_for_a_second(maria: mariadb.MariaDb, *ids: int) -> None:
+    """Until the transactions are older than a wait that begins now, in whole seconds."""
+    asks = "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE TIMESTAMPDIFF"
+    asks += "(SECOND, trx_started, NOW()) >= 2"
+
+    async def old() -> set[int]:
+        return {int(row[0]) for row in maria.execute(asks)}
+
+    await until(old, lambda found: found >= set(ids))
 
 
 async def test_a_global_lock_has_no_visible_head(maria: mariadb.MariaDb) -> None:

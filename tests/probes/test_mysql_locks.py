@@ -1,0 +1,301 @@
+"""MySQL's locks from literals: queues behind a head that is seen, and those that have none."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cockpit.redact import SecretText
+from cockpit.runbooks.library import library
+from cockpit.runbooks.values import captured, holds
+from cockpit.triage.recording import builtins, decode, encode
+from probes.mysql import locks as mysql_locks
+from probes.mysql.locks_model import Held, Locks, Node, Pair, assemble, queues_of
+from probes.mysql.model import Thread
+from tests.probes.mysql_looks import MDL, server, thread
+
+
+def look_at(*nodes: Node) -> Locks:
+    return Locks(server=server(), sees_all=True, queues=queues_of(nodes), nodes=nodes)
+
+
+def lock_findings(look: Locks) -> list[tuple[str, str, str]]:
+    findings = mysql_locks.diagnose(look, mysql_locks.PROBE.settings)
+    return [(f.code, f.severity.value, f.subject) for f in findings]
+
+
+def test_a_blocker_that_waits_itself_is_no_head() -> None:
+    nodes = assemble(
+        [thread(1, command="Sleep", trx_s=80, rows_modified=3), thread(2), thread(3)],
+        [
+            Pair(
+                waiter=3, blocker=2, wait_s=20, lock_table="`shop`.`orders`", lock_index="PRIMARY"
+            ),
+            Pair(
+                waiter=2, blocker=1, wait_s=25, lock_table="`shop`.`orders`", lock_index="PRIMARY"
+            ),
+        ],
+        [],
+    )
+    look = look_at(*nodes)
+
+    assert lock_findings(look) == [("MY_LOCK_ROW", "high", "thread 1")]
+    assert look.queues[0].length == 2
+    assert look.queues[0].place == "shop.orders PRIMARY"
+    assert decode(encode(look), Locks).queues[0].head.id == 1
+
+
+def metadata(*held: Held) -> Locks:
+    threads = [
+        thread(1, command="Sleep", secs=30, trx_s=40),
+        thread(2, secs=20, state=MDL, query=SecretText("ALTER TABLE t ADD c int")),
+        thread(3, secs=15, state=MDL),
+        thread(4, secs=15, state=MDL),
+        thread(5, command="Sleep", secs=1, trx_s=3),
+    ]
+    return look_at(*assemble(threads, [], list(held)))
+
+
+def test_without_instruments_the_older_transaction_is_a_candidate_and_no_head() -> None:
+    look = replace(metadata(), server=server(version="10.11.6-MariaDB"))
+    (queue,) = look.queues
+    (finding,) = mysql_locks.diagnose(look, mysql_locks.PROBE.settings)
+
+    assert (finding.code, finding.severity.value) == ("MY_LOCK_MDL", "high")
+    assert finding.subject == "metadata lock"
+    assert "INSTALL SONAME 'metadata_lock_info'" in finding.next
+    assert (queue.head.id, queue.length, queue.inferred) == (0, 3, True)
+    assert [each.id for each in queue.candidates] == [1]
+    assert any("thread 1, app" in str(each.value) for each in finding.evidence)
+
+
+WAITS: dict[str, Any] = {"wait_s": 30, "trx_state": "LOCK WAIT", "trx_s": 31}
+IDLE = thread(1, command="Sleep", secs=30, trx_s=40, rows_modified=9)
+BATCH = thread(2, secs=600, trx_s=600)
+CHANGE = thread(3, secs=20, state=MDL, query=SecretText("ALTER TABLE t ADD c int"), trx_s=50)
+READ = thread(4, secs=15, state=MDL)
+FLUSHES = thread(5, secs=30, state="Waiting for table flush")
+
+
+@given(
+    st.lists(st.sampled_from([IDLE, BATCH, CHANGE, READ, FLUSHES]), unique_by=lambda t: t.id),
+    st.lists(st.sampled_from([1, 2, 3, 4, 5]), unique=True, max_size=3),
+)
+def test_who_is_only_a_candidate_is_never_offered_to_be_ended(
+    threads: list[Thread], behind: list[int]
+) -> None:
+    """`behind`: for whom somebody is seen to wait, at a row."""
+    waiters = [thread(20 + id_, **WAITS) for id_ in behind]
+    pairs = [Pair(waiter=20 + id_, blocker=id_, wait_s=30) for id_ in behind]
+    nodes = assemble([*threads, *waiters], pairs, [])
+    look = look_at(*nodes)
+    (table,) = mysql_locks.tables(look, mysql_locks.PROBE.settings)
+    unsure = {str(n.id) for n in nodes if n.inferred or (n.may_hold and n.id not in behind)}
+
+    assert all(queue.length for queue in look.queues)
+    assert not any(n.blockers for n in nodes if n.inferred)
+    assert not [row for row in table.rows if row.cells[0] in unsure and row.offers]
+    assert not {str(offer.args["id"]) for offer in table.best} & unsure
+    for queue in look.queues:
+        if queue.inferred:
+            assert (queue.head.id, queue.helps, queue.best) == (0, (), None)
+    for finding in mysql_locks.diagnose(look, mysql_locks.PROBE.settings):
+        if "inferred from ages" in [each.value for each in finding.evidence]:
+            assert not re.search(r"\b(kill|cancel|releases)", f"{finding.summary} {finding.next}")
+
+
+@pytest.mark.parametrize("threads", [[IDLE, CHANGE, READ], [IDLE, READ], [BATCH, FLUSHES]])
+def test_no_step_of_the_runbook_ends_a_candidate(threads: list[Thread]) -> None:
+    look = look_at(*assemble(threads, [], []))
+    steps = {step.id: step for step in library().get("mysql-locks").steps}
+    found = captured(steps["blocker"].capture, builtins(look))
+
+    assert look.queues[0].candidates
+    for name in ("cancel", "terminate"):
+        checks = [holds(check.that, {"blocker": found}) for check in steps[name].require]
+        assert not all(checks), name
+
+
+def test_a_row_that_two_hold_is_not_freed_by_the_one_that_is_seen_to_idle() -> None:
+    """The other waits for metadata itself, nobody knows for whom: it keeps its rows."""
+    pairs = [Pair(waiter=9, blocker=1, wait_s=30), Pair(waiter=9, blocker=3, wait_s=30)]
+    look = look_at(*assemble([IDLE, CHANGE, thread(9, **WAITS)], pairs, []))
+    (table,) = mysql_locks.tables(look, mysql_locks.PROBE.settings)
+
+    assert table.best == ()
+    assert {offer.releases for row in table.rows for offer in row.offers} <= {0}
+
+
+def test_who_waits_for_a_row_is_the_last_of_the_candidates() -> None:
+    threads = [replace(BATCH, wait_s=30, trx_state="LOCK WAIT"), IDLE, CHANGE]
+    look = look_at(*assemble(threads, [Pair(waiter=2, blocker=1, wait_s=30)], []))
+    unseen = next(queue for queue in look.queues if queue.inferred)
+
+    assert [each.id for each in unseen.candidates] == [1, 2]
+    assert "waits itself" in str(list(mysql_locks.diagnose(look, mysql_locks.PROBE.settings)))
+
+
+@pytest.mark.parametrize(
+    ("lock_type", "seen"),
+    [
+        pytest.param("SHARED_READ", False, id="one that reads too"),
+        pytest.param("SHARED_NO_READ_WRITE", True, id="LOCK TABLES … WRITE"),
+        pytest.param("EXCLUSIVE", True, id="a schema change that runs"),
+    ],
+)
+def test_a_read_waits_only_for_who_has_the_table_for_itself(lock_type: str, seen: bool) -> None:
+    held = Held(id=1, object_schema="shop", object_name="t", lock_type=lock_type)
+    look = look_at(*assemble([IDLE, READ], [], [held]))
+    (finding,) = mysql_locks.diagnose(look, mysql_locks.PROBE.settings)
+
+    assert look.queues[0].head.id == (1 if seen else 0)
+    assert ("for itself" in finding.likely[0]) is not seen
+
+
+def test_of_several_candidates_none_alone_is_promised_to_help() -> None:
+    candidates = [thread(n, command="Sleep", secs=30, trx_s=40) for n in (1, 2)]
+    change = thread(3, secs=20, state=MDL, query=SecretText("ALTER TABLE t ADD c int"))
+    look = look_at(*assemble([*candidates, change], [], []))
+    settings = mysql_locks.PROBE.settings
+    (table,) = mysql_locks.tables(look, settings)
+    (finding,) = mysql_locks.diagnose(look, settings)
+
+    assert [offer for row in table.rows for offer in row.offers] == []
+    assert table.best == ()
+    assert [each.value for each in finding.evidence if each.label == "candidates"] == [2]
+    assert "before anybody is ended" in finding.next
+
+
+def test_with_instruments_the_holder_is_seen() -> None:
+    look = metadata(Held(id=5, object_schema="shop", object_name="t", lock_type="SHARED_READ"))
+
+    assert look.queues[0].head.id == 5
+    assert not look.queues[0].inferred
+    assert look.queues[0].place == "metadata of shop.t"
+
+
+def test_a_global_lock_is_critical_and_has_no_head() -> None:
+    look = look_at(*assemble([thread(1, secs=9, state="Waiting for backup lock")], [], []))
+
+    assert lock_findings(look) == [("MY_LOCK_GLOBAL", "critical", "global lock")]
+    assert [f.fact for f in mysql_locks.diagnose(look, mysql_locks.PROBE.settings)] == [False]
+
+
+FLUSH = "Waiting for table flush"
+
+
+@pytest.mark.parametrize(
+    ("threads", "candidates"),
+    [
+        pytest.param(
+            [thread(8, secs=40), thread(7, secs=90)], [7, 8], id="statements that were there before"
+        ),
+        pytest.param([thread(7, secs=90, is_backup=True)], [7], id="a backup"),
+        pytest.param(
+            [
+                thread(6, secs=29), thread(7, secs=900, user="system user"),
+                thread(8, secs=90, state=MDL), thread(9, secs=90, command="Sleep"),
+            ],
+            [], id="nobody runs for as long",
+        ),
+    ],
+)  # fmt: skip
+def test_a_table_flush_has_candidates_and_no_head(
+    threads: list[Thread], candidates: list[int]
+) -> None:
+    waiting = [thread(1, secs=30, state=FLUSH), thread(2, secs=5, state=FLUSH)]
+    look = look_at(*(n for n in assemble([*waiting, *threads], [], []) if n.kind != "metadata"))
+    (finding,) = mysql_locks.diagnose(look, mysql_locks.PROBE.settings)
+    (table,) = mysql_locks.tables(look, mysql_locks.PROBE.settings)
+    (queue,) = look.queues
+
+    assert (finding.code, finding.subject, finding.fact) == (
+        "MY_LOCK_GLOBAL", "table flush", False,
+    )  # fmt: skip
+    assert finding.summary == "2 sessions: Waiting for table flush"
+    assert "long statement" in finding.likely[0]
+    assert (queue.head.id, queue.helps, table.best) == (0, (), ())
+    assert [each.id for each in queue.candidates] == candidates
+    assert {row.key.split()[0] for row in table.rows} == {"1", "2", *map(str, candidates)}
+
+
+def test_a_waiter_whose_own_pair_was_not_read_is_no_head() -> None:
+    """Sixty waiters for one row are 1,830 pairs: each waits for all before it."""
+    waits: dict[str, Any] = {"wait_s": 30, "trx_state": "LOCK WAIT", "trx_s": 31}
+    threads = [thread(99, command="Sleep", trx_s=80), *(thread(n, **waits) for n in range(1, 61))]
+    pairs = [Pair(waiter=w, blocker=b, wait_s=30) for w in range(2, 61) for b in (99, *range(1, w))]
+    nodes = assemble(threads, pairs, [])
+    look = Locks(
+        server=server(), sees_all=True, queues=queues_of(nodes), nodes=nodes, cut=True, row_waits=60
+    )
+    cut, row = mysql_locks.diagnose(look, mysql_locks.PROBE.settings)
+    (table,) = mysql_locks.tables(look, mysql_locks.PROBE.settings)
+
+    assert [(queue.head.id, queue.length) for queue in look.queues] == [(99, 59)]
+    assert (cut.code, row.code, row.subject) == ("MY_OBS_SLOW", "MY_LOCK_ROW", "thread 99")
+    assert [(offer.args["id"], offer.releases) for offer in table.best] == [(99, 59)]
+
+
+def test_a_queue_is_blamed_on_nobody_when_only_a_victim_is_known() -> None:
+    victim = thread(1, wait_s=30, trx_state="LOCK WAIT", trx_s=31)
+    nodes = assemble([victim, thread(2, wait_s=9)], [Pair(waiter=2, blocker=1, wait_s=9)], [])
+    (table,) = mysql_locks.tables(look_at(*nodes), mysql_locks.PROBE.settings)
+
+    assert queues_of(nodes) == ()
+    assert table.best == ()
+    assert len(table.rows) == 2
+
+
+def test_of_a_circle_one_is_shown_as_its_head() -> None:
+    """innodb_deadlock_detect = OFF: it stays until somebody's time is up."""
+    both = [thread(n, wait_s=30, trx_state="LOCK WAIT") for n in (1, 2)]
+    nodes = assemble(both, [Pair(waiter=1, blocker=2), Pair(waiter=2, blocker=1)], [])
+
+    assert [queue.length for queue in queues_of(nodes)] == [1]
+
+
+def test_an_account_without_rights_still_hears_that_somebody_waits() -> None:
+    look = Locks(server=server(role="me@10.%"), sees_all=False, row_waits=4)
+    (blind,) = mysql_locks.diagnose(look, mysql_locks.PROBE.settings)
+
+    assert blind.code == "MY_OBS_BLIND"
+    assert "4 sessions wait" in blind.summary
+    assert blind.next == "GRANT PROCESS, REPLICATION CLIENT ON *.* TO 'me'@'10.%';"
+    assert next(iter(mysql_locks.facts(look, mysql_locks.PROBE.settings))).value is None
+
+
+HEAD = {"command": "Sleep", "trx_s": 80}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "takes"),
+    [
+        pytest.param(
+            assemble([thread(1, **HEAD), thread(2)], [Pair(waiter=2, blocker=1, wait_s=9)], []),
+            True,
+            id="a session at the head",
+        ),
+        pytest.param(
+            assemble([thread(1, secs=90, is_backup=True), thread(2, secs=9, state=FLUSH)], [], []),
+            False,
+            id="a backup at the head",
+        ),
+        pytest.param(
+            assemble([thread(2, secs=9, state="Waiting for backup lock")], [], []),
+            False,
+            id="nobody to be seen at the head",
+        ),
+        pytest.param((), False, id="nobody waits"),
+    ],
+)
+def test_the_runbook_kills_a_session_at_the_head_only(nodes: tuple[Node, ...], takes: bool) -> None:
+    steps = {step.id: step for step in library().get("mysql-locks").steps}
+    found = captured(steps["blocker"].capture, builtins(look_at(*nodes)))
+    checks = [holds(check.that, {"blocker": found}) for check in steps["terminate"].require]
+
+    assert all(checks) is takes
