@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import Distribution, EntryPoint, distributions
-from types import TracebackType
+from importlib.resources import files
+from types import ModuleType, TracebackType
 from typing import TypeVar
 
 from cockpit.text import visible
@@ -85,6 +86,45 @@ def points(group: str) -> Iterator[Point]:
 def load(point: Point) -> tuple[object, str]:
     """What an entry point names, and an empty text; or None and why it cannot be had."""
     return attempt(point.entry.load)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file that a plug-in brings: a runbook, a scenario."""
+
+    name: str
+    """The file's, without its suffix."""
+    distribution: str
+    text: str
+
+
+@cache
+def documents(group: str, suffix: str) -> tuple[tuple[Document, ...], tuple[Broken, ...]]:
+    """The files of the packages that a group's entry points name, and the packages that fail.
+
+    Read through `importlib.resources`: a path would fail for a package inside a zip.
+    """
+    found: list[Document] = []
+    broken: list[Broken] = []
+    for point in points(group):
+        package, why = load(point)
+        if not why and not isinstance(package, ModuleType):
+            why = f"{point.entry.value} is no package"
+        if isinstance(package, ModuleType):
+            read, why = attempt(partial(_files, package, point.distribution, suffix))
+            found += read or ()
+        if why:
+            broken.append(point.broken(why))
+    return tuple(found), tuple(broken)
+
+
+def _files(package: ModuleType, distribution: str, suffix: str) -> list[Document]:
+    entries = sorted(files(package).iterdir(), key=lambda entry: entry.name)
+    return [
+        Document(entry.name.removesuffix(suffix), distribution, entry.read_text(encoding="utf-8"))
+        for entry in entries
+        if entry.name.endswith(suffix)
+    ]
 
 
 def attempt(work: Callable[[], Value]) -> tuple[Value | None, str]:

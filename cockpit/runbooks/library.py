@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from cockpit import plugins
 from cockpit.errors import Misconfigured
 from cockpit.runbooks.format import Parsed, parse, parse_file
 from cockpit.runbooks.step import Problem, Runbook
@@ -58,7 +59,7 @@ class Library:
 
 def library(folders: Iterable[Path] = ()) -> Library:
     """The shipped runbooks and those of some folders. Never raises for a file."""
-    parsed = list(shipped())
+    parsed = [*shipped(), *brought()]
     for folder in folders:
         parsed += _folder(folder)
     return collected(parsed)
@@ -92,6 +93,27 @@ def shipped() -> tuple[Parsed, ...]:
         for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
         if entry.name.endswith(SUFFIX)
     )
+
+
+@cache
+def brought() -> tuple[Parsed, ...]:
+    """What other distributions bring. They may not take the place of a runbook of the product:
+    only a person may, by a folder in the configuration.
+    """
+    ours = {each.runbook.id for each in shipped() if each.runbook is not None}
+    documents, _ = plugins.documents(plugins.RUNBOOKS, SUFFIX)
+    return tuple(
+        _not_ours(parse(each.text, Path(each.distribution, each.name + SUFFIX), shipped=True), ours)
+        for each in documents
+    )
+
+
+def _not_ours(parsed: Parsed, ours: set[str]) -> Parsed:
+    runbook = parsed.runbook
+    if runbook is None or runbook.id not in ours:
+        return parsed
+    taken = Problem(runbook.path, 0, f"the id {runbook.id!r} is one of the product's own")
+    return Parsed(None, (*parsed.problems, taken))
 
 
 def _folder(folder: Path) -> Iterator[Parsed]:

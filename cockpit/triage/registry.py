@@ -55,7 +55,7 @@ def catalog() -> Catalog:
     return Catalog(
         MappingProxyType(dict(sorted(kinds.items()))),
         MappingProxyType(dict(sorted(probes.items()))),
-        (*unread, *bad_kinds, *bad_probes),
+        (*unread, *bad_kinds, *bad_probes, *_unread_documents()),
     )
 
 
@@ -79,6 +79,11 @@ def _modules() -> Iterator[ModuleType]:
     package = importlib.import_module("probes")
     for module in pkgutil.walk_packages(package.__path__, "probes."):
         yield importlib.import_module(module.name)
+
+
+def _unread_documents() -> Iterator[Broken]:
+    for group, suffix in ((plugins.RUNBOOKS, ".md"), (plugins.SCENARIOS, ".toml")):
+        yield from plugins.documents(group, suffix)[1]
 
 
 def _add(found: dict[str, Record], module: ModuleType, name: str, into: type[Record]) -> None:

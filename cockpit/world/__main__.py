@@ -56,6 +56,7 @@ def main() -> None:
         role=Role(given.role),
         billing=chosen.billing,
         thresholds=chosen.thresholds,
+        more=chosen.target,
     )
     if given.parent_fd is None:
         print(prepared.config, flush=True)

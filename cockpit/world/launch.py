@@ -143,6 +143,7 @@ def launch(name: str = scenario.DEFAULT, role: Role = Role.TRIAGE) -> World:
         role=role,
         billing=chosen.billing,
         thresholds=chosen.thresholds,
+        more=chosen.target,
     )
     child_end, our_end = os.pipe()
     os.set_inheritable(our_end, False)

@@ -11,7 +11,7 @@ import os
 import secrets as random
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -75,15 +75,19 @@ def prepare(
     role: Role,
     billing: bool = False,
     thresholds: Thresholds = _DEFAULTS,
+    more: Sequence[Mapping[str, object]] = (),
 ) -> Prepared:
-    """Choose ports and secrets and write the files. `billing`: with the second account."""
+    """Choose ports and secrets and write the files. `billing`: with the second account; `more`:
+    targets besides the shop's.
+    """
     catalog = mariadb.find_binary() is not None
     ports = _free_ports(catalog=catalog)
     prepared = Prepared(folder, scenario, role, ports, Secrets())
     _write_secrets(prepared)
     write_atomically(
         folder / CONFIG,
-        configuration(prepared, billing=billing, thresholds=thresholds),
+        configuration(prepared, billing=billing, thresholds=thresholds)
+        + "".join(_brought(each, folder) for each in more),
     )
     write_atomically(folder / STATE, json.dumps(_first_state(prepared, catalog=catalog)))
     _write_private(folder / "prepared.json", json.dumps(_as_data(prepared)))
@@ -392,6 +396,15 @@ def _commander(prepared: Prepared) -> str:
 
 def _target(kind: str, name: str, fields: dict[str, object], below: str = "") -> str:
     return _table("[[target]]", {"kind": kind, "name": name, **fields}) + below
+
+
+def _brought(target: Mapping[str, object], folder: Path) -> str:
+    """A target that a scenario brings, with the world's folder where it is meant."""
+    fields = {
+        key: value.replace("{folder}", str(folder)) if isinstance(value, str) else value
+        for key, value in target.items()
+    }
+    return _table("[[target]]", fields)
 
 
 def _table(head: str, fields: dict[str, object]) -> str:

@@ -10,9 +10,12 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from cockpit import plugins
 from cockpit.errors import Misconfigured
+from cockpit.text import nearest
 
 DEFAULT = "checkout-lock"
+_SUFFIX = ".toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,9 @@ class Scenario:
     node_type: str = "cache.m7g.large"
     thresholds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Probe id → settings for the cockpit's configuration, where the defaults speak of hours."""
+    target: tuple[Mapping[str, Any], ...] = ()
+    """More targets for the cockpit's configuration, `kind` and `name` among their keys: for kinds
+    that the shop does not have. `{folder}` in a text is the world's own folder."""
     must: tuple[str, ...] = ()
     may: tuple[str, ...] = ()
     must_not: tuple[str, ...] = ()
@@ -66,26 +72,33 @@ class Scenario:
 
 
 @cache
+def _texts() -> Mapping[str, str]:
+    """Name → the file's text: those of the product, then those that plug-ins bring."""
+    found = {
+        file.name.removesuffix(_SUFFIX): file.read_text(encoding="utf-8")
+        for file in (resources.files("cockpit.world") / "scenarios").iterdir()
+        if file.name.endswith(_SUFFIX)
+    }
+    brought, _ = plugins.documents(plugins.SCENARIOS, _SUFFIX)
+    return {each.name: each.text for each in brought} | found
+
+
+@cache
 def names() -> tuple[str, ...]:
     """The scenarios there are; the default one first."""
-    found = sorted(
-        file.name.removesuffix(".toml")
-        for file in _folder().iterdir()
-        if file.name.endswith(".toml")
-    )
-    return tuple(sorted(found, key=lambda name: name != DEFAULT))
+    return tuple(sorted(_texts(), key=lambda name: (name != DEFAULT, name)))
 
 
 @cache
 def load(name: str) -> Scenario:
     """A scenario by its name. Raises `Misconfigured` for another name or a file that is wrong."""
     if name not in names():
-        import difflib
-
-        near = difflib.get_close_matches(name, names(), 1)
-        hint = f"did you mean {near[0]}?" if near else "cockpit scenarios"
-        raise Misconfigured(f"there is no scenario {name!r}", hint=hint)
-    document = tomllib.loads((_folder() / f"{name}.toml").read_text(encoding="utf-8"))
+        near = nearest(name, names()).replace("'", "").removeprefix("; ")
+        raise Misconfigured(f"there is no scenario {name!r}", hint=near or "cockpit scenarios")
+    try:
+        document = tomllib.loads(_texts()[name])
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"{name}.toml: is not TOML: {error}") from None
     known = {one.name for one in fields(Scenario)} - {"name"}
     strange = sorted(set(document) - known)
     if strange:
@@ -97,7 +110,3 @@ def load(name: str) -> Scenario:
         return Scenario(name=name, **frozen)
     except TypeError as error:
         raise Misconfigured(f"{name}.toml: {error}") from None
-
-
-def _folder() -> Any:
-    return resources.files("cockpit.world") / "scenarios"

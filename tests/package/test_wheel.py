@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
-import venv
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.package.conftest import ROOT, environment
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    subprocess.run([*pip, "wheel", "-q", "--no-deps", "-w", str(folder), str(ROOT)], check=True)
-    (built,) = folder.glob("*.whl")
-    return built
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Runs the installed `cockpit` in an empty folder with an empty home."""
-    folder = tmp_path_factory.mktemp("installed")
-    venv.create(folder / "venv", with_pip=True)
-    python = folder / "venv/bin/python"
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", "-q", str(wheel)], check=True)
-    home = folder / "home"
-    home.mkdir()
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(folder / "venv/bin/cockpit"), *arguments],
-            cwd=home,
-            env={"HOME": str(home), "PATH": os.environ["PATH"]},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    return run
+    made = environment(tmp_path_factory.mktemp("installed"))
+    made.install(str(wheel))
+    return made.run
 
 
 def test_the_wheel_carries_the_three_packages_and_their_data(wheel: Path) -> None:

@@ -74,6 +74,7 @@ def lint(ctx: click.Context, paths: tuple[Path, ...]) -> int:
     """
     from cockpit.runbooks.known import known
     from cockpit.runbooks.lint import lint as check
+    from cockpit.triage.registry import catalog
 
     parsed = _parsed(paths) if paths else _all(ctx)
     if not parsed:
@@ -81,6 +82,9 @@ def lint(ctx: click.Context, paths: tuple[Path, ...]) -> int:
         click.echo(f"cockpit: no runbook found: there is no .md file in {where}", err=True)
         return BROKEN
     truth = known()
+    broken = catalog().broken
+    for plug_in in broken:
+        click.echo(f"cockpit: {plug_in.title}: {plug_in.why}", err=True)
     errors, count = 0, 0
     for each in parsed:
         count += 1
@@ -92,7 +96,7 @@ def lint(ctx: click.Context, paths: tuple[Path, ...]) -> int:
             click.echo(visible(str(problem), 2000))
     advice = "no error" if not errors else f"{errors} error{'s' if errors > 1 else ''}"
     click.echo(f"{count} runbook{'s' if count != 1 else ''}, {advice}", err=True)
-    return BROKEN if errors else 0
+    return BROKEN if errors or broken else 0
 
 
 @runbook.command()
@@ -134,9 +138,9 @@ def _folders(ctx: click.Context) -> list[Path]:
 
 
 def _all(ctx: click.Context) -> list[Parsed]:
-    from cockpit.runbooks.library import shipped
+    from cockpit.runbooks.library import brought, shipped
 
-    return [*shipped(), *_parsed(_folders(ctx))]
+    return [*shipped(), *brought(), *_parsed(_folders(ctx))]
 
 
 def _parsed(paths: Iterable[Path]) -> list[Parsed]:

@@ -55,7 +55,7 @@ def aws_kind(
 
     def problems(settings: AwsResource, written: Mapping[str, object]) -> Iterator[Problem]:
         if named and not settings.id.strip():
-            yield "id", "is empty"
+            yield "id", "is empty" if "id" in written or "arn" in written else "is missing"
         elif "arn" in written and not _is_arn(settings.id):
             yield "arn", f"{settings.id!r} is no ARN; a name goes to id"
         if needs_cluster and not settings.cluster:

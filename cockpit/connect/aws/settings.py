@@ -13,7 +13,7 @@ class AwsResource:
     """
 
     aws: str
-    id: str
+    id: str = ""
     """An ARN or a name: the target group's ARN, the service's, table's, instance's name, ….
     For `alarms`: a name prefix, empty for all."""
     cluster: str = ""

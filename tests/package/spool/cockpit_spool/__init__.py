@@ -1,0 +1,1 @@
+"""Folders in which files wait to be sent, as a kind of target."""

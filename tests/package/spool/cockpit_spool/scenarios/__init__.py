@@ -1,0 +1,1 @@
+"""Scenarios with a spool folder beside the shop."""
