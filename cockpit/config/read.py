@@ -24,7 +24,7 @@ from cockpit.triage.target import PLUG_IN, Target
 _KEYS = (
     "environment", "role", "runbooks", "plugins", "aws", "target", "probes", "incident", "screen",
 )  # fmt: skip
-_THEMES = {"theme": ("dark", "light", "ansi")}
+THEMES = {"theme": ("dark", "light", "ansi")}
 
 
 def load(path: Path, catalog: Catalog) -> Config:
@@ -118,7 +118,7 @@ class _Reader:
         return incident
 
     def _screen(self) -> ScreenSettings:
-        return self.fields.table(self.document, "screen", ScreenSettings, words=_THEMES)
+        return self.fields.table(self.document, "screen", ScreenSettings, words=THEMES)
 
     def _places(self) -> dict[str, AwsPlace]:
         tables = self.document.get("aws", {})
