@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cockpit import clock
 from cockpit.errors import CockpitError, DoesNotApply
 from screens.confirm import ConfirmScreen
-from screens.port import CoursePort
+from screens.port import RunPort
 from screens.present.lines import safe
 
 if TYPE_CHECKING:
@@ -18,42 +18,42 @@ if TYPE_CHECKING:
 _TOASTS = {"ok": "information", "skipped": "information"}
 
 
-def place_of(course: CoursePort, step_id: str) -> tuple[int, int]:
+def place_of(run: RunPort, step_id: str) -> tuple[int, int]:
     """(the step's number, how many there are), counted from 1."""
-    ids = [state.step.id for state in course.steps]
+    ids = [state.step.id for state in run.steps]
     return (ids.index(step_id) + 1 if step_id in ids else 1), max(1, len(ids))
 
 
-async def carry_out(app: CockpitApp, course: CoursePort, step_id: str) -> Outcome | None:
+async def carry_out(app: CockpitApp, run: RunPort, step_id: str) -> Outcome | None:
     """Plan a step, get the person's yes where its risk asks for one, run it, say how it ended.
 
     None when it was not run: refused, cancelled, or not possible now.
     """
     try:
-        plan = await course.plan(step_id)
+        plan = await run.plan(step_id)
     except DoesNotApply as error:
         why = error.message.replace("not now, not true:", "not true:", 1)
-        app.say(f"This step does not apply now: {why}{_goes_on(course)}", "warning")
+        app.say(f"This step does not apply now: {why}{_goes_on(run)}", "warning")
         return None
     except CockpitError as error:
         app.say_error(error)
-        if len(course.steps) > 1:
+        if len(run.steps) > 1:
             app.say("Not now: choose another step in pane 5, or skip this one there with s")
         return None
     if _needs_no_yes(plan):
         try:
-            approval = course.approve(plan)
+            approval = run.approve(plan)
         except CockpitError as error:
             app.say_error(error)
             return None
     else:
-        given = await app.push_screen_wait(ConfirmScreen(course, plan, place_of(course, step_id)))
+        given = await app.push_screen_wait(ConfirmScreen(run, plan, place_of(run, step_id)))
         if given is None:
             app.say("Nothing was run")
             return None
         approval = given
     app.running.since[step_id] = clock.now()
-    task = asyncio.ensure_future(course.run(plan, approval))
+    task = asyncio.ensure_future(run.execute(plan, approval))
     app.running.tasks[step_id] = task
     app.nudge()
     try:
@@ -64,9 +64,9 @@ async def carry_out(app: CockpitApp, course: CoursePort, step_id: str) -> Outcom
         app.nudge()
 
 
-def _goes_on(course: CoursePort) -> str:
+def _goes_on(run: RunPort) -> str:
     """What R does now that a step was passed over."""
-    after = next((state.step.title for state in course.steps if state.status == "next"), "")
+    after = next((state.step.title for state in run.steps if state.status == "next"), "")
     return f" · R goes on to '{safe(after, 60)}'" if after else ""
 
 
@@ -89,10 +89,10 @@ async def _ended(app: CockpitApp, task: asyncio.Task[Outcome], plan: Plan) -> Ou
     return outcome
 
 
-async def propose(app: CockpitApp, course: CoursePort, step_id: str, *, reason: str) -> None:
+async def propose(app: CockpitApp, run: RunPort, step_id: str, *, reason: str) -> None:
     """Put the step before a commander."""
     try:
-        await course.propose(step_id, reason)
+        await run.propose(step_id, reason)
     except CockpitError as error:
         app.say_error(error)
         return
@@ -100,10 +100,10 @@ async def propose(app: CockpitApp, course: CoursePort, step_id: str, *, reason: 
     app.nudge()
 
 
-async def skip(app: CockpitApp, course: CoursePort, step_id: str, *, reason: str) -> None:
+async def skip(app: CockpitApp, run: RunPort, step_id: str, *, reason: str) -> None:
     """Leave the step out; after a failed one, go on."""
     try:
-        await course.skip(step_id, reason)
+        await run.skip(step_id, reason)
     except CockpitError as error:
         app.say_error(error)
         return

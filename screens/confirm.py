@@ -14,7 +14,7 @@ from cockpit import clock
 from cockpit.errors import Refused
 from screens.base import CockpitModal
 from screens.bindings import Where
-from screens.port import CoursePort
+from screens.port import RunPort
 from screens.present.lines import line, safe, wrap
 from screens.present.runbook import approval_line, plan_lines, plan_title
 from screens.widgets.header import Bar
@@ -37,9 +37,9 @@ class Answer(Input):
 class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
     """Shows the whole plan. Gives the approval, or None when nothing shall run."""
 
-    def __init__(self, course: CoursePort, plan: Plan, place: tuple[int, int]) -> None:
+    def __init__(self, run: RunPort, plan: Plan, place: tuple[int, int]) -> None:
         super().__init__()
-        self._course = course
+        self._run_shown = run
         self._plan = plan
         self._place = place
         self._opened = clock.monotonic()
@@ -129,7 +129,7 @@ class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
         if self._plan.gaps or clock.monotonic() - self._opened < SETTLE:
             return
         try:
-            approval = self._course.approve(
+            approval = self._run_shown.approve(
                 self._plan,
                 typed=self._typed("typed"),
                 reason=self._typed("reason"),

@@ -360,11 +360,11 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         if desk is None:
             return
         try:
-            course = desk.offer_course(self._target, offer)
+            run = desk.offer_run(self._target, offer)
         except CockpitError as error:
             self.cockpit.say_error(error)
             return
-        outcome = await acting.carry_out(self.cockpit, course, course.steps[0].step.id)
+        outcome = await acting.carry_out(self.cockpit, run, run.steps[0].step.id)
         if outcome is not None:
             self.cockpit.look_now(self._target, quiet=True)
 
@@ -374,11 +374,11 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         if desk is None:
             return
         try:
-            course = desk.offer_course(self._target, offer)
+            run = desk.offer_run(self._target, offer)
         except CockpitError as error:
             self.cockpit.say_error(error)
             return
-        await acting.propose(self.cockpit, course, course.steps[0].step.id, reason=reason)
+        await acting.propose(self.cockpit, run, run.steps[0].step.id, reason=reason)
 
     def _redraw(self) -> None:
         if self._shown is not None:

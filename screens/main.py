@@ -16,7 +16,7 @@ from cockpit.triage.changes import Change
 from screens import acting, unfinished
 from screens.base import CockpitScreen, bottom
 from screens.bindings import Where
-from screens.port import CoursePort
+from screens.port import RunPort
 from screens.present import evidence, runbook, systems
 from screens.present.header import banner, header
 from screens.present.lines import BLANK, clock, line, safe, wrap
@@ -57,7 +57,7 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
         self._zoomed = False
         self._book = 0
         self._book_of: object = None
-        self._courses: dict[int, CoursePort] = {}
+        self._runs: dict[int, RunPort] = {}
 
     def compose(self) -> ComposeResult:
         """Header, suspects, three columns, timeline, note line, keys."""
@@ -183,11 +183,11 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
     def _draw_runbook(self, shown: Shown) -> None:
         finding = self.finding
         books = self._books()
-        course = self._course(books)
+        run = self._run_of(books)
         self.query_one(RunbookPane).refresh_from(
             books,
             self._book,
-            course,
+            run,
             code=finding.finding.code if finding is not None else "",
             moment=shown.moment,
             running=self.cockpit.running.since,
@@ -210,19 +210,19 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
             self.query_one(RunbookPane).moved = False
         return list(desk.runbooks_for(finding))
 
-    def _course(self, books: list[Runbook], *, start: bool = False) -> CoursePort | None:
-        """The course of the shown runbook; `start` begins one."""
+    def _run_of(self, books: list[Runbook], *, start: bool = False) -> RunPort | None:
+        """The run of the shown runbook; `start` begins one."""
         finding, desk = self.finding, self.cockpit.desk
         if finding is None or desk is None or not books:
             return None
         book = books[self._book % len(books)]
-        course = desk.course(book.id, finding.id)
-        if course is None and start:
-            course = desk.start_course(book.id, finding)
-        if course is not None and id(course) not in self._courses:
-            self._courses[id(course)] = course
-            course.subscribe(self.cockpit.nudge)
-        return course
+        run = desk.run_for(book.id, finding.id)
+        if run is None and start:
+            run = desk.start_run(book.id, finding)
+        if run is not None and id(run) not in self._runs:
+            self._runs[id(run)] = run
+            run.subscribe(self.cockpit.nudge)
+        return run
 
     def on_row_list_moved(self, message: RowList.Moved) -> None:
         """Another row is selected: what depends on it is drawn."""
@@ -340,28 +340,28 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
 
     # -- steps ---------------------------------------------------------------------------------
 
-    def _step(self) -> tuple[CoursePort, str] | None:
-        """The course and the step that R, p and s are about, started when it was not."""
+    def _step(self) -> tuple[RunPort, str] | None:
+        """The run and the step that R, p and s are about, started when it was not."""
         self._pin()
         books = self._books()
         if not books:
             self.cockpit.say("No runbook is for what is selected")
             return None
         try:
-            course = self._course(books, start=True)
+            run = self._run_of(books, start=True)
         except CockpitError as error:
             self.cockpit.say_error(error)
             return None
-        if course is None:
+        if run is None:
             return None
         step_id = self.query_one(RunbookPane).step_id
-        known = {state.step.id for state in course.steps}
+        known = {state.step.id for state in run.steps}
         if self.pane_name != "runbook" or step_id not in known:
-            step_id = _next_step(course)
+            step_id = _next_step(run)
         if not step_id:
             self.cockpit.say("Every step of this runbook is done")
             return None
-        return course, step_id
+        return run, step_id
 
     def action_run_step(self) -> None:
         """Plan, confirm, run."""
@@ -371,17 +371,17 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
         found = self._step()
         if found is None:
             return
-        course, step_id = found
-        if self._triage_cannot(course, step_id):
+        run, step_id = found
+        if self._triage_cannot(run, step_id):
             self.cockpit.say("Triage is read-only: p proposes this step to a commander", "warning")
             return
-        self.run_worker(acting.carry_out(self.cockpit, course, step_id), exit_on_error=False)
+        self.run_worker(acting.carry_out(self.cockpit, run, step_id), exit_on_error=False)
 
-    def _triage_cannot(self, course: CoursePort, step_id: str) -> bool:
+    def _triage_cannot(self, run: RunPort, step_id: str) -> bool:
         shown = self.cockpit.shown
         if shown is None or shown.status.role is Role.COMMANDER:
             return False
-        step = next(state.step for state in course.steps if state.step.id == step_id)
+        step = next(state.step for state in run.steps if state.step.id == step_id)
         return step.risk > "read"
 
     def action_propose(self) -> None:
@@ -393,12 +393,12 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
         found = self._step()
         if found is None:
             return
-        course, step_id = found
-        title = next(s.step.title for s in course.steps if s.step.id == step_id)
+        run, step_id = found
+        title = next(s.step.title for s in run.steps if s.step.id == step_id)
 
         def answer(text: str) -> None:
             self.run_worker(
-                acting.propose(self.cockpit, course, step_id, reason=text), exit_on_error=False
+                acting.propose(self.cockpit, run, step_id, reason=text), exit_on_error=False
             )
 
         self.ask("reason", f"why propose '{safe(title, 60)}'? the commander reads it", answer)
@@ -408,11 +408,11 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
         found = self._step()
         if found is None:
             return
-        course, step_id = found
+        run, step_id = found
 
         def answer(text: str) -> None:
             self.run_worker(
-                acting.skip(self.cockpit, course, step_id, reason=text), exit_on_error=False
+                acting.skip(self.cockpit, run, step_id, reason=text), exit_on_error=False
             )
 
         self.ask("reason", "why skip it? it goes into the record", answer)
@@ -435,9 +435,9 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
         self.cockpit.read(line("Output"), lambda width: runbook.outcome_lines(ended, width))
 
 
-def _next_step(course: CoursePort) -> str:
+def _next_step(run: RunPort) -> str:
     """The step that is next, else the first that is open; empty when all are done."""
-    states = course.steps
+    states = run.steps
     for wanted in ({"next"}, {"failed", "unknown"}, {"waiting", "proposed", "refused"}):
         for state in states:
             if state.status in wanted:

@@ -221,10 +221,10 @@ class UnfinishedPort(Protocol):
         """What its verification looks for, in words; empty when only a person can say."""
 
 
-class CoursePort(Protocol):
-    """A runbook on its way through one finding, or one offer as a course of a single step.
+class RunPort(Protocol):
+    """A runbook on its way through one finding, or one offer as a run of a single step.
 
-    `cockpit.runbooks.run.Course` has this shape.
+    `cockpit.runbooks.run.Run` has this shape.
     """
 
     @property
@@ -243,7 +243,7 @@ class CoursePort(Protocol):
     ) -> Approval:
         """A person's yes. Raises `Refused` for a wrong word, or too late, or in triage."""
 
-    async def run(self, plan: Plan, approval: Approval) -> Outcome:
+    async def execute(self, plan: Plan, approval: Approval) -> Outcome:
         """Run, verify and journal. Ends with an outcome; raises `Refused` when things moved."""
 
     async def propose(self, step_id: str, reason: str) -> None:
@@ -322,14 +322,14 @@ class DeskPort(Protocol):
     def best(self, code: str) -> str:
         """The id of the runbook that is offered first for a code; empty when there is none."""
 
-    def course(self, runbook_id: str, finding: FindingId) -> CoursePort | None:
-        """The course that was started for this finding, if any."""
+    def run_for(self, runbook_id: str, finding: FindingId) -> RunPort | None:
+        """The run that was started for this finding, if any."""
 
-    def start_course(self, runbook_id: str, finding: OpenFinding) -> CoursePort:
-        """The course for this finding, started (and journalled) when there is none yet."""
+    def start_run(self, runbook_id: str, finding: OpenFinding) -> RunPort:
+        """The run for this finding, started (and journalled) when there is none yet."""
 
-    def offer_course(self, target: str, offer: Offer) -> CoursePort:
-        """An offer of a drill-down as a course of one step, with a plan of its own."""
+    def offer_run(self, target: str, offer: Offer) -> RunPort:
+        """An offer of a drill-down as a run of one step, with a plan of its own."""
 
     async def note(self, text: str) -> None:
         """Write a note; it is durable when this returns. `TODO …` becomes an action item."""

@@ -24,7 +24,7 @@ from cockpit.runbooks.library import Library
 from cockpit.runbooks.offer import runbook_of
 from cockpit.runbooks.plan import Outcome
 from cockpit.runbooks.ports import Ports
-from cockpit.runbooks.run import Course
+from cockpit.runbooks.run import Run
 from cockpit.runbooks.sessions import Sessions
 from cockpit.runbooks.step import Runbook
 from cockpit.runbooks.unfinished import Unfinished
@@ -79,7 +79,7 @@ class Desk:
         self._coming = coming
         self._waits_for = ""
         self._callbacks: list[Callback] = []
-        self._courses: dict[tuple[str, FindingId], Course] = {}
+        self._runs: dict[tuple[str, FindingId], Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._accounts: dict[str, str] = {}
         self._rows: tuple[int, tuple[TimelineRow, ...]] = (0, ())
@@ -184,19 +184,19 @@ class Desk:
         """The id of the runbook that is offered first for a code; empty when there is none."""
         return self.library.best(code)
 
-    def course(self, runbook_id: str, finding: FindingId) -> Course | None:
-        """The course that was started for this finding, if any."""
-        return self._courses.get((runbook_id, finding))
+    def run_for(self, runbook_id: str, finding: FindingId) -> Run | None:
+        """The run that was started for this finding, if any."""
+        return self._runs.get((runbook_id, finding))
 
-    def start_course(self, runbook_id: str, finding: OpenFinding) -> Course:
-        """The course for this finding, started when there is none yet."""
+    def start_run(self, runbook_id: str, finding: OpenFinding) -> Run:
+        """The run for this finding, started when there is none yet."""
         key = (runbook_id, finding.id)
-        if key not in self._courses:
-            self._courses[key] = self._begin(self.library.get(runbook_id), finding)
-        return self._courses[key]
+        if key not in self._runs:
+            self._runs[key] = self._begin(self.library.get(runbook_id), finding)
+        return self._runs[key]
 
-    def offer_course(self, target: str, offer: Offer) -> Course:
-        """An offer of a drill-down as a course of one step, gated like any other."""
+    def offer_run(self, target: str, offer: Offer) -> Run:
+        """An offer of a drill-down as a run of one step, gated like any other."""
         return self._begin(runbook_of(self.targets[target], offer), None)
 
     @property
@@ -251,8 +251,8 @@ class Desk:
         written = asyncio.to_thread(self.incident.close)
         await asyncio.gather(self.connections.close(), written)
 
-    def _begin(self, runbook: Runbook, finding: OpenFinding | None) -> Course:
-        course = Course(
+    def _begin(self, runbook: Runbook, finding: OpenFinding | None) -> Run:
+        run = Run(
             runbook,
             finding,
             role=self.role,
@@ -262,8 +262,8 @@ class Desk:
             targets=self.targets,
             known=known(),
         )
-        course.subscribe(self._tell)
-        return course
+        run.subscribe(self._tell)
+        return run
 
     def _ports(self) -> Ports:
         sessions = Sessions(self.connections, self.config.places, self.actor)

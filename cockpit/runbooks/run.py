@@ -53,8 +53,8 @@ class StepState:
     """Seconds of the verification or wait that is under way."""
 
 
-class Course:
-    """Holds where a runbook is. One step runs at a time."""
+class Run:
+    """A runbook on its way: how far each step is. One step runs at a time."""
 
     def __init__(
         self,
@@ -175,7 +175,7 @@ class Course:
         given = typed.strip() or plan.suggestion
         return replace(approval, typed=str(typed_value(given, answer.type, answer.choices)))
 
-    async def run(self, plan: Plan, approval: Approval) -> Outcome:
+    async def execute(self, plan: Plan, approval: Approval) -> Outcome:
         """Run an approved plan, verify it, write it down. An approval is good once.
 
         Raises `Refused` when it is not for this plan, expired, used, or when anything that the
@@ -353,7 +353,7 @@ class Course:
         self._tell()
 
     async def _begin(self) -> None:
-        """Name the document that is followed, once: a later edit does not change this course."""
+        """Name the document that is followed, once: a later edit does not change this run."""
         if self._begun:
             return
         self._begun = True

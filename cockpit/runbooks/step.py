@@ -174,7 +174,7 @@ class Step:
     capture: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     """Name → JMESPath over what the step gave."""
     once: bool = False
-    """What was captured first stays for the whole course: the state from before a repair."""
+    """What was captured first stays for the whole run: the state from before a repair."""
     require: tuple[Check, ...] = ()
     held: tuple[str, ...] = ()
     """References whose value stays as it was approved. All others are read again right before

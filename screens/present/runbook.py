@@ -116,7 +116,7 @@ def selectable(row: RunbookRow) -> bool:
 
 
 def key(row: RunbookRow) -> Hashable:
-    """Identity while the course goes on."""
+    """Identity while the run goes on."""
     return row.step.id if isinstance(row, StepRow) else (row.step, row.place)
 
 

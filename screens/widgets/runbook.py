@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from screens.port import CoursePort
+from screens.port import RunPort
 from screens.present import runbook as present
 from screens.present.lines import line, safe, wrap
 from screens.widgets.panes import set_title
@@ -33,7 +33,7 @@ class RunbookPane(RowList[present.RunbookRow]):
         self,
         runbooks: Sequence[Runbook],
         at: int,
-        course: CoursePort | None,
+        run: RunPort | None,
         *,
         code: str,
         moment: datetime,
@@ -46,7 +46,7 @@ class RunbookPane(RowList[present.RunbookRow]):
             set_title(self, line("Runbook"))
             return
         runbook = runbooks[at % len(runbooks)]
-        states = course.steps if course is not None else ()
+        states = run.steps if run is not None else ()
         width = max(10, self.columns)
         head = [
             *wrap(line((safe(runbook.title), "strong")), width),
@@ -56,7 +56,7 @@ class RunbookPane(RowList[present.RunbookRow]):
         if others:
             head += wrap(line((f"also (b): {', '.join(others)}", "dim")), width)[:2]
         self.set_head([*head, line("")] if self.size.height > 9 else head[:1])
-        self._follow(course)
+        self._follow(run)
         self.show(
             present.rows(
                 runbook, states, expanded=self.step_id, width=width, running_since=running
@@ -66,9 +66,9 @@ class RunbookPane(RowList[present.RunbookRow]):
         told = present.progress(states, len(runbook.steps))
         set_title(self, line("Runbook ", (told, "dim")))
 
-    def _follow(self, course: CoursePort | None) -> None:
+    def _follow(self, run: RunPort | None) -> None:
         """Until the person moves, the cursor is on the step that is next."""
-        states = course.steps if course is not None else ()
+        states = run.steps if run is not None else ()
         now = (s.step.id for s in states if s.status in {"running", "next", "failed", "unknown"})
         self.home = next(now, None)
 

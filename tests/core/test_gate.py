@@ -14,7 +14,7 @@ from cockpit.errors import Refused
 from cockpit.runbooks import gate
 from cockpit.runbooks.plan import VALID_FOR, Act
 from cockpit.runbooks.step import Risk, Step, StepKind
-from tests.core.courses import START, offer_plan
+from tests.core.runs import START, offer_plan
 
 
 def approve(plan: Any, **more: Any) -> Any:

@@ -24,7 +24,7 @@ from cockpit.runbooks.values import (
     typed,
 )
 from cockpit.triage.view import Offer
-from tests.core.courses import (
+from tests.core.runs import (
     BACKEND_START,
     FRONT,
     LOOK,
@@ -183,7 +183,7 @@ def test_the_nearest_target_of_a_kind(start: str, kind: str, expected: str | Non
 
 async def test_a_plan_says_exactly_what_would_run_on_what_as_whom() -> None:
     ready = rig(book(LOOK, TERMINATE))
-    plan = await ready.course.plan("terminate")
+    plan = await ready.run.plan("terminate")
     assert plan.act.args == {"pid": 4242, "backend_start": datetime.fromisoformat(BACKEND_START)}
     assert plan.where == "orders-db · prod · 123456789012 · x-1"
     assert (plan.target, plan.confirm_word, plan.risk) == ("orders-db", "orders-db", "high")
@@ -204,14 +204,14 @@ async def test_a_plan_looks_again_instead_of_trusting_an_old_look() -> None:
     ready = rig(book(LOOK, TERMINATE))
     assert (await ready.carry("blocker")).kind == "ok"
     ready.looks.now = {"queues": [queue(pid=7)]}
-    assert (await ready.course.plan("terminate")).act.args["pid"] == 7
+    assert (await ready.run.plan("terminate")).act.args["pid"] == 7
 
 
 async def test_the_digest_is_the_same_for_the_same_and_other_for_any_difference() -> None:
     ready = rig(book(LOOK, TERMINATE))
-    plan = await ready.course.plan("terminate")
+    plan = await ready.run.plan("terminate")
     ready.clock.pass_(30)
-    again = await ready.course.plan("terminate")
+    again = await ready.run.plan("terminate")
     assert plan.digest == again.digest == sealed(plan)
     changed = [
         replace(plan, act=replace(plan.act, args={**plan.act.args, "pid": 4243})),
@@ -229,19 +229,19 @@ async def test_a_condition_that_does_not_hold_is_no_plan() -> None:
     ready = rig(book(LOOK, TERMINATE))
     ready.looks.now = free_of_waiters()
     with pytest.raises(Refused, match="not now, not true: somebody still blocks"):
-        await ready.course.plan("terminate")
+        await ready.run.plan("terminate")
 
 
 async def test_a_look_that_was_blind_is_no_plan() -> None:
     ready = rig(book(LOOK, TERMINATE))
     ready.looks.now = Reason.TIMEOUT
     with pytest.raises(Refused, match="could not look at orders-db"):
-        await ready.course.plan("terminate")
+        await ready.run.plan("terminate")
 
 
 async def test_a_plan_is_made_in_triage_too_and_says_that_it_cannot_be_run() -> None:
     ready = rig(book(LOOK, TERMINATE), role=Role.TRIAGE)
-    plan = await ready.course.plan("terminate")
+    plan = await ready.run.plan("terminate")
     assert plan.gaps[0].startswith("triage is read-only")
 
 
@@ -249,14 +249,14 @@ async def test_arguments_that_aws_would_not_take_are_told_before_anything_is_sho
     ready = rig(book(LOOK, RAISE))
     ready.looks.now = {"queues": [queue(pid="many")]}  # type: ignore[arg-type]
     with pytest.raises(Misconfigured, match="WriteCapacityUnits"):
-        await ready.course.plan("raise")
+        await ready.run.plan("raise")
 
 
 async def test_text_from_outside_in_a_plan_shows_its_escapes_and_is_never_cut() -> None:
     user = "\x1b[2Jevil [/b]\u202e" + "x" * 2000
     ready = rig(book(LOOK, TERMINATE))
     ready.looks.now = {"queues": [queue(user=user)]}
-    plan = await ready.course.plan("terminate")
+    plan = await ready.run.plan("terminate")
     shown = next(line.text for line in plan.lines if line.label == "session")
     assert "\x1b" not in shown
     assert "\u202e" not in shown
@@ -266,12 +266,12 @@ async def test_text_from_outside_in_a_plan_shows_its_escapes_and_is_never_cut() 
 async def test_a_target_that_the_finding_does_not_name_is_asked_for() -> None:
     ready = rig(book(LOOK), finding=opened("TG_UNHEALTHY_TARGETS", "checkout-tg"))
     with pytest.raises(Refused, match="which target"):
-        await ready.course.plan("blocker")
+        await ready.run.plan("blocker")
     near = FRONT.replace('from = "finding.target"', 'from = "near"')
     ready = rig(book(LOOK, front=near), finding=opened("TG_UNHEALTHY_TARGETS", "checkout-tg"))
-    assert (await ready.course.plan("blocker")).target == "orders-db"
+    assert (await ready.run.plan("blocker")).target == "orders-db"
     ready = rig(book(LOOK, front=near), db="replica-db")
-    assert (await ready.course.plan("blocker")).target == "replica-db"
+    assert (await ready.run.plan("blocker")).target == "replica-db"
 
 
 async def test_an_offer_of_a_drill_down_takes_the_same_way() -> None:
@@ -287,7 +287,7 @@ async def test_an_offer_of_a_drill_down_takes_the_same_way() -> None:
         effect="ends 1 session",
     )
     ready = rig(runbook_of(POSTGRES, offer))
-    plan = await ready.course.plan(STEP)
+    plan = await ready.run.plan(STEP)
     assert (plan.risk, plan.confirm_word) == ("high", "orders-db")
     outcome = await ready.carry(STEP)
     assert outcome.kind == "ok"

@@ -16,7 +16,7 @@ from cockpit.runbooks.kinds import command
 from cockpit.runbooks.kinds.result import CutOff
 from cockpit.runbooks.plan import Act
 from cockpit.runbooks.step import StepKind
-from tests.core.courses import Rig, book, rig
+from tests.core.runs import Rig, book, rig
 
 PYTHON = str(Path(sys.executable).resolve())
 HOSTILE = ['"; rm -rf /"', "$(touch /tmp/pwned)", "`id`", "a b  c", "*", "~", "$HOME", "é\u202e\n|"]
@@ -216,7 +216,7 @@ def test_a_value_from_outside_cannot_be_an_option(
 
 async def test_a_command_step_is_a_high_risk_whose_plan_shows_every_argument() -> None:
     made = ready([PYTHON, "-c", "import sys; print(sys.argv[1])", "$word"], "$(id); 'x'")
-    plan = await made.course.plan("run")
+    plan = await made.run.plan("run")
     assert (plan.risk, plan.confirm_word) == ("high", Path(PYTHON).name)
     assert plan.lines[0].text.endswith("""'$(id); '"'"'x'"'"''""")
     outcome = await made.carry("run")
@@ -226,7 +226,7 @@ async def test_a_command_step_is_a_high_risk_whose_plan_shows_every_argument() -
 async def test_an_option_from_outside_is_refused_unless_the_author_wrote_two_dashes() -> None:
     made = ready([PYTHON, "-c", "0", "$word"], "-rf")
     with pytest.raises(Refused, match="put -- before it"):
-        await made.course.plan("run")
+        await made.run.plan("run")
     made = ready([PYTHON, "-c", "0", "--", "$word"], "-rf")
     assert (await made.carry("run")).kind == "ok"
 
@@ -236,11 +236,11 @@ async def test_a_program_that_was_exchanged_after_the_approval_is_not_run(tmp_pa
     program.write_text("#!/bin/sh\necho one\n")
     program.chmod(0o755)
     made = ready([str(program)])
-    plan = await made.course.plan("run")
-    approval = made.course.approve(plan, typed="tool")
+    plan = await made.run.plan("run")
+    approval = made.run.approve(plan, typed="tool")
     program.write_text("#!/bin/sh\necho two\n")
     with pytest.raises(Refused, match="program: "):
-        await made.course.run(plan, approval)
+        await made.run.execute(plan, approval)
     assert "step.intent" not in made.journal.kinds()
 
 

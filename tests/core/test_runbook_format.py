@@ -14,7 +14,7 @@ from cockpit.runbooks.known import Known
 from cockpit.runbooks.library import collected, library
 from cockpit.runbooks.lint import draft_problems, lint
 from cockpit.runbooks.step import Risk, StepKind
-from tests.core.courses import FRONT, LOOK, RAISE, TERMINATE, book, problems
+from tests.core.runs import FRONT, LOOK, RAISE, TERMINATE, book, problems
 
 KNOWN = Known(
     codes=frozenset({"PG_LOCK_BLOCKED"}),

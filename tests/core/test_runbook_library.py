@@ -22,7 +22,7 @@ from cockpit.runbooks.scope import untils
 from cockpit.runbooks.step import Risk, Runbook, Step, StepKind
 from cockpit.runbooks.values import is_reference
 from cockpit.triage.registry import registry
-from tests.core.courses import FRONT, LOOK, TERMINATE
+from tests.core.runs import FRONT, LOOK, TERMINATE
 
 SCENARIOS = {
     "PG_LOCK_BLOCKED": "database-connections",

@@ -14,7 +14,7 @@ from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOu
 from cockpit.runbooks.sessions import Sessions
 from cockpit.runbooks.step import StepKind
 from cockpit.triage.target import Target
-from tests.core.courses import POSTGRES, TARGETS
+from tests.core.runs import POSTGRES, TARGETS
 
 PLACES = {"prod": AwsPlace(name="prod", region="us-east-1")}
 CACHE = Target(name="cache", kind="redis", settings=POSTGRES.settings)

@@ -16,7 +16,7 @@ from cockpit.incident.record import Incident
 from cockpit.runbooks import unfinished
 from cockpit.runbooks.effect import told
 from cockpit.runbooks.plan import Plan
-from tests.core.courses import LOOK, TERMINATE, Rig, book, queue, rig
+from tests.core.runs import LOOK, TERMINATE, Rig, book, queue, rig
 
 BY_PID = TERMINATE.replace("length(queues) == `0`", "!contains(queues[].pid, blocker.pid)")
 
@@ -38,7 +38,7 @@ async def cut_off(folder: Path, plan: Plan) -> Incident:
 
 async def test_the_intent_carries_all_that_its_verification_needs(tmp_path: Path) -> None:
     made = ready()
-    incident = await cut_off(tmp_path, await made.course.plan("terminate"))
+    incident = await cut_off(tmp_path, await made.run.plan("terminate"))
     (one,) = map(unfinished.of, incident.unfinished)
     assert (one.title, one.target, one.actor) == ("Terminate the blocker", "orders-db", "ana")
     assert one.verification == "nobody waits"
@@ -58,10 +58,10 @@ async def test_the_verification_writes_the_outcome_of_the_intent(
     tmp_path: Path, now: list[dict[str, Any]], kind: str
 ) -> None:
     made = ready()
-    incident = await cut_off(tmp_path, await made.course.plan("terminate"))
+    incident = await cut_off(tmp_path, await made.run.plan("terminate"))
     made.looks.now = {"queues": now}
     one = unfinished.of(incident.unfinished[0])
-    outcome = await unfinished.verified(one, made.course._ports, incident)
+    outcome = await unfinished.verified(one, made.run._ports, incident)
     assert outcome.kind == kind
     last = incident.entries[-1]
     assert (last.kind, last.data["outcome"], last.data["intent"]) == ("step.outcome", kind, one.seq)
@@ -73,13 +73,11 @@ async def test_the_verification_writes_the_outcome_of_the_intent(
 
 async def test_what_cannot_be_looked_at_stays_unknown(tmp_path: Path) -> None:
     made = ready()
-    incident = await cut_off(tmp_path, await made.course.plan("terminate"))
+    incident = await cut_off(tmp_path, await made.run.plan("terminate"))
     made.looks.now = Reason.TIMEOUT
     count = len(incident.entries)
     with pytest.raises(Refused, match="could not look"):
-        await unfinished.verified(
-            unfinished.of(incident.unfinished[0]), made.course._ports, incident
-        )
+        await unfinished.verified(unfinished.of(incident.unfinished[0]), made.run._ports, incident)
     assert len(incident.entries) == count
     assert len(incident.unfinished) == 1
     incident.close()
@@ -87,18 +85,18 @@ async def test_what_cannot_be_looked_at_stays_unknown(tmp_path: Path) -> None:
 
 async def test_long_after_it_was_sent_one_look_is_enough(tmp_path: Path) -> None:
     made = ready()
-    incident = await cut_off(tmp_path, await made.course.plan("terminate"))
+    incident = await cut_off(tmp_path, await made.run.plan("terminate"))
     one = unfinished.of(incident.unfinished[0])
     made.clock.wall = one.at + timedelta(hours=1)
     asked = len(made.looks.asked)
-    await unfinished.verified(one, made.course._ports, incident)
+    await unfinished.verified(one, made.run._ports, incident)
     assert len(made.looks.asked) == asked + 1
     incident.close()
 
 
 async def test_a_person_can_say_how_it_ended_with_a_reason_only(tmp_path: Path) -> None:
     made = ready()
-    incident = await cut_off(tmp_path, await made.course.plan("terminate"))
+    incident = await cut_off(tmp_path, await made.run.plan("terminate"))
     one = unfinished.of(incident.unfinished[0])
     with pytest.raises(Refused):
         await unfinished.told(one, "ok", "  ", incident)
@@ -127,30 +125,30 @@ async def test_an_intent_without_a_usable_verification_is_for_a_person(
     one = unfinished.of(intent)
     assert (one.verify, one.verification, one.title) == (None, "", "something: done")
     with pytest.raises(Refused, match="no verification"):
-        await unfinished.verified(one, made.course._ports, first)
+        await unfinished.verified(one, made.run._ports, first)
     first.close()
 
 
 async def test_what_was_cut_off_is_not_sent_again_before_it_is_verified(tmp_path: Path) -> None:
     made = ready()
     await made.carry("blocker")
-    plan = await made.course.plan("terminate")
-    approval = made.course.approve(plan, typed=plan.confirm_word)
+    plan = await made.run.plan("terminate")
+    approval = made.run.approve(plan, typed=plan.confirm_word)
     incident = await cut_off(tmp_path, plan)
     made.journal.unfinished = incident.unfinished
     with pytest.raises(Refused, match=r"its end is unknown: verify that first \(U\)"):
-        await made.course.run(plan, approval)
-    again = await made.course.plan("terminate")
+        await made.run.execute(plan, approval)
+    again = await made.run.plan("terminate")
     with pytest.raises(Refused, match="its end is unknown"):
-        made.course.approve(again, typed=again.confirm_word)
+        made.run.approve(again, typed=again.confirm_word)
     assert made.acts.calls == []
     made.journal.unfinished = ()
-    await made.course.plan("terminate")
+    await made.run.plan("terminate")
     incident.close()
 
 
 async def test_a_verification_compares_with_what_was_approved_though_nobody_ran_the_look() -> None:
     made = ready()
-    plan = await made.course.plan("terminate")  # without the step `blocker` having been run
-    outcome = await made.course.run(plan, made.course.approve(plan, typed=plan.confirm_word))
+    plan = await made.run.plan("terminate")  # without the step `blocker` having been run
+    outcome = await made.run.execute(plan, made.run.approve(plan, typed=plan.confirm_word))
     assert outcome.kind == "failed", "the blocker is still there: nothing was repaired"

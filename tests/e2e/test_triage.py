@@ -26,7 +26,7 @@ from cockpit.desk import Desk
 from cockpit.errors import BlindError, CockpitError, Refused
 from cockpit.runbooks.library import library
 from cockpit.runbooks.plan import Approval, Plan
-from cockpit.runbooks.run import Course
+from cockpit.runbooks.run import Run
 from cockpit.runbooks.step import Risk, Runbook
 from cockpit.triage.board import FindingId, OpenFinding
 from cockpit.triage.finding import Finding, Severity
@@ -212,17 +212,17 @@ async def every_step(desk: Desk, siege: Siege) -> None:
     """
     for opened in list(desk.board.open.values()):
         for book in desk.runbooks_for(opened):
-            await every_step_of(desk.start_course(book.id, opened), siege)
+            await every_step_of(desk.start_run(book.id, opened), siege)
     for book in desk.library.runbooks:
-        await every_step_of(desk.start_course(book.id, imagined(desk, book)), siege)
+        await every_step_of(desk.start_run(book.id, imagined(desk, book)), siege)
 
 
-async def every_step_of(course: Course, siege: Siege) -> None:
-    siege.books.add(course.runbook.id)
-    for state_ in course.steps:
-        name = f"{course.runbook.id}/{state_.step.id}"
+async def every_step_of(run: Run, siege: Siege) -> None:
+    siege.books.add(run.runbook.id)
+    for state_ in run.steps:
+        name = f"{run.runbook.id}/{state_.step.id}"
         if siege.steps.get(name) != "refused":
-            siege.steps[name] = await attempt(course, state_.step.id, siege)
+            siege.steps[name] = await attempt(run, state_.step.id, siege)
 
 
 def imagined(desk: Desk, book: Runbook) -> OpenFinding:
@@ -250,25 +250,25 @@ async def every_offer(desk: Desk, siege: Siege) -> None:
             for offer in offers[:6]:
                 name = f"{reading.target}/{offer.call}/{dict(offer.args)}"
                 if name not in siege.offers:
-                    course = desk.offer_course(reading.target, offer)
-                    siege.offers[name] = await attempt(course, course.steps[0].step.id, siege)
+                    run = desk.offer_run(reading.target, offer)
+                    siege.offers[name] = await attempt(run, run.steps[0].step.id, siege)
 
 
-async def attempt(course: Course, step_id: str, siege: Siege) -> str:
+async def attempt(run: Run, step_id: str, siege: Siege) -> str:
     """`looked` for a step that only looks; `refused` for any other, however it is tried."""
     try:
         async with asyncio.timeout(8):
-            plan = await course.plan(step_id)
+            plan = await run.plan(step_id)
     except TimeoutError:
         return "a look that waits"
     except CockpitError as error:
         return error.message
     if plan.risk is Risk.READ and plan.step.kind != "command":
-        await answer(course, plan)
+        await answer(run, plan)
         return "looked"
     for given in ({}, {"typed": plan.confirm_word, "reason": "please", "second": "bob"}):
         with pytest.raises(Refused, match="triage is read-only"):
-            course.approve(plan, **given)
+            run.approve(plan, **given)
     forged = Approval(
         digest=plan.digest,
         by="root",
@@ -276,12 +276,12 @@ async def attempt(course: Course, step_id: str, siege: Siege) -> str:
         expires_at=clock.now() + timedelta(minutes=2),
         typed=plan.confirm_word,
     )
-    await forge(course, plan, forged, siege)
-    await forge(course, replace(plan, risk=Risk.READ), forged, siege)
+    await forge(run, plan, forged, siege)
+    await forge(run, replace(plan, risk=Risk.READ), forged, siege)
     return "refused"
 
 
-async def answer(course: Course, plan: Plan) -> None:
+async def answer(run: Run, plan: Plan) -> None:
     """Look, or answer a question, so that the steps behind it can be planned."""
     typed = ""
     if plan.step.answer is not None:
@@ -290,12 +290,12 @@ async def answer(course: Course, plan: Plan) -> None:
     elif plan.step.kind != "probe":
         return
     with suppress(CockpitError):
-        await course.run(plan, course.approve(plan, typed=typed))
+        await run.execute(plan, run.approve(plan, typed=typed))
 
 
-async def forge(course: Course, plan: Plan, approval: Approval, siege: Siege) -> None:
+async def forge(run: Run, plan: Plan, approval: Approval, siege: Siege) -> None:
     with pytest.raises(Refused) as refusal:
-        await course.run(plan, approval)
+        await run.execute(plan, approval)
     siege.forged.append(refusal.value.message)
 
 

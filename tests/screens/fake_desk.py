@@ -305,7 +305,7 @@ GROUP = replace(
 LIBRARY = {book.id: book for book in (CONNECTIONS, SLOW, GROUP)}
 
 
-class FakeCourse:
+class FakeRun:
     """Runs nothing; remembers what it was asked."""
 
     def __init__(self, runbook: Runbook, desk: FakeDesk, on: str) -> None:
@@ -374,7 +374,7 @@ class FakeCourse:
         return Approval(digest=plan.digest, by="alice", at=self.desk.now(),
                         expires_at=plan.expires_at, typed=typed, reason=reason)  # fmt: skip
 
-    async def run(self, plan: Plan, approval: Approval) -> Outcome:
+    async def execute(self, plan: Plan, approval: Approval) -> Outcome:
         assert approval.digest == plan.digest
         before = self.states[plan.step.id]
         self._set(replace(before, status="running"))
@@ -441,8 +441,8 @@ class FakeDesk:
         self.notes: list[str] = []
         self.looks: list[str] = []
         self.set: list[str] = []
-        self.courses: dict[tuple[str, FindingId], FakeCourse] = {}
-        self.offered: list[FakeCourse] = []
+        self.runs: dict[tuple[str, FindingId], FakeRun] = {}
+        self.offered: list[FakeRun] = []
         self.unfinished: tuple[Cut, ...] = ()
         self.verified: list[int] = []
         self.told: list[tuple[int, str, str]] = []
@@ -485,23 +485,21 @@ class FakeDesk:
     def best(self, code: str) -> str:
         return next((each.id for each in LIBRARY.values() if code in each.codes), "")
 
-    def course(self, runbook_id: str, finding: FindingId) -> FakeCourse | None:
-        return self.courses.get((runbook_id, finding))
+    def run_for(self, runbook_id: str, finding: FindingId) -> FakeRun | None:
+        return self.runs.get((runbook_id, finding))
 
-    def start_course(self, runbook_id: str, finding: OpenFinding) -> FakeCourse:
+    def start_run(self, runbook_id: str, finding: OpenFinding) -> FakeRun:
         key = (runbook_id, finding.id)
-        if key not in self.courses:
-            self.courses[key] = FakeCourse(LIBRARY[runbook_id], self, finding.target)
-        return self.courses[key]
+        if key not in self.runs:
+            self.runs[key] = FakeRun(LIBRARY[runbook_id], self, finding.target)
+        return self.runs[key]
 
-    def offer_course(self, target: str, offer: Offer) -> FakeCourse:
+    def offer_run(self, target: str, offer: Offer) -> FakeRun:
         step = Step(id="offer", title=offer.label, kind=StepKind(offer.kind), risk=Risk(offer.risk),
                     target=target, does=offer.call, args=dict(offer.args))  # fmt: skip
-        course = FakeCourse(
-            Runbook(id="offer", title=offer.label, codes=(), steps=(step,)), self, target
-        )
-        self.offered.append(course)
-        return course
+        run = FakeRun(Runbook(id="offer", title=offer.label, codes=(), steps=(step,)), self, target)
+        self.offered.append(run)
+        return run
 
     async def verify_unfinished(self, one: Cut) -> Outcome:
         self.verified.append(one.seq)

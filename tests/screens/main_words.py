@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.screens.fake_desk import FakeCourse, FakeDesk
+from tests.screens.fake_desk import FakeDesk, FakeRun
 
 
-def begun(desk: FakeDesk) -> FakeCourse:
-    course = desk.start_course("database-connections", next(iter(desk.board.open.values())))
-    course.done("snapshot", "blocker")
-    return course
+def begun(desk: FakeDesk) -> FakeRun:
+    run = desk.start_run("database-connections", next(iter(desk.board.open.values())))
+    run.done("snapshot", "blocker")
+    return run

@@ -16,7 +16,7 @@ from tests.screens.fake_desk import NOW, FakeDesk
 def started(role: Role) -> FakeDesk:
     desk = FakeDesk(role)
     finding = next(iter(desk.board.open.values()))
-    desk.start_course("database-connections", finding).done("snapshot", "blocker")
+    desk.start_run("database-connections", finding).done("snapshot", "blocker")
     return desk
 
 

@@ -18,7 +18,7 @@ from cockpit.triage.finding import Evidence, Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.view import Column, Offer, Row, Table
 from tests.screens.conftest import FULL, SMALL, Shows, press, settle, text
-from tests.screens.fake_desk import Entry, FakeCourse, FakeDesk, Suspect, ago
+from tests.screens.fake_desk import Entry, FakeDesk, FakeRun, Suspect, ago
 from tests.screens.fake_desk import finding as make
 from tests.screens.fake_desk import target as make_target
 
@@ -80,15 +80,15 @@ async def test_no_pane_parses_what_comes_from_outside(
 ) -> None:
     desk = hostile_desk(bad)
     found = next(iter(desk.board.open.values()))
-    course = desk.start_course("database-connections", found)
-    course.output = bad
-    plan = FakeCourse.plan
+    run = desk.start_run("database-connections", found)
+    run.output = bad
+    plan = FakeRun.plan
 
-    async def hostile_plan(self: FakeCourse, step_id: str) -> object:
+    async def hostile_plan(self: FakeRun, step_id: str) -> object:
         made = await plan(self, step_id)
         return replace(made, lines=(PlanLine(bad, bad),), confirm_word=bad, target=bad, gaps=(bad,))
 
-    monkeypatch.setattr(FakeCourse, "plan", hostile_plan)
+    monkeypatch.setattr(FakeRun, "plan", hostile_plan)
     async with show(desk, FULL) as pilot:
         assert clean(text(pilot))
         for keys in (

@@ -45,54 +45,54 @@ async def confirmed(pilot: object) -> None:
 async def test_a_read_step_runs_at_once(desk: FakeDesk, show: Shows) -> None:
     async with show(desk) as pilot:
         await press(pilot, "down", "R")
-        course = next(iter(desk.courses.values()))
-        assert course.ran == ["snapshot"]
+        run = next(iter(desk.runs.values()))
+        assert run.ran == ["snapshot"]
         assert "Snapshot sessions and locks: ok" in toasts(pilot)[-1]
 
 
 async def test_a_low_step_asks_for_enter_on_its_plan(
     desk: FakeDesk, show: Shows, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    course = begun(desk)
+    run = begun(desk)
     monkeypatch.setattr("screens.confirm.SETTLE", 3600.0)
     async with show(desk) as pilot:
         await press(pilot, "down", "R")
         assert isinstance(pilot.app.screen, ConfirmScreen)
         assert text(pilot) == snapshot
         await press(pilot, "enter")
-        assert course.ran == [], "the key that opened the dialog may repeat"
+        assert run.ran == [], "the key that opened the dialog may repeat"
         monkeypatch.setattr("screens.confirm.SETTLE", 0.0)
         await press(pilot, "enter")
-        assert course.ran == ["cancel"]
+        assert run.ran == ["cancel"]
 
 
 async def test_a_high_step_runs_only_for_the_typed_name(
     desk: FakeDesk, show: Shows, snapshot: SnapshotAssertion
 ) -> None:
-    course = begun(desk)
-    course.done("cancel")
+    run = begun(desk)
+    run.done("cancel")
     async with show(desk, SMALL) as pilot:
         await press(pilot, "down", "R")
         await confirmed(pilot)
         await press(pilot, "text:orders", "enter")
         assert isinstance(pilot.app.screen, ConfirmScreen)
-        assert course.ran == []
+        assert run.ran == []
         assert text(pilot) == snapshot
         await press(pilot, "text:-db", "enter")
-        assert course.ran == ["terminate"]
+        assert run.ran == ["terminate"]
         assert isinstance(pilot.app.screen, MainScreen)
 
 
 async def test_escape_runs_nothing(desk: FakeDesk, show: Shows) -> None:
-    course = begun(desk)
+    run = begun(desk)
     async with show(desk) as pilot:
         await press(pilot, "down", "R", "escape")
-        assert course.ran == []
+        assert run.ran == []
         assert toasts(pilot)[-1] == "Nothing was run"
 
 
 async def test_an_approval_counts_down_and_expires(desk: FakeDesk, show: Shows, time: Time) -> None:
-    course = begun(desk)
+    run = begun(desk)
     async with show(desk) as pilot:
         await press(pilot, "down", "R")
         assert "expires in 02:00" in text(pilot)
@@ -102,39 +102,39 @@ async def test_an_approval_counts_down_and_expires(desk: FakeDesk, show: Shows, 
         await pilot.pause()
         assert "expired" in text(pilot)
         await press(pilot, "enter")
-        assert course.ran == []
+        assert run.ran == []
         assert "the plan expired" in text(pilot)
 
 
 async def test_a_destructive_step_asks_for_a_second_person_or_a_reason(
     desk: FakeDesk, show: Shows
 ) -> None:
-    course = begun(desk)
-    course.done("cancel", "terminate")
+    run = begun(desk)
+    run.done("cancel", "terminate")
     async with show(desk) as pilot:
         await press(pilot, "down", "R")
         await confirmed(pilot)
         await press(pilot, "text:orders-db", "enter")
-        assert course.ran == []
+        assert run.ran == []
         assert "a second person or a reason is needed" in text(pilot)
         await press(pilot, "tab", "tab", "text:agreed", "enter")
-        assert course.ran == ["rollback"]
+        assert run.ran == ["rollback"]
 
 
 async def test_a_plan_with_gaps_cannot_be_run(desk: FakeDesk, show: Shows) -> None:
-    course = begun(desk)
-    course.gaps = ("the role may not act",)
+    run = begun(desk)
+    run.gaps = ("the role may not act",)
     async with show(desk) as pilot:
         await press(pilot, "down", "R")
         await confirmed(pilot)
         assert "the role may not act" in text(pilot)
         await press(pilot, "enter")
-        assert course.ran == []
+        assert run.ran == []
 
 
 async def test_a_running_step_can_be_left_waiting_for(desk: FakeDesk, show: Shows) -> None:
-    course = begun(desk)
-    course.hold = asyncio.Event()
+    run = begun(desk)
+    run.hold = asyncio.Event()
     async with show(desk) as pilot:
         await press(pilot, "down", "R")
         await confirmed(pilot)
@@ -153,27 +153,27 @@ async def test_output_is_read_as_text_and_never_as_markup(desk: FakeDesk, show: 
 
 
 async def test_a_step_is_skipped_with_a_reason(desk: FakeDesk, show: Shows) -> None:
-    course = begun(desk)
+    run = begun(desk)
     async with show(desk) as pilot:
         await press(pilot, "down", "5", "s", "text:done by hand", "enter")
-        assert course.skipped == [("cancel", "done by hand")]
+        assert run.skipped == [("cancel", "done by hand")]
 
 
 async def test_triage_runs_reads_and_proposes_the_rest(triage: FakeDesk, show: Shows) -> None:
-    course = begun(triage)
+    run = begun(triage)
     async with show(triage, SMALL) as pilot:
         await press(pilot, "down", "R")
         assert isinstance(pilot.app.screen, MainScreen)
-        assert course.ran == []
+        assert run.ran == []
         assert "p proposes this step" in toasts(pilot)[-1]
         await press(pilot, "p", "text:it blocks all", "enter")
-        assert course.proposed == [("cancel", "it blocks all")]
+        assert run.proposed == [("cancel", "it blocks all")]
 
 
 async def test_triage_may_look(triage: FakeDesk, show: Shows) -> None:
     async with show(triage) as pilot:
         await press(pilot, "down", "R")
-        assert next(iter(triage.courses.values())).ran == ["snapshot"]
+        assert next(iter(triage.runs.values())).ran == ["snapshot"]
 
 
 # -- one table of actions --------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from cockpit.triage.view import Column, Row, Table
 from screens.filter import parse
 from screens.present import evidence, findings, header, lines, runbook, systems, table
 from screens.shown import Shown, take
-from tests.screens.fake_desk import CONNECTIONS, NOW, SESSIONS, FakeCourse, FakeDesk, ago, board
+from tests.screens.fake_desk import CONNECTIONS, NOW, SESSIONS, FakeDesk, FakeRun, ago, board
 from tests.screens.fake_desk import finding as make
 
 
@@ -185,19 +185,19 @@ def test_a_degraded_record_is_a_banner_above_everything() -> None:
 
 def test_a_plan_is_never_cut() -> None:
     plan_text = "x" * 900
-    course = FakeCourse(CONNECTIONS, FakeDesk(), "orders-db")
+    run = FakeRun(CONNECTIONS, FakeDesk(), "orders-db")
     import asyncio
 
-    plan = asyncio.run(course.plan("terminate"))
+    plan = asyncio.run(run.plan("terminate"))
     long = replace(plan, lines=(replace(plan.lines[0], text=plan_text), *plan.lines[1:]))
     told = "".join(each.plain.replace(" ", "") for each in runbook.plan_lines(long, "prod", 60))
     assert plan_text in told
 
 
 def test_steps_show_state_risk_and_the_selected_one_in_full() -> None:
-    course = FakeCourse(CONNECTIONS, FakeDesk(), "orders-db")
-    course.done("snapshot", "blocker")
-    rows = runbook.rows(CONNECTIONS, course.steps, expanded="cancel", width=44, running_since={})
+    run = FakeRun(CONNECTIONS, FakeDesk(), "orders-db")
+    run.done("snapshot", "blocker")
+    rows = runbook.rows(CONNECTIONS, run.steps, expanded="cancel", width=44, running_since={})
     drawn = [plain(runbook.draw(row, 44, NOW)) for row in rows]
     assert drawn[0] == "✔ 1 Snapshot sessions and locks       200 ms"
     assert drawn[2].strip() == "blocker = 4242"
@@ -207,10 +207,10 @@ def test_steps_show_state_risk_and_the_selected_one_in_full() -> None:
 
 
 def test_a_running_step_counts_up() -> None:
-    course = FakeCourse(CONNECTIONS, FakeDesk(), "orders-db")
-    course._set(replace(course.states["cancel"], status="running"))
+    run = FakeRun(CONNECTIONS, FakeDesk(), "orders-db")
+    run._set(replace(run.states["cancel"], status="running"))
     rows = runbook.rows(
-        CONNECTIONS, course.steps, expanded="", width=44, running_since={"cancel": ago(seconds=12)}
+        CONNECTIONS, run.steps, expanded="", width=44, running_since={"cancel": ago(seconds=12)}
     )
     assert any("running 00:12" in runbook.draw(row, 44, NOW).plain for row in rows)
 
@@ -314,10 +314,8 @@ def test_every_kind_with_several_probes_of_its_own_has_one_that_leads() -> None:
 
 
 def test_a_step_that_does_not_apply_now_says_so() -> None:
-    course = FakeCourse(
-        FakeDesk().runbooks_for(next(iter(board().open.values())))[0], FakeDesk(), "x"
-    )
-    first = course.steps[0]
+    run = FakeRun(FakeDesk().runbooks_for(next(iter(board().open.values())))[0], FakeDesk(), "x")
+    first = run.steps[0]
     row = runbook.StepRow(1, first.step, replace(first, not_now="not now, not true: it runs"))
     assert plain(runbook.draw(row, 60, NOW)).endswith("not now")
     told = runbook._details(first.step, row.state, 60, full=False)

@@ -24,7 +24,7 @@ from cockpit.incident.incident import Incidents
 from cockpit.runbooks.format import parse
 from cockpit.runbooks.library import Library, library
 from cockpit.runbooks.plan import Plan
-from cockpit.runbooks.run import Course
+from cockpit.runbooks.run import Run
 from cockpit.triage.board import LOOKS_TO_CLEAR, OpenFinding
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.registry import registry
@@ -105,13 +105,13 @@ async def found(desk: Desk, probe: str, code: str) -> OpenFinding:
     return opened
 
 
-async def follow(course: Course, *steps: str, answers: Mapping[str, str] | None = None) -> Plan:
+async def follow(run: Run, *steps: str, answers: Mapping[str, str] | None = None) -> Plan:
     """Run steps as a person would who types what is asked for; gives the last plan."""
     for step_id in steps:
-        plan = await course.plan(step_id)
+        plan = await run.plan(step_id)
         typed = (answers or {}).get(step_id, plan.confirm_word)
         async with asyncio.timeout(60):
-            outcome = await course.run(plan, course.approve(plan, typed=typed, second="bob"))
+            outcome = await run.execute(plan, run.approve(plan, typed=typed, second="bob"))
         assert outcome.kind == "ok", f"{step_id}: {outcome}"
     return plan
 
@@ -133,10 +133,10 @@ async def test_a_stopped_replica_is_started_and_catches_up(pair: Pair, folder: P
     async with seated(my_settings(replica), folder) as desk:
         opened = await found(desk, "mysql.replication", "MY_REPL_STOPPED")
         (book, *_) = desk.runbooks_for(opened)
-        course = desk.start_course(book.id, opened)
-        await follow(course, "replica", "start", "recovered")
+        run = desk.start_run(book.id, opened)
+        await follow(run, "replica", "start", "recovered")
         with pytest.raises(DoesNotApply, match="it is stopped"):
-            await course.plan("start")
+            await run.plan("start")
         await gone(desk, "mysql.replication", opened)
 
     async def there() -> list[tuple[Any, ...]]:
@@ -156,15 +156,15 @@ async def test_the_longest_statement_of_mysql_is_cancelled_and_no_other(
         async with seated(my_settings(server), folder, shelf) as desk:
             opened = await found(desk, "mysql.sessions", "MY_SESS_LONG_QUERY")
             younger = crowd.wait("SELECT SLEEP(299)", state="User sleep")
-            course = desk.start_course("mysql-long-queries", opened)
-            await follow(course, "statements", "counters", "locks", "victim")
-            plan = await follow(course, "cancel")
+            run = desk.start_run("mysql-long-queries", opened)
+            await follow(run, "statements", "counters", "locks", "victim")
+            plan = await follow(run, "cancel")
             runs = server.execute(
                 "SELECT id, command FROM information_schema.processlist WHERE user = 'app'"
             )
             younger_id = younger.thread_id()
             server.execute(f"KILL QUERY {younger_id}")
-            await follow(course, "recovered")
+            await follow(run, "recovered")
             await gone(desk, "mysql.sessions", opened)
 
     assert plan.risk == "low"
@@ -184,12 +184,12 @@ async def test_a_script_that_holds_the_thread_is_ended_and_the_cache_answers(
             async with seated(settings, folder) as desk:
                 opened = await found(desk, "redis.health", "RD_STATE_BUSY_SCRIPT")
                 (book, *_) = desk.runbooks_for(opened)
-                course = desk.start_course(book.id, opened)
-                look = await course.plan("server")
-                blind = await course.run(look, course.approve(look))
-                await course.go_on("server", "blind with the same code: nothing has changed")
-                plan = await follow(course, "script")
-                await follow(course, "server", "recovered")
+                run = desk.start_run(book.id, opened)
+                look = await run.plan("server")
+                blind = await run.execute(look, run.approve(look))
+                await run.go_on("server", "blind with the same code: nothing has changed")
+                plan = await follow(run, "script")
+                await follow(run, "server", "recovered")
                 ended = await asyncio.to_thread(wire.recv, 1000)
                 await gone(desk, "redis.health", opened)
         answers = server.send("PING")
@@ -219,12 +219,12 @@ async def test_a_slot_that_nobody_reads_is_dropped_and_the_one_that_keeps_less_s
         async with seated(settings, folder) as desk:
             opened = await found(desk, "postgres.replication", "PG_SLOT_RETAIN")
             (book, *_) = desk.runbooks_for(opened)
-            course = desk.start_course(book.id, opened)
+            run = desk.start_run(book.id, opened)
             asked = {"owner": "eve, who moved the consumer", "bound": ""}
-            await follow(course, "slots", "files", "writes", "owner", answers=asked)
-            plan = await follow(course, "drop")
+            await follow(run, "slots", "files", "writes", "owner", answers=asked)
+            plan = await follow(run, "drop")
             left = pg.execute(slots)
-            await follow(course, "bound", "recovered", answers=asked)
+            await follow(run, "bound", "recovered", answers=asked)
             await gone(desk, "postgres.replication", opened)
     finally:
         pg.execute(f"SELECT pg_drop_replication_slot(slot_name) FROM ({slots}) AS s")
@@ -245,8 +245,8 @@ async def test_the_longest_statement_of_postgresql_is_cancelled_and_its_connecti
         pid = report.info.backend_pid
         async with seated(pg_settings(pg), folder, hurried("pg-load", **seconds)) as desk:
             opened = await found(desk, "postgres.sessions", "PG_SESS_LONG_QUERY")
-            course = desk.start_course("pg-load", opened)
-            plan = await follow(course, "load", "statements", "longest", "cancel")
+            run = desk.start_run("pg-load", opened)
+            plan = await follow(run, "load", "statements", "longest", "cancel")
             left = pg.execute(
                 "SELECT pid, state FROM pg_stat_activity WHERE application_name = 'report'"
             )

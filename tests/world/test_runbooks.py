@@ -18,7 +18,7 @@ from cockpit.desk.desk import Desk
 from cockpit.errors import Refused
 from cockpit.incident.incident import Incidents
 from cockpit.runbooks.library import library
-from cockpit.runbooks.run import Course
+from cockpit.runbooks.run import Run
 from cockpit.runbooks.step import Risk
 from cockpit.triage.board import OpenFinding
 from cockpit.triage.finding import Severity
@@ -185,12 +185,12 @@ async def found(desk: Desk, story: Story, within: float = 30) -> OpenFinding:
     pytest.fail(f"{story.code}@{story.target} not within {within:g} s")
 
 
-async def follow(course: Course, story: Story) -> None:
+async def follow(run: Run, story: Story) -> None:
     """Run the steps as a person would who types what is asked for."""
     for step_id in story.steps:
-        plan = await course.plan(step_id)
+        plan = await run.plan(step_id)
         typed = story.answers.get(step_id, plan.confirm_word)
-        outcome = await course.run(plan, course.approve(plan, typed=typed))
+        outcome = await run.execute(plan, run.approve(plan, typed=typed))
         assert outcome.kind == "ok", f"{step_id}: {outcome}"
 
 
@@ -204,7 +204,7 @@ async def test_following_the_runbook_repairs_the_shop(
         opened = await found(desk, story)
         chosen = desk.runbooks_for(opened)[0]
         assert chosen.id == story.runbook
-        await follow(desk.start_course(chosen.id, opened), story)
+        await follow(desk.start_run(chosen.id, opened), story)
         kinds = [entry.kind.value for entry in desk.incident.entries]
         assert kinds.count("step.intent") == kinds.count("approval") == 1
         assert desk.incident.unfinished == ()
@@ -246,7 +246,7 @@ async def test_new_tasks_write_to_the_new_primary_of_the_cache(
         old = desk.targets["sessions"].settings
         assert isinstance(old, RedisSettings)
         before = [await refused(old.port) for _ in range(2)]
-        await follow(desk.start_course(story.runbook, opened), story)
+        await follow(desk.start_run(story.runbook, opened), story)
         await asyncio.sleep(1)
         after = [await refused(old.port) for _ in range(2)]
 
@@ -264,9 +264,9 @@ async def test_the_runbook_of_one_bad_address_names_it_and_changes_nothing(
     async with seated(world, Role.COMMANDER, tmp_path) as desk:
         opened = await found(desk, story)
         assert desk.runbooks_for(opened)[0].id == story.runbook
-        course = desk.start_course(story.runbook, opened)
-        await follow(course, story)
-        told = course.state("rungs").captured
+        run = desk.start_run(story.runbook, opened)
+        await follow(run, story)
+        told = run.state("rungs").captured
         assert [told["failing"], told["dead"]] == [[prepare.addresses()[-1]], []]
         assert prepare.addresses()[-1] in opened.finding.summary
     assert changed(world) == []
@@ -288,17 +288,17 @@ async def test_in_triage_every_step_is_seen_and_nothing_is_changed(
     world = await asyncio.to_thread(begin, name, Role.TRIAGE)
     async with seated(world, Role.TRIAGE, tmp_path) as desk:
         opened = await found(desk, story)
-        course = desk.start_course(story.runbook, opened)
+        run = desk.start_run(story.runbook, opened)
         for step_id in story.steps:
-            plan = await course.plan(step_id)
+            plan = await run.plan(step_id)
             typed = story.answers.get(step_id, plan.confirm_word)
             if plan.risk is Risk.READ:
-                assert (await course.run(plan, course.approve(plan, typed=typed))).kind != "unknown"
+                assert (await run.execute(plan, run.approve(plan, typed=typed))).kind != "unknown"
                 continue
             with pytest.raises(Refused, match="triage is read-only"):
-                course.approve(plan, typed=typed, reason="please", second="bob")
-            await course.propose(step_id, "as the runbook says")
-            assert course.state(step_id).status == "proposed"
+                run.approve(plan, typed=typed, reason="please", second="bob")
+            await run.propose(step_id, "as the runbook says")
+            assert run.state(step_id).status == "proposed"
             break
     assert changed(world) == []
 

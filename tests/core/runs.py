@@ -20,7 +20,7 @@ from cockpit.runbooks.format import parse
 from cockpit.runbooks.known import Known
 from cockpit.runbooks.plan import Act, Outcome, Plan
 from cockpit.runbooks.ports import Identity, Ports
-from cockpit.runbooks.run import Course
+from cockpit.runbooks.run import Run
 from cockpit.runbooks.step import Risk, Runbook, Step, StepKind
 from cockpit.triage.board import FindingId, OpenFinding
 from cockpit.triage.finding import Evidence, Finding, Severity
@@ -299,9 +299,9 @@ def opened(code: str = "PG_LOCK_BLOCKED", target: str = "orders-db", **more: Any
 
 @dataclass
 class Rig:
-    """A course with its fakes."""
+    """A run with its fakes."""
 
-    course: Course
+    run: Run
     looks: FakeLooks
     acts: FakeActs
     actors: FakeActors
@@ -311,17 +311,17 @@ class Rig:
 
     async def carry(self, step_id: str, **answers: str) -> Outcome:
         """Plan, approve and run a step as a person who types what is asked for."""
-        plan = await self.course.plan(step_id)
-        return await self.course.run(plan, self.course.approve(plan, **self._typed(plan, answers)))
+        plan = await self.run.plan(step_id)
+        return await self.run.execute(plan, self.run.approve(plan, **self._typed(plan, answers)))
 
     def _typed(self, plan: Plan, answers: Mapping[str, str]) -> dict[str, str]:
         return {"typed": plan.confirm_word, **answers}
 
     def status(self, step_id: str) -> str:
-        return self.course.state(step_id).status
+        return self.run.state(step_id).status
 
     def steps(self) -> list[tuple[str, str]]:
-        return [(state.step.id, state.status) for state in self.course.steps]
+        return [(state.step.id, state.status) for state in self.run.steps]
 
 
 def rig(
@@ -335,7 +335,7 @@ def rig(
     looks, acts, reads = FakeLooks(), FakeActs(), FakeReads()
     actors = FakeActors(acts, role=role)
     journal, clock = FakeJournal(), FakeClock()
-    course = Course(
+    run = Run(
         runbook,
         finding or opened(),
         role=role,
@@ -354,7 +354,7 @@ def rig(
         known=known or Known(),
         params=params,
     )
-    return Rig(course, looks, acts, actors, reads, journal, clock)
+    return Rig(run, looks, acts, actors, reads, journal, clock)
 
 
 def free_of_waiters() -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""Short words for courses."""
+"""Short words for runs."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tests.core.courses import (
+from tests.core.runs import (
     TERMINATE,
     Rig,
     book,

@@ -1,4 +1,4 @@
-"""A course in triage, its answers and outputs, and the kinds of steps that look."""
+"""A run in triage, its answers and outputs, and the kinds of steps that look."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from cockpit.connect.role import Role
 from cockpit.errors import Reason, Refused
 from cockpit.redact import MASKER
-from tests.core.course_words import UNVERIFIED, ready
-from tests.core.courses import (
+from tests.core.run_words import UNVERIFIED, ready
+from tests.core.runs import (
     LOOK,
     RAISE,
     TERMINATE,
@@ -72,31 +72,31 @@ default = "web"
 
 async def test_in_triage_a_forged_approval_opens_nothing() -> None:
     commander = ready(LOOK, TERMINATE)
-    plan = await commander.course.plan("terminate")
-    approval = commander.course.approve(plan, typed="orders-db")
+    plan = await commander.run.plan("terminate")
+    approval = commander.run.approve(plan, typed="orders-db")
     made = ready(LOOK, TERMINATE, role=Role.TRIAGE)
     with pytest.raises(Refused, match="triage is read-only"):
-        await made.course.run(plan, approval)
+        await made.run.execute(plan, approval)
     assert made.actors.opened == 0
     assert made.journal.kinds() == ["refusal"]
 
 
 async def test_a_proposal_tells_the_commander_what_would_run() -> None:
     made = ready(LOOK, TERMINATE, role=Role.TRIAGE)
-    await made.course.propose("terminate", "it holds up checkout")
+    await made.run.propose("terminate", "it holds up checkout")
     kind, text, data = made.journal.entries[-1]
     assert kind == "proposal"
     assert text.startswith("proposed 'Terminate the blocker': it holds up checkout (terminate_b")
     assert (data["does"], data["args"]["pid"]) == ("terminate_backend", 4242)
     assert made.status("terminate") == "proposed"
     with pytest.raises(Refused, match="say why"):
-        await made.course.propose("terminate", "")
+        await made.run.propose("terminate", "")
 
 
 async def test_a_step_that_cannot_be_planned_can_still_be_proposed() -> None:
     made = ready(LOOK, TERMINATE, role=Role.TRIAGE)
     made.looks.now = Reason.TIMEOUT
-    await made.course.propose("terminate", "as soon as it answers")
+    await made.run.propose("terminate", "as soon as it answers")
     assert "could not look" in made.journal.entries[-1][2]["not_planned"]
 
 
@@ -118,19 +118,19 @@ async def test_an_answer_is_typed_and_can_be_used_by_later_steps() -> None:
     use = RAISE.replace('TableName = "carts", Prov', 'TableName = "$path.answer", Prov', 1)
     made = ready(LOOK, ASK, use)
     made.looks.now = {"queues": [queue(user="/healthz")]}
-    plan = await made.course.plan("path")
+    plan = await made.run.plan("path")
     assert (plan.asks, plan.suggestion) == ("the path that answers 200", "/healthz")
     with pytest.raises(Refused, match="is not a path"):
-        made.course.approve(plan, typed="health z")
+        made.run.approve(plan, typed="health z")
     assert (await made.carry("path", typed="/live")).kind == "ok"
-    assert made.course.state("path").captured == {"answer": "/live"}
+    assert made.run.state("path").captured == {"answer": "/live"}
 
 
 async def test_enter_alone_takes_the_suggested_answer() -> None:
     made = ready(LOOK, ASK)
     made.looks.now = {"queues": [queue(user="/healthz")]}
     await made.carry("path", typed="")
-    assert made.course.state("path").captured == {"answer": "/healthz"}
+    assert made.run.state("path").captured == {"answer": "/healthz"}
 
 
 async def test_a_step_that_needs_an_answer_says_which_step_to_do_first() -> None:
@@ -139,7 +139,7 @@ async def test_a_step_that_needs_an_answer_says_which_step_to_do_first() -> None
     )
     made = ready(LOOK, ASK, use)
     with pytest.raises(Refused, match=r"\$path.answer has no value") as raised:
-        await made.course.plan("terminate")
+        await made.run.plan("terminate")
     assert raised.value.hint == "run the step path first"
 
 
@@ -182,7 +182,7 @@ capture = { seven = "value" }
     made = ready(read, LOOK, role=Role.TRIAGE)
     assert (await made.carry("ask")).kind == "ok"
     assert made.reads.asked == [("dynamodb.DescribeTable", {"TableName": "carts"})]
-    assert made.course.state("ask").captured == {"seven": 7}
+    assert made.run.state("ask").captured == {"seven": 7}
     assert made.actors.opened == 0
 
 
@@ -258,7 +258,7 @@ async def test_a_get_is_a_look_also_in_triage() -> None:
         outcome = await made.carry("ask")
     assert (outcome.kind, outcome.output) == ("ok", "fine")
     assert asked == [("GET", "/x?y=1", b"")]
-    assert made.course.state("ask").captured == {"status": 200}
+    assert made.run.state("ask").captured == {"status": 200}
 
 
 async def test_another_status_than_expected_is_failed() -> None:
@@ -270,7 +270,7 @@ async def test_another_status_than_expected_is_failed() -> None:
 async def test_a_post_is_a_change_with_an_intent() -> None:
     with served(status=204, body=b"") as (url, asked):
         made = web(POST, url)
-        plan = await made.course.plan("ask")
+        plan = await made.run.plan("ask")
         assert (plan.risk, plan.confirm_word) == ("high", url.split("/")[2])
         assert (await made.carry("ask")).kind == "ok"
     assert asked == [("POST", "/x?y=1", b"on")]
@@ -289,7 +289,7 @@ async def test_a_server_that_hangs_costs_only_the_time_of_the_step() -> None:
 async def test_states_tell_whoever_listens() -> None:
     made = ready(LOOK)
     told: list[str] = []
-    stop = made.course.subscribe(lambda: told.append(made.status("blocker")))
+    stop = made.run.subscribe(lambda: told.append(made.status("blocker")))
     await made.carry("blocker")
     assert told[0] == "running"
     assert told[-1] == "ok"

@@ -12,8 +12,8 @@ import pytest
 from cockpit.connect.role import Role
 from cockpit.errors import BlindError, DoesNotApply, Reason, Refused, UnknownOutcome
 from cockpit.runbooks.plan import VALID_FOR
-from tests.core.course_words import UNVERIFIED, ready
-from tests.core.courses import (
+from tests.core.run_words import UNVERIFIED, ready
+from tests.core.runs import (
     LOOK,
     RAISE,
     TERMINATE,
@@ -80,27 +80,27 @@ async def test_the_document_that_is_followed_is_recorded_whole_and_once() -> Non
     await made.carry("blocker")
     await made.carry("after")
     notes = [data for kind, _, data in made.journal.entries if kind == "note"]
-    assert [data["runbook_digest"] for data in notes] == [made.course.runbook.digest]
-    assert made.journal.blobs[notes[0]["blob"]] == made.course.runbook.source
-    assert made.course.finished
+    assert [data["runbook_digest"] for data in notes] == [made.run.runbook.digest]
+    assert made.journal.blobs[notes[0]["blob"]] == made.run.runbook.source
+    assert made.run.finished
 
 
 async def test_a_look_runs_at_once_and_its_captures_are_kept() -> None:
     made = ready(LOOK, TERMINATE)
     outcome = await made.carry("blocker", typed="")
     assert outcome.kind == "ok"
-    assert made.course.state("blocker").captured["pid"] == 4242
+    assert made.run.state("blocker").captured["pid"] == 4242
     assert made.steps() == [("blocker", "ok"), ("terminate", "next")]
     assert "step.intent" not in made.journal.kinds()
 
 
 async def test_an_approval_that_expired_runs_nothing() -> None:
     made = ready(LOOK, TERMINATE)
-    plan = await made.course.plan("terminate")
-    approval = made.course.approve(plan, typed="orders-db")
+    plan = await made.run.plan("terminate")
+    approval = made.run.approve(plan, typed="orders-db")
     made.clock.pass_(VALID_FOR)
     with pytest.raises(Refused, match="expired"):
-        await made.course.run(plan, approval)
+        await made.run.execute(plan, approval)
     assert made.acts.calls == []
     assert made.status("terminate") == "refused"
     assert made.journal.kinds()[-1] == "refusal"
@@ -108,9 +108,9 @@ async def test_an_approval_that_expired_runs_nothing() -> None:
 
 async def test_an_approval_that_expires_while_things_are_checked_runs_nothing() -> None:
     made = ready(LOOK, TERMINATE)
-    plan = await made.course.plan("terminate")
+    plan = await made.run.plan("terminate")
     made.clock.pass_(VALID_FOR - 1)
-    approval = made.course.approve(plan, typed="orders-db")
+    approval = made.run.approve(plan, typed="orders-db")
     slow = made.looks.look
 
     async def look(target: str, probe: str) -> Any:
@@ -119,27 +119,27 @@ async def test_an_approval_that_expires_while_things_are_checked_runs_nothing() 
 
     made.looks.look = look  # type: ignore[method-assign]
     with pytest.raises(Refused, match="expired"):
-        await made.course.run(plan, approval)
+        await made.run.execute(plan, approval)
     assert made.acts.calls == []
 
 
 async def test_an_approval_is_good_once() -> None:
     made = ready(LOOK, TERMINATE)
-    plan = await made.course.plan("terminate")
-    approval = made.course.approve(plan, typed="orders-db")
-    await made.course.run(plan, approval)
+    plan = await made.run.plan("terminate")
+    approval = made.run.approve(plan, typed="orders-db")
+    await made.run.execute(plan, approval)
     with pytest.raises(Refused, match="was used"):
-        await made.course.run(plan, approval)
+        await made.run.execute(plan, approval)
     assert len(made.acts.calls) == 1
 
 
 async def test_a_plan_that_was_changed_after_its_approval_runs_nothing() -> None:
     made = ready(LOOK, TERMINATE)
-    plan = await made.course.plan("terminate")
-    approval = made.course.approve(plan, typed="orders-db")
+    plan = await made.run.plan("terminate")
+    approval = made.run.approve(plan, typed="orders-db")
     other = replace(plan, act=replace(plan.act, args={**plan.act.args, "pid": 1}))
     with pytest.raises(Refused, match="not the one that was made here"):
-        await made.course.run(other, approval)
+        await made.run.execute(other, approval)
     assert made.acts.calls == []
 
 
@@ -158,11 +158,11 @@ async def test_a_plan_that_was_changed_after_its_approval_runs_nothing() -> None
 )
 async def test_what_changed_since_the_approval_refuses(now: Any, told: str) -> None:
     made = ready(LOOK, TERMINATE)
-    plan = await made.course.plan("terminate")
-    approval = made.course.approve(plan, typed="orders-db")
+    plan = await made.run.plan("terminate")
+    approval = made.run.approve(plan, typed="orders-db")
     made.looks.now = now
     with pytest.raises(Refused, match=told):
-        await made.course.run(plan, approval)
+        await made.run.execute(plan, approval)
     assert made.acts.calls == []
     assert made.acts.closed == made.actors.opened
     assert made.journal.kinds()[-1] == "refusal"
@@ -170,21 +170,21 @@ async def test_what_changed_since_the_approval_refuses(now: Any, told: str) -> N
 
 async def test_another_account_or_principal_than_approved_refuses() -> None:
     made = ready(LOOK, TERMINATE)
-    plan = await made.course.plan("terminate")
-    approval = made.course.approve(plan, typed="orders-db")
+    plan = await made.run.plan("terminate")
+    approval = made.run.approve(plan, typed="orders-db")
     made.actors.who = replace(made.actors.who, account="999999999999")
     with pytest.raises(Refused, match="account: 123456789012 → 999999999999"):
-        await made.course.run(plan, approval)
+        await made.run.execute(plan, approval)
     assert made.acts.calls == []
 
 
 async def test_a_value_that_is_held_may_move_until_the_effect() -> None:
     step = TERMINATE.replace("require =", 'held = ["$blocker.pid"]\nrequire =')
     made = ready(LOOK, step)
-    plan = await made.course.plan("terminate")
-    approval = made.course.approve(plan, typed="orders-db")
+    plan = await made.run.plan("terminate")
+    approval = made.run.approve(plan, typed="orders-db")
     made.looks.now = {"queues": [queue(pid=7)]}
-    await made.course.run(plan, approval)
+    await made.run.execute(plan, approval)
     assert made.acts.calls[0][1]["pid"] == 4242
 
 
@@ -247,7 +247,7 @@ async def test_an_unknown_step_is_verified_before_it_is_repeated() -> None:
     await made.carry("terminate")
     made.looks.now = free_of_waiters()
     with pytest.raises(Refused, match="it did happen"):
-        await made.course.plan("terminate")
+        await made.run.plan("terminate")
     assert made.status("terminate") == "ok"
     assert len(made.acts.calls) == 1
 
@@ -342,16 +342,16 @@ async def test_accepted_but_still_there_is_failed_and_says_so() -> None:
 async def test_a_failed_step_stops_changes_until_a_person_decides() -> None:
     made = ready(LOOK, TERMINATE, RAISE)
     await made.carry("terminate")
-    assert made.course.stopped_by is not None
+    assert made.run.stopped_by is not None
     assert (await made.carry("blocker")).kind == "ok"
     with pytest.raises(Refused, match="failed: the runbook stopped there"):
-        await made.course.plan("raise")
+        await made.run.plan("raise")
     with pytest.raises(Refused, match="say why"):
-        await made.course.go_on("terminate", " ")
-    await made.course.go_on("terminate", "the session is gone by itself")
+        await made.run.go_on("terminate", " ")
+    await made.run.go_on("terminate", "the session is gone by itself")
     assert made.journal.entries[-1][0] == "note"
     assert made.status("terminate") == "failed"
-    assert (await made.course.plan("raise")).step.id == "raise"
+    assert (await made.run.plan("raise")).step.id == "raise"
 
 
 async def test_a_step_that_does_not_apply_now_is_passed_over_and_nothing_is_recorded_of_it() -> (
@@ -362,9 +362,9 @@ async def test_a_step_that_does_not_apply_now_is_passed_over_and_nothing_is_reco
     made.looks.now = {"queues": []}
     before = made.journal.kinds()
     with pytest.raises(DoesNotApply, match="not true: somebody still blocks"):
-        await made.course.plan("terminate")
+        await made.run.plan("terminate")
     assert made.steps() == [("blocker", "ok"), ("terminate", "waiting"), ("after", "next")]
-    assert "somebody still blocks" in made.course.state("terminate").not_now
+    assert "somebody still blocks" in made.run.state("terminate").not_now
     assert made.journal.kinds() == before
     made.looks.now = {"queues": [queue()]}
     await made.carry("blocker")
@@ -376,21 +376,21 @@ async def test_a_step_that_applies_again_is_told_so_when_it_is_chosen() -> None:
     await made.carry("blocker")
     made.looks.now = {"queues": []}
     with pytest.raises(DoesNotApply):
-        await made.course.plan("terminate")
+        await made.run.plan("terminate")
     made.looks.now = {"queues": [queue()]}
-    await made.course.plan("terminate")
-    assert made.course.state("terminate").not_now == ""
+    await made.run.plan("terminate")
+    assert made.run.state("terminate").not_now == ""
 
 
 async def test_skipping_needs_a_reason_and_lets_the_runbook_go_on() -> None:
     made = ready(LOOK, TERMINATE, RAISE)
     await made.carry("terminate")
     with pytest.raises(Refused, match="say why"):
-        await made.course.skip("terminate", "")
-    await made.course.skip("terminate", "not ours")
+        await made.run.skip("terminate", "")
+    await made.run.skip("terminate", "not ours")
     assert made.status("terminate") == "skipped"
     assert made.journal.entries[-1][2]["outcome"] == "skipped"
-    await made.course.plan("raise")
+    await made.run.plan("raise")
 
 
 async def test_what_can_be_undone_offers_the_undo_with_the_state_from_before() -> None:
@@ -403,7 +403,7 @@ async def test_what_can_be_undone_offers_the_undo_with_the_state_from_before() -
     made.acts.does = act
     assert (await made.carry("raise")).kind == "ok"
     assert made.steps() == [("blocker", "next"), ("raise", "ok"), ("undo_raise", "waiting")]
-    plan = await made.course.plan("undo_raise")
+    plan = await made.run.plan("undo_raise")
     assert plan.act.args["ProvisionedThroughput"]["WriteCapacityUnits"] == 4242
     assert plan.confirm_word == "orders-db"
     assert (await made.carry("undo_raise")).kind == "ok"
@@ -415,7 +415,7 @@ async def test_what_is_captured_once_stays_what_it_was_before_the_repair() -> No
     made.acts.does = cured(made)
     await made.carry("raise")
     made.looks.now = {"queues": [queue(pid=7)]}
-    plan = await made.course.plan("raise")
+    plan = await made.run.plan("raise")
     assert plan.act.args["ProvisionedThroughput"]["WriteCapacityUnits"] == 4242
 
 
@@ -423,7 +423,7 @@ async def test_in_triage_no_change_can_be_run_and_every_look_can() -> None:
     made = ready(LOOK, TERMINATE, RAISE, role=Role.TRIAGE)
     assert (await made.carry("blocker")).kind == "ok"
     for step_id in ("terminate", "raise"):
-        plan = await made.course.plan(step_id)
+        plan = await made.run.plan(step_id)
         with pytest.raises(Refused, match="triage is read-only"):
-            made.course.approve(plan, typed="orders-db", reason="please", second="bob")
+            made.run.approve(plan, typed="orders-db", reason="please", second="bob")
     assert made.actors.opened == 0
