@@ -228,7 +228,7 @@ async def test_hostile_headers_and_bodies_arrive_as_harmless_text():
     async with Web() as web:
         web.paths["/"] = Behaviour(
             body="\x1b[31m[bold]hi[/bold]\x00 \u202eevil",
-            headers=(("Server", "\x1b]0;owned\x07[link=x]nginx"), ("Date", "\x00yesterday")),
+            headers=(("Server", "\x1b]0;owned\x07[link=x]nginx"), ("Date", "\x1byesterday")),
         )
         found = await only(web.url())
     shown = found.http.body + "".join(value for _, value in found.http.headers)
@@ -236,6 +236,15 @@ async def test_hostile_headers_and_bodies_arrive_as_harmless_text():
     assert shown.isprintable()
     assert "[bold]hi" in shown
     assert found.http.clock_ahead is None
+
+
+async def test_an_octet_that_no_header_may_hold_makes_the_answer_malformed():
+    """RFC 9110, 5.5: whoever receives a NUL in a field rejects it or replaces it; clients reject."""
+    async with Web() as web:
+        web.paths["/"] = Behaviour(headers=(("Server", "ngi\x00nx"),))
+        found = await only(web.url())
+    assert found.outcome == "http malformed"
+    assert found.http.detail.isprintable()
 
 
 async def test_the_request_is_plain_and_names_us():

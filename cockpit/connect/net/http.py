@@ -1,7 +1,8 @@
 """One GET by HTTP/1.1 with hard limits: what a probe needs, and nothing that could be abused.
 
-No cookies, no proxy, no retry, no decompression; at most 4 KB of the body are read. Redirects are
-counted, at most five, and only within the same origin: nothing else is contacted.
+The answer is parsed by h11, which was written for hostile octets; the limits, redirects and the
+clock are ours. No cookies, no proxy, no retry, no decompression; at most 4 KB of the body are read.
+Redirects are counted, at most five, and only within the same origin: nothing else is contacted.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+import h11
+
 from cockpit.connect.net.tls import verdict
 from cockpit.connect.net.wire import Wire
 from cockpit.text import visible
 
 BODY_LIMIT = 4096
+_START = b"HTTP/"
 _HEAD_LIMIT = 16 * 1024
 _FIELDS_LIMIT = 100
 _INTERIM_LIMIT = 3
@@ -86,11 +90,24 @@ class _Answer:
     began: float
     limit: int = BODY_LIMIT
     first_byte: float | None = None
-    buffer: bytearray = field(default_factory=bytearray)
+    parser: h11.Connection = field(default_factory=lambda: _expecting())
+    ended: bool = False
+    """The peer has said its last."""
     status: int = 0
     version: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+
+
+def _expecting() -> h11.Connection:
+    """A parser that has just seen our request go out: it is the state that it judges answers by.
+
+    The octets that it would send are not used: ours are fixed (`request`).
+    """
+    parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_LIMIT)
+    parser.send(h11.Request(method="GET", target="/", headers=[("Host", "any")]))
+    parser.send(h11.EndOfMessage())
+    return parser
 
 
 class _Malformed(ValueError):
@@ -181,119 +198,66 @@ async def _begin(wire: Wire, answer: _Answer) -> None:
     if not data:
         raise _Short("the connection was closed before any answer")
     answer.first_byte = asyncio.get_running_loop().time() - answer.began
-    answer.buffer += data
+    while len(data) < len(_START) and _START.startswith(data):
+        more = await wire.receive()
+        if not more:
+            break
+        data += more
+    if not data.startswith(_START[: len(data)]):  # h11 would wait for the end of a header
+        raise _Malformed("the answer does not begin with HTTP/")
+    answer.parser.receive_data(data)
 
 
-async def _more(wire: Wire, answer: _Answer, when: str) -> None:
-    data = await wire.receive()
-    if not data:
-        raise _Short(f"the connection was closed {when}")
-    answer.buffer += data
+async def _event(wire: Wire, answer: _Answer, when: str) -> h11.Event:
+    """The next event; `when` says where the peer ended, if it does."""
+    while True:
+        try:
+            event = answer.parser.next_event()
+        except h11.RemoteProtocolError as error:
+            raise _malformed(error, ended=answer.ended, when=when) from None
+        if isinstance(event, h11.Event):
+            return event
+        if event is h11.PAUSED:
+            raise _Malformed("the server speaks on after its answer")
+        data = await wire.receive()
+        answer.ended = not data
+        answer.parser.receive_data(data)
+
+
+def _malformed(error: h11.RemoteProtocolError, *, ended: bool, when: str) -> ValueError:
+    """h11 calls an end in the middle a breach of the protocol too, and so it is: another one."""
+    if ended:
+        return _Short(f"the connection was closed {when}")
+    if error.error_status_hint == 431:
+        return _Malformed("the header is longer than 16 KiB")
+    return _Malformed(visible(str(error), 120))
 
 
 async def _head(wire: Wire, answer: _Answer) -> None:
     for _ in range(_INTERIM_LIMIT + 1):
-        if not b"HTTP/".startswith(bytes(answer.buffer[:5])):
-            raise _Malformed("the answer does not begin with HTTP/")
-        end = answer.buffer.find(b"\r\n\r\n")
-        while end < 0:
-            if len(answer.buffer) > _HEAD_LIMIT:
-                raise _Malformed("the header is longer than 16 KiB")
-            await _more(wire, answer, "inside the header")
-            end = answer.buffer.find(b"\r\n\r\n")
-        if end > _HEAD_LIMIT:
-            raise _Malformed("the header is longer than 16 KiB")
-        head = bytes(answer.buffer[:end]).decode("latin-1")
-        del answer.buffer[: end + 4]
-        _parse(head, answer)
-        if answer.status >= 200:
+        event = await _event(wire, answer, "inside the header")
+        if not isinstance(event, h11.InformationalResponse | h11.Response):
+            raise _Short("the connection was closed inside the header")
+        if len(event.headers) > _FIELDS_LIMIT:
+            raise _Malformed(f"more than {_FIELDS_LIMIT} header fields")
+        answer.version = "HTTP/" + event.http_version.decode("ascii")
+        answer.status = event.status_code
+        answer.headers = {}
+        for name, value in event.headers:
+            answer.headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+        if isinstance(event, h11.Response):
             return
-        if not answer.buffer:
-            await _more(wire, answer, "after an interim answer")
     raise _Malformed("too many interim answers")
 
 
-def _parse(head: str, answer: _Answer) -> None:
-    first, *rest = head.split("\r\n")
-    version, _, tail = first.partition(" ")
-    code = tail.partition(" ")[0]
-    if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit()):
-        raise _Malformed("the status line is not HTTP/1.x")
-    if not 100 <= int(code) <= 999:
-        raise _Malformed("the status is not a number of three digits")
-    if len(rest) > _FIELDS_LIMIT:
-        raise _Malformed(f"more than {_FIELDS_LIMIT} header fields")
-    answer.version, answer.status = visible(version, 10), int(code)
-    answer.headers = {}
-    for line in rest:
-        name, colon, value = line.partition(":")
-        if not colon or not name or name != name.strip():
-            raise _Malformed("a header line without a name")
-        answer.headers.setdefault(name.lower(), value.strip())
-
-
 async def _body(wire: Wire, answer: _Answer) -> None:
-    if answer.status in {204, 304}:
-        return
-    if "chunked" in answer.headers.get("transfer-encoding", "").lower():
-        await _chunked(wire, answer)
-        return
-    length = answer.headers.get("content-length")
-    if length is None:
-        await _until_end(wire, answer)
-        return
-    if not (length.isascii() and length.isdigit()) or len(length) > 18:
-        raise _Malformed("Content-Length is not a number")
-    wanted = min(int(length), answer.limit)
-    while len(answer.buffer) < wanted:
-        answer.body = bytes(answer.buffer[:wanted])
-        await _more(wire, answer, f"after {len(answer.buffer)} of {int(length)} octets")
-    answer.body = bytes(answer.buffer[:wanted])
-
-
-async def _until_end(wire: Wire, answer: _Answer) -> None:
-    while len(answer.buffer) < answer.limit:
-        answer.body = bytes(answer.buffer[: answer.limit])
-        data = await wire.receive()
-        if not data:
+    """At most `limit` octets: what is more is never asked for."""
+    while len(answer.body) < answer.limit:
+        read = f"after {len(answer.body)} of {answer.headers.get('content-length', 'more')} octets"
+        event = await _event(wire, answer, read)
+        if not isinstance(event, h11.Data):
             return
-        answer.buffer += data
-    answer.body = bytes(answer.buffer[: answer.limit])
-
-
-async def _chunked(wire: Wire, answer: _Answer) -> None:
-    whole = bytearray()
-    while len(whole) < answer.limit:
-        size = await _chunk_size(wire, answer)
-        if size == 0:
-            break
-        take = min(size, answer.limit - len(whole))
-        while len(answer.buffer) < take:
-            answer.body = bytes(whole + answer.buffer)
-            await _more(wire, answer, "inside a chunk")
-        whole += answer.buffer[:take]
-        answer.body = bytes(whole)
-        if take < size or len(whole) >= answer.limit:
-            break
-        while len(answer.buffer) < size + 2:
-            await _more(wire, answer, "inside a chunk")
-        del answer.buffer[: size + 2]
-
-
-async def _chunk_size(wire: Wire, answer: _Answer) -> int:
-    while (end := answer.buffer.find(b"\r\n")) < 0:
-        if len(answer.buffer) > 200:
-            raise _Malformed("a chunk without a size")
-        await _more(wire, answer, "between chunks")
-    text = bytes(answer.buffer[:end]).partition(b";")[0].strip()
-    del answer.buffer[: end + 2]
-    try:
-        size = int(text, 16)
-    except ValueError:
-        raise _Malformed("a chunk without a size") from None
-    if size < 0 or len(text) > 16:
-        raise _Malformed("a chunk without a size")
-    return size
+        answer.body = (answer.body + bytes(event.data))[: answer.limit]
 
 
 def _finished(
