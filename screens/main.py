@@ -11,8 +11,10 @@ from textual.widget import Widget
 
 from cockpit.connect.role import Role
 from cockpit.errors import CockpitError
+from cockpit.incident.timeline import TimelineRow
 from cockpit.triage.board import OpenFinding
 from cockpit.triage.changes import Change
+from cockpit.triage.suspects import Suspect
 from screens import acting, unfinished
 from screens.base import CockpitScreen, bottom
 from screens.bindings import Where
@@ -37,7 +39,6 @@ from screens.widgets.timeline import Timeline
 
 if TYPE_CHECKING:
     from cockpit.runbooks.step import Runbook
-    from screens.port import EntryRow, SuspectPort
 
 PANES = ("suspects", "systems", "findings", "evidence", "runbook", "timeline")
 _LOWER = ("evidence", "systems", "runbook", "timeline")
@@ -281,7 +282,7 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
         """The whole timeline."""
         self._open_timeline(None)
 
-    def _open_timeline(self, row: EntryRow | None) -> None:
+    def _open_timeline(self, row: TimelineRow | None) -> None:
         from screens.timeline import TimelineScreen
 
         self.app.push_screen(TimelineScreen(row.seq if row is not None else None))
@@ -292,7 +293,7 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
         elif isinstance(row, Change):
             self.cockpit.read(line("Change"), lambda width: _change(row, width))
 
-    def _open_suspect(self, row: SuspectPort | None) -> None:
+    def _open_suspect(self, row: Suspect | None) -> None:
         shown = self.cockpit.shown
         if row is not None and shown is not None:
             by = shown.suspects_by

@@ -9,216 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cockpit.connect.role import Role
 from cockpit.incident.lines import IncidentLine
+from cockpit.incident.timeline import TimelineRow
 from cockpit.triage.board import Board, FindingId, OpenFinding
+from cockpit.triage.suspects import Suspect
 from cockpit.triage.target import Target
 from cockpit.triage.view import Offer
 
 if TYPE_CHECKING:
+    from cockpit.desk.status import Status
     from cockpit.runbooks.plan import Approval, Outcome, Plan
     from cockpit.runbooks.run import StepState
     from cockpit.runbooks.step import Runbook
+    from cockpit.runbooks.unfinished import Unfinished
 
 Stop = Callable[[], None]
 """Ends a subscription; calling it twice is fine."""
-
-
-class StatusPort(Protocol):
-    """The header's facts, all from memory."""
-
-    @property
-    def environment(self) -> str:
-        """The configuration's environment: `prod`."""
-
-    @property
-    def account(self) -> str:
-        """The AWS account once it is known; empty until then, several joined by `+`."""
-
-    @property
-    def region(self) -> str:
-        """The region, several joined by `+`."""
-
-    @property
-    def role(self) -> Role:
-        """The role of this cockpit, for its whole life."""
-
-    @property
-    def actor(self) -> str:
-        """Who sits here."""
-
-    @property
-    def watching(self) -> int:
-        """How many other cockpits are on this incident; 0 when it cannot be known."""
-
-    @property
-    def probes(self) -> int:
-        """How many (target, probe) pairs are looked at."""
-
-    @property
-    def calls(self) -> int:
-        """API calls made so far."""
-
-    @property
-    def usd(self) -> float:
-        """Their estimated cost."""
-
-    @property
-    def throttled(self) -> int:
-        """Calls that AWS throttled so far."""
-
-    @property
-    def sweep_took(self) -> float | None:
-        """Seconds of the last full sweep; None while the first one runs."""
-
-    @property
-    def sweep_progress(self) -> tuple[int, int] | None:
-        """(looks ended, looks of this sweep) while one runs; None between sweeps."""
-
-    @property
-    def degraded(self) -> str:
-        """Why the record or the engine works only in part; empty when all is well.
-
-        Shown as a red banner, for example that entries are kept in memory only.
-        """
-
-
-class IncidentPort(Protocol):
-    """The incident that is handled."""
-
-    @property
-    def id(self) -> str:
-        """`INC-2026-0042`."""
-
-    @property
-    def title(self) -> str:
-        """One line by a person."""
-
-    @property
-    def severity(self) -> str:
-        """`P0` to `P3`."""
-
-    @property
-    def status(self) -> str:
-        """`investigating`, `identified`, `mitigated`, `resolved`, `closed`."""
-
-    @property
-    def opened_at(self) -> datetime:
-        """When it was opened."""
-
-
-class EntryRow(Protocol):
-    """One line of the timeline (`cockpit.incident.timeline.TimelineRow`)."""
-
-    @property
-    def seq(self) -> int:
-        """The entry's number in the journal: its identity."""
-
-    @property
-    def at(self) -> datetime:
-        """When it happened."""
-
-    @property
-    def kind(self) -> str:
-        """The entry's kind: `note`, `finding.opened`, and so on."""
-
-    @property
-    def word(self) -> str:
-        """The kind as the timeline shows it, ten cells at most: `note`, `finding`, `step`."""
-
-    @property
-    def text(self) -> str:
-        """What happened, one line."""
-
-    @property
-    def actor(self) -> str:
-        """Who did it; `cockpit` or empty for the machine."""
-
-    @property
-    def target(self) -> str:
-        """What it is about; empty for what is about no target."""
-
-    @property
-    def severity(self) -> str:
-        """The severity of a finding; empty for what has none."""
-
-    @property
-    def outcome(self) -> str:
-        """How a step's intent ended; `unknown` without an outcome; empty for what is no step."""
-
-
-class SuspectPort(Protocol):
-    """A possible cause (`cockpit.triage.suspects.Suspect`)."""
-
-    @property
-    def rank(self) -> int:
-        """1 is the likeliest."""
-
-    @property
-    def kind(self) -> str:
-        """`target` or `change`."""
-
-    @property
-    def name(self) -> str:
-        """The target's name, or the change in a few words."""
-
-    @property
-    def score(self) -> float:
-        """0 to 1."""
-
-    @property
-    def summary(self) -> str:
-        """One line."""
-
-    @property
-    def explains(self) -> Sequence[str]:
-        """`CODE@target` of the findings that it would explain."""
-
-    @property
-    def for_(self) -> Sequence[str]:
-        """What speaks for it."""
-
-    @property
-    def against(self) -> Sequence[str]:
-        """What speaks against it."""
-
-    @property
-    def not_examined(self) -> Sequence[str]:
-        """What could not be looked at."""
-
-    @property
-    def next_probe(self) -> str:
-        """What would separate it from the next suspect; empty when nothing would."""
-
-
-class UnfinishedPort(Protocol):
-    """A step that was cut off (`cockpit.runbooks.unfinished.Unfinished`)."""
-
-    @property
-    def seq(self) -> int:
-        """Its intent's number in the journal."""
-
-    @property
-    def at(self) -> datetime:
-        """When it was about to be sent."""
-
-    @property
-    def title(self) -> str:
-        """The step's title."""
-
-    @property
-    def target(self) -> str:
-        """What it was run on; may be empty."""
-
-    @property
-    def actor(self) -> str:
-        """Who ran it."""
-
-    @property
-    def verification(self) -> str:
-        """What its verification looks for, in words; empty when only a person can say."""
 
 
 class RunPort(Protocol):
@@ -267,12 +76,12 @@ class DeskPort(Protocol):
         """The newest truth."""
 
     @property
-    def status(self) -> StatusPort:
+    def status(self) -> Status:
         """The header's facts."""
 
     @property
-    def incident(self) -> IncidentPort:
-        """The incident."""
+    def headline(self) -> IncidentLine:
+        """The incident as the header tells it."""
 
     @property
     def targets(self) -> Mapping[str, Target]:
@@ -283,14 +92,14 @@ class DeskPort(Protocol):
         """When the next status update is due; None when none is."""
 
     @property
-    def suspects(self) -> Sequence[SuspectPort]:
+    def suspects(self) -> Sequence[Suspect]:
         """At most three, computed when the board changes and not here."""
 
     @property
     def suspects_by(self) -> str:
         """How they are found, one sentence for the pane."""
 
-    def timeline(self) -> Sequence[EntryRow]:
+    def timeline(self) -> Sequence[TimelineRow]:
         """All lines, oldest first (`cockpit.incident.timeline.timeline`); the same object until
         there is another entry, since it is asked for four times a second.
         """
@@ -307,13 +116,13 @@ class DeskPort(Protocol):
         """Look again at a target, or at everything; how many looks were asked for."""
 
     @property
-    def unfinished(self) -> Sequence[UnfinishedPort]:
+    def unfinished(self) -> Sequence[Unfinished]:
         """Steps that an earlier session began and nobody knows the end of, oldest first."""
 
-    async def verify_unfinished(self, one: Any) -> Outcome:
+    async def verify_unfinished(self, one: Unfinished) -> Outcome:
         """Look what became of it, read-only, and journal that. Raises `CockpitError`."""
 
-    async def tell_unfinished(self, one: Any, word: str, reason: str) -> None:
+    async def tell_unfinished(self, one: Unfinished, word: str, reason: str) -> None:
         """A person says how it ended: `ok` or `failed`, with how they know."""
 
     def runbooks_for(self, finding: OpenFinding) -> Sequence[Runbook]:
@@ -338,7 +147,7 @@ class DeskPort(Protocol):
         """`P0` to `P3`, journalled."""
 
     async def set_status(self, status: str) -> None:
-        """One of `IncidentPort.status`, journalled."""
+        """`investigating`, `identified`, `mitigated`, `resolved` or `closed`, journalled."""
 
     async def close(self) -> None:
         """Give everything up within half a second. Never raises."""

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
+from cockpit.incident.lines import IncidentLine
+from cockpit.incident.timeline import TimelineRow
 from cockpit.triage.board import Board, LookId
 from cockpit.triage.probe import Reading
+from cockpit.triage.suspects import Suspect
 from cockpit.triage.target import Target
-from screens.port import DeskPort, EntryRow, IncidentPort, StatusPort, SuspectPort, UnfinishedPort
+from screens.port import DeskPort
+
+if TYPE_CHECKING:
+    from cockpit.desk.status import Status
+    from cockpit.runbooks.unfinished import Unfinished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,14 +26,14 @@ class Shown:
 
     moment: datetime
     board: Board
-    status: StatusPort
-    incident: IncidentPort
+    status: Status
+    incident: IncidentLine
     targets: Mapping[str, Target]
     next_update: datetime | None
-    suspects: Sequence[SuspectPort]
+    suspects: Sequence[Suspect]
     suspects_by: str
-    entries: Sequence[EntryRow]
-    unfinished: Sequence[UnfinishedPort] = ()
+    entries: Sequence[TimelineRow]
+    unfinished: Sequence[Unfinished] = ()
     """Steps of an earlier session whose outcome is unknown."""
     last_seen: Mapping[LookId, Reading] = field(default_factory=dict)
     """The last reading of each look that saw something, for tables while it is blind."""
@@ -38,7 +46,7 @@ class Shown:
 def take(
     desk: DeskPort,
     moment: datetime,
-    entries: Sequence[EntryRow],
+    entries: Sequence[TimelineRow],
     *,
     last_seen: Mapping[LookId, Reading] | None = None,
 ) -> Shown:
@@ -47,7 +55,7 @@ def take(
         moment=moment,
         board=desk.board,
         status=desk.status,
-        incident=desk.incident,
+        incident=desk.headline,
         targets=desk.targets,
         next_update=desk.next_update,
         suspects=desk.suspects,

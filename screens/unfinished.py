@@ -12,8 +12,9 @@ from screens.shown import Shown
 from screens.widgets.header import Bar
 
 if TYPE_CHECKING:
+    from cockpit.runbooks.unfinished import Unfinished
     from screens.main import MainScreen
-    from screens.port import DeskPort, UnfinishedPort
+    from screens.port import DeskPort
 
 _ROOMY = 16
 """Terminal lines from which the bar may take more than one."""
@@ -32,7 +33,7 @@ class UnfinishedBar(Bar):
             self.show(told if lines >= _ROOMY else told[:1])
 
 
-def bar_lines(one: UnfinishedPort, count: int, width: int) -> list[Content]:
+def bar_lines(one: Unfinished, count: int, width: int) -> list[Content]:
     """`UNKNOWN 'Terminate …' on orders-db, sent 02:41 by ana: its end … · U verifies: …`."""
     more = f" (1 of {count})" if count > 1 else ""
     on = f" on {safe(one.target, 60)}" if one.target else ""
@@ -74,7 +75,7 @@ async def settle(screen: MainScreen) -> None:
     screen.ask("reason", "how do you know? it goes into the record", answer)
 
 
-async def _verify(screen: MainScreen, desk: DeskPort, one: UnfinishedPort) -> None:
+async def _verify(screen: MainScreen, desk: DeskPort, one: Unfinished) -> None:
     app = screen.cockpit
     app.say(f"Verifying '{safe(one.title)}' …")
     try:
@@ -88,7 +89,7 @@ async def _verify(screen: MainScreen, desk: DeskPort, one: UnfinishedPort) -> No
 
 
 async def _tell(
-    screen: MainScreen, desk: DeskPort, one: UnfinishedPort, word: str, reason: str
+    screen: MainScreen, desk: DeskPort, one: Unfinished, word: str, reason: str
 ) -> None:
     try:
         await desk.tell_unfinished(one, word, reason)

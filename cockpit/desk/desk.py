@@ -15,6 +15,7 @@ from cockpit.connect.role import Role
 from cockpit.desk.recorder import Recorder
 from cockpit.desk.status import Status
 from cockpit.errors import BlindError
+from cockpit.incident.lines import IncidentLine
 from cockpit.incident.record import Incident
 from cockpit.incident.severity import next_update
 from cockpit.incident.timeline import TimelineRow, continued
@@ -100,6 +101,20 @@ class Desk:
         """Name → target, grouped by service, users before what they need."""
         members = (target for group in self.graph.services.values() for target in group)
         return MappingProxyType({target.name: target for target in members})
+
+    @property
+    def headline(self) -> IncidentLine:
+        """The incident as the header tells it."""
+        incident = self.incident
+        return IncidentLine(
+            id=incident.id,
+            title=incident.title,
+            severity=incident.severity,
+            status=incident.status,
+            opened_at=incident.opened_at,
+            entries=len(incident.entries),
+            live=bool(incident.holder),
+        )
 
     @property
     def status(self) -> Status:

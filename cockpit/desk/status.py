@@ -9,19 +9,31 @@ from cockpit.connect.role import Role
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """See `screens.port.StatusPort` for what each means."""
+    """Where this is, who looks, and how the looking goes."""
 
     environment: str
+    """The configuration's environment: `prod`."""
     account: str
+    """The AWS account once it is known; empty until then, several joined by `+`."""
     region: str
+    """The region, several joined by `+`."""
     role: Role
+    """The role of this cockpit, for its whole life."""
     actor: str
+    """Who sits here."""
     probes: int
+    """How many (target, probe) pairs are looked at."""
     calls: int
+    """API calls made so far."""
     usd: float
+    """Their estimated cost."""
     throttled: int
+    """Calls that AWS throttled so far."""
     sweep_took: float | None
+    """Seconds of the last full sweep; None while the first one runs."""
     sweep_progress: tuple[int, int] | None
+    """(looks ended, looks of this sweep) while one runs; None between sweeps."""
     degraded: str
+    """Why the record or the engine works only in part, for a red banner; empty when all is well."""
     watching: int = 0
     """How many other cockpits follow; not known yet for a single machine, so 0."""

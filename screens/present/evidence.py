@@ -11,9 +11,9 @@ from cockpit.connect.role import Role
 from cockpit.triage.board import Board, LookId, OpenFinding
 from cockpit.triage.finding import Evidence, Finding
 from cockpit.triage.probe import Seen
+from cockpit.triage.suspects import Suspect
 from cockpit.triage.view import Row, Table
 from cockpit.units import count, duration, number, quantity
-from screens.port import SuspectPort
 from screens.present.findings import FindingRow, Unseen
 from screens.present.lines import (
     BLANK,
@@ -186,9 +186,7 @@ def _unseen(row: Unseen, moment: datetime, width: int) -> list[Content]:
     return [*lines, BLANK, *wrap(line((told, "dim")), width)]
 
 
-def suspects(
-    found: Sequence[SuspectPort], by: str, open_findings: int, width: int
-) -> list[Content]:
+def suspects(found: Sequence[Suspect], by: str, open_findings: int, width: int) -> list[Content]:
     """At most three, one line each; without any, how they are found."""
     if not found:
         return [line(("None. ", "dim"), (safe(by), "faint")).truncate(width, ellipsis=True)]
@@ -196,7 +194,7 @@ def suspects(
     return [_suspect(s, open_findings, names, width) for s in found[:3]]
 
 
-def _suspect(found: SuspectPort, total: int, names: int, width: int) -> Content:
+def _suspect(found: Suspect, total: int, names: int, width: int) -> Content:
     from screens.present.lines import fit, sides
 
     shade = ("critical", "high", "warning")[min(2, found.rank - 1)]
@@ -211,7 +209,7 @@ def _suspect(found: SuspectPort, total: int, names: int, width: int) -> Content:
     return sides(head, line((f"  {tail}", "dim")), width)
 
 
-def reasoning(found: SuspectPort, by: str, width: int) -> list[Content]:
+def reasoning(found: Suspect, by: str, width: int) -> list[Content]:
     """Everything that speaks for and against a suspect."""
     lines = wrap(line((safe(found.name), "strong"), "  ", safe(found.summary)), width)
     lines += [line((f"score {number(found.score)}: ranks, is no probability", "dim")), BLANK]

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from textual.content import Content
 
-from screens.port import EntryRow
+from cockpit.incident.timeline import TimelineRow
 from screens.present.lines import cells, clock, fit, line, safe
 
 COLUMNS = frozenset({"kind", "actor", "text", "seq", "time", "target"})
@@ -36,7 +36,7 @@ _ENDS = {"failed": "critical", "unknown": "blind", "refused": "high", "skipped":
 _SEVERITIES = {"critical", "high", "warning", "info"}
 
 
-def _shade(row: EntryRow) -> str:
+def _shade(row: TimelineRow) -> str:
     kind = str(row.kind)
     if kind.startswith("step"):
         return _ENDS.get(row.outcome, _TONES.get(kind, "dim"))
@@ -45,12 +45,12 @@ def _shade(row: EntryRow) -> str:
     return _TONES.get(kind, "dim")
 
 
-def key(row: EntryRow) -> Hashable:
+def key(row: TimelineRow) -> Hashable:
     """The entry's number."""
     return row.seq
 
 
-def fields(row: EntryRow) -> Mapping[str, str]:
+def fields(row: TimelineRow) -> Mapping[str, str]:
     """The columns that a filter can name."""
     return {
         "kind": f"{row.word} {row.kind}",
@@ -62,7 +62,7 @@ def fields(row: EntryRow) -> Mapping[str, str]:
     }
 
 
-def draw(row: EntryRow, width: int, moment: datetime) -> Content:
+def draw(row: TimelineRow, width: int, moment: datetime) -> Content:
     """`02:49:30 note      alice: support reports checkout only`."""
     who = f"{safe(row.actor, 30)}: " if row.actor and row.actor != "cockpit" else ""
     about = _about(row)
@@ -76,14 +76,14 @@ def draw(row: EntryRow, width: int, moment: datetime) -> Content:
     )
 
 
-def _about(row: EntryRow) -> str:
+def _about(row: TimelineRow) -> str:
     """The target in front of what the machine saw: a finding's sentence does not name it."""
     machine = not row.actor or row.actor == "cockpit"
     named = row.target and row.target not in row.text
     return f"{safe(row.target, 40)}: " if machine and named else ""
 
 
-def whole(row: EntryRow) -> str:
+def whole(row: TimelineRow) -> str:
     """What `y` copies."""
     who = f"{row.actor}: " if row.actor else ""
     return f"{clock(row.at)} UTC  {row.word}  {who}{_about(row)}{row.text}"

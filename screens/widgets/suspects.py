@@ -9,7 +9,7 @@ from textual.content import Content
 
 from cockpit.triage.board import Board
 from cockpit.triage.finding import Severity
-from screens.port import SuspectPort
+from cockpit.triage.suspects import Suspect
 from screens.present.evidence import suspects
 from screens.present.header import suspect_line
 from screens.present.lines import line
@@ -18,15 +18,15 @@ from screens.widgets.panes import set_title
 from screens.widgets.rowlist import RowList, RowView
 
 
-def _key(row: SuspectPort) -> Hashable:
+def _key(row: Suspect) -> Hashable:
     return (row.kind, row.name)
 
 
-def _fields(row: SuspectPort) -> Mapping[str, str]:
+def _fields(row: Suspect) -> Mapping[str, str]:
     return {"name": row.name, "kind": row.kind, "text": row.summary}
 
 
-class Suspects(RowList[SuspectPort]):
+class Suspects(RowList[Suspect]):
     """What probably caused it, and how that was found."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
@@ -34,12 +34,12 @@ class Suspects(RowList[SuspectPort]):
         self.small = False
         self._shown: Shown | None = None
         self._counted: tuple[Board, int] | None = None
-        view: RowView[SuspectPort] = RowView(
+        view: RowView[Suspect] = RowView(
             key=_key, draw=self._draw, fields=_fields, columns=frozenset({"name", "kind", "text"})
         )
         super().__init__(view, id=id)
 
-    def _draw(self, row: SuspectPort, width: int, moment: datetime) -> Content:
+    def _draw(self, row: Suspect, width: int, moment: datetime) -> Content:
         if self._shown is None:
             return line("")
         if self.small:

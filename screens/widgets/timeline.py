@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from screens.port import EntryRow
+from cockpit.incident.timeline import TimelineRow
 from screens.present import timeline as present
 from screens.present.lines import line
 from screens.shown import Shown
 from screens.widgets.panes import set_title
 from screens.widgets.rowlist import RowList, RowView
 
-VIEW: RowView[EntryRow] = RowView(
+VIEW: RowView[TimelineRow] = RowView(
     key=present.key,
     draw=present.draw,
     fields=present.fields,
@@ -19,7 +19,7 @@ VIEW: RowView[EntryRow] = RowView(
 )
 
 
-class Timeline(RowList[EntryRow]):
+class Timeline(RowList[TimelineRow]):
     """What happened, the newest at the end; it follows until the person moves up."""
 
     def refresh_from(self, shown: Shown) -> None:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.role import Role
+from cockpit.desk.status import Status
 from cockpit.errors import Reason, Refused
+from cockpit.incident.entry import Entry, Kind
 from cockpit.incident.lines import IncidentLine
+from cockpit.incident.timeline import LOOKS, MACHINE, TimelineRow
 from cockpit.redact import SecretText
 from cockpit.runbooks.plan import Act, Approval, Outcome, Plan, PlanLine
 from cockpit.runbooks.run import StepState
 from cockpit.runbooks.step import Answer, Risk, Runbook, Step, StepKind, Until
+from cockpit.runbooks.unfinished import Unfinished
 from cockpit.triage.board import Board, FindingId, LookId, OpenFinding
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
+from cockpit.triage.suspects import Suspect
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Offer, Row, Table
 
@@ -29,57 +34,39 @@ def ago(**spans: float) -> datetime:
     return NOW - timedelta(**spans)
 
 
-@dataclass
-class Status:
-    environment: str = "prod"
-    account: str = "123456789012"
-    region: str = "us-east-1"
-    role: Role = Role.COMMANDER
-    actor: str = "alice"
-    watching: int = 2
-    probes: int = 41
-    calls: int = 312
-    usd: float = 0.004
-    throttled: int = 0
-    sweep_took: float | None = 1.4
-    sweep_progress: tuple[int, int] | None = None
-    degraded: str = ""
+STATUS = Status(
+    environment="prod", account="123456789012", region="us-east-1", role=Role.COMMANDER,
+    actor="alice", watching=2, probes=41, calls=312, usd=0.004, throttled=0, sweep_took=1.4,
+    sweep_progress=None, degraded="",
+)  # fmt: skip
+HEADLINE = IncidentLine(
+    id="INC-2026-0042", title="checkout returns 5xx", severity="P1", status="investigating",
+    opened_at=ago(minutes=18, seconds=7),
+)  # fmt: skip
 
 
-@dataclass
-class Incident:
-    id: str = "INC-2026-0042"
-    title: str = "checkout returns 5xx"
-    severity: str = "P1"
-    status: str = "investigating"
-    opened_at: datetime = field(default_factory=lambda: ago(minutes=18, seconds=7))
+def entry(
+    seq: int, at: datetime, kind: Kind, text: str, actor: str = MACHINE, **more: str
+) -> TimelineRow:
+    look = LOOKS[kind]
+    return TimelineRow(
+        seq=seq, at=at, kind=kind, glyph=look.glyph, word=look.word, text=text, actor=actor,
+        role="", target="", group=look.group, **more,
+    )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Entry:
-    seq: int
-    at: datetime
-    kind: str
-    word: str
-    text: str
-    actor: str = "cockpit"
-    severity: str = ""
-    outcome: str = ""
-    target: str = ""
-
-
-@dataclass(frozen=True)
-class Suspect:
-    rank: int
-    kind: str
-    name: str
-    score: float
-    summary: str
-    explains: tuple[str, ...] = ()
-    for_: tuple[str, ...] = ()
-    against: tuple[str, ...] = ()
-    not_examined: tuple[str, ...] = ()
-    next_probe: str = ""
+def cut_off(
+    seq: int = 31,
+    title: str = "Terminate the blocker",
+    verification: str = "nobody waits for this session any more",
+) -> Unfinished:
+    """A step that an earlier session did not end."""
+    intent = Entry(
+        seq=seq, at=ago(minutes=2), mono=0.0, boot="", host="", actor="alice", role="commander",
+        kind=Kind.STEP_INTENT, text=title, target="orders-db", data={"title": title},
+    )  # fmt: skip
+    until = Until(probe="postgres.locks", until="true", says=verification)
+    return Unfinished(intent=intent, verify=until if verification else None)
 
 
 def target(name: str, kind: str, service: str = "checkout", needs: tuple[str, ...] = ()) -> Target:
@@ -250,23 +237,29 @@ def board() -> Board:
 
 
 SUSPECTS = (
-    Suspect(1, "target", "orders-db", 0.82,
-            "pid 4242 idle in transaction 14m blocks 61 sessions, 97 of 100 connections used",
-            ("PG_SAT_CONNECTIONS@orders-db", "TG_UNHEALTHY@checkout-tg", "ALB_5XX@shop-alb",
-             "ECS_COUNT@checkout"),
-            ("2 findings of its own, the worst critical", "3 sick targets need it"),
-            ("requests/s is flat",), (), "postgres.locks"),
-    Suspect(2, "change", "deploy checkout:42", 0.4, "by ci-deployer at 02:35, 6 min before the first symptom",
-            ("TG_UNHEALTHY@checkout-tg", "ALB_5XX@shop-alb"), (), (), ("CloudTrail (denied)",)),
+    Suspect(
+        rank=1, kind="target", name="orders-db", score=0.82,
+        summary="pid 4242 idle in transaction 14m blocks 61 sessions, 97 of 100 connections used",
+        explains=("PG_SAT_CONNECTIONS@orders-db", "TG_UNHEALTHY@checkout-tg",
+                  "ALB_5XX@shop-alb", "ECS_COUNT@checkout"),
+        for_=("2 findings of its own, the worst critical", "3 sick targets need it"),
+        against=("requests/s is flat",), next_probe="postgres.locks",
+    ),
+    Suspect(
+        rank=2, kind="change", name="deploy checkout:42", score=0.4,
+        summary="by ci-deployer at 02:35, 6 min before the first symptom",
+        explains=("TG_UNHEALTHY@checkout-tg", "ALB_5XX@shop-alb"),
+        not_examined=("CloudTrail (denied)",),
+    ),
 )  # fmt: skip
 
 ENTRIES = (
-    Entry(1, ago(minutes=18, seconds=7), "milestone", "milestone", "detected: CloudWatch alarm shop-alb-5xx"),
-    Entry(2, ago(minutes=16), "finding.opened", "finding", "tg checkout-tg: 4 of 6 targets unhealthy", severity="critical"),
-    Entry(3, ago(minutes=15, seconds=59), "finding.opened", "finding", "pg orders-db: 97 of 100 connections used", severity="critical"),
-    Entry(4, ago(minutes=9, seconds=40), "note", "note", "support reports checkout only, search is fine", "alice"),
-    Entry(5, ago(minutes=7, seconds=8), "step.outcome", "outcome", "Snapshot sessions and locks → ok in 0.2s", "alice", outcome="ok"),
-    Entry(6, ago(minutes=1, seconds=30), "update", "update", "#2 sent: investigating, next at 03:02", "alice"),
+    entry(1, ago(minutes=18, seconds=7), Kind.MILESTONE, "detected: CloudWatch alarm shop-alb-5xx"),
+    entry(2, ago(minutes=16), Kind.FINDING_OPENED, "tg checkout-tg: 4 of 6 targets unhealthy", severity="critical"),
+    entry(3, ago(minutes=15, seconds=59), Kind.FINDING_OPENED, "pg orders-db: 97 of 100 connections used", severity="critical"),
+    entry(4, ago(minutes=9, seconds=40), Kind.NOTE, "support reports checkout only, search is fine", "alice"),
+    entry(5, ago(minutes=7, seconds=8), Kind.STEP_OUTCOME, "Snapshot sessions and locks → ok in 0.2s", "alice", outcome="ok"),
+    entry(6, ago(minutes=1, seconds=30), Kind.UPDATE, "#2 sent: investigating, next at 03:02", "alice"),
 )  # fmt: skip
 
 VERIFY = Until(
@@ -412,38 +405,27 @@ class FakeRun:
             callback()
 
 
-@dataclass(frozen=True)
-class Cut:
-    """A step that an earlier session did not end."""
-
-    seq: int = 31
-    at: datetime = field(default_factory=lambda: ago(minutes=2))
-    title: str = "Terminate the blocker"
-    target: str = "orders-db"
-    actor: str = "alice"
-    verification: str = "nobody waits for this session any more"
-
-
 class FakeDesk:
     """Answers from what a test put in; counts what it was asked."""
 
     def __init__(self, role: Role = Role.COMMANDER, **given: object) -> None:
         self.board: Board = given.get("board") or board()  # type: ignore[assignment]
-        self.status = Status(role=role, actor="alice" if role is Role.COMMANDER else "bob")
-        self.incident = Incident()
+        actor = "alice" if role is Role.COMMANDER else "bob"
+        self.status = replace(STATUS, role=role, actor=actor)
+        self.headline = HEADLINE
         self.targets: Mapping[str, Target] = given.get("targets") or TARGETS  # type: ignore[assignment]
         self.next_update: datetime | None = NOW + timedelta(minutes=3, seconds=12)
         self.suspects: Sequence[Suspect] = SUSPECTS
         self.suspects_by = (
             "the deepest unhealthy target in the dependency graph; latest change before it"
         )
-        self.entries: list[Entry] = list(ENTRIES)
+        self.entries: list[TimelineRow] = list(ENTRIES)
         self.notes: list[str] = []
         self.looks: list[str] = []
         self.set: list[str] = []
         self.runs: dict[tuple[str, FindingId], FakeRun] = {}
         self.offered: list[FakeRun] = []
-        self.unfinished: tuple[Cut, ...] = ()
+        self.unfinished: tuple[Unfinished, ...] = ()
         self.verified: list[int] = []
         self.told: list[tuple[int, str, str]] = []
         self.blind = False
@@ -453,7 +435,7 @@ class FakeDesk:
         self.now: Callable[[], datetime] = lambda: NOW
         self._callbacks: list[Callable[[], None]] = []
 
-    def timeline(self) -> Sequence[Entry]:
+    def timeline(self) -> Sequence[TimelineRow]:
         return tuple(self.entries)
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -464,10 +446,8 @@ class FakeDesk:
         for callback in tuple(self._callbacks):
             callback()
 
-    def record(self, kind: str, text: str, actor: str = "cockpit") -> None:
-        self.entries.append(
-            Entry(len(self.entries) + 1, self.now(), kind, kind.split(".")[0], text, actor)
-        )
+    def record(self, kind: Kind, text: str, actor: str = MACHINE) -> None:
+        self.entries.append(entry(len(self.entries) + 1, self.now(), kind, text, actor))
         self.changed()
 
     async def start(self) -> None:
@@ -501,14 +481,14 @@ class FakeDesk:
         self.offered.append(run)
         return run
 
-    async def verify_unfinished(self, one: Cut) -> Outcome:
+    async def verify_unfinished(self, one: Unfinished) -> Outcome:
         self.verified.append(one.seq)
         if self.blind:
             raise Refused("could not look at orders-db: timeout")
         self.unfinished = tuple(each for each in self.unfinished if each is not one)
         return Outcome("ok", "verified afterwards: nobody waits")
 
-    async def tell_unfinished(self, one: Cut, word: str, reason: str) -> None:
+    async def tell_unfinished(self, one: Unfinished, word: str, reason: str) -> None:
         if not reason.strip():
             raise Refused("say how you know: it goes into the record")
         self.told.append((one.seq, word, reason))
@@ -516,16 +496,16 @@ class FakeDesk:
 
     async def note(self, text: str) -> None:
         self.notes.append(text)
-        self.record("note", text, self.status.actor)
+        self.record(Kind.NOTE, text, self.status.actor)
 
     async def set_severity(self, severity: str) -> None:
         self.set.append(severity)
-        self.incident.severity = severity
+        self.headline = replace(self.headline, severity=severity)
         self.changed()
 
     async def set_status(self, status: str) -> None:
         self.set.append(status)
-        self.incident.status = status
+        self.headline = replace(self.headline, status=status)
         self.changed()
 
     async def close(self) -> None:

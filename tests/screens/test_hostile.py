@@ -10,15 +10,17 @@ import pytest
 
 import screens
 from cockpit.errors import Reason
+from cockpit.incident.entry import Kind
 from cockpit.redact import SecretText
 from cockpit.runbooks.plan import PlanLine
 from cockpit.triage.board import Board, LookId
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
+from cockpit.triage.suspects import Suspect
 from cockpit.triage.view import Column, Offer, Row, Table
 from tests.screens.conftest import FULL, SMALL, Shows, press, settle, text
-from tests.screens.fake_desk import Entry, FakeDesk, FakeRun, Suspect, ago
+from tests.screens.fake_desk import FakeDesk, FakeRun, ago, entry
 from tests.screens.fake_desk import finding as make
 from tests.screens.fake_desk import target as make_target
 
@@ -61,12 +63,18 @@ def hostile_desk(bad: str) -> FakeDesk:
             Change(at=ago(minutes=1), kind=bad, target=bad, summary=bad, actor=bad, source=bad),
         ),
     )
-    desk.suspects = (Suspect(1, bad, bad, 0.5, bad, (bad,), (bad,), (bad,), (bad,), bad),)
+    desk.suspects = (
+        Suspect(
+            rank=1, kind=bad, name=bad, score=0.5, summary=bad, explains=(bad,), for_=(bad,),
+            against=(bad,), not_examined=(bad,), next_probe=bad,
+        ),
+    )  # fmt: skip
     desk.suspects_by = bad
-    desk.entries = [Entry(1, ago(minutes=2), "note", bad[:20], bad, bad)]
-    desk.incident.title = bad
-    desk.status.environment = desk.status.account = desk.status.region = desk.status.actor = bad
-    desk.status.degraded = bad
+    desk.entries = [replace(entry(1, ago(minutes=2), Kind.NOTE, bad, bad), word=bad[:20])]
+    desk.headline = replace(desk.headline, title=bad)
+    desk.status = replace(
+        desk.status, environment=bad, account=bad, region=bad, actor=bad, degraded=bad
+    )
     return desk
 
 

@@ -155,8 +155,8 @@ def test_an_old_number_shows_its_age() -> None:
 @pytest.mark.parametrize("role", list(Role))
 def test_the_badge_is_in_the_header_at_every_width(width: int, role: Role) -> None:
     desk = FakeDesk(role)
-    desk.status.environment = "a-very-long-name-of-an-environment-nobody-would-choose"
-    desk.status.throttled = 12_345
+    long = "a-very-long-name-of-an-environment-nobody-would-choose"
+    desk.status = replace(desk.status, environment=long, throttled=12_345)
     word = "TRIAGE" if role is Role.TRIAGE else "COMMANDER"
     short = "TRIAGE" if role is Role.TRIAGE else "CMD"
     rows = 1 if width < 60 else 2
@@ -177,7 +177,7 @@ def test_the_countdown_to_the_update_changes_its_tone(left: float, tone: str) ->
 
 def test_a_degraded_record_is_a_banner_above_everything() -> None:
     desk = FakeDesk()
-    desk.status.degraded = "disk full: entries are kept in memory"
+    desk.status = replace(desk.status, degraded="disk full: entries are kept in memory")
     told = header.banner(shown(desk), 0, 80)
     assert told is not None
     assert "disk full" in told.plain

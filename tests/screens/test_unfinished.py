@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.screens.conftest import FULL, SMALL, TINY, Shows, press, text, toasts
-from tests.screens.fake_desk import Cut, FakeDesk
+from tests.screens.fake_desk import FakeDesk, cut_off
 
 
 @pytest.mark.parametrize("size", [FULL, SMALL, TINY], ids=str)
 async def test_a_cut_off_step_is_shown_under_the_header_as_unknown(
     desk: FakeDesk, show: Shows, size: tuple[int, int]
 ) -> None:
-    desk.unfinished = (Cut(),)
+    desk.unfinished = (cut_off(),)
     async with show(desk, size) as pilot:
         told = text(pilot).splitlines()
         at = 1 if size == TINY else 2
@@ -31,7 +31,7 @@ async def test_without_one_nothing_is_shown(desk: FakeDesk, show: Shows) -> None
 
 
 async def test_verifying_it_settles_it(desk: FakeDesk, show: Shows) -> None:
-    desk.unfinished = (Cut(), Cut(seq=35, title="Cancel it"))
+    desk.unfinished = (cut_off(), cut_off(seq=35, title="Cancel it"))
     async with show(desk) as pilot:
         assert "UNKNOWN (1 of 2)" in text(pilot)
         await press(pilot, "U", "enter")
@@ -41,7 +41,7 @@ async def test_verifying_it_settles_it(desk: FakeDesk, show: Shows) -> None:
 
 
 async def test_a_blind_verification_leaves_it_unknown(desk: FakeDesk, show: Shows) -> None:
-    desk.unfinished = (Cut(),)
+    desk.unfinished = (cut_off(),)
     desk.blind = True
     async with show(desk) as pilot:
         await press(pilot, "U", "enter")
@@ -53,7 +53,7 @@ async def test_a_blind_verification_leaves_it_unknown(desk: FakeDesk, show: Show
 async def test_a_person_says_how_it_ended_and_how_they_know(
     desk: FakeDesk, show: Shows, keys: tuple[str, ...], word: str
 ) -> None:
-    desk.unfinished = (Cut(),)
+    desk.unfinished = (cut_off(),)
     async with show(desk) as pilot:
         await press(pilot, "U", *keys, "enter", "text:the dba told me", "enter")
         assert desk.told == [(31, word, "the dba told me")]
@@ -61,7 +61,7 @@ async def test_a_person_says_how_it_ended_and_how_they_know(
 
 
 async def test_without_a_verification_only_a_person_can_say(desk: FakeDesk, show: Shows) -> None:
-    desk.unfinished = (Cut(verification=""),)
+    desk.unfinished = (cut_off(verification=""),)
     async with show(desk) as pilot:
         assert "U says its end" in text(pilot)
         await press(pilot, "U", "enter", "enter")
