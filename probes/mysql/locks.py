@@ -45,11 +45,12 @@ from probes.mysql.model import (
 )
 from probes.mysql.status import read_status
 from probes.mysql.threads import COLUMNS, read_threads
+from probes.statement import statement
 
 _CAP = 2
 """Seconds for the lock tables."""
 _MOST_PAIRS = 5000
-"""Pairs that are read: a hundred waiters for one row, of which each waits for all before it."""
+"""Pairs that the statements read: a hundred waiters for one row, each waits for all before it."""
 _SPARED = 60.0
 """Seconds for which the lock tables are left alone after they took too long."""
 _NAMED = 3
@@ -61,45 +62,11 @@ _TELLS = {
 }
 """Whether it is MariaDB → what makes the server tell who holds metadata locks."""
 
-PAIRS_OLD = f"""
-SELECT w.trx_mysql_thread_id AS waiter,
-       b.trx_mysql_thread_id AS blocker,
-       TIMESTAMPDIFF(SECOND, w.trx_wait_started, NOW()) AS wait_s,
-       l.lock_table, l.lock_index, l.lock_mode
-  FROM information_schema.innodb_lock_waits AS x
-  JOIN information_schema.innodb_trx AS w ON w.trx_id = x.requesting_trx_id
-  JOIN information_schema.innodb_trx AS b ON b.trx_id = x.blocking_trx_id
-  LEFT JOIN information_schema.innodb_locks AS l ON l.lock_id = x.requested_lock_id
- ORDER BY b.trx_state = 'LOCK WAIT' LIMIT {_MOST_PAIRS}
-"""  # noqa: S608  constants only
+PAIRS_OLD = statement("mysql", "locks_pairs_57.sql")
 """MariaDB and MySQL 5.7. Those who wait for a head first: when it is cut, no head is missing."""
-PAIRS_NEW = f"""
-SELECT rt.processlist_id AS waiter, bt.processlist_id AS blocker,
-       TIMESTAMPDIFF(SECOND, rx.trx_wait_started, NOW()) AS wait_s,
-       CONCAT(dl.object_schema, '.', dl.object_name) AS lock_table, dl.index_name AS lock_index,
-       dl.lock_mode
-  FROM performance_schema.data_lock_waits AS w
-  JOIN performance_schema.threads AS rt ON rt.thread_id = w.requesting_thread_id
-  JOIN performance_schema.threads AS bt ON bt.thread_id = w.blocking_thread_id
-  LEFT JOIN performance_schema.data_locks AS dl
-    ON dl.engine_lock_id = w.requesting_engine_lock_id
-  LEFT JOIN information_schema.innodb_trx AS rx ON rx.trx_id = w.requesting_engine_transaction_id
-  LEFT JOIN information_schema.innodb_trx AS bx ON bx.trx_id = w.blocking_engine_transaction_id
- ORDER BY bx.trx_state = 'LOCK WAIT' LIMIT {_MOST_PAIRS}
-"""  # noqa: S608
+PAIRS_NEW = statement("mysql", "locks_pairs_80.sql")
 """MySQL 8.0 and later."""
-HELD = """
-SELECT t.processlist_id AS id, m.object_schema, m.object_name, m.lock_type
-  FROM performance_schema.metadata_locks AS m
-  JOIN performance_schema.threads AS t ON t.thread_id = m.owner_thread_id
- WHERE m.object_type = 'TABLE' AND m.lock_status = 'GRANTED'
-   AND t.processlist_id <> CONNECTION_ID()
-   AND m.object_schema NOT IN ('performance_schema', 'mysql', 'information_schema')
-   AND (m.object_schema, m.object_name) IN (
-       SELECT p.object_schema, p.object_name FROM performance_schema.metadata_locks AS p
-        WHERE p.lock_status = 'PENDING' AND p.object_type = 'TABLE')
- LIMIT 200
-"""
+HELD = statement("mysql", "locks_held_80.sql")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,61 +33,13 @@ from probes.postgres.locks_model import (
 )
 from probes.postgres.locks_view import lock_table
 from probes.postgres.model import GRANT
+from probes.statement import statement
 
-WAITERS = """
-SELECT clock_timestamp() AS at, current_setting('server_version_num')::int AS version,
-       pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS sees_all, current_user AS role,
-       coalesce(sum(p.n), 0)::int AS waiters, coalesce(json_agg(p), '[]') AS places
-  FROM (SELECT min(q.locktype) AS locktype, min(q.mode) AS mode, q.page, q.tuple AS line,
-               min(q.classid::bigint) AS classid, min(q.objid::bigint) AS objid, count(*) AS n,
-               CASE WHEN q.relation IS NULL THEN NULL
-                    WHEN q.database = (SELECT oid FROM pg_database
-                                        WHERE datname = current_database())
-                    THEN q.relation::regclass::text
-                    ELSE q.database::text || '/' || q.relation::text END AS relation,
-               array_agg(q.pid) AS pids, array_agg(
-                 extract(epoch FROM clock_timestamp() - q.waitstart)::float8) AS waits
-          FROM (SELECT NULL::timestamptz AS waitstart) AS before_14
-         CROSS JOIN LATERAL (
-               SELECT pid, locktype, mode, database, relation, page, tuple, classid, objid,
-                      waitstart
-                 FROM pg_locks WHERE NOT granted AND pid IS NOT NULL) AS q
-         GROUP BY q.database, q.relation, q.page, q.tuple,
-                  CASE WHEN q.locktype <> 'tuple' THEN q.pid END) AS p
-"""
+WAITERS = statement("postgres", "locks_waiters.sql")
 """Who waits, and for what: those who want one row are one place. `waitstart` is the view's where it
 has one (14 and later), else the NULL beside it.
 """
-BLOCKERS = """
-WITH a AS MATERIALIZED (
-  SELECT * FROM pg_stat_activity
-), w AS MATERIALIZED (
-  SELECT pid, pg_blocking_pids(pid) AS blockers FROM unnest(%(speakers)s::int[]) AS pid
-), c AS (
-  SELECT m.speaker AS pid, count(*)::int AS crowd,
-         extract(epoch FROM clock_timestamp() - min(a.query_start))::float8 AS crowd_wait_s,
-         array_agg(DISTINCT a.application_name) AS crowd_names,
-         array_agg(DISTINCT host(a.client_addr)) AS crowd_clients
-    FROM unnest(%(others)s::int[], %(theirs)s::int[]) AS m (pid, speaker)
-    LEFT JOIN a USING (pid)
-   WHERE m.pid NOT IN (SELECT unnest(blockers) FROM w) GROUP BY m.speaker
-)
-SELECT n.pid, w.blockers, c.crowd, c.crowd_wait_s, c.crowd_names[1:20] AS crowd_names,
-       c.crowd_clients[1:200] AS crowd_clients,
-       a.usename, a.datname, left(a.application_name, 60) AS application_name,
-       host(a.client_addr) AS client, a.backend_type, a.backend_start, a.state,
-       a.wait_event_type AS wait_type, a.wait_event,
-       extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS xact_s,
-       extract(epoch FROM clock_timestamp() - a.query_start)::float8 AS query_s,
-       extract(epoch FROM clock_timestamp() - a.state_change)::float8 AS state_s,
-       a.backend_xid IS NOT NULL AS has_xid, a.backend_xmin IS NOT NULL AS has_xmin,
-       nullif(left(a.query, 600), '<insufficient privilege>') AS query,
-       CASE WHEN pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
-            THEN (SELECT count(*) FROM a WHERE state = 'active' AND pid <> pg_backend_pid()) END
-         AS active
-  FROM (SELECT pid FROM w UNION SELECT unnest(blockers) FROM w) AS n
-  LEFT JOIN w USING (pid) LEFT JOIN c USING (pid) LEFT JOIN a USING (pid)
-"""
+BLOCKERS = statement("postgres", "locks_blockers.sql")
 """pg_blocking_pids() takes every partition of the lock table and, for a row, names all who queue
 ahead: 400 waiters for one row are 80,000 edges. So it is asked only for the first waiter of each
 row, the *speaker* of the others, and for everyone who waits for something else. The others of a row

@@ -26,56 +26,10 @@ from cockpit.units import count, duration
 from probes.postgres.model import GRANT, Session, partly
 from probes.postgres.pulse import PULSE, Pulse, PulseRow
 from probes.postgres.view import sessions_table
+from probes.statement import statement
 
-SESSIONS = """
-SELECT pid, backend_start, usename, datname, application_name,
-       host(client_addr) AS client, backend_type, state,
-       wait_event_type AS wait_type, wait_event,
-       extract(epoch FROM clock_timestamp() - xact_start)::float8 AS xact_s,
-       extract(epoch FROM clock_timestamp() - query_start)::float8 AS query_s,
-       extract(epoch FROM clock_timestamp() - state_change)::float8 AS state_s,
-       backend_xid IS NOT NULL AS has_xid, backend_xmin IS NOT NULL AS has_xmin,
-       nullif(left(query, 2000), '<insufficient privilege>') AS query
-  FROM pg_stat_activity
- WHERE pid <> pg_backend_pid() AND (datname IS NOT NULL OR backend_type = 'walsender')
- ORDER BY coalesce(state, '') = 'idle', xact_start NULLS LAST, query_start NULLS LAST, pid
- LIMIT %s
-"""
-HOLDERS = """
-WITH l AS MATERIALIZED (SELECT * FROM pg_locks), w AS MATERIALIZED (
-  SELECT l.*, CASE WHEN to_jsonb(l) ? 'waitstart'
-           THEN coalesce((to_jsonb(l)->>'waitstart')::timestamptz, clock_timestamp())
-           ELSE a.query_start END AS since
-    FROM l LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
-   WHERE NOT l.granted AND l.locktype IN ('transactionid', 'relation', 'advisory')
-)
-SELECT h.pid, max(extract(epoch FROM clock_timestamp() - w.since))::float8 AS held_s
-  FROM w
-  JOIN (VALUES
-    ('AccessShareLock', '{AccessExclusiveLock}'::text[]),
-    ('RowShareLock', '{ExclusiveLock,AccessExclusiveLock}'),
-    ('RowExclusiveLock', '{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}'),
-    ('ShareUpdateExclusiveLock', '{ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,
-      ExclusiveLock,AccessExclusiveLock}'),
-    ('ShareLock', '{RowExclusiveLock,ShareUpdateExclusiveLock,ShareRowExclusiveLock,
-      ExclusiveLock,AccessExclusiveLock}'),
-    ('ShareRowExclusiveLock', '{RowExclusiveLock,ShareUpdateExclusiveLock,ShareLock,
-      ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}'),
-    ('ExclusiveLock', '{RowShareLock,RowExclusiveLock,ShareUpdateExclusiveLock,ShareLock,
-      ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}'),
-    ('AccessExclusiveLock', '{AccessShareLock,RowShareLock,RowExclusiveLock,
-      ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}')
-  ) AS conflict(mode, modes) ON conflict.mode = w.mode
-  JOIN l AS h ON h.granted AND h.locktype = w.locktype AND h.pid <> w.pid
-   AND h.mode = ANY (conflict.modes)
-   AND coalesce(h.transactionid, '0') = coalesce(w.transactionid, '0')
-   AND coalesce(h.database, 0) = coalesce(w.database, 0)
-   AND coalesce(h.relation, 0) = coalesce(w.relation, 0)
-   AND coalesce(h.classid, 0) = coalesce(w.classid, 0)
-   AND coalesce(h.objid, 0) = coalesce(w.objid, 0)
-   AND coalesce(h.objsubid, 0) = coalesce(w.objsubid, 0)
- GROUP BY h.pid LIMIT 500
-"""
+SESSIONS = statement("postgres", "sessions.sql")
+HOLDERS = statement("postgres", "sessions_holders.sql")
 """Who holds a lock in a mode that another's wish conflicts with (documentation, "Table-Level
 Locks"): others may hold the same table and hold nobody up. 13 does not tell when a wait began. NULL
 is 0 here so that the join can hash: 350 who wait among 8,000 locks take 10 ms instead of 180.
