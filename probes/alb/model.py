@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from cockpit.connect.aws.answer import Answer, GivenText
 from cockpit.connect.session import Series
+from cockpit.text import SafeText
 from probes.answers import Gap
 from probes.metrics import NO_DATA, Rate, counted, is_blind, settled, together, total
 
@@ -37,6 +39,35 @@ NETWORK_COUNTERS = (
     "PortAllocationErrorCount",
 )
 GROUP_COUNTERS = (REQUESTS, "HTTPCode_Target_5XX_Count", "TargetConnectionErrorCount")
+
+
+class LoadBalancerState(Answer, frozen=True):
+    """`code`: active, provisioning, active_impaired, failed."""
+
+    code: SafeText = ""
+    reason: SafeText = ""
+
+
+class LoadBalancer(Answer, frozen=True):
+    """What is read of one row of `DescribeLoadBalancers`."""
+
+    of = "elbv2.LoadBalancer"
+
+    load_balancer_arn: GivenText
+    load_balancer_name: SafeText = ""
+    type: SafeText = ""
+    scheme: SafeText = ""
+    state: LoadBalancerState = LoadBalancerState()
+    created_time: datetime | None = None
+
+
+class TargetGroup(Answer, frozen=True):
+    """What is read of one row of `DescribeTargetGroups`."""
+
+    of = "elbv2.TargetGroup"
+
+    target_group_name: SafeText = ""
+    target_group_arn: SafeText = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

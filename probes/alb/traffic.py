@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from cockpit import clock
+from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery, Series
@@ -28,22 +29,14 @@ from probes.alb.model import (
     NETWORK_COUNTERS,
     REQUESTS,
     Group,
+    LoadBalancer,
     Snapshot,
+    TargetGroup,
     group_rate,
     last_bucket,
     same_minutes,
 )
-from probes.answers import (
-    Gap,
-    attempt,
-    blind_series,
-    moment,
-    need_text,
-    partly_blind,
-    section,
-    structures,
-    text,
-)
+from probes.answers import Gap, attempt, blind_series, partly_blind
 from probes.metrics import NO_DATA, history, is_blind, latest, query, settled, total
 from probes.target_group.model import balancer_dimension, group_dimension
 
@@ -59,17 +52,17 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
     assert isinstance(settings, AwsResource)
     gaps: list[Gap] = []
     row = await aws.item("elbv2", "DescribeLoadBalancers", key=settings.id)
-    arn = need_text(row, "LoadBalancerArn")
-    state = section(row, "State")
+    balancer = answer_into(row, LoadBalancer)
+    arn = balancer.load_balancer_arn
     snapshot = Snapshot(
         at=clock.now(),
-        name=text(row, "LoadBalancerName"),
+        name=balancer.load_balancer_name,
         arn=arn,
-        type=text(row, "Type") or "application",
-        scheme=text(row, "Scheme"),
-        state=text(state, "Code") or "unknown",
-        reason=text(state, "Reason"),
-        created_at=moment(row, "CreatedTime"),
+        type=balancer.type or "application",
+        scheme=balancer.scheme,
+        state=balancer.state.code or "unknown",
+        reason=balancer.state.reason,
+        created_at=balancer.created_time,
     )
     if snapshot.network:
         series = await attempt(gaps, "metrics", _network(aws, arn), otherwise={})
@@ -122,11 +115,11 @@ async def _network(aws: AwsReads, arn: str) -> dict[str, Series]:
 
 async def _groups(aws: AwsReads, arn: str) -> tuple[Group, ...]:
     """The groups behind the balancer, each with its own counters."""
-    rows = structures(
-        await aws.pages("elbv2", "DescribeTargetGroups", key="TargetGroups", LoadBalancerArn=arn),
-        "TargetGroups",
-    )
-    groups = [Group(name=text(r, "TargetGroupName"), arn=text(r, "TargetGroupArn")) for r in rows]
+    rows = await aws.pages("elbv2", "DescribeTargetGroups", key="TargetGroups", LoadBalancerArn=arn)
+    groups = [
+        Group(name=row.target_group_name, arn=row.target_group_arn)
+        for row in answers_into(rows, TargetGroup)
+    ]
     asked = {
         (group.arn, name): query(
             "AWS/ApplicationELB",

@@ -1,0 +1,108 @@
+"""AWS answers by declaration: a record names the members that a look reads, and their types.
+
+    class LoadBalancer(Answer, frozen=True):
+        of = "elbv2.LoadBalancer"
+        load_balancer_arn: GivenText
+        state: State = State()
+        created_time: datetime | None = None
+
+    row = answer_into(await aws.item("elbv2", "DescribeLoadBalancers", key=name), LoadBalancer)
+
+A field without a default is a member that every real answer has. botocore leaves absent members
+out, so absence is normal for the others and gives the default. Members that are not declared are
+ignored; a member of another type than declared is `unreadable`, never an empty value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, TypeVar
+
+import msgspec
+
+from cockpit.errors import BlindError, Reason
+from cockpit.text import SafeText, visible
+
+GivenText = Annotated[SafeText, msgspec.Meta(min_length=1)]
+"""Text that a real answer has: neither absent nor empty."""
+
+
+class Answer(msgspec.Struct, frozen=True, rename="pascal"):
+    """What is read of one AWS structure; made by `answer_into`, so all text in it is safe.
+
+    Fields are called like the members in Python's spelling: `vpc_id` reads `VpcId`. Services that
+    begin small take `rename="camel"`, names with capitals in a row `msgspec.field(name="MultiAZ")`.
+    """
+
+    of: ClassVar[str] = ""
+    """The shape of the service model, `elbv2.LoadBalancer`: a test holds every member and type
+    against it, since a misspelled name would read as absent. Empty: a part of another record."""
+
+
+Record = TypeVar("Record", bound=Answer)
+
+
+def answer_into(row: object, into: type[Record], *, strict: bool = True) -> Record:
+    """One structure as a record.
+
+    Times are in UTC. `strict=False` is for attributes that a service gives as text: `"12"` is read
+    where a number is declared, `"true"` where a truth value is. Raises `BlindError(unreadable)`,
+    naming the member that is missing or of the wrong type.
+    """
+    record: Record = _convert(_safe(row), into, strict=strict)
+    return record
+
+
+def answers_into(
+    rows: Iterable[object], into: type[Record], *, strict: bool = True
+) -> tuple[Record, ...]:
+    """A list of structures as records, all or none."""
+    several = tuple[into, ...]  # type: ignore[valid-type]
+    records: tuple[Record, ...] = _convert(_safe(rows), several, strict=strict)
+    return records
+
+
+def _convert(value: object, into: Any, *, strict: bool) -> Any:
+    try:
+        # with datetime as a type of its own, text is not parsed as a time
+        return msgspec.convert(value, into, strict=strict, builtin_types=(datetime,))
+    except msgspec.ValidationError as error:
+        raise BlindError(Reason.UNREADABLE, visible(_told(str(error)), 300)) from None
+
+
+_PLACE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
+_EMPTY = "Expected `str` of length >= 1"
+
+
+def _told(error: str) -> str:
+    """Msgspec's words with the member first: `State.Code of the answer: expected `str`, …`."""
+    found = _PLACE.fullmatch(error)
+    what, where = (found["what"], found["where"] or "") if found else (error, "")
+    missing = _MISSING.fullmatch(what)
+    if missing:
+        return f"the answer has no {where}{'.' * bool(where)}{missing[1]}"
+    if what == _EMPTY:
+        return f"the answer has no {where}"
+    which = f"{where} of the answer" if where else "the answer"
+    return f"{which}: {what[:1].lower()}{what[1:]}"
+
+
+def _safe(value: Any) -> Any:
+    """The value as records hold it: text harmless, times in UTC, without members that are None.
+
+    Done to everything before a type is looked at, so that no declaration can forget it.
+    """
+    if isinstance(value, str):
+        return visible(value, 2000)
+    if isinstance(value, Mapping):
+        return {_safe(k): _safe(each) for k, each in value.items() if each is not None}
+    if isinstance(value, list | tuple):
+        return [_safe(each) for each in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # JSON has one kind of number: 5.0 stands for a whole one too
+    return value
