@@ -116,7 +116,7 @@ def _report_bug(
     handle, path = tempfile.mkstemp(prefix="cockpit-bug-", suffix=".txt", text=True)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(MASKER.mask(report))
-    _talk(f"cockpit: a bug of ours, {kind.__name__}: {_harmless(str(error)[:200])}")
+    _talk(f"cockpit: a bug of ours, {kind.__name__}: {_sanitise(str(error)[:200])}")
     _talk(f"  please report it with the file {path}")
 
 
@@ -131,7 +131,7 @@ def run(arguments: list[str] | None = None) -> int:
         click.echo(error.ctx.get_help() if error.ctx else "")
         return 0
     except click.ClickException as error:
-        _talk(f"cockpit: {_harmless(error.format_message())}")
+        _talk(f"cockpit: {_sanitise(error.format_message())}")
         context = error.ctx if isinstance(error, click.UsageError) else None
         _talk(f"  try: {context.command_path if context else 'cockpit'} --help")
         return USAGE
@@ -150,9 +150,9 @@ def run(arguments: list[str] | None = None) -> int:
 def tell(error: CockpitError) -> None:
     """An error as people read it: what happened, then the line to type."""
     for line in error.message.splitlines():
-        _talk(f"cockpit: {_harmless(line)}")
+        _talk(f"cockpit: {_sanitise(line)}")
     if error.hint:
-        _talk(f"  {_harmless(error.hint)}")
+        _talk(f"  {_sanitise(error.hint)}")
 
 
 def _talk(line: str) -> None:
@@ -161,7 +161,7 @@ def _talk(line: str) -> None:
         click.echo(line, err=True)
 
 
-def _harmless(said: str) -> str:
+def _sanitise(said: str) -> str:
     """What files and servers put into an error reaches no terminal as an escape or a secret."""
     return MASKER.mask(visible(MASKER.mask(said), 2000))
 

@@ -27,14 +27,14 @@ COLOURS: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RecordAccess:
     """Where the record is, and who types."""
 
     store: Incidents
     actor: str
 
 
-def place(ctx: click.Context) -> Place:
+def record_access(ctx: click.Context) -> RecordAccess:
     """From `COCKPIT_DATA` and `COCKPIT_ACTOR`, else from `[incident]` of the configuration.
 
     The rest of the configuration is not read: the record must be there when that is broken.
@@ -51,7 +51,7 @@ def place(ctx: click.Context) -> Place:
         if not isinstance(table.get(key, ""), str):
             raise ConfigProblems(path, [f"incident.{key}: must be a text"])
     actor = os.environ.get("COCKPIT_ACTOR") or table.get("actor")
-    return Place(Incidents(data_folder(table.get("folder", ""))), actor or _login())
+    return RecordAccess(Incidents(data_folder(table.get("folder", ""))), actor or _login())
 
 
 def _login() -> str:

@@ -14,7 +14,7 @@ from cockpit.config.record import Config, IncidentSettings, ScreenSettings
 from cockpit.config.targets import Targets
 from cockpit.config.thresholds import ProbeSettings
 from cockpit.connect.role import Role
-from cockpit.connect.settings import AwsPlace, NoSettings
+from cockpit.connect.settings import AwsSite, NoSettings
 from cockpit.errors import Misconfigured
 from cockpit.incident.severity import Level
 from cockpit.text import nearest
@@ -120,20 +120,20 @@ class _Reader:
     def _screen(self) -> ScreenSettings:
         return self.fields.table(self.document, "screen", ScreenSettings, words=THEMES)
 
-    def _places(self) -> dict[str, AwsPlace]:
+    def _places(self) -> dict[str, AwsSite]:
         tables = self.document.get("aws", {})
         if not isinstance(tables, dict):
             self._say("aws", "must hold tables: [aws.prod]")
             return {}
         return {name: self._place(name, table) for name, table in tables.items()}
 
-    def _place(self, name: str, table: Mapping[str, Any]) -> AwsPlace:
+    def _place(self, name: str, table: Mapping[str, Any]) -> AwsSite:
         where = f"aws.{name}"
         if not isinstance(table, dict):
             self._say(where, "must be a table: [aws.prod]")
-            return AwsPlace(name=name, region="")
-        self.fields.unknown(table, names(AwsPlace, hidden=("name",)), where)
-        place = self.fields.record({**table, "name": name}, AwsPlace, where=where)
+            return AwsSite(name=name, region="")
+        self.fields.unknown(table, names(AwsSite, hidden=("name",)), where)
+        place = self.fields.record({**table, "name": name}, AwsSite, where=where)
         self.fields.filled(place, "region", where=where)
         if bool(place.access_key_id) != bool(place.secret_access_key):
             self._say(where, "access_key_id and secret_access_key belong together")

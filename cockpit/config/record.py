@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cockpit.connect.role import Role
-from cockpit.connect.settings import AwsPlace
+from cockpit.connect.settings import AwsSite
 from cockpit.triage.probe import AnyProbe
 from cockpit.triage.target import Target
 
@@ -42,7 +42,7 @@ class Config:
     path: Path
     environment: str
     role: Role = Role.TRIAGE
-    places: Mapping[str, AwsPlace] = field(default_factory=dict)
+    places: Mapping[str, AwsSite] = field(default_factory=dict)
     targets: tuple[Target, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
     """Probe id → the settings that hold for all its targets."""

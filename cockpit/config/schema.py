@@ -17,7 +17,7 @@ from cockpit.config.read import THEMES
 from cockpit.config.record import IncidentSettings, ScreenSettings
 from cockpit.connect.kind import AnyKind
 from cockpit.connect.role import Role
-from cockpit.connect.settings import AwsPlace
+from cockpit.connect.settings import AwsSite
 from cockpit.triage.finding import Severity, Thresholds
 from cockpit.triage.registry import Catalog
 
@@ -43,7 +43,7 @@ def schema(catalog: Catalog) -> Schema:
             "plugins": _TEXTS,
             "aws": {
                 "type": "object",
-                "additionalProperties": record(AwsPlace, hidden=("name",)),
+                "additionalProperties": record(AwsSite, hidden=("name",)),
             },
             "target": {"type": "array", "minItems": 1, "items": _target(catalog)},
             "probes": _object(probes),

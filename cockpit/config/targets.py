@@ -8,7 +8,7 @@ from typing import Any
 from cockpit.config.fields import Fields, names
 from cockpit.config.thresholds import ProbeSettings
 from cockpit.connect.kind import AnyKind
-from cockpit.connect.settings import AwsPlace, ConnectionSettings, NoSettings
+from cockpit.connect.settings import AwsSite, ConnectionSettings, NoSettings
 from cockpit.plugins import Broken
 from cockpit.text import nearest
 from cockpit.triage.registry import Catalog
@@ -25,7 +25,7 @@ class Targets:
         fields: Fields,
         settings: ProbeSettings,
         catalog: Catalog,
-        places: Mapping[str, AwsPlace],
+        places: Mapping[str, AwsSite],
     ) -> None:
         self._fields = fields
         self._probes = settings

@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from cockpit.connect.clocks import Clocks
 from cockpit.connect.session import Acts, Closable
-from cockpit.connect.settings import AwsPlace, ConnectionSettings, HasLogin
+from cockpit.connect.settings import AwsSite, ConnectionSettings, HasLogin
 
 Settings = TypeVar("Settings", bound=ConnectionSettings)
 Session = TypeVar("Session", bound=Closable)
@@ -47,14 +47,14 @@ class Door(Protocol):
     """What a connector is opened with, besides its settings."""
 
     @property
-    def places(self) -> Mapping[str, AwsPlace]:
+    def places(self) -> Mapping[str, AwsSite]:
         """The places of the configuration, by name."""
 
     @property
     def clocks(self) -> Clocks:
         """What other clocks say about ours; endpoints tell theirs."""
 
-    def place(self, name: str) -> AwsPlace:
+    def place(self, name: str) -> AwsSite:
         """A place of the configuration. Raises `BlindError` when there is none of this name."""
 
     def once(self, key: Hashable, make: Callable[[], Shared]) -> Shared:

@@ -17,7 +17,7 @@ from cockpit.connect.kinds import KINDS
 from cockpit.connect.role import Role
 from cockpit.connect.secrets import needs_aws, resolve_async
 from cockpit.connect.session import Acts, Closable
-from cockpit.connect.settings import AwsPlace, ConnectionSettings
+from cockpit.connect.settings import AwsSite, ConnectionSettings
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Connections:
 
     def __init__(
         self,
-        places: Mapping[str, AwsPlace],
+        places: Mapping[str, AwsSite],
         role: Role,
         kinds: Mapping[str, AnyKind] = KINDS,
     ) -> None:
@@ -114,7 +114,7 @@ class Connections:
         kind = self._kinds.get(type(settings))
         return kind.place(settings) if kind is not None and kind.place is not None else None
 
-    def place(self, name: str) -> AwsPlace:
+    def place(self, name: str) -> AwsSite:
         """A place of the configuration. Raises `BlindError` when there is none of this name."""
         if name not in self.places:
             known = ", ".join(sorted(self.places)) or "none"

@@ -18,7 +18,7 @@ class ConnectionSettings(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AwsPlace:
+class AwsSite:
     """A place to look: credentials and region. Targets name it."""
 
     name: str

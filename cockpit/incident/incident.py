@@ -15,15 +15,14 @@ from typing import Any
 from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.errors import CockpitError, Misconfigured
-from cockpit.incident import chain, lock
-from cockpit.incident import sanitise as harmless
+from cockpit.incident import chain, lock, sanitise
 from cockpit.incident.entry import BadEntry, Entry, Kind
 from cockpit.incident.follow import Follower
-from cockpit.incident.note_line import Told
+from cockpit.incident.note_line import NoteLine
 from cockpit.incident.record import Author, Incident, Letter
 from cockpit.incident.recovery import Mended, mend
 from cockpit.incident.severity import Level
-from cockpit.incident.spill import Spare, spare_folders
+from cockpit.incident.spill_file import SpillFile, spare_folders
 from cockpit.incident.sqlite import (
     Damaged,
     Unreadable,
@@ -144,7 +143,7 @@ class Incidents:
         if hold is None:
             return self._watcher(name, author)
         try:
-            mended = mend(self._path(name), self._spare(name))
+            mended = mend(self._path(name), self._spill(name))
         except Unreadable:
             hold.release()
             raise
@@ -188,9 +187,9 @@ class Incidents:
                 hint = f"cockpit resume {name} sets it aside and keeps what can be read"
                 raise BadEntry(f"{name}: cannot be read: {problem}", hint=hint) from problem
         known = set(found)
-        return (*found, *(t for t in self._spare(name).lines() if t not in known))
+        return (*found, *(t for t in self._spill(name).lines() if t not in known))
 
-    def leave(self, name: str, told: Told, *, author: Author) -> str:
+    def leave(self, name: str, told: NoteLine, *, author: Author) -> str:
         """Hand an entry to the cockpit that holds the incident; returns the letter's id.
 
         It takes it within a second. Raises `CockpitError` when the file takes nothing.
@@ -198,8 +197,8 @@ class Incidents:
         letter = {
             "at": clock.stamp(clock.now()),
             "kind": told.kind,
-            "text": harmless.plain(told.text),
-            "data": harmless.plain_data(told.data),
+            "text": sanitise.plain(told.text),
+            "data": sanitise.plain_data(told.data),
             "actor": author.actor,
             "role": author.role,
             "host": author.host,
@@ -244,7 +243,7 @@ class Incidents:
         """One line about an incident, without reading all of it."""
         holder = lock.holder(self._locks(name))
         damage, count = "", 0
-        lines = tuple(self._spare(name).lines())
+        lines = tuple(self._spill(name).lines())
         try:
             with reading(self._path(name)) as connection:
                 kinds = [kind.value for kind in FOLDED]
@@ -286,7 +285,7 @@ class Incidents:
         journal = SqliteJournal(
             self._path(name),
             mended.entries,
-            spare=self._spare(name),
+            spill=self._spill(name),
             stored=mended.stored,
             on_letters=lambda letters: incident.answer([*_letters(letters)]),
             on_recovery=incident.remark,
@@ -343,8 +342,8 @@ class Incidents:
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.sqlite"
 
-    def _spare(self, name: str) -> Spare:
-        return Spare(self._spares, name)
+    def _spill(self, name: str) -> SpillFile:
+        return SpillFile(self._spares, name)
 
     def _locks(self, name: str) -> tuple[Path, ...]:
         return tuple(folder / f"{name}.lock" for folder in (self.folder, *self._spares))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cockpit import clock, text
-from cockpit.incident.spill import private
+from cockpit.incident.spill_file import private
 
 
 @dataclass(slots=True)

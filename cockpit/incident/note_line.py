@@ -34,7 +34,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class NoteLine:
     """An entry to be made."""
 
     kind: Kind
@@ -42,7 +42,7 @@ class Told:
     data: Mapping[str, str] = field(default_factory=dict)
 
 
-def told(line: str, now: datetime, when: Span | None = None) -> Told:
+def parse(line: str, now: datetime, when: Span | None = None) -> NoteLine:
     """What a line means. Raises `Misconfigured` for a milestone or a range that cannot be."""
     words = line.strip()
     if words[:1] == _MARK and words[1:2].isalpha():
@@ -55,11 +55,11 @@ def told(line: str, now: datetime, when: Span | None = None) -> Told:
         raise Misconfigured("a note tells of one time, not of a range")
     data = {"when": clock.stamp(when.at)} if when else {}
     if words[:4].upper() == "TODO":
-        return Told(Kind.TODO, words[4:].lstrip(" :-"), data)
-    return Told(Kind.NOTE, words, data)
+        return NoteLine(Kind.TODO, words[4:].lstrip(" :-"), data)
+    return NoteLine(Kind.NOTE, words, data)
 
 
-def milestone(name: str, when: Span, text: str = "") -> Told:
+def milestone(name: str, when: Span, text: str = "") -> NoteLine:
     """The entry for one of `MILESTONES`. Raises `Misconfigured` for another name, with the nearest,
     and for a range that ends before it begins.
     """
@@ -74,7 +74,7 @@ def milestone(name: str, when: Span, text: str = "") -> Told:
             raise Misconfigured(_BACKWARDS)
         data["until"] = clock.stamp(when.until)
     words = known.replace("_", " ")
-    return Told(Kind.MILESTONE, f"{words}: {text}" if text else words, data)
+    return NoteLine(Kind.MILESTONE, f"{words}: {text}" if text else words, data)
 
 
 def span(text: str, now: datetime) -> Span:

@@ -17,9 +17,7 @@ from typing import Any
 from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
-from cockpit.incident import chain
-from cockpit.incident import note_line as typed
-from cockpit.incident import sanitise as harmless
+from cockpit.incident import chain, note_line, sanitise
 from cockpit.incident.entry import GENESIS, Entry, Kind, names
 from cockpit.incident.journal import PATIENCE, Journal, MemoryJournal
 from cockpit.incident.severity import Level
@@ -40,8 +38,8 @@ class Author:
     @classmethod
     def here(cls, actor: str, role: Role) -> Author:
         """The author on this machine, with names made harmless."""
-        host = harmless.plain(socket.gethostname(), 200)
-        return cls(actor=harmless.plain(actor, 200), role=role, host=host, boot=boot_id())
+        host = sanitise.plain(socket.gethostname(), 200)
+        return cls(actor=sanitise.plain(actor, 200), role=role, host=host, boot=boot_id())
 
 
 @functools.cache
@@ -205,10 +203,10 @@ class Incident:
         """Add a note; `when` tells an earlier time. `TODO …` makes an action item, and
         `!impact_start 02:40 …` a milestone, as `told` reads it. Raises `Misconfigured`.
         """
-        span = typed.Span(when, until) if when else None
-        return await self.tell(typed.told(text, clock.now(), span), target=target)
+        span = note_line.Span(when, until) if when else None
+        return await self.tell(note_line.parse(text, clock.now(), span), target=target)
 
-    async def tell(self, told: typed.Told, *, target: str = "") -> Entry:
+    async def tell(self, told: note_line.NoteLine, *, target: str = "") -> Entry:
         """Add what a person told."""
         return await self.append(told.kind, told.text, target=target, data=told.data)
 
@@ -240,7 +238,9 @@ class Incident:
         `when` None is now; `until` makes it a range, for what is not known better. Raises
         `Misconfigured` for another name.
         """
-        return await self.tell(typed.milestone(name, typed.Span(when or clock.now(), until), text))
+        return await self.tell(
+            note_line.milestone(name, note_line.Span(when or clock.now(), until), text)
+        )
 
     async def correct(self, seq: int, text: str) -> Entry:
         """Tell what entry `seq` should say; the entry itself stays. Raises `Misconfigured`."""
@@ -272,7 +272,7 @@ class Incident:
         It is made harmless and cut at 16 MiB. Durable no later than the next durable entry.
         """
         self._may_write()
-        name, octets = harmless.blob_of(content)
+        name, octets = sanitise.blob_of(content)
         self._journal.put_blob(name, octets)
         return name
 
@@ -343,8 +343,8 @@ class Incident:
     ) -> tuple[Entry, Future[bool]]:
         self._may_write()
         who = author or self.author
-        body = harmless.plain_data(data or {})
-        if len(text) > harmless.TEXT_LIMIT:
+        body = sanitise.plain_data(data or {})
+        if len(text) > sanitise.TEXT_LIMIT:
             body["blob"] = self.keep_output(text)
         with self._lock:
             now = clock.now()
@@ -358,8 +358,8 @@ class Incident:
                     actor=who.actor,
                     role=who.role,
                     kind=kind,
-                    target=harmless.plain(target, 400),
-                    text=harmless.plain(text),
+                    target=sanitise.plain(target, 400),
+                    text=sanitise.plain(text),
                     data=body,
                     salt=secrets.token_hex(16),
                     previous=self._entries[-1].digest if self._entries else GENESIS,

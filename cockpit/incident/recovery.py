@@ -14,7 +14,7 @@ from pathlib import Path
 from cockpit import units
 from cockpit.incident import chain, wal
 from cockpit.incident.entry import GENESIS, BadEntry, Entry, to_json
-from cockpit.incident.spill import Spare, file_stamp
+from cockpit.incident.spill_file import SpillFile, file_stamp
 from cockpit.incident.sqlite import (
     Damaged,
     Unreadable,
@@ -34,7 +34,8 @@ _START = b'{"actor":'
 class Mended:
     """What of a journal could be read, and what had to be done for it.
 
-    `stored` entries, from the first on, are in the file or the spare; the others must be written.
+    `stored` entries, from the first on, are in the journal or the spill file; the others must
+    be written.
     """
 
     entries: list[Entry]
@@ -42,7 +43,7 @@ class Mended:
     remarks: tuple[str, ...]
 
 
-def mend(path: Path, spare: Spare) -> Mended:
+def mend(path: Path, spill: SpillFile) -> Mended:
     """Read a journal that nobody else holds, and set aside what cannot be read.
 
     A file that is not there gives no entries. Raises `Unreadable` for one that is locked, that
@@ -61,7 +62,7 @@ def mend(path: Path, spare: Spare) -> Mended:
     taken = _continue(entries, carve(torn)) if torn else 0
     if taken:
         remarks.append(f"{units.count(taken, 'entry', 'entries')} taken back from what was torn")
-    _adopt(spare, entries, remarks)
+    _adopt(spill, entries, remarks)
     _check(entries, remarks)
     if not entries and not remarks:
         remarks.append("there was no entry in the journal: what was in it is lost")
@@ -199,12 +200,12 @@ def _continue(entries: list[Entry], found: Iterable[Entry]) -> int:
         taken += 1
 
 
-def _adopt(spare: Spare, entries: list[Entry], remarks: list[str]) -> None:
+def _adopt(spill: SpillFile, entries: list[Entry], remarks: list[str]) -> None:
     """Take over what an earlier cockpit could only write to the spare folder."""
     known = {entry.digest for entry in entries}
     fresh: list[Entry] = []
     bad = 0
-    for text in spare.lines():
+    for text in spill.lines():
         try:
             entry = chain.parse_line(text)
             whole = chain.digest_of(to_json(entry)) == entry.digest
@@ -220,7 +221,7 @@ def _adopt(spare: Spare, entries: list[Entry], remarks: list[str]) -> None:
         told = units.count(taken, "entry", "entries")
         remarks.append(f"{told} of an earlier session came from the spare folder")
     if left:
-        kept = ", ".join(str(path) for path in spare.set_aside())
+        kept = ", ".join(str(path) for path in spill.set_aside())
         told = units.count(left, "line")
         remarks.append(f"{told} of the spare folder do not continue this journal: kept as {kept}")
 

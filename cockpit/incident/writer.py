@@ -13,7 +13,7 @@ from cockpit.incident import chain
 from cockpit.incident.entry import Entry
 from cockpit.incident.journal import commit_in
 from cockpit.incident.recovery import set_file_aside
-from cockpit.incident.spill import Spare
+from cockpit.incident.spill_file import SpillFile
 from cockpit.incident.sqlite import Damaged, SqliteFile, Unwritable, read_blob
 
 RETRY = (1.0, 2.0, 5.0)
@@ -36,26 +36,26 @@ class SqliteJournal:
         path: Path,
         entries: Sequence[Entry],
         *,
-        spare: Spare,
+        spill: SpillFile,
         stored: int = 0,
         on_letters: _Letters = lambda letters: None,
         on_recovery: Callable[[str], None] = lambda remark: None,
     ) -> None:
         """Start the thread. The callbacks are called from it.
 
-        `stored` entries, from the first on, are in the file or in the spare already.
+        `stored` entries, from the first on, are in the file or in the spill file already.
         """
         self.path = path
         self._entries = entries
         self._file = SqliteFile(path)
-        self._spare = spare
-        self._spared = stored
-        self._spare_used = True
+        self._spill = spill
+        self._spilled = stored
+        self._spill_used = True
         self._on_letters = on_letters
         self._on_recovery = on_recovery
         self._news = threading.Condition()
         self._waiting: list[tuple[int, Future[bool]]] = []
-        self._blobs: dict[str, bytes] = dict(spare.blobs())
+        self._blobs: dict[str, bytes] = dict(spill.blobs())
         self._oldest: float | None = clock.monotonic() if entries else None
         self._urgent = False
         self._stopping = False
@@ -159,11 +159,11 @@ class SqliteJournal:
     def _degrade(
         self, entries: Sequence[Entry], blobs: list[tuple[str, bytes]], reason: str
     ) -> None:
-        fresh = entries[self._spared :]
-        self._spare_used = True
-        if self._spare.write([chain.line(entry) for entry in fresh], blobs):
-            self._spared = len(entries)
-            where = f"in {self._spare.path}"
+        fresh = entries[self._spilled :]
+        self._spill_used = True
+        if self._spill.write([chain.line(entry) for entry in fresh], blobs):
+            self._spilled = len(entries)
+            where = f"in {self._spill.path}"
         else:
             where = "only in memory"
         delay = RETRY[min(self._failures, len(RETRY) - 1)]
@@ -176,11 +176,11 @@ class SqliteJournal:
             for name, _ in blobs:
                 self._blobs.pop(name, None)
         self._failures = 0
-        self._spared = upto
-        if self._spare_used:
-            self._spare_used = False
+        self._spilled = upto
+        if self._spill_used:
+            self._spill_used = False
             with contextlib.suppress(OSError):
-                self._spare.clear()
+                self._spill.clear()
         if self._reason:  # told first: who sees that the banner is gone can rely on the entry
             self._on_recovery(f"the journal can be written again; before: {self._reason}")
         self._reason = ""

@@ -20,7 +20,7 @@ from cockpit.runbooks import gate
 from cockpit.runbooks.kinds import acts, command, looks
 from cockpit.runbooks.kinds import http as http_kind
 from cockpit.runbooks.kinds.result import CutOff, Result
-from cockpit.runbooks.output import harmless, line, shown
+from cockpit.runbooks.output import line, sanitise, shown
 from cockpit.runbooks.plan import Approval, Outcome, OutcomeKind, Plan, short
 from cockpit.runbooks.planning import CALLS, Planner, rendered
 from cockpit.runbooks.scope import CouldNotLook
@@ -267,7 +267,7 @@ class Execution:
 
     def _outcome(self, kind: OutcomeKind, result: Result) -> Outcome:
         took = self.planner.ports.monotonic() - self.started
-        return Outcome(kind, line(result.text, 600), shown(harmless(result.output)), took)
+        return Outcome(kind, line(result.text, 600), shown(sanitise(result.output)), took)
 
     def _kept(self, outcome: Outcome, result: Result) -> dict[str, Any]:
         """The output as the entry carries it: short ones inside, others also as a blob."""
@@ -275,7 +275,7 @@ class Execution:
             return {}
         if len(outcome.output) <= _BLOB_FROM:
             return {"output": outcome.output}
-        blob = self.planner.ports.journal.keep_output(harmless(result.output))
+        blob = self.planner.ports.journal.keep_output(sanitise(result.output))
         return {"output": f"{outcome.output[:_BLOB_FROM]}…", "blob": blob}
 
     def _tls_ca(self) -> str:

@@ -15,7 +15,7 @@ KEPT = 1024 * 1024
 """Characters of an output that are kept at all."""
 
 
-def harmless(content: str, limit: int = KEPT) -> str:
+def sanitise(content: str, limit: int = KEPT) -> str:
     """Without escapes, control codes and known secrets; line breaks stay."""
     return MASKER.mask(text.lines(MASKER.mask(content), limit))
 

@@ -13,7 +13,7 @@ from typing import Any
 from cockpit.connect.open import Connections
 from cockpit.connect.role import Role
 from cockpit.connect.session import Acts, RedisReads, SqlReads
-from cockpit.connect.settings import AwsPlace, Login
+from cockpit.connect.settings import AwsSite, Login
 from cockpit.connect.statements import checked, statement
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
 from cockpit.runbooks.ports import Identity
@@ -29,7 +29,7 @@ class Sessions:
     """Implements `Reads` and `Actors` of `cockpit.runbooks.ports`."""
 
     connections: Connections
-    places: Mapping[str, AwsPlace]
+    places: Mapping[str, AwsSite]
     actor: str
     """Who sits here: the principal of steps that run on this machine."""
     _accounts: dict[str, str] = field(default_factory=dict)

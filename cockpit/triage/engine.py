@@ -308,7 +308,7 @@ def judged(look: Look, snapshot: object) -> Seen:
     if probe.derive is not None:
         snapshot = probe.derive(snapshot, look.settings)
     return Seen(
-        findings=tuple(harmless(f) for f in probe.diagnose(snapshot, look.settings)),
+        findings=tuple(sanitise(f) for f in probe.diagnose(snapshot, look.settings)),
         facts=tuple(probe.facts(snapshot, look.settings)) if probe.facts else (),
         tables=tuple(probe.tables(snapshot, look.settings)) if probe.tables else (),
         changes=tuple(probe.changes(snapshot, look.target.name)) if probe.changes else (),
@@ -316,7 +316,7 @@ def judged(look: Look, snapshot: object) -> Seen:
     )
 
 
-def harmless(finding: Finding) -> Finding:
+def sanitise(finding: Finding) -> Finding:
     """The finding with every text from outside made visible, whatever a probe forgot."""
     return replace(
         finding,

@@ -19,9 +19,9 @@ from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import count, duration
 from probes.postgres.locks_model import (
+    AwaitedLock,
     Locks,
     Node,
-    Place,
     PreparedXact,
     Queue,
     Summary,
@@ -72,7 +72,7 @@ async def collect(postgres: SqlReads, target: Target) -> Locks:
     if not answers:
         raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
     summary = rows_into(answers, Summary)[0]
-    places = in_order(rows_into(answers[0]["places"], Place))[:MOST]
+    places = in_order(rows_into(answers[0]["places"], AwaitedLock))[:MOST]
     if not places:
         return Locks(summary=summary)
     rows = await postgres.rows(BLOCKERS, asked_of(places), into=dict)

@@ -84,7 +84,7 @@ class Node(Session):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class AwaitedLock:
     """What is waited for, and by whom: one session, or all who want the same row."""
 
     locktype: str
@@ -161,12 +161,12 @@ class Locks:
     prepared: tuple[PreparedXact, ...] = ()
 
 
-def in_order(places: Iterable[Place]) -> list[Place]:
+def in_order(places: Iterable[AwaitedLock]) -> list[AwaitedLock]:
     """Whoever waits longest first, within a place and among them."""
     return sorted(map(_in_order, places), key=lambda place: (-(place.waits[0] or 0), place.pids[0]))
 
 
-def _in_order(place: Place) -> Place:
+def _in_order(place: AwaitedLock) -> AwaitedLock:
     if len(place.pids) == 1:
         return place
     pairs = sorted(
@@ -177,7 +177,7 @@ def _in_order(place: Place) -> Place:
     )
 
 
-def asked_of(places: Sequence[Place]) -> dict[str, list[int]]:
+def asked_of(places: Sequence[AwaitedLock]) -> dict[str, list[int]]:
     """Who has to be asked, and who stands behind whom."""
     behind = [(pid, place.pids[0]) for place in places for pid in place.pids[1:]]
     return {
@@ -187,7 +187,9 @@ def asked_of(places: Sequence[Place]) -> dict[str, list[int]]:
     }
 
 
-def placed(rows: Iterable[Mapping[str, Any]], places: Sequence[Place]) -> Iterator[dict[str, Any]]:
+def placed(
+    rows: Iterable[Mapping[str, Any]], places: Sequence[AwaitedLock]
+) -> Iterator[dict[str, Any]]:
     """The sessions with what they wait for, and since when."""
     where = {pid: (place, number) for place in places for number, pid in enumerate(place.pids)}
     for row in rows:

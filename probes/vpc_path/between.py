@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from probes.vpc_path import acl, routes
-from probes.vpc_path.model import Flow, Nat, Network, Peering, Place, Route, ephemeral, has_ports
+from probes.vpc_path.model import Flow, Nat, Network, PathEnd, Peering, Route, ephemeral, has_ports
 from probes.vpc_path.space import Net, is_private
 
 _GATEWAYS = {
@@ -35,7 +35,9 @@ class Between:
         self.blocks.append((code, name, {"subject": subject, "summary": summary, **more}))
 
 
-def between(net: Network, ends: tuple[Place, Place], pair: tuple[Net, Net], flow: Flow) -> Between:
+def between(
+    net: Network, ends: tuple[PathEnd, PathEnd], pair: tuple[Net, Net], flow: Flow
+) -> Between:
     """The way from the source's subnet to the destination, without ACLs and groups of the ends."""
     source, destination = ends
     link = Between()
@@ -52,7 +54,7 @@ def between(net: Network, ends: tuple[Place, Place], pair: tuple[Net, Net], flow
     return link
 
 
-def route_back(net: Network, ends: tuple[Place, Place], back: Net) -> Between:
+def route_back(net: Network, ends: tuple[PathEnd, PathEnd], back: Net) -> Between:
     """The route of the answer, from the destination's subnet."""
     source, destination = ends
     link = Between()
@@ -78,7 +80,7 @@ def route_back(net: Network, ends: tuple[Place, Place], back: Net) -> Between:
 
 
 def _answer_to_internet(
-    net: Network, link: Between, route: Route, destination: Place, *, name: str
+    net: Network, link: Between, route: Route, destination: PathEnd, *, name: str
 ) -> None:
     table = routes.table_of(net, destination.subnet)
     if route.kind == "igw":
@@ -191,7 +193,7 @@ def _taken(
     link: Between,
     route: Route,
     *,
-    ends: tuple[Place, Place],
+    ends: tuple[PathEnd, PathEnd],
     pair: tuple[Net, Net],
     flow: Flow,
 ) -> None:
@@ -231,7 +233,7 @@ def _taken(
             link.unknown.append((name, route.target, f"it leaves by {_GATEWAYS[route.kind]}"))
 
 
-def _not_inside(link: Between, route: Route, ends: tuple[Place, Place], *, name: str) -> None:
+def _not_inside(link: Between, route: Route, ends: tuple[PathEnd, PathEnd], *, name: str) -> None:
     """A packet for a private address of another VPC does not leave by the internet."""
     source, destination = ends
     link.stop(
@@ -245,7 +247,7 @@ def _not_inside(link: Between, route: Route, ends: tuple[Place, Place], *, name:
 
 
 def _internet_gateway(
-    net: Network, link: Between, route: Route, source: Place, *, v4: bool
+    net: Network, link: Between, route: Route, source: PathEnd, *, v4: bool
 ) -> None:
     """Of IPv6 an address is public by itself; of IPv4 the gateway translates to a public one."""
     link.keeps_groups = False
@@ -278,7 +280,7 @@ def _nat(
     link: Between,
     route: Route,
     *,
-    source: Place,
+    source: PathEnd,
     pair: tuple[Net, Net],
     flow: Flow,
 ) -> None:
@@ -313,7 +315,7 @@ def _nat(
 
 
 def _nat_acl(
-    net: Network, link: Between, nat: Nat, *, source: Place, pair: tuple[Net, Net], flow: Flow
+    net: Network, link: Between, nat: Nat, *, source: PathEnd, pair: tuple[Net, Net], flow: Flow
 ) -> None:
     """The NAT gateway's own subnet has an ACL, which is asked on both of its sides, both ways."""
     found = net.acls.get(net.acl_of.get(nat.subnet, ""))
@@ -342,7 +344,9 @@ def _nat_acl(
         )
 
 
-def _peering(net: Network, link: Between, route: Route, source: Place, destination: Place) -> None:
+def _peering(
+    net: Network, link: Between, route: Route, source: PathEnd, destination: PathEnd
+) -> None:
     name = f"peering {route.target}"
     peering = net.peerings.get(route.target)
     if peering is None:
@@ -365,7 +369,7 @@ def _peering(net: Network, link: Between, route: Route, source: Place, destinati
         link.unknown.append((name, peering.id, f"the other side ({destination.label}) is not read"))
 
 
-def _private_line(net: Network, destination: Place, source: Net) -> Route | None:
+def _private_line(net: Network, destination: PathEnd, source: Net) -> Route | None:
     """The route by which a public range of our own may come: VPN, Direct Connect, an appliance."""
     table = routes.table_of(net, destination.subnet)
     if table is None or source.prefixlen == 0:
@@ -375,7 +379,7 @@ def _private_line(net: Network, destination: Place, source: Net) -> Route | None
 
 
 def _from_outside(
-    net: Network, link: Between, source: Place, destination: Place, pair: tuple[Net, Net]
+    net: Network, link: Between, source: PathEnd, destination: PathEnd, pair: tuple[Net, Net]
 ) -> None:
     if source.kind != "internet":
         link.keeps_groups = False

@@ -9,7 +9,7 @@ from typing import Any
 
 from cockpit.connect.session import AwsReads
 from probes.answers import Gap, attempt, structures, text
-from probes.vpc_path.model import GroupRule, Nat, Network, Peering, Place
+from probes.vpc_path.model import GroupRule, Nat, Network, PathEnd, Peering
 from probes.vpc_path.read import (
     acl_of,
     cidrs_of,
@@ -61,7 +61,7 @@ async def read(aws: AwsReads, vpcs: Sequence[str], gaps: list[Gap]) -> Network:
 
 
 async def complete(
-    aws: AwsReads, net: Network, places: Sequence[Place], gaps: list[Gap]
+    aws: AwsReads, net: Network, places: Sequence[PathEnd], gaps: list[Gap]
 ) -> Network:
     """Only what these places need, with the NATs, peerings, prefix lists and rule ids for it."""
     nats, peerings = await asyncio.gather(
@@ -87,7 +87,7 @@ def _named(rule: GroupRule, ids: Mapping[tuple[object, ...], str]) -> GroupRule:
     return replace(rule, id=ids.get(rule_key(rule), ""))
 
 
-def _relevant(net: Network, places: Sequence[Place]) -> Network:
+def _relevant(net: Network, places: Sequence[PathEnd]) -> Network:
     subnets = {place.subnet for place in places if place.subnet}
     subnets |= {nat.subnet for nat in net.nats.values() if nat.subnet}
     groups = {group for place in places for group in place.groups}
@@ -103,7 +103,7 @@ def _relevant(net: Network, places: Sequence[Place]) -> Network:
     )
 
 
-def _targets(net: Network, places: Sequence[Place], kind: str) -> list[str]:
+def _targets(net: Network, places: Sequence[PathEnd], kind: str) -> list[str]:
     tables = {table_for(net, place.subnet) for place in places if place.subnet} - {None}
     return sorted(
         {
@@ -117,7 +117,7 @@ def _targets(net: Network, places: Sequence[Place], kind: str) -> list[str]:
 
 
 async def _nats(
-    aws: AwsReads, net: Network, places: Sequence[Place], gaps: list[Gap]
+    aws: AwsReads, net: Network, places: Sequence[PathEnd], gaps: list[Gap]
 ) -> dict[str, Nat]:
     wanted = _targets(net, places, "nat")
     if not wanted:
@@ -138,7 +138,7 @@ def _zone(net: Network, subnet: str) -> str:
 
 
 async def _peerings(
-    aws: AwsReads, net: Network, places: Sequence[Place], gaps: list[Gap]
+    aws: AwsReads, net: Network, places: Sequence[PathEnd], gaps: list[Gap]
 ) -> dict[str, Peering]:
     wanted = _targets(net, places, "pcx")
     if not wanted:

@@ -10,11 +10,11 @@ from cockpit.connect.aws.settings import VpcEnd, VpcPathSettings
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
 from probes.answers import structures
-from probes.vpc_path.model import Network, Place
+from probes.vpc_path.model import Network, PathEnd
 from probes.vpc_path.read import place_of, subnet_of
 from probes.vpc_path.space import Net, covers, is_public, meets, network
 
-INTERNET = Place(
+INTERNET = PathEnd(
     label="the internet", cidrs=("0.0.0.0/0", "::/0"), kind="internet", guard="assumed"
 )
 _MOST_CLASSES = 12
@@ -22,7 +22,7 @@ _MOST_CLASSES = 12
 
 async def resolve(
     aws: AwsReads, settings: VpcPathSettings
-) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
+) -> tuple[tuple[PathEnd, ...], tuple[PathEnd, ...]]:
     """The places of both ends. Raises `BlindError(missing)` for an end that does not exist.
 
     An address without an interface is given back with an unknown guard; `settle` finds its subnet.
@@ -33,7 +33,7 @@ async def resolve(
     return _in_one_vpc(source, destination), _in_one_vpc(destination, source)
 
 
-def settle(places: Iterable[Place], net: Network) -> tuple[Place, ...]:
+def settle(places: Iterable[PathEnd], net: Network) -> tuple[PathEnd, ...]:
     """Addresses and ranges inside of a VPC that was read get their subnet; the rest stays.
 
     Public ones that are in none of these VPCs come and go over the internet.
@@ -41,14 +41,14 @@ def settle(places: Iterable[Place], net: Network) -> tuple[Place, ...]:
     return tuple(_settled(place, net) for place in places)
 
 
-def classes(places: Iterable[Place], net: Network) -> tuple[tuple[Place, ...], int]:
+def classes(places: Iterable[PathEnd], net: Network) -> tuple[tuple[PathEnd, ...], int]:
     """One place for each set that is guarded alike, few instead of hundreds; and how many further
     sets were left out.
 
     Alike are those of one subnet with the same groups, whose addresses no rule, entry or route
     tells apart.
     """
-    found: dict[tuple[object, ...], list[Place]] = {}
+    found: dict[tuple[object, ...], list[PathEnd]] = {}
     ranges = _ranges(net)
     for place in places:
         key = (place.subnet, place.groups, place.kind, place.guard, bool(place.public))
@@ -73,7 +73,7 @@ def _ranges(net: Network) -> dict[tuple[int, int], set[int]]:
     return found
 
 
-def _marks(place: Place, ranges: dict[tuple[int, int], set[int]]) -> frozenset[tuple[int, ...]]:
+def _marks(place: PathEnd, ranges: dict[tuple[int, int], set[int]]) -> frozenset[tuple[int, ...]]:
     """Which of the ranges hold the addresses by which a place is judged: its first of a family."""
     nets = [one for one in map(network, place.cidrs) if one is not None]
     firsts: dict[int, Net] = {one.version: one for one in reversed(nets)}
@@ -88,7 +88,7 @@ def _marks(place: Place, ranges: dict[tuple[int, int], set[int]]) -> frozenset[t
     return frozenset(marks)
 
 
-def _settled(place: Place, net: Network) -> Place:
+def _settled(place: PathEnd, net: Network) -> PathEnd:
     if place.inside or place.kind == "internet":
         return place
     inner = network(place.cidrs[0]) if place.cidrs else None
@@ -106,11 +106,11 @@ def _settled(place: Place, net: Network) -> Place:
     return replace(place, guard="assumed", kind=kind)
 
 
-async def _end(aws: AwsReads, end: VpcEnd) -> tuple[Place, ...]:
+async def _end(aws: AwsReads, end: VpcEnd) -> tuple[PathEnd, ...]:
     if end.internet:
         return (INTERNET,)
     if end.cidr:
-        return (Place(label=end.cidr, cidrs=(end.cidr,), guard="assumed"),)
+        return (PathEnd(label=end.cidr, cidrs=(end.cidr,), guard="assumed"),)
     if end.instance:
         return await _found(aws, "attachment.instance-id", end.instance)
     if end.interface:
@@ -128,7 +128,7 @@ async def _end(aws: AwsReads, end: VpcEnd) -> tuple[Place, ...]:
     )
 
 
-async def _found(aws: AwsReads, name: str, value: str) -> tuple[Place, ...]:
+async def _found(aws: AwsReads, name: str, value: str) -> tuple[PathEnd, ...]:
     rows = await _interfaces(aws, name, value)
     if not rows:
         raise BlindError(
@@ -139,7 +139,7 @@ async def _found(aws: AwsReads, name: str, value: str) -> tuple[Place, ...]:
     return tuple(rows)
 
 
-async def _interfaces(aws: AwsReads, name: str, value: str) -> list[Place]:
+async def _interfaces(aws: AwsReads, name: str, value: str) -> list[PathEnd]:
     rows = await aws.pages(
         "ec2",
         "DescribeNetworkInterfaces",
@@ -149,11 +149,11 @@ async def _interfaces(aws: AwsReads, name: str, value: str) -> list[Place]:
     return [place_of(row) for row in structures(rows, "NetworkInterfaces")]
 
 
-async def _address(aws: AwsReads, address: str) -> tuple[Place, ...]:
+async def _address(aws: AwsReads, address: str) -> tuple[PathEnd, ...]:
     name = "addresses.private-ip-address" if ":" not in address else "ipv6-addresses.ipv6-address"
     found = await _interfaces(aws, name, address)
     if not found:
-        return (Place(label=address, cidrs=(address,), guard="unknown"),)
+        return (PathEnd(label=address, cidrs=(address,), guard="unknown"),)
     return tuple(
         replace(
             place,
@@ -164,11 +164,11 @@ async def _address(aws: AwsReads, address: str) -> tuple[Place, ...]:
     )
 
 
-async def _pseudo(aws: AwsReads, end: VpcEnd) -> Place:
+async def _pseudo(aws: AwsReads, end: VpcEnd) -> PathEnd:
     """Something in a subnet that carries a group: any address of the subnet."""
     row = await aws.item("ec2", "DescribeSubnets", key=end.subnet)
     subnet = subnet_of(row)
-    return Place(
+    return PathEnd(
         label=f"{end.security_group} in {subnet.name or subnet.id}",
         cidrs=subnet.cidrs,
         vpc=subnet.vpc,
@@ -177,7 +177,7 @@ async def _pseudo(aws: AwsReads, end: VpcEnd) -> Place:
     )
 
 
-def _in_one_vpc(places: Sequence[Place], others: Sequence[Place]) -> tuple[Place, ...]:
+def _in_one_vpc(places: Sequence[PathEnd], others: Sequence[PathEnd]) -> tuple[PathEnd, ...]:
     """The same private address may exist in several VPCs: the other end's one is meant."""
     vpcs = {place.vpc for place in others if place.vpc}
     near = tuple(place for place in places if place.vpc in vpcs)

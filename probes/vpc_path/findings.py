@@ -9,7 +9,7 @@ from datetime import datetime
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import count
 from probes.vpc_path import groups
-from probes.vpc_path.model import Blocker, Flow, Group, Network, Place, Way, has_ports
+from probes.vpc_path.model import Blocker, Flow, Group, Network, PathEnd, Way, has_ports
 from probes.vpc_path.routes import is_public
 
 
@@ -34,8 +34,8 @@ class Snapshot:
     """
 
     at: datetime
-    sources: tuple[Place, ...]
-    destinations: tuple[Place, ...]
+    sources: tuple[PathEnd, ...]
+    destinations: tuple[PathEnd, ...]
     flow: Flow
     network: Network
     verdict: str = "undetermined"
@@ -134,7 +134,7 @@ def in_words(suggestion: dict[str, object]) -> str:
     return f"{permission.get('IpProtocol')} {port} for {peer} in {suggestion.get('GroupId')}"
 
 
-def _ends(places: tuple[Place, ...]) -> str:
+def _ends(places: tuple[PathEnd, ...]) -> str:
     return places[0].label + (f" and {len(places) - 1} more" if len(places) > 1 else "")
 
 

@@ -16,7 +16,7 @@ from probes.vpc_path.model import (
     Group,
     GroupRule,
     Network,
-    Place,
+    PathEnd,
     fits_protocol,
     has_ports,
 )
@@ -43,8 +43,8 @@ class Answer:
 
 def ask(
     net: Network,
-    guarded: Place,
-    other: Place,
+    guarded: PathEnd,
+    other: PathEnd,
     *,
     seen: Net,
     flow: Flow,
@@ -96,7 +96,7 @@ def rules_of(net: Network, groups: Sequence[str]) -> Iterator[GroupRule]:
         yield from net.groups.get(group, Group(id=group)).rules
 
 
-def nearest(rules: Sequence[GroupRule], other: Place, seen: Net, *, flow: Flow) -> str:
+def nearest(rules: Sequence[GroupRule], other: PathEnd, seen: Net, *, flow: Flow) -> str:
     """The rule that lacks least, and what it lacks; empty when none has anything right."""
     best, lacks = "", ""
     best_score = 0
@@ -117,7 +117,7 @@ def nearest(rules: Sequence[GroupRule], other: Place, seen: Net, *, flow: Flow) 
 
 
 def suggestion(
-    guarded: Place, other: Place, *, seen: Net, flow: Flow, keeps_groups: bool
+    guarded: PathEnd, other: PathEnd, *, seen: Net, flow: Flow, keeps_groups: bool
 ) -> dict[str, Any] | None:
     """The narrowest rule, as arguments of AuthorizeSecurityGroupIngress or …Egress.
 
@@ -184,7 +184,7 @@ def _in_ports(rule: GroupRule, port: int) -> bool:
     return rule.low == ANY or rule.low <= port <= rule.high
 
 
-def _matches_peer(rule: GroupRule, other: Place, seen: Net) -> bool:
+def _matches_peer(rule: GroupRule, other: PathEnd, seen: Net) -> bool:
     if rule.kind == "group":
         return rule.peer in other.groups
     return rule.kind == "cidr" and covers(network(rule.peer), seen)

@@ -147,7 +147,7 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class PathEnd:
     """One end, resolved: an interface, or an address range where nothing more is known."""
 
     label: str

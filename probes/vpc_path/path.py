@@ -12,7 +12,7 @@ from typing import Any
 
 from probes.vpc_path import acl, groups
 from probes.vpc_path.between import Between, between, route_back
-from probes.vpc_path.model import Blocker, Flow, Hop, Network, Place, Way, ephemeral, has_ports
+from probes.vpc_path.model import Blocker, Flow, Hop, Network, PathEnd, Way, ephemeral, has_ports
 from probes.vpc_path.space import Net, same_family
 
 
@@ -50,7 +50,7 @@ class Walk:
         )
 
 
-def judge(net: Network, source: Place, destination: Place, flow: Flow) -> Way:
+def judge(net: Network, source: PathEnd, destination: PathEnd, flow: Flow) -> Way:
     """Whether the configuration lets a packet arrive and its answer come back."""
     walk = Walk()
     pair = same_family(source.cidrs, destination.cidrs)
@@ -73,7 +73,7 @@ def judge(net: Network, source: Place, destination: Place, flow: Flow) -> Way:
 
 
 def _walk(
-    walk: Walk, net: Network, ends: tuple[Place, Place], pair: tuple[Net, Net], flow: Flow
+    walk: Walk, net: Network, ends: tuple[PathEnd, PathEnd], pair: tuple[Net, Net], flow: Flow
 ) -> None:
     source, destination = ends
     ours, theirs = pair
@@ -119,7 +119,7 @@ def _between(walk: Walk, link: Between) -> None:
 def _groups(
     walk: Walk,
     net: Network,
-    ends: tuple[Place, Place],
+    ends: tuple[PathEnd, PathEnd],
     *,
     seen: Net,
     flow: Flow,
@@ -157,7 +157,7 @@ def _denied(
     name: str,
     *,
     said: groups.Answer,
-    ends: tuple[Place, Place],
+    ends: tuple[PathEnd, PathEnd],
     seen: Net,
     flow: Flow,
     egress: bool,
@@ -196,7 +196,7 @@ def _with_names(net: Network, text: str) -> str:
     return text
 
 
-def _acl(walk: Walk, net: Network, place: Place, *, peer: Net, flow: Flow, egress: bool) -> None:
+def _acl(walk: Walk, net: Network, place: PathEnd, *, peer: Net, flow: Flow, egress: bool) -> None:
     found = net.acls.get(net.acl_of.get(place.subnet, ""))
     way = "out of" if egress else "into"
     name = f"network ACL {way} {place.subnet}"
@@ -229,7 +229,7 @@ def _acl(walk: Walk, net: Network, place: Place, *, peer: Net, flow: Flow, egres
 def _acl_back(
     walk: Walk,
     net: Network,
-    place: Place,
+    place: PathEnd,
     *,
     peer: Net,
     flow: Flow,

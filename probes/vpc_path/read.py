@@ -13,8 +13,8 @@ from probes.vpc_path.model import (
     Group,
     GroupRule,
     Nat,
+    PathEnd,
     Peering,
-    Place,
     Route,
     RouteTable,
     Subnet,
@@ -220,7 +220,7 @@ def peering_of(row: Answer) -> Peering:
     )
 
 
-def place_of(row: Answer, label: str = "") -> Place:
+def place_of(row: Answer, label: str = "") -> PathEnd:
     """An interface as one end of a path."""
     privates = [text(one, "PrivateIpAddress") for one in items(row, "PrivateIpAddresses")]
     first = text(row, "PrivateIpAddress")
@@ -228,7 +228,7 @@ def place_of(row: Answer, label: str = "") -> Place:
     addresses = dict.fromkeys([first, *privates, *v6])
     public = text(section(row, "Association"), "PublicIp")
     id_ = need_text(row, "NetworkInterfaceId")
-    return Place(
+    return PathEnd(
         label=label or (f"{id_} ({first})" if first else id_),
         cidrs=tuple(address for address in addresses if address),
         vpc=text(row, "VpcId"),

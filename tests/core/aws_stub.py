@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
 from cockpit.connect.aws.session import Aws, open_aws
-from cockpit.connect.settings import AwsPlace
+from cockpit.connect.settings import AwsSite
 
 LOGIN_PAGE = b"<!doctype html><html><body>Please sign in to the guest network</body></html>"
 
@@ -153,8 +153,8 @@ async def stubbed(context: ssl.SSLContext | None = None) -> AsyncIterator[Stub]:
         await server.wait_closed()
 
 
-def place(port: int, **changes) -> AwsPlace:
-    return AwsPlace(
+def place(port: int, **changes) -> AwsSite:
+    return AwsSite(
         **{
             "name": "stub",
             "region": "us-east-1",

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from cockpit.connect.aws import limits
-from cockpit.connect.aws.limits import Limits, Turnstile
+from cockpit.connect.aws.limits import Limits, RateLimiter
 from cockpit.connect.open import Connections
 from cockpit.connect.role import Role
-from cockpit.connect.settings import AwsPlace
+from cockpit.connect.settings import AwsSite
 
 
 class Watch:
@@ -30,13 +30,13 @@ def watch(monkeypatch):
     return held
 
 
-async def passed(turnstile: Turnstile, many: int) -> int:
+async def passed(limiter: RateLimiter, many: int) -> int:
     """How many of the callers get through at once."""
     through = 0
 
     async def call():
         nonlocal through
-        async with turnstile.turn():
+        async with limiter.turn():
             through += 1
 
     tasks = [asyncio.create_task(call()) for _ in range(many)]
@@ -49,43 +49,43 @@ async def passed(turnstile: Turnstile, many: int) -> int:
 
 
 async def test_a_full_bucket_lets_four_seconds_worth_pass_at_once(watch):
-    assert await passed(Turnstile(10, 100), 60) == 40
+    assert await passed(RateLimiter(10, 100), 60) == 40
 
 
 async def test_the_bucket_fills_again_with_time(watch):
-    turnstile = Turnstile(10, 100)
-    await passed(turnstile, 60)
+    limiter = RateLimiter(10, 100)
+    await passed(limiter, 60)
     watch.now += 0.5
-    assert await passed(turnstile, 60) == 5
+    assert await passed(limiter, 60) == 5
     watch.now += 1000
-    assert await passed(turnstile, 60) == 40
+    assert await passed(limiter, 60) == 40
 
 
 async def test_no_more_callers_have_a_seat_than_there_are():
-    turnstile = Turnstile(1000, 2)
+    limiter = RateLimiter(1000, 2)
     inside = asyncio.Event()
     seated = 0
 
     async def sit():
         nonlocal seated
-        async with turnstile.turn():
+        async with limiter.turn():
             seated += 1
             await inside.wait()
 
     tasks = [asyncio.create_task(sit()) for _ in range(5)]
     await asyncio.sleep(0.01)
-    assert (seated, turnstile.waiting, turnstile.open) == (2, 3, False)
+    assert (seated, limiter.waiting, limiter.open) == (2, 3, False)
     inside.set()
     await asyncio.gather(*tasks)
-    assert (seated, turnstile.waiting, turnstile.open) == (5, 0, True)
+    assert (seated, limiter.waiting, limiter.open) == (5, 0, True)
 
 
 async def test_callers_pass_in_the_order_in_which_they_came():
-    turnstile = Turnstile(1000, 1)
+    limiter = RateLimiter(1000, 1)
     order = []
 
     async def call(name):
-        async with turnstile.turn():
+        async with limiter.turn():
             order.append(name)
             await asyncio.sleep(0)
 
@@ -94,11 +94,11 @@ async def test_callers_pass_in_the_order_in_which_they_came():
 
 
 async def test_a_caller_that_leaves_the_queue_takes_no_seat_and_no_token():
-    turnstile = Turnstile(1000, 1)
+    limiter = RateLimiter(1000, 1)
     hold = asyncio.Event()
 
     async def sit():
-        async with turnstile.turn():
+        async with limiter.turn():
             await hold.wait()
 
     holder = asyncio.create_task(sit())
@@ -110,15 +110,15 @@ async def test_a_caller_that_leaves_the_queue_takes_no_seat_and_no_token():
     hold.set()
     async with asyncio.timeout(1):
         await asyncio.gather(holder, *waiting[1:])
-    assert turnstile.open
+    assert limiter.open
 
 
 async def test_a_caller_cancelled_in_the_moment_of_its_turn_gives_it_back():
-    turnstile = Turnstile(1000, 1)
+    limiter = RateLimiter(1000, 1)
     hold = asyncio.Event()
 
     async def sit():
-        async with turnstile.turn():
+        async with limiter.turn():
             await hold.wait()
 
     holder = asyncio.create_task(sit())
@@ -129,43 +129,43 @@ async def test_a_caller_cancelled_in_the_moment_of_its_turn_gives_it_back():
     await asyncio.sleep(0)  # the holder ends and hands its seat to the one that waits …
     waiting.cancel()  # … which is cancelled before it could sit down
     await asyncio.gather(holder, waiting, return_exceptions=True)
-    assert turnstile.open
+    assert limiter.open
 
 
 async def test_waiting_for_a_token_ends_by_itself():
-    turnstile = Turnstile(50, 10)
-    turnstile._tokens = 0.0
-    async with asyncio.timeout(1), turnstile.turn():
+    limiter = RateLimiter(50, 10)
+    limiter._tokens = 0.0
+    async with asyncio.timeout(1), limiter.turn():
         pass
 
 
 async def test_throttling_halves_the_rate_down_to_one_call_in_thirty_seconds(watch):
-    turnstile = Turnstile(10, 5)
-    turnstile.throttled()
-    assert turnstile.rate == 5
+    limiter = RateLimiter(10, 5)
+    limiter.throttled()
+    assert limiter.rate == 5
     for _ in range(20):
         watch.now += 2
-        turnstile.throttled()
-    assert turnstile.rate == pytest.approx(1 / 30)
+        limiter.throttled()
+    assert limiter.rate == pytest.approx(1 / 30)
 
 
 async def test_the_refusals_of_one_burst_halve_the_rate_once(watch):
-    turnstile = Turnstile(10, 16)
+    limiter = RateLimiter(10, 16)
     for _ in range(16):
-        turnstile.throttled()
+        limiter.throttled()
         watch.now += 0.05
-    assert turnstile.rate == 5
+    assert limiter.rate == 5
 
 
 async def test_the_rate_comes_back_ten_per_cent_a_minute(watch):
-    turnstile = Turnstile(10, 5)
-    turnstile.throttled()
+    limiter = RateLimiter(10, 5)
+    limiter.throttled()
     watch.now += 61
-    await passed(turnstile, 1)
-    assert turnstile.rate == pytest.approx(5.5)
+    await passed(limiter, 1)
+    assert limiter.rate == pytest.approx(5.5)
     watch.now += 3600
-    await passed(turnstile, 1)
-    assert turnstile.rate == 10
+    await passed(limiter, 1)
+    assert limiter.rate == 10
 
 
 def test_services_with_small_buckets_are_asked_slowly_whatever_is_configured():
@@ -178,12 +178,12 @@ def test_services_with_small_buckets_are_asked_slowly_whatever_is_configured():
 
 
 PLACES = {
-    "prod": AwsPlace(name="prod", region="us-east-1", profile="prod", calls_per_second=8.0),
-    "again": AwsPlace(name="again", region="us-east-1", profile="prod", calls_per_second=4.0),
-    "west": AwsPlace(name="west", region="us-west-2", profile="prod"),
-    "other": AwsPlace(name="other", region="us-east-1", profile="other"),
-    "role": AwsPlace(name="role", region="us-east-1", role_arn="arn:aws:iam::111122223333:role/a"),
-    "twin": AwsPlace(name="twin", region="us-east-1", role_arn="arn:aws:iam::111122223333:role/b"),
+    "prod": AwsSite(name="prod", region="us-east-1", profile="prod", calls_per_second=8.0),
+    "again": AwsSite(name="again", region="us-east-1", profile="prod", calls_per_second=4.0),
+    "west": AwsSite(name="west", region="us-west-2", profile="prod"),
+    "other": AwsSite(name="other", region="us-east-1", profile="other"),
+    "role": AwsSite(name="role", region="us-east-1", role_arn="arn:aws:iam::111122223333:role/a"),
+    "twin": AwsSite(name="twin", region="us-east-1", role_arn="arn:aws:iam::111122223333:role/b"),
 }
 
 

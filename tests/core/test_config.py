@@ -14,7 +14,7 @@ from cockpit.cli.tui import _read
 from cockpit.config import Config, ConfigProblems, IncidentSettings, ScreenSettings, find, load
 from cockpit.connect.aws.settings import VpcEnd
 from cockpit.connect.role import Role
-from cockpit.connect.settings import AwsPlace, Login
+from cockpit.connect.settings import AwsSite, Login
 from cockpit.errors import Misconfigured
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import Probe
@@ -85,7 +85,7 @@ def test_the_example_loads_with_the_real_probes() -> None:
 def test_the_example_names_every_setting() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     records = (
-        AwsPlace,
+        AwsSite,
         Login,
         VpcEnd,
         *(kind.settings for kind in catalog().kinds.values()),

@@ -10,8 +10,7 @@ import pytest
 from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
-from cockpit.incident import chain
-from cockpit.incident import sanitise as harmless
+from cockpit.incident import chain, sanitise
 from cockpit.incident.entry import Kind
 from cockpit.incident.severity import DUTIES, Level, next_escalation, next_update
 from cockpit.incident.state import Status
@@ -163,7 +162,7 @@ async def test_a_megabyte_goes_whole_into_a_blob(tmp_path):
     incident = opened(tmp_path)
     output = "line \x1b[1mbold\x1b[0m\n" * 60_000
     entry = await incident.append(Kind.STEP_OUTPUT, output, durable=True)
-    assert len(entry.text) == harmless.TEXT_LIMIT
+    assert len(entry.text) == sanitise.TEXT_LIMIT
     name = entry.data["blob"]
     assert incident.output(name) == output.replace("\x1b[1m", "").replace("\x1b[0m", "")
     incident.close()
@@ -208,7 +207,7 @@ async def test_data_without_end_is_bounded(incident):
     entry = await incident.append(
         Kind.NOTE, "x", data={"deep": deep, "wide": range(3), "many": ["x"] * 5000}
     )
-    assert len(entry.data["many"]) == harmless.ITEMS_LIMIT
+    assert len(entry.data["many"]) == sanitise.ITEMS_LIMIT
     assert len(chain.line(entry)) < 20_000
 
 

@@ -20,7 +20,7 @@ from cockpit.errors import Refused
 from cockpit.incident import chain, lock, record, writer
 from cockpit.incident.entry import Kind
 from cockpit.incident.journal import GROUP_WINDOW, commit_in
-from cockpit.incident.note_line import Told
+from cockpit.incident.note_line import NoteLine
 from cockpit.incident.sqlite import SqliteFile
 from tests.core.records import (
     ROOT,
@@ -320,7 +320,7 @@ def test_a_second_process_watches_until_the_first_is_killed(tmp_path):
 async def test_what_a_co_responder_leaves_is_taken_into_the_one_chain(tmp_path):
     first = opened(tmp_path)
     second = resumed(tmp_path)
-    store(tmp_path).leave(first.id, Told(Kind.NOTE, "disk looks fine"), author=second.author)
+    store(tmp_path).leave(first.id, NoteLine(Kind.NOTE, "disk looks fine"), author=second.author)
     for _ in range(100):
         if first.entries[-1].kind is Kind.NOTE:
             break

@@ -9,14 +9,14 @@ import pytest
 
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.role import Role
-from cockpit.connect.settings import AwsPlace
+from cockpit.connect.settings import AwsSite
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
 from cockpit.runbooks.sessions import Sessions
 from cockpit.runbooks.step import StepKind
 from cockpit.triage.target import Target
 from tests.core.runs import POSTGRES, TARGETS
 
-PLACES = {"prod": AwsPlace(name="prod", region="us-east-1")}
+PLACES = {"prod": AwsSite(name="prod", region="us-east-1")}
 CACHE = Target(name="cache", kind="redis", settings=POSTGRES.settings)
 CALLER = {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/ops"}
 

@@ -13,8 +13,8 @@ from probes.vpc_path.model import (
     Group,
     Nat,
     Network,
+    PathEnd,
     Peering,
-    Place,
     Route,
     RouteTable,
     Subnet,
@@ -57,7 +57,7 @@ from tests.probes.vpc_looks import (
 NEAR = replace(DB, subnet="app-a", cidrs=("10.0.11.9",))
 
 
-OUTSIDE = Place(label="203.0.113.5", cidrs=("203.0.113.5",), guard="assumed")
+OUTSIDE = PathEnd(label="203.0.113.5", cidrs=("203.0.113.5",), guard="assumed")
 
 
 ICMP = Flow(protocol="icmp", port=0)
@@ -256,7 +256,7 @@ def peered(status="active", vpcs=(VPC, FAR), back=True, peering="active") -> Net
     )  # fmt: skip
 
 
-REMOTE = Place(
+REMOTE = PathEnd(
     label="far",
     cidrs=("10.1.1.5",),
     vpc=FAR,

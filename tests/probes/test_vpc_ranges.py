@@ -12,7 +12,7 @@ from cockpit.triage.target import Target
 from probes.vpc_path import routes
 from probes.vpc_path.config import PROBE, Snapshot
 from probes.vpc_path.ends import classes, settle
-from probes.vpc_path.model import Network, Place, RouteTable, Subnet
+from probes.vpc_path.model import Network, PathEnd, RouteTable, Subnet
 from tests.probes.fake_aws import FakeAws
 from tests.probes.vpc_looks import (
     ALL,
@@ -45,7 +45,7 @@ from tests.probes.vpc_looks import (
 
 # --- two families ----------------------------------------------------------------------------
 
-V6 = Place(label="2001:db8::5", cidrs=("2001:db8::5",), guard="assumed")
+V6 = PathEnd(label="2001:db8::5", cidrs=("2001:db8::5",), guard="assumed")
 BOTH = replace(APP, subnet="public-a", cidrs=("10.0.1.7", "2600:1f16::7"))
 
 
@@ -67,7 +67,7 @@ def test_ipv6_needs_no_public_address_of_ipv4():
 
 
 def test_ipv4_of_the_same_interface_does():
-    outside = Place(label="x", cidrs=("203.0.113.5",), guard="assumed")
+    outside = PathEnd(label="x", cidrs=("203.0.113.5",), guard="assumed")
     found = verdict(six(network()), source=BOTH, destination=outside, flow=HTTPS)
     assert found == ("blocked", ["PATH_IGW_NO_PUBLIC_IP"])
 
@@ -78,8 +78,8 @@ HALVES = (to("igw", destination="0.0.0.0/1"), to("igw", destination="128.0.0.0/1
 FROM_PUBLIC = replace(
     APP, subnet="public-a", cidrs=("10.0.1.7",), public=("198.51.100.7",), interface="eni-p"
 )
-NET = Place(label="the internet", cidrs=(ALL,), kind="internet", guard="assumed")
-OFFICE = Place(label="198.51.100.0/24", cidrs=("198.51.100.0/24",), guard="assumed")
+NET = PathEnd(label="the internet", cidrs=(ALL,), kind="internet", guard="assumed")
+OFFICE = PathEnd(label="198.51.100.0/24", cidrs=("198.51.100.0/24",), guard="assumed")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_routes_that_hold_a_part_of_the_range(pub, destination, expected):
     assert verdict(net, source=FROM_PUBLIC, destination=destination, flow=HTTPS) == expected
 
 
-NEAR_RANGE = Place(label="10.0.0.0/8", cidrs=("10.0.0.0/8",), guard="assumed")
+NEAR_RANGE = PathEnd(label="10.0.0.0/8", cidrs=("10.0.0.0/8",), guard="assumed")
 BY_CIDR = groups(sg_db=[rule("sg-db", "10.0.0.0/8"), out("sg-db")])
 
 
@@ -155,8 +155,8 @@ def test_a_thousand_narrower_routes_are_judged_quickly_and_rightly():
 SUBNET = Subnet(id="public-a", vpc=VPC, zone="a", cidrs=("10.0.1.0/24",))
 
 
-def settled(cidr: str, **more) -> Place:
-    (one,) = settle([Place(label=cidr, cidrs=(cidr,), guard="assumed")], network(**more))
+def settled(cidr: str, **more) -> PathEnd:
+    (one,) = settle([PathEnd(label=cidr, cidrs=(cidr,), guard="assumed")], network(**more))
     return one
 
 
@@ -208,7 +208,7 @@ def test_a_public_range_of_ours_may_come_over_a_private_line():
 # --- several ends ----------------------------------------------------------------------------
 
 
-def nth(number: int, **more) -> Place:
+def nth(number: int, **more) -> PathEnd:
     fields = {"cidrs": (f"10.0.11.{number}",), "interface": f"eni-{number}", "label": f"n{number}"}
     return replace(APP, **(fields | more))
 

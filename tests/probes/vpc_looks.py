@@ -18,7 +18,7 @@ from probes.vpc_path.model import (
     GroupRule,
     Nat,
     Network,
-    Place,
+    PathEnd,
     Route,
     RouteTable,
     Subnet,
@@ -104,7 +104,7 @@ def network(**more) -> Network:
     return Network(**(fields | more))
 
 
-APP = Place(
+APP = PathEnd(
     label="checkout",
     cidrs=("10.0.11.7",),
     vpc=VPC,
@@ -114,7 +114,7 @@ APP = Place(
 )
 
 
-DB = Place(
+DB = PathEnd(
     label="orders",
     cidrs=("10.0.21.9",),
     vpc=VPC,
@@ -124,7 +124,7 @@ DB = Place(
 )
 
 
-WORLD = Place(label="the internet", cidrs=(ALL, "::/0"), kind="internet", guard="assumed")
+WORLD = PathEnd(label="the internet", cidrs=(ALL, "::/0"), kind="internet", guard="assumed")
 
 
 def groups(net: Network | None = None, **changed) -> Network:
@@ -150,8 +150,8 @@ def acls(**changed) -> Network:
 
 def look(net=None, source=APP, destination=DB, flow=PG) -> Snapshot:
     snapshot = judged(
-        Snapshot(at=AT, sources=(source,) if isinstance(source, Place) else source,
-                 destinations=(destination,) if isinstance(destination, Place) else destination,
+        Snapshot(at=AT, sources=(source,) if isinstance(source, PathEnd) else source,
+                 destinations=(destination,) if isinstance(destination, PathEnd) else destination,
                  flow=flow, network=net or network())
     )  # fmt: skip
     assert msgspec.json.decode(msgspec.json.encode(snapshot), type=Snapshot) == snapshot
@@ -173,7 +173,7 @@ NACL, EPH, PART = "PATH_NACL_DENIED", "PATH_NACL_EPHEMERAL_DENIED", "PATH_NACL_E
 HTTPS = Flow(protocol="tcp", port=443)
 
 
-FRONT = Place(
+FRONT = PathEnd(
     label="alb",
     cidrs=("10.0.1.9",),
     vpc=VPC,

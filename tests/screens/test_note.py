@@ -6,7 +6,7 @@ import pytest
 
 from cockpit import clock
 from cockpit.errors import Refused
-from cockpit.incident.note_line import told
+from cockpit.incident.note_line import parse
 from screens.widgets.note import Prompt
 from tests.screens.conftest import Shows, press, text, toasts
 from tests.screens.fake_desk import FakeDesk
@@ -17,7 +17,7 @@ def strict(desk: FakeDesk, monkeypatch: pytest.MonkeyPatch) -> FakeDesk:
     """Reads a line as the record does."""
 
     async def note(line: str) -> None:
-        read = told(line, clock.now())
+        read = parse(line, clock.now())
         desk.notes.append(f"{read.kind} {read.text}")
 
     monkeypatch.setattr(desk, "note", note)

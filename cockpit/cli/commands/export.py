@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cockpit.cli.record import place
+from cockpit.cli.record import record_access
 from cockpit.errors import CockpitError
 
 SECTION, PLACE = "The record", 4
@@ -25,7 +25,7 @@ def export(
     """Write the postmortem draft (md), the whole record (json), or the journal (jsonl)."""
     from cockpit.report.postmortem import render
 
-    store = place(ctx).store
+    store = record_access(ctx).store
     name = store.find(name)
     lines = store.lines(name)
     incident = store.read(name)

@@ -7,7 +7,7 @@ import json
 import click
 
 from cockpit import clock, text
-from cockpit.cli.record import COLOURS, minute, place, say
+from cockpit.cli.record import COLOURS, minute, record_access, say
 from cockpit.incident.incident import Summary
 
 SECTION, PLACE = "The record", 1
@@ -19,7 +19,7 @@ SECTION, PLACE = "The record", 1
 @click.pass_context
 def incidents(ctx: click.Context, *, as_json: bool, only_open: bool) -> int:
     """List the incidents, the newest first."""
-    store = place(ctx).store
+    store = record_access(ctx).store
     found = [one for one in store.list() if one.open or not only_open]
     if as_json:
         click.echo(json.dumps([_summary_json(one) for one in found], indent=2, ensure_ascii=False))

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import click
 
 from cockpit import clock
-from cockpit.cli.record import BROKEN, place
+from cockpit.cli.record import BROKEN, record_access
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured
-from cockpit.incident import note_line as told
+from cockpit.incident import note_line
 from cockpit.incident.incident import Incidents
-from cockpit.incident.note_line import Told
+from cockpit.incident.note_line import NoteLine
 from cockpit.incident.record import Incident
 from cockpit.incident.state import MILESTONES
 
@@ -34,15 +34,15 @@ def note(ctx: click.Context, name: str, words: Sequence[str], *, when: str, mile
     `TODO …` makes an action item. With --milestone it says when something was reached, at a time or
     within a range (`--at 02:30..02:40`). Without an ID, the only incident that is open is meant.
     """
-    here = place(ctx)
+    here = record_access(ctx)
     store = here.store
     now = clock.now()
     name, line = _addressed(store, name, words, bare=bool(milestone))
-    span = told.span(when, now) if when else None
+    span = note_line.span(when, now) if when else None
     if milestone:
-        wanted = told.milestone(milestone, span or told.Span(now), line)
+        wanted = note_line.milestone(milestone, span or note_line.Span(now), line)
     else:
-        wanted = told.told(line, now, span)
+        wanted = note_line.parse(line, now, span)
     incident = store.resume(name, role=Role.TRIAGE, actor=here.actor, silently=True)
     try:
         if incident.watching:
@@ -73,7 +73,7 @@ def _addressed(store: Incidents, name: str, words: Sequence[str], *, bare: bool)
     return store.find(name), ""
 
 
-def _leave(store: Incidents, incident: Incident, wanted: Told) -> int:
+def _leave(store: Incidents, incident: Incident, wanted: NoteLine) -> int:
     """Hand the note to the cockpit that holds the incident, and wait until it took it."""
     letter = store.leave(incident.id, wanted, author=incident.author)
     patience = clock.monotonic() + _LETTER_PATIENCE

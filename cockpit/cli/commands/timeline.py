@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from cockpit import clock, text
-from cockpit.cli.record import COLOURS, minute, place, say
+from cockpit.cli.record import COLOURS, minute, record_access, say
 from cockpit.errors import Misconfigured
 from cockpit.incident.entry import Kind
 from cockpit.incident.record import Incident, unfinished
@@ -36,7 +36,7 @@ def timeline(
 ) -> int:
     """Print the timeline of an incident."""
     wanted, groups = _chosen(kinds)
-    incident = place(ctx).store.read(name)
+    incident = record_access(ctx).store.read(name)
     rows = rows_of(
         incident.entries, kinds=wanted, groups=groups, pinned=pinned, everything=everything
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cockpit import text, units
-from cockpit.cli.record import BROKEN, place
+from cockpit.cli.record import BROKEN, record_access
 from cockpit.errors import Misconfigured
 from cockpit.incident import chain
 from cockpit.incident.entry import BadEntry
@@ -55,7 +55,7 @@ def _lines(ctx: click.Context, name: str) -> tuple[str, tuple[str, ...]]:
     path = Path(name)
     is_file = bool(name) and ("/" in name or path.suffix in _FILES)
     if not is_file:
-        store = place(ctx).store
+        store = record_access(ctx).store
         if not (path.is_file() and name and not store.knows(name)):
             found = store.find(name)
             return found, store.lines(found)

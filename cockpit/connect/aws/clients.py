@@ -30,7 +30,7 @@ from cockpit.clock import monotonic
 from cockpit.connect.addresses import addresses_of
 from cockpit.connect.aws.transport import Transport, guard_metadata, trust
 from cockpit.connect.secrets import resolve_async
-from cockpit.connect.settings import AwsPlace
+from cockpit.connect.settings import AwsSite
 from cockpit.connect.shared import Answer, Tasks
 
 Result = TypeVar("Result")
@@ -76,7 +76,7 @@ class Hooks:
 class Clients:
     """Makes the clients of a place when they are first used."""
 
-    def __init__(self, place: AwsPlace, identity: Identity, *, hooks: Hooks, tasks: Tasks) -> None:
+    def __init__(self, place: AwsSite, identity: Identity, *, hooks: Hooks, tasks: Tasks) -> None:
         self._place = place
         self._identity = identity
         self._hooks = hooks

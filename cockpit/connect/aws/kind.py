@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cockpit.connect.aws.settings import AwsResource, VpcEnd, VpcPathSettings
 from cockpit.connect.kind import Door, Kind, Problem, off_loop
 from cockpit.connect.session import Acts
-from cockpit.connect.settings import AwsPlace
+from cockpit.connect.settings import AwsSite
 
 if TYPE_CHECKING:
     from cockpit.connect.aws.session import Aws
@@ -35,7 +35,7 @@ async def _open_acts(settings: AwsResource | VpcPathSettings, door: Door) -> Act
     return await open_aws_acts(door.place(settings.aws))
 
 
-def _account(place: AwsPlace) -> tuple[str, ...]:
+def _account(place: AwsSite) -> tuple[str, ...]:
     """What tells accounts and regions apart without a call: AWS throttles by account and region,
     so places of one share their limits. Two profiles of one account cannot be told from two
     accounts here; a role's account can.

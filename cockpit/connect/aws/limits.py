@@ -35,7 +35,7 @@ _ONE_EVENT = 2.0
 """Seconds in which refusals count once: calls that were in flight together tell one thing."""
 
 
-class Turnstile:
+class RateLimiter:
     """First come, first served; a caller that is cancelled while it waits takes nothing.
 
     `rate` is in calls a second, `seats` the calls in flight. A full bucket lets `4 * rate` calls
@@ -144,23 +144,23 @@ class Turnstile:
 
 
 class Limits:
-    """A turnstile for each service of one place, made when it is first used."""
+    """A limiter for each service of one place, made when it is first used."""
 
     def __init__(self, calls_per_second: float, seats: int) -> None:
         self._rate = calls_per_second
         self._seats = seats
-        self._turnstiles: dict[str, Turnstile] = {}
+        self._limiters: dict[str, RateLimiter] = {}
 
-    def of(self, service: str) -> Turnstile:
-        """The turnstile of a service."""
-        turnstile = self._turnstiles.get(service)
-        if turnstile is None:
+    def of(self, service: str) -> RateLimiter:
+        """The limiter of a service."""
+        limiter = self._limiters.get(service)
+        if limiter is None:
             rate = min(self._rate, CEILINGS.get(service, self._rate))
-            turnstile = self._turnstiles[service] = Turnstile(rate, self._seats)
-        return turnstile
+            limiter = self._limiters[service] = RateLimiter(rate, self._seats)
+        return limiter
 
     @property
     def waiting(self) -> Mapping[str, int]:
         """Service → calls that wait for a turn, for services in which any does."""
-        found = {name: each.waiting for name, each in self._turnstiles.items()}
+        found = {name: each.waiting for name, each in self._limiters.items()}
         return {name: number for name, number in found.items() if number}

@@ -14,7 +14,7 @@ from cockpit.connect.aws import errors as aws_errors
 from cockpit.connect.aws.clients import Clients, Hooks, Identity
 from cockpit.connect.aws.errors import FAILURES, Call
 from cockpit.connect.secrets import resolve_async
-from cockpit.connect.settings import AwsPlace
+from cockpit.connect.settings import AwsSite
 from cockpit.connect.shared import Tasks
 from cockpit.errors import BlindError, Reason, Refused
 from cockpit.redact import MASKER
@@ -34,7 +34,7 @@ _POLICY = json.dumps(
 
 
 def secrets_of(
-    place: AwsPlace, *, host: str, port: int, user: str, acting: bool = False
+    place: AwsSite, *, host: str, port: int, user: str, acting: bool = False
 ) -> Callable[[str], Awaitable[str]]:
     """What resolves a login's password reference, with the place's credentials where needed.
 
@@ -55,7 +55,7 @@ def secrets_of(
 
 
 async def _with_clients(
-    place: AwsPlace, acting: bool, work: Callable[..., Awaitable[str]], *arguments: Any
+    place: AwsSite, acting: bool, work: Callable[..., Awaitable[str]], *arguments: Any
 ) -> str:
     profile = (place.commander_profile if acting else "") or place.profile
     tasks = Tasks()

@@ -29,7 +29,7 @@ from cockpit.connect.aws.metrics import Metrics
 from cockpit.connect.aws.models import parse, validate_call
 from cockpit.connect.aws.redact import redact
 from cockpit.connect.session import MetricQuery, Series
-from cockpit.connect.settings import AwsPlace
+from cockpit.connect.settings import AwsSite
 from cockpit.connect.shared import Answer, Memory, Tasks
 from cockpit.errors import BlindError, Misconfigured, Reason, UnknownOutcome
 
@@ -56,7 +56,7 @@ class Aws:
 
     def __init__(
         self,
-        place: AwsPlace,
+        place: AwsSite,
         consent: frozenset[str] = frozenset(),
         *,
         limits: Limits | None = None,
@@ -255,7 +255,7 @@ class Aws:
 class AwsActs:
     """A commander's session: single operations of one approved plan. Implements `Acts`."""
 
-    def __init__(self, place: AwsPlace) -> None:
+    def __init__(self, place: AwsSite) -> None:
         self.place = place
         self._sent = False
         self._tasks = Tasks()
@@ -419,7 +419,7 @@ def forget(place: str) -> None:
         session.forget()
 
 
-def limits_of(*places: AwsPlace) -> Limits:
+def limits_of(*places: AwsSite) -> Limits:
     """The limits that places of one account and region share: the most careful of theirs."""
     return Limits(
         min(place.calls_per_second for place in places),
@@ -428,7 +428,7 @@ def limits_of(*places: AwsPlace) -> Limits:
 
 
 async def open_aws(
-    place: AwsPlace, *, consent: frozenset[str] = frozenset(), limits: Limits | None = None
+    place: AwsSite, *, consent: frozenset[str] = frozenset(), limits: Limits | None = None
 ) -> Aws:
     """The read-only session of a place. Makes no call: clients are made when they are needed.
 
@@ -438,6 +438,6 @@ async def open_aws(
     return Aws(place, consent, limits=limits)
 
 
-async def open_aws_acts(place: AwsPlace) -> AwsActs:
+async def open_aws_acts(place: AwsSite) -> AwsActs:
     """A commander's session of a place, with the commander's profile. Makes no call."""
     return AwsActs(place)

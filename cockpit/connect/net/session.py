@@ -26,7 +26,7 @@ from cockpit.connect.net.look import AddressLook, Limits, PathLook, Sample
 from cockpit.connect.net.memory import NameMemory, Samples, sample_of, sample_of_connection
 from cockpit.connect.net.settings import EndpointSettings
 from cockpit.connect.net.status import ProviderLook
-from cockpit.connect.net.url import Place, parse
+from cockpit.connect.net.url import Url, parse
 from cockpit.connect.net.visit import Contexts, Errand, Pace, Visit
 from cockpit.connect.shared import Tasks
 from cockpit.errors import BlindError, Reason
@@ -47,7 +47,7 @@ class Net:
     def __init__(
         self,
         settings: EndpointSettings,
-        place: Place,
+        place: Url,
         *,
         limits: Limits | None = None,
         clocks: Clocks | None = None,

@@ -15,7 +15,7 @@ from typing import Any
 
 from cockpit import clock
 from cockpit.connect.net import http, tls
-from cockpit.connect.net.url import Place
+from cockpit.connect.net.url import Url
 from cockpit.connect.net.wire import Wire, connect
 from cockpit.text import visible
 
@@ -52,7 +52,7 @@ def unread(url: str, why: str) -> ProviderLook:
     return ProviderLook(url=url, at=clock.now(), level="", words=why)
 
 
-async def ask(place: Place, address: str, *, ca: str, agent: str, seconds: float) -> ProviderLook:
+async def ask(place: Url, address: str, *, ca: str, agent: str, seconds: float) -> ProviderLook:
     """Read the page at one address within so many seconds. Never raises for what is there."""
     try:
         async with asyncio.timeout(seconds):
@@ -61,7 +61,7 @@ async def ask(place: Place, address: str, *, ca: str, agent: str, seconds: float
         return unread(place.shown, f"no answer within {seconds:g} s")
 
 
-async def _ask(place: Place, address: str, *, ca: str, agent: str, seconds: float) -> ProviderLook:
+async def _ask(place: Url, address: str, *, ca: str, agent: str, seconds: float) -> ProviderLook:
     tcp, wire = await connect(address, place.port, timeout=seconds)
     if wire is None:
         return unread(place.shown, f"tcp {tcp.outcome}")
@@ -76,7 +76,7 @@ async def _ask(place: Place, address: str, *, ca: str, agent: str, seconds: floa
         wire.close()
 
 
-async def _read(wire: Wire, place: Place, agent: str, seconds: float) -> ProviderLook:
+async def _read(wire: Wire, place: Url, agent: str, seconds: float) -> ProviderLook:
     sent = http.request(place.authority, place.path, agent=agent)
     look, body = await http.fetch(wire, sent, seconds=seconds, limit=_LIMIT, wall=clock.now())
     if look.outcome != "ok" or look.status != 200:

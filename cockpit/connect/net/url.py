@@ -14,7 +14,7 @@ FORMS = "https://host[:port]/path, http://…, tls://host[:port] or tcp://host:p
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Url:
     """An endpoint, ASCII throughout: `host` in its IDNA form, `path` quoted, with its query."""
 
     scheme: str
@@ -49,7 +49,7 @@ class Place:
         """The URL for people and records: without the query, which may hold a secret."""
         return f"{self.scheme}://{self.authority}{self.path.partition('?')[0]}"
 
-    def onward(self, location: str) -> Place | None:
+    def onward(self, location: str) -> Url | None:
         """Where a redirect leads within the same origin; None when it leads anywhere else."""
         try:
             there = parse(urljoin(f"{self.scheme}://{self.authority}{self.path}", location))
@@ -59,7 +59,7 @@ class Place:
         return replace(there, host=self.host) if same else None
 
 
-def parse(url: str) -> Place:
+def parse(url: str) -> Url:
     """The place of a URL. Raises `BlindError(misconfigured)` for anything that is not one."""
     url = url.strip()
     if not url.isprintable():
@@ -81,7 +81,7 @@ def parse(url: str) -> Place:
     path = quote(parts.path or "/", safe=_SAFE)
     if parts.query:
         path += "?" + quote(parts.query, safe=_SAFE + "?/")
-    return Place(scheme=scheme, host=host, port=port, path=path)
+    return Url(scheme=scheme, host=host, port=port, path=path)
 
 
 def _ascii(host: str, url: str) -> str:

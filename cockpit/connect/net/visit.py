@@ -12,7 +12,7 @@ from cockpit.connect.net import http, tls
 from cockpit.connect.net.http import HttpLook
 from cockpit.connect.net.look import AddressLook, Limits
 from cockpit.connect.net.tls import TlsLook
-from cockpit.connect.net.url import Place
+from cockpit.connect.net.url import Url
 from cockpit.connect.net.wire import TcpLook, Wire, connect
 
 _AGAIN_AFTER = 0.1
@@ -36,7 +36,7 @@ class Contexts:
 class Errand:
     """What every address of one look is asked, and until when (loop time)."""
 
-    place: Place
+    place: Url
     limits: Limits
     deadline: float
     contexts: Contexts | None

@@ -6,7 +6,7 @@ import pytest
 
 from cockpit.errors import Misconfigured
 from cockpit.incident.entry import Kind
-from cockpit.incident.note_line import Span, milestone, span, told
+from cockpit.incident.note_line import Span, milestone, parse, span
 
 NOW = datetime(2026, 11, 21, 3, 5, tzinfo=UTC)
 
@@ -85,7 +85,7 @@ def test_what_is_no_time_is_refused_with_an_example(text):
     ],
 )
 def test_a_line_is_read(line, kind, text, data):
-    read = told(line, NOW)
+    read = parse(line, NOW)
     assert (read.kind, read.text, dict(read.data)) == (kind, text, data)
 
 
@@ -115,13 +115,13 @@ def test_a_line_is_read(line, kind, text, data):
 )
 def test_a_line_that_would_be_recorded_wrongly_is_refused(line, message, hint):
     with pytest.raises(Misconfigured, match=message) as caught:
-        told(line, NOW)
+        parse(line, NOW)
     assert hint in caught.value.hint
 
 
 def test_a_note_tells_of_one_time():
     with pytest.raises(Misconfigured, match="not of a range"):
-        told("support calls", NOW, Span(at(2, 30), at(2, 40)))
+        parse("support calls", NOW, Span(at(2, 30), at(2, 40)))
 
 
 def test_a_name_alone_is_enough_for_a_milestone():

@@ -15,8 +15,8 @@ from pathlib import Path
 from cockpit import clock
 
 
-class Spare:
-    """The spare file of one incident. Nothing is made before the first write."""
+class SpillFile:
+    """The spill file of one incident. Nothing is made before the first write."""
 
     def __init__(self, folders: Sequence[Path], name: str) -> None:
         """`folders` are tried in this order; all of them are read."""
