@@ -16,8 +16,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatch
+from typing import TypeVar
 
 from cockpit import clock
+from cockpit.connect.aws.answer import answers_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery, Series
@@ -27,20 +29,11 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import age, count, duration
-from probes.answers import (
-    Answer,
-    Gap,
-    attempt,
-    flag,
-    items,
-    moment,
-    partly_blind,
-    text,
-    whole,
-    words,
-)
+from probes.alarms.answers import AnyAlarm, CompositeAlarm, HistoryItem, MetricAlarm
+from probes.answers import Gap, attempt, partly_blind
 from probes.metrics import NO_DATA, history, is_blind, latest
 
+AlarmRow = TypeVar("AlarmRow", bound=AnyAlarm)
 _HISTORY = timedelta(minutes=30)
 
 
@@ -125,11 +118,12 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
     at = clock.now()
     nothing: tuple[Past, ...] | None = None
     metric, composite, past = await asyncio.gather(
-        _alarms(aws, settings.id, "MetricAlarm"),
-        _alarms(aws, settings.id, "CompositeAlarm"),
+        _alarms(aws, settings.id, MetricAlarm),
+        _alarms(aws, settings.id, CompositeAlarm),
         attempt(gaps, "alarm history", _past(aws, at), otherwise=nothing),
     )
-    snapshot = Snapshot(at=at, prefix=settings.id, alarms=(*metric, *composite), past=past)
+    alarms = (*map(_metric_alarm, metric), *map(_composite_alarm, composite))
+    snapshot = Snapshot(at=at, prefix=settings.id, alarms=alarms, past=past)
     doubted = {a.name: _query(a) for a in snapshot.alarms if _doubtful(a)}
     if doubted:
         found = await attempt(gaps, "metrics", aws.metrics(tuple(doubted.values())), otherwise={})
@@ -138,18 +132,19 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
     return replace(snapshot, gaps=tuple(gaps))
 
 
-async def _alarms(aws: AwsReads, prefix: str, kind: str) -> tuple[Alarm, ...]:
+async def _alarms(aws: AwsReads, prefix: str, kind: type[AlarmRow]) -> tuple[AlarmRow, ...]:
+    """The rows of one type of alarm; the records are called as AWS calls the types."""
     named = {"AlarmNamePrefix": prefix} if prefix else {}
     rows = await aws.pages(
         "cloudwatch",
         "DescribeAlarms",
-        key=f"{kind}s",
+        key=f"{kind.__name__}s",
         most=5000,
-        AlarmTypes=[kind],
+        AlarmTypes=[kind.__name__],
         MaxRecords=100,
         **named,
     )
-    return tuple(alarm_of(row, composite=kind == "CompositeAlarm") for row in rows)
+    return answers_into(rows, kind)
 
 
 async def _past(aws: AwsReads, at: datetime) -> tuple[Past, ...]:
@@ -163,13 +158,13 @@ async def _past(aws: AwsReads, at: datetime) -> tuple[Past, ...]:
     )
     return tuple(
         Past(
-            at=when,
-            alarm=text(row, "AlarmName"),
-            kind=text(row, "HistoryItemType"),
-            summary=text(row, "HistorySummary"),
+            at=item.timestamp,
+            alarm=item.alarm_name,
+            kind=item.history_item_type,
+            summary=item.history_summary,
         )
-        for row in rows
-        if (when := moment(row, "Timestamp"))
+        for item in answers_into(rows, HistoryItem)
+        if item.timestamp
     )
 
 
@@ -178,28 +173,34 @@ def _minute(at: datetime) -> datetime:
     return at.replace(second=0, microsecond=0)
 
 
-def alarm_of(row: Answer, *, composite: bool = False) -> Alarm:
-    """One alarm out of `DescribeAlarms`."""
-    period = whole(row, "Period") or 60
-    dimensions = ((text(each, "Name"), text(each, "Value")) for each in items(row, "Dimensions"))
+def _alarm(row: AnyAlarm) -> Alarm:
     return Alarm(
-        name=text(row, "AlarmName"),
-        composite=composite,
-        state=text(row, "StateValue"),
-        since=moment(row, "StateTransitionedTimestamp") or moment(row, "StateUpdatedTimestamp"),
-        reason=text(row, "StateReason"),
-        evaluation=text(row, "EvaluationState"),
-        namespace=text(row, "Namespace"),
-        metric=text(row, "MetricName"),
-        dimensions=tuple(sorted(dimensions)),
-        statistic=text(row, "Statistic") or text(row, "ExtendedStatistic"),
-        window=None if composite else float(period * (whole(row, "EvaluationPeriods") or 1)),
-        period=period,
-        actions=words(row, "AlarmActions"),
-        actions_enabled=flag(row, "ActionsEnabled") is not False,
-        suppressed_by=text(row, "ActionsSuppressedBy"),
-        changed_at=moment(row, "AlarmConfigurationUpdatedTimestamp"),
+        name=row.alarm_name,
+        state=row.state_value,
+        since=row.state_transitioned_timestamp or row.state_updated_timestamp,
+        reason=row.state_reason,
+        actions=row.alarm_actions,
+        actions_enabled=row.actions_enabled,
+        changed_at=row.alarm_configuration_updated_timestamp,
     )
+
+
+def _metric_alarm(row: MetricAlarm) -> Alarm:
+    period = row.period or 60
+    return replace(
+        _alarm(row),
+        evaluation=row.evaluation_state,
+        namespace=row.namespace,
+        metric=row.metric_name,
+        dimensions=tuple(sorted((each.name, each.value) for each in row.dimensions)),
+        statistic=row.statistic or row.extended_statistic,
+        window=float(period * (row.evaluation_periods or 1)),
+        period=period,
+    )
+
+
+def _composite_alarm(row: CompositeAlarm) -> Alarm:
+    return replace(_alarm(row), composite=True, suppressed_by=row.actions_suppressed_by)
 
 
 def _doubtful(alarm: Alarm) -> bool:

@@ -61,7 +61,7 @@ class LoadBalancer(Answer, frozen=True):
     created_time: datetime | None = None
 
 
-class TargetGroup(Answer, frozen=True):
+class GroupName(Answer, frozen=True):
     """What is read of one row of `DescribeTargetGroups`."""
 
     of = "elbv2.TargetGroup"

@@ -29,9 +29,9 @@ from probes.alb.model import (
     NETWORK_COUNTERS,
     REQUESTS,
     Group,
+    GroupName,
     LoadBalancer,
     Snapshot,
-    TargetGroup,
     group_rate,
     last_bucket,
     same_minutes,
@@ -118,7 +118,7 @@ async def _groups(aws: AwsReads, arn: str) -> tuple[Group, ...]:
     rows = await aws.pages("elbv2", "DescribeTargetGroups", key="TargetGroups", LoadBalancerArn=arn)
     groups = [
         Group(name=row.target_group_name, arn=row.target_group_arn)
-        for row in answers_into(rows, TargetGroup)
+        for row in answers_into(rows, GroupName)
     ]
     asked = {
         (group.arn, name): query(

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from cockpit import clock
+from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, Series
@@ -23,31 +24,28 @@ from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import age as short_age
 from cockpit.units import number
-from probes.answers import (
-    Answer,
-    Gap,
-    attempt,
-    blind_series,
-    items,
-    need_text,
-    partly_blind,
-    section,
-    text,
-    whole,
-)
+from probes.answers import Gap, attempt, blind_series, partly_blind
 from probes.metrics import NO_DATA, latest, query, total
+from probes.target_group.answers import (
+    Action,
+    Attribute,
+    Listener,
+    ListenerRule,
+    TargetGroup,
+    TargetHealthDescription,
+)
 from probes.target_group.findings import RULES, TURNS_KEPT, Settings, used_by
 from probes.target_group.model import (
     Snapshot,
     TargetState,
     Use,
     balancer_dimension,
-    balancers_of,
     check_of,
     group_dimension,
     target_of,
 )
 
+_HEALTH = "TargetHealthDescriptions"
 _SICK = {"unhealthy", "draining", "unhealthy.draining", "initial", "unused", "unknown"}
 _WORST = {
     "unhealthy": Severity.CRITICAL,
@@ -64,24 +62,23 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
     settings = target.settings
     assert isinstance(settings, AwsResource)
     gaps: list[Gap] = []
-    group = await aws.item("elbv2", "DescribeTargetGroups", key=settings.id)
-    arn = need_text(group, "TargetGroupArn")
+    row = await aws.item("elbv2", "DescribeTargetGroups", key=settings.id)
+    group = answer_into(row, TargetGroup)
+    arn, balancers = group.target_group_arn, group.load_balancer_arns
     health, series = await asyncio.gather(
-        aws.read(
-            "elbv2", "DescribeTargetHealth", expect="TargetHealthDescriptions", TargetGroupArn=arn
-        ),
-        attempt(gaps, "metrics", _metrics(aws, arn, balancers_of(group)), otherwise={}),
+        aws.read("elbv2", "DescribeTargetHealth", expect=_HEALTH, TargetGroupArn=arn),
+        attempt(gaps, "metrics", _metrics(aws, arn, balancers), otherwise={}),
     )
     gaps.extend(blind_series(series))
     snapshot = Snapshot(
         at=clock.now(),
         arn=arn,
-        name=text(group, "TargetGroupName"),
-        protocol=text(group, "Protocol"),
-        target_type=text(group, "TargetType"),
-        balancers=balancers_of(group),
+        name=group.target_group_name,
+        protocol=group.protocol,
+        target_type=group.target_type,
+        balancers=balancers,
         check=check_of(group),
-        targets=tuple(target_of(row) for row in items(health, "TargetHealthDescriptions")),
+        targets=tuple(map(target_of, answers_into(health[_HEALTH], TargetHealthDescription))),
         requests=series.get("requests", NO_DATA),
         ok=series.get("ok", NO_DATA),
         errors=series.get("errors", NO_DATA),
@@ -146,7 +143,7 @@ async def _attributes(aws: AwsReads, arn: str) -> dict[str, str]:
     answer = await aws.read(
         "elbv2", "DescribeTargetGroupAttributes", expect="Attributes", TargetGroupArn=arn
     )
-    return {text(each, "Key"): text(each, "Value") for each in items(answer, "Attributes")}
+    return {each.key: each.value for each in answers_into(answer["Attributes"], Attribute)}
 
 
 async def _hour(aws: AwsReads, snapshot: Snapshot) -> tuple[float | None, float | None]:
@@ -167,27 +164,27 @@ async def _uses(aws: AwsReads, snapshot: Snapshot) -> tuple[Use, ...]:
         listeners = await aws.pages(
             "elbv2", "DescribeListeners", key="Listeners", LoadBalancerArn=balancer
         )
-        for listener in listeners:
-            arn = text(listener, "ListenerArn")
-            port = f"{text(listener, 'Protocol')}:{whole(listener, 'Port') or 0}"
-            uses.extend(_forwards(listener, "DefaultActions", snapshot.arn, listener=port))
-            rules = await aws.pages("elbv2", "DescribeRules", key="Rules", ListenerArn=arn)
-            for rule in rules:
-                if not rule.get("IsDefault"):
-                    uses.extend(_forwards(rule, "Actions", snapshot.arn, listener=port))
+        for listener in answers_into(listeners, Listener):
+            port = f"{listener.protocol}:{listener.port}"
+            uses.extend(_forwards(listener.default_actions, snapshot.arn, port, rule="default"))
+            rules = await aws.pages(
+                "elbv2", "DescribeRules", key="Rules", ListenerArn=listener.listener_arn
+            )
+            for rule in answers_into(rules, ListenerRule):
+                if not rule.is_default:
+                    named = rule.priority or "default"
+                    uses.extend(_forwards(rule.actions, snapshot.arn, port, rule=named))
     return tuple(uses)
 
 
-def _forwards(holder: Answer, member: str, arn: str, *, listener: str) -> Iterator[Use]:
-    rule = text(holder, "Priority") or "default"
-    for action in items(holder, member):
-        groups = items(section(action, "ForwardConfig"), "TargetGroups")
-        if not groups and text(action, "TargetGroupArn") == arn:
+def _forwards(actions: Iterable[Action], arn: str, listener: str, *, rule: str) -> Iterator[Use]:
+    for action in actions:
+        groups = action.forward_config.target_groups
+        if not groups and action.target_group_arn == arn:
             yield Use(listener=listener, rule=rule, weight=1)
         for group in groups:
-            if text(group, "TargetGroupArn") == arn:
-                weight = whole(group, "Weight")
-                yield Use(listener=listener, rule=rule, weight=1 if weight is None else weight)
+            if group.target_group_arn == arn:
+                yield Use(listener=listener, rule=rule, weight=group.weight)
 
 
 def since(before: Snapshot, now: Snapshot) -> Snapshot:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cockpit.connect.session import Series
-from probes.answers import Answer, Gap, flag, section, text, whole, words
+from probes.answers import Gap
 from probes.metrics import NO_DATA
+from probes.target_group.answers import TargetGroup, TargetHealthDescription
 
 COUNTED = ("healthy", "unhealthy", "initial", "unavailable")
 """States of targets that could take traffic; draining and unused ones are not part of the whole."""
@@ -123,40 +124,33 @@ class Snapshot:
         return self.check.interval * self.check.healthy_threshold + self.slow_start
 
 
-def check_of(group: Answer) -> Check:
-    """The health check out of `DescribeTargetGroups`."""
+def check_of(group: TargetGroup) -> Check:
+    """The health check of a group, with AWS's defaults for what is not told."""
     defaults = Check()
-    matcher = section(group, "Matcher")
     return Check(
-        enabled=flag(group, "HealthCheckEnabled") is not False,
-        protocol=text(group, "HealthCheckProtocol"),
-        port=text(group, "HealthCheckPort"),
-        path=text(group, "HealthCheckPath"),
-        matcher=text(matcher, "HttpCode") or text(matcher, "GrpcCode"),
-        interval=whole(group, "HealthCheckIntervalSeconds") or defaults.interval,
-        timeout=whole(group, "HealthCheckTimeoutSeconds") or defaults.timeout,
-        healthy_threshold=whole(group, "HealthyThresholdCount") or defaults.healthy_threshold,
-        unhealthy_threshold=whole(group, "UnhealthyThresholdCount") or defaults.unhealthy_threshold,
+        enabled=group.health_check_enabled,
+        protocol=group.health_check_protocol,
+        port=group.health_check_port,
+        path=group.health_check_path,
+        matcher=group.matcher.http_code or group.matcher.grpc_code,
+        interval=group.health_check_interval_seconds or defaults.interval,
+        timeout=group.health_check_timeout_seconds or defaults.timeout,
+        healthy_threshold=group.healthy_threshold_count or defaults.healthy_threshold,
+        unhealthy_threshold=group.unhealthy_threshold_count or defaults.unhealthy_threshold,
     )
 
 
-def target_of(row: Answer) -> TargetState:
-    """One target out of `DescribeTargetHealth`. An unknown state stays as it is."""
-    target, health = section(row, "Target"), section(row, "TargetHealth")
-    zone = text(target, "AvailabilityZone")
+def target_of(row: TargetHealthDescription) -> TargetState:
+    """One target. An unknown state stays as it is."""
+    target, health = row.target, row.target_health
     return TargetState(
-        id=text(target, "Id"),
-        port=whole(target, "Port"),
-        zone="" if zone == "all" else zone,
-        state=text(health, "State").lower() or "unknown",
-        reason=text(health, "Reason"),
-        description=text(health, "Description"),
+        id=target.id,
+        port=target.port,
+        zone="" if target.availability_zone == "all" else target.availability_zone,
+        state=health.state.lower() or "unknown",
+        reason=health.reason,
+        description=health.description,
     )
-
-
-def balancers_of(group: Answer) -> tuple[str, ...]:
-    """The load balancers that use the group; empty: no listener forwards to it."""
-    return words(group, "LoadBalancerArns")
 
 
 def balancer_dimension(arn: str) -> str:
