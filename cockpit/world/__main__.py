@@ -70,7 +70,7 @@ def main() -> None:
 
 
 async def _play(prepared: prepare.Prepared, chosen: scenario.Scenario, parent: int | None) -> None:
-    from cockpit.world.stage import Stage
+    from cockpit.world.play import Play
 
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -80,7 +80,7 @@ async def _play(prepared: prepare.Prepared, chosen: scenario.Scenario, parent: i
     if parent is not None:
         loop.add_reader(parent, _at_end, parent, ending)
         watches.append(loop.create_task(_orphaned(os.getppid(), ending)))
-    await Stage(prepared, chosen).run(ending)
+    await Play(prepared, chosen).run(ending)
     for watch in watches:
         watch.cancel()
     _leave(prepared.folder)

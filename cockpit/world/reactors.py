@@ -11,6 +11,7 @@ from cockpit.world.identify import Request
 from cockpit.world.trail import ApiCall
 
 if TYPE_CHECKING:
+    from cockpit.world.breaks import Breaks
     from cockpit.world.stage import Stage
 
 Parameters = dict[str, Any]
@@ -50,8 +51,9 @@ WRITES = (
 class Reactors:
     """Hangs reactions on the front. They run in the thread of the request."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, breaks: Breaks) -> None:
         self._stage = stage
+        self._breaks = breaks
 
     def register(self) -> None:
         """Every reaction."""
@@ -103,7 +105,7 @@ class Reactors:
         """The front presents the certificate that the listener has now."""
         for certificate in asked.get("Certificates") or ():
             arn = certificate.get("CertificateArn", "")
-            self._stage.loop.call_soon_threadsafe(self._stage.breaks.present, arn)
+            self._stage.loop.call_soon_threadsafe(self._breaks.present, arn)
 
     def _gate(self, request: Request, asked: Parameters, result: Parameters) -> None:
         """The way to the database is open when a rule of its group lets checkout in."""
@@ -112,13 +114,13 @@ class Reactors:
         )
         permissions = answer["SecurityGroups"][0]["IpPermissions"]
         allowed = any(_lets_in(one, layout.GROUPS["checkout"]) for one in permissions)
-        self._stage.loop.call_soon_threadsafe(self._stage.breaks.set_gate, allowed)
+        self._stage.loop.call_soon_threadsafe(self._breaks.set_gate, allowed)
 
     def _renew(self, request: Request, asked: Parameters, result: Parameters) -> None:
         """A new deployment replaces every task, and with it what the old ones held on to."""
         if asked.get("forceNewDeployment") or asked.get("taskDefinition"):
             name = str(asked.get("service", "")).rpartition("/")[2]
-            self._stage.loop.call_soon_threadsafe(self._stage.breaks.renew, name)
+            self._stage.loop.call_soon_threadsafe(self._breaks.renew, name)
 
     def _capacity(self, request: Request, asked: Parameters, result: Parameters) -> None:
         """Writes are throttled or not, by the new capacity."""
@@ -126,13 +128,13 @@ class Reactors:
         on_demand = table.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
         units = float(table["ProvisionedThroughput"]["WriteCapacityUnits"])
         capacity = float("inf") if on_demand else units
-        self._stage.loop.call_soon_threadsafe(self._stage.breaks.set_capacity, capacity)
+        self._stage.loop.call_soon_threadsafe(self._breaks.set_capacity, capacity)
 
     def _bounds(self, request: Request, asked: Parameters, result: Parameters) -> None:
         """Auto scaling raises the table to its new maximum when it wants more."""
         if asked.get("ServiceNamespace") == "dynamodb" and asked.get("MaxCapacity"):
             most = int(asked["MaxCapacity"])
-            self._stage.loop.call_soon_threadsafe(self._stage.breaks.scale_table, most)
+            self._stage.loop.call_soon_threadsafe(self._breaks.scale_table, most)
 
 
 def _lets_in(permission: Parameters, group: str) -> bool:

@@ -1,42 +1,33 @@
-"""The world's process: all is started side by side, broken as the scenario says, and ended."""
+"""Every part of a world, made and not yet started: what breaks it, watches it and reacts to it
+knows the stage; the stage knows none of them (`cockpit.world.play`).
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-import time
 from collections.abc import Coroutine
 from typing import Any
 
-from cockpit.errors import CockpitError
-from cockpit.world import alarms as alarm_book
-from cockpit.world import folder as folders
-from cockpit.world import layout, series, trail
+from cockpit.world import layout, trail
 from cockpit.world.alarms import Alarms
 from cockpit.world.answers import cache as cache_answers
-from cockpit.world.answers import cloudwatch, ecs, histories, rest, scaling
+from cockpit.world.answers import scaling
 from cockpit.world.apps import Fleet, Gate
-from cockpit.world.breaks import Breaks
 from cockpit.world.calls import Calls
-from cockpit.world.checkout import Beats, Database, again, idle, sell
+from cockpit.world.checkout import Beats, Database
 from cockpit.world.clients import Clients
 from cockpit.world.ecs import Cluster
 from cockpit.world.edge import Edge
 from cockpit.world.faults import Faults
 from cockpit.world.front import Front
-from cockpit.world.health import Check, Group, Health
-from cockpit.world.load import CartTraffic, CatalogTraffic, SessionTraffic
+from cockpit.world.health import Health
+from cockpit.world.load import SessionTraffic
 from cockpit.world.metrics import Book
-from cockpit.world.observe import Observer
 from cockpit.world.prepare import Prepared
-from cockpit.world.reactors import Reactors
 from cockpit.world.scenario import Scenario
 from cockpit.world.shop import Placement
 from cockpit.world.state import State
-from cockpit.world.stores import Stores, start_mariadb, start_postgres, start_valkey
-
-_TICK = 0.25
+from cockpit.world.stores import Stores
 
 
 class Stage:
@@ -70,7 +61,6 @@ class Stage:
         self.sessions = SessionTraffic(prepared.ports.sessions)
         self.edge = Edge(prepared)
         self.placement: Placement | None = None
-        self.breaks = Breaks(self)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -79,172 +69,3 @@ class Stage:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    async def run(self, ending: asyncio.Event) -> None:
-        """Start, break, report ready, wait for the end, and end everything."""
-        try:
-            starting = asyncio.create_task(self._start())
-            waiting = asyncio.create_task(ending.wait())
-            await asyncio.wait((starting, waiting), return_when=asyncio.FIRST_COMPLETED)
-            if starting.done():
-                starting.result()
-                await waiting
-            else:
-                starting.cancel()
-                await asyncio.gather(starting, return_exceptions=True)
-        except* (CockpitError, OSError) as group:
-            self.state.set(failed="; ".join(_told(group)))
-            await ending.wait()
-        finally:
-            await self._end()
-
-    async def _start(self) -> None:
-        self._fill_books()
-        await asyncio.to_thread(self._serve)
-        self.state.set(control=f"http://127.0.0.1:{self.prepared.ports.aws}{self.front.control}")
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._part("web", self.edge.start(self._born)))
-            group.create_task(self._part("aws", asyncio.to_thread(self._place)))
-            group.create_task(asyncio.to_thread(self._start_stores))
-            group.create_task(asyncio.to_thread(self._start_cache))
-            if self.prepared.ports.catalog:
-                group.create_task(asyncio.to_thread(self._start_catalog))
-        self._open()
-        self.state.part("scenario", "starting")
-        await self.breaks.apply()
-        self._traffic()
-        self.front.ready.set()
-        self.state.part("scenario", "ready")
-        self.state.set(ready=True, ready_at=time.time())
-
-    async def _part(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
-        self.state.part(name, "starting")
-        await work
-        self.state.part(name, "ready")
-
-    def _born(self, pid: int, what: str) -> None:
-        folders.own(self.prepared.folder, pid, what)
-
-    def _fill_books(self) -> None:
-        for metric in series.shop():
-            self.book.add(metric)
-        for alarm in alarm_book.shop(self.book):
-            self.alarms.add(alarm)
-        for scalable in scaling.shop():
-            self.scaling.add(scalable)
-        trail.everyday(self.trail)
-        tables = (
-            ecs.Ecs(self.cluster).table(),
-            cloudwatch.CloudWatch(self.book, self.alarms).table(),
-            histories.Histories(self.trail).table(),
-            rest.Targets(self.health).table(),
-            cache_answers.ElastiCache(self.cache).table(),
-            self.scaling.table(),
-            rest.NOTHING_TO_TELL,
-        )
-        for table in tables:
-            self.front.answers |= table
-        self.front.answers["sts", "GetCallerIdentity"] = rest.identity
-        self.front.answers["dynamodb", "DescribeContributorInsights"] = rest.contributor_insights
-        Reactors(self).register()
-
-    def _serve(self) -> None:
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self.prepared.ports.aws))
-        listener.listen(256)
-        self.front.serve(listener)
-
-    def _place(self) -> None:
-        self.placement = Placement(self.clients, self.edge.certificates)
-        self.placement.everything()
-        if self.scenario.billing:
-            url = f"http://127.0.0.1:{self.prepared.ports.aws}"
-            self.placement.billing(Clients(url, layout.BILLING_OWNER))
-
-    def _start_stores(self) -> None:
-        start_postgres(
-            self.stores,
-            self.prepared.folder,
-            ports=self.prepared.ports,
-            secrets=self.prepared.secrets,
-            report=self.state.part,
-        )
-
-    def _start_cache(self) -> None:
-        start_valkey(
-            self.stores,
-            self.prepared.folder,
-            ports=self.prepared.ports,
-            megabytes=cache_answers.SIZES[self.scenario.node_type],
-            report=self.state.part,
-        )
-
-    def _start_catalog(self) -> None:
-        start_mariadb(
-            self.stores,
-            self.prepared.folder,
-            ports=self.prepared.ports,
-            secrets=self.prepared.secrets,
-            report=self.state.part,
-        )
-
-    def _open(self) -> None:
-        """Open the services with their targets, all of them well."""
-        self.fleet.needs[layout.CHECKOUT.name] = self.beats.need
-        for service in layout.SERVICES:
-            check = Check(path="/health", timeout=4.0)
-            self.health.add(Group(service.group_arn, service.port, check))
-            self.cluster.open(service)
-
-    def _traffic(self) -> None:
-        for number in range(3):
-            self.spawn(again(lambda n=number: sell(self.database, n)))  # type: ignore[misc]
-        self.spawn(again(lambda: idle(self.database, self.breaks.resting)))
-        self.spawn(self.sessions.run())
-        self.spawn(CartTraffic(self.carts).run())
-        if self.stores.catalog is not None:
-            self.spawn(CatalogTraffic(self.stores.catalog, self.prepared.secrets.checkout).run())
-        self.spawn(self.health.run())
-        self.spawn(self._ticks())
-        self.spawn(Observer(self).run())
-
-    async def _ticks(self) -> None:
-        while True:
-            self.cluster.tick()
-            self.cache.tick()
-            self.breaks.tick()
-            await asyncio.sleep(_TICK)
-
-    async def _end(self) -> None:
-        self.front.ready.set()
-        self.faults.end()
-        await self._cancel()
-        stopping = asyncio.create_task(asyncio.to_thread(self.stores.stop))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(3):
-                await asyncio.gather(self.beats.close(), self.fleet.close(), self.edge.close())
-        await stopping
-        self.front.close()
-        self.calls.close()
-
-    async def _cancel(self) -> None:
-        """End what runs in the loop; drivers swallow a cancellation now and then, so again."""
-        for _ in range(4):
-            for task in tuple(self._tasks):
-                task.cancel()
-            if self._tasks:
-                await asyncio.wait(tuple(self._tasks), timeout=0.7)
-
-
-def _told(group: BaseExceptionGroup[Exception]) -> list[str]:
-    """What went wrong, one line an error."""
-    lines: list[str] = []
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            lines += _told(error)
-        elif isinstance(error, CockpitError):
-            lines.append(f"{error.message} {error.hint}".strip())
-        else:
-            lines.append(str(error))
-    return lines

@@ -105,6 +105,7 @@ async def test_nothing_else_passes_the_guard_of_a_login():
 @pytest.mark.parametrize("acting", [False, True], ids=["observer", "commander"])
 async def test_a_database_whose_password_aws_keeps_is_opened_with_it(acting, monkeypatch):
     from cockpit.connect.open import Connections
+    from cockpit.connect.postgres import acts
     from cockpit.connect.postgres import session as postgres
     from cockpit.connect.postgres.settings import PostgresSettings
     from cockpit.connect.role import Role
@@ -122,7 +123,7 @@ async def test_a_database_whose_password_aws_keeps_is_opened_with_it(acting, mon
         return Session()
 
     monkeypatch.setattr(postgres, "open_postgres", opened)
-    monkeypatch.setattr(postgres, "open_postgres_acts", opened)
+    monkeypatch.setattr(acts, "open_postgres_acts", opened)
     async with stubbed() as stub:
         stub.answer = lambda _: held({"password": "kept-by-aws-1"})
         connections = Connections({"prod": place(stub.port)}, Role.COMMANDER)

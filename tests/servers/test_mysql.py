@@ -12,7 +12,8 @@ from typing import Any
 import pymysql
 import pytest
 
-from cockpit.connect.mysql.session import open_mysql, open_mysql_acts
+from cockpit.connect.mysql.acts import open_mysql_acts
+from cockpit.connect.mysql.session import open_mysql
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds

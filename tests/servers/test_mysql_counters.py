@@ -437,7 +437,7 @@ def _uptime(server: mariadb.MariaDb) -> str:
 
 
 async def test_a_statement_is_killed_by_its_own_number(maria: mariadb.MariaDb) -> None:
-    from cockpit.connect.mysql.session import open_mysql_acts
+    from cockpit.connect.mysql.acts import open_mysql_acts
 
     with Crowd(maria) as crowd:
         sleeper = crowd.wait("SELECT SLEEP(20)")

@@ -9,7 +9,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from cockpit.connect.mysql.session import open_mysql_acts
+from cockpit.connect.mysql.acts import open_mysql_acts
 from cockpit.errors import Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds

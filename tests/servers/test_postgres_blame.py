@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cockpit.connect.postgres.session import open_postgres_acts
+from cockpit.connect.postgres.acts import open_postgres_acts
 from cockpit.errors import Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.registry import registry

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cockpit.connect.postgres.session import open_postgres_acts
+from cockpit.connect.postgres.acts import open_postgres_acts
 from cockpit.errors import Refused
 from cockpit.runbooks.library import library
 from cockpit.triage.engine import Look, judged

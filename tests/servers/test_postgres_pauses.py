@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cockpit.connect.postgres.session import open_postgres_acts
+from cockpit.connect.postgres.acts import open_postgres_acts
 from cockpit.errors import BlindError, UnknownOutcome
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.registry import registry

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from cockpit.connect.postgres.session import open_postgres_acts
+from cockpit.connect.postgres.acts import open_postgres_acts
 from cockpit.connect.settings import Login
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.registry import registry

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from cockpit.connect.postgres.session import open_postgres_acts
+from cockpit.connect.postgres.acts import open_postgres_acts
 from cockpit.errors import BlindError, Misconfigured, Refused
 from cockpit.redact import SecretText
 from cockpit.runbooks.library import library

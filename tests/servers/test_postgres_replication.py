@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.connect.postgres.session import open_postgres_acts
+from cockpit.connect.postgres.acts import open_postgres_acts
 from cockpit.errors import Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cockpit.connect.postgres.session import open_postgres_acts
+from cockpit.connect.postgres.acts import open_postgres_acts
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import Seen

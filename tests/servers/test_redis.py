@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from cockpit.connect.redis.session import READS, open_redis, open_redis_acts
+from cockpit.connect.redis.acts import open_redis_acts
+from cockpit.connect.redis.session import READS, open_redis
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 from cockpit.runbooks.library import library
 from cockpit.triage.engine import Look, judged

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from cockpit.connect.redis.session import open_redis, open_redis_acts
+from cockpit.connect.redis.acts import open_redis_acts
+from cockpit.connect.redis.session import open_redis
 from cockpit.connect.redis.settings import RedisSettings
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds

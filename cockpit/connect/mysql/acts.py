@@ -11,7 +11,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from cockpit.connect.kind import Secret
 from cockpit.connect.mysql.session import Mysql
+from cockpit.connect.mysql.settings import MysqlSettings
+from cockpit.connect.secrets import resolve_async
+from cockpit.connect.session import Acts
+from cockpit.connect.settings import commanders_login
 from cockpit.connect.sql.acts import BETWEEN, became, check_most, end_each, sent
 from cockpit.connect.statements import (
     PROTECTED_MYSQL_COMMANDS,
@@ -196,3 +201,11 @@ def _younger(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
 
 def _name(victim: Mapping[str, Any]) -> str:
     return f"thread {victim['id']} ({victim['user']} from {victim['host']})"
+
+
+async def open_mysql_acts(settings: MysqlSettings, *, secret: Secret = resolve_async) -> Acts:
+    """The commander's session: named statements only, with the commander's login."""
+    login = commanders_login(settings)
+    return MysqlActs(
+        Mysql(settings, secret=secret, login=login, read_only=False), rds=bool(settings.rds)
+    )

@@ -22,8 +22,8 @@ async def _open(settings: MysqlSettings, door: Door) -> Mysql:
 
 
 async def _open_acts(settings: MysqlSettings, door: Door) -> Acts:
-    await off_loop(_MODULE)
-    from cockpit.connect.mysql.session import open_mysql_acts
+    await off_loop("cockpit.connect.mysql.acts")
+    from cockpit.connect.mysql.acts import open_mysql_acts
 
     return await open_mysql_acts(settings, secret=await door.secret(settings, acting=True))
 

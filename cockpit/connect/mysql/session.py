@@ -28,8 +28,7 @@ from cockpit.connect.net.tls_failure import tls_failure
 from cockpit.connect.pace import Pace
 from cockpit.connect.rows import first_value, rows_into
 from cockpit.connect.secrets import resolve_async
-from cockpit.connect.session import Acts
-from cockpit.connect.settings import Login, commanders_login
+from cockpit.connect.settings import Login
 from cockpit.connect.sql import looks as sql_looks
 from cockpit.errors import BlindError, Reason
 
@@ -342,16 +341,6 @@ async def open_mysql(settings: MysqlSettings, *, secret: Secret = resolve_async)
     """A read-only observer. It connects at its first statement, so this never fails."""
     await asyncio.to_thread(import_module, "pymysql.cursors")  # slow: not on the loop
     return Mysql(settings, secret=secret)
-
-
-async def open_mysql_acts(settings: MysqlSettings, *, secret: Secret = resolve_async) -> Acts:
-    """The commander's session: named statements only, with the commander's login."""
-    from cockpit.connect.mysql.acts import MysqlActs
-
-    login = commanders_login(settings)
-    return MysqlActs(
-        Mysql(settings, secret=secret, login=login, read_only=False), rds=bool(settings.rds)
-    )
 
 
 def grant(user: str, flavour: str) -> str:

@@ -10,7 +10,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from cockpit.connect.kind import Secret
 from cockpit.connect.postgres.session import Postgres
+from cockpit.connect.postgres.settings import PostgresSettings
+from cockpit.connect.secrets import resolve_async
+from cockpit.connect.session import Acts
+from cockpit.connect.settings import commanders_login
 from cockpit.connect.sql.acts import BETWEEN, became, check_most, end_each, sent
 from cockpit.connect.statements import PROTECTED_POSTGRES, checked, statement
 from cockpit.errors import BlindError, Reason, Refused
@@ -207,3 +212,11 @@ class PostgresActs:
 
 def _name(victim: Mapping[str, Any]) -> str:
     return f"pid {victim['pid']} ({victim['user'] or 'server process'}, {victim['application']})"
+
+
+async def open_postgres_acts(settings: PostgresSettings, *, secret: Secret = resolve_async) -> Acts:
+    """The commander's session: named statements only, with the commander's login."""
+    login = commanders_login(settings)
+    return PostgresActs(
+        Postgres(settings, secret=secret, login=login, read_only=False, patience=15.0)
+    )

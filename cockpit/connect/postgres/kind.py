@@ -22,8 +22,8 @@ async def _open(settings: PostgresSettings, door: Door) -> Postgres:
 
 
 async def _open_acts(settings: PostgresSettings, door: Door) -> Acts:
-    await off_loop(_MODULE)
-    from cockpit.connect.postgres.session import open_postgres_acts
+    await off_loop("cockpit.connect.postgres.acts")
+    from cockpit.connect.postgres.acts import open_postgres_acts
 
     return await open_postgres_acts(settings, secret=await door.secret(settings, acting=True))
 

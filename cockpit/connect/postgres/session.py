@@ -27,8 +27,7 @@ from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.postgres.wire import Rung, first_words, tls_error
 from cockpit.connect.rows import first_value, rows_into
 from cockpit.connect.secrets import resolve_async
-from cockpit.connect.session import Acts
-from cockpit.connect.settings import Login, commanders_login
+from cockpit.connect.settings import Login
 from cockpit.connect.sql import looks as sql_looks
 from cockpit.errors import BlindError, Reason
 
@@ -440,16 +439,6 @@ async def open_postgres(settings: PostgresSettings, *, secret: Secret = resolve_
     """A read-only observer. It connects at its first statement, so this never fails."""
     await asyncio.to_thread(import_module, "psycopg.rows")  # slow: not on the loop
     return Postgres(settings, secret=secret)
-
-
-async def open_postgres_acts(settings: PostgresSettings, *, secret: Secret = resolve_async) -> Acts:
-    """The commander's session: named statements only, with the commander's login."""
-    from cockpit.connect.postgres.acts import PostgresActs
-
-    login = commanders_login(settings)
-    return PostgresActs(
-        Postgres(settings, secret=secret, login=login, read_only=False, patience=15.0)
-    )
 
 
 def _finish(

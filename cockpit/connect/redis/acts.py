@@ -9,7 +9,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from cockpit.connect.kind import Secret
 from cockpit.connect.redis.session import Redis
+from cockpit.connect.redis.settings import RedisSettings
+from cockpit.connect.secrets import resolve_async
+from cockpit.connect.session import Acts
+from cockpit.connect.settings import commanders_login
 from cockpit.connect.statements import Statement, checked, statement
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
 
@@ -104,3 +109,9 @@ class RedisActs:
                     hint="look again before repeating it",
                 ) from None
             raise
+
+
+async def open_redis_acts(settings: RedisSettings, *, secret: Secret = resolve_async) -> Acts:
+    """The commander's session: named commands only, with the commander's login."""
+    login = commanders_login(settings)
+    return RedisActs(Redis(settings, secret=secret, login=login, timeout=5.0))

@@ -22,8 +22,8 @@ async def _open(settings: RedisSettings, door: Door) -> Redis:
 
 
 async def _open_acts(settings: RedisSettings, door: Door) -> Acts:
-    await off_loop(_MODULE)
-    from cockpit.connect.redis.session import open_redis_acts
+    await off_loop("cockpit.connect.redis.acts")
+    from cockpit.connect.redis.acts import open_redis_acts
 
     return await open_redis_acts(settings, secret=await door.secret(settings, acting=True))
 

@@ -26,8 +26,7 @@ from cockpit.connect.redis import errors as failures
 from cockpit.connect.redis.nodes import Nodes, fastest_round_trip, jitter
 from cockpit.connect.redis.settings import RedisSettings
 from cockpit.connect.secrets import resolve_async
-from cockpit.connect.session import Acts
-from cockpit.connect.settings import Login, commanders_login
+from cockpit.connect.settings import Login
 from cockpit.errors import BlindError, Reason, Refused
 
 if TYPE_CHECKING:
@@ -324,14 +323,6 @@ async def open_redis(settings: RedisSettings, *, secret: Secret = resolve_async)
     """A read-only observer. It connects at its first command, so this never fails."""
     await asyncio.to_thread(import_module, "redis.asyncio")  # slow: not on the loop
     return Redis(settings, secret=secret)
-
-
-async def open_redis_acts(settings: RedisSettings, *, secret: Secret = resolve_async) -> Acts:
-    """The commander's session: named commands only, with the commander's login."""
-    from cockpit.connect.redis.acts import RedisActs
-
-    login = commanders_login(settings)
-    return RedisActs(Redis(settings, secret=secret, login=login, timeout=5.0))
 
 
 def allowed(words: tuple[str | int, ...]) -> bool:

@@ -1,0 +1,36 @@
+"""The house from above, held: whoever adds a room sees what it leans on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.tools import house
+
+
+def test_there_is_no_circle_of_boxes_and_none_of_modules() -> None:
+    """Also none that only deferred imports or type checkers see: what is deferred is still known."""
+    seen = house.read()
+    assert [each for each in house.circles(seen.boxes()) if "screens.app" not in each] == []
+    assert [each for each in house.circles(seen.imports) if "screens.app" not in each] == []
+
+
+def test_a_circle_that_is_deferred_or_for_type_checkers_only_is_seen(tmp_path: Path) -> None:
+    for name, text in {
+        "cockpit/__init__.py": "",
+        "cockpit/connect/__init__.py": "",
+        "cockpit/a.py": "def f() -> None:\n    from cockpit import b\n",
+        "cockpit/b.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import cockpit.a\n",
+        "cockpit/c.py": "from cockpit.a import f\n",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    seen = house.read(tmp_path)
+    assert house.circles(seen.imports) == [("cockpit.a", "cockpit.b")]
+    assert house.circles(seen.boxes()) == [("cockpit.a", "cockpit.b")]
+
+
+def test_what_it_prints_names_every_box() -> None:
+    told = "\n".join(house.page(house.read()))
+    for box in ("cockpit.connect.postgres", "probes.ecs", "screens.widgets", "circles of modules"):
+        assert box in told
