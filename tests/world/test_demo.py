@@ -54,7 +54,7 @@ def test_what_the_shop_lacks_begins_the_timeline_of_the_demo(lacking, tmp_path, 
         asyncio.run(shows())
         return 0
 
-    monkeypatch.setattr(cli_tui, "_show", show)
+    monkeypatch.setattr(cli_tui, "show", show)
     monkeypatch.setenv("COCKPIT_DATA", str(tmp_path / "records"))
     folder = tmp_path / "world"
     folder.mkdir()
