@@ -9,7 +9,7 @@ SCENARIO ?=
 ROLE ?=
 PYTEST ?=
 
-.PHONY: demo test check lint types imports tests servers bench floors snapshots clean
+.PHONY: demo test check lint types imports tests servers bench floors snapshots docs record screenshots house clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,8 @@ help:
 	@echo "make bench                                        print the performance table"
 	@echo "make floors                                       test with the oldest versions that are allowed"
 	@echo "make snapshots                                    accept the screens as they are now"
+	@echo "make docs | record | screenshots                  write the generated pages, recordings made by hand, pictures"
+	@echo "make house                                        print packages, what leans on what, and circles"
 
 demo: $(VENV)/.demo
 	@$(BIN)/cockpit $(if $(ROLE),--role $(ROLE)) demo $(SCENARIO)
@@ -40,11 +42,9 @@ imports: $(VENV)/.dev
 servers: $(VENV)/.dev
 	@$(BIN)/python -m tests.tools.servers
 
-# Many tests start servers and whole shops and wait for them: on a busy machine one may come too late.
-# What failed is run once more, alone; a second failure counts. They wait more than they work: three at once on two cores.
+# They wait more than they work: three at once on two cores. What failed is run once more, alone, and told; see tests/tools/twice.py.
 tests: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST) \
-	  || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(PYTEST)
+	$(BIN)/python -m tests.tools.twice -- -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench
@@ -54,6 +54,20 @@ floors:
 	$(PYTHON) tests/tools/floors.py > $(VENV)-floors/constraints.txt
 	$(VENV)-floors/bin/pip install -q --disable-pip-version-check -c $(VENV)-floors/constraints.txt -e '.[dev]'
 	$(VENV)-floors/bin/python -m pytest -q -n 2 --dist loadfile tests/core tests/probes $(PYTEST)
+
+# Every generated page: each generator is `python -m tests.tools.NAME`, and a test holds what it writes.
+docs: $(VENV)/.dev
+	@for page in coverage_table settings_table keys_page rights_page man_page config_schema; do \
+	  echo "writing by tests.tools.$$page"; $(BIN)/python -m tests.tools.$$page || exit 1; done
+
+record: $(VENV)/.dev
+	$(BIN)/python -m tests.tools.handmade
+
+screenshots: $(VENV)/.dev
+	$(BIN)/python -m tests.tools.screenshots
+
+house: $(VENV)/.dev
+	@$(BIN)/python -m tests.tools.house
 
 snapshots: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/screens --snapshot-update $(PYTEST)

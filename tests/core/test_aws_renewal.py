@@ -71,3 +71,11 @@ async def test_expired_keys_are_not_read_again_for_every_call(keys: Path) -> Non
             with pytest.raises(BlindError):
                 await aws.call("sts", "GetCallerIdentity", {}, "Account")
             assert len(aws._clients._retired) == 2
+
+
+def test_one_session_more_leaves_the_shared_search_path_as_it_is() -> None:
+    """aioboto3 adds boto3's folder to the loader of each session it opens: ours share one."""
+    clients._opened(clients._session(""))
+    before = list(clients.LOADER.search_paths)
+    clients._opened(clients._session(""))
+    assert list(clients.LOADER.search_paths) == before

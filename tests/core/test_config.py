@@ -102,7 +102,7 @@ def test_the_example_names_every_setting() -> None:
 
 def test_the_page_of_all_settings_is_what_the_probes_say() -> None:
     told = settings_table.PAGE.read_text(encoding="utf-8")
-    assert told == settings_table.page(), "python tests/tools/settings_table.py writes it"
+    assert told == settings_table.page(), "python -m tests.tools.settings_table writes it"
     settings = [f for p in registry().values() for f in dataclasses.fields(p.settings)]
     assert len(re.findall(r"^\| `[a-z_]+` \|", told, re.MULTILINE)) == len(settings)
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from screens.bindings import as_markdown
-from tests.tools import coverage_table
-
-KEYS = Path(__file__).parents[2] / "docs/keys.md"
+from tests.tools import coverage_table, keys_page
 
 
 def test_the_documented_keys_are_those_of_the_table() -> None:
-    told = "write it again: python -c 'from screens.bindings import as_markdown; print(as_markdown())' > docs/keys.md"
-    assert KEYS.read_text(encoding="utf-8").strip() == as_markdown().strip(), told
+    told = "write it again: python -m tests.tools.keys_page"
+    assert keys_page.PAGE.read_text(encoding="utf-8") == keys_page.page(), told
 
 
 def test_the_documented_coverage_is_what_the_tests_name() -> None:

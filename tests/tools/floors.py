@@ -1,4 +1,4 @@
-"""The floors that pyproject.toml declares, as constraints: `python tests/tools/floors.py`.
+"""The floors that pyproject.toml declares, as constraints: `python -m tests.tools.floors`.
 
 `make floors` installs exactly these and runs the tests that need no server, so that a floor is a
 version that works and not a museum piece.

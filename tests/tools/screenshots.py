@@ -1,7 +1,7 @@
 """Takes the pictures of docs/: the real cockpit on the real embedded shop.
 
-`python tests/tools/screenshots.py [FOLDER]` writes SVG files; with `rsvg-convert` on the path also
-PNG files. Run it from the root of the checkout.
+`python -m tests.tools.screenshots [FOLDER]` writes PNG files; `rsvg-convert` turns Textual's
+SVG into them. Run it from the root of the checkout.
 """
 
 from __future__ import annotations
@@ -49,10 +49,9 @@ def save(app: CockpitApp, folder: Path, name: str) -> None:
     svg = svg.replace("Fira Code", "DejaVu Sans Mono")
     path = folder / f"{name}.svg"
     path.write_text(svg, encoding="utf-8")
-    if converter := shutil.which("rsvg-convert"):
-        png = path.with_suffix(".png")
-        subprocess.run([converter, "-o", str(png), str(path)], check=True)
-        path.unlink()
+    png = path.with_suffix(".png")
+    subprocess.run(["rsvg-convert", "-o", str(png), str(path)], check=True)
+    path.unlink()
 
 
 async def commander(world: World, folder: Path, data: Path) -> None:
@@ -88,7 +87,11 @@ async def press(pilot: Pilot[int], keys: Sequence[str], wait: float = 0.3) -> No
 
 
 def main() -> None:
-    """All pictures."""
+    """All pictures. Ends with 1 where nothing turns them into PNG files."""
+    if shutil.which("rsvg-convert") is None:
+        sys.exit(
+            "rsvg-convert is missing; on Debian: apt-get install librsvg2-bin fonts-dejavu-core"
+        )
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
     folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as data:

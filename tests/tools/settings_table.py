@@ -1,6 +1,6 @@
 """Writes docs/settings.md: every setting of every probe with its default, and the environment.
 
-`python tests/tools/settings_table.py` from the root of the checkout. What a setting means is its
+`python -m tests.tools.settings_table` from the root of the checkout. What a setting means is its
 docstring; what has none says it by its name and the line above the table.
 """
 
@@ -22,7 +22,7 @@ PAGE = ROOT / "docs/settings.md"
 HEAD = """\
 # Every setting of every probe
 
-Generated from the probes by `python tests/tools/settings_table.py`; a test holds it to them. What belongs to targets, places,
+Generated from the probes by `python -m tests.tools.settings_table`; a test holds it to them. What belongs to targets, places,
 `[incident]` and `[screen]` is in [config.example.toml](../config.example.toml).
 
 A setting is changed for all targets, or for one (which wins):

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+import aioboto3
 import aiobotocore.config
 import aiobotocore.credentials
 import aiobotocore.parsers
@@ -127,12 +128,16 @@ class Clients:
         return await self._connected(session, service)
 
     async def _connected(self, session: Any, service: str) -> Any:
-        client = await session.create_client(
-            service,
-            region_name=self._place.region,
-            endpoint_url=self._place.endpoint_url or None,
-            config=self._configuration(),
-        ).__aenter__()
+        client = (
+            await _opened(session)
+            .client(
+                service,
+                region_name=self._place.region,
+                endpoint_url=self._place.endpoint_url or None,
+                config=self._configuration(),
+            )
+            .__aenter__()
+        )
         self._register(client, service)
         return client
 
@@ -348,6 +353,17 @@ def _session(profile: str) -> Any:
     parsers.set_parser_defaults(timestamp_parser=moment)
     session.register_component("response_parser_factory", parsers)
     return session
+
+
+def _opened(session: Any) -> aioboto3.Session:
+    """aioboto3's door to a session of ours.
+
+    Each one adds boto3's data folder to the loader once more, which all sessions share: without
+    the second line its search path would grow with every renewal of credentials.
+    """
+    opened = aioboto3.Session(botocore_session=session)
+    LOADER.search_paths[:] = dict.fromkeys(LOADER.search_paths)
+    return opened
 
 
 async def _closed(answers: Iterable[Answer[Any]]) -> None:
