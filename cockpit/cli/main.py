@@ -26,6 +26,8 @@ USAGE = 64
 INTERRUPTED = 130
 FAILED = 70
 
+_WITHOUT_FILES = {"explain", "scenarios", "schema"}
+"""Commands that read neither a configuration nor a journal."""
 SECTIONS = ("An incident", "Looking", "The record", "Runbooks", "Practice")
 """The order of the list; a section that is not here stands behind them."""
 
@@ -98,8 +100,26 @@ def main_group(ctx: click.Context, config: Path | None, role: str | None) -> Non
     Without a command: the incidents that are open, or a new one.
     """
     ctx.obj = {"config": config, "role": role}
+    if ctx.invoked_subcommand not in _WITHOUT_FILES:
+        _tell_moves(config)
     if ctx.invoked_subcommand is None:
         ctx.invoke(import_module("cockpit.cli.tui").start)
+
+
+def _tell_moves(config: Path | None) -> None:
+    """Move what 0.1 kept elsewhere, before anything reads it, and say so in a word."""
+    from cockpit.config.find import FILE, find, word
+
+    said = []
+    if not os.environ.get("COCKPIT_DATA"):
+        from cockpit.incident.home import home
+
+        said.append(home().word)
+    if config is None and not Path(FILE).is_file():
+        with contextlib.suppress(Misconfigured):
+            said.append(word(find()))
+    for line in filter(None, said):
+        _talk(f"cockpit: {_sanitise(line)}")
 
 
 def main(arguments: list[str] | None = None) -> None:

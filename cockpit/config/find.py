@@ -11,6 +11,7 @@ from cockpit.errors import Misconfigured
 
 FILE = "cockpit.toml"
 EXAMPLE = "config.example.toml"
+NAME, OLD_NAME = "incident-cockpit", "cockpit"
 
 
 class ConfigProblems(Misconfigured):
@@ -39,14 +40,33 @@ def find(explicit: Path | None = None) -> Path:
         if (why := _no_file(explicit)) is not None:
             raise Misconfigured(f"{explicit}: {why}", hint="cockpit --config PATH")
         return explicit
-    places = (Path(FILE), platformdirs.user_config_path("cockpit") / FILE)
-    for place in places:
+    places = (Path(FILE), platformdirs.user_config_path(NAME) / FILE)
+    for place in (*places, old_file()):
         if place.is_file():
             return place
     raise Misconfigured(
         f"no configuration: neither ./{FILE} nor {places[1]} exists",
         hint=f"cp {shlex.quote(str(example()))} {FILE}, or try: cockpit demo",
     )
+
+
+def old_file() -> Path:
+    """Where 0.1 looked for the user's file: that folder is the Linux admin console's."""
+    import platformdirs
+
+    return platformdirs.user_config_path(OLD_NAME) / FILE
+
+
+def word(path: Path) -> str:
+    """What to tell of the file that is read; empty for one that lies where it should."""
+    if path != old_file():
+        return ""
+    import platformdirs
+
+    new = platformdirs.user_config_path(NAME) / FILE
+    folder, here, there = (shlex.quote(str(each)) for each in (new.parent, path, new))
+    move = f"mkdir -p {folder} && mv {here} {there}"
+    return f"the configuration of 0.1 is read from {path}; to put it in its place: {move}"
 
 
 def _no_file(path: Path) -> str | None:

@@ -18,6 +18,7 @@ from cockpit.errors import CockpitError, Misconfigured
 from cockpit.incident import chain, lock, sanitise
 from cockpit.incident.entry import BadEntry, Entry, Kind
 from cockpit.incident.follow import Follower
+from cockpit.incident.home import home
 from cockpit.incident.note_line import NoteLine
 from cockpit.incident.record import Author, Incident, Letter
 from cockpit.incident.recovery import Mended, mend
@@ -50,9 +51,7 @@ def data_folder(configured: str = "") -> Path:
     named = os.environ.get("COCKPIT_DATA", "") or configured
     if named:
         return Path(named).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("cockpit", appauthor=False))
+    return home().folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
