@@ -1,8 +1,7 @@
-"""What a look at an RDS instance or cluster holds, and how it is read out of the answers.
+"""What a look at an RDS instance or cluster holds.
 
-Source: RDS API reference (`DescribeDBInstances`, `DescribeDBClusters`, `DescribeEvents`,
-`DescribePendingMaintenanceActions`), RDS User Guide, "Viewing DB instance status". Statuses are
-free text: what is in no table is unknown, never fine. Users' names and endpoints are not kept.
+Source: RDS User Guide, "Viewing DB instance status". Statuses are free text: what is in no table
+is unknown, never fine.
 """
 
 from __future__ import annotations
@@ -13,20 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cockpit.connect.session import Series
-from probes.answers import (
-    Answer,
-    Gap,
-    flag,
-    items,
-    moment,
-    need_items,
-    need_text,
-    number,
-    section,
-    text,
-    whole,
-    words,
-)
+from probes.answers import Gap
 from probes.metrics import NO_DATA
 
 INSTANCE = "instance"
@@ -222,115 +208,6 @@ class Snapshot:
     status_since: dict[str, datetime] = field(default_factory=dict)
     """Instance or cluster → since when it has its status, as far as the cockpit saw."""
     gaps: tuple[Gap, ...] = ()
-
-
-def instance_of(row: Answer) -> Instance:
-    """One row of `DescribeDBInstances`."""
-    allocated, maximum = whole(row, "AllocatedStorage"), whole(row, "MaxAllocatedStorage")
-    return Instance(
-        id=need_text(row, "DBInstanceIdentifier"),
-        status=need_text(row, "DBInstanceStatus"),
-        db_class=text(row, "DBInstanceClass"),
-        engine=text(row, "Engine"),
-        zone=text(row, "AvailabilityZone"),
-        multi_az=bool(flag(row, "MultiAZ")),
-        percent=text(row, "PercentProgress"),
-        allocated=allocated * GIB if allocated else None,
-        maximum=maximum * GIB if maximum else None,
-        iops=whole(row, "Iops"),
-        storage_type=text(row, "StorageType"),
-        source=text(row, "ReadReplicaSourceDBInstanceIdentifier"),
-        pending=_pending(section(row, "PendingModifiedValues")),
-        parameter_groups=tuple(
-            ParameterGroup(
-                name=text(each, "DBParameterGroupName"), status=text(each, "ParameterApplyStatus")
-            )
-            for each in items(row, "DBParameterGroups")
-        ),
-        replication=tuple(_replication(each) for each in items(row, "StatusInfos")),
-        ca_valid_till=moment(section(row, "CertificateDetails"), "ValidTill"),
-        secret_status=text(section(row, "MasterUserSecret"), "SecretStatus"),
-        maintenance_window=text(row, "PreferredMaintenanceWindow"),
-        backup_window=text(row, "PreferredBackupWindow"),
-        insights=flag(row, "PerformanceInsightsEnabled"),
-    )
-
-
-def _replication(row: Answer) -> Replication:
-    normal = flag(row, "Normal")
-    return Replication(
-        normal=normal is None or normal,
-        status=text(row, "Status"),
-        message=text(row, "Message"),
-    )
-
-
-_SECRET = "MasterUserPassword"  # noqa: S105 - the name of a member, whose value is never kept
-
-
-def _pending(values: Answer) -> tuple[Pending, ...]:
-    """Names with values; of a password only that it changes."""
-    return tuple(
-        Pending(name=name, value="changes" if name == _SECRET else _shown(value))
-        for name, value in sorted(values.items())
-        if value not in (None, "", [], {})
-    )
-
-
-def _shown(value: object) -> str:
-    return str(value) if isinstance(value, str | int | float | bool) else "changes"
-
-
-def cluster_of(row: Answer) -> Cluster:
-    """One row of `DescribeDBClusters`."""
-    members = need_items(row, "DBClusterMembers")
-    writers = [text(each, "DBInstanceIdentifier") for each in members if _writes(each)]
-    forwarding = text(row, "GlobalWriteForwardingStatus").lower()
-    return Cluster(
-        id=need_text(row, "DBClusterIdentifier"),
-        status=need_text(row, "Status"),
-        engine=text(row, "Engine"),
-        members=tuple(need_text(each, "DBInstanceIdentifier") for each in members),
-        writer=writers[0] if writers else "",
-        headless=bool(text(row, "ReplicationSourceIdentifier"))
-        or forwarding in {"enabled", "enabling"},
-        serverless_v1=text(row, "EngineMode") == "serverless",
-        maximum_capacity=number(section(row, "ServerlessV2ScalingConfiguration"), "MaxCapacity"),
-        pending=_pending(section(row, "PendingModifiedValues")),
-        maintenance_window=text(row, "PreferredMaintenanceWindow"),
-    )
-
-
-def _writes(member: Answer) -> bool:
-    return bool(flag(member, "IsClusterWriter"))
-
-
-def event_of(row: Answer) -> Event | None:
-    """One event; None without a time."""
-    at = moment(row, "Date")
-    if at is None:
-        return None
-    return Event(
-        at=at,
-        source=text(row, "SourceIdentifier"),
-        message=text(row, "Message"),
-        categories=tuple(each.lower() for each in words(row, "EventCategories")),
-    )
-
-
-def maintenance_of(row: Answer) -> tuple[Maintenance, ...]:
-    """The pending actions of one resource."""
-    resource = text(row, "ResourceIdentifier").rpartition(":")[2]
-    return tuple(
-        Maintenance(
-            resource=resource,
-            action=text(each, "Action"),
-            description=text(each, "Description"),
-            apply_at=moment(each, "CurrentApplyDate") or moment(each, "AutoAppliedAfterDate"),
-            forced_at=moment(each, "ForcedApplyDate"),
-        )
-        for each in items(row, "PendingMaintenanceActionDetails")
-    )
 
 
 _SIZE = re.compile(r"^db\.([a-z0-9-]+)\.(?:(\d*)x)?(nano|micro|small|medium|large)")

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from cockpit import clock
+from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery
@@ -21,10 +22,21 @@ from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, blind_series, partly_blind, structures, text
+from probes.answers import Gap, attempt, blind_series, partly_blind
 from probes.metrics import NO_DATA, query
 from probes.rds import load, model, state, storage, view
 from probes.rds.model import Event, Instance, Maintenance, Snapshot
+from probes.rds.read import (
+    ClusterRow,
+    EventRow,
+    InstanceRow,
+    Parameter,
+    ResourceActions,
+    cluster_of,
+    event_of,
+    instance_of,
+    maintenance_of,
+)
 from probes.rds.settings import Settings
 
 _DAY = 1440
@@ -100,7 +112,7 @@ async def _found(aws: AwsReads, name: str, at: datetime) -> Snapshot:
 
 async def _instance(aws: AwsReads, name: str, at: datetime) -> Snapshot:
     row = await aws.item("rds", "DescribeDBInstances", key=name)
-    instance = model.instance_of(row)
+    instance = instance_of(answer_into(row, InstanceRow))
     return Snapshot(
         at=at,
         id=instance.id,
@@ -113,7 +125,8 @@ async def _instance(aws: AwsReads, name: str, at: datetime) -> Snapshot:
 
 
 async def _cluster(aws: AwsReads, name: str, at: datetime) -> Snapshot:
-    cluster = model.cluster_of(await aws.item("rds", "DescribeDBClusters", key=name))
+    row = await aws.item("rds", "DescribeDBClusters", key=name)
+    cluster = cluster_of(answer_into(row, ClusterRow))
     return Snapshot(
         at=at,
         id=cluster.id,
@@ -141,14 +154,14 @@ async def _member(aws: AwsReads, name: str, gaps: list[Gap]) -> Instance | None:
     row = await attempt(
         gaps, f"instance {name}", aws.item("rds", "DescribeDBInstances", key=name), otherwise=None
     )
-    return None if row is None else model.instance_of(row)
+    return None if row is None else instance_of(answer_into(row, InstanceRow))
 
 
 async def _events(aws: AwsReads, snapshot: Snapshot) -> tuple[Event, ...]:
     """The day's events of the resource, out of one list for the region; backups are left out."""
     rows = await aws.pages("rds", "DescribeEvents", key="Events", Duration=_DAY)
     names = {snapshot.id, *(instance.id for instance in snapshot.instances)}
-    found = (model.event_of(row) for row in structures(rows, "Events"))
+    found = map(event_of, answers_into(rows, EventRow))
     mine = [
         event
         for event in found
@@ -164,9 +177,7 @@ async def _maintenance(aws: AwsReads, snapshot: Snapshot) -> tuple[Maintenance, 
     )
     names = {snapshot.id, *(instance.id for instance in snapshot.instances)}
     actions = [
-        action
-        for row in structures(rows, "PendingMaintenanceActions")
-        for action in model.maintenance_of(row)
+        action for row in answers_into(rows, ResourceActions) for action in maintenance_of(row)
     ]
     return tuple(action for action in actions if action.resource in names)
 
@@ -203,11 +214,13 @@ async def _limit(aws: AwsReads, group: str, gaps: list[Gap]) -> int | None:
         ),
         otherwise=(),
     )
-    for row in structures(rows, "Parameters"):
-        if text(row, "ParameterName") == "max_connections":
-            value = text(row, "ParameterValue")
-            return int(value) if value.isdigit() else None
-    return None
+    limits = (
+        row.parameter_value
+        for row in answers_into(rows, Parameter)
+        if row.parameter_name == "max_connections"
+    )
+    value = next(limits, "")
+    return int(value) if value.isdigit() else None
 
 
 def _names(instance: Instance) -> dict[str, str]:
