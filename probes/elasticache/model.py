@@ -1,19 +1,13 @@
-"""What a look at an ElastiCache resource holds, and how it is read out of the answers.
-
-Source: ElastiCache API reference (`DescribeReplicationGroups`, `DescribeCacheClusters`,
-`DescribeEvents`, `DescribeUpdateActions`, `DescribeServerlessCaches`). `CurrentRole` is filled only
-with cluster mode disabled; elsewhere the metric `IsMaster` tells.
-"""
+"""What a look at an ElastiCache resource holds, and what its event texts mean."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from cockpit.connect.session import Series
-from probes.answers import Answer, Gap, flag, items, moment, need_text, section, text, whole, words
+from probes.answers import Gap
 from probes.metrics import NO_DATA, latest, settled
 
 GROUP = "replication group"
@@ -157,123 +151,6 @@ class Snapshot:
     status_since: datetime | None = None
     """Since when the status is what it is, as far as the cockpit saw; None: first look."""
     gaps: tuple[Gap, ...] = ()
-
-
-def group_of(row: Answer, at: datetime) -> Snapshot:
-    """A replication group with its shards and members, before the nodes are looked up."""
-    shards, nodes = [], []
-    for group in items(row, "NodeGroups"):
-        shard = need_text(group, "NodeGroupId")
-        shards.append(Shard(id=shard, status=text(group, "Status")))
-        nodes += [
-            Node(
-                id=need_text(member, "CacheClusterId"),
-                node_id=text(member, "CacheNodeId") or "0001",
-                shard=shard,
-                role=text(member, "CurrentRole"),
-                zone=text(member, "PreferredAvailabilityZone"),
-            )
-            for member in items(group, "NodeGroupMembers")
-        ]
-    listed = {node.id for node in nodes}
-    nodes += [Node(id=name) for name in words(row, "MemberClusters") if name not in listed]
-    return Snapshot(
-        at=at,
-        id=need_text(row, "ReplicationGroupId"),
-        kind=GROUP,
-        status=need_text(row, "Status"),
-        engine=text(row, "Engine") or "redis",
-        node_type=text(row, "CacheNodeType"),
-        automatic_failover=text(row, "AutomaticFailover"),
-        multi_az=text(row, "MultiAZ"),
-        cluster_mode=bool(flag(row, "ClusterEnabled")),
-        pending=_pending(row),
-        snapshot_window=text(row, "SnapshotWindow"),
-        primary=next((node.id for node in nodes if node.role == "primary"), ""),
-        nodes=tuple(nodes),
-        shards=tuple(shards),
-    )
-
-
-def _pending(row: Answer) -> tuple[str, ...]:
-    values = section(row, "PendingModifiedValues")
-    return tuple(sorted(name for name, value in values.items() if value))
-
-
-def cluster_of(row: Answer, at: datetime) -> Snapshot:
-    """A single node, or a Memcached cluster with its nodes."""
-    name = need_text(row, "CacheClusterId")
-    return Snapshot(
-        at=at,
-        id=name,
-        kind=CLUSTER,
-        status=need_text(row, "CacheClusterStatus"),
-        engine=text(row, "Engine"),
-        node_type=text(row, "CacheNodeType"),
-        pending=_pending(row),
-        snapshot_window=text(row, "SnapshotWindow"),
-        nodes=nodes_of(row) or tuple(Node(id=name, node_id=f"{n:04}") for n in _numbers(row)),
-    )
-
-
-def _numbers(row: Answer) -> Iterable[int]:
-    return range(1, (whole(row, "NumCacheNodes") or 1) + 1)
-
-
-def nodes_of(row: Answer) -> tuple[Node, ...]:
-    """The nodes of a cache cluster with their status; none without `ShowCacheNodeInfo`."""
-    name = need_text(row, "CacheClusterId")
-    return tuple(
-        Node(
-            id=name,
-            node_id=need_text(each, "CacheNodeId"),
-            zone=text(each, "CustomerAvailabilityZone") or text(row, "PreferredAvailabilityZone"),
-            status=text(each, "CacheNodeStatus"),
-        )
-        for each in items(row, "CacheNodes")
-    )
-
-
-def member_status(row: Answer) -> str:
-    """The worst of a member's own status and of its node's."""
-    status = need_text(row, "CacheClusterStatus").lower()
-    nodes = [node.status.lower() for node in nodes_of(row) if node.status]
-    return next((each for each in nodes if each not in OK), status)
-
-
-def serverless_of(row: Answer, at: datetime) -> Snapshot:
-    """A serverless cache: no nodes, but limits."""
-    name = need_text(row, "ServerlessCacheName")
-    limits = section(row, "CacheUsageLimits")
-    gigabytes = whole(section(limits, "DataStorage"), "Maximum")
-    return Snapshot(
-        at=at,
-        id=name,
-        kind=SERVERLESS,
-        status=need_text(row, "Status"),
-        engine=text(row, "Engine"),
-        nodes=(Node(id=name, node_id=""),),
-        storage_limit=None if gigabytes is None else gigabytes * 1024**3,
-        units_limit=whole(section(limits, "ECPUPerSecond"), "Maximum"),
-    )
-
-
-def event_of(row: Answer) -> Event | None:
-    """One event; None without a time."""
-    at = moment(row, "Date")
-    if at is None:
-        return None
-    return Event(at=at, source=text(row, "SourceIdentifier"), message=text(row, "Message"))
-
-
-def update_of(row: Answer) -> Update:
-    """One service update for this cache."""
-    return Update(
-        name=text(row, "ServiceUpdateName"),
-        severity=text(row, "ServiceUpdateSeverity").lower(),
-        status=text(row, "UpdateActionStatus").lower(),
-        apply_by=moment(row, "ServiceUpdateRecommendedApplyByDate"),
-    )
 
 
 def is_replica(node: Node, at: datetime) -> bool | None:

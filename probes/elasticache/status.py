@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from cockpit import clock
+from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery
@@ -19,9 +20,22 @@ from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, blind_series, partly_blind, structures, text
+from probes.answers import Gap, attempt, blind_series, partly_blind
 from probes.elasticache import load, model, state, view
 from probes.elasticache.model import Event, Node, Snapshot, Update
+from probes.elasticache.read import (
+    ClusterRow,
+    EventRow,
+    GroupRow,
+    ServerlessRow,
+    UpdateRow,
+    cluster_of,
+    event_of,
+    group_of,
+    member_status,
+    serverless_of,
+    update_of,
+)
 from probes.elasticache.settings import Settings
 from probes.metrics import NO_DATA, query
 
@@ -74,19 +88,19 @@ async def _found(aws: AwsReads, name: str) -> Snapshot:
 
 async def _replication_group(aws: AwsReads, name: str) -> Snapshot:
     row = await aws.item("elasticache", "DescribeReplicationGroups", key=name)
-    return model.group_of(row, clock.now())
+    return group_of(answer_into(row, GroupRow), clock.now())
 
 
 async def _cache_cluster(aws: AwsReads, name: str) -> Snapshot:
     row = await aws.item("elasticache", "DescribeCacheClusters", key=name, ShowCacheNodeInfo=True)
-    return model.cluster_of(row, clock.now())
+    return cluster_of(answer_into(row, ClusterRow), clock.now())
 
 
 async def _serverless_cache(aws: AwsReads, name: str) -> Snapshot:
     rows = await aws.pages("elasticache", "DescribeServerlessCaches", key="ServerlessCaches")
-    for row in structures(rows, "ServerlessCaches"):
-        if text(row, "ServerlessCacheName").lower() == name.lower():
-            return model.serverless_of(row, clock.now())
+    for row in answers_into(rows, ServerlessRow):
+        if row.serverless_cache_name.lower() == name.lower():
+            return serverless_of(row, clock.now())
     raise BlindError(Reason.MISSING, f"there is no cache named {name}")
 
 
@@ -104,14 +118,14 @@ async def _member(aws: AwsReads, node: Node, gaps: list[Gap]) -> Node:
         aws.item("elasticache", "DescribeCacheClusters", key=node.id, ShowCacheNodeInfo=True),
         otherwise={},
     )
-    return replace(node, status=model.member_status(row)) if row else node
+    return replace(node, status=member_status(answer_into(row, ClusterRow))) if row else node
 
 
 async def _events(aws: AwsReads, snapshot: Snapshot) -> tuple[Event, ...]:
     """The events of the resource and its nodes, out of one list for the region."""
     rows = await aws.pages("elasticache", "DescribeEvents", key="Events", Duration=_DAY)
     names = {snapshot.id.lower(), *(node.id.lower() for node in snapshot.nodes)}
-    found = (model.event_of(row) for row in structures(rows, "Events"))
+    found = map(event_of, answers_into(rows, EventRow))
     mine = [event for event in found if event is not None and event.source.lower() in names]
     return tuple(sorted(mine, key=lambda event: event.at, reverse=True))
 
@@ -122,9 +136,9 @@ async def _updates(aws: AwsReads, snapshot: Snapshot) -> tuple[Update, ...]:
         return ()
     rows = await aws.pages("elasticache", "DescribeUpdateActions", key="UpdateActions")
     return tuple(
-        model.update_of(row)
-        for row in structures(rows, "UpdateActions")
-        if snapshot.id in {text(row, "ReplicationGroupId"), text(row, "CacheClusterId")}
+        update_of(row)
+        for row in answers_into(rows, UpdateRow)
+        if snapshot.id in {row.replication_group_id, row.cache_cluster_id}
     )
 
 
