@@ -18,7 +18,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, TypeVar
+from functools import cache
+from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -51,7 +52,7 @@ def answer_into(row: object, into: type[Record], *, strict: bool = True) -> Reco
     where a number is declared, `"true"` where a truth value is. Raises `BlindError(unreadable)`,
     naming the member that is missing or of the wrong type.
     """
-    record: Record = _convert(_safe(row), into, strict=strict)
+    record: Record = _convert(_safe(row, into), into, strict=strict)
     return record
 
 
@@ -60,7 +61,7 @@ def answers_into(
 ) -> tuple[Record, ...]:
     """A list of structures as records, all or none."""
     several = tuple[into, ...]  # type: ignore[valid-type]
-    records: tuple[Record, ...] = _convert(_safe(rows), several, strict=strict)
+    records: tuple[Record, ...] = _convert(_safe(rows, into), several, strict=strict)
     return records
 
 
@@ -90,19 +91,39 @@ def _told(error: str) -> str:
     return f"{which}: {what[:1].lower()}{what[1:]}"
 
 
-def _safe(value: Any) -> Any:
+def _safe(value: Any, into: type[Answer] | None) -> Any:
     """The value as records hold it: text harmless, times in UTC, without members that are None.
 
-    Done to everything before a type is looked at, so that no declaration can forget it.
+    Done before a type is looked at, so that no declaration can forget it. Of a structure that
+    becomes a record only the declared members are touched: a task of ECS has ninety.
     """
     if isinstance(value, str):
         return visible(value, 2000)
     if isinstance(value, Mapping):
-        return {_safe(k): _safe(each) for k, each in value.items() if each is not None}
+        if into is None:
+            return {_safe(k, None): _safe(v, None) for k, v in value.items() if v is not None}
+        members = ((name, value.get(name), part) for name, part in _parts(into).items())
+        return {name: _safe(each, part) for name, each, part in members if each is not None}
     if isinstance(value, list | tuple):
-        return [_safe(each) for each in value]
+        return [_safe(each, into) for each in value]
     if isinstance(value, datetime):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     if isinstance(value, float) and value.is_integer():
         return int(value)  # JSON has one kind of number: 5.0 stands for a whole one too
     return value
+
+
+@cache
+def _parts(record: type[Answer]) -> Mapping[str, type[Answer] | None]:
+    """Each declared member with the record that its structure, or each of its list, becomes."""
+    hints = get_type_hints(record)
+    names = zip(record.__struct_encode_fields__, record.__struct_fields__, strict=True)
+    return {member: _record_in(hints[field]) for member, field in names}
+
+
+def _record_in(kind: Any) -> type[Answer] | None:
+    if isinstance(kind, type) and issubclass(kind, Answer):
+        return kind
+    if get_origin(kind) is dict:  # its names are not ours to choose from
+        return None
+    return next(filter(None, map(_record_in, get_args(kind))), None)
