@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from cockpit import clock
 from cockpit.errors import CockpitError, DoesNotApply
+from screens.base import CockpitScreen
 from screens.confirm import ConfirmScreen
+from screens.host import Host
 from screens.port import RunPort
 from screens.present.lines import safe
 
 if TYPE_CHECKING:
     from cockpit.runbooks.plan import Outcome, Plan
-    from screens.app import CockpitApp
 
 _TOASTS = {"ok": "information", "skipped": "information"}
 
@@ -24,44 +25,45 @@ def place_of(run: RunPort, step_id: str) -> tuple[int, int]:
     return (ids.index(step_id) + 1 if step_id in ids else 1), max(1, len(ids))
 
 
-async def carry_out(app: CockpitApp, run: RunPort, step_id: str) -> Outcome | None:
+async def carry_out(screen: CockpitScreen[None], run: RunPort, step_id: str) -> Outcome | None:
     """Plan a step, get the person's yes where its risk asks for one, run it, say how it ended.
 
     None when it was not run: refused, cancelled, or not possible now.
     """
+    host = screen.host
     try:
         plan = await run.plan(step_id)
     except DoesNotApply as error:
         why = error.message.replace("not now, not true:", "not true:", 1)
-        app.say(f"This step does not apply now: {why}{_goes_on(run)}", "warning")
+        host.say(f"This step does not apply now: {why}{_goes_on(run)}", "warning")
         return None
     except CockpitError as error:
-        app.say_error(error)
+        host.say_error(error)
         if len(run.steps) > 1:
-            app.say("Not now: choose another step in pane 5, or skip this one there with s")
+            host.say("Not now: choose another step in pane 5, or skip this one there with s")
         return None
     if _needs_no_yes(plan):
         try:
             approval = run.approve(plan)
         except CockpitError as error:
-            app.say_error(error)
+            host.say_error(error)
             return None
     else:
-        given = await app.push_screen_wait(ConfirmScreen(run, plan, place_of(run, step_id)))
+        given = await screen.app.push_screen_wait(ConfirmScreen(run, plan, place_of(run, step_id)))
         if given is None:
-            app.say("Nothing was run")
+            host.say("Nothing was run")
             return None
         approval = given
-    app.running.since[step_id] = clock.now()
+    host.running.since[step_id] = clock.now()
     task = asyncio.ensure_future(run.execute(plan, approval))
-    app.running.tasks[step_id] = task
-    app.nudge()
+    host.running.tasks[step_id] = task
+    host.nudge()
     try:
-        return await _ended(app, task, plan)
+        return await _ended(host, task, plan)
     finally:
-        app.running.since.pop(step_id, None)
-        app.running.tasks.pop(step_id, None)
-        app.nudge()
+        host.running.since.pop(step_id, None)
+        host.running.tasks.pop(step_id, None)
+        host.nudge()
 
 
 def _goes_on(run: RunPort) -> str:
@@ -75,36 +77,38 @@ def _needs_no_yes(plan: Plan) -> bool:
     return plan.risk == "read" and not plan.gaps and not plan.asks and plan.step.kind != "manual"
 
 
-async def _ended(app: CockpitApp, task: asyncio.Task[Outcome], plan: Plan) -> Outcome | None:
+async def _ended(host: Host, task: asyncio.Task[Outcome], plan: Plan) -> Outcome | None:
     try:
         outcome = await task
     except CockpitError as error:
-        app.say_error(error)
+        host.say_error(error)
         return None
     except asyncio.CancelledError:
-        app.say(f"{safe(plan.title)}: no longer waited for, verify before repeating", "warning")
+        host.say(f"{safe(plan.title)}: no longer waited for, verify before repeating", "warning")
         return None
     severity = _TOASTS.get(outcome.kind, "warning" if outcome.kind == "unknown" else "error")
-    app.say(f"{safe(plan.title)}: {outcome.kind} · {safe(outcome.text)}", severity)
+    host.say(f"{safe(plan.title)}: {outcome.kind} · {safe(outcome.text)}", severity)
     return outcome
 
 
-async def propose(app: CockpitApp, run: RunPort, step_id: str, *, reason: str) -> None:
+async def propose(screen: CockpitScreen[None], run: RunPort, step_id: str, *, reason: str) -> None:
     """Put the step before a commander."""
+    host = screen.host
     try:
         await run.propose(step_id, reason)
     except CockpitError as error:
-        app.say_error(error)
+        host.say_error(error)
         return
-    app.say("Proposed to the commander, in the journal")
-    app.nudge()
+    host.say("Proposed to the commander, in the journal")
+    host.nudge()
 
 
-async def skip(app: CockpitApp, run: RunPort, step_id: str, *, reason: str) -> None:
+async def skip(screen: CockpitScreen[None], run: RunPort, step_id: str, *, reason: str) -> None:
     """Leave the step out; after a failed one, go on."""
+    host = screen.host
     try:
         await run.skip(step_id, reason)
     except CockpitError as error:
-        app.say_error(error)
+        host.say_error(error)
         return
-    app.nudge()
+    host.nudge()

@@ -10,12 +10,9 @@ import asyncio
 import importlib
 import locale
 import os
-import select
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
+from importlib import resources
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual.app import App, ComposeResult, ScreenStackError, SystemCommand
@@ -25,9 +22,9 @@ from textual.screen import Screen
 
 from cockpit import clock
 from cockpit.errors import CockpitError
-from cockpit.redact import MASKER
-from screens import clipboard, theme
+from screens import clipboard, terminal, theme
 from screens.bindings import Where, bindings
+from screens.fault import Faults
 from screens.messages import Refreshed, Ticked
 from screens.present.lines import line, safe
 from screens.running import Running
@@ -35,12 +32,9 @@ from screens.widgets.header import Bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import FrameType
 
-    from cockpit.triage.board import Board, LookId
-    from cockpit.triage.probe import Reading
     from screens.port import DeskPort, OpeningPort
-    from screens.shown import Shown
+    from screens.shown import Display, Shown
 
 LEAST_BETWEEN = 0.25
 """Seconds between two drawings of news: four a second at most."""
@@ -49,11 +43,6 @@ _FEW_LINES = 30
 """Lines of a terminal below which only the newest toast is shown."""
 _CLOSING = 0.6
 """Seconds that the desk has to give everything up."""
-_EAR = 0.5
-"""Seconds between two looks whether the terminal is still there."""
-_HARD_END = 1.5
-"""Seconds after a hang-up until the process ends whatever happens."""
-
 Maker = Callable[[], Awaitable["DeskPort | OpeningPort"]]
 """Makes what the application shows, after the first paint: reading the configuration and loading
 the probes take longer than a person should look at nothing.
@@ -74,7 +63,7 @@ ToastKind = Literal["information", "warning", "error"]
 class CockpitApp(App[int]):
     """Shows a desk; without one, first the list of incidents to choose from."""
 
-    CSS_PATH = "cockpit.tcss"
+    CSS = resources.files("screens").joinpath("cockpit.tcss").read_text(encoding="utf-8")
     TITLE = "cockpit"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = bindings(Where.ANYWHERE)
@@ -103,12 +92,9 @@ class CockpitApp(App[int]):
         for each in theme.THEMES:
             self.register_theme(each)
         self.theme = look
-        self.shown: Shown | None = None
-        """What the panes draw: the live moment, or the frozen one."""
-        self.live: Shown | None = None
-        self._last_seen: dict[LookId, Reading] = {}
         self.running = Running()
-        self._board: Board | None = None
+        self._displayed: Display | None = None
+        self._faults = Faults()
         self._due = False
         self._drawn = 0.0
         self._stop: Callable[[], None] | None = None
@@ -173,9 +159,10 @@ class CockpitApp(App[int]):
         if desk not in self._opened:
             self._opened.append(desk)
         self._stop = desk.subscribe(self.nudge)
-        self._take()
         from screens.main import MainScreen
+        from screens.shown import Display
 
+        self._displayed = Display(desk)
         self.push_screen(MainScreen())
         self.set_interval(1.0, self._tick)
         self.call_after_refresh(self._start)
@@ -196,31 +183,18 @@ class CockpitApp(App[int]):
         self.exit(0)
 
     def _listen_for_hang_up(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number, code in ((signal.SIGHUP, 129), (signal.SIGTERM, 143)):
-            try:
-                loop.add_signal_handler(number, self.hang_up, code)
-            except (NotImplementedError, RuntimeError, ValueError):
-                break  # no signals in this thread or on this platform
-        if not self.is_headless and sys.__stdin__ is not None and sys.__stdin__.isatty():
-            self.set_interval(_EAR, self._listen_for_end_of_input)
-            _go_on_only_with_a_terminal()
+        terminal.on_signals(self.hang_up)
+        if not self.is_headless and terminal.is_ours():
+            self.set_interval(terminal.LISTEN_EVERY, self._listen_for_end_of_input)
+            terminal.go_on_only_with_a_terminal()
 
     def _listen_for_end_of_input(self) -> None:
-        """A terminal that went without a signal (no session of ours) is seen by its dead end;
-        Textual's input thread would spin on it.
-        """
-        ear = select.poll()
-        ear.register(0, select.POLLHUP)
-        if any(
-            event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in ear.poll(0)
-        ):
-            self.hang_up(129)
+        if terminal.input_ended():
+            self.hang_up(terminal.HANG_UP)
 
     def hang_up(self, code: int) -> None:
         """The terminal is gone, or somebody ended us: go, by force when it takes too long."""
-        if "PYTEST_CURRENT_TEST" not in self.environ:
-            _end_by_force(code)
+        terminal.end_by_force(code)
         self.exit(code, return_code=code)
 
     async def close(self) -> None:
@@ -250,14 +224,12 @@ class CockpitApp(App[int]):
     def _news(self) -> None:
         self._due = False
         self._drawn = clock.monotonic()
-        self._take()
-        if self.shown is not None:
-            self._tell(Refreshed(self.shown))
+        if self._displayed is not None:
+            self._tell(Refreshed(self._displayed.take()))
 
     def _tick(self) -> None:
-        self._take()
-        if self.shown is not None:
-            self._tell(Ticked(self.shown))
+        if self._displayed is not None:
+            self._tell(Ticked(self._displayed.take()))
 
     def _tell(self, message: Refreshed | Ticked) -> None:
         try:
@@ -267,39 +239,20 @@ class CockpitApp(App[int]):
         if screen.is_mounted:
             screen.post_message(message)
 
-    def _take(self) -> None:
-        desk = self.desk
-        if desk is None:
-            return
-        from screens.shown import take
+    @property
+    def shown(self) -> Shown | None:
+        """What the panes draw: the live moment, or the frozen one."""
+        return self._displayed.shown if self._displayed is not None else None
 
-        self._remember(desk.board)
-        self.live = take(desk, clock.now(), desk.timeline(), last_seen=self._last_seen)
-        if self.shown is None or self.shown.frozen is None:
-            self.shown = self.live
-
-    def _remember(self, board: Board) -> None:
-        if board is self._board:
-            return
-        from cockpit.triage.probe import Seen
-
-        self._board = board
-        seen = {id_: each for id_, each in board.readings.items() if isinstance(each.outcome, Seen)}
-        self._last_seen = self._last_seen | seen  # a new one: what is frozen keeps its own
+    @property
+    def live(self) -> Shown | None:
+        """The newest moment, also while the panes stand still."""
+        return self._displayed.live if self._displayed is not None else None
 
     def toggle_freeze(self) -> None:
         """Hold what is shown, or show what is live."""
-        if self.shown is None or self.live is None:
-            return
-        if self.shown.frozen is None:
-            self.shown = replace(self.live, frozen=self.live.moment)
-        else:
-            self.shown = self.live
-        self._tell(Refreshed(self.shown))
-
-    def frozen_header(self, live: Shown) -> Shown:
-        """The live header with the sign that the panes stand still."""
-        return replace(live, frozen=self.shown.frozen if self.shown is not None else None)
+        if self._displayed is not None:
+            self._tell(Refreshed(self._displayed.toggle_freeze()))
 
     # -- what screens ask for ------------------------------------------------------------------
 
@@ -329,6 +282,12 @@ class CockpitApp(App[int]):
         from screens.output import ReadingScreen
 
         self.push_screen(ReadingScreen(title, lines))
+
+    def show_keys(self, part: Where, pane: str) -> None:
+        """The keys of a part, those of the focused pane first."""
+        from screens.help import KeysScreen
+
+        self.push_screen(KeysScreen(part, pane))
 
     def look_now(self, target: str = "", *, quiet: bool = False) -> None:
         """Look again, at one target or at everything."""
@@ -366,7 +325,7 @@ class CockpitApp(App[int]):
         self.say(copied.message, "information" if copied.worked else "warning")
         argv = clipboard.native(self.environ, sys.platform)
         if argv and text:
-            self.run_worker(_copy_natively(argv, text), exit_on_error=False)
+            self.run_worker(clipboard.copy_natively(argv, text), exit_on_error=False)
 
     # -- palette -------------------------------------------------------------------------------
 
@@ -378,92 +337,17 @@ class CockpitApp(App[int]):
 
     # -- faults --------------------------------------------------------------------------------
 
-    strict = True
-    """In tests a fault ends the app; a person gets a toast that names the debug file."""
-
     def _handle_exception(self, error: Exception) -> None:
-        if self.strict or self._faults >= _MOST_FAULTS:
+        """A toast that names the debug file; too many faults end the app."""
+        if self._faults.too_many:
             super()._handle_exception(error)
-            return
-        self._faults += 1
-        self._told = _write_fault(error, self._told)
-        where = f"Told in {self._told}" if self._told else "It could not be written down"
-        self.say(f"A fault in the cockpit: {type(error).__name__}. {where}", "error")
-
-    _faults = 0
-    _told: Path | None = None
-    """The file that faults are told in, made with the first of them."""
-
-
-_MOST_FAULTS = 20
-
-
-def _write_fault(error: Exception, path: Path | None) -> Path | None:
-    """Add a traceback, without known secrets, to a file that only we can read; None: no room.
-
-    The first call makes the file, under a name that nobody can have put a link in place of.
-    """
-    import tempfile
-    import traceback
-
-    told = MASKER.mask("".join(traceback.format_exception(error)))
-    try:
-        if path is None:
-            handle, name = tempfile.mkstemp(prefix="cockpit-fault-", suffix=".txt", text=True)
-            path = Path(name)
         else:
-            handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
-        with os.fdopen(handle, "a", encoding="utf-8") as file:
-            file.write(f"{clock.stamp(clock.now())}\n{told}\n")
-    except OSError:
-        return None
-    return path
-
-
-def _end_by_force(code: int) -> None:
-    """A thread of its own ends the process when the orderly way hangs on the dead terminal."""
-    import threading
-
-    timer = threading.Timer(_HARD_END, os._exit, (code,))
-    timer.daemon = True
-    timer.start()
-
-
-def _go_on_only_with_a_terminal() -> None:
-    """A hang-up comes with a SIGCONT: Textual would take it for the end of a `ctrl+z`, and begin
-    to read and write again, with threads that nobody ends.
-    """
-    resumed = signal.getsignal(signal.SIGCONT)
-    if not callable(resumed):
-        return
-
-    def go_on(number: int, frame: FrameType | None) -> None:
-        if os.isatty(0):
-            resumed(number, frame)
-
-    signal.signal(signal.SIGCONT, go_on)
-
-
-def _give_signals_back() -> None:
-    """What Textual does on these needs its event loop, which is over."""
-    for number in (signal.SIGCONT, signal.SIGTSTP, signal.SIGWINCH):
-        signal.signal(number, signal.SIG_DFL)
+            self.say(self._faults.told(error), "error")
 
 
 def _load() -> None:
     """Import the screens, in a thread: what is needed after the first paint only."""
     importlib.import_module("screens.main")
-
-
-async def _copy_natively(argv: tuple[str, ...], text: str) -> None:
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
-        )
-        async with asyncio.timeout(2):
-            await process.communicate(text.encode())
-    except (OSError, TimeoutError):
-        return
 
 
 async def run_async(make: Maker) -> int:
@@ -472,11 +356,10 @@ async def run_async(make: Maker) -> int:
     Raises the `CockpitError` of `make`, after the terminal is as it was.
     """
     app = CockpitApp(make=make)
-    app.strict = False
     try:
         code = await app.run_async()
     finally:
-        _give_signals_back()
+        terminal.give_signals_back()
         await app.close()
     if app.failure is not None:
         raise app.failure

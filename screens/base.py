@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar, cast
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -12,6 +12,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
 from screens.bindings import Where, bindings, footer
+from screens.host import Host, host_of
 from screens.messages import Left, Refreshed, Ticked, Typed, Typing
 from screens.shown import Shown
 from screens.widgets.header import Footer
@@ -19,9 +20,6 @@ from screens.widgets.lineview import LineView, Paper
 from screens.widgets.note import NOTE, Prompt
 from screens.widgets.panes import set_subtitle
 from screens.widgets.rowlist import RowList
-
-if TYPE_CHECKING:
-    from screens.app import CockpitApp
 
 Result = TypeVar("Result")
 
@@ -61,9 +59,9 @@ class CockpitScreen(Screen[Result], Generic[Result]):
         super().__init_subclass__(**given)  # type: ignore[arg-type]
 
     @property
-    def cockpit(self) -> CockpitApp:
-        """The app, by its own type."""
-        return cast("CockpitApp", self.app)
+    def host(self) -> Host:
+        """What may be asked of the app."""
+        return host_of(self)
 
     # -- what a screen says of itself ----------------------------------------------------------
 
@@ -96,13 +94,13 @@ class CockpitScreen(Screen[Result], Generic[Result]):
 
     def on_mount(self) -> None:
         """Lay out for this terminal."""
-        self.set_class(self.cockpit.ascii_only, "-ascii")
+        self.set_class(self.host.ascii_only, "-ascii")
         self._lay_out()
 
     def on_resize(self, event: events.Resize) -> None:
         """Lay out for the new size."""
         self._lay_out()
-        if self.cockpit.shown is not None:
+        if self.host.shown is not None:
             self.call_after_refresh(self._draw_again)
 
     def on_screen_resume(self) -> None:
@@ -111,8 +109,8 @@ class CockpitScreen(Screen[Result], Generic[Result]):
         self._draw_again()
 
     def _draw_again(self) -> None:
-        if self.is_mounted and self.cockpit.shown is not None:
-            self.refresh_from(self.cockpit.shown)
+        if self.is_mounted and self.host.shown is not None:
+            self.refresh_from(self.host.shown)
             self.show_footer()
 
     def _lay_out(self) -> None:
@@ -144,7 +142,7 @@ class CockpitScreen(Screen[Result], Generic[Result]):
         for bar in self.query(Footer):
             prompting = isinstance(self.focused, Prompt)
             where = (Where.PROMPT,) if prompting else (self.PART, Where.ANYWHERE)
-            shown = self.cockpit.shown
+            shown = self.host.shown
             role = str(shown.status.role) if shown is not None else ""
             bar.show_actions(footer(where, self.pane_name, role))
 
@@ -168,9 +166,7 @@ class CockpitScreen(Screen[Result], Generic[Result]):
 
     def action_keys(self) -> None:
         """Show the keys of this part and pane."""
-        from screens.help import KeysScreen
-
-        self.app.push_screen(KeysScreen(self.PART, self.pane_name))
+        self.host.show_keys(self.PART, self.pane_name)
 
     def action_command_palette(self) -> None:
         """Find an action, a target or a theme by name."""
@@ -178,11 +174,11 @@ class CockpitScreen(Screen[Result], Generic[Result]):
 
     def action_copy(self) -> None:
         """Copy what is selected."""
-        self.cockpit.copy_out(self.copied())
+        self.host.copy_out(self.copied())
 
     def action_freeze(self) -> None:
         """Hold the panes still, or go live."""
-        self.cockpit.toggle_freeze()
+        self.host.toggle_freeze()
 
     def action_note(self) -> None:
         """Type a note."""
@@ -191,7 +187,7 @@ class CockpitScreen(Screen[Result], Generic[Result]):
     def action_filter(self) -> None:
         """Type a filter for the focused list."""
         if not isinstance(self.pane, RowList):
-            self.cockpit.say("This pane is no list: nothing to filter")
+            self.host.say("This pane is no list: nothing to filter")
             return
         self._filtered = self.pane
         columns = " ".join(sorted(self.pane.view.columns))
@@ -227,7 +223,7 @@ class CockpitScreen(Screen[Result], Generic[Result]):
         message.stop()
         self._return_focus()
         if message.purpose == NOTE:
-            self.cockpit.write_note(message.text)
+            self.host.write_note(message.text)
         elif message.purpose != "filter" and self._answer is not None:
             answer, self._answer = self._answer, None
             answer(message.text)

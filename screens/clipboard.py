@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,3 +63,15 @@ def native(environ: Mapping[str, str], platform: str) -> tuple[str, ...]:
     if environ.get("DISPLAY"):
         return ("xclip", "-selection", "clipboard")
     return ()
+
+
+async def copy_natively(argv: tuple[str, ...], text: str) -> None:
+    """Give the text to the desktop's copy command. What fails or takes long is left."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+        )
+        async with asyncio.timeout(2):
+            await process.communicate(text.encode())
+    except (OSError, TimeoutError):
+        return

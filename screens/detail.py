@@ -290,7 +290,7 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         self._help_height = _LEAST_HELP
         self._draw_help()
         if self.layout_class == "-tiny" and self._revealed:
-            self.cockpit.say("Too small to show it: make the terminal larger", "warning")
+            self.host.say("Too small to show it: make the terminal larger", "warning")
 
     def action_sort(self) -> None:
         """The next column; then the probe's own order."""
@@ -315,7 +315,7 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
     def action_reverse(self) -> None:
         """Turn the order around."""
         if self._sort is None:
-            self.cockpit.say("The rows are in the order of the look: s sorts them by a column")
+            self.host.say("The rows are in the order of the look: s sorts them by a column")
             return
         self._down = not self._down
         self._redraw()
@@ -338,14 +338,14 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
 
     def action_look(self) -> None:
         """Look at this target again."""
-        self.cockpit.look_now(self._target)
+        self.host.look_now(self._target)
 
     def action_offer(self, key: str) -> None:
         """Plan what is offered under a key; in triage, propose it."""
         offers = dict(present.offers(self._table, self._rows.chosen))
         offer = offers.get(key)
         if offer is None:
-            self.cockpit.say(f"Nothing is offered under {key} for this row")
+            self.host.say(f"Nothing is offered under {key} for this row")
             return
         if self._shown is not None and self._shown.status.role is Role.TRIAGE:
             self.ask("reason", f"why propose '{safe(offer.label, 60)}'?", self._proposer(offer))
@@ -356,29 +356,29 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         return _Proposal(self, offer)
 
     async def _carry_out(self, offer: Offer) -> None:
-        desk = self.cockpit.desk
+        desk = self.host.desk
         if desk is None:
             return
         try:
             run = desk.offer_run(self._target, offer)
         except CockpitError as error:
-            self.cockpit.say_error(error)
+            self.host.say_error(error)
             return
-        outcome = await acting.carry_out(self.cockpit, run, run.steps[0].step.id)
+        outcome = await acting.carry_out(self, run, run.steps[0].step.id)
         if outcome is not None:
-            self.cockpit.look_now(self._target, quiet=True)
+            self.host.look_now(self._target, quiet=True)
 
     async def propose(self, offer: Offer, reason: str) -> None:
         """Put an offer before a commander."""
-        desk = self.cockpit.desk
+        desk = self.host.desk
         if desk is None:
             return
         try:
             run = desk.offer_run(self._target, offer)
         except CockpitError as error:
-            self.cockpit.say_error(error)
+            self.host.say_error(error)
             return
-        await acting.propose(self.cockpit, run, run.steps[0].step.id, reason=reason)
+        await acting.propose(self, run, run.steps[0].step.id, reason=reason)
 
     def _redraw(self) -> None:
         if self._shown is not None:

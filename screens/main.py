@@ -2,144 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
-from textual.content import Content
-from textual.widget import Widget
-
-from cockpit.connect.role import Role
 from cockpit.errors import CockpitError
 from cockpit.incident.timeline import TimelineRow
 from cockpit.triage.board import OpenFinding
 from cockpit.triage.changes import Change
 from cockpit.triage.suspects import Suspect
-from screens import acting, unfinished
-from screens.base import CockpitScreen, bottom
+from screens import unfinished
 from screens.bindings import Where
-from screens.port import RunPort
-from screens.present import evidence, runbook, systems
+from screens.panes import PanesScreen
+from screens.present import evidence, systems
 from screens.present.header import banner, header
-from screens.present.lines import BLANK, clock, line, safe, wrap
+from screens.present.lines import line
 from screens.present.timeline import whole
 from screens.shown import Shown
-from screens.unfinished import UnfinishedBar
+from screens.steps import Steps
 from screens.widgets.evidence import EvidencePane
 from screens.widgets.findings import Findings
 from screens.widgets.header import Bar, Header
 from screens.widgets.rowlist import RowList
-from screens.widgets.runbook import VIEW as RUNBOOK_VIEW
 from screens.widgets.runbook import RunbookPane
 from screens.widgets.suspects import Suspects
-from screens.widgets.systems import VIEW as SYSTEMS_VIEW
 from screens.widgets.systems import Systems
-from screens.widgets.timeline import VIEW as TIMELINE_VIEW
 from screens.widgets.timeline import Timeline
-
-if TYPE_CHECKING:
-    from cockpit.runbooks.step import Runbook
-
-PANES = ("suspects", "systems", "findings", "evidence", "runbook", "timeline")
-_LOWER = ("evidence", "systems", "runbook", "timeline")
-"""Panes of which a small terminal shows one, below the findings."""
-
-_ABOUT = ("evidence", "runbook")
-"""Panes that are about the selected finding."""
+from screens.widgets.unfinished import UnfinishedBar
 
 
-class MainScreen(CockpitScreen[None], part=Where.MAIN):
-    """Six panes, or fewer on a small terminal."""
+class MainScreen(PanesScreen, part=Where.MAIN):
+    """What the panes show, and what opens from them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._lower = "evidence"
-        self._only = "findings"
-        self._zoomed = False
-        self._book = 0
-        self._book_of: object = None
-        self._runs: dict[int, RunPort] = {}
-
-    def compose(self) -> ComposeResult:
-        """Header, suspects, three columns, timeline, note line, keys."""
-        yield Header(id="header")
-        yield Bar(id="banner")
-        yield UnfinishedBar(id="unfinished")
-        yield Suspects(id="suspects")
-        with Horizontal(id="middle"):
-            yield Systems(SYSTEMS_VIEW, id="systems", classes="pane")
-            with Vertical(id="centre"):
-                yield Findings(id="findings")
-                yield EvidencePane(id="evidence", classes="pane")
-            yield RunbookPane(RUNBOOK_VIEW, id="runbook", classes="pane")
-        yield Timeline(TIMELINE_VIEW, id="timeline", classes="pane")
-        yield from bottom()
-
-    def on_mount(self) -> None:
-        """The keys go to the findings."""
-        for name in ("suspects", "findings"):
-            self.query_one(f"#{name}").add_class("pane")
-        super().on_mount()
-        self.query_one("#findings").focus()
-
-    # -- layout --------------------------------------------------------------------------------
-
-    def laid_out(self) -> None:
-        """Decide which panes there is room for."""
-        if not self.query("#findings"):
-            return
-        small = self.layout_class != "-full"
-        one = self.layout_class == "-tiny" or self._zoomed
-        self.query_one(Suspects).small = small
-        self.set_class(one, "-one")
-        for name in PANES:
-            pane = self.query_one(f"#{name}")
-            if one:
-                hidden = name != self._only
-            else:
-                hidden = small and name in _LOWER and name != self._lower
-            pane.set_class(hidden, "-other")
-        suspects = self.query_one("#suspects")
-        suspects.display = not one or self._only == "suspects"
-
-    def _pane(self, name: str) -> Widget:
-        return self.query_one(f"#{name}")
-
-    def action_jump(self, key: str) -> None:
-        """Go to a pane, which shows itself when there was no room for it."""
-        name = PANES[int(key) - 1]
-        self._only = name
-        if name in _ABOUT:
-            self._pin()
-        if name in _LOWER:
-            self._lower = name
-        self.laid_out()
-        self._pane(name).focus()
-        self.call_after_refresh(self._draw_again)
-
-    def _pin(self) -> None:
-        """Whoever reads or works on a finding keeps it, whatever else becomes worse."""
-        self.query_one(Findings).moved = True
-
-    def action_next_pane(self, by: str) -> None:
-        """The next pane, in the order of their numbers."""
-        at = PANES.index(self.pane_name) if self.pane_name in PANES else 2
-        self.action_jump(str((at + int(by)) % len(PANES) + 1))
-
-    def action_zoom(self) -> None:
-        """One pane on the whole screen, and back."""
-        self._zoomed = not self._zoomed
-        self._only = self.pane_name or "findings"
-        self.laid_out()
-        self.call_after_refresh(self._draw_again)
-
-    def action_clear(self) -> None:
-        """Esc: the filter, then the zoom."""
-        if isinstance(self.pane, RowList) and self.pane.filter:
-            self.pane.set_filter("")
-            self._tell_filter(self.pane)
-        elif self._zoomed:
-            self.action_zoom()
+        self._steps = Steps(self, lambda: self.finding)
 
     # -- drawing -------------------------------------------------------------------------------
 
@@ -162,8 +57,8 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
 
     def _draw_header(self, shown: Shown) -> None:
         bar = self.query_one("#header", Header)
-        live = self.cockpit.live or shown
-        top = live if shown.frozen is None else self.cockpit.frozen_header(live)
+        live = self.host.live or shown
+        top = replace(live, frozen=shown.frozen)
         bar.show(header(top, bar.columns, rows=1 if self.layout_class == "-tiny" else 2))
         self.query_one(UnfinishedBar).refresh_from(top)
         strip = self.query_one("#banner", Bar)
@@ -179,20 +74,7 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
             pane.refresh_from(shown, row)
         book = self.query_one(RunbookPane)
         if not book.has_class("-other"):
-            self._draw_runbook(shown)
-
-    def _draw_runbook(self, shown: Shown) -> None:
-        finding = self.finding
-        books = self._books()
-        run = self._run_of(books)
-        self.query_one(RunbookPane).refresh_from(
-            books,
-            self._book,
-            run,
-            code=finding.finding.code if finding is not None else "",
-            moment=shown.moment,
-            running=self.cockpit.running.since,
-        )
+            self._steps.draw(shown)
 
     # -- what is selected ----------------------------------------------------------------------
 
@@ -202,39 +84,16 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
         row = self.query_one(Findings).chosen
         return row if isinstance(row, OpenFinding) else None
 
-    def _books(self) -> list[Runbook]:
-        finding, desk = self.finding, self.cockpit.desk
-        if finding is None or desk is None:
-            return []
-        if self._book_of != finding.id:
-            self._book_of, self._book = finding.id, 0
-            self.query_one(RunbookPane).moved = False
-        return list(desk.runbooks_for(finding))
-
-    def _run_of(self, books: list[Runbook], *, start: bool = False) -> RunPort | None:
-        """The run of the shown runbook; `start` begins one."""
-        finding, desk = self.finding, self.cockpit.desk
-        if finding is None or desk is None or not books:
-            return None
-        book = books[self._book % len(books)]
-        run = desk.run_for(book.id, finding.id)
-        if run is None and start:
-            run = desk.start_run(book.id, finding)
-        if run is not None and id(run) not in self._runs:
-            self._runs[id(run)] = run
-            run.subscribe(self.cockpit.nudge)
-        return run
-
     def on_row_list_moved(self, message: RowList.Moved) -> None:
         """Another row is selected: what depends on it is drawn."""
         message.stop()
-        shown = self.cockpit.shown
+        shown = self.host.shown
         if shown is None:
             return
         if message.rows.id == "findings":
             self._draw_selected(shown)
         elif message.rows.id == "runbook":
-            self._draw_runbook(shown)
+            self._steps.draw(shown)
 
     def on_row_list_opened(self, message: RowList.Opened) -> None:
         """A double click opens."""
@@ -243,7 +102,7 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
 
     def copied(self) -> str:
         """What is selected in the focused pane, as plain text."""
-        shown = self.cockpit.shown
+        shown = self.host.shown
         pane, name = self.pane, self.pane_name
         if shown is None or not isinstance(pane, RowList | EvidencePane):
             return ""
@@ -274,9 +133,9 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
         else:
             row = self.query_one(Findings).chosen
             if isinstance(row, OpenFinding):
-                self.cockpit.open_target(row.target, row.probe)
+                self.host.open_target(row.target, row.probe)
             elif row is not None:
-                self.cockpit.open_target(row.target)
+                self.host.open_target(row.target)
 
     def action_timeline(self) -> None:
         """The whole timeline."""
@@ -289,31 +148,24 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
 
     def _open_system(self, row: systems.SystemRow | None) -> None:
         if isinstance(row, systems.System):
-            self.cockpit.open_target(row.target.name)
+            self.host.open_target(row.target.name)
         elif isinstance(row, Change):
-            self.cockpit.read(line("Change"), lambda width: _change(row, width))
+            self.host.read(line("Change"), lambda width: systems.change_lines(row, width))
 
     def _open_suspect(self, row: Suspect | None) -> None:
-        shown = self.cockpit.shown
+        shown = self.host.shown
         if row is not None and shown is not None:
             by = shown.suspects_by
-            self.cockpit.read(
-                line("Why suspected"), lambda width: evidence.reasoning(row, by, width)
-            )
+            self.host.read(line("Why suspected"), lambda width: evidence.reasoning(row, by, width))
 
     def action_look(self) -> None:
         """Look at everything again."""
-        self.cockpit.look_now()
+        self.host.look_now()
 
     def action_another(self) -> None:
         """The next runbook that is for the finding."""
-        books = self._books()
-        if len(books) < 2:
-            self.cockpit.say("There is no other runbook for this finding")
-            return
-        self._book = (self._book + 1) % len(books)
-        self.query_one(RunbookPane).moved = False
-        self._draw_again()
+        if self._steps.turn():
+            self._draw_again()
 
     def action_unfinished(self) -> None:
         """Find out what became of a step that was cut off."""
@@ -324,9 +176,10 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
         self.run_worker(self._set_status(), exit_on_error=False)
 
     async def _set_status(self) -> None:
-        from screens.incidents import LEVELS, STATES, PickScreen
+        from screens.incidents import LEVELS, STATES
+        from screens.pick import PickScreen
 
-        desk = self.cockpit.desk
+        desk = self.host.desk
         picked = await self.app.push_screen_wait(PickScreen("Status, severity", STATES + LEVELS))
         if desk is None or picked is None:
             return
@@ -336,126 +189,28 @@ class MainScreen(CockpitScreen[None], part=Where.MAIN):
             else:
                 await desk.set_status(picked)
         except CockpitError as error:
-            self.cockpit.say_error(error)
-        self.cockpit.nudge()
+            self.host.say_error(error)
+        self.host.nudge()
 
     # -- steps ---------------------------------------------------------------------------------
 
-    def _step(self) -> tuple[RunPort, str] | None:
-        """The run and the step that R, p and s are about, started when it was not."""
-        self._pin()
-        books = self._books()
-        if not books:
-            self.cockpit.say("No runbook is for what is selected")
-            return None
-        try:
-            run = self._run_of(books, start=True)
-        except CockpitError as error:
-            self.cockpit.say_error(error)
-            return None
-        if run is None:
-            return None
-        step_id = self.query_one(RunbookPane).step_id
-        known = {state.step.id for state in run.steps}
-        if self.pane_name != "runbook" or step_id not in known:
-            step_id = _next_step(run)
-        if not step_id:
-            self.cockpit.say("Every step of this runbook is done")
-            return None
-        return run, step_id
-
     def action_run_step(self) -> None:
         """Plan, confirm, run."""
-        if self.cockpit.running.tasks:
-            self.cockpit.say("A step is running; x stops waiting for it")
-            return
-        found = self._step()
-        if found is None:
-            return
-        run, step_id = found
-        if self._triage_cannot(run, step_id):
-            self.cockpit.say("Triage is read-only: p proposes this step to a commander", "warning")
-            return
-        self.run_worker(acting.carry_out(self.cockpit, run, step_id), exit_on_error=False)
-
-    def _triage_cannot(self, run: RunPort, step_id: str) -> bool:
-        shown = self.cockpit.shown
-        if shown is None or shown.status.role is Role.COMMANDER:
-            return False
-        step = next(state.step for state in run.steps if state.step.id == step_id)
-        return step.risk > "read"
+        self._steps.carry_out()
 
     def action_propose(self) -> None:
         """In triage: ask for the reason, then put the step before a commander."""
-        shown = self.cockpit.shown
-        if shown is None or shown.status.role is Role.COMMANDER:
-            self.cockpit.say("You are commander: R runs the step")
-            return
-        found = self._step()
-        if found is None:
-            return
-        run, step_id = found
-        title = next(s.step.title for s in run.steps if s.step.id == step_id)
-
-        def answer(text: str) -> None:
-            self.run_worker(
-                acting.propose(self.cockpit, run, step_id, reason=text), exit_on_error=False
-            )
-
-        self.ask("reason", f"why propose '{safe(title, 60)}'? the commander reads it", answer)
+        self._steps.propose()
 
     def action_skip(self) -> None:
         """Ask for the reason, then go on without the step."""
-        found = self._step()
-        if found is None:
-            return
-        run, step_id = found
-
-        def answer(text: str) -> None:
-            self.run_worker(
-                acting.skip(self.cockpit, run, step_id, reason=text), exit_on_error=False
-            )
-
-        self.ask("reason", "why skip it? it goes into the record", answer)
+        self._steps.skip()
 
     def action_stop(self) -> None:
         """Stop waiting for the running step."""
-        if not self.cockpit.running.stop():
-            self.cockpit.say("No step is running")
+        if not self.host.running.stop():
+            self.host.say("No step is running")
 
     def action_output(self) -> None:
         """Read the output of the selected step."""
-        row = self.query_one(RunbookPane).chosen
-        outcome = None
-        if isinstance(row, runbook.StepRow) and row.state is not None:
-            outcome = row.state.outcome
-        if outcome is None:
-            self.cockpit.say("The selected step has no output yet")
-            return
-        ended = outcome
-        self.cockpit.read(line("Output"), lambda width: runbook.outcome_lines(ended, width))
-
-
-def _next_step(run: RunPort) -> str:
-    """The step that is next, else the first that is open; empty when all are done."""
-    states = run.steps
-    for wanted in ({"next"}, {"failed", "unknown"}, {"waiting", "proposed", "refused"}):
-        for state in states:
-            if state.status in wanted:
-                return state.step.id
-    return ""
-
-
-def _change(change: Change, width: int) -> list[Content]:
-    rows = (
-        ("at", f"{change.at:%Y-%m-%d} {clock(change.at)} UTC"),
-        ("what", change.kind),
-        ("target", change.target or "not joined to a target"),
-        ("who", change.actor or "unknown"),
-        ("change", change.summary),
-        ("read from", change.source or "unknown"),
-    )
-    lines: list[Content] = []
-    for label, text in rows:
-        lines += wrap(line((label.ljust(11), "dim"), safe(text, 4000)), width, indent=11)
-    return [*lines, BLANK]
+        self._steps.read_output()

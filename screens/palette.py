@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from textual.app import SystemCommand
 from textual.screen import Screen
@@ -13,13 +12,11 @@ from cockpit.triage.registry import short
 from screens import theme
 from screens.base import CockpitScreen
 from screens.bindings import Where, actions
+from screens.host import Host
 from screens.present.lines import safe
 
-if TYPE_CHECKING:
-    from screens.app import CockpitApp
 
-
-def commands(app: CockpitApp, screen: Screen[object]) -> Iterable[SystemCommand]:
+def commands(host: Host, screen: Screen[object]) -> Iterable[SystemCommand]:
     """Every action of the screen that is no mere movement, then targets, then themes."""
     if isinstance(screen, CockpitScreen):
         named: set[str] = set()
@@ -30,17 +27,18 @@ def commands(app: CockpitApp, screen: Screen[object]) -> Iterable[SystemCommand]
                 call = action.call()
                 yield SystemCommand(title, _plain(action.help), partial(screen.do, call))
         for name, told, run in screen.own_commands():
-            yield SystemCommand(_plain(name), _plain(told), partial(app.call_later, run))
-    if app.shown is not None:
-        for name, target in app.shown.targets.items():
+            yield SystemCommand(_plain(name), _plain(told), partial(screen.app.call_later, run))
+    if host.shown is not None:
+        for name, target in host.shown.targets.items():
             title = _plain(safe(f"Open {name} ({short(target.kind)})", 80))
-            yield SystemCommand(title, "The target's detail", partial(app.open_target, name))
+            yield SystemCommand(title, "The target's detail", partial(host.open_target, name))
     for each in theme.THEMES:
-        yield SystemCommand(f"Theme {each.name}", "Change colours", partial(_wear, app, each.name))
+        wear = partial(_wear, screen, each.name)
+        yield SystemCommand(f"Theme {each.name}", "Change colours", wear)
 
 
-def _wear(app: CockpitApp, name: str) -> None:
-    app.theme = name
+def _wear(screen: Screen[object], name: str) -> None:
+    screen.app.theme = name
 
 
 def _plain(text: str) -> str:

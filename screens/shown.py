@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from cockpit import clock
 from cockpit.incident.lines import IncidentLine
 from cockpit.incident.timeline import TimelineRow
 from cockpit.triage.board import Board, LookId
-from cockpit.triage.probe import Reading
+from cockpit.triage.probe import Reading, Seen
 from cockpit.triage.suspects import Suspect
 from cockpit.triage.target import Target
 from screens.port import DeskPort
@@ -41,6 +42,40 @@ class Shown:
     """Code → the id of the runbook that is offered first; empty: none."""
     frozen: datetime | None = None
     """Since when the panes stand still; None while they are live."""
+
+
+class Display:
+    """The live moment, and the one that the panes draw: the same, or one that was frozen."""
+
+    def __init__(self, desk: DeskPort) -> None:
+        self._desk = desk
+        self._board: Board | None = None
+        self._last_seen: Mapping[LookId, Reading] = {}
+        self.live = self.shown = self._moment()
+
+    def take(self) -> Shown:
+        """Everything as it is now; gives what the panes draw, which freezing leaves as it was."""
+        frozen = self.shown.frozen is not None
+        self.live = self._moment()
+        self.shown = self.shown if frozen else self.live
+        return self.shown
+
+    def toggle_freeze(self) -> Shown:
+        """Hold what is shown, or show what is live."""
+        frozen = self.shown.frozen is not None
+        self.shown = self.live if frozen else replace(self.live, frozen=self.live.moment)
+        return self.shown
+
+    def _moment(self) -> Shown:
+        self._remember(self._desk.board)
+        return take(self._desk, clock.now(), self._desk.timeline(), last_seen=self._last_seen)
+
+    def _remember(self, board: Board) -> None:
+        if board is self._board:
+            return
+        self._board = board
+        seen = {id_: each for id_, each in board.readings.items() if isinstance(each.outcome, Seen)}
+        self._last_seen = {**self._last_seen, **seen}  # a new one: what is frozen keeps its own
 
 
 def take(

@@ -14,7 +14,19 @@ from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.registry import short
 from cockpit.triage.target import Target
-from screens.present.lines import GLYPHS, ago, cells, fit, line, safe, short_clock, since
+from screens.present.lines import (
+    BLANK,
+    GLYPHS,
+    ago,
+    cells,
+    clock,
+    fit,
+    line,
+    safe,
+    short_clock,
+    since,
+    wrap,
+)
 from screens.shown import Shown
 
 COLUMNS = frozenset({"target", "kind", "service", "state", "text"})
@@ -184,3 +196,19 @@ def _draw_change(row: Change, width: int, moment: datetime) -> Content:
 def title(shown: Shown) -> Content:
     """`Systems 11`, with how many are not seen."""
     return line(f"Systems {len(shown.targets)}")
+
+
+def change_lines(change: Change, width: int) -> list[Content]:
+    """A change in full."""
+    rows = (
+        ("at", f"{change.at:%Y-%m-%d} {clock(change.at)} UTC"),
+        ("what", change.kind),
+        ("target", change.target or "not joined to a target"),
+        ("who", change.actor or "unknown"),
+        ("change", change.summary),
+        ("read from", change.source or "unknown"),
+    )
+    lines: list[Content] = []
+    for label, text in rows:
+        lines += wrap(line((label.ljust(11), "dim"), safe(text, 4000)), width, indent=11)
+    return [*lines, BLANK]

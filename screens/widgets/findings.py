@@ -56,6 +56,10 @@ class Findings(RowList[present.FindingRow]):
         self.show(rows, shown.moment)
         set_title(self, present.title(rows, max(8, self.size.width - 2)))
 
+    def pin(self) -> None:
+        """Whoever reads or works on a finding keeps it, whatever else becomes worse."""
+        self.moved = True
+
     @property
     def chosen_key(self) -> Hashable:
         """The identity of the selected row; None without one."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -21,11 +21,9 @@ from textual.strip import Strip
 from textual.style import Style
 
 from screens.bindings import Where, bindings
+from screens.host import host_of
 from screens.present.lines import BLANK, clip, wrap
 from screens.theme import style, to_ascii
-
-if TYPE_CHECKING:
-    from screens.app import CockpitApp
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +111,9 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         return after.strip
 
     def _paint(self, content: Content, look: str) -> Painted:
-        app = cast("CockpitApp", self.app)
         whole = content
         content = clip(content, self.columns)
-        theme, plain = app.theme, app.ascii_only
+        theme, plain = self.app.theme, host_of(self).ascii_only
         base = self.visual_style + style(theme, look)
 
         def parse(words: str | Style) -> Style:

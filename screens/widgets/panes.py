@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
 from textual.content import Content
 from textual.widget import Widget
 
+from screens.host import host_of
 from screens.theme import style, to_ascii
-
-if TYPE_CHECKING:
-    from screens.app import CockpitApp
 
 
 def set_title(widget: Widget, title: Content) -> None:
@@ -40,4 +36,4 @@ def set_subtitle(widget: Widget, text: str) -> None:
 
 def drawable(widget: Widget, text: str) -> str:
     """The text as this terminal can show it."""
-    return to_ascii(text) if cast("CockpitApp", widget.app).ascii_only else text
+    return to_ascii(text) if host_of(widget).ascii_only else text

@@ -22,12 +22,12 @@ from cockpit.triage.probe import Fact, Reading, Seen
 from cockpit.triage.view import Table
 from probes.postgres.model import Session
 from probes.postgres.view import COLUMNS, _row
-from screens.app import CockpitApp
 from screens.widgets.findings import Findings
 from screens.widgets.rowlist import RowList
 from tests.bench.sweep import lag
 from tests.bench.table import Row, percentile, render
 from tests.screens.fake_desk import NOW, FakeDesk
+from tests.screens.strict import StrictApp
 
 MANY, FEW, STEPS = 10_000, 60, 60
 """Sixty is a page and a little more, so that both lists really scroll."""
@@ -65,7 +65,7 @@ def board(number: int) -> Board:
 async def measure(number: int) -> tuple[float, float]:
     """Seconds from the new board to its painted rows, and seconds a key of scrolling."""
     desk = FakeDesk()
-    app = CockpitApp(desk)
+    app = StrictApp(desk)
     async with app.run_test(size=(140, 44)) as pilot:
         await pilot.pause(0.5)
         rows = app.screen.query_one(Findings)
@@ -134,7 +134,7 @@ async def watch_sessions(number: int) -> tuple[float, list[float], int]:
     tables = [sessions(number, second) for second in range(VARIANTS)]
     desk = FakeDesk()
     desk.board = looked(tables[0], 0)
-    app = CockpitApp(desk)
+    app = StrictApp(desk)
     async with app.run_test(size=(140, 44)) as pilot:
         await pilot.pause(0.5)
         started = time.perf_counter()

@@ -23,8 +23,9 @@ from screens.app import CockpitApp
 from screens.confirm import SETTLE
 from screens.widgets.findings import Findings
 from screens.widgets.runbook import RunbookPane
+from tests.screens.strict import StrictApp
 
-ENVIRON = {"TERM": "xterm-256color", "PYTEST_CURRENT_TEST": "yes"}
+ENVIRON = {"TERM": "xterm-256color"}
 
 
 @dataclass
@@ -132,7 +133,7 @@ async def seated(
     desk: Desk, size: tuple[int, int], environ: dict[str, str] | None = None
 ) -> AsyncIterator[Seat]:
     """The app on a desk. Both are gone afterwards."""
-    app = CockpitApp(desk, environ={**ENVIRON, **(environ or {})}, encoding="utf-8")
+    app = StrictApp(desk, environ={**ENVIRON, **(environ or {})}, encoding="utf-8")
     app.animation_level = "none"
     try:
         with patch("textual.app.wait_for_idle", _moment):

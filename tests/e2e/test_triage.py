@@ -34,7 +34,8 @@ from cockpit.triage.probe import Seen
 from cockpit.triage.view import Offer
 from cockpit.world.launch import World
 from screens.bindings import ACTIONS, Action, Where
-from screens.main import PANES, MainScreen
+from screens.main import MainScreen
+from screens.panes import PANES
 from screens.widgets.note import Prompt
 from tests.e2e.referee import Referee
 from tests.e2e.seat import BLOCKER, Seat, seated

@@ -16,9 +16,10 @@ from cockpit.connect.role import Role
 from screens.app import CockpitApp
 from screens.port import DeskPort, OpeningPort
 from tests.screens.fake_desk import NOW, FakeDesk
+from tests.screens.strict import StrictApp
 
 FULL, SMALL, TINY = (140, 44), (80, 24), (20, 5)
-ENVIRON = {"TERM": "xterm-256color", "PYTEST_CURRENT_TEST": "yes"}
+ENVIRON = {"TERM": "xterm-256color"}
 
 Shows = Callable[..., AbstractAsyncContextManager[Pilot[int]]]
 
@@ -66,8 +67,9 @@ def show(time: Time) -> Shows:
         opening: OpeningPort | None = None,
         environ: dict[str, str] | None = None,
         encoding: str = "utf-8",
+        kind: type[CockpitApp] = StrictApp,
     ) -> AsyncIterator[Pilot[int]]:
-        app = CockpitApp(desk, opening, environ={**ENVIRON, **(environ or {})}, encoding=encoding)
+        app = kind(desk, opening, environ={**ENVIRON, **(environ or {})}, encoding=encoding)
         app.animation_level = "none"
         async with app.run_test(size=size, notifications=True) as pilot:
             await settle(pilot)

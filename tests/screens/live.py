@@ -22,6 +22,7 @@ from screens.detail import DetailScreen
 from screens.widgets.lineview import Paper
 from screens.widgets.rowlist import RowList
 from tests.screens.conftest import ENVIRON, press, settle, text, toasts
+from tests.screens.strict import StrictApp
 
 WORD = "hunter2-and-a-card"
 PATIENCE = 40
@@ -87,7 +88,7 @@ async def seated(folder: Path, config: str, monkeypatch: pytest.MonkeyPatch) -> 
     found = registry()
     opening = Opening(load(file, catalog()), probes=found, library=library(), role=Role.COMMANDER)
     desk = await opening.create("checkout returns 5xx", "P1")
-    app = CockpitApp(desk, environ=ENVIRON, encoding="utf-8")
+    app = StrictApp(desk, environ=ENVIRON, encoding="utf-8")
     app.animation_level = "none"
     copied: list[str] = []
     try:

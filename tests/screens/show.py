@@ -9,8 +9,9 @@ from pathlib import Path
 
 from cockpit import clock
 from cockpit.connect.role import Role
-from screens.app import CockpitApp, run_async
+from screens.app import run_async
 from tests.screens.fake_desk import NOW, FakeDesk
+from tests.screens.strict import StrictApp
 
 
 def started(role: Role) -> FakeDesk:
@@ -21,7 +22,7 @@ def started(role: Role) -> FakeDesk:
 
 
 async def picture(desk: FakeDesk, path: str, size: tuple[int, int], keys: list[str]) -> None:
-    app = CockpitApp(desk, environ={"TERM": "xterm-256color"}, encoding="utf-8")
+    app = StrictApp(desk, environ={"TERM": "xterm-256color"}, encoding="utf-8")
     async with app.run_test(size=size) as pilot:
         await pilot.pause(0.3)
         for key in keys:

@@ -24,10 +24,9 @@ async def test_a_fault_is_a_toast_and_a_private_file_without_secrets(
     folder: Path, desk: FakeDesk, show: Shows
 ) -> None:
     MASKER.learn("sw0rdfish-7781")
-    async with show(desk) as pilot:
+    async with show(desk, kind=CockpitApp) as pilot:
         app = pilot.app
         assert isinstance(app, CockpitApp)
-        app.strict = False
         app._handle_exception(ValueError("could not log in with sw0rdfish-7781"))
         app._handle_exception(KeyError("another"))
         await settle(pilot)
@@ -44,10 +43,9 @@ async def test_a_fault_is_a_toast_and_a_private_file_without_secrets(
 async def test_a_link_put_in_place_of_the_file_is_not_followed(
     folder: Path, desk: FakeDesk, show: Shows
 ) -> None:
-    async with show(desk) as pilot:
+    async with show(desk, kind=CockpitApp) as pilot:
         app = pilot.app
         assert isinstance(app, CockpitApp)
-        app.strict = False
         app._handle_exception(ValueError("first"))
         (path,) = folder.iterdir()
         precious = folder / "precious"

@@ -10,8 +10,9 @@ from syrupy.assertion import SnapshotAssertion
 from cockpit.incident.entry import Kind
 from cockpit.triage.finding import Severity
 from screens.detail import DetailScreen
-from screens.main import PANES, MainScreen
+from screens.main import MainScreen
 from screens.output import ReadingScreen
+from screens.panes import PANES
 from screens.timeline import TimelineScreen
 from screens.widgets.evidence import EvidencePane
 from screens.widgets.findings import Findings

@@ -10,7 +10,6 @@ from syrupy.assertion import SnapshotAssertion
 
 from cockpit.errors import Misconfigured
 from cockpit.triage.finding import Severity
-from screens.app import CockpitApp
 from screens.bindings import ACTIONS, Where, as_markdown
 from screens.confirm import SETTLE, ConfirmScreen
 from screens.detail import DetailScreen
@@ -33,6 +32,7 @@ from tests.screens.conftest import (
 from tests.screens.fake_desk import FakeDesk, ago
 from tests.screens.fake_desk import finding as make
 from tests.screens.main_words import begun
+from tests.screens.strict import StrictApp
 
 
 async def confirmed(pilot: object) -> None:
@@ -257,12 +257,12 @@ async def test_while_it_opens_q_works_and_then_the_desk_is_shown(desk: FakeDesk)
         await gate.wait()
         return desk
 
-    app = CockpitApp(make=make, environ=ENVIRON, encoding="utf-8")
+    app = StrictApp(make=make, environ=ENVIRON, encoding="utf-8")
     async with app.run_test(size=SMALL) as pilot:
         assert "opening" in text(pilot)
         gate.set()
         await until(pilot, lambda: isinstance(app.screen, MainScreen), "the main screen")
-    app = CockpitApp(make=make, environ=ENVIRON, encoding="utf-8")
+    app = StrictApp(make=make, environ=ENVIRON, encoding="utf-8")
     gate.clear()
     async with app.run_test(size=SMALL) as pilot:
         await pilot.press("q")
@@ -274,7 +274,7 @@ async def test_what_cannot_be_opened_is_told_after_the_screen_is_gone() -> None:
     async def make() -> FakeDesk:
         raise Misconfigured("cockpit.toml: no such file")
 
-    app = CockpitApp(make=make, environ=ENVIRON, encoding="utf-8")
+    app = StrictApp(make=make, environ=ENVIRON, encoding="utf-8")
     async with app.run_test(size=SMALL) as pilot:
         await until(pilot, lambda: app._exit, "the end")
     assert app.failure is not None

@@ -22,6 +22,7 @@ from cockpit.connect.role import Role
 from cockpit.desk import Desk
 from cockpit.world.launch import World, launch
 from screens.app import CockpitApp
+from tests.screens.strict import StrictApp
 
 SIZES = {"commander": (140, 44), "triage": (80, 24)}
 
@@ -57,7 +58,7 @@ def save(app: CockpitApp, folder: Path, name: str) -> None:
 async def commander(world: World, folder: Path, data: Path) -> None:
     """The main screen, and who waits for whom in the database."""
     desk = await desk_of(world, data, Role.COMMANDER)
-    app = CockpitApp(desk)
+    app = StrictApp(desk)
     async with app.run_test(size=SIZES["commander"]) as pilot:
         await until(pilot, desk, "PG_LOCK_BLOCKED")
         await press(pilot, ["2", "home"])
@@ -72,7 +73,7 @@ async def commander(world: World, folder: Path, data: Path) -> None:
 async def triage(world: World, folder: Path, data: Path) -> None:
     """The main screen of a junior at 80×24."""
     desk = await desk_of(world, data, Role.TRIAGE)
-    app = CockpitApp(desk)
+    app = StrictApp(desk)
     async with app.run_test(size=SIZES["triage"]) as pilot:
         await until(pilot, desk, "PG_LOCK_BLOCKED")
         save(app, folder, "main-80x24-triage")
