@@ -1,17 +1,16 @@
 """What a look at a DynamoDB table holds, and the arithmetic of capacity.
 
-Source: DynamoDB API reference (`DescribeTable`), DynamoDB Developer Guide ("Metrics and
-dimensions", "Read/write capacity mode"). Runbook steps capture from these records by name.
+Source: DynamoDB Developer Guide ("Metrics and dimensions", "Read/write capacity mode"). Runbook steps capture from these records by name.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cockpit.connect.session import Series
-from probes.answers import Answer, Gap, flag, items, moment, need_text, section, text, whole
+from probes.answers import Gap
 from probes.metrics import NO_DATA, counted, settled, together
 
 PROVISIONED = "PROVISIONED"
@@ -205,116 +204,3 @@ def suggested(wanted: float | None, provisioned: int | None) -> int | None:
     if wanted is None or provisioned is None:
         return None
     return max(provisioned, math.ceil(wanted * ROOM))
-
-
-def table_of(row: Answer, at: datetime) -> Snapshot:
-    """The control plane's part of the snapshot, out of `DescribeTable`."""
-    billing = section(row, "BillingModeSummary")
-    mode = text(billing, "BillingMode") or PROVISIONED
-    throughput = section(row, "ProvisionedThroughput")
-    own = section(row, "OnDemandThroughput")
-    warm = section(row, "WarmThroughput")
-    return Snapshot(
-        at=at,
-        table=need_text(row, "TableName"),
-        status=need_text(row, "TableStatus"),
-        billing_mode=mode,
-        read_capacity=_units(throughput, "read", mode),
-        write_capacity=_units(throughput, "write", mode),
-        lanes=_lanes(row, mode),
-        indexes=tuple(
-            Index(
-                name=need_text(each, "IndexName"),
-                status=text(each, "IndexStatus"),
-                backfilling=bool(flag(each, "Backfilling")),
-            )
-            for each in items(row, "GlobalSecondaryIndexes")
-        ),
-        replicas=tuple(
-            Replica(region=need_text(each, "RegionName"), status=text(each, "ReplicaStatus"))
-            for each in items(row, "Replicas")
-        ),
-        increased_at=_real(moment(throughput, "LastIncreaseDateTime")),
-        decreased_at=_real(moment(throughput, "LastDecreaseDateTime")),
-        decreases_today=whole(throughput, "NumberOfDecreasesToday") or 0,
-        on_demand_since=_real(moment(billing, "LastUpdateToPayPerRequestDateTime")),
-        own_cap_read=_cap(own, "MaxReadRequestUnits"),
-        own_cap_write=_cap(own, "MaxWriteRequestUnits"),
-        warm_read=whole(warm, "ReadUnitsPerSecond"),
-        warm_write=whole(warm, "WriteUnitsPerSecond"),
-    )
-
-
-def _lanes(row: Answer, mode: str) -> tuple[Lane, ...]:
-    places = [("", section(row, "ProvisionedThroughput"))]
-    places += [
-        (need_text(each, "IndexName"), section(each, "ProvisionedThroughput"))
-        for each in items(row, "GlobalSecondaryIndexes")
-    ]
-    return tuple(
-        Lane(direction=direction, index=name, provisioned=_units(throughput, direction, mode))
-        for name, throughput in places
-        for direction in ("read", "write")
-    )
-
-
-def _units(throughput: Answer, direction: str, mode: str) -> int | None:
-    if mode != PROVISIONED:
-        return None
-    return whole(throughput, f"{direction.capitalize()}CapacityUnits") or None
-
-
-def _cap(own: Answer, name: str) -> int | None:
-    """-1 removes the cap."""
-    units = whole(own, name)
-    return None if units is None or units < 0 else units
-
-
-def _real(at: datetime | None) -> datetime | None:
-    """Some answers give the epoch for "never"."""
-    epoch = timedelta(days=1)
-    return None if at is None or at.timestamp() < epoch.total_seconds() else at
-
-
-def scaling_target_of(row: Answer, policies: tuple[Answer, ...] | None) -> ScalingTarget | None:
-    """One scalable target with its policies; None for a dimension that is not a capacity."""
-    dimension = need_text(row, "ScalableDimension")
-    resource = need_text(row, "ResourceId")
-    kind = dimension.rpartition(":")[2]
-    direction = {"ReadCapacityUnits": "read", "WriteCapacityUnits": "write"}.get(kind)
-    if direction is None:
-        return None
-    own = [
-        policy
-        for policy in policies or ()
-        if text(policy, "ResourceId") == resource and text(policy, "ScalableDimension") == dimension
-    ]
-    goals = [
-        section(policy, "TargetTrackingScalingPolicyConfiguration").get("TargetValue")
-        for policy in own
-    ]
-    goal = next((float(each) for each in goals if isinstance(each, int | float)), None)
-    return ScalingTarget(
-        direction=direction,
-        index=resource.partition("/index/")[2],
-        minimum=whole(row, "MinCapacity") or 0,
-        maximum=whole(row, "MaxCapacity") or 0,
-        suspended=bool(flag(section(row, "SuspendedState"), "DynamicScalingOutSuspended")),
-        policies=None if policies is None else len(own),
-        goal=goal,
-    )
-
-
-def activity_of(row: Answer) -> Activity | None:
-    """One scaling activity; None without a time."""
-    at = moment(row, "StartTime")
-    if at is None:
-        return None
-    reasons = (text(each, "Code") for each in items(row, "NotScaledReasons"))
-    return Activity(
-        at=at,
-        status=text(row, "StatusCode"),
-        description=text(row, "Description"),
-        message=text(row, "StatusMessage"),
-        not_scaled=tuple(reason for reason in reasons if reason),
-    )

@@ -7,10 +7,11 @@ metrics are asked for only where something was throttled: they are eight series 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from cockpit import clock
+from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery, Series
@@ -18,7 +19,7 @@ from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Answer, Gap, attempt, blind_series, items, partly_blind, structures, text
+from probes.answers import Gap, attempt, blind_series, partly_blind
 from probes.dynamodb import findings, view
 from probes.dynamodb.findings import Settings
 from probes.dynamodb.model import (
@@ -30,12 +31,18 @@ from probes.dynamodb.model import (
     ReasonCount,
     ScalingTarget,
     Snapshot,
-    activity_of,
     demand,
-    scaling_target_of,
     suggested,
-    table_of,
     throttled,
+)
+from probes.dynamodb.read import (
+    ActivityRow,
+    PolicyRow,
+    TableRow,
+    TargetRow,
+    activity_of,
+    scaling_target_of,
+    table_of,
 )
 from probes.metrics import NO_DATA, query, settled, total
 
@@ -68,7 +75,7 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         answer = await aws.read("dynamodb", "DescribeTable", expect="Table", TableName=name)
     except BlindError as error:
         raise _absent(error) from error
-    snapshot = table_of(structures([answer["Table"]], "Table")[0], at)
+    snapshot = table_of(answer_into(answer["Table"], TableRow), at)
     gaps: list[Gap] = []
     (targets, activities), measured = await asyncio.gather(
         attempt(gaps, "auto scaling", _scaling(aws, snapshot), otherwise=((), ())),
@@ -209,19 +216,19 @@ async def _scaling(
     """The table's scaling and what it did last; an on-demand table has none worth reading."""
     if snapshot.billing_mode == ON_DEMAND:
         return (), ()
-    mine = _mine(
-        await aws.pages(
-            _SCALING, "DescribeScalableTargets", key="ScalableTargets", ServiceNamespace="dynamodb"
-        ),
-        snapshot.table,
+    found = await aws.pages(
+        _SCALING, "DescribeScalableTargets", key="ScalableTargets", ServiceNamespace="dynamodb"
     )
+    mine = [
+        row for row in answers_into(found, TargetRow) if _is_of(row.resource_id, snapshot.table)
+    ]
     if not mine:
         return (), ()
-    policies = _mine(
+    policies = answers_into(
         await aws.pages(
             _SCALING, "DescribeScalingPolicies", key="ScalingPolicies", ServiceNamespace="dynamodb"
         ),
-        snapshot.table,
+        PolicyRow,
     )
     answer = await aws.read(
         _SCALING,
@@ -232,20 +239,15 @@ async def _scaling(
         IncludeNotScaledActivities=True,
         MaxResults=20,
     )
-    found = [activity_of(row) for row in items(answer, "ScalingActivities")]
-    newest = sorted((each for each in found if each), key=lambda each: each.at, reverse=True)
+    told = map(activity_of, answers_into(answer["ScalingActivities"], ActivityRow))
+    newest = sorted((each for each in told if each), key=lambda each: each.at, reverse=True)
     targets = (scaling_target_of(row, policies) for row in mine)
     return tuple(each for each in targets if each), tuple(newest)
 
 
-def _mine(rows: Sequence[object], table: str) -> tuple[Answer, ...]:
-    """The rows of the table and its indexes."""
-    name = f"table/{table}"
-    return tuple(
-        row
-        for row in structures(rows, "rows")
-        if text(row, "ResourceId") == name or text(row, "ResourceId").startswith(f"{name}/index/")
-    )
+def _is_of(resource: str, table: str) -> bool:
+    """Whether it is the table itself or one of its indexes."""
+    return resource == f"table/{table}" or resource.startswith(f"table/{table}/index/")
 
 
 def since(before: Snapshot, now: Snapshot) -> Snapshot:
