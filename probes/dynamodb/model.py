@@ -1,6 +1,7 @@
 """What a look at a DynamoDB table holds, and the arithmetic of capacity.
 
-Source: DynamoDB Developer Guide ("Metrics and dimensions", "Read/write capacity mode"). Runbook steps capture from these records by name.
+Source: DynamoDB Developer Guide ("Metrics and dimensions", "Read/write capacity mode"). Runbook
+steps capture from these records by name.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ from probes.dynamodb.model import (
     throttled,
 )
 from probes.dynamodb.read import (
-    ActivityRow,
+    Activities,
     PolicyRow,
     TableRow,
     TargetRow,
@@ -219,9 +219,8 @@ async def _scaling(
     found = await aws.pages(
         _SCALING, "DescribeScalableTargets", key="ScalableTargets", ServiceNamespace="dynamodb"
     )
-    mine = [
-        row for row in answers_into(found, TargetRow) if _is_of(row.resource_id, snapshot.table)
-    ]
+    targets = answers_into(found, TargetRow)
+    mine = [row for row in targets if _is_of(row.resource_id, snapshot.table)]
     if not mine:
         return (), ()
     policies = answers_into(
@@ -239,10 +238,10 @@ async def _scaling(
         IncludeNotScaledActivities=True,
         MaxResults=20,
     )
-    told = map(activity_of, answers_into(answer["ScalingActivities"], ActivityRow))
+    told = map(activity_of, answer_into(answer, Activities).scaling_activities)
     newest = sorted((each for each in told if each), key=lambda each: each.at, reverse=True)
-    targets = (scaling_target_of(row, policies) for row in mine)
-    return tuple(each for each in targets if each), tuple(newest)
+    known = (scaling_target_of(row, policies) for row in mine)
+    return tuple(each for each in known if each), tuple(newest)
 
 
 def _is_of(resource: str, table: str) -> bool:
