@@ -11,6 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.errors import Misconfigured
 from probes.vpc_path.model import (
     ANY,
@@ -22,7 +23,8 @@ from probes.vpc_path.model import (
     Route,
     normal_protocol,
 )
-from probes.vpc_path.read import permission_rules, target_of
+from probes.vpc_path.read import destination_of, permission_rules, target_of
+from probes.vpc_path.rows import Permission, RouteRequest
 
 Arguments = Mapping[str, Any]
 
@@ -58,7 +60,7 @@ def _revoke(net: Network, arguments: Arguments, *, egress: bool) -> Network:
 
 
 def _asked(group: Group, arguments: Arguments, *, egress: bool) -> Iterable[GroupRule]:
-    for permission in arguments.get("IpPermissions") or ():
+    for permission in answers_into(arguments.get("IpPermissions") or (), Permission):
         yield from permission_rules(group.id, permission, egress=egress)
 
 
@@ -130,11 +132,11 @@ def _routed(net: Network, arguments: Arguments, *, put: bool) -> Network:
     if id_ not in net.tables:
         raise Misconfigured(f"the route table {id_ or '(none)'} is not on this path")
     table = net.tables[id_]
-    names = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
-    destination = next((str(arguments[name]) for name in names if arguments.get(name)), "")
+    asked = answer_into(arguments, RouteRequest)
+    destination = destination_of(asked)
     routes = tuple(one for one in table.routes if one.destination != destination)
     if put:
-        kind, target = target_of(arguments)
+        kind, target = target_of(asked)
         routes = (*routes, Route(destination=destination, kind=kind, target=target))
     return replace(net, tables={**net.tables, id_: replace(table, routes=routes)})
 

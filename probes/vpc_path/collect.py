@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
+from cockpit.connect.aws.answer import Answer, answers_into
 from cockpit.connect.session import AwsReads
-from probes.answers import Gap, attempt, structures, text
+from probes.answers import Gap, attempt
 from probes.vpc_path.model import GroupRule, Nat, Network, PathEnd, Peering
 from probes.vpc_path.read import (
     acl_of,
+    attached_to,
     cidrs_of,
-    entries_of,
     group_of,
     nat_of,
     peering_of,
@@ -23,8 +24,21 @@ from probes.vpc_path.read import (
     table_of,
 )
 from probes.vpc_path.routes import table_of as table_for
+from probes.vpc_path.rows import (
+    AclRow,
+    GatewayRow,
+    GroupRow,
+    NatRow,
+    PeeringRow,
+    PrefixEntry,
+    RuleRow,
+    SubnetRow,
+    TableRow,
+    VpcRow,
+)
 
 _MOST = 5000
+Row = TypeVar("Row", bound=Answer)
 
 
 async def read(aws: AwsReads, vpcs: Sequence[str], gaps: list[Gap]) -> Network:
@@ -34,28 +48,34 @@ async def read(aws: AwsReads, vpcs: Sequence[str], gaps: list[Gap]) -> Network:
     by_vpc = [{"Name": "vpc-id", "Values": list(vpcs)}]
     attached = [{"Name": "attachment.vpc-id", "Values": list(vpcs)}]
     vpc_rows, subnets, tables, acls, groups, gateways = await asyncio.gather(
-        _rows(aws, gaps, "VPCs", ("DescribeVpcs", "Vpcs"), Filters=by_vpc),
-        _rows(aws, gaps, "subnets", ("DescribeSubnets", "Subnets"), Filters=by_vpc),
-        _rows(aws, gaps, "route tables", ("DescribeRouteTables", "RouteTables"), Filters=by_vpc),
-        _rows(aws, gaps, "network ACLs", ("DescribeNetworkAcls", "NetworkAcls"), Filters=by_vpc),
+        _rows(aws, gaps, "VPCs", ("DescribeVpcs", "Vpcs", VpcRow), Filters=by_vpc),
+        _rows(aws, gaps, "subnets", ("DescribeSubnets", "Subnets", SubnetRow), Filters=by_vpc),
         _rows(
-            aws, gaps, "security groups", ("DescribeSecurityGroups", "SecurityGroups"),
+            aws, gaps, "route tables", ("DescribeRouteTables", "RouteTables", TableRow),
             Filters=by_vpc,
         ),
         _rows(
-            aws, gaps, "internet gateways", ("DescribeInternetGateways", "InternetGateways"),
-            Filters=attached,
+            aws, gaps, "network ACLs", ("DescribeNetworkAcls", "NetworkAcls", AclRow),
+            Filters=by_vpc,
+        ),
+        _rows(
+            aws, gaps, "security groups",
+            ("DescribeSecurityGroups", "SecurityGroups", GroupRow), Filters=by_vpc,
+        ),
+        _rows(
+            aws, gaps, "internet gateways",
+            ("DescribeInternetGateways", "InternetGateways", GatewayRow), Filters=attached,
         ),
     )  # fmt: skip
     guarded = [acl_of(row) for row in acls]
     return Network(
-        vpcs={text(row, "VpcId"): cidrs_of(row) for row in vpc_rows},
+        vpcs={row.vpc_id: cidrs_of(row) for row in vpc_rows},
         subnets=_by_id(subnet_of(row) for row in subnets),
         tables=_by_id(table_of(row) for row in tables),
         acls=_by_id(acl for acl, _ in guarded),
         acl_of={subnet: acl.id for acl, held in guarded for subnet in held},
         groups=_by_id(group_of(row) for row in groups),
-        internet_gateways={text(row, "InternetGatewayId"): _attached_to(row) for row in gateways},
+        internet_gateways={row.internet_gateway_id: attached_to(row) for row in gateways},
         unread=tuple(dict.fromkeys(gap.what for gap in gaps)),
     )
 
@@ -126,10 +146,10 @@ async def _nats(
         aws,
         gaps,
         "NAT gateways",
-        ("DescribeNatGateways", "NatGateways"),
+        ("DescribeNatGateways", "NatGateways", NatRow),
         Filter=[{"Name": "nat-gateway-id", "Values": wanted}],
     )
-    return _by_id(nat_of(row, _zone(net, text(row, "SubnetId"))) for row in rows)
+    return _by_id(nat_of(row, _zone(net, row.subnet_id)) for row in rows)
 
 
 def _zone(net: Network, subnet: str) -> str:
@@ -147,7 +167,7 @@ async def _peerings(
         aws,
         gaps,
         "peerings",
-        ("DescribeVpcPeeringConnections", "VpcPeeringConnections"),
+        ("DescribeVpcPeeringConnections", "VpcPeeringConnections", PeeringRow),
         Filters=[{"Name": "vpc-peering-connection-id", "Values": wanted}],
     )
     return _by_id(peering_of(row) for row in rows)
@@ -172,7 +192,7 @@ async def _prefix_lists(aws: AwsReads, net: Network, gaps: list[Gap]) -> dict[st
                 aws,
                 gaps,
                 f"prefix list {id_}",
-                ("GetManagedPrefixListEntries", "Entries"),
+                ("GetManagedPrefixListEntries", "Entries", PrefixEntry),
                 PrefixListId=id_,
             )
             for id_ in ids
@@ -180,7 +200,7 @@ async def _prefix_lists(aws: AwsReads, net: Network, gaps: list[Gap]) -> dict[st
     )
     unread = {gap.what for gap in gaps}
     return {
-        id_: entries_of(rows)
+        id_: tuple(row.cidr for row in rows)
         for id_, rows in zip(ids, answers, strict=True)
         if f"prefix list {id_}" not in unread
     }
@@ -197,27 +217,22 @@ async def _rule_ids(
         aws,
         nice_to_have,
         "rule ids",
-        ("DescribeSecurityGroupRules", "SecurityGroupRules"),
+        ("DescribeSecurityGroupRules", "SecurityGroupRules", RuleRow),
         Filters=[{"Name": "group-id", "Values": list(groups)}],
     )
     return rule_ids(rows)
 
 
 async def _rows(
-    aws: AwsReads, gaps: list[Gap], what: str, call: tuple[str, str], **arguments: Any
-) -> Sequence[Mapping[str, Any]]:
-    operation, key = call
+    aws: AwsReads,
+    gaps: list[Gap],
+    what: str,
+    call: tuple[str, str, type[Row]],
+    **arguments: Any,
+) -> tuple[Row, ...]:
+    operation, key, into = call
     reading = aws.pages("ec2", operation, key=key, most=_MOST, **arguments)
-    return structures(await attempt(gaps, what, reading, otherwise=()), key)
-
-
-def _attached_to(row: Mapping[str, Any]) -> str:
-    states = {
-        text(one, "VpcId"): text(one, "State")
-        for one in structures(row.get("Attachments") or (), "Attachments")
-    }
-    live = [vpc for vpc, state in states.items() if state in {"", "available", "attached"}]
-    return live[0] if live else ""
+    return answers_into(await attempt(gaps, what, reading, otherwise=()), into)
 
 
 def _by_id(found: Iterable[Any]) -> dict[str, Any]:

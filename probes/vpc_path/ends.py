@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.aws.settings import VpcEnd, VpcPathSettings
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
-from probes.answers import structures
 from probes.vpc_path.model import Network, PathEnd
 from probes.vpc_path.read import place_of, subnet_of
+from probes.vpc_path.rows import InterfaceRow, SubnetRow
 from probes.vpc_path.space import Net, covers, is_public, meets, network
 
 INTERNET = PathEnd(
@@ -146,7 +147,7 @@ async def _interfaces(aws: AwsReads, name: str, value: str) -> list[PathEnd]:
         key="NetworkInterfaces",
         Filters=[{"Name": name, "Values": [value]}],
     )
-    return [place_of(row) for row in structures(rows, "NetworkInterfaces")]
+    return [place_of(row) for row in answers_into(rows, InterfaceRow)]
 
 
 async def _address(aws: AwsReads, address: str) -> tuple[PathEnd, ...]:
@@ -167,7 +168,7 @@ async def _address(aws: AwsReads, address: str) -> tuple[PathEnd, ...]:
 async def _pseudo(aws: AwsReads, end: VpcEnd) -> PathEnd:
     """Something in a subnet that carries a group: any address of the subnet."""
     row = await aws.item("ec2", "DescribeSubnets", key=end.subnet)
-    subnet = subnet_of(row)
+    subnet = subnet_of(answer_into(row, SubnetRow))
     return PathEnd(
         label=f"{end.security_group} in {subnet.name or subnet.id}",
         cidrs=subnet.cidrs,

@@ -1,11 +1,9 @@
-"""EC2's answers as values of the model. Absent members are normal, wrong types are unreadable."""
+"""EC2's rows as values of the model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
 
-from probes.answers import Answer, flag, items, need_text, section, structures, text, whole
 from probes.vpc_path.model import (
     ANY,
     Acl,
@@ -20,71 +18,80 @@ from probes.vpc_path.model import (
     Subnet,
     normal_protocol,
 )
+from probes.vpc_path.rows import (
+    AclRow,
+    EntryRow,
+    GatewayRow,
+    GroupRow,
+    InterfaceRow,
+    NatRow,
+    PeeringRow,
+    Permission,
+    RouteRow,
+    RouteTarget,
+    RuleRow,
+    SubnetRow,
+    TableRow,
+    VpcRow,
+)
 from probes.vpc_path.space import network
 
 _RESERVED = 5
 """Addresses of every subnet that AWS keeps for itself."""
 _TARGETS = (
-    ("NatGatewayId", "nat"),
-    ("TransitGatewayId", "tgw"),
-    ("VpcPeeringConnectionId", "pcx"),
-    ("EgressOnlyInternetGatewayId", "eigw"),
-    ("NetworkInterfaceId", "eni"),
-    ("InstanceId", "instance"),
-    ("VpcEndpointId", "vpce"),
-    ("LocalGatewayId", "other"),
-    ("CarrierGatewayId", "other"),
-    ("CoreNetworkArn", "other"),
+    ("nat_gateway_id", "nat"),
+    ("transit_gateway_id", "tgw"),
+    ("vpc_peering_connection_id", "pcx"),
+    ("egress_only_internet_gateway_id", "eigw"),
+    ("network_interface_id", "eni"),
+    ("instance_id", "instance"),
+    ("vpc_endpoint_id", "vpce"),
+    ("local_gateway_id", "other"),
+    ("carrier_gateway_id", "other"),
+    ("core_network_arn", "other"),
 )
 _GATEWAYS = {"igw": "igw", "vgw": "vgw", "vpce": "vpce", "local": "local", "eigw": "eigw"}
 
 
-def permission_rules(group: str, permission: Answer, *, egress: bool) -> Iterator[GroupRule]:
+def permission_rules(group: str, permission: Permission, *, egress: bool) -> Iterator[GroupRule]:
     """Every peer of one IpPermission as a rule of its own."""
-    protocol = normal_protocol(text(permission, "IpProtocol") or "-1")
-    low, high = whole(permission, "FromPort"), whole(permission, "ToPort")
 
     def rule(kind: str, peer: str, peering: str = "") -> GroupRule:
         return GroupRule(
             group=group,
             egress=egress,
-            protocol=protocol,
-            low=ANY if low is None else low,
-            high=ANY if high is None else high,
+            protocol=normal_protocol(permission.ip_protocol or "-1"),
+            low=_bound(permission.from_port),
+            high=_bound(permission.to_port),
             kind=kind,
             peer=peer,
             peering=peering,
         )
 
-    for one in items(permission, "IpRanges"):
-        yield rule("cidr", text(one, "CidrIp"))
-    for one in items(permission, "Ipv6Ranges"):
-        yield rule("cidr", text(one, "CidrIpv6"))
-    for one in items(permission, "PrefixListIds"):
-        yield rule("prefix_list", text(one, "PrefixListId"))
-    for one in items(permission, "UserIdGroupPairs"):
-        yield rule("group", text(one, "GroupId"), text(one, "PeeringStatus"))
+    for v4 in permission.ip_ranges:
+        yield rule("cidr", v4.cidr_ip)
+    for v6 in permission.ipv6_ranges:
+        yield rule("cidr", v6.cidr_ipv6)
+    for listed in permission.prefix_list_ids:
+        yield rule("prefix_list", listed.prefix_list_id)
+    for pair in permission.user_id_group_pairs:
+        yield rule("group", pair.group_id, pair.peering_status)
 
 
-def group_of(row: Answer) -> Group:
+def _bound(port: int | None) -> int:
+    return ANY if port is None else port
+
+
+def group_of(row: GroupRow) -> Group:
     """A security group; the rules' own ids are not in this answer."""
-    id_ = need_text(row, "GroupId")
-    ingress = (
+    both = ((row.ip_permissions, False), (row.ip_permissions_egress, True))
+    rules = (
         rule
-        for permission in items(row, "IpPermissions")
-        for rule in permission_rules(id_, permission, egress=False)
+        for permissions, egress in both
+        for permission in permissions
+        for rule in permission_rules(row.group_id, permission, egress=egress)
     )
-    egress = (
-        rule
-        for permission in items(row, "IpPermissionsEgress")
-        for rule in permission_rules(id_, permission, egress=True)
-    )
-    return Group(
-        id=id_,
-        name=text(row, "GroupName"),
-        vpc=text(row, "VpcId"),
-        rules=(*ingress, *egress),
-    )
+    return Group(id=row.group_id, name=row.group_name, vpc=row.vpc_id, rules=tuple(rules))
 
 
 def rule_key(rule: GroupRule) -> tuple[object, ...]:
@@ -92,171 +99,165 @@ def rule_key(rule: GroupRule) -> tuple[object, ...]:
     return (rule.group, rule.egress, rule.protocol, rule.low, rule.high, rule.peer)
 
 
-def rule_ids(rows: Sequence[Any]) -> dict[tuple[object, ...], str]:
+def rule_ids(rows: Iterable[RuleRow]) -> dict[tuple[object, ...], str]:
     """`rule_key` → `sgr-…`, from DescribeSecurityGroupRules."""
-    found: dict[tuple[object, ...], str] = {}
-    for row in structures(rows, "SecurityGroupRules"):
-        low, high = whole(row, "FromPort"), whole(row, "ToPort")
-        peer = (
-            text(row, "CidrIpv4")
-            or text(row, "CidrIpv6")
-            or text(row, "PrefixListId")
-            or text(section(row, "ReferencedGroupInfo"), "GroupId")
-        )
-        rule = GroupRule(
-            group=text(row, "GroupId"),
-            egress=bool(flag(row, "IsEgress")),
-            protocol=normal_protocol(text(row, "IpProtocol") or "-1"),
-            low=ANY if low is None else low,
-            high=ANY if high is None else high,
-            kind="cidr",
-            peer=peer,
-        )
-        found[rule_key(rule)] = text(row, "SecurityGroupRuleId")
-    return found
+    return {rule_key(_rule(row)): row.security_group_rule_id for row in rows}
 
 
-def subnet_of(row: Answer) -> Subnet:
+def _rule(row: RuleRow) -> GroupRule:
+    return GroupRule(
+        group=row.group_id,
+        egress=row.is_egress,
+        protocol=normal_protocol(row.ip_protocol or "-1"),
+        low=_bound(row.from_port),
+        high=_bound(row.to_port),
+        kind="cidr",
+        peer=row.cidr_ipv4
+        or row.cidr_ipv6
+        or row.prefix_list_id
+        or row.referenced_group_info.group_id,
+    )
+
+
+def subnet_of(row: SubnetRow) -> Subnet:
     """A subnet with its free addresses."""
-    v4 = text(row, "CidrBlock")
     v6 = [
-        text(one, "Ipv6CidrBlock")
-        for one in items(row, "Ipv6CidrBlockAssociationSet")
-        if text(section(one, "Ipv6CidrBlockState"), "State") in {"", "associated"}
+        one.ipv6_cidr_block
+        for one in row.ipv6_cidr_block_association_set
+        if one.ipv6_cidr_block_state.state in {"", "associated"}
     ]
-    net = network(v4) if v4 else None
-    names = [text(tag, "Value") for tag in items(row, "Tags") if text(tag, "Key") == "Name"]
+    net = network(row.cidr_block) if row.cidr_block else None
     return Subnet(
-        id=need_text(row, "SubnetId"),
-        vpc=text(row, "VpcId"),
-        zone=text(row, "AvailabilityZone"),
-        cidrs=tuple(cidr for cidr in (v4, *v6) if cidr),
-        name=names[0] if names else "",
-        free=whole(row, "AvailableIpAddressCount"),
+        id=row.subnet_id,
+        vpc=row.vpc_id,
+        zone=row.availability_zone,
+        cidrs=tuple(cidr for cidr in (row.cidr_block, *v6) if cidr),
+        name=next((tag.value for tag in row.tags if tag.key == "Name"), ""),
+        free=row.available_ip_address_count,
         total=net.num_addresses - _RESERVED if net else None,
     )
 
 
-def acl_of(row: Answer) -> tuple[Acl, tuple[str, ...]]:
+def acl_of(row: AclRow) -> tuple[Acl, tuple[str, ...]]:
     """A network ACL, and the subnets that it guards."""
-    entries = tuple(_acl_entry(entry) for entry in items(row, "Entries"))
-    subnets = tuple(text(one, "SubnetId") for one in items(row, "Associations"))
-    acl = Acl(
-        id=need_text(row, "NetworkAclId"), default=bool(flag(row, "IsDefault")), entries=entries
-    )
-    return acl, subnets
+    entries = tuple(_acl_entry(entry) for entry in row.entries)
+    acl = Acl(id=row.network_acl_id, default=row.is_default, entries=entries)
+    return acl, tuple(one.subnet_id for one in row.associations)
 
 
-def _acl_entry(row: Answer) -> AclEntry:
-    span, icmp = section(row, "PortRange"), section(row, "IcmpTypeCode")
-    low = whole(span, "From") if span else whole(icmp, "Type")
-    high = whole(span, "To") if span else whole(icmp, "Code")
+def _acl_entry(row: EntryRow) -> AclEntry:
+    span = row.port_range or row.icmp_type_code
     return AclEntry(
-        number=whole(row, "RuleNumber") or 0,
-        egress=bool(flag(row, "Egress")),
-        allow=text(row, "RuleAction") == "allow",
-        protocol=normal_protocol(text(row, "Protocol") or "-1"),
-        cidr=text(row, "CidrBlock") or text(row, "Ipv6CidrBlock"),
-        low=ANY if low is None else low,
-        high=ANY if high is None else high,
+        number=row.rule_number,
+        egress=row.egress,
+        allow=row.rule_action == "allow",
+        protocol=normal_protocol(row.protocol or "-1"),
+        cidr=row.cidr_block or row.ipv6_cidr_block,
+        low=_bound(span.low),
+        high=_bound(span.high),
     )
 
 
-def table_of(row: Answer) -> RouteTable:
+def table_of(row: TableRow) -> RouteTable:
     """A route table with its routes and the subnets that name it."""
-    associations = items(row, "Associations")
     return RouteTable(
-        id=need_text(row, "RouteTableId"),
-        vpc=text(row, "VpcId"),
-        main=any(flag(one, "Main") for one in associations),
-        subnets=tuple(text(one, "SubnetId") for one in associations if text(one, "SubnetId")),
-        routes=tuple(_route(route) for route in items(row, "Routes")),
+        id=row.route_table_id,
+        vpc=row.vpc_id,
+        main=any(one.main for one in row.associations),
+        subnets=tuple(one.subnet_id for one in row.associations if one.subnet_id),
+        routes=tuple(_route(route) for route in row.routes),
     )
 
 
-def _route(row: Answer) -> Route:
+def _route(row: RouteRow) -> Route:
     kind, target = target_of(row)
     return Route(
-        destination=text(row, "DestinationCidrBlock")
-        or text(row, "DestinationIpv6CidrBlock")
-        or text(row, "DestinationPrefixListId"),
+        destination=destination_of(row),
         kind=kind,
         target=target,
-        state=text(row, "State") or "active",
-        origin=text(row, "Origin") or "CreateRoute",
+        state=row.state or "active",
+        origin=row.origin or "CreateRoute",
     )
 
 
-def target_of(row: Answer) -> tuple[str, str]:
+def destination_of(row: RouteTarget) -> str:
+    """The CIDR or the prefix list's id that a route is for; empty: none is named."""
+    return (
+        row.destination_cidr_block
+        or row.destination_ipv6_cidr_block
+        or row.destination_prefix_list_id
+    )
+
+
+def target_of(row: RouteTarget) -> tuple[str, str]:
     """The kind and id of what a route leads to."""
-    gateway = text(row, "GatewayId")
-    if gateway:
-        return _GATEWAYS.get(gateway.partition("-")[0], "other"), gateway
+    if row.gateway_id:
+        return _GATEWAYS.get(row.gateway_id.partition("-")[0], "other"), row.gateway_id
     for name, kind in _TARGETS:
-        if text(row, name):
-            return kind, text(row, name)
+        id_ = getattr(row, name, "")
+        if id_:
+            return kind, id_
     return "other", "an unknown target"
 
 
-def nat_of(row: Answer, zone: str) -> Nat:
+def attached_to(row: GatewayRow) -> str:
+    """The VPC that an internet gateway serves; empty when detached."""
+    states = {one.vpc_id: one.state for one in row.attachments}
+    live = (vpc for vpc, state in states.items() if state in {"", "available", "attached"})
+    return next(live, "")
+
+
+def nat_of(row: NatRow, zone: str) -> Nat:
     """A NAT gateway; `zone` is that of its subnet."""
     return Nat(
-        id=need_text(row, "NatGatewayId"),
-        subnet=text(row, "SubnetId"),
-        state=text(row, "State"),
-        public=(text(row, "ConnectivityType") or "public") == "public",
-        zone="" if text(row, "AvailabilityMode") == "regional" else zone,
-        failure=text(row, "FailureMessage") or text(row, "FailureCode"),
+        id=row.nat_gateway_id,
+        subnet=row.subnet_id,
+        state=row.state,
+        public=(row.connectivity_type or "public") == "public",
+        zone="" if row.availability_mode == "regional" else zone,
+        failure=row.failure_message or row.failure_code,
     )
 
 
-def peering_of(row: Answer) -> Peering:
+def peering_of(row: PeeringRow) -> Peering:
     """A peering connection."""
-    sides = (section(row, "RequesterVpcInfo"), section(row, "AccepterVpcInfo"))
+    sides = (row.requester_vpc_info.vpc_id, row.accepter_vpc_info.vpc_id)
     return Peering(
-        id=need_text(row, "VpcPeeringConnectionId"),
-        status=text(section(row, "Status"), "Code"),
-        vpcs=tuple(text(side, "VpcId") for side in sides if text(side, "VpcId")),
+        id=row.vpc_peering_connection_id,
+        status=row.status.code,
+        vpcs=tuple(vpc for vpc in sides if vpc),
     )
 
 
-def place_of(row: Answer, label: str = "") -> PathEnd:
+def place_of(row: InterfaceRow, label: str = "") -> PathEnd:
     """An interface as one end of a path."""
-    privates = [text(one, "PrivateIpAddress") for one in items(row, "PrivateIpAddresses")]
-    first = text(row, "PrivateIpAddress")
-    v6 = [text(one, "Ipv6Address") for one in items(row, "Ipv6Addresses")]
+    id_, first, public = row.network_interface_id, row.private_ip_address, row.association.public_ip
+    privates = [one.private_ip_address for one in row.private_ip_addresses]
+    v6 = [one.ipv6_address for one in row.ipv6_addresses]
     addresses = dict.fromkeys([first, *privates, *v6])
-    public = text(section(row, "Association"), "PublicIp")
-    id_ = need_text(row, "NetworkInterfaceId")
     return PathEnd(
         label=label or (f"{id_} ({first})" if first else id_),
         cidrs=tuple(address for address in addresses if address),
-        vpc=text(row, "VpcId"),
-        subnet=text(row, "SubnetId"),
-        groups=tuple(text(one, "GroupId") for one in items(row, "Groups")),
+        vpc=row.vpc_id,
+        subnet=row.subnet_id,
+        groups=tuple(one.group_id for one in row.groups),
         interface=id_,
         public=(public,) if public else (),
         kind=_kind(row),
     )
 
 
-def _kind(row: Answer) -> str:
-    kind, description = text(row, "InterfaceType"), text(row, "Description")
+def _kind(row: InterfaceRow) -> str:
+    kind = row.interface_type
     if kind in {"lambda", "nat_gateway"}:
         return kind.partition("_")[0]
-    if kind in {"network_load_balancer", "load_balancer"} or description.startswith("ELB "):
+    if kind in {"network_load_balancer", "load_balancer"} or row.description.startswith("ELB "):
         return "balancer"
     return "host"
 
 
-def cidrs_of(row: Answer) -> tuple[str, ...]:
+def cidrs_of(row: VpcRow) -> tuple[str, ...]:
     """The CIDRs of a VPC."""
-    v4 = [text(one, "CidrBlock") for one in items(row, "CidrBlockAssociationSet")]
-    v6 = [text(one, "Ipv6CidrBlock") for one in items(row, "Ipv6CidrBlockAssociationSet")]
-    found = dict.fromkeys([text(row, "CidrBlock"), *v4, *v6])
-    return tuple(cidr for cidr in found if cidr)
-
-
-def entries_of(rows: Sequence[Any]) -> tuple[str, ...]:
-    """The CIDRs of a prefix list."""
-    return tuple(text(row, "Cidr") for row in structures(rows, "Entries"))
+    v4 = [one.cidr_block for one in row.cidr_block_association_set]
+    v6 = [one.ipv6_cidr_block for one in row.ipv6_cidr_block_association_set]
+    return tuple(cidr for cidr in dict.fromkeys([row.cidr_block, *v4, *v6]) if cidr)

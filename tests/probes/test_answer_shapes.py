@@ -28,6 +28,10 @@ _FITS = {
 }
 
 
+_NEWER = {"ec2.NatGateway has no AvailabilityMode"}
+"""Members of a service model newer than the oldest that is allowed: older ones leave them out."""
+
+
 def _records(base: type[Answer] = Answer) -> Iterator[type[Answer]]:
     for record in base.__subclasses__():
         yield record
@@ -85,7 +89,8 @@ def _of_record(record: type[Answer], shape: Shape, where: str, seen: set[type]) 
 
 @pytest.mark.parametrize("record", WHOLE, ids=lambda record: record.__qualname__)
 def test_what_is_declared_is_in_the_service_model(record: type[Answer]) -> None:
-    assert list(_of_record(record, _shape(record.of), record.of, set())) == []
+    told = set(_of_record(record, _shape(record.of), record.of, set()))
+    assert told <= _NEWER
 
 
 def test_every_record_says_which_shape_it_reads_or_is_part_of_one_that_does() -> None:
