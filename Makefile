@@ -57,7 +57,7 @@ floors:
 
 # Every generated page: each generator is `python -m tests.tools.NAME`, and a test holds what it writes.
 docs: $(VENV)/.dev
-	@for page in coverage_table settings_table keys_page rights_page man_page config_schema; do \
+	@for page in coverage_table settings_table codes_pages keys_page rights_page man_page config_schema; do \
 	  echo "writing by tests.tools.$$page"; $(BIN)/python -m tests.tools.$$page || exit 1; done
 
 record: $(VENV)/.dev

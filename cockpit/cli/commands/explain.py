@@ -1,0 +1,98 @@
+"""`cockpit explain`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from cockpit.errors import Misconfigured
+from cockpit.text import nearest, visible
+
+if TYPE_CHECKING:
+    from cockpit.triage.explain import Explanation
+
+SECTION, PLACE = "Looking", 2
+
+
+@click.command()
+@click.argument("code")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@click.pass_context
+def explain(ctx: click.Context, code: str, *, as_json: bool) -> None:
+    """Say what the finding CODE means, how it is judged, and what to do.
+
+    With the limits that hold in the configuration, when there is one.
+    """
+    from cockpit.runbooks.library import library
+    from cockpit.triage.explain import explain as explained
+    from cockpit.triage.registry import catalog
+
+    wanted = code.upper()
+    found = explained(wanted, catalog(), _held(ctx))
+    if not found:
+        codes = sorted({each for probe in catalog().probes.values() for each in probe.codes})
+        raise Misconfigured(f"no finding code {code!r}{nearest(wanted, codes)}", hint=_hint(codes))
+    best = library().best(wanted)
+    if as_json:
+        rows = [{**asdict(each), "runbook": best} for each in found]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        return
+    for line in lines(found, best):
+        click.echo(visible(line, 2000) if line else "")
+
+
+def _held(ctx: click.Context) -> Mapping[str, object]:
+    """The settings of the configuration; the defaults when there is none, or a broken one."""
+    from cockpit.config import find, load
+    from cockpit.triage.registry import catalog
+
+    named = (ctx.find_root().obj or {}).get("config")
+    try:
+        return load(find(named), catalog()).settings
+    except Misconfigured:
+        if named is not None:
+            raise
+        return {}
+
+
+def _hint(codes: list[str]) -> str:
+    return f"there are {len(codes)}; docs/codes/ has them all, and cockpit runbook coverage"
+
+
+def lines(found: list[Explanation], runbook: str) -> Iterator[str]:
+    """The text, a line each; empty ones separate."""
+    for each in found:
+        words = ", ".join(each.severities)
+        yield f"{each.code}  {words}".rstrip()
+        yield f"  of {each.kind}, by the probe {each.probe}"
+        yield ""
+        yield from each.means or (
+            "The rule has no words of its own; what the probe says of itself:",
+        )
+        if each.settings:
+            yield ""
+            yield "judged by"
+        for setting in each.settings:
+            default = "" if setting.value == setting.default else f"   (default {setting.default})"
+            yield f"  {setting.name} = {setting.value}{default}"
+            if setting.about:
+                yield f"      {setting.about}"
+        for label, texts in (("likely", each.likely), ("next", each.next)):
+            if texts:
+                yield ""
+                yield label
+                yield from (f"  {text}" for text in texts)
+        yield ""
+        yield "the probe"
+        yield from (f"  {line}".rstrip() for line in each.background.splitlines())
+        yield ""
+        yield f"runbook  {runbook or 'none is for it yet'}"
+        if each.needs:
+            yield f"needs    {', '.join(each.needs)}"
+
+
+COMMAND = explain
