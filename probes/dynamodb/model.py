@@ -200,6 +200,11 @@ def used(lane: Lane, at: datetime) -> Series:
     return Series(times=window.times, values=values, status=window.status)
 
 
+def requests(snapshot: Snapshot) -> Series:
+    """Successful requests in each minute, over all operations."""
+    return together(*(each.requests for each in snapshot.operations))
+
+
 def suggested(wanted: float | None, provisioned: int | None) -> int | None:
     """Capacity for the demand with room; None when unknown or on demand."""
     if wanted is None or provisioned is None:

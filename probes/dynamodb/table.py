@@ -20,8 +20,7 @@ from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, blind_series, partly_blind
-from probes.dynamodb import findings, view
-from probes.dynamodb.findings import Settings
+from probes.dynamodb import capacity, state, throttles, traffic, view
 from probes.dynamodb.model import (
     ON_DEMAND,
     REASONS,
@@ -44,6 +43,7 @@ from probes.dynamodb.read import (
     scaling_target_of,
     table_of,
 )
+from probes.dynamodb.settings import Settings
 from probes.metrics import NO_DATA, query, settled, total
 
 _SPACE = "AWS/DynamoDB"
@@ -258,15 +258,15 @@ def since(before: Snapshot, now: Snapshot) -> Snapshot:
 
 def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Report the table, its lanes, its operations, and what could not be looked at."""
-    yield from findings.status(snapshot, settings)
-    yield from findings.throttles(snapshot, settings)
-    yield from findings.capacity(snapshot, settings)
-    yield from findings.scaling(snapshot, settings)
-    yield from findings.system_errors(snapshot, settings)
-    yield from findings.latency(snapshot, settings)
-    yield from findings.user_errors(snapshot, settings)
-    yield from findings.replication(snapshot, settings)
-    yield from findings.traffic(snapshot, settings)
+    yield from state.status(snapshot, settings)
+    yield from throttles.throttles(snapshot, settings)
+    yield from capacity.capacity(snapshot, settings)
+    yield from capacity.scaling(snapshot, settings)
+    yield from traffic.system_errors(snapshot, settings)
+    yield from traffic.latency(snapshot, settings)
+    yield from traffic.user_errors(snapshot, settings)
+    yield from state.replication(snapshot, settings)
+    yield from traffic.traffic(snapshot, settings)
     yield from partly_blind("DDB_OBS_BLIND", snapshot.gaps)
 
 

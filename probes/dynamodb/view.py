@@ -10,8 +10,18 @@ from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, number, percent
-from probes.dynamodb.findings import Settings, requests, scaling_of, throttle_severity
-from probes.dynamodb.model import Lane, Operation, Snapshot, demand, suggested, throttled, used
+from probes.dynamodb.model import (
+    Lane,
+    Operation,
+    Snapshot,
+    demand,
+    requests,
+    suggested,
+    throttled,
+    used,
+)
+from probes.dynamodb.settings import Settings
+from probes.dynamodb.throttles import scaling_of, throttle_severity
 from probes.metrics import age, is_blind, mean, settled, total
 
 

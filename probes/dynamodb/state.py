@@ -1,0 +1,88 @@
+"""Findings about what the control plane says: the table's status, and its other regions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.units import duration
+from probes.dynamodb.model import Snapshot
+from probes.dynamodb.settings import Settings
+from probes.metrics import held, mean, settled
+
+_OK = frozenset({"ACTIVE"})
+_MOVING = frozenset({"CREATING", "UPDATING", "ARCHIVING"})
+_BAD = frozenset(
+    {
+        "DELETING",
+        "ARCHIVED",
+        "INACCESSIBLE_ENCRYPTION_CREDENTIALS",
+        "REPLICATION_NOT_AUTHORIZED",
+    }
+)
+
+
+def status(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """The table is not, or not for long, what clients need."""
+    state = snapshot.status.upper()
+    if state in _OK:
+        return
+    since = snapshot.status_since
+    lasted = None if since is None else (snapshot.at - since).total_seconds()
+    shown = (Evidence("status", snapshot.status), Evidence("for", lasted, "s"))
+    if state not in _MOVING | _BAD:
+        yield Finding(
+            "DDB_STATUS_UNKNOWN",
+            Severity.WARNING,
+            f"the status {snapshot.status} is not known to the cockpit",
+            evidence=shown,
+            next="look it up in the DynamoDB API reference",
+        )
+        return
+    severity = Severity.CRITICAL if state in _BAD else settings.moving.grade(lasted)
+    if state == "ARCHIVING":
+        severity = Severity.WARNING
+    if severity is not None:
+        yield Finding(
+            "DDB_TABLE_NOT_ACTIVE",
+            severity,
+            f"the table is {snapshot.status}" + (f" for {duration(lasted)}" if lasted else ""),
+            evidence=shown,
+            likely=_STATUS_CAUSES.get(state, ("a capacity change that takes long", "a quota")),
+            next="find who changed the table or its key in CloudTrail",
+        )
+
+
+_STATUS_CAUSES = {
+    "INACCESSIBLE_ENCRYPTION_CREDENTIALS": ("the KMS key was disabled or its policy changed",),
+    "DELETING": ("somebody deleted the table",),
+    "ARCHIVED": ("the KMS key was gone for seven days",),
+}
+
+
+def replication(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Other regions that lag, or are not there. An idle table has no latency, which is fine."""
+    for replica in snapshot.replicas:
+        seen = settled(replica.latency, snapshot.at)
+        severity = held(seen, settings.replication)
+        state = replica.status.upper()
+        if state and state != "ACTIVE":
+            moving = state in {"CREATING", "UPDATING"}
+            severity = Severity.WARNING if moving else Severity.CRITICAL
+        if severity is None:
+            continue
+        late = mean(seen)
+        told = f"replica {replica.region} is {replica.status or 'late'}"
+        yield Finding(
+            "DDB_REPLICATION_DELAYED",
+            severity,
+            told + (f", {duration(late / 1000)} behind" if late is not None else ""),
+            subject=replica.region,
+            evidence=(
+                Evidence("status", replica.status or None),
+                Evidence("latency", late, "ms", limit=settings.replication.first),
+            ),
+            likely=("trouble in the region", "the replica is throttled"),
+            next="look at the table in the other region",
+            fact=state not in {"", "ACTIVE"},
+        )

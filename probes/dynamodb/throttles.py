@@ -1,0 +1,209 @@
+"""Findings about throttled requests, under the code of what throttles them.
+
+The metric traps (DynamoDB Developer Guide, "DynamoDB metrics and dimensions"): throttle series are
+silent at zero; the series of a table excludes its indexes; consumption stays below what is
+provisioned, so the demand is consumed plus throttled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.units import count, number, percent
+from probes.dynamodb.model import (
+    ACCOUNT,
+    KEY_RANGE,
+    ON_DEMAND,
+    OWN_CAP,
+    Lane,
+    ScalingTarget,
+    Snapshot,
+    demand,
+    minutes_of,
+    requests,
+    suggested,
+    throttled,
+    used,
+)
+from probes.dynamodb.settings import Settings
+from probes.metrics import Rate, filled, held, history, mean, settled, total
+
+
+def throttle_severity(snapshot: Snapshot, lane: Lane, settings: Settings) -> Severity | None:
+    """How bad the throttling of a lane is; None for none, and when it is not known."""
+    window = minutes_of(lane, snapshot.at)
+    points = filled(window.throttles, window.consumed)
+    events = sum(points.values[-2:])
+    severity = settings.throttles.grade(events) if events else None
+    if severity is None:
+        return None
+    heavy = held(points, settings.throttled_a_minute)
+    if sum(1 for value in points.values if value > 0) >= 3:
+        heavy = heavy or _share(snapshot, lane).grade(
+            settings.throttled_share, minimum=settings.least_requests
+        )
+    return severity if heavy is None else max(severity, heavy)
+
+
+def _share(snapshot: Snapshot, lane: Lane) -> Rate:
+    """Throttled events of all that was asked for in the window."""
+    events = throttled(lane, snapshot.at)
+    done = total(settled(requests(snapshot), snapshot.at))
+    return Rate(events, None if events is None or done is None else done + events)
+
+
+def throttles(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Each throttled lane, under the code of what throttles it."""
+    for lane in snapshot.lanes:
+        severity = throttle_severity(snapshot, lane, settings)
+        if severity is None:
+            continue
+        reasons = {each.reason: each.events for each in lane.reasons or () if each.events}
+        hot, limits = reasons.pop(KEY_RANGE, 0.0), _limits(reasons)
+        if hot:
+            yield _hot(snapshot, lane, severity)
+        for code, reason in limits:
+            yield _limited(snapshot, lane, severity, code=code, reason=reason)
+            reasons.pop(reason)
+        if reasons or not (hot or limits):
+            yield _short(snapshot, lane, severity, settings)
+
+
+def _limits(reasons: dict[str, float]) -> list[tuple[str, str]]:
+    codes = (("DDB_ACCOUNT_LIMIT", ACCOUNT), ("DDB_ON_DEMAND_CAP", OWN_CAP))
+    return [(code, reason) for code, reason in codes if reasons.get(reason)]
+
+
+def _evidence(snapshot: Snapshot, lane: Lane) -> tuple[Evidence, ...]:
+    window = minutes_of(lane, snapshot.at)
+    points = filled(window.throttles, window.consumed)
+    share = used(lane, snapshot.at)
+    told = ", ".join(f"{each.reason} {number(round(each.events))}" for each in lane.reasons or ())
+    return (
+        Evidence(
+            "throttled in 5 min", _round(throttled(lane, snapshot.at)), history=history(points)
+        ),
+        Evidence("of requests", _share(snapshot, lane).share, "share", limit=0.01),
+        Evidence("provisioned", lane.provisioned, "units/s"),
+        Evidence("demand", _round(demand(lane, snapshot.at)), "units/s", limit=lane.provisioned),
+        Evidence("used", mean(share), "share", history=history(share)),
+        Evidence("reasons", told or None),
+        Evidence("billing", snapshot.billing_mode),
+        *scaling_evidence(snapshot, lane),
+    )
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
+def scaling_evidence(snapshot: Snapshot, lane: Lane) -> Iterator[Evidence]:
+    """The bounds of a lane's auto scaling, and what it did last; nothing without any."""
+    target = scaling_of(snapshot, lane)
+    if target is not None:
+        yield Evidence("auto scaling", f"{target.minimum} to {target.maximum}")
+        if snapshot.activities:
+            last = snapshot.activities[0]
+            yield Evidence("last scaling", f"{last.status}: {last.message or last.description}")
+
+
+def scaling_of(snapshot: Snapshot, lane: Lane) -> ScalingTarget | None:
+    """The auto scaling of a lane; None when there is none."""
+    same = (lane.direction, lane.index)
+    return next((t for t in snapshot.scaling if (t.direction, t.index) == same), None)
+
+
+def _hot(snapshot: Snapshot, lane: Lane, severity: Severity) -> Finding:
+    limit = "3,000 reads" if lane.direction == "read" else "1,000 writes"
+    return Finding(
+        "DDB_HOT_PARTITION",
+        severity,
+        f"{lane.name}s of one key range are throttled: a partition gives {limit} a second",
+        subject=lane.name,
+        evidence=_evidence(snapshot, lane),
+        likely=("one hot key", "a key that grows with time", "a scan"),
+        against=("more capacity does not help a single partition",),
+        next="find the key: Contributor Insights, or the callers' logs",
+    )
+
+
+def _limited(
+    snapshot: Snapshot, lane: Lane, severity: Severity, *, code: str, reason: str
+) -> Finding:
+    if reason == ACCOUNT:
+        what, cause = "the account's quota for a table", "traffic grew to the quota of 40,000"
+    else:
+        what, cause = "the table's own maximum", "the maximum was set for an earlier load"
+    return Finding(
+        code,
+        severity,
+        f"{lane.name}s are throttled by {what}",
+        subject=lane.name,
+        evidence=(
+            *_evidence(snapshot, lane),
+            Evidence("own maximum", _own_cap(snapshot, lane), "units/s"),
+        ),
+        likely=(cause,),
+        next="raise it, after a look at where the traffic comes from",
+    )
+
+
+def _own_cap(snapshot: Snapshot, lane: Lane) -> int | None:
+    return snapshot.own_cap_read if lane.direction == "read" else snapshot.own_cap_write
+
+
+def _short(snapshot: Snapshot, lane: Lane, severity: Severity, settings: Settings) -> Finding:
+    """Too little capacity: of the table, or of an index, which holds up the table's writes too."""
+    on_demand = snapshot.billing_mode == ON_DEMAND
+    events = throttled(lane, snapshot.at)
+    told = f"{count(round(events or 0), f'{lane.name} event')} throttled in 5 minutes"
+    share = mean(used(lane, snapshot.at))
+    uneven = share is not None and share < settings.uneven
+    wanted = demand(lane, snapshot.at)
+    if lane.provisioned is not None and wanted is not None:
+        told += f": {number(round(wanted, 1))} units/s asked for, {lane.provisioned} provisioned"
+    against = []
+    if uneven and share is not None:
+        used_up = percent(share)
+        against.append(f"only {used_up} used on average: a hot key or a spike within the minute")
+    if lane.reasons is None:
+        against.append("the metrics that tell the reason gave nothing")
+    if on_demand:
+        return Finding(
+            "DDB_HOT_PARTITION",
+            severity,
+            f"{told} on an on-demand table",
+            subject=lane.name,
+            evidence=_evidence(snapshot, lane),
+            likely=("one hot key", "traffic more than doubled within 30 minutes"),
+            against=tuple(against),
+            next="find the key: Contributor Insights, or the callers' logs",
+        )
+    return Finding(
+        "DDB_GSI_THROTTLED" if lane.index else "DDB_THROTTLED_PROVISIONED",
+        severity,
+        told,
+        subject=lane.name,
+        evidence=(
+            *_evidence(snapshot, lane),
+            Evidence("suggested", suggested(wanted, lane.provisioned), "units/s"),
+        ),
+        likely=_short_causes(snapshot, lane),
+        against=tuple(against),
+        next="raise the capacity, and the scaling minimum where auto scaling is on",
+    )
+
+
+def _short_causes(snapshot: Snapshot, lane: Lane) -> tuple[str, ...]:
+    target = scaling_of(snapshot, lane)
+    causes = ["the capacity is below the demand"]
+    if lane.index:
+        causes.insert(0, "the index is narrower than its table: it throttles the table's writes")
+        if any(each.name == lane.index and each.backfilling for each in snapshot.indexes):
+            causes.insert(0, "the index is being filled")
+    if target is not None:
+        causes.append("auto scaling is at its maximum, suspended, or too slow for the growth")
+    else:
+        causes.append("no auto scaling")
+    return tuple(causes)
