@@ -144,10 +144,9 @@ def _rules(package: str, code: str) -> Iterator[_Rule]:
                 yield _Rule(function, tree)
 
 
-def _functions(tree: ast.Module) -> Iterator[Function]:
-    for node in ast.walk(tree):
-        if isinstance(node, Function):
-            yield node
+@cache
+def _functions(tree: ast.Module) -> tuple[Function, ...]:
+    return tuple(node for node in ast.walk(tree) if isinstance(node, Function))
 
 
 def _constants(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
@@ -169,8 +168,9 @@ def _strings(node: ast.AST) -> frozenset[str]:
     return frozenset(each for each in found if isinstance(each, str))
 
 
-def _names(node: ast.AST) -> set[str]:
-    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+@cache
+def _names(node: ast.AST) -> frozenset[str]:
+    return frozenset(each.id for each in ast.walk(node) if isinstance(each, ast.Name))
 
 
 def _attributes(node: ast.AST) -> Iterator[str]:
@@ -187,17 +187,23 @@ def _attributes(node: ast.AST) -> Iterator[str]:
 def _entry(package: str, code: str) -> Iterator[str]:
     """The other texts of the smallest record with a code: its entry in a table."""
     for tree in _sources(package):
-        holders = [
-            node
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Call | ast.Tuple) and _holds(node, code)
-        ]
-        for node in holders:
-            inner = any(other is not node and other in ast.walk(node) for other in holders)
-            long = isinstance(node, ast.Tuple) and len(node.elts) > _LONGEST_ENTRY
-            if not inner and not long:
-                parts = node.args if isinstance(node, ast.Call) else node.elts
+        for node in _smallest(tree, code):
+            parts = node.args if isinstance(node, ast.Call) else node.elts
+            if isinstance(node, ast.Call) or len(parts) <= _LONGEST_ENTRY:
                 yield from (text for part in parts for text in _plain(part) if text != code)
+
+
+def _smallest(node: ast.AST, code: str) -> Iterator[ast.Call | ast.Tuple]:
+    """Calls and tuples with a code, of which no other one inside has it too."""
+    deeper = [
+        found
+        for child in ast.iter_child_nodes(node)
+        if _holds(child, code)
+        for found in _smallest(child, code)
+    ]
+    yield from deeper
+    if not deeper and isinstance(node, ast.Call | ast.Tuple):
+        yield node
 
 
 def _severities(rules: list[_Rule], values: list[object], entry: list[str]) -> tuple[Severity, ...]:
