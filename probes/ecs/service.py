@@ -8,12 +8,13 @@ Guide), so they are taken at once, for the whole cluster, and shared by its serv
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from cockpit import clock
+from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, Series
@@ -22,18 +23,17 @@ from cockpit.text import visible
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import (
-    Answer,
-    Gap,
-    attempt,
-    blind_series,
-    items,
-    need_whole,
-    partly_blind,
-    structures,
-    text,
-)
+from probes.answers import Gap, attempt, blind_series, partly_blind
 from probes.ecs import rollout, tasks, view
+from probes.ecs.answers import (
+    ActivityRow,
+    ScalableTargetRow,
+    ScalingPolicyRow,
+    ServiceRow,
+    StoppedTaskRow,
+    TaskDefinitionRow,
+    TaskRow,
+)
 from probes.ecs.model import (
     RunningTask,
     Scaling,
@@ -41,11 +41,13 @@ from probes.ecs.model import (
     Snapshot,
     Stop,
     TaskDefinition,
+    name_of,
+    previous_of,
+)
+from probes.ecs.read import (
     definition_of,
     deployment_of,
     events_of,
-    name_of,
-    previous_of,
     running_task_of,
     scaling_of,
     service_of,
@@ -68,7 +70,7 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         row = await aws.item("ecs", "DescribeServices", key=name_of(settings.id), cluster=cluster)
     except BlindError as error:
         raise _gone(error) from error
-    snapshot = replace(_counted(row, cluster), at=at)
+    snapshot = replace(_counted(answer_into(row, ServiceRow), cluster), at=at)
     return await _explained(aws, snapshot, cluster)
 
 
@@ -85,18 +87,18 @@ def _gone(error: BlindError) -> BlindError:
     )
 
 
-def _counted(row: Answer, cluster: str) -> Snapshot:
+def _counted(row: ServiceRow, cluster: str) -> Snapshot:
     service = service_of(row, cluster)
-    deployments = tuple(deployment_of(each) for each in items(row, "deployments"))
+    deployments = tuple(map(deployment_of, row.deployments))
     if service.controller != "ECS" and not deployments:
-        deployments = tuple(task_set_of(each) for each in items(row, "taskSets"))
+        deployments = tuple(map(task_set_of, row.task_sets))
     primary = next((each for each in deployments if each.status == "PRIMARY"), None)
     return Snapshot(
         at=clock.now(),
         service=service,
-        desired=need_whole(row, "desiredCount"),
-        running=need_whole(row, "runningCount"),
-        pending=need_whole(row, "pendingCount"),
+        desired=row.desired_count,
+        running=row.running_count,
+        pending=row.pending_count,
         deployments=deployments,
         primary=primary,
         previous_task_definition=previous_of(primary, deployments) if primary else "",
@@ -127,8 +129,9 @@ async def _stopped(aws: AwsReads, service: Service, cluster: str) -> tuple[Stop,
         "ecs", "ListTasks", key="taskArns", cluster=cluster, desiredStatus="STOPPED"
     )
     group = f"service:{service.name}"
-    rows = [row for row in await _described(aws, arns, cluster) if text(row, "group") == group]
-    found = [stop for stop in map(stop_of, rows) if stop is not None]
+    # chosen before it is read: a cluster may hold a thousand stopped tasks of other services
+    rows = [row for row in await _described(aws, arns, cluster) if row.get("group") == group]
+    found = [stop for stop in map(stop_of, answers_into(rows, StoppedTaskRow)) if stop is not None]
     return tuple(sorted(found, key=lambda stop: stop.stopped_at, reverse=True))
 
 
@@ -139,16 +142,17 @@ async def _live(aws: AwsReads, snapshot: Snapshot, cluster: str) -> tuple[Runnin
     arns = await aws.pages(
         "ecs", "ListTasks", key="taskArns", cluster=cluster, serviceName=snapshot.service.name
     )
-    return tuple(running_task_of(row) for row in await _described(aws, arns, cluster))
+    rows = answers_into(await _described(aws, arns, cluster), TaskRow)
+    return tuple(map(running_task_of, rows))
 
 
-async def _described(aws: AwsReads, arns: Sequence[Any], cluster: str) -> list[Answer]:
+async def _described(aws: AwsReads, arns: Sequence[Any], cluster: str) -> list[Mapping[str, Any]]:
     """The rows of the tasks; those that ECS forgot since the list are left out."""
     answers = await asyncio.gather(
         *(aws.item("ecs", "DescribeTasks", key=str(arn), cluster=cluster) for arn in arns),
         return_exceptions=True,
     )
-    rows: list[Answer] = []
+    rows: list[Mapping[str, Any]] = []
     for answer in answers:
         if isinstance(answer, BaseException):
             if isinstance(answer, BlindError) and answer.reason is Reason.MISSING:
@@ -165,13 +169,13 @@ async def _scaling(aws: AwsReads, service: Service) -> Scaling | None:
         name, "DescribeScalableTargets", key="ScalableTargets", ServiceNamespace="ecs"
     )
     resource = f"service/{service.cluster}/{service.name}"
-    mine = [row for row in structures(targets, "targets") if text(row, "ResourceId") == resource]
+    mine = answers_into(_own(targets, resource), ScalableTargetRow)
     if not mine:
         return None
     policies = await aws.pages(
         name, "DescribeScalingPolicies", key="ScalingPolicies", ServiceNamespace="ecs"
     )
-    own = [row for row in structures(policies, "policies") if text(row, "ResourceId") == resource]
+    own = answers_into(_own(policies, resource), ScalingPolicyRow)
     answer = await aws.read(
         name,
         "DescribeScalingActivities",
@@ -180,10 +184,18 @@ async def _scaling(aws: AwsReads, service: Service) -> Scaling | None:
         ResourceId=resource,
         MaxResults=10,
     )
-    newest = next(iter(items(answer, "ScalingActivities")), {})
-    failed = text(newest, "StatusCode") == "Failed"
-    message = text(newest, "StatusMessage") or text(newest, "Description")
+    activities = answers_into(answer["ScalingActivities"], ActivityRow)
+    newest = activities[0] if activities else ActivityRow()
+    message = newest.status_message or newest.description
+    failed = newest.status_code == "Failed"
     return replace(scaling_of(mine[0], own), failed_activity=message if failed else "")
+
+
+def _own(rows: Sequence[Any], resource: str) -> list[Any]:
+    """The rows of this service, so that no other one's can spoil the look; and what is no row."""
+    return [
+        row for row in rows if not isinstance(row, Mapping) or row.get("ResourceId") == resource
+    ]
 
 
 async def _metrics(aws: AwsReads, service: Service) -> tuple[Series, Series]:
@@ -217,7 +229,7 @@ async def _definition(aws: AwsReads, arn: str) -> TaskDefinition | None:
     answer = await aws.read(
         "ecs", "DescribeTaskDefinition", expect="taskDefinition", taskDefinition=arn
     )
-    return definition_of(answer["taskDefinition"])
+    return definition_of(answer_into(answer["taskDefinition"], TaskDefinitionRow))
 
 
 async def _previous(aws: AwsReads, arn: str, gaps: list[Gap]) -> TaskDefinition | None:

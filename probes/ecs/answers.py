@@ -1,0 +1,228 @@
+"""What is read of the answers of the ECS API and of Application Auto Scaling."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cockpit.connect.aws.answer import Answer, GivenText
+from cockpit.text import SafeText
+
+
+class CircuitBreaker(Answer, frozen=True, rename="camel"):
+    """Whether a deployment that fails is given up."""
+
+    enable: bool | None = None
+
+
+class DeploymentConfiguration(Answer, frozen=True, rename="camel"):
+    """Percentages of the desired count; None: the default of the scheduling strategy."""
+
+    minimum_healthy_percent: int | None = None
+    maximum_percent: int | None = None
+    deployment_circuit_breaker: CircuitBreaker = CircuitBreaker()
+
+
+class DeploymentController(Answer, frozen=True, rename="camel"):
+    """Who deploys; absent with ECS itself."""
+
+    type: SafeText = ""
+
+
+class VpcConfiguration(Answer, frozen=True, rename="camel"):
+    """Where tasks with an interface of their own are put."""
+
+    subnets: tuple[SafeText, ...] = ()
+
+
+class NetworkConfiguration(Answer, frozen=True, rename="camel"):
+    """Empty for tasks on the host's network."""
+
+    awsvpc_configuration: VpcConfiguration = VpcConfiguration()
+
+
+class LoadBalancing(Answer, frozen=True, rename="camel"):
+    """Where tasks are registered; a classic load balancer has no group."""
+
+    target_group_arn: SafeText = ""
+
+
+class EventRow(Answer, frozen=True, rename="camel"):
+    """One of `events[]`."""
+
+    id: SafeText = ""
+    created_at: datetime | None = None
+    message: SafeText = ""
+
+
+class DeploymentRow(Answer, frozen=True, rename="camel"):
+    """One of `deployments[]`."""
+
+    status: GivenText
+    desired_count: int
+    running_count: int
+    id: SafeText = ""
+    task_definition: SafeText = ""
+    pending_count: int = 0
+    failed_tasks: int = 0
+    rollout_state: SafeText = ""
+    rollout_state_reason: SafeText = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class TaskSetRow(Answer, frozen=True, rename="camel"):
+    """One of `taskSets[]`: what CODE_DEPLOY and EXTERNAL services have for deployments."""
+
+    status: GivenText
+    id: SafeText = ""
+    task_definition: SafeText = ""
+    computed_desired_count: int = 0
+    running_count: int = 0
+    pending_count: int = 0
+    stability_status: SafeText = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class ServiceRow(Answer, frozen=True, rename="camel"):
+    """One row of `DescribeServices`."""
+
+    of = "ecs.Service"
+
+    service_name: GivenText
+    status: GivenText
+    desired_count: int
+    running_count: int
+    pending_count: int
+    service_arn: SafeText = ""
+    cluster_arn: SafeText = ""
+    task_definition: SafeText = ""
+    scheduling_strategy: SafeText = ""
+    launch_type: SafeText = ""
+    deployment_controller: DeploymentController = DeploymentController()
+    deployment_configuration: DeploymentConfiguration = DeploymentConfiguration()
+    network_configuration: NetworkConfiguration = NetworkConfiguration()
+    load_balancers: tuple[LoadBalancing, ...] = ()
+    health_check_grace_period_seconds: int | None = None
+    created_at: datetime | None = None
+    deployments: tuple[DeploymentRow, ...] = ()
+    task_sets: tuple[TaskSetRow, ...] = ()
+    events: tuple[EventRow, ...] = ()
+
+
+class ContainerRow(Answer, frozen=True, rename="camel"):
+    """One container of a task. No exit code: it never started."""
+
+    name: SafeText = ""
+    exit_code: int | None = None
+    reason: SafeText = ""
+    image: SafeText = ""
+
+
+class TaskRow(Answer, frozen=True, rename="camel"):
+    """What is read of a live task, one row of `DescribeTasks`."""
+
+    of = "ecs.Task"
+
+    task_arn: GivenText
+    availability_zone: SafeText = ""
+    health_status: SafeText = ""
+    started_at: datetime | None = None
+
+
+class StoppedTaskRow(TaskRow, frozen=True, rename="camel"):
+    """And what is read of one that has stopped, or is about to."""
+
+    task_definition_arn: SafeText = ""
+    stop_code: SafeText = ""
+    stopped_reason: SafeText = ""
+    stopped_at: datetime | None = None
+    stopping_at: datetime | None = None
+    pull_stopped_at: datetime | None = None
+    containers: tuple[ContainerRow, ...] = ()
+
+
+class Named(Answer, frozen=True, rename="camel"):
+    """A variable or a secret: its name only, whatever else the answer holds."""
+
+    name: SafeText = ""
+
+
+class HealthCheck(Answer, frozen=True, rename="camel"):
+    """The command inside a container that tells whether it is well."""
+
+    command: tuple[SafeText, ...] = ()
+
+
+class ContainerDefinitionRow(Answer, frozen=True, rename="camel"):
+    """One of `containerDefinitions[]`."""
+
+    name: SafeText = ""
+    image: SafeText = ""
+    cpu: int | None = None
+    memory: int | None = None
+    essential: bool = True
+    environment: tuple[Named, ...] = ()
+    secrets: tuple[Named, ...] = ()
+    health_check: HealthCheck = HealthCheck()
+
+
+class TaskDefinitionRow(Answer, frozen=True, rename="camel"):
+    """The `taskDefinition` of `DescribeTaskDefinition`."""
+
+    of = "ecs.TaskDefinition"
+
+    task_definition_arn: GivenText
+    status: SafeText = ""
+    cpu: SafeText = ""
+    memory: SafeText = ""
+    task_role_arn: SafeText = ""
+    execution_role_arn: SafeText = ""
+    container_definitions: tuple[ContainerDefinitionRow, ...] = ()
+
+
+class SuspendedState(Answer, frozen=True):
+    """What a person stopped auto scaling from doing."""
+
+    dynamic_scaling_out_suspended: bool = False
+
+
+class ScalableTargetRow(Answer, frozen=True):
+    """One row of `DescribeScalableTargets`."""
+
+    of = "application-autoscaling.ScalableTarget"
+
+    min_capacity: int
+    max_capacity: int
+    suspended_state: SuspendedState = SuspendedState()
+
+
+class MetricSpecification(Answer, frozen=True):
+    """The metric that is tracked; empty for a custom one."""
+
+    predefined_metric_type: SafeText = ""
+
+
+class Tracking(Answer, frozen=True):
+    """The goal of a target tracking policy; empty for step scaling."""
+
+    target_value: float | None = None
+    predefined_metric_specification: MetricSpecification = MetricSpecification()
+
+
+class ScalingPolicyRow(Answer, frozen=True):
+    """One row of `DescribeScalingPolicies`."""
+
+    of = "application-autoscaling.ScalingPolicy"
+
+    target_tracking_scaling_policy_configuration: Tracking = Tracking()
+
+
+class ActivityRow(Answer, frozen=True):
+    """One row of `DescribeScalingActivities`."""
+
+    of = "application-autoscaling.ScalingActivity"
+
+    status_code: SafeText = ""
+    status_message: SafeText = ""
+    description: SafeText = ""
