@@ -1,6 +1,6 @@
 """What MySQL's and MariaDB's counters gain: deadlocks, history, buffer pool, log, slow statements.
 
-Source: catalogue of findings 3.5; see `_mysql_counters` for the variables. Lifetime values are
+Source: catalogue of findings 3.5; see `counters_model` for the variables. Lifetime values are
 never judged, so the first look finds little. Counters need no right; on MySQL the number of
 deadlocks and the history list need PROCESS.
 """

@@ -1,6 +1,6 @@
 """What PostgreSQL's counters gain: deadlocks, temporary files, checkpoints, rollbacks, waits.
 
-Source: catalogue of findings 2.6; see `_postgres_counters` for the views. Lifetime values are never
+Source: catalogue of findings 2.6; see `counters_model` for the views. Lifetime values are never
 judged, so the first look finds nothing. Needs: role `pg_monitor` for the waits of others; the
 counters are public.
 """

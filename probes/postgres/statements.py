@@ -1,6 +1,6 @@
 """Which statements take the time now, and which became slower than they used to be.
 
-Source: catalogue of findings 2.6 (PG_QRY_REGRESSED); see `_postgres_statements`. Without the
+Source: catalogue of findings 2.6 (PG_QRY_REGRESSED); see `statements_model`. Without the
 extension that is a fact, not a finding. Needs: role `pg_monitor`, and the extension in the database
 that the target names.
 """

@@ -1,6 +1,6 @@
 """A Redis or Valkey cluster: are all slots served, does every node answer, is the load even.
 
-Source: catalogue of findings 4.4; see `_redis_cluster`. A cut-off node is wrong about the rest, so
+Source: catalogue of findings 4.4; see `cluster_model`. A cut-off node is wrong about the rest, so
 the majority is believed. A server without a cluster has nothing to look at, which is no finding.
 Needs an observer's ACL: `+info +cluster|info +cluster|nodes`.
 """

@@ -1,6 +1,6 @@
 """How fast Redis or Valkey answers, and what takes its one thread's time, memory and bandwidth.
 
-Source: catalogue of findings 4.3 and 4.4; see `_redis_performance`. Ten PINGs a look, judged above
+Source: catalogue of findings 4.3 and 4.4; see `performance_model`. Ten PINGs a look, judged above
 what the network takes; commands by time between two looks, never since the start. Needs an
 observer's ACL: `+info +ping +slowlog|get +client|list`; what is denied is asked once in ten
 minutes, since the server logs each denial.
