@@ -7,7 +7,7 @@ Knows no kind: sessions with their lock tree, targets of a group, deployments an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -20,30 +20,21 @@ from cockpit.triage.view import Offer, Row, Table
 from screens import acting
 from screens.base import CockpitScreen, bottom
 from screens.bindings import Where
+from screens.port import RunPort
 from screens.present import sheets as present_sheets
 from screens.present import table as present
 from screens.present.detail import head, title
-from screens.present.lines import cells, fit, line, safe, wrap
+from screens.present.lines import safe
+from screens.present.order import Order
 from screens.present.sheets import NUMBERS, Sheet, SheetId
 from screens.shown import Shown
 from screens.widgets.header import Header
-from screens.widgets.lineview import Paper
+from screens.widgets.helping import HelpPane
 from screens.widgets.panes import set_title
 from screens.widgets.rowlist import RowList, RowView
 from screens.widgets.tables import Tables
 
 _NONE = Table(title="Nothing to list", columns=(), rows=())
-_LEAST_HELP = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Sorted:
-    """The rows of a table in an order, kept until either changes: five thousand take a while."""
-
-    table: Table
-    column: int | None
-    down: bool
-    rows: Sequence[Row]
 
 
 class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
@@ -56,16 +47,13 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         self._at: SheetId | None = None
         self._chosen = False
         """Whether the person chose the table; until then a better one may take its place."""
-        self._sort: int | None = None
-        self._down = True
+        self._order = Order()
         self._revealed: str | None = None
         """The key of the row that is shown in full."""
         self._sheet: Sheet | None = None
         self._table = _NONE
         self._shape: tuple[int, ...] = ()
         self._marked = False
-        self._sorted = _Sorted(_NONE, None, down=True, rows=())
-        self._help_height = _LEAST_HELP
         self._shown: Shown | None = None
 
     def compose(self) -> ComposeResult:
@@ -80,7 +68,7 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
             empty="Nothing yet.",
         )
         yield RowList(view, id="rows", classes="pane")
-        yield Paper(id="help", classes="pane")
+        yield HelpPane(id="help", classes="pane")
         yield from bottom()
 
     def on_mount(self) -> None:
@@ -92,6 +80,10 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
     def _rows(self) -> RowList[Row]:
         found: RowList[Row] = self.query_one("#rows", RowList)
         return found
+
+    @property
+    def _help(self) -> HelpPane:
+        return self.query_one(HelpPane)
 
     def _draw_row(self, row: Row, width: int, moment: datetime) -> Content:
         return present.draw(row, self._table, width, shape=self._shape, mark=self._marked)
@@ -108,7 +100,7 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         sheets = self.sheets(shown)
         sheet = self._pick(sheets)
         if sheet is None or self._sheet is None or sheet.id != self._sheet.id:
-            self._help_height = _LEAST_HELP
+            self._help.start_low()
         self._sheet = sheet
         self._table = sheet.table if sheet is not None else _NONE
         self._draw_header(shown)
@@ -130,24 +122,17 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
     def _draw_rows(self, shown: Shown, sheets: Sequence[Sheet]) -> None:
         rows, table = self._rows, self._table
         self._marked = present.marked(table)
-        self._shape = present.widths(table, rows.columns, sort=self._sort)
-        if self._sorted.table is not table or (self._sort, self._down) != (
-            self._sorted.column,
-            self._sorted.down,
-        ):
-            ordered = present.ordered(table.rows, self._sort, down=self._down)
-            self._sorted = _Sorted(table, self._sort, self._down, ordered)
-            rows.view = replace(
-                rows.view,
-                fields=present.fields(table),
-                columns=frozenset(present.name_of(column) for column in table.columns),
-            )
-        rows.view = replace(rows.view, empty=self._why_empty())
-        heading = present.heading(
-            table, rows.columns, shape=self._shape, sort=self._sort, down=self._down
+        column, down = self._order.column, self._order.down
+        self._shape = present.widths(table, rows.columns, sort=column)
+        rows.view = replace(
+            rows.view,
+            fields=present.fields(table),
+            columns=frozenset(present.name_of(each) for each in table.columns),
+            empty=self._why_empty(),
         )
+        heading = present.heading(table, rows.columns, shape=self._shape, sort=column, down=down)
         rows.set_head([heading] if table.columns else [])
-        rows.show(self._sorted.rows, shown.moment)
+        rows.show(self._order.rows(table), shown.moment)
         self._tell_filter(rows)  # type: ignore[arg-type]
         at = next((at for at, sheet in enumerate(sheets, 1) if sheet.id == self._at), 1)
         where = f"{at} of {len(sheets)}" if len(sheets) > 1 else ""
@@ -185,65 +170,23 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         bar.show(lines[-1:] if self.layout_class == "-tiny" else lines)
 
     def _draw_help(self) -> None:
-        paper = self.query_one("#help", Paper)
-        width = max(10, paper.columns)
-        chosen = self._rows.chosen
+        shown, sheet, chosen = self._shown, self._sheet, self._rows.chosen
+        tiny, full = self.layout_class == "-tiny", self.layout_class == "-full"
         if self._revealed is not None and chosen is not None and chosen.key == self._revealed:
-            paper.display = self.layout_class != "-tiny"
-            private = " · with its values, never recorded" if chosen.secret is not None else ""
-            set_title(paper, line("In full", (private, "dim")))
-            self._show_help(paper, self._in_full(chosen, width), most=self.app.size.height // 2)
-            return
-        name, lines = self._helpful(chosen, width)
-        paper.display = bool(lines) and self.layout_class != "-tiny"
-        set_title(paper, line(name))
-        self._show_help(paper, lines, most=11 if self.layout_class == "-full" else 8)
-
-    def _helpful(self, chosen: Row | None, width: int) -> tuple[str, list[Content]]:
-        """What would help; where nothing would, how the table's numbers went."""
-        shown, sheet = self._shown, self._sheet
-        if shown is None or sheet is None:
-            return ("", [])
-        runs = shown.status.role is Role.COMMANDER
-        blind = present_sheets.blind_lines(sheet, width)
-        offered = present.help_lines(self._table, chosen, width, runs=runs)
-        if blind or offered:
-            return ("What would help", [*blind, *offered])
-        notes = present.note_lines(self._table, width)
-        if any(row.offers for row in self._table.rows):
-            nothing = line(("Nothing to offer for this row.", "dim"))
-            return ("What would help", [nothing, *notes])
-        trends: list[Content] = []
-        if self._table.title != NUMBERS:
-            trends = present_sheets.trend_lines(sheet, shown.board, width)
-        return ("Trends" if trends else "Note", [*notes, *trends])
-
-    def _show_help(self, paper: Paper, lines: list[Content], *, most: int) -> None:
-        """Grow to what is to be read; while the table stays, never shrink under the cursor."""
-        self._help_height = max(self._help_height, min(most, len(lines) + 2))
-        height = paper.styles.height
-        if height is None or height.value != self._help_height:
-            paper.styles.height = self._help_height
-        paper.show(lines)
-
-    def _in_full(self, row: Row, width: int) -> list[Content]:
-        lines: list[Content] = []
-        told = list(row.cells)
-        if row.secret is not None and told:
-            told[-1] = row.secret.reveal()
-        names = [fit(safe(column.title), 22).rstrip() for column in self._table.columns]
-        room = max((cells(name) for name in names), default=0) + 2
-        for name, cell in zip(names, told, strict=False):
-            if cell:
-                named = line((fit(name, room), "dim"), safe(cell, 8000))
-                lines += wrap(named, width, indent=room)
-        return lines
+            self._help.display = not tiny
+            self._help.reveal(self._table, chosen, most=self.app.size.height // 2)
+        elif shown is None or sheet is None:
+            self._help.display = False
+        else:
+            offered = self._help.offer(shown, sheet, chosen, most=11 if full else 8)
+            self._help.display = offered and not tiny
 
     def on_row_list_moved(self, message: RowList.Moved) -> None:
         """Another row: its text is hidden again, its offers are shown."""
         message.stop()
         if self._revealed is not None:
-            self._revealed, self._help_height = None, _LEAST_HELP
+            self._revealed = None
+            self._help.start_low()
         self._draw_help()
 
     def on_row_list_opened(self, message: RowList.Opened) -> None:
@@ -287,37 +230,26 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         """Show the row in full in the lower pane, or stop."""
         chosen = self._rows.chosen
         self._revealed = None if self._revealed or chosen is None else chosen.key
-        self._help_height = _LEAST_HELP
+        self._help.start_low()
         self._draw_help()
         if self.layout_class == "-tiny" and self._revealed:
             self.host.say("Too small to show it: make the terminal larger", "warning")
 
     def action_sort(self) -> None:
         """The next column; then the probe's own order."""
-        columns = len(self._table.columns)
-        if not columns:
-            return
-        after = 0 if self._sort is None else self._sort + 1
-        if after >= columns:
-            self._sort = None
-            self._redraw()
-        else:
-            self._sort_by(after)
+        self._order.turn(self._table)
+        self._redraw()
 
     def _sort_by(self, column: int) -> None:
-        """Numbers from the largest, words from the first; the same column again the other way."""
-        if column == self._sort:
-            self._down = not self._down
-        else:
-            self._sort, self._down = column, present.starts_down(self._table, column)
+        self._order.by(self._table, column)
         self._redraw()
 
     def action_reverse(self) -> None:
         """Turn the order around."""
-        if self._sort is None:
+        if self._order.column is None:
             self.host.say("The rows are in the order of the look: s sorts them by a column")
             return
-        self._down = not self._down
+        self._order.reverse()
         self._redraw()
 
     def action_table(self, by: str) -> None:
@@ -331,7 +263,8 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
 
     def _turn_to(self, id_: SheetId) -> None:
         self._at, self._chosen = id_, True
-        self._sort, self._revealed = None, None
+        self._order.forget()
+        self._revealed = None
         self._rows.moved = False
         self._rows.set_filter("")
         self._redraw()
@@ -348,49 +281,36 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
             self.host.say(f"Nothing is offered under {key} for this row")
             return
         if self._shown is not None and self._shown.status.role is Role.TRIAGE:
-            self.ask("reason", f"why propose '{safe(offer.label, 60)}'?", self._proposer(offer))
+
+            def answer(text: str) -> None:
+                self.run_worker(self._propose(offer, text), exit_on_error=False)
+
+            self.ask("reason", f"why propose '{safe(offer.label, 60)}'?", answer)
             return
         self.run_worker(self._carry_out(offer), exit_on_error=False)
 
-    def _proposer(self, offer: Offer) -> _Proposal:
-        return _Proposal(self, offer)
-
-    async def _carry_out(self, offer: Offer) -> None:
+    def _run_of(self, offer: Offer) -> RunPort | None:
+        """The offer as a run of one step; says so when it cannot be one."""
         desk = self.host.desk
-        if desk is None:
-            return
         try:
-            run = desk.offer_run(self._target, offer)
+            return desk.offer_run(self._target, offer) if desk is not None else None
         except CockpitError as error:
             self.host.say_error(error)
+            return None
+
+    async def _carry_out(self, offer: Offer) -> None:
+        run = self._run_of(offer)
+        if run is None:
             return
         outcome = await acting.carry_out(self, run, run.steps[0].step.id)
         if outcome is not None:
             self.host.look_now(self._target, quiet=True)
 
-    async def propose(self, offer: Offer, reason: str) -> None:
-        """Put an offer before a commander."""
-        desk = self.host.desk
-        if desk is None:
-            return
-        try:
-            run = desk.offer_run(self._target, offer)
-        except CockpitError as error:
-            self.host.say_error(error)
-            return
-        await acting.propose(self, run, run.steps[0].step.id, reason=reason)
+    async def _propose(self, offer: Offer, reason: str) -> None:
+        run = self._run_of(offer)
+        if run is not None:
+            await acting.propose(self, run, run.steps[0].step.id, reason=reason)
 
     def _redraw(self) -> None:
         if self._shown is not None:
             self.refresh_from(self._shown)
-
-
-@dataclass(frozen=True, slots=True)
-class _Proposal:
-    """Waits for the reason of a proposal."""
-
-    screen: DetailScreen
-    offer: Offer
-
-    def __call__(self, text: str) -> None:
-        self.screen.run_worker(self.screen.propose(self.offer, text), exit_on_error=False)
