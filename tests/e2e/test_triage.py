@@ -499,7 +499,7 @@ async def test_a_read_session_of_aws_refuses_what_is_not_on_its_list_before_it_i
     siege: Siege, world: World, tmp_path: Path, service: str, operation: str
 ) -> None:
     desk = await reached(world, tmp_path)
-    session = await desk.connections.place("prod")
+    session = await desk.connections.aws("prod")
     with pytest.raises((Refused, BlindError)) as refusal:
         await session.read(service, operation)
     assert isinstance(refusal.value, Refused)
