@@ -131,6 +131,8 @@ ACTIONS: tuple[Action, ...] = (
            panes=_pane("runbook"), help="Read the whole output of the selected step."),
     Action(name="another", keys=("b",), label="Other runbook", where=Where.MAIN,
            help="Show the next runbook that is for the selected finding."),
+    Action(name="explain", keys=("e",), label="Explain", where=Where.MAIN,
+           help="Say what the selected finding means, how it is judged, and what to do."),
     Action(name="filter", keys=("slash",), label="Filter", where=Where.MAIN, footer=20,
            help="Filter the pane: `words`, `!not`, `column:value`. Esc clears it."),
     Action(name="note", keys=("n",), label="Note", where=Where.MAIN, footer=12,

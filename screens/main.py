@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from cockpit.errors import CockpitError
@@ -12,9 +13,10 @@ from cockpit.triage.suspects import Suspect
 from screens import unfinished
 from screens.bindings import Where
 from screens.panes import PanesScreen
+from screens.port import DeskPort
 from screens.present import evidence, systems
 from screens.present.header import banner, header
-from screens.present.lines import line
+from screens.present.lines import line, safe, wrap
 from screens.present.timeline import whole
 from screens.shown import Shown
 from screens.steps import Steps
@@ -161,6 +163,21 @@ class MainScreen(PanesScreen, part=Where.MAIN):
     def action_look(self) -> None:
         """Look at everything again."""
         self.host.look_now()
+
+    def action_explain(self) -> None:
+        """What the selected finding means."""
+        finding, desk = self.finding, self.host.desk
+        if finding is None or desk is None:
+            self.host.say("No finding is selected")
+            return
+        self.run_worker(self._explain(desk, finding.finding.code), exit_on_error=False)
+
+    async def _explain(self, desk: DeskPort, code: str) -> None:
+        told = await asyncio.to_thread(desk.explain, code)
+        self.host.read(
+            line("Explain ", safe(code, 80)),
+            lambda width: [part for text in told for part in wrap(line(safe(text)), width)],
+        )
 
     def action_another(self) -> None:
         """The next runbook that is for the finding."""

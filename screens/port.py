@@ -128,6 +128,9 @@ class DeskPort(Protocol):
     def runbooks_for(self, finding: OpenFinding) -> Sequence[Runbook]:
         """The runbooks for it, the best first; none is an answer too."""
 
+    def explain(self, code: str) -> Sequence[str]:
+        """What a code means, a line each, empty ones between. Slow: asked off the loop."""
+
     def best(self, code: str) -> str:
         """The id of the runbook that is offered first for a code; empty when there is none."""
 

@@ -29,8 +29,11 @@ from cockpit.runbooks.run import Run
 from cockpit.runbooks.sessions import Sessions
 from cockpit.runbooks.step import Runbook
 from cockpit.runbooks.unfinished import Unfinished
+from cockpit.text import visible
 from cockpit.triage.board import Board, BoardChange, FindingId, OpenFinding
+from cockpit.triage.explain import explain, lines
 from cockpit.triage.probe import AnyProbe
+from cockpit.triage.registry import catalog
 from cockpit.triage.store import Store
 from cockpit.triage.suspects import Suspect, suspects
 from cockpit.triage.target import Target
@@ -194,6 +197,11 @@ class Desk:
     def runbooks_for(self, finding: OpenFinding) -> Sequence[Runbook]:
         """Those that are for its code, the best first."""
         return self.library.for_code(finding.finding.code)
+
+    def explain(self, code: str) -> Sequence[str]:
+        """What a code means, by the settings that hold here. Reads sources: not on the loop."""
+        found = explain(code, catalog(), self.config.settings)
+        return [visible(each, 2000) for each in lines(found, self.library.best(code))]
 
     def best(self, code: str) -> str:
         """The id of the runbook that is offered first for a code; empty when there is none."""

@@ -65,6 +65,44 @@ def explain(code: str, catalog: Catalog, settings: Mapping[str, object]) -> list
     ]
 
 
+def serious(code: str, catalog: Catalog) -> bool:
+    """Whether a code can be a warning or worse; also when its source does not say."""
+    found = explain(code, catalog, {})
+    return any(not each.severities or max(each.severities) > Severity.INFO for each in found)
+
+
+def lines(found: list[Explanation], runbook: str) -> Iterator[str]:
+    """The text, a line each; empty ones separate."""
+    for each in found:
+        words = ", ".join(each.severities)
+        yield f"{each.code}  {words}".rstrip()
+        yield f"  of {each.kind}, by the probe {each.probe}"
+        yield ""
+        yield from each.means or (
+            "The rule has no words of its own; what the probe says of itself:",
+        )
+        if each.settings:
+            yield ""
+            yield "judged by"
+        for setting in each.settings:
+            default = "" if setting.value == setting.default else f"   (default {setting.default})"
+            yield f"  {setting.name} = {setting.value}{default}"
+            if setting.about:
+                yield f"      {setting.about}"
+        for label, texts in (("likely", each.likely), ("next", each.next)):
+            if texts:
+                yield ""
+                yield label
+                yield from (f"  {text}" for text in texts)
+        yield ""
+        yield "the probe"
+        yield from (f"  {line}".rstrip() for line in each.background.splitlines())
+        yield ""
+        yield f"runbook  {runbook or 'none is for it yet'}"
+        if each.needs:
+            yield f"needs    {', '.join(each.needs)}"
+
+
 def _explained(code: str, probe: AnyProbe, catalog: Catalog, held: object) -> Explanation:
     kind = catalog.kinds.get(probe.kind)
     packages = [_package(probe.collect.__module__)]

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from cockpit.triage.explain import explain
-from cockpit.triage.finding import Severity
+from cockpit import check
+from cockpit.runbooks.library import library
+from cockpit.triage.board import FindingId, OpenFinding
+from cockpit.triage.explain import explain, lines, serious
+from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.registry import catalog
 from tests.tools import codes_pages
 
+NOW = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 CODES = sorted({code for probe in catalog().probes.values() for code in probe.codes})
 FORMER = 'environment = "x"\n[[target]]\nkind = "endpoint"\nname = "u"\nurl = "tcp://127.0.0.1:1"\n'
 
@@ -75,3 +81,26 @@ def test_a_misspelt_code_names_the_nearest(tmp_path: Path) -> None:
     done = run(tmp_path, "explain", "PG_LOCK_BLOKED")
     assert (done.returncode, done.stdout) == (64, "")
     assert "did you mean 'PG_LOCK_BLOCKED'?" in done.stderr
+
+
+def test_check_screens_and_pages_name_the_same_runbook_for_every_code() -> None:
+    """One binding: a runbook's `for`. Whoever else names a runbook for a code says the same."""
+    table = (codes_pages.FOLDER.parent / "coverage.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `([A-Z0-9_]+)` \| [\w., ]+ \| ([\w-]*|–) \|", table, re.MULTILINE))
+    books = library()
+    for code in CODES:
+        best = books.best(code)
+        found = Finding(code, Severity.HIGH, "it hurts")
+        opened = OpenFinding(
+            id=FindingId("t", code, ""), kind="k", probe="p", finding=found,
+            since=NOW, seen=NOW, looks=1,
+        )  # fmt: skip
+        assert check._finding(opened, books)["runbook"] == best
+        assert [each.id for each in books.for_code(code)][:1] == ([best] if best else [])
+        assert rows[code].strip("–") == best, code
+        assert f"runbook  {best or 'none'}" in "\n".join(lines(explain(code, catalog(), {}), best))
+
+
+def test_every_code_that_can_be_a_warning_has_a_runbook() -> None:
+    books = library()
+    assert [code for code in CODES if serious(code, catalog()) and not books.best(code)] == []

@@ -413,6 +413,7 @@ class FakeDesk:
         actor = "alice" if role is Role.COMMANDER else "bob"
         self.status = replace(STATUS, role=role, actor=actor)
         self.headline = HEADLINE
+        self.explained = "It waits."
         self.targets: Mapping[str, Target] = given.get("targets") or TARGETS  # type: ignore[assignment]
         self.next_update: datetime | None = NOW + timedelta(minutes=3, seconds=12)
         self.suspects: Sequence[Suspect] = SUSPECTS
@@ -461,6 +462,9 @@ class FakeDesk:
 
     def runbooks_for(self, finding: OpenFinding) -> Sequence[Runbook]:
         return [each for each in LIBRARY.values() if finding.finding.code in each.codes]
+
+    def explain(self, code: str) -> Sequence[str]:
+        return [code, "", f"{self.explained} " * 40]
 
     def best(self, code: str) -> str:
         return next((each.id for each in LIBRARY.values() if code in each.codes), "")

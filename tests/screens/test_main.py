@@ -129,6 +129,19 @@ async def test_evidence_and_runbook_follow_the_selected_finding(
         assert "Database connections exhausted" in text(pilot)
 
 
+async def test_e_says_what_the_selected_finding_means(desk: FakeDesk, show: Shows) -> None:
+    desk.explained = "[bold]Whoever waits[/bold]"
+    async with show(desk) as pilot:
+        await press(pilot, "down", "e")
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, ReadingScreen)
+        assert "PG_SAT_CONNECTIONS" in text(pilot)
+        assert "[bold]Whoever waits[/bold]" in text(pilot), "never read as markup"
+        await press(pilot, "escape")
+        assert isinstance(pilot.app.screen, MainScreen)
+
+
 async def test_the_other_runbook_is_shown_on_b(desk: FakeDesk, show: Shows) -> None:
     async with show(desk) as pilot:
         await press(pilot, "down", "b")

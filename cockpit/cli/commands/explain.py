@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import click
 
 from cockpit.errors import Misconfigured
 from cockpit.text import nearest, visible
-
-if TYPE_CHECKING:
-    from cockpit.triage.explain import Explanation
 
 SECTION, PLACE = "Looking", 2
 
@@ -29,6 +25,7 @@ def explain(ctx: click.Context, code: str, *, as_json: bool) -> None:
     """
     from cockpit.runbooks.library import library
     from cockpit.triage.explain import explain as explained
+    from cockpit.triage.explain import lines
     from cockpit.triage.registry import catalog
 
     wanted = code.upper()
@@ -61,38 +58,6 @@ def _held(ctx: click.Context) -> Mapping[str, object]:
 
 def _hint(codes: list[str]) -> str:
     return f"there are {len(codes)}; docs/codes/ has them all, and cockpit runbook coverage"
-
-
-def lines(found: list[Explanation], runbook: str) -> Iterator[str]:
-    """The text, a line each; empty ones separate."""
-    for each in found:
-        words = ", ".join(each.severities)
-        yield f"{each.code}  {words}".rstrip()
-        yield f"  of {each.kind}, by the probe {each.probe}"
-        yield ""
-        yield from each.means or (
-            "The rule has no words of its own; what the probe says of itself:",
-        )
-        if each.settings:
-            yield ""
-            yield "judged by"
-        for setting in each.settings:
-            default = "" if setting.value == setting.default else f"   (default {setting.default})"
-            yield f"  {setting.name} = {setting.value}{default}"
-            if setting.about:
-                yield f"      {setting.about}"
-        for label, texts in (("likely", each.likely), ("next", each.next)):
-            if texts:
-                yield ""
-                yield label
-                yield from (f"  {text}" for text in texts)
-        yield ""
-        yield "the probe"
-        yield from (f"  {line}".rstrip() for line in each.background.splitlines())
-        yield ""
-        yield f"runbook  {runbook or 'none is for it yet'}"
-        if each.needs:
-            yield f"needs    {', '.join(each.needs)}"
 
 
 COMMAND = explain

@@ -104,17 +104,23 @@ def lint(ctx: click.Context, paths: tuple[Path, ...]) -> int:
 def coverage(ctx: click.Context) -> int:
     """List the finding codes that no runbook is for. Ends with 2 when there are any.
 
-    Codes that are only ever information are counted too: a probe does not say which they are.
+    Codes that are only ever information need none; those whose severity cannot be told do.
     """
     from cockpit.runbooks.lint import coverage as uncovered
-    from cockpit.triage.registry import registry
+    from cockpit.triage.explain import serious
+    from cockpit.triage.registry import catalog
 
-    codes = {code: probe.id for probe in registry().values() for code in probe.codes}
+    probes = catalog().probes.values()
+    known = {code: probe.id for probe in probes for code in probe.codes}
+    codes = {code: probe for code, probe in known.items() if serious(code, catalog())}
     found = _library(ctx)
     left = uncovered(codes, found.for_code)
     for code, probe in left:
         click.echo(f"{code:32} {probe}")
-    click.echo(f"{len(codes) - len(left)} of {len(codes)} finding codes have a runbook", err=True)
+    click.echo(
+        f"{len(codes) - len(left)} of {len(codes)} codes of warning or worse have a runbook",
+        err=True,
+    )
     return BROKEN if left else 0
 
 
