@@ -47,3 +47,17 @@ def test_a_link_leads_to_a_file(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_the_map_is_short_and_names_what_is_there() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 1200
+    glossary = text.partition("## Glossary")[2].partition("\n## ")[0]
+    words = re.findall(r"^\| ([a-z ]+) \|", glossary, re.MULTILINE)
+    assert len(set(words) - {"word"}) <= 25
+    for row in re.findall(
+        r"^\| `(cockpit/\w+|probes|screens)` \| .+ \| (.+) \|$", text, re.MULTILINE
+    ):
+        folder, files = row
+        for name in re.findall(r"`([\w*./]+)`", files):
+            assert list((ROOT / folder).glob(name.rstrip("/"))), (folder, name)
