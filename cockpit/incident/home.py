@@ -45,13 +45,12 @@ def home() -> Home:
     moved, left = 0, ""
     try:
         new.mkdir(parents=True, exist_ok=True)
-        with (new / ".moving").open("w") as turn:  # of two that start at once, one moves
+        with (new / ".moving").open("w") as turn:  # of two that start at once, one moves; it stays
             fcntl.flock(turn, fcntl.LOCK_EX)
             for before, after in zip(_places(old), _places(new), strict=True):
                 for name, files in _journals(before).items():
                     why = _move(name, files, before, after)
                     moved, left = moved + (not why), why or left
-        (new / ".moving").unlink(missing_ok=True)
     except OSError as error:
         left = f"{error.filename or new}: {error.strerror}"
     return _told(old, new, moved, left)
