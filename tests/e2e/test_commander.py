@@ -106,7 +106,8 @@ async def terminate(seat: Seat, journey: Journey, world: World) -> None:
     journey.facts["blocker before"] = await asyncio.to_thread(orders, world, BLOCKER)
     journey.facts["waiting before"] = (await asyncio.to_thread(orders, world, WAITING))[0][0]
     await seat.press("R")
-    await seat.until(lambda: "Confirm" in seat.screen, 20, "the dialog")
+    whole = ("Confirm", "terminate_backend", "checkout-worker")
+    await seat.until(lambda: all(each in seat.screen for each in whole), 20, "the dialog")
     journey.screens["dialog"] = seat.screen
     await seat.confirm("orders-standby")
     await seat.until(lambda: "type orders-db" in seat.screen, 30, "what is to be typed")
