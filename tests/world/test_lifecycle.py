@@ -106,7 +106,7 @@ def test_a_world_comes_up_part_by_part_and_leaves_nothing(begin, monkeypatch):
     _a_triage_key_cannot_change_anything(world)
 
     world.stop()
-    eventually(lambda: _nothing_left(world.folder, owners, ports), 12)
+    assert _nothing_left(world.folder, owners, ports)
     world.stop()
 
 
@@ -133,7 +133,7 @@ def test_nothing_is_left_when_it_is_stopped_while_it_starts(begin):
     eventually(lambda: len(_servers(world.folder)) >= 3, 20)
     owners = _servers(world.folder)
     world.stop()
-    eventually(lambda: _nothing_left(world.folder, owners, ports), 12)
+    assert _nothing_left(world.folder, owners, ports)
 
 
 def test_a_signal_to_the_world_ends_it_cleanly(begin):
