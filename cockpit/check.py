@@ -23,7 +23,7 @@ from cockpit.triage.probe import AnyProbe, Blind, Reading, Seen
 from cockpit.triage.store import Store
 from cockpit.triage.suspects import Suspect, suspects
 from cockpit.triage.target import Target
-from cockpit.triage.topology import Graph
+from cockpit.triage.topology import DependencyGraph
 
 SCHEMA = "cockpit.check/1"
 
@@ -119,7 +119,7 @@ async def look_once(
         role=Role.TRIAGE,
         targets=tuple(target for target in config.targets if target.name in looked_at),
         board=store.board,
-        suspects=suspects(store.board, Graph(config.targets)),
+        suspects=suspects(store.board, DependencyGraph(config.targets)),
         cost=spent,
         library=library(config.runbooks),
     )

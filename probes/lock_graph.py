@@ -16,7 +16,7 @@ Key = int
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
+class WaitGraph:
     """The tree of waiting. Children come in the order of the waiters given."""
 
     heads: tuple[Key, ...]
@@ -59,7 +59,7 @@ def graph(
     *,
     through: Iterable[Key] = (),
     stands_for: Mapping[Key, int] | None = None,
-) -> Graph:
+) -> WaitGraph:
     """The graph of (waiter, those it waits for), longest waiting first.
 
     `stands_for`: how many sessions a waiter stands for, when others wait just as it does.
@@ -89,7 +89,7 @@ def graph(
     many = stands_for or {}
     size = _sizes(heads, tree, many)
     heads.sort(key=lambda key: (-size[key], key))
-    return Graph(tuple(heads), parent, tree, blockers, size, many)
+    return WaitGraph(tuple(heads), parent, tree, blockers, size, many)
 
 
 def _depths(blockers: Mapping[Key, frozenset[Key]]) -> dict[Key, int]:

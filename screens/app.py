@@ -24,7 +24,7 @@ from cockpit import clock
 from cockpit.errors import CockpitError
 from screens import clipboard, terminal, theme
 from screens.bindings import Where, bindings
-from screens.fault import Faults
+from screens.fault import FaultNotes
 from screens.messages import Refreshed, Ticked
 from screens.present.lines import line, safe
 from screens.running import Running
@@ -49,7 +49,7 @@ the probes take longer than a person should look at nothing.
 """
 
 
-class Opening(Bar):
+class OpeningBar(Bar):
     """What stands there until there is something to show. `q` works already."""
 
     def on_mount(self) -> None:
@@ -94,7 +94,7 @@ class CockpitApp(App[int]):
         self.theme = look
         self.running = Running()
         self._displayed: Display | None = None
-        self._faults = Faults()
+        self._faults = FaultNotes()
         self._due = False
         self._drawn = 0.0
         self._stop: Callable[[], None] | None = None
@@ -116,7 +116,7 @@ class CockpitApp(App[int]):
     def compose(self) -> ComposeResult:
         """What stands there until there is something to show."""
         if self._make is not None:
-            yield Opening(id="opening")
+            yield OpeningBar(id="opening")
 
     def _show_first(self) -> None:
         if self.desk is not None:

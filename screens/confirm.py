@@ -28,7 +28,7 @@ SETTLE = 0.4
 """Seconds in which Enter is ignored: the key press that opened the dialog may repeat."""
 
 
-class Answer(Input):
+class AnswerInput(Input):
     """A line of the dialog; Enter is the screen's."""
 
     BINDINGS: ClassVar[list[BindingType]] = []
@@ -51,7 +51,7 @@ class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
             yield Bar(id="approval")
             yield Bar(id="ask")
             for name, hint in self._fields():
-                yield Answer(id=name, placeholder=hint, select_on_focus=False)
+                yield AnswerInput(id=name, placeholder=hint, select_on_focus=False)
             yield Bar(id="refusal")
 
     def _fields(self) -> list[tuple[str, str]]:
@@ -72,7 +72,7 @@ class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
         """Take the focus to what is to be typed, else to the plan."""
         super().on_mount()
         self.app.clear_notifications()  # nothing may lie over what is said yes to
-        for field in self.query(Answer):
+        for field in self.query(AnswerInput):
             field.focus()
             break
         else:
@@ -121,7 +121,7 @@ class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
             self.query_one("#approval", Bar).show([approval_line(self._plan, clock.now())])
 
     def _typed(self, name: str) -> str:
-        found = self.query(f"#{name}").results(Answer)
+        found = self.query(f"#{name}").results(AnswerInput)
         return next((field.value.strip() for field in found), "")
 
     def action_yes(self) -> None:

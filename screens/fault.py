@@ -11,7 +11,7 @@ from cockpit.redact import MASKER
 _MOST = 20
 
 
-class Faults:
+class FaultNotes:
     """The faults of this process so far, all told in one file."""
 
     def __init__(self) -> None:

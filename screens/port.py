@@ -20,7 +20,7 @@ from cockpit.triage.target import Target
 from cockpit.triage.view import Offer
 
 if TYPE_CHECKING:
-    from cockpit.desk.status import Status
+    from cockpit.desk.status import DeskStatus
     from cockpit.runbooks.plan import Approval, Outcome, Plan
     from cockpit.runbooks.run import StepState
     from cockpit.runbooks.step import Runbook
@@ -76,7 +76,7 @@ class DeskPort(Protocol):
         """The newest truth."""
 
     @property
-    def status(self) -> Status:
+    def status(self) -> DeskStatus:
         """The header's facts."""
 
     @property

@@ -17,7 +17,7 @@ from cockpit.triage.target import Target
 from screens.port import DeskPort
 
 if TYPE_CHECKING:
-    from cockpit.desk.status import Status
+    from cockpit.desk.status import DeskStatus
     from cockpit.runbooks.unfinished import Unfinished
 
 
@@ -27,7 +27,7 @@ class Shown:
 
     moment: datetime
     board: Board
-    status: Status
+    status: DeskStatus
     incident: IncidentLine
     targets: Mapping[str, Target]
     next_update: datetime | None

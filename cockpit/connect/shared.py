@@ -25,7 +25,7 @@ def _stay() -> None:
     """Nothing happens when the last asker leaves."""
 
 
-class Answer(Generic[Value]):
+class AnswerToCome(Generic[Value]):
     """One answer to come. `abandoned` is called when the last asker left before it came."""
 
     __slots__ = ("_askers", "abandoned", "born_at", "future")
@@ -70,10 +70,10 @@ class Memory(Generic[Value]):
     """Answers by their question, until `FRESH` seconds after they came."""
 
     def __init__(self) -> None:
-        self._answers: dict[Hashable, Answer[Value]] = {}
-        self._order: deque[tuple[Hashable, Answer[Value]]] = deque()
+        self._answers: dict[Hashable, AnswerToCome[Value]] = {}
+        self._order: deque[tuple[Hashable, AnswerToCome[Value]]] = deque()
 
-    def find(self, question: Hashable) -> Answer[Value] | None:
+    def find(self, question: Hashable) -> AnswerToCome[Value] | None:
         """The answer that is still good; None when the question must be asked."""
         self._forget()
         answer = self._answers.get(question)
@@ -83,12 +83,12 @@ class Memory(Generic[Value]):
             return None
         return answer
 
-    def keep(self, question: Hashable, answer: Answer[Value]) -> None:
+    def keep(self, question: Hashable, answer: AnswerToCome[Value]) -> None:
         """Remember an answer that was just asked for."""
         self._answers[question] = answer
         self._order.append((question, answer))
 
-    def drop(self, question: Hashable, answer: Answer[Value]) -> None:
+    def drop(self, question: Hashable, answer: AnswerToCome[Value]) -> None:
         """Forget an answer that nobody will give."""
         if self._answers.get(question) is answer:
             del self._answers[question]
@@ -107,7 +107,9 @@ class Memory(Generic[Value]):
             else:
                 answer.future.add_done_callback(partial(self._landed, question, answer))
 
-    def _landed(self, question: Hashable, answer: Answer[Value], _: asyncio.Future[Value]) -> None:
+    def _landed(
+        self, question: Hashable, answer: AnswerToCome[Value], _: asyncio.Future[Value]
+    ) -> None:
         self._order.append((question, answer))
 
 

@@ -2,6 +2,6 @@
 
 from cockpit.desk.desk import Desk
 from cockpit.desk.opening import Opening
-from cockpit.desk.status import Status
+from cockpit.desk.status import DeskStatus
 
-__all__ = ["Desk", "Opening", "Status"]
+__all__ = ["Desk", "DeskStatus", "Opening"]

@@ -13,7 +13,7 @@ from cockpit.config import Config
 from cockpit.connect.open import Connections
 from cockpit.connect.role import Role
 from cockpit.desk.recorder import Recorder
-from cockpit.desk.status import Status
+from cockpit.desk.status import DeskStatus
 from cockpit.errors import BlindError
 from cockpit.incident.lines import IncidentLine
 from cockpit.incident.record import Incident
@@ -26,7 +26,7 @@ from cockpit.runbooks.offer import runbook_of
 from cockpit.runbooks.plan import Outcome
 from cockpit.runbooks.ports import Ports
 from cockpit.runbooks.run import Run
-from cockpit.runbooks.sessions import Sessions
+from cockpit.runbooks.sessions import RunSessions
 from cockpit.runbooks.step import Runbook
 from cockpit.runbooks.unfinished import Unfinished
 from cockpit.text import visible
@@ -37,7 +37,7 @@ from cockpit.triage.registry import catalog
 from cockpit.triage.store import Store
 from cockpit.triage.suspects import Suspect, suspects
 from cockpit.triage.target import Target
-from cockpit.triage.topology import Graph
+from cockpit.triage.topology import DependencyGraph
 from cockpit.triage.view import Offer
 
 SUSPECTS_BY = "the deepest unhealthy target in the dependency graph, then the latest change"
@@ -70,7 +70,7 @@ class Desk:
         self.actor = actor
         self.library = library
         self.store = Store()
-        self.graph = Graph(config.targets)
+        self.graph = DependencyGraph(config.targets)
         self.connections: Connections = sweep.connections(config, role)
         self.engine = sweep.engine(
             sweep.looks(config, probes),
@@ -120,12 +120,12 @@ class Desk:
         )
 
     @property
-    def status(self) -> Status:
+    def status(self) -> DeskStatus:
         """The header's facts."""
         spent = sweep.cost(self.connections)
         progress = self.engine.progress
         running = progress.took is None
-        return Status(
+        return DeskStatus(
             environment=self.config.environment,
             account="+".join(sorted(set(self._accounts.values()))),
             region="+".join(sorted({p.region for p in self.config.places.values()})),
@@ -289,7 +289,7 @@ class Desk:
         return run
 
     def _ports(self) -> Ports:
-        sessions = Sessions(self.connections, self.config.places, self.actor)
+        sessions = RunSessions(self.connections, self.config.places, self.actor)
         return Ports(looks=self.engine, reads=sessions, actors=sessions, journal=self.incident)
 
     def _board_changed(self, board: Board, changes: Sequence[BoardChange]) -> None:

@@ -8,21 +8,21 @@ from typing import Any
 
 from cockpit import clock
 from cockpit.desk.damping import Damping
-from cockpit.incident.entry import Entry, Kind
+from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.record import Incident
 from cockpit.triage.board import Board, BoardChange, BoardEvent, FindingId, OpenFinding
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Seen
 
-_KINDS: Mapping[BoardEvent, Kind] = {
-    BoardEvent.OPENED: Kind.FINDING_OPENED,
-    BoardEvent.WORSENED: Kind.FINDING_WORSENED,
-    BoardEvent.EASED: Kind.FINDING_EASED,
-    BoardEvent.CLEARED: Kind.FINDING_CLEARED,
-    BoardEvent.BLIND: Kind.BLIND,
-    BoardEvent.SEES_AGAIN: Kind.SEES_AGAIN,
-    BoardEvent.CHANGE: Kind.CHANGE,
+_KINDS: Mapping[BoardEvent, EntryKind] = {
+    BoardEvent.OPENED: EntryKind.FINDING_OPENED,
+    BoardEvent.WORSENED: EntryKind.FINDING_WORSENED,
+    BoardEvent.EASED: EntryKind.FINDING_EASED,
+    BoardEvent.CLEARED: EntryKind.FINDING_CLEARED,
+    BoardEvent.BLIND: EntryKind.BLIND,
+    BoardEvent.SEES_AGAIN: EntryKind.SEES_AGAIN,
+    BoardEvent.CHANGE: EntryKind.CHANGE,
 }
 
 
@@ -36,7 +36,9 @@ class Recorder:
         self._incident = incident
         self._best = best
         self._known = still_open(incident.entries)
-        self._changes = {_change_key(e.data) for e in incident.entries if e.kind is Kind.CHANGE}
+        self._changes = {
+            _change_key(e.data) for e in incident.entries if e.kind is EntryKind.CHANGE
+        }
         self._settled = not self._known
         self._damping = Damping()
 
@@ -75,14 +77,14 @@ class Recorder:
                 del self._known[id_]
                 text = f"{id_.code} was not there any more when the cockpit came back"
                 data = {"code": id_.code, "subject": id_.subject, "probe": probe}
-                self._incident.record(Kind.FINDING_CLEARED, text, target=id_.target, data=data)
+                self._incident.record(EntryKind.FINDING_CLEARED, text, target=id_.target, data=data)
 
     def _write(self, change: BoardChange) -> None:
         kind = _KINDS[change.event]
         if change.finding is not None:
             if change.event is BoardEvent.OPENED:
                 kind = self._opened(change.finding)
-            if kind is Kind.RESUMED:
+            if kind is EntryKind.RESUMED:
                 return
             self._remember(change.event, change.finding)
             data = finding_data(change.finding, self._best)
@@ -103,15 +105,15 @@ class Recorder:
             data = {"probe": change.probe}
         self._incident.record(kind, change.text, target=change.target, data=data)
 
-    def _opened(self, finding: OpenFinding) -> Kind:
+    def _opened(self, finding: OpenFinding) -> EntryKind:
         """How a finding that the board opened stands in the journal; RESUMED: as it is there."""
         if finding.id not in self._known:
-            return Kind.FINDING_OPENED
+            return EntryKind.FINDING_OPENED
         _, severity = self._known[finding.id]
         if finding.finding.severity == severity:
-            return Kind.RESUMED
+            return EntryKind.RESUMED
         worse = finding.finding.severity > severity
-        return Kind.FINDING_WORSENED if worse else Kind.FINDING_EASED
+        return EntryKind.FINDING_WORSENED if worse else EntryKind.FINDING_EASED
 
     def _remember(self, event: BoardEvent, finding: OpenFinding) -> None:
         if event is BoardEvent.CLEARED:
@@ -148,9 +150,13 @@ def still_open(entries: Iterable[Entry]) -> dict[FindingId, tuple[str, Severity]
         if not isinstance(code, str):
             continue
         id_ = FindingId(entry.target, code, str(entry.data.get("subject", "")))
-        if entry.kind is Kind.FINDING_CLEARED:
+        if entry.kind is EntryKind.FINDING_CLEARED:
             opened.pop(id_, None)
-        elif entry.kind in {Kind.FINDING_OPENED, Kind.FINDING_WORSENED, Kind.FINDING_EASED}:
+        elif entry.kind in {
+            EntryKind.FINDING_OPENED,
+            EntryKind.FINDING_WORSENED,
+            EntryKind.FINDING_EASED,
+        }:
             level = Severity(severity) if severity in set(Severity) else Severity.WARNING
             opened[id_] = (str(entry.data.get("probe", "")), level)
     return opened

@@ -8,7 +8,7 @@ from cockpit.connect.role import Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class DeskStatus:
     """Where this is, who looks, and how the looking goes."""
 
     environment: str

@@ -108,7 +108,7 @@ def proves_itself(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ChainFault:
     """The first entry that does not hold. `place` counts lines from 1, as `seq` should."""
 
     place: int
@@ -126,7 +126,7 @@ class Verdict:
 
     entries: int
     head: str
-    fault: Fault | None = None
+    fault: ChainFault | None = None
     anchor: int | None = None
 
     @property
@@ -148,7 +148,7 @@ def verify(lines: Iterable[str], head: str = "") -> Verdict:
         try:
             entry = _checked(text, place, previous=previous)
         except BadEntry as problem:
-            fault = Fault(place, problem.message)
+            fault = ChainFault(place, problem.message)
             return Verdict(
                 entries=place - 1,
                 head="" if place == 1 else previous,
@@ -161,7 +161,7 @@ def verify(lines: Iterable[str], head: str = "") -> Verdict:
     lost = None
     if wanted and anchor is None:
         why = "no entry has the given head digest: the journal was cut or rewritten"
-        lost = Fault(len(stored) + 1, why)
+        lost = ChainFault(len(stored) + 1, why)
     return Verdict(
         entries=len(stored),
         head=previous if stored else "",

@@ -29,7 +29,7 @@ from cockpit import clock
 from cockpit.errors import CockpitError
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """What an entry tells of. Public names, part of the export format."""
 
     OPENED = "opened"
@@ -70,16 +70,16 @@ class Kind(StrEnum):
 
 _MACHINE = frozenset(
     {
-        Kind.FINDING_OPENED,
-        Kind.FINDING_WORSENED,
-        Kind.FINDING_EASED,
-        Kind.FINDING_CLEARED,
-        Kind.BLIND,
-        Kind.SEES_AGAIN,
-        Kind.CHANGE,
-        Kind.SUSPECT,
-        Kind.SWEEP,
-        Kind.STEP_OUTPUT,
+        EntryKind.FINDING_OPENED,
+        EntryKind.FINDING_WORSENED,
+        EntryKind.FINDING_EASED,
+        EntryKind.FINDING_CLEARED,
+        EntryKind.BLIND,
+        EntryKind.SEES_AGAIN,
+        EntryKind.CHANGE,
+        EntryKind.SUSPECT,
+        EntryKind.SWEEP,
+        EntryKind.STEP_OUTPUT,
     }
 )
 
@@ -127,7 +127,7 @@ class Entry:
     host: str
     actor: str
     role: str
-    kind: Kind
+    kind: EntryKind
     text: str
     target: str = ""
     data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
@@ -192,7 +192,7 @@ def from_json(stored: object) -> Entry:
         # nothing that we write has no salt: until a command redacts, only a forger marks entries.
         raise BadEntry("is marked as redacted: no cockpit makes such entries, nothing proves it")
     try:
-        at, kind = clock.parse(stored["at"]), Kind(stored["kind"])
+        at, kind = clock.parse(stored["at"]), EntryKind(stored["kind"])
     except ValueError as problem:
         raise BadEntry(str(problem)) from problem
     values = {**stored, "at": at, "kind": kind, "data": MappingProxyType(stored["data"])}

@@ -16,7 +16,7 @@ from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.errors import CockpitError, Misconfigured
 from cockpit.incident import chain, lock, sanitise
-from cockpit.incident.entry import BadEntry, Entry, Kind
+from cockpit.incident.entry import BadEntry, Entry, EntryKind
 from cockpit.incident.follow import Follower
 from cockpit.incident.home import home
 from cockpit.incident.note_line import NoteLine
@@ -34,7 +34,7 @@ from cockpit.incident.sqlite import (
     reading,
     reserve,
 )
-from cockpit.incident.state import FOLDED, State, Status, fold
+from cockpit.incident.state import FOLDED, IncidentState, IncidentStatus, fold
 from cockpit.incident.writer import SqliteJournal
 
 __all__ = ["Incident", "Incidents", "Summary", "data_folder"]
@@ -59,7 +59,7 @@ class Summary:
     """One line of the list of incidents."""
 
     id: str
-    state: State
+    state: IncidentState
     entries: int
     last_at: datetime | None
     """When the last entry was written; None for an empty journal."""
@@ -79,7 +79,7 @@ class Summary:
         return self.state.severity
 
     @property
-    def status(self) -> Status:
+    def status(self) -> IncidentStatus:
         """How far the handling is."""
         return self.state.status
 
@@ -125,7 +125,7 @@ class Incidents:
         name, hold = self._allocate(actor)
         incident = self._live(name, Mended([], 0, ()), hold=hold, author=Author.here(actor, role))
         data = {"id": name, "title": title, "severity": level, "environment": environment}
-        incident.record(Kind.OPENED, title, data=data)
+        incident.record(EntryKind.OPENED, title, data=data)
         incident.settle()
         return incident
 
@@ -148,9 +148,9 @@ class Incidents:
             raise
         incident = self._live(name, mended, hold=hold, author=author)
         if not silently:
-            incident.record(Kind.RESUMED, f"{author.actor} resumed as {role}")
+            incident.record(EntryKind.RESUMED, f"{author.actor} resumed as {role}")
         for remark in mended.remarks:
-            incident.record(Kind.RECOVERY, remark)
+            incident.record(EntryKind.RECOVERY, remark)
         incident.settle()
         return incident
 
@@ -387,7 +387,7 @@ def _letters(raw: Iterable[tuple[str, str]]) -> Iterator[Letter]:
             yield Letter(
                 id=name,
                 at=str(told["at"]),
-                kind=Kind(told["kind"]),
+                kind=EntryKind(told["kind"]),
                 text=str(told["text"]),
                 author=author,
                 data={key: str(told["data"][key]) for key in _TOLD & told.get("data", {}).keys()},

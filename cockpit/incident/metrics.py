@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from cockpit import clock, units
-from cockpit.incident.entry import Entry, Kind, moment
+from cockpit.incident.entry import Entry, EntryKind, moment
 from cockpit.incident.severity import Level, next_update
-from cockpit.incident.state import MILESTONES, Status, fold, level_of, status_of
+from cockpit.incident.state import MILESTONES, IncidentStatus, fold, level_of, status_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metrics:
+class IncidentMetrics:
     """All numbers of one incident. `violations` are sentences; empty is good."""
 
     milestones: tuple[Milestone, ...]
@@ -85,7 +85,7 @@ _SPANS = (
 )
 
 
-def measure(entries: Sequence[Entry], *, until: datetime | None = None) -> Metrics:
+def measure(entries: Sequence[Entry], *, until: datetime | None = None) -> IncidentMetrics:
     """The numbers that follow from the entries.
 
     `until` ends what is still running; None: the time of the last entry.
@@ -97,7 +97,7 @@ def measure(entries: Sequence[Entry], *, until: datetime | None = None) -> Metri
         _span(name, title, start=reached[first], end=reached[last])
         for name, title, first, last in _SPANS
     ]
-    return Metrics(
+    return IncidentMetrics(
         milestones=milestones,
         metrics=(
             *spans,
@@ -112,7 +112,7 @@ def measure(entries: Sequence[Entry], *, until: datetime | None = None) -> Metri
 def _milestone(name: str, entries: Sequence[Entry]) -> Milestone:
     """What a person said last wins; then what the status tells; else it is not known."""
     for entry in reversed(entries):
-        if entry.kind is Kind.MILESTONE and entry.data.get("milestone") == name:
+        if entry.kind is EntryKind.MILESTONE and entry.data.get("milestone") == name:
             last = moment(entry.data.get("until")) or entry.when
             source = f"entry {entry.seq}"
             return Milestone(name=name, at=entry.when, until=last, source=source)
@@ -125,10 +125,10 @@ def _milestone(name: str, entries: Sequence[Entry]) -> Milestone:
 
 def _implied(name: str, entries: Sequence[Entry]) -> Entry | None:
     if name == "acknowledged":
-        return next((entry for entry in entries if entry.kind is Kind.OPENED), None)
+        return next((entry for entry in entries if entry.kind is EntryKind.OPENED), None)
     if name not in {"mitigated", "resolved", "closed"}:
         return None
-    wanted, found, rank = Status(name).rank, None, 0
+    wanted, found, rank = IncidentStatus(name).rank, None, 0
     for entry in entries:
         status = status_of(entry)
         if status is None:
@@ -172,7 +172,7 @@ def _in_severity(entries: Sequence[Entry], end: datetime | None) -> list[Metric]
         run_to(entry.at)
         level = level_of(entry) or level
         status = status_of(entry)
-        closed = closed if status is None else status is Status.CLOSED
+        closed = closed if status is None else status is IncidentStatus.CLOSED
         since = None if closed else entry.at
     if end is not None:
         run_to(end)
@@ -191,7 +191,7 @@ def _in_severity(entries: Sequence[Entry], end: datetime | None) -> list[Metric]
 
 def _first_update(entries: Sequence[Entry]) -> Metric:
     state = fold(entries)
-    first = next((entry.when for entry in entries if entry.kind is Kind.UPDATE), None)
+    first = next((entry.when for entry in entries if entry.kind is EntryKind.UPDATE), None)
     seconds = None
     if first is not None and state.opened_at is not None:
         seconds = (first - state.opened_at).total_seconds()
@@ -210,10 +210,10 @@ def _on_time(entries: Sequence[Entry], end: datetime | None) -> Metric:
     opened = last = None
     level = None
     for entry in entries:
-        if entry.kind is Kind.OPENED:
+        if entry.kind is EntryKind.OPENED:
             opened = entry.at
         level = level_of(entry) or level
-        if entry.kind is not Kind.UPDATE or opened is None or level is None:
+        if entry.kind is not EntryKind.UPDATE or opened is None or level is None:
             continue
         deadline = next_update(level, opened, last_update=last)
         last = entry.when

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from cockpit import clock
 from cockpit.errors import Misconfigured
-from cockpit.incident.entry import Kind
+from cockpit.incident.entry import EntryKind
 from cockpit.incident.state import MILESTONES
 
 _MARK = "!"
@@ -37,7 +37,7 @@ class Span:
 class NoteLine:
     """An entry to be made."""
 
-    kind: Kind
+    kind: EntryKind
     text: str
     data: Mapping[str, str] = field(default_factory=dict)
 
@@ -55,8 +55,8 @@ def parse(line: str, now: datetime, when: Span | None = None) -> NoteLine:
         raise Misconfigured("a note tells of one time, not of a range")
     data = {"when": clock.stamp(when.at)} if when else {}
     if words[:4].upper() == "TODO":
-        return NoteLine(Kind.TODO, words[4:].lstrip(" :-"), data)
-    return NoteLine(Kind.NOTE, words, data)
+        return NoteLine(EntryKind.TODO, words[4:].lstrip(" :-"), data)
+    return NoteLine(EntryKind.NOTE, words, data)
 
 
 def milestone(name: str, when: Span, text: str = "") -> NoteLine:
@@ -74,7 +74,7 @@ def milestone(name: str, when: Span, text: str = "") -> NoteLine:
             raise Misconfigured(_BACKWARDS)
         data["until"] = clock.stamp(when.until)
     words = known.replace("_", " ")
-    return NoteLine(Kind.MILESTONE, f"{words}: {text}" if text else words, data)
+    return NoteLine(EntryKind.MILESTONE, f"{words}: {text}" if text else words, data)
 
 
 def span(text: str, now: datetime) -> Span:

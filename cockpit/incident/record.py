@@ -18,10 +18,10 @@ from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
 from cockpit.incident import chain, note_line, sanitise
-from cockpit.incident.entry import GENESIS, Entry, Kind, names
+from cockpit.incident.entry import GENESIS, Entry, EntryKind, names
 from cockpit.incident.journal import PATIENCE, Journal, MemoryJournal
 from cockpit.incident.severity import Level
-from cockpit.incident.state import State, Status, after, fold
+from cockpit.incident.state import IncidentState, IncidentStatus, after, fold
 
 Subscriber = Callable[[Entry], None]
 
@@ -91,7 +91,7 @@ class Incident:
         self._closed = False
 
     @property
-    def state(self) -> State:
+    def state(self) -> IncidentState:
         """Title, severity, status and what else has one value at a time."""
         return self._state
 
@@ -106,7 +106,7 @@ class Incident:
         return self._state.severity
 
     @property
-    def status(self) -> Status:
+    def status(self) -> IncidentStatus:
         """How far the handling is."""
         return self._state.status
 
@@ -157,7 +157,7 @@ class Incident:
 
     def record(
         self,
-        kind: Kind | str,
+        kind: EntryKind | str,
         text: str,
         *,
         target: str = "",
@@ -174,7 +174,7 @@ class Incident:
 
     async def append(
         self,
-        kind: Kind | str,
+        kind: EntryKind | str,
         text: str,
         *,
         target: str = "",
@@ -215,13 +215,13 @@ class Incident:
         level = Level.read(severity)
         text = f"{self.severity} → {level}" + (f": {reason}" if reason else "")
         data = {"severity": level, "from": self.severity, "reason": reason}
-        return await self.append(Kind.SEVERITY, text, data=data)
+        return await self.append(EntryKind.SEVERITY, text, data=data)
 
-    async def set_status(self, status: Status | str, reason: str = "") -> Entry:
+    async def set_status(self, status: IncidentStatus | str, reason: str = "") -> Entry:
         """Change the status; `closed` closes the incident. Raises `Misconfigured`."""
-        wanted = Status.read(status)
+        wanted = IncidentStatus.read(status)
         text = f"{self.status} → {wanted}" + (f": {reason}" if reason else "")
-        kind = Kind.CLOSED if wanted is Status.CLOSED else Kind.STATUS
+        kind = EntryKind.CLOSED if wanted is IncidentStatus.CLOSED else EntryKind.STATUS
         data = {"status": wanted, "from": self.status, "reason": reason}
         return await self.append(kind, text, data=data)
 
@@ -245,26 +245,28 @@ class Incident:
     async def correct(self, seq: int, text: str) -> Entry:
         """Tell what entry `seq` should say; the entry itself stays. Raises `Misconfigured`."""
         self._known(seq)
-        return await self.append(Kind.CORRECTION, text, data={"corrects": seq})
+        return await self.append(EntryKind.CORRECTION, text, data={"corrects": seq})
 
     async def pin(self, seq: int, *, pinned: bool = True) -> Entry:
         """Mark an entry as part of the story, or take the mark away. Raises `Misconfigured`."""
         self._known(seq)
         text = f"{'pinned' if pinned else 'unpinned'} entry {seq}"
-        return await self.append(Kind.PIN, text, data={"pins": seq, "pinned": pinned})
+        return await self.append(EntryKind.PIN, text, data={"pins": seq, "pinned": pinned})
 
     async def intent(
         self, text: str, *, target: str = "", data: Mapping[str, Any] | None = None
     ) -> Entry:
         """Say what is about to be done, before it leaves the process."""
-        return await self.append(Kind.STEP_INTENT, text, target=target, data=data, durable=True)
+        return await self.append(
+            EntryKind.STEP_INTENT, text, target=target, data=data, durable=True
+        )
 
     async def outcome(
         self, intent: Entry, word: str, *, text: str, data: Mapping[str, Any] | None = None
     ) -> Entry:
         """Say how an intent ended: `ok`, `failed`, `unknown`, `skipped` or `refused`."""
         told = {**(data or {}), "intent": intent.seq, "outcome": word}
-        return await self.append(Kind.STEP_OUTCOME, text, target=intent.target, data=told)
+        return await self.append(EntryKind.STEP_OUTCOME, text, target=intent.target, data=told)
 
     def keep_output(self, content: str) -> str:
         """Store a large output and return its name, the SHA-256 of what was stored.
@@ -313,7 +315,7 @@ class Incident:
 
     def remark(self, text: str) -> None:
         """Record what the store had to do to itself; callable from its thread."""
-        self._in_loop(lambda: self._own(Kind.RECOVERY, text, self.author, {}))
+        self._in_loop(lambda: self._own(EntryKind.RECOVERY, text, self.author, {}))
 
     def answer(self, letters: Sequence[Letter]) -> None:
         """Record what co-responders left; callable from the store's thread."""
@@ -333,7 +335,7 @@ class Incident:
 
     def _add(
         self,
-        kind: Kind,
+        kind: EntryKind,
         text: str,
         *,
         target: str,
@@ -382,7 +384,7 @@ class Incident:
             self._take(entry)
             self._tell(entry)
 
-    def _own(self, kind: Kind, text: str, author: Author, data: Mapping[str, Any]) -> None:
+    def _own(self, kind: EntryKind, text: str, author: Author, data: Mapping[str, Any]) -> None:
         if not (self.watching or self._closed):
             self._add(kind, text, target="", data=data, durable=True, author=author)
 
@@ -439,7 +441,7 @@ class Letter:
     id: str
     at: str
     """When it was written, as `clock.stamp` writes it."""
-    kind: Kind
+    kind: EntryKind
     text: str
     author: Author
     data: Mapping[str, str] = field(default_factory=dict)
@@ -455,16 +457,16 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 def unfinished(entries: Sequence[Entry], *, before: int | None = None) -> tuple[Entry, ...]:
     """The intents among the first `before` entries (None: all) that no outcome names."""
-    ended = {names(entry, "intent") for entry in entries if entry.kind is Kind.STEP_OUTCOME}
+    ended = {names(entry, "intent") for entry in entries if entry.kind is EntryKind.STEP_OUTCOME}
     early = entries if before is None else entries[:before]
-    return tuple(e for e in early if e.kind is Kind.STEP_INTENT and e.seq not in ended)
+    return tuple(e for e in early if e.kind is EntryKind.STEP_INTENT and e.seq not in ended)
 
 
-def _urgent(kind: Kind, durable: bool | None) -> bool:
+def _urgent(kind: EntryKind, durable: bool | None) -> bool:
     return not kind.waits if durable is None else durable or not kind.waits
 
 
-def _kind(kind: Kind | str) -> Kind:
-    if kind not in set(Kind):
+def _kind(kind: EntryKind | str) -> EntryKind:
+    if kind not in set(EntryKind):
         raise Misconfigured(f"unknown kind of entry {kind!r}")
-    return Kind(kind)
+    return EntryKind(kind)

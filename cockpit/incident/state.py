@@ -9,14 +9,14 @@ from enum import StrEnum
 from typing import Any
 
 from cockpit.errors import Misconfigured
-from cockpit.incident.entry import Entry, Kind
+from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.severity import Level
 
 MILESTONES = ("impact_start", "detected", "acknowledged", "mitigated", "resolved", "closed")
 """In the order in which they should follow each other."""
 
 
-class Status(StrEnum):
+class IncidentStatus(StrEnum):
     """How far the handling is. Later words are further; going back is allowed and recorded."""
 
     INVESTIGATING = "investigating"
@@ -28,10 +28,10 @@ class Status(StrEnum):
     @property
     def rank(self) -> int:
         """0 for investigating up to 4 for closed."""
-        return list(Status).index(self)
+        return list(IncidentStatus).index(self)
 
     @classmethod
-    def read(cls, word: str) -> Status:
+    def read(cls, word: str) -> IncidentStatus:
         """The status of that name; `monitoring` is what others call mitigated.
 
         Raises `Misconfigured`.
@@ -45,12 +45,12 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class IncidentState:
     """The newest of everything that has one value at a time."""
 
     title: str = ""
     severity: Level = Level.P2
-    status: Status = Status.INVESTIGATING
+    status: IncidentStatus = IncidentStatus.INVESTIGATING
     environment: str = ""
     opened_at: datetime | None = None
     closed_at: datetime | None = None
@@ -64,35 +64,35 @@ class State:
     @property
     def open(self) -> bool:
         """True until the incident is closed."""
-        return self.status is not Status.CLOSED
+        return self.status is not IncidentStatus.CLOSED
 
 
 FOLDED = frozenset(
     {
-        Kind.OPENED,
-        Kind.RESUMED,
-        Kind.SEVERITY,
-        Kind.STATUS,
-        Kind.ROLE,
-        Kind.UPDATE,
-        Kind.CLOSED,
+        EntryKind.OPENED,
+        EntryKind.RESUMED,
+        EntryKind.SEVERITY,
+        EntryKind.STATUS,
+        EntryKind.ROLE,
+        EntryKind.UPDATE,
+        EntryKind.CLOSED,
     }
 )
 """The kinds that `fold` reads; the others may be left out."""
 
 
-def fold(entries: Iterable[Entry], state: State | None = None) -> State:
+def fold(entries: Iterable[Entry], state: IncidentState | None = None) -> IncidentState:
     """The state after these entries, beginning from `state` or from nothing."""
-    state = state or State()
+    state = state or IncidentState()
     for entry in entries:
         state = after(state, entry)
     return state
 
 
-def after(state: State, entry: Entry) -> State:
+def after(state: IncidentState, entry: Entry) -> IncidentState:
     """The state after one more entry. A value that is not known changes nothing."""
     match entry.kind:
-        case Kind.OPENED:
+        case EntryKind.OPENED:
             return replace(
                 state,
                 title=_word(entry, "title") or entry.text,
@@ -102,40 +102,44 @@ def after(state: State, entry: Entry) -> State:
                 opened_by=entry.actor,
                 commander=entry.actor if entry.role == "commander" else "",
             )
-        case Kind.RESUMED | Kind.ROLE:
+        case EntryKind.RESUMED | EntryKind.ROLE:
             return replace(state, commander=_commander(state, entry))
-        case Kind.SEVERITY:
+        case EntryKind.SEVERITY:
             return replace(state, severity=_level(entry, state.severity))
-        case Kind.STATUS | Kind.CLOSED:
+        case EntryKind.STATUS | EntryKind.CLOSED:
             return _moved(state, entry)
-        case Kind.UPDATE:
+        case EntryKind.UPDATE:
             return replace(state, last_update=entry.when, updates=state.updates + 1)
         case _:
             return state
 
 
-def status_of(entry: Entry) -> Status | None:
+def status_of(entry: Entry) -> IncidentStatus | None:
     """The status that an entry sets; None when it sets none."""
-    if entry.kind is Kind.CLOSED:
-        return Status.CLOSED
+    if entry.kind is EntryKind.CLOSED:
+        return IncidentStatus.CLOSED
     word = _word(entry, "status")
-    return Status(word) if entry.kind is Kind.STATUS and word in set(Status) else None
+    return (
+        IncidentStatus(word)
+        if entry.kind is EntryKind.STATUS and word in set(IncidentStatus)
+        else None
+    )
 
 
 def level_of(entry: Entry) -> Level | None:
     """The severity that an entry sets; None when it sets none."""
     word = _word(entry, "severity")
-    sets = entry.kind in {Kind.OPENED, Kind.SEVERITY}
+    sets = entry.kind in {EntryKind.OPENED, EntryKind.SEVERITY}
     return Level(word) if sets and word in set(Level) else None
 
 
-def _moved(state: State, entry: Entry) -> State:
+def _moved(state: IncidentState, entry: Entry) -> IncidentState:
     status = status_of(entry) or state.status
-    closed_at = entry.when if status is Status.CLOSED else None
+    closed_at = entry.when if status is IncidentStatus.CLOSED else None
     return replace(state, status=status, closed_at=closed_at)
 
 
-def _commander(state: State, entry: Entry) -> str:
+def _commander(state: IncidentState, entry: Entry) -> str:
     if entry.role == "commander":
         return entry.actor
     return "" if state.commander == entry.actor else state.commander

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from cockpit.incident.entry import Entry, Kind, names
+from cockpit.incident.entry import Entry, EntryKind, names
 
 
-class Group(StrEnum):
+class EntryGroup(StrEnum):
     """What a filter chooses by."""
 
     STORY = "story"
@@ -27,45 +27,45 @@ class Group(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Appearance:
     """How a kind is shown: one glyph, one word, and the group that it is filtered by."""
 
     glyph: str
     word: str
-    group: Group
+    group: EntryGroup
 
 
-LOOKS: Mapping[Kind, Look] = MappingProxyType(
+LOOKS: Mapping[EntryKind, Appearance] = MappingProxyType(
     {
-        Kind.OPENED: Look("◆", "opened", Group.STORY),
-        Kind.RESUMED: Look("·", "resumed", Group.SYSTEM),
-        Kind.SEVERITY: Look("◆", "severity", Group.STORY),
-        Kind.STATUS: Look("◆", "status", Group.STORY),
-        Kind.ROLE: Look("◆", "role", Group.PEOPLE),
-        Kind.MILESTONE: Look("◆", "milestone", Group.STORY),
-        Kind.FINDING_OPENED: Look("✖", "finding", Group.FINDINGS),
-        Kind.FINDING_WORSENED: Look("▲", "worse", Group.FINDINGS),
-        Kind.FINDING_EASED: Look("▽", "better", Group.FINDINGS),
-        Kind.FINDING_CLEARED: Look("✔", "cleared", Group.FINDINGS),
-        Kind.BLIND: Look("?", "blind", Group.FINDINGS),
-        Kind.SEES_AGAIN: Look("●", "sees again", Group.FINDINGS),
-        Kind.CHANGE: Look("Δ", "change", Group.CHANGES),
-        Kind.SUSPECT: Look("!", "suspect", Group.FINDINGS),
-        Kind.NOTE: Look("✎", "note", Group.PEOPLE),
-        Kind.TODO: Look("□", "to do", Group.PEOPLE),
-        Kind.PIN: Look("★", "pin", Group.SYSTEM),
-        Kind.CORRECTION: Look("✎", "correction", Group.SYSTEM),
-        Kind.STEP_INTENT: Look("▶", "step", Group.STEPS),
-        Kind.STEP_OUTPUT: Look("·", "output", Group.SYSTEM),
-        Kind.STEP_OUTCOME: Look("■", "outcome", Group.STEPS),
-        Kind.PROPOSAL: Look("▷", "proposal", Group.STEPS),
-        Kind.APPROVAL: Look("✔", "approval", Group.STEPS),
-        Kind.REFUSAL: Look("⊘", "refusal", Group.STEPS),
-        Kind.UPDATE: Look("◆", "update", Group.STORY),
-        Kind.REDACTION: Look("▒", "redaction", Group.SYSTEM),
-        Kind.SWEEP: Look("·", "sweep", Group.SYSTEM),
-        Kind.RECOVERY: Look("!", "recovery", Group.SYSTEM),
-        Kind.CLOSED: Look("◆", "closed", Group.STORY),
+        EntryKind.OPENED: Appearance("◆", "opened", EntryGroup.STORY),
+        EntryKind.RESUMED: Appearance("·", "resumed", EntryGroup.SYSTEM),
+        EntryKind.SEVERITY: Appearance("◆", "severity", EntryGroup.STORY),
+        EntryKind.STATUS: Appearance("◆", "status", EntryGroup.STORY),
+        EntryKind.ROLE: Appearance("◆", "role", EntryGroup.PEOPLE),
+        EntryKind.MILESTONE: Appearance("◆", "milestone", EntryGroup.STORY),
+        EntryKind.FINDING_OPENED: Appearance("✖", "finding", EntryGroup.FINDINGS),
+        EntryKind.FINDING_WORSENED: Appearance("▲", "worse", EntryGroup.FINDINGS),
+        EntryKind.FINDING_EASED: Appearance("▽", "better", EntryGroup.FINDINGS),
+        EntryKind.FINDING_CLEARED: Appearance("✔", "cleared", EntryGroup.FINDINGS),
+        EntryKind.BLIND: Appearance("?", "blind", EntryGroup.FINDINGS),
+        EntryKind.SEES_AGAIN: Appearance("●", "sees again", EntryGroup.FINDINGS),
+        EntryKind.CHANGE: Appearance("Δ", "change", EntryGroup.CHANGES),
+        EntryKind.SUSPECT: Appearance("!", "suspect", EntryGroup.FINDINGS),
+        EntryKind.NOTE: Appearance("✎", "note", EntryGroup.PEOPLE),
+        EntryKind.TODO: Appearance("□", "to do", EntryGroup.PEOPLE),
+        EntryKind.PIN: Appearance("★", "pin", EntryGroup.SYSTEM),
+        EntryKind.CORRECTION: Appearance("✎", "correction", EntryGroup.SYSTEM),
+        EntryKind.STEP_INTENT: Appearance("▶", "step", EntryGroup.STEPS),
+        EntryKind.STEP_OUTPUT: Appearance("·", "output", EntryGroup.SYSTEM),
+        EntryKind.STEP_OUTCOME: Appearance("■", "outcome", EntryGroup.STEPS),
+        EntryKind.PROPOSAL: Appearance("▷", "proposal", EntryGroup.STEPS),
+        EntryKind.APPROVAL: Appearance("✔", "approval", EntryGroup.STEPS),
+        EntryKind.REFUSAL: Appearance("⊘", "refusal", EntryGroup.STEPS),
+        EntryKind.UPDATE: Appearance("◆", "update", EntryGroup.STORY),
+        EntryKind.REDACTION: Appearance("▒", "redaction", EntryGroup.SYSTEM),
+        EntryKind.SWEEP: Appearance("·", "sweep", EntryGroup.SYSTEM),
+        EntryKind.RECOVERY: Appearance("!", "recovery", EntryGroup.SYSTEM),
+        EntryKind.CLOSED: Appearance("◆", "closed", EntryGroup.STORY),
     }
 )
 
@@ -86,14 +86,14 @@ class TimelineRow:
 
     seq: int
     at: datetime
-    kind: Kind
+    kind: EntryKind
     glyph: str
     word: str
     text: str
     actor: str
     role: str
     target: str
-    group: Group
+    group: EntryGroup
     severity: str = ""
     """The severity of a finding (`critical` …); empty for what has none."""
     pinned: bool = False
@@ -108,15 +108,17 @@ class TimelineRow:
         return bool(self.original)
 
 
-QUIET = frozenset({Kind.PIN, Kind.CORRECTION, Kind.STEP_OUTPUT, Kind.SWEEP, Kind.RESUMED})
+QUIET = frozenset(
+    {EntryKind.PIN, EntryKind.CORRECTION, EntryKind.STEP_OUTPUT, EntryKind.SWEEP, EntryKind.RESUMED}
+)
 """What the timeline leaves out unless everything is asked for: it shows in other rows."""
 
 
 def timeline(
     entries: Iterable[Entry],
     *,
-    kinds: Iterable[Kind] = (),
-    groups: Iterable[Group] = (),
+    kinds: Iterable[EntryKind] = (),
+    groups: Iterable[EntryGroup] = (),
     pinned: bool = False,
     everything: bool = False,
 ) -> tuple[TimelineRow, ...]:
@@ -130,7 +132,7 @@ def timeline(
     outcomes = {
         names(entry, "intent"): str(entry.data.get("outcome", "unknown"))
         for entry in stored
-        if entry.kind is Kind.STEP_OUTCOME
+        if entry.kind is EntryKind.STEP_OUTCOME
     }
     wanted = _Filter(frozenset(kinds), frozenset(groups), pinned=pinned, everything=everything)
     rows = [
@@ -140,7 +142,9 @@ def timeline(
     return tuple(sorted(filter(wanted.takes, rows), key=lambda row: (row.at, row.seq)))
 
 
-_LOOKS_BACK = frozenset({Kind.CORRECTION, Kind.PIN, Kind.STEP_OUTCOME, Kind.REDACTION})
+_LOOKS_BACK = frozenset(
+    {EntryKind.CORRECTION, EntryKind.PIN, EntryKind.STEP_OUTCOME, EntryKind.REDACTION}
+)
 """Kinds that change how an earlier entry is shown."""
 
 
@@ -163,8 +167,8 @@ def continued(
 
 @dataclass(frozen=True, slots=True)
 class _Filter:
-    kinds: frozenset[Kind]
-    groups: frozenset[Group]
+    kinds: frozenset[EntryKind]
+    groups: frozenset[EntryGroup]
     pinned: bool
     everything: bool
 
@@ -185,7 +189,7 @@ def _row(
 ) -> TimelineRow:
     look = LOOKS[entry.kind]
     graded = entry.data.get("severity", "")
-    intent = entry.kind is Kind.STEP_INTENT
+    intent = entry.kind is EntryKind.STEP_INTENT
     return TimelineRow(
         seq=entry.seq,
         at=entry.when,
@@ -197,7 +201,7 @@ def _row(
         role=entry.role,
         target=entry.target,
         group=look.group,
-        severity=str(graded) if look.group is Group.FINDINGS else "",
+        severity=str(graded) if look.group is EntryGroup.FINDINGS else "",
         pinned=entry.seq in pins,
         late=entry.at - entry.when > LATE,
         original=entry.text if correction else "",
@@ -211,7 +215,7 @@ def _corrections(entries: list[Entry]) -> dict[int, str]:
     found: dict[int, str] = {}
     for entry in entries:
         named = names(entry, "corrects")
-        if entry.kind is not Kind.CORRECTION or not named:
+        if entry.kind is not EntryKind.CORRECTION or not named:
             continue
         root = roots.get(named, named)
         roots[entry.seq] = root
@@ -223,6 +227,6 @@ def _pins(entries: list[Entry]) -> frozenset[int]:
     pinned: set[int] = set()
     for entry in entries:
         named = names(entry, "pins")
-        if entry.kind is Kind.PIN and named:
+        if entry.kind is EntryKind.PIN and named:
             (pinned.add if entry.data.get("pinned", True) else pinned.discard)(named)
     return frozenset(pinned)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from cockpit.incident.entry import Entry, Kind
+from cockpit.incident.entry import Entry, EntryKind
 
 NOTICE = (
     "Names of people that the journal knows are replaced by their roles. A name inside free text "
@@ -90,9 +90,9 @@ def roles_of(entries: Sequence[Entry]) -> Roles:
         counted[role] = counted.get(role, 0) + 1
         labels[actor] = role if counted[role] == 1 else f"{role} {counted[role]}"
     for entry in entries:
-        outside = entry.data.get("actor") if entry.kind is Kind.CHANGE else None
+        outside = entry.data.get("actor") if entry.kind is EntryKind.CHANGE else None
         if isinstance(outside, str) and outside:
             labels.setdefault(outside, WITHHELD)
-        for owner in OWNER.findall(entry.text) if entry.kind is Kind.TODO else ():
+        for owner in OWNER.findall(entry.text) if entry.kind is EntryKind.TODO else ():
             labels.setdefault(owner, WITHHELD)
     return Roles.of(labels)

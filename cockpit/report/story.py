@@ -13,9 +13,9 @@ from typing import Any
 
 from cockpit import clock
 from cockpit.incident import chain
-from cockpit.incident.entry import Entry, Kind, names
-from cockpit.incident.metrics import Metrics, measure
-from cockpit.incident.state import State, fold
+from cockpit.incident.entry import Entry, EntryKind, names
+from cockpit.incident.metrics import IncidentMetrics, measure
+from cockpit.incident.state import IncidentState, fold
 from cockpit.incident.timeline import TimelineRow, timeline
 from cockpit.report.blameless import OWNER
 
@@ -42,7 +42,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
+class Attempt:
     """A step that was meant to change something. Without an outcome it is `unknown`."""
 
     seq: int
@@ -56,7 +56,7 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
+class ActionItem:
     """Something to do afterwards, from a `TODO` note. Owner and due date only if it says so."""
 
     seq: int
@@ -70,18 +70,18 @@ class Story:
     """Everything that the templates print."""
 
     id: str
-    state: State
+    state: IncidentState
     exported_at: datetime
     entries: tuple[Entry, ...]
     people: tuple[Person, ...]
     rows: tuple[TimelineRow, ...]
-    metrics: Metrics
+    metrics: IncidentMetrics
     findings: tuple[Trouble, ...]
     blind: tuple[Trouble, ...]
     changes: tuple[TimelineRow, ...]
     suspects: tuple[TimelineRow, ...]
-    acts: tuple[Act, ...]
-    actions: tuple[Action, ...]
+    acts: tuple[Attempt, ...]
+    actions: tuple[ActionItem, ...]
     well: tuple[str, ...]
     badly: tuple[str, ...]
     luckily: tuple[str, ...]
@@ -104,7 +104,7 @@ def gather(
     """
     rows = timeline(entries)
     texts = {row.seq: row.text for row in rows}
-    notes = [row.text for row in rows if row.kind is Kind.NOTE]
+    notes = [row.text for row in rows if row.kind is EntryKind.NOTE]
     stored = tuple(lines) or tuple(chain.line(entry) for entry in entries)
     return Story(
         id=name,
@@ -114,12 +114,14 @@ def gather(
         people=_people(entries),
         rows=rows,
         metrics=measure(entries),
-        findings=_troubles(entries, Kind.FINDING_OPENED, Kind.FINDING_CLEARED, texts=texts),
-        blind=_troubles(entries, Kind.BLIND, Kind.SEES_AGAIN, texts=texts),
-        changes=tuple(row for row in rows if row.kind is Kind.CHANGE),
+        findings=_troubles(
+            entries, EntryKind.FINDING_OPENED, EntryKind.FINDING_CLEARED, texts=texts
+        ),
+        blind=_troubles(entries, EntryKind.BLIND, EntryKind.SEES_AGAIN, texts=texts),
+        changes=tuple(row for row in rows if row.kind is EntryKind.CHANGE),
         suspects=_last_suspects(rows),
         acts=_acts(entries),
-        actions=tuple(_action(row) for row in rows if row.kind is Kind.TODO),
+        actions=tuple(_action(row) for row in rows if row.kind is EntryKind.TODO),
         well=_said(notes, "well"),
         badly=_said(notes, "badly", "bad"),
         luckily=_said(notes, "luckily", "lucky", "luck"),
@@ -136,7 +138,7 @@ def _people(entries: Iterable[Entry]) -> tuple[Person, ...]:
 
 
 def _troubles(
-    entries: Iterable[Entry], opens: Kind, closes: Kind, *, texts: Mapping[int, str]
+    entries: Iterable[Entry], opens: EntryKind, closes: EntryKind, *, texts: Mapping[int, str]
 ) -> tuple[Trouble, ...]:
     """Each span from an opening entry to the one that closes the same thing.
 
@@ -167,16 +169,16 @@ def _trouble(entry: Entry, name: str, text: str) -> Trouble:
     )
 
 
-def _acts(entries: Iterable[Entry]) -> tuple[Act, ...]:
+def _acts(entries: Iterable[Entry]) -> tuple[Attempt, ...]:
     stored = list(entries)
-    ends = {names(e, "intent"): e for e in stored if e.kind is Kind.STEP_OUTCOME}
+    ends = {names(e, "intent"): e for e in stored if e.kind is EntryKind.STEP_OUTCOME}
     found = []
     for entry in stored:
-        if entry.kind is not Kind.STEP_INTENT:
+        if entry.kind is not EntryKind.STEP_INTENT:
             continue
         end = ends.get(entry.seq)
         found.append(
-            Act(
+            Attempt(
                 seq=entry.seq,
                 at=entry.when,
                 actor=entry.actor,
@@ -191,18 +193,18 @@ def _acts(entries: Iterable[Entry]) -> tuple[Act, ...]:
 
 def _last_suspects(rows: Sequence[TimelineRow]) -> tuple[TimelineRow, ...]:
     """The newest word on each suspect, in the order of writing; three at most."""
-    newest = {(row.target or row.text): row for row in rows if row.kind is Kind.SUSPECT}
+    newest = {(row.target or row.text): row for row in rows if row.kind is EntryKind.SUSPECT}
     return tuple(sorted(newest.values(), key=lambda row: row.seq)[-3:])
 
 
 _DUE = re.compile(r"(?i)(?:^|\s)(?:by|due:?)\s*(\d{4}-\d\d-\d\d)\b")
 
 
-def _action(row: TimelineRow) -> Action:
+def _action(row: TimelineRow) -> ActionItem:
     """`rotate the key @ana by 2026-12-01`: text, owner, due date."""
     owner, due = OWNER.search(row.text), _DUE.search(row.text)
     bare = _DUE.sub(" ", OWNER.sub(" ", row.text))
-    return Action(
+    return ActionItem(
         seq=row.seq,
         text=" ".join(bare.split()),
         owner=owner[1] if owner else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cockpit.runbooks.step import Answer, Check, Risk, Step, StepKind, Undo, Until
+from cockpit.runbooks.step import Condition, Question, Risk, Step, StepKind, Undo, Until
 from cockpit.runbooks.table import Keys
 from cockpit.runbooks.values import NAME, TYPES, is_reference, references, well_formed
 
@@ -174,14 +174,16 @@ def _capture(keys: Keys, kind: StepKind) -> dict[str, str]:
     return captured
 
 
-def _require(keys: Keys) -> tuple[Check, ...]:
+def _require(keys: Keys) -> tuple[Condition, ...]:
     checks = []
     for item in keys.take("require", list, []):
         match item:
             case str():
-                checks.append(Check(keys.expression("require", item)))
+                checks.append(Condition(keys.expression("require", item)))
             case {"that": str(that), **rest} if set(rest) <= {"says"}:
-                checks.append(Check(keys.expression("require", that), str(rest.get("says", ""))))
+                checks.append(
+                    Condition(keys.expression("require", that), str(rest.get("says", "")))
+                )
             case _:
                 keys.complain("require", "each is a JMESPath text or { that = …, says = … }")
     return tuple(checks)
@@ -261,7 +263,7 @@ def _undo(outer: Keys, kind: StepKind) -> Undo | None:
     return undo
 
 
-def _answer(outer: Keys) -> Answer | None:
+def _answer(outer: Keys) -> Question | None:
     table = outer.take("answer", dict, {})
     ask = str(outer.take("ask", str, ""))
     if not table:
@@ -269,7 +271,7 @@ def _answer(outer: Keys) -> Answer | None:
             outer.complain("ask", 'needs an answer, such as answer = { type = "path" }')
         return None
     keys = outer.inner("answer", table)
-    answer = Answer(
+    answer = Question(
         type=keys.one_of("type", TYPES, "text"),
         ask=ask or "answer",
         default=str(keys.take("default", str, "")),

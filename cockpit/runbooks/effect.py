@@ -15,7 +15,7 @@ from typing import Any
 
 from cockpit.connect.session import Acts
 from cockpit.errors import BlindError, Misconfigured, Refused, UnknownOutcome
-from cockpit.incident.entry import Entry, Kind
+from cockpit.incident.entry import Entry, EntryKind
 from cockpit.runbooks import gate
 from cockpit.runbooks.kinds import acts, command, looks
 from cockpit.runbooks.kinds import http as http_kind
@@ -89,7 +89,7 @@ class Execution:
         data |= self._kept(outcome, result)
         text = f"{step.title} → {kind} in {outcome.took:.1f}s: {outcome.text}"
         journal = self.planner.ports.journal
-        await journal.append(Kind.STEP_OUTCOME, text, target=plan.target, data=data)
+        await journal.append(EntryKind.STEP_OUTCOME, text, target=plan.target, data=data)
         return Ended(outcome, gave)
 
     async def _seen(self) -> Result:
@@ -153,7 +153,7 @@ class Execution:
         data = {**names(self.planner.runbook, plan.step), "plan": plan.digest}
         said = {"reason": approval.reason, "second": approval.second, "typed": approval.typed}
         text = f"approved '{plan.title}' ({short(plan.digest)})"
-        await journal.append(Kind.APPROVAL, text, target=plan.target, data={**data, **said})
+        await journal.append(EntryKind.APPROVAL, text, target=plan.target, data={**data, **said})
         writing = asyncio.ensure_future(
             journal.intent(
                 f"{plan.title}: {rendered(plan.act, plan.target)}",

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from cockpit import clock
 from cockpit.connect.session import Acts
-from cockpit.incident.entry import Entry, Kind
+from cockpit.incident.entry import Entry, EntryKind
 from cockpit.runbooks.step import StepKind
 from cockpit.triage.probe import Reading
 from cockpit.triage.target import Target
@@ -67,7 +67,7 @@ class JournalPort(Protocol):
         """Intents of earlier sessions without an outcome: what was sent then is unknown."""
 
     async def append(
-        self, kind: Kind, text: str, *, target: str = "", data: Mapping[str, Any] | None = None
+        self, kind: EntryKind, text: str, *, target: str = "", data: Mapping[str, Any] | None = None
     ) -> Entry:
         """Write an entry; what people do is durable when this returns."""
 

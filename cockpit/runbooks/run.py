@@ -9,7 +9,7 @@ from typing import Any
 
 from cockpit.connect.role import Role
 from cockpit.errors import CockpitError, DoesNotApply, Misconfigured, Refused
-from cockpit.incident.entry import Kind
+from cockpit.incident.entry import EntryKind
 from cockpit.runbooks import gate
 from cockpit.runbooks.effect import Ended, Execution, names, told
 from cockpit.runbooks.kinds import looks
@@ -211,7 +211,7 @@ class Run:
             raise Refused("the step is running")
         why = _reason(reason, "say why it is skipped: it goes into the record")
         await self._ports.journal.append(
-            Kind.STEP_OUTCOME,
+            EntryKind.STEP_OUTCOME,
             f"skipped '{state.step.title}': {why}",
             target=self._target_name(state.step),
             data={**self._names(state.step), "outcome": "skipped", "reason": why},
@@ -226,7 +226,7 @@ class Run:
         why = _reason(reason, "say why it is right to go on: it goes into the record")
         text = f"went on after '{state.step.title}' ({state.status}): {why}"
         data = {**self._names(state.step), "after": state.status, "reason": why}
-        await self._ports.journal.append(Kind.NOTE, text, data=data)
+        await self._ports.journal.append(EntryKind.NOTE, text, data=data)
         self._set(step_id, passed=True)
 
     async def propose(self, step_id: str, reason: str) -> None:
@@ -243,7 +243,7 @@ class Run:
             data["not_planned"] = error.message
         text = f"proposed '{state.step.title}': {why} ({line(would, 400)})"
         target = self._target_name(state.step)
-        await self._ports.journal.append(Kind.PROPOSAL, text, target=target, data=data)
+        await self._ports.journal.append(EntryKind.PROPOSAL, text, target=target, data=data)
         self._set(step_id, status="proposed")
 
     async def _planned(self, step: Step) -> Plan:
@@ -304,7 +304,7 @@ class Run:
             return
         outcome = Outcome("ok", f"verified afterwards: {until.says or until.until}")
         await self._ports.journal.append(
-            Kind.STEP_OUTCOME,
+            EntryKind.STEP_OUTCOME,
             f"{state.step.title} → ok, {outcome.text}",
             target=target,
             data={**self._names(state.step), "outcome": "ok"},
@@ -315,7 +315,7 @@ class Run:
     async def _refusal(self, plan: Plan, refused: Refused) -> None:
         data = {**self._names(plan.step), "plan": plan.digest, "outcome": "refused"}
         text = f"refused '{plan.title}': {refused.message}"
-        await self._ports.journal.append(Kind.REFUSAL, text, target=plan.target, data=data)
+        await self._ports.journal.append(EntryKind.REFUSAL, text, target=plan.target, data=data)
 
     def _settle(self, plan: Plan, ended: Ended) -> None:
         self._set(
@@ -362,7 +362,7 @@ class Run:
         if self.runbook.source:
             data["blob"] = self._ports.journal.keep_output(self.runbook.source)
         await self._ports.journal.append(
-            Kind.NOTE,
+            EntryKind.NOTE,
             f"opened the runbook '{self.runbook.title}'{why} ({short(self.runbook.digest)})",
             target=self.finding.target if self.finding else "",
             data=data,

@@ -25,7 +25,7 @@ _PATIENCE = 3.0
 
 
 @dataclass(slots=True)
-class Sessions:
+class RunSessions:
     """Implements `Reads` and `Actors` of `cockpit.runbooks.ports`."""
 
     connections: Connections

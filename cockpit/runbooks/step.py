@@ -90,7 +90,7 @@ class Param:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Condition:
     """A condition (JMESPath) that must hold right before a step, and how people say it."""
 
     that: str
@@ -137,7 +137,7 @@ class Undo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Question:
     """What a manual step asks for. `default` is a constant or a reference; empty: none."""
 
     type: str
@@ -175,7 +175,7 @@ class Step:
     """Name → JMESPath over what the step gave."""
     once: bool = False
     """What was captured first stays for the whole run: the state from before a repair."""
-    require: tuple[Check, ...] = ()
+    require: tuple[Condition, ...] = ()
     held: tuple[str, ...] = ()
     """References whose value stays as it was approved. All others are read again right before
     the effect, and a difference refuses it."""
@@ -191,7 +191,7 @@ class Step:
     undo: Undo | None = None
     timeout: float = 30.0
     """Seconds until an effect's end counts as unknown."""
-    answer: Answer | None = None
+    answer: Question | None = None
 
     @property
     def call(self) -> str:

@@ -35,7 +35,7 @@ _GIVE_UP_ON_HUNG = 60.0
 _EXIT_GRACE = 0.3
 
 
-class Sessions(Protocol):
+class SessionSource(Protocol):
     """Where the engine gets sessions from; `cockpit.connect.open` and the tests have one."""
 
     async def session(self, target: Target) -> object:
@@ -86,7 +86,7 @@ class Engine:
         self,
         looks: Iterable[Look],
         *,
-        sessions: Sessions,
+        sessions: SessionSource,
         store: Store,
         debug: DebugLog = lambda _: "",
         lanes: Mapping[str, int] = MappingProxyType({}),

@@ -17,7 +17,7 @@ from cockpit.triage.changes import Change
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Seen
 from cockpit.triage.target import Target
-from cockpit.triage.topology import Graph
+from cockpit.triage.topology import DependencyGraph
 from cockpit.units import count, duration
 
 MOST = 3
@@ -49,7 +49,7 @@ class Suspect:
     """What would separate it from the next suspect; empty when nothing open would."""
 
 
-def suspects(board: Board, graph: Graph) -> tuple[Suspect, ...]:
+def suspects(board: Board, graph: DependencyGraph) -> tuple[Suspect, ...]:
     """At most three, the strongest first; empty when nothing worse than info is open.
 
     In a circle of needs every sick member is suspected, since none is below the others.
@@ -123,7 +123,7 @@ class _Symptoms:
 
 
 def _target(
-    board: Board, graph: Graph, target: Target, *, symptoms: _Symptoms, score: float
+    board: Board, graph: DependencyGraph, target: Target, *, symptoms: _Symptoms, score: float
 ) -> Suspect:
     users = graph.above(target.name)
     own = symptoms.of[target.name]
@@ -149,7 +149,7 @@ def _target(
     )
 
 
-def _lead(graph: Graph, change: Change, symptoms: _Symptoms) -> timedelta | None:
+def _lead(graph: DependencyGraph, change: Change, symptoms: _Symptoms) -> timedelta | None:
     """How long before the first symptom it came; None when it is not to be suspected."""
     if not change.target:
         return None
@@ -160,7 +160,7 @@ def _lead(graph: Graph, change: Change, symptoms: _Symptoms) -> timedelta | None
 
 
 def _change(
-    board: Board, graph: Graph, change: Change, *, symptoms: _Symptoms, score: float
+    board: Board, graph: DependencyGraph, change: Change, *, symptoms: _Symptoms, score: float
 ) -> Suspect:
     touched = {change.target, *graph.above(change.target)}
     explained = symptoms.among(touched)

@@ -13,7 +13,7 @@ OTHERS = "others"
 _NOTHING: frozenset[str] = frozenset()
 
 
-class Graph:
+class DependencyGraph:
     """What needs what, worked out once for a configuration. Circles are safe everywhere."""
 
     def __init__(self, targets: Sequence[Target]) -> None:

@@ -69,7 +69,9 @@ def main() -> None:
             folders.remove(folder)
 
 
-async def _play(prepared: prepare.Prepared, chosen: scenario.Scenario, parent: int | None) -> None:
+async def _play(
+    prepared: prepare.PreparedWorld, chosen: scenario.Scenario, parent: int | None
+) -> None:
     from cockpit.world.play import Play
 
     ending = asyncio.Event()

@@ -11,7 +11,7 @@ import os
 
 import psycopg
 
-from cockpit.world.checkout import Connection, Database, ended
+from cockpit.world.checkout import CheckoutDatabase, Connection, ended
 
 MAILER = "order-mailer"
 REPORTS = "sales-reports"
@@ -31,7 +31,7 @@ class Leak:
     When sessions of it are ended it dies some seconds later, and its successor has a small pool.
     """
 
-    def __init__(self, database: Database, *, sessions: int) -> None:
+    def __init__(self, database: CheckoutDatabase, *, sessions: int) -> None:
         self._database = database
         self._sessions = sessions
         self.full = asyncio.Event()
@@ -67,7 +67,7 @@ class Slow:
     hour. It runs at the lowest priority, so that this machine stays usable.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: CheckoutDatabase) -> None:
         self._database = database
         self.running = asyncio.Event()
         self.over = asyncio.Event()
@@ -98,7 +98,7 @@ class Slow:
 class Stay:
     """An export that opened a snapshot, read, and waits for ever for whom it writes to."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: CheckoutDatabase) -> None:
         self._database = database
         self.held = asyncio.Event()
         self.over = asyncio.Event()

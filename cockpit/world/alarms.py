@@ -10,18 +10,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cockpit.world import layout
-from cockpit.world.metrics import Book, Metric
+from cockpit.world.metrics import Book, MetricSeries
 
 _LATE = 60
 _HISTORY = 120
 
 
 @dataclass(slots=True)
-class Alarm:
+class ThresholdAlarm:
     """A threshold alarm: `of` of the last `periods` minutes reach the threshold (`>=`)."""
 
     name: str
-    metric: Metric
+    metric: MetricSeries
     stat: str
     threshold: float
     periods: int = 3
@@ -48,15 +48,15 @@ class Alarms:
 
     def __init__(self, book: Book) -> None:
         self._book = book
-        self._alarms: dict[str, Alarm] = {}
+        self._alarms: dict[str, ThresholdAlarm] = {}
         self._lock = threading.Lock()
 
-    def add(self, alarm: Alarm) -> None:
+    def add(self, alarm: ThresholdAlarm) -> None:
         """Enter an alarm."""
         with self._lock:
             self._alarms[alarm.name] = alarm
 
-    def all(self) -> tuple[Alarm, ...]:
+    def all(self) -> tuple[ThresholdAlarm, ...]:
         """Every alarm by its name."""
         with self._lock:
             return tuple(alarm for _, alarm in sorted(self._alarms.items()))
@@ -68,7 +68,7 @@ class Alarms:
                 if name in self._alarms:
                     self._alarms[name].actions_enabled = enabled
 
-    def transitions(self, alarm: Alarm) -> list[tuple[float, bool]]:
+    def transitions(self, alarm: ThresholdAlarm) -> list[tuple[float, bool]]:
         """When the alarm turned (seconds since the epoch) and to what, the oldest first."""
         newest = int((time.time() - _LATE) // 60) - 1
         before = False
@@ -80,7 +80,7 @@ class Alarms:
                 before = after
         return turns
 
-    def row(self, alarm: Alarm) -> dict[str, Any]:
+    def row(self, alarm: ThresholdAlarm) -> dict[str, Any]:
         """As `DescribeAlarms` gives it."""
         turns = self.transitions(alarm)
         at, firing = turns[-1] if turns else (time.time() - 30 * 86400, False)
@@ -119,13 +119,13 @@ class Alarms:
             "TreatMissingData": "notBreaching",
         }
 
-    def _value(self, alarm: Alarm) -> str:
+    def _value(self, alarm: ThresholdAlarm) -> str:
         start = (int(time.time() - _LATE) // 60 - 1) * 60
         value = self._book.value(alarm.metric, start=start, period=60, stat=alarm.stat)
         return "missing" if value is None else f"{value:.1f}"
 
 
-def shop(book: Book) -> Iterator[Alarm]:
+def shop(book: Book) -> Iterator[ThresholdAlarm]:
     """The alarms that the shop has. None of them fires while nothing is broken."""
     rows = (
         ("shop-alb-5xx", "HTTPCode_Target_5XX_Count", layout.BALANCER, "Sum", 40.0,
@@ -143,4 +143,4 @@ def shop(book: Book) -> Iterator[Alarm]:
     )  # fmt: skip
     for name, metric, about, stat, threshold, description in rows:
         found = book.named(metric, about)[0]
-        yield Alarm(name, found, stat, threshold, description=description)
+        yield ThresholdAlarm(name, found, stat, threshold, description=description)

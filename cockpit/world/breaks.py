@@ -12,7 +12,7 @@ from cockpit.errors import Misconfigured
 from cockpit.world import layout, mutate
 from cockpit.world.answers.cache import SIZES
 from cockpit.world.checkout import Pile
-from cockpit.world.ecs import Deployment, Service
+from cockpit.world.ecs import Rollout, RunningService
 from cockpit.world.faults import Fault
 from cockpit.world.metrics import Course, counter, gauge, latency
 from cockpit.world.path_breaks import PathBreaks
@@ -107,7 +107,7 @@ class Breaks:
         with self._stage.cluster.lock:
             version = int(asked.get("version", service.primary.version))
             before = service.primary
-            fresh = Deployment(
+            fresh = Rollout(
                 version,
                 rollout="COMPLETED",
                 created=begun,
@@ -126,7 +126,7 @@ class Breaks:
             service.say("has reached a steady state.", begun + 26)
         self._update_service(service, asked, begun)
 
-    def _update_service(self, service: Service, asked: Parameters, at: float) -> None:
+    def _update_service(self, service: RunningService, asked: Parameters, at: float) -> None:
         self._stage.trail.add(
             ApiCall(
                 at=at,
@@ -212,7 +212,7 @@ class Breaks:
         self._over.append(lambda: self._is_well(service.plan.name))
 
     def _gone(
-        self, service: Service, task: Any, *, at: float, reason: str | None, code: int
+        self, service: RunningService, task: Any, *, at: float, reason: str | None, code: int
     ) -> None:
         scaled = f"Scaling activity initiated by (deployment {service.primary.id})"
         task.status, task.stopping, task.stopped = "STOPPED", at - 1, at

@@ -28,7 +28,7 @@ class Call:
     outcome: str
 
 
-class Calls:
+class CallLog:
     """Append-only; safe from any thread. Without a file it is only kept in memory."""
 
     def __init__(self, file: Path | None = None, most: int = 20_000) -> None:

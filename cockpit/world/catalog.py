@@ -14,7 +14,7 @@ _CHANGE = "ALTER TABLE products ADD COLUMN weight int"
 _PAUSE = 0.5
 
 
-class Queue:
+class SchemaChangeQueue:
     """An open transaction that has read, a schema change behind it, and readers behind that.
 
     It is over when the change or the open transaction is ended; the change is not tried again.

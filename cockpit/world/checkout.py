@@ -29,7 +29,7 @@ _PAUSE = 0.5
 Connection = psycopg.AsyncConnection[Any]
 
 
-class Database:
+class CheckoutDatabase:
     """How checkout reaches its database: through a gate, with a password."""
 
     def __init__(self, port: int, password: str, gate: Gate) -> None:
@@ -69,7 +69,7 @@ async def again(work: Callable[[], Awaitable[None]], pause: float = _PAUSE) -> N
 class Beats:
     """What the health check of a task does: write the shard's heartbeat."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: CheckoutDatabase) -> None:
         self._database = database
         self._connections: dict[int, Connection] = {}
         self._pending: dict[int, asyncio.Task[None]] = {}
@@ -121,7 +121,7 @@ async def ended(*connections: Connection) -> None:
             loop.remove_reader(descriptor)
 
 
-async def sell(database: Database, seed: int) -> None:
+async def sell(database: CheckoutDatabase, seed: int) -> None:
     """One worker of checkout: a few orders a second, as long as the database lets it."""
     chance = random.Random(seed)
     async with database.session(API) as connection:
@@ -136,7 +136,7 @@ async def sell(database: Database, seed: int) -> None:
             await asyncio.sleep(0.3 + chance.random() * 0.4)
 
 
-async def idle(database: Database, tasks: int = 12) -> None:
+async def idle(database: CheckoutDatabase, tasks: int = 12) -> None:
     """The idle part of checkout's pool: sessions that wait for work."""
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(tasks):
@@ -152,7 +152,7 @@ class Pile:
     the pool shrinks again, and `over` is set.
     """
 
-    def __init__(self, database: Database, *, shards: int, waiters: int, idle: int) -> None:
+    def __init__(self, database: CheckoutDatabase, *, shards: int, waiters: int, idle: int) -> None:
         self._database = database
         self._shards = shards
         self._waiters = waiters

@@ -8,7 +8,7 @@ from typing import Any
 from cockpit.world import layout
 
 
-class Clients:
+class WorldClients:
     """Clients with one access key, made when first needed. Safe from any thread."""
 
     def __init__(self, url: str, key: str = layout.OWNER, attempts: int = 1) -> None:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from cockpit.world import layout
-from cockpit.world.health import Health
-from cockpit.world.layout import Service as Plan
+from cockpit.world.health import HealthOfTargets
+from cockpit.world.layout import ServicePlan
 
 _BOOT = 0.8
 _STOPPING = 1.5
@@ -64,7 +64,7 @@ class Task:
 
 
 @dataclass(slots=True)
-class Deployment:
+class Rollout:
     """One deployment of a service; `failed` counts failures in a row."""
 
     version: int
@@ -85,7 +85,7 @@ class Deployment:
 
 
 @dataclass(slots=True)
-class Event:
+class HistoryLine:
     """One line of a service's history."""
 
     at: float
@@ -94,15 +94,15 @@ class Event:
 
 
 @dataclass(slots=True)
-class Service:
+class RunningService:
     """A service: what it shall be, and what it is."""
 
-    plan: Plan
+    plan: ServicePlan
     desired: int
-    deployments: list[Deployment]
+    deployments: list[Rollout]
     tasks: list[Task] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    history: list[Deployment] = field(default_factory=list)
+    events: list[HistoryLine] = field(default_factory=list)
+    history: list[Rollout] = field(default_factory=list)
     """Deployments that are over, newest first."""
     minimum: int = 50
     maximum: int = 200
@@ -114,13 +114,13 @@ class Service:
     """Whether a new task is only taken for running once its target is healthy."""
 
     @property
-    def primary(self) -> Deployment:
+    def primary(self) -> Rollout:
         """The deployment that the service moves towards."""
         return self.deployments[0]
 
     def say(self, text: str, at: float | None = None) -> None:
         """Add an event, newest first; ECS keeps a hundred."""
-        event = Event(at or time.time(), f"(service {self.plan.name}) {text}")
+        event = HistoryLine(at or time.time(), f"(service {self.plan.name}) {text}")
         self.events = [event, *self.events][:100]
 
     def count(self, *states: str, deployment: str = "") -> int:
@@ -131,12 +131,12 @@ class Service:
         )
 
 
-class Cluster:
+class EcsCluster:
     """Every service. Read from any thread under `lock`, moved by `tick` from the world's loop."""
 
-    def __init__(self, health: Health, apps: Apps) -> None:
+    def __init__(self, health: HealthOfTargets, apps: Apps) -> None:
         self.lock = threading.RLock()
-        self.services: dict[str, Service] = {}
+        self.services: dict[str, RunningService] = {}
         self.crashes: dict[tuple[str, int], int] = {}
         """Versions that end soon after their start, with the exit code."""
         self.versions: dict[str, int] = {}
@@ -145,11 +145,11 @@ class Cluster:
         self._apps = apps
         self._host = 16
 
-    def open(self, plan: Plan, age: float = 3 * 86400.0) -> Service:
+    def open(self, plan: ServicePlan, age: float = 3 * 86400.0) -> RunningService:
         """A service that has run well for `age` seconds."""
         with self.lock:
             begun = time.time() - age
-            deployment = Deployment(
+            deployment = Rollout(
                 plan.version,
                 rollout="COMPLETED",
                 reason=f"ECS deployment {plan.version} completed.",
@@ -157,7 +157,7 @@ class Cluster:
                 updated=begun + 240,
                 finished=begun + 240,
             )
-            service = Service(plan, plan.desired, [deployment])
+            service = RunningService(plan, plan.desired, [deployment])
             self.services[plan.name] = service
             self.versions[plan.name] = plan.version
             for _ in range(plan.desired):
@@ -166,7 +166,7 @@ class Cluster:
             service.say("has reached a steady state.", begun + 240)
             return service
 
-    def add_task(self, service: Service, deployment: Deployment, *, well: bool = False) -> Task:
+    def add_task(self, service: RunningService, deployment: Rollout, *, well: bool = False) -> Task:
         """Place one task in the next free slot; `well`: it runs and is healthy already."""
         taken = {task.slot for task in service.tasks if task.status in ALIVE}
         slot = next(n for n in range(1, 1000) if n not in taken)
@@ -188,7 +188,13 @@ class Cluster:
         return task
 
     def stop(
-        self, service: Service, task: Task, *, code: str, reason: str, exit_code: int | None = 0
+        self,
+        service: RunningService,
+        task: Task,
+        *,
+        code: str,
+        reason: str,
+        exit_code: int | None = 0,
     ) -> None:
         """Begin to stop a task."""
         if task.status not in ALIVE:
@@ -206,7 +212,7 @@ class Cluster:
         desired: int | None = None,
         force: bool = False,
         at: float | None = None,
-    ) -> Service:
+    ) -> RunningService:
         """What UpdateService does: scale, and deploy another version or the same one again."""
         with self.lock:
             service = self.services[name]
@@ -216,7 +222,7 @@ class Cluster:
                 before = service.primary
                 before.status = "ACTIVE"
                 now = at or time.time()
-                fresh = Deployment(
+                fresh = Rollout(
                     version if version is not None else before.version, created=now, updated=now
                 )
                 fresh.reason = f"ECS deployment {fresh.id} in progress."
@@ -234,7 +240,7 @@ class Cluster:
                 self._settle(service)
                 self._forget(service)
 
-    def _move(self, service: Service, task: Task) -> None:
+    def _move(self, service: RunningService, task: Task) -> None:
         now = time.time()
         if task.status == "PENDING" and now - task.created >= _BOOT:
             task.status, task.activated = "ACTIVATING", now
@@ -248,7 +254,7 @@ class Cluster:
             task.status, task.stopped = "STOPPED", now
             self._apps.stop(task)
 
-    def _activate(self, service: Service, task: Task, now: float) -> None:
+    def _activate(self, service: RunningService, task: Task, now: float) -> None:
         state = self._health.state(service.plan.group_arn, task.address)
         crashes = (service.plan.name, task.version) in self.crashes
         late = not service.patient and now - task.activated >= _PATIENCE
@@ -259,7 +265,7 @@ class Cluster:
                 if deployment is not None:
                     deployment.failed = 0
 
-    def _crash(self, service: Service, task: Task, now: float) -> None:
+    def _crash(self, service: RunningService, task: Task, now: float) -> None:
         code = self.crashes.get((service.plan.name, task.version))
         if code is None or now - task.started < _BOOT:
             return
@@ -278,7 +284,7 @@ class Cluster:
                 if deployment.failed == 4:
                     service.say("is unable to consistently start tasks successfully.")
 
-    def _replace_unwell(self, service: Service) -> None:
+    def _replace_unwell(self, service: RunningService) -> None:
         """Replace a task whose target stays unhealthy, one at a time, as long as a few run."""
         now = time.time()
         for task in service.tasks:
@@ -292,7 +298,7 @@ class Cluster:
                 self.fail_check(service, task)
                 return
 
-    def fail_check(self, service: Service, task: Task, at: float | None = None) -> None:
+    def fail_check(self, service: RunningService, task: Task, at: float | None = None) -> None:
         """Stop a task for the checks of its load balancer."""
         group = service.plan.group_arn
         service.say(f"(task {task.id}) failed ELB health checks in (target-group {group}).", at)
@@ -305,7 +311,7 @@ class Cluster:
             exit_code=143,
         )
 
-    def _schedule(self, service: Service) -> None:
+    def _schedule(self, service: RunningService) -> None:
         primary = service.primary
         now = time.time()
         mine = service.count(*ALIVE, deployment=primary.id)
@@ -320,7 +326,7 @@ class Cluster:
                 self._scale_in(service, task, primary.id)
         self._retire(service)
 
-    def _retire(self, service: Service) -> None:
+    def _retire(self, service: RunningService) -> None:
         """Stop tasks of older deployments as new ones run, and down to the minimum at once."""
         primary = service.primary
         running = service.count("RUNNING")
@@ -337,7 +343,7 @@ class Cluster:
                 running -= task.status == "RUNNING"
                 self._scale_in(service, task, primary.id)
 
-    def _scale_in(self, service: Service, task: Task, deployment: str) -> None:
+    def _scale_in(self, service: RunningService, task: Task, deployment: str) -> None:
         self.stop(
             service,
             task,
@@ -346,7 +352,7 @@ class Cluster:
             exit_code=143,
         )
 
-    def _settle(self, service: Service) -> None:
+    def _settle(self, service: RunningService) -> None:
         primary = service.primary
         for deployment in service.deployments[1:]:
             if not service.count(*ALIVE, "DEACTIVATING", deployment=deployment.id):
@@ -364,6 +370,6 @@ class Cluster:
         if settled and not newest.endswith("has reached a steady state."):
             service.say("has reached a steady state.")
 
-    def _forget(self, service: Service) -> None:
+    def _forget(self, service: RunningService) -> None:
         limit = time.time() - _KEPT
         service.tasks = [t for t in service.tasks if not t.stopped or t.stopped > limit]

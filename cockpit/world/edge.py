@@ -13,7 +13,7 @@ from pathlib import Path
 from cockpit.errors import CockpitError
 from cockpit.world import layout
 from cockpit.world.net import Authority, Issued
-from cockpit.world.prepare import Prepared, addresses
+from cockpit.world.prepare import PreparedWorld, addresses
 
 _PATIENCE = 15.0
 
@@ -21,7 +21,7 @@ _PATIENCE = 15.0
 class Edge:
     """Certificates of the shop, and the process of its sites."""
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: PreparedWorld) -> None:
         self._authority = Authority(prepared.folder)
         self._folder = prepared.folder / "sites"
         self._folder.mkdir(mode=0o700, exist_ok=True)

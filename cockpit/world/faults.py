@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cockpit.world.identify import Request
-from cockpit.world.protocol import CONDITIONS, Answer, error, failure
+from cockpit.world.identify import AwsRequest
+from cockpit.world.protocol import CONDITIONS, HttpReply, error, failure
 
 KINDS = (
     *CONDITIONS,
@@ -55,7 +55,7 @@ class Fault:
     seconds: float = 30.0
     jitter: float = 0.0
 
-    def meets(self, request: Request, who: str) -> bool:
+    def meets(self, request: AwsRequest, who: str) -> bool:
         """Whether the request is one that it is for."""
         return (
             fnmatch.fnmatchcase(request.service, self.service)
@@ -107,7 +107,7 @@ class Faults:
         """Let everything that hangs go on: the world ends."""
         self._ending.set()
 
-    def pick(self, request: Request, who: str) -> Fault | None:
+    def pick(self, request: AwsRequest, who: str) -> Fault | None:
         """The newest fault that is for this request, after every latency was slept through."""
         chosen: Fault | None = None
         pause = 0.0
@@ -132,7 +132,7 @@ class Faults:
         self._left[number] = left - 1
         return True
 
-    def spoil(self, fault: Fault, request: Request, principal: str) -> Answer:
+    def spoil(self, fault: Fault, request: AwsRequest, principal: str) -> HttpReply:
         """The answer of a fault, or `Dropped` when there is none."""
         match fault.kind:
             case "hang":
@@ -143,13 +143,13 @@ class Faults:
             case "close":
                 cut(request.environ, abort=False)
             case "truncate":
-                return Answer(200, b'{"clus', {"Content-Length": "5000"})
+                return HttpReply(200, b'{"clus', {"Content-Length": "5000"})
             case "html":
-                return Answer(200, _HTML, {"Content-Type": "text/html"})
+                return HttpReply(200, _HTML, {"Content-Type": "text/html"})
             case "empty":
-                return Answer(200, b"", {"Content-Type": "text/plain"})
+                return HttpReply(200, b"", {"Content-Type": "text/plain"})
             case "busy":
-                return Answer(503, _HTML, {"Content-Type": "text/html"})
+                return HttpReply(503, _HTML, {"Content-Type": "text/html"})
             case "capacity":
                 text = "The level of configured provisioned throughput for the table was exceeded."
                 return error(request, "ProvisionedThroughputExceededException", text)

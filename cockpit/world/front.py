@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from cockpit.world import layout, paging
-from cockpit.world.calls import Call, Calls, stamp
+from cockpit.world.calls import Call, CallLog, stamp
 from cockpit.world.faults import Dropped, Fault, Faults, broken_off
-from cockpit.world.identify import Request, identify
-from cockpit.world.protocol import Answer, Refusal, error, failure, parsed, success
+from cockpit.world.identify import AwsRequest, identify
+from cockpit.world.protocol import HttpReply, Refusal, error, failure, parsed, success
 
-Answerer = Callable[[Request, dict[str, Any]], dict[str, Any]]
-Amendment = Callable[[Request, dict[str, Any], dict[str, Any]], dict[str, Any]]
-Reactor = Callable[[Request, dict[str, Any], dict[str, Any]], None]
+Answerer = Callable[[AwsRequest, dict[str, Any]], dict[str, Any]]
+Amendment = Callable[[AwsRequest, dict[str, Any], dict[str, Any]], dict[str, Any]]
+Reactor = Callable[[AwsRequest, dict[str, Any], dict[str, Any]], None]
 Operation = tuple[str, str]
 _READERS = {"triage", "billing"}
 _PATIENCE = 20.0
@@ -32,7 +32,7 @@ _WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 class Front:
     """The WSGI application. Tables may be filled until `serve` is called, faults at any time."""
 
-    def __init__(self, calls: Calls, faults: Faults) -> None:
+    def __init__(self, calls: CallLog, faults: Faults) -> None:
         self.calls = calls
         self.faults = faults
         self.answers: dict[Operation, Answerer] = {}
@@ -105,7 +105,7 @@ class Front:
         return self._send(answer, start_response)
 
     def _spoiled(
-        self, fault: Fault, request: Request, who: str, start_response: Callable[..., Any]
+        self, fault: Fault, request: AwsRequest, who: str, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         principal = layout.PRINCIPALS.get(who, who)
         try:
@@ -120,14 +120,14 @@ class Front:
             return broken_off(answer.body)
         return self._send(answer, start_response)
 
-    def _permitted(self, request: Request, who: str) -> Answer:
+    def _permitted(self, request: AwsRequest, who: str) -> HttpReply:
         if who == "stranger":
             return failure(request, "bad-key")
         if who in _READERS and not request.is_read:
             return failure(request, "denied", layout.PRINCIPALS[who])
         return self._answer(request)
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: AwsRequest) -> HttpReply:
         operation = (request.service, request.operation)
         answerer = self.answers.get(operation)
         amendment = self.amendments.get(operation)
@@ -152,7 +152,7 @@ class Front:
         except Refusal as refusal:
             return error(request, refusal.code, refusal.message, status=refusal.status)
 
-    def _ask_moto(self, request: Request, paged: paging.Paged | None) -> Answer:
+    def _ask_moto(self, request: AwsRequest, paged: paging.Paged | None) -> HttpReply:
         from werkzeug.test import run_wsgi_app
 
         assert self._moto is not None
@@ -160,17 +160,17 @@ class Front:
         if paged is not None:
             environ = _without_pages(request, paged)
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = layout.account_of(request.key)
-        answer: Answer | None = None
+        answer: HttpReply | None = None
         try:
             pieces, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
-            answer = Answer(int(status.split(" ", 1)[0]), b"".join(pieces), dict(headers))
+            answer = HttpReply(int(status.split(" ", 1)[0]), b"".join(pieces), dict(headers))
         finally:
             if answer is None or _is_page(answer):
                 self.calls.hole(request.service, request.operation)
         return answer
 
     def _note(
-        self, request: Request, who: str, *, allowed: bool, status: int, outcome: str
+        self, request: AwsRequest, who: str, *, allowed: bool, status: int, outcome: str
     ) -> None:
         self.calls.add(
             Call(
@@ -186,7 +186,7 @@ class Front:
             )
         )
 
-    def _send(self, answer: Answer, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def _send(self, answer: HttpReply, start_response: Callable[..., Any]) -> Iterable[bytes]:
         headers = {
             name: value
             for name, value in answer.headers.items()
@@ -196,7 +196,7 @@ class Front:
         start_response(f"{answer.status} {_phrase(answer.status)}", list(headers.items()))
         return [answer.body]
 
-    def _controlled(self, environ: dict[str, Any]) -> Answer:
+    def _controlled(self, environ: dict[str, Any]) -> HttpReply:
         path = str(environ["PATH_INFO"])
         if not path.startswith(self.control + "/"):
             return _as_json({"error": "no such page"}, 404)
@@ -214,7 +214,7 @@ class Front:
             case _:
                 return _as_json({"error": "no such page"}, 404)
 
-    def _add_fault(self, environ: dict[str, Any]) -> Answer:
+    def _add_fault(self, environ: dict[str, Any]) -> HttpReply:
         length = int(environ.get("CONTENT_LENGTH") or 0)
         try:
             fault = Fault(**json.loads(environ["wsgi.input"].read(length)))
@@ -223,7 +223,7 @@ class Front:
             return _as_json({"error": str(wrong)}, 400)
 
 
-def _is_page(answer: Answer) -> bool:
+def _is_page(answer: HttpReply) -> bool:
     """Whether an answer is HTML for people: how moto says that it lacks an operation."""
     kind = answer.headers.get("Content-Type", "")
     beginning = answer.body.lstrip()[:40].lower()
@@ -231,7 +231,7 @@ def _is_page(answer: Answer) -> bool:
     return kind.startswith("text/html") and beginning.startswith(b"<") and shows
 
 
-def _without_pages(request: Request, paged: paging.Paged) -> dict[str, Any]:
+def _without_pages(request: AwsRequest, paged: paging.Paged) -> dict[str, Any]:
     """The request as moto shall see it: without limit and token, so that it gives everything."""
     from urllib.parse import parse_qsl, urlencode
 
@@ -249,8 +249,8 @@ def _without_pages(request: Request, paged: paging.Paged) -> dict[str, Any]:
     return environ
 
 
-def _as_json(value: object, status: int = 200) -> Answer:
-    return Answer(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
+def _as_json(value: object, status: int = 200) -> HttpReply:
+    return HttpReply(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
 
 def _phrase(status: int) -> str:

@@ -2,7 +2,7 @@
 
 A group's interval of many seconds is shortened to one, so that a demo shows changes soon; counts of
 successes and failures in a row are the group's own. States and reasons are ELB's (API reference,
-`TargetHealth`).
+`HealthOfTargets`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Directory = Callable[[str, int], int | None]
 
 
 @dataclass(slots=True)
-class Check:
+class GroupCheck:
     """How a group's targets are checked."""
 
     path: str = "/"
@@ -44,7 +44,7 @@ class Check:
 
 
 @dataclass(slots=True)
-class Target:
+class RegisteredTarget:
     """One registered address and port, and what its checks said."""
 
     id: str
@@ -65,40 +65,40 @@ class Target:
 
 
 @dataclass(slots=True)
-class Group:
+class CheckedGroup:
     """A target group: how it checks, whom, and with which port by default."""
 
     arn: str
     port: int
-    check: Check = field(default_factory=Check)
-    targets: dict[tuple[str, int], Target] = field(default_factory=dict)
+    check: GroupCheck = field(default_factory=GroupCheck)
+    targets: dict[tuple[str, int], RegisteredTarget] = field(default_factory=dict)
 
     def count(self, *states: str) -> int:
         """How many targets are in one of the states."""
         return sum(target.state in states for target in self.targets.values())
 
 
-class Health:
+class HealthOfTargets:
     """All target groups. Answers come from any thread, checks from the world's loop."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._groups: dict[str, Group] = {}
+        self._groups: dict[str, CheckedGroup] = {}
         self._lock = threading.RLock()
 
-    def add(self, group: Group) -> None:
+    def add(self, group: CheckedGroup) -> None:
         """Enter a group."""
         with self._lock:
             self._groups[group.arn] = group
 
-    def group(self, arn: str) -> Group:
+    def group(self, arn: str) -> CheckedGroup:
         """A group by its ARN. Raises `Refusal` as ELB does."""
         with self._lock:
             if arn not in self._groups:
                 raise Refusal("TargetGroupNotFound", f"Target group '{arn}' not found")
             return self._groups[arn]
 
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[CheckedGroup, ...]:
         """Every group."""
         with self._lock:
             return tuple(self._groups.values())
@@ -110,7 +110,7 @@ class Health:
         with self._lock:
             group = self.group(arn)
             key = (id_, port or group.port)
-            target = Target(id_, key[1], zone)
+            target = RegisteredTarget(id_, key[1], zone)
             if well:
                 target.turn("healthy")
             group.targets = {**group.targets, key: group.targets.get(key, target)}
@@ -156,7 +156,7 @@ class Health:
             await asyncio.gather(*(self._look(group) for group in self.groups()))
             await asyncio.sleep(max(0.05, _PACE - (time.monotonic() - begun)))
 
-    async def _look(self, group: Group) -> None:
+    async def _look(self, group: CheckedGroup) -> None:
         self._forget_drained(group)
         targets = [t for t in group.targets.values() if t.state != "draining"]
         results = await asyncio.gather(*(self._ask(group, target) for target in targets))
@@ -165,7 +165,7 @@ class Health:
                 if target.state != "draining":
                     _judge(group.check, target, result)
 
-    def _forget_drained(self, group: Group) -> None:
+    def _forget_drained(self, group: CheckedGroup) -> None:
         with self._lock:
             group.targets = {
                 key: target
@@ -173,7 +173,7 @@ class Health:
                 if target.state != "draining" or time.time() - target.since < _DRAINING
             }
 
-    async def _ask(self, group: Group, target: Target) -> int | str:
+    async def _ask(self, group: CheckedGroup, target: RegisteredTarget) -> int | str:
         """The status that the target answered with, or the reason code of a failure."""
         port = self._directory(target.id, target.port)
         if port is None:
@@ -207,7 +207,7 @@ def _not_http() -> int:
     raise ValueError("not HTTP")
 
 
-def _judge(check: Check, target: Target, result: int | str) -> None:
+def _judge(check: GroupCheck, target: RegisteredTarget, result: int | str) -> None:
     if isinstance(result, int) and check.matches(result):
         target.passed, target.failed = target.passed + 1, 0
         if target.passed >= (1 if target.state == "initial" else check.healthy):
@@ -225,7 +225,7 @@ def _judge(check: Check, target: Target, result: int | str) -> None:
         target.turn("unhealthy", result, "Health checks failed")
 
 
-def _description(group: Group, key: tuple[str, int]) -> dict[str, Any]:
+def _description(group: CheckedGroup, key: tuple[str, int]) -> dict[str, Any]:
     target = group.targets.get(key)
     if target is None:
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cockpit.world.servers.postgres import Postgres
+from cockpit.world.servers.postgres import PostgresServer
 
 _USE = """DO $$ BEGIN
   FOR n IN 1..{0} LOOP
@@ -14,12 +14,12 @@ _DATABASES = "SELECT datname FROM pg_database"
 _OPEN = "UPDATE pg_database SET datallowconn = true WHERE datname = 'template0'"
 
 
-def use_numbers(primary: Postgres, transactions: int) -> None:
+def use_numbers(primary: PostgresServer, transactions: int) -> None:
     """Run so many transactions that take a number and change nothing (100,000 in about 1 s)."""
     primary.execute(_USE.format(transactions))
 
 
-def freeze(primary: Postgres) -> None:
+def freeze(primary: PostgresServer) -> None:
     """Freeze every row of every database, so that its age falls to where the oldest snapshot is."""
     primary.execute(_OPEN)
     for (name,) in primary.execute(_DATABASES):

@@ -35,7 +35,7 @@ _loader = Loader()
 
 
 @dataclass(slots=True)
-class Request:
+class AwsRequest:
     """One request of a client. `service` and `operation` are empty when they cannot be told."""
 
     service: str
@@ -93,14 +93,14 @@ def operation(service: str, name: str) -> OperationModel:
     return model(service).operation_model(name)
 
 
-def identify(environ: dict[str, Any]) -> Request:
+def identify(environ: dict[str, Any]) -> AwsRequest:
     """Read the request's head and body; the body stays readable through `rewind`."""
     length = int(environ.get("CONTENT_LENGTH") or 0)
     body = environ["wsgi.input"].read(length) if length else b""
     found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     key, region, signing = found.groups() if found else ("", "", "")
     service = CLIENTS.get(signing, signing)
-    request = Request(
+    request = AwsRequest(
         service=service,
         operation="",
         protocol="",
@@ -116,7 +116,7 @@ def identify(environ: dict[str, Any]) -> Request:
     return request
 
 
-def _name(request: Request) -> None:
+def _name(request: AwsRequest) -> None:
     target = request.environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
         request.protocol, request.operation = "json", target.rpartition(".")[2]
@@ -132,13 +132,13 @@ def _name(request: Request) -> None:
     request.operation = _by_path(request)
 
 
-def _is_form(request: Request) -> bool:
+def _is_form(request: AwsRequest) -> bool:
     return str(request.environ.get("CONTENT_TYPE", "")).startswith(
         "application/x-www-form-urlencoded"
     )
 
 
-def _by_path(request: Request) -> str:
+def _by_path(request: AwsRequest) -> str:
     """The longest matching template with the most query keys wins."""
     given = {key for key, _ in parse_qsl(request.query, keep_blank_values=True)}
     best, name = (-1, -1), ""

@@ -35,7 +35,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class WorldStatus:
     """How far the world is. `failed` is empty, or why it will never be ready."""
 
     ready: bool
@@ -63,7 +63,7 @@ class World:
         """The process id of the world."""
         return self.process.pid
 
-    def status(self) -> Status:
+    def status(self) -> WorldStatus:
         """How far it is now: a look at a small file."""
         try:
             data: dict[str, Any] = json.loads((self.folder / prepare.STATE).read_text())
@@ -76,7 +76,7 @@ class World:
         failed = str(data.get("failed", ""))
         if self.process.poll() is not None and not failed:
             failed = self._said() or f"the world ended with {self.process.returncode}"
-        return Status(
+        return WorldStatus(
             ready=bool(data.get("ready")) and not failed,
             parts=parts,
             failed=failed,
@@ -84,7 +84,7 @@ class World:
             control=str(data.get("control", "")),
         )
 
-    def wait(self, within: float = 60.0) -> Status:
+    def wait(self, within: float = 60.0) -> WorldStatus:
         """Wait until everything is ready. Raises `WorldFailed` when it will not be, or too late."""
         deadline = time.monotonic() + within
         while True:

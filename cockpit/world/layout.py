@@ -52,7 +52,7 @@ def key_of(role: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Subnet:
+class SubnetPlan:
     """A subnet of the shop's VPC."""
 
     id: str
@@ -62,12 +62,12 @@ class Subnet:
 
 
 SUBNETS = (
-    Subnet("subnet-0c0ffee00000000a1", "public-a", "10.0.1.0/24", ZONES[0]),
-    Subnet("subnet-0c0ffee00000000b1", "public-b", "10.0.2.0/24", ZONES[1]),
-    Subnet("subnet-0c0ffee00000000a2", "app-a", "10.0.11.0/24", ZONES[0]),
-    Subnet("subnet-0c0ffee00000000b2", "app-b", "10.0.12.0/24", ZONES[1]),
-    Subnet("subnet-0c0ffee00000000a3", "data-a", "10.0.21.0/24", ZONES[0]),
-    Subnet("subnet-0c0ffee00000000b3", "data-b", "10.0.22.0/24", ZONES[1]),
+    SubnetPlan("subnet-0c0ffee00000000a1", "public-a", "10.0.1.0/24", ZONES[0]),
+    SubnetPlan("subnet-0c0ffee00000000b1", "public-b", "10.0.2.0/24", ZONES[1]),
+    SubnetPlan("subnet-0c0ffee00000000a2", "app-a", "10.0.11.0/24", ZONES[0]),
+    SubnetPlan("subnet-0c0ffee00000000b2", "app-b", "10.0.12.0/24", ZONES[1]),
+    SubnetPlan("subnet-0c0ffee00000000a3", "data-a", "10.0.21.0/24", ZONES[0]),
+    SubnetPlan("subnet-0c0ffee00000000b3", "data-b", "10.0.22.0/24", ZONES[1]),
 )
 GROUPS = {
     "alb": "sg-0c0ffee0000000a1b",
@@ -89,7 +89,7 @@ BALANCER_ARN = f"{_ELB}:loadbalancer/app/{BALANCER}/{BALANCER_ID}"
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServicePlan:
     """An ECS service behind a target group. `version` is its steady task definition revision."""
 
     name: str
@@ -118,8 +118,8 @@ class Service:
         return f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{self.name}:{version}"
 
 
-CHECKOUT = Service("checkout", 6, 8080, 42, "73e2d6bc24d8a067")
-SEARCH = Service("search", 3, 8081, 17, "1f4ae2b9c0d35e86")
+CHECKOUT = ServicePlan("checkout", 6, 8080, 42, "73e2d6bc24d8a067")
+SEARCH = ServicePlan("search", 3, 8081, 17, "1f4ae2b9c0d35e86")
 SERVICES = (CHECKOUT, SEARCH)
 
 DB_ADDRESS = "10.0.21.10"

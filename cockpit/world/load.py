@@ -12,7 +12,7 @@ import redis.asyncio
 import redis.exceptions
 
 from cockpit.world import layout
-from cockpit.world.clients import Clients
+from cockpit.world.clients import WorldClients
 from cockpit.world.servers.mariadb import MariaDb
 
 _VALUE = 4000
@@ -55,7 +55,7 @@ class SessionTraffic:
 class CartTraffic:
     """Carts written through the AWS API with the shop's own key; throttled calls are counted."""
 
-    clients: Clients
+    clients: WorldClients
     throttled: Callable[[], None] = lambda: None
 
     async def run(self) -> None:

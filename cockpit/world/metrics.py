@@ -66,7 +66,7 @@ def latency(seconds: float | None, requests: float = 600, spread: float = 0.6) -
 
 
 @dataclass(slots=True)
-class Metric:
+class MetricSeries:
     """One series. `about` is what scenarios call its resource: `shop-alb`, `carts/PutItem`.
 
     `broken` None: the fault does not touch it.
@@ -93,30 +93,30 @@ class Book:
 
     since: float = field(default_factory=lambda: time.time() - 3 * 3600)
     now: Callable[[], float] = time.time
-    _metrics: dict[Key, Metric] = field(default_factory=dict)
+    _metrics: dict[Key, MetricSeries] = field(default_factory=dict)
     _repaired: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, metric: Metric) -> None:
+    def add(self, metric: MetricSeries) -> None:
         """Enter a series."""
         with self._lock:
             self._metrics[metric.key] = metric
 
-    def all(self) -> tuple[Metric, ...]:
+    def all(self) -> tuple[MetricSeries, ...]:
         """Every series there is."""
         with self._lock:
             return tuple(self._metrics.values())
 
-    def find(self, namespace: str, name: str, dimensions: Mapping[str, str]) -> Metric | None:
+    def find(self, namespace: str, name: str, dimensions: Mapping[str, str]) -> MetricSeries | None:
         """The series with exactly these dimensions."""
         with self._lock:
             return self._metrics.get((namespace, name, frozenset(dimensions.items())))
 
-    def named(self, name: str, about: str) -> tuple[Metric, ...]:
+    def named(self, name: str, about: str) -> tuple[MetricSeries, ...]:
         """Every series of this name about a resource; some are published twice."""
         return tuple(m for m in self.all() if (m.name, m.about) == (name, about))
 
-    def break_(self, metrics: Iterable[Metric], course: Course, onset: float) -> None:
+    def break_(self, metrics: Iterable[MetricSeries], course: Course, onset: float) -> None:
         """From `onset` on (seconds since the epoch) these series take another course."""
         for metric in tuple(metrics):
             metric.broken = course
@@ -127,7 +127,9 @@ class Book:
         if self._repaired is None:
             self._repaired = self.now()
 
-    def observe(self, metrics: Iterable[Metric], value: float, *, weight: float = 1.0) -> None:
+    def observe(
+        self, metrics: Iterable[MetricSeries], value: float, *, weight: float = 1.0
+    ) -> None:
         """Enter a real measurement of this moment."""
         number = int(self.now() // 60)
         for metric in tuple(metrics):
@@ -141,7 +143,7 @@ class Book:
                 before = Minute((), weight)
             metric.observed[number] = replace(before, samples=(*before.samples[-11:], value))
 
-    def minute(self, metric: Metric, number: int) -> Minute | None:
+    def minute(self, metric: MetricSeries, number: int) -> Minute | None:
         """What the series shows for a minute since the epoch; None for nothing."""
         if number * 60 < self.since or number * 60 > self.now():
             return None
@@ -157,7 +159,7 @@ class Book:
         assert metric.broken is not None
         return metric.observed.get(number) or metric.broken.minute(salt, number)
 
-    def value(self, metric: Metric, *, start: float, period: int, stat: str) -> float | None:
+    def value(self, metric: MetricSeries, *, start: float, period: int, stat: str) -> float | None:
         """One statistic over one period; None when nothing was published in it."""
         first, last = int(start // 60), int((start + max(period, 60) - 1) // 60)
         minutes = [

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cockpit.world import layout
-from cockpit.world.identify import Request
+from cockpit.world.identify import AwsRequest
 
 if TYPE_CHECKING:
     from cockpit.world.stage import Stage
@@ -47,7 +47,7 @@ class PathBreaks:
         )
         unchecked = broken.rpartition(" ")[0] + " NOERROR"
 
-        def changed(_: Request, asked: Parameters, __: Parameters) -> None:
+        def changed(_: AwsRequest, asked: Parameters, __: Parameters) -> None:
             if asked.get("ResourceId") == layout.VPC:
                 line = unchecked if asked.get("Validation") == "DISABLE" else broken
                 self._stage.loop.call_soon_threadsafe(self._stage.edge.tell, line)

@@ -17,11 +17,11 @@ from cockpit.world.answers import cache as cache_answers
 from cockpit.world.answers import cloudwatch, ecs, histories, rest, scaling
 from cockpit.world.breaks import Breaks
 from cockpit.world.checkout import again, idle, sell
-from cockpit.world.clients import Clients
-from cockpit.world.health import Check, Group
+from cockpit.world.clients import WorldClients
+from cockpit.world.health import CheckedGroup, GroupCheck
 from cockpit.world.load import CartTraffic, CatalogTraffic
 from cockpit.world.observe import Observer
-from cockpit.world.prepare import Prepared
+from cockpit.world.prepare import PreparedWorld
 from cockpit.world.reactors import Reactors
 from cockpit.world.scenario import Scenario
 from cockpit.world.shop import Placement
@@ -34,7 +34,7 @@ _TICK = 0.25
 class Play(Stage):
     """A stage with what happens on it."""
 
-    def __init__(self, prepared: Prepared, scenario: Scenario) -> None:
+    def __init__(self, prepared: PreparedWorld, scenario: Scenario) -> None:
         super().__init__(prepared, scenario)
         self.breaks = Breaks(self)
 
@@ -95,7 +95,7 @@ class Play(Stage):
             ecs.Ecs(self.cluster).table(),
             cloudwatch.CloudWatch(self.book, self.alarms).table(),
             histories.Histories(self.trail).table(),
-            rest.Targets(self.health).table(),
+            rest.GroupTargets(self.health).table(),
             cache_answers.ElastiCache(self.cache).table(),
             self.scaling.table(),
             rest.NOTHING_TO_TELL,
@@ -118,7 +118,7 @@ class Play(Stage):
         self.placement.everything()
         if self.scenario.billing:
             url = f"http://127.0.0.1:{self.prepared.ports.aws}"
-            self.placement.billing(Clients(url, layout.BILLING_OWNER))
+            self.placement.billing(WorldClients(url, layout.BILLING_OWNER))
 
     def _start_stores(self) -> None:
         start_postgres(
@@ -151,8 +151,8 @@ class Play(Stage):
         """Open the services with their targets, all of them well."""
         self.fleet.needs[layout.CHECKOUT.name] = self.beats.need
         for service in layout.SERVICES:
-            check = Check(path="/health", timeout=4.0)
-            self.health.add(Group(service.group_arn, service.port, check))
+            check = GroupCheck(path="/health", timeout=4.0)
+            self.health.add(CheckedGroup(service.group_arn, service.port, check))
             self.cluster.open(service)
 
     def _traffic(self) -> None:

@@ -28,7 +28,7 @@ _DEFAULTS: Thresholds = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Ports:
+class WorldPorts:
     """Ports on 127.0.0.1; 0 for what this machine cannot run."""
 
     aws: int
@@ -53,13 +53,13 @@ class Secrets:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedWorld:
     """A folder with everything that a world and a cockpit need to know."""
 
     folder: Path
     scenario: str
     role: Role
-    ports: Ports
+    ports: WorldPorts
     secrets: Secrets
 
     @property
@@ -76,13 +76,13 @@ def prepare(
     billing: bool = False,
     thresholds: Thresholds = _DEFAULTS,
     more: Sequence[Mapping[str, object]] = (),
-) -> Prepared:
+) -> PreparedWorld:
     """Choose ports and secrets and write the files. `billing`: with the second account; `more`:
     targets besides the shop's.
     """
     catalog = mariadb.find_binary() is not None
     ports = _free_ports(catalog=catalog)
-    prepared = Prepared(folder, scenario, role, ports, Secrets())
+    prepared = PreparedWorld(folder, scenario, role, ports, Secrets())
     _write_secrets(prepared)
     write_atomically(
         folder / CONFIG,
@@ -94,22 +94,22 @@ def prepare(
     return prepared
 
 
-def read(folder: Path) -> Prepared | None:
+def read(folder: Path) -> PreparedWorld | None:
     """What another process prepared in the folder; None when nothing is there."""
     try:
         data = json.loads((folder / "prepared.json").read_text())
     except OSError:
         return None
-    return Prepared(
+    return PreparedWorld(
         folder,
         data["scenario"],
         Role(data["role"]),
-        Ports(**data["ports"]),
+        WorldPorts(**data["ports"]),
         Secrets(**data["secrets"]),
     )
 
 
-def _as_data(prepared: Prepared) -> dict[str, object]:
+def _as_data(prepared: PreparedWorld) -> dict[str, object]:
     return {
         "scenario": prepared.scenario,
         "role": prepared.role.value,
@@ -118,7 +118,7 @@ def _as_data(prepared: Prepared) -> dict[str, object]:
     }
 
 
-def _first_state(prepared: Prepared, *, catalog: bool) -> dict[str, object]:
+def _first_state(prepared: PreparedWorld, *, catalog: bool) -> dict[str, object]:
     parts = ["aws", "orders-db", "orders-standby", "sessions", "web", "scenario"]
     if catalog:
         parts.insert(4, "catalog")
@@ -133,7 +133,7 @@ def _first_state(prepared: Prepared, *, catalog: bool) -> dict[str, object]:
     }
 
 
-def _free_ports(*, catalog: bool) -> Ports:
+def _free_ports(*, catalog: bool) -> WorldPorts:
     """Ports that are free now; all are held together, so no two are the same."""
     held = []
     try:
@@ -148,11 +148,11 @@ def _free_ports(*, catalog: bool) -> Ports:
     finally:
         for one in held:
             one.close()
-    ports = Ports(*numbers)
-    return ports if catalog else Ports(**{**asdict(ports), "catalog": 0})
+    ports = WorldPorts(*numbers)
+    return ports if catalog else WorldPorts(**{**asdict(ports), "catalog": 0})
 
 
-def _write_secrets(prepared: Prepared) -> None:
+def _write_secrets(prepared: PreparedWorld) -> None:
     folder = prepared.folder / "secrets"
     folder.mkdir(mode=0o700, exist_ok=True)
     role = prepared.role.value
@@ -193,7 +193,7 @@ _SHARED_MACHINE: Thresholds = {
 
 
 def configuration(
-    prepared: Prepared, *, billing: bool = False, thresholds: Thresholds = _DEFAULTS
+    prepared: PreparedWorld, *, billing: bool = False, thresholds: Thresholds = _DEFAULTS
 ) -> str:
     """`cockpit.toml`: the shop as any configuration describes it."""
     ports, folder = prepared.ports, prepared.folder
@@ -235,7 +235,7 @@ def _place(name: str, folder: Path, port: int, *, key: str) -> str:
     )
 
 
-def _edge(prepared: Prepared) -> str:
+def _edge(prepared: PreparedWorld) -> str:
     ports = prepared.ports
     resolver = f"127.0.0.1:{ports.names}"
     authority = str(prepared.folder / "ca.pem")
@@ -313,7 +313,7 @@ def _services(*, catalog: bool) -> str:
     return "\n".join(rows)
 
 
-def _data(prepared: Prepared) -> str:
+def _data(prepared: PreparedWorld) -> str:
     ports = prepared.ports
     postgres = _login(prepared) | {"database": "orders", "sslmode": "disable", "aws": "prod"}
     path: dict[str, object] = {
@@ -367,7 +367,7 @@ def _data(prepared: Prepared) -> str:
     )
 
 
-def _catalog(prepared: Prepared) -> str:
+def _catalog(prepared: PreparedWorld) -> str:
     fields = _login(prepared) | {
         "port": prepared.ports.catalog,
         "tls": "off",
@@ -376,7 +376,7 @@ def _catalog(prepared: Prepared) -> str:
     return _target("mysql", "catalog", fields, _commander(prepared))
 
 
-def _login(prepared: Prepared) -> dict[str, object]:
+def _login(prepared: PreparedWorld) -> dict[str, object]:
     return {
         "host": "127.0.0.1",
         "user": "cockpit_ro",
@@ -384,7 +384,7 @@ def _login(prepared: Prepared) -> dict[str, object]:
     }
 
 
-def _commander(prepared: Prepared) -> str:
+def _commander(prepared: PreparedWorld) -> str:
     return _table(
         "[target.commander]",
         {

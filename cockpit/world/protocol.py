@@ -14,11 +14,11 @@ from xml.sax.saxutils import escape
 
 from botocore.parsers import create_parser
 
-from cockpit.world.identify import Request, description, operation
+from cockpit.world.identify import AwsRequest, description, operation
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpReply:
     """A whole HTTP answer."""
 
     status: int
@@ -95,7 +95,7 @@ class Refusal(Exception):
         self.code, self.message, self.status = code, message, status
 
 
-def failure(request: Request, condition: str, principal: str = "") -> Answer:
+def failure(request: AwsRequest, condition: str, principal: str = "") -> HttpReply:
     """The service's own error for one of `CONDITIONS`, in the body of its protocol."""
     status, code, message = _TABLES.get(request.protocol, _JSON_CODES)[condition]
     if condition == "denied" and request.protocol != "rest-xml":
@@ -107,7 +107,7 @@ def failure(request: Request, condition: str, principal: str = "") -> Answer:
     return answer
 
 
-def error(request: Request, code: str, message: str, *, status: int = 400) -> Answer:
+def error(request: AwsRequest, code: str, message: str, *, status: int = 400) -> HttpReply:
     """An AWS error in the body of the request's protocol."""
     number = str(uuid.uuid4())
     match request.protocol:
@@ -133,17 +133,17 @@ def error(request: Request, code: str, message: str, *, status: int = 400) -> An
             return _xml(status, body, number)
         case "rest-json":
             headers = _headers("application/json", number) | {"x-amzn-ErrorType": code}
-            return Answer(
+            return HttpReply(
                 status, json.dumps({"message": message, "Message": message}).encode(), headers
             )
         case _:
             headers = _headers("application/x-amz-json-1.1", number)
-            return Answer(
+            return HttpReply(
                 status, json.dumps({"__type": code, "message": message}).encode(), headers
             )
 
 
-def success(request: Request, result: dict[str, Any]) -> Answer:
+def success(request: AwsRequest, result: dict[str, Any]) -> HttpReply:
     """A result in the structure of botocore's output, serialised for the request's protocol."""
     from moto.core.serialize import SerializationContext, get_serializer_class
 
@@ -156,10 +156,10 @@ def success(request: Request, result: dict[str, Any]) -> Answer:
     kind = "text/xml" if request.protocol in {"query", "ec2"} else "application/x-amz-json-1.1"
     headers = {**_headers(kind, number), **wire["headers"]}
     encoded = body if isinstance(body, bytes) else str(body).encode()
-    return Answer(wire["status_code"], encoded, headers)
+    return HttpReply(wire["status_code"], encoded, headers)
 
 
-def parsed(request: Request, answer: Answer) -> dict[str, Any]:
+def parsed(request: AwsRequest, answer: HttpReply) -> dict[str, Any]:
     """A successful answer as botocore's caller would get it, without `ResponseMetadata`."""
     parser = create_parser(request.protocol)
     shape = operation(request.service, request.operation).output_shape
@@ -176,7 +176,7 @@ def _motos_model(service: str) -> Any:
     return ServiceModel(description(service), service)
 
 
-def _denial(request: Request, principal: str) -> str:
+def _denial(request: AwsRequest, principal: str) -> str:
     prefix = _IAM_PREFIXES.get(request.service, request.service)
     return (
         f"User: arn:aws:iam::123456789012:user/{principal or 'cockpit'} is not authorized to "
@@ -185,8 +185,8 @@ def _denial(request: Request, principal: str) -> str:
     )
 
 
-def _xml(status: int, body: str, number: str) -> Answer:
-    return Answer(status, body.encode(), _headers("text/xml", number))
+def _xml(status: int, body: str, number: str) -> HttpReply:
+    return HttpReply(status, body.encode(), _headers("text/xml", number))
 
 
 def _headers(kind: str, number: str) -> dict[str, str]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from cockpit.world import layout
 from cockpit.world.calls import stamp
-from cockpit.world.health import Check
-from cockpit.world.identify import Request
+from cockpit.world.health import GroupCheck
+from cockpit.world.identify import AwsRequest
 from cockpit.world.trail import ApiCall
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Reactors:
         front.react("dynamodb", "UpdateTable", self._capacity)
         front.react("application-autoscaling", "RegisterScalableTarget", self._bounds)
 
-    def _remember(self, request: Request, asked: Parameters, result: Parameters) -> None:
+    def _remember(self, request: AwsRequest, asked: Parameters, result: Parameters) -> None:
         """CloudTrail hears of it."""
         if request.key in layout.OWNERS:
             return
@@ -90,10 +90,10 @@ class Reactors:
             )
         )
 
-    def _checks(self, request: Request, asked: Parameters, result: Parameters) -> None:
+    def _checks(self, request: AwsRequest, asked: Parameters, result: Parameters) -> None:
         """The targets are checked as the group says from now on."""
         for group in result.get("TargetGroups", ()):
-            self._stage.health.group(group["TargetGroupArn"]).check = Check(
+            self._stage.health.group(group["TargetGroupArn"]).check = GroupCheck(
                 path=group.get("HealthCheckPath", "/"),
                 codes=group.get("Matcher", {}).get("HttpCode", "200"),
                 timeout=float(group.get("HealthCheckTimeoutSeconds", 5)),
@@ -101,13 +101,13 @@ class Reactors:
                 unhealthy=int(group.get("UnhealthyThresholdCount", 2)),
             )
 
-    def _certificate(self, request: Request, asked: Parameters, result: Parameters) -> None:
+    def _certificate(self, request: AwsRequest, asked: Parameters, result: Parameters) -> None:
         """The front presents the certificate that the listener has now."""
         for certificate in asked.get("Certificates") or ():
             arn = certificate.get("CertificateArn", "")
             self._stage.loop.call_soon_threadsafe(self._breaks.present, arn)
 
-    def _gate(self, request: Request, asked: Parameters, result: Parameters) -> None:
+    def _gate(self, request: AwsRequest, asked: Parameters, result: Parameters) -> None:
         """The way to the database is open when a rule of its group lets checkout in."""
         answer = self._stage.clients(
             "ec2", "describe_security_groups", GroupIds=[layout.GROUPS["orders-db"]]
@@ -116,13 +116,13 @@ class Reactors:
         allowed = any(_lets_in(one, layout.GROUPS["checkout"]) for one in permissions)
         self._stage.loop.call_soon_threadsafe(self._breaks.set_gate, allowed)
 
-    def _renew(self, request: Request, asked: Parameters, result: Parameters) -> None:
+    def _renew(self, request: AwsRequest, asked: Parameters, result: Parameters) -> None:
         """A new deployment replaces every task, and with it what the old ones held on to."""
         if asked.get("forceNewDeployment") or asked.get("taskDefinition"):
             name = str(asked.get("service", "")).rpartition("/")[2]
             self._stage.loop.call_soon_threadsafe(self._breaks.renew, name)
 
-    def _capacity(self, request: Request, asked: Parameters, result: Parameters) -> None:
+    def _capacity(self, request: AwsRequest, asked: Parameters, result: Parameters) -> None:
         """Writes are throttled or not, by the new capacity."""
         table = self._stage.clients("dynamodb", "describe_table", TableName=layout.TABLE)["Table"]
         on_demand = table.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
@@ -130,7 +130,7 @@ class Reactors:
         capacity = float("inf") if on_demand else units
         self._stage.loop.call_soon_threadsafe(self._breaks.set_capacity, capacity)
 
-    def _bounds(self, request: Request, asked: Parameters, result: Parameters) -> None:
+    def _bounds(self, request: AwsRequest, asked: Parameters, result: Parameters) -> None:
         """Auto scaling raises the table to its new maximum when it wants more."""
         if asked.get("ServiceNamespace") == "dynamodb" and asked.get("MaxCapacity"):
             most = int(asked["MaxCapacity"])

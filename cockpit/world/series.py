@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cockpit.world import layout
-from cockpit.world.layout import Service
-from cockpit.world.metrics import Course, Metric, counter, gauge, latency
+from cockpit.world.layout import ServicePlan
+from cockpit.world.metrics import Course, MetricSeries, counter, gauge, latency
 
 NOTHING = counter(None)
 _REQUESTS = {"checkout": 940.0, "search": 2100.0}
 
 
-def shop() -> Iterator[Metric]:
+def shop() -> Iterator[MetricSeries]:
     """Every series of the shop."""
     yield from _balancer()
     for service in layout.SERVICES:
@@ -31,12 +31,12 @@ def shop() -> Iterator[Metric]:
 
 def _metrics(
     namespace: str, about: str, *, dimensions: dict[str, str], courses: dict[str, Course]
-) -> Iterator[Metric]:
+) -> Iterator[MetricSeries]:
     for name, course in courses.items():
-        yield Metric(namespace, name, tuple(dimensions.items()), course, about)
+        yield MetricSeries(namespace, name, tuple(dimensions.items()), course, about)
 
 
-def _balancer() -> Iterator[Metric]:
+def _balancer() -> Iterator[MetricSeries]:
     total = sum(_REQUESTS.values())
     yield from _metrics(
         "AWS/ApplicationELB",
@@ -65,7 +65,7 @@ def _balancer() -> Iterator[Metric]:
     )
 
 
-def _group(service: Service) -> Iterator[Metric]:
+def _group(service: ServicePlan) -> Iterator[MetricSeries]:
     requests = _REQUESTS[service.name]
     yield from _metrics(
         "AWS/ApplicationELB",
@@ -89,7 +89,7 @@ def _group(service: Service) -> Iterator[Metric]:
     )
 
 
-def _service(service: Service) -> Iterator[Metric]:
+def _service(service: ServicePlan) -> Iterator[MetricSeries]:
     yield from _metrics(
         "AWS/ECS",
         service.name,
@@ -98,7 +98,7 @@ def _service(service: Service) -> Iterator[Metric]:
     )
 
 
-def _database(name: str, connections: float, *, replica: bool) -> Iterator[Metric]:
+def _database(name: str, connections: float, *, replica: bool) -> Iterator[MetricSeries]:
     courses = {
         "CPUUtilization": gauge(22.0, 0.15),
         "DatabaseConnections": gauge(connections, 0.04),
@@ -124,7 +124,7 @@ def _database(name: str, connections: float, *, replica: bool) -> Iterator[Metri
     yield from _metrics("AWS/RDS", name, dimensions=instance, courses=courses)
 
 
-def _cache(node: str, *, primary: bool) -> Iterator[Metric]:
+def _cache(node: str, *, primary: bool) -> Iterator[MetricSeries]:
     courses = {
         "EngineCPUUtilization": gauge(12.0, 0.15),
         "CPUUtilization": gauge(9.0, 0.15),
@@ -154,7 +154,7 @@ def _cache(node: str, *, primary: bool) -> Iterator[Metric]:
         yield from _metrics("AWS/ElastiCache", node, dimensions=dimensions, courses=courses)
 
 
-def _table(name: str) -> Iterator[Metric]:
+def _table(name: str) -> Iterator[MetricSeries]:
     yield from _metrics(
         "AWS/DynamoDB",
         name,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cockpit.world import layout, mutate
-from cockpit.world.clients import Clients
-from cockpit.world.layout import CHECKOUT, GROUPS, SEARCH, Service, subnet
+from cockpit.world.clients import WorldClients
+from cockpit.world.layout import CHECKOUT, GROUPS, SEARCH, ServicePlan, subnet
 from cockpit.world.net import Issued
 
 _SECRET = "not-a-password"
@@ -17,7 +17,7 @@ Permission = dict[str, Any]
 class Placement:
     """Creates the shop. `certificates`: those that ACM shall hold, by their names in the layout."""
 
-    def __init__(self, clients: Clients, certificates: dict[str, Issued]) -> None:
+    def __init__(self, clients: WorldClients, certificates: dict[str, Issued]) -> None:
         self._aws = clients
         self._certificates = certificates
         self.listener = ""
@@ -30,7 +30,7 @@ class Placement:
         self._databases()
         self._table()
 
-    def billing(self, clients: Clients) -> None:
+    def billing(self, clients: WorldClients) -> None:
         """The other account's table."""
         clients("dynamodb", "create_table", TableName=layout.INVOICES, **_throughput(20, 20))
 
@@ -145,7 +145,7 @@ class Placement:
         self._listener()
         aws("elbv2", "describe_load_balancers")
 
-    def _group(self, service: Service) -> None:
+    def _group(self, service: ServicePlan) -> None:
         with mutate.next_balancer_id(service.group_id):
             self._aws(
                 "elbv2",

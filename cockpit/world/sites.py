@@ -17,7 +17,7 @@ from typing import Any
 from cryptography import x509
 
 from cockpit.world import layout
-from cockpit.world.net import Answer, Behaviour, Issued, Names, Web
+from cockpit.world.net import Behaviour, DnsAnswer, Issued, Names, Web
 
 _STATUS = '{"status": {"indicator": "none", "description": "All Systems Operational"}}\n'
 _PAGE = "<html><title>shop</title><h1>Welcome to the shop</h1></html>\n"
@@ -38,9 +38,9 @@ class Sites:
             "/api/v2/status.json": Behaviour(body=_STATUS),
         }
         zone = {
-            layout.FRONT_HOST: Answer(a=("127.0.0.1",), ttl=30),
-            layout.PAYMENTS_HOST: Answer(a=addresses, ttl=30, rotate=True),
-            layout.STATUS_HOST: Answer(a=addresses[:1], ttl=30),
+            layout.FRONT_HOST: DnsAnswer(a=("127.0.0.1",), ttl=30),
+            layout.PAYMENTS_HOST: DnsAnswer(a=addresses, ttl=30, rotate=True),
+            layout.STATUS_HOST: DnsAnswer(a=addresses[:1], ttl=30),
         }
         self.names = Names(zone, wanted=self._ports["names"])
 

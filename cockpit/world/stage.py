@@ -13,50 +13,52 @@ from cockpit.world.alarms import Alarms
 from cockpit.world.answers import cache as cache_answers
 from cockpit.world.answers import scaling
 from cockpit.world.apps import Fleet, Gate
-from cockpit.world.calls import Calls
-from cockpit.world.checkout import Beats, Database
-from cockpit.world.clients import Clients
-from cockpit.world.ecs import Cluster
+from cockpit.world.calls import CallLog
+from cockpit.world.checkout import Beats, CheckoutDatabase
+from cockpit.world.clients import WorldClients
+from cockpit.world.ecs import EcsCluster
 from cockpit.world.edge import Edge
 from cockpit.world.faults import Faults
 from cockpit.world.front import Front
-from cockpit.world.health import Health
+from cockpit.world.health import HealthOfTargets
 from cockpit.world.load import SessionTraffic
 from cockpit.world.metrics import Book
-from cockpit.world.prepare import Prepared
+from cockpit.world.prepare import PreparedWorld
 from cockpit.world.scenario import Scenario
 from cockpit.world.shop import Placement
-from cockpit.world.state import State
+from cockpit.world.state import StateFile
 from cockpit.world.stores import Stores
 
 
 class Stage:
     """Every part of one world. Made and run in the loop of the world's main thread."""
 
-    def __init__(self, prepared: Prepared, scenario: Scenario) -> None:
+    def __init__(self, prepared: PreparedWorld, scenario: Scenario) -> None:
         self.prepared = prepared
         self.scenario = scenario
         self.loop = asyncio.get_running_loop()
-        self.state = State(prepared.folder)
-        self.calls = Calls(prepared.folder / "calls.jsonl")
+        self.state = StateFile(prepared.folder)
+        self.calls = CallLog(prepared.folder / "calls.jsonl")
         self.faults = Faults()
         self.front = Front(self.calls, self.faults)
         self.front.log = prepared.folder / "aws.log"
         url = f"http://127.0.0.1:{prepared.ports.aws}"
-        self.clients = Clients(url)
-        self.carts = Clients(url, layout.key_of("shop"))
+        self.clients = WorldClients(url)
+        self.carts = WorldClients(url, layout.key_of("shop"))
         self.book = Book()
         self.alarms = Alarms(self.book)
         self.trail = trail.Trail()
-        self.scaling = scaling.Scaling()
+        self.scaling = scaling.ShopScaling()
         self.fleet = Fleet(self.loop)
-        self.health = Health(self.fleet.port)
-        self.cluster = Cluster(self.health, self.fleet)
+        self.health = HealthOfTargets(self.fleet.port)
+        self.cluster = EcsCluster(self.health, self.fleet)
         ports = (prepared.ports.sessions, prepared.ports.sessions_replica)
         self.cache = cache_answers.Cache(ports, node_type=scenario.node_type)
         self.stores = Stores()
         self.gate = Gate()
-        self.database = Database(prepared.ports.orders, prepared.secrets.checkout, self.gate)
+        self.database = CheckoutDatabase(
+            prepared.ports.orders, prepared.secrets.checkout, self.gate
+        )
         self.beats = Beats(self.database)
         self.sessions = SessionTraffic(prepared.ports.sessions)
         self.edge = Edge(prepared)

@@ -11,7 +11,7 @@ from cockpit.world.folder import write_atomically
 from cockpit.world.prepare import STATE
 
 
-class State:
+class StateFile:
     """The file, written anew with each change. Safe from any thread."""
 
     def __init__(self, folder: Path) -> None:

@@ -12,11 +12,11 @@ import psycopg
 
 from cockpit.errors import Misconfigured
 from cockpit.world.ailments import Leak, Slow, Stay
-from cockpit.world.catalog import Queue
+from cockpit.world.catalog import SchemaChangeQueue
 from cockpit.world.horizon import freeze, use_numbers
 from cockpit.world.layout import CHECKOUT
 from cockpit.world.servers import mariadb
-from cockpit.world.servers.postgres import Postgres
+from cockpit.world.servers.postgres import PostgresServer
 from cockpit.world.stores import DATABASE, swap
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class StoreBreaks:
         self._stage.spawn(self._watch_replay(standby, going))
         self._over.append(going.is_set)
 
-    async def _watch_replay(self, standby: Postgres, going: asyncio.Event) -> None:
+    async def _watch_replay(self, standby: PostgresServer, going: asyncio.Event) -> None:
         while not going.is_set():
             await asyncio.sleep(1)
             with contextlib.suppress(psycopg.Error, OSError):
@@ -118,7 +118,7 @@ class StoreBreaks:
         if catalog is None:
             raise Misconfigured(mariadb.LACKING, hint=mariadb.INSTALL)
         password = self._stage.prepared.secrets.checkout
-        queue = Queue(catalog.port, password, readers=int(asked["readers"]))
+        queue = SchemaChangeQueue(catalog.port, password, readers=int(asked["readers"]))
         queue.start()
         await asyncio.to_thread(queue.full.wait, 5)
         self._over.append(queue.over.is_set)
@@ -147,7 +147,7 @@ class StoreBreaks:
         self._stage.spawn(self._vacuum(stay, primary))
         self._over.append(stay.over.is_set)
 
-    async def _vacuum(self, stay: Stay, primary: Postgres) -> None:
+    async def _vacuum(self, stay: Stay, primary: PostgresServer) -> None:
         """Autovacuum does its work as soon as nobody is in its way."""
         await stay.over.wait()
         while True:

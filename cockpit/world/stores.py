@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cockpit.world import folder as folders
-from cockpit.world.prepare import Ports, Secrets
+from cockpit.world.prepare import Secrets, WorldPorts
 from cockpit.world.servers import mariadb, postgres, valkey
-from cockpit.world.servers.process import Server
+from cockpit.world.servers.process import ServerProcess
 
 DATABASE = "orders"
 SHARDS = 6
@@ -38,13 +38,13 @@ Report = Callable[[str, str, str], None]
 class Stores:
     """What runs. None: not started, or not there on this machine."""
 
-    primary: postgres.Postgres | None = None
-    standby: postgres.Postgres | None = None
+    primary: postgres.PostgresServer | None = None
+    standby: postgres.PostgresServer | None = None
     cache: valkey.Valkey | None = None
     replica: valkey.Valkey | None = None
     catalog: mariadb.MariaDb | None = None
 
-    def servers(self) -> list[Server]:
+    def servers(self) -> list[ServerProcess]:
         """Everything that runs, in the order in which it should end."""
         found = (self.standby, self.primary, self.replica, self.cache, self.catalog)
         return [server for server in found if server is not None]
@@ -59,7 +59,7 @@ class Stores:
 
 
 def start_postgres(
-    stores: Stores, folder: Path, *, ports: Ports, secrets: Secrets, report: Report
+    stores: Stores, folder: Path, *, ports: WorldPorts, secrets: Secrets, report: Report
 ) -> None:
     """The primary with its roles and rows, then the standby that streams from it."""
     report("orders-db", "starting", "")
@@ -76,7 +76,7 @@ def start_postgres(
     report("orders-standby", "ready", "")
 
 
-def _fill(primary: postgres.Postgres, secrets: Secrets) -> None:
+def _fill(primary: postgres.PostgresServer, secrets: Secrets) -> None:
     primary.execute(
         f"CREATE ROLE checkout LOGIN PASSWORD '{secrets.checkout}'",
         f"CREATE ROLE cockpit_ro LOGIN PASSWORD '{secrets.observer}'",
@@ -124,7 +124,7 @@ def swap(stores: Stores, folder: Path) -> None:
 
 
 def start_valkey(
-    stores: Stores, folder: Path, *, ports: Ports, megabytes: int, report: Report
+    stores: Stores, folder: Path, *, ports: WorldPorts, megabytes: int, report: Report
 ) -> None:
     """The primary and its replica, both with the memory of their node type."""
     settings: dict[str, str | int] = {
@@ -148,7 +148,7 @@ def start_valkey(
 
 
 def start_mariadb(
-    stores: Stores, folder: Path, *, ports: Ports, secrets: Secrets, report: Report
+    stores: Stores, folder: Path, *, ports: WorldPorts, secrets: Secrets, report: Report
 ) -> None:
     """The catalog, where MariaDB is installed."""
     report("catalog", "starting", "")
@@ -180,5 +180,5 @@ def start_mariadb(
     report("catalog", "ready", "")
 
 
-def _owned(folder: Path, server: Server, what: str) -> None:
+def _owned(folder: Path, server: ServerProcess, what: str) -> None:
     folders.own(folder, server.pid, what)

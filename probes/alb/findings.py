@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration, number, percent
-from probes.alb.model import ELB_5XX, REQUESTS, TARGET_CODES, Group, Snapshot, group_rate
+from probes.alb.model import ELB_5XX, REQUESTS, TARGET_CODES, AlbGroup, Snapshot, group_rate
 from probes.metrics import Rate, history, is_blind, settled
 
 
@@ -183,7 +183,12 @@ def target_errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def _target_errors(
-    snapshot: Snapshot, rate: Rate, *, severity: Severity, group: Group | None, settings: Settings
+    snapshot: Snapshot,
+    rate: Rate,
+    *,
+    severity: Severity,
+    group: AlbGroup | None,
+    settings: Settings,
 ) -> Finding:
     series = (group or snapshot).of("HTTPCode_Target_5XX_Count")
     return Finding(
@@ -260,7 +265,7 @@ def connections(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         yield from _refused(snapshot, settings, group=group)
 
 
-def _refused(snapshot: Snapshot, settings: Settings, *, group: Group) -> Iterator[Finding]:
+def _refused(snapshot: Snapshot, settings: Settings, *, group: AlbGroup) -> Iterator[Finding]:
     name = "TargetConnectionErrorCount"
     values = [v for v in settled(group.of(name), snapshot.at).values if v > 0]
     rate = group_rate(group, name, snapshot.at)

@@ -71,7 +71,7 @@ class GroupName(Answer, frozen=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class AlbGroup:
     """A target group of the balancer, with its own counters of the last quarter of an hour."""
 
     name: str
@@ -100,7 +100,7 @@ class Snapshot:
     state: str
     reason: str = ""
     created_at: datetime | None = None
-    groups: tuple[Group, ...] = ()
+    groups: tuple[AlbGroup, ...] = ()
     series: Mapping[str, Series] = field(default_factory=dict)
     latency_p50: float | None = None
     latency_p95: float | None = None
@@ -155,7 +155,7 @@ class Snapshot:
         return (self.at - self.created_at).total_seconds() if self.created_at else None
 
 
-def group_rate(group: Group, name: str, at: datetime) -> Rate:
+def group_rate(group: AlbGroup, name: str, at: datetime) -> Rate:
     """The share of a group's requests that a sparse counter counts, in five minutes."""
     requests = settled(group.of(REQUESTS), at)
     part = counted(settled(group.of(name), at), requests)

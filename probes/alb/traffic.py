@@ -28,7 +28,7 @@ from probes.alb.model import (
     GROUP_COUNTERS,
     NETWORK_COUNTERS,
     REQUESTS,
-    Group,
+    AlbGroup,
     GroupName,
     LoadBalancer,
     Snapshot,
@@ -74,7 +74,7 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
 
 
 async def _application(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> Snapshot:
-    nothing: tuple[Group, ...] = ()
+    nothing: tuple[AlbGroup, ...] = ()
     asked = {name: _query(name, snapshot.arn) for name in COUNTERS}
     series, groups, latencies, day, week = await asyncio.gather(
         attempt(gaps, "metrics", _named(aws, asked), otherwise={}),
@@ -113,11 +113,11 @@ async def _network(aws: AwsReads, arn: str) -> dict[str, Series]:
     return await _named(aws, {name: _query(name, arn) for name in NETWORK_COUNTERS})
 
 
-async def _groups(aws: AwsReads, arn: str) -> tuple[Group, ...]:
+async def _groups(aws: AwsReads, arn: str) -> tuple[AlbGroup, ...]:
     """The groups behind the balancer, each with its own counters."""
     rows = await aws.pages("elbv2", "DescribeTargetGroups", key="TargetGroups", LoadBalancerArn=arn)
     groups = [
-        Group(name=row.target_group_name, arn=row.target_group_arn)
+        AlbGroup(name=row.target_group_name, arn=row.target_group_arn)
         for row in answers_into(rows, GroupName)
     ]
     asked = {
@@ -136,7 +136,7 @@ async def _groups(aws: AwsReads, arn: str) -> tuple[Group, ...]:
 
 
 def _of_group(
-    group: Group,
+    group: AlbGroup,
     asked: Mapping[tuple[str, str], MetricQuery],
     found: Mapping[MetricQuery, Series],
 ) -> dict[str, Series]:
@@ -234,7 +234,7 @@ def _counter_row(snapshot: Snapshot, name: str) -> Row:
     )
 
 
-def _group_row(group: Group, snapshot: Snapshot) -> Row:
+def _group_row(group: AlbGroup, snapshot: Snapshot) -> Row:
     requests = total(settled(group.of(REQUESTS), snapshot.at))
     errors = group_rate(group, "HTTPCode_Target_5XX_Count", snapshot.at)
     refused = group_rate(group, "TargetConnectionErrorCount", snapshot.at)

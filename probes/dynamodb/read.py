@@ -69,7 +69,7 @@ class ReplicaRow(Answer, frozen=True):
     replica_status: SafeText = ""
 
 
-class TableRow(Answer, frozen=True):
+class DynamoTableRow(Answer, frozen=True):
     """The table of `DescribeTable`."""
 
     of = "dynamodb.TableDescription"
@@ -102,7 +102,7 @@ class TargetRow(Answer, frozen=True):
     suspended_state: Suspended = Suspended()
 
 
-class Tracking(Answer, frozen=True):
+class TargetTracking(Answer, frozen=True):
     """Target utilisation in percent."""
 
     target_value: float | None = None
@@ -115,7 +115,7 @@ class PolicyRow(Answer, frozen=True):
 
     resource_id: SafeText = ""
     scalable_dimension: SafeText = ""
-    target_tracking_scaling_policy_configuration: Tracking = Tracking()
+    target_tracking_scaling_policy_configuration: TargetTracking = TargetTracking()
 
 
 class NotScaled(Answer, frozen=True):
@@ -124,7 +124,7 @@ class NotScaled(Answer, frozen=True):
     code: SafeText = ""
 
 
-class ActivityRow(Answer, frozen=True):
+class ScalingActivity(Answer, frozen=True):
     """What auto scaling did, or did not do."""
 
     start_time: datetime | None = None
@@ -139,10 +139,10 @@ class Activities(Answer, frozen=True):
 
     of = "application-autoscaling.DescribeScalingActivitiesResponse"
 
-    scaling_activities: tuple[ActivityRow, ...] = ()
+    scaling_activities: tuple[ScalingActivity, ...] = ()
 
 
-def table_of(row: TableRow, at: datetime) -> Snapshot:
+def table_of(row: DynamoTableRow, at: datetime) -> Snapshot:
     """The control plane's part of the snapshot."""
     billing, throughput = row.billing_mode_summary, row.provisioned_throughput
     mode = billing.billing_mode or PROVISIONED
@@ -173,7 +173,7 @@ def table_of(row: TableRow, at: datetime) -> Snapshot:
     )
 
 
-def _lanes(row: TableRow, mode: str) -> tuple[Lane, ...]:
+def _lanes(row: DynamoTableRow, mode: str) -> tuple[Lane, ...]:
     places = [("", row.provisioned_throughput)]
     places += [
         (each.index_name, each.provisioned_throughput) for each in row.global_secondary_indexes
@@ -222,7 +222,7 @@ def scaling_target_of(row: TargetRow, policies: Iterable[PolicyRow]) -> ScalingT
     )
 
 
-def activity_of(row: ActivityRow) -> Activity | None:
+def activity_of(row: ScalingActivity) -> Activity | None:
     """One scaling activity; None without a time."""
     if row.start_time is None:
         return None

@@ -36,8 +36,8 @@ from probes.dynamodb.model import (
 )
 from probes.dynamodb.read import (
     Activities,
+    DynamoTableRow,
     PolicyRow,
-    TableRow,
     TargetRow,
     activity_of,
     scaling_target_of,
@@ -75,7 +75,7 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         answer = await aws.read("dynamodb", "DescribeTable", expect="Table", TableName=name)
     except BlindError as error:
         raise _absent(error) from error
-    snapshot = table_of(answer_into(answer["Table"], TableRow), at)
+    snapshot = table_of(answer_into(answer["Table"], DynamoTableRow), at)
     gaps: list[Gap] = []
     (targets, activities), measured = await asyncio.gather(
         attempt(gaps, "auto scaling", _scaling(aws, snapshot), otherwise=((), ())),

@@ -46,7 +46,7 @@ class LoadBalancing(Answer, frozen=True, rename="camel"):
     target_group_arn: SafeText = ""
 
 
-class EventRow(Answer, frozen=True, rename="camel"):
+class EcsEventRow(Answer, frozen=True, rename="camel"):
     """One of `events[]`."""
 
     id: SafeText = ""
@@ -107,7 +107,7 @@ class ServiceRow(Answer, frozen=True, rename="camel"):
     created_at: datetime | None = None
     deployments: tuple[DeploymentRow, ...] = ()
     task_sets: tuple[TaskSetRow, ...] = ()
-    events: tuple[EventRow, ...] = ()
+    events: tuple[EcsEventRow, ...] = ()
 
 
 class ContainerRow(Answer, frozen=True, rename="camel"):
@@ -203,7 +203,7 @@ class MetricSpecification(Answer, frozen=True):
     predefined_metric_type: SafeText = ""
 
 
-class Tracking(Answer, frozen=True):
+class ServiceTracking(Answer, frozen=True):
     """The goal of a target tracking policy; empty for step scaling."""
 
     target_value: float | None = None
@@ -215,7 +215,7 @@ class ScalingPolicyRow(Answer, frozen=True):
 
     of = "application-autoscaling.ScalingPolicy"
 
-    target_tracking_scaling_policy_configuration: Tracking = Tracking()
+    target_tracking_scaling_policy_configuration: ServiceTracking = ServiceTracking()
 
 
 class ActivityRow(Answer, frozen=True):

@@ -64,7 +64,7 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class EcsEvent:
     """One line of the service's own history, without the `(service …)` in front."""
 
     id: str
@@ -185,7 +185,7 @@ class Snapshot:
     previous_task_definition: str = ""
     """The revision to go back to: of the deployment that is being replaced, else the revision
     before the PRIMARY's; empty when there is none, or when it was deregistered."""
-    events: tuple[Event, ...] = ()
+    events: tuple[EcsEvent, ...] = ()
     """Newest first."""
     stopped: tuple[Stop, ...] = ()
     """Newest first."""

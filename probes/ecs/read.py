@@ -20,7 +20,7 @@ from probes.ecs.model import (
     Container,
     ContainerDefinition,
     Deployment,
-    Event,
+    EcsEvent,
     RunningTask,
     Scaling,
     Service,
@@ -92,10 +92,10 @@ def task_set_of(row: TaskSetRow) -> Deployment:
     )
 
 
-def events_of(row: ServiceRow) -> tuple[Event, ...]:
+def events_of(row: ServiceRow) -> tuple[EcsEvent, ...]:
     """The service's events, newest first; those without a time are left out."""
     found = (
-        Event(id=each.id, at=each.created_at, message=_bare(each.message))
+        EcsEvent(id=each.id, at=each.created_at, message=_bare(each.message))
         for each in row.events
         if each.created_at is not None
     )

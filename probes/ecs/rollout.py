@@ -9,7 +9,7 @@ from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration
 from probes.ecs import stops
-from probes.ecs.model import Deployment, Event, Snapshot, name_of
+from probes.ecs.model import Deployment, EcsEvent, Snapshot, name_of
 from probes.ecs.settings import Settings
 from probes.ecs.tasks import deploying, within_seconds
 from probes.metrics import held, history, mean, peak, settled
@@ -196,7 +196,7 @@ def _lacking(message: str) -> str | None:
     return None
 
 
-def _since_steady(snapshot: Snapshot) -> list[Event]:
+def _since_steady(snapshot: Snapshot) -> list[EcsEvent]:
     """Events after the newest steady state, newest first."""
     newer = []
     for event in snapshot.events:

@@ -100,7 +100,7 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class CacheEvent:
     """One line of ElastiCache's own history. There is no id but the text."""
 
     at: datetime
@@ -141,7 +141,7 @@ class Snapshot:
     """Id of the primary node of the first shard; empty when not known."""
     nodes: tuple[Node, ...] = ()
     shards: tuple[Shard, ...] = ()
-    events: tuple[Event, ...] = ()
+    events: tuple[CacheEvent, ...] = ()
     """Of the last day, newest first."""
     updates: tuple[Update, ...] = ()
     storage_limit: int | None = None
@@ -169,21 +169,21 @@ _REPLACEMENT = re.compile(r"(?i)scheduled for replacement|nodereplacementschedul
 _REPLACED = re.compile(r"(?i)finished recovery for cache nodes|cachenodereplacecomplete")
 
 
-def failed_over(event: Event) -> bool:
+def failed_over(event: CacheEvent) -> bool:
     """The event tells of a failover that is done."""
     return bool(_FAILED_OVER.search(event.message))
 
 
-def failing_over(event: Event) -> bool:
+def failing_over(event: CacheEvent) -> bool:
     """The event tells of a failover that begins."""
     return not failed_over(event) and bool(_FAILING_OVER.search(event.message))
 
 
-def replacement_planned(event: Event) -> bool:
+def replacement_planned(event: CacheEvent) -> bool:
     """AWS announces that it will replace a node."""
     return bool(_REPLACEMENT.search(event.message))
 
 
-def replacement_done(event: Event) -> bool:
+def replacement_done(event: CacheEvent) -> bool:
     """A node was replaced."""
     return bool(_REPLACED.search(event.message))

@@ -19,7 +19,7 @@ from probes.elasticache.model import (
     GROUP,
     OK,
     SERVERLESS,
-    Event,
+    CacheEvent,
     Node,
     Shard,
     Snapshot,
@@ -27,7 +27,7 @@ from probes.elasticache.model import (
 )
 
 
-class Member(Answer, frozen=True):
+class CacheMember(Answer, frozen=True):
     """A node of a shard."""
 
     cache_cluster_id: GivenText
@@ -41,10 +41,10 @@ class NodeGroup(Answer, frozen=True):
 
     node_group_id: GivenText
     status: SafeText = ""
-    node_group_members: tuple[Member, ...] = ()
+    node_group_members: tuple[CacheMember, ...] = ()
 
 
-class GroupRow(Answer, frozen=True):
+class ReplicationGroupRow(Answer, frozen=True):
     """One row of `DescribeReplicationGroups`."""
 
     of = "elasticache.ReplicationGroup"
@@ -70,7 +70,7 @@ class CacheNode(Answer, frozen=True):
     customer_availability_zone: SafeText = ""
 
 
-class ClusterRow(Answer, frozen=True):
+class CacheClusterRow(Answer, frozen=True):
     """One row of `DescribeCacheClusters`."""
 
     of = "elasticache.CacheCluster"
@@ -92,7 +92,7 @@ class Limit(Answer, frozen=True):
     maximum: int | None = None
 
 
-class Limits(Answer, frozen=True):
+class UsageLimits(Answer, frozen=True):
     """`data_storage` in GB, `units` a second."""
 
     data_storage: Limit = Limit()
@@ -107,10 +107,10 @@ class ServerlessRow(Answer, frozen=True):
     serverless_cache_name: GivenText
     status: GivenText
     engine: SafeText = ""
-    cache_usage_limits: Limits = Limits()
+    cache_usage_limits: UsageLimits = UsageLimits()
 
 
-class EventRow(Answer, frozen=True):
+class CacheEventRow(Answer, frozen=True):
     """One row of `DescribeEvents`."""
 
     of = "elasticache.Event"
@@ -133,7 +133,7 @@ class UpdateRow(Answer, frozen=True):
     apply_by: datetime | None = field(name="ServiceUpdateRecommendedApplyByDate", default=None)
 
 
-def group_of(row: GroupRow, at: datetime) -> Snapshot:
+def group_of(row: ReplicationGroupRow, at: datetime) -> Snapshot:
     """A replication group with its shards and members, before the nodes are looked up."""
     nodes = [
         Node(
@@ -170,7 +170,7 @@ def _pending(values: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(sorted(name for name, value in values.items() if value))
 
 
-def cluster_of(row: ClusterRow, at: datetime) -> Snapshot:
+def cluster_of(row: CacheClusterRow, at: datetime) -> Snapshot:
     """A single node, or a Memcached cluster with its nodes."""
     name = row.cache_cluster_id
     numbers = range(1, (row.num_cache_nodes or 1) + 1)
@@ -187,7 +187,7 @@ def cluster_of(row: ClusterRow, at: datetime) -> Snapshot:
     )
 
 
-def nodes_of(row: ClusterRow) -> tuple[Node, ...]:
+def nodes_of(row: CacheClusterRow) -> tuple[Node, ...]:
     """The nodes of a cache cluster with their status; none without `ShowCacheNodeInfo`."""
     return tuple(
         Node(
@@ -200,7 +200,7 @@ def nodes_of(row: ClusterRow) -> tuple[Node, ...]:
     )
 
 
-def member_status(row: ClusterRow) -> str:
+def member_status(row: CacheClusterRow) -> str:
     """The worst of a member's own status and of its node's."""
     nodes = [each.cache_node_status.lower() for each in row.cache_nodes if each.cache_node_status]
     return next((each for each in nodes if each not in OK), row.cache_cluster_status.lower())
@@ -222,11 +222,11 @@ def serverless_of(row: ServerlessRow, at: datetime) -> Snapshot:
     )
 
 
-def event_of(row: EventRow) -> Event | None:
+def event_of(row: CacheEventRow) -> CacheEvent | None:
     """One event; None without a time."""
     if row.date is None:
         return None
-    return Event(at=row.date, source=row.source_identifier, message=row.message)
+    return CacheEvent(at=row.date, source=row.source_identifier, message=row.message)
 
 
 def update_of(row: UpdateRow) -> Update:

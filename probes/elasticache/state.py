@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
 from probes.elasticache import model
-from probes.elasticache.model import Event, Node, Snapshot
+from probes.elasticache.model import CacheEvent, Node, Snapshot
 from probes.elasticache.settings import Settings
 from probes.windows import in_daily
 
@@ -111,7 +111,7 @@ def failover(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     )
 
 
-def _open(begun: list[Event], done: list[Event]) -> datetime | None:
+def _open(begun: list[CacheEvent], done: list[CacheEvent]) -> datetime | None:
     """When the newest failover began that no event says to be done."""
     started = max((event.at for event in begun), default=None)
     ended = max((event.at for event in done), default=None)

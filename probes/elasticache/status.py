@@ -22,11 +22,11 @@ from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, blind_series, partly_blind
 from probes.elasticache import load, model, state, view
-from probes.elasticache.model import Event, Node, Snapshot, Update
+from probes.elasticache.model import CacheEvent, Node, Snapshot, Update
 from probes.elasticache.read import (
-    ClusterRow,
-    EventRow,
-    GroupRow,
+    CacheClusterRow,
+    CacheEventRow,
+    ReplicationGroupRow,
     ServerlessRow,
     UpdateRow,
     cluster_of,
@@ -88,12 +88,12 @@ async def _found(aws: AwsReads, name: str) -> Snapshot:
 
 async def _replication_group(aws: AwsReads, name: str) -> Snapshot:
     row = await aws.item("elasticache", "DescribeReplicationGroups", key=name)
-    return group_of(answer_into(row, GroupRow), clock.now())
+    return group_of(answer_into(row, ReplicationGroupRow), clock.now())
 
 
 async def _cache_cluster(aws: AwsReads, name: str) -> Snapshot:
     row = await aws.item("elasticache", "DescribeCacheClusters", key=name, ShowCacheNodeInfo=True)
-    return cluster_of(answer_into(row, ClusterRow), clock.now())
+    return cluster_of(answer_into(row, CacheClusterRow), clock.now())
 
 
 async def _serverless_cache(aws: AwsReads, name: str) -> Snapshot:
@@ -118,14 +118,14 @@ async def _member(aws: AwsReads, node: Node, gaps: list[Gap]) -> Node:
         aws.item("elasticache", "DescribeCacheClusters", key=node.id, ShowCacheNodeInfo=True),
         otherwise={},
     )
-    return replace(node, status=member_status(answer_into(row, ClusterRow))) if row else node
+    return replace(node, status=member_status(answer_into(row, CacheClusterRow))) if row else node
 
 
-async def _events(aws: AwsReads, snapshot: Snapshot) -> tuple[Event, ...]:
+async def _events(aws: AwsReads, snapshot: Snapshot) -> tuple[CacheEvent, ...]:
     """The events of the resource and its nodes, out of one list for the region."""
     rows = await aws.pages("elasticache", "DescribeEvents", key="Events", Duration=_DAY)
     names = {snapshot.id.lower(), *(node.id.lower() for node in snapshot.nodes)}
-    found = map(event_of, answers_into(rows, EventRow))
+    found = map(event_of, answers_into(rows, CacheEventRow))
     mine = [event for event in found if event is not None and event.source.lower() in names]
     return tuple(sorted(mine, key=lambda event: event.at, reverse=True))
 

@@ -11,7 +11,7 @@ from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import age, number
 from probes.elasticache import model
-from probes.elasticache.model import Event, Node, Snapshot
+from probes.elasticache.model import CacheEvent, Node, Snapshot
 from probes.elasticache.settings import Settings
 from probes.metrics import latest, peak, settled, total
 
@@ -155,7 +155,7 @@ def changes(snapshot: Snapshot, target: str) -> Iterator[Change]:
         )
 
 
-def _kind(event: Event) -> str:
+def _kind(event: CacheEvent) -> str:
     if model.failed_over(event) or model.failing_over(event):
         return "elasticache.failover"
     if model.replacement_planned(event) or model.replacement_done(event):

@@ -21,7 +21,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, percent, quantity, rounded, size
-from probes.memcached.model import Health, Rates, Slab, health, since
+from probes.memcached.model import MemcachedHealth, MemcachedRates, Slab, health, since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Settings:
     """Evictions below this share of memory mean that one size of items has too few pages."""
 
 
-async def collect(memcached: Memcached, target: Target) -> Health:
+async def collect(memcached: Memcached, target: Target) -> MemcachedHealth:
     """Read stats and settings; items only where something was evicted; nodes where listed."""
     at = clock.now()
     stats = await memcached.stats()
@@ -63,7 +63,7 @@ async def collect(memcached: Memcached, target: Target) -> Health:
     return health(stats, settings, items, at=at, nodes=nodes)
 
 
-def diagnose(look: Health, settings: Settings) -> Iterator[Finding]:
+def diagnose(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]:
     """Restarts first, since everything else follows from an empty cache."""
     yield from _restarted(look)
     yield from _connections(look, settings)
@@ -72,7 +72,7 @@ def diagnose(look: Health, settings: Settings) -> Iterator[Finding]:
     yield from _memory(look, settings)
 
 
-def _restarted(look: Health) -> Iterator[Finding]:
+def _restarted(look: MemcachedHealth) -> Iterator[Finding]:
     if look.restarted is not None:
         yield Finding(
             "MC_RESTARTED",
@@ -84,7 +84,7 @@ def _restarted(look: Health) -> Iterator[Finding]:
         )
 
 
-def _connections(look: Health, settings: Settings) -> Iterator[Finding]:
+def _connections(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]:
     refused = look.rates.rejected if look.rates else None
     disabled = look.rates.listen_disabled if look.rates else None
     shut = bool(refused) or bool(disabled) or look.accepting is False
@@ -112,7 +112,7 @@ def _connections(look: Health, settings: Settings) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-def _evicting(look: Health, settings: Settings) -> Iterator[Finding]:
+def _evicting(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]:
     rates = look.rates
     if rates is None or not (rates.evictions or rates.no_memory):
         return
@@ -156,7 +156,7 @@ def _evicting(look: Health, settings: Settings) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-def _hits(look: Health, settings: Settings) -> Iterator[Finding]:
+def _hits(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]:
     share, before = look.rates.hit_share if look.rates else None, look.earlier_hits
     if share is None or before is None or share >= settings.hit_share:
         return
@@ -180,7 +180,7 @@ def _hits(look: Health, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _memory(look: Health, settings: Settings) -> Iterator[Finding]:
+def _memory(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]:
     share = look.memory_share
     severity = settings.memory.grade(share)
     if severity is None or share is None:
@@ -205,7 +205,7 @@ def _memory(look: Health, settings: Settings) -> Iterator[Finding]:
     )
 
 
-def facts(look: Health, limits: Settings) -> Iterator[Fact]:
+def facts(look: MemcachedHealth, limits: Settings) -> Iterator[Fact]:
     """Memory first, then connections, rates and hits."""
     share = look.memory_share
     yield Fact("memory", "unknown" if share is None else percent(share), share, "share")
@@ -230,7 +230,7 @@ def facts(look: Health, limits: Settings) -> Iterator[Fact]:
     yield Fact("server", visible(f"memcached {look.version}", 40))
 
 
-def _rated(rates: Rates) -> tuple[tuple[str, float | None], ...]:
+def _rated(rates: MemcachedRates) -> tuple[tuple[str, float | None], ...]:
     return (
         ("reads", rates.gets),
         ("writes", rates.sets),
@@ -249,7 +249,7 @@ _SLABS = (
 )
 
 
-def tables(look: Health, settings: Settings) -> Iterator[Table]:
+def tables(look: MemcachedHealth, settings: Settings) -> Iterator[Table]:
     """What it is and does; the sizes of items that evict; the nodes of a cluster."""
     yield Table(
         title="Overview",
@@ -273,7 +273,7 @@ def tables(look: Health, settings: Settings) -> Iterator[Table]:
         )
 
 
-def _overview(look: Health) -> Iterator[tuple[str, str, str]]:
+def _overview(look: MemcachedHealth) -> Iterator[tuple[str, str, str]]:
     limit = "unknown" if look.limit is None else size(look.limit)
     yield "memory used", quantity(look.used, "bytes"), f"of {limit}; about 90% is full"
     yield "items", quantity(look.items, ""), ""
@@ -301,7 +301,7 @@ def _slab(slab: Slab) -> Row:
     )
 
 
-def changes(look: Health, target: str) -> Iterator[Change]:
+def changes(look: MemcachedHealth, target: str) -> Iterator[Change]:
     """A restart that happened between two of our looks."""
     if look.restarted is not None:
         yield Change(
@@ -318,7 +318,7 @@ PROBE = Probe(
     kind="memcached",
     collect=collect,
     diagnose=diagnose,
-    snapshot=Health,
+    snapshot=MemcachedHealth,
     settings=Settings(),
     every=15,
     timeout=8,

@@ -67,7 +67,7 @@ class Slab:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
+class MemcachedRates:
     """Per second between two of our looks. None: not to be had."""
 
     seconds: float
@@ -85,7 +85,7 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
+class MemcachedHealth:
     """One look. Bytes and seconds."""
 
     at: datetime
@@ -106,7 +106,7 @@ class Health:
     nodes: tuple[str, ...] = ()
     """What a configuration endpoint lists; empty: this is a node."""
     counts: Counts
-    rates: Rates | None = None
+    rates: MemcachedRates | None = None
     earlier_hits: float | None = None
     """The hit share of the first looks, to compare with."""
     restarted: datetime | None = None
@@ -131,10 +131,10 @@ def health(
     *,
     at: datetime,
     nodes: tuple[str, ...] = (),
-) -> Health:
+) -> MemcachedHealth:
     """The answers to `stats`, `stats settings` and `stats items` as a snapshot."""
     accepting = _int(stats, "accepting_conns")
-    return Health(
+    return MemcachedHealth(
         at=at,
         version=stats.get("version", ""),
         pid=_int(stats, "pid"),
@@ -172,7 +172,7 @@ def _slabs(items: Mapping[str, str]) -> tuple[Slab, ...]:
     )
 
 
-def since(before: Health, now: Health) -> Health:
+def since(before: MemcachedHealth, now: MemcachedHealth) -> MemcachedHealth:
     """The new look with rates. After a restart there are none: counters began anew."""
     seconds = (now.at - before.at).total_seconds()
     if now.pid != before.pid or now.uptime_s < before.uptime_s:
@@ -188,14 +188,14 @@ def since(before: Health, now: Health) -> Health:
     return replace(now, rates=rates, earlier_hits=hits, restarted=kept)
 
 
-def _rates(before: Counts, now: Counts, seconds: float) -> Rates:
+def _rates(before: Counts, now: Counts, seconds: float) -> MemcachedRates:
     def per_s(name: str) -> float | None:
         gained = _gain(getattr(before, name), getattr(now, name))
         return None if gained is None else gained / seconds
 
     hits, misses = _gain(before.hits, now.hits), _gain(before.misses, now.misses)
     lookups = None if hits is None or misses is None else hits + misses
-    return Rates(
+    return MemcachedRates(
         seconds=seconds,
         connections=per_s("connections"),
         rejected=per_s("rejected"),

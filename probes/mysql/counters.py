@@ -19,7 +19,7 @@ from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import count, duration, percent, quantity
 from probes.gains import MINUTE, WINDOW, Window, window
-from probes.mysql.counters_model import Counters, goes_on, growth, read_counters, since
+from probes.mysql.counters_model import MysqlCounters, goes_on, growth, read_counters, since
 from probes.mysql.counters_view import rates
 from probes.mysql.model import read_server
 
@@ -53,12 +53,12 @@ class Settings:
     aborted: Thresholds = Thresholds(warning=1)
 
 
-async def collect(mysql: SqlReads, target: Target) -> Counters:
+async def collect(mysql: SqlReads, target: Target) -> MysqlCounters:
     """Read the server and its counters; who is open for longest, when there is much history."""
     return await read_counters(mysql, await read_server(mysql))
 
 
-def diagnose(look: Counters, settings: Settings) -> Iterator[Finding]:
+def diagnose(look: MysqlCounters, settings: Settings) -> Iterator[Finding]:
     """Judge what was gained: transactions, the buffer pool and its log, statements, clients."""
     if look.hidden:
         yield Finding(
@@ -84,7 +84,7 @@ def diagnose(look: Counters, settings: Settings) -> Iterator[Finding]:
     yield from _aborted(minute, settings)
 
 
-def _history(look: Counters, settings: Settings) -> Iterator[Finding]:
+def _history(look: MysqlCounters, settings: Settings) -> Iterator[Finding]:
     length, grows = look.history_length, growth(look)
     grades = (settings.history.grade(length), settings.history_growth.grade(grows))
     severity = max((grade for grade in grades if grade), default=None)
@@ -117,7 +117,7 @@ def _history(look: Counters, settings: Settings) -> Iterator[Finding]:
     )
 
 
-def _log_age(look: Counters, settings: Settings) -> Iterator[Finding]:
+def _log_age(look: MysqlCounters, settings: Settings) -> Iterator[Finding]:
     share = look.log_share
     severity = settings.log_age.grade(share)
     if severity is None or share is None:
@@ -165,7 +165,7 @@ def _deadlocks(minute: Window, five: Window, settings: Settings) -> Iterator[Fin
         )
 
 
-def _buffer_pool(look: Counters, minute: Window, settings: Settings) -> Iterator[Finding]:
+def _buffer_pool(look: MysqlCounters, minute: Window, settings: Settings) -> Iterator[Finding]:
     share = minute.share("Innodb_buffer_pool_reads", "Innodb_buffer_pool_read_requests")
     reads = minute.per_s("Innodb_buffer_pool_reads")
     free = "Innodb_buffer_pool_wait_free"
@@ -260,7 +260,7 @@ def _scans(minute: Window, settings: Settings) -> Iterator[Finding]:
     )
 
 
-def _slow(look: Counters, minute: Window, settings: Settings) -> Iterator[Finding]:
+def _slow(look: MysqlCounters, minute: Window, settings: Settings) -> Iterator[Finding]:
     rate, usual = minute.per_s("Slow_queries"), look.usual_slow
     if rate is None or usual is None or rate < settings.slow_least or rate <= settings.slow * usual:
         return
@@ -313,7 +313,7 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
 
 
-def facts(look: Counters, limits: Settings) -> Iterator[Fact]:
+def facts(look: MysqlCounters, limits: Settings) -> Iterator[Fact]:
     """Statements a second first; before there is an earlier look, that they are unknown."""
     minute, five = window(look.pairs, MINUTE), window(look.pairs, WINDOW)
     if minute is None or five is None:
@@ -338,12 +338,12 @@ def facts(look: Counters, limits: Settings) -> Iterator[Fact]:
         yield Fact("redo log", percent(share), share, "share", severity=limits.log_age.grade(share))
 
 
-def tables(look: Counters, settings: Settings) -> Iterator[Table]:
+def tables(look: MysqlCounters, settings: Settings) -> Iterator[Table]:
     """Each counter's rate over a minute and over five."""
     yield rates(look)
 
 
-def changes(look: Counters, target: str) -> Iterator[Change]:
+def changes(look: MysqlCounters, target: str) -> Iterator[Change]:
     """Counters that somebody reset: the rates before and after are of other times."""
     if look.reset:
         yield Change(
@@ -360,7 +360,7 @@ PROBE = Probe(
     kind="mysql",
     collect=collect,
     diagnose=diagnose,
-    snapshot=Counters,
+    snapshot=MysqlCounters,
     settings=Settings(),
     every=15,
     timeout=9,

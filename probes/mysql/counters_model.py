@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from probes.gains import MINUTE, WINDOW, Pair, gains, kept, window
-from probes.mysql.model import Server
+from probes.mysql.model import MysqlServer
 from probes.mysql.status import one_start, read_values, restarted
 
 _RESET_SLACK = 2
@@ -62,10 +62,10 @@ class Oldest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counters:
+class MysqlCounters:
     """One look, with what the looks of the last five minutes gained."""
 
-    server: Server
+    server: MysqlServer
     counted: dict[str, int]
     gauges: dict[str, int]
     long_query_s: float | None = None
@@ -106,7 +106,7 @@ class Counters:
         return age / most if age is not None and most else None
 
 
-async def read_counters(mysql: SqlReads, server: Server) -> Counters:
+async def read_counters(mysql: SqlReads, server: MysqlServer) -> MysqlCounters:
     """Two or three statements, none of which takes a lock. Raises `BlindError`."""
     values = await read_values(mysql, (*COUNTED, *GAUGES))
     hidden = False
@@ -118,7 +118,7 @@ async def read_counters(mysql: SqlReads, server: Server) -> Counters:
             name = _OF_METRICS.get(lowered.get("variable_name", "").lower(), "")
             values.setdefault(name, lowered.get("value", ""))
     known = {name: int(text) for name, text in values.items() if text.lstrip("-").isdigit()}
-    look = Counters(
+    look = MysqlCounters(
         server=server,
         counted={name: known[name] for name in COUNTED if name in known},
         gauges={name: known[name] for name in GAUGES if name in known},
@@ -153,7 +153,7 @@ def _oldest(row: Mapping[str, object]) -> Oldest:
     return Oldest(thread=whole("thread") or 0, open_s=whole("open_s"), modified=whole("modified"))
 
 
-def since(before: Counters, now: Counters) -> Counters:
+def since(before: MysqlCounters, now: MysqlCounters) -> MysqlCounters:
     """The new look with what was gained. A restart and another server behind the endpoint begin
     anew, FLUSH STATUS costs one pair.
     """
@@ -181,7 +181,7 @@ def since(before: Counters, now: Counters) -> Counters:
     return now
 
 
-def _history(before: Counters, now: Counters) -> tuple[tuple[datetime, int], ...]:
+def _history(before: MysqlCounters, now: MysqlCounters) -> tuple[tuple[datetime, int], ...]:
     length = now.history_length
     if length is None:
         return ()
@@ -192,14 +192,14 @@ def _history(before: Counters, now: Counters) -> tuple[tuple[datetime, int], ...
     return (*(point for point in known if point[0] >= oldest), (now.server.at, length))
 
 
-def goes_on(look: Counters, name: str) -> bool:
+def goes_on(look: MysqlCounters, name: str) -> bool:
     """Whether a counter rose between each of the last three looks. A minute's sum would show one
     event at four looks.
     """
     return len(look.pairs) > 1 and all(pair.gained.get(name) for pair in look.pairs[-2:])
 
 
-def growth(look: Counters) -> float | None:
+def growth(look: MysqlCounters) -> float | None:
     """Row versions a minute that the history list grew by; None: watched for less than a minute."""
     if len(look.history) < 2:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, percent
 from probes.gains import MINUTE, WINDOW, Window, window
-from probes.mysql.counters_model import Counters, growth
+from probes.mysql.counters_model import MysqlCounters, growth
 
 _COLUMNS = (
     Column("what", 30),
@@ -32,7 +32,7 @@ _NAMES = {
 }
 
 
-def rates(look: Counters) -> Table:
+def rates(look: MysqlCounters) -> Table:
     """One row a counter that this server has; `unknown` before there is an earlier look."""
     minute, five = window(look.pairs, MINUTE), window(look.pairs, WINDOW)
     grows = growth(look)
@@ -67,6 +67,6 @@ def _shown(rate: float | None) -> str:
     return "unknown" if rate is None else f"{rate:,.1f}"
 
 
-def _headline(look: Counters) -> str:
+def _headline(look: MysqlCounters) -> str:
     up = "" if look.uptime is None else f" · up for {duration(look.uptime)}"
     return f"{look.server.name}{up}"

@@ -17,16 +17,16 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Offer, Row, Table
 from cockpit.units import count, duration
-from probes.lock_graph import Graph
+from probes.lock_graph import WaitGraph
 from probes.mysql.locks_model import (
     FLUSH,
     GLOBAL,
     MDL,
     Held,
-    Locks,
-    Node,
-    Pair,
-    Queue,
+    LockedThread,
+    MysqlLocks,
+    RowWait,
+    ThreadQueue,
     assemble,
     graph_of,
     helps,
@@ -35,7 +35,7 @@ from probes.mysql.locks_model import (
 )
 from probes.mysql.model import (
     MysqlReads,
-    Server,
+    MysqlServer,
     Thread,
     kill,
     kill_query,
@@ -79,18 +79,18 @@ class Settings:
     metadata_waiters: Thresholds = Thresholds(critical=10)
 
 
-async def collect(mysql: MysqlReads, target: Target) -> Locks:
+async def collect(mysql: MysqlReads, target: Target) -> MysqlLocks:
     """Read the sessions; the lock tables only when somebody waits."""
     server = await read_server(mysql)
     status = await read_status(mysql)
     threads = await read_threads(mysql, server, status)
     if threads is None:
-        return Locks(server=server, sees_all=False, row_waits=status.row_lock_waits)
+        return MysqlLocks(server=server, sees_all=False, row_waits=status.row_lock_waits)
     waits = bool(status.row_lock_waits) or any(thread.wait_s is not None for thread in threads)
     pairs = await _within_reason(mysql, server) if waits else []
     held = await _held(mysql) if any(thread.state == MDL for thread in threads) else []
     nodes = assemble(threads, pairs or [], held)
-    return Locks(
+    return MysqlLocks(
         server=server,
         sees_all=True,
         row_waits=status.row_lock_waits,
@@ -101,7 +101,7 @@ async def collect(mysql: MysqlReads, target: Target) -> Locks:
     )
 
 
-async def _within_reason(mysql: MysqlReads, server: Server) -> list[Pair] | None:
+async def _within_reason(mysql: MysqlReads, server: MysqlServer) -> list[RowWait] | None:
     """Who waits for whom; None when it took too long, and then not again for a minute."""
     if mysql.pace.spared("locks"):
         return None
@@ -114,15 +114,15 @@ async def _within_reason(mysql: MysqlReads, server: Server) -> list[Pair] | None
         return None
 
 
-async def _pairs(mysql: MysqlReads, server: Server) -> list[Pair]:
+async def _pairs(mysql: MysqlReads, server: MysqlServer) -> list[RowWait]:
     ways = (PAIRS_OLD,) if server.mariadb else (PAIRS_NEW, PAIRS_OLD)
     for way in ways[:-1]:
         try:
-            return await mysql.rows_within(_CAP, way, into=Pair)
+            return await mysql.rows_within(_CAP, way, into=RowWait)
         except BlindError as error:
             if error.reason is not Reason.UNSUPPORTED:
                 raise
-    return await mysql.rows_within(_CAP, ways[-1], into=Pair)
+    return await mysql.rows_within(_CAP, ways[-1], into=RowWait)
 
 
 async def _held(mysql: MysqlReads) -> list[Held]:
@@ -135,7 +135,7 @@ async def _held(mysql: MysqlReads) -> list[Held]:
         return []
 
 
-def diagnose(look: Locks, settings: Settings) -> Iterator[Finding]:
+def diagnose(look: MysqlLocks, settings: Settings) -> Iterator[Finding]:
     """Report each queue once, at its head, since only the head can be helped."""
     if not look.sees_all:
         seen = f": {look.row_waits} sessions wait for a row" if look.row_waits else ""
@@ -178,7 +178,7 @@ def diagnose(look: Locks, settings: Settings) -> Iterator[Finding]:
                 yield from _row(queue, settings)
 
 
-def _row(queue: Queue, settings: Settings) -> Iterator[Finding]:
+def _row(queue: ThreadQueue, settings: Settings) -> Iterator[Finding]:
     waited = settings.row_wait.grade(queue.longest)
     if waited is None:
         return
@@ -195,7 +195,7 @@ def _row(queue: Queue, settings: Settings) -> Iterator[Finding]:
     )
 
 
-def _metadata(queue: Queue, look: Locks, settings: Settings) -> Iterator[Finding]:
+def _metadata(queue: ThreadQueue, look: MysqlLocks, settings: Settings) -> Iterator[Finding]:
     waited = settings.metadata_wait.grade(queue.longest)
     if waited is None:
         return
@@ -221,7 +221,7 @@ def _metadata(queue: Queue, look: Locks, settings: Settings) -> Iterator[Finding
     yield found
 
 
-def _unseen(found: Finding, queue: Queue, look: Locks) -> Finding:
+def _unseen(found: Finding, queue: ThreadQueue, look: MysqlLocks) -> Finding:
     """Who holds the lock is not told: candidates, and how to see it before anybody is ended."""
     changes = [n for n in look.nodes if n.kind == "metadata" and n.inferred and n.is_schema_change]
     likely = (
@@ -243,7 +243,7 @@ def _unseen(found: Finding, queue: Queue, look: Locks) -> Finding:
     )
 
 
-def _global(queue: Queue) -> Finding:
+def _global(queue: ThreadQueue) -> Finding:
     likely: tuple[str, ...] = ("FLUSH TABLES WITH READ LOCK of a backup",)
     advice = "find the backup's session; ending it spoils the backup"
     if queue.place == FLUSH:
@@ -268,7 +268,7 @@ def _global(queue: Queue) -> Finding:
     )
 
 
-def _suspected(queue: Queue) -> tuple[Evidence, ...]:
+def _suspected(queue: ThreadQueue) -> tuple[Evidence, ...]:
     """Who may be in the way; nothing where there is nobody to name."""
     if not queue.candidates:
         return ()
@@ -280,14 +280,14 @@ def _suspected(queue: Queue) -> tuple[Evidence, ...]:
     return (many, *named, Evidence("confidence", "inferred from ages"))
 
 
-def _age(node: Node, queue: Queue) -> str:
+def _age(node: LockedThread, queue: ThreadQueue) -> str:
     if queue.place == FLUSH:
         return f"runs its statement for {duration(node.secs or 0)}"
     waits = ", waits itself" if node.blockers else ""
     return f"{node.shown_state} for {duration(max(0, node.trx_s or 0))}{waits}"
 
 
-def _evidence(queue: Queue, limit: float | None) -> tuple[Evidence, ...]:
+def _evidence(queue: ThreadQueue, limit: float | None) -> tuple[Evidence, ...]:
     return (
         Evidence("longest wait", queue.longest, "s", limit),
         Evidence("sessions held up", queue.length),
@@ -308,7 +308,7 @@ def _causes(head: Thread) -> tuple[str, ...]:
     return ("a long statement or transaction that writes what others need",)
 
 
-def _advice(queue: Queue) -> str:
+def _advice(queue: ThreadQueue) -> str:
     if not queue.helps:
         return "look at the tree: no single session may be ended that would free another"
     verbs = {"kill_query": "cancel", "kill_connection": "kill"}
@@ -318,7 +318,7 @@ def _advice(queue: Queue) -> str:
     )
 
 
-def facts(look: Locks, _: Settings) -> Iterator[Fact]:
+def facts(look: MysqlLocks, _: Settings) -> Iterator[Fact]:
     """Waiters first, then the longest wait."""
     waiting = sum(queue.length for queue in look.queues)
     if look.sees_all:
@@ -330,7 +330,7 @@ def facts(look: Locks, _: Settings) -> Iterator[Fact]:
         yield Fact("longest wait", duration(longest), longest, "s")
 
 
-def tables(look: Locks, settings: Settings) -> Iterator[Table]:
+def tables(look: MysqlLocks, settings: Settings) -> Iterator[Table]:
     """The tree of waiting."""
     known = {node.id: node for node in look.nodes}
     tree = graph_of(look.nodes)
@@ -367,12 +367,12 @@ def tables(look: Locks, settings: Settings) -> Iterator[Table]:
     )
 
 
-def _stands_alone(node: Node) -> bool:
+def _stands_alone(node: LockedThread) -> bool:
     """Waits for nobody known, or is a candidate: it hangs under no head."""
     return not node.blockers and (node.inferred or node.state in GLOBAL or bool(node.may_hold))
 
 
-def _branch(head: int, tree: Graph, known: dict[int, Node]) -> list[Row]:
+def _branch(head: int, tree: WaitGraph, known: dict[int, LockedThread]) -> list[Row]:
     rows: list[Row] = []
     stack = [(head, 0)]
     while stack:
@@ -384,7 +384,7 @@ def _branch(head: int, tree: Graph, known: dict[int, Node]) -> list[Row]:
     return rows
 
 
-def _line(node: Node, depth: int, waiting: int, *, frees: int = 0) -> Row:
+def _line(node: LockedThread, depth: int, waiting: int, *, frees: int = 0) -> Row:
     """`waiting`: how many wait under it; `frees`: how many of them go on when it alone ends.
 
     Who waits for nobody known and who is a mere candidate are not offered to be ended: it would
@@ -419,7 +419,7 @@ PROBE = Probe(
     kind="mysql",
     collect=collect,
     diagnose=diagnose,
-    snapshot=Locks,
+    snapshot=MysqlLocks,
     settings=Settings(),
     every=5,
     timeout=9,

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from probes.lock_graph import Graph, graph
-from probes.mysql.model import Server, Thread
+from probes.lock_graph import WaitGraph, graph
+from probes.mysql.model import MysqlServer, Thread
 
 MDL = "Waiting for table metadata lock"
 FLUSH = "Waiting for table flush"
@@ -27,7 +27,7 @@ _CANDIDATES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class RowWait:
     """One session waits for another."""
 
     waiter: int
@@ -49,7 +49,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Node(Thread):
+class LockedThread(Thread):
     """A session that waits or is waited for."""
 
     kind: str = ""
@@ -63,7 +63,7 @@ class Node(Thread):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Best:
+class ThreadToEnd:
     """Whom it helps to end: `call` a named statement."""
 
     id: int
@@ -74,34 +74,34 @@ class Best:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
+class ThreadQueue:
     """Everyone who waits behind one head. Head 0: nobody is seen to be in the way.
 
     `inferred`: there are `candidates` only, the most likely first. They are never offered to be
     ended, and nobody is promised to go on: that would end a session that holds up nobody.
     """
 
-    head: Node
+    head: LockedThread
     kind: str
     length: int
     longest: float
     place: str = ""
     inferred: bool = False
-    candidates: tuple[Node, ...] = ()
-    helps: tuple[Best, ...] = ()
-    best: Best | None = None
+    candidates: tuple[LockedThread, ...] = ()
+    helps: tuple[ThreadToEnd, ...] = ()
+    best: ThreadToEnd | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Locks:
+class MysqlLocks:
     """One look. `sees_all` False: somebody may wait whom the role cannot see."""
 
-    server: Server
+    server: MysqlServer
     sees_all: bool
     row_waits: int | None = None
     """Sessions that wait for a row, by the server's own count."""
-    queues: tuple[Queue, ...] = ()
-    nodes: tuple[Node, ...] = ()
+    queues: tuple[ThreadQueue, ...] = ()
+    nodes: tuple[LockedThread, ...] = ()
     late: bool = False
     """The lock tables did not answer in time: the pairs are missing."""
     cut: bool = False
@@ -109,11 +109,11 @@ class Locks:
 
 
 def assemble(
-    threads: Iterable[Thread], pairs: Sequence[Pair], held: Sequence[Held]
-) -> tuple[Node, ...]:
+    threads: Iterable[Thread], pairs: Sequence[RowWait], held: Sequence[Held]
+) -> tuple[LockedThread, ...]:
     """Those who wait or are waited for, with whom they wait for."""
     known = {thread.id: thread for thread in threads}
-    nodes: dict[int, Node] = {}
+    nodes: dict[int, LockedThread] = {}
     for pair in pairs:
         _join(nodes, known, pair)
     _metadata(nodes, known, held)
@@ -127,7 +127,7 @@ def assemble(
     return tuple(nodes.values())
 
 
-def _join(nodes: dict[int, Node], known: dict[int, Thread], pair: Pair) -> None:
+def _join(nodes: dict[int, LockedThread], known: dict[int, Thread], pair: RowWait) -> None:
     before = nodes.get(pair.waiter)
     if before is not None:
         nodes[pair.waiter] = replace(before, blockers=(*before.blockers, pair.blocker))
@@ -142,7 +142,9 @@ def _join(nodes: dict[int, Node], known: dict[int, Thread], pair: Pair) -> None:
     )
 
 
-def _metadata(nodes: dict[int, Node], known: dict[int, Thread], held: Sequence[Held]) -> None:
+def _metadata(
+    nodes: dict[int, LockedThread], known: dict[int, Thread], held: Sequence[Held]
+) -> None:
     """Waiters for metadata: schema changes wait for the holders, everybody else for those."""
     waiting = [thread for thread in known.values() if thread.state == MDL]
     waiting.sort(key=lambda thread: -(thread.secs or 0))
@@ -169,7 +171,7 @@ def _metadata(nodes: dict[int, Node], known: dict[int, Thread], held: Sequence[H
         _may_hold(nodes, _older(known.values(), waiting[0]), MDL)
 
 
-def _flushes(nodes: dict[int, Node], known: dict[int, Thread]) -> None:
+def _flushes(nodes: dict[int, LockedThread], known: dict[int, Thread]) -> None:
     """A flush waits until the statements that use the table have ended, and everybody else waits
     for the flush: the statements that were there before them are the candidates.
     """
@@ -200,7 +202,7 @@ def _older(threads: Iterable[Thread], oldest: Thread) -> list[Thread]:
     return older
 
 
-def _may_hold(nodes: dict[int, Node], threads: Sequence[Thread], state: str) -> None:
+def _may_hold(nodes: dict[int, LockedThread], threads: Sequence[Thread], state: str) -> None:
     for thread in threads[:_CANDIDATES]:
         node = nodes.get(thread.id) or _node(thread)
         nodes[thread.id] = replace(node, may_hold=(*node.may_hold, state))
@@ -213,8 +215,8 @@ def _node(
     blockers: tuple[int, ...] = (),
     place: str = "",
     inferred: bool = False,
-) -> Node:
-    return Node(
+) -> LockedThread:
+    return LockedThread(
         id=thread.id,
         user=thread.user,
         host=thread.host,
@@ -237,7 +239,7 @@ def _node(
     )
 
 
-def graph_of(nodes: Iterable[Node]) -> Graph:
+def graph_of(nodes: Iterable[LockedThread]) -> WaitGraph:
     """The graph of waiting, longest first. Blockers that wait themselves, nobody knows for whom,
     say nothing where another blocker is known.
     """
@@ -247,13 +249,13 @@ def graph_of(nodes: Iterable[Node]) -> Graph:
     return graph([(n.id, set(n.blockers) - lost or set(n.blockers)) for n in waiters])
 
 
-def _lost(node: Node) -> bool:
+def _lost(node: LockedThread) -> bool:
     """It waits, but nothing says for whom: of a crowd for one row not every pair is read."""
     waits = node.wait_s is not None or node.trx_state == "LOCK WAIT"
     return waits and not node.blockers and not node.inferred
 
 
-def queues_of(nodes: Sequence[Node]) -> tuple[Queue, ...]:
+def queues_of(nodes: Sequence[LockedThread]) -> tuple[ThreadQueue, ...]:
     """Every queue, blamed on its head; sessions behind a global lock have no visible head."""
     known = {node.id: node for node in nodes}
     tree = graph_of(nodes)
@@ -270,17 +272,19 @@ def queues_of(nodes: Sequence[Node]) -> tuple[Queue, ...]:
     return (*queues, *(queue for queue in headless if queue.length))
 
 
-def _candidates(nodes: Iterable[Node], state: str) -> tuple[Node, ...]:
+def _candidates(nodes: Iterable[LockedThread], state: str) -> tuple[LockedThread, ...]:
     found = [node for node in nodes if state in node.may_hold]
     ages = {node.id: (node.secs if state == FLUSH else node.trx_s) or 0 for node in found}
     found.sort(key=lambda node: (bool(node.blockers), -ages[node.id], node.id))
     return tuple(found)
 
 
-def _headless(stuck: Sequence[Node], tree: Graph, candidates: tuple[Node, ...]) -> Queue:
+def _headless(
+    stuck: Sequence[LockedThread], tree: WaitGraph, candidates: tuple[LockedThread, ...]
+) -> ThreadQueue:
     inferred = [node for node in stuck if node.inferred]
-    return Queue(
-        head=Node(id=0),
+    return ThreadQueue(
+        head=LockedThread(id=0),
         kind=stuck[0].kind if stuck else "",
         length=len(stuck) + sum(tree.size.get(node.id, 0) for node in inferred),
         longest=max((float(node.secs or 0) for node in stuck), default=0.0),
@@ -290,7 +294,7 @@ def _headless(stuck: Sequence[Node], tree: Graph, candidates: tuple[Node, ...]) 
     )
 
 
-def is_head(head: int, tree: Graph, known: dict[int, Node]) -> bool:
+def is_head(head: int, tree: WaitGraph, known: dict[int, LockedThread]) -> bool:
     """Whether whoever seems to wait for nobody really does: a victim is never blamed."""
     if head in known and known[head].inferred:
         return False
@@ -300,12 +304,12 @@ def is_head(head: int, tree: Graph, known: dict[int, Node]) -> bool:
     )
 
 
-def _queue(head: int, tree: Graph, known: dict[int, Node]) -> Queue:
+def _queue(head: int, tree: WaitGraph, known: dict[int, LockedThread]) -> ThreadQueue:
     below = [known[id_] for id_ in tree.below(head) if id_ in known]
     candidates = helps(head, tree, known)
     kinds = {node.kind for node in below}
-    return Queue(
-        head=known.get(head, Node(id=head)),
+    return ThreadQueue(
+        head=known.get(head, LockedThread(id=head)),
         kind=next((kind for kind in ("metadata", "global") if kind in kinds), "row"),
         length=len(below),
         longest=max((float(node.wait_s or 0) for node in below), default=0.0),
@@ -315,7 +319,7 @@ def _queue(head: int, tree: Graph, known: dict[int, Node]) -> Queue:
     )
 
 
-def helps(head: int, tree: Graph, known: dict[int, Node]) -> list[Best]:
+def helps(head: int, tree: WaitGraph, known: dict[int, LockedThread]) -> list[ThreadToEnd]:
     """Whom to end in one queue: the cheapest first, then whoever releases most."""
     candidates = {head, *(id_ for id_ in tree.below(head) if known[id_].is_schema_change)}
     found = []
@@ -326,6 +330,8 @@ def helps(head: int, tree: Graph, known: dict[int, Node]) -> list[Best]:
         releases = tree.released(id_)
         if releases:
             call = "kill_query" if node.running else "kill_connection"
-            found.append(Best(id=id_, user=node.user, host=node.host, call=call, releases=releases))
+            found.append(
+                ThreadToEnd(id=id_, user=node.user, host=node.host, call=call, releases=releases)
+            )
     found.sort(key=lambda best: (best.call != "kill_query", -best.releases, best.id))
     return found

@@ -53,7 +53,7 @@ class MysqlReads(SqlReads, Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class MysqlServer:
     """What the server is. `at`: its own clock, UTC."""
 
     version: str
@@ -165,7 +165,7 @@ class Thread:
         return "Sleep, transaction open" if self.sleeping_transaction else self.command
 
 
-async def read_server(mysql: SqlReads) -> Server:
+async def read_server(mysql: SqlReads) -> MysqlServer:
     """What the server is. Raises `BlindError`."""
     rows = await mysql.rows(SERVER, into=dict)
     if not rows:
@@ -179,9 +179,9 @@ async def read_server(mysql: SqlReads) -> Server:
         ) from None
 
 
-def _server(row: Mapping[str, Any]) -> Server:
+def _server(row: Mapping[str, Any]) -> MysqlServer:
     at = row["at"]
-    return Server(
+    return MysqlServer(
         version=str(row["version"]),
         comment=str(row["comment"]),
         at=at.replace(tzinfo=UTC) if isinstance(at, datetime) else datetime.fromisoformat(str(at)),

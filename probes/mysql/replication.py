@@ -21,7 +21,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Offer, Row, Table
 from cockpit.units import duration
-from probes.mysql.model import Server, read_server
+from probes.mysql.model import MysqlServer, read_server
 from probes.mysql.replica_errors import applying, causes
 
 HEARTBEATS = """
@@ -80,10 +80,10 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replication:
+class MysqlReplication:
     """One look. No channels: it replicates from nobody."""
 
-    server: Server
+    server: MysqlServer
     channels: tuple[Channel, ...] = ()
     sees: bool = True
     """False: the role may not ask."""
@@ -99,7 +99,7 @@ class Settings:
     silent_least: float = 10
 
 
-async def collect(mysql: SqlReads, target: Target) -> Replication:
+async def collect(mysql: SqlReads, target: Target) -> MysqlReplication:
     """Ask in the words that this server knows."""
     server = await read_server(mysql)
     ways = (
@@ -120,8 +120,8 @@ async def collect(mysql: SqlReads, target: Target) -> Replication:
             own = tuple(each for each in found if not each.name.startswith(_OF_A_GROUP))
             if not server.mariadb and own:
                 own = await _with_heartbeats(mysql, own)
-            return Replication(server=server, channels=own)
-    return Replication(server=server, sees=not denied)
+            return MysqlReplication(server=server, channels=own)
+    return MysqlReplication(server=server, sees=not denied)
 
 
 _OF_A_GROUP = "group_replication_"
@@ -180,7 +180,7 @@ def _unapplied(row: Mapping[str, Any]) -> int | None:
     return max(0, read - done) if same and read is not None and done is not None else None
 
 
-def since(before: Replication, now: Replication) -> Replication:
+def since(before: MysqlReplication, now: MysqlReplication) -> MysqlReplication:
     """Remember for each channel when the primary was last heard: `Seconds_Behind` stays 0 and both
     threads say Yes for a minute after it fell silent.
     """
@@ -219,7 +219,7 @@ def _seconds(value: object) -> float | None:
         return None
 
 
-def diagnose(look: Replication, settings: Settings) -> Iterator[Finding]:
+def diagnose(look: MysqlReplication, settings: Settings) -> Iterator[Finding]:
     """Stopped threads, lag, and replicas that take writes."""
     if not look.sees:
         yield Finding(
@@ -335,7 +335,7 @@ def _silent(each: Channel, at: datetime, settings: Settings) -> Iterator[Finding
         )
 
 
-def facts(look: Replication, _: Settings) -> Iterator[Fact]:
+def facts(look: MysqlReplication, _: Settings) -> Iterator[Fact]:
     """How far behind, of the worst channel."""
     if not look.sees:
         yield Fact("replication", "unknown", None)
@@ -372,7 +372,7 @@ _START = Offer(
 )
 
 
-def tables(look: Replication, settings: Settings) -> Iterator[Table]:
+def tables(look: MysqlReplication, settings: Settings) -> Iterator[Table]:
     """One row a channel."""
     yield Table(
         title="Replication",
@@ -403,7 +403,7 @@ PROBE = Probe(
     kind="mysql",
     collect=collect,
     diagnose=diagnose,
-    snapshot=Replication,
+    snapshot=MysqlReplication,
     settings=Settings(),
     every=10,
     timeout=9,

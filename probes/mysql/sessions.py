@@ -20,8 +20,8 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Row, Table
 from cockpit.units import count, duration
-from probes.mysql.model import MysqlReads, Server, Thread, offers, read_server
-from probes.mysql.status import Rates, Status, rates_of, read_status, restarted
+from probes.mysql.model import MysqlReads, MysqlServer, Thread, offers, read_server
+from probes.mysql.status import ServerStatus, StatusRates, rates_of, read_status, restarted
 from probes.mysql.threads import COLUMNS, read_threads
 
 _RUNBOOK, _SLOW = "mysql-locks", "mysql-long-queries"
@@ -30,11 +30,11 @@ _EACH = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sessions:
+class MysqlSessions:
     """One look. `threads` None: the role may not see them."""
 
-    server: Server
-    status: Status
+    server: MysqlServer
+    status: ServerStatus
     threads: tuple[Thread, ...] | None
     longest: Thread | None = None
     """Who runs one statement for longest, besides those that wait, change a schema, or are
@@ -45,7 +45,7 @@ class Sessions:
     """Seconds of a statement of ours that was slow twice running; None: all are fast."""
     rollback_eta: dict[int, float] = field(default_factory=dict)
     """Thread → seconds until its rollback is done, at the pace between two looks."""
-    rates: Rates | None = None
+    rates: StatusRates | None = None
     restarted: datetime | None = None
     role_changed: datetime | None = None
     moved: datetime | None = None
@@ -69,14 +69,14 @@ class Settings:
     long_query: Thresholds = Thresholds(warning=60, high=300)
 
 
-async def collect(mysql: MysqlReads, target: Target) -> Sessions:
+async def collect(mysql: MysqlReads, target: Target) -> MysqlSessions:
     """Read the server, its counters, and the sessions when the role may see them."""
     server = await read_server(mysql)
     status = await read_status(mysql)
     settings = target.settings
     assert isinstance(settings, MysqlSettings)
     threads = await read_threads(mysql, server, status)
-    return Sessions(
+    return MysqlSessions(
         server=server,
         status=status,
         threads=threads,
@@ -97,7 +97,7 @@ def _works(thread: Thread) -> bool:
     return thread.running and not thread.protected and not waits
 
 
-def since(before: Sessions, now: Sessions) -> Sessions:
+def since(before: MysqlSessions, now: MysqlSessions) -> MysqlSessions:
     """Rates, restarts and changes of role between two looks."""
     at = now.server.at
     seconds = (at - before.server.at).total_seconds()
@@ -118,7 +118,7 @@ def since(before: Sessions, now: Sessions) -> Sessions:
     )
 
 
-def _etas(before: Sessions, now: Sessions, seconds: float) -> dict[int, float]:
+def _etas(before: MysqlSessions, now: MysqlSessions, seconds: float) -> dict[int, float]:
     """By what the rows still to be undone fell between the looks."""
     earlier = {t.id: t.rows_modified for t in before.threads or () if t.rows_modified}
     etas = {}
@@ -137,7 +137,7 @@ def _kept(moment: datetime | None, at: datetime) -> datetime | None:
     return moment if moment is not None and at - moment < _KEPT else None
 
 
-def diagnose(look: Sessions, settings: Settings) -> Iterator[Finding]:
+def diagnose(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
     """Say what is wrong with the sessions as a whole, then with each that stands out."""
     if look.threads is None:
         yield Finding(
@@ -167,7 +167,7 @@ def diagnose(look: Sessions, settings: Settings) -> Iterator[Finding]:
     yield from _long(look, settings)
 
 
-def _identity(look: Sessions) -> Iterator[Finding]:
+def _identity(look: MysqlSessions) -> Iterator[Finding]:
     if look.expects == "writer" and look.server.is_reader:
         yield Finding(
             "MY_ROLE_WRONG",
@@ -197,7 +197,7 @@ def _identity(look: Sessions) -> Iterator[Finding]:
         )
 
 
-def _saturation(look: Sessions, settings: Settings) -> Iterator[Finding]:
+def _saturation(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
     refused = look.rates.refused if look.rates else None
     severity = Severity.CRITICAL if refused else settings.connections_used.grade(look.share)
     most = look.server.max_connections
@@ -230,7 +230,7 @@ def _saturation(look: Sessions, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _by_client(look: Sessions) -> list[tuple[str, int]]:
+def _by_client(look: MysqlSessions) -> list[tuple[str, int]]:
     counted: dict[str, int] = {}
     for thread in look.threads or ():
         counted[thread.name] = counted.get(thread.name, 0) + 1
@@ -250,7 +250,7 @@ def _rollback(thread: Thread, eta: float | None) -> Finding:
     )
 
 
-def _idle(look: Sessions, settings: Settings) -> Iterator[Finding]:
+def _idle(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
     idle = [t for t in look.threads or () if t.sleeping_transaction and not t.protected]
     graded = [(settings.idle_transaction.grade(t.secs), t) for t in idle]
     graded.sort(key=lambda pair: -(pair[1].secs or 0))
@@ -276,7 +276,7 @@ def _idle(look: Sessions, settings: Settings) -> Iterator[Finding]:
             )
 
 
-def _long(look: Sessions, settings: Settings) -> Iterator[Finding]:
+def _long(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
     long = [thread for thread in look.threads or () if _works(thread)]
     long.sort(key=lambda thread: -(thread.secs or 0))
     for thread in long[:_EACH]:
@@ -308,7 +308,7 @@ def _runs_long(thread: Thread, severity: Severity, settings: Settings) -> Findin
     )
 
 
-def facts(look: Sessions, limits: Settings) -> Iterator[Fact]:
+def facts(look: MysqlSessions, limits: Settings) -> Iterator[Fact]:
     """Connections first, then who runs and waits."""
     status = look.status
     connected = "?" if status.connected is None else str(status.connected)
@@ -328,7 +328,7 @@ def facts(look: Sessions, limits: Settings) -> Iterator[Fact]:
     yield Fact("server", look.server.name)
 
 
-def tables(look: Sessions, settings: Settings) -> Iterator[Table]:
+def tables(look: MysqlSessions, settings: Settings) -> Iterator[Table]:
     """The sessions, those with a transaction first."""
     threads = look.threads or ()
     connected = look.status.connected
@@ -370,7 +370,7 @@ def _row(thread: Thread, settings: Settings) -> Row:
     )
 
 
-def changes(look: Sessions, target: str) -> Iterator[Change]:
+def changes(look: MysqlSessions, target: str) -> Iterator[Change]:
     """A restart, a change of role or of the server that happened between two of our looks."""
     became = "read-only" if look.server.is_reader else "writable"
     for at, kind, summary in (
@@ -387,7 +387,7 @@ PROBE = Probe(
     kind="mysql",
     collect=collect,
     diagnose=diagnose,
-    snapshot=Sessions,
+    snapshot=MysqlSessions,
     settings=Settings(),
     every=5,
     timeout=9,

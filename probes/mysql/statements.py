@@ -20,7 +20,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, percent
-from probes.mysql.model import Server, read_server
+from probes.mysql.model import MysqlServer, read_server
 from probes.mysql.status import one_start, read_status
 
 _WINDOW = 300.0
@@ -80,14 +80,14 @@ class Gained:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Statements:
+class MysqlStatements:
     """One look. `digests` None: the role may not see them; empty: there are none."""
 
-    server: Server
+    server: MysqlServer
     on: bool
     """performance_schema runs. False: nobody counts statements."""
     digests: tuple[Digest, ...] | None
-    began: Server | None = None
+    began: MysqlServer | None = None
     """The server at the look that is compared with; None: there is none yet."""
     earlier: tuple[Digest, ...] = ()
     """The statements at that look."""
@@ -119,23 +119,23 @@ class Settings:
     """Earlier calls without which nothing is usual."""
 
 
-async def collect(mysql: SqlReads, target: Target) -> Statements:
+async def collect(mysql: SqlReads, target: Target) -> MysqlStatements:
     """Read the statements with the most time, when the server counts them."""
     server = await read_server(mysql)
     server = replace(server, uptime=(await read_status(mysql)).uptime)
     on = str(await mysql.value(SWITCH)).upper() in {"1", "ON"}
     if not on:
-        return Statements(server=server, on=False, digests=())
+        return MysqlStatements(server=server, on=False, digests=())
     try:
         digests = tuple(await mysql.rows(DIGESTS, into=Digest))
     except BlindError as error:
         if error.reason not in {Reason.DENIED, Reason.UNSUPPORTED}:
             raise
-        return Statements(server=server, on=True, digests=None)
-    return Statements(server=server, on=True, digests=digests)
+        return MysqlStatements(server=server, on=True, digests=None)
+    return MysqlStatements(server=server, on=True, digests=digests)
 
 
-def since(before: Statements, now: Statements) -> Statements:
+def since(before: MysqlStatements, now: MysqlStatements) -> MysqlStatements:
     """The new look compared with one of up to five minutes ago. Counters that fell, another start
     and another server begin anew.
     """
@@ -175,7 +175,7 @@ def _gain(before: Digest, now: Digest) -> Gained:
     return Gained(digest=gain, usual=usual, usual_calls=before.calls)
 
 
-def diagnose(look: Statements, settings: Settings) -> Iterator[Finding]:
+def diagnose(look: MysqlStatements, settings: Settings) -> Iterator[Finding]:
     """Of the statements with the most time: those that take far longer a call than before."""
     if look.digests is None:
         yield Finding(
@@ -203,7 +203,7 @@ def _regressed(each: Gained, spent: float, settings: Settings) -> bool:
     )
 
 
-def _finding(look: Statements, each: Gained, spent: float, *, settings: Settings) -> Finding:
+def _finding(look: MysqlStatements, each: Gained, spent: float, *, settings: Settings) -> Finding:
     digest, usual = each.digest, each.usual or 0.0
     share = digest.seconds / spent
     where = f" in {visible(digest.db, 40)}" if digest.db else ""
@@ -233,12 +233,12 @@ def _finding(look: Statements, each: Gained, spent: float, *, settings: Settings
     )
 
 
-def _grant(server: Server) -> str:
+def _grant(server: MysqlServer) -> str:
     user, _, host = server.role.rpartition("@")
     return f"GRANT SELECT ON performance_schema.* TO '{visible(user, 40)}'@'{visible(host, 60)}';"
 
 
-def facts(look: Statements, _: Settings) -> Iterator[Fact]:
+def facts(look: MysqlStatements, _: Settings) -> Iterator[Fact]:
     """How many statements' worth of time the server spends, and on what most."""
     if not look.on or look.digests is None:
         yield Fact("statements' time", "unknown")
@@ -263,7 +263,7 @@ _COLUMNS = (
 )
 
 
-def tables(look: Statements, settings: Settings) -> Iterator[Table]:
+def tables(look: MysqlStatements, settings: Settings) -> Iterator[Table]:
     """The statements by their time since the watch began."""
     spent = look.spent
     notes: tuple[str, ...] = ()
@@ -305,7 +305,7 @@ PROBE = Probe(
     kind="mysql",
     collect=collect,
     diagnose=diagnose,
-    snapshot=Statements,
+    snapshot=MysqlStatements,
     settings=Settings(),
     every=30,
     timeout=9,

@@ -20,7 +20,7 @@ _SLACK = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class ServerStatus:
     """Gauges and counters. None: this server does not have it."""
 
     uptime: int | None = None
@@ -35,14 +35,14 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
+class StatusRates:
     """Per second, between two of our looks. None: not to be had."""
 
     questions: float | None = None
     refused: float | None = None
 
 
-async def read_status(mysql: SqlReads) -> Status:
+async def read_status(mysql: SqlReads) -> ServerStatus:
     """One round trip; needs no right at all. Raises `BlindError`."""
     return status_of(await read_values(mysql, _NAMES))
 
@@ -57,10 +57,10 @@ async def read_values(mysql: SqlReads, names: tuple[str, ...]) -> dict[str, str]
     return values
 
 
-def status_of(values: Mapping[str, str]) -> Status:
+def status_of(values: Mapping[str, str]) -> ServerStatus:
     """The fields that we know; the others are ignored."""
     running = _int(values, "Threads_running")
-    return Status(
+    return ServerStatus(
         uptime=_int(values, "Uptime"),
         connected=_int(values, "Threads_connected"),
         running=None if running is None else max(0, running - 1),
@@ -90,11 +90,11 @@ def one_start(before: int | None, now: int | None, seconds: float) -> bool:
     return now >= before and abs(now - before - seconds) <= _SLACK
 
 
-def rates_of(before: Status, now: Status, seconds: float) -> Rates | None:
+def rates_of(before: ServerStatus, now: ServerStatus, seconds: float) -> StatusRates | None:
     """What was added per second; None after a restart, of another server, without time between."""
     if seconds <= 0 or not one_start(before.uptime, now.uptime, seconds):
         return None
-    return Rates(
+    return StatusRates(
         questions=_per(before.questions, now.questions, seconds),
         refused=_per(before.refused, now.refused, seconds),
     )

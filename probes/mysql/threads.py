@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.view import Column
-from probes.mysql.model import MysqlReads, Server, Thread
-from probes.mysql.status import Status
+from probes.mysql.model import MysqlReads, MysqlServer, Thread
+from probes.mysql.status import ServerStatus
 
 _CROWD = 1000
 """Sessions from which on listing them is a burden: every look walks all of them."""
@@ -50,7 +50,7 @@ SELECT p.processlist_id AS id, {_USER}, COALESCE(p.processlist_host, '') AS host
 
 
 async def read_threads(
-    mysql: MysqlReads, server: Server, status: Status
+    mysql: MysqlReads, server: MysqlServer, status: ServerStatus
 ) -> tuple[Thread, ...] | None:
     """The sessions, by performance_schema where MySQL has it; None when the role may not."""
     mysql.pace.crowded = (status.connected or 0) > _CROWD

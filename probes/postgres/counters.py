@@ -28,10 +28,10 @@ from probes.postgres.counters_model import (
     WAITS,
     WINDOW,
     Checkpoints,
-    Counters,
-    Sample,
+    CountersWindow,
+    PostgresCounters,
     TotalsRow,
-    Window,
+    WaitSample,
     dominant,
     share_of,
     since,
@@ -74,7 +74,7 @@ class Settings:
     wait_share: float = 0.6
 
 
-async def collect(postgres: SqlReads, target: Target) -> Counters:
+async def collect(postgres: SqlReads, target: Target) -> PostgresCounters:
     """Read the counters, then sample the waits five times within a second."""
     rows = await postgres.rows(TOTALS, into=TotalsRow)
     if not rows:
@@ -82,17 +82,17 @@ async def collect(postgres: SqlReads, target: Target) -> Counters:
     totals = rows[0].totals
     asked = CHECKPOINTER if totals.checkpointer else BGWRITER
     checkpoints = await postgres.rows(asked, into=Checkpoints)
-    samples: list[Sample] = []
+    samples: list[WaitSample] = []
     for number in range(_AT_ONCE if totals.sees_all else 0):
         if number:
             await asyncio.sleep(_BETWEEN)
-        samples.append(Sample(waits=tuple(await postgres.rows(WAITS, into=Wait))))
-    return Counters(
+        samples.append(WaitSample(waits=tuple(await postgres.rows(WAITS, into=Wait))))
+    return PostgresCounters(
         totals=totals, checkpoints=next(iter(checkpoints), None), samples=tuple(samples)
     )
 
 
-def diagnose(look: Counters, settings: Settings) -> Iterator[Finding]:
+def diagnose(look: PostgresCounters, settings: Settings) -> Iterator[Finding]:
     """Judge what was gained, database by database, then the server as a whole."""
     if not look.totals.sees_all:
         yield Finding(
@@ -120,7 +120,9 @@ def diagnose(look: Counters, settings: Settings) -> Iterator[Finding]:
     yield from _waits(look, settings)
 
 
-def _deadlocks(minute: Window, five: Window, settings: Settings, name: str) -> Iterator[Finding]:
+def _deadlocks(
+    minute: CountersWindow, five: CountersWindow, settings: Settings, name: str
+) -> Iterator[Finding]:
     gained = five.gain.deadlocks
     grades = (
         settings.deadlocks.grade(gained),
@@ -149,7 +151,7 @@ def _deadlocks(minute: Window, five: Window, settings: Settings, name: str) -> I
         )  # fmt: skip
 
 
-def _rollbacks(minute: Window, settings: Settings, name: str) -> Iterator[Finding]:
+def _rollbacks(minute: CountersWindow, settings: Settings, name: str) -> Iterator[Finding]:
     rate, commits = minute.per_s("rollbacks"), minute.per_s("commits")
     severity = settings.rollbacks.grade(rate)
     if severity is None or rate is None or rate <= settings.rollback_share * (commits or 0):
@@ -174,7 +176,7 @@ def _rollbacks(minute: Window, settings: Settings, name: str) -> Iterator[Findin
     )
 
 
-def _lost(five: Window, settings: Settings, name: str) -> Iterator[Finding]:
+def _lost(five: CountersWindow, settings: Settings, name: str) -> Iterator[Finding]:
     gain = five.gain
     parts = {"fatal": gain.fatal, "killed": gain.killed, "abandoned": gain.abandoned}
     known = [value for value in parts.values() if value is not None]
@@ -211,7 +213,7 @@ def _causes(fatal: int, killed: int, abandoned: int) -> tuple[str, ...]:
     return tuple(sorted((c for c, n in causes.items() if n), key=lambda c: -causes[c]))
 
 
-def _temporary(minute: Window, settings: Settings, name: str) -> Iterator[Finding]:
+def _temporary(minute: CountersWindow, settings: Settings, name: str) -> Iterator[Finding]:
     rate = minute.per_s("temp_bytes")
     severity = settings.temp_bytes.grade(rate)
     if severity is None or rate is None:
@@ -237,7 +239,9 @@ def _temporary(minute: Window, settings: Settings, name: str) -> Iterator[Findin
     )
 
 
-def _checkpoints(look: Counters, five: Window, settings: Settings) -> Iterator[Finding]:
+def _checkpoints(
+    look: PostgresCounters, five: CountersWindow, settings: Settings
+) -> Iterator[Finding]:
     severity = settings.checkpoints.grade(five.requested)
     if severity is None or five.requested is None or five.requested <= (five.timed or 0):
         return
@@ -264,7 +268,7 @@ def _checkpoints(look: Counters, five: Window, settings: Settings) -> Iterator[F
     )
 
 
-def _cache(minute: Window, settings: Settings) -> Iterator[Finding]:
+def _cache(minute: CountersWindow, settings: Settings) -> Iterator[Finding]:
     share, reads = minute.hit_share, minute.per_s("reads")
     severity = settings.cache.grade(share)
     if severity is None or share is None or (reads or 0) < settings.cache_reads:
@@ -288,7 +292,9 @@ def _cache(minute: Window, settings: Settings) -> Iterator[Finding]:
     )
 
 
-def _conflicts(look: Counters, five: Window, settings: Settings) -> Iterator[Finding]:
+def _conflicts(
+    look: PostgresCounters, five: CountersWindow, settings: Settings
+) -> Iterator[Finding]:
     total = sum(five.conflicts.values())
     severity = settings.conflicts.grade(total)
     if not look.totals.recovery or severity is None:
@@ -312,7 +318,7 @@ def _conflicts(look: Counters, five: Window, settings: Settings) -> Iterator[Fin
     )
 
 
-def _waits(look: Counters, settings: Settings) -> Iterator[Finding]:
+def _waits(look: PostgresCounters, settings: Settings) -> Iterator[Finding]:
     most = dominant(look)
     if most is None or most.samples < SAMPLES or most.share < settings.wait_share:
         return
@@ -339,7 +345,7 @@ def _waits(look: Counters, settings: Settings) -> Iterator[Finding]:
     )
 
 
-def facts(look: Counters, _: Settings) -> Iterator[Fact]:
+def facts(look: PostgresCounters, _: Settings) -> Iterator[Fact]:
     """Transactions a second first; before there is an earlier look, that they are unknown."""
     minute, five = window(look, _MINUTE), window(look, WINDOW)
     if minute is None or five is None:
@@ -372,12 +378,12 @@ def _rate(label: str, value: float | None) -> Iterator[Fact]:
         yield Fact(label, f"{value:,.1f}/s", value, "/s")
 
 
-def tables(look: Counters, settings: Settings) -> Iterator[Table]:
+def tables(look: PostgresCounters, settings: Settings) -> Iterator[Table]:
     """Rates by database, and waits."""
     yield from views(look)
 
 
-def changes(look: Counters, target: str) -> Iterator[Change]:
+def changes(look: PostgresCounters, target: str) -> Iterator[Change]:
     """Statistics that somebody reset: every rate before and after is of another time."""
     for name in look.reset:
         yield Change(
@@ -394,7 +400,7 @@ PROBE = Probe(
     kind="postgres",
     collect=collect,
     diagnose=diagnose,
-    snapshot=Counters,
+    snapshot=PostgresCounters,
     settings=Settings(),
     every=15,
     timeout=10,

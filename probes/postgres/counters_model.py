@@ -123,14 +123,14 @@ class TotalsRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class WaitSample:
     """What active sessions waited for at one moment; no waits: nobody was active."""
 
     waits: tuple[Wait, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class CountersPair:
     """What was gained between two looks that belong together."""
 
     at: datetime
@@ -142,21 +142,21 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counters:
+class PostgresCounters:
     """One look, with what the looks of the last five minutes gained."""
 
     totals: Totals
     checkpoints: Checkpoints | None = None
-    samples: tuple[Sample, ...] = ()
+    samples: tuple[WaitSample, ...] = ()
     """The last ten, of this look and the one before. Empty: the role may not see waits."""
-    pairs: tuple[Pair, ...] = ()
+    pairs: tuple[CountersPair, ...] = ()
     reset: tuple[str, ...] = ()
     """Whose statistics began anew between this look and the one before."""
     restarted: bool = False
     """The server was restarted or changed its role: there is nothing to compare with."""
 
 
-def since(before: Counters, now: Counters) -> Counters:
+def since(before: PostgresCounters, now: PostgresCounters) -> PostgresCounters:
     """The new look with what was gained. A gap, restart or change of role begins anew."""
     old, new = before.totals, now.totals
     seconds = (new.at - old.at).total_seconds()
@@ -166,7 +166,7 @@ def since(before: Counters, now: Counters) -> Counters:
         return now
     gains, reset = _gains(old.databases, new.databases)
     timed, requested = _checkpoints(before.checkpoints, now.checkpoints)
-    pair = Pair(
+    pair = CountersPair(
         at=new.at,
         seconds=seconds,
         databases=gains,
@@ -233,7 +233,7 @@ def _conflicts(old: Mapping[str, int], new: Mapping[str, int]) -> dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class CountersWindow:
     """The gains of the last `span` seconds, all databases or one. `seconds`: what they cover."""
 
     seconds: float
@@ -258,12 +258,14 @@ class Window:
         )
 
 
-def window(look: Counters, span: float, database: str | None = None) -> Window | None:
+def window(
+    look: PostgresCounters, span: float, database: str | None = None
+) -> CountersWindow | None:
     """What the last `span` seconds gained; None: there is no earlier look to compare with.
 
     A pair that is longer than the span counts whole, with its own seconds.
     """
-    chosen: list[Pair] = []
+    chosen: list[CountersPair] = []
     covered = 0.0
     for pair in reversed(look.pairs):
         if chosen and covered + pair.seconds > span * 1.1:
@@ -278,7 +280,7 @@ def window(look: Counters, span: float, database: str | None = None) -> Window |
     conflicts: Counter[str] = Counter()
     for pair in chosen:
         conflicts.update(pair.conflicts)
-    return Window(
+    return CountersWindow(
         covered,
         _summed(gains, database or ""),
         requested=_total(pair.requested for pair in chosen),
@@ -287,7 +289,7 @@ def window(look: Counters, span: float, database: str | None = None) -> Window |
     )
 
 
-def spills(look: Counters, database: str) -> bool:
+def spills(look: PostgresCounters, database: str) -> bool:
     """Statements that wrote temporary files ended between each of the last three looks: a single
     one counts all that it wrote, for however long, in the moment of its end.
     """
@@ -322,7 +324,7 @@ class Dominant:
     samples: int
 
 
-def dominant(look: Counters) -> Dominant | None:
+def dominant(look: PostgresCounters) -> Dominant | None:
     """The class of wait with the largest share; None: nobody was active, or hidden."""
     kinds: Counter[str] = Counter()
     events: Counter[tuple[str, str]] = Counter()
@@ -338,7 +340,7 @@ def dominant(look: Counters) -> Dominant | None:
     return Dominant(kind, event, most / total, total / len(look.samples), len(look.samples))
 
 
-def share_of(look: Counters, kind: str) -> float:
+def share_of(look: PostgresCounters, kind: str) -> float:
     """The share of one class of waits among active sessions; 0 when nobody was active."""
     every = sum(wait.n for sample in look.samples for wait in sample.waits)
     own = sum(wait.n for sample in look.samples for wait in sample.waits if wait.type == kind)

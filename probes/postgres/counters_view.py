@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cockpit.text import visible
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, percent, size
-from probes.postgres.counters_model import Counters, window
+from probes.postgres.counters_model import PostgresCounters, window
 from probes.postgres.model import GRANT
 
 _DATABASES = (
@@ -28,7 +28,7 @@ _WAITS = (Column("wait", 12), Column("event", 30), Column("share", 8, right=True
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class Waiting:
     """What a wait says, and where to look. `harmless`: sessions that wait so want to."""
 
     says: str
@@ -36,34 +36,34 @@ class Meaning:
     harmless: bool = False
 
 
-_PARTITIONS = Meaning("too many tables or partitions a query", "prune partitions")
-_MEANINGS: tuple[tuple[str, str, Meaning], ...] = (
-    ("CPU", "", Meaning("runs on the CPU", "the statements with the most time")),
-    ("IO", "DataFile", Meaning("reads and writes tables", "cache hits, then the disk's limits")),
-    ("IO", "WAL", Meaning("waits for commits to reach the disk", "the disk's latency")),
-    ("IO", "BufFile", Meaning("sorts and hashes spill to disk", "temporary files")),
-    ("LWLock", "WAL", Meaning("commits queue for the log", "the disk's latency")),
+_PARTITIONS = Waiting("too many tables or partitions a query", "prune partitions")
+_MEANINGS: tuple[tuple[str, str, Waiting], ...] = (
+    ("CPU", "", Waiting("runs on the CPU", "the statements with the most time")),
+    ("IO", "DataFile", Waiting("reads and writes tables", "cache hits, then the disk's limits")),
+    ("IO", "WAL", Waiting("waits for commits to reach the disk", "the disk's latency")),
+    ("IO", "BufFile", Waiting("sorts and hashes spill to disk", "temporary files")),
+    ("LWLock", "WAL", Waiting("commits queue for the log", "the disk's latency")),
     ("LWLock", "LockManager", _PARTITIONS),
     ("LWLock", "lock_manager", _PARTITIONS),
-    ("LWLock", "Buffer", Meaning("many sessions want the same pages", "hot tables and indexes")),
-    ("Lock", "", Meaning("waits for another's lock", "who waits for whom")),
-    ("IPC", "SyncRep", Meaning("commits wait for a synchronous standby", "is that standby alive?")),
-    ("IPC", "", Meaning("waits for another process of the server", "parallel workers")),
-    ("Client", "", Meaning("waits for the application to read or send", "the application's side")),
-    ("Timeout", "", Meaning("sleeps on purpose", harmless=True)),
-    ("Activity", "", Meaning("waits for work", harmless=True)),
+    ("LWLock", "Buffer", Waiting("many sessions want the same pages", "hot tables and indexes")),
+    ("Lock", "", Waiting("waits for another's lock", "who waits for whom")),
+    ("IPC", "SyncRep", Waiting("commits wait for a synchronous standby", "is that standby alive?")),
+    ("IPC", "", Waiting("waits for another process of the server", "parallel workers")),
+    ("Client", "", Waiting("waits for the application to read or send", "the application's side")),
+    ("Timeout", "", Waiting("sleeps on purpose", harmless=True)),
+    ("Activity", "", Waiting("waits for work", harmless=True)),
 )  # fmt: skip
 
 
-def meaning(kind: str, event: str) -> Meaning:
+def meaning(kind: str, event: str) -> Waiting:
     """By the event's prefix, in any case: 17 made WALSync WalSync, prefixes stay."""
     for each, prefix, says in _MEANINGS:
         if each == kind and event.lower().startswith(prefix.lower()):
             return says
-    return Meaning(f"waits for {kind} {event}".strip(), "what the documentation says of that event")
+    return Waiting(f"waits for {kind} {event}".strip(), "what the documentation says of that event")
 
 
-def views(look: Counters) -> Iterator[Table]:
+def views(look: PostgresCounters) -> Iterator[Table]:
     """Rates of each database over the last minute, then what active sessions wait for."""
     whole = window(look, 60)
     covered = f"over the last {duration(whole.seconds)}" if whole else "no earlier look yet"
@@ -86,7 +86,7 @@ def views(look: Counters) -> Iterator[Table]:
     )
 
 
-def _database(look: Counters, name: str) -> Row:
+def _database(look: PostgresCounters, name: str) -> Row:
     minute = window(look, 60, name)
     five = window(look, 300, name)
     per_s = {
@@ -118,7 +118,7 @@ def _rate(value: float | None) -> str:
     return "" if value is None else f"{value:,.1f}"
 
 
-def _waits(look: Counters) -> Iterator[Row]:
+def _waits(look: PostgresCounters) -> Iterator[Row]:
     counted: Counter[tuple[str, str]] = Counter()
     for sample in look.samples:
         for wait in sample.waits:

@@ -20,11 +20,11 @@ from cockpit.triage.view import Table
 from cockpit.units import count, duration
 from probes.postgres.locks_model import (
     AwaitedLock,
-    Locks,
-    Node,
+    LockNode,
+    LockQueue,
+    LockSummary,
+    PostgresLocks,
     PreparedXact,
-    Queue,
-    Summary,
     asked_of,
     graph_of,
     in_order,
@@ -66,20 +66,20 @@ class Settings:
     """Waiters for one row that make it a hot one."""
 
 
-async def collect(postgres: SqlReads, target: Target) -> Locks:
+async def collect(postgres: SqlReads, target: Target) -> PostgresLocks:
     """Ask who waits; only when somebody does, for whom: of two hundred places at most."""
     answers = await postgres.rows(WAITERS, into=dict)
     if not answers:
         raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
-    summary = rows_into(answers, Summary)[0]
+    summary = rows_into(answers, LockSummary)[0]
     places = in_order(rows_into(answers[0]["places"], AwaitedLock))[:MOST]
     if not places:
-        return Locks(summary=summary)
+        return PostgresLocks(summary=summary)
     rows = await postgres.rows(BLOCKERS, asked_of(places), into=dict)
-    nodes = rows_into(placed(rows, places), Node)
+    nodes = rows_into(placed(rows, places), LockNode)
     headless = any(0 in (node.blockers or ()) for node in nodes)
     prepared = await postgres.rows(PREPARED, into=PreparedXact) if headless else []
-    return Locks(
+    return PostgresLocks(
         summary=replace(summary, active=next((row["active"] for row in rows), None)),
         queues=queues_of(nodes),
         nodes=tuple(nodes),
@@ -87,7 +87,7 @@ async def collect(postgres: SqlReads, target: Target) -> Locks:
     )
 
 
-def diagnose(look: Locks, settings: Settings) -> Iterator[Finding]:
+def diagnose(look: PostgresLocks, settings: Settings) -> Iterator[Finding]:
     """Report each queue once, at its head, since only the head can be helped."""
     for queue in look.queues:
         if queue.head.pid == 0:
@@ -109,7 +109,7 @@ def diagnose(look: Locks, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _blocked(queue: Queue, look: Locks, settings: Settings) -> Iterator[Finding]:
+def _blocked(queue: LockQueue, look: PostgresLocks, settings: Settings) -> Iterator[Finding]:
     severity = _severity(queue, look, settings)
     if severity is None:
         return
@@ -135,7 +135,7 @@ def _blocked(queue: Queue, look: Locks, settings: Settings) -> Iterator[Finding]
     )
 
 
-def _severity(queue: Queue, look: Locks, settings: Settings) -> Severity | None:
+def _severity(queue: LockQueue, look: PostgresLocks, settings: Settings) -> Severity | None:
     grades = [settings.waited.grade(queue.longest)]
     if queue.longest >= (settings.waited.first or 0):
         grades.append(settings.waiters.grade(queue.length))
@@ -145,7 +145,7 @@ def _severity(queue: Queue, look: Locks, settings: Settings) -> Severity | None:
     return max((grade for grade in grades if grade), default=None)
 
 
-def _causes(head: Node) -> tuple[str, ...]:
+def _causes(head: LockNode) -> tuple[str, ...]:
     if head.idle_in_transaction:
         return (
             "the application waits for something else inside a transaction",
@@ -156,7 +156,7 @@ def _causes(head: Node) -> tuple[str, ...]:
     return ("a long statement or transaction that writes what others need",)
 
 
-def _advice(queue: Queue) -> str:
+def _advice(queue: LockQueue) -> str:
     if not queue.helps:
         return "look at the tree: nothing in it may be ended from here"
     verbs = {"cancel_backend": "cancel", "terminate_backend": "terminate"}
@@ -166,7 +166,7 @@ def _advice(queue: Queue) -> str:
     )
 
 
-def _prepared(queue: Queue, look: Locks) -> Finding:
+def _prepared(queue: LockQueue, look: PostgresLocks) -> Finding:
     oldest = look.prepared[0] if look.prepared else None
     return Finding(
         "PG_LOCK_PREPARED",
@@ -186,7 +186,7 @@ def _prepared(queue: Queue, look: Locks) -> Finding:
     )
 
 
-def _hot_row(queue: Queue) -> Finding:
+def _hot_row(queue: LockQueue) -> Finding:
     return Finding(
         "PG_LOCK_HOT_ROW",
         Severity.HIGH,
@@ -199,7 +199,7 @@ def _hot_row(queue: Queue) -> Finding:
     )
 
 
-def _schema_changes(look: Locks) -> Iterator[Finding]:
+def _schema_changes(look: PostgresLocks) -> Iterator[Finding]:
     wanting = [node for node in look.nodes if node.wants_strong and node.blockers]
     tree = graph_of(look.nodes) if wanting else None
     for node in wanting:
@@ -223,7 +223,7 @@ def _schema_changes(look: Locks) -> Iterator[Finding]:
         )
 
 
-def _advisory(look: Locks, settings: Settings) -> Iterator[Finding]:
+def _advisory(look: PostgresLocks, settings: Settings) -> Iterator[Finding]:
     longest: dict[str, float] = {}
     waiting: dict[str, int] = {}
     for node in look.nodes:
@@ -246,7 +246,7 @@ def _advisory(look: Locks, settings: Settings) -> Iterator[Finding]:
             )
 
 
-def facts(look: Locks, _: Settings) -> Iterator[Fact]:
+def facts(look: PostgresLocks, _: Settings) -> Iterator[Fact]:
     """Waiters first, then the longest wait."""
     waiters = look.summary.waiters
     yield Fact("lock waiters", f"{waiters} waiting" if waiters else "none", waiters)
@@ -256,7 +256,7 @@ def facts(look: Locks, _: Settings) -> Iterator[Fact]:
         yield Fact("queues", str(len(look.queues)), len(look.queues))
 
 
-def tables(look: Locks, settings: Settings) -> Iterator[Table]:
+def tables(look: PostgresLocks, settings: Settings) -> Iterator[Table]:
     """The tree of waiting."""
     yield lock_table(look, settings.waited)
 
@@ -266,7 +266,7 @@ PROBE = Probe(
     kind="postgres",
     collect=collect,
     diagnose=diagnose,
-    snapshot=Locks,
+    snapshot=PostgresLocks,
     settings=Settings(),
     every=5,
     timeout=8,

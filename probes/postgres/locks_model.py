@@ -10,7 +10,7 @@ from typing import Any
 
 from cockpit.text import visible
 from cockpit.units import duration
-from probes.lock_graph import Graph, graph
+from probes.lock_graph import WaitGraph, graph
 from probes.postgres.model import Session
 
 STRONG = frozenset({"AccessExclusiveLock", "ExclusiveLock", "ShareRowExclusiveLock", "ShareLock"})
@@ -20,7 +20,7 @@ _TABLE = re.compile(r"(?is)\b(?:update|into|from|table)\s+(?:only\s+)?([\w.\"$]{
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Node(Session):
+class LockNode(Session):
     """A session that waits for a lock or holds one that others wait for."""
 
     blockers: tuple[int, ...] | None = None
@@ -111,7 +111,7 @@ class PreparedXact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Best:
+class SessionToEnd:
     """Whom it helps most to end, for least: `call` a named statement."""
 
     pid: int
@@ -121,10 +121,10 @@ class Best:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
+class LockQueue:
     """Everyone who waits behind one head."""
 
-    head: Node
+    head: LockNode
     length: int
     longest: float
     """Seconds that the first has waited."""
@@ -132,14 +132,14 @@ class Queue:
     """The row that most of them want, when they are many."""
     hot: int = 0
     """How many want that row."""
-    helps: tuple[Best, ...] = ()
+    helps: tuple[SessionToEnd, ...] = ()
     """Whom to end: the cheapest first."""
-    best: Best | None = None
+    best: SessionToEnd | None = None
     """Whose end releases most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class LockSummary:
     """How many wait, before anything costly is asked."""
 
     at: datetime
@@ -152,12 +152,12 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Locks:
+class PostgresLocks:
     """One look. `queues`: longest first; captures of runbooks read them."""
 
-    summary: Summary
-    queues: tuple[Queue, ...] = ()
-    nodes: tuple[Node, ...] = ()
+    summary: LockSummary
+    queues: tuple[LockQueue, ...] = ()
+    nodes: tuple[LockNode, ...] = ()
     prepared: tuple[PreparedXact, ...] = ()
 
 
@@ -213,7 +213,7 @@ def placed(
         }
 
 
-def graph_of(nodes: Iterable[Node]) -> Graph:
+def graph_of(nodes: Iterable[LockNode]) -> WaitGraph:
     """The graph of waiting, longest first. Who has a speaker waits for whom that one waits."""
     found = list(nodes)
     said = {node.pid: node.blockers for node in found if node.blockers}
@@ -228,14 +228,14 @@ def graph_of(nodes: Iterable[Node]) -> Graph:
     )
 
 
-def queues_of(nodes: Sequence[Node], *, hot: int = 10) -> tuple[Queue, ...]:
+def queues_of(nodes: Sequence[LockNode], *, hot: int = 10) -> tuple[LockQueue, ...]:
     """Every queue, blamed on its head."""
     known = {node.pid: node for node in nodes}
     tree = graph_of(nodes)
     return tuple(_queue(head, tree, known, hot) for head in tree.heads)
 
 
-def _queue(head: int, tree: Graph, known: dict[int, Node], hot: int) -> Queue:
+def _queue(head: int, tree: WaitGraph, known: dict[int, LockNode], hot: int) -> LockQueue:
     below = [known[pid] for pid in tree.below(head) if pid in known]
     rows: dict[str, int] = {}
     for node in below:
@@ -244,8 +244,8 @@ def _queue(head: int, tree: Graph, known: dict[int, Node], hot: int) -> Queue:
     row = max(rows, key=lambda place: rows[place], default="")
     crowd = rows.get(row, 0) + 1 if row else 0
     candidates = helps(head, tree, known)
-    return Queue(
-        head=known.get(head, Node(pid=head)),
+    return LockQueue(
+        head=known.get(head, LockNode(pid=head)),
         length=sum(1 + node.crowd for node in below),
         longest=max((node.longest for node in below), default=0.0),
         hot_row=row if crowd >= hot else "",
@@ -255,7 +255,7 @@ def _queue(head: int, tree: Graph, known: dict[int, Node], hot: int) -> Queue:
     )
 
 
-def helps(head: int, tree: Graph, known: dict[int, Node]) -> list[Best]:
+def helps(head: int, tree: WaitGraph, known: dict[int, LockNode]) -> list[SessionToEnd]:
     """Whom to end in one queue: the cheapest first, then whoever releases most.
 
     A cancel costs a statement, a termination a connection and its transaction. Schema changes that
@@ -271,13 +271,15 @@ def helps(head: int, tree: Graph, known: dict[int, Node]) -> list[Best]:
         if releases:
             call = "cancel_backend" if node.state == "active" else "terminate_backend"
             found.append(
-                Best(pid=pid, backend_start=node.backend_start, call=call, releases=releases)
+                SessionToEnd(
+                    pid=pid, backend_start=node.backend_start, call=call, releases=releases
+                )
             )
     found.sort(key=lambda best: (best.call != "cancel_backend", -best.releases, best.pid))
     return found
 
 
-def best_effect(best: Best, node: Node) -> str:
+def best_effect(best: SessionToEnd, node: LockNode) -> str:
     """What ending it means for those who own it."""
     who = visible(node.application_name or node.usename or "its client", 30)
     if best.call == "cancel_backend":

@@ -6,15 +6,15 @@ from cockpit.text import visible
 from cockpit.triage.finding import Severity, Thresholds
 from cockpit.triage.view import Offer, Row, Table
 from cockpit.units import count
-from probes.lock_graph import Graph
-from probes.postgres.locks_model import Locks, Node, best_effect, graph_of, helps
+from probes.lock_graph import WaitGraph
+from probes.postgres.locks_model import LockNode, PostgresLocks, best_effect, graph_of, helps
 from probes.postgres.model import cancel, offers, terminate
 from probes.postgres.view import COLUMNS, span
 
 _OFFERED = 4
 
 
-def lock_table(look: Locks, waited: Thresholds) -> Table:
+def lock_table(look: PostgresLocks, waited: Thresholds) -> Table:
     """The tree: a head, those who wait for it below, crowds at one place as one row."""
     known = {node.pid: node for node in look.nodes}
     tree = graph_of(look.nodes)
@@ -44,7 +44,7 @@ def lock_table(look: Locks, waited: Thresholds) -> Table:
     )
 
 
-def _note(head: int, known: dict[int, Node], look: Locks) -> list[str]:
+def _note(head: int, known: dict[int, LockNode], look: PostgresLocks) -> list[str]:
     if head == 0:
         return [
             f"prepared transaction {visible(each.gid, 60)} of {visible(each.owner, 30)} in "
@@ -58,14 +58,14 @@ def _note(head: int, known: dict[int, Node], look: Locks) -> list[str]:
 
 
 def _branch(
-    pid: int, tree: Graph, known: dict[int, Node], waited: Thresholds, depth: int = 0
+    pid: int, tree: WaitGraph, known: dict[int, LockNode], waited: Thresholds, depth: int = 0
 ) -> list[Row]:
     """One session and all below it. Iterative in depth: a chain may be long."""
     rows: list[Row] = []
     stack: list[tuple[int, int, tuple[int, ...], bool]] = [(pid, depth, (), False)]
     while stack:
         each, level, crowd, apart = stack.pop()
-        node = known.get(each) or Node(pid=each)
+        node = known.get(each) or LockNode(pid=each)
         if crowd:
             rows.append(_crowd([known[c] for c in crowd], level, apart=apart))
             continue
@@ -78,7 +78,7 @@ def _branch(
 
 
 def _grouped(
-    children: tuple[int, ...], tree: Graph, known: dict[int, Node]
+    children: tuple[int, ...], tree: WaitGraph, known: dict[int, LockNode]
 ) -> list[tuple[int, tuple[int, ...]]]:
     """Children one by one, those that wait for the same thing and block nobody as one crowd."""
     crowds: dict[str, list[int]] = {}
@@ -94,7 +94,7 @@ def _grouped(
     return single
 
 
-def _row(node: Node, depth: int, waiting: int, waited: Thresholds) -> Row:
+def _row(node: LockNode, depth: int, waiting: int, waited: Thresholds) -> Row:
     if node.pid == 0:
         return Row(
             key="prepared",
@@ -125,7 +125,7 @@ def _row(node: Node, depth: int, waiting: int, waited: Thresholds) -> Row:
     )
 
 
-def _crowd(nodes: list[Node], depth: int, *, apart: bool = False) -> Row:
+def _crowd(nodes: list[LockNode], depth: int, *, apart: bool = False) -> Row:
     """All who wait for one place. `apart`: without the one that has a row of its own."""
     number = sum(node.crowd for node in nodes)
     clients = {each for node in nodes for each in node.crowd_clients}

@@ -24,13 +24,13 @@ from probes.postgres.maintenance_model import (
     OLDEST,
     TABLES,
     WAL,
-    Database,
+    DatabaseAge,
     Dead,
     Files,
-    Holder,
+    HorizonHolder,
     Maintenance,
+    MaintenanceState,
     Old,
-    State,
     StateRow,
     all_busy,
     taken,
@@ -97,7 +97,7 @@ def diagnose(look: Maintenance, settings: Settings) -> Iterator[Finding]:
         yield from _workers(look, settings)
 
 
-def _sight(state: State) -> Iterator[Finding]:
+def _sight(state: MaintenanceState) -> Iterator[Finding]:
     if state.hidden or not state.sees_all:
         yield Finding(
             "PG_OBS_BLIND",
@@ -112,7 +112,7 @@ def _sight(state: State) -> Iterator[Finding]:
 
 
 def _wraparound(look: Maintenance, settings: Settings) -> Iterator[Finding]:
-    found: list[tuple[Severity, int, Database, str]] = []
+    found: list[tuple[Severity, int, DatabaseAge, str]] = []
     for database in look.state.databases:
         for what, age in (("xid", database.xid_age), ("multixact", database.multixact_age)):
             severity = settings.wraparound.grade(age)
@@ -129,7 +129,7 @@ def _wrap(
     severity: Severity,
     *,
     age: int,
-    database: Database,
+    database: DatabaseAge,
     what: str,
 ) -> Finding:
     state = look.state
@@ -164,7 +164,7 @@ def _wrap(
     )
 
 
-def _graded(state: State, settings: Settings) -> list[tuple[Severity, Holder]]:
+def _graded(state: MaintenanceState, settings: Settings) -> list[tuple[Severity, HorizonHolder]]:
     """Holders that matter, the oldest first. A standby's sessions matter with feedback only."""
     graded = []
     for holder in state.holders:
@@ -180,7 +180,7 @@ def _graded(state: State, settings: Settings) -> list[tuple[Severity, Holder]]:
     return sorted(graded, key=lambda pair: (-pair[1].age, -(pair[1].age_s or 0)))
 
 
-def _says(holder: Holder) -> str:
+def _says(holder: HorizonHolder) -> str:
     return f"{holder.holder} {name_of(holder)}"
 
 
@@ -204,7 +204,7 @@ _HOLDERS = {
 }
 
 
-def _horizon(state: State, settings: Settings) -> Iterator[Finding]:
+def _horizon(state: MaintenanceState, settings: Settings) -> Iterator[Finding]:
     for severity, holder in _graded(state, settings)[:_EACH]:
         likely, following = _HOLDERS[holder.holder.partition(" (")[0]]
         spans = f" for {duration(holder.age_s)}" if holder.age_s is not None else ""
@@ -230,7 +230,7 @@ def _horizon(state: State, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _subject(holder: Holder) -> str:
+def _subject(holder: HorizonHolder) -> str:
     kind = holder.holder.partition(" (")[0]
     return visible(f"{'pid' if kind == 'session' else kind} {holder.id}", 80)
 

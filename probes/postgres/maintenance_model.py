@@ -42,7 +42,7 @@ SELECT (SELECT coalesce(sum(size), 0)::bigint FROM pg_ls_waldir()) AS wal,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Database:
+class DatabaseAge:
     """Ages in transactions and in multixacts since the oldest number that is still in use."""
 
     name: str
@@ -52,7 +52,7 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class HorizonHolder:
     """Who keeps rows from being cleaned. Ages in transactions; `age_s`: of its transaction."""
 
     holder: str
@@ -136,7 +136,7 @@ class Files:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class MaintenanceState:
     """What one statement gives of the whole server. `workers` None: hidden from the role."""
 
     at: datetime
@@ -152,8 +152,8 @@ class State:
     freeze_max_age: int
     workers_max: int
     workers: int
-    databases: tuple[Database, ...]
-    holders: tuple[Holder, ...]
+    databases: tuple[DatabaseAge, ...]
+    holders: tuple[HorizonHolder, ...]
     vacuums: tuple[Vacuum, ...]
 
     @property
@@ -166,14 +166,14 @@ class State:
 class StateRow:
     """How the statement gives it."""
 
-    maintenance: State
+    maintenance: MaintenanceState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Maintenance:
     """One look. `tables` and `oldest` are of the connected database only."""
 
-    state: State
+    state: MaintenanceState
     tables: tuple[Dead, ...] = ()
     oldest: tuple[Old, ...] = ()
     files: Files | None = None
@@ -198,7 +198,7 @@ def taken(before: Maintenance, now: Maintenance) -> Maintenance:
     return replace(now, xids_per_s=used / seconds, busy_s=busy)
 
 
-def all_busy(state: State) -> float | None:
+def all_busy(state: MaintenanceState) -> float | None:
     """0 when no worker is free, else None."""
     full = state.sees_all and state.workers >= state.workers_max
     return 0.0 if full else None

@@ -9,12 +9,12 @@ from cockpit.triage.finding import Severity, Thresholds
 from cockpit.triage.view import Column, Offer, Row, Table
 from cockpit.units import duration, percent, size
 from probes.postgres.maintenance_model import (
-    Database,
+    DatabaseAge,
     Dead,
-    Holder,
+    HorizonHolder,
     Maintenance,
+    MaintenanceState,
     Old,
-    State,
     Vacuum,
 )
 from probes.postgres.model import GRANT, Session, terminate
@@ -59,7 +59,7 @@ _VACUUMS = (
 )
 
 
-def name_of(holder: Holder) -> str:
+def name_of(holder: HorizonHolder) -> str:
     """Its number or name, and who stands behind it."""
     names = [visible(holder.id, 50)]
     who = holder.application_name or holder.who
@@ -111,12 +111,12 @@ def views(
     )
 
 
-def _headline(state: State) -> str:
+def _headline(state: MaintenanceState) -> str:
     workers = f"{state.workers}/{state.workers_max}" if state.sees_all else "unknown"
     return f"autovacuum {'on' if state.autovacuum else 'OFF'} · workers {workers}"
 
 
-def _holder(holder: Holder, severity: Severity | None, *, state: State) -> Row:
+def _holder(holder: HorizonHolder, severity: Severity | None, *, state: MaintenanceState) -> Row:
     return Row(
         key=holder.key,
         cells=(
@@ -133,7 +133,7 @@ def _holder(holder: Holder, severity: Severity | None, *, state: State) -> Row:
     )
 
 
-def _offers(holder: Holder, state: State) -> tuple[Offer, ...]:
+def _offers(holder: HorizonHolder, state: MaintenanceState) -> tuple[Offer, ...]:
     """What may be done about it. Nothing to a standby's query: that is ended on the standby."""
     if holder.holder == "session" and holder.pid is not None and holder.backend_start is not None:
         session = Session(
@@ -180,7 +180,7 @@ def drop_slot(name: str, restart_lsn: str) -> Offer:
     )
 
 
-def _database(database: Database, wraparound: Thresholds, *, stop: int) -> Row:
+def _database(database: DatabaseAge, wraparound: Thresholds, *, stop: int) -> Row:
     oldest = max(database.xid_age, database.multixact_age)
     return Row(
         key=database.name,

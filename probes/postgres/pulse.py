@@ -46,7 +46,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class PostgresFacts:
     """What the server is. `reserved` slots are not for applications."""
 
     version: int
@@ -93,7 +93,7 @@ class Pulse:
     xmin_age: int | None = None
     autovacuum: int = 0
     prepared: Prepared
-    server: Server
+    server: PostgresFacts
 
     @property
     def used(self) -> int:

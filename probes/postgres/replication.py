@@ -32,9 +32,9 @@ from probes.postgres.replication_model import (
     READERS,
     REPLICATION,
     Gone,
+    PostgresReplication,
     Reader,
     Replay,
-    Replication,
     ReplicationRow,
     Sender,
     Slot,
@@ -63,7 +63,7 @@ class Settings:
     """How many standbys must be streaming; 0: those that were seen before."""
 
 
-async def collect(postgres: SqlReads, target: Target) -> Replication:
+async def collect(postgres: SqlReads, target: Target) -> PostgresReplication:
     """Read both sides in one round trip; on Aurora a second one for its readers."""
     rows = await postgres.rows(REPLICATION, into=ReplicationRow)
     if not rows:
@@ -81,7 +81,7 @@ async def collect(postgres: SqlReads, target: Target) -> Replication:
     return replace(look, readers=tuple(readers), unread=tuple(unread))
 
 
-def since(before: Replication, now: Replication) -> Replication:
+def since(before: PostgresReplication, now: PostgresReplication) -> PostgresReplication:
     """Notice standbys that left and replay that stands still."""
     if now.recovery != before.recovery:
         return now
@@ -96,7 +96,7 @@ def since(before: Replication, now: Replication) -> Replication:
     return replace(now, senders=senders, replay=replay, gone=_gone(before, now))
 
 
-def _gone(before: Replication, now: Replication) -> tuple[Gone, ...]:
+def _gone(before: PostgresReplication, now: PostgresReplication) -> tuple[Gone, ...]:
     """Who followed and does not, by name and address: as many of them as are missing."""
     missed = [each for each in before.gone if now.at - each.at < _KEPT]
     if not now.sees_all:
@@ -133,7 +133,7 @@ def _replay_stalled(before: Replay | None, now: Replay) -> int:
     return before.stalled + 1 if still and before is not None else 0
 
 
-def diagnose(look: Replication, settings: Settings) -> Iterator[Finding]:
+def diagnose(look: PostgresReplication, settings: Settings) -> Iterator[Finding]:
     """Judge the link, the lag and the slots."""
     yield from _down(look, settings)
     yield from _readers(look, settings)
@@ -166,7 +166,7 @@ def diagnose(look: Replication, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _down(look: Replication, settings: Settings) -> Iterator[Finding]:
+def _down(look: PostgresReplication, settings: Settings) -> Iterator[Finding]:
     for (name, address), number in Counter((e.name, e.address) for e in look.gone).items():
         who = _called(name, address)
         many = f"{number} standbys {who} do" if number > 1 else f"standby {who} does"
@@ -219,7 +219,7 @@ def _tells(reader: Reader) -> bool:
     return not reader.writer and (reader.told_s or 0) <= _LEFT
 
 
-def _readers(look: Replication, settings: Settings) -> Iterator[Finding]:
+def _readers(look: PostgresReplication, settings: Settings) -> Iterator[Finding]:
     for reader in look.readers:
         severity = settings.reader_lag.grade(reader.lag_s) if _tells(reader) else None
         if severity is not None:
@@ -325,7 +325,7 @@ def _idle(slot: Slot) -> tuple[Evidence, ...]:
     return (Evidence("nobody reads it for", slot.inactive_s, "s"),) if told else ()
 
 
-def facts(look: Replication, _: Settings) -> Iterator[Fact]:
+def facts(look: PostgresReplication, _: Settings) -> Iterator[Fact]:
     """How far behind, then who follows."""
     if look.replay is not None:
         backlog = look.replay.backlog_b
@@ -368,7 +368,7 @@ _SLOTS = (
 )
 
 
-def tables(look: Replication, settings: Settings) -> Iterator[Table]:
+def tables(look: PostgresReplication, settings: Settings) -> Iterator[Table]:
     """Standbys of a primary, or the replay of a standby; then the slots."""
     if look.replay is not None:
         yield replay_table(look.replay, look.receiver)
@@ -390,7 +390,7 @@ def tables(look: Replication, settings: Settings) -> Iterator[Table]:
     )
 
 
-def _readers_table(look: Replication, settings: Settings) -> Table:
+def _readers_table(look: PostgresReplication, settings: Settings) -> Table:
     return Table(
         title="Aurora's instances",
         columns=(
@@ -452,7 +452,7 @@ PROBE = Probe(
     kind="postgres",
     collect=collect,
     diagnose=diagnose,
-    snapshot=Replication,
+    snapshot=PostgresReplication,
     settings=Settings(),
     every=10,
     timeout=8,

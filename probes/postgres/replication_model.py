@@ -147,7 +147,7 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replication:
+class PostgresReplication:
     """One look, at a primary or at a standby."""
 
     at: datetime
@@ -171,4 +171,4 @@ class Replication:
 class ReplicationRow:
     """How the statement gives it."""
 
-    replication: Replication
+    replication: PostgresReplication

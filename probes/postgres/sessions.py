@@ -42,7 +42,7 @@ _KEPT = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class LockHolder:
     """A session that holds a lock another waits for, for `held_s` seconds (None: unknown)."""
 
     pid: int
@@ -50,12 +50,12 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sessions:
+class PostgresSessions:
     """One look. `sessions` are the busiest, at most 500."""
 
     pulse: Pulse
     sessions: tuple[Session, ...]
-    holders: tuple[Holder, ...] = ()
+    holders: tuple[LockHolder, ...] = ()
     longest: Session | None = None
     """Who runs one statement for longest, besides those that wait, are protected or may."""
     expects: str = "any"
@@ -89,7 +89,7 @@ class Settings:
     """Applications whose statements may take long."""
 
 
-async def collect(postgres: SqlReads, target: Target) -> Sessions:
+async def collect(postgres: SqlReads, target: Target) -> PostgresSessions:
     """Read the pulse, then the busiest sessions, then who holds others up: at most three trips."""
     pulses = await postgres.rows(PULSE, into=PulseRow)
     if not pulses:
@@ -99,14 +99,14 @@ async def collect(postgres: SqlReads, target: Target) -> Sessions:
     newer = (Reason.UNSUPPORTED,)
     asked = postgres.rows(SESSIONS, (MOST,), into=Session)
     sessions = await partly(asked, "the sessions", unread, but_for=newer)
-    holders: list[Holder] = []
+    holders: list[LockHolder] = []
     if pulse.lock_waiters:
-        blockers = postgres.rows(HOLDERS, into=Holder)
+        blockers = postgres.rows(HOLDERS, into=LockHolder)
         holders = await partly(blockers, "who holds others up", unread, but_for=newer)
     pace = getattr(postgres, "pace", None)
     settings = target.settings
     assert isinstance(settings, PostgresSettings)
-    return Sessions(
+    return PostgresSessions(
         pulse=pulse,
         sessions=tuple(sessions),
         holders=tuple(holders),
@@ -117,7 +117,7 @@ async def collect(postgres: SqlReads, target: Target) -> Sessions:
     )
 
 
-def since(before: Sessions, now: Sessions) -> Sessions:
+def since(before: PostgresSessions, now: PostgresSessions) -> PostgresSessions:
     """Notice a restart or a change of role between two looks; remember it for ten minutes."""
     at = now.pulse.at
     old, new = before.pulse.server, now.pulse.server
@@ -136,7 +136,7 @@ def _kept(moment: datetime | None, at: datetime) -> datetime | None:
     return moment if moment is not None and at - moment < _KEPT else None
 
 
-def diagnose(look: Sessions, settings: Settings) -> Iterator[Finding]:
+def diagnose(look: PostgresSessions, settings: Settings) -> Iterator[Finding]:
     """Say what is wrong with the sessions as a whole, then with each that stands out."""
     yield from _sight(look)
     yield from _identity(look)
@@ -147,7 +147,7 @@ def diagnose(look: Sessions, settings: Settings) -> Iterator[Finding]:
     yield from _prepared(look.pulse, settings)
 
 
-def _sight(look: Sessions) -> Iterator[Finding]:
+def _sight(look: PostgresSessions) -> Iterator[Finding]:
     pulse = look.pulse
     if pulse.hidden or not pulse.server.sees_all:
         yield Finding(
@@ -187,7 +187,7 @@ def _sight(look: Sessions) -> Iterator[Finding]:
         )
 
 
-def _identity(look: Sessions) -> Iterator[Finding]:
+def _identity(look: PostgresSessions) -> Iterator[Finding]:
     pulse = look.pulse
     is_a, should = ("a standby", "writer") if pulse.recovery else ("a primary", "reader")
     if look.expects == should:
@@ -212,7 +212,7 @@ def _identity(look: Sessions) -> Iterator[Finding]:
         yield _restarted(look, max(0.0, (pulse.at - look.restarted).total_seconds()))
 
 
-def _restarted(look: Sessions, ago: float) -> Finding:
+def _restarted(look: PostgresSessions, ago: float) -> Finding:
     what = "a server process crashed" if look.crashed else "the server was restarted"
     return Finding(
         "PG_RESTARTED",
@@ -296,7 +296,7 @@ def _who(client: object) -> str:
     return visible(f"{app} from {address}" if address else str(app), 60)
 
 
-def _idle_transactions(look: Sessions, settings: Settings) -> Iterator[Finding]:
+def _idle_transactions(look: PostgresSessions, settings: Settings) -> Iterator[Finding]:
     holds = {holder.pid: holder.held_s or 0.0 for holder in look.holders}
     graded: list[tuple[Severity, Session]] = []
     for session in look.sessions:
@@ -367,14 +367,14 @@ def _works(session: Session, settings: Settings) -> bool:
     )
 
 
-def derive(look: Sessions, settings: Settings) -> Sessions:
+def derive(look: PostgresSessions, settings: Settings) -> PostgresSessions:
     """With the one that a runbook's step may cancel: never an application that may take long."""
     works = [s for s in look.sessions if s.state == "active" and _works(s, settings)]
     longest = max(works, key=lambda session: session.query_s or 0, default=None)
     return replace(look, longest=longest)
 
 
-def _long(look: Sessions, settings: Settings) -> Iterator[Finding]:
+def _long(look: PostgresSessions, settings: Settings) -> Iterator[Finding]:
     queries, transactions = [], []
     for session in look.sessions:
         if not _works(session, settings):
@@ -450,7 +450,7 @@ def _prepared(pulse: Pulse, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def facts(look: Sessions, limits: Settings) -> Iterator[Fact]:
+def facts(look: PostgresSessions, limits: Settings) -> Iterator[Fact]:
     """Connections first, then who waits, works and idles."""
     pulse = look.pulse
     yield Fact(
@@ -471,7 +471,7 @@ def facts(look: Sessions, limits: Settings) -> Iterator[Fact]:
     yield Fact("server", pulse.server.name)
 
 
-def tables(look: Sessions, settings: Settings) -> Iterator[Table]:
+def tables(look: PostgresSessions, settings: Settings) -> Iterator[Table]:
     """The sessions, the busiest first."""
     yield sessions_table(
         look.pulse,
@@ -482,7 +482,7 @@ def tables(look: Sessions, settings: Settings) -> Iterator[Table]:
     )
 
 
-def changes(look: Sessions, target: str) -> Iterable[Change]:
+def changes(look: PostgresSessions, target: str) -> Iterable[Change]:
     """A restart or change of role that happened between two of our looks."""
     source = "postgres.sessions"
     if look.restarted is not None:
@@ -511,7 +511,7 @@ PROBE = Probe(
     kind="postgres",
     collect=collect,
     diagnose=diagnose,
-    snapshot=Sessions,
+    snapshot=PostgresSessions,
     derive=derive,
     settings=Settings(),
     every=5,

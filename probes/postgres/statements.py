@@ -21,10 +21,10 @@ from probes.postgres.model import GRANT
 from probes.postgres.statements_model import (
     IDENTITY,
     Counted,
-    Identity,
     Info,
+    PostgresStatements,
     Ran,
-    Statements,
+    ServerIdentity,
     Text,
     counters_sql,
     hidden_sql,
@@ -55,21 +55,21 @@ class _Hidden:
     n: int
 
 
-async def collect(postgres: SqlReads, target: Target) -> Statements:
+async def collect(postgres: SqlReads, target: Target) -> PostgresStatements:
     """Read who we are, then counters, evictions and the texts that could matter."""
-    rows = await postgres.rows(IDENTITY, into=Identity)
+    rows = await postgres.rows(IDENTITY, into=ServerIdentity)
     if not rows:
         raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
     identity = rows[0]
     if identity.missing:
-        return Statements(identity=identity)
+        return PostgresStatements(identity=identity)
     counted = await postgres.rows(counters_sql(identity), into=Counted)
     hidden = await postgres.rows(hidden_sql(identity), into=_Hidden)
     info: Info | None = None
     if identity.version >= (1, 9):
         info = next(iter(await postgres.rows(info_sql(identity), into=Info)), None)
     texts = await postgres.rows(texts_sql(identity), into=Text)
-    return Statements(
+    return PostgresStatements(
         identity=identity,
         info=info,
         hidden=hidden[0].n if hidden else 0,
@@ -78,7 +78,7 @@ async def collect(postgres: SqlReads, target: Target) -> Statements:
     )
 
 
-def diagnose(look: Statements, settings: Settings) -> Iterator[Finding]:
+def diagnose(look: PostgresStatements, settings: Settings) -> Iterator[Finding]:
     """Name what became slower; say what cannot be seen."""
     if look.hidden:
         yield Finding(
@@ -107,7 +107,7 @@ def _times_slower(ran: Ran, settings: Settings) -> float | None:
 
 
 def _regressed(
-    look: Statements, settings: Settings, ran: Ran, *, slower: float, severity: Severity
+    look: PostgresStatements, settings: Settings, ran: Ran, *, slower: float, severity: Severity
 ) -> Finding:
     usual = ran.usual_ms or 0.0
     text = str(ran.query) if ran.query is not None else ""
@@ -139,7 +139,7 @@ def _regressed(
     )
 
 
-def facts(look: Statements, _: Settings) -> Iterator[Fact]:
+def facts(look: PostgresStatements, _: Settings) -> Iterator[Fact]:
     """How busy statements keep the server, or why that is not known."""
     missing = look.identity.missing
     if missing:
@@ -174,7 +174,7 @@ _COLUMNS = (
 )
 
 
-def tables(look: Statements, settings: Settings) -> Iterator[Table]:
+def tables(look: PostgresStatements, settings: Settings) -> Iterator[Table]:
     """The statements with the most time since the look before."""
     notes = []
     if look.identity.missing:
@@ -194,7 +194,7 @@ def tables(look: Statements, settings: Settings) -> Iterator[Table]:
     )
 
 
-def _row(look: Statements, ran: Ran, settings: Settings) -> Row:
+def _row(look: PostgresStatements, ran: Ran, settings: Settings) -> Row:
     per_s = ran.calls / look.seconds if look.seconds else None
     usual = "new" if ran.usual_ms is None else duration(ran.usual_ms / 1000)
     return Row(
@@ -229,7 +229,7 @@ PROBE = Probe(
     kind="postgres",
     collect=collect,
     diagnose=diagnose,
-    snapshot=Statements,
+    snapshot=PostgresStatements,
     settings=Settings(),
     every=30,
     timeout=12,

@@ -24,7 +24,7 @@ IDENTITY = statement("postgres", "statements_identity.sql")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class ServerIdentity:
     """Where we are, and whether the extension is there. `schema` comes quoted by the server."""
 
     at: datetime
@@ -120,10 +120,10 @@ class Ran:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Statements:
+class PostgresStatements:
     """One look. `counted` is kept for the next one; `ran` is what people want to know."""
 
-    identity: Identity
+    identity: ServerIdentity
     info: Info | None = None
     """None: this version of the extension does not say."""
     hidden: int = 0
@@ -146,7 +146,7 @@ class Statements:
         return self.ms / 1000 / self.seconds if self.seconds else None
 
 
-def counters_sql(identity: Identity) -> str:
+def counters_sql(identity: ServerIdentity) -> str:
     """Every statement's counters without text, the most expensive first."""
     toplevel = "toplevel" if identity.version >= (1, 9) else "true"
     return f"""
@@ -158,21 +158,21 @@ SELECT queryid, userid::bigint AS userid, dbid::bigint AS dbid, {toplevel} AS to
 """  # noqa: S608  the schema comes quoted from the server
 
 
-def hidden_sql(identity: Identity) -> str:
+def hidden_sql(identity: ServerIdentity) -> str:
     """How many statements of others the role may not see."""
     return f"""
 SELECT count(*) AS n FROM {identity.schema}.pg_stat_statements(false) WHERE queryid IS NULL
 """  # noqa: S608
 
 
-def info_sql(identity: Identity) -> str:
+def info_sql(identity: ServerIdentity) -> str:
     """Evictions and the time of the last reset."""
     return f"""
 SELECT dealloc, stats_reset FROM {identity.schema}.pg_stat_statements_info
 """  # noqa: S608
 
 
-def texts_sql(identity: Identity) -> str:
+def texts_sql(identity: ServerIdentity) -> str:
     """The texts of those with the most time, the longest single run, and the longest mean; ours
     are not among them, else the observer's own would take the places on a quiet server.
     """
@@ -189,7 +189,7 @@ SELECT DISTINCT ON (queryid) queryid, left(query, 2000) AS query
 """  # noqa: S608
 
 
-def since(before: Statements, now: Statements) -> Statements:
+def since(before: PostgresStatements, now: PostgresStatements) -> PostgresStatements:
     """What ran between two looks; nothing when the statistics began anew in between, or when the
     role may see more or less than before.
     """
@@ -213,7 +213,7 @@ def since(before: Statements, now: Statements) -> Statements:
     )
 
 
-def _anew(before: Statements, now: Statements) -> bool:
+def _anew(before: PostgresStatements, now: PostgresStatements) -> bool:
     old = before.info.stats_reset if before.info else None
     new = now.info.stats_reset if now.info else None
     crashed = before.identity.started != now.identity.started
@@ -222,11 +222,11 @@ def _anew(before: Statements, now: Statements) -> bool:
     return crashed or old != new or before.identity.schema != now.identity.schema
 
 
-def _dealloc(look: Statements) -> int:
+def _dealloc(look: PostgresStatements) -> int:
     return look.info.dealloc if look.info else 0
 
 
-def _ran(before: Statements, now: Statements) -> Iterator[Ran]:
+def _ran(before: PostgresStatements, now: PostgresStatements) -> Iterator[Ran]:
     known = {each.key: each for each in before.counted}
     for each in now.counted:
         old = known.get(each.key)

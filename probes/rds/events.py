@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from probes.rds.model import Event
+from probes.rds.model import RdsEvent
 
 FAILOVER_STARTED = "failover started"
 FAILOVER_DONE = "failover done"
@@ -79,7 +79,7 @@ _PATTERNS = (
 _COMPILED = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _PATTERNS)
 
 
-def meaning(event: Event) -> str:
+def meaning(event: RdsEvent) -> str:
     """One of the names above; `event` for what is none of them."""
     for kind, pattern in _COMPILED:
         if pattern.search(event.message):
@@ -87,12 +87,12 @@ def meaning(event: Event) -> str:
     return OTHER
 
 
-def of(events: Iterable[Event], *kinds: str) -> tuple[Event, ...]:
+def of(events: Iterable[RdsEvent], *kinds: str) -> tuple[RdsEvent, ...]:
     """The events of some meanings, in their order."""
     return tuple(event for event in events if meaning(event) in kinds)
 
 
-def since(events: Iterable[Event], at: datetime, seconds: float) -> tuple[Event, ...]:
+def since(events: Iterable[RdsEvent], at: datetime, seconds: float) -> tuple[RdsEvent, ...]:
     """The events of the last `seconds` before the look."""
     start = at - timedelta(seconds=seconds)
     return tuple(event for event in events if event.at >= start)

@@ -92,7 +92,7 @@ class ParameterGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replication:
+class RdsReplication:
     """RDS's word on a replica: one of `StatusInfos`."""
 
     normal: bool
@@ -123,7 +123,7 @@ class Instance:
     """The instance that this one replicates; empty: none."""
     pending: tuple[Pending, ...] = ()
     parameter_groups: tuple[ParameterGroup, ...] = ()
-    replication: tuple[Replication, ...] = ()
+    replication: tuple[RdsReplication, ...] = ()
     ca_valid_till: datetime | None = None
     secret_status: str = ""
     """Of the managed master secret: active, creating, rotating, impaired; empty: none."""
@@ -144,7 +144,7 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cluster:
+class DbCluster:
     """An Aurora or Multi-AZ DB cluster."""
 
     id: str
@@ -163,7 +163,7 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class RdsEvent:
     """One line of RDS's own history. There is no id but the text."""
 
     at: datetime
@@ -173,7 +173,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Maintenance:
+class PendingMaintenance:
     """What AWS will do to the resource."""
 
     resource: str
@@ -195,13 +195,13 @@ class Snapshot:
     """`instance` or `cluster`."""
     status: str
     engine: str = ""
-    cluster: Cluster | None = None
+    cluster: DbCluster | None = None
     writer: str = ""
     """Id of the instance that takes writes; empty when there is none or it is not known."""
     instances: tuple[Instance, ...] = ()
-    events: tuple[Event, ...] = ()
+    events: tuple[RdsEvent, ...] = ()
     """Of the last day, newest first, without backups."""
-    maintenance: tuple[Maintenance, ...] = ()
+    maintenance: tuple[PendingMaintenance, ...] = ()
     max_connections: dict[str, int] = field(default_factory=dict)
     """Instance → limit, as its parameter group sets it; an instance that is not here has the
     engine's default."""

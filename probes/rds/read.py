@@ -16,13 +16,13 @@ from cockpit.connect.aws.answer import Answer, GivenText
 from cockpit.text import SafeText
 from probes.rds.model import (
     GIB,
-    Cluster,
-    Event,
+    DbCluster,
     Instance,
-    Maintenance,
     ParameterGroup,
     Pending,
-    Replication,
+    PendingMaintenance,
+    RdsEvent,
+    RdsReplication,
 )
 
 
@@ -41,7 +41,7 @@ class StatusInfo(Answer, frozen=True):
     message: SafeText = ""
 
 
-class Certificate(Answer, frozen=True):
+class CertificateRow(Answer, frozen=True):
     """The server's certificate."""
 
     valid_till: datetime | None = None
@@ -74,14 +74,14 @@ class InstanceRow(Answer, frozen=True):
     pending_modified_values: dict[str, object] = field(default_factory=dict)
     parameter_groups: tuple[ParameterGroupRow, ...] = field(name="DBParameterGroups", default=())
     status_infos: tuple[StatusInfo, ...] = ()
-    certificate_details: Certificate = Certificate()
+    certificate_details: CertificateRow = CertificateRow()
     master_user_secret: MasterSecret = MasterSecret()
     preferred_maintenance_window: SafeText = ""
     preferred_backup_window: SafeText = ""
     performance_insights_enabled: bool | None = None
 
 
-class Member(Answer, frozen=True):
+class ClusterMember(Answer, frozen=True):
     """An instance of a cluster."""
 
     id: GivenText = field(name="DBInstanceIdentifier")
@@ -94,12 +94,12 @@ class Serverless(Answer, frozen=True):
     max_capacity: float | None = None
 
 
-class ClusterRow(Answer, frozen=True):
+class DbClusterRow(Answer, frozen=True):
     """One row of `DescribeDBClusters`."""
 
     of = "rds.DBCluster"
 
-    members: tuple[Member, ...] = field(name="DBClusterMembers")
+    members: tuple[ClusterMember, ...] = field(name="DBClusterMembers")
     id: GivenText = field(name="DBClusterIdentifier")
     status: GivenText
     engine: SafeText = ""
@@ -111,7 +111,7 @@ class ClusterRow(Answer, frozen=True):
     preferred_maintenance_window: SafeText = ""
 
 
-class EventRow(Answer, frozen=True):
+class RdsEventRow(Answer, frozen=True):
     """One row of `DescribeEvents`."""
 
     of = "rds.Event"
@@ -122,7 +122,7 @@ class EventRow(Answer, frozen=True):
     event_categories: tuple[SafeText, ...] = ()
 
 
-class Action(Answer, frozen=True):
+class PendingActionRow(Answer, frozen=True):
     """What AWS will do, and when."""
 
     action: SafeText = ""
@@ -138,7 +138,9 @@ class ResourceActions(Answer, frozen=True):
     of = "rds.ResourcePendingMaintenanceActions"
 
     resource_identifier: SafeText = ""
-    details: tuple[Action, ...] = field(name="PendingMaintenanceActionDetails", default=())
+    details: tuple[PendingActionRow, ...] = field(
+        name="PendingMaintenanceActionDetails", default=()
+    )
 
 
 class Parameter(Answer, frozen=True):
@@ -170,7 +172,7 @@ def instance_of(row: InstanceRow) -> Instance:
             ParameterGroup(name=each.name, status=each.status) for each in row.parameter_groups
         ),
         replication=tuple(
-            Replication(normal=each.normal, status=each.status, message=each.message)
+            RdsReplication(normal=each.normal, status=each.status, message=each.message)
             for each in row.status_infos
         ),
         ca_valid_till=row.certificate_details.valid_till,
@@ -197,10 +199,10 @@ def _shown(value: object) -> str:
     return str(value) if isinstance(value, str | int | float | bool) else "changes"
 
 
-def cluster_of(row: ClusterRow) -> Cluster:
+def cluster_of(row: DbClusterRow) -> DbCluster:
     """A cluster; its member list is the only truth for the writer."""
     forwarding = row.global_write_forwarding_status.lower()
-    return Cluster(
+    return DbCluster(
         id=row.id,
         status=row.status,
         engine=row.engine,
@@ -214,11 +216,11 @@ def cluster_of(row: ClusterRow) -> Cluster:
     )
 
 
-def event_of(row: EventRow) -> Event | None:
+def event_of(row: RdsEventRow) -> RdsEvent | None:
     """One event; None without a time."""
     if row.date is None:
         return None
-    return Event(
+    return RdsEvent(
         at=row.date,
         source=row.source_identifier,
         message=row.message,
@@ -226,10 +228,10 @@ def event_of(row: EventRow) -> Event | None:
     )
 
 
-def maintenance_of(row: ResourceActions) -> tuple[Maintenance, ...]:
+def maintenance_of(row: ResourceActions) -> tuple[PendingMaintenance, ...]:
     """The pending actions of one resource."""
     return tuple(
-        Maintenance(
+        PendingMaintenance(
             resource=row.resource_identifier.rpartition(":")[2],
             action=each.action,
             description=each.description,

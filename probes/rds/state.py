@@ -8,7 +8,7 @@ from dataclasses import replace
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
 from probes.rds import events, model
-from probes.rds.model import Event, Instance, Maintenance, Pending, Snapshot
+from probes.rds.model import Instance, Pending, PendingMaintenance, RdsEvent, Snapshot
 from probes.rds.settings import Settings
 from probes.windows import in_daily, in_weekly
 
@@ -229,7 +229,7 @@ def replication(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
-def _stopped(snapshot: Snapshot, instance: Instance) -> Event | None:
+def _stopped(snapshot: Snapshot, instance: Instance) -> RdsEvent | None:
     """The event that stopped the replication, unless a later one resumed it."""
     kinds = (
         events.REPLICATION_STOPPED,
@@ -312,7 +312,7 @@ def maintenance(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _until(snapshot: Snapshot, action: Maintenance, *, forced: bool) -> float | None:
+def _until(snapshot: Snapshot, action: PendingMaintenance, *, forced: bool) -> float | None:
     moment = action.forced_at if forced else action.apply_at
     return None if moment is None else (moment - snapshot.at).total_seconds()
 

@@ -25,12 +25,12 @@ from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, blind_series, partly_blind
 from probes.metrics import NO_DATA, query
 from probes.rds import load, model, state, storage, view
-from probes.rds.model import Event, Instance, Maintenance, Snapshot
+from probes.rds.model import Instance, PendingMaintenance, RdsEvent, Snapshot
 from probes.rds.read import (
-    ClusterRow,
-    EventRow,
+    DbClusterRow,
     InstanceRow,
     Parameter,
+    RdsEventRow,
     ResourceActions,
     cluster_of,
     event_of,
@@ -126,7 +126,7 @@ async def _instance(aws: AwsReads, name: str, at: datetime) -> Snapshot:
 
 async def _cluster(aws: AwsReads, name: str, at: datetime) -> Snapshot:
     row = await aws.item("rds", "DescribeDBClusters", key=name)
-    cluster = cluster_of(answer_into(row, ClusterRow))
+    cluster = cluster_of(answer_into(row, DbClusterRow))
     return Snapshot(
         at=at,
         id=cluster.id,
@@ -157,11 +157,11 @@ async def _member(aws: AwsReads, name: str, gaps: list[Gap]) -> Instance | None:
     return None if row is None else instance_of(answer_into(row, InstanceRow))
 
 
-async def _events(aws: AwsReads, snapshot: Snapshot) -> tuple[Event, ...]:
+async def _events(aws: AwsReads, snapshot: Snapshot) -> tuple[RdsEvent, ...]:
     """The day's events of the resource, out of one list for the region; backups are left out."""
     rows = await aws.pages("rds", "DescribeEvents", key="Events", Duration=_DAY)
     names = {snapshot.id, *(instance.id for instance in snapshot.instances)}
-    found = map(event_of, answers_into(rows, EventRow))
+    found = map(event_of, answers_into(rows, RdsEventRow))
     mine = [
         event
         for event in found
@@ -170,7 +170,7 @@ async def _events(aws: AwsReads, snapshot: Snapshot) -> tuple[Event, ...]:
     return tuple(sorted(mine, key=lambda event: event.at, reverse=True))
 
 
-async def _maintenance(aws: AwsReads, snapshot: Snapshot) -> tuple[Maintenance, ...]:
+async def _maintenance(aws: AwsReads, snapshot: Snapshot) -> tuple[PendingMaintenance, ...]:
     """What AWS plans for the resource, out of one list for the region."""
     rows = await aws.pages(
         "rds", "DescribePendingMaintenanceActions", key="PendingMaintenanceActions"

@@ -19,7 +19,14 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import count, quantity, size
-from probes.redis.cluster_model import SLOTS, Cluster, ClusterReads, Node, outlier, read_cluster
+from probes.redis.cluster_model import (
+    SLOTS,
+    Cluster,
+    ClusterNode,
+    ClusterReads,
+    outlier,
+    read_cluster,
+)
 
 MIB = 2**20
 _RUNBOOK, _REFUSES = "redis-cluster-down", "cache-refuses"
@@ -141,7 +148,7 @@ def _slots(look: Cluster) -> Iterator[Finding]:
     )
 
 
-def _slots_severity(worst: Node | None) -> Severity | None:
+def _slots_severity(worst: ClusterNode | None) -> Severity | None:
     if worst is None:
         return None
     if worst.unserved:
@@ -149,7 +156,7 @@ def _slots_severity(worst: Node | None) -> Severity | None:
     return Severity.HIGH if worst.slots_pfail else None
 
 
-def _weight(node: Node) -> Severity:
+def _weight(node: ClusterNode) -> Severity:
     """A replica serves no slot: without it nobody fails yet, less so when the others see it."""
     if not node.error.isupper():
         return Severity.INFO
@@ -159,7 +166,7 @@ def _weight(node: Node) -> Severity:
     return min(told, Severity.HIGH if node.failing else Severity.WARNING)
 
 
-def _silent(node: Node) -> Finding:
+def _silent(node: ClusterNode) -> Finding:
     named = node.error.isupper()
     role = "replica" if node.primary else "primary"
     return Finding(
@@ -278,7 +285,7 @@ def tables(look: Cluster, settings: Settings) -> Iterator[Table]:
     yield Table(title="Nodes", columns=_COLUMNS, rows=tuple(rows), note=note)
 
 
-def _row(node: Node, depth: int) -> Row:
+def _row(node: ClusterNode, depth: int) -> Row:
     ill = node.failing or node.state == "fail"
     answer = node.message or ("" if node.answered else "not asked")
     return Row(

@@ -46,7 +46,7 @@ class ClusterReads(RedisReads, Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class ClusterNode:
     """One node. None: it did not answer, or does not say."""
 
     id: str
@@ -93,15 +93,15 @@ class Cluster:
     on: bool
     asked_all: bool = False
     """False: only one node was asked, since the target says `cluster = false`."""
-    nodes: tuple[Node, ...] = ()
+    nodes: tuple[ClusterNode, ...] = ()
 
     @property
-    def answering(self) -> tuple[Node, ...]:
+    def answering(self) -> tuple[ClusterNode, ...]:
         """The nodes that told their view."""
         return tuple(node for node in self.nodes if node.answered and node.state)
 
     @property
-    def believed(self) -> tuple[Node, ...]:
+    def believed(self) -> tuple[ClusterNode, ...]:
         """The nodes on the side of the majority; all of them when opinions are even."""
         said = self.answering
         fails = [node for node in said if node.state == "fail"]
@@ -110,16 +110,16 @@ class Cluster:
         return said if 2 * len(fails) == len(said) else tuple(fails)
 
     @property
-    def worst(self) -> Node | None:
+    def worst(self) -> ClusterNode | None:
         """Who of the majority sees the fewest slots served; None: nobody says."""
         views = [node for node in self.believed if node.slots_ok is not None]
         return min(views, key=lambda node: node.slots_ok or 0, default=None)
 
     @property
-    def shards(self) -> tuple[Shard, ...]:
+    def shards(self) -> tuple[ClusterShard, ...]:
         """Every primary that has slots, with its replicas."""
         return tuple(
-            Shard(
+            ClusterShard(
                 primary=node,
                 replicas=tuple(each for each in self.nodes if each.primary == node.id),
             )
@@ -129,14 +129,14 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
+class ClusterShard:
     """A primary with its replicas."""
 
-    primary: Node
-    replicas: tuple[Node, ...]
+    primary: ClusterNode
+    replicas: tuple[ClusterNode, ...]
 
     @property
-    def able(self) -> tuple[Node, ...]:
+    def able(self) -> tuple[ClusterNode, ...]:
         """The replicas that could take over: the nodes decide that, not who answers us."""
         return tuple(
             each for each in self.replicas if not each.failing and each.error != "RD_STATE_LOADING"
@@ -158,7 +158,7 @@ async def read_cluster(redis: ClusterReads, *, host: str, every_node: bool) -> C
     await redis.nodes.keep({(node.host, node.port) for node in nodes})
     turn = asyncio.Semaphore(_AT_ONCE)
 
-    async def ask(node: Node) -> Node:
+    async def ask(node: ClusterNode) -> ClusterNode:
         async with turn:
             return await _asked(node, redis.nodes.at(node.host, node.port))
 
@@ -166,7 +166,7 @@ async def read_cluster(redis: ClusterReads, *, host: str, every_node: bool) -> C
     return Cluster(at=clock.now(), on=True, asked_all=True, nodes=tuple(asked))
 
 
-async def _map(redis: ClusterReads, *, host: str) -> tuple[Node, ...] | None:
+async def _map(redis: ClusterReads, *, host: str) -> tuple[ClusterNode, ...] | None:
     """The nodes as one of them lists them; None where there is no cluster."""
     failed: BlindError | None = None
     for session in (redis, *redis.nodes.all):
@@ -182,7 +182,7 @@ async def _map(redis: ClusterReads, *, host: str) -> tuple[Node, ...] | None:
     raise failed
 
 
-async def _asked(node: Node, session: RedisReads) -> Node:
+async def _asked(node: ClusterNode, session: RedisReads) -> ClusterNode:
     try:
         said = _fields(str(await session.command("CLUSTER", "INFO")))
         info = await session.info()
@@ -207,7 +207,7 @@ async def _asked(node: Node, session: RedisReads) -> Node:
     )
 
 
-def nodes_of(text: str, *, host: str) -> tuple[Node, ...]:
+def nodes_of(text: str, *, host: str) -> tuple[ClusterNode, ...]:
     """CLUSTER NODES: `id ip:port@bus[,name] flags primary ping pong epoch link slot-slot …`.
 
     A name is preferred to the address, since a certificate holds the name. Nodes in handshake or
@@ -225,7 +225,7 @@ def nodes_of(text: str, *, host: str) -> tuple[Node, ...]:
             continue
         where = visible(name.partition(",")[0] or ip or host, 200)
         found.append(
-            Node(
+            ClusterNode(
                 id=visible(parts[0], 40),
                 host=where,
                 port=int(port),

@@ -20,7 +20,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import duration, percent, rounded, size
-from probes.redis.model import Health, health
+from probes.redis.model import RedisHealth, health
 from probes.redis.rates import since
 from probes.redis.replication import replication
 from probes.redis.view import overview
@@ -54,7 +54,7 @@ class Settings:
     lag_seconds: Thresholds = Thresholds(warning=5, high=30)
 
 
-async def collect(redis: RedisReads, target: Target) -> Health:
+async def collect(redis: RedisReads, target: Target) -> RedisHealth:
     """Read INFO: one round trip."""
     settings = target.settings
     assert isinstance(settings, RedisSettings)
@@ -64,7 +64,7 @@ async def collect(redis: RedisReads, target: Target) -> Health:
     return health(info, at=clock.now(), expects=settings.expects)
 
 
-def diagnose(look: Health, settings: Settings) -> Iterator[Finding]:
+def diagnose(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
     """Loading and roles first, then clients, memory, speed, replication, disk."""
     yield from _state(look)
     yield from _clients(look, settings)
@@ -81,7 +81,7 @@ def diagnose(look: Health, settings: Settings) -> Iterator[Finding]:
     yield from _disk(look, settings)
 
 
-def _state(look: Health) -> Iterator[Finding]:
+def _state(look: RedisHealth) -> Iterator[Finding]:
     if look.loading:
         share = look.loading_share
         copies = look.role == "replica" and look.syncing
@@ -117,7 +117,7 @@ def _state(look: Health) -> Iterator[Finding]:
     yield from _changed(look)
 
 
-def _changed(look: Health) -> Iterator[Finding]:
+def _changed(look: RedisHealth) -> Iterator[Finding]:
     """What happened between two of our looks."""
     if look.moved_last:
         yield _moved(look)
@@ -140,7 +140,7 @@ def _changed(look: Health) -> Iterator[Finding]:
         )
 
 
-def _moved(look: Health) -> Finding:
+def _moved(look: RedisHealth) -> Finding:
     """Another server answers: a failover that the name followed, or a name for several readers."""
     readers = look.expects == "replica" and look.role == "replica"
     other = look.moved_history is False
@@ -167,7 +167,7 @@ def _moved(look: Health) -> Finding:
     )
 
 
-def _clients(look: Health, settings: Settings) -> Iterator[Finding]:
+def _clients(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
     rejected = look.rates.rejected if look.rates else None
     share = look.clients / look.max_clients if look.clients and look.max_clients else None
     severity = Severity.CRITICAL if rejected else settings.clients.grade(share)
@@ -201,7 +201,7 @@ def _clients(look: Health, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _memory(look: Health, settings: Settings) -> Iterator[Finding]:
+def _memory(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
     share = look.memory_share
     severity = settings.memory.grade(share)
     if severity is not None:
@@ -239,7 +239,7 @@ def _memory(look: Health, settings: Settings) -> Iterator[Finding]:
     yield from _resident(look, settings)
 
 
-def _resident(look: Health, settings: Settings) -> Iterator[Finding]:
+def _resident(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
     """What of the memory is lost between pieces, or is not in memory at all."""
     used, resident = look.used or 0, look.resident
     if resident is not None and used > settings.fragmented and resident < settings.resident * used:
@@ -272,7 +272,7 @@ def _resident(look: Health, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _memory_evidence(look: Health, settings: Settings) -> tuple[Evidence, ...]:
+def _memory_evidence(look: RedisHealth, settings: Settings) -> tuple[Evidence, ...]:
     return (
         Evidence("memory", look.memory_share, "share", settings.memory.first),
         Evidence("used", look.used, "bytes"),
@@ -282,7 +282,7 @@ def _memory_evidence(look: Health, settings: Settings) -> tuple[Evidence, ...]:
     )
 
 
-def _eviction(look: Health, settings: Settings) -> Iterator[Finding]:
+def _eviction(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
     rates = look.rates
     if rates is None or not rates.evicted:
         return
@@ -319,14 +319,14 @@ def _eviction(look: Health, settings: Settings) -> Iterator[Finding]:
     )
 
 
-def _hits_lost(look: Health, settings: Settings) -> bool:
+def _hits_lost(look: RedisHealth, settings: Settings) -> bool:
     share = look.rates.hit_share if look.rates else None
     if share is None or look.earlier_hits is None:
         return False
     return share < look.earlier_hits - settings.hit_loss / 2
 
 
-def _speed(look: Health, settings: Settings) -> Iterator[Finding]:
+def _speed(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
     rates = look.rates
     if rates is None:
         return
@@ -357,7 +357,7 @@ def _speed(look: Health, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _disk(look: Health, settings: Settings) -> Iterator[Finding]:
+def _disk(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
     severity = settings.fork.grade(look.fork_s) if look.forked else None
     if severity is not None:
         yield Finding(
@@ -381,7 +381,7 @@ def _disk(look: Health, settings: Settings) -> Iterator[Finding]:
             )
 
 
-def facts(look: Health, limits: Settings) -> Iterator[Fact]:
+def facts(look: RedisHealth, limits: Settings) -> Iterator[Fact]:
     """Memory first, then clients, commands, evictions, role."""
     share = look.memory_share
     text = "unknown" if share is None else percent(share)
@@ -403,12 +403,12 @@ def facts(look: Health, limits: Settings) -> Iterator[Fact]:
     yield Fact("server", look.engine)
 
 
-def tables(look: Health, settings: Settings) -> Iterator[Table]:
+def tables(look: RedisHealth, settings: Settings) -> Iterator[Table]:
     """What it is and does, then its replicas."""
     yield from overview(look, memory=settings.memory, clients=settings.clients)
 
 
-def changes(look: Health, target: str) -> Iterator[Change]:
+def changes(look: RedisHealth, target: str) -> Iterator[Change]:
     """A restart or change of role that happened between two of our looks."""
     for at, kind, summary in (
         (look.restarted, "redis.restart", "the server was restarted"),
@@ -429,7 +429,7 @@ PROBE = Probe(
     kind="redis",
     collect=collect,
     diagnose=diagnose,
-    snapshot=Health,
+    snapshot=RedisHealth,
     settings=Settings(),
     every=5,
     timeout=8,

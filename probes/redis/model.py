@@ -13,7 +13,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replica:
+class AttachedReplica:
     """A replica as its primary sees it."""
 
     address: str
@@ -23,7 +23,7 @@ class Replica:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counters:
+class Stats:
     """Counters since the server's start. None: this server does not have it."""
 
     evicted: int | None = None
@@ -38,7 +38,7 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
+class RedisRates:
     """Per second, between two of our looks. None: not to be had."""
 
     seconds: float
@@ -55,7 +55,7 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
+class RedisHealth:
     """One look. Bytes and seconds. None: the server does not say."""
 
     at: datetime
@@ -108,11 +108,11 @@ class Health:
     """The history that it went on from when it became a primary."""
     offset: int | None = None
     backlog: int | None = None
-    replicas: tuple[Replica, ...] = ()
+    replicas: tuple[AttachedReplica, ...] = ()
     keys: int = 0
     expiring: int = 0
-    counters: Counters
-    rates: Rates | None = None
+    counters: Stats
+    rates: RedisRates | None = None
     earlier_hits: float | None = None
     """The hit share of the first looks, to compare with."""
     restarted: datetime | None = None
@@ -144,7 +144,7 @@ class Health:
             return self.link_down_s
         return (self.at - self.link_down_seen).total_seconds()
 
-    def behind(self, replica: Replica) -> int | None:
+    def behind(self, replica: AttachedReplica) -> int | None:
         """Bytes by which a replica is behind; None: it takes a full copy, or says nothing yet."""
         if self.offset is None or not replica.offset or replica.state not in {"", "online"}:
             return None
@@ -163,13 +163,13 @@ class Health:
         return self.policy.startswith("allkeys")
 
 
-def health(info: Mapping[str, Any], *, at: datetime, expects: str) -> Health:
+def health(info: Mapping[str, Any], *, at: datetime, expects: str) -> RedisHealth:
     """The fields of INFO as a snapshot."""
     replica = info.get("role") in {"slave", "replica"}
     keys, expiring = _keys(info)
     libc = str(info.get("mem_allocator", "")).startswith("libc")
     uptime = _int(info, "uptime_in_seconds") or 0
-    return Health(
+    return RedisHealth(
         at=at,
         engine=_engine(info),
         mode=str(info.get("redis_mode") or info.get("server_mode") or ""),
@@ -219,14 +219,14 @@ def _engine(info: Mapping[str, Any]) -> str:
     return f"Redis {info.get('redis_version', '')}".strip()
 
 
-def _counters(info: Mapping[str, Any]) -> Counters:
+def _counters(info: Mapping[str, Any]) -> Stats:
     user = _float(info, "used_cpu_user_main_thread")
     system = _float(info, "used_cpu_sys_main_thread")
     if user is None or system is None:
         user, system = _float(info, "used_cpu_user"), _float(info, "used_cpu_sys")
     oom = info.get("errorstat_OOM")
     counts_errors = any(name.startswith("errorstat_") for name in info) or oom is not None
-    return Counters(
+    return Stats(
         evicted=_int(info, "evicted_keys"),
         rejected_connections=_int(info, "rejected_connections"),
         connections=_int(info, "total_connections_received"),
@@ -253,13 +253,13 @@ def _keys(info: Mapping[str, Any]) -> tuple[int, int]:
     return keys, expiring
 
 
-def _replicas(info: Mapping[str, Any]) -> tuple[Replica, ...]:
+def _replicas(info: Mapping[str, Any]) -> tuple[AttachedReplica, ...]:
     found = []
     for number in range(_int(info, "connected_slaves") or 0):
         fields = _fields(info.get(f"slave{number}"))
         if fields:
             found.append(
-                Replica(
+                AttachedReplica(
                     address=f"{fields.get('ip', '')}:{fields.get('port', '')}",
                     state=fields.get("state", ""),
                     offset=_whole(fields.get("offset")),

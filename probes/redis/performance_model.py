@@ -81,7 +81,7 @@ class Busy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slow:
+class SlowCommand:
     """One entry of the slow log: the command's own time, without queueing or network."""
 
     id: int
@@ -103,7 +103,7 @@ class Hoarder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class PingRefusal:
     """What the server answered to PING."""
 
     code: str
@@ -127,9 +127,9 @@ class Performance:
     """The network alone: the fastest round trip that TCP saw, or the fastest answer ever."""
     jitter_s: float | None = None
     """By what usual round trips are above the fastest; the server's own time may be in it."""
-    refusal: Refusal | None = None
+    refusal: PingRefusal | None = None
     commands: dict[str, Command]
-    slow: tuple[Slow, ...] | None = None
+    slow: tuple[SlowCommand, ...] | None = None
     user: str = ""
     denied: tuple[str, ...] = ()
     """Commands that the user may not run, so that what they tell is not known."""
@@ -144,7 +144,7 @@ class Performance:
     """The clients with the most memory; asked for only when client buffers are large."""
     busiest: tuple[Busy, ...] = ()
     """Commands by time between the last two looks."""
-    new_slow: tuple[Slow, ...] = ()
+    new_slow: tuple[SlowCommand, ...] = ()
     """Entries of the slow log since the look before, the slowest first."""
     pairs: tuple[Pair, ...] = ()
     usual_blocked: int | None = None
@@ -241,7 +241,7 @@ async def _allowed(redis: RedisSession, *words: str) -> Any:
         return None
 
 
-async def _pings(redis: RedisSession) -> tuple[tuple[float, ...], float, Refusal | None]:
+async def _pings(redis: RedisSession) -> tuple[tuple[float, ...], float, PingRefusal | None]:
     times, lateness = [], []
     for _ in range(PINGS):
         began = perf_counter()
@@ -251,7 +251,11 @@ async def _pings(redis: RedisSession) -> tuple[tuple[float, ...], float, Refusal
         except BlindError as error:
             if error.code not in REFUSALS:
                 raise
-            return (), 0.0, Refusal(code=error.code, severity=error.severity, message=error.message)
+            return (
+                (),
+                0.0,
+                PingRefusal(code=error.code, severity=error.severity, message=error.message),
+            )
         answered = perf_counter()
         await asyncio.sleep(_BREATH)
         times.append(answered - began)
@@ -274,7 +278,7 @@ def _commands(text: str) -> dict[str, Command]:
     return found
 
 
-def _slow_log(reply: object) -> tuple[Slow, ...] | None:
+def _slow_log(reply: object) -> tuple[SlowCommand, ...] | None:
     """Entries as `[id, time, microseconds, [command, …], …]`; what is not like that is left out."""
     if not isinstance(reply, list):
         return None
@@ -284,7 +288,7 @@ def _slow_log(reply: object) -> tuple[Slow, ...] | None:
             case [int(id_), int(at), int(usec), [str(command), *_], *_]:
                 name = visible(command.upper(), 40)
                 when = datetime.fromtimestamp(at, tz=clock.now().tzinfo)
-                found.append(Slow(id=id_, at=when, ms=usec / 1000, command=name))
+                found.append(SlowCommand(id=id_, at=when, ms=usec / 1000, command=name))
     return tuple(found)
 
 
@@ -355,7 +359,7 @@ def _fastest(before: Performance, now: Performance) -> float | None:
     return min(known, default=min(now.pings, default=None))
 
 
-def _new_slow(before: Performance, now: Performance) -> tuple[Slow, ...]:
+def _new_slow(before: Performance, now: Performance) -> tuple[SlowCommand, ...]:
     if before.slow is None or now.slow is None:
         return ()
     newest = max((entry.id for entry in before.slow), default=-1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from probes.redis.model import Counters, Health, Rates
+from probes.redis.model import RedisHealth, RedisRates, Stats
 
 _KEPT = timedelta(minutes=10)
 """How long a restart or a change of role stays a finding."""
@@ -15,7 +15,7 @@ _LEAST_LOOKUPS = 50
 """Look-ups between two looks below which a hit share says nothing."""
 
 
-def since(before: Health, now: Health) -> Health:
+def since(before: RedisHealth, now: RedisHealth) -> RedisHealth:
     """The new look with rates. After a restart there are none: counters began anew."""
     if now.run_id != before.run_id or 0 < now.uptime_s < before.uptime_s:
         return _anew(before, now)
@@ -36,7 +36,7 @@ def since(before: Health, now: Health) -> Health:
     )
 
 
-def _anew(before: Health, now: Health) -> Health:
+def _anew(before: RedisHealth, now: RedisHealth) -> RedisHealth:
     """Another process answers: the same server after a restart, or another one that ran on."""
     now = replace(now, earlier_hits=before.earlier_hits, role_changed=_flipped(before, now))
     passed = (now.at - before.at).total_seconds()
@@ -48,11 +48,11 @@ def _anew(before: Health, now: Health) -> Health:
     return replace(now, moved=now.at, moved_history=before.replid in history if known else None)
 
 
-def _flipped(before: Health, now: Health) -> datetime | None:
+def _flipped(before: RedisHealth, now: RedisHealth) -> datetime | None:
     return now.at if now.role != before.role else _kept(before.role_changed, now.at)
 
 
-def _down_seen(before: Health, now: Health) -> datetime | None:
+def _down_seen(before: RedisHealth, now: RedisHealth) -> datetime | None:
     """Since when a link is down of which the server cannot say it."""
     if now.link_up is not False or now.link_down_s is not None:
         return None
@@ -65,13 +65,13 @@ def _kept(moment: datetime | None, at: datetime) -> datetime | None:
     return moment if moment is not None and at - moment < _KEPT else None
 
 
-def _rates(before: Counters, now: Counters, seconds: float) -> Rates | None:
+def _rates(before: Stats, now: Stats, seconds: float) -> RedisRates | None:
     if seconds <= 0:
         return None
     hits, misses = _gain(before.hits, now.hits), _gain(before.misses, now.misses)
     lookups = None if hits is None or misses is None else hits + misses
     cpu = None if before.cpu_s is None or now.cpu_s is None else now.cpu_s - before.cpu_s
-    return Rates(
+    return RedisRates(
         seconds=seconds,
         evicted=_per(_gain(before.evicted, now.evicted), seconds),
         rejected=_per(_gain(before.rejected_connections, now.rejected_connections), seconds),

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration, size
-from probes.redis.model import Health, Replica
+from probes.redis.model import AttachedReplica, RedisHealth
 
 
 def replication(
-    look: Health,
+    look: RedisHealth,
     *,
     link_down: Thresholds,
     silent_primary: float,
@@ -24,7 +24,7 @@ def replication(
         yield from _lag(look, replica, lag_bytes, lag_seconds)
 
 
-def _link(look: Health, link_down: Thresholds, silent_primary: float) -> Iterator[Finding]:
+def _link(look: RedisHealth, link_down: Thresholds, silent_primary: float) -> Iterator[Finding]:
     if look.link_up is None:
         return
     if not look.link_up:
@@ -55,7 +55,7 @@ def _link(look: Health, link_down: Thresholds, silent_primary: float) -> Iterato
 
 
 def _lag(
-    look: Health, replica: Replica, lag_bytes: Thresholds, lag_seconds: Thresholds
+    look: RedisHealth, replica: AttachedReplica, lag_bytes: Thresholds, lag_seconds: Thresholds
 ) -> Iterator[Finding]:
     if replica.state not in {"", "online"} or replica.offset == 0:
         return  # it takes a full copy, and has not acknowledged anything yet

@@ -8,7 +8,7 @@ from cockpit.text import visible
 from cockpit.triage.finding import Severity, Thresholds
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, percent, quantity
-from probes.redis.model import Health
+from probes.redis.model import RedisHealth
 
 _OVERVIEW = (Column("what", 24), Column("value", 20, right=True), Column("note"))
 _REPLICAS = (
@@ -19,7 +19,7 @@ _REPLICAS = (
 )
 
 
-def overview(look: Health, *, memory: Thresholds, clients: Thresholds) -> Iterator[Table]:
+def overview(look: RedisHealth, *, memory: Thresholds, clients: Thresholds) -> Iterator[Table]:
     """What it is and does, then its replicas when it has any."""
     yield Table(
         title="Overview",
@@ -50,7 +50,7 @@ def overview(look: Health, *, memory: Thresholds, clients: Thresholds) -> Iterat
 
 
 def _rows(
-    look: Health, memory: Thresholds, clients: Thresholds
+    look: RedisHealth, memory: Thresholds, clients: Thresholds
 ) -> Iterator[tuple[str, str, str, Severity | None]]:
     share = look.memory_share
     limit = "no limit" if look.limit == 0 else quantity(look.limit, "bytes")

@@ -82,7 +82,7 @@ class ForwardConfig(Answer, frozen=True):
     target_groups: tuple[WeightedGroup, ...] = ()
 
 
-class Action(Answer, frozen=True):
+class ForwardRow(Answer, frozen=True):
     """What a listener or a rule does; only forwarding names a group."""
 
     target_group_arn: SafeText = ""
@@ -97,7 +97,7 @@ class Listener(Answer, frozen=True):
     listener_arn: SafeText = ""
     protocol: SafeText = ""
     port: int = 0
-    default_actions: tuple[Action, ...] = ()
+    default_actions: tuple[ForwardRow, ...] = ()
 
 
 class ListenerRule(Answer, frozen=True):
@@ -107,4 +107,4 @@ class ListenerRule(Answer, frozen=True):
 
     priority: SafeText = ""
     is_default: bool = False
-    actions: tuple[Action, ...] = ()
+    actions: tuple[ForwardRow, ...] = ()

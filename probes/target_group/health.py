@@ -27,8 +27,8 @@ from cockpit.units import number
 from probes.answers import Gap, attempt, blind_series, partly_blind
 from probes.metrics import NO_DATA, latest, query, total
 from probes.target_group.answers import (
-    Action,
     Attribute,
+    ForwardRow,
     Listener,
     ListenerRule,
     TargetGroup,
@@ -177,7 +177,9 @@ async def _uses(aws: AwsReads, snapshot: Snapshot) -> tuple[Use, ...]:
     return tuple(uses)
 
 
-def _forwards(actions: Iterable[Action], arn: str, listener: str, *, rule: str) -> Iterator[Use]:
+def _forwards(
+    actions: Iterable[ForwardRow], arn: str, listener: str, *, rule: str
+) -> Iterator[Use]:
     for action in actions:
         groups = action.forward_config.target_groups
         if not groups and action.target_group_arn == arn:

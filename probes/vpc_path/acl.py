@@ -11,7 +11,7 @@ _LAST = 32767
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class AclVerdict:
     """What one ACL says of one direction: `allows`, `partly` or `denies`, and by which entry.
 
     `rule` is the first denying entry where any denies, else the first allowing one.
@@ -25,7 +25,7 @@ class Answer:
 
 def ask(
     acl: Acl, *, egress: bool, protocol: str, peer: Net, span: tuple[int, int], icmp: int = ANY
-) -> Answer:
+) -> AclVerdict:
     """Whether packets of these ports to (egress) or from a network pass.
 
     `span` is the destination port range of the packets; it is ignored for protocols without ports,
@@ -48,8 +48,8 @@ def ask(
     last = AclEntry(number=_LAST, egress=egress, allow=False, protocol="-1", cidr="0.0.0.0/0")
     denied.extend((box, last) for box in left)
     if not denied:
-        return Answer(outcome="allows", rule=in_words(allowed[0][1]))
-    return Answer(
+        return AclVerdict(outcome="allows", rule=in_words(allowed[0][1]))
+    return AclVerdict(
         outcome="partly" if allowed else "denies",
         rule=in_words(denied[0][1]),
         open_ports=", ".join(dict.fromkeys(ports(box) for box, _ in allowed)),

@@ -17,10 +17,10 @@ from probes.vpc_path.model import (
     ANY,
     Acl,
     AclEntry,
-    Group,
     GroupRule,
     Network,
     Route,
+    SecurityGroup,
     normal_protocol,
 )
 from probes.vpc_path.read import destination_of, permission_rules, target_of
@@ -59,7 +59,7 @@ def _revoke(net: Network, arguments: Arguments, *, egress: bool) -> Network:
     return _with_group(net, replace(group, rules=kept))
 
 
-def _asked(group: Group, arguments: Arguments, *, egress: bool) -> Iterable[GroupRule]:
+def _asked(group: SecurityGroup, arguments: Arguments, *, egress: bool) -> Iterable[GroupRule]:
     for permission in answers_into(arguments.get("IpPermissions") or (), Permission):
         yield from permission_rules(group.id, permission, egress=egress)
 
@@ -68,14 +68,14 @@ def _key(rule: GroupRule) -> tuple[object, ...]:
     return (rule.egress, rule.protocol, rule.low, rule.high, rule.kind, rule.peer)
 
 
-def _group(net: Network, arguments: Arguments) -> Group:
+def _group(net: Network, arguments: Arguments) -> SecurityGroup:
     id_ = str(arguments.get("GroupId", ""))
     if id_ not in net.groups:
         raise Misconfigured(f"the security group {id_ or '(none)'} is not on this path")
     return net.groups[id_]
 
 
-def _with_group(net: Network, group: Group) -> Network:
+def _with_group(net: Network, group: SecurityGroup) -> Network:
     return replace(net, groups={**net.groups, group.id: group})
 
 

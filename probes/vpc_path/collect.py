@@ -27,13 +27,13 @@ from probes.vpc_path.routes import table_of as table_for
 from probes.vpc_path.rows import (
     AclRow,
     GatewayRow,
-    GroupRow,
     NatRow,
     PeeringRow,
     PrefixEntry,
+    RouteTableRow,
     RuleRow,
+    SecurityGroupRow,
     SubnetRow,
-    TableRow,
     VpcRow,
 )
 
@@ -51,7 +51,7 @@ async def read(aws: AwsReads, vpcs: Sequence[str], gaps: list[Gap]) -> Network:
         _rows(aws, gaps, "VPCs", ("DescribeVpcs", "Vpcs", VpcRow), Filters=by_vpc),
         _rows(aws, gaps, "subnets", ("DescribeSubnets", "Subnets", SubnetRow), Filters=by_vpc),
         _rows(
-            aws, gaps, "route tables", ("DescribeRouteTables", "RouteTables", TableRow),
+            aws, gaps, "route tables", ("DescribeRouteTables", "RouteTables", RouteTableRow),
             Filters=by_vpc,
         ),
         _rows(
@@ -60,7 +60,7 @@ async def read(aws: AwsReads, vpcs: Sequence[str], gaps: list[Gap]) -> Network:
         ),
         _rows(
             aws, gaps, "security groups",
-            ("DescribeSecurityGroups", "SecurityGroups", GroupRow), Filters=by_vpc,
+            ("DescribeSecurityGroups", "SecurityGroups", SecurityGroupRow), Filters=by_vpc,
         ),
         _rows(
             aws, gaps, "internet gateways",

@@ -9,7 +9,7 @@ from datetime import datetime
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import count
 from probes.vpc_path import groups
-from probes.vpc_path.model import Blocker, Flow, Group, Network, PathEnd, Way, has_ports
+from probes.vpc_path.model import Blocker, Flow, Network, PathEnd, SecurityGroup, Way, has_ports
 from probes.vpc_path.routes import is_public
 
 
@@ -162,7 +162,7 @@ def _open_groups(snapshot: Snapshot) -> Iterator[Finding]:
                 yield from _open_group(group, exposed=exposed)
 
 
-def _open_group(group: Group, *, exposed: bool) -> Iterator[Finding]:
+def _open_group(group: SecurityGroup, *, exposed: bool) -> Iterator[Finding]:
     opened = list(groups.opened_to_world(group))
     if not opened:
         return

@@ -13,10 +13,10 @@ from typing import Any
 from probes.vpc_path.model import (
     ANY,
     Flow,
-    Group,
     GroupRule,
     Network,
     PathEnd,
+    SecurityGroup,
     fits_protocol,
     has_ports,
 )
@@ -27,7 +27,7 @@ _EVERYWHERE = {"0.0.0.0/0", "::/0"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class GroupVerdict:
     """What the groups of one interface say of a flow in one direction."""
 
     outcome: str
@@ -50,7 +50,7 @@ def ask(
     flow: Flow,
     egress: bool,
     keeps_groups: bool,
-) -> Answer:
+) -> GroupVerdict:
     """Whether the groups of `guarded` let the flow pass to or from `other`.
 
     `seen` is the other side's address as this side sees it; `keeps_groups` says whether the way
@@ -81,19 +81,19 @@ def ask(
                 allowed.append(rule)
                 box = cut(box, Box(cidr, flow.port, flow.port))[1]
     if not box:
-        return Answer(outcome="allows", rule=in_words(allowed[0]))
+        return GroupVerdict(outcome="allows", rule=in_words(allowed[0]))
     if unread:
-        return Answer(outcome="unknown", nearest="a prefix list that could not be read")
+        return GroupVerdict(outcome="unknown", nearest="a prefix list that could not be read")
     near = nearest(rules, other, seen, flow=flow)
     if allowed:
-        return Answer(outcome="partly", rule=in_words(allowed[0]), nearest=near)
-    return Answer(outcome="denies", nearest=near, lost=lost, empty=not rules)
+        return GroupVerdict(outcome="partly", rule=in_words(allowed[0]), nearest=near)
+    return GroupVerdict(outcome="denies", nearest=near, lost=lost, empty=not rules)
 
 
 def rules_of(net: Network, groups: Sequence[str]) -> Iterator[GroupRule]:
     """Every rule of the groups that were read."""
     for group in groups:
-        yield from net.groups.get(group, Group(id=group)).rules
+        yield from net.groups.get(group, SecurityGroup(id=group)).rules
 
 
 def nearest(rules: Sequence[GroupRule], other: PathEnd, seen: Net, *, flow: Flow) -> str:
@@ -142,7 +142,7 @@ def suggestion(
     return {"GroupId": guarded.groups[0], "IpPermissions": [permission]}
 
 
-def opened_to_world(group: Group) -> Iterator[tuple[GroupRule, tuple[int, ...]]]:
+def opened_to_world(group: SecurityGroup) -> Iterator[tuple[GroupRule, tuple[int, ...]]]:
     """Ingress rules from everywhere that cover administrative or database ports, with those."""
     for rule in group.rules:
         if rule.egress or rule.kind != "cidr" or rule.peer not in _EVERYWHERE:

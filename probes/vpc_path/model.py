@@ -34,7 +34,7 @@ class GroupRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class SecurityGroup:
     """A security group."""
 
     id: str
@@ -131,7 +131,7 @@ class Network:
     vpcs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """VPC → its CIDRs."""
     subnets: dict[str, Subnet] = field(default_factory=dict)
-    groups: dict[str, Group] = field(default_factory=dict)
+    groups: dict[str, SecurityGroup] = field(default_factory=dict)
     acls: dict[str, Acl] = field(default_factory=dict)
     acl_of: dict[str, str] = field(default_factory=dict)
     """Subnet → network ACL."""

@@ -156,7 +156,7 @@ def _denied(
     net: Network,
     name: str,
     *,
-    said: groups.Answer,
+    said: groups.GroupVerdict,
     ends: tuple[PathEnd, PathEnd],
     seen: Net,
     flow: Flow,

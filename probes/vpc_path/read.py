@@ -8,13 +8,13 @@ from probes.vpc_path.model import (
     ANY,
     Acl,
     AclEntry,
-    Group,
     GroupRule,
     Nat,
     PathEnd,
     Peering,
     Route,
     RouteTable,
+    SecurityGroup,
     Subnet,
     normal_protocol,
 )
@@ -22,16 +22,16 @@ from probes.vpc_path.rows import (
     AclRow,
     EntryRow,
     GatewayRow,
-    GroupRow,
     InterfaceRow,
     NatRow,
     PeeringRow,
     Permission,
     RouteRow,
+    RouteTableRow,
     RouteTarget,
     RuleRow,
+    SecurityGroupRow,
     SubnetRow,
-    TableRow,
     VpcRow,
 )
 from probes.vpc_path.space import network
@@ -82,7 +82,7 @@ def _bound(port: int | None) -> int:
     return ANY if port is None else port
 
 
-def group_of(row: GroupRow) -> Group:
+def group_of(row: SecurityGroupRow) -> SecurityGroup:
     """A security group; the rules' own ids are not in this answer."""
     both = ((row.ip_permissions, False), (row.ip_permissions_egress, True))
     rules = (
@@ -91,7 +91,7 @@ def group_of(row: GroupRow) -> Group:
         for permission in permissions
         for rule in permission_rules(row.group_id, permission, egress=egress)
     )
-    return Group(id=row.group_id, name=row.group_name, vpc=row.vpc_id, rules=tuple(rules))
+    return SecurityGroup(id=row.group_id, name=row.group_name, vpc=row.vpc_id, rules=tuple(rules))
 
 
 def rule_key(rule: GroupRule) -> tuple[object, ...]:
@@ -158,7 +158,7 @@ def _acl_entry(row: EntryRow) -> AclEntry:
     )
 
 
-def table_of(row: TableRow) -> RouteTable:
+def table_of(row: RouteTableRow) -> RouteTable:
     """A route table with its routes and the subnets that name it."""
     return RouteTable(
         id=row.route_table_id,

@@ -50,7 +50,7 @@ class Permission(Answer, frozen=True):
     user_id_group_pairs: tuple[GroupPair, ...] = ()
 
 
-class GroupRow(Answer, frozen=True):
+class SecurityGroupRow(Answer, frozen=True):
     """One row of `DescribeSecurityGroups`."""
 
     of = "ec2.SecurityGroup"
@@ -222,7 +222,7 @@ class Association(Answer, frozen=True):
     subnet_id: SafeText = ""
 
 
-class TableRow(Answer, frozen=True):
+class RouteTableRow(Answer, frozen=True):
     """One row of `DescribeRouteTables`."""
 
     of = "ec2.RouteTable"

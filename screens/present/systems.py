@@ -38,7 +38,7 @@ _HOT = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Heading:
     """A heading: a service, or the changes."""
 
     name: str
@@ -56,7 +56,7 @@ class System:
     newest: datetime | None
 
 
-SystemRow = Group | System | Change
+SystemRow = Heading | System | Change
 
 
 def rows(shown: Shown) -> list[SystemRow]:
@@ -70,10 +70,10 @@ def rows(shown: Shown) -> list[SystemRow]:
         groups.setdefault(service, []).append(_system(target, found, worst.get(target.name)))
     listed: list[SystemRow] = []
     for name, members in groups.items():
-        listed += [Group(name), *members]
+        listed += [Heading(name), *members]
     changes = shown.board.changes[:_CHANGES]
     if changes:
-        listed += [Group("changes"), *changes]
+        listed += [Heading("changes"), *changes]
     return listed
 
 
@@ -134,14 +134,14 @@ def _headline(found: list[Reading]) -> Fact | None:
 
 def selectable(row: SystemRow) -> bool:
     """Headings are passed over."""
-    return not isinstance(row, Group)
+    return not isinstance(row, Heading)
 
 
 def key(row: SystemRow) -> Hashable:
     """Identity from look to look."""
     if isinstance(row, System):
         return ("target", row.target.name)
-    if isinstance(row, Group):
+    if isinstance(row, Heading):
         return ("group", row.name)
     return ("change", row.at, row.kind, row.target, row.summary)
 
@@ -156,14 +156,14 @@ def fields(row: SystemRow) -> Mapping[str, str]:
             "state": row.state,
             "text": row.number,
         }
-    if isinstance(row, Group):
+    if isinstance(row, Heading):
         return {"service": row.name}
     return {"target": row.target, "kind": row.kind, "text": f"{row.summary} {row.actor}"}
 
 
 def draw(row: SystemRow, width: int, moment: datetime) -> Content:
     """A heading, a target or a change."""
-    if isinstance(row, Group):
+    if isinstance(row, Heading):
         return line((fit(safe(row.name), width), "bold"))
     if isinstance(row, Change):
         return _draw_change(row, width, moment)

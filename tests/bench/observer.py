@@ -41,7 +41,7 @@ for _ in range(int(sys.argv[2])):
 
 
 @contextlib.contextmanager
-def server() -> Iterator[postgres.Postgres]:
+def server() -> Iterator[postgres.PostgresServer]:
     """A private PostgreSQL with room for the waiters."""
     folder = Path(tempfile.mkdtemp(prefix="cockpit-bench-"))
     folder.chmod(0o755)
@@ -64,7 +64,7 @@ def server() -> Iterator[postgres.Postgres]:
 
 
 @contextlib.asynccontextmanager
-async def waiters(running: postgres.Postgres, on: int) -> AsyncIterator[None]:
+async def waiters(running: postgres.PostgresServer, on: int) -> AsyncIterator[None]:
     """One session holds twenty rows, four hundred wait for `on` of them."""
     holder = await psycopg.AsyncConnection.connect(running.dsn())
     await holder.execute("UPDATE stock SET n = n + 1")
@@ -88,7 +88,7 @@ async def _wait(session: psycopg.AsyncConnection, row: int) -> None:
     await session.rollback()
 
 
-def _settings(running: postgres.Postgres) -> PostgresSettings:
+def _settings(running: postgres.PostgresServer) -> PostgresSettings:
     os.environ["BENCH_PG"] = "benchbench"
     return PostgresSettings(
         host="127.0.0.1", port=running.port, user="cockpit_ro", password="env:BENCH_PG",
@@ -96,7 +96,7 @@ def _settings(running: postgres.Postgres) -> PostgresSettings:
     )  # fmt: skip
 
 
-async def _lock_graph(running: postgres.Postgres, pga: Path | None, on: int) -> list[Row]:
+async def _lock_graph(running: postgres.PostgresServer, pga: Path | None, on: int) -> list[Row]:
     probe = registry()["postgres.locks"]
     target = Target(name="db", kind="postgres", settings=_settings(running))
     session = await open_postgres(_settings(running))
@@ -140,7 +140,7 @@ async def _lock_graph(running: postgres.Postgres, pga: Path | None, on: int) -> 
     return rows
 
 
-def _theirs(running: postgres.Postgres, pga: Path | None) -> list[float]:
+def _theirs(running: postgres.PostgresServer, pga: Path | None) -> list[float]:
     if pga is None:
         return []
     done = subprocess.run(
@@ -153,7 +153,7 @@ def _theirs(running: postgres.Postgres, pga: Path | None) -> list[float]:
     return [float(word) for word in done.stdout.split()]
 
 
-async def _load(running: postgres.Postgres) -> list[Row]:
+async def _load(running: postgres.PostgresServer) -> list[Row]:
     target = Target(name="db", kind="postgres", settings=_settings(running))
     session = await open_postgres(_settings(running))
 
@@ -186,7 +186,7 @@ async def _load(running: postgres.Postgres) -> list[Row]:
     ]
 
 
-async def _pulse(running: postgres.Postgres) -> list[Row]:
+async def _pulse(running: postgres.PostgresServer) -> list[Row]:
     probe = registry()["postgres.sessions"]
     target = Target(name="db", kind="postgres", settings=_settings(running))
     session = await open_postgres(_settings(running))

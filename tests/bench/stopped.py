@@ -23,7 +23,7 @@ from cockpit.triage.registry import registry
 from cockpit.triage.store import Store
 from cockpit.triage.target import Target
 from cockpit.world.servers import mariadb, postgres, valkey
-from cockpit.world.servers.process import Server, find
+from cockpit.world.servers.process import ServerProcess, find
 from tests.bench.table import Row, render
 from tests.servers.private import (
     SECRETS,
@@ -47,7 +47,7 @@ class Engined:
 
     name: str
     kind: str
-    server: Server
+    server: ServerProcess
     settings: Any
 
     def _signal(self, number: signal.Signals) -> None:

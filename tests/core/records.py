@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cockpit.connect.role import Role
 from cockpit.incident import chain
-from cockpit.incident.entry import GENESIS, Entry, Kind
+from cockpit.incident.entry import GENESIS, Entry, EntryKind
 from cockpit.incident.incident import Incident, Incidents
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,7 @@ def entries(*told: tuple[str, str] | tuple[str, str, dict], **common: object) ->
         facts["role"] = facts["data"].pop("role!", facts["role"])
         facts["at"] = facts["data"].pop("at!", facts["at"])
         facts["mono"] = facts["data"].pop("mono!", facts["mono"])
-        found.append(chain.sealed(Entry(kind=Kind(kind), text=text, **facts)))
+        found.append(chain.sealed(Entry(kind=EntryKind(kind), text=text, **facts)))
     return found
 
 
@@ -133,7 +133,7 @@ async def write(folder: Path, limit: int) -> None:
     count = int(os.environ.get("ENTRIES", "1000000"))
     for number in range(count):
         entry = await incident.note(f"note {number} " + "x" * (number % 7 * 300))
-        incident.record(Kind.FINDING_OPENED, f"finding {number}", target="orders-db")
+        incident.record(EntryKind.FINDING_OPENED, f"finding {number}", target="orders-db")
         print("entry", entry.digest, incident.degraded, flush=True)
     incident.close()
     print("end", incident.head, incident.degraded, flush=True)

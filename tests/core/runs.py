@@ -15,7 +15,7 @@ from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.role import Role
 from cockpit.connect.settings import Login
 from cockpit.errors import BlindError, Reason, Refused
-from cockpit.incident.entry import Entry, Kind
+from cockpit.incident.entry import Entry, EntryKind
 from cockpit.runbooks.format import parse
 from cockpit.runbooks.known import Known
 from cockpit.runbooks.plan import Act, Outcome, Plan
@@ -188,7 +188,7 @@ class FakeJournal:
     unfinished: tuple[Entry, ...] = ()
 
     async def append(
-        self, kind: Kind, text: str, *, target: str = "", data: Mapping[str, Any] | None = None
+        self, kind: EntryKind, text: str, *, target: str = "", data: Mapping[str, Any] | None = None
     ) -> Entry:
         self.entries.append((kind.value, text, dict(data or {})))
         return Entry(
@@ -208,13 +208,13 @@ class FakeJournal:
         self, text: str, *, target: str = "", data: Mapping[str, Any] | None = None
     ) -> Entry:
         self.degraded = self.degrade_at_intent or self.degraded
-        return await self.append(Kind.STEP_INTENT, text, target=target, data=data)
+        return await self.append(EntryKind.STEP_INTENT, text, target=target, data=data)
 
     async def outcome(
         self, intent: Entry, word: str, *, text: str, data: Mapping[str, Any] | None = None
     ) -> Entry:
         told = {**(data or {}), "intent": intent.seq, "outcome": word}
-        return await self.append(Kind.STEP_OUTCOME, text, data=told)
+        return await self.append(EntryKind.STEP_OUTCOME, text, data=told)
 
     def keep_output(self, content: str) -> str:
         name = f"blob{len(self.blobs)}"

@@ -12,11 +12,11 @@ from botocore.parsers import ResponseParserError
 from cockpit.connect.aws import clients as aws_clients
 from cockpit.connect.aws import errors as aws_errors
 from cockpit.connect.aws import session as aws
-from cockpit.connect.aws.errors import Call
+from cockpit.connect.aws.errors import AwsCall
 from cockpit.errors import BlindError, Reason
 from tests.core.aws_stub import LOGIN_PAGE, Reply, error, reading, stubbed, xml
 
-CALL = Call("elbv2", "DescribeTargetHealth", "us-east-1", "prod-readonly")
+CALL = AwsCall("elbv2", "DescribeTargetHealth", "us-east-1", "prod-readonly")
 
 
 @pytest.fixture(autouse=True)
@@ -263,9 +263,9 @@ def test_health_that_is_not_available_is_never_nothing_healthy():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (Call("ecs", "X", "r", "prod"), "aws sso login --profile prod"),
-        (Call("ecs", "X", "r"), "aws sso login, or set AWS_PROFILE"),
-        (Call("ecs", "X", "r", keys=True), "renew the keys"),
+        (AwsCall("ecs", "X", "r", "prod"), "aws sso login --profile prod"),
+        (AwsCall("ecs", "X", "r"), "aws sso login, or set AWS_PROFILE"),
+        (AwsCall("ecs", "X", "r", keys=True), "renew the keys"),
     ],
     ids=["profile", "nothing", "keys"],
 )

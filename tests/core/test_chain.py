@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cockpit.incident import chain
-from cockpit.incident.entry import BadEntry, Kind, from_json, to_json
+from cockpit.incident.entry import BadEntry, EntryKind, from_json, to_json
 from tests.core.records import START, entries, lines
 
 TOLD = [("opened", "checkout returns 5xx"), *[("note", f"note {n}") for n in range(2, 9)]]
@@ -173,7 +173,7 @@ def forged(place: int, **changed: Any) -> list[str]:
         pytest.param({"text": "eve did it"}, id="another text"),
         pytest.param({"actor": "eve"}, id="another actor"),
         pytest.param({"at": START + timedelta(days=1)}, id="another time"),
-        pytest.param({"kind": Kind.STEP_OUTCOME}, id="another kind"),
+        pytest.param({"kind": EntryKind.STEP_OUTCOME}, id="another kind"),
         pytest.param({"target": "orders-db"}, id="another target"),
         pytest.param({"data": {"redacted": True, "outcome": "ok"}}, id="other data"),
     ],

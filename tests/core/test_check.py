@@ -23,7 +23,7 @@ from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Fact, Reading
 from cockpit.triage.registry import catalog, registry
 from cockpit.triage.suspects import suspects
-from cockpit.triage.topology import Graph
+from cockpit.triage.topology import DependencyGraph
 from tests.core.builders import at, blind, finding, seen, target
 
 SCHEMA = json.loads(files("cockpit").joinpath("schema/check.json").read_text(encoding="utf-8"))
@@ -42,7 +42,7 @@ def report(*readings: Reading) -> Report:
         role=Role.TRIAGE,
         targets=targets,
         board=board,
-        suspects=suspects(board, Graph(targets)),
+        suspects=suspects(board, DependencyGraph(targets)),
         cost=Cost(31, 0.00041, 1),
         library=library(),
     )

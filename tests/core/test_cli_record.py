@@ -15,7 +15,7 @@ import pytest
 from cockpit.cli import main as cli
 from cockpit.connect.role import Role
 from cockpit.incident import chain
-from cockpit.incident.entry import Kind
+from cockpit.incident.entry import EntryKind
 from cockpit.incident.incident import Incident, Incidents
 
 ROOT = Path(__file__).parents[2]
@@ -53,12 +53,12 @@ def opened(title: str = "checkout returns 5xx", **more) -> Incident:
 def incident() -> str:
     made = opened()
     made.record(
-        Kind.FINDING_OPENED,
+        EntryKind.FINDING_OPENED,
         "97 of 100 connections",
         target="orders-db",
         data={"severity": "critical"},
     )
-    made.record(Kind.NOTE, "support calls")
+    made.record(EntryKind.NOTE, "support calls")
     made.close()
     return made.id
 
@@ -115,7 +115,7 @@ def test_the_timeline_can_be_filtered(cockpit, incident, words, expected):
 
 def test_a_step_that_was_cut_off_is_named(cockpit):
     made = opened()
-    made.record(Kind.STEP_INTENT, "terminate_backend(4242)", target="orders-db")
+    made.record(EntryKind.STEP_INTENT, "terminate_backend(4242)", target="orders-db")
     made.close()
     assert "unknown: step 2 (terminate_backend(4242)) has no outcome" in cockpit("timeline")[2]
 
@@ -123,13 +123,15 @@ def test_a_step_that_was_cut_off_is_named(cockpit):
 @pytest.mark.parametrize(
     ("words", "kind", "text"),
     [
-        pytest.param(["1", "disk", "looks", "fine"], Kind.NOTE, "disk looks fine", id="words"),
+        pytest.param(["1", "disk", "looks", "fine"], EntryKind.NOTE, "disk looks fine", id="words"),
         pytest.param(
-            ["disk looks fine"], Kind.NOTE, "disk looks fine", id="the only open incident"
+            ["disk looks fine"], EntryKind.NOTE, "disk looks fine", id="the only open incident"
         ),
-        pytest.param(["1", "TODO add an alarm"], Kind.TODO, "add an alarm", id="an action item"),
-        pytest.param(["1", "--", "--help"], Kind.NOTE, "--help", id="a text like an option"),
-        pytest.param(["1", "a\x1b[31mb\u202ec"], Kind.NOTE, "ab\\u202ec", id="hostile text"),
+        pytest.param(
+            ["1", "TODO add an alarm"], EntryKind.TODO, "add an alarm", id="an action item"
+        ),
+        pytest.param(["1", "--", "--help"], EntryKind.NOTE, "--help", id="a text like an option"),
+        pytest.param(["1", "a\x1b[31mb\u202ec"], EntryKind.NOTE, "ab\\u202ec", id="hostile text"),
     ],
 )
 def test_a_note_is_added(cockpit, incident, words, kind, text):
@@ -253,7 +255,7 @@ def test_a_forged_entry_that_calls_itself_redacted(cockpit, incident, home):
     made |= {"data": {"redacted": True}, "salt": ""}
     form = hashlib.sha256(chain.canonical(made)).hexdigest()
     again = Incidents().resume("1", role=Role.COMMANDER, actor="ana")
-    again.record(Kind.REDACTION, "a card number", data={"seq": 2, "form": form})
+    again.record(EntryKind.REDACTION, "a card number", data={"seq": 2, "form": form})
     again.close()
     with closing(sqlite3.connect(place)) as connection, connection:
         connection.execute("UPDATE entry SET line = ? WHERE seq = 2", (json.dumps(made),))
@@ -430,7 +432,7 @@ def test_colour_is_for_terminals_without_no_color(incident):
 def test_a_reader_that_goes_away_is_no_bug(incident):
     made = Incidents().resume("1", role=Role.TRIAGE, actor="bob")
     for number in range(3000):
-        made.record(Kind.FINDING_OPENED, f"finding {number} " + "x" * 50)
+        made.record(EntryKind.FINDING_OPENED, f"finding {number} " + "x" * 50)
     made.close()
     done = subprocess.run(
         f"{sys.executable} -m cockpit.cli timeline | head -1",

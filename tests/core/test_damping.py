@@ -11,7 +11,7 @@ import pytest
 from cockpit import clock
 from cockpit.desk.damping import MANY, STEADY, WINDOW, Damping
 from cockpit.desk.recorder import Recorder
-from cockpit.incident.entry import Kind
+from cockpit.incident.entry import EntryKind
 from cockpit.triage.board import Board, BoardChange, reduce
 from cockpit.triage.changes import Change
 from tests.core.builders import at, blind, finding, seen
@@ -88,10 +88,10 @@ async def test_a_flapping_look_leaves_few_entries_and_its_last_state_in_the_jour
     for change in turns(*range(0, 310, 10)):
         recorder.board_changed(board, [replace(change, at=clock.now())])
     recorder.close()
-    written = [e for e in incident.entries if e.kind in {Kind.BLIND, Kind.SEES_AGAIN}]
+    written = [e for e in incident.entries if e.kind in {EntryKind.BLIND, EntryKind.SEES_AGAIN}]
     assert len(written) == MANY + 1
     assert "the last of 27 turns" in written[-1].text
-    assert written[-1].kind is Kind.BLIND
+    assert written[-1].kind is EntryKind.BLIND
     incident.close()
 
 
@@ -103,5 +103,5 @@ async def test_two_changes_of_one_second_are_both_told_and_once(tmp_path: Path) 
     board, happened = reduce(Board(), seen(changes=changes))
     Recorder(incident).board_changed(board, happened)
     Recorder(incident).board_changed(board, happened)
-    assert [e.text for e in incident.entries if e.kind is Kind.CHANGE] == ["a", "b"]
+    assert [e.text for e in incident.entries if e.kind is EntryKind.CHANGE] == ["a", "b"]
     incident.close()

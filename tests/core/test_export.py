@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 from cockpit.errors import Misconfigured
 from cockpit.incident import chain
-from cockpit.incident.entry import Entry, Kind
+from cockpit.incident.entry import Entry, EntryKind
 from cockpit.redact import MASKER
 from cockpit.report.markdown import code, escaped
 from cockpit.report.postmortem import render, schema
@@ -199,7 +199,7 @@ def test_json_fits_its_schema(blameless):
 
 
 def test_the_schema_knows_every_kind():
-    assert set(schema()["$defs"]["kind"]["enum"]) == set(Kind)
+    assert set(schema()["$defs"]["kind"]["enum"]) == set(EntryKind)
 
 
 def test_jsonl_is_the_journal_and_holds_by_itself():

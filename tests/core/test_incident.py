@@ -11,9 +11,9 @@ from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
 from cockpit.incident import chain, sanitise
-from cockpit.incident.entry import Kind
+from cockpit.incident.entry import EntryKind
 from cockpit.incident.severity import DUTIES, Level, next_escalation, next_update
-from cockpit.incident.state import Status
+from cockpit.incident.state import IncidentStatus
 from cockpit.redact import MASKER, SecretText
 from tests.core.records import START, opened, resumed, store
 
@@ -28,7 +28,7 @@ def test_a_new_incident_knows_what_it_was_opened_with(incident):
     assert (incident.title, incident.severity, incident.status) == (
         "checkout returns 5xx",
         Level.P1,
-        Status.INVESTIGATING,
+        IncidentStatus.INVESTIGATING,
     )
     assert (incident.environment, incident.actor, incident.role) == ("prod", "ana", Role.COMMANDER)
     assert incident.id.startswith(f"INC-{clock.now().year}-")
@@ -39,7 +39,7 @@ def test_a_new_incident_knows_what_it_was_opened_with(incident):
 async def test_severity_and_status_follow_the_entries(incident):
     await incident.set_severity("p0", "all regions")
     await incident.set_status("mitigated")
-    assert (incident.severity, incident.status) == (Level.P0, Status.MITIGATED)
+    assert (incident.severity, incident.status) == (Level.P0, IncidentStatus.MITIGATED)
     assert [entry.text for entry in incident.entries[1:]] == [
         "P1 → P0: all regions",
         "investigating → mitigated",
@@ -53,9 +53,9 @@ async def test_severity_and_status_follow_the_entries(incident):
 @pytest.mark.parametrize(
     ("words", "kind", "text"),
     [
-        pytest.param("  support calls ", Kind.NOTE, "support calls", id="a note"),
-        pytest.param("TODO add an alarm", Kind.TODO, "add an alarm", id="an action item"),
-        pytest.param("todo: add an alarm", Kind.TODO, "add an alarm", id="in small letters"),
+        pytest.param("  support calls ", EntryKind.NOTE, "support calls", id="a note"),
+        pytest.param("TODO add an alarm", EntryKind.TODO, "add an alarm", id="an action item"),
+        pytest.param("todo: add an alarm", EntryKind.TODO, "add an alarm", id="in small letters"),
     ],
 )
 async def test_a_note_may_be_an_action_item(incident, words, kind, text):
@@ -116,11 +116,11 @@ async def test_subscribers_hear_every_entry_in_order_until_they_leave(incident):
     heard = []
     leave = incident.subscribe(heard.append)
     await incident.note("one")
-    incident.record(Kind.BLIND, "denied", target="catalog")
+    incident.record(EntryKind.BLIND, "denied", target="catalog")
     leave()
     leave()
     await incident.note("two")
-    assert [entry.kind for entry in heard] == [Kind.NOTE, Kind.BLIND]
+    assert [entry.kind for entry in heard] == [EntryKind.NOTE, EntryKind.BLIND]
 
 
 async def test_many_at_once_make_one_chain(incident):
@@ -146,7 +146,7 @@ HOSTILE = [
 async def test_hostile_text_is_made_visible_and_comes_back_as_it_was_stored(tmp_path, text):
     incident = opened(tmp_path, title="t" + text, actor="a" + text)
     entry = await incident.append(
-        Kind.NOTE, text, target=text, data={"k" + text: [text, {"x": text}]}
+        EntryKind.NOTE, text, target=text, data={"k" + text: [text, {"x": text}]}
     )
     incident.close()
     again = store(tmp_path).read("1")
@@ -161,7 +161,7 @@ async def test_hostile_text_is_made_visible_and_comes_back_as_it_was_stored(tmp_
 async def test_a_megabyte_goes_whole_into_a_blob(tmp_path):
     incident = opened(tmp_path)
     output = "line \x1b[1mbold\x1b[0m\n" * 60_000
-    entry = await incident.append(Kind.STEP_OUTPUT, output, durable=True)
+    entry = await incident.append(EntryKind.STEP_OUTPUT, output, durable=True)
     assert len(entry.text) == sanitise.TEXT_LIMIT
     name = entry.data["blob"]
     assert incident.output(name) == output.replace("\x1b[1m", "").replace("\x1b[0m", "")
@@ -196,7 +196,7 @@ class Facts:
     ],
 )
 async def test_any_data_is_stored_as_json(incident, value, stored):
-    entry = await incident.append(Kind.NOTE, "x", data={"value": value})
+    entry = await incident.append(EntryKind.NOTE, "x", data={"value": value})
     assert entry.data["value"] == stored
     assert chain.verify(map(chain.line, incident.entries)).holds
 
@@ -205,7 +205,7 @@ async def test_data_without_end_is_bounded(incident):
     deep: list = []
     deep.append(deep)
     entry = await incident.append(
-        Kind.NOTE, "x", data={"deep": deep, "wide": range(3), "many": ["x"] * 5000}
+        EntryKind.NOTE, "x", data={"deep": deep, "wide": range(3), "many": ["x"] * 5000}
     )
     assert len(entry.data["many"]) == sanitise.ITEMS_LIMIT
     assert len(chain.line(entry)) < 20_000
@@ -217,7 +217,7 @@ async def test_secrets_are_masked_wherever_they_stand(tmp_path, monkeypatch):
     MASKER.learn("90125671")
     incident = opened(tmp_path, title="login s3cr3t-Pa55 fails")
     data = {"s3cr3t-Pa55": ["x s3cr3t-Pa55", {"pin": 90125671}], "split": "s3cr\x1b[1m3t-Pa55"}
-    await incident.append(Kind.NOTE, "password=s3cr3t-Pa55", target="s3cr3t-Pa55", data=data)
+    await incident.append(EntryKind.NOTE, "password=s3cr3t-Pa55", target="s3cr3t-Pa55", data=data)
     name = incident.keep_output("output s3cr3t-Pa55")
     await incident.note("after")
     incident.close()

@@ -18,7 +18,7 @@ import pytest
 from cockpit.connect.role import Role
 from cockpit.errors import Refused
 from cockpit.incident import chain, lock, record, writer
-from cockpit.incident.entry import Kind
+from cockpit.incident.entry import EntryKind
 from cockpit.incident.journal import GROUP_WINDOW, commit_in
 from cockpit.incident.note_line import NoteLine
 from cockpit.incident.sqlite import SqliteFile
@@ -67,7 +67,7 @@ async def test_findings_wait_for_a_group_commit_and_for_no_longer(tmp_path, monk
     original = SqliteFile.write
     monkeypatch.setattr(SqliteFile, "write", lambda *given: (time.sleep(1), original(*given)))
     began = time.monotonic()
-    entry = await incident.append(Kind.FINDING_OPENED, "97 of 100 connections")
+    entry = await incident.append(EntryKind.FINDING_OPENED, "97 of 100 connections")
     assert time.monotonic() - began < 0.9
     monkeypatch.setattr(SqliteFile, "write", original)
     until(lambda: chain.line(entry) in stored_lines(tmp_path))
@@ -76,7 +76,7 @@ async def test_findings_wait_for_a_group_commit_and_for_no_longer(tmp_path, monk
 
 async def test_closing_commits_what_waits(tmp_path):
     incident = opened(tmp_path)
-    incident.record(Kind.FINDING_OPENED, "just now")
+    incident.record(EntryKind.FINDING_OPENED, "just now")
     incident.close()
     assert len(stored_lines(tmp_path)) == 2
 
@@ -193,7 +193,7 @@ async def test_without_any_disk_the_entries_stay_in_memory(tmp_path, monkeypatch
     incident = opened(tmp_path)
     await incident.note("nobody stops me")
     assert "only in memory" in incident.degraded
-    assert [entry.kind for entry in incident.entries] == [Kind.OPENED, Kind.NOTE]
+    assert [entry.kind for entry in incident.entries] == [EntryKind.OPENED, EntryKind.NOTE]
     (tmp_path / "data").unlink()
     until(lambda: not incident.degraded)
     incident.close()
@@ -236,7 +236,7 @@ def shared():
 
 def test_a_read_only_folder_can_be_read_and_the_notes_go_to_the_spare(shared):
     incident = opened(shared)
-    incident.record(Kind.NOTE, "one")
+    incident.record(EntryKind.NOTE, "one")
     incident.close()
     (shared / "spare").mkdir()
     journal(shared).chmod(0o444)
@@ -292,7 +292,7 @@ async def test_a_second_cockpit_watches(tmp_path):
         if len(seen) == 2:
             break
         await asyncio.sleep(0.05)
-    assert [entry.kind for entry in seen] == [Kind.NOTE, Kind.SEVERITY]
+    assert [entry.kind for entry in seen] == [EntryKind.NOTE, EntryKind.SEVERITY]
     assert second.severity == "P0"
     assert second.head == first.head
     first.close()
@@ -320,9 +320,11 @@ def test_a_second_process_watches_until_the_first_is_killed(tmp_path):
 async def test_what_a_co_responder_leaves_is_taken_into_the_one_chain(tmp_path):
     first = opened(tmp_path)
     second = resumed(tmp_path)
-    store(tmp_path).leave(first.id, NoteLine(Kind.NOTE, "disk looks fine"), author=second.author)
+    store(tmp_path).leave(
+        first.id, NoteLine(EntryKind.NOTE, "disk looks fine"), author=second.author
+    )
     for _ in range(100):
-        if first.entries[-1].kind is Kind.NOTE:
+        if first.entries[-1].kind is EntryKind.NOTE:
             break
         await asyncio.sleep(0.05)
     assert (first.entries[-1].text, first.entries[-1].actor) == ("disk looks fine", "bob")
@@ -368,7 +370,9 @@ async def test_ten_thousand_entries_are_quick(tmp_path):
     incident = opened(tmp_path)
     began = time.process_time()
     for number in range(10_000):
-        incident.record(Kind.FINDING_OPENED, f"finding {number}", target="db", data={"code": "X"})
+        incident.record(
+            EntryKind.FINDING_OPENED, f"finding {number}", target="db", data={"code": "X"}
+        )
     assert incident.settle(30)
     incident.close()
     again = resumed(tmp_path)
@@ -383,7 +387,7 @@ async def test_ten_thousand_entries_are_quick(tmp_path):
 
 def test_files_are_for_this_user_alone(tmp_path):
     incident = opened(tmp_path)
-    incident.record(Kind.NOTE, "x")
+    incident.record(EntryKind.NOTE, "x")
     incident.settle()
     modes = {path.name: path.stat().st_mode & 0o077 for path in (tmp_path / "data").iterdir()}
     incident.close()
@@ -431,7 +435,7 @@ async def test_what_another_thread_records_is_heard_in_the_event_loop(tmp_path):
     incident = opened(tmp_path)
     heard = []
     incident.subscribe(lambda entry: heard.append(threading.current_thread()))
-    await asyncio.to_thread(incident.record, Kind.NOTE, "from a thread")
+    await asyncio.to_thread(incident.record, EntryKind.NOTE, "from a thread")
     await asyncio.sleep(0)
     assert heard == [threading.main_thread()]
     incident.close()

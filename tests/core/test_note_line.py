@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cockpit.errors import Misconfigured
-from cockpit.incident.entry import Kind
+from cockpit.incident.entry import EntryKind
 from cockpit.incident.note_line import Span, milestone, parse, span
 
 NOW = datetime(2026, 11, 21, 3, 5, tzinfo=UTC)
@@ -46,20 +46,20 @@ def test_what_is_no_time_is_refused_with_an_example(text):
 @pytest.mark.parametrize(
     ("line", "kind", "text", "data"),
     [
-        pytest.param(" support calls ", Kind.NOTE, "support calls", {}, id="a note"),
-        pytest.param("TODO add an alarm", Kind.TODO, "add an alarm", {}, id="an action item"),
-        pytest.param("!! it is back", Kind.NOTE, "!! it is back", {}, id="a shout"),
-        pytest.param("! look here", Kind.NOTE, "! look here", {}, id="a mark alone"),
+        pytest.param(" support calls ", EntryKind.NOTE, "support calls", {}, id="a note"),
+        pytest.param("TODO add an alarm", EntryKind.TODO, "add an alarm", {}, id="an action item"),
+        pytest.param("!! it is back", EntryKind.NOTE, "!! it is back", {}, id="a shout"),
+        pytest.param("! look here", EntryKind.NOTE, "! look here", {}, id="a mark alone"),
         pytest.param(
             "!impact_start 02:40 support calls",
-            Kind.MILESTONE,
+            EntryKind.MILESTONE,
             "impact start: support calls",
             {"milestone": "impact_start", "when": "2026-11-21T02:40:00.000Z"},
             id="a milestone",
         ),
         pytest.param(
             "!Impact-Start 02:30..02:40",
-            Kind.MILESTONE,
+            EntryKind.MILESTONE,
             "impact start",
             {
                 "milestone": "impact_start",
@@ -70,14 +70,14 @@ def test_what_is_no_time_is_refused_with_an_example(text):
         ),
         pytest.param(
             "!detected 5xx alarm",
-            Kind.MILESTONE,
+            EntryKind.MILESTONE,
             "detected: 5xx alarm",
             {"milestone": "detected", "when": "2026-11-21T03:05:00.000Z"},
             id="now",
         ),
         pytest.param(
             "!detected 500 errors",
-            Kind.MILESTONE,
+            EntryKind.MILESTONE,
             "detected: 500 errors",
             {"milestone": "detected", "when": "2026-11-21T03:05:00.000Z"},
             id="a number that is no time",

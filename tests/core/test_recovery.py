@@ -11,7 +11,7 @@ import pytest
 
 from cockpit.connect.role import Role
 from cockpit.incident import chain, wal
-from cockpit.incident.entry import Kind
+from cockpit.incident.entry import EntryKind
 from cockpit.incident.sqlite import Unreadable
 from tests.core.records import (
     end_all,
@@ -69,7 +69,7 @@ def test_a_torn_tail_is_set_aside_and_reported_and_the_journal_goes_on(tmp_path,
 
     asides = list((tmp_path / "data").glob("*.torn-*.wal"))
     assert [aside.read_bytes() for aside in asides] == [damaged]
-    told = [entry.text for entry in incident.entries if entry.kind is Kind.RECOVERY]
+    told = [entry.text for entry in incident.entries if entry.kind is EntryKind.RECOVERY]
     assert "the last write was cut off" in told[0]
     assert asides[0].name in told[0]
     lines = stored_lines(tmp_path)
@@ -85,7 +85,7 @@ def test_acknowledged_entries_behind_a_bad_frame_are_taken_back(tmp_path):
     damage_log(tmp_path, lambda log: log[: late + 16] + b"\0\0\0\0" + log[late + 20 :])
     incident = resumed(tmp_path)
     incident.close()
-    told = " ".join(entry.text for entry in incident.entries if entry.kind is Kind.RECOVERY)
+    told = " ".join(entry.text for entry in incident.entries if entry.kind is EntryKind.RECOVERY)
     assert "taken back" in told
     assert stored_lines(tmp_path)[: len(before)] == before
     assert chain.verify(stored_lines(tmp_path)).holds
@@ -103,7 +103,7 @@ def test_acknowledged_entries_behind_a_bad_frame_are_taken_back(tmp_path):
 def test_a_damaged_file_is_kept_and_what_can_be_read_goes_on(tmp_path, change):
     incident = opened(tmp_path)
     for number in range(200):
-        incident.record(Kind.NOTE, f"note {number}")
+        incident.record(EntryKind.NOTE, f"note {number}")
     incident.close()
     path = journal(tmp_path)
     path.write_bytes(change(path.read_bytes()))
@@ -113,7 +113,7 @@ def test_a_damaged_file_is_kept_and_what_can_be_read_goes_on(tmp_path, change):
     again.close()
     kept = list((tmp_path / "data").glob("*.damaged-*.kept"))
     assert [one.read_bytes() for one in kept] == [damaged]
-    assert any("damaged" in e.text for e in again.entries if e.kind is Kind.RECOVERY)
+    assert any("damaged" in e.text for e in again.entries if e.kind is EntryKind.RECOVERY)
     lines = stored_lines(tmp_path, "1")
     assert chain.verify(lines).holds
     assert len(lines) == len(again.entries)
@@ -141,7 +141,7 @@ def test_rows_at_the_end_that_are_no_entries_are_moved_to_a_side_file(tmp_path):
 def test_a_changed_entry_is_reported_and_the_incident_goes_on(tmp_path):
     incident = opened(tmp_path)
     for number in range(4):
-        incident.record(Kind.NOTE, f"note {number}")
+        incident.record(EntryKind.NOTE, f"note {number}")
     incident.close()
     connection = sqlite3.connect(journal(tmp_path))
     connection.execute("UPDATE entry SET line = replace(line, 'note 1', 'note 7') WHERE seq = 3")
@@ -156,11 +156,11 @@ def test_a_changed_entry_is_reported_and_the_incident_goes_on(tmp_path):
 
 def test_a_deleted_file_is_written_again_from_memory(tmp_path):
     incident = opened(tmp_path)
-    incident.record(Kind.NOTE, "before")
+    incident.record(EntryKind.NOTE, "before")
     incident.settle()
     for path in (tmp_path / "data").glob("*.sqlite*"):
         path.unlink()
-    incident.record(Kind.NOTE, "after")
+    incident.record(EntryKind.NOTE, "after")
     assert incident.settle()
     incident.close()
     assert [chain.parse_line(text).text for text in stored_lines(tmp_path)][1:] == [
@@ -172,14 +172,14 @@ def test_a_deleted_file_is_written_again_from_memory(tmp_path):
 def test_a_file_that_breaks_under_us_is_kept_and_written_again(tmp_path):
     incident = opened(tmp_path)
     for number in range(50):
-        incident.record(Kind.NOTE, f"note {number}")
+        incident.record(EntryKind.NOTE, f"note {number}")
     incident.settle()
     path = journal(tmp_path)
     with path.open("r+b") as file:
         file.write(b"\0" * 4096)
     log_of(tmp_path).unlink()
     for number in range(3):
-        incident.record(Kind.NOTE, f"later {number}")
+        incident.record(EntryKind.NOTE, f"later {number}")
         incident.settle()
     incident.close()
     assert len(incident.entries) >= 54
@@ -281,12 +281,12 @@ def test_whatever_happened_to_the_octets_nothing_is_lost_unsaid(tmp_path, crashe
     path.write_bytes(content)
 
     incident = resumed(tmp_path)
-    incident.record(Kind.NOTE, "and on it goes")
+    incident.record(EntryKind.NOTE, "and on it goes")
     assert incident.settle()
     assert not incident.degraded
     incident.close()
     after = stored_lines(tmp_path)
-    told = [entry.text for entry in incident.entries if entry.kind is Kind.RECOVERY]
+    told = [entry.text for entry in incident.entries if entry.kind is EntryKind.RECOVERY]
     assert set(before) <= set(after) or told
     assert chain.verify(after).holds or any("does not hold" in text for text in told)
     assert "and on it goes" in after[-1]

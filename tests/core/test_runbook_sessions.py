@@ -11,7 +11,7 @@ from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.role import Role
 from cockpit.connect.settings import AwsSite
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
-from cockpit.runbooks.sessions import Sessions
+from cockpit.runbooks.sessions import RunSessions
 from cockpit.runbooks.step import StepKind
 from cockpit.triage.target import Target
 from tests.core.runs import POSTGRES, TARGETS
@@ -93,10 +93,10 @@ class Doors:
         return await self.acts(AwsResource(aws=place, id=""))
 
 
-def sessions(role: Role = Role.COMMANDER, answer: Any = None) -> tuple[Sessions, Session, Doors]:
+def sessions(role: Role = Role.COMMANDER, answer: Any = None) -> tuple[RunSessions, Session, Doors]:
     session = Session(answer)
     doors = Doors(session, role)
-    return Sessions(doors, PLACES, "ana"), session, doors  # type: ignore[arg-type]
+    return RunSessions(doors, PLACES, "ana"), session, doors  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,22 @@ def test_no_class_is_named_for_nothing() -> None:
     assert [path for path in FILES if VAGUE.search(path.stem)] == []
 
 
+# By role: every family of probes has its own of these, and is imported from nowhere else.
+SHARED_NAMES = {"Settings", "Snapshot"}
+
+
+def test_every_class_has_a_name_of_its_own() -> None:
+    """Else a traceback, a search and an `isinstance` say less than they seem to."""
+    homes: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in tree(path).body:
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    twice = {name: where for name, where in homes.items() if len(where) > 1}
+    # Each connector's own signal that a connection went; it never leaves its file.
+    assert set(twice) - SHARED_NAMES <= {"_Lost"}, twice
+
+
 def test_every_finding_code_that_a_probe_can_give_is_a_public_name() -> None:
     for probe in registry().values():
         assert probe.codes, probe.id

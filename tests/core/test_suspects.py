@@ -11,10 +11,10 @@ from cockpit.triage.changes import Change
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Reading
 from cockpit.triage.suspects import suspects
-from cockpit.triage.topology import Graph
+from cockpit.triage.topology import DependencyGraph
 from tests.core.builders import at, blind, finding, seen, target
 
-SHOP = Graph(
+SHOP = DependencyGraph(
     (
         target("alb", "tg", service="checkout"),
         target("tg", "checkout", service="checkout"),
@@ -95,7 +95,7 @@ def test_the_graph() -> None:
 
 
 def test_a_circle_ends() -> None:
-    ring = Graph((target("a", "b"), target("b", "a")))
+    ring = DependencyGraph((target("a", "b"), target("b", "a")))
     assert ring.below("a") == {"b"}
     assert set(ring.depth) == {"a", "b"}
     assert {one.name for one in suspects(board(sick("a"), sick("b")), ring)} == {"a", "b"}
@@ -107,7 +107,7 @@ def test_a_target_without_a_service_stands_with_who_needs_it() -> None:
 
 
 def test_what_only_tells_of_others_is_no_suspect() -> None:
-    graph = Graph((target("db"), target("alarms", kind="alarms")))
+    graph = DependencyGraph((target("db"), target("alarms", kind="alarms")))
     found = suspects(board(sick("db"), sick("alarms")), graph)
     assert [suspect.name for suspect in found] == ["db"]
 
@@ -119,7 +119,7 @@ def test_a_score_is_a_share_also_of_what_lies_deepest() -> None:
 
 def test_thousands_of_findings_are_ranked_while_a_person_types() -> None:
     names = [f"tg-{number}" for number in range(1000)]
-    graph = Graph((*(target(name, "db") for name in names), target("db")))
+    graph = DependencyGraph((*(target(name, "db") for name in names), target("db")))
     everything = board(
         *(seen(*(finding(subject=f"{n}") for n in range(5)), name=name) for name in names)
     )

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from cockpit.incident.entry import Kind
-from cockpit.incident.timeline import LOOKS, MACHINE, Group, continued, timeline
+from cockpit.incident.entry import EntryKind
+from cockpit.incident.timeline import LOOKS, MACHINE, EntryGroup, continued, timeline
 from tests.core.records import START, entries
 
 TOLD = [
@@ -20,7 +20,7 @@ TOLD = [
 
 
 def test_every_kind_has_a_look():
-    assert set(LOOKS) == set(Kind)
+    assert set(LOOKS) == set(EntryKind)
     assert all(len(look.glyph) == 1 and look.word for look in LOOKS.values())
 
 
@@ -38,12 +38,14 @@ def test_the_timeline_leaves_out_what_shows_elsewhere():
 @pytest.mark.parametrize(
     ("chosen", "expected"),
     [
-        pytest.param({"kinds": [Kind.NOTE]}, ["note"], id="a kind"),
-        pytest.param({"groups": [Group.STEPS]}, ["step", "outcome"], id="a group"),
+        pytest.param({"kinds": [EntryKind.NOTE]}, ["note"], id="a kind"),
+        pytest.param({"groups": [EntryGroup.STEPS]}, ["step", "outcome"], id="a group"),
         pytest.param(
-            {"kinds": [Kind.NOTE], "groups": [Group.FINDINGS]}, ["finding", "note"], id="either"
+            {"kinds": [EntryKind.NOTE], "groups": [EntryGroup.FINDINGS]},
+            ["finding", "note"],
+            id="either",
         ),
-        pytest.param({"kinds": [Kind.SWEEP]}, ["sweep"], id="a quiet kind that was asked for"),
+        pytest.param({"kinds": [EntryKind.SWEEP]}, ["sweep"], id="a quiet kind that was asked for"),
         pytest.param({"pinned": True}, [], id="nothing is pinned"),
     ],
 )
@@ -57,7 +59,7 @@ def test_a_finding_is_told_by_the_machine_with_its_severity_and_target():
 
 
 def test_a_step_shows_how_it_ended():
-    row = next(row for row in timeline(entries(*TOLD)) if row.kind is Kind.STEP_INTENT)
+    row = next(row for row in timeline(entries(*TOLD)) if row.kind is EntryKind.STEP_INTENT)
     assert row.outcome == "ok"
 
 

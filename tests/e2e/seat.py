@@ -150,7 +150,7 @@ async def _moment(*_: object) -> None:
     await asyncio.sleep(0.002)
 
 
-def prepared(world: World) -> prepare.Prepared:
+def prepared(world: World) -> prepare.PreparedWorld:
     found = prepare.read(world.folder)
     assert found is not None
     return found

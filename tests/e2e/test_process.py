@@ -151,7 +151,7 @@ def _traces(person: Person) -> Traces:
     pids = {int(pid): one["started"] for pid, one in owners().items()}
     found = prepare.read(folder)
     assert found is not None
-    ports = (getattr(found.ports, name) for name in prepare.Ports.__dataclass_fields__)
+    ports = (getattr(found.ports, name) for name in prepare.WorldPorts.__dataclass_fields__)
     assert all(_lives(*one) for one in pids.items())
     return Traces(folder, pids, tuple(port for port in ports if port))
 

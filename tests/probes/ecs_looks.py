@@ -9,7 +9,7 @@ from probes.ecs import service as ecs
 from probes.ecs.model import (
     Container,
     Deployment,
-    Event,
+    EcsEvent,
     RunningTask,
     Scaling,
     Service,
@@ -87,8 +87,8 @@ def many(number: int, *args, **kwargs) -> tuple[Stop, ...]:
     )
 
 
-def event(message: str, **span: float) -> Event:
-    return Event(id=message[:8], at=ago(**span), message=message)
+def event(message: str, **span: float) -> EcsEvent:
+    return EcsEvent(id=message[:8], at=ago(**span), message=message)
 
 
 def snapshot(**changes) -> Snapshot:

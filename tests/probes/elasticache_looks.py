@@ -7,7 +7,7 @@ from dataclasses import replace
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
 from probes.elasticache import status as elasticache
-from probes.elasticache.model import Event, Node, Shard, Snapshot, Update
+from probes.elasticache.model import CacheEvent, Node, Shard, Snapshot, Update
 from tests.probes.fake_aws import AT, ago, minutes
 
 CRITICAL, HIGH, WARNING, INFO = (
@@ -59,8 +59,8 @@ def found(look: Snapshot) -> list[tuple[str, Severity]]:
 DONE = "Failover from primary node shop-001 to replica node shop-002 completed"
 
 
-def event(message: str, **span: float) -> Event:
-    return Event(at=ago(**span), source="shop", message=message)
+def event(message: str, **span: float) -> CacheEvent:
+    return CacheEvent(at=ago(**span), source="shop", message=message)
 
 
 def update(**changes) -> Update:

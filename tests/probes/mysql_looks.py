@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cockpit.redact import SecretText
-from probes.mysql.model import Server, Thread
+from probes.mysql.model import MysqlServer, Thread
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 MDL = "Waiting for table metadata lock"
 
 
-def server(**changed: Any) -> Server:
+def server(**changed: Any) -> MysqlServer:
     values: dict[str, Any] = {
         "version": "8.0.40", "comment": "MySQL Community Server", "at": AT,
         "max_connections": 100, "role": "cockpit_ro@%",
     }  # fmt: skip
-    return Server(**{**values, **changed})
+    return MysqlServer(**{**values, **changed})
 
 
 def thread(id_: int, **changed: Any) -> Thread:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cockpit.redact import SecretText
 from probes.postgres.model import Session
-from probes.postgres.pulse import Prepared, Pulse, Server
+from probes.postgres.pulse import PostgresFacts, Prepared, Pulse
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ def pulse(**changed: Any) -> Pulse:
         "waits": (),
         "lock_waiters": 0,
         "prepared": Prepared(),
-        "server": Server(**server),
+        "server": PostgresFacts(**server),
     }
     return Pulse(**{**values, **changed})
 

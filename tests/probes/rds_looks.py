@@ -7,7 +7,7 @@ from dataclasses import replace
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
 from probes.rds import status as rds
-from probes.rds.model import GIB, Cluster, Event, Instance, Replication, Snapshot
+from probes.rds.model import GIB, DbCluster, Instance, RdsEvent, RdsReplication, Snapshot
 from tests.probes.fake_aws import AT, ago, minutes
 
 CRITICAL, HIGH, WARNING, INFO = (
@@ -49,12 +49,12 @@ def snapshot(*instances: Instance, **changes) -> Snapshot:
     return replace(base, **changes)
 
 
-def cluster(**changes) -> Cluster:
-    base = Cluster(id="shop", status="available", members=("shop-1", "shop-2"), writer="shop-1")
+def cluster(**changes) -> DbCluster:
+    base = DbCluster(id="shop", status="available", members=("shop-1", "shop-2"), writer="shop-1")
     return replace(base, **changes)
 
 
-def aurora(own: Cluster, *instances: Instance, **changes) -> Snapshot:
+def aurora(own: DbCluster, *instances: Instance, **changes) -> Snapshot:
     members = instances or (
         instance("shop-1", engine="aurora-postgresql", writer=True),
         instance("shop-2", engine="aurora-postgresql", writer=False),
@@ -66,8 +66,8 @@ def found(look: Snapshot, settings: rds.Settings | None = None) -> list[tuple[st
     return [(f.code, f.severity) for f in rds.diagnose(look, settings or rds.Settings())]
 
 
-def event(message: str, source: str = "orders", **span: float) -> Event:
-    return Event(at=ago(**span), source=source, message=message)
+def event(message: str, source: str = "orders", **span: float) -> RdsEvent:
+    return RdsEvent(at=ago(**span), source=source, message=message)
 
 
 STARTED, DONE = "Multi-AZ instance failover started.", "Multi-AZ instance failover completed."
@@ -76,8 +76,10 @@ STARTED, DONE = "Multi-AZ instance failover started.", "Multi-AZ instance failov
 FAILED = "Cluster failover failed, check the health of your cluster instances and try again."
 
 
-def broken(**changes) -> Replication:
-    return Replication(**{"normal": False, "status": "error", "message": "log is gone", **changes})
+def broken(**changes) -> RdsReplication:
+    return RdsReplication(
+        **{"normal": False, "status": "error", "message": "log is gone", **changes}
+    )
 
 
 CONNECTIONS = "RDS_CONNECTIONS_HIGH"

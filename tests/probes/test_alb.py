@@ -11,7 +11,7 @@ from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
 from probes.alb import traffic as probe
 from probes.alb.findings import Settings
-from probes.alb.model import Group, Snapshot
+from probes.alb.model import AlbGroup, Snapshot
 from probes.answers import Gap
 
 AT = datetime(2026, 11, 21, 3, 10, 30, tzinfo=UTC)
@@ -136,13 +136,13 @@ def test_gateway_errors_are_told_by_their_code(code, finding, a_minute, requests
     assert found(snapshot).get(finding) == expected
 
 
-def group(errors: Series | None, requests: float = 100, refused: Series | None = None) -> Group:
+def group(errors: Series | None, requests: float = 100, refused: Series | None = None) -> AlbGroup:
     series = {"RequestCount": steady(requests)}
     if errors is not None:
         series["HTTPCode_Target_5XX_Count"] = errors
     if refused is not None:
         series["TargetConnectionErrorCount"] = refused
-    return Group(name="checkout", arn=f"{ARN}/checkout", series=series)
+    return AlbGroup(name="checkout", arn=f"{ARN}/checkout", series=series)
 
 
 def test_5xx_of_the_targets_are_blamed_on_their_group():

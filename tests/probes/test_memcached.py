@@ -9,7 +9,7 @@ import pytest
 
 from cockpit.triage.recording import decode, encode
 from probes.memcached.health import PROBE, Settings, diagnose
-from probes.memcached.model import Counts, Health, Slab, health, since
+from probes.memcached.model import Counts, MemcachedHealth, Slab, health, since
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 ZERO: dict[str, int] = dict.fromkeys(
@@ -18,7 +18,9 @@ ZERO: dict[str, int] = dict.fromkeys(
 )  # fmt: skip
 
 
-def node(seconds: float = 0, counts: dict[str, Any] | None = None, **changed: Any) -> Health:
+def node(
+    seconds: float = 0, counts: dict[str, Any] | None = None, **changed: Any
+) -> MemcachedHealth:
     values: dict[str, Any] = {
         "at": AT + timedelta(seconds=seconds),
         "version": "1.6.18",
@@ -31,10 +33,10 @@ def node(seconds: float = 0, counts: dict[str, Any] | None = None, **changed: An
         "limit": 100,
         "counts": Counts(**{**ZERO, **(counts or {})}),
     }
-    return Health(**{**values, **changed})
+    return MemcachedHealth(**{**values, **changed})
 
 
-def found(look: Health) -> list[tuple[str, str]]:
+def found(look: MemcachedHealth) -> list[tuple[str, str]]:
     return [(each.code, each.severity.value) for each in diagnose(look, Settings())]
 
 
@@ -168,4 +170,4 @@ def test_items_are_read_by_their_class() -> None:
 
 def test_a_look_is_recorded_and_read_back() -> None:
     look = since(node(), node(15, {"hits": 100}, slabs=(Slab(number=1),), nodes=("a:11211",)))
-    assert decode(encode(look), Health) == look
+    assert decode(encode(look), MemcachedHealth) == look

@@ -12,8 +12,8 @@ from cockpit.redact import SecretText
 from cockpit.triage.recording import decode, encode
 from probes.mysql import sessions as mysql_sessions
 from probes.mysql.model import Thread, offers
-from probes.mysql.sessions import Sessions
-from probes.mysql.status import Status, one_start, rates_of, restarted, status_of
+from probes.mysql.sessions import MysqlSessions
+from probes.mysql.status import ServerStatus, one_start, rates_of, restarted, status_of
 from tests.probes.mysql_looks import AT, MDL, server, thread
 
 
@@ -22,15 +22,17 @@ def changes(secs: int) -> Thread:
     return thread(2, secs=secs, query=query)
 
 
-def sessions(*threads: Thread, **changed: Any) -> Sessions:
-    status = Status(**{"uptime": 1000, "connected": 10, "running": 2, **changed.pop("status", {})})
+def sessions(*threads: Thread, **changed: Any) -> MysqlSessions:
+    status = ServerStatus(
+        **{"uptime": 1000, "connected": 10, "running": 2, **changed.pop("status", {})}
+    )
     values: dict[str, Any] = {
         "server": server(**changed.pop("server", {})), "status": status, "threads": threads,
     }  # fmt: skip
-    return Sessions(**{**values, **changed})
+    return MysqlSessions(**{**values, **changed})
 
 
-def found(look: Sessions) -> list[tuple[str, str]]:
+def found(look: MysqlSessions) -> list[tuple[str, str]]:
     findings = mysql_sessions.diagnose(look, mysql_sessions.PROBE.settings)
     return [(f.code, f.severity.value) for f in findings]
 
@@ -86,7 +88,7 @@ def found(look: Sessions) -> list[tuple[str, str]]:
         pytest.param(replace(sessions(), threads=None), [("MY_OBS_BLIND", "info")], id="no rights"),
     ],
 )
-def test_a_state_has_its_finding(look: Sessions, expected: list[tuple[str, str]]) -> None:
+def test_a_state_has_its_finding(look: MysqlSessions, expected: list[tuple[str, str]]) -> None:
     assert found(look) == expected
 
 
@@ -160,7 +162,7 @@ def test_another_server_behind_the_endpoint_is_not_compared_with_the_old_one(
     assert look.rates is None
     assert found(look) == []
     assert (change.kind, change.summary) == ("mysql.moved", "another server answers: ip-10-0-0-2")
-    assert decode(encode(look), Sessions).moved == look.moved
+    assert decode(encode(look), MysqlSessions).moved == look.moved
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ def test_another_server_behind_the_endpoint_is_not_compared_with_the_old_one(
 def test_what_is_not_known_is_no_rate(
     before: dict[str, int], now: dict[str, int], seconds: float
 ) -> None:
-    rates = rates_of(Status(uptime=1, **before), Status(uptime=2, **now), seconds)
+    rates = rates_of(ServerStatus(uptime=1, **before), ServerStatus(uptime=2, **now), seconds)
 
     assert rates is None or rates.questions is None
 
@@ -199,7 +201,7 @@ def test_a_rollback_says_how_long_it_will_take() -> None:
     (finding,) = mysql_sessions.diagnose(look, mysql_sessions.PROBE.settings)
 
     assert "about 12s left" in finding.summary
-    assert decode(encode(look), Sessions).rollback_eta == {1: 12.0}
+    assert decode(encode(look), MysqlSessions).rollback_eta == {1: 12.0}
 
 
 @pytest.mark.parametrize(

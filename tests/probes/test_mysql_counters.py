@@ -16,23 +16,23 @@ from cockpit.triage.recording import decode, encode
 from probes.gains import window
 from probes.mysql import counters as mysql_counters
 from probes.mysql import statements as mysql_statements
-from probes.mysql.counters_model import Counters, Oldest, since
-from probes.mysql.model import Server
-from probes.mysql.statements import Digest, Statements
+from probes.mysql.counters_model import MysqlCounters, Oldest, since
+from probes.mysql.model import MysqlServer
+from probes.mysql.statements import Digest, MysqlStatements
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 
 
-def server(seconds: float = 0) -> Server:
-    return Server(
+def server(seconds: float = 0) -> MysqlServer:
+    return MysqlServer(
         version="10.11.6-MariaDB", at=AT + timedelta(seconds=seconds), max_connections=100,
         role="cockpit_ro@%",
     )  # fmt: skip
 
 
-def counters(seconds: float = 0, **changed: Any) -> Counters:
+def counters(seconds: float = 0, **changed: Any) -> MysqlCounters:
     gauges = {"Uptime": 1000 + int(seconds), "Uptime_since_flush_status": 1000 + int(seconds)}
-    return Counters(
+    return MysqlCounters(
         server=server(seconds),
         counted=changed.pop("counted", {}),
         gauges={**gauges, **changed.pop("gauges", {})},
@@ -41,13 +41,13 @@ def counters(seconds: float = 0, **changed: Any) -> Counters:
     )
 
 
-def gained(**gain: int) -> Counters:
+def gained(**gain: int) -> MysqlCounters:
     """A minute in which the counters gained so much."""
     before = counters(counted=dict.fromkeys(gain, 5))
     return since(before, counters(60, counted={name: 5 + n for name, n in gain.items()}))
 
 
-def gained_at(*ago: int, **gain: int) -> Counters:
+def gained_at(*ago: int, **gain: int) -> MysqlCounters:
     """A minute of looks, each 15 s apart; the counters gained so much at those so long ago."""
     total = dict.fromkeys(gain, 5)
     look = counters(counted=total)
@@ -58,7 +58,7 @@ def gained_at(*ago: int, **gain: int) -> Counters:
     return look
 
 
-def found(look: Counters) -> list[tuple[str, str]]:
+def found(look: MysqlCounters) -> list[tuple[str, str]]:
     findings = mysql_counters.diagnose(look, mysql_counters.PROBE.settings)
     return [(f.code, f.severity.value) for f in findings]
 
@@ -146,9 +146,9 @@ def found(look: Counters) -> list[tuple[str, str]]:
         ),
     ],
 )  # fmt: skip
-def test_a_gain_has_its_finding(look: Counters, expected: list[tuple[str, str]]) -> None:
+def test_a_gain_has_its_finding(look: MysqlCounters, expected: list[tuple[str, str]]) -> None:
     assert found(look) == expected
-    assert decode(encode(look), Counters) == look
+    assert decode(encode(look), MysqlCounters) == look
     for finding in mysql_counters.diagnose(look, mysql_counters.PROBE.settings):
         assert finding.likely
         assert finding.next
@@ -241,14 +241,14 @@ def digest(id_: str = "abc", **changed: Any) -> Digest:
     return Digest(**{**values, **changed})
 
 
-def statements(*digests: Digest, seconds: float = 0) -> Statements:
-    return Statements(server=server(seconds), on=True, digests=digests)
+def statements(*digests: Digest, seconds: float = 0) -> MysqlStatements:
+    return MysqlStatements(server=server(seconds), on=True, digests=digests)
 
 
-def regressed(before: Statements, now: Statements) -> list[str]:
+def regressed(before: MysqlStatements, now: MysqlStatements) -> list[str]:
     look = mysql_statements.since(before, now)
     findings = mysql_statements.diagnose(look, mysql_statements.PROBE.settings)
-    assert decode(encode(look), Statements) == look
+    assert decode(encode(look), MysqlStatements) == look
     return [f.code for f in findings]
 
 
@@ -309,8 +309,8 @@ def test_a_slower_statement_of_little_time_is_not_worth_a_word() -> None:
 
 
 def test_statements_that_may_not_be_seen_are_blind_and_uncounted_ones_unknown() -> None:
-    hidden = Statements(server=server(), on=True, digests=None)
-    off = Statements(server=server(), on=False, digests=())
+    hidden = MysqlStatements(server=server(), on=True, digests=None)
+    off = MysqlStatements(server=server(), on=False, digests=())
     (blind,) = mysql_statements.diagnose(hidden, mysql_statements.PROBE.settings)
 
     assert blind.next == "GRANT SELECT ON performance_schema.* TO 'cockpit_ro'@'%';"

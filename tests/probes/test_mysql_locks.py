@@ -15,16 +15,16 @@ from cockpit.runbooks.library import library
 from cockpit.runbooks.values import captured, holds
 from cockpit.triage.recording import builtins, decode, encode
 from probes.mysql import locks as mysql_locks
-from probes.mysql.locks_model import Held, Locks, Node, Pair, assemble, queues_of
+from probes.mysql.locks_model import Held, LockedThread, MysqlLocks, RowWait, assemble, queues_of
 from probes.mysql.model import Thread
 from tests.probes.mysql_looks import MDL, server, thread
 
 
-def look_at(*nodes: Node) -> Locks:
-    return Locks(server=server(), sees_all=True, queues=queues_of(nodes), nodes=nodes)
+def look_at(*nodes: LockedThread) -> MysqlLocks:
+    return MysqlLocks(server=server(), sees_all=True, queues=queues_of(nodes), nodes=nodes)
 
 
-def lock_findings(look: Locks) -> list[tuple[str, str, str]]:
+def lock_findings(look: MysqlLocks) -> list[tuple[str, str, str]]:
     findings = mysql_locks.diagnose(look, mysql_locks.PROBE.settings)
     return [(f.code, f.severity.value, f.subject) for f in findings]
 
@@ -33,10 +33,10 @@ def test_a_blocker_that_waits_itself_is_no_head() -> None:
     nodes = assemble(
         [thread(1, command="Sleep", trx_s=80, rows_modified=3), thread(2), thread(3)],
         [
-            Pair(
+            RowWait(
                 waiter=3, blocker=2, wait_s=20, lock_table="`shop`.`orders`", lock_index="PRIMARY"
             ),
-            Pair(
+            RowWait(
                 waiter=2, blocker=1, wait_s=25, lock_table="`shop`.`orders`", lock_index="PRIMARY"
             ),
         ],
@@ -47,10 +47,10 @@ def test_a_blocker_that_waits_itself_is_no_head() -> None:
     assert lock_findings(look) == [("MY_LOCK_ROW", "high", "thread 1")]
     assert look.queues[0].length == 2
     assert look.queues[0].place == "shop.orders PRIMARY"
-    assert decode(encode(look), Locks).queues[0].head.id == 1
+    assert decode(encode(look), MysqlLocks).queues[0].head.id == 1
 
 
-def metadata(*held: Held) -> Locks:
+def metadata(*held: Held) -> MysqlLocks:
     threads = [
         thread(1, command="Sleep", secs=30, trx_s=40),
         thread(2, secs=20, state=MDL, query=SecretText("ALTER TABLE t ADD c int")),
@@ -91,7 +91,7 @@ def test_who_is_only_a_candidate_is_never_offered_to_be_ended(
 ) -> None:
     """`behind`: for whom somebody is seen to wait, at a row."""
     waiters = [thread(20 + id_, **WAITS) for id_ in behind]
-    pairs = [Pair(waiter=20 + id_, blocker=id_, wait_s=30) for id_ in behind]
+    pairs = [RowWait(waiter=20 + id_, blocker=id_, wait_s=30) for id_ in behind]
     nodes = assemble([*threads, *waiters], pairs, [])
     look = look_at(*nodes)
     (table,) = mysql_locks.tables(look, mysql_locks.PROBE.settings)
@@ -123,7 +123,7 @@ def test_no_step_of_the_runbook_ends_a_candidate(threads: list[Thread]) -> None:
 
 def test_a_row_that_two_hold_is_not_freed_by_the_one_that_is_seen_to_idle() -> None:
     """The other waits for metadata itself, nobody knows for whom: it keeps its rows."""
-    pairs = [Pair(waiter=9, blocker=1, wait_s=30), Pair(waiter=9, blocker=3, wait_s=30)]
+    pairs = [RowWait(waiter=9, blocker=1, wait_s=30), RowWait(waiter=9, blocker=3, wait_s=30)]
     look = look_at(*assemble([IDLE, CHANGE, thread(9, **WAITS)], pairs, []))
     (table,) = mysql_locks.tables(look, mysql_locks.PROBE.settings)
 
@@ -133,7 +133,7 @@ def test_a_row_that_two_hold_is_not_freed_by_the_one_that_is_seen_to_idle() -> N
 
 def test_who_waits_for_a_row_is_the_last_of_the_candidates() -> None:
     threads = [replace(BATCH, wait_s=30, trx_state="LOCK WAIT"), IDLE, CHANGE]
-    look = look_at(*assemble(threads, [Pair(waiter=2, blocker=1, wait_s=30)], []))
+    look = look_at(*assemble(threads, [RowWait(waiter=2, blocker=1, wait_s=30)], []))
     unseen = next(queue for queue in look.queues if queue.inferred)
 
     assert [each.id for each in unseen.candidates] == [1, 2]
@@ -228,9 +228,11 @@ def test_a_waiter_whose_own_pair_was_not_read_is_no_head() -> None:
     """Sixty waiters for one row are 1,830 pairs: each waits for all before it."""
     waits: dict[str, Any] = {"wait_s": 30, "trx_state": "LOCK WAIT", "trx_s": 31}
     threads = [thread(99, command="Sleep", trx_s=80), *(thread(n, **waits) for n in range(1, 61))]
-    pairs = [Pair(waiter=w, blocker=b, wait_s=30) for w in range(2, 61) for b in (99, *range(1, w))]
+    pairs = [
+        RowWait(waiter=w, blocker=b, wait_s=30) for w in range(2, 61) for b in (99, *range(1, w))
+    ]
     nodes = assemble(threads, pairs, [])
-    look = Locks(
+    look = MysqlLocks(
         server=server(), sees_all=True, queues=queues_of(nodes), nodes=nodes, cut=True, row_waits=60
     )
     cut, row = mysql_locks.diagnose(look, mysql_locks.PROBE.settings)
@@ -243,7 +245,7 @@ def test_a_waiter_whose_own_pair_was_not_read_is_no_head() -> None:
 
 def test_a_queue_is_blamed_on_nobody_when_only_a_victim_is_known() -> None:
     victim = thread(1, wait_s=30, trx_state="LOCK WAIT", trx_s=31)
-    nodes = assemble([victim, thread(2, wait_s=9)], [Pair(waiter=2, blocker=1, wait_s=9)], [])
+    nodes = assemble([victim, thread(2, wait_s=9)], [RowWait(waiter=2, blocker=1, wait_s=9)], [])
     (table,) = mysql_locks.tables(look_at(*nodes), mysql_locks.PROBE.settings)
 
     assert queues_of(nodes) == ()
@@ -254,13 +256,13 @@ def test_a_queue_is_blamed_on_nobody_when_only_a_victim_is_known() -> None:
 def test_of_a_circle_one_is_shown_as_its_head() -> None:
     """innodb_deadlock_detect = OFF: it stays until somebody's time is up."""
     both = [thread(n, wait_s=30, trx_state="LOCK WAIT") for n in (1, 2)]
-    nodes = assemble(both, [Pair(waiter=1, blocker=2), Pair(waiter=2, blocker=1)], [])
+    nodes = assemble(both, [RowWait(waiter=1, blocker=2), RowWait(waiter=2, blocker=1)], [])
 
     assert [queue.length for queue in queues_of(nodes)] == [1]
 
 
 def test_an_account_without_rights_still_hears_that_somebody_waits() -> None:
-    look = Locks(server=server(role="me@10.%"), sees_all=False, row_waits=4)
+    look = MysqlLocks(server=server(role="me@10.%"), sees_all=False, row_waits=4)
     (blind,) = mysql_locks.diagnose(look, mysql_locks.PROBE.settings)
 
     assert blind.code == "MY_OBS_BLIND"
@@ -276,7 +278,7 @@ HEAD = {"command": "Sleep", "trx_s": 80}
     ("nodes", "takes"),
     [
         pytest.param(
-            assemble([thread(1, **HEAD), thread(2)], [Pair(waiter=2, blocker=1, wait_s=9)], []),
+            assemble([thread(1, **HEAD), thread(2)], [RowWait(waiter=2, blocker=1, wait_s=9)], []),
             True,
             id="a session at the head",
         ),
@@ -293,7 +295,9 @@ HEAD = {"command": "Sleep", "trx_s": 80}
         pytest.param((), False, id="nobody waits"),
     ],
 )
-def test_the_runbook_kills_a_session_at_the_head_only(nodes: tuple[Node, ...], takes: bool) -> None:
+def test_the_runbook_kills_a_session_at_the_head_only(
+    nodes: tuple[LockedThread, ...], takes: bool
+) -> None:
     steps = {step.id: step for step in library().get("mysql-locks").steps}
     found = captured(steps["blocker"].capture, builtins(look_at(*nodes)))
     checks = [holds(check.that, {"blocker": found}) for check in steps["terminate"].require]

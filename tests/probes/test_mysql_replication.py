@@ -9,14 +9,14 @@ import pytest
 
 from cockpit.triage.recording import decode, encode
 from probes.mysql import replication as mysql_replication
-from probes.mysql.model import Server
-from probes.mysql.replication import Replication, channel
+from probes.mysql.model import MysqlServer
+from probes.mysql.replication import MysqlReplication, channel
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 
 
-def server(*, at: datetime = AT, read_only: bool) -> Server:
-    return Server(version="8.0.40", at=at, max_connections=100, read_only=read_only)
+def server(*, at: datetime = AT, read_only: bool) -> MysqlServer:
+    return MysqlServer(version="8.0.40", at=at, max_connections=100, read_only=read_only)
 
 
 OLD = {
@@ -55,16 +55,16 @@ def test_old_and_new_names_of_columns_are_one(row: dict[str, Any]) -> None:
 def test_a_silent_primary_is_told_while_the_replica_says_yes(
     changed: dict[str, Any], seconds: int, expected: list[tuple[str, str]]
 ) -> None:
-    def at(moment: int, row: dict[str, Any]) -> Replication:
+    def at(moment: int, row: dict[str, Any]) -> MysqlReplication:
         made = server(read_only=True, at=AT + timedelta(seconds=moment))
-        return Replication(server=made, channels=(channel({**OLD, **row}),))
+        return MysqlReplication(server=made, channels=(channel({**OLD, **row}),))
 
     first = mysql_replication.since(at(-10, changed | {"Read_Master_Log_Pos": 1}), at(0, {}))
     look = mysql_replication.since(first, at(seconds, changed))
     findings = mysql_replication.diagnose(look, mysql_replication.PROBE.settings)
 
     assert [(f.code, f.severity.value) for f in findings] == expected
-    assert decode(encode(look), Replication) == look
+    assert decode(encode(look), MysqlReplication) == look
 
 
 @pytest.mark.parametrize(
@@ -102,11 +102,13 @@ def test_a_silent_primary_is_told_while_the_replica_says_yes(
 def test_a_replica_is_judged_by_its_threads_first(
     changed: dict[str, Any], read_only: bool, expected: list[tuple[str, str]]
 ) -> None:
-    look = Replication(server=server(read_only=read_only), channels=(channel({**OLD, **changed}),))
+    look = MysqlReplication(
+        server=server(read_only=read_only), channels=(channel({**OLD, **changed}),)
+    )
     findings = mysql_replication.diagnose(look, mysql_replication.PROBE.settings)
 
     assert [(f.code, f.severity.value) for f in findings] == expected
-    assert decode(encode(look), Replication) == look
+    assert decode(encode(look), MysqlReplication) == look
 
 
 REFUSED = "Got fatal error 1236 from source when reading data from binary log: "
@@ -157,7 +159,7 @@ REFUSED = "Got fatal error 1236 from source when reading data from binary log: "
 def test_what_stopped_a_replica_is_told_by_number_and_words(
     changed: dict[str, Any], fact: bool, summary: str, likely: str
 ) -> None:
-    look = Replication(server=server(read_only=True), channels=(channel({**OLD, **changed}),))
+    look = MysqlReplication(server=server(read_only=True), channels=(channel({**OLD, **changed}),))
     (finding,) = mysql_replication.diagnose(look, mysql_replication.PROBE.settings)
 
     assert (finding.code, finding.fact) == ("MY_REPL_STOPPED", fact)
@@ -199,7 +201,7 @@ def test_what_stopped_a_replica_is_told_by_number_and_words(
 )
 def test_the_words_of_a_stopped_replica_show_no_row(words: str, shown: str) -> None:
     changed = {"Slave_SQL_Running": "No", "Last_SQL_Errno": 1062, "Last_SQL_Error": words}
-    look = Replication(server=server(read_only=True), channels=(channel({**OLD, **changed}),))
+    look = MysqlReplication(server=server(read_only=True), channels=(channel({**OLD, **changed}),))
     settings = mysql_replication.PROBE.settings
     (finding,) = mysql_replication.diagnose(look, settings)
     (table,) = mysql_replication.tables(look, settings)
@@ -212,4 +214,4 @@ def test_the_words_of_a_stopped_replica_show_no_row(words: str, shown: str) -> N
     assert "s3cr" in row.secret.reveal()
     assert "s3cr" not in everywhere
     assert "bob" not in everywhere
-    assert decode(encode(look), Replication).channels[0].sql_errno == 1062
+    assert decode(encode(look), MysqlReplication).channels[0].sql_errno == 1062

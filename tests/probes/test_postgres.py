@@ -14,11 +14,11 @@ from cockpit.triage.target import Target
 from probes.postgres import sessions as postgres_sessions
 from probes.postgres.model import Session, offers
 from probes.postgres.pulse import Client, Prepared
-from probes.postgres.sessions import Holder, Sessions
+from probes.postgres.sessions import LockHolder, PostgresSessions
 from tests.probes.postgres_looks import AT, pulse, session
 
 
-def found(look: Sessions) -> list[tuple[str, str, str]]:
+def found(look: PostgresSessions) -> list[tuple[str, str, str]]:
     findings = postgres_sessions.diagnose(look, postgres_sessions.PROBE.settings)
     return [(f.code, f.severity.value, f.subject) for f in findings]
 
@@ -41,7 +41,8 @@ def test_connections_are_judged_against_what_applications_may_use(
     changed: dict[str, Any], expected: str | None
 ) -> None:
     codes = {
-        code: severity for code, severity, _ in found(Sessions(pulse=pulse(**changed), sessions=()))
+        code: severity
+        for code, severity, _ in found(PostgresSessions(pulse=pulse(**changed), sessions=()))
     }
 
     assert codes.get("PG_SAT_CONNECTIONS") == expected
@@ -52,7 +53,7 @@ def test_the_likeliest_cause_of_saturation_is_what_most_sessions_do() -> None:
     (finding,) = [
         f
         for f in postgres_sessions.diagnose(
-            Sessions(pulse=full, sessions=()), postgres_sessions.PROBE.settings
+            PostgresSessions(pulse=full, sessions=()), postgres_sessions.PROBE.settings
         )
         if f.code == "PG_SAT_CONNECTIONS"
     ]
@@ -83,7 +84,8 @@ def test_an_idle_transaction_is_aged_by_its_state(
 ) -> None:
     idle = session(7, **{"state": "idle in transaction", "xact_s": 400.0, **changed})
     codes = {
-        code: severity for code, severity, _ in found(Sessions(pulse=pulse(), sessions=(idle,)))
+        code: severity
+        for code, severity, _ in found(PostgresSessions(pulse=pulse(), sessions=(idle,)))
     }
 
     assert codes.get("PG_SESS_IDLE_TX") == expected
@@ -91,8 +93,8 @@ def test_an_idle_transaction_is_aged_by_its_state(
 
 def test_an_idle_transaction_that_holds_others_up_is_critical() -> None:
     idle = session(7, state="idle in transaction", state_s=31.0)
-    blocked = Sessions(
-        pulse=pulse(lock_waiters=3), sessions=(idle,), holders=(Holder(pid=7, held_s=30.0),)
+    blocked = PostgresSessions(
+        pulse=pulse(lock_waiters=3), sessions=(idle,), holders=(LockHolder(pid=7, held_s=30.0),)
     )
 
     assert found(blocked) == [("PG_SESS_IDLE_TX", "critical", "pid 7")]
@@ -136,8 +138,8 @@ def test_an_idle_transaction_is_blamed_for_what_it_does(
     changed: dict[str, Any], held_s: float | None, expected: tuple[Any, ...] | None
 ) -> None:
     idle = session(7, state="idle in transaction", state_s=301.0, xact_s=400.0, **changed)
-    holders = () if held_s is None else (Holder(pid=7, held_s=held_s),)
-    look = Sessions(pulse=pulse(), sessions=(idle,), holders=holders)
+    holders = () if held_s is None else (LockHolder(pid=7, held_s=held_s),)
+    look = PostgresSessions(pulse=pulse(), sessions=(idle,), holders=holders)
     settings = replace(
         postgres_sessions.PROBE.settings, allowed_applications=("pg_dump", "nightly")
     )
@@ -168,7 +170,7 @@ LONG = {"query_s": 400.0, "xact_s": 400.0}
     ],
 )
 def test_what_may_take_long_is_no_long_query(changed: dict[str, Any]) -> None:
-    assert found(Sessions(pulse=pulse(), sessions=(session(**changed),))) == []
+    assert found(PostgresSessions(pulse=pulse(), sessions=(session(**changed),))) == []
 
 
 async def test_the_longest_is_never_one_that_may_take_long() -> None:
@@ -207,7 +209,7 @@ async def test_the_longest_is_never_one_that_may_take_long() -> None:
 
 
 def test_long_statements_and_transactions_are_told_apart() -> None:
-    look = Sessions(
+    look = PostgresSessions(
         pulse=pulse(),
         sessions=(
             session(1, query_s=61.0),
@@ -228,30 +230,32 @@ def test_long_statements_and_transactions_are_told_apart() -> None:
     ("look", "expected"),
     [
         pytest.param(
-            Sessions(pulse=pulse(recovery=True), sessions=(), expects="writer"),
+            PostgresSessions(pulse=pulse(recovery=True), sessions=(), expects="writer"),
             [("PG_ROLE_WRONG", "critical", "")],
             id="a standby answers the writer's endpoint",
         ),
         pytest.param(
-            Sessions(pulse=pulse(recovery=True), sessions=(), expects="reader"), [], id="reader"
+            PostgresSessions(pulse=pulse(recovery=True), sessions=(), expects="reader"),
+            [],
+            id="reader",
         ),
         pytest.param(
-            Sessions(pulse=pulse(hidden=3, by_state={"(hidden)": 9}), sessions=()),
+            PostgresSessions(pulse=pulse(hidden=3, by_state={"(hidden)": 9}), sessions=()),
             [("PG_OBS_BLIND", "info", "")],
             id="hidden rows",
         ),
         pytest.param(
-            Sessions(pulse=pulse(), sessions=(), pooler=True),
+            PostgresSessions(pulse=pulse(), sessions=(), pooler=True),
             [("PG_OBS_VIA_POOLER", "info", "")],
             id="through a pooler",
         ),
         pytest.param(
-            Sessions(pulse=pulse(prepared=Prepared(n=1, max_s=601.0)), sessions=()),
+            PostgresSessions(pulse=pulse(prepared=Prepared(n=1, max_s=601.0)), sessions=()),
             [("PG_PREP_ORPHAN", "high", "")],
             id="an orphan",
         ),
         pytest.param(
-            Sessions(
+            PostgresSessions(
                 pulse=pulse(
                     by_client=(Client(usename="app", app="jobs", address="10.0.0.9", n=49),)
                 ),
@@ -262,18 +266,20 @@ def test_long_statements_and_transactions_are_told_apart() -> None:
         ),
     ],
 )
-def test_a_state_has_its_finding(look: Sessions, expected: list[tuple[str, str, str]]) -> None:
+def test_a_state_has_its_finding(
+    look: PostgresSessions, expected: list[tuple[str, str, str]]
+) -> None:
     assert found(look) == expected
 
 
 def test_a_restart_and_a_failover_are_remembered_for_a_while_and_then_forgotten() -> None:
-    before = Sessions(pulse=pulse(), sessions=())
+    before = PostgresSessions(pulse=pulse(), sessions=())
     restarted = pulse(at=AT + timedelta(seconds=5), recovery=True, server={"started": AT})
-    noticed = postgres_sessions.since(before, Sessions(pulse=restarted, sessions=()))
+    noticed = postgres_sessions.since(before, PostgresSessions(pulse=restarted, sessions=()))
     later = replace(restarted, at=AT + timedelta(minutes=5))
-    kept = postgres_sessions.since(noticed, Sessions(pulse=later, sessions=()))
+    kept = postgres_sessions.since(noticed, PostgresSessions(pulse=later, sessions=()))
     long_after = replace(restarted, at=AT + timedelta(minutes=20))
-    over = postgres_sessions.since(kept, Sessions(pulse=long_after, sessions=()))
+    over = postgres_sessions.since(kept, PostgresSessions(pulse=long_after, sessions=()))
 
     expected = ["PG_ROLE_CHANGED", "PG_RESTARTED"]
     assert [code for code, _, _ in found(noticed)] == expected
@@ -303,9 +309,9 @@ def test_a_crash_that_the_postmaster_survives_is_a_restart_too(
     changed: dict[str, Any], expected: str | None
 ) -> None:
     born = {"born": AT - timedelta(days=1)}
-    before = Sessions(pulse=pulse(server=born), sessions=())
+    before = PostgresSessions(pulse=pulse(server=born), sessions=())
     after = pulse(at=AT + timedelta(seconds=5), server=born | changed)
-    look = postgres_sessions.since(before, Sessions(pulse=after, sessions=()))
+    look = postgres_sessions.since(before, PostgresSessions(pulse=after, sessions=()))
     later = postgres_sessions.since(look, look)
     summaries = [
         [f.summary for f in postgres_sessions.diagnose(each, postgres_sessions.PROBE.settings)]

@@ -12,10 +12,10 @@ from cockpit.triage.recording import decode, encode
 from probes.postgres.counters import PROBE, Settings, diagnose
 from probes.postgres.counters_model import (
     Checkpoints,
-    Counters,
     Database,
-    Sample,
+    PostgresCounters,
     Totals,
+    WaitSample,
     since,
     window,
 )
@@ -36,7 +36,7 @@ def counters(
     waits: tuple[Wait, ...] = (),
     totals: dict[str, Any] | None = None,
     **counted: Any,
-) -> Counters:
+) -> PostgresCounters:
     values: dict[str, Any] = {
         "at": AT + timedelta(seconds=seconds),
         "started": AT - timedelta(days=1),
@@ -47,19 +47,19 @@ def counters(
         "databases": (Database(datname="shop", **{**ZERO, **counted}),),
         "conflicts": conflicts or {},
     }
-    return Counters(
+    return PostgresCounters(
         totals=Totals(**{**values, **(totals or {})}),
         checkpoints=Checkpoints(timed=timed, requested=requested),
-        samples=tuple(Sample(waits=waits) for _ in range(5)),
+        samples=tuple(WaitSample(waits=waits) for _ in range(5)),
     )
 
 
-def after(seconds: float = 60, **changed: Any) -> Counters:
+def after(seconds: float = 60, **changed: Any) -> PostgresCounters:
     """A look that long after one where every counter was zero."""
     return since(counters(), counters(seconds, **changed))
 
 
-def found(look: Counters, settings: Settings | None = None) -> list[tuple[str, str]]:
+def found(look: PostgresCounters, settings: Settings | None = None) -> list[tuple[str, str]]:
     return [(each.code, each.severity.value) for each in diagnose(look, settings or Settings())]
 
 
@@ -240,4 +240,4 @@ def test_events_are_known_by_their_prefix(kind: str, event: str, says: str) -> N
 
 def test_a_look_is_recorded_and_read_back() -> None:
     look = after(deadlocks=1, waits=(LOCK,))
-    assert decode(encode(look), Counters) == look
+    assert decode(encode(look), PostgresCounters) == look

@@ -11,11 +11,11 @@ import pytest
 from cockpit.triage.recording import decode, encode
 from probes.postgres.maintenance import PROBE, Settings, diagnose
 from probes.postgres.maintenance_model import (
-    Database,
+    DatabaseAge,
     Dead,
-    Holder,
+    HorizonHolder,
     Maintenance,
-    State,
+    MaintenanceState,
     Vacuum,
     taken,
 )
@@ -24,7 +24,7 @@ AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 M = 1_000_000
 
 
-def state(**changed: Any) -> State:
+def state(**changed: Any) -> MaintenanceState:
     values: dict[str, Any] = {
         "at": AT,
         "recovery": False,
@@ -39,11 +39,11 @@ def state(**changed: Any) -> State:
         "freeze_max_age": 200 * M,
         "workers_max": 3,
         "workers": 0,
-        "databases": (Database(name="shop", xid_age=100 * M, multixact_age=5),),
+        "databases": (DatabaseAge(name="shop", xid_age=100 * M, multixact_age=5),),
         "holders": (),
         "vacuums": (),
     }
-    return State(**{**values, **changed})
+    return MaintenanceState(**{**values, **changed})
 
 
 def look(tables: tuple[Dead, ...] = (), busy_s: float | None = None, **changed: Any) -> Maintenance:
@@ -57,8 +57,8 @@ def found(look: Maintenance, settings: Settings | None = None) -> list[tuple[str
     ]
 
 
-def aged(xid: float, multixact: float = 0, name: str = "shop", **changed: Any) -> Database:
-    return Database(name=name, xid_age=int(xid), multixact_age=int(multixact), **changed)
+def aged(xid: float, multixact: float = 0, name: str = "shop", **changed: Any) -> DatabaseAge:
+    return DatabaseAge(name=name, xid_age=int(xid), multixact_age=int(multixact), **changed)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def aged(xid: float, multixact: float = 0, name: str = "shop", **changed: Any) -
     ],
 )
 def test_ages_are_graded_by_database(
-    databases: tuple[Database, ...], expected: list[tuple[str, str]]
+    databases: tuple[DatabaseAge, ...], expected: list[tuple[str, str]]
 ) -> None:
     assert found(look(databases=databases)) == [("PG_XID_WRAP", *each) for each in expected]
 
@@ -114,11 +114,13 @@ def test_what_is_left_depends_on_the_version(version: int, left: int) -> None:
     assert evidence["left until writes stop (SQLSTATE 54000)"] == left
 
 
-def session(age: float = 0, **changed: Any) -> Holder:
-    return Holder(**{"holder": "session", "id": "7", "xmin_age": int(age), "age_s": 5.0, **changed})
+def session(age: float = 0, **changed: Any) -> HorizonHolder:
+    return HorizonHolder(
+        **{"holder": "session", "id": "7", "xmin_age": int(age), "age_s": 5.0, **changed}
+    )
 
 
-SLOT = Holder(holder="slot", id="cdc", who="logical", xmin_age=11 * M, active=False)
+SLOT = HorizonHolder(holder="slot", id="cdc", who="logical", xmin_age=11 * M, active=False)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +160,7 @@ SLOT = Holder(holder="slot", id="cdc", who="logical", xmin_age=11 * M, active=Fa
     ],
 )
 def test_holders_are_named(
-    holders: tuple[Holder, ...], changed: dict[str, Any], expected: list[tuple[str, str]]
+    holders: tuple[HorizonHolder, ...], changed: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     got = found(look(holders=holders, **changed))
     assert got == [("PG_XID_HORIZON", *each) for each in expected]

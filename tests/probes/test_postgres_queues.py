@@ -17,15 +17,15 @@ from cockpit.triage.target import Target
 from probes.postgres import locks as postgres_locks
 from probes.postgres import replication as postgres_replication
 from probes.postgres import sessions as postgres_sessions
-from probes.postgres.locks_model import Locks, Node, Summary, queues_of
+from probes.postgres.locks_model import LockNode, LockSummary, PostgresLocks, queues_of
 from probes.postgres.model import Session
 from probes.postgres.replication_model import Slot
-from probes.postgres.sessions import Sessions
+from probes.postgres.sessions import PostgresSessions
 from tests.probes.postgres_looks import AT, pulse, session
 from tests.probes.test_postgres_replication import standby
 
 
-def node(pid: int, *blockers: int, **changed: Any) -> Node:
+def node(pid: int, *blockers: int, **changed: Any) -> LockNode:
     base: dict[str, Any] = {
         "pid": pid,
         "backend_start": AT,
@@ -41,18 +41,18 @@ def node(pid: int, *blockers: int, **changed: Any) -> Node:
             "locktype": "transactionid",
             "mode": "ShareLock",
         }
-    return Node(**{**base, **changed})
+    return LockNode(**{**base, **changed})
 
 
-def locks(*nodes: Node, active: int | None = 100) -> Locks:
+def locks(*nodes: LockNode, active: int | None = 100) -> PostgresLocks:
     waiters = sum(1 for each in nodes if each.blockers)
-    summary = Summary(
+    summary = LockSummary(
         at=AT, version=160004, sees_all=True, role="ro", waiters=waiters, active=active
     )
-    return Locks(summary=summary, queues=queues_of(nodes), nodes=nodes)
+    return PostgresLocks(summary=summary, queues=queues_of(nodes), nodes=nodes)
 
 
-def lock_findings(look: Locks) -> list[tuple[str, str, str]]:
+def lock_findings(look: PostgresLocks) -> list[tuple[str, str, str]]:
     findings = postgres_locks.diagnose(look, postgres_locks.PROBE.settings)
     return [(f.code, f.severity.value, f.subject) for f in findings]
 
@@ -88,7 +88,7 @@ def lock_findings(look: Locks) -> list[tuple[str, str, str]]:
     ],
 )
 def test_a_queue_is_graded_by_time_and_length(
-    nodes: list[Node], active: int, expected: list[str]
+    nodes: list[LockNode], active: int, expected: list[str]
 ) -> None:
     graded = [
         s for code, s, _ in lock_findings(locks(*nodes, active=active)) if code == "PG_LOCK_BLOCKED"
@@ -147,7 +147,7 @@ def test_the_tree_collapses_a_crowd_and_offers_the_cheapest_first() -> None:
     }  # fmt: skip
     assert look.queues[0].best is not None
     assert look.queues[0].best.releases == 16
-    assert decode(encode(look), Locks) == replace(
+    assert decode(encode(look), PostgresLocks) == replace(
         look,
         nodes=tuple(replace(n, query=SecretText(str(n.query))) for n in look.nodes),
         queues=tuple(
@@ -178,7 +178,7 @@ def test_a_crowd_that_the_server_counted_weighs_as_much_as_one_that_is_listed() 
     ]  # fmt: skip
 
 
-def _shown(look: Locks) -> list[tuple[int, str, str]]:
+def _shown(look: PostgresLocks) -> list[tuple[int, str, str]]:
     (table,) = postgres_locks.tables(look, postgres_locks.PROBE.settings)
     return [(row.depth, row.cells[0], row.cells[1]) for row in table.rows]
 
@@ -202,7 +202,9 @@ def test_a_head_that_has_left_already_is_still_named() -> None:
     ("probe", "snapshot"),
     [
         pytest.param(
-            postgres_sessions.PROBE, Sessions(pulse=pulse(), sessions=(session(),)), id="sessions"
+            postgres_sessions.PROBE,
+            PostgresSessions(pulse=pulse(), sessions=(session(),)),
+            id="sessions",
         ),
         pytest.param(postgres_locks.PROBE, locks(node(1), node(2, 1)), id="locks"),
         pytest.param(
@@ -227,13 +229,13 @@ def test_a_recording_of_another_version_is_read_as_far_as_it_goes() -> None:
     raw["nodes"][0] |= {"quantum_state": "entangled"}
     raw["summary"] |= {"more": [1]}
     del raw["nodes"][1]["wait_s"], raw["summary"]["active"]
-    read = decode(msgspec.json.encode(raw), Locks)
+    read = decode(msgspec.json.encode(raw), PostgresLocks)
 
     assert (read.summary.active, read.nodes[1].wait_s) == (None, None)
     assert read.nodes[0].pid == 1
     del raw["summary"]["waiters"]
     with pytest.raises(Misconfigured):
-        decode(msgspec.json.encode(raw), Locks)
+        decode(msgspec.json.encode(raw), PostgresLocks)
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from cockpit.triage.view import Offer
 from probes.postgres import replication as postgres_replication
 from probes.postgres.replication_model import (
     Gone,
+    PostgresReplication,
     Reader,
     Receiver,
     Replay,
-    Replication,
     Sender,
     Slot,
 )
@@ -27,11 +27,11 @@ AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 MIB, GIB = 2**20, 2**30
 
 
-def replication(**changed: Any) -> Replication:
+def replication(**changed: Any) -> PostgresReplication:
     values: dict[str, Any] = {
         "at": AT, "recovery": False, "role": "ro", "sees_all": True, "senders": (), "slots": (),
     }  # fmt: skip
-    return Replication(**{**values, **changed})
+    return PostgresReplication(**{**values, **changed})
 
 
 def sender(**changed: Any) -> Sender:
@@ -42,7 +42,7 @@ def sender(**changed: Any) -> Sender:
     return Sender(**{**values, **changed})
 
 
-def standby(**changed: Any) -> Replication:
+def standby(**changed: Any) -> PostgresReplication:
     values = {
         "recovery": True,
         "receiver": Receiver(status="streaming", last_msg_s=3.0),
@@ -177,7 +177,9 @@ def standby(**changed: Any) -> Replication:
         ),
     ],
 )
-def test_replication_is_judged_in_bytes(look: Replication, expected: list[tuple[str, str]]) -> None:
+def test_replication_is_judged_in_bytes(
+    look: PostgresReplication, expected: list[tuple[str, str]]
+) -> None:
     findings = postgres_replication.diagnose(look, postgres_replication.PROBE.settings)
 
     assert [(f.code, f.severity.value) for f in findings] == expected
@@ -311,13 +313,13 @@ PAUSED = {"backlog_b": 9 * MIB, "last_commit_age_s": 30.0, "paused": True}
 BOTH_BAD_ENDS = ("the standby shuts down", "is promoted", "max_connections")
 
 
-def told(look: Replication) -> str:
+def told(look: PostgresReplication) -> str:
     """All that the findings say, with what they advise."""
     found = postgres_replication.diagnose(look, postgres_replication.PROBE.settings)
     return " ".join(f"{f.summary} {f.likely} {f.next}" for f in found)
 
 
-def offered(look: Replication) -> tuple[Offer, ...]:
+def offered(look: PostgresReplication) -> tuple[Offer, ...]:
     (replay, *_) = postgres_replication.tables(look, postgres_replication.PROBE.settings)
     return replay.best
 

@@ -13,9 +13,9 @@ from cockpit.triage.recording import decode, encode
 from probes.postgres.statements import PROBE, Settings, diagnose
 from probes.postgres.statements_model import (
     Counted,
-    Identity,
     Info,
-    Statements,
+    PostgresStatements,
+    ServerIdentity,
     Text,
     counters_sql,
     since,
@@ -24,7 +24,7 @@ from probes.postgres.statements_model import (
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 
 
-def identity(seconds: float = 0, **changed: Any) -> Identity:
+def identity(seconds: float = 0, **changed: Any) -> ServerIdentity:
     values: dict[str, Any] = {
         "at": AT + timedelta(seconds=seconds),
         "started": AT - timedelta(days=9),
@@ -36,7 +36,7 @@ def identity(seconds: float = 0, **changed: Any) -> Identity:
         "schema": "public",
         "extension": "1.10",
     }
-    return Identity(**{**values, **changed})
+    return ServerIdentity(**{**values, **changed})
 
 
 def ran(queryid: int, calls: int, mean_ms: float, **changed: Any) -> Counted:
@@ -46,8 +46,10 @@ def ran(queryid: int, calls: int, mean_ms: float, **changed: Any) -> Counted:
     )  # fmt: skip
 
 
-def look(*counted: Counted, seconds: float = 0, dealloc: int = 0, **changed: Any) -> Statements:
-    return Statements(
+def look(
+    *counted: Counted, seconds: float = 0, dealloc: int = 0, **changed: Any
+) -> PostgresStatements:
+    return PostgresStatements(
         identity=identity(seconds, **changed), info=Info(dealloc=dealloc), counted=counted
     )
 
@@ -166,4 +168,4 @@ def test_literals_never_reach_a_finding_or_a_recording() -> None:
     recorded = encode(now)
     assert "hunter2" not in str(finding)
     assert b"hunter2" not in recorded
-    assert decode(recorded, Statements).ran[0].mean_ms == now.ran[0].mean_ms
+    assert decode(recorded, PostgresStatements).ran[0].mean_ms == now.ran[0].mean_ms

@@ -14,7 +14,7 @@ from cockpit.triage import recording
 from probes.answers import Gap
 from probes.rds import model
 from probes.rds import status as rds
-from probes.rds.model import GIB, Maintenance, ParameterGroup, Pending, Snapshot
+from probes.rds.model import GIB, ParameterGroup, Pending, PendingMaintenance, Snapshot
 from tests.probes.fake_aws import AT, FakeAws, ago, denied, target
 from tests.probes.rds_looks import (
     CONNECTIONS,
@@ -34,8 +34,8 @@ from tests.probes.rds_looks import (
 )
 
 
-def planned(**changes) -> Maintenance:
-    return replace(Maintenance(resource="orders", action="os-upgrade"), **changes)
+def planned(**changes) -> PendingMaintenance:
+    return replace(PendingMaintenance(resource="orders", action="os-upgrade"), **changes)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from cockpit.connect.redis.session import parse_info
 from cockpit.triage.recording import decode, encode
 from probes.redis import health as redis_health
-from probes.redis.model import Health, Rates, Replica, health
+from probes.redis.model import AttachedReplica, RedisHealth, RedisRates, health
 from probes.redis.rates import since
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
@@ -56,16 +56,16 @@ cluster_enabled:0
 """
 
 
-def look(**changed: Any) -> Health:
+def look(**changed: Any) -> RedisHealth:
     made = health(parse_info(INFO), at=AT, expects="any")
     return replace(made, **changed)
 
 
-def rates(**changed: Any) -> Rates:
-    return Rates(**{"seconds": 5.0, "commands": 1000.0, "evicted": 0.0, **changed})
+def rates(**changed: Any) -> RedisRates:
+    return RedisRates(**{"seconds": 5.0, "commands": 1000.0, "evicted": 0.0, **changed})
 
 
-def found(state: Health) -> list[tuple[str, str]]:
+def found(state: RedisHealth) -> list[tuple[str, str]]:
     findings = redis_health.diagnose(state, redis_health.PROBE.settings)
     return [(f.code, f.severity.value) for f in findings]
 
@@ -78,7 +78,7 @@ def test_fields_are_read_by_presence_and_valkey_is_told_from_redis() -> None:
     assert state.replicas[0].offset == 900
     assert state.counters.oom_errors == 0
     assert state.counters.cpu_s == 4.0
-    assert decode(encode(state), Health) == state
+    assert decode(encode(state), RedisHealth) == state
 
 
 def test_what_an_old_server_does_not_say_is_unknown() -> None:
@@ -188,7 +188,7 @@ def test_what_an_old_server_does_not_say_is_unknown() -> None:
         pytest.param(
             look(
                 offset=300 * 2**30,
-                replicas=(Replica(address="a:1", state="send_bulk", offset=0, lag_s=0),),
+                replicas=(AttachedReplica(address="a:1", state="send_bulk", offset=0, lag_s=0),),
             ),
             [],
             id="a replica takes a full copy",
@@ -196,13 +196,13 @@ def test_what_an_old_server_does_not_say_is_unknown() -> None:
         pytest.param(
             look(
                 offset=300 * 2**30,
-                replicas=(Replica(address="a:1", state="online", offset=0, lag_s=40),),
+                replicas=(AttachedReplica(address="a:1", state="online", offset=0, lag_s=40),),
             ),
             [],
             id="a replica has its copy and has not acknowledged yet",
         ),
         pytest.param(
-            look(replicas=(Replica(address="a:1", state="online", lag_s=40),)),
+            look(replicas=(AttachedReplica(address="a:1", state="online", lag_s=40),)),
             [("RD_REPL_LAG", "high")],
             id="a replica that tells only its lag",
         ),
@@ -232,7 +232,7 @@ def test_what_an_old_server_does_not_say_is_unknown() -> None:
         pytest.param(look(fork_s=1.2), [], id="a long fork of long ago"),
     ],
 )
-def test_a_state_has_its_finding(state: Health, expected: list[tuple[str, str]]) -> None:
+def test_a_state_has_its_finding(state: RedisHealth, expected: list[tuple[str, str]]) -> None:
     assert found(state) == expected
 
 
@@ -261,7 +261,7 @@ def test_a_restart_gives_a_finding_and_no_rates(changed: dict[str, Any]) -> None
     assert found(now) == [("RD_RESTARTED", "high")]
 
 
-def flipped(before: Health, **changed: Any) -> list[tuple[str, str]]:
+def flipped(before: RedisHealth, **changed: Any) -> list[tuple[str, str]]:
     """What is said when the next look is at another server that ran all the while."""
     now = since(before, look(at=AT + timedelta(seconds=5), run_id="other", **changed))
     assert now.rates is None
@@ -299,7 +299,7 @@ def flipped(before: Health, **changed: Any) -> list[tuple[str, str]]:
     ],
 )
 def test_another_server_behind_the_name_is_no_restart(
-    before: Health, changed: dict[str, Any], expected: list[tuple[str, str]]
+    before: RedisHealth, changed: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     assert flipped(before, **changed) == expected
 
@@ -345,7 +345,7 @@ def test_a_restart_keeps_the_hits_to_compare_with_and_a_change_of_role() -> None
     assert ("RD_CACHE_HIT", "warning") in found(cold)
 
 
-def replica_of(**fields: object) -> Health:
+def replica_of(**fields: object) -> RedisHealth:
     text = INFO.replace("role:master", "role:slave\nmaster_host:10.0.0.7\nmaster_port:6379")
     lines = "".join(f"{name}:{value}\n" for name, value in fields.items())
     return health(parse_info(text + lines), at=AT, expects="any")

@@ -11,7 +11,7 @@ import pytest
 from cockpit.runbooks.library import library
 from cockpit.triage.recording import decode, encode
 from probes.redis import cluster as redis_cluster
-from probes.redis.cluster_model import Cluster, Node, _keys, nodes_of, outlier
+from probes.redis.cluster_model import Cluster, ClusterNode, _keys, nodes_of, outlier
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 MIB = 2**20
@@ -25,28 +25,28 @@ fff 127.0.0.1:7006@17006 handshake - 0 0 0 connected
 """
 
 
-def primary(number: int, **changed: Any) -> Node:
+def primary(number: int, **changed: Any) -> ClusterNode:
     values: dict[str, Any] = {
         "id": f"p{number}", "host": "10.0.0.1", "port": 7000 + number,
         "address": f"10.0.0.1:{7000 + number}", "slots": 5461, "answered": True, "state": "ok",
         "slots_ok": 16384, "slots_pfail": 0, "slots_fail": 0, "slots_assigned": 16384,
         "ops": 100.0, "memory": 10 * MIB, "keys": 5,
     }  # fmt: skip
-    return Node(**{**values, **changed})
+    return ClusterNode(**{**values, **changed})
 
 
-def replica(number: int, **changed: Any) -> Node:
+def replica(number: int, **changed: Any) -> ClusterNode:
     node = primary(number, id=f"r{number}", port=8000 + number, slots=0)
     return replace(node, address=f"10.0.0.1:{8000 + number}", primary=f"p{number}", **changed)
 
 
-def cluster(*changed: Node, **more: Any) -> Cluster:
+def cluster(*changed: ClusterNode, **more: Any) -> Cluster:
     nodes = {n.id: n for i in (1, 2, 3) for n in (primary(i), replica(i))}
     nodes |= {node.id: node for node in changed}
     return Cluster(**{"at": AT, "on": True, "asked_all": True, "nodes": (*nodes.values(),), **more})
 
 
-def silent(node: Node, code: str = "RD_CONN_MUTE") -> Node:
+def silent(node: ClusterNode, code: str = "RD_CONN_MUTE") -> ClusterNode:
     return replace(
         node, answered=False, state="", slots_ok=None, error=code, severity="critical",
         message="it connects, then nothing is answered",

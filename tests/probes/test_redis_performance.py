@@ -18,8 +18,8 @@ from probes.redis.performance_model import (
     Command,
     Hoarder,
     Performance,
-    Refusal,
-    Slow,
+    PingRefusal,
+    SlowCommand,
     _commands,
     _hoarders,
     _slow_log,
@@ -149,7 +149,7 @@ def found(state: Performance, settings: Any = SETTINGS) -> list[tuple[str, str]]
         ),
         pytest.param(
             look(
-                refusal=Refusal(
+                refusal=PingRefusal(
                     code="RD_PERSIST_MISCONF", severity="critical", message="writes are refused"
                 ),
                 pings=(),
@@ -256,8 +256,8 @@ def test_only_names_are_kept_of_commands() -> None:
 
 
 def test_new_slow_commands_are_those_with_a_higher_id() -> None:
-    old = Slow(id=4, at=AT, ms=90, command="SORT")
-    new = Slow(id=5, at=AT, ms=12, command="KEYS")
+    old = SlowCommand(id=4, at=AT, ms=90, command="SORT")
+    new = SlowCommand(id=5, at=AT, ms=12, command="KEYS")
     made = since(look(slow=(old,)), look(10, slow=(new, old)))
 
     assert made.new_slow == (new,)

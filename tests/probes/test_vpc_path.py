@@ -10,13 +10,13 @@ from probes.vpc_path.config import Settings, diagnose
 from probes.vpc_path.model import (
     Acl,
     Flow,
-    Group,
     Nat,
     Network,
     PathEnd,
     Peering,
     Route,
     RouteTable,
+    SecurityGroup,
     Subnet,
 )
 from tests.probes.vpc_looks import (
@@ -246,7 +246,7 @@ def peered(status="active", vpcs=(VPC, FAR), back=True, peering="active") -> Net
     return replace(
         net,
         subnets={**net.subnets, "far-a": Subnet(id="far-a", vpc=FAR, zone="a", cidrs=("10.1.1.0/24",))},
-        groups={**net.groups, "sg-far": Group(id="sg-far", rules=(rule("sg-far", "sg-app", peering=peering),))},
+        groups={**net.groups, "sg-far": SecurityGroup(id="sg-far", rules=(rule("sg-far", "sg-app", peering=peering),))},
         acls={**net.acls, "acl-far": Acl(id="acl-far", entries=WIDE)},
         acl_of={**net.acl_of, "far-a": "acl-far"},
         tables={**net.tables,

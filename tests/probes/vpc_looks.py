@@ -14,13 +14,13 @@ from probes.vpc_path.model import (
     Acl,
     AclEntry,
     Flow,
-    Group,
     GroupRule,
     Nat,
     Network,
     PathEnd,
     Route,
     RouteTable,
+    SecurityGroup,
     Subnet,
 )
 
@@ -83,8 +83,8 @@ def network(**more) -> Network:
             )
         },
         "groups": {
-            "sg-app": Group(id="sg-app", vpc=VPC, rules=(out("sg-app"),)),
-            "sg-db": Group(
+            "sg-app": SecurityGroup(id="sg-app", vpc=VPC, rules=(out("sg-app"),)),
+            "sg-db": SecurityGroup(
                 id="sg-db", vpc=VPC, rules=(rule("sg-db", "sg-app", id="sgr-1"), out("sg-db"))
             ),
         },
@@ -131,7 +131,7 @@ def groups(net: Network | None = None, **changed) -> Network:
     net = net or network()
     new = {
         id_.replace("_", "-"): replace(
-            net.groups.get(id_.replace("_", "-"), Group(id=id_.replace("_", "-"))),
+            net.groups.get(id_.replace("_", "-"), SecurityGroup(id=id_.replace("_", "-"))),
             rules=tuple(rules),
         )
         for id_, rules in changed.items()

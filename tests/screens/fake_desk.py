@@ -9,15 +9,15 @@ from datetime import UTC, datetime, timedelta
 
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.role import Role
-from cockpit.desk.status import Status
+from cockpit.desk.status import DeskStatus
 from cockpit.errors import Reason, Refused
-from cockpit.incident.entry import Entry, Kind
+from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.lines import IncidentLine
 from cockpit.incident.timeline import LOOKS, MACHINE, TimelineRow
 from cockpit.redact import SecretText
 from cockpit.runbooks.plan import Act, Approval, Outcome, Plan, PlanLine
 from cockpit.runbooks.run import StepState
-from cockpit.runbooks.step import Answer, Risk, Runbook, Step, StepKind, Until
+from cockpit.runbooks.step import Question, Risk, Runbook, Step, StepKind, Until
 from cockpit.runbooks.unfinished import Unfinished
 from cockpit.triage.board import Board, FindingId, LookId, OpenFinding
 from cockpit.triage.changes import Change
@@ -34,7 +34,7 @@ def ago(**spans: float) -> datetime:
     return NOW - timedelta(**spans)
 
 
-STATUS = Status(
+STATUS = DeskStatus(
     environment="prod", account="123456789012", region="us-east-1", role=Role.COMMANDER,
     actor="alice", watching=2, probes=41, calls=312, usd=0.004, throttled=0, sweep_took=1.4,
     sweep_progress=None, degraded="",
@@ -46,7 +46,7 @@ HEADLINE = IncidentLine(
 
 
 def entry(
-    seq: int, at: datetime, kind: Kind, text: str, actor: str = MACHINE, **more: str
+    seq: int, at: datetime, kind: EntryKind, text: str, actor: str = MACHINE, **more: str
 ) -> TimelineRow:
     look = LOOKS[kind]
     return TimelineRow(
@@ -63,7 +63,7 @@ def cut_off(
     """A step that an earlier session did not end."""
     intent = Entry(
         seq=seq, at=ago(minutes=2), mono=0.0, boot="", host="", actor="alice", role="commander",
-        kind=Kind.STEP_INTENT, text=title, target="orders-db", data={"title": title},
+        kind=EntryKind.STEP_INTENT, text=title, target="orders-db", data={"title": title},
     )  # fmt: skip
     until = Until(probe="postgres.locks", until="true", says=verification)
     return Unfinished(intent=intent, verify=until if verification else None)
@@ -254,12 +254,12 @@ SUSPECTS = (
 )  # fmt: skip
 
 ENTRIES = (
-    entry(1, ago(minutes=18, seconds=7), Kind.MILESTONE, "detected: CloudWatch alarm shop-alb-5xx"),
-    entry(2, ago(minutes=16), Kind.FINDING_OPENED, "tg checkout-tg: 4 of 6 targets unhealthy", severity="critical"),
-    entry(3, ago(minutes=15, seconds=59), Kind.FINDING_OPENED, "pg orders-db: 97 of 100 connections used", severity="critical"),
-    entry(4, ago(minutes=9, seconds=40), Kind.NOTE, "support reports checkout only, search is fine", "alice"),
-    entry(5, ago(minutes=7, seconds=8), Kind.STEP_OUTCOME, "Snapshot sessions and locks → ok in 0.2s", "alice", outcome="ok"),
-    entry(6, ago(minutes=1, seconds=30), Kind.UPDATE, "#2 sent: investigating, next at 03:02", "alice"),
+    entry(1, ago(minutes=18, seconds=7), EntryKind.MILESTONE, "detected: CloudWatch alarm shop-alb-5xx"),
+    entry(2, ago(minutes=16), EntryKind.FINDING_OPENED, "tg checkout-tg: 4 of 6 targets unhealthy", severity="critical"),
+    entry(3, ago(minutes=15, seconds=59), EntryKind.FINDING_OPENED, "pg orders-db: 97 of 100 connections used", severity="critical"),
+    entry(4, ago(minutes=9, seconds=40), EntryKind.NOTE, "support reports checkout only, search is fine", "alice"),
+    entry(5, ago(minutes=7, seconds=8), EntryKind.STEP_OUTCOME, "Snapshot sessions and locks → ok in 0.2s", "alice", outcome="ok"),
+    entry(6, ago(minutes=1, seconds=30), EntryKind.UPDATE, "#2 sent: investigating, next at 03:02", "alice"),
 )  # fmt: skip
 
 VERIFY = Until(
@@ -284,7 +284,7 @@ CONNECTIONS = Runbook(
         Step(id="rollback", title="Roll checkout back to :41", kind=StepKind.AWS,
              risk=Risk.DESTRUCTIVE, target="checkout", does="ecs.UpdateService"),
         Step(id="watch", title="Watch 5xx below 1% for 5 min", kind=StepKind.MANUAL, risk=Risk.READ,
-             answer=Answer(type="bool", ask="Is it below 1%?")),
+             answer=Question(type="bool", ask="Is it below 1%?")),
     ),
 )  # fmt: skip
 SLOW = replace(CONNECTIONS, id="slow-queries", title="Slow queries", steps=CONNECTIONS.steps[:1])
@@ -447,7 +447,7 @@ class FakeDesk:
         for callback in tuple(self._callbacks):
             callback()
 
-    def record(self, kind: Kind, text: str, actor: str = MACHINE) -> None:
+    def record(self, kind: EntryKind, text: str, actor: str = MACHINE) -> None:
         self.entries.append(entry(len(self.entries) + 1, self.now(), kind, text, actor))
         self.changed()
 
@@ -500,7 +500,7 @@ class FakeDesk:
 
     async def note(self, text: str) -> None:
         self.notes.append(text)
-        self.record(Kind.NOTE, text, self.status.actor)
+        self.record(EntryKind.NOTE, text, self.status.actor)
 
     async def set_severity(self, severity: str) -> None:
         self.set.append(severity)

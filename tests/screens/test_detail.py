@@ -8,7 +8,7 @@ from dataclasses import replace
 from syrupy.assertion import SnapshotAssertion
 
 from cockpit.errors import Reason
-from cockpit.incident.entry import Kind
+from cockpit.incident.entry import EntryKind
 from cockpit.triage.board import LookId
 from cockpit.triage.probe import Blind
 from screens.bindings import ACTIONS, Where
@@ -150,7 +150,7 @@ async def test_every_key_of_the_detail_is_bound(desk: FakeDesk, show: Shows) -> 
 async def test_the_timeline_screen_filters_and_shows_the_entry_in_full(
     desk: FakeDesk, show: Shows
 ) -> None:
-    desk.record(Kind.NOTE, "long [/b] " + "word " * 60 + "end")
+    desk.record(EntryKind.NOTE, "long [/b] " + "word " * 60 + "end")
     async with show(desk, SMALL) as pilot:
         await press(pilot, "T", "slash", "text:kind:note", "enter", "end")
         told = text(pilot)

@@ -10,7 +10,7 @@ import pytest
 
 import screens
 from cockpit.errors import Reason
-from cockpit.incident.entry import Kind
+from cockpit.incident.entry import EntryKind
 from cockpit.redact import SecretText
 from cockpit.runbooks.plan import PlanLine
 from cockpit.triage.board import Board, LookId
@@ -70,7 +70,7 @@ def hostile_desk(bad: str) -> FakeDesk:
         ),
     )  # fmt: skip
     desk.suspects_by = bad
-    desk.entries = [replace(entry(1, ago(minutes=2), Kind.NOTE, bad, bad), word=bad[:20])]
+    desk.entries = [replace(entry(1, ago(minutes=2), EntryKind.NOTE, bad, bad), word=bad[:20])]
     desk.headline = replace(desk.headline, title=bad)
     desk.status = replace(
         desk.status, environment=bad, account=bad, region=bad, actor=bad, degraded=bad

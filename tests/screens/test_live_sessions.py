@@ -69,7 +69,7 @@ def base() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def pg(base: Path) -> Iterator[postgres.Postgres]:
+def pg(base: Path) -> Iterator[postgres.PostgresServer]:
     server = postgres.start(postgres.create(base / "pg", password=SUPER))
     try:
         postgres_roles(server)
@@ -101,7 +101,7 @@ def told_anywhere(seat: Seat, folder: Path) -> str:
 
 @asynccontextmanager
 async def asked(
-    pg: postgres.Postgres, statement: str, name: str
+    pg: postgres.PostgresServer, statement: str, name: str
 ) -> AsyncIterator[asyncio.Future[Any]]:
     """A client that runs a statement; it is gone afterwards, whatever happened."""
     client = await psycopg.AsyncConnection.connect(
@@ -118,7 +118,7 @@ async def asked(
 
 
 async def test_a_postgres_session_is_shown_in_full_only_on_the_screen_and_cancelled_by_its_row(
-    pg: postgres.Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pg: postgres.PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     statement = f"SELECT '{WORD}', {NUMBER}, $$ {WORD} $$, pg_sleep(600) -- {WORD}"
     async with (

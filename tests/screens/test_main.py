@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from cockpit.incident.entry import Kind
+from cockpit.incident.entry import EntryKind
 from cockpit.triage.finding import Severity
 from screens.detail import DetailScreen
 from screens.main import MainScreen
@@ -215,11 +215,11 @@ async def test_the_timeline_follows_its_end_until_the_person_moves(
     async with show(desk) as pilot:
         rows = pilot.app.screen.query_one(Timeline)
         for number in range(40):
-            desk.record(Kind.NOTE, f"line {number}")
+            desk.record(EntryKind.NOTE, f"line {number}")
         await settle(pilot)
         assert "line 39" in text(pilot)
         await press(pilot, "6", "home")
-        desk.record(Kind.NOTE, "line 40")
+        desk.record(EntryKind.NOTE, "line 40")
         await settle(pilot)
         assert rows.cursor == 0
         assert "line 40" not in text(pilot)
@@ -235,7 +235,7 @@ async def test_freeze_holds_the_panes_while_recording_goes_on(
 ) -> None:
     async with show(desk) as pilot:
         await press(pilot, "space")
-        desk.record(Kind.NOTE, "written while frozen")
+        desk.record(EntryKind.NOTE, "written while frozen")
         time.pass_(seconds=30)
         await settle(pilot)
         told = text(pilot)

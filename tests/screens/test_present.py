@@ -130,7 +130,7 @@ def test_evidence_shows_numbers_limits_history_rows_causes_and_what_is_next() ->
 
 def test_systems_are_grouped_by_service_with_the_number_that_matters() -> None:
     rows = systems.rows(shown())
-    names = [row.name if isinstance(row, systems.Group) else "" for row in rows]
+    names = [row.name if isinstance(row, systems.Heading) else "" for row in rows]
     assert [name for name in names if name] == ["checkout", "search", "changes"]
     drawn = [plain(systems.draw(row, 32, NOW)) for row in rows]
     assert drawn[1] == " ✖ alb   shop-alb        41% 5xx"

@@ -40,7 +40,7 @@ def base() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def pg(base: Path) -> Iterator[postgres.Postgres]:
+def pg(base: Path) -> Iterator[postgres.PostgresServer]:
     cluster = postgres.create(base / "pg", password=SUPER)
     server = postgres.start(
         cluster,
@@ -59,7 +59,7 @@ def pg(base: Path) -> Iterator[postgres.Postgres]:
 
 
 @pytest.fixture
-def small_pg(base: Path) -> Iterator[postgres.Postgres]:
+def small_pg(base: Path) -> Iterator[postgres.PostgresServer]:
     """One of a test's own, with few connections: to fill, stop and crash."""
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)

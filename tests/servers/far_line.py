@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cockpit.connect.net import wire as net_wire
-from cockpit.connect.net.session import Limits, Net, open_net
+from cockpit.connect.net.session import Net, Timeouts, open_net
 from cockpit.connect.net.settings import EndpointSettings
 from cockpit.triage.target import Target
 from probes.endpoint.path import PROBE, Settings
@@ -138,7 +138,7 @@ async def main(lay: Callable[[Line], str], story: Callable[[Line, Look], Any]) -
     server = await asyncio.start_server(accept, NEAR if address == FAR else address, 0)
     settings = EndpointSettings(url=f"tcp://{address}:{server.sockets[0].getsockname()[1]}")
     target = Target(name="far", kind="endpoint", settings=settings)
-    net: Net = await open_net(settings, Limits(tcp=15, whole=20))
+    net: Net = await open_net(settings, Timeouts(tcp=15, whole=20))
     told: list[dict[str, str]] = []
     history: Any = ()
 

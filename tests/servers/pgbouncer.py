@@ -15,7 +15,7 @@ import pytest
 from cockpit.world.servers import postgres
 from cockpit.world.servers.process import (
     NOBODY,
-    Server,
+    ServerProcess,
     account,
     free_port,
     launch,
@@ -26,7 +26,9 @@ from tests.servers.private import SECRETS
 
 
 @contextmanager
-def pgbouncer(folder: Path, behind: postgres.Postgres, **settings: object) -> Iterator[Server]:
+def pgbouncer(
+    folder: Path, behind: postgres.PostgresServer, **settings: object
+) -> Iterator[ServerProcess]:
     """In front of `behind`; it knows the passwords of the roles that the tests use."""
     program = shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin:/usr/bin")
     if program is None:
@@ -48,7 +50,7 @@ def pgbouncer(folder: Path, behind: postgres.Postgres, **settings: object) -> It
             os.chown(path, NOBODY, NOBODY)
     log = folder / "log"
     process = launch([program, config], log=log, dies_by=signal.SIGQUIT, drop=True)
-    server = Server(
+    server = ServerProcess(
         process=process, port=port, folder=folder, log=log,
         ending=(signal.SIGQUIT, signal.SIGKILL),
     )  # fmt: skip

@@ -43,7 +43,7 @@ REPLICATING = "repl-secret"
 """The password of a replica's login at its primary."""
 
 
-def postgres_roles(server: postgres.Postgres) -> None:
+def postgres_roles(server: postgres.PostgresServer) -> None:
     server.execute(
         f"CREATE ROLE ro LOGIN PASSWORD '{SECRETS['T_RO']}'",
         "GRANT pg_monitor TO ro",
@@ -59,7 +59,7 @@ def postgres_roles(server: postgres.Postgres) -> None:
     )
 
 
-def pg_settings(server: postgres.Postgres, **changed: object) -> PostgresSettings:
+def pg_settings(server: postgres.PostgresServer, **changed: object) -> PostgresSettings:
     values = {
         "host": "127.0.0.1",
         "port": server.port,
@@ -71,14 +71,14 @@ def pg_settings(server: postgres.Postgres, **changed: object) -> PostgresSetting
     return PostgresSettings(**{**values, **changed})
 
 
-def pg_app(server: postgres.Postgres, user: str = "app") -> str:
+def pg_app(server: postgres.PostgresServer, user: str = "app") -> str:
     return server.dsn(user, password=SECRETS[f"T_{user.upper()}"])
 
 
 class Crowd:
     """Applications that hold and wait; all of them are gone at the end."""
 
-    def __init__(self, server: postgres.Postgres, user: str = "app") -> None:
+    def __init__(self, server: postgres.PostgresServer, user: str = "app") -> None:
         self.server = server
         self.user = user
         self.connections: list[psycopg.AsyncConnection[Any]] = []
@@ -125,7 +125,7 @@ class Crowd:
         return opened
 
 
-async def waiting(server: postgres.Postgres, number: int) -> None:
+async def waiting(server: postgres.PostgresServer, number: int) -> None:
     """Until so many sessions wait on a lock."""
     for _ in range(200):
         found = server.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")

@@ -18,7 +18,7 @@ import pytest
 
 from cockpit.triage.probe import Seen
 from cockpit.world.servers import mariadb, valkey
-from cockpit.world.servers.process import Server
+from cockpit.world.servers.process import ServerProcess
 from tests.servers.faults import BreakingWire, Watch, told
 from tests.servers.mysql_crowd import Crowd
 from tests.servers.private import REDIS_BINARIES, my_settings, mysql_users, redis_settings
@@ -32,8 +32,8 @@ pytestmark = pytest.mark.servers
 class Kind:
     """An engine: a server that is well for all tests, and how to start one to be ill."""
 
-    well: Server
-    start: Callable[[], Server]
+    well: ServerProcess
+    start: Callable[[], ServerProcess]
     settings: Callable[[Any], Any]
     mute: str
     dropped: str
@@ -60,7 +60,7 @@ def _mysql() -> Kind:
 
 
 def _redis(binary: Path) -> Kind:
-    def start() -> Server:
+    def start() -> ServerProcess:
         return valkey.start(_folder(), binary=binary, settings={"maxclients": 12})
 
     return Kind(
@@ -75,7 +75,7 @@ def _redis(binary: Path) -> Kind:
 
 
 def _memcached() -> Kind:
-    def start() -> Server:
+    def start() -> ServerProcess:
         return memcached_started(_folder(), "-c", "40", "-t", "1")
 
     return Kind(

@@ -20,7 +20,7 @@ from cockpit.triage.probe import Seen
 from cockpit.triage.recording import encode
 from cockpit.triage.registry import registry
 from cockpit.world.servers import mariadb, valkey
-from cockpit.world.servers.process import Server, wait_until
+from cockpit.world.servers.process import ServerProcess, wait_until
 from tests.servers.private import (
     REDIS_BINARIES,
     my_settings,
@@ -179,7 +179,9 @@ async def test_a_variable_of_mariadb_that_is_gone_is_unknown(
 
 
 @pytest.fixture(params=REDIS_BINARIES)
-def pair(request: pytest.FixtureRequest, folder: Path) -> Iterator[tuple[Server, Server]]:
+def pair(
+    request: pytest.FixtureRequest, folder: Path
+) -> Iterator[tuple[ServerProcess, ServerProcess]]:
     """A primary with its replica, so that the replication fields are there."""
     binary = Path(request.param)
     primary = valkey.start(folder / "p", binary=binary)
@@ -216,7 +218,7 @@ def lines(change: Callable[[list[str]], list[str]]) -> Change:
 
 @SIDES
 async def test_an_info_of_an_unknown_version_is_read_as_ever(
-    pair: tuple[Server, Server], side: int
+    pair: tuple[ServerProcess, ServerProcess], side: int
 ) -> None:
     settings = redis_settings(pair[side])
     more = ["# Galaxy", "warp_factor:9.9", "db0_hot:keys=1", "slave_new:ip=,port=", ":", "nocolon"]
@@ -240,7 +242,7 @@ async def test_an_info_of_an_unknown_version_is_read_as_ever(
 
 @SIDES
 async def test_a_field_of_info_that_is_gone_is_unknown(
-    pair: tuple[Server, Server], side: int
+    pair: tuple[ServerProcess, ServerProcess], side: int
 ) -> None:
     settings = redis_settings(pair[side])
     names = {line.split(":")[0] for line in pair_info(pair[side]) if ":" in line}

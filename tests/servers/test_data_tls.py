@@ -16,7 +16,7 @@ import pytest
 from cockpit.errors import BlindError
 from cockpit.world.net.certificates import Authority, Issued
 from cockpit.world.servers import mariadb, valkey
-from cockpit.world.servers.process import Server, free_port, wait_until
+from cockpit.world.servers.process import ServerProcess, free_port, wait_until
 from tests.servers.private import my_settings, mysql_users, redis_settings, session_for
 from tests.servers.test_memcached import listens, started
 from tests.servers.test_memcached import settings as memcached_settings
@@ -172,7 +172,7 @@ def redis_tls(tls: Tls, issued: Issued, **changed: str | int) -> valkey.Valkey:
     return server
 
 
-async def look_at(server: Server, settings: Any) -> BlindError | None:
+async def look_at(server: ServerProcess, settings: Any) -> BlindError | None:
     try:
         return await said(settings)
     finally:
@@ -210,7 +210,7 @@ async def test_a_redis_that_wants_other_tls_than_we_do_is_told(
     assert hint in error.hint
 
 
-async def crowded(server: Server, settings: Any, connections: int) -> BlindError:
+async def crowded(server: ServerProcess, settings: Any, connections: int) -> BlindError:
     """The error of a look while so many others hold a connection."""
     with ExitStack() as stack:
         for _ in range(connections):

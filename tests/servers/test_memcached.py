@@ -23,9 +23,9 @@ from cockpit.triage.probe import Seen
 from cockpit.triage.recording import decode, encode
 from cockpit.triage.registry import registry
 from cockpit.world.net.certificates import Authority
-from cockpit.world.servers.process import Server, find, free_port, launch, wait_until
+from cockpit.world.servers.process import ServerProcess, find, free_port, launch, wait_until
 from probes.memcached.health import Settings
-from probes.memcached.model import Health
+from probes.memcached.model import MemcachedHealth
 from tests.servers.private import codes, look, session_for, target
 
 pytestmark = pytest.mark.servers
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.servers
 PROBE = "memcached.health"
 
 
-def started(folder: Path, *words: str, port: int = 0) -> Server:
+def started(folder: Path, *words: str, port: int = 0) -> ServerProcess:
     program = find("memcached")
     assert program is not None, "memcached is not installed: apt-get install memcached"
     port = port or free_port()
@@ -41,7 +41,7 @@ def started(folder: Path, *words: str, port: int = 0) -> Server:
     log = folder / "log"
     command = [program, "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-m", "4", *words]
     process = launch(command, log=log, dies_by=signal.SIGKILL, drop=True)
-    server = Server(process=process, port=port, folder=folder, log=log)
+    server = ServerProcess(process=process, port=port, folder=folder, log=log)
     wait_until(lambda: listens(port), server=server, name="memcached")
     return server
 
@@ -53,7 +53,7 @@ def listens(port: int) -> bool:
 
 
 @pytest.fixture
-def server(folder: Path) -> Iterator[Server]:
+def server(folder: Path) -> Iterator[ServerProcess]:
     running = started(folder, "-c", "40", "-t", "1")
     yield running
     running.stop()
@@ -71,7 +71,7 @@ async def trouble(place: MemcachedSettings) -> BlindError:
     return caught.value
 
 
-async def between(server: Server, during: Any, judge: Settings | None = None) -> Seen:
+async def between(server: ServerProcess, during: Any, judge: Settings | None = None) -> Seen:
     """What the probe says of the time between two looks."""
     probe = registry()[PROBE]
     to = target(settings(server.port))
@@ -84,7 +84,7 @@ async def between(server: Server, during: Any, judge: Settings | None = None) ->
     return judged(Look(to, probe, judge or Settings()), now)
 
 
-def talk(server: Server, request: bytes, end: bytes) -> bytes:
+def talk(server: ServerProcess, request: bytes, end: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", server.port), 5) as wire:
         wire.settimeout(5)
         wire.sendall(request)
@@ -96,25 +96,25 @@ def talk(server: Server, request: bytes, end: bytes) -> bytes:
         return got
 
 
-def fill(server: Server, keys: int = 6000, size: int = 1000) -> None:
+def fill(server: ServerProcess, keys: int = 6000, size: int = 1000) -> None:
     value = b"x" * size
     sets = [b"set k%d 0 0 %d noreply\r\n%b\r\n" % (number, size, value) for number in range(keys)]
     talk(server, b"".join(sets) + b"mn\r\n", b"MN\r\n")
 
 
-def read(server: Server, keys: int = 500, prefix: str = "absent") -> None:
+def read(server: ServerProcess, keys: int = 500, prefix: str = "absent") -> None:
     gets = [f"get {prefix}{number}\r\n".encode() for number in range(keys)]
     talk(server, b"".join(gets) + b"mn\r\n", b"MN\r\n")
 
 
-async def test_an_idle_node_has_nothing_wrong(server: Server) -> None:
+async def test_an_idle_node_has_nothing_wrong(server: ServerProcess) -> None:
     seen = await look(PROBE, settings(server.port), twice=0.05)
 
     assert seen.findings == ()
     assert seen.facts[0].label == "memory"
     assert {fact.label for fact in seen.facts} >= {"connections", "reads", "evictions", "server"}
-    assert isinstance(decode(encode(seen.snapshot), Health), Health)
-    assert decode(encode(seen.snapshot), Health) == seen.snapshot
+    assert isinstance(decode(encode(seen.snapshot), MemcachedHealth), MemcachedHealth)
+    assert decode(encode(seen.snapshot), MemcachedHealth) == seen.snapshot
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_the_list_holds_no_word_that_writes() -> None:
     assert {words[0] for words in READS} == {"version", "stats", "config"}
 
 
-async def test_a_full_node_refuses_new_connections_and_keeps_ours(server: Server) -> None:
+async def test_a_full_node_refuses_new_connections_and_keeps_ours(server: ServerProcess) -> None:
     probe = registry()[PROBE]
     to = target(settings(server.port))
     with ExitStack() as stack:
@@ -154,7 +154,7 @@ async def test_a_full_node_refuses_new_connections_and_keeps_ours(server: Server
     assert library().best(seen.findings[0].code) == "memcached"
 
 
-async def test_a_stopped_node_is_mute_also_to_whoever_was_connected(server: Server) -> None:
+async def test_a_stopped_node_is_mute_also_to_whoever_was_connected(server: ServerProcess) -> None:
     kept = await open_memcached(settings(server.port))
     await kept.version()
     server.pause()
@@ -188,7 +188,7 @@ async def test_a_closed_port_is_refused_and_not_knocked_on_again_at_once() -> No
     assert time.monotonic() - began < 1
 
 
-async def test_evictions_are_told_with_who_never_read_them(server: Server) -> None:
+async def test_evictions_are_told_with_who_never_read_them(server: ServerProcess) -> None:
     fill(server)
     seen = await between(server, lambda: fill(server))
 
@@ -213,7 +213,7 @@ async def test_a_node_that_evicts_nothing_refuses_writes(folder: Path) -> None:
     assert codes(seen)["MC_EVICTING"] == "high"
 
 
-async def test_hits_that_fall_are_told(server: Server) -> None:
+async def test_hits_that_fall_are_told(server: ServerProcess) -> None:
     probe = registry()[PROBE]
     to = target(settings(server.port))
     fill(server, 500, 10)
@@ -230,7 +230,7 @@ async def test_hits_that_fall_are_told(server: Server) -> None:
     assert codes(seen) == {"MC_HIT": "warning"}
 
 
-async def test_a_restart_is_told_and_gives_no_rates(server: Server, folder: Path) -> None:
+async def test_a_restart_is_told_and_gives_no_rates(server: ServerProcess, folder: Path) -> None:
     probe = registry()[PROBE]
     to = target(settings(server.port))
     fill(server)
@@ -250,7 +250,7 @@ async def test_a_restart_is_told_and_gives_no_rates(server: Server, folder: Path
     assert [change.kind for change in probe.changes(now, "mc")] == ["memcached.restart"]  # type: ignore[misc]
 
 
-async def test_a_node_that_dies_while_we_are_connected_is_refused(server: Server) -> None:
+async def test_a_node_that_dies_while_we_are_connected_is_refused(server: ServerProcess) -> None:
     async with session_for(settings(server.port)) as session:
         await session.version()
         server.process.kill()
@@ -347,7 +347,7 @@ async def test_tls_is_checked_against_the_systems_store(
         server.stop()
 
 
-async def test_tls_where_there_is_none_is_told(server: Server) -> None:
+async def test_tls_where_there_is_none_is_told(server: ServerProcess) -> None:
     error = await trouble(settings(server.port, tls=True))
 
     assert error.code == "MC_CONN_TLS"
@@ -366,7 +366,7 @@ async def test_a_configuration_endpoint_lists_its_nodes() -> None:
     assert nodes == ("a.cfg.cache.amazonaws.com:11211", "b.cfg.cache.amazonaws.com:11211")
 
 
-async def test_an_ordinary_node_has_no_list_and_goes_on_answering(server: Server) -> None:
+async def test_an_ordinary_node_has_no_list_and_goes_on_answering(server: ServerProcess) -> None:
     async with session_for(settings(server.port)) as session:
         with pytest.raises(BlindError) as caught:
             await session.nodes()

@@ -22,7 +22,7 @@ from cockpit.triage.registry import registry
 from cockpit.world.servers import mariadb
 from probes.mysql import locks as mysql_locks
 from probes.mysql.locks import Settings as LockSettings
-from probes.mysql.locks_model import Locks
+from probes.mysql.locks_model import MysqlLocks
 from probes.mysql.sessions import Settings as SessionSettings
 from tests.servers.mysql_crowd import Crowd
 from tests.servers.private import (
@@ -58,7 +58,7 @@ async def judge_until(server: mariadb.MariaDb, reached: Any) -> tuple[Any, Any]:
     return await until(lambda: judge(server, "mysql.locks", AT_ONCE), lambda pair: reached(pair[0]))
 
 
-def longest(look: Locks) -> int:
+def longest(look: MysqlLocks) -> int:
     """How many wait in the longest queue."""
     return max((queue.length for queue in look.queues), default=0)
 
@@ -195,7 +195,7 @@ async def test_a_row_lock_chain_is_blamed_on_its_head(maria: mariadb.MariaDb) ->
         assert (best.call, best.releases, best.args["id"]) == ("kill_connection", 2, id_)
         assert "rows modified" in best.effect
         assert builtins(snapshot)["queues"][0]["best"]["host"] == best.args["host"]
-        assert decode(encode(snapshot), Locks).queues[0].head.id == id_
+        assert decode(encode(snapshot), MysqlLocks).queues[0].head.id == id_
 
         acts = await open_mysql_acts(my_settings(maria))
         useless = await acts.run("kill_query", best.args)

@@ -14,15 +14,15 @@ import pytest
 from cockpit import clock
 from cockpit.connect.clocks import Clocks, Witness
 from cockpit.connect.net import dns
-from cockpit.connect.net.session import Limits, Net, open_net
+from cockpit.connect.net.session import Net, Timeouts, open_net
 from cockpit.connect.net.settings import EndpointSettings
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.target import Target
-from cockpit.world.net import Answer, Authority, Behaviour, Names, Web
+from cockpit.world.net import Authority, Behaviour, DnsAnswer, Names, Web
 from probes.endpoint.path import PROBE, Settings, Snapshot
 
 pytestmark = pytest.mark.servers
-PATIENT = Limits()
+PATIENT = Timeouts()
 NAME = "shop.test"
 
 
@@ -56,7 +56,7 @@ async def watching(
     url: str,
     *,
     clocks: Clocks | None = None,
-    limits: Limits = PATIENT,
+    limits: Timeouts = PATIENT,
     gauges: bool = False,
     **settings,
 ) -> AsyncIterator[Watch]:
@@ -169,12 +169,12 @@ def cached(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def test_a_cache_that_stands_still_is_split_at_first_and_stale_after_twice_the_ttl(cached):
     async with (
         Web(addresses=("127.0.0.1", "127.0.0.2")) as web,
-        Names({NAME: Answer(a=("127.0.0.1",), ttl=1)}) as names,
+        Names({NAME: DnsAnswer(a=("127.0.0.1",), ttl=1)}) as names,
         watching(web.url(host=NAME), resolver=names.resolver) as watch,
     ):
         web.otherwise = Behaviour()
         assert await watch.look() == {}
-        names.zone[NAME] = Answer(a=("127.0.0.2",), ttl=1)
+        names.zone[NAME] = DnsAnswer(a=("127.0.0.2",), ttl=1)
         assert set(await watch.look()) == {"NET_DNS_CHANGED", "NET_DNS_SPLIT"}
         await asyncio.sleep(2.2)
         found = await watch.look()
@@ -190,7 +190,7 @@ async def test_a_cache_that_stands_still_is_split_at_first_and_stale_after_twice
 async def test_the_hosts_file_of_this_machine_is_a_split_on_purpose():
     async with (
         Web(addresses=("127.0.0.1", "127.0.0.2")) as web,
-        Names({"localhost": Answer(a=("127.0.0.2",), ttl=60)}) as names,
+        Names({"localhost": DnsAnswer(a=("127.0.0.2",), ttl=60)}) as names,
         watching(web.url(host="localhost"), resolver=names.resolver) as watch,
     ):
         web.otherwise = Behaviour()
@@ -199,7 +199,7 @@ async def test_the_hosts_file_of_this_machine_is_a_split_on_purpose():
 
 
 async def test_a_failover_shows_as_a_changed_answer_with_the_alias_that_moved():
-    first = {NAME: Answer(cname="a.test", ttl=5), "a.test": Answer(a=("127.0.0.1",), ttl=5)}
+    first = {NAME: DnsAnswer(cname="a.test", ttl=5), "a.test": DnsAnswer(a=("127.0.0.1",), ttl=5)}
     async with (
         Web(addresses=("127.0.0.1", "127.0.0.2")) as web,
         Names(first) as names,
@@ -207,8 +207,8 @@ async def test_a_failover_shows_as_a_changed_answer_with_the_alias_that_moved():
     ):
         web.otherwise = Behaviour()
         assert await watch.look() == {}
-        names.zone[NAME] = Answer(cname="b.test", ttl=5)
-        names.zone["b.test"] = Answer(a=("127.0.0.2",), ttl=5)
+        names.zone[NAME] = DnsAnswer(cname="b.test", ttl=5)
+        names.zone["b.test"] = DnsAnswer(a=("127.0.0.2",), ttl=5)
         found = await watch.look()
     assert list(found) == ["NET_DNS_CHANGED"]
     assert "an alias of b.test now" in found["NET_DNS_CHANGED"].summary
@@ -218,7 +218,7 @@ async def test_rotation_is_no_change():
     addresses = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
     async with (
         Web(addresses=addresses) as web,
-        Names({NAME: Answer(a=addresses, rotate=True)}) as names,
+        Names({NAME: DnsAnswer(a=addresses, rotate=True)}) as names,
         watching(web.url(host=NAME), resolver=names.resolver) as watch,
     ):
         web.otherwise = Behaviour()
@@ -227,9 +227,9 @@ async def test_rotation_is_no_change():
 
 async def test_a_chain_of_aliases_is_told_in_its_order():
     zone = {
-        NAME: Answer(cname="edge.test", ttl=300),
-        "edge.test": Answer(cname="node.test", ttl=20),
-        "node.test": Answer(a=("127.0.0.1",), ttl=60),
+        NAME: DnsAnswer(cname="edge.test", ttl=300),
+        "edge.test": DnsAnswer(cname="node.test", ttl=20),
+        "node.test": DnsAnswer(a=("127.0.0.1",), ttl=60),
     }
     async with Names(zone) as names:
         found = await dns.by_resolver(NAME, names.resolver, timeout=1)
@@ -241,7 +241,7 @@ async def test_reserved_names_are_never_asked_of_the_system(monkeypatch):
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("asked")
 
-    async with Web() as web, Names({NAME: Answer(a=("127.0.0.1",))}) as names:
+    async with Web() as web, Names({NAME: DnsAnswer(a=("127.0.0.1",))}) as names:
         web.otherwise = Behaviour()
         async with watching(web.url(host=NAME), resolver=names.resolver) as watch:
             await watch.look()
@@ -266,7 +266,7 @@ async def test_syns_that_the_kernel_sends_again_are_loss():
 
 
 async def test_connections_that_get_no_answer_now_and_then_are_high_loss():
-    impatient = Limits(tcp=0.6)
+    impatient = Timeouts(tcp=0.6)
     async with (
         Overflowing() as full,
         watching(f"tcp://127.0.0.1:{full.port}", limits=impatient) as watch,
@@ -285,9 +285,9 @@ async def test_connections_that_get_no_answer_now_and_then_are_high_loss():
 
 async def test_a_private_address_that_cannot_be_reached_says_that_we_are_outside():
     async with (
-        Names({NAME: Answer(aaaa=("fd00:dead::1",))}) as names,
+        Names({NAME: DnsAnswer(aaaa=("fd00:dead::1",))}) as names,
         watching(
-            f"tcp://{NAME}:5432", resolver=names.resolver, limits=Limits(tcp=0.3, whole=2)
+            f"tcp://{NAME}:5432", resolver=names.resolver, limits=Timeouts(tcp=0.3, whole=2)
         ) as watch,
     ):
         found = await watch.look()
@@ -301,7 +301,7 @@ async def test_a_slow_line_to_one_of_three_addresses_is_found_by_its_median():
         web.otherwise = Behaviour()
         web.by_address["127.0.0.2"] = Behaviour(delay=0.8)
         async with (
-            Names({NAME: Answer(a=addresses, rotate=True)}) as names,
+            Names({NAME: DnsAnswer(a=addresses, rotate=True)}) as names,
             watching(web.url(host=NAME), resolver=names.resolver, gauges=True) as watch,
         ):
             looks = [await watch.look() for _ in range(3)]
@@ -332,7 +332,7 @@ async def test_a_renewed_certificate_and_a_half_rolled_one_are_changes(authority
     addresses = ("127.0.0.1", "127.0.0.2")
     async with (
         Web(addresses=addresses, certificate=authority.issue(names=(NAME,))) as web,
-        Names({NAME: Answer(a=addresses)}) as names,
+        Names({NAME: DnsAnswer(a=addresses)}) as names,
         watching(
             web.url(host=NAME), resolver=names.resolver, tls_ca=str(authority.ca_file)
         ) as watch,

@@ -6,15 +6,15 @@ import msgspec
 import pytest
 
 from cockpit.connect.net import session as net_module
-from cockpit.connect.net.session import Limits, open_net
+from cockpit.connect.net.session import Timeouts, open_net
 from cockpit.connect.net.settings import EndpointSettings
 from cockpit.triage.finding import Severity
 from cockpit.triage.target import Target
-from cockpit.world.net import Answer, Authority, Behaviour, Names, Oddity, Web
+from cockpit.world.net import Authority, Behaviour, DnsAnswer, Names, Oddity, Web
 from probes.endpoint.path import PROBE, Settings, Snapshot
 
 pytestmark = pytest.mark.servers
-PATIENT = Limits()
+PATIENT = Timeouts()
 NAMES = ("shop.test", "127.0.0.1")
 _WAITED_FOR = {
     "NET_TCP_TIMEOUT": {"tcp": 0.5},
@@ -23,9 +23,9 @@ _WAITED_FOR = {
 }
 
 
-def patience(code: str) -> Limits:
+def patience(code: str) -> Timeouts:
     """A short limit for the rung that shall run into it; a busy machine has time for the others."""
-    return Limits(**_WAITED_FOR.get(code, {}))
+    return Timeouts(**_WAITED_FOR.get(code, {}))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def single_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def findings(
-    url: str, *, limits: Limits = PATIENT, gauges: bool = False, **settings
+    url: str, *, limits: Timeouts = PATIENT, gauges: bool = False, **settings
 ) -> dict[str, Severity]:
     """What one look finds; without gauges, which the load of a test machine moves."""
     target = Target(name="shop", kind="endpoint", settings=EndpointSettings(url=url, **settings))
@@ -148,10 +148,10 @@ async def test_a_dead_port_has_its_code(kind, code):
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (Answer(rcode="NXDOMAIN"), "NET_DNS_NXDOMAIN"),
-        (Answer(rcode="SERVFAIL"), "NET_DNS_SERVFAIL"),
-        (Answer(silent=True), "NET_DNS_TIMEOUT"),
-        (Answer(), "NET_DNS_NO_A"),
+        (DnsAnswer(rcode="NXDOMAIN"), "NET_DNS_NXDOMAIN"),
+        (DnsAnswer(rcode="SERVFAIL"), "NET_DNS_SERVFAIL"),
+        (DnsAnswer(silent=True), "NET_DNS_TIMEOUT"),
+        (DnsAnswer(), "NET_DNS_NO_A"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -164,7 +164,7 @@ async def test_a_bad_name_has_its_code(answer, code):
 async def test_a_slow_name_has_its_code():
     async with (
         Web() as web,
-        Names({"shop.test": Answer(a=("127.0.0.1",), delay=0.3)}) as names,
+        Names({"shop.test": DnsAnswer(a=("127.0.0.1",), delay=0.3)}) as names,
     ):
         web.otherwise = Behaviour()
         found = await findings(web.url(host="shop.test"), resolver=names.resolver, gauges=True)
@@ -177,7 +177,7 @@ async def test_one_bad_address_of_three_is_found(authority, how):
     good = authority.issue(names=("shop.test",))
     async with (
         Web(addresses=addresses, certificate=good) as web,
-        Names({"shop.test": Answer(a=addresses, rotate=True)}) as names,
+        Names({"shop.test": DnsAnswer(a=addresses, rotate=True)}) as names,
     ):
         web.otherwise = Behaviour()
         match how:
@@ -197,7 +197,7 @@ async def test_one_bad_address_of_three_is_found(authority, how):
 async def test_ipv6_that_does_not_connect_is_told_apart():
     async with (
         Web() as web,
-        Names({"shop.test": Answer(a=("127.0.0.1",), aaaa=("::1",))}) as names,
+        Names({"shop.test": DnsAnswer(a=("127.0.0.1",), aaaa=("::1",))}) as names,
     ):
         web.otherwise = Behaviour()
         found = await findings(web.url(host="shop.test"), resolver=names.resolver)

@@ -11,7 +11,7 @@ import pytest
 
 from cockpit.connect.net import visit as net_visit
 from cockpit.connect.net import wire as net_wire
-from cockpit.connect.net.session import Limits, open_net
+from cockpit.connect.net.session import Timeouts, open_net
 from cockpit.connect.net.settings import EndpointSettings
 from cockpit.triage.target import Target
 from cockpit.world.net import Web
@@ -63,7 +63,7 @@ async def test_a_loop_that_is_late_to_notice_is_no_slow_line(monkeypatch):
     async with Web() as web:
         settings = EndpointSettings(url=f"tcp://127.0.0.1:{web.port}")
         target = Target(name="shop", kind="endpoint", settings=settings)
-        net = await open_net(settings, Limits())
+        net = await open_net(settings, Timeouts())
         await PROBE.collect(net, target)
         monkeypatch.setattr(net_visit, "connect", noticed_late)
         begun = time.monotonic()

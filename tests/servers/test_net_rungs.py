@@ -17,13 +17,13 @@ from cockpit.connect.net import session as net_module
 from cockpit.connect.net import visit as net_visit
 from cockpit.connect.net import wire as net_wire
 from cockpit.connect.net.memory import Samples
-from cockpit.connect.net.session import Limits, PathLook, Sample, open_net
+from cockpit.connect.net.session import PathLook, Sample, Timeouts, open_net
 from cockpit.connect.net.settings import EndpointSettings
 from cockpit.errors import BlindError, Reason
-from cockpit.world.net import Answer, Authority, Behaviour, Names, Oddity, Web
+from cockpit.world.net import Authority, Behaviour, DnsAnswer, Names, Oddity, Web
 
 pytestmark = pytest.mark.servers
-PATIENT = Limits()
+PATIENT = Timeouts()
 
 SHOP = ("shop.test", "127.0.0.1")
 _WAITED_FOR = {
@@ -35,9 +35,9 @@ _WAITED_FOR = {
 }
 
 
-def patience(outcome: str) -> Limits:
+def patience(outcome: str) -> Timeouts:
     """A short limit for the rung that shall run into it; a busy machine has time for the others."""
-    return Limits(**_WAITED_FOR.get(outcome, {}))
+    return Timeouts(**_WAITED_FOR.get(outcome, {}))
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("ca"))
 
 
-async def look_at(url: str, *, limits: Limits = PATIENT, **settings) -> PathLook:
+async def look_at(url: str, *, limits: Timeouts = PATIENT, **settings) -> PathLook:
     net = await open_net(EndpointSettings(url=url, **settings), limits)
     try:
         look = await net.path()
@@ -309,7 +309,9 @@ async def test_every_address_of_a_name_is_looked_at_with_the_same_name(authority
     addresses = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
     async with (
         Web(addresses=addresses, certificate=authority.issue(names=("shop.test",))) as web,
-        Names({"shop.test": Answer(cname="edge.test"), "edge.test": Answer(a=addresses)}) as names,
+        Names(
+            {"shop.test": DnsAnswer(cname="edge.test"), "edge.test": DnsAnswer(a=addresses)}
+        ) as names,
     ):
         web.otherwise = Behaviour()
         await web.shut("127.0.0.2")
@@ -327,7 +329,7 @@ async def test_every_address_of_a_name_is_looked_at_with_the_same_name(authority
 async def test_an_absolute_name_is_asked_for_with_its_dot_and_shown_without(authority):
     async with (
         Web(certificate=authority.issue(names=("shop.test",))) as web,
-        Names({"shop.test": Answer(a=("127.0.0.1",))}) as names,
+        Names({"shop.test": DnsAnswer(a=("127.0.0.1",))}) as names,
     ):
         look = await look_at(
             web.url(host="shop.test."), resolver=names.resolver, tls_ca=str(authority.ca_file)
@@ -339,7 +341,7 @@ async def test_an_absolute_name_is_asked_for_with_its_dot_and_shown_without(auth
 
 async def test_a_host_with_and_without_its_dot_is_one_witness_of_the_clock():
     clocks = Clocks()
-    async with Web() as web, Names({"shop.test": Answer(a=("127.0.0.1",))}) as names:
+    async with Web() as web, Names({"shop.test": DnsAnswer(a=("127.0.0.1",))}) as names:
         web.otherwise = Behaviour(date_skew=90)
         for host in ("shop.test", "shop.test."):
             settings = EndpointSettings(url=web.url(host=host), resolver=names.resolver)
@@ -353,14 +355,14 @@ async def test_a_host_with_and_without_its_dot_is_one_witness_of_the_clock():
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
-        pytest.param(Answer(rcode="NXDOMAIN"), "nxdomain", id="no such name"),
-        pytest.param(Answer(rcode="SERVFAIL"), "servfail", id="the server failed"),
-        pytest.param(Answer(rcode="REFUSED"), "refused", id="the server refused"),
-        pytest.param(Answer(), "no_answer", id="a name without addresses"),
-        pytest.param(Answer(silent=True), "timeout", id="silence"),
-        pytest.param(Answer(a=("127.0.0.1",), truncate=True), "ok", id="truncated, then by TCP"),
-        pytest.param(Answer(aaaa=("::1",)), "ok", id="IPv6 only"),
-        pytest.param(Answer(cname="gone.test"), "nxdomain", id="an alias to nothing"),
+        pytest.param(DnsAnswer(rcode="NXDOMAIN"), "nxdomain", id="no such name"),
+        pytest.param(DnsAnswer(rcode="SERVFAIL"), "servfail", id="the server failed"),
+        pytest.param(DnsAnswer(rcode="REFUSED"), "refused", id="the server refused"),
+        pytest.param(DnsAnswer(), "no_answer", id="a name without addresses"),
+        pytest.param(DnsAnswer(silent=True), "timeout", id="silence"),
+        pytest.param(DnsAnswer(a=("127.0.0.1",), truncate=True), "ok", id="truncated, then by TCP"),
+        pytest.param(DnsAnswer(aaaa=("::1",)), "ok", id="IPv6 only"),
+        pytest.param(DnsAnswer(cname="gone.test"), "nxdomain", id="an alias to nothing"),
     ],
 )
 async def test_a_name_server_s_answer_has_a_word(answer, outcome):
@@ -381,7 +383,7 @@ async def test_a_dead_name_server_is_a_timeout_or_an_error_in_time():
 
 
 async def test_rotation_of_addresses_is_no_change():
-    async with Names({"shop.test": Answer(a=("127.0.0.1", "127.0.0.2"), rotate=True)}) as names:
+    async with Names({"shop.test": DnsAnswer(a=("127.0.0.1", "127.0.0.2"), rotate=True)}) as names:
         net = await open_net(EndpointSettings(url="tcp://shop.test:9", resolver=names.resolver))
         first, second = await net.path(), await net.path()
         await net.close()
@@ -397,7 +399,7 @@ async def test_the_system_resolves_names_of_the_hosts_file():
 
 async def test_twenty_addresses_are_cut_to_sixteen_and_it_is_said():
     many = tuple(f"127.0.1.{i}" for i in range(20))
-    async with Names({"shop.test": Answer(a=many)}) as names:
+    async with Names({"shop.test": DnsAnswer(a=many)}) as names:
         look = await look_at("tcp://shop.test:9", resolver=names.resolver)
     assert (len(look.addresses), look.untried) == (16, 4)
 
@@ -406,7 +408,7 @@ async def test_twenty_addresses_are_cut_to_sixteen_and_it_is_said():
 
 
 async def test_closing_the_session_ends_a_hanging_look_at_once():
-    for_ever = Limits(first_byte=600, whole=600)
+    for_ever = Timeouts(first_byte=600, whole=600)
     async with Oddity("mute") as odd:
         net = await open_net(EndpointSettings(url=f"http://127.0.0.1:{odd.port}/"), for_ever)
         looking = asyncio.create_task(net.path())
@@ -477,7 +479,7 @@ async def test_no_address_is_connected_to_more_than_ten_times_a_second(monkeypat
 
 
 async def test_a_loop_that_was_late_does_not_make_up_for_it():
-    pace, turns = net_visit.Pace(), []
+    pace, turns = net_visit.ConnectPace(), []
     loop = asyncio.get_running_loop()
 
     async def one() -> None:

@@ -14,17 +14,17 @@ import dns.asyncresolver
 import pytest
 
 from cockpit.connect.net import dns as names_of
-from cockpit.connect.net.session import Limits, open_net
+from cockpit.connect.net.session import Timeouts, open_net
 from cockpit.connect.net.settings import EndpointSettings
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.target import Target
-from cockpit.world.net import Answer, Authority, Behaviour, Names, Oddity, Web
+from cockpit.world.net import Authority, Behaviour, DnsAnswer, Names, Oddity, Web
 from cockpit.world.net.certificates import Issued
 from probes.endpoint.path import PROBE, Settings
 
 pytestmark = pytest.mark.servers
 NAME = "shop.test"
-QUICK = Limits(dns=1.0, tcp=2.0, tls=5.0, first_byte=5.0, body=5.0, whole=14)
+QUICK = Timeouts(dns=1.0, tcp=2.0, tls=5.0, first_byte=5.0, body=5.0, whole=14)
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +52,19 @@ def said(finding: Finding) -> str:
     ("broken", "code", "words"),
     [
         pytest.param(
-            Answer(rcode="NXDOMAIN"),
+            DnsAnswer(rcode="NXDOMAIN"),
             "NET_DNS_NXDOMAIN",
             "an alias of gone.test; that name does not exist",
             id="what it stands for was deleted",
         ),
         pytest.param(
-            Answer(),
+            DnsAnswer(),
             "NET_DNS_NO_A",
             "an alias of gone.test; that name has no address",
             id="what it stands for has no address",
         ),
         pytest.param(
-            Answer(rcode="SERVFAIL"),
+            DnsAnswer(rcode="SERVFAIL"),
             "NET_DNS_SERVFAIL",
             "an alias of gone.test; its name server failed (SERVFAIL)",
             id="the zone of what it stands for is broken",
@@ -73,8 +73,8 @@ def said(finding: Finding) -> str:
 )
 async def test_a_chain_of_aliases_that_breaks_is_told_with_its_broken_end(broken, code, words):
     zone = {
-        NAME: Answer(cname="edge.test"),
-        "edge.test": Answer(cname="gone.test"),
+        NAME: DnsAnswer(cname="edge.test"),
+        "edge.test": DnsAnswer(cname="gone.test"),
         "gone.test": broken,
     }
     async with Names(zone) as names:
@@ -86,7 +86,7 @@ async def test_a_chain_of_aliases_that_breaks_is_told_with_its_broken_end(broken
 
 
 async def test_aliases_that_run_in_a_circle_end_in_an_error_and_in_time():
-    zone = {NAME: Answer(cname="a.test"), "a.test": Answer(cname=NAME)}
+    zone = {NAME: DnsAnswer(cname="a.test"), "a.test": DnsAnswer(cname=NAME)}
     async with Names(zone) as names:
         found = await look_at(f"https://{NAME}/", resolver=names.resolver)
     assert set(found) <= {"NET_DNS_SERVFAIL", "NET_DNS_NO_A"}
@@ -112,8 +112,8 @@ async def two_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 async def test_a_name_server_that_is_silent_costs_time_while_the_second_answers(two_servers):
     first, second = two_servers
-    first.zone[NAME] = Answer(silent=True)
-    second.zone[NAME] = Answer(a=("127.0.0.1",))
+    first.zone[NAME] = DnsAnswer(silent=True)
+    second.zone[NAME] = DnsAnswer(a=("127.0.0.1",))
     found = await names_of.by_resolver(NAME, "", timeout=4)
     assert (found.outcome, found.addresses) == ("ok", ("127.0.0.1",))
     assert found.server == f"127.0.0.2:{second.port}"
@@ -123,18 +123,18 @@ async def test_a_name_server_that_is_silent_costs_time_while_the_second_answers(
 
 async def test_a_name_server_that_fails_is_no_failure_while_the_second_answers(two_servers):
     first, second = two_servers
-    first.zone[NAME] = Answer(rcode="SERVFAIL")
-    second.zone[NAME] = Answer(a=("127.0.0.1",))
+    first.zone[NAME] = DnsAnswer(rcode="SERVFAIL")
+    second.zone[NAME] = DnsAnswer(a=("127.0.0.1",))
     found = await names_of.by_resolver(NAME, "", timeout=4)
     assert (found.outcome, found.server) == ("ok", f"127.0.0.2:{second.port}")
-    second.zone[NAME] = Answer(silent=True)
+    second.zone[NAME] = DnsAnswer(silent=True)
     assert (await names_of.by_resolver(NAME, "", timeout=1)).outcome in {"servfail", "timeout"}
 
 
 async def test_no_such_name_at_the_first_server_is_not_asked_of_the_second(two_servers):
     """NXDOMAIN is an answer: who lists a private and a public server gets it at random."""
     first, second = two_servers
-    second.zone[NAME] = Answer(a=("127.0.0.1",))
+    second.zone[NAME] = DnsAnswer(a=("127.0.0.1",))
     assert (await names_of.by_resolver(NAME, "", timeout=4)).outcome == "nxdomain"
     assert not second.queries
     assert first.queries
@@ -147,7 +147,7 @@ async def test_a_resolver_that_fails_while_the_system_knows_the_name_is_the_reso
         "getaddrinfo",
         lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))],
     )
-    async with Names({NAME: Answer(rcode="SERVFAIL")}) as names:
+    async with Names({NAME: DnsAnswer(rcode="SERVFAIL")}) as names:
         found = await look_at(f"https://{NAME}/", resolver=names.resolver)
     assert list(found) == ["NET_DNS_SERVFAIL"]
     assert "knows the name" in found["NET_DNS_SERVFAIL"].likely[0]
@@ -155,7 +155,10 @@ async def test_a_resolver_that_fails_while_the_system_knows_the_name_is_the_reso
 
 
 async def test_ttls_count_down_over_a_chain_and_the_least_of_them_counts():
-    zone = {NAME: Answer(cname="edge.test", ttl=600), "edge.test": Answer(a=("127.0.0.1",), ttl=20)}
+    zone = {
+        NAME: DnsAnswer(cname="edge.test", ttl=600),
+        "edge.test": DnsAnswer(a=("127.0.0.1",), ttl=20),
+    }
     async with Names(zone) as names:
         assert (await names_of.by_resolver(NAME, names.resolver, timeout=4)).ttl == 20
 
@@ -215,7 +218,7 @@ async def test_a_server_that_does_not_know_the_name(authority):
     context = authority.issue(names=(NAME,)).context()
     context.sni_callback = lambda *_: ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
     with speaking(context) as port:
-        async with Names({NAME: Answer(a=("127.0.0.1",))}) as names:
+        async with Names({NAME: DnsAnswer(a=("127.0.0.1",))}) as names:
             found = await look_at(
                 f"https://{NAME}:{port}/", resolver=names.resolver, tls_ca=str(authority.ca_file)
             )
@@ -253,7 +256,7 @@ async def test_an_address_that_the_certificate_does_not_name(authority):
 
 @pytest.mark.parametrize("cut", ["closed", "reset", "name"])
 async def test_a_third_party_that_cannot_be_reached_is_high_beside_the_rung_that_broke(cut):
-    async with Names({NAME: Answer(rcode="SERVFAIL")}) as names, Oddity("closed") as odd:
+    async with Names({NAME: DnsAnswer(rcode="SERVFAIL")}) as names, Oddity("closed") as odd:
         if cut == "name":
             found = await look_at(f"https://{NAME}/", resolver=names.resolver, external=True)
         elif cut == "closed":

@@ -18,7 +18,7 @@ from cockpit.errors import Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
-from probes.postgres.sessions import Sessions
+from probes.postgres.sessions import PostgresSessions
 from tests.servers.private import (
     SUPER,
     Crowd,
@@ -39,7 +39,7 @@ VERSIONS = [version for version in postgres_versions.found() if version in {13, 
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
-def server(request: pytest.FixtureRequest, base: Path) -> Iterator[postgres.Postgres]:
+def server(request: pytest.FixtureRequest, base: Path) -> Iterator[postgres.PostgresServer]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     binaries = postgres_versions.found()[request.param]
@@ -52,21 +52,21 @@ def server(request: pytest.FixtureRequest, base: Path) -> Iterator[postgres.Post
         running.stop()
 
 
-async def sessions(server: postgres.Postgres) -> Sessions:
+async def sessions(server: postgres.PostgresServer) -> PostgresSessions:
     to = target(pg_settings(server))
     async with session_for(to.settings) as session:
-        found: Sessions = await registry()[PROBE].collect(session, to)
+        found: PostgresSessions = await registry()[PROBE].collect(session, to)
     assert found.unread == ()
     return found
 
 
-def started(server: postgres.Postgres, pid: int) -> datetime:
+def started(server: postgres.PostgresServer, pid: int) -> datetime:
     ((start,),) = server.execute(f"SELECT backend_start FROM pg_stat_activity WHERE pid = {pid}")
     return start
 
 
 async def test_of_two_who_hold_a_table_only_the_one_in_the_way_is_blamed(
-    server: postgres.Postgres,
+    server: postgres.PostgresServer,
 ) -> None:
     async with Crowd(server) as crowd:
         reader = await crowd.hold("SELECT count(*) FROM orders", app="reader")
@@ -85,7 +85,7 @@ async def test_of_two_who_hold_a_table_only_the_one_in_the_way_is_blamed(
 
 
 async def test_a_statement_that_worked_before_it_waited_is_held_up_for_its_wait_only(
-    server: postgres.Postgres,
+    server: postgres.PostgresServer,
 ) -> None:
     update = "UPDATE orders SET status = {} WHERE id = 7"
     async with Crowd(server) as crowd:
@@ -107,7 +107,7 @@ async def test_a_statement_that_worked_before_it_waited_is_held_up_for_its_wait_
 
 
 async def test_an_application_of_the_longest_name_is_found_again_by_it(
-    server: postgres.Postgres,
+    server: postgres.PostgresServer,
 ) -> None:
     name = "checkout-service-of-the-european-shop-in-its-blue-deployment-07"
     assert len(name) == 63
@@ -129,7 +129,7 @@ async def test_an_application_of_the_longest_name_is_found_again_by_it(
 
 
 async def test_a_worker_that_applies_for_a_subscription_is_spared_by_offer_and_guard(
-    server: postgres.Postgres,
+    server: postgres.PostgresServer,
 ) -> None:
     server.execute(
         "SELECT pg_create_logical_replication_slot('sub', 'pgoutput')",
@@ -172,7 +172,7 @@ async def test_a_worker_that_applies_for_a_subscription_is_spared_by_offer_and_g
     assert {worker.protected for worker in workers} == {"replication"}
 
 
-async def answers_anew(server: postgres.Postgres) -> bool:
+async def answers_anew(server: postgres.PostgresServer) -> bool:
     """All sessions are dropped and the server takes new ones."""
     try:
         rows = server.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'")
@@ -182,7 +182,7 @@ async def answers_anew(server: postgres.Postgres) -> bool:
 
 
 async def test_a_backend_that_crashes_takes_all_sessions_with_it_and_is_told(
-    small_pg: postgres.Postgres,
+    small_pg: postgres.PostgresServer,
 ) -> None:
     probe, to = registry()[PROBE], target(pg_settings(small_pg))
     async with Crowd(small_pg) as crowd:

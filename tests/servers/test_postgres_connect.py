@@ -38,7 +38,7 @@ pytestmark = pytest.mark.servers
     ],
 )
 async def test_a_login_that_fails_says_why(
-    pg: postgres.Postgres, changed: dict[str, Any], code: str, reason: str, severity: str
+    pg: postgres.PostgresServer, changed: dict[str, Any], code: str, reason: str, severity: str
 ) -> None:
     error = await trouble(pg_settings(pg, **changed))
 
@@ -58,7 +58,7 @@ async def test_a_login_that_fails_says_why(
     ],
 )
 async def test_an_observer_changes_nothing(
-    pg: postgres.Postgres, statement: str, reason: Reason
+    pg: postgres.PostgresServer, statement: str, reason: Reason
 ) -> None:
     owner = pg_settings(pg, user="app", password="env:T_APP")
     error = await trouble(owner, statement)
@@ -67,13 +67,13 @@ async def test_an_observer_changes_nothing(
     assert pg.execute("SELECT count(*) FROM orders WHERE status = 'x'") == [(0,)]
 
 
-async def test_the_server_ends_a_statement_that_takes_too_long(pg: postgres.Postgres) -> None:
+async def test_the_server_ends_a_statement_that_takes_too_long(pg: postgres.PostgresServer) -> None:
     error = await trouble(pg_settings(pg), "SELECT pg_sleep(10)")
 
     assert error.reason is Reason.TIMEOUT
 
 
-async def test_a_role_limit_is_not_saturation(pg: postgres.Postgres) -> None:
+async def test_a_role_limit_is_not_saturation(pg: postgres.PostgresServer) -> None:
     pg.execute("ALTER ROLE plain CONNECTION LIMIT 0")
     try:
         error = await trouble(pg_settings(pg, user="plain", password="env:T_PLAIN"))
@@ -84,7 +84,7 @@ async def test_a_role_limit_is_not_saturation(pg: postgres.Postgres) -> None:
 
 
 async def test_a_full_server_refuses_new_sessions_and_keeps_ours(
-    small_pg: postgres.Postgres,
+    small_pg: postgres.PostgresServer,
 ) -> None:
     async with session_for(pg_settings(small_pg)) as kept, Crowd(small_pg) as crowd:
         await kept.value("SELECT 1")
@@ -103,7 +103,7 @@ async def test_a_full_server_refuses_new_sessions_and_keeps_ours(
 
 
 async def test_a_stopped_server_is_mute_and_an_old_session_still_sees(
-    small_pg: postgres.Postgres,
+    small_pg: postgres.PostgresServer,
 ) -> None:
     async with session_for(pg_settings(small_pg)) as kept:
         await kept.value("SELECT 1")
@@ -121,7 +121,7 @@ async def test_a_stopped_server_is_mute_and_an_old_session_still_sees(
 
 
 async def test_a_hung_backend_costs_one_look_and_a_crash_is_told(
-    small_pg: postgres.Postgres,
+    small_pg: postgres.PostgresServer,
 ) -> None:
     async with session_for(pg_settings(small_pg)) as session:
         backend = await session.value("SELECT pg_backend_pid()")
@@ -144,7 +144,7 @@ async def test_a_hung_backend_costs_one_look_and_a_crash_is_told(
     assert crashed in {"", "PG_CONN_CRASHED", "PG_CONN_STARTING", "PG_CONN_DROPPED"}
 
 
-async def test_a_cancelled_look_gives_up_at_once(small_pg: postgres.Postgres) -> None:
+async def test_a_cancelled_look_gives_up_at_once(small_pg: postgres.PostgresServer) -> None:
     session = await open_postgres(pg_settings(small_pg))
     backend = await session.value("SELECT pg_backend_pid()")
     os.kill(backend, signal.SIGSTOP)
@@ -160,7 +160,7 @@ async def test_a_cancelled_look_gives_up_at_once(small_pg: postgres.Postgres) ->
     assert took < 0.5
 
 
-async def test_a_standby_without_its_wal_is_starting_up(small_pg: postgres.Postgres) -> None:
+async def test_a_standby_without_its_wal_is_starting_up(small_pg: postgres.PostgresServer) -> None:
     data = small_pg.cluster.data
     small_pg.execute("ALTER SYSTEM SET hot_standby = off")
     port = small_pg.port
@@ -181,7 +181,7 @@ async def test_a_standby_without_its_wal_is_starting_up(small_pg: postgres.Postg
 
 
 async def test_a_server_that_shuts_down_is_told_from_one_that_starts(
-    small_pg: postgres.Postgres,
+    small_pg: postgres.PostgresServer,
 ) -> None:
     with psycopg.connect(pg_app(small_pg)):
         os.kill(small_pg.pid, signal.SIGTERM)
@@ -191,7 +191,7 @@ async def test_a_server_that_shuts_down_is_told_from_one_that_starts(
     assert error.code == "PG_CONN_SHUTTING_DOWN"
 
 
-async def test_between_attempts_the_server_is_not_knocked_on(pg: postgres.Postgres) -> None:
+async def test_between_attempts_the_server_is_not_knocked_on(pg: postgres.PostgresServer) -> None:
     async with session_for(pg_settings(pg, password="env:T_WRONG")) as session:
         with pytest.raises(BlindError) as first:
             await session.value("SELECT 1")
@@ -236,7 +236,7 @@ async def scripted(says: bytes, *, hold: bool) -> AsyncIterator[int]:
     ],
 )
 async def test_what_is_not_postgres_is_told_from_what_is_dead(
-    pg: postgres.Postgres, answer: bytes, hold: bool, code: str
+    pg: postgres.PostgresServer, answer: bytes, hold: bool, code: str
 ) -> None:
     async with scripted(answer, hold=hold) as port:
         error = await trouble(pg_settings(pg, port=port))
@@ -244,7 +244,7 @@ async def test_what_is_not_postgres_is_told_from_what_is_dead(
     assert error.code == code
 
 
-async def test_a_pooler_gets_no_options_and_still_cannot_write(pg: postgres.Postgres) -> None:
+async def test_a_pooler_gets_no_options_and_still_cannot_write(pg: postgres.PostgresServer) -> None:
     pooled = pg_settings(pg, user="app", password="env:T_APP", pooler=True)
     async with session_for(pooled) as session:
         assert await session.value("SELECT current_setting('statement_timeout')") == "3s"

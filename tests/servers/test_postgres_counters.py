@@ -25,9 +25,9 @@ from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
 from probes.postgres import counters as postgres_counters
 from probes.postgres.counters import Settings
-from probes.postgres.counters_model import Counters
+from probes.postgres.counters_model import PostgresCounters
 from probes.postgres.statements import Settings as StatementSettings
-from probes.postgres.statements_model import Statements
+from probes.postgres.statements_model import PostgresStatements
 from tests.servers.private import (
     SUPER,
     Crowd,
@@ -54,7 +54,7 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
-def server(request: pytest.FixtureRequest, base: Path) -> Iterator[postgres.Postgres]:
+def server(request: pytest.FixtureRequest, base: Path) -> Iterator[postgres.PostgresServer]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     binaries = postgres_versions.found()[request.param]
@@ -115,7 +115,7 @@ class Watch:
 
 @asynccontextmanager
 async def watching(
-    server: postgres.Postgres, probe: str, settings: Any, **changed: object
+    server: postgres.PostgresServer, probe: str, settings: Any, **changed: object
 ) -> AsyncIterator[Watch]:
     to = target(pg_settings(server, **changed))
     async with session_for(to.settings) as session:
@@ -124,7 +124,7 @@ async def watching(
         yield watch
 
 
-async def deadlock(server: postgres.Postgres) -> None:
+async def deadlock(server: postgres.PostgresServer) -> None:
     """Two transactions that want each other's row: one of them dies."""
     async with Crowd(server) as crowd:
         one = await crowd.hold("UPDATE orders SET status = 'a' WHERE id = 1")
@@ -137,14 +137,14 @@ async def deadlock(server: postgres.Postgres) -> None:
     assert [type(each) for each in done].count(psycopg.errors.DeadlockDetected) == 1
 
 
-async def spill(server: postgres.Postgres) -> None:
+async def spill(server: postgres.PostgresServer) -> None:
     server.execute(
         "SELECT count(*) FROM (SELECT repeat(i::text, 20) AS t FROM "
         "generate_series(1, 60000) AS i ORDER BY t) AS s"
     )
 
 
-async def roll_back(server: postgres.Postgres) -> None:
+async def roll_back(server: postgres.PostgresServer) -> None:
     async with Crowd(server) as crowd:
         session = await crowd.open(autocommit=True)
         for _ in range(200):
@@ -152,14 +152,14 @@ async def roll_back(server: postgres.Postgres) -> None:
             await session.execute("ROLLBACK")
 
 
-async def checkpoint(server: postgres.Postgres) -> None:
+async def checkpoint(server: postgres.PostgresServer) -> None:
     for number in range(4):
         server.execute(
             f"CREATE TABLE c{number} AS SELECT 1 AS i", f"DROP TABLE c{number}", "CHECKPOINT"
         )
 
 
-async def abandon(server: postgres.Postgres) -> None:
+async def abandon(server: postgres.PostgresServer) -> None:
     """Clients whose connection is cut in the middle of a session."""
     for _ in range(6):
         connection = await psycopg.AsyncConnection.connect(pg_app(server))
@@ -169,7 +169,7 @@ async def abandon(server: postgres.Postgres) -> None:
         await connection.close()
 
 
-async def read_cold(server: postgres.Postgres) -> None:
+async def read_cold(server: postgres.PostgresServer) -> None:
     server.execute(
         "CREATE TABLE IF NOT EXISTS wide AS SELECT i, repeat('x', 500) AS t "
         "FROM generate_series(1, 60000) AS i",
@@ -177,7 +177,7 @@ async def read_cold(server: postgres.Postgres) -> None:
     )
 
 
-Trouble = Callable[[postgres.Postgres], Awaitable[None]]
+Trouble = Callable[[postgres.PostgresServer], Awaitable[None]]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ Trouble = Callable[[postgres.Postgres], Awaitable[None]]
     ],
 )  # fmt: skip
 async def test_what_the_counters_gain_is_told(
-    server: postgres.Postgres, code: str, severity: str, cause: Trouble, settings: Settings
+    server: postgres.PostgresServer, code: str, severity: str, cause: Trouble, settings: Settings
 ) -> None:
     async with watching(server, "postgres.counters", settings) as watch:
         if code == "PG_SESS_FATAL" and major(server) < 14:
@@ -212,11 +212,11 @@ async def test_what_the_counters_gain_is_told(
     assert finding.severity.value == severity
 
 
-def major(server: postgres.Postgres) -> int:
+def major(server: postgres.PostgresServer) -> int:
     return int(server.execute("SHOW server_version_num")[0][0]) // 10000
 
 
-async def test_an_idle_server_has_nothing_wrong_and_rates(server: postgres.Postgres) -> None:
+async def test_an_idle_server_has_nothing_wrong_and_rates(server: postgres.PostgresServer) -> None:
     async with watching(server, "postgres.counters", Settings()) as watch:
         seen = await watch.look()
 
@@ -225,10 +225,10 @@ async def test_an_idle_server_has_nothing_wrong_and_rates(server: postgres.Postg
     assert seen.facts[0].label == "transactions"
     assert 0 <= (facts["transactions"].value or 0) < 100
     assert facts["active at a time"].value == 0
-    assert decode(encode(watch.now), Counters) == watch.now
+    assert decode(encode(watch.now), PostgresCounters) == watch.now
 
 
-async def test_statistics_that_are_reset_give_no_rate(server: postgres.Postgres) -> None:
+async def test_statistics_that_are_reset_give_no_rate(server: postgres.PostgresServer) -> None:
     async with watching(server, "postgres.counters", Settings()) as watch:
         server.execute("SELECT pg_stat_reset()")
         looks = []
@@ -246,7 +246,7 @@ async def test_statistics_that_are_reset_give_no_rate(server: postgres.Postgres)
     assert all((fact.value or 0) >= 0 for each in (*looks, again) for fact in each.facts)
 
 
-async def test_a_restart_begins_anew(server: postgres.Postgres) -> None:
+async def test_a_restart_begins_anew(server: postgres.PostgresServer) -> None:
     async with watching(server, "postgres.counters", Settings()) as watch:
         await watch.look()
         assert watch.now.pairs
@@ -261,7 +261,7 @@ async def test_a_restart_begins_anew(server: postgres.Postgres) -> None:
     assert seen.facts[0].text == "unknown until the next look"
 
 
-async def test_what_most_sessions_wait_for_is_named(server: postgres.Postgres) -> None:
+async def test_what_most_sessions_wait_for_is_named(server: postgres.PostgresServer) -> None:
     strict = Settings(active=Thresholds(warning=3))
     async with watching(server, "postgres.counters", strict) as watch, Crowd(server) as crowd:
         await crowd.hold("LOCK TABLE orders")
@@ -273,7 +273,7 @@ async def test_what_most_sessions_wait_for_is_named(server: postgres.Postgres) -
     assert "who waits for whom" in finding.next
 
 
-async def test_sessions_that_sleep_on_purpose_are_no_load(server: postgres.Postgres) -> None:
+async def test_sessions_that_sleep_on_purpose_are_no_load(server: postgres.PostgresServer) -> None:
     strict = Settings(active=Thresholds(warning=1))
     async with watching(server, "postgres.counters", strict) as watch, Crowd(server) as crowd:
         await crowd.wait("SELECT pg_sleep(30)", times=3)
@@ -284,7 +284,7 @@ async def test_sessions_that_sleep_on_purpose_are_no_load(server: postgres.Postg
 
 
 async def test_a_plain_role_sees_counters_and_says_that_waits_are_hidden(
-    server: postgres.Postgres,
+    server: postgres.PostgresServer,
 ) -> None:
     plain = {"user": "plain", "password": "env:T_PLAIN"}
     async with watching(server, "postgres.counters", Settings(), **plain) as watch:
@@ -298,7 +298,7 @@ async def test_a_plain_role_sees_counters_and_says_that_waits_are_hidden(
 
 
 @pytest.fixture(scope="module")
-def pair(base: Path) -> Iterator[tuple[postgres.Postgres, postgres.Postgres]]:
+def pair(base: Path) -> Iterator[tuple[postgres.PostgresServer, postgres.PostgresServer]]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     primary = postgres.start(
@@ -318,7 +318,7 @@ def pair(base: Path) -> Iterator[tuple[postgres.Postgres, postgres.Postgres]]:
 
 
 async def test_reads_that_recovery_ends_are_told_on_the_standby(
-    pair: tuple[postgres.Postgres, postgres.Postgres],
+    pair: tuple[postgres.PostgresServer, postgres.PostgresServer],
 ) -> None:
     primary, standby = pair
     async with watching(standby, "postgres.counters", Settings()) as watch:
@@ -340,7 +340,7 @@ $$ BEGIN PERFORM pg_sleep({seconds}); RETURN n; END $$
 
 
 async def test_a_statement_that_became_slower_is_named_without_its_literals(
-    server: postgres.Postgres,
+    server: postgres.PostgresServer,
 ) -> None:
     server.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements", SLOW.format(seconds=0.001))
     server.execute(*["SELECT lookup(42) AS order_lookup, 'secret' AS s"] * 30)
@@ -356,10 +356,10 @@ async def test_a_statement_that_became_slower_is_named_without_its_literals(
     assert "secret" not in str(texts)
     assert finding.severity.value == "warning"
     assert seen.facts[0].label == "statements"
-    assert decode(encode(snapshot), Statements).ran[0].queryid == snapshot.ran[0].queryid
+    assert decode(encode(snapshot), PostgresStatements).ran[0].queryid == snapshot.ran[0].queryid
 
 
-async def test_statements_that_run_as_usual_are_no_finding(server: postgres.Postgres) -> None:
+async def test_statements_that_run_as_usual_are_no_finding(server: postgres.PostgresServer) -> None:
     server.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements", SLOW.format(seconds=0.01))
     server.execute(*["SELECT lookup(1) AS usual"] * 20)
     async with watching(server, "postgres.statements", StatementSettings()) as watch:
@@ -371,7 +371,9 @@ async def test_statements_that_run_as_usual_are_no_finding(server: postgres.Post
     assert seen.tables[0].rows
 
 
-async def test_a_reset_of_the_statements_gives_no_difference(server: postgres.Postgres) -> None:
+async def test_a_reset_of_the_statements_gives_no_difference(
+    server: postgres.PostgresServer,
+) -> None:
     server.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
     async with watching(server, "postgres.statements", StatementSettings()) as watch:
         server.execute("SELECT pg_stat_statements_reset()")
@@ -386,7 +388,9 @@ async def test_a_reset_of_the_statements_gives_no_difference(server: postgres.Po
         assert seen.facts[0].text == "unknown until the next look"
 
 
-async def test_a_plain_role_says_how_many_statements_are_hidden(server: postgres.Postgres) -> None:
+async def test_a_plain_role_says_how_many_statements_are_hidden(
+    server: postgres.PostgresServer,
+) -> None:
     server.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
     plain = {"user": "plain", "password": "env:T_PLAIN"}
     async with watching(server, "postgres.statements", StatementSettings(), **plain) as watch:
@@ -398,7 +402,7 @@ async def test_a_plain_role_says_how_many_statements_are_hidden(server: postgres
 
 @pytest.mark.parametrize("schema", ["stats", 'odd "name" 50%'])
 async def test_the_extension_is_found_in_whatever_schema_it_is(
-    server: postgres.Postgres, schema: str
+    server: postgres.PostgresServer, schema: str
 ) -> None:
     quoted = schema.replace('"', '""')
     server.execute(
@@ -416,7 +420,7 @@ async def test_the_extension_is_found_in_whatever_schema_it_is(
 
 
 async def test_without_the_extension_that_is_a_fact_and_no_finding(
-    server: postgres.Postgres,
+    server: postgres.PostgresServer,
 ) -> None:
     server.execute("DROP EXTENSION IF EXISTS pg_stat_statements")
     async with watching(server, "postgres.statements", StatementSettings()) as watch:
@@ -427,7 +431,7 @@ async def test_without_the_extension_that_is_a_fact_and_no_finding(
 
 
 async def test_an_extension_that_is_not_loaded_is_a_fact_too(
-    pair: tuple[postgres.Postgres, postgres.Postgres],
+    pair: tuple[postgres.PostgresServer, postgres.PostgresServer],
 ) -> None:
     primary, _ = pair
     primary.execute("CREATE EXTENSION pg_stat_statements")

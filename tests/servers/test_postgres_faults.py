@@ -38,12 +38,12 @@ UPDATE = "UPDATE orders SET status = 'paid' WHERE id = 7"
 PROBES = sorted(probe.id for probe in registry().values() if probe.kind == "postgres")
 
 
-def watch(ill: Any, well: postgres.Postgres, **changed: object) -> Watch:
+def watch(ill: Any, well: postgres.PostgresServer, **changed: object) -> Watch:
     return Watch(pg_settings(ill, **changed), pg_settings(well))
 
 
 async def test_a_postmaster_that_hangs_is_mute_to_who_comes_and_not_to_who_is_in(
-    small_pg: postgres.Postgres, pg: postgres.Postgres
+    small_pg: postgres.PostgresServer, pg: postgres.PostgresServer
 ) -> None:
     async with watch(small_pg, pg) as is_in, watch(small_pg, pg) as comes:
         await is_in.look()
@@ -58,7 +58,7 @@ async def test_a_postmaster_that_hangs_is_mute_to_who_comes_and_not_to_who_is_in
 
 
 async def test_a_backend_of_ours_that_hangs_costs_looks_and_is_no_dead_server(
-    small_pg: postgres.Postgres, pg: postgres.Postgres
+    small_pg: postgres.PostgresServer, pg: postgres.PostgresServer
 ) -> None:
     """Then the whole server hangs: that is told by its code."""
     async with watch(small_pg, pg) as ours:
@@ -87,7 +87,7 @@ async def test_a_backend_of_ours_that_hangs_costs_looks_and_is_no_dead_server(
 
 @pytest.mark.parametrize("passed", [3, 700], ids=lambda passed: f"after {passed} bytes")
 async def test_a_server_that_dies_in_the_middle_of_an_answer_is_refused_then(
-    small_pg: postgres.Postgres, pg: postgres.Postgres, passed: int
+    small_pg: postgres.PostgresServer, pg: postgres.PostgresServer, passed: int
 ) -> None:
     async with BreakingWire(small_pg.port) as wire, watch(small_pg, pg, port=wire.port) as ours:
         await ours.look()
@@ -99,7 +99,7 @@ async def test_a_server_that_dies_in_the_middle_of_an_answer_is_refused_then(
 
 
 async def test_an_answer_that_stops_in_the_middle_is_given_up(
-    small_pg: postgres.Postgres, pg: postgres.Postgres
+    small_pg: postgres.PostgresServer, pg: postgres.PostgresServer
 ) -> None:
     async with BreakingWire(small_pg.port) as wire, watch(small_pg, pg, port=wire.port) as ours:
         await ours.look()
@@ -113,7 +113,7 @@ async def test_an_answer_that_stops_in_the_middle_is_given_up(
 
 
 async def test_a_full_server_refuses_who_comes_and_answers_who_was_in_before(
-    small_pg: postgres.Postgres, pg: postgres.Postgres
+    small_pg: postgres.PostgresServer, pg: postgres.PostgresServer
 ) -> None:
     async with watch(small_pg, pg) as is_in, watch(small_pg, pg) as comes:
         await is_in.look()
@@ -130,7 +130,7 @@ async def test_a_full_server_refuses_who_comes_and_answers_who_was_in_before(
 
 
 async def test_a_password_that_is_rotated_is_read_again_when_a_session_has_to_be_opened(
-    pg: postgres.Postgres, folder: Path
+    pg: postgres.PostgresServer, folder: Path
 ) -> None:
     secret = folder / "secret"
     secret.write_text("before-1\n")
@@ -165,7 +165,7 @@ async def patiently(session: Any, sql: str) -> Any:
 
 
 @pytest.fixture
-def counting(folder: Path) -> Iterator[postgres.Postgres]:
+def counting(folder: Path) -> Iterator[postgres.PostgresServer]:
     """One that counts statements too."""
     folder.chmod(0o755)
     server = postgres.start(
@@ -181,7 +181,7 @@ def counting(folder: Path) -> Iterator[postgres.Postgres]:
 
 
 @asynccontextmanager
-async def busy(server: postgres.Postgres) -> AsyncIterator[None]:
+async def busy(server: postgres.PostgresServer) -> AsyncIterator[None]:
     """Somebody works, somebody is idle in a transaction, somebody waits for that one."""
     async with Crowd(server) as crowd:
         await crowd.hold(UPDATE, app="holder")
@@ -192,7 +192,7 @@ async def busy(server: postgres.Postgres) -> AsyncIterator[None]:
 
 
 async def test_rights_that_are_taken_while_we_look_are_blind_and_never_zeros(
-    counting: postgres.Postgres,
+    counting: postgres.PostgresServer,
 ) -> None:
     to = target(pg_settings(counting))
     async with busy(counting), session_for(to.settings) as session:

@@ -40,7 +40,7 @@ VIEWS = (
 
 
 @pytest.fixture(scope="module")
-def server(base: Path) -> Iterator[postgres.Postgres]:
+def server(base: Path) -> Iterator[postgres.PostgresServer]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     started = postgres.start(
@@ -56,7 +56,7 @@ def server(base: Path) -> Iterator[postgres.Postgres]:
 
 
 @contextmanager
-def future(server: postgres.Postgres, *statements: str) -> Iterator[None]:
+def future(server: postgres.PostgresServer, *statements: str) -> Iterator[None]:
     """The role's sessions see these instead of what the system has."""
     server.execute("CREATE SCHEMA future", *statements)
     server.execute(
@@ -70,7 +70,7 @@ def future(server: postgres.Postgres, *statements: str) -> Iterator[None]:
         server.execute("ALTER ROLE ro RESET search_path", "DROP SCHEMA future CASCADE")
 
 
-def without(server: postgres.Postgres, view: str, column: str) -> str:
+def without(server: postgres.PostgresServer, view: str, column: str) -> str:
     """A view of the system's that has lost a column."""
     rows = server.execute(
         "SELECT quote_ident(attname) FROM pg_attribute WHERE attnum > 0"
@@ -80,7 +80,7 @@ def without(server: postgres.Postgres, view: str, column: str) -> str:
     return f"CREATE VIEW future.{view} AS SELECT {columns} FROM pg_catalog.{view}"
 
 
-async def everything(server: postgres.Postgres) -> dict[str, Seen | BlindError]:
+async def everything(server: postgres.PostgresServer) -> dict[str, Seen | BlindError]:
     """What every probe says by way of one session."""
     found: dict[str, Seen | BlindError] = {}
     settings = pg_settings(server)
@@ -100,7 +100,7 @@ async def one(probe: str, settings: Any, session: Any) -> Seen | BlindError:
         return error
 
 
-async def test_columns_that_are_new_are_no_matter(server: postgres.Postgres) -> None:
+async def test_columns_that_are_new_are_no_matter(server: postgres.PostgresServer) -> None:
     newer = [
         f"CREATE VIEW future.{view} AS SELECT v.*, 'entangled' AS quantum_state, '[1]'::jsonb AS"
         f" more FROM pg_catalog.{view} AS v"
@@ -137,7 +137,7 @@ async def test_columns_that_are_new_are_no_matter(server: postgres.Postgres) -> 
     ],
 )
 async def test_a_column_that_is_gone_costs_the_part_that_needs_it(
-    server: postgres.Postgres, view: str, column: str, blind: set[str]
+    server: postgres.PostgresServer, view: str, column: str, blind: set[str]
 ) -> None:
     with future(server, without(server, view, column)):
         async with Crowd(server) as crowd:
@@ -169,7 +169,7 @@ def totals(seen: Any) -> tuple[Any, ...]:
 
 
 async def test_a_server_that_is_slow_for_us_is_looked_at_half_as_often(
-    server: postgres.Postgres,
+    server: postgres.PostgresServer,
 ) -> None:
     slow = (
         "CREATE VIEW future.pg_stat_activity AS"
@@ -215,7 +215,7 @@ LANGUAGE sql AS $$VALUES ('shop-1', 'MASTER_SESSION_ID', NULL::bigint, NULL::big
     ],
 )
 async def test_what_aurora_refuses_is_not_asked(
-    server: postgres.Postgres, readers: tuple[str, ...], told: dict[str, str]
+    server: postgres.PostgresServer, readers: tuple[str, ...], told: dict[str, str]
 ) -> None:
     """Hand-made after the documentation: an Aurora cannot run here."""
     mods = "SET allow_system_table_mods = on"

@@ -58,7 +58,7 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
-def server(request: pytest.FixtureRequest, base: Path) -> Iterator[postgres.Postgres]:
+def server(request: pytest.FixtureRequest, base: Path) -> Iterator[postgres.PostgresServer]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     binaries = postgres_versions.found()[request.param]
@@ -73,7 +73,7 @@ def server(request: pytest.FixtureRequest, base: Path) -> Iterator[postgres.Post
 
 
 async def judge(
-    server: postgres.Postgres, settings: Settings = STRICT, **changed: object
+    server: postgres.PostgresServer, settings: Settings = STRICT, **changed: object
 ) -> tuple[Maintenance, Seen]:
     probe = registry()[PROBE]
     to = target(pg_settings(server, **changed))
@@ -92,7 +92,7 @@ def offer(seen: Seen, call: str) -> Offer:
     pytest.fail(f"nothing offers {call}")
 
 
-async def act(server: postgres.Postgres, offered: Offer) -> Any:
+async def act(server: postgres.PostgresServer, offered: Offer) -> Any:
     acts = await open_postgres_acts(pg_settings(server))
     try:
         return await acts.run(offered.call, offered.args)
@@ -100,12 +100,12 @@ async def act(server: postgres.Postgres, offered: Offer) -> Any:
         await acts.close()
 
 
-def spend(server: postgres.Postgres, numbers: int) -> None:
+def spend(server: postgres.PostgresServer, numbers: int) -> None:
     """Use transaction numbers up."""
     server.execute(*["SELECT txid_current()"] * numbers)
 
 
-async def test_an_idle_server_has_nothing_wrong(server: postgres.Postgres) -> None:
+async def test_an_idle_server_has_nothing_wrong(server: postgres.PostgresServer) -> None:
     snapshot, seen = await judge(server, Settings())
 
     assert codes(seen) == {}
@@ -116,7 +116,7 @@ async def test_an_idle_server_has_nothing_wrong(server: postgres.Postgres) -> No
 
 
 async def test_an_open_repeatable_read_holds_the_horizon_and_can_be_ended(
-    server: postgres.Postgres,
+    server: postgres.PostgresServer,
 ) -> None:
     async with Crowd(server) as crowd:
         await crowd.hold("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1", app="bi")
@@ -137,7 +137,7 @@ async def test_an_open_repeatable_read_holds_the_horizon_and_can_be_ended(
 
 
 async def test_a_slot_that_nobody_reads_holds_the_catalogs_and_can_be_dropped(
-    server: postgres.Postgres,
+    server: postgres.PostgresServer,
 ) -> None:
     server.execute("SELECT pg_create_logical_replication_slot('cdc', 'pgoutput')")
     spend(server, 30)
@@ -159,7 +159,7 @@ async def test_a_slot_that_nobody_reads_holds_the_catalogs_and_can_be_dropped(
 
 @pytest.mark.parametrize("gid", ["half", "it's \\ 50% {done}"])
 async def test_a_prepared_transaction_is_rolled_back_by_identity_only(
-    server: postgres.Postgres, gid: str
+    server: postgres.PostgresServer, gid: str
 ) -> None:
     quoted = gid.replace("'", "''")
     await prepared(server, quoted)
@@ -177,7 +177,7 @@ async def test_a_prepared_transaction_is_rolled_back_by_identity_only(
     assert codes(after) == {}
 
 
-async def prepared(server: postgres.Postgres, gid: str, database: str = "postgres") -> None:
+async def prepared(server: postgres.PostgresServer, gid: str, database: str = "postgres") -> None:
     server.execute(
         "CREATE TABLE IF NOT EXISTS paid (i int)",
         f"BEGIN; INSERT INTO paid VALUES (1); PREPARE TRANSACTION '{gid}'",
@@ -186,7 +186,7 @@ async def prepared(server: postgres.Postgres, gid: str, database: str = "postgre
 
 
 async def test_a_prepared_transaction_of_another_database_is_not_touched(
-    server: postgres.Postgres,
+    server: postgres.PostgresServer,
 ) -> None:
     server.execute("CREATE DATABASE elsewhere")
     await prepared(server, "far", "elsewhere")
@@ -209,7 +209,9 @@ async def test_a_prepared_transaction_of_another_database_is_not_touched(
         offer(held, "rollback_prepared")
 
 
-async def test_dead_rows_are_told_until_a_vacuum_takes_them(server: postgres.Postgres) -> None:
+async def test_dead_rows_are_told_until_a_vacuum_takes_them(
+    server: postgres.PostgresServer,
+) -> None:
     server.execute(
         "CREATE TABLE churn WITH (autovacuum_enabled = false) AS "
         "SELECT i FROM generate_series(1, 5000) AS i",
@@ -227,7 +229,7 @@ async def test_dead_rows_are_told_until_a_vacuum_takes_them(server: postgres.Pos
     assert codes(after) == {}
 
 
-async def once(server: postgres.Postgres, *, found: bool) -> Seen:
+async def once(server: postgres.PostgresServer, *, found: bool) -> Seen:
     """A look when statistics, which come late, have findings or have none."""
     for _ in range(300):
         _, seen = await judge(server)
@@ -237,12 +239,12 @@ async def once(server: postgres.Postgres, *, found: bool) -> Seen:
     return seen
 
 
-def new(server: postgres.Postgres) -> bool:
+def new(server: postgres.PostgresServer) -> bool:
     return bool(server.execute("SELECT to_regproc('pg_stat_force_next_flush') IS NOT NULL")[0][0])
 
 
 async def test_numbers_that_run_out_are_told_at_the_lowered_limit(
-    server: postgres.Postgres,
+    server: postgres.PostgresServer,
 ) -> None:
     snapshot, _ = await judge(server)
     ages = [max(d.xid_age, d.multixact_age) for d in snapshot.state.databases]
@@ -255,7 +257,7 @@ async def test_numbers_that_run_out_are_told_at_the_lowered_limit(
 
 
 @pytest.fixture
-def busy(base: Path) -> Iterator[postgres.Postgres]:
+def busy(base: Path) -> Iterator[postgres.PostgresServer]:
     """A server with one worker, which is made as slow as can be."""
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
@@ -274,7 +276,7 @@ def busy(base: Path) -> Iterator[postgres.Postgres]:
 
 
 async def test_workers_that_are_all_busy_are_told_with_what_they_do(
-    busy: postgres.Postgres,
+    busy: postgres.PostgresServer,
 ) -> None:
     busy.execute(
         "CREATE TABLE churn AS SELECT i, repeat('x', 200) AS t FROM generate_series(1, 30000) AS i",
@@ -300,7 +302,9 @@ async def test_workers_that_are_all_busy_are_told_with_what_they_do(
     assert any("churn" in row.cells for table in seen.tables for row in table.rows)
 
 
-async def test_a_prepared_transaction_that_is_left_is_an_orphan(server: postgres.Postgres) -> None:
+async def test_a_prepared_transaction_that_is_left_is_an_orphan(
+    server: postgres.PostgresServer,
+) -> None:
     await prepared(server, "left")
     probe = registry()["postgres.sessions"]
     to = target(pg_settings(server))
@@ -315,7 +319,7 @@ async def test_a_prepared_transaction_that_is_left_is_an_orphan(server: postgres
     assert codes(seen) == {"PG_PREP_ORPHAN": "high"}
 
 
-async def test_a_plain_role_says_what_it_cannot_see(server: postgres.Postgres) -> None:
+async def test_a_plain_role_says_what_it_cannot_see(server: postgres.PostgresServer) -> None:
     async with Crowd(server) as crowd:
         await crowd.hold("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1")
         spend(server, 30)
@@ -336,7 +340,7 @@ SEGMENT = 32 * 32768
 
 
 @pytest.fixture
-def aged(base: Path) -> Iterator[postgres.Postgres]:
+def aged(base: Path) -> Iterator[postgres.PostgresServer]:
     """A server that has used 1.6 thousand million numbers, with a slot that nobody reads."""
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
@@ -364,7 +368,7 @@ def aged(base: Path) -> Iterator[postgres.Postgres]:
 
 
 async def test_a_server_that_is_near_wraparound_is_repaired_from_the_holder_on(
-    aged: postgres.Postgres,
+    aged: postgres.PostgresServer,
 ) -> None:
     snapshot, seen = await judge(aged, Settings())
     worst = {finding.code: finding for finding in reversed(seen.findings)}

@@ -23,7 +23,7 @@ PROBE = registry()["postgres.replication"]
 
 
 @pytest.fixture
-def primary(base: Path) -> Iterator[postgres.Postgres]:
+def primary(base: Path) -> Iterator[postgres.PostgresServer]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     server = postgres.start(postgres.create(folder / "primary", password=SUPER))
@@ -34,23 +34,23 @@ def primary(base: Path) -> Iterator[postgres.Postgres]:
         server.stop()
 
 
-def beside(primary: postgres.Postgres, **settings: str | int) -> postgres.Postgres:
+def beside(primary: postgres.PostgresServer, **settings: str | int) -> postgres.PostgresServer:
     place = primary.folder.parent / "standby"
     return postgres.start_standby(place, primary, settings=settings)
 
 
-async def look(server: postgres.Postgres) -> tuple[Any, Any]:
+async def look(server: postgres.PostgresServer) -> tuple[Any, Any]:
     to = target(pg_settings(server))
     async with session_for(to.settings) as session:
         snapshot = await PROBE.collect(session, to)
     return snapshot, judged(Look(to, PROBE, PROBE.settings), snapshot)
 
 
-async def paused(server: postgres.Postgres) -> tuple[Any, Any]:
+async def paused(server: postgres.PostgresServer) -> tuple[Any, Any]:
     return await until(lambda: look(server), lambda pair: pair[0].replay.paused)
 
 
-async def resume(server: postgres.Postgres) -> None:
+async def resume(server: postgres.PostgresServer) -> None:
     acts = await open_postgres_acts(pg_settings(server))
     try:
         await acts.run("resume_replay", {})
@@ -61,7 +61,7 @@ async def resume(server: postgres.Postgres) -> None:
 
 
 async def test_a_restore_at_its_target_would_be_promoted_and_is_not_offered(
-    primary: postgres.Postgres,
+    primary: postgres.PostgresServer,
 ) -> None:
     with ExitStack() as ending:
         standby = beside(primary, recovery_target_name="before_it")
@@ -81,7 +81,7 @@ async def test_a_restore_at_its_target_would_be_promoted_and_is_not_offered(
     assert "promotes it" in finding.next
 
 
-async def test_a_target_that_does_not_pause_is_none(primary: postgres.Postgres) -> None:
+async def test_a_target_that_does_not_pause_is_none(primary: postgres.PostgresServer) -> None:
     with ExitStack() as ending:
         standby = beside(primary, recovery_target_name="never", recovery_target_action="promote")
         ending.callback(standby.stop)
@@ -91,7 +91,7 @@ async def test_a_target_that_does_not_pause_is_none(primary: postgres.Postgres) 
 
 
 async def test_a_standby_below_its_primary_would_shut_down_and_is_a_high_risk(
-    primary: postgres.Postgres,
+    primary: postgres.PostgresServer,
 ) -> None:
     with ExitStack() as ending:
         standby = beside(primary)
@@ -111,9 +111,9 @@ async def test_a_standby_below_its_primary_would_shut_down_and_is_a_high_risk(
     assert "the standby shuts down" in offer.effect
 
 
-async def _rows(server: postgres.Postgres, sql: str) -> list[tuple[Any, ...]]:
+async def _rows(server: postgres.PostgresServer, sql: str) -> list[tuple[Any, ...]]:
     return server.execute(sql)
 
 
-async def _ended(server: postgres.Postgres) -> bool:
+async def _ended(server: postgres.PostgresServer) -> bool:
     return not server.alive

@@ -15,7 +15,7 @@ from cockpit.connect.settings import Login
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
-from cockpit.world.servers.process import Server
+from cockpit.world.servers.process import ServerProcess
 from tests.servers.pgbouncer import pgbouncer
 from tests.servers.private import SECRETS, Crowd, codes, look, pg_settings, session_for, trouble
 
@@ -25,13 +25,13 @@ UPDATE = "UPDATE orders SET status = 'paid' WHERE id = 7"
 PROBES = sorted(probe.id for probe in registry().values() if probe.kind == "postgres")
 
 
-def through(bouncer: Server, /, **changed: object) -> Any:
+def through(bouncer: ServerProcess, /, **changed: object) -> Any:
     """Settings that lead to the pooler; that it is one is not said unless asked for."""
     return pg_settings(bouncer, **{"sslmode": "disable", **changed})
 
 
 @asynccontextmanager
-async def clients(pooler: Server, user: str = "app") -> AsyncIterator[list[Any]]:
+async def clients(pooler: ServerProcess, user: str = "app") -> AsyncIterator[list[Any]]:
     """Two clients of the pooler, gone at the end."""
     secret = SECRETS[f"T_{user.upper()}"]
     where = f"host=127.0.0.1 port={pooler.port} dbname=postgres user={user} password={secret}"
@@ -52,7 +52,7 @@ async def clients(pooler: Server, user: str = "app") -> AsyncIterator[list[Any]]
     ],
 )
 async def test_every_probe_looks_through_a_pooler_and_says_so(
-    pg: postgres.Postgres, folder: Path, changed: dict[str, object], ignored: str
+    pg: postgres.PostgresServer, folder: Path, changed: dict[str, object], ignored: str
 ) -> None:
     with pgbouncer(folder, pg, ignore_startup_parameters=f"extra_float_digits,{ignored}") as pooler:
         settings = through(pooler, **changed)
@@ -73,7 +73,7 @@ async def test_every_probe_looks_through_a_pooler_and_says_so(
     assert left == {("0", "0", "off", 0)}
 
 
-async def leftovers(pooler: Server) -> set[tuple[object, ...]]:
+async def leftovers(pooler: ServerProcess) -> set[tuple[object, ...]]:
     """What the next client of the same role finds in each server session that we may have used."""
     found = set()
     async with clients(pooler, "ro") as holders:
@@ -88,7 +88,7 @@ async def leftovers(pooler: Server) -> set[tuple[object, ...]]:
 
 
 async def test_a_pooler_that_takes_no_more_clients_is_full(
-    pg: postgres.Postgres, folder: Path
+    pg: postgres.PostgresServer, folder: Path
 ) -> None:
     with pgbouncer(folder, pg, max_client_conn=2) as pooler:
         async with clients(pooler):
@@ -99,7 +99,7 @@ async def test_a_pooler_that_takes_no_more_clients_is_full(
 
 @pytest.mark.parametrize("patience", [pytest.param(1, id="its patience ends first"), 120])
 async def test_a_pool_whose_connections_are_all_taken_is_told(
-    pg: postgres.Postgres, folder: Path, patience: int
+    pg: postgres.PostgresServer, folder: Path, patience: int
 ) -> None:
     """Once by the pooler's own word, once because ours comes long before."""
     with pgbouncer(folder, pg, max_db_connections=2, query_wait_timeout=patience) as pooler:
@@ -115,7 +115,7 @@ async def test_a_pool_whose_connections_are_all_taken_is_told(
 
 
 async def test_a_pooler_without_a_server_is_not_a_database_that_is_down(
-    small_pg: postgres.Postgres, folder: Path
+    small_pg: postgres.PostgresServer, folder: Path
 ) -> None:
     with pgbouncer(folder, small_pg, server_login_retry=1) as pooler:
         async with session_for(through(pooler, pooler=True)) as session:
@@ -130,7 +130,7 @@ async def test_a_pooler_without_a_server_is_not_a_database_that_is_down(
 
 
 async def test_a_server_session_that_ends_under_us_costs_no_look(
-    pg: postgres.Postgres, folder: Path
+    pg: postgres.PostgresServer, folder: Path
 ) -> None:
     with pgbouncer(folder, pg) as pooler:
         async with session_for(through(pooler)) as session:
@@ -139,7 +139,7 @@ async def test_a_server_session_that_ends_under_us_costs_no_look(
             assert await session.value("SELECT pg_backend_pid()") != backend
 
 
-async def test_a_pooler_that_is_stopped_is_mute(pg: postgres.Postgres, folder: Path) -> None:
+async def test_a_pooler_that_is_stopped_is_mute(pg: postgres.PostgresServer, folder: Path) -> None:
     with pgbouncer(folder, pg) as pooler:
         pooler.pause()
         try:
@@ -151,7 +151,7 @@ async def test_a_pooler_that_is_stopped_is_mute(pg: postgres.Postgres, folder: P
 
 
 async def test_a_commander_acts_by_identity_through_a_pooler_too(
-    pg: postgres.Postgres, folder: Path
+    pg: postgres.PostgresServer, folder: Path
 ) -> None:
     with pgbouncer(folder, pg) as pooler:
         acts = await open_postgres_acts(through(pooler))

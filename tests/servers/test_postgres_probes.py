@@ -17,8 +17,8 @@ from cockpit.triage.recording import builtins, decode, encode
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
 from probes.postgres.locks import Settings as LockSettings
-from probes.postgres.locks_model import Locks
-from probes.postgres.sessions import Sessions
+from probes.postgres.locks_model import PostgresLocks
+from probes.postgres.sessions import PostgresSessions
 from probes.postgres.sessions import Settings as SessionSettings
 from tests.servers.private import Crowd, codes, look, pg_settings, session_for, target, waiting
 
@@ -28,7 +28,9 @@ AT_ONCE = LockSettings(waited=Thresholds(warning=0.01, high=30))
 UPDATE = "UPDATE orders SET status = 'paid' WHERE id = 7"
 
 
-async def locks(server: postgres.Postgres, settings: LockSettings = AT_ONCE) -> tuple[object, ...]:
+async def locks(
+    server: postgres.PostgresServer, settings: LockSettings = AT_ONCE
+) -> tuple[object, ...]:
     probe = registry()["postgres.locks"]
     to = target(pg_settings(server))
     async with session_for(to.settings) as session:
@@ -36,7 +38,7 @@ async def locks(server: postgres.Postgres, settings: LockSettings = AT_ONCE) -> 
     return snapshot, judged(Look(to, probe, settings), snapshot)
 
 
-async def test_an_idle_server_has_nothing_wrong(pg: postgres.Postgres) -> None:
+async def test_an_idle_server_has_nothing_wrong(pg: postgres.PostgresServer) -> None:
     for probe in ("postgres.sessions", "postgres.locks", "postgres.replication"):
         seen = await look(probe, pg_settings(pg), twice=0.05)
 
@@ -46,7 +48,7 @@ async def test_an_idle_server_has_nothing_wrong(pg: postgres.Postgres) -> None:
 
 
 async def test_a_full_server_is_critical_and_says_who_fills_it(
-    small_pg: postgres.Postgres,
+    small_pg: postgres.PostgresServer,
 ) -> None:
     settings = pg_settings(small_pg)
     async with session_for(settings) as session, Crowd(small_pg) as crowd:
@@ -65,7 +67,7 @@ async def test_a_full_server_is_critical_and_says_who_fills_it(
     assert codes(busy)["PG_ROLE_WRONG"] == "high"
 
 
-async def test_a_lock_chain_is_one_queue_blamed_on_its_head(pg: postgres.Postgres) -> None:
+async def test_a_lock_chain_is_one_queue_blamed_on_its_head(pg: postgres.PostgresServer) -> None:
     async with Crowd(pg) as crowd:
         head = await crowd.hold(UPDATE, app="checkout-worker")
         await crowd.hold("UPDATE orders SET status = 'x' WHERE id = 8", app="middle")
@@ -77,7 +79,7 @@ async def test_a_lock_chain_is_one_queue_blamed_on_its_head(pg: postgres.Postgre
         snapshot, seen = await locks(pg)
         pid = head.info.backend_pid
 
-    assert isinstance(snapshot, Locks)
+    assert isinstance(snapshot, PostgresLocks)
     assert [(queue.head.pid, queue.length) for queue in snapshot.queues] == [(pid, 2)]
     assert snapshot.queues[0].best.call == "terminate_backend"
     assert snapshot.queues[0].best.releases == 2
@@ -86,11 +88,11 @@ async def test_a_lock_chain_is_one_queue_blamed_on_its_head(pg: postgres.Postgre
     assert captured["head"]["pid"] == pid
     assert captured["head"]["backend_start"]
     assert [row.depth for row in seen.tables[0].rows] == [0, 1, 2]
-    assert decode(encode(snapshot), Locks).queues[0].head.pid == pid
+    assert decode(encode(snapshot), PostgresLocks).queues[0].head.pid == pid
 
 
 async def test_a_queue_behind_a_schema_change_is_helped_by_cancelling_it(
-    pg: postgres.Postgres,
+    pg: postgres.PostgresServer,
 ) -> None:
     async with Crowd(pg) as crowd:
         reader = await crowd.hold("SELECT count(*) FROM orders", app="reporting")
@@ -118,7 +120,7 @@ async def test_a_queue_behind_a_schema_change_is_helped_by_cancelling_it(
     assert after.queues == ()
 
 
-async def test_many_who_want_one_row_are_one_crowd(pg: postgres.Postgres) -> None:
+async def test_many_who_want_one_row_are_one_crowd(pg: postgres.PostgresServer) -> None:
     async with Crowd(pg) as crowd:
         await crowd.hold(UPDATE, app="checkout-worker")
         await crowd.wait(UPDATE, app="checkout-api", times=12)
@@ -133,7 +135,7 @@ async def test_many_who_want_one_row_are_one_crowd(pg: postgres.Postgres) -> Non
 
 
 async def test_one_of_a_crowd_that_holds_others_up_is_told_apart_from_it(
-    pg: postgres.Postgres,
+    pg: postgres.PostgresServer,
 ) -> None:
     async with Crowd(pg) as crowd:
         await crowd.hold(UPDATE, app="checkout-worker")
@@ -150,7 +152,7 @@ async def test_one_of_a_crowd_that_holds_others_up_is_told_apart_from_it(
         snapshot, seen = await locks(pg)
         pid = holds.info.backend_pid
 
-    assert isinstance(snapshot, Locks)
+    assert isinstance(snapshot, PostgresLocks)
     assert [queue.length for queue in snapshot.queues] == [12]
     assert snapshot.queues[0].best.releases == 12
     named = {node.application_name for node in snapshot.nodes}
@@ -161,7 +163,7 @@ async def test_one_of_a_crowd_that_holds_others_up_is_told_apart_from_it(
     assert "×9" in cells
 
 
-async def test_a_prepared_transaction_blocks_without_a_session(pg: postgres.Postgres) -> None:
+async def test_a_prepared_transaction_blocks_without_a_session(pg: postgres.PostgresServer) -> None:
     async with Crowd(pg) as crowd:
         await crowd.hold(UPDATE, "PREPARE TRANSACTION 'lost-coordinator'")
         try:
@@ -177,7 +179,7 @@ async def test_a_prepared_transaction_blocks_without_a_session(pg: postgres.Post
 
 
 async def test_an_advisory_lock_may_be_held_by_a_session_that_is_idle(
-    pg: postgres.Postgres,
+    pg: postgres.PostgresServer,
 ) -> None:
     async with Crowd(pg) as crowd:
         holder = await crowd.open("batch", autocommit=True)
@@ -191,7 +193,7 @@ async def test_an_advisory_lock_may_be_held_by_a_session_that_is_idle(
     assert snapshot.queues[0].best.call == "terminate_backend"
 
 
-async def test_an_idle_transaction_that_blocks_is_critical(pg: postgres.Postgres) -> None:
+async def test_an_idle_transaction_that_blocks_is_critical(pg: postgres.PostgresServer) -> None:
     probe = registry()["postgres.sessions"]
     to = target(pg_settings(pg))
     strict = SessionSettings(
@@ -213,7 +215,9 @@ async def test_an_idle_transaction_that_blocks_is_critical(pg: postgres.Postgres
     assert seen.facts[1].value == 1
 
 
-async def test_a_long_statement_is_found_and_the_observer_is_not(pg: postgres.Postgres) -> None:
+async def test_a_long_statement_is_found_and_the_observer_is_not(
+    pg: postgres.PostgresServer,
+) -> None:
     probe = registry()["postgres.sessions"]
     to = target(pg_settings(pg))
     strict = SessionSettings(long_query=Thresholds(warning=0.05, high=300))
@@ -227,7 +231,9 @@ async def test_a_long_statement_is_found_and_the_observer_is_not(pg: postgres.Po
 
 
 @pytest.mark.parametrize("probe", ["postgres.sessions", "postgres.locks"])
-async def test_a_role_without_rights_is_blind_not_green(pg: postgres.Postgres, probe: str) -> None:
+async def test_a_role_without_rights_is_blind_not_green(
+    pg: postgres.PostgresServer, probe: str
+) -> None:
     async with Crowd(pg) as crowd:
         await crowd.hold(UPDATE)
         await crowd.wait(UPDATE)
@@ -250,7 +256,7 @@ HOSTILE = (
 )
 
 
-async def test_hostile_statements_come_out_harmless(pg: postgres.Postgres) -> None:
+async def test_hostile_statements_come_out_harmless(pg: postgres.PostgresServer) -> None:
     async with Crowd(pg) as crowd:
         await crowd.wait(HOSTILE, app="[bold]evil[/bold]\u202e")
         await crowd.wait(f"SELECT pg_sleep(5), '{'x' * 1_000_000}'", app="huge")
@@ -267,10 +273,10 @@ async def test_hostile_statements_come_out_harmless(pg: postgres.Postgres) -> No
     secret = next(r.secret for r in seen.tables[0].rows if r.secret and "4711" in r.secret.reveal())
     assert isinstance(secret, SecretText)
     assert "\x1b" not in secret.reveal()
-    assert isinstance(decode(recorded, Sessions), Sessions)
+    assert isinstance(decode(recorded, PostgresSessions), PostgresSessions)
 
 
-async def test_a_restart_is_noticed_between_two_looks(small_pg: postgres.Postgres) -> None:
+async def test_a_restart_is_noticed_between_two_looks(small_pg: postgres.PostgresServer) -> None:
     probe = registry()["postgres.sessions"]
     to = target(pg_settings(small_pg))
     async with session_for(to.settings) as session:
@@ -290,7 +296,7 @@ async def test_a_restart_is_noticed_between_two_looks(small_pg: postgres.Postgre
 
 
 async def test_sessions_are_ended_by_identity_and_never_the_protected(
-    pg: postgres.Postgres,
+    pg: postgres.PostgresServer,
 ) -> None:
     acts = await open_postgres_acts(pg_settings(pg))
     async with Crowd(pg) as crowd:
@@ -322,7 +328,9 @@ async def test_sessions_are_ended_by_identity_and_never_the_protected(
     assert ended["done"]
 
 
-async def test_idle_sessions_of_one_client_end_in_a_bounded_batch(pg: postgres.Postgres) -> None:
+async def test_idle_sessions_of_one_client_end_in_a_bounded_batch(
+    pg: postgres.PostgresServer,
+) -> None:
     acts = await open_postgres_acts(pg_settings(pg))
     async with Crowd(pg) as crowd:
         for _ in range(4):
@@ -341,7 +349,9 @@ async def test_idle_sessions_of_one_client_end_in_a_bounded_batch(pg: postgres.P
     assert left == [(2,)]
 
 
-async def test_a_role_that_may_not_signal_is_denied_with_the_grant(pg: postgres.Postgres) -> None:
+async def test_a_role_that_may_not_signal_is_denied_with_the_grant(
+    pg: postgres.PostgresServer,
+) -> None:
     acts = await open_postgres_acts(
         pg_settings(pg, commander=pg_settings(pg).commander.__class__())
     )

@@ -17,7 +17,7 @@ from cockpit.triage.finding import Thresholds
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
 from probes.postgres.replication import Settings
-from probes.postgres.replication_model import Replication
+from probes.postgres.replication_model import PostgresReplication
 from tests.servers.private import (
     SUPER,
     codes,
@@ -37,7 +37,7 @@ STRICT = Settings(lag_bytes=Thresholds(warning=STRICT_BYTES, high=10**12))
 
 
 @pytest.fixture
-def pair(base: Path) -> Iterator[tuple[postgres.Postgres, postgres.Postgres]]:
+def pair(base: Path) -> Iterator[tuple[postgres.PostgresServer, postgres.PostgresServer]]:
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
     cluster = postgres.create(folder / "primary", password=SUPER)
@@ -55,7 +55,7 @@ def pair(base: Path) -> Iterator[tuple[postgres.Postgres, postgres.Postgres]]:
         primary.stop()
 
 
-def write(server: postgres.Postgres, mebibytes: int) -> None:
+def write(server: postgres.PostgresServer, mebibytes: int) -> None:
     server.execute(
         "CREATE TABLE IF NOT EXISTS filler (t text STORAGE EXTERNAL)",
         "INSERT INTO filler SELECT repeat(md5(i::text), 100) "
@@ -63,7 +63,7 @@ def write(server: postgres.Postgres, mebibytes: int) -> None:
     )
 
 
-async def streaming(primary: postgres.Postgres) -> None:
+async def streaming(primary: postgres.PostgresServer) -> None:
     for _ in range(200):
         rows = primary.execute("SELECT state FROM pg_stat_replication")
         if rows == [("streaming",)]:
@@ -72,7 +72,7 @@ async def streaming(primary: postgres.Postgres) -> None:
     pytest.fail("the standby never streamed")
 
 
-async def caught_up(primary: postgres.Postgres) -> None:
+async def caught_up(primary: postgres.PostgresServer) -> None:
     for _ in range(200):
         rows = primary.execute(
             "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) FROM pg_stat_replication"
@@ -84,8 +84,8 @@ async def caught_up(primary: postgres.Postgres) -> None:
 
 
 async def judge(
-    server: postgres.Postgres, settings: Settings = STRICT
-) -> tuple[Replication, object]:
+    server: postgres.PostgresServer, settings: Settings = STRICT
+) -> tuple[PostgresReplication, object]:
     probe = registry()[PROBE]
     to = target(pg_settings(server))
     async with session_for(to.settings) as session:
@@ -94,7 +94,7 @@ async def judge(
 
 
 async def test_a_standby_that_follows_is_healthy_seen_from_both_sides(
-    pair: tuple[postgres.Postgres, postgres.Postgres],
+    pair: tuple[postgres.PostgresServer, postgres.PostgresServer],
 ) -> None:
     primary, standby = pair
     await streaming(primary)
@@ -108,7 +108,7 @@ async def test_a_standby_that_follows_is_healthy_seen_from_both_sides(
 
 
 async def test_paused_replay_is_seen_in_bytes_and_resumed_by_a_step(
-    pair: tuple[postgres.Postgres, postgres.Postgres],
+    pair: tuple[postgres.PostgresServer, postgres.PostgresServer],
 ) -> None:
     primary, standby = pair
     await streaming(primary)
@@ -142,7 +142,7 @@ async def test_paused_replay_is_seen_in_bytes_and_resumed_by_a_step(
 
 
 async def test_a_standby_that_leaves_and_loses_its_wal_is_told_in_steps(
-    pair: tuple[postgres.Postgres, postgres.Postgres],
+    pair: tuple[postgres.PostgresServer, postgres.PostgresServer],
 ) -> None:
     primary, standby = pair
     await streaming(primary)
@@ -168,7 +168,7 @@ async def test_a_standby_that_leaves_and_loses_its_wal_is_told_in_steps(
 
 
 async def test_a_plain_role_sees_that_it_cannot_see_the_lag(
-    pair: tuple[postgres.Postgres, postgres.Postgres],
+    pair: tuple[postgres.PostgresServer, postgres.PostgresServer],
 ) -> None:
     primary, _ = pair
     await streaming(primary)
@@ -179,7 +179,7 @@ async def test_a_plain_role_sees_that_it_cannot_see_the_lag(
 
 
 async def test_a_standby_whose_primary_is_gone_says_so(
-    pair: tuple[postgres.Postgres, postgres.Postgres],
+    pair: tuple[postgres.PostgresServer, postgres.PostgresServer],
 ) -> None:
     primary, standby = pair
     await streaming(primary)
@@ -194,7 +194,7 @@ async def test_a_standby_whose_primary_is_gone_says_so(
 
 
 async def test_a_standby_that_is_late_on_purpose_is_not_in_trouble(
-    pair: tuple[postgres.Postgres, postgres.Postgres],
+    pair: tuple[postgres.PostgresServer, postgres.PostgresServer],
 ) -> None:
     primary, standby = pair
     await streaming(primary)
@@ -220,7 +220,7 @@ async def test_a_standby_that_is_late_on_purpose_is_not_in_trouble(
 
 
 async def test_a_standby_that_gets_nothing_over_a_link_does_not_claim_to_be_up_to_date(
-    pair: tuple[postgres.Postgres, postgres.Postgres],
+    pair: tuple[postgres.PostgresServer, postgres.PostgresServer],
 ) -> None:
     primary, standby = pair
     await streaming(primary)
@@ -239,7 +239,7 @@ async def test_a_standby_that_gets_nothing_over_a_link_does_not_claim_to_be_up_t
 
 
 async def test_a_look_that_replay_ends_is_made_again(
-    pair: tuple[postgres.Postgres, postgres.Postgres],
+    pair: tuple[postgres.PostgresServer, postgres.PostgresServer],
 ) -> None:
     primary, standby = pair
     await streaming(primary)

@@ -41,7 +41,7 @@ UPDATE = "UPDATE orders SET status = 'paid' WHERE id = 7"
     ],
 )  # fmt: skip
 async def test_a_door_that_is_shut_for_us_alone_is_no_full_server(
-    pg: postgres.Postgres, cause: str, undo: str, code: str
+    pg: postgres.PostgresServer, cause: str, undo: str, code: str
 ) -> None:
     pg.execute(cause)
     try:
@@ -54,7 +54,9 @@ async def test_a_door_that_is_shut_for_us_alone_is_no_full_server(
     assert (error.code, error.severity) == (code, "high")
 
 
-async def test_a_client_that_takes_more_than_half_of_all_is_named(pg: postgres.Postgres) -> None:
+async def test_a_client_that_takes_more_than_half_of_all_is_named(
+    pg: postgres.PostgresServer,
+) -> None:
     async with Crowd(pg) as crowd:
         for _ in range(30):
             await crowd.open("greedy", autocommit=True)
@@ -66,7 +68,7 @@ async def test_a_client_that_takes_more_than_half_of_all_is_named(pg: postgres.P
 
 
 async def test_a_transaction_that_works_for_long_is_told_from_one_that_idles(
-    pg: postgres.Postgres,
+    pg: postgres.PostgresServer,
 ) -> None:
     strict = Settings(long_transaction=Thresholds(warning=0.05), long_query=Thresholds(high=600))
     async with Crowd(pg) as crowd:
@@ -89,7 +91,7 @@ async def judge(settings: Any, thresholds: Settings) -> Seen:
 
 
 async def test_a_standby_that_is_promoted_while_we_look_changed_its_role(
-    small_pg: postgres.Postgres, folder: Path
+    small_pg: postgres.PostgresServer, folder: Path
 ) -> None:
     folder.chmod(0o755)
     standby = postgres.start_standby(folder / "s", small_pg, settings={"max_connections": 12})
@@ -110,7 +112,7 @@ async def test_a_standby_that_is_promoted_while_we_look_changed_its_role(
 
 
 async def test_a_session_that_does_not_die_is_accepted_but_still_there(
-    pg: postgres.Postgres,
+    pg: postgres.PostgresServer,
 ) -> None:
     acts = await open_postgres_acts(pg_settings(pg))
     async with Crowd(pg) as crowd:

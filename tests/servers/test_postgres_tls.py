@@ -25,11 +25,13 @@ pytestmark = pytest.mark.servers
 class Tls:
     """A cluster that can be started with any certificate, and who signs them."""
 
-    cluster: postgres.Cluster
+    cluster: postgres.DataFolder
     authority: Authority
 
     @contextmanager
-    def serves(self, kind: str = "good", **settings: str | int) -> Iterator[postgres.Postgres]:
+    def serves(
+        self, kind: str = "good", **settings: str | int
+    ) -> Iterator[postgres.PostgresServer]:
         issued = self.authority.issue(kind)
         for name, content in (("chain.pem", issued.chain), ("key.pem", issued.key)):
             path = self.cluster.data / name
@@ -44,7 +46,7 @@ class Tls:
         finally:
             server.stop()
 
-    async def said(self, server: postgres.Postgres, **changed: Any) -> BlindError | None:
+    async def said(self, server: postgres.PostgresServer, **changed: Any) -> BlindError | None:
         """The error of a first look; None: it worked."""
         ours = {"sslmode": "verify-full", "sslrootcert": str(self.authority.ca_file)}
         async with session_for(pg_settings(server, **{**ours, **changed})) as session:

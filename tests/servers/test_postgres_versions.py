@@ -45,7 +45,7 @@ class At:
     """A running server of one major version."""
 
     version: int
-    server: postgres.Postgres
+    server: postgres.PostgresServer
 
 
 @pytest.fixture(
@@ -81,12 +81,12 @@ def at(request: pytest.FixtureRequest, base: Path) -> Iterator[At]:
         server.stop()
 
 
-def plain(server: postgres.Postgres) -> Any:
+def plain(server: postgres.PostgresServer) -> Any:
     return pg_settings(server, user="plain", password="env:T_PLAIN")
 
 
 @asynccontextmanager
-async def somebody(server: postgres.Postgres) -> AsyncIterator[Crowd]:
+async def somebody(server: postgres.PostgresServer) -> AsyncIterator[Crowd]:
     """A server with a session of somebody else."""
     async with Crowd(server) as crowd:
         await crowd.open("shop", autocommit=True)
@@ -288,7 +288,7 @@ async def test_a_slot_that_is_lost_says_why_where_the_version_tells(at: At, fold
     assert evidence.get("because") == ("wal_removed" if at.version >= 17 else None)
 
 
-async def streaming(server: postgres.Postgres) -> Any:
+async def streaming(server: postgres.PostgresServer) -> Any:
     """A look at the primary once its standby has caught up."""
     for _ in range(600):
         seen = await look("postgres.replication", pg_settings(server))

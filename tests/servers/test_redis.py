@@ -21,7 +21,7 @@ from cockpit.triage.engine import Look, judged
 from cockpit.triage.recording import decode, encode
 from cockpit.triage.registry import registry
 from cockpit.world.servers import valkey
-from probes.redis.model import Health
+from probes.redis.model import RedisHealth
 from tests.servers.private import (
     REDIS_BINARIES,
     codes,
@@ -84,7 +84,7 @@ async def test_an_idle_server_has_nothing_wrong(server: valkey.Valkey) -> None:
 
     assert seen.findings == ()
     assert seen.facts[0].label == "memory"
-    assert isinstance(decode(encode(seen.snapshot), Health), Health)
+    assert isinstance(decode(encode(seen.snapshot), RedisHealth), RedisHealth)
 
 
 @pytest.mark.parametrize(

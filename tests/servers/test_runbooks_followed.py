@@ -203,7 +203,7 @@ async def test_a_script_that_holds_the_thread_is_ended_and_the_cache_answers(
 
 
 async def test_a_slot_that_nobody_reads_is_dropped_and_the_one_that_keeps_less_stays(
-    pg: postgres.Postgres, folder: Path
+    pg: postgres.PostgresServer, folder: Path
 ) -> None:
     slots = "SELECT slot_name FROM pg_replication_slots"
     pg.execute(
@@ -236,7 +236,7 @@ async def test_a_slot_that_nobody_reads_is_dropped_and_the_one_that_keeps_less_s
 
 
 async def test_the_longest_statement_of_postgresql_is_cancelled_and_its_connection_stays(
-    pg: postgres.Postgres, folder: Path
+    pg: postgres.PostgresServer, folder: Path
 ) -> None:
     seconds = {"asked": ("running_s > `60`", "running_s > `1`"),
                "seen": ("query_s > `60`", "query_s > `1`")}  # fmt: skip

@@ -14,7 +14,7 @@ from cockpit.connect.aws.session import open_aws, open_aws_acts
 from cockpit.connect.aws.settings import VpcEnd, VpcPathSettings
 from cockpit.triage.target import Target
 from cockpit.world import layout
-from cockpit.world.calls import Calls
+from cockpit.world.calls import CallLog
 from cockpit.world.faults import Faults
 from cockpit.world.front import Front
 from probes.vpc_path.config import PROBE, Settings, Snapshot, diagnose
@@ -28,7 +28,7 @@ _TARGETS = ("NatGatewayId", "VpcPeeringConnectionId", "GatewayId", "NetworkInter
 @contextmanager
 def fronted() -> Iterator[Front]:
     """moto behind the front, which cuts pages as EC2 does, with the amendments below."""
-    made = Front(Calls(), Faults())
+    made = Front(CallLog(), Faults())
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)

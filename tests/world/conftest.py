@@ -17,8 +17,8 @@ import pytest
 
 from cockpit.connect.role import Role
 from cockpit.world import layout, prepare
-from cockpit.world.calls import Calls
-from cockpit.world.clients import Clients
+from cockpit.world.calls import CallLog
+from cockpit.world.clients import WorldClients
 from cockpit.world.faults import Faults
 from cockpit.world.front import Front
 from cockpit.world.launch import World, launch
@@ -49,7 +49,7 @@ def front() -> Iterator[Front]:
     """A front with an empty moto behind it, in this process, past its opening."""
     from moto.moto_api._internal import moto_api_backend
 
-    made = Front(Calls(), Faults())
+    made = Front(CallLog(), Faults())
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(64)
@@ -62,13 +62,13 @@ def front() -> Iterator[Front]:
     listener.close()
 
 
-def clients(world: World, who: str = "commander") -> Clients:
+def clients(world: World, who: str = "commander") -> WorldClients:
     """boto3 clients of somebody, against a world."""
     ports = prepared(world).ports
-    return Clients(f"http://127.0.0.1:{ports.aws}", layout.key_of(who))
+    return WorldClients(f"http://127.0.0.1:{ports.aws}", layout.key_of(who))
 
 
-def prepared(world: World) -> prepare.Prepared:
+def prepared(world: World) -> prepare.PreparedWorld:
     """Ports and passwords of a world."""
     found = prepare.read(world.folder)
     assert found is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cockpit.world import layout, mutate
-from cockpit.world.clients import Clients
+from cockpit.world.clients import WorldClients
 from cockpit.world.net import Authority
 from cockpit.world.shop import Placement
 
@@ -14,7 +14,7 @@ from cockpit.world.shop import Placement
 def shop(front, tmp_path):
     authority = Authority(tmp_path)
     certificates = {name: authority.issue() for name in layout.CERTIFICATES}
-    aws = Clients(front.url)
+    aws = WorldClients(front.url)
     return aws, Placement(aws, certificates)
 
 

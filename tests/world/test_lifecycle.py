@@ -46,9 +46,9 @@ def _living(owners: dict[int, str]) -> list[int]:
     return [pid for pid, begun in owners.items() if folders.started(pid) == begun]
 
 
-def _open_ports(ports: prepare.Ports) -> list[int]:
+def _open_ports(ports: prepare.WorldPorts) -> list[int]:
     found = []
-    for name in prepare.Ports.__dataclass_fields__:
+    for name in prepare.WorldPorts.__dataclass_fields__:
         port = getattr(ports, name)
         with socket.socket() as one:
             if port and one.connect_ex(("127.0.0.1", port)) == 0:
@@ -56,7 +56,7 @@ def _open_ports(ports: prepare.Ports) -> list[int]:
     return found
 
 
-def _nothing_left(folder: Path, owners: dict[int, str], ports: prepare.Ports) -> bool:
+def _nothing_left(folder: Path, owners: dict[int, str], ports: prepare.WorldPorts) -> bool:
     return not folder.exists() and not _living(owners) and not _open_ports(ports)
 
 
@@ -180,9 +180,9 @@ def test_a_world_that_cannot_start_says_why(begin, monkeypatch):
     port = taken.getsockname()[1]
     chosen = prepare._free_ports
 
-    def ports(*, catalog: bool) -> prepare.Ports:
+    def ports(*, catalog: bool) -> prepare.WorldPorts:
         kept = chosen(catalog=catalog)
-        return prepare.Ports(**{**prepare.asdict(kept), "aws": port})
+        return prepare.WorldPorts(**{**prepare.asdict(kept), "aws": port})
 
     monkeypatch.setattr(prepare, "_free_ports", ports)
     with taken:

@@ -16,10 +16,10 @@ from cockpit.world import layout, prepare, scenario, series
 from cockpit.world.alarms import Alarms
 from cockpit.world.alarms import shop as shop_alarms
 from cockpit.world.answers.cloudwatch import CloudWatch, moment
-from cockpit.world.ecs import Cluster
-from cockpit.world.health import Check, Group, Health, Target, _judge
+from cockpit.world.ecs import EcsCluster
+from cockpit.world.health import CheckedGroup, GroupCheck, HealthOfTargets, RegisteredTarget, _judge
 from cockpit.world.identify import parameters
-from cockpit.world.metrics import Book, Metric, Minute, counter, gauge, statistic
+from cockpit.world.metrics import Book, MetricSeries, Minute, counter, gauge, statistic
 from cockpit.world.paging import PAGES, Paged, cut
 from cockpit.world.protocol import Refusal
 from cockpit.world.trail import ApiCall, Trail
@@ -64,12 +64,12 @@ def book(clock) -> Book:
     return Book(since=clock.now - 7200, now=clock)
 
 
-def _minutes_ago(book: Book, metric: Metric, minutes: int) -> float | None:
+def _minutes_ago(book: Book, metric: MetricSeries, minutes: int) -> float | None:
     return book.value(metric, start=book.now() // 60 * 60 - minutes * 60, period=60, stat="Sum")
 
 
 def test_a_series_is_normal_before_the_onset_and_broken_after(book, clock):
-    metric = Metric("N", "errors", (), counter(5.0, 0.0))
+    metric = MetricSeries("N", "errors", (), counter(5.0, 0.0))
     book.add(metric)
     book.break_([metric], counter(500.0, 0.0), clock.now - 300)
     assert _minutes_ago(book, metric, 8) == 5.0
@@ -77,7 +77,7 @@ def test_a_series_is_normal_before_the_onset_and_broken_after(book, clock):
 
 
 def test_a_repair_turns_the_past_clean_twelve_minutes_a_minute(book, clock):
-    metric = Metric("N", "errors", (), counter(5.0, 0.0))
+    metric = MetricSeries("N", "errors", (), counter(5.0, 0.0))
     book.add(metric)
     book.break_([metric], counter(500.0, 0.0), clock.now - 600)
     book.repair()
@@ -89,7 +89,7 @@ def test_a_repair_turns_the_past_clean_twelve_minutes_a_minute(book, clock):
 
 
 def test_what_is_observed_is_what_is_shown(book):
-    metric = Metric("N", "connections", (), gauge(20.0, 0.0))
+    metric = MetricSeries("N", "connections", (), gauge(20.0, 0.0))
     book.add(metric)
     book.observe([metric], 97)
     assert _minutes_ago(book, metric, 0) == 97.0
@@ -97,14 +97,14 @@ def test_what_is_observed_is_what_is_shown(book):
 
 
 def test_nothing_is_shown_before_the_beginning_and_in_the_future(book, clock):
-    metric = Metric("N", "x", (), counter(5.0))
+    metric = MetricSeries("N", "x", (), counter(5.0))
     book.add(metric)
     assert _minutes_ago(book, metric, 200) is None
     assert _minutes_ago(book, metric, -5) is None
 
 
 def test_a_query_must_match_the_dimensions_exactly(book):
-    metric = Metric("N", "x", (("A", "1"), ("B", "2")), counter(5.0))
+    metric = MetricSeries("N", "x", (("A", "1"), ("B", "2")), counter(5.0))
     book.add(metric)
     assert book.find("N", "x", {"B": "2", "A": "1"}) is metric
     assert book.find("N", "x", {"A": "1"}) is None
@@ -140,11 +140,11 @@ def test_no_alarm_fires_while_nothing_is_broken():
     [("200", 200, True), ("200", 404, False), ("200-299,404", 404, True), ("200,302", 301, False)],
 )
 def test_the_matcher_takes_what_elb_takes(codes, status, expected):
-    assert Check(codes=codes).matches(status) is expected
+    assert GroupCheck(codes=codes).matches(status) is expected
 
 
 def test_a_target_turns_after_as_many_results_as_the_group_says():
-    check, target = Check(healthy=3, unhealthy=2), Target("10.0.0.1", 80, "a")
+    check, target = GroupCheck(healthy=3, unhealthy=2), RegisteredTarget("10.0.0.1", 80, "a")
     _judge(check, target, 200)
     assert target.state == "healthy"
     _judge(check, target, 503)
@@ -158,8 +158,8 @@ def test_a_target_turns_after_as_many_results_as_the_group_says():
 
 
 def test_a_target_that_is_not_registered_is_unused():
-    health = Health(lambda _address, _port: None)
-    health.add(Group("arn", 80))
+    health = HealthOfTargets(lambda _address, _port: None)
+    health.add(CheckedGroup("arn", 80))
     (row,) = health.describe("arn", [{"Id": "10.0.0.9"}])
     assert row["TargetHealth"]["Reason"] == "Target.NotRegistered"
     with pytest.raises(Refusal, match="not found"):
@@ -175,17 +175,17 @@ class Apps:
 
 
 @pytest.fixture
-def cluster() -> Cluster:
-    health = Health(lambda _address, _port: 1)
+def cluster() -> EcsCluster:
+    health = HealthOfTargets(lambda _address, _port: 1)
     for plan in layout.SERVICES:
-        health.add(Group(plan.group_arn, plan.port))
-    made = Cluster(health, Apps())
+        health.add(CheckedGroup(plan.group_arn, plan.port))
+    made = EcsCluster(health, Apps())
     for plan in layout.SERVICES:
         made.open(plan)
     return made
 
 
-def _pass(cluster: Cluster, monkeypatch, seconds: float, *, healthy: bool = True) -> None:
+def _pass(cluster: EcsCluster, monkeypatch, seconds: float, *, healthy: bool = True) -> None:
     begun = time.time()
     for step in range(int(seconds * 2)):
         monkeypatch.setattr(time, "time", lambda at=begun + step / 2: at)
@@ -308,8 +308,8 @@ def _targets(*, billing: bool) -> set[str]:
 def _configuration(*, billing: bool) -> str:
     import pathlib
 
-    ports = prepare.Ports(*range(9001, 9010))
-    made = prepare.Prepared(
+    ports = prepare.WorldPorts(*range(9001, 9010))
+    made = prepare.PreparedWorld(
         pathlib.Path("/nowhere"), "healthy", Role.TRIAGE, ports, prepare.Secrets()
     )
     return prepare.configuration(made, billing=billing)

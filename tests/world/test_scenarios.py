@@ -24,7 +24,7 @@ _AGES = {"checkout-lock": 6.0, "slow-query": 2.0, "mysql-metadata-lock": 1.5}
 """Seconds that a fault must have lasted before it is a finding."""
 
 
-def _is_well(world: World, service: layout.Service) -> bool:
+def _is_well(world: World, service: layout.ServicePlan) -> bool:
     aws = clients(world)
     rows = aws("elbv2", "describe_target_health", TargetGroupArn=service.group_arn)
     states = [row["TargetHealth"]["State"] for row in rows["TargetHealthDescriptions"]]

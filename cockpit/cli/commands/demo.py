@@ -14,7 +14,7 @@ from cockpit.errors import CockpitError
 from cockpit.world import scenario
 
 if TYPE_CHECKING:
-    from cockpit.world.launch import Status
+    from cockpit.world.launch import WorldStatus
 
 SECTION, PLACE = "Practice", 1
 _ROLES = click.Choice([role.value for role in Role])
@@ -53,7 +53,7 @@ def demo(ctx: click.Context, name: str, no_tui: bool, role: str | None) -> int:
         )
 
 
-def _coming(status: Status) -> str:
+def _coming(status: WorldStatus) -> str:
     """What the shop waits for. One that failed is looked at as it is: the looks say why."""
     if status.ready or status.failed:
         return ""

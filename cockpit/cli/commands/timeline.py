@@ -10,9 +10,9 @@ import click
 from cockpit import clock, text
 from cockpit.cli.record import COLOURS, minute, record_access, say
 from cockpit.errors import Misconfigured
-from cockpit.incident.entry import Kind
+from cockpit.incident.entry import EntryKind
 from cockpit.incident.record import Incident, unfinished
-from cockpit.incident.timeline import Group, TimelineRow
+from cockpit.incident.timeline import EntryGroup, TimelineRow
 from cockpit.incident.timeline import timeline as rows_of
 
 SECTION, PLACE = "The record", 2
@@ -53,12 +53,12 @@ def timeline(
     return 0
 
 
-def _chosen(words: Sequence[str]) -> tuple[list[Kind], list[Group]]:
-    kinds = [Kind(word) for word in words if word in set(Kind)]
-    groups = [Group(word) for word in words if word in set(Group)]
+def _chosen(words: Sequence[str]) -> tuple[list[EntryKind], list[EntryGroup]]:
+    kinds = [EntryKind(word) for word in words if word in set(EntryKind)]
+    groups = [EntryGroup(word) for word in words if word in set(EntryGroup)]
     for word in words:
-        if word not in set(Kind) | set(Group):
-            hint = f"groups: {', '.join(Group)}; kinds: {', '.join(Kind)}"
+        if word not in set(EntryKind) | set(EntryGroup):
+            hint = f"groups: {', '.join(EntryGroup)}; kinds: {', '.join(EntryKind)}"
             raise Misconfigured(f"unknown kind {word!r}", hint=hint)
     return kinds, groups
 
@@ -72,7 +72,7 @@ def _heading(incident: Incident) -> str:
 def _row_line(row: TimelineRow) -> list[tuple[str, str]]:
     when = clock.stamp(row.at)[:19].replace("T", " ")
     target = f"{row.target}: " if row.target else ""
-    who = f" ({row.actor})" if row.actor and row.group is not Group.FINDINGS else ""
+    who = f" ({row.actor})" if row.actor and row.group is not EntryGroup.FINDINGS else ""
     marks = "".join(
         mark
         for mark, shown in [

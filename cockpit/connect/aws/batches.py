@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from cockpit.clock import monotonic
-from cockpit.connect.shared import Answer, Memory, Tasks
+from cockpit.connect.shared import AnswerToCome, Memory, Tasks
 from cockpit.errors import BlindError, Reason
 
 Item = Mapping[str, Any]
@@ -29,7 +29,7 @@ GATHERING = 0.004
 _WHOLE = 60.0
 
 
-class Calls(Protocol):
+class Caller(Protocol):
     """The connector under the batches: one call, or all pages of one."""
 
     def busy(self, service: str) -> bool:
@@ -209,7 +209,7 @@ class _Group:
     operation: str
     batch: Batch
     shared: Mapping[str, Any]
-    waiting: dict[str, Answer[Item]] = field(default_factory=dict)
+    waiting: dict[str, AnswerToCome[Item]] = field(default_factory=dict)
     apart: set[str] = field(default_factory=set)
     """Ids that spoiled a call before: each is asked alone until it is good again."""
     whole_until: float = 0.0
@@ -223,7 +223,7 @@ class _Group:
 class Batches:
     """Gathers, calls, and hands out."""
 
-    def __init__(self, calls: Calls, tasks: Tasks) -> None:
+    def __init__(self, calls: Caller, tasks: Tasks) -> None:
         self._calls = calls
         self._tasks = tasks
         self._groups: dict[Hashable, _Group] = {}
@@ -240,7 +240,7 @@ class Batches:
         question = (where, key)
         answer = self._memory.find(question)
         if answer is None:
-            answer = Answer(asyncio.get_running_loop().create_future())
+            answer = AnswerToCome(asyncio.get_running_loop().create_future())
             self._memory.keep(question, answer)
             group = self._groups.get(where)
             if group is None:
@@ -252,7 +252,7 @@ class Batches:
         """Answers from before a change are not given after it."""
         self._memory.clear()
 
-    def _enrol(self, group: _Group, key: str, answer: Answer[Item]) -> None:
+    def _enrol(self, group: _Group, key: str, answer: AnswerToCome[Item]) -> None:
         if not group.waiting:
             asyncio.get_running_loop().call_later(GATHERING, self._depart, group)
         group.waiting[key] = answer
@@ -268,13 +268,13 @@ class Batches:
         for key in asks.keys() & group.apart:
             self._start(group, {key: asks[key]})
 
-    def _start(self, group: _Group, asks: Mapping[str, Answer[Item]]) -> None:
+    def _start(self, group: _Group, asks: Mapping[str, AnswerToCome[Item]]) -> None:
         task = self._tasks.start(self._ask(group, asks))
         task.add_done_callback(partial(_settle, asks))
         for answer in asks.values():
             answer.abandoned = partial(_give_up, task, asks)
 
-    async def _ask(self, group: _Group, asks: Mapping[str, Answer[Item]]) -> None:
+    async def _ask(self, group: _Group, asks: Mapping[str, AnswerToCome[Item]]) -> None:
         for answer in asks.values():
             if not answer.wanted:
                 answer.future.cancel()
@@ -295,7 +295,7 @@ class Batches:
         for key in keys:
             _give(asks[key], found[key])
 
-    async def _ask_alone(self, group: _Group, asks: Mapping[str, Answer[Item]]) -> None:
+    async def _ask_alone(self, group: _Group, asks: Mapping[str, AnswerToCome[Item]]) -> None:
         """One bad id has spoiled the call: each is asked alone, once."""
         ends = await asyncio.gather(*(self._alone(group, key) for key in asks))
         bad = {key for key, end in zip(asks, ends, strict=True) if isinstance(end, BlindError)}
@@ -377,19 +377,19 @@ def _absent(group: _Group, key: str, told: str) -> BlindError:
     return BlindError(Reason.MISSING, f"{group.name}: there is no {key}{detail}")
 
 
-def _give(answer: Answer[Item], end: Item | BlindError) -> None:
+def _give(answer: AnswerToCome[Item], end: Item | BlindError) -> None:
     if isinstance(end, BlindError):
         _fail(answer, end)
     elif not answer.future.done():
         answer.future.set_result(end)
 
 
-def _fail(answer: Answer[Item], error: BaseException) -> None:
+def _fail(answer: AnswerToCome[Item], error: BaseException) -> None:
     if not answer.future.done():
         answer.future.set_exception(error)
 
 
-def _settle(asks: Mapping[str, Answer[Item]], task: asyncio.Task[None]) -> None:
+def _settle(asks: Mapping[str, AnswerToCome[Item]], task: asyncio.Task[None]) -> None:
     """Whatever ended the call, nobody is left waiting."""
     error = None if task.cancelled() else task.exception()
     for answer in asks.values():
@@ -398,7 +398,7 @@ def _settle(asks: Mapping[str, Answer[Item]], task: asyncio.Task[None]) -> None:
         answer.future.cancel()
 
 
-def _give_up(task: asyncio.Task[None], asks: Mapping[str, Answer[Item]]) -> None:
+def _give_up(task: asyncio.Task[None], asks: Mapping[str, AnswerToCome[Item]]) -> None:
     if any(answer.wanted for answer in asks.values()):
         return
     task.cancel()

@@ -32,7 +32,7 @@ from cockpit.connect.addresses import addresses_of
 from cockpit.connect.aws.transport import Transport, guard_metadata, trust
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.settings import AwsSite
-from cockpit.connect.shared import Answer, Tasks
+from cockpit.connect.shared import AnswerToCome, Tasks
 
 Result = TypeVar("Result")
 
@@ -51,7 +51,7 @@ _OFF_LOOP = ThreadPoolExecutor(1, "aws-models")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class ClientOptions:
     """Whose credentials, and how a call may be repeated."""
 
     profile: str
@@ -77,21 +77,23 @@ class Hooks:
 class Clients:
     """Makes the clients of a place when they are first used."""
 
-    def __init__(self, place: AwsSite, identity: Identity, *, hooks: Hooks, tasks: Tasks) -> None:
+    def __init__(
+        self, place: AwsSite, identity: ClientOptions, *, hooks: Hooks, tasks: Tasks
+    ) -> None:
         self._place = place
         self._identity = identity
         self._hooks = hooks
         self._tasks = tasks
-        self._clients: dict[str, Answer[Any]] = {}
-        self._session: Answer[Any] | None = None
-        self._retired: list[Answer[Any]] = []
+        self._clients: dict[str, AnswerToCome[Any]] = {}
+        self._session: AnswerToCome[Any] | None = None
+        self._retired: list[AnswerToCome[Any]] = []
         self._renewed_at = float("-inf")
 
     async def of(self, service: str) -> Any:
         """The client of a service. Raises what botocore raises; a failed one is made anew."""
         answer = self._clients.get(service)
         if answer is None or _failed(answer):
-            answer = Answer(self._tasks.start(self._make(service)))
+            answer = AnswerToCome(self._tasks.start(self._make(service)))
             self._clients[service] = answer
         return await answer.get()
 
@@ -108,7 +110,7 @@ class Clients:
         self._retired += old
         self._tasks.start(self._retire(old))
 
-    async def _retire(self, old: list[Answer[Any]]) -> None:
+    async def _retire(self, old: list[AnswerToCome[Any]]) -> None:
         await asyncio.sleep(_RETIRED_AFTER)
         self._retired = [answer for answer in self._retired if answer not in old]
         await _closed(old)
@@ -123,7 +125,7 @@ class Clients:
     async def _make(self, service: str) -> Any:
         await off_loop(load, service)
         if self._session is None or _failed(self._session):
-            self._session = Answer(self._tasks.start(self._open()))
+            self._session = AnswerToCome(self._tasks.start(self._open()))
         session = await self._session.get()
         return await self._connected(session, service)
 
@@ -366,7 +368,7 @@ def _opened(session: Any) -> aioboto3.Session:
     return opened
 
 
-async def _closed(answers: Iterable[Answer[Any]]) -> None:
+async def _closed(answers: Iterable[AnswerToCome[Any]]) -> None:
     """Close the clients that came about; those that hang are left after a moment."""
     made = [each.future.result() for each in answers if each.future.done() and not _failed(each)]
     closing = [asyncio.ensure_future(client.close()) for client in made]
@@ -378,6 +380,6 @@ async def _closed(answers: Iterable[Answer[Any]]) -> None:
             task.exception()
 
 
-def _failed(answer: Answer[Any]) -> bool:
+def _failed(answer: AnswerToCome[Any]) -> bool:
     future = answer.future
     return future.done() and (future.cancelled() or future.exception() is not None)

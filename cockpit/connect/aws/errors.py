@@ -85,7 +85,7 @@ _NOT_AUTHORISED = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class AwsCall:
     """What was asked of whom: for the words of an error."""
 
     service: str
@@ -101,7 +101,7 @@ class Call:
         return f"{self.service}.{self.operation}"
 
 
-def blind(error: Exception, call: Call) -> BlindError:
+def blind(error: Exception, call: AwsCall) -> BlindError:
     """The blind reason of whatever a call raised. A `BlindError` is passed through."""
     if isinstance(error, BlindError):
         return error
@@ -110,7 +110,7 @@ def blind(error: Exception, call: Call) -> BlindError:
     return _from_client(error, call)
 
 
-def from_answer(answer: Mapping[str, Any], call: Call) -> BlindError:
+def from_answer(answer: Mapping[str, Any], call: AwsCall) -> BlindError:
     """The reason of an error that somebody answered: a service, or what pretends to be one."""
     error = answer.get("Error")
     error = error if isinstance(error, Mapping) else {}
@@ -126,7 +126,7 @@ def from_answer(answer: Mapping[str, Any], call: Call) -> BlindError:
     )
 
 
-def _credentials(code: str, message: str, call: Call) -> BlindError | None:
+def _credentials(code: str, message: str, call: AwsCall) -> BlindError | None:
     if code in _DENIED:
         return denied(message, call)
     if code in _EXPIRED:
@@ -143,7 +143,7 @@ def _credentials(code: str, message: str, call: Call) -> BlindError | None:
     return None
 
 
-def denied(message: str, call: Call) -> BlindError:
+def denied(message: str, call: AwsCall) -> BlindError:
     """Names the IAM action, the resource and the kind of refusal, as far as AWS tells them."""
     found = _NOT_AUTHORISED.search(message)
     action = found["what"] if found else iam_action(call.service, call.operation)
@@ -157,7 +157,7 @@ def denied(message: str, call: Call) -> BlindError:
     )
 
 
-def _numbered(code: str, status: int, call: Call) -> BlindError | None:
+def _numbered(code: str, status: int, call: AwsCall) -> BlindError | None:
     """A bare number as code: botocore found no error of AWS in the body, or there was no body."""
     if code and not code.isdigit():
         return None
@@ -178,7 +178,7 @@ def _numbered(code: str, status: int, call: Call) -> BlindError | None:
     )
 
 
-def _named(code: str, message: str, *, call: Call, status: int) -> BlindError:
+def _named(code: str, message: str, *, call: AwsCall, status: int) -> BlindError:
     said = f"{call.name}: {code}: {message}" if message else f"{call.name}: {code}"
     if code in _THROTTLED or "Rate exceeded" in message:
         return throttled(code, call)
@@ -198,7 +198,7 @@ def _named(code: str, message: str, *, call: Call, status: int) -> BlindError:
     return BlindError(Reason.MISCONFIGURED, said)
 
 
-def throttled(code: str, call: Call) -> BlindError:
+def throttled(code: str, call: AwsCall) -> BlindError:
     """The service slowed us down: the cockpit looks less often by itself."""
     return BlindError(
         Reason.THROTTLED,
@@ -207,7 +207,7 @@ def throttled(code: str, call: Call) -> BlindError:
     )
 
 
-def unreadable(what: str, call: Call) -> BlindError:
+def unreadable(what: str, call: AwsCall) -> BlindError:
     """An answer that is not what the interface promises."""
     return BlindError(
         Reason.UNREADABLE,
@@ -223,7 +223,7 @@ def outdated(error: Exception, found: BlindError) -> bool:
     )
 
 
-def login(call: Call) -> str:
+def login(call: AwsCall) -> str:
     """The line to type when credentials have run out."""
     if call.keys:
         return "renew the keys that access_key_id and secret_access_key of the place refer to"
@@ -232,7 +232,7 @@ def login(call: Call) -> str:
     return "renew the credentials: aws sso login, or set AWS_PROFILE"
 
 
-def _from_client(error: Exception, call: Call) -> BlindError:
+def _from_client(error: Exception, call: AwsCall) -> BlindError:
     if isinstance(error, boto.BotoCoreError):
         beneath = error.kwargs.get("error")
         if isinstance(beneath, BlindError):
@@ -254,7 +254,7 @@ def _from_client(error: Exception, call: Call) -> BlindError:
     return unreadable(f"the answer could not be read ({type(error).__name__})", call)
 
 
-def _credentials_on_this_side(error: boto.BotoCoreError, call: Call) -> BlindError | None:
+def _credentials_on_this_side(error: boto.BotoCoreError, call: AwsCall) -> BlindError | None:
     said = visible(str(error))
     if isinstance(error, boto.SSOError | boto.TokenRetrievalError | boto.CredentialRetrievalError):
         return BlindError(Reason.EXPIRED, f"{call.name}: {said}", hint=login(call))
@@ -269,7 +269,7 @@ def _credentials_on_this_side(error: boto.BotoCoreError, call: Call) -> BlindErr
     return None
 
 
-def _connection(error: boto.BotoCoreError, call: Call) -> BlindError | None:
+def _connection(error: boto.BotoCoreError, call: AwsCall) -> BlindError | None:
     at = f"the {call.service} endpoint in {call.region}"
     match error:
         case boto.ReadTimeoutError():

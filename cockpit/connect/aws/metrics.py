@@ -15,9 +15,9 @@ from functools import partial
 from typing import Any
 
 from cockpit.clock import now
-from cockpit.connect.aws.batches import GATHERING, Calls, chunks
+from cockpit.connect.aws.batches import GATHERING, Caller, chunks
 from cockpit.connect.session import MetricQuery, Series
-from cockpit.connect.shared import Answer, Memory, Tasks
+from cockpit.connect.shared import AnswerToCome, Memory, Tasks
 from cockpit.errors import BlindError, Reason
 
 MOST = 500
@@ -28,7 +28,7 @@ _BLIND = frozenset({"Forbidden", "InternalError"})
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class MetricWindow:
     """From `start` to `end`, both on borders of the period: CloudWatch aligns to them anyway."""
 
     start: datetime
@@ -36,12 +36,14 @@ class Window:
     period: int
 
 
-def window(minutes: int, ago: int, period: int) -> Window:
+def window(minutes: int, ago: int, period: int) -> MetricWindow:
     """The last `minutes`, ending `ago` minutes in the past; the running period is in it."""
     moment = (now() - timedelta(minutes=ago)).timestamp()
     end = -(-int(moment) // period) * period
     start = (end - minutes * 60) // period * period
-    return Window(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC), period)
+    return MetricWindow(
+        datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC), period
+    )
 
 
 @dataclass(slots=True)
@@ -68,11 +70,11 @@ class _Points:
 class Metrics:
     """Gathers queries by window, asks each once, and hands the series out."""
 
-    def __init__(self, calls: Calls, tasks: Tasks) -> None:
+    def __init__(self, calls: Caller, tasks: Tasks) -> None:
         self._calls = calls
         self._tasks = tasks
         self._memory: Memory[Series] = Memory()
-        self._waiting: dict[Window, dict[MetricQuery, Answer[Series]]] = {}
+        self._waiting: dict[MetricWindow, dict[MetricQuery, AnswerToCome[Series]]] = {}
 
     async def ask(
         self, queries: Sequence[MetricQuery], minutes: int, ago: int
@@ -89,12 +91,12 @@ class Metrics:
         """Answers from before a change are not given after it."""
         self._memory.clear()
 
-    def _answer(self, query: MetricQuery, span: Window) -> Answer[Series]:
+    def _answer(self, query: MetricQuery, span: MetricWindow) -> AnswerToCome[Series]:
         question = (query, span)
         answer = self._memory.find(question)
         if answer is None:
             loop = asyncio.get_running_loop()
-            answer = Answer(loop.create_future())
+            answer = AnswerToCome(loop.create_future())
             self._memory.keep(question, answer)
             waiting = self._waiting.get(span)
             if waiting is None:
@@ -103,7 +105,7 @@ class Metrics:
             waiting[query] = answer
         return answer
 
-    def _depart(self, span: Window) -> None:
+    def _depart(self, span: MetricWindow) -> None:
         if len(self._waiting[span]) < MOST and self._calls.busy("cloudwatch"):
             asyncio.get_running_loop().call_later(GATHERING, self._depart, span)
             return
@@ -113,7 +115,9 @@ class Metrics:
             task = self._tasks.start(self._ask(span, asks))
             task.add_done_callback(partial(_settle, asks))
 
-    async def _ask(self, span: Window, asks: Mapping[MetricQuery, Answer[Series]]) -> None:
+    async def _ask(
+        self, span: MetricWindow, asks: Mapping[MetricQuery, AnswerToCome[Series]]
+    ) -> None:
         try:
             found = await self._fetch(span, tuple(asks))
         except BlindError as error:
@@ -125,7 +129,9 @@ class Metrics:
             if not asks[query].future.done():
                 asks[query].future.set_result(series)
 
-    async def _ask_halves(self, span: Window, asks: Mapping[MetricQuery, Answer[Series]]) -> None:
+    async def _ask_halves(
+        self, span: MetricWindow, asks: Mapping[MetricQuery, AnswerToCome[Series]]
+    ) -> None:
         """One bad query has spoiled the call: the good half is good."""
         half = len(asks) // 2
         for queries in (tuple(asks)[:half], tuple(asks)[half:]):
@@ -135,7 +141,7 @@ class Metrics:
             await asyncio.wait((task,))
 
     async def _fetch(
-        self, span: Window, queries: Sequence[MetricQuery]
+        self, span: MetricWindow, queries: Sequence[MetricQuery]
     ) -> Mapping[MetricQuery, Series]:
         ids = {f"m{number:04}": query for number, query in enumerate(queries, 1)}
         points = {query: _Points() for query in queries}
@@ -175,7 +181,7 @@ def _question(name: str, query: MetricQuery) -> dict[str, Any]:
     }
 
 
-def _settle(asks: Mapping[MetricQuery, Answer[Series]], task: asyncio.Task[None]) -> None:
+def _settle(asks: Mapping[MetricQuery, AnswerToCome[Series]], task: asyncio.Task[None]) -> None:
     error = None if task.cancelled() else task.exception()
     for answer in asks.values():
         if answer.future.done():

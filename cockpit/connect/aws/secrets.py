@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from cockpit.connect.aws import errors as aws_errors
-from cockpit.connect.aws.clients import Clients, Hooks, Identity
-from cockpit.connect.aws.errors import FAILURES, Call
+from cockpit.connect.aws.clients import ClientOptions, Clients, Hooks
+from cockpit.connect.aws.errors import FAILURES, AwsCall
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.settings import AwsSite
 from cockpit.connect.shared import Tasks
@@ -61,7 +61,7 @@ async def _with_clients(
     tasks = Tasks()
     clients = Clients(
         place,
-        Identity(
+        ClientOptions(
             profile=profile,
             attempts=2,
             policy=_POLICY if place.role_arn else "",
@@ -70,7 +70,7 @@ async def _with_clients(
         hooks=Hooks(guard=_guard, sending=_sending, answered=_answered),
         tasks=tasks,
     )
-    about = Call(
+    about = AwsCall(
         "rds" if work is _token else "secretsmanager",
         "connect" if work is _token else "GetSecretValue",
         place.region,

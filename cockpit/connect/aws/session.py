@@ -22,15 +22,15 @@ from cockpit.clock import now
 from cockpit.connect.aws import errors as aws_errors
 from cockpit.connect.aws import reads
 from cockpit.connect.aws.batches import Batches, frozen
-from cockpit.connect.aws.clients import LOADER, Clients, Hooks, Identity, off_loop
-from cockpit.connect.aws.errors import FAILURES, Call
+from cockpit.connect.aws.clients import LOADER, ClientOptions, Clients, Hooks, off_loop
+from cockpit.connect.aws.errors import FAILURES, AwsCall
 from cockpit.connect.aws.limits import Limits
 from cockpit.connect.aws.metrics import Metrics
 from cockpit.connect.aws.models import parse, validate_call
 from cockpit.connect.aws.redact import redact
 from cockpit.connect.session import MetricQuery, Series
 from cockpit.connect.settings import AwsSite
-from cockpit.connect.shared import Answer, Memory, Tasks
+from cockpit.connect.shared import AnswerToCome, Memory, Tasks
 from cockpit.errors import BlindError, Misconfigured, Reason, UnknownOutcome
 
 USD_PER_METRIC = 0.01 / 1000
@@ -40,7 +40,7 @@ _RETRIED = 2
 
 
 @dataclass(slots=True)
-class Cost:
+class AwsCost:
     """What looking has cost so far, for the whole life of the session."""
 
     api_calls: int = 0
@@ -62,7 +62,7 @@ class Aws:
         limits: Limits | None = None,
     ) -> None:
         self.place = place
-        self.cost = Cost()
+        self.cost = AwsCost()
         self.skew: float | None = None
         """Seconds that AWS' clock is ahead of ours; None before the first answer."""
         self._consent = consent
@@ -74,7 +74,7 @@ class Aws:
         self._metrics = Metrics(self, self._tasks)
         self._clients = Clients(
             place,
-            Identity(
+            ClientOptions(
                 profile=place.profile,
                 attempts=_RETRIED,
                 policy=reads.session_policy(consent) if place.role_arn else "",
@@ -156,7 +156,7 @@ class Aws:
         self, service: str, operation: str, arguments: Mapping[str, Any], expect: str
     ) -> dict[str, Any]:
         """One call as it is: guarded, limited, redacted, not shared. Raises `BlindError`."""
-        about = Call(
+        about = AwsCall(
             service,
             operation,
             self.region,
@@ -194,12 +194,12 @@ class Aws:
         answer = self._answers.find(question)
         if answer is None:
             task = self._tasks.start(work())
-            answer = Answer(task)
+            answer = AnswerToCome(task)
             answer.abandoned = partial(self._give_up, question, answer)
             self._answers.keep(question, answer)
         return await answer.get()
 
-    def _give_up(self, question: Hashable, answer: Answer[dict[str, Any]]) -> None:
+    def _give_up(self, question: Hashable, answer: AnswerToCome[dict[str, Any]]) -> None:
         self._answers.drop(question, answer)
         answer.future.cancel()
 
@@ -214,7 +214,7 @@ class Aws:
             items.extend(answer[key] or ())
             following = paging.following(answer) if paging is not None else {}
             if len(items) > most or (following and following == tokens):
-                about = Call(service, operation, self.region)
+                about = AwsCall(service, operation, self.region)
                 what = "repeats a page" if len(items) <= most else f"has more than {most} {key}"
                 raise aws_errors.unreadable(what, about)
             if not following:
@@ -232,7 +232,7 @@ class Aws:
         self._notice_clock(answer)
         if "Error" not in answer:
             return
-        about = Call(service, "", self.region)
+        about = AwsCall(service, "", self.region)
         if aws_errors.from_answer(answer, about).reason is Reason.THROTTLED:
             self.cost.throttled += 1
             self._limits.of(service).throttled()
@@ -262,7 +262,7 @@ class AwsActs:
         self._profile = place.commander_profile or place.profile
         self._clients = Clients(
             place,
-            Identity(
+            ClientOptions(
                 profile=self._profile, attempts=1, policy="", session_name="cockpit-commander"
             ),
             hooks=Hooks(guard=self._guard, sending=self._sending, answered=self._answered),
@@ -281,7 +281,7 @@ class AwsActs:
         problems = await off_loop(validate_call, call, arguments)
         if problems:
             raise Misconfigured(f"{call}: {'; '.join(problems)}")
-        about = Call(
+        about = AwsCall(
             service,
             operation,
             self.place.region,
@@ -305,7 +305,7 @@ class AwsActs:
         self._tasks.cancel()
         await self._clients.close()
 
-    async def _sent_once(self, about: Call, arguments: Mapping[str, object]) -> dict[str, Any]:
+    async def _sent_once(self, about: AwsCall, arguments: Mapping[str, object]) -> dict[str, Any]:
         self._sent = False
         try:
             client = await self._clients.of(about.service)
@@ -317,7 +317,7 @@ class AwsActs:
             raise _unknown(about, error.message) from error
         return answer
 
-    def _end(self, error: Exception, about: Call) -> BlindError | UnknownOutcome:
+    def _end(self, error: Exception, about: AwsCall) -> BlindError | UnknownOutcome:
         found = aws_errors.blind(error, about)
         if isinstance(error, ClientError):
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -389,7 +389,7 @@ def _method(client: Any, operation: str) -> Any:
     return getattr(client, xform_name(operation))
 
 
-def promised(answer: object, expect: str, about: Call) -> None:
+def promised(answer: object, expect: str, about: AwsCall) -> None:
     """Raise `unreadable` unless the answer is one of AWS: no exception is not an answer.
 
     botocore makes `{}` of a login page with status 200 (catalogue moto §2.3).
@@ -406,7 +406,7 @@ def promised(answer: object, expect: str, about: Call) -> None:
         raise aws_errors.unreadable("the answer is empty and has no request id", about)
 
 
-def _unknown(about: Call, message: str) -> UnknownOutcome:
+def _unknown(about: AwsCall, message: str) -> UnknownOutcome:
     return UnknownOutcome(
         f"{about.name} was sent, and its end is not known: {message}",
         hint="verify before repeating it",

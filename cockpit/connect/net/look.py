@@ -14,7 +14,7 @@ from cockpit.connect.net.wire import TcpLook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Timeouts:
     """Seconds for each rung, and for the whole look."""
 
     dns: float = 3.0

@@ -22,16 +22,16 @@ from cockpit.connect.net import dns, tls
 from cockpit.connect.net import status as net_status
 from cockpit.connect.net.dns import Resolution
 from cockpit.connect.net.http import HttpLook
-from cockpit.connect.net.look import AddressLook, Limits, PathLook, Sample
+from cockpit.connect.net.look import AddressLook, PathLook, Sample, Timeouts
 from cockpit.connect.net.memory import NameMemory, Samples, sample_of, sample_of_connection
 from cockpit.connect.net.settings import EndpointSettings
 from cockpit.connect.net.status import ProviderLook
 from cockpit.connect.net.url import Url, parse
-from cockpit.connect.net.visit import Contexts, Errand, Pace, Visit
+from cockpit.connect.net.visit import ConnectPace, Contexts, Errand, Visit
 from cockpit.connect.shared import Tasks
 from cockpit.errors import BlindError, Reason
 
-__all__ = ["AddressLook", "Limits", "Net", "PathLook", "Sample", "open_net"]
+__all__ = ["AddressLook", "Net", "PathLook", "Sample", "Timeouts", "open_net"]
 
 MOST_ADDRESSES = 16
 _BURST = 5
@@ -49,17 +49,17 @@ class Net:
         settings: EndpointSettings,
         place: Url,
         *,
-        limits: Limits | None = None,
+        limits: Timeouts | None = None,
         clocks: Clocks | None = None,
     ) -> None:
         self._settings = settings
         self._place = place
-        self._limits = limits or Limits()
+        self._limits = limits or Timeouts()
         self._clocks = clocks or Clocks()
         self._tasks = Tasks()
         self._names = NameMemory()
         self._samples = Samples()
-        self._paces: dict[str, Pace] = {}
+        self._paces: dict[str, ConnectPace] = {}
         self._held: dict[str, tuple[float, HttpLook]] = {}
         self._provider: tuple[float, ProviderLook] | None = None
         self._agent = f"incident-cockpit/{cockpit.__version__} (probe {secrets.token_hex(4)})"
@@ -132,7 +132,7 @@ class Net:
     async def _visit(self, errand: Errand, address: str) -> AddressLook:
         """One try of an address; the first time with four more connections, to know its times."""
         is_new = not self._samples.knows(address)
-        pace = self._paces.setdefault(address, Pace())
+        pace = self._paces.setdefault(address, ConnectPace())
         visit = Visit(errand, address, pace=pace, held=self._holding(address))
         looks = await visit.sampled(was_failing=self._samples.was_failing(address))
         self._hold(address, looks[-1])
@@ -232,7 +232,7 @@ class Net:
 
 
 async def open_net(
-    settings: EndpointSettings, limits: Limits | None = None, *, clocks: Clocks | None = None
+    settings: EndpointSettings, limits: Timeouts | None = None, *, clocks: Clocks | None = None
 ) -> Net:
     """A session for an endpoint; nothing is contacted yet. `clocks` are shared between sessions.
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cockpit.connect.net.wire import Dropped, Wire, outcome_of
+from cockpit.connect.net.wire import PeerClosed, Wire, outcome_of
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 
@@ -158,7 +158,7 @@ async def handshake(
         if error.errno:
             return look("reset", detail=error.strerror)
         return look("mute", detail=f"no answer to the handshake within {timeout:g} s")
-    except Dropped as error:
+    except PeerClosed as error:
         return look("dropped", detail=str(error))
     except OSError as error:
         return look(outcome_of(error), detail=error.strerror or "")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from cockpit import clock
 from cockpit.connect.net import http, tls
 from cockpit.connect.net.http import HttpLook
-from cockpit.connect.net.look import AddressLook, Limits
+from cockpit.connect.net.look import AddressLook, Timeouts
 from cockpit.connect.net.tls import TlsLook
 from cockpit.connect.net.url import Url
 from cockpit.connect.net.wire import TcpLook, Wire, connect
@@ -37,7 +37,7 @@ class Errand:
     """What every address of one look is asked, and until when (loop time)."""
 
     place: Url
-    limits: Limits
+    limits: Timeouts
     deadline: float
     contexts: Contexts | None
     """None: no TLS."""
@@ -55,7 +55,7 @@ class Errand:
         return answer.status in _REDIRECTS and answer.status not in self.expected
 
 
-class Pace:
+class ConnectPace:
     """Keeps connections to one address a tenth of a second apart, over all looks of a session.
 
     Counted from when a connection was let go, not from when it was due: a machine that is late
@@ -81,7 +81,7 @@ class Visit:
     """
 
     def __init__(
-        self, errand: Errand, address: str, *, pace: Pace, held: HttpLook | None = None
+        self, errand: Errand, address: str, *, pace: ConnectPace, held: HttpLook | None = None
     ) -> None:
         self._errand = errand
         self._address = address

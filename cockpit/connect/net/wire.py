@@ -56,7 +56,7 @@ def outcome_of(error: OSError) -> str:
     return "timeout" if isinstance(error, TimeoutError) else "error"
 
 
-class Dropped(ConnectionError):
+class PeerClosed(ConnectionError):
     """The peer closed the connection in an orderly way where an answer was due."""
 
 
@@ -99,7 +99,7 @@ class Wire:
         return words[_RTT] / 1e6, words[_TOTAL_RETRANS]
 
     async def secure(self, context: ssl.SSLContext, name: str) -> None:
-        """Shake hands, with this name in SNI. Raises `ssl.SSLError`, `Dropped` or `OSError`."""
+        """Shake hands, with this name in SNI. Raises `ssl.SSLError`, `PeerClosed` or `OSError`."""
         tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
         while True:
             try:
@@ -134,7 +134,7 @@ class Wire:
                 await self._flush()
                 try:
                     await self._fill("")
-                except Dropped:
+                except PeerClosed:
                     return b""
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
                 return b""
@@ -151,7 +151,7 @@ class Wire:
     async def _fill(self, when: str) -> None:
         data = await self._loop.sock_recv(self._socket, _CHUNK)
         if not data:
-            raise Dropped(f"the connection was closed {when}".strip())
+            raise PeerClosed(f"the connection was closed {when}".strip())
         self._incoming.write(data)
 
 

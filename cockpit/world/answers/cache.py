@@ -11,7 +11,7 @@ from typing import Any
 
 from cockpit.world import layout
 from cockpit.world.front import Answerer, Operation
-from cockpit.world.identify import Request
+from cockpit.world.identify import AwsRequest
 from cockpit.world.protocol import Refusal
 
 Parameters = dict[str, Any]
@@ -73,7 +73,7 @@ class ElastiCache:
         }
         return {("elasticache", name): answer for name, answer in named.items()}
 
-    def _groups(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _groups(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         wanted = asked.get("ReplicationGroupId")
         if wanted not in {None, layout.CACHE}:
             raise Refusal(
@@ -127,7 +127,7 @@ class ElastiCache:
             "Engine": "valkey",
         }
 
-    def _clusters(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _clusters(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         wanted = asked.get("CacheClusterId")
         rows = [self._cluster(number) for number in (1, 2)]
         found = [row for row in rows if wanted in {None, row["CacheClusterId"]}]
@@ -171,7 +171,7 @@ class ElastiCache:
             "SnapshotRetentionLimit": 1,
         }
 
-    def _modify(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _modify(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         if asked.get("ReplicationGroupId") != layout.CACHE:
             raise Refusal("ReplicationGroupNotFoundFault", "ReplicationGroup not found.", 404)
         wanted = asked.get("CacheNodeType") or ""
@@ -188,7 +188,7 @@ class ElastiCache:
                 self._cache.until = time.time() + _MODIFYING
         return {"ReplicationGroup": self._group()}
 
-    def _failover(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _failover(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         if asked.get("ReplicationGroupId") != layout.CACHE:
             raise Refusal("ReplicationGroupNotFoundFault", "ReplicationGroup not found.", 404)
         raise Refusal("TestFailoverNotAvailableFault", "Test failover is not available.", 400)

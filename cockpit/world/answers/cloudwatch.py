@@ -7,10 +7,10 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from cockpit.world.alarms import Alarm, Alarms
+from cockpit.world.alarms import Alarms, ThresholdAlarm
 from cockpit.world.front import Answerer, Operation
-from cockpit.world.identify import Request
-from cockpit.world.metrics import Book, Metric
+from cockpit.world.identify import AwsRequest
+from cockpit.world.metrics import Book, MetricSeries
 from cockpit.world.protocol import Refusal
 
 _MOST_QUERIES = 500
@@ -40,7 +40,7 @@ class CloudWatch:
         }
         return {("cloudwatch", name): answer for name, answer in named.items()}
 
-    def _get_data(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _get_data(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         queries = asked.get("MetricDataQueries") or []
         if not 1 <= len(queries) <= _MOST_QUERIES:
             raise Refusal(
@@ -86,7 +86,7 @@ class CloudWatch:
         return self._series(metric, asked["Stat"], start, end=end, period=max(period, 60))
 
     def _series(
-        self, metric: Metric, stat: str, start: float, *, end: float, period: int
+        self, metric: MetricSeries, stat: str, start: float, *, end: float, period: int
     ) -> tuple[list[datetime], list[float]]:
         times: list[datetime] = []
         values: list[float] = []
@@ -99,11 +99,11 @@ class CloudWatch:
             at += period
         return times, values
 
-    def _find(self, asked: Parameters) -> Metric | None:
+    def _find(self, asked: Parameters) -> MetricSeries | None:
         dimensions = {one["Name"]: one["Value"] for one in asked.get("Dimensions") or ()}
         return self._book.find(asked["Namespace"], asked["MetricName"], dimensions)
 
-    def _get_statistics(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _get_statistics(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         metric = self._find(asked)
         period = int(asked["Period"])
         start, end = moment(asked["StartTime"]), moment(asked["EndTime"])
@@ -121,7 +121,7 @@ class CloudWatch:
                     row.setdefault("ExtendedStatistics", {})[stat] = value
         return {"Label": asked["MetricName"], "Datapoints": list(rows.values())}
 
-    def _list_metrics(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _list_metrics(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         wanted = asked.get("Dimensions") or []
         rows = []
         for metric in self._book.all():
@@ -146,7 +146,7 @@ class CloudWatch:
                 )
         return {"Metrics": rows}
 
-    def _describe_alarms(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _describe_alarms(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         kinds = asked.get("AlarmTypes") or ["MetricAlarm"]
         names, prefix = asked.get("AlarmNames"), asked.get("AlarmNamePrefix") or ""
         if names and prefix:
@@ -163,12 +163,12 @@ class CloudWatch:
             "CompositeAlarms": [],
         }
 
-    def _describe_for_metric(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _describe_for_metric(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         metric = self._find(asked)
         rows = [self._alarms.row(alarm) for alarm in self._alarms.all() if alarm.metric is metric]
         return {"MetricAlarms": rows}
 
-    def _describe_history(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _describe_history(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         start = moment(asked.get("StartDate", time.time() - 14 * 86400))
         end = moment(asked.get("EndDate", time.time()))
         if asked.get("HistoryItemType", "StateUpdate") != "StateUpdate":
@@ -187,13 +187,13 @@ class CloudWatch:
             )
         }
 
-    def _enable(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _enable(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         names = list(asked.get("AlarmNames") or ())
         self._alarms.enable(names, enabled=request.operation == "EnableAlarmActions")
         return {}
 
 
-def _history(alarm: Alarm, at: float, firing: bool) -> dict[str, Any]:
+def _history(alarm: ThresholdAlarm, at: float, firing: bool) -> dict[str, Any]:
     before, after = ("OK", "ALARM") if firing else ("ALARM", "OK")
     return {
         "AlarmName": alarm.name,

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cockpit.world import layout
-from cockpit.world.ecs import ALIVE, Cluster, Deployment, Service, Task
+from cockpit.world.ecs import ALIVE, EcsCluster, Rollout, RunningService, Task
 from cockpit.world.front import Answerer, Operation
-from cockpit.world.identify import Request
+from cockpit.world.identify import AwsRequest
 from cockpit.world.protocol import Refusal
 
 _CLUSTER_ARN = f"arn:aws:ecs:{layout.REGION}:{layout.ACCOUNT}:cluster/{layout.CLUSTER}"
@@ -25,7 +25,7 @@ Parameters = dict[str, Any]
 class Ecs:
     """Reads and the few writes that steps make."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: EcsCluster) -> None:
         self._cluster = cluster
 
     def table(self) -> dict[Operation, Answerer]:
@@ -51,10 +51,10 @@ class Ecs:
         }
         return {("ecs", name): answer for name, answer in named.items()}
 
-    def _list_clusters(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _list_clusters(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         return {"clusterArns": [_CLUSTER_ARN]}
 
-    def _describe_clusters(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _describe_clusters(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         names = asked.get("clusters") or [layout.CLUSTER]
         found = [name for name in names if _short(name) == layout.CLUSTER]
         lost = [name for name in names if _short(name) != layout.CLUSTER]
@@ -84,12 +84,12 @@ class Ecs:
         ]
         return {"clusters": [cluster] if found else [], "failures": failures}
 
-    def _list_services(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _list_services(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         self._check(asked)
         with self._cluster.lock:
             return {"serviceArns": [s.plan.arn for s in self._cluster.services.values()]}
 
-    def _describe_services(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _describe_services(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         self._check(asked)
         names = asked.get("services") or []
         if not 1 <= len(names) <= 10:
@@ -105,7 +105,7 @@ class Ecs:
                     services.append(_service(service))
         return {"services": services, "failures": failures}
 
-    def _list_tasks(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _list_tasks(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         self._check(asked)
         wanted = asked.get("desiredStatus") or "RUNNING"
         name = _short(asked.get("serviceName") or "")
@@ -122,7 +122,7 @@ class Ecs:
                 ]
             }
 
-    def _describe_tasks(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _describe_tasks(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         self._check(asked)
         wanted = asked.get("tasks") or []
         if not 1 <= len(wanted) <= 100:
@@ -137,7 +137,7 @@ class Ecs:
         lost = [arn for arn in wanted if _short(arn) not in known]
         return {"tasks": found, "failures": [{"arn": a, "reason": "MISSING"} for a in lost]}
 
-    def _describe_definition(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _describe_definition(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         family, _, number = _short(asked.get("taskDefinition") or "").partition(":")
         newest = self._cluster.versions.get(family, 0)
         version = int(number) if number.isdigit() else newest
@@ -145,7 +145,7 @@ class Ecs:
             raise Refusal("ClientException", "Unable to describe task definition.")
         return {"taskDefinition": definition(family, version), "tags": []}
 
-    def _list_definitions(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _list_definitions(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         prefix = asked.get("familyPrefix") or ""
         plans = {service.name: service for service in layout.SERVICES}
         arns = [
@@ -156,7 +156,7 @@ class Ecs:
         ]
         return {"taskDefinitionArns": arns[::-1] if asked.get("sort") == "DESC" else arns}
 
-    def _list_deployments(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _list_deployments(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         with self._cluster.lock:
             service = self._service(asked)
             return {
@@ -165,7 +165,7 @@ class Ecs:
                 ]
             }
 
-    def _describe_deployments(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _describe_deployments(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         wanted = set(asked.get("serviceDeploymentArns") or ())
         with self._cluster.lock:
             found = [
@@ -178,7 +178,7 @@ class Ecs:
         failures = [{"arn": arn, "reason": "MISSING"} for arn in sorted(lost)]
         return {"serviceDeployments": found, "failures": failures}
 
-    def _describe_revisions(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _describe_revisions(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         wanted = asked.get("serviceRevisionArns") or []
         found, failures = [], []
         with self._cluster.lock:
@@ -196,12 +196,12 @@ class Ecs:
                 found.append(_revision(service, deployment, arn))
         return {"serviceRevisions": found, "failures": failures}
 
-    def _describe_providers(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _describe_providers(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         names = asked.get("capacityProviders") or ["FARGATE", "FARGATE_SPOT"]
         rows = [{"name": name, "status": "ACTIVE"} for name in names]
         return {"capacityProviders": rows, "failures": []}
 
-    def _update_service(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _update_service(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         self._check(asked)
         with self._cluster.lock:
             service = self._service(asked)
@@ -218,7 +218,7 @@ class Ecs:
             )
             return {"service": _service(service)}
 
-    def _version(self, service: Service, asked: Parameters) -> int | None:
+    def _version(self, service: RunningService, asked: Parameters) -> int | None:
         given = asked.get("taskDefinition")
         if not given:
             return None
@@ -229,7 +229,7 @@ class Ecs:
             raise Refusal("ClientException", "Unable to describe task definition.")
         return version
 
-    def _stop_task(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _stop_task(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         self._check(asked)
         wanted = _short(asked.get("task") or "")
         with self._cluster.lock:
@@ -243,7 +243,7 @@ class Ecs:
                         return {"task": _task(service, task)}
         raise Refusal("InvalidParameterException", "The referenced task was not found.")
 
-    def _service(self, asked: Parameters) -> Service:
+    def _service(self, asked: Parameters) -> RunningService:
         service = self._cluster.services.get(_short(asked.get("service") or ""))
         if service is None:
             raise Refusal("ServiceNotFoundException", "Service not found.")
@@ -294,7 +294,7 @@ def definition(family: str, version: int) -> dict[str, Any]:
 
 
 def _nothing(member: str) -> Answerer:
-    def answer(request: Request, asked: Parameters) -> dict[str, Any]:
+    def answer(request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         return {member: []}
 
     return answer
@@ -317,15 +317,15 @@ def _moments(**times: float) -> dict[str, datetime]:
     return {name: _moment(seconds) for name, seconds in times.items() if seconds}
 
 
-def _deployments(service: Service) -> Iterable[Deployment]:
+def _deployments(service: RunningService) -> Iterable[Rollout]:
     return (*service.deployments, *service.history)
 
 
-def _number(deployment: Deployment) -> str:
+def _number(deployment: Rollout) -> str:
     return deployment.id.rpartition("/")[2]
 
 
-def _service(service: Service) -> dict[str, Any]:
+def _service(service: RunningService) -> dict[str, Any]:
     plan = service.plan
     return {
         "serviceArn": plan.arn,
@@ -375,7 +375,7 @@ def _service(service: Service) -> dict[str, Any]:
     }
 
 
-def _deployment(service: Service, deployment: Deployment) -> dict[str, Any]:
+def _deployment(service: RunningService, deployment: Rollout) -> dict[str, Any]:
     number = deployment.id
     return {
         "id": number,
@@ -394,7 +394,7 @@ def _deployment(service: Service, deployment: Deployment) -> dict[str, Any]:
     }
 
 
-def _task(service: Service, task: Task) -> dict[str, Any]:
+def _task(service: RunningService, task: Task) -> dict[str, Any]:
     dying = task.status in {"DEACTIVATING", "STOPPED"}
     family = service.plan.name
     container: dict[str, Any] = {
@@ -448,17 +448,17 @@ def _task(service: Service, task: Task) -> dict[str, Any]:
     return row
 
 
-def _deployment_arn(service: Service, deployment: Deployment) -> str:
+def _deployment_arn(service: RunningService, deployment: Rollout) -> str:
     base = service.plan.arn.replace(":service/", ":service-deployment/")
     return f"{base}/{_number(deployment)}"
 
 
-def _revision_arn(service: Service, deployment: Deployment) -> str:
+def _revision_arn(service: RunningService, deployment: Rollout) -> str:
     base = service.plan.arn.replace(":service/", ":service-revision/")
     return f"{base}/{_number(deployment)}"
 
 
-def _brief(service: Service, deployment: Deployment) -> dict[str, Any]:
+def _brief(service: RunningService, deployment: Rollout) -> dict[str, Any]:
     return {
         "serviceDeploymentArn": _deployment_arn(service, deployment),
         "serviceArn": service.plan.arn,
@@ -474,7 +474,7 @@ def _brief(service: Service, deployment: Deployment) -> dict[str, Any]:
     }
 
 
-def _full(service: Service, deployment: Deployment) -> dict[str, Any]:
+def _full(service: RunningService, deployment: Rollout) -> dict[str, Any]:
     brief = _brief(service, deployment)
     revision = {
         "arn": brief.pop("targetServiceRevisionArn"),
@@ -494,7 +494,7 @@ def _full(service: Service, deployment: Deployment) -> dict[str, Any]:
     }
 
 
-def _revision(service: Service, deployment: Deployment, arn: str) -> dict[str, Any]:
+def _revision(service: RunningService, deployment: Rollout, arn: str) -> dict[str, Any]:
     family = service.plan.name
     image = definition(family, deployment.version)["containerDefinitions"][0]["image"]
     return {

@@ -8,7 +8,7 @@ from typing import Any
 
 from cockpit.world.answers.cloudwatch import moment
 from cockpit.world.front import Answerer, Operation
-from cockpit.world.identify import Request
+from cockpit.world.identify import AwsRequest
 from cockpit.world.protocol import Refusal
 from cockpit.world.trail import ApiCall, Trail
 
@@ -30,7 +30,7 @@ class Histories:
             ("elasticache", "DescribeEvents"): self._elasticache,
         }
 
-    def _lookup(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _lookup(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         attributes = asked.get("LookupAttributes") or []
         if len(attributes) > 1:
             raise Refusal(
@@ -44,7 +44,7 @@ class Histories:
             calls = [call for call in calls if _has(call, key, value)]
         return {"Events": [call.row() for call in calls]}
 
-    def _rds(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _rds(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         start, end = _window(asked)
         return {
             "Events": [
@@ -62,7 +62,7 @@ class Histories:
             ]
         }
 
-    def _elasticache(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _elasticache(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         start, end = _window(asked)
         return {
             "Events": [

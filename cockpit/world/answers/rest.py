@@ -6,8 +6,8 @@ from typing import Any
 
 from cockpit.world import layout
 from cockpit.world.front import Answerer, Operation
-from cockpit.world.health import Health
-from cockpit.world.identify import Request
+from cockpit.world.health import HealthOfTargets
+from cockpit.world.identify import AwsRequest
 
 Parameters = dict[str, Any]
 
@@ -46,10 +46,10 @@ NOTHING_TO_TELL = empty(
 )
 
 
-class Targets:
+class GroupTargets:
     """Targets of target groups, from the really computed health."""
 
-    def __init__(self, health: Health) -> None:
+    def __init__(self, health: HealthOfTargets) -> None:
         self._health = health
 
     def table(self) -> dict[Operation, Answerer]:
@@ -60,11 +60,11 @@ class Targets:
             ("elbv2", "DeregisterTargets"): self._deregister,
         }
 
-    def _describe(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _describe(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         arn = asked.get("TargetGroupArn") or ""
         return {"TargetHealthDescriptions": self._health.describe(arn, asked.get("Targets") or ())}
 
-    def _register(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _register(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         for one in asked.get("Targets") or ():
             self._health.register(
                 asked["TargetGroupArn"],
@@ -74,7 +74,7 @@ class Targets:
             )
         return {}
 
-    def _deregister(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _deregister(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         for one in asked.get("Targets") or ():
             self._health.deregister(
                 asked["TargetGroupArn"], one["Id"], port=int(one.get("Port") or 0)
@@ -82,7 +82,7 @@ class Targets:
         return {}
 
 
-def identity(request: Request, asked: Parameters) -> dict[str, Any]:
+def identity(request: AwsRequest, asked: Parameters) -> dict[str, Any]:
     """`sts.GetCallerIdentity`: who the access key belongs to."""
     who = layout.KEYS.get(request.key, "")
     account = layout.account_of(request.key)
@@ -94,6 +94,6 @@ def identity(request: Request, asked: Parameters) -> dict[str, Any]:
     }
 
 
-def contributor_insights(request: Request, asked: Parameters) -> dict[str, Any]:
+def contributor_insights(request: AwsRequest, asked: Parameters) -> dict[str, Any]:
     """`dynamodb.DescribeContributorInsights`: it is off."""
     return {"TableName": asked.get("TableName"), "ContributorInsightsStatus": "DISABLED"}

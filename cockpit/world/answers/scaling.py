@@ -11,7 +11,7 @@ from typing import Any
 
 from cockpit.world import layout
 from cockpit.world.front import Answerer, Operation
-from cockpit.world.identify import Request
+from cockpit.world.identify import AwsRequest
 from cockpit.world.protocol import Refusal
 
 Parameters = dict[str, Any]
@@ -73,7 +73,7 @@ class Scalable:
         }
 
 
-class Scaling:
+class ShopScaling:
     """Every scalable target of the shop, and what was scaled. Safe from any thread."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
@@ -135,7 +135,7 @@ class Scaling:
         with self._lock:
             self._activities = [activity, *self._activities]
 
-    def _register(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _register(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         key = (asked["ServiceNamespace"], asked["ResourceId"], asked["ScalableDimension"])
         with self._lock:
             scalable = self._targets.get(key)
@@ -151,10 +151,10 @@ class Scaling:
             scalable.suspended = {**scalable.suspended, **asked.get("SuspendedState", {})}
             return {"ScalableTargetARN": scalable.row()["ScalableTargetARN"]}
 
-    def _describe_targets(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _describe_targets(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         return {"ScalableTargets": [scalable.row() for scalable in self._asked(asked)]}
 
-    def _describe_policies(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _describe_policies(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         return {"ScalingPolicies": [scalable.policy() for scalable in self._asked(asked)]}
 
     def _asked(self, asked: Parameters) -> list[Scalable]:
@@ -170,7 +170,7 @@ class Scaling:
                 and asked.get("ScalableDimension", scalable.dimension) == scalable.dimension
             ]
 
-    def _describe_activities(self, request: Request, asked: Parameters) -> dict[str, Any]:
+    def _describe_activities(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         hidden = not asked.get("IncludeNotScaledActivities")
         with self._lock:
             rows = [

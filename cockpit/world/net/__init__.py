@@ -5,8 +5,8 @@ asynchronous context manager or has `start()` and `close()`.
 """
 
 from cockpit.world.net.certificates import Authority, Issued
-from cockpit.world.net.names import Answer, Names
+from cockpit.world.net.names import DnsAnswer, Names
 from cockpit.world.net.oddities import Oddity
 from cockpit.world.net.web import Behaviour, Request, Web
 
-__all__ = ["Answer", "Authority", "Behaviour", "Issued", "Names", "Oddity", "Request", "Web"]
+__all__ = ["Authority", "Behaviour", "DnsAnswer", "Issued", "Names", "Oddity", "Request", "Web"]

@@ -22,7 +22,7 @@ from cockpit.world.net.sockets import listener
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DnsAnswer:
     """What a name has. `rcode` other than NOERROR sends no records.
 
     `silent`: never answers. `rotate`: each answer begins with the next address. `truncate`: UDP
@@ -40,7 +40,7 @@ class Answer:
     delay: float = 0.0
 
 
-MISSING = Answer(rcode="NXDOMAIN")
+MISSING = DnsAnswer(rcode="NXDOMAIN")
 
 
 class Names:
@@ -51,13 +51,13 @@ class Names:
 
     def __init__(
         self,
-        zone: dict[str, Answer] | None = None,
+        zone: dict[str, DnsAnswer] | None = None,
         address: str = "127.0.0.1",
         *,
         wanted: int = 0,
     ) -> None:
         """`wanted`: the port; 0 for a free one."""
-        self.zone: dict[str, Answer] = dict(zone or {})
+        self.zone: dict[str, DnsAnswer] = dict(zone or {})
         self.otherwise = MISSING
         self.address = address
         self.port = 0

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cockpit.world.servers.process import (
-    Server,
     ServerFailed,
+    ServerProcess,
     find,
     free_port,
     launch,
@@ -34,7 +34,7 @@ _DEFAULTS: Mapping[str, str | int] = {
 
 
 @dataclass(slots=True)
-class MariaDb(Server):
+class MariaDb(ServerProcess):
     """A running MariaDB; `root` has no password and every right, from 127.0.0.1 only."""
 
     def execute(self, *statements: str, database: str = "") -> list[tuple[Any, ...]]:

@@ -18,8 +18,8 @@ from typing import Any
 
 from cockpit.world.servers.process import (
     NOBODY,
-    Server,
     ServerFailed,
+    ServerProcess,
     account,
     find,
     free_port,
@@ -48,7 +48,7 @@ _PATIENT = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class DataFolder:
     """A data folder and the binaries for it. `password` is the superuser's; may be empty."""
 
     data: Path
@@ -57,10 +57,10 @@ class Cluster:
 
 
 @dataclass(slots=True)
-class Postgres(Server):
+class PostgresServer(ServerProcess):
     """A running PostgreSQL. `stop()` ends it at once (immediate shutdown), cleanly enough."""
 
-    cluster: Cluster = field(kw_only=True)
+    cluster: DataFolder = field(kw_only=True)
 
     def dsn(self, user: str = SUPERUSER, *, database: str = "postgres", password: str = "") -> str:
         """A connection string for psycopg, as the superuser unless told otherwise."""
@@ -105,7 +105,7 @@ def find_binaries() -> Path | None:
 
 def create(
     folder: Path, *, password: str = "", hba: str = "", binaries: Path | None = None
-) -> Cluster:
+) -> DataFolder:
     """Make a new cluster in `folder`/data (about 0.4 s).
 
     `password`: the superuser's, then every login needs one (SCRAM); empty: everybody is trusted.
@@ -132,16 +132,16 @@ def create(
     if hba:
         rules = data / "pg_hba.conf"
         rules.write_text(f"{hba}\n{rules.read_text()}")
-    return Cluster(data, programs, password)
+    return DataFolder(data, programs, password)
 
 
 def start(
-    cluster: Cluster,
+    cluster: DataFolder,
     *,
     port: int = 0,
     settings: Mapping[str, str | int] | None = None,
     wait: bool = True,
-) -> Postgres:
+) -> PostgresServer:
     """Start it on 127.0.0.1 (0: a free port) and wait until it takes connections (about 0.1 s).
 
     `settings` go before those of postgresql.conf. `wait=False` for a server that is not meant to
@@ -154,7 +154,7 @@ def start(
     for name, value in merged.items():
         words += ["-c", f"{name}={value}"]
     process = launch(words, log=log, dies_by=signal.SIGQUIT, drop=True)
-    server = Postgres(
+    server = PostgresServer(
         process=process,
         port=port,
         folder=cluster.data.parent,
@@ -168,8 +168,8 @@ def start(
 
 
 def base_backup(
-    folder: Path, primary: Postgres, *, slot: str = "", name: str = "standby"
-) -> Cluster:
+    folder: Path, primary: PostgresServer, *, slot: str = "", name: str = "standby"
+) -> DataFolder:
     """Copy a running primary into `folder`/data, ready to follow it as a standby.
 
     `slot`: a physical slot to make and use; empty: none. `name`: its application_name.
@@ -182,10 +182,10 @@ def base_backup(
         "--checkpoint", "fast", "--no-sync",
     ]  # fmt: skip
     run([*words, "-C", "-S", slot] if slot else words, drop=True)
-    return Cluster(data, primary.cluster.binaries, primary.cluster.password)
+    return DataFolder(data, primary.cluster.binaries, primary.cluster.password)
 
 
-def _base_backup(primary: Postgres, folder: Path) -> Path:
+def _base_backup(primary: PostgresServer, folder: Path) -> Path:
     """The primary's own program; else a newer one, which copies older servers as well."""
     own = primary.cluster.binaries / "pg_basebackup"
     newest = find_binaries()
@@ -196,19 +196,19 @@ def _base_backup(primary: Postgres, folder: Path) -> Path:
 
 def start_standby(
     folder: Path,
-    primary: Postgres,
+    primary: PostgresServer,
     *,
     port: int = 0,
     settings: Mapping[str, str | int] | None = None,
     slot: str = "",
     name: str = "standby",
-) -> Postgres:
+) -> PostgresServer:
     """Make a streaming standby of `primary` and start it (about 0.3 s together)."""
     cluster = base_backup(folder, primary, slot=slot, name=name)
     return start(cluster, port=port, settings=settings)
 
 
-def rejoin(cluster: Cluster, *, port: int, settings: Mapping[str, str | int]) -> Postgres:
+def rejoin(cluster: DataFolder, *, port: int, settings: Mapping[str, str | int]) -> PostgresServer:
     """Start a primary that was shut down cleanly as the standby of its successor.
 
     `settings` must hold `primary_conninfo`.

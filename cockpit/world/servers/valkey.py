@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cockpit.world.servers.process import (
-    Server,
     ServerFailed,
+    ServerProcess,
     find,
     free_port,
     launch,
@@ -29,7 +29,7 @@ _DEFAULTS: Mapping[str, str | int] = {
 
 
 @dataclass(slots=True)
-class Valkey(Server):
+class Valkey(ServerProcess):
     """A running Valkey or Redis. What it holds is lost when it ends."""
 
     def send(self, *words: str | int, timeout: float = 5.0) -> bytes:
