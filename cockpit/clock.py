@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
+_ELAPSED: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 
 def now() -> datetime:
     """The wall clock, aware, in UTC."""
@@ -14,6 +16,13 @@ def now() -> datetime:
 def monotonic() -> float:
     """Seconds that never go back; only differences mean something."""
     return time.monotonic()
+
+
+def elapsed() -> float:
+    """Like `monotonic`, and it goes on while the machine sleeps, where the system has such a clock
+    (Linux: CLOCK_BOOTTIME): a yes does not keep in a closed laptop.
+    """
+    return time.clock_gettime(_ELAPSED)
 
 
 def stamp(moment: datetime) -> str:

@@ -118,7 +118,7 @@ class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
 
     def _count_down(self) -> None:
         if self.is_mounted:
-            self.query_one("#approval", Bar).show([approval_line(self._plan, clock.now())])
+            self.query_one("#approval", Bar).show([approval_line(self._plan, clock.elapsed())])
 
     def _typed(self, name: str) -> str:
         found = self.query(f"#{name}").results(AnswerInput)

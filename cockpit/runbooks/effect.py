@@ -21,8 +21,8 @@ from cockpit.runbooks.kinds import acts, command, looks
 from cockpit.runbooks.kinds import http as http_kind
 from cockpit.runbooks.kinds.result import CutOff, Result
 from cockpit.runbooks.output import line, sanitise, shown
-from cockpit.runbooks.plan import Approval, Outcome, OutcomeKind, Plan, short
-from cockpit.runbooks.planning import CALLS, Planner, rendered
+from cockpit.runbooks.plan import Approval, Outcome, OutcomeKind, Plan, act_digest, short
+from cockpit.runbooks.planning import CALLS, Planner, rendered, shown_headers
 from cockpit.runbooks.scope import CouldNotLook
 from cockpit.runbooks.step import Runbook, Step, StepKind
 from cockpit.runbooks.values import captured, typed
@@ -86,6 +86,8 @@ class Execution:
             result = Result(False, error.message)
         outcome = self._outcome(kind, result)
         data = {**names(self.planner.runbook, step), "outcome": kind, "captured": dict(gave)}
+        if step.kind is StepKind.HTTP:
+            data |= {"url": plan.act.url, "headers": shown_headers(plan.act)}
         data |= self._kept(outcome, result)
         text = f"{step.title} → {kind} in {outcome.took:.1f}s: {outcome.text}"
         journal = self.planner.ports.journal
@@ -106,7 +108,7 @@ class Execution:
             case StepKind.WAIT:
                 return await self._hold()
             case StepKind.HTTP:
-                return await http_kind.request(plan.act, tls_ca=self._tls_ca())
+                return await http_kind.request(plan.act, tls_ca=self.planner.tls_ca(plan.target))
             case _:
                 return await acts.read(ports, self.planner.targets[plan.target], plan.act)
 
@@ -118,7 +120,7 @@ class Execution:
                 session = await self._session()
                 closing.push_async_callback(session.close)
             await self._check_again()
-            gate.still_good(self.plan, self.approval, now=self.planner.ports.now())
+            gate.still_good(self.plan, self.approval, elapsed=self.planner.ports.elapsed())
             intent = await self._intent()
             return await self._sent(intent, session)
 
@@ -215,7 +217,8 @@ class Execution:
         if session is not None:
             return await acts.act(session, self.plan.act)
         if self.plan.step.kind is StepKind.HTTP:
-            return await http_kind.request(self.plan.act, tls_ca=self._tls_ca())
+            tls_ca = self.planner.tls_ca(self.plan.target)
+            return await http_kind.request(self.plan.act, tls_ca=tls_ca)
         return await command.run(self.plan.act)
 
     async def _verified(self, result: Result) -> tuple[Result, OutcomeKind]:
@@ -278,15 +281,12 @@ class Execution:
         blob = self.planner.ports.journal.keep_output(sanitise(result.output))
         return {"output": f"{outcome.output[:_BLOB_FROM]}…", "blob": blob}
 
-    def _tls_ca(self) -> str:
-        target = self.planner.targets.get(self.plan.target)
-        return str(getattr(target.settings, "tls_ca", "")) if target else ""
-
 
 def told(plan: Plan) -> dict[str, Any]:
     """What a plan would do, for the record: enough to verify it after a crash."""
     said: dict[str, Any] = {
         "kind": plan.act.kind.value,
+        "act": act_digest(plan.act, plan.target),
         "does": plan.act.does,
         "args": dict(plan.act.args),
         "risk": plan.risk.value,
@@ -299,6 +299,8 @@ def told(plan: Plan) -> dict[str, Any]:
         said["argv"] = list(plan.act.argv)
     if plan.act.url:
         said["url"] = plan.act.url
+    if plan.act.headers:
+        said["headers"] = shown_headers(plan.act)
     if plan.verify is not None:
         said["verify"] = {
             "target": plan.verify.target,

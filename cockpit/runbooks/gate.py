@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from cockpit.connect.role import Role
@@ -83,6 +83,7 @@ def approve(
     by: str,
     role: Role,
     now: datetime,
+    elapsed: float,
     typed: str = "",
     reason: str = "",
     second: str = "",
@@ -90,13 +91,14 @@ def approve(
 ) -> Approval:
     """A person's yes. Raises `Refused` with what is missing; nothing has been sent then.
 
+    `now` is what the record says, `elapsed` (seconds, `Ports.elapsed`) what the gate goes by.
     `degraded`: why the record is not durable. A change then needs a reason, which says that it
     is made without a record that survives.
     """
     permitted(role, plan.step.kind, plan.risk)
     if plan.gaps:
         raise Refused(plan.gaps[0])
-    if now >= plan.expires_at:
+    if elapsed >= plan.good_until:
         raise Refused("the plan is too old to say yes to", hint="open the step again")
     if needs_word(plan) and typed.strip() != plan.confirm_word:
         raise Refused(f"type {plan.confirm_word} to run it", hint="Esc cancels")
@@ -114,18 +116,18 @@ def approve(
         digest=plan.digest,
         by=by,
         at=now,
-        expires_at=min(plan.expires_at, now + timedelta(seconds=VALID_FOR)),
+        good_until=min(plan.good_until, elapsed + VALID_FOR),
         typed=typed.strip(),
         reason=reason.strip(),
         second=other,
     )
 
 
-def still_good(plan: Plan, approval: Approval, *, now: datetime) -> None:
+def still_good(plan: Plan, approval: Approval, *, elapsed: float) -> None:
     """Raise `Refused` unless the approval is for this very plan and has not expired."""
     if approval.digest != plan.digest:
         raise Refused("the approval is for another plan", hint="read the plan and approve again")
-    if now >= approval.expires_at:
+    if elapsed >= approval.good_until:
         raise Refused(
             f"the approval expired after {VALID_FOR:g} s", hint="open the step and approve again"
         )

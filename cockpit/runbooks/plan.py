@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -79,6 +79,9 @@ class Plan:
     confirm_word: str = ""
     """What has to be typed; empty when Enter is enough."""
     made_at: datetime
+    good_until: float
+    """Until when an approval is taken, and good, by `Ports.elapsed`: a wall clock that is set
+    neither ends nor prolongs it."""
     asks: str = ""
     """The question of a manual step, whose answer is typed; empty: there is none."""
     suggestion: str = ""
@@ -98,11 +101,6 @@ class Plan:
         return " · ".join(part for part in parts if part)
 
     @property
-    def expires_at(self) -> datetime:
-        """From then on no approval is taken."""
-        return self.made_at + timedelta(seconds=VALID_FOR)
-
-    @property
     def mutates(self) -> bool:
         """True for everything that is not a mere look."""
         return self.risk > Risk.READ
@@ -115,7 +113,8 @@ class Approval:
     digest: str
     by: str
     at: datetime
-    expires_at: datetime
+    good_until: float
+    """As `Plan.good_until`."""
     typed: str = ""
     reason: str = ""
     second: str = ""
@@ -133,6 +132,12 @@ class Outcome:
     """Several lines, masked, without control codes, bounded; may be empty."""
     took: float = 0.0
     """Seconds, verification included."""
+
+
+def act_digest(act: Act, target: str) -> str:
+    """What tells one act from another: what is done, with every value, to what."""
+    named = {name: getattr(act, name) for name in ("kind", "does", "args", "argv", "url", "body")}
+    return digest_of({**named, "headers": act.headers, "target": target})
 
 
 def digest_of(body: Mapping[str, Any]) -> str:

@@ -11,12 +11,13 @@ from typing import Any
 from cockpit import clock
 from cockpit.connect.statements import checked as checked_arguments
 from cockpit.errors import BlindError, DoesNotApply, Misconfigured, Refused
+from cockpit.redact import MASK
 from cockpit.runbooks import gate
 from cockpit.runbooks.kinds import acts, command, looks
 from cockpit.runbooks.kinds import http as http_kind
 from cockpit.runbooks.known import Known
 from cockpit.runbooks.output import line, literal, whole
-from cockpit.runbooks.plan import Act, Plan, PlanLine, digest_of, short
+from cockpit.runbooks.plan import VALID_FOR, Act, Plan, PlanLine, digest_of, short
 from cockpit.runbooks.ports import Identity, Ports
 from cockpit.runbooks.scope import CouldNotLook, sources, target_of
 from cockpit.runbooks.step import Risk, Runbook, Step, StepKind
@@ -33,6 +34,10 @@ from cockpit.runbooks.values import (
 from cockpit.triage.target import Target
 
 CALLS = frozenset({StepKind.AWS, StepKind.SQL, StepKind.REDIS})
+_SECRET_HEADER = re.compile(
+    r"auth|cookie|token|secret|password|passwd|credential|signature|session|\bkey\b|api-?key",
+    re.IGNORECASE,
+)
 _AGAIN = frozenset({StepKind.PROBE, StepKind.AWS, StepKind.SQL, StepKind.REDIS, StepKind.HTTP})
 
 
@@ -96,6 +101,7 @@ class Planner:
             relies=_relied(step, fresh.scope),
             confirm_word=_confirm_word(step, act, target) if risk >= Risk.HIGH else "",
             made_at=self.ports.now(),
+            good_until=self.ports.elapsed() + VALID_FOR,
             asks=step.answer.ask if step.answer else "",
             suggestion=self._suggestion(step, fresh.scope),
         )
@@ -107,6 +113,11 @@ class Planner:
         if not step.target:
             return None
         return target_of(step.target, self.scope(given), self.targets)
+
+    def tls_ca(self, name: str) -> str:
+        """The file of authorities that a target's certificate is checked by; empty: the usual."""
+        target = self.targets.get(name)
+        return str(getattr(target.settings, "tls_ca", "")) if target else ""
 
     async def fresh(
         self, step: Step, given: Mapping[str, Mapping[str, Any]], *, earlier: Sequence[Step]
@@ -174,7 +185,8 @@ class Planner:
         if max(source.risk, floor) is not Risk.READ:
             return None
         if source.kind is StepKind.HTTP:
-            result = await http_kind.request(act)
+            name = target_of(source.target, scope, self.targets).name if source.target else ""
+            result = await http_kind.request(act, tls_ca=self.tls_ca(name))
         else:
             target = target_of(source.target, scope, self.targets)
             result = await acts.read(self.ports, target, act)
@@ -323,6 +335,7 @@ def _body(plan: Plan) -> dict[str, Any]:
 def _lines(plan: Plan, scope: Mapping[str, Any]) -> tuple[PlanLine, ...]:
     step = plan.step
     lines = [PlanLine("will run", rendered(plan.act, plan.target) or step.prose)]
+    lines += [PlanLine("header", f"{k}: {v}") for k, v in shown_headers(plan.act).items()]
     if plan.principal:
         lines.append(PlanLine("as", whole(plan.principal)))
     if step.effect:
@@ -337,8 +350,8 @@ def _lines(plan: Plan, scope: Mapping[str, Any]) -> tuple[PlanLine, ...]:
     if step.verify:
         lines.append(PlanLine("verify", step.verification))
     if plan.mutates:
-        until = f"until {clock.stamp(plan.expires_at)[11:19]} UTC"
-        lines.append(PlanLine("approval", f"{short(plan.digest)}  {until}"))
+        made = f"made {clock.stamp(plan.made_at)[11:19]} UTC, good for {VALID_FOR:g} s"
+        lines.append(PlanLine("approval", f"{short(plan.digest)}  {made}"))
     return tuple(lines)
 
 
@@ -347,6 +360,16 @@ def _seen(value: Any, scope: Mapping[str, Any]) -> str:
         return whole(resolved(value, scope))
     except NoValue:
         return "unknown"
+
+
+def shown_headers(act: Act) -> dict[str, str]:
+    """A request's own headers as they are approved and journalled: every name, and every value
+    that is no secret by its own or by the header's name.
+    """
+    return {
+        whole(name): MASK if _SECRET_HEADER.search(name) else whole(value)
+        for name, value in act.headers.items()
+    }
 
 
 def rendered(act: Act, target: str = "") -> str:

@@ -87,7 +87,9 @@ class JournalPort(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """Everything together. `now` is the wall clock, `monotonic` counts seconds."""
+    """Everything together. `now` is the wall clock, `monotonic` and `elapsed` count seconds, the
+    latter also while the machine sleeps.
+    """
 
     looks: Looks
     reads: Reads
@@ -95,5 +97,6 @@ class Ports:
     journal: JournalPort
     now: Callable[[], datetime] = clock.now
     monotonic: Callable[[], float] = clock.monotonic
+    elapsed: Callable[[], float] = clock.elapsed
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Waits between two looks of a verification."""

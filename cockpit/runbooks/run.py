@@ -164,6 +164,7 @@ class Run:
             by=self.actor,
             role=self.role,
             now=self._ports.now(),
+            elapsed=self._ports.elapsed(),
             typed=typed,
             reason=reason,
             second=second,
@@ -260,7 +261,7 @@ class Run:
 
     def _must_be_good(self, plan: Plan, approval: Approval) -> None:
         gate.permitted(self.role, plan.step.kind, plan.risk)
-        gate.still_good(plan, approval, now=self._ports.now())
+        gate.still_good(plan, approval, elapsed=self._ports.elapsed())
         if plan.runbook_digest != self.runbook.digest or sealed(plan) != plan.digest:
             raise Refused("the plan is not the one that was made here")
         if plan.mutates:

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 from cockpit.errors import Misconfigured, Refused
 from cockpit.incident.entry import Entry
 from cockpit.runbooks.kinds import looks
-from cockpit.runbooks.plan import Outcome, Plan
+from cockpit.runbooks.plan import Outcome, Plan, act_digest
 from cockpit.runbooks.ports import Ports
 from cockpit.runbooks.step import Until
 
@@ -131,12 +131,15 @@ async def told(one: Unfinished, word: str, reason: str, journal: Outcomes) -> Ou
 
 
 def repeated(plan: Plan, cut_off: Iterable[Entry]) -> str:
-    """Why a plan must not be run yet: the same was sent before and its end is unknown.
+    """Why a plan must not be run yet: the same act was sent before and its end is unknown.
 
-    Empty when it may.
+    Empty when it may. An intent of a version that did not name its act counts as the same when
+    target and call are.
     """
+    act = act_digest(plan.act, plan.target)
     for intent in cut_off:
-        if intent.target == plan.target and intent.data.get("does") == plan.act.does:
+        same = intent.target == plan.target and intent.data.get("does") == plan.act.does
+        if same and intent.data.get("act", act) == act:
             when = f"{intent.at:%H:%M:%S} UTC"
             return f"the same was cut off at {when} and its end is unknown: verify that first (U)"
     return ""

@@ -207,9 +207,9 @@ def _checked(text: str) -> list[Part]:
     return [shown]
 
 
-def approval_line(plan: Plan, moment: datetime) -> Content:
-    """`approval    8f3a·c91e  expires in 01:52`."""
-    left = (plan.expires_at - moment).total_seconds()
+def approval_line(plan: Plan, elapsed: float) -> Content:
+    """`approval    8f3a·c91e  expires in 01:52`, at a time by `clock.elapsed`."""
+    left = plan.good_until - elapsed
     digest = f"{plan.digest[:4]}·{plan.digest[4:8]}"
     if left <= 0:
         return line(

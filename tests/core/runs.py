@@ -18,7 +18,7 @@ from cockpit.errors import BlindError, Reason, Refused
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.runbooks.format import parse
 from cockpit.runbooks.known import Known
-from cockpit.runbooks.plan import Act, Outcome, Plan
+from cockpit.runbooks.plan import VALID_FOR, Act, Outcome, Plan
 from cockpit.runbooks.ports import Identity, Ports
 from cockpit.runbooks.run import Run
 from cockpit.runbooks.step import Risk, Runbook, Step, StepKind
@@ -330,6 +330,7 @@ def rig(
     role: Role = Role.COMMANDER,
     finding: OpenFinding | None = None,
     known: Known | None = None,
+    targets: Mapping[str, Target] = TARGETS,
     **params: Any,
 ) -> Rig:
     looks, acts, reads = FakeLooks(), FakeActs(), FakeReads()
@@ -348,9 +349,10 @@ def rig(
             journal=journal,
             now=clock.now,
             monotonic=clock.monotonic,
+            elapsed=clock.monotonic,
             sleep=clock.sleep,
         ),
-        targets=TARGETS,
+        targets=targets,
         known=known or Known(),
         params=params,
     )
@@ -378,6 +380,7 @@ def offer_plan(**changes: Any) -> Plan:
         "confirm_word": "orders-db",
         "digest": "d" * 64,
         "made_at": START,
+        "good_until": VALID_FOR,
     }
     return Plan(**{**facts, **changes})
 

@@ -18,7 +18,14 @@ from tests.core.runs import START, offer_plan
 
 
 def approve(plan: Any, **more: Any) -> Any:
-    facts = {"by": "ana", "role": Role.COMMANDER, "now": START, "typed": plan.confirm_word, **more}
+    facts = {
+        "by": "ana",
+        "role": Role.COMMANDER,
+        "now": START,
+        "elapsed": 0.0,
+        "typed": plan.confirm_word,
+        **more,
+    }
     return gate.approve(plan, **facts)
 
 
@@ -78,22 +85,29 @@ def test_a_plan_that_cannot_be_run_cannot_be_approved() -> None:
 
 def test_a_plan_is_too_old_after_two_minutes_and_so_is_its_approval() -> None:
     plan = offer_plan()
-    late = START + timedelta(seconds=VALID_FOR)
     with pytest.raises(Refused, match="too old"):
-        approve(plan, now=late)
-    approval = approve(plan, now=late - timedelta(seconds=1))
-    assert approval.expires_at == plan.expires_at == late
-    gate.still_good(plan, approval, now=late - timedelta(seconds=1))
+        approve(plan, elapsed=VALID_FOR)
+    approval = approve(plan, elapsed=VALID_FOR - 1)
+    assert approval.good_until == plan.good_until == VALID_FOR
+    gate.still_good(plan, approval, elapsed=VALID_FOR - 1)
     with pytest.raises(Refused, match="expired"):
-        gate.still_good(plan, approval, now=late)
+        gate.still_good(plan, approval, elapsed=VALID_FOR)
+
+
+def test_a_wall_clock_that_is_set_neither_ends_nor_prolongs_an_approval() -> None:
+    plan = offer_plan()
+    for wall in (START - timedelta(days=1), START + timedelta(days=1)):
+        assert approve(plan, now=wall, elapsed=1.0).good_until == VALID_FOR
+        with pytest.raises(Refused, match="too old"):
+            approve(plan, now=wall, elapsed=VALID_FOR)
 
 
 def test_an_approval_is_for_one_plan() -> None:
     approval = approve(offer_plan())
     with pytest.raises(Refused, match="another plan"):
-        gate.still_good(offer_plan(digest="e" * 64), approval, now=START)
+        gate.still_good(offer_plan(digest="e" * 64), approval, elapsed=0.0)
     with pytest.raises(Refused, match="another plan"):
-        gate.still_good(offer_plan(), replace(approval, digest=""), now=START)
+        gate.still_good(offer_plan(), replace(approval, digest=""), elapsed=0.0)
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cockpit.connect.net.settings import EndpointSettings
 from cockpit.connect.role import Role
 from cockpit.errors import Reason, Refused
 from cockpit.redact import MASKER
+from cockpit.triage.target import Target
+from cockpit.world.net.certificates import Authority
 from tests.core.run_words import UNVERIFIED, ready
 from tests.core.runs import (
     LOOK,
     RAISE,
+    TARGETS,
     TERMINATE,
     Rig,
     book,
@@ -210,7 +216,10 @@ within = "30s"
 
 @contextmanager
 def served(
-    status: int = 200, body: bytes = b"fine", delay: float = 0
+    status: int = 200,
+    body: bytes = b"fine",
+    delay: float = 0,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[tuple[str, list]]:
     """A server on a free port of 127.0.0.1; what it was asked is in the list."""
     asked: list[tuple[str, str, bytes]] = []
@@ -236,10 +245,12 @@ def served(
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/x?y=1", asked
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}/x?y=1", asked
     finally:
         done.set()
         server.shutdown()
@@ -275,6 +286,46 @@ async def test_a_post_is_a_change_with_an_intent() -> None:
         assert (await made.carry("ask")).kind == "ok"
     assert asked == [("POST", "/x?y=1", b"on")]
     assert "step.intent" in made.journal.kinds()
+
+
+HEADED = POST.replace(
+    "url =",
+    'headers = { X-Site = "blue", Authorization = "Bearer abcdefgh", X-Word = "$params.word" }\nurl =',
+    1,
+)
+
+
+async def test_headers_are_approved_and_recorded_by_name_and_their_secrets_by_name_only() -> None:
+    MASKER.learn("hunter22")
+    front = WEB.partition("[params")[0] + '[params.word]\ntype = "text"\n+++\n'
+    with served() as (url, _):
+        step = HEADED.replace('"$web.url"', f'"{url}"').replace('target = "$web"\n', "")
+        made = rig(book(step, front=front), word="hunter22")
+        plan = await made.run.plan("ask")
+        told = [line.text for line in plan.lines if line.label == "header"]
+        assert told == ["X-Site: blue", "Authorization: •••", "X-Word: •••"]
+        assert (await made.carry("ask")).kind == "ok"
+        (intent,) = (data for kind, _, data in made.journal.entries if kind == "step.intent")
+        assert intent["headers"] == {"X-Site": "blue", "Authorization": "•••", "X-Word": "•••"}
+        look = rig(book(step.replace('method = "POST"', 'method = "GET"'), front=front), word="x")
+        await look.carry("ask")
+    assert look.journal.entries[-1][2]["headers"]["X-Site"] == "blue"
+
+
+AGAIN = HTTP.replace('id = "ask"', 'id = "again"\nrequire = ["ask.status == `200`"]')
+
+
+async def test_what_a_site_with_its_own_authority_answered_can_be_used_later(
+    tmp_path: Path,
+) -> None:
+    authority = Authority(tmp_path)
+    with served(tls=authority.issue().context()) as (url, asked):
+        settings = EndpointSettings(url=url, tls_ca=str(authority.ca_file))
+        web = Target(name="web", kind="endpoint", settings=settings)
+        made = rig(book(HTTP, AGAIN, front=WEB), targets={**TARGETS, "web": web})
+        assert (await made.carry("ask")).kind == "ok"
+        assert (await made.carry("again")).kind == "ok"
+    assert len(asked) == 3, "asked, asked again for the plan, and by the step that relies on it"
 
 
 async def test_a_server_that_hangs_costs_only_the_time_of_the_step() -> None:

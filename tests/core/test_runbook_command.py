@@ -183,6 +183,65 @@ def test_some_files_are_not_run(tmp_path: Path, mode: int, told: str) -> None:
         command.fingerprint(str(program))
 
 
+def program_in(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    program = folder / "tool"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        pytest.param(0o755, "", id="ours"),
+        pytest.param(0o757, "others may write", id="everybody may write it"),
+        pytest.param(0o1777, "", id="everybody, but not what is ours: as /tmp"),
+    ],
+)
+@pytest.mark.parametrize("deep", [False, True], ids=["its folder", "a folder above"])
+def test_a_program_in_a_folder_that_others_may_write_is_not_run(
+    tmp_path: Path, mode: int, told: str, deep: bool
+) -> None:
+    open_to = tmp_path / "open"
+    program = program_in(open_to / "inner" if deep else open_to)
+    open_to.chmod(mode)
+    if not told:
+        command.fingerprint(str(program))
+        return
+    with pytest.raises(Refused, match=told):
+        command.fingerprint(str(program))
+
+
+def test_a_link_to_a_program_is_judged_by_both_its_ends(tmp_path: Path) -> None:
+    program = program_in(tmp_path / "safe")
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    link = loose / "tool"
+    link.symlink_to(program)
+    command.fingerprint(str(link))
+    loose.chmod(0o777)
+    with pytest.raises(Refused, match="others may write"):
+        command.fingerprint(str(link))
+    link.unlink()
+    link = tmp_path / "safe" / "link"
+    link.symlink_to(program_in(loose / "below"))
+    with pytest.raises(Refused, match="others may write"):
+        command.fingerprint(str(link))
+
+
+def test_a_program_of_another_user_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = program_in(tmp_path / "theirs")
+    if os.geteuid() == 0:
+        os.chown(program.parent, 65534, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(Refused, match="belongs to another user"):
+        command.fingerprint(str(program))
+
+
 @pytest.mark.parametrize("program", ["ls", "./tool", "", "/", "/nonexistent/tool"])
 def test_a_program_is_an_absolute_path_of_a_file(program: str) -> None:
     with pytest.raises(Refused):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from cockpit.incident.incident import Incidents
 from cockpit.incident.record import Incident
 from cockpit.runbooks import unfinished
 from cockpit.runbooks.effect import told
-from cockpit.runbooks.plan import Plan
+from cockpit.runbooks.plan import Act, Plan, act_digest
+from cockpit.runbooks.step import StepKind
 from tests.core.runs import LOOK, TERMINATE, Rig, book, queue, rig
 
 BY_PID = TERMINATE.replace("length(queues) == `0`", "!contains(queues[].pid, blocker.pid)")
@@ -152,3 +154,40 @@ async def test_a_verification_compares_with_what_was_approved_though_nobody_ran_
     plan = await made.run.plan("terminate")  # without the step `blocker` having been run
     outcome = await made.run.execute(plan, made.run.approve(plan, typed=plan.confirm_word))
     assert outcome.kind == "failed", "the blocker is still there: nothing was repaired"
+
+
+async def test_only_the_same_act_has_to_wait_for_the_one_that_was_cut_off(tmp_path: Path) -> None:
+    made = ready()
+    incident = await cut_off(tmp_path, await made.run.plan("terminate"))
+    made.journal.unfinished = incident.unfinished
+    made.looks.now = {"queues": [queue(pid=77)]}
+    await made.carry("blocker")
+    assert (await made.run.plan("terminate")).gaps == (), "another session of that database"
+    made.looks.now = {"queues": [queue()]}
+    assert "its end is unknown" in (await made.run.plan("terminate")).gaps[0]
+    old = {key: value for key, value in incident.unfinished[0].data.items() if key != "act"}
+    made.journal.unfinished = (replace(incident.unfinished[0], data=old),)
+    made.looks.now = {"queues": [queue(pid=77)]}
+    assert "its end is unknown" in (await made.run.plan("terminate")).gaps[0], "what 0.1 wrote"
+    incident.close()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"argv": ("/usr/bin/env", "b")}, id="another argument of a program"),
+        pytest.param({"argv": ("/usr/bin/other", "a")}, id="another program"),
+        pytest.param({"url": "https://other/"}, id="another address"),
+        pytest.param({"body": "off"}, id="another body"),
+        pytest.param({"headers": {"X-Site": "b"}}, id="another header"),
+        pytest.param({"args": {"pid": 2}}, id="another argument of a call"),
+    ],
+)
+def test_an_act_is_told_by_all_that_is_sent(other: dict[str, Any]) -> None:
+    one = Act(
+        kind=StepKind.COMMAND, does="", args={"pid": 1}, argv=("/usr/bin/env", "a"),
+        url="https://one/", headers={"X-Site": "a"}, body="on",
+    )  # fmt: skip
+    assert act_digest(one, "db") == act_digest(replace(one), "db")
+    assert act_digest(one, "db") != act_digest(replace(one, **other), "db")
+    assert act_digest(one, "db") != act_digest(one, "other-db")

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -274,7 +273,7 @@ async def attempt(run: Run, step_id: str, siege: Siege) -> str:
         digest=plan.digest,
         by="root",
         at=clock.now(),
-        expires_at=clock.now() + timedelta(minutes=2),
+        good_until=clock.elapsed() + 120,
         typed=plan.confirm_word,
     )
     await forge(run, plan, forged, siege)

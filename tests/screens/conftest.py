@@ -25,13 +25,16 @@ Shows = Callable[..., AbstractAsyncContextManager[Pilot[int]]]
 
 
 class Time:
-    """The wall clock of a test."""
+    """The clock of a test."""
 
     def __init__(self) -> None:
         self.moment = NOW
 
     def now(self) -> datetime:
         return self.moment
+
+    def elapsed(self) -> float:
+        return (self.moment - NOW).total_seconds()
 
     def pass_(self, **span: float) -> None:
         self.moment += timedelta(**span)
@@ -41,6 +44,7 @@ class Time:
 def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     standing = Time()
     monkeypatch.setattr(clock, "now", standing.now)
+    monkeypatch.setattr(clock, "elapsed", standing.elapsed)
     return standing
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from cockpit import clock
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.role import Role
 from cockpit.desk.status import DeskStatus
@@ -15,7 +16,7 @@ from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.lines import IncidentLine
 from cockpit.incident.timeline import LOOKS, MACHINE, TimelineRow
 from cockpit.redact import SecretText
-from cockpit.runbooks.plan import Act, Approval, Outcome, Plan, PlanLine
+from cockpit.runbooks.plan import VALID_FOR, Act, Approval, Outcome, Plan, PlanLine
 from cockpit.runbooks.run import StepState
 from cockpit.runbooks.step import Question, Risk, Runbook, Step, StepKind, Until
 from cockpit.runbooks.unfinished import Unfinished
@@ -312,7 +313,7 @@ class FakeRun:
         self.output = "2 rows\n4242 idle in transaction [/b]"
         self.outcome = "ok"
         self.hold: asyncio.Event | None = None
-        self.made_at: Callable[[], datetime] = lambda: desk.now()
+        self.made: Callable[[], float] = lambda: clock.elapsed()
         self.gaps: tuple[str, ...] = ()
         self._callbacks: list[Callable[[], None]] = []
 
@@ -340,7 +341,8 @@ class FakeRun:
             step=step, runbook=self.runbook.id, runbook_digest="", target=self.on,
             act=Act(kind=step.kind, does=step.does), environment="prod", account="123456789012",
             region="us-east-1", principal="cockpit_ops", risk=step.risk, gaps=self.gaps,
-            digest="8f3ac91e" * 8, confirm_word=self.on if high else "", made_at=self.made_at(),
+            digest="8f3ac91e" * 8, confirm_word=self.on if high else "", made_at=self.desk.now(),
+            good_until=self.made() + VALID_FOR,
             asks=step.answer.ask if step.answer else "",
             lines=(
                 PlanLine("will run", "SELECT pg_terminate_backend(4242)"),
@@ -358,14 +360,14 @@ class FakeRun:
     ) -> Approval:
         if self.desk.status.role is Role.TRIAGE and plan.mutates:
             raise Refused("triage is read-only")
-        if self.desk.now() >= plan.expires_at:
+        if clock.elapsed() >= plan.good_until:
             raise Refused("the plan expired: open the step again")
         if plan.confirm_word and typed != plan.confirm_word:
             raise Refused(f"type {plan.confirm_word!r} to run it")
         if plan.risk == "destructive" and not (reason or second):
             raise Refused("a second person or a reason is needed")
         return Approval(digest=plan.digest, by="alice", at=self.desk.now(),
-                        expires_at=plan.expires_at, typed=typed, reason=reason)  # fmt: skip
+                        good_until=plan.good_until, typed=typed, reason=reason)  # fmt: skip
 
     async def execute(self, plan: Plan, approval: Approval) -> Outcome:
         assert approval.digest == plan.digest

@@ -30,7 +30,8 @@ _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TERM": "dumb", "HOM
 def fingerprint(program: str) -> str:
     """The SHA-256 of a program that may be run. Raises `Refused` for one that may not.
 
-    Refused: a path that is not absolute, not a file, not executable, or that others may write.
+    Refused: a path that is not absolute, not a file, not executable, or that others may write:
+    the file itself, or one of the folders that lead to it.
     """
     path = Path(program)
     if not path.is_absolute():
@@ -45,7 +46,31 @@ def fingerprint(program: str) -> str:
         raise Refused(f"{program} is not an executable file")
     if mode & stat.S_IWOTH:
         raise Refused(f"{program} can be written by everybody: it is not run")
+    for each in (path, real):
+        _must_be_ours(program, each)
     return hashlib.sha256(content).hexdigest()
+
+
+def _must_be_ours(program: str, path: Path) -> None:
+    """Raise `Refused` when somebody else could put another program in its place.
+
+    As sshd does for `authorized_keys`: file and folders belong to root or to us, and no stranger
+    may write them. In a folder with the sticky bit (/tmp) only its owner may replace a file.
+    """
+    for each in (path, *path.parents):
+        try:
+            found = each.lstat()
+        except OSError as error:
+            raise Refused(f"{program}: {each}: {error.strerror}") from None
+        if found.st_uid not in {0, os.geteuid()}:
+            raise Refused(f"{program}: {each} belongs to another user: it is not run")
+        if stat.S_ISLNK(found.st_mode):
+            continue
+        strangers = stat.S_IWOTH
+        if found.st_gid not in {0, os.getegid()}:
+            strangers |= stat.S_IWGRP
+        if found.st_mode & strangers and not found.st_mode & stat.S_ISVTX:
+            raise Refused(f"{program}: others may write {each}: it is not run")
 
 
 def argument(value: object, *, after_dashes: bool) -> str:
