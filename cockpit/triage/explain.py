@@ -270,6 +270,19 @@ def _texts(rule: _Rule, code: str, member: str) -> Iterator[str]:
         for keyword in call.keywords:
             if keyword.arg == member:
                 yield from _plain(keyword.value)
+                yield from _looked_up(rule, keyword.value)
+
+
+def _looked_up(rule: _Rule, node: ast.expr) -> Iterator[str]:
+    """The texts of `TABLE.get(key, otherwise)`: all of the table's, and the other one."""
+    if not isinstance(node, ast.Call):
+        return
+    tables = dict(_constants(rule.tree))
+    for name in [each.id for each in ast.walk(node) if isinstance(each, ast.Name)]:
+        table = tables.get(name)
+        values = table.values if isinstance(table, ast.Dict) else [table]
+        yield from (text for value in values if value is not None for text in _plain(value))
+    yield from (text for part in node.args for text in _plain(part))
 
 
 def _plain(node: ast.AST) -> Iterator[str]:

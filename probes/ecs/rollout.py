@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration
 from probes.ecs import stops
-from probes.ecs.model import Deployment, EcsEvent, Snapshot, name_of
+from probes.ecs.model import Deployment, Snapshot, name_of
 from probes.ecs.settings import Settings
-from probes.ecs.tasks import deploying, within_seconds
+from probes.ecs.tasks import deploying, since_steady, within_seconds
 from probes.metrics import held, history, mean, peak, settled
 
-STEADY = "has reached a steady state"
-_PLACE = "unable to place a task"
 _ROLLING_BACK = ("rolling back", "rolled back", "rollback")
 
 
@@ -162,56 +159,12 @@ def _age(snapshot: Snapshot, deployment: Deployment) -> float | None:
     return None if created is None else (snapshot.at - created).total_seconds()
 
 
-def placement(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Tasks that find no place: told by an event, or by a task that failed to start."""
-    start = snapshot.at - timedelta(seconds=settings.placement_window)
-    told = [each for each in _since_steady(snapshot) if _PLACE in each.message and each.at >= start]
-    recent = stops.within(snapshot.stopped, snapshot.at, settings.placement_window)
-    kinds = [(stop, stops.placement_failure(stop)) for stop in recent]
-    failed = [(stop, kind) for stop, kind in kinds if kind]
-    if not told and not failed:
-        return
-    message = told[0].message if told else failed[0][0].reason
-    short = snapshot.running < snapshot.desired
-    yield Finding(
-        "ECS_PLACEMENT_FAILED",
-        Severity.CRITICAL if short else Severity.WARNING,
-        f"a task finds no place: {message}",
-        evidence=(
-            Evidence("event", message),
-            Evidence("lacking", failed[0][1] if failed else _lacking(message)),
-            Evidence("running", snapshot.running, limit=snapshot.desired),
-            Evidence("subnets", ", ".join(snapshot.service.subnets) or None),
-        ),
-        likely=("no host has room", "the subnets have no free address", "a quota is used up"),
-        next="look at the cluster's hosts and the subnets' free addresses",
-    )
-
-
-def _lacking(message: str) -> str | None:
-    lowered = message.lower()
-    for mark in ("cpu", "memory", "port", "attribute", "agent"):
-        if f"insufficient {mark}" in lowered or mark in lowered.rpartition("closest match")[2]:
-            return mark
-    return None
-
-
-def _since_steady(snapshot: Snapshot) -> list[EcsEvent]:
-    """Events after the newest steady state, newest first."""
-    newer = []
-    for event in snapshot.events:
-        if STEADY in event.message:
-            break
-        newer.append(event)
-    return newer
-
-
 def unsteady(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Events keep coming and none says that the service came to rest.
 
     Identical events are hidden for six hours, so silence proves nothing and is not judged.
     """
-    newer = _since_steady(snapshot)
+    newer = since_steady(snapshot)
     if not newer or snapshot.desired == 0:
         return
     lasted = (snapshot.at - newer[-1].at).total_seconds()

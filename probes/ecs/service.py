@@ -24,7 +24,7 @@ from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, blind_series, partly_blind
-from probes.ecs import rollout, tasks, view
+from probes.ecs import rollout, starts, tasks, view
 from probes.ecs.answers import (
     ActivityRow,
     ScalableTargetRow,
@@ -249,7 +249,7 @@ def _below_since(snapshot: Snapshot) -> datetime | None:
     """What this look alone can tell: the first stop after the newest steady state."""
     if snapshot.running >= tasks.floor(snapshot):
         return None
-    steady = next((e.at for e in snapshot.events if rollout.STEADY in e.message), None)
+    steady = next((e.at for e in snapshot.events if tasks.STEADY in e.message), None)
     after = [stop.stopped_at for stop in snapshot.stopped if steady and stop.stopped_at > steady]
     return min(after, default=None)
 
@@ -274,14 +274,14 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         yield from tasks.counts(snapshot, settings)
         yield from tasks.crashes(snapshot, settings)
         yield from tasks.memory_kills(snapshot, settings)
-        yield from tasks.pull_failures(snapshot, settings)
-        yield from tasks.init_failures(snapshot, settings)
+        yield from starts.pull_failures(snapshot, settings)
+        yield from starts.init_failures(snapshot, settings)
         yield from tasks.health_kills(snapshot, settings)
         yield from tasks.stops_by_user(snapshot, settings)
         yield from tasks.spot_interruptions(snapshot, settings)
         yield from tasks.zones(snapshot)
         yield from rollout.deployments(snapshot, settings)
-        yield from rollout.placement(snapshot, settings)
+        yield from starts.placement(snapshot, settings)
         yield from rollout.unsteady(snapshot, settings)
         yield from rollout.load(snapshot, settings)
         yield from rollout.scaling(snapshot)

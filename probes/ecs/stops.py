@@ -1,56 +1,48 @@
-"""Why a task stopped: the free text of ECS sorted into the few kinds that can be acted on.
+"""Why a task stopped, sorted into the few kinds that can be acted on.
 
-Source: ECS Developer Guide, "Stopped tasks error messages". AWS changes the wording now and then,
-so everything is matched without case, and the raw text stays as evidence.
+Source: ECS Developer Guide, "Stopped tasks error messages". What a text means is for
+`probes.ecs.failure`; the raw text stays as evidence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from probes.ecs.failure import Failure, failure_of
 from probes.ecs.model import Stop, TaskDefinition, name_of
+from probes.ecs.phrases import Cause, Resource
 
 SIGKILL = 137
 SIGTERM = 143
 
 _EXITED = "EssentialContainerExited"
 _FAILED_TO_START = "TaskFailedToStart"
+_BY_ITSELF = frozenset({_FAILED_TO_START, _EXITED, ""})
+"""Stop codes of tasks that ended by themselves: with others, the text tells who ended them."""
 
-_PULL = "cannotpull"
-_PULL_KINDS = (
-    ("rate limit", ("toomanyrequests", "429", "pull rate limit")),
-    ("image missing", ("not found", "manifest unknown", "does not exist", "notfound")),
-    ("access", ("403", "denied", "no basic auth", "unauthorized", "forbidden", "401")),
-    ("disk", ("no space left",)),
-    ("architecture", ("exec format", "platform", "does not match")),
-    (
-        "network",
-        ("i/o timeout", "request canceled", "context canceled", "deadline", "dial tcp", "timeout"),
-    ),
-)
-_INIT = "resourceinitializationerror"
-_INIT_KINDS = (
-    ("logs", ("validate logger args", "create stream", "log group", "logger")),
-    ("efs", ("efs", "mount")),
-    ("network interface", ("eni", "network interface")),
-    ("secrets", ("secret", "registry auth", "ssm", "kms", "asm")),
-)
-_START = (
-    "cannotstartcontainererror",
-    "cannotcreatecontainererror",
-    "cannotinspectcontainererror",
-    "cannotcreatevolumeerror",
-    "containerruntimeerror",
-    "containerruntimetimeouterror",
-)
-_HEALTH = ("failed elb health checks", "failed container health checks", "failed health checks")
-_PLACEMENT = (
-    ("subnet addresses", ("insufficientfreeaddressesinsubnet",)),
-    ("network interface", ("timeout waiting for network interface",)),
-    ("capacity", ("capacity is unavailable", "resource:")),
-    ("agent", ("agent",)),
-)
+_PULL_KINDS = {
+    Cause.THROTTLED: "rate limit",
+    Cause.MISSING: "image missing",
+    Cause.MISSING_OR_DENIED: "image missing or access",
+    Cause.DENIED: "access",
+    Cause.TIMEOUT: "network",
+    Cause.UNKNOWN: "other",
+}
+_SET_UP_KINDS = {
+    Resource.SECRET: "secrets",
+    Resource.PARAMETER: "secrets",
+    Resource.SECRET_OR_REGISTRY: "secrets",
+    Resource.FILE_SYSTEM: "efs",
+    Resource.UNKNOWN: "other",
+}
+_PLACEMENT_KINDS = {
+    Cause.ADDRESSES: "subnet addresses",
+    Cause.CAPACITY: "capacity",
+    Cause.QUOTA: "quota",
+    Cause.AGENT: "agent",
+}
 
 EXIT_CODES = {
     0: "ended by itself, which a service never should",
@@ -72,11 +64,22 @@ def texts(stop: Stop) -> Iterable[str]:
 
 
 def reason(stop: Stop) -> str:
-    """The most telling text: a container's when the task's only says that one ended."""
+    """The most telling text: a container's own when the task's only says that it did not start."""
     told = [each for each in texts(stop) if each]
-    if len(told) > 1 and told[0].lower().startswith("essential container"):
-        return told[1]
-    return told[0] if told else stop.stop_code or "no reason given"
+    if not told:
+        return stop.stop_code or "no reason given"
+    first, own = told[0], told[1:]
+    meaning = failure_of(first)
+    if not own or meaning.telling or stop.stop_code not in _BY_ITSELF:
+        return first
+    said_nothing = meaning.cause in {Cause.EXITED, Cause.NOT_STARTED}
+    telling = (each for each in own if failure_of(each).telling)
+    return next(telling, own[0] if said_nothing else first)
+
+
+def failure(stop: Stop) -> Failure:
+    """What the most telling text means."""
+    return failure_of(reason(stop))
 
 
 def within(stops: Iterable[Stop], at: datetime, seconds: float) -> tuple[Stop, ...]:
@@ -87,36 +90,39 @@ def within(stops: Iterable[Stop], at: datetime, seconds: float) -> tuple[Stop, .
 
 def pull_failure(stop: Stop) -> str:
     """What kept the image from being pulled; empty when that is not why it stopped."""
-    for each in texts(stop):
-        if each.lower().lstrip().startswith(_PULL):
-            return _kind(each, _PULL_KINDS) or "other"
-    return ""
+    told = failure(stop)
+    if stop.stop_code not in _BY_ITSELF or not told.pulling:
+        return ""
+    return _PULL_KINDS.get(told.cause, told.cause.value)
 
 
 def init_failure(stop: Stop) -> str:
     """Which resource could not be set up before the start; empty when that is not it."""
-    for each in texts(stop):
-        lowered = each.lower().lstrip()
-        if lowered.startswith(_INIT) and _PULL not in lowered:
-            return _kind(each, _INIT_KINDS) or "other"
-    return ""
+    told = failure(stop)
+    if stop.stop_code not in _BY_ITSELF or not told.setting_up:
+        return ""
+    return _SET_UP_KINDS.get(told.resource, told.resource.value)
 
 
 def killed_by_checks(stop: Stop) -> bool:
     """The load balancer's or the container's health check ended it."""
-    return any(mark in each.lower() for each in texts(stop) for mark in _HEALTH)
+    return Cause.HEALTH_CHECK in _causes(stop)
+
+
+def _causes(stop: Stop) -> set[Cause]:
+    """The causes that AWS tells; what a person wrote who stopped the task is no sign of any."""
+    told = texts(replace(stop, reason="") if stopped_by_user(stop) else stop)
+    return {failure_of(each).cause for each in told}
 
 
 def placement_failure(stop: Stop) -> str:
     """What there was too little of to place the task; empty when that is not why it stopped."""
+    told = failure_of(stop.reason)
     if stop.stop_code not in {_FAILED_TO_START, ""}:
         return ""
-    lowered = stop.reason.lower()
-    for kind, marks in _PLACEMENT:
-        starts = ("resource:", "agent")
-        if any(lowered.startswith(m) if m in starts else m in lowered for m in marks):
-            return kind
-    return ""
+    if told.resource is Resource.INTERFACE and not told.setting_up:
+        return _PLACEMENT_KINDS.get(told.cause, "network interface")
+    return _PLACEMENT_KINDS.get(told.cause, "")
 
 
 def out_of_memory(stop: Stop) -> bool:
@@ -126,7 +132,7 @@ def out_of_memory(stop: Stop) -> bool:
     was killed because *another* one ended (its code is something else) is no sign of it, and 137
     after a stop by the scheduler or a person only means that it did not end in its 30 seconds.
     """
-    if any("outofmemory" in each.lower() for each in texts(stop)):
+    if Cause.MEMORY in _causes(stop):
         return True
     if stop.stop_code != _EXITED or killed_by_checks(stop):
         return False
@@ -139,7 +145,7 @@ def crashed(stop: Stop) -> bool:
     if pull_failure(stop) or init_failure(stop) or killed_by_checks(stop):
         return False
     if stop.stop_code == _FAILED_TO_START:
-        return any(each.lower().lstrip().startswith(_START) for each in texts(stop))
+        return any(failure_of(each).starting for each in texts(stop))
     if stop.stop_code != _EXITED:
         return False
     codes = [each.exit_code for each in stop.containers if each.exit_code is not None]
@@ -244,8 +250,3 @@ def _shown(value: int | None) -> str:
 
 def _there(gone: bool) -> str:
     return "absent" if gone else "there"
-
-
-def _kind(message: str, kinds: Iterable[tuple[str, tuple[str, ...]]]) -> str:
-    lowered = message.lower()
-    return next((kind for kind, marks in kinds if any(mark in lowered for mark in marks)), "")

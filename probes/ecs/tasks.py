@@ -9,8 +9,20 @@ from dataclasses import replace
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
 from probes.ecs import stops
-from probes.ecs.model import Deployment, Snapshot, Stop, name_of
+from probes.ecs.model import Deployment, EcsEvent, Snapshot, Stop, name_of
 from probes.ecs.settings import Settings
+
+STEADY = "has reached a steady state"
+
+
+def since_steady(snapshot: Snapshot) -> list[EcsEvent]:
+    """Events after the newest steady state, newest first."""
+    newer = []
+    for event in snapshot.events:
+        if STEADY in event.message:
+            break
+        newer.append(event)
+    return newer
 
 
 def deploying(snapshot: Snapshot) -> bool:
@@ -119,7 +131,7 @@ def _deployment_evidence(deployment: Deployment) -> Evidence:
     return Evidence(f"{deployment.status} {name_of(deployment.task_definition)}", shown)
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
     """`10 minutes`: a window, as a sentence names it."""
     return count(round(seconds / 60), "minute")
 
@@ -132,7 +144,7 @@ def by_definition(found: Sequence[Stop]) -> dict[str, list[Stop]]:
     return groups
 
 
-def _of_today(snapshot: Snapshot, seconds: float) -> tuple[Stop, ...]:
+def of_today(snapshot: Snapshot, seconds: float) -> tuple[Stop, ...]:
     """The stops of the last `seconds` that belong to a revision which is still deployed.
 
     What a revision did that was rolled back is history: the tables show it, no finding keeps it.
@@ -144,7 +156,7 @@ def _of_today(snapshot: Snapshot, seconds: float) -> tuple[Stop, ...]:
 
 def crashes(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Tasks of one revision end by themselves, again and again."""
-    recent = _of_today(snapshot, settings.crash_window)
+    recent = of_today(snapshot, settings.crash_window)
     crashed = [stop for stop in recent if stops.crashed(stop)]
     for definition, group in by_definition(crashed).items():
         severity = _crash_severity(snapshot, settings, len(group))
@@ -153,7 +165,7 @@ def crashes(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         lived = sorted(stop.lived for stop in group if stop.lived is not None)
         image = next((c.image for stop in group for c in stop.containers if c.image), "")
         name = name_of(definition)
-        window = _span(settings.crash_window)
+        window = span(settings.crash_window)
         yield Finding(
             "ECS_CRASH_LOOP",
             severity,
@@ -166,7 +178,7 @@ def crashes(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 Evidence("typical life", lived[len(lived) // 2] if lived else None, "s"),
                 Evidence("last reason", stops.reason(group[0])),
                 Evidence("image", stops.short_image(image) or None),
-                *_changed(snapshot, definition),
+                *changed(snapshot, definition),
             ),
             likely=_crash_causes(snapshot, definition),
             against=_of_primary(snapshot, definition),
@@ -217,7 +229,7 @@ def _of_primary(snapshot: Snapshot, definition: str) -> tuple[str, ...]:
     return (f"{name_of(definition)} is being replaced by {name_of(primary.task_definition)}",)
 
 
-def _changed(snapshot: Snapshot, definition: str) -> Iterator[Evidence]:
+def changed(snapshot: Snapshot, definition: str) -> Iterator[Evidence]:
     """What the revision changed against the previous one, when both were looked at."""
     after, before = snapshot.definition, snapshot.previous
     if after is None or before is None or after.arn != definition:
@@ -228,7 +240,7 @@ def _changed(snapshot: Snapshot, definition: str) -> Iterator[Evidence]:
 
 def memory_kills(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Containers that the kernel killed for their memory."""
-    recent = _of_today(snapshot, settings.oom_window)
+    recent = of_today(snapshot, settings.oom_window)
     killed = [stop for stop in recent if stops.out_of_memory(stop)]
     for definition, group in by_definition(killed).items():
         severity = settings.oom.grade(len(group))
@@ -240,14 +252,14 @@ def memory_kills(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             "ECS_TASK_OOM",
             severity,
             f"{count(len(group), 'task')} of {name} killed for memory in "
-            f"{_span(settings.oom_window)}",
+            f"{span(settings.oom_window)}",
             subject=name,
             evidence=(
                 Evidence("killed", len(group), limit=settings.oom.first),
                 Evidence("exit codes", stops.exit_codes(group)),
                 Evidence("memory limit", limits or None),
                 Evidence("last reason", stops.reason(group[0])),
-                *_changed(snapshot, definition),
+                *changed(snapshot, definition),
             ),
             likely=("a leak", "the limit was lowered", "one big request"),
             against=("memory is sampled: a kill may show 70% in the metric",),
@@ -263,86 +275,9 @@ def _limits(snapshot: Snapshot, definition: str) -> str:
     return ", ".join(told) or (f"task {known.memory} MiB" if known.memory else "")
 
 
-def pull_failures(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Images that cannot be pulled, one finding a cause."""
-    groups: dict[str, list[Stop]] = {}
-    for stop in _of_today(snapshot, settings.pull_window):
-        kind = stops.pull_failure(stop)
-        if kind:
-            groups.setdefault(kind, []).append(stop)
-    for kind, group in groups.items():
-        definition = group[0].task_definition
-        primary = snapshot.primary
-        rolling = primary is not None and primary.task_definition == definition
-        severe = rolling and deploying(snapshot)
-        images = dict.fromkeys(c.image for s in group for c in s.containers if c.image)
-        yield Finding(
-            "ECS_IMAGE_PULL_FAILED",
-            Severity.CRITICAL if severe else Severity.WARNING,
-            f"{count(len(group), 'task')} of {name_of(definition)} could not pull the image "
-            f"({kind}): {stops.reason(group[0])}",
-            subject=kind,
-            evidence=(
-                Evidence("failures", len(group)),
-                Evidence("image", ", ".join(images) or None),
-                Evidence("reason", stops.reason(group[0])),
-                Evidence("subnets", ", ".join(snapshot.service.subnets) or None),
-                *_changed(snapshot, definition),
-            ),
-            likely=_PULL_CAUSES.get(kind, ("see the reason",)),
-            next=_PULL_NEXT.get(kind, "read the reason"),
-        )
-
-
-_PULL_CAUSES = {
-    "image missing": ("the tag was deleted or never pushed", "the image name is misspelled"),
-    "access": ("the execution role lost its rights", "the repository policy changed"),
-    "rate limit": ("the public registry's limit for anonymous pulls",),
-    "network": ("the NAT gateway or the endpoint is gone", "a security group blocks 443"),
-    "disk": ("images fill the host's disk",),
-    "architecture": ("the image was built for another processor",),
-}
-_PULL_NEXT = {
-    "image missing": "roll back to the revision whose image exists",
-    "network": "look at the path from the tasks' subnets to the registry",
-    "access": "compare the execution role's policy with an hour ago",
-}
-
-
-def init_failures(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Secrets, logs, file systems or interfaces that could not be set up before the start."""
-    groups: dict[str, list[Stop]] = {}
-    for stop in _of_today(snapshot, settings.init_window):
-        kind = stops.init_failure(stop)
-        if kind:
-            groups.setdefault(kind, []).append(stop)
-    for kind, group in groups.items():
-        severity = settings.init_failures.grade(len(group))
-        if severity is None:
-            continue
-        definition = group[0].task_definition
-        known = snapshot.definition
-        role = known.execution_role if known and known.arn == definition else ""
-        yield Finding(
-            "ECS_RESOURCE_INIT_FAILED",
-            severity,
-            f"{count(len(group), 'task')} of {name_of(definition)} could not set up {kind}: "
-            f"{stops.reason(group[0])}",
-            subject=kind,
-            evidence=(
-                Evidence("failures", len(group), limit=settings.init_failures.first),
-                Evidence("reason", stops.reason(group[0])),
-                Evidence("execution role", role or None),
-                *_changed(snapshot, definition),
-            ),
-            likely=("it was deleted or its rights were taken away", "its endpoint is unreachable"),
-            next="check that what the reason names exists and that the execution role may use it",
-        )
-
-
 def health_kills(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Tasks that health checks ended, with the grace that they had against their boot time."""
-    recent = _of_today(snapshot, settings.health_window)
+    recent = of_today(snapshot, settings.health_window)
     killed = [stop for stop in recent if stops.killed_by_checks(stop)]
     severity = settings.health_kills.grade(len(killed))
     if severity is None:
@@ -357,7 +292,7 @@ def health_kills(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "ECS_HEALTH_CHECK_KILLS",
         severity,
-        f"health checks ended {count(len(killed), 'task')} in {_span(settings.health_window)}",
+        f"health checks ended {count(len(killed), 'task')} in {span(settings.health_window)}",
         evidence=(
             Evidence("killed", len(killed), limit=settings.health_kills.first),
             Evidence("grace period", grace, "s"),
@@ -381,7 +316,7 @@ def stops_by_user(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         "ECS_TASKS_STOPPED_BY_USER",
         severity,
         f"{count(len(found), 'task')} stopped by a person or an experiment in "
-        f"{_span(settings.user_window)}: {stops.reason(found[0])}",
+        f"{span(settings.user_window)}: {stops.reason(found[0])}",
         evidence=(
             Evidence("stopped", len(found), limit=settings.stops_by_user.warning),
             Evidence("reason", stops.reason(found[0])),
@@ -402,7 +337,7 @@ def spot_interruptions(snapshot: Snapshot, settings: Settings) -> Iterator[Findi
         yield Finding(
             "ECS_SPOT_INTERRUPTED",
             severity,
-            f"AWS took back {count(len(found), 'Spot task')} in {_span(settings.spot_window)}",
+            f"AWS took back {count(len(found), 'Spot task')} in {span(settings.spot_window)}",
             evidence=(
                 Evidence("interrupted", len(found)),
                 Evidence("desired", snapshot.desired),
