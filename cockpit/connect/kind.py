@@ -64,7 +64,7 @@ class Door(Protocol):
         """What resolves the references to a server's passwords; `acting`: the commander's."""
 
 
-def no_problem(_settings: Any, _written: Mapping[str, object]) -> Iterable[Problem]:
+def no_problem(_settings: object, _written: Mapping[str, object]) -> Iterable[Problem]:
     """What has no rules of its own."""
     return ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -15,7 +15,7 @@ Row = TypeVar("Row")
 
 
 def rows_into(
-    rows: Iterable[Mapping[str, Any]], into: type[Row], *, mysql: bool = False
+    rows: Iterable[Mapping[str, object]], into: type[Row], *, mysql: bool = False
 ) -> list[Row]:
     """Each row by column name; unknown columns are ignored, missing ones take the default.
 
@@ -33,7 +33,7 @@ def rows_into(
         ) from None
 
 
-def first_value(rows: Sequence[Mapping[str, Any]]) -> Any:
+def first_value(rows: Sequence[Mapping[str, object]]) -> object:
     """The first column of the first row; None without rows."""
     return next(iter(rows[0].values())) if rows and rows[0] else None
 

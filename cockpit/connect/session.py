@@ -56,8 +56,8 @@ class AwsReads(Protocol):
         """The region of the place."""
 
     async def read(
-        self, service: str, operation: str, /, *, expect: str = "", **arguments: Any
-    ) -> Mapping[str, Any]:
+        self, service: str, operation: str, /, *, expect: str = "", **arguments: object
+    ) -> Mapping[str, object]:
         """One call: `read("ecs", "DescribeClusters", expect="clusters", clusters=[…])`.
 
         `expect` names the top-level member that a real answer must have; without it the answer is
@@ -65,13 +65,13 @@ class AwsReads(Protocol):
         """
 
     async def pages(
-        self, service: str, operation: str, /, *, key: str, most: int = 2000, **arguments: Any
-    ) -> Sequence[Any]:
+        self, service: str, operation: str, /, *, key: str, most: int = 2000, **arguments: object
+    ) -> Sequence[object]:
         """Every item of member `key` over all pages; raises `unreadable` beyond `most`."""
 
     async def item(
-        self, service: str, operation: str, /, *, key: str, **shared: Any
-    ) -> Mapping[str, Any]:
+        self, service: str, operation: str, /, *, key: str, **shared: object
+    ) -> Mapping[str, object]:
         """One item by its key (a name, id or ARN).
 
         It comes out of a batched call that gathers what others ask in this moment.
@@ -107,7 +107,7 @@ class SqlReads(Protocol):
 class RedisReads(Protocol):
     """A Redis or Valkey observer: an allowlist of read commands."""
 
-    async def info(self, *sections: str) -> Mapping[str, Any]:
+    async def info(self, *sections: str) -> Mapping[str, object]:
         """`INFO` as one flat mapping of field to value."""
 
     async def command(self, *words: str | int) -> Any:
@@ -117,7 +117,7 @@ class RedisReads(Protocol):
 class Acts(Protocol):
     """A commander's session for one approved plan."""
 
-    async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, Any]:
+    async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, object]:
         """Run one named statement or one AWS operation. Raises `BlindError` when it is certain
         that nothing was done, `UnknownOutcome` when it may have been.
         """

@@ -8,13 +8,13 @@ by `cockpit.connect.secrets` at connect time and never stored.
 from __future__ import annotations
 
 from dataclasses import Field, dataclass
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 
 class ConnectionSettings(Protocol):
     """Any frozen dataclass: what one kind's connection needs."""
 
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    __dataclass_fields__: ClassVar[dict[str, Field[object]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Hashable
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from cockpit.clock import monotonic
 from cockpit.errors import BlindError, Reason
@@ -42,6 +42,13 @@ class AnswerToCome(Generic[Value]):
     def wanted(self) -> bool:
         """Whether anybody waits for it."""
         return self._askers > 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether it came as an error, or was given up."""
+        return self.future.done() and (
+            self.future.cancelled() or self.future.exception() is not None
+        )
 
     async def get(self) -> Value:
         """The value or the error. Raises `BlindError` when the session was closed meanwhile."""
@@ -88,6 +95,25 @@ class Memory(Generic[Value]):
         self._answers[question] = answer
         self._order.append((question, answer))
 
+    async def ask(
+        self,
+        question: Hashable,
+        work: Callable[[], Coroutine[object, object, Value]],
+        *,
+        tasks: Tasks,
+    ) -> Value:
+        """The answer of a moment ago, or of whoever asks now, or of `work`."""
+        answer = self.find(question)
+        if answer is None:
+            answer = AnswerToCome(tasks.start(work()))
+            answer.abandoned = partial(self._give_up, question, answer)
+            self.keep(question, answer)
+        return await answer.get()
+
+    def _give_up(self, question: Hashable, answer: AnswerToCome[Value]) -> None:
+        self.drop(question, answer)
+        answer.future.cancel()
+
     def drop(self, question: Hashable, answer: AnswerToCome[Value]) -> None:
         """Forget an answer that nobody will give."""
         if self._answers.get(question) is answer:
@@ -117,9 +143,9 @@ class Tasks:
     """The tasks of one session, given up together."""
 
     def __init__(self) -> None:
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: set[asyncio.Task[object]] = set()
 
-    def start(self, work: Coroutine[Any, Any, Value]) -> asyncio.Task[Value]:
+    def start(self, work: Coroutine[object, object, Value]) -> asyncio.Task[Value]:
         """Run it on its own, whoever asked for it."""
         task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)

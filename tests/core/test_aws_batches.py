@@ -227,6 +227,14 @@ async def test_caches_are_asked_by_name_when_one_is_wanted_and_listed_when_sever
     assert len(stub.requests) == 3
 
 
+async def test_items_of_another_kind_are_unreadable_not_absent() -> None:
+    async with stubbed() as stub, reading(stub) as session:
+        stub.reply(json.dumps({"services": [None]}), type="application/x-amz-json-1.1")
+        with pytest.raises(BlindError, match="services is not") as caught:
+            await session.item("ecs", "DescribeServices", key="web", cluster="shop")
+    assert caught.value.reason is Reason.UNREADABLE
+
+
 async def test_a_table_is_one_call():
     def answer(request):
         return Reply(

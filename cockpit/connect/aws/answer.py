@@ -16,10 +16,10 @@ ignored; a member of another type than declared is `unreadable`, never an empty 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -43,6 +43,7 @@ class Answer(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 Record = TypeVar("Record", bound=Answer)
+Into = TypeVar("Into")
 
 
 def answer_into(row: object, into: type[Record], *, strict: bool = True) -> Record:
@@ -52,20 +53,16 @@ def answer_into(row: object, into: type[Record], *, strict: bool = True) -> Reco
     where a number is declared, `"true"` where a truth value is. Raises `BlindError(unreadable)`,
     naming the member that is missing or of the wrong type.
     """
-    record: Record = _convert(_safe(row, into), into, strict=strict)
-    return record
+    return _convert(_safe(row, into), into, strict=strict)
 
 
-def answers_into(
-    rows: Iterable[object], into: type[Record], *, strict: bool = True
-) -> tuple[Record, ...]:
+def answers_into(rows: object, into: type[Record], *, strict: bool = True) -> tuple[Record, ...]:
     """A list of structures as records, all or none."""
     several = tuple[into, ...]  # type: ignore[valid-type]
-    records: tuple[Record, ...] = _convert(_safe(rows, into), several, strict=strict)
-    return records
+    return _convert(_safe(rows, into), several, strict=strict)
 
 
-def _convert(value: object, into: Any, *, strict: bool) -> Any:
+def _convert(value: object, into: type[Into], *, strict: bool) -> Into:
     try:
         # with datetime as a type of its own, text is not parsed as a time
         return msgspec.convert(value, into, strict=strict, builtin_types=(datetime,))
@@ -91,7 +88,7 @@ def _told(error: str) -> str:
     return f"{which}: {what[:1].lower()}{what[1:]}"
 
 
-def _safe(value: Any, into: type[Answer] | None) -> Any:
+def _safe(value: object, into: type[Answer] | None) -> object:
     """The value as records hold it: text harmless, times in UTC, without members that are None.
 
     Done before a type is looked at, so that no declaration can forget it. Of a structure that
@@ -121,7 +118,7 @@ def _parts(record: type[Answer]) -> Mapping[str, type[Answer] | None]:
     return {member: _record_in(hints[field]) for member, field in names}
 
 
-def _record_in(kind: Any) -> type[Answer] | None:
+def _record_in(kind: object) -> type[Answer] | None:
     if isinstance(kind, type) and issubclass(kind, Answer):
         return kind
     if get_origin(kind) is dict:  # its names are not ours to choose from

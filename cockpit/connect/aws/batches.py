@@ -14,13 +14,16 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from cockpit.clock import monotonic
 from cockpit.connect.shared import AnswerToCome, Memory, Tasks
 from cockpit.errors import BlindError, Reason
 
-Item = Mapping[str, Any]
+Item = Mapping[str, object]
+Arguments = Callable[[tuple[str, ...]], Item]
+"""The arguments that ask for these ids."""
+
 Thing = TypeVar("Thing")
 
 GATHERING = 0.004
@@ -36,17 +39,17 @@ class Caller(Protocol):
         """Whether a call to the service would have to wait: then asks go on being gathered."""
 
     async def call(
-        self, service: str, operation: str, arguments: Mapping[str, Any], expect: str
-    ) -> Mapping[str, Any]:
+        self, service: str, operation: str, arguments: Mapping[str, object], expect: str
+    ) -> Mapping[str, object]:
         """One call, limited and guarded; raises `BlindError`."""
 
     async def all_pages(
-        self, service: str, operation: str, arguments: Mapping[str, Any], *, key: str, most: int
-    ) -> Sequence[Any]:
+        self, service: str, operation: str, arguments: Mapping[str, object], *, key: str, most: int
+    ) -> Sequence[object]:
         """Every item of a member over all pages; raises `BlindError`."""
 
 
-def _nothing(_: tuple[str, ...]) -> dict[str, Any]:
+def _nothing(_: tuple[str, ...]) -> Item:
     return {}
 
 
@@ -64,7 +67,7 @@ class Batch:
     """The top-level member with the items: a list, or one structure when `size` is 1."""
     names: tuple[str, ...]
     """Members of an item by which it may be asked for."""
-    arguments: Callable[[tuple[str, ...]], Mapping[str, Any]]
+    arguments: Arguments
     listing: bool = False
     """More than one id: everything is listed instead, and picked from."""
     tells: bool = False
@@ -73,27 +76,27 @@ class Batch:
     """The form in which names are compared."""
 
 
-def _elbv2(noun: str) -> Callable[[tuple[str, ...]], Mapping[str, Any]]:
-    def arguments(keys: tuple[str, ...]) -> Mapping[str, Any]:
+def _elbv2(noun: str) -> Arguments:
+    def arguments(keys: tuple[str, ...]) -> Mapping[str, object]:
         by_arn = keys[0].startswith("arn:")
         return {f"{noun}Arns" if by_arn else "Names": list(keys)}
 
     return arguments
 
 
-def _listed(argument: str) -> Callable[[tuple[str, ...]], Mapping[str, Any]]:
+def _listed(argument: str) -> Arguments:
     return lambda keys: {argument: list(keys)}
 
 
-def _single(argument: str, *, shorten: bool = False) -> Callable[[tuple[str, ...]], Item]:
+def _single(argument: str, *, shorten: bool = False) -> Arguments:
     return lambda keys: {argument: _tail(keys[0]) if shorten else keys[0]}
 
 
-def _filtered(name: str, **besides: Any) -> Callable[[tuple[str, ...]], Mapping[str, Any]]:
+def _filtered(name: str, **besides: object) -> Arguments:
     return lambda keys: {"Filters": [{"Name": name, "Values": list(keys)}], **besides}
 
 
-def _rds(name: str) -> Callable[[tuple[str, ...]], Mapping[str, Any]]:
+def _rds(name: str) -> Arguments:
     return lambda keys: {
         "Filters": [{"Name": name, "Values": [_tail(key) for key in keys]}],
         "MaxRecords": 100,
@@ -208,7 +211,7 @@ class _Group:
     service: str
     operation: str
     batch: Batch
-    shared: Mapping[str, Any]
+    shared: Mapping[str, object]
     waiting: dict[str, AnswerToCome[Item]] = field(default_factory=dict)
     apart: set[str] = field(default_factory=set)
     """Ids that spoiled a call before: each is asked alone until it is good again."""
@@ -229,7 +232,9 @@ class Batches:
         self._groups: dict[Hashable, _Group] = {}
         self._memory: Memory[Item] = Memory()
 
-    async def item(self, service: str, operation: str, key: str, shared: Mapping[str, Any]) -> Item:
+    async def item(
+        self, service: str, operation: str, key: str, shared: Mapping[str, object]
+    ) -> Item:
         """One item; `BlindError(missing)` when there is none of that name."""
         batch = BATCHES.get(f"{service}.{operation}")
         if batch is None:
@@ -318,7 +323,7 @@ class Batches:
             items = await self._calls.all_pages(
                 group.service, group.operation, group.shared, key=batch.member, most=10_000
             )
-            answer: Mapping[str, Any] = {batch.member: items}
+            answer: Mapping[str, object] = {batch.member: items}
         else:
             answer = await self._calls.call(
                 group.service,
@@ -328,10 +333,10 @@ class Batches:
             )
         held = answer[batch.member]
         if not batch.names:
-            return {keys[0]: held}
+            return {keys[0]: _structure(group, held)}
         index = {
             batch.normal(str(item[name])): item
-            for item in held
+            for item in _structures(group, held)
             for name in batch.names
             if item.get(name)
         }
@@ -342,7 +347,7 @@ class Batches:
         }
 
 
-def frozen(arguments: Mapping[str, Any]) -> str:
+def frozen(arguments: Mapping[str, object]) -> str:
     """Arguments as one comparable text: equal questions give equal texts."""
     return json.dumps(arguments, sort_keys=True, default=str) if arguments else ""
 
@@ -362,10 +367,29 @@ def _spoiled(group: _Group, error: BlindError) -> bool:
     return not group.batch.tells and error.reason in {Reason.MISSING, Reason.MISCONFIGURED}
 
 
-def _told(answer: Mapping[str, Any]) -> dict[str, str]:
+def _structures(group: _Group, held: object) -> list[Item]:
+    """The items of an answer. A member of another kind is unreadable: nothing is absent by it."""
+    if not isinstance(held, list | tuple):
+        raise _unreadable(group)
+    return [_structure(group, each) for each in held]
+
+
+def _structure(group: _Group, held: object) -> Item:
+    if not isinstance(held, Mapping):
+        raise _unreadable(group)
+    return held
+
+
+def _unreadable(group: _Group) -> BlindError:
+    what = f"the answer's {group.batch.member} is not what it should be"
+    return BlindError(Reason.UNREADABLE, f"{group.name}: {what}")
+
+
+def _told(answer: Mapping[str, object]) -> dict[str, str]:
     """Id → why, out of `failures` as ECS gives them; also by the last part of an ARN."""
     reasons: dict[str, str] = {}
-    for failure in answer.get("failures") or ():
+    failures = answer.get("failures")
+    for failure in failures if isinstance(failures, list) else ():
         arn, reason = str(failure.get("arn", "")), str(failure.get("reason", ""))
         for name in (arn, arn.rpartition("/")[2]):
             reasons[name] = reason

@@ -14,17 +14,17 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 import aioboto3
-import aiobotocore.config
-import aiobotocore.credentials
 import aiobotocore.parsers
-import aiobotocore.session
 import aiohttp
 import aiohttp.abc
 import botocore.credentials
 import botocore.loaders
+from aiobotocore.config import AioConfig
+from aiobotocore.credentials import AioRefreshableCredentials
+from aiobotocore.session import AioSession
 from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 
 from cockpit.clock import monotonic
@@ -34,7 +34,15 @@ from cockpit.connect.secrets import resolve_async
 from cockpit.connect.settings import AwsSite
 from cockpit.connect.shared import AnswerToCome, Tasks
 
+if TYPE_CHECKING:
+    from aiobotocore.client import AioBaseClient
+    from aiobotocore.session import ClientCreatorContext
+    from botocore.credentials import CredentialResolver
+    from botocore.model import OperationModel, Shape
+    from botocore.parsers import ResponseParser
+
 Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
 
 CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 10.0
@@ -70,7 +78,7 @@ class Hooks:
     """Service, operation: raises `Refused` before anything is signed."""
     sending: Callable[[str], None]
     """Service: an attempt leaves."""
-    answered: Callable[[str, Mapping[str, Any]], None]
+    answered: Callable[[str, Mapping[str, object]], None]
     """Service, parsed answer, error answers included."""
 
 
@@ -84,15 +92,15 @@ class Clients:
         self._identity = identity
         self._hooks = hooks
         self._tasks = tasks
-        self._clients: dict[str, AnswerToCome[Any]] = {}
-        self._session: AnswerToCome[Any] | None = None
-        self._retired: list[AnswerToCome[Any]] = []
+        self._clients: dict[str, AnswerToCome[AioBaseClient]] = {}
+        self._session: AnswerToCome[AioSession] | None = None
+        self._retired: list[AnswerToCome[AioBaseClient]] = []
         self._renewed_at = float("-inf")
 
-    async def of(self, service: str) -> Any:
+    async def of(self, service: str) -> AioBaseClient:
         """The client of a service. Raises what botocore raises; a failed one is made anew."""
         answer = self._clients.get(service)
-        if answer is None or _failed(answer):
+        if answer is None or answer.failed:
             answer = AnswerToCome(self._tasks.start(self._make(service)))
             self._clients[service] = answer
         return await answer.get()
@@ -110,7 +118,7 @@ class Clients:
         self._retired += old
         self._tasks.start(self._retire(old))
 
-    async def _retire(self, old: list[AnswerToCome[Any]]) -> None:
+    async def _retire(self, old: list[AnswerToCome[AioBaseClient]]) -> None:
         await asyncio.sleep(_RETIRED_AFTER)
         self._retired = [answer for answer in self._retired if answer not in old]
         await _closed(old)
@@ -122,14 +130,14 @@ class Clients:
         self._retired.clear()
         await _closed(made)
 
-    async def _make(self, service: str) -> Any:
+    async def _make(self, service: str) -> AioBaseClient:
         await off_loop(load, service)
-        if self._session is None or _failed(self._session):
+        if self._session is None or self._session.failed:
             self._session = AnswerToCome(self._tasks.start(self._open()))
         session = await self._session.get()
         return await self._connected(session, service)
 
-    async def _connected(self, session: Any, service: str) -> Any:
+    async def _connected(self, session: AioSession, service: str) -> AioBaseClient:
         client = (
             await _opened(session)
             .client(
@@ -143,16 +151,16 @@ class Clients:
         self._register(client, service)
         return client
 
-    def _register(self, client: Any, service: str) -> None:
+    def _register(self, client: AioBaseClient, service: str) -> None:
         hooks = self._hooks
 
-        def before_call(model: Any, **_: Any) -> None:
+        def before_call(model: OperationModel, **_: object) -> None:
             hooks.guard(model.service_model.service_name, model.name)
 
-        def before_send(**_: Any) -> None:
+        def before_send(**_: object) -> None:
             hooks.sending(service)
 
-        def response_received(parsed_response: Any, **_: Any) -> None:
+        def response_received(parsed_response: object, **_: object) -> None:
             if isinstance(parsed_response, dict):
                 hooks.answered(service, parsed_response)
 
@@ -160,12 +168,12 @@ class Clients:
         client.meta.events.register("before-send", before_send)
         client.meta.events.register("response-received", response_received)
 
-    def _configuration(self) -> Any:
-        connecting: dict[str, Any] = {"resolver": Resolver()}
+    def _configuration(self) -> AioConfig:
+        connecting: dict[str, object] = {"resolver": Resolver()}
         if self._identity.attempts == 1:
             # a kept connection may be closed under an act, whose end would be unknown for nothing
             connecting |= {"force_close": True, "keepalive_timeout": None}
-        return aiobotocore.config.AioConfig(
+        return AioConfig(
             connector_args=connecting,
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
@@ -174,7 +182,7 @@ class Clients:
             user_agent_extra="incident-cockpit",
         )
 
-    async def _open(self) -> Any:
+    async def _open(self) -> AioSession:
         """The session with the credentials of the place, narrowed when a role is given."""
         place = self._place
         session = _session(self._identity.profile)
@@ -193,7 +201,7 @@ class Clients:
         assumed.get_component("credential_provider").insert_before("env", provider)
         return assumed
 
-    async def assume(self, source: Any) -> dict[str, str]:
+    async def assume(self, source: AioSession) -> dict[str, str]:
         """Credentials of the place's role, as botocore's refreshable credentials want them."""
         arguments = {
             "RoleArn": self._place.role_arn,
@@ -223,16 +231,16 @@ class _AssumedRole(botocore.credentials.CredentialProvider):  # type: ignore[mis
     METHOD = "cockpit-role"
     CANONICAL_NAME = "CockpitRole"
 
-    def __init__(self, clients: Clients, source: Any) -> None:
+    def __init__(self, clients: Clients, source: AioSession) -> None:
         super().__init__()
         self._clients = clients
         self._source = source
 
-    async def load(self) -> Any:
+    async def load(self) -> AioRefreshableCredentials:
         async def refresh() -> dict[str, str]:
             return await self._clients.assume(self._source)
 
-        return aiobotocore.credentials.AioRefreshableCredentials.create_from_metadata(
+        return AioRefreshableCredentials.create_from_metadata(
             metadata=await refresh(), refresh_using=refresh, method=self.METHOD
         )
 
@@ -240,17 +248,17 @@ class _AssumedRole(botocore.credentials.CredentialProvider):  # type: ignore[mis
 class _OffLoopParser:
     """A parser that reads large answers in a thread, so that the loop goes on."""
 
-    def __init__(self, parser: Any) -> None:
+    def __init__(self, parser: ResponseParser) -> None:
         self._parser = parser
 
-    async def parse(self, response: Any, shape: Any) -> Any:
+    async def parse(self, response: Mapping[str, object], shape: Shape) -> object:
         body = response.get("body")
         if not isinstance(body, bytes) or len(body) < _LARGE:
             return await self._parser.parse(response, shape)
         return await off_loop(_drive, self._parser, response, shape)
 
 
-def _drive(parser: Any, response: Any, shape: Any) -> Any:
+def _drive(parser: ResponseParser, response: Mapping[str, object], shape: Shape) -> object:
     """Run a parser's coroutine to its end: over a body in memory it never waits."""
     try:
         parser.parse(response, shape).send(None)
@@ -260,11 +268,11 @@ def _drive(parser: Any, response: Any, shape: Any) -> Any:
 
 
 class _Parsers(aiobotocore.parsers.AioResponseParserFactory):  # type: ignore[misc]
-    def create_parser(self, protocol_name: str) -> Any:
+    def create_parser(self, protocol_name: str) -> _OffLoopParser:
         return _OffLoopParser(super().create_parser(protocol_name))
 
 
-def moment(value: Any) -> datetime:
+def moment(value: object) -> datetime:
     """A timestamp of an answer. ISO texts are read 40 times faster than botocore does it."""
     if isinstance(value, str) and value[:2] == "20":
         try:
@@ -312,7 +320,7 @@ class Resolver(aiohttp.abc.AbstractResolver):
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
-async def off_loop(work: Callable[..., Result], *arguments: Any) -> Result:
+async def off_loop(work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
     """Run something that reads disks or chews on large answers, in the one thread for it."""
     return await asyncio.get_running_loop().run_in_executor(_OFF_LOOP, work, *arguments)
 
@@ -327,14 +335,16 @@ def load(service: str) -> None:
     LOADER.load_service_model(service, "endpoint-rule-set-1")
 
 
-class _Session(aiobotocore.session.AioSession):  # type: ignore[misc]
+class _Session(AioSession):  # type: ignore[misc]
     """A session all of whose requests take our transport, those for credentials too.
 
     A profile's role, web identity and SSO make clients of their own by `create_client`.
     """
 
-    def create_client(self, *arguments: Any, config: Any = None, **more: Any) -> Any:
-        ours = aiobotocore.config.AioConfig(
+    def create_client(
+        self, *arguments: object, config: AioConfig | None = None, **more: object
+    ) -> ClientCreatorContext:
+        ours = AioConfig(
             connector_args={"resolver": Resolver(), **getattr(config, "connector_args", {})},
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
@@ -344,11 +354,11 @@ class _Session(aiobotocore.session.AioSession):  # type: ignore[misc]
         ours.http_session_cls = Transport  # after the merge, which would drop it
         return super().create_client(*arguments, config=ours, **more)
 
-    def _create_credential_resolver(self) -> Any:
+    def _create_credential_resolver(self) -> CredentialResolver:
         return guard_metadata(super()._create_credential_resolver())
 
 
-def _session(profile: str) -> Any:
+def _session(profile: str) -> AioSession:
     session = _Session(profile=profile or None)
     session.register_component("data_loader", LOADER)
     parsers = _Parsers()
@@ -357,7 +367,7 @@ def _session(profile: str) -> Any:
     return session
 
 
-def _opened(session: Any) -> aioboto3.Session:
+def _opened(session: AioSession) -> aioboto3.Session:
     """aioboto3's door to a session of ours.
 
     Each one adds boto3's data folder to the loader once more, which all sessions share: without
@@ -368,9 +378,9 @@ def _opened(session: Any) -> aioboto3.Session:
     return opened
 
 
-async def _closed(answers: Iterable[AnswerToCome[Any]]) -> None:
+async def _closed(answers: Iterable[AnswerToCome[AioBaseClient]]) -> None:
     """Close the clients that came about; those that hang are left after a moment."""
-    made = [each.future.result() for each in answers if each.future.done() and not _failed(each)]
+    made = [each.future.result() for each in answers if each.future.done() and not each.failed]
     closing = [asyncio.ensure_future(client.close()) for client in made]
     if closing:
         done, late = await asyncio.wait(closing, timeout=_CLOSING)
@@ -378,8 +388,3 @@ async def _closed(answers: Iterable[AnswerToCome[Any]]) -> None:
             task.cancel()
         for task in done:
             task.exception()
-
-
-def _failed(answer: AnswerToCome[Any]) -> bool:
-    future = answer.future
-    return future.done() and (future.cancelled() or future.exception() is not None)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 from botocore import exceptions as boto
@@ -110,7 +109,7 @@ def blind(error: Exception, call: AwsCall) -> BlindError:
     return _from_client(error, call)
 
 
-def from_answer(answer: Mapping[str, Any], call: AwsCall) -> BlindError:
+def from_answer(answer: Mapping[str, object], call: AwsCall) -> BlindError:
     """The reason of an error that somebody answered: a service, or what pretends to be one."""
     error = answer.get("Error")
     error = error if isinstance(error, Mapping) else {}

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
 from cockpit.clock import now
+from cockpit.connect.aws.answer import Answer, answers_into
 from cockpit.connect.aws.batches import GATHERING, Caller, chunks
 from cockpit.connect.session import MetricQuery, Series
 from cockpit.connect.shared import AnswerToCome, Memory, Tasks
@@ -46,6 +46,14 @@ def window(minutes: int, ago: int, period: int) -> MetricWindow:
     )
 
 
+class _Result(Answer, frozen=True):
+    of = "cloudwatch.MetricDataResult"
+    id: str = ""
+    timestamps: tuple[datetime, ...] = ()
+    values: tuple[float, ...] = ()
+    status_code: str = "Complete"
+
+
 @dataclass(slots=True)
 class _Points:
     """One series as it comes in, page by page."""
@@ -53,12 +61,10 @@ class _Points:
     values: dict[datetime, float] = field(default_factory=dict)
     status: str = ""
 
-    def add(self, result: Mapping[str, Any]) -> None:
-        times = result.get("Timestamps") or ()
-        self.values.update(zip(times, result.get("Values") or (), strict=False))
-        status = str(result.get("StatusCode") or "Complete")
+    def add(self, result: _Result) -> None:
+        self.values.update(zip(result.timestamps, result.values, strict=False))
         if self.status not in _BLIND:
-            self.status = status
+            self.status = result.status_code
 
     def series(self) -> Series:
         if self.status in _BLIND:
@@ -145,7 +151,7 @@ class Metrics:
     ) -> Mapping[MetricQuery, Series]:
         ids = {f"m{number:04}": query for number, query in enumerate(queries, 1)}
         points = {query: _Points() for query in queries}
-        arguments: dict[str, Any] = {
+        arguments: dict[str, object] = {
             "MetricDataQueries": [_question(name, query) for name, query in ids.items()],
             "StartTime": span.start,
             "EndTime": span.end,
@@ -155,8 +161,8 @@ class Metrics:
             answer = await self._calls.call(
                 "cloudwatch", "GetMetricData", arguments, "MetricDataResults"
             )
-            for result in answer["MetricDataResults"]:
-                query = ids.get(str(result.get("Id")))
+            for result in answers_into(answer["MetricDataResults"], _Result):
+                query = ids.get(result.id)
                 if query is not None:
                     points[query].add(result)
             token = answer.get("NextToken")
@@ -166,7 +172,7 @@ class Metrics:
         raise BlindError(Reason.UNREADABLE, f"GetMetricData did not end after {_PAGES} pages")
 
 
-def _question(name: str, query: MetricQuery) -> dict[str, Any]:
+def _question(name: str, query: MetricQuery) -> dict[str, object]:
     return {
         "Id": name,
         "MetricStat": {

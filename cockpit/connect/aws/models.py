@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from cockpit.connect.aws import reads
 from cockpit.errors import Misconfigured
 
 if TYPE_CHECKING:
+    from botocore.loaders import Loader
     from botocore.model import ServiceModel
 
 Risk = Literal["read", "low", "high", "destructive"]
@@ -95,7 +96,7 @@ def parse(call: str) -> tuple[str, str]:
     return service, found
 
 
-def validate_call(call: str, arguments: Mapping[str, Any]) -> list[str]:
+def validate_call(call: str, arguments: Mapping[str, object]) -> list[str]:
     """Everything that is wrong with a call and its arguments, in words; empty: nothing.
 
     Checked: the service, the operation, names of parameters (with nearest words), types, required
@@ -117,7 +118,7 @@ def validate_call(call: str, arguments: Mapping[str, Any]) -> list[str]:
     return problems + [line for line in report.splitlines() if line]
 
 
-def classify(operation: str, arguments: Mapping[str, Any] | None = None) -> Risk:
+def classify(operation: str, arguments: Mapping[str, object] | None = None) -> Risk:
     """The least risk that a step with this call may be given: `service.Operation`, both spellings.
 
     Default is `high`; what deletes, terminates, or edits routes and network ACLs is `destructive`;
@@ -171,7 +172,7 @@ def _model(service: str) -> ServiceModel:
 
 
 @cache
-def _loader() -> Any:
+def _loader() -> Loader:
     from botocore.loaders import create_loader
 
     return create_loader()

@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 from cockpit.errors import Refused
 
@@ -281,7 +280,7 @@ def session_policy(consent: Iterable[str] = ()) -> str:
     service's `SECRET` operations would match; the guard is the exact list.
     """
     actions = {_shortened(action) for action in (*iam_actions(), *_consented(consent))}
-    statement: dict[str, Any] = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
+    statement: dict[str, object] = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
     if len(policy) > _POLICY_LIMIT:
         raise AssertionError("the session policy outgrew STS' limit")

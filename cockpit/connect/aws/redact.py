@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 from cockpit.redact import MASK
 from cockpit.text import without_literals
@@ -26,8 +25,14 @@ _OVERRIDDEN = ("command", "environment", "environmentFiles")
 _IN_CONTAINER = ("command", "entryPoint", "environmentFiles", "resourceRequirements")
 _DEEPEST = 40
 
+Members = dict[str, object]
+"""An answer, or a structure in it."""
 
-def redact(service: str, answer: dict[str, Any]) -> dict[str, Any]:
+Rule = Callable[[Members], None]
+"""Takes the secrets out of a structure, in place."""
+
+
+def redact(service: str, answer: Members) -> Members:
     """The answer without secrets, changed in place."""
     rules = _RULES.get(service)
     if rules is not None:
@@ -36,35 +41,35 @@ def redact(service: str, answer: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _all(member: str, clean: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+def _all(member: str, clean: Rule) -> Rule:
     """A rule for a member that holds one structure or a list of them."""
 
-    def rule(answer: dict[str, Any]) -> None:
+    def rule(answer: Members) -> None:
         for each in _structures(answer.get(member)):
             clean(each)
 
     return rule
 
 
-def _structures(value: object) -> Iterable[dict[str, Any]]:
+def _structures(value: object) -> Iterable[Members]:
     if isinstance(value, dict):
         yield value
     elif isinstance(value, list):
         yield from (each for each in value if isinstance(each, dict))
 
 
-def _drop(*names: str) -> Callable[[dict[str, Any]], None]:
-    def clean(item: dict[str, Any]) -> None:
+def _drop(*names: str) -> Rule:
+    def clean(item: Members) -> None:
         for name in names:
             item.pop(name, None)
 
     return clean
 
 
-def _mask_values(member: str, value: str = "value") -> Callable[[dict[str, Any]], None]:
+def _mask_values(member: str, value: str = "value") -> Rule:
     """`[{name, value}]` or `{name: value}` under a member: the names stay."""
 
-    def clean(item: dict[str, Any]) -> None:
+    def clean(item: Members) -> None:
         held = item.get(member)
         if isinstance(held, dict):
             item[member] = dict.fromkeys(held, MASK)
@@ -75,7 +80,7 @@ def _mask_values(member: str, value: str = "value") -> Callable[[dict[str, Any]]
     return clean
 
 
-def _task_definition(item: dict[str, Any]) -> None:
+def _task_definition(item: Members) -> None:
     for container in _structures(item.get("containerDefinitions")):
         _mask_values("environment")(container)
         _mask_values("secrets", "valueFrom")(container)
@@ -97,37 +102,37 @@ def _log_options(configuration: object) -> None:
         _mask_values("secretOptions", "valueFrom")(each)
 
 
-def _task(item: dict[str, Any]) -> None:
+def _task(item: Members) -> None:
     for overrides in _structures(item.get("overrides")):
         for container in _structures(overrides.get("containerOverrides")):
             _drop(*_OVERRIDDEN)(container)
 
 
-def _service(item: dict[str, Any]) -> None:
+def _service(item: Members) -> None:
     for deployment in _structures(item.get("deployments")):
         for connect in _structures(deployment.get("serviceConnectConfiguration")):
             _log_options(connect.get("logConfiguration"))
 
 
-def _function(item: dict[str, Any]) -> None:
+def _function(item: Members) -> None:
     for environment in _structures(item.get("Environment")):
         _mask_values("Variables")(environment)
     for code in _structures(item.get("Code")):
         _drop("Location")(code)
 
 
-def _whole_function(answer: dict[str, Any]) -> None:
+def _whole_function(answer: Members) -> None:
     _function(answer)
 
 
-def _vpn(item: dict[str, Any]) -> None:
+def _vpn(item: Members) -> None:
     _drop("CustomerGatewayConfiguration")(item)
     for options in _structures(item.get("Options")):
         for tunnel in _structures(options.get("TunnelOptions")):
             _drop("PreSharedKey")(tunnel)
 
 
-def _recorded(item: dict[str, Any]) -> None:
+def _recorded(item: Members) -> None:
     """A CloudTrail event: who, what and when stay; parameters that may be secret are masked."""
     item.pop("AccessKeyId", None)
     raw = item.get("CloudTrailEvent")
@@ -147,7 +152,7 @@ def _recorded(item: dict[str, Any]) -> None:
     item["CloudTrailEvent"] = json.dumps(event)
 
 
-def masked(value: Any, depth: int = 0) -> Any:
+def masked(value: object, depth: int = 0) -> object:
     """A JSON value with what hangs under secret-sounding names masked, and no presigned query."""
     if depth > _DEEPEST:
         return MASK
@@ -166,38 +171,39 @@ def unsigned(value: str) -> str:
     return _PRESIGNED.sub(rf"\1?{MASK}", value)
 
 
-def _stack(item: dict[str, Any]) -> None:
+def _stack(item: Members) -> None:
     for member, value in (("Parameters", "ParameterValue"), ("Outputs", "OutputValue")):
         _mask_values(member, value)(item)
         _mask_values(member, "ResolvedValue")(item)
 
 
-def _stack_event(item: dict[str, Any]) -> None:
+def _stack_event(item: Members) -> None:
     _drop("ResourceProperties")(item)
 
 
-def _execution(item: dict[str, Any]) -> None:
-    if isinstance(item.get("Query"), str):
-        item["Query"] = without_literals(item["Query"])
+def _execution(item: Members) -> None:
+    query = item.get("Query")
+    if isinstance(query, str):
+        item["Query"] = without_literals(query)
     _drop("ExecutionParameters")(item)
 
 
-def _database(item: dict[str, Any]) -> None:
+def _database(item: Members) -> None:
     _drop("MasterUsername")(item)
     for pending in _structures(item.get("PendingModifiedValues")):
         _drop("MasterUserPassword")(pending)
 
 
-def _stage(item: dict[str, Any]) -> None:
+def _stage(item: Members) -> None:
     _mask_values("variables")(item)
     _mask_values("StageVariables")(item)
 
 
-def _one(clean: Callable[[dict[str, Any]], None], *members: str) -> dict[str, Any]:
+def _one(clean: Rule, *members: str) -> dict[str, Rule]:
     return {member: _all(member, clean) for member in members}
 
 
-_RULES: Mapping[str, Mapping[str, Callable[[dict[str, Any]], None]]] = MappingProxyType(
+_RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
     {
         "ecs": {
             **_one(_task_definition, "taskDefinition"),

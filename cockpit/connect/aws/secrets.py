@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from functools import partial
 
 from cockpit.connect.aws import errors as aws_errors
 from cockpit.connect.aws.clients import ClientOptions, Clients, Hooks
@@ -43,19 +43,26 @@ def secrets_of(
     for 15 minutes. Raises `BlindError`; no message holds a value. `acting`: with the commander's
     profile.
     """
+    with_clients = partial(_with_clients, place, acting=acting)
 
     async def resolve(reference: str) -> str:
         if reference == "iam":
-            return await _with_clients(place, acting, _token, host, port, user)
+            work = partial(_token, host=host, port=port, user=user)
+            return await with_clients(work, asked=("rds", "connect"))
         if reference.startswith("aws-secret:"):
-            return await _with_clients(place, acting, _secret, reference.partition(":")[2])
+            work = partial(_secret, name=reference.partition(":")[2])
+            return await with_clients(work, asked=("secretsmanager", "GetSecretValue"))
         return await resolve_async(reference)
 
     return resolve
 
 
 async def _with_clients(
-    place: AwsSite, acting: bool, work: Callable[..., Awaitable[str]], *arguments: Any
+    place: AwsSite,
+    work: Callable[[Clients], Awaitable[str]],
+    *,
+    asked: tuple[str, str],
+    acting: bool,
 ) -> str:
     profile = (place.commander_profile if acting else "") or place.profile
     tasks = Tasks()
@@ -71,14 +78,13 @@ async def _with_clients(
         tasks=tasks,
     )
     about = AwsCall(
-        "rds" if work is _token else "secretsmanager",
-        "connect" if work is _token else "GetSecretValue",
+        *asked,
         place.region,
         profile,
         keys=bool(place.access_key_id),
     )
     try:
-        value = await work(clients, *arguments)
+        value = await work(clients)
     except FAILURES as error:
         raise aws_errors.blind(error, about) from None
     finally:
@@ -109,7 +115,7 @@ async def _secret(clients: Clients, name: str) -> str:
     return value
 
 
-async def _token(clients: Clients, host: str, port: int, user: str) -> str:
+async def _token(clients: Clients, *, host: str, port: int, user: str) -> str:
     client = await clients.of("rds")
     token: str = await client.generate_db_auth_token(DBHostname=host, Port=port, DBUsername=user)
     return token
@@ -130,5 +136,5 @@ def _sending(_: str) -> None:
     """Logins are not part of what looking costs."""
 
 
-def _answered(_: str, __: Mapping[str, Any]) -> None:
+def _answered(_: str, __: Mapping[str, object]) -> None:
     """Nor are they slowed down."""

@@ -7,11 +7,10 @@ signing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 import jmespath
@@ -30,8 +29,12 @@ from cockpit.connect.aws.models import parse, validate_call
 from cockpit.connect.aws.redact import redact
 from cockpit.connect.session import MetricQuery, Series
 from cockpit.connect.settings import AwsSite
-from cockpit.connect.shared import AnswerToCome, Memory, Tasks
+from cockpit.connect.shared import Memory, Tasks
 from cockpit.errors import BlindError, Misconfigured, Reason, UnknownOutcome
+
+if TYPE_CHECKING:
+    from aiobotocore.client import AioBaseClient
+    from jmespath.parser import ParsedResult
 
 USD_PER_METRIC = 0.01 / 1000
 """GetMetricData, us-east-1 list price of 2026-11; other reads here are free (catalogue B §9)."""
@@ -69,7 +72,8 @@ class Aws:
         self._closed = False
         self._tasks = Tasks()
         self._limits = limits or limits_of(place)
-        self._answers: Memory[dict[str, Any]] = Memory()
+        self._answers: Memory[dict[str, object]] = Memory()
+        self._lists: Memory[list[object]] = Memory()
         self._batches = Batches(self, self._tasks)
         self._metrics = Metrics(self, self._tasks)
         self._clients = Clients(
@@ -100,30 +104,30 @@ class Aws:
         return not self._limits.of(service).open
 
     async def read(
-        self, service: str, operation: str, /, *, expect: str = "", **arguments: Any
-    ) -> Mapping[str, Any]:
+        self, service: str, operation: str, /, *, expect: str = "", **arguments: object
+    ) -> Mapping[str, object]:
         """One call; identical ones within two seconds share it. See `AwsReads`."""
         reads.check(service, operation, self._consent)
-        return await self._shared(
+        return await self._answers.ask(
             (service, operation, expect, frozen(arguments)),
             lambda: self.call(service, operation, arguments, expect),
+            tasks=self._tasks,
         )
 
     async def pages(
-        self, service: str, operation: str, /, *, key: str, most: int = 2000, **arguments: Any
-    ) -> Sequence[Any]:
+        self, service: str, operation: str, /, *, key: str, most: int = 2000, **arguments: object
+    ) -> Sequence[object]:
         """Every item of `key`; identical questions within two seconds share the pages."""
         reads.check(service, operation, self._consent)
-        answer = await self._shared(
+        return await self._lists.ask(
             (service, operation, key, most, frozen(arguments)),
-            lambda: self._paged(service, operation, arguments, key=key, most=most),
+            lambda: self.all_pages(service, operation, arguments, key=key, most=most),
+            tasks=self._tasks,
         )
-        items: Sequence[Any] = answer[key]
-        return items
 
     async def item(
-        self, service: str, operation: str, /, *, key: str, **shared: Any
-    ) -> Mapping[str, Any]:
+        self, service: str, operation: str, /, *, key: str, **shared: object
+    ) -> Mapping[str, object]:
         """One item by its name, id or ARN, out of a batched call. See `AwsReads`."""
         reads.check(service, operation, self._consent)
         return await self._batches.item(service, operation, key, shared)
@@ -142,6 +146,7 @@ class Aws:
     def forget(self) -> None:
         """Nothing that was read before a change may be used to verify it."""
         self._answers.clear()
+        self._lists.clear()
         self._batches.forget()
         self._metrics.forget()
 
@@ -153,8 +158,8 @@ class Aws:
         await self._clients.close()
 
     async def call(
-        self, service: str, operation: str, arguments: Mapping[str, Any], expect: str
-    ) -> dict[str, Any]:
+        self, service: str, operation: str, arguments: Mapping[str, object], expect: str
+    ) -> dict[str, object]:
         """One call as it is: guarded, limited, redacted, not shared. Raises `BlindError`."""
         about = AwsCall(
             service,
@@ -166,8 +171,9 @@ class Aws:
         if self._closed:
             raise BlindError(Reason.UNREACHABLE, f"{about.name}: the session is closed")
         async with self._limits.of(service).turn():
-            if operation == "GetMetricData" and "NextToken" not in arguments:
-                self._price(len(arguments["MetricDataQueries"]))
+            asked = arguments.get("MetricDataQueries")
+            if isinstance(asked, list) and "NextToken" not in arguments:
+                self._price(len(asked))
             try:
                 client = await self._clients.of(service)
                 answer = await _method(client, operation)(**arguments)
@@ -180,45 +186,25 @@ class Aws:
         return redact(service, answer)
 
     async def all_pages(
-        self, service: str, operation: str, arguments: Mapping[str, Any], *, key: str, most: int
-    ) -> Sequence[Any]:
+        self, service: str, operation: str, arguments: Mapping[str, object], *, key: str, most: int
+    ) -> list[object]:
         """Every item of a member over all pages, not shared. Raises `BlindError`."""
-        found: Sequence[Any] = (
-            await self._paged(service, operation, arguments, key=key, most=most)
-        )[key]
-        return found
-
-    async def _shared(
-        self, question: Hashable, work: Callable[[], Coroutine[Any, Any, dict[str, Any]]]
-    ) -> dict[str, Any]:
-        answer = self._answers.find(question)
-        if answer is None:
-            task = self._tasks.start(work())
-            answer = AnswerToCome(task)
-            answer.abandoned = partial(self._give_up, question, answer)
-            self._answers.keep(question, answer)
-        return await answer.get()
-
-    def _give_up(self, question: Hashable, answer: AnswerToCome[dict[str, Any]]) -> None:
-        self._answers.drop(question, answer)
-        answer.future.cancel()
-
-    async def _paged(
-        self, service: str, operation: str, arguments: Mapping[str, Any], *, key: str, most: int
-    ) -> dict[str, Any]:
+        about = AwsCall(service, operation, self.region)
         paging = await _paging(service, operation)
-        items: list[Any] = []
-        tokens: dict[str, Any] = {}
+        items: list[object] = []
+        tokens: dict[str, object] = {}
         while True:
             answer = await self.call(service, operation, {**arguments, **tokens}, key)
-            items.extend(answer[key] or ())
+            held = answer[key]
+            if not isinstance(held, list):
+                raise aws_errors.unreadable(f"the answer's {key} is no list", about)
+            items.extend(held)
             following = paging.following(answer) if paging is not None else {}
             if len(items) > most or (following and following == tokens):
-                about = AwsCall(service, operation, self.region)
                 what = "repeats a page" if len(items) <= most else f"has more than {most} {key}"
                 raise aws_errors.unreadable(what, about)
             if not following:
-                return {key: items}
+                return items
             tokens = following
 
     def _guard(self, service: str, operation: str) -> None:
@@ -228,7 +214,7 @@ class Aws:
     def _sending(self, service: str) -> None:
         self.cost.api_calls += 1
 
-    def _answered(self, service: str, answer: Mapping[str, Any]) -> None:
+    def _answered(self, service: str, answer: Mapping[str, object]) -> None:
         self._notice_clock(answer)
         if "Error" not in answer:
             return
@@ -237,11 +223,11 @@ class Aws:
             self.cost.throttled += 1
             self._limits.of(service).throttled()
 
-    def _notice_clock(self, answer: Mapping[str, Any]) -> None:
+    def _notice_clock(self, answer: Mapping[str, object]) -> None:
         if self.skew is not None and self.cost.api_calls % 100:
             return
-        date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-        if date:
+        date = _metadata(answer)[1].get("date")
+        if isinstance(date, str):
             try:
                 self.skew = (parsedate_to_datetime(date) - now()).total_seconds()
             except (ValueError, TypeError):
@@ -269,7 +255,7 @@ class AwsActs:
             tasks=self._tasks,
         )
 
-    async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, Any]:
+    async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, object]:
         """Run one operation: `ecs.UpdateService` or `ecs.update_service`. Never repeated.
 
         Raises `Misconfigured` when the call or its arguments are not in the service model,
@@ -305,11 +291,13 @@ class AwsActs:
         self._tasks.cancel()
         await self._clients.close()
 
-    async def _sent_once(self, about: AwsCall, arguments: Mapping[str, object]) -> dict[str, Any]:
+    async def _sent_once(
+        self, about: AwsCall, arguments: Mapping[str, object]
+    ) -> dict[str, object]:
         self._sent = False
         try:
             client = await self._clients.of(about.service)
-            answer: dict[str, Any] = await _method(client, about.operation)(**arguments)
+            answer = await _method(client, about.operation)(**arguments)
             promised(answer, "", about)
         except FAILURES as error:
             raise self._end(error, about) from error
@@ -333,7 +321,7 @@ class AwsActs:
     def _sending(self, service: str) -> None:
         self._sent = True
 
-    def _answered(self, service: str, answer: Mapping[str, Any]) -> None:
+    def _answered(self, service: str, answer: Mapping[str, object]) -> None:
         """Acts are neither counted nor slowed down."""
 
 
@@ -342,10 +330,10 @@ class Paging:
     """How an operation says that there is more: botocore's paginator data."""
 
     inputs: tuple[str, ...]
-    outputs: tuple[Any, ...]
-    more: Any
+    outputs: tuple[ParsedResult, ...]
+    more: ParsedResult | None
 
-    def following(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+    def following(self, answer: Mapping[str, object]) -> dict[str, object]:
         """The arguments of the next page; empty after the last."""
         if self.more is not None and not self.more.search(answer):
             return {}
@@ -385,8 +373,9 @@ def _several(value: str | list[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _method(client: Any, operation: str) -> Any:
-    return getattr(client, xform_name(operation))
+def _method(client: AioBaseClient, operation: str) -> Callable[..., Awaitable[dict[str, object]]]:
+    method: Callable[..., Awaitable[dict[str, object]]] = getattr(client, xform_name(operation))
+    return method
 
 
 def promised(answer: object, expect: str, about: AwsCall) -> None:
@@ -396,14 +385,21 @@ def promised(answer: object, expect: str, about: AwsCall) -> None:
     """
     if not isinstance(answer, Mapping):
         raise aws_errors.unreadable("the answer is no structure", about)
-    metadata = answer.get("ResponseMetadata") or {}
-    headers = metadata.get("HTTPHeaders") or {}
-    if "text/html" in headers.get("content-type", ""):
+    metadata, headers = _metadata(answer)
+    if "text/html" in str(headers.get("content-type")):
         raise aws_errors.unreadable("somebody answered with a page of HTML", about)
     if expect and expect not in answer:
         raise aws_errors.unreadable(f"the answer has no {expect}", about)
     if len(answer) <= 1 and not (metadata.get("RequestId") or expect):
         raise aws_errors.unreadable("the answer is empty and has no request id", about)
+
+
+def _metadata(answer: Mapping[str, object]) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    """What botocore adds to an answer, and the headers in it."""
+    metadata = answer.get("ResponseMetadata")
+    metadata = metadata if isinstance(metadata, Mapping) else {}
+    headers = metadata.get("HTTPHeaders")
+    return metadata, headers if isinstance(headers, Mapping) else {}
 
 
 def _unknown(about: AwsCall, message: str) -> UnknownOutcome:

@@ -14,6 +14,7 @@ import aiobotocore.httpsession
 import aiobotocore.utils
 import aiohttp
 import botocore.httpsession
+from botocore.credentials import CredentialResolver
 from botocore.utils import get_environ_proxies
 
 
@@ -85,7 +86,7 @@ def _trusting(bundle: str) -> ssl.SSLContext:
     return context
 
 
-def guard_metadata(resolver: Any) -> Any:
+def guard_metadata(resolver: CredentialResolver) -> CredentialResolver:
     """Give a credential resolver's providers that ask by HTTP themselves our transport.
 
     `AWS_CONTAINER_CREDENTIALS_FULL_URI` and `AWS_EC2_METADATA_SERVICE_ENDPOINT` may be `https:`.

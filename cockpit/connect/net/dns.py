@@ -13,7 +13,7 @@ import socket
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cockpit.connect.net.wire import outcome_of
 from cockpit.errors import BlindError, Reason
@@ -263,7 +263,7 @@ def _aliases(response: dns.message.Message) -> tuple[str, ...]:
         if rrset.rdtype == dns.rdatatype.CNAME
     }
     chain: list[str] = []
-    name: Any = response.question[0].name if response.question else None
+    name: dns.name.Name | None = response.question[0].name if response.question else None
     while name in onward and len(chain) < _MOST_ALIASES:
         name = onward[name]
         chain.append(visible(str(name).rstrip("."), 255))
@@ -275,12 +275,13 @@ def _rcode(error: dns.resolver.NoNameservers) -> tuple[str, str, dns.message.Mes
 
     dnspython keeps the codes only in the list of errors.
     """
+    import dns.message
     import dns.rcode
 
-    errors: list[tuple[Any, ...]] = error.kwargs.get("errors") or []
+    errors: list[tuple[object, ...]] = error.kwargs.get("errors") or []
     for entry in reversed(errors):
         response = entry[4] if len(entry) > 4 else None
-        if response is not None:
+        if isinstance(response, dns.message.Message):
             word = dns.rcode.to_text(response.rcode()).lower()
             known = word if word in {"servfail", "refused"} else "error"
             return known, visible(str(entry[0])), response

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypedDict
 
 from cockpit import clock
 from cockpit.connect.net.dns import Resolution
@@ -15,6 +15,18 @@ from cockpit.connect.net.wire import TcpLook
 RING = 60
 _BASELINE = 5
 _CHANGES = 6
+
+
+class NameHistory(TypedDict):
+    """What is known of a name from earlier looks, as fields of `PathLook`."""
+
+    dns_history: tuple[float, ...]
+    addresses_before: tuple[str, ...]
+    canonical_before: str
+    dns_changes: int
+    dns_differs_for: float | None
+    dns_agreed: bool
+    dns_ttl: int | None
 
 
 class NameMemory:
@@ -32,8 +44,8 @@ class NameMemory:
         self._since: float | None = None
         self._ttl: int | None = None
 
-    def heard(self, answers: Sequence[Resolution], now: float) -> dict[str, Any]:
-        """Take the answers of one look; what is known with them, as fields of `PathLook`."""
+    def heard(self, answers: Sequence[Resolution], now: float) -> NameHistory:
+        """Take the answers of one look; what is known with them."""
         first = answers[0]
         if first.source != "literal":
             self._took.append(first.took)

@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from importlib import import_module
-from typing import Any
 
 import cockpit
 from cockpit import clock
@@ -76,7 +75,7 @@ class Net:
         """End what is running. Never raises."""
         self._tasks.cancel()
 
-    async def _owned(self, work: Coroutine[Any, Any, PathLook]) -> PathLook:
+    async def _owned(self, work: Coroutine[object, object, PathLook]) -> PathLook:
         task = self._tasks.start(work)
         try:
             await asyncio.wait((task,))

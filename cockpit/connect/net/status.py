@@ -11,7 +11,6 @@ import asyncio
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from cockpit import clock
 from cockpit.connect.net import http, tls
@@ -110,7 +109,7 @@ def understood(body: bytes) -> tuple[str, str, tuple[str, ...]]:
     return level, visible(words or said, 200), incidents
 
 
-def _said(page: dict[str, Any]) -> tuple[str, str]:
+def _said(page: dict[str, object]) -> tuple[str, str]:
     status, about = page.get("status"), page.get("page")
     if isinstance(status, dict):
         return str(status.get("indicator") or ""), str(status.get("description") or "")
@@ -121,7 +120,7 @@ def _said(page: dict[str, Any]) -> tuple[str, str]:
     return "", ""
 
 
-def _incidents(page: dict[str, Any]) -> tuple[str, ...]:
+def _incidents(page: dict[str, object]) -> tuple[str, ...]:
     for key in ("incidents", "active_incidents", "activeIncidents"):
         found = page.get(key)
         if isinstance(found, list):

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cockpit.connect.net.wire import PeerClosed, Wire, outcome_of
 from cockpit.errors import BlindError, Reason
@@ -140,8 +140,11 @@ async def handshake(
     loop = asyncio.get_running_loop()
     begun = loop.time()
 
-    def look(outcome: str, **more: Any) -> TlsLook:
-        return TlsLook(outcome=outcome, took=loop.time() - begun, store=store, **more)
+    def look(outcome: str, *, detail: str = "", verify_code: int | None = None) -> TlsLook:
+        took = loop.time() - begun
+        return TlsLook(
+            outcome=outcome, took=took, store=store, detail=detail, verify_code=verify_code
+        )
 
     try:
         async with asyncio.timeout(timeout):
@@ -156,7 +159,7 @@ async def handshake(
         return look(_refusal(error), detail=visible((error.reason or str(error)), 120))
     except TimeoutError as error:
         if error.errno:
-            return look("reset", detail=error.strerror)
+            return look("reset", detail=error.strerror or "")
         return look("mute", detail=f"no answer to the handshake within {timeout:g} s")
     except PeerClosed as error:
         return look("dropped", detail=str(error))
@@ -164,21 +167,22 @@ async def handshake(
         return look(outcome_of(error), detail=error.strerror or "")
     except ValueError as error:  # OpenSSL refuses the name itself
         return look("error", detail=visible(str(error), 120))
-    return look("ok", **described(wire))
+    return _described(look("ok"), wire)
 
 
-def described(wire: Wire) -> dict[str, Any]:
-    """Version, cipher and certificate of a finished handshake, as fields of `TlsLook`."""
+def _described(look: TlsLook, wire: Wire) -> TlsLook:
+    """The look with version, cipher and certificate of a finished handshake."""
     tls = wire.tls
     if tls is None:
-        return {}
+        return look
     cipher = tls.cipher()
     raw = tls.getpeercert(binary_form=True)
-    return {
-        "version": tls.version() or "",
-        "cipher": cipher[0] if cipher else "",
-        "certificate": _certificate(raw, _chain(tls)) if raw else None,
-    }
+    return replace(
+        look,
+        version=tls.version() or "",
+        cipher=cipher[0] if cipher else "",
+        certificate=_certificate(raw, _chain(tls)) if raw else None,
+    )
 
 
 def judged(look: TlsLook, seen: TlsLook | None) -> TlsLook:
@@ -250,6 +254,7 @@ def _certificate(raw: bytes, chain: list[bytes] | None) -> Certificate | None:
 
     try:
         parsed = x509.load_der_x509_certificate(raw)
+        others = [x509.load_der_x509_certificate(one) for one in (chain or [])[1:_MOST_OTHERS]]
         return Certificate(
             subject=visible(parsed.subject.rfc4514_string(), 200),
             issuer=visible(parsed.issuer.rfc4514_string(), 200),
@@ -262,21 +267,11 @@ def _certificate(raw: bytes, chain: list[bytes] | None) -> Certificate | None:
             issuer_url=_issuer_url(parsed),
             key=_key(parsed),
             signature=_signature(parsed),
-            **_others(chain or []),
+            chain=tuple(visible(one.subject.rfc4514_string(), 200) for one in others),
+            chain_ends=min((one.not_valid_after_utc for one in others), default=None),
         )
     except ValueError:  # not a certificate that can be read: the handshake's verdict stands alone
         return None
-
-
-def _others(chain: list[bytes]) -> dict[str, Any]:
-    """What the certificates behind the leaf say, as fields of `Certificate`."""
-    from cryptography import x509
-
-    others = [x509.load_der_x509_certificate(one) for one in chain[1:_MOST_OTHERS]]
-    return {
-        "chain": tuple(visible(one.subject.rfc4514_string(), 200) for one in others),
-        "chain_ends": min((one.not_valid_after_utc for one in others), default=None),
-    }
 
 
 def _key(certificate: x509.Certificate) -> str:
