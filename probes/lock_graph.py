@@ -41,6 +41,10 @@ class WaitGraph:
                 stack.extend(reversed(self.children[each]))
         return found
 
+    def freed(self, victim: Key) -> list[Key]:
+        """Who waits for nobody else, and so goes on at once when a session is gone."""
+        return [key for key, others in self.blockers.items() if others == {victim}]
+
     def released(self, victim: Key) -> int:
         """How many waiters go on, one after the other, when a session is gone."""
         gone = {victim}

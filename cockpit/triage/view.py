@@ -37,7 +37,16 @@ class Offer:
     risk: str
     effect: str
     releases: int = 0
-    """How many waiting sessions proceed; 0 when that is not what it does."""
+    """How many waiting sessions proceed at once by the server's own waits; 0: none is sure to."""
+    more: int = 0
+    """How many more may: they wait for those, or behind a lock that may outlive the act."""
+
+    @property
+    def promise(self) -> str:
+        """`releases 1, maybe 60 more`; empty when nobody waits for it."""
+        if not self.releases:
+            return f"may release {self.more:,}" if self.more else ""
+        return f"releases {self.releases:,}" + (f", maybe {self.more:,} more" if self.more else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from probes.postgres.locks_model import (
     LockSummary,
     PostgresLocks,
     PreparedXact,
+    SessionToEnd,
     asked_of,
     graph_of,
     in_order,
@@ -129,6 +130,7 @@ def _blocked(queue: LockQueue, look: PostgresLocks, settings: Settings) -> Itera
             Evidence("its state", head.state or "hidden"),
             Evidence("its transaction", head.xact_s, "s"),
             Evidence("released by the best step", best.releases if best else None),
+            Evidence("who may go on after those", best.more if best else None),
         ),
         likely=_causes(head),
         next=_advice(queue),
@@ -161,8 +163,15 @@ def _advice(queue: LockQueue) -> str:
         return "look at the tree: nothing in it may be ended from here"
     verbs = {"cancel_backend": "cancel", "terminate_backend": "terminate"}
     return "; ".join(
-        f"{verbs[each.call]} pid {each.pid} releases {count(each.releases, 'session')}"
-        for each in queue.helps[:2]
+        f"{verbs[each.call]} pid {each.pid} {_reach(each)}" for each in queue.helps[:2]
+    )
+
+
+def _reach(act: SessionToEnd) -> str:
+    if not act.releases:
+        return f"may release {count(act.more, 'session')}"
+    return f"releases {count(act.releases, 'session')}" + (
+        f", maybe {act.more:,} more" if act.more else ""
     )
 
 

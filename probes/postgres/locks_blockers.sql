@@ -19,6 +19,7 @@ SELECT n.pid, w.blockers, c.crowd, c.crowd_wait_s, c.crowd_names[1:20] AS crowd_
        extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS xact_s,
        extract(epoch FROM clock_timestamp() - a.query_start)::float8 AS query_s,
        extract(epoch FROM clock_timestamp() - a.state_change)::float8 AS state_s,
+       a.xact_start = a.query_start AS alone,
        a.backend_xid IS NOT NULL AS has_xid, a.backend_xmin IS NOT NULL AS has_xmin,
        nullif(left(a.query, 600), '<insufficient privilege>') AS query,
        CASE WHEN pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')

@@ -41,6 +41,10 @@ class LockNode(Session):
     line: int | None = None
     objid: int | None = None
     classid: int | None = None
+    alone: bool | None = None
+    """Its statement is its whole transaction: no savepoint can keep a lock when that is cancelled.
+    The server says so of simple queries only. None: it is idle, or hidden.
+    """
 
     @property
     def waits(self) -> bool:
@@ -118,6 +122,16 @@ class SessionToEnd:
     backend_start: datetime
     call: str
     releases: int
+    """Who goes on at once: those that wait for this session and for nobody else."""
+    more: int = 0
+    """Who may go on then: each when those before it end their transactions, which is theirs to
+    say; or, after a cancel, when no savepoint and no advisory lock of the session stays.
+    """
+
+    @property
+    def reach(self) -> int:
+        """All that may go on."""
+        return self.releases + self.more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +149,9 @@ class LockQueue:
     helps: tuple[SessionToEnd, ...] = ()
     """Whom to end: the cheapest first."""
     best: SessionToEnd | None = None
-    """Whose end releases most."""
+    """Whose end reaches most."""
+    at_head: SessionToEnd | None = None
+    """What the end of the head's session brings; None: it may not be ended from here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,14 +260,17 @@ def _queue(head: int, tree: WaitGraph, known: dict[int, LockNode], hot: int) -> 
     row = max(rows, key=lambda place: rows[place], default="")
     crowd = rows.get(row, 0) + 1 if row else 0
     candidates = helps(head, tree, known)
+    first = known.get(head)
+    at_head = ended(first, "terminate_backend", tree, known) if first and first.endable else None
     return LockQueue(
+        at_head=at_head,
         head=known.get(head, LockNode(pid=head)),
         length=sum(1 + node.crowd for node in below),
         longest=max((node.longest for node in below), default=0.0),
         hot_row=row if crowd >= hot else "",
         hot=crowd if crowd >= hot else 0,
         helps=tuple(candidates[:3]),
-        best=max(candidates, key=lambda each: each.releases, default=None),
+        best=max(candidates, key=lambda each: (each.reach, each.releases), default=None),
     )
 
 
@@ -262,21 +281,52 @@ def helps(head: int, tree: WaitGraph, known: dict[int, LockNode]) -> list[Sessio
     wait hold up everyone behind them and are asked first; protected sessions never.
     """
     candidates = {head, *(pid for pid in tree.below(head) if known[pid].wants_strong)}
-    found = []
+    found: list[SessionToEnd] = []
     for pid in candidates:
         node = known.get(pid)
-        if node is None or node.protected or node.backend_start is None or pid <= 0:
+        if node is None or not node.endable:
             continue
-        releases = tree.released(pid)
-        if releases:
-            call = "cancel_backend" if node.state == "active" else "terminate_backend"
-            found.append(
-                SessionToEnd(
-                    pid=pid, backend_start=node.backend_start, call=call, releases=releases
-                )
-            )
-    found.sort(key=lambda best: (best.call != "cancel_backend", -best.releases, best.pid))
+        calls = ["terminate_backend"]
+        if node.state == "active":
+            calls = ["cancel_backend"]
+            if not cancelled_frees(node, tree, known):  # then the end of the session is sure
+                calls.append("terminate_backend")
+        found += [to_end for call in calls if (to_end := ended(node, call, tree, known)).reach]
+    found.sort(key=lambda each: (each.call != "cancel_backend", -each.reach, each.pid))
     return found
+
+
+def ended(
+    node: LockNode, call: str, tree: WaitGraph, known: Mapping[int, LockNode]
+) -> SessionToEnd:
+    """What its end is known to bring, and what it may bring beyond that."""
+    assert node.backend_start is not None
+    sure = tree.freed(node.pid)
+    if call == "cancel_backend":
+        sure = cancelled_frees(node, tree, known)
+    return SessionToEnd(
+        pid=node.pid,
+        backend_start=node.backend_start,
+        call=call,
+        releases=len(sure),
+        more=tree.released(node.pid) - len(sure),
+    )
+
+
+def cancelled_frees(node: LockNode, tree: WaitGraph, known: Mapping[int, LockNode]) -> list[int]:
+    """Who surely goes on when its statement is cancelled.
+
+    Those who queue behind its own wish do. Of those who wait for what it holds it is known only
+    when the statement is the whole transaction, since a savepoint keeps what was locked before it;
+    an advisory lock may belong to the session.
+    """
+    freed = [known[pid] for pid in tree.freed(node.pid) if pid in known]
+    return [
+        each.pid
+        for each in freed
+        if (node.wants_strong and (each.locktype, each.relation) == ("relation", node.relation))
+        or (node.alone and each.locktype != "advisory")
+    ]
 
 
 def best_effect(best: SessionToEnd, node: LockNode) -> str:
@@ -284,8 +334,12 @@ def best_effect(best: SessionToEnd, node: LockNode) -> str:
     who = visible(node.application_name or node.usename or "its client", 30)
     if best.call == "cancel_backend":
         if node.wants_strong:
-            return "re-run the migration with lock_timeout"
-        return f"{who} loses its statement; its transaction is rolled back"
+            return (
+                "gives up its wish; its transaction is rolled back: re-run the migration with "
+                "lock_timeout"
+            )
+        keeps = "" if best.releases else "; a savepoint or an advisory lock may keep others waiting"
+        return f"{who} loses its statement; its transaction is rolled back{keeps}"
     if node.xact_s is None:
         return f"closes {who}'s connection; no transaction is open"
     return f"rolls back {duration(node.xact_s)} of {who}'s transaction"

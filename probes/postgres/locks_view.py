@@ -7,7 +7,15 @@ from cockpit.triage.finding import Severity, Thresholds
 from cockpit.triage.view import Offer, Row, Table
 from cockpit.units import count
 from probes.lock_graph import WaitGraph
-from probes.postgres.locks_model import LockNode, PostgresLocks, best_effect, graph_of, helps
+from probes.postgres.locks_model import (
+    LockNode,
+    PostgresLocks,
+    SessionToEnd,
+    best_effect,
+    ended,
+    graph_of,
+    helps,
+)
 from probes.postgres.model import cancel, offers, terminate
 from probes.postgres.view import COLUMNS, span
 
@@ -23,12 +31,9 @@ def lock_table(look: PostgresLocks, waited: Thresholds) -> Table:
     notes: list[str] = []
     for head in tree.heads:
         rows += _branch(head, tree, known, waited)
-        for each in helps(head, tree, known):
-            node = known[each.pid]
-            make = cancel if each.call == "cancel_backend" else terminate
-            best.append(make(node, releases=each.releases, effect=best_effect(each, node)))
+        best += [_offer(each, known[each.pid]) for each in helps(head, tree, known)]
         notes += _note(head, known, look)
-    best.sort(key=lambda offer: (offer.risk != "low", -offer.releases))
+    best.sort(key=lambda offer: (offer.risk != "low", -offer.releases - offer.more))
     if rows:
         notes.append("then verify: lock waits = 0 within 60s")
     shown = sum(1 + node.crowd for node in look.nodes if node.waits)
@@ -69,7 +74,7 @@ def _branch(
         if crowd:
             rows.append(_crowd([known[c] for c in crowd], level, apart=apart))
             continue
-        rows.append(_row(node, level, tree.size.get(each, 0), waited))
+        rows.append(_row(node, level, tree, known, waited=waited))
         if node.crowd:  # after all that waits for this one
             stack.append((each, level, (each,), True))
         for child, others in reversed(_grouped(tree.children.get(each, ()), tree, known)):
@@ -94,7 +99,25 @@ def _grouped(
     return single
 
 
-def _row(node: LockNode, depth: int, waiting: int, waited: Thresholds) -> Row:
+def _offer(act: SessionToEnd, node: LockNode) -> Offer:
+    make = cancel if act.call == "cancel_backend" else terminate
+    effect = best_effect(act, node)
+    return make(node, releases=act.releases, more=act.more, effect=effect)
+
+
+def _offers(node: LockNode, tree: WaitGraph, known: dict[int, LockNode]) -> tuple[Offer, ...]:
+    return tuple(_offer(ended(node, offer.call, tree, known), node) for offer in offers(node))
+
+
+def _row(
+    node: LockNode,
+    depth: int,
+    tree: WaitGraph,
+    known: dict[int, LockNode],
+    *,
+    waited: Thresholds,
+) -> Row:
+    waiting = tree.size.get(node.pid, 0)
     if node.pid == 0:
         return Row(
             key="prepared",
@@ -120,7 +143,7 @@ def _row(node: LockNode, depth: int, waiting: int, waited: Thresholds) -> Row:
         depth=depth,
         severity=severity,
         secret=node.query,
-        offers=offers(node, releases=waiting),
+        offers=_offers(node, tree, known),
         sort=(node.pid, node.name, node.state, node.place, node.wait_s, node.xact_s, None),
     )
 

@@ -68,6 +68,21 @@ class Session:
         return ""
 
     @property
+    def endable(self) -> bool:
+        """It can be named by its identity, and may be ended from here.
+
+        A commit that waits for its synchronous standby may not: it is done here, a cancel or the
+        end of the session only tells the client so while no standby has it.
+        """
+        named = not self.protected and self.backend_start is not None and self.pid > 0
+        return named and not self.committing
+
+    @property
+    def committing(self) -> bool:
+        """Has committed here and waits for its synchronous standby."""
+        return self.wait_event == "SyncRep"
+
+    @property
     def name(self) -> str:
         """Who it is, for a column: application or user, and where from."""
         who = self.application_name or self.usename or self.backend_type or "unknown"
@@ -84,15 +99,15 @@ class Session:
         return f"{self.pid}@{self.backend_start.isoformat() if self.backend_start else '?'}"
 
 
-def offers(session: Session, *, releases: int = 0) -> tuple[Offer, ...]:
-    """What may be done to a session: nothing to a protected one, or one without identity."""
-    if session.protected or session.backend_start is None or session.pid <= 0:
+def offers(session: Session) -> tuple[Offer, ...]:
+    """What may be done to a session: nothing to one that may not be ended from here."""
+    if not session.endable:
         return ()
-    offered = (terminate(session, releases=releases),)
-    return (cancel(session, releases=releases), *offered) if session.state == "active" else offered
+    offered = (terminate(session),)
+    return (cancel(session), *offered) if session.state == "active" else offered
 
 
-def cancel(session: Session, *, releases: int = 0, effect: str = "") -> Offer:
+def cancel(session: Session, *, releases: int = 0, more: int = 0, effect: str = "") -> Offer:
     """Cancel the running statement."""
     return Offer(
         key="c",
@@ -103,10 +118,11 @@ def cancel(session: Session, *, releases: int = 0, effect: str = "") -> Offer:
         risk="low",
         effect=effect or "ends its statement; its transaction is aborted, its connection stays",
         releases=releases,
+        more=more,
     )
 
 
-def terminate(session: Session, *, releases: int = 0, effect: str = "") -> Offer:
+def terminate(session: Session, *, releases: int = 0, more: int = 0, effect: str = "") -> Offer:
     """End the session."""
     return Offer(
         key="t",
@@ -117,6 +133,7 @@ def terminate(session: Session, *, releases: int = 0, effect: str = "") -> Offer
         risk="high",
         effect=effect or rolls_back(session),
         releases=releases,
+        more=more,
     )
 
 

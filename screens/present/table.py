@@ -8,7 +8,6 @@ from operator import itemgetter
 from textual.content import Content
 
 from cockpit.triage.view import Column, Offer, Row, Table
-from cockpit.units import number
 from screens.present.lines import BLANK, GLYPHS, Part, cells, fit, line, safe, tone, wrap
 from screens.present.runbook import RISK_TONES
 
@@ -237,12 +236,12 @@ def help_lines(table: Table, chosen: Row | None, width: int, *, runs: bool) -> l
         return []
     lines: list[Content] = []
     if table.best:
-        releases = any(offer.releases for offer in table.best)
+        releases = any(offer.promise for offer in table.best)
         what = "Releases most for least" if releases else "Helps most for least"
         lines.append(line((what, "bold")))
     shape = (
         min(44, max(cells(safe(offer.label)) for _, offer in listed)),
-        max(cells(_releases(offer)) for _, offer in listed),
+        max(cells(offer.promise) for _, offer in listed),
         max(cells(offer.risk) for _, offer in listed),
     )
     own = False
@@ -265,17 +264,13 @@ def note_lines(table: Table, width: int) -> list[Content]:
     return [each for note in table.note for each in wrap(line((safe(note, 2000), "dim")), width)]
 
 
-def _releases(offer: Offer) -> str:
-    return f"releases {number(offer.releases)}" if offer.releases else ""
-
-
 def _offer(shortcut: str, offer: Offer, shape: tuple[int, int, int], *, width: int) -> Content:
     names, releases, risks = shape
     return line(
         (f" {shortcut} ", "accent bold"),
         fit(safe(offer.label), names),
         "  ",
-        (fit(_releases(offer), releases) + "  " if releases else "", "bold"),
+        (fit(offer.promise, releases) + "  " if releases else "", "bold"),
         (fit(offer.risk, risks) + "  ", RISK_TONES.get(offer.risk, "critical")),
         safe(offer.effect),
     ).truncate(max(0, width), ellipsis=True)

@@ -117,12 +117,24 @@ class Crowd:
             await connection.execute(statement)
         return connection
 
-    async def wait(self, statement: str, *, app: str = "waiter", times: int = 1) -> list[Any]:
-        opened = [await self.open(app) for _ in range(times)]
+    async def wait(
+        self, statement: str, *, app: str = "waiter", times: int = 1, autocommit: bool = False
+    ) -> list[Any]:
+        opened = [await self.open(app, autocommit=autocommit) for _ in range(times)]
         for connection in opened:
-            self.tasks.append(asyncio.create_task(connection.execute(statement)))
+            self.send(connection, statement, app=app)
             await asyncio.sleep(0.005)
         return opened
+
+    def send(self, connection: Any, statement: str, *, app: str) -> None:
+        """Begin a statement and do not wait for its end."""
+        self.tasks.append(asyncio.create_task(connection.execute(statement), name=app))
+
+    def said(self, app: str) -> str:
+        """What applications of a name got: the first error, else `ok`; empty while all wait."""
+        ended = [task for task in self.tasks if task.get_name() == app and task.done()]
+        errors = [str(task.exception()) for task in ended if task.exception() is not None]
+        return next(iter(errors), "ok" if ended else "")
 
 
 async def waiting(server: postgres.PostgresServer, number: int) -> None:

@@ -82,7 +82,8 @@ async def test_a_lock_chain_is_one_queue_blamed_on_its_head(pg: postgres.Postgre
     assert isinstance(snapshot, PostgresLocks)
     assert [(queue.head.pid, queue.length) for queue in snapshot.queues] == [(pid, 2)]
     assert snapshot.queues[0].best.call == "terminate_backend"
-    assert snapshot.queues[0].best.releases == 2
+    best = snapshot.queues[0].best
+    assert (best.releases, best.more) == (1, 1)  # the last waits for the transaction of the middle
     assert "PG_LOCK_BLOCKED" in codes(seen)
     captured = builtins(snapshot)["queues"][0]
     assert captured["head"]["pid"] == pid
@@ -104,9 +105,9 @@ async def test_a_queue_behind_a_schema_change_is_helped_by_cancelling_it(
         best = seen.tables[0].best
 
         assert codes(seen)["PG_LOCK_DDL_QUEUE"] == "high"
-        assert [(offer.call, offer.releases) for offer in best] == [
-            ("cancel_backend", 3),
-            ("terminate_backend", 4),
+        assert [(offer.call, offer.releases, offer.more) for offer in best] == [
+            ("cancel_backend", 3, 0),
+            ("terminate_backend", 1, 3),
         ]
         assert best[0].args["pid"] == change.info.backend_pid
 
@@ -154,7 +155,8 @@ async def test_one_of_a_crowd_that_holds_others_up_is_told_apart_from_it(
 
     assert isinstance(snapshot, PostgresLocks)
     assert [queue.length for queue in snapshot.queues] == [12]
-    assert snapshot.queues[0].best.releases == 12
+    best = snapshot.queues[0].best
+    assert (best.releases, best.more) == (1, 11)
     named = {node.application_name for node in snapshot.nodes}
     assert named == {"checkout-worker", "first", "second", "holds-row-8", "last"}
     assert pid in {node.pid for node in snapshot.nodes}
