@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 from cockpit.runbooks.step import Condition, Question, Risk, Step, StepKind, Undo, Until
 from cockpit.runbooks.table import Keys
@@ -87,8 +87,8 @@ def read_step(keys: Keys, *, title: str, prose: str) -> Step | None:
         undo=_undo(keys, kind),
         timeout=keys.seconds("timeout", 30.0),
         answer=_answer(keys) if kind is StepKind.MANUAL else None,
-        **_transport(keys, kind),
     )
+    step = _with_transport(step, keys)
     keys.finish(_ALL)
     _check_references(keys)
     return None if keys.broken else step
@@ -129,14 +129,15 @@ def _does(keys: Keys, kind: StepKind) -> str:
     return does
 
 
-def _args(keys: Keys, kind: StepKind) -> dict[str, Any]:
+def _args(keys: Keys, kind: StepKind) -> dict[str, object]:
     if kind not in {StepKind.AWS, StepKind.SQL, StepKind.REDIS}:
         return {}
     return dict(keys.take("args", dict, {}))
 
 
-def _transport(keys: Keys, kind: StepKind) -> dict[str, Any]:
-    if kind is StepKind.HTTP:
+def _with_transport(step: Step, keys: Keys) -> Step:
+    """The step with the request or the program that it sends or runs."""
+    if step.kind is StepKind.HTTP:
         status = keys.take("status", list, [])
         if not all(isinstance(code, int) and 100 <= code <= 599 for code in status):
             keys.complain("status", "should be a list of status codes")
@@ -145,20 +146,21 @@ def _transport(keys: Keys, kind: StepKind) -> dict[str, Any]:
         if not all(isinstance(value, str) for value in headers.values()):
             keys.complain("headers", "values should be texts")
             headers = {}
-        return {
-            "url": keys.take("url", str, "", needed=True),
-            "headers": headers,
-            "body": keys.take("body", str, ""),
-            "status": tuple(status),
-        }
-    if kind is StepKind.COMMAND:
+        return replace(
+            step,
+            url=keys.take("url", str, "", needed=True),
+            headers=headers,
+            body=keys.take("body", str, ""),
+            status=tuple(status),
+        )
+    if step.kind is StepKind.COMMAND:
         argv = keys.words("argv")
         if not argv:
             keys.complain("argv", "is missing: a list, the program first, no shell")
         elif not argv[0].startswith("/"):
             keys.complain("argv", f"{argv[0]!r}: the program must be a constant, absolute path")
-        return {"argv": argv}
-    return {}
+        return replace(step, argv=argv)
+    return step
 
 
 def _capture(keys: Keys, kind: StepKind) -> dict[str, str]:
@@ -197,7 +199,7 @@ def _held(keys: Keys) -> tuple[str, ...]:
     return held
 
 
-def _change(keys: Keys) -> dict[str, tuple[Any, Any]]:
+def _change(keys: Keys) -> dict[str, tuple[object, object]]:
     change = {}
     for label, pair in keys.take("change", dict, {}).items():
         if isinstance(pair, list) and len(pair) == 2:
@@ -295,7 +297,7 @@ def _check_references(keys: Keys) -> None:
             )
 
 
-def _holding(table: Mapping[str, Any]) -> dict[str, Any]:
+def _holding(table: Mapping[str, object]) -> dict[str, object]:
     """The keys whose texts may be references."""
     prose = {"effect", "says", "ask", "until", "require", "same", "capture", "body"}
     return {key: value for key, value in table.items() if key not in prose}

@@ -10,8 +10,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import Any
 
 from cockpit.connect.session import Acts
 from cockpit.errors import BlindError, Misconfigured, Refused, UnknownOutcome
@@ -24,13 +22,12 @@ from cockpit.runbooks.output import line, sanitise, shown
 from cockpit.runbooks.plan import Approval, Outcome, OutcomeKind, Plan, act_digest, short
 from cockpit.runbooks.planning import CALLS, Planner, rendered, shown_headers
 from cockpit.runbooks.scope import CouldNotLook
-from cockpit.runbooks.step import Runbook, Step, StepKind
+from cockpit.runbooks.step import NOTHING, Runbook, Step, StepKind
 from cockpit.runbooks.values import captured, typed
 
 _BLOB_FROM = 4_000
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-Given = Mapping[str, Mapping[str, Any]]
+Given = Mapping[str, Mapping[str, object]]
 Progress = Callable[[float], None]
 
 
@@ -39,11 +36,11 @@ class Ended:
     """How it went. `sent`: something may have been changed."""
 
     outcome: Outcome
-    captured: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    captured: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     sent: bool = False
 
 
-def names(runbook: Runbook, step: Step) -> dict[str, Any]:
+def names(runbook: Runbook, step: Step) -> dict[str, object]:
     """What every entry about a step says of it."""
     return {
         "runbook": runbook.id,
@@ -75,7 +72,7 @@ class Execution:
     async def _look(self) -> Ended:
         """A step that changes nothing: no intent, but its outcome is written down."""
         plan, step = self.plan, self.plan.step
-        gave: Mapping[str, Any] = _NOTHING
+        gave: Mapping[str, object] = NOTHING
         kind: OutcomeKind = "failed"
         try:
             result = await self._seen()
@@ -183,7 +180,7 @@ class Execution:
         """From here on something may have happened: every way out writes an outcome."""
         result = Result(False, "cut off after it was sent: its end is not known")
         kind: OutcomeKind = "unknown"
-        gave: Mapping[str, Any] = _NOTHING
+        gave: Mapping[str, object] = NOTHING
         sent = True
         try:
             result, kind, gave, sent = await self._tried(session)
@@ -195,18 +192,18 @@ class Execution:
 
     async def _tried(
         self, session: Acts | None
-    ) -> tuple[Result, OutcomeKind, Mapping[str, Any], bool]:
+    ) -> tuple[Result, OutcomeKind, Mapping[str, object], bool]:
         try:
             result = await self._effect(session)
         except UnknownOutcome as error:
-            return (*await self._after_unknown(error), _NOTHING, True)
+            return (*await self._after_unknown(error), NOTHING, True)
         except Refused as error:
-            return Result(False, error.message), "refused", _NOTHING, False
+            return Result(False, error.message), "refused", NOTHING, False
         except (BlindError, Misconfigured) as error:
-            return Result(False, error.message), "failed", _NOTHING, False
+            return Result(False, error.message), "failed", NOTHING, False
         if not result.done:
-            return result, "failed", _NOTHING, True
-        gave: Mapping[str, Any] = _NOTHING
+            return result, "failed", NOTHING, True
+        gave: Mapping[str, object] = NOTHING
         try:
             gave = captured(self.plan.step.capture, result.data)
         except Misconfigured as error:  # it was done all the same
@@ -259,7 +256,7 @@ class Execution:
         outcome: Outcome,
         result: Result,
         *,
-        gave: Mapping[str, Any] = _NOTHING,
+        gave: Mapping[str, object] = NOTHING,
     ) -> None:
         plan = self.plan
         data = {**names(self.planner.runbook, plan.step), "plan": plan.digest}
@@ -272,7 +269,7 @@ class Execution:
         took = self.planner.ports.monotonic() - self.started
         return Outcome(kind, line(result.text, 600), shown(sanitise(result.output)), took)
 
-    def _kept(self, outcome: Outcome, result: Result) -> dict[str, Any]:
+    def _kept(self, outcome: Outcome, result: Result) -> dict[str, object]:
         """The output as the entry carries it: short ones inside, others also as a blob."""
         if not outcome.output:
             return {}
@@ -282,9 +279,9 @@ class Execution:
         return {"output": f"{outcome.output[:_BLOB_FROM]}…", "blob": blob}
 
 
-def told(plan: Plan) -> dict[str, Any]:
+def told(plan: Plan) -> dict[str, object]:
     """What a plan would do, for the record: enough to verify it after a crash."""
-    said: dict[str, Any] = {
+    said: dict[str, object] = {
         "kind": plan.act.kind.value,
         "act": act_digest(plan.act, plan.target),
         "does": plan.act.does,

@@ -12,13 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cockpit.errors import Misconfigured
 from cockpit.runbooks.block import RESERVED, read_step
 from cockpit.runbooks.step import Param, Problem, Runbook, Step
 from cockpit.runbooks.table import Keys, Problems, toml
 from cockpit.runbooks.values import NAME, TYPES
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 LARGEST = 512 * 1024
 SOURCES = ("finding.target", "finding.subject", "near")
@@ -107,7 +110,7 @@ def parse(text: str, path: Path, *, shipped: bool = False) -> Parsed:
 
 @dataclass(frozen=True, slots=True)
 class _Front:
-    table: Mapping[str, Any]
+    table: Mapping[str, object]
     text: str
 
 
@@ -239,7 +242,7 @@ def _sections(body: str, first_line: int, problems: Problems) -> list[_Section]:
     return sections
 
 
-def _fence(token: Any, line: int, section: _Section, problems: Problems) -> None:
+def _fence(token: Token, line: int, section: _Section, problems: Problems) -> None:
     info = " ".join(token.info.split())
     if info == INFO:
         section.blocks.append((token.content, line + 1))
@@ -249,7 +252,7 @@ def _fence(token: Any, line: int, section: _Section, problems: Problems) -> None
         section.prose.append(token.content.rstrip("\n"))
 
 
-def _words(token: Any) -> str:
+def _words(token: Token) -> str:
     """The text of an inline token without its markup."""
     parts = []
     for child in token.children or ():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from cockpit.connect.role import Role
 from cockpit.connect.statements import Statement
@@ -20,7 +19,7 @@ _ONLY_CAPACITY = {"TableName", "ProvisionedThroughput"}
 _ONLY_COUNT = {"cluster", "service", "desiredCount"}
 
 
-def aws_floor(call: str, args: Mapping[str, Any]) -> Risk:
+def aws_floor(call: str, args: Mapping[str, object]) -> Risk:
     """What an operation is known to do, at least; unknown ones count as `high`.
 
     Milder than the operation's class where the arguments say so (catalogue, remediation tables):
@@ -39,7 +38,7 @@ def aws_floor(call: str, args: Mapping[str, Any]) -> Risk:
 
 
 def floor(
-    kind: StepKind, does: str, args: Mapping[str, Any], *, statements: Mapping[str, Statement]
+    kind: StepKind, does: str, args: Mapping[str, object], *, statements: Mapping[str, Statement]
 ) -> Risk:
     """The least risk that a step of this kind can have, whatever its author wrote.
 
@@ -134,7 +133,7 @@ def still_good(plan: Plan, approval: Approval, *, elapsed: float) -> None:
 
 
 def differences(
-    was: Mapping[str, Any], now: Mapping[str, Any], *, failing: tuple[str, ...] = ()
+    was: Mapping[str, object], now: Mapping[str, object], *, failing: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
     """What is not as it was when the plan was made, in words; empty when all is the same."""
     moved = [
@@ -145,5 +144,5 @@ def differences(
     return (*(f"no longer true: {check}" for check in failing), *moved)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return "nothing" if value is None else visible(str(value), 200)

@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
-from typing import Any
 
 from cockpit.connect.aws.models import validate_call
 from cockpit.connect.statements import STATEMENTS, Statement
 
-CheckCall = Callable[[str, Mapping[str, Any]], Sequence[str]]
+CheckCall = Callable[[str, Mapping[str, object]], Sequence[str]]
 """(call, arguments) → what AWS' service model has against it; empty: nothing."""
 
 

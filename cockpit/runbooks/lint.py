@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from cockpit.errors import Misconfigured
 from cockpit.runbooks import gate
@@ -264,7 +263,7 @@ def _calls(work: _Lint, step: Step) -> Iterator[Problem]:
                 yield work.problem("risk", message, after=step.line)
 
 
-def draft_problems(call: str, args: Mapping[str, Any], known: Known) -> Sequence[str]:
+def draft_problems(call: str, args: Mapping[str, object], known: Known) -> Sequence[str]:
     """What the service model has against a call whose references are not filled in yet.
 
     A value that is not known yet is judged by its name only: everything that the model says

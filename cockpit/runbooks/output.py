@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from cockpit import text
 from cockpit.redact import MASKER
@@ -39,12 +38,12 @@ def whole(value: object) -> str:
     return MASKER.mask(text.visible(content, max(400, len(content) * 10)))
 
 
-def literal(value: Any) -> str:
+def literal(value: object) -> str:
     """A value as a call shows it: `"text"`, `42`, `{"a": [1]}`."""
     return whole(json.dumps(value, ensure_ascii=False, default=str))
 
 
-def as_text(answer: Mapping[str, Any]) -> str:
+def as_text(answer: Mapping[str, object]) -> str:
     """A structured answer as indented JSON, without AWS' transport metadata."""
     kept = {key: value for key, value in answer.items() if key != "ResponseMetadata"}
     return json.dumps(kept, ensure_ascii=False, indent=1, default=str) if kept else ""

@@ -7,16 +7,16 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
-from cockpit.runbooks.step import Risk, Step, StepKind, Until
+from cockpit.runbooks.step import NOTHING, Risk, Step, StepKind, Until
 
 VALID_FOR = 120.0
 """Seconds from the making of a plan until no approval of it is taken, and none is good."""
 
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
 OutcomeKind = Literal["ok", "failed", "unknown", "skipped", "refused"]
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ class Act:
 
     kind: StepKind
     does: str
-    args: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    args: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     argv: tuple[str, ...] = ()
     url: str = ""
-    headers: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     body: str = ""
     status: tuple[int, ...] = ()
     timeout: float = 30.0
@@ -67,12 +67,12 @@ class Plan:
     """The step's risk, never below what its operation is known to do."""
     checked: tuple[str, ...] = ()
     """The conditions that held when the plan was made."""
-    fingerprints: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    fingerprints: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     """What must be the same when it runs: a session's pid and start, a program's digest, …"""
-    undo_args: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    undo_args: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     """What the undo would be given, read before the effect; may still refer to the effect."""
     verify: Until | None = None
-    relies: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    relies: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     """The values of steps and parameters that the verification compares with, as planned."""
     lines: tuple[PlanLine, ...] = ()
     digest: str = ""
@@ -140,7 +140,7 @@ def act_digest(act: Act, target: str) -> str:
     return digest_of({**named, "headers": act.headers, "target": target})
 
 
-def digest_of(body: Mapping[str, Any]) -> str:
+def digest_of(body: Mapping[str, object]) -> str:
     """SHA-256 over the canonical JSON (RFC 8785) of a plan's body, hexadecimal."""
     import rfc8785
 
@@ -152,7 +152,7 @@ def short(digest: str) -> str:
     return f"{digest[:4]}·{digest[4:8]}"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Json:
     """JSON with integers beyond 2^53 and other types as text, so that no two values collide."""
     match value:
         case Mapping():

@@ -6,7 +6,6 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from cockpit import clock
 from cockpit.connect.statements import checked as checked_arguments
@@ -20,7 +19,7 @@ from cockpit.runbooks.output import line, literal, whole
 from cockpit.runbooks.plan import VALID_FOR, Act, Plan, PlanLine, digest_of, short
 from cockpit.runbooks.ports import Identity, Ports
 from cockpit.runbooks.scope import CouldNotLook, sources, target_of
-from cockpit.runbooks.step import Risk, Runbook, Step, StepKind
+from cockpit.runbooks.step import Risk, Runbook, Step, StepKind, Until
 from cockpit.runbooks.values import (
     NoValue,
     captured,
@@ -45,8 +44,8 @@ _AGAIN = frozenset({StepKind.PROBE, StepKind.AWS, StepKind.SQL, StepKind.REDIS, 
 class Fresh:
     """What was true just now: the scope, what the step relies on, and what does not hold."""
 
-    scope: Mapping[str, Any]
-    fingerprints: Mapping[str, Any]
+    scope: Mapping[str, object]
+    fingerprints: Mapping[str, object]
     failing: tuple[str, ...]
     checks: tuple[str, ...]
     identity: Identity
@@ -62,13 +61,13 @@ class Planner:
     ports: Ports
     targets: Mapping[str, Target]
     known: Known
-    params: Mapping[str, Any] = field(default_factory=dict)
-    finding: Mapping[str, Any] = field(default_factory=dict)
-    kept: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=dict)
+    finding: Mapping[str, object] = field(default_factory=dict)
+    kept: dict[str, Mapping[str, object]] = field(default_factory=dict)
     """What steps with `once` gave the first time."""
 
     async def plan(
-        self, step: Step, given: Mapping[str, Mapping[str, Any]], *, earlier: Sequence[Step]
+        self, step: Step, given: Mapping[str, Mapping[str, object]], *, earlier: Sequence[Step]
     ) -> Plan:
         """The plan of a step. `given`: step id → what it captured when it was run.
 
@@ -108,7 +107,7 @@ class Planner:
         plan = replace(plan, digest=sealed(plan))
         return replace(plan, lines=_lines(plan, fresh.scope))
 
-    def target(self, step: Step, given: Mapping[str, Mapping[str, Any]]) -> Target | None:
+    def target(self, step: Step, given: Mapping[str, Mapping[str, object]]) -> Target | None:
         """What a step is run on; None when it names nothing."""
         if not step.target:
             return None
@@ -120,7 +119,7 @@ class Planner:
         return str(getattr(target.settings, "tls_ca", "")) if target else ""
 
     async def fresh(
-        self, step: Step, given: Mapping[str, Mapping[str, Any]], *, earlier: Sequence[Step]
+        self, step: Step, given: Mapping[str, Mapping[str, object]], *, earlier: Sequence[Step]
     ) -> Fresh:
         """Look again at everything the step depends on. Raises `Refused` when that is blind."""
         scope = await self._fresh_scope(step, given, earlier=earlier)
@@ -143,7 +142,7 @@ class Planner:
         except BlindError as error:
             raise Refused(f"as whom it would run is not known: {error.message}") from None
 
-    async def act(self, step: Step, scope: Mapping[str, Any]) -> tuple[Act, Risk]:
+    async def act(self, step: Step, scope: Mapping[str, object]) -> tuple[Act, Risk]:
         """The effect with final values, and the least risk that it can have.
 
         Raises `Refused` for a missing value, `Misconfigured` for what AWS or the statement would
@@ -159,7 +158,7 @@ class Planner:
         floor = await asyncio.to_thread(
             gate.floor, step.kind, step.does, args, statements=self.known.statements
         )
-        url = typed(resolved(step.url, scope), "url") if step.url else ""
+        url = str(typed(resolved(step.url, scope), "url")) if step.url else ""
         act = Act(
             kind=step.kind,
             does=step.does,
@@ -173,7 +172,9 @@ class Planner:
         )
         return act, floor
 
-    async def value_of(self, source: Step, scope: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    async def value_of(
+        self, source: Step, scope: Mapping[str, object]
+    ) -> Mapping[str, object] | None:
         """What a read step gives now; None for a step that cannot simply be done again."""
         if source.kind not in _AGAIN:
             return None
@@ -192,17 +193,17 @@ class Planner:
             result = await acts.read(self.ports, target, act)
         return captured(source.capture, result.data)
 
-    def scope(self, given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    def scope(self, given: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
         """What references can see, as of the last looks."""
         return {**given, **self.kept, "params": self.params, "finding": self.finding}
 
-    def remembered(self, step: Step, gave: Mapping[str, Any]) -> Mapping[str, Any]:
+    def remembered(self, step: Step, gave: Mapping[str, object]) -> Mapping[str, object]:
         """What a step gave: for one with `once`, what it gave the first time."""
         return self.kept.setdefault(step.id, gave) if step.once else gave
 
     async def _fresh_scope(
-        self, step: Step, given: Mapping[str, Mapping[str, Any]], *, earlier: Sequence[Step]
-    ) -> dict[str, Any]:
+        self, step: Step, given: Mapping[str, Mapping[str, object]], *, earlier: Sequence[Step]
+    ) -> dict[str, object]:
         scope = self.scope(given)
         for source in _closure(step, earlier):
             if source.once and source.id in self.kept:
@@ -215,9 +216,9 @@ class Planner:
                 scope[source.id] = self.remembered(source, value)
         return scope
 
-    def _fingerprints(self, step: Step, scope: Mapping[str, Any]) -> dict[str, Any]:
+    def _fingerprints(self, step: Step, scope: Mapping[str, object]) -> dict[str, object]:
         """What the step relies on: every value that it uses, and a program's digest."""
-        prints: dict[str, Any] = {}
+        prints: dict[str, object] = {}
         used = [step.args, list(step.argv), step.url, step.headers, step.target]
         for reference in references(used):
             if reference not in step.held:
@@ -228,26 +229,25 @@ class Planner:
             prints["program"] = command.fingerprint(step.argv[0])
         return prints
 
-    def _statement_args(self, step: Step, args: Mapping[str, Any]) -> dict[str, Any]:
+    def _statement_args(self, step: Step, args: Mapping[str, object]) -> dict[str, object]:
         statement = self.known.statements.get(step.does)
         if statement is None:
             raise Misconfigured(f"there is no statement {step.does!r}")
         return dict(checked_arguments(statement, args))
 
-    def _undo_args(self, step: Step, scope: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _undo_args(self, step: Step, scope: Mapping[str, object]) -> Mapping[str, object]:
         """The undo's arguments from before the effect; references to the step itself stay."""
         if step.undo is None or not step.undo.does:
             return {}
-        undo: Mapping[str, Any] = resolved_but(step.undo.args, scope, step.id)
-        return undo
+        return resolved_but(step.undo.args, scope, step.id)
 
-    def _verify(self, step: Step, scope: Mapping[str, Any]) -> Any:
+    def _verify(self, step: Step, scope: Mapping[str, object]) -> Until | None:
         if step.verify is None:
             return None
         place = step.verify.target or step.target
         return replace(step.verify, target=target_of(place, scope, self.targets).name)
 
-    def _suggestion(self, step: Step, scope: Mapping[str, Any]) -> str:
+    def _suggestion(self, step: Step, scope: Mapping[str, object]) -> str:
         if step.answer is None or not step.answer.default:
             return ""
         try:
@@ -256,7 +256,7 @@ class Planner:
             return ""
 
 
-def _relied(step: Step, scope: Mapping[str, Any]) -> dict[str, Any]:
+def _relied(step: Step, scope: Mapping[str, object]) -> dict[str, object]:
     """What of the scope the verification names: it must compare with what was approved."""
     if step.verify is None:
         return {}
@@ -276,7 +276,7 @@ def _closure(step: Step, earlier: Sequence[Step]) -> tuple[Step, ...]:
     return tuple(source for source in earlier if source.id in wanted)
 
 
-def _argv(step: Step, scope: Mapping[str, Any]) -> tuple[str, ...]:
+def _argv(step: Step, scope: Mapping[str, object]) -> tuple[str, ...]:
     """The argument list; values that came from outside may not look like options."""
     argv: list[str] = []
     dashes = False
@@ -302,7 +302,7 @@ def sealed(plan: Plan) -> str:
     return digest_of(_body(plan))
 
 
-def _body(plan: Plan) -> dict[str, Any]:
+def _body(plan: Plan) -> dict[str, object]:
     """What the digest covers: everything that decides what would happen, not when."""
     act = plan.act
     return {
@@ -332,7 +332,7 @@ def _body(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _lines(plan: Plan, scope: Mapping[str, Any]) -> tuple[PlanLine, ...]:
+def _lines(plan: Plan, scope: Mapping[str, object]) -> tuple[PlanLine, ...]:
     step = plan.step
     lines = [PlanLine("will run", rendered(plan.act, plan.target) or step.prose)]
     lines += [PlanLine("header", f"{k}: {v}") for k, v in shown_headers(plan.act).items()]
@@ -355,7 +355,7 @@ def _lines(plan: Plan, scope: Mapping[str, Any]) -> tuple[PlanLine, ...]:
     return tuple(lines)
 
 
-def _seen(value: Any, scope: Mapping[str, Any]) -> str:
+def _seen(value: object, scope: Mapping[str, object]) -> str:
     try:
         return whole(resolved(value, scope))
     except NoValue:

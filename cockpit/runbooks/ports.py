@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from cockpit import clock
 from cockpit.connect.session import Acts
@@ -27,8 +27,8 @@ class Reads(Protocol):
     """Single reads for steps of risk `read`, through the read-only sessions of the probes."""
 
     async def read(
-        self, target: Target, kind: StepKind, does: str, /, arguments: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+        self, target: Target, kind: StepKind, does: str, /, arguments: Mapping[str, object]
+    ) -> Mapping[str, object]:
         """One AWS call or named statement that changes nothing.
 
         Raises `BlindError`, or `Refused` when the session does not have it among its reads.
@@ -67,17 +67,22 @@ class JournalPort(Protocol):
         """Intents of earlier sessions without an outcome: what was sent then is unknown."""
 
     async def append(
-        self, kind: EntryKind, text: str, *, target: str = "", data: Mapping[str, Any] | None = None
+        self,
+        kind: EntryKind,
+        text: str,
+        *,
+        target: str = "",
+        data: Mapping[str, object] | None = None,
     ) -> Entry:
         """Write an entry; what people do is durable when this returns."""
 
     async def intent(
-        self, text: str, *, target: str = "", data: Mapping[str, Any] | None = None
+        self, text: str, *, target: str = "", data: Mapping[str, object] | None = None
     ) -> Entry:
         """Say what is about to be done; durable when this returns, unless `degraded`."""
 
     async def outcome(
-        self, intent: Entry, word: str, *, text: str, data: Mapping[str, Any] | None = None
+        self, intent: Entry, word: str, *, text: str, data: Mapping[str, object] | None = None
     ) -> Entry:
         """Say how an intent ended."""
 

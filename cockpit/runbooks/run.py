@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import TypedDict, Unpack
 
 from cockpit.connect.role import Role
 from cockpit.errors import CockpitError, DoesNotApply, Misconfigured, Refused
@@ -19,7 +19,7 @@ from cockpit.runbooks.plan import Approval, Outcome, Plan, short
 from cockpit.runbooks.planning import Planner, rendered, sealed
 from cockpit.runbooks.ports import Ports
 from cockpit.runbooks.scope import finding_value, param_values, target_of
-from cockpit.runbooks.step import Runbook, Step, Undo
+from cockpit.runbooks.step import NOTHING, Runbook, Step, Undo
 from cockpit.runbooks.unfinished import repeated
 from cockpit.runbooks.values import typed as typed_value
 from cockpit.triage.board import OpenFinding
@@ -27,7 +27,6 @@ from cockpit.triage.target import Target
 
 _STOPPED = frozenset({"failed", "unknown"})
 _OPEN = frozenset({"waiting", "proposed", "refused"})
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class StepState:
     step: Step
     status: str = "waiting"
     outcome: Outcome | None = None
-    captured: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    captured: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     passed: bool = False
     """True when a person went on after it had failed."""
     offered: bool = False
@@ -51,6 +50,17 @@ class StepState:
     run again or it is chosen by itself. Empty: it applied, or was not planned yet."""
     waited: float = 0.0
     """Seconds of the verification or wait that is under way."""
+
+
+class StepChange(TypedDict, total=False):
+    """What may change of a `StepState`."""
+
+    status: str
+    outcome: Outcome | None
+    captured: Mapping[str, object]
+    passed: bool
+    not_now: str
+    waited: float
 
 
 class Run:
@@ -67,7 +77,7 @@ class Run:
         ports: Ports,
         targets: Mapping[str, Target],
         known: Known,
-        params: Mapping[str, Any] = _NOTHING,
+        params: Mapping[str, object] = NOTHING,
     ) -> None:
         """`params` overrides what the runbook's parameters derive by themselves."""
         self.runbook = runbook
@@ -87,7 +97,7 @@ class Run:
             finding=finding_value(finding),
         )
         self._used: set[str] = set()
-        self._relied: dict[str, Mapping[str, Any]] = {}
+        self._relied: dict[str, Mapping[str, object]] = {}
         self._running = False
         self._begun = False
         self._callbacks: list[Callable[[], None]] = []
@@ -190,7 +200,7 @@ class Run:
         self._running = True
         self._set(step_id, status="running", waited=0.0)
         ended: Ended | None = None
-        after: dict[str, Any] = {"status": "unknown" if plan.mutates else before}
+        after: StepChange = {"status": "unknown" if plan.mutates else before}
         try:
             self._must_be_good(plan, approval)
             ended = await self._execution(plan, approval).carry_out()
@@ -379,7 +389,7 @@ class Run:
             hint="retry it, skip it, undo it, or go on with a reason",
         )
 
-    def _given(self) -> dict[str, Mapping[str, Any]]:
+    def _given(self) -> dict[str, Mapping[str, object]]:
         return {state.step.id: state.captured for state in self._states if state.captured}
 
     def _before(self, step_id: str) -> Sequence[Step]:
@@ -388,7 +398,7 @@ class Run:
     def _index(self, step_id: str) -> int:
         return next(i for i, state in enumerate(self._states) if state.step.id == step_id)
 
-    def _set(self, step_id: str, **changes: Any) -> None:
+    def _set(self, step_id: str, **changes: Unpack[StepChange]) -> None:
         index = self._index(step_id)
         self._states[index] = replace(self._states[index], **changes)
         self._tell()
@@ -397,7 +407,7 @@ class Run:
         for callback in tuple(self._callbacks):
             callback()
 
-    def _names(self, step: Step) -> dict[str, Any]:
+    def _names(self, step: Step) -> dict[str, object]:
         return names(self.runbook, step)
 
     def _target_name(self, step: Step) -> str:

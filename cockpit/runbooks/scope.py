@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from cockpit.errors import Refused
 from cockpit.runbooks.step import Param, Runbook, Step, Until
@@ -16,7 +15,7 @@ from cockpit.triage.recording import builtins
 from cockpit.triage.target import Target
 
 
-def finding_value(opened: OpenFinding | None) -> dict[str, Any]:
+def finding_value(opened: OpenFinding | None) -> dict[str, object]:
     """The finding as `finding.*` sees it; empty for a runbook that is opened without one."""
     if opened is None:
         return {}
@@ -36,13 +35,13 @@ def param_values(
     runbook: Runbook,
     opened: OpenFinding | None,
     targets: Mapping[str, Target],
-    given: Mapping[str, Any],
-) -> dict[str, Any]:
+    given: Mapping[str, object],
+) -> dict[str, object]:
     """Name → value of every parameter that has one; targets as `values.target_value` shows them.
 
     A parameter without a value is simply absent: the step that needs it says so.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for param in runbook.params.values():
         value = given.get(param.name, _derived(param, opened, targets))
         if value is None:
@@ -54,10 +53,8 @@ def param_values(
     return found
 
 
-def _derived(
-    param: Param, opened: OpenFinding | None, targets: Mapping[str, Target]
-) -> str | int | float | bool | None:
-    default: str | int | float | bool | None = param.default
+def _derived(param: Param, opened: OpenFinding | None, targets: Mapping[str, Target]) -> object:
+    default = param.default
     if opened is None:
         return default if default is not None else _only(param, targets)
     match param.source:
@@ -109,7 +106,7 @@ def _walk(
     return None
 
 
-def reading_value(reading: Reading) -> dict[str, Any]:
+def reading_value(reading: Reading) -> dict[str, object]:
     """What captures and `until` query: the snapshot's members, and `reading.findings|facts`.
 
     Raises `Refused` when the look was blind: nothing is concluded from not having looked.
@@ -143,7 +140,7 @@ class CouldNotLook(Refused):
     """A look that a step depends on was blind."""
 
 
-def target_of(reference: str, scope: Mapping[str, Any], targets: Mapping[str, Target]) -> Target:
+def target_of(reference: str, scope: Mapping[str, object], targets: Mapping[str, Target]) -> Target:
     """The target that a step names. Raises `Refused` when it is not known."""
     try:
         name = str(resolved(reference, scope))
@@ -163,7 +160,7 @@ def sources(step: Step, earlier: Sequence[Step]) -> tuple[Step, ...]:
     return tuple(other for other in earlier if other.id in named or named_in(step, other.id))
 
 
-def trees(step: Step) -> list[Any]:
+def trees(step: Step) -> list[object]:
     """Everything in a step that may hold references."""
     undo = [step.undo.args] if step.undo else []
     answer = [step.answer.default] if step.answer else []

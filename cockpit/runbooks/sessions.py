@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from cockpit.connect.open import Connections
 from cockpit.connect.role import Role
@@ -36,8 +35,8 @@ class RunSessions:
     """Place → account, for what is not run through AWS; empty: it could not be told."""
 
     async def read(
-        self, target: Target, kind: StepKind, does: str, /, arguments: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+        self, target: Target, kind: StepKind, does: str, /, arguments: Mapping[str, object]
+    ) -> Mapping[str, object]:
         """See `Reads`. Raises `Refused` for what is not on the list of reads."""
         if kind is StepKind.AWS:
             return await self._read_aws(target, does, arguments)
@@ -76,13 +75,14 @@ class RunSessions:
         return Identity(principal=f"{self.actor}, on this machine", region=region)
 
     async def _read_aws(
-        self, target: Target, does: str, arguments: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+        self, target: Target, does: str, arguments: Mapping[str, object]
+    ) -> Mapping[str, object]:
         from cockpit.connect.aws.models import parse
 
         service, operation = await asyncio.to_thread(parse, does)
         session = await self.connections.aws(place_of(target))
-        return await session.read(service, operation, **arguments)
+        # not shared: what is looked at again before an effect is not of a moment ago
+        return await session.call(service, operation, arguments, "")
 
     async def _account(self, place: str) -> str:
         """The account behind a database, asked once: it only says where one is.

@@ -7,22 +7,30 @@ a mistake that would otherwise show as *nothing there* at three in the morning.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import NotRequired, TypedDict, Union, get_args, get_origin, get_type_hints
 
 from cockpit.runbooks.values import compiled
 from cockpit.text import nearest
 
-Shape = Any
+Shape = object
 """A type, or None: nothing is known, so nothing is wrong."""
+
+
+class _Node(TypedDict):
+    """A part of an expression as JMESPath parses it."""
+
+    type: str
+    children: list[_Node]
+    value: NotRequired[object]
+    """A field's name, an index, a literal."""
 
 
 def shape_fields(shape: Shape) -> Mapping[str, Shape]:
     """Name → type of a dataclass' fields; empty for everything else."""
-    known = isinstance(shape, type) and hasattr(shape, "__dataclass_fields__")
-    return _fields(shape) if known else {}
+    return _fields(shape) if isinstance(shape, type) and is_dataclass(shape) else {}
 
 
 def unknown_fields(expression: str, shape: Shape, also: Sequence[str]) -> Iterator[str]:
@@ -38,7 +46,7 @@ def _fields(shape: type) -> Mapping[str, Shape]:
     return {field.name: _bare(hints[field.name]) for field in fields(shape)}
 
 
-def _bare(hint: Any) -> Shape:
+def _bare(hint: object) -> Shape:
     """The type without `| None`; None for a real union."""
     origin: object = get_origin(hint)
     if origin is Union or origin is UnionType:
@@ -64,12 +72,12 @@ def _item(shape: Shape) -> Shape:
     return None
 
 
-def _walk(node: Any, shape: Shape, told: list[str], also: frozenset[str]) -> Shape:
+def _walk(node: _Node, shape: Shape, told: list[str], also: frozenset[str]) -> Shape:
     """The shape of what a node gives; appends what cannot be there."""
-    kind, children = node["type"], node.get("children") or []
+    kind, children = node["type"], node["children"]
     match kind:
         case "field":
-            return _field(node["value"], shape, told, also)
+            return _field(str(node["value"]), shape, told, also)
         case "subexpression" | "index_expression":
             current = shape
             for place, child in enumerate(children):
@@ -89,7 +97,7 @@ def _walk(node: Any, shape: Shape, told: list[str], also: frozenset[str]) -> Sha
             return None
 
 
-def _through(kind: str, children: list[Any], left: Shape, told: list[str]) -> Shape:
+def _through(kind: str, children: list[_Node], left: Shape, told: list[str]) -> Shape:
     """The right side of a projection sees each item, that of a pipe the whole."""
     nothing: frozenset[str] = frozenset()
     if kind == "flatten":
@@ -107,6 +115,6 @@ def _field(name: str, shape: Shape, told: list[str], also: frozenset[str]) -> Sh
     if name in also:
         return None
     known = shape_fields(shape)
-    if known and name not in known:
+    if known and isinstance(shape, type) and name not in known:
         told.append(f"{shape.__name__} has no {name!r}{nearest(name, known)}")
     return known.get(name)

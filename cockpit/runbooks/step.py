@@ -8,11 +8,11 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Never
 
 from cockpit.units import duration
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+NOTHING: Mapping[str, Never] = MappingProxyType({})
 
 
 class Risk(StrEnum):
@@ -83,7 +83,7 @@ class Param:
     kind: str = ""
     """For type `target`: the kind of target that fits; empty: every kind."""
     source: str = ""
-    default: Any = None
+    default: object = None
     choices: tuple[str, ...] = ()
     help: str = ""
     line: int = 0
@@ -131,7 +131,7 @@ class Undo:
 
     says: str
     does: str = ""
-    args: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    args: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     effect: str = ""
     verify: Until | None = None
 
@@ -162,16 +162,16 @@ class Step:
     """A reference (`$db`) or a target's name; empty: none."""
     does: str = ""
     """The probe, the AWS call (`ecs.UpdateService`), the named statement, or the HTTP method."""
-    args: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    args: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     """Arguments of a call or statement; may hold references."""
     argv: tuple[str, ...] = ()
     """Kind `command`: program and arguments, one value one argument."""
     url: str = ""
-    headers: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     body: str = ""
     status: tuple[int, ...] = ()
     """Kind `http`: what counts as done; empty: 200 to 299."""
-    capture: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    capture: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     """Name → JMESPath over what the step gave."""
     once: bool = False
     """What was captured first stays for the whole run: the state from before a repair."""
@@ -182,9 +182,9 @@ class Step:
     same: tuple[str, ...] = ()
     """JMESPath of other values that must not change between approval and effect."""
     effect: str = ""
-    show: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    show: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     """Label → value that a person should see before the yes."""
-    change: Mapping[str, tuple[Any, Any]] = field(default_factory=lambda: _NOTHING)
+    change: Mapping[str, tuple[object, object]] = field(default_factory=lambda: NOTHING)
     """Label → (before, after)."""
     verify: Until | None = None
     """Kind `wait`: what it waits for."""
@@ -224,7 +224,7 @@ class Runbook:
     codes: tuple[str, ...]
     """The findings that it is for, the best fitting first."""
     steps: tuple[Step, ...]
-    params: Mapping[str, Param] = field(default_factory=lambda: _NOTHING)
+    params: Mapping[str, Param] = field(default_factory=lambda: NOTHING)
     """Other ids that findings know it by."""
     owner: str = ""
     reviewed: date | None = None

@@ -7,12 +7,14 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from cockpit.errors import Misconfigured
 from cockpit.runbooks.step import Problem
 from cockpit.runbooks.values import compiled
 from cockpit.text import nearest, visible
+
+Kind = TypeVar("Kind")
 
 _AT_LINE = re.compile(r"\s*\(at line (\d+), column \d+\)|\s*\(at end of document\)")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?\Z")
@@ -26,7 +28,7 @@ _WORDS = {
 }
 
 
-def span(value: Any) -> float | None:
+def span(value: object) -> float | None:
     """`"10s"`, `"2m"`, `"250ms"` or a number of seconds; None when it is none of these."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value) if 0 < value <= 86_400 else None
@@ -53,7 +55,7 @@ class Problems:
         self.found.append(Problem(self.path, line, message, error=False))
 
 
-def toml(text: str, first_line: int, problems: Problems) -> dict[str, Any] | None:
+def toml(text: str, first_line: int, problems: Problems) -> dict[str, object] | None:
     """The table in some lines of the file; a syntax error is told with the file's own line."""
     try:
         return tomllib.loads(text)
@@ -71,7 +73,7 @@ def toml(text: str, first_line: int, problems: Problems) -> dict[str, Any] | Non
 class Keys:
     """The keys of one table, taken one by one; what is left at the end is unknown."""
 
-    table: Mapping[str, Any]
+    table: Mapping[str, object]
     text: str
     """The lines it was read from, for finding a key's line again."""
     first_line: int
@@ -96,7 +98,7 @@ class Keys:
         self.broken = True
         self.problems.add(self.line(key), f"{self.where}{key}: {message}" if key else message)
 
-    def take(self, key: str, kind: type, default: Any = None, *, needed: bool = False) -> Any:
+    def take(self, key: str, kind: type[Kind], default: Kind, *, needed: bool = False) -> Kind:
         """The value of a key when it has the type; else its default, after a complaint."""
         self.taken.add(key)
         if key not in self.table:
@@ -108,7 +110,8 @@ class Keys:
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             self.complain(key, f"should be {_WORDS[kind]}")
             return default
-        if needed and value in ("", [], {}):
+        is_empty = value in ("", [], {})
+        if needed and is_empty:
             self.complain(key, "is empty")
         return value
 
@@ -148,7 +151,7 @@ class Keys:
             self.complain(key, error.message)
         return text
 
-    def inner(self, key: str, table: Mapping[str, Any]) -> Keys:
+    def inner(self, key: str, table: Mapping[str, object]) -> Keys:
         """The keys of a table within; its complaints count for this one's lines too."""
         return Keys(table, self.text, self.line(key), self.problems, where=f"{self.where}{key}.")
 

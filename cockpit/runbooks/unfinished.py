@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from cockpit.errors import Misconfigured, Refused
 from cockpit.incident.entry import Entry
 from cockpit.runbooks.kinds import looks
 from cockpit.runbooks.plan import Outcome, Plan, act_digest
 from cockpit.runbooks.ports import Ports
-from cockpit.runbooks.step import Until
+from cockpit.runbooks.step import NOTHING, Until
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _EVERY = 5.0
 
 
@@ -27,7 +25,7 @@ class Outcomes(Protocol):
     """Where the end of an intent is written (`cockpit.incident.record.Incident`)."""
 
     async def outcome(
-        self, intent: Entry, word: str, *, text: str, data: Mapping[str, Any] | None = None
+        self, intent: Entry, word: str, *, text: str, data: Mapping[str, object] | None = None
     ) -> Entry:
         """Say how an intent ended; durable when this returns."""
 
@@ -39,7 +37,7 @@ class Unfinished:
     intent: Entry
     verify: Until | None
     """How to look whether it happened; None: only a person can say."""
-    scope: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    scope: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     """The values that the verification compares with, as they were when it was approved."""
 
     @property
@@ -87,7 +85,7 @@ def of(intent: Entry) -> Unfinished:
         says=str(told.get("says", "")),
     )
     scope = told.get("scope")
-    known = scope if isinstance(scope, Mapping) else _NOTHING
+    known = scope if isinstance(scope, Mapping) else NOTHING
     return Unfinished(intent=intent, verify=verify, scope=known)
 
 

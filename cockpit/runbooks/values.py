@@ -11,11 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, NoReturn, overload
 
 from cockpit.errors import Misconfigured, Refused
 from cockpit.text import visible
 from cockpit.triage.target import Target
+
+if TYPE_CHECKING:
+    from jmespath.parser import ParsedResult
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _REFERENCE = re.compile(r"\$[a-z][a-z0-9_]*(?:\.[A-Za-z_]\w*|\[\d{1,4}\])*\Z")
@@ -25,7 +28,7 @@ _LONGEST = 4000
 _LARGEST = 256 * 1024
 """Characters of one captured value; a larger one is refused, never cut."""
 
-Scope = Mapping[str, Any]
+Scope = Mapping[str, object]
 """`params`, `finding` and every step id that has captured something."""
 
 
@@ -62,7 +65,11 @@ def head(reference: str) -> str:
     return names[1] if names[0] == "params" and len(names) > 1 else names[0]
 
 
-def resolved(value: Any, scope: Scope) -> Any:
+@overload
+def resolved(value: Mapping[str, object], scope: Scope) -> dict[str, object]: ...
+@overload
+def resolved(value: object, scope: Scope) -> object: ...
+def resolved(value: object, scope: Scope) -> object:
     """The tree with every reference replaced by its typed value.
 
     Raises `NoValue` for one that is unknown or null: nothing runs with a hole in it.
@@ -78,7 +85,11 @@ def resolved(value: Any, scope: Scope) -> Any:
             return value
 
 
-def resolved_but(value: Any, scope: Scope, keep: str) -> Any:
+@overload
+def resolved_but(value: Mapping[str, object], scope: Scope, keep: str) -> dict[str, object]: ...
+@overload
+def resolved_but(value: object, scope: Scope, keep: str) -> object: ...
+def resolved_but(value: object, scope: Scope, keep: str) -> object:
     """Like `resolved`, but references that go back to `keep` stay, and the rest is constant."""
     match value:
         case str():
@@ -92,7 +103,11 @@ def resolved_but(value: Any, scope: Scope, keep: str) -> Any:
             return value
 
 
-def escaped(value: Any) -> Any:
+@overload
+def escaped(value: Mapping[str, object]) -> dict[str, object]: ...
+@overload
+def escaped(value: object) -> object: ...
+def escaped(value: object) -> object:
     """A resolved tree as constants again, so that resolving it gives the same."""
     match value:
         case str():
@@ -105,7 +120,7 @@ def escaped(value: Any) -> Any:
             return value
 
 
-def _text(value: str, scope: Scope) -> Any:
+def _text(value: str, scope: Scope) -> object:
     if value.startswith("$$"):
         return value[1:]
     if not value.startswith("$"):
@@ -118,11 +133,12 @@ def _text(value: str, scope: Scope) -> Any:
     return found
 
 
-def _walk(reference: str, scope: Scope) -> Any:
+def _walk(reference: str, scope: Scope) -> object:
     parts = _PART.findall(reference[1:])
     first = parts[0][0]
-    params: Mapping[str, Any] = scope.get("params", {})
-    current: Any = params[first] if first in params else scope.get(first)
+    held = scope.get("params")
+    params: Mapping[str, object] = held if isinstance(held, Mapping) else {}
+    current = params[first] if first in params else scope.get(first)
     alone = len(parts) == 1
     for name, index in parts[1:]:
         if name and isinstance(current, Mapping):
@@ -136,26 +152,26 @@ def _walk(reference: str, scope: Scope) -> Any:
     return current
 
 
-def target_value(target: Target) -> dict[str, Any]:
+def target_value(target: Target) -> dict[str, object]:
     """What a runbook sees of a target: name, kind, connection settings, never a secret.
 
     `$db` alone is its name, `$db.host` one of its settings.
     """
-    seen: dict[str, Any] = {}
+    seen: dict[str, object] = {}
     for setting in fields(target.settings):
         if setting.name not in _SECRETS:
             seen[setting.name] = _plain(getattr(target.settings, setting.name))
     return {**seen, "name": target.name, "kind": target.kind, "service": target.service}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
         return {part.name: _plain(getattr(value, part.name)) for part in fields(value)}
     return list(value) if isinstance(value, tuple) else value
 
 
 @lru_cache(maxsize=512)
-def compiled(expression: str) -> Any:
+def compiled(expression: str) -> ParsedResult:
     """A JMESPath expression. Raises `Misconfigured` with where it breaks."""
     import jmespath
     from jmespath.exceptions import JMESPathError
@@ -171,7 +187,7 @@ def compiled(expression: str) -> Any:
         raise Misconfigured(f"not a JMESPath expression: {said}") from None
 
 
-def query(expression: str, data: Any) -> Any:
+def query(expression: str, data: object) -> object:
     """What an expression finds. Raises `Misconfigured` when the data does not fit it."""
     from jmespath.exceptions import JMESPathError
 
@@ -182,12 +198,12 @@ def query(expression: str, data: Any) -> Any:
         raise Misconfigured(f"{expression}: {said}") from None
 
 
-def holds(expression: str, data: Any) -> bool:
+def holds(expression: str, data: object) -> bool:
     """Whether a condition holds. Only `true` does: null, empty and text do not."""
     return query(expression, data) is True
 
 
-def captured(wanted: Mapping[str, str], data: Any) -> dict[str, Any]:
+def captured(wanted: Mapping[str, str], data: object) -> dict[str, object]:
     """Name → value. Raises `Misconfigured` for a value that is too large to be one."""
     values = {}
     for name, expression in wanted.items():
@@ -198,7 +214,7 @@ def captured(wanted: Mapping[str, str], data: Any) -> dict[str, Any]:
     return values
 
 
-def _weight(value: Any) -> int:
+def _weight(value: object) -> int:
     match value:
         case str():
             return len(value)
@@ -237,7 +253,7 @@ _TRUE, _FALSE = {"yes", "true", "y"}, {"no", "false", "n"}
 _MOST_TEXT = 2000
 
 
-def typed(value: Any, kind: str, choices: Sequence[str] = ()) -> Any:
+def typed(value: object, kind: str, choices: Sequence[str] = ()) -> object:
     """A value as its type, from what a person typed or a step captured.
 
     Raises `Refused` when it is not one. Control characters are refused in every type.
@@ -255,12 +271,12 @@ def typed(value: Any, kind: str, choices: Sequence[str] = ()) -> Any:
     wanted = fits.get(kind, (str,))
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind != "boolean"):
         _wrong(value, kind)
-    if kind == "port" and not 0 < value < 65536:
+    if kind == "port" and isinstance(value, int) and not 0 < value < 65536:
         _wrong(value, kind)
     return value
 
 
-def _typed_text(value: str, kind: str, choices: Sequence[str]) -> Any:
+def _typed_text(value: str, kind: str, choices: Sequence[str]) -> object:
     if not value or len(value) > _MOST_TEXT or not value.isprintable():
         _wrong(value, kind)
     match kind:
@@ -292,7 +308,6 @@ def _cidr(value: str) -> str:
         return str(ipaddress.ip_network(value))
     except ValueError:
         _wrong(value, "cidr")
-        raise
 
 
 def _time(value: str) -> str:
@@ -300,13 +315,12 @@ def _time(value: str) -> str:
         moment = datetime.fromisoformat(value)
     except ValueError:
         _wrong(value, "time")
-        raise
     if moment.tzinfo is None:
         _wrong(value, "time with a zone")
     return value
 
 
-def _wrong(value: Any, kind: str) -> Any:
+def _wrong(value: object, kind: str) -> NoReturn:
     shown = visible(str(value), 60)
     article = "an" if kind[0] in "aeiou" else "a"
     raise Refused(f"{shown!r} is not {article} {kind}")

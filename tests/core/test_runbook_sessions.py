@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cockpit.connect.aws.session import Aws
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.role import Role
 from cockpit.connect.settings import AwsSite
@@ -14,6 +15,7 @@ from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOu
 from cockpit.runbooks.sessions import RunSessions
 from cockpit.runbooks.step import StepKind
 from cockpit.triage.target import Target
+from tests.core.aws_stub import group_arn, groups_answer, reading, stubbed
 from tests.core.runs import POSTGRES, TARGETS
 
 PLACES = {"prod": AwsSite(name="prod", region="us-east-1")}
@@ -29,8 +31,10 @@ class Session:
         self.asked: list[tuple[Any, ...]] = []
         self.closed = 0
 
-    async def read(self, service: str, operation: str, /, **arguments: Any) -> Mapping[str, Any]:
-        self.asked.append((service, operation, arguments))
+    async def call(
+        self, service: str, operation: str, arguments: Mapping[str, object], expect: str
+    ) -> Mapping[str, Any]:
+        self.asked.append((service, operation, dict(arguments)))
         return {"Listeners": []}
 
     async def identity(self) -> tuple[str, str]:
@@ -124,6 +128,33 @@ async def test_a_read_goes_through_the_read_only_session(
     await ports.read(target, kind, does, {})
     assert session.asked == [expected]
     assert not any("acts" in opened for opened in doors.opened)
+
+
+class Places(Doors):
+    """Connections whose AWS is a server."""
+
+    def __init__(self, aws: Aws) -> None:
+        super().__init__(Session(), Role.TRIAGE)
+        self._aws = aws
+
+    async def aws(self, place: str) -> Aws:  # type: ignore[override]
+        return self._aws
+
+
+async def test_what_is_looked_at_again_is_no_answer_of_a_moment_ago(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COCKPIT_TEST_KEY", "testing-key")
+    target = TARGETS["checkout-tg"]
+    async with stubbed() as stub, reading(stub) as aws:
+        stub.reply(groups_answer([group_arn(1)]))
+        ports = RunSessions(Places(aws), PLACES, "ana")  # type: ignore[arg-type]
+        for _ in range(2):
+            await ports.read(target, StepKind.AWS, "elbv2.DescribeTargetGroups", {})
+        assert len(stub.requests) == 2
+        with pytest.raises(Refused, match="not on the list"):
+            await ports.read(target, StepKind.AWS, "elbv2.DeleteTargetGroup", {"expect": "x"})
+        assert len(stub.requests) == 2
 
 
 @pytest.mark.parametrize("does", ["terminate_backend", "cancel_backend", "resume_replay"])

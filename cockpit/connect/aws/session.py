@@ -161,6 +161,7 @@ class Aws:
         self, service: str, operation: str, arguments: Mapping[str, object], expect: str
     ) -> dict[str, object]:
         """One call as it is: guarded, limited, redacted, not shared. Raises `BlindError`."""
+        reads.check(service, operation, self._consent)
         about = AwsCall(
             service,
             operation,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
@@ -44,7 +43,7 @@ async def read(ports: Ports, target: Target, act: Act) -> Result:
     return result_of(act.does, answer)
 
 
-def result_of(does: str, answer: Mapping[str, Any]) -> Result:
+def result_of(does: str, answer: Mapping[str, object]) -> Result:
     """What a session answered, as JSON: times become text.
 
     Named statements say `done` and `detail` themselves; an AWS answer is a success.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from cockpit.runbooks.kinds.result import Result
 from cockpit.runbooks.ports import Ports
 from cockpit.runbooks.scope import CouldNotLook, reading_value
 from cockpit.runbooks.step import Until
 from cockpit.runbooks.values import holds
-from cockpit.triage.probe import Seen
+from cockpit.triage.probe import Reading, Seen
 from cockpit.units import count, duration
 
 LATE = 15.0
@@ -38,7 +37,7 @@ def _facts(seen: Seen) -> str:
 
 
 async def hold(
-    ports: Ports, until: Until, *, target: str, scope: Mapping[str, Any], progress: Progress
+    ports: Ports, until: Until, *, target: str, scope: Mapping[str, object], progress: Progress
 ) -> Result:
     """Look every few seconds until the condition holds.
 
@@ -66,7 +65,7 @@ async def hold(
     return Result(False, f"not true within {duration(until.within)}: {until.says or until.until}")
 
 
-async def _in_time(ports: Ports, until: Until, target: str) -> Any:
+async def _in_time(ports: Ports, until: Until, target: str) -> Reading:
     try:
         async with asyncio.timeout(until.within + LATE):
             return await ports.looks.look(target, until.probe)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
 
 from cockpit.errors import UnknownOutcome
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+from cockpit.runbooks.step import NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +20,7 @@ class Result:
     done: bool
     text: str
     output: str = ""
-    data: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    data: Mapping[str, object] = field(default_factory=lambda: NOTHING)
 
 
 class CutOff(UnknownOutcome):
