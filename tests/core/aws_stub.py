@@ -10,6 +10,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qs
 
 from cockpit.connect.aws.session import Aws, open_aws
@@ -76,7 +77,7 @@ class Stub:
     def operations(self) -> list[str]:
         return [request.operation for request in self.requests]
 
-    def reply(self, *args, **kwargs) -> None:
+    def reply(self, *args: Any, **kwargs: Any) -> None:
         self.answer = lambda _: Reply(*args, **kwargs)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -93,7 +94,7 @@ class Stub:
             self._connections.discard(task)
             writer.close()
 
-    async def _exchange(self, reader, writer) -> bool:
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         method, path, _ = head[0].split(" ", 2)
         headers = {
@@ -113,7 +114,7 @@ class Stub:
         finally:
             self.in_flight -= 1
 
-    async def _send(self, reply: Reply, writer) -> bool:
+    async def _send(self, reply: Reply, writer: asyncio.StreamWriter) -> bool:
         if reply.fault == "hang":
             await asyncio.sleep(3600)
         if reply.fault == "fin":
@@ -153,7 +154,7 @@ async def stubbed(context: ssl.SSLContext | None = None) -> AsyncIterator[Stub]:
         await server.wait_closed()
 
 
-def place(port: int, **changes) -> AwsSite:
+def place(port: int, **changes: Any) -> AwsSite:
     return AwsSite(
         **{
             "name": "stub",
@@ -168,7 +169,7 @@ def place(port: int, **changes) -> AwsSite:
 
 
 @asynccontextmanager
-async def reading(stub: Stub, **changes) -> AsyncIterator[Aws]:
+async def reading(stub: Stub, **changes: Any) -> AsyncIterator[Aws]:
     aws = await open_aws(place(stub.port, **changes))
     try:
         yield aws

@@ -9,14 +9,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from cockpit.connect.role import Role
 from cockpit.incident import chain
 from cockpit.incident.entry import GENESIS, Entry, EntryKind
 from cockpit.incident.incident import Incident, Incidents
 
+Found = TypeVar("Found")
 ROOT = Path(__file__).parents[2]
 START = datetime(2026, 11, 21, 2, 41, 3, 120_000, tzinfo=UTC)
 
@@ -99,7 +102,7 @@ def end_all() -> None:
         process.stdout.close()
 
 
-def until(what, patience: float = 10.0):
+def until(what: Callable[[], Found], patience: float = 10.0) -> Found:
     end = time.monotonic() + patience
     while time.monotonic() < end:
         found = what()

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cockpit.connect.aws import clients as aws_clients
 from cockpit.connect.aws.session import open_aws, open_aws_acts
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
-from tests.core.aws_stub import LOGIN_PAGE, Reply, place, stubbed
+from tests.core.aws_stub import LOGIN_PAGE, Reply, Request, place, stubbed
 
 UPDATE = ("ecs.UpdateService", {"cluster": "shop", "service": "web", "desiredCount": 3})
 JSON = "application/x-amz-json-1.1"
 
 
 @pytest.fixture(autouse=True)
-def _key(monkeypatch):
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COCKPIT_TEST_KEY", "testing-key")
 
 
-async def acted(reply: Reply | None, call: str = UPDATE[0], arguments: dict = UPDATE[1]):
+async def acted(
+    reply: Reply | None, call: str = UPDATE[0], arguments: dict[str, Any] = UPDATE[1]
+) -> tuple[list[Request], Any]:
     """Requests that arrived, and the end of the act."""
     async with stubbed() as stub:
         port = stub.port
@@ -30,7 +35,7 @@ async def acted(reply: Reply | None, call: str = UPDATE[0], arguments: dict = UP
     return [], await _run(port, call, arguments)
 
 
-async def _run(port, call, arguments):
+async def _run(port: int, call: str, arguments: Mapping[str, Any]) -> Any:
     acts = await open_aws_acts(place(port))
     try:
         return await acts.run(call, arguments)
@@ -40,7 +45,7 @@ async def _run(port, call, arguments):
         await acts.close()
 
 
-async def test_an_act_reaches_the_service_in_either_spelling_and_its_answer_is_redacted():
+async def test_an_act_reaches_the_service_in_either_spelling_and_its_answer_is_redacted() -> None:
     body = json.dumps(
         {
             "taskDefinition": {
@@ -68,14 +73,14 @@ async def test_an_act_reaches_the_service_in_either_spelling_and_its_answer_is_r
         pytest.param(Reply(LOGIN_PAGE, 502, type="text/html"), id="502 of a proxy"),
     ],
 )
-async def test_what_was_sent_and_cut_off_is_unknown_and_never_repeated(reply):
+async def test_what_was_sent_and_cut_off_is_unknown_and_never_repeated(reply: Reply) -> None:
     requests, end = await acted(reply)
     assert isinstance(end, UnknownOutcome)
     assert end.hint == "verify before repeating it"
     assert len(requests) == 1
 
 
-async def test_a_hanging_act_is_unknown(monkeypatch):
+async def test_a_hanging_act_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws_clients, "READ_TIMEOUT", 0.05)
     requests, end = await acted(Reply(fault="hang"))
     assert isinstance(end, UnknownOutcome)
@@ -92,14 +97,16 @@ async def test_a_hanging_act_is_unknown(monkeypatch):
     ],
     ids=["denied", "throttled", "missing", "invalid"],
 )
-async def test_what_the_service_refused_was_certainly_not_done(reply, reason):
+async def test_what_the_service_refused_was_certainly_not_done(
+    reply: Reply, reason: Reason
+) -> None:
     requests, end = await acted(reply)
     assert isinstance(end, BlindError)
     assert end.reason is reason
     assert len(requests) == 1
 
 
-async def test_what_never_left_was_certainly_not_done():
+async def test_what_never_left_was_certainly_not_done() -> None:
     _, end = await acted(None)
     assert isinstance(end, BlindError)
     assert end.reason is Reason.UNREACHABLE
@@ -117,13 +124,17 @@ async def test_what_never_left_was_certainly_not_done():
         ),
     ],
 )
-async def test_what_is_wrong_or_refused_never_leaves(call, arguments, kind):
+async def test_what_is_wrong_or_refused_never_leaves(
+    call: str, arguments: Mapping[str, Any], kind: type[Misconfigured | Refused]
+) -> None:
     requests, end = await acted(Reply(b"{}", type=JSON), call, arguments)
     assert isinstance(end, kind)
     assert requests == []
 
 
-async def test_the_commanders_profile_is_used(tmp_path, monkeypatch):
+async def test_the_commanders_profile_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = tmp_path / "config"
     config.write_text(
         "[profile reader]\naws_access_key_id=AKIAREADER\naws_secret_access_key=a\n"
@@ -151,7 +162,7 @@ async def test_the_commanders_profile_is_used(tmp_path, monkeypatch):
     assert [each.rpartition("=")[2] for each in signed] == ["AKIAREADER", "AKIAOPERATOR"]
 
 
-async def test_after_an_act_the_place_is_read_anew():
+async def test_after_an_act_the_place_is_read_anew() -> None:
     async with stubbed() as stub:
         stub.reply(b'{"clusterArns": [], "service": {}}', type=JSON)
         reads, acts = await open_aws(place(stub.port)), await open_aws_acts(place(stub.port))
@@ -166,7 +177,9 @@ async def test_after_an_act_the_place_is_read_anew():
         assert stub.operations == ["ListClusters", "UpdateService", "ListClusters"]
 
 
-async def test_a_profile_that_does_not_exist_is_told_with_what_to_type(tmp_path, monkeypatch):
+async def test_a_profile_that_does_not_exist_is_told_with_what_to_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     where = place(1, access_key_id="", secret_access_key="", profile="nobody")
     session = await open_aws(where)

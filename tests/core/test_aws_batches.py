@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 
 from cockpit.connect.aws import batches
+from cockpit.connect.aws.session import Aws
 from cockpit.errors import BlindError, Reason
 from tests.core.aws_stub import (
     Reply,
+    Request,
     error,
     group_arn,
     groups_answer,
@@ -24,14 +28,14 @@ from tests.core.aws_stub import (
 
 
 @pytest.fixture(autouse=True)
-def _key(monkeypatch):
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COCKPIT_TEST_KEY", "testing-key")
 
 
-def groups(*, bad: frozenset[str] = frozenset()):
+def groups(*, bad: frozenset[str] = frozenset()) -> Callable[[Request], Reply]:
     """Answers DescribeTargetGroups as AWS does: one unknown ARN spoils the whole call."""
 
-    def answer(request):
+    def answer(request: Request) -> Reply:
         arns = request.listed("TargetGroupArns")
         if bad.intersection(arns):
             return Reply(error("TargetGroupNotFound", "One or more target groups not found"), 400)
@@ -40,7 +44,7 @@ def groups(*, bad: frozenset[str] = frozenset()):
     return answer
 
 
-async def asked(session, numbers):
+async def asked(session: Aws, numbers: Iterable[int]) -> list[Any]:
     return await asyncio.gather(
         *(
             session.item("elbv2", "DescribeTargetGroups", key=group_arn(number))
@@ -53,7 +57,7 @@ async def asked(session, numbers):
 @pytest.mark.parametrize(
     ("many", "calls"), [(0, 0), (1, 1), (10, 1), (11, 1), (20, 1), (21, 2), (100, 5), (101, 6)]
 )
-async def test_twenty_target_groups_are_one_call(many, calls):
+async def test_twenty_target_groups_are_one_call(many: int, calls: int) -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = groups()
         found = await asked(session, range(many))
@@ -61,8 +65,8 @@ async def test_twenty_target_groups_are_one_call(many, calls):
     assert len(stub.requests) == calls
 
 
-async def test_names_and_arns_are_asked_apart_and_matched_each():
-    def answer(request):
+async def test_names_and_arns_are_asked_apart_and_matched_each() -> None:
+    def answer(request: Request) -> Reply:
         names, arns = request.listed("Names"), request.listed("TargetGroupArns")
         assert not (names and arns)
         wanted = arns or [group_arn(int(name.removeprefix("tg"))) for name in names]
@@ -77,7 +81,9 @@ async def test_names_and_arns_are_asked_apart_and_matched_each():
     assert [each["TargetGroupName"] for each in found] == ["tg7", "tg8"]
 
 
-async def test_one_bad_id_does_not_spoil_the_others_and_is_asked_alone_from_then_on(monkeypatch):
+async def test_one_bad_id_does_not_spoil_the_others_and_is_asked_alone_from_then_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("cockpit.connect.shared.FRESH", 0.0)
     bad = frozenset({group_arn(3)})
     async with stubbed() as stub, reading(stub) as session:
@@ -96,7 +102,9 @@ async def test_one_bad_id_does_not_spoil_the_others_and_is_asked_alone_from_then
         assert [len(r.listed("TargetGroupArns")) for r in stub.requests] == [5]
 
 
-async def test_when_all_are_bad_the_call_is_not_split_again_and_again(monkeypatch):
+async def test_when_all_are_bad_the_call_is_not_split_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("cockpit.connect.shared.FRESH", 0.0)
     async with stubbed() as stub, reading(stub) as session:
         stub.reply(error("AccessDenied"), 403)
@@ -108,7 +116,7 @@ async def test_when_all_are_bad_the_call_is_not_split_again_and_again(monkeypatc
         assert len(stub.requests) == 1
 
 
-async def test_a_failure_that_is_not_of_one_id_is_everybodys():
+async def test_a_failure_that_is_not_of_one_id_is_everybodys() -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.reply(error("ExpiredToken"), 403)
         found = await asked(session, range(5))
@@ -116,7 +124,7 @@ async def test_a_failure_that_is_not_of_one_id_is_everybodys():
     assert len(stub.requests) == 1
 
 
-async def test_an_id_that_is_left_out_of_the_answer_is_missing():
+async def test_an_id_that_is_left_out_of_the_answer_is_missing() -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = lambda _: Reply(groups_answer([group_arn(0)]))
         found = await asked(session, range(2))
@@ -124,7 +132,7 @@ async def test_an_id_that_is_left_out_of_the_answer_is_missing():
     assert found[1].reason is Reason.MISSING
 
 
-def services(request):
+def services(request: Request) -> Reply:
     """DescribeServices: unknown ones come in `failures`."""
     asked_for = request.json
     good = [name for name in asked_for["services"] if not name.startswith("gone")]
@@ -142,7 +150,7 @@ def services(request):
 
 
 @pytest.mark.parametrize(("many", "calls"), [(1, 1), (10, 1), (11, 2), (100, 10), (101, 11)])
-async def test_ten_services_of_a_cluster_are_one_call(many, calls):
+async def test_ten_services_of_a_cluster_are_one_call(many: int, calls: int) -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = services
         found = await asyncio.gather(
@@ -155,7 +163,7 @@ async def test_ten_services_of_a_cluster_are_one_call(many, calls):
     assert len(stub.requests) == calls
 
 
-async def test_services_of_two_clusters_are_two_calls_and_a_failure_is_one_services():
+async def test_services_of_two_clusters_are_two_calls_and_a_failure_is_one_services() -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = services
         found = await asyncio.gather(
@@ -169,8 +177,8 @@ async def test_services_of_two_clusters_are_two_calls_and_a_failure_is_one_servi
     assert found[0]["serviceName"] == found[2]["serviceName"] == "web"
 
 
-async def test_databases_are_asked_by_a_filter_that_takes_names_and_arns():
-    def answer(request):
+async def test_databases_are_asked_by_a_filter_that_takes_names_and_arns() -> None:
+    def answer(request: Request) -> Reply:
         wanted = request.listed("Filters.Filter.1.Values.Value")
         assert request.form["MaxRecords"] == ["100"]
         rows = [
@@ -197,8 +205,8 @@ async def test_databases_are_asked_by_a_filter_that_takes_names_and_arns():
     assert by_arn["DBInstanceIdentifier"] == "orders"
 
 
-async def test_caches_are_asked_by_name_when_one_is_wanted_and_listed_when_several_are():
-    def answer(request):
+async def test_caches_are_asked_by_name_when_one_is_wanted_and_listed_when_several_are() -> None:
+    def answer(request: Request) -> Reply:
         wanted = request.form.get("ReplicationGroupId")
         names = wanted or ["a", "b", "c"]
         marker = request.form.get("Marker")
@@ -235,8 +243,8 @@ async def test_items_of_another_kind_are_unreadable_not_absent() -> None:
     assert caught.value.reason is Reason.UNREADABLE
 
 
-async def test_a_table_is_one_call():
-    def answer(request):
+async def test_a_table_is_one_call() -> None:
+    def answer(request: Request) -> Reply:
         return Reply(
             json.dumps({"Table": {"TableName": request.json["TableName"]}}),
             type="application/x-amz-json-1.0",
@@ -251,11 +259,13 @@ async def test_a_table_is_one_call():
     assert len(stub.requests) == 2
 
 
-async def test_identical_reads_share_one_call_for_two_seconds(monkeypatch):
+async def test_identical_reads_share_one_call_for_two_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.reply(xml("DescribeTargetHealth", tag("TargetHealthDescriptions", "")))
 
-        async def read():
+        async def read() -> object:
             return await session.read(
                 "elbv2",
                 "DescribeTargetHealth",
@@ -271,7 +281,7 @@ async def test_identical_reads_share_one_call_for_two_seconds(monkeypatch):
         assert len(stub.requests) == 2
 
 
-async def test_after_a_change_nothing_that_was_read_before_is_given():
+async def test_after_a_change_nothing_that_was_read_before_is_given() -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = groups()
         await asked(session, [1])
@@ -282,10 +292,10 @@ async def test_after_a_change_nothing_that_was_read_before_is_given():
         assert len(stub.requests) == 2
 
 
-async def test_an_asker_that_leaves_does_not_take_the_call_from_the_others():
+async def test_an_asker_that_leaves_does_not_take_the_call_from_the_others() -> None:
     release = asyncio.Event()
 
-    async def answer(request):
+    async def answer(request: Request) -> Reply:
         await release.wait()
         return Reply(groups_answer(request.listed("TargetGroupArns")))
 
@@ -302,11 +312,13 @@ async def test_an_asker_that_leaves_does_not_take_the_call_from_the_others():
 
 
 @pytest.mark.parametrize("kind", ["item", "read"])
-async def test_when_the_last_asker_leaves_the_call_is_given_up_and_its_seat_is_free(kind):
+async def test_when_the_last_asker_leaves_the_call_is_given_up_and_its_seat_is_free(
+    kind: str,
+) -> None:
     async with stubbed() as stub, reading(stub, max_concurrency=1) as session:
         stub.reply(fault="hang")
 
-        async def ask():
+        async def ask() -> object:
             if kind == "item":
                 return await session.item("elbv2", "DescribeTargetGroups", key=group_arn(1))
             return await session.read("elbv2", "DescribeTargetHealth", TargetGroupArn="x")
@@ -321,7 +333,7 @@ async def test_when_the_last_asker_leaves_the_call_is_given_up_and_its_seat_is_f
     assert found["TargetGroupName"] == "tg1"
 
 
-async def test_closing_is_instant_and_ends_every_asker_with_a_reason():
+async def test_closing_is_instant_and_ends_every_asker_with_a_reason() -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.reply(fault="hang")
         tasks = [
@@ -339,8 +351,8 @@ async def test_closing_is_instant_and_ends_every_asker_with_a_reason():
             await session.read("ecs", "ListClusters")
 
 
-async def test_no_more_calls_fly_than_the_place_allows():
-    async def answer(_):
+async def test_no_more_calls_fly_than_the_place_allows() -> None:
+    async def answer(_: object) -> Reply:
         await asyncio.sleep(0.01)
         return Reply(xml("DescribeTargetHealth", tag("TargetHealthDescriptions", "")))
 
@@ -358,10 +370,10 @@ async def test_no_more_calls_fly_than_the_place_allows():
 
 
 @pytest.mark.parametrize("many", [0, 1, 10, 11, 100, 101])
-async def test_pages_are_followed_to_the_end(many):
+async def test_pages_are_followed_to_the_end(many: int) -> None:
     arns = [group_arn(n) for n in range(many)]
 
-    def answer(request):
+    def answer(request: Request) -> Reply:
         start = int(request.form.get("Marker", ["0"])[0])
         end = start + 10
         rows = [tag("TargetGroupArn", arn) for arn in arns[start:end]]
@@ -375,7 +387,7 @@ async def test_pages_are_followed_to_the_end(many):
     assert len(stub.requests) == max(1, -(-many // 10))
 
 
-async def test_pages_that_never_end_and_pages_beyond_the_limit_are_unreadable():
+async def test_pages_that_never_end_and_pages_beyond_the_limit_are_unreadable() -> None:
     async with stubbed() as stub, reading(stub) as session:
         inner = tag("TargetGroups", members([tag("TargetGroupArn", "a")])) + tag("NextMarker", "m")
         stub.reply(xml("DescribeTargetGroups", inner))
@@ -388,8 +400,8 @@ async def test_pages_that_never_end_and_pages_beyond_the_limit_are_unreadable():
             await session.pages("elbv2", "DescribeTargetGroups", key="TargetGroups", most=10)
 
 
-async def test_a_page_without_the_member_is_unreadable_not_the_end():
-    def answer(request):
+async def test_a_page_without_the_member_is_unreadable_not_the_end() -> None:
+    def answer(request: Request) -> Reply:
         if "Marker" in request.form:
             return Reply(xml("DescribeTargetGroups", ""))
         inner = tag("TargetGroups", members([tag("TargetGroupArn", "a")])) + tag("NextMarker", "m")
@@ -402,7 +414,7 @@ async def test_a_page_without_the_member_is_unreadable_not_the_end():
     assert caught.value.reason is Reason.UNREADABLE
 
 
-async def test_what_cannot_be_batched_and_an_empty_id_are_told():
+async def test_what_cannot_be_batched_and_an_empty_id_are_told() -> None:
     async with stubbed() as stub, reading(stub) as session:
         with pytest.raises(BlindError, match="item by item"):
             await session.item("ecs", "ListClusters", key="x")
@@ -411,7 +423,7 @@ async def test_what_cannot_be_batched_and_an_empty_id_are_told():
     assert stub.requests == []
 
 
-def test_every_batch_is_of_an_allowed_read():
+def test_every_batch_is_of_an_allowed_read() -> None:
     from cockpit.connect.aws import reads
 
     for name in batches.BATCHES:
@@ -419,7 +431,7 @@ def test_every_batch_is_of_an_allowed_read():
         assert reads.is_read(service, operation), name
 
 
-async def _until(reached, seconds: float = 3.0) -> None:
+async def _until(reached: Callable[[], object], seconds: float = 3.0) -> None:
     async with asyncio.timeout(seconds):
         while not reached():
             await asyncio.sleep(0.005)

@@ -20,7 +20,7 @@ CALL = AwsCall("elbv2", "DescribeTargetHealth", "us-east-1", "prod-readonly")
 
 
 @pytest.fixture(autouse=True)
-def _key(monkeypatch):
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COCKPIT_TEST_KEY", "testing-key")
 
 
@@ -104,7 +104,9 @@ async def asked(protocol: str, reply: Reply) -> BlindError:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_an_error_of_a_service_is_one_reason(protocol, reply, reason):
+async def test_an_error_of_a_service_is_one_reason(
+    protocol: str, reply: Reply, reason: Reason
+) -> None:
     assert (await asked(protocol, reply)).reason is reason
 
 
@@ -119,7 +121,9 @@ async def test_an_error_of_a_service_is_one_reason(protocol, reply, reason):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_a_throttled_call_is_tried_twice_counted_and_slows_us_down(protocol, reply):
+async def test_a_throttled_call_is_tried_twice_counted_and_slows_us_down(
+    protocol: str, reply: Reply
+) -> None:
     service, operation, _, arguments = ASKED[protocol]
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = lambda _: reply
@@ -152,7 +156,9 @@ async def test_a_throttled_call_is_tried_twice_counted_and_slows_us_down(protoco
         ),
     ],
 )
-async def test_no_broken_answer_is_an_empty_list(protocol, reply, reasons, monkeypatch):
+async def test_no_broken_answer_is_an_empty_list(
+    protocol: str, reply: Reply, reasons: set[Reason], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(aws, "_RETRIED", 1)
     if protocol == "s3" and reply.status == 200:
         reasons = {*reasons, Reason.UNREACHABLE}  # botocore calls a 200 without XML a 500 of S3
@@ -160,13 +166,13 @@ async def test_no_broken_answer_is_an_empty_list(protocol, reply, reasons, monke
 
 
 @pytest.mark.parametrize("protocol", ASKED)
-async def test_a_hanging_service_times_out(protocol, monkeypatch):
+async def test_a_hanging_service_times_out(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "_RETRIED", 1)
     monkeypatch.setattr(aws_clients, "READ_TIMEOUT", 0.05)
     assert (await asked(protocol, Reply(fault="hang"))).reason is Reason.TIMEOUT
 
 
-async def test_a_closed_port_is_unreachable():
+async def test_a_closed_port_is_unreachable() -> None:
     async with stubbed() as stub:
         port = stub.port
     stub.port = port
@@ -177,7 +183,7 @@ async def test_a_closed_port_is_unreachable():
     assert "endpoint_url" in caught.value.hint
 
 
-async def test_an_answer_without_the_promised_member_is_unreadable():
+async def test_an_answer_without_the_promised_member_is_unreadable() -> None:
     reply = Reply(xml("DescribeLoadBalancers", ""))
     found = await asked("query", reply)
     assert found.reason is Reason.UNREADABLE
@@ -210,7 +216,7 @@ async def test_an_answer_without_the_promised_member_is_unreadable():
         ),
     ],
 )
-def test_a_denial_names_action_resource_principal_and_kind(message, said):
+def test_a_denial_names_action_resource_principal_and_kind(message: str, said: str) -> None:
     found = aws_errors.denied(message, CALL)
     assert found.message == said
     assert found.hint.startswith("allow ")
@@ -246,13 +252,15 @@ def test_a_denial_names_action_resource_principal_and_kind(message, said):
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_an_error_on_this_side_is_one_reason_with_what_to_type(error, reason, hint):
+def test_an_error_on_this_side_is_one_reason_with_what_to_type(
+    error: Exception, reason: Reason, hint: str
+) -> None:
     found = aws_errors.blind(error, CALL)
     assert found.reason is reason
     assert hint in found.hint
 
 
-def test_health_that_is_not_available_is_never_nothing_healthy():
+def test_health_that_is_not_available_is_never_nothing_healthy() -> None:
     answer = {
         "Error": {"Code": "HealthUnavailableException", "Message": ""},
         "ResponseMetadata": {"HTTPStatusCode": 500},
@@ -269,12 +277,14 @@ def test_health_that_is_not_available_is_never_nothing_healthy():
     ],
     ids=["profile", "nothing", "keys"],
 )
-def test_expired_credentials_are_told_with_what_to_type(call, words):
+def test_expired_credentials_are_told_with_what_to_type(
+    call: aws_errors.AwsCall, words: str
+) -> None:
     answer = {"Error": {"Code": "ExpiredToken", "Message": "x"}}
     assert words in aws_errors.from_answer(answer, call).hint
 
 
-async def test_a_name_that_does_not_resolve_is_unreachable_and_never_left():
+async def test_a_name_that_does_not_resolve_is_unreachable_and_never_left() -> None:
     from cockpit.connect.aws.session import open_aws, open_aws_acts
     from tests.core.aws_stub import place
 
@@ -291,8 +301,8 @@ async def test_a_name_that_does_not_resolve_is_unreachable_and_never_left():
         await acts.close()
 
 
-async def test_a_host_name_is_resolved_and_asked(monkeypatch):
-    async def resolved(host):
+async def test_a_host_name_is_resolved_and_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def resolved(host: str) -> tuple[str, ...]:
         return ("127.0.0.1",)
 
     monkeypatch.setattr(aws_clients, "addresses_of", resolved)
@@ -304,11 +314,11 @@ async def test_a_host_name_is_resolved_and_asked(monkeypatch):
         assert stub.requests[0].headers["host"].startswith("aws.example.test")
 
 
-def test_text_of_a_service_is_made_harmless():
+def test_text_of_a_service_is_made_harmless() -> None:
     answer = {"Error": {"Code": "ValidationError", "Message": "\x1b[2Jgone‮"}}
     assert "\x1b" not in aws_errors.from_answer(answer, CALL).message
 
 
-def test_a_blind_error_is_passed_through():
+def test_a_blind_error_is_passed_through() -> None:
     error = BlindError(Reason.MISSING, "no")
     assert aws_errors.blind(error, CALL) is error

@@ -24,7 +24,7 @@ class Watch:
 
 
 @pytest.fixture
-def watch(monkeypatch):
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     held = Watch()
     monkeypatch.setattr(limits, "monotonic", held)
     return held
@@ -34,7 +34,7 @@ async def passed(limiter: RateLimiter, many: int) -> int:
     """How many of the callers get through at once."""
     through = 0
 
-    async def call():
+    async def call() -> None:
         nonlocal through
         async with limiter.turn():
             through += 1
@@ -48,11 +48,11 @@ async def passed(limiter: RateLimiter, many: int) -> int:
     return through
 
 
-async def test_a_full_bucket_lets_four_seconds_worth_pass_at_once(watch):
+async def test_a_full_bucket_lets_four_seconds_worth_pass_at_once(watch: Watch) -> None:
     assert await passed(RateLimiter(10, 100), 60) == 40
 
 
-async def test_the_bucket_fills_again_with_time(watch):
+async def test_the_bucket_fills_again_with_time(watch: Watch) -> None:
     limiter = RateLimiter(10, 100)
     await passed(limiter, 60)
     watch.now += 0.5
@@ -61,12 +61,12 @@ async def test_the_bucket_fills_again_with_time(watch):
     assert await passed(limiter, 60) == 40
 
 
-async def test_no_more_callers_have_a_seat_than_there_are():
+async def test_no_more_callers_have_a_seat_than_there_are() -> None:
     limiter = RateLimiter(1000, 2)
     inside = asyncio.Event()
     seated = 0
 
-    async def sit():
+    async def sit() -> None:
         nonlocal seated
         async with limiter.turn():
             seated += 1
@@ -80,11 +80,11 @@ async def test_no_more_callers_have_a_seat_than_there_are():
     assert (seated, limiter.waiting, limiter.open) == (5, 0, True)
 
 
-async def test_callers_pass_in_the_order_in_which_they_came():
+async def test_callers_pass_in_the_order_in_which_they_came() -> None:
     limiter = RateLimiter(1000, 1)
     order = []
 
-    async def call(name):
+    async def call(name: str) -> None:
         async with limiter.turn():
             order.append(name)
             await asyncio.sleep(0)
@@ -93,11 +93,11 @@ async def test_callers_pass_in_the_order_in_which_they_came():
     assert order == list(range(10))
 
 
-async def test_a_caller_that_leaves_the_queue_takes_no_seat_and_no_token():
+async def test_a_caller_that_leaves_the_queue_takes_no_seat_and_no_token() -> None:
     limiter = RateLimiter(1000, 1)
     hold = asyncio.Event()
 
-    async def sit():
+    async def sit() -> None:
         async with limiter.turn():
             await hold.wait()
 
@@ -113,11 +113,11 @@ async def test_a_caller_that_leaves_the_queue_takes_no_seat_and_no_token():
     assert limiter.open
 
 
-async def test_a_caller_cancelled_in_the_moment_of_its_turn_gives_it_back():
+async def test_a_caller_cancelled_in_the_moment_of_its_turn_gives_it_back() -> None:
     limiter = RateLimiter(1000, 1)
     hold = asyncio.Event()
 
-    async def sit():
+    async def sit() -> None:
         async with limiter.turn():
             await hold.wait()
 
@@ -132,14 +132,14 @@ async def test_a_caller_cancelled_in_the_moment_of_its_turn_gives_it_back():
     assert limiter.open
 
 
-async def test_waiting_for_a_token_ends_by_itself():
+async def test_waiting_for_a_token_ends_by_itself() -> None:
     limiter = RateLimiter(50, 10)
     limiter._tokens = 0.0
     async with asyncio.timeout(1), limiter.turn():
         pass
 
 
-async def test_throttling_halves_the_rate_down_to_one_call_in_thirty_seconds(watch):
+async def test_throttling_halves_the_rate_down_to_one_call_in_thirty_seconds(watch: Watch) -> None:
     limiter = RateLimiter(10, 5)
     limiter.throttled()
     assert limiter.rate == 5
@@ -149,7 +149,7 @@ async def test_throttling_halves_the_rate_down_to_one_call_in_thirty_seconds(wat
     assert limiter.rate == pytest.approx(1 / 30)
 
 
-async def test_the_refusals_of_one_burst_halve_the_rate_once(watch):
+async def test_the_refusals_of_one_burst_halve_the_rate_once(watch: Watch) -> None:
     limiter = RateLimiter(10, 16)
     for _ in range(16):
         limiter.throttled()
@@ -157,7 +157,7 @@ async def test_the_refusals_of_one_burst_halve_the_rate_once(watch):
     assert limiter.rate == 5
 
 
-async def test_the_rate_comes_back_ten_per_cent_a_minute(watch):
+async def test_the_rate_comes_back_ten_per_cent_a_minute(watch: Watch) -> None:
     limiter = RateLimiter(10, 5)
     limiter.throttled()
     watch.now += 61
@@ -168,7 +168,7 @@ async def test_the_rate_comes_back_ten_per_cent_a_minute(watch):
     assert limiter.rate == 10
 
 
-def test_services_with_small_buckets_are_asked_slowly_whatever_is_configured():
+def test_services_with_small_buckets_are_asked_slowly_whatever_is_configured() -> None:
     place = Limits(100, 4)
     assert place.of("elbv2").rate == 100
     assert place.of("cloudtrail").rate == 1
@@ -187,7 +187,9 @@ PLACES = {
 }
 
 
-async def test_places_of_one_account_and_region_share_their_turns_at_the_more_careful_pace():
+async def test_places_of_one_account_and_region_share_their_turns_at_the_more_careful_pace() -> (
+    None
+):
     connections = Connections(PLACES, Role.TRIAGE)
     opened = {name: await connections.aws(name) for name in PLACES}
     await connections.close()

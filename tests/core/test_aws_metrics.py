@@ -10,13 +10,13 @@ import pytest
 from cockpit.connect.aws import metrics as aws_metrics
 from cockpit.connect.session import MetricQuery
 from cockpit.errors import BlindError, Reason
-from tests.core.aws_stub import Reply, error, members, reading, stubbed, tag, xml
+from tests.core.aws_stub import Reply, Request, error, members, reading, stubbed, tag, xml
 
 NOW = datetime(2026, 11, 21, 3, 10, 20, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def _key(monkeypatch):
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COCKPIT_TEST_KEY", "testing-key")
     monkeypatch.setattr(aws_metrics, "now", lambda: NOW)
 
@@ -41,7 +41,7 @@ def answered(results: list[str], token: str = "") -> Reply:
     return Reply(xml("GetMetricData", inner + (tag("NextToken", token) if token else "")))
 
 
-def ids(request) -> list[str]:
+def ids(request: Request) -> list[str]:
     return [
         value[0]
         for key, value in request.form.items()
@@ -49,12 +49,12 @@ def ids(request) -> list[str]:
     ]
 
 
-def echo(request) -> Reply:
+def echo(request: Request) -> Reply:
     return answered([result(name, 3.0, 2.0, 1.0) for name in ids(request)])
 
 
 @pytest.mark.parametrize(("many", "calls"), [(1, 1), (499, 1), (500, 1), (501, 2), (1001, 3)])
-async def test_five_hundred_queries_are_one_call(many, calls):
+async def test_five_hundred_queries_are_one_call(many: int, calls: int) -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = echo
         queries = [query(f"m{n}") for n in range(many)]
@@ -65,7 +65,7 @@ async def test_five_hundred_queries_are_one_call(many, calls):
         assert session.cost.estimated_usd == pytest.approx(many * 0.00001)
 
 
-async def test_many_askers_share_a_call_and_a_question_that_two_ask_is_asked_once():
+async def test_many_askers_share_a_call_and_a_question_that_two_ask_is_asked_once() -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = echo
         found = await asyncio.gather(
@@ -76,7 +76,7 @@ async def test_many_askers_share_a_call_and_a_question_that_two_ask_is_asked_onc
         assert session.cost.metrics_requested == 3
 
 
-async def test_points_come_oldest_first_whatever_the_order_of_the_answer():
+async def test_points_come_oldest_first_whatever_the_order_of_the_answer() -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = echo
         series = (await session.metrics([query()]))[query()]
@@ -85,8 +85,8 @@ async def test_points_come_oldest_first_whatever_the_order_of_the_answer():
     assert series.times[0].tzinfo is not None
 
 
-async def test_pages_are_merged_by_id():
-    def answer(request):
+async def test_pages_are_merged_by_id() -> None:
+    def answer(request: Request) -> Reply:
         if "NextToken" in request.form:
             return answered([result("m0001", 1.0, start=7)])
         return answered([result("m0001", 3.0, 2.0, status="PartialData")], token="t")
@@ -99,8 +99,8 @@ async def test_pages_are_merged_by_id():
 
 
 @pytest.mark.parametrize("status", ["Forbidden", "InternalError"])
-async def test_a_refused_series_is_blind_and_the_others_stand(status):
-    def answer(_):
+async def test_a_refused_series_is_blind_and_the_others_stand(status: str) -> None:
+    def answer(_: object) -> Reply:
         return answered([result("m0001", 1.0, status=status), result("m0002", 5.0)])
 
     async with stubbed() as stub, reading(stub) as session:
@@ -110,15 +110,15 @@ async def test_a_refused_series_is_blind_and_the_others_stand(status):
     assert found[query("b")].values == (5.0,)
 
 
-async def test_a_series_without_points_is_empty_and_complete():
+async def test_a_series_without_points_is_empty_and_complete() -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = lambda _: answered([result("m0001")])
         series = (await session.metrics([query()]))[query()]
     assert (series.times, series.status) == ((), "Complete")
 
 
-async def test_one_bad_query_does_not_spoil_the_others():
-    def answer(request):
+async def test_one_bad_query_does_not_spoil_the_others() -> None:
+    def answer(request: Request) -> Reply:
         names = [value[0] for key, value in request.form.items() if key.endswith("MetricName")]
         if "bad" in names:
             return Reply(error("ValidationError", "stat"), 400)
@@ -137,7 +137,7 @@ async def test_one_bad_query_does_not_spoil_the_others():
     assert all(not isinstance(each, BaseException) for each in told[1:])
 
 
-async def test_a_failed_call_is_blind_for_all_of_its_series():
+async def test_a_failed_call_is_blind_for_all_of_its_series() -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.reply(error("AccessDenied"), 403)
         with pytest.raises(BlindError) as caught:
@@ -154,7 +154,9 @@ async def test_a_failed_call_is_blind_for_all_of_its_series():
         pytest.param(10, 60, 60, "02:01", "02:11", id="an hour ago"),
     ],
 )
-async def test_the_window_is_aligned_to_the_period(minutes, ago, period, start, end):
+async def test_the_window_is_aligned_to_the_period(
+    minutes: int, ago: int, period: int, start: str, end: str
+) -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = echo
         await session.metrics([query(period=period)], minutes=minutes, ago=ago)
@@ -164,10 +166,10 @@ async def test_the_window_is_aligned_to_the_period(minutes, ago, period, start, 
     assert "Unit" not in "".join(form)
 
 
-async def test_an_asker_that_leaves_does_not_take_the_call_from_the_others():
+async def test_an_asker_that_leaves_does_not_take_the_call_from_the_others() -> None:
     release = asyncio.Event()
 
-    async def answer(request):
+    async def answer(request: Request) -> Reply:
         await release.wait()
         return echo(request)
 
@@ -183,7 +185,7 @@ async def test_an_asker_that_leaves_does_not_take_the_call_from_the_others():
         assert (await staying)[query()].values
 
 
-async def test_no_question_makes_no_call():
+async def test_no_question_makes_no_call() -> None:
     async with stubbed() as stub, reading(stub) as session:
         assert await session.metrics([]) == {}
         assert stub.requests == []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
 
 from cockpit.connect.aws import models
@@ -22,7 +25,7 @@ from cockpit.errors import Misconfigured
         ("lambda.update_alias", ("lambda", "UpdateAlias")),
     ],
 )
-def test_both_spellings_are_understood(call, expected):
+def test_both_spellings_are_understood(call: str, expected: tuple[str, str]) -> None:
     assert parse(call) == expected
 
 
@@ -37,7 +40,7 @@ def test_both_spellings_are_understood(call, expected):
         ("rds.xyzzy", "no operation 'xyzzy'"),
     ],
 )
-def test_an_unknown_call_is_told_with_the_nearest_word(call, words):
+def test_an_unknown_call_is_told_with_the_nearest_word(call: str, words: str) -> None:
     with pytest.raises(Misconfigured, match=words):
         parse(call)
     (problem,) = validate_call(call, {})
@@ -84,7 +87,9 @@ def test_an_unknown_call_is_told_with_the_nearest_word(call, words):
         ),
     ],
 )
-def test_arguments_are_held_against_the_model(call, arguments, words):
+def test_arguments_are_held_against_the_model(
+    call: str, arguments: dict[str, Any], words: list[str]
+) -> None:
     problems = validate_call(call, arguments)
     assert bool(problems) is bool(words)
     for word in words:
@@ -121,12 +126,12 @@ def test_arguments_are_held_against_the_model(call, arguments, words):
         ("lambda.Invoke", None, "high"),
     ],
 )
-def test_a_call_has_a_least_risk(call, arguments, risk):
+def test_a_call_has_a_least_risk(call: str, arguments: dict[str, int] | None, risk: str) -> None:
     assert classify(call, arguments) == risk
 
 
 @pytest.mark.parametrize("table", [models._LOW, models._HIGH, models._DESTRUCTIVE, models._TO_ZERO])
-def test_every_graded_call_exists(table):
+def test_every_graded_call_exists(table: Iterable[str]) -> None:
     unknown = []
     for call in table:
         try:
@@ -136,6 +141,6 @@ def test_every_graded_call_exists(table):
     assert set(unknown) <= {"cloudwatch.PutAlarmMuteRule"}  # newer than the floor of botocore
 
 
-def test_operations_can_be_listed():
+def test_operations_can_be_listed() -> None:
     assert "RebootDBInstance" in models.operation_names("rds")
     assert models.operation_names("nonsense") == ()

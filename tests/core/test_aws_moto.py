@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from cockpit.connect.aws.session import open_aws, open_aws_acts
+from cockpit.connect.aws.session import Aws, AwsActs, open_aws, open_aws_acts
 from cockpit.errors import BlindError, Reason
 from tests.core.aws_stub import place
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.servers
 
 
 @pytest.fixture(scope="module")
-def port():
+def port() -> Iterator[int]:
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -26,7 +27,7 @@ def port():
 
 
 @pytest.fixture
-async def shop(port, monkeypatch):
+async def shop(port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Aws, AwsActs]]:
     """An empty account: a reading session and an acting one."""
     import aiohttp
 
@@ -40,7 +41,7 @@ async def shop(port, monkeypatch):
     await acts.close()
 
 
-async def groups(acts, many: int) -> list[str]:
+async def groups(acts: AwsActs, many: int) -> list[str]:
     vpc = (await acts.run("ec2.CreateVpc", {"CidrBlock": "10.0.0.0/16"}))["Vpc"]["VpcId"]
     arns = []
     for number in range(many):
@@ -52,7 +53,7 @@ async def groups(acts, many: int) -> list[str]:
     return arns
 
 
-async def test_the_identity_is_told(shop):
+async def test_the_identity_is_told(shop: tuple[Aws, AwsActs]) -> None:
     reads, acts = shop
     account, arn = await reads.identity()
     assert account == "123456789012"
@@ -61,7 +62,9 @@ async def test_the_identity_is_told(shop):
 
 
 @pytest.mark.parametrize("many", [0, 1, 10, 11, 100, 101])
-async def test_target_groups_are_found_by_arn_in_calls_of_twenty(shop, many):
+async def test_target_groups_are_found_by_arn_in_calls_of_twenty(
+    shop: tuple[Aws, AwsActs], many: int
+) -> None:
     reads, acts = shop
     arns = await groups(acts, many)
     found = await asyncio.gather(
@@ -73,7 +76,7 @@ async def test_target_groups_are_found_by_arn_in_calls_of_twenty(shop, many):
     assert len(listed) == many
 
 
-async def test_a_deleted_group_is_missing_beside_the_others(shop):
+async def test_a_deleted_group_is_missing_beside_the_others(shop: tuple[Aws, AwsActs]) -> None:
     reads, acts = shop
     arns = await groups(acts, 3)
     await acts.run("elbv2.DeleteTargetGroup", {"TargetGroupArn": arns[1]})
@@ -86,7 +89,7 @@ async def test_a_deleted_group_is_missing_beside_the_others(shop):
 
 
 @pytest.mark.parametrize("many", [1, 10, 11, 101])
-async def test_databases_are_found_by_name(shop, many):
+async def test_databases_are_found_by_name(shop: tuple[Aws, AwsActs], many: int) -> None:
     reads, acts = shop
     for number in range(many):
         await acts.run(
@@ -111,7 +114,9 @@ async def test_databases_are_found_by_name(shop, many):
     assert len(listed) == many
 
 
-async def test_services_tables_and_caches_that_are_not_there_are_missing(shop):
+async def test_services_tables_and_caches_that_are_not_there_are_missing(
+    shop: tuple[Aws, AwsActs],
+) -> None:
     reads, acts = shop
     await acts.run("ecs.CreateCluster", {"clusterName": "shop"})
     for service, operation, shared in (
@@ -131,14 +136,16 @@ async def test_services_tables_and_caches_that_are_not_there_are_missing(shop):
         assert caught.value.reason is Reason.MISSING, (service, operation)
 
 
-async def test_an_operation_that_moto_lacks_is_blind_and_never_empty(shop):
+async def test_an_operation_that_moto_lacks_is_blind_and_never_empty(
+    shop: tuple[Aws, AwsActs],
+) -> None:
     reads, _ = shop
     with pytest.raises(BlindError) as caught:
         await reads.pages("cloudwatch", "DescribeAlarmHistory", key="AlarmHistoryItems")
     assert caught.value.reason in {Reason.UNREADABLE, Reason.UNREACHABLE}
 
 
-async def test_a_series_without_points_is_empty(shop):
+async def test_a_series_without_points_is_empty(shop: tuple[Aws, AwsActs]) -> None:
     from cockpit.connect.session import MetricQuery
 
     reads, _ = shop
@@ -146,7 +153,7 @@ async def test_a_series_without_points_is_empty(shop):
     assert (await reads.metrics([query]))[query].values == ()
 
 
-async def test_a_role_is_assumed_and_the_reads_go_on(port, shop):
+async def test_a_role_is_assumed_and_the_reads_go_on(port: int, shop: tuple[Aws, AwsActs]) -> None:
     session = await open_aws(place(port, role_arn="arn:aws:iam::123456789012:role/triage"))
     try:
         _, arn = await session.identity()

@@ -20,7 +20,7 @@ OPERATION = ("lambda", "ListFunctions")
 
 
 @pytest.fixture(autouse=True)
-def _key(monkeypatch):
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COCKPIT_TEST_KEY", "testing-key")
 
 
@@ -41,7 +41,9 @@ async def acted(stub: Stub, *calls: tuple[str, dict]) -> list[object]:
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize(("call", "arguments"), ACTS)
-async def test_an_act_that_is_hung_up_on_leaves_once_and_is_unknown(call, arguments, fault):
+async def test_an_act_that_is_hung_up_on_leaves_once_and_is_unknown(
+    call: str, arguments: dict[str, str | int], fault: str
+) -> None:
     async with stubbed() as stub:
         stub.answer = lambda _: Reply(b'{"a', fault=fault, type=JSON)
         (end,) = await acted(stub, (call, arguments))
@@ -51,7 +53,9 @@ async def test_an_act_that_is_hung_up_on_leaves_once_and_is_unknown(call, argume
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize(("call", "arguments"), ACTS)
-async def test_an_act_after_another_has_its_own_connection_and_leaves_once(call, arguments, fault):
+async def test_an_act_after_another_has_its_own_connection_and_leaves_once(
+    call: str, arguments: dict[str, str | int], fault: str
+) -> None:
     async with stubbed() as stub:
         stub.answer = lambda _: (
             GOOD if len(stub.requests) == 1 else Reply(b'{"a', fault=fault, type=JSON)
@@ -64,7 +68,9 @@ async def test_an_act_after_another_has_its_own_connection_and_leaves_once(call,
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("before", [0, 1], ids=["fresh connection", "reused connection"])
-async def test_a_read_leaves_as_often_as_it_is_configured_and_each_is_counted(before, fault):
+async def test_a_read_leaves_as_often_as_it_is_configured_and_each_is_counted(
+    before: int, fault: str
+) -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = lambda _: (
             Reply('{"Functions": []}', type=JSON)
@@ -82,7 +88,9 @@ async def test_a_read_leaves_as_often_as_it_is_configured_and_each_is_counted(be
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize(("call", "arguments"), ACTS)
-async def test_an_act_follows_no_redirect(call, arguments, status):
+async def test_an_act_follows_no_redirect(
+    call: str, arguments: dict[str, str | int], status: int
+) -> None:
     async with stubbed() as stub, stubbed() as elsewhere:
         there = {"Location": f"http://127.0.0.1:{elsewhere.port}/"}
         stub.answer = lambda _: Reply("", status, there)
@@ -93,7 +101,7 @@ async def test_an_act_follows_no_redirect(call, arguments, status):
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_read_follows_no_redirect_and_says_what_it_met(status):
+async def test_a_read_follows_no_redirect_and_says_what_it_met(status: int) -> None:
     async with stubbed() as stub, stubbed() as elsewhere, reading(stub) as session:
         there = {"Location": f"http://127.0.0.1:{elsewhere.port}/"}
         stub.answer = lambda _: Reply("", status, there)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,16 +15,18 @@ from botocore.model import ServiceModel
 import cockpit
 from cockpit.connect.aws import reads
 from cockpit.errors import Refused
-from tests.core.aws_stub import Reply, reading, stubbed, tag, xml
+from tests.core.aws_stub import Reply, Request, reading, stubbed, tag, xml
 
 
 @pytest.fixture(autouse=True)
-def _key(monkeypatch):
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COCKPIT_TEST_KEY", "testing-key")
 
 
 @pytest.mark.parametrize("table", [reads.ALLOW, reads.CONSENT, reads.SECRET, reads.ACTING])
-def test_every_entry_is_an_operation_of_the_service_model(table):
+def test_every_entry_is_an_operation_of_the_service_model(
+    table: Mapping[str, frozenset[str]],
+) -> None:
     loader = create_loader()
     for service, operations in table.items():
         names = ServiceModel(loader.load_service_model(service, "service-2")).operation_names
@@ -31,25 +34,25 @@ def test_every_entry_is_an_operation_of_the_service_model(table):
         assert operations <= known, (service, operations - known)
 
 
-def test_the_list_is_the_one_that_was_checked():
+def test_the_list_is_the_one_that_was_checked() -> None:
     allowed = sum(len(operations) for operations in reads.ALLOW.values())
     consented = sum(len(operations) for operations in reads.CONSENT.values())
     assert allowed + consented == 235
 
 
 @pytest.mark.parametrize("dangerous", [reads.SECRET, reads.ACTING])
-def test_nothing_dangerous_is_on_the_list(dangerous):
+def test_nothing_dangerous_is_on_the_list(dangerous: Mapping[str, frozenset[str]]) -> None:
     for service, operations in dangerous.items():
         assert not operations & reads.ALLOW.get(service, frozenset()), service
         assert not operations & reads.CONSENT.get(service, frozenset()), service
 
 
-def test_consent_and_list_are_apart():
+def test_consent_and_list_are_apart() -> None:
     for service, operations in reads.CONSENT.items():
         assert not operations & reads.ALLOW.get(service, frozenset()), service
 
 
-def test_no_entry_has_a_verb_that_changes_something():
+def test_no_entry_has_a_verb_that_changes_something() -> None:
     changing = re.compile(
         r"^(Create|Delete|Put|Update|Modify|Start|Stop|Run|Terminate|Invoke|Send|Publish|Set)"
     )
@@ -71,11 +74,13 @@ def test_no_entry_has_a_verb_that_changes_something():
         ("lambda", "Invoke", "lambda:InvokeFunction"),
     ],
 )
-def test_the_iam_action_is_not_always_the_operation(service, operation, action):
+def test_the_iam_action_is_not_always_the_operation(
+    service: str, operation: str, action: str
+) -> None:
     assert reads.iam_action(service, operation) == action
 
 
-def test_actions_are_told_for_some_operations_or_for_all():
+def test_actions_are_told_for_some_operations_or_for_all() -> None:
     assert reads.iam_actions(["rds.DescribeEvents", "elbv2.DescribeTags"]) == (
         "elasticloadbalancing:DescribeTags",
         "rds:DescribeEvents",
@@ -83,7 +88,7 @@ def test_actions_are_told_for_some_operations_or_for_all():
     assert "dynamodb:DescribeTable" in reads.iam_actions()
 
 
-def test_the_session_policy_fits_and_lets_through_every_read_and_no_secret():
+def test_the_session_policy_fits_and_lets_through_every_read_and_no_secret() -> None:
     policy = reads.session_policy()
     assert len(policy) <= 2048
     (statement,) = json.loads(policy)["Statement"]
@@ -92,7 +97,7 @@ def test_the_session_policy_fits_and_lets_through_every_read_and_no_secret():
         re.compile(re.escape(each).replace(r"\*", ".*") + "$") for each in statement["Action"]
     ]
 
-    def passes(action):
+    def passes(action: str) -> bool:
         return any(pattern.match(action) for pattern in patterns)
 
     assert all(passes(action) for action in reads.iam_actions())
@@ -103,7 +108,7 @@ def test_the_session_policy_fits_and_lets_through_every_read_and_no_secret():
     assert not passes("logs:StartQuery")
 
 
-def test_consent_widens_the_session_policy():
+def test_consent_widens_the_session_policy() -> None:
     assert "logs:StartQuery" in reads.session_policy(["logs.StartQuery"])
 
 
@@ -118,16 +123,18 @@ def test_consent_widens_the_session_policy():
         ("logs", "StartQuery", ("logs.GetQueryResults",)),
     ],
 )
-def test_default_is_deny_and_consent_reaches_no_further_than_its_list(service, operation, consent):
+def test_default_is_deny_and_consent_reaches_no_further_than_its_list(
+    service: str, operation: str, consent: tuple[str, ...]
+) -> None:
     with pytest.raises(Refused):
         reads.check(service, operation, frozenset(consent))
 
 
-def test_consent_lets_one_operation_through():
+def test_consent_lets_one_operation_through() -> None:
     reads.check("logs", "StartQuery", frozenset({"logs.StartQuery"}))
 
 
-async def test_the_guard_stops_direct_calls_and_paginators_before_anything_leaves():
+async def test_the_guard_stops_direct_calls_and_paginators_before_anything_leaves() -> None:
     async with stubbed() as stub, reading(stub) as session:
         ecs = await session._clients.of("ecs")
         with pytest.raises(Refused):
@@ -147,14 +154,14 @@ async def test_the_guard_stops_direct_calls_and_paginators_before_anything_leave
         assert session.cost.api_calls == 0
 
 
-async def test_a_read_passes_the_guard():
+async def test_a_read_passes_the_guard() -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.reply(xml("DescribeTargetHealth", tag("TargetHealthDescriptions", "")))
         await session.read("elbv2", "DescribeTargetHealth", TargetGroupArn="x")
         assert stub.operations == ["DescribeTargetHealth"]
 
 
-def test_no_code_of_ours_presigns_or_makes_clients_elsewhere():
+def test_no_code_of_ours_presigns_or_makes_clients_elsewhere() -> None:
     """A presigned URL is a usable credential, and no call: the guard never sees it."""
     root = Path(cockpit.__file__).parent
     for file in root.rglob("*.py"):
@@ -167,7 +174,7 @@ def test_no_code_of_ours_presigns_or_makes_clients_elsewhere():
 ROLE = "arn:aws:iam::123456789012:role/triage"
 
 
-async def test_a_role_is_assumed_once_with_the_read_only_policy_and_its_keys_are_used():
+async def test_a_role_is_assumed_once_with_the_read_only_policy_and_its_keys_are_used() -> None:
     credentials = "".join(
         (
             tag("AccessKeyId", "ASIAASSUMED"),
@@ -177,7 +184,7 @@ async def test_a_role_is_assumed_once_with_the_read_only_policy_and_its_keys_are
         )
     )
 
-    def answer(request):
+    def answer(request: Request) -> Reply:
         if request.operation == "AssumeRole":
             return Reply(xml("AssumeRole", tag("Credentials", credentials)))
         return Reply(xml("DescribeTargetHealth", tag("TargetHealthDescriptions", "")))

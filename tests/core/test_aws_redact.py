@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -161,7 +162,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize(("service", "answer", "kept"), ANSWERS.values(), ids=ANSWERS)
-def test_secrets_go_and_names_stay(service, answer, kept):
+def test_secrets_go_and_names_stay(service: str, answer: dict[str, Any], kept: list[str]) -> None:
     clean = json.dumps(redact(service, answer), ensure_ascii=False)
     assert SECRET not in clean
     for word in kept:
@@ -177,28 +178,28 @@ def test_secrets_go_and_names_stay(service, answer, kept):
         pytest.param({"taskDefinition": {"containerDefinitions": [{"environment": "x"}]}}, id="x"),
     ],
 )
-def test_a_broken_answer_does_not_break_the_redactor(answer):
+def test_a_broken_answer_does_not_break_the_redactor(answer: dict[str, Any]) -> None:
     assert redact("ecs", answer) is answer
 
 
-def test_an_answer_without_rules_is_as_it_was():
+def test_an_answer_without_rules_is_as_it_was() -> None:
     answer = {"TargetGroups": [{"TargetGroupArn": "a"}]}
     assert redact("elbv2", answer) == {"TargetGroups": [{"TargetGroupArn": "a"}]}
 
 
-def test_the_query_of_a_presigned_url_is_cut():
+def test_the_query_of_a_presigned_url_is_cut() -> None:
     text = f"see https://b.s3.amazonaws.com/key?X-Amz-Signature={SECRET}&x=1 and https://a/b?c=d"
     assert unsigned(text) == "see https://b.s3.amazonaws.com/key?••• and https://a/b?c=d"
 
 
-def test_masking_has_a_bottom():
+def test_masking_has_a_bottom() -> None:
     deep: object = SECRET
     for _ in range(100):
         deep = {"a": deep}
     assert SECRET not in json.dumps(masked(deep))
 
 
-async def test_a_read_over_the_wire_is_already_clean(monkeypatch):
+async def test_a_read_over_the_wire_is_already_clean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COCKPIT_TEST_KEY", "testing-key")
     body = json.dumps(
         {

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from cockpit.connect.aws.secrets import secrets_of
 from cockpit.errors import BlindError, Reason, Refused
-from cockpit.redact import MASK, MASKER
-from tests.core.aws_stub import Reply, place, stubbed
+from cockpit.redact import MASK, MASKER, SecretText
+from tests.core.aws_stub import Reply, Request, place, stubbed
 
 ARN = "arn:aws:secretsmanager:us-east-1:1:secret:orders-AbCdEf"
 JSON = "application/x-amz-json-1.1"
 
 
 @pytest.fixture(autouse=True)
-def _key(monkeypatch):
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COCKPIT_TEST_KEY", "testing-key")
 
 
-async def resolved(reference: str, reply: Reply):
+async def resolved(reference: str, reply: Reply) -> tuple[list[Request], Any]:
     async with stubbed() as stub:
         stub.answer = lambda _: reply
         resolve = secrets_of(place(stub.port), host="orders.example", port=5432, user="ro")
@@ -49,7 +51,9 @@ def held(content: object) -> Reply:
         pytest.param(f"aws-secret:{ARN}#dsn", {"dsn": "other-3333"}, "other-3333", id="a member"),
     ],
 )
-async def test_a_secret_is_read_and_masked_from_then_on(reference, content, expected):
+async def test_a_secret_is_read_and_masked_from_then_on(
+    reference: str, content: str | dict[str, str], expected: str
+) -> None:
     requests, value = await resolved(reference, held(content))
     assert value == expected
     assert requests[0].json == {"SecretId": ARN}
@@ -75,13 +79,15 @@ async def test_a_secret_is_read_and_masked_from_then_on(reference, content, expe
     ],
     ids=["no password", "no object", "no text", "denied", "missing"],
 )
-async def test_a_secret_that_cannot_be_had_is_blind_without_its_value(reference, reply, reason):
+async def test_a_secret_that_cannot_be_had_is_blind_without_its_value(
+    reference: str, reply: Reply, reason: Reason
+) -> None:
     _, error = await resolved(reference, reply)
     assert error.reason is reason
     assert "hunter2" not in error.message
 
 
-async def test_an_rds_token_is_signed_here_and_makes_no_call():
+async def test_an_rds_token_is_signed_here_and_makes_no_call() -> None:
     requests, token = await resolved("iam", Reply(status=500))
     assert requests == []
     found = parse_qs(urlsplit(f"https://{token}").query)
@@ -89,13 +95,13 @@ async def test_an_rds_token_is_signed_here_and_makes_no_call():
     assert found["X-Amz-Expires"] == ["900"]
 
 
-async def test_other_references_are_resolved_as_ever(monkeypatch):
+async def test_other_references_are_resolved_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_PASSWORD", "from-the-environment")
     requests, value = await resolved("env:SOME_PASSWORD", Reply(status=500))
     assert (requests, value) == ([], "from-the-environment")
 
 
-async def test_nothing_else_passes_the_guard_of_a_login():
+async def test_nothing_else_passes_the_guard_of_a_login() -> None:
     from cockpit.connect.aws.secrets import _guard
 
     with pytest.raises(Refused):
@@ -103,7 +109,9 @@ async def test_nothing_else_passes_the_guard_of_a_login():
 
 
 @pytest.mark.parametrize("acting", [False, True], ids=["observer", "commander"])
-async def test_a_database_whose_password_aws_keeps_is_opened_with_it(acting, monkeypatch):
+async def test_a_database_whose_password_aws_keeps_is_opened_with_it(
+    acting: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from cockpit.connect.open import Connections
     from cockpit.connect.postgres import acts
     from cockpit.connect.postgres import session as postgres
@@ -113,14 +121,15 @@ async def test_a_database_whose_password_aws_keeps_is_opened_with_it(acting, mon
 
     given = {}
 
-    async def opened(settings, *, secret):
+    class Idle:
+        async def close(self) -> None:
+            """Nothing is open."""
+
+    async def opened(
+        settings: PostgresSettings, *, secret: Callable[[str], Awaitable[SecretText]]
+    ) -> Idle:
         given["password"] = await secret(settings.password)
-
-        class Session:
-            async def close(self):
-                """Nothing is open."""
-
-        return Session()
+        return Idle()
 
     monkeypatch.setattr(postgres, "open_postgres", opened)
     monkeypatch.setattr(acts, "open_postgres_acts", opened)

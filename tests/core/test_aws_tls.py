@@ -11,9 +11,10 @@ import hashlib
 import json
 import os
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import Any
 
 import botocore.credentials
 import botocore.httpsession
@@ -208,8 +209,12 @@ async def refused(stub: Stub, asked: Awaitable[None]) -> None:
 @pytest.mark.parametrize("through", ["direct", "proxy"])
 @pytest.mark.parametrize("way", WAYS)
 async def test_only_a_server_with_the_right_name_is_asked(
-    way, through, call, authority, monkeypatch
-):
+    way: Callable[..., Any],
+    through: str,
+    call: Callable[..., Any],
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     changes = way(str(authority.ca_file), monkeypatch)
     if changes:
         changes |= {"commander_profile": changes["profile"]}
@@ -228,8 +233,8 @@ async def test_only_a_server_with_the_right_name_is_asked(
 
 @pytest.mark.parametrize("call", [read, act])
 async def test_behind_a_proxy_a_server_that_nobody_trusts_is_not_asked(
-    call, authority, monkeypatch
-):
+    call: Callable[..., Any], authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with tunnel() as proxy, stubbed(authority.issue().context()) as stub:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         with pytest.raises(BlindError, match="unable to get local issuer"):
@@ -239,7 +244,9 @@ async def test_behind_a_proxy_a_server_that_nobody_trusts_is_not_asked(
 
 
 @pytest.mark.parametrize("call", [read, act])
-async def test_a_proxy_with_another_name_is_told_nothing(call, authority, monkeypatch):
+async def test_a_proxy_with_another_name_is_told_nothing(
+    call: Callable[..., Any], authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.ca_file))
     async with (
         tunnel(authority.issue("wrong-name").context()) as proxy,
@@ -252,8 +259,8 @@ async def test_a_proxy_with_another_name_is_told_nothing(call, authority, monkey
 
 @pytest.mark.parametrize("call", [read, act])
 async def test_an_address_as_an_endpoint_needs_a_certificate_for_the_address(
-    call, authority, monkeypatch
-):
+    call: Callable[..., Any], authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.ca_file))
     for names, right in ((("localhost",), False), (("127.0.0.1",), True)):
         async with stubbed(authority.issue(names=names).context()) as stub:
@@ -313,8 +320,11 @@ SOURCES = [role_of_a_profile, web_identity, sso, container, machine]
 @pytest.mark.parametrize("call", [read, act])
 @pytest.mark.parametrize("source", SOURCES)
 async def test_no_credentials_are_taken_from_a_server_with_another_name(
-    source, call, authority, monkeypatch
-):
+    source: Callable[..., Any],
+    call: Callable[..., Any],
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     default_store(str(authority.ca_file), monkeypatch)
     keyless = {"access_key_id": "", "secret_access_key": "", "profile": "ours"}
     keyless["commander_profile"] = "ours"
@@ -330,7 +340,9 @@ async def test_no_credentials_are_taken_from_a_server_with_another_name(
 
 
 @pytest.mark.parametrize("source", SOURCES)
-async def test_credentials_are_taken_from_a_server_with_its_name(source, authority, monkeypatch):
+async def test_credentials_are_taken_from_a_server_with_its_name(
+    source: Callable[..., Any], authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
     default_store(str(authority.ca_file), monkeypatch)
     keyless = {"access_key_id": "", "secret_access_key": "", "profile": "ours"}
     async with stubbed(authority.issue().context()) as stub:

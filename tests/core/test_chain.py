@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -34,7 +35,7 @@ JSON = st.recursive(
     st.text(st.characters(exclude_categories=["Cs"])),
     st.dictionaries(st.text("digestko", max_size=6), JSON, max_size=4),
 )
-def test_an_entry_survives_its_line_and_holds(text, data):
+def test_an_entry_survives_its_line_and_holds(text: str, data: dict[str, Any]) -> None:
     (entry,) = entries(("note", text, data))
     again = chain.parse_line(chain.line(entry))
     assert to_json(again) == to_json(entry)
@@ -62,7 +63,7 @@ def test_an_entry_survives_its_line_and_holds(text, data):
         ]
     ),
 )
-def test_a_changed_member_is_found_at_its_entry(place, member):
+def test_a_changed_member_is_found_at_its_entry(place: int, member: str) -> None:
     stored = lines(entries(*TOLD))
     members = json.loads(stored[place])
     value = members[member]
@@ -111,7 +112,9 @@ def test_a_changed_member_is_found_at_its_entry(place, member):
         ),
     ],
 )
-def test_what_was_done_to_the_lines_is_found_at_the_first_of_them(change, place):
+def test_what_was_done_to_the_lines_is_found_at_the_first_of_them(
+    change: Callable[..., Any], place: int
+) -> None:
     stored = lines(entries(*TOLD))
     change(stored)
     verdict = chain.verify(stored)
@@ -119,7 +122,7 @@ def test_what_was_done_to_the_lines_is_found_at_the_first_of_them(change, place)
     assert verdict.fault.place == place
 
 
-def test_whole_lines_cut_from_the_end_show_only_against_a_head():
+def test_whole_lines_cut_from_the_end_show_only_against_a_head() -> None:
     stored = lines(entries(*TOLD))
     head = json.loads(stored[-1])["digest"]
     assert chain.verify(stored[:-2]).holds
@@ -127,26 +130,26 @@ def test_whole_lines_cut_from_the_end_show_only_against_a_head():
     assert "cut or rewritten" in chain.verify(stored[:-2], head).fault.why
 
 
-def test_a_rewritten_journal_holds_by_itself_but_not_against_a_head():
+def test_a_rewritten_journal_holds_by_itself_but_not_against_a_head() -> None:
     head = entries(*TOLD)[-1].digest
     rewritten = lines(entries(*TOLD[:-1], ("note", "another end")))
     assert chain.verify(rewritten).holds
     assert not chain.verify(rewritten, head).holds
 
 
-def test_an_earlier_head_anchors_what_came_before_it():
+def test_an_earlier_head_anchors_what_came_before_it() -> None:
     chained = entries(*TOLD)
     verdict = chain.verify(lines(chained), chained[4].digest[:12].upper())
     assert verdict.holds
     assert verdict.anchor == 5
 
 
-def test_too_short_a_head_anchors_nothing():
+def test_too_short_a_head_anchors_nothing() -> None:
     chained = entries(*TOLD)
     assert not chain.verify(lines(chained), chained[4].digest[:11]).holds
 
 
-def test_nothing_holds_and_has_no_head():
+def test_nothing_holds_and_has_no_head() -> None:
     verdict = chain.verify([])
     assert verdict.holds
     assert (verdict.entries, verdict.head) == (0, "")
@@ -178,7 +181,9 @@ def forged(place: int, **changed: Any) -> list[str]:
         pytest.param({"data": {"redacted": True, "outcome": "ok"}}, id="other data"),
     ],
 )
-def test_an_entry_that_is_marked_as_redacted_does_not_hold(place, changed):
+def test_an_entry_that_is_marked_as_redacted_does_not_hold(
+    place: int, changed: dict[str, Any]
+) -> None:
     stored = forged(place, **changed)
     head = json.loads(stored[-1])["digest"]
     for verdict in (chain.verify(stored), chain.verify(stored, head)):
@@ -187,14 +192,14 @@ def test_an_entry_that_is_marked_as_redacted_does_not_hold(place, changed):
         assert "marked as redacted" in verdict.fault.why
 
 
-def test_an_entry_that_is_marked_as_redacted_is_refused_also_with_its_own_digest():
+def test_an_entry_that_is_marked_as_redacted_is_refused_also_with_its_own_digest() -> None:
     """It could hide what it says from the readers."""
     (one,) = entries(("note", "x", {"redacted": True}), salt="")
     with pytest.raises(BadEntry, match="marked as redacted"):
         chain.parse_line(chain.line(one))
 
 
-def test_the_same_text_never_gives_the_same_digest_by_its_salt():
+def test_the_same_text_never_gives_the_same_digest_by_its_salt() -> None:
     (one,) = entries(("note", "4711"))
     assert chain.sealed(replace(one, salt="00" * 16)).digest != one.digest
 
@@ -214,6 +219,6 @@ def test_the_same_text_never_gives_the_same_digest_by_its_salt():
         pytest.param({**to_json(entries(("note", "x"))[0]), "data": []}, id="data is a list"),
     ],
 )
-def test_what_is_no_entry_is_refused(stored):
+def test_what_is_no_entry_is_refused(stored: list[Any] | dict[str, Any]) -> None:
     with pytest.raises(BadEntry):
         from_json(stored)

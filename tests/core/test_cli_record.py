@@ -7,8 +7,10 @@ import re
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,11 +20,12 @@ from cockpit.incident import chain
 from cockpit.incident.entry import EntryKind
 from cockpit.incident.incident import Incident, Incidents
 
+Cockpit = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("COCKPIT_DATA", str(tmp_path / "data"))
@@ -34,7 +37,7 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def cockpit(capsys):
+def cockpit(capsys: pytest.CaptureFixture[str]) -> Cockpit:
     def call(*words: str) -> tuple[int, str, str]:
         capsys.readouterr()
         code = cli.run(list(words))
@@ -44,7 +47,7 @@ def cockpit(capsys):
     return call
 
 
-def opened(title: str = "checkout returns 5xx", **more) -> Incident:
+def opened(title: str = "checkout returns 5xx", **more: Any) -> Incident:
     facts = {"environment": "prod", "role": Role.COMMANDER, "actor": "bob", **more}
     return Incidents().create(title, "P1", **facts)
 
@@ -63,12 +66,12 @@ def incident() -> str:
     return made.id
 
 
-def test_nothing_is_an_answer_too(cockpit):
+def test_nothing_is_an_answer_too(cockpit: Cockpit) -> None:
     assert cockpit("incidents") == (0, "", "no incident; cockpit open TITLE makes one\n")
     assert json.loads(cockpit("incidents", "--json")[1]) == []
 
 
-def test_incidents_are_listed_newest_first(cockpit, incident):
+def test_incidents_are_listed_newest_first(cockpit: Cockpit, incident: str) -> None:
     second = opened("cache [red]evicts\x1b[31m")
     code, out, _ = cockpit("incidents")
     assert code == 0
@@ -85,7 +88,9 @@ def test_incidents_are_listed_newest_first(cockpit, incident):
     ]
 
 
-def test_the_timeline_goes_to_stdout_and_the_talk_to_stderr(cockpit, incident):
+def test_the_timeline_goes_to_stdout_and_the_talk_to_stderr(
+    cockpit: Cockpit, incident: str
+) -> None:
     code, out, err = cockpit("timeline", "1")
     assert code == 0
     assert [line.split()[3] for line in out.splitlines()] == ["opened", "finding", "note"]
@@ -93,7 +98,7 @@ def test_the_timeline_goes_to_stdout_and_the_talk_to_stderr(cockpit, incident):
     assert err.startswith(f"{incident} checkout returns 5xx: P1, investigating")
 
 
-def test_the_timeline_as_json_is_one_object_a_line(cockpit, incident):
+def test_the_timeline_as_json_is_one_object_a_line(cockpit: Cockpit, incident: str) -> None:
     rows = [json.loads(line) for line in cockpit("timeline", "--json")[1].splitlines()]
     assert [row["seq"] for row in rows] == [1, 2, 3]
 
@@ -108,12 +113,14 @@ def test_the_timeline_as_json_is_one_object_a_line(cockpit, incident):
         pytest.param(["--pinned"], [], id="pinned"),
     ],
 )
-def test_the_timeline_can_be_filtered(cockpit, incident, words, expected):
+def test_the_timeline_can_be_filtered(
+    cockpit: Cockpit, incident: str, words: list[str], expected: list[str]
+) -> None:
     out = cockpit("timeline", *words)[1]
     assert [line.split()[3] for line in out.splitlines()] == expected
 
 
-def test_a_step_that_was_cut_off_is_named(cockpit):
+def test_a_step_that_was_cut_off_is_named(cockpit: Cockpit) -> None:
     made = opened()
     made.record(EntryKind.STEP_INTENT, "terminate_backend(4242)", target="orders-db")
     made.close()
@@ -134,19 +141,21 @@ def test_a_step_that_was_cut_off_is_named(cockpit):
         pytest.param(["1", "a\x1b[31mb\u202ec"], EntryKind.NOTE, "ab\\u202ec", id="hostile text"),
     ],
 )
-def test_a_note_is_added(cockpit, incident, words, kind, text):
+def test_a_note_is_added(
+    cockpit: Cockpit, incident: str, words: list[str], kind: EntryKind, text: str
+) -> None:
     code, out, err = cockpit("note", *words)
     assert (code, out, err) == (0, f"{incident} entry 4\n", "")
     entry = Incidents().read("1").entries[-1]
     assert (entry.kind, entry.text, entry.actor, entry.role) == (kind, text, "ana", "triage")
 
 
-def test_a_note_may_tell_of_an_earlier_time(cockpit, incident):
+def test_a_note_may_tell_of_an_earlier_time(cockpit: Cockpit, incident: str) -> None:
     assert cockpit("note", "1", "first complaint", "--at", "2026-01-01T00:00:00Z")[0] == 0
     assert cockpit("timeline")[1].splitlines()[0].startswith("2026-01-01 00:00:00")
 
 
-def test_a_note_reaches_an_incident_that_a_cockpit_has_open(cockpit):
+def test_a_note_reaches_an_incident_that_a_cockpit_has_open(cockpit: Cockpit) -> None:
     held = opened()
     code, out, _ = cockpit("note", "1", "from the second terminal")
     held.close()
@@ -155,7 +164,7 @@ def test_a_note_reaches_an_incident_that_a_cockpit_has_open(cockpit):
     assert cockpit("verify", "1")[0] == 0
 
 
-def test_a_note_left_at_an_open_cockpit_keeps_its_time(cockpit):
+def test_a_note_left_at_an_open_cockpit_keeps_its_time(cockpit: Cockpit) -> None:
     held = opened()
     code, _, _ = cockpit("note", "1", "first complaint", "--at", "2026-01-01T00:00:00Z")
     held.close()
@@ -183,7 +192,9 @@ def test_a_note_left_at_an_open_cockpit_keeps_its_time(cockpit):
         ),
     ],
 )
-def test_a_milestone_is_set_and_stands_in_the_export(cockpit, held, words, start):
+def test_a_milestone_is_set_and_stands_in_the_export(
+    cockpit: Cockpit, held: bool, words: list[str], start: str
+) -> None:
     made = opened()
     if not held:
         made.close()
@@ -197,7 +208,7 @@ def test_a_milestone_is_set_and_stands_in_the_export(cockpit, held, words, start
     assert cockpit("verify", "1")[0] == 0
 
 
-def test_a_wrong_milestone_names_the_nearest(cockpit, incident):
+def test_a_wrong_milestone_names_the_nearest(cockpit: Cockpit, incident: str) -> None:
     code, _, err = cockpit("note", "1", "x", "--milestone", "impact")
     assert (code, "did you mean impact_start?" in err) == (64, True)
 
@@ -217,14 +228,16 @@ def test_a_wrong_milestone_names_the_nearest(cockpit, incident):
         pytest.param(["incidents", "--what"], "No such option", id="no such option"),
     ],
 )
-def test_a_wrong_call_says_what_is_wrong_and_ends_with_64(cockpit, incident, words, said):
+def test_a_wrong_call_says_what_is_wrong_and_ends_with_64(
+    cockpit: Cockpit, incident: str, words: list[str], said: str
+) -> None:
     code, out, err = cockpit(*words)
     assert (code, out) == (64, "")
     assert said in err
     assert "Traceback" not in err
 
 
-def test_a_journal_that_holds(cockpit, incident):
+def test_a_journal_that_holds(cockpit: Cockpit, incident: str) -> None:
     code, out, err = cockpit("verify")
     head = Incidents().read("1").head
     assert (code, out) == (0, f"{incident}: holds, 3 entries\nhead: {head}\n")
@@ -233,7 +246,7 @@ def test_a_journal_that_holds(cockpit, incident):
     assert cockpit("verify", "1", "--head", "f" * 64)[0] == 2
 
 
-def test_a_journal_that_was_changed(cockpit, incident, home):
+def test_a_journal_that_was_changed(cockpit: Cockpit, incident: str, home: Path) -> None:
     connection = sqlite3.connect(home / "data" / f"{incident}.sqlite")
     connection.execute("UPDATE entry SET line = replace(line, '97 of', '12 of')")
     connection.commit()
@@ -243,7 +256,9 @@ def test_a_journal_that_was_changed(cockpit, incident, home):
     assert "does NOT hold from entry 2 on: was changed" in out
 
 
-def test_a_forged_entry_that_calls_itself_redacted(cockpit, incident, home):
+def test_a_forged_entry_that_calls_itself_redacted(
+    cockpit: Cockpit, incident: str, home: Path
+) -> None:
     """It keeps the digest of what stood there, so the chain and its head go on; a later entry
     vouches for it, as a redaction would.
     """
@@ -268,7 +283,9 @@ def test_a_forged_entry_that_calls_itself_redacted(cockpit, incident, home):
 
 
 @pytest.mark.parametrize("form", ["jsonl", "json"])
-def test_an_export_is_verified_offline_without_the_journal(cockpit, incident, home, form):
+def test_an_export_is_verified_offline_without_the_journal(
+    cockpit: Cockpit, incident: str, home: Path, form: str
+) -> None:
     head = Incidents().read("1").head
     file = home / f"export.{form}"
     code, out, err = cockpit("export", "1", "-f", form, "-o", str(file))
@@ -282,7 +299,9 @@ def test_an_export_is_verified_offline_without_the_journal(cockpit, incident, ho
     assert cockpit("verify", str(file))[0] == 2
 
 
-def test_a_journal_file_is_verified_by_its_path(cockpit, incident, home):
+def test_a_journal_file_is_verified_by_its_path(
+    cockpit: Cockpit, incident: str, home: Path
+) -> None:
     assert cockpit("verify", str(home / "data" / f"{incident}.sqlite"))[0] == 0
 
 
@@ -295,7 +314,9 @@ def test_a_journal_file_is_verified_by_its_path(cockpit, incident, home):
         pytest.param("x.sqlite", b"no database" * 99, id="no database"),
     ],
 )
-def test_a_file_that_is_no_journal_is_a_clear_error(cockpit, home, name, content):
+def test_a_file_that_is_no_journal_is_a_clear_error(
+    cockpit: Cockpit, home: Path, name: str, content: bytes
+) -> None:
     (home / name).write_bytes(content)
     code, out, err = cockpit("verify", str(home / name))
     assert code in {64, 70}
@@ -304,7 +325,7 @@ def test_a_file_that_is_no_journal_is_a_clear_error(cockpit, home, name, content
 
 
 @pytest.mark.parametrize("name", ["x.sqlite", "x.jsonl"])
-def test_a_journal_cut_to_nothing_does_not_pass(cockpit, home, name):
+def test_a_journal_cut_to_nothing_does_not_pass(cockpit: Cockpit, home: Path, name: str) -> None:
     (home / name).touch()
     code, out, _ = cockpit("verify", name)
     assert (code, out) == (2, f"{name}: nothing to verify: there is no entry in it\nhead: none\n")
@@ -318,7 +339,9 @@ def test_a_journal_cut_to_nothing_does_not_pass(cockpit, home, name):
         pytest.param("x.bak", b"SQLite", "x.bak: neither a journal (.sqlite)", id="another suffix"),
     ],
 )
-def test_why_a_file_is_no_journal_is_told_in_plain_words(cockpit, home, name, content, said):
+def test_why_a_file_is_no_journal_is_told_in_plain_words(
+    cockpit: Cockpit, home: Path, name: str, content: bytes, said: str
+) -> None:
     (home / name).write_bytes(content)
     assert said in cockpit("verify", name)[2]
 
@@ -331,7 +354,9 @@ def test_why_a_file_is_no_journal_is_told_in_plain_words(cockpit, home, name, co
         ("[incident]\nfolder = 3", "cockpit: cockpit.toml: incident.folder: must be a text\n"),
     ],
 )
-def test_a_configuration_that_does_not_say_where_is_told(cockpit, home, words, text, said):
+def test_a_configuration_that_does_not_say_where_is_told(
+    cockpit: Cockpit, home: Path, words: str, text: str, said: str
+) -> None:
     (home / "cockpit.toml").write_text(text)
     code, out, err = cockpit(*words.split())
     assert (code, out) == (64, "")
@@ -348,7 +373,9 @@ def test_a_configuration_that_does_not_say_where_is_told(cockpit, home, words, t
         ("octets.toml", "cockpit: octets.toml: is not UTF-8 text (byte 0)\n"),
     ],
 )
-def test_a_named_file_that_cannot_be_read_is_told_once(cockpit, home, words, name, said):
+def test_a_named_file_that_cannot_be_read_is_told_once(
+    cockpit: Cockpit, home: Path, words: str, name: str, said: str
+) -> None:
     (home / "folder.toml").mkdir()
     (home / "itself.toml").symlink_to("itself.toml")
     (home / "octets.toml").write_bytes(b"\xff\xfe")
@@ -358,26 +385,32 @@ def test_a_named_file_that_cannot_be_read_is_told_once(cockpit, home, words, nam
     assert err.count(name) == 1
 
 
-def test_a_folder_without_a_runbook_is_not_called_free_of_errors(cockpit, home):
+def test_a_folder_without_a_runbook_is_not_called_free_of_errors(
+    cockpit: Cockpit, home: Path
+) -> None:
     code, _, err = cockpit("runbook", "lint", str(home))
     assert code == 2
     assert "no runbook found" in err
 
 
-def test_the_draft_goes_to_stdout(cockpit, incident):
+def test_the_draft_goes_to_stdout(cockpit: Cockpit, incident: str) -> None:
     code, out, err = cockpit("export")
     assert code == 0
     assert out.startswith(f"# {incident}: checkout returns 5xx")
     assert err.startswith("head: ")
 
 
-def test_a_folder_that_cannot_be_written_to_is_a_clear_error(cockpit, incident, home):
+def test_a_folder_that_cannot_be_written_to_is_a_clear_error(
+    cockpit: Cockpit, incident: str, home: Path
+) -> None:
     code, _, err = cockpit("export", "-o", str(home / "no" / "such" / "file.md"))
     assert code == 70
     assert "No such file" in err
 
 
-def test_the_configuration_names_folder_and_person(cockpit, home, monkeypatch):
+def test_the_configuration_names_folder_and_person(
+    cockpit: Cockpit, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("COCKPIT_DATA")
     monkeypatch.delenv("COCKPIT_ACTOR")
     (home / "cockpit.toml").write_text(
@@ -391,12 +424,14 @@ def test_the_configuration_names_folder_and_person(cockpit, home, monkeypatch):
     assert Incidents(home / "records").read("1").entries[-1].actor == "carol"
 
 
-def test_a_configuration_that_is_broken_hides_no_record(cockpit, incident, home):
+def test_a_configuration_that_is_broken_hides_no_record(
+    cockpit: Cockpit, incident: str, home: Path
+) -> None:
     (home / "cockpit.toml").write_text("this is not TOML")
     assert cockpit("timeline")[0] == 0
 
 
-def test_the_commands_load_no_screen_and_no_driver(incident):
+def test_the_commands_load_no_screen_and_no_driver(incident: str) -> None:
     program = (
         "import sys; from cockpit.cli import main as cli; code = cli.run(['timeline']);"
         "heavy = {'textual', 'rich', 'aioboto3', 'botocore', 'psycopg', 'pymysql', 'redis', 'jinja2'};"
@@ -413,7 +448,7 @@ def test_the_commands_load_no_screen_and_no_driver(incident):
     assert done.stderr.splitlines()[-1] == "0 []"
 
 
-def test_colour_is_for_terminals_without_no_color(incident):
+def test_colour_is_for_terminals_without_no_color(incident: str) -> None:
     script = f"{sys.executable} -m cockpit.cli timeline"
     for extra, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
         done = subprocess.run(
@@ -429,7 +464,7 @@ def test_colour_is_for_terminals_without_no_color(incident):
         assert bool(re.search("\x1b\\[", done.stdout)) is coloured
 
 
-def test_a_reader_that_goes_away_is_no_bug(incident):
+def test_a_reader_that_goes_away_is_no_bug(incident: str) -> None:
     made = Incidents().resume("1", role=Role.TRIAGE, actor="bob")
     for number in range(3000):
         made.record(EntryKind.FINDING_OPENED, f"finding {number} " + "x" * 50)
@@ -447,7 +482,9 @@ def test_a_reader_that_goes_away_is_no_bug(incident):
     assert "bug" not in done.stderr
 
 
-def test_an_export_stays_whole_when_written_twice(cockpit, incident, home):
+def test_an_export_stays_whole_when_written_twice(
+    cockpit: Cockpit, incident: str, home: Path
+) -> None:
     file = home / "x.jsonl"
     cockpit("export", "-f", "jsonl", "-o", str(file))
     first = file.read_text()

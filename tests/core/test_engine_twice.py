@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cockpit.triage import engine as engines
@@ -19,11 +21,13 @@ from tests.core.test_engine import Sessions, look
         pytest.param({"since": lambda before, now: now, "twice": False}, 1, id="memory only"),
     ],
 )
-async def test_a_sweep_looks_twice_at_rates_only(more, expected, monkeypatch):
+async def test_a_sweep_looks_twice_at_rates_only(
+    more: dict[str, Any], expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engines, "SECOND_LOOK_AFTER", 0.0)
     looks = 0
 
-    async def collect(session, target):
+    async def collect(session: object, target: object) -> int:
         nonlocal looks
         looks += 1
         return looks

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import jsonschema
 import pytest
@@ -30,7 +31,7 @@ class Record:
     id: str = "INC-2026-0042"
 
 
-def story(*more) -> Record:
+def story(*more: Any) -> Record:
     return Record(
         entries(
             ("opened", "checkout returns 5xx", {"severity": "P1", "environment": "prod"}),
@@ -60,7 +61,7 @@ def story(*more) -> Record:
     )
 
 
-def markdown(record: Record, **more) -> str:
+def markdown(record: Record, **more: Any) -> str:
     return render(record, format="md", at=START + timedelta(hours=1), **more)
 
 
@@ -68,7 +69,7 @@ def section(text: str, title: str) -> str:
     return text.split(f"## {title}\n")[1].split("\n## ")[0]
 
 
-def test_the_draft_has_every_part_of_a_postmortem():
+def test_the_draft_has_every_part_of_a_postmortem() -> None:
     titles = re.findall(r"^## (.*)$", markdown(story()), re.MULTILINE)
     assert titles == [
         "Summary",
@@ -120,11 +121,11 @@ def test_the_draft_has_every_part_of_a_postmortem():
         ),
     ],
 )
-def test_what_stands_where(title, words):
+def test_what_stands_where(title: str, words: str) -> None:
     assert words in section(markdown(story()), title).replace("\\", "")
 
 
-def test_what_nobody_can_know_is_a_blank_and_nothing_asks_for_an_eta():
+def test_what_nobody_can_know_is_a_blank_and_nothing_asks_for_an_eta() -> None:
     text = markdown(story())
     for title in ("Summary", "Impact", "Trigger and contributing factors", "Detection"):
         assert "_(not known to the cockpit: fill in)_" in section(text, title)
@@ -132,7 +133,7 @@ def test_what_nobody_can_know_is_a_blank_and_nothing_asks_for_an_eta():
     assert not re.search(r"(?i)\beta\b|estimated", json.dumps(schema()))
 
 
-def test_the_appendix_carries_the_head_and_the_whole_journal():
+def test_the_appendix_carries_the_head_and_the_whole_journal() -> None:
     record = story()
     appendix = section(markdown(record), "Appendix: the journal")
     assert record.entries[-1].digest in appendix
@@ -140,7 +141,7 @@ def test_the_appendix_carries_the_head_and_the_whole_journal():
     assert appendix.count('<a id="entry-') == 14
 
 
-def test_an_empty_journal_still_gives_a_report():
+def test_an_empty_journal_still_gives_a_report() -> None:
     assert "none" in markdown(Record([]))
     jsonschema.validate(json.loads(render(Record([]), format="json")), schema())
 
@@ -149,7 +150,7 @@ def rendered(text: str) -> str:
     return MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
 
 
-def test_hostile_text_stays_text_in_markdown():
+def test_hostile_text_stays_text_in_markdown() -> None:
     hostile = story(
         ("note", HOSTILE, {"target": HOSTILE}),
         ("todo", HOSTILE),
@@ -172,7 +173,7 @@ TEXT = st.text(st.sampled_from(list("ab1 .)-+=:#>*_`|<>[]()!~&;\\/@$^{}é\n\t"))
 
 
 @given(TEXT)
-def test_escaped_text_reads_as_it_was_and_marks_nothing_up(text):
+def test_escaped_text_reads_as_it_was_and_marks_nothing_up(text: str) -> None:
     line = escaped(text)
     shown = rendered(f"- {line}\n").replace("\n", "")
     inner = re.fullmatch(r"<ul><li>(.*)</li></ul>", shown)
@@ -182,14 +183,14 @@ def test_escaped_text_reads_as_it_was_and_marks_nothing_up(text):
 
 
 @given(TEXT)
-def test_escaped_text_stays_one_cell_of_a_table(text):
+def test_escaped_text_stays_one_cell_of_a_table(text: str) -> None:
     shown = rendered(f"| a | b |\n|---|---|\n| {escaped(text)} | {code(text)} |\n")
     assert shown.count("<td>") == 2
     assert re.sub(r"</?code>|</?t\w+>|\n", "", shown).count("<") == 0
 
 
 @pytest.mark.parametrize("blameless", [False, True])
-def test_json_fits_its_schema(blameless):
+def test_json_fits_its_schema(blameless: bool) -> None:
     record = story(("note", HOSTILE), ("closed", ""), ("correction", "98", {"corrects": 3}))
     document = json.loads(render(record, format="json", blameless=blameless))
     jsonschema.Draft202012Validator.check_schema(schema())
@@ -198,11 +199,11 @@ def test_json_fits_its_schema(blameless):
     assert document["journal"]["head"] == record.entries[-1].digest
 
 
-def test_the_schema_knows_every_kind():
+def test_the_schema_knows_every_kind() -> None:
     assert set(schema()["$defs"]["kind"]["enum"]) == set(EntryKind)
 
 
-def test_jsonl_is_the_journal_and_holds_by_itself():
+def test_jsonl_is_the_journal_and_holds_by_itself() -> None:
     record = story()
     lines = render(record, format="jsonl").splitlines()
     assert chain.verify(lines, record.entries[-1].digest).holds
@@ -211,12 +212,12 @@ def test_jsonl_is_the_journal_and_holds_by_itself():
         jsonschema.validate(json.loads(line), one_line)
 
 
-def test_jsonl_gives_also_the_lines_that_are_no_entries():
+def test_jsonl_gives_also_the_lines_that_are_no_entries() -> None:
     lines = ["broken", *[chain.line(entry) for entry in story().entries]]
     assert render(story(), format="jsonl", lines=lines).splitlines() == lines
 
 
-def test_a_journal_that_does_not_hold_says_so_in_the_report():
+def test_a_journal_that_does_not_hold_says_so_in_the_report() -> None:
     lines = [chain.line(entry) for entry in story().entries]
     lines[4] = lines[4].replace("deployed", "destroyed")
     text = markdown(story(), lines=lines)
@@ -226,7 +227,7 @@ def test_a_journal_that_does_not_hold_says_so_in_the_report():
 
 
 @pytest.mark.parametrize("form", ["md", "json"])
-def test_blameless_names_nobody(form):
+def test_blameless_names_nobody(form: str) -> None:
     text = render(story(), format=form, blameless=True)
     for name in ("ana", "bob", "Bob", "carol", "dave", "bastion"):
         assert not re.search(rf"\b{name}\b", text), name
@@ -234,12 +235,12 @@ def test_blameless_names_nobody(form):
     assert "triage found it, thanks triage" in text
 
 
-def test_two_people_of_one_role_stay_two():
+def test_two_people_of_one_role_stay_two() -> None:
     record = story(("note", "x", {"actor!": "eve", "role!": "triage"}))
     assert "triage 2" in markdown(record, blameless=True)
 
 
-def test_an_account_that_names_nobody_is_no_name_in_the_text():
+def test_an_account_that_names_nobody_is_no_name_in_the_text() -> None:
     record = Record(entries(("note", "the root cause"), actor="root"))
     text = markdown(record, blameless=True)
     assert "the root cause" in text
@@ -250,21 +251,23 @@ def test_an_account_that_names_nobody_is_no_name_in_the_text():
     ("form", "blameless"),
     [pytest.param("pdf", False, id="unknown"), pytest.param("jsonl", True, id="blameless jsonl")],
 )
-def test_what_cannot_be_given_is_refused_with_a_hint(form, blameless):
+def test_what_cannot_be_given_is_refused_with_a_hint(form: str, blameless: bool) -> None:
     with pytest.raises(Misconfigured) as told:
         render(story(), format=form, blameless=blameless)
     assert told.value.hint
 
 
 @pytest.mark.parametrize("form", ["md", "json"])
-def test_a_secret_that_is_learned_later_is_masked_in_the_export(form, monkeypatch):
+def test_a_secret_that_is_learned_later_is_masked_in_the_export(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(MASKER, "_values", set())
     record = story(("note", "token tok-4711-xyz seen"))
     MASKER.learn("tok-4711-xyz")
     assert "tok-4711-xyz" not in render(record, format=form)
 
 
-def test_jinja_is_loaded_only_for_markdown():
+def test_jinja_is_loaded_only_for_markdown() -> None:
     program = (
         "import sys\nfrom cockpit.report.postmortem import render\n"
         "from tests.core.test_export import Record\nassert 'jinja2' not in sys.modules\n"
@@ -273,7 +276,7 @@ def test_jinja_is_loaded_only_for_markdown():
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
-def test_ten_thousand_entries_are_exported_quickly():
+def test_ten_thousand_entries_are_exported_quickly() -> None:
     import time
 
     record = Record(entries(*[("finding.opened", f"finding {n}") for n in range(10_000)]))

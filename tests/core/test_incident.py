@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +15,7 @@ from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
 from cockpit.incident import chain, sanitise
 from cockpit.incident.entry import EntryKind
+from cockpit.incident.incident import Incident
 from cockpit.incident.severity import DUTIES, Level, next_escalation, next_update
 from cockpit.incident.state import IncidentStatus
 from cockpit.redact import MASKER, SecretText
@@ -19,12 +23,12 @@ from tests.core.records import START, opened, resumed, store
 
 
 @pytest.fixture
-def incident(tmp_path):
+def incident(tmp_path: Path) -> Iterator[Incident]:
     with contextlib.closing(opened(tmp_path)) as made:
         yield made
 
 
-def test_a_new_incident_knows_what_it_was_opened_with(incident):
+def test_a_new_incident_knows_what_it_was_opened_with(incident: Incident) -> None:
     assert (incident.title, incident.severity, incident.status) == (
         "checkout returns 5xx",
         Level.P1,
@@ -36,7 +40,7 @@ def test_a_new_incident_knows_what_it_was_opened_with(incident):
     assert not incident.degraded
 
 
-async def test_severity_and_status_follow_the_entries(incident):
+async def test_severity_and_status_follow_the_entries(incident: Incident) -> None:
     await incident.set_severity("p0", "all regions")
     await incident.set_status("mitigated")
     assert (incident.severity, incident.status) == (Level.P0, IncidentStatus.MITIGATED)
@@ -58,12 +62,14 @@ async def test_severity_and_status_follow_the_entries(incident):
         pytest.param("todo: add an alarm", EntryKind.TODO, "add an alarm", id="in small letters"),
     ],
 )
-async def test_a_note_may_be_an_action_item(incident, words, kind, text):
+async def test_a_note_may_be_an_action_item(
+    incident: Incident, words: str, kind: EntryKind, text: str
+) -> None:
     entry = await incident.note(words)
     assert (entry.kind, entry.text) == (kind, text)
 
 
-async def test_a_note_may_tell_of_an_earlier_time(incident):
+async def test_a_note_may_tell_of_an_earlier_time(incident: Incident) -> None:
     entry = await incident.note("first complaint", when=START)
     assert entry.when == START
     assert entry.at > START
@@ -80,20 +86,22 @@ async def test_a_note_may_tell_of_an_earlier_time(incident):
         pytest.param(lambda i: i.pin(99), id="a pin on nothing"),
     ],
 )
-async def test_what_makes_no_sense_is_refused_and_not_recorded(incident, call):
+async def test_what_makes_no_sense_is_refused_and_not_recorded(
+    incident: Incident, call: Callable[..., Any]
+) -> None:
     with pytest.raises(Misconfigured):
         await call(incident)
     assert len(incident.entries) == 1
 
 
-async def test_a_closed_session_takes_nothing_more(incident):
+async def test_a_closed_session_takes_nothing_more(incident: Incident) -> None:
     incident.close()
     incident.close()
     with pytest.raises(Refused):
         await incident.note("too late")
 
 
-async def test_an_intent_without_an_outcome_is_unfinished_after_a_crash(tmp_path):
+async def test_an_intent_without_an_outcome_is_unfinished_after_a_crash(tmp_path: Path) -> None:
     first = opened(tmp_path)
     done = await first.intent("cancel_backend(4242)", target="orders-db")
     await first.outcome(done, "ok", text="cancelled")
@@ -112,7 +120,7 @@ async def test_an_intent_without_an_outcome_is_unfinished_after_a_crash(tmp_path
     second.close()
 
 
-async def test_subscribers_hear_every_entry_in_order_until_they_leave(incident):
+async def test_subscribers_hear_every_entry_in_order_until_they_leave(incident: Incident) -> None:
     heard = []
     leave = incident.subscribe(heard.append)
     await incident.note("one")
@@ -123,7 +131,7 @@ async def test_subscribers_hear_every_entry_in_order_until_they_leave(incident):
     assert [entry.kind for entry in heard] == [EntryKind.NOTE, EntryKind.BLIND]
 
 
-async def test_many_at_once_make_one_chain(incident):
+async def test_many_at_once_make_one_chain(incident: Incident) -> None:
     await asyncio.gather(*(incident.note(f"note {number}") for number in range(50)))
     assert [entry.seq for entry in incident.entries] == list(range(1, 52))
     assert chain.verify(map(chain.line, incident.entries)).holds
@@ -143,7 +151,9 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-async def test_hostile_text_is_made_visible_and_comes_back_as_it_was_stored(tmp_path, text):
+async def test_hostile_text_is_made_visible_and_comes_back_as_it_was_stored(
+    tmp_path: Path, text: str
+) -> None:
     incident = opened(tmp_path, title="t" + text, actor="a" + text)
     entry = await incident.append(
         EntryKind.NOTE, text, target=text, data={"k" + text: [text, {"x": text}]}
@@ -158,7 +168,7 @@ async def test_hostile_text_is_made_visible_and_comes_back_as_it_was_stored(tmp_
         assert again.entries[1].text == text
 
 
-async def test_a_megabyte_goes_whole_into_a_blob(tmp_path):
+async def test_a_megabyte_goes_whole_into_a_blob(tmp_path: Path) -> None:
     incident = opened(tmp_path)
     output = "line \x1b[1mbold\x1b[0m\n" * 60_000
     entry = await incident.append(EntryKind.STEP_OUTPUT, output, durable=True)
@@ -195,13 +205,17 @@ class Facts:
         ),
     ],
 )
-async def test_any_data_is_stored_as_json(incident, value, stored):
+async def test_any_data_is_stored_as_json(
+    incident: Incident,
+    value: object,
+    stored: str | list[str | int | None] | dict[str, int | str] | None,
+) -> None:
     entry = await incident.append(EntryKind.NOTE, "x", data={"value": value})
     assert entry.data["value"] == stored
     assert chain.verify(map(chain.line, incident.entries)).holds
 
 
-async def test_data_without_end_is_bounded(incident):
+async def test_data_without_end_is_bounded(incident: Incident) -> None:
     deep: list = []
     deep.append(deep)
     entry = await incident.append(
@@ -211,7 +225,9 @@ async def test_data_without_end_is_bounded(incident):
     assert len(chain.line(entry)) < 20_000
 
 
-async def test_secrets_are_masked_wherever_they_stand(tmp_path, monkeypatch):
+async def test_secrets_are_masked_wherever_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(MASKER, "_values", set())
     MASKER.learn("s3cr3t-Pa55")
     MASKER.learn("90125671")
@@ -237,14 +253,14 @@ async def test_secrets_are_masked_wherever_they_stand(tmp_path, monkeypatch):
         pytest.param("{year}-0002", 2, id="with the year"),
     ],
 )
-def test_an_incident_is_found_by_a_shortened_id(tmp_path, name, found):
+def test_an_incident_is_found_by_a_shortened_id(tmp_path: Path, name: str, found: int) -> None:
     for title in ("one", "two"):
         opened(tmp_path, title=title).close()
     year = clock.now().year
     assert store(tmp_path).find(name.format(year=year)) == f"INC-{year}-{found:04d}"
 
 
-async def test_without_an_id_the_only_open_incident_is_meant(tmp_path):
+async def test_without_an_id_the_only_open_incident_is_meant(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="no incident is open"):
         store(tmp_path).find()
     first = opened(tmp_path)
@@ -260,13 +276,13 @@ async def test_without_an_id_the_only_open_incident_is_meant(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["7", "INC-1999-0001", "../../etc/passwd", "x", "1; DROP", "٣"])
-def test_an_unknown_incident_is_a_clear_error(tmp_path, name):
+def test_an_unknown_incident_is_a_clear_error(tmp_path: Path, name: str) -> None:
     opened(tmp_path).close()
     with pytest.raises(Misconfigured, match="there is no incident"):
         store(tmp_path).find(name)
 
 
-def test_the_same_number_in_two_years_is_asked_about(tmp_path):
+def test_the_same_number_in_two_years_is_asked_about(tmp_path: Path) -> None:
     opened(tmp_path).close()
     (path,) = (tmp_path / "data").glob("*.sqlite")
     path.with_name("INC-2001-0001.sqlite").write_bytes(path.read_bytes())
@@ -274,13 +290,13 @@ def test_the_same_number_in_two_years_is_asked_about(tmp_path):
         store(tmp_path).find("1")
 
 
-def test_an_incident_needs_a_title(tmp_path):
+def test_an_incident_needs_a_title(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="title"):
         opened(tmp_path, title=" ")
     assert store(tmp_path).list() == ()
 
 
-def test_the_list_tells_who_holds_what_newest_first(tmp_path):
+def test_the_list_tells_who_holds_what_newest_first(tmp_path: Path) -> None:
     first, second = opened(tmp_path, title="one"), opened(tmp_path, title="two", actor="bob")
     second.close()
     told = store(tmp_path).list()
@@ -291,7 +307,7 @@ def test_the_list_tells_who_holds_what_newest_first(tmp_path):
     first.close()
 
 
-def test_a_journal_that_cannot_be_read_is_in_the_list_and_says_so(tmp_path):
+def test_a_journal_that_cannot_be_read_is_in_the_list_and_says_so(tmp_path: Path) -> None:
     opened(tmp_path).close()
     (path,) = (tmp_path / "data").glob("*.sqlite")
     path.write_bytes(b"no database at all" * 100)
@@ -300,7 +316,7 @@ def test_a_journal_that_cannot_be_read_is_in_the_list_and_says_so(tmp_path):
     assert not summary.open
 
 
-async def test_the_commander_is_who_took_the_role_last(tmp_path):
+async def test_the_commander_is_who_took_the_role_last(tmp_path: Path) -> None:
     first = opened(tmp_path)
     assert first.state.commander == "ana"
     first.close()
@@ -325,7 +341,9 @@ async def test_the_commander_is_who_took_the_role_last(tmp_path):
         pytest.param("P2", 60, None, None, id="a P2 owes none"),
     ],
 )
-def test_when_the_next_update_is_due(level, opened_for, last, due):
+def test_when_the_next_update_is_due(
+    level: str, opened_for: int, last: int | None, due: int | None
+) -> None:
     spoken = None if last is None else START + timedelta(minutes=last)
     expected = None if due is None else START + timedelta(minutes=due)
     assert next_update(Level(level), START, last_update=spoken) == expected
@@ -341,12 +359,14 @@ def test_when_the_next_update_is_due(level, opened_for, last, due):
         pytest.param("P1", 0, None, id="a P1 has no ladder"),
     ],
 )
-def test_when_the_next_escalation_is_due(level, minutes, expected):
+def test_when_the_next_escalation_is_due(
+    level: str, minutes: int, expected: tuple[int, int] | None
+) -> None:
     found = next_escalation(Level(level), START, now=START + timedelta(minutes=minutes))
     wanted = expected and (expected[0], START + timedelta(minutes=expected[1]))
     assert found == wanted
 
 
-def test_graver_levels_are_answered_sooner():
+def test_graver_levels_are_answered_sooner() -> None:
     respond = [DUTIES[level].respond for level in Level]
     assert respond == [900, 3600, 14400, 86400]

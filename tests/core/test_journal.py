@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ from tests.core.records import (
 
 
 @pytest.fixture(autouse=True)
-def _no_process_is_left():
+def _no_process_is_left() -> Iterator[None]:
     yield
     end_all()
 
@@ -51,18 +52,22 @@ def _no_process_is_left():
         pytest.param(10.0, True, 0.0, id="an intent waits for nothing"),
     ],
 )
-def test_when_the_writer_must_commit(oldest, urgent, expected):
+def test_when_the_writer_must_commit(
+    oldest: float | None, urgent: bool, expected: float | None
+) -> None:
     assert commit_in(10.0, oldest=oldest, urgent=urgent) == pytest.approx(expected)
 
 
-async def test_what_people_say_is_in_the_file_when_append_returns(tmp_path):
+async def test_what_people_say_is_in_the_file_when_append_returns(tmp_path: Path) -> None:
     incident = opened(tmp_path)
     entry = await incident.note("support calls")
     assert chain.line(entry) in stored_lines(tmp_path)
     incident.close()
 
 
-async def test_findings_wait_for_a_group_commit_and_for_no_longer(tmp_path, monkeypatch):
+async def test_findings_wait_for_a_group_commit_and_for_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     incident = opened(tmp_path)
     original = SqliteFile.write
     monkeypatch.setattr(SqliteFile, "write", lambda *given: (time.sleep(1), original(*given)))
@@ -74,7 +79,7 @@ async def test_findings_wait_for_a_group_commit_and_for_no_longer(tmp_path, monk
     incident.close()
 
 
-async def test_closing_commits_what_waits(tmp_path):
+async def test_closing_commits_what_waits(tmp_path: Path) -> None:
     incident = opened(tmp_path)
     incident.record(EntryKind.FINDING_OPENED, "just now")
     incident.close()
@@ -82,7 +87,7 @@ async def test_closing_commits_what_waits(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_killed_cockpit_loses_no_acknowledged_entry(tmp_path, seed):
+def test_a_killed_cockpit_loses_no_acknowledged_entry(tmp_path: Path, seed: int) -> None:
     process = start_writing(tmp_path)
     acknowledged = [process.stdout.readline().split()[1]]
     dice = random.Random(seed)
@@ -108,7 +113,7 @@ def test_a_killed_cockpit_loses_no_acknowledged_entry(tmp_path, seed):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def small_disk(tmp_path: Path) -> Iterator[Path | None]:
     """A file system of one megabyte under `data`, when this user may mount one."""
     place = tmp_path / "data"
     place.mkdir()
@@ -133,7 +138,9 @@ def stuff(disk: Path) -> Path:
             return path
 
 
-async def test_a_full_disk_stops_nothing_and_loses_nothing(tmp_path, small_disk, monkeypatch):
+async def test_a_full_disk_stops_nothing_and_loses_nothing(
+    tmp_path: Path, small_disk: Path | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if small_disk is None:  # the same promise is held by the file size limit below
         return
     monkeypatch.setattr(writer, "RETRY", (0.05,))
@@ -155,7 +162,9 @@ async def test_a_full_disk_stops_nothing_and_loses_nothing(tmp_path, small_disk,
     assert list((tmp_path / "spare").glob("*/*.jsonl")) == []
 
 
-async def test_a_disk_that_stays_full_hands_its_entries_to_the_next_cockpit(tmp_path, small_disk):
+async def test_a_disk_that_stays_full_hands_its_entries_to_the_next_cockpit(
+    tmp_path: Path, small_disk: Path | None
+) -> None:
     if small_disk is None:
         return
     incident = opened(tmp_path)
@@ -173,7 +182,7 @@ async def test_a_disk_that_stays_full_hands_its_entries_to_the_next_cockpit(tmp_
     assert list((tmp_path / "spare").glob("*/*.jsonl")) == []
 
 
-def test_a_file_that_may_not_grow_stops_nothing_and_loses_nothing(tmp_path):
+def test_a_file_that_may_not_grow_stops_nothing_and_loses_nothing(tmp_path: Path) -> None:
     process = start_writing(tmp_path, limit=120_000, count=60)
     told = process.communicate(timeout=60)[0].splitlines()
     assert process.returncode == 0
@@ -186,7 +195,9 @@ def test_a_file_that_may_not_grow_stops_nothing_and_loses_nothing(tmp_path):
     assert {line.split()[1] for line in told} <= {entry.digest for entry in again.entries}
 
 
-async def test_without_any_disk_the_entries_stay_in_memory(tmp_path, monkeypatch):
+async def test_without_any_disk_the_entries_stay_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(writer, "RETRY", (0.05,))
     (tmp_path / "data").write_text("a file where the folder should be")
     (tmp_path / "spare").write_text("here too")
@@ -225,7 +236,7 @@ other.close()
 
 
 @pytest.fixture
-def shared():
+def shared() -> Iterator[Path]:
     """A folder whose parents everybody may enter, which pytest's own are not."""
     folder = Path(tempfile.mkdtemp(prefix="cockpit-test-"))
     folder.chmod(0o755)
@@ -234,7 +245,7 @@ def shared():
     shutil.rmtree(folder)
 
 
-def test_a_read_only_folder_can_be_read_and_the_notes_go_to_the_spare(shared):
+def test_a_read_only_folder_can_be_read_and_the_notes_go_to_the_spare(shared: Path) -> None:
     incident = opened(shared)
     incident.record(EntryKind.NOTE, "one")
     incident.close()
@@ -260,7 +271,9 @@ def test_a_read_only_folder_can_be_read_and_the_notes_go_to_the_spare(shared):
     assert "0002 journal:" in said[4]
 
 
-async def test_a_disk_that_hangs_holds_nobody_up(tmp_path, monkeypatch):
+async def test_a_disk_that_hangs_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     incident = opened(tmp_path)
     monkeypatch.setattr(record, "PATIENCE", 0.1)
     original = SqliteFile.write
@@ -277,7 +290,7 @@ async def test_a_disk_that_hangs_holds_nobody_up(tmp_path, monkeypatch):
 # Two cockpits on one incident
 
 
-async def test_a_second_cockpit_watches(tmp_path):
+async def test_a_second_cockpit_watches(tmp_path: Path) -> None:
     first = opened(tmp_path)
     second = resumed(tmp_path)
     assert second.watching
@@ -302,7 +315,7 @@ async def test_a_second_cockpit_watches(tmp_path):
     third.close()
 
 
-def test_a_second_process_watches_until_the_first_is_killed(tmp_path):
+def test_a_second_process_watches_until_the_first_is_killed(tmp_path: Path) -> None:
     process = start_writing(tmp_path)
     process.stdout.readline()
     second = resumed(tmp_path)
@@ -317,7 +330,7 @@ def test_a_second_process_watches_until_the_first_is_killed(tmp_path):
     assert chain.verify(stored_lines(tmp_path)).holds
 
 
-async def test_what_a_co_responder_leaves_is_taken_into_the_one_chain(tmp_path):
+async def test_what_a_co_responder_leaves_is_taken_into_the_one_chain(tmp_path: Path) -> None:
     first = opened(tmp_path)
     second = resumed(tmp_path)
     store(tmp_path).leave(
@@ -347,7 +360,7 @@ for one in made:
 """
 
 
-def test_processes_that_create_at_once_get_ids_of_their_own(tmp_path):
+def test_processes_that_create_at_once_get_ids_of_their_own(tmp_path: Path) -> None:
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", CREATE, str(tmp_path)],
@@ -366,7 +379,7 @@ def test_processes_that_create_at_once_get_ids_of_their_own(tmp_path):
 # Size
 
 
-async def test_ten_thousand_entries_are_quick(tmp_path):
+async def test_ten_thousand_entries_are_quick(tmp_path: Path) -> None:
     incident = opened(tmp_path)
     began = time.process_time()
     for number in range(10_000):
@@ -385,7 +398,7 @@ async def test_ten_thousand_entries_are_quick(tmp_path):
     assert time.process_time() - began < 15
 
 
-def test_files_are_for_this_user_alone(tmp_path):
+def test_files_are_for_this_user_alone(tmp_path: Path) -> None:
     incident = opened(tmp_path)
     incident.record(EntryKind.NOTE, "x")
     incident.settle()
@@ -395,7 +408,7 @@ def test_files_are_for_this_user_alone(tmp_path):
     assert (tmp_path / "data").stat().st_mode & 0o077 == 0
 
 
-def test_somebody_elses_spare_folder_is_not_used(tmp_path):
+def test_somebody_elses_spare_folder_is_not_used(tmp_path: Path) -> None:
     incidents = store(tmp_path)
     (tmp_path / "data").write_text("no folder")
     real = tmp_path / "elsewhere"
@@ -408,7 +421,7 @@ def test_somebody_elses_spare_folder_is_not_used(tmp_path):
     assert list(real.glob("*.jsonl")) == []
 
 
-def test_a_journal_can_be_copied_and_still_holds(tmp_path):
+def test_a_journal_can_be_copied_and_still_holds(tmp_path: Path) -> None:
     incident = opened(tmp_path)
     incident.close()
     (tmp_path / "copy" / "data").mkdir(parents=True)
@@ -416,7 +429,7 @@ def test_a_journal_can_be_copied_and_still_holds(tmp_path):
     assert chain.verify(stored_lines(tmp_path / "copy")).holds
 
 
-def test_who_holds_it_by_the_spare_folder_holds_it(tmp_path):
+def test_who_holds_it_by_the_spare_folder_holds_it(tmp_path: Path) -> None:
     opened(tmp_path).close()
     data, spare = tmp_path / "data" / "x.lock", tmp_path / "spare" / "mark" / "x.lock"
     first = lock.take([tmp_path / "nowhere" / "x.lock", spare], actor="ana", host="h")
@@ -431,7 +444,7 @@ def test_who_holds_it_by_the_spare_folder_holds_it(tmp_path):
     assert lock.holder([data, spare]) == ""
 
 
-async def test_what_another_thread_records_is_heard_in_the_event_loop(tmp_path):
+async def test_what_another_thread_records_is_heard_in_the_event_loop(tmp_path: Path) -> None:
     incident = opened(tmp_path)
     heard = []
     incident.subscribe(lambda entry: heard.append(threading.current_thread()))

@@ -32,13 +32,15 @@ from cockpit.errors import BlindError, Reason
         pytest.param("http://[::1]:8080/", "::1", "::1", "[::1]:8080", id="an IPv6 address"),
     ],
 )  # fmt: skip
-def test_the_name_is_the_one_that_browsers_ask_for(url, host, name, authority):
+def test_the_name_is_the_one_that_browsers_ask_for(
+    url: str, host: str, name: str, authority: str
+) -> None:
     place = parse(url)
     assert (place.host, place.name, place.authority) == (host, name, authority)
 
 
 @pytest.mark.parametrize("host", [".", "..", "a..b", "a..", "ab\u200dc.example", "-\u00e4.example"])
-def test_what_is_no_name_is_refused(host):
+def test_what_is_no_name_is_refused(host: str) -> None:
     with pytest.raises(BlindError) as caught:
         parse(f"https://{host}/")
     assert caught.value.reason is Reason.MISCONFIGURED
@@ -52,7 +54,7 @@ def test_what_is_no_name_is_refused(host):
         pytest.param("https://other.example/new", None, id="another host"),
     ],
 )
-def test_redirects_of_an_absolute_name_stay_within_it(location, leads_to):
+def test_redirects_of_an_absolute_name_stay_within_it(location: str, leads_to: str | None) -> None:
     onward = parse("https://shop.example./old").onward(location)
     assert (onward.path if onward else None) == leads_to
     assert onward is None or onward.host == "shop.example."

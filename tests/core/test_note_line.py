@@ -32,12 +32,12 @@ def at(hour: int, minute: int, second: int = 0, *, day: int = 21) -> datetime:
         ),
     ],
 )
-def test_a_time_is_read(text, expected):
+def test_a_time_is_read(text: str, expected: Span) -> None:
     assert span(text, NOW) == expected
 
 
 @pytest.mark.parametrize("text", ["", "noon", "25:00", "02:61", "02:40..", "..02:40", "2026-11-21"])
-def test_what_is_no_time_is_refused_with_an_example(text):
+def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(Misconfigured, match="is not a time") as caught:
         span(text, NOW)
     assert "02:40" in caught.value.hint
@@ -84,7 +84,7 @@ def test_what_is_no_time_is_refused_with_an_example(text):
         ),
     ],
 )
-def test_a_line_is_read(line, kind, text, data):
+def test_a_line_is_read(line: str, kind: EntryKind, text: str, data: dict[str, str]) -> None:
     read = parse(line, NOW)
     assert (read.kind, read.text, dict(read.data)) == (kind, text, data)
 
@@ -113,16 +113,18 @@ def test_a_line_is_read(line, kind, text, data):
         ),
     ],
 )
-def test_a_line_that_would_be_recorded_wrongly_is_refused(line, message, hint):
+def test_a_line_that_would_be_recorded_wrongly_is_refused(
+    line: str, message: str, hint: str
+) -> None:
     with pytest.raises(Misconfigured, match=message) as caught:
         parse(line, NOW)
     assert hint in caught.value.hint
 
 
-def test_a_note_tells_of_one_time():
+def test_a_note_tells_of_one_time() -> None:
     with pytest.raises(Misconfigured, match="not of a range"):
         parse("support calls", NOW, Span(at(2, 30), at(2, 40)))
 
 
-def test_a_name_alone_is_enough_for_a_milestone():
+def test_a_name_alone_is_enough_for_a_milestone() -> None:
     assert milestone("resolved", Span(NOW)).text == "resolved"

@@ -5,7 +5,9 @@ import os
 import random
 import shutil
 import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,12 +28,12 @@ from tests.core.records import (
 
 
 @pytest.fixture(autouse=True)
-def _no_process_is_left():
+def _no_process_is_left() -> Iterator[None]:
     yield
     end_all()
 
 
-def damage_log(folder: Path, change) -> Path:
+def damage_log(folder: Path, change: Callable[[bytes], bytes]) -> Path:
     """Change the log while nobody has it open, without the index that SQLite keeps of it."""
     path = log_of(folder)
     content = bytearray(path.read_bytes())
@@ -40,7 +42,7 @@ def damage_log(folder: Path, change) -> Path:
     return path
 
 
-def test_a_whole_log_has_no_torn_tail(tmp_path):
+def test_a_whole_log_has_no_torn_tail(tmp_path: Path) -> None:
     killed_with_log(tmp_path)
     content = log_of(tmp_path).read_bytes()
     found = wal.tail(content)
@@ -61,7 +63,9 @@ def test_a_whole_log_has_no_torn_tail(tmp_path):
         pytest.param(lambda log: log[: 32 + 4120] + b"\0" * 4120 + log[32 + 8240 :], id="a hole"),
     ],
 )
-def test_a_torn_tail_is_set_aside_and_reported_and_the_journal_goes_on(tmp_path, change):
+def test_a_torn_tail_is_set_aside_and_reported_and_the_journal_goes_on(
+    tmp_path: Path, change: Callable[[bytes], bytes]
+) -> None:
     before = killed_with_log(tmp_path)
     damaged = damage_log(tmp_path, change).read_bytes()
     incident = resumed(tmp_path)
@@ -77,7 +81,7 @@ def test_a_torn_tail_is_set_aside_and_reported_and_the_journal_goes_on(tmp_path,
     assert len(lines) <= before + 4
 
 
-def test_acknowledged_entries_behind_a_bad_frame_are_taken_back(tmp_path):
+def test_acknowledged_entries_behind_a_bad_frame_are_taken_back(tmp_path: Path) -> None:
     killed_with_log(tmp_path)
     before = stored_lines(tmp_path)
     whole = wal.tail(log_of(tmp_path).read_bytes()).whole
@@ -100,7 +104,9 @@ def test_acknowledged_entries_behind_a_bad_frame_are_taken_back(tmp_path):
         pytest.param(lambda file: file[:4096], id="one page"),
     ],
 )
-def test_a_damaged_file_is_kept_and_what_can_be_read_goes_on(tmp_path, change):
+def test_a_damaged_file_is_kept_and_what_can_be_read_goes_on(
+    tmp_path: Path, change: Callable[[bytes], bytes]
+) -> None:
     incident = opened(tmp_path)
     for number in range(200):
         incident.record(EntryKind.NOTE, f"note {number}")
@@ -119,13 +125,13 @@ def test_a_damaged_file_is_kept_and_what_can_be_read_goes_on(tmp_path, change):
     assert len(lines) == len(again.entries)
 
 
-def test_an_empty_file_is_an_incident_that_never_began(tmp_path):
+def test_an_empty_file_is_an_incident_that_never_began(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "INC-2026-0001.sqlite").touch()
     assert store(tmp_path).list() == ()
 
 
-def test_rows_at_the_end_that_are_no_entries_are_moved_to_a_side_file(tmp_path):
+def test_rows_at_the_end_that_are_no_entries_are_moved_to_a_side_file(tmp_path: Path) -> None:
     opened(tmp_path).close()
     connection = sqlite3.connect(journal(tmp_path))
     connection.execute("INSERT INTO entry VALUES (2, 'note', 'x', '{\"cut\": ')")
@@ -138,7 +144,7 @@ def test_rows_at_the_end_that_are_no_entries_are_moved_to_a_side_file(tmp_path):
     assert chain.verify(stored_lines(tmp_path)).holds
 
 
-def test_a_changed_entry_is_reported_and_the_incident_goes_on(tmp_path):
+def test_a_changed_entry_is_reported_and_the_incident_goes_on(tmp_path: Path) -> None:
     incident = opened(tmp_path)
     for number in range(4):
         incident.record(EntryKind.NOTE, f"note {number}")
@@ -154,7 +160,7 @@ def test_a_changed_entry_is_reported_and_the_incident_goes_on(tmp_path):
     assert chain.verify(stored_lines(tmp_path)).fault.place == 3
 
 
-def test_a_deleted_file_is_written_again_from_memory(tmp_path):
+def test_a_deleted_file_is_written_again_from_memory(tmp_path: Path) -> None:
     incident = opened(tmp_path)
     incident.record(EntryKind.NOTE, "before")
     incident.settle()
@@ -169,7 +175,7 @@ def test_a_deleted_file_is_written_again_from_memory(tmp_path):
     ]
 
 
-def test_a_file_that_breaks_under_us_is_kept_and_written_again(tmp_path):
+def test_a_file_that_breaks_under_us_is_kept_and_written_again(tmp_path: Path) -> None:
     incident = opened(tmp_path)
     for number in range(50):
         incident.record(EntryKind.NOTE, f"note {number}")
@@ -199,7 +205,9 @@ def test_a_file_that_breaks_under_us_is_kept_and_written_again(tmp_path):
         pytest.param(lambda path: path.unlink(), id="deleted"),
     ],
 )
-def test_a_log_without_its_file_is_kept_and_its_entries_taken_back(tmp_path, empty):
+def test_a_log_without_its_file_is_kept_and_its_entries_taken_back(
+    tmp_path: Path, empty: Callable[..., Any]
+) -> None:
     killed_with_log(tmp_path)
     before = [line for line in stored_lines(tmp_path) if len(line) < 1500]
     log = log_of(tmp_path).read_bytes()
@@ -221,7 +229,9 @@ def test_a_log_without_its_file_is_kept_and_its_entries_taken_back(tmp_path, emp
     assert len(lines) > 3
 
 
-def test_a_file_that_another_program_locks_is_not_called_damaged(tmp_path, monkeypatch):
+def test_a_file_that_another_program_locks_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened(tmp_path).close()
     connection = sqlite3.connect(journal(tmp_path), isolation_level=None)
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -237,7 +247,7 @@ def test_a_file_that_another_program_locks_is_not_called_damaged(tmp_path, monke
     incident.close()
 
 
-def test_what_a_newer_cockpit_wrote_is_left_alone(tmp_path):
+def test_what_a_newer_cockpit_wrote_is_left_alone(tmp_path: Path) -> None:
     opened(tmp_path).close()
     first = json.loads(stored_lines(tmp_path)[0])
     newer = {**first, "seq": 2, "previous": first["digest"], "kind": "telepathy"}
@@ -254,7 +264,7 @@ def test_what_a_newer_cockpit_wrote_is_left_alone(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def crashed(tmp_path_factory):
+def crashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A journal that was cut off by SIGKILL, with entries in the file and in the log."""
     folder = tmp_path_factory.mktemp("crashed")
     killed_with_log(folder, 250)
@@ -262,7 +272,9 @@ def crashed(tmp_path_factory):
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_whatever_happened_to_the_octets_nothing_is_lost_unsaid(tmp_path, crashed, seed):
+def test_whatever_happened_to_the_octets_nothing_is_lost_unsaid(
+    tmp_path: Path, crashed: Path, seed: int
+) -> None:
     before = stored_lines(crashed)
     shutil.copytree(crashed / "data", tmp_path / "data")
     dice = random.Random(seed)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -19,12 +20,12 @@ TOLD = [
 ]
 
 
-def test_every_kind_has_a_look():
+def test_every_kind_has_a_look() -> None:
     assert set(LOOKS) == set(EntryKind)
     assert all(len(look.glyph) == 1 and look.word for look in LOOKS.values())
 
 
-def test_the_timeline_leaves_out_what_shows_elsewhere():
+def test_the_timeline_leaves_out_what_shows_elsewhere() -> None:
     assert [row.word for row in timeline(entries(*TOLD))] == [
         "opened",
         "finding",
@@ -49,21 +50,21 @@ def test_the_timeline_leaves_out_what_shows_elsewhere():
         pytest.param({"pinned": True}, [], id="nothing is pinned"),
     ],
 )
-def test_a_filter_shows_what_it_names(chosen, expected):
+def test_a_filter_shows_what_it_names(chosen: dict[str, Any], expected: list[str]) -> None:
     assert [row.word for row in timeline(entries(*TOLD), **chosen)] == expected
 
 
-def test_a_finding_is_told_by_the_machine_with_its_severity_and_target():
+def test_a_finding_is_told_by_the_machine_with_its_severity_and_target() -> None:
     row = timeline(entries(*TOLD))[1]
     assert (row.actor, row.severity, row.target) == (MACHINE, "critical", "orders-db")
 
 
-def test_a_step_shows_how_it_ended():
+def test_a_step_shows_how_it_ended() -> None:
     row = next(row for row in timeline(entries(*TOLD)) if row.kind is EntryKind.STEP_INTENT)
     assert row.outcome == "ok"
 
 
-def test_a_step_without_an_outcome_is_unknown():
+def test_a_step_without_an_outcome_is_unknown() -> None:
     row = timeline(entries(("step.intent", "restart")))[0]
     assert row.outcome == "unknown"
 
@@ -78,7 +79,9 @@ def test_a_step_without_an_outcome_is_unknown():
         pytest.param([("4 of 6", 77)], "5 of 6", id="of an entry that is not there"),
     ],
 )
-def test_a_correction_shows_at_the_entry_that_it_corrects(corrections, text):
+def test_a_correction_shows_at_the_entry_that_it_corrects(
+    corrections: list[tuple[str, int]], text: str
+) -> None:
     stored = entries(
         ("note", "5 of 6"), *[("correction", t, {"corrects": n}) for t, n in corrections]
     )
@@ -88,21 +91,21 @@ def test_a_correction_shows_at_the_entry_that_it_corrects(corrections, text):
     assert row.original == ("5 of 6" if row.corrected else "")
 
 
-def test_pins_hold_until_they_are_taken_away():
+def test_pins_hold_until_they_are_taken_away() -> None:
     pinned = [*TOLD, ("pin", "", {"pins": 3}), ("pin", "", {"pins": 5})]
     assert [row.seq for row in timeline(entries(*pinned), pinned=True)] == [3, 5]
     unpinned = [*pinned, ("pin", "", {"pins": 3, "pinned": False})]
     assert [row.seq for row in timeline(entries(*unpinned), pinned=True)] == [5]
 
 
-def test_what_happened_earlier_stands_earlier_and_is_marked():
+def test_what_happened_earlier_stands_earlier_and_is_marked() -> None:
     early = (START - timedelta(minutes=5)).isoformat()
     rows = timeline(entries(("opened", "x"), ("note", "first complaint", {"when": early})))
     assert [(row.text, row.late) for row in rows] == [("first complaint", True), ("x", False)]
 
 
 @pytest.mark.parametrize("when", ["yesterday", "", 5, None, "2026-11-21T02:41:03"])
-def test_a_time_that_cannot_be_read_falls_back_to_the_writing(when):
+def test_a_time_that_cannot_be_read_falls_back_to_the_writing(when: str | int | None) -> None:
     assert timeline(entries(("note", "x", {"when": when})))[0].at == START
 
 
@@ -115,11 +118,11 @@ def test_a_time_that_cannot_be_read_falls_back_to_the_writing(when):
     ],
 )
 @pytest.mark.parametrize("kind", ["correction", "pin", "step.outcome"])
-def test_odd_data_never_stops_the_timeline(kind, data):
+def test_odd_data_never_stops_the_timeline(kind: str, data: dict[str, Any]) -> None:
     assert timeline(entries(("note", "x"), (kind, "y", data)))[0].text == "x"
 
 
-def test_ten_thousand_rows_are_folded_quickly():
+def test_ten_thousand_rows_are_folded_quickly() -> None:
     import time
 
     stored = entries(
@@ -142,7 +145,9 @@ def test_ten_thousand_rows_are_folded_quickly():
         pytest.param([], id="nothing"),
     ],
 )  # fmt: skip
-def test_a_timeline_that_goes_on_is_the_timeline_of_all(later) -> None:
+def test_a_timeline_that_goes_on_is_the_timeline_of_all(
+    later: list[tuple[str | dict[str, str | int], ...]],
+) -> None:
     told = [("note", "first"), ("step.intent", "terminate")]
     everything = entries(*told, *later)
     for known in range(len(everything) + 1):

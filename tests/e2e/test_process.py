@@ -161,7 +161,9 @@ def _nothing_is_left(person: Person, traces: Traces) -> None:
     assert not list((person.home / "tmp").iterdir())
 
 
-def test_q_ends_the_demo_and_all_of_it(demo, person):
+def test_q_ends_the_demo_and_all_of_it(
+    demo: Callable[..., tuple[Terminal, Traces]], person: Person
+) -> None:
     terminal, traces = demo()
     terminal.write(b"q")
     said = _rest(terminal)
@@ -171,7 +173,9 @@ def test_q_ends_the_demo_and_all_of_it(demo, person):
 
 
 @pytest.mark.parametrize("session", [True, False], ids=["with its shell", "without a signal"])
-def test_a_dropped_terminal_ends_the_demo_in_order(demo, person, session):
+def test_a_dropped_terminal_ends_the_demo_in_order(
+    demo: Callable[..., tuple[Terminal, Traces]], person: Person, session: bool
+) -> None:
     terminal, traces = demo(session=session)
     terminal.hang_up()
     end = time.monotonic() + _LONG
@@ -183,7 +187,9 @@ def test_a_dropped_terminal_ends_the_demo_in_order(demo, person, session):
     _nothing_is_left(person, traces)  # no report of a bug either
 
 
-def test_a_killed_cockpit_takes_its_shop_along(demo, person):
+def test_a_killed_cockpit_takes_its_shop_along(
+    demo: Callable[..., tuple[Terminal, Traces]], person: Person
+) -> None:
     terminal, traces = demo()
     terminal.process.kill()
     terminal.ended(within=_LONG)
@@ -219,7 +225,7 @@ def shop(person: Person) -> Iterator[str]:
     eventually(lambda: not person.processes(), 30)
 
 
-def test_an_incident_survives_every_end_of_its_cockpit(person, shop):
+def test_an_incident_survives_every_end_of_its_cockpit(person: Person, shop: str) -> None:
     ends: list[tuple[str, int, Callable[[Terminal], None]]] = [
         ("SIGHUP", 129, lambda terminal: terminal.process.send_signal(signal.SIGHUP)),
         ("SIGTERM", 143, lambda terminal: terminal.process.send_signal(signal.SIGTERM)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
@@ -16,7 +17,7 @@ CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
 NO = Series()
 
 
-def lane(consumed: Series = NO, throttles: Series = NO, **changes) -> Lane:
+def lane(consumed: Series = NO, throttles: Series = NO, **changes: Any) -> Lane:
     base = Lane(direction="write", provisioned=100, consumed=consumed, throttles=throttles)
     return replace(base, **changes)
 
@@ -25,16 +26,16 @@ def flow(each: float) -> Series:
     return minutes(*[each] * 9)
 
 
-def throttled(*events: float | None, reason: str = "ProvisionedThroughput", **changes) -> Lane:
+def throttled(*events: float | None, reason: str = "ProvisionedThroughput", **changes: Any) -> Lane:
     counts = (ReasonCount(reason=reason, events=9),) if reason else None
     return lane(flow(5700), minutes(*events), reasons=counts, **changes)
 
 
-def operation(requests: Series = NO, **changes) -> Operation:
+def operation(requests: Series = NO, **changes: Any) -> Operation:
     return replace(Operation(name="PutItem", requests=requests), **changes)
 
 
-def snapshot(*lanes: Lane, **changes) -> Snapshot:
+def snapshot(*lanes: Lane, **changes: Any) -> Snapshot:
     base = Snapshot(
         at=AT,
         table="orders",
@@ -62,6 +63,6 @@ HIGH_USE = "DDB_CAPACITY_HIGH"
 SCALING = ScalingTarget(direction="write", index="", minimum=10, maximum=100, policies=1, goal=70)
 
 
-def activity(status="Successful", **changes) -> Activity:
+def activity(status: str = "Successful", **changes: Any) -> Activity:
     base = Activity(at=ago(minutes=9), status=status, description="Setting write capacity")
     return replace(base, **changes)

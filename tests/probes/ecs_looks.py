@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from cockpit.triage.finding import Severity
 from probes.ecs import service as ecs
@@ -32,7 +33,7 @@ ARN = "arn:aws:ecs:us-east-1:123456789012:task-definition/checkout:{}"
 NEW, OLD = ARN.format(42), ARN.format(41)
 
 
-def service(**changes) -> Service:
+def service(**changes: Any) -> Service:
     base = Service(
         name="checkout",
         cluster="prod",
@@ -46,7 +47,7 @@ def service(**changes) -> Service:
     return replace(base, **changes)
 
 
-def deployment(**changes) -> Deployment:
+def deployment(**changes: Any) -> Deployment:
     base = Deployment(
         id="ecs-svc/1",
         status="PRIMARY",
@@ -62,12 +63,18 @@ def deployment(**changes) -> Deployment:
     return replace(base, **changes)
 
 
-def active(**changes) -> Deployment:
+def active(**changes: Any) -> Deployment:
     base = deployment(id="ecs-svc/0", status="ACTIVE", task_definition=OLD, created_at=ago(days=9))
     return replace(base, **changes)
 
 
-def stop(code="EssentialContainerExited", exit_code=1, *, container="", **changes) -> Stop:
+def stop(
+    code: str = "EssentialContainerExited",
+    exit_code: int = 1,
+    *,
+    container: str = "",
+    **changes: Any,
+) -> Stop:
     base = Stop(
         arn="arn:aws:ecs:us-east-1:123456789012:task/prod/0123456789abcdef",
         task_definition=NEW,
@@ -80,7 +87,7 @@ def stop(code="EssentialContainerExited", exit_code=1, *, container="", **change
     return replace(base, **changes)
 
 
-def many(number: int, *args, **kwargs) -> tuple[Stop, ...]:
+def many(number: int, *args: Any, **kwargs: Any) -> tuple[Stop, ...]:
     return tuple(
         replace(stop(*args, **kwargs), arn=f"arn:aws:ecs:::task/prod/{n:032x}")
         for n in range(number)
@@ -91,7 +98,7 @@ def event(message: str, **span: float) -> EcsEvent:
     return EcsEvent(id=message[:8], at=ago(**span), message=message)
 
 
-def snapshot(**changes) -> Snapshot:
+def snapshot(**changes: Any) -> Snapshot:
     base = Snapshot(
         at=AT,
         service=service(),
@@ -105,7 +112,7 @@ def snapshot(**changes) -> Snapshot:
     return replace(base, **changes)
 
 
-def rolling(primary: Deployment, *others: Deployment, **changes) -> Snapshot:
+def rolling(primary: Deployment, *others: Deployment, **changes: Any) -> Snapshot:
     return snapshot(primary=primary, deployments=(primary, *others), **changes)
 
 

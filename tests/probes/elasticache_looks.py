@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
@@ -22,7 +23,7 @@ def flow(each: float) -> Series:
     return minutes(*[each] * 9)
 
 
-def node(number: int = 1, role: str = "primary", status: str = "available", **metrics) -> Node:
+def node(number: int = 1, role: str = "primary", status: str = "available", **metrics: Any) -> Node:
     return Node(
         id=f"shop-{number:03}",
         shard="0001",
@@ -33,11 +34,11 @@ def node(number: int = 1, role: str = "primary", status: str = "available", **me
     )
 
 
-def pair(**metrics) -> tuple[Node, ...]:
+def pair(**metrics: Any) -> tuple[Node, ...]:
     return (node(1, **metrics), node(2, "replica"))
 
 
-def snapshot(*nodes: Node, **changes) -> Snapshot:
+def snapshot(*nodes: Node, **changes: Any) -> Snapshot:
     base = Snapshot(
         at=AT,
         id="shop",
@@ -63,7 +64,7 @@ def event(message: str, **span: float) -> CacheEvent:
     return CacheEvent(at=ago(**span), source="shop", message=message)
 
 
-def update(**changes) -> Update:
+def update(**changes: Any) -> Update:
     base = Update(
         name="redis-patch", severity="critical", status="not-applied", apply_by=ago(days=1)
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -21,7 +23,7 @@ ONE, TWO, THREE = "198.51.100.1", "198.51.100.2", "198.51.100.3"
 SIX = "2001:db8::1"
 
 
-def certificate(days: float = 60, **more) -> Certificate:
+def certificate(days: float = 60, **more: Any) -> Certificate:
     fields = {
         "subject": "CN=shop.example",
         "issuer": "CN=R3,O=Let's Encrypt",
@@ -40,16 +42,26 @@ def tcp(outcome: str = "ok", took: float = 0.01) -> TcpLook:
     return TcpLook(outcome=outcome, took=took, source="10.0.0.5" if outcome == "ok" else "")
 
 
-def tls(outcome: str = "ok", *, took: float = 0.03, **more) -> TlsLook:
+def tls(outcome: str = "ok", *, took: float = 0.03, **more: Any) -> TlsLook:
     more.setdefault("certificate", certificate())
     return TlsLook(outcome=outcome, took=took, version="TLSv1.3", store="system", **more)
 
 
-def http(status: int = 200, *, outcome: str = "ok", first_byte: float | None = 0.05, **more):
+def http(
+    status: int = 200, *, outcome: str = "ok", first_byte: float | None = 0.05, **more: Any
+) -> HttpLook:
     return HttpLook(outcome=outcome, status=status, first_byte=first_byte, took=0.06, **more)
 
 
-def look(address: str = ONE, *, t=None, s=None, h=None, total: float = 0.1, **more) -> AddressLook:
+def look(
+    address: str = ONE,
+    *,
+    t: TcpLook | None = None,
+    s: TlsLook | None = None,
+    h: HttpLook | None = None,
+    total: float = 0.1,
+    **more: Any,
+) -> AddressLook:
     """An address: good unless a rung is given; rungs behind a failed one are not reached."""
     t = t or tcp()
     s = (s or tls()) if t.outcome == "ok" else None
@@ -57,7 +69,7 @@ def look(address: str = ONE, *, t=None, s=None, h=None, total: float = 0.1, **mo
     return AddressLook(address=address, tcp=t, tls=s, http=h, total=total, **more)
 
 
-def sample(one: AddressLook, at: datetime = AT, **more) -> Sample:
+def sample(one: AddressLook, at: datetime = AT, **more: Any) -> Sample:
     found = one.tls.certificate if one.tls else None
     fields = {
         "at": at,
@@ -71,11 +83,16 @@ def sample(one: AddressLook, at: datetime = AT, **more) -> Sample:
     return Sample(**(fields | more))
 
 
-def name(*addresses: str, outcome: str = "ok", source: str = "system", **more) -> Resolution:
+def name(*addresses: str, outcome: str = "ok", source: str = "system", **more: Any) -> Resolution:
     return Resolution(source=source, outcome=outcome, took=0.01, addresses=addresses, **more)
 
 
-def path(*looks: AddressLook, dns=None, history=None, **more) -> PathLook:
+def path(
+    *looks: AddressLook,
+    dns: tuple[Resolution, ...] | None = None,
+    history: Iterable[Sample] | None = None,
+    **more: Any,
+) -> PathLook:
     fields = {
         "at": AT,
         "url": "https://shop.example/",
@@ -90,7 +107,7 @@ def path(*looks: AddressLook, dns=None, history=None, **more) -> PathLook:
     return PathLook(**(fields | more))
 
 
-def codes(seen: PathLook, **more) -> list[tuple[str, Severity]]:
+def codes(seen: PathLook, **more: Any) -> list[tuple[str, Severity]]:
     snapshot = Snapshot(path=seen, **more)
     again = msgspec.json.decode(msgspec.json.encode(snapshot), type=Snapshot)
     assert again == snapshot

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
@@ -22,7 +23,7 @@ def flow(each: float) -> Series:
     return minutes(*[each] * 9)
 
 
-def instance(name: str = "orders", **changes) -> Instance:
+def instance(name: str = "orders", **changes: Any) -> Instance:
     base = Instance(
         id=name,
         status="available",
@@ -36,7 +37,7 @@ def instance(name: str = "orders", **changes) -> Instance:
     return replace(base, **changes)
 
 
-def snapshot(*instances: Instance, **changes) -> Snapshot:
+def snapshot(*instances: Instance, **changes: Any) -> Snapshot:
     base = Snapshot(
         at=AT,
         id="orders",
@@ -49,12 +50,12 @@ def snapshot(*instances: Instance, **changes) -> Snapshot:
     return replace(base, **changes)
 
 
-def cluster(**changes) -> DbCluster:
+def cluster(**changes: Any) -> DbCluster:
     base = DbCluster(id="shop", status="available", members=("shop-1", "shop-2"), writer="shop-1")
     return replace(base, **changes)
 
 
-def aurora(own: DbCluster, *instances: Instance, **changes) -> Snapshot:
+def aurora(own: DbCluster, *instances: Instance, **changes: Any) -> Snapshot:
     members = instances or (
         instance("shop-1", engine="aurora-postgresql", writer=True),
         instance("shop-2", engine="aurora-postgresql", writer=False),
@@ -76,7 +77,7 @@ STARTED, DONE = "Multi-AZ instance failover started.", "Multi-AZ instance failov
 FAILED = "Cluster failover failed, check the health of your cluster instances and try again."
 
 
-def broken(**changes) -> RdsReplication:
+def broken(**changes: Any) -> RdsReplication:
     return RdsReplication(
         **{"normal": False, "status": "error", "message": "log is gone", **changes}
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,9 @@ TOPIC = "arn:aws:sns:us-east-1:1:pages"
 SCALING = "arn:aws:autoscaling:us-east-1:1:scalingPolicy:1:resource/ecs/service/shop/web:policy"
 
 
-def alarm(name: str = "checkout-5xx", state: str = "ALARM", held: float = 120, **changes) -> Alarm:
+def alarm(
+    name: str = "checkout-5xx", state: str = "ALARM", held: float = 120, **changes: Any
+) -> Alarm:
     return replace(
         Alarm(
             name=name,
@@ -31,7 +34,9 @@ def alarm(name: str = "checkout-5xx", state: str = "ALARM", held: float = 120, *
     )
 
 
-def found(*alarms: Alarm, settings: Settings | None = None, **changes):
+def found(
+    *alarms: Alarm, settings: Settings | None = None, **changes: Any
+) -> list[tuple[str, str]]:
     snapshot = replace(Snapshot(at=AT, prefix="", alarms=alarms, past=()), **changes)
     return [(f.code, f.severity.value) for f in probe.diagnose(snapshot, settings or Settings())]
 
@@ -92,12 +97,14 @@ def found(*alarms: Alarm, settings: Settings | None = None, **changes):
         ),
     ],
 )
-def test_an_alarm_is_judged_by_what_it_says_and_whom_it_tells(subject, expected):
+def test_an_alarm_is_judged_by_what_it_says_and_whom_it_tells(
+    subject: probe.Alarm, expected: list[tuple[str, str]]
+) -> None:
     settings = Settings(critical=("page-*",), ignore=("noise-*",))
     assert found(subject, settings=settings) == expected
 
 
-def dynamodb(**changes) -> Alarm:
+def dynamodb(**changes: Any) -> Alarm:
     return alarm(
         "orders-throttles", namespace="AWS/DynamoDB", metric="ThrottledRequests", **changes
     )
@@ -111,7 +118,9 @@ def dynamodb(**changes) -> Alarm:
         pytest.param(Series(status="Forbidden"), "warning", id="the metric cannot be read"),
     ],
 )
-def test_an_alarm_on_dynamodb_is_believed_only_with_its_metric(series, expected):
+def test_an_alarm_on_dynamodb_is_believed_only_with_its_metric(
+    series: Series, expected: str
+) -> None:
     told = found(dynamodb(), metrics=(("orders-throttles", series),))
     assert told == [("ALARM_FIRING", expected)]
 
@@ -129,20 +138,22 @@ def turn(minutes_ago: float, kind: str = "StateUpdate", summary: str = "to ALARM
         pytest.param([1, 2, 3, 31], [], id="one of them long ago"),
     ],
 )
-def test_an_alarm_flaps_from_four_turns_on(ages, expected):
+def test_an_alarm_flaps_from_four_turns_on(
+    ages: list[int], expected: list[tuple[str, str]]
+) -> None:
     assert found(alarm(state="OK"), past=tuple(turn(a) for a in ages)) == expected
 
 
-def test_a_failed_action_means_that_nobody_was_told():
+def test_a_failed_action_means_that_nobody_was_told() -> None:
     past = (turn(1, "Action", "Failed to execute action arn:aws:sns:…: topic does not exist"),)
     assert found(alarm(), past=past)[1:] == [("ALARM_SILENT", "warning")]
 
 
-def test_an_unreadable_history_is_not_a_quiet_one():
+def test_an_unreadable_history_is_not_a_quiet_one() -> None:
     assert found(alarm(state="OK"), past=None) == []
 
 
-def test_an_edited_alarm_is_a_change():
+def test_an_edited_alarm_is_a_change() -> None:
     snapshot = Snapshot(
         at=AT,
         prefix="checkout",
@@ -154,7 +165,7 @@ def test_an_edited_alarm_is_a_change():
 
 
 @pytest.mark.parametrize("many", [0, 1, 10, 11, 100, 101])
-def test_every_alarm_has_its_row_and_firing_ones_come_first(many):
+def test_every_alarm_has_its_row_and_firing_ones_come_first(many: int) -> None:
     alarms = tuple(alarm(f"a{n:03}", state="OK") for n in range(many))
     snapshot = Snapshot(at=AT, prefix="", alarms=(*alarms, alarm("zz")))
     (table,) = probe.tables(snapshot, Settings())

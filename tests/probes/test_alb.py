@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def only(value: float, *, minutes_ago: int) -> Series:
     return Series((AT.replace(second=0) - timedelta(minutes=minutes_ago),), (value,))
 
 
-def alb(**changes) -> Snapshot:
+def alb(**changes: Any) -> Snapshot:
     """Counters by their CloudWatch name; 200 requests a minute, all of them 2xx, by default."""
     fields = Snapshot.__dataclass_fields__
     series = {
@@ -45,11 +46,11 @@ def alb(**changes) -> Snapshot:
     )
 
 
-def found(snapshot: Snapshot):
+def found(snapshot: Snapshot) -> dict[str, str]:
     return {f.code: f.severity.value for f in probe.diagnose(snapshot, Settings())}
 
 
-def test_a_healthy_balancer_gives_nothing():
+def test_a_healthy_balancer_gives_nothing() -> None:
     assert found(alb()) == {}
 
 
@@ -64,7 +65,9 @@ def test_a_healthy_balancer_gives_nothing():
         pytest.param("something_new", None, "warning", id="an unknown state is not fine"),
     ],
 )
-def test_the_balancers_own_state_is_judged(state, age, expected):
+def test_the_balancers_own_state_is_judged(
+    state: str, age: int | None, expected: str | None
+) -> None:
     created = None if age is None else AT - timedelta(seconds=age)
     assert found(alb(state=state, created_at=created)).get("ALB_NOT_ACTIVE") == expected
 
@@ -81,12 +84,14 @@ def test_the_balancers_own_state_is_judged(state, age, expected):
         pytest.param(DENIED, None, id="denied is not zero, and not judged"),
     ],
 )
-def test_the_balancers_own_5xx_are_a_share_of_all_requests(errors, expected):
+def test_the_balancers_own_5xx_are_a_share_of_all_requests(
+    errors: Series | None, expected: str | None
+) -> None:
     told = found(alb(HTTPCode_ELB_5XX_Count=errors))
     assert told.get("ALB_5XX_ELB_RATE") == expected
 
 
-def test_a_storm_of_503_without_a_target_is_in_the_whole():
+def test_a_storm_of_503_without_a_target_is_in_the_whole() -> None:
     """`RequestCount` counts chosen targets only: alone it would make 300 per cent of it."""
     snapshot = alb(
         RequestCount=None,
@@ -110,7 +115,7 @@ def test_a_storm_of_503_without_a_target_is_in_the_whole():
         ),
     ],
 )
-def test_503_needs_two_minutes_running(series, expected):
+def test_503_needs_two_minutes_running(series: Series, expected: bool) -> None:
     assert ("ALB_503_NO_TARGETS" in found(alb(HTTPCode_ELB_503_Count=series))) is expected
 
 
@@ -127,7 +132,9 @@ def test_503_needs_two_minutes_running(series, expected):
         pytest.param(1, 3, None, id="three requests a minute are not judged"),
     ],
 )
-def test_gateway_errors_are_told_by_their_code(code, finding, a_minute, requests, expected):
+def test_gateway_errors_are_told_by_their_code(
+    code: str, finding: str, a_minute: float, requests: int, expected: str | None
+) -> None:
     snapshot = alb(
         RequestCount=steady(requests),
         HTTPCode_Target_2XX_Count=None,
@@ -145,7 +152,7 @@ def group(errors: Series | None, requests: float = 100, refused: Series | None =
     return AlbGroup(name="checkout", arn=f"{ARN}/checkout", series=series)
 
 
-def test_5xx_of_the_targets_are_blamed_on_their_group():
+def test_5xx_of_the_targets_are_blamed_on_their_group() -> None:
     snapshot = alb(
         HTTPCode_Target_5XX_Count=steady(20), groups=(group(steady(20)), group(None, 100))
     )
@@ -154,12 +161,12 @@ def test_5xx_of_the_targets_are_blamed_on_their_group():
     assert told[0].summary == "checkout answered 5xx to 20% of 500 requests"
 
 
-def test_5xx_without_a_group_to_blame_are_told_of_the_whole():
+def test_5xx_without_a_group_to_blame_are_told_of_the_whole() -> None:
     told = list(probe.diagnose(alb(HTTPCode_Target_5XX_Count=steady(20)), Settings()))
     assert [(f.code, f.subject) for f in told] == [("ALB_5XX_TARGET_RATE", "")]
 
 
-def test_few_requests_are_told_as_numbers_and_at_most_warn():
+def test_few_requests_are_told_as_numbers_and_at_most_warn() -> None:
     snapshot = alb(
         RequestCount=steady(8),
         HTTPCode_Target_2XX_Count=None,
@@ -183,12 +190,14 @@ def test_few_requests_are_told_as_numbers_and_at_most_warn():
         pytest.param(0.3, 0.0, None, id="never divided by zero"),
     ],
 )
-def test_latency_is_judged_by_itself_and_against_a_day_ago(p95, day, expected):
+def test_latency_is_judged_by_itself_and_against_a_day_ago(
+    p95: float | None, day: float | None, expected: str | None
+) -> None:
     snapshot = alb(latency_p95=p95, latency_p95_day=day)
     assert found(snapshot).get("ALB_LATENCY_HIGH") == expected
 
 
-def test_latency_of_three_requests_is_not_judged():
+def test_latency_of_three_requests_is_not_judged() -> None:
     snapshot = alb(RequestCount=steady(1), HTTPCode_Target_2XX_Count=None, latency_p95=9.0)
     assert found(snapshot) == {}
 
@@ -207,7 +216,9 @@ def test_latency_of_three_requests_is_not_judged():
         pytest.param(1000, 1000, 900, {"ALB_TRAFFIC_SURGE": "critical"}, id="five times"),
     ],
 )
-def test_traffic_is_compared_with_a_day_and_a_week_ago(a_minute, day, week, expected):
+def test_traffic_is_compared_with_a_day_and_a_week_ago(
+    a_minute: int, day: int | None, week: int, expected: dict[str, str]
+) -> None:
     snapshot = alb(
         RequestCount=steady(a_minute),
         HTTPCode_Target_2XX_Count=steady(a_minute),
@@ -217,7 +228,7 @@ def test_traffic_is_compared_with_a_day_and_a_week_ago(a_minute, day, week, expe
     assert found(snapshot) == expected
 
 
-def test_rejected_connections_need_two_minutes():
+def test_rejected_connections_need_two_minutes() -> None:
     assert found(alb(RejectedConnectionCount=only(5, minutes_ago=4))) == {}
     assert found(alb(RejectedConnectionCount=steady(5))) == {"ALB_CONNECTIONS_REJECTED": "critical"}
 
@@ -230,12 +241,14 @@ def test_rejected_connections_need_two_minutes():
         pytest.param(steady(15), 1000, "critical", id="more than one per cent"),
     ],
 )
-def test_refused_connections_are_told_of_their_group(refused, requests, expected):
+def test_refused_connections_are_told_of_their_group(
+    refused: Series, requests: int, expected: str | None
+) -> None:
     snapshot = alb(groups=(group(None, requests, refused),))
     assert found(snapshot).get("ALB_TARGET_CONNECTION_ERRORS") == expected
 
 
-def test_4xx_warn_when_they_are_new_and_inform_when_they_are_usual():
+def test_4xx_warn_when_they_are_new_and_inform_when_they_are_usual() -> None:
     usual = alb(HTTPCode_Target_2XX_Count=steady(150), HTTPCode_Target_4XX_Count=steady(50))
     assert found(usual) == {"ALB_4XX_SURGE": "info"}
     late = steady(50)
@@ -245,12 +258,12 @@ def test_4xx_warn_when_they_are_new_and_inform_when_they_are_usual():
     }
 
 
-def test_tls_failures_are_a_share_of_connections():
+def test_tls_failures_are_a_share_of_connections() -> None:
     snapshot = alb(ClientTLSNegotiationErrorCount=steady(10), NewConnectionCount=steady(100))
     assert found(snapshot) == {"ALB_TLS_ERRORS": "warning"}
 
 
-def test_a_fixed_response_is_mentioned_and_speaks_against_503():
+def test_a_fixed_response_is_mentioned_and_speaks_against_503() -> None:
     snapshot = alb(HTTP_Fixed_Response_Count=steady(9), HTTPCode_ELB_503_Count=steady(9))
     told = {f.code: f for f in probe.diagnose(snapshot, Settings())}
     assert told["ALB_503_NO_TARGETS"].against
@@ -275,7 +288,9 @@ def test_a_fixed_response_is_mentioned_and_speaks_against_503():
         ),
     ],
 )
-def test_a_network_balancer_knows_flows_only(series, expected):
+def test_a_network_balancer_knows_flows_only(
+    series: dict[str, Series], expected: dict[str, str]
+) -> None:
     snapshot = Snapshot(
         at=AT,
         name="shop",
@@ -287,7 +302,7 @@ def test_a_network_balancer_knows_flows_only(series, expected):
     assert found(snapshot) == expected
 
 
-def test_total_silence_is_told_as_such_and_never_as_zero_errors():
+def test_total_silence_is_told_as_such_and_never_as_zero_errors() -> None:
     snapshot = alb(RequestCount=Series(), HTTPCode_Target_2XX_Count=Series())
     assert found(snapshot) == {"METRICS_ABSENT": "info"}
     assert next(iter(probe.facts(snapshot, probe.PROBE.settings))).text == "no traffic"
@@ -302,11 +317,13 @@ def test_total_silence_is_told_as_such_and_never_as_zero_errors():
         pytest.param(DENIED, "unknown", id="denied"),
     ],
 )
-def test_what_could_not_be_read_is_unknown_and_not_no_traffic(requests, text):
+def test_what_could_not_be_read_is_unknown_and_not_no_traffic(
+    requests: Series | None, text: str
+) -> None:
     assert next(iter(probe.facts(alb(RequestCount=requests), probe.PROBE.settings))).text == text
 
 
-def test_a_new_balancer_may_be_silent():
+def test_a_new_balancer_may_be_silent() -> None:
     snapshot = alb(
         RequestCount=Series(),
         HTTPCode_Target_2XX_Count=Series(),
@@ -315,13 +332,13 @@ def test_a_new_balancer_may_be_silent():
     assert found(snapshot) == {}
 
 
-def test_what_could_not_be_read_is_told():
+def test_what_could_not_be_read_is_told() -> None:
     snapshot = alb(gaps=(Gap("metrics", "throttled", "slow down"),))
     assert found(snapshot) == {"ALB_OBS_BLIND": "info"}
 
 
 @pytest.mark.parametrize("many", [0, 1, 10, 11, 100, 101])
-def test_every_group_has_its_row(many):
+def test_every_group_has_its_row(many: int) -> None:
     groups = tuple(replace(group(None), name=f"tg{n}", arn=f"{ARN}/tg{n}") for n in range(many))
     tables = list(probe.tables(alb(groups=groups), Settings()))
     assert len(tables[1].rows) == many

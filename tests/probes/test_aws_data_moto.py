@@ -6,13 +6,15 @@ moto lacks some of what the probes ask (catalogue moto §1): those parts have to
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
-from cockpit.connect.aws.session import open_aws
+from cockpit.connect.aws.session import Aws, open_aws
 from cockpit.errors import BlindError, Reason
 from probes.dynamodb import table as dynamodb
 from probes.ecs import service as ecs
@@ -22,11 +24,12 @@ from tests.core.aws_stub import place
 from tests.probes.fake_aws import target
 
 pytestmark = pytest.mark.servers
+Clients = Callable[[str], Any]
 ACCOUNT, REGION = "123456789012", "us-east-1"
 
 
 @pytest.fixture(scope="module")
-def port():
+def port() -> Iterator[int]:
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -37,7 +40,7 @@ def port():
 
 
 @pytest.fixture
-async def aws(port, monkeypatch):
+async def aws(port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Aws]:
     import aiohttp
 
     monkeypatch.setenv("COCKPIT_TEST_KEY", "testing-key")
@@ -54,13 +57,13 @@ async def aws(port, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def client(port):
+def client(port: int) -> Clients:
     import boto3
 
     session = boto3.Session()
 
     @cache
-    def make(service: str):
+    def make(service: str) -> Any:
         return session.client(
             service,
             endpoint_url=f"http://127.0.0.1:{port}",
@@ -72,19 +75,26 @@ def client(port):
     return make
 
 
-def backend(service: str):
+def backend(service: str) -> Any:
     from moto.backends import get_backend
 
     return get_backend(service)[ACCOUNT][REGION]
 
 
-def codes(probe, look) -> set[str]:
+def codes(probe: ModuleType, look: object) -> set[str]:
     """What is told besides the gaps."""
     findings = probe.diagnose(look, probe.PROBE.settings)
     return {finding.code for finding in findings if not finding.code.endswith("_OBS_BLIND")}
 
 
-def put(client, namespace: str, name: str, dimensions: dict[str, str], *, values) -> None:
+def put(
+    client: Clients,
+    namespace: str,
+    name: str,
+    dimensions: dict[str, str],
+    *,
+    values: Sequence[float],
+) -> None:
     """One point a minute, the newest two minutes and a bit old."""
     end = datetime.now(UTC).replace(second=30, microsecond=0) - timedelta(minutes=3)
     client("cloudwatch").put_metric_data(
@@ -104,7 +114,7 @@ def put(client, namespace: str, name: str, dimensions: dict[str, str], *, values
 # ECS -------------------------------------------------------------------------------------------
 
 
-def service(client, monkeypatch, desired: int = 6):
+def service(client: Clients, monkeypatch: pytest.MonkeyPatch, desired: int = 6) -> Any:
     monkeypatch.setenv("MOTO_ECS_SERVICE_RUNNING", str(desired))
     api = client("ecs")
     api.create_cluster(clusterName="prod")
@@ -129,7 +139,7 @@ def service(client, monkeypatch, desired: int = 6):
     return made
 
 
-def dead(client, number: int, **changes) -> None:
+def dead(client: Clients, number: int, **changes: Any) -> None:
     api = client("ecs")
     subnet = client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
     for _ in range(number):
@@ -155,14 +165,18 @@ def dead(client, number: int, **changes) -> None:
 ECS_TARGET = target("ecs_service", "checkout", cluster="prod")
 
 
-async def test_a_healthy_service_has_nothing_to_tell(aws, client, monkeypatch):
+async def test_a_healthy_service_has_nothing_to_tell(
+    aws: Aws, client: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service(client, monkeypatch)
     look = await ecs.collect(aws, ECS_TARGET)
     assert (look.running, look.desired) == (6, 6)
     assert codes(ecs, look) == set()
 
 
-async def test_a_crashing_release_is_seen_with_its_tasks_and_its_change(aws, client, monkeypatch):
+async def test_a_crashing_release_is_seen_with_its_tasks_and_its_change(
+    aws: Aws, client: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = service(client, monkeypatch)
     dead(client, 6)
     made.running_count = 2
@@ -178,7 +192,9 @@ async def test_a_crashing_release_is_seen_with_its_tasks_and_its_change(aws, cli
     assert "hunter2" not in repr(look)
 
 
-async def test_tasks_killed_for_memory_are_seen(aws, client, monkeypatch):
+async def test_tasks_killed_for_memory_are_seen(
+    aws: Aws, client: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service(client, monkeypatch)
     dead(client, 3, exit_code=137)
     assert "ECS_TASK_OOM" in codes(ecs, await ecs.collect(aws, ECS_TARGET))
@@ -186,8 +202,8 @@ async def test_tasks_killed_for_memory_are_seen(aws, client, monkeypatch):
 
 @pytest.mark.parametrize("number", [0, 1, 10, 11, 100, 101])
 async def test_every_stopped_task_is_described_in_calls_of_a_hundred(
-    aws, client, monkeypatch, number
-):
+    aws: Aws, client: Clients, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     service(client, monkeypatch)
     dead(client, number, code="ServiceSchedulerInitiated", exit_code=143)
     look = await ecs.collect(aws, ECS_TARGET)
@@ -195,20 +211,24 @@ async def test_every_stopped_task_is_described_in_calls_of_a_hundred(
     assert codes(ecs, look) == set()
 
 
-async def test_a_service_that_is_not_there_is_told_as_gone(aws, client, monkeypatch):
+async def test_a_service_that_is_not_there_is_told_as_gone(
+    aws: Aws, client: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service(client, monkeypatch)
     with pytest.raises(BlindError) as caught:
         await ecs.collect(aws, target("ecs_service", "ghost", cluster="prod"))
     assert caught.value.code == "ECS_SERVICE_DRAINING_OR_GONE"
 
 
-async def test_a_cluster_that_is_not_there_is_missing(aws):
+async def test_a_cluster_that_is_not_there_is_missing(aws: Aws) -> None:
     with pytest.raises(BlindError) as caught:
         await ecs.collect(aws, target("ecs_service", "checkout", cluster="ghost"))
     assert caught.value.reason is Reason.MISSING
 
 
-async def test_the_load_of_a_service_comes_from_its_metrics(aws, client, monkeypatch):
+async def test_the_load_of_a_service_comes_from_its_metrics(
+    aws: Aws, client: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service(client, monkeypatch)
     names = {"ClusterName": "prod", "ServiceName": "checkout"}
     put(client, "AWS/ECS", "CPUUtilization", names, values=[97.0] * 8)
@@ -218,7 +238,7 @@ async def test_the_load_of_a_service_comes_from_its_metrics(aws, client, monkeyp
 # RDS -------------------------------------------------------------------------------------------
 
 
-def database(client, name: str = "orders"):
+def database(client: Clients, name: str = "orders") -> Any:
     client("rds").create_db_instance(
         DBInstanceIdentifier=name,
         DBInstanceClass="db.r5.large",
@@ -234,7 +254,9 @@ def database(client, name: str = "orders"):
 RDS_TARGET = target("rds", "orders")
 
 
-async def test_a_healthy_database_has_gaps_only_where_moto_has_nothing(aws, client):
+async def test_a_healthy_database_has_gaps_only_where_moto_has_nothing(
+    aws: Aws, client: Clients
+) -> None:
     database(client)
     look = await rds.collect(aws, RDS_TARGET)
     assert (look.status, look.writer) == ("available", "orders")
@@ -243,7 +265,7 @@ async def test_a_healthy_database_has_gaps_only_where_moto_has_nothing(aws, clie
     assert "hunter2" not in repr(look)
 
 
-async def test_a_full_disk_is_seen_with_what_is_pending(aws, client):
+async def test_a_full_disk_is_seen_with_what_is_pending(aws: Aws, client: Clients) -> None:
     made = database(client)
     made.status = "storage-full"
     made.pending_modified_values = {"AllocatedStorage": 200}
@@ -251,7 +273,7 @@ async def test_a_full_disk_is_seen_with_what_is_pending(aws, client):
     assert codes(rds, look) >= {"RDS_INSTANCE_DOWN", "RDS_MODIFICATION_PENDING"}
 
 
-async def test_a_broken_replica_is_seen(aws, client):
+async def test_a_broken_replica_is_seen(aws: Aws, client: Clients) -> None:
     made = database(client)
     made.status_infos = [
         {"StatusType": "read replication", "Normal": False, "Status": "error", "Message": "slot"}
@@ -259,7 +281,7 @@ async def test_a_broken_replica_is_seen(aws, client):
     assert "RDS_REPLICATION_BROKEN" in codes(rds, await rds.collect(aws, RDS_TARGET))
 
 
-async def test_a_failover_is_read_from_the_events(aws, client):
+async def test_a_failover_is_read_from_the_events(aws: Aws, client: Clients) -> None:
     database(client)
     backend("rds").events.append(
         SimpleNamespace(
@@ -276,7 +298,7 @@ async def test_a_failover_is_read_from_the_events(aws, client):
     assert "rds.failover" in {change.kind for change in rds.PROBE.changes(look, "orders")}
 
 
-async def test_a_cluster_is_looked_at_with_its_members(aws, client):
+async def test_a_cluster_is_looked_at_with_its_members(aws: Aws, client: Clients) -> None:
     client("rds").create_db_cluster(
         DBClusterIdentifier="shop",
         Engine="aurora-postgresql",
@@ -296,13 +318,13 @@ async def test_a_cluster_is_looked_at_with_its_members(aws, client):
     assert "RDS_CLUSTER_NO_WRITER" not in codes(rds, look)
 
 
-async def test_a_database_that_is_not_there_is_missing(aws):
+async def test_a_database_that_is_not_there_is_missing(aws: Aws) -> None:
     with pytest.raises(BlindError) as caught:
         await rds.collect(aws, target("rds", "ghost"))
     assert caught.value.reason is Reason.MISSING
 
 
-async def test_connections_near_the_limit_are_seen(aws, client):
+async def test_connections_near_the_limit_are_seen(aws: Aws, client: Clients) -> None:
     database(client)
     name = {"DBInstanceIdentifier": "orders"}
     put(client, "AWS/RDS", "DatabaseConnections", name, values=[1790.0] * 8)
@@ -312,7 +334,7 @@ async def test_connections_near_the_limit_are_seen(aws, client):
 # ElastiCache -----------------------------------------------------------------------------------
 
 
-def replicated(client):
+def replicated(client: Clients) -> Any:
     api = client("elasticache")
     api.create_replication_group(
         ReplicationGroupId="sessions",
@@ -335,7 +357,9 @@ def replicated(client):
 CACHE_TARGET = target("elasticache", "sessions")
 
 
-async def test_a_healthy_cache_has_gaps_only_where_moto_has_nothing(aws, client):
+async def test_a_healthy_cache_has_gaps_only_where_moto_has_nothing(
+    aws: Aws, client: Clients
+) -> None:
     replicated(client)
     look = await elasticache.collect(aws, CACHE_TARGET)
     assert look.status == "available"
@@ -344,7 +368,7 @@ async def test_a_healthy_cache_has_gaps_only_where_moto_has_nothing(aws, client)
     assert {gap.what for gap in look.gaps} == {"events", "service updates"}
 
 
-async def test_a_modified_group_with_a_lost_replica_is_seen(aws, client):
+async def test_a_modified_group_with_a_lost_replica_is_seen(aws: Aws, client: Clients) -> None:
     made = replicated(client)
     made.status = "modifying"
     lost = backend("elasticache").cache_clusters[made.member_clusters[2]]
@@ -353,7 +377,7 @@ async def test_a_modified_group_with_a_lost_replica_is_seen(aws, client):
     assert codes(elasticache, look) >= {"CACHE_IN_TRANSITION", "CACHE_SHARD_DEGRADED"}
 
 
-async def test_a_full_node_is_seen(aws, client):
+async def test_a_full_node_is_seen(aws: Aws, client: Clients) -> None:
     made = replicated(client)
     names = {"CacheClusterId": made.member_clusters[0], "CacheNodeId": "0001"}
     full = "DatabaseMemoryUsagePercentage"
@@ -361,7 +385,7 @@ async def test_a_full_node_is_seen(aws, client):
     assert "CACHE_MEMORY_HIGH" in codes(elasticache, await elasticache.collect(aws, CACHE_TARGET))
 
 
-async def test_a_cache_that_is_not_there_is_missing(aws):
+async def test_a_cache_that_is_not_there_is_missing(aws: Aws) -> None:
     with pytest.raises(BlindError) as caught:
         await elasticache.collect(aws, target("elasticache", "ghost"))
     assert caught.value.reason is Reason.MISSING
@@ -370,7 +394,7 @@ async def test_a_cache_that_is_not_there_is_missing(aws):
 # DynamoDB --------------------------------------------------------------------------------------
 
 
-def table(client, writes: int = 100) -> None:
+def table(client: Clients, writes: int = 100) -> None:
     client("dynamodb").create_table(
         TableName="carts",
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
@@ -383,14 +407,14 @@ TABLE_TARGET = target("dynamodb_table", "carts")
 TABLE = {"TableName": "carts"}
 
 
-async def test_a_healthy_table_is_ok_only_with_traffic(aws, client):
+async def test_a_healthy_table_is_ok_only_with_traffic(aws: Aws, client: Clients) -> None:
     table(client)
     look = await dynamodb.collect(aws, TABLE_TARGET)
     assert next(iter(dynamodb.PROBE.facts(look, dynamodb.PROBE.settings))).text == "no traffic"
     assert codes(dynamodb, look) == set()
 
 
-async def test_throttled_writes_are_seen_with_their_reason(aws, client):
+async def test_throttled_writes_are_seen_with_their_reason(aws: Aws, client: Clients) -> None:
     table(client)
     space = "AWS/DynamoDB"
     put(client, space, "ConsumedWriteCapacityUnits", TABLE, values=[6000.0] * 8)
@@ -403,7 +427,7 @@ async def test_throttled_writes_are_seen_with_their_reason(aws, client):
     assert next(iter(dynamodb.PROBE.facts(look, dynamodb.PROBE.settings))).text == "throttled"
 
 
-async def test_a_table_that_is_not_there_is_told_as_gone(aws):
+async def test_a_table_that_is_not_there_is_told_as_gone(aws: Aws) -> None:
     with pytest.raises(BlindError) as caught:
         await dynamodb.collect(aws, target("dynamodb_table", "ghost"))
     assert caught.value.code == "DDB_TABLE_NOT_ACTIVE"

@@ -82,7 +82,9 @@ FOLDER = Path(__file__).parent.parent / "recordings"
         ),
     ],
 )
-def test_a_recorded_look_is_judged_as_it_was(name, probe, headline, codes):
+def test_a_recorded_look_is_judged_as_it_was(
+    name: str, probe: str, headline: str, codes: set[str]
+) -> None:
     chosen = registry()[probe]
     look = recording.decode((FOLDER / f"{name}.json").read_bytes(), chosen.snapshot)
     assert next(iter(chosen.facts(look, chosen.settings))).text == headline

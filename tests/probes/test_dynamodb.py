@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cockpit.connect.session import Series
+from cockpit.triage.finding import Severity
 from probes.answers import Gap
 from probes.dynamodb import model
 from probes.dynamodb import table as dynamodb
@@ -119,11 +120,13 @@ ON_DEMAND = {"billing_mode": "PAY_PER_REQUEST", "write_capacity": None, "read_ca
         ),
     ],
 )
-def test_throttles_are_told_by_what_throttles(look, expected):
+def test_throttles_are_told_by_what_throttles(
+    look: model.Snapshot, expected: list[tuple[str, Severity]]
+) -> None:
     assert found(look, without=HIGH_USE) == expected
 
 
-def test_both_reasons_of_one_lane_are_told():
+def test_both_reasons_of_one_lane_are_told() -> None:
     reasons = (
         ReasonCount(reason="KeyRangeThroughput", events=5),
         ReasonCount(reason="ProvisionedThroughput", events=900),
@@ -135,7 +138,7 @@ def test_both_reasons_of_one_lane_are_told():
     ]
 
 
-def test_throttles_far_below_the_capacity_hint_at_a_hot_key():
+def test_throttles_far_below_the_capacity_hint_at_a_hot_key() -> None:
     look = snapshot(lane(flow(2400), minutes(200, 200, 200)))
     (finding,) = dynamodb.diagnose(look, dynamodb.Settings())
     assert finding.code == "DDB_THROTTLED_PROVISIONED"
@@ -153,7 +156,9 @@ def test_throttles_far_below_the_capacity_hint_at_a_hot_key():
         pytest.param(5700, 0, [], id="zero provisioned is never divided by"),
     ],
 )
-def test_used_capacity_is_a_share_of_what_is_provisioned(each, provisioned, expected):
+def test_used_capacity_is_a_share_of_what_is_provisioned(
+    each: int, provisioned: int | None, expected: list[tuple[str, Severity]]
+) -> None:
     assert found(snapshot(lane(flow(each), provisioned=provisioned))) == expected
 
 
@@ -167,7 +172,9 @@ def test_used_capacity_is_a_share_of_what_is_provisioned(each, provisioned, expe
         pytest.param(lane(flow(60), provisioned=None), 1, None, id="on demand needs none"),
     ],
 )
-def test_demand_is_what_clients_ask_for(look, wanted, suggested):
+def test_demand_is_what_clients_ask_for(
+    look: model.Lane, wanted: int | None, suggested: int | None
+) -> None:
     assert model.demand(look, AT) == wanted
     assert model.suggested(wanted, look.provisioned) == suggested
 
@@ -246,7 +253,9 @@ def test_demand_is_what_clients_ask_for(look, wanted, suggested):
         ),
     ],
 )
-def test_scaling_that_cannot_follow_is_told(look, expected):
+def test_scaling_that_cannot_follow_is_told(
+    look: model.Snapshot, expected: list[tuple[str, Severity]]
+) -> None:
     codes = [each for each in found(look) if each[0] == "DDB_AUTOSCALING_BLOCKED"]
     assert codes == expected
 
@@ -270,7 +279,9 @@ def test_scaling_that_cannot_follow_is_told(look, expected):
         pytest.param("NAPPING", None, [("DDB_STATUS_UNKNOWN", WARNING)], id="a new word"),
     ],
 )
-def test_a_status_is_fine_only_when_it_is_known_to_be(status, lasted, expected):
+def test_a_status_is_fine_only_when_it_is_known_to_be(
+    status: str, lasted: int | None, expected: list[tuple[str, Severity]]
+) -> None:
     since = None if lasted is None else ago(seconds=lasted)
     assert found(snapshot(lane(flow(60)), status=status, status_since=since)) == expected
 
@@ -298,11 +309,13 @@ def test_a_status_is_fine_only_when_it_is_known_to_be(status, lasted, expected):
         ),
     ],
 )
-def test_errors_inside_dynamodb_are_a_share_of_enough_requests(look, expected):
+def test_errors_inside_dynamodb_are_a_share_of_enough_requests(
+    look: model.Snapshot, expected: list[tuple[str, Severity]]
+) -> None:
     assert found(look) == expected
 
 
-def slow(*now: float, name="GetItem", usual=4.0) -> Snapshot:
+def slow(*now: float, name: str = "GetItem", usual: float = 4.0) -> Snapshot:
     return snapshot(operations=(operation(flow(6000), name=name, latency=hours(usual, *now)),))
 
 
@@ -321,7 +334,9 @@ def slow(*now: float, name="GetItem", usual=4.0) -> Snapshot:
         ),
     ],
 )
-def test_latency_is_compared_with_the_hours_before(look, expected):
+def test_latency_is_compared_with_the_hours_before(
+    look: model.Snapshot, expected: list[tuple[str, Severity]]
+) -> None:
     assert found(look) == expected
 
 
@@ -334,7 +349,9 @@ def test_latency_is_compared_with_the_hours_before(look, expected):
         pytest.param(NO, [], id="silent"),
     ],
 )
-def test_client_errors_of_the_account_are_never_called_throttles(errors, expected):
+def test_client_errors_of_the_account_are_never_called_throttles(
+    errors: Series, expected: list[tuple[str, Severity]]
+) -> None:
     look = snapshot(lane(flow(60)), user_errors=errors)
     assert found(look) == expected
     for finding in dynamodb.diagnose(look, dynamodb.Settings()):
@@ -371,7 +388,9 @@ def test_client_errors_of_the_account_are_never_called_throttles(errors, expecte
         ),
     ],
 )
-def test_replicas_are_judged_by_status_and_latency(replica, expected):
+def test_replicas_are_judged_by_status_and_latency(
+    replica: model.Replica, expected: list[tuple[str, Severity]]
+) -> None:
     assert found(snapshot(replicas=(replica,))) == expected
 
 
@@ -394,7 +413,9 @@ def busy(requests: Series) -> Snapshot:
         pytest.param(busy(minutes(status="Forbidden")), [], id="denied"),
     ],
 )
-def test_a_busy_table_that_falls_silent_points_upstream(look, expected):
+def test_a_busy_table_that_falls_silent_points_upstream(
+    look: model.Snapshot, expected: list[tuple[str, Severity]]
+) -> None:
     assert found(look) == expected
 
 
@@ -413,5 +434,5 @@ def test_a_busy_table_that_falls_silent_points_upstream(look, expected):
         pytest.param(snapshot(lane(), status="UPDATING"), "UPDATING", id="not active"),
     ],
 )
-def test_the_headline_never_says_ok_without_having_looked(look, text):
+def test_the_headline_never_says_ok_without_having_looked(look: model.Snapshot, text: str) -> None:
     assert next(iter(dynamodb.PROBE.facts(look, dynamodb.PROBE.settings))).text == text

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from cockpit import clock
+from cockpit.connect.session import Series
 from cockpit.errors import BlindError, Reason
 from cockpit.runbooks.library import library
 from cockpit.triage import recording
@@ -30,7 +33,7 @@ from tests.probes.dynamodb_looks import (
 from tests.probes.fake_aws import AT, FakeAws, ago, denied, hours, minutes, target
 
 
-def test_a_status_is_dated_from_the_look_that_found_it():
+def test_a_status_is_dated_from_the_look_that_found_it() -> None:
     first = snapshot(status="UPDATING")
     second = dynamodb.since(first, replace(first, at=AT + timedelta(seconds=30)))
     third = dynamodb.since(second, replace(first, at=AT + timedelta(minutes=31)))
@@ -38,7 +41,7 @@ def test_a_status_is_dated_from_the_look_that_found_it():
     assert found(third) == [("DDB_TABLE_NOT_ACTIVE", WARNING)]
 
 
-def test_a_look_can_be_recorded_and_replayed():
+def test_a_look_can_be_recorded_and_replayed() -> None:
     look = snapshot(
         throttled(1),
         indexes=(Index(name="by-customer", status="ACTIVE"),),
@@ -51,7 +54,7 @@ def test_a_look_can_be_recorded_and_replayed():
     assert recording.decode(recording.encode(look), Snapshot) == look
 
 
-def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook():
+def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook() -> None:
     look = snapshot(
         throttled(200, 200, 200),
         throttled(200, 200, 200, reason="AccountLimit"),
@@ -66,7 +69,7 @@ def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook(
         assert library().best(finding.code)
 
 
-def test_capacity_changes_are_changes():
+def test_capacity_changes_are_changes() -> None:
     look = snapshot(increased_at=ago(hours=1), decreased_at=ago(hours=25))
     (change,) = dynamodb.PROBE.changes(look, "orders")
     assert (change.kind, change.at) == ("dynamodb.capacity", ago(hours=1))
@@ -75,7 +78,7 @@ def test_capacity_changes_are_changes():
 # collect, from literals -----------------------------------------------------------------------
 
 
-def table_row(**changes) -> dict:
+def table_row(**changes: Any) -> dict:
     row = {
         "TableName": "orders",
         "TableStatus": "ACTIVE",
@@ -113,7 +116,11 @@ SCALED = {
 }
 
 
-def aws(row=None, series=None, **answers) -> FakeAws:
+def aws(
+    row: dict[str, Any] | None = None,
+    series: Mapping[str, Series] | BlindError | None = None,
+    **answers: Any,
+) -> FakeAws:
     table = {"dynamodb.DescribeTable": {"Table": table_row()} if row is None else row}
     return FakeAws({**table, **answers}, {} if series is None else series)
 
@@ -122,11 +129,11 @@ TARGET = target("dynamodb_table", "orders")
 
 
 @pytest.fixture(autouse=True)
-def _still(monkeypatch):
+def _still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now", lambda: AT)
 
 
-async def test_a_throttled_table_gives_a_runbook_its_numbers():
+async def test_a_throttled_table_gives_a_runbook_its_numbers() -> None:
     session = aws(
         series={
             "ConsumedWriteCapacityUnits": flow(6000),
@@ -147,7 +154,7 @@ async def test_a_throttled_table_gives_a_runbook_its_numbers():
     assert found(look, without=HIGH_USE) == [("DDB_THROTTLED_PROVISIONED", CRITICAL)]
 
 
-async def test_reasons_are_asked_for_only_where_something_was_throttled():
+async def test_reasons_are_asked_for_only_where_something_was_throttled() -> None:
     session = aws(series={"ConsumedWriteCapacityUnits": flow(60)})
     await dynamodb.collect(session, TARGET)
     assert not [q for q in session.queries if "Range" in q.name]
@@ -156,21 +163,21 @@ async def test_reasons_are_asked_for_only_where_something_was_throttled():
     assert len({q for q in session.queries if "KeyRange" in q.name}) == 2
 
 
-async def test_client_errors_are_asked_for_without_a_table():
+async def test_client_errors_are_asked_for_without_a_table() -> None:
     session = aws()
     await dynamodb.collect(session, TARGET)
     (query,) = [q for q in session.queries if q.name == "UserErrors"]
     assert query.dimensions == ()
 
 
-async def test_indexes_have_series_of_their_own():
+async def test_indexes_have_series_of_their_own() -> None:
     session = aws(series={"ConsumedWriteCapacityUnits": flow(60), "WriteThrottleEvents": flow(200)})
     look = await dynamodb.collect(session, TARGET)
     assert {f[0] for f in found(look)} == {"DDB_THROTTLED_PROVISIONED", "DDB_GSI_THROTTLED"}
 
 
 @pytest.mark.parametrize("number", [0, 1, 10, 11, 20])
-async def test_every_index_is_looked_at(number):
+async def test_every_index_is_looked_at(number: int) -> None:
     throughput = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5}
     indexes = [
         {"IndexName": f"i{n}", "IndexStatus": "ACTIVE", "ProvisionedThroughput": throughput}
@@ -183,7 +190,7 @@ async def test_every_index_is_looked_at(number):
     assert len(capacity.rows) == 2 + 2 * number
 
 
-async def test_an_on_demand_table_has_no_capacity_and_no_scaling():
+async def test_an_on_demand_table_has_no_capacity_and_no_scaling() -> None:
     row = {
         "Table": table_row(
             BillingModeSummary={"BillingMode": "PAY_PER_REQUEST"},
@@ -196,7 +203,7 @@ async def test_an_on_demand_table_has_no_capacity_and_no_scaling():
     assert not [name for name, _ in session.calls if "autoscaling" in name]
 
 
-async def test_scaling_of_the_table_only_is_taken_and_its_missing_policy_told():
+async def test_scaling_of_the_table_only_is_taken_and_its_missing_policy_told() -> None:
     look = await dynamodb.collect(aws(**SCALED), TARGET)
     assert look.scaling == (
         ScalingTarget(direction="write", index="", minimum=10, maximum=100, policies=0),
@@ -205,14 +212,14 @@ async def test_scaling_of_the_table_only_is_taken_and_its_missing_policy_told():
     assert found(look) == [("DDB_AUTOSCALING_BLOCKED", WARNING)]
 
 
-async def test_a_table_that_is_not_there_is_the_finding_itself():
+async def test_a_table_that_is_not_there_is_the_finding_itself() -> None:
     missing = BlindError(Reason.MISSING, "no table orders")
     with pytest.raises(BlindError) as caught:
         await dynamodb.collect(aws(missing), TARGET)
     assert (caught.value.code, caught.value.severity) == ("DDB_TABLE_NOT_ACTIVE", "critical")
 
 
-async def test_denied_metrics_leave_a_gap_and_an_unknown_state():
+async def test_denied_metrics_leave_a_gap_and_an_unknown_state() -> None:
     look = await dynamodb.collect(
         FakeAws({"dynamodb.DescribeTable": {"Table": table_row()}}, denied()), TARGET
     )
@@ -221,7 +228,7 @@ async def test_denied_metrics_leave_a_gap_and_an_unknown_state():
     assert next(iter(dynamodb.PROBE.facts(look, dynamodb.PROBE.settings))).text == "unknown"
 
 
-async def test_one_forbidden_series_is_told():
+async def test_one_forbidden_series_is_told() -> None:
     session = aws(series={"WriteThrottleEvents": minutes(status="Forbidden")})
     look = await dynamodb.collect(session, TARGET)
     assert ("DDB_OBS_BLIND", INFO) in found(look)
@@ -238,13 +245,13 @@ async def test_one_forbidden_series_is_told():
     ],
     ids=["no name", "no status", "no structure", "no number", "an index without a name"],
 )
-async def test_an_answer_of_another_shape_is_unreadable(row):
+async def test_an_answer_of_another_shape_is_unreadable(row: dict[str, Any] | None) -> None:
     with pytest.raises(BlindError) as caught:
         await dynamodb.collect(aws(row), TARGET)
     assert caught.value.reason is Reason.UNREADABLE
 
 
-async def test_a_table_may_be_named_by_its_arn():
+async def test_a_table_may_be_named_by_its_arn() -> None:
     arn = "arn:aws:dynamodb:us-east-1:123456789012:table/orders"
     session = aws()
     await dynamodb.collect(session, target("dynamodb_table", arn))

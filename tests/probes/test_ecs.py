@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from cockpit.runbooks.library import library
+from cockpit.triage.finding import Severity
 from probes.ecs import service as ecs
 from probes.ecs import stops
-from probes.ecs.model import Container
+from probes.ecs.model import Container, Snapshot, Stop
 from tests.probes.ecs_looks import (
     ARN,
     CRITICAL,
@@ -110,7 +111,9 @@ from tests.probes.fake_aws import ago, minutes
         ),
     ],
 )
-def test_tasks_are_counted_against_what_is_wanted(look, expected):
+def test_tasks_are_counted_against_what_is_wanted(
+    look: Snapshot, expected: list[tuple[str, Severity]]
+) -> None:
     assert found(look) == expected
 
 
@@ -244,11 +247,13 @@ def test_tasks_are_counted_against_what_is_wanted(look, expected):
         ),
     ],
 )
-def test_stopped_tasks_are_sorted_by_why(stopped, expected):
+def test_stopped_tasks_are_sorted_by_why(
+    stopped: tuple[Stop, ...], expected: list[tuple[str, Severity]]
+) -> None:
     assert found(snapshot(stopped=stopped)) == expected
 
 
-def test_an_image_that_cannot_be_pulled_stops_a_deployment_that_is_under_way():
+def test_an_image_that_cannot_be_pulled_stops_a_deployment_that_is_under_way() -> None:
     reason = "CannotPullContainerError: not found"
     look = rolling(
         deployment(rollout_state="IN_PROGRESS", running=0, created_at=ago(minutes=3)),
@@ -277,7 +282,7 @@ def test_an_image_that_cannot_be_pulled_stops_a_deployment_that_is_under_way():
         ("Essential container in task exited", ""),
     ],
 )
-def test_pull_failures_are_told_apart_by_their_text(reason, kind):
+def test_pull_failures_are_told_apart_by_their_text(reason: str, kind: str) -> None:
     assert stops.pull_failure(stop("TaskFailedToStart", None, reason=reason)) == kind
 
 
@@ -292,7 +297,7 @@ def test_pull_failures_are_told_apart_by_their_text(reason, kind):
         ("CannotPullContainerError: denied", ""),
     ],
 )
-def test_set_up_failures_are_told_apart_by_their_text(reason, kind):
+def test_set_up_failures_are_told_apart_by_their_text(reason: str, kind: str) -> None:
     assert stops.init_failure(stop("TaskFailedToStart", None, reason=reason)) == kind
 
 
@@ -370,7 +375,9 @@ def test_set_up_failures_are_told_apart_by_their_text(reason, kind):
         ),
     ],
 )
-def test_deployments_are_judged_by_state_and_age(look, expected):
+def test_deployments_are_judged_by_state_and_age(
+    look: Snapshot, expected: list[tuple[str, Severity]]
+) -> None:
     assert found(look) == expected
 
 
@@ -422,7 +429,9 @@ def test_deployments_are_judged_by_state_and_age(look, expected):
         ),
     ],
 )
-def test_events_are_read_back_to_the_last_steady_state(look, expected):
+def test_events_are_read_back_to_the_last_steady_state(
+    look: Snapshot, expected: list[tuple[str, Severity]]
+) -> None:
     assert found(look) == expected
 
 
@@ -446,7 +455,9 @@ def test_events_are_read_back_to_the_last_steady_state(look, expected):
         pytest.param(snapshot(cpu=minutes(status="Forbidden")), [], id="denied is not zero"),
     ],
 )
-def test_load_is_judged_by_settled_minutes(look, expected):
+def test_load_is_judged_by_settled_minutes(
+    look: Snapshot, expected: list[tuple[str, Severity]]
+) -> None:
     assert found(look) == expected
 
 
@@ -476,7 +487,9 @@ def test_load_is_judged_by_settled_minutes(look, expected):
         ),
     ],
 )
-def test_scaling_is_told_when_it_cannot_follow(look, expected):
+def test_scaling_is_told_when_it_cannot_follow(
+    look: Snapshot, expected: list[tuple[str, Severity]]
+) -> None:
     assert found(look) == expected
 
 
@@ -490,6 +503,8 @@ def test_scaling_is_told_when_it_cannot_follow(look, expected):
         pytest.param("", 2, [], id="no task"),
     ],
 )
-def test_tasks_in_one_zone_are_told(zones, subnets, expected):
+def test_tasks_in_one_zone_are_told(
+    zones: str, subnets: int, expected: list[tuple[str, Severity]]
+) -> None:
     names = tuple(f"subnet-{n}" for n in range(subnets))
     assert found(snapshot(tasks=tasks(*zones), service=service(subnets=names))) == expected

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -35,20 +37,20 @@ from tests.probes.ecs_looks import (
 from tests.probes.fake_aws import AT, FakeAws, ago, denied, minutes, target
 
 
-def test_a_service_whose_tasks_are_all_young_crashes_faster_than_it_is_counted():
+def test_a_service_whose_tasks_are_all_young_crashes_faster_than_it_is_counted() -> None:
     look = snapshot(stopped=many(2), tasks=tasks("a", "b", age=60))
     assert found(look) == [("ECS_CRASH_LOOP", CRITICAL)]
     assert found(replace(look, tasks=tasks("a", "b", age=301))) == []
 
 
-def definition(arn: str, **web) -> TaskDefinition:
+def definition(arn: str, **web: Any) -> TaskDefinition:
     container = ContainerDefinition(name="web", image="123.dkr.ecr/shop/web:1.8", memory=512)
     return TaskDefinition(
         arn=arn, status="ACTIVE", cpu="256", memory="512", containers=(replace(container, **web),)
     )
 
 
-def test_a_crashing_new_revision_names_what_it_changed_and_the_rollback():
+def test_a_crashing_new_revision_names_what_it_changed_and_the_rollback() -> None:
     look = rolling(
         deployment(**IN_PROGRESS, running=0, failed_tasks=4, created_at=ago(minutes=6)),
         active(),
@@ -63,19 +65,19 @@ def test_a_crashing_new_revision_names_what_it_changed_and_the_rollback():
     assert changed == "web image :1.8 → :1.9; web environment without PAYMENT_URL"
 
 
-def test_a_crash_of_an_old_proven_revision_is_no_reason_to_roll_back():
+def test_a_crash_of_an_old_proven_revision_is_no_reason_to_roll_back() -> None:
     (crash,) = ecs.diagnose(snapshot(stopped=many(3)), ecs.Settings())
     assert crash.likely[0] == "a dependency is down at the start"
 
 
-def test_what_could_not_be_looked_at_is_told():
+def test_what_could_not_be_looked_at_is_told() -> None:
     look = snapshot(gaps=(Gap("stopped tasks", "denied", "ecs:ListTasks"),))
     (finding,) = ecs.diagnose(look, ecs.Settings())
     assert finding.code == "ECS_OBS_BLIND"
     assert "stopped tasks" in finding.summary
 
 
-def test_a_shortage_is_dated_from_the_look_that_found_it():
+def test_a_shortage_is_dated_from_the_look_that_found_it() -> None:
     whole, short = snapshot(), snapshot(running=4, at=AT + timedelta(seconds=15))
     first = ecs.since(whole, short)
     assert first.below_since == short.at
@@ -85,7 +87,7 @@ def test_a_shortage_is_dated_from_the_look_that_found_it():
     assert ecs.since(later, replace(whole, at=AT + timedelta(minutes=6))).below_since is None
 
 
-def test_a_shortage_from_before_the_first_look_stays_of_unknown_age():
+def test_a_shortage_from_before_the_first_look_stays_of_unknown_age() -> None:
     short = snapshot(running=4)
     assert ecs.since(short, replace(short, at=AT + timedelta(seconds=1))).below_since is None
 
@@ -106,12 +108,12 @@ def full_snapshot() -> Snapshot:
     )
 
 
-def test_a_look_can_be_recorded_and_replayed():
+def test_a_look_can_be_recorded_and_replayed() -> None:
     look = full_snapshot()
     assert recording.decode(recording.encode(look), Snapshot) == look
 
 
-def test_a_runbook_can_capture_what_a_rollback_needs():
+def test_a_runbook_can_capture_what_a_rollback_needs() -> None:
     plain = recording.builtins(full_snapshot())
     assert plain["service"]["name"] == "checkout"
     assert plain["service"]["cluster"] == "prod"
@@ -122,26 +124,26 @@ def test_a_runbook_can_capture_what_a_rollback_needs():
     assert (plain["running"], plain["desired"]) == (6, 6)
 
 
-def test_the_headline_is_running_of_desired():
+def test_the_headline_is_running_of_desired() -> None:
     first = next(iter(ecs.PROBE.facts(snapshot(running=4), ecs.PROBE.settings)))
     assert (first.text, first.value, first.severity) == ("4/6", 4, WARNING)
 
 
 @pytest.mark.parametrize("number", [0, 1, 10, 11, 100, 101])
-def test_every_stopped_task_has_its_row(number):
+def test_every_stopped_task_has_its_row(number: int) -> None:
     tables = {t.title: t for t in ecs.PROBE.tables(snapshot(stopped=many(number)), ecs.Settings())}
     assert len(tables["Stopped tasks"].rows) == number
     assert len({row.key for row in tables["Stopped tasks"].rows}) == number
 
 
-def test_two_looks_that_see_one_deployment_give_equal_changes():
+def test_two_looks_that_see_one_deployment_give_equal_changes() -> None:
     look = rolling(deployment(created_at=ago(minutes=6)), active(created_at=ago(hours=30)))
     later = replace(look, at=AT + timedelta(minutes=1))
     assert list(ecs.PROBE.changes(look, "shop")) == list(ecs.PROBE.changes(later, "shop"))
     assert [c.kind for c in ecs.PROBE.changes(look, "shop")] == ["ecs.deployment"]
 
 
-def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook():
+def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook() -> None:
     look = full_snapshot()
     look = replace(look, stopped=many(6) + many(3, "UserInitiated") + many(3, exit_code=137))
     for finding in ecs.diagnose(look, ecs.Settings()):
@@ -153,7 +155,7 @@ def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook(
 # collect, from literals -----------------------------------------------------------------------
 
 
-def service_row(**changes) -> dict:
+def service_row(**changes: Any) -> dict:
     row = {
         "serviceArn": "arn:aws:ecs:us-east-1:123456789012:service/prod/checkout",
         "serviceName": "checkout",
@@ -184,7 +186,7 @@ def service_row(**changes) -> dict:
     return {**row, **changes}
 
 
-def task_row(number: int, **changes) -> dict:
+def task_row(number: int, **changes: Any) -> dict:
     row = {
         "taskArn": f"arn:aws:ecs:us-east-1:123456789012:task/prod/{number:032x}",
         "taskDefinitionArn": NEW,
@@ -203,8 +205,8 @@ def definition_answer(taskDefinition: str) -> dict:  # noqa: N803
     return {"taskDefinition": {"taskDefinitionArn": taskDefinition, "status": "ACTIVE"}}
 
 
-def aws(rows=(), service_answer=None, **answers) -> FakeAws:
-    def list_tasks(**arguments):
+def aws(rows: Iterable[dict[str, Any]] = (), service_answer: Any = None, **answers: Any) -> FakeAws:
+    def list_tasks(**arguments: Any) -> list[str]:
         return [row["taskArn"] for row in rows] if arguments.get("desiredStatus") else []
 
     return FakeAws(
@@ -223,12 +225,12 @@ TARGET = target("ecs_service", "checkout", cluster="prod")
 
 
 @pytest.fixture(autouse=True)
-def _still(monkeypatch):
+def _still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now", lambda: AT)
 
 
 @pytest.mark.parametrize("number", [0, 1, 10, 11, 100, 101])
-async def test_all_stopped_tasks_of_the_service_are_read(number):
+async def test_all_stopped_tasks_of_the_service_are_read(number: int) -> None:
     rows = [task_row(n) for n in range(number)]
     rows += [task_row(900 + n, group="service:other") for n in range(3)]
     look = await ecs.collect(aws(rows), TARGET)
@@ -236,7 +238,7 @@ async def test_all_stopped_tasks_of_the_service_are_read(number):
     assert look.gaps == ()
 
 
-async def test_a_healthy_service_costs_no_look_at_its_definitions():
+async def test_a_healthy_service_costs_no_look_at_its_definitions() -> None:
     session = aws()
     look = await ecs.collect(session, TARGET)
     assert found(look) == []
@@ -246,7 +248,7 @@ async def test_a_healthy_service_costs_no_look_at_its_definitions():
     assert look.previous_task_definition == OLD
 
 
-async def test_a_troubled_service_is_compared_with_the_revision_before():
+async def test_a_troubled_service_is_compared_with_the_revision_before() -> None:
     session = aws([task_row(1)])
     look = await ecs.collect(session, TARGET)
     assert look.definition is not None
@@ -255,8 +257,8 @@ async def test_a_troubled_service_is_compared_with_the_revision_before():
     assert look.previous.arn == OLD
 
 
-async def test_a_deregistered_revision_is_not_offered_for_a_rollback():
-    def answer(taskDefinition: str):  # noqa: N803
+async def test_a_deregistered_revision_is_not_offered_for_a_rollback() -> None:
+    def answer(taskDefinition: str) -> dict[str, Any]:  # noqa: N803
         status = "INACTIVE" if taskDefinition == OLD else "ACTIVE"
         return {"taskDefinition": {"taskDefinitionArn": taskDefinition, "status": status}}
 
@@ -264,7 +266,7 @@ async def test_a_deregistered_revision_is_not_offered_for_a_rollback():
     assert (await ecs.collect(session, TARGET)).previous_task_definition == ""
 
 
-async def test_a_service_that_is_not_there_is_the_finding_itself():
+async def test_a_service_that_is_not_there_is_the_finding_itself() -> None:
     with pytest.raises(BlindError) as caught:
         await ecs.collect(aws(service_answer=[{"serviceName": "other"}]), TARGET)
     assert caught.value.reason is Reason.MISSING
@@ -272,13 +274,13 @@ async def test_a_service_that_is_not_there_is_the_finding_itself():
     assert caught.value.severity == "critical"
 
 
-async def test_a_denied_service_is_blind_and_no_finding():
+async def test_a_denied_service_is_blind_and_no_finding() -> None:
     with pytest.raises(BlindError) as caught:
         await ecs.collect(aws(service_answer=denied()), TARGET)
     assert (caught.value.reason, caught.value.code) == (Reason.DENIED, "")
 
 
-async def test_denied_helpers_leave_gaps_and_the_counts():
+async def test_denied_helpers_leave_gaps_and_the_counts() -> None:
     session = aws(
         service_answer=[service_row(runningCount=0)],
         **{
@@ -292,7 +294,7 @@ async def test_denied_helpers_leave_gaps_and_the_counts():
 
 
 @pytest.mark.parametrize("member", ["status", "desiredCount", "runningCount", "pendingCount"])
-async def test_an_answer_without_what_it_promises_is_unreadable(member):
+async def test_an_answer_without_what_it_promises_is_unreadable(member: str) -> None:
     row = service_row()
     del row[member]
     with pytest.raises(BlindError) as caught:
@@ -304,13 +306,13 @@ async def test_an_answer_without_what_it_promises_is_unreadable(member):
     "changes",
     [{"desiredCount": "six"}, {"deployments": "none"}, {"deployments": ["x"]}, {"events": 3}],
 )
-async def test_an_answer_of_another_shape_is_unreadable(changes):
+async def test_an_answer_of_another_shape_is_unreadable(changes: dict[str, Any]) -> None:
     with pytest.raises(BlindError) as caught:
         await ecs.collect(aws(service_answer=[service_row(**changes)]), TARGET)
     assert caught.value.reason is Reason.UNREADABLE
 
 
-async def test_task_sets_stand_for_deployments_where_another_controller_rules():
+async def test_task_sets_stand_for_deployments_where_another_controller_rules() -> None:
     row = service_row(
         deploymentController={"type": "EXTERNAL"},
         deployments=[],
@@ -331,7 +333,7 @@ async def test_task_sets_stand_for_deployments_where_another_controller_rules():
     assert found(look) == []
 
 
-async def test_scaling_is_read_with_its_goal_and_its_last_failure():
+async def test_scaling_is_read_with_its_goal_and_its_last_failure() -> None:
     resource = {"ResourceId": "service/prod/checkout"}
     goal = {
         "TargetValue": 60.0,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from cockpit.connect.session import Series
+from cockpit.triage.finding import Severity
 from probes.elasticache import status as elasticache
-from probes.elasticache.model import CLUSTER, SERVERLESS, Node, Snapshot
+from probes.elasticache.model import CLUSTER, SERVERLESS, CacheEvent, Node, Snapshot, Update
 from probes.windows import in_daily, in_weekly
 from tests.probes.elasticache_looks import (
     CRITICAL,
@@ -25,7 +29,7 @@ from tests.probes.elasticache_looks import (
 from tests.probes.fake_aws import AT, ago, hours, minutes
 
 
-def with_metrics(**metrics) -> Snapshot:
+def with_metrics(**metrics: Any) -> Snapshot:
     return snapshot(*pair(**metrics))
 
 
@@ -75,11 +79,13 @@ def with_metrics(**metrics) -> Snapshot:
         ),
     ],
 )
-def test_a_status_is_fine_only_when_it_is_known_to_be(look, expected):
+def test_a_status_is_fine_only_when_it_is_known_to_be(
+    look: Snapshot, expected: list[tuple[str, Severity]]
+) -> None:
     assert [each for each in found(look) if each[0] != "CACHE_NO_FAILOVER"] == expected
 
 
-def test_modifying_with_nothing_pending_is_a_failover_or_a_replacement():
+def test_modifying_with_nothing_pending_is_a_failover_or_a_replacement() -> None:
     (finding,) = elasticache.diagnose(snapshot(status="modifying"), elasticache.Settings())
     assert finding.likely[0].startswith("a failover or a node replacement")
     look = snapshot(status="modifying", pending=("ClusterMode",))
@@ -107,7 +113,9 @@ CALLED = "Test Failover API called for node group 0001"
         pytest.param((event("Snapshot succeeded", minutes=1),), [], id="something else"),
     ],
 )
-def test_failovers_are_read_from_the_events(events, expected):
+def test_failovers_are_read_from_the_events(
+    events: tuple[CacheEvent, ...], expected: list[Severity]
+) -> None:
     findings = elasticache.diagnose(snapshot(events=events), elasticache.Settings())
     assert [f.severity for f in findings if f.code == "CACHE_FAILOVER_RECENT"] == expected
 
@@ -150,7 +158,9 @@ def test_failovers_are_read_from_the_events(events, expected):
         pytest.param(snapshot(node(1, status=""), node(2, "replica")), [], id="not known"),
     ],
 )
-def test_what_would_take_over_is_looked_at(look, expected):
+def test_what_would_take_over_is_looked_at(
+    look: Snapshot, expected: list[tuple[str, Severity]]
+) -> None:
     assert found(look) == expected
 
 
@@ -178,7 +188,9 @@ def test_what_would_take_over_is_looked_at(look, expected):
         ),
     ],
 )
-def test_updates_are_told_when_they_are_due(changes, expected):
+def test_updates_are_told_when_they_are_due(
+    changes: dict[str, tuple[Update | CacheEvent, ...]], expected: list[str]
+) -> None:
     assert [code for code, _ in found(snapshot(**changes))] == expected
 
 
@@ -315,7 +327,9 @@ def test_updates_are_told_when_they_are_due(changes, expected):
         pytest.param({"ReplicationLag": flow(99)}, [], id="a primary has no lag"),
     ],
 )
-def test_the_load_of_a_node_is_judged_against_its_limits_and_its_past(metrics, expected):
+def test_the_load_of_a_node_is_judged_against_its_limits_and_its_past(
+    metrics: dict[str, Series], expected: list[tuple[str, Severity]]
+) -> None:
     assert found(with_metrics(**metrics)) == expected
 
 
@@ -349,7 +363,9 @@ def test_the_load_of_a_node_is_judged_against_its_limits_and_its_past(metrics, e
         pytest.param("", {"ReplicationLag": flow(10)}, [], id="a role that nobody tells"),
     ],
 )
-def test_links_and_lag_are_of_replicas_only(role, metrics, expected):
+def test_links_and_lag_are_of_replicas_only(
+    role: str, metrics: dict[str, Series], expected: list[tuple[str, Severity]]
+) -> None:
     assert found(snapshot(node(1), node(2, role, **metrics))) == expected
 
 
@@ -381,7 +397,9 @@ def test_links_and_lag_are_of_replicas_only(role, metrics, expected):
         pytest.param({"ElastiCacheProcessingUnits": flow(53_000)}, [], id="units just below"),
     ],
 )
-def test_a_serverless_cache_is_judged_by_its_limits(metrics, expected):
+def test_a_serverless_cache_is_judged_by_its_limits(
+    metrics: dict[str, Series], expected: list[tuple[str, Severity]]
+) -> None:
     look = snapshot(
         Node(id="shop", node_id="", metrics=metrics),
         kind=SERVERLESS,
@@ -405,7 +423,7 @@ def test_a_serverless_cache_is_judged_by_its_limits(metrics, expected):
         ("whenever", False),
     ],
 )
-def test_daily_windows(window, inside):
+def test_daily_windows(window: str, inside: bool) -> None:
     assert in_daily(window, AT) is inside
 
 
@@ -421,5 +439,5 @@ def test_daily_windows(window, inside):
         ("", False),
     ],
 )
-def test_weekly_windows(window, inside):
+def test_weekly_windows(window: str, inside: bool) -> None:
     assert in_weekly(window, AT) is inside

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from cockpit import clock
+from cockpit.connect.session import Series
 from cockpit.errors import BlindError, Reason
 from cockpit.runbooks.library import library
 from cockpit.triage import recording
@@ -30,20 +33,20 @@ from tests.probes.elasticache_looks import (
 from tests.probes.fake_aws import AT, FakeAws, ago, denied, target
 
 
-def test_a_weekly_window_may_span_the_end_of_the_week():
+def test_a_weekly_window_may_span_the_end_of_the_week() -> None:
     monday = AT + timedelta(days=1, hours=21)
     assert monday.weekday() == 0
     assert in_weekly("sun:23:30-mon:00:30", monday)
 
 
-def test_the_headline_is_the_status():
+def test_the_headline_is_the_status() -> None:
     (first, *_) = elasticache.PROBE.facts(
         snapshot(status="create-failed"), elasticache.PROBE.settings
     )
     assert (first.text, first.severity) == ("create-failed", CRITICAL)
 
 
-def test_a_look_can_be_recorded_and_replayed():
+def test_a_look_can_be_recorded_and_replayed() -> None:
     look = snapshot(
         *pair(**{MEMORY: flow(50)}),
         events=(event(DONE, minutes=1),),
@@ -54,13 +57,13 @@ def test_a_look_can_be_recorded_and_replayed():
     assert recording.decode(recording.encode(look), Snapshot) == look
 
 
-def test_events_are_changes():
+def test_events_are_changes() -> None:
     look = snapshot(events=(event(DONE, minutes=1), event("Snapshot succeeded", hours=1)))
     kinds = [change.kind for change in elasticache.PROBE.changes(look, "shop")]
     assert kinds == ["elasticache.failover", "elasticache.event"]
 
 
-def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook():
+def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook() -> None:
     look = snapshot(
         *pair(**{MEMORY: flow(95), "EngineCPUUtilization": flow(99), "NewConnections": flow(4e4)}),
         status="modifying",
@@ -78,7 +81,7 @@ def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook(
 # collect, from literals -----------------------------------------------------------------------
 
 
-def group_row(*members: str, **changes) -> dict:
+def group_row(*members: str, **changes: Any) -> dict:
     row = {
         "ReplicationGroupId": "shop",
         "Status": "available",
@@ -103,7 +106,7 @@ def group_row(*members: str, **changes) -> dict:
     return {**row, **changes}
 
 
-def cluster_row(name: str, status: str = "available", **changes) -> dict:
+def cluster_row(name: str, status: str = "available", **changes: Any) -> dict:
     row = {
         "CacheClusterId": name,
         "CacheClusterStatus": status,
@@ -113,7 +116,12 @@ def cluster_row(name: str, status: str = "available", **changes) -> dict:
     return {**row, **changes}
 
 
-def aws(groups=(), clusters=(), series=None, **answers) -> FakeAws:
+def aws(
+    groups: Iterable[dict[str, Any]] = (),
+    clusters: Iterable[dict[str, Any]] = (),
+    series: Mapping[str, Series] | BlindError | None = None,
+    **answers: Any,
+) -> FakeAws:
     return FakeAws(
         {
             "elasticache.DescribeReplicationGroups": list(groups),
@@ -131,11 +139,11 @@ BOTH = (cluster_row("shop-001"), cluster_row("shop-002"))
 
 
 @pytest.fixture(autouse=True)
-def _still(monkeypatch):
+def _still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now", lambda: AT)
 
 
-async def test_a_healthy_group_has_its_nodes_with_their_metrics():
+async def test_a_healthy_group_has_its_nodes_with_their_metrics() -> None:
     session = aws([group_row("shop-001", "shop-002")], BOTH, {MEMORY: flow(41)})
     look = await elasticache.collect(session, TARGET)
     assert found(look) == []
@@ -149,7 +157,7 @@ async def test_a_healthy_group_has_its_nodes_with_their_metrics():
 
 
 @pytest.mark.parametrize("number", [0, 1, 10, 11, 100, 101])
-async def test_every_node_of_a_group_is_looked_at(number):
+async def test_every_node_of_a_group_is_looked_at(number: int) -> None:
     names = [f"shop-{n:03}" for n in range(number)]
     session = aws([group_row(*names)], [cluster_row(name) for name in names])
     look = await elasticache.collect(session, TARGET)
@@ -158,20 +166,20 @@ async def test_every_node_of_a_group_is_looked_at(number):
     assert len(nodes.rows) == number
 
 
-async def test_a_node_that_reboots_is_seen_behind_an_available_cluster():
+async def test_a_node_that_reboots_is_seen_behind_an_available_cluster() -> None:
     rebooting = [{"CacheNodeId": "0001", "CacheNodeStatus": "rebooting"}]
     rows = (BOTH[0], cluster_row("shop-002", CacheNodes=rebooting))
     look = await elasticache.collect(aws([group_row("shop-001", "shop-002")], rows), TARGET)
     assert found(look) == [("CACHE_SHARD_DEGRADED", CRITICAL)]
 
 
-async def test_a_standalone_node_is_found_when_there_is_no_group_of_the_name():
+async def test_a_standalone_node_is_found_when_there_is_no_group_of_the_name() -> None:
     look = await elasticache.collect(aws([], [cluster_row("shop")]), TARGET)
     assert (look.kind, look.status) == (CLUSTER, "available")
     assert found(look) == []
 
 
-async def test_memcached_has_other_metrics_and_several_nodes():
+async def test_memcached_has_other_metrics_and_several_nodes() -> None:
     nodes = [{"CacheNodeId": f"{n:04}", "CacheNodeStatus": "available"} for n in (1, 2, 3)]
     row = cluster_row("shop", Engine="memcached", CacheNodes=nodes)
     session = aws([], [row])
@@ -182,7 +190,7 @@ async def test_memcached_has_other_metrics_and_several_nodes():
     assert "ReplicationLag" not in names
 
 
-async def test_a_serverless_cache_is_found_last():
+async def test_a_serverless_cache_is_found_last() -> None:
     row = {
         "ServerlessCacheName": "shop",
         "Status": "AVAILABLE",
@@ -196,7 +204,7 @@ async def test_a_serverless_cache_is_found_last():
     assert {query.dimensions for query in session.queries} == {(("clusterId", "shop"),)}
 
 
-async def test_events_of_others_are_not_taken():
+async def test_events_of_others_are_not_taken() -> None:
     rows = [
         {"SourceIdentifier": "shop", "Message": DONE, "Date": ago(minutes=4)},
         {"SourceIdentifier": "other", "Message": DONE, "Date": ago(minutes=4)},
@@ -216,7 +224,7 @@ async def test_events_of_others_are_not_taken():
         ("arn:aws:elasticache:us-east-1:1:serverlesscache:shop", "DescribeServerlessCaches"),
     ],
 )
-async def test_an_arn_names_the_kind(arn, operation):
+async def test_an_arn_names_the_kind(arn: str, operation: str) -> None:
     session = aws()
     with pytest.raises(BlindError) as caught:
         await elasticache.collect(session, target("elasticache", arn))
@@ -224,20 +232,20 @@ async def test_an_arn_names_the_kind(arn, operation):
     assert [name for name, _ in session.calls] == [f"elasticache.{operation}"]
 
 
-async def test_a_cache_that_is_not_there_is_missing():
+async def test_a_cache_that_is_not_there_is_missing() -> None:
     with pytest.raises(BlindError) as caught:
         await elasticache.collect(aws(), TARGET)
     assert caught.value.reason is Reason.MISSING
 
 
-async def test_a_denied_group_is_blind():
+async def test_a_denied_group_is_blind() -> None:
     session = aws(**{"elasticache.DescribeReplicationGroups": denied()})
     with pytest.raises(BlindError) as caught:
         await elasticache.collect(session, TARGET)
     assert caught.value.reason is Reason.DENIED
 
 
-async def test_denied_helpers_leave_gaps():
+async def test_denied_helpers_leave_gaps() -> None:
     session = FakeAws(
         {
             "elasticache.DescribeReplicationGroups": [group_row("shop-001", "shop-002")],
@@ -263,7 +271,7 @@ async def test_denied_helpers_leave_gaps():
     [{"Status": None}, {"NodeGroups": "x"}, {"NodeGroups": [{}]}, {"ReplicationGroupId": 5}],
     ids=["no status", "no list", "a shard without id", "a number for a name"],
 )
-async def test_an_answer_of_another_shape_is_unreadable(changes):
+async def test_an_answer_of_another_shape_is_unreadable(changes: dict[str, Any]) -> None:
     row = {"ARN": "shop", **group_row("shop-001", **changes)}
     with pytest.raises(BlindError) as caught:
         await elasticache.collect(aws([row], BOTH), TARGET)

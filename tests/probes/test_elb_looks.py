@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ LISTENER = "arn:aws:elasticloadbalancing:us-east-1:1:listener/app/shop/1/2"
 
 
 @pytest.fixture(autouse=True)
-def _still(monkeypatch):
+def _still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now", lambda: AT)
 
 
@@ -94,7 +95,7 @@ def elb(*states: str, weight: int | None = None, **answers: Any) -> dict[str, An
     }
 
 
-async def look(probe: Any, aws: FakeAws, kind: str, name: str):
+async def look(probe: ModuleType, aws: FakeAws, kind: str, name: str) -> tuple[Any, dict[str, str]]:
     snapshot = await probe.collect(aws, target(kind, name))
     assert decode(encode(snapshot), probe.PROBE.snapshot) == snapshot
     assert msgspec.json.encode(snapshot)
@@ -102,7 +103,7 @@ async def look(probe: Any, aws: FakeAws, kind: str, name: str):
     return snapshot, found
 
 
-async def test_a_healthy_group_costs_one_health_call_and_no_more():
+async def test_a_healthy_group_costs_one_health_call_and_no_more() -> None:
     aws = FakeAws(elb("healthy", "healthy"), {"RequestCount": minutes(*[50] * 10)})
     snapshot, found = await look(target_group, aws, "target_group", GROUP)
     assert found == {}
@@ -118,13 +119,13 @@ async def test_a_healthy_group_costs_one_health_call_and_no_more():
     }
 
 
-async def test_a_group_is_found_by_its_name_too():
+async def test_a_group_is_found_by_its_name_too() -> None:
     aws = FakeAws(elb("healthy"))
     snapshot, _ = await look(target_group, aws, "target_group", "checkout")
     assert snapshot.arn == GROUP
 
 
-async def test_in_trouble_who_sends_to_the_group_is_looked_up():
+async def test_in_trouble_who_sends_to_the_group_is_looked_up() -> None:
     aws = FakeAws(elb("unhealthy", "unhealthy"))
     snapshot, found = await look(target_group, aws, "target_group", GROUP)
     assert [(use.listener, use.rule, use.weight) for use in snapshot.uses] == [
@@ -134,52 +135,52 @@ async def test_in_trouble_who_sends_to_the_group_is_looked_up():
     assert found == {"TG_NO_HEALTHY_TARGETS": "critical"}
 
 
-async def test_the_idle_side_of_a_weighted_rule_is_not_critical():
+async def test_the_idle_side_of_a_weighted_rule_is_not_critical() -> None:
     aws = FakeAws(elb("unhealthy", "unhealthy", weight=0))
     _, found = await look(target_group, aws, "target_group", GROUP)
     assert found == {"TG_NO_HEALTHY_TARGETS": "info"}
 
 
-async def test_an_empty_group_is_asked_for_its_last_hour():
+async def test_an_empty_group_is_asked_for_its_last_hour() -> None:
     aws = FakeAws(elb(), {"HTTPCode_ELB_503_Count": minutes(3, 3)})
     snapshot, found = await look(target_group, aws, "target_group", GROUP)
     assert (snapshot.hour_requests, snapshot.hour_503) == (None, 6)
     assert found == {"TG_EMPTY": "critical"}
 
 
-async def test_health_that_cannot_be_read_makes_the_look_blind():
+async def test_health_that_cannot_be_read_makes_the_look_blind() -> None:
     aws = FakeAws(elb(**{"elbv2.DescribeTargetHealth": denied()}))
     with pytest.raises(BlindError) as caught:
         await target_group.collect(aws, target("target_group", GROUP))
     assert caught.value.reason is Reason.DENIED
 
 
-async def test_metrics_that_cannot_be_read_are_told_and_the_states_stand():
+async def test_metrics_that_cannot_be_read_are_told_and_the_states_stand() -> None:
     aws = FakeAws(elb("unhealthy", "healthy"), denied())
     _, found = await look(target_group, aws, "target_group", GROUP)
     assert found == {"TG_UNHEALTHY_TARGETS": "critical", "TG_OBS_BLIND": "info"}
 
 
-async def test_a_refused_series_is_told():
+async def test_a_refused_series_is_told() -> None:
     aws = FakeAws(elb("healthy"), {"RequestCount": Series(status="Forbidden")})
     _, found = await look(target_group, aws, "target_group", GROUP)
     assert found == {"TG_OBS_BLIND": "info"}
 
 
-async def test_rules_that_cannot_be_read_do_not_make_the_group_idle():
+async def test_rules_that_cannot_be_read_do_not_make_the_group_idle() -> None:
     aws = FakeAws(elb("unhealthy", **{"elbv2.DescribeRules": denied()}))
     snapshot, found = await look(target_group, aws, "target_group", GROUP)
     assert snapshot.uses is None
     assert found["TG_NO_HEALTHY_TARGETS"] == "critical"
 
 
-async def test_a_group_without_a_balancer_asks_for_no_metric():
+async def test_a_group_without_a_balancer_asks_for_no_metric() -> None:
     aws = FakeAws(elb("healthy") | {"elbv2.DescribeTargetGroups": [group(LoadBalancerArns=[])]})
     await look(target_group, aws, "target_group", GROUP)
     assert aws.queries == []
 
 
-async def test_a_network_balancer_has_flows():
+async def test_a_network_balancer_has_flows() -> None:
     arn = BALANCER.replace("/app/", "/net/")
     aws = FakeAws(elb("healthy") | {"elbv2.DescribeTargetGroups": [group(LoadBalancerArns=[arn])]})
     await look(target_group, aws, "target_group", GROUP)
@@ -187,7 +188,7 @@ async def test_a_network_balancer_has_flows():
     assert {query.name for query in aws.queries} == {"NewFlowCount", "UnhealthyRoutingFlowCount"}
 
 
-async def test_an_unknown_state_of_a_target_is_kept_and_not_healthy():
+async def test_an_unknown_state_of_a_target_is_kept_and_not_healthy() -> None:
     aws = FakeAws(elb("somersaulting", "healthy"))
     snapshot, _ = await look(target_group, aws, "target_group", GROUP)
     assert snapshot.targets[0].state == "somersaulting"
@@ -210,7 +211,7 @@ def balancer(**changes: Any) -> dict[str, Any]:
     }
 
 
-async def test_a_balancer_is_read_with_its_groups_and_their_counters():
+async def test_a_balancer_is_read_with_its_groups_and_their_counters() -> None:
     series = {
         "RequestCount": minutes(*[100] * 10),
         "HTTPCode_Target_2XX_Count": minutes(*[80] * 10),
@@ -226,14 +227,14 @@ async def test_a_balancer_is_read_with_its_groups_and_their_counters():
     assert percentiles == {("p50", 300), ("p95", 300), ("p99", 300)}
 
 
-async def test_a_balancer_without_metrics_is_seen_by_its_state():
+async def test_a_balancer_without_metrics_is_seen_by_its_state() -> None:
     aws = FakeAws(balancer(State={"Code": "failed", "Reason": "no subnet"}), denied())
     snapshot, found = await look(alb, aws, "alb", BALANCER)
     assert found == {"ALB_NOT_ACTIVE": "critical", "ALB_OBS_BLIND": "info"}
     assert snapshot.reason == "no subnet"
 
 
-async def test_a_network_balancer_is_asked_for_flows_only():
+async def test_a_network_balancer_is_asked_for_flows_only() -> None:
     arn = BALANCER.replace("/app/", "/net/")
     aws = FakeAws(balancer(LoadBalancerArn=arn, Type="network"))
     await look(alb, aws, "alb", arn)
@@ -259,14 +260,14 @@ def row(name: str, state: str = "OK", **changes: Any) -> dict[str, Any]:
     }
 
 
-def described(*rows: dict[str, Any], composites: tuple[dict[str, Any], ...] = ()):
-    def answer(AlarmTypes: list[str], **_: Any):  # noqa: N803  named as the API does
+def described(*rows: dict[str, Any], composites: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    def answer(AlarmTypes: list[str], **_: Any) -> tuple[dict[str, Any], ...]:  # noqa: N803  named as the API does
         return rows if AlarmTypes == ["MetricAlarm"] else composites
 
     return {"cloudwatch.DescribeAlarms": answer, "cloudwatch.DescribeAlarmHistory": []}
 
 
-async def test_metric_and_composite_alarms_are_both_asked_for():
+async def test_metric_and_composite_alarms_are_both_asked_for() -> None:
     aws = FakeAws(described(row("a"), composites=(row("b", "ALARM", Namespace=""),)))
     snapshot, found = await look(alarms, aws, "alarms", "")
     assert [(each.name, each.composite) for each in snapshot.alarms] == [("a", False), ("b", True)]
@@ -274,7 +275,7 @@ async def test_metric_and_composite_alarms_are_both_asked_for():
     assert aws.queries == []
 
 
-async def test_the_metric_of_a_firing_dynamodb_alarm_is_read():
+async def test_the_metric_of_a_firing_dynamodb_alarm_is_read() -> None:
     aws = FakeAws(described(row("a", "ALARM")), {"ThrottledRequests": Series()})
     _, found = await look(alarms, aws, "alarms", "shop-")
     assert found == {"ALARM_FIRING": "info"}
@@ -282,7 +283,7 @@ async def test_the_metric_of_a_firing_dynamodb_alarm_is_read():
     assert aws.calls[0][1]["AlarmNamePrefix"] == "shop-"
 
 
-async def test_without_history_the_alarms_stand():
+async def test_without_history_the_alarms_stand() -> None:
     answers = described(row("a"))
     answers["cloudwatch.DescribeAlarmHistory"] = denied()
     snapshot, found = await look(alarms, FakeAws(answers), "alarms", "")
@@ -290,14 +291,14 @@ async def test_without_history_the_alarms_stand():
     assert found == {"ALARM_OBS_BLIND": "info"}
 
 
-async def test_alarms_that_cannot_be_read_make_the_look_blind():
+async def test_alarms_that_cannot_be_read_make_the_look_blind() -> None:
     answers = described()
     answers["cloudwatch.DescribeAlarms"] = denied()
     with pytest.raises(BlindError):
         await alarms.collect(FakeAws(answers), target("alarms", ""))
 
 
-async def test_looks_at_several_groups_do_not_disturb_each_other():
+async def test_looks_at_several_groups_do_not_disturb_each_other() -> None:
     aws = FakeAws(elb("healthy"))
     looks = [target_group.collect(aws, target("target_group", GROUP)) for _ in range(11)]
     assert len({snapshot.name for snapshot in await asyncio.gather(*looks)}) == 1

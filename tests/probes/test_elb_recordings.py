@@ -43,7 +43,9 @@ TG, ALB, ALARMS = "target_group.health", "alb.traffic", "alarms.state"
         ),
     ],
 )
-def test_a_recorded_look_is_judged_as_it_was(name, probe, headline, codes):
+def test_a_recorded_look_is_judged_as_it_was(
+    name: str, probe: str, headline: str | None, codes: set[str]
+) -> None:
     chosen = registry()[probe]
     look = recording.decode((FOLDER / f"{name}.json").read_bytes(), chosen.snapshot)
     told = next(iter(chosen.facts(look, chosen.settings))).text

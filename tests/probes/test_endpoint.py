@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from cockpit.connect.net.look import PathLook
+from cockpit.triage.finding import Severity
 from probes.endpoint.path import PROBE, Settings, Snapshot, diagnose
 from tests.probes.endpoint_looks import (
     AT,
@@ -367,7 +369,9 @@ FIVE = [look(h=http(503))] * 5
         ),
     ],
 )
-def test_a_path_is_told_by_its_lowest_broken_rung(seen, expected):
+def test_a_path_is_told_by_its_lowest_broken_rung(
+    seen: PathLook, expected: list[tuple[str, Severity]]
+) -> None:
     assert codes(seen) == expected
 
 
@@ -380,7 +384,9 @@ def test_a_path_is_told_by_its_lowest_broken_rung(seen, expected):
         pytest.param(403, (200,), [("NET_HTTP_4XX", WARNING)], id="403 where 200 is wanted"),
     ],
 )
-def test_a_status_is_judged_by_what_is_wanted(status, wanted, expected):
+def test_a_status_is_judged_by_what_is_wanted(
+    status: int, wanted: tuple[int], expected: list[tuple[str, Severity]]
+) -> None:
     assert codes(path(look(h=http(status))), expect_status=wanted) == expected
 
 
@@ -405,23 +411,25 @@ def test_a_status_is_judged_by_what_is_wanted(status, wanted, expected):
         ),
     ],
 )
-def test_a_third_party_s_trouble_is_a_dependency_s(seen, expected):
+def test_a_third_party_s_trouble_is_a_dependency_s(
+    seen: PathLook, expected: list[tuple[str, Severity]]
+) -> None:
     assert codes(seen, external=True) == expected
 
 
-def test_a_5xx_of_the_load_balancer_points_at_its_targets():
+def test_a_5xx_of_the_load_balancer_points_at_its_targets() -> None:
     seen = path(look(h=http(503, headers=(("server", "awselb/2.0"),))), history=map(sample, FIVE))
     (finding,) = diagnose(Snapshot(path=seen), Settings())
     assert "no target is registered" in finding.likely[0]
 
 
-def test_the_name_server_that_knows_better_is_named():
+def test_the_name_server_that_knows_better_is_named() -> None:
     better = name(ONE, source="resolver", server="10.0.0.2:53")
     (finding,) = diagnose(Snapshot(path=path(dns=(name(outcome="nxdomain"), better))), Settings())
     assert "10.0.0.2:53 knows the name" in finding.likely[0]
 
 
-def test_findings_say_where_they_were_seen_from():
+def test_findings_say_where_they_were_seen_from() -> None:
     seen = replace(path(look(h=http(200, outcome="truncated"))), source="10.0.0.5", proxy=True)
     (finding,) = diagnose(Snapshot(path=seen), Settings())
     assert any("10.0.0.5 (a proxy" in str(one.value) for one in finding.evidence)
@@ -436,12 +444,14 @@ def test_findings_say_where_they_were_seen_from():
         pytest.param(path(dns=(name(outcome="nxdomain"),)), "dns nxdomain", CRITICAL, id="no name"),
     ],
 )
-def test_the_headline_is_the_whole_way(seen, text, severity):
+def test_the_headline_is_the_whole_way(
+    seen: PathLook, text: str, severity: Severity | None
+) -> None:
     headline = next(iter(PROBE.facts(Snapshot(path=seen), PROBE.settings)))
     assert (headline.label, headline.text, headline.severity) == ("total", text, severity)
 
 
-def test_the_tables_show_every_address_and_certificate():
+def test_the_tables_show_every_address_and_certificate() -> None:
     seen = path(look(ONE), look(TWO, t=tcp("refused")))
     tables = {table.title: table for table in PROBE.tables(Snapshot(path=seen), Settings())}
     assert [row.key for row in tables["addresses"].rows] == [ONE, TWO]

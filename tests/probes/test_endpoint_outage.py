@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from itertools import combinations_with_replacement as mixtures
+from typing import Any
 
 import jmespath
 import pytest
 
+from cockpit.connect.net.session import AddressLook
 from cockpit.runbooks.library import library
 from cockpit.triage import recording
+from cockpit.triage.finding import Finding, Severity
 from probes.endpoint.path import Settings, Snapshot, diagnose
 from tests.probes.endpoint_looks import (
     CRITICAL,
@@ -41,7 +44,7 @@ OLD_TLS = ("tls", "protocol")
 """It does answer: to clients as old as itself."""
 
 
-def failing(address: str, way: tuple[str, str]):
+def failing(address: str, way: tuple[str, str]) -> AddressLook:
     rung, word = way
     if rung == "tcp":
         return look(address, t=tcp(word))
@@ -50,13 +53,15 @@ def failing(address: str, way: tuple[str, str]):
     return look(address, h=http(0, outcome=word, first_byte=None))
 
 
-def told(*looks, external: bool = False):
+def told(*looks: AddressLook, external: bool = False) -> list[Finding]:
     return list(diagnose(Snapshot(path=path(*looks), external=external), Settings()))
 
 
 @pytest.mark.parametrize("addresses", [(ONE,), (ONE, TWO), (ONE, TWO, THREE), (ONE, SIX)], ids=len)
 @pytest.mark.parametrize("external", [False, True], ids=["ours", "a third party's"])
-def test_when_no_address_answers_something_high_is_said(addresses, external):
+def test_when_no_address_answers_something_high_is_said(
+    addresses: tuple[str, ...], external: bool
+) -> None:
     for ways in mixtures(BAD, len(addresses)):
         looks = [failing(*pair) for pair in zip(addresses, ways, strict=True)]
         found = told(*looks, external=external)
@@ -68,13 +73,13 @@ def test_when_no_address_answers_something_high_is_said(addresses, external):
 
 
 @pytest.mark.parametrize("way", BAD, ids=" ".join)
-def test_when_another_address_answers_one_is_bad(way):
+def test_when_another_address_answers_one_is_bad(way: tuple[str, str]) -> None:
     found = {one.code: one.severity for one in told(failing(ONE, way), look(TWO))}
     assert found["NET_TARGET_ONE_BAD"] is HIGH
 
 
 @pytest.mark.parametrize("way", BAD, ids=" ".join)
-def test_an_address_that_fails_beside_one_that_answers_503_is_told(way):
+def test_an_address_that_fails_beside_one_that_answers_503_is_told(way: tuple[str, str]) -> None:
     mixed = failing(ONE, way), look(TWO, h=http(503))
     assert "NET_TARGET_ONE_BAD" in {one.code for one in told(*mixed)}
 
@@ -103,7 +108,9 @@ def test_an_address_that_fails_beside_one_that_answers_503_is_told(way):
         ),
     ],
 )  # fmt: skip
-def test_a_mixed_outage_is_told_by_each_rung_that_fails(ways, expected):
+def test_a_mixed_outage_is_told_by_each_rung_that_fails(
+    ways: list[tuple[str, str]], expected: list[tuple[str, Severity]]
+) -> None:
     looks = [failing(*pair) for pair in zip((ONE, TWO, THREE), ways, strict=False)]
     assert codes(path(*looks)) == expected
 
@@ -116,7 +123,7 @@ def waited_for(book: str, step: str) -> str:
     return waiting.verify.until
 
 
-def is_over(until: str, *looks, external: bool = False) -> bool:
+def is_over(until: str, *looks: Any, external: bool = False) -> bool:
     snapshot = Snapshot(path=path(*looks), external=external)
     findings = [
         {"code": one.code, "severity": one.severity.value} for one in diagnose(snapshot, Settings())
@@ -126,7 +133,7 @@ def is_over(until: str, *looks, external: bool = False) -> bool:
 
 
 @pytest.mark.parametrize("external", [False, True], ids=["ours", "a third party's"])
-def test_no_runbook_takes_an_outage_for_its_end(external):
+def test_no_runbook_takes_an_outage_for_its_end(external: bool) -> None:
     books = {("path-http", "well"), ("path-tcp", "connects")}
     if external:
         books = {("path-http", "well"), ("dependency-external", "back")}
@@ -141,14 +148,14 @@ def test_no_runbook_takes_an_outage_for_its_end(external):
             assert not is_over(until, *mixed, external=external), (book, way)
 
 
-def test_a_mixed_outage_says_how_many_fail_how():
+def test_a_mixed_outage_says_how_many_fail_how() -> None:
     first, *_ = told(failing(ONE, ("tcp", "timeout")), failing(TWO, ("http", "mute")))
     assert first.summary.endswith("(1 of 2 addresses; the rest: http mute)")
     alone, *_ = told(failing(ONE, ("tcp", "timeout")))
     assert alone.summary == "shop.example:443 does not answer connection attempts"
 
 
-def test_a_single_503_among_good_ones_does_not_hide_the_dead_address():
+def test_a_single_503_among_good_ones_does_not_hide_the_dead_address() -> None:
     well, ill = look(TWO), look(TWO, h=http(503))
     dead = look(ONE, t=tcp("timeout"))
     history = [sample(one) for one in (dead, well, dead, well, dead, well, dead, well, dead, ill)]

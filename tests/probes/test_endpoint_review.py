@@ -7,9 +7,12 @@ from datetime import timedelta
 import jmespath
 import pytest
 
-from cockpit.connect.net.http import BODY_LIMIT
+from cockpit.connect.net.http import BODY_LIMIT, HttpLook
+from cockpit.connect.net.look import AddressLook, PathLook
+from cockpit.connect.net.tls import Certificate
 from cockpit.runbooks.library import library
 from cockpit.triage import recording
+from cockpit.triage.finding import Severity
 from probes.endpoint.path import PROBE, Settings, Snapshot, diagnose
 from probes.vpc_path.config import Snapshot as PathSnapshot
 from tests.probes.endpoint_looks import (
@@ -32,7 +35,7 @@ from tests.probes.endpoint_looks import (
 )
 
 
-def lasting(lifetime: float, left: float):
+def lasting(lifetime: float, left: float) -> Certificate:
     """A certificate of so many days, of which so many are left."""
     end = AT + timedelta(days=left)
     return certificate(not_after=end, not_before=end - timedelta(days=lifetime))
@@ -56,7 +59,9 @@ def lasting(lifetime: float, left: float):
         pytest.param(1, -0.1, [CRITICAL], id="short-lived and over"),
     ],
 )
-def test_a_certificate_is_late_by_the_time_it_was_issued_for(lifetime, left, expected):
+def test_a_certificate_is_late_by_the_time_it_was_issued_for(
+    lifetime: int, left: float, expected: list[Severity]
+) -> None:
     seen = path(look(s=tls(certificate=lasting(lifetime, left))))
     assert [severity for _, severity in codes(seen)] == expected
     tables = {table.title: table for table in PROBE.tables(Snapshot(path=seen), Settings())}
@@ -74,12 +79,12 @@ def test_a_certificate_is_late_by_the_time_it_was_issued_for(lifetime, left, exp
         ("not_yet_valid", "clock"),
     ],
 )
-def test_the_next_step_fits_what_is_wrong_with_the_certificate(outcome, words):
+def test_the_next_step_fits_what_is_wrong_with_the_certificate(outcome: str, words: str) -> None:
     (finding,) = diagnose(Snapshot(path=path(look(s=tls(outcome)))), Settings())
     assert words in finding.next
 
 
-def test_an_expired_certificate_may_be_our_own_clock_that_is_ahead():
+def test_an_expired_certificate_may_be_our_own_clock_that_is_ahead() -> None:
     (finding,) = diagnose(Snapshot(path=path(look(s=tls("expired")))), Settings())
     assert "this machine's clock is ahead" in finding.likely
 
@@ -103,7 +108,9 @@ def test_an_expired_certificate_may_be_our_own_clock_that_is_ahead():
         ),
     ],
 )
-def test_a_text_that_may_not_have_been_read_is_missed_in_doubt_only(answer, severity, doubt):
+def test_a_text_that_may_not_have_been_read_is_missed_in_doubt_only(
+    answer: HttpLook, severity: Severity, doubt: str
+) -> None:
     (finding,) = diagnose(Snapshot(path=path(look(h=answer))), Settings())
     assert (finding.code, finding.severity) == ("NET_HTTP_BODY", severity)
     assert doubt in " ".join(finding.against)
@@ -151,7 +158,9 @@ def test_a_text_that_may_not_have_been_read_is_missed_in_doubt_only(answer, seve
         ),
     ],
 )  # fmt: skip
-def test_our_own_network_is_not_the_third_party_s_trouble(seen, expected):
+def test_our_own_network_is_not_the_third_party_s_trouble(
+    seen: PathLook, expected: list[tuple[str, Severity]]
+) -> None:
     assert codes(seen, external=True) == expected
 
 
@@ -167,7 +176,9 @@ def waited_for(book: str, step: str) -> str:
 @pytest.mark.parametrize(
     ("verdict", "ended"), [("open", True), ("undetermined", False), ("blocked", False)]
 )
-def test_a_path_that_cannot_be_judged_is_not_waited_for_as_open(book, verdict, ended):
+def test_a_path_that_cannot_be_judged_is_not_waited_for_as_open(
+    book: str, verdict: str, ended: bool
+) -> None:
     seen = {"verdict": verdict, "blockers": []}
     assert {"verdict", "blockers"} <= set(PathSnapshot.__dataclass_fields__)
     assert jmespath.search(waited_for(book, "open"), seen) is ended
@@ -195,7 +206,9 @@ def test_a_path_that_cannot_be_judged_is_not_waited_for_as_open(book, verdict, e
         pytest.param([look(ONE, t=tcp("timeout"))], False, id="nothing to be seen"),
     ],
 )
-def test_a_listener_is_changed_when_the_certificate_from_before_is_gone(looks, ended):
+def test_a_listener_is_changed_when_the_certificate_from_before_is_gone(
+    looks: list[AddressLook], ended: bool
+) -> None:
     seen = recording.builtins(Snapshot(path=path(*looks)))
     scope = seen | {"presented": {"fingerprint": certificate().fingerprint}}
     assert jmespath.search(waited_for("tls-certificate", "present"), scope) is ended

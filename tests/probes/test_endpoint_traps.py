@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from cockpit.connect.clocks import Clocks, Witness, certainly
+from cockpit.connect.net.dns import Resolution
+from cockpit.connect.net.look import AddressLook, PathLook, Sample
 from cockpit.connect.net.memory import NameMemory
 from cockpit.connect.net.status import ProviderLook, understood
+from cockpit.triage.finding import Severity
 from probes.endpoint.path import PROBE, Settings, Snapshot, diagnose
 from tests.probes.endpoint_looks import (
     AT,
@@ -37,7 +41,9 @@ GOOD = sample(look())
 LOST = sample(look(t=tcp("timeout")))
 
 
-def differing(*answers, seconds: float = 121.0, ttl: int | None = 60, **more):
+def differing(
+    *answers: Resolution, seconds: float = 121.0, ttl: int | None = 60, **more: Any
+) -> PathLook:
     """A path whose system and name server differ; the address in use answers."""
     return path(look(), dns=answers, dns_differs_for=seconds, dns_ttl=ttl, **more)
 
@@ -126,7 +132,9 @@ def differing(*answers, seconds: float = 121.0, ttl: int | None = 60, **more):
         ),
     ],
 )
-def test_names_are_not_blamed_for_what_is_on_purpose(seen, expected):
+def test_names_are_not_blamed_for_what_is_on_purpose(
+    seen: PathLook, expected: list[tuple[str, Severity]]
+) -> None:
     assert codes(seen) == expected
 
 
@@ -161,7 +169,9 @@ def test_names_are_not_blamed_for_what_is_on_purpose(seen, expected):
         ),
     ],
 )
-def test_loss_is_scattered_and_seen_in_second_syns(history, expected):
+def test_loss_is_scattered_and_seen_in_second_syns(
+    history: list[Sample], expected: list[Severity]
+) -> None:
     found = codes(path(look(), history=history))
     assert found == [("NET_TCP_LOSS", severity) for severity in expected]
 
@@ -176,12 +186,14 @@ def test_loss_is_scattered_and_seen_in_second_syns(history, expected):
         pytest.param([0.01] * 19 + [1.02], [], id="a second SYN is loss, not jitter"),
     ],
 )
-def test_jitter_is_told_from_twenty_connections(times, expected):
+def test_jitter_is_told_from_twenty_connections(
+    times: list[float], expected: list[Severity]
+) -> None:
     history = [sample(look(), connect=time) for time in times]
     assert codes(path(look(), history=history)) == [("NET_TCP_JITTER", one) for one in expected]
 
 
-def test_a_second_syn_is_not_a_slow_connection():
+def test_a_second_syn_is_not_a_slow_connection() -> None:
     seen = look(t=tcp(took=1.02), usual_connect=0.01)
     assert codes(path(seen)) == []
 
@@ -195,7 +207,7 @@ def test_a_second_syn_is_not_a_slow_connection():
         pytest.param([0.28] * 5, [], id="less than three times"),
     ],
 )
-def test_a_bad_address_is_slow_by_its_median(totals, expected):
+def test_a_bad_address_is_slow_by_its_median(totals: list[float], expected: list[Severity]) -> None:
     history = [sample(look(TWO), total=total) for total in totals]
     history += [sample(look(one), total=0.1) for one in (ONE, THREE) for _ in totals]
     found = codes(path(look(ONE), look(TWO), look(THREE), history=history))
@@ -232,7 +244,9 @@ def test_a_bad_address_is_slow_by_its_median(totals, expected):
         ),
     ],
 )
-def test_one_bad_address_needs_good_ones_beside_it(looks, expected):
+def test_one_bad_address_needs_good_ones_beside_it(
+    looks: list[AddressLook], expected: list[str]
+) -> None:
     assert [code for code, _ in codes(path(*looks))] == expected
 
 
@@ -252,7 +266,7 @@ SOON = AT + timedelta(days=5)
         pytest.param({"chain_ends": None}, [], id="no chain was sent, or it cannot be read"),
     ],
 )
-def test_the_chain_ends_too(fields, expected):
+def test_the_chain_ends_too(fields: dict[str, datetime | None], expected: list[Severity]) -> None:
     seen = path(look(s=tls(certificate=certificate(60, **fields))))
     assert codes(seen) == [("NET_TLS_EXPIRING", severity) for severity in expected]
 
@@ -277,20 +291,22 @@ def witness(who: str, ahead: float) -> Witness:
         pytest.param(250.0, [-250.0], [HIGH], id="the other errs the other way: no second source"),
     ],
 )
-def test_a_clock_is_judged_by_the_number_of_its_witnesses(ahead, others, expected):
+def test_a_clock_is_judged_by_the_number_of_its_witnesses(
+    ahead: float, others: list[float], expected: list[Severity]
+) -> None:
     clocks = tuple(witness(f"host-{number}", one) for number, one in enumerate(others))
     found = codes(path(look(h=http(clock_ahead=ahead)), clocks=clocks))
     assert found == [("NET_CLOCK_SKEW", severity) for severity in expected]
 
 
-def test_several_addresses_of_a_host_are_one_witness():
+def test_several_addresses_of_a_host_are_one_witness() -> None:
     seen = path(look(ONE, h=http(clock_ahead=90.0)), look(TWO, h=http(clock_ahead=90.0)))
     assert codes(seen) == [("NET_CLOCK_SKEW", WARNING)]
     odd = path(look(ONE, h=http(clock_ahead=90.0)), look(TWO, h=http(clock_ahead=0.0)))
     assert codes(odd) == []
 
 
-def test_witnesses_are_kept_by_host_and_for_five_minutes():
+def test_witnesses_are_kept_by_host_and_for_five_minutes() -> None:
     clocks = Clocks(lambda: (witness("AWS (prod)", 0.0),))
     clocks.tell(witness("a", 5.0))
     clocks.tell(witness("a", 6.0))
@@ -305,7 +321,7 @@ def test_witnesses_are_kept_by_host_and_for_five_minutes():
 @pytest.mark.parametrize(
     ("difference", "certain"), [(3.0, 3.0), (0.0, 0.0), (-1.0, 0.0), (-1.5, 0.0), (-4.5, -3.0)]
 )
-def test_a_cut_date_is_doubted_by_a_second_and_a_half(difference, certain):
+def test_a_cut_date_is_doubted_by_a_second_and_a_half(difference: float, certain: float) -> None:
     assert certainly(difference) == certain
 
 
@@ -345,15 +361,17 @@ def provider(level: str, words: str = "", *incidents: str) -> ProviderLook:
         ),
     ],
 )
-def test_a_provider_is_heard_and_not_believed(one, says, expected):
+def test_a_provider_is_heard_and_not_believed(
+    one: AddressLook, says: ProviderLook, expected: list[tuple[str, Severity]]
+) -> None:
     assert codes(path(one, provider=says), external=True) == expected
 
 
-def test_our_own_site_is_never_a_dependency():
+def test_our_own_site_is_never_a_dependency() -> None:
     assert codes(path(look(), provider=provider("critical"))) == []
 
 
-def test_a_page_that_admits_it_is_the_first_cause_and_its_evidence():
+def test_a_page_that_admits_it_is_the_first_cause_and_its_evidence() -> None:
     seen = path(look(t=tcp("timeout")), provider=provider("major", "Outage", "API is down"))
     first = next(iter(diagnose(Snapshot(path=seen, external=True), Settings())))
     assert first.likely == ("an outage of the provider, which it admits",)
@@ -406,21 +424,23 @@ def test_a_page_that_admits_it_is_the_first_cause_and_its_evidence():
         ),
     ],
 )
-def test_status_pages_are_understood_or_left_alone(body, level, words, incidents):
+def test_status_pages_are_understood_or_left_alone(
+    body: bytes, level: str, words: str | None, incidents: tuple[str, ...]
+) -> None:
     found = understood(body)
     assert (found[0], found[2]) == (level, incidents)
     assert words is None or found[1] == words
     assert "\x1b" not in found[1]
 
 
-def test_a_rate_limited_answer_is_repeated_without_a_request_and_says_so():
+def test_a_rate_limited_answer_is_repeated_without_a_request_and_says_so() -> None:
     seen = path(look(h=http(429, first_byte=7.0, held=25.0)))
     assert codes(seen) == [("NET_HTTP_4XX", INFO)]
     (finding,) = diagnose(Snapshot(path=seen), Settings())
     assert ("not asked again for", 25.0) in [(one.label, one.value) for one in finding.evidence]
 
 
-def test_a_memory_of_names_counts_from_when_the_system_stood_still():
+def test_a_memory_of_names_counts_from_when_the_system_stood_still() -> None:
     memory = NameMemory()
     same = name(TWO, source="resolver", ttl=30)
     assert memory.heard((name(TWO), same), 0.0)["dns_differs_for"] is None
@@ -432,7 +452,7 @@ def test_a_memory_of_names_counts_from_when_the_system_stood_still():
     assert (last["dns_differs_for"], last["addresses_before"]) == (None, (THREE,))
 
 
-def test_a_memory_of_names_keeps_the_highest_ttl_and_the_alias_before():
+def test_a_memory_of_names_keeps_the_highest_ttl_and_the_alias_before() -> None:
     memory = NameMemory()
     for ttl in (60, 42, 7):
         heard = memory.heard((name(ONE, source="resolver", ttl=ttl, canonical="a.example"),), 0.0)
@@ -441,7 +461,7 @@ def test_a_memory_of_names_keeps_the_highest_ttl_and_the_alias_before():
     assert (moved["canonical_before"], moved["dns_changes"]) == ("a.example", 1)
 
 
-def test_a_failover_names_the_alias_that_moved():
+def test_a_failover_names_the_alias_that_moved() -> None:
     seen = path(
         look(),
         dns=(name(ONE, source="resolver", canonical="writer-b.example"),),
@@ -453,13 +473,13 @@ def test_a_failover_names_the_alias_that_moved():
     assert finding.summary.endswith("it is an alias of writer-b.example now")
 
 
-def test_private_addresses_that_time_out_are_said_to_be_no_news_from_outside():
+def test_private_addresses_that_time_out_are_said_to_be_no_news_from_outside() -> None:
     seen = path(look("10.1.2.3", t=tcp("timeout")))
     found = {finding.code: finding for finding in diagnose(Snapshot(path=seen), Settings())}
     assert "outside the VPC" in found["NET_TCP_TIMEOUT"].against[0]
 
 
-def test_the_tables_show_what_others_say():
+def test_the_tables_show_what_others_say() -> None:
     says = provider("major", "Outage", "API is down")
     seen = path(look(), provider=says, clocks=(witness("AWS (prod)", -3.0),))
     tables = {table.title: table for table in PROBE.tables(Snapshot(path=seen), Settings())}

@@ -70,6 +70,8 @@ def drawn(table: Table) -> list[str]:
         ),
     ],
 )  # fmt: skip
-def test_what_decides_is_read_in_80_columns(name, probe, title, line, words):
+def test_what_decides_is_read_in_80_columns(
+    name: str, probe: str, title: str, line: int, words: tuple[str, ...]
+) -> None:
     told = shown(name, probe, title)[line]
     assert all(one in told for one in words), told

@@ -24,17 +24,17 @@ def minutes(*values: float | None, last: int = 0, status: str = "Complete") -> S
     return Series(tuple(t for t, _ in points), tuple(v for _, v in points), status)
 
 
-def test_the_newest_two_minutes_are_never_judged():
+def test_the_newest_two_minutes_are_never_judged() -> None:
     series = minutes(1, 2, 3, 4, 5, 6, 7, 8, 9)
     assert metrics.settled(series, AT, minutes=5).values == (2, 3, 4, 5, 6)
 
 
-def test_a_window_at_a_whole_minute_ends_two_minutes_before_it():
+def test_a_window_at_a_whole_minute_ends_two_minutes_before_it() -> None:
     at = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
     assert metrics.settled(minutes(1, 2, 3, 4, 5), at, minutes=2).times[-1].minute == 7
 
 
-def test_a_blind_series_stays_blind_after_the_cut():
+def test_a_blind_series_stays_blind_after_the_cut() -> None:
     assert metrics.is_blind(metrics.settled(minutes(status="Forbidden"), AT))
 
 
@@ -49,7 +49,9 @@ def test_a_blind_series_stays_blind_after_the_cut():
         pytest.param(minutes(1), minutes(status="InternalError"), None, id="companion blind"),
     ],
 )
-def test_a_sparse_counter_is_zero_only_beside_a_living_companion(sparse, companion, expected):
+def test_a_sparse_counter_is_zero_only_beside_a_living_companion(
+    sparse: Series, companion: Series, expected: int | None
+) -> None:
     assert metrics.counted(sparse, companion) == expected
 
 
@@ -65,7 +67,9 @@ def test_a_sparse_counter_is_zero_only_beside_a_living_companion(sparse, compani
         pytest.param(1, None, "unknown", None, id="unknown whole"),
     ],
 )
-def test_a_rate_is_judged_from_a_least_volume_on(part, whole, text, severity):
+def test_a_rate_is_judged_from_a_least_volume_on(
+    part: int | None, whole: int | None, text: str, severity: Severity | None
+) -> None:
     found = metrics.Rate(part, whole)
     assert found.text() == text
     assert found.grade(Thresholds(warning=0.01, critical=0.05)) == severity
@@ -81,23 +85,25 @@ def test_a_rate_is_judged_from_a_least_volume_on(part, whole, text, severity):
         pytest.param((85, 85, 99, 85, 99), Severity.WARNING, id="the lesser severity holds"),
     ],
 )
-def test_a_gauge_needs_three_of_the_last_five_points(values, expected):
+def test_a_gauge_needs_three_of_the_last_five_points(
+    values: tuple[int, ...], expected: Severity | None
+) -> None:
     assert metrics.held(minutes(*values), Thresholds(warning=80, critical=95)) == expected
 
 
-def test_a_limit_from_below_is_reached_downwards():
+def test_a_limit_from_below_is_reached_downwards() -> None:
     low = Thresholds(critical=10, below=True)
     assert metrics.held(minutes(5, 10, 3), low) == Severity.CRITICAL
     assert metrics.held(minutes(11, 11, 3), low) is None
 
 
-def test_series_are_added_minute_by_minute():
+def test_series_are_added_minute_by_minute() -> None:
     both = metrics.together(minutes(1, 2), minutes(None, 5))
     assert both.values == (1, 7)
     assert metrics.is_blind(metrics.together(minutes(1), minutes(status="Forbidden")))
 
 
-def test_summaries_of_no_points_are_unknown():
+def test_summaries_of_no_points_are_unknown() -> None:
     empty = Series()
     for summary in (metrics.total, metrics.latest, metrics.mean, metrics.peak, metrics.lowest):
         assert summary(empty) is None

@@ -33,7 +33,7 @@ STORIES = [
 
 
 @pytest.mark.parametrize(("name", "probe", "codes"), STORIES, ids=[one[0] for one in STORIES])
-def test_a_recorded_look_is_judged_as_it_was(name, probe, codes):
+def test_a_recorded_look_is_judged_as_it_was(name: str, probe: str, codes: set[str]) -> None:
     chosen = registry()[probe]
     look = recording.decode((FOLDER / f"{name}.json").read_bytes(), chosen.snapshot)
     assert {one.code for one in chosen.diagnose(look, chosen.settings)} == codes
@@ -41,14 +41,14 @@ def test_a_recorded_look_is_judged_as_it_was(name, probe, codes):
     assert all(table.rows is not None for table in chosen.tables(look, chosen.settings))
 
 
-def test_a_place_without_network_is_named_as_the_first_cause():
+def test_a_place_without_network_is_named_as_the_first_cause() -> None:
     chosen = registry()["endpoint.path"]
     content = (FOLDER / "endpoint_seen_from_a_place_without_network.json").read_bytes()
     (finding,) = chosen.diagnose(recording.decode(content, chosen.snapshot), chosen.settings)
     assert finding.likely[0].startswith("this machine has no way to its name server")
 
 
-def test_recordings_of_paths_hold_no_place_of_the_machine_that_made_them():
+def test_recordings_of_paths_hold_no_place_of_the_machine_that_made_them() -> None:
     for name, _, _ in STORIES:
         content = (FOLDER / f"{name}.json").read_text()
         assert "/tmp" not in content
@@ -67,8 +67,8 @@ def test_recordings_of_paths_hold_no_place_of_the_machine_that_made_them():
     ],
 )
 def test_a_runbook_waits_for_what_a_good_look_shows_and_a_bad_one_does_not(
-    book, step, well, broken
-):
+    book: str, step: str, well: str, broken: str
+) -> None:
     found = library().get(book)
     assert found is not None
     waiting = next(one for one in found.steps if one.id == step)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from cockpit.connect.session import Series
 from cockpit.runbooks.library import library
+from cockpit.triage.finding import Severity
 from probes.rds import events
 from probes.rds import status as rds
-from probes.rds.model import GIB, Snapshot
+from probes.rds.model import GIB, RdsEvent, Snapshot
 from tests.probes.fake_aws import ago, hours, minutes
 from tests.probes.rds_looks import (
     CONNECTIONS,
@@ -32,7 +34,7 @@ from tests.probes.rds_looks import (
 )
 
 
-def measured(changes=None, /, **metrics: Series) -> Snapshot:
+def measured(changes: dict[str, Any] | None = None, /, **metrics: Series) -> Snapshot:
     names = {name.replace("_percent", "%"): series for name, series in metrics.items()}
     return snapshot(instance(metrics=names, **(changes or {})))
 
@@ -70,12 +72,14 @@ def measured(changes=None, /, **metrics: Series) -> Snapshot:
         ),
     ],
 )
-def test_a_status_is_fine_only_when_it_is_known_to_be(status, lasted, expected):
+def test_a_status_is_fine_only_when_it_is_known_to_be(
+    status: str, lasted: int | None, expected: list[tuple[str, Severity]]
+) -> None:
     since = {} if lasted is None else {"orders": ago(seconds=lasted)}
     assert found(snapshot(instance(status=status), status_since=since)) == expected
 
 
-def test_a_transition_inside_the_maintenance_window_says_so():
+def test_a_transition_inside_the_maintenance_window_says_so() -> None:
     (finding,) = rds.diagnose(snapshot(instance(status="rebooting")), rds.Settings())
     assert finding.against == ("inside the maintenance window sat:02:00-sat:04:00 UTC",)
     outside = instance(status="rebooting", maintenance_window="sun:02:00-sun:04:00")
@@ -97,7 +101,7 @@ def test_a_transition_inside_the_maintenance_window_says_so():
         pytest.param([event("DB instance created", minutes=1)], [], id="something else"),
     ],
 )
-def test_failovers_are_read_from_the_events(told, expected):
+def test_failovers_are_read_from_the_events(told: list[RdsEvent], expected: list[Severity]) -> None:
     findings = rds.diagnose(snapshot(events=tuple(told)), rds.Settings())
     assert [f.severity for f in findings if f.code == "RDS_FAILOVER_RECENT"] == expected
 
@@ -128,7 +132,7 @@ def test_failovers_are_read_from_the_events(told, expected):
         ("Something that nobody has seen before", events.OTHER),
     ],
 )  # fmt: skip
-def test_event_texts_are_told_apart(message, meaning):
+def test_event_texts_are_told_apart(message: str, meaning: str) -> None:
     assert events.meaning(event(message)) == meaning
 
 
@@ -171,7 +175,7 @@ def test_event_texts_are_told_apart(message, meaning):
         ),
     ],
 )
-def test_somebody_has_to_take_writes(look, expected):
+def test_somebody_has_to_take_writes(look: Snapshot, expected: list[tuple[str, Severity]]) -> None:
     assert found(look) == expected
 
 
@@ -195,7 +199,7 @@ RESTART = "DB instance restarted"
         pytest.param(measured(EngineUptime=minutes(900, 960, 1020)), [], id="uptime grows"),
     ],
 )
-def test_restarts_are_counted(look, expected):
+def test_restarts_are_counted(look: Snapshot, expected: list[Severity]) -> None:
     findings = rds.diagnose(look, rds.Settings())
     assert [f.severity for f in findings if f.code == "RDS_RESTARTED"] == expected
 
@@ -238,12 +242,12 @@ STOPPED = "Replication has stopped."
         ),
     ],
 )
-def test_broken_replication_is_critical(look, expected):
+def test_broken_replication_is_critical(look: Snapshot, expected: int) -> None:
     codes = [each for each in found(look) if each[0] == "RDS_REPLICATION_BROKEN"]
     assert codes == [("RDS_REPLICATION_BROKEN", CRITICAL)] * expected
 
 
-def test_a_replica_stopped_by_hand_says_so():
+def test_a_replica_stopped_by_hand_says_so() -> None:
     told = event("Replication for the Read Replica was manually stopped.", minutes=2)
     (finding,) = rds.diagnose(snapshot(events=(told,)), rds.Settings())
     assert finding.against == ("it was stopped by hand",)
@@ -312,11 +316,13 @@ BLOCKED = "RDS_STORAGE_AUTOSCALE_BLOCKED"
         pytest.param(measured(FreeStorageSpace=minutes(status="Forbidden")), [], id="denied"),
     ],
 )
-def test_storage_is_judged_by_level_and_pace(look, expected):
+def test_storage_is_judged_by_level_and_pace(
+    look: Snapshot, expected: list[tuple[str, Severity]]
+) -> None:
     assert found(look) == expected
 
 
-def test_autoscaling_that_is_blocked_with_little_left_is_critical():
+def test_autoscaling_that_is_blocked_with_little_left_is_critical() -> None:
     told = event("Storage autoscaling is unable to scale the storage for the reason: x", hours=2)
     look = replace(measured(FreeStorageSpace=flow(9 * GIB)), events=(told,))
     assert found(look) == [(LOW, WARNING), (BLOCKED, CRITICAL)]
@@ -369,7 +375,9 @@ def test_autoscaling_that_is_blocked_with_little_left_is_critical():
         ),
     ],
 )
-def test_connections_are_judged_against_a_limit_whose_origin_is_told(look, settings, expected):
+def test_connections_are_judged_against_a_limit_whose_origin_is_told(
+    look: Snapshot, settings: dict[str, int], expected: list[tuple[str, Severity]]
+) -> None:
     assert found(look, rds.Settings(**settings)) == expected
     for finding in rds.diagnose(look, rds.Settings(**settings)):
         assert {e.label for e in finding.evidence} >= {"maximum", "maximum from"}
@@ -389,11 +397,13 @@ COLLAPSED = "RDS_CONNECTIONS_COLLAPSED"
         pytest.param([0, 0, 0], [], id="no history"),
     ],
 )
-def test_connections_that_vanish_are_told(values, expected):
+def test_connections_that_vanish_are_told(
+    values: list[int], expected: list[tuple[str, Severity]]
+) -> None:
     assert found(measured(DatabaseConnections=minutes(*values))) == expected
 
 
-def test_connections_that_vanish_with_the_instance_are_no_riddle():
+def test_connections_that_vanish_with_the_instance_are_no_riddle() -> None:
     series = minutes(*[100] * 17, 0, 0, 0)
     look = measured({"status": "rebooting"}, DatabaseConnections=series)
     assert COLLAPSED not in [code for code, _ in found(look)]
@@ -477,7 +487,9 @@ GP = 16 * GIB
         ),
     ],
 )
-def test_load_is_judged_by_settled_minutes(look, expected):
+def test_load_is_judged_by_settled_minutes(
+    look: Snapshot, expected: list[tuple[str, Severity]]
+) -> None:
     assert found(look) == expected
 
 
@@ -503,12 +515,14 @@ READER = {"engine": "aurora-mysql", "writer": False}
         ),
     ],
 )
-def test_lag_is_in_seconds_and_minus_one_is_broken(look, expected):
+def test_lag_is_in_seconds_and_minus_one_is_broken(
+    look: Snapshot, expected: list[Severity]
+) -> None:
     findings = list(rds.diagnose(look, rds.Settings()))
     assert [f.severity for f in findings if f.code == "RDS_REPLICA_LAG"] == expected
 
 
-def test_an_idle_primary_is_named_where_its_sawtooth_looks_like_lag():
+def test_an_idle_primary_is_named_where_its_sawtooth_looks_like_lag() -> None:
     (finding,) = rds.diagnose(measured(REPLICA, ReplicaLag=flow(200)), rds.Settings())
     assert "idle" in finding.against[0]
     (finding,) = rds.diagnose(measured(REPLICA, ReplicaLag=flow(900)), rds.Settings())

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from cockpit import clock
+from cockpit.connect.session import Series
 from cockpit.errors import BlindError, Reason
 from cockpit.runbooks.library import library
 from cockpit.triage import recording
+from cockpit.triage.finding import Severity
 from probes.answers import Gap
 from probes.rds import model
 from probes.rds import status as rds
@@ -34,7 +38,7 @@ from tests.probes.rds_looks import (
 )
 
 
-def planned(**changes) -> PendingMaintenance:
+def planned(**changes: Any) -> PendingMaintenance:
     return replace(PendingMaintenance(resource="orders", action="os-upgrade"), **changes)
 
 
@@ -49,7 +53,9 @@ def planned(**changes) -> PendingMaintenance:
         pytest.param(planned(forced_at=ago(minutes=5)), CRITICAL, id="happening now"),
     ],
 )
-def test_maintenance_is_told_by_when_it_comes(action, expected):
+def test_maintenance_is_told_by_when_it_comes(
+    action: model.PendingMaintenance, expected: Severity
+) -> None:
     assert found(snapshot(maintenance=(action,))) == [("RDS_MAINTENANCE_PENDING", expected)]
 
 
@@ -116,7 +122,9 @@ def group(status: str) -> tuple[ParameterGroup, ...]:
         ),
     ],
 )
-def test_what_is_pending_is_told(look, expected):
+def test_what_is_pending_is_told(
+    look: model.Snapshot, expected: list[tuple[str, Severity]]
+) -> None:
     assert found(look) == expected
 
 
@@ -133,7 +141,9 @@ def test_what_is_pending_is_told(look, expected):
         ("", None, None),
     ],
 )
-def test_classes_give_memory_and_processors(db_class, memory, processors):
+def test_classes_give_memory_and_processors(
+    db_class: str, memory: int | None, processors: int | None
+) -> None:
     assert model.memory_of(db_class) == (memory and memory * GIB)
     assert model.processors_of(db_class) == processors
 
@@ -149,11 +159,13 @@ def test_classes_give_memory_and_processors(db_class, memory, processors):
         ("postgres", "db.serverless", None),
     ],
 )
-def test_the_default_limit_of_connections_is_estimated(engine, db_class, expected):
+def test_the_default_limit_of_connections_is_estimated(
+    engine: str, db_class: str, expected: int | None
+) -> None:
     assert model.default_connections(instance(engine=engine, db_class=db_class)) == expected
 
 
-def test_statuses_are_dated_one_by_one():
+def test_statuses_are_dated_one_by_one() -> None:
     first = aurora(cluster(status="failing-over"))
     second = rds.since(first, replace(first, at=AT + timedelta(seconds=30)))
     ended = replace(first, at=AT + timedelta(minutes=11), cluster=cluster(status="maintenance"))
@@ -181,12 +193,14 @@ def test_statuses_are_dated_one_by_one():
         ),
     ],
 )
-def test_the_headline_is_the_worst_status(look, text, severity):
+def test_the_headline_is_the_worst_status(
+    look: model.Snapshot, text: str, severity: Severity | None
+) -> None:
     (first, *_) = rds.PROBE.facts(look, rds.PROBE.settings)
     assert (first.text, first.severity) == (text, severity)
 
 
-def test_a_look_can_be_recorded_and_replayed():
+def test_a_look_can_be_recorded_and_replayed() -> None:
     look = aurora(
         cluster(pending=(Pending(name="EngineVersion", value="16.4"),)),
         instance("shop-1", metrics={"CPUUtilization": flow(40)}, replication=(broken(),)),
@@ -199,14 +213,14 @@ def test_a_look_can_be_recorded_and_replayed():
     assert recording.decode(recording.encode(look), Snapshot) == look
 
 
-def test_events_are_changes_by_their_meaning():
+def test_events_are_changes_by_their_meaning() -> None:
     look = snapshot(events=(event(DONE, minutes=1), event("Updated parameter x", hours=1)))
     changes = list(rds.PROBE.changes(look, "orders"))
     assert [change.kind for change in changes] == ["rds.failover", "rds.configuration"]
     assert changes == list(rds.PROBE.changes(replace(look, at=AT + timedelta(1)), "orders"))
 
 
-def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook():
+def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook() -> None:
     look = aurora(
         cluster(writer=""),
         instance(
@@ -231,7 +245,7 @@ def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook(
 # collect, from literals -----------------------------------------------------------------------
 
 
-def row(name: str = "orders", **changes) -> dict:
+def row(name: str = "orders", **changes: Any) -> dict:
     base = {
         "DBInstanceIdentifier": name,
         "DBInstanceStatus": "available",
@@ -250,7 +264,7 @@ def row(name: str = "orders", **changes) -> dict:
     return {**base, **changes}
 
 
-def cluster_row(*members: str, **changes) -> dict:
+def cluster_row(*members: str, **changes: Any) -> dict:
     base = {
         "DBClusterIdentifier": "shop",
         "Status": "available",
@@ -263,7 +277,12 @@ def cluster_row(*members: str, **changes) -> dict:
     return {**base, **changes}
 
 
-def aws(instances=(), clusters=(), series=None, **answers) -> FakeAws:
+def aws(
+    instances: Iterable[dict[str, Any]] = (),
+    clusters: Iterable[dict[str, Any]] = (),
+    series: Mapping[str, Series] | BlindError | None = None,
+    **answers: Any,
+) -> FakeAws:
     return FakeAws(
         {
             "rds.DescribeDBInstances": list(instances),
@@ -278,11 +297,11 @@ TARGET = target("rds", "orders")
 
 
 @pytest.fixture(autouse=True)
-def _still(monkeypatch):
+def _still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now", lambda: AT)
 
 
-async def test_a_healthy_instance_gives_nothing_to_say():
+async def test_a_healthy_instance_gives_nothing_to_say() -> None:
     session = aws([row()], series={"CPUUtilization": flow(40)})
     look = await rds.collect(session, TARGET)
     assert found(look) == []
@@ -290,7 +309,7 @@ async def test_a_healthy_instance_gives_nothing_to_say():
     assert (look.kind, look.status, look.writer) == ("instance", "available", "orders")
 
 
-async def test_names_of_users_and_new_passwords_are_not_kept():
+async def test_names_of_users_and_new_passwords_are_not_kept() -> None:
     values = {"MasterUserPassword": "hunter2", "AllocatedStorage": 200}
     look = await rds.collect(aws([row(PendingModifiedValues=values)]), TARGET)
     kept = recording.encode(look)
@@ -299,7 +318,7 @@ async def test_names_of_users_and_new_passwords_are_not_kept():
     assert found(look) == [("RDS_MODIFICATION_PENDING", WARNING)]
 
 
-async def test_the_limit_of_connections_is_taken_from_the_parameter_group():
+async def test_the_limit_of_connections_is_taken_from_the_parameter_group() -> None:
     parameters = [{"ParameterName": "max_connections", "ParameterValue": "100"}]
     session = aws(
         [row()], series={"DatabaseConnections": flow(96)}, DescribeDBParameters=parameters
@@ -310,13 +329,13 @@ async def test_the_limit_of_connections_is_taken_from_the_parameter_group():
 
 
 @pytest.mark.parametrize("value", ["{DBInstanceClassMemory/9531392}", "", "LEAST({x},5000)"])
-async def test_a_formula_is_not_a_number(value):
+async def test_a_formula_is_not_a_number(value: str) -> None:
     parameters = [{"ParameterName": "max_connections", "ParameterValue": value}]
     look = await rds.collect(aws([row()], DescribeDBParameters=parameters), TARGET)
     assert look.max_connections == {}
 
 
-async def test_default_parameter_groups_are_not_asked_for():
+async def test_default_parameter_groups_are_not_asked_for() -> None:
     groups = [{"DBParameterGroupName": "default.postgres16", "ParameterApplyStatus": "in-sync"}]
     session = aws([row(DBParameterGroups=groups)])
     await rds.collect(session, TARGET)
@@ -324,7 +343,7 @@ async def test_default_parameter_groups_are_not_asked_for():
 
 
 @pytest.mark.parametrize("number", [0, 1, 10, 11, 100, 101])
-async def test_every_member_of_a_cluster_is_looked_at(number):
+async def test_every_member_of_a_cluster_is_looked_at(number: int) -> None:
     names = [f"shop-{n}" for n in range(number)]
     session = aws([row(name, Engine="aurora-postgresql") for name in names], [cluster_row(*names)])
     look = await rds.collect(session, target("rds", "shop"))
@@ -333,13 +352,13 @@ async def test_every_member_of_a_cluster_is_looked_at(number):
     assert len(instances.rows) == number
 
 
-async def test_a_cluster_is_found_when_no_instance_has_the_name():
+async def test_a_cluster_is_found_when_no_instance_has_the_name() -> None:
     session = aws([row("shop-1")], [cluster_row("shop-1")])
     look = await rds.collect(session, target("rds", "shop"))
     assert (look.kind, look.writer) == ("cluster", "shop-1")
 
 
-async def test_an_arn_of_a_cluster_asks_for_no_instance_of_that_name():
+async def test_an_arn_of_a_cluster_asks_for_no_instance_of_that_name() -> None:
     arn = "arn:aws:rds:us-east-1:1:cluster:shop"
     session = aws()
     with pytest.raises(BlindError):
@@ -347,7 +366,7 @@ async def test_an_arn_of_a_cluster_asks_for_no_instance_of_that_name():
     assert [name for name, _ in session.calls] == ["rds.DescribeDBClusters"]
 
 
-async def test_events_of_the_resource_only_are_kept_and_no_backups():
+async def test_events_of_the_resource_only_are_kept_and_no_backups() -> None:
     told = [
         {"SourceIdentifier": "orders", "Message": DONE, "Date": ago(minutes=3)},
         {"SourceIdentifier": "other", "Message": DONE, "Date": ago(minutes=3)},
@@ -363,7 +382,7 @@ async def test_events_of_the_resource_only_are_kept_and_no_backups():
     assert [each.message for each in look.events] == [DONE]
 
 
-async def test_maintenance_is_joined_by_its_arn():
+async def test_maintenance_is_joined_by_its_arn() -> None:
     actions = [
         {
             "ResourceIdentifier": "arn:aws:rds:us-east-1:1:db:orders",
@@ -378,19 +397,19 @@ async def test_maintenance_is_joined_by_its_arn():
     assert found(look) == [("RDS_MAINTENANCE_PENDING", CRITICAL)]
 
 
-async def test_an_instance_that_is_not_there_is_missing():
+async def test_an_instance_that_is_not_there_is_missing() -> None:
     with pytest.raises(BlindError) as caught:
         await rds.collect(aws(), TARGET)
     assert caught.value.reason is Reason.MISSING
 
 
-async def test_a_denied_instance_is_blind():
+async def test_a_denied_instance_is_blind() -> None:
     with pytest.raises(BlindError) as caught:
         await rds.collect(aws(DescribeDBInstances=denied()), TARGET)
     assert caught.value.reason is Reason.DENIED
 
 
-async def test_denied_helpers_leave_gaps_and_the_status():
+async def test_denied_helpers_leave_gaps_and_the_status() -> None:
     session = aws(
         [row(DBInstanceStatus="storage-full")],
         series=denied(),
@@ -420,13 +439,13 @@ async def test_denied_helpers_leave_gaps_and_the_status():
     ],
     ids=["no status", "a number", "text for a number", "no structures", "no truth", "no time"],
 )
-async def test_an_answer_of_another_shape_is_unreadable(changes):
+async def test_an_answer_of_another_shape_is_unreadable(changes: dict[str, Any]) -> None:
     with pytest.raises(BlindError) as caught:
         await rds.collect(aws([row(**changes)]), TARGET)
     assert caught.value.reason is Reason.UNREADABLE
 
 
-async def test_a_cluster_without_its_member_list_is_unreadable():
+async def test_a_cluster_without_its_member_list_is_unreadable() -> None:
     answer = cluster_row()
     del answer["DBClusterMembers"]
     with pytest.raises(BlindError) as caught:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,9 @@ USED = (Use(listener="HTTPS:443", rule="10", weight=1),)
 IDLE = (Use(listener="HTTPS:443", rule="10", weight=0),)
 
 
-def targets(states: str, zones: str = "", held: float | None = None, reason: str = ""):
+def targets(
+    states: str, zones: str = "", held: float | None = None, reason: str = ""
+) -> tuple[TargetState, ...]:
     """`h` healthy, `u` unhealthy, `i` initial, `d` draining, `n` unused, `-` unavailable."""
     words = {
         "h": "healthy",
@@ -51,7 +54,7 @@ def minutes(*values: float) -> Series:
     return Series(times, tuple(values))
 
 
-def group(states: str = "hhhhhh", **changes) -> Snapshot:
+def group(states: str = "hhhhhh", **changes: Any) -> Snapshot:
     settings = {key: changes.pop(key) for key in ("zones", "held", "reason") if key in changes}
     return replace(
         Snapshot(
@@ -68,7 +71,7 @@ def group(states: str = "hhhhhh", **changes) -> Snapshot:
     )
 
 
-def found(snapshot: Snapshot, settings: Settings | None = None):
+def found(snapshot: Snapshot, settings: Settings | None = None) -> list[tuple[str, str]]:
     return [(f.code, f.severity.value) for f in probe.diagnose(snapshot, settings or Settings())]
 
 
@@ -150,7 +153,9 @@ def found(snapshot: Snapshot, settings: Settings | None = None):
         ),
     ],
 )
-def test_states_are_counted_as_what_they_are(snapshot, expected):
+def test_states_are_counted_as_what_they_are(
+    snapshot: Snapshot, expected: list[tuple[str, str]]
+) -> None:
     assert found(snapshot) == expected
 
 
@@ -170,7 +175,9 @@ def test_states_are_counted_as_what_they_are(snapshot, expected):
         ),
     ],
 )
-def test_an_empty_group_is_bad_only_when_requests_come(changes, expected):
+def test_an_empty_group_is_bad_only_when_requests_come(
+    changes: dict[str, Any], expected: str
+) -> None:
     assert found(group("", **changes)) == [("TG_EMPTY", expected)]
 
 
@@ -200,7 +207,7 @@ def test_an_empty_group_is_bad_only_when_requests_come(changes, expected):
         ),
     ],
 )
-def test_fail_open_is_told_apart_from_an_outage(snapshot, expected):
+def test_fail_open_is_told_apart_from_an_outage(snapshot: Snapshot, expected: bool) -> None:
     assert (("TG_FAIL_OPEN", "critical") in found(snapshot)) is expected
 
 
@@ -218,7 +225,9 @@ def test_fail_open_is_told_apart_from_an_outage(snapshot, expected):
         pytest.param("hhuu", "aaaa", "", BALANCER, None, id="there is one zone only"),
     ],
 )
-def test_a_zone_without_healthy_targets_is_told(states, zones, cross_zone, balancer, expected):
+def test_a_zone_without_healthy_targets_is_told(
+    states: str, zones: str, cross_zone: str, balancer: str, expected: str | None
+) -> None:
     snapshot = group(states, zones=zones, cross_zone=cross_zone, balancers=(balancer,))
     told = dict(found(snapshot))
     assert told.get("TG_AZ_UNBALANCED") == expected
@@ -235,11 +244,13 @@ def test_a_zone_without_healthy_targets_is_told(states, zones, cross_zone, balan
         pytest.param("hhd", None, 300.0, None, id="nobody knows since when"),
     ],
 )
-def test_draining_is_long_beyond_its_delay(states, held, delay, expected):
+def test_draining_is_long_beyond_its_delay(
+    states: str, held: int | None, delay: float | None, expected: str | None
+) -> None:
     assert dict(found(group(states, held=held, delay=delay))).get("TG_DRAINING_LONG") == expected
 
 
-def test_turns_are_carried_from_look_to_look_and_make_a_flapping_target():
+def test_turns_are_carried_from_look_to_look_and_make_a_flapping_target() -> None:
     looks = [
         replace(group(states), at=AT + timedelta(seconds=15 * n))
         for n, states in enumerate(["hh", "uh", "hh", "uh", "uh"])
@@ -255,13 +266,13 @@ def test_turns_are_carried_from_look_to_look_and_make_a_flapping_target():
     ] == ("warning")
 
 
-def test_old_turns_are_forgotten():
+def test_old_turns_are_forgotten() -> None:
     old = replace(group("h").targets[0], turns=(AT - timedelta(minutes=16), AT))
     seen = probe.since(replace(group(), targets=(old,)), group("h"))
     assert seen.targets[0].turns == (AT,)
 
 
-def test_a_new_target_is_as_old_as_the_look_that_found_it():
+def test_a_new_target_is_as_old_as_the_look_that_found_it() -> None:
     seen = probe.since(group(""), group("i"))
     assert seen.targets[0].since == AT
 
@@ -276,36 +287,36 @@ def test_a_new_target_is_as_old_as_the_look_that_found_it():
         pytest.param(Check(protocol="TCP"), "only connects", id="connects only"),
     ],
 )
-def test_a_fragile_check_is_mentioned(check, words):
+def test_a_fragile_check_is_mentioned(check: Check, words: str) -> None:
     (finding,) = probe.diagnose(group(check=check), Settings())
     assert (finding.code, finding.severity) == ("TG_HEALTH_CHECK_FRAGILE", Severity.INFO)
     assert words in finding.summary
 
 
-def test_too_few_healthy_targets_are_critical_whatever_the_share():
+def test_too_few_healthy_targets_are_critical_whatever_the_share() -> None:
     assert found(group("uhhhhh"), Settings(min_healthy=6)) == [("TG_UNHEALTHY_TARGETS", "critical")]
 
 
 @pytest.mark.parametrize("many", [0, 1, 10, 11, 100, 101])
-def test_every_target_has_its_row(many):
+def test_every_target_has_its_row(many: int) -> None:
     snapshot = group("h" * many)
     table = next(iter(probe.tables(snapshot, Settings())))
     assert len(table.rows) == many
     assert next(iter(probe.facts(snapshot, probe.PROBE.settings))).text == f"{many}/{many}"
 
 
-def test_the_headline_counts_healthy_of_those_that_count():
+def test_the_headline_counts_healthy_of_those_that_count() -> None:
     assert next(iter(probe.facts(group("hhuuuudn"), probe.PROBE.settings))).text == "2/6"
 
 
-def test_the_summary_names_the_reasons_and_the_codes_that_were_answered():
+def test_the_summary_names_the_reasons_and_the_codes_that_were_answered() -> None:
     (finding,) = probe.diagnose(group("uuuhhh"), Settings())
     assert finding.summary == "3 of 6 targets unhealthy: 3 ResponseCodeMismatch [404]"
     assert "path" in finding.likely[0]
     assert library().best(finding.code) == "targets-unhealthy"
 
 
-def test_every_finding_is_of_a_code_that_the_probe_declares():
+def test_every_finding_is_of_a_code_that_the_probe_declares() -> None:
     snapshots = [group("uuuuuu", ok=minutes(*[9] * 10)), group("uhd", held=9999), group("")]
     for snapshot in snapshots:
         for finding in probe.diagnose(snapshot, Settings()):

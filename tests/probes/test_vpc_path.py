@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from probes.vpc_path.config import Settings, diagnose
 from probes.vpc_path.model import (
     Acl,
     Flow,
+    GroupRule,
     Nat,
     Network,
     PathEnd,
@@ -93,24 +95,24 @@ UDP = Flow(protocol="udp", port=5432)
         pytest.param(replace(network(), groups={"sg-app": network().groups["sg-app"]}), ("undetermined", []), id="an unread group"),
     ],
 )  # fmt: skip
-def test_security_groups(net, expected):
+def test_security_groups(net: Network, expected: tuple[str, list[str]]) -> None:
     got, found = verdict(net)
     assert (got, sorted(found)) == (expected[0], sorted(expected[1]))
 
 
-def test_the_union_of_all_groups_counts():
+def test_the_union_of_all_groups_counts() -> None:
     both = replace(DB, groups=("sg-none", "sg-db"))
     assert verdict(groups(sg_none=[]), destination=both) == OPEN
 
 
-def test_a_group_that_refers_to_itself_lets_its_members_talk():
+def test_a_group_that_refers_to_itself_lets_its_members_talk() -> None:
     peer = replace(APP, cidrs=("10.0.12.8",), subnet="app-b", interface="eni-2", label="peer")
     net = groups(sg_app=[out("sg-app"), rule("sg-app", "sg-app")])
     assert verdict(net, destination=peer) == OPEN
     assert verdict(groups(), destination=peer)[0] == "blocked"
 
 
-def test_groups_are_asked_inside_one_subnet_too():
+def test_groups_are_asked_inside_one_subnet_too() -> None:
     assert verdict(groups(sg_db=[]), destination=NEAR)[0] == "blocked"
 
 
@@ -124,7 +126,7 @@ def test_groups_are_asked_inside_one_subnet_too():
         pytest.param(rule("sg-db", "sg-app", proto="udp"), UDP, "open", id="UDP"),
     ],
 )  # fmt: skip
-def test_protocols_without_and_with_ports(port_rule, flow, expected):
+def test_protocols_without_and_with_ports(port_rule: GroupRule, flow: Flow, expected: str) -> None:
     assert verdict(groups(sg_db=[port_rule]), flow=flow)[0] == expected
 
 
@@ -148,11 +150,11 @@ def test_protocols_without_and_with_ports(port_rule, flow, expected):
         pytest.param(replace(network(), acls={}), ("undetermined", []), id="unread ACLs (a shared subnet)"),
     ],
 )  # fmt: skip
-def test_network_acls_are_asked_four_times(net, expected):
+def test_network_acls_are_asked_four_times(net: Network, expected: tuple[str, list[str]]) -> None:
     assert verdict(net) == expected
 
 
-def test_network_acls_are_not_asked_inside_one_subnet():
+def test_network_acls_are_not_asked_inside_one_subnet() -> None:
     assert verdict(acls(acl_app=LAST), destination=NEAR) == OPEN
 
 
@@ -160,7 +162,7 @@ def test_network_acls_are_not_asked_inside_one_subnet():
     ("kind", "expected"),
     [("host", "open"), ("balancer", "partly"), ("lambda", "partly"), ("nat", "partly")],
 )
-def test_the_ephemeral_range_is_the_initiator_s(kind, expected):
+def test_the_ephemeral_range_is_the_initiator_s(kind: str, expected: str) -> None:
     net = acls(
         acl_app=[allow(100, True), allow(100, False, low=32768, high=61000, proto="tcp"), *LAST]
     )
@@ -189,11 +191,11 @@ DISCONNECTED = "PATH_VPCS_DISCONNECTED"
         pytest.param(tables(rtb_app=[to("vpce", destination="pl-9")]), ("undetermined", []), id="a route may hide in an unread prefix list"),
     ],
 )  # fmt: skip
-def test_routes_both_ways(net, expected):
+def test_routes_both_ways(net: Network, expected: tuple[str, list[str]]) -> None:
     assert verdict(net) == expected
 
 
-def nat(**more) -> Network:
+def nat(**more: Any) -> Network:
     fields = {"id": "nat-1", "subnet": "public-a", "state": "available", "zone": "a"}
     return replace(network(), nats={"nat-1": Nat(**(fields | more))})
 
@@ -220,7 +222,7 @@ def nat(**more) -> Network:
         pytest.param(tables(rtb_app=[LOCAL, to("vgw")]), APP, ("undetermined", []), id="by a VPN"),
     ],
 )  # fmt: skip
-def test_the_way_out(net, source, expected):
+def test_the_way_out(net: Network, source: PathEnd, expected: tuple[str, list[str]]) -> None:
     got, found = verdict(net, source=source, destination=OUTSIDE, flow=HTTPS)
     assert (got, [code for code in found if code != EMPTY]) == expected
 
@@ -236,11 +238,16 @@ def test_the_way_out(net, source, expected):
         pytest.param(replace(WEB, acls={**WEB.acls, "acl-pub": Acl(id="acl-pub", entries=(allow(100, False), allow(100, True, low=32768, high=60999, proto="tcp"), *LAST))}), FRONT, ("partly", [PART]), id="clients use all ports from 1024"),
     ],
 )  # fmt: skip
-def test_the_way_in(net, destination, expected):
+def test_the_way_in(net: Network, destination: PathEnd, expected: tuple[str, list[str]]) -> None:
     assert verdict(net, source=WORLD, destination=destination, flow=HTTPS) == expected
 
 
-def peered(status="active", vpcs=(VPC, FAR), back=True, peering="active") -> Network:
+def peered(
+    status: str = "active",
+    vpcs: tuple[str, ...] = (VPC, FAR),
+    back: bool = True,
+    peering: str = "active",
+) -> Network:
     net = network()
     far = Route(destination="10.1.0.0/16", kind="local", target="local")
     return replace(
@@ -279,11 +286,11 @@ REMOTE = PathEnd(
         pytest.param(replace(peered(), tables={**peered().tables, "rtb-app": network().tables["rtb-app"]}), ("blocked", [DISCONNECTED]), id="only NAT leads there"),
     ],
 )  # fmt: skip
-def test_the_way_over_a_peering(net, expected):
+def test_the_way_over_a_peering(net: Network, expected: tuple[str, list[str]]) -> None:
     assert verdict(net, destination=REMOTE) == expected
 
 
-def test_several_sources_are_partly_open_when_some_are():
+def test_several_sources_are_partly_open_when_some_are() -> None:
     lost = replace(APP, label="other", groups=("sg-other",), interface="eni-3", subnet="app-b")
     net = groups(sg_other=[out("sg-other")])
     snapshot = look(net, source=(APP, lost))
@@ -291,7 +298,7 @@ def test_several_sources_are_partly_open_when_some_are():
     assert [(b.code, b.partial) for b in snapshot.blockers] == [(IN, True)]
 
 
-def test_an_address_without_an_interface_is_undetermined_and_said_so():
+def test_an_address_without_an_interface_is_undetermined_and_said_so() -> None:
     snapshot = look(destination=replace(DB, groups=(), guard="unknown", interface=""))
     assert snapshot.verdict == "undetermined"
     assert any("no interface has the address" in reason for reason in snapshot.unknown)

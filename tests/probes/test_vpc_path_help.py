@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import jmespath
 import msgspec
@@ -11,9 +12,10 @@ import pytest
 from cockpit.connect.aws.settings import VpcEnd, VpcPathSettings
 from cockpit.errors import BlindError, Misconfigured, Reason
 from cockpit.runbooks.library import library
-from cockpit.triage.finding import Severity
+from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.target import Target
 from probes.vpc_path.config import PROBE, Settings, Snapshot, diagnose, tried
+from probes.vpc_path.model import GroupRule
 from tests.probes.fake_aws import FakeAws, denied
 from tests.probes.vpc_looks import (
     ALL,
@@ -41,7 +43,7 @@ from tests.probes.vpc_looks import (
 # --- evidence and what would help ------------------------------------------------------------
 
 
-def only(snapshot: Snapshot, code: str = IN):
+def only(snapshot: Snapshot, code: str = IN) -> tuple[Finding, dict[str, str]]:
     (finding,) = [one for one in diagnose(snapshot, Settings()) if one.code == code]
     return finding, {one.label: one.value for one in finding.evidence}
 
@@ -55,12 +57,12 @@ def only(snapshot: Snapshot, code: str = IN):
         pytest.param([], "none has anything right", id="no rule"),
     ],
 )  # fmt: skip
-def test_the_nearest_miss_is_evidence(rules, nearest):
+def test_the_nearest_miss_is_evidence(rules: list[GroupRule], nearest: str) -> None:
     _, evidence = only(look(groups(sg_db=rules)))
     assert evidence["nearest rule"] == nearest
 
 
-def test_the_finding_names_the_group_and_the_narrowest_rule():
+def test_the_finding_names_the_group_and_the_narrowest_rule() -> None:
     snapshot = look(groups(sg_db=[out("sg-db")]))
     finding, evidence = only(snapshot)
     assert (finding.subject, finding.severity) == ("sg-db", CRITICAL)
@@ -68,7 +70,7 @@ def test_the_finding_names_the_group_and_the_narrowest_rule():
     assert evidence["narrowest rule"] == "tcp 5432 for sg-app in sg-db"
 
 
-def test_steps_read_the_suggestion_by_jmespath():
+def test_steps_read_the_suggestion_by_jmespath() -> None:
     seen = msgspec.json.decode(msgspec.json.encode(look(groups(sg_db=[]))))
     assert jmespath.search("verdict", seen) == "blocked"
     assert jmespath.search("blockers[0].code", seen) == IN
@@ -86,7 +88,7 @@ def test_steps_read_the_suggestion_by_jmespath():
     }
 
 
-def test_a_source_without_a_group_is_suggested_by_its_address():
+def test_a_source_without_a_group_is_suggested_by_its_address() -> None:
     source = replace(APP, groups=(), guard="assumed", cidrs=("10.0.11.7",))
     snapshot = look(groups(sg_db=[]), source=source)
     assert snapshot.blockers[0].suggestion["IpPermissions"][0]["IpRanges"] == [
@@ -94,20 +96,20 @@ def test_a_source_without_a_group_is_suggested_by_its_address():
     ]
 
 
-def test_a_database_port_is_never_suggested_for_the_whole_internet():
+def test_a_database_port_is_never_suggested_for_the_whole_internet() -> None:
     net = groups(sg_web=[])
     assert look(net, source=WORLD, destination=FRONT).blockers[0].suggestion is None
     assert look(net, source=WORLD, destination=FRONT, flow=HTTPS).blockers[0].suggestion
 
 
-def test_the_deciding_acl_entry_is_evidence():
+def test_the_deciding_acl_entry_is_evidence() -> None:
     net = acls(acl_db=[allow(90, False, low=5432, proto="tcp", verb=False), *WIDE])
     finding, evidence = only(look(net), NACL)
     assert finding.subject == "acl-db"
     assert evidence["deciding rule"] == "rule 90 deny tcp 5432 0.0.0.0/0"
 
 
-def test_a_path_that_nothing_needs_is_a_warning():
+def test_a_path_that_nothing_needs_is_a_warning() -> None:
     findings = list(diagnose(look(groups(sg_db=[out("sg-db")])), Settings(needed=False)))
     assert [one.severity for one in findings if one.code == IN] == [WARNING]
 
@@ -115,7 +117,7 @@ def test_a_path_that_nothing_needs_is_a_warning():
 # --- trying a change -------------------------------------------------------------------------
 
 
-def test_the_suggestion_opens_the_path_on_a_copy():
+def test_the_suggestion_opens_the_path_on_a_copy() -> None:
     before = look(groups(sg_db=[out("sg-db")]))
     suggested = before.blockers[0].suggestion
     after = tried(before, "ec2.AuthorizeSecurityGroupIngress", suggested)
@@ -137,7 +139,7 @@ def test_the_suggestion_opens_the_path_on_a_copy():
         pytest.param("ec2.DeleteRoute", {"RouteTableId": "rtb-main", "DestinationCidrBlock": "10.0.0.0/16"}, "blocked", id="without the return route"),
     ],
 )  # fmt: skip
-def test_a_change_is_tried_on_a_copy(call, arguments, expected):
+def test_a_change_is_tried_on_a_copy(call: str, arguments: dict[str, Any], expected: str) -> None:
     before = look()
     assert tried(before, call, arguments).verdict == expected
     assert look().verdict == before.verdict == "open"
@@ -152,7 +154,7 @@ def test_a_change_is_tried_on_a_copy(call, arguments, expected):
         ("ec2.CreateRoute", {"RouteTableId": "rtb-unknown"}),
     ],
 )
-def test_what_cannot_be_tried_says_so(call, arguments):
+def test_what_cannot_be_tried_says_so(call: str, arguments: dict[str, str]) -> None:
     with pytest.raises(Misconfigured):
         tried(look(), call, arguments)
 
@@ -174,7 +176,9 @@ def codes(snapshot: Snapshot) -> list[tuple[str, Severity]]:
         pytest.param([rule("sg-web", ALL, low=443), rule("sg-web", "198.51.100.0/24", low=22)], True, [], id="SSH for the office"),
     ],
 )  # fmt: skip
-def test_groups_that_are_open_to_the_world(rules, public, expected):
+def test_groups_that_are_open_to_the_world(
+    rules: list[GroupRule], public: bool, expected: list[tuple[str, Severity]]
+) -> None:
     front = FRONT if public else replace(FRONT, public=(), subnet="app-a")
     source = APP if not public else WORLD
     assert (
@@ -195,7 +199,9 @@ def test_groups_that_are_open_to_the_world(rules, public, expected):
         (None, 251, None),
     ],
 )
-def test_subnets_that_run_out_of_addresses(free, total, expected):
+def test_subnets_that_run_out_of_addresses(
+    free: int | None, total: int, expected: Severity | None
+) -> None:
     net = network()
     full = replace(net.subnets["app-a"], free=free, total=total)
     found = codes(look(replace(net, subnets={**net.subnets, "app-a": full})))
@@ -205,7 +211,7 @@ def test_subnets_that_run_out_of_addresses(free, total, expected):
 # --- what could not be read ------------------------------------------------------------------
 
 
-async def read(**changed) -> Snapshot:
+async def read(**changed: Any) -> Snapshot:
     settings = VpcPathSettings(
         aws="prod",
         source=VpcEnd(security_group="sg-app", subnet="app-a"),
@@ -217,7 +223,7 @@ async def read(**changed) -> Snapshot:
     return await PROBE.collect(FakeAws(ANSWERS | changes), target)
 
 
-async def test_a_path_that_was_read_whole():
+async def test_a_path_that_was_read_whole() -> None:
     assert (await read()).verdict == "open"
 
 
@@ -225,7 +231,7 @@ async def test_a_path_that_was_read_whole():
     "operation",
     ["DescribeRouteTables", "DescribeNetworkAcls", "DescribeSecurityGroups"],
 )
-async def test_what_is_denied_makes_the_path_undetermined_and_is_named(operation):
+async def test_what_is_denied_makes_the_path_undetermined_and_is_named(operation: str) -> None:
     snapshot = await read(**{operation: denied("not authorized to perform it")})
     (finding,) = diagnose(snapshot, Settings())
     assert snapshot.verdict == "undetermined"
@@ -234,24 +240,24 @@ async def test_what_is_denied_makes_the_path_undetermined_and_is_named(operation
 
 
 @pytest.mark.parametrize("operation", ["DescribeVpcs", "DescribeInternetGateways", "DescribeSecurityGroupRules"])  # fmt: skip
-async def test_what_the_path_does_not_need_may_be_denied(operation):
+async def test_what_the_path_does_not_need_may_be_denied(operation: str) -> None:
     assert (await read(**{operation: denied()})).verdict == "open"
 
 
-async def test_interfaces_that_may_not_be_read_leave_the_probe_blind():
+async def test_interfaces_that_may_not_be_read_leave_the_probe_blind() -> None:
     with pytest.raises(BlindError) as caught:
         await read(DescribeNetworkInterfaces=denied())
     assert caught.value.reason is Reason.DENIED
 
 
-async def test_hostile_names_arrive_as_harmless_text():
+async def test_hostile_names_arrive_as_harmless_text() -> None:
     hostile = "\x1b[31m[bold]evil\u202e\x00"
     named = [{**SUBNETS[0], "Tags": [{"Key": "Name", "Value": hostile}]}, SUBNETS[1]]
     snapshot = await read(DescribeSubnets=named)
     assert snapshot.network.subnets["data-a"].name.isprintable()
 
 
-async def test_an_answer_of_another_shape_is_unreadable():
+async def test_an_answer_of_another_shape_is_unreadable() -> None:
     with pytest.raises(BlindError) as caught:
         await read(DescribeNetworkInterfaces=[{**ENI, "Groups": "sg-db"}])
     assert caught.value.reason is Reason.UNREADABLE

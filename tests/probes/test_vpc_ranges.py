@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from cockpit.triage.target import Target
 from probes.vpc_path import routes
 from probes.vpc_path.config import PROBE, Snapshot
 from probes.vpc_path.ends import classes, settle
-from probes.vpc_path.model import Network, PathEnd, RouteTable, Subnet
+from probes.vpc_path.model import Network, PathEnd, Route, RouteTable, Subnet
 from tests.probes.fake_aws import FakeAws
 from tests.probes.vpc_looks import (
     ALL,
@@ -62,11 +63,11 @@ def six(net: Network) -> Network:
     )
 
 
-def test_ipv6_needs_no_public_address_of_ipv4():
+def test_ipv6_needs_no_public_address_of_ipv4() -> None:
     assert verdict(six(network()), source=BOTH, destination=V6, flow=HTTPS) == OPEN
 
 
-def test_ipv4_of_the_same_interface_does():
+def test_ipv4_of_the_same_interface_does() -> None:
     outside = PathEnd(label="x", cidrs=("203.0.113.5",), guard="assumed")
     found = verdict(six(network()), source=BOTH, destination=outside, flow=HTTPS)
     assert found == ("blocked", ["PATH_IGW_NO_PUBLIC_IP"])
@@ -101,7 +102,9 @@ OFFICE = PathEnd(label="198.51.100.0/24", cidrs=("198.51.100.0/24",), guard="ass
         pytest.param((to("igw", state="blackhole"),), OFFICE, ("blocked", [HOLE]), id="all of it into a black hole"),
     ],
 )  # fmt: skip
-def test_routes_that_hold_a_part_of_the_range(pub, destination, expected):
+def test_routes_that_hold_a_part_of_the_range(
+    pub: tuple[Route, ...], destination: PathEnd, expected: tuple[str, list[str]]
+) -> None:
     net = tables(rtb_pub=[LOCAL, *pub])
     assert verdict(net, source=FROM_PUBLIC, destination=destination, flow=HTTPS) == expected
 
@@ -119,7 +122,9 @@ BY_CIDR = groups(sg_db=[rule("sg-db", "10.0.0.0/8"), out("sg-db")])
         pytest.param((LOCAL, to("tgw", destination="10.0.0.0/8"), to("pcx", destination="10.9.0.0/16", state="blackhole")), ("partly", [HOLE]), id="a part comes back into a black hole"),
     ],
 )  # fmt: skip
-def test_answers_to_a_range_go_by_all_its_routes(main, expected):
+def test_answers_to_a_range_go_by_all_its_routes(
+    main: tuple[Route, ...], expected: tuple[str, list[str]]
+) -> None:
     net = replace(
         BY_CIDR, tables={**BY_CIDR.tables, "rtb-main": replace(BY_CIDR.tables["rtb-main"], routes=main)}
     )  # fmt: skip
@@ -137,11 +142,11 @@ def test_answers_to_a_range_go_by_all_its_routes(main, expected):
         pytest.param((), False, id="none"),
     ],
 )  # fmt: skip
-def test_a_subnet_is_public_by_any_default_way(listed, public):
+def test_a_subnet_is_public_by_any_default_way(listed: tuple[Route, ...], public: bool) -> None:
     assert routes.is_public(tables(rtb_pub=[LOCAL, *listed]), "public-a") is public
 
 
-def test_a_thousand_narrower_routes_are_judged_quickly_and_rightly():
+def test_a_thousand_narrower_routes_are_judged_quickly_and_rightly() -> None:
     ranges = tuple(str(one) for one in ip_network("10.64.0.0/10").subnets(new_prefix=20))[:1000]
     table = RouteTable(id="rtb", vpc=VPC, routes=(to("pcx", destination="pl-9"),))
     net = replace(network(), prefix_lists={"pl-9": ranges})
@@ -155,7 +160,7 @@ def test_a_thousand_narrower_routes_are_judged_quickly_and_rightly():
 SUBNET = Subnet(id="public-a", vpc=VPC, zone="a", cidrs=("10.0.1.0/24",))
 
 
-def settled(cidr: str, **more) -> PathEnd:
+def settled(cidr: str, **more: Any) -> PathEnd:
     (one,) = settle([PathEnd(label=cidr, cidrs=(cidr,), guard="assumed")], network(**more))
     return one
 
@@ -174,15 +179,15 @@ def settled(cidr: str, **more) -> PathEnd:
         ("8.0.0.0/5", "host"),
     ],
 )
-def test_a_range_is_the_internet_s_when_none_of_it_is_private(cidr, kind):
+def test_a_range_is_the_internet_s_when_none_of_it_is_private(cidr: str, kind: str) -> None:
     assert settled(cidr).kind == kind
 
 
-def test_a_public_range_of_a_vpc_of_ours_is_not_the_internet_s():
+def test_a_public_range_of_a_vpc_of_ours_is_not_the_internet_s() -> None:
     assert settled("198.51.100.0/24", vpcs={VPC: ("198.51.0.0/16",)}).kind == "host"
 
 
-def test_a_public_source_needs_a_public_address_and_all_ephemeral_ports():
+def test_a_public_source_needs_a_public_address_and_all_ephemeral_ports() -> None:
     source = settled("198.51.100.0/24")
     assert verdict(WEB, source=source, destination=FRONT, flow=HTTPS) == OPEN
     hidden = replace(FRONT, public=())
@@ -195,7 +200,7 @@ def test_a_public_source_needs_a_public_address_and_all_ephemeral_ports():
     assert verdict(net, source=source, destination=FRONT, flow=HTTPS) == ("partly", [PART])
 
 
-def test_a_public_range_of_ours_may_come_over_a_private_line():
+def test_a_public_range_of_ours_may_come_over_a_private_line() -> None:
     line = replace(
         WEB.tables["rtb-pub"], routes=(LOCAL, to("igw"), to("vgw", destination="198.51.100.0/24"))
     )
@@ -208,7 +213,7 @@ def test_a_public_range_of_ours_may_come_over_a_private_line():
 # --- several ends ----------------------------------------------------------------------------
 
 
-def nth(number: int, **more) -> PathEnd:
+def nth(number: int, **more: Any) -> PathEnd:
     fields = {"cidrs": (f"10.0.11.{number}",), "interface": f"eni-{number}", "label": f"n{number}"}
     return replace(APP, **(fields | more))
 
@@ -225,12 +230,14 @@ def nth(number: int, **more) -> PathEnd:
         pytest.param(replace(network(), prefix_lists={"pl-1": ("10.0.11.6/32",)}), ["n5", "n6"], id="a prefix list with one"),
     ],
 )  # fmt: skip
-def test_ends_are_alike_when_nothing_tells_their_addresses_apart(net, expected):
+def test_ends_are_alike_when_nothing_tells_their_addresses_apart(
+    net: Network, expected: list[str]
+) -> None:
     found, left = classes([nth(5), nth(6)], net)
     assert ([one.label for one in found], left) == (expected, 0)
 
 
-def test_a_rule_for_one_address_does_not_speak_for_its_neighbour():
+def test_a_rule_for_one_address_does_not_speak_for_its_neighbour() -> None:
     net = groups(sg_db=[rule("sg-db", "10.0.11.5/32"), out("sg-db")])
     sources, _ = classes([nth(5), nth(6)], net)
     snapshot = look(net, source=sources)
@@ -238,13 +245,13 @@ def test_a_rule_for_one_address_does_not_speak_for_its_neighbour():
     assert [one.code for one in snapshot.blockers] == [IN]
 
 
-def test_only_the_addresses_that_are_judged_tell_ends_apart():
+def test_only_the_addresses_that_are_judged_tell_ends_apart() -> None:
     second = nth(6, cidrs=("10.0.11.6", "10.0.11.77"))
     net = groups(sg_db=[rule("sg-db", "10.0.11.77/32")])
     assert len(classes([nth(5), second], net)[0]) == 1
 
 
-async def test_ends_beyond_the_twelfth_kind_are_counted_and_said():
+async def test_ends_beyond_the_twelfth_kind_are_counted_and_said() -> None:
     rows = [
         {"NetworkInterfaceId": f"eni-{number}", "SubnetId": "app-a", "VpcId": VPC,
          "PrivateIpAddress": f"10.0.11.{number}", "Groups": [{"GroupId": "sg-app"}]}
@@ -279,7 +286,7 @@ async def test_ends_beyond_the_twelfth_kind_are_counted_and_said():
     assert facts["not examined"] == "3 further ends"
 
 
-def test_a_port_of_a_thousand_interfaces_is_one_kind():
+def test_a_port_of_a_thousand_interfaces_is_one_kind() -> None:
     crowd = [nth(1, cidrs=(f"10.0.11.{n % 250}",), interface=f"eni-{n}") for n in range(1000)]
     (one,), left = classes(crowd, network())
     assert (one.label, left) == ("n1 and 999 alike", 0)

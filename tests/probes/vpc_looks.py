@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -39,7 +40,17 @@ PG = Flow(protocol="tcp", port=5432)
 VPC, FAR = "vpc-1", "vpc-2"
 
 
-def rule(group, peer, *, egress=False, proto="tcp", low=5432, high=None, kind=None, **more):
+def rule(
+    group: str,
+    peer: str,
+    *,
+    egress: bool = False,
+    proto: str = "tcp",
+    low: int = 5432,
+    high: int | None = None,
+    kind: str | None = None,
+    **more: Any,
+) -> GroupRule:
     kind = kind or (
         "group" if peer.startswith("sg-") else "prefix_list" if peer.startswith("pl-") else "cidr"
     )
@@ -47,11 +58,20 @@ def rule(group, peer, *, egress=False, proto="tcp", low=5432, high=None, kind=No
                      high=low if high is None else high, kind=kind, peer=peer, **more)  # fmt: skip
 
 
-def out(group):
+def out(group: str) -> GroupRule:
     return rule(group, ALL, egress=True, proto="-1", low=-1)
 
 
-def allow(number, egress, cidr=ALL, *, low=-1, high=None, proto="-1", verb=True):
+def allow(
+    number: int,
+    egress: bool,
+    cidr: str = ALL,
+    *,
+    low: int = -1,
+    high: int | None = None,
+    proto: str = "-1",
+    verb: bool = True,
+) -> AclEntry:
     return AclEntry(number=number, egress=egress, allow=verb, protocol=proto, cidr=cidr,
                     low=low, high=low if high is None else high)  # fmt: skip
 
@@ -65,11 +85,11 @@ WIDE = (allow(100, True), allow(100, False), *LAST)
 LOCAL = Route(destination="10.0.0.0/16", kind="local", target="local", origin="CreateRouteTable")
 
 
-def to(kind, target=None, destination=ALL, **more):
+def to(kind: str, target: str | None = None, destination: str = ALL, **more: Any) -> Route:
     return Route(destination=destination, kind=kind, target=target or f"{kind}-1", **more)
 
 
-def network(**more) -> Network:
+def network(**more: Any) -> Network:
     """Two app subnets, a data subnet and a public one; all open, checkout may reach the database."""
     fields = {
         "vpcs": {VPC: ("10.0.0.0/16",)},
@@ -127,7 +147,7 @@ DB = PathEnd(
 WORLD = PathEnd(label="the internet", cidrs=(ALL, "::/0"), kind="internet", guard="assumed")
 
 
-def groups(net: Network | None = None, **changed) -> Network:
+def groups(net: Network | None = None, **changed: Any) -> Network:
     net = net or network()
     new = {
         id_.replace("_", "-"): replace(
@@ -139,7 +159,7 @@ def groups(net: Network | None = None, **changed) -> Network:
     return replace(net, groups={**net.groups, **new})
 
 
-def acls(**changed) -> Network:
+def acls(**changed: Any) -> Network:
     net = network()
     new = {
         id_.replace("_", "-"): Acl(id=id_.replace("_", "-"), entries=tuple(entries))
@@ -148,7 +168,12 @@ def acls(**changed) -> Network:
     return replace(net, acls={**net.acls, **new})
 
 
-def look(net=None, source=APP, destination=DB, flow=PG) -> Snapshot:
+def look(
+    net: Network | None = None,
+    source: PathEnd | tuple[PathEnd, ...] = APP,
+    destination: str = DB,
+    flow: Flow = PG,
+) -> Snapshot:
     snapshot = judged(
         Snapshot(at=AT, sources=(source,) if isinstance(source, PathEnd) else source,
                  destinations=(destination,) if isinstance(destination, PathEnd) else destination,
@@ -185,7 +210,7 @@ FRONT = PathEnd(
 )
 
 
-def tables(**changed) -> Network:
+def tables(**changed: Any) -> Network:
     net = network()
     new = {
         id_.replace("_", "-"): replace(net.tables[id_.replace("_", "-")], routes=tuple(routes))
@@ -194,7 +219,7 @@ def tables(**changed) -> Network:
     return replace(net, tables={**net.tables, **new})
 
 
-def verdict(*args, **more) -> tuple[str, list[str]]:
+def verdict(*args: Any, **more: Any) -> tuple[str, list[str]]:
     snapshot = look(*args, **more)
     return snapshot.verdict, [blocker.code for blocker in snapshot.blockers]
 

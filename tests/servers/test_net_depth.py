@@ -8,6 +8,7 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ async def watching(
     clocks: Clocks | None = None,
     limits: Timeouts = PATIENT,
     gauges: bool = False,
-    **settings,
+    **settings: Any,
 ) -> AsyncIterator[Watch]:
     made = EndpointSettings(url=url, **settings)
     net = await open_net(made, limits, clocks=clocks)
@@ -166,7 +167,9 @@ def cached(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return said
 
 
-async def test_a_cache_that_stands_still_is_split_at_first_and_stale_after_twice_the_ttl(cached):
+async def test_a_cache_that_stands_still_is_split_at_first_and_stale_after_twice_the_ttl(
+    cached: list[str],
+) -> None:
     async with (
         Web(addresses=("127.0.0.1", "127.0.0.2")) as web,
         Names({NAME: DnsAnswer(a=("127.0.0.1",), ttl=1)}) as names,
@@ -187,7 +190,7 @@ async def test_a_cache_that_stands_still_is_split_at_first_and_stale_after_twice
         assert await watch.look() == {}
 
 
-async def test_the_hosts_file_of_this_machine_is_a_split_on_purpose():
+async def test_the_hosts_file_of_this_machine_is_a_split_on_purpose() -> None:
     async with (
         Web(addresses=("127.0.0.1", "127.0.0.2")) as web,
         Names({"localhost": DnsAnswer(a=("127.0.0.2",), ttl=60)}) as names,
@@ -198,7 +201,7 @@ async def test_the_hosts_file_of_this_machine_is_a_split_on_purpose():
     assert {code: one.severity for code, one in found.items()} == {"NET_DNS_SPLIT": Severity.INFO}
 
 
-async def test_a_failover_shows_as_a_changed_answer_with_the_alias_that_moved():
+async def test_a_failover_shows_as_a_changed_answer_with_the_alias_that_moved() -> None:
     first = {NAME: DnsAnswer(cname="a.test", ttl=5), "a.test": DnsAnswer(a=("127.0.0.1",), ttl=5)}
     async with (
         Web(addresses=("127.0.0.1", "127.0.0.2")) as web,
@@ -214,7 +217,7 @@ async def test_a_failover_shows_as_a_changed_answer_with_the_alias_that_moved():
     assert "an alias of b.test now" in found["NET_DNS_CHANGED"].summary
 
 
-async def test_rotation_is_no_change():
+async def test_rotation_is_no_change() -> None:
     addresses = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
     async with (
         Web(addresses=addresses) as web,
@@ -225,7 +228,7 @@ async def test_rotation_is_no_change():
         assert [await watch.look() for _ in range(3)] == [{}, {}, {}]
 
 
-async def test_a_chain_of_aliases_is_told_in_its_order():
+async def test_a_chain_of_aliases_is_told_in_its_order() -> None:
     zone = {
         NAME: DnsAnswer(cname="edge.test", ttl=300),
         "edge.test": DnsAnswer(cname="node.test", ttl=20),
@@ -237,7 +240,9 @@ async def test_a_chain_of_aliases_is_told_in_its_order():
     assert (found.canonical, found.ttl) == ("node.test", 20)
 
 
-async def test_reserved_names_are_never_asked_of_the_system(monkeypatch):
+async def test_reserved_names_are_never_asked_of_the_system(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("asked")
 
@@ -251,7 +256,7 @@ async def test_reserved_names_are_never_asked_of_the_system(monkeypatch):
 # --- connections -----------------------------------------------------------------------------
 
 
-async def test_syns_that_the_kernel_sends_again_are_loss():
+async def test_syns_that_the_kernel_sends_again_are_loss() -> None:
     async with Overflowing() as full, watching(f"tcp://127.0.0.1:{full.port}") as watch:
         for _ in range(2):
             await full.fill()
@@ -265,7 +270,7 @@ async def test_syns_that_the_kernel_sends_again_are_loss():
     assert all(one.outcome == "ok" for one in watch.snapshot.path.history)
 
 
-async def test_connections_that_get_no_answer_now_and_then_are_high_loss():
+async def test_connections_that_get_no_answer_now_and_then_are_high_loss() -> None:
     impatient = Timeouts(tcp=0.6)
     async with (
         Overflowing() as full,
@@ -283,7 +288,7 @@ async def test_connections_that_get_no_answer_now_and_then_are_high_loss():
     assert {code: one.severity for code, one in found.items()} == {"NET_TCP_LOSS": Severity.HIGH}
 
 
-async def test_a_private_address_that_cannot_be_reached_says_that_we_are_outside():
+async def test_a_private_address_that_cannot_be_reached_says_that_we_are_outside() -> None:
     async with (
         Names({NAME: DnsAnswer(aaaa=("fd00:dead::1",))}) as names,
         watching(
@@ -295,7 +300,7 @@ async def test_a_private_address_that_cannot_be_reached_says_that_we_are_outside
     assert set(found) & {"NET_TCP_UNREACH", "NET_TCP_TIMEOUT"}
 
 
-async def test_a_slow_line_to_one_of_three_addresses_is_found_by_its_median():
+async def test_a_slow_line_to_one_of_three_addresses_is_found_by_its_median() -> None:
     addresses = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
     async with Web(addresses=addresses) as web:
         web.otherwise = Behaviour()
@@ -310,7 +315,9 @@ async def test_a_slow_line_to_one_of_three_addresses_is_found_by_its_median():
     assert "127.0.0.2" in looks[-1]["NET_TARGET_ONE_BAD"].summary
 
 
-async def test_a_delayed_line_is_a_slow_handshake_and_a_slow_first_byte(authority):
+async def test_a_delayed_line_is_a_slow_handshake_and_a_slow_first_byte(
+    authority: Authority,
+) -> None:
     async with Web(certificate=authority.issue(names=("127.0.0.1",))) as web:
         web.otherwise = Behaviour()
         async with (
@@ -328,7 +335,9 @@ async def test_a_delayed_line_is_a_slow_handshake_and_a_slow_first_byte(authorit
 # --- tls -------------------------------------------------------------------------------------
 
 
-async def test_a_renewed_certificate_and_a_half_rolled_one_are_changes(authority):
+async def test_a_renewed_certificate_and_a_half_rolled_one_are_changes(
+    authority: Authority,
+) -> None:
     addresses = ("127.0.0.1", "127.0.0.2")
     async with (
         Web(addresses=addresses, certificate=authority.issue(names=(NAME,))) as web,
@@ -348,7 +357,7 @@ async def test_a_renewed_certificate_and_a_half_rolled_one_are_changes(authority
     assert "was replaced" in whole["NET_TLS_CHANGED"].summary
 
 
-async def test_a_certificate_is_described_with_its_key_and_chain(authority):
+async def test_a_certificate_is_described_with_its_key_and_chain(authority: Authority) -> None:
     async with Web(certificate=authority.issue(names=("127.0.0.1",))) as web:
         web.otherwise = Behaviour()
         async with watching(web.url(), tls_ca=str(authority.ca_file)) as watch:
@@ -363,7 +372,7 @@ async def test_a_certificate_is_described_with_its_key_and_chain(authority):
 # --- http, provider, clocks ------------------------------------------------------------------
 
 
-async def test_an_answer_beside_the_expected_one_is_told():
+async def test_an_answer_beside_the_expected_one_is_told() -> None:
     async with Web() as web:
         web.otherwise = Behaviour(status=302, headers=(("Location", "https://login.test/"),))
         async with watching(web.url(), expect_status=(200,)) as watch:
@@ -371,7 +380,7 @@ async def test_an_answer_beside_the_expected_one_is_told():
     assert list(found) == ["NET_HTTP_STATUS"]
 
 
-async def test_after_a_429_nothing_is_asked_until_the_server_says_so():
+async def test_after_a_429_nothing_is_asked_until_the_server_says_so() -> None:
     async with Web() as web:
         web.otherwise = Behaviour(status=429, headers=(("Retry-After", "40"),))
         async with watching(web.url()) as watch:
@@ -402,7 +411,9 @@ async def test_after_a_429_nothing_is_asked_until_the_server_says_so():
         pytest.param(Behaviour(body="<html>"), 0.0, {}, id="its page is for people"),
     ],
 )
-async def test_a_third_party_is_told_with_its_status_page(page, delay, expected):
+async def test_a_third_party_is_told_with_its_status_page(
+    page: Behaviour, delay: float, expected: dict[str, Severity]
+) -> None:
     async with Web() as web, Web() as status:
         web.otherwise = Behaviour(delay=delay)
         status.paths["/api/v2/status.json"] = page
@@ -415,7 +426,7 @@ async def test_a_third_party_is_told_with_its_status_page(page, delay, expected)
     assert asked == 1, "once a minute"
 
 
-async def test_a_status_page_that_hangs_costs_the_look_nothing_else():
+async def test_a_status_page_that_hangs_costs_the_look_nothing_else() -> None:
     async with Web() as web, Web() as status:
         web.otherwise = Behaviour()
         status.otherwise = Behaviour(fault="mute")
@@ -424,7 +435,7 @@ async def test_a_status_page_that_hangs_costs_the_look_nothing_else():
     assert watch.snapshot.path.provider.level == ""
 
 
-async def test_a_clock_is_wrong_when_two_hosts_say_so_and_theirs_when_one_does():
+async def test_a_clock_is_wrong_when_two_hosts_say_so_and_theirs_when_one_does() -> None:
     clocks = Clocks()
     async with Web() as one, Web(addresses=("127.0.0.2",)) as two:
         one.otherwise = Behaviour(date_skew=-120)
@@ -443,7 +454,7 @@ async def test_a_clock_is_wrong_when_two_hosts_say_so_and_theirs_when_one_does()
     assert found[2].subject == "127.0.0.1"
 
 
-async def test_aws_is_a_witness_of_our_clock():
+async def test_aws_is_a_witness_of_our_clock() -> None:
     clocks = Clocks(lambda: (Witness(who="AWS (prod)", ahead=-118.0, at=clock.now()),))
     async with Web() as web:
         web.otherwise = Behaviour(date_skew=-120)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -40,7 +42,7 @@ def single_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def findings(
-    url: str, *, limits: Timeouts = PATIENT, gauges: bool = False, **settings
+    url: str, *, limits: Timeouts = PATIENT, gauges: bool = False, **settings: Any
 ) -> dict[str, Severity]:
     """What one look finds; without gauges, which the load of a test machine moves."""
     target = Target(name="shop", kind="endpoint", settings=EndpointSettings(url=url, **settings))
@@ -57,7 +59,7 @@ async def findings(
     }
 
 
-async def test_a_healthy_shop_has_no_finding(authority):
+async def test_a_healthy_shop_has_no_finding(authority: Authority) -> None:
     async with Web(certificate=authority.issue(names=NAMES)) as web:
         web.paths["/"] = Behaviour(body="<title>shop</title>")
         found = await findings(web.url(), tls_ca=str(authority.ca_file), expect_text="shop")
@@ -76,7 +78,7 @@ async def test_a_healthy_shop_has_no_finding(authority):
         ("lax", "NET_TLS_STRICT_ONLY"),
     ],
 )
-async def test_a_wrong_certificate_has_its_code(authority, kind, code):
+async def test_a_wrong_certificate_has_its_code(authority: Authority, kind: str, code: str) -> None:
     async with Web(certificate=authority.issue(kind, names=NAMES)) as web:
         web.paths["/"] = Behaviour()
         found = await findings(web.url(), tls_ca=str(authority.ca_file))
@@ -87,7 +89,9 @@ async def test_a_wrong_certificate_has_its_code(authority, kind, code):
     ("days", "severity"),
     [(20.5, Severity.WARNING), (6.5, Severity.HIGH), (1.5, Severity.CRITICAL)],
 )
-async def test_a_certificate_that_ends_soon_is_told_by_its_days(authority, days, severity):
+async def test_a_certificate_that_ends_soon_is_told_by_its_days(
+    authority: Authority, days: float, severity: Severity
+) -> None:
     async with Web(certificate=authority.issue(names=NAMES, days=days)) as web:
         web.paths["/"] = Behaviour()
         found = await findings(web.url(), tls_ca=str(authority.ca_file))
@@ -104,7 +108,7 @@ async def test_a_certificate_that_ends_soon_is_told_by_its_days(authority, days,
         ("reset", "NET_TCP_RESET"),
     ],
 )
-async def test_a_broken_handshake_has_its_code(authority, fault, code):
+async def test_a_broken_handshake_has_its_code(authority: Authority, fault: str, code: str) -> None:
     async with Web(certificate=authority.issue(names=NAMES)) as web:
         web.tls_fault = fault
         found = await findings(web.url(), tls_ca=str(authority.ca_file), limits=patience(code))
@@ -128,7 +132,7 @@ async def test_a_broken_handshake_has_its_code(authority, fault, code):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_a_bad_answer_has_its_code(behaviour, code):
+async def test_a_bad_answer_has_its_code(behaviour: Behaviour, code: str) -> None:
     async with Web() as web:
         web.paths["/"] = behaviour
         slow = code == "NET_HTTP_SLOW"
@@ -139,7 +143,7 @@ async def test_a_bad_answer_has_its_code(behaviour, code):
 @pytest.mark.parametrize(
     ("kind", "code"), [("closed", "NET_TCP_REFUSED"), ("full", "NET_TCP_TIMEOUT")]
 )
-async def test_a_dead_port_has_its_code(kind, code):
+async def test_a_dead_port_has_its_code(kind: str, code: str) -> None:
     async with Oddity(kind) as odd:
         found = await findings(f"tcp://127.0.0.1:{odd.port}", limits=patience(code))
     assert list(found) == [code]
@@ -155,13 +159,13 @@ async def test_a_dead_port_has_its_code(kind, code):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_a_bad_name_has_its_code(answer, code):
+async def test_a_bad_name_has_its_code(answer: DnsAnswer, code: str) -> None:
     async with Names({"shop.test": answer}) as names:
         found = await findings("https://shop.test/", resolver=names.resolver, limits=patience(code))
     assert list(found) == [code]
 
 
-async def test_a_slow_name_has_its_code():
+async def test_a_slow_name_has_its_code() -> None:
     async with (
         Web() as web,
         Names({"shop.test": DnsAnswer(a=("127.0.0.1",), delay=0.3)}) as names,
@@ -172,7 +176,7 @@ async def test_a_slow_name_has_its_code():
 
 
 @pytest.mark.parametrize("how", ["refused", "5xx", "expired"])
-async def test_one_bad_address_of_three_is_found(authority, how):
+async def test_one_bad_address_of_three_is_found(authority: Authority, how: str) -> None:
     addresses = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
     good = authority.issue(names=("shop.test",))
     async with (
@@ -194,7 +198,7 @@ async def test_one_bad_address_of_three_is_found(authority, how):
     assert ("NET_TLS_EXPIRED" in found) == (how == "expired")
 
 
-async def test_ipv6_that_does_not_connect_is_told_apart():
+async def test_ipv6_that_does_not_connect_is_told_apart() -> None:
     async with (
         Web() as web,
         Names({"shop.test": DnsAnswer(a=("127.0.0.1",), aaaa=("::1",))}) as names,
@@ -204,7 +208,7 @@ async def test_ipv6_that_does_not_connect_is_told_apart():
     assert found == {"NET_V6_BROKEN": Severity.WARNING}
 
 
-async def test_a_slow_third_party_is_a_dependency():
+async def test_a_slow_third_party_is_a_dependency() -> None:
     async with Web() as web:
         web.otherwise = Behaviour(delay=1.2)
         found = await findings(web.url(), external=True, gauges=True)

@@ -25,7 +25,7 @@ LINES = pytest.mark.parametrize(
 
 
 @LINES
-def test_a_slow_handshake_is_told_beside_what_is_usual_and_ends_with_it(best):
+def test_a_slow_handshake_is_told_beside_what_is_usual_and_ends_with_it(best: bool) -> None:
     said = far_line.run("slow", best=best)
     before, during, after = said["looks"]
     assert during == {"NET_TCP_SLOW": "WARNING"}
@@ -36,7 +36,7 @@ def test_a_slow_handshake_is_told_beside_what_is_usual_and_ends_with_it(best):
 
 
 @LINES
-def test_connections_that_are_late_now_and_then_are_jitter(best):
+def test_connections_that_are_late_now_and_then_are_jitter(best: bool) -> None:
     said = far_line.run("jitter", best=best)
     assert "NET_TCP_JITTER" not in {code for look in said["looks"][:15] for code in look}
     assert said["looks"][-1]["NET_TCP_JITTER"] == "INFO"
@@ -44,7 +44,7 @@ def test_connections_that_are_late_now_and_then_are_jitter(best):
 
 
 @LINES
-def test_syns_that_are_lost_on_the_line_are_loss_and_neither_slow_nor_jitter(best):
+def test_syns_that_are_lost_on_the_line_are_loss_and_neither_slow_nor_jitter(best: bool) -> None:
     said = far_line.run("loss", best=best)
     assert [again for _, _, again in said["history"] if again] == [1, 1]
     assert [look.get("NET_TCP_LOSS") for look in said["looks"]] == [None] * 3 + ["WARNING"] * 2
@@ -53,7 +53,9 @@ def test_syns_that_are_lost_on_the_line_are_loss_and_neither_slow_nor_jitter(bes
     assert late == []
 
 
-async def test_a_loop_that_is_late_to_notice_is_no_slow_line(monkeypatch):
+async def test_a_loop_that_is_late_to_notice_is_no_slow_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Linux tells how long the handshake took; elsewhere there is nothing better than our clock."""
 
     async def noticed_late(*arguments: Any, **limits: Any) -> Any:

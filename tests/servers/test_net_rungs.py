@@ -17,7 +17,7 @@ from cockpit.connect.net import session as net_module
 from cockpit.connect.net import visit as net_visit
 from cockpit.connect.net import wire as net_wire
 from cockpit.connect.net.memory import Samples
-from cockpit.connect.net.session import PathLook, Sample, Timeouts, open_net
+from cockpit.connect.net.session import AddressLook, PathLook, Sample, Timeouts, open_net
 from cockpit.connect.net.settings import EndpointSettings
 from cockpit.errors import BlindError, Reason
 from cockpit.world.net import Authority, Behaviour, DnsAnswer, Names, Oddity, Web
@@ -51,7 +51,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("ca"))
 
 
-async def look_at(url: str, *, limits: Timeouts = PATIENT, **settings) -> PathLook:
+async def look_at(url: str, *, limits: Timeouts = PATIENT, **settings: Any) -> PathLook:
     net = await open_net(EndpointSettings(url=url, **settings), limits)
     try:
         look = await net.path()
@@ -61,7 +61,7 @@ async def look_at(url: str, *, limits: Timeouts = PATIENT, **settings) -> PathLo
     return look
 
 
-async def only(url: str, **settings):
+async def only(url: str, **settings: Any) -> AddressLook:
     look = await look_at(url, **settings)
     assert len(look.addresses) == 1
     return look.addresses[0]
@@ -80,7 +80,7 @@ async def only(url: str, **settings):
         pytest.param("mute", "http mute", id="accepted, then silence"),
     ],
 )
-async def test_an_odd_port_is_told_by_its_rung(kind, outcome):
+async def test_an_odd_port_is_told_by_its_rung(kind: str, outcome: str) -> None:
     async with Oddity(kind) as odd:
         found = await only(f"http://127.0.0.1:{odd.port}/", limits=patience(outcome))
     assert found.outcome == outcome
@@ -94,20 +94,20 @@ async def test_an_odd_port_is_told_by_its_rung(kind, outcome):
         pytest.param("mute", "tls mute", id="silence instead of a handshake"),
     ],
 )
-async def test_an_odd_tls_port_is_told_by_its_rung(kind, outcome):
+async def test_an_odd_tls_port_is_told_by_its_rung(kind: str, outcome: str) -> None:
     async with Oddity(kind) as odd:
         found = await only(f"https://127.0.0.1:{odd.port}/", limits=patience(outcome))
     assert found.outcome == outcome
 
 
-async def test_a_tcp_endpoint_is_asked_for_a_connection_and_nothing_else():
+async def test_a_tcp_endpoint_is_asked_for_a_connection_and_nothing_else() -> None:
     async with Oddity("mute") as odd:
         found = await only(f"tcp://127.0.0.1:{odd.port}")
     assert (found.outcome, found.tls, found.http) == ("ok", None, None)
     assert 0 <= found.tcp.took < 0.5
 
 
-async def test_a_source_address_that_cannot_go_there_is_unreachable():
+async def test_a_source_address_that_cannot_go_there_is_unreachable() -> None:
     found = await only("tcp://[fd00:dead::1]:9", limits=patience("tcp timeout"))
     assert found.outcome in {"tcp unreachable", "tcp timeout"}
 
@@ -127,7 +127,9 @@ async def test_a_source_address_that_cannot_go_there_is_unreachable():
         ("untrusted", "tls untrusted", 20),
     ],
 )
-async def test_a_certificate_gets_its_verdict_and_is_described(authority, kind, outcome, code):
+async def test_a_certificate_gets_its_verdict_and_is_described(
+    authority: Authority, kind: str, outcome: str, code: int | None
+) -> None:
     async with Web(certificate=authority.issue(kind, names=SHOP)) as web:
         web.paths["/"] = Behaviour(body="welcome")
         found = await only(web.url(), tls_ca=str(authority.ca_file))
@@ -140,7 +142,9 @@ async def test_a_certificate_gets_its_verdict_and_is_described(authority, kind, 
     assert found.tls.version == "TLSv1.3"
 
 
-async def test_a_certificate_that_breaks_strict_rules_only_passes_with_a_remark(authority):
+async def test_a_certificate_that_breaks_strict_rules_only_passes_with_a_remark(
+    authority: Authority,
+) -> None:
     async with Web(certificate=authority.issue("lax", names=SHOP)) as web:
         web.paths["/"] = Behaviour(body="welcome")
         found = await only(web.url(), tls_ca=str(authority.ca_file))
@@ -160,7 +164,9 @@ async def test_a_certificate_that_breaks_strict_rules_only_passes_with_a_remark(
         ("old", "tls protocol"),
     ],
 )
-async def test_a_handshake_that_goes_wrong_has_a_word(authority, fault, outcome):
+async def test_a_handshake_that_goes_wrong_has_a_word(
+    authority: Authority, fault: str, outcome: str
+) -> None:
     async with Web(certificate=authority.issue(names=SHOP)) as web:
         web.tls_fault = fault
         found = await only(web.url(), tls_ca=str(authority.ca_file), limits=patience(outcome))
@@ -169,7 +175,7 @@ async def test_a_handshake_that_goes_wrong_has_a_word(authority, fault, outcome)
         assert found.tls.version == "TLSv1.1"
 
 
-async def test_a_certificate_can_be_swapped_while_the_session_lives(authority):
+async def test_a_certificate_can_be_swapped_while_the_session_lives(authority: Authority) -> None:
     async with Web(certificate=authority.issue(names=SHOP)) as web:
         web.paths["/"] = Behaviour()
         net = await open_net(EndpointSettings(url=web.url(), tls_ca=str(authority.ca_file)))
@@ -183,7 +189,7 @@ async def test_a_certificate_can_be_swapped_while_the_session_lives(authority):
     assert len({sample.fingerprint for sample in shown}) == 2
 
 
-async def test_a_missing_ca_file_is_a_configuration_error(tmp_path: Path):
+async def test_a_missing_ca_file_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(BlindError) as caught:
         await look_at("https://127.0.0.1:9/", tls_ca=str(tmp_path / "absent.pem"))
     assert caught.value.reason is Reason.MISCONFIGURED
@@ -214,7 +220,9 @@ async def test_a_missing_ca_file_is_a_configuration_error(tmp_path: Path):
     ],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_an_answer_ends_in_a_word(authority, scheme, behaviour, outcome, status):
+async def test_an_answer_ends_in_a_word(
+    authority: Authority, scheme: str, behaviour: Behaviour, outcome: str, status: int
+) -> None:
     certificate = authority.issue(names=SHOP) if scheme == "https" else None
     async with Web(certificate=certificate) as web:
         web.paths["/"] = behaviour
@@ -224,7 +232,7 @@ async def test_an_answer_ends_in_a_word(authority, scheme, behaviour, outcome, s
     assert found.http.size <= 4096
 
 
-async def test_hostile_headers_and_bodies_arrive_as_harmless_text():
+async def test_hostile_headers_and_bodies_arrive_as_harmless_text() -> None:
     async with Web() as web:
         web.paths["/"] = Behaviour(
             body="\x1b[31m[bold]hi[/bold]\x00 \u202eevil",
@@ -238,7 +246,7 @@ async def test_hostile_headers_and_bodies_arrive_as_harmless_text():
     assert found.http.clock_ahead is None
 
 
-async def test_an_octet_that_no_header_may_hold_makes_the_answer_malformed():
+async def test_an_octet_that_no_header_may_hold_makes_the_answer_malformed() -> None:
     """RFC 9110, 5.5: whoever receives a NUL in a field rejects it or replaces it; clients reject."""
     async with Web() as web:
         web.paths["/"] = Behaviour(headers=(("Server", "ngi\x00nx"),))
@@ -247,7 +255,7 @@ async def test_an_octet_that_no_header_may_hold_makes_the_answer_malformed():
     assert found.http.detail.isprintable()
 
 
-async def test_the_request_is_plain_and_names_us():
+async def test_the_request_is_plain_and_names_us() -> None:
     async with Web() as web:
         web.otherwise = Behaviour()
         await look_at(web.url("/a path?token=secret&x=%41"))
@@ -258,7 +266,7 @@ async def test_the_request_is_plain_and_names_us():
     assert "cookie" not in asked.headers
 
 
-async def test_the_query_is_not_kept_in_what_was_seen():
+async def test_the_query_is_not_kept_in_what_was_seen() -> None:
     async with Web() as web:
         web.otherwise = Behaviour()
         look = await look_at(web.url("/health?token=hunter22"))
@@ -274,14 +282,14 @@ async def test_the_query_is_not_kept_in_what_was_seen():
         pytest.param(-400, -401, -390, id="behind"),
     ],
 )
-async def test_the_date_header_tells_the_clocks_apart(skew, least, most):
+async def test_the_date_header_tells_the_clocks_apart(skew: int, least: int, most: float) -> None:
     async with Web() as web:
         web.otherwise = Behaviour(date_skew=skew)
         found = await only(web.url())
     assert least <= found.http.clock_ahead <= most
 
 
-async def test_redirects_are_counted_within_the_origin_only():
+async def test_redirects_are_counted_within_the_origin_only() -> None:
     async with Web() as web:
         web.paths["/loop"] = Behaviour(status=302, headers=(("Location", "/loop"),))
         web.paths["/old"] = Behaviour(status=301, headers=(("Location", "/new"),))
@@ -295,7 +303,7 @@ async def test_redirects_are_counted_within_the_origin_only():
     assert (away.http.redirects, away.http.status) == (0, 302)
 
 
-async def test_a_5xx_is_asked_a_second_time_since_one_may_be_chance():
+async def test_a_5xx_is_asked_a_second_time_since_one_may_be_chance() -> None:
     async with Web() as web:
         web.otherwise = Behaviour(status=503)
         look = await look_at(web.url())
@@ -305,7 +313,9 @@ async def test_a_5xx_is_asked_a_second_time_since_one_may_be_chance():
 # --- names -----------------------------------------------------------------------------------
 
 
-async def test_every_address_of_a_name_is_looked_at_with_the_same_name(authority):
+async def test_every_address_of_a_name_is_looked_at_with_the_same_name(
+    authority: Authority,
+) -> None:
     addresses = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
     async with (
         Web(addresses=addresses, certificate=authority.issue(names=("shop.test",))) as web,
@@ -326,7 +336,9 @@ async def test_every_address_of_a_name_is_looked_at_with_the_same_name(authority
     assert (look.dns[0].canonical, look.dns[0].ttl) == ("edge.test", 5)
 
 
-async def test_an_absolute_name_is_asked_for_with_its_dot_and_shown_without(authority):
+async def test_an_absolute_name_is_asked_for_with_its_dot_and_shown_without(
+    authority: Authority,
+) -> None:
     async with (
         Web(certificate=authority.issue(names=("shop.test",))) as web,
         Names({"shop.test": DnsAnswer(a=("127.0.0.1",))}) as names,
@@ -339,7 +351,7 @@ async def test_an_absolute_name_is_asked_for_with_its_dot_and_shown_without(auth
     assert request.headers["host"] == f"shop.test:{web.port}"
 
 
-async def test_a_host_with_and_without_its_dot_is_one_witness_of_the_clock():
+async def test_a_host_with_and_without_its_dot_is_one_witness_of_the_clock() -> None:
     clocks = Clocks()
     async with Web() as web, Names({"shop.test": DnsAnswer(a=("127.0.0.1",))}) as names:
         web.otherwise = Behaviour(date_skew=90)
@@ -365,14 +377,14 @@ async def test_a_host_with_and_without_its_dot_is_one_witness_of_the_clock():
         pytest.param(DnsAnswer(cname="gone.test"), "nxdomain", id="an alias to nothing"),
     ],
 )
-async def test_a_name_server_s_answer_has_a_word(answer, outcome):
+async def test_a_name_server_s_answer_has_a_word(answer: DnsAnswer, outcome: str) -> None:
     async with Names({"shop.test": answer}) as names:
         look = await look_at("tcp://shop.test:9", resolver=names.resolver, limits=patience(outcome))
     assert look.dns[0].outcome == outcome
     assert bool(look.addresses) == (outcome == "ok")
 
 
-async def test_a_dead_name_server_is_a_timeout_or_an_error_in_time():
+async def test_a_dead_name_server_is_a_timeout_or_an_error_in_time() -> None:
     begun = time.monotonic()
     async with Oddity("closed") as odd:
         look = await look_at(
@@ -382,7 +394,7 @@ async def test_a_dead_name_server_is_a_timeout_or_an_error_in_time():
     assert time.monotonic() - begun < 0.6 + 5
 
 
-async def test_rotation_of_addresses_is_no_change():
+async def test_rotation_of_addresses_is_no_change() -> None:
     async with Names({"shop.test": DnsAnswer(a=("127.0.0.1", "127.0.0.2"), rotate=True)}) as names:
         net = await open_net(EndpointSettings(url="tcp://shop.test:9", resolver=names.resolver))
         first, second = await net.path(), await net.path()
@@ -390,14 +402,14 @@ async def test_rotation_of_addresses_is_no_change():
     assert first.dns[0].addresses == second.dns[0].addresses == second.addresses_before
 
 
-async def test_the_system_resolves_names_of_the_hosts_file():
+async def test_the_system_resolves_names_of_the_hosts_file() -> None:
     async with Oddity("mute", "127.0.0.1") as odd:
         look = await look_at(f"tcp://localhost:{odd.port}")
     assert look.dns[0].source == "system"
     assert "ok" in {one.outcome for one in look.addresses}
 
 
-async def test_twenty_addresses_are_cut_to_sixteen_and_it_is_said():
+async def test_twenty_addresses_are_cut_to_sixteen_and_it_is_said() -> None:
     many = tuple(f"127.0.1.{i}" for i in range(20))
     async with Names({"shop.test": DnsAnswer(a=many)}) as names:
         look = await look_at("tcp://shop.test:9", resolver=names.resolver)
@@ -407,7 +419,7 @@ async def test_twenty_addresses_are_cut_to_sixteen_and_it_is_said():
 # --- the session -----------------------------------------------------------------------------
 
 
-async def test_closing_the_session_ends_a_hanging_look_at_once():
+async def test_closing_the_session_ends_a_hanging_look_at_once() -> None:
     for_ever = Timeouts(first_byte=600, whole=600)
     async with Oddity("mute") as odd:
         net = await open_net(EndpointSettings(url=f"http://127.0.0.1:{odd.port}/"), for_ever)
@@ -419,7 +431,7 @@ async def test_closing_the_session_ends_a_hanging_look_at_once():
                 await looking
 
 
-async def test_a_cancelled_look_leaves_nothing_behind():
+async def test_a_cancelled_look_leaves_nothing_behind() -> None:
     async with Oddity("mute") as odd:
         net = await open_net(EndpointSettings(url=f"http://127.0.0.1:{odd.port}/"))
         looking = asyncio.create_task(net.path())
@@ -433,7 +445,9 @@ async def test_a_cancelled_look_leaves_nothing_behind():
         await net.close()
 
 
-async def test_the_first_look_connects_five_times_and_every_later_one_once(monkeypatch):
+async def test_the_first_look_connects_five_times_and_every_later_one_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.undo()
     async with Web() as web:
         web.otherwise = Behaviour()
@@ -448,7 +462,9 @@ async def test_the_first_look_connects_five_times_and_every_later_one_once(monke
     assert usual == [True] * 4 + [False] * 2
 
 
-async def test_no_address_is_connected_to_more_than_ten_times_a_second(monkeypatch):
+async def test_no_address_is_connected_to_more_than_ten_times_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Told by when we send: a busy machine accepts late, and several at once."""
     sent: list[float] = []
     accepted: list[int] = []
@@ -478,7 +494,7 @@ async def test_no_address_is_connected_to_more_than_ten_times_a_second(monkeypat
     assert min(gaps) > 0.09
 
 
-async def test_a_loop_that_was_late_does_not_make_up_for_it():
+async def test_a_loop_that_was_late_does_not_make_up_for_it() -> None:
     pace, turns = net_visit.ConnectPace(), []
     loop = asyncio.get_running_loop()
 
@@ -492,7 +508,7 @@ async def test_a_loop_that_was_late_does_not_make_up_for_it():
     assert min(later - earlier for earlier, later in pairwise(turns)) > 0.09
 
 
-async def test_the_ring_holds_sixty_samples_of_an_address():
+async def test_the_ring_holds_sixty_samples_of_an_address() -> None:
     samples = Samples()
     for number in range(70):
         samples.add(Sample(at=clock.now(), address="192.0.2.1", outcome="ok", connect=number / 1e3))
@@ -516,7 +532,7 @@ async def test_the_ring_holds_sixty_samples_of_an_address():
         "http://a\r\nb/",
     ],
 )
-async def test_a_url_that_is_none_is_a_configuration_error(url):
+async def test_a_url_that_is_none_is_a_configuration_error(url: str) -> None:
     with pytest.raises(BlindError) as caught:
         await look_at(url)
     assert caught.value.reason is Reason.MISCONFIGURED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 
 from cockpit.connect.aws.settings import VpcEnd
 from cockpit.triage.finding import Severity
-from probes.vpc_path.config import PROBE, Settings, diagnose
-from tests.servers.vpc_shop import ALL, ALL_V6, backend, codes, fronted, permission, shopping
+from cockpit.world.front import Front
+from probes.vpc_path.config import PROBE, Settings, Snapshot, diagnose
+from tests.servers.vpc_shop import ALL, ALL_V6, Shop, backend, codes, fronted, permission, shopping
 
 pytestmark = pytest.mark.servers
 OUTSIDE = VpcEnd(address="203.0.113.5")
@@ -21,25 +23,25 @@ LINUX, WINDOWS = (32768, 60999), (49152, 65535)
 
 
 @pytest.fixture(scope="module")
-def front():
+def front() -> Iterator[Front]:
     with fronted() as made:
         yield made
 
 
 @pytest.fixture
-async def shop(front, monkeypatch):
+async def shop(front: Front, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
     async with shopping(front, monkeypatch) as made:
         yield made
 
 
-def severities(snapshot) -> dict[str, Severity]:
+def severities(snapshot: Snapshot) -> dict[str, Severity]:
     return {one.code: one.severity for one in diagnose(snapshot, Settings())}
 
 
 # --- security groups -------------------------------------------------------------------------
 
 
-async def test_a_narrowed_egress_rule_denies_and_answers_need_none(shop):
+async def test_a_narrowed_egress_rule_denies_and_answers_need_none(shop: Shop) -> None:
     await shop.close(shop.db)
     assert codes(await shop.look()) == []  # stateful: the answer goes out without a rule
     await shop.close(shop.client)
@@ -51,18 +53,18 @@ async def test_a_narrowed_egress_rule_denies_and_answers_need_none(shop):
     assert codes(await shop.look()) == []
 
 
-async def test_a_group_without_any_rule_is_told_beside_what_it_denies(shop):
+async def test_a_group_without_any_rule_is_told_beside_what_it_denies(shop: Shop) -> None:
     await shop.close(shop.client)
     assert severities(await shop.look()) == {OUT: Severity.CRITICAL, EMPTY: Severity.INFO}
 
 
-async def test_rules_of_the_other_family_do_not_count(shop):
+async def test_rules_of_the_other_family_do_not_count(shop: Shop) -> None:
     await shop.do("RevokeSecurityGroupIngress", **shop.flow())
     await shop.allow(shop.db, permission(5432, v6="2001:db8::/32"))
     assert codes(await shop.look()) == [IN]
 
 
-async def test_the_union_of_all_groups_of_an_interface_counts(shop):
+async def test_the_union_of_all_groups_of_an_interface_counts(shop: Shop) -> None:
     await shop.do("RevokeSecurityGroupIngress", **shop.flow())
     second = await shop.group("second")
     await shop.allow(second, permission(5432, cidr="10.0.11.0/24"))
@@ -74,7 +76,9 @@ async def test_the_union_of_all_groups_of_an_interface_counts(shop):
     assert codes(await shop.look()) == []
 
 
-async def test_a_group_that_names_itself_lets_its_members_talk_inside_one_subnet(shop):
+async def test_a_group_that_names_itself_lets_its_members_talk_inside_one_subnet(
+    shop: Shop,
+) -> None:
     one, other = [await shop.attach(shop.data, f"10.0.21.{last}", shop.db) for last in (30, 31)]
     ends = {"source": VpcEnd(interface=one), "destination": VpcEnd(interface=other)}
     assert codes(await shop.look(**ends)) == [IN]
@@ -84,7 +88,7 @@ async def test_a_group_that_names_itself_lets_its_members_talk_inside_one_subnet
     assert "one subnet" in found.ways[0].hops[-1].why
 
 
-async def test_an_appliance_between_the_subnets_loses_group_references(shop):
+async def test_an_appliance_between_the_subnets_loses_group_references(shop: Shop) -> None:
     appliance = await shop.attach(shop.data, "10.0.21.4", shop.db)
     await shop.route(shop.app, "10.0.21.0/24", NetworkInterfaceId=appliance)
     assert severities(await shop.look())[LOST] == Severity.INFO
@@ -102,7 +106,9 @@ async def test_an_appliance_between_the_subnets_loses_group_references(shop):
         pytest.param(443, True, None, id="443 for all is a shop"),
     ],
 )
-async def test_a_group_that_lets_the_world_in(shop, port, public, expected):
+async def test_a_group_that_lets_the_world_in(
+    shop: Shop, port: int, public: bool, expected: Severity | None
+) -> None:
     await shop.allow(shop.db, permission(port, cidr=ALL))
     if public:
         await shop.route(shop.data, GatewayId=await shop.gateway())
@@ -114,7 +120,7 @@ async def test_a_group_that_lets_the_world_in(shop, port, public, expected):
 
 
 @pytest.mark.parametrize("where", ["app", "data"])
-async def test_a_new_acl_denies_the_way_there_and_the_way_back(shop, where):
+async def test_a_new_acl_denies_the_way_there_and_the_way_back(shop: Shop, where: str) -> None:
     acl = await shop.acl(getattr(shop, where))
     found = await shop.look()
     assert codes(found) == ["PATH_NACL_DENIED", "PATH_NACL_EPHEMERAL_DENIED"]
@@ -126,7 +132,7 @@ async def test_a_new_acl_denies_the_way_there_and_the_way_back(shop, where):
     assert codes(await shop.look(near, source=inside)) == []  # never asked inside one subnet
 
 
-async def test_the_lowest_number_of_an_acl_decides(shop):
+async def test_the_lowest_number_of_an_acl_decides(shop: Shop) -> None:
     acl = await shop.acl(shop.data)
     for egress in (True, False):
         await shop.entry(acl, 100, egress=egress)
@@ -148,7 +154,9 @@ async def test_the_lowest_number_of_an_acl_decides(shop):
         pytest.param((5432, 5432), ["PATH_NACL_EPHEMERAL_DENIED"], id="the server's port only"),
     ],
 )
-async def test_answers_need_the_initiators_ports_in_the_acl(shop, ports, expected):
+async def test_answers_need_the_initiators_ports_in_the_acl(
+    shop: Shop, ports: tuple[int, int], expected: list[str]
+) -> None:
     acl = await shop.acl(shop.app)
     await shop.entry(acl, 100, egress=True, ports=(5432, 5432), peer="10.0.21.0/24")
     await shop.entry(acl, 100, egress=False, ports=ports, peer="10.0.21.0/24")
@@ -162,7 +170,7 @@ async def test_answers_need_the_initiators_ports_in_the_acl(shop, ports, expecte
 # --- routes ----------------------------------------------------------------------------------
 
 
-async def test_the_longest_prefix_wins_also_into_a_black_hole(shop):
+async def test_the_longest_prefix_wins_also_into_a_black_hole(shop: Shop) -> None:
     far = await shop.network("10.1.0.0/16")
     peering = await shop.peering(far)
     await shop.route(shop.app, "10.0.0.0/8", VpcPeeringConnectionId=peering)
@@ -175,7 +183,7 @@ async def test_the_longest_prefix_wins_also_into_a_black_hole(shop):
     assert found.blockers[0].subject == shop.tables[shop.app]
 
 
-async def test_a_nat_gateway_that_was_deleted_leaves_a_black_hole(shop):
+async def test_a_nat_gateway_that_was_deleted_leaves_a_black_hole(shop: Shop) -> None:
     public = await shop.subnet("10.0.1.0/24")
     await shop.route(public, GatewayId=await shop.gateway())
     nat = await shop.nat(public)
@@ -186,7 +194,7 @@ async def test_a_nat_gateway_that_was_deleted_leaves_a_black_hole(shop):
     assert codes(await shop.look()) == []  # the way to the database does not use it
 
 
-async def test_the_answer_falls_into_a_black_hole(shop):
+async def test_the_answer_falls_into_a_black_hole(shop: Shop) -> None:
     appliance = await shop.attach(shop.data, "10.0.21.4", shop.db)
     await shop.route(shop.data, "10.0.11.0/24", NetworkInterfaceId=appliance)
     await shop.do("DeleteNetworkInterface", NetworkInterfaceId=appliance)
@@ -195,7 +203,7 @@ async def test_the_answer_falls_into_a_black_hole(shop):
     assert found.blockers[0].where.startswith("answer:")
 
 
-async def test_a_route_may_stand_in_a_prefix_list(shop):
+async def test_a_route_may_stand_in_a_prefix_list(shop: Shop) -> None:
     made = await shop.do(
         "CreateManagedPrefixList",
         PrefixListName="partners",
@@ -214,7 +222,7 @@ async def test_a_route_may_stand_in_a_prefix_list(shop):
 # --- the way out and in ----------------------------------------------------------------------
 
 
-async def test_the_internet_gateway_needs_a_public_address(shop):
+async def test_the_internet_gateway_needs_a_public_address(shop: Shop) -> None:
     await shop.route(shop.data, GatewayId=await shop.gateway())
     mine = VpcEnd(interface=shop.interface)
     found = await shop.look(OUTSIDE, source=mine)
@@ -227,7 +235,7 @@ async def test_the_internet_gateway_needs_a_public_address(shop):
     assert (await shop.look(mine, source=INTERNET)).verdict == "partly"  # of those addresses only
 
 
-async def test_a_gateway_that_was_detached_is_no_way_in(shop):
+async def test_a_gateway_that_was_detached_is_no_way_in(shop: Shop) -> None:
     gateway = await shop.gateway()
     await shop.route(shop.data, GatewayId=gateway)
     await shop.public(shop.interface)
@@ -239,7 +247,7 @@ async def test_a_gateway_that_was_detached_is_no_way_in(shop):
     assert found[0] == "PATH_IGW_DETACHED"
 
 
-async def test_a_public_address_in_a_private_subnet_has_no_way_back(shop):
+async def test_a_public_address_in_a_private_subnet_has_no_way_back(shop: Shop) -> None:
     await shop.gateway()
     await shop.public(shop.interface)
     await shop.allow(shop.db, permission(443, cidr=ALL))
@@ -247,7 +255,7 @@ async def test_a_public_address_in_a_private_subnet_has_no_way_back(shop):
     assert codes(found) == ["PATH_NO_RETURN_ROUTE"]
 
 
-async def test_a_nat_gateway_in_a_private_subnet_leads_nowhere(shop):
+async def test_a_nat_gateway_in_a_private_subnet_leads_nowhere(shop: Shop) -> None:
     nat = await shop.nat(shop.data)
     await shop.route(shop.app, NatGatewayId=nat)
     assert "PATH_NAT_SUBNET_NOT_PUBLIC" in codes(await shop.look(OUTSIDE))
@@ -256,7 +264,9 @@ async def test_a_nat_gateway_in_a_private_subnet_leads_nowhere(shop):
     assert (found.verdict, severities(found)) == ("open", {"PATH_NAT_OTHER_AZ": Severity.WARNING})
 
 
-async def test_a_nat_gateway_of_the_own_zone_is_no_risk_and_a_failed_one_says_why(shop):
+async def test_a_nat_gateway_of_the_own_zone_is_no_risk_and_a_failed_one_says_why(
+    shop: Shop,
+) -> None:
     public = await shop.subnet("10.0.1.0/24", zone="us-east-1a")
     await shop.route(public, GatewayId=await shop.gateway())
     nat = await shop.nat(public)
@@ -273,7 +283,7 @@ async def test_a_nat_gateway_of_the_own_zone_is_no_risk_and_a_failed_one_says_wh
     assert found.blockers[0].summary.startswith(f"{nat} is failed")
 
 
-async def test_the_acl_that_aws_recommends_for_a_nat_gateway_lets_the_flow_pass(shop):
+async def test_the_acl_that_aws_recommends_for_a_nat_gateway_lets_the_flow_pass(shop: Shop) -> None:
     public = await shop.subnet("10.0.1.0/24")
     await shop.route(public, GatewayId=await shop.gateway())
     await shop.route(shop.app, NatGatewayId=await shop.nat(public))
@@ -294,7 +304,7 @@ async def test_the_acl_that_aws_recommends_for_a_nat_gateway_lets_the_flow_pass(
 # --- between VPCs ----------------------------------------------------------------------------
 
 
-async def peered(shop, *, back: bool = True, accepted: bool = True):
+async def peered(shop: Shop, *, back: bool = True, accepted: bool = True) -> tuple[str, str, str]:
     """A second VPC with a host in it; the peering and that host's group and interface."""
     far = await shop.network("10.1.0.0/16")
     subnet = await shop.subnet("10.1.1.0/24", vpc=far)
@@ -307,7 +317,7 @@ async def peered(shop, *, back: bool = True, accepted: bool = True):
     return peering, group, VpcEnd(interface=host)
 
 
-async def test_a_peering_that_nobody_accepted_leads_nowhere(shop):
+async def test_a_peering_that_nobody_accepted_leads_nowhere(shop: Shop) -> None:
     peering, group, there = await peered(shop, accepted=False)
     await shop.allow(group, permission(5432, cidr="10.0.11.0/24"))
     found = await shop.look(there)
@@ -318,7 +328,7 @@ async def test_a_peering_that_nobody_accepted_leads_nowhere(shop):
     assert codes(await shop.look(there)) == []
 
 
-async def test_a_peering_carries_group_references_until_it_is_deleted(shop):
+async def test_a_peering_carries_group_references_until_it_is_deleted(shop: Shop) -> None:
     peering, group, there = await peered(shop)
     await shop.allow(group, permission(5432, group=shop.client))
     assert codes(await shop.look(there)) == []
@@ -327,13 +337,13 @@ async def test_a_peering_carries_group_references_until_it_is_deleted(shop):
     assert set(found) == {"PATH_ROUTE_BLACKHOLE", IN, LOST}
 
 
-async def test_a_route_on_one_side_of_a_peering_is_half_a_way(shop):
+async def test_a_route_on_one_side_of_a_peering_is_half_a_way(shop: Shop) -> None:
     _, group, there = await peered(shop, back=False)
     await shop.allow(group, permission(5432, cidr="10.0.11.0/24"))
     assert codes(await shop.look(there)) == ["PATH_NO_RETURN_ROUTE"]
 
 
-async def test_peerings_do_not_pass_packets_on(shop):
+async def test_peerings_do_not_pass_packets_on(shop: Shop) -> None:
     peering, _, _ = await peered(shop)
     third = await shop.network("10.2.0.0/16")
     subnet = await shop.subnet("10.2.1.0/24", vpc=third)
@@ -345,7 +355,7 @@ async def test_peerings_do_not_pass_packets_on(shop):
     assert "PATH_NOT_TRANSITIVE" in found
 
 
-async def test_vpcs_that_nothing_or_only_the_internet_connects(shop):
+async def test_vpcs_that_nothing_or_only_the_internet_connects(shop: Shop) -> None:
     far = await shop.network("10.1.0.0/16")
     group = await shop.group("far", vpc=far)
     await shop.allow(group, permission(5432, cidr=ALL))
@@ -358,7 +368,7 @@ async def test_vpcs_that_nothing_or_only_the_internet_connects(shop):
     assert codes(await shop.look(there))[0] == "PATH_VPCS_DISCONNECTED"
 
 
-async def test_vpcs_that_overlap_are_told(shop):
+async def test_vpcs_that_overlap_are_told(shop: Shop) -> None:
     far = await shop.network("10.0.0.0/16")
     group = await shop.group("far", vpc=far)
     subnet = await shop.subnet("10.0.21.0/24", vpc=far)
@@ -373,7 +383,7 @@ async def test_vpcs_that_overlap_are_told(shop):
 
 
 @pytest.fixture
-async def six(shop):
+async def six(shop: Shop) -> list[tuple[str, str, VpcEnd]]:
     """A VPC with IPv6: a client and a database with an address of it and none of IPv4 asked for."""
     vpc = await shop.network("10.6.0.0/16", AmazonProvidedIpv6CidrBlock=True)
     rows = await shop.reads.pages("ec2", "DescribeVpcs", key="Vpcs")
@@ -398,7 +408,9 @@ async def six(shop):
     return ends
 
 
-async def test_the_way_of_ipv6_has_its_own_rules_entries_and_routes(shop, six):
+async def test_the_way_of_ipv6_has_its_own_rules_entries_and_routes(
+    shop: Shop, six: list[tuple[str, str, VpcEnd]]
+) -> None:
     (near, _, source), (far, group, destination) = six
     await shop.allow(group, permission(5432, cidr=ALL))
     for subnet in (near, far):
@@ -420,7 +432,7 @@ async def test_the_way_of_ipv6_has_its_own_rules_entries_and_routes(shop, six):
     }
 
 
-async def test_a_subnet_that_runs_out_of_addresses(shop):
+async def test_a_subnet_that_runs_out_of_addresses(shop: Shop) -> None:
     small = await shop.subnet("10.0.31.0/28")
     source = VpcEnd(security_group=shop.client, subnet=small)
     assert severities(await shop.look(source=source)) == {"NET_SUBNET_IPS_LOW": Severity.WARNING}
@@ -431,6 +443,6 @@ async def test_a_subnet_that_runs_out_of_addresses(shop):
     assert (await shop.look(source=source)).verdict == "open"
 
 
-def test_every_code_of_the_probe_is_built_here_or_beside():
+def test_every_code_of_the_probe_is_built_here_or_beside() -> None:
     texts = [path.read_text() for path in Path(__file__).parent.glob("test_net_vpc*.py")]
     assert [code for code in PROBE.codes if not any(f'"{code}"' in text for text in texts)] == []

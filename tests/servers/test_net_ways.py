@@ -6,9 +6,10 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dns.asyncresolver
 import pytest
@@ -32,7 +33,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("ca"))
 
 
-async def look_at(url: str, *, times: int = 1, **settings) -> dict[str, Finding]:
+async def look_at(url: str, *, times: int = 1, **settings: Any) -> dict[str, Finding]:
     target = Target(name="shop", kind="endpoint", settings=EndpointSettings(url=url, **settings))
     net = await open_net(target.settings, QUICK)
     for _ in range(times):
@@ -71,7 +72,9 @@ def said(finding: Finding) -> str:
         ),
     ],
 )
-async def test_a_chain_of_aliases_that_breaks_is_told_with_its_broken_end(broken, code, words):
+async def test_a_chain_of_aliases_that_breaks_is_told_with_its_broken_end(
+    broken: DnsAnswer, code: str, words: str
+) -> None:
     zone = {
         NAME: DnsAnswer(cname="edge.test"),
         "edge.test": DnsAnswer(cname="gone.test"),
@@ -85,7 +88,7 @@ async def test_a_chain_of_aliases_that_breaks_is_told_with_its_broken_end(broken
     assert found[code].likely[0] == "what gone.test stood for was deleted or renamed"
 
 
-async def test_aliases_that_run_in_a_circle_end_in_an_error_and_in_time():
+async def test_aliases_that_run_in_a_circle_end_in_an_error_and_in_time() -> None:
     zone = {NAME: DnsAnswer(cname="a.test"), "a.test": DnsAnswer(cname=NAME)}
     async with Names(zone) as names:
         found = await look_at(f"https://{NAME}/", resolver=names.resolver)
@@ -94,7 +97,9 @@ async def test_aliases_that_run_in_a_circle_end_in_an_error_and_in_time():
 
 
 @pytest.fixture
-async def two_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def two_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Names, Names]]:
     """A resolv.conf with two name servers, which are ours, on one port of two addresses."""
     async with Names() as first, Names(address="127.0.0.2", wanted=first.port) as second:
         file = tmp_path / "resolv.conf"
@@ -110,7 +115,9 @@ async def two_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         yield first, second
 
 
-async def test_a_name_server_that_is_silent_costs_time_while_the_second_answers(two_servers):
+async def test_a_name_server_that_is_silent_costs_time_while_the_second_answers(
+    two_servers: tuple[Names, Names],
+) -> None:
     first, second = two_servers
     first.zone[NAME] = DnsAnswer(silent=True)
     second.zone[NAME] = DnsAnswer(a=("127.0.0.1",))
@@ -121,7 +128,9 @@ async def test_a_name_server_that_is_silent_costs_time_while_the_second_answers(
     assert first.queries
 
 
-async def test_a_name_server_that_fails_is_no_failure_while_the_second_answers(two_servers):
+async def test_a_name_server_that_fails_is_no_failure_while_the_second_answers(
+    two_servers: tuple[Names, Names],
+) -> None:
     first, second = two_servers
     first.zone[NAME] = DnsAnswer(rcode="SERVFAIL")
     second.zone[NAME] = DnsAnswer(a=("127.0.0.1",))
@@ -131,7 +140,9 @@ async def test_a_name_server_that_fails_is_no_failure_while_the_second_answers(t
     assert (await names_of.by_resolver(NAME, "", timeout=1)).outcome in {"servfail", "timeout"}
 
 
-async def test_no_such_name_at_the_first_server_is_not_asked_of_the_second(two_servers):
+async def test_no_such_name_at_the_first_server_is_not_asked_of_the_second(
+    two_servers: tuple[Names, Names],
+) -> None:
     """NXDOMAIN is an answer: who lists a private and a public server gets it at random."""
     first, second = two_servers
     second.zone[NAME] = DnsAnswer(a=("127.0.0.1",))
@@ -140,7 +151,9 @@ async def test_no_such_name_at_the_first_server_is_not_asked_of_the_second(two_s
     assert first.queries
 
 
-async def test_a_resolver_that_fails_while_the_system_knows_the_name_is_the_resolvers(monkeypatch):
+async def test_a_resolver_that_fails_while_the_system_knows_the_name_is_the_resolvers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(names_of, "_RESERVED", set())
     monkeypatch.setattr(
         names_of.socket,
@@ -154,7 +167,7 @@ async def test_a_resolver_that_fails_while_the_system_knows_the_name_is_the_reso
     assert "system: 127.0.0.1" in said(found["NET_DNS_SERVFAIL"])
 
 
-async def test_ttls_count_down_over_a_chain_and_the_least_of_them_counts():
+async def test_ttls_count_down_over_a_chain_and_the_least_of_them_counts() -> None:
     zone = {
         NAME: DnsAnswer(cname="edge.test", ttl=600),
         "edge.test": DnsAnswer(a=("127.0.0.1",), ttl=20),
@@ -200,7 +213,9 @@ def speaking(context: ssl.SSLContext) -> Iterator[int]:
         pytest.param(ssl.TLSVersion.TLSv1_3, "CERTIFICATE_REQUIRED", id="TLS 1.3, after it"),
     ],
 )
-async def test_a_server_that_wants_a_client_certificate(authority, newest, words):
+async def test_a_server_that_wants_a_client_certificate(
+    authority: Authority, newest: ssl.TLSVersion, words: str
+) -> None:
     context = authority.issue(names=("127.0.0.1",)).context()
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(str(authority.ca_file))
@@ -214,7 +229,7 @@ async def test_a_server_that_wants_a_client_certificate(authority, newest, words
     assert "client certificate" in found["NET_TLS_PROTOCOL"].likely[0]
 
 
-async def test_a_server_that_does_not_know_the_name(authority):
+async def test_a_server_that_does_not_know_the_name(authority: Authority) -> None:
     context = authority.issue(names=(NAME,)).context()
     context.sni_callback = lambda *_: ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
     with speaking(context) as port:
@@ -226,14 +241,18 @@ async def test_a_server_that_does_not_know_the_name(authority):
     assert "UNRECOGNIZED_NAME" in found["NET_TLS_PROTOCOL"].summary
 
 
-async def test_a_handshake_that_just_ends_may_be_a_matter_of_certificates_too(authority):
+async def test_a_handshake_that_just_ends_may_be_a_matter_of_certificates_too(
+    authority: Authority,
+) -> None:
     async with Web(certificate=authority.issue(names=("127.0.0.1",))) as web:
         web.tls_fault = "close"
         found = await look_at(web.url(), tls_ca=str(authority.ca_file))
     assert any("client certificate" in cause for cause in found["NET_CONN_DROPPED"].likely)
 
 
-async def test_a_root_that_is_sent_and_not_trusted_is_untrusted_and_not_a_missing_link(authority):
+async def test_a_root_that_is_sent_and_not_trusted_is_untrusted_and_not_a_missing_link(
+    authority: Authority,
+) -> None:
     good = authority.issue(names=("127.0.0.1",))
     sent = Issued(good.key, good.chain + authority.ca_file.read_bytes(), good.leaf)
     async with Web(certificate=sent) as web:
@@ -243,7 +262,7 @@ async def test_a_root_that_is_sent_and_not_trusted_is_untrusted_and_not_a_missin
     assert "(code 19)" in said(found["NET_TLS_UNTRUSTED"])
 
 
-async def test_an_address_that_the_certificate_does_not_name(authority):
+async def test_an_address_that_the_certificate_does_not_name(authority: Authority) -> None:
     async with Web(certificate=authority.issue(names=("127.0.0.9",))) as web:
         web.otherwise = Behaviour()
         found = await look_at(web.url(), tls_ca=str(authority.ca_file))
@@ -255,7 +274,9 @@ async def test_an_address_that_the_certificate_does_not_name(authority):
 
 
 @pytest.mark.parametrize("cut", ["closed", "reset", "name"])
-async def test_a_third_party_that_cannot_be_reached_is_high_beside_the_rung_that_broke(cut):
+async def test_a_third_party_that_cannot_be_reached_is_high_beside_the_rung_that_broke(
+    cut: str,
+) -> None:
     async with Names({NAME: DnsAnswer(rcode="SERVFAIL")}) as names, Oddity("closed") as odd:
         if cut == "name":
             found = await look_at(f"https://{NAME}/", resolver=names.resolver, external=True)

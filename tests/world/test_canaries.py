@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from cockpit.world import layout, mutate
 from cockpit.world.clients import WorldClients
+from cockpit.world.front import Front
 from cockpit.world.net import Authority
 from cockpit.world.shop import Placement
 
 
 @pytest.fixture
-def shop(front, tmp_path):
+def shop(front: Front, tmp_path: Path) -> tuple[WorldClients, Placement]:
     authority = Authority(tmp_path)
     certificates = {name: authority.issue() for name in layout.CERTIFICATES}
     aws = WorldClients(front.url)
     return aws, Placement(aws, certificates)
 
 
-def test_what_is_created_has_the_ids_of_the_layout(shop):
+def test_what_is_created_has_the_ids_of_the_layout(shop: tuple[WorldClients, Placement]) -> None:
     aws, placement = shop
     placement.everything()
     assert aws("ec2", "describe_vpcs", VpcIds=[layout.VPC])["Vpcs"][0]["CidrBlock"] == layout.CIDR

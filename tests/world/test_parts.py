@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import time
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +41,7 @@ from cockpit.world.trail import ApiCall, Trail
         ("IQM", None),
     ],
 )
-def test_every_statistic_is_computed_from_the_samples(stat, expected):
+def test_every_statistic_is_computed_from_the_samples(stat: str, expected: float | None) -> None:
     assert statistic([Minute((1.0, 2.0, 3.0, 4.0, 5.0), 2.0)], stat) == expected
 
 
@@ -60,7 +61,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def book(clock) -> Book:
+def book(clock: Clock) -> Book:
     return Book(since=clock.now - 7200, now=clock)
 
 
@@ -68,7 +69,7 @@ def _minutes_ago(book: Book, metric: MetricSeries, minutes: int) -> float | None
     return book.value(metric, start=book.now() // 60 * 60 - minutes * 60, period=60, stat="Sum")
 
 
-def test_a_series_is_normal_before_the_onset_and_broken_after(book, clock):
+def test_a_series_is_normal_before_the_onset_and_broken_after(book: Book, clock: Clock) -> None:
     metric = MetricSeries("N", "errors", (), counter(5.0, 0.0))
     book.add(metric)
     book.break_([metric], counter(500.0, 0.0), clock.now - 300)
@@ -76,7 +77,7 @@ def test_a_series_is_normal_before_the_onset_and_broken_after(book, clock):
     assert _minutes_ago(book, metric, 3) == 500.0
 
 
-def test_a_repair_turns_the_past_clean_twelve_minutes_a_minute(book, clock):
+def test_a_repair_turns_the_past_clean_twelve_minutes_a_minute(book: Book, clock: Clock) -> None:
     metric = MetricSeries("N", "errors", (), counter(5.0, 0.0))
     book.add(metric)
     book.break_([metric], counter(500.0, 0.0), clock.now - 600)
@@ -88,7 +89,7 @@ def test_a_repair_turns_the_past_clean_twelve_minutes_a_minute(book, clock):
     assert _minutes_ago(book, metric, 6) == 5.0
 
 
-def test_what_is_observed_is_what_is_shown(book):
+def test_what_is_observed_is_what_is_shown(book: Book) -> None:
     metric = MetricSeries("N", "connections", (), gauge(20.0, 0.0))
     book.add(metric)
     book.observe([metric], 97)
@@ -96,14 +97,14 @@ def test_what_is_observed_is_what_is_shown(book):
     assert _minutes_ago(book, metric, 1) == 20.0
 
 
-def test_nothing_is_shown_before_the_beginning_and_in_the_future(book, clock):
+def test_nothing_is_shown_before_the_beginning_and_in_the_future(book: Book, clock: Clock) -> None:
     metric = MetricSeries("N", "x", (), counter(5.0))
     book.add(metric)
     assert _minutes_ago(book, metric, 200) is None
     assert _minutes_ago(book, metric, -5) is None
 
 
-def test_a_query_must_match_the_dimensions_exactly(book):
+def test_a_query_must_match_the_dimensions_exactly(book: Book) -> None:
     metric = MetricSeries("N", "x", (("A", "1"), ("B", "2")), counter(5.0))
     book.add(metric)
     assert book.find("N", "x", {"B": "2", "A": "1"}) is metric
@@ -111,7 +112,7 @@ def test_a_query_must_match_the_dimensions_exactly(book):
     assert book.find("M", "x", {"B": "2", "A": "1"}) is None
 
 
-def test_too_many_queries_are_refused(book, clock):
+def test_too_many_queries_are_refused(book: Book, clock: Clock) -> None:
     watch = CloudWatch(book, Alarms(book))
     stat = {"Metric": {"Namespace": "N", "MetricName": "x"}, "Period": 60, "Stat": "Sum"}
     queries = [{"Id": f"m{number}", "MetricStat": stat} for number in range(501)]
@@ -121,11 +122,11 @@ def test_too_many_queries_are_refused(book, clock):
 
 
 @pytest.mark.parametrize("given", [1_800_000_000, "1800000000", "2027-01-15T08:00:00Z"])
-def test_a_time_on_the_wire_is_read(given):
+def test_a_time_on_the_wire_is_read(given: int | str) -> None:
     assert moment(given) == 1_800_000_000.0
 
 
-def test_no_alarm_fires_while_nothing_is_broken():
+def test_no_alarm_fires_while_nothing_is_broken() -> None:
     book = Book()
     for metric in series.shop():
         book.add(metric)
@@ -139,11 +140,11 @@ def test_no_alarm_fires_while_nothing_is_broken():
     ("codes", "status", "expected"),
     [("200", 200, True), ("200", 404, False), ("200-299,404", 404, True), ("200,302", 301, False)],
 )
-def test_the_matcher_takes_what_elb_takes(codes, status, expected):
+def test_the_matcher_takes_what_elb_takes(codes: str, status: int, expected: bool) -> None:
     assert GroupCheck(codes=codes).matches(status) is expected
 
 
-def test_a_target_turns_after_as_many_results_as_the_group_says():
+def test_a_target_turns_after_as_many_results_as_the_group_says() -> None:
     check, target = GroupCheck(healthy=3, unhealthy=2), RegisteredTarget("10.0.0.1", 80, "a")
     _judge(check, target, 200)
     assert target.state == "healthy"
@@ -157,7 +158,7 @@ def test_a_target_turns_after_as_many_results_as_the_group_says():
         assert target.state == expected
 
 
-def test_a_target_that_is_not_registered_is_unused():
+def test_a_target_that_is_not_registered_is_unused() -> None:
     health = HealthOfTargets(lambda _address, _port: None)
     health.add(CheckedGroup("arn", 80))
     (row,) = health.describe("arn", [{"Id": "10.0.0.9"}])
@@ -169,9 +170,9 @@ def test_a_target_that_is_not_registered_is_unused():
 class Apps:
     """Programs that do nothing."""
 
-    def start(self, task) -> None: ...
+    def start(self, task: object) -> None: ...
 
-    def stop(self, task) -> None: ...
+    def stop(self, task: object) -> None: ...
 
 
 @pytest.fixture
@@ -185,7 +186,9 @@ def cluster() -> EcsCluster:
     return made
 
 
-def _pass(cluster: EcsCluster, monkeypatch, seconds: float, *, healthy: bool = True) -> None:
+def _pass(
+    cluster: EcsCluster, monkeypatch: pytest.MonkeyPatch, seconds: float, *, healthy: bool = True
+) -> None:
     begun = time.time()
     for step in range(int(seconds * 2)):
         monkeypatch.setattr(time, "time", lambda at=begun + step / 2: at)
@@ -196,7 +199,9 @@ def _pass(cluster: EcsCluster, monkeypatch, seconds: float, *, healthy: bool = T
         cluster.tick()
 
 
-def test_scaling_out_and_in_ends_steady(cluster, monkeypatch):
+def test_scaling_out_and_in_ends_steady(
+    cluster: EcsCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for desired in (9, 2):
         service = cluster.update("checkout", desired=desired)
         _pass(cluster, monkeypatch, 20)
@@ -205,7 +210,9 @@ def test_scaling_out_and_in_ends_steady(cluster, monkeypatch):
         assert "steady state" in service.events[0].text
 
 
-def test_a_deployment_replaces_every_task_and_never_goes_below_the_minimum(cluster, monkeypatch):
+def test_a_deployment_replaces_every_task_and_never_goes_below_the_minimum(
+    cluster: EcsCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service = cluster.update("checkout", version=41)
     assert [d.status for d in service.deployments] == ["PRIMARY", "ACTIVE"]
     for _ in range(30):
@@ -215,7 +222,9 @@ def test_a_deployment_replaces_every_task_and_never_goes_below_the_minimum(clust
     assert (service.primary.rollout, len(service.deployments)) == ("COMPLETED", 1)
 
 
-def test_a_version_that_crashes_never_settles_and_counts_its_failures(cluster, monkeypatch):
+def test_a_version_that_crashes_never_settles_and_counts_its_failures(
+    cluster: EcsCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cluster.crashes["checkout", 43] = 137
     service = cluster.update("checkout", version=43)
     _pass(cluster, monkeypatch, 40)
@@ -226,7 +235,7 @@ def test_a_version_that_crashes_never_settles_and_counts_its_failures(cluster, m
     assert {task.exit_code for task in stopped} == {137}
 
 
-def test_a_list_is_cut_with_a_token_that_leads_on():
+def test_a_list_is_cut_with_a_token_that_leads_on() -> None:
     paged = Paged("items", "limit", "token", 2, 10, "next")
     first = cut(paged, {}, {"items": [1, 2, 3]})
     assert first["items"] == [1, 2]
@@ -237,7 +246,7 @@ def test_a_list_is_cut_with_a_token_that_leads_on():
         cut(paged, {"token": "stolen"}, {"items": []})
 
 
-def test_every_paged_operation_exists_in_the_model_with_its_members():
+def test_every_paged_operation_exists_in_the_model_with_its_members() -> None:
     from cockpit.world.identify import operation
 
     for (service, name), paged in PAGES.items():
@@ -248,7 +257,7 @@ def test_every_paged_operation_exists_in_the_model_with_its_members():
         assert wanted <= set(model.output_shape.members), (service, name)
 
 
-def test_a_query_body_becomes_the_arguments_of_its_caller():
+def test_a_query_body_becomes_the_arguments_of_its_caller() -> None:
     body = b"Action=X&TargetGroupArn=a&Targets.member.1.Id=i-1&Targets.member.1.Port=80"
     assert parameters("elbv2", "DescribeTargetHealth", body) == {
         "TargetGroupArn": "a",
@@ -256,7 +265,7 @@ def test_a_query_body_becomes_the_arguments_of_its_caller():
     }
 
 
-def test_an_ec2_body_becomes_the_arguments_of_its_caller():
+def test_an_ec2_body_becomes_the_arguments_of_its_caller() -> None:
     body = b"GroupId.1=sg-1&Filter.1.Name=vpc-id&Filter.1.Value.1=v&MaxResults=5"
     assert parameters("ec2", "DescribeSecurityGroups", body) == {
         "GroupIds": ["sg-1"],
@@ -265,14 +274,14 @@ def test_an_ec2_body_becomes_the_arguments_of_its_caller():
     }
 
 
-def test_the_trail_gives_the_newest_first():
+def test_the_trail_gives_the_newest_first() -> None:
     trail = Trail()
     for at in (1.0, 3.0, 2.0):
         trail.add(ApiCall(at=at, source="ecs.amazonaws.com", name=f"N{at}", user="bob"))
     assert [call.at for call in trail.calls(1.5, 9)] == [3.0, 2.0]
 
 
-def test_a_process_is_told_from_another_with_its_number(tmp_path):
+def test_a_process_is_told_from_another_with_its_number(tmp_path: Path) -> None:
     import os
 
     assert folders.started(os.getpid()) != ""
@@ -280,7 +289,7 @@ def test_a_process_is_told_from_another_with_its_number(tmp_path):
 
 
 @pytest.mark.parametrize("name", scenario.names())
-def test_a_scenario_is_complete_and_names_what_exists(name):
+def test_a_scenario_is_complete_and_names_what_exists(name: str) -> None:
     known = scenario.load(name)
     targets = _targets(billing=known.billing)
     codes = {code for probe in registry().values() for code in probe.codes}
@@ -316,7 +325,7 @@ def _configuration(*, billing: bool) -> str:
 
 
 @pytest.mark.parametrize("billing", [False, True])
-def test_the_configuration_has_no_problem(tmp_path, billing):
+def test_the_configuration_has_no_problem(tmp_path: Path, billing: bool) -> None:
     from cockpit import config
 
     file = tmp_path / "cockpit.toml"
@@ -326,6 +335,6 @@ def test_the_configuration_has_no_problem(tmp_path, billing):
     assert len(loaded.targets) == (17 if billing else 16)
 
 
-def test_an_unknown_key_in_a_scenario_is_told():
+def test_an_unknown_key_in_a_scenario_is_told() -> None:
     with pytest.raises(Misconfigured, match="there is no scenario"):
         scenario.load("no-such")

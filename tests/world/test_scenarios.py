@@ -309,7 +309,9 @@ def _found(world: World) -> set[str]:
 
 
 @pytest.mark.parametrize("name", scenario.names())
-def test_a_scenario_is_seen_for_what_it_is_and_mended_by_its_repair(name, begin):
+def test_a_scenario_is_seen_for_what_it_is_and_mended_by_its_repair(
+    name: str, begin: Callable[..., World]
+) -> None:
     world = begin(name)
     time.sleep(_AGES.get(name, 1.0))
     _judge(name, world)
@@ -323,5 +325,5 @@ def test_a_scenario_is_seen_for_what_it_is_and_mended_by_its_repair(name, begin)
     assert not (world.folder / "aws.log").exists()
 
 
-def test_every_scenario_that_has_a_fix_has_its_repair_tested():
+def test_every_scenario_that_has_a_fix_has_its_repair_tested() -> None:
     assert {name for name in scenario.names() if scenario.load(name).fix} == set(REPAIRS)
