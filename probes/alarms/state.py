@@ -231,6 +231,18 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 def _firing(
     snapshot: Snapshot, alarm: Alarm, *, settings: Settings, series: Series | None
 ) -> Finding:
+    """An alarm of CloudWatch is in ALARM; the finding is the alarm, not its cause.
+
+    Look at what it watches: when that is a target here too, its own findings say more.
+
+    ALARM_FIRING: Critical for a composite alarm and for names that `critical` matches, since those
+    page people; else a warning. Info when the metric has no data any more: an alarm on DynamoDB
+    keeps its state then.
+
+    ALARM_STALE: It has been in ALARM for longer than `stale`: nobody acts on it, so it says nothing
+    of this incident. Mend it or delete it afterwards; until then it hides new trouble of the same
+    resource.
+    """
     held = _held(snapshot, alarm)
     silent = series is not None and not series.values and not is_blind(series)
     paging = alarm.composite or _matches(alarm.name, settings.critical)
@@ -326,6 +338,11 @@ def _blind(snapshot: Snapshot, alarm: Alarm, *, settings: Settings) -> Iterator[
 
 
 def _flapping(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """An alarm turns to and fro, and its word of this minute says little.
+
+    The value swings around the threshold, or the alarm judges one point alone. People who are paged
+    by it stop believing it, so judge the metric yourself.
+    """
     turns: dict[str, list[datetime]] = {}
     for past in snapshot.past or ():
         if past.kind == "StateUpdate" and snapshot.at - past.at <= _HISTORY:

@@ -60,19 +60,14 @@ def throttles(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         if severity is None:
             continue
         reasons = {each.reason: each.events for each in lane.reasons or () if each.events}
-        hot, limits = reasons.pop(KEY_RANGE, 0.0), _limits(reasons)
+        hot, limits = reasons.pop(KEY_RANGE, 0.0), [each for each in _LIMITS if each in reasons]
         if hot:
             yield _hot(snapshot, lane, severity)
-        for code, reason in limits:
-            yield _limited(snapshot, lane, severity, code=code, reason=reason)
+        for reason in limits:
+            yield _limited(snapshot, lane, severity, reason)
             reasons.pop(reason)
         if reasons or not (hot or limits):
             yield _short(snapshot, lane, severity, settings)
-
-
-def _limits(reasons: dict[str, float]) -> list[tuple[str, str]]:
-    codes = (("DDB_ACCOUNT_LIMIT", ACCOUNT), ("DDB_ON_DEMAND_CAP", OWN_CAP))
-    return [(code, reason) for code, reason in codes if reasons.get(reason)]
 
 
 def _evidence(snapshot: Snapshot, lane: Lane) -> tuple[Evidence, ...]:
@@ -128,13 +123,28 @@ def _hot(snapshot: Snapshot, lane: Lane, severity: Severity) -> Finding:
     )
 
 
-def _limited(
-    snapshot: Snapshot, lane: Lane, severity: Severity, *, code: str, reason: str
-) -> Finding:
-    if reason == ACCOUNT:
-        what, cause = "the account's quota for a table", "traffic grew to the quota of 40,000"
-    else:
-        what, cause = "the table's own maximum", "the maximum was set for an earlier load"
+_LIMITS = {
+    ACCOUNT: (
+        "DDB_ACCOUNT_LIMIT",
+        "the account's quota for a table",
+        "traffic grew to the quota of 40,000",
+    ),
+    OWN_CAP: (
+        "DDB_ON_DEMAND_CAP",
+        "the table's own maximum",
+        "the maximum was set for an earlier load",
+    ),
+}
+
+
+def _limited(snapshot: Snapshot, lane: Lane, severity: Severity, reason: str) -> Finding:
+    """Requests stop at a ceiling that somebody set: capacity and keys are not the trouble.
+
+    DDB_ACCOUNT_LIMIT: The quota of the account and region for one table; only AWS raises it.
+
+    DDB_ON_DEMAND_CAP: The maximum that the table itself was given to limit its cost.
+    """
+    code, what, cause = _LIMITS[reason]
     return Finding(
         code,
         severity,

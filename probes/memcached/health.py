@@ -73,6 +73,11 @@ def diagnose(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]:
 
 
 def _restarted(look: MemcachedHealth) -> Iterator[Finding]:
+    """The node was restarted between two looks, and its cache is empty.
+
+    Every read misses until it is filled again, so the database behind it takes the load. Changes of
+    rates and hits right after it follow from it.
+    """
     if look.restarted is not None:
         yield Finding(
             "MC_RESTARTED",
@@ -85,6 +90,11 @@ def _restarted(look: MemcachedHealth) -> Iterator[Finding]:
 
 
 def _connections(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]:
+    """Few connections are left, or clients are refused already.
+
+    A full node accepts no one: clients time out or fall back to the database. It is critical once
+    connections were refused or the node stopped listening; refusals begin a little below the limit.
+    """
     refused = look.rates.rejected if look.rates else None
     disabled = look.rates.listen_disabled if look.rates else None
     shut = bool(refused) or bool(disabled) or look.accepting is False
@@ -113,6 +123,13 @@ def _connections(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]
 
 
 def _evicting(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]:
+    """Items are thrown out to make room for new ones.
+
+    In a cache that is the design, and harmless as long as hits stay. Look at the hits; at the share
+    of evicted items that nobody ever read (the node is too small); and at the memory, since
+    evictions on a node with free memory mean that one size of items has too few pages. High when
+    writes found no room at all.
+    """
     rates = look.rates
     if rates is None or not (rates.evictions or rates.no_memory):
         return
@@ -157,6 +174,11 @@ def _evicting(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]:
 
 
 def _hits(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]:
+    """Far fewer reads find what they look for than when the watch began.
+
+    Every miss becomes a query of the database behind, which may be the next to be slow. The share
+    alone is not judged, only its fall below `hit_share`.
+    """
     share, before = look.rates.hit_share if look.rates else None, look.earlier_hits
     if share is None or before is None or share >= settings.hit_share:
         return
@@ -181,6 +203,11 @@ def _hits(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]:
 
 
 def _memory(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]:
+    """The memory is nearly used up, which a cache is meant to be.
+
+    It is information only, and matters when hits fall. It is high for a node that runs with -M:
+    that one refuses writes instead of evicting.
+    """
     share = look.memory_share
     severity = settings.memory.grade(share)
     if severity is None or share is None:

@@ -85,6 +85,13 @@ def diagnose(look: MysqlCounters, settings: Settings) -> Iterator[Finding]:
 
 
 def _history(look: MysqlCounters, settings: Settings) -> Iterator[Finding]:
+    """InnoDB keeps many old row versions that it may not purge yet.
+
+    An open transaction, most often one that only reads, still might need them. Reads have to step
+    over them, so everything becomes slower over hours, and the undo space grows. A list that
+    shrinks by itself after a mass update is harmless; ending the oldest transaction lets purge go
+    on.
+    """
     length, grows = look.history_length, growth(look)
     grades = (settings.history.grade(length), settings.history_growth.grade(grows))
     severity = max((grade for grade in grades if grade), default=None)
@@ -118,6 +125,11 @@ def _history(look: MysqlCounters, settings: Settings) -> Iterator[Finding]:
 
 
 def _log_age(look: MysqlCounters, settings: Settings) -> Iterator[Finding]:
+    """Changed pages are written to the tables more slowly than the redo log fills.
+
+    When the log has no room left, InnoDB stops all writes until pages are flushed: the application
+    sees stalls of seconds, again and again.
+    """
     share = look.log_share
     severity = settings.log_age.grade(share)
     if severity is None or share is None:
@@ -143,6 +155,12 @@ def _log_age(look: MysqlCounters, settings: Settings) -> Iterator[Finding]:
 
 
 def _deadlocks(minute: Window, five: Window, settings: Settings) -> Iterator[Finding]:
+    """Transactions locked each other out, and the server rolled one of each pair back.
+
+    The victims got error 1213, and should try again. One now and then is normal; many a minute mean
+    that two code paths take the same rows in different orders. Where the count needs PROCESS and is
+    hidden, it is not judged.
+    """
     gained, newest = (each.gained.get("Innodb_deadlocks") for each in (five, minute))
     grades = (settings.deadlocks.grade(gained), settings.deadlocks_a_minute.grade(newest))
     severity = max((grade for grade in grades if grade), default=None)
@@ -166,6 +184,12 @@ def _deadlocks(minute: Window, five: Window, settings: Settings) -> Iterator[Fin
 
 
 def _buffer_pool(look: MysqlCounters, minute: Window, settings: Settings) -> Iterator[Finding]:
+    """Much of what statements read is not in memory and comes from disk.
+
+    Every such read takes the disk's time instead of none. Judged only above a number of reads a
+    second, since a share of few is no load. High when statements had to wait for a free page: then
+    pages are not written back fast enough either.
+    """
     share = minute.share("Innodb_buffer_pool_reads", "Innodb_buffer_pool_read_requests")
     reads = minute.per_s("Innodb_buffer_pool_reads")
     free = "Innodb_buffer_pool_wait_free"
@@ -200,6 +224,11 @@ def _buffer_pool(look: MysqlCounters, minute: Window, settings: Settings) -> Ite
 
 
 def _log_waits(minute: Window) -> Finding:
+    """Writes wait because the buffer of the redo log is full.
+
+    Each commit is held up by the log's disk. A single burst does not count, only waits that go on
+    from look to look.
+    """
     waits = minute.gained.get("Innodb_log_waits", 0)
     return Finding(
         "MY_IO_LOG",
@@ -216,6 +245,11 @@ def _log_waits(minute: Window) -> Finding:
 
 
 def _disk_tables(minute: Window, settings: Settings) -> Iterator[Finding]:
+    """Statements write their temporary tables to disk.
+
+    Sorting and grouping on disk is many times slower, and uses the volume that everything else
+    needs. A few a second are normal, also from the looks themselves.
+    """
     share = minute.share("Created_tmp_disk_tables", "Created_tmp_tables")
     rate = minute.per_s("Created_tmp_disk_tables")
     severity = settings.disk_tables.grade(share)
@@ -242,6 +276,11 @@ def _disk_tables(minute: Window, settings: Settings) -> Iterator[Finding]:
 
 
 def _scans(minute: Window, settings: Settings) -> Iterator[Finding]:
+    """Statements read whole tables, and joins without an index are among them.
+
+    It costs the CPU and pushes other pages out of memory. It is information: a report does the same
+    on purpose.
+    """
     rows, joins = minute.per_s("Handler_read_rnd_next"), minute.gained.get("Select_full_join")
     severity = settings.scanned_rows.grade(rows)
     if severity is None or not joins:
@@ -261,6 +300,12 @@ def _scans(minute: Window, settings: Settings) -> Iterator[Finding]:
 
 
 def _slow(look: MysqlCounters, minute: Window, settings: Settings) -> Iterator[Finding]:
+    """Many more statements than before take longer than `long_query_time`.
+
+    It is a symptom: locks, the disk, a changed plan or more load make them slow. Compared with the
+    rate when the watch began, since every system has some; a server whose `long_query_time` was
+    lowered just now counts more of them.
+    """
     rate, usual = minute.per_s("Slow_queries"), look.usual_slow
     if rate is None or usual is None or rate < settings.slow_least or rate <= settings.slow * usual:
         return
@@ -282,6 +327,13 @@ def _slow(look: MysqlCounters, minute: Window, settings: Settings) -> Iterator[F
 
 
 def _aborted(minute: Window, settings: Settings) -> Iterator[Finding]:
+    """Connections break off, or logins fail, again and again.
+
+    Two different troubles, told apart by the larger rate: clients that vanish without a farewell
+    (killed, cut by an idle timeout, packets too large), and logins that fail (password, TLS, port
+    checks). After `max_connect_errors` broken handshakes in a row the server blocks the address
+    altogether.
+    """
     clients, logins = minute.per_s("Aborted_clients"), minute.per_s("Aborted_connects")
     severity = settings.aborted.grade(max(clients or 0, logins or 0))
     if severity is None:

@@ -179,6 +179,13 @@ def diagnose(look: MysqlLocks, settings: Settings) -> Iterator[Finding]:
 
 
 def _row(queue: ThreadQueue, settings: Settings) -> Iterator[Finding]:
+    """Sessions wait for rows that another session's transaction holds.
+
+    Judged by the longest wait and by how many wait, once for each queue and at its head: those in
+    the middle wait themselves. A head that sleeps holds its locks until its transaction ends; KILL
+    QUERY does nothing to it. Those who wait fail with 1205 after `innodb_lock_wait_timeout`, 50 s
+    by default.
+    """
     waited = settings.row_wait.grade(queue.longest)
     if waited is None:
         return
@@ -196,6 +203,14 @@ def _row(queue: ThreadQueue, settings: Settings) -> Iterator[Finding]:
 
 
 def _metadata(queue: ThreadQueue, look: MysqlLocks, settings: Settings) -> Iterator[Finding]:
+    """Sessions wait for a table's definition: a schema change and a transaction stand in each
+    other's way.
+
+    The change waits for every open transaction that touched the table, and everybody who comes
+    later queues behind the change, reads too: the table is as good as down. End what holds the
+    lock, or take the change back; `lock_wait_timeout` is a year by default. Where
+    performance_schema does not name the holder, only a suspect is shown and nothing is offered.
+    """
     waited = settings.metadata_wait.grade(queue.longest)
     if waited is None:
         return
@@ -244,6 +259,11 @@ def _unseen(found: Finding, queue: ThreadQueue, look: MysqlLocks) -> Finding:
 
 
 def _global(queue: ThreadQueue) -> Finding:
+    """A lock over the whole server, or a flush, holds everybody up.
+
+    FLUSH TABLES WITH READ LOCK stops every write until its session ends. FLUSH TABLES and ANALYZE
+    TABLE wait for old statements, and new ones then wait behind them.
+    """
     likely: tuple[str, ...] = ("FLUSH TABLES WITH READ LOCK of a backup",)
     advice = "find the backup's session; ending it spoils the backup"
     if queue.place == FLUSH:

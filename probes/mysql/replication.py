@@ -249,6 +249,12 @@ def diagnose(look: MysqlReplication, settings: Settings) -> Iterator[Finding]:
 
 
 def _stopped(each: Channel) -> Finding:
+    """A thread of the replica is stopped: it gets nothing, or applies nothing.
+
+    Its data grow old without any sign to those who read it, and it cannot take over. The error that
+    the thread ended with says why; without one, somebody stopped it. To skip an event makes the
+    replica differ from its primary in silence.
+    """
     halted = [name for name, state in (("IO", each.io), ("SQL", each.sql)) if state != "Yes"]
     number = each.sql_errno or each.io_errno
     said = str(each.sql_error or each.io_error)
@@ -271,6 +277,11 @@ def _stopped(each: Channel) -> Finding:
 
 
 def _unconnected(each: Channel) -> Finding:
+    """The replica cannot reach its primary, and tries again and again.
+
+    What it has is served and grows old. It is the network, the replication user's password, TLS, or
+    the primary itself.
+    """
     number = each.io_errno
     return Finding(
         "MY_REPL_STOPPED",
@@ -291,6 +302,11 @@ def _unconnected(each: Channel) -> Finding:
 
 
 def _lag(each: Channel, settings: Settings) -> Iterator[Finding]:
+    """The replica is late: its readers see the past, and a failover to it loses what is missing.
+
+    A delay that is configured does not count. A large transaction shows as a jump that ends by
+    itself; a lock or a backup on the replica as a straight rise.
+    """
     behind = each.behind_s
     if behind is not None and each.delay_s:
         behind = max(0.0, behind - each.delay_s)
@@ -313,6 +329,11 @@ def _lag(each: Channel, settings: Settings) -> Iterator[Finding]:
 
 
 def _silent(each: Channel, at: datetime, settings: Settings) -> Iterator[Finding]:
+    """Both threads say Yes, but no heartbeat of the primary arrives.
+
+    `Seconds_Behind` counts from the last event that came, so it stays 0 while the primary hangs or
+    the network drops its packets.
+    """
     if each.heard is None or each.heartbeat_s is None:
         return
     silence = (at - each.heard).total_seconds()

@@ -168,6 +168,17 @@ def diagnose(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
 
 
 def _identity(look: MysqlSessions) -> Iterator[Finding]:
+    """Which server answers, and whether it is the one that was meant.
+
+    MY_ROLE_WRONG: The name of the writer leads to a server that takes no writes: they all fail with
+    1290. After a failover, DNS or a pool still leads to the old one.
+
+    MY_ROLE_CHANGED: The server turned writable or read-only between two looks: a failover, or
+    somebody's hand. Pools and names of the applications have to follow.
+
+    MY_RESTARTED: Every session was dropped, and the buffers are cold: the first minutes are slow by
+    themselves. When nobody restarted it, it crashed.
+    """
     if look.expects == "writer" and look.server.is_reader:
         yield Finding(
             "MY_ROLE_WRONG",
@@ -198,6 +209,16 @@ def _identity(look: MysqlSessions) -> Iterator[Finding]:
 
 
 def _saturation(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
+    """Connections are nearly used up, or too many sessions run at once.
+
+    MY_SAT_CONNECTIONS: When none is left, applications get error 1040 and fail at once. Critical as
+    soon as somebody was refused. The crowd is often a symptom: sessions pile up behind a lock or a
+    slow statement.
+
+    MY_SAT_RUNNING: Sessions at work at the same time, not merely connected. Many more than there
+    are processors make each other slow; usually one statement is run by all of them, or all wait
+    for one lock.
+    """
     refused = look.rates.refused if look.rates else None
     severity = Severity.CRITICAL if refused else settings.connections_used.grade(look.share)
     most = look.server.max_connections
@@ -238,6 +259,11 @@ def _by_client(look: MysqlSessions) -> list[tuple[str, int]]:
 
 
 def _rollback(thread: Thread, eta: float | None) -> Finding:
+    """A large transaction is being undone.
+
+    It takes as long as it took to write, or longer, and keeps its locks meanwhile. A restart would
+    begin it anew after the start, so the only step is to wait.
+    """
     left = f", about {duration(eta)} left" if eta is not None else ""
     return Finding(
         "MY_TRX_ROLLBACK",
@@ -251,6 +277,11 @@ def _rollback(thread: Thread, eta: float | None) -> Finding:
 
 
 def _idle(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
+    """A session has a transaction open and does nothing in it.
+
+    It keeps its row locks, and every row version since it began. The application waits for
+    something else inside the transaction, or forgot it. Backups and replication are left out.
+    """
     idle = [t for t in look.threads or () if t.sleeping_transaction and not t.protected]
     graded = [(settings.idle_transaction.grade(t.secs), t) for t in idle]
     graded.sort(key=lambda pair: -(pair[1].secs or 0))
@@ -286,6 +317,11 @@ def _long(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
 
 
 def _runs_long(thread: Thread, severity: Severity, settings: Settings) -> Finding:
+    """One statement, or one schema change, has been running for long.
+
+    It uses a processor or waits for a lock, and keeps old row versions alive. A schema change is a
+    warning only: ending it throws all its work away.
+    """
     what, change = "one statement", thread.is_schema_change
     likely: tuple[str, ...] = ("a changed plan", "a report on the wrong server", "missing index")
     advice = "KILL QUERY first; KILL when it is still there"

@@ -204,6 +204,11 @@ def _regressed(each: Gained, spent: float, settings: Settings) -> bool:
 
 
 def _finding(look: MysqlStatements, each: Gained, spent: float, *, settings: Settings) -> Finding:
+    """A statement with much of the server's time takes far longer a call than it used to.
+
+    Compared with its own mean before; statements of little weight are left out. Waiting for locks
+    counts as its time, so look at the locks first. A plan that changed shows in EXPLAIN.
+    """
     digest, usual = each.digest, each.usual or 0.0
     share = digest.seconds / spent
     where = f" in {visible(digest.db, 40)}" if digest.db else ""

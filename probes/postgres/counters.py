@@ -123,6 +123,11 @@ def diagnose(look: PostgresCounters, settings: Settings) -> Iterator[Finding]:
 def _deadlocks(
     minute: CountersWindow, five: CountersWindow, settings: Settings, name: str
 ) -> Iterator[Finding]:
+    """Transactions locked each other out, and the server ended one of each pair.
+
+    The victims got error 40P01, and should try again. One now and then is normal; many a minute
+    mean that two code paths take the same rows in different orders.
+    """
     gained = five.gain.deadlocks
     grades = (
         settings.deadlocks.grade(gained),
@@ -152,6 +157,11 @@ def _deadlocks(
 
 
 def _rollbacks(minute: CountersWindow, settings: Settings, name: str) -> Iterator[Finding]:
+    """Much of the work is rolled back instead of committed.
+
+    The application fails in most of its requests, or its driver ends reads with ROLLBACK, which is
+    harmless. Judged by the rate and by the share of commits.
+    """
     rate, commits = minute.per_s("rollbacks"), minute.per_s("commits")
     severity = settings.rollbacks.grade(rate)
     if severity is None or rate is None or rate <= settings.rollback_share * (commits or 0):
@@ -177,6 +187,11 @@ def _rollbacks(minute: CountersWindow, settings: Settings, name: str) -> Iterato
 
 
 def _lost(five: CountersWindow, settings: Settings, name: str) -> Iterator[Finding]:
+    """Sessions ended badly: by an error, by somebody, or because the client vanished.
+
+    The three are counted apart, and mean three different things. Abandoned ones are the clients' or
+    the network's, killed ones an operator's or a timeout's, fatal ones the server's.
+    """
     gain = five.gain
     parts = {"fatal": gain.fatal, "killed": gain.killed, "abandoned": gain.abandoned}
     known = [value for value in parts.values() if value is not None]
@@ -214,6 +229,12 @@ def _causes(fatal: int, killed: int, abandoned: int) -> tuple[str, ...]:
 
 
 def _temporary(minute: CountersWindow, settings: Settings, name: str) -> Iterator[Finding]:
+    """Statements sort or hash on disk because `work_mem` is too small for them.
+
+    They are many times slower so, and use the volume's throughput and space: a full disk stops the
+    whole server. A file counts when its statement ends; one that is still running is not in the
+    number.
+    """
     rate = minute.per_s("temp_bytes")
     severity = settings.temp_bytes.grade(rate)
     if severity is None or rate is None:
@@ -242,6 +263,11 @@ def _temporary(minute: CountersWindow, settings: Settings, name: str) -> Iterato
 def _checkpoints(
     look: PostgresCounters, five: CountersWindow, settings: Settings
 ) -> Iterator[Finding]:
+    """Checkpoints come because the WAL is full, not by the timer.
+
+    Each one writes all changed buffers at once, and makes the pages after it larger in the WAL: a
+    burst of writes for everybody. High while many active sessions wait for I/O at the same time.
+    """
     severity = settings.checkpoints.grade(five.requested)
     if severity is None or five.requested is None or five.requested <= (five.timed or 0):
         return
@@ -269,6 +295,11 @@ def _checkpoints(
 
 
 def _cache(minute: CountersWindow, settings: Settings) -> Iterator[Finding]:
+    """Much of what statements read is not in the shared buffers.
+
+    The operating system may still have it in memory, so it is a sign and no proof; on Aurora there
+    is no such second cache. Judged only above a number of blocks a second.
+    """
     share, reads = minute.hit_share, minute.per_s("reads")
     severity = settings.cache.grade(share)
     if severity is None or share is None or (reads or 0) < settings.cache_reads:
@@ -295,6 +326,11 @@ def _cache(minute: CountersWindow, settings: Settings) -> Iterator[Finding]:
 def _conflicts(
     look: PostgresCounters, five: CountersWindow, settings: Settings
 ) -> Iterator[Finding]:
+    """Statements on this standby were cancelled because replay needed what they held.
+
+    The readers get error 40001, and should try again. It is the price of long reads on a standby;
+    `hot_standby_feedback` moves the price to the primary, as dead rows.
+    """
     total = sum(five.conflicts.values())
     severity = settings.conflicts.grade(total)
     if not look.totals.recovery or severity is None:
@@ -319,6 +355,12 @@ def _conflicts(
 
 
 def _waits(look: PostgresCounters, settings: Settings) -> Iterator[Finding]:
+    """Most of the active sessions wait for the same thing.
+
+    It says where the time goes when everything is slow: a lock, the disk, the WAL, the CPU. Judged
+    over several looks, and only when many sessions are active. What the wait means, and what comes
+    next, is in the finding.
+    """
     most = dominant(look)
     if most is None or most.samples < SAMPLES or most.share < settings.wait_share:
         return

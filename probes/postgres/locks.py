@@ -111,6 +111,12 @@ def diagnose(look: PostgresLocks, settings: Settings) -> Iterator[Finding]:
 
 
 def _blocked(queue: LockQueue, look: PostgresLocks, settings: Settings) -> Iterator[Finding]:
+    """Sessions wait for a lock that another session holds.
+
+    Told once for each queue, at its head: ending one in the middle releases nobody. Judged by the
+    longest wait and by how many wait. A head that is idle in transaction runs nothing, so a cancel
+    does nothing to it. Autovacuum against wraparound comes back at once when it is ended.
+    """
     severity = _severity(queue, look, settings)
     if severity is None:
         return
@@ -176,6 +182,11 @@ def _reach(act: SessionToEnd) -> str:
 
 
 def _prepared(queue: LockQueue, look: PostgresLocks) -> Finding:
+    """Sessions wait behind a transaction that was prepared and never ended.
+
+    It has no session that could be ended, outlives restarts, and keeps its locks until COMMIT
+    PREPARED or ROLLBACK PREPARED. Only the transaction manager knows which of the two is right.
+    """
     oldest = look.prepared[0] if look.prepared else None
     return Finding(
         "PG_LOCK_PREPARED",
@@ -196,6 +207,12 @@ def _prepared(queue: LockQueue, look: PostgresLocks) -> Finding:
 
 
 def _hot_row(queue: LockQueue) -> Finding:
+    """Many sessions queue for one and the same row.
+
+    They can only go one by one: a counter, a stock or a balance that every request writes. More
+    connections make the queue longer. The session that holds the row is the only one that can be
+    helped.
+    """
     return Finding(
         "PG_LOCK_HOT_ROW",
         Severity.HIGH,
@@ -209,6 +226,12 @@ def _hot_row(queue: LockQueue) -> Finding:
 
 
 def _schema_changes(look: PostgresLocks) -> Iterator[Finding]:
+    """A statement that wants a table for itself waits, and everybody else waits behind it.
+
+    ALTER TABLE, DROP, TRUNCATE, VACUUM FULL and the like wait for every open reader of the table;
+    from then on even plain reads queue behind them. Taking the change back frees everybody at once,
+    which ending the old reader may not.
+    """
     wanting = [node for node in look.nodes if node.wants_strong and node.blockers]
     tree = graph_of(look.nodes) if wanting else None
     for node in wanting:
@@ -233,6 +256,12 @@ def _schema_changes(look: PostgresLocks) -> Iterator[Finding]:
 
 
 def _advisory(look: PostgresLocks, settings: Settings) -> Iterator[Finding]:
+    """Sessions wait for a lock that the application invented.
+
+    The server only keeps it: what it protects, the application's owners know. A session lock is
+    kept until its session ends, also while that one is idle and in no transaction, so the holder
+    may look harmless.
+    """
     longest: dict[str, float] = {}
     waiting: dict[str, int] = {}
     for node in look.nodes:

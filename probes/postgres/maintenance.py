@@ -98,6 +98,10 @@ def diagnose(look: Maintenance, settings: Settings) -> Iterator[Finding]:
 
 
 def _sight(state: MaintenanceState) -> Iterator[Finding]:
+    """The role may not see everything, and what is hidden is unknown, not absent.
+
+    Who holds vacuum back may be among the hidden sessions.
+    """
     if state.hidden or not state.sees_all:
         yield Finding(
             "PG_OBS_BLIND",
@@ -132,6 +136,12 @@ def _wrap(
     database: DatabaseAge,
     what: str,
 ) -> Finding:
+    """Transaction numbers are being used up faster than vacuum can free them.
+
+    At the end the server takes no more writes, to save the data: an outage of hours, until a vacuum
+    is through. It comes slowly, and only because something keeps vacuum from freezing old rows. 200
+    million is routine and is not told.
+    """
     state = look.state
     left = max(0, state.stop - age)
     numbers = "transaction numbers" if what == "xid" else "multixact numbers"
@@ -205,6 +215,12 @@ _HOLDERS = {
 
 
 def _horizon(state: MaintenanceState, settings: Settings) -> Iterator[Finding]:
+    """Somebody keeps vacuum from cleaning up what died since.
+
+    A long transaction, a prepared one, a slot or a standby with feedback still might need old row
+    versions. Tables and indexes grow and everything becomes slower, over hours. Vacuum again and
+    again does not help until the holder has ended.
+    """
     for severity, holder in _graded(state, settings)[:_EACH]:
         likely, following = _HOLDERS[holder.holder.partition(" (")[0]]
         spans = f" for {duration(holder.age_s)}" if holder.age_s is not None else ""
@@ -236,6 +252,11 @@ def _subject(holder: HorizonHolder) -> str:
 
 
 def _dead(look: Maintenance, settings: Settings) -> Iterator[Finding]:
+    """A table has many dead rows, and no vacuum has been there for a while.
+
+    Reads step over all of them, so its statements become slower and the table larger. Look first at
+    who holds the horizon: then a vacuum would clean nothing.
+    """
     running = {(vacuum.database, vacuum.relation) for vacuum in look.state.vacuums}
     found = []
     for table in look.tables:
@@ -279,6 +300,11 @@ def _dead(look: Maintenance, settings: Settings) -> Iterator[Finding]:
 
 
 def _workers(look: Maintenance, settings: Settings) -> Iterator[Finding]:
+    """Every autovacuum worker has been busy for long: other tables wait their turn.
+
+    Dead rows pile up where nobody comes. Often a few large tables, under a cost limit that all the
+    workers share.
+    """
     severity = settings.workers_busy.grade(look.busy_s)
     if severity is None or look.busy_s is None:
         return

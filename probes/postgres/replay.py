@@ -31,7 +31,11 @@ _RESUME = Offer(
 
 
 def stalled_finding(name: str, backlog: float | None) -> Finding:
-    """Replay that does not move although there is something to replay."""
+    """Replay does not move although there is something to replay.
+
+    The standby takes the WAL and does not apply it: its readers see the past, and a promotion must
+    first replay all of it.
+    """
     return Finding(
         "PG_REPL_APPLY_STALLED",
         Severity.HIGH,
@@ -44,6 +48,11 @@ def stalled_finding(name: str, backlog: float | None) -> Finding:
 
 
 def _paused_finding(replay: Replay) -> Finding:
+    """Replay is paused, by somebody or by a setting: nothing new can be read here.
+
+    A restore may be paused on purpose, at the point it was to reach. Resuming it there cannot be
+    taken back.
+    """
     stops = f"a restore that reached {replay.target}" if replay.target else ""
     return Finding(
         "PG_REPL_APPLY_STALLED",
@@ -72,7 +81,11 @@ def _advice(replay: Replay) -> str:
 def replay_findings(
     replay: Replay, lag_bytes: Thresholds, lag_seconds: Thresholds, *, stalled_looks: int
 ) -> Iterator[Finding]:
-    """A standby that is late on purpose is judged by the time beyond that, not by its backlog."""
+    """A standby has received more than it has replayed: its readers see the past.
+
+    A standby that is late on purpose is judged by the time beyond that, not by its backlog. Less
+    than a MiB is not judged by time: it may be one open transaction's.
+    """
     if replay.paused:
         yield _paused_finding(replay)
     elif replay.stalled >= stalled_looks and not replay.delay_s:

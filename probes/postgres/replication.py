@@ -195,6 +195,11 @@ def _down(look: PostgresReplication, settings: Settings) -> Iterator[Finding]:
 
 
 def _link_down(summary: str, *, subject: str) -> Finding:
+    """A standby or consumer that should be connected is not.
+
+    Nothing more arrives there: its readers see the past, and it cannot take over. On the primary
+    its slot keeps the WAL until it comes back, which fills the disk.
+    """
     return Finding(
         "PG_REPL_DOWN",
         Severity.CRITICAL,
@@ -220,6 +225,11 @@ def _tells(reader: Reader) -> bool:
 
 
 def _readers(look: PostgresReplication, settings: Settings) -> Iterator[Finding]:
+    """A reader of Aurora is late; it reads the writer's storage, so seconds are much.
+
+    Its readers see the past. One that stays late is restarted by the service, and its sessions are
+    dropped.
+    """
     for reader in look.readers:
         severity = settings.reader_lag.grade(reader.lag_s) if _tells(reader) else None
         if severity is not None:
@@ -239,6 +249,12 @@ def _readers(look: PostgresReplication, settings: Settings) -> Iterator[Finding]
 
 
 def _sender_lag(sender: Sender, settings: Settings) -> Iterator[Finding]:
+    """A standby is behind: its readers see the past, and a failover to it loses what is missing.
+
+    The stages tell where it is stuck: not sent (the network), not written (its disk), not replayed
+    (its long queries). Judged by bytes, and by seconds only when there is something to replay,
+    since the time grows on an idle server.
+    """
     grades = [settings.lag_bytes.grade(sender.total_b)]
     if (sender.total_b or 0) > MIB:
         grades.append(settings.lag_seconds.grade(sender.replay_s))
@@ -274,6 +290,10 @@ _WHY = {
 
 
 def _lost(slot: Slot) -> Finding:
+    """The server removed WAL that a slot still needed: its reader cannot go on.
+
+    The standby or consumer must be built anew from a copy. The slot itself is of no use any more.
+    """
     name, reason = visible(slot.name, 60), slot.invalidated
     who = "standby" if slot.type == "physical" else "consumer"
     said = _WHY.get(reason or "", visible(reason, 40) if reason else "")
@@ -294,6 +314,12 @@ def _lost(slot: Slot) -> Finding:
 
 
 def _slot(slot: Slot, settings: Settings) -> Iterator[Finding]:
+    """A slot keeps WAL for a reader that does not take it.
+
+    The WAL fills the disk, and a full disk stops the server. Critical once the server may remove it
+    any moment (`unreserved`). Dropping the slot frees the space at once, and its reader must be
+    built anew: it cannot be undone.
+    """
     if slot.wal_status == "lost":
         yield _lost(slot)
         return

@@ -148,6 +148,17 @@ def diagnose(look: PostgresSessions, settings: Settings) -> Iterator[Finding]:
 
 
 def _sight(look: PostgresSessions) -> Iterator[Finding]:
+    """What this look could not see, or sees otherwise than it seems.
+
+    PG_OBS_BLIND: The role may not see other sessions, or a view answered otherwise than known. What
+    is hidden counts as unknown, never as idle or healthy.
+
+    PG_OBS_SLOW: The server takes long for a small statement of ours. It drowns, or the way to it is
+    slow; it is looked at half as often so as not to make it worse.
+
+    PG_OBS_VIA_POOLER: The target is a pooler: pids and addresses of sessions are its own, so who a
+    session belongs to cannot be told from them.
+    """
     pulse = look.pulse
     if pulse.hidden or not pulse.server.sees_all:
         yield Finding(
@@ -188,6 +199,15 @@ def _sight(look: PostgresSessions) -> Iterator[Finding]:
 
 
 def _identity(look: PostgresSessions) -> Iterator[Finding]:
+    """Which server answers, and whether it is the one that was meant.
+
+    PG_ROLE_WRONG: The name of the writer leads to a standby, where every write fails with 25006; or
+    a name for readers leads to the primary, which then carries their load too. DNS or a pool still
+    leads to the server of before a failover.
+
+    PG_ROLE_CHANGED: The server became a primary or a standby between two looks: a failover, or
+    somebody's promotion. Pools and names of the applications have to follow.
+    """
     pulse = look.pulse
     is_a, should = ("a standby", "writer") if pulse.recovery else ("a primary", "reader")
     if look.expects == should:
@@ -213,6 +233,12 @@ def _identity(look: PostgresSessions) -> Iterator[Finding]:
 
 
 def _restarted(look: PostgresSessions, ago: float) -> Finding:
+    """The server was restarted, or one of its processes crashed: every session was dropped.
+
+    Applications see broken connections, and reconnect all at once. The buffers are cold, so the
+    first minutes are slow by themselves. After a crash the server replays its WAL before it lets
+    anybody in.
+    """
     what = "a server process crashed" if look.crashed else "the server was restarted"
     return Finding(
         "PG_RESTARTED",
@@ -232,6 +258,12 @@ def _restarted(look: PostgresSessions, ago: float) -> Finding:
 
 
 def _saturation(pulse: Pulse, settings: Settings) -> Iterator[Finding]:
+    """Connection slots are nearly used up.
+
+    When none is left, applications get `too many clients already` (53300) and fail at once. Slots
+    that are reserved for administrators are not counted as usable. The crowd is often a symptom:
+    sessions pile up behind a lock, so look at who waits for whom before raising a limit.
+    """
     usable, free = pulse.server.usable, pulse.server.usable - pulse.used
     severity = settings.connections_used.grade(pulse.share)
     if free < settings.few_free and usable >= 10 * settings.few_free:
@@ -270,6 +302,11 @@ def _causes(pulse: Pulse) -> tuple[str, ...]:
 
 
 def _one_client(pulse: Pulse, settings: Settings) -> Iterator[Finding]:
+    """One client holds a large part of all connections.
+
+    Nobody else gets more, and when it leaks or scales out, everybody is shut out. A pool is usually
+    larger than what the database can run at once.
+    """
     if pulse.server.usable < 10:
         return
     for client in pulse.by_client[:2]:
@@ -317,6 +354,12 @@ def _idle_transactions(look: PostgresSessions, settings: Settings) -> Iterator[F
 def _idle_transaction(
     severity: Severity, session: Session, settings: Settings, *, holds: dict[int, float]
 ) -> Finding:
+    """A session has a transaction open and does nothing in it.
+
+    It keeps its locks, and holds back vacuum. A cancel does nothing to it, since it runs no
+    statement; only its end releases what it holds. Worse when others wait for it; harmless when it
+    has written nothing and holds no snapshot.
+    """
     blocks = session.pid in holds
     harmless = not (blocks or session.has_xid or session.has_xmin)
     advice = "terminate it: a cancel does nothing, it runs no statement"
@@ -400,6 +443,11 @@ def _maintenance(session: Session) -> bool:
 
 
 def _long_query(severity: Severity, session: Session, settings: Settings) -> Finding:
+    """One statement has been running for long.
+
+    It uses a processor, or waits for what the evidence names, and it holds back vacuum. Backups and
+    other protected sessions are not judged.
+    """
     return Finding(
         "PG_SESS_LONG_QUERY",
         severity,
@@ -417,6 +465,10 @@ def _long_query(severity: Severity, session: Session, settings: Settings) -> Fin
 
 
 def _long_transaction(severity: Severity, session: Session, settings: Settings) -> Finding:
+    """A transaction has been open for long, whatever it does.
+
+    It holds back vacuum for every table, and keeps every lock that it took.
+    """
     return Finding(
         "PG_SESS_LONG_XACT",
         severity,
@@ -434,6 +486,11 @@ def _long_transaction(severity: Severity, session: Session, settings: Settings) 
 
 
 def _prepared(pulse: Pulse, settings: Settings) -> Iterator[Finding]:
+    """Prepared transactions stand for long: a two-phase commit that nobody finished.
+
+    They keep locks and hold back vacuum, also over a restart, and they belong to no session that
+    could be ended.
+    """
     severity = settings.prepared.grade(pulse.prepared.max_s)
     if severity is not None:
         yield Finding(

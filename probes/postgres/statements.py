@@ -109,6 +109,12 @@ def _times_slower(ran: Ran, settings: Settings) -> float | None:
 def _regressed(
     look: PostgresStatements, settings: Settings, ran: Ran, *, slower: float, severity: Severity
 ) -> Finding:
+    """A statement with much of the server's time takes far longer a call than it used to.
+
+    Compared with its own mean before; statements of little weight, and quiet servers, are left out.
+    When others became slower too, it is the server or a lock; when it alone did, its plan or its
+    data.
+    """
     usual = ran.usual_ms or 0.0
     text = str(ran.query) if ran.query is not None else ""
     evicted = f"entries were thrown out {look.evicted} times meanwhile: differences may lie"

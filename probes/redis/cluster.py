@@ -74,6 +74,11 @@ def diagnose(look: Cluster, settings: Settings) -> Iterator[Finding]:
 
 
 def _down(look: Cluster) -> Iterator[Finding]:
+    """Nodes say that the cluster is down: keys fail, and with full coverage required all of them.
+
+    Critical when the nodes in the majority say so; high when a few say it that are cut off from the
+    rest: then the clients of those get errors.
+    """
     said, believed = look.answering, look.believed
     fails = [node for node in said if node.state == "fail"]
     if not fails:
@@ -117,6 +122,12 @@ def _down(look: Cluster) -> Iterator[Finding]:
 
 
 def _slots(look: Cluster) -> Iterator[Finding]:
+    """Slots that no primary serves, or that belong to one which seems to fail.
+
+    Every key in such a slot fails. A failover takes some node timeouts when there is a replica in
+    step; without one, or when slots belong to nobody, somebody has to act. High while it is only
+    feared, critical when it is so.
+    """
     worst = look.worst
     severity = _slots_severity(worst)
     if worst is None or severity is None:
@@ -167,6 +178,12 @@ def _weight(node: ClusterNode) -> Severity:
 
 
 def _silent(node: ClusterNode) -> Finding:
+    """A node of the cluster does not answer us, or refuses us.
+
+    The code is that of its failure. A primary that does not answer takes its slots with it; a
+    replica serves no slot, so it weighs less, and least when the other nodes still see it: then it
+    is the path from here.
+    """
     named = node.error.isupper()
     role = "replica" if node.primary else "primary"
     return Finding(
@@ -209,6 +226,11 @@ def _alone(look: Cluster) -> Iterator[Finding]:
 
 
 def _skew(look: Cluster, settings: Settings) -> Iterator[Finding]:
+    """One shard has much more to do, or much more data, than the others.
+
+    A cluster is as fast as its busiest shard: more shards do not help while one key or one hash tag
+    has all the load.
+    """
     primaries = {shard.primary.address: shard.primary for shard in look.shards}
     ops = {name: node.ops for name, node in primaries.items() if node.ops is not None}
     memory = {name: float(n.memory) for name, n in primaries.items() if n.memory is not None}

@@ -82,6 +82,15 @@ def diagnose(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
 
 
 def _state(look: RedisHealth) -> Iterator[Finding]:
+    """What the server is, and whether it can answer.
+
+    RD_STATE_LOADING: It reads its data from disk, or a full copy from its primary, and answers
+    nothing until then. It takes as long as there is data.
+
+    RD_ROLE_WRONG: The name of the primary leads to a replica, where every write fails with
+    READONLY; or a name for readers leads to the primary. DNS or a pool still leads to the server of
+    before a failover.
+    """
     if look.loading:
         share = look.loading_share
         copies = look.role == "replica" and look.syncing
@@ -118,7 +127,14 @@ def _state(look: RedisHealth) -> Iterator[Finding]:
 
 
 def _changed(look: RedisHealth) -> Iterator[Finding]:
-    """What happened between two of our looks."""
+    """Between two looks the server was restarted, or took another role.
+
+    RD_ROLE_CHANGED: It became a primary or a replica: a failover. Clients that keep their old
+    connections write to a replica and get READONLY.
+
+    RD_RESTARTED: Without persistence it begins empty: every read misses, and the database behind
+    takes the load.
+    """
     if look.moved_last:
         yield _moved(look)
     elif look.role_changed is not None:
@@ -141,7 +157,11 @@ def _changed(look: RedisHealth) -> Iterator[Finding]:
 
 
 def _moved(look: RedisHealth) -> Finding:
-    """Another server answers: a failover that the name followed, or a name for several readers."""
+    """Another server answers behind the name than at the last look.
+
+    A failover that the name followed, or a name for several readers (information). When it does not
+    hold the data of the one before, the name leads to another cache altogether.
+    """
     readers = look.expects == "replica" and look.role == "replica"
     other = look.moved_history is False
     return Finding(
@@ -168,6 +188,14 @@ def _moved(look: RedisHealth) -> Finding:
 
 
 def _clients(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
+    """Connections: how many are used, and how fast new ones come.
+
+    RD_SAT_CLIENTS: At `maxclients` new clients are refused, which is critical as soon as it
+    happens.
+
+    RD_NET_CONNECTION_RATE: New connections cost the one thread that also runs every command, many
+    times more with TLS. Clients without a pool, or a retry storm.
+    """
     rejected = look.rates.rejected if look.rates else None
     share = look.clients / look.max_clients if look.clients and look.max_clients else None
     severity = Severity.CRITICAL if rejected else settings.clients.grade(share)
@@ -202,6 +230,15 @@ def _clients(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
 
 
 def _memory(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
+    """Memory near its limit, and writes that are refused for want of it.
+
+    RD_MEM_NEAR_MAX: What happens at the limit is a matter of the policy: keys are evicted, or
+    writes refused. A cache that may evict any key is meant to be full, so there it is information
+    only. Buffers of replicas do not count against the limit.
+
+    RD_MEM_OOM_REJECT: Writes fail with OOM now. The policy evicts nothing, finds no key that it may
+    evict, or does not keep up.
+    """
     share = look.memory_share
     severity = settings.memory.grade(share)
     if severity is not None:
@@ -240,7 +277,12 @@ def _memory(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
 
 
 def _resident(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
-    """What of the memory is lost between pieces, or is not in memory at all."""
+    """What of the memory is lost between pieces, or is not in memory at all.
+
+    Swapped-out memory is high: each command that touches it waits for the disk, and the one thread
+    with it. Fragments are a warning: memory that is paid for and cannot be used; the ratio says
+    nothing of a nearly empty server, so it is judged only above `fragmented` bytes.
+    """
     used, resident = look.used or 0, look.resident
     if resident is not None and used > settings.fragmented and resident < settings.resident * used:
         yield Finding(
@@ -283,6 +325,12 @@ def _memory_evidence(look: RedisHealth, settings: Settings) -> tuple[Evidence, .
 
 
 def _eviction(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
+    """Keys are thrown out to make room for new ones.
+
+    In a pure cache that is the design. High when hits fall too: then the database behind gets the
+    reads. Under a `volatile-*` policy only keys with an expiry go, and sessions or locks may be
+    among them.
+    """
     rates = look.rates
     if rates is None or not rates.evicted:
         return
@@ -327,6 +375,14 @@ def _hits_lost(look: RedisHealth, settings: Settings) -> bool:
 
 
 def _speed(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
+    """How busy the engine's one thread is, and how many reads hit.
+
+    RD_CPU_ENGINE: Every command waits for the same thread. The host's CPU looks idle meanwhile,
+    since one of several cores is used.
+
+    RD_CACHE_HIT: Far fewer reads find their key than when the watch began: the database behind gets
+    the rest.
+    """
     rates = look.rates
     if rates is None:
         return
@@ -358,6 +414,11 @@ def _speed(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
 
 
 def _disk(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
+    """Snapshots and the append log: what fails, and what stops the server while it forks.
+
+    After a failed snapshot a server with the default settings refuses writes (MISCONF). While it
+    forks it answers nobody; the time grows with its memory.
+    """
     severity = settings.fork.grade(look.fork_s) if look.forked else None
     if severity is not None:
         yield Finding(

@@ -134,6 +134,12 @@ def _not_the_server(look: Performance) -> Iterator[str]:
 
 
 def _latency(look: Performance, settings: Settings) -> Iterator[Finding]:
+    """Answers take much longer than the network needs for them.
+
+    Judged above the fastest round trip, so that a far server is not a slow one. One expensive
+    command holds everybody up, since there is one thread. Information only where the connection
+    itself is as unsteady and the server is known to be calm.
+    """
     added = look.added
     severity = _latency_severity(look, settings)
     if severity is None or added is None:
@@ -169,6 +175,12 @@ def _latency(look: Performance, settings: Settings) -> Iterator[Finding]:
 
 
 def _expensive(look: Performance, settings: Settings) -> Iterator[Finding]:
+    """A command that reads whole collections takes long, and nothing else runs meanwhile.
+
+    KEYS, SMEMBERS, HGETALL, LRANGE, scripts and the like take time in proportion to what they read.
+    SCAN and its cousins give the same in small pieces.
+    """
+
     def is_expensive(each: Busy) -> bool:
         return each.name.partition("|")[0] in EXPENSIVE and each.ms > settings.expensive_ms
 
@@ -196,6 +208,11 @@ def _expensive(look: Performance, settings: Settings) -> Iterator[Finding]:
 
 
 def _buffers(look: Performance, five: Window | None, settings: Settings) -> Iterator[Finding]:
+    """Clients hold much memory in buffers for answers that they do not read.
+
+    It counts against the limit, so keys are evicted for it. The server cuts a client off at its
+    buffer limit, which hits subscribers and replicas first.
+    """
     held, each = look.client_memory, look.per_client
     share = held / look.limit if held is not None and look.limit else None
     cut = _sum(
@@ -244,6 +261,11 @@ def _sum(gained: Window | None, *names: str) -> int | None:
 
 
 def _blocked(look: Performance, settings: Settings) -> Iterator[Finding]:
+    """Twice as many clients as when the watch began wait in a blocking command.
+
+    Workers that wait for work are as they should be; when nothing comes into their queues, the
+    producer has stopped.
+    """
     severity = settings.blocked.grade(look.blocked)
     usual = look.usual_blocked
     if severity is None or usual is None or (look.blocked or 0) < 2 * usual:
@@ -269,6 +291,11 @@ def _blocked(look: Performance, settings: Settings) -> Iterator[Finding]:
 
 
 def _bandwidth(minute: Window, settings: Settings) -> Iterator[Finding]:
+    """The server sends as much as the node's network may carry.
+
+    Above the baseline of its type a node lives on a burst that ends; then packets are queued and
+    dropped, and all clients time out.
+    """
     out = minute.per_s("total_net_output_bytes")
     severity = settings.bandwidth.grade(out)
     if severity is None or out is None:
@@ -298,6 +325,12 @@ def _round(value: float | None) -> int | None:
 
 
 def _syncs(five: Window) -> Iterator[Finding]:
+    """A replica takes a full copy instead of going on where it was.
+
+    The primary forks and sends everything, which costs time, memory and bandwidth. One after a
+    failover is normal; when a replica begins again and again, the backlog or its output buffer is
+    too small for the writes.
+    """
     full, refused = five.gained.get("sync_full"), five.gained.get("sync_partial_err")
     if not full and not refused:
         return
@@ -321,6 +354,10 @@ def _syncs(five: Window) -> Iterator[Finding]:
 
 
 def _replicas(look: Performance) -> Iterator[Finding]:
+    """A replica that was connected is gone.
+
+    Without any, nothing takes over when the primary fails, and writes that it had are lost.
+    """
     if look.fewer_since is None:
         return
     yield Finding(
@@ -338,6 +375,11 @@ def _replicas(look: Performance) -> Iterator[Finding]:
 
 
 def _loop(minute: Window, settings: Settings) -> Iterator[Finding]:
+    """Connections without a login come in a loop, hundreds a second.
+
+    Each costs the one thread, with TLS a handshake too. A replica without `masterauth` after a
+    password was set does it, and clients that retry without a pause.
+    """
     refused, arrived = minute.per_s(NOAUTH), minute.per_s("total_connections_received")
     if refused is None or arrived is None or min(refused, arrived) < settings.refused_logins:
         return

@@ -64,6 +64,64 @@ _LIKELY = {
     "PATH_IGW_NO_PUBLIC_IP": ("the interface lost its elastic address",),
     "PATH_NAT_NOT_AVAILABLE": ("the NAT gateway was deleted or failed to start",),
 }
+"""What is likely behind a blocker, and what each one means.
+
+PATH_SG_INGRESS_DENIED: No rule of the destination's security groups lets this flow in: connections
+time out. Groups only allow, so one missing rule is enough. What was open before stays open while it
+is tracked, so old connections may work and new ones not.
+
+PATH_SG_EGRESS_DENIED: No rule of the source's security groups lets this flow out: connections time
+out. By default everything may leave, so somebody has narrowed it.
+
+PATH_SG_EMPTY: Told beside the denial: the group has no rule at all in this direction. Often it is
+new, or its rules were all revoked at once.
+
+PATH_SG_REFERENCE_LOST: Told beside the denial: there is a rule that names the other end's group,
+but such a reference means private addresses within the VPC or over an active peering. Over this way
+(NAT, a gateway, a public address) it matches nothing; a rule with addresses would.
+
+PATH_NACL_DENIED: A network ACL drops the packets: connections time out. Its entries are tried by
+number, and the first that fits decides.
+
+PATH_NACL_EPHEMERAL_DENIED: The request arrives and its answer is dropped: an ACL keeps no state, so
+it must also let the answers out to the initiator's high ports.
+
+PATH_NACL_EPHEMERAL_PARTIAL: Answers to some of the initiator's high ports are dropped: some
+connections work and others time out, at random.
+
+PATH_NO_ROUTE: The source's route table has no way to the destination, or to a part of it: packets
+are dropped at the first step.
+
+PATH_NO_RETURN_ROUTE: The request arrives, and its answer has no way back: a connection times out as
+if nothing listened. The route table of the destination's subnet is the one to mend.
+
+PATH_ROUTE_BLACKHOLE: The route is there, and what it leads to is gone: packets are dropped without
+a word.
+
+PATH_IGW_NO_PUBLIC_IP: The way leads through an internet gateway, which carries public addresses
+only, and the interface has none.
+
+PATH_IGW_DETACHED: The way leads through an internet gateway, and none is attached to the VPC:
+nothing leaves it or comes in that way.
+
+PATH_NAT_NOT_AVAILABLE: The NAT gateway on the way is deleted, failed or not ready yet: everything
+of the subnet that goes out by it times out.
+
+PATH_NAT_SUBNET_NOT_PUBLIC: The NAT gateway stands in a subnet that has no route to an internet
+gateway, so it carries nothing outside.
+
+PATH_NAT_OTHER_AZ: A risk, not an obstacle: the subnet goes out by a NAT gateway of another zone.
+When that zone fails, this one is cut off too; until then it costs traffic between zones.
+
+PATH_PEERING_NOT_ACTIVE: The peering on the way is not active: its other side has not accepted it,
+or it was deleted. Routes over it lead nowhere.
+
+PATH_NOT_TRANSITIVE: The route leads over a peering that ends at another VPC than the destination's.
+A peering connects two VPCs and passes nothing on to a third.
+
+PATH_VPCS_DISCONNECTED: Nothing connects the two VPCs, or their address ranges overlap, so that each
+takes the other's addresses for its own.
+"""
 _NEXT = {
     "PATH_SG_INGRESS_DENIED": "allow exactly this flow; look who changed the group",
     "PATH_SG_EGRESS_DENIED": "allow exactly this flow; look who changed the group",

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,10 +14,12 @@ import pytest
 
 from cockpit import check
 from cockpit.runbooks.library import library
+from cockpit.triage import given
 from cockpit.triage.board import FindingId, OpenFinding
 from cockpit.triage.explain import explain, lines, serious
-from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.finding import Finding, Severity, Thresholds
 from cockpit.triage.registry import catalog
+from cockpit.triage.rules import of_tables, rules
 from tests.tools import codes_pages
 
 NOW = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
@@ -42,19 +45,169 @@ def test_the_pages_are_what_the_rules_say() -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_every_code_is_explained_by_some_rule_or_by_its_probe(code: str) -> None:
+def test_every_code_is_explained_by_its_rule_at_every_probe_that_gives_it(code: str) -> None:
     found = explain(code, catalog(), {})
     assert found
     for one in found:
-        assert one.means or one.background
+        assert one.means, one.probe
         assert all(setting.default for setting in one.settings)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A package with two modules of rules, as somebody might write it."""
+    package = tmp_path / "a_shelf"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    for name, text in {"books": BOOKS, "other": OTHER}.items():
+        (package / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    return "a_shelf.books"
+
+
+BOOKS = '''
+from cockpit.triage.finding import Finding, Severity, Thresholds
+from a_shelf.other import TORN, grade, damp
+
+_CODES = {"damp": ("BK_DAMP", Severity.HIGH), "lost": ("BK_LOST", Severity.INFO)}
+_LIKELY = {"BK_DAMP": ("rain", "a pipe"), "BK_LOST": ("a thief",)}
+"""Why.
+
+BK_LOST: Nobody finds it.
+"""
+
+def diagnose(look, settings):
+    """Everything."""
+    yield from _state(look)
+    yield from _torn(look, settings)
+    yield damp("BK_WET")
+
+def is_ours(finding):
+    """Whether it is ours."""
+    return finding.code == "BK_DAMP" or finding.code in {"BK_TORN", "BK_WET"}
+
+def _state(look):
+    """What is wrong with it.
+
+    BK_DAMP: It is wet.
+
+    BK_DUSTY: It is not clean.
+    """
+    code, severity = _CODES[look.word]
+    yield Finding(code, severity, "it is bad", likely=_LIKELY[code])
+    yield Finding("BK_DUSTY", Severity.INFO, "it is dusty")
+
+def _torn(look, settings):
+    """It is torn."""
+    severity = grade(look, settings)
+    why = ("a child",) if look.small else TORN
+    yield Finding("BK_TORN", severity, "it is torn", likely=why, next=f"read {look.page} again")
+'''
+OTHER = '''
+from cockpit.triage.finding import Finding, Severity
+
+_CODES = ()
+TORN = ("a reader in a hurry",)
+
+def faults(look):
+    """Nothing of the kind."""
+    return [each for each in _CODES if each]
+
+def grade(look, settings):
+    """How bad."""
+    if look.pages == 0:
+        return Severity.CRITICAL
+    return settings.torn.grade(look.share) or Severity.WARNING
+
+def damp(code):
+    """Water was near it."""
+    return Finding(code, Severity.WARNING, "it is wet", next="dry it")
+'''
+
+
+@dataclass(frozen=True)
+class Shelf:
+    torn: Thresholds = Thresholds(info=0.1)
+
+
+def told(home: str, code: str) -> tuple[str, ...]:
+    return tuple(text for rule in rules(home, code) for text in rule.told())
+
+
+def given_as(home: str, code: str, member: str) -> list[str]:
+    return [text for rule in rules(home, code) for text in given.texts(rule, member)]
+
+
+def graded(home: str, code: str) -> set[Severity]:
+    names = frozenset({"torn"})
+    return {s for rule in rules(home, code) for s in given.severities(rule, Shelf(), names)}
+
+
+def test_what_only_compares_a_code_and_the_private_table_of_another_module_give_none(
+    shelf: str,
+) -> None:
+    assert [rule.body.name for rule in rules(shelf, "BK_DAMP")] == ["_state"]
+    assert [rule.body.name for rule in rules(shelf, "BK_TORN")] == ["_torn"]
+
+
+def test_words_of_a_table_and_a_labelled_paragraph_are_told_of_their_code_only(shelf: str) -> None:
+    assert told(shelf, "BK_DAMP") == ("What is wrong with it.", "It is wet.")
+    assert told(shelf, "BK_DUSTY") == ("What is wrong with it.", "It is not clean.")
+    assert list(of_tables(shelf, "BK_LOST")) == ["Nobody finds it."]
+    assert list(of_tables(shelf, "BK_DAMP")) == []
+
+
+def test_severity_and_causes_are_those_of_the_table_s_entry(shelf: str) -> None:
+    assert graded(shelf, "BK_DAMP") == {Severity.HIGH}
+    assert given_as(shelf, "BK_DAMP", "likely") == ["rain", "a pipe"]
+    assert graded(shelf, "BK_DUSTY") == {Severity.INFO}
+    assert given_as(shelf, "BK_DUSTY", "likely") == []
+
+
+def test_a_verdict_and_causes_of_another_module_are_followed(shelf: str) -> None:
+    assert graded(shelf, "BK_TORN") == {Severity.CRITICAL, Severity.WARNING, Severity.INFO}
+    (rule,) = rules(shelf, "BK_TORN")
+    assert set(given.settings_of(rule, frozenset({"torn"}))) == {"torn"}
+    assert given_as(shelf, "BK_TORN", "likely") == ["a child", "a reader in a hurry"]
+    assert given_as(shelf, "BK_TORN", "next") == ["read … again"]
+
+
+def test_a_code_that_is_handed_to_a_function_is_explained_by_that_function(shelf: str) -> None:
+    assert told(shelf, "BK_WET") == ("Water was near it.",)
+    assert graded(shelf, "BK_WET") == {Severity.WARNING}
+    assert given_as(shelf, "BK_WET", "next") == ["dry it"]
+
+
+@pytest.mark.parametrize(
+    ("code", "probe", "severities", "likely"),
+    [
+        ("RD_CLUSTER_SLOTS", "redis.cluster", "critical, high", "a primary died"),
+        ("NET_TCP_TIMEOUT", "endpoint.path", "critical", "its accept queue is full"),
+        ("NET_TCP_RESET", "endpoint.path", "high", "the process restarts"),
+        ("ALB_502_BAD_GATEWAY", "alb.traffic", "critical, warning", "keep-alive is shorter"),
+        ("ALB_504_TIMEOUT", "alb.traffic", "critical, warning", "it waits for a lock"),
+        ("DDB_ACCOUNT_LIMIT", "dynamodb.table", "critical, warning", "the quota of 40,000"),
+        ("RDS_INSTANCE_DOWN", "rds.status", "critical", "a replication slot filled the disk"),
+        ("PATH_NAT_OTHER_AZ", "vpc_path.config", "warning", ""),
+        ("PG_CONN_AUTH", "postgres.sessions", "high", ""),
+    ],
+)
+def test_severities_and_causes_of(code: str, probe: str, severities: str, likely: str) -> None:
+    (one,) = [each for each in explain(code, catalog(), {}) if each.probe == probe]
+    assert ", ".join(one.severities) == severities
+    assert likely in " | ".join(one.likely)
+
+
+def test_a_probe_s_code_is_not_explained_by_its_neighbours() -> None:
+    found = {each.probe: each.means for each in explain("MY_OBS_BLIND", catalog(), {})}
+    assert len(found) == len(set(found.values())) == 5
 
 
 def test_a_code_is_explained_with_its_rule_limits_and_runbook(tmp_path: Path) -> None:
     done = run(tmp_path, "explain", "pg_lock_blocked")
     assert done.returncode == 0, done.stderr
     for told in (
-        "Report each queue once, at its head",
+        "Sessions wait for a lock that another session holds",
         "waited = { warning = 5, high = 30 }",
         "runbook  database-connections",
         "GRANT pg_monitor",

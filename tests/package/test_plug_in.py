@@ -63,6 +63,32 @@ def test_its_settings_are_those_of_the_configuration(equipped: Environment, conf
 
 
 @pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (
+            "SPOOL_STUCK",
+            (
+                "SPOOL_STUCK  high, warning",
+                "Files wait in the folder and nobody takes them",
+                "oldest = { warning = 300, high = 1800 }",
+                "Seconds that the oldest file waits.",
+                "what they are sent to refuses them",
+                "Look whether the sender runs.",
+            ),
+        ),
+        ("SPOOL_GONE", ("SPOOL_GONE  high", "The look itself fails: …: no such folder.")),
+    ],
+)
+def test_its_codes_are_explained_like_the_product_s_own(
+    equipped: Environment, code: str, told: tuple[str, ...]
+) -> None:
+    done = equipped.run("explain", code.lower())
+    assert done.returncode == 0, done.stderr
+    for words in (*told, "by the probe spool.waiting", "runbook  spool-stuck"):
+        assert words in done.stdout
+
+
+@pytest.mark.parametrize(
     ("changed", "told"),
     [
         ('pth = "/x"', "target[1] (outbox).pth: unknown key; did you mean 'path'?"),

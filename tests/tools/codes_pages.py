@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,11 +26,11 @@ in your configuration. How each was shown, and on which versions, is in [coverag
 """
 
 
-def entry(one: Explanation, best: str, shown: str) -> Iterator[str]:
+def entry(one: Explanation, *, best: str, tests: str) -> Iterator[str]:
     """A code's part of its kind's page."""
     severities = ", ".join(one.severities) or "as the server's error says"
     yield f"\n## {one.code}\n\n*{severities}*, by `{one.probe}`\n"
-    yield "\n\n".join(one.means) or "See what the probe says of itself, above."
+    yield "\n\n".join(one.means)
     if one.settings:
         yield "\nJudged by:\n"
     for setting in one.settings:
@@ -35,14 +39,15 @@ def entry(one: Explanation, best: str, shown: str) -> Iterator[str]:
         if texts:
             yield f"\n{label}:\n"
             yield from (f"- {text}" for text in texts)
-    yield f"\nRunbook: {f'`{best}`' if best else 'none yet'}. Shown by: {shown or 'literals only'}."
+    yield f"\nRunbook: {f'`{best}`' if best else 'none yet'}. Tests: {tests}."
 
 
 def pages() -> dict[str, str]:
     """File name → content."""
     known, books = catalog(), library()
-    shown = coverage_table.provoked()
+    held = coverage_table.held()
     made: dict[str, list[str]] = {}
+    headings: Counter[tuple[str, str]] = Counter()
     index = [HEAD]
     for probe in known.probes.values():
         page = made.setdefault(f"{probe.kind}.md", [f"# {probe.kind}"])
@@ -50,16 +55,23 @@ def pages() -> dict[str, str]:
         page.append(f"\nThe probe `{probe.id}`:\n\n```\n{_about(probe.collect.__module__)}\n```")
         for code in probe.codes:
             (one,) = (e for e in explain(code, known, {}) if e.probe == probe.id)
-            page += entry(one, books.best(code), ", ".join(sorted(shown.get(code, []))))
-            index.append(f"- [{code}]({probe.kind}.md#{code.lower()})")
+            tests = ", ".join(f"`{name}`" for name in held.get(code, [])) or "none names it"
+            page += entry(one, best=books.best(code), tests=tests)
+            again = headings[probe.kind, code]
+            headings[probe.kind, code] += 1
+            anchor = code.lower() + (f"-{again}" if again else "")
+            index.append(f"- [{code}]({probe.kind}.md#{anchor}) {_first(one)}")
     texts = {name: "\n".join(lines) + "\n" for name, lines in made.items()}
     return {"README.md": "\n".join(index) + "\n", **texts}
 
 
-def _about(module: str) -> str:
-    import importlib
-    import inspect
+def _first(one: Explanation) -> str:
+    """How bad it can be, and the first sentence of what it means."""
+    sentence = re.split(r"(?<=[.:;])\s", one.means[0], maxsplit=1)[0].rstrip(".:;")
+    return f"({one.severities[0]}) {sentence}" if one.severities else sentence
 
+
+def _about(module: str) -> str:
     return inspect.getdoc(importlib.import_module(module)) or ""
 
 

@@ -44,6 +44,19 @@ def provoked() -> dict[str, list[str]]:
     return found
 
 
+def held() -> dict[str, list[str]]:
+    """Code → the tests that name it, from `tests/`, and the scenarios in which it must be found."""
+    found: dict[str, list[str]] = {}
+    for folder in (*FOLDERS["real"], *FOLDERS["table"]):
+        for code, names in named((folder,)).items():
+            tests = [f"{folder.removeprefix('tests/')}/{n}" for n in names if n.startswith("test_")]
+            found.setdefault(code, []).extend(tests)
+    for code, names in provoked().items():
+        scenarios = [f"scenario {n.removesuffix('.toml')}" for n in names if n.endswith(".toml")]
+        found.setdefault(code, []).extend(scenarios)
+    return found
+
+
 def rows() -> list[str]:
     """One line a code, in the order of the probes."""
     real, table = provoked(), named(FOLDERS["table"])
