@@ -217,9 +217,7 @@ async def test_an_answer_without_the_promised_member_is_unreadable() -> None:
     ],
 )
 def test_a_denial_names_action_resource_principal_and_kind(message: str, said: str) -> None:
-    found = aws_errors.denied(message, CALL)
-    assert found.message == said
-    assert found.hint.startswith("allow ")
+    assert aws_errors.denied(message, CALL).message == said
 
 
 @pytest.mark.parametrize(

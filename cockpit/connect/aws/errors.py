@@ -15,6 +15,7 @@ import aiohttp
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
+from cockpit.connect.aws.denial import denial
 from cockpit.connect.aws.reads import iam_action
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
@@ -76,11 +77,9 @@ _UNSUPPORTED = _words(
     UnsupportedFeatureException NotImplemented MethodNotAllowed
     """
 )
+_LONGEST = 2000
+"""Characters of a message that are kept: AWS puts the id of a refusal at its end."""
 _MISSING = re.compile(r"NotFound|NoSuch|DoesNotExist|NonExistent|Nonexistent")
-_NOT_AUTHORISED = re.compile(
-    r"User: (?P<who>\S+) is not authorized to perform: (?P<what>[\w-]+:\w+)"
-    r"(?: on resource: (?P<on>\S+))?(?: (?:because|with) (?P<why>[^.]+))?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,7 @@ def from_answer(answer: Mapping[str, object], call: AwsCall) -> BlindError:
     error = answer.get("Error")
     error = error if isinstance(error, Mapping) else {}
     code = str(error.get("Code") or "")
-    message = visible(str(error.get("Message") or error.get("message") or ""))
+    message = visible(str(error.get("Message") or error.get("message") or ""), _LONGEST)
     metadata = answer.get("ResponseMetadata")
     status = metadata.get("HTTPStatusCode", 0) if isinstance(metadata, Mapping) else 0
     bare = code.rpartition(":")[2].rpartition("#")[2]
@@ -144,15 +143,14 @@ def _credentials(code: str, message: str, call: AwsCall) -> BlindError | None:
 
 def denied(message: str, call: AwsCall) -> BlindError:
     """Names the IAM action, the resource and the kind of refusal, as far as AWS tells them."""
-    found = _NOT_AUTHORISED.search(message)
-    action = found["what"] if found else iam_action(call.service, call.operation)
-    on = f" on {found['on']}" if found and found["on"] else ""
-    why = f" ({found['why'].strip()})" if found and found["why"] else ""
-    who = f" for {found['who']}" if found else ""
+    found = denial(message)
+    action = found.action or iam_action(call.service, call.operation)
+    on = f" on {found.resource}" if found.resource else ""
+    who = f" for {found.who}" if found.who else ""
+    why = f" ({found.why})" if found.why else ""
+    rest = f": {found.rest}" if found.rest else ""
     return BlindError(
-        Reason.DENIED,
-        f"not permitted: {action}{on}{who}{why}",
-        hint=f"allow {action}; `cockpit iam-policy --role triage` prints the least policy",
+        Reason.DENIED, f"not permitted: {action}{on}{who}{why}{rest}", hint=found.hint(action)
     )
 
 
@@ -166,8 +164,6 @@ def _numbered(code: str, status: int, call: AwsCall) -> BlindError | None:
         return BlindError(reason, f"{call.name}: HTTP {number}")
     if number == 429:
         return throttled(f"HTTP {number}", call)
-    if number == 503:
-        return throttled("HTTP 503, without an error of AWS", call)
     if number >= 500:
         return BlindError(Reason.UNREACHABLE, f"{call.name}: HTTP {number}, no error of AWS in it")
     return BlindError(
@@ -188,10 +184,10 @@ def _named(code: str, message: str, *, call: AwsCall, status: int) -> BlindError
         return BlindError(Reason.MISSING, said, hint=f"does it exist in {call.region}?")
     if code == "HealthUnavailableException":
         return BlindError(Reason.UNREACHABLE, f"{call.name}: health is not available right now")
-    if status == 503:
-        return throttled(code, call)
     if status >= 500:
-        return BlindError(Reason.UNREACHABLE, said)
+        # Not a throttle, 503 neither: looking less often does not help in a region's event.
+        hint = f"the service is in trouble in {call.region}: see the AWS Health Dashboard"
+        return BlindError(Reason.UNREACHABLE, said, hint=hint)
     if "does not exist" in message or "not found" in message:
         return BlindError(Reason.MISSING, said, hint=f"does it exist in {call.region}?")
     return BlindError(Reason.MISCONFIGURED, said)
