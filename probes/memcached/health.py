@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cockpit import clock
-from cockpit.connect.memcached.session import CODES, Memcached
+from cockpit.connect.memcached.errors import CODES
+from cockpit.connect.memcached.session import Memcached
 from cockpit.connect.memcached.settings import MemcachedSettings
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from cockpit.connect.memcached.session import open_memcached
+from cockpit.connect.memcached.settings import MemcachedSettings
 from cockpit.connect.mysql.session import Mysql, open_mysql
 from cockpit.connect.mysql.settings import MysqlSettings
 from cockpit.connect.postgres.session import Postgres, open_postgres
@@ -76,6 +78,25 @@ async def test_redis_that_was_closed_while_it_connected_holds_no_connection(
         await asking
     await asyncio.sleep(0.05)
     assert counting.there == 0
+
+
+async def test_memcached_is_not_opened_again_by_who_waited_for_the_closed_session(
+    counting: Counting,
+) -> None:
+    session = await open_memcached(MemcachedSettings(host="127.0.0.1", port=counting.port))
+    asking = asyncio.create_task(session.version())
+    waiting = asyncio.create_task(session.version())
+    async with asyncio.timeout(10):
+        while not counting.came:
+            await asyncio.sleep(0.01)
+        await session.close()
+        counting.may.set()
+        for each in (asking, waiting):
+            with pytest.raises(BlindError, match="given up"):
+                await each
+        while counting.there:
+            await asyncio.sleep(0.01)
+    assert counting.came == 1
 
 
 @pytest.mark.parametrize("kind", ["postgres", "mysql"])
