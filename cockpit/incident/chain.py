@@ -1,19 +1,35 @@
 """The hash chain: what makes a journal that was changed afterwards show it.
 
+An entry has two digests: `seal` over its body (text, data, salt), and `digest` over all else, the
+seal and the digest of the entry before among it. So the body alone can be taken out, and nothing
+can be put in its place. What that proves and what not: docs/record.md.
+
 Source: RFC 8785 (canonical JSON), FIPS 180-4 (SHA-256). Pure: no file, no clock.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import rfc8785
 
-from cockpit.incident.entry import GENESIS, BadEntry, Entry, from_json, to_json
+from cockpit.incident.entry import (
+    BODY,
+    GENESIS,
+    BadEntry,
+    Entry,
+    EntryKind,
+    body_of,
+    from_json,
+    names,
+    to_json,
+    without_body,
+)
 
 LIMITS = (
     "A chain shows that nothing inside it was changed, removed or put in between by somebody who "
@@ -25,8 +41,9 @@ LIMITS = (
 )
 """What verification says and does not say, in plain words for reports."""
 
-SHORTEST_HEAD = 12
-"""Hexadecimal digits that a given head digest must have at least."""
+SHORTEST_HEAD = 16
+"""Hexadecimal digits that a given head digest must have at least. A journal that ends with 12 given
+ones is found by trying within hours on the graphic cards of one machine."""
 
 
 def canonical(members: Mapping[str, Any]) -> bytes:
@@ -38,19 +55,71 @@ def canonical(members: Mapping[str, Any]) -> bytes:
 
 
 def digest_of(members: Mapping[str, Any]) -> str:
-    """SHA-256, in hexadecimal, over the canonical JSON of all members but `digest`."""
-    bare = {name: value for name, value in members.items() if name != "digest"}
+    """SHA-256, in hexadecimal, over the canonical JSON of the members but `digest` and the body.
+
+    Without `format`, as 0.1 wrote it, the body is in it.
+    """
+    apart = {"digest", *BODY} if "format" in members else {"digest"}
+    bare = {name: value for name, value in members.items() if name not in apart}
     return hashlib.sha256(canonical(bare)).hexdigest()
 
 
 def sealed(entry: Entry) -> Entry:
-    """The entry with its digest."""
+    """The entry with its digests."""
+    if entry.format > 1:
+        entry = replace(entry, seal=_seal_of(entry))
     return replace(entry, digest=digest_of(to_json(entry)))
 
 
+def _seal_of(entry: Entry) -> str:
+    return seal(canonical(body_of(entry)).decode())
+
+
+def seal(body: str) -> str:
+    """The digest of a body as it is stored."""
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def fault_of(entry: Entry) -> str:
+    """How an entry contradicts its own digests; empty when it does not."""
+    if digest_of(to_json(entry)) != entry.digest:
+        return "was changed: its digest is not that of its content"
+    if entry.format > 1 and not entry.redacted and _seal_of(entry) != entry.seal:
+        return "was changed: the digest of its body is not that of its text and data"
+    return ""
+
+
+def head(entry: Entry) -> str:
+    """What of an entry never changes, as canonical JSON: all but the body. All in format 1."""
+    apart = BODY if entry.format > 1 else ()
+    members = {name: value for name, value in to_json(entry).items() if name not in apart}
+    return canonical(members).decode()
+
+
+def body(entry: Entry) -> str | None:
+    """The body as canonical JSON; None when there is none apart from the head."""
+    if entry.format == 1 or entry.redacted:
+        return None
+    return canonical(body_of(entry)).decode()
+
+
+def joined(head: str, body: str | None) -> str:
+    """Head and body as one line of JSON."""
+    return head if body is None else f"{head[:-1]},{body[1:]}"
+
+
 def line(entry: Entry) -> str:
-    """The entry as one line of canonical JSON, without a line break."""
-    return canonical(to_json(entry)).decode()
+    """The entry as one line of JSON, without a line break."""
+    return joined(head(entry), body(entry))
+
+
+def redacted(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries without the bodies that redactions among them name."""
+    gone = {names(entry, "redacts") for entry in entries if entry.kind is EntryKind.REDACTION}
+    return [
+        without_body(entry) if entry.seq in gone and entry.format > 1 else entry
+        for entry in entries
+    ]
 
 
 def parse_line(text: str) -> Entry:
@@ -58,12 +127,12 @@ def parse_line(text: str) -> Entry:
     return from_json(_load(text))
 
 
-def parse_start(text: str) -> Entry:
-    """The entry that a text begins with; what follows does not matter. Raises `BadEntry`."""
+def first_object(text: str) -> str:
+    """The JSON value that a text begins with; empty when it begins with none."""
     try:
-        return from_json(_DECODER.raw_decode(text)[0])
-    except (ValueError, RecursionError) as problem:
-        raise BadEntry(f"not JSON: {problem}") from problem
+        return text[: _DECODER.raw_decode(text)[1]]
+    except (BadEntry, ValueError, RecursionError):
+        return ""
 
 
 def _load(text: str) -> object:
@@ -115,6 +184,14 @@ class ChainFault:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """A body that was taken out: of which entry, and by which."""
+
+    seq: int
+    by: Entry
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What checking a journal found.
@@ -128,6 +205,10 @@ class Verdict:
     head: str
     fault: ChainFault | None = None
     anchor: int | None = None
+    redactions: tuple[Redaction, ...] = ()
+    """The bodies that are not there any more, each with the entry that says so."""
+    old: int = 0
+    """How many, from the first on, are of format 1 and hold by its rules."""
 
     @property
     def holds(self) -> bool:
@@ -136,46 +217,84 @@ class Verdict:
 
 
 def verify(lines: Iterable[str], head: str = "") -> Verdict:
-    """Check every line against its digest and the line before; stop at the first that is wrong.
+    """Check every line against its digests and the line before; stop at the first that is wrong.
 
+    A body that is not there must be named by a later redaction, and one that is named must be gone.
     Works on the lines of a `jsonl` export as well as on those of the store. `head` may be
     shortened to `SHORTEST_HEAD` digits.
     """
     stored = [text for text in lines if text.strip()]
-    previous, anchor = GENESIS, None
+    checked, fault = _chained(stored)
+    redactions = _redactions([*checked, *_readable(stored[len(checked) :])])
+    bodies = _bodies_fault(checked, redactions)
+    if bodies is not None:
+        checked, fault = checked[: bodies.place - 1], bodies
     wanted = head.strip().lower()
-    for place, text in enumerate(stored, start=1):
-        try:
-            entry = _checked(text, place, previous=previous)
-        except BadEntry as problem:
-            fault = ChainFault(place, problem.message)
-            return Verdict(
-                entries=place - 1,
-                head="" if place == 1 else previous,
-                fault=fault,
-                anchor=anchor,
-            )
-        previous = entry.digest
-        if wanted and len(wanted) >= SHORTEST_HEAD and entry.digest.startswith(wanted):
-            anchor = entry.seq
-    lost = None
-    if wanted and anchor is None:
+    anchor = None
+    for entry in checked if len(wanted) >= SHORTEST_HEAD else ():
+        anchor = entry.seq if entry.digest.startswith(wanted) else anchor
+    if fault is None and wanted and anchor is None:
         why = "no entry has the given head digest: the journal was cut or rewritten"
-        lost = ChainFault(len(stored) + 1, why)
+        fault = ChainFault(len(stored) + 1, why)
     return Verdict(
-        entries=len(stored),
-        head=previous if stored else "",
-        fault=lost,
+        entries=len(checked),
+        head=checked[-1].digest if checked else "",
+        fault=fault,
         anchor=anchor,
+        redactions=tuple(
+            Redaction(entry.seq, redactions[entry.seq]) for entry in checked if entry.redacted
+        ),
+        old=sum(entry.format == 1 for entry in checked),
     )
 
 
-def _checked(text: str, place: int, *, previous: str) -> Entry:
+def _chained(stored: Sequence[str]) -> tuple[list[Entry], ChainFault | None]:
+    """The entries that hold, from the first on, and why the next one does not."""
+    checked: list[Entry] = []
+    for place, text in enumerate(stored, start=1):
+        try:
+            checked.append(_checked(text, place, before=checked[-1] if checked else None))
+        except BadEntry as problem:
+            return checked, ChainFault(place, problem.message)
+    return checked, None
+
+
+def _readable(lines: Iterable[str]) -> Iterator[Entry]:
+    """What stands behind the first fault: it proves nothing, but may say why a body is gone."""
+    for text in lines:
+        with contextlib.suppress(BadEntry):
+            yield parse_line(text)
+
+
+def _checked(text: str, place: int, *, before: Entry | None) -> Entry:
     entry = parse_line(text)
     if entry.seq != place:
         raise BadEntry(f"has seq {entry.seq} where {place} belongs")
-    if entry.previous != previous:
+    if entry.previous != (before.digest if before else GENESIS):
         raise BadEntry("does not name the digest of the entry before")
-    if digest_of(to_json(entry)) != entry.digest:
-        raise BadEntry("was changed: its digest is not that of its content")
+    if before is not None and entry.format < before.format:
+        raise BadEntry(f"is of format {entry.format} after one of format {before.format}")
+    wrong = fault_of(entry)
+    if wrong:
+        raise BadEntry(wrong)
     return entry
+
+
+def _redactions(entries: Iterable[Entry]) -> dict[int, Entry]:
+    """The seq that is redacted → the first entry that says so."""
+    found: dict[int, Entry] = {}
+    for entry in entries:
+        named = names(entry, "redacts")
+        if entry.kind is EntryKind.REDACTION and 0 < named < entry.seq:
+            found.setdefault(named, entry)
+    return found
+
+
+def _bodies_fault(entries: Iterable[Entry], redactions: Mapping[int, Entry]) -> ChainFault | None:
+    for entry in entries:
+        by = redactions.get(entry.seq)
+        if entry.redacted and by is None:
+            return ChainFault(entry.seq, "its text and data are missing, and no redaction names it")
+        if by is not None and not entry.redacted:
+            return ChainFault(entry.seq, f"was redacted by entry {by.seq}, but its text is there")
+    return None

@@ -12,14 +12,14 @@ What `data` holds by kind, as the timeline and the reports read it (all may be m
 | change | actor (who outside did it) |
 | pin, correction | pins and pinned, or corrects: the seq that is meant |
 | step.outcome | intent (the seq of the intent), outcome (ok, failed, unknown, skipped, refused) |
-| redaction | nothing: no command makes one; `from_json` refuses what is marked as redacted |
+| redaction | redacts: the seq of the entry whose body was taken out |
 | any | when (it happened earlier), blob (the whole text), letter (it came from a co-responder) |
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -83,23 +83,30 @@ _MACHINE = frozenset(
     }
 )
 
-FIELDS = (
-    "seq",
-    "at",
-    "mono",
-    "boot",
-    "host",
-    "actor",
-    "role",
-    "kind",
-    "target",
-    "text",
-    "data",
-    "salt",
-    "previous",
-    "digest",
-)
-"""The members of an entry as it is stored and exported, in reading order."""
+FORMAT = 2
+"""What is written now. 1, of cockpit 0.1, has one digest over all of an entry, so that nothing of
+it can go; 2 has one over the body and one over all else, which holds the first."""
+
+BODY = ("data", "salt", "text")
+"""What a redaction takes out: with them the salt, or a short text could be found by trying."""
+
+_OLD = ("seq", "at", "mono", "boot", "host", "actor", "role", "kind", "target", "text", "data",
+        "salt", "previous", "digest")  # fmt: skip
+FIELDS = ("format", *_OLD[:9], "links", *_OLD[9:12], "seal", *_OLD[12:])
+"""The members of an entry as it is stored and exported, in reading order. A redacted one lacks
+those of `BODY`; one of format 1 lacks `format`, `links` and `seal`."""
+
+LINKS = {
+    "intent", "outcome", "corrects", "pins", "pinned", "redacts", "letter", "severity", "status",
+    "from", "milestone", "when", "until", "code", "probe", "plan",
+}  # fmt: skip
+"""The members of `data` that other entries mean something by. They stay when a body goes: without
+its outcome a step would be unknown again, without its severity an incident would be another."""
+_LINK_LIMIT = 100
+"""Characters: a link is a word, never a text."""
+
+REDACTED = "(redacted)"
+"""The text of an entry whose body was taken out."""
 
 GENESIS = "0" * 64
 """What the first entry of a journal names as the previous one."""
@@ -117,7 +124,8 @@ class Entry:
     two entries of one boot are ordered truly by it even when the wall clock was set. `target` is
     empty when the entry is about the incident as a whole. `data` is JSON; its members by kind are
     listed above. `salt` is random, so that a text cannot be guessed from the digest. `previous` is
-    the digest of the entry before, `GENESIS` for the first.
+    the digest of the entry before, `GENESIS` for the first; `seal` the digest of the body, empty in
+    format 1. Of a redacted entry `text` is `REDACTED` and `data` what `LINKS` keeps.
     """
 
     seq: int
@@ -134,6 +142,18 @@ class Entry:
     salt: str = ""
     previous: str = GENESIS
     digest: str = ""
+    seal: str = ""
+    format: int = FORMAT
+
+    @property
+    def redacted(self) -> bool:
+        """True when the body is not there any more."""
+        return bool(self.seal) and not self.salt
+
+    @property
+    def links(self) -> dict[str, Any]:
+        """What of `data` stays when the body goes."""
+        return {name: value for name, value in self.data.items() if _is_link(name, value)}
 
     @property
     def when(self) -> datetime:
@@ -157,9 +177,26 @@ def moment(value: object) -> datetime | None:
         return None
 
 
+def without_body(entry: Entry) -> Entry:
+    """The entry as a redaction leaves it. Raises `BadEntry` for one of format 1, which would not
+    hold any more.
+    """
+    if entry.format < FORMAT:
+        raise BadEntry(
+            f"entry {entry.seq} is of format {entry.format}: its one digest needs its text"
+        )
+    return replace(entry, text=REDACTED, data=MappingProxyType(entry.links), salt="")
+
+
+def body_of(entry: Entry) -> dict[str, Any]:
+    """The members that a redaction takes out."""
+    return {"data": dict(entry.data), "salt": entry.salt, "text": entry.text}
+
+
 def to_json(entry: Entry) -> dict[str, Any]:
     """The entry as it is stored and exported."""
-    return {
+    members: dict[str, Any] = {
+        "format": entry.format,
         "seq": entry.seq,
         "at": clock.stamp(entry.at),
         "mono": entry.mono,
@@ -169,41 +206,78 @@ def to_json(entry: Entry) -> dict[str, Any]:
         "role": entry.role,
         "kind": entry.kind.value,
         "target": entry.target,
+        "links": entry.links,
         "text": entry.text,
         "data": dict(entry.data),
         "salt": entry.salt,
+        "seal": entry.seal,
         "previous": entry.previous,
         "digest": entry.digest,
     }
+    kept = _OLD if entry.format == 1 else FIELDS
+    return {name: members[name] for name in kept if not (entry.redacted and name in BODY)}
 
 
 def from_json(stored: object) -> Entry:
     """The entry in a parsed line. Raises `BadEntry`."""
     if not isinstance(stored, dict):
         raise BadEntry("not a JSON object")
-    wrong = set(stored) ^ set(FIELDS)
+    form = stored.get("format", 1)
+    if "format" in stored and (form != FORMAT or not isinstance(form, int)):
+        raise BadEntry(f"is of format {form!r}, which is not known here")
+    fields = set(_OLD if form == 1 else FIELDS)
+    if form == FORMAT and not stored.keys() & BODY:
+        fields -= set(BODY)
+    wrong = set(stored) ^ fields
     if wrong:
         raise BadEntry(f"members missing or unknown: {', '.join(sorted(map(repr, wrong)))}")
-    for name in FIELDS:
+    for name in fields:
         if not _fits(name, stored[name]):
             raise BadEntry(f"{name} has a value of a wrong type")
-    if stored["data"].get("redacted") is True and not stored["salt"]:
-        # What its digest was made of would be gone, so anything could stand in its place, and
-        # nothing that we write has no salt: until a command redacts, only a forger marks entries.
-        raise BadEntry("is marked as redacted: no cockpit makes such entries, nothing proves it")
+    members = _with_body(stored) if form == FORMAT else _as_before(stored)
     try:
         at, kind = clock.parse(stored["at"]), EntryKind(stored["kind"])
     except ValueError as problem:
         raise BadEntry(str(problem)) from problem
-    values = {**stored, "at": at, "kind": kind, "data": MappingProxyType(stored["data"])}
+    values = {**members, "at": at, "kind": kind, "data": MappingProxyType(members["data"])}
     return Entry(**values)
+
+
+def _with_body(stored: dict[str, Any]) -> dict[str, Any]:
+    """The members of format 2 as `Entry` has them: what a redaction took is filled in."""
+    links = stored["links"]
+    if not stored["seal"]:
+        raise BadEntry("has no digest of its body")
+    members = {name: value for name, value in stored.items() if name != "links"}
+    if not stored.keys() & BODY:
+        if not all(_is_link(name, value) for name, value in links.items()):
+            raise BadEntry("holds more than a redaction leaves")
+        return {**members, "text": REDACTED, "data": links, "salt": ""}
+    if not stored["salt"]:
+        raise BadEntry("has a body without its salt")
+    meant = {name: value for name, value in stored["data"].items() if _is_link(name, value)}
+    if links != meant or any(type(links[name]) is not type(meant[name]) for name in meant):
+        raise BadEntry("its links are not those of its body")
+    return members
+
+
+def _as_before(stored: dict[str, Any]) -> dict[str, Any]:
+    """The members of format 1. Nothing that 0.1 wrote is marked as redacted or has no salt."""
+    if stored["data"].get("redacted") is True and not stored["salt"]:
+        raise BadEntry("is marked as redacted: no cockpit makes such entries, nothing proves it")
+    return {**stored, "format": 1}
+
+
+def _is_link(name: str, value: object) -> bool:
+    fits = isinstance(value, int) or (isinstance(value, str) and len(value) <= _LINK_LIMIT)
+    return name in LINKS and fits
 
 
 def _fits(name: str, value: object) -> bool:
     if isinstance(value, bool):
         return False
-    if name == "seq":
+    if name in {"seq", "format"}:
         return isinstance(value, int)
     if name == "mono":
         return isinstance(value, int | float)
-    return isinstance(value, dict if name == "data" else str)
+    return isinstance(value, dict if name in {"data", "links"} else str)

@@ -18,7 +18,7 @@ from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
 from cockpit.incident import chain, note_line, sanitise
-from cockpit.incident.entry import GENESIS, Entry, EntryKind, names
+from cockpit.incident.entry import GENESIS, Entry, EntryKind, names, without_body
 from cockpit.incident.journal import PATIENCE, Journal, MemoryJournal
 from cockpit.incident.severity import Level
 from cockpit.incident.state import IncidentState, IncidentStatus, after, fold
@@ -122,7 +122,7 @@ class Incident:
 
     @property
     def entries(self) -> Sequence[Entry]:
-        """All entries, oldest first. Grows; never changes."""
+        """All entries, oldest first. Grows; but for redactions nothing in it changes."""
         return self._entries
 
     @property
@@ -375,7 +375,15 @@ class Incident:
 
     def _take(self, entry: Entry) -> None:
         self._entries.append(entry)
+        if entry.kind is EntryKind.REDACTION:
+            self._strip(names(entry, "redacts"))
         self._state = after(self._state, entry)
+
+    def _strip(self, seq: int) -> None:
+        """What was taken out must not come back when a lost file is written from memory."""
+        for place, entry in enumerate(self._entries):
+            if entry.seq == seq and entry.format > 1:
+                self._entries[place] = without_body(entry)
 
     def _follow(self, entries: Sequence[Entry]) -> None:
         for entry in entries:

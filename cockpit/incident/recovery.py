@@ -7,13 +7,13 @@ itself by its digest) that continue the chain are taken back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cockpit import units
 from cockpit.incident import chain, wal
-from cockpit.incident.entry import GENESIS, BadEntry, Entry, to_json
+from cockpit.incident.entry import GENESIS, BadEntry, Entry
 from cockpit.incident.spill_file import SpillFile, file_stamp
 from cockpit.incident.sqlite import (
     Damaged,
@@ -27,7 +27,7 @@ from cockpit.incident.sqlite import (
 
 _LONGEST = 70_000
 _Row = tuple[int, str]
-_START = b'{"actor":'
+_HEAD, _BODY = b'{"actor":', b'{"data":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ def mend(path: Path, spill: SpillFile) -> Mended:
     if taken:
         remarks.append(f"{units.count(taken, 'entry', 'entries')} taken back from what was torn")
     _adopt(spill, entries, remarks)
+    entries = chain.redacted(entries)  # what was carved may be older than a redaction
     _check(entries, remarks)
     if not entries and not remarks:
         remarks.append("there was no entry in the journal: what was in it is lost")
@@ -133,22 +134,34 @@ def set_file_aside(path: Path, word: str) -> str:
 
 
 def carve(octets: bytes) -> list[Entry]:
-    """Every whole entry that stands in raw octets, wherever: each proves itself by its digest."""
+    """Every whole entry that stands in raw octets, wherever: each proves itself by its digest.
+
+    A head without its body is one too: it keeps what follows in the chain.
+    """
+    bodies = {chain.seal(text): text for text in _objects(octets, _BODY)}
     found: dict[str, Entry] = {}
-    place = octets.find(_START)
-    while place >= 0:
-        entry = _entry_at(octets[place : place + _LONGEST])
+    for head in _objects(octets, _HEAD):
+        entry = _entry_of(head, bodies)
         if entry is not None:
             found[entry.digest] = entry
-        place = octets.find(_START, place + 1)
     return list(found.values())
 
 
-def _entry_at(octets: bytes) -> Entry | None:
-    text = octets.decode("utf-8", "ignore")
+def _objects(octets: bytes, start: bytes) -> Iterator[str]:
+    """The JSON objects in raw octets that begin so."""
+    place = octets.find(start)
+    while place >= 0:
+        text = octets[place : place + _LONGEST].decode("utf-8", "ignore")
+        yield chain.first_object(text)
+        place = octets.find(start, place + 1)
+
+
+def _entry_of(head: str, bodies: Mapping[str, str]) -> Entry | None:
     try:
-        entry = chain.parse_start(text)
-        return entry if chain.digest_of(to_json(entry)) == entry.digest else None
+        entry = chain.parse_line(head)
+        body = bodies.get(entry.seal) if entry.redacted else None
+        entry = chain.parse_line(chain.joined(head, body)) if body else entry
+        return None if chain.fault_of(entry) else entry
     except BadEntry:
         return None
 
@@ -188,16 +201,23 @@ def _move_rows(path: Path, rows: list[_Row]) -> str:
 
 
 def _continue(entries: list[Entry], found: Iterable[Entry]) -> int:
-    """Append those that continue the chain; the number of them."""
+    """Append those that continue the chain; the number of them.
+
+    A head whose body is lost is taken for what follows it, never as the last.
+    """
     following = {entry.previous: entry for entry in found}
-    taken = 0
+    fresh: list[Entry] = []
+    last = entries[-1] if entries else None
     while True:
-        head = entries[-1].digest if entries else GENESIS
-        entry = following.pop(head, None)
-        if entry is None or entry.seq != (entries[-1].seq + 1 if entries else 1):
-            return taken
-        entries.append(entry)
-        taken += 1
+        entry = following.pop(last.digest if last else GENESIS, None)
+        if entry is None or entry.seq != (last.seq + 1 if last else 1):
+            break
+        fresh.append(entry)
+        last = entry
+    while fresh and fresh[-1].redacted:
+        fresh.pop()
+    entries += fresh
+    return len(fresh)
 
 
 def _adopt(spill: SpillFile, entries: list[Entry], remarks: list[str]) -> None:
@@ -208,7 +228,7 @@ def _adopt(spill: SpillFile, entries: list[Entry], remarks: list[str]) -> None:
     for text in spill.lines():
         try:
             entry = chain.parse_line(text)
-            whole = chain.digest_of(to_json(entry)) == entry.digest
+            whole = not chain.fault_of(entry)
         except BadEntry:
             whole = False
         if not whole:

@@ -1,8 +1,10 @@
 """The journal of one incident as one SQLite file.
 
 WAL and `synchronous=FULL`: a commit that returned survives a power cut (sqlite.org, "PRAGMA
-synchronous"). An entry is stored as its line of canonical JSON, so that what is exported is what
-was hashed; the other columns only help to find it.
+synchronous"). An entry is stored as canonical JSON, so that what is exported is what was hashed,
+its head and its body apart: a redaction takes the body out and touches nothing else, and cockpit
+0.1 sees heads that prove themselves, calls them a newer cockpit's and leaves them alone. The other
+columns only help to find it.
 """
 
 from __future__ import annotations
@@ -18,14 +20,15 @@ from pathlib import Path
 
 from cockpit.errors import CockpitError
 from cockpit.incident import chain
-from cockpit.incident.entry import Entry
+from cockpit.incident.entry import Entry, EntryKind, names
 
 _APPLICATION = 0x434F434B
 """`COCK`: what `file` and `PRAGMA application_id` tell of the file."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entry (
-    seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, digest TEXT NOT NULL, line TEXT NOT NULL);
+    seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, digest TEXT NOT NULL, line TEXT NOT NULL,
+    body TEXT);
 CREATE TABLE IF NOT EXISTS blob (name TEXT PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS inbox (id TEXT PRIMARY KEY, letter TEXT NOT NULL);
 """
@@ -69,8 +72,15 @@ class SqliteFile:
             missing = entries[self._landed(connection, entries) :]
             with _transaction(connection):
                 connection.executemany(
-                    "INSERT INTO entry (seq, kind, digest, line) VALUES (?, ?, ?, ?)",
-                    [(e.seq, e.kind.value, e.digest, chain.line(e)) for e in missing],
+                    "INSERT INTO entry (seq, kind, digest, line, body) VALUES (?, ?, ?, ?, ?)",
+                    [
+                        (e.seq, e.kind.value, e.digest, chain.head(e), chain.body(e))
+                        for e in missing
+                    ],
+                )
+                connection.executemany(
+                    "UPDATE entry SET body = NULL WHERE seq = ?",
+                    [(names(e, "redacts"),) for e in missing if e.kind is EntryKind.REDACTION],
                 )
                 connection.executemany(
                     "INSERT OR IGNORE INTO blob (name, content) VALUES (?, ?)", blobs
@@ -114,8 +124,11 @@ class SqliteFile:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA secure_delete=ON")
             connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
             connection.executescript(_SCHEMA)
+            if not _has_bodies(connection):
+                connection.execute("ALTER TABLE entry ADD COLUMN body TEXT")
             if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
                 connection.execute(f"PRAGMA application_id={_APPLICATION}")
         except sqlite3.Error:
@@ -147,6 +160,10 @@ class SqliteFile:
         if place < 0 or entries[place].digest != row[1]:
             raise Unwritable("the file holds another journal")
         return place + 1
+
+
+def _row(entry: Entry) -> tuple[int, str, str, str, str | None]:
+    return entry.seq, entry.kind.value, entry.digest, chain.head(entry), chain.body(entry)
 
 
 def _place(entries: Sequence[Entry], seq: int) -> int:
@@ -271,9 +288,9 @@ def rows_after(connection: sqlite3.Connection, seq: int = 0) -> Iterator[tuple[i
     try:
         if not _has_entries(connection):
             return
-        rows = connection.execute("SELECT seq, line FROM entry WHERE seq > ? ORDER BY seq", (seq,))
-        for number, text in rows:
-            yield int(number), str(text)
+        query = f"{_selected(connection)} WHERE seq > ? ORDER BY seq"
+        for number, head, body in connection.execute(query, (seq,)):
+            yield int(number), _joined(head, body)
     except sqlite3.Error as problem:
         raise as_read(problem) from problem
 
@@ -300,11 +317,11 @@ def lines_of_kinds(connection: sqlite3.Connection, kinds: Sequence[str]) -> Outl
         (count,) = connection.execute("SELECT count(*) FROM entry").fetchone()
         marks = ", ".join("?" for _ in kinds)
         rows = connection.execute(
-            f"SELECT line FROM entry WHERE kind IN ({marks}) "  # noqa: S608  (question marks only)
+            f"{_selected(connection)} WHERE kind IN ({marks}) "  # noqa: S608  (question marks only)
             "OR seq = (SELECT max(seq) FROM entry) ORDER BY seq",
             tuple(kinds),
         )
-        return Outline(int(count), tuple(str(text) for (text,) in rows))
+        return Outline(int(count), tuple(_joined(head, body) for _, head, body in rows))
     except sqlite3.Error as problem:
         raise as_read(problem) from problem
 
@@ -312,6 +329,23 @@ def lines_of_kinds(connection: sqlite3.Connection, kinds: Sequence[str]) -> Outl
 def _has_entries(connection: sqlite3.Connection) -> bool:
     query = "SELECT count(*) FROM sqlite_master WHERE name = 'entry'"
     return bool(connection.execute(query).fetchone()[0])
+
+
+def _has_bodies(connection: sqlite3.Connection) -> bool:
+    """False for a file of 0.1, whose lines are whole."""
+    return any(row[1] == "body" for row in connection.execute("PRAGMA table_info(entry)"))
+
+
+def _joined(head: object, body: object) -> str:
+    """As text, whatever a changed file has there."""
+    return chain.joined(str(head), None if body is None else str(body))
+
+
+def _selected(connection: sqlite3.Connection) -> str:
+    """The query for (seq, head, body) of the entries."""
+    if _has_bodies(connection):
+        return "SELECT seq, line, body FROM entry"
+    return "SELECT seq, line, NULL FROM entry"
 
 
 def read_blob(path: Path, name: str) -> bytes | None:

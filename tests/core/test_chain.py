@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cockpit.incident import chain
-from cockpit.incident.entry import BadEntry, EntryKind, from_json, to_json
+from cockpit.incident.entry import (
+    BODY,
+    GENESIS,
+    BadEntry,
+    Entry,
+    EntryKind,
+    from_json,
+    to_json,
+    without_body,
+)
 from tests.core.records import START, entries, lines
 
 TOLD = [("opened", "checkout returns 5xx"), *[("note", f"note {n}") for n in range(2, 9)]]
@@ -139,14 +148,14 @@ def test_a_rewritten_journal_holds_by_itself_but_not_against_a_head() -> None:
 
 def test_an_earlier_head_anchors_what_came_before_it() -> None:
     chained = entries(*TOLD)
-    verdict = chain.verify(lines(chained), chained[4].digest[:12].upper())
+    verdict = chain.verify(lines(chained), chained[4].digest[: chain.SHORTEST_HEAD].upper())
     assert verdict.holds
     assert verdict.anchor == 5
 
 
 def test_too_short_a_head_anchors_nothing() -> None:
     chained = entries(*TOLD)
-    assert not chain.verify(lines(chained), chained[4].digest[:11]).holds
+    assert not chain.verify(lines(chained), chained[4].digest[: chain.SHORTEST_HEAD - 1]).holds
 
 
 def test_nothing_holds_and_has_no_head() -> None:
@@ -159,11 +168,12 @@ def forged(place: int, **changed: Any) -> list[str]:
     """The lines with one entry as an attacker who has the code makes it: whatever is marked as
     redacted keeps its digest, and so its place in the chain; a later entry vouches for it.
     """
-    chained = entries(*TOLD[:-1])
+    chained = entries(*TOLD[:-1], format=1)
     bare = replace(chained[place], text="", data={"redacted": True}, salt="")
     made = replace(bare, **changed)
     form = hashlib.sha256(chain.canonical(to_json(made))).hexdigest()
-    whole = entries(*TOLD[:-1], ("redaction", "a card number", {"seq": place + 1, "form": form}))
+    by = ("redaction", "a card number", {"seq": place + 1, "form": form})
+    whole = entries(*TOLD[:-1], by, format=1)
     whole[place] = made
     return lines(whole)
 
@@ -194,7 +204,7 @@ def test_an_entry_that_is_marked_as_redacted_does_not_hold(
 
 def test_an_entry_that_is_marked_as_redacted_is_refused_also_with_its_own_digest() -> None:
     """It could hide what it says from the readers."""
-    (one,) = entries(("note", "x", {"redacted": True}), salt="")
+    (one,) = entries(("note", "x", {"redacted": True}), salt="", format=1)
     with pytest.raises(BadEntry, match="marked as redacted"):
         chain.parse_line(chain.line(one))
 
@@ -222,3 +232,214 @@ def test_the_same_text_never_gives_the_same_digest_by_its_salt() -> None:
 def test_what_is_no_entry_is_refused(stored: list[Any] | dict[str, Any]) -> None:
     with pytest.raises(BadEntry):
         from_json(stored)
+
+
+# Two digests: what an attacker with the file, the code and an hour can do
+
+
+BEFORE = [
+    ("opened", "checkout returns 5xx", {"severity": "P1"}),
+    ("note", "the card is 4111 1111 1111 1111"),
+    ("step.intent", "terminate_backend(4242)"),
+    ("step.outcome", "terminated", {"intent": 3, "outcome": "ok"}),
+    ("note", "support calls"),
+    ("redaction", "a card number", {"redacts": 2}),
+    ("note", "all is well"),
+]
+
+
+def before() -> list[Entry]:
+    """A journal with a redaction in it, as the store has it."""
+    return chain.redacted(entries(*BEFORE))
+
+
+def resealed(chained: list[Entry], start: int) -> list[Entry]:
+    """The chain made anew from an entry on, as who has the code makes it."""
+    found = chained[:start]
+    for entry in chained[start:]:
+        previous = found[-1].digest if found else GENESIS
+        linked = replace(entry, seq=len(found) + 1, previous=previous)
+        if linked.redacted:
+            found.append(replace(linked, digest=chain.digest_of(to_json(linked))))
+        else:
+            found.append(chain.sealed(linked))
+    return found
+
+
+def test_a_redacted_journal_holds_against_every_head_of_before_and_after() -> None:
+    whole, stored = entries(*BEFORE), lines(before())
+    assert "4111" not in "".join(stored)
+    for entry in whole:
+        verdict = chain.verify(stored, entry.digest)
+        assert verdict.holds
+        assert verdict.anchor == entry.seq
+        assert [(one.seq, one.by.seq, one.by.text) for one in verdict.redactions] == [
+            (2, 6, "a card number")
+        ]
+
+
+MEMBERS = {
+    "at": "2026-11-21T03:00:00.000Z",
+    "mono": 1.5,
+    "boot": "x",
+    "host": "x",
+    "actor": "eve",
+    "role": "triage",
+    "kind": "todo",
+    "target": "x",
+    "links": {"outcome": "failed"},
+    "seal": "0" * 64,
+    "format": 3,
+    "text": "x",
+    "data": {"outcome": "failed"},
+    "salt": "00" * 16,
+    "seq": 99,
+    "previous": "0" * 64,
+    "digest": "0" * 64,
+}
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+@pytest.mark.parametrize("place", range(len(BEFORE)))
+def test_no_member_of_no_entry_can_be_changed_redacted_ones_too(place: int, member: str) -> None:
+    stored = lines(before())
+    made = json.loads(stored[place])
+    made[member] = MEMBERS[member]
+    if json.loads(stored[place]).get(member) == MEMBERS[member]:
+        made[member] = "1" * 64  # the first names the genesis already
+    stored[place] = json.dumps(made)
+    for entry in entries(*BEFORE):
+        verdict = chain.verify(stored, entry.digest)
+        assert not verdict.holds
+        assert verdict.fault is not None
+        # without the redaction the first that does not hold is what it named
+        assert verdict.fault.place == (2 if "no redaction" in verdict.fault.why else place + 1)
+        assert "no redaction" not in verdict.fault.why or place == 5
+
+
+REWRITES = [
+    pytest.param(lambda e: replace(e, text="eve did it"), id="another text"),
+    pytest.param(lambda e: replace(e, actor="eve"), id="another actor"),
+    pytest.param(lambda e: replace(e, at=START + timedelta(days=1)), id="another time"),
+    pytest.param(lambda e: replace(e, kind=EntryKind.TODO), id="another kind"),
+    pytest.param(lambda e: replace(e, target="orders-db"), id="another target"),
+    pytest.param(lambda e: replace(e, data={"outcome": "failed"}), id="other data"),
+    pytest.param(
+        lambda e: replace(e, format=1, seal="", salt=e.salt or "5a" * 16), id="an older format"
+    ),
+]
+
+
+@pytest.mark.parametrize("change", REWRITES)
+@pytest.mark.parametrize("place", range(len(BEFORE)))
+def test_who_rewrites_all_that_follows_is_caught_by_every_head_from_there_on(
+    place: int, change: Callable[[Entry], Entry]
+) -> None:
+    chained = before()
+    chained[place] = change(chained[place])
+    if chained[place].redacted:
+        chained[place] = replace(chained[place], salt="5a" * 16)  # a body of his own
+    stored = lines(resealed(chained, place))
+    for entry in before()[place:]:
+        assert not chain.verify(stored, entry.digest).holds
+        assert chain.verify(stored, entry.digest).anchor is None
+
+
+@pytest.mark.parametrize("place", range(len(BEFORE)))
+def test_order_and_tail_are_caught_by_every_head_from_there_on(place: int) -> None:
+    chained = before()
+    swapped = [*chained[:place], *reversed(chained[place:])]
+    for made in (chained[:place], chained[:place] + chained[place + 1 :], swapped):
+        if made == chained:
+            continue
+        for stored in (lines(made), lines(resealed(made, place))):
+            for entry in chained[place:]:
+                assert not chain.verify(stored, entry.digest).holds
+
+
+@pytest.mark.parametrize("place", [0, 2, 3, 4, 6])
+def test_a_body_that_nobody_redacted_is_missed(place: int) -> None:
+    chained = before()
+    chained[place] = without_body(chained[place])
+    verdict = chain.verify(lines(chained), chained[-1].digest)
+    assert not verdict.holds
+    assert verdict.fault is not None
+    assert verdict.fault.place == place + 1
+    assert "no redaction names it" in verdict.fault.why
+
+
+@pytest.mark.parametrize(
+    ("place", "names"),
+    [
+        pytest.param(4, 5, id="itself"),
+        pytest.param(4, 7, id="a later one"),
+        pytest.param(4, True, id="no number"),
+    ],
+)
+def test_a_redaction_names_only_what_was_before_it(place: int, names: object) -> None:
+    told = [*BEFORE[:4], ("redaction", "x", {"redacts": names}), *BEFORE[5:]]
+    chained = chain.redacted(entries(*told))
+    chained[place] = without_body(chained[place])
+    chained[6] = without_body(chained[6])
+    assert not chain.verify(lines(chained)).holds
+
+
+def test_a_body_that_comes_back_after_its_redaction_is_told() -> None:
+    verdict = chain.verify(lines(entries(*BEFORE)))
+    assert verdict.fault is not None
+    assert verdict.fault.place == 2
+    assert "was redacted by entry 6, but its text is there" in verdict.fault.why
+
+
+def test_a_redaction_leaves_what_other_entries_mean_something_by() -> None:
+    outcome = entries(*BEFORE)[3]
+    bare = chain.parse_line(chain.line(without_body(outcome)))
+    assert bare.data == {"intent": 3, "outcome": "ok"}
+    assert bare.text == "(redacted)"
+    assert "terminated" not in chain.line(bare)
+
+
+@pytest.mark.parametrize("left", ["text", "data", "salt"])
+def test_a_body_is_there_as_a_whole_or_not_at_all(left: str) -> None:
+    members = to_json(entries(*BEFORE)[1])
+    kept = {name: v for name, v in members.items() if name == left or name not in BODY}
+    with pytest.raises(BadEntry, match="missing"):
+        from_json(kept)
+
+
+def test_what_a_redaction_leaves_is_words_never_a_text() -> None:
+    members = to_json(without_body(entries(*BEFORE)[3]))
+    for links in ({"outcome": "x" * 101}, {"reason": "x"}, {"outcome": ["x"]}):
+        with pytest.raises(BadEntry, match="more than a redaction leaves"):
+            from_json({**members, "links": links})
+
+
+# Journals of 0.1
+
+
+def test_a_journal_of_01_holds_by_its_own_rules_and_goes_on_in_format_2() -> None:
+    old = entries(*BEFORE[:4], format=1)
+    assert set(to_json(old[0])) == {
+        "seq", "at", "mono", "boot", "host", "actor", "role", "kind", "target", "text", "data",
+        "salt", "previous", "digest",
+    }  # fmt: skip
+    mixed = [*old, chain.sealed(replace(entries(*BEFORE)[4], previous=old[-1].digest))]
+    verdict = chain.verify(lines(mixed), old[2].digest)
+    assert (verdict.holds, verdict.entries, verdict.old) == (True, 5, 4)
+    with pytest.raises(BadEntry, match="its one digest needs its text"):
+        without_body(old[1])
+
+
+def test_a_line_that_01_wrote_holds_octet_for_octet() -> None:
+    line = (
+        '{"actor":"ana","at":"2026-11-21T02:41:03.120Z","boot":"b","data":{"when":'
+        '"2026-11-21T02:40:00.000Z"},"digest":"DIGEST","host":"bastion","kind":"note","mono":100,'
+        '"previous":"' + "0" * 64 + '","role":"commander","salt":"' + "5a" * 16 + '","seq":1,'
+        '"target":"","text":"support calls"}'
+    )
+    digest = hashlib.sha256(line.replace('"digest":"DIGEST",', "").encode()).hexdigest()
+    verdict = chain.verify([line.replace("DIGEST", digest)], digest)
+    assert (verdict.holds, verdict.old) == (True, 1)
+    assert chain.line(chain.parse_line(line.replace("DIGEST", digest))) == line.replace(
+        "DIGEST", digest
+    )

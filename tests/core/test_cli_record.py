@@ -17,8 +17,9 @@ import pytest
 from cockpit.cli import main as cli
 from cockpit.connect.role import Role
 from cockpit.incident import chain
-from cockpit.incident.entry import EntryKind
+from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.incident import Incident, Incidents
+from tests.core.records import entries
 
 Cockpit = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).parents[2]
@@ -248,7 +249,7 @@ def test_a_journal_that_holds(cockpit: Cockpit, incident: str) -> None:
 
 def test_a_journal_that_was_changed(cockpit: Cockpit, incident: str, home: Path) -> None:
     connection = sqlite3.connect(home / "data" / f"{incident}.sqlite")
-    connection.execute("UPDATE entry SET line = replace(line, '97 of', '12 of')")
+    connection.execute("UPDATE entry SET body = replace(body, '97 of', '12 of')")
     connection.commit()
     connection.close()
     code, out, _ = cockpit("verify", "1")
@@ -256,30 +257,42 @@ def test_a_journal_that_was_changed(cockpit: Cockpit, incident: str, home: Path)
     assert "does NOT hold from entry 2 on: was changed" in out
 
 
-def test_a_forged_entry_that_calls_itself_redacted(
-    cockpit: Cockpit, incident: str, home: Path
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        pytest.param({"actor": "eve"}, "digest is not that of its content", id="another actor"),
+        pytest.param({"kind": "note"}, "digest is not that of its content", id="another kind"),
+        pytest.param(
+            {"text": "eve did it", "data": {}, "salt": "00" * 16, "links": {}},
+            "digest is not that of its content",
+            id="another text",
+        ),
+        pytest.param(
+            {"text": "eve did it", "data": {"redacted": True}, "salt": ""},
+            "has a body without its salt",
+            id="marked as 0.1 marked it",
+        ),
+    ],
+)
+def test_a_forged_entry_that_a_redaction_vouches_for(
+    cockpit: Cockpit, incident: str, home: Path, change: dict[str, object], why: str
 ) -> None:
-    """It keeps the digest of what stood there, so the chain and its head go on; a later entry
-    vouches for it, as a redaction would.
-    """
+    """It keeps the digest of what stood there, so the chain and its head go on."""
     head = Incidents().read("1").head
     place = home / "data" / f"{incident}.sqlite"
     with closing(sqlite3.connect(place)) as connection:
         ((line,),) = connection.execute("SELECT line FROM entry WHERE seq = 2").fetchall()
-    made = {**json.loads(line), "text": "eve did it", "actor": "eve", "kind": "note"}
-    made |= {"data": {"redacted": True}, "salt": ""}
-    form = hashlib.sha256(chain.canonical(made)).hexdigest()
+    made = {**json.loads(line), **change}
     again = Incidents().resume("1", role=Role.COMMANDER, actor="ana")
-    again.record(EntryKind.REDACTION, "a card number", data={"seq": 2, "form": form})
+    again.record(EntryKind.REDACTION, "a card number", data={"redacts": 2})
     again.close()
     with closing(sqlite3.connect(place)) as connection, connection:
         connection.execute("UPDATE entry SET line = ? WHERE seq = 2", (json.dumps(made),))
     for words in (["verify", "1"], ["verify", "1", "--head", head]):
         code, out, _ = cockpit(*words)
         assert code == 2
-        assert "does NOT hold from entry 2 on: is marked as redacted" in out
-    for words in (["timeline", "1"], ["export", "1"]):
-        assert "eve did it" not in cockpit(*words)[1]
+        assert "does NOT hold from entry 2 on: " in out
+        assert why in out
 
 
 @pytest.mark.parametrize("form", ["jsonl", "json"])
@@ -491,3 +504,59 @@ def test_an_export_stays_whole_when_written_twice(
     cockpit("export", "-f", "jsonl", "-o", str(file))
     assert file.read_text() == first
     assert chain.verify(first.splitlines()).holds
+
+
+# Journals of 0.1
+
+
+OLD_SCHEMA = """
+CREATE TABLE entry (
+    seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, digest TEXT NOT NULL, line TEXT NOT NULL);
+CREATE TABLE blob (name TEXT PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE inbox (id TEXT PRIMARY KEY, letter TEXT NOT NULL);
+PRAGMA application_id=1129268043;
+PRAGMA journal_mode=WAL;
+"""
+
+
+def written_by_01(home: Path, **common: object) -> list[Entry]:
+    """A journal as 0.1 left it."""
+    chained = entries(
+        ("opened", "checkout returns 5xx", {"severity": "P1"}), ("note", "hi"), format=1, **common
+    )
+    (home / "data").mkdir()
+    with closing(sqlite3.connect(home / "data" / "INC-2026-0001.sqlite")) as old, old:
+        old.executescript(OLD_SCHEMA)
+        old.executemany(
+            "INSERT INTO entry VALUES (?, ?, ?, ?)",
+            [(e.seq, e.kind.value, e.digest, chain.line(e)) for e in chained],
+        )
+    return chained
+
+
+def test_a_journal_of_01_is_read_verified_by_its_rules_and_goes_on(
+    cockpit: Callable[..., tuple[int, str, str]], home: Path
+) -> None:
+    old = written_by_01(home)
+    code, out, _ = cockpit("verify", "1")
+    assert code == 0
+    assert "holds, 2 entries" in out
+    assert "format: all as cockpit 0.1 wrote them" in out
+    assert cockpit("timeline", "1")[0] == 0
+    assert cockpit("note", "1", "goes on")[0] == 0
+    code, out, _ = cockpit("verify", "1", "--head", old[-1].digest)
+    assert code == 0
+    assert "holds, 3 entries" in out
+    assert "format: the first 2 as cockpit 0.1 wrote them" in out
+    assert "anchor: the first 2 are as they were when that digest left; 1 entry came later" in out
+
+
+def test_what_format_2_wrote_is_left_alone_by_01(incident: str, home: Path) -> None:
+    """0.1 moves aside rows at the end that are no entries, unless they prove themselves: the
+    digest in a row is that of all its other members.
+    """
+    with closing(sqlite3.connect(home / "data" / f"{incident}.sqlite")) as stored:
+        for (line,) in stored.execute("SELECT line FROM entry"):
+            members = json.loads(line)
+            digest = members.pop("digest")
+            assert hashlib.sha256(chain.canonical(members)).hexdigest() == digest

@@ -134,7 +134,9 @@ def test_an_empty_file_is_an_incident_that_never_began(tmp_path: Path) -> None:
 def test_rows_at_the_end_that_are_no_entries_are_moved_to_a_side_file(tmp_path: Path) -> None:
     opened(tmp_path).close()
     connection = sqlite3.connect(journal(tmp_path))
-    connection.execute("INSERT INTO entry VALUES (2, 'note', 'x', '{\"cut\": ')")
+    connection.execute(
+        "INSERT INTO entry (seq, kind, digest, line) VALUES (2, 'note', 'x', '{\"cut\": ')"
+    )
     connection.commit()
     connection.close()
     incident = resumed(tmp_path)
@@ -150,7 +152,7 @@ def test_a_changed_entry_is_reported_and_the_incident_goes_on(tmp_path: Path) ->
         incident.record(EntryKind.NOTE, f"note {number}")
     incident.close()
     connection = sqlite3.connect(journal(tmp_path))
-    connection.execute("UPDATE entry SET line = replace(line, 'note 1', 'note 7') WHERE seq = 3")
+    connection.execute("UPDATE entry SET body = replace(body, 'note 1', 'note 7') WHERE seq = 3")
     connection.commit()
     connection.close()
     again = resumed(tmp_path)
@@ -254,7 +256,10 @@ def test_what_a_newer_cockpit_wrote_is_left_alone(tmp_path: Path) -> None:
     newer["digest"] = chain.digest_of(newer)
     line = json.dumps(newer)
     connection = sqlite3.connect(journal(tmp_path))
-    connection.execute("INSERT INTO entry VALUES (2, 'telepathy', ?, ?)", (newer["digest"], line))
+    connection.execute(
+        "INSERT INTO entry (seq, kind, digest, line) VALUES (2, 'telepathy', ?, ?)",
+        (newer["digest"], line),
+    )
     connection.commit()
     connection.close()
     with pytest.raises(Unreadable, match="newer cockpit"):

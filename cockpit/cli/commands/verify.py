@@ -37,17 +37,43 @@ def verify(ctx: click.Context, name: str, *, head: str) -> int:
     if verdict.fault is None and not verdict.entries:
         click.echo(f"{title}: nothing to verify: there is no entry in it")
     elif verdict.fault is None:
-        click.echo(f"{title}: holds, {units.count(verdict.entries, 'entry', 'entries')}")
+        click.echo(f"{title}: holds, {_counted(verdict.entries)}")
     else:
         fault = verdict.fault
         click.echo(f"{title}: does NOT hold from entry {fault.place} on: {fault.why}")
         click.echo(f"entries before it that hold: {verdict.entries}")
     click.echo(f"head: {verdict.head or 'none'}")
-    if verdict.anchor is not None:
-        click.echo(f"anchor: the first {verdict.anchor} are as they were when that digest left")
+    _tell_anchor(verdict)
+    if verdict.old:
+        count = f"the first {verdict.old}" if verdict.old < verdict.entries else "all"
+        click.echo(
+            f"format: {count} as cockpit 0.1 wrote them, held to its rules: one digest over each "
+            "whole entry, so that none of them can be redacted"
+        )
+    for one in verdict.redactions:
+        click.echo(
+            f"redacted: entry {one.seq}, whose text is gone, by entry {one.by.seq} "
+            f"({text.visible(one.by.actor, 100)}: {text.visible(one.by.text, 200)})"
+        )
     for words in chain.LIMITS:
         click.echo(f"  {words}", err=True)
     return 0 if verdict.holds and verdict.entries else BROKEN
+
+
+def _tell_anchor(verdict: chain.Verdict) -> None:
+    if verdict.anchor is None:
+        return
+    later = verdict.entries - verdict.anchor
+    rest = (
+        f"; {_counted(later)} came later, and nothing but a later digest proves them"
+        if later
+        else ""
+    )
+    click.echo(f"anchor: the first {verdict.anchor} are as they were when that digest left{rest}")
+
+
+def _counted(entries: int) -> str:
+    return units.count(entries, "entry", "entries")
 
 
 def _lines(ctx: click.Context, name: str) -> tuple[str, tuple[str, ...]]:
