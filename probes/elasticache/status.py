@@ -82,8 +82,12 @@ async def _found(aws: AwsReads, name: str) -> Snapshot:
     assert missing is not None
     try:
         return await _serverless_cache(aws, name)
-    except BlindError:
-        raise missing from None
+    except BlindError as error:
+        # where the operation does not exist, no cache of that kind does
+        if error.reason in {Reason.MISSING, Reason.UNSUPPORTED}:
+            raise missing from None
+        what = f"{missing.message}; whether it is a serverless cache is not known: {error.message}"
+        raise BlindError(error.reason, what, hint=error.hint) from None
 
 
 async def _replication_group(aws: AwsReads, name: str) -> Snapshot:

@@ -386,9 +386,17 @@ async def test_a_full_node_is_seen(aws: Aws, client: Clients) -> None:
 
 
 async def test_a_cache_that_is_not_there_is_missing(aws: Aws) -> None:
+    arn = "arn:aws:elasticache:us-east-1:123456789012:replicationgroup:ghost"
     with pytest.raises(BlindError) as caught:
-        await elasticache.collect(aws, target("elasticache", "ghost"))
+        await elasticache.collect(aws, target("elasticache", arn))
     assert caught.value.reason is Reason.MISSING
+
+
+async def test_a_cache_is_not_missing_where_the_serverless_ones_cannot_be_read(aws: Aws) -> None:
+    # moto has no DescribeServerlessCaches, and answers with a page that is none of AWS
+    with pytest.raises(BlindError, match="whether it is a serverless cache is not known") as caught:
+        await elasticache.collect(aws, target("elasticache", "ghost"))
+    assert caught.value.reason is Reason.UNREADABLE
 
 
 # DynamoDB --------------------------------------------------------------------------------------

@@ -238,6 +238,13 @@ async def test_a_cache_that_is_not_there_is_missing() -> None:
     assert caught.value.reason is Reason.MISSING
 
 
+async def test_a_cache_is_not_missing_while_the_serverless_ones_cannot_be_listed() -> None:
+    session = aws(**{"elasticache.DescribeServerlessCaches": denied()})
+    with pytest.raises(BlindError, match="whether it is a serverless cache is not known") as caught:
+        await elasticache.collect(session, TARGET)
+    assert caught.value.reason is Reason.DENIED
+
+
 async def test_a_denied_group_is_blind() -> None:
     session = aws(**{"elasticache.DescribeReplicationGroups": denied()})
     with pytest.raises(BlindError) as caught:
