@@ -1,0 +1,265 @@
+"""What ECS says of services, tasks and deployments: the rows of its answers."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from cockpit.world import layout
+from cockpit.world.ecs import Rollout, RunningService, Task
+
+CLUSTER_ARN = f"arn:aws:ecs:{layout.REGION}:{layout.ACCOUNT}:cluster/{layout.CLUSTER}"
+_STATES = {
+    "IN_PROGRESS": "IN_PROGRESS",
+    "COMPLETED": "SUCCESSFUL",
+    "FAILED": "STOPPED",
+}
+
+
+def definition(family: str, version: int) -> dict[str, Any]:
+    """A task definition: the same but for its image from revision to revision."""
+    plan = next(service for service in layout.SERVICES if service.name == family)
+    registry = f"{layout.ACCOUNT}.dkr.ecr.{layout.REGION}.amazonaws.com"
+    role = f"arn:aws:iam::{layout.ACCOUNT}:role"
+    return {
+        "taskDefinitionArn": plan.definition(version),
+        "family": family,
+        "revision": version,
+        "status": "ACTIVE",
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": "512",
+        "memory": "1024",
+        "executionRoleArn": f"{role}/{family}-execution",
+        "taskRoleArn": f"{role}/{family}-task",
+        "volumes": [],
+        "containerDefinitions": [
+            {
+                "name": family,
+                "image": f"{registry}/{family}:1.{version}.0",
+                "cpu": 512,
+                "memory": 1024,
+                "essential": True,
+                "portMappings": [{"containerPort": plan.port, "protocol": "tcp"}],
+                "environment": [
+                    {"name": "DATABASE_URL", "value": "postgres://checkout:s3cr3t@orders/orders"},
+                    {"name": "LOG_LEVEL", "value": "info"},
+                ],
+                "secrets": [],
+                "logConfiguration": {
+                    "logDriver": "awslogs",
+                    "options": {"awslogs-group": f"/ecs/{family}"},
+                },
+            }
+        ],
+    }
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _moments(**times: float) -> dict[str, datetime]:
+    return {name: _moment(seconds) for name, seconds in times.items() if seconds}
+
+
+def number_of(deployment: Rollout) -> str:
+    """The last part of a deployment's id, which its ARNs end with."""
+    return deployment.id.rpartition("/")[2]
+
+
+def service_row(service: RunningService) -> dict[str, Any]:
+    """As DescribeServices tells it."""
+    plan = service.plan
+    return {
+        "serviceArn": plan.arn,
+        "serviceName": plan.name,
+        "clusterArn": CLUSTER_ARN,
+        "loadBalancers": [
+            {
+                "targetGroupArn": plan.group_arn,
+                "containerName": plan.name,
+                "containerPort": plan.port,
+            }
+        ],
+        "serviceRegistries": [],
+        "status": "ACTIVE",
+        "desiredCount": service.desired,
+        "runningCount": service.count("RUNNING"),
+        "pendingCount": service.count("PENDING", "ACTIVATING"),
+        "launchType": "FARGATE",
+        "platformVersion": "1.4.0",
+        "taskDefinition": plan.definition(service.primary.version),
+        "deploymentConfiguration": {
+            "deploymentCircuitBreaker": {"enable": False, "rollback": False},
+            "maximumPercent": service.maximum,
+            "minimumHealthyPercent": service.minimum,
+        },
+        "deployments": [_deployment_row(service, one) for one in service.deployments],
+        "events": [
+            {"id": event.id, "createdAt": _moment(event.at), "message": event.text}
+            for event in service.events
+        ],
+        "createdAt": _moment(service.created),
+        "placementConstraints": [],
+        "placementStrategy": [],
+        "networkConfiguration": {
+            "awsvpcConfiguration": {
+                "subnets": [layout.subnet("app-a"), layout.subnet("app-b")],
+                "securityGroups": [layout.GROUPS[plan.name]],
+                "assignPublicIp": "DISABLED",
+            }
+        },
+        "healthCheckGracePeriodSeconds": service.grace,
+        "schedulingStrategy": "REPLICA",
+        "deploymentController": {"type": "ECS"},
+        "enableECSManagedTags": True,
+        "propagateTags": "SERVICE",
+        "enableExecuteCommand": False,
+    }
+
+
+def _deployment_row(service: RunningService, deployment: Rollout) -> dict[str, Any]:
+    number = deployment.id
+    return {
+        "id": number,
+        "status": deployment.status,
+        "taskDefinition": service.plan.definition(deployment.version),
+        "desiredCount": service.desired if deployment is service.primary else 0,
+        "pendingCount": service.count("PENDING", "ACTIVATING", deployment=number),
+        "runningCount": service.count("RUNNING", deployment=number),
+        "failedTasks": deployment.failed,
+        "createdAt": _moment(deployment.created),
+        "updatedAt": _moment(deployment.updated),
+        "launchType": "FARGATE",
+        "platformVersion": "1.4.0",
+        "rolloutState": deployment.rollout,
+        "rolloutStateReason": deployment.reason,
+    }
+
+
+def task_row(service: RunningService, task: Task) -> dict[str, Any]:
+    """As DescribeTasks tells it."""
+    dying = task.status in {"DEACTIVATING", "STOPPED"}
+    family = service.plan.name
+    container: dict[str, Any] = {
+        "containerArn": task.arn.replace(":task/", ":container/"),
+        "taskArn": task.arn,
+        "name": family,
+        "image": definition(family, task.version)["containerDefinitions"][0]["image"],
+        "lastStatus": "STOPPED" if dying else task.status,
+        "healthStatus": "UNKNOWN",
+        "networkInterfaces": [{"privateIpv4Address": task.address}],
+    }
+    if dying and task.exit_code is not None:
+        container["exitCode"] = task.exit_code
+    if task.exit_code == 137:
+        container["reason"] = "OutOfMemoryError: Container killed due to memory usage"
+    row: dict[str, Any] = {
+        "taskArn": task.arn,
+        "clusterArn": CLUSTER_ARN,
+        "taskDefinitionArn": service.plan.definition(task.version),
+        "group": f"service:{family}",
+        "startedBy": task.deployment,
+        "launchType": "FARGATE",
+        "platformVersion": "1.4.0",
+        "lastStatus": task.status,
+        "desiredStatus": "STOPPED" if dying else "RUNNING",
+        "healthStatus": "UNKNOWN",
+        "connectivity": "CONNECTED",
+        "availabilityZone": task.zone,
+        "cpu": "512",
+        "memory": "1024",
+        "containers": [container],
+        "overrides": {"containerOverrides": []},
+        "attachments": [
+            {
+                "type": "ElasticNetworkInterface",
+                "status": "ATTACHED",
+                "details": [{"name": "privateIPv4Address", "value": task.address}],
+            }
+        ],
+        **_moments(
+            createdAt=task.created,
+            pullStartedAt=task.created + 0.2,
+            pullStoppedAt=task.created + 0.6,
+            startedAt=task.started,
+            stoppingAt=task.stopping,
+            stoppedAt=task.stopped,
+        ),
+    }
+    if dying:
+        row |= {"stopCode": task.stop_code, "stoppedReason": task.reason}
+    return row
+
+
+def deployment_arn(service: RunningService, deployment: Rollout) -> str:
+    """The deployment's ARN as a service deployment."""
+    base = service.plan.arn.replace(":service/", ":service-deployment/")
+    return f"{base}/{number_of(deployment)}"
+
+
+def _revision_arn(service: RunningService, deployment: Rollout) -> str:
+    base = service.plan.arn.replace(":service/", ":service-revision/")
+    return f"{base}/{number_of(deployment)}"
+
+
+def brief_row(service: RunningService, deployment: Rollout) -> dict[str, Any]:
+    """As ListServiceDeployments tells it."""
+    return {
+        "serviceDeploymentArn": deployment_arn(service, deployment),
+        "serviceArn": service.plan.arn,
+        "clusterArn": CLUSTER_ARN,
+        "targetServiceRevisionArn": _revision_arn(service, deployment),
+        "status": _STATES[deployment.rollout],
+        "statusReason": deployment.reason,
+        **_moments(
+            createdAt=deployment.created,
+            startedAt=deployment.created + 1,
+            finishedAt=deployment.finished,
+        ),
+    }
+
+
+def full_row(service: RunningService, deployment: Rollout) -> dict[str, Any]:
+    """As DescribeServiceDeployments tells it."""
+    brief = brief_row(service, deployment)
+    revision = {
+        "arn": brief.pop("targetServiceRevisionArn"),
+        "requestedTaskCount": service.desired,
+        "runningTaskCount": service.count("RUNNING", deployment=deployment.id),
+        "pendingTaskCount": service.count("PENDING", "ACTIVATING", deployment=deployment.id),
+    }
+    return brief | {
+        "updatedAt": _moment(max(deployment.updated, time.time() - 86400)),
+        "targetServiceRevision": revision,
+        "sourceServiceRevisions": [],
+        "deploymentCircuitBreaker": {
+            "status": "DISABLED",
+            "failureCount": deployment.failed,
+            "threshold": max(3, -(-service.desired // 2)),
+        },
+    }
+
+
+def revision_row(service: RunningService, deployment: Rollout, arn: str) -> dict[str, Any]:
+    """As DescribeServiceRevisions tells it."""
+    family = service.plan.name
+    image = definition(family, deployment.version)["containerDefinitions"][0]["image"]
+    return {
+        "serviceRevisionArn": arn,
+        "serviceArn": service.plan.arn,
+        "clusterArn": CLUSTER_ARN,
+        "taskDefinition": service.plan.definition(deployment.version),
+        "launchType": "FARGATE",
+        "platformVersion": "1.4.0",
+        "createdAt": _moment(deployment.created),
+        "containerImages": [
+            {
+                "containerName": family,
+                "image": image,
+                "imageDigest": f"sha256:{deployment.version:064x}",
+            }
+        ],
+    }
