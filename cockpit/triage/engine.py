@@ -22,7 +22,7 @@ from cockpit.redact import MASKER
 from cockpit.text import visible
 from cockpit.triage.board import LookId
 from cockpit.triage.finding import Finding, Severity
-from cockpit.triage.probe import AnyProbe, Blind, Reading, Seen
+from cockpit.triage.probe import AnyProbe, Blind, Neighbour, Reading, Seen
 from cockpit.triage.schedule import Schedule, pause
 from cockpit.triage.store import Store
 from cockpit.triage.target import Target
@@ -33,6 +33,8 @@ SECOND_LOOK_AFTER = 1.0
 """Seconds between the two looks of a sweep at what only differences can tell."""
 _GIVE_UP_ON_HUNG = 60.0
 _EXIT_GRACE = 0.3
+_LOOKS_FRESH = 3.0
+"""Times its period for which a look tells about its neighbours."""
 
 
 class SessionSource(Protocol):
@@ -101,6 +103,7 @@ class Engine:
         self._schedule = Schedule()
         self._lanes = {lane: asyncio.Semaphore(size) for lane, size in lanes.items()}
         self._before: dict[LookId, object] = {}
+        self._newest: dict[LookId, tuple[object, float]] = {}
         self._failures: dict[LookId, int] = {}
         self._eased: dict[LookId, float] = {}
         self._running: dict[LookId, asyncio.Task[Reading]] = {}
@@ -171,11 +174,18 @@ class Engine:
 
     async def _swept(self, id_: LookId) -> Reading:
         reading = await self._task(id_)
-        probe = self.looks[id_].probe
-        if probe.since is None or not probe.twice or isinstance(reading.outcome, Blind):
+        if isinstance(reading.outcome, Blind) or not self._tells_more_twice(id_):
             return reading
         await asyncio.sleep(SECOND_LOOK_AFTER)
         return await self._task(id_)
+
+    def _tells_more_twice(self, id_: LookId) -> bool:
+        """What only differences tell, or only the first looks at its neighbours."""
+        probe = self.looks[id_].probe
+        if probe.since is not None and probe.twice:
+            return True
+        others = (other for other in self.looks if other.probe == id_.probe and other != id_)
+        return probe.beside is not None and any(others)
 
     async def _nap(self) -> None:
         due = self._schedule.next_due()
@@ -226,6 +236,8 @@ class Engine:
             leads=look.probe.leads,
         )
         failed = isinstance(outcome, Blind)
+        if failed:
+            self._newest.pop(look.id, None)
         self._failures[look.id] = self._failures.get(look.id, 0) + 1 if failed else 0
         self.store.add(reading)
         return reading
@@ -242,6 +254,9 @@ class Engine:
                 if before is not None:
                     snapshot = look.probe.since(before, snapshot)
                     self._before[look.id] = snapshot  # with what it carries on from before
+            if look.probe.beside is not None:
+                self._newest[look.id] = (snapshot, clock.monotonic())
+                snapshot = look.probe.beside(snapshot, self._neighbours(look))
             return judged(look, snapshot)
         except BlindError as error:
             return _blind(error)
@@ -275,6 +290,17 @@ class Engine:
         finally:  # a server that is slow for us is looked at less often
             pace = getattr(session, "pace", None)
             self._eased[look.id] = pace.factor if isinstance(pace, Pace) else 1.0
+
+    def _neighbours(self, look: Look) -> list[Neighbour[Any]]:
+        """What was seen of the others lately enough: three looks may be missed, no more."""
+        now = clock.monotonic()
+        return [
+            Neighbour(id_.target, id_.target in look.target.needs, now - at, snapshot)
+            for id_, (snapshot, at) in self._newest.items()
+            if id_.probe == look.probe.id
+            and id_ != look.id
+            and now - at <= _LOOKS_FRESH * look.probe.every * self._eased.get(id_, 1.0)
+        ]
 
     def _still_hangs(self, id_: LookId) -> bool:
         task, since = self._hung.get(id_, (None, 0.0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -74,6 +74,18 @@ class Reading:
     """As `Probe.leads`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Neighbour(Generic[Snapshot]):
+    """What the newest look of the same probe at another target gave."""
+
+    target: str
+    needed: bool
+    """The target that is looked at names it in its `needs`."""
+    age: float
+    """Seconds since that look ended."""
+    snapshot: Snapshot
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe(Generic[Session, Snapshot, Settings]):
     """A record of functions. A probe module ends with `PROBE = Probe(…)`.
@@ -103,6 +115,9 @@ class Probe(Generic[Session, Snapshot, Settings]):
     since: Callable[[Snapshot, Snapshot], Snapshot] | None = None
     """`since(before, now)`: the new snapshot with rates computed against the one before. Without
     an earlier look the rates of a snapshot are None, which is never zero."""
+    beside: Callable[[Snapshot, Sequence[Neighbour[Snapshot]]], Snapshot] | None = None
+    """The snapshot with what other targets of its kind tell about it, such as a standby's primary.
+    Given are looks that worked and are still fresh; applied after `since`, and not remembered."""
     derive: Callable[[Snapshot, Settings], Snapshot] | None = None
     """The snapshot with what depends on the settings, such as whom a step may pick: what runbooks
     capture follows the same settings as the findings. Applying it twice changes nothing."""

@@ -154,6 +154,8 @@ def _severity(queue: LockQueue, look: PostgresLocks, settings: Settings) -> Seve
 
 
 def _causes(head: LockNode) -> tuple[str, ...]:
+    if head.committing:
+        return ("a synchronous standby is gone or slow",)
     if head.idle_in_transaction:
         return (
             "the application waits for something else inside a transaction",
@@ -165,6 +167,11 @@ def _causes(head: LockNode) -> tuple[str, ...]:
 
 
 def _advice(queue: LockQueue) -> str:
+    if queue.head.committing:
+        return (
+            "it has committed and waits for its synchronous standby: bring that back; a cancel "
+            "tells its client success while no standby has the row"
+        )
     if not queue.helps:
         return "look at the tree: nothing in it may be ended from here"
     verbs = {"cancel_backend": "cancel", "terminate_backend": "terminate"}

@@ -6,12 +6,13 @@ standby (from 14 on a setting below the primary's pauses replay) and "Recovery T
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.view import Column, Offer, Row, Table
 from cockpit.units import duration, size
-from probes.postgres.replication_model import Receiver, Replay
+from probes.postgres.replication_model import Pause, Receiver, Replay
 
 MIB = 2**20
 
@@ -47,47 +48,75 @@ def stalled_finding(name: str, backlog: float | None) -> Finding:
     )
 
 
-def _paused_finding(replay: Replay) -> Finding:
-    """Replay is paused, by somebody or by a setting: nothing new can be read here.
+def _paused_finding(replay: Replay, pause: Pause) -> Finding:
+    """Replay is paused: nothing new can be read here.
 
-    A restore may be paused on purpose, at the point it was to reach. Resuming it there cannot be
-    taken back.
+    Three things pause it, and each wants another answer. A person did: resume it. A setting is
+    below the primary's: restart with a larger one, a resume shuts the standby down. A restore is at
+    the point that it was to reach: leave it alone, a resume promotes it.
     """
     stops = f"a restore that reached {replay.target}" if replay.target else ""
+    because = "".join(f": {each.says}" for each in pause.below[:1])
     return Finding(
         "PG_REPL_APPLY_STALLED",
         Severity.HIGH,
-        f"replay of this standby is paused with {_left(replay.backlog_b)} to replay",
+        f"replay of this standby is paused with {_left(replay.backlog_b)} to replay{because}",
         subject="this standby",
         evidence=(
             Evidence("not replayed", replay.backlog_b, "bytes"),
             *((Evidence("pauses at", replay.target),) if replay.target else ()),
+            *(Evidence(each.name, each.here, limit=each.there) for each in pause.below),
+            *((Evidence("compared with", pause.primary),) if pause.primary else ()),
         ),
-        likely=(
-            *((stops,) if stops else ()),
-            "somebody paused replay",
-            "a setting below the primary's, such as max_connections",
-        ),
-        next=_advice(replay),
+        likely=_CAUSES.get(pause.why) or ((stops,) if stops else ()) + _UNTOLD,
+        next=_advice(pause),
     )
 
 
-def _advice(replay: Replay) -> str:
-    if replay.target:
-        return "ask the owner of this restore: a resume at its target promotes it"
-    return "its log says who or what paused it; resume it only if that was a person"
+_UNTOLD = ("somebody paused replay", "a setting below the primary's, such as max_connections")
+_CAUSES = {
+    "person": ("somebody paused replay",),
+    "parameter": ("a setting below the primary's pauses replay",),
+}
+
+
+_BY = {
+    "person": "a person: no setting is below the primary's, and no restore stops here",
+    "parameter": "a setting below the primary's",
+    "target": "a restore at its target, or before it by a person",
+    "unknown": "not known: its log says it",
+}
+
+
+def _advice(pause: Pause) -> str:
+    match pause.why:
+        case "target":
+            return "ask the owner of this restore: a resume at its target promotes it"
+        case "parameter":
+            first = ", ".join(f"{each.name} = {each.there}" for each in pause.below)
+            return f"restart this standby with {first} first: a resume would shut it down"
+        case "person":
+            return "ask who paused it and why; then resume it"
+        case _:
+            return "its log says who or what paused it; resume it only if that was a person"
 
 
 def replay_findings(
-    replay: Replay, lag_bytes: Thresholds, lag_seconds: Thresholds, *, stalled_looks: int
+    replay: Replay,
+    pause: Pause | None,
+    *,
+    lag_bytes: Thresholds,
+    lag_seconds: Thresholds,
+    stalled_looks: int,
 ) -> Iterator[Finding]:
     """A standby has received more than it has replayed: its readers see the past.
 
     A standby that is late on purpose is judged by the time beyond that, not by its backlog. Less
     than a MiB is not judged by time: it may be one open transaction's.
     """
+    why = pause or untold(replay)
     if replay.paused:
-        yield _paused_finding(replay)
+        yield _paused_finding(replay, why)
     elif replay.stalled >= stalled_looks and not replay.delay_s:
         yield stalled_finding("this standby", replay.backlog_b)
     backlog = replay.backlog_b or 0
@@ -111,17 +140,35 @@ def replay_findings(
             *((Evidence("meant", replay.delay_s, "s"),) if replay.delay_s else ()),
         ),
         likely=("replay is paused",) if replay.paused else ("long queries hold replay up",),
-        next=_advice(replay) if replay.paused else "long queries on this standby",
+        next=_advice(why) if replay.paused else "long queries on this standby",
         fact=False,
     )
 
 
-def replay_table(replay: Replay, receiver: Receiver | None) -> Table:
-    """The state of replay. A resume is offered where no restore may wait at its target."""
+def untold(replay: Replay) -> Pause:
+    """The cause of a pause when only the standby itself is asked."""
+    return Pause(why="target" if replay.target else "unknown")
+
+
+def _offers(replay: Replay, pause: Pause) -> tuple[Offer, ...]:
+    """A resume where a person paused it, or where nobody can tell: then with what it may do."""
+    if not replay.paused or pause.why in {"target", "parameter"}:
+        return ()
+    if pause.why == "person":
+        left = _left(replay.backlog_b)
+        return (dataclasses.replace(_RESUME, effect=f"replays on: {left} to replay"),)
+    return (_RESUME,)
+
+
+def replay_table(replay: Replay, receiver: Receiver | None, pause: Pause | None = None) -> Table:
+    """The state of replay. A resume is offered where neither a target nor a setting forbids it."""
+    why = pause or untold(replay)
     heard = receiver.last_msg_s if receiver else None
     rows = {
         "to replay": amount(replay.backlog_b),
         "replay": "paused" if replay.paused else "running",
+        **({"paused by": _BY[why.why]} if replay.paused else {}),
+        **{each.name: f"{each.here} here, {each.there} at {why.primary}" for each in why.below},
         **({"pauses at": replay.target} if replay.target else {}),
         "link": (receiver.status or "hidden") if receiver else "none",
         "primary heard": "unknown" if heard is None else f"{duration(heard)} ago",
@@ -130,7 +177,7 @@ def replay_table(replay: Replay, receiver: Receiver | None) -> Table:
         title="Replay",
         columns=(Column("what", 18), Column("value")),
         rows=tuple(Row(key=name, cells=(name, value)) for name, value in rows.items()),
-        best=(_RESUME,) if replay.paused and not replay.target else (),
+        best=_offers(replay, why),
     )
 
 

@@ -20,7 +20,9 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import count, duration, size
+from probes.postgres.commits import commit_findings, still_waiting
 from probes.postgres.model import GRANT, partly
+from probes.postgres.pauses import beside
 from probes.postgres.replay import (
     MIB,
     amount,
@@ -31,6 +33,7 @@ from probes.postgres.replay import (
 from probes.postgres.replication_model import (
     READERS,
     REPLICATION,
+    SYSTEM,
     Gone,
     PostgresReplication,
     Reader,
@@ -38,6 +41,7 @@ from probes.postgres.replication_model import (
     ReplicationRow,
     Sender,
     Slot,
+    SystemIdentifier,
 )
 
 GIB = 2**30
@@ -59,6 +63,8 @@ class Settings:
     reader_lag: Thresholds = Thresholds(warning=1, high=10)
     """Of Aurora's readers, which are below a tenth of a second when all is well."""
     stalled_looks: int = 3
+    sync_wait: Thresholds = Thresholds(critical=5)
+    """Seconds that one commit is seen to wait for a synchronous standby that follows."""
     standbys: int = 0
     """How many standbys must be streaming; 0: those that were seen before."""
 
@@ -70,7 +76,10 @@ async def collect(postgres: SqlReads, target: Target) -> PostgresReplication:
         raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
     look = rows[0].replication
     if not look.aurora:
-        return look
+        kin = postgres.rows(SYSTEM, into=SystemIdentifier)
+        hidden = (Reason.DENIED, Reason.UNSUPPORTED)
+        found = await partly(kin, "the system identifier", [], but_for=hidden)
+        return replace(look, system=found[0].system if found else "")
     unread: list[str] = []
     readers = await partly(
         postgres.rows(READERS, into=Reader),
@@ -93,7 +102,8 @@ def since(before: PostgresReplication, now: PostgresReplication) -> PostgresRepl
     replay = now.replay
     if replay is not None:
         replay = replace(replay, stalled=_replay_stalled(before.replay, replay))
-    return replace(now, senders=senders, replay=replay, gone=_gone(before, now))
+    sync = still_waiting(before.sync, now.sync, (now.at - before.at).total_seconds())
+    return replace(now, senders=senders, replay=replay, gone=_gone(before, now), sync=sync)
 
 
 def _gone(before: PostgresReplication, now: PostgresReplication) -> tuple[Gone, ...]:
@@ -136,14 +146,16 @@ def _replay_stalled(before: Replay | None, now: Replay) -> int:
 def diagnose(look: PostgresReplication, settings: Settings) -> Iterator[Finding]:
     """Judge the link, the lag and the slots."""
     yield from _down(look, settings)
+    yield from commit_findings(look, settings.sync_wait)
     yield from _readers(look, settings)
     for sender in look.senders:
         yield from _sender_lag(sender, settings)
     if look.replay is not None:
         yield from replay_findings(
             look.replay,
-            settings.lag_bytes,
-            settings.lag_seconds,
+            look.pause,
+            lag_bytes=settings.lag_bytes,
+            lag_seconds=settings.lag_seconds,
             stalled_looks=settings.stalled_looks,
         )
     for slot in look.slots:
@@ -354,7 +366,8 @@ def _idle(slot: Slot) -> tuple[Evidence, ...]:
 def facts(look: PostgresReplication, _: Settings) -> Iterator[Fact]:
     """How far behind, then who follows."""
     if look.replay is not None:
-        backlog = look.replay.backlog_b
+        linked = look.receiver is not None  # without it nobody knows what has not come yet
+        backlog = look.replay.backlog_b if linked else None
         behind = "unknown" if backlog is None else f"{size(backlog)} behind"
         yield Fact("standby", behind, backlog, "bytes")
         yield Fact("replay", "paused" if look.replay.paused else "running")
@@ -397,7 +410,7 @@ _SLOTS = (
 def tables(look: PostgresReplication, settings: Settings) -> Iterator[Table]:
     """Standbys of a primary, or the replay of a standby; then the slots."""
     if look.replay is not None:
-        yield replay_table(look.replay, look.receiver)
+        yield replay_table(look.replay, look.receiver, look.pause)
     if look.aurora:
         yield _readers_table(look, settings)
     if look.senders or not (look.recovery or look.aurora):
@@ -485,11 +498,13 @@ PROBE = Probe(
     facts=facts,
     tables=tables,
     since=since,
+    beside=beside,
     needs=("GRANT pg_monitor",),
     codes=(
         "PG_REPL_LAG",
         "PG_REPL_DOWN",
         "PG_REPL_APPLY_STALLED",
+        "PG_REPL_SYNC_WAIT",
         "PG_SLOT_RETAIN",
         "PG_SLOT_LOST",
         "PG_OBS_BLIND",

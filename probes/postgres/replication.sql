@@ -22,6 +22,21 @@ SELECT json_build_object('at', clock_timestamp(), 'recovery', pg_is_in_recovery(
                  safe_wal_size, restart_lsn, inactive_since AS since, invalidation_reason AS reason
             FROM pg_replication_slots) AS f
       ORDER BY slot_name LIMIT 100) AS s), '[]'),
+ 'sync', CASE WHEN NOT (engine.aurora OR pg_is_in_recovery()) THEN json_build_object(
+     'wanted', current_setting('synchronous_standby_names'),
+     'waiting', coalesce((SELECT json_agg(c) FROM (
+         SELECT pid, application_name AS name, query_start AS began,
+                extract(epoch FROM clock_timestamp() - query_start) AS query_s
+           FROM pg_stat_activity WHERE wait_event = 'SyncRep' ORDER BY query_start LIMIT 100) AS c),
+         '[]')) END,
+ 'version', current_setting('server_version_num')::int,
+ 'started', pg_postmaster_start_time(),
+ 'settings', json_build_object(
+     'max_connections', current_setting('max_connections')::int,
+     'max_worker_processes', current_setting('max_worker_processes')::int,
+     'max_wal_senders', current_setting('max_wal_senders')::int,
+     'max_prepared_transactions', current_setting('max_prepared_transactions')::int,
+     'max_locks_per_transaction', current_setting('max_locks_per_transaction')::int),
  'receiver', CASE WHEN NOT engine.aurora THEN (SELECT row_to_json(w) FROM (
      SELECT status, slot_name,
             extract(epoch FROM clock_timestamp() - last_msg_receipt_time) AS last_msg_s
@@ -36,6 +51,7 @@ SELECT json_build_object('at', clock_timestamp(), 'recovery', pg_is_in_recovery(
                  WHERE name IN ('recovery_target', 'recovery_target_lsn', 'recovery_target_name',
                                 'recovery_target_time', 'recovery_target_xid') AND setting <> ''
                    AND current_setting('recovery_target_action') = 'pause'),
+     'last_commit_at', pg_last_xact_replay_timestamp(),
      'last_commit_age_s', extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()),
      'paused', pg_is_wal_replay_paused()) END) AS replication
 FROM (SELECT to_regproc('pg_catalog.aurora_version') IS NOT NULL AS aurora) AS engine

@@ -7,7 +7,7 @@ Aurora has no standbys that are sent WAL: what asks for one's own place in it is
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from probes.statement import statement
@@ -16,7 +16,11 @@ _FOLLOWS = frozenset({"streaming", "catchup"})
 _PASSING = re.compile(r"^pg_basebackup$|^pg_receivewal$|_sync_\d+")
 """Names of senders that are meant to leave."""
 
+_NUMBER = re.compile(r"(?i)\s*(?:first\s+|any\s+)?(\d+)\s*\(")
+"""`FIRST 2 (a, b)`, `ANY 1 (a, b)`, `2 (a, b)`; without a number it is one."""
+
 REPLICATION = statement("postgres", "replication.sql")
+SYSTEM = "SELECT system_identifier::text AS system FROM pg_control_system()"
 READERS = """
 SELECT server_id AS name, session_id = 'MASTER_SESSION_ID' AS writer,
        replica_lag_in_msec::float8 / 1000 AS lag_s,
@@ -111,6 +115,8 @@ class Replay:
     target: str | None = None
     """The setting at which a restore pauses, to be promoted by a resume; None: at none."""
     paused: bool = False
+    last_commit_at: datetime | None = None
+    """When the last commit that was replayed was made, by the primary's clock."""
     stalled: int = 0
     """Looks in a row in which replay stood still while there was something to replay."""
 
@@ -135,6 +141,60 @@ class Reader:
     lag_s: float | None = None
     replay_s: float | None = None
     told_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingCommit:
+    """A session that has committed here and waits for its synchronous standby."""
+
+    pid: int
+    name: str | None = None
+    began: datetime | None = None
+    """Of its statement; the wait itself began later."""
+    query_s: float | None = None
+    seen_s: float = 0.0
+    """Seconds since we saw the same statement wait first; 0 at the first look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncReplication:
+    """What commits of a primary wait for: `wanted` as the setting has it, empty for nothing."""
+
+    wanted: str = ""
+    waiting: tuple[WaitingCommit, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """How many synchronous standbys a commit needs."""
+        if not self.wanted.strip():
+            return 0
+        said = _NUMBER.match(self.wanted)
+        return int(said.group(1)) if said else 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Below:
+    """A setting of a standby that is smaller than at its primary."""
+
+    name: str
+    here: int
+    there: int
+
+    @property
+    def says(self) -> str:
+        """For a sentence."""
+        return f"{self.name} is {self.here} here and {self.there} there"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Why replay stands still, and how that is known."""
+
+    why: str
+    """`parameter`, `target`, `person`, or `unknown`."""
+    primary: str = ""
+    """The target that was compared with; empty: none is known."""
+    below: tuple[Below, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +225,35 @@ class PostgresReplication:
     """Of an Aurora cluster; its writer is among them."""
     unread: tuple[str, ...] = ()
     """Parts that this server does not give as expected, and why."""
+    version: int = 0
+    started: datetime | None = None
+    """When its postmaster began."""
+    settings: dict[str, int] = field(default_factory=dict)
+    """Those that a standby may not have smaller than its primary."""
+    system: str = ""
+    """The number that a primary and its copies share; empty: the role may not read it."""
+    sync: SyncReplication | None = None
+    """None: a standby, or Aurora."""
+    pause: Pause | None = None
+    """None: replay is not paused, or nobody has looked beside."""
+
+    @property
+    def confirming(self) -> int:
+        """Standbys whose word a commit counts now."""
+        return sum(1 for sender in self.senders if sender.sync_state in {"sync", "quorum"})
+
+    @property
+    def commits_hang(self) -> bool:
+        """Fewer standbys than a commit needs follow. False also when the role cannot see."""
+        needed = self.sync.number if self.sync is not None else 0
+        return self.sees_all and self.confirming < needed
+
+
+@dataclass(frozen=True, slots=True)
+class SystemIdentifier:
+    """How `SYSTEM` gives it."""
+
+    system: str = ""
 
 
 @dataclass(frozen=True, slots=True)

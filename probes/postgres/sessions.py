@@ -404,6 +404,7 @@ def _works(session: Session, settings: Settings) -> bool:
     return (
         not _spared(session, settings)
         and session.wait_type != "Lock"  # a victim
+        and not session.committing  # told where the standby is
         and not session.idle_in_transaction  # reported as such
         and session.backend_type in {None, "client backend"}
         and not _maintenance(session)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import replace
 
 from cockpit.triage.finding import Thresholds
+from cockpit.triage.target import Target
 from cockpit.world.servers import postgres
 from probes.postgres.locks import Settings as LockSettings
-from tests.servers.private import Crowd, pg_settings, target, waiting
+from probes.postgres.sessions import Settings as SessionSettings
+from tests.servers.private import Crowd, pg_settings, target, until, waiting
 from tests.servers.promises import Party, Provoked, Scene, Situation, Thing
 
 AT_ONCE = {"postgres.locks": LockSettings(waited=Thresholds(warning=0.001, high=30))}
@@ -61,6 +65,45 @@ def crowded(
     return provoked
 
 
+async def states(server: postgres.PostgresServer, wait_event: str, number: int = 1) -> None:
+    """Until so many sessions of applications wait for that."""
+    sql = f"SELECT count(*) FROM pg_stat_activity WHERE wait_event = '{wait_event}'"
+
+    async def ask() -> int:
+        return int(server.execute(sql)[0][0])
+
+    await until(ask, lambda there: there >= number)
+
+
+@contextmanager
+def demanding(server: postgres.PostgresServer, names: str) -> Iterator[None]:
+    """Commits that ask for it wait for standbys of these names."""
+    wanted = "SELECT current_setting('synchronous_standby_names')"
+
+    def set_to(value: str) -> None:
+        server.execute(
+            f"ALTER SYSTEM SET synchronous_standby_names = '{value}'", "SELECT pg_reload_conf()"
+        )
+        end = time.monotonic() + 30
+        while server.execute(wanted) != [(value,)]:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+    set_to(names)
+    try:
+        yield
+    finally:
+        set_to("")
+
+
+async def commits(crowd: Crowd, statement: str, *, app: str) -> None:
+    """Send a statement whose commit waits for a synchronous standby, as its session wants it."""
+    connection = await crowd.open(app, autocommit=True)
+    await connection.execute("SET synchronous_commit = on")
+    crowd.send(connection, statement, app=app)
+
+
+Pair = tuple[postgres.PostgresServer, postgres.PostgresServer]
 ROW = "UPDATE orders SET status = 'paid' WHERE id = 7"
 
 
@@ -81,6 +124,100 @@ async def _readers_behind_a_migration(crowd: Crowd) -> None:
     await waiting(crowd.server, 3)
 
 
+def of_both(
+    primary: postgres.PostgresServer, standby: postgres.PostgresServer
+) -> tuple[Target, ...]:
+    """A standby and its primary as two targets; nothing says which is whose."""
+    named = {"orders": primary, "standby": standby}
+    return tuple(replace(target(pg_settings(server)), name=name) for name, server in named.items())
+
+
+@asynccontextmanager
+async def _paused_by_a_person(pair: Pair) -> AsyncIterator[Provoked]:
+    primary, standby = pair
+    primary.execute("CREATE TABLE IF NOT EXISTS seen ()", "DROP TABLE seen")
+    ((written,),) = primary.execute("SELECT pg_current_wal_flush_lsn()")
+    replayed = f"SELECT pg_last_wal_replay_lsn() >= '{written}'"
+    await until(lambda: _asked(standby, replayed), lambda rows: rows == [(True,)])
+    standby.execute("SELECT pg_wal_replay_pause()")
+    is_paused = "SELECT pg_is_wal_replay_paused()"
+    await until(lambda: _asked(standby, is_paused), lambda rows: rows == [(True,)])
+    try:
+        yield Provoked(targets=of_both(primary, standby), seen=lambda: scene(standby))
+    finally:
+        standby.execute("SELECT pg_wal_replay_resume()")
+
+
+@asynccontextmanager
+async def _paused_and_alone(pair: Pair) -> AsyncIterator[Provoked]:
+    async with _paused_by_a_person(pair) as provoked:
+        yield replace(provoked, targets=provoked.targets[1:])
+
+
+async def _asked(server: postgres.PostgresServer, sql: str) -> list[tuple[object, ...]]:
+    return server.execute(sql)
+
+
+STANDBYS = (
+    Situation(
+        id="a person paused replay, and the primary tells that no setting did",
+        probe="postgres.replication",
+        codes=("PG_REPL_APPLY_STALLED",),
+        provoke=_paused_by_a_person,
+        at="standby",
+        offered=frozenset({"resume_replay", "database-replication.resume"}),
+    ),
+    Situation(
+        id="replay is paused, and nobody can tell by whom",
+        probe="postgres.replication",
+        codes=("PG_REPL_APPLY_STALLED",),
+        provoke=_paused_and_alone,
+        at="standby",
+        offered=frozenset({"resume_replay", "database-replication.resume"}),
+    ),
+)
+"""Of a primary and its standby."""
+
+
+async def _commit_waits(crowd: Crowd) -> None:
+    await commits(crowd, ROW, app="checkout")
+    await states(crowd.server, "SyncRep")
+
+
+async def _notifiers_behind_a_commit(crowd: Crowd) -> None:
+    await commits(crowd, f"{ROW}; NOTIFY paid", app="checkout")
+    await states(crowd.server, "SyncRep")
+    other = ROW.replace("7", "8")
+    await crowd.wait(f"{other}; NOTIFY paid", app="second", autocommit=True)
+    await waiting(crowd.server, 1)
+
+
+COMMITS = (
+    Situation(
+        id="a commit waits for a standby that is gone",
+        probe="postgres.replication",
+        codes=("PG_REPL_SYNC_WAIT",),
+        provoke=crowded(_commit_waits),
+        offered=frozenset(),
+    ),
+    Situation(
+        id="the session of such a commit",
+        probe="postgres.sessions",
+        codes=(),
+        provoke=crowded(_commit_waits),
+        settings={"postgres.sessions": SessionSettings(long_query=Thresholds(warning=0.001))},
+        offered=frozenset(),
+    ),
+    Situation(
+        id="those who notify queue behind such a commit",
+        probe="postgres.locks",
+        codes=("PG_LOCK_BLOCKED",),
+        provoke=crowded(_notifiers_behind_a_commit),
+        settings=AT_ONCE,
+        offered=frozenset({"cancel_backend second", "terminate_backend second"}),
+    ),
+)
+"""With commits that wait for standbys which do not follow."""
 LOCKS = (
     Situation(
         id="two wait for a forgotten transaction",

@@ -16,6 +16,8 @@ from cockpit.triage.engine import Look, judged
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
 from tests.servers.private import SUPER, pg_settings, postgres_roles, session_for, target, until
+from tests.servers.promised_postgres import of_both
+from tests.servers.promises import Provoked, Scene, seated
 
 pytestmark = pytest.mark.servers
 
@@ -32,6 +34,21 @@ def primary(base: Path) -> Iterator[postgres.PostgresServer]:
         yield server
     finally:
         server.stop()
+
+
+async def told_beside(
+    primary: postgres.PostgresServer, standby: postgres.PostgresServer, folder: Path
+) -> tuple[Any, Any]:
+    """Both are targets, as the engine looks at them: the pause, and what is said of it."""
+    both = Provoked(targets=of_both(primary, standby), seen=lambda: Scene(parties={}))
+    async with seated(both, folder, {}) as desk:
+        await desk.engine.look("orders", PROBE.id)
+
+        async def ask() -> Any:
+            return (await desk.engine.look("standby", PROBE.id)).outcome
+
+        seen = await until(ask, lambda seen: seen.snapshot.replay.paused)
+        return seen.snapshot.pause, seen
 
 
 def beside(primary: postgres.PostgresServer, **settings: str | int) -> postgres.PostgresServer:
@@ -61,7 +78,7 @@ async def resume(server: postgres.PostgresServer) -> None:
 
 
 async def test_a_restore_at_its_target_would_be_promoted_and_is_not_offered(
-    primary: postgres.PostgresServer,
+    primary: postgres.PostgresServer, folder: Path
 ) -> None:
     with ExitStack() as ending:
         standby = beside(primary, recovery_target_name="before_it")
@@ -69,6 +86,7 @@ async def test_a_restore_at_its_target_would_be_promoted_and_is_not_offered(
         before, _ = await look(standby)
         primary.execute("SELECT pg_create_restore_point('before_it')", "CHECKPOINT")
         snapshot, seen = await paused(standby)
+        pause, known = await told_beside(primary, standby, folder)
         (finding,) = (f for f in seen.findings if f.code == "PG_REPL_APPLY_STALLED")
         await resume(standby)
         await until(
@@ -77,7 +95,8 @@ async def test_a_restore_at_its_target_would_be_promoted_and_is_not_offered(
 
     assert not before.replay.paused
     assert before.replay.target == snapshot.replay.target == "recovery_target_name"
-    assert seen.tables[0].best == ()
+    assert seen.tables[0].best == known.tables[0].best == ()
+    assert pause.why == "target"
     assert "promotes it" in finding.next
 
 
@@ -91,7 +110,7 @@ async def test_a_target_that_does_not_pause_is_none(primary: postgres.PostgresSe
 
 
 async def test_a_standby_below_its_primary_would_shut_down_and_is_a_high_risk(
-    primary: postgres.PostgresServer,
+    primary: postgres.PostgresServer, folder: Path
 ) -> None:
     with ExitStack() as ending:
         standby = beside(primary)
@@ -103,12 +122,21 @@ async def test_a_standby_below_its_primary_would_shut_down_and_is_a_high_risk(
         ending.callback(larger.stop)
         _, seen = await paused(standby)
         (offer,) = seen.tables[0].best
+        pause, known = await told_beside(larger, standby, folder)
         await resume(standby)
         await until(lambda: _ended(standby), bool)
 
     assert offer.risk == "high"
     assert "max_connections" in offer.effect
     assert "the standby shuts down" in offer.effect
+    assert (pause.why, pause.primary) == ("parameter", "orders")
+    assert [(each.name, each.here, each.there) for each in pause.below] == [
+        ("max_connections", 100, 200)
+    ]
+    assert known.tables[0].best == ()
+    (finding,) = (f for f in known.findings if f.code == "PG_REPL_APPLY_STALLED")
+    assert "max_connections is 100 here and 200 there" in finding.summary
+    assert "restart this standby with max_connections = 200 first" in finding.next
 
 
 async def _rows(server: postgres.PostgresServer, sql: str) -> list[tuple[Any, ...]]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from cockpit.triage.probe import Seen
 from cockpit.world.servers import postgres
-from tests.servers.promised_postgres import LOCKS
-from tests.servers.promises import Situation, carried_out, ids
+from tests.servers.private import SUPER, postgres_roles
+from tests.servers.promised_postgres import COMMITS, LOCKS, STANDBYS, Pair, demanding
+from tests.servers.promises import Situation, carried_out, ids, seated
 
 pytestmark = pytest.mark.servers
 
@@ -21,3 +26,56 @@ async def test_what_is_offered_in_a_queue_is_kept(
 
     assert kept.broken == {}
     assert kept.offered == situation.offered
+
+
+@pytest.fixture(scope="module")
+def pg_pair(base: Path) -> Iterator[Pair]:
+    """A primary and its standby."""
+    folder = Path(tempfile.mkdtemp(dir=base))
+    folder.chmod(0o755)
+    with ExitStack() as ending:
+        primary = postgres.start(postgres.create(folder / "primary", password=SUPER))
+        ending.callback(primary.stop)
+        postgres_roles(primary)
+        standby = postgres.start_standby(folder / "standby", primary)
+        ending.callback(standby.stop)
+        yield primary, standby
+
+
+@pytest.mark.parametrize("situation", ids(STANDBYS))
+async def test_what_is_offered_at_a_standby_is_kept(
+    situation: Situation, pg_pair: Pair, folder: Path
+) -> None:
+    kept = await carried_out(situation, pg_pair, folder)
+
+    assert kept.broken == {}
+    assert kept.offered == situation.offered
+
+
+@pytest.mark.parametrize("situation", ids(COMMITS))
+async def test_nothing_is_offered_against_a_commit_that_waits(
+    situation: Situation, pg: postgres.PostgresServer, folder: Path
+) -> None:
+    with demanding(pg, "FIRST 1 (oslo, bergen)"):
+        kept = await carried_out(situation, pg, folder)
+
+    assert kept.broken == {}
+    assert kept.offered == situation.offered
+
+
+async def test_only_one_thing_is_said_of_a_pause_that_a_person_made(
+    pg_pair: Pair, folder: Path
+) -> None:
+    effects = {}
+    for situation in STANDBYS:
+        async with situation.provoke(pg_pair) as both, seated(both, folder, {}) as desk:
+            for place in both.targets:
+                outcome = (await desk.engine.look(place.name, situation.probe)).outcome
+            assert isinstance(outcome, Seen)
+            (offer,) = outcome.tables[0].best
+            effects[outcome.snapshot.pause.why] = (offer.risk, offer.effect)  # type: ignore[attr-defined]
+
+    assert effects.keys() == {"person", "unknown"}
+    assert effects["person"][1].startswith("replays on: ")
+    assert "shuts down" in effects["unknown"][1]
+    assert {risk for risk, _ in effects.values()} == {"high"}

@@ -24,6 +24,7 @@ _WAIT_MS = 2000
 
 _VICTIM = f"""
 SELECT a.pid, a.usename AS "user", a.application_name AS application, a.state, a.query_start,
+       a.xact_start, a.wait_event,
        coalesce({PROTECTED_POSTGRES}, false) AS allowed,
        current_setting('server_version_num')::int AS version
   FROM pg_stat_activity AS a WHERE a.pid = %(pid)s AND a.backend_start = %(backend_start)s
@@ -39,7 +40,7 @@ SELECT pg_terminate_backend(a.pid) AS signalled FROM pg_stat_activity AS a
 _TERMINATE_14 = _TERMINATE.replace("(a.pid)", f"(a.pid, {_WAIT_MS})")
 _SEES_ALL = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
 _STILL_THERE = """
-SELECT state, query_start FROM pg_stat_activity
+SELECT state, query_start, xact_start FROM pg_stat_activity
  WHERE pid = %(pid)s AND backend_start = %(backend_start)s
 """
 _IDLE = f"""
@@ -111,13 +112,8 @@ class PostgresActs:
         await self._signal(_CANCEL, values)
         for _ in range(10):
             rows = await self._still_there(values)
-            ended = (
-                not rows
-                or rows[0]["state"] != "active"
-                or rows[0]["query_start"] != victim["query_start"]
-            )
-            if ended:
-                return {"done": True, "detail": f"the statement of {_name(victim)} was cancelled"}
+            if said := _ended(victim, rows[0] if rows else {}):
+                return said
             await asyncio.sleep(BETWEEN)
         return {"done": False, "detail": f"accepted, but {_name(victim)} still runs its statement"}
 
@@ -183,6 +179,12 @@ class PostgresActs:
                 f"pid {values['pid']} is not that session any more: it ended, or its number was "
                 "given to another"
             )
+        if rows[0]["wait_event"] == "SyncRep":
+            raise Refused(
+                f"{_name(rows[0])} has committed and waits for its synchronous standby: its client "
+                "would be told success while no standby has the row",
+                hint="bring the standby back, or take it out of synchronous_standby_names",
+            )
         if not rows[0]["allowed"]:
             raise Refused(f"{_name(rows[0])} is protected: it is never ended from here")
         return rows[0]
@@ -210,7 +212,29 @@ class PostgresActs:
         return await sent(self._postgres.dicts(sql, values))
 
 
-def _name(victim: Mapping[str, Any]) -> str:
+def _ended(victim: Mapping[str, object], now: Mapping[str, object]) -> dict[str, object] | None:
+    """How the cancelled statement ended, as its session shows it; None: it still runs.
+
+    Only a transaction that is aborted is a proof: a statement that ended by itself just before the
+    signal, and a commit that a standby had not confirmed, are told as success to their client.
+    """
+    name, state = _name(victim), str(now.get("state") or "")
+    if state == "active" and now["query_start"] == victim["query_start"]:
+        return None
+    same = bool(now) and now["xact_start"] == victim["xact_start"]
+    if state.endswith("(aborted)"):
+        return {"done": True, "detail": f"the statement of {name} was cancelled"}
+    if same and state == "idle in transaction":
+        return {
+            "done": False,
+            "detail": f"the statement of {name} ended, and its transaction is still open with all "
+            "that it holds: by itself before the cancel came, or by a savepoint",
+        }
+    how = "whether by the cancel only its client knows" if now else "and so did its session"
+    return {"done": True, "detail": f"the statement of {name} ended, {how}"}
+
+
+def _name(victim: Mapping[str, object]) -> str:
     return f"pid {victim['pid']} ({victim['user'] or 'server process'}, {victim['application']})"
 
 
