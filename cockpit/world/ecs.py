@@ -76,12 +76,19 @@ class Rollout:
     finished: float = 0.0
     failed: int = 0
     next_start: float = 0.0
+    completed: bool = False
+    """Whether it once came to its end."""
+    replaces: tuple[Rollout, ...] = ()
+    """What ran when it began, the one that it was to replace first."""
+    back_to: Rollout | None = None
+    """Where it was stopped to go back to."""
     id: str = field(default_factory=lambda: f"ecs-svc/{secrets.randbelow(10**19):019d}")
 
     def turn(self, rollout: str, reason: str) -> None:
         """Enter a rollout state."""
         if rollout != self.rollout:
             self.rollout, self.reason, self.updated = rollout, reason, time.time()
+            self.completed = self.completed or rollout == "COMPLETED"
 
 
 @dataclass(slots=True)
@@ -153,6 +160,7 @@ class EcsCluster:
                 plan.version,
                 rollout="COMPLETED",
                 reason=f"ECS deployment {plan.version} completed.",
+                completed=True,
                 created=begun,
                 updated=begun + 240,
                 finished=begun + 240,
@@ -226,8 +234,22 @@ class EcsCluster:
                     version if version is not None else before.version, created=now, updated=now
                 )
                 fresh.reason = f"ECS deployment {fresh.id} in progress."
+                fresh.replaces = tuple(service.deployments)
                 service.deployments = [fresh, *service.deployments]
             return service
+
+    def roll_back(self, service: RunningService) -> None:
+        """What StopServiceDeployment does: what ran before the deployment is deployed again."""
+        with self.lock:
+            stopped = service.primary
+            back = next(each for each in stopped.replaces if each.completed)
+            stopped.status, stopped.back_to = "ACTIVE", back
+            stopped.turn("FAILED", f"ECS deployment {stopped.id} was stopped.")
+            back.status, back.next_start = "PRIMARY", 0.0
+            back.turn("IN_PROGRESS", f"ECS deployment {back.id} rolling back to it.")
+            service.deployments = [back, *(d for d in service.deployments if d is not back)]
+            service.history = [d for d in service.history if d is not back]
+            service.say(f"rolling back to deployment {back.id}.")
 
     def tick(self) -> None:
         """Let a moment pass for every service."""

@@ -14,7 +14,7 @@ from cockpit.world import alarms as alarm_book
 from cockpit.world import folder as folders
 from cockpit.world import layout, series, trail
 from cockpit.world.answers import cache as cache_answers
-from cockpit.world.answers import cloudwatch, ecs, histories, rest, scaling
+from cockpit.world.answers import cloudwatch, deployments, ecs, histories, rest, scaling
 from cockpit.world.breaks import Breaks
 from cockpit.world.checkout import again, idle, sell
 from cockpit.world.clients import WorldClients
@@ -93,6 +93,7 @@ class Play(Stage):
         trail.everyday(self.trail)
         tables = (
             ecs.Ecs(self.cluster).table(),
+            deployments.EcsDeployments(self.cluster).table(),
             cloudwatch.CloudWatch(self.book, self.alarms).table(),
             histories.Histories(self.trail).table(),
             rest.GroupTargets(self.health).table(),

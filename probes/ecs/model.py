@@ -6,12 +6,12 @@ Runbook steps capture from these records by name, so the names are public.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from cockpit.connect.session import Series
 from probes.answers import Gap
+from probes.ecs.deployment import ServiceDeployment
 from probes.metrics import NO_DATA
 
 
@@ -183,8 +183,14 @@ class Snapshot:
     primary: Deployment | None = None
     """None with an external controller."""
     previous_task_definition: str = ""
-    """The revision to go back to: of the deployment that is being replaced, else the revision
-    before the PRIMARY's; empty when there is none, or when it was deregistered."""
+    """The revision to go back to, as AWS tells it; empty when nobody does, when there is none, when
+    nothing called for a look, or when it was deregistered."""
+    previous_known_by: str = ""
+    """How it is known: `what its deployment replaced`; empty with it."""
+    history: tuple[ServiceDeployment, ...] | None = None
+    """Newest first. None: not looked at, since nothing called for it, or not to be read."""
+    under_way: ServiceDeployment | None = None
+    """The newest one of the history that has not ended."""
     events: tuple[EcsEvent, ...] = ()
     """Newest first."""
     stopped: tuple[Stop, ...] = ()
@@ -208,18 +214,3 @@ class Snapshot:
 def name_of(arn: str) -> str:
     """`checkout:42` of a task definition's ARN, or the last part of any other."""
     return arn.rpartition("/")[2]
-
-
-def previous_of(primary: Deployment, deployments: Iterable[Deployment]) -> str:
-    """The task definition to go back to; empty for a first revision."""
-    others = [
-        each
-        for each in deployments
-        if each.id != primary.id and each.task_definition not in {"", primary.task_definition}
-    ]
-    if others:
-        return max(others, key=lambda each: (each.status == "ACTIVE", each.running)).task_definition
-    family, _, revision = primary.task_definition.rpartition(":")
-    if not revision.isdigit() or int(revision) < 2:
-        return ""
-    return f"{family}:{int(revision) - 1}"

@@ -1,8 +1,9 @@
 """One ECS service: do the wanted tasks run, why did others stop, is a deployment to blame.
 
-Source: ECS `DescribeServices`, `ListTasks`, `DescribeTasks`, `DescribeTaskDefinition`; CloudWatch
-`AWS/ECS`; Application Auto Scaling. Stopped tasks are kept for about an hour only (ECS Developer
-Guide), so they are taken at once, for the whole cluster, and shared by its services.
+Source: ECS `DescribeServices`, `ListTasks`, `DescribeTasks`, `DescribeTaskDefinition`,
+`DescribeServiceDeployments`; CloudWatch `AWS/ECS`; Application Auto Scaling. Stopped tasks are kept
+for about an hour only (ECS Developer Guide), so they are taken at once, for the whole cluster, and
+shared by its services.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from probes.ecs.answers import (
     TaskDefinitionRow,
     TaskRow,
 )
+from probes.ecs.history import history
 from probes.ecs.model import (
     RunningTask,
     Scaling,
@@ -42,8 +44,8 @@ from probes.ecs.model import (
     Stop,
     TaskDefinition,
     name_of,
-    previous_of,
 )
+from probes.ecs.previous import previous_of
 from probes.ecs.read import (
     definition_of,
     deployment_of,
@@ -101,7 +103,6 @@ def _counted(row: ServiceRow, cluster: str) -> Snapshot:
         pending=row.pending_count,
         deployments=deployments,
         primary=primary,
-        previous_task_definition=previous_of(primary, deployments) if primary else "",
         events=events_of(row),
     )
 
@@ -118,6 +119,7 @@ async def _explained(aws: AwsReads, snapshot: Snapshot, cluster: str) -> Snapsho
     gaps.extend(blind_series({"CPUUtilization": cpu, "MemoryUtilization": memory}))
     full = replace(snapshot, stopped=stopped, tasks=live, scaling=target, cpu=cpu, memory=memory)
     if rollout.in_progress(full):
+        full = await _with_history(aws, full, gaps)
         full = await _with_definitions(aws, full, gaps)
     full = replace(full, below_since=_below_since(full))
     return replace(full, gaps=tuple(gaps))
@@ -207,6 +209,22 @@ async def _metrics(aws: AwsReads, service: Service) -> tuple[Series, Series]:
     return series.get(cpu, NO_DATA), series.get(memory, NO_DATA)
 
 
+async def _with_history(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> Snapshot:
+    """What was deployed here before, and with it the revision to go back to."""
+    known = await attempt(gaps, "deployments", history(aws, snapshot.service), otherwise=None)
+    primary = snapshot.primary
+    if primary is None:
+        return replace(snapshot, history=known)
+    found = previous_of(primary.task_definition, known or (), snapshot.deployments)
+    return replace(
+        snapshot,
+        history=known,
+        under_way=next((each for each in known or () if each.open), None),
+        previous_task_definition=found.task_definition,
+        previous_known_by=found.known_by,
+    )
+
+
 async def _with_definitions(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> Snapshot:
     """The PRIMARY's revision and the one to go back to, when that one still can be used."""
     primary = snapshot.primary
@@ -222,6 +240,7 @@ async def _with_definitions(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) 
         definition=definition,
         previous=previous,
         previous_task_definition=snapshot.previous_task_definition if usable else "",
+        previous_known_by=snapshot.previous_known_by if usable else "",
     )
 
 
@@ -233,7 +252,7 @@ async def _definition(aws: AwsReads, arn: str) -> TaskDefinition | None:
 
 
 async def _previous(aws: AwsReads, arn: str, gaps: list[Gap]) -> TaskDefinition | None:
-    """None without one: a number before the PRIMARY's need not exist, which is no gap."""
+    """None without one, and for one that AWS has not any more, which is no gap."""
     if not arn:
         return None
     try:
@@ -309,6 +328,9 @@ PROBE = Probe(
         "ecs:ListTasks",
         "ecs:DescribeTasks",
         "ecs:DescribeTaskDefinition",
+        "ecs:ListServiceDeployments",
+        "ecs:DescribeServiceDeployments",
+        "ecs:DescribeServiceRevisions",
         "application-autoscaling:DescribeScalableTargets",
         "application-autoscaling:DescribeScalingPolicies",
         "application-autoscaling:DescribeScalingActivities",

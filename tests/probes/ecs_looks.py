@@ -137,3 +137,44 @@ def tasks(*zones: str, age: float = 3600) -> tuple[RunningTask, ...]:
         RunningTask(arn=f"task/{n}", zone=zone, started_at=ago(seconds=age))
         for n, zone in enumerate(zones)
     )
+
+
+def deployments_answers(*told: tuple[int, str, int | tuple[int, ...]]) -> dict[str, object]:
+    """What AWS says of (revision, status, replaced revisions), newest first."""
+    base = "arn:aws:ecs:us-east-1:123456789012:service-{}/prod/checkout/{}"
+    briefs, full = [], []
+    numbers: set[int] = set()
+    for place, (revision, status, replaced) in enumerate(told):
+        sources = (replaced,) if isinstance(replaced, int) else replaced
+        numbers |= {revision, *sources}
+        arn = base.format("deployment", f"d{place}")
+        briefs.append(
+            {
+                "serviceDeploymentArn": arn,
+                "status": status,
+                "targetServiceRevisionArn": base.format("revision", f"r{revision}"),
+                "createdAt": ago(minutes=10 + 60 * place),
+            }
+        )
+        full.append(
+            {
+                "serviceDeploymentArn": arn,
+                "status": status,
+                "sourceServiceRevisions": [
+                    {"arn": base.format("revision", f"r{each}"), "runningTaskCount": each}
+                    for each in sources
+                ],
+            }
+        )
+    revisions = [
+        {
+            "serviceRevisionArn": base.format("revision", f"r{each}"),
+            "taskDefinition": ARN.format(each),
+        }
+        for each in numbers
+    ]
+    return {
+        "ecs.ListServiceDeployments": briefs,
+        "ecs.DescribeServiceDeployments": full,
+        "ecs.DescribeServiceRevisions": revisions,
+    }

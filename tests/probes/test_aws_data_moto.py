@@ -115,7 +115,16 @@ def put(
 
 
 def service(client: Clients, monkeypatch: pytest.MonkeyPatch, desired: int = 6) -> Any:
+    from moto.ecs.responses import EC2ContainerServiceResponse
+
     monkeypatch.setenv("MOTO_ECS_SERVICE_RUNNING", str(desired))
+    # moto keeps no deployments of a service: here it has none, instead of failing.
+    monkeypatch.setattr(
+        EC2ContainerServiceResponse,
+        "list_service_deployments",
+        lambda _: '{"serviceDeployments": []}',
+        raising=False,
+    )
     api = client("ecs")
     api.create_cluster(clusterName="prod")
     for image in ("web:1.8", "web:1.9"):
@@ -180,7 +189,12 @@ async def test_a_crashing_release_is_seen_with_its_tasks_and_its_change(
     made = service(client, monkeypatch)
     dead(client, 6)
     made.running_count = 2
-    made.deployments[0].update(rolloutState="IN_PROGRESS", failedTasks=6)
+    release = made.deployments[0]
+    release.update(rolloutState="IN_PROGRESS", failedTasks=6)
+    before = release["taskDefinition"].replace("checkout:2", "checkout:1")
+    made.deployments.append(
+        {**release, "taskDefinition": before, "status": "ACTIVE", "rolloutState": "COMPLETED"}
+    )
     look = await ecs.collect(aws, ECS_TARGET)
     assert codes(ecs, look) >= {
         "ECS_CRASH_LOOP",

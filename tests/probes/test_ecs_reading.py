@@ -27,6 +27,7 @@ from tests.probes.ecs_looks import (
     WARNING,
     active,
     deployment,
+    deployments_answers,
     event,
     found,
     many,
@@ -215,6 +216,7 @@ def aws(rows: Iterable[dict[str, Any]] = (), service_answer: Any = None, **answe
             "ecs.ListTasks": list_tasks,
             "ecs.DescribeTasks": list(rows),
             "ecs.DescribeTaskDefinition": definition_answer,
+            **deployments_answers((42, "SUCCESSFUL", 41), (41, "SUCCESSFUL", 40)),
             **answers,
         },
         {"CPUUtilization": minutes(*[41] * 9)},
@@ -244,8 +246,9 @@ async def test_a_healthy_service_costs_no_look_at_its_definitions() -> None:
     assert found(look) == []
     assert look.service.cluster == "prod"
     assert look.events[0].message == STEADY
-    assert "ecs.DescribeTaskDefinition" not in [name for name, _ in session.calls]
-    assert look.previous_task_definition == OLD
+    asked = {name for name, _ in session.calls}
+    assert not asked & {"ecs.DescribeTaskDefinition", "ecs.ListServiceDeployments"}
+    assert (look.previous_task_definition, look.history) == ("", None)
 
 
 async def test_a_troubled_service_is_compared_with_the_revision_before() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -213,6 +213,28 @@ async def test_following_the_runbook_repairs_the_shop(
         elif not story.lingers:
             await cleared(desk, opened)
     assert story.changes <= called(world)
+
+
+async def test_a_release_that_is_under_way_is_stopped_and_ecs_goes_back_by_itself(
+    begin: Callable[..., World], tmp_path: Path
+) -> None:
+    story = replace(
+        STORIES["bad-deployment"],
+        steps=("before", "migration", "stop", "steady"),
+        changes=frozenset({"ecs.StopServiceDeployment"}),
+    )
+    world = await asyncio.to_thread(begin, "bad-deployment")
+    async with seated(world, Role.COMMANDER, tmp_path) as desk:
+        opened = await found(desk, story)
+        run = desk.start_run(story.runbook, opened)
+        await follow(run, story)
+        captured = run.state("before").captured
+        assert captured["known_by"] == "what its deployment replaced"
+        assert captured["good"].endswith("checkout:42")
+        with pytest.raises(Refused, match="AWS does not say"):
+            await run.plan("named")
+        await cleared(desk, opened)
+    assert changed(world) == ["ecs.StopServiceDeployment"]
 
 
 async def cleared(desk: Desk, opened: OpenFinding, within: float = 60) -> None:

@@ -130,6 +130,20 @@ BATCHES: Mapping[str, Batch] = MappingProxyType(
         "ecs.DescribeTaskDefinition": Batch(
             size=1, member="taskDefinition", names=(), arguments=_single("taskDefinition")
         ),
+        "ecs.DescribeServiceDeployments": Batch(
+            size=20,
+            member="serviceDeployments",
+            names=("serviceDeploymentArn",),
+            arguments=_listed("serviceDeploymentArns"),
+            tells=True,
+        ),
+        "ecs.DescribeServiceRevisions": Batch(
+            size=20,
+            member="serviceRevisions",
+            names=("serviceRevisionArn",),
+            arguments=_listed("serviceRevisionArns"),
+            tells=True,
+        ),
         "elbv2.DescribeTargetGroups": Batch(
             size=20,
             member="TargetGroups",

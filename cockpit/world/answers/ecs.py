@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from cockpit.world import layout
 from cockpit.world.answers.ecs_rows import (
     CLUSTER_ARN,
-    brief_row,
     definition,
-    deployment_arn,
-    full_row,
-    number_of,
-    revision_row,
     service_row,
     task_row,
 )
-from cockpit.world.ecs import ALIVE, EcsCluster, Rollout, RunningService, Task
+from cockpit.world.ecs import ALIVE, EcsCluster, RunningService, Task
 from cockpit.world.front import Answerer, Operation
 from cockpit.world.identify import AwsRequest
 from cockpit.world.protocol import Refusal
@@ -42,9 +36,6 @@ class Ecs:
             "DescribeTasks": self._describe_tasks,
             "DescribeTaskDefinition": self._describe_definition,
             "ListTaskDefinitions": self._list_definitions,
-            "ListServiceDeployments": self._list_deployments,
-            "DescribeServiceDeployments": self._describe_deployments,
-            "DescribeServiceRevisions": self._describe_revisions,
             "ListContainerInstances": _nothing("containerInstanceArns"),
             "DescribeContainerInstances": _nothing("containerInstances"),
             "DescribeTaskSets": _nothing("taskSets"),
@@ -159,46 +150,6 @@ class Ecs:
         ]
         return {"taskDefinitionArns": arns[::-1] if asked.get("sort") == "DESC" else arns}
 
-    def _list_deployments(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
-        with self._cluster.lock:
-            service = self._service(asked)
-            return {
-                "serviceDeployments": [
-                    brief_row(service, deployment) for deployment in _deployments(service)
-                ]
-            }
-
-    def _describe_deployments(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
-        wanted = set(asked.get("serviceDeploymentArns") or ())
-        with self._cluster.lock:
-            found = [
-                full_row(service, deployment)
-                for service in self._cluster.services.values()
-                for deployment in _deployments(service)
-                if deployment_arn(service, deployment) in wanted
-            ]
-        lost = wanted - {one["serviceDeploymentArn"] for one in found}
-        failures = [{"arn": arn, "reason": "MISSING"} for arn in sorted(lost)]
-        return {"serviceDeployments": found, "failures": failures}
-
-    def _describe_revisions(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
-        wanted = asked.get("serviceRevisionArns") or []
-        found, failures = [], []
-        with self._cluster.lock:
-            for arn in wanted:
-                name, number = arn.split("/")[-2], arn.rpartition("/")[2]
-                service = self._cluster.services.get(name)
-                deployment = (
-                    next((d for d in _deployments(service) if number_of(d) == number), None)
-                    if service
-                    else None
-                )
-                if service is None or deployment is None:
-                    failures.append({"arn": arn, "reason": "MISSING"})
-                    continue
-                found.append(revision_row(service, deployment, arn))
-        return {"serviceRevisions": found, "failures": failures}
-
     def _describe_providers(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
         names = asked.get("capacityProviders") or ["FARGATE", "FARGATE_SPOT"]
         rows = [{"name": name, "status": "ACTIVE"} for name in names]
@@ -271,7 +222,3 @@ def _short(name: str) -> str:
 def _is_wanted(task: Task, wanted: str) -> bool:
     dying = task.status in {"DEACTIVATING", "STOPPED"}
     return dying if wanted == "STOPPED" else task.status in ALIVE
-
-
-def _deployments(service: RunningService) -> Iterable[Rollout]:
-    return (*service.deployments, *service.history)

@@ -1,8 +1,7 @@
-"""What ECS says of services, tasks and deployments: the rows of its answers."""
+"""What ECS says of services and tasks: the rows of its answers."""
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,11 +9,6 @@ from cockpit.world import layout
 from cockpit.world.ecs import Rollout, RunningService, Task
 
 CLUSTER_ARN = f"arn:aws:ecs:{layout.REGION}:{layout.ACCOUNT}:cluster/{layout.CLUSTER}"
-_STATES = {
-    "IN_PROGRESS": "IN_PROGRESS",
-    "COMPLETED": "SUCCESSFUL",
-    "FAILED": "STOPPED",
-}
 
 
 def definition(family: str, version: int) -> dict[str, Any]:
@@ -56,17 +50,14 @@ def definition(family: str, version: int) -> dict[str, Any]:
     }
 
 
-def _moment(seconds: float) -> datetime:
+def moment(seconds: float) -> datetime:
+    """Seconds since the epoch, as AWS gives times."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _moments(**times: float) -> dict[str, datetime]:
-    return {name: _moment(seconds) for name, seconds in times.items() if seconds}
-
-
-def number_of(deployment: Rollout) -> str:
-    """The last part of a deployment's id, which its ARNs end with."""
-    return deployment.id.rpartition("/")[2]
+def moments(**times: float) -> dict[str, datetime]:
+    """Those of the times that have come."""
+    return {name: moment(seconds) for name, seconds in times.items() if seconds}
 
 
 def service_row(service: RunningService) -> dict[str, Any]:
@@ -98,10 +89,10 @@ def service_row(service: RunningService) -> dict[str, Any]:
         },
         "deployments": [_deployment_row(service, one) for one in service.deployments],
         "events": [
-            {"id": event.id, "createdAt": _moment(event.at), "message": event.text}
+            {"id": event.id, "createdAt": moment(event.at), "message": event.text}
             for event in service.events
         ],
-        "createdAt": _moment(service.created),
+        "createdAt": moment(service.created),
         "placementConstraints": [],
         "placementStrategy": [],
         "networkConfiguration": {
@@ -130,8 +121,8 @@ def _deployment_row(service: RunningService, deployment: Rollout) -> dict[str, A
         "pendingCount": service.count("PENDING", "ACTIVATING", deployment=number),
         "runningCount": service.count("RUNNING", deployment=number),
         "failedTasks": deployment.failed,
-        "createdAt": _moment(deployment.created),
-        "updatedAt": _moment(deployment.updated),
+        "createdAt": moment(deployment.created),
+        "updatedAt": moment(deployment.updated),
         "launchType": "FARGATE",
         "platformVersion": "1.4.0",
         "rolloutState": deployment.rollout,
@@ -180,7 +171,7 @@ def task_row(service: RunningService, task: Task) -> dict[str, Any]:
                 "details": [{"name": "privateIPv4Address", "value": task.address}],
             }
         ],
-        **_moments(
+        **moments(
             createdAt=task.created,
             pullStartedAt=task.created + 0.2,
             pullStoppedAt=task.created + 0.6,
@@ -192,74 +183,3 @@ def task_row(service: RunningService, task: Task) -> dict[str, Any]:
     if dying:
         row |= {"stopCode": task.stop_code, "stoppedReason": task.reason}
     return row
-
-
-def deployment_arn(service: RunningService, deployment: Rollout) -> str:
-    """The deployment's ARN as a service deployment."""
-    base = service.plan.arn.replace(":service/", ":service-deployment/")
-    return f"{base}/{number_of(deployment)}"
-
-
-def _revision_arn(service: RunningService, deployment: Rollout) -> str:
-    base = service.plan.arn.replace(":service/", ":service-revision/")
-    return f"{base}/{number_of(deployment)}"
-
-
-def brief_row(service: RunningService, deployment: Rollout) -> dict[str, Any]:
-    """As ListServiceDeployments tells it."""
-    return {
-        "serviceDeploymentArn": deployment_arn(service, deployment),
-        "serviceArn": service.plan.arn,
-        "clusterArn": CLUSTER_ARN,
-        "targetServiceRevisionArn": _revision_arn(service, deployment),
-        "status": _STATES[deployment.rollout],
-        "statusReason": deployment.reason,
-        **_moments(
-            createdAt=deployment.created,
-            startedAt=deployment.created + 1,
-            finishedAt=deployment.finished,
-        ),
-    }
-
-
-def full_row(service: RunningService, deployment: Rollout) -> dict[str, Any]:
-    """As DescribeServiceDeployments tells it."""
-    brief = brief_row(service, deployment)
-    revision = {
-        "arn": brief.pop("targetServiceRevisionArn"),
-        "requestedTaskCount": service.desired,
-        "runningTaskCount": service.count("RUNNING", deployment=deployment.id),
-        "pendingTaskCount": service.count("PENDING", "ACTIVATING", deployment=deployment.id),
-    }
-    return brief | {
-        "updatedAt": _moment(max(deployment.updated, time.time() - 86400)),
-        "targetServiceRevision": revision,
-        "sourceServiceRevisions": [],
-        "deploymentCircuitBreaker": {
-            "status": "DISABLED",
-            "failureCount": deployment.failed,
-            "threshold": max(3, -(-service.desired // 2)),
-        },
-    }
-
-
-def revision_row(service: RunningService, deployment: Rollout, arn: str) -> dict[str, Any]:
-    """As DescribeServiceRevisions tells it."""
-    family = service.plan.name
-    image = definition(family, deployment.version)["containerDefinitions"][0]["image"]
-    return {
-        "serviceRevisionArn": arn,
-        "serviceArn": service.plan.arn,
-        "clusterArn": CLUSTER_ARN,
-        "taskDefinition": service.plan.definition(deployment.version),
-        "launchType": "FARGATE",
-        "platformVersion": "1.4.0",
-        "createdAt": _moment(deployment.created),
-        "containerImages": [
-            {
-                "containerName": family,
-                "image": image,
-                "imageDigest": f"sha256:{deployment.version:064x}",
-            }
-        ],
-    }
