@@ -110,3 +110,51 @@ async def test_a_read_follows_no_redirect_and_says_what_it_met(status: int) -> N
             await session.call(*OPERATION, {}, "Functions")
         assert caught.value.reason is Reason.UNREADABLE
         assert (len(stub.requests), len(elsewhere.requests)) == (1, 0)
+
+
+BUCKET = ("s3.DeleteBucketPolicy", {"Bucket": "receipts"})
+THERE = {"x-amz-bucket-region": "eu-west-1"}
+
+
+def refused(code: str, inner: str = "") -> str:
+    return f"<Error><Code>{code}</Code><Message>elsewhere</Message>{inner}</Error>"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(Reply(refused("PermanentRedirect"), 301, THERE), id="a region by the header"),
+        pytest.param(Reply(refused("PermanentRedirect"), 301), id="no region: the bucket is asked"),
+        pytest.param(Reply(refused("TemporaryRedirect"), 307, THERE), id="a bucket that moves"),
+        pytest.param(
+            Reply(refused("AuthorizationHeaderMalformed", "<Region>eu-west-1</Region>"), 400),
+            id="signed for another region",
+        ),
+        pytest.param(
+            Reply(refused("IllegalLocationConstraintException"), 400, THERE), id="an opt-in region"
+        ),
+    ],
+)
+async def test_an_act_on_a_bucket_of_another_region_leaves_once_and_was_not_done(
+    reply: Reply,
+) -> None:
+    async with stubbed() as stub:
+        stub.answer = lambda request: Reply("", 200, THERE) if request.method == "HEAD" else reply
+        (end,) = await acted(stub, BUCKET)
+        assert isinstance(end, BlindError)
+        assert end.reason is Reason.MISCONFIGURED
+        assert [request.method for request in stub.requests] == ["DELETE"]
+
+
+async def test_a_read_of_a_bucket_of_another_region_finds_it_there() -> None:
+    async with stubbed() as stub, reading(stub) as session:
+        stub.answer = lambda _: (
+            Reply(refused("PermanentRedirect"), 301, THERE)
+            if len(stub.requests) == 1
+            else Reply(
+                "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+            )
+        )
+        answer = await session.read("s3", "GetBucketVersioning", Bucket="receipts")
+        assert answer["Status"] == "Enabled"
+        assert "/eu-west-1/" in stub.requests[1].headers["authorization"]

@@ -164,6 +164,8 @@ class Clients:
             if isinstance(parsed_response, dict):
                 hooks.answered(service, parsed_response)
 
+        if self._identity.attempts == 1:
+            client.meta.events.register_first("needs-retry.s3", _stay)
         client.meta.events.register_first("before-call", before_call)
         client.meta.events.register("before-send", before_send)
         client.meta.events.register("response-received", response_received)
@@ -356,6 +358,14 @@ class _Session(AioSession):  # type: ignore[misc]
 
     def _create_credential_resolver(self) -> CredentialResolver:
         return guard_metadata(super()._create_credential_resolver())
+
+
+def _stay(request_dict: dict[str, dict[str, dict[str, object]]], **_: object) -> None:
+    """Tell S3's redirector that it has redirected already.
+
+    It sends a refused request again, to the bucket's region, whatever the number of attempts is.
+    """
+    request_dict["context"].setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _session(profile: str) -> AioSession:

@@ -79,6 +79,9 @@ _UNSUPPORTED = _words(
 )
 _LONGEST = 2000
 """Characters of a message that are kept: AWS puts the id of a refusal at its end."""
+MOVED = _words("PermanentRedirect TemporaryRedirect Redirect")
+"""S3 does nothing with a request for a bucket of another region, and says where it is."""
+
 _MISSING = re.compile(r"NotFound|NoSuch|DoesNotExist|NonExistent|Nonexistent")
 
 

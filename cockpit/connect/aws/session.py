@@ -310,7 +310,8 @@ class AwsActs:
         found = aws_errors.blind(error, about)
         if isinstance(error, ClientError):
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            certain = 400 <= status < 500 or found.reason is Reason.THROTTLED
+            moved = error.response.get("Error", {}).get("Code") in aws_errors.MOVED
+            certain = 400 <= status < 500 or moved or found.reason is Reason.THROTTLED
         else:
             certain = not self._sent or aws_errors.never_sent(error)
         return found if certain else _unknown(about, found.message)
