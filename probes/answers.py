@@ -45,7 +45,11 @@ def blind_series(series: Mapping[str, Series]) -> tuple[Gap, ...]:
 
 
 def partly_blind(code: str, gaps: Sequence[Gap]) -> Iterator[Finding]:
-    """One finding for everything that a look lacked: what was not seen is not healthy."""
+    """A part of the look could not be made: what was not seen is not healthy, and not judged.
+
+    The evidence names each read that failed and why: most often a permission of the role that
+    looks.
+    """
     if not gaps:
         return
     what = ", ".join(sorted({gap.what for gap in gaps}))

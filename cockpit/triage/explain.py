@@ -47,6 +47,8 @@ class Explanation:
     severities: tuple[Severity, ...] = ()
     """Those that the rule can give, worst first; empty: it cannot be told from the source."""
     settings: tuple[Setting, ...] = ()
+    units: str = ""
+    """What the probe says of all its settings, such as in which units they are."""
     likely: tuple[str, ...] = ()
     next: tuple[str, ...] = ()
     background: str = ""
@@ -71,17 +73,18 @@ def serious(code: str, catalog: Catalog) -> bool:
 
 def lines(found: list[Explanation], runbook: str) -> Iterator[str]:
     """The text, a line each; empty ones separate."""
-    for each in found:
+    for number, each in enumerate(found):
+        if number:
+            yield ""
         words = ", ".join(each.severities)
         yield f"{each.code}  {words}".rstrip()
         yield f"  of {each.kind}, by the probe {each.probe}"
-        yield ""
-        yield from each.means or (
-            "The rule says nothing of this code; what the probe says of itself is below.",
-        )
+        for paragraph in each.means or ("The rule says nothing of it; see the probe, below.",):
+            yield ""
+            yield paragraph
         if each.settings:
             yield ""
-            yield "judged by"
+            yield f"judged by   {each.units}".rstrip()
         for setting in each.settings:
             default = "" if setting.value == setting.default else f"   (default {setting.default})"
             yield f"  {setting.name} = {setting.value}{default}"
@@ -105,7 +108,9 @@ def _explained(code: str, probe: AnyProbe, catalog: Catalog, held: object) -> Ex
     module = probe.collect.__module__
     kind = catalog.kinds.get(probe.kind)
     found = list(rules(module, code))
-    failed = list(failed_looks(kind.open.__module__, code)) if kind is not None else []
+    failed: list[FailedLook] = []
+    if kind is not None:
+        failed += failed_looks(kind.open.__module__, code, shared=not found)
     names = frozenset(field.name for field in dataclasses.fields(probe.settings))
     used = [name for rule in found for name in given.settings_of(rule, names)]
     return Explanation(
@@ -120,6 +125,7 @@ def _explained(code: str, probe: AnyProbe, catalog: Catalog, held: object) -> Ex
             ]
         ),
         settings=tuple(_setting(probe, held, name) for name in dict.fromkeys(used)),
+        units=_paragraph(type(probe.settings).__doc__ or "") if used else "",
         likely=_once([text for rule in found for text in given.texts(rule, "likely")]),
         next=_once([text for rule in found for text in given.texts(rule, "next")]),
         background=inspect.cleandoc(importlib.import_module(module).__doc__ or ""),

@@ -25,17 +25,20 @@ class FailedLook:
     hint: str
 
 
-def failed_looks(opener: str, code: str) -> Iterator[FailedLook]:
-    """Those with the code, of the connector whose kind is opened in the module `opener`."""
-    yield from dict.fromkeys(each for each in _failed_looks(opener) if each.code == code)
+def failed_looks(opener: str, code: str, *, shared: bool) -> Iterator[FailedLook]:
+    """Those with the code, of the connector whose kind is opened in the module `opener`.
+
+    `shared`: also those that every connector of its tree has, such as a refused connection.
+    """
+    package = opener.rpartition(".")[0] or opener
+    above = package.rpartition(".")[0]
+    found = [*_of(package), *(_of(above) if shared and "." in above else ())]
+    yield from dict.fromkeys(each for each in found if each.code == code)
 
 
 @cache
-def _failed_looks(opener: str) -> tuple[FailedLook, ...]:
-    package = opener.rpartition(".")[0] or opener
-    above = package.rpartition(".")[0]  # what every connector of the tree shares
-    names = [*_modules(package), *(_modules(above) if above.count(".") else ())]
-    return tuple(each for name in names for each in (*_meanings(name), *_raised(name)))
+def _of(package: str) -> tuple[FailedLook, ...]:
+    return tuple(e for name in _modules(package) for e in (*_meanings(name), *_raised(name)))
 
 
 def _modules(package: str) -> Iterator[str]:

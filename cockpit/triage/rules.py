@@ -79,12 +79,13 @@ class Source:
         return known.constants.get(there) if known else None
 
     def function(self, name: str) -> tuple[Source, Function] | None:
-        """The function that a call of this name reaches, and where it stands."""
+        """The function of this package that a call of this name reaches, and where it stands."""
         for each in self.functions:
             if each.name == name:
                 return self, each
         module, there = self.imported.get(name, ("", ""))
-        known = source(module) if module else None
+        near = module.partition(".")[0] == self.name.partition(".")[0]
+        known = source(module) if near else None
         return known.function(there) if known and known is not self else None
 
 
@@ -116,15 +117,20 @@ class Rule:
 
     def takers(self) -> list[tuple[Source, Function]]:
         """The functions that are handed the code, as it stands, to make the finding of it."""
-        found: list[tuple[Source, Function]] = []
-        for call in calls_in(self.body):
-            given = [*call.args, *(keyword.value for keyword in call.keywords)]
-            if isinstance(call.func, ast.Name) and any(self._is_code(each) for each in given):
-                found += filter(None, [self.source.function(call.func.id)])
-        return found
+        reached = (self.source.function(ast.unparse(call.func)) for call in self.handing())
+        return [each for each in reached if each is not None]
 
-    def _is_code(self, node: ast.expr) -> bool:
-        return isinstance(node, ast.Constant) and node.value == self.code
+    def handing(self) -> list[ast.Call]:
+        """The calls of functions with the code, as it stands, among the arguments."""
+        return [
+            call
+            for call in calls_in(self.body)
+            if isinstance(call.func, ast.Name)
+            and any(
+                isinstance(a, ast.Constant) and a.value == self.code for a in arguments_of(call)
+            )
+            and self.source.function(call.func.id) is not None
+        ]
 
     def _callers(self, asked: list[Function]) -> Iterator[Function]:
         names = {each.name for each in asked}
@@ -147,17 +153,19 @@ def of_tables(module: str, code: str) -> Iterator[str]:
 
 
 def of_code(docstring: str, code: str, *, labelled: bool = False) -> Iterator[str]:
-    """The paragraphs that speak of every code, and those that begin with this one: `CODE: …`.
+    """The paragraphs that begin with this code, `CODE: …`, then those that speak of every one.
 
     `labelled`: only the latter.
     """
+    general = []
     for paragraph in re.split(r"\n\s*\n", docstring):
         text = " ".join(paragraph.split())
         label = _LABEL.match(text)
         if label is None:
-            yield from filter(None, [] if labelled else [text])
+            general += [text] if text and not labelled else []
         elif code in label[0].rstrip(": ").split(", "):
             yield text[label.end() :]
+    yield from general
 
 
 @cache
@@ -249,6 +257,11 @@ def strings_in(node: ast.AST) -> frozenset[str]:
 def calls_in(node: ast.AST) -> tuple[ast.Call, ...]:
     """Every call below a node."""
     return tuple(each for each in ast.walk(node) if isinstance(each, ast.Call))
+
+
+def arguments_of(call: ast.Call) -> list[ast.expr]:
+    """What it is called with, named or not."""
+    return [*call.args, *(keyword.value for keyword in call.keywords)]
 
 
 @cache

@@ -231,17 +231,15 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 def _firing(
     snapshot: Snapshot, alarm: Alarm, *, settings: Settings, series: Series | None
 ) -> Finding:
-    """An alarm of CloudWatch is in ALARM; the finding is the alarm, not its cause.
+    """An alarm of CloudWatch is in ALARM: the finding is the alarm, not its cause.
 
-    Look at what it watches: when that is a target here too, its own findings say more.
+    Look at what it watches: when that is a target here too, its own findings say more. Critical for
+    a composite alarm and for names that `critical` matches, since those page people; else a
+    warning. Info when the metric has no data any more: an alarm on DynamoDB keeps its state then.
 
-    ALARM_FIRING: Critical for a composite alarm and for names that `critical` matches, since those
-    page people; else a warning. Info when the metric has no data any more: an alarm on DynamoDB
-    keeps its state then.
-
-    ALARM_STALE: It has been in ALARM for longer than `stale`: nobody acts on it, so it says nothing
-    of this incident. Mend it or delete it afterwards; until then it hides new trouble of the same
-    resource.
+    ALARM_STALE: It has been in ALARM for longer than `stale` (information): nobody acts on it, so
+    it says nothing of this incident. Mend or delete it afterwards; until then it hides new trouble
+    of its resource.
     """
     held = _held(snapshot, alarm)
     silent = series is not None and not series.values and not is_blind(series)
@@ -278,7 +276,11 @@ def _firing(
 
 
 def _silent(snapshot: Snapshot, alarm: Alarm) -> Iterator[Finding]:
-    """It fires, and nobody is told."""
+    """The alarm is in ALARM and nobody is told of it.
+
+    Its actions are disabled, suppressed, failed, or it has none. Whoever relies on being paged does
+    not know yet.
+    """
     failed = [
         past.summary
         for past in snapshot.past or ()
@@ -308,7 +310,12 @@ def _silent(snapshot: Snapshot, alarm: Alarm) -> Iterator[Finding]:
 
 
 def _blind(snapshot: Snapshot, alarm: Alarm, *, settings: Settings) -> Iterator[Finding]:
-    """It cannot tell: not enough data, or an evaluation that fails behind an OK."""
+    """The alarm cannot tell whether all is well.
+
+    Its metric brings no data, or its evaluation fails behind an OK that is an old one. It would not
+    fire now, so look at the resource itself. Without data for longer than `idle` the resource is
+    most likely gone (information).
+    """
     held = _held(snapshot, alarm)
     if alarm.evaluation:
         why, severity = f"its evaluation says {alarm.evaluation}", Severity.WARNING

@@ -19,32 +19,49 @@ class Settings:
     """Shares of requests over five settled minutes; latencies in seconds."""
 
     errors_elb: Thresholds = Thresholds(warning=0.01, critical=0.05)
+    """Share of requests."""
     errors_target: Thresholds = Thresholds(warning=0.01, critical=0.05)
+    """Share of a group's requests."""
     gateway: Thresholds = Thresholds(warning=0.005, critical=0.03)
     """502 and 504, each."""
     gateway_a_minute: float = 10
     """With little traffic: so many 502 or 504 in each of three minutes are a warning."""
     connection_errors: Thresholds = Thresholds(critical=0.01)
+    """Share of a group's requests."""
     latency: Thresholds = Thresholds(warning=1.0, critical=2.0)
+    """Seconds, of the 95th percentile."""
     latency_ratio: Thresholds = Thresholds(warning=1.5, critical=3.0)
     """Of a day earlier; judged from `latency_floor` seconds on."""
     latency_floor: float = 0.2
+    """Seconds."""
     drop: Thresholds = Thresholds(warning=0.5, critical=0.1, below=True)
     """Of the same minutes a day and a week earlier, both."""
     surge: Thresholds = Thresholds(warning=2.0, critical=5.0)
+    """Times the traffic of a day and a week earlier, both."""
     baseline: float = 600
     """Requests in five minutes a day earlier, without which traffic is not compared."""
     client_errors: float = 0.2
+    """Share of answers that are 4xx."""
     tls_errors: float = 0.05
+    """Share of new connections."""
     resets_elb: float = 0.01
+    """Share of flows."""
     resets_target: float = 0.05
+    """Share of flows."""
     min_requests: float = 100
+    """With fewer requests a share is a warning at most."""
     few_requests: float = 20
+    """With fewer requests nothing is judged by its share."""
     provisioning: float = 600
+    """Seconds that a new balancer may take."""
 
 
 def state(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """The balancer itself is not what it should be."""
+    """The load balancer itself is not active.
+
+    One that failed takes no traffic (critical). One that is impaired serves, and cannot grow with
+    the load. A new one is not judged for `provisioning` seconds.
+    """
     young = snapshot.age is not None and snapshot.age < settings.provisioning
     if snapshot.state == "active" or (snapshot.state == "provisioning" and young):
         return
@@ -68,7 +85,12 @@ def state(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def balancer_errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """5xx that the balancer made itself, and what kind."""
+    """Requests got a 5xx that the balancer made itself: no target answered them properly.
+
+    The application's own metrics and logs show nothing of these. The codes tell why: 502 the target
+    hung up, 503 there is none, 504 it did not answer in time, 500 what stands before it (firewall,
+    sign-in).
+    """
     rate = snapshot.rate("HTTPCode_ELB_5XX_Count")
     severity = _grade(rate, settings.errors_elb, settings)
     if severity:
@@ -92,6 +114,10 @@ def balancer_errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]
 
 
 def _no_targets(snapshot: Snapshot) -> Iterator[Finding]:
+    """The balancer answers 503: a rule leads to a group without any target.
+
+    Every request of that rule fails. A fixed response of a maintenance page may be meant.
+    """
     values = snapshot.cut("HTTPCode_ELB_503_Count")
     if len(values.values) < 2 or not all(value > 0 for value in values.values[-2:]):
         return
@@ -142,6 +168,14 @@ _GATEWAY = {
 
 
 def _gateway(snapshot: Snapshot, settings: Settings, *, code: str) -> Iterator[Finding]:
+    """Requests reached a target and got no proper answer from it.
+
+    ALB_502_BAD_GATEWAY: The target closed the connection or answered something that is not HTTP: it
+    crashed in mid-request, was killed, or closes idle connections earlier than the balancer does.
+
+    ALB_504_TIMEOUT: The target did not take the connection, or did not answer within the idle
+    timeout. It hangs, or packets are dropped on the way.
+    """
     name, (finding, words, likely) = f"HTTPCode_ELB_{code}_Count", _GATEWAY[code]
     rate = snapshot.rate(name)
     severity = _grade(rate, settings.gateway, settings)
@@ -190,6 +224,11 @@ def _target_errors(
     group: AlbGroup | None,
     settings: Settings,
 ) -> Finding:
+    """The applications behind it answer 5xx themselves.
+
+    They are reached and fail at their work: look at their logs, their latest deployment and what
+    they need. Told for each group, or for the whole when no single group stands out.
+    """
     series = (group or snapshot).of("HTTPCode_Target_5XX_Count")
     return Finding(
         "ALB_5XX_TARGET_RATE",
@@ -215,7 +254,11 @@ def _target_errors(
 
 
 def latency(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Slow answers; requests that never got one are not in it (see 504)."""
+    """Answers are slow, judged by their 95th percentile.
+
+    Also against a day earlier, once above `latency_floor`. Requests that never got an answer are
+    not in it (see ALB_504_TIMEOUT), and with little traffic nothing is judged.
+    """
     p95, day = snapshot.latency_p95, snapshot.latency_p95_day
     severity = settings.latency.grade(p95)
     ratio = p95 / day if p95 is not None and day else None
@@ -247,7 +290,11 @@ def latency(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def connections(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Connections that the balancer refused, and those that its targets refused."""
+    """The balancer is at its limit and refuses clients.
+
+    They see connections that fail at once. It scales by itself, but more slowly than a sudden
+    surge.
+    """
     rejected = [value for value in snapshot.cut("RejectedConnectionCount").values if value > 0]
     if len(rejected) >= 2:
         yield Finding(
@@ -266,6 +313,11 @@ def connections(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def _refused(snapshot: Snapshot, settings: Settings, *, group: AlbGroup) -> Iterator[Finding]:
+    """The balancer cannot open connections to targets of a group.
+
+    The port is closed or filtered, or the process does not keep up with accepting. Clients get 502
+    or 504 for it, or another target.
+    """
     name = "TargetConnectionErrorCount"
     values = [v for v in settled(group.of(name), snapshot.at).values if v > 0]
     rate = group_rate(group, name, snapshot.at)
@@ -294,7 +346,14 @@ def _refused(snapshot: Snapshot, settings: Settings, *, group: AlbGroup) -> Iter
 
 
 def traffic(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Much less or much more than a day and a week ago: the outage that has no errors."""
+    """Much less or much more traffic than a day and a week ago, both.
+
+    ALB_TRAFFIC_DROP: The outage that has no errors: requests do not get here any more. Look in
+    front of the balancer: names, certificates, the CDN, the clients.
+
+    ALB_TRAFFIC_SURGE: Whatever is behind has so much more to do. Retries follow errors, so they
+    come after the trouble; a campaign or an attack comes before it.
+    """
     now, day, week = snapshot.whole, snapshot.requests_day, snapshot.requests_week
     if now is None and snapshot.alive().values:
         now = 0.0
@@ -331,7 +390,17 @@ def traffic(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def clients(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """4xx and TLS failures in numbers that no few bots explain; a maintenance page."""
+    """4xx and TLS failures in numbers that no few bots explain; a maintenance page.
+
+    ALB_4XX_SURGE: Many requests are refused as the clients' fault. When clients are as they were,
+    it is a release, a sign-in or a firewall rule that refuses them.
+
+    ALB_TLS_ERRORS: Clients do not get through the handshake, so they send no request and no error
+    rate shows them: a certificate, or a policy that old clients do not speak.
+
+    ALB_MAINTENANCE_PAGE_ON: A rule answers by itself. On purpose it explains other findings here;
+    forgotten, it is the outage.
+    """
     rate = snapshot.rate("HTTPCode_Target_4XX_Count", "HTTPCode_ELB_4XX_Count")
     share = rate.share
     if share is not None and share >= settings.client_errors and rate.enough(settings.min_requests):
@@ -382,7 +451,14 @@ def _earlier_client_errors(snapshot: Snapshot) -> float | None:
 
 
 def network(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """A network load balancer knows flows and resets only."""
+    """A network load balancer knows flows and resets only, no requests.
+
+    NLB_RESETS: Many flows end in a reset. By the balancer: clients go on using flows that were idle
+    for longer than it keeps them. By the targets: the process closes or refuses them.
+
+    NLB_PORT_ALLOCATION_ERRORS: New flows fail, since the balancer has no source ports left towards
+    a target.
+    """
     flows = snapshot.sum("NewFlowCount")
     for name, limit, words in (
         ("TCP_ELB_Reset_Count", settings.resets_elb, "the balancer"),
@@ -413,7 +489,10 @@ def network(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def silence(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
-    """Nothing at all is published: no traffic, or looked in the wrong place."""
+    """No metric has a single point: there is no traffic at all, or the look is at the wrong place.
+
+    It is not a sign of health. A balancer of the name in another region would look the same.
+    """
     read = [series for series in snapshot.series.values() if not is_blind(series)]
     young = snapshot.age is not None and snapshot.age < 900
     if not read or young or any(series.values for series in read):

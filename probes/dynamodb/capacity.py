@@ -14,7 +14,11 @@ from probes.metrics import held, history, latest
 
 
 def capacity(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Provisioned capacity that is nearly used up. On demand there is nothing to judge."""
+    """Provisioned capacity is nearly used up: throttling comes next.
+
+    Bursts are paid from a few minutes of unused capacity, so throttling begins later than the
+    metric suggests. On demand there is nothing to judge.
+    """
     for lane in snapshot.lanes:
         share = used(lane, snapshot.at)
         severity, value = held(share, settings.used), latest(share)
@@ -37,7 +41,10 @@ def capacity(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def scaling(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Auto scaling that cannot follow. What is on-demand needs none."""
+    """Auto scaling of the table or an index cannot follow the load.
+
+    It is suspended, has no policy, or stands at its maximum. An on-demand table needs none.
+    """
     if snapshot.billing_mode == ON_DEMAND:
         return
     for lane in snapshot.lanes:

@@ -23,7 +23,14 @@ _BAD = frozenset(
 
 
 def status(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """The table is not, or not for long, what clients need."""
+    """The table is not in a state in which it serves as usual.
+
+    DDB_TABLE_NOT_ACTIVE: It is gone, archived, cut off from its key (requests fail), or on its way
+    between states for longer than `moving`.
+
+    DDB_STATUS_UNKNOWN: A status that is not in the cockpit's table, so it is told as it is and not
+    judged.
+    """
     state = snapshot.status.upper()
     if state in _OK:
         return
@@ -61,7 +68,11 @@ _STATUS_CAUSES = {
 
 
 def replication(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Other regions that lag, or are not there. An idle table has no latency, which is fine."""
+    """A replica in another region is late, or not there.
+
+    Readers there see the past, and a failover to it loses what is missing. An idle table has no
+    latency, which is fine.
+    """
     for replica in snapshot.replicas:
         seen = settled(replica.latency, snapshot.at)
         severity = held(seen, settings.replication)

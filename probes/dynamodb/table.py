@@ -88,7 +88,9 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
 
 
 def _absent(error: BlindError) -> BlindError:
-    """A table that is not there is a finding of its own, unless its name is misspelled."""
+    """There is no such table: every request of its callers fails, unless the name is misspelled
+    here.
+    """
     if error.reason is not Reason.MISSING:
         return error
     return BlindError(

@@ -60,7 +60,10 @@ def throttles(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         if severity is None:
             continue
         reasons = {each.reason: each.events for each in lane.reasons or () if each.events}
-        hot, limits = reasons.pop(KEY_RANGE, 0.0), [each for each in _LIMITS if each in reasons]
+        hot, limits = (
+            reasons.pop(KEY_RANGE, 0.0),
+            [each for each in (ACCOUNT, OWN_CAP) if each in reasons],
+        )
         if hot:
             yield _hot(snapshot, lane, severity)
         for reason in limits:
@@ -110,6 +113,11 @@ def scaling_of(snapshot: Snapshot, lane: Lane) -> ScalingTarget | None:
 
 
 def _hot(snapshot: Snapshot, lane: Lane, severity: Severity) -> Finding:
+    """Requests for one range of keys are throttled although the table has capacity left.
+
+    One partition gives a fixed number of requests a second. More capacity does not help; another
+    key, or a cache in front of it, does.
+    """
     limit = "3,000 reads" if lane.direction == "read" else "1,000 writes"
     return Finding(
         "DDB_HOT_PARTITION",
@@ -138,11 +146,11 @@ _LIMITS = {
 
 
 def _limited(snapshot: Snapshot, lane: Lane, severity: Severity, reason: str) -> Finding:
-    """Requests stop at a ceiling that somebody set: capacity and keys are not the trouble.
+    """Requests stop at a ceiling that was set: neither keys nor provisioned capacity.
 
-    DDB_ACCOUNT_LIMIT: The quota of the account and region for one table; only AWS raises it.
+    DDB_ACCOUNT_LIMIT: The quota of the account and region for one table; AWS raises it on request.
 
-    DDB_ON_DEMAND_CAP: The maximum that the table itself was given to limit its cost.
+    DDB_ON_DEMAND_CAP: The maximum that the table itself was given, to limit its cost.
     """
     code, what, cause = _LIMITS[reason]
     return Finding(
@@ -164,7 +172,17 @@ def _own_cap(snapshot: Snapshot, lane: Lane) -> int | None:
 
 
 def _short(snapshot: Snapshot, lane: Lane, severity: Severity, settings: Settings) -> Finding:
-    """Too little capacity: of the table, or of an index, which holds up the table's writes too."""
+    """Requests are throttled for want of capacity; callers see errors or slow retries.
+
+    DDB_THROTTLED_PROVISIONED: The table asks for more than it was given. Little used on average
+    speaks for a hot key or a spike within the minute instead.
+
+    DDB_GSI_THROTTLED: An index has too little capacity, and holds up the writes of its table too,
+    so the error names a table that has enough.
+
+    DDB_HOT_PARTITION: On an on-demand table: a hot key, or traffic that more than doubled within 30
+    minutes, which is faster than the table grows.
+    """
     on_demand = snapshot.billing_mode == ON_DEMAND
     events = throttled(lane, snapshot.at)
     told = f"{count(round(events or 0), f'{lane.name} event')} throttled in 5 minutes"

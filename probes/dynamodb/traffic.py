@@ -31,7 +31,11 @@ _QUICK = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem"})
 
 
 def system_errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """HTTP 500 inside DynamoDB: AWS's side."""
+    """DynamoDB itself answers 500: the trouble is on AWS's side.
+
+    Callers that retry with back-off get through; without, they make it worse. Judged from
+    `least_requests` on.
+    """
     done = settled(requests(snapshot), snapshot.at)
     errors = settled(together(*(o.system_errors for o in snapshot.operations)), snapshot.at)
     failed = counted(errors, done)
@@ -71,6 +75,11 @@ def latency(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def _slow(operation: Operation, severity: Severity, now: Series, *, ordinary: float) -> Finding:
+    """Operations take several times what they took in the last hours.
+
+    It is the service's own time, without network or retries. Query and Scan grow with what they
+    read, so compare sizes first.
+    """
     value = mean(now) or 0.0
     return Finding(
         "DDB_LATENCY_HIGH",
@@ -91,7 +100,11 @@ def _slow(operation: Operation, severity: Severity, now: Series, *, ordinary: fl
 
 
 def user_errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Client errors of the whole account. They are not throttles and have no table."""
+    """Many more requests of the whole account are refused as wrong.
+
+    AWS counts them per account and region: it may be any table and any caller. They are not
+    throttles.
+    """
     ordinary = usual(snapshot.user_errors, snapshot.at) or 0.0
     limit = max(settings.user_errors_floor, settings.user_errors_times * ordinary)
     now = settled(snapshot.user_errors, snapshot.at)
@@ -115,7 +128,11 @@ def user_errors(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def traffic(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """A busy table that nobody asks any more: the trouble is upstream."""
+    """A busy table is not asked any more: the trouble is upstream.
+
+    The callers are down, cannot reach it, or were moved to another table. Compared with the last
+    three hours, so a quiet night may look the same.
+    """
     series = requests(snapshot)
     ordinary = usual(series, snapshot.at)
     if ordinary is None or ordinary <= settings.traffic_floor:

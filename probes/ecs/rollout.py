@@ -17,7 +17,10 @@ _ROLLING_BACK = ("rolling back", "rolled back", "rollback")
 
 
 def service_gone(snapshot: Snapshot) -> Iterator[Finding]:
-    """The service is being deleted, or was."""
+    """The service is being deleted, or is gone: nothing keeps its tasks running.
+
+    Nothing else is judged then. CloudTrail names the caller of DeleteService.
+    """
     status = snapshot.service.status
     if status != "ACTIVE":
         yield Finding(
@@ -45,6 +48,10 @@ def deployments(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def _failed(snapshot: Snapshot, failed: Deployment) -> Finding:
+    """A deployment failed, and nothing has rolled it back yet.
+
+    The new revision does not come up. What is left of the old tasks serves.
+    """
     name = name_of(failed.task_definition)
     return Finding(
         "ECS_DEPLOYMENT_FAILED",
@@ -64,6 +71,11 @@ def _failed(snapshot: Snapshot, failed: Deployment) -> Finding:
 
 
 def _rolled_back(snapshot: Snapshot, primary: Deployment) -> Finding:
+    """A deployment failed and ECS goes back to the revision before.
+
+    That is the breaker at work: the service should recover by itself. The failed revision must not
+    be deployed again as it is.
+    """
     return Finding(
         "ECS_DEPLOYMENT_FAILED",
         Severity.WARNING,
@@ -80,6 +92,11 @@ def _rolled_back(snapshot: Snapshot, primary: Deployment) -> Finding:
 
 
 def _stuck(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Iterator[Finding]:
+    """A deployment is in progress for too long, or its tasks keep failing.
+
+    Without a circuit breaker it goes on for ever. Read why its tasks stopped: they cannot start, or
+    do not become healthy.
+    """
     if primary.rollout_state != "IN_PROGRESS" or snapshot.desired == 0:
         return
     age = _age(snapshot, primary)
@@ -127,6 +144,10 @@ def _breaker(on: bool | None) -> str | None:
 
 
 def _recent(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Iterator[Finding]:
+    """The service was deployed within the last hour: no trouble by itself.
+
+    It is the first suspect when findings began right after it.
+    """
     if not within_seconds(primary, snapshot, settings.recent):
         return
     name = name_of(primary.task_definition)
@@ -189,7 +210,14 @@ def unsteady(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def load(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """CPU and memory against what the service reserved."""
+    """CPU or memory is nearly all used, against what the service reserved.
+
+    ECS_CPU_SATURATED: Requests wait for the processor and become slow; health checks may time out
+    next. Above 100% is possible: it is of the reservation, not of the host.
+
+    ECS_MEMORY_HIGH: A container that reaches its limit is killed (ECS_TASK_OOM). A rise that never
+    falls is a leak.
+    """
     cpu = settled(snapshot.cpu, snapshot.at)
     yield from _gauge("ECS_CPU_SATURATED", "CPU", cpu, settings.cpu, mean(cpu))
     memory = settled(snapshot.memory, snapshot.at)
@@ -214,7 +242,13 @@ def _gauge(
 
 
 def scaling(snapshot: Snapshot) -> Iterator[Finding]:
-    """Auto scaling that cannot, or may not, follow the load."""
+    """Auto scaling may not, or cannot, follow the load.
+
+    ECS_AUTOSCALING_SUSPENDED: Scaling out is switched off: with more load the service stays as it
+    is.
+
+    ECS_AUTOSCALING_FAILED: The last attempt to scale failed; the activity says why.
+    """
     target = snapshot.scaling
     if target is None:
         return
@@ -244,6 +278,10 @@ def scaling(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def _at_maximum(snapshot: Snapshot, bounds: tuple[Evidence, ...]) -> Iterator[Finding]:
+    """Scaling has started all tasks that it may, and the load is still above its goal.
+
+    More tasks open more connections to the database, so look there before raising the maximum.
+    """
     target = snapshot.scaling
     if target is None or snapshot.running < target.maximum:
         return

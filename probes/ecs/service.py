@@ -77,7 +77,7 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
 
 
 def _gone(error: BlindError) -> BlindError:
-    """A service that is not there is a finding of its own, unless its name is misspelled."""
+    """There is no such service: nothing runs its tasks, unless the name is misspelled here."""
     if error.reason is not Reason.MISSING:
         return error
     return BlindError(

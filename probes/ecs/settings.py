@@ -16,16 +16,20 @@ class Settings:
     running_share: Thresholds = Thresholds(critical=0.5, below=True)
     """Running of desired tasks, once `below_for` has passed."""
     crashes: Thresholds = Thresholds(warning=3, critical=6)
+    """Tasks within `crash_window`."""
     crash_window: float = 600
     young_share: Thresholds = Thresholds(critical=0.5)
     """Share of live tasks younger than `young` seconds, while tasks crash."""
     young: float = 300
     oom: Thresholds = Thresholds(warning=1, critical=3)
+    """Tasks within `oom_window`."""
     oom_window: float = 900
     pull_window: float = 900
     init_failures: Thresholds = Thresholds(critical=2)
+    """Tasks within `init_window`."""
     init_window: float = 600
     health_kills: Thresholds = Thresholds(warning=2, critical=5)
+    """Tasks within `health_window`."""
     health_window: float = 600
     placement_window: float = 900
     stuck: Thresholds = Thresholds(warning=900, critical=2700)
@@ -33,11 +37,14 @@ class Settings:
     stuck_failures: int = 3
     """Consecutive failed tasks that make a stuck deployment critical without a breaker."""
     recent: float = 3600
+    """Seconds for which a deployment is told."""
     unsteady: float = 1800
     """Seconds without a steady state, while events keep coming."""
     stops_by_user: Thresholds = Thresholds(info=1, warning=3)
+    """Tasks within `user_window`."""
     user_window: float = 600
     spot_share: Thresholds = Thresholds(info=0.0, warning=0.3)
+    """Tasks taken back within `spot_window`, of the wanted ones."""
     spot_window: float = 900
     cpu: Thresholds = Thresholds(warning=80, critical=95)
     memory: Thresholds = Thresholds(warning=85, critical=95)

@@ -19,7 +19,11 @@ _NOT_STARTED = ("unable to place a task", "failed to launch a task")
 
 
 def pull_failures(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Images that cannot be pulled, one finding a cause."""
+    """New tasks cannot pull their image, so they never start.
+
+    Those that run go on; nothing can be replaced or added. Critical during a deployment. One
+    finding for each cause.
+    """
     failed = _by_kind(snapshot, settings.pull_window, stops.pull_failure)
     for kind, group in failed.items():
         definition = group[0].task_definition
@@ -77,7 +81,11 @@ _PULL_NEXT = {
 
 
 def init_failures(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Secrets, logs, file systems or interfaces that could not be set up before the start."""
+    """New tasks could not get a secret, a log group, a file system or an interface.
+
+    They never start. The reason names the resource: it is gone, its rights were taken away, or the
+    way to its endpoint is closed.
+    """
     failed = _by_kind(snapshot, settings.init_window, stops.init_failure)
     for kind, group in failed.items():
         severity = settings.init_failures.grade(len(group))
@@ -173,7 +181,10 @@ def _event(stop: Stop) -> bool:
 
 
 def placement(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Tasks that find no place: told by an event, or by a task that failed to start."""
+    """New tasks find no place: no host with room, no address, or a quota.
+
+    Critical while fewer tasks run than wanted; else what runs goes on, and nothing can be replaced.
+    """
     told = [
         each.message
         for each in _not_started(snapshot, settings.placement_window)

@@ -40,7 +40,10 @@ def floor(snapshot: Snapshot) -> int:
 
 
 def counts(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Too few tasks run. Nothing is said of a service that was scaled to zero."""
+    """The service is made of one single task: every replacement of it is an outage.
+
+    It is how it was built, so information only.
+    """
     if snapshot.desired == 0:
         return
     if snapshot.running == 0:
@@ -57,6 +60,11 @@ def counts(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def _down(snapshot: Snapshot, settings: Settings) -> Finding:
+    """No task of the service runs: it serves nobody.
+
+    Judged at once, and more mildly while it has only just been started. A service that was scaled
+    to zero is not told.
+    """
     newest = snapshot.events[0].message if snapshot.events else "no event"
     last = ", ".join(dict.fromkeys(stops.reason(stop) for stop in snapshot.stopped[:3]))
     finding = Finding(
@@ -91,6 +99,11 @@ def _starting(snapshot: Snapshot, finding: Finding, seconds: float) -> Finding:
 
 
 def _below(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Fewer tasks run than the service may do without, for longer than `below_for`.
+
+    The rest carries the load of all. Critical below half. A deployment in progress is told with it,
+    and is no excuse.
+    """
     since = snapshot.below_since
     lasted = None if since is None else (snapshot.at - since).total_seconds()
     if lasted is not None and lasted < settings.below_for:
@@ -155,7 +168,11 @@ def of_today(snapshot: Snapshot, seconds: float) -> tuple[Stop, ...]:
 
 
 def crashes(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Tasks of one revision end by themselves, again and again."""
+    """Tasks of one revision end by themselves, again and again.
+
+    Each start costs time without serving. A new revision, or something that all of them need at
+    their start and that is gone: the container's last log lines say which.
+    """
     recent = of_today(snapshot, settings.crash_window)
     crashed = [stop for stop in recent if stops.crashed(stop)]
     for definition, group in by_definition(crashed).items():
@@ -239,7 +256,11 @@ def changed(snapshot: Snapshot, definition: str) -> Iterator[Evidence]:
 
 
 def memory_kills(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Containers that the kernel killed for their memory."""
+    """Containers were killed because they reached their memory limit.
+
+    Requests in flight were lost. The metric is sampled, so it may show 70% shortly before. Compare
+    the limit with the revision before: it may have been lowered.
+    """
     recent = of_today(snapshot, settings.oom_window)
     killed = [stop for stop in recent if stops.out_of_memory(stop)]
     for definition, group in by_definition(killed).items():
@@ -276,7 +297,11 @@ def _limits(snapshot: Snapshot, definition: str) -> str:
 
 
 def health_kills(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Tasks that health checks ended, with the grace that they had against their boot time."""
+    """Health checks ended tasks that were running.
+
+    The tasks may be fine and the check wrong, or too early: compare how long they lived with the
+    grace period. An overloaded service loses capacity this way when it needs it most.
+    """
     recent = of_today(snapshot, settings.health_window)
     killed = [stop for stop in recent if stops.killed_by_checks(stop)]
     severity = settings.health_kills.grade(len(killed))
@@ -306,7 +331,11 @@ def health_kills(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def stops_by_user(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Somebody stops tasks by hand, or an experiment does."""
+    """Somebody, or an experiment, stops tasks.
+
+    The service replaces them. CloudTrail names the caller; when it is on purpose, it explains the
+    other findings here.
+    """
     recent = stops.within(snapshot.stopped, snapshot.at, settings.user_window)
     found = [stop for stop in recent if stops.stopped_by_user(stop)]
     severity = settings.stops_by_user.grade(len(found))
@@ -327,7 +356,10 @@ def stops_by_user(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def spot_interruptions(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """AWS takes Spot capacity back."""
+    """AWS took Spot capacity back: tasks got two minutes and were stopped.
+
+    It matters when no replacements are placed, or when it is a large share of the service.
+    """
     recent = stops.within(snapshot.stopped, snapshot.at, settings.spot_window)
     found = [stop for stop in recent if stops.interrupted(stop)]
     if not found:

@@ -68,6 +68,12 @@ def _about(node: Node) -> tuple[Evidence, ...]:
 
 
 def _memory(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding]:
+    """A node's memory is nearly used up.
+
+    At the limit keys are evicted or writes refused, by its policy. Critical too when it swaps:
+    every command that touches swapped memory waits for the disk. A cache that has always run full
+    is told more mildly.
+    """
     used = _now(snapshot, node, "DatabaseMemoryUsagePercentage")
     severity, value = held(used, settings.memory), peak(used)
     swap = latest(_now(snapshot, node, "SwapUsage"))
@@ -132,6 +138,11 @@ def _usual_evictions(snapshot: Snapshot, node: Node) -> float | None:
 
 
 def _evictions(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding]:
+    """The node throws out many more keys than it usually does.
+
+    Critical when the hit rate falls too: then the database behind it gets the reads. Steady
+    evictions are a cache at work and are not told.
+    """
     now = _now(snapshot, node, "Evictions")
     usual = _usual_evictions(snapshot, node)
     if usual is None:
@@ -180,6 +191,11 @@ def hit_drop(snapshot: Snapshot) -> float | None:
 
 
 def _hit_rate(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Far fewer reads find their key than in the last hours.
+
+    The database behind gets the rest, and may be the next to fail. A cold cache after a failover
+    warms up by itself; a flush or changed keys show in the commands.
+    """
     hits, misses = _reads(snapshot)
     asked = settled(together(hits, misses), snapshot.at)
     if not sustained(asked, lambda value: value >= settings.hit_floor):
@@ -213,6 +229,10 @@ def _hit_rate(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def _cpu(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding]:
+    """The engine's thread, or the CPU where that is not told, is busy.
+
+    Every command waits for the one thread, so a single slow command slows everybody down.
+    """
     engine = _now(snapshot, node, "EngineCPUUtilization")
     label = "engine CPU" if engine.values else "CPU"
     used = engine if engine.values else _now(snapshot, node, "CPUUtilization")
@@ -236,6 +256,10 @@ def _cpu(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding
 
 
 def _connections(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding]:
+    """Far more connections than usual, or near the 65,000 that a node takes.
+
+    At the limit new clients are refused.
+    """
     used = _now(snapshot, node, "CurrConnections")
     severity, value = held(used, settings.connections), latest(used)
     usual = baseline.usual(node.series("CurrConnections"), snapshot.at)
@@ -261,6 +285,10 @@ def _connections(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator
 
 
 def _churn(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding]:
+    """Very many new connections a minute: clients do not keep them.
+
+    Each costs the engine's thread, with TLS many times as much, so everything becomes slow.
+    """
     new = _now(snapshot, node, "NewConnections")
     usual = baseline.usual(node.series("NewConnections"), snapshot.at)
     severity, value = held(new, settings.churn), latest(new)
@@ -286,6 +314,11 @@ def _churn(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Findi
 
 
 def _network(snapshot: Snapshot, node: Node) -> Iterator[Finding]:
+    """The node sends or takes more than its type may: packets are queued and dropped.
+
+    Clients see timeouts while the CPU is idle. The summary says which allowance: bandwidth in, out,
+    packets or tracked connections.
+    """
     for name, what in _NETWORK:
         over = _now(snapshot, node, name)
         if sustained(over, lambda value: value > 0):
@@ -306,7 +339,14 @@ def _network(snapshot: Snapshot, node: Node) -> Iterator[Finding]:
 
 
 def _replication(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding]:
-    """Lag and link say something on replicas only."""
+    """A replica is late, or cut off from its primary.
+
+    CACHE_REPLICA_LINK_DOWN: Nothing new arrives: its readers see the past, and it must not take
+    over. After a node was replaced it may be taking a full copy.
+
+    CACHE_REPLICA_LAG: Readers see the past, and a failover to it loses what is missing. It matters
+    on replicas only.
+    """
     if is_replica(node, snapshot.at) is not True:
         return
     link = _now(snapshot, node, "MasterLinkHealthStatus")
@@ -341,6 +381,11 @@ def _replication(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator
 
 
 def _auth(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Finding]:
+    """Logins or commands are refused.
+
+    A token was rotated, or an access list edited, and somebody's client does not know. A scanner
+    would look the same.
+    """
     failures = settled(together(*(node.series(name) for name in _AUTH)), snapshot.at)
     severity, value = held(failures, settings.auth_failures), latest(failures)
     if severity is None or value is None:
@@ -362,6 +407,11 @@ def _auth(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Findin
 
 
 def _serverless(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Commands are throttled, or the cache is near a usage limit.
+
+    Callers see errors or slow retries. It grows by itself, but not faster than its own pace, and
+    not over a limit that was set.
+    """
     node = snapshot.nodes[0]
     asked = _now(snapshot, node, "TotalCmdsCount")
     refused = filled(_now(snapshot, node, "ThrottledCmds"), asked)

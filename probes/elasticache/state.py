@@ -16,7 +16,7 @@ _SERVING = model.OK | {"modifying", "snapshotting"}
 
 
 def status(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """The cache is not what it should be, or on its way to somewhere."""
+    """A status that is not in the cockpit's table, so it is told as it is and not judged."""
     state = snapshot.status.lower()
     if state in model.OK:
         return
@@ -35,6 +35,10 @@ def status(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def _unavailable(snapshot: Snapshot) -> Finding:
+    """The control plane calls the cache broken, or it is being deleted.
+
+    Clients cannot use it. The last events and CloudTrail say what was done to it.
+    """
     return Finding(
         "CACHE_UNAVAILABLE",
         Severity.CRITICAL,
@@ -52,6 +56,11 @@ def _last_events(snapshot: Snapshot) -> Iterator[Evidence]:
 
 
 def _moving(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """The cache is being changed: scaled, patched, modified, copied.
+
+    Connections may break while nodes are exchanged. Critical when it takes longer than `moving`; a
+    snapshot in its own window is information.
+    """
     since = snapshot.status_since
     lasted = 0.0 if since is None else (snapshot.at - since).total_seconds()
     severity = settings.moving.grade(lasted)
@@ -82,7 +91,11 @@ def _moving(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def failover(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """A failover of the last hour, or one that began and did not end."""
+    """A replica became the primary in the last hour, or a failover has not ended.
+
+    Writes of the last moments may be lost. Clients that keep their connections write to a replica
+    and get READONLY. Repeated, or not ended, it is critical.
+    """
     start = snapshot.at - timedelta(seconds=settings.failover_window)
     recent = [event for event in snapshot.events if event.at >= start]
     done = [event for event in recent if model.failed_over(event)]
@@ -121,7 +134,11 @@ def _open(begun: list[CacheEvent], done: list[CacheEvent]) -> datetime | None:
 
 
 def resilience(snapshot: Snapshot) -> Iterator[Finding]:
-    """Nothing would take over if a primary died."""
+    """Nothing would take over if a primary died.
+
+    Information when it was built so, a warning when only some shards lack a replica or failover is
+    off, critical while something is already down.
+    """
     if snapshot.kind != model.GROUP:
         return
     bare = [shard.id for shard in snapshot.shards if _replicas(snapshot, shard.id) == 0]
@@ -167,6 +184,11 @@ def _down(node: Node) -> bool:
 
 
 def _degraded(snapshot: Snapshot, shard: str, down: list[Node], *, nodes: list[Node]) -> Finding:
+    """Nodes of a shard do not serve.
+
+    Without its primary the shard takes no writes; without replicas nothing would take over. The
+    other shards are not touched.
+    """
     replicas = [node for node in nodes if node.role == "replica"]
     primary = any(node.role == "primary" for node in down)
     bare = bool(replicas) and all(node in down for node in replicas)

@@ -47,6 +47,12 @@ def _is_alike(one: float, other: float) -> bool:
 
 
 def _ours(path: PathLook, ahead: float, agree: Sequence[Witness], *, severity: Severity) -> Finding:
+    """The clock of this machine is wrong, as far as other hosts say.
+
+    AWS refuses signatures that are more than five minutes off, certificates seem not valid yet, and
+    every time in the record is off. With one witness only it counts a step less: that one may be
+    wrong itself.
+    """
     who = "behind" if ahead > 0 else "ahead of"
     others = f" and {count(len(agree), 'other')}" if agree else ""
     return Finding(
@@ -68,6 +74,10 @@ def _ours(path: PathLook, ahead: float, agree: Sequence[Witness], *, severity: S
 
 
 def _theirs(path: PathLook, ahead: float, fine: Sequence[Witness]) -> Finding:
+    """The host's clock is wrong; others agree with ours.
+
+    Its logs and tokens carry the wrong time, which matters when you put a timeline together.
+    """
     how = "ahead" if ahead > 0 else "behind"
     return Finding(
         "NET_CLOCK_SKEW",

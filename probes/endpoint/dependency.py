@@ -49,6 +49,11 @@ def findings(snapshot: Snapshot, found: Sequence[Finding]) -> Iterator[Finding]:
 
 
 def _seen(snapshot: Snapshot, theirs: Sequence[Finding], provider: ProviderLook | None) -> Finding:
+    """A third party that the configuration names is in trouble, as seen from here.
+
+    Its single findings are in the evidence. Our own way out would look the same, so compare another
+    host outside.
+    """
     first = max(theirs, key=lambda finding: finding.severity.rank)
     against = ["our own way out (NAT, proxy, DNS) would look the same: compare another host"]
     if provider and provider.level == "none":
@@ -74,6 +79,10 @@ def _seen(snapshot: Snapshot, theirs: Sequence[Finding], provider: ProviderLook 
 
 
 def _said(snapshot: Snapshot, provider: ProviderLook) -> Finding:
+    """The provider's status page tells of trouble that is not seen from here.
+
+    It may be another part of it, or about to reach us.
+    """
     words = provider.incidents[0] if provider.incidents else provider.words
     return Finding(
         "DEP_EXTERNAL",

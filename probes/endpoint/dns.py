@@ -54,6 +54,20 @@ def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def _unresolved(path: PathLook, first: Resolution) -> Finding:
+    """The name does not lead to any address, so nobody who must look it up can connect.
+
+    Those who still have it in a cache go on until its time is over. A second resolver is asked when
+    there is one: when it knows the name, the trouble is this machine's.
+
+    NET_DNS_NXDOMAIN: The name server says that there is no such name.
+
+    NET_DNS_SERVFAIL: The resolver or the zone's servers fail; the name itself may be fine.
+
+    NET_DNS_TIMEOUT: No answer in time. It is this machine's own network when no name server can be
+    reached.
+
+    NET_DNS_NO_A: The name exists and has no address.
+    """
     code, severity, words = _WORDS.get(first.outcome, _WORDS["error"])
     other = next((answer for answer in path.dns[1:] if answer.addresses), None)
     likely = _LIKELY[code]
@@ -75,6 +89,10 @@ def _unresolved(path: PathLook, first: Resolution) -> Finding:
 
 
 def _families(path: PathLook) -> Iterator[Finding]:
+    """The name has addresses of IPv6 only.
+
+    Clients without IPv6 cannot reach it. Often the A record was removed by mistake.
+    """
     addresses = path.dns[0].addresses
     if path.dns[0].source != "literal" and all(":" in address for address in addresses):
         yield Finding(
@@ -87,6 +105,11 @@ def _families(path: PathLook) -> Iterator[Finding]:
 
 
 def _slow(path: PathLook, settings: Settings) -> Iterator[Finding]:
+    """Looking the name up takes long, at the 95th percentile.
+
+    Every new connection of every client waits for it. A dead first resolver in the list costs its
+    whole timeout each time.
+    """
     if not path.dns_history:
         return
     took = _usually_slow(path.dns_history)
@@ -113,7 +136,10 @@ def _usually_slow(history: tuple[float, ...]) -> float:
 
 
 def _changed(path: PathLook) -> Iterator[Finding]:
-    """A failover marker. Names that move at most looks are pools, and theirs is no news."""
+    """The name leads to other addresses than at the look before: a marker of a failover or a move.
+
+    Names that change at most looks are pools and are not told.
+    """
     now, before = set(path.dns[0].addresses), set(path.addresses_before)
     if not before or now == before or path.dns_changes >= _POOL:
         return
@@ -135,6 +161,11 @@ def _changed(path: PathLook) -> Iterator[Finding]:
 
 
 def _differing(path: PathLook) -> Iterator[Finding]:
+    """The resolver of this machine and the name server give different addresses.
+
+    Split horizon is often meant: inside one address, outside another. Find out which the
+    applications get before you conclude anything.
+    """
     system, server = answer_of(path, "system"), answer_of(path, "resolver")
     if system is None or server is None:
         return
@@ -181,6 +212,11 @@ def _is_stale(path: PathLook, system: Resolution, server: Resolution) -> bool:
 
 
 def _stale(path: PathLook, since: float) -> Finding:
+    """The system still uses addresses that the name server no longer gives.
+
+    Whoever uses the same cache talks to servers that may be gone. Applications that resolve only at
+    their start have the same trouble until they are restarted.
+    """
     lost = [look for look in path.addresses if look.tcp.outcome != "ok"]
     return Finding(
         "NET_DNS_STALE",
@@ -203,6 +239,10 @@ def _stale(path: PathLook, since: float) -> Finding:
 
 
 def _private(path: PathLook) -> Iterator[Finding]:
+    """The name has private addresses only, and this machine is outside their network.
+
+    It says nothing of whether the endpoint works: look from inside.
+    """
     looks = path.addresses
     lost = looks and all(look.tcp.outcome in {"timeout", "unreachable"} for look in looks)
     if lost and all_private(path.dns[0].addresses):

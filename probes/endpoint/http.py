@@ -67,10 +67,15 @@ def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def _no_answer(path: PathLook, looks: Group) -> Iterator[Finding]:
-    """Addresses that accept and then fall silent, at TLS or at HTTP, while none answers.
+    """Addresses take the connection and then give no answer, and none answers.
 
-    With one that answers it is ONE_BAD. A word that stands in no table is told as a drop: an
-    outage never goes by in silence.
+    NET_CONN_MUTE: Nothing comes back: the process hangs, or its queue is full. Checks that only
+    connect stay green.
+
+    NET_CONN_DROPPED: The connection is closed without an answer: a proxy without a backend, or a
+    process that dies.
+
+    NET_TCP_RESET: The connection is cut in the middle.
     """
     silent = tuple(look for look in looks if _is_silent(look))
     if not silent or any(look.outcome == "ok" for look in looks):
@@ -99,6 +104,13 @@ def _is_silent(look: AddressLook) -> bool:
 
 
 def _broken(path: PathLook, looks: Group) -> Iterator[Finding]:
+    """What comes back is no whole HTTP answer.
+
+    NET_HTTP_TRUNCATED: The answer ends too early or stalls: the process or a proxy dies in the
+    middle.
+
+    NET_HTTP_MALFORMED: It is not HTTP: another service on this port, or a portal on the way.
+    """
     for words, code in (
         ({"truncated", "stalled"}, "NET_HTTP_TRUNCATED"),
         ({"malformed", "error"}, "NET_HTTP_MALFORMED"),
@@ -126,7 +138,11 @@ def _broken(path: PathLook, looks: Group) -> Iterator[Finding]:
 
 
 def _server_errors(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
-    """5xx: two of the last five of an address are high, nothing else at all is critical."""
+    """The endpoint answers 5xx: it is reached and fails.
+
+    Two of an address's last five answers make it high, since one may be chance; nothing else at all
+    is critical.
+    """
     statuses = _recent_statuses(snapshot)
     failed = [s for s in statuses if s >= 500 and not status_is_expected(snapshot, s)]
     newest = [look for look in looks if look.http and look.http.status in failed]
@@ -168,6 +184,14 @@ def _server_error_causes(status: int, answer: HttpLook) -> tuple[str, ...]:
 
 
 def _other_status(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
+    """The endpoint answers another status than it should.
+
+    A warning when the configuration says what is expected, else information.
+
+    NET_HTTP_4XX: It refuses the request: signed out, forbidden, moved, limited, or a firewall.
+
+    NET_HTTP_STATUS: A redirect or another success than the expected one.
+    """
     odd = tuple(
         look
         for look in looks
@@ -192,7 +216,10 @@ def _other_status(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
 
 
 def _body(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
-    """The status is right and the text is not: a maintenance page, a captive portal."""
+    """The status is right and the text is not: a maintenance page, an error page, a captive portal.
+
+    A warning only where the text may not have been read whole: a compressed or a long one.
+    """
     wrong = tuple(
         look
         for look in looks
@@ -233,6 +260,10 @@ def _unread(answer: HttpLook) -> tuple[str, ...]:
 
 
 def _redirects(path: PathLook, looks: Group) -> Iterator[Finding]:
+    """The endpoint redirects in a circle: nobody gets a page.
+
+    Usually TLS ends in front of an application that does not know it, and redirects to https again.
+    """
     for look in looks[:1]:
         if look.http and look.http.redirects > 5:
             yield Finding(
@@ -248,6 +279,11 @@ def _redirects(path: PathLook, looks: Group) -> Iterator[Finding]:
 
 
 def _slow(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding]:
+    """The first byte of the answer takes long, after connection and TLS.
+
+    It is the time in which the application works or waits for something. Also told when it is
+    several times its own usual time.
+    """
     timed = [
         (look.http.first_byte, look)
         for look in looks

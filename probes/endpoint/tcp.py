@@ -68,9 +68,19 @@ def where_from(path: PathLook) -> tuple[Evidence, ...]:
 
 
 def _all_dead(path: PathLook) -> Iterator[Finding]:
-    """Connections that fail while no address answers at all: with one that does, it is ONE_BAD.
+    """No address of the endpoint can be connected to from here.
 
-    What fails behind a connection, at the other addresses, is told by its own rung.
+    When one of several still answers, it is told as NET_TARGET_ONE_BAD instead.
+
+    NET_TCP_TIMEOUT: Packets get no answer at all: something drops them on the way, or the host is
+    dead.
+
+    NET_TCP_REFUSED: The host is up and refuses: nothing listens on the port.
+
+    NET_TCP_RESET: The connection is cut as soon as it stands: a proxy or balancer without a
+    backend, or a process that restarts.
+
+    NET_TCP_UNREACH: This machine has no way to the address: its own network is the first suspect.
     """
     looks = judged_addresses(path)
     dead = [look for look in looks if look.tcp.outcome != "ok"]
@@ -108,6 +118,11 @@ def _elsewhere(path: PathLook, word: str) -> tuple[str, ...]:
 
 
 def _one_bad(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Some addresses of the endpoint fail or are far slower, the others work.
+
+    Clients hit the bad one by chance, so a part of all requests fails, and trying again seems to
+    help.
+    """
     looks = judged_addresses(snapshot.path)
     bad = [look for look in looks if not is_good(snapshot, look)]
     if len(bad) == len(looks):  # an answer of 5xx is one, and has its own finding
@@ -161,6 +176,11 @@ def _slow_ones(
 
 
 def _v6(path: PathLook) -> Iterator[Finding]:
+    """Over IPv6 it does not connect, over IPv4 it does.
+
+    Clients that try IPv6 first wait until they give up. Information when this machine has no IPv6
+    at all.
+    """
     if not v6_is_apart(path):
         return
     v6 = [look for look in path.addresses if is_v6(look)]
@@ -179,6 +199,10 @@ def _v6(path: PathLook) -> Iterator[Finding]:
 
 
 def _slow(path: PathLook, settings: Settings) -> Iterator[Finding]:
+    """Connecting takes several times what it usually takes.
+
+    Before anything is sent: the network, or a host that is too busy to accept.
+    """
     for look in path.addresses:
         usual = look.usual_connect
         if look.tcp.outcome != "ok" or usual is None:
@@ -202,7 +226,11 @@ def _slow(path: PathLook, settings: Settings) -> Iterator[Finding]:
 
 
 def _loss(path: PathLook, settings: Settings) -> Iterator[Finding]:
-    """Connections that vanish, and those that only came after a SYN was sent again."""
+    """Some connections vanish, or come only after the first packet was sent again.
+
+    Each loss costs a client a second or more. Told apart from an outage, in which all fail in a
+    row.
+    """
     for address, samples in _by_address(path).items():
         recent = samples[-_WINDOW:]
         lost = [number for number, one in enumerate(recent) if one.outcome == "tcp timeout"]
@@ -244,6 +272,10 @@ def is_sent_again(connect: float | None, told: int | None = None) -> bool:
 
 
 def _jitter(path: PathLook, settings: Settings) -> Iterator[Finding]:
+    """The time to connect varies much more than the path explains.
+
+    Information: a crowded line or host. It makes small differences of other times mean less.
+    """
     for address, samples in _by_address(path).items():
         times = [
             one.connect

@@ -122,6 +122,22 @@ def _lifetime(certificate: Certificate) -> float:
 
 
 def _failed(path: PathLook, outcome: str, alike: Group, *, of: Group) -> Finding:
+    """The handshake fails, so no client that verifies gets through.
+
+    NET_TLS_EXPIRED: The certificate's time is over.
+
+    NET_TLS_CLOCK: It is not valid yet: it was issued for later, or this machine's clock is wrong.
+
+    NET_TLS_NAME: It is for other names than the one that was asked for.
+
+    NET_TLS_UNTRUSTED: Its issuer is not trusted here: a private authority, or something on the way
+    that answers instead.
+
+    NET_TLS_CHAIN: The server does not send its intermediate certificate. Browsers often find it by
+    themselves; other clients fail.
+
+    NET_TLS_PROTOCOL: The two sides share no version or cipher, or the port speaks no TLS at all.
+    """
     code, severity = TLS_CODES[outcome]
     look = _telling(alike[0])
     return Finding(
@@ -186,7 +202,11 @@ def _next(outcome: str) -> str:
 
 
 def _dates(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding]:
-    """Certificates that are about to end, also where another fault hides it."""
+    """The certificate ends soon, or has ended behind another fault.
+
+    From that moment every client that verifies is shut out at once. Amazon renews 60 days ahead:
+    less than `acm_days` left means that the renewal is stuck.
+    """
     certificates = [
         look.tls.certificate
         for look in looks
@@ -254,6 +274,10 @@ def _behind(certificate: Certificate) -> tuple[Evidence, ...]:
 
 
 def _strict(path: PathLook, looks: Group) -> Iterator[Finding]:
+    """The certificate breaks rules that only strict clients hold it to.
+
+    Works for most, fails for Python 3.13 and later.
+    """
     lax = [look for look in looks if look.tls and look.tls.strict_only]
     if lax and lax[0].tls:
         yield Finding(
@@ -267,6 +291,11 @@ def _strict(path: PathLook, looks: Group) -> Iterator[Finding]:
 
 
 def _changed(path: PathLook, looks: Group) -> Iterator[Finding]:
+    """The certificate was replaced, or the addresses show different ones.
+
+    A marker of a renewal or a deployment. Different ones at the same time mean a roll-out that is
+    half done.
+    """
     prints = {
         look.tls.certificate.fingerprint for look in looks if look.tls and look.tls.certificate
     }
@@ -295,6 +324,10 @@ def _changed(path: PathLook, looks: Group) -> Iterator[Finding]:
 
 
 def _slow(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding]:
+    """The TLS handshake takes much longer than the way to the server explains.
+
+    The server is short of CPU, or asks somebody else while it shakes hands.
+    """
     for look in looks:
         limit = 3 * look.tcp.took + settings.handshake_floor
         if look.tls and look.tls.outcome == "ok" and look.tls.took > limit:

@@ -208,8 +208,9 @@ def _metadata(queue: ThreadQueue, look: MysqlLocks, settings: Settings) -> Itera
 
     The change waits for every open transaction that touched the table, and everybody who comes
     later queues behind the change, reads too: the table is as good as down. End what holds the
-    lock, or take the change back; `lock_wait_timeout` is a year by default. Where
-    performance_schema does not name the holder, only a suspect is shown and nothing is offered.
+    lock, or take the change back; `lock_wait_timeout` is a year (in MariaDB a day) by default.
+    Where performance_schema does not name the holder, only a suspect is shown and nothing is
+    offered.
     """
     waited = settings.metadata_wait.grade(queue.longest)
     if waited is None:

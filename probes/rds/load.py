@@ -40,6 +40,11 @@ def most_connections(
 
 
 def _connections(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
+    """Many connections, of the limit where it is known, else against what is usual.
+
+    At the limit new clients are refused. CloudWatch counts connections and not what they do: the
+    database's own probe says who holds them, and what they wait for.
+    """
     seen = settled(instance.series("DatabaseConnections"), snapshot.at)
     value = latest(seen)
     if value is None:
@@ -89,7 +94,11 @@ def _times(series: Series, factor: float) -> Series:
 
 
 def _collapsed(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
-    """Connections that vanished, unless the instance itself explains it."""
+    """Most connections vanished within minutes while the instance says it is available.
+
+    Something between the callers and the database broke, or the callers did. Their traffic is not
+    compared, so an idle night may look the same.
+    """
     seen = settled(instance.series("DatabaseConnections"), snapshot.at, minutes=20)
     earlier, now = seen.values[:-3], seen.values[-3:]
     if len(earlier) < 10 or len(now) < 3 or instance.status.lower() not in OK:
@@ -121,6 +130,11 @@ def _collapsed(snapshot: Snapshot, instance: Instance, settings: Settings) -> It
 
 
 def _cpu(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
+    """The CPU was busy for five minutes.
+
+    It is a symptom: one statement with another plan, more load, or maintenance. The statement with
+    the most time is where to look.
+    """
     seen = settled(instance.series("CPUUtilization"), snapshot.at)
     severity, value = held(seen, settings.cpu), mean(seen)
     if severity is None or value is None:
@@ -141,7 +155,11 @@ def _cpu(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator
 
 
 def _memory(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
-    """Databases use all memory by design: judged only together with swap that grows."""
+    """Little memory is left and swap grows.
+
+    Databases use all memory by design, so little free memory alone is not told. The next step is
+    that the operating system kills the server.
+    """
     seen = settled(instance.series("FreeableMemory"), snapshot.at)
     swap = settled(instance.series("SwapUsage"), snapshot.at, minutes=30)
     free, whole = lowest(seen), memory_of(instance.db_class)
@@ -175,7 +193,10 @@ def _memory(snapshot: Snapshot, instance: Instance, settings: Settings) -> Itera
 
 
 def _sessions(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
-    """Average active sessions against the vCPUs; silent without Performance Insights."""
+    """More sessions are active than there are processors: they wait for each other.
+
+    Grouped by wait and by statement it tells what for. Silent without Performance Insights.
+    """
     seen = settled(instance.series("DBLoad"), snapshot.at)
     processors = processors_of(instance.db_class)
     value = mean(seen)
@@ -200,6 +221,12 @@ def _sessions(snapshot: Snapshot, instance: Instance, settings: Settings) -> Ite
 
 
 def _lag(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
+    """A replica is late, or its replication does not run.
+
+    Its readers see the past, and it must not take over. On an idle PostgreSQL primary the number
+    climbs to five minutes and falls back, which is harmless. A negative number means that it does
+    not replicate (critical).
+    """
     seen = settled(instance.series("ReplicaLag"), snapshot.at)
     limits = settings.lag
     if instance.aurora:
@@ -237,6 +264,11 @@ def _lag(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator
 
 
 def _wraparound(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
+    """Transaction numbers are being used up faster than vacuum can free them.
+
+    At two thousand million the database takes no more writes. Something keeps vacuum from freezing:
+    an old transaction, a slot, a prepared transaction.
+    """
     seen = settled(instance.series("MaximumUsedTransactionIDs"), snapshot.at)
     value = latest(seen)
     severity = settings.transaction_ids.grade(value)
@@ -257,7 +289,10 @@ def _wraparound(snapshot: Snapshot, instance: Instance, settings: Settings) -> I
 
 
 def _capacity(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
-    """Serverless v2 at its ceiling."""
+    """Serverless v2 is at its ceiling: it cannot grow with the load any more.
+
+    From here on everything gets slower. Look at the statements before raising the maximum.
+    """
     seen = settled(instance.series("ACUUtilization"), snapshot.at)
     severity, value = held(seen, settings.capacity), latest(seen)
     if severity is None or value is None:

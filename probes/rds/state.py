@@ -27,6 +27,17 @@ def statuses(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 def _status(
     snapshot: Snapshot, name: str, status: str, *, window: str, settings: Settings
 ) -> Iterator[Finding]:
+    """The state of a cluster or instance by its control plane.
+
+    RDS_INSTANCE_DOWN: It is stopped, failed, out of space or cut off from its key: nobody can use
+    it.
+
+    RDS_INSTANCE_IN_TRANSITION: It is being changed, and may restart or fail over. Critical when it
+    takes longer than `moving` (for upgrades `moving_slowly`).
+
+    RDS_STATUS_UNKNOWN: A status that is not in the cockpit's table, so it is told as it is and not
+    judged.
+    """
     state = status.lower()
     if state in model.OK:
         return
@@ -90,7 +101,11 @@ def _last_events(snapshot: Snapshot, name: str = "") -> Iterator[Evidence]:
 
 
 def failovers(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """A failover of the last hour, one that does not end, or one that failed."""
+    """Another instance became the writer in the last hour, or a failover has not ended.
+
+    Connections were cut. Clients that cached the old address talk to a reader now: writes fail.
+    Critical when it failed or does not end.
+    """
     recent = events.since(snapshot.events, snapshot.at, settings.recent)
     kinds = (events.FAILOVER_STARTED, events.FAILOVER_DONE, events.FAILOVER_FAILED)
     told = events.of(recent, *kinds)
@@ -116,7 +131,10 @@ def failovers(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def writer(snapshot: Snapshot) -> Iterator[Finding]:
-    """A cluster that nobody can write to."""
+    """The cluster has no instance that takes writes.
+
+    Reads may go on. While a failover runs it should take a minute or two.
+    """
     cluster = snapshot.cluster
     if cluster is None or cluster.headless or cluster.serverless_v1:
         return
@@ -151,6 +169,11 @@ def resilience(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def _alone(name: str, why: str) -> Finding:
+    """There is no other instance or zone that could take over.
+
+    It is how it was built, so information only: when its host fails, it is down until it is
+    rebuilt.
+    """
     return Finding(
         "RDS_NO_FAILOVER_TARGET",
         Severity.INFO,
@@ -162,7 +185,11 @@ def _alone(name: str, why: str) -> Finding:
 
 
 def restarts(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Restarts of the last hour, by event or by an uptime that fell."""
+    """The instance was restarted in the last hour.
+
+    Every session was cut, and the buffers are cold. Repeated restarts are a crash loop, most often
+    for want of memory.
+    """
     recent = events.since(snapshot.events, snapshot.at, settings.recent)
     told = events.of(recent, events.RESTARTED)
     for instance in snapshot.instances:
@@ -201,7 +228,11 @@ def _uptime_falls(instance: Instance, snapshot: Snapshot, settings: Settings) ->
 
 
 def replication(snapshot: Snapshot) -> Iterator[Finding]:
-    """Replicas that RDS says are broken, or whose last word in the events is that they stopped."""
+    """A replica does not replicate, says RDS.
+
+    Its data grow old and it cannot take over. The reason is in the message; a duplicate key or a
+    lost log ends it for good, until it is rebuilt.
+    """
     for instance in snapshot.instances:
         broken = [each for each in instance.replication if not each.normal]
         bad = {"error", "stopped", "terminated"}
@@ -256,6 +287,11 @@ def pending(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def _waiting(name: str, values: tuple[Pending, ...]) -> Finding:
+    """A change of the instance waits for its window.
+
+    Any other change that is applied at once applies this one too, perhaps with a restart in the
+    middle of an incident.
+    """
     names = ", ".join(each.name for each in values)
     return Finding(
         "RDS_MODIFICATION_PENDING",
@@ -270,6 +306,11 @@ def _waiting(name: str, values: tuple[Pending, ...]) -> Finding:
 
 
 def _parameters(instance: Instance) -> Iterator[Finding]:
+    """The instance runs with other parameters than its group says.
+
+    They need a reboot, or could not be applied (critical). A fix that somebody believes in may not
+    be there.
+    """
     for group in instance.parameter_groups:
         state = group.status.lower()
         if state in {"pending-reboot", "failed-to-apply"}:
@@ -286,7 +327,11 @@ def _parameters(instance: Instance) -> Iterator[Finding]:
 
 
 def maintenance(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """What AWS will do soon. Optional actions have no date and are information."""
+    """AWS will do maintenance on it, by itself from a date on.
+
+    It may restart or fail over. Critical when it is forced within two hours. Optional actions have
+    no date and are information.
+    """
     for action in snapshot.maintenance:
         apply_in = _until(snapshot, action, forced=False)
         forced_in = _until(snapshot, action, forced=True)
@@ -318,7 +363,11 @@ def _until(snapshot: Snapshot, action: PendingMaintenance, *, forced: bool) -> f
 
 
 def credentials(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Certificates that end, and a managed secret that cannot be rotated."""
+    """The server certificate of the instance ends soon.
+
+    After that every client that verifies it is shut out. Clients need the new authority in their
+    trust store before it is rotated.
+    """
     for instance in snapshot.instances:
         if instance.ca_valid_till is not None:
             left = (instance.ca_valid_till - snapshot.at).total_seconds()
@@ -338,6 +387,11 @@ def credentials(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def _secret(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
+    """The secret that RDS manages for the instance cannot be rotated.
+
+    It works until the next rotation that half succeeds. Its KMS key or a permission is the usual
+    reason.
+    """
     state = instance.secret_status.lower()
     since = snapshot.status_since.get(f"{instance.id} secret")
     lasted = (snapshot.at - since).total_seconds() if since is not None else 0.0

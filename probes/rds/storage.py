@@ -45,6 +45,11 @@ def storage(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def _space(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
+    """Free storage is low, or will be used up within hours at this rate.
+
+    A full disk stops the database: critical then, and it comes back only with more space. Logs that
+    a slot or a replica keeps grow without any data growing.
+    """
     seen = settled(instance.series("FreeStorageSpace"), snapshot.at)
     free, share, left = lowest(seen), free_share(instance, snapshot), full_in(instance, snapshot)
     told = [event for event in snapshot.events if event.source == instance.id]
@@ -109,7 +114,10 @@ def _logs(snapshot: Snapshot, instance: Instance) -> Iterator[Evidence]:
 
 
 def _autoscaling(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
-    """Autoscaling reacts below 10% free for 5 minutes, then not again for six hours."""
+    """Storage autoscaling would not help now: it is at its maximum, waits, or is off.
+
+    It reacts below 10% free for five minutes, and then not again for six hours.
+    """
     share = free_share(instance, snapshot)
     told = [event for event in snapshot.events if event.source == instance.id]
     blocked = events.of(told, events.AUTOSCALE_BLOCKED)
@@ -144,6 +152,11 @@ def _autoscaling(snapshot: Snapshot, instance: Instance, settings: Settings) -> 
 
 
 def _burst(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
+    """The credits that let the volume or the host go above its baseline are nearly gone.
+
+    At zero everything that reads or writes drops to the baseline at once: a sudden slowness without
+    any change.
+    """
     for name in ("BurstBalance", "EBSIOBalance%", "EBSByteBalance%"):
         seen = settled(instance.series(name), snapshot.at)
         severity, value = held(seen, settings.burst), latest(seen)
@@ -166,6 +179,11 @@ def _burst(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterat
 
 
 def _saturated(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
+    """The storage has more to do than it can: requests queue.
+
+    Every statement that reads or commits waits for it. Critical when the latency is high too. A
+    backup or a vacuum may be the one who asks.
+    """
     at = snapshot.at
     done = settled(together(instance.series("ReadIOPS"), instance.series("WriteIOPS")), at)
     queue = settled(instance.series("DiskQueueDepth"), at)

@@ -51,7 +51,11 @@ CAUSES_UNHEALTHY = (
 
 
 def capacity(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """No healthy target, too few, or one: whichever is the worst, once."""
+    """Targets fail their health check, while others still serve.
+
+    Those that are left carry the whole load and may be the next. Critical when fewer than
+    `min_healthy` are left, or a large share is ill. A group without traffic is told more mildly.
+    """
     whole = len(snapshot.counted)
     if not whole or not snapshot.check.enabled:
         return
@@ -78,6 +82,11 @@ def capacity(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def _none_healthy(snapshot: Snapshot) -> Finding:
+    """No target passes its health check.
+
+    The balancer then sends requests to all of them (fail open), or answers 503. When all fail at
+    once, it is more often the check, or what the check itself needs, than every host.
+    """
     whole = snapshot.counted
     return Finding(
         "TG_NO_HEALTHY_TARGETS",
@@ -91,7 +100,11 @@ def _none_healthy(snapshot: Snapshot) -> Finding:
 
 
 def empty(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
-    """Nothing registered that could take a request; bad only when requests come."""
+    """Nothing is registered that could take a request.
+
+    Critical when requests came within the last hour: they get 503. Else information: a group may be
+    empty on purpose, such as one side of a blue/green deployment.
+    """
     if snapshot.counted or snapshot.of("unused"):
         return
     asked = [n for n in (snapshot.hour_requests, snapshot.hour_503) if n]
@@ -120,7 +133,11 @@ def empty(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
 
 
 def fail_open(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
-    """Requests go to targets that are known to be sick, and may well be served."""
+    """The balancer sends requests to targets that it holds for sick, having no others.
+
+    They may well be served: then the check is wrong, and not the targets. To deregister them would
+    turn a false alarm into an outage.
+    """
     sent = _whole(counted(_cut(snapshot, "fail_open"), _cut(snapshot, "requests")))
     served = _whole(total(_cut(snapshot, "ok")))
     all_sick = bool(snapshot.of("unhealthy")) and not (
@@ -149,7 +166,11 @@ def fail_open(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
 
 
 def zones(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
-    """A zone without a healthy target while others have some."""
+    """All targets of one zone are unhealthy while others serve.
+
+    Critical when traffic is kept within its zone: then clients that come by that zone fail. It may
+    be the zone, or one host.
+    """
     by_zone: dict[str, list[TargetState]] = {}
     for target in snapshot.counted:
         if target.zone:
@@ -176,7 +197,11 @@ def zones(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
 
 
 def stuck(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Targets that never become healthy, and targets that never finish draining."""
+    """Targets stay in `initial` and take no requests.
+
+    They have never passed their check. During a deployment the old ones serve meanwhile; without
+    any healthy target nothing does.
+    """
     needed = snapshot.first_healthy_after
     slow = [
         target
@@ -205,6 +230,11 @@ def stuck(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def _draining(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Targets still drain although their delay is over.
+
+    They take no new requests, and a deployment may wait for them. A warning when more drain than
+    serve.
+    """
     limit = (300.0 if snapshot.delay is None else snapshot.delay) + settings.draining_grace
     held = snapshot.of("draining", "unhealthy.draining")
     ages = [_age(snapshot, target) for target in held]
@@ -228,7 +258,11 @@ def _draining(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def unused(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
-    """Registered targets that get no traffic by configuration."""
+    """Targets are registered and get no traffic, by configuration.
+
+    Their zone or the listener is not set up, or the instance is stopped: capacity that is believed
+    in and not there.
+    """
     held = [target for target in snapshot.of("unused") if target.reason != "Target.NotRegistered"]
     if not held:
         return
@@ -252,7 +286,11 @@ def unused(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
 
 
 def flapping(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Targets that keep turning between healthy and unhealthy."""
+    """Targets keep turning between healthy and unhealthy.
+
+    They are at the edge: overloaded, or with answers about as slow as the check's timeout. Each
+    turn moves their load to the others, which may begin to flap too.
+    """
     held = [target for target in snapshot.targets if len(target.turns) >= settings.flaps]
     if not held:
         return
@@ -275,7 +313,11 @@ def flapping(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def fragile(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """A check that is configured to mislead."""
+    """The health check is set up so that it will mislead.
+
+    No trouble by itself. In an incident it turns slowness into an outage, or hides one; the summary
+    says which of its settings do.
+    """
     check = snapshot.check
     if not check.enabled or snapshot.target_type == "lambda":
         return

@@ -100,7 +100,7 @@ def _state(look):
 def _torn(look, settings):
     """It is torn."""
     severity = grade(look, settings)
-    why = ("a child",) if look.small else TORN
+    why: tuple = ("a child",) if look.small else TORN
     yield Finding("BK_TORN", severity, "it is torn", likely=why, next=f"read {look.page} again")
 '''
 OTHER = '''
@@ -151,8 +151,8 @@ def test_what_only_compares_a_code_and_the_private_table_of_another_module_give_
 
 
 def test_words_of_a_table_and_a_labelled_paragraph_are_told_of_their_code_only(shelf: str) -> None:
-    assert told(shelf, "BK_DAMP") == ("What is wrong with it.", "It is wet.")
-    assert told(shelf, "BK_DUSTY") == ("What is wrong with it.", "It is not clean.")
+    assert told(shelf, "BK_DAMP") == ("It is wet.", "What is wrong with it.")
+    assert told(shelf, "BK_DUSTY") == ("It is not clean.", "What is wrong with it.")
     assert list(of_tables(shelf, "BK_LOST")) == ["Nobody finds it."]
     assert list(of_tables(shelf, "BK_DAMP")) == []
 
@@ -181,12 +181,17 @@ def test_a_code_that_is_handed_to_a_function_is_explained_by_that_function(shelf
 @pytest.mark.parametrize(
     ("code", "probe", "severities", "likely"),
     [
+        ("PG_LOCK_BLOCKED", "postgres.locks", "critical, high, warning", "an advisory lock"),
+        ("PG_REPL_LAG", "postgres.replication", "critical, high, warning", "long queries"),
         ("RD_CLUSTER_SLOTS", "redis.cluster", "critical, high", "a primary died"),
         ("NET_TCP_TIMEOUT", "endpoint.path", "critical", "its accept queue is full"),
         ("NET_TCP_RESET", "endpoint.path", "high", "the process restarts"),
         ("ALB_502_BAD_GATEWAY", "alb.traffic", "critical, warning", "keep-alive is shorter"),
         ("ALB_504_TIMEOUT", "alb.traffic", "critical, warning", "it waits for a lock"),
         ("DDB_ACCOUNT_LIMIT", "dynamodb.table", "critical, warning", "the quota of 40,000"),
+        ("RDS_STORAGE_LOW", "rds.status", "critical, warning", "real growth"),
+        ("CACHE_CONNECTION_CHURN", "elasticache.status", "critical, warning", "a retry storm"),
+        ("CACHE_IN_TRANSITION", "elasticache.status", "critical, warning, info", "a patch"),
         ("RDS_INSTANCE_DOWN", "rds.status", "critical", "a replication slot filled the disk"),
         ("PATH_NAT_OTHER_AZ", "vpc_path.config", "warning", ""),
         ("PG_CONN_AUTH", "postgres.sessions", "high", ""),

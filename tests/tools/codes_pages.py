@@ -32,7 +32,7 @@ def entry(one: Explanation, *, best: str, tests: str) -> Iterator[str]:
     yield f"\n## {one.code}\n\n*{severities}*, by `{one.probe}`\n"
     yield "\n\n".join(one.means)
     if one.settings:
-        yield "\nJudged by:\n"
+        yield f"\nJudged by ({one.units.rstrip('.')}):\n" if one.units else "\nJudged by:\n"
     for setting in one.settings:
         yield f"- `{setting.name} = {setting.default}` {setting.about}".rstrip()
     for label, texts in (("Likely", one.likely), ("Next", one.next)):

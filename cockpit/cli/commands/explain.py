@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict
 
@@ -39,7 +42,16 @@ def explain(ctx: click.Context, code: str, *, as_json: bool) -> None:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
     for line in lines(found, best):
-        click.echo(visible(line, 2000) if line else "")
+        click.echo(_wrapped(visible(line, 2000)))
+
+
+def _wrapped(line: str) -> str:
+    """The line parted at its words for a terminal; as it is for a file or a pipe."""
+    if not sys.stdout.isatty():
+        return line
+    indent = " " * (len(line) - len(line.lstrip()))
+    width = max(40, min(100, shutil.get_terminal_size().columns))
+    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False)
 
 
 def _held(ctx: click.Context) -> Mapping[str, object]:
