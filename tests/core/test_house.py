@@ -30,6 +30,20 @@ def test_a_circle_that_is_deferred_or_for_type_checkers_only_is_seen(tmp_path: P
     assert house.circles(seen.boxes()) == [("cockpit.a", "cockpit.b")]
 
 
+def test_an_arrow_says_how_many_imports_it_stands_for(tmp_path: Path) -> None:
+    for name, text in {
+        "cockpit/a.py": "",
+        "cockpit/connect/b.py": "",
+        "cockpit/c/d.py": "from cockpit import a\nfrom cockpit.connect import b\n",
+        "cockpit/c/e.py": "from cockpit.a import f\nfrom cockpit.c import d\n",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    told = "\n".join(house.page(house.read(tmp_path)))
+    assert "→ cockpit.a 2, cockpit.connect.b 1\n" in told
+
+
 def test_what_it_prints_names_every_box() -> None:
     told = "\n".join(house.page(house.read()))
     for box in ("cockpit.connect.postgres", "probes.ecs", "screens.widgets", "circles of modules"):

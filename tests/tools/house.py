@@ -1,4 +1,4 @@
-"""The house from above: boxes, the arrows between them, and circles.
+"""The house from above: boxes, the arrows between them with their imports counted, and circles.
 
 `python -m tests.tools.house` from the root of the checkout. A box is what lies directly in
 `cockpit`, `cockpit/connect`, `probes` or `screens`: a folder, or a file of its own. An import is an
@@ -30,13 +30,18 @@ class House:
     lines: Mapping[str, int]
     imports: Graph
 
-    def boxes(self) -> Graph:
-        """The same, by box."""
-        found: dict[str, set[str]] = defaultdict(set)
+    def arrows(self) -> Mapping[str, Counter[str]]:
+        """Box → every box that it leans on, with how many imports of modules the arrow stands for."""
+        found: dict[str, Counter[str]] = defaultdict(Counter)
         for module, others in self.imports.items():
             box = box_of(module)
-            found[box] |= {box_of(other) for other in others} - {box}
-        return {box: frozenset(others) for box, others in found.items()}
+            found[box].update(box_of(other) for other in others)
+            del found[box][box]
+        return found
+
+    def boxes(self) -> Graph:
+        """The same, by box."""
+        return {box: frozenset(others) for box, others in self.arrows().items()}
 
 
 def box_of(module: str) -> str:
@@ -110,12 +115,12 @@ def page(house: House) -> Iterator[str]:
     for module, count in house.lines.items():
         files[box_of(module)] += 1
         lines[box_of(module)] += count
-    boxes = house.boxes()
+    boxes, arrows = house.boxes(), house.arrows()
     for floor in FLOORS:
         inside = [b for b in sorted(boxes) if b.rpartition(".")[0] == floor or b == floor]
         yield f"{floor}: {len(inside)} boxes"
         for box in inside:
-            to = ", ".join(sorted(boxes[box]))
+            to = ", ".join(f"{other} {count}" for other, count in sorted(arrows[box].items()))
             yield f"  {box:32} {files[box]:4} files {lines[box]:6} lines  → {to or 'nothing'}"
     sizes = [count for module, count in house.lines.items() if count > 1]
     yield f"files: {len(sizes)}, median {median(sizes):g} lines, longest {max(sizes)}"

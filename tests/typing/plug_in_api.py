@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from cockpit.connect.aws.answer import Answer, GivenText, answer_into, answers_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.kind import Door, Kind, Problem, Secret, off_loop
@@ -146,6 +147,17 @@ PROBE: Probe[Lorry, Load, Settings] = Probe(
     leads=True,
     codes=("LORRY_FULL",),
 )
+
+
+class QueueRow(Answer, frozen=True):
+    name: GivenText
+    waiting: int = 0
+
+
+async def rows_of(aws: AwsReads) -> tuple[QueueRow, ...]:
+    one: QueueRow = answer_into(await aws.item("sqs", "ListQueues", key="q"), QueueRow)
+    more = answers_into(await aws.pages("sqs", "ListQueues", key="Queues"), QueueRow, strict=False)
+    return (one, *more)
 
 
 async def reads(aws: AwsReads, sql: SqlReads, redis: RedisReads, resource: AwsResource) -> None:
