@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cockpit import clock
@@ -10,13 +11,22 @@ from cockpit.errors import CockpitError, DoesNotApply
 from screens.base import CockpitScreen
 from screens.confirm import ConfirmScreen
 from screens.host import Host
+from screens.planning import PlanningScreen
 from screens.port import RunPort
 from screens.present.lines import safe
 
 if TYPE_CHECKING:
-    from cockpit.runbooks.plan import Outcome, Plan
+    from cockpit.runbooks.plan import Approval, Outcome, Plan
 
 _TOASTS = {"ok": "information", "skipped": "information"}
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """A plan that is being made, and the dialog that stands there meanwhile."""
+
+    work: asyncio.Task[Plan]
+    over: PlanningScreen
 
 
 def place_of(run: RunPort, step_id: str) -> tuple[int, int]:
@@ -25,35 +35,33 @@ def place_of(run: RunPort, step_id: str) -> tuple[int, int]:
     return (ids.index(step_id) + 1 if step_id in ids else 1), max(1, len(ids))
 
 
-async def carry_out(screen: CockpitScreen[None], run: RunPort, step_id: str) -> Outcome | None:
-    """Plan a step, get the person's yes where its risk asks for one, run it, say how it ended.
+def look_up(screen: CockpitScreen[None], run: RunPort, step_id: str) -> LookedUp:
+    """Begin to plan a step. From here on, and not only once the plan is there, keys go to dialogs:
+    what is typed in between must not turn the screen to something else.
+    """
+    title = next((s.step.title for s in run.steps if s.step.id == step_id), step_id)
+    work = asyncio.ensure_future(run.plan(step_id))
+    over = PlanningScreen(title, work)
+    screen.app.push_screen(over)
+    return LookedUp(work, over)
+
+
+async def carry_out(
+    screen: CockpitScreen[None], run: RunPort, step_id: str, looked_up: LookedUp
+) -> Outcome | None:
+    """Get the person's yes to the plan where its risk asks for one, run it, say how it ended.
 
     None when it was not run: refused, cancelled, or not possible now.
     """
     host = screen.host
     try:
-        plan = await run.plan(step_id)
-    except DoesNotApply as error:
-        why = error.message.replace("not now, not true:", "not true:", 1)
-        host.say(f"This step does not apply now: {why}{_goes_on(run)}", "warning")
+        agreed = await _agreed(screen, run, step_id, looked_up.work)
+    finally:
+        looked_up.work.cancel()
+        looked_up.over.leave()
+    if agreed is None:
         return None
-    except CockpitError as error:
-        host.say_error(error)
-        if len(run.steps) > 1:
-            host.say("Not now: choose another step in pane 5, or skip this one there with s")
-        return None
-    if _needs_no_yes(plan):
-        try:
-            approval = run.approve(plan)
-        except CockpitError as error:
-            host.say_error(error)
-            return None
-    else:
-        given = await screen.app.push_screen_wait(ConfirmScreen(run, plan, place_of(run, step_id)))
-        if given is None:
-            host.say("Nothing was run")
-            return None
-        approval = given
+    plan, approval = agreed
     host.running.since[step_id] = clock.now()
     task = asyncio.ensure_future(run.execute(plan, approval))
     host.running.tasks[step_id] = task
@@ -64,6 +72,39 @@ async def carry_out(screen: CockpitScreen[None], run: RunPort, step_id: str) -> 
         host.running.since.pop(step_id, None)
         host.running.tasks.pop(step_id, None)
         host.nudge()
+
+
+async def _agreed(
+    screen: CockpitScreen[None], run: RunPort, step_id: str, work: asyncio.Task[Plan]
+) -> tuple[Plan, Approval] | None:
+    """The plan and the yes to it; None, after it was told why, when there is none."""
+    host = screen.host
+    await asyncio.wait({work})
+    if work.cancelled():
+        host.say("Nothing was run")
+        return None
+    try:
+        plan = work.result()
+    except DoesNotApply as error:
+        why = error.message.replace("not now, not true:", "not true:", 1)
+        host.say(f"This step does not apply now: {why}{_goes_on(run)}", "warning")
+        return None
+    except CockpitError as error:
+        host.say_error(error)
+        if len(run.steps) > 1:
+            host.say("Not now: choose another step in pane 5, or skip this one there with s")
+        return None
+    if not _needs_no_yes(plan):
+        asked = ConfirmScreen(run, plan, place_of(run, step_id))
+        approval = await screen.app.push_screen_wait(asked)
+        if approval is None:
+            host.say("Nothing was run")
+        return None if approval is None else (plan, approval)
+    try:
+        return plan, run.approve(plan)
+    except CockpitError as error:
+        host.say_error(error)
+        return None
 
 
 def _goes_on(run: RunPort) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from textual import events
 from textual.app import App, ComposeResult, ScreenStackError, SystemCommand
 from textual.binding import BindingType
 from textual.content import Content
@@ -27,8 +28,10 @@ from screens.bindings import Where, bindings
 from screens.fault import FaultNotes
 from screens.messages import Refreshed, Ticked
 from screens.present.lines import line, safe
+from screens.presses import Presses
 from screens.running import Running
 from screens.widgets.header import Bar
+from screens.widgets.rowlist import RowList
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +41,14 @@ if TYPE_CHECKING:
 
 LEAST_BETWEEN = 0.25
 """Seconds between two drawings of news: four a second at most."""
+PRESSES = (
+    events.Key,
+    events.MouseDown,
+    events.MouseScrollUp,
+    events.MouseScrollDown,
+    events.Paste,
+)
+"""What holds the rows under a person's hands."""
 _STYLE = ("COCKPIT_THEME", "COCKPIT_ASCII")
 _FEW_LINES = 30
 """Lines of a terminal below which only the newest toast is shown."""
@@ -93,6 +104,7 @@ class CockpitApp(App[int]):
             self.register_theme(each)
         self.theme = look
         self.running = Running()
+        self.presses = Presses()
         self._displayed: Display | None = None
         self._faults = FaultNotes()
         self._due = False
@@ -210,6 +222,23 @@ class CockpitApp(App[int]):
             except TimeoutError:
                 continue
         self._opened.clear()
+
+    # -- keys ----------------------------------------------------------------------------------
+
+    async def on_event(self, event: events.Event) -> None:
+        """Whatever a person presses, clicks or pastes holds what they see; then it is handled."""
+        pressed = isinstance(event, PRESSES)
+        if pressed and not event.is_forwarded:
+            if isinstance(event, events.Key):
+                self.presses.arrived(event.key, event.time)
+            for screen in self.screen_stack:
+                for rows in screen.query(RowList):
+                    rows.pin(event.time)
+        await super().on_event(event)
+
+    def on_key(self, event: events.Key) -> None:
+        """A key comes to its binding now."""
+        self.presses.handling(event.time)
 
     # -- news ----------------------------------------------------------------------------------
 

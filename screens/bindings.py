@@ -131,6 +131,9 @@ ACTIONS: tuple[Action, ...] = (
            panes=_pane("runbook"), help="Read the whole output of the selected step."),
     Action(name="another", keys=("b",), label="Other runbook", where=Where.MAIN,
            help="Show the next runbook that is for the selected finding."),
+    Action(name="better", keys=("B",), label="Better runbook", where=Where.MAIN,
+           help="Go to the first suspect's own finding and its runbook, when a line at the top says"
+           " so: the selection itself stays where your first key found it."),
     Action(name="explain", keys=("e",), label="Explain", where=Where.MAIN,
            help="Say what the selected finding means, how it is judged, and what to do."),
     Action(name="filter", keys=("slash",), label="Filter", where=Where.MAIN, footer=20,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from cockpit.runbooks.plan import Plan
 
 SETTLE = 0.4
-"""Seconds in which Enter is ignored: the key press that opened the dialog may repeat."""
+"""Seconds after the plan was drawn in which Enter is ignored: nobody has read it by then."""
+HELD = 1.0
+"""Seconds from one Enter to the next below which the key may be held down. It repeats after its
+first delay (660 ms in X11, up to a second elsewhere), and a key that is held approves nothing."""
 
 
 class AnswerInput(Input):
@@ -42,7 +46,8 @@ class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
         self._run_shown = run
         self._plan = plan
         self._place = place
-        self._opened = clock.monotonic()
+        self._opened = inf
+        """When the plan was drawn."""
 
     def compose(self) -> ComposeResult:
         """The plan, when it expires, what to type."""
@@ -90,11 +95,12 @@ class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
             return
         dialog = self.query_one("#dialog")
         paper = self.query_one("#plan", Paper)
-        set_title(dialog, plan_title(self._plan, *self._place))
+        set_title(dialog, plan_title(self._plan, *self._place, finding=self._run_shown.finding))
         width = max(20, dialog.content_region.width - 1)
         lines = plan_lines(self._plan, self._where(), width)
         paper.styles.height = min(len(lines), max(3, self.app.size.height - 9))
         paper.show(lines)
+        self._opened = min(self._opened, clock.monotonic())
         self.query_one("#ask", Bar).show([self._question()])
         if self._plan.gaps:
             self._refuse("; ".join(self._plan.gaps))
@@ -126,7 +132,11 @@ class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
 
     def action_yes(self) -> None:
         """Enter: the gate decides, not the screen."""
-        if self._plan.gaps or clock.monotonic() - self._opened < SETTLE:
+        presses = self.host.presses
+        if self._plan.gaps or presses.at - self._opened < SETTLE:
+            return
+        if presses.gap < HELD:
+            self._refuse("Enter was held down, or pressed twice: wait a second, then press it once")
             return
         try:
             approval = self._run_shown.approve(

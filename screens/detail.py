@@ -171,6 +171,7 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
 
     def _draw_help(self) -> None:
         shown, sheet, chosen = self._shown, self._sheet, self._rows.chosen
+        self._help.take(self._table, chosen)
         tiny, full = self.layout_class == "-tiny", self.layout_class == "-full"
         if self._revealed is not None and chosen is not None and chosen.key == self._revealed:
             self._help.display = not tiny
@@ -275,8 +276,7 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
 
     def action_offer(self, key: str) -> None:
         """Plan what is offered under a key; in triage, propose it."""
-        offers = dict(present.offers(self._table, self._rows.chosen))
-        offer = offers.get(key)
+        offer = self._help.offered(key, self.host.presses.at)
         if offer is None:
             self.host.say(f"Nothing is offered under {key} for this row")
             return
@@ -287,7 +287,10 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
 
             self.ask("reason", f"why propose '{safe(offer.label, 60)}'?", answer)
             return
-        self.run_worker(self._carry_out(offer), exit_on_error=False)
+        run = self._run_of(offer)
+        if run is not None:
+            looked_up = acting.look_up(self, run, run.steps[0].step.id)
+            self.run_worker(self._carry_out(run, looked_up), exit_on_error=False)
 
     def _run_of(self, offer: Offer) -> RunPort | None:
         """The offer as a run of one step; says so when it cannot be one."""
@@ -298,11 +301,8 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
             self.host.say_error(error)
             return None
 
-    async def _carry_out(self, offer: Offer) -> None:
-        run = self._run_of(offer)
-        if run is None:
-            return
-        outcome = await acting.carry_out(self, run, run.steps[0].step.id)
+    async def _carry_out(self, run: RunPort, looked_up: acting.LookedUp) -> None:
+        outcome = await acting.carry_out(self, run, run.steps[0].step.id, looked_up)
         if outcome is not None:
             self.host.look_now(self._target, quiet=True)
 

@@ -11,6 +11,7 @@ from textual.dom import DOMNode
 from cockpit.errors import CockpitError
 from screens.bindings import Where
 from screens.port import DeskPort
+from screens.presses import Presses
 from screens.running import Running
 from screens.shown import Shown
 
@@ -33,6 +34,10 @@ class Host(Protocol):
     @property
     def running(self) -> Running:
         """The steps that are under way."""
+
+    @property
+    def presses(self) -> Presses:
+        """The key press that is being handled."""
 
     @property
     def ascii_only(self) -> bool:

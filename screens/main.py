@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cockpit.errors import CockpitError
 from cockpit.incident.timeline import TimelineRow
-from cockpit.triage.board import OpenFinding
+from cockpit.triage.board import FindingId, OpenFinding
 from cockpit.triage.changes import Change
 from cockpit.triage.suspects import Suspect
 from screens import unfinished
@@ -20,6 +20,7 @@ from screens.present.lines import line, safe, wrap
 from screens.present.timeline import whole
 from screens.shown import Shown
 from screens.steps import Steps
+from screens.widgets.better import BetterBar
 from screens.widgets.evidence import EvidencePane
 from screens.widgets.findings import Findings
 from screens.widgets.header import Bar, Header
@@ -70,7 +71,10 @@ class MainScreen(PanesScreen, part=Where.MAIN):
             strip.show([told])
 
     def _draw_selected(self, shown: Shown) -> None:
-        row = self.query_one(Findings).chosen
+        findings = self.query_one(Findings)
+        row, start = findings.chosen, findings.start
+        better = shown.best(start.finding.finding.code) if start.finding else ""
+        self.query_one(BetterBar).refresh_from(start, row, better)
         pane = self.query_one(EvidencePane)
         if not pane.has_class("-other"):
             pane.refresh_from(shown, row)
@@ -183,6 +187,18 @@ class MainScreen(PanesScreen, part=Where.MAIN):
         """The next runbook that is for the finding."""
         if self._steps.turn():
             self._draw_again()
+
+    def action_better(self) -> None:
+        """Go to the first suspect's own finding, which has a runbook."""
+        named = self.query_one(BetterBar).drawn_at(self.host.presses.at)
+        if not isinstance(named, FindingId):
+            self.host.say("The first suspect has no other runbook than what is selected")
+            return
+        findings = self.query_one(Findings)
+        if not findings.choose(named):
+            findings.set_filter("")
+            findings.choose(named)
+        self._draw_again()
 
     def action_unfinished(self) -> None:
         """Find out what became of a step that was cut off."""

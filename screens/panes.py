@@ -7,6 +7,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from screens.base import CockpitScreen, bottom
+from screens.widgets.better import BetterBar
 from screens.widgets.evidence import EvidencePane
 from screens.widgets.findings import Findings
 from screens.widgets.header import Bar, Header
@@ -24,9 +25,6 @@ PANES = ("suspects", "systems", "findings", "evidence", "runbook", "timeline")
 _LOWER = ("evidence", "systems", "runbook", "timeline")
 """Panes of which a small terminal shows one, below the findings."""
 
-_ABOUT = ("evidence", "runbook")
-"""Panes that are about the selected finding."""
-
 
 class PanesScreen(CockpitScreen[None]):
     """Which panes are shown, and how a person gets from one to the other."""
@@ -42,6 +40,7 @@ class PanesScreen(CockpitScreen[None]):
         yield Header(id="header")
         yield Bar(id="banner")
         yield UnfinishedBar(id="unfinished")
+        yield BetterBar(id="better")
         yield Suspects(id="suspects")
         with Horizontal(id="middle"):
             yield Systems(SYSTEMS_VIEW, id="systems", classes="pane")
@@ -84,8 +83,6 @@ class PanesScreen(CockpitScreen[None]):
         """Go to a pane, which shows itself when there was no room for it."""
         name = PANES[int(key) - 1]
         self._only = name
-        if name in _ABOUT:
-            self.query_one(Findings).pin()
         if name in _LOWER:
             self._lower = name
         self.laid_out()

@@ -41,6 +41,10 @@ class RunPort(Protocol):
         """The runbook; for an offer, a document of one step."""
 
     @property
+    def finding(self) -> OpenFinding | None:
+        """What it is followed for, as it was when it began; None for an offer."""
+
+    @property
     def steps(self) -> Sequence[StepState]:
         """The steps with how far each is."""
 

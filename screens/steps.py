@@ -16,7 +16,7 @@ from screens.present import runbook
 from screens.present.lines import line, safe
 from screens.shown import Shown
 from screens.widgets.findings import Findings
-from screens.widgets.runbook import RunbookPane
+from screens.widgets.runbook import RunbookPane, next_step
 
 if TYPE_CHECKING:
     from cockpit.runbooks.step import Runbook, Step
@@ -56,7 +56,7 @@ class Steps:
             books,
             self._at,
             self._run_of(books),
-            code=finding.finding.code if finding is not None else "",
+            finding=finding,
             moment=shown.moment,
             running=self._host.running.since,
         )
@@ -83,7 +83,9 @@ class Steps:
         if self._triage and _of(run, step_id).risk > "read":
             self._host.say("Triage is read-only: p proposes this step to a commander", "warning")
             return
-        self._screen.run_worker(acting.carry_out(self._screen, run, step_id), exit_on_error=False)
+        looked_up = acting.look_up(self._screen, run, step_id)
+        work = acting.carry_out(self._screen, run, step_id, looked_up)
+        self._screen.run_worker(work, exit_on_error=False)
 
     def propose(self) -> None:
         """In triage: ask for the reason, then put the step before a commander."""
@@ -152,10 +154,12 @@ class Steps:
 
     def _step(self) -> tuple[RunPort, str] | None:
         """The run and the step that R, p and s are about, started when it was not."""
-        self._screen.query_one(Findings).pin()
         books = self._books()
         if not books:
             self._host.say("No runbook is for what is selected")
+            return None
+        if self._screen.query_one(Findings).drawn_at(self._host.presses.at) is None:
+            self._host.say("Nothing was selected yet when that key was pressed: press it again")
             return None
         try:
             run = self._run_of(books, start=True)
@@ -166,21 +170,18 @@ class Steps:
             return None
         step_id = self._pane.step_id
         known = {state.step.id for state in run.steps}
-        if self._screen.pane_name != "runbook" or step_id not in known:
-            step_id = _next_step(run)
+        chosen = self._screen.pane_name == "runbook" and step_id in known
+        if not chosen:
+            step_id = next_step(run.steps)
         if not step_id:
             self._host.say("Every step of this runbook is done")
             return None
+        if self._pane.passed(self._host.presses.at, step_id, chosen=chosen):
+            title = safe(_of(run, step_id).title, 60)
+            self._host.say(f"'{title}' has come since that key was pressed: press it again")
+            self._host.nudge()
+            return None
         return run, step_id
-
-
-def _next_step(run: RunPort) -> str:
-    """The step that is next, else the first that is open; empty when all are done."""
-    for wanted in ({"next"}, {"failed", "unknown"}, {"waiting", "proposed", "refused"}):
-        for state in run.steps:
-            if state.status in wanted:
-                return state.step.id
-    return ""
 
 
 def _of(run: RunPort, step_id: str) -> Step:

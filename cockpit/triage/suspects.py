@@ -40,6 +40,8 @@ class Suspect:
     score: float
     """Share of the open findings that it explains, 0 to 1, halved for changes."""
     summary: str
+    target: str = ""
+    """The one target that it is, or that it touched; empty: there is no single one."""
     explains: tuple[str, ...] = ()
     """`CODE@target` of what it explains."""
     for_: tuple[str, ...] = ()
@@ -141,6 +143,7 @@ def _target(
         name=target.name,
         score=score,
         summary=head.finding.summary,
+        target=target.name,
         explains=_names([*own, *theirs]),
         for_=tuple(reasons),
         against=symptoms.others({target.name, *users}),
@@ -177,6 +180,7 @@ def _change(
         name=change.summary,
         score=score,
         summary=f"{change.kind} on {change.target}{by}, {lead}",
+        target=change.target,
         explains=_names(explained),
         for_=(lead,),
         against=symptoms.others(touched),

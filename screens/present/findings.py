@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from cockpit.triage.probe import Blind, Reading
 from cockpit.triage.registry import short
 from cockpit.units import duration
 from screens.present.lines import GLYPHS, ago, fit, line, safe, since
+from screens.shown import Shown
 
 COLUMNS = frozenset({"severity", "target", "kind", "code", "probe", "text", "subject", "runbook"})
 _RECOVERED_FOR = 1800
@@ -80,6 +81,39 @@ def unseen(board: Board) -> list[Unseen]:
         Unseen(target, found[0].kind, reason, tuple(found))
         for (target, reason), found in groups.items()
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where the selection starts, until a person presses the first key."""
+
+    key: Hashable
+    """The row; None: the first one, which is the worst."""
+    why: str
+    """What the pane says of it."""
+    finding: OpenFinding | None = None
+    """The finding, when it is a suspect's own with a runbook; else None."""
+
+
+def start(shown: Shown, found: Sequence[FindingRow]) -> Start:
+    """The first suspect's strongest own finding that has a runbook; else the worst there is."""
+    if not shown.suspects:
+        return Start(None, "no suspect: at the worst")
+    first = shown.suspects[0]
+    if not first.target:
+        return Start(None, "suspect 1 is no single target: at the worst")
+    own = (
+        row
+        for row in found
+        if isinstance(row, OpenFinding)
+        and row.cleared is None
+        and row.target == first.target
+        and shown.best(row.finding.code)
+    )
+    best = next(own, None)
+    if best is None:
+        return Start(None, "suspect 1 has no finding with a runbook: at the worst")
+    return Start(key(best), "at suspect 1", best)
 
 
 def key(row: FindingRow) -> Hashable:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cockpit.runbooks.plan import Outcome, Plan
     from cockpit.runbooks.run import StepState
     from cockpit.runbooks.step import Runbook, Step
+    from cockpit.triage.board import OpenFinding
 
 COLUMNS = frozenset({"step", "risk", "status", "kind"})
 
@@ -170,11 +171,15 @@ def progress(states: Sequence[StepState], total: int) -> str:
     return f"{done}/{total}" if states else f"{total} steps"
 
 
-def plan_title(plan: Plan, place: int, total: int) -> Content:
-    """`Confirm · step 4 of 6 · risk high`."""
+def plan_title(plan: Plan, place: int, total: int, *, finding: OpenFinding | None) -> Content:
+    """`Confirm · PG_LOCK_BLOCKED on orders-db · step 4 of 6 · risk high`: why, where, what."""
     where = f"step {place} of {total}" if total > 1 else "one step"
     shade = RISK_TONES.get(plan.risk, "critical")
-    return line(f"Confirm · {where} · risk ", (plan.risk, f"{shade} bold"))
+    about = f"{finding.finding.code} on {finding.target}" if finding else plan.target
+    return line(
+        "Confirm · ", (f"{safe(about, 80)} · ", "strong"), f"{where} · risk ",
+        (plan.risk, f"{shade} bold"),
+    )  # fmt: skip
 
 
 def plan_lines(plan: Plan, place: str, width: int) -> list[Content]:

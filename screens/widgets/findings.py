@@ -11,7 +11,7 @@ from textual.content import Content
 from screens.present import findings as present
 from screens.present.lines import cells
 from screens.shown import Shown
-from screens.widgets.panes import set_title
+from screens.widgets.panes import set_subtitle, set_title
 from screens.widgets.rowlist import RowList, RowView
 
 _NAMES_MOST = 22
@@ -22,6 +22,8 @@ class Findings(RowList[present.FindingRow]):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         self._names = 14
+        self.start = present.Start(None, "")
+        """Where the selection starts, or would go when it is held elsewhere."""
         self._best: Callable[[str], str] = lambda _: ""
         view: RowView[present.FindingRow] = RowView(
             key=present.key,
@@ -53,12 +55,12 @@ class Findings(RowList[present.FindingRow]):
         empty = present.nothing(len(shown.board.readings), shown.status.probes)
         if self.view.empty != empty:
             self.view = replace(self.view, empty=empty)
+        start = present.start(shown, rows)
+        self.home, self.start = start.key, start
         self.show(rows, shown.moment)
+        if not self.filter:
+            set_subtitle(self, "" if self.moved or not rows else start.why)
         set_title(self, present.title(rows, max(8, self.size.width - 2)))
-
-    def pin(self) -> None:
-        """Whoever reads or works on a finding keeps it, whatever else becomes worse."""
-        self.moved = True
 
     @property
     def chosen_key(self) -> Hashable:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from textual.content import Content
 
 from cockpit.connect.role import Role
-from cockpit.triage.view import Row, Table
+from cockpit.triage.view import Offer, Row, Table
 from screens.present import sheets as present_sheets
 from screens.present import table as present
 from screens.present.lines import cells, fit, line, safe, wrap
@@ -19,12 +21,38 @@ from screens.widgets.panes import set_title
 _LEAST = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What is offered for a row of a table, by key."""
+
+    row: str
+    by_key: Mapping[str, Offer]
+
+
 class HelpPane(Paper):
     """As high as what is to be read; while the table stays it never shrinks under the cursor."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self._lines_high = _LEAST
+        self._offers = Offered("", {})
+
+    @property
+    def about(self) -> Offered:
+        """What the keys plan."""
+        return self._offers
+
+    def take(self, table: Table, chosen: Row | None) -> None:
+        """What the keys plan from now on."""
+        self._offers = Offered(chosen.key if chosen else "", dict(present.offers(table, chosen)))
+
+    def offered(self, key: str, when: float) -> Offer | None:
+        """What a key of that moment plans: what was drawn then, unless the person has gone to
+        another row since.
+        """
+        drawn = self.drawn_at(when)
+        same = isinstance(drawn, Offered) and drawn.row == self._offers.row
+        return (drawn if same and isinstance(drawn, Offered) else self._offers).by_key.get(key)
 
     def start_low(self) -> None:
         """Another table or text: begin from the least height."""

@@ -20,9 +20,11 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.style import Style
 
+from cockpit.clock import monotonic
 from screens.bindings import Where, bindings
 from screens.host import host_of
 from screens.present.lines import BLANK, clip, wrap
+from screens.presses import Drawn
 from screens.theme import style, to_ascii
 
 
@@ -52,6 +54,7 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id=id, classes=classes)
         self._painted: dict[int, Painted] = {}
         self._head: list[Content] = []
+        self._drawn = Drawn()
 
     def line_at(self, y: int, width: int) -> tuple[Content, str]:
         """Line `y` of the document with the tone it lies on; beyond the end: blank."""
@@ -61,6 +64,15 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
     def line_count(self) -> int:
         """How many lines there are."""
         return 0
+
+    @property
+    def about(self) -> object:
+        """What a key is about that is pressed now; None: nothing that could change by itself."""
+        return None
+
+    def drawn_at(self, when: float) -> object:
+        """What the screen showed this to be about at a moment; None before it was painted."""
+        return self._drawn.at(when)
 
     @property
     def columns(self) -> int:
@@ -88,6 +100,18 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
                 self.refresh(Region(0, y, max(1, self.size.width), 1))
             elif not before.same(content, look, self.columns):
                 self._refresh_difference(y, before, content, look)
+        self._note_about()
+
+    def _note_about(self) -> None:
+        """Have it painted, and so remembered, that this is about something else; what is not on
+        the screen is remembered at once.
+        """
+        if self.about == self._drawn.newest:
+            return
+        if self.region.area:
+            self.refresh(Region(0, 0, max(1, self.size.width), 1))
+        else:
+            self._drawn.put(self.about, monotonic())
 
     def _refresh_difference(self, y: int, before: Painted, content: Content, look: str) -> None:
         after = self._paint(content, look)
@@ -102,6 +126,7 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """One line of the widget, from the cache when it is as it was."""
+        self._drawn.put(self.about, monotonic())
         content, look = self._line(y)
         before = self._painted.get(y)
         if before is not None and before.same(content, look, self.columns):

@@ -90,6 +90,8 @@ class RowList(LineView, Generic[R]):
         """Whether the person has moved the cursor: until then it stays at the top (or end)."""
         self.home: Hashable = None
         """The row for the cursor while the person has not moved it; None: the first (or last)."""
+        self.lost = False
+        """Whether the chosen row is not there any more: nothing is chosen until a key chooses."""
         self._cursor = 0
         self._key: Hashable = None
         self._draw_again = 0
@@ -111,7 +113,7 @@ class RowList(LineView, Generic[R]):
         if not 0 <= y < len(self.shown):
             return BLANK, ""
         look = ""
-        if y == self._cursor and self.view.selectable(self.shown[y]):
+        if y == self._cursor and not self.lost and self.view.selectable(self.shown[y]):
             unfocused = "place" if self.view.marked else ""
             look = "cursor" if self.has_focus else unfocused
         return self.view.draw(self.shown[y], width, self.moment), look
@@ -120,11 +122,11 @@ class RowList(LineView, Generic[R]):
         """The rows as they are now, in the order to draw; the person's place is kept."""
         at = self._cursor - self.scroll_offset.y
         self.moment = moment
-        before = self._key
+        before = self.about
         if rows is not self.rows:  # values: the same ones are arranged already
             self.rows = rows
             self._arrange()
-        self._find()
+        self._find(lose=True)
         if self.moved and self.is_mounted:
             self._keep_place(at)
         elif self.view.follow_end:
@@ -133,7 +135,26 @@ class RowList(LineView, Generic[R]):
         elif self.home is not None:
             self._into_view()
         self.repaint()
-        if self._key != before:
+        if self.about != before:
+            self.post_message(self.Moved(self))
+
+    @property
+    def about(self) -> object:
+        """The identity of the chosen row."""
+        return None if self.lost else self._key
+
+    def pin(self, when: float) -> None:
+        """A key was pressed at that moment: the row that was drawn then stays the chosen one,
+        whatever comes. A log goes on following its end; an empty list has nothing to hold.
+        """
+        drawn = self.drawn_at(when)
+        if self.moved or self.view.follow_end or drawn is None:
+            return
+        before = self.about
+        self.moved, self._key = True, drawn
+        self._find(lose=True)
+        self.repaint()
+        if self.about != before:
             self.post_message(self.Moved(self))
 
     def tick(self, moment: datetime) -> None:
@@ -160,8 +181,14 @@ class RowList(LineView, Generic[R]):
         fields, holds = self.view.fields, self.filter.holds
         self.shown = [row for row in self.rows if holds(fields(row))]
 
-    def _find(self) -> None:
-        """Put the cursor on the row it was on; gone: on what took its place."""
+    def _find(self, *, lose: bool = False) -> None:
+        """Put the cursor on the row it was on; gone: on what took its place, or with `lose` on
+        none, since nobody chose that.
+        """
+        self.lost = lose and self.moved and self._key is not None and self._is_gone()
+        if self.lost:
+            self._cursor = min(self._cursor, max(0, len(self.shown) - 1))
+            return
         if not self.shown:
             self._cursor, self._key = 0, None
             return
@@ -175,6 +202,12 @@ class RowList(LineView, Generic[R]):
             same = (at for at, row in enumerate(self.shown) if key(row) == wanted)
             self._cursor = next(same, otherwise)
         self._settle(1)
+
+    def _is_gone(self) -> bool:
+        key, at = self.view.key, self._cursor
+        if at < len(self.shown) and key(self.shown[at]) == self._key:
+            return False
+        return all(key(row) != self._key for row in self.shown)
 
     def _settle(self, step: int) -> None:
         """Leave headings and the ends of the list for the nearest row that can be chosen."""
@@ -206,7 +239,7 @@ class RowList(LineView, Generic[R]):
     @property
     def chosen(self) -> R | None:
         """The row under the cursor; None in an empty list."""
-        if not self.shown or self._key is None:
+        if not self.shown or self._key is None or self.lost:
             return None
         return self.shown[self._cursor]
 
@@ -256,7 +289,7 @@ class RowList(LineView, Generic[R]):
     def _go(self, at: int, step: int) -> None:
         if not self.shown:
             return
-        self.moved = True
+        self.moved, self.lost = True, False
         before = self._key
         self._cursor = at
         self._settle(step)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from cockpit.triage.board import FindingId, OpenFinding
 from screens.port import RunPort
 from screens.present import runbook as present
 from screens.present.lines import line, safe, wrap
@@ -13,6 +15,7 @@ from screens.widgets.panes import set_title
 from screens.widgets.rowlist import RowList, RowView
 
 if TYPE_CHECKING:
+    from cockpit.runbooks.run import StepState
     from cockpit.runbooks.step import Runbook
 
 VIEW: RowView[present.RunbookRow] = RowView(
@@ -26,8 +29,34 @@ VIEW: RowView[present.RunbookRow] = RowView(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class AtStep:
+    """What the keys of the pane are about: a runbook for a finding, and its steps."""
+
+    finding: FindingId | None
+    runbook: str
+    chosen: str
+    """The step under the cursor."""
+    next: str
+    """The step that R plans; empty: none is left."""
+
+
 class RunbookPane(RowList[present.RunbookRow]):
     """Steps with state, risk and verification; the selected one in full."""
+
+    def __init__(self, view: RowView[present.RunbookRow], *, id: str, classes: str) -> None:  # noqa: A002
+        super().__init__(view, id=id, classes=classes)
+        self._book = ""
+        self._finding: FindingId | None = None
+        self._next = ""
+
+    @property
+    def about(self) -> AtStep:
+        """The runbook and its steps."""
+        return AtStep(self._finding, self._book, self.step_id, self._next)
+
+    def pin(self, when: float) -> None:
+        """The cursor goes on following the run: a key asks what was drawn instead."""
 
     def refresh_from(
         self,
@@ -35,11 +64,13 @@ class RunbookPane(RowList[present.RunbookRow]):
         at: int,
         run: RunPort | None,
         *,
-        code: str,
+        finding: OpenFinding | None,
         moment: datetime,
         running: Mapping[str, datetime],
     ) -> None:
-        """Draw the runbook at place `at` of those for the finding with this code."""
+        """Draw the runbook at place `at` of those for the finding."""
+        self._finding = finding.id if finding is not None else None
+        self._book, self._next = "", ""
         if not runbooks:
             self.set_head([])
             self.show((), moment)
@@ -47,6 +78,9 @@ class RunbookPane(RowList[present.RunbookRow]):
             return
         runbook = runbooks[at % len(runbooks)]
         states = run.steps if run is not None else ()
+        self._book = runbook.id
+        self._next = next_step(states) if run is not None else runbook.steps[0].id
+        code = finding.finding.code if finding is not None else ""
         width = max(10, self.columns)
         head = [
             *wrap(line((safe(runbook.title), "strong")), width),
@@ -72,8 +106,27 @@ class RunbookPane(RowList[present.RunbookRow]):
         now = (s.step.id for s in states if s.status in {"running", "next", "failed", "unknown"})
         self.home = next(now, None)
 
+    def passed(self, when: float, step_id: str, *, chosen: bool) -> bool:
+        """Whether a key of that moment was about another step: this one has come meanwhile."""
+        drawn, now = self.drawn_at(when), self.about
+        if not isinstance(drawn, AtStep) or (drawn.finding, drawn.runbook) != (
+            now.finding,
+            now.runbook,
+        ):
+            return False
+        return step_id != (drawn.chosen if chosen else drawn.next)
+
     @property
     def step_id(self) -> str:
         """The id of the selected step; empty without one."""
         row = self.chosen
         return row.step.id if isinstance(row, present.StepRow) else ""
+
+
+def next_step(states: Sequence[StepState]) -> str:
+    """The step that is next, else the first that is open; empty when all are done."""
+    for wanted in ({"next"}, {"failed", "unknown"}, {"waiting", "proposed", "refused"}):
+        for state in states:
+            if state.status in wanted:
+                return state.step.id
+    return ""

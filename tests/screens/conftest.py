@@ -14,6 +14,7 @@ from textual.widgets import Input
 from cockpit import clock
 from cockpit.connect.role import Role
 from screens.app import CockpitApp
+from screens.planning import PlanningScreen
 from screens.port import DeskPort, OpeningPort
 from tests.screens.fake_desk import NOW, FakeDesk
 from tests.screens.strict import StrictApp
@@ -121,6 +122,7 @@ async def press(pilot: Pilot[int], *keys: str) -> None:
         else:
             await pilot._wait_for_screen()
             await pilot.app._press_keys([key])
+    await until(pilot, lambda: not isinstance(pilot.app.screen, PlanningScreen), "a plan")
     await settle(pilot)
 
 

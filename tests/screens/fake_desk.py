@@ -239,7 +239,7 @@ def board() -> Board:
 
 SUSPECTS = (
     Suspect(
-        rank=1, kind="target", name="orders-db", score=0.82,
+        rank=1, kind="target", name="orders-db", target="orders-db", score=0.82,
         summary="pid 4242 idle in transaction 14m blocks 61 sessions, 97 of 100 connections used",
         explains=("PG_SAT_CONNECTIONS@orders-db", "TG_UNHEALTHY@checkout-tg",
                   "ALB_5XX@shop-alb", "ECS_COUNT@checkout"),
@@ -247,7 +247,7 @@ SUSPECTS = (
         against=("requests/s is flat",), next_probe="postgres.locks",
     ),
     Suspect(
-        rank=2, kind="change", name="deploy checkout:42", score=0.4,
+        rank=2, kind="change", name="deploy checkout:42", target="checkout", score=0.4,
         summary="by ci-deployer at 02:35, 6 min before the first symptom",
         explains=("TG_UNHEALTHY@checkout-tg", "ALB_5XX@shop-alb"),
         not_examined=("CloudTrail (denied)",),
@@ -302,8 +302,11 @@ LIBRARY = {book.id: book for book in (CONNECTIONS, SLOW, GROUP)}
 class FakeRun:
     """Runs nothing; remembers what it was asked."""
 
-    def __init__(self, runbook: Runbook, desk: FakeDesk, on: str) -> None:
+    def __init__(
+        self, runbook: Runbook, desk: FakeDesk, on: str, finding: OpenFinding | None = None
+    ) -> None:
         self.runbook = runbook
+        self.finding = finding
         self.desk = desk
         self.on = on
         self.states = {step.id: StepState(step) for step in runbook.steps}
@@ -477,7 +480,7 @@ class FakeDesk:
     def start_run(self, runbook_id: str, finding: OpenFinding) -> FakeRun:
         key = (runbook_id, finding.id)
         if key not in self.runs:
-            self.runs[key] = FakeRun(LIBRARY[runbook_id], self, finding.target)
+            self.runs[key] = FakeRun(LIBRARY[runbook_id], self, finding.target, finding)
         return self.runs[key]
 
     def offer_run(self, target: str, offer: Offer) -> FakeRun:

@@ -30,7 +30,7 @@ async def test_sessions_with_lock_tree_and_what_would_help(
     desk: FakeDesk, show: Shows, snapshot: SnapshotAssertion
 ) -> None:
     async with show(desk, FULL) as pilot:
-        await press(pilot, "down", "enter")
+        await press(pilot, "enter")
         assert text(pilot) == snapshot
 
 
@@ -38,7 +38,7 @@ async def test_the_detail_in_a_small_terminal(
     triage: FakeDesk, show: Shows, snapshot: SnapshotAssertion
 ) -> None:
     async with show(triage, SMALL) as pilot:
-        await press(pilot, "down", "enter")
+        await press(pilot, "enter")
         told = text(pilot)
         assert "TRIAGE read-only" in told
         assert told == snapshot
@@ -48,7 +48,7 @@ async def test_v_shows_the_statement_in_place_and_hides_it_when_the_cursor_moves
     desk: FakeDesk, show: Shows
 ) -> None:
     async with show(desk) as pilot:
-        await press(pilot, "down", "enter")
+        await press(pilot, "enter")
         assert "hunter2" not in text(pilot)
         await press(pilot, "v")
         assert "card = 'hunter2'" in text(pilot)
@@ -60,7 +60,7 @@ async def test_sorting_goes_through_the_columns_and_back_to_the_tree(
     desk: FakeDesk, show: Shows
 ) -> None:
     async with show(desk) as pilot:
-        await press(pilot, "down", "enter")
+        await press(pilot, "enter")
         before = [row.key for row in rows(pilot).shown]
         await press(pilot, "s", "s", "s", "s", "s", "s")
         assert "transaction ▼" in text(pilot)
@@ -73,7 +73,7 @@ async def test_sorting_goes_through_the_columns_and_back_to_the_tree(
 
 async def test_sort_filter_and_cursor_survive_news(desk: FakeDesk, show: Shows) -> None:
     async with show(desk) as pilot:
-        await press(pilot, "down", "enter", "slash", "text:state:active", "enter", "down")
+        await press(pilot, "enter", "slash", "text:state:active", "enter", "down")
         chosen = rows(pilot).chosen
         desk.board = replace(desk.board, readings={**desk.board.readings})
         await settle(pilot)
@@ -89,7 +89,7 @@ async def test_an_offer_becomes_a_plan_and_runs_after_the_typed_name(
     desk: FakeDesk, show: Shows
 ) -> None:
     async with show(desk) as pilot:
-        await press(pilot, "down", "enter", "t")
+        await press(pilot, "enter", "t")
         assert isinstance(pilot.app.screen, ConfirmScreen)
         await asyncio.sleep(SETTLE)
         await press(pilot, "text:orders-db", "enter")
@@ -99,20 +99,20 @@ async def test_an_offer_becomes_a_plan_and_runs_after_the_typed_name(
 
 async def test_in_triage_an_offer_is_proposed(triage: FakeDesk, show: Shows) -> None:
     async with show(triage) as pilot:
-        await press(pilot, "down", "enter", "t", "text:blocks 61", "enter")
+        await press(pilot, "enter", "t", "text:blocks 61", "enter")
         assert triage.offered[0].ran == []
         assert triage.offered[0].proposed == [("offer", "blocks 61")]
 
 
 async def test_a_key_without_an_offer_says_so(desk: FakeDesk, show: Shows) -> None:
     async with show(desk) as pilot:
-        await press(pilot, "down", "enter", "9")
+        await press(pilot, "enter", "9")
         assert "Nothing is offered under 9" in toasts(pilot)[-1]
 
 
 async def test_a_blind_look_keeps_the_last_rows_with_their_age(desk: FakeDesk, show: Shows) -> None:
     async with show(desk) as pilot:
-        await press(pilot, "down", "enter")
+        await press(pilot, "enter")
         reading = desk.board.readings[LOOK]
         blind = replace(reading, at=NOW, outcome=Blind(Reason.TIMEOUT, "no answer in 3 s"))
         desk.board = replace(desk.board, readings={**desk.board.readings, LOOK: blind})
@@ -132,13 +132,13 @@ async def test_a_target_that_was_not_looked_at_says_so(desk: FakeDesk, show: Sho
 
 async def test_r_looks_at_this_target_only(desk: FakeDesk, show: Shows) -> None:
     async with show(desk) as pilot:
-        await press(pilot, "down", "enter", "r")
+        await press(pilot, "enter", "r")
         assert desk.looks == ["orders-db"]
 
 
 async def test_every_key_of_the_detail_is_bound(desk: FakeDesk, show: Shows) -> None:
     async with show(desk) as pilot:
-        await press(pilot, "down", "enter")
+        await press(pilot, "enter")
         screen = pilot.app.screen
         bound = {(b.key, b.action) for _, b in screen._bindings}
         for action in ACTIONS:

@@ -39,7 +39,6 @@ from tests.screens.main_words import begun
 async def test_main_in_full(desk: FakeDesk, show: Shows, snapshot: SnapshotAssertion) -> None:
     begun(desk)
     async with show(desk, FULL) as pilot:
-        await press(pilot, "down")
         assert text(pilot) == snapshot
 
 
@@ -47,7 +46,6 @@ async def test_main_small_in_triage(
     triage: FakeDesk, show: Shows, snapshot: SnapshotAssertion
 ) -> None:
     async with show(triage, SMALL) as pilot:
-        await press(pilot, "down")
         assert text(pilot) == snapshot
 
 
@@ -123,6 +121,7 @@ async def test_evidence_and_runbook_follow_the_selected_finding(
     desk: FakeDesk, show: Shows
 ) -> None:
     async with show(desk) as pilot:
+        await press(pilot, "up")
         assert "ALB_5XX" in pilot.app.screen.query_one(EvidencePane).text
         await press(pilot, "down")
         assert "PG_SAT_CONNECTIONS" in pilot.app.screen.query_one(EvidencePane).text
@@ -132,7 +131,7 @@ async def test_evidence_and_runbook_follow_the_selected_finding(
 async def test_e_says_what_the_selected_finding_means(desk: FakeDesk, show: Shows) -> None:
     desk.explained = "[bold]Whoever waits[/bold]"
     async with show(desk) as pilot:
-        await press(pilot, "down", "e")
+        await press(pilot, "e")
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
         assert isinstance(pilot.app.screen, ReadingScreen)
@@ -144,7 +143,7 @@ async def test_e_says_what_the_selected_finding_means(desk: FakeDesk, show: Show
 
 async def test_the_other_runbook_is_shown_on_b(desk: FakeDesk, show: Shows) -> None:
     async with show(desk) as pilot:
-        await press(pilot, "down", "b")
+        await press(pilot, "b")
         assert "Slow queries" in text(pilot)
 
 
@@ -155,7 +154,7 @@ async def test_the_cursor_stays_on_its_finding_when_worse_ones_come(
     desk: FakeDesk, show: Shows
 ) -> None:
     async with show(desk) as pilot:
-        await press(pilot, "down")
+        await press(pilot, "up", "down")
         rows = pilot.app.screen.query_one(Findings)
         before = rows.chosen_key
         new = make(
@@ -168,8 +167,12 @@ async def test_the_cursor_stays_on_its_finding_when_worse_ones_come(
         assert rows.cursor == 2
 
 
-async def test_until_the_person_moves_the_worst_is_selected(desk: FakeDesk, show: Shows) -> None:
+async def test_without_a_suspect_the_worst_is_selected_until_a_key_is_pressed(
+    desk: FakeDesk, show: Shows
+) -> None:
+    desk.suspects = ()
     async with show(desk) as pilot:
+        assert "no suspect: at the worst" in text(pilot)
         new = make(
             "ALB_DOWN", Severity.CRITICAL, "no healthy target", on="shop-alb", since=ago(seconds=1)
         )
@@ -287,7 +290,7 @@ async def test_copy_gives_the_evidence_as_text(
     async with show(desk) as pilot:
         sent: list[str] = []
         monkeypatch.setattr(pilot.app._driver, "write", sent.append, raising=False)
-        await press(pilot, "down", "y")
+        await press(pilot, "y")
         assert any(each.startswith("\x1b]52;c;") for each in sent)
         assert toasts(pilot)[-1].startswith("Copied")
 
@@ -304,7 +307,7 @@ async def test_copy_says_when_it_could_not(desk: FakeDesk, show: Shows) -> None:
 @pytest.mark.parametrize(
     ("keys", "screen"),
     [
-        pytest.param(("down", "enter"), DetailScreen, id="a finding opens its target"),
+        pytest.param(("enter",), DetailScreen, id="a finding opens its target"),
         pytest.param(("2", "enter"), DetailScreen, id="a system opens its detail"),
         pytest.param(("2", "end", "enter"), ReadingScreen, id="a change opens what is known of it"),
         pytest.param(("1", "enter"), ReadingScreen, id="a suspect opens its reasoning"),

@@ -44,7 +44,7 @@ async def confirmed(pilot: object) -> None:
 
 async def test_a_read_step_runs_at_once(desk: FakeDesk, show: Shows) -> None:
     async with show(desk) as pilot:
-        await press(pilot, "down", "R")
+        await press(pilot, "R")
         run = next(iter(desk.runs.values()))
         assert run.ran == ["snapshot"]
         assert "Snapshot sessions and locks: ok" in toasts(pilot)[-1]
@@ -55,8 +55,9 @@ async def test_a_low_step_asks_for_enter_on_its_plan(
 ) -> None:
     run = begun(desk)
     monkeypatch.setattr("screens.confirm.SETTLE", 3600.0)
+    monkeypatch.setattr("screens.confirm.HELD", 0.0)
     async with show(desk) as pilot:
-        await press(pilot, "down", "R")
+        await press(pilot, "R")
         assert isinstance(pilot.app.screen, ConfirmScreen)
         assert text(pilot) == snapshot
         await press(pilot, "enter")
@@ -67,12 +68,13 @@ async def test_a_low_step_asks_for_enter_on_its_plan(
 
 
 async def test_a_high_step_runs_only_for_the_typed_name(
-    desk: FakeDesk, show: Shows, snapshot: SnapshotAssertion
+    desk: FakeDesk, show: Shows, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("screens.confirm.HELD", 0.0)
     run = begun(desk)
     run.done("cancel")
     async with show(desk, SMALL) as pilot:
-        await press(pilot, "down", "R")
+        await press(pilot, "R")
         await confirmed(pilot)
         await press(pilot, "text:orders", "enter")
         assert isinstance(pilot.app.screen, ConfirmScreen)
@@ -86,7 +88,7 @@ async def test_a_high_step_runs_only_for_the_typed_name(
 async def test_escape_runs_nothing(desk: FakeDesk, show: Shows) -> None:
     run = begun(desk)
     async with show(desk) as pilot:
-        await press(pilot, "down", "R", "escape")
+        await press(pilot, "R", "escape")
         assert run.ran == []
         assert toasts(pilot)[-1] == "Nothing was run"
 
@@ -94,7 +96,7 @@ async def test_escape_runs_nothing(desk: FakeDesk, show: Shows) -> None:
 async def test_an_approval_counts_down_and_expires(desk: FakeDesk, show: Shows, time: Time) -> None:
     run = begun(desk)
     async with show(desk) as pilot:
-        await press(pilot, "down", "R")
+        await press(pilot, "R")
         assert "expires in 02:00" in text(pilot)
         time.pass_(seconds=121)
         await confirmed(pilot)
@@ -112,7 +114,7 @@ async def test_a_destructive_step_asks_for_a_second_person_or_a_reason(
     run = begun(desk)
     run.done("cancel", "terminate")
     async with show(desk) as pilot:
-        await press(pilot, "down", "R")
+        await press(pilot, "R")
         await confirmed(pilot)
         await press(pilot, "text:orders-db", "enter")
         assert run.ran == []
@@ -125,7 +127,7 @@ async def test_a_plan_with_gaps_cannot_be_run(desk: FakeDesk, show: Shows) -> No
     run = begun(desk)
     run.gaps = ("the role may not act",)
     async with show(desk) as pilot:
-        await press(pilot, "down", "R")
+        await press(pilot, "R")
         await confirmed(pilot)
         assert "the role may not act" in text(pilot)
         await press(pilot, "enter")
@@ -136,7 +138,7 @@ async def test_a_running_step_can_be_left_waiting_for(desk: FakeDesk, show: Show
     run = begun(desk)
     run.hold = asyncio.Event()
     async with show(desk) as pilot:
-        await press(pilot, "down", "R")
+        await press(pilot, "R")
         await confirmed(pilot)
         await press(pilot, "enter")
         assert "running 00:00" in text(pilot)
@@ -148,21 +150,21 @@ async def test_a_running_step_can_be_left_waiting_for(desk: FakeDesk, show: Show
 
 async def test_output_is_read_as_text_and_never_as_markup(desk: FakeDesk, show: Shows) -> None:
     async with show(desk) as pilot:
-        await press(pilot, "down", "R", "5", "home", "o")
+        await press(pilot, "R", "5", "home", "o")
         assert "4242 idle in transaction [/b]" in text(pilot)
 
 
 async def test_a_step_is_skipped_with_a_reason(desk: FakeDesk, show: Shows) -> None:
     run = begun(desk)
     async with show(desk) as pilot:
-        await press(pilot, "down", "5", "s", "text:done by hand", "enter")
+        await press(pilot, "5", "s", "text:done by hand", "enter")
         assert run.skipped == [("cancel", "done by hand")]
 
 
 async def test_triage_runs_reads_and_proposes_the_rest(triage: FakeDesk, show: Shows) -> None:
     run = begun(triage)
     async with show(triage, SMALL) as pilot:
-        await press(pilot, "down", "R")
+        await press(pilot, "R")
         assert isinstance(pilot.app.screen, MainScreen)
         assert run.ran == []
         assert "p proposes this step" in toasts(pilot)[-1]
@@ -172,7 +174,7 @@ async def test_triage_runs_reads_and_proposes_the_rest(triage: FakeDesk, show: S
 
 async def test_triage_may_look(triage: FakeDesk, show: Shows) -> None:
     async with show(triage) as pilot:
-        await press(pilot, "down", "R")
+        await press(pilot, "R")
         assert next(iter(triage.runs.values())).ran == ["snapshot"]
 
 
@@ -245,7 +247,7 @@ async def test_leaving_is_quick_with_everything_hung(desk: FakeDesk, show: Shows
 
 async def test_a_runbook_pane_without_a_runbook_says_so(desk: FakeDesk, show: Shows) -> None:
     async with show(desk) as pilot:
-        await press(pilot, "5", "R")
+        await press(pilot, "up", "5", "R")
         assert pilot.app.screen.query_one(RunbookPane).chosen is None
         assert "No runbook" in toasts(pilot)[-1]
 
@@ -308,6 +310,6 @@ async def test_on_a_small_terminal_only_the_newest_toast_stays(desk: FakeDesk, s
 async def test_nothing_lies_over_a_plan_that_is_said_yes_to(desk: FakeDesk, show: Shows) -> None:
     begun(desk)
     async with show(desk, FULL) as pilot:
-        await press(pilot, "down", "r", "R")
+        await press(pilot, "r", "R")
         assert "Confirm" in text(pilot)
         assert toasts(pilot) == []

@@ -1,0 +1,43 @@
+"""A better runbook turned up while the selection is held: one line says so, a key goes there."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from cockpit.triage.board import FindingId, OpenFinding
+from screens.present.findings import FindingRow, Start
+from screens.present.lines import clip, line, safe
+from screens.widgets.header import Bar
+
+
+class BetterBar(Bar):
+    """Under the header while the first suspect has a runbook and another finding is selected."""
+
+    named: FindingId | None = None
+    """The finding that the line names; None: there is no line."""
+
+    @property
+    def about(self) -> FindingId | None:
+        """The finding that the key goes to."""
+        return self.named
+
+    def refresh_from(self, start: Start, chosen: FindingRow | None, runbook: str) -> None:
+        """Draw this moment; hidden when what is selected is the suspect's own: the person chose
+        among them.
+        """
+        better = start.finding
+        if better is not None and isinstance(chosen, OpenFinding):
+            better = better if chosen.target != better.target else None
+        self.named = better.id if better is not None else None
+        self.set_class(better is not None, "-up")
+        self.show([clip(told(better, runbook), self.app.size.width)] if better else [])
+
+
+def told(better: OpenFinding, runbook: str) -> Content:
+    """`SUSPECT 1  PATH_SG_MISSING on payments: runbook path-security-group · B goes there`."""
+    return line(
+        (" SUSPECT 1 ", "accent bold"),
+        (f" {safe(better.finding.code, 60)} on {safe(better.target, 60)}", "strong"),
+        f": runbook {safe(runbook, 60)} · ",
+        ("B goes there", "accent bold"),
+    )

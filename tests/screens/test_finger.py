@@ -1,0 +1,245 @@
+"""Nothing that changes is under the finger: a key acts on what was drawn when it was pressed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+
+import pytest
+from textual import events
+
+from cockpit.runbooks.library import library
+from cockpit.triage.finding import Severity
+from cockpit.triage.registry import registry
+from screens.confirm import HELD, SETTLE, ConfirmScreen
+from screens.main import MainScreen
+from screens.planning import PlanningScreen
+from screens.widgets.evidence import EvidencePane
+from screens.widgets.findings import Findings
+from tests.screens.conftest import FULL, Shows, press, settle, text, toasts, until
+from tests.screens.fake_desk import FakeDesk, FakeRun, ago
+from tests.screens.fake_desk import finding as make
+from tests.screens.main_words import begun
+from tests.screens.streams import StreamDesk, Watched, fed, generated, recorded
+
+KEYS = ["R", "R", "R", "p", "down", "up", "5", "3", "r", "x", "escape"]
+
+
+def _codes() -> list[str]:
+    known = sorted({code for probe in registry().values() for code in probe.codes})
+    return [code for code in known if library().best(code)]
+
+
+def _done(app: Watched) -> bool:
+    return isinstance(app.screen, ConfirmScreen) or not app.workers._workers
+
+
+@pytest.mark.parametrize("group", range(4))
+async def test_a_key_acts_on_what_was_drawn_when_it_was_pressed(
+    group: int, show: Shows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten streams a group, half of them recorded, each against keys at random moments."""
+    monkeypatch.setattr("screens.app.LEAST_BETWEEN", 0.01)
+    codes, desk = _codes(), StreamDesk(library())
+    acted = 0
+    async with show(desk, FULL, kind=Watched) as pilot:
+        app = pilot.app
+        assert isinstance(app, Watched)
+        for seed in range(group * 10, group * 10 + 10):
+            rng = random.Random(seed)
+            desk.clear()
+            app.begin_anew()
+            await settle(pilot)
+            stream = recorded(rng) if seed % 2 else generated(rng, codes)
+            feeding = asyncio.create_task(fed(desk, stream, rng))
+            for _ in range(rng.randint(2, 5)):
+                await asyncio.sleep(rng.random() * 0.15)
+                key, seen, before = rng.choice(KEYS), app.seen, len(desk.acted)
+                app.post_message(events.Key(key, key if len(key) == 1 else None))
+                await until(pilot, lambda: _done(app), "the end of the key's work")
+                for act in desk.acted[before:]:
+                    assert act == seen, f"seed {seed}, {key}"
+                acted += len(desk.acted) - before
+                while not isinstance(app.screen, MainScreen):
+                    await press(pilot, "escape")
+            await feeding
+    assert acted >= 5, "the streams were acted on"
+
+
+# -- where the selection starts, and what holds it ---------------------------------------------------
+
+
+async def test_it_starts_at_the_first_suspects_strongest_finding_that_has_a_runbook(
+    desk: FakeDesk, show: Shows
+) -> None:
+    new = make("PG_UNKNOWN", Severity.CRITICAL, "no runbook", on="orders-db", since=ago(seconds=1))
+    desk.board = replace(desk.board, open={**desk.board.open, new.id: new})
+    async with show(desk) as pilot:
+        assert "PG_SAT_CONNECTIONS" in pilot.app.screen.query_one(EvidencePane).text
+        assert "at suspect 1" in text(pilot)
+        await press(pilot, "R")
+        assert [of.code for _, of in desk.runs] == ["PG_SAT_CONNECTIONS"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        pytest.param({"suspects": ()}, "no suspect: at the worst", id="no suspect"),
+        pytest.param({"target": ""}, "suspect 1 is no single target: at the worst", id="a zone"),
+        pytest.param(
+            {"target": "sessions"},
+            "suspect 1 has no finding with a runbook: at the worst",
+            id="nothing to do about the suspect",
+        ),
+    ],
+)
+async def test_without_such_a_finding_it_starts_at_the_worst_and_says_so(
+    desk: FakeDesk, show: Shows, change: dict[str, object], told: str
+) -> None:
+    first, *rest = desk.suspects
+    target = str(change.get("target", ""))
+    desk.suspects = () if "suspects" in change else (replace(first, target=target), *rest)
+    async with show(desk) as pilot:
+        assert told in text(pilot)
+        assert pilot.app.screen.query_one(Findings).cursor == 0
+
+
+@pytest.mark.parametrize("key", ["n", "r", "question_mark", "1", "T", "y", "z", "x"])
+async def test_the_first_key_of_any_kind_holds_what_is_selected(
+    desk: FakeDesk, show: Shows, key: str
+) -> None:
+    async with show(desk) as pilot:
+        rows = pilot.app.screen.query_one(Findings)
+        before = rows.chosen_key
+        await press(pilot, key)
+        desk.suspects = ()
+        new = make("ALB_DOWN", Severity.CRITICAL, "down", on="shop-alb", since=ago(seconds=1))
+        desk.board = replace(desk.board, open={new.id: new, **desk.board.open})
+        await settle(pilot)
+        assert rows.chosen_key == before
+
+
+async def test_a_click_holds_it_too(desk: FakeDesk, show: Shows) -> None:
+    async with show(desk) as pilot:
+        rows = pilot.app.screen.query_one(Findings)
+        before = rows.chosen_key
+        pilot.app.post_message(events.MouseDown(None, 3, 0, 0, 0, 1, False, False, False))
+        await pilot.pause()
+        desk.suspects = ()
+        await settle(pilot)
+        assert rows.chosen_key == before
+
+
+async def test_a_row_that_goes_leaves_nothing_selected_and_no_neighbour(
+    desk: FakeDesk, show: Shows
+) -> None:
+    async with show(desk) as pilot:
+        rows = pilot.app.screen.query_one(Findings)
+        await press(pilot, "r")
+        held = rows.chosen_key
+        board = desk.board
+        desk.board = replace(board, open={k: v for k, v in board.open.items() if k != held})
+        await settle(pilot)
+        assert rows.chosen is None
+        await press(pilot, "R")
+        assert desk.runs == {}
+        assert "No runbook is for what is selected" in toasts(pilot)[-1]
+        desk.board = board
+        await settle(pilot)
+        assert rows.chosen_key == held, "it came back"
+
+
+async def test_a_better_runbook_is_told_in_a_line_and_taken_by_a_key(
+    desk: FakeDesk, show: Shows
+) -> None:
+    suspects, desk.suspects = desk.suspects, ()
+    async with show(desk) as pilot:
+        await press(pilot, "B")
+        assert "no other runbook" in toasts(pilot)[-1]
+        desk.suspects = suspects
+        await settle(pilot)
+        told = "SUSPECT 1  PG_SAT_CONNECTIONS on orders-db: runbook database-connections"
+        assert told in text(pilot)
+        assert "ALB_5XX" in pilot.app.screen.query_one(EvidencePane).text, "still held"
+        await press(pilot, "B")
+        assert "PG_SAT_CONNECTIONS" in pilot.app.screen.query_one(EvidencePane).text
+        assert told not in text(pilot)
+
+
+async def test_an_offer_is_the_one_that_was_drawn(desk: FakeDesk, show: Shows) -> None:
+    async with show(desk) as pilot:
+        await press(pilot, "enter")
+        look = next(look for look in desk.board.readings if look.probe == "postgres.sessions")
+        reading = desk.board.readings[look]
+        table = reading.outcome.tables[0]  # type: ignore[union-attr]
+        pilot.app.post_message(events.Key("1", "1"))
+        turned = replace(table, best=table.best[::-1])
+        outcome = replace(reading.outcome, tables=(turned,))
+        readings = {**desk.board.readings, look: replace(reading, outcome=outcome)}
+        desk.board = replace(desk.board, readings=readings)
+        desk.changed()
+        pilot.app._news()  # type: ignore[attr-defined]
+        await until(pilot, lambda: "Confirm · orders-db" in text(pilot), "a plan")
+        await press(pilot, "escape")
+        assert desk.offered[-1].runbook.title == table.best[0].label
+
+
+# -- dialogs -----------------------------------------------------------------------------------------
+
+
+async def test_keys_while_a_plan_is_looked_up_go_nowhere(
+    desk: FakeDesk, show: Shows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, plan = asyncio.Event(), FakeRun.plan
+
+    async def slow(self: FakeRun, step_id: str) -> object:
+        await looked.wait()
+        return await plan(self, step_id)
+
+    monkeypatch.setattr(FakeRun, "plan", slow)
+    run = begun(desk)
+    async with show(desk) as pilot:
+        held = pilot.app.screen.query_one(Findings).chosen_key
+        await pilot.press("R", "b", "down", "5", "T", "R")
+        assert isinstance(pilot.app.screen, PlanningScreen)
+        await until(pilot, lambda: "Looking up 'Cancel" in text(pilot), "that it is looked up")
+        looked.set()
+        title = "Confirm · PG_SAT_CONNECTIONS on orders-db"
+        await until(pilot, lambda: title in text(pilot), "the plan")
+        await press(pilot, "escape")
+        assert isinstance(pilot.app.screen, MainScreen)
+        assert pilot.app.screen.query_one(Findings).chosen_key == held
+        assert "Database connections exhausted" in text(pilot)
+        looked.clear()
+        await pilot.press("R", "escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen), "given up")
+        assert toasts(pilot)[-1] == "Nothing was run"
+        assert run.ran == []
+
+
+@pytest.mark.parametrize("delay", [0.25, 0.66, 0.95])
+async def test_enter_held_down_approves_nothing(desk: FakeDesk, show: Shows, delay: float) -> None:
+    """However long the keyboard waits before it repeats: times are told, none is waited for."""
+    run = begun(desk)
+    async with show(desk) as pilot:
+        await press(pilot, "R")
+        dialog = pilot.app.screen
+        assert isinstance(dialog, ConfirmScreen)
+        at = dialog._opened + 0.1
+        repeats = [at, at + delay, *(at + delay + 0.03 * n for n in range(1, 50))]
+        for moment in repeats:
+            await _enter(pilot.app, moment)
+        await settle(pilot)
+        assert run.ran == []
+        assert "Enter was held down" in text(pilot)
+        await _enter(pilot.app, repeats[-1] + HELD)
+        await until(pilot, lambda: run.ran == ["cancel"], "the yes of one press")
+        assert SETTLE < HELD
+
+
+async def _enter(app: object, moment: float) -> None:
+    event = events.Key("enter", "\r")
+    event.time = moment
+    app.post_message(event)  # type: ignore[attr-defined]
+    await asyncio.sleep(0)
