@@ -78,7 +78,7 @@ async def measure(number: int) -> tuple[float, float]:
         loaded = time.perf_counter() - started
         rows.focus()
         await pilot.pause()
-        steps = []
+        steps: list[float] = []
         for _ in range(STEPS):
             started = time.perf_counter()
             await pilot.press("end" if len(steps) % 2 == 0 else "home")

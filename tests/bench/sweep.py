@@ -73,13 +73,18 @@ async def lag(into: list[float], pause: float = 0.01) -> None:
         into.append(time.perf_counter() - before - pause)
 
 
+def _told(report: str) -> str:
+    print(report)
+    return ""
+
+
 async def measure(path: Path) -> tuple[float, list[float], int, float]:
     """Seconds of the second sweep (the first one loads models), lags, unseen, CPU seconds."""
     probes = registry()
     settings = config.load(path, catalog())
     connections = sweep.connections(settings, Role.TRIAGE)
     looks = sweep.looks(settings, probes)
-    engine: Engine = sweep.engine(looks, connections, store=Store(ONE_LOOK), debug=print)
+    engine: Engine = sweep.engine(looks, connections, store=Store(ONE_LOOK), debug=_told)
     warm = {look.id for look in looks[:2]}
     await engine.sweep(warm)
     await asyncio.sleep(2.1)  # so that no answer of the first look is shared

@@ -44,8 +44,9 @@ class Request:
         return [value for key, value in sorted(found, key=lambda kv: int(kv[0].split(".")[-1]))]
 
     @property
-    def json(self) -> dict:
-        return json.loads(self.body or "{}")
+    def json(self) -> dict[str, Any]:
+        members: dict[str, Any] = json.loads(self.body or "{}")
+        return members
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Stub:
         self.in_flight = 0
         self.widest = 0
         self.port = 0
-        self._connections: set[asyncio.Task] = set()
+        self._connections: set[asyncio.Task[Any]] = set()
 
     @property
     def operations(self) -> list[str]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cockpit.connect.role import Role
 from cockpit.incident import chain
@@ -20,6 +20,8 @@ from cockpit.incident.entry import GENESIS, Entry, EntryKind
 from cockpit.incident.incident import Incident, Incidents
 
 Found = TypeVar("Found")
+Told = tuple[str, str] | tuple[str, str, dict[str, Any]]
+"""Kind, text and data of an entry."""
 ROOT = Path(__file__).parents[2]
 START = datetime(2026, 11, 21, 2, 41, 3, 120_000, tzinfo=UTC)
 
@@ -29,8 +31,8 @@ def store(folder: Path) -> Incidents:
     return Incidents(folder / "data", spares=[folder / "spare" / "mark"])
 
 
-def opened(folder: Path, title: str = "checkout returns 5xx", **more: object) -> Incident:
-    facts = {"environment": "prod", "role": Role.COMMANDER, "actor": "ana", **more}
+def opened(folder: Path, title: str = "checkout returns 5xx", **more: Any) -> Incident:
+    facts: dict[str, Any] = {"environment": "prod", "role": Role.COMMANDER, "actor": "ana", **more}
     return store(folder).create(title, "P1", **facts)
 
 
@@ -38,11 +40,11 @@ def resumed(folder: Path, actor: str = "bob") -> Incident:
     return store(folder).resume("1", role=Role.COMMANDER, actor=actor)
 
 
-def entries(*told: tuple[str, str] | tuple[str, str, dict], **common: object) -> list[Entry]:
+def entries(*told: Told, **common: object) -> list[Entry]:
     """A chain from (kind, text, data), one a minute, beginning at `START`."""
     found: list[Entry] = []
     for place, (kind, text, *data) in enumerate(told):
-        facts = {
+        facts: dict[str, Any] = {
             "seq": place + 1,
             "at": START + timedelta(minutes=place),
             "mono": 100.0 + 60 * place,
@@ -78,7 +80,7 @@ def journal(folder: Path) -> Path:
     return next((folder / "data").glob("*.sqlite"))
 
 
-def start_writing(folder: Path, *, limit: int = 0, count: int = 1_000_000) -> subprocess.Popen:
+def start_writing(folder: Path, *, limit: int = 0, count: int = 1_000_000) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.core.records", str(folder), str(limit)],
         stdout=subprocess.PIPE,
@@ -90,7 +92,7 @@ def start_writing(folder: Path, *, limit: int = 0, count: int = 1_000_000) -> su
     return process
 
 
-_started: list[subprocess.Popen] = []
+_started: list[subprocess.Popen[str]] = []
 
 
 def end_all() -> None:
@@ -99,6 +101,7 @@ def end_all() -> None:
         process = _started.pop()
         process.kill()
         process.wait()
+        assert process.stdout is not None
         process.stdout.close()
 
 
@@ -118,6 +121,7 @@ def killed_with_log(folder: Path, entries: int = 14) -> int:
     More would be folded in: then what is behind the end is left over from before, and not torn.
     """
     process = start_writing(folder)
+    assert process.stdout is not None
     for _ in range(entries + 1):
         process.stdout.readline()
     os.kill(process.pid, signal.SIGKILL)

@@ -24,7 +24,7 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def acted(
-    reply: Reply | None, call: str = UPDATE[0], arguments: dict[str, Any] = UPDATE[1]
+    reply: Reply | None, call: str = UPDATE[0], arguments: Mapping[str, Any] = UPDATE[1]
 ) -> tuple[list[Request], Any]:
     """Requests that arrived, and the end of the act."""
     async with stubbed() as stub:

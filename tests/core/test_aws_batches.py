@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -45,13 +45,14 @@ def groups(*, bad: frozenset[str] = frozenset()) -> Callable[[Request], Reply]:
 
 
 async def asked(session: Aws, numbers: Iterable[int]) -> list[Any]:
-    return await asyncio.gather(
+    found: list[Any] = await asyncio.gather(
         *(
             session.item("elbv2", "DescribeTargetGroups", key=group_arn(number))
             for number in numbers
         ),
         return_exceptions=True,
     )
+    return found
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def services(request: Request) -> Reply:
 async def test_ten_services_of_a_cluster_are_one_call(many: int, calls: int) -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = services
-        found = await asyncio.gather(
+        found: list[Any] = await asyncio.gather(
             *(
                 session.item("ecs", "DescribeServices", key=f"web{n}", cluster="shop")
                 for n in range(many)
@@ -166,7 +167,7 @@ async def test_ten_services_of_a_cluster_are_one_call(many: int, calls: int) -> 
 async def test_services_of_two_clusters_are_two_calls_and_a_failure_is_one_services() -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = services
-        found = await asyncio.gather(
+        found: Sequence[Any] = await asyncio.gather(
             session.item("ecs", "DescribeServices", key="web", cluster="shop"),
             session.item("ecs", "DescribeServices", key="gone", cluster="shop"),
             session.item("ecs", "DescribeServices", key="web", cluster="back"),
@@ -190,7 +191,7 @@ async def test_databases_are_asked_by_a_filter_that_takes_names_and_arns() -> No
 
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = answer
-        found = await asyncio.gather(
+        found: list[Any] = await asyncio.gather(
             *(
                 session.item("rds", "DescribeDBInstances", key=key)
                 for key in ("orders", "Catalog", "gone")
@@ -222,7 +223,7 @@ async def test_caches_are_asked_by_name_when_one_is_wanted_and_listed_when_sever
         stub.answer = answer
         one = await session.item("elasticache", "DescribeReplicationGroups", key="a")
         assert stub.requests[0].form["ReplicationGroupId"] == ["a"]
-        found = await asyncio.gather(
+        found: list[Any] = await asyncio.gather(
             *(
                 session.item("elasticache", "DescribeReplicationGroups", key=key)
                 for key in ("b", "c", "d")
@@ -252,7 +253,7 @@ async def test_a_table_is_one_call() -> None:
 
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = answer
-        found = await asyncio.gather(
+        found: list[Any] = await asyncio.gather(
             *(session.item("dynamodb", "DescribeTable", key=key) for key in ("a", "b", "a"))
         )
     assert [each["TableName"] for each in found] == ["a", "b", "a"]
@@ -344,7 +345,7 @@ async def test_closing_is_instant_and_ends_every_asker_with_a_reason() -> None:
         await _until(lambda: stub.in_flight == 3)
         began = time.monotonic()
         await session.close()
-        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        ends: list[Any] = await asyncio.gather(*tasks, return_exceptions=True)
         assert time.monotonic() - began < 0.3
         assert {end.reason for end in ends} == {Reason.UNREACHABLE}
         with pytest.raises(BlindError, match="closed"):
@@ -383,7 +384,7 @@ async def test_pages_are_followed_to_the_end(many: int) -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = answer
         found = await session.pages("elbv2", "DescribeTargetGroups", key="TargetGroups")
-    assert [each["TargetGroupArn"] for each in found] == arns
+    assert list(found) == [{"TargetGroupArn": arn} for arn in arns]
     assert len(stub.requests) == max(1, -(-many // 10))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import aiohttp
 import pytest
@@ -53,7 +54,7 @@ def s3_error(code: str, message: str = "no", status: int = 400) -> Reply:
     return Reply(body, status, type="application/xml")
 
 
-ASKED = {
+ASKED: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "json": ("ecs", "ListClusters", "clusterArns", {}),
     "rest-json": ("lambda", "ListFunctions", "Functions", {}),
     "query": ("elbv2", "DescribeLoadBalancers", "LoadBalancers", {}),

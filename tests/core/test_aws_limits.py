@@ -84,7 +84,7 @@ async def test_callers_pass_in_the_order_in_which_they_came() -> None:
     limiter = RateLimiter(1000, 1)
     order = []
 
-    async def call(name: str) -> None:
+    async def call(name: int) -> None:
         async with limiter.turn():
             order.append(name)
             await asyncio.sleep(0)

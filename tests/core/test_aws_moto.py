@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -42,10 +43,11 @@ async def shop(port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tupl
 
 
 async def groups(acts: AwsActs, many: int) -> list[str]:
-    vpc = (await acts.run("ec2.CreateVpc", {"CidrBlock": "10.0.0.0/16"}))["Vpc"]["VpcId"]
+    created: Any = await acts.run("ec2.CreateVpc", {"CidrBlock": "10.0.0.0/16"})
+    vpc = created["Vpc"]["VpcId"]
     arns = []
     for number in range(many):
-        made = await acts.run(
+        made: Any = await acts.run(
             "elbv2.CreateTargetGroup",
             {"Name": f"tg{number}", "Protocol": "HTTP", "Port": 80, "VpcId": vpc},
         )
@@ -67,7 +69,7 @@ async def test_target_groups_are_found_by_arn_in_calls_of_twenty(
 ) -> None:
     reads, acts = shop
     arns = await groups(acts, many)
-    found = await asyncio.gather(
+    found: list[Any] = await asyncio.gather(
         *(reads.item("elbv2", "DescribeTargetGroups", key=arn) for arn in arns)
     )
     assert [each["TargetGroupArn"] for each in found] == arns
@@ -80,7 +82,7 @@ async def test_a_deleted_group_is_missing_beside_the_others(shop: tuple[Aws, Aws
     reads, acts = shop
     arns = await groups(acts, 3)
     await acts.run("elbv2.DeleteTargetGroup", {"TargetGroupArn": arns[1]})
-    found = await asyncio.gather(
+    found: list[Any] = await asyncio.gather(
         *(reads.item("elbv2", "DescribeTargetGroups", key=arn) for arn in arns),
         return_exceptions=True,
     )
@@ -102,7 +104,7 @@ async def test_databases_are_found_by_name(shop: tuple[Aws, AwsActs], many: int)
                 "MasterUserPassword": "not-to-be-seen",
             },
         )
-    found = await asyncio.gather(
+    found: list[Any] = await asyncio.gather(
         *(reads.item("rds", "DescribeDBInstances", key=f"DB{n}") for n in range(many)),
         reads.item("rds", "DescribeDBInstances", key="gone"),
         return_exceptions=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cockpit.connect.aws.session import open_aws_acts
@@ -24,7 +26,7 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COCKPIT_TEST_KEY", "testing-key")
 
 
-async def acted(stub: Stub, *calls: tuple[str, dict]) -> list[object]:
+async def acted(stub: Stub, *calls: tuple[str, dict[str, Any]]) -> list[object]:
     """The ends of acts of one session, one after another."""
     acts = await open_aws_acts(place(stub.port))
     ends: list[object] = []

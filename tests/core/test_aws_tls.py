@@ -109,11 +109,11 @@ def answered(request: Request) -> Reply:
     if request.path.startswith("/latest/api/token"):
         return Reply("a token")
     if request.path.startswith("/latest/meta-data"):
-        keys = json.dumps({**KEYS, "Token": "token", "Code": "Success"})
-        return Reply("web" if request.path.endswith("/") else keys)
+        role = json.dumps({**KEYS, "Token": "token", "Code": "Success"})
+        return Reply("web" if request.path.endswith("/") else role)
     if request.operation.startswith("AssumeRole"):
-        keys = tag("Credentials", "".join(tag(name, value) for name, value in KEYS.items()))
-        return Reply(xml(request.operation, keys))
+        given = tag("Credentials", "".join(tag(name, value) for name, value in KEYS.items()))
+        return Reply(xml(request.operation, given))
     if request.operation == "GetSecretValue":
         return Reply('{"SecretString": "pass word"}', type=JSON)
     return Reply('{"clusterArns": [], "service": {}}', type=JSON)

@@ -22,9 +22,12 @@ from cockpit.incident.entry import (
     to_json,
     without_body,
 )
-from tests.core.records import START, entries, lines
+from tests.core.records import START, Told, entries, lines
 
-TOLD = [("opened", "checkout returns 5xx"), *[("note", f"note {n}") for n in range(2, 9)]]
+TOLD: list[Told] = [
+    ("opened", "checkout returns 5xx"),
+    *[("note", f"note {n}") for n in range(2, 9)],
+]
 
 JSON = st.recursive(
     st.none()
@@ -122,12 +125,13 @@ def test_a_changed_member_is_found_at_its_entry(place: int, member: str) -> None
     ],
 )
 def test_what_was_done_to_the_lines_is_found_at_the_first_of_them(
-    change: Callable[..., Any], place: int
+    change: Callable[[list[str]], object], place: int
 ) -> None:
     stored = lines(entries(*TOLD))
     change(stored)
     verdict = chain.verify(stored)
     assert not verdict.holds
+    assert verdict.fault is not None
     assert verdict.fault.place == place
 
 
@@ -136,7 +140,9 @@ def test_whole_lines_cut_from_the_end_show_only_against_a_head() -> None:
     head = json.loads(stored[-1])["digest"]
     assert chain.verify(stored[:-2]).holds
     assert not chain.verify(stored[:-2], head).holds
-    assert "cut or rewritten" in chain.verify(stored[:-2], head).fault.why
+    fault = chain.verify(stored[:-2], head).fault
+    assert fault is not None
+    assert "cut or rewritten" in fault.why
 
 
 def test_a_rewritten_journal_holds_by_itself_but_not_against_a_head() -> None:
@@ -198,6 +204,7 @@ def test_an_entry_that_is_marked_as_redacted_does_not_hold(
     head = json.loads(stored[-1])["digest"]
     for verdict in (chain.verify(stored), chain.verify(stored, head)):
         assert not verdict.holds
+        assert verdict.fault is not None
         assert (verdict.fault.place, verdict.entries) == (place + 1, place)
         assert "marked as redacted" in verdict.fault.why
 
@@ -237,7 +244,7 @@ def test_what_is_no_entry_is_refused(stored: list[Any] | dict[str, Any]) -> None
 # Two digests: what an attacker with the file, the code and an hour can do
 
 
-BEFORE = [
+BEFORE: list[Told] = [
     ("opened", "checkout returns 5xx", {"severity": "P1"}),
     ("note", "the card is 4111 1111 1111 1111"),
     ("step.intent", "terminate_backend(4242)"),
@@ -377,7 +384,7 @@ def test_a_body_that_nobody_redacted_is_missed(place: int) -> None:
     ],
 )
 def test_a_redaction_names_only_what_was_before_it(place: int, names: object) -> None:
-    told = [*BEFORE[:4], ("redaction", "x", {"redacts": names}), *BEFORE[5:]]
+    told: list[Told] = [*BEFORE[:4], ("redaction", "x", {"redacts": names}), *BEFORE[5:]]
     chained = chain.redacted(entries(*told))
     chained[place] = without_body(chained[place])
     chained[6] = without_body(chained[6])

@@ -147,7 +147,7 @@ def test_an_empty_journal_still_gives_a_report() -> None:
 
 
 def rendered(text: str) -> str:
-    return MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
+    return str(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text))
 
 
 def test_hostile_text_stays_text_in_markdown() -> None:

@@ -14,7 +14,7 @@ from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
 from cockpit.incident import chain, sanitise
-from cockpit.incident.entry import EntryKind
+from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.incident import Incident
 from cockpit.incident.severity import DUTIES, Level, next_escalation, next_update
 from cockpit.incident.state import IncidentStatus
@@ -121,7 +121,7 @@ async def test_an_intent_without_an_outcome_is_unfinished_after_a_crash(tmp_path
 
 
 async def test_subscribers_hear_every_entry_in_order_until_they_leave(incident: Incident) -> None:
-    heard = []
+    heard: list[Entry] = []
     leave = incident.subscribe(heard.append)
     await incident.note("one")
     incident.record(EntryKind.BLIND, "denied", target="catalog")
@@ -216,7 +216,7 @@ async def test_any_data_is_stored_as_json(
 
 
 async def test_data_without_end_is_bounded(incident: Incident) -> None:
-    deep: list = []
+    deep: list[object] = []
     deep.append(deep)
     entry = await incident.append(
         EntryKind.NOTE, "x", data={"deep": deep, "wide": range(3), "many": ["x"] * 5000}

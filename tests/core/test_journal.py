@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ import pytest
 from cockpit.connect.role import Role
 from cockpit.errors import Refused
 from cockpit.incident import chain, lock, record, writer
-from cockpit.incident.entry import EntryKind
+from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.journal import GROUP_WINDOW, commit_in
 from cockpit.incident.note_line import NoteLine
 from cockpit.incident.sqlite import SqliteFile
@@ -65,12 +65,22 @@ async def test_what_people_say_is_in_the_file_when_append_returns(tmp_path: Path
     incident.close()
 
 
+def later(write: Callable[..., None], *, seconds: float) -> Callable[..., None]:
+    """A disk that takes its time."""
+
+    def late(*given: object) -> None:
+        time.sleep(seconds)
+        write(*given)
+
+    return late
+
+
 async def test_findings_wait_for_a_group_commit_and_for_no_longer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     incident = opened(tmp_path)
     original = SqliteFile.write
-    monkeypatch.setattr(SqliteFile, "write", lambda *given: (time.sleep(1), original(*given)))
+    monkeypatch.setattr(SqliteFile, "write", later(original, seconds=1))
     began = time.monotonic()
     entry = await incident.append(EntryKind.FINDING_OPENED, "97 of 100 connections")
     assert time.monotonic() - began < 0.9
@@ -89,6 +99,7 @@ async def test_closing_commits_what_waits(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_a_killed_cockpit_loses_no_acknowledged_entry(tmp_path: Path, seed: int) -> None:
     process = start_writing(tmp_path)
+    assert process.stdout is not None
     acknowledged = [process.stdout.readline().split()[1]]
     dice = random.Random(seed)
     for _ in range(dice.randrange(1, 60)):
@@ -277,7 +288,7 @@ async def test_a_disk_that_hangs_holds_nobody_up(
     incident = opened(tmp_path)
     monkeypatch.setattr(record, "PATIENCE", 0.1)
     original = SqliteFile.write
-    monkeypatch.setattr(SqliteFile, "write", lambda *given: (time.sleep(2), original(*given)))
+    monkeypatch.setattr(SqliteFile, "write", later(original, seconds=2))
     began = time.monotonic()
     await incident.note("stuck")
     assert time.monotonic() - began < 1.5
@@ -297,7 +308,7 @@ async def test_a_second_cockpit_watches(tmp_path: Path) -> None:
     assert second.holder.startswith("ana on ")
     with pytest.raises(Refused, match="only watched"):
         await second.note("me too")
-    seen = []
+    seen: list[Entry] = []
     second.subscribe(seen.append)
     await first.note("one")
     await first.set_severity("P0")
@@ -317,6 +328,7 @@ async def test_a_second_cockpit_watches(tmp_path: Path) -> None:
 
 def test_a_second_process_watches_until_the_first_is_killed(tmp_path: Path) -> None:
     process = start_writing(tmp_path)
+    assert process.stdout is not None
     process.stdout.readline()
     second = resumed(tmp_path)
     assert second.watching

@@ -7,7 +7,7 @@ import pytest
 
 from cockpit import clock
 from cockpit.incident.metrics import measure
-from tests.core.records import START, entries
+from tests.core.records import START, Told, entries
 
 
 def at(minutes: float) -> str:
@@ -131,9 +131,7 @@ def test_the_newest_word_on_a_milestone_counts() -> None:
         ),
     ],
 )
-def test_time_in_each_severity(
-    told: list[tuple[str | dict[str, str], ...]], expected: dict[str, float]
-) -> None:
+def test_time_in_each_severity(told: list[Told], expected: dict[str, float]) -> None:
     metrics = measure(entries(OPENED, *told)).metrics
     found = {m.title.split()[-1]: m.seconds for m in metrics if m.name.startswith("in_")}
     assert found == expected

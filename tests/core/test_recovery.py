@@ -7,7 +7,6 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -36,8 +35,7 @@ def _no_process_is_left() -> Iterator[None]:
 def damage_log(folder: Path, change: Callable[[bytes], bytes]) -> Path:
     """Change the log while nobody has it open, without the index that SQLite keeps of it."""
     path = log_of(folder)
-    content = bytearray(path.read_bytes())
-    path.write_bytes(bytes(change(content)))
+    path.write_bytes(change(path.read_bytes()))
     path.with_name(path.name.replace("-wal", "-shm")).unlink(missing_ok=True)
     return path
 
@@ -159,7 +157,9 @@ def test_a_changed_entry_is_reported_and_the_incident_goes_on(tmp_path: Path) ->
     assert not again.degraded
     again.close()
     assert "entry 3 does not hold" in again.entries[-1].text
-    assert chain.verify(stored_lines(tmp_path)).fault.place == 3
+    fault = chain.verify(stored_lines(tmp_path)).fault
+    assert fault is not None
+    assert fault.place == 3
 
 
 def test_a_deleted_file_is_written_again_from_memory(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_file_that_breaks_under_us_is_kept_and_written_again(tmp_path: Path) -
     ],
 )
 def test_a_log_without_its_file_is_kept_and_its_entries_taken_back(
-    tmp_path: Path, empty: Callable[..., Any]
+    tmp_path: Path, empty: Callable[[Path], object]
 ) -> None:
     killed_with_log(tmp_path)
     before = [line for line in stored_lines(tmp_path) if len(line) < 1500]

@@ -404,7 +404,8 @@ async def test_what_can_be_undone_offers_the_undo_with_the_state_from_before() -
     assert (await made.carry("raise")).kind == "ok"
     assert made.steps() == [("blocker", "next"), ("raise", "ok"), ("undo_raise", "waiting")]
     plan = await made.run.plan("undo_raise")
-    assert plan.act.args["ProvisionedThroughput"]["WriteCapacityUnits"] == 4242
+    throughput: Any = plan.act.args["ProvisionedThroughput"]
+    assert throughput["WriteCapacityUnits"] == 4242
     assert plan.confirm_word == "orders-db"
     assert (await made.carry("undo_raise")).kind == "ok"
     assert made.acts.calls[1][0] == "dynamodb.UpdateTable"
@@ -416,7 +417,8 @@ async def test_what_is_captured_once_stays_what_it_was_before_the_repair() -> No
     await made.carry("raise")
     made.looks.now = {"queues": [queue(pid=7)]}
     plan = await made.run.plan("raise")
-    assert plan.act.args["ProvisionedThroughput"]["WriteCapacityUnits"] == 4242
+    throughput: Any = plan.act.args["ProvisionedThroughput"]
+    assert throughput["WriteCapacityUnits"] == 4242
 
 
 async def test_in_triage_no_change_can_be_run_and_every_look_can() -> None:

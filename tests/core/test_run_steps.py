@@ -220,7 +220,7 @@ def served(
     body: bytes = b"fine",
     delay: float = 0,
     tls: ssl.SSLContext | None = None,
-) -> Iterator[tuple[str, list]]:
+) -> Iterator[tuple[str, list[tuple[str, str, bytes]]]]:
     """A server on a free port of 127.0.0.1; what it was asked is in the list."""
     asked: list[tuple[str, str, bytes]] = []
     done = threading.Event()

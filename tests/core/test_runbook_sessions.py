@@ -73,7 +73,7 @@ class Doors:
 
     def __init__(self, session: Session, role: Role) -> None:
         self.role = role
-        self.opened: list[object] = []
+        self.opened: list[tuple[str, ...]] = []
         self._session = session
 
     async def session(self, name: str, settings: object) -> Session:

@@ -88,13 +88,15 @@ def test_what_is_no_look_is_refused(flavour: Flavour, sql: str) -> None:
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_named_statement_passes_exactly_when_its_risk_is_read(name: str) -> None:
     known = STATEMENTS[name]
-    if known.engine == "redis" or not known.sql:
+    flavours: dict[str, Flavour] = {"postgres": "postgres", "mysql": "mysql"}
+    flavour = flavours.get(known.engine)
+    if flavour is None or not known.sql:
         return
     if known.risk == "read":
-        check(known.sql, known.engine)
+        check(known.sql, flavour)
     else:
         with pytest.raises(Refused):
-            check(known.sql, known.engine)
+            check(known.sql, flavour)
 
 
 def statements_of_probes() -> list[tuple[Flavour, str]]:

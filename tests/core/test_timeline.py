@@ -7,9 +7,9 @@ import pytest
 
 from cockpit.incident.entry import EntryKind
 from cockpit.incident.timeline import LOOKS, MACHINE, EntryGroup, continued, timeline
-from tests.core.records import START, entries
+from tests.core.records import START, Told, entries
 
-TOLD = [
+TOLD: list[Told] = [
     ("opened", "checkout returns 5xx"),
     ("finding.opened", "97 of 100 connections", {"severity": "critical", "target": "orders-db"}),
     ("note", "support calls"),
@@ -92,9 +92,9 @@ def test_a_correction_shows_at_the_entry_that_it_corrects(
 
 
 def test_pins_hold_until_they_are_taken_away() -> None:
-    pinned = [*TOLD, ("pin", "", {"pins": 3}), ("pin", "", {"pins": 5})]
+    pinned: list[Told] = [*TOLD, ("pin", "", {"pins": 3}), ("pin", "", {"pins": 5})]
     assert [row.seq for row in timeline(entries(*pinned), pinned=True)] == [3, 5]
-    unpinned = [*pinned, ("pin", "", {"pins": 3, "pinned": False})]
+    unpinned: list[Told] = [*pinned, ("pin", "", {"pins": 3, "pinned": False})]
     assert [row.seq for row in timeline(entries(*unpinned), pinned=True)] == [5]
 
 
@@ -146,9 +146,9 @@ def test_ten_thousand_rows_are_folded_quickly() -> None:
     ],
 )  # fmt: skip
 def test_a_timeline_that_goes_on_is_the_timeline_of_all(
-    later: list[tuple[str | dict[str, str | int], ...]],
+    later: list[Told],
 ) -> None:
-    told = [("note", "first"), ("step.intent", "terminate")]
+    told: list[Told] = [("note", "first"), ("step.intent", "terminate")]
     everything = entries(*told, *later)
     for known in range(len(everything) + 1):
         rows = timeline(everything[:known])

@@ -44,7 +44,8 @@ async def test_the_intent_carries_all_that_its_verification_needs(tmp_path: Path
     (one,) = map(unfinished.of, incident.unfinished)
     assert (one.title, one.target, one.actor) == ("Terminate the blocker", "orders-db", "ana")
     assert one.verification == "nobody waits"
-    assert one.scope["blocker"]["pid"] == 4242
+    blocker: Any = one.scope["blocker"]
+    assert blocker["pid"] == 4242
     incident.close()
 
 

@@ -103,7 +103,7 @@ class Referee:
     _over = False
 
     def _listen(self) -> None:
-        with self._ear.monitor() as monitor:
+        with self._ear.monitor() as monitor:  # type: ignore[no-untyped-call]
             self._listening.set()
             while not self._over:
                 try:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +85,16 @@ async def find(seat: Seat, journey: Journey) -> None:
     journey.screens["runbook"] = seat.screen
 
 
+def stands(seat: Seat, step: str) -> bool:
+    return seat.step() == step
+
+
 async def look(seat: Seat, journey: Journey) -> None:
     """The two steps that only look run at once; the one that does not apply is passed over."""
     for step in ("sessions", "blocker"):
-        await seat.until(lambda on=step: seat.step() == on, 20, f"the cursor goes on to {step}")
+        await seat.until(partial(stands, seat, step), 20, f"the cursor goes on to {step}")
         await seat.press("R")
-        await seat.until(lambda done=step: ended(seat, done), 20, f"{step} ended")
+        await seat.until(partial(ended, seat, step), 20, f"{step} ended")
     journey.facts["intents after looks"] = kinds(seat).count("step.intent")
     await seat.until(lambda: seat.step() == "cancel", 20, "the cursor goes on to cancel")
     before = kinds(seat)

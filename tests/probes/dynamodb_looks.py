@@ -9,6 +9,7 @@ from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
 from probes.dynamodb import table as dynamodb
 from probes.dynamodb.model import Activity, Lane, Operation, ReasonCount, ScalingTarget, Snapshot
+from probes.dynamodb.settings import Settings
 from tests.probes.fake_aws import AT, ago, minutes
 
 CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
@@ -50,11 +51,7 @@ def snapshot(*lanes: Lane, **changes: Any) -> Snapshot:
 
 
 def found(look: Snapshot, *, without: str = "") -> list[tuple[str, Severity]]:
-    return [
-        (f.code, f.severity)
-        for f in dynamodb.diagnose(look, dynamodb.Settings())
-        if f.code != without
-    ]
+    return [(f.code, f.severity) for f in dynamodb.diagnose(look, Settings()) if f.code != without]
 
 
 HIGH_USE = "DDB_CAPACITY_HIGH"

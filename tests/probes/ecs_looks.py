@@ -17,6 +17,7 @@ from probes.ecs.model import (
     Snapshot,
     Stop,
 )
+from probes.ecs.settings import Settings
 from tests.probes.fake_aws import AT, ago
 
 CRITICAL, HIGH, WARNING, INFO = (
@@ -70,7 +71,7 @@ def active(**changes: Any) -> Deployment:
 
 def stop(
     code: str = "EssentialContainerExited",
-    exit_code: int = 1,
+    exit_code: int | None = 1,
     *,
     container: str = "",
     **changes: Any,
@@ -116,8 +117,8 @@ def rolling(primary: Deployment, *others: Deployment, **changes: Any) -> Snapsho
     return snapshot(primary=primary, deployments=(primary, *others), **changes)
 
 
-def found(look: Snapshot, settings: ecs.Settings | None = None) -> list[tuple[str, Severity]]:
-    return [(f.code, f.severity) for f in ecs.diagnose(look, settings or ecs.Settings())]
+def found(look: Snapshot, settings: Settings | None = None) -> list[tuple[str, Severity]]:
+    return [(f.code, f.severity) for f in ecs.diagnose(look, settings or Settings())]
 
 
 IN_PROGRESS = {"rollout_state": "IN_PROGRESS"}

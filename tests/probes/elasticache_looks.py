@@ -9,6 +9,7 @@ from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
 from probes.elasticache import status as elasticache
 from probes.elasticache.model import CacheEvent, Node, Shard, Snapshot, Update
+from probes.elasticache.settings import Settings
 from tests.probes.fake_aws import AT, ago, minutes
 
 CRITICAL, HIGH, WARNING, INFO = (
@@ -54,7 +55,7 @@ def snapshot(*nodes: Node, **changes: Any) -> Snapshot:
 
 
 def found(look: Snapshot) -> list[tuple[str, Severity]]:
-    return [(f.code, f.severity) for f in elasticache.diagnose(look, elasticache.Settings())]
+    return [(f.code, f.severity) for f in elasticache.diagnose(look, Settings())]
 
 
 DONE = "Failover from primary node shop-001 to replica node shop-002 completed"

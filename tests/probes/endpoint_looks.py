@@ -15,7 +15,8 @@ from cockpit.connect.net.tls import Certificate, TlsLook
 from cockpit.connect.net.wire import TcpLook
 from cockpit.runbooks.library import library
 from cockpit.triage.finding import Severity
-from probes.endpoint.path import PROBE, Settings, Snapshot, diagnose
+from probes.endpoint.model import Settings, Snapshot
+from probes.endpoint.path import PROBE, diagnose
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 INFO, WARNING, HIGH, CRITICAL = Severity
@@ -24,7 +25,7 @@ SIX = "2001:db8::1"
 
 
 def certificate(days: float = 60, **more: Any) -> Certificate:
-    fields = {
+    fields: dict[str, Any] = {
         "subject": "CN=shop.example",
         "issuer": "CN=R3,O=Let's Encrypt",
         "names": ("shop.example",),
@@ -71,7 +72,7 @@ def look(
 
 def sample(one: AddressLook, at: datetime = AT, **more: Any) -> Sample:
     found = one.tls.certificate if one.tls else None
-    fields = {
+    fields: dict[str, Any] = {
         "at": at,
         "address": one.address,
         "outcome": one.outcome,
@@ -93,7 +94,7 @@ def path(
     history: Iterable[Sample] | None = None,
     **more: Any,
 ) -> PathLook:
-    fields = {
+    fields: dict[str, Any] = {
         "at": AT,
         "url": "https://shop.example/",
         "scheme": "https",
@@ -115,6 +116,8 @@ def codes(seen: PathLook, **more: Any) -> list[tuple[str, Severity]]:
     for finding in findings:
         assert finding.code in PROBE.codes
         assert finding.severity < WARNING or library().best(finding.code)
+    assert PROBE.facts is not None
     list(PROBE.facts(snapshot, PROBE.settings))
+    assert PROBE.tables is not None
     list(PROBE.tables(snapshot, Settings()))
     return [(finding.code, finding.severity) for finding in findings]

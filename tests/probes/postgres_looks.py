@@ -13,7 +13,7 @@ AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 
 
 def pulse(**changed: Any) -> Pulse:
-    server = {
+    server: dict[str, Any] = {
         "version": 160004,
         "started": AT - timedelta(days=3),
         "role": "cockpit_ro",

@@ -9,6 +9,7 @@ from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
 from probes.rds import status as rds
 from probes.rds.model import GIB, DbCluster, Instance, RdsEvent, RdsReplication, Snapshot
+from probes.rds.settings import Settings
 from tests.probes.fake_aws import AT, ago, minutes
 
 CRITICAL, HIGH, WARNING, INFO = (
@@ -63,8 +64,8 @@ def aurora(own: DbCluster, *instances: Instance, **changes: Any) -> Snapshot:
     return snapshot(*members, id="shop", kind="cluster", cluster=own, **changes)
 
 
-def found(look: Snapshot, settings: rds.Settings | None = None) -> list[tuple[str, Severity]]:
-    return [(f.code, f.severity) for f in rds.diagnose(look, settings or rds.Settings())]
+def found(look: Snapshot, settings: Settings | None = None) -> list[tuple[str, Severity]]:
+    return [(f.code, f.severity) for f in rds.diagnose(look, settings or Settings())]
 
 
 def event(message: str, source: str = "orders", **span: float) -> RdsEvent:

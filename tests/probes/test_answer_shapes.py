@@ -63,9 +63,9 @@ def _misfits(kind: Any, shape: Shape, where: str, seen: set[type]) -> Iterator[s
         seen.add(kind)
         yield from _of_record(kind, shape, where, seen)
     elif origin is tuple and shape.type_name == "list":
-        yield from _misfits(args[0], shape.member, f"{where}[]", seen)  # type: ignore[attr-defined]
+        yield from _misfits(args[0], shape.member, f"{where}[]", seen)
     elif origin is dict and shape.type_name == "map":
-        yield from _misfits(args[1], shape.value, f"{where}{{}}", seen)  # type: ignore[attr-defined]
+        yield from _misfits(args[1], shape.value, f"{where}{{}}", seen)
     elif (
         kind not in (object, Any)
         and origin is not dict
@@ -80,7 +80,7 @@ def _of_record(record: type[Answer], shape: Shape, where: str, seen: set[type]) 
     if shape.type_name == "map":  # its names are the service's, not the model's
         return
     for field, member in names:
-        inner = shape.members.get(member)  # type: ignore[attr-defined]
+        inner = shape.members.get(member)
         if inner is None:
             yield f"{where} has no {member}"
         else:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -75,7 +75,7 @@ def client(port: int) -> Clients:
     return make
 
 
-def backend(service: str) -> Any:
+def backend(service: Literal["ecs", "elasticache", "rds"]) -> Any:
     from moto.backends import get_backend
 
     return get_backend(service)[ACCOUNT][REGION]
@@ -309,6 +309,7 @@ async def test_a_failover_is_read_from_the_events(aws: Aws, client: Clients) -> 
     )
     look = await rds.collect(aws, RDS_TARGET)
     assert "RDS_FAILOVER_RECENT" in codes(rds, look)
+    assert rds.PROBE.changes is not None
     assert "rds.failover" in {change.kind for change in rds.PROBE.changes(look, "orders")}
 
 
@@ -432,6 +433,7 @@ TABLE = {"TableName": "carts"}
 async def test_a_healthy_table_is_ok_only_with_traffic(aws: Aws, client: Clients) -> None:
     table(client)
     look = await dynamodb.collect(aws, TABLE_TARGET)
+    assert dynamodb.PROBE.facts is not None
     assert next(iter(dynamodb.PROBE.facts(look, dynamodb.PROBE.settings))).text == "no traffic"
     assert codes(dynamodb, look) == set()
 
@@ -446,6 +448,7 @@ async def test_throttled_writes_are_seen_with_their_reason(aws: Aws, client: Cli
     look = await dynamodb.collect(aws, TABLE_TARGET)
     assert codes(dynamodb, look) >= {"DDB_THROTTLED_PROVISIONED", "DDB_CAPACITY_HIGH"}
     assert (look.demand_write, look.suggested_write) == (450, 563)
+    assert dynamodb.PROBE.facts is not None
     assert next(iter(dynamodb.PROBE.facts(look, dynamodb.PROBE.settings))).text == "throttled"
 
 

@@ -87,6 +87,8 @@ def test_a_recorded_look_is_judged_as_it_was(
 ) -> None:
     chosen = registry()[probe]
     look = recording.decode((FOLDER / f"{name}.json").read_bytes(), chosen.snapshot)
+    assert chosen.facts is not None
     assert next(iter(chosen.facts(look, chosen.settings))).text == headline
     assert {finding.code for finding in chosen.diagnose(look, chosen.settings)} == codes
+    assert chosen.tables is not None
     assert all(table.rows is not None for table in chosen.tables(look, chosen.settings))

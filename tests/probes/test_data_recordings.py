@@ -77,7 +77,9 @@ def test_a_recorded_look_is_judged_as_it_was(name: str, probe: str, codes: set[s
     look = recording.decode(content, chosen.snapshot)
 
     assert {finding.code for finding in chosen.diagnose(look, chosen.settings)} == codes
+    assert chosen.facts is not None
     assert list(chosen.facts(look, chosen.settings))
+    assert chosen.tables is not None
     assert all(table.rows is not None for table in chosen.tables(look, chosen.settings))
     assert json.loads(recording.encode(look)) == json.loads(content)
 
@@ -119,6 +121,7 @@ async def test_the_owner_of_a_managed_server_and_a_replicas_threads_are_never_en
     ):
         content = (FOLDER / f"{name}.handmade.json").read_bytes()
         look = recording.decode(content, chosen.snapshot)
+        assert chosen.tables is not None
         rows = [row for table in chosen.tables(look, chosen.settings) for row in table.rows]
         offered = {str(offer.args["id"]) for row in rows for offer in row.offers}
 

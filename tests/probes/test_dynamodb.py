@@ -12,6 +12,7 @@ from probes.answers import Gap
 from probes.dynamodb import model
 from probes.dynamodb import table as dynamodb
 from probes.dynamodb.model import ReasonCount, Replica, Snapshot
+from probes.dynamodb.settings import Settings
 from tests.probes.dynamodb_looks import (
     CRITICAL,
     HIGH_USE,
@@ -140,7 +141,7 @@ def test_both_reasons_of_one_lane_are_told() -> None:
 
 def test_throttles_far_below_the_capacity_hint_at_a_hot_key() -> None:
     look = snapshot(lane(flow(2400), minutes(200, 200, 200)))
-    (finding,) = dynamodb.diagnose(look, dynamodb.Settings())
+    (finding,) = dynamodb.diagnose(look, Settings())
     assert finding.code == "DDB_THROTTLED_PROVISIONED"
     assert "only 40% used on average: a hot key or a spike within the minute" in finding.against
 
@@ -354,7 +355,7 @@ def test_client_errors_of_the_account_are_never_called_throttles(
 ) -> None:
     look = snapshot(lane(flow(60)), user_errors=errors)
     assert found(look) == expected
-    for finding in dynamodb.diagnose(look, dynamodb.Settings()):
+    for finding in dynamodb.diagnose(look, Settings()):
         assert finding.subject == "account"
         assert "not throttling" in finding.against[0]
 
@@ -435,4 +436,5 @@ def test_a_busy_table_that_falls_silent_points_upstream(
     ],
 )
 def test_the_headline_never_says_ok_without_having_looked(look: model.Snapshot, text: str) -> None:
+    assert dynamodb.PROBE.facts is not None
     assert next(iter(dynamodb.PROBE.facts(look, dynamodb.PROBE.settings))).text == text

@@ -17,6 +17,7 @@ from cockpit.triage import recording
 from probes.answers import Gap
 from probes.dynamodb import table as dynamodb
 from probes.dynamodb.model import Index, Replica, ScalingTarget, Snapshot
+from probes.dynamodb.settings import Settings
 from tests.probes.dynamodb_looks import (
     CRITICAL,
     HIGH_USE,
@@ -62,7 +63,7 @@ def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook(
         user_errors=hours(1, *[99] * 5),
         scaling=(replace(SCALING, suspended=True),),
     )
-    findings = list(dynamodb.diagnose(look, dynamodb.Settings()))
+    findings = list(dynamodb.diagnose(look, Settings()))
     assert len({f.code for f in findings}) >= 5
     for finding in findings:
         assert finding.code in dynamodb.PROBE.codes
@@ -71,6 +72,7 @@ def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook(
 
 def test_capacity_changes_are_changes() -> None:
     look = snapshot(increased_at=ago(hours=1), decreased_at=ago(hours=25))
+    assert dynamodb.PROBE.changes is not None
     (change,) = dynamodb.PROBE.changes(look, "orders")
     assert (change.kind, change.at) == ("dynamodb.capacity", ago(hours=1))
 
@@ -78,7 +80,7 @@ def test_capacity_changes_are_changes() -> None:
 # collect, from literals -----------------------------------------------------------------------
 
 
-def table_row(**changes: Any) -> dict:
+def table_row(**changes: Any) -> dict[str, Any]:
     row = {
         "TableName": "orders",
         "TableStatus": "ACTIVE",
@@ -94,7 +96,7 @@ def table_row(**changes: Any) -> dict:
     return {**row, **changes}
 
 
-SCALED = {
+SCALED: dict[str, Any] = {
     "application-autoscaling.DescribeScalableTargets": [
         {
             "ResourceId": "table/orders",
@@ -117,7 +119,7 @@ SCALED = {
 
 
 def aws(
-    row: dict[str, Any] | None = None,
+    row: dict[str, Any] | BlindError | None = None,
     series: Mapping[str, Series] | BlindError | None = None,
     **answers: Any,
 ) -> FakeAws:
@@ -186,7 +188,8 @@ async def test_every_index_is_looked_at(number: int) -> None:
     row = {"Table": table_row(GlobalSecondaryIndexes=indexes)}
     look = await dynamodb.collect(aws(row), TARGET)
     assert len(look.lanes) == 2 + 2 * number
-    capacity, *_ = dynamodb.PROBE.tables(look, dynamodb.Settings())
+    assert dynamodb.PROBE.tables is not None
+    capacity, *_ = dynamodb.PROBE.tables(look, Settings())
     assert len(capacity.rows) == 2 + 2 * number
 
 
@@ -225,6 +228,7 @@ async def test_denied_metrics_leave_a_gap_and_an_unknown_state() -> None:
     )
     assert [gap.what for gap in look.gaps] == ["metrics"]
     assert found(look) == [("DDB_OBS_BLIND", INFO)]
+    assert dynamodb.PROBE.facts is not None
     assert next(iter(dynamodb.PROBE.facts(look, dynamodb.PROBE.settings))).text == "unknown"
 
 

@@ -11,6 +11,7 @@ from cockpit.triage.finding import Severity
 from probes.ecs import service as ecs
 from probes.ecs import stops
 from probes.ecs.model import Container, Snapshot, Stop
+from probes.ecs.settings import Settings
 from tests.probes.ecs_looks import (
     ARN,
     CRITICAL,
@@ -260,7 +261,7 @@ def test_an_image_that_cannot_be_pulled_stops_a_deployment_that_is_under_way() -
         active(),
         stopped=many(1, "TaskFailedToStart", None, reason=reason),
     )
-    (finding,) = [f for f in ecs.diagnose(look, ecs.Settings()) if "PULL" in f.code]
+    (finding,) = [f for f in ecs.diagnose(look, Settings()) if "PULL" in f.code]
     assert (finding.severity, finding.subject, library().best(finding.code)) == (
         CRITICAL,
         "image missing",

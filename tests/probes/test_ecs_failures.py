@@ -15,6 +15,7 @@ from probes.ecs import service as ecs
 from probes.ecs import stops
 from probes.ecs.failure import failure_of
 from probes.ecs.model import Container, Snapshot
+from probes.ecs.settings import Settings
 from tests.probes.ecs_looks import (
     CRITICAL,
     WARNING,
@@ -155,7 +156,7 @@ THROTTLED_SECRET = (
 
 
 def one(look: Snapshot, code: str) -> tuple[str, dict[str, object]]:
-    (finding,) = [each for each in ecs.diagnose(look, ecs.Settings()) if each.code == code]
+    (finding,) = [each for each in ecs.diagnose(look, Settings()) if each.code == code]
     return finding.subject, {each.label: each.value for each in finding.evidence}
 
 
@@ -167,7 +168,7 @@ def test_a_secret_that_may_not_be_read_is_no_network_interface() -> None:
 
 def test_a_secret_that_is_read_too_often_is_throttling_and_waits() -> None:
     look = snapshot(stopped=many(3, "TaskFailedToStart", None, reason=THROTTLED_SECRET))
-    (finding,) = ecs.diagnose(look, ecs.Settings())
+    (finding,) = ecs.diagnose(look, Settings())
     assert finding.likely[0].startswith("many tasks start at once")
     assert one(look, "ECS_RESOURCE_INIT_FAILED")[1]["cause"] == "throttled ×3"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from cockpit.triage import recording
 from probes.answers import Gap
 from probes.ecs import service as ecs
 from probes.ecs.model import ContainerDefinition, Scaling, Snapshot, TaskDefinition
+from probes.ecs.settings import Settings
 from tests.probes.ecs_looks import (
     CRITICAL,
     IN_PROGRESS,
@@ -59,7 +60,7 @@ def test_a_crashing_new_revision_names_what_it_changed_and_the_rollback() -> Non
         definition=definition(NEW, image="123.dkr.ecr/shop/web:1.9", environment=("A",)),
         previous=definition(OLD, environment=("A", "PAYMENT_URL")),
     )
-    (crash,) = [f for f in ecs.diagnose(look, ecs.Settings()) if f.code == "ECS_CRASH_LOOP"]
+    (crash,) = [f for f in ecs.diagnose(look, Settings()) if f.code == "ECS_CRASH_LOOP"]
     changed = {e.label: e.value for e in crash.evidence}["changed since checkout:41"]
     assert library().best(crash.code) == "ecs-rollback"
     assert crash.subject == "checkout:42"
@@ -67,13 +68,13 @@ def test_a_crashing_new_revision_names_what_it_changed_and_the_rollback() -> Non
 
 
 def test_a_crash_of_an_old_proven_revision_is_no_reason_to_roll_back() -> None:
-    (crash,) = ecs.diagnose(snapshot(stopped=many(3)), ecs.Settings())
+    (crash,) = ecs.diagnose(snapshot(stopped=many(3)), Settings())
     assert crash.likely[0] == "a dependency is down at the start"
 
 
 def test_what_could_not_be_looked_at_is_told() -> None:
     look = snapshot(gaps=(Gap("stopped tasks", "denied", "ecs:ListTasks"),))
-    (finding,) = ecs.diagnose(look, ecs.Settings())
+    (finding,) = ecs.diagnose(look, Settings())
     assert finding.code == "ECS_OBS_BLIND"
     assert "stopped tasks" in finding.summary
 
@@ -126,13 +127,15 @@ def test_a_runbook_can_capture_what_a_rollback_needs() -> None:
 
 
 def test_the_headline_is_running_of_desired() -> None:
+    assert ecs.PROBE.facts is not None
     first = next(iter(ecs.PROBE.facts(snapshot(running=4), ecs.PROBE.settings)))
     assert (first.text, first.value, first.severity) == ("4/6", 4, WARNING)
 
 
 @pytest.mark.parametrize("number", [0, 1, 10, 11, 100, 101])
 def test_every_stopped_task_has_its_row(number: int) -> None:
-    tables = {t.title: t for t in ecs.PROBE.tables(snapshot(stopped=many(number)), ecs.Settings())}
+    assert ecs.PROBE.tables is not None
+    tables = {t.title: t for t in ecs.PROBE.tables(snapshot(stopped=many(number)), Settings())}
     assert len(tables["Stopped tasks"].rows) == number
     assert len({row.key for row in tables["Stopped tasks"].rows}) == number
 
@@ -140,6 +143,7 @@ def test_every_stopped_task_has_its_row(number: int) -> None:
 def test_two_looks_that_see_one_deployment_give_equal_changes() -> None:
     look = rolling(deployment(created_at=ago(minutes=6)), active(created_at=ago(hours=30)))
     later = replace(look, at=AT + timedelta(minutes=1))
+    assert ecs.PROBE.changes is not None
     assert list(ecs.PROBE.changes(look, "shop")) == list(ecs.PROBE.changes(later, "shop"))
     assert [c.kind for c in ecs.PROBE.changes(look, "shop")] == ["ecs.deployment"]
 
@@ -147,7 +151,7 @@ def test_two_looks_that_see_one_deployment_give_equal_changes() -> None:
 def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook() -> None:
     look = full_snapshot()
     look = replace(look, stopped=many(6) + many(3, "UserInitiated") + many(3, exit_code=137))
-    for finding in ecs.diagnose(look, ecs.Settings()):
+    for finding in ecs.diagnose(look, Settings()):
         assert finding.code in ecs.PROBE.codes
         assert library().best(finding.code) or finding.severity < WARNING
         assert finding.next
@@ -156,7 +160,7 @@ def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook(
 # collect, from literals -----------------------------------------------------------------------
 
 
-def service_row(**changes: Any) -> dict:
+def service_row(**changes: Any) -> dict[str, Any]:
     row = {
         "serviceArn": "arn:aws:ecs:us-east-1:123456789012:service/prod/checkout",
         "serviceName": "checkout",
@@ -187,7 +191,7 @@ def service_row(**changes: Any) -> dict:
     return {**row, **changes}
 
 
-def task_row(number: int, **changes: Any) -> dict:
+def task_row(number: int, **changes: Any) -> dict[str, Any]:
     row = {
         "taskArn": f"arn:aws:ecs:us-east-1:123456789012:task/prod/{number:032x}",
         "taskDefinitionArn": NEW,
@@ -202,11 +206,15 @@ def task_row(number: int, **changes: Any) -> dict:
     return {**row, **changes}
 
 
-def definition_answer(taskDefinition: str) -> dict:  # noqa: N803
+def definition_answer(taskDefinition: str) -> dict[str, Any]:  # noqa: N803
     return {"taskDefinition": {"taskDefinitionArn": taskDefinition, "status": "ACTIVE"}}
 
 
-def aws(rows: Iterable[dict[str, Any]] = (), service_answer: Any = None, **answers: Any) -> FakeAws:
+def aws(
+    rows: Iterable[dict[str, Any]] = (),
+    service_answer: Any = None,
+    answers: Mapping[str, Any] | None = None,
+) -> FakeAws:
     def list_tasks(**arguments: Any) -> list[str]:
         return [row["taskArn"] for row in rows] if arguments.get("desiredStatus") else []
 
@@ -217,7 +225,7 @@ def aws(rows: Iterable[dict[str, Any]] = (), service_answer: Any = None, **answe
             "ecs.DescribeTasks": list(rows),
             "ecs.DescribeTaskDefinition": definition_answer,
             **deployments_answers((42, "SUCCESSFUL", 41), (41, "SUCCESSFUL", 40)),
-            **answers,
+            **(answers or {}),
         },
         {"CPUUtilization": minutes(*[41] * 9)},
     )
@@ -265,7 +273,7 @@ async def test_a_deregistered_revision_is_not_offered_for_a_rollback() -> None:
         status = "INACTIVE" if taskDefinition == OLD else "ACTIVE"
         return {"taskDefinition": {"taskDefinitionArn": taskDefinition, "status": status}}
 
-    session = aws([task_row(1)], **{"ecs.DescribeTaskDefinition": answer})
+    session = aws([task_row(1)], answers={"ecs.DescribeTaskDefinition": answer})
     assert (await ecs.collect(session, TARGET)).previous_task_definition == ""
 
 
@@ -286,7 +294,7 @@ async def test_a_denied_service_is_blind_and_no_finding() -> None:
 async def test_denied_helpers_leave_gaps_and_the_counts() -> None:
     session = aws(
         service_answer=[service_row(runningCount=0)],
-        **{
+        answers={
             "ecs.ListTasks": denied("ecs:ListTasks"),
             "application-autoscaling.DescribeScalableTargets": denied("no"),
         },
@@ -346,7 +354,7 @@ async def test_scaling_is_read_with_its_goal_and_its_last_failure() -> None:
     }
     name = "application-autoscaling."
     session = aws(
-        **{
+        answers={
             name + "DescribeScalableTargets": [{**resource, "MinCapacity": 2, "MaxCapacity": 6}],
             name + "DescribeScalingPolicies": [
                 {**resource, "TargetTrackingScalingPolicyConfiguration": goal}

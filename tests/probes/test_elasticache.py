@@ -10,6 +10,7 @@ from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
 from probes.elasticache import status as elasticache
 from probes.elasticache.model import CLUSTER, SERVERLESS, CacheEvent, Node, Snapshot, Update
+from probes.elasticache.settings import Settings
 from probes.windows import in_daily, in_weekly
 from tests.probes.elasticache_looks import (
     CRITICAL,
@@ -86,10 +87,10 @@ def test_a_status_is_fine_only_when_it_is_known_to_be(
 
 
 def test_modifying_with_nothing_pending_is_a_failover_or_a_replacement() -> None:
-    (finding,) = elasticache.diagnose(snapshot(status="modifying"), elasticache.Settings())
+    (finding,) = elasticache.diagnose(snapshot(status="modifying"), Settings())
     assert finding.likely[0].startswith("a failover or a node replacement")
     look = snapshot(status="modifying", pending=("ClusterMode",))
-    (finding,) = elasticache.diagnose(look, elasticache.Settings())
+    (finding,) = elasticache.diagnose(look, Settings())
     assert not finding.likely[0].startswith("a failover")
 
 
@@ -116,7 +117,7 @@ CALLED = "Test Failover API called for node group 0001"
 def test_failovers_are_read_from_the_events(
     events: tuple[CacheEvent, ...], expected: list[Severity]
 ) -> None:
-    findings = elasticache.diagnose(snapshot(events=events), elasticache.Settings())
+    findings = elasticache.diagnose(snapshot(events=events), Settings())
     assert [f.severity for f in findings if f.code == "CACHE_FAILOVER_RECENT"] == expected
 
 
@@ -364,7 +365,7 @@ def test_the_load_of_a_node_is_judged_against_its_limits_and_its_past(
     ],
 )
 def test_links_and_lag_are_of_replicas_only(
-    role: str, metrics: dict[str, Series], expected: list[tuple[str, Severity]]
+    role: str, metrics: dict[str, Any], expected: list[tuple[str, Severity]]
 ) -> None:
     assert found(snapshot(node(1), node(2, role, **metrics))) == expected
 

@@ -16,6 +16,7 @@ from cockpit.triage import recording
 from probes.answers import Gap
 from probes.elasticache import status as elasticache
 from probes.elasticache.model import CLUSTER, SERVERLESS, Snapshot
+from probes.elasticache.settings import Settings
 from probes.windows import in_weekly
 from tests.probes.elasticache_looks import (
     CRITICAL,
@@ -40,6 +41,7 @@ def test_a_weekly_window_may_span_the_end_of_the_week() -> None:
 
 
 def test_the_headline_is_the_status() -> None:
+    assert elasticache.PROBE.facts is not None
     (first, *_) = elasticache.PROBE.facts(
         snapshot(status="create-failed"), elasticache.PROBE.settings
     )
@@ -59,6 +61,7 @@ def test_a_look_can_be_recorded_and_replayed() -> None:
 
 def test_events_are_changes() -> None:
     look = snapshot(events=(event(DONE, minutes=1), event("Snapshot succeeded", hours=1)))
+    assert elasticache.PROBE.changes is not None
     kinds = [change.kind for change in elasticache.PROBE.changes(look, "shop")]
     assert kinds == ["elasticache.failover", "elasticache.event"]
 
@@ -70,7 +73,7 @@ def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook(
         automatic_failover="disabled",
         events=(event(DONE, minutes=1),),
     )
-    findings = list(elasticache.diagnose(look, elasticache.Settings()))
+    findings = list(elasticache.diagnose(look, Settings()))
     assert len(findings) >= 6
     for finding in findings:
         assert finding.code in elasticache.PROBE.codes
@@ -81,7 +84,7 @@ def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook(
 # collect, from literals -----------------------------------------------------------------------
 
 
-def group_row(*members: str, **changes: Any) -> dict:
+def group_row(*members: str, **changes: Any) -> dict[str, Any]:
     row = {
         "ReplicationGroupId": "shop",
         "Status": "available",
@@ -106,7 +109,7 @@ def group_row(*members: str, **changes: Any) -> dict:
     return {**row, **changes}
 
 
-def cluster_row(name: str, status: str = "available", **changes: Any) -> dict:
+def cluster_row(name: str, status: str = "available", **changes: Any) -> dict[str, Any]:
     row = {
         "CacheClusterId": name,
         "CacheClusterStatus": status,
@@ -120,13 +123,13 @@ def aws(
     groups: Iterable[dict[str, Any]] = (),
     clusters: Iterable[dict[str, Any]] = (),
     series: Mapping[str, Series] | BlindError | None = None,
-    **answers: Any,
+    answers: Mapping[str, Any] | None = None,
 ) -> FakeAws:
     return FakeAws(
         {
             "elasticache.DescribeReplicationGroups": list(groups),
             "elasticache.DescribeCacheClusters": list(clusters),
-            **answers,
+            **(answers or {}),
         },
         series or {},
     )
@@ -162,7 +165,8 @@ async def test_every_node_of_a_group_is_looked_at(number: int) -> None:
     session = aws([group_row(*names)], [cluster_row(name) for name in names])
     look = await elasticache.collect(session, TARGET)
     assert len(look.nodes) == number
-    nodes, *_ = elasticache.PROBE.tables(look, elasticache.Settings())
+    assert elasticache.PROBE.tables is not None
+    nodes, *_ = elasticache.PROBE.tables(look, Settings())
     assert len(nodes.rows) == number
 
 
@@ -191,13 +195,13 @@ async def test_memcached_has_other_metrics_and_several_nodes() -> None:
 
 
 async def test_a_serverless_cache_is_found_last() -> None:
-    row = {
+    row: dict[str, Any] = {
         "ServerlessCacheName": "shop",
         "Status": "AVAILABLE",
         "Engine": "valkey",
         "CacheUsageLimits": {"DataStorage": {"Maximum": 10}, "ECPUPerSecond": {"Maximum": 1000}},
     }
-    session = aws(**{"elasticache.DescribeServerlessCaches": [row]})
+    session = aws(answers={"elasticache.DescribeServerlessCaches": [row]})
     look = await elasticache.collect(session, TARGET)
     assert (look.kind, look.storage_limit, look.units_limit) == (SERVERLESS, 10 * 1024**3, 1000)
     assert found(look) == []
@@ -210,7 +214,9 @@ async def test_events_of_others_are_not_taken() -> None:
         {"SourceIdentifier": "other", "Message": DONE, "Date": ago(minutes=4)},
         {"SourceIdentifier": "shop-001", "Message": "Recovering cache nodes 0001"},
     ]
-    session = aws([group_row("shop-001", "shop-002")], BOTH, **{"elasticache.DescribeEvents": rows})
+    session = aws(
+        [group_row("shop-001", "shop-002")], BOTH, answers={"elasticache.DescribeEvents": rows}
+    )
     look = await elasticache.collect(session, TARGET)
     assert [event.source for event in look.events] == ["shop"]
     assert found(look) == [("CACHE_FAILOVER_RECENT", WARNING)]
@@ -239,14 +245,14 @@ async def test_a_cache_that_is_not_there_is_missing() -> None:
 
 
 async def test_a_cache_is_not_missing_while_the_serverless_ones_cannot_be_listed() -> None:
-    session = aws(**{"elasticache.DescribeServerlessCaches": denied()})
+    session = aws(answers={"elasticache.DescribeServerlessCaches": denied()})
     with pytest.raises(BlindError, match="whether it is a serverless cache is not known") as caught:
         await elasticache.collect(session, TARGET)
     assert caught.value.reason is Reason.DENIED
 
 
 async def test_a_denied_group_is_blind() -> None:
-    session = aws(**{"elasticache.DescribeReplicationGroups": denied()})
+    session = aws(answers={"elasticache.DescribeReplicationGroups": denied()})
     with pytest.raises(BlindError) as caught:
         await elasticache.collect(session, TARGET)
     assert caught.value.reason is Reason.DENIED

@@ -149,7 +149,7 @@ async def test_an_empty_group_is_asked_for_its_last_hour() -> None:
 
 
 async def test_health_that_cannot_be_read_makes_the_look_blind() -> None:
-    aws = FakeAws(elb(**{"elbv2.DescribeTargetHealth": denied()}))
+    aws = FakeAws(elb() | {"elbv2.DescribeTargetHealth": denied()})
     with pytest.raises(BlindError) as caught:
         await target_group.collect(aws, target("target_group", GROUP))
     assert caught.value.reason is Reason.DENIED
@@ -168,7 +168,7 @@ async def test_a_refused_series_is_told() -> None:
 
 
 async def test_rules_that_cannot_be_read_do_not_make_the_group_idle() -> None:
-    aws = FakeAws(elb("unhealthy", **{"elbv2.DescribeRules": denied()}))
+    aws = FakeAws(elb("unhealthy") | {"elbv2.DescribeRules": denied()})
     snapshot, found = await look(target_group, aws, "target_group", GROUP)
     assert snapshot.uses is None
     assert found["TG_NO_HEALTHY_TARGETS"] == "critical"

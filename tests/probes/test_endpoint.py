@@ -9,7 +9,8 @@ import pytest
 
 from cockpit.connect.net.look import PathLook
 from cockpit.triage.finding import Severity
-from probes.endpoint.path import PROBE, Settings, Snapshot, diagnose
+from probes.endpoint.model import Settings, Snapshot
+from probes.endpoint.path import PROBE, diagnose
 from tests.probes.endpoint_looks import (
     AT,
     CRITICAL,
@@ -447,12 +448,14 @@ def test_findings_say_where_they_were_seen_from() -> None:
 def test_the_headline_is_the_whole_way(
     seen: PathLook, text: str, severity: Severity | None
 ) -> None:
+    assert PROBE.facts is not None
     headline = next(iter(PROBE.facts(Snapshot(path=seen), PROBE.settings)))
     assert (headline.label, headline.text, headline.severity) == ("total", text, severity)
 
 
 def test_the_tables_show_every_address_and_certificate() -> None:
     seen = path(look(ONE), look(TWO, t=tcp("refused")))
+    assert PROBE.tables is not None
     tables = {table.title: table for table in PROBE.tables(Snapshot(path=seen), Settings())}
     assert [row.key for row in tables["addresses"].rows] == [ONE, TWO]
     assert tables["addresses"].rows[1].severity is HIGH

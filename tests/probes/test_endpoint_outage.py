@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import combinations_with_replacement as mixtures
-from typing import Any
 
 import jmespath
 import pytest
@@ -12,7 +11,8 @@ from cockpit.connect.net.session import AddressLook
 from cockpit.runbooks.library import library
 from cockpit.triage import recording
 from cockpit.triage.finding import Finding, Severity
-from probes.endpoint.path import Settings, Snapshot, diagnose
+from probes.endpoint.model import Settings, Snapshot
+from probes.endpoint.path import diagnose
 from tests.probes.endpoint_looks import (
     CRITICAL,
     HIGH,
@@ -123,13 +123,13 @@ def waited_for(book: str, step: str) -> str:
     return waiting.verify.until
 
 
-def is_over(until: str, *looks: Any, external: bool = False) -> bool:
+def is_over(until: str, *looks: AddressLook, external: bool = False) -> bool:
     snapshot = Snapshot(path=path(*looks), external=external)
     findings = [
         {"code": one.code, "severity": one.severity.value} for one in diagnose(snapshot, Settings())
     ]
     seen = recording.builtins(snapshot) | {"reading": {"findings": findings}}
-    return jmespath.search(until, seen)
+    return bool(jmespath.search(until, seen))
 
 
 @pytest.mark.parametrize("external", [False, True], ids=["ours", "a third party's"])

@@ -13,8 +13,9 @@ from cockpit.connect.net.tls import Certificate
 from cockpit.runbooks.library import library
 from cockpit.triage import recording
 from cockpit.triage.finding import Severity
-from probes.endpoint.path import PROBE, Settings, Snapshot, diagnose
-from probes.vpc_path.config import Snapshot as PathSnapshot
+from probes.endpoint.model import Settings, Snapshot
+from probes.endpoint.path import PROBE, diagnose
+from probes.vpc_path.findings import Snapshot as PathSnapshot
 from tests.probes.endpoint_looks import (
     AT,
     CRITICAL,
@@ -64,6 +65,7 @@ def test_a_certificate_is_late_by_the_time_it_was_issued_for(
 ) -> None:
     seen = path(look(s=tls(certificate=lasting(lifetime, left))))
     assert [severity for _, severity in codes(seen)] == expected
+    assert PROBE.tables is not None
     tables = {table.title: table for table in PROBE.tables(Snapshot(path=seen), Settings())}
     shown = tables["certificates"].rows[0].severity
     assert shown == (expected[0] if expected else None)

@@ -13,7 +13,8 @@ from cockpit.connect.net.look import AddressLook, PathLook, Sample
 from cockpit.connect.net.memory import NameMemory
 from cockpit.connect.net.status import ProviderLook, understood
 from cockpit.triage.finding import Severity
-from probes.endpoint.path import PROBE, Settings, Snapshot, diagnose
+from probes.endpoint.model import Settings, Snapshot
+from probes.endpoint.path import PROBE, diagnose
 from tests.probes.endpoint_looks import (
     AT,
     CRITICAL,
@@ -482,6 +483,7 @@ def test_private_addresses_that_time_out_are_said_to_be_no_news_from_outside() -
 def test_the_tables_show_what_others_say() -> None:
     says = provider("major", "Outage", "API is down")
     seen = path(look(), provider=says, clocks=(witness("AWS (prod)", -3.0),))
+    assert PROBE.tables is not None
     tables = {table.title: table for table in PROBE.tables(Snapshot(path=seen), Settings())}
     assert [row.cells for row in tables["what others say"].rows] == [
         ("status page", "https://status.example/", "major; Outage; API is down"),

@@ -19,6 +19,7 @@ INSIDE = 76
 def shown(name: str, probe: str, title: str) -> list[str]:
     chosen = registry()[probe]
     look = recording.decode((FOLDER / f"{name}.json").read_bytes(), chosen.snapshot)
+    assert chosen.tables is not None
     tables = chosen.tables(look, chosen.settings)
     return drawn(next(one for one in tables if one.title.startswith(title)))
 

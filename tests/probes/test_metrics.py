@@ -99,7 +99,7 @@ def test_a_limit_from_below_is_reached_downwards() -> None:
 
 def test_series_are_added_minute_by_minute() -> None:
     both = metrics.together(minutes(1, 2), minutes(None, 5))
-    assert both.values == (1, 7)
+    assert both.values == (1.0, 7.0)
     assert metrics.is_blind(metrics.together(minutes(1), minutes(status="Forbidden")))
 
 

@@ -286,7 +286,7 @@ def test_a_statement_that_became_slower_is_told(
     ],
 )
 def test_statements_of_another_start_are_not_compared(other: dict[str, Any]) -> None:
-    here = {"uptime": 1000, "hostname": "ip-10-0-0-1"}
+    here: dict[str, Any] = {"uptime": 1000, "hostname": "ip-10-0-0-1"}
     before, now = statements(digest()), statements(digest(calls=1010, seconds=90.0), seconds=30)
     before = replace(before, server=replace(before.server, **here))
     same = replace(now, server=replace(now.server, **{**here, "uptime": 1030}))

@@ -37,7 +37,9 @@ def test_a_recorded_look_is_judged_as_it_was(name: str, probe: str, codes: set[s
     chosen = registry()[probe]
     look = recording.decode((FOLDER / f"{name}.json").read_bytes(), chosen.snapshot)
     assert {one.code for one in chosen.diagnose(look, chosen.settings)} == codes
+    assert chosen.facts is not None
     assert list(chosen.facts(look, chosen.settings))
+    assert chosen.tables is not None
     assert all(table.rows is not None for table in chosen.tables(look, chosen.settings))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from cockpit.redact import SecretText
 from cockpit.triage.target import Target
 from probes.postgres import sessions as postgres_sessions
 from probes.postgres.model import Session, offers
-from probes.postgres.pulse import Client, Prepared
+from probes.postgres.pulse import Client, Prepared, PulseRow
 from probes.postgres.sessions import LockHolder, PostgresSessions
 from tests.probes.postgres_looks import AT, pulse, session
 
@@ -175,7 +176,7 @@ def test_what_may_take_long_is_no_long_query(changed: dict[str, Any]) -> None:
 
 async def test_the_longest_is_never_one_that_may_take_long() -> None:
     """What a runbook cancels: never replication, a backup, a victim or maintenance."""
-    spared = [
+    spared: list[dict[str, Any]] = [
         {"backend_type": "walsender"},
         {"backend_type": "autovacuum worker"},
         {"application_name": "pg_basebackup"},
@@ -189,10 +190,11 @@ async def test_the_longest_is_never_one_that_may_take_long() -> None:
 
     class Reads:
         pace = None
+        sessions: Sequence[Session] = ()
 
-        async def rows(self, sql: str, *_: object, into: type) -> list[Any]:
-            if into is postgres_sessions.PulseRow:
-                return [postgres_sessions.PulseRow(pulse())]
+        async def rows(self, sql: str, *_: object, into: type) -> Sequence[object]:
+            if into is PulseRow:
+                return [PulseRow(pulse())]
             return self.sessions if into is Session else []
 
     reads = Reads()
@@ -202,6 +204,7 @@ async def test_the_longest_is_never_one_that_may_take_long() -> None:
         look = await postgres_sessions.collect(reads, to)  # type: ignore[arg-type]
         look = postgres_sessions.derive(look, postgres_sessions.Settings())
         chosen.append(look.longest and look.longest.pid)
+    assert works[1].application_name is not None
     slow = postgres_sessions.Settings(allowed_applications=(works[1].application_name,))
     assert postgres_sessions.derive(look, slow).longest is None, "what the file allows is spared"
 

@@ -309,7 +309,7 @@ def test_a_lost_slot_says_why_where_the_version_tells(changed: dict[str, Any], s
     assert bool(finding.likely) == ("invalidated" not in changed)
 
 
-PAUSED = {"backlog_b": 9 * MIB, "last_commit_age_s": 30.0, "paused": True}
+PAUSED: dict[str, Any] = {"backlog_b": 9 * MIB, "last_commit_age_s": 30.0, "paused": True}
 BOTH_BAD_ENDS = ("the standby shuts down", "is promoted", "max_connections")
 
 

@@ -13,6 +13,7 @@ from cockpit.triage.finding import Severity
 from probes.rds import events
 from probes.rds import status as rds
 from probes.rds.model import GIB, RdsEvent, Snapshot
+from probes.rds.settings import Settings
 from tests.probes.fake_aws import ago, hours, minutes
 from tests.probes.rds_looks import (
     CONNECTIONS,
@@ -80,10 +81,10 @@ def test_a_status_is_fine_only_when_it_is_known_to_be(
 
 
 def test_a_transition_inside_the_maintenance_window_says_so() -> None:
-    (finding,) = rds.diagnose(snapshot(instance(status="rebooting")), rds.Settings())
+    (finding,) = rds.diagnose(snapshot(instance(status="rebooting")), Settings())
     assert finding.against == ("inside the maintenance window sat:02:00-sat:04:00 UTC",)
     outside = instance(status="rebooting", maintenance_window="sun:02:00-sun:04:00")
-    (finding,) = rds.diagnose(snapshot(outside), rds.Settings())
+    (finding,) = rds.diagnose(snapshot(outside), Settings())
     assert finding.against == ()
 
 
@@ -102,7 +103,7 @@ def test_a_transition_inside_the_maintenance_window_says_so() -> None:
     ],
 )
 def test_failovers_are_read_from_the_events(told: list[RdsEvent], expected: list[Severity]) -> None:
-    findings = rds.diagnose(snapshot(events=tuple(told)), rds.Settings())
+    findings = rds.diagnose(snapshot(events=tuple(told)), Settings())
     assert [f.severity for f in findings if f.code == "RDS_FAILOVER_RECENT"] == expected
 
 
@@ -200,7 +201,7 @@ RESTART = "DB instance restarted"
     ],
 )
 def test_restarts_are_counted(look: Snapshot, expected: list[Severity]) -> None:
-    findings = rds.diagnose(look, rds.Settings())
+    findings = rds.diagnose(look, Settings())
     assert [f.severity for f in findings if f.code == "RDS_RESTARTED"] == expected
 
 
@@ -249,7 +250,7 @@ def test_broken_replication_is_critical(look: Snapshot, expected: int) -> None:
 
 def test_a_replica_stopped_by_hand_says_so() -> None:
     told = event("Replication for the Read Replica was manually stopped.", minutes=2)
-    (finding,) = rds.diagnose(snapshot(events=(told,)), rds.Settings())
+    (finding,) = rds.diagnose(snapshot(events=(told,)), Settings())
     assert finding.against == ("it was stopped by hand",)
 
 
@@ -376,10 +377,10 @@ def test_autoscaling_that_is_blocked_with_little_left_is_critical() -> None:
     ],
 )
 def test_connections_are_judged_against_a_limit_whose_origin_is_told(
-    look: Snapshot, settings: dict[str, int], expected: list[tuple[str, Severity]]
+    look: Snapshot, settings: dict[str, Any], expected: list[tuple[str, Severity]]
 ) -> None:
-    assert found(look, rds.Settings(**settings)) == expected
-    for finding in rds.diagnose(look, rds.Settings(**settings)):
+    assert found(look, Settings(**settings)) == expected
+    for finding in rds.diagnose(look, Settings(**settings)):
         assert {e.label for e in finding.evidence} >= {"maximum", "maximum from"}
         assert library().best(finding.code) == "database-connections"
 
@@ -518,12 +519,12 @@ READER = {"engine": "aurora-mysql", "writer": False}
 def test_lag_is_in_seconds_and_minus_one_is_broken(
     look: Snapshot, expected: list[Severity]
 ) -> None:
-    findings = list(rds.diagnose(look, rds.Settings()))
+    findings = list(rds.diagnose(look, Settings()))
     assert [f.severity for f in findings if f.code == "RDS_REPLICA_LAG"] == expected
 
 
 def test_an_idle_primary_is_named_where_its_sawtooth_looks_like_lag() -> None:
-    (finding,) = rds.diagnose(measured(REPLICA, ReplicaLag=flow(200)), rds.Settings())
+    (finding,) = rds.diagnose(measured(REPLICA, ReplicaLag=flow(200)), Settings())
     assert "idle" in finding.against[0]
-    (finding,) = rds.diagnose(measured(REPLICA, ReplicaLag=flow(900)), rds.Settings())
+    (finding,) = rds.diagnose(measured(REPLICA, ReplicaLag=flow(900)), Settings())
     assert finding.against == ()

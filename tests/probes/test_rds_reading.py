@@ -19,6 +19,7 @@ from probes.answers import Gap
 from probes.rds import model
 from probes.rds import status as rds
 from probes.rds.model import GIB, ParameterGroup, Pending, PendingMaintenance, Snapshot
+from probes.rds.settings import Settings
 from tests.probes.fake_aws import AT, FakeAws, ago, denied, target
 from tests.probes.rds_looks import (
     CONNECTIONS,
@@ -196,6 +197,7 @@ def test_statuses_are_dated_one_by_one() -> None:
 def test_the_headline_is_the_worst_status(
     look: model.Snapshot, text: str, severity: Severity | None
 ) -> None:
+    assert rds.PROBE.facts is not None
     (first, *_) = rds.PROBE.facts(look, rds.PROBE.settings)
     assert (first.text, first.severity) == (text, severity)
 
@@ -215,6 +217,7 @@ def test_a_look_can_be_recorded_and_replayed() -> None:
 
 def test_events_are_changes_by_their_meaning() -> None:
     look = snapshot(events=(event(DONE, minutes=1), event("Updated parameter x", hours=1)))
+    assert rds.PROBE.changes is not None
     changes = list(rds.PROBE.changes(look, "orders"))
     assert [change.kind for change in changes] == ["rds.failover", "rds.configuration"]
     assert changes == list(rds.PROBE.changes(replace(look, at=AT + timedelta(1)), "orders"))
@@ -234,7 +237,7 @@ def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook(
         ),
         events=(event(FAILED, source="shop", minutes=1),),
     )
-    findings = list(rds.diagnose(look, rds.Settings()))
+    findings = list(rds.diagnose(look, Settings()))
     assert len(findings) >= 9
     for finding in findings:
         assert finding.code in rds.PROBE.codes
@@ -245,7 +248,7 @@ def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook(
 # collect, from literals -----------------------------------------------------------------------
 
 
-def row(name: str = "orders", **changes: Any) -> dict:
+def row(name: str = "orders", **changes: Any) -> dict[str, Any]:
     base = {
         "DBInstanceIdentifier": name,
         "DBInstanceStatus": "available",
@@ -264,7 +267,7 @@ def row(name: str = "orders", **changes: Any) -> dict:
     return {**base, **changes}
 
 
-def cluster_row(*members: str, **changes: Any) -> dict:
+def cluster_row(*members: str, **changes: Any) -> dict[str, Any]:
     base = {
         "DBClusterIdentifier": "shop",
         "Status": "available",
@@ -348,7 +351,8 @@ async def test_every_member_of_a_cluster_is_looked_at(number: int) -> None:
     session = aws([row(name, Engine="aurora-postgresql") for name in names], [cluster_row(*names)])
     look = await rds.collect(session, target("rds", "shop"))
     assert [each.writer for each in look.instances] == [n == 0 for n in range(number)]
-    instances, *_ = rds.PROBE.tables(look, rds.Settings())
+    assert rds.PROBE.tables is not None
+    instances, *_ = rds.PROBE.tables(look, Settings())
     assert len(instances.rows) == number
 
 

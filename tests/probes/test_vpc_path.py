@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from probes.vpc_path.config import Settings, diagnose
+from probes.vpc_path.config import diagnose
+from probes.vpc_path.findings import Settings
 from probes.vpc_path.model import (
     Acl,
     Flow,
@@ -196,7 +197,12 @@ def test_routes_both_ways(net: Network, expected: tuple[str, list[str]]) -> None
 
 
 def nat(**more: Any) -> Network:
-    fields = {"id": "nat-1", "subnet": "public-a", "state": "available", "zone": "a"}
+    fields: dict[str, Any] = {
+        "id": "nat-1",
+        "subnet": "public-a",
+        "state": "available",
+        "zone": "a",
+    }
     return replace(network(), nats={"nat-1": Nat(**(fields | more))})
 
 

@@ -14,7 +14,8 @@ from cockpit.errors import BlindError, Misconfigured, Reason
 from cockpit.runbooks.library import library
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.target import Target
-from probes.vpc_path.config import PROBE, Settings, Snapshot, diagnose, tried
+from probes.vpc_path.config import PROBE, diagnose, tried
+from probes.vpc_path.findings import Settings, Snapshot
 from probes.vpc_path.model import GroupRule
 from tests.probes.fake_aws import FakeAws, denied
 from tests.probes.vpc_looks import (
@@ -43,7 +44,7 @@ from tests.probes.vpc_looks import (
 # --- evidence and what would help ------------------------------------------------------------
 
 
-def only(snapshot: Snapshot, code: str = IN) -> tuple[Finding, dict[str, str]]:
+def only(snapshot: Snapshot, code: str = IN) -> tuple[Finding, dict[str, object]]:
     (finding,) = [one for one in diagnose(snapshot, Settings()) if one.code == code]
     return finding, {one.label: one.value for one in finding.evidence}
 
@@ -91,9 +92,9 @@ def test_steps_read_the_suggestion_by_jmespath() -> None:
 def test_a_source_without_a_group_is_suggested_by_its_address() -> None:
     source = replace(APP, groups=(), guard="assumed", cidrs=("10.0.11.7",))
     snapshot = look(groups(sg_db=[]), source=source)
-    assert snapshot.blockers[0].suggestion["IpPermissions"][0]["IpRanges"] == [
-        {"CidrIp": "10.0.11.7/32"}
-    ]
+    suggestion = snapshot.blockers[0].suggestion
+    assert suggestion is not None
+    assert suggestion["IpPermissions"][0]["IpRanges"] == [{"CidrIp": "10.0.11.7/32"}]
 
 
 def test_a_database_port_is_never_suggested_for_the_whole_internet() -> None:
@@ -120,6 +121,7 @@ def test_a_path_that_nothing_needs_is_a_warning() -> None:
 def test_the_suggestion_opens_the_path_on_a_copy() -> None:
     before = look(groups(sg_db=[out("sg-db")]))
     suggested = before.blockers[0].suggestion
+    assert suggested is not None
     after = tried(before, "ec2.AuthorizeSecurityGroupIngress", suggested)
     assert (before.verdict, after.verdict) == ("blocked", "open")
     again = tried(after, "ec2.RevokeSecurityGroupIngress", suggested)

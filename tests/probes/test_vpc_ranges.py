@@ -11,8 +11,9 @@ import pytest
 from cockpit.connect.aws.settings import VpcEnd, VpcPathSettings
 from cockpit.triage.target import Target
 from probes.vpc_path import routes
-from probes.vpc_path.config import PROBE, Snapshot
+from probes.vpc_path.config import PROBE
 from probes.vpc_path.ends import classes, settle
+from probes.vpc_path.findings import Snapshot
 from probes.vpc_path.model import Network, PathEnd, Route, RouteTable, Subnet
 from tests.probes.fake_aws import FakeAws
 from tests.probes.vpc_looks import (
@@ -214,7 +215,11 @@ def test_a_public_range_of_ours_may_come_over_a_private_line() -> None:
 
 
 def nth(number: int, **more: Any) -> PathEnd:
-    fields = {"cidrs": (f"10.0.11.{number}",), "interface": f"eni-{number}", "label": f"n{number}"}
+    fields: dict[str, Any] = {
+        "cidrs": (f"10.0.11.{number}",),
+        "interface": f"eni-{number}",
+        "label": f"n{number}",
+    }
     return replace(APP, **(fields | more))
 
 
@@ -282,6 +287,7 @@ async def test_ends_beyond_the_twelfth_kind_are_counted_and_said() -> None:
     assert isinstance(snapshot, Snapshot)
     assert (len(snapshot.sources), snapshot.unexamined) == (12, 3)
     assert "3 further ends not examined" in snapshot.unknown
+    assert PROBE.facts is not None
     facts = {fact.label: fact.text for fact in PROBE.facts(snapshot, PROBE.settings)}
     assert facts["not examined"] == "3 further ends"
 

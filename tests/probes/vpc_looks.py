@@ -10,7 +10,8 @@ import msgspec
 
 from cockpit.runbooks.library import library
 from cockpit.triage.finding import Severity
-from probes.vpc_path.config import PROBE, Settings, Snapshot, diagnose, judged
+from probes.vpc_path.config import PROBE, diagnose, judged
+from probes.vpc_path.findings import Settings, Snapshot
 from probes.vpc_path.model import (
     Acl,
     AclEntry,
@@ -91,7 +92,7 @@ def to(kind: str, target: str | None = None, destination: str = ALL, **more: Any
 
 def network(**more: Any) -> Network:
     """Two app subnets, a data subnet and a public one; all open, checkout may reach the database."""
-    fields = {
+    fields: dict[str, Any] = {
         "vpcs": {VPC: ("10.0.0.0/16",)},
         "subnets": {
             id_: Subnet(id=id_, vpc=VPC, zone=zone, cidrs=(cidr,), free=200, total=251)
@@ -171,7 +172,7 @@ def acls(**changed: Any) -> Network:
 def look(
     net: Network | None = None,
     source: PathEnd | tuple[PathEnd, ...] = APP,
-    destination: str = DB,
+    destination: PathEnd | tuple[PathEnd, ...] = DB,
     flow: Flow = PG,
 ) -> Snapshot:
     snapshot = judged(
@@ -183,7 +184,9 @@ def look(
     for finding in diagnose(snapshot, Settings()):
         assert finding.code in PROBE.codes
         assert finding.severity < WARNING or library().best(finding.code)
+    assert PROBE.facts is not None
     list(PROBE.facts(snapshot, PROBE.settings))
+    assert PROBE.tables is not None
     for table in PROBE.tables(snapshot, Settings()):
         assert all(len(row.cells) == len(table.columns) for row in table.rows)
     return snapshot
@@ -249,7 +252,7 @@ SUBNETS = [
 ]
 
 
-ANSWERS = {
+ANSWERS: dict[str, Any] = {
     "ec2.DescribeNetworkInterfaces": [ENI],
     "ec2.DescribeSubnets": SUBNETS,
     "ec2.DescribeVpcs": [{"VpcId": VPC, "CidrBlock": "10.0.0.0/16"}],

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cockpit import clock
 from cockpit.connect.aws.settings import AwsResource
@@ -47,7 +48,7 @@ HEADLINE = IncidentLine(
 
 
 def entry(
-    seq: int, at: datetime, kind: EntryKind, text: str, actor: str = MACHINE, **more: str
+    seq: int, at: datetime, kind: EntryKind, text: str, actor: str = MACHINE, **more: Any
 ) -> TimelineRow:
     look = LOOKS[kind]
     return TimelineRow(

@@ -6,11 +6,13 @@ import asyncio
 from dataclasses import replace
 
 from syrupy.assertion import SnapshotAssertion
+from textual.pilot import Pilot
 
 from cockpit.errors import Reason
 from cockpit.incident.entry import EntryKind
 from cockpit.triage.board import LookId
 from cockpit.triage.probe import Blind
+from cockpit.triage.view import Row
 from screens.bindings import ACTIONS, Where
 from screens.confirm import SETTLE, ConfirmScreen
 from screens.detail import DetailScreen
@@ -22,8 +24,9 @@ from tests.screens.fake_desk import NOW, FakeDesk, FakeOpening
 LOOK = LookId("orders-db", "postgres.sessions")
 
 
-def rows(pilot: object) -> RowList[object]:
-    return pilot.app.screen.query_one("#rows", RowList)  # type: ignore[attr-defined]
+def rows(pilot: Pilot[int]) -> RowList[Row]:
+    found: RowList[Row] = pilot.app.screen.query_one("#rows", RowList)
+    return found
 
 
 async def test_sessions_with_lock_tree_and_what_would_help(

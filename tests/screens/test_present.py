@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from rich.text import Text
+from textual.content import Content
 
 from cockpit.connect.role import Role
 from cockpit.triage.board import Board, LookId
@@ -25,8 +27,8 @@ def shown(desk: FakeDesk | None = None) -> Shown:
     return take(desk, NOW, desk.timeline())
 
 
-def plain(drawn: object) -> str:
-    return drawn.plain.rstrip()  # type: ignore[attr-defined]
+def plain(drawn: Text | Content) -> str:
+    return drawn.plain.rstrip()
 
 
 @pytest.mark.parametrize(

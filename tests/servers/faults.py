@@ -47,7 +47,7 @@ class Watch:
             if probe.kind == target.kind
         ]
         self._engine = Engine(looks, sessions=TargetSessions(self._connections), store=Store())
-        self.session = lambda: self._connections.session("ill", ill)
+        self._ill = ill
 
     async def __aenter__(self) -> Watch:
         return self
@@ -55,6 +55,10 @@ class Watch:
     async def __aexit__(self, *_: object) -> None:
         await self._engine.stop()
         await self._connections.close()
+
+    async def session(self) -> Any:
+        """The session with the one that is ill, of whatever kind."""
+        return await self._connections.session("ill", self._ill)
 
     async def look(self) -> list[Reading]:
         """All probes at once at both. The one that is well is seen, and nobody is late; gives the

@@ -27,6 +27,7 @@ from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
 from cockpit.triage.target import Target
 from cockpit.world.servers import mariadb, postgres, valkey
+from cockpit.world.servers.process import ServerProcess
 
 Answer = TypeVar("Answer")
 
@@ -59,8 +60,8 @@ def postgres_roles(server: postgres.PostgresServer) -> None:
     )
 
 
-def pg_settings(server: postgres.PostgresServer, **changed: object) -> PostgresSettings:
-    values = {
+def pg_settings(server: ServerProcess, **changed: Any) -> PostgresSettings:
+    values: dict[str, Any] = {
         "host": "127.0.0.1",
         "port": server.port,
         "user": "ro",
@@ -162,8 +163,8 @@ def mysql_users(server: mariadb.MariaDb) -> None:
     )
 
 
-def my_settings(server: mariadb.MariaDb, **changed: object) -> MysqlSettings:
-    values = {
+def my_settings(server: mariadb.MariaDb, **changed: Any) -> MysqlSettings:
+    values: dict[str, Any] = {
         "host": "127.0.0.1",
         "port": server.port,
         "user": "ro",
@@ -181,11 +182,12 @@ REDIS_BINARIES = [
 ]
 
 
-def redis_settings(server: valkey.Valkey, **changed: object) -> RedisSettings:
-    return RedisSettings(**{"host": "127.0.0.1", "port": server.port, "tls": False, **changed})
+def redis_settings(server: ServerProcess, **changed: Any) -> RedisSettings:
+    values: dict[str, Any] = {"host": "127.0.0.1", "port": server.port, "tls": False}
+    return RedisSettings(**{**values, **changed})
 
 
-_OPENERS = {
+_OPENERS: dict[type, Callable[..., Awaitable[Any]]] = {
     PostgresSettings: open_postgres,
     MysqlSettings: open_mysql,
     RedisSettings: open_redis,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,10 @@ async def test_a_variable_of_mariadb_that_is_gone_is_unknown(
             assert_calm(await twice(session, probe, settings, changes), healthy, name)
 
 
+def tells(server: valkey.Valkey, says: bytes) -> bool:
+    return says in server.send("INFO", "replication")
+
+
 @pytest.fixture(params=REDIS_BINARIES)
 def pair(
     request: pytest.FixtureRequest, folder: Path
@@ -192,7 +197,7 @@ def pair(
             primary.send("SET", f"k{number}", "x")
         for server, says in ((primary, b"state=online"), (replica, b"master_link_status:up")):
             wait_until(
-                lambda server=server, says=says: says in server.send("INFO", "replication"),
+                partial(tells, server, says),
                 server=server,
                 name="the replica",
             )

@@ -39,7 +39,18 @@ def started(folder: Path, *words: str, port: int = 0) -> ServerProcess:
     port = port or free_port()
     folder.mkdir(exist_ok=True)
     log = folder / "log"
-    command = [program, "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-m", "4", *words]
+    command: list[str | Path] = [
+        program,
+        "-l",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "-U",
+        "0",
+        "-m",
+        "4",
+        *words,
+    ]
     process = launch(command, log=log, dies_by=signal.SIGKILL, drop=True)
     server = ServerProcess(process=process, port=port, folder=folder, log=log)
     wait_until(lambda: listens(port), server=server, name="memcached")
@@ -138,13 +149,14 @@ def test_the_list_holds_no_word_that_writes() -> None:
 
 async def test_a_full_node_refuses_new_connections_and_keeps_ours(server: ServerProcess) -> None:
     probe = registry()[PROBE]
-    to = target(settings(server.port))
+    at = settings(server.port)
+    to = target(at)
     with ExitStack() as stack:
         async with session_for(to.settings) as kept:
             before = await probe.collect(kept, to)
             for _ in range(45):
                 stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-            error = await trouble(to.settings)
+            error = await trouble(at)
             assert probe.since is not None
             now = probe.since(before, await probe.collect(kept, to))
     seen = judged(Look(to, probe, Settings()), now)

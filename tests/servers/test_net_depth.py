@@ -20,7 +20,8 @@ from cockpit.connect.net.settings import EndpointSettings
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.target import Target
 from cockpit.world.net import Authority, Behaviour, DnsAnswer, Names, Web
-from probes.endpoint.path import PROBE, Settings, Snapshot
+from probes.endpoint.model import Settings, Snapshot
+from probes.endpoint.path import PROBE
 
 pytestmark = pytest.mark.servers
 PATIENT = Timeouts()
@@ -39,7 +40,8 @@ class Watch:
         self._net = net
         self._gauges = gauges
         self._target = Target(name="shop", kind="endpoint", settings=settings)
-        self.snapshot: Snapshot | None = None
+        self.snapshot: Snapshot
+        """What the last look saw."""
 
     async def look(self) -> dict[str, Finding]:
         """What one look finds; gauges, which the load of a test machine moves, when asked for."""
@@ -162,7 +164,7 @@ def cached(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def answer(host: str, port: object, **_: object) -> list[object]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, 0)) for one in said]
 
-    monkeypatch.setattr(dns.socket, "getaddrinfo", answer)
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
     monkeypatch.setattr(dns, "_RESERVED", set())
     return said
 
@@ -362,7 +364,9 @@ async def test_a_certificate_is_described_with_its_key_and_chain(authority: Auth
         web.otherwise = Behaviour()
         async with watching(web.url(), tls_ca=str(authority.ca_file)) as watch:
             await watch.look()
-    seen = watch.snapshot.path.addresses[0].tls.certificate
+    tls = watch.snapshot.path.addresses[0].tls
+    seen = tls.certificate if tls else None
+    assert seen is not None
     assert seen.key.split()[0] in {"RSA", "EC"}
     assert seen.signature == "sha256"
     assert seen.chain_length == 1 + len(seen.chain) == 2
@@ -388,7 +392,10 @@ async def test_after_a_429_nothing_is_asked_until_the_server_says_so() -> None:
         asked = len(web.requests)
     assert asked == 1
     assert [list(found) for found in looks] == [["NET_HTTP_4XX"]] * 3
-    assert 30 < watch.snapshot.path.addresses[0].http.held <= 40
+    http = watch.snapshot.path.addresses[0].http
+    held = http.held if http else None
+    assert held is not None
+    assert 30 < held <= 40
 
 
 @pytest.mark.parametrize(
@@ -432,6 +439,7 @@ async def test_a_status_page_that_hangs_costs_the_look_nothing_else() -> None:
         status.otherwise = Behaviour(fault="mute")
         async with watching(web.url(), external=True, status_url=status.url("/s")) as watch:
             assert await watch.look() == {}
+    assert watch.snapshot.path.provider is not None
     assert watch.snapshot.path.provider.level == ""
 
 

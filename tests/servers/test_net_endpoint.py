@@ -13,7 +13,8 @@ from cockpit.connect.net.settings import EndpointSettings
 from cockpit.triage.finding import Severity
 from cockpit.triage.target import Target
 from cockpit.world.net import Authority, Behaviour, DnsAnswer, Names, Oddity, Web
-from probes.endpoint.path import PROBE, Settings, Snapshot
+from probes.endpoint.model import Settings, Snapshot
+from probes.endpoint.path import PROBE
 
 pytestmark = pytest.mark.servers
 PATIENT = Timeouts()
@@ -45,8 +46,9 @@ async def findings(
     url: str, *, limits: Timeouts = PATIENT, gauges: bool = False, **settings: Any
 ) -> dict[str, Severity]:
     """What one look finds; without gauges, which the load of a test machine moves."""
-    target = Target(name="shop", kind="endpoint", settings=EndpointSettings(url=url, **settings))
-    net = await open_net(target.settings, limits)
+    made = EndpointSettings(url=url, **settings)
+    target = Target(name="shop", kind="endpoint", settings=made)
+    net = await open_net(made, limits)
     snapshot = await PROBE.collect(net, target)
     await net.close()
     assert msgspec.json.decode(msgspec.json.encode(snapshot), type=Snapshot) == snapshot

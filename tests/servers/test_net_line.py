@@ -15,7 +15,8 @@ from cockpit.connect.net.session import Timeouts, open_net
 from cockpit.connect.net.settings import EndpointSettings
 from cockpit.triage.target import Target
 from cockpit.world.net import Web
-from probes.endpoint.path import PROBE, Settings
+from probes.endpoint.model import Settings
+from probes.endpoint.path import PROBE
 from tests.servers import far_line
 
 pytestmark = pytest.mark.servers

@@ -16,9 +16,11 @@ from cockpit.connect.clocks import Clocks
 from cockpit.connect.net import session as net_module
 from cockpit.connect.net import visit as net_visit
 from cockpit.connect.net import wire as net_wire
+from cockpit.connect.net.http import HttpLook
 from cockpit.connect.net.memory import Samples
 from cockpit.connect.net.session import AddressLook, PathLook, Sample, Timeouts, open_net
 from cockpit.connect.net.settings import EndpointSettings
+from cockpit.connect.net.tls import TlsLook
 from cockpit.errors import BlindError, Reason
 from cockpit.world.net import Authority, Behaviour, DnsAnswer, Names, Oddity, Web
 
@@ -65,6 +67,18 @@ async def only(url: str, **settings: Any) -> AddressLook:
     look = await look_at(url, **settings)
     assert len(look.addresses) == 1
     return look.addresses[0]
+
+
+def tls(found: AddressLook) -> TlsLook:
+    """The rung was reached."""
+    assert found.tls is not None
+    return found.tls
+
+
+def http(found: AddressLook) -> HttpLook:
+    """The rung was reached."""
+    assert found.http is not None
+    return found.http
 
 
 # --- tcp -------------------------------------------------------------------------------------
@@ -134,12 +148,14 @@ async def test_a_certificate_gets_its_verdict_and_is_described(
         web.paths["/"] = Behaviour(body="welcome")
         found = await only(web.url(), tls_ca=str(authority.ca_file))
     assert found.outcome == outcome
-    assert found.tls.verify_code == code
-    assert found.tls.certificate.chain_length == (
+    certificate = tls(found).certificate
+    assert certificate is not None
+    assert tls(found).verify_code == code
+    assert certificate.chain_length == (
         1 if "no-i" in kind or "unt" in kind or "self" in kind else 2
     )
-    assert found.tls.certificate.names == (("elsewhere.invalid",) if kind == "wrong-name" else SHOP)
-    assert found.tls.version == "TLSv1.3"
+    assert certificate.names == (("elsewhere.invalid",) if kind == "wrong-name" else SHOP)
+    assert tls(found).version == "TLSv1.3"
 
 
 async def test_a_certificate_that_breaks_strict_rules_only_passes_with_a_remark(
@@ -149,9 +165,9 @@ async def test_a_certificate_that_breaks_strict_rules_only_passes_with_a_remark(
         web.paths["/"] = Behaviour(body="welcome")
         found = await only(web.url(), tls_ca=str(authority.ca_file))
     assert found.outcome == "ok"
-    assert found.tls.strict_only
-    assert found.tls.verify_code in {79, 85, 89, 92}
-    assert found.http.status == 200
+    assert tls(found).strict_only
+    assert tls(found).verify_code in {79, 85, 89, 92}
+    assert http(found).status == 200
 
 
 @pytest.mark.parametrize(
@@ -172,7 +188,7 @@ async def test_a_handshake_that_goes_wrong_has_a_word(
         found = await only(web.url(), tls_ca=str(authority.ca_file), limits=patience(outcome))
     assert found.outcome == outcome
     if fault == "old":
-        assert found.tls.version == "TLSv1.1"
+        assert tls(found).version == "TLSv1.1"
 
 
 async def test_a_certificate_can_be_swapped_while_the_session_lives(authority: Authority) -> None:
@@ -228,8 +244,8 @@ async def test_an_answer_ends_in_a_word(
         web.paths["/"] = behaviour
         found = await only(web.url(), tls_ca=str(authority.ca_file), limits=patience(outcome))
     assert found.outcome == outcome
-    assert found.http.status == status
-    assert found.http.size <= 4096
+    assert http(found).status == status
+    assert http(found).size <= 4096
 
 
 async def test_hostile_headers_and_bodies_arrive_as_harmless_text() -> None:
@@ -239,11 +255,11 @@ async def test_hostile_headers_and_bodies_arrive_as_harmless_text() -> None:
             headers=(("Server", "\x1b]0;owned\x07[link=x]nginx"), ("Date", "\x1byesterday")),
         )
         found = await only(web.url())
-    shown = found.http.body + "".join(value for _, value in found.http.headers)
+    shown = http(found).body + "".join(value for _, value in http(found).headers)
     assert found.outcome == "ok"
     assert shown.isprintable()
     assert "[bold]hi" in shown
-    assert found.http.clock_ahead is None
+    assert http(found).clock_ahead is None
 
 
 async def test_an_octet_that_no_header_may_hold_makes_the_answer_malformed() -> None:
@@ -252,7 +268,7 @@ async def test_an_octet_that_no_header_may_hold_makes_the_answer_malformed() -> 
         web.paths["/"] = Behaviour(headers=(("Server", "ngi\x00nx"),))
         found = await only(web.url())
     assert found.outcome == "http malformed"
-    assert found.http.detail.isprintable()
+    assert http(found).detail.isprintable()
 
 
 async def test_the_request_is_plain_and_names_us() -> None:
@@ -286,7 +302,9 @@ async def test_the_date_header_tells_the_clocks_apart(skew: int, least: int, mos
     async with Web() as web:
         web.otherwise = Behaviour(date_skew=skew)
         found = await only(web.url())
-    assert least <= found.http.clock_ahead <= most
+    ahead = http(found).clock_ahead
+    assert ahead is not None
+    assert least <= ahead <= most
 
 
 async def test_redirects_are_counted_within_the_origin_only() -> None:
@@ -298,9 +316,9 @@ async def test_redirects_are_counted_within_the_origin_only() -> None:
         loop = await only(web.url("/loop"))
         moved = await only(web.url("/old"), expect_text="marker")
         away = await only(web.url("/away"))
-    assert (loop.http.redirects, loop.http.status) == (6, 302)
-    assert (moved.http.redirects, moved.http.status, moved.http.has_marker) == (1, 200, True)
-    assert (away.http.redirects, away.http.status) == (0, 302)
+    assert (http(loop).redirects, http(loop).status) == (6, 302)
+    assert (http(moved).redirects, http(moved).status, http(moved).has_marker) == (1, 200, True)
+    assert (http(away).redirects, http(away).status) == (0, 302)
 
 
 async def test_a_5xx_is_asked_a_second_time_since_one_may_be_chance() -> None:
@@ -360,7 +378,9 @@ async def test_a_host_with_and_without_its_dot_is_one_witness_of_the_clock() -> 
             net = await open_net(settings, PATIENT, clocks=clocks)
             look = await net.path()
             await net.close()
-    assert look.addresses[0].http.clock_ahead > 80
+    ahead = http(look.addresses[0]).clock_ahead
+    assert ahead is not None
+    assert ahead > 80
     assert look.clocks == ()
 
 

@@ -8,21 +8,20 @@ import pytest
 
 from cockpit.connect.aws.settings import VpcEnd
 from cockpit.errors import BlindError, Reason
-from cockpit.world.front import Front
 from probes.vpc_path.config import tried
-from tests.servers.vpc_shop import Shop, codes, fronted, permission, shopping
+from tests.servers.vpc_shop import FrontAtPort, Shop, codes, fronted, permission, shopping
 
 pytestmark = pytest.mark.servers
 
 
 @pytest.fixture(scope="module")
-def front() -> Iterator[Front]:
+def front() -> Iterator[FrontAtPort]:
     with fronted() as made:
         yield made
 
 
 @pytest.fixture
-async def shop(front: Front, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
+async def shop(front: FrontAtPort, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
     async with shopping(front, monkeypatch) as made:
         yield made
 

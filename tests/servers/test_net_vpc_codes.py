@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from ipaddress import ip_network
+from ipaddress import IPv6Network
 from pathlib import Path
 
 import pytest
 
 from cockpit.connect.aws.settings import VpcEnd
 from cockpit.triage.finding import Severity
-from cockpit.world.front import Front
-from probes.vpc_path.config import PROBE, Settings, Snapshot, diagnose
-from tests.servers.vpc_shop import ALL, ALL_V6, Shop, backend, codes, fronted, permission, shopping
+from probes.vpc_path.config import PROBE, diagnose
+from probes.vpc_path.findings import Settings, Snapshot
+from tests.servers.vpc_shop import (
+    ALL,
+    ALL_V6,
+    FrontAtPort,
+    Shop,
+    backend,
+    codes,
+    fronted,
+    permission,
+    shopping,
+)
 
 pytestmark = pytest.mark.servers
 OUTSIDE = VpcEnd(address="203.0.113.5")
@@ -23,13 +33,13 @@ LINUX, WINDOWS = (32768, 60999), (49152, 65535)
 
 
 @pytest.fixture(scope="module")
-def front() -> Iterator[Front]:
+def front() -> Iterator[FrontAtPort]:
     with fronted() as made:
         yield made
 
 
 @pytest.fixture
-async def shop(front: Front, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
+async def shop(front: FrontAtPort, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
     async with shopping(front, monkeypatch) as made:
         yield made
 
@@ -49,7 +59,9 @@ async def test_a_narrowed_egress_rule_denies_and_answers_need_none(shop: Shop) -
     found = await shop.look()
     assert codes(found) == [OUT]
     assert found.blockers[0].nearest.endswith("right destination, another port")
-    await shop.do("AuthorizeSecurityGroupEgress", **found.blockers[0].suggestion)
+    suggested = found.blockers[0].suggestion
+    assert suggested is not None
+    await shop.do("AuthorizeSecurityGroupEgress", **suggested)
     assert codes(await shop.look()) == []
 
 
@@ -80,10 +92,10 @@ async def test_a_group_that_names_itself_lets_its_members_talk_inside_one_subnet
     shop: Shop,
 ) -> None:
     one, other = [await shop.attach(shop.data, f"10.0.21.{last}", shop.db) for last in (30, 31)]
-    ends = {"source": VpcEnd(interface=one), "destination": VpcEnd(interface=other)}
-    assert codes(await shop.look(**ends)) == [IN]
+    source, destination = VpcEnd(interface=one), VpcEnd(interface=other)
+    assert codes(await shop.look(destination, source=source)) == [IN]
     await shop.allow(shop.db, permission(5432, group=shop.db))
-    found = await shop.look(**ends)
+    found = await shop.look(destination, source=source)
     assert codes(found) == []
     assert "one subnet" in found.ways[0].hops[-1].why
 
@@ -304,7 +316,9 @@ async def test_the_acl_that_aws_recommends_for_a_nat_gateway_lets_the_flow_pass(
 # --- between VPCs ----------------------------------------------------------------------------
 
 
-async def peered(shop: Shop, *, back: bool = True, accepted: bool = True) -> tuple[str, str, str]:
+async def peered(
+    shop: Shop, *, back: bool = True, accepted: bool = True
+) -> tuple[str, str, VpcEnd]:
     """A second VPC with a host in it; the peering and that host's group and interface."""
     far = await shop.network("10.1.0.0/16")
     subnet = await shop.subnet("10.1.1.0/24", vpc=far)
@@ -388,7 +402,7 @@ async def six(shop: Shop) -> list[tuple[str, str, VpcEnd]]:
     vpc = await shop.network("10.6.0.0/16", AmazonProvidedIpv6CidrBlock=True)
     rows = await shop.reads.pages("ec2", "DescribeVpcs", key="Vpcs")
     block = next(
-        ip_network(one["Ipv6CidrBlock"])
+        IPv6Network(one["Ipv6CidrBlock"])
         for row in rows
         for one in row.get("Ipv6CidrBlockAssociationSet", ())
         if row["VpcId"] == vpc
@@ -421,6 +435,7 @@ async def test_the_way_of_ipv6_has_its_own_rules_entries_and_routes(
     assert codes(found)[:2] == ["PATH_NACL_DENIED", "PATH_NACL_DENIED"]  # of IPv4's entries none
     assert {IN, "PATH_NACL_EPHEMERAL_DENIED"} <= set(codes(found))
     suggested = next(one.suggestion for one in found.blockers if one.code == IN)
+    assert suggested is not None
     await shop.do("AuthorizeSecurityGroupIngress", **suggested)
     for acl in {one.subject for one in found.blockers if one.code == "PATH_NACL_DENIED"}:
         for egress in (False, True):

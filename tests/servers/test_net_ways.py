@@ -21,7 +21,8 @@ from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.target import Target
 from cockpit.world.net import Authority, Behaviour, DnsAnswer, Names, Oddity, Web
 from cockpit.world.net.certificates import Issued
-from probes.endpoint.path import PROBE, Settings
+from probes.endpoint.model import Settings
+from probes.endpoint.path import PROBE
 
 pytestmark = pytest.mark.servers
 NAME = "shop.test"
@@ -34,8 +35,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 async def look_at(url: str, *, times: int = 1, **settings: Any) -> dict[str, Finding]:
-    target = Target(name="shop", kind="endpoint", settings=EndpointSettings(url=url, **settings))
-    net = await open_net(target.settings, QUICK)
+    made = EndpointSettings(url=url, **settings)
+    target = Target(name="shop", kind="endpoint", settings=made)
+    net = await open_net(made, QUICK)
     for _ in range(times):
         snapshot = await PROBE.collect(net, target)
     await net.close()
@@ -156,7 +158,7 @@ async def test_a_resolver_that_fails_while_the_system_knows_the_name_is_the_reso
 ) -> None:
     monkeypatch.setattr(names_of, "_RESERVED", set())
     monkeypatch.setattr(
-        names_of.socket,
+        socket,
         "getaddrinfo",
         lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))],
     )

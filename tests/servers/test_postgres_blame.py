@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -61,6 +62,7 @@ async def sessions(server: postgres.PostgresServer) -> PostgresSessions:
 
 
 def started(server: postgres.PostgresServer, pid: int) -> datetime:
+    start: datetime
     ((start,),) = server.execute(f"SELECT backend_start FROM pg_stat_activity WHERE pid = {pid}")
     return start
 
@@ -125,7 +127,8 @@ async def test_an_application_of_the_longest_name_is_found_again_by_it(
     await acts.close()
 
     assert client.app == name
-    assert len(done["pids"]) == 3
+    ended: Any = done["pids"]
+    assert len(ended) == 3
 
 
 async def test_a_worker_that_applies_for_a_subscription_is_spared_by_offer_and_guard(
@@ -191,6 +194,7 @@ async def test_a_backend_that_crashes_takes_all_sessions_with_it_and_is_told(
         before = await sessions(small_pg)
         os.kill(victim.info.backend_pid, signal.SIGKILL)
         await until(lambda: answers_anew(small_pg), bool)
+        assert probe.since is not None
         after = probe.since(before, await sessions(small_pg))
     seen = judged(Look(to, probe, probe.settings), after)
 

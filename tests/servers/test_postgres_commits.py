@@ -71,7 +71,7 @@ async def test_a_cancel_is_told_by_what_the_session_shows_afterwards(
                 f"SELECT pid, backend_start FROM pg_stat_activity WHERE application_name = '{app}'"
             )
             done = await acts.run("cancel_backend", {"pid": pid, "backend_start": start})
-            told[app] = (done["done"], done["detail"].partition(") ")[2])
+            told[app] = (done["done"], str(done["detail"]).partition(") ")[2])
     await acts.close()
 
     assert told == {
@@ -104,4 +104,4 @@ async def test_a_statement_that_is_caught_by_a_savepoint_leaves_its_transaction_
 
     assert client == "ok"
     assert not done["done"]
-    assert "its transaction is still open with all that it holds" in done["detail"]
+    assert "its transaction is still open with all that it holds" in str(done["detail"])

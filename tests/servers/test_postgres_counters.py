@@ -44,7 +44,7 @@ pytestmark = pytest.mark.servers
 
 VERSIONS = [version for version in postgres_versions.found() if version in {13, 16, 18}]
 """The oldest, the last before checkpoints moved to a view of their own, and the newest."""
-SETTINGS = {
+SETTINGS: dict[str, str | int] = {
     "max_connections": 40,
     "deadlock_timeout": "100ms",
     "work_mem": "64kB",

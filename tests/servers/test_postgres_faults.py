@@ -20,6 +20,7 @@ from cockpit.triage.engine import Look, judged
 from cockpit.triage.probe import Blind, Fact, Seen
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
+from probes.postgres.statements_model import PostgresStatements
 from tests.servers.faults import BreakingWire, Watch, told
 from tests.servers.private import (
     SUPER,
@@ -214,7 +215,9 @@ async def test_rights_that_are_taken_while_we_look_are_blind_and_never_zeros(
         probe: None if probe == "postgres.replication" else "GRANT pg_monitor TO ro;"
         for probe in PROBES
     }  # without a standby nothing of replication is hidden
-    assert again["postgres.statements"].snapshot.ran == ()  # what is in sight again is not new
+    ran = again["postgres.statements"].snapshot
+    assert isinstance(ran, PostgresStatements)
+    assert ran.ran == ()  # what is in sight again is not new
     for seen in (*before.values(), *again.values()):
         assert "PG_OBS_BLIND" not in {finding.code for finding in seen.findings}
 

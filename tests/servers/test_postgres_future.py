@@ -17,6 +17,9 @@ from cockpit.triage.probe import Seen
 from cockpit.triage.recording import decode, encode
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
+from probes.postgres.counters_model import Database, PostgresCounters
+from probes.postgres.maintenance_model import Maintenance
+from probes.postgres.replication_model import PostgresReplication
 from tests.servers.private import (
     SUPER,
     Crowd,
@@ -151,7 +154,9 @@ async def test_a_column_that_is_gone_costs_the_part_that_needs_it(
     assert {each.reason for each in gone.values()} <= {Reason.UNSUPPORTED}
     assert all(column in each.message for each in gone.values())
     marks = {
-        "pg_stat_activity": lambda: codes(found["postgres.sessions"])["PG_OBS_BLIND"] == "info",
+        "pg_stat_activity": lambda: (
+            codes(seen(found["postgres.sessions"]))["PG_OBS_BLIND"] == "info"
+        ),
         "pg_stat_user_tables": lambda: column in " ".join(unread(found["postgres.maintenance"])),
         "pg_stat_database": lambda: all(
             each.deadlocks is None for each in totals(found["postgres.counters"])
@@ -160,12 +165,21 @@ async def test_a_column_that_is_gone_costs_the_part_that_needs_it(
     assert marks.get(view, lambda: True)()
 
 
-def unread(seen: Any) -> tuple[str, ...]:
-    return seen.snapshot.unread
+def seen(outcome: Seen | BlindError) -> Seen:
+    assert isinstance(outcome, Seen)
+    return outcome
 
 
-def totals(seen: Any) -> tuple[Any, ...]:
-    return seen.snapshot.totals.databases
+def unread(outcome: Seen | BlindError) -> tuple[str, ...]:
+    snapshot = seen(outcome).snapshot
+    assert isinstance(snapshot, Maintenance)
+    return snapshot.unread
+
+
+def totals(outcome: Seen | BlindError) -> tuple[Database, ...]:
+    snapshot = seen(outcome).snapshot
+    assert isinstance(snapshot, PostgresCounters)
+    return snapshot.totals.databases
 
 
 async def test_a_server_that_is_slow_for_us_is_looked_at_half_as_often(
@@ -235,6 +249,7 @@ async def test_what_aurora_refuses_is_not_asked(
         )
     snapshot = seen.snapshot
 
+    assert isinstance(snapshot, PostgresReplication)
     assert codes(seen) == told
     assert [slot.name for slot in snapshot.slots] == ["leftover"]
     assert (snapshot.aurora, snapshot.receiver, snapshot.replay) == (True, None, None)

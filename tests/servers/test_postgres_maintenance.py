@@ -48,7 +48,7 @@ STRICT = Settings(
     unvacuumed=0,
     workers_busy=Thresholds(warning=0),
 )
-SETTINGS = {
+SETTINGS: dict[str, str | int] = {
     "max_connections": 30,
     "max_prepared_transactions": 5,
     "wal_level": "logical",
@@ -261,7 +261,7 @@ def busy(base: Path) -> Iterator[postgres.PostgresServer]:
     """A server with one worker, which is made as slow as can be."""
     folder = Path(tempfile.mkdtemp(dir=base))
     folder.chmod(0o755)
-    slow = {
+    slow: dict[str, str | int] = {
         "autovacuum_max_workers": 1,
         "autovacuum_naptime": "1s",
         "autovacuum_vacuum_cost_delay": "100ms",

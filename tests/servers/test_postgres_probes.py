@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from cockpit.redact import SecretText
 from cockpit.runbooks.library import library
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
+from cockpit.triage.probe import Seen
 from cockpit.triage.recording import builtins, decode, encode
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
@@ -30,11 +32,11 @@ UPDATE = "UPDATE orders SET status = 'paid' WHERE id = 7"
 
 async def locks(
     server: postgres.PostgresServer, settings: LockSettings = AT_ONCE
-) -> tuple[object, ...]:
+) -> tuple[PostgresLocks, Seen]:
     probe = registry()["postgres.locks"]
     to = target(pg_settings(server))
     async with session_for(to.settings) as session:
-        snapshot = await probe.collect(session, to)
+        snapshot: PostgresLocks = await probe.collect(session, to)
     return snapshot, judged(Look(to, probe, settings), snapshot)
 
 
@@ -79,10 +81,10 @@ async def test_a_lock_chain_is_one_queue_blamed_on_its_head(pg: postgres.Postgre
         snapshot, seen = await locks(pg)
         pid = head.info.backend_pid
 
-    assert isinstance(snapshot, PostgresLocks)
     assert [(queue.head.pid, queue.length) for queue in snapshot.queues] == [(pid, 2)]
-    assert snapshot.queues[0].best.call == "terminate_backend"
     best = snapshot.queues[0].best
+    assert best is not None
+    assert best.call == "terminate_backend"
     assert (best.releases, best.more) == (1, 1)  # the last waits for the transaction of the middle
     assert "PG_LOCK_BLOCKED" in codes(seen)
     captured = builtins(snapshot)["queues"][0]
@@ -153,9 +155,9 @@ async def test_one_of_a_crowd_that_holds_others_up_is_told_apart_from_it(
         snapshot, seen = await locks(pg)
         pid = holds.info.backend_pid
 
-    assert isinstance(snapshot, PostgresLocks)
     assert [queue.length for queue in snapshot.queues] == [12]
     best = snapshot.queues[0].best
+    assert best is not None
     assert (best.releases, best.more) == (1, 11)
     named = {node.application_name for node in snapshot.nodes}
     assert named == {"checkout-worker", "first", "second", "holds-row-8", "last"}
@@ -192,7 +194,9 @@ async def test_an_advisory_lock_may_be_held_by_a_session_that_is_idle(
 
     assert codes(seen)["PG_LOCK_ADVISORY"] == "warning"
     assert snapshot.queues[0].head.state == "idle"
-    assert snapshot.queues[0].best.call == "terminate_backend"
+    best = snapshot.queues[0].best
+    assert best is not None
+    assert best.call == "terminate_backend"
 
 
 async def test_an_idle_transaction_that_blocks_is_critical(pg: postgres.PostgresServer) -> None:
@@ -288,6 +292,7 @@ async def test_a_restart_is_noticed_between_two_looks(small_pg: postgres.Postgre
     again = postgres.start(small_pg.cluster, port=port)
     try:
         async with session_for(to.settings) as session:
+            assert probe.since is not None
             after = probe.since(before, await probe.collect(session, to))
     finally:
         again.stop()
@@ -326,7 +331,7 @@ async def test_sessions_are_ended_by_identity_and_never_the_protected(
     await acts.close()
 
     assert not cancelled["done"]
-    assert "runs no statement" in cancelled["detail"]
+    assert "runs no statement" in str(cancelled["detail"])
     assert ended["done"]
 
 
@@ -347,7 +352,8 @@ async def test_idle_sessions_of_one_client_end_in_a_bounded_batch(
     await acts.close()
 
     assert done["done"]
-    assert len(done["pids"]) == 3
+    ended: Any = done["pids"]
+    assert len(ended) == 3
     assert left == [(2,)]
 
 

@@ -14,6 +14,7 @@ from cockpit.connect.postgres.acts import open_postgres_acts
 from cockpit.errors import Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
+from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
 from probes.postgres.replication import Settings
@@ -85,7 +86,7 @@ async def caught_up(primary: postgres.PostgresServer) -> None:
 
 async def judge(
     server: postgres.PostgresServer, settings: Settings = STRICT
-) -> tuple[PostgresReplication, object]:
+) -> tuple[PostgresReplication, Seen]:
     probe = registry()[PROBE]
     to = target(pg_settings(server))
     async with session_for(to.settings) as session:
@@ -117,10 +118,11 @@ async def test_paused_replay_is_seen_in_bytes_and_resumed_by_a_step(
     await asyncio.sleep(0.3)
     before, of_primary = await judge(primary)
     _, of_standby = await judge(standby)
-    again = before
+    probe, again = registry()[PROBE], before
     for _ in range(3):
         now, _ = await judge(primary)
-        again = registry()[PROBE].since(again, now)
+        assert probe.since is not None
+        again = probe.since(again, now)
     stalled = codes(judged(Look(target(pg_settings(primary)), registry()[PROBE], STRICT), again))
 
     assert codes(of_primary) == {"PG_REPL_LAG": "warning"}
@@ -151,6 +153,7 @@ async def test_a_standby_that_leaves_and_loses_its_wal_is_told_in_steps(
     standby.stop()
     await asyncio.sleep(0.1)
     now, _ = await judge(primary)
+    assert probe.since is not None
     gone = judged(Look(target(pg_settings(primary)), probe, STRICT), probe.since(before, now))
     write(primary, 30)
     retained, seen = await judge(
@@ -201,16 +204,19 @@ async def test_a_standby_that_is_late_on_purpose_is_not_in_trouble(
     standby.execute("ALTER SYSTEM SET recovery_min_apply_delay = '1h'")
     standby.reload()
     await until(
-        lambda: judge(standby), lambda told: told[0].replay is not None and told[0].replay.delay_s
+        lambda: judge(standby),
+        lambda told: told[0].replay is not None and bool(told[0].replay.delay_s),
     )
     write(primary, 2)
     first, _ = await until(
-        lambda: judge(standby), lambda told: (told[0].replay.backlog_b or 0) > STRICT_BYTES
+        lambda: judge(standby),
+        lambda told: told[0].replay is not None and (told[0].replay.backlog_b or 0) > STRICT_BYTES,
     )
-    again = first
+    probe, again = registry()[PROBE], first
     for _ in range(4):
         now, _ = await judge(standby)
-        again = registry()[PROBE].since(again, now)
+        assert probe.since is not None
+        again = probe.since(again, now)
     seen = judged(Look(target(pg_settings(standby)), registry()[PROBE], STRICT), again)
 
     assert again.replay is not None

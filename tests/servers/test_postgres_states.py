@@ -101,6 +101,7 @@ async def test_a_standby_that_is_promoted_while_we_look_changed_its_role(
         async with session_for(to.settings) as session:
             before = await probe.collect(session, to)
             standby.execute("SELECT pg_promote(true, 60)")
+            assert probe.since is not None
             after = probe.since(before, await probe.collect(session, to))
     finally:
         standby.stop()
@@ -127,4 +128,4 @@ async def test_a_session_that_does_not_die_is_accepted_but_still_there(
     await acts.close()
 
     assert done["done"] is False
-    assert "still there" in done["detail"]
+    assert "still there" in str(done["detail"])

@@ -19,7 +19,11 @@ from cockpit.triage.finding import Thresholds
 from cockpit.triage.recording import decode, encode
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
+from probes.postgres.counters_model import PostgresCounters
 from probes.postgres.locks import Settings as LockSettings
+from probes.postgres.locks_model import PostgresLocks
+from probes.postgres.replication_model import PostgresReplication
+from probes.postgres.sessions import PostgresSessions
 from tests.servers.private import (
     SUPER,
     Crowd,
@@ -125,7 +129,7 @@ async def test_who_waits_is_blamed_on_the_head_and_helped_by_identity(at: At) ->
     """Idle reader ← ALTER TABLE ← three readers; then a session that holds a row."""
     probe = registry()["postgres.locks"]
     to = target(pg_settings(at.server))
-    acts = await open_postgres_acts(to.settings)
+    acts = await open_postgres_acts(pg_settings(at.server))
     async with Crowd(at.server) as crowd, session_for(to.settings) as session:
         head = await crowd.hold("SELECT count(*) FROM orders", app="reporting")
         holder = head.info.backend_pid
@@ -174,6 +178,7 @@ async def test_a_hot_row_and_its_prepared_holder_are_told(at: At) -> None:
             at.server.execute("ROLLBACK PREPARED 'lost'")
 
     assert codes(seen) == {"PG_LOCK_PREPARED": "critical", "PG_LOCK_HOT_ROW": "high"}
+    assert isinstance(seen.snapshot, PostgresLocks)
     assert seen.snapshot.queues[0].length == 11
 
 
@@ -188,6 +193,7 @@ async def test_a_full_server_says_that_only_reserved_slots_are_left(at: At) -> N
 
     assert (shut_out.code, shut_out.severity) == ("PG_CONN_RESERVED_ONLY", "critical")
     assert codes(seen)["PG_SAT_CONNECTIONS"] == "critical"
+    assert isinstance(seen.snapshot, PostgresSessions)
     assert seen.snapshot.pulse.server.usable == (25 if at.version >= 16 else 27)
 
 
@@ -200,6 +206,7 @@ async def test_statements_are_counted_by_the_extension_of_that_version(at: At) -
         for number in range(3):
             await shop.execute(f"SELECT count(*) FROM orders WHERE id > {number}")
         await asyncio.sleep(0.05)
+        assert probe.since is not None
         now = probe.since(before, await probe.collect(session, to))
 
     ran = {str(each.query): each.calls for each in now.ran if each.query is not None}
@@ -209,6 +216,7 @@ async def test_statements_are_counted_by_the_extension_of_that_version(at: At) -
 
 async def test_what_a_version_does_not_count_is_unknown(at: At) -> None:
     snapshot = (await look("postgres.counters", plain(at.server), twice=0.05)).snapshot
+    assert isinstance(snapshot, PostgresCounters)
     own = next(each for each in snapshot.totals.databases if each.datname == "postgres")
 
     assert (own.sessions_fatal is not None) == (at.version >= 14)
@@ -258,6 +266,9 @@ async def test_a_standby_and_slots_are_seen_from_both_sides(at: At, folder: Path
         (slots["leftover"].inactive_s is not None) == (slots["cdc"].inactive_s is not None) == told
     )
     assert slots["replica"].inactive_s is None
+    assert isinstance(behind.snapshot, PostgresReplication)
+    assert behind.snapshot.receiver is not None
+    assert behind.snapshot.replay is not None
     assert behind.snapshot.recovery
     assert behind.snapshot.receiver.slot_name == "replica"
     assert behind.snapshot.replay.paused is False
@@ -292,6 +303,7 @@ async def streaming(server: postgres.PostgresServer) -> Any:
     """A look at the primary once its standby has caught up."""
     for _ in range(600):
         seen = await look("postgres.replication", pg_settings(server))
+        assert isinstance(seen.snapshot, PostgresReplication)
         senders = seen.snapshot.senders
         if senders and senders[0].state == "streaming" and not senders[0].total_b:
             return seen

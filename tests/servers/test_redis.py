@@ -75,6 +75,7 @@ async def between(server: valkey.Valkey, during: Any, **changed: object) -> Any:
         before = await probe.collect(session, to)
         during()
         await asyncio.sleep(0.05)
+        assert probe.since is not None
         now = probe.since(before, await probe.collect(session, to))
     return judged(Look(to, probe, probe.settings), now)
 
@@ -121,6 +122,7 @@ async def test_a_full_server_refuses_new_clients_and_keeps_ours(server: valkey.V
             for _ in range(14):
                 stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
             error = await trouble(to.settings)
+            assert probe.since is not None
             now = probe.since(before, await probe.collect(kept, to))
     seen = judged(Look(to, probe, probe.settings), now)
 
@@ -265,6 +267,7 @@ async def test_a_replica_tells_that_its_link_is_down(binary: Path, folder: Path)
 
     assert healthy == {}
     assert codes(wrong) == {"RD_ROLE_WRONG": "critical"}
+    assert isinstance(of_primary.snapshot, RedisHealth)
     assert len(of_primary.snapshot.replicas) == 1
     assert codes(down) == {"RD_REPL_LINK_DOWN": "high"}
 
@@ -296,6 +299,7 @@ async def test_a_restart_is_noticed_and_gives_no_absurd_rates(binary: Path, fold
     again = valkey.start(folder, binary=binary, port=server.port)
     try:
         async with session_for(to.settings) as session:
+            assert probe.since is not None
             now = probe.since(before, await probe.collect(session, to))
     finally:
         again.stop()
@@ -306,7 +310,7 @@ async def test_a_restart_is_noticed_and_gives_no_absurd_rates(binary: Path, fold
 
 
 async def test_clients_are_closed_by_id_and_never_a_replica(server: valkey.Valkey) -> None:
-    acts = await open_redis_acts(redis_settings(server))
+    acts: Any = await open_redis_acts(redis_settings(server))  # also what is inside it is asked
     with socket.create_connection(("127.0.0.1", server.port)) as wire:
         wire.sendall(b"CLIENT ID\r\n")
         id_ = int(wire.recv(100)[1:])

@@ -54,7 +54,7 @@ SOON = {
 Pair = tuple[mariadb.MariaDb, mariadb.MariaDb]
 
 
-def hurried(runbook_id: str, **thresholds: str) -> Library:
+def hurried(runbook_id: str, **thresholds: tuple[str, str]) -> Library:
     """The shipped runbook, with other seconds in its conditions: nobody waits half a minute."""
     source = library().get(runbook_id).source
     for old, new in thresholds.values():
@@ -174,9 +174,9 @@ async def test_the_longest_statement_of_mysql_is_cancelled_and_no_other(
 async def test_a_script_that_holds_the_thread_is_ended_and_the_cache_answers(
     folder: Path,
 ) -> None:
-    server = valkey.start(
-        folder, binary=REDIS_BINARIES[0].values[0], settings={"busy-reply-threshold": 200}
-    )
+    binary = REDIS_BINARIES[0].values[0]
+    assert isinstance(binary, Path)
+    server = valkey.start(folder, binary=binary, settings={"busy-reply-threshold": 200})
     settings = redis_settings(server)
     try:
         with socket.create_connection(("127.0.0.1", server.port), 30) as wire:

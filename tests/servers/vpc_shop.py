@@ -17,7 +17,8 @@ from cockpit.world import layout
 from cockpit.world.calls import CallLog
 from cockpit.world.faults import Faults
 from cockpit.world.front import Front
-from probes.vpc_path.config import PROBE, Settings, Snapshot, diagnose
+from probes.vpc_path.config import PROBE, diagnose
+from probes.vpc_path.findings import Settings, Snapshot
 from tests.core.aws_stub import place
 
 ALL, ALL_V6 = "0.0.0.0/0", "::/0"
@@ -25,10 +26,16 @@ DB = "10.0.21.9"
 _TARGETS = ("NatGatewayId", "VpcPeeringConnectionId", "GatewayId", "NetworkInterfaceId")
 
 
+class FrontAtPort(Front):
+    """A front that says where it is."""
+
+    port = 0
+
+
 @contextmanager
-def fronted() -> Iterator[Front]:
+def fronted() -> Iterator[FrontAtPort]:
     """moto behind the front, which cuts pages as EC2 does, with the amendments below."""
-    made = Front(CallLog(), Faults())
+    made = FrontAtPort(CallLog(), Faults())
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
@@ -37,7 +44,7 @@ def fronted() -> Iterator[Front]:
         made.serve(listener)
         _teach_filters()
         made.ready.set()
-        made.port = listener.getsockname()[1]  # type: ignore[attr-defined]
+        made.port = listener.getsockname()[1]
         yield made
         made.close()
 
@@ -53,7 +60,7 @@ def _teach_filters() -> None:
         return self.ipv6_addresses if by_v6 else known(self, name, method)
 
     if known.__name__ != value.__name__:
-        NetworkInterface.get_filter_value = value
+        setattr(NetworkInterface, "get_filter_value", value)  # noqa: B010  # as far_line.py
 
 
 def backend() -> Any:
@@ -156,25 +163,25 @@ class Shop:
 
     async def network(self, cidr: str, **more: Any) -> str:
         """A VPC."""
-        return (await self.do("CreateVpc", CidrBlock=cidr, **more))["Vpc"]["VpcId"]
+        return str((await self.do("CreateVpc", CidrBlock=cidr, **more))["Vpc"]["VpcId"])
 
     async def subnet(
         self, cidr: str, *, vpc: str = "", zone: str = "us-east-1a", **more: Any
     ) -> str:
         """A subnet; without `vpc` one of the shop's."""
         arguments = {"VpcId": vpc or self.vpc, "CidrBlock": cidr, "AvailabilityZone": zone}
-        return (await self.do("CreateSubnet", **arguments, **more))["Subnet"]["SubnetId"]
+        return str((await self.do("CreateSubnet", **arguments, **more))["Subnet"]["SubnetId"])
 
     async def group(self, name: str, *, vpc: str = "") -> str:
         """A security group that lets everything out, as a new one does."""
         made = {"GroupName": name, "Description": name, "VpcId": vpc or self.vpc}
-        return (await self.do("CreateSecurityGroup", **made))["GroupId"]
+        return str((await self.do("CreateSecurityGroup", **made))["GroupId"])
 
     async def attach(self, subnet: str, address: str, *groups: str, **more: Any) -> str:
         """An interface with an address."""
         made = {"SubnetId": subnet, "PrivateIpAddress": address, "Groups": list(groups)}
         answer = await self.do("CreateNetworkInterface", **made, **more)
-        return answer["NetworkInterface"]["NetworkInterfaceId"]
+        return str(answer["NetworkInterface"]["NetworkInterfaceId"])
 
     async def allow(self, group: str, *permissions: Any, egress: bool = False) -> None:
         """Rules of a group."""
@@ -200,7 +207,7 @@ class Shop:
             if one["SubnetId"] == subnet
         )
         vpc = next(row["VpcId"] for row in rows if subnet in str(row["Associations"]))
-        made = (await self.do("CreateNetworkAcl", VpcId=vpc))["NetworkAcl"]["NetworkAclId"]
+        made: str = (await self.do("CreateNetworkAcl", VpcId=vpc))["NetworkAcl"]["NetworkAclId"]
         await self.do("ReplaceNetworkAclAssociation", AssociationId=held, NetworkAclId=made)
         return made
 
@@ -240,19 +247,20 @@ class Shop:
 
     async def gateway(self, vpc: str = "") -> str:
         """An internet gateway that is attached."""
-        made = (await self.do("CreateInternetGateway"))["InternetGateway"]["InternetGatewayId"]
+        answer = await self.do("CreateInternetGateway")
+        made = str(answer["InternetGateway"]["InternetGatewayId"])
         await self.do("AttachInternetGateway", InternetGatewayId=made, VpcId=vpc or self.vpc)
         return made
 
     async def nat(self, subnet: str, **more: Any) -> str:
         """A NAT gateway."""
         made = await self.do("CreateNatGateway", SubnetId=subnet, **more)
-        return made["NatGateway"]["NatGatewayId"]
+        return str(made["NatGateway"]["NatGatewayId"])
 
     async def peering(self, vpc: str, *, accepted: bool = True) -> str:
         """A peering of the shop with another VPC."""
         made = await self.do("CreateVpcPeeringConnection", VpcId=self.vpc, PeerVpcId=vpc)
-        id_ = made["VpcPeeringConnection"]["VpcPeeringConnectionId"]
+        id_ = str(made["VpcPeeringConnection"]["VpcPeeringConnectionId"])
         if accepted:
             await self.do("AcceptVpcPeeringConnection", VpcPeeringConnectionId=id_)
         return id_
@@ -283,13 +291,13 @@ def codes(snapshot: Snapshot) -> list[str]:
 
 
 @asynccontextmanager
-async def shopping(front: Front, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
+async def shopping(front: FrontAtPort, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
     """An empty account with the shop's network in it."""
-    from moto.moto_api._internal import moto_api_backend
+    from moto.moto_api._internal.models import moto_api_backend
 
     monkeypatch.setenv("COCKPIT_TEST_KEY", layout.key_of("commander"))
     moto_api_backend.reset()
-    at = place(front.port)  # type: ignore[attr-defined]
+    at = place(front.port)
     made = Shop(await open_aws(at), await open_aws_acts(at))
     try:
         yield await made.build()

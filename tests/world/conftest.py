@@ -44,19 +44,25 @@ def begin() -> Iterator[Callable[..., World]]:
         world.stop()
 
 
-@pytest.fixture
-def front() -> Iterator[Front]:
-    """A front with an empty moto behind it, in this process, past its opening."""
-    from moto.moto_api._internal import moto_api_backend
+class FrontAtUrl(Front):
+    """A front that says where it is."""
 
-    made = Front(CallLog(), Faults())
+    url = ""
+
+
+@pytest.fixture
+def front() -> Iterator[FrontAtUrl]:
+    """A front with an empty moto behind it, in this process, past its opening."""
+    from moto.moto_api._internal.models import moto_api_backend
+
+    made = FrontAtUrl(CallLog(), Faults())
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(64)
     made.serve(listener)
     moto_api_backend.reset()
     made.ready.set()
-    made.url = f"http://127.0.0.1:{listener.getsockname()[1]}"  # type: ignore[attr-defined]
+    made.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     yield made
     made.close()
     listener.close()

@@ -8,13 +8,13 @@ import pytest
 
 from cockpit.world import layout, mutate
 from cockpit.world.clients import WorldClients
-from cockpit.world.front import Front
 from cockpit.world.net import Authority
 from cockpit.world.shop import Placement
+from tests.world.conftest import FrontAtUrl
 
 
 @pytest.fixture
-def shop(front: Front, tmp_path: Path) -> tuple[WorldClients, Placement]:
+def shop(front: FrontAtUrl, tmp_path: Path) -> tuple[WorldClients, Placement]:
     authority = Authority(tmp_path)
     certificates = {name: authority.issue() for name in layout.CERTIFICATES}
     aws = WorldClients(front.url)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -31,11 +32,11 @@ def test_a_scenario_that_needs_mariadb_says_what_to_install(lacking: None) -> No
     assert "apt-get install mariadb-server-core" in caught.value.hint
 
 
-def test_the_fault_itself_breaks_nothing_in_silence() -> None:
-    stage = SimpleNamespace(stores=SimpleNamespace(catalog=None))
+async def test_the_fault_itself_breaks_nothing_in_silence() -> None:
+    stage: Any = SimpleNamespace(stores=SimpleNamespace(catalog=None))
     breaks = StoreBreaks(stage, [], {})
     with pytest.raises(Misconfigured, match="MariaDB is not installed"):
-        asyncio.run(breaks.kinds["metadata_lock"]({"readers": 12}))
+        await breaks.kinds["metadata_lock"]({"readers": 12})
 
 
 def test_every_scenario_that_locks_the_catalog_says_what_it_needs() -> None:
@@ -48,7 +49,7 @@ def test_every_scenario_that_locks_the_catalog_says_what_it_needs() -> None:
 def test_what_the_shop_lacks_begins_the_timeline_of_the_demo(
     lacking: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown = []
+    shown: list[str] = []
 
     def show(make: Callable[[], Awaitable[Desk]], *, hard: bool) -> int:
         async def shows() -> None:

@@ -15,7 +15,7 @@ from botocore.config import Config
 
 from cockpit.world import layout
 from cockpit.world.faults import Fault
-from cockpit.world.front import Front
+from tests.world.conftest import FrontAtUrl
 
 KEY = layout.key_of("commander")
 CALLS = {
@@ -50,7 +50,7 @@ CONNECTION = (
 )
 
 
-def client(front: Front, service: str, key: str = KEY, attempts: int = 1) -> Any:
+def client(front: FrontAtUrl, service: str, key: str = KEY, attempts: int = 1) -> Any:
     config = Config(retries={"total_max_attempts": attempts}, read_timeout=1, proxies={})
     return boto3.client(
         service,
@@ -62,12 +62,12 @@ def client(front: Front, service: str, key: str = KEY, attempts: int = 1) -> Any
     )
 
 
-def call(front: Front, protocol: str, key: str = KEY, attempts: int = 1) -> Any:
+def call(front: FrontAtUrl, protocol: str, key: str = KEY, attempts: int = 1) -> Any:
     service, operation = CALLS[protocol]
     return getattr(client(front, service, key, attempts), operation)()
 
 
-async def call_async(front: Front, protocol: str) -> Any:
+async def call_async(front: FrontAtUrl, protocol: str) -> Any:
     service, operation = CALLS[protocol]
     config = AioConfig(retries={"total_max_attempts": 1}, read_timeout=1, proxies={})
     session = aioboto3.Session(
@@ -78,7 +78,9 @@ async def call_async(front: Front, protocol: str) -> Any:
 
 
 @pytest.mark.parametrize("protocol", CALLS)
-async def test_each_protocol_says_each_error_in_its_own_words(front: Front, protocol: str) -> None:
+async def test_each_protocol_says_each_error_in_its_own_words(
+    front: FrontAtUrl, protocol: str
+) -> None:
     for condition in ("throttled", "denied", "expired"):
         front.faults.clear()
         front.faults.add(Fault(kind=condition))
@@ -91,7 +93,7 @@ async def test_each_protocol_says_each_error_in_its_own_words(front: Front, prot
 
 
 @pytest.mark.parametrize("protocol", CALLS)
-async def test_a_connection_that_is_cut_is_not_an_answer(front: Front, protocol: str) -> None:
+async def test_a_connection_that_is_cut_is_not_an_answer(front: FrontAtUrl, protocol: str) -> None:
     for kind in ("reset", "close"):
         front.faults.clear()
         front.faults.add(Fault(kind=kind))
@@ -102,13 +104,13 @@ async def test_a_connection_that_is_cut_is_not_an_answer(front: Front, protocol:
     assert {call.outcome for call in front.calls.all()} == {"reset", "close"}
 
 
-async def test_an_answer_that_is_cut_short_is_not_an_answer_either(front: Front) -> None:
+async def test_an_answer_that_is_cut_short_is_not_an_answer_either(front: FrontAtUrl) -> None:
     front.faults.add(Fault(kind="truncate"))
     with pytest.raises((*CONNECTION, errors.HTTPClientError)):
         await call_async(front, "json")
 
 
-async def test_a_hang_ends_with_the_client_s_patience(front: Front) -> None:
+async def test_a_hang_ends_with_the_client_s_patience(front: FrontAtUrl) -> None:
     front.faults.add(Fault(kind="hang", seconds=30))
     begun = time.monotonic()
     with pytest.raises(errors.ReadTimeoutError):
@@ -116,7 +118,7 @@ async def test_a_hang_ends_with_the_client_s_patience(front: Front) -> None:
     assert time.monotonic() - begun < 5
 
 
-async def test_a_captive_portal_answers_everything_with_its_page(front: Front) -> None:
+async def test_a_captive_portal_answers_everything_with_its_page(front: FrontAtUrl) -> None:
     front.faults.add(Fault(kind="html"))
     answer = await call_async(front, "json")
     assert set(answer) == {"ResponseMetadata"}
@@ -124,14 +126,14 @@ async def test_a_captive_portal_answers_everything_with_its_page(front: Front) -
     assert front.calls.holes == ()
 
 
-def test_so_often_and_then_normal_again(front: Front) -> None:
+def test_so_often_and_then_normal_again(front: FrontAtUrl) -> None:
     call(front, "json", attempts=3)  # the emulator loads a service at its first call, for a second
     front.faults.add(Fault(kind="throttled", service="ecs", times=1))
     answer = call(front, "json", attempts=3)
     assert answer["ResponseMetadata"]["RetryAttempts"] == 1
 
 
-def test_latency_delays_one_operation_and_no_other(front: Front) -> None:
+def test_latency_delays_one_operation_and_no_other(front: FrontAtUrl) -> None:
     call(front, "json", attempts=3)
     call(front, "ec2", attempts=3)
     front.faults.add(Fault(kind="latency", service="ecs", seconds=0.4, jitter=0.1))
@@ -144,19 +146,19 @@ def test_latency_delays_one_operation_and_no_other(front: Front) -> None:
     assert between - begun < delayed
 
 
-def test_a_fault_may_be_for_one_account_only(front: Front) -> None:
+def test_a_fault_may_be_for_one_account_only(front: FrontAtUrl) -> None:
     front.faults.add(Fault(kind="expired", who="billing"))
     call(front, "json")
     with pytest.raises(errors.ClientError, match="ExpiredToken"):
         call(front, "json", layout.key_of("billing"))
 
 
-def test_a_stranger_s_key_is_refused(front: Front) -> None:
+def test_a_stranger_s_key_is_refused(front: FrontAtUrl) -> None:
     with pytest.raises(errors.ClientError, match="UnrecognizedClientException"):
         call(front, "json", "AKIASTRANGER00000000")
 
 
-def test_who_called_is_who_the_key_belongs_to(front: Front) -> None:
+def test_who_called_is_who_the_key_belongs_to(front: FrontAtUrl) -> None:
     from cockpit.world.answers.rest import identity
 
     front.answers["sts", "GetCallerIdentity"] = identity
@@ -166,13 +168,13 @@ def test_who_called_is_who_the_key_belongs_to(front: Front) -> None:
         assert said["Arn"].endswith(f"user/{layout.PRINCIPALS[role]}")
 
 
-def test_an_operation_that_moto_lacks_is_a_hole_that_shows(front: Front) -> None:
+def test_an_operation_that_moto_lacks_is_a_hole_that_shows(front: FrontAtUrl) -> None:
     with pytest.raises((errors.ClientError, errors.BotoCoreError)):
         client(front, "cloudtrail").lookup_events()
     assert front.calls.holes == ("cloudtrail.LookupEvents",)
 
 
-def test_every_call_is_written_down(front: Front) -> None:
+def test_every_call_is_written_down(front: FrontAtUrl) -> None:
     call(front, "ec2")
     with pytest.raises(errors.ClientError):
         client(front, "ecs", layout.key_of("triage")).create_cluster(clusterName="x")
@@ -184,7 +186,7 @@ def test_every_call_is_written_down(front: Front) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 5, 6, 11])
-def test_lists_are_cut_into_pages_that_add_up(front: Front, size: int) -> None:
+def test_lists_are_cut_into_pages_that_add_up(front: FrontAtUrl, size: int) -> None:
     owner = client(front, "elbv2", layout.OWNER)
     network = client(front, "ec2", layout.OWNER).describe_vpcs()["Vpcs"][0]["VpcId"]
     for number in range(size):
@@ -202,6 +204,6 @@ def test_lists_are_cut_into_pages_that_add_up(front: Front, size: int) -> None:
         owner.delete_target_group(TargetGroupArn=group["TargetGroupArn"])
 
 
-def test_a_token_that_is_not_ours_is_refused(front: Front) -> None:
+def test_a_token_that_is_not_ours_is_refused(front: FrontAtUrl) -> None:
     with pytest.raises(errors.ClientError, match="InvalidNextToken"):
         client(front, "ec2").describe_subnets(NextToken="cGFnZTo=", MaxResults=5)

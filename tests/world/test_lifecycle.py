@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,7 @@ def test_a_signal_to_the_world_ends_it_cleanly(begin: Callable[..., World]) -> N
 def test_nothing_is_left_when_the_parent_is_killed() -> None:
     parent, folder, _ = _parent("wait")
     found = prepare.read(folder)
+    assert found is not None
     owners = _servers(folder)
     parent.kill()
     parent.communicate()
@@ -162,6 +164,7 @@ def test_a_killed_world_takes_its_servers_along_and_the_next_start_its_folder(
     parent, folder, pid = _parent("wait")
     try:
         found = prepare.read(folder)
+        assert found is not None
         owners = _servers(folder)
         os.kill(pid, signal.SIGKILL)
         eventually(lambda: not _open_ports(found.ports), 10)
@@ -189,7 +192,7 @@ def test_a_world_that_cannot_start_says_why(
 
     def ports(*, catalog: bool) -> prepare.WorldPorts:
         kept = chosen(catalog=catalog)
-        return prepare.WorldPorts(**{**prepare.asdict(kept), "aws": port})
+        return prepare.WorldPorts(**{**asdict(kept), "aws": port})
 
     monkeypatch.setattr(prepare, "_free_ports", ports)
     with taken:
@@ -209,6 +212,7 @@ def test_demo_without_a_screen_prints_the_configuration_and_ends_with_ctrl_c() -
     assert demo.stdout is not None
     path = Path(demo.stdout.readline().strip())
     found = prepare.read(path.parent)
+    assert found is not None
     owners = _servers(path.parent)
     demo.send_signal(signal.SIGINT)
     assert demo.wait(15) == 0

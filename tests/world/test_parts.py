@@ -19,7 +19,7 @@ from cockpit.world.alarms import shop as shop_alarms
 from cockpit.world.answers.cloudwatch import CloudWatch, moment
 from cockpit.world.ecs import EcsCluster
 from cockpit.world.health import CheckedGroup, GroupCheck, HealthOfTargets, RegisteredTarget, _judge
-from cockpit.world.identify import parameters
+from cockpit.world.identify import AwsRequest, parameters
 from cockpit.world.metrics import Book, MetricSeries, Minute, counter, gauge, statistic
 from cockpit.world.paging import PAGES, Paged, cut
 from cockpit.world.protocol import Refusal
@@ -112,13 +112,19 @@ def test_a_query_must_match_the_dimensions_exactly(book: Book) -> None:
     assert book.find("M", "x", {"B": "2", "A": "1"}) is None
 
 
+ASKING = AwsRequest(
+    service="cloudwatch", operation="GetMetricData", protocol="query", key="AKIA", region="r",
+    method="POST", path="/", query="", body=b"", environ={},
+)  # fmt: skip
+
+
 def test_too_many_queries_are_refused(book: Book, clock: Clock) -> None:
     watch = CloudWatch(book, Alarms(book))
     stat = {"Metric": {"Namespace": "N", "MetricName": "x"}, "Period": 60, "Stat": "Sum"}
     queries = [{"Id": f"m{number}", "MetricStat": stat} for number in range(501)]
     asked = {"StartTime": clock.now - 60, "EndTime": clock.now, "MetricDataQueries": queries}
     with pytest.raises(Refusal):
-        watch.table()["cloudwatch", "GetMetricData"](None, asked)
+        watch.table()["cloudwatch", "GetMetricData"](ASKING, asked)
 
 
 @pytest.mark.parametrize("given", [1_800_000_000, "1800000000", "2027-01-15T08:00:00Z"])

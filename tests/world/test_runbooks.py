@@ -230,7 +230,7 @@ async def test_a_release_that_is_under_way_is_stopped_and_ecs_goes_back_by_itsel
         await follow(run, story)
         captured = run.state("before").captured
         assert captured["known_by"] == "what its deployment replaced"
-        assert captured["good"].endswith("checkout:42")
+        assert str(captured["good"]).endswith("checkout:42")
         with pytest.raises(Refused, match="AWS does not say"):
             await run.plan("named")
         await cleared(desk, opened)

@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import dns.resolver
 import psycopg
@@ -30,14 +31,14 @@ def _is_well(world: World, service: layout.ServicePlan) -> bool:
     states = [row["TargetHealth"]["State"] for row in rows["TargetHealthDescriptions"]]
     found = aws("ecs", "describe_services", cluster="prod", services=[service.name])["services"][0]
     steady = found["deployments"][0]["rolloutState"] == "COMPLETED"
-    return states.count("healthy") == service.desired == found["runningCount"] and steady
+    return bool(states.count("healthy") == service.desired == found["runningCount"] and steady)
 
 
 def _checkout_is_well(world: World) -> bool:
     return _is_well(world, layout.CHECKOUT)
 
 
-def _operator(world: World, sql: str, *, standby: bool = False) -> list[tuple[object, ...]]:
+def _operator(world: World, sql: str, *, standby: bool = False) -> list[tuple[Any, ...]]:
     known = prepared(world)
     with psycopg.connect(
         host="127.0.0.1",
@@ -60,7 +61,7 @@ def _lock_is_gone(world: World) -> bool:
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     used = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
     calm = _operator(world, waiting)[0][0] < 3 and _operator(world, used)[0][0] < 60
-    return calm and _checkout_is_well(world)
+    return bool(calm) and _checkout_is_well(world)
 
 
 def _end_sessions_of(application: str) -> Callable[[World], None]:
@@ -74,7 +75,7 @@ def _end_sessions_of(application: str) -> Callable[[World], None]:
 
 def _has_room(world: World) -> bool:
     used = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
-    return _operator(world, used)[0][0] < 60
+    return bool(_operator(world, used)[0][0] < 60)
 
 
 def _cancel_the_report(world: World) -> None:
@@ -86,7 +87,7 @@ def _cancel_the_report(world: World) -> None:
 def _nobody_is_slow(world: World) -> bool:
     slow = """SELECT count(*) FROM pg_stat_activity WHERE state = 'active'
                AND backend_type = 'client backend' AND now() - query_start > interval '2 s'"""
-    return _operator(world, slow)[0][0] == 0
+    return bool(_operator(world, slow)[0][0] == 0)
 
 
 def _resume_replay(world: World) -> None:
@@ -98,7 +99,7 @@ def _has_replayed(world: World) -> bool:
     return bool(_operator(world, left, standby=True)[0][0])
 
 
-def _catalog(world: World, sql: str) -> list[tuple[object, ...]]:
+def _catalog(world: World, sql: str) -> list[tuple[Any, ...]]:
     known = prepared(world)
     with (
         pymysql.connect(
@@ -148,7 +149,7 @@ def _put_cart(world: World) -> bool:
             "dynamodb", "put_item", TableName="carts", Item={"id": {"S": "test"}}
         )
     except ClientError as error:
-        return error.response["Error"]["Code"] != "ProvisionedThroughputExceededException"
+        return bool(error.response["Error"]["Code"] != "ProvisionedThroughputExceededException")
     return True
 
 
