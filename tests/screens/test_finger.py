@@ -11,6 +11,7 @@ from textual import events
 
 from cockpit.runbooks.library import library
 from cockpit.triage.finding import Severity
+from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
 from screens.confirm import HELD, SETTLE, ConfirmScreen
 from screens.main import MainScreen
@@ -172,7 +173,8 @@ async def test_an_offer_is_the_one_that_was_drawn(desk: FakeDesk, show: Shows) -
         await press(pilot, "enter")
         look = next(look for look in desk.board.readings if look.probe == "postgres.sessions")
         reading = desk.board.readings[look]
-        table = reading.outcome.tables[0]  # type: ignore[union-attr]
+        assert isinstance(reading.outcome, Seen)
+        table = reading.outcome.tables[0]
         pilot.app.post_message(events.Key("1", "1"))
         turned = replace(table, best=table.best[::-1])
         outcome = replace(reading.outcome, tables=(turned,))
