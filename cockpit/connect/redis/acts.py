@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
 
 from cockpit.connect.kind import Secret
 from cockpit.connect.redis.session import Redis
@@ -35,7 +34,7 @@ class RedisActs:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, Any]:
+    async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, object]:
         """One named command: `{"done": bool, "detail": str, …}`, as in `PostgresActs.run`."""
         known = statement(call, "redis")
         values = checked(known, arguments)
@@ -59,7 +58,7 @@ class RedisActs:
         """See `Acts`."""
         await self._redis.close()
 
-    async def _script_ended(self, what: str) -> dict[str, Any]:
+    async def _script_ended(self, what: str) -> dict[str, object]:
         """It ends at its next instruction that looks: wait until something is answered."""
         for _ in range(20):
             try:
@@ -72,10 +71,14 @@ class RedisActs:
                 return {"done": True, "detail": f"the {what} was ended"}
         return {"done": False, "detail": f"accepted, but the {what} still runs"}
 
-    async def _set_maxmemory(self, known: Statement, values: dict[str, object]) -> dict[str, Any]:
+    async def _set_maxmemory(
+        self, known: Statement, values: dict[str, object]
+    ) -> dict[str, object]:
         info = await self._redis.info("memory")
-        wanted, used = values["bytes"], info.get("used_memory", 0)
+        wanted, used = values["bytes"], info.get("used_memory")
         assert isinstance(wanted, int)
+        if not isinstance(used, int):
+            raise BlindError(Reason.UNREADABLE, "INFO does not say how much memory is in use")
         if 0 < wanted < used:
             raise Refused(
                 f"{wanted} bytes are less than the {used} in use: it would evict or refuse at once"
@@ -98,7 +101,7 @@ class RedisActs:
         ):
             raise Refused(f"client {values['id']} is protected: replication, or ourselves")
 
-    async def _sent(self, known: Statement, values: Mapping[str, object]) -> Any:
+    async def _sent(self, known: Statement, values: Mapping[str, object]) -> object:
         words = [str(values[word[1:-1]]) if word.startswith("{") else word for word in known.words]
         try:
             return await self._redis.send(*words, retry=False)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import socket
 import struct
+from asyncio import StreamWriter
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from cockpit.connect.redis.settings import RedisSettings
 
@@ -88,7 +89,7 @@ def _fastest(raw: bytes) -> float | None:
 
 
 def _tcp_info(connection: Connection | None) -> bytes | None:
-    writer: Any = getattr(connection, "_writer", None)
+    writer: StreamWriter | None = getattr(connection, "_writer", None)
     wire = writer.get_extra_info("socket") if writer is not None else None
     kind = getattr(socket, "TCP_INFO", None)
     if wire is None or kind is None:

@@ -9,21 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import ssl
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cockpit import clock
 from cockpit.connect.addresses import addresses_of
-from cockpit.connect.backoff import Backoff, given_up
-from cockpit.connect.meaning import Meaning, tcp_failure, words
-from cockpit.connect.net.tls import verdict
+from cockpit.connect.kind import Secret
+from cockpit.connect.meaning import Meaning, words
 from cockpit.connect.net.tls_failure import tls_failure
-from cockpit.connect.pace import Pace
+from cockpit.connect.observer import Lost, ServerSession
 from cockpit.connect.redis import errors as failures
 from cockpit.connect.redis.nodes import Nodes, fastest_round_trip, jitter
+from cockpit.connect.redis.refusal import alert, why_cut, why_refused
 from cockpit.connect.redis.settings import RedisSettings
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.settings import Login
@@ -32,12 +31,8 @@ from cockpit.errors import BlindError, Reason, Refused
 if TYPE_CHECKING:
     from redis.asyncio import Connection
 
-Secret = Callable[[str], Awaitable[str]]
-
 APPLICATION = "incident-cockpit"
 _TIMEOUT = 2.0
-_LISTEN = 0.4
-"""Seconds to listen for what a server says on its own before it hangs up."""
 
 READS = frozenset(
     {
@@ -49,8 +44,11 @@ READS = frozenset(
 )  # fmt: skip
 """All that an observer may send. Everything else is refused before it leaves."""
 
+Field = int | float | str
+"""A value in INFO."""
 
-class Redis:
+
+class Redis(ServerSession["Connection"]):
     """An observer. Connects at the first command, and again after a loss, with a back-off."""
 
     def __init__(
@@ -61,15 +59,11 @@ class Redis:
         login: Login | None = None,
         timeout: float = _TIMEOUT,
     ) -> None:
+        super().__init__(f"{settings.host}:{settings.port}")
         self._settings = settings
         self._secret = secret
         self._login = login or Login(user=settings.user, password=settings.password)
         self._timeout = timeout
-        self._backoff = Backoff()
-        self._busy = asyncio.Lock()
-        self._connection: Connection | None = None
-        self._closed = False
-        self.pace = Pace()
         self.nodes = Nodes(
             settings,
             lambda other: Redis(other, secret=secret, login=self._login, timeout=timeout),
@@ -86,17 +80,11 @@ class Redis:
         """Seconds by which its usual round trips are above that; None: not told."""
         return jitter(self._connection)
 
-    @property
-    def where(self) -> str:
-        """Host and port, for messages."""
-        return f"{self._settings.host}:{self._settings.port}"
-
-    async def info(self, *sections: str) -> Mapping[str, Any]:
+    async def info(self, *sections: str) -> Mapping[str, Field]:
         """See `RedisReads`. Numbers come as numbers; composed values (`db0`, `slave0`) as text."""
-        reply = await self.command("INFO", *sections)
-        return parse_info(_text(reply))
+        return parse_info(str(await self.command("INFO", *sections)))
 
-    async def command(self, *words: str | int) -> Any:
+    async def command(self, *words: str | int) -> object:
         """See `RedisReads`. Texts come as `str`."""
         if not allowed(words):
             raise Refused(
@@ -105,66 +93,43 @@ class Redis:
             )
         return await self.send(*words)
 
-    async def send(self, *words: str | int, retry: bool = True) -> Any:
+    async def send(self, *words: str | int, retry: bool = True) -> object:
         """One command, without the list. `retry`: once more after a session that was cut."""
-        async with self._busy:
-            had_one = self._connection is not None
-            await self._connected()
-            try:
-                return await self._reply(*words)
-            except _Lost as lost:
-                if not (had_one and retry):
-                    raise await self._hung_up(str(lost)) from None
-            await self._connected()
-            try:
-                return await self._reply(*words)
-            except _Lost as lost:
-                raise await self._hung_up(str(lost)) from None
+        return await self._answer(partial(self._ask, words), again=retry)
 
     async def close(self) -> None:
-        """Give the connection up at once and for good, also from under a command that hangs."""
-        self._closed = True
-        await self._drop()
+        """See `ServerSession`. The sessions to the other nodes, too."""
+        await super().close()
         await self.nodes.close()
 
-    async def _reply(self, *words: str | int) -> Any:
+    async def _ask(self, words: tuple[str | int, ...], connection: Connection) -> object:
         import redis.exceptions
 
-        connection = self._connection
-        assert connection is not None
-        began = clock.monotonic()
-        try:
-            async with asyncio.timeout(self._timeout + 0.5):
-                await connection.send_command(*words, check_health=False)
-                return _text_in(await connection.read_response())
-        except (TimeoutError, redis.exceptions.TimeoutError):
-            await self._drop()
-            raise failures.MUTE.blind("", where=self.where) from None
-        except asyncio.CancelledError:
-            await self._drop()
-            raise
-        except redis.exceptions.RedisError as error:
-            raise await self._failure(error) from None
-        except OSError as error:
-            raise await self._cut(error) from None
-        finally:
-            self.pace.took(str(words[0]), clock.monotonic() - began)
+        with self._paced(str(words[0])):
+            try:
+                async with asyncio.timeout(self._timeout + 0.5):
+                    await connection.send_command(*words, check_health=False)
+                    return _text_in(await connection.read_response())
+            except (TimeoutError, redis.exceptions.TimeoutError):
+                raise Lost(told=failures.MUTE.blind("", where=self.where)) from None
+            except redis.exceptions.RedisError as error:
+                raise self._failure(error) from None
+            except OSError as error:
+                raise self._objected(error) or Lost(str(error)) from None
 
-    async def _cut(self, error: OSError) -> Exception:
-        await self._drop()
-        alert = _alert(error)
-        return tls_failure(failures.TLS, alert, where=self.where) if alert else _Lost(str(error))
+    def _objected(self, error: Exception) -> Lost | None:
+        if (found := alert(error)) is None:
+            return None
+        return Lost(told=tls_failure(failures.TLS, found, where=self.where))
 
-    async def _failure(self, error: Exception) -> Exception:
+    def _failure(self, error: Exception) -> Exception:
         import redis.exceptions
 
-        if (alert := _alert(error)) is not None:
-            await self._drop()
-            return tls_failure(failures.TLS, alert, where=self.where)
+        if (objected := self._objected(error)) is not None:
+            return objected
         meaning = failures.by_reply(error)
         if isinstance(error, redis.exceptions.ConnectionError | redis.exceptions.InvalidResponse):
-            await self._drop()
-            return _Lost(str(error)) if meaning is None else self._told(meaning, error)
+            return Lost(str(error), told=None if meaning is None else self._told(meaning, error))
         if meaning is not None:
             return self._told(meaning, error)
         said = words(str(error))
@@ -177,146 +142,46 @@ class Redis:
             meaning = replace(meaning, hint=failures.acl(self._login.user))
         return meaning.blind(str(error), where=self.where)
 
-    def _must_be_open(self) -> None:
-        if self._closed:
-            raise given_up(self.where)
-
-    async def _connected(self) -> None:
-        if self._connection is not None and self._connection.is_connected:
-            return
-        self._must_be_open()
-        self._backoff.check()
-        try:
-            await self._connect()
-        except BlindError as error:
-            await self._drop()
-            self._backoff.failed(error)
-            raise
-        self._backoff.worked()
-        try:
-            self._must_be_open()
-        except BlindError:  # closed meanwhile
-            await self._drop()
-            raise
-
-    async def _connect(self) -> None:
-        import redis.exceptions
-
+    async def connect(self) -> Connection:
+        """See `ServerSession`. Not connected yet: `greet` does it, where `close` can end it."""
         password = await self._secret(self._login.password)
         address = (await addresses_of(self._settings.host))[0]
-        self._connection = _prepared(
+        return _prepared(
             self._settings,
             self._settings.host if self._settings.tls else address,
             user=self._login.user,
             password=password,
             timeout=self._timeout,
         )
-        try:
-            await self._connection.connect()  # type: ignore[no-untyped-call]
-        except (redis.exceptions.RedisError, OSError) as error:
-            raise await self._refusal(error, address) from None
-        except asyncio.CancelledError:
-            await self._drop()
-            raise
-        await self._announce()
 
-    async def _announce(self) -> None:
-        """Give our connection its name; a server that is busy or denies it may still be read."""
-        try:
-            await self._reply("CLIENT", "SETNAME", APPLICATION)
-        except _Lost as lost:
-            raise await self._hung_up(str(lost)) from None
-        except BlindError:
-            if self._connection is None:
-                raise
-
-    async def _refusal(self, error: Exception, address: str) -> BlindError:
-        """Why the connection did not come about, by what lies under the driver's error."""
+    async def greet(self, connection: Connection) -> None:
+        """See `ServerSession`. Connects, and gives our connection its name; a server that is busy
+        or denies it may still be read.
+        """
         import redis.exceptions
 
-        meaning = failures.by_reply(error)
-        if meaning is not None:
-            return self._told(meaning, error)
-        for cause in _causes(error):
-            if isinstance(cause, ssl.SSLError):
-                return tls_failure(failures.TLS, cause, where=self.where)
-        late = isinstance(error, redis.exceptions.TimeoutError | TimeoutError)
-        if late and "connecting" not in str(error):
-            return failures.MUTE.blind("", where=self.where)
-        greeting = await self._listen(address, ask=b"PING\r\n" if self._settings.tls else b"")
-        if self._settings.tls and isinstance(greeting, bytes) and greeting[:1] in {b"+", b"-"}:
-            return failures.TLS.blind("the port answers without TLS", where=self.where)
-        if late and isinstance(greeting, bytes):
-            return failures.MUTE.blind("no answer to the TLS handshake", where=self.where)
-        return await self._objection(address) or self._heard(greeting, str(error))
-
-    async def _hung_up(self, said: str) -> BlindError:
-        """Why the server cut the session: it says so itself to whoever listens first."""
         try:
-            address = (await addresses_of(self._settings.host))[0]
-        except BlindError as error:
-            return error
-        return await self._objection(address) or self._heard(await self._listen(address), said)
+            await connection.connect()  # type: ignore[no-untyped-call]
+        except (redis.exceptions.RedisError, OSError) as error:
+            meaning = failures.by_reply(error)
+            if meaning is not None:
+                raise self._told(meaning, error) from None
+            raise await why_refused(error, self._settings) from None
+        with contextlib.suppress(BlindError):
+            await self._ask(("CLIENT", "SETNAME", APPLICATION), connection)
 
-    async def _objection(self, address: str) -> BlindError | None:
-        """The alert of a server that refuses our TLS 1.3 handshake after we finished it. Our first
-        command may cross its alert, which is lost with the connection then; here nothing is sent.
-        """
-        if not self._settings.tls:
-            return None
-        try:
-            async with asyncio.timeout(_TIMEOUT):
-                trust = await asyncio.to_thread(
-                    ssl.create_default_context, cafile=self._settings.tls_ca or None
-                )
-                reader, writer = await asyncio.open_connection(
-                    address, self._settings.port, ssl=trust, server_hostname=self._settings.host
-                )
-        except OSError:
-            return None
-        try:
-            async with asyncio.timeout(_LISTEN):
-                await reader.read(1)
-        except OSError as error:
-            alert = _alert(error)
-            return tls_failure(failures.TLS, alert, where=self.where) if alert else None
-        finally:
-            writer.transport.abort()
-        return None
+    def alive(self, connection: Connection) -> bool:
+        """See `ServerSession`."""
+        return bool(connection.is_connected)
 
-    def _heard(self, greeting: bytes | OSError, said: str) -> BlindError:
-        if isinstance(greeting, OSError):
-            return tcp_failure(greeting, where=self.where)
-        if b"max number of clients" in greeting:
-            return failures.SATURATED.blind(greeting.decode(errors="replace"), where=self.where)
-        dropped = failures.DROPPED_UNDER_TLS if self._settings.tls else failures.DROPPED
-        return dropped.blind(said, where=self.where)
+    async def drop(self, connection: Connection) -> None:
+        """See `ServerSession`."""
+        with contextlib.suppress(OSError, TimeoutError):
+            await connection.disconnect(nowait=True)
 
-    async def _listen(self, address: str, ask: bytes = b"") -> bytes | OSError:
-        """What the server says on its own, or to `ask`; empty when nothing. The error of TCP."""
-        try:
-            async with asyncio.timeout(_TIMEOUT):
-                reader, writer = await asyncio.open_connection(address, self._settings.port)
-        except OSError as error:
-            return error
-        try:
-            writer.write(ask)
-            async with asyncio.timeout(_LISTEN):
-                return await reader.readline()
-        except OSError:
-            return b""
-        finally:
-            writer.transport.abort()
-
-    async def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(OSError, TimeoutError):
-                await connection.disconnect(nowait=True)
-
-
-class _Lost(Exception):
-    """The connection went away under a command."""
+    async def why(self, lost: Lost) -> BlindError:
+        """See `ServerSession`."""
+        return await why_cut(str(lost), self._settings)
 
 
 async def open_redis(settings: RedisSettings, *, secret: Secret = resolve_async) -> Redis:
@@ -333,17 +198,13 @@ def allowed(words: tuple[str | int, ...]) -> bool:
     return upper[0] in READS or " ".join(upper) in READS
 
 
-def parse_info(text: str) -> dict[str, Any]:
+def parse_info(text: str) -> dict[str, Field]:
     """The fields of INFO, by name; numbers as numbers. Unknown fields are kept."""
-    fields: dict[str, Any] = {}
-    for line in text.splitlines():
-        name, colon, value = line.partition(":")
-        if colon and not line.startswith("#"):
-            fields[name] = _number(value)
-    return fields
+    pairs = (line.partition(":") for line in text.splitlines() if not line.startswith("#"))
+    return {name: _number(value) for name, colon, value in pairs if colon}
 
 
-def _number(value: str) -> int | float | str:
+def _number(value: str) -> Field:
     for kind in (int, float):
         with contextlib.suppress(ValueError):
             return kind(value)
@@ -360,47 +221,30 @@ def _prepared(
 
     accepted = inspect.signature(AbstractConnection.__init__).parameters
     quiet = {"driver_info": None} if "driver_info" in accepted else {"lib_name": None}
-    arguments: dict[str, Any] = {
-        "host": host,
-        "port": settings.port,
-        "username": user or None,
-        "password": password or None,
-        "socket_timeout": timeout,
-        "socket_connect_timeout": _TIMEOUT,
-        "socket_keepalive": True,
-        "retry": Retry(NoBackoff(), 0),
-        "protocol": 2,
-        "health_check_interval": 0,
+    make: Callable[..., Connection] = Connection
+    if settings.tls:
+        make = partial(
+            SSLConnection,
+            ssl_cert_reqs="required",
+            ssl_check_hostname=True,
+            ssl_ca_certs=settings.tls_ca or None,
+        )
+    return make(
+        host=host,
+        port=settings.port,
+        username=user or None,
+        password=password or None,
+        socket_timeout=timeout,
+        socket_connect_timeout=_TIMEOUT,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        health_check_interval=0,
         **quiet,
-    }
-    if not settings.tls:
-        return Connection(**arguments)
-    arguments |= {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
-    arguments |= {"ssl_ca_certs": settings.tls_ca} if settings.tls_ca else {}
-    return SSLConnection(**arguments)
+    )
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _alert(error: BaseException) -> ssl.SSLError | None:
-    """TLS 1.3 lets us finish our handshake and then refuses us, in place of the first answer."""
-    for cause in _causes(error):
-        if isinstance(cause, ssl.SSLError) and verdict(cause) == "alert":
-            return cause
-    return None
-
-
-def _text(reply: object) -> str:
-    return reply if isinstance(reply, str) else str(reply)
-
-
-def _text_in(reply: Any) -> Any:
+def _text_in(reply: object) -> object:
     """Bytes become text at every depth; bytes that are not UTF-8 show as replacement characters."""
     if isinstance(reply, bytes):
         return reply.decode(errors="replace")
