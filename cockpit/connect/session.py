@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 Row = TypeVar("Row")
 
@@ -99,7 +99,7 @@ class SqlReads(Protocol):
 
     async def value(
         self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
-    ) -> Any:
+    ) -> object:
         """The first column of the first row; None without a row. JSON columns come decoded."""
 
 
@@ -110,7 +110,7 @@ class RedisReads(Protocol):
     async def info(self, *sections: str) -> Mapping[str, object]:
         """`INFO` as one flat mapping of field to value."""
 
-    async def command(self, *words: str | int) -> Any:
+    async def command(self, *words: str | int) -> object:
         """One allowed command with its raw reply; `Refused` when it is not on the list."""
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from cockpit.connect.mysql.acts import MysqlActs
+from cockpit.connect.mysql.acts import MysqlActs, MysqlVictim
 from cockpit.errors import Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
@@ -444,10 +444,10 @@ async def test_a_statement_is_killed_by_its_own_number(maria: mariadb.MariaDb) -
         host = maria.execute(
             f"SELECT host FROM information_schema.processlist WHERE id = {sleeper.thread_id()}"
         )[0][0]
-        victim = {"id": sleeper.thread_id(), "user": "app", "host": host}
+        victim = MysqlVictim(sleeper.thread_id(), user="app", host=str(host))
         acts = await open_mysql_acts(my_settings(maria))
         assert isinstance(acts, MysqlActs)
-        done = await acts.run("kill_query", victim)
+        done = await acts.run("kill_query", victim.who)
         query = await acts._query_id(victim)
         with pytest.raises(Refused, match="ended before"):
             await acts._cancel_statement(victim, query=10**9)

@@ -147,6 +147,7 @@ async def test_a_hung_backend_costs_one_look_and_a_crash_is_told(
 async def test_a_cancelled_look_gives_up_at_once(small_pg: postgres.PostgresServer) -> None:
     session = await open_postgres(pg_settings(small_pg))
     backend = await session.value("SELECT pg_backend_pid()")
+    assert isinstance(backend, int)
     os.kill(backend, signal.SIGSTOP)
     asking = asyncio.create_task(session.value("SELECT 1"))
     await asyncio.sleep(0.1)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from cockpit.connect.kind import Secret
 from cockpit.connect.mysql.session import Mysql
 from cockpit.connect.mysql.settings import MysqlSettings
+from cockpit.connect.rows import first_value, rows_into
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts
 from cockpit.connect.settings import commanders_login
@@ -41,20 +42,44 @@ _IDLE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class MysqlVictim:
+    """A session as the server lists it now."""
+
+    id: int
+    user: str | None
+    host: str | None
+    command: str | None = None
+    secs: int | None = None
+    """Since its command or its sleep began."""
+    ours: bool = False
+    backup: bool | None = None
+
+    @property
+    def who(self) -> Mapping[str, object]:
+        """What tells it from the next session with its number."""
+        return {"id": self.id, "user": self.user, "host": self.host}
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"thread {self.id} ({self.user} from {self.host})"
+
+
 class MysqlActs:
     """A commander's session for one approved plan. `rds`: kill through RDS' procedures."""
 
     def __init__(self, mysql: Mysql, *, rds: bool) -> None:
         self._mysql = mysql
         self._rds = rds
-        self._calls: Mapping[str, Callable[[dict[str, object]], Awaitable[dict[str, Any]]]] = {
+        self._calls: Mapping[str, Callable[[dict[str, object]], Awaitable[dict[str, object]]]] = {
             "kill_query": self._kill_query,
             "kill_connection": self._kill_connection,
             "kill_idle_of_user": self._kill_idle,
             "start_replication": self._start_replication,
         }
 
-    async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, Any]:
+    async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, object]:
         """One named statement: `{"done": bool, "detail": str, …}`, as in `PostgresActs.run`."""
         known = statement(call, "mysql")
         values = checked(known, arguments)
@@ -65,79 +90,79 @@ class MysqlActs:
         """See `Acts`."""
         await self._mysql.close()
 
-    async def _kill_query(self, values: dict[str, object]) -> dict[str, Any]:
+    async def _kill_query(self, values: dict[str, object]) -> dict[str, object]:
         victim = await self._victim(values)
-        if victim["command"] == "Sleep":
+        if victim.command == "Sleep":
             return {
                 "done": False,
-                "detail": f"{_name(victim)} sleeps: KILL QUERY does nothing; only KILL ends its "
+                "detail": f"{victim.name} sleeps: KILL QUERY does nothing; only KILL ends its "
                 "transaction",
             }
         await self._cancel(victim)
         for _ in range(15):
             rows = await self._still_there(values)
-            if not rows or rows[0]["command"] == "Sleep" or _younger(rows[0], victim):
-                return {"done": True, "detail": f"the statement of {_name(victim)} was cancelled"}
+            if not rows or rows[0].command == "Sleep" or _younger(rows[0], victim):
+                return {"done": True, "detail": f"the statement of {victim.name} was cancelled"}
             await asyncio.sleep(BETWEEN)
-        return {"done": False, "detail": f"accepted, but {_name(victim)} still runs its statement"}
+        return {"done": False, "detail": f"accepted, but {victim.name} still runs its statement"}
 
-    async def _cancel(self, victim: dict[str, Any]) -> None:
+    async def _cancel(self, victim: MysqlVictim) -> None:
         """MariaDB names the statement itself, so that the one after it is never hit instead."""
         query = await self._query_id(victim)
         if query is None:
             call = "CALL mysql.rds_kill_query(%(id)s)" if self._rds else _KILL_QUERY
-            await self._sent(call, victim)
+            await self._sent(call, victim.who)
             return
         await self._cancel_statement(victim, query=query)
 
-    async def _cancel_statement(self, victim: Mapping[str, Any], *, query: int) -> None:
+    async def _cancel_statement(self, victim: MysqlVictim, *, query: int) -> None:
         call = "CALL mysql.rds_kill_query_id(%(query)s)" if self._rds else _KILL_QUERY_ID
         try:
             await self._sent(call, {"query": query})
         except BlindError as error:
             if str(_NO_SUCH_QUERY) not in error.message:
                 raise
-            raise Refused(f"the statement of {_name(victim)} ended before it was killed") from None
+            raise Refused(f"the statement of {victim.name} ended before it was killed") from None
 
-    async def _query_id(self, victim: dict[str, Any]) -> int | None:
+    async def _query_id(self, victim: MysqlVictim) -> int | None:
         """The number of the statement that runs now; None on MySQL, which has none."""
         if self._mysql.flavour != "mariadb":
             return None
-        rows = await self._mysql.dicts(_QUERY_OF, victim)
-        return int(rows[0]["query"]) if rows and rows[0]["query"] else None
+        query = first_value(await self._mysql.dicts(_QUERY_OF, victim.who))
+        return query if isinstance(query, int) and query else None
 
-    async def _kill_connection(self, values: dict[str, object]) -> dict[str, Any]:
+    async def _kill_connection(self, values: dict[str, object]) -> dict[str, object]:
         victim = await self._victim(values)
         await self._kill(values)
-        rows: list[dict[str, Any]] = []
+        rows: list[MysqlVictim] = []
         for _ in range(15):
             rows = await self._still_there(values)
             if not rows:
-                return {"done": True, "detail": f"{_name(victim)} is gone"}
+                return {"done": True, "detail": f"{victim.name} is gone"}
             await asyncio.sleep(BETWEEN)
-        if rows[0]["command"] == "Killed":
+        if rows[0].command == "Killed":
             return {
                 "done": False,
-                "detail": f"{_name(victim)} is killed and rolls back: wait, do not kill it again, "
+                "detail": f"{victim.name} is killed and rolls back: wait, do not kill it again, "
                 "do not restart the server",
             }
-        return {"done": False, "detail": f"accepted, but {_name(victim)} is still there"}
+        return {"done": False, "detail": f"accepted, but {victim.name} is still there"}
 
-    async def _kill_idle(self, values: dict[str, object]) -> dict[str, Any]:
+    async def _kill_idle(self, values: dict[str, object]) -> dict[str, object]:
         check_most("kill_idle_of_user", values["most"])
         if values["user"] in PROTECTED_MYSQL_USERS:
             raise Refused(f"{values['user']} is protected: it is never ended from here")
-        victims = await self._mysql.dicts(_IDLE, values)
+        victims = {each.id: each for each in await self._victims(_IDLE, values)}
         return await end_each(victims, self._kill_sleeping, number="id", kind="sleeping")
 
-    async def _kill_sleeping(self, victim: Mapping[str, Any]) -> bool:
-        now = await self._mysql.dicts(_VICTIM, victim)
-        if not now or now[0]["command"] != "Sleep":
+    async def _kill_sleeping(self, victim: MysqlVictim) -> bool:
+        now = await self._victims(_VICTIM, victim.who)
+        if not now or now[0].command != "Sleep":
             return False
-        await self._kill(victim)
+        await self._kill(victim.who)
         return True
 
-    async def _start_replication(self, values: dict[str, object]) -> dict[str, Any]:
+    async def _start_replication(self, values: dict[str, object]) -> dict[str, object]:
         if self._rds:
             await self._sent("CALL mysql.rds_start_replication", {})
         elif self._mysql.flavour == "mariadb":
@@ -160,26 +185,29 @@ class MysqlActs:
     async def _kill(self, values: Mapping[str, object]) -> None:
         await self._sent("CALL mysql.rds_kill(%(id)s)" if self._rds else _KILL, values)
 
-    async def _victim(self, values: dict[str, object]) -> dict[str, Any]:
-        rows = await self._mysql.dicts(_VICTIM, values)
+    async def _victims(self, sql: str, values: Mapping[str, object]) -> list[MysqlVictim]:
+        return rows_into(await self._mysql.dicts(sql, values), MysqlVictim)
+
+    async def _victim(self, values: dict[str, object]) -> MysqlVictim:
+        rows = await self._victims(_VICTIM, values)
         if not rows:
             raise Refused(
                 f"thread {values['id']} is not that session any more (or cannot be seen: PROCESS)"
             )
         victim = rows[0]
         protected = (
-            victim["ours"]
-            or victim["user"] in PROTECTED_MYSQL_USERS
-            or victim["command"] in PROTECTED_MYSQL_COMMANDS
+            victim.ours
+            or victim.user in PROTECTED_MYSQL_USERS
+            or victim.command in PROTECTED_MYSQL_COMMANDS
         )
         if protected:
-            raise Refused(f"{_name(victim)} is protected: it is never ended from here")
-        if victim["backup"]:
-            raise Refused(f"{_name(victim)} makes a backup: its owner ends it, not we")
+            raise Refused(f"{victim.name} is protected: it is never ended from here")
+        if victim.backup:
+            raise Refused(f"{victim.name} makes a backup: its owner ends it, not we")
         return victim
 
-    async def _still_there(self, values: dict[str, object]) -> list[dict[str, Any]]:
-        return await became(self._mysql.dicts(_VICTIM, values), what="the kill")
+    async def _still_there(self, values: dict[str, object]) -> list[MysqlVictim]:
+        return await became(self._victims(_VICTIM, values), what="the kill")
 
     async def _sent(self, sql: str, values: Mapping[str, object]) -> None:
         await sent(self._mysql.dicts(sql, values))
@@ -194,13 +222,9 @@ SELECT query_id AS query FROM information_schema.processlist {_THIS} AND command
 """  # noqa: S608  constants only
 
 
-def _younger(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+def _younger(now: MysqlVictim, before: MysqlVictim) -> bool:
     """Whether the thread runs something newer than what it ran before."""
-    return int(now["secs"] or 0) < int(before["secs"] or 0)
-
-
-def _name(victim: Mapping[str, Any]) -> str:
-    return f"thread {victim['id']} ({victim['user']} from {victim['host']})"
+    return (now.secs or 0) < (before.secs or 0)
 
 
 async def open_mysql_acts(settings: MysqlSettings, *, secret: Secret = resolve_async) -> Acts:

@@ -9,35 +9,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from cockpit import clock
 from cockpit.connect.addresses import addresses_of
-from cockpit.connect.backoff import Backoff, given_up
+from cockpit.connect.kind import Secret
 from cockpit.connect.meaning import TCP_TIMEOUT, tcp_failure, words
 from cockpit.connect.mysql import errors as failures
 from cockpit.connect.mysql.settings import MysqlSettings
 from cockpit.connect.net.tls_failure import tls_failure
-from cockpit.connect.pace import Pace
-from cockpit.connect.rows import first_value, rows_into
+from cockpit.connect.observer import Lost
+from cockpit.connect.rows import rows_into
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.settings import Login
 from cockpit.connect.sql import looks as sql_looks
+from cockpit.connect.sql.connection import DriverConnection
+from cockpit.connect.sql.session import Parameters, Row, Rows, SqlSession
 from cockpit.errors import BlindError, Reason
 
 if TYPE_CHECKING:
     import pymysql
+    from pymysql.connections import Connection
+    from pymysql.cursors import DictCursor
 
-Row = TypeVar("Row")
 Result = TypeVar("Result")
-Secret = Callable[[str], Awaitable[str]]
 
 APPLICATION = "incident-cockpit"
 _CONNECT = 3.0
@@ -53,8 +53,13 @@ _READ_ONLY = {
 }
 
 
-class Mysql:
+MysqlConnection = DriverConnection["Connection[DictCursor]"]
+
+
+class Mysql(SqlSession["Connection[DictCursor]"]):
     """An observer. Connects at the first statement, and again after a loss, with a back-off."""
+
+    engine = "mysql"
 
     def __init__(
         self,
@@ -64,175 +69,110 @@ class Mysql:
         login: Login | None = None,
         read_only: bool = True,
     ) -> None:
+        super().__init__(settings, secret=secret, login=login, read_only=read_only)
         self._settings = settings
-        self._secret = secret
-        self._login = login or Login(user=settings.user, password=settings.password)
-        self._read_only = read_only
-        self._backoff = Backoff()
-        self._busy = asyncio.Lock()
         self._thread: ThreadPoolExecutor | None = None
-        self._connection: pymysql.connections.Connection[Any] | None = None
-        self._rope: socket.socket | None = None
-        self._work: asyncio.Future[Any] | None = None
-        self._closed = False
-        self.pace = Pace()
         self.flavour = ""
         """`mariadb` or `mysql`; empty before the first connection."""
 
-    @property
-    def where(self) -> str:
-        """Host and port, for messages."""
-        return f"{self._settings.host}:{self._settings.port}"
-
-    async def rows(
-        self, sql: str, parameters: Sequence[object] | Mapping[str, object] = (), *, into: type[Row]
-    ) -> list[Row]:
-        """See `SqlReads`."""
-        return rows_into(await self.dicts(sql, parameters), into, mysql=True)
-
     async def rows_within(self, seconds: int, sql: str, *, into: type[Row]) -> list[Row]:
-        """The same for one SELECT that the server itself gives up after so many whole seconds."""
-        return rows_into(await self.dicts(sql, within=seconds), into, mysql=True)
+        """`rows` for one SELECT that the server itself gives up after so many whole seconds."""
 
-    async def value(
-        self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
-    ) -> Any:
-        """See `SqlReads`."""
-        return first_value(await self.dicts(sql, parameters))
+        async def ask(connection: MysqlConnection) -> Rows:
+            return await self._ask(_capped(sql.lstrip(), seconds, self.flavour), (), connection)
 
-    async def dicts(
-        self,
-        sql: str,
-        parameters: Sequence[object] | Mapping[str, object] = (),
-        *,
-        within: int | None = None,
-    ) -> list[dict[str, Any]]:
-        """The rows as they come. An observer's session that was cut is opened again once, at once,
-        since the new attempt's failure is the diagnosis. A commander's statement never runs twice.
-
-        Raises `Refused` when an observer is given what does not only look.
-        """
         if self._read_only:
-            sql_looks.check(sql, "mysql")
-        async with self._busy:
-            had_one = self._connection is not None
-            await self._connected()
-            if within is not None:
-                sql = _capped(sql.lstrip(), within, self.flavour)
-            try:
-                return await self._answer(sql, parameters)
-            except _Lost as lost:
-                late = lost.late
-            if had_one and self._read_only and not late:
-                await self._connected()
-                try:
-                    return await self._answer(sql, parameters)
-                except _Lost as lost:
-                    late = lost.late
-            if late:
-                raise await self._silence()
-            raise failures.CUT.blind("", where=self.where)
+            sql_looks.check(sql, self.engine)
+        return rows_into(await self._answer(ask, again=self._read_only), into, mysql=True)
 
     async def close(self) -> None:
-        """Give the connection up at once and for good, also from under a statement that hangs."""
-        self._closed = True
-        self._drop()
+        """See `ServerSession`. The thread ends with the call that is woken in it."""
+        await super().close()
         if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
             self._thread = None
 
-    async def _answer(
-        self, sql: str, parameters: Sequence[object] | Mapping[str, object]
-    ) -> list[dict[str, Any]]:
+    async def _ask(self, sql: str, parameters: Parameters, connection: MysqlConnection) -> Rows:
         import pymysql
 
-        connection = self._connection
-        assert connection is not None
-        began = clock.monotonic()
-        try:
-            return await self._in_thread(lambda: _execute(connection, sql, parameters))
-        except pymysql.MySQLError as error:
-            raise self._failure(error) from None
-        except UnicodeDecodeError:
-            raise BlindError(
-                Reason.UNREADABLE, f"{self.where}: the answer holds text that is not UTF-8"
-            ) from None
-        finally:
-            self.pace.took(sql, clock.monotonic() - began)
+        with self._paced(sql):
+            try:
+                return await self._execute(connection, sql, parameters)
+            except pymysql.MySQLError as error:
+                raise self._failure(error) from None
+            except UnicodeDecodeError:
+                raise BlindError(
+                    Reason.UNREADABLE, f"{self.where}: the answer holds text that is not UTF-8"
+                ) from None
 
-    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+    async def _execute(
+        self, connection: MysqlConnection, sql: str, parameters: Parameters = ()
+    ) -> Rows:
+        def execute() -> Rows:
+            with connection.driver.cursor() as cursor:
+                cursor.execute(sql, parameters or None)
+                return list(cursor.fetchall())
+
+        return await self._in_thread(connection, execute)
+
+    async def _in_thread(self, connection: MysqlConnection, call: Callable[[], Result]) -> Result:
         """Run in this target's thread. Cancelled or late: the socket is shut, which ends it."""
-        if self._closed:
-            raise given_up(self.where)
+        self._must_be_open()
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"mysql {self.where}")
-        future = asyncio.get_running_loop().run_in_executor(self._thread, work)
-        future.add_done_callback(_take)
-        self._work = future
-        try:
-            done, _ = await asyncio.wait({future}, timeout=_READ + 1)
-        except asyncio.CancelledError:
-            self._drop()
-            raise
-        if not done:
-            self._drop()
-            raise BlindError(Reason.TIMEOUT, f"{self.where}: no answer within {_READ + 1} s")
+        future = asyncio.get_running_loop().run_in_executor(self._thread, call)
+        if not await connection.ended(future, _READ + 1):
+            late = BlindError(Reason.TIMEOUT, f"{self.where}: no answer within {_READ + 1} s")
+            raise Lost(told=late)
         return future.result()
 
-    async def _connected(self) -> None:
-        if self._connection is not None:
-            return
-        self._backoff.check()
+    async def why(self, lost: Lost) -> BlindError:
+        """See `ServerSession`. Silence is looked into by a new login, soon given up: it says
+        whether the server is mute for all.
+        """
+        if not lost.late:
+            return failures.CUT.blind("", where=self.where)
         try:
-            await self._connect()
-        except BlindError as error:
-            self._drop()
-            self._backoff.failed(error)
-            raise
-        self._backoff.worked()
-
-    async def _silence(self) -> BlindError:
-        """Why nothing came: a new login, soon given up, says whether the server is mute for all."""
-        try:
-            await self._connect(read=_READ_AGAIN)
+            await self._opened(partial(self._reached, _READ_AGAIN))
         except BlindError as error:
             self._backoff.failed(error)
             return error
         finally:
-            self._drop()
+            await self._drop()
         return BlindError(
             Reason.TIMEOUT,
             f"{self.where}: this session got no answer within {_READ} s; the server takes logins",
         )
 
-    async def _connect(self, read: int = _READ) -> None:
-        if self._closed:
-            raise given_up(self.where)
-        password = await self._secret(self._login.password)
-        connection = self._prepared(password, read)
-        wire = await self._wire()
-        self._rope = socket.socket(fileno=os.dup(wire.fileno()))
-        self._connection = connection
-        await self._log_in(connection, wire)
+    async def connect(self) -> MysqlConnection:
+        """See `ServerSession`."""
+        return await self._reached(_READ)
+
+    async def greet(self, connection: MysqlConnection) -> None:
+        """See `ServerSession`."""
+        await self._log_in(connection)
         await self._begin(connection)
 
-    async def _wire(self) -> socket.socket:
-        """A TCP connection to the first address that takes one."""
+    async def _reached(self, read: int) -> MysqlConnection:
+        """A TCP connection to the first address that takes one; `read`: seconds for an answer."""
+        driver = self._prepared(await self._secret(self._login.password), read)
         failed: BlindError | None = None
         for address in (await addresses_of(self._settings.host))[:_ADDRESSES]:
             try:
-                return await _tcp(address, self._settings.port)
+                wire = await _tcp(address, self._settings.port)
             except OSError as error:
                 failed = failed or tcp_failure(error, where=self.where)
+            else:
+                return DriverConnection(driver, wire, partial(_free, driver))
         raise failed or TCP_TIMEOUT.blind("the name has no address", where=self.where)
 
-    def _prepared(self, password: str, read: int) -> pymysql.connections.Connection[Any]:
-        import pymysql
+    def _prepared(self, password: str, read: int) -> Connection[DictCursor]:
+        from pymysql.connections import Connection
         from pymysql.cursors import DictCursor
 
         settings = self._settings
         context = _context(settings)
-        return pymysql.connections.Connection(
+        return Connection(
             host=settings.host,
             port=settings.port,
             user=self._login.user,
@@ -250,43 +190,45 @@ class Mysql:
             ssl_disabled=context is None,
         )
 
-    async def _log_in(
-        self, connection: pymysql.connections.Connection[Any], wire: socket.socket
-    ) -> None:
+    async def _log_in(self, connection: MysqlConnection) -> None:
         import pymysql
 
         try:
-            await self._in_thread(lambda: connection.connect(wire))
+            wire = connection.rope.dup()  # TLS takes the one it is given for itself
+            await self._in_thread(connection, partial(connection.driver.connect, wire))
         except pymysql.MySQLError as error:
-            errno, said = _numbered(error)
-            cause = getattr(error, "original_exception", None)
-            if isinstance(cause, ssl.SSLError):
-                raise tls_failure(failures.TLS, cause, where=self.where) from None
-            if isinstance(error, pymysql.InternalError) and not errno:
-                raise failures.WRONG_PROTOCOL.blind("", where=self.where) from None
-            greeted = bool(getattr(connection, "server_version", ""))
-            meaning = failures.by_errno(errno, said, greeted=greeted)
-            if meaning is None:
-                raise BlindError(
-                    Reason.UNREACHABLE, f"{self.where}: {errno} {words(said)}"
-                ) from None
-            if meaning is failures.AUTH and self._settings.tls == "off" and _offers_tls(connection):
-                meaning = failures.AUTH_WITHOUT_TLS
-            raise meaning.blind(f"{errno} {said}", where=self.where) from None
+            raise self._refusal(error, connection.driver) from None
         except (IndexError, ValueError, UnicodeDecodeError, AssertionError):
             raise failures.WRONG_PROTOCOL.blind("", where=self.where) from None
 
-    async def _begin(self, connection: pymysql.connections.Connection[Any]) -> None:
+    def _refusal(self, error: pymysql.MySQLError, driver: Connection[DictCursor]) -> BlindError:
+        import pymysql
+
+        errno, said = _numbered(error)
+        cause = getattr(error, "original_exception", None)
+        if isinstance(cause, ssl.SSLError):
+            return tls_failure(failures.TLS, cause, where=self.where)
+        if isinstance(error, pymysql.InternalError) and not errno:
+            return failures.WRONG_PROTOCOL.blind("", where=self.where)
+        greeted = bool(getattr(driver, "server_version", ""))
+        meaning = failures.by_errno(errno, said, greeted=greeted)
+        if meaning is None:
+            return BlindError(Reason.UNREACHABLE, f"{self.where}: {errno} {words(said)}")
+        if meaning is failures.AUTH and self._settings.tls == "off" and _offers_tls(driver):
+            meaning = failures.AUTH_WITHOUT_TLS
+        return meaning.blind(f"{errno} {said}", where=self.where)
+
+    async def _begin(self, connection: MysqlConnection) -> None:
         """Find the flavour out and set the session's limits."""
         import pymysql
 
         try:
-            (row,) = await self._in_thread(
-                lambda: _execute(connection, "SELECT VERSION() AS v, @@version_comment AS c", ())
+            (row,) = await self._execute(
+                connection, "SELECT VERSION() AS v, @@version_comment AS c"
             )
             self.flavour = "mariadb" if "mariadb" in f"{row['v']} {row['c']}".lower() else "mysql"
-            for statement in self._session():
-                await self._in_thread(partial(_execute, connection, statement, ()))
+            for statement in self._limits():
+                await self._execute(connection, statement)
         except pymysql.MySQLError as error:
             errno, said = _numbered(error)
             if errno in failures.LOST:
@@ -296,16 +238,16 @@ class Mysql:
                 Reason.UNREADABLE, f"{self.where}: the first query failed: {errno} {words(said)}"
             ) from None
 
-    def _session(self) -> tuple[str, ...]:
-        limits = f"SET SESSION {_LIMITS}"
-        return (limits, _READ_ONLY[self.flavour]) if self._read_only else (limits,)
+    def _limits(self) -> Iterator[str]:
+        yield f"SET SESSION {_LIMITS}"
+        if self._read_only:
+            yield _READ_ONLY[self.flavour]
 
     def _failure(self, error: pymysql.MySQLError) -> Exception:
         errno, said = _numbered(error)
         what = f"{self.where}: {errno} {words(said)}"
         if errno in failures.LOST:
-            self._drop()
-            return _Lost(late="timed out" in said)
+            return Lost(late="timed out" in said)
         if errno in failures.TOO_LATE:
             return BlindError(Reason.TIMEOUT, what)
         if errno in failures.DENIED:
@@ -313,28 +255,6 @@ class Mysql:
         if errno in failures.UNKNOWN:
             return BlindError(Reason.UNSUPPORTED, what)
         return BlindError(Reason.UNREADABLE, what)
-
-    def _drop(self) -> None:
-        """Shut the socket down, which wakes a hung reader at once, and forget the connection."""
-        rope, self._rope = self._rope, None
-        connection, self._connection = self._connection, None
-        if rope is not None:
-            with contextlib.suppress(OSError), rope:
-                rope.shutdown(socket.SHUT_RDWR)
-        if connection is None:
-            return
-        if self._work is None or self._work.done():
-            _close(connection)
-        else:
-            self._work.add_done_callback(lambda _: _close(connection))
-
-
-class _Lost(Exception):
-    """The connection went away under a statement. `late`: because nobody answered."""
-
-    def __init__(self, *, late: bool) -> None:
-        super().__init__()
-        self.late = late
 
 
 async def open_mysql(settings: MysqlSettings, *, secret: Secret = resolve_async) -> Mysql:
@@ -358,16 +278,6 @@ def _capped(select: str, seconds: int, flavour: str) -> str:
     if flavour == "mariadb":
         return f"SET STATEMENT max_statement_time={seconds} FOR {select}"
     return select.replace("SELECT", f"SELECT /*+ MAX_EXECUTION_TIME({seconds * 1000}) */", 1)
-
-
-def _execute(
-    connection: pymysql.connections.Connection[Any],
-    sql: str,
-    parameters: Sequence[object] | Mapping[str, object],
-) -> list[dict[str, Any]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters or None)
-        return list(cursor.fetchall())
 
 
 async def _tcp(address: str, port: int) -> socket.socket:
@@ -402,11 +312,11 @@ def _context(settings: MysqlSettings) -> ssl.SSLContext | None:
     return context
 
 
-def _offers_tls(connection: pymysql.connections.Connection[Any]) -> bool:
+def _offers_tls(driver: Connection[DictCursor]) -> bool:
     """Whether the server's greeting said that it speaks TLS."""
     from pymysql.constants import CLIENT
 
-    return bool(getattr(connection, "server_capabilities", 0) & CLIENT.SSL)
+    return bool(getattr(driver, "server_capabilities", 0) & CLIENT.SSL)
 
 
 def _numbered(error: Exception) -> tuple[int, str]:
@@ -414,15 +324,9 @@ def _numbered(error: Exception) -> tuple[int, str]:
     return number, " ".join(str(part) for part in error.args[1:])
 
 
-def _close(connection: pymysql.connections.Connection[Any]) -> None:
-    """Free the socket and its reader. Only once no thread uses them."""
+def _free(driver: Connection[DictCursor]) -> None:
+    """Its socket and reader. Only once no thread uses them."""
     import pymysql
 
     with contextlib.suppress(pymysql.MySQLError):
-        connection.close()
-
-
-def _take(future: asyncio.Future[Any]) -> None:
-    """Take the late end of a call that was given up, so that no warning is printed."""
-    if not future.cancelled():
-        future.exception()
+        driver.close()

@@ -8,34 +8,28 @@ this side: the socket is shut down instead, and the server's own `statement_time
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
 import socket
-import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from cockpit import clock
 from cockpit.connect.addresses import addresses_of
-from cockpit.connect.backoff import Backoff, given_up
-from cockpit.connect.net.tls_failure import tls_failure
-from cockpit.connect.pace import Pace
+from cockpit.connect.kind import Secret
+from cockpit.connect.observer import Lost
 from cockpit.connect.postgres import errors as failures
+from cockpit.connect.postgres.refusal import roots_of, why_mute, why_refused
 from cockpit.connect.postgres.settings import PostgresSettings
-from cockpit.connect.postgres.wire import Rung, first_words, tls_error
-from cockpit.connect.rows import first_value, rows_into
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.settings import Login
-from cockpit.connect.sql import looks as sql_looks
+from cockpit.connect.sql.connection import DriverConnection
+from cockpit.connect.sql.session import Parameters, Rows, SqlSession
 from cockpit.errors import BlindError, Reason
 
 if TYPE_CHECKING:
     import psycopg
-
-Row = TypeVar("Row")
-Secret = Callable[[str], Awaitable[str]]
+    from psycopg.rows import DictRow
 
 APPLICATION = "incident-cockpit"
 _STATEMENT_MS = 3000
@@ -56,12 +50,13 @@ _OPTIONS = {
 }
 
 
-class Postgres:
-    """An observer. Connects at the first statement, and again after a loss, with a back-off.
+PostgresConnection = DriverConnection["psycopg.AsyncConnection[DictRow]"]
 
-    One statement is in flight at a time. Every failure is a `BlindError`; where the catalogue has a
-    finding for the failure, with its code.
-    """
+
+class Postgres(SqlSession["psycopg.AsyncConnection[DictRow]"]):
+    """An observer. Connects at the first statement, and again after a loss, with a back-off."""
+
+    engine = "postgres"
 
     def __init__(
         self,
@@ -72,25 +67,12 @@ class Postgres:
         read_only: bool = True,
         patience: float = _PATIENCE,
     ) -> None:
+        super().__init__(settings, secret=secret, login=login, read_only=read_only)
         self._settings = settings
-        self._secret = secret
-        self._login = login or Login(user=settings.user, password=settings.password)
-        self._read_only = read_only
         self._patience = patience
-        self.pace = Pace()
-        self._backoff = Backoff()
-        self._busy = asyncio.Lock()
         self._pooled = settings.pooler
         self._direct = False
         self._granted = True
-        self._connection: psycopg.AsyncConnection[dict[str, Any]] | None = None
-        self._work: asyncio.Task[list[dict[str, Any]]] | None = None
-        self._closed = False
-
-    @property
-    def where(self) -> str:
-        """Host and port, for messages."""
-        return f"{self._settings.host}:{self._settings.port}"
 
     @property
     def pooled(self) -> bool:
@@ -106,105 +88,38 @@ class Postgres:
             right = "pg_monitor" if self._read_only else "pg_monitor, pg_signal_backend"
         return f"GRANT {right} TO {self._login.user};"
 
-    async def rows(
-        self, sql: str, parameters: Sequence[object] | Mapping[str, object] = (), *, into: type[Row]
-    ) -> list[Row]:
-        """See `SqlReads`."""
-        return rows_into(await self.dicts(sql, parameters), into)
-
-    async def value(
-        self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
-    ) -> Any:
-        """See `SqlReads`."""
-        return first_value(await self.dicts(sql, parameters))
-
-    async def dicts(
-        self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
-    ) -> list[dict[str, Any]]:
-        """The rows as they come. An observer's session that was cut is opened again once, at once,
-        since the new attempt's failure is the diagnosis. A commander's statement never runs twice.
-
-        Raises `Refused` when an observer is given what does not only look.
-        """
-        if self._read_only:
-            sql_looks.check(sql, "postgres")
-        async with self._busy:
-            had_one = self._connection is not None
-            connection = await self._connected()
-            try:
-                return await self._spared(connection, sql, parameters)
-            except _Lost:
-                if had_one and self._read_only:
-                    with contextlib.suppress(_Lost):
-                        return await self._spared(await self._connected(), sql, parameters)
-                raise BlindError(
-                    Reason.UNREACHABLE, f"{self.where}: the session was cut in mid-answer"
-                ) from None
-
-    async def _spared(
-        self,
-        connection: psycopg.AsyncConnection[dict[str, Any]],
-        sql: str,
-        parameters: Sequence[object] | Mapping[str, object],
-    ) -> list[dict[str, Any]]:
+    async def _ask(self, sql: str, parameters: Parameters, connection: PostgresConnection) -> Rows:
         """The answer, also when a standby's replay ended our statement: it goes on, so we do too.
 
-        Once more only: who replays without end should not be asked without end.
+        Once more only, and on the same connection, which was spared: who replays without end
+        should not be asked without end.
         """
         try:
-            return await self._answer(connection, sql, parameters)
-        except _InTheWay as first:
+            return await self._ask_once(connection, sql, parameters)
+        except _EndedByReplayError:
             if not self._read_only:
-                raise self._in_the_way(first) from None
-        try:
-            return await self._answer(connection, sql, parameters)
-        except _InTheWay as second:
-            raise self._in_the_way(second) from None
+                raise
+        return await self._ask_once(connection, sql, parameters)
 
-    def _in_the_way(self, ended: _InTheWay) -> BlindError:
-        return BlindError(
-            Reason.TIMEOUT,
-            f"{self.where}: this standby's replay ended our statement ({ended})",
-            hint="reads here end when they hold replay up; the next look may pass",
-        )
-
-    async def close(self) -> None:
-        """Give the connection up at once and for good, also from under a statement that hangs."""
-        self._closed = True
-        self._drop()
-
-    async def _answer(
-        self,
-        connection: psycopg.AsyncConnection[dict[str, Any]],
-        sql: str,
-        parameters: Sequence[object] | Mapping[str, object],
-    ) -> list[dict[str, Any]]:
+    async def _ask_once(
+        self, connection: PostgresConnection, sql: str, parameters: Parameters
+    ) -> Rows:
         import psycopg
 
-        work = asyncio.create_task(self._execute(connection, sql, parameters))
-        self._work = work
+        work = asyncio.create_task(self._execute(connection.driver, sql, parameters))
         began = clock.monotonic()
-        try:
-            done, _ = await asyncio.wait({work}, timeout=self._patience)
-        except asyncio.CancelledError:
-            self._drop()
-            raise
-        self.pace.took(sql, clock.monotonic() - began)
-        if not done:
-            self._drop()
-            raise await self._silence()
-        self._work = None
+        ended = await connection.ended(work, self._patience)
+        self.pace.took(sql, clock.monotonic() - began)  # not when we were cancelled meanwhile
+        if not ended:
+            raise Lost(late=True)
         try:
             return work.result()
         except psycopg.Error as error:
-            raise self._failure(error) from None
+            raise self._failure(error, connection.driver) from None
 
     async def _execute(
-        self,
-        connection: psycopg.AsyncConnection[dict[str, Any]],
-        sql: str,
-        parameters: Sequence[object] | Mapping[str, object],
-    ) -> list[dict[str, Any]]:
+        self, connection: psycopg.AsyncConnection[DictRow], sql: str, parameters: Parameters
+    ) -> Rows:
         bound = parameters or None
         if not self._pooled and not self._direct:
             await self._ask_whether_direct(connection)
@@ -218,9 +133,7 @@ class Postgres:
             cursor = await connection.execute(sql.encode(), bound)
             return await cursor.fetchall() if cursor.description else []
 
-    async def _ask_whether_direct(
-        self, connection: psycopg.AsyncConnection[dict[str, Any]]
-    ) -> None:
+    async def _ask_whether_direct(self, connection: psycopg.AsyncConnection[DictRow]) -> None:
         """A pooler may swallow start-up options: then nothing would end our statements."""
         cursor = await connection.execute(_ARRIVED)
         row = await cursor.fetchone()
@@ -228,39 +141,17 @@ class Postgres:
         if not self._direct:
             await self._through_pooler(connection)
 
-    async def _through_pooler(self, connection: psycopg.AsyncConnection[dict[str, Any]]) -> None:
+    async def _through_pooler(self, connection: psycopg.AsyncConnection[DictRow]) -> None:
         """From now on every statement is a transaction of its own, read-only for an observer."""
         self._pooled = True
         if self._read_only:
             await connection.set_read_only(True)
 
-    def _must_be_open(self) -> None:
-        if self._closed:
-            raise given_up(self.where)
-
-    async def _connected(self) -> psycopg.AsyncConnection[dict[str, Any]]:
-        if self._connection is not None and not self._connection.closed:
-            return self._connection
-        self._must_be_open()
-        self._backoff.check()
-        try:
-            self._connection = connection = await self._connect()
-        except BlindError as error:
-            self._backoff.failed(error)
-            raise
-        self._backoff.worked()
-        try:
-            self._must_be_open()
-        except BlindError:  # closed meanwhile
-            self._drop()
-            raise
-        return connection
-
-    async def _connect(self) -> psycopg.AsyncConnection[dict[str, Any]]:
+    async def connect(self) -> PostgresConnection:
+        """See `ServerSession`. The driver logs in at once, within three seconds an address."""
         password = await self._secret(self._login.password)
-        addresses = await addresses_of(self._settings.host)
         failed: BlindError | None = None
-        for address in addresses[:_ADDRESSES]:
+        for address in (await addresses_of(self._settings.host))[:_ADDRESSES]:
             try:
                 return await self._connect_to(address, password)
             except BlindError as error:
@@ -269,32 +160,34 @@ class Postgres:
                     break
         raise failed or BlindError(Reason.UNREACHABLE, f"{self.where}: the name has no address")
 
-    async def _connect_to(
-        self, address: str, password: str
-    ) -> psycopg.AsyncConnection[dict[str, Any]]:
+    async def _connect_to(self, address: str, password: str) -> PostgresConnection:
         import psycopg
+        from psycopg.conninfo import make_conninfo
         from psycopg.rows import dict_row
 
         try:
-            connection = await psycopg.AsyncConnection.connect(
+            driver = await psycopg.AsyncConnection.connect(
+                make_conninfo("", **self._arguments(address, password)),
                 autocommit=True,
                 prepare_threshold=None,
                 row_factory=dict_row,
-                **self._arguments(address, password),
             )
         except psycopg.Error as error:
-            if not self._pooled and failures.by_text(str(error)) is failures.POOLER:
+            text = str(error)
+            if not self._pooled and failures.by_text(text) is failures.POOLER:
                 self._pooled = True
                 return await self._connect_to(address, password)
-            raise await self._refusal(address, str(error)) from None
+            user = self._login.user
+            raise await why_refused(text, self._settings, user=user, address=address) from None
         self._direct = False
         if self._pooled:
-            await self._through_pooler(connection)
-        return connection
+            await self._through_pooler(driver)
+        rope = socket.socket(fileno=os.dup(driver.pgconn.socket))
+        return DriverConnection(driver, rope, driver.pgconn.finish)
 
-    def _arguments(self, address: str, password: str) -> dict[str, Any]:
+    def _arguments(self, address: str, password: str) -> dict[str, str | int]:
         settings = self._settings
-        arguments: dict[str, Any] = {
+        arguments: dict[str, str | int] = {
             "host": settings.host,
             "hostaddr": address,
             "port": settings.port,
@@ -310,8 +203,8 @@ class Postgres:
             "keepalives_count": 2,
             "tcp_user_timeout": 8000,
         }
-        if root := settings.sslrootcert or _system_roots(settings.sslmode):
-            arguments["sslrootcert"] = root
+        if roots := roots_of(settings):
+            arguments["sslrootcert"] = roots
         if not self._pooled:
             read_only = {"default_transaction_read_only": "on"} if self._read_only else {}
             arguments["options"] = " ".join(
@@ -319,53 +212,21 @@ class Postgres:
             )
         return arguments
 
-    async def _refusal(self, address: str, text: str) -> BlindError:
-        """Why the driver could not connect: its text, or else the server's first words."""
-        meaning = failures.by_text(text)
-        if meaning is failures.TLS:
-            return await self._tls_refusal(address, text)
-        if meaning is not None and meaning is not failures.STARTING:
-            return meaning.blind(failures.server_words(text), where=self.where)
-        words = await first_words(
-            address,
-            self._settings.port,
-            user=self._login.user,
-            database=self._settings.database,
-        )
-        told = failures.by_first_words(words) or meaning
-        if told is not None:
-            said = words.message or failures.server_words(text)
-            return told.blind(said, where=self.where)
-        if "timeout" in text:
-            return failures.MUTE.blind("no answer to the login", where=self.where)
-        return BlindError(Reason.UNREACHABLE, f"{self.where}: {failures.server_words(text)}")
+    def alive(self, connection: PostgresConnection) -> bool:
+        """See `ServerSession`."""
+        return not connection.driver.closed
 
-    async def _tls_refusal(self, address: str, text: str) -> BlindError:
-        """What is wrong with the certificate: the driver says one thing for many reasons."""
-        settings = self._settings
-        error = await tls_error(
-            address,
-            settings.port,
-            name=settings.host,
-            roots=settings.sslrootcert or _system_roots(settings.sslmode),
-            sslmode=settings.sslmode,
-        )
-        if error is None:
-            return failures.TLS.blind(failures.server_words(text), where=self.where)
-        return tls_failure(failures.TLS, error, where=self.where, trusted="sslrootcert")
-
-    async def _silence(self) -> BlindError:
-        """Why nothing came: the whole server is mute, or only this session's backend."""
+    async def why(self, lost: Lost) -> BlindError:
+        """See `ServerSession`. Silence: the whole server is mute, or this session's backend."""
+        if not lost.late:
+            return BlindError(
+                Reason.UNREACHABLE, f"{self.where}: the session was cut in mid-answer"
+            )
         try:
-            address = (await addresses_of(self._settings.host))[0]
+            mute = await why_mute(self._settings, user=self._login.user)
         except BlindError as error:
             return error
-        words = await first_words(
-            address, self._settings.port, user=self._login.user, database=self._settings.database
-        )
-        meaning = failures.by_first_words(words)
-        if meaning is not None and words.rung is not Rung.ERROR:
-            mute = meaning.blind(words.message, where=self.where)
+        if mute is not None:
             self._backoff.failed(mute)  # who waits for this session is told at once
             return mute
         if self._pooled and not self._granted:
@@ -378,20 +239,24 @@ class Postgres:
             hint="its backend hangs, or the connection's path is broken; a new one follows",
         )
 
-    def _failure(self, error: psycopg.Error) -> Exception:
-        """What a failed statement means. `_Lost` when the connection went with it."""
+    def _failure(
+        self, error: psycopg.Error, connection: psycopg.AsyncConnection[DictRow]
+    ) -> Exception:
+        """What a failed statement means. `Lost` when the connection went with it."""
         state = error.sqlstate or ""
         said = failures.server_words(str(error))
         meaning = failures.by_text(said)
         if meaning is not None and meaning in failures.POOLERS_OWN:
-            self._drop()
-            return meaning.blind(said, where=self.where)
-        if self._connection is None or self._connection.closed or state.startswith("57P"):
-            self._drop()
-            return _Lost(said)
+            return Lost(told=meaning.blind(said, where=self.where))
+        if self._closed or connection.closed or state.startswith("57P"):
+            return Lost(said)
         match state:
             case "40001" | "40P01" if "recovery" in said:
-                return _InTheWay(said)
+                return _EndedByReplayError(
+                    Reason.TIMEOUT,
+                    f"{self.where}: this standby's replay ended our statement ({said})",
+                    hint="reads here end when they hold replay up; the next look may pass",
+                )
             case "57014" | "55P03":
                 return BlindError(
                     Reason.TIMEOUT, f"{self.where}: the server did not finish in time ({said})"
@@ -411,27 +276,8 @@ class Postgres:
             case _:
                 return BlindError(Reason.UNREADABLE, f"{self.where}: {state} {said}")
 
-    def _drop(self) -> None:
-        """Shut the socket down, which wakes a hung reader at once, and forget the connection."""
-        connection, self._connection = self._connection, None
-        work, self._work = self._work, None
-        if connection is None:
-            return
-        wire = connection.pgconn.socket if not connection.closed else -1
-        if wire >= 0:
-            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(wire)) as copy:
-                copy.shutdown(socket.SHUT_RDWR)
-        if work is None or work.done():
-            connection.pgconn.finish()
-        else:
-            work.add_done_callback(lambda ended: _finish(ended, connection))
 
-
-class _Lost(Exception):
-    """The connection went away under a statement."""
-
-
-class _InTheWay(Exception):
+class _EndedByReplayError(BlindError):
     """A standby's replay ended the statement, and spared the connection."""
 
 
@@ -439,19 +285,3 @@ async def open_postgres(settings: PostgresSettings, *, secret: Secret = resolve_
     """A read-only observer. It connects at its first statement, so this never fails."""
     await asyncio.to_thread(import_module, "psycopg.rows")  # slow: not on the loop
     return Postgres(settings, secret=secret)
-
-
-def _finish(
-    work: asyncio.Task[list[dict[str, Any]]], connection: psycopg.AsyncConnection[dict[str, Any]]
-) -> None:
-    """Take the late end of a statement that was given up, so that no warning is printed."""
-    if not work.cancelled():
-        work.exception()
-    connection.pgconn.finish()
-
-
-def _system_roots(sslmode: str) -> str:
-    """The system's store for a mode that verifies, since libpq itself has none."""
-    if sslmode not in {"verify-ca", "verify-full"}:
-        return ""
-    return ssl.get_default_verify_paths().cafile or ("system" if sslmode == "verify-full" else "")

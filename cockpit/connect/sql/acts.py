@@ -7,13 +7,14 @@ surprise, and what is not known to have happened is said to be unknown.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 from cockpit.connect.statements import MOST_AT_ONCE
 from cockpit.errors import BlindError, Misconfigured, Reason, UnknownOutcome
 
 Answer = TypeVar("Answer")
+Victim = TypeVar("Victim")
 
 BETWEEN = 0.2
 """Seconds between two sessions of a batch, and between two looks at what became of one."""
@@ -49,21 +50,21 @@ def check_most(call: str, most: object) -> None:
 
 
 async def end_each(
-    victims: Sequence[Mapping[str, Any]],
-    end: Callable[[Mapping[str, Any]], Awaitable[bool]],
+    victims: Mapping[int, Victim],
+    end: Callable[[Victim], Awaitable[bool]],
     *,
     number: str,
     kind: str,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """End one after the other; stop at the first for which `end` says that it has changed.
 
-    `number`: the field that holds a session's number; `kind`: what the sessions are called.
+    `victims`: by their session's number; `number`: what that is called; `kind`: what they are.
     """
     ended: list[int] = []
-    for victim in victims:
+    for session, victim in victims.items():
         if not await end(victim):
             break
-        ended.append(victim[number])
+        ended.append(session)
         await asyncio.sleep(BETWEEN)
     left = len(victims) - len(ended)
     rest = f"; stopped at the first that had changed, {left} left" if left else ""

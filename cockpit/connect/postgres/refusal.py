@@ -1,0 +1,67 @@
+"""Why a PostgreSQL server would not have us: libpq's text, else the server's own first words."""
+
+from __future__ import annotations
+
+import ssl
+
+from cockpit.connect.addresses import addresses_of
+from cockpit.connect.net.tls_failure import tls_failure
+from cockpit.connect.postgres import errors as failures
+from cockpit.connect.postgres.settings import PostgresSettings
+from cockpit.connect.postgres.wire import Rung, first_words, tls_error
+from cockpit.errors import BlindError, Reason
+
+
+async def why_refused(
+    text: str, settings: PostgresSettings, *, user: str, address: str
+) -> BlindError:
+    """Why the driver could not connect to one address. `text`: what libpq says."""
+    where = f"{settings.host}:{settings.port}"
+    meaning = failures.by_text(text)
+    if meaning is failures.TLS:
+        return await _why_not_tls(text, settings, address=address)
+    if meaning is not None and meaning is not failures.STARTING:
+        return meaning.blind(failures.server_words(text), where=where)
+    words = await first_words(address, settings.port, user=user, database=settings.database)
+    told = failures.by_first_words(words) or meaning
+    if told is not None:
+        return told.blind(words.message or failures.server_words(text), where=where)
+    if "timeout" in text:
+        return failures.MUTE.blind("no answer to the login", where=where)
+    return BlindError(Reason.UNREACHABLE, f"{where}: {failures.server_words(text)}")
+
+
+async def why_mute(settings: PostgresSettings, *, user: str) -> BlindError | None:
+    """What is wrong with a server that answers nobody. None: it still greets others."""
+    address = (await addresses_of(settings.host))[0]
+    words = await first_words(address, settings.port, user=user, database=settings.database)
+    meaning = failures.by_first_words(words)
+    if meaning is None or words.rung is Rung.ERROR:
+        return None
+    return meaning.blind(words.message, where=f"{settings.host}:{settings.port}")
+
+
+def roots_of(settings: PostgresSettings) -> str:
+    """The file of trusted certificates; empty: libpq's own default, for a mode that trusts anybody.
+
+    A mode that verifies gets the system's store, since libpq itself has none.
+    """
+    if settings.sslrootcert or settings.sslmode not in {"verify-ca", "verify-full"}:
+        return settings.sslrootcert
+    system = "system" if settings.sslmode == "verify-full" else ""
+    return ssl.get_default_verify_paths().cafile or system
+
+
+async def _why_not_tls(text: str, settings: PostgresSettings, *, address: str) -> BlindError:
+    """What is wrong with the certificate: the driver says one thing for many reasons."""
+    where = f"{settings.host}:{settings.port}"
+    error = await tls_error(
+        address,
+        settings.port,
+        name=settings.host,
+        roots=roots_of(settings),
+        sslmode=settings.sslmode,
+    )
+    if error is None:
+        return failures.TLS.blind(failures.server_words(text), where=where)
+    return tls_failure(failures.TLS, error, where=where, trusted="sslrootcert")
