@@ -11,6 +11,7 @@ import ast
 import dataclasses
 import importlib
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -125,12 +126,16 @@ def _explained(code: str, probe: AnyProbe, catalog: Catalog, held: object) -> Ex
             ]
         ),
         settings=tuple(_setting(probe, held, name) for name in dict.fromkeys(used)),
-        units=_paragraph(type(probe.settings).__doc__ or "") if used else "",
+        units=_units(type(probe.settings)) if used else "",
         likely=_once([text for rule in found for text in given.texts(rule, "likely")]),
         next=_once([text for rule in found for text in given.texts(rule, "next")]),
         background=inspect.cleandoc(importlib.import_module(module).__doc__ or ""),
         needs=probe.needs,
     )
+
+
+def _units(settings: type[object]) -> str:
+    return re.sub(r"^Thresholds\b\.? ?", "", _paragraph(settings.__doc__ or ""))
 
 
 def _once(told: list[str]) -> tuple[str, ...]:

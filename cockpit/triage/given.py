@@ -62,9 +62,9 @@ def settings_of(rule: Rule, names: frozenset[str]) -> Iterator[str]:
                     yield name
                 case ast.Call(func=ast.Name(id=name)) if asked := there.source.function(name):
                     yield from _settings(asked[1], asked[0], names, 1)
-    if not rule.takers():
+    if not rule.takers() and not rule.delegates:
         yield from _settings(rule.body, rule.source, names, 0)
-    for call in rule.handing():
+    for call in (*rule.handing(), *(c for c in _findings(rule.body) if _gives(c, rule.code))):
         for node in (n for argument in arguments_of(call) for n in ast.walk(argument)):
             if isinstance(node, ast.Attribute) and node.attr in names:
                 yield node.attr

@@ -99,6 +99,14 @@ class Rule:
     home: str
     """The probe's own module."""
 
+    @property
+    def delegates(self) -> bool:
+        """Whether it lets others judge: what it says, and judges by, is then not of one code."""
+        asked = [self.source.function(ast.unparse(call.func)) for call in calls_in(self.body)]
+        gives = [ast.unparse(each[1].returns or ast.Constant("")) for each in asked if each]
+        forwards = any(isinstance(node, ast.YieldFrom) for node in ast.walk(self.body))
+        return self.body.name == "diagnose" and (forwards or any("Finding" in g for g in gives))
+
     def told(self) -> tuple[str, ...]:
         """Its words on the code, a paragraph each.
 
@@ -106,7 +114,10 @@ class Rule:
         for whom it judges.
         """
         own = ast.get_docstring(self.body) or ""
-        takers = [] if list(of_code(own, self.code, labelled=True)) else self.takers()
+        labelled = tuple(of_code(own, self.code, labelled=True))
+        if labelled and self.delegates:
+            return labelled
+        takers = [] if labelled else self.takers()
         asked = [body for _, body in takers] or [self.body]
         for _ in range(3):
             said = [t for each in asked for t in of_code(ast.get_docstring(each) or "", self.code)]

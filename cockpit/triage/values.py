@@ -62,9 +62,9 @@ def values(node: ast.expr, place: Place) -> Iterator[tuple[ast.expr, Place]]:
         case ast.Subscript(value=table, slice=key):
             yield from _entries(table, key, place)
         case ast.Call(func=ast.Attribute(value=table, attr="get"), args=[key, *default]):
-            found = list(_entries(table, key, place))
-            yield from found
-            for part in default if not found else []:
+            yield from _entries(table, key, place)
+            of_code = any(place.code in strings_in(t) for t, _ in values(table, place.deeper()))
+            for part in default if not of_code else []:
                 yield from values(part, place)
         case _:
             yield node, place
@@ -158,14 +158,27 @@ def _entries(table: ast.expr, key: ast.expr, place: Place) -> Iterator[tuple[ast
             continue
         pairs = [(k, v) for k, v in zip(found.keys, found.values, strict=True) if k]
         told = {k.value for k, _ in values(key, place.deeper()) if isinstance(k, ast.Constant)}
+        alike = _keys_of_code(there, found)
         ways = (
             [v for k, v in pairs if isinstance(k, ast.Constant) and k.value == place.code],
             [v for _, v in pairs if place.code in strings_in(v)],
+            [v for k, v in pairs if isinstance(k, ast.Constant) and k.value in alike],
             [v for k, v in pairs if isinstance(k, ast.Constant) and k.value in told],
             found.values if len(pairs) <= _LARGEST and not _coded(found) else [],
         )
         for value in next(filter(None, ways), []):
             yield from values(value, there.deeper())
+
+
+def _keys_of_code(place: Place, table: ast.Dict) -> set[object]:
+    """The keys that mean the code in another table of the module with the same keys."""
+    keys = {k.value for k in table.keys if isinstance(k, ast.Constant)}
+    for other in place.source.constants.values():
+        if isinstance(other, ast.Dict) and other is not table:
+            pairs = [(k, v) for k, v in zip(other.keys, other.values, strict=True) if k]
+            if keys == {k.value for k, _ in pairs if isinstance(k, ast.Constant)}:
+                return {ast.literal_eval(k) for k, v in pairs if place.code in strings_in(v)}
+    return set()
 
 
 def _coded(table: ast.Dict) -> bool:
@@ -199,12 +212,20 @@ def _with_gaps(node: ast.JoinedStr) -> str:
 
 
 def _said_by(name: str, place: Place) -> Iterator[str]:
-    """The sentences inside a function that gives texts."""
+    """What a function that gives texts returns; else the sentences that it chooses from."""
     reached = place.source.function(name)
     if reached is None or "str" not in ast.unparse(reached[1].returns or ast.Constant("")):
         return
-    about = (ast.get_docstring(reached[1], clean=False) or "").strip()
-    for node in ast.walk(reached[1]):
+    there = place.deeper(reached[1], reached[0])
+    given = [n.value for n in ast.walk(reached[1]) if isinstance(n, ast.Return | ast.Yield)]
+    told = [text for value in given if value is not None for text in texts_of(value, there)]
+    yield from told or _sentences(reached[1])
+
+
+def _sentences(body: Function) -> Iterator[str]:
+    about = (ast.get_docstring(body, clean=False) or "").strip()
+    pieces = {part for n in ast.walk(body) if isinstance(n, ast.JoinedStr) for part in n.values}
+    for node in ast.walk(body):
         text = str(node.value).strip() if isinstance(node, ast.Constant) else ""
-        if " " in text and text != about:
+        if " " in text and text != about and node not in pieces:
             yield text

@@ -103,6 +103,18 @@ def _is_silent(look: AddressLook) -> bool:
     return rung == "http" and word not in _OWN_FINDING
 
 
+_BROKEN: dict[str, tuple[str, tuple[str, ...]]] = {
+    "NET_HTTP_TRUNCATED": (
+        "the answer ends too early",
+        ("the process or a proxy dies while it answers",),
+    ),
+    "NET_HTTP_MALFORMED": (
+        "the answer is not HTTP",
+        ("another service listens on this port", "a proxy or captive portal on the way"),
+    ),
+}
+
+
 def _broken(path: PathLook, looks: Group) -> Iterator[Finding]:
     """What comes back is no whole HTTP answer.
 
@@ -118,12 +130,11 @@ def _broken(path: PathLook, looks: Group) -> Iterator[Finding]:
         alike = tuple(look for look in looks if look.http and look.http.outcome in words)
         if not alike or alike[0].http is None:
             continue
-        cut = code == "NET_HTTP_TRUNCATED"
+        said, likely = _BROKEN[code]
         yield Finding(
             code,
             Severity.HIGH,
-            f"{path.url}: {share(alike, looks)}"
-            + ("the answer ends too early" if cut else "the answer is not HTTP"),
+            f"{path.url}: {share(alike, looks)}" + said,
             subject="" if len(alike) == len(looks) else alike[0].address,
             evidence=(
                 Evidence("what came", alike[0].http.detail),
@@ -131,9 +142,7 @@ def _broken(path: PathLook, looks: Group) -> Iterator[Finding]:
                 Evidence("status", alike[0].http.status or None),
                 *where_from(path),
             ),
-            likely=("the process or a proxy dies while it answers",)
-            if cut
-            else ("another service listens on this port", "a proxy or captive portal on the way"),
+            likely=likely,
         )
 
 

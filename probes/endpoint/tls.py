@@ -46,6 +46,22 @@ _LIKELY = {
     "alert": ("the server wants a client certificate", "it does not know this name (SNI)"),
     "error": ("not a TLS server, or a broken one",),
 }
+_RENEW = "renew or replace the certificate, then check every address"
+_AUTHORITY = "is it a private authority? then trust it with tls_ca; else replace the certificate"
+_LISTENER = "look at the listener: protocol, port, client certificate"
+_NEXT = {
+    "expired": _RENEW,
+    "not_yet_valid": "compare this machine's clock first: a skewed one fakes this",
+    "name": _RENEW,
+    "self_signed": _AUTHORITY,
+    "untrusted": _AUTHORITY,
+    "invalid": _RENEW,
+    "chain": "put the issuer's intermediate behind the certificate; it need not be renewed",
+    "plaintext": _LISTENER,
+    "protocol": _LISTENER,
+    "alert": _LISTENER,
+    "error": _LISTENER,
+}
 
 
 def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
@@ -147,7 +163,7 @@ def _failed(path: PathLook, outcome: str, alike: Group, *, of: Group) -> Finding
         subject="" if len(alike) == len(of) else alike[0].address,
         evidence=(*certificate_evidence(look), *where_from(path)),
         likely=_LIKELY[outcome],
-        next=_next(outcome),
+        next=_NEXT[outcome],
     )
 
 
@@ -187,18 +203,6 @@ def _words(outcome: str, look: TlsLook, path: PathLook) -> str:
             issuer = f" ({certificate.issuer})" if certificate else ""
             return f"nobody we trust issued the certificate{issuer}"
     return look.detail or "the handshake failed"
-
-
-def _next(outcome: str) -> str:
-    if outcome == "not_yet_valid":
-        return "compare this machine's clock first: a skewed one fakes this"
-    if outcome in {"plaintext", "protocol", "alert", "error"}:
-        return "look at the listener: protocol, port, client certificate"
-    if outcome == "chain":
-        return "put the issuer's intermediate behind the certificate; it need not be renewed"
-    if outcome in {"self_signed", "untrusted"}:
-        return "is it a private authority? then trust it with tls_ca; else replace the certificate"
-    return "renew or replace the certificate, then check every address"
 
 
 def _dates(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding]:

@@ -59,7 +59,11 @@ async def collect(mysql: SqlReads, target: Target) -> MysqlCounters:
 
 
 def diagnose(look: MysqlCounters, settings: Settings) -> Iterator[Finding]:
-    """Judge what was gained: transactions, the buffer pool and its log, statements, clients."""
+    """Judge what was gained: transactions, the buffer pool and its log, statements, clients.
+
+    MY_OBS_BLIND: The account may not see the number of deadlocks and the history list (on MySQL
+    they need PROCESS), so these are not judged.
+    """
     if look.hidden:
         yield Finding(
             "MY_OBS_BLIND",

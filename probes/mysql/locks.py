@@ -136,7 +136,13 @@ async def _held(mysql: MysqlReads) -> list[Held]:
 
 
 def diagnose(look: MysqlLocks, settings: Settings) -> Iterator[Finding]:
-    """Report each queue once, at its head, since only the head can be helped."""
+    """Report each queue once, at its head, since only the head can be helped.
+
+    MY_OBS_BLIND: The account may not see who waits for whom, so no queue is found.
+
+    MY_OBS_SLOW: The tables of locks did not answer in time and are left alone for a minute, or they
+    hold too many waits to show all. The heads that are shown are right.
+    """
     if not look.sees_all:
         seen = f": {look.row_waits} sessions wait for a row" if look.row_waits else ""
         yield Finding(

@@ -220,7 +220,13 @@ def _seconds(value: object) -> float | None:
 
 
 def diagnose(look: MysqlReplication, settings: Settings) -> Iterator[Finding]:
-    """Stopped threads, lag, and replicas that take writes."""
+    """Stopped threads, lag, and replicas that take writes.
+
+    MY_OBS_BLIND: The account may not see whether this is a replica, nor how far it is.
+
+    MY_REPL_WRITABLE: Somebody can write to this replica, and what is written here is nowhere else:
+    from then on it differs from its primary in silence.
+    """
     if not look.sees:
         yield Finding(
             "MY_OBS_BLIND",

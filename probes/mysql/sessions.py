@@ -138,7 +138,14 @@ def _kept(moment: datetime | None, at: datetime) -> datetime | None:
 
 
 def diagnose(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
-    """Say what is wrong with the sessions as a whole, then with each that stands out."""
+    """Say what is wrong with the sessions as a whole, then with each that stands out.
+
+    MY_OBS_BLIND: Without PROCESS the account sees its own session only; the number of connections
+    is seen.
+
+    MY_OBS_SLOW: The server takes long for a small statement of ours. It drowns, or the way to it is
+    slow; it is looked at half as often so as not to make it worse.
+    """
     if look.threads is None:
         yield Finding(
             "MY_OBS_BLIND",

@@ -176,7 +176,10 @@ def _gain(before: Digest, now: Digest) -> Gained:
 
 
 def diagnose(look: MysqlStatements, settings: Settings) -> Iterator[Finding]:
-    """Of the statements with the most time: those that take far longer a call than before."""
+    """Of the statements with the most time: those that take far longer a call than before.
+
+    MY_OBS_BLIND: The account may not read the statistics of statements, so a slow one is not found.
+    """
     if look.digests is None:
         yield Finding(
             "MY_OBS_BLIND",

@@ -93,7 +93,11 @@ async def collect(postgres: SqlReads, target: Target) -> PostgresCounters:
 
 
 def diagnose(look: PostgresCounters, settings: Settings) -> Iterator[Finding]:
-    """Judge what was gained, database by database, then the server as a whole."""
+    """Judge what was gained, database by database, then the server as a whole.
+
+    PG_OBS_BLIND: The role may not see what other sessions wait for, so PG_WAIT_DOMINANT is not
+    judged; the counters are public and seen.
+    """
     if not look.totals.sees_all:
         yield Finding(
             "PG_OBS_BLIND",

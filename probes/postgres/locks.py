@@ -89,7 +89,11 @@ async def collect(postgres: SqlReads, target: Target) -> PostgresLocks:
 
 
 def diagnose(look: PostgresLocks, settings: Settings) -> Iterator[Finding]:
-    """Report each queue once, at its head, since only the head can be helped."""
+    """Report each queue once, at its head, since only the head can be helped.
+
+    PG_OBS_BLIND: The queues are true, but the role may not see the sessions behind them, so nobody
+    is offered to be ended.
+    """
     for queue in look.queues:
         if queue.head.pid == 0:
             if settings.waited.grade(queue.longest):  # less is two-phase commit as it should be

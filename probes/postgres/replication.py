@@ -144,7 +144,11 @@ def _replay_stalled(before: Replay | None, now: Replay) -> int:
 
 
 def diagnose(look: PostgresReplication, settings: Settings) -> Iterator[Finding]:
-    """Judge the link, the lag and the slots."""
+    """Judge the link, the lag and the slots.
+
+    PG_OBS_BLIND: A part could not be read: the role may not see how far the standbys are, or a view
+    answers otherwise than known. What is hidden is unknown, not in step.
+    """
     yield from _down(look, settings)
     yield from commit_findings(look, settings.sync_wait)
     yield from _readers(look, settings)

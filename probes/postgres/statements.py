@@ -79,7 +79,11 @@ async def collect(postgres: SqlReads, target: Target) -> PostgresStatements:
 
 
 def diagnose(look: PostgresStatements, settings: Settings) -> Iterator[Finding]:
-    """Name what became slower; say what cannot be seen."""
+    """Name what became slower; say what cannot be seen.
+
+    PG_OBS_BLIND: The role may not see the statements of others, so a slow one among them is not
+    found.
+    """
     if look.hidden:
         yield Finding(
             "PG_OBS_BLIND",

@@ -51,7 +51,11 @@ async def collect(redis: ClusterReads, target: Target) -> Cluster:
 
 
 def diagnose(look: Cluster, settings: Settings) -> Iterator[Finding]:
-    """The cluster as the majority sees it, then the nodes that do not answer, then the balance."""
+    """The cluster as the majority sees it, then the nodes that do not answer, then the balance.
+
+    RD_CLUSTER_CLIENT_MODE: The target is a node of a cluster and only this one is looked at, so
+    what is wrong with the others is not seen.
+    """
     if not look.on:
         return
     if not look.asked_all:
@@ -204,7 +208,11 @@ def _silent(node: ClusterNode) -> Finding:
 
 
 def _alone(look: Cluster) -> Iterator[Finding]:
-    """Shards without a replica that could take over, where others have one."""
+    """A shard has no replica that could take over, while others have one.
+
+    When its primary fails, its slots are not served, and with full coverage required no key at all
+    is.
+    """
     shards = look.shards
     if not any(shard.replicas for shard in shards):
         return

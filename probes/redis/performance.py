@@ -75,7 +75,19 @@ async def collect(redis: RedisSession, target: Target) -> Performance:
 
 
 def diagnose(look: Performance, settings: Settings) -> Iterator[Finding]:
-    """Refusals, speed, commands, buffers, blocked clients, bandwidth, replicas."""
+    """Refusals, speed, commands, buffers, blocked clients, bandwidth, replicas.
+
+    RD_OBS_BLIND: The user may not run a command of this look; what it would have shown is not
+    known.
+
+    RD_STATE_LOADING: The server is loading its data and answers nothing else until then.
+
+    RD_PERSIST_MISCONF: Snapshots fail, so the server refuses writes
+    (`stop-writes-on-bgsave-error`).
+
+    RD_REPL_STALE_REFUSED: A replica without its primary, which is set to refuse reads rather than
+    to show the past.
+    """
     if look.refusal is not None:
         yield Finding(
             look.refusal.code,

@@ -25,6 +25,11 @@ def replication(
 
 
 def _link(look: RedisHealth, link_down: Thresholds, silent_primary: float) -> Iterator[Finding]:
+    """A replica has no link to its primary, or hears nothing over it.
+
+    Its readers see the past, and it would take over without what is missing. The link says up for
+    as long as `repl-timeout` while the primary hangs.
+    """
     if look.link_up is None:
         return
     if not look.link_up:
@@ -57,6 +62,11 @@ def _link(look: RedisHealth, link_down: Thresholds, silent_primary: float) -> It
 def _lag(
     look: RedisHealth, replica: AttachedReplica, lag_bytes: Thresholds, lag_seconds: Thresholds
 ) -> Iterator[Finding]:
+    """A replica is behind its primary.
+
+    Its readers see the past, and a failover to it loses what is missing. When it is further behind
+    than the backlog holds and reconnects, it needs a full copy.
+    """
     if replica.state not in {"", "online"} or replica.offset == 0:
         return  # it takes a full copy, and has not acknowledged anything yet
     behind = look.behind(replica)

@@ -203,6 +203,29 @@ def test_severities_and_causes_of(code: str, probe: str, severities: str, likely
     assert likely in " | ".join(one.likely)
 
 
+@pytest.mark.parametrize(
+    ("code", "next_", "likely"),
+    [
+        ("NET_TLS_CHAIN", "put the issuer's intermediate behind", "without the intermediate"),
+        ("NET_TLS_CLOCK", "compare this machine's clock first", "this machine's clock is behind"),
+        ("NET_HTTP_MALFORMED", "", "another service listens on this port"),
+    ],
+)
+def test_what_one_rule_tells_of_several_codes_is_parted(code: str, next_: str, likely: str) -> None:
+    """By a table with the code, or by another table of the module with the same keys."""
+    (one,) = explain(code, catalog(), {})
+    assert len(one.next) == bool(next_)
+    assert next_ in "".join(one.next)
+    assert likely in one.likely[0]
+    assert not {"the server wants a client certificate"} & set(one.likely)
+
+
+def test_a_blind_look_says_what_it_could_not_see_and_not_what_the_probe_judges_by() -> None:
+    for one in explain("PG_OBS_BLIND", catalog(), {}):
+        assert "Judge" not in one.means[0], one.probe
+        assert not one.settings, one.probe
+
+
 def test_a_probe_s_code_is_not_explained_by_its_neighbours() -> None:
     found = {each.probe: each.means for each in explain("MY_OBS_BLIND", catalog(), {})}
     assert len(found) == len(set(found.values())) == 5
