@@ -14,12 +14,46 @@ class CircuitBreaker(Answer, frozen=True, rename="camel"):
     enable: bool | None = None
 
 
+class DeploymentHookRow(Answer, frozen=True, rename="camel"):
+    """One of `lifecycleHooks[]`: what is asked before a stage is left."""
+
+    hook_target_arn: SafeText = ""
+    lifecycle_stages: tuple[SafeText, ...] = ()
+
+
+class CanarySteps(Answer, frozen=True, rename="camel"):
+    """How much traffic the canary gets, and for how long."""
+
+    canary_percent: float | None = None
+    canary_bake_time_in_minutes: int | None = None
+
+
+class LinearSteps(Answer, frozen=True, rename="camel"):
+    """How much traffic each step shifts, and how long it waits after each."""
+
+    step_percent: float | None = None
+    step_bake_time_in_minutes: int | None = None
+
+
+class DeploymentAlarmsRow(Answer, frozen=True, rename="camel"):
+    """Alarms that are watched while a deployment runs."""
+
+    alarm_names: tuple[SafeText, ...] = ()
+    enable: bool = False
+
+
 class DeploymentConfiguration(Answer, frozen=True, rename="camel"):
     """Percentages of the desired count; None: the default of the scheduling strategy."""
 
     minimum_healthy_percent: int | None = None
     maximum_percent: int | None = None
     deployment_circuit_breaker: CircuitBreaker = CircuitBreaker()
+    strategy: SafeText = ""
+    bake_time_in_minutes: int | None = None
+    canary_configuration: CanarySteps = CanarySteps()
+    linear_configuration: LinearSteps = LinearSteps()
+    lifecycle_hooks: tuple[DeploymentHookRow, ...] = ()
+    alarms: DeploymentAlarmsRow = DeploymentAlarmsRow()
 
 
 class DeploymentController(Answer, frozen=True, rename="camel"):

@@ -6,13 +6,60 @@ the `deployments` of a service, these stay when they are over, and name the revi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 
-OPEN = frozenset(
-    {"PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"}
-)
-"""States of a deployment that has not ended."""
+ENDED = frozenset({"SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"})
+"""States of a deployment that is over; one that we do not know is not."""
+
+_CANARY = (5.0, 600.0)
+_LINEAR = (10.0, 360.0)
+"""Percent and seconds of a step, where the configuration does not say (API reference)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifecycleHook:
+    """What is asked at some stages before a deployment goes on."""
+
+    target: str
+    """The ARN of a function."""
+    stages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentStrategy:
+    """How a release goes out, and where it waits because it was told to. Times are seconds."""
+
+    name: str = "ROLLING"
+    """ROLLING, BLUE_GREEN, CANARY or LINEAR; others as AWS says them."""
+    bake: float = 0
+    """How long both revisions stay after all traffic was shifted."""
+    step_percent: float | None = None
+    step_bake: float | None = None
+    """Of each step of CANARY and LINEAR; None: AWS's default."""
+    hooks: tuple[LifecycleHook, ...] = ()
+    alarms: tuple[str, ...] = ()
+    """Alarms that end it when they ring; empty when they are not watched."""
+
+    @property
+    def planned(self) -> float:
+        """Seconds that it waits as it was told to, without hooks."""
+        if self.name == "CANARY":
+            return self.bake + (_CANARY[1] if self.step_bake is None else self.step_bake)
+        if self.name == "LINEAR":
+            percent, wait = self.step_percent or _LINEAR[0], self.step_bake
+            steps = math.ceil(100 / percent) - 1
+            return self.bake + steps * (_LINEAR[1] if wait is None else wait)
+        return self.bake
+
+    def hooks_at(self, stage: str) -> tuple[str, ...]:
+        """The functions that are asked at a stage, by their names."""
+        return tuple(hook.target.rpartition(":")[2] for hook in self.hooks if stage in hook.stages)
+
+
+ROLLING = DeploymentStrategy()
+"""What ECS does where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +85,28 @@ class ServiceDeployment:
     created_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    stage: str = ""
+    """PRE_SCALE_UP, …, BAKE_TIME, CLEAN_UP; empty: AWS does not say."""
+    weight: float | None = None
+    """Percent of the production traffic that it shall have; None: AWS does not say."""
+    strategy: DeploymentStrategy | None = None
+    """None: not read."""
+    failures: int = 0
+    threshold: int | None = None
+    """At how many failures the circuit breaker ends it; None: it does not say."""
+    ringing: tuple[str, ...] = ()
+    """Alarms that rang meanwhile."""
+    rollback_reason: str = ""
+    rollback_at: datetime | None = None
+    rollback_to: str = ""
+    """The task definition that it goes back to; empty: it does not, or AWS does not say."""
+
+    @property
+    def rolling_back(self) -> bool:
+        """It goes back to what was before."""
+        return self.status in {"ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"}
 
     @property
     def open(self) -> bool:
         """It has not ended."""
-        return self.status in OPEN
+        return self.status not in ENDED

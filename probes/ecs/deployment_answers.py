@@ -6,6 +6,7 @@ from datetime import datetime
 
 from cockpit.connect.aws.answer import Answer, GivenText
 from cockpit.text import SafeText
+from probes.ecs.answers import DeploymentConfiguration
 
 
 class ServiceDeploymentBriefRow(Answer, frozen=True, rename="camel"):
@@ -27,6 +28,30 @@ class RevisionSummary(Answer, frozen=True, rename="camel"):
 
     arn: SafeText = ""
     running_task_count: int = 0
+    requested_production_traffic_weight: float | None = None
+
+
+class BreakerRow(Answer, frozen=True, rename="camel"):
+    """How near the circuit breaker is to giving the deployment up."""
+
+    status: SafeText = ""
+    failure_count: int = 0
+    threshold: int | None = None
+
+
+class WatchedAlarmsRow(Answer, frozen=True, rename="camel"):
+    """Which alarms are watched, and which rang."""
+
+    status: SafeText = ""
+    triggered_alarm_names: tuple[SafeText, ...] = ()
+
+
+class RollbackRow(Answer, frozen=True, rename="camel"):
+    """Why and since when it goes back."""
+
+    reason: SafeText = ""
+    started_at: datetime | None = None
+    service_revision_arn: SafeText = ""
 
 
 class ServiceDeploymentRow(Answer, frozen=True, rename="camel"):
@@ -38,6 +63,12 @@ class ServiceDeploymentRow(Answer, frozen=True, rename="camel"):
     status: GivenText
     status_reason: SafeText = ""
     source_service_revisions: tuple[RevisionSummary, ...] = ()
+    target_service_revision: RevisionSummary = RevisionSummary()
+    lifecycle_stage: SafeText = ""
+    deployment_configuration: DeploymentConfiguration = DeploymentConfiguration()
+    deployment_circuit_breaker: BreakerRow = BreakerRow()
+    alarms: WatchedAlarmsRow = WatchedAlarmsRow()
+    rollback: RollbackRow = RollbackRow()
 
 
 class ServiceRevisionRow(Answer, frozen=True, rename="camel"):

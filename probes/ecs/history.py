@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
-from probes.ecs.deployment import OPEN, RevisionShare, ServiceDeployment
+from probes.ecs.deployment import ENDED, RevisionShare, ServiceDeployment
 from probes.ecs.deployment_answers import (
     ServiceDeploymentBriefRow,
     ServiceDeploymentRow,
     ServiceRevisionRow,
 )
 from probes.ecs.model import Service
+from probes.ecs.read import strategy_of
 
 _LISTED = 20
 """How many deployments back a revision to go back to is looked for."""
@@ -41,7 +43,7 @@ async def history(aws: AwsReads, service: Service) -> tuple[ServiceDeployment, .
     wanted = [
         each.service_deployment_arn
         for place, each in enumerate(newest)
-        if place < _DESCRIBED or each.status in OPEN
+        if place < _DESCRIBED or each.status not in ENDED
     ]
     rows = await asyncio.gather(*(_described(aws, arn) for arn in wanted))
     full = {row.service_deployment_arn: row for row in rows if row is not None}
@@ -68,7 +70,9 @@ async def _revisions(
 ) -> dict[str, str]:
     """Revision → its task definition, for all that is named."""
     arns = dict.fromkeys(each.target_service_revision_arn for each in briefs)
-    arns |= dict.fromkeys(source.arn for row in rows for source in row.source_service_revisions)
+    for row in rows:
+        arns |= dict.fromkeys(source.arn for source in row.source_service_revisions)
+        arns |= {row.rollback.service_revision_arn: None}
     named = [arn for arn in arns if arn]
     found = await asyncio.gather(*(_task_definition(aws, arn) for arn in named))
     return dict(zip(named, found, strict=True))
@@ -89,21 +93,34 @@ def _deployment(
     row: ServiceDeploymentRow | None,
     revisions: Mapping[str, str],
 ) -> ServiceDeployment:
-    row = row or ServiceDeploymentRow(
-        service_deployment_arn=brief.service_deployment_arn, status=brief.status
-    )
-    return ServiceDeployment(
+    known = ServiceDeployment(
         arn=brief.service_deployment_arn,
+        status=brief.status,
+        reason=brief.status_reason,
+        task_definition=revisions.get(brief.target_service_revision_arn, ""),
+        created_at=brief.created_at,
+        started_at=brief.started_at,
+        finished_at=brief.finished_at,
+    )
+    if row is None:
+        return known
+    return replace(
+        known,
         status=row.status,
         reason=row.status_reason or brief.status_reason,
-        task_definition=revisions.get(brief.target_service_revision_arn, ""),
         sources=tuple(
             RevisionShare(
                 task_definition=revisions.get(source.arn, ""), running=source.running_task_count
             )
             for source in row.source_service_revisions
         ),
-        created_at=brief.created_at,
-        started_at=brief.started_at,
-        finished_at=brief.finished_at,
+        stage=row.lifecycle_stage,
+        weight=row.target_service_revision.requested_production_traffic_weight,
+        strategy=strategy_of(row.deployment_configuration),
+        failures=row.deployment_circuit_breaker.failure_count,
+        threshold=row.deployment_circuit_breaker.threshold,
+        ringing=row.alarms.triggered_alarm_names,
+        rollback_reason=row.rollback.reason,
+        rollback_at=row.rollback.started_at,
+        rollback_to=revisions.get(row.rollback.service_revision_arn, ""),
     )

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from cockpit.connect.session import Series
 from probes.answers import Gap
-from probes.ecs.deployment import ServiceDeployment
+from probes.ecs.deployment import ROLLING, DeploymentStrategy, ServiceDeployment
 from probes.metrics import NO_DATA
 
 
@@ -36,6 +36,8 @@ class Service:
     maximum_percent: int = 200
     breaker: bool | None = None
     """Whether the deployment circuit breaker is on; None: the answer does not say."""
+    strategy: DeploymentStrategy = ROLLING
+    """How the next deployment goes out; one that is under way may have begun by another."""
     grace: int | None = None
     """Seconds in which load balancer checks do not count; None: not set, which is zero."""
     target_groups: tuple[str, ...] = ()

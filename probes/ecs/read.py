@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from probes.ecs.answers import (
     ContainerDefinitionRow,
+    DeploymentConfiguration,
     DeploymentRow,
     Named,
     ScalableTargetRow,
@@ -16,6 +17,7 @@ from probes.ecs.answers import (
     TaskRow,
     TaskSetRow,
 )
+from probes.ecs.deployment import DeploymentStrategy, LifecycleHook
 from probes.ecs.model import (
     Container,
     ContainerDefinition,
@@ -48,10 +50,31 @@ def service_of(row: ServiceRow, cluster: str) -> Service:
         minimum_percent=_percent(configuration.minimum_healthy_percent, 0 if daemon else 100),
         maximum_percent=_percent(configuration.maximum_percent, 100 if daemon else 200),
         breaker=configuration.deployment_circuit_breaker.enable,
+        strategy=strategy_of(configuration),
         grace=row.health_check_grace_period_seconds,
         target_groups=tuple(group for group in groups if group),
         subnets=row.network_configuration.awsvpc_configuration.subnets,
         created_at=row.created_at,
+    )
+
+
+def strategy_of(row: DeploymentConfiguration) -> DeploymentStrategy:
+    """How releases go out; ROLLING where the answer names no strategy."""
+    canary, linear = row.canary_configuration, row.linear_configuration
+    step = (canary.canary_percent, canary.canary_bake_time_in_minutes)
+    if row.strategy == "LINEAR":
+        step = (linear.step_percent, linear.step_bake_time_in_minutes)
+    percent, minutes = step
+    return DeploymentStrategy(
+        name=row.strategy or "ROLLING",
+        bake=60.0 * (row.bake_time_in_minutes or 0),
+        step_percent=percent,
+        step_bake=None if minutes is None else 60.0 * minutes,
+        hooks=tuple(
+            LifecycleHook(target=each.hook_target_arn, stages=each.lifecycle_stages)
+            for each in row.lifecycle_hooks
+        ),
+        alarms=row.alarms.alarm_names if row.alarms.enable else (),
     )
 
 

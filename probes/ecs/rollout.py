@@ -1,50 +1,114 @@
-"""Findings about deployments, events, scaling and load of a service."""
+"""Findings about deployments: failed, going back, stuck, or just new.
+
+What a deployment waits for because it was told to (a bake, the steps of a canary) is no trouble.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
-from cockpit.connect.session import Series
-from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
 from probes.ecs import stops
+from probes.ecs.deployment import DeploymentStrategy, ServiceDeployment
+from probes.ecs.failure import failure_of
 from probes.ecs.model import Deployment, Snapshot, name_of
+from probes.ecs.phrases import Cause
 from probes.ecs.settings import Settings
-from probes.ecs.tasks import deploying, since_steady, within_seconds
-from probes.metrics import held, history, mean, peak, settled
+from probes.ecs.tasks import deploying, seconds_since, since_steady, within_seconds
 
 _ROLLING_BACK = ("rolling back", "rolled back", "rollback")
-
-
-def service_gone(snapshot: Snapshot) -> Iterator[Finding]:
-    """The service is being deleted, or is gone: nothing keeps its tasks running.
-
-    Nothing else is judged then. CloudTrail names the caller of DeleteService.
-    """
-    status = snapshot.service.status
-    if status != "ACTIVE":
-        yield Finding(
-            "ECS_SERVICE_DRAINING_OR_GONE",
-            Severity.CRITICAL,
-            f"the service is {status}",
-            evidence=(Evidence("status", status), Evidence("running", snapshot.running)),
-            likely=("it was deleted",),
-            next="find the caller of DeleteService in CloudTrail",
-        )
+_BEFORE_TRAFFIC = frozenset(
+    {
+        "RECONCILE_SERVICE",
+        "PRE_SCALE_UP",
+        "SCALE_UP",
+        "POST_SCALE_UP",
+        "TEST_TRAFFIC_SHIFT",
+        "POST_TEST_TRAFFIC_SHIFT",
+    }
+)
+"""Stages in which nothing waits by plan, but for hooks."""
 
 
 def deployments(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """What the roll-outs of an ECS-controlled service say of themselves."""
-    primary = snapshot.primary
+    """What the roll-outs of a service say of themselves."""
+    ended = _ended(snapshot, settings)
+    if ended is not None:
+        yield ended
     failed = [each for each in snapshot.deployments if each.rollout_state == "FAILED"]
     for each in failed:
-        yield _failed(snapshot, each)
+        if ended is None or ended.subject != name_of(each.task_definition):
+            yield _failed(snapshot, each)
+    primary = snapshot.primary
     if primary is None:
         return
-    if not failed and any(mark in primary.reason.lower() for mark in _ROLLING_BACK):
-        yield _rolled_back(snapshot, primary)
+    unread = snapshot.history is None and not failed
+    if unread and any(mark in primary.reason.lower() for mark in _ROLLING_BACK):
+        yield _rolled_back(primary)
     yield from _stuck(snapshot, primary, settings)
+    yield from _stabilizing(snapshot, primary, settings)
     yield from _recent(snapshot, primary, settings)
+
+
+def _ended(snapshot: Snapshot, settings: Settings) -> Finding | None:
+    """How the newest deployment went wrong; None while it did not."""
+    newest = snapshot.history[0] if snapshot.history else None
+    if newest is None:
+        return None
+    finished = seconds_since(snapshot, newest.finished_at or newest.rollback_at)
+    fresh = finished is None or finished < settings.recent
+    to = f" to {name_of(newest.rollback_to)}" if newest.rollback_to else ""
+    if newest.status == "ROLLBACK_FAILED":
+        how = f"failed, and its rollback{to} failed too"
+        return _gone_wrong(newest, Severity.CRITICAL, how)
+    if newest.rolling_back:
+        return _gone_wrong(newest, Severity.WARNING, f"failed and is being rolled back{to}")
+    if newest.status == "ROLLBACK_SUCCESSFUL" and fresh:
+        return _gone_wrong(newest, Severity.WARNING, f"failed and was rolled back{to}")
+    mixed = sum(each.running > 0 for each in snapshot.deployments) > 1
+    if newest.status == "STOPPED" and mixed:
+        return _gone_wrong(newest, Severity.WARNING, "was stopped while two revisions run")
+    return None
+
+
+def _gone_wrong(newest: ServiceDeployment, severity: Severity, how: str) -> Finding:
+    """The newest deployment failed; ECS takes it back, has taken it back, or could not.
+
+    While it goes back the service should recover by itself. When the rollback failed too, both
+    revisions may run: nothing mends that but a deployment of the one that worked.
+    """
+    name = name_of(newest.task_definition) or "a revision that could not be read"
+    why = newest.rollback_reason or newest.reason
+    failed_twice = severity is Severity.CRITICAL
+    return Finding(
+        "ECS_DEPLOYMENT_FAILED",
+        severity,
+        f"the deployment of {name} {how}: {why or 'no reason given'}",
+        subject=name,
+        evidence=(
+            Evidence("status", newest.status),
+            Evidence("reason", why or None),
+            Evidence("stage", newest.stage or None),
+            Evidence("circuit breaker", _failures(newest)),
+            Evidence("alarms", ", ".join(newest.ringing) or None),
+        ),
+        likely=(
+            "the new revision crashed or failed its checks",
+            "an alarm rang while it was watched",
+            "a hook said no",
+        ),
+        next="look which revision each task runs, and deploy the one that worked"
+        if failed_twice
+        else "keep the failed revision from being deployed again",
+    )
+
+
+def _failures(deployment: ServiceDeployment) -> str | None:
+    if deployment.threshold is None:
+        return None
+    return f"{deployment.failures} of {deployment.threshold} failures"
 
 
 def _failed(snapshot: Snapshot, failed: Deployment) -> Finding:
@@ -70,7 +134,7 @@ def _failed(snapshot: Snapshot, failed: Deployment) -> Finding:
     )
 
 
-def _rolled_back(snapshot: Snapshot, primary: Deployment) -> Finding:
+def _rolled_back(primary: Deployment) -> Finding:
     """A deployment failed and ECS goes back to the revision before.
 
     That is the breaker at work: the service should recover by itself. The failed revision must not
@@ -92,55 +156,139 @@ def _rolled_back(snapshot: Snapshot, primary: Deployment) -> Finding:
 
 
 def _stuck(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Iterator[Finding]:
-    """A deployment is in progress for too long, or its tasks keep failing.
+    """A deployment is in progress for longer than it was told to wait, or its tasks keep failing.
 
-    Without a circuit breaker it goes on for ever. Read why its tasks stopped: they cannot start, or
-    do not become healthy.
+    Without a circuit breaker it goes on for ever. The stage says where it stands: before the
+    traffic moves it is the tasks (read why they stopped) or a hook, after that an alarm or the old
+    targets. Percentages that allow no task more and none less let it never end.
     """
     if primary.rollout_state != "IN_PROGRESS" or snapshot.desired == 0:
         return
-    age = _age(snapshot, primary)
-    severity = settings.stuck.grade(age)
-    unguarded = not snapshot.service.breaker
+    way, service = snapshot.under_way, snapshot.service
+    strategy = (way and way.strategy) or service.strategy
+    age, planned = _age(snapshot, primary, way), _planned(primary, way, strategy)
+    severity = settings.stuck.grade(None if age is None else age - planned)
+    unguarded = not service.breaker
     if unguarded and primary.failed_tasks >= settings.stuck_failures:
         severity = Severity.CRITICAL
+    no_room = _no_room(snapshot, primary, strategy)
+    if no_room and severity is None and age is not None and age >= settings.below_for:
+        severity = Severity.WARNING
     if severity is None:
         return
     name = name_of(primary.task_definition)
-    service = snapshot.service
-    failing = primary.failed_tasks > 0
-    started = "" if age is None else f" for {duration(age)}"
+    hooks = strategy.hooks_at(way.stage) if way else ()
     yield Finding(
         "ECS_DEPLOYMENT_STUCK",
         severity,
-        f"the deployment of {name} is in progress{started}: "
+        f"the deployment of {name} is in progress{_where(age, way, hooks)}: "
         f"{primary.running} of {primary.desired} run, {primary.failed_tasks} failed",
         subject=name,
         evidence=(
             Evidence("in progress", age, "s", limit=settings.stuck.first),
+            Evidence("planned waiting", planned or None, "s"),
+            Evidence("strategy", strategy.name),
+            Evidence("stage", way.stage or way.status if way else None),
+            Evidence("hooks", ", ".join(hooks) or None),
+            Evidence("traffic", way.weight if way else None, "%"),
+            Evidence("alarms", ", ".join(way.ringing if way else ()) or None),
             Evidence("failed tasks", primary.failed_tasks, limit=settings.stuck_failures),
-            Evidence("circuit breaker", _breaker(service.breaker)),
+            Evidence("circuit breaker", (way and _failures(way)) or _breaker(service.breaker)),
             Evidence("healthy percent", f"{service.minimum_percent} to {service.maximum_percent}"),
             *_from_to(snapshot),
         ),
-        likely=_stuck_causes(snapshot, failing),
-        next="read why its tasks stopped; without a breaker it never ends by itself"
-        if unguarded
-        else "read why its tasks stopped",
+        likely=_stuck_causes(primary, strategy, no_room=no_room, hooks=bool(hooks)),
+        next=_stuck_next(unguarded=unguarded, no_room=no_room, hooks=bool(hooks)),
     )
 
 
-def _stuck_causes(snapshot: Snapshot, failing: bool) -> tuple[str, ...]:
-    service = snapshot.service
-    if failing:
+def _where(age: float | None, way: ServiceDeployment | None, hooks: tuple[str, ...]) -> str:
+    lasted = "" if age is None else f" for {duration(age)}"
+    if way is None or not way.stage:
+        return lasted
+    asked = f", which asks the hook {', '.join(hooks)}" if hooks else ""
+    return f"{lasted} at {way.stage}{asked}"
+
+
+def _planned(
+    primary: Deployment, way: ServiceDeployment | None, strategy: DeploymentStrategy
+) -> float:
+    """Seconds that it may wait by plan: not before the traffic moves, nor on the way back."""
+    if way is not None and (way.rolling_back or way.stage in _BEFORE_TRAFFIC):
+        return 0
+    told = way is not None and bool(way.stage)
+    return strategy.planned if told or primary.running >= primary.desired else 0
+
+
+def _no_room(snapshot: Snapshot, primary: Deployment, strategy: DeploymentStrategy) -> bool:
+    """The percentages let no task be stopped and none be started: it can never end."""
+    service, desired = snapshot.service, snapshot.desired
+    if strategy.name != "ROLLING" or service.scheduling == "DAEMON":
+        return False
+    if primary.running >= desired:
+        return False
+    told = any(failure_of(e.message).cause is Cause.PERCENTAGES for e in since_steady(snapshot))
+    old = any(each.running for each in snapshot.deployments if each.id != primary.id)
+    least = math.ceil(desired * service.minimum_percent / 100)
+    most = math.floor(desired * service.maximum_percent / 100)
+    return told or (old and least >= desired >= most)
+
+
+def _stuck_causes(
+    primary: Deployment, strategy: DeploymentStrategy, *, no_room: bool, hooks: bool
+) -> tuple[str, ...]:
+    if no_room:
+        return ("the minimum and maximum percent of the desired count leave no room for a task",)
+    if hooks:
+        return ("the hook waits for a person or for a test", "the hook does not answer")
+    if primary.failed_tasks > 0:
         return ("the new revision crashes or fails its checks", "its image cannot be pulled")
-    if service.minimum_percent >= 100 and service.maximum_percent <= 100:
-        return ("minimum 100% and maximum 100% leave no room to replace a task",)
+    if strategy.alarms and primary.running >= primary.desired:
+        return ("it watches its alarms for a while", "old targets drain slowly")
     return ("tasks cannot be placed", "old targets drain slowly", "health checks never pass")
+
+
+def _stuck_next(*, unguarded: bool, no_room: bool, hooks: bool) -> str:
+    if no_room:
+        return (
+            "raise the maximum percent or lower the minimum, so that one task more or less may run"
+        )
+    if hooks:
+        return "read the hook's log; without its answer, stop the deployment, which takes it back"
+    if unguarded:
+        return "read why its tasks stopped; without a breaker it never ends by itself"
+    return "read why its tasks stopped"
 
 
 def _breaker(on: bool | None) -> str | None:
     return None if on is None else "on" if on else "off"
+
+
+def _stabilizing(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Iterator[Finding]:
+    """A task set of another controller does not come to rest, since tasks of it are missing.
+
+    ECS tells no rollout state of those. As long as all its tasks run, its waiting is not judged.
+    """
+    controller, age = snapshot.service.controller, seconds_since(snapshot, primary.created_at)
+    if controller == "ECS" or primary.reason != "STABILIZING" or age is None:
+        return
+    if primary.running >= primary.desired or age < (settings.stuck.first or 0):
+        return
+    name = name_of(primary.task_definition)
+    yield Finding(
+        "ECS_DEPLOYMENT_STUCK",
+        Severity.WARNING,
+        f"the task set of {name} is stabilizing for {duration(age)}: "
+        f"{primary.running} of {primary.desired} run",
+        subject=name,
+        evidence=(
+            Evidence("stabilizing", age, "s", limit=settings.stuck.first),
+            Evidence("controller", controller),
+            *_from_to(snapshot),
+        ),
+        likely=("the new revision crashes or fails its checks", "tasks cannot be placed"),
+        next="look at the deployment in CodeDeploy, or in its own controller, and roll back there",
+    )
 
 
 def _recent(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Iterator[Finding]:
@@ -151,15 +299,17 @@ def _recent(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Iter
     if not within_seconds(primary, snapshot, settings.recent):
         return
     name = name_of(primary.task_definition)
-    began = duration(_age(snapshot, primary) or 0)
+    age = seconds_since(snapshot, primary.created_at)
+    way = snapshot.under_way
     yield Finding(
         "ECS_DEPLOYMENT_RECENT",
         Severity.INFO,
-        f"{name} was deployed {began} ago",
+        f"{name} was deployed {duration(age or 0)} ago",
         subject=name,
         evidence=(
-            Evidence("age", _age(snapshot, primary), "s"),
+            Evidence("age", age, "s"),
             Evidence("rollout state", primary.rollout_state or None),
+            Evidence("stage", way.stage or way.status if way else None),
             *_from_to(snapshot),
         ),
         next="compare its start with the onset of the findings",
@@ -175,140 +325,13 @@ def _from_to(snapshot: Snapshot) -> Iterator[Evidence]:
         yield Evidence("changed", told or "nothing that can be seen")
 
 
-def _age(snapshot: Snapshot, deployment: Deployment) -> float | None:
-    created = deployment.created_at
-    return None if created is None else (snapshot.at - created).total_seconds()
-
-
-def unsteady(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Events keep coming and none says that the service came to rest.
-
-    Identical events are hidden for six hours, so silence proves nothing and is not judged.
-    """
-    newer = since_steady(snapshot)
-    if not newer or snapshot.desired == 0:
-        return
-    lasted = (snapshot.at - newer[-1].at).total_seconds()
-    quiet = (snapshot.at - newer[0].at).total_seconds()
-    if lasted < settings.unsteady or quiet > settings.unsteady / 2 or len(newer) < 3:
-        return
-    yield Finding(
-        "ECS_NO_STEADY_STATE",
-        Severity.WARNING,
-        f"no steady state for {duration(lasted)}: {newer[0].message}",
-        evidence=(
-            Evidence("unsteady for", lasted, "s", limit=settings.unsteady),
-            Evidence("events", len(newer)),
-            *(
-                Evidence(f"event {number}", event.message)
-                for number, event in enumerate(newer[:3], start=1)
-            ),
-        ),
-        likely=("tasks start and stop again", "tasks cannot be placed"),
-        next="read the events in order",
-    )
-
-
-def load(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """CPU or memory is nearly all used, against what the service reserved.
-
-    ECS_CPU_SATURATED: Requests wait for the processor and become slow; health checks may time out
-    next. Above 100% is possible: it is of the reservation, not of the host.
-
-    ECS_MEMORY_HIGH: A container that reaches its limit is killed (ECS_TASK_OOM). A rise that never
-    falls is a leak.
-    """
-    cpu = settled(snapshot.cpu, snapshot.at)
-    yield from _gauge("ECS_CPU_SATURATED", "CPU", cpu, settings.cpu, mean(cpu))
-    memory = settled(snapshot.memory, snapshot.at)
-    yield from _gauge("ECS_MEMORY_HIGH", "memory", memory, settings.memory, peak(memory))
-
-
-def _gauge(
-    code: str, label: str, series: Series, limits: Thresholds, value: float | None
-) -> Iterator[Finding]:
-    severity = held(series, limits)
-    if severity is None or value is None:
-        return
-    yield Finding(
-        code,
-        severity,
-        f"{label} at {value:.0f}% of the reservation for 5 minutes",
-        evidence=(Evidence(label, value, "%", limit=limits.first, history=history(series)),),
-        likely=("more load", "too few tasks", "a leak" if label == "memory" else "a slow release"),
-        next="compare with the request rate, then scale out",
-        fact=False,
-    )
-
-
-def scaling(snapshot: Snapshot) -> Iterator[Finding]:
-    """Auto scaling may not, or cannot, follow the load.
-
-    ECS_AUTOSCALING_SUSPENDED: Scaling out is switched off: with more load the service stays as it
-    is.
-
-    ECS_AUTOSCALING_FAILED: The last attempt to scale failed; the activity says why.
-    """
-    target = snapshot.scaling
-    if target is None:
-        return
-    bounds = (
-        Evidence("desired", snapshot.desired, limit=target.maximum),
-        Evidence("bounds", f"{target.minimum} to {target.maximum}"),
-    )
-    if target.out_suspended:
-        yield Finding(
-            "ECS_AUTOSCALING_SUSPENDED",
-            Severity.WARNING,
-            "scaling out is suspended",
-            evidence=bounds,
-            likely=("somebody froze it in an earlier incident",),
-            next="find who suspended it, and resume it",
-        )
-    if target.failed_activity:
-        yield Finding(
-            "ECS_AUTOSCALING_FAILED",
-            Severity.CRITICAL,
-            f"the last scaling failed: {target.failed_activity}",
-            evidence=bounds,
-            likely=("a quota", "the service is being deployed or deleted"),
-            next="read the scaling activities",
-        )
-    yield from _at_maximum(snapshot, bounds)
-
-
-def _at_maximum(snapshot: Snapshot, bounds: tuple[Evidence, ...]) -> Iterator[Finding]:
-    """Scaling has started all tasks that it may, and the load is still above its goal.
-
-    More tasks open more connections to the database, so look there before raising the maximum.
-    """
-    target = snapshot.scaling
-    if target is None or snapshot.running < target.maximum:
-        return
-    goals = (
-        ("CPU", snapshot.cpu, target.cpu_target),
-        ("memory", snapshot.memory, target.memory_target),
-    )
-    for label, series, goal in goals:
-        if goal is None:
-            continue
-        seen = settled(series, snapshot.at)
-        if held(seen, Thresholds(warning=goal)) is None:
-            continue
-        yield Finding(
-            "ECS_AUTOSCALING_AT_MAX",
-            Severity.WARNING,
-            f"all {target.maximum} tasks that scaling may start run, "
-            f"and {label} stays above its goal of {goal:.0f}%",
-            evidence=(
-                *bounds,
-                Evidence(label, mean(seen), "%", limit=goal, history=history(seen)),
-            ),
-            likely=("the ceiling is too low",),
-            next="raise the maximum, after a look at the database's connections",
-            fact=False,
-        )
-        return
+def _age(snapshot: Snapshot, primary: Deployment, way: ServiceDeployment | None) -> float | None:
+    """Seconds since the deployment began, or since it began to go back."""
+    if way is None:
+        return seconds_since(snapshot, primary.created_at)
+    if way.rolling_back:
+        return seconds_since(snapshot, way.rollback_at or way.started_at)
+    return seconds_since(snapshot, way.started_at or way.created_at)
 
 
 def in_progress(snapshot: Snapshot) -> bool:

@@ -25,7 +25,7 @@ from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, blind_series, partly_blind
-from probes.ecs import rollout, starts, tasks, view
+from probes.ecs import load, rest, rollout, starts, tasks, view
 from probes.ecs.answers import (
     ActivityRow,
     ScalableTargetRow,
@@ -287,7 +287,7 @@ def since(before: Snapshot, now: Snapshot) -> Snapshot:
 
 def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Report the service, its stopped tasks, its deployments and its load."""
-    gone = list(rollout.service_gone(snapshot))
+    gone = list(rest.service_gone(snapshot))
     yield from gone
     if not gone:
         yield from tasks.counts(snapshot, settings)
@@ -301,9 +301,9 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         yield from tasks.zones(snapshot)
         yield from rollout.deployments(snapshot, settings)
         yield from starts.placement(snapshot, settings)
-        yield from rollout.unsteady(snapshot, settings)
-        yield from rollout.load(snapshot, settings)
-        yield from rollout.scaling(snapshot)
+        yield from rest.unsteady(snapshot, settings)
+        yield from load.load(snapshot, settings)
+        yield from load.scaling(snapshot)
     yield from partly_blind("ECS_OBS_BLIND", snapshot.gaps)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
@@ -228,6 +229,11 @@ def within_seconds(deployment: Deployment, snapshot: Snapshot, seconds: float) -
     """Whether the deployment began less than `seconds` before the look."""
     created = deployment.created_at
     return created is not None and (snapshot.at - created).total_seconds() < seconds
+
+
+def seconds_since(snapshot: Snapshot, moment: datetime | None) -> float | None:
+    """Seconds from a moment to the look; None when there is no such moment."""
+    return None if moment is None else (snapshot.at - moment).total_seconds()
 
 
 def _crash_causes(snapshot: Snapshot, definition: str) -> tuple[str, ...]:

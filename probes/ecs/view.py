@@ -11,6 +11,7 @@ from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import age
 from probes.ecs import stops, tasks
+from probes.ecs.deployment import ServiceDeployment
 from probes.ecs.model import Deployment, RunningTask, Snapshot, Stop, name_of
 from probes.ecs.settings import Settings
 from probes.metrics import mean, peak, settled
@@ -30,8 +31,11 @@ def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
         yield Fact("revision", name_of(primary.task_definition))
         if primary.rollout_state:
             failed = primary.rollout_state == "FAILED"
+            stage = snapshot.under_way.stage if snapshot.under_way else ""
             yield Fact(
-                "rollout", primary.rollout_state, severity=Severity.CRITICAL if failed else None
+                "rollout",
+                f"{primary.rollout_state} {stage}".rstrip(),
+                severity=Severity.CRITICAL if failed else None,
             )
         yield Fact("failed tasks", str(primary.failed_tasks), primary.failed_tasks)
     cpu = mean(settled(snapshot.cpu, snapshot.at))
@@ -49,6 +53,8 @@ def _count_severity(snapshot: Snapshot) -> Severity | None:
 def tables(snapshot: Snapshot, settings: Settings) -> Iterator[Table]:
     """Deployments, stopped tasks, live tasks, events."""
     yield _deployments_table(snapshot)
+    if snapshot.history:
+        yield _history_table(snapshot, snapshot.history)
     yield _stops_table(snapshot, settings)
     if snapshot.tasks is not None:
         yield _tasks_table(snapshot, snapshot.tasks)
@@ -103,6 +109,43 @@ def _deployment_row(snapshot: Snapshot, each: Deployment) -> Row:
         ),
         severity=Severity.CRITICAL if each.rollout_state == "FAILED" else None,
         dim=each.status != "PRIMARY",
+    )
+
+
+def _history_table(snapshot: Snapshot, history: tuple[ServiceDeployment, ...]) -> Table:
+    back = snapshot.previous_task_definition
+    return Table(
+        title="Service deployments",
+        columns=(
+            Column("status", 20),
+            Column("revision", 24),
+            Column("replaces", 24),
+            Column("age", 5, right=True),
+            Column("stage", 28),
+            Column("reason"),
+        ),
+        rows=tuple(_history_row(snapshot, each) for each in history),
+        headline=f"{name_of(back)} is the way back: {snapshot.previous_known_by}"
+        if back
+        else "AWS does not say which revision to go back to",
+    )
+
+
+def _history_row(snapshot: Snapshot, each: ServiceDeployment) -> Row:
+    replaced = dict.fromkeys(name_of(source.task_definition) for source in each.sources)
+    failed = each.status == "ROLLBACK_FAILED"
+    return Row(
+        key=each.arn,
+        cells=(
+            each.status,
+            name_of(each.task_definition),
+            ", ".join(replaced),
+            _age(snapshot, each.created_at),
+            each.stage,
+            each.rollback_reason or each.reason,
+        ),
+        severity=Severity.CRITICAL if failed else None,
+        dim=not each.open,
     )
 
 
