@@ -40,9 +40,9 @@ from probes.postgres.replication_model import (
     Replay,
     ReplicationRow,
     Sender,
-    Slot,
     SystemIdentifier,
 )
+from probes.postgres.slots import slot_findings, slots_table
 
 GIB = 2**30
 _LEFT = 60
@@ -162,8 +162,7 @@ def diagnose(look: PostgresReplication, settings: Settings) -> Iterator[Finding]
             lag_seconds=settings.lag_seconds,
             stalled_looks=settings.stalled_looks,
         )
-    for slot in look.slots:
-        yield from _slot(slot, settings)
+    yield from _slots(look, settings)
     if look.unread:
         yield Finding(
             "PG_OBS_BLIND",
@@ -180,6 +179,11 @@ def diagnose(look: PostgresReplication, settings: Settings) -> Iterator[Finding]
             f"role '{look.role}' may not see how far the standbys are",
             next=GRANT.format(role=look.role),
         )
+
+
+def _slots(look: PostgresReplication, settings: Settings) -> Iterator[Finding]:
+    for slot in look.slots:
+        yield from slot_findings(slot, settings.slot_retained)
 
 
 def _down(look: PostgresReplication, settings: Settings) -> Iterator[Finding]:
@@ -296,77 +300,6 @@ def _sender_lag(sender: Sender, settings: Settings) -> Iterator[Finding]:
         yield stalled_finding(_name(sender), sender.apply_b)
 
 
-_WHY = {
-    "wal_removed": "its WAL was removed",
-    "rows_removed": "rows that it needs were vacuumed away",
-    "wal_level_insufficient": "the primary's wal_level became too low for it",
-    "idle_timeout": "nobody read it for too long (idle_replication_slot_timeout)",
-}
-"""What `invalidation_reason` says, from 17 on."""
-
-
-def _lost(slot: Slot) -> Finding:
-    """The server removed WAL that a slot still needed: its reader cannot go on.
-
-    The standby or consumer must be built anew from a copy. The slot itself is of no use any more.
-    """
-    name, reason = visible(slot.name, 60), slot.invalidated
-    who = "standby" if slot.type == "physical" else "consumer"
-    said = _WHY.get(reason or "", visible(reason, 40) if reason else "")
-    why = f", for {said}" if said else ""
-    return Finding(
-        "PG_SLOT_LOST",
-        Severity.CRITICAL,
-        f"slot {name} is lost{why}: its {who} must be built anew",
-        subject=name,
-        evidence=(
-            Evidence("active", "yes" if slot.active else "no"),
-            *((Evidence("because", visible(reason, 40)),) if reason else ()),
-            *_idle(slot),
-        ),
-        likely=() if reason else ("it kept more WAL than max_slot_wal_keep_size allows",),
-        next=f"rebuild the {who}; then drop the slot",
-    )
-
-
-def _slot(slot: Slot, settings: Settings) -> Iterator[Finding]:
-    """A slot keeps WAL for a reader that does not take it.
-
-    The WAL fills the disk, and a full disk stops the server. Critical once the server may remove it
-    any moment (`unreserved`). Dropping the slot frees the space at once, and its reader must be
-    built anew: it cannot be undone.
-    """
-    if slot.wal_status == "lost":
-        yield _lost(slot)
-        return
-    name = visible(slot.name, 60)
-    severity = settings.slot_retained.grade(slot.retained_b)
-    if slot.wal_status == "unreserved":
-        severity = Severity.CRITICAL
-    if severity is not None:
-        yield Finding(
-            "PG_SLOT_RETAIN",
-            severity,
-            f"slot {name} keeps {size(slot.retained_b or 0)} of WAL"
-            + ("" if slot.active else " and nobody reads it"),
-            subject=name,
-            evidence=(
-                Evidence("kept", slot.retained_b, "bytes", settings.slot_retained.first),
-                Evidence("until it is lost", slot.safe_wal_size, "bytes"),
-                Evidence("active", "yes" if slot.active else "no"),
-                Evidence("type", slot.type),
-                *_idle(slot),
-            ),
-            likely=("a dead consumer (DMS, Debezium)", "a standby that was removed"),
-            next="find its consumer; dropping the slot cannot be undone",
-        )
-
-
-def _idle(slot: Slot) -> tuple[Evidence, ...]:
-    told = slot.inactive_s is not None
-    return (Evidence("nobody reads it for", slot.inactive_s, "s"),) if told else ()
-
-
 def facts(look: PostgresReplication, _: Settings) -> Iterator[Fact]:
     """How far behind, then who follows."""
     if look.replay is not None:
@@ -402,13 +335,6 @@ _STANDBYS = (
     Column("not replayed", 12, right=True),
     Column("replied", 10, right=True),
 )
-_SLOTS = (
-    Column("slot", 28),
-    Column("type", 10),
-    Column("active", 8),
-    Column("keeps", 12, right=True),
-    Column("status"),
-)
 
 
 def tables(look: PostgresReplication, settings: Settings) -> Iterator[Table]:
@@ -426,11 +352,7 @@ def tables(look: PostgresReplication, settings: Settings) -> Iterator[Table]:
                 f"{_called(each.name, each.address)} does not follow any more" for each in look.gone
             ),
         )
-    yield Table(
-        title="Replication slots",
-        columns=_SLOTS,
-        rows=tuple(_slot_row(slot, settings) for slot in look.slots),
-    )
+    yield slots_table(look.slots, settings.slot_retained)
 
 
 def _readers_table(look: PostgresReplication, settings: Settings) -> Table:
@@ -473,20 +395,6 @@ def _standby_row(sender: Sender, settings: Settings) -> Row:
             "" if sender.reply_age_s is None else duration(max(0.0, sender.reply_age_s)),
         ),
         severity=settings.lag_bytes.grade(sender.total_b),
-    )
-
-
-def _slot_row(slot: Slot, settings: Settings) -> Row:
-    return Row(
-        key=slot.name,
-        cells=(
-            visible(slot.name, 60),
-            slot.type,
-            "yes" if slot.active else "no",
-            amount(slot.retained_b),
-            slot.wal_status or "unknown",
-        ),
-        severity=settings.slot_retained.grade(slot.retained_b),
     )
 
 

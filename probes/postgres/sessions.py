@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from cockpit.connect.pace import SLOW, Pace
+from cockpit.connect.pace import Pace
 from cockpit.connect.postgres.errors import CODES
 from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.session import SqlReads
@@ -23,8 +23,10 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import count, duration
-from probes.postgres.model import GRANT, Session, partly
+from probes.postgres.identity import identity, sight
+from probes.postgres.model import Session, partly
 from probes.postgres.pulse import PULSE, Pulse, PulseRow
+from probes.postgres.sessions_model import LockHolder, PostgresSessions
 from probes.postgres.view import sessions_table
 from probes.statement import statement
 
@@ -39,36 +41,6 @@ _EACH = 5
 """Sessions that get a finding of their own for one code; the table shows the others."""
 _KEPT = timedelta(minutes=10)
 """How long a restart or a change of role stays a finding."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockHolder:
-    """A session that holds a lock another waits for, for `held_s` seconds (None: unknown)."""
-
-    pid: int
-    held_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostgresSessions:
-    """One look. `sessions` are the busiest, at most 500."""
-
-    pulse: Pulse
-    sessions: tuple[Session, ...]
-    holders: tuple[LockHolder, ...] = ()
-    longest: Session | None = None
-    """Who runs one statement for longest, besides those that wait, are protected or may."""
-    expects: str = "any"
-    pooler: bool = False
-    restarted: datetime | None = None
-    """When a restart was seen between two of our looks; None: none."""
-    crashed: bool = False
-    """That restart was of its processes alone: the postmaster lives, one of them crashed."""
-    role_changed: datetime | None = None
-    unread: tuple[str, ...] = ()
-    """Parts that this server does not give as expected, and why."""
-    slow_s: float | None = None
-    """Seconds of a statement of ours that was slow twice running; None: all are fast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,123 +110,13 @@ def _kept(moment: datetime | None, at: datetime) -> datetime | None:
 
 def diagnose(look: PostgresSessions, settings: Settings) -> Iterator[Finding]:
     """Say what is wrong with the sessions as a whole, then with each that stands out."""
-    yield from _sight(look)
-    yield from _identity(look)
+    yield from sight(look)
+    yield from identity(look)
     yield from _saturation(look.pulse, settings)
     yield from _one_client(look.pulse, settings)
     yield from _idle_transactions(look, settings)
     yield from _long(look, settings)
     yield from _prepared(look.pulse, settings)
-
-
-def _sight(look: PostgresSessions) -> Iterator[Finding]:
-    """What this look could not see, or sees otherwise than it seems.
-
-    PG_OBS_BLIND: The role may not see other sessions, or a view answered otherwise than known. What
-    is hidden counts as unknown, never as idle or healthy.
-
-    PG_OBS_SLOW: The server takes long for a small statement of ours. It drowns, or the way to it is
-    slow; it is looked at half as often so as not to make it worse.
-
-    PG_OBS_VIA_POOLER: The target is a pooler: pids and addresses of sessions are its own, so who a
-    session belongs to cannot be told from them.
-    """
-    pulse = look.pulse
-    if pulse.hidden or not pulse.server.sees_all:
-        yield Finding(
-            "PG_OBS_BLIND",
-            Severity.INFO,
-            f"role '{pulse.server.role}' may not see other sessions: "
-            f"{pulse.hidden} of {pulse.backends} are hidden",
-            evidence=(Evidence("hidden sessions", pulse.hidden, limit=0),),
-            next=GRANT.format(role=pulse.server.role),
-        )
-    if look.unread:
-        yield Finding(
-            "PG_OBS_BLIND",
-            Severity.INFO,
-            f"{pulse.server.name} answers otherwise than known: " + "; ".join(look.unread),
-            subject="parts",
-            likely=("a version that is newer than this cockpit",),
-            next="the rest is seen; look there by hand, and report it",
-        )
-    if look.slow_s is not None:
-        yield Finding(
-            "PG_OBS_SLOW",
-            Severity.WARNING,
-            f"the server takes {duration(look.slow_s)} for a statement of ours: it is looked at "
-            "half as often",
-            subject="statements",
-            evidence=(Evidence("slowest twice running", look.slow_s, "s", SLOW),),
-            likely=("the server drowns: processor, disk or memory", "thousands of sessions"),
-            next="how many are active, and what does the control plane say of its processor?",
-        )
-    if look.pooler:
-        yield Finding(
-            "PG_OBS_VIA_POOLER",
-            Severity.INFO,
-            "looked at through a pooler: pids and addresses are the pooler's, not the clients'",
-            next="prefer the instance's endpoint",
-        )
-
-
-def _identity(look: PostgresSessions) -> Iterator[Finding]:
-    """Which server answers, and whether it is the one that was meant.
-
-    PG_ROLE_WRONG: The name of the writer leads to a standby, where every write fails with 25006; or
-    a name for readers leads to the primary, which then carries their load too. DNS or a pool still
-    leads to the server of before a failover.
-
-    PG_ROLE_CHANGED: The server became a primary or a standby between two looks: a failover, or
-    somebody's promotion. Pools and names of the applications have to follow.
-    """
-    pulse = look.pulse
-    is_a, should = ("a standby", "writer") if pulse.recovery else ("a primary", "reader")
-    if look.expects == should:
-        writer = should == "writer"
-        yield Finding(
-            "PG_ROLE_WRONG",
-            Severity.CRITICAL if writer else Severity.HIGH,
-            f"the {should} endpoint is answered by {is_a}"
-            + (": writes fail with 25006" if writer else ""),
-            likely=("stale DNS after a failover", "a failover in progress"),
-            next="compare the endpoint's address with the control plane's idea of the writer",
-        )
-    if look.role_changed is not None:
-        yield Finding(
-            "PG_ROLE_CHANGED",
-            Severity.HIGH,
-            f"the server became {is_a} while we looked",
-            likely=("a failover", "a promotion by hand"),
-            next="look whether the applications follow the endpoint",
-        )
-    if look.restarted is not None:
-        yield _restarted(look, max(0.0, (pulse.at - look.restarted).total_seconds()))
-
-
-def _restarted(look: PostgresSessions, ago: float) -> Finding:
-    """The server was restarted, or one of its processes crashed: every session was dropped.
-
-    Applications see broken connections, and reconnect all at once. The buffers are cold, so the
-    first minutes are slow by themselves. After a crash the server replays its WAL before it lets
-    anybody in.
-    """
-    what = "a server process crashed" if look.crashed else "the server was restarted"
-    return Finding(
-        "PG_RESTARTED",
-        Severity.HIGH,
-        f"{what} {duration(ago)} ago: every session was dropped",
-        evidence=(
-            Evidence("up for", ago, "s"),
-            Evidence("postmaster since", f"{look.pulse.server.started:%Y-%m-%d %H:%M:%S} UTC"),
-        ),
-        likely=("out of memory: the kernel killed a backend", "a bug in the server or an extension")
-        if look.crashed
-        else ("maintenance or a parameter change", "a failover", "the machine went down"),
-        next="the server's log: which process ended, by which signal, in which statement"
-        if look.crashed
-        else "the server's log and the control plane's events of that minute",
-    )
 
 
 def _saturation(pulse: Pulse, settings: Settings) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import duration, percent, rounded, size
+from probes.redis.identity import identity
 from probes.redis.model import RedisHealth, health
 from probes.redis.rates import since
 from probes.redis.replication import replication
@@ -66,7 +67,7 @@ async def collect(redis: RedisReads, target: Target) -> RedisHealth:
 
 def diagnose(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
     """Loading and roles first, then clients, memory, speed, replication, disk."""
-    yield from _state(look)
+    yield from identity(look)
     yield from _clients(look, settings)
     yield from _memory(look, settings)
     yield from _eviction(look, settings)
@@ -79,112 +80,6 @@ def diagnose(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
         lag_seconds=settings.lag_seconds,
     )
     yield from _disk(look, settings)
-
-
-def _state(look: RedisHealth) -> Iterator[Finding]:
-    """What the server is, and whether it can answer.
-
-    RD_STATE_LOADING: It reads its data from disk, or a full copy from its primary, and answers
-    nothing until then. It takes as long as there is data.
-
-    RD_ROLE_WRONG: The name of the primary leads to a replica, where every write fails with
-    READONLY; or a name for readers leads to the primary. DNS or a pool still leads to the server of
-    before a failover.
-    """
-    if look.loading:
-        share = look.loading_share
-        copies = look.role == "replica" and look.syncing
-        yield Finding(
-            "RD_STATE_LOADING",
-            Severity.CRITICAL,
-            (
-                "the replica is loading a full copy from its primary: it answers no reads"
-                if copies
-                else "the server is loading its data after a start"
-            )
-            + (f": {percent(share)}" if share is not None else ""),
-            evidence=(
-                Evidence("loaded", share, "share"),
-                Evidence("about to take", look.loading_eta_s, "s"),
-            ),
-            likely=("it was away for longer than the primary's backlog remembers", "it is new")
-            if copies
-            else ("it was restarted: a crash, a replacement, maintenance",),
-            next="wait; a client that retries in a loop makes it slower",
-        )
-    wrong = {"primary": "replica", "replica": "primary"}.get(look.expects) == look.role
-    if wrong:
-        yield Finding(
-            "RD_ROLE_WRONG",
-            Severity.CRITICAL if look.expects == "primary" else Severity.HIGH,
-            f"the endpoint of a {look.expects} is answered by a {look.role}"
-            + (": writes fail with READONLY" if look.role == "replica" else ""),
-            evidence=(Evidence("role", look.role),),
-            likely=("stale DNS after a failover", "a failover in progress"),
-            next="compare with the control plane's idea of the primary",
-        )
-    yield from _changed(look)
-
-
-def _changed(look: RedisHealth) -> Iterator[Finding]:
-    """Between two looks the server was restarted, or took another role.
-
-    RD_ROLE_CHANGED: It became a primary or a replica: a failover. Clients that keep their old
-    connections write to a replica and get READONLY.
-
-    RD_RESTARTED: Without persistence it begins empty: every read misses, and the database behind
-    takes the load.
-    """
-    if look.moved_last:
-        yield _moved(look)
-    elif look.role_changed is not None:
-        yield Finding(
-            "RD_ROLE_CHANGED",
-            Severity.HIGH,
-            f"the server became a {look.role} while we looked",
-            likely=("a failover",),
-            next="look whether the applications follow",
-        )
-    if look.restarted is not None:
-        yield Finding(
-            "RD_RESTARTED",
-            Severity.HIGH,
-            f"the server was restarted; it is up for {duration(look.uptime_s)}",
-            evidence=(Evidence("up for", look.uptime_s, "s"), Evidence("keys", look.keys)),
-            likely=("a crash or an out-of-memory kill", "a node replacement", "maintenance"),
-            next="is its data there? without persistence it begins empty",
-        )
-
-
-def _moved(look: RedisHealth) -> Finding:
-    """Another server answers behind the name than at the last look.
-
-    A failover that the name followed, or a name for several readers (information). When it does not
-    hold the data of the one before, the name leads to another cache altogether.
-    """
-    readers = look.expects == "replica" and look.role == "replica"
-    other = look.moved_history is False
-    return Finding(
-        "RD_ROLE_CHANGED",
-        Severity.INFO if readers and not other else Severity.HIGH,
-        f"another server answers behind this name, a {look.role}; it is up for "
-        f"{duration(look.uptime_s)}",
-        evidence=(
-            Evidence("up for", look.uptime_s, "s"),
-            Evidence(
-                "has the data of the one before",
-                None if look.moved_history is None else "no" if other else "yes",
-            ),
-        ),
-        likely=("the name or the port now leads to another cache",)
-        if other
-        else ("the name leads to several replicas in turn",)
-        if readers
-        else ("a failover that the name followed", "a node replacement"),
-        next="is that the cache that was meant? compare with the control plane"
-        if other
-        else "look whether the applications follow",
-    )
 
 
 def _clients(look: RedisHealth, settings: Settings) -> Iterator[Finding]:

@@ -15,7 +15,8 @@ from cockpit.triage.registry import registry
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("cockpit", "probes", "screens")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 600, 70
+LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 500, 70
+LINES_OF_A_FILE_OF_TESTS = 600
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 ENGINE = ROOT / "cockpit/triage/engine.py"
 ANY = {"cockpit/connect": 6, "cockpit/runbooks": 0}
@@ -46,7 +47,7 @@ def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_of_tests_can_be_read_in_one_sitting(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES_OF_A_FILE
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES_OF_A_FILE_OF_TESTS
 
 
 def test_there_is_one_broad_except_and_it_is_in_the_engine() -> None:

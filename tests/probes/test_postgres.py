@@ -15,7 +15,7 @@ from cockpit.triage.target import Target
 from probes.postgres import sessions as postgres_sessions
 from probes.postgres.model import Session, offers
 from probes.postgres.pulse import Client, Prepared, PulseRow
-from probes.postgres.sessions import LockHolder, PostgresSessions
+from probes.postgres.sessions_model import LockHolder, PostgresSessions
 from tests.probes.postgres_looks import AT, pulse, session
 
 

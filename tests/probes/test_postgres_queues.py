@@ -20,7 +20,7 @@ from probes.postgres import sessions as postgres_sessions
 from probes.postgres.locks_model import LockNode, LockSummary, PostgresLocks, queues_of
 from probes.postgres.model import Session
 from probes.postgres.replication_model import Slot
-from probes.postgres.sessions import PostgresSessions
+from probes.postgres.sessions_model import PostgresSessions
 from tests.probes.postgres_looks import AT, pulse, session
 from tests.probes.test_postgres_replication import standby
 

@@ -20,8 +20,8 @@ from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
 from probes.postgres.locks import Settings as LockSettings
 from probes.postgres.locks_model import PostgresLocks
-from probes.postgres.sessions import PostgresSessions
 from probes.postgres.sessions import Settings as SessionSettings
+from probes.postgres.sessions_model import PostgresSessions
 from tests.servers.private import Crowd, codes, look, pg_settings, session_for, target, waiting
 
 pytestmark = pytest.mark.servers

@@ -1,0 +1,121 @@
+"""Which PostgreSQL answers, since when, and what of it cannot be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cockpit.connect.pace import SLOW
+from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.units import duration
+from probes.postgres.model import GRANT
+from probes.postgres.sessions_model import PostgresSessions
+
+
+def sight(look: PostgresSessions) -> Iterator[Finding]:
+    """What this look could not see, or sees otherwise than it seems.
+
+    PG_OBS_BLIND: The role may not see other sessions, or a view answered otherwise than known. What
+    is hidden counts as unknown, never as idle or healthy.
+
+    PG_OBS_SLOW: The server takes long for a small statement of ours. It drowns, or the way to it is
+    slow; it is looked at half as often so as not to make it worse.
+
+    PG_OBS_VIA_POOLER: The target is a pooler: pids and addresses of sessions are its own, so who a
+    session belongs to cannot be told from them.
+    """
+    pulse = look.pulse
+    if pulse.hidden or not pulse.server.sees_all:
+        yield Finding(
+            "PG_OBS_BLIND",
+            Severity.INFO,
+            f"role '{pulse.server.role}' may not see other sessions: "
+            f"{pulse.hidden} of {pulse.backends} are hidden",
+            evidence=(Evidence("hidden sessions", pulse.hidden, limit=0),),
+            next=GRANT.format(role=pulse.server.role),
+        )
+    if look.unread:
+        yield Finding(
+            "PG_OBS_BLIND",
+            Severity.INFO,
+            f"{pulse.server.name} answers otherwise than known: " + "; ".join(look.unread),
+            subject="parts",
+            likely=("a version that is newer than this cockpit",),
+            next="the rest is seen; look there by hand, and report it",
+        )
+    if look.slow_s is not None:
+        yield Finding(
+            "PG_OBS_SLOW",
+            Severity.WARNING,
+            f"the server takes {duration(look.slow_s)} for a statement of ours: it is looked at "
+            "half as often",
+            subject="statements",
+            evidence=(Evidence("slowest twice running", look.slow_s, "s", SLOW),),
+            likely=("the server drowns: processor, disk or memory", "thousands of sessions"),
+            next="how many are active, and what does the control plane say of its processor?",
+        )
+    if look.pooler:
+        yield Finding(
+            "PG_OBS_VIA_POOLER",
+            Severity.INFO,
+            "looked at through a pooler: pids and addresses are the pooler's, not the clients'",
+            next="prefer the instance's endpoint",
+        )
+
+
+def identity(look: PostgresSessions) -> Iterator[Finding]:
+    """Which server answers, and whether it is the one that was meant.
+
+    PG_ROLE_WRONG: The name of the writer leads to a standby, where every write fails with 25006; or
+    a name for readers leads to the primary, which then carries their load too. DNS or a pool still
+    leads to the server of before a failover.
+
+    PG_ROLE_CHANGED: The server became a primary or a standby between two looks: a failover, or
+    somebody's promotion. Pools and names of the applications have to follow.
+    """
+    pulse = look.pulse
+    is_a, should = ("a standby", "writer") if pulse.recovery else ("a primary", "reader")
+    if look.expects == should:
+        writer = should == "writer"
+        yield Finding(
+            "PG_ROLE_WRONG",
+            Severity.CRITICAL if writer else Severity.HIGH,
+            f"the {should} endpoint is answered by {is_a}"
+            + (": writes fail with 25006" if writer else ""),
+            likely=("stale DNS after a failover", "a failover in progress"),
+            next="compare the endpoint's address with the control plane's idea of the writer",
+        )
+    if look.role_changed is not None:
+        yield Finding(
+            "PG_ROLE_CHANGED",
+            Severity.HIGH,
+            f"the server became {is_a} while we looked",
+            likely=("a failover", "a promotion by hand"),
+            next="look whether the applications follow the endpoint",
+        )
+    if look.restarted is not None:
+        yield _restarted(look, max(0.0, (pulse.at - look.restarted).total_seconds()))
+
+
+def _restarted(look: PostgresSessions, ago: float) -> Finding:
+    """The server was restarted, or one of its processes crashed: every session was dropped.
+
+    Applications see broken connections, and reconnect all at once. The buffers are cold, so the
+    first minutes are slow by themselves. After a crash the server replays its WAL before it lets
+    anybody in.
+    """
+    what = "a server process crashed" if look.crashed else "the server was restarted"
+    return Finding(
+        "PG_RESTARTED",
+        Severity.HIGH,
+        f"{what} {duration(ago)} ago: every session was dropped",
+        evidence=(
+            Evidence("up for", ago, "s"),
+            Evidence("postmaster since", f"{look.pulse.server.started:%Y-%m-%d %H:%M:%S} UTC"),
+        ),
+        likely=("out of memory: the kernel killed a backend", "a bug in the server or an extension")
+        if look.crashed
+        else ("maintenance or a parameter change", "a failover", "the machine went down"),
+        next="the server's log: which process ended, by which signal, in which statement"
+        if look.crashed
+        else "the server's log and the control plane's events of that minute",
+    )
