@@ -21,7 +21,8 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, number
-from probes.alb.findings import APPLICATION, NETWORK, Settings, silence
+from probes.alb.arriving import silence
+from probes.alb.findings import APPLICATION, NETWORK
 from probes.alb.model import (
     COUNTERS,
     ELB_5XX,
@@ -36,6 +37,7 @@ from probes.alb.model import (
     last_bucket,
     same_minutes,
 )
+from probes.alb.settings import Settings
 from probes.answers import Gap, attempt, blind_series, partly_blind
 from probes.metrics import NO_DATA, history, is_blind, latest, query, settled, total
 from probes.target_group.model import balancer_dimension, group_dimension

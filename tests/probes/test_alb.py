@@ -11,8 +11,8 @@ import pytest
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
 from probes.alb import traffic as probe
-from probes.alb.findings import Settings
 from probes.alb.model import AlbGroup, Snapshot
+from probes.alb.settings import Settings
 from probes.answers import Gap
 
 AT = datetime(2026, 11, 21, 3, 10, 30, tzinfo=UTC)

@@ -19,7 +19,7 @@ from cockpit.errors import Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
-from probes.postgres.sessions import PostgresSessions
+from probes.postgres.sessions_model import PostgresSessions
 from tests.servers.private import (
     SUPER,
     Crowd,

@@ -23,7 +23,7 @@ from probes.postgres.counters_model import PostgresCounters
 from probes.postgres.locks import Settings as LockSettings
 from probes.postgres.locks_model import PostgresLocks
 from probes.postgres.replication_model import PostgresReplication
-from probes.postgres.sessions import PostgresSessions
+from probes.postgres.sessions_model import PostgresSessions
 from tests.servers.private import (
     SUPER,
     Crowd,
