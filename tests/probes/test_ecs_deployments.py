@@ -10,8 +10,10 @@ import pytest
 from cockpit import clock
 from cockpit.triage.finding import Finding, Severity
 from probes.ecs import service as ecs
+from probes.ecs import view
 from probes.ecs.deployment import DeploymentStrategy, LifecycleHook, ServiceDeployment
 from probes.ecs.model import Deployment, Snapshot
+from probes.ecs.settings import Settings
 from tests.probes.ecs_looks import (
     ARN,
     CRITICAL,
@@ -58,7 +60,7 @@ def going_out(told: ServiceDeployment, *, running: int = 6, **changes: Any) -> S
 
 
 def stuck(look: Snapshot) -> list[Finding]:
-    every = ecs.diagnose(look, ecs.Settings())
+    every = ecs.diagnose(look, Settings())
     return [each for each in every if each.code == "ECS_DEPLOYMENT_STUCK"]
 
 
@@ -198,7 +200,7 @@ BACK = {"rollback_to": OLD, "rollback_reason": "the circuit breaker threshold wa
 def test_how_a_deployment_went_wrong_is_told(
     told: ServiceDeployment, severity: Severity, words: str
 ) -> None:
-    every = ecs.diagnose(going_out(told), ecs.Settings())
+    every = ecs.diagnose(going_out(told), Settings())
     (finding,) = [each for each in every if each.code == "ECS_DEPLOYMENT_FAILED"]
     assert finding.severity is severity
     assert words in finding.summary
@@ -287,9 +289,9 @@ def test_task_sets_of_other_controllers_are_judged_by_their_tasks(
 def test_the_stage_is_on_the_screen_and_every_deployment_has_its_row() -> None:
     told = way(BLUE_GREEN)
     look = going_out(told)
-    facts = {fact.label: fact.text for fact in ecs.PROBE.facts(look, ecs.PROBE.settings)}
+    facts = {fact.label: fact.text for fact in view.facts(look, Settings())}
     assert facts["rollout"] == "IN_PROGRESS BAKE_TIME"
-    tables = {table.title: table for table in ecs.PROBE.tables(look, ecs.Settings())}
+    tables = {table.title: table for table in view.tables(look, Settings())}
     rows = tables["Service deployments"].rows
     assert [row.cells[0] for row in rows] == ["IN_PROGRESS"]
     assert found(look) == []
