@@ -8,7 +8,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +16,14 @@ from types import MappingProxyType
 
 import click
 
-from cockpit import clock
+from cockpit import clock, text
 from cockpit.incident.incident import Incidents, data_folder
 
 BROKEN = 2
-"""Exit code of `verify` for a journal that does not hold; also of what had to be left undone."""
+"""Exit code for a journal that does not hold, is torn or lacks an output; also of what had to be
+left undone."""
+FAILED = 70
+"""Exit code of what was not done at all."""
 COLOURS: Mapping[str, str] = MappingProxyType(
     {"critical": "red", "high": "red", "warning": "yellow", "P0": "red", "P1": "red"}
 )
@@ -59,6 +62,23 @@ def _login() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
+
+
+def tell_store(name: str, troubles: Iterable[str], waiting: Iterable[str] = ()) -> int:
+    """What is wrong with how an incident is stored; the exit code of who could only read it."""
+    wrong = tuple(troubles)
+    for words in wrong:
+        click.echo(f"cockpit: {name}: {text.visible(words, 400)}", err=True)
+    if any("torn" in words for words in wrong):
+        click.echo(f"  cockpit resume {name}", err=True)
+    for words in waiting:
+        click.echo(f"waiting, not in the journal yet: {text.visible(words, 400)}", err=True)
+    return BROKEN if wrong else 0
+
+
+def outputs_folder(export: Path) -> Path:
+    """Where the large outputs of a jsonl export are, a file each, named by its SHA-256."""
+    return export.with_name(export.name + ".outputs")
 
 
 def minute(moment: datetime | None) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cockpit.incident import chain
 from cockpit.incident.entry import BadEntry, Entry
-from cockpit.incident.sqlite import Damaged, Unreadable, lines_after, read_blob, reading
+from cockpit.incident.reader import Damaged, Unreadable, lines_after, read_blob, reading
 
 EVERY = 0.5
 """Seconds between looks at the file."""

@@ -20,21 +20,22 @@ from cockpit.incident.entry import BadEntry, Entry, EntryKind
 from cockpit.incident.follow import Follower
 from cockpit.incident.home import home
 from cockpit.incident.note_line import NoteLine
-from cockpit.incident.record import Author, Incident, Letter
-from cockpit.incident.recovery import Mended, mend
-from cockpit.incident.severity import Level
-from cockpit.incident.spill_file import SpillFile, spare_folders
-from cockpit.incident.sqlite import (
+from cockpit.incident.reader import (
     Damaged,
     Unreadable,
     Unwritable,
-    leave_letter,
-    lines_after,
+    letters,
     lines_of_kinds,
     reading,
-    reserve,
+    torn,
 )
+from cockpit.incident.record import Author, Incident, Letter
+from cockpit.incident.recovery import Mended, mend
+from cockpit.incident.severity import Level
+from cockpit.incident.spill_file import SpillFile, is_private, spare_folders
+from cockpit.incident.sqlite import leave_letter, reserve
 from cockpit.incident.state import FOLDED, IncidentState, IncidentStatus, fold
+from cockpit.incident.stored import StoredJournal, stored_in, torn_after, with_spilled
 from cockpit.incident.writer import SqliteJournal
 
 __all__ = ["Incident", "Incidents", "Summary", "data_folder"]
@@ -67,6 +68,10 @@ class Summary:
     """Who has it open now; empty when nobody does."""
     damage: str = ""
     """Why the journal cannot be read; empty when it can."""
+    torn: str = ""
+    """That its end cannot be read, and after which entry; empty for a whole one."""
+    waiting: int = 0
+    """Letters of co-responders that nobody took into it yet."""
 
     @property
     def title(self) -> str:
@@ -149,8 +154,12 @@ class Incidents:
         incident = self._live(name, mended, hold=hold, author=author)
         if not silently:
             incident.record(EntryKind.RESUMED, f"{author.actor} resumed as {role}")
+        said = {entry.text for entry in incident.entries if entry.kind is EntryKind.RECOVERY}
+        incident.troubles = mended.remarks
         for remark in mended.remarks:
-            incident.record(EntryKind.RECOVERY, remark)
+            if remark not in said:
+                incident.record(EntryKind.RECOVERY, remark)
+        incident.answer([*_letters(mended.letters)])
         incident.settle()
         return incident
 
@@ -163,35 +172,59 @@ class Incidents:
         name = self.find(name)
         author = Author.here("", Role.TRIAGE)
         follower = Follower(self._path(name), last=0, bring=lambda entries: None)
-        entries = _entries(self.lines(name))
-        holder = lock.holder(self._locks(name))
-        return Incident(
-            name, author, entries=entries, journal=follower, watching=True, holder=holder
+        stored = self.stored(name)
+        entries = readable(stored.lines)
+        incident = Incident(
+            name,
+            author,
+            entries=entries,
+            journal=follower,
+            watching=True,
+            holder=self.holder(name),
         )
+        incident.troubles = stored.troubles(incident.entries)
+        incident.waiting = waiting(stored.letters)
+        return incident
 
     def lines(self, name: str) -> tuple[str, ...]:
         """The stored lines of an incident, also those that are no entries.
 
         What only the spare folder has follows. Raises `BadEntry` for a file that cannot be read.
         """
-        found: tuple[str, ...] = ()
+        return self.stored(name).lines
+
+    def stored(self, name: str) -> StoredJournal:
+        """An incident as it is stored, with what is wrong around its entries. Raises as `lines`."""
+        found = StoredJournal(lines=())
         path = self._path(name)
         if path.exists():
             try:
-                with reading(path) as connection:
-                    found = tuple(lines_after(connection))
+                found = stored_in(path)
             except Unreadable as problem:
                 raise Unreadable(f"{name}: {problem.message}", hint=problem.hint) from problem
             except (Damaged, OSError) as problem:
                 hint = f"cockpit resume {name} sets it aside and keeps what can be read"
                 raise BadEntry(f"{name}: cannot be read: {problem}", hint=hint) from problem
-        known = set(found)
-        return (*found, *(t for t in self._spill(name).lines() if t not in known))
+        return with_spilled(found, self._spill(name))
+
+    def holder(self, name: str) -> str:
+        """Who has the incident open now, as a person reads it; empty when nobody does."""
+        return lock.holder(self._locks(name))
+
+    def waits(self, name: str, letter: str) -> bool:
+        """Whether a letter that was left was not taken yet. True when that cannot be read."""
+        try:
+            with reading(self._path(name)) as connection:
+                left = letters(connection)
+        except (Damaged, Unreadable, OSError):
+            return True
+        return letter in dict([*left, *self._spill(name).letters()])
 
     def leave(self, name: str, told: NoteLine, *, author: Author) -> str:
         """Hand an entry to the cockpit that holds the incident; returns the letter's id.
 
-        It takes it within a second. Raises `CockpitError` when the file takes nothing.
+        It takes it within a second. What the file does not take goes to the spare folder. Raises
+        `CockpitError` when nothing takes it.
         """
         letter = {
             "at": clock.stamp(clock.now()),
@@ -207,7 +240,8 @@ class Incidents:
         try:
             leave_letter(self._path(name), number, json.dumps(letter))
         except Unwritable as problem:
-            raise CockpitError(f"{name}: {problem}") from problem
+            if not self._spill(name).leave(number, json.dumps(letter)):
+                raise CockpitError(f"{name}: {problem}; it is kept nowhere") from problem
         return number
 
     def find(self, name: str = "") -> str:
@@ -240,11 +274,14 @@ class Incidents:
 
     def summary(self, name: str) -> Summary:
         """One line about an incident, without reading all of it."""
-        holder = lock.holder(self._locks(name))
-        damage, count = "", 0
-        lines = tuple(self._spill(name).lines())
+        holder = self.holder(name)
+        damage, count, octets = "", 0, 0
+        spill = self._spill(name)
+        lines, left = tuple(spill.lines()), dict(spill.letters())
         try:
+            octets = torn(self._path(name))
             with reading(self._path(name)) as connection:
+                left.update(letters(connection))
                 kinds = [kind.value for kind in FOLDED]
                 told = lines_of_kinds(connection, kinds)
                 count, lines = told.entries, (*told.lines, *lines)
@@ -252,7 +289,7 @@ class Incidents:
             pass
         except (Damaged, Unreadable, OSError) as problem:
             damage = f"cannot be read: {problem}"
-        entries = _entries(lines)
+        entries = readable(lines)
         if not entries and not damage and self._is_filled(name):
             damage = "no entry in it can be read"
         spared = sum(1 for entry in entries if entry.seq > count)
@@ -263,6 +300,8 @@ class Incidents:
             last_at=max((entry.at for entry in entries), default=None),
             holder=holder,
             damage=damage,
+            torn=torn_after(count, octets) if octets and not damage else "",
+            waiting=len(left),
         )
 
     def _is_filled(self, name: str) -> bool:
@@ -293,13 +332,13 @@ class Incidents:
         return incident
 
     def _watcher(self, name: str, author: Author) -> Incident:
-        entries = _entries(self.lines(name))
+        entries = readable(self.lines(name))
         incident = Incident(
             name,
             author,
             entries=entries,
             watching=True,
-            holder=lock.holder(self._locks(name)),
+            holder=self.holder(name),
         )
         last = entries[-1].seq if entries else 0
         follower = Follower(self._path(name), last=last, bring=incident.bring)
@@ -332,7 +371,8 @@ class Incidents:
         found: set[str] = set()
         for folder in (self.folder, *self._spares):
             try:
-                files = [path for path in folder.iterdir() if path.suffix in _SUFFIXES]
+                kept = folder == self.folder or is_private(folder)
+                files = [path for path in folder.iterdir() if kept and path.suffix in _SUFFIXES]
             except OSError:
                 continue
             found |= {path.stem for path in files if _ID.fullmatch(path.stem)}
@@ -362,7 +402,7 @@ def _is_short_for(ends: str, name: str) -> bool:
     return found is not None and (int(found[1]), int(found[2])) == (year, number)
 
 
-def _entries(lines: Iterable[str]) -> list[Entry]:
+def readable(lines: Iterable[str]) -> list[Entry]:
     """The entries among the lines, each seq once; lines that are none are for `verify` to tell."""
     found: dict[int, Entry] = {}
     for text in lines:
@@ -372,6 +412,13 @@ def _entries(lines: Iterable[str]) -> list[Entry]:
             continue
         found.setdefault(entry.seq, entry)
     return [found[seq] for seq in sorted(found)]
+
+
+def waiting(raw: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """What waits to be taken into the journal, a line each."""
+    left = tuple(raw)
+    told = {one.id: f"{one.author.actor} at {one.at}: {one.text}" for one in _letters(left)}
+    return tuple(told.get(name, "a letter that cannot be read") for name, _ in left)
 
 
 def _letters(raw: Iterable[tuple[str, str]]) -> Iterator[Letter]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cockpit import clock, text
-from cockpit.incident.spill_file import private
+from cockpit.incident.spill_file import is_private, private
 
 
 @dataclass(slots=True)
@@ -50,7 +50,9 @@ def take(places: Sequence[Path], *, actor: str, host: str) -> Hold | None:
         except OSError:
             os.close(descriptor)
             continue
-        if holder(places[number + 1 :]):  # taken there while this place could not be written
+        if _held(
+            places[number + 1 :], spare=True
+        ):  # taken there while this place could not be written
             os.close(descriptor)
             return None
         _sign(descriptor, actor=actor, host=host)
@@ -79,8 +81,17 @@ def _sign(descriptor: int, *, actor: str, host: str) -> None:
 
 
 def holder(places: Sequence[Path]) -> str:
-    """Who holds the incident, as `ana on bastion (pid 4242)`; empty when nobody does."""
+    """Who holds the incident, as `ana on bastion (pid 4242)`; empty when nobody does.
+
+    Of the later places only those count that nobody else can have made.
+    """
+    return _held(places[:1], spare=False) or _held(places[1:], spare=True)
+
+
+def _held(places: Sequence[Path], *, spare: bool) -> str:
     for path in places:
+        if spare and not is_private(path.parent):
+            continue
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:

@@ -87,8 +87,12 @@ class Incident:
         self._lock = threading.RLock()
         self._last: Future[bool] | None = None
         self._stuck: Future[bool] | None = None
-        self._answered: set[str] = set()
+        self._answered = {str(one.data["letter"]) for one in entries if "letter" in one.data}
         self._closed = False
+        self.troubles: tuple[str, ...] = ()
+        """What was wrong with how it is stored when it was read, a sentence each."""
+        self.waiting: tuple[str, ...] = ()
+        """What co-responders left and nobody took into the journal yet, a line each."""
 
     @property
     def state(self) -> IncidentState:

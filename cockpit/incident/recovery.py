@@ -14,15 +14,25 @@ from pathlib import Path
 from cockpit import units
 from cockpit.incident import chain, wal
 from cockpit.incident.entry import GENESIS, BadEntry, Entry
-from cockpit.incident.spill_file import SpillFile, file_stamp
-from cockpit.incident.sqlite import (
+from cockpit.incident.reader import (
     Damaged,
     Unreadable,
     Unwritable,
+    blobs,
+    letters,
+    log_of,
     plain_reason,
     reading,
-    remove_rows,
     rows_after,
+)
+from cockpit.incident.spill_file import SpillFile, file_stamp
+from cockpit.incident.sqlite import remove_rows
+from cockpit.incident.stored import (
+    StoredJournal,
+    checked,
+    output_troubles,
+    torn_after,
+    with_spilled,
 )
 
 _LONGEST = 70_000
@@ -41,6 +51,8 @@ class Mended:
     entries: list[Entry]
     stored: int
     remarks: tuple[str, ...]
+    letters: tuple[tuple[str, str], ...] = ()
+    """What co-responders left and nobody took, as (id, JSON)."""
 
 
 def mend(path: Path, spill: SpillFile) -> Mended:
@@ -50,10 +62,13 @@ def mend(path: Path, spill: SpillFile) -> Mended:
     this user may not read, or that a newer cockpit wrote: nothing is touched then.
     """
     remarks: list[str] = []
-    torn = _torn_log(path, remarks)
-    rows, damage = _read(path)
+    torn, kept = _torn_log(path, spill)
+    rows, around, damage = _read(path)
     entries = _parsed(path, rows, remarks)
     stored = len(entries)
+    if torn:
+        cut = f"{torn_after(stored, len(torn))}: the last write was cut off, {kept}"
+        remarks.insert(0, cut)
     if damage:
         torn += _contents(path)
         stored = 0
@@ -62,49 +77,62 @@ def mend(path: Path, spill: SpillFile) -> Mended:
     taken = _continue(entries, carve(torn)) if torn else 0
     if taken:
         remarks.append(f"{units.count(taken, 'entry', 'entries')} taken back from what was torn")
+    around = with_spilled(around, spill)
     _adopt(spill, entries, remarks)
     entries = chain.redacted(entries)  # what was carved may be older than a redaction
     _check(entries, remarks)
+    remarks += output_troubles(around.outputs(entries))
     if not entries and not remarks:
         remarks.append("there was no entry in the journal: what was in it is lost")
-    return Mended(entries, stored, tuple(remarks))
+    return Mended(entries, stored, tuple(remarks), around.letters)
 
 
-def _read(path: Path) -> tuple[list[_Row], str]:
-    """The stored rows as far as they can be read, and what is wrong with the file, if anything."""
+def _read(path: Path) -> tuple[list[_Row], StoredJournal, str]:
+    """The stored rows as far as they can be read, what is around them, and what is wrong with the
+    file, if anything.
+    """
     rows: list[_Row] = []
+    around = StoredJournal(lines=())
     try:
         with reading(path) as connection:
             for row in rows_after(connection):
                 rows.append(row)  # noqa: PERF402  (keeps what came before the damage)
+            around = StoredJournal(
+                lines=(), letters=tuple(letters(connection)), blobs=checked(blobs(connection))
+            )
     except FileNotFoundError:
-        log = path.with_name(path.name + "-wal")
-        return [], "the file is gone, but its log is not" if log.exists() else ""
+        gone = "the file is gone, but its log is not" if log_of(path).exists() else ""
+        return [], around, gone
     except Damaged as problem:
-        return rows, str(problem)
+        return rows, around, str(problem)
     except OSError as problem:
         raise Unreadable(f"{path.name}: {plain_reason(problem)}") from problem
-    return rows, ""
+    return rows, around, ""
 
 
-def _torn_log(path: Path, remarks: list[str]) -> bytes:
-    """The log's content when its end is torn, after a copy was made; empty when it is whole."""
-    log = path.with_name(path.name + "-wal")
+def _torn_log(path: Path, spill: SpillFile) -> tuple[bytes, str]:
+    """What is torn of the log, after a copy of all of it was made, and where that is; nothing of a
+    whole log.
+    """
+    log = log_of(path)
     try:
         content = log.read_bytes()
     except OSError:
-        return b""
+        return b"", ""
     found = wal.tail(content)
     if not found.torn:
-        return b""
-    aside = path.with_name(f"{path.stem}.torn-{file_stamp()}.wal")
+        return b"", ""
+    name = f"{path.stem}.torn-{file_stamp()}.wal"
+    aside = path.with_name(name)
     try:
         aside.write_bytes(content)
         kept = f"set aside in {aside.name}"
     except OSError as problem:
+        aside.unlink(missing_ok=True)
+        spare = spill.keep(name, content)
         kept = f"could not be set aside: {problem.strerror}"
-    remarks.append(f"the last write was cut off: {units.size(found.torn)} {kept}")
-    return content[found.whole :]
+        kept = f"set aside in {spare}" if spare else kept
+    return content[found.whole :], kept
 
 
 def _contents(path: Path) -> bytes:

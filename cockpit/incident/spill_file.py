@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,6 +53,33 @@ class SpillFile:
         """Large outputs that were set down here."""
         return [(path.name.split(".")[-2], path.read_bytes()) for path in self._files("*.blob")]
 
+    def keep(self, name: str, content: bytes) -> Path | None:
+        """Keep a file that is not read again; where it is, None when no folder takes it."""
+        for folder in self._folders:
+            try:
+                private(folder)
+                _append(folder / name, content)
+            except OSError:
+                continue
+            return folder / name
+        return None
+
+    def leave(self, letter: str, content: str) -> bool:
+        """Keep a letter to who holds the incident; False when no folder takes it."""
+        return self.keep(f"{self._name}.{letter}.letter", content.encode()) is not None
+
+    def letters(self) -> list[tuple[str, str]]:
+        """The letters that were left here, as (id, JSON)."""
+        return [
+            (path.name.split(".")[-2], path.read_text("utf-8", "replace"))
+            for path in self._files("*.letter")
+        ]
+
+    def taken(self, letter: str) -> None:
+        """Remove a letter whose entry is kept elsewhere."""
+        for path in self._files(f"{letter}.letter"):
+            path.unlink(missing_ok=True)
+
     def clear(self) -> None:
         """Remove what has landed in the journal."""
         for path in self._files("jsonl") + self._files("*.blob"):
@@ -69,7 +97,7 @@ class SpillFile:
     def _files(self, pattern: str) -> list[Path]:
         found: list[Path] = []
         for folder in self._folders:
-            if _is_private(folder):
+            if is_private(folder):
                 found += sorted(folder.glob(f"{self._name}.{pattern}"))
         return found
 
@@ -97,16 +125,28 @@ def private(folder: Path) -> None:
     """Make the folder for this user alone. Raises `OSError`, also when it is somebody else's."""
     for part in (folder.parent, folder):
         part.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not _is_private(folder):
-        raise PermissionError(f"{folder} belongs to somebody else")
+    if not is_private(folder):
+        raise PermissionError(f"{folder} belongs to somebody else, or others may write to it")
 
 
-def _is_private(folder: Path) -> bool:
+def is_private(folder: Path) -> bool:
+    """Whether what is in the folder can only be this user's.
+
+    It is this user's own, and nobody else may write to it. Nobody else may exchange it either: so
+    the folder above is this user's or root's, and who may write to it may not rename what is
+    another's (`/tmp` and its like). Neither is a link.
+    """
     try:
-        facts = [os.lstat(part) for part in (folder.parent, folder)]
+        above, facts = os.lstat(folder.parent), os.lstat(folder)
     except OSError:
         return False
-    return folder.is_dir() and not folder.is_symlink() and facts[1].st_uid == os.getuid()
+    own = facts.st_uid == os.getuid() and not facts.st_mode & _BY_OTHERS
+    kept = not above.st_mode & _BY_OTHERS or bool(above.st_mode & stat.S_ISVTX)
+    folders = stat.S_ISDIR(above.st_mode) and stat.S_ISDIR(facts.st_mode)
+    return folders and own and kept and above.st_uid in {0, os.getuid()}
+
+
+_BY_OTHERS = 0o022
 
 
 def _append(path: Path, content: bytes) -> None:

@@ -11,16 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from cockpit.errors import CockpitError
 from cockpit.incident import chain
 from cockpit.incident.entry import Entry, EntryKind, names
+from cockpit.incident.reader import BUSY, Damaged, Unwritable, has_bodies, is_damage, plain_reason
 
 _APPLICATION = 0x434F434B
 """`COCK`: what `file` and `PRAGMA application_id` tell of the file."""
@@ -34,20 +31,6 @@ CREATE TABLE IF NOT EXISTS inbox (id TEXT PRIMARY KEY, letter TEXT NOT NULL);
 """
 _LOG_PAGES = 100
 """Pages that may stand in the log alone: what is folded in does not hang on the log's health."""
-_BUSY = 2.0
-"""Seconds to wait for a reader or a co-responder that holds a lock of SQLite."""
-
-
-class Unwritable(Exception):
-    """The file did not take the entries; the text says why, in plain words."""
-
-
-class Damaged(Exception):
-    """The file is not a database, or is one no longer."""
-
-
-class Unreadable(CockpitError):
-    """The file cannot be read now, which says nothing about what is in it."""
 
 
 class SqliteFile:
@@ -89,9 +72,9 @@ class SqliteFile:
                 connection.executemany("DELETE FROM inbox WHERE id = ?", answered)
         except (sqlite3.Error, OSError, Unwritable) as problem:
             self.close()
-            if _is_damage(problem):
+            if is_damage(problem):
                 raise Damaged(str(problem)) from problem
-            raise Unwritable(plain_reason(problem)) from problem
+            raise Unwritable(plain_reason(problem, self.path.parent)) from problem
 
     def letters(self) -> list[tuple[str, str]]:
         """What co-responders left since the last look: (id, JSON). Empty when it cannot be read."""
@@ -119,7 +102,7 @@ class SqliteFile:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         reserve(self.path, exist_ok=True)
         connection = sqlite3.connect(
-            self.path, timeout=_BUSY, isolation_level=None, check_same_thread=False
+            self.path, timeout=BUSY, isolation_level=None, check_same_thread=False
         )
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -127,7 +110,7 @@ class SqliteFile:
             connection.execute("PRAGMA secure_delete=ON")
             connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
             connection.executescript(_SCHEMA)
-            if not _has_bodies(connection):
+            if not has_bodies(connection):
                 connection.execute("ALTER TABLE entry ADD COLUMN body TEXT")
             if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
                 connection.execute(f"PRAGMA application_id={_APPLICATION}")
@@ -209,167 +192,17 @@ def reserve(path: Path, *, exist_ok: bool = False) -> bool:
 
 
 @contextlib.contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that cannot write. Raises `Damaged`, `Unreadable`, `OSError`.
-
-    SQLite needs to write the shared-memory file even for reading a WAL database. Where the folder
-    does not allow that, a copy is read.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there")
-    if path.stat().st_size == 0 and _size(path.with_name(path.name + "-wal")):
-        # SQLite would delete the log of an empty file, and with it all that is left.
-        raise Damaged("the file is empty, but its log is not")
-    with contextlib.ExitStack() as stack:
-        try:
-            connection = _read_only(path)
-        except sqlite3.Error as problem:
-            if not _needs_copy(problem):
-                raise as_read(problem) from problem
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cockpit-")))
-            connection = _copied(path, folder)
-        stack.callback(connection.close)
-        yield connection
-
-
-def as_read(problem: sqlite3.Error) -> Exception:
-    """The error to raise for a failed read: `Damaged` only when the file itself says so."""
-    if _is_damage(problem):
-        return Damaged(str(problem))
-    return Unreadable(plain_reason(problem), hint="try again in a moment")
-
-
-def _needs_copy(problem: sqlite3.Error) -> bool:
-    name = getattr(problem, "sqlite_errorname", "") or ""
-    return name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM"))
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
-
-
-def _read_only(path: Path) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    connection = sqlite3.connect(
-        uri, uri=True, timeout=_BUSY, isolation_level=None, check_same_thread=False
-    )
-    try:
-        connection.text_factory = _text
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "replace")
-
-
-def _copied(path: Path, folder: Path) -> sqlite3.Connection:
-    for suffix in ("", "-wal"):
-        source = path.with_name(path.name + suffix)
-        if source.is_file():
-            shutil.copyfile(source, folder / source.name)
-    try:
-        connection = sqlite3.connect(folder / path.name, isolation_level=None)
-        connection.text_factory = _text
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as problem:
-        raise as_read(problem) from problem
-    return connection
-
-
-def rows_after(connection: sqlite3.Connection, seq: int = 0) -> Iterator[tuple[int, str]]:
-    """The stored (seq, line) after `seq`, in order; ends where the file can be read no further.
-
-    Octets that are no text come as U+FFFD. Raises `Damaged` or `Unreadable` at that place.
-    """
-    try:
-        if not _has_entries(connection):
-            return
-        query = f"{_selected(connection)} WHERE seq > ? ORDER BY seq"
-        for number, head, body in connection.execute(query, (seq,)):
-            yield int(number), _joined(head, body)
-    except sqlite3.Error as problem:
-        raise as_read(problem) from problem
-
-
-def lines_after(connection: sqlite3.Connection, seq: int = 0) -> Iterator[str]:
-    """The lines of `rows_after`."""
-    for _, text in rows_after(connection, seq):
-        yield text
-
-
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """Enough of a journal for one line about it: how many entries, and those of some kinds."""
-
-    entries: int
-    lines: tuple[str, ...]
-
-
-def lines_of_kinds(connection: sqlite3.Connection, kinds: Sequence[str]) -> Outline:
-    """The lines of these kinds and the last line, in order. Raises `Damaged`, `Unreadable`."""
-    try:
-        if not _has_entries(connection):
-            return Outline(0, ())
-        (count,) = connection.execute("SELECT count(*) FROM entry").fetchone()
-        marks = ", ".join("?" for _ in kinds)
-        rows = connection.execute(
-            f"{_selected(connection)} WHERE kind IN ({marks}) "  # noqa: S608  (question marks only)
-            "OR seq = (SELECT max(seq) FROM entry) ORDER BY seq",
-            tuple(kinds),
-        )
-        return Outline(int(count), tuple(_joined(head, body) for _, head, body in rows))
-    except sqlite3.Error as problem:
-        raise as_read(problem) from problem
-
-
-def _has_entries(connection: sqlite3.Connection) -> bool:
-    query = "SELECT count(*) FROM sqlite_master WHERE name = 'entry'"
-    return bool(connection.execute(query).fetchone()[0])
-
-
-def _has_bodies(connection: sqlite3.Connection) -> bool:
-    """False for a file of 0.1, whose lines are whole."""
-    return any(row[1] == "body" for row in connection.execute("PRAGMA table_info(entry)"))
-
-
-def _joined(head: object, body: object) -> str:
-    """As text, whatever a changed file has there."""
-    return chain.joined(str(head), None if body is None else str(body))
-
-
-def _selected(connection: sqlite3.Connection) -> str:
-    """The query for (seq, head, body) of the entries."""
-    if _has_bodies(connection):
-        return "SELECT seq, line, body FROM entry"
-    return "SELECT seq, line, NULL FROM entry"
-
-
-def read_blob(path: Path, name: str) -> bytes | None:
-    """A large output by its name; None when the file has none or cannot be read."""
-    try:
-        with reading(path) as connection:
-            row = connection.execute("SELECT content FROM blob WHERE name = ?", (name,)).fetchone()
-    except (Damaged, Unreadable, OSError, sqlite3.Error):
-        return None
-    return None if row is None else bytes(row[0])
-
-
-@contextlib.contextmanager
 def _writing(path: Path) -> Iterator[sqlite3.Connection]:
     """A short-lived connection of its own. Raises `Unwritable`."""
     try:
-        connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
         try:
             connection.execute("PRAGMA synchronous=FULL")
             yield connection
         finally:
             connection.close()
     except sqlite3.Error as problem:
-        raise Unwritable(plain_reason(problem)) from problem
+        raise Unwritable(plain_reason(problem, path.parent)) from problem
 
 
 def leave_letter(path: Path, name: str, letter: str) -> None:
@@ -382,31 +215,3 @@ def remove_rows(path: Path, seqs: Sequence[int]) -> None:
     """Take rows out that are no entries, after they were set aside. Raises `Unwritable`."""
     with _writing(path) as connection, _transaction(connection):
         connection.executemany("DELETE FROM entry WHERE seq = ?", [(seq,) for seq in seqs])
-
-
-def plain_reason(problem: Exception) -> str:
-    """What a person calls the failure."""
-    if isinstance(problem, Unwritable):
-        return str(problem)
-    if isinstance(problem, OSError):
-        return (problem.strerror or str(problem)).lower()
-    name = getattr(problem, "sqlite_errorname", "") or ""
-    for start, words in _REASONS:
-        if name.startswith(start):
-            return words
-    return str(problem)
-
-
-_REASONS = (
-    ("SQLITE_FULL", "disk full"),
-    ("SQLITE_READONLY", "the journal is read-only"),
-    ("SQLITE_CANTOPEN", "the journal cannot be opened"),
-    ("SQLITE_PERM", "permission denied"),
-    ("SQLITE_BUSY", "the journal is locked by another program"),
-    ("SQLITE_IOERR", "input/output error"),
-)
-
-
-def _is_damage(problem: Exception) -> bool:
-    name = getattr(problem, "sqlite_errorname", "") or ""
-    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))

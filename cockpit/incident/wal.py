@@ -51,6 +51,21 @@ def tail(log: bytes) -> Tail:
     return Tail(whole, 0 if _is_left_over(log[whole:], salt1) else len(log) - whole)
 
 
+def image(file: bytes, log: bytes) -> bytes:
+    """The database as it reads with what its log commits, without needing the log any more."""
+    pages, whole = bytearray(file), tail(log).whole
+    size = int.from_bytes(log[8:12], "big")
+    for place in range(_HEADER, whole, _FRAME + size):
+        number, commit = struct.unpack(">2I", log[place : place + 8])
+        pages.extend(bytes(max(0, number * size - len(pages))))
+        start = place + _FRAME
+        pages[(number - 1) * size : number * size] = log[start : start + size]
+        if commit:
+            del pages[commit * size :]
+    pages[18:20] = b"\1\1"  # read and write version: a rollback journal, of which there is none
+    return bytes(pages)
+
+
 def _is_left_over(rest: bytes, salt: int) -> bool:
     """Whether what follows was written by an earlier, shorter-lived use of the log, or is empty."""
     if not rest.strip(b"\0"):

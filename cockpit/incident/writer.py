@@ -12,9 +12,10 @@ from cockpit import clock
 from cockpit.incident import chain
 from cockpit.incident.entry import Entry
 from cockpit.incident.journal import commit_in
+from cockpit.incident.reader import Damaged, Unwritable, read_blob
 from cockpit.incident.recovery import set_file_aside
 from cockpit.incident.spill_file import SpillFile
-from cockpit.incident.sqlite import Damaged, SqliteFile, Unwritable, read_blob
+from cockpit.incident.sqlite import SqliteFile
 
 RETRY = (1.0, 2.0, 5.0)
 """Seconds between attempts while the disk fails; the last one repeats."""
@@ -51,6 +52,7 @@ class SqliteJournal:
         self._spill = spill
         self._spilled = stored
         self._spill_used = True
+        self._lettered = 0
         self._on_letters = on_letters
         self._on_recovery = on_recovery
         self._news = threading.Condition()
@@ -107,7 +109,7 @@ class SqliteJournal:
             if stopping:
                 self._file.close()
                 return
-            letters = self._file.letters()
+            letters = [*self._file.letters(), *self._spill.letters()]
             if letters:
                 self._on_letters(letters)
 
@@ -163,6 +165,7 @@ class SqliteJournal:
         self._spill_used = True
         if self._spill.write([chain.line(entry) for entry in fresh], blobs):
             self._spilled = len(entries)
+            self._take_letters(fresh)
             where = f"in {self._spill.path}"
         else:
             where = "only in memory"
@@ -176,6 +179,8 @@ class SqliteJournal:
             for name, _ in blobs:
                 self._blobs.pop(name, None)
         self._failures = 0
+        self._take_letters(self._entries[self._lettered : upto])
+        self._lettered = upto
         self._spilled = upto
         if self._spill_used:
             self._spill_used = False
@@ -184,6 +189,13 @@ class SqliteJournal:
         if self._reason:  # told first: who sees that the banner is gone can rely on the entry
             self._on_recovery(f"the journal can be written again; before: {self._reason}")
         self._reason = ""
+
+    def _take_letters(self, entries: Sequence[Entry]) -> None:
+        """Remove the letters of the spare folder whose entries are kept now."""
+        with contextlib.suppress(OSError):
+            for entry in entries:
+                if "letter" in entry.data:
+                    self._spill.taken(str(entry.data["letter"]))
 
     def _answer(self, upto: int, *, durable: bool) -> None:
         with self._news:

@@ -19,6 +19,7 @@ from cockpit.errors import Misconfigured
 from cockpit.incident import chain
 from cockpit.incident.entry import Entry, to_json
 from cockpit.incident.metrics import Metric, Milestone
+from cockpit.incident.stored import Around, Output
 from cockpit.incident.timeline import TimelineRow
 from cockpit.redact import MASKER
 from cockpit.report.blameless import NOTICE, Roles, roles_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("md", "json", "jsonl")
 SCHEMA = "cockpit.export/1"
+NOTHING_AROUND = Around()
 
 
 class Recorded(Protocol):
@@ -52,13 +54,14 @@ def render(
     format: str = "md",  # noqa: A002  (the word that people type)
     blameless: bool = False,
     lines: Sequence[str] = (),
+    around: Around = NOTHING_AROUND,
     at: datetime | None = None,
 ) -> str:
     """The report as text that ends with a line break.
 
-    `lines` are the stored lines when they may differ from the entries; `at` the time of the
-    export, None: now. Raises `Misconfigured` for an unknown format, and for a blameless `jsonl`,
-    which could not be verified.
+    `lines` are the stored lines when they may differ from the entries, `around` is what is stored
+    beside them; `at` the time of the export, None: now. Raises `Misconfigured` for an unknown
+    format, and for a blameless `jsonl`, which could not be verified.
     """
     if format not in FORMATS:
         raise Misconfigured(f"unknown format {format!r}", hint=f"one of {', '.join(FORMATS)}")
@@ -72,7 +75,7 @@ def render(
     story = gather(incident.id, incident.entries, lines=lines, at=at)
     if blameless:
         story = _without_names(story, roles_of(story.entries))
-    text = _markdown(story) if format == "md" else _json(story)
+    text = _markdown(story, around) if format == "md" else _json(story, around)
     return MASKER.mask(text)
 
 
@@ -87,9 +90,11 @@ def _without_names(story: Story, roles: Roles) -> Story:
     return replace(bare, verdict=story.verdict, actions=actions, blameless=True)
 
 
-def _markdown(story: Story) -> str:
+def _markdown(story: Story, around: Around) -> str:
     template = _templates().get_template("postmortem.md.j2")
-    return template.render(story=story, state=story.state, limits=chain.LIMITS, notice=NOTICE)
+    return template.render(
+        story=story, state=story.state, around=around, limits=chain.LIMITS, notice=NOTICE
+    )
 
 
 @cache
@@ -123,7 +128,7 @@ def _clock(moment: datetime | None) -> str:
     return "" if moment is None else clock.stamp(moment)[11:19]
 
 
-def _json(story: Story) -> str:
+def _json(story: Story, around: Around) -> str:
     state, verdict = story.state, story.verdict
     fault = verdict.fault
     document: dict[str, Any] = {
@@ -168,10 +173,24 @@ def _json(story: Story) -> str:
             "fault": None if fault is None else {"place": fault.place, "why": fault.why},
             "verifiable": not story.blameless,
             "limits": list(chain.LIMITS),
+            "redactions": [{"seq": one.seq, "by": one.by.seq} for one in story.verdict.redactions],
+            "troubles": list(around.troubles),
+            "waiting": [] if story.blameless else list(around.waiting),
+            "outputs": [_output(one, story, around) for one in around.outputs],
             "entries": [to_json(entry) for entry in story.entries],
         },
     }
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+def _output(one: Output, story: Story, around: Around) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "entries": list(one.entries),
+        "state": one.state,
+        "size": one.size,
+        "content": None if story.blameless else around.contents.get(one.name) or None,
+    }
 
 
 def _row(row: TimelineRow) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 from cockpit.connect.role import Role
 from cockpit.incident import chain, wal
 from cockpit.incident.entry import EntryKind
-from cockpit.incident.sqlite import Unreadable
+from cockpit.incident.reader import Unreadable
 from tests.core.records import (
     end_all,
     journal,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from cockpit.cli.record import record_access
+from cockpit.cli.record import outputs_folder, record_access, tell_store
 from cockpit.errors import CockpitError
+from cockpit.incident import chain
+from cockpit.incident.record import Incident
+from cockpit.incident.stored import Around
 
 SECTION, PLACE = "The record", 4
 
@@ -22,28 +26,50 @@ SECTION, PLACE = "The record", 4
 def export(
     ctx: click.Context, name: str, *, form: str, blameless: bool, output: Path | None
 ) -> int:
-    """Write the postmortem draft (md), the whole record (json), or the journal (jsonl)."""
+    """Write the postmortem draft (md), the whole record (json), or the journal (jsonl).
+
+    Ends with 2 when the journal does not hold, is torn or lacks an output: what can be read is
+    written all the same. Beside a jsonl file its large outputs go into FILE.outputs.
+    """
     from cockpit.report.postmortem import render
 
     store = record_access(ctx).store
     name = store.find(name)
-    lines = store.lines(name)
     incident = store.read(name)
-    report = render(incident, format=form, blameless=blameless, lines=lines)
+    stored = store.stored(name)
+    outputs = stored.outputs(incident.entries)
+    contents = {one.name: incident.output(one.name) or "" for one in outputs}
+    around = Around(outputs, contents, incident.troubles, incident.waiting)
+    report = render(incident, format=form, blameless=blameless, lines=stored.lines, around=around)
     if output is None:
         click.echo(report, nl=False)
     else:
         _write(output, report)
+        if form == "jsonl":
+            _write_outputs(outputs_folder(output), contents)
         click.echo(f"{name}: written to {output}", err=True)
     click.echo(f"head: {incident.head}", err=True)
-    return 0
+    return _told(name, stored.lines, incident)
+
+
+def _told(name: str, lines: Sequence[str], incident: Incident) -> int:
+    fault = chain.verify(lines).fault
+    wrong = [] if fault is None else [f"does NOT hold from entry {fault.place} on: {fault.why}"]
+    return tell_store(name, [*wrong, *incident.troubles], incident.waiting)
+
+
+def _write_outputs(folder: Path, contents: Mapping[str, str]) -> None:
+    for name, content in contents.items():
+        if content:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            _write(folder / name, content)
 
 
 def _write(path: Path, report: str) -> None:
     """Only this user may read it: it tells of production. Raises `CockpitError`."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             file.write(report)
     except OSError as problem:
         raise CockpitError(f"{path}: {problem.strerror}") from problem

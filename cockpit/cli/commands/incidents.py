@@ -6,8 +6,8 @@ import json
 
 import click
 
-from cockpit import clock, text
-from cockpit.cli.record import COLOURS, minute, record_access, say
+from cockpit import clock, text, units
+from cockpit.cli.record import BROKEN, COLOURS, minute, record_access, say, tell_store
 from cockpit.incident.incident import Summary
 
 SECTION, PLACE = "The record", 1
@@ -23,12 +23,18 @@ def incidents(ctx: click.Context, *, as_json: bool, only_open: bool) -> int:
     found = [one for one in store.list() if one.open or not only_open]
     if as_json:
         click.echo(json.dumps([_summary_json(one) for one in found], indent=2, ensure_ascii=False))
-        return 0
-    if not found:
+    elif not found:
         click.echo("no incident; cockpit open TITLE makes one", err=True)
-    for summary in found:
+    for summary in () if as_json else found:
         say(_summary_line(summary))
-    return 0
+    return max((_told(one) for one in found), default=0)
+
+
+def _told(one: Summary) -> int:
+    left = units.count(one.waiting, "note")
+    waiting = [f"{one.id}: {left} that nobody took"] if one.waiting and not one.holder else []
+    code = tell_store(one.id, [one.torn] if one.torn else [], waiting)
+    return BROKEN if one.damage else code
 
 
 def _summary_line(one: Summary) -> list[tuple[str, str]]:
@@ -55,6 +61,8 @@ def _summary_json(one: Summary) -> dict[str, object]:
         "entries": one.entries,
         "holder": one.holder,
         "damage": one.damage,
+        "torn": one.torn,
+        "waiting": one.waiting,
     }
 
 

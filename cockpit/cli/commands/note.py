@@ -9,17 +9,19 @@ from collections.abc import Sequence
 import click
 
 from cockpit import clock
-from cockpit.cli.record import BROKEN, record_access
+from cockpit.cli.record import BROKEN, FAILED, record_access, tell_store
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured
 from cockpit.incident import note_line
+from cockpit.incident.entry import Entry
 from cockpit.incident.incident import Incidents
 from cockpit.incident.note_line import NoteLine
-from cockpit.incident.record import Incident
+from cockpit.incident.record import Author, Incident
 from cockpit.incident.state import MILESTONES
 
 SECTION, PLACE = "The record", 3
-_LETTER_PATIENCE = 3.0
+_PATIENCE, _PAUSE = 3.0, 0.05
+"""Seconds that a holder has to take a note, and between looks whether it did."""
 
 
 @click.command()
@@ -43,18 +45,7 @@ def note(ctx: click.Context, name: str, words: Sequence[str], *, when: str, mile
         wanted = note_line.milestone(milestone, span or note_line.Span(now), line)
     else:
         wanted = note_line.parse(line, now, span)
-    incident = store.resume(name, role=Role.TRIAGE, actor=here.actor, silently=True)
-    try:
-        if incident.watching:
-            return _leave(store, incident, wanted)
-        entry = asyncio.run(incident.tell(wanted))
-        reason = incident.degraded
-    finally:
-        incident.close()
-    click.echo(f"{incident.id} entry {entry.seq}")
-    if reason:
-        click.echo(f"cockpit: {reason}", err=True)
-    return BROKEN if reason else 0
+    return _Written(store, here.actor, name).tell(wanted)
 
 
 def _addressed(store: Incidents, name: str, words: Sequence[str], *, bare: bool) -> tuple[str, str]:
@@ -73,19 +64,77 @@ def _addressed(store: Incidents, name: str, words: Sequence[str], *, bare: bool)
     return store.find(name), ""
 
 
-def _leave(store: Incidents, incident: Incident, wanted: NoteLine) -> int:
-    """Hand the note to the cockpit that holds the incident, and wait until it took it."""
-    letter = store.leave(incident.id, wanted, author=incident.author)
-    patience = clock.monotonic() + _LETTER_PATIENCE
-    while clock.monotonic() < patience:
-        for entry in store.read(incident.id).entries[::-1]:
-            if entry.data.get("letter") == letter:
-                click.echo(f"{incident.id} entry {entry.seq}")
-                return 0
-        time.sleep(0.1)
-    holder = store.read(incident.id).holder or "the cockpit that holds it"
-    click.echo(f"cockpit: left for {holder}, which has not taken it yet", err=True)
-    return BROKEN
+class _Written:
+    """One thing told to an incident, whoever holds it."""
+
+    def __init__(self, store: Incidents, actor: str, name: str) -> None:
+        self.store = store
+        self.actor = actor
+        self.name = name
+
+    def tell(self, wanted: NoteLine) -> int:
+        """Write it when nobody holds the incident, else leave it to the holder; whichever comes
+        first takes what was left into the journal.
+        """
+        letter, holder = "", ""
+        patience = clock.monotonic() + _PATIENCE
+        while clock.monotonic() < patience:
+            incident = self._taken()
+            if incident is not None:
+                return self._write(incident, wanted, letter)
+            if not letter:
+                author = Author.here(self.actor, Role.TRIAGE)
+                letter = self.store.leave(self.name, wanted, author=author)
+            if not self.store.waits(self.name, letter):
+                return self._found(letter)
+            now = self.store.holder(self.name)
+            if now != holder:  # another one writes: it goes on
+                holder, patience = now, clock.monotonic() + _PATIENCE
+            time.sleep(_PAUSE)
+        left = f"left for {holder or 'the cockpit that holds it'}, which has not taken it yet"
+        click.echo(f"cockpit: {left}", err=True)
+        return BROKEN
+
+    def _taken(self) -> Incident | None:
+        if self.store.holder(self.name):
+            return None
+        incident = self.store.resume(self.name, role=Role.TRIAGE, actor=self.actor, silently=True)
+        if not incident.watching:
+            return incident
+        incident.close()
+        return None
+
+    def _write(self, incident: Incident, wanted: NoteLine, letter: str) -> int:
+        entry = _of(incident, letter)
+        try:
+            entry = entry or asyncio.run(incident.tell(wanted))
+            incident.settle()
+            reason = incident.degraded
+        finally:
+            incident.close()
+        code = tell_store(incident.id, incident.troubles)
+        if reason and not any(entry.digest in line for line in self.store.lines(incident.id)):
+            click.echo(f"cockpit: {reason}: the note is NOT kept", err=True)
+            return FAILED
+        click.echo(f"{incident.id} entry {entry.seq}")
+        if reason:
+            click.echo(f"cockpit: {reason}", err=True)
+        return BROKEN if reason else code
+
+    def _found(self, letter: str) -> int:
+        incident = self.store.read(self.name)
+        entry = _of(incident, letter)
+        if entry is None:
+            click.echo("cockpit: the note was taken, and is in no entry", err=True)
+            return BROKEN
+        click.echo(f"{incident.id} entry {entry.seq}")
+        return tell_store(incident.id, incident.troubles)
+
+
+def _of(incident: Incident, letter: str) -> Entry | None:
+    """The entry that a letter became; None while it is not there."""
+    mine = (e for e in reversed(incident.entries) if letter and e.data.get("letter") == letter)
+    return next(mine, None)
 
 
 COMMAND = note

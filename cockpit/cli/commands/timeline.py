@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from cockpit import clock, text
-from cockpit.cli.record import COLOURS, minute, record_access, say
+from cockpit.cli.record import COLOURS, minute, record_access, say, tell_store
 from cockpit.errors import Misconfigured
 from cockpit.incident.entry import EntryKind
 from cockpit.incident.record import Incident, unfinished
@@ -43,14 +43,14 @@ def timeline(
     if as_json:
         for row in rows:
             click.echo(json.dumps(_row_json(row), ensure_ascii=False))
-        return 0
+        return tell_store(incident.id, incident.troubles, incident.waiting)
     click.echo(_heading(incident), err=True)
     for row in rows:
         say(_row_line(row))
     for intent in () if incident.holder else unfinished(incident.entries):
         words = text.visible(intent.text, 120)
         click.echo(f"unknown: step {intent.seq} ({words}) has no outcome; verify it", err=True)
-    return 0
+    return tell_store(incident.id, incident.troubles, incident.waiting)
 
 
 def _chosen(words: Sequence[str]) -> tuple[list[EntryKind], list[EntryGroup]]:

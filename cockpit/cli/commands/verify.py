@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from cockpit import text, units
-from cockpit.cli.record import BROKEN, record_access
+from cockpit.cli.record import BROKEN, outputs_folder, record_access, tell_store
 from cockpit.errors import Misconfigured
 from cockpit.incident import chain
-from cockpit.incident.entry import BadEntry
-from cockpit.incident.sqlite import Damaged, lines_after, reading
+from cockpit.incident.entry import BadEntry, Entry
+from cockpit.incident.incident import readable, waiting
+from cockpit.incident.reader import Damaged
+from cockpit.incident.stored import StoredJournal, checked, named_outputs, stored_in
 
 SECTION, PLACE = "The record", 5
 _FILES = {".sqlite", ".jsonl", ".json"}
@@ -32,8 +35,10 @@ def verify(ctx: click.Context, name: str, *, head: str) -> int:
         raise Misconfigured(
             f"--head {head} is too short", hint=f"give at least {chain.SHORTEST_HEAD} digits"
         )
-    title, lines = _lines(ctx, name)
-    verdict = chain.verify(lines, head)
+    title, stored = _stored(ctx, name)
+    verdict = chain.verify(stored.lines, head)
+    entries = readable(stored.lines)
+    troubles = stored.troubles(entries)
     if verdict.fault is None and not verdict.entries:
         click.echo(f"{title}: nothing to verify: there is no entry in it")
     elif verdict.fault is None:
@@ -55,9 +60,22 @@ def verify(ctx: click.Context, name: str, *, head: str) -> int:
             f"redacted: entry {one.seq}, whose text is gone, by entry {one.by.seq} "
             f"({text.visible(one.by.actor, 100)}: {text.visible(one.by.text, 200)})"
         )
+    for words in (*troubles, *_outputs(stored, entries)):
+        click.echo(words)
+    tell_store(title, (), waiting(stored.letters))
     for words in chain.LIMITS:
         click.echo(f"  {words}", err=True)
-    return 0 if verdict.holds and verdict.entries else BROKEN
+    return 0 if verdict.holds and verdict.entries and not troubles else BROKEN
+
+
+def _outputs(stored: StoredJournal, entries: Sequence[Entry]) -> Iterator[str]:
+    """What is known of the large outputs, beside what is wrong with them."""
+    named = len(named_outputs(entries))
+    if stored.blobs is None and named:
+        yield f"outputs: {named} are named, and not beside this export: they were not compared"
+    elif named:
+        whole = sum(one.state == "whole" for one in stored.outputs(entries))
+        yield f"outputs: {whole} of {named} are what their entries name"
 
 
 def _tell_anchor(verdict: chain.Verdict) -> None:
@@ -76,15 +94,15 @@ def _counted(entries: int) -> str:
     return units.count(entries, "entry", "entries")
 
 
-def _lines(ctx: click.Context, name: str) -> tuple[str, tuple[str, ...]]:
-    """What to call it, and the stored lines of an incident or of a file."""
+def _stored(ctx: click.Context, name: str) -> tuple[str, StoredJournal]:
+    """What to call it, and what an incident or a file holds."""
     path = Path(name)
     is_file = bool(name) and ("/" in name or path.suffix in _FILES)
     if not is_file:
         store = record_access(ctx).store
         if not (path.is_file() and name and not store.knows(name)):
             found = store.find(name)
-            return found, store.lines(found)
+            return found, store.stored(found)
     if not path.is_file():
         raise Misconfigured(f"{name} is a folder" if path.is_dir() else f"there is no file {name}")
     title = text.visible(path.name, 200)
@@ -95,10 +113,9 @@ def _lines(ctx: click.Context, name: str) -> tuple[str, tuple[str, ...]]:
         )
     try:
         if path.suffix == ".sqlite":
-            with reading(path) as connection:
-                return title, tuple(lines_after(connection))
+            return title, stored_in(path)
         content = path.read_text("utf-8")
-        return title, _exported(content) if path.suffix == ".json" else tuple(content.splitlines())
+        return title, _exported(content) if path.suffix == ".json" else _beside(path, content)
     except UnicodeDecodeError as problem:
         why = f"is not UTF-8 text (byte {problem.start})"
     except json.JSONDecodeError as problem:
@@ -108,15 +125,31 @@ def _lines(ctx: click.Context, name: str) -> tuple[str, tuple[str, ...]]:
     raise BadEntry(f"{title}: {why}")
 
 
-def _exported(content: str) -> tuple[str, ...]:
-    """The journal inside a JSON export, line by line. Raises `ValueError`."""
+def _beside(path: Path, content: str) -> StoredJournal:
+    """A jsonl export, with the outputs in the folder that was written with it."""
+    folder = outputs_folder(path)
+    found = None
+    if folder.is_dir():
+        files = (each for each in sorted(folder.iterdir()) if each.is_file())
+        found = checked((each.name, each.read_bytes()) for each in files)
+    return StoredJournal(lines=tuple(content.splitlines()), blobs=found)
+
+
+def _exported(content: str) -> StoredJournal:
+    """The journal inside a JSON export. Raises `ValueError`."""
     document = json.loads(content)
     journal = document.get("journal") if isinstance(document, dict) else None
     if not isinstance(journal, dict) or not isinstance(journal.get("entries"), list):
         raise BadEntry("this JSON file is not an export of an incident")
     if document.get("blameless"):
         raise BadEntry("a blameless export cannot be verified", hint="export it as jsonl")
-    return tuple(json.dumps(entry) for entry in journal["entries"])
+    outputs = journal.get("outputs")
+    found = None
+    if isinstance(outputs, list):
+        carried = (one for one in outputs if isinstance(one, dict) and one.get("content"))
+        found = checked((str(one.get("name")), str(one["content"]).encode()) for one in carried)
+    lines = tuple(json.dumps(entry) for entry in journal["entries"])
+    return StoredJournal(lines=lines, blobs=found)
 
 
 COMMAND = verify
