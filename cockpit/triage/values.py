@@ -80,10 +80,12 @@ def _named(name: str, place: Place) -> Iterator[tuple[ast.expr, Place]]:
     ]
     for value, path in assigned:
         yield from _at(value, path, place.deeper())
-    constant = place.source.constant(name)
-    if not assigned and name in {a.arg for a in parameters(place.body)}:
-        yield from handed(name, place)
-    elif not assigned and constant is not None:
+    if name in {a.arg for a in parameters(place.body)}:
+        given = list(handed(name, place))
+        yield from given or [
+            (ast.Name(name), place)
+        ]  # what it is then cannot be told, and is not left out
+    elif not assigned and (constant := place.source.constant(name)) is not None:
         yield from values(constant, place.deeper())
 
 
