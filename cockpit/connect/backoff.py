@@ -32,6 +32,7 @@ class Backoff:
         pause = self.pauses[min(self._failures, len(self.pauses) - 1)]
         self._failures += 1
         self._last = error
+        # with chance in it: sessions that were refused together must not knock together again
         self._until = clock.monotonic() + pause * self.chance.uniform(1 - _JITTER, 1 + _JITTER)
 
     def worked(self) -> None:

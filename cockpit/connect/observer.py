@@ -86,6 +86,7 @@ class ServerSession(ABC, Generic[Connection]):
         failure is the diagnosis. Never for what changes something: it may have been done.
         """
         async with self._busy:
+            # only a session that had worked: a first connection that is cut is the diagnosis itself
             again = again and self._connection is not None
             while True:
                 connection = await self._connected()
@@ -124,7 +125,7 @@ class ServerSession(ABC, Generic[Connection]):
         """A connection that was greeted. Closed meanwhile: nobody else would give it up."""
         self._must_be_open()
         self._connection = connection = await connect()
-        try:
+        try:  # asked after each wait: `close` may have come meanwhile, and comes only once
             self._must_be_open()
             await self.greet(connection)
             self._must_be_open()

@@ -55,6 +55,7 @@ class AnswerToCome(Generic[Value]):
         if not self.future.done():
             self._askers += 1
             try:
+                # to await the future itself would cancel the call for all when one asker leaves
                 await asyncio.wait((self.future,))
             finally:
                 self._askers -= 1
@@ -64,7 +65,7 @@ class AnswerToCome(Generic[Value]):
             raise BlindError(Reason.UNREACHABLE, "the session was closed during the call")
         error = self.future.exception()
         if error is not None:
-            raise error.with_traceback(None)
+            raise error.with_traceback(None)  # else it gathers the tracebacks of all its askers
         return self.future.result()
 
     def _came(self, future: asyncio.Future[Value]) -> None:
@@ -130,7 +131,7 @@ class Memory(Generic[Value]):
             question, answer = self._order.popleft()
             if answer.future.done():
                 self.drop(question, answer)
-            else:
+            else:  # still asked for: it is fresh for a moment after it came, however long it took
                 answer.future.add_done_callback(partial(self._landed, question, answer))
 
     def _landed(

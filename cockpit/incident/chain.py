@@ -105,6 +105,7 @@ def body(entry: Entry) -> str | None:
 
 def joined(head: str, body: str | None) -> str:
     """Head and body as one line of JSON."""
+    # as text, not by parsing: what is joined is to the byte what was hashed
     return head if body is None else f"{head[:-1]},{body[1:]}"
 
 

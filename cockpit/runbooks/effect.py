@@ -178,6 +178,7 @@ class Execution:
 
     async def _sent(self, intent: Entry, session: Acts | None) -> Ended:
         """From here on something may have happened: every way out writes an outcome."""
+        # the worst until it is known: a cancel or a bug below must not read as "nothing was done"
         result = Result(False, "cut off after it was sent: its end is not known")
         kind: OutcomeKind = "unknown"
         gave: Mapping[str, object] = NOTHING
@@ -187,7 +188,7 @@ class Execution:
         finally:
             outcome = self._outcome(kind, result)
             ending = asyncio.ensure_future(self._written(intent, outcome, result, gave=gave))
-            await asyncio.shield(ending)
+            await asyncio.shield(ending)  # a second cancel must not cut off the outcome either
         return Ended(outcome, gave, sent)
 
     async def _tried(

@@ -140,7 +140,7 @@ def reduce(board: Board, reading: Reading, rules: Rules = LIVE) -> tuple[Board, 
     look = LookId(reading.target, reading.probe)
     before = board.readings.get(look)
     if before is not None and before.at > reading.at:
-        return board, []
+        return board, []  # a look that ended late must not undo a newer one
     readings = MappingProxyType({**board.readings, look: reading})
     board = replace(board, readings=readings)
     happened = _sight(before, reading)
@@ -152,7 +152,7 @@ def reduce(board: Board, reading: Reading, rules: Rules = LIVE) -> tuple[Board, 
         found = outcome.findings
     elif outcome.finding is not None:
         found = (outcome.finding,)
-    else:
+    else:  # could not look is never healthy: what is open stays so, and no clean look is counted
         return board, happened
     board, findings = _with_findings(board, reading, found, rules)
     return board, happened + findings

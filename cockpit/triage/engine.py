@@ -224,7 +224,7 @@ class Engine:
     async def _queued(self, look: Look) -> Reading:
         lane = self._lanes.setdefault(look.lane, asyncio.Semaphore(IN_FLIGHT))
         async with lane:
-            started = clock.monotonic()
+            started = clock.monotonic()  # waiting for the lane is not the server's slowness
             outcome = await self._outcome(look)
         reading = Reading(
             target=look.target.name,
@@ -268,6 +268,7 @@ class Engine:
     async def _collected(self, look: Look) -> object:
         work: asyncio.Task[object] = asyncio.create_task(self._collect(look))
         try:
+            # `timeout` and `wait_for` wait for the end of what they cancel, and a probe may hang
             done, _ = await asyncio.wait({work}, timeout=look.probe.timeout)
         except asyncio.CancelledError:
             work.cancel()

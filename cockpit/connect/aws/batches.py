@@ -255,6 +255,7 @@ class Batches:
             raise BlindError(Reason.BUG, f"{service}.{operation} cannot be asked item by item")
         if not key:
             raise BlindError(Reason.MISCONFIGURED, f"{service}.{operation}: the id is empty")
+        # names and ARNs never share a call: ELBv2 takes the one or the other
         where = (service, operation, key.startswith("arn:"), frozen(shared))
         question = (where, key)
         answer = self._memory.find(question)
@@ -278,6 +279,7 @@ class Batches:
 
     def _depart(self, group: _Group) -> None:
         if len(group.waiting) < group.batch.size and self._calls.busy(group.service):
+            # it would have to wait anyhow: what is asked meanwhile fits into the same call
             asyncio.get_running_loop().call_later(GATHERING, self._depart, group)
             return
         asks, group.waiting = group.waiting, {}

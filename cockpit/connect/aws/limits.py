@@ -105,6 +105,7 @@ class RateLimiter:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
+                # its turn came in the same moment: not given back, the seat would be lost for good
                 self._free += 1
                 self._tokens += 1
             self._admit()
@@ -120,7 +121,7 @@ class RateLimiter:
 
     def _admit(self) -> None:
         while self._queue:
-            if self._queue[0].done():
+            if self._queue[0].done():  # cancelled while it waited
                 self._queue.popleft()
             elif self._take():
                 self._queue.popleft().set_result(None)

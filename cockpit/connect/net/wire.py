@@ -93,7 +93,7 @@ class Wire:
             raw = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_SIZE)
         except OSError:
             return None, None
-        if len(raw) < _INFO_SIZE:
+        if len(raw) < _INFO_SIZE:  # an older kernel tells less, and zeros would read as no loss
             return None, None
         words = struct.unpack_from("@24I", raw, 8)
         return words[_RTT] / 1e6, words[_TOTAL_RETRANS]

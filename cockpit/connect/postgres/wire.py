@@ -69,7 +69,7 @@ async def first_words(
         return FirstWords(Rung.TLS, str(error))
     except (OSError, EOFError) as error:
         return FirstWords(Rung.DROPPED, str(error) or "closed before the greeting")
-    finally:
+    finally:  # to close in order would wait for a stopped server to read what was sent
         with contextlib.suppress(OSError):
             writer.transport.abort()
 
@@ -124,7 +124,7 @@ async def _greeting(
 
 async def _error(reader: asyncio.StreamReader) -> FirstWords:
     (length,) = struct.unpack("!i", await reader.readexactly(4))
-    if not 4 < length <= _LONGEST:
+    if not 4 < length <= _LONGEST:  # the length is the peer's word: asked before it is waited for
         return FirstWords(Rung.WRONG_PROTOCOL, "an error message of impossible length")
     body = await reader.readexactly(length - 4)
     fields = {field[:1]: field[1:].decode(errors="replace") for field in body.split(b"\0") if field}
