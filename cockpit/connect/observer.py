@@ -98,7 +98,10 @@ class ServerSession(ABC, Generic[Connection]):
                 except Lost as lost:
                     await self._drop()
                     if lost.told is not None or lost.late or not again:
-                        raise await self._reason(lost) from None
+                        error = await self._meaning(lost)
+                        if not self.greets:
+                            self._backoff.failed(error)
+                        raise error from None
                     again = False
                 else:
                     if not self.greets:
@@ -131,19 +134,15 @@ class ServerSession(ABC, Generic[Connection]):
             self._must_be_open()
         except Lost as lost:
             await self._drop()
-            raise (lost.told or await self.why(lost)) from None
+            raise await self._meaning(lost) from None
         except (BlindError, asyncio.CancelledError):
             await self._drop()
             raise
         return connection
 
-    async def _reason(self, lost: Lost) -> BlindError:
-        if self._closed:
-            return given_up(self.where)
-        error = lost.told or await self.why(lost)
-        if not self.greets:
-            self._backoff.failed(error)
-        return error
+    async def _meaning(self, lost: Lost) -> BlindError:
+        """Of a loss that `close` made, nothing is to be found out at the server."""
+        return given_up(self.where) if self._closed else lost.told or await self.why(lost)
 
     def _must_be_open(self) -> None:
         if self._closed:

@@ -310,16 +310,19 @@ async def test_closed_while_it_connects_it_holds_no_connection(
     assert dropped(script) == [1]
 
 
+@pytest.mark.parametrize("lost", [False, True])
 async def test_closed_while_it_greets_it_holds_no_connection(
-    script: Script, session: Scripted
+    script: Script, session: Scripted, lost: bool
 ) -> None:
     def closes(_: Line) -> None:
         session._closed = True  # as `close` does in another task
+        if lost:
+            raise Lost("dropped")
 
     script.greets = closes
     with pytest.raises(BlindError, match="given up"):
         await session.ask("a")
-    assert dropped(script) == [1]
+    assert (dropped(script), script.losses) == ([1], [])
 
 
 async def test_the_pace_knows_what_failed_slowly(

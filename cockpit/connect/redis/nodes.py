@@ -10,19 +10,16 @@ import struct
 from asyncio import StreamWriter
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from cockpit.connect.redis.settings import RedisSettings
+from cockpit.connect.session import Closable
 
 if TYPE_CHECKING:
     from redis.asyncio import Connection
 
 
-class _Closes(Protocol):
-    async def close(self) -> None: ...
-
-
-Session = TypeVar("Session", bound=_Closes)
+Session = TypeVar("Session", bound=Closable)
 
 MOST = 100
 """Nodes to which a session is kept."""
