@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -231,19 +232,62 @@ async def test_where_nothing_greets_every_loss_begins_a_pause(script: Script, lo
     assert script.attempts == 1
 
 
-async def test_where_nothing_greets_only_a_whole_answer_ends_the_pause(script: Script) -> None:
+LONGEST_FIRST_PAUSE = 6.1
+"""Seconds: five and their jitter. The second pause is longer."""
+
+
+@dataclass
+class Clock:
+    """A clock that a test sets."""
+
+    now: float = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("cockpit.clock.monotonic", made.monotonic)
+    return made
+
+
+async def test_a_connection_ends_the_back_off_where_the_server_greets(
+    script: Script, session: Scripted, clock: Clock
+) -> None:
+    script.connects = [DOWN, None, DOWN]
+    for _ in range(3):
+        with contextlib.suppress(BlindError):
+            await session.ask(DOWN)
+        clock.now += LONGEST_FIRST_PAUSE
+        if script.lines:
+            script.lines[0].gone = True
+    assert await session.ask("a") == "a from 3"
+
+
+async def test_a_connection_is_no_sign_of_life_where_nothing_greets(
+    script: Script, clock: Clock
+) -> None:
     session = Silent(script)
-    await session.ask("a")
-    session._backoff.failed(DOWN)
-    script.lines[0].gone = True
-    with pytest.raises(BlindError, match="nobody is there"):
-        await session.ask("b")
-    session._backoff.worked()
+    for _ in range(2):
+        with pytest.raises(BlindError, match="because cut"):
+            await session.ask(Lost("cut"))
+        clock.now += LONGEST_FIRST_PAUSE
     with pytest.raises(BlindError, match="because cut"):
-        await session.ask(Lost("cut"))
-    with pytest.raises(BlindError, match="because cut"):
-        await session.ask("c")
+        await session.ask("a")
     assert script.attempts == 2
+
+
+async def test_a_whole_answer_ends_the_back_off_where_nothing_greets(
+    script: Script, clock: Clock
+) -> None:
+    session = Silent(script)
+    for answer in (Lost("cut"), "a", Lost(told=DOWN)):
+        with contextlib.suppress(BlindError):
+            await session.ask(answer)
+        clock.now += LONGEST_FIRST_PAUSE
+    assert await session.ask("b") == "b from 2"
 
 
 async def test_who_walks_away_leaves_no_connection_with_half_an_answer(
@@ -299,6 +343,8 @@ async def test_closed_under_its_first_question_nothing_is_looked_into(
 async def test_closed_while_it_connects_it_holds_no_connection(
     script: Script, session: Scripted
 ) -> None:
+    greeted: list[Line] = []
+    script.greets = greeted.append
     script.hold.clear()
     asking = asyncio.create_task(session.ask("a"))
     while not script.attempts:
@@ -307,6 +353,29 @@ async def test_closed_while_it_connects_it_holds_no_connection(
     script.hold.set()
     with pytest.raises(BlindError, match="given up"):
         await asking
+    assert (dropped(script), greeted) == ([1], [])
+
+
+async def test_closed_in_a_pause_it_says_that_it_is_closed(
+    script: Script, session: Scripted
+) -> None:
+    script.connects = [DOWN]
+    with pytest.raises(BlindError, match="nobody is there"):
+        await session.ask("a")
+    await session.close()
+    with pytest.raises(BlindError, match="given up"):
+        await session.ask("a")
+
+
+async def test_who_walks_away_from_a_greeting_leaves_no_connection(
+    script: Script, session: Scripted
+) -> None:
+    def cancelled(_: Line) -> None:
+        raise asyncio.CancelledError
+
+    script.greets = cancelled
+    with pytest.raises(asyncio.CancelledError):
+        await session.ask("a")
     assert dropped(script) == [1]
 
 
@@ -325,16 +394,10 @@ async def test_closed_while_it_greets_it_holds_no_connection(
     assert (dropped(script), script.losses) == ([1], [])
 
 
-async def test_the_pace_knows_what_failed_slowly(
-    session: Scripted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 0.0
-    monkeypatch.setattr("cockpit.clock.monotonic", lambda: now)
-
+async def test_the_pace_knows_what_failed_slowly(session: Scripted, clock: Clock) -> None:
     def fail_slowly() -> None:
-        nonlocal now
         with session._paced("SELECT"):
-            now += 1.5
+            clock.now += 1.5
             raise DOWN
 
     for _ in range(2):
