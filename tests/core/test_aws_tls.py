@@ -14,7 +14,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import botocore.credentials
 import botocore.httpsession
@@ -36,6 +36,18 @@ KEYS = {
     "SessionToken": "token",
     "Expiration": "2099-01-01T00:00:00Z",
 }
+
+
+Way = Callable[[str, pytest.MonkeyPatch], dict[str, str]]
+"""Make clients trust the authorities in a file; what the settings then say."""
+Source = Callable[[Stub, pytest.MonkeyPatch], object]
+"""Let the stub be where credentials come from."""
+
+
+class Call(Protocol):
+    """One exchange with the service at a port."""
+
+    async def __call__(self, port: int, **changes: str) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -209,9 +221,9 @@ async def refused(stub: Stub, asked: Awaitable[None]) -> None:
 @pytest.mark.parametrize("through", ["direct", "proxy"])
 @pytest.mark.parametrize("way", WAYS)
 async def test_only_a_server_with_the_right_name_is_asked(
-    way: Callable[..., Any],
+    way: Way,
     through: str,
-    call: Callable[..., Any],
+    call: Call,
     authority: Authority,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -233,7 +245,7 @@ async def test_only_a_server_with_the_right_name_is_asked(
 
 @pytest.mark.parametrize("call", [read, act])
 async def test_behind_a_proxy_a_server_that_nobody_trusts_is_not_asked(
-    call: Callable[..., Any], authority: Authority, monkeypatch: pytest.MonkeyPatch
+    call: Call, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with tunnel() as proxy, stubbed(authority.issue().context()) as stub:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
@@ -245,7 +257,7 @@ async def test_behind_a_proxy_a_server_that_nobody_trusts_is_not_asked(
 
 @pytest.mark.parametrize("call", [read, act])
 async def test_a_proxy_with_another_name_is_told_nothing(
-    call: Callable[..., Any], authority: Authority, monkeypatch: pytest.MonkeyPatch
+    call: Call, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.ca_file))
     async with (
@@ -259,7 +271,7 @@ async def test_a_proxy_with_another_name_is_told_nothing(
 
 @pytest.mark.parametrize("call", [read, act])
 async def test_an_address_as_an_endpoint_needs_a_certificate_for_the_address(
-    call: Callable[..., Any], authority: Authority, monkeypatch: pytest.MonkeyPatch
+    call: Call, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.ca_file))
     for names, right in ((("localhost",), False), (("127.0.0.1",), True)):
@@ -320,8 +332,8 @@ SOURCES = [role_of_a_profile, web_identity, sso, container, machine]
 @pytest.mark.parametrize("call", [read, act])
 @pytest.mark.parametrize("source", SOURCES)
 async def test_no_credentials_are_taken_from_a_server_with_another_name(
-    source: Callable[..., Any],
-    call: Callable[..., Any],
+    source: Source,
+    call: Call,
     authority: Authority,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -341,7 +353,7 @@ async def test_no_credentials_are_taken_from_a_server_with_another_name(
 
 @pytest.mark.parametrize("source", SOURCES)
 async def test_credentials_are_taken_from_a_server_with_its_name(
-    source: Callable[..., Any], authority: Authority, monkeypatch: pytest.MonkeyPatch
+    source: Source, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     default_store(str(authority.ca_file), monkeypatch)
     keyless = {"access_key_id": "", "secret_access_key": "", "profile": "ours"}

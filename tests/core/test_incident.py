@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -87,7 +87,7 @@ async def test_a_note_may_tell_of_an_earlier_time(incident: Incident) -> None:
     ],
 )
 async def test_what_makes_no_sense_is_refused_and_not_recorded(
-    incident: Incident, call: Callable[..., Any]
+    incident: Incident, call: Callable[[Incident], Awaitable[object]]
 ) -> None:
     with pytest.raises(Misconfigured):
         await call(incident)
@@ -208,7 +208,7 @@ class Facts:
 async def test_any_data_is_stored_as_json(
     incident: Incident,
     value: object,
-    stored: str | list[str | int | None] | dict[str, int | str] | None,
+    stored: Any,
 ) -> None:
     entry = await incident.append(EntryKind.NOTE, "x", data={"value": value})
     assert entry.data["value"] == stored
