@@ -22,6 +22,9 @@ class Looks(Protocol):
     async def look(self, target: str, probe: str) -> Reading:
         """The reading of a look that began after the call. Raises `Misconfigured`."""
 
+    def proved(self, reading: Reading) -> None:
+        """That reading verified a repair: it is the newest there is, and is believed at once."""
+
 
 class Reads(Protocol):
     """Single reads for steps of risk `read`, through the read-only sessions of the probes."""

@@ -158,6 +158,35 @@ def reduce(board: Board, reading: Reading, rules: Rules = LIVE) -> tuple[Board, 
     return board, happened + findings
 
 
+def proved(board: Board, reading: Reading) -> tuple[Board, list[BoardChange]]:
+    """The board after a reading that verified a repair: it is believed at once.
+
+    What its probe had said and does not say now is over, and what it says more mildly is that
+    mild: looks running are waited for where a value may swing by itself, and here somebody did
+    something about it. Nothing happens when a newer look is there, or when this one was blind.
+    """
+    look = LookId(reading.target, reading.probe)
+    outcome = reading.outcome
+    if board.readings.get(look) is not reading or isinstance(outcome, Blind):
+        return board, []
+    said = {FindingId(reading.target, f.code, f.subject): f for f in _most_severe(outcome.findings)}
+    opened, happened = dict(board.open), []
+    cleared: list[OpenFinding] = []
+    for id_, earlier in board.open.items():
+        if not _said(earlier, reading):
+            continue
+        found = said.get(id_)
+        if found is None:
+            del opened[id_]
+            cleared.append(replace(earlier, cleared=reading.at))
+        elif found.severity < earlier.finding.severity:
+            opened[id_] = replace(earlier, finding=earlier.finding.at(found.severity), drift=0)
+            happened += _moved(opened, earlier, opened[id_])
+    happened += [_event(BoardEvent.CLEARED, gone, reading.at) for gone in cleared]
+    kept = (*cleared, *board.cleared)[:_CLEARED_KEPT]
+    return replace(board, open=MappingProxyType(opened), cleared=kept), happened
+
+
 def _sight(before: Reading | None, reading: Reading) -> list[BoardChange]:
     earlier = before.outcome if before is not None else None
     was_blind = isinstance(earlier, Blind)

@@ -155,6 +155,13 @@ class Engine:
             await asyncio.wait({running})
         return await asyncio.shield(self._task(id_))  # others may wait for the same look
 
+    def proved(self, reading: Reading) -> None:
+        """A look verified a repair: the board believes it at once, and its target is looked at
+        by all its probes now.
+        """
+        self.store.prove(reading)
+        self.look_now(reading.target)
+
     async def sweep(self, only: Collection[LookId] | None = None) -> list[Reading]:
         """Look at everything once and give the readings in the order of the looks.
 

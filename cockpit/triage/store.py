@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from cockpit.triage.board import LIVE, Board, BoardChange, Rules, reduce
+from cockpit.triage.board import LIVE, Board, BoardChange, Rules, proved, reduce
 from cockpit.triage.probe import Reading
 
 Listener = Callable[[Board, Sequence[BoardChange]], None]
@@ -31,6 +31,14 @@ class Store:
     def add(self, reading: Reading) -> Sequence[BoardChange]:
         """Fold one reading in and tell the listeners."""
         self.board, changes = reduce(self.board, reading, self._rules)
+        return self._told(changes)
+
+    def prove(self, reading: Reading) -> Sequence[BoardChange]:
+        """A reading that is here verified a repair: see `cockpit.triage.board.proved`."""
+        self.board, changes = proved(self.board, reading)
+        return self._told(changes)
+
+    def _told(self, changes: Sequence[BoardChange]) -> Sequence[BoardChange]:
         for listener in tuple(self._listeners):
             listener(self.board, changes)
         return changes

@@ -121,6 +121,11 @@ class FakeLooks:
     """Taken one by one when they are there, before `now`."""
     asked: list[tuple[str, str]] = field(default_factory=list)
 
+    proofs: list[Reading] = field(default_factory=list)
+
+    def proved(self, reading: Reading) -> None:
+        self.proofs.append(reading)
+
     async def look(self, target: str, probe: str) -> Reading:
         self.asked.append((target, probe))
         state = self.after.pop(0) if self.after else self.now

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cockpit.errors import Reason
-from cockpit.triage.board import ONE_LOOK, Board, BoardChange, BoardEvent, FindingId, reduce
+from cockpit.triage.board import ONE_LOOK, Board, BoardChange, BoardEvent, FindingId, proved, reduce
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Fact, Reading
@@ -144,3 +144,22 @@ def test_a_change_is_told_once() -> None:
     board, happened = play(seen(changes=(change,)), seen(changes=(change,), when=5))
     assert events(happened) == [BoardEvent.CHANGE]
     assert board.changes == (change,)
+
+
+def test_what_a_look_that_verified_a_repair_does_not_see_is_over_at_once() -> None:
+    other = finding(subject="other")
+    board, _ = play(seen(FACT, other, when=0), proof := seen(other.at(Severity.WARNING), when=5))
+    assert len(board.open) == 2, "one clean look is not enough by itself"
+    board, changes = proved(board, proof)
+    assert [f.finding.severity for f in board.open.values()] == [Severity.WARNING]
+    assert sorted(events(changes)) == ["cleared", "eased"]
+    assert board.cleared[0].cleared == proof.at
+
+
+def test_a_proof_that_is_blind_old_or_of_another_probe_clears_nothing() -> None:
+    board, _ = play(seen(FACT, when=0), proof := seen(when=5), seen(when=6))
+    assert proved(board, proof) == (board, []), "a newer look is there"
+    board, _ = play(seen(FACT, when=0), sightless := blind(when=5))
+    assert proved(board, sightless) == (board, [])
+    board, _ = play(seen(FACT, when=0), away := replace(seen(when=5), probe="another.probe"))
+    assert len(proved(board, away)[0].open) == 1

@@ -308,6 +308,13 @@ async def test_cutting_a_step_off_is_an_unknown_outcome_in_the_record() -> None:
     assert made.acts.closed == 1
 
 
+async def test_the_look_that_verified_is_believed_and_one_that_did_not_is_a_look_as_any() -> None:
+    made = ready(LOOK, TERMINATE)
+    made.looks.after = [{"queues": [queue()]}] * 3 + [free_of_waiters()]
+    assert (await made.carry("terminate")).kind == "ok"
+    assert [proof.outcome.snapshot for proof in made.looks.proofs] == [free_of_waiters()]
+
+
 async def test_an_effect_that_did_not_help_is_failed() -> None:
     made = ready(LOOK, TERMINATE)
     outcome = await made.carry("terminate")

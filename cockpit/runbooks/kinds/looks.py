@@ -48,9 +48,11 @@ async def hold(
     seen, blind = None, None
     while True:
         try:
-            data = reading_value(await _in_time(ports, until, target))
+            reading = await _in_time(ports, until, target)
+            data = reading_value(reading)
             seen = {**scope, **data}
             if holds(until.until, seen):
+                ports.looks.proved(reading)
                 took = duration(ports.monotonic() - started)
                 return Result(True, f"{until.says or until.until}: true after {took}", data=data)
         except CouldNotLook as error:
