@@ -15,6 +15,7 @@ from cockpit.connect.settings import NoSettings
 from cockpit.errors import Misconfigured, Reason
 from cockpit.text import lines
 from cockpit.triage.engine import Engine, Look
+from cockpit.triage.own import OwnAct
 from cockpit.triage.probe import AnyProbe, Blind, Reading
 from cockpit.triage.registry import kinds
 from cockpit.triage.store import Store
@@ -119,8 +120,9 @@ def engine(
     *,
     store: Store,
     debug: Callable[[str], str],
+    acts: Callable[[], Sequence[OwnAct]] = tuple,
 ) -> Engine:
-    """An engine over the connections.
+    """An engine over the connections. `acts`: what steps have done.
 
     A place takes as many looks at once as its rate can serve in a few seconds: enough to fill its
     calls, and not so many that a look waits its deadline away in our own queue.
@@ -135,6 +137,7 @@ def engine(
         store=store,
         debug=debug,
         lanes=sizes,
+        acts=acts,
     )
 
 

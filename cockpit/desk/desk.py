@@ -12,6 +12,7 @@ from cockpit import sweep
 from cockpit.config import Config
 from cockpit.connect.open import Connections
 from cockpit.connect.role import Role
+from cockpit.desk.own import own_acts
 from cockpit.desk.recorder import Recorder
 from cockpit.desk.status import DeskStatus
 from cockpit.errors import BlindError
@@ -32,6 +33,7 @@ from cockpit.runbooks.unfinished import Unfinished
 from cockpit.text import visible
 from cockpit.triage.board import Board, BoardChange, FindingId, OpenFinding
 from cockpit.triage.explain import explain, lines
+from cockpit.triage.own import OwnAct
 from cockpit.triage.probe import AnyProbe
 from cockpit.triage.registry import catalog
 from cockpit.triage.store import Store
@@ -77,6 +79,7 @@ class Desk:
             self.connections,
             store=self.store,
             debug=sweep.debug_log(config.path.parent),
+            acts=self._own_acts,
         )
         self._unwatched = sweep.unwatched(config, probes)
         self._recorder = Recorder(incident, best=library.best)
@@ -86,6 +89,7 @@ class Desk:
         self._runs: dict[tuple[str, FindingId], Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._accounts: dict[str, str] = {}
+        self._own: tuple[int, tuple[OwnAct, ...]] = (-1, ())
         self._rows: tuple[int, tuple[TimelineRow, ...]] = (0, ())
         self._unfinished: tuple[int, tuple[Unfinished, ...]] = (-1, ())
         self._suspects: tuple[Board | None, tuple[Suspect, ...]] = (None, ())
@@ -291,6 +295,14 @@ class Desk:
     def _ports(self) -> Ports:
         sessions = RunSessions(self.connections, self.config.places, self.actor)
         return Ports(looks=self.engine, reads=sessions, actors=sessions, journal=self.incident)
+
+    def _own_acts(self) -> tuple[OwnAct, ...]:
+        """What steps of this incident did; read again only when there is more in the record."""
+        count, acts = self._own
+        if count != len(self.incident.entries):
+            acts = own_acts(self.incident.entries)
+            self._own = (len(self.incident.entries), acts)
+        return acts
 
     def _board_changed(self, board: Board, changes: Sequence[BoardChange]) -> None:
         self._recorder.board_changed(board, changes)

@@ -97,6 +97,7 @@ class Recorder:
                 "actor": event.actor,
                 "source": event.source,
                 "id": _change_id(event),
+                **({"own": event.own} if event.own else {}),
             }
             if _change_key(data) in self._changes:
                 return

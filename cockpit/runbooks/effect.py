@@ -263,6 +263,8 @@ class Execution:
         data = {**names(self.planner.runbook, plan.step), "plan": plan.digest}
         data |= {"took_s": round(outcome.took, 3), "captured": dict(gave)}
         data |= self._kept(outcome, result)
+        if ended := _sessions_ended(plan, result):
+            data["ended"] = ended
         text = f"{plan.title} → {outcome.kind} in {outcome.took:.1f}s: {outcome.text}"
         await self.planner.ports.journal.outcome(intent, outcome.kind, text=text, data=data)
 
@@ -278,6 +280,14 @@ class Execution:
             return {"output": outcome.output}
         blob = self.planner.ports.journal.keep_output(sanitise(result.output))
         return {"output": f"{outcome.output[:_BLOB_FROM]}…", "blob": blob}
+
+
+def _sessions_ended(plan: Plan, result: Result) -> int:
+    """How many sessions of a database a step ended: they are no finding of ours later."""
+    several = next((result.data[n] for n in ("pids", "ids") if n in result.data), None)
+    if isinstance(several, list):
+        return len(several)
+    return int(result.done and plan.act.does == "terminate_backend")
 
 
 def told(plan: Plan) -> dict[str, object]:

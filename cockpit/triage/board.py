@@ -412,7 +412,7 @@ def _with_changes(board: Board, reading: Reading, seen: Seen) -> tuple[Board, li
             reading.at,
             change.target,
             reading.probe,
-            change.summary,
+            f"{change.summary} · ours: {change.own}" if change.own else change.summary,
             change=change,
         )
         for change in new

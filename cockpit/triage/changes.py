@@ -20,3 +20,5 @@ class Change:
     """Who did it; empty when unknown."""
     source: str = ""
     """Where it was read: `ecs.DescribeServices`, `rds.DescribeEvents`, …"""
+    own: str = ""
+    """Which step of this incident asked for it; empty: somebody else's, as far as is known."""

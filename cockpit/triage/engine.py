@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import traceback
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from cockpit.redact import MASKER
 from cockpit.text import visible
 from cockpit.triage.board import LookId
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.own import OwnAct, marked
 from cockpit.triage.probe import AnyProbe, Blind, Neighbour, Reading, Seen
 from cockpit.triage.schedule import Schedule, pause
 from cockpit.triage.store import Store
@@ -93,12 +94,14 @@ class Engine:
         debug: DebugLog = lambda _: "",
         lanes: Mapping[str, int] = MappingProxyType({}),
         chance: random.Random | None = None,
+        acts: Callable[[], Sequence[OwnAct]] = tuple,
     ) -> None:
-        """`lanes`: lane → how many of its looks run at once."""
+        """`lanes`: lane → how many of its looks run at once. `acts`: what steps have done."""
         self.looks: Mapping[LookId, Look] = {look.id: look for look in looks}
         self.store = store
         self._sessions = sessions
         self._debug = debug
+        self._acts = acts
         self._chance = chance or random.Random()
         self._schedule = Schedule()
         self._lanes = {lane: asyncio.Semaphore(size) for lane, size in lanes.items()}
@@ -264,7 +267,7 @@ class Engine:
             if look.probe.beside is not None:
                 self._newest[look.id] = (snapshot, clock.monotonic())
                 snapshot = look.probe.beside(snapshot, self._neighbours(look))
-            return judged(look, snapshot)
+            return judged(look, snapshot, self._acts())
         except BlindError as error:
             return _blind(error)
         except (Misconfigured, Refused) as error:
@@ -336,16 +339,18 @@ class Engine:
         )
 
 
-def judged(look: Look, snapshot: object) -> Seen:
-    """What the probe's pure functions say of a snapshot."""
-    probe = look.probe
+def judged(look: Look, snapshot: object, acts: Sequence[OwnAct] = ()) -> Seen:
+    """What the probe's pure functions say of a snapshot, own acts left out."""
+    probe, acts = look.probe, [act for act in acts if act.target == look.target.name]
+    if probe.own is not None and acts:
+        snapshot = probe.own(snapshot, acts)
     if probe.derive is not None:
         snapshot = probe.derive(snapshot, look.settings)
     return Seen(
         findings=tuple(sanitise(f) for f in probe.diagnose(snapshot, look.settings)),
         facts=tuple(probe.facts(snapshot, look.settings)) if probe.facts else (),
         tables=tuple(probe.tables(snapshot, look.settings)) if probe.tables else (),
-        changes=tuple(probe.changes(snapshot, look.target.name)) if probe.changes else (),
+        changes=marked(probe.changes(snapshot, look.target.name), acts) if probe.changes else (),
         snapshot=snapshot,
     )
 

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from cockpit.errors import Reason
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.own import OwnAct
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 
@@ -121,6 +122,9 @@ class Probe(Generic[Session, Snapshot, Settings]):
     derive: Callable[[Snapshot, Settings], Snapshot] | None = None
     """The snapshot with what depends on the settings, such as whom a step may pick: what runbooks
     capture follows the same settings as the findings. Applying it twice changes nothing."""
+    own: Callable[[Snapshot, Sequence[OwnAct]], Snapshot] | None = None
+    """The snapshot without what steps of this incident did to it, of the acts on this target: our
+    own doing is no finding."""
     twice: bool = True
     """With `since`: a single sweep looks twice, a second apart. False when `since` only carries
     memory from look to look, which a second would not add to."""

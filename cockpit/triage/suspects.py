@@ -69,7 +69,7 @@ def suspects(board: Board, graph: DependencyGraph) -> tuple[Suspect, ...]:
     graded += [
         (symptoms.share({change.target, *graph.above(change.target)}) / 2, -1, change)
         for change in board.changes
-        if _lead(graph, change, symptoms) is not None
+        if not change.own and _lead(graph, change, symptoms) is not None
     ]
     graded.sort(key=lambda one: one[:2], reverse=True)
     found = (

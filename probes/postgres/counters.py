@@ -37,6 +37,7 @@ from probes.postgres.counters_model import (
     since,
     spills,
     window,
+    without_ours,
 )
 from probes.postgres.counters_view import meaning, views
 from probes.postgres.model import GRANT
@@ -453,6 +454,7 @@ PROBE = Probe(
     facts=facts,
     tables=tables,
     changes=changes,
+    own=without_ours,
     since=since,
     needs=("GRANT pg_monitor",),
     codes=(

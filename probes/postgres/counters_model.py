@@ -9,10 +9,11 @@ fell, another reset time or start, or a server that changed its role: that pair 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 
+from cockpit.triage.own import OwnAct
 from probes.postgres.pulse import Wait
 from probes.statement import statement
 
@@ -21,6 +22,8 @@ WINDOW = 300.0
 SAMPLES = 10
 """Samples of waits that are judged together."""
 _FRESH = timedelta(seconds=90)
+_LATE = timedelta(seconds=5)
+"""How late the end of a session may be counted, and how far the server's clock may be from ours."""
 _DATABASES = 50
 
 TOTALS = statement("postgres", "counters_totals.sql")
@@ -256,6 +259,32 @@ class CountersWindow:
             if hits is not None and reads is not None and hits + reads
             else None
         )
+
+
+def without_ours(look: PostgresCounters, acts: Sequence[OwnAct]) -> PostgresCounters:
+    """The look without the sessions that our own steps ended.
+
+    Each is taken from the pair of looks that it fell into, or from the one after, since a session
+    is counted a moment after its end; never more of a pair than were killed in it.
+    """
+    pairs = list(look.pairs)
+    for act in acts:
+        left, ended = act.sessions, act.ended_at
+        for at, pair in enumerate(pairs):
+            begun = pair.at - timedelta(seconds=pair.seconds)
+            if left and ended is not None and begun - _LATE <= ended <= pair.at + _LATE:
+                pairs[at], left = _fewer(pair, left)
+    return replace(look, pairs=tuple(pairs))
+
+
+def _fewer(pair: CountersPair, most: int) -> tuple[CountersPair, int]:
+    """The pair with at most so many killed sessions less, and how many are left to take."""
+    databases = []
+    for gain in pair.databases:
+        taken = min(most, gain.killed or 0)
+        most -= taken
+        databases.append(replace(gain, killed=gain.killed - taken) if gain.killed else gain)
+    return replace(pair, databases=tuple(databases)), most
 
 
 def window(

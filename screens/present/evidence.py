@@ -195,7 +195,7 @@ def suspects(found: Sequence[Suspect], by: str, open_findings: int, width: int) 
 
 
 def _suspect(found: Suspect, total: int, names: int, width: int) -> Content:
-    from screens.present.lines import fit, sides
+    from screens.present.lines import middle, sides
 
     shade = ("critical", "high", "warning")[min(2, found.rank - 1)]
     tail = f"explains {len(found.explains)} of {max(total, len(found.explains))}"
@@ -204,7 +204,7 @@ def _suspect(found: Suspect, total: int, names: int, width: int) -> Content:
         if len(found.not_examined) > 1:
             tail += f" +{len(found.not_examined) - 1}"
     head = line(
-        (f"{found.rank} {fit(safe(found.name), names)} ", f"{shade} bold"), safe(found.summary)
+        (f"{found.rank} {middle(safe(found.name), names)} ", f"{shade} bold"), safe(found.summary)
     )
     return sides(head, line((f"  {tail}", "dim")), width)
 

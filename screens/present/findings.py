@@ -14,7 +14,7 @@ from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Reading
 from cockpit.triage.registry import short
 from cockpit.units import duration
-from screens.present.lines import GLYPHS, ago, fit, line, safe, since
+from screens.present.lines import GLYPHS, ago, fit, line, middle, safe, since
 from screens.shown import Shown
 
 COLUMNS = frozenset({"severity", "target", "kind", "code", "probe", "text", "subject", "runbook"})
@@ -173,7 +173,7 @@ def draw(row: FindingRow, width: int, moment: datetime, *, names: int = 16) -> C
         then = row.cleared or row.since
     narrow = width < _NARROW
     kind = " " if narrow else f" {fit(safe(short(row.kind), 40), 5)} "
-    name = fit(safe(row.target), names)
+    name = middle(safe(row.target), names)
     room = width - names - 7 - len(kind)
     return line(
         (f"{GLYPHS[look]} ", shade),

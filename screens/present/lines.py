@@ -30,6 +30,8 @@ GLYPHS: dict[str, str] = {
 """One glyph a state; `screens.theme.to_ascii` has another for terminals without Unicode."""
 
 _LONGEST = 100_000
+_TWO_ENDS = 10
+"""Cells from which a cut name has room for two ends that say something."""
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -69,6 +71,22 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     if cells > width:
         return set_cell_size(text, width - 1) + "…"
     return " " * (width - cells) + text if right else text + " " * (width - cells)
+
+
+def middle(text: str, width: int) -> str:
+    """A name in exactly `width` cells. One that is too long is cut in the middle: what tells it
+    from others, a revision or a number, stands at its end and is kept whole where it can be.
+    """
+    if width < _TWO_ENDS or cells(text) <= width:
+        return fit(text, width)
+    mark = cells(text.rpartition(":")[2]) + 1 if ":" in text else 0
+    room = min(width - 2, max((width - 1) // 2, mark))
+    tail = ""
+    for character in reversed(text):
+        if cells(character + tail) > room:
+            break
+        tail = character + tail
+    return f"{set_cell_size(text, width - 1 - cells(tail))}…{tail}"
 
 
 def cells(text: str) -> int:

@@ -22,6 +22,7 @@ from screens.present.lines import (
     clock,
     fit,
     line,
+    middle,
     safe,
     short_clock,
     since,
@@ -172,7 +173,7 @@ def draw(row: SystemRow, width: int, moment: datetime) -> Content:
         old = f" {ago(moment, row.newest)}"
     shade = {"waiting": "dim"}.get(row.state, row.state)
     number = safe(row.number, max(6, width - 20))
-    name = fit(safe(row.target.name), max(1, width - 10 - cells(number) - len(old)))
+    name = middle(safe(row.target.name), max(1, width - 10 - cells(number) - len(old)))
     return line(
         (f" {GLYPHS[row.state]} ", shade),
         (fit(safe(short(row.target.kind), 40), 5) + " ", "dim"),
@@ -204,7 +205,7 @@ def change_lines(change: Change, width: int) -> list[Content]:
         ("at", f"{change.at:%Y-%m-%d} {clock(change.at)} UTC"),
         ("what", change.kind),
         ("target", change.target or "not joined to a target"),
-        ("who", change.actor or "unknown"),
+        ("who", f"ours: {change.own}" if change.own else change.actor or "unknown"),
         ("change", change.summary),
         ("read from", change.source or "unknown"),
     )

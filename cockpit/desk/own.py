@@ -1,0 +1,39 @@
+"""What steps of an incident did, as its journal has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from cockpit.incident.entry import Entry, EntryKind, names
+from cockpit.triage.own import OwnAct
+
+
+def own_acts(entries: Iterable[Entry]) -> tuple[OwnAct, ...]:
+    """Every act that was sent, also by earlier sessions, oldest first.
+
+    What was refused or did not begin is none; what was cut off may have happened, and is one.
+    """
+    acts: dict[int, OwnAct] = {}
+    for entry in entries:
+        if entry.kind is EntryKind.STEP_INTENT and entry.target:
+            acts[entry.seq] = _act(entry)
+        elif entry.kind is EntryKind.STEP_OUTCOME and (seq := names(entry, "intent")) in acts:
+            if entry.data.get("outcome") == "refused":
+                del acts[seq]
+                continue
+            ended = entry.data.get("ended")
+            sessions = ended if isinstance(ended, int) else 0
+            acts[seq] = replace(acts[seq], ended_at=entry.at, sessions=sessions)
+    return tuple(acts.values())
+
+
+def _act(intent: Entry) -> OwnAct:
+    args = intent.data.get("args")
+    return OwnAct(
+        at=intent.at,
+        target=intent.target,
+        does=str(intent.data.get("does", "")),
+        args=args if isinstance(args, Mapping) else {},
+        told=f"'{intent.data.get('title') or intent.text}' by {intent.actor}",
+    )

@@ -1,0 +1,77 @@
+"""What steps of this incident did: their effects are told as ours, and are never the cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from cockpit.triage.changes import Change
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+_CLOCKS = timedelta(seconds=5)
+"""How much another system's clock may be behind ours."""
+_SOON = timedelta(minutes=2)
+"""Within this the change that an act asked for has begun, where it begins at once."""
+_SLOW = timedelta(minutes=10)
+"""The same for databases and caches, whose reboots and failovers are queued."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnAct:
+    """Something that a step sent."""
+
+    at: datetime
+    """When it was about to be sent."""
+    target: str
+    does: str
+    """The AWS call (`ecs.UpdateService`) or the named statement."""
+    args: Mapping[str, object] = field(default_factory=lambda: _NOTHING)
+    told: str = ""
+    """`'Roll back to :41' by ana`."""
+    ended_at: datetime | None = None
+    """When it was over; None: it is under way, or its end is unknown."""
+    sessions: int = 0
+    """Sessions of a database that it ended."""
+
+
+def marked(changes: Iterable[Change], acts: Sequence[OwnAct]) -> tuple[Change, ...]:
+    """The changes, those that an act asked for with whose it was.
+
+    One act asks for one change: the first after it that fits. What somebody else did to the same
+    target at the same time stays theirs.
+    """
+    found = tuple(changes)
+    ours: dict[Change, OwnAct] = {}
+    for act in acts:
+        fitting = [each for each in found if each not in ours and _asked_for(act, each)]
+        if fitting:
+            ours[min(fitting, key=lambda change: change.at)] = act
+    return tuple(
+        replace(change, own=ours[change].told) if change in ours else change for change in found
+    )
+
+
+def _asked_for(act: OwnAct, change: Change) -> bool:
+    service = act.does.partition(".")[0]
+    within = _SOON if service == "ecs" else _SLOW
+    if change.target != act.target or not -_CLOCKS <= change.at - act.at <= within:
+        return False
+    if change.kind == "ecs.deployment":
+        return _deploys(act, change)
+    if change.kind == "ecs.stop_task":
+        return act.does == "ecs.StopTask"
+    return change.kind.partition(".")[0] == service and not change.kind.endswith("_failed")
+
+
+def _deploys(act: OwnAct, change: Change) -> bool:
+    """The deployment of the very revision that it named; one that names none may bring any."""
+    if act.does == "ecs.StopServiceDeployment":
+        return True
+    if act.does != "ecs.UpdateService":
+        return False
+    named = str(act.args.get("taskDefinition") or "").rpartition("/")[2]
+    if named:
+        return named in change.summary.split()
+    return act.args.get("forceNewDeployment") is True
