@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
@@ -54,6 +54,8 @@ class Report:
     cost: sweep.Cost
     library: Library
     """What says which runbook a finding has."""
+    redirected: Mapping[str, str] = field(default_factory=dict)
+    """`prod ecs` → an endpoint that our configuration does not name. Empty: all asked was AWS."""
 
     @property
     def worst(self) -> Severity | None:
@@ -111,6 +113,7 @@ async def look_once(
     finally:
         await engine.stop()
         spent = sweep.cost(connections)
+        elsewhere = sweep.redirected(connections)
         await connections.close()
     return Report(
         started_at=started,
@@ -121,6 +124,7 @@ async def look_once(
         board=store.board,
         suspects=suspects(store.board, DependencyGraph(config.targets)),
         cost=spent,
+        redirected=elsewhere,
         library=library(config.runbooks),
     )
 
@@ -183,6 +187,7 @@ def to_json(report: Report) -> str:
             "estimated_usd": round(report.cost.usd, 6),
             "throttled": report.cost.throttled,
         },
+        "redirected": {name: visible(url) for name, url in report.redirected.items()},
     }
     return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
 

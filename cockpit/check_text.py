@@ -140,12 +140,15 @@ def _facts_block(report: Report, style: Style) -> Iterable[str]:
 
 
 def _footer(report: Report) -> str:
+    elsewhere = "".join(
+        f"\nnot AWS itself: {name} was asked at {visible(url)} (AWS_ENDPOINT_URL or the profile)"
+        for name, url in report.redirected.items()
+    )
     spent = report.cost
     calls = f"{count(spent.api_calls, 'API call')}, about ${spent.usd:.4f}"
     throttled = f", {spent.throttled} throttled" if spent.throttled else ""
-    return (
-        f"\n{count(len(report.targets), 'target')} in {duration(report.took)} · {calls}{throttled}"
-    )
+    looked = f"{count(len(report.targets), 'target')} in {duration(report.took)}"
+    return f"{elsewhere}\n{looked} · {calls}{throttled}"
 
 
 def _short(kind: str) -> str:

@@ -151,6 +151,15 @@ def cost(connections: Connections) -> Cost:
     )
 
 
+def redirected(connections: Connections) -> Mapping[str, str]:
+    """`prod ecs` → the endpoint that the environment or a profile, not our configuration, names."""
+    return {
+        f"{place} {service}": url
+        for place, session in sorted(connections.opened_places().items())
+        for service, url in sorted(session.redirected.items())
+    }
+
+
 def debug_log(folder: Path) -> Callable[[str], str]:
     """Appends reports of bugs to `debug.log` of a folder, and gives its name.
 

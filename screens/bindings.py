@@ -20,6 +20,7 @@ class Where(StrEnum):
     READING = "reading"
     CONFIRM = "confirmation"
     CHOOSING = "choosing"
+    CODE = "the dialog for an MFA code"
     PROMPT = "typing a line"
 
 
@@ -159,6 +160,8 @@ ACTIONS: tuple[Action, ...] = (
            help="Give the whole screen to one pane, and back."),
     Action(name="unfinished", keys=("U",), label="Cut-off step", where=Where.MAIN,
            help="Look what became of a step whose outcome is unknown since a crash, or say it."),
+    Action(name="code", keys=("M",), label="MFA code", where=Where.MAIN,
+           help="Type the code of an MFA device, when a profile's role wants one."),
     Action(name="status", keys=("S",), label="Status, severity", where=Where.MAIN,
            help="Set the incident's status or severity."),
     Action(name="timeline", keys=("T",), label="Whole timeline", where=Where.MAIN,
@@ -224,6 +227,8 @@ ACTIONS: tuple[Action, ...] = (
     Action(name="back", keys=("escape",), label="Back", where=Where.CHOOSING, footer=60,
            help="Choose nothing.", palette=False),
     # Typing
+    Action(name="back", keys=("escape",), label="Not now", where=Where.CODE, footer=60,
+           help="Close it without a code."),
     Action(name="abandon", keys=("escape",), label="Leave", where=Where.PROMPT, footer=60,
            help="Leave the line without writing it.", palette=False),
 )  # fmt: skip

@@ -204,6 +204,17 @@ class MainScreen(PanesScreen, part=Where.MAIN):
         """Find out what became of a step that was cut off."""
         self.run_worker(unfinished.settle(self), exit_on_error=False)
 
+    def action_code(self) -> None:
+        """Type the code that a profile's role wants."""
+        from screens.code import CodeScreen
+
+        desk = self.host.desk
+        wanted = desk.codes_wanted if desk is not None else ()
+        if desk is None or not wanted:
+            self.host.say("No MFA code is wanted")
+            return
+        self.app.push_screen(CodeScreen(wanted[0], desk.give_code))
+
     def action_status(self) -> None:
         """Set status or severity."""
         self.run_worker(self._set_status(), exit_on_error=False)

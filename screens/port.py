@@ -120,6 +120,13 @@ class DeskPort(Protocol):
         """Look again at a target, or at everything; how many looks were asked for."""
 
     @property
+    def codes_wanted(self) -> Sequence[str]:
+        """Serials of MFA devices whose code somebody must type before AWS can be asked."""
+
+    def give_code(self, serial: str, code: str) -> str:
+        """Take a code and look again; the reason why not, or empty."""
+
+    @property
     def unfinished(self) -> Sequence[Unfinished]:
         """Steps that an earlier session began and nobody knows the end of, oldest first."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -139,6 +140,8 @@ class _Reader:
             self._say(where, "access_key_id and secret_access_key belong together")
         if place.profile and place.access_key_id:
             self._say(where, "profile and access_key_id contradict each other: keep one")
+        if place.account and not re.fullmatch(r"\d{12}", place.account):
+            self._say(f"{where}.account", 'must be the twelve digits of an account: "123456789012"')
         if place.max_concurrency < 1:
             self._say(f"{where}.max_concurrency", "must be at least 1")
         if place.calls_per_second <= 0:

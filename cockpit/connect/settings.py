@@ -27,6 +27,9 @@ class AwsSite:
     """Empty: the default chain of botocore."""
     commander_profile: str = ""
     """Used only for approved steps; empty: the same as `profile`."""
+    account: str = ""
+    """The account that the credentials must be of: asked of STS before the first look and act, and
+    nothing is done on a mismatch. Empty: whatever account they are of."""
     role_arn: str = ""
     """A role to assume, in triage narrowed by a read-only session policy. Empty: none."""
     endpoint_url: str = ""

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from cockpit import sweep
 from cockpit.config import Config
+from cockpit.connect.aws.codes import CODES
 from cockpit.connect.open import Connections
 from cockpit.connect.role import Role
 from cockpit.desk.own import own_acts
@@ -142,7 +143,20 @@ class Desk:
             sweep_took=progress.took,
             sweep_progress=(progress.done, progress.total) if running else None,
             degraded=self._waits_for or self.incident.degraded,
+            redirected=", ".join(sorted(set(sweep.redirected(self.connections).values()))),
         )
+
+    @property
+    def codes_wanted(self) -> Sequence[str]:
+        """Serials of MFA devices whose code somebody must type before AWS can be asked."""
+        return sorted(CODES.wanted)
+
+    def give_code(self, serial: str, code: str) -> str:
+        """Take a code and look again at everything; the reason why not, or empty."""
+        problem = CODES.give(serial, code)
+        if not problem:
+            self.look_now()
+        return problem
 
     @property
     def next_update(self) -> datetime | None:

@@ -35,5 +35,7 @@ class DeskStatus:
     """(looks ended, looks of this sweep) while one runs; None between sweeps."""
     degraded: str
     """Why the record or the engine works only in part, for a red banner; empty when all is well."""
+    redirected: str = ""
+    """Where AWS is asked when our configuration does not say so, for a banner; empty: at AWS."""
     watching: int = 0
     """How many other cockpits follow; not known yet for a single machine, so 0."""

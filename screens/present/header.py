@@ -139,7 +139,8 @@ def _pace(shown: Shown) -> Content:
 
 
 def banner(shown: Shown, missed: int, width: int) -> Content | None:
-    """The line under the header: frozen or degraded; None when all is well and live.
+    """The line under the header: frozen or degraded; a redirected endpoint; None when all
+    is well and live.
 
     `missed` counts the entries that were recorded since the freeze.
     """
@@ -152,6 +153,11 @@ def banner(shown: Shown, missed: int, width: int) -> Content | None:
             "· space goes live "
         )
         return line((text.ljust(width), "frozen"))
+    if shown.status.redirected:
+        text = (
+            f" NOT AWS  asked at {safe(shown.status.redirected)} by AWS_ENDPOINT_URL or a profile"
+        )
+        return line((text.ljust(width), "alert"))
     return None
 
 

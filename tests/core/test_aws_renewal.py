@@ -75,7 +75,7 @@ async def test_expired_keys_are_not_read_again_for_every_call(keys: Path) -> Non
 
 def test_one_session_more_leaves_the_shared_search_path_as_it_is() -> None:
     """aioboto3 adds boto3's folder to the loader of each session it opens: ours share one."""
-    aws_clients._opened(aws_clients._session(""))
+    aws_clients._opened(aws_clients._session("", lambda given: given))
     before = list(aws_clients.LOADER.search_paths)
-    aws_clients._opened(aws_clients._session(""))
+    aws_clients._opened(aws_clients._session("", lambda given: given))
     assert list(aws_clients.LOADER.search_paths) == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -182,6 +183,12 @@ def test_the_table_fits_the_terminal() -> None:
     long = finding("A_C", Severity.HIGH, subject="x" * 300)
     text = to_text(report(seen(long, facts=(Fact("a", "1" * 90),))), Style(width=80))
     assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_an_endpoint_that_is_not_of_the_configuration_is_told() -> None:
+    given = replace(report(seen(WARNING)), redirected={"prod ecs": "http://127.0.0.1:4566"})
+    assert "not AWS itself: prod ecs was asked at http://127.0.0.1:4566" in to_text(given, Style())
+    assert json.loads(to_json(given))["redirected"] == {"prod ecs": "http://127.0.0.1:4566"}
 
 
 def test_the_table_is_plain_without_colour_and_without_unicode() -> None:

@@ -433,6 +433,8 @@ class FakeDesk:
         self.runs: dict[tuple[str, FindingId], FakeRun] = {}
         self.offered: list[FakeRun] = []
         self.unfinished: tuple[Unfinished, ...] = ()
+        self.codes_wanted: Sequence[str] = ()
+        self.codes: list[str] = []
         self.verified: list[int] = []
         self.told: list[tuple[int, str, str]] = []
         self.blind = False
@@ -465,6 +467,13 @@ class FakeDesk:
     def look_now(self, target: str = "") -> int:
         self.looks.append(target)
         return 1 if target else self.status.probes
+
+    def give_code(self, serial: str, code: str) -> str:
+        if len(code) != 6:
+            return "a code has six digits"
+        self.codes.append(f"{serial} {code}")
+        self.codes_wanted = ()
+        return ""
 
     def runbooks_for(self, finding: OpenFinding) -> Sequence[Runbook]:
         return [each for each in LIBRARY.values() if finding.finding.code in each.codes]

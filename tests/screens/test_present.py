@@ -185,6 +185,14 @@ def test_a_degraded_record_is_a_banner_above_everything() -> None:
     assert "disk full" in told.plain
 
 
+def test_an_endpoint_that_is_not_of_the_configuration_is_a_banner() -> None:
+    desk = FakeDesk()
+    desk.status = replace(desk.status, redirected="http://127.0.0.1:4566")
+    told = header.banner(shown(desk), 0, 80)
+    assert told is not None
+    assert "NOT AWS  asked at http://127.0.0.1:4566" in told.plain
+
+
 def test_a_plan_is_never_cut() -> None:
     plan_text = "x" * 900
     run = FakeRun(CONNECTIONS, FakeDesk(), "orders-db")

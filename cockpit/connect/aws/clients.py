@@ -23,16 +23,22 @@ import aiohttp.abc
 import botocore.credentials
 import botocore.loaders
 from aiobotocore.config import AioConfig
-from aiobotocore.credentials import AioRefreshableCredentials
+from aiobotocore.credentials import AioDeferredRefreshableCredentials, AioRefreshableCredentials
 from aiobotocore.session import AioSession
+from botocore.credentials import Credentials
 from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 
 from cockpit.clock import monotonic
 from cockpit.connect.addresses import addresses_of
+from cockpit.connect.aws.codes import CODES
+from cockpit.connect.aws.credentials import HeldAnswer, share, without_prompt
+from cockpit.connect.aws.errors import AwsCall
+from cockpit.connect.aws.outside import outside
 from cockpit.connect.aws.transport import Transport, guard_metadata, trust
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.settings import AwsSite
 from cockpit.connect.shared import AnswerToCome, Tasks
+from cockpit.errors import BlindError, Reason
 
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
@@ -96,9 +102,19 @@ class Clients:
         self._session: AnswerToCome[AioSession] | None = None
         self._retired: list[AnswerToCome[AioBaseClient]] = []
         self._renewed_at = float("-inf")
+        self._given = CODES.given
+        self._account: HeldAnswer | None = None
+        self.redirected: dict[str, str] = {}
+        """Service → an endpoint that the environment or the profile names, and not the place."""
 
     async def of(self, service: str) -> AioBaseClient:
-        """The client of a service. Raises what botocore raises; a failed one is made anew."""
+        """The client of a service. Raises what botocore raises; a failed one is made anew.
+
+        Raises `BlindError` when the credentials are not of the account that the place is bound to.
+        """
+        if self._given != CODES.given:
+            self._given, self._renewed_at = CODES.given, float("-inf")
+            self.renew()
         answer = self._clients.get(service)
         if answer is None or answer.failed:
             answer = AnswerToCome(self._tasks.start(self._make(service)))
@@ -115,6 +131,7 @@ class Clients:
             return
         self._renewed_at = monotonic()
         old, self._clients, self._session = list(self._clients.values()), {}, None
+        self._account = None
         self._retired += old
         self._tasks.start(self._retire(old))
 
@@ -135,7 +152,31 @@ class Clients:
         if self._session is None or self._session.failed:
             self._session = AnswerToCome(self._tasks.start(self._open()))
         session = await self._session.get()
+        if self._place.account and service != "sts":
+            await self._bound()
         return await self._connected(session, service)
+
+    async def _bound(self) -> None:
+        """Raises `BlindError` unless the credentials are of the place's account."""
+        place, profile = self._place, self._identity.profile
+        if self._account is None:
+            call = AwsCall("sts", "GetCallerIdentity", place.region, profile)
+            self._account = HeldAnswer(
+                call, self._whose, tasks=self._tasks, asking=self._hooks.sending, keeps=True
+            )
+        found = await self._account()
+        if found != place.account:
+            who = f"profile {profile!r}" if profile else "the credentials in use"
+            raise BlindError(
+                Reason.MISCONFIGURED,
+                f"[aws.{place.name}] is bound to account {place.account}; "
+                f"{who} is of account {found}: nothing was asked",
+                hint=f"name the right profile in [aws.{place.name}], or the right account",
+            )
+
+    async def _whose(self) -> str:
+        client = await self.of("sts")
+        return str((await client.get_caller_identity()).get("Account", ""))
 
     async def _connected(self, session: AioSession, service: str) -> AioBaseClient:
         client = (
@@ -149,6 +190,8 @@ class Clients:
             .__aenter__()
         )
         self._register(client, service)
+        if not self._place.endpoint_url and (url := outside(session, client)):
+            self.redirected[service] = url
         return client
 
     def _register(self, client: AioBaseClient, service: str) -> None:
@@ -187,7 +230,7 @@ class Clients:
     async def _open(self) -> AioSession:
         """The session with the credentials of the place, narrowed when a role is given."""
         place = self._place
-        session = _session(self._identity.profile)
+        session = self._session_of(self._identity.profile)
         if place.access_key_id:
             session.set_credentials(
                 await resolve_async(place.access_key_id),
@@ -196,12 +239,24 @@ class Clients:
         if not place.role_arn:
             return session
         await off_loop(load, "sts")
-        assumed = _session("")
+        assumed = self._session_of("")
         # the profile's ca_bundle holds for the role's calls too
         assumed.set_config_variable("ca_bundle", session.get_config_variable("ca_bundle"))
         provider = _AssumedRole(self, session)
         assumed.get_component("credential_provider").insert_before("env", provider)
         return assumed
+
+    def _session_of(self, profile: str) -> AioSession:
+        def shared(credentials: Credentials) -> Credentials:
+            return share(
+                credentials,
+                place=self._place,
+                profile=profile,
+                tasks=self._tasks,
+                asking=self._hooks.sending,
+            )
+
+        return _session(profile, shared)
 
     async def assume(self, source: AioSession) -> dict[str, str]:
         """Credentials of the place's role, as botocore's refreshable credentials want them."""
@@ -242,9 +297,8 @@ class _AssumedRole(botocore.credentials.CredentialProvider):  # type: ignore[mis
         async def refresh() -> dict[str, str]:
             return await self._clients.assume(self._source)
 
-        return AioRefreshableCredentials.create_from_metadata(
-            metadata=await refresh(), refresh_using=refresh, method=self.METHOD
-        )
+        # assumed when a call needs it: what fails then is told by its name, to all at once
+        return AioDeferredRefreshableCredentials(refresh_using=refresh, method=self.METHOD)
 
 
 class _OffLoopParser:
@@ -343,6 +397,9 @@ class _Session(AioSession):  # type: ignore[misc]
     A profile's role, web identity and SSO make clients of their own by `create_client`.
     """
 
+    shared: Callable[[Credentials], Credentials]
+    """Makes credentials renew themselves once for all who wait."""
+
     def create_client(
         self, *arguments: object, config: AioConfig | None = None, **more: object
     ) -> ClientCreatorContext:
@@ -357,7 +414,12 @@ class _Session(AioSession):  # type: ignore[misc]
         return super().create_client(*arguments, config=ours, **more)
 
     def _create_credential_resolver(self) -> CredentialResolver:
-        return guard_metadata(super()._create_credential_resolver())
+        resolver = guard_metadata(super()._create_credential_resolver())
+        return without_prompt(resolver, self.profile or "")
+
+    async def get_credentials(self) -> Credentials:
+        """As botocore's, renewed once for all who wait."""
+        return self.shared(await super().get_credentials())
 
 
 def _stay(request_dict: dict[str, dict[str, dict[str, object]]], **_: object) -> None:
@@ -368,8 +430,9 @@ def _stay(request_dict: dict[str, dict[str, dict[str, object]]], **_: object) ->
     request_dict["context"].setdefault("s3_redirect", {})["redirected"] = True
 
 
-def _session(profile: str) -> AioSession:
+def _session(profile: str, shared: Callable[[Credentials], Credentials]) -> AioSession:
     session = _Session(profile=profile or None)
+    session.shared = shared
     session.register_component("data_loader", LOADER)
     parsers = _Parsers()
     parsers.set_parser_defaults(timestamp_parser=moment)

@@ -30,7 +30,8 @@ from cockpit.connect.aws.redact import redact
 from cockpit.connect.session import MetricQuery, Series
 from cockpit.connect.settings import AwsSite
 from cockpit.connect.shared import Memory, Tasks
-from cockpit.errors import BlindError, Misconfigured, Reason, UnknownOutcome
+from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
+from cockpit.text import visible
 
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
@@ -93,6 +94,11 @@ class Aws:
     def region(self) -> str:
         """The region of the place."""
         return self.place.region
+
+    @property
+    def redirected(self) -> Mapping[str, str]:
+        """Service → its endpoint, of those asked so far that the place does not send there."""
+        return self._clients.redirected
 
     @property
     def waiting(self) -> Mapping[str, int]:
@@ -245,6 +251,7 @@ class AwsActs:
     def __init__(self, place: AwsSite) -> None:
         self.place = place
         self._sent = False
+        self._acting = ""
         self._tasks = Tasks()
         self._profile = place.commander_profile or place.profile
         self._clients = Clients(
@@ -295,16 +302,25 @@ class AwsActs:
     async def _sent_once(
         self, about: AwsCall, arguments: Mapping[str, object]
     ) -> dict[str, object]:
-        self._sent = False
+        self._sent, self._acting = False, about.service
         try:
             client = await self._clients.of(about.service)
+            self._refuse_redirected(about)
             answer = await _method(client, about.operation)(**arguments)
             promised(answer, "", about)
         except FAILURES as error:
             raise self._end(error, about) from error
         except BlindError as error:
-            raise _unknown(about, error.message) from error
+            raise (_unknown(about, error.message) if self._sent else error) from error
         return answer
+
+    def _refuse_redirected(self, about: AwsCall) -> None:
+        """An act goes where the configuration says: a shell's leftovers must not take it away."""
+        if url := self._clients.redirected.get(about.service):
+            raise Refused(
+                f"{about.name}: the environment or the profile sends it to {visible(url)}",
+                hint=f"unset AWS_ENDPOINT_URL, or write endpoint_url into [aws.{self.place.name}]",
+            )
 
     def _end(self, error: Exception, about: AwsCall) -> BlindError | UnknownOutcome:
         found = aws_errors.blind(error, about)
@@ -321,7 +337,7 @@ class AwsActs:
             reads.check_act(service, operation)
 
     def _sending(self, service: str) -> None:
-        self._sent = True
+        self._sent |= service == self._acting  # not while credentials are asked for
 
     def _answered(self, service: str, answer: Mapping[str, object]) -> None:
         """Acts are neither counted nor slowed down."""
