@@ -273,17 +273,30 @@ def _answer(outer: Keys) -> Question | None:
             outer.complain("ask", 'needs an answer, such as answer = { type = "path" }')
         return None
     keys = outer.inner("answer", table)
+    choices, means = _choices(keys)
     answer = Question(
         type=keys.one_of("type", TYPES, "text"),
-        ask=ask or "answer",
+        ask=ask or (" or ".join(choices) if choices else "answer"),
         default=str(keys.take("default", str, "")),
-        choices=keys.words("choices"),
+        choices=choices,
+        means=means,
     )
     if answer.type == "choice" and not answer.choices:
         keys.complain("choices", "are missing")
     keys.finish()
     outer.broken |= keys.broken
     return answer
+
+
+def _choices(keys: Keys) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The answers to choose from, and what each does: a table, or a list that does not say it."""
+    if not isinstance(keys.table.get("choices"), dict):
+        return keys.words("choices"), {}
+    means = keys.take("choices", dict, {})
+    wrong = [name for name, does in means.items() if not isinstance(does, str)]
+    for name in wrong:
+        keys.complain(name, "should say what the answer does")
+    return tuple(means), {name: does for name, does in means.items() if name not in wrong}
 
 
 def _check_references(keys: Keys) -> None:

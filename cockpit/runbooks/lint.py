@@ -95,8 +95,31 @@ def _steps(work: _Lint) -> Iterator[Problem]:
         yield from _step_references(work, step, earlier)
         yield from _names(work, step)
         yield from _promises(work, step)
+        yield from _questions(work, step)
         if step.kind is StepKind.AWS:
             yield from _calls(work, step)
+
+
+def _questions(work: _Lint, step: Step) -> Iterator[Problem]:
+    """What is answered is the title, and each answer says what it does: a `yes` to another question
+    than the one that is read is worse than no question.
+    """
+    answer = step.answer
+    if answer is None:
+        return
+    if not step.title.endswith("?"):
+        told = f"the title {step.title!r} is no question: it is what the answer answers"
+        yield Problem(work.runbook.path, step.line, told)
+    if answer.type != "choice":
+        return
+    needed = {"yes", "no", "unknown"} if {"yes", "no"} & set(answer.choices) else {"unknown"}
+    if missing := sorted(needed - set(answer.choices)):
+        told = f"a person may have to answer {', '.join(missing)}: add it, and what it does"
+        yield work.problem("choices", told, after=step.line)
+    silent = [name for name in answer.choices if not answer.means.get(name, "").strip()]
+    if silent:
+        told = f'say what each answer does: choices = {{ {silent[0]} = "…" }}'
+        yield work.problem("choices", told, after=step.line)
 
 
 def _step_references(work: _Lint, step: Step, earlier: set[str]) -> Iterator[Problem]:

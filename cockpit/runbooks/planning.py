@@ -336,6 +336,8 @@ def _lines(plan: Plan, scope: Mapping[str, object]) -> tuple[PlanLine, ...]:
     step = plan.step
     lines = [PlanLine("will run", rendered(plan.act, plan.target) or step.prose)]
     lines += [PlanLine("header", f"{k}: {v}") for k, v in shown_headers(plan.act).items()]
+    if step.answer:
+        lines += [PlanLine(name, does) for name, does in step.answer.means.items()]
     if plan.principal:
         lines.append(PlanLine("as", whole(plan.principal)))
     if step.effect:

@@ -138,12 +138,17 @@ class Undo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a manual step asks for. `default` is a constant or a reference; empty: none."""
+    """What a manual step asks for: its title is the question.
+
+    `ask` says how the answer is written; `default` is a constant or a reference, empty for none.
+    """
 
     type: str
     ask: str = ""
     default: str = ""
     choices: tuple[str, ...] = ()
+    means: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    """Choice → what it does, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

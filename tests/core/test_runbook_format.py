@@ -14,7 +14,7 @@ from cockpit.runbooks.known import Known
 from cockpit.runbooks.library import collected, library
 from cockpit.runbooks.lint import draft_problems, lint
 from cockpit.runbooks.step import Risk, StepKind
-from tests.core.runs import FRONT, LOOK, RAISE, TERMINATE, book, problems
+from tests.core.runs import FRONT, LOOK, RAISE, TERMINATE, book, problems, rig
 
 KNOWN = Known(
     codes=frozenset({"PG_LOCK_BLOCKED"}),
@@ -217,6 +217,74 @@ def test_lint_finds_what_cannot_work(change: tuple[str, str], expected: str) -> 
     assert parsed.runbook is not None, parsed.problems
     told = [str(problem) for problem in lint(parsed.runbook, KNOWN)]
     assert any(expected in line for line in told), told
+
+
+MIGRATED = """
+## Can the old revision run on the database as it is now?
+Ask the team that released.
+```toml step
+id = "migrated"
+kind = "manual"
+
+[answer]
+type = "choice"
+
+[answer.choices]
+yes = "it may be brought back"
+no = "stop: fix forward"
+unknown = "it may be brought back all the same"
+```
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param(("", ""), "", id="as it should be"),
+        pytest.param(
+            ("Can the old revision run on the database as it is now?", "Ask about the database"),
+            "the title 'Ask about the database' is no question",
+            id="the title is another question, or none",
+        ),
+        pytest.param(
+            ('no = "stop: fix forward"\n', ""),
+            "a person may have to answer no: add it, and what it does",
+            id="no way to say no",
+        ),
+        pytest.param(
+            ('unknown = "it may be brought back all the same"\n', ""),
+            "a person may have to answer unknown",
+            id="no way to say that nobody knows",
+        ),
+        pytest.param(
+            ('no = "stop: fix forward"', 'no = ""'),
+            "say what each answer does: choices = { no =",
+            id="an answer that does not say what it does",
+        ),
+        pytest.param(
+            (
+                MIGRATED[MIGRATED.index("\n[answer.choices]") : MIGRATED.rindex("```")],
+                'choices = ["yes", "no", "unknown"]\n',
+            ),
+            "say what each answer does: choices = { yes =",
+            id="a list of answers",
+        ),
+    ],
+)
+def test_a_question_is_its_title_and_each_answer_says_what_it_does(
+    change: tuple[str, str], expected: str
+) -> None:
+    assert change[0] in MIGRATED
+    told = [line for line in linted(MIGRATED.replace(*change)) if "never used" not in line]
+    assert (told == []) if not expected else any(expected in line for line in told), told
+
+
+async def test_a_plan_shows_what_each_answer_does() -> None:
+    plan = await rig(book(MIGRATED)).run.plan("migrated")
+    shown = {line.label: line.text for line in plan.lines}
+    assert shown["no"] == "stop: fix forward"
+    assert set(shown) >= {"yes", "no", "unknown"}
+    assert plan.asks == "yes or no or unknown"
 
 
 def test_a_step_cannot_use_what_a_later_one_captures() -> None:

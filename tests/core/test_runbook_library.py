@@ -20,7 +20,7 @@ from cockpit.runbooks.library import library, shipped
 from cockpit.runbooks.lint import coverage, lint
 from cockpit.runbooks.scope import untils
 from cockpit.runbooks.step import Risk, Runbook, Step, StepKind
-from cockpit.runbooks.values import is_reference
+from cockpit.runbooks.values import holds, is_reference
 from cockpit.triage.registry import registry
 from tests.core.runs import FRONT, LOOK, TERMINATE
 
@@ -127,6 +127,22 @@ def test_what_changes_something_says_what_proves_it_and_how_to_undo_it(
     assert step.undo is not None
     assert step.require, "a change checks right before itself whether it is still right"
     assert not NEVER.search(f"{step.does} {step.args}")
+
+
+@pytest.mark.parametrize("parsed", books())
+def test_an_answer_that_stops_does_stop(parsed: Parsed) -> None:
+    """Whoever says no, or does not know where that is not enough, meets a condition."""
+    assert parsed.runbook is not None
+    all_steps = parsed.runbook.steps
+    for asking in all_steps:
+        means = asking.answer.means if asking.answer else {}
+        for answer in (name for name, does in means.items() if does.startswith("stop:")):
+            acting = [each for each in all_steps[all_steps.index(asking) :] if each.risk > "read"]
+            for each in acting:
+                scope = {asking.id: {"answer": answer}}
+                checks = [c.that for c in each.require if f"{asking.id}.answer" in c.that]
+                assert checks, f"{parsed.runbook.id}: {each.id} runs whatever was answered"
+                assert not all(holds(check, scope) for check in checks)
 
 
 def test_no_runbook_runs_a_program() -> None:

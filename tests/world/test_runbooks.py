@@ -98,7 +98,7 @@ STORIES = {
         "orders-db",
         "pg-wraparound",
         ("horizon", "owner", "terminate"),
-        {"owner": "ana, who runs the export"},
+        {"owner": "yes"},
     ),
     "health-check-path": Story(
         "TG_NO_HEALTHY_TARGETS",
