@@ -148,6 +148,9 @@ def _blocked(queue: LockQueue, look: PostgresLocks, settings: Settings) -> Itera
 
 
 def _severity(queue: LockQueue, look: PostgresLocks, settings: Settings) -> Severity | None:
+    if queue.patient:
+        grade = settings.waited.grade(queue.longest)
+        return grade and min(grade, Severity.WARNING)
     grades = [settings.waited.grade(queue.longest)]
     if queue.longest >= (settings.waited.first or 0):
         grades.append(settings.waiters.grade(queue.length))
@@ -171,6 +174,11 @@ def _causes(head: LockNode) -> tuple[str, ...]:
 
 
 def _advice(queue: LockQueue) -> str:
+    if queue.patient:
+        return (
+            "it holds nobody up: let it wait, or ask the owner of the old transaction; a build "
+            "that is cancelled leaves an invalid index behind"
+        )
     if queue.head.committing:
         return (
             "it has committed and waits for its synchronous standby: bring that back; a cancel "

@@ -150,6 +150,10 @@ class LockQueue:
     """Whom to end: the cheapest first."""
     best: SessionToEnd | None = None
     """Whose end reaches most."""
+    patient: bool = False
+    """Only builds of indexes (CONCURRENTLY) wait in it, for transactions that are older than they
+    are: they hold nobody up.
+    """
     at_head: SessionToEnd | None = None
     """What the end of the head's session brings; None: it may not be ended from here."""
 
@@ -264,6 +268,7 @@ def _queue(head: int, tree: WaitGraph, known: dict[int, LockNode], hot: int) -> 
     at_head = ended(first, "terminate_backend", tree, known) if first and first.endable else None
     return LockQueue(
         at_head=at_head,
+        patient=all(node.locktype == "virtualxid" for node in below),
         head=known.get(head, LockNode(pid=head)),
         length=sum(1 + node.crowd for node in below),
         longest=max((node.longest for node in below), default=0.0),
@@ -301,7 +306,8 @@ def ended(
 ) -> SessionToEnd:
     """What its end is known to bring, and what it may bring beyond that."""
     assert node.backend_start is not None
-    sure = tree.freed(node.pid)
+    freed = tree.freed(node.pid)  # a build waits for one old transaction after the other
+    sure = [pid for pid in freed if pid not in known or known[pid].locktype != "virtualxid"]
     if call == "cancel_backend":
         sure = cancelled_frees(node, tree, known)
     return SessionToEnd(

@@ -146,7 +146,13 @@ def _wrap(
     left = max(0, state.stop - age)
     numbers = "transaction numbers" if what == "xid" else "multixact numbers"
     speed = look.xids_per_s if what == "xid" else None
-    head = next(iter(_graded(state, settings)), None)
+    here = database.name == state.database
+    holding = [
+        each
+        for _, each in _graded(state, settings)
+        if (each.own if here else each.database in {None, database.name})
+    ]
+    head = next(iter(holding), None)
     return Finding(
         "PG_XID_WRAP",
         severity,
@@ -161,7 +167,7 @@ def _wrap(
             Evidence("autovacuum", "on" if state.autovacuum else "off"),
         ),
         likely=(
-            *((f"{_says(head[1])} holds back the horizon",) if head else ()),
+            *((f"{_says(head)} holds back the horizon",) if head else ()),
             "vacuum cannot freeze: a long transaction, a slot, a prepared transaction",
             "autovacuum is off, too slow, or cancelled again and again by locks",
             *(("orphaned temporary tables",) if database.connectable else ()),
@@ -175,7 +181,9 @@ def _wrap(
 
 
 def _graded(state: MaintenanceState, settings: Settings) -> list[tuple[Severity, HorizonHolder]]:
-    """Holders that matter, the oldest first. A standby's sessions matter with feedback only."""
+    """Holders that matter, the oldest first. A standby's sessions matter with feedback only, and
+    those of another database not to the tables of this one.
+    """
     graded = []
     for holder in state.holders:
         if state.recovery and holder.holder == "session" and not state.feedback:
@@ -186,7 +194,7 @@ def _graded(state: MaintenanceState, settings: Settings) -> list[tuple[Severity,
         )
         severity = max((grade for grade in grades if grade), default=None)
         if severity is not None:
-            graded.append((severity, holder))
+            graded.append((severity if holder.own else min(severity, Severity.WARNING), holder))
     return sorted(graded, key=lambda pair: (-pair[1].age, -(pair[1].age_s or 0)))
 
 
@@ -223,12 +231,17 @@ def _horizon(state: MaintenanceState, settings: Settings) -> Iterator[Finding]:
     """
     for severity, holder in _graded(state, settings)[:_EACH]:
         likely, following = _HOLDERS[holder.holder.partition(" (")[0]]
+        where = "" if holder.own else f" of database {visible(holder.database or '', 40)}"
+        against: tuple[str, ...] = ()
+        if not holder.own:
+            against = (f"nothing of {visible(state.database, 40)} but the shared catalogs is kept",)
+            following = "look at that database: only there would its end let vacuum clean"
         spans = f" for {duration(holder.age_s)}" if holder.age_s is not None else ""
         catalogs = holder.holder == "slot (catalogs only)"
         yield Finding(
             "PG_XID_HORIZON",
             severity,
-            f"{_says(holder)} holds back vacuum{spans}: nothing that died in the last "
+            f"{_says(holder)} holds back vacuum{where}{spans}: nothing that died in the last "
             f"{holder.age:,} transactions can be cleaned"
             + (" from the system catalogs" if catalogs else ""),
             subject=_subject(holder),
@@ -240,7 +253,7 @@ def _horizon(state: MaintenanceState, settings: Settings) -> Iterator[Finding]:
                 Evidence("state", visible(holder.state or "", 40) or "unknown"),
             ),
             likely=likely,
-            against=("it holds back the catalogs only, not the tables",) if catalogs else (),
+            against=("it holds back the catalogs only, not the tables",) if catalogs else against,
             next=following,
             fact=False,
         )
@@ -337,7 +350,7 @@ def facts(look: Maintenance, limits: Settings) -> Iterator[Fact]:
     yield Fact(
         "wraparound", percent(share), share, "share", severity=limits.wraparound.grade(oldest)
     )
-    horizon = max((holder.age for holder in state.holders), default=0)
+    horizon = max((holder.age for holder in state.holders if holder.own), default=0)
     known = state.sees_all and not state.hidden
     text = f"{horizon:,} transactions" if known else f"at least {horizon:,} transactions"
     yield Fact("horizon held back", text, horizon if known else None)

@@ -47,7 +47,8 @@ SELECT json_build_object('at', clock_timestamp(), 'recovery', pg_is_in_recovery(
        FROM pg_database ORDER BY greatest(age(datfrozenxid), mxid_age(datminmxid)) DESC, datname
       LIMIT 100) AS d),
  'holders', coalesce((SELECT json_agg(o) FROM (
-     SELECT * FROM h ORDER BY greatest(coalesce(xmin_age, 0), coalesce(xid_age, 0)) DESC, id
+     SELECT *, coalesce(database = current_database() OR holder LIKE 'slot%', true) AS own
+       FROM h ORDER BY greatest(coalesce(xmin_age, 0), coalesce(xid_age, 0)) DESC, id
       LIMIT 20) AS o), '[]'),
  'vacuums', coalesce((SELECT json_agg(r) FROM (
      SELECT v.pid, v.datname AS database, v.phase, v.scanned, v.total, a.age_s, a.urgent,

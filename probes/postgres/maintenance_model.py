@@ -72,6 +72,10 @@ class HorizonHolder:
     prepared: datetime | None = None
     restart_lsn: str | None = None
     active: bool | None = None
+    own: bool = True
+    """It holds back the database that is looked at: a session's or prepared transaction's snapshot
+    holds back its own database and the shared catalogs, a slot or a standby every database.
+    """
 
     @property
     def key(self) -> str:

@@ -17,7 +17,7 @@ from probes.postgres.maintenance_model import (
     Old,
     Vacuum,
 )
-from probes.postgres.model import GRANT, Session, terminate
+from probes.postgres.model import GRANT, Session, rolls_back, terminate
 
 _HOLDERS = (
     Column("holder", 22),
@@ -145,7 +145,10 @@ def _offers(holder: HorizonHolder, state: MaintenanceState) -> tuple[Offer, ...]
             state=holder.state,
             xact_s=holder.age_s,
         )
-        return () if session.protected else (terminate(session),)
+        if session.protected:
+            return ()
+        kept = "" if holder.own else f"; vacuum can clean in {visible(holder.database or '', 30)}"
+        return (terminate(session, effect=rolls_back(session) + kept),)
     if holder.holder.startswith("slot") and holder.active is False:
         return (drop_slot(holder.id, holder.restart_lsn or ""),)
     if holder.holder == "prepared" and holder.prepared and holder.database == state.database:

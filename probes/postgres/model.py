@@ -51,6 +51,11 @@ class Session:
         return (self.state or "").startswith("idle in transaction")
 
     @property
+    def deferring(self) -> bool:
+        """Waits for a safe snapshot (SERIALIZABLE, READ ONLY, DEFERRABLE)."""
+        return self.wait_event == "SafeSnapshot"
+
+    @property
     def protected(self) -> str:
         """Why it is never ended from here; empty when it may be."""
         if self.usename in PROTECTED_USERS:

@@ -27,6 +27,7 @@ from probes.postgres.identity import identity, sight
 from probes.postgres.model import Session, partly
 from probes.postgres.pulse import PULSE, Pulse, PulseRow
 from probes.postgres.sessions_model import LockHolder, PostgresSessions
+from probes.postgres.snapshots import SNAPSHOTS, SnapshotWait, snapshot_findings
 from probes.postgres.view import sessions_table
 from probes.statement import statement
 
@@ -62,7 +63,7 @@ class Settings:
 
 
 async def collect(postgres: SqlReads, target: Target) -> PostgresSessions:
-    """Read the pulse, then the busiest sessions, then who holds others up: at most three trips."""
+    """Read the pulse, then the busiest sessions, then who holds others up: mostly two trips."""
     pulses = await postgres.rows(PULSE, into=PulseRow)
     if not pulses:
         raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
@@ -75,6 +76,10 @@ async def collect(postgres: SqlReads, target: Target) -> PostgresSessions:
     if pulse.lock_waiters:
         blockers = postgres.rows(HOLDERS, into=LockHolder)
         holders = await partly(blockers, "who holds others up", unread, but_for=newer)
+    snapshots: list[SnapshotWait] = []
+    if any(session.deferring for session in sessions):
+        waits = postgres.rows(SNAPSHOTS, into=SnapshotWait)
+        snapshots = await partly(waits, "safe snapshots", unread, but_for=newer)
     pace = getattr(postgres, "pace", None)
     settings = target.settings
     assert isinstance(settings, PostgresSettings)
@@ -82,6 +87,7 @@ async def collect(postgres: SqlReads, target: Target) -> PostgresSessions:
         pulse=pulse,
         sessions=tuple(sessions),
         holders=tuple(holders),
+        snapshots=tuple(snapshots),
         expects=settings.expects,
         pooler=settings.pooler or bool(getattr(postgres, "pooled", False)),
         unread=tuple(unread),
@@ -116,6 +122,8 @@ def diagnose(look: PostgresSessions, settings: Settings) -> Iterator[Finding]:
     yield from _one_client(look.pulse, settings)
     yield from _idle_transactions(look, settings)
     yield from _long(look, settings)
+    here = {session.pid: session for session in look.sessions}
+    yield from snapshot_findings(here, look.snapshots, settings.long_query)
     yield from _prepared(look.pulse, settings)
 
 
@@ -267,6 +275,7 @@ def _works(session: Session, settings: Settings) -> bool:
         not _spared(session, settings)
         and session.wait_type != "Lock"  # a victim
         and not session.committing  # told where the standby is
+        and not session.deferring  # has not begun yet
         and not session.idle_in_transaction  # reported as such
         and session.backend_type in {None, "client backend"}
         and not _maintenance(session)

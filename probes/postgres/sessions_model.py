@@ -7,6 +7,7 @@ from datetime import datetime
 
 from probes.postgres.model import Session
 from probes.postgres.pulse import Pulse
+from probes.postgres.snapshots import SnapshotWait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class PostgresSessions:
     pulse: Pulse
     sessions: tuple[Session, ...]
     holders: tuple[LockHolder, ...] = ()
+    snapshots: tuple[SnapshotWait, ...] = ()
     longest: Session | None = None
     """Who runs one statement for longest, besides those that wait, are protected or may."""
     expects: str = "any"

@@ -218,7 +218,32 @@ COMMITS = (
     ),
 )
 """With commits that wait for standbys which do not follow."""
+
+
+async def _build_waits(crowd: Crowd) -> None:
+    crowd.server.execute("GRANT CREATE ON SCHEMA public TO app", "DROP INDEX IF EXISTS built")
+    await crowd.hold("BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT 1 FROM orders", app="old")
+    build = "CREATE INDEX CONCURRENTLY built ON orders (status)"
+    await crowd.wait(build, app="build", autocommit=True)
+    await waiting(crowd.server, 1)
+
+
 LOCKS = (
+    Situation(
+        id="an index build waits for an old transaction and holds nobody up",
+        probe="postgres.locks",
+        codes=("PG_LOCK_BLOCKED",),
+        provoke=crowded(_build_waits),
+        settings=AT_ONCE,
+        offered=frozenset(
+            {
+                "terminate_backend old",
+                "cancel_backend build",
+                "terminate_backend build",
+                "database-connections.terminate old",
+            }
+        ),
+    ),
     Situation(
         id="two wait for a forgotten transaction",
         probe="postgres.locks",

@@ -103,6 +103,8 @@ class Situation:
     """`cancel_backend migrate` for an offer, `database-connections.cancel migrate` for a step."""
     settings: Mapping[str, object] = field(default_factory=dict)
     """Probe id → its settings: smaller limits, so that nobody has to wait for a finding."""
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """Step id → what a person answers there, where it is not what is suggested."""
     at: str = "db"
     """The target that it is seen at."""
 
@@ -186,7 +188,9 @@ async def _deeds(situation: Situation, provoked: Provoked, desk: Desk) -> list[D
             deeds.setdefault(deed.name, deed).claims.update(deed.claims)
     for opened in found:
         for runbook in desk.runbooks_for(opened):
-            for deed in await _steps(desk, runbook.id, opened, parties):
+            for deed in await _steps(
+                desk, runbook.id, opened, parties=parties, answers=situation.answers
+            ):
                 deeds.setdefault(deed.name, deed)
     return list(deeds.values())
 
@@ -215,7 +219,12 @@ def _offer(offer: Offer, at: str, desk: Desk, parties: Mapping[Hashable, Party])
 
 
 async def _steps(
-    desk: Desk, runbook_id: str, opened: OpenFinding, parties: Mapping[Hashable, Party]
+    desk: Desk,
+    runbook_id: str,
+    opened: OpenFinding,
+    *,
+    parties: Mapping[Hashable, Party],
+    answers: Mapping[str, str],
 ) -> list[Deed]:
     """The steps of a runbook that would change something and apply now."""
     run = desk.start_run(runbook_id, opened)
@@ -223,7 +232,8 @@ async def _steps(
     for step in run.runbook.steps:
         if step.kind is StepKind.MANUAL and step.answer is not None:
             asked = await run.plan(step.id)
-            typed = asked.suggestion or _ANSWERS.get(step.answer.type, "the kit")
+            usual = asked.suggestion or _ANSWERS.get(step.answer.type, "the kit")
+            typed = answers.get(step.id, usual)
             await run.execute(asked, run.approve(asked, typed=typed))
         if step.risk is Risk.READ or step.kind in {StepKind.MANUAL, StepKind.PROBE, StepKind.WAIT}:
             continue
