@@ -9,7 +9,7 @@ SCENARIO ?=
 ROLE ?=
 PYTEST ?=
 
-.PHONY: demo test check lint types imports tests servers bench floors snapshots docs record screenshots house clean
+.PHONY: demo test check lint types imports tests servers bench floors members snapshots docs record screenshots house clean
 .DEFAULT_GOAL := help
 
 help:
@@ -54,6 +54,11 @@ floors:
 	$(PYTHON) tests/tools/floors.py > $(VENV)-floors/constraints.txt
 	$(VENV)-floors/bin/pip install -q --disable-pip-version-check -c $(VENV)-floors/constraints.txt -e '.[dev]'
 	$(VENV)-floors/bin/python -m pytest -q -n 2 --dist loadfile tests/core tests/probes $(PYTEST)
+
+# Not a check of every change: a newer botocore may come any day.
+members: $(VENV)/.dev
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --upgrade --target $(VENV)-newest botocore
+	$(BIN)/python -m tests.tools.newer_members $(VENV)-newest/botocore/data
 
 # Every generated page: each generator is `python -m tests.tools.NAME`, and a test holds what it writes.
 docs: $(VENV)/.dev

@@ -64,6 +64,16 @@ class Task:
 
 
 @dataclass(slots=True)
+class PauseHook:
+    """A pause hook of a deployment. `expires` in seconds since the epoch."""
+
+    expires: float
+    then: str = "ROLLBACK"
+    status: str = "AWAITING_ACTION"
+    id: str = field(default_factory=lambda: secrets.token_hex(16))
+
+
+@dataclass(slots=True)
 class Rollout:
     """One deployment of a service; `failed` counts failures in a row."""
 
@@ -76,6 +86,8 @@ class Rollout:
     finished: float = 0.0
     failed: int = 0
     next_start: float = 0.0
+    pause: PauseHook | None = None
+    """Where it waits for a yes: none of its tasks is started before."""
     completed: bool = False
     """Whether it once came to its end."""
     replaces: tuple[Rollout, ...] = ()
@@ -335,6 +347,8 @@ class EcsCluster:
 
     def _schedule(self, service: RunningService) -> None:
         primary = service.primary
+        if primary.pause is not None and primary.pause.status == "AWAITING_ACTION":
+            return
         now = time.time()
         mine = service.count(*ALIVE, deployment=primary.id)
         everyone = service.count(*ALIVE)

@@ -15,8 +15,9 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote
 
-from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
+
+from cockpit.connect.aws.loader import ModelLoader
 
 CLIENTS: Mapping[str, str] = {
     "elasticloadbalancing": "elbv2",
@@ -31,7 +32,7 @@ READS = re.compile(
     r"(Describe|List|Get|BatchGet|BatchDescribe|Lookup|Head|Search|Filter|Query$|Scan$)"
 )
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
-_loader = Loader()
+_loader = ModelLoader()
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ class CircuitBreaker(Answer, frozen=True, rename="camel"):
 class DeploymentHookRow(Answer, frozen=True, rename="camel"):
     """One of `lifecycleHooks[]`: what is asked before a stage is left."""
 
+    target_type: SafeText = ""
     hook_target_arn: SafeText = ""
     lifecycle_stages: tuple[SafeText, ...] = ()
 

@@ -13,6 +13,7 @@ from datetime import datetime
 ENDED = frozenset({"SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"})
 """States of a deployment that is over; one that we do not know is not."""
 
+PAUSE = "a pause"
 _CANARY = (5.0, 600.0)
 _LINEAR = (10.0, 360.0)
 """Percent and seconds of a step, where the configuration does not say (API reference)."""
@@ -23,8 +24,38 @@ class LifecycleHook:
     """What is asked at some stages before a deployment goes on."""
 
     target: str
-    """The ARN of a function."""
+    """The ARN of a function; empty for a pause, which waits for a person."""
     stages: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The function's name, or `a pause`."""
+        return self.target.rpartition(":")[2] or PAUSE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookRun:
+    """A hook that a deployment asks now, or asked."""
+
+    id: str
+    """What `ecs.ContinueServiceDeployment` calls it."""
+    status: str
+    """AWAITING_ACTION, IN_PROGRESS, SUCCEEDED, FAILED or TIMED_OUT: as AWS says it."""
+    target: str = ""
+    """The ARN of a function; empty for a pause."""
+    expires_at: datetime | None = None
+    timeout_action: str = ""
+    """What ECS does then: CONTINUE or ROLLBACK."""
+
+    @property
+    def name(self) -> str:
+        """The function's name, or `a pause`."""
+        return self.target.rpartition(":")[2] or PAUSE
+
+    @property
+    def asking(self) -> bool:
+        """The deployment waits for its answer."""
+        return self.status in {"AWAITING_ACTION", "IN_PROGRESS"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +84,14 @@ class DeploymentStrategy:
             return self.bake + steps * (_LINEAR[1] if wait is None else wait)
         return self.bake
 
+    @property
+    def pauses(self) -> bool:
+        """It waits for a person at some stage, and nobody knows for how long."""
+        return any(hook.name == PAUSE for hook in self.hooks)
+
     def hooks_at(self, stage: str) -> tuple[str, ...]:
-        """The functions that are asked at a stage, by their names."""
-        return tuple(hook.target.rpartition(":")[2] for hook in self.hooks if stage in hook.stages)
+        """What is asked at a stage, by name."""
+        return tuple(hook.name for hook in self.hooks if stage in hook.stages)
 
 
 ROLLING = DeploymentStrategy()
@@ -89,6 +125,8 @@ class ServiceDeployment:
     """PRE_SCALE_UP, …, BAKE_TIME, CLEAN_UP; empty: AWS does not say."""
     weight: float | None = None
     """Percent of the production traffic that it shall have; None: AWS does not say."""
+    hooks: tuple[HookRun, ...] = ()
+    """Those that were asked; empty also where AWS does not say."""
     strategy: DeploymentStrategy | None = None
     """None: not read."""
     failures: int = 0
@@ -100,6 +138,19 @@ class ServiceDeployment:
     rollback_at: datetime | None = None
     rollback_to: str = ""
     """The task definition that it goes back to; empty: it does not, or AWS does not say."""
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The hooks whose answer it waits for, by name; where AWS says no more, the stage's."""
+        if self.hooks:
+            return tuple(hook.name for hook in self.hooks if hook.asking)
+        return (self.strategy or ROLLING).hooks_at(self.stage)
+
+    @property
+    def paused(self) -> HookRun | None:
+        """The pause that a person has to end; None: there is none."""
+        waiting = (hook for hook in self.hooks if hook.status == "AWAITING_ACTION")
+        return next(waiting, None)
 
     @property
     def rolling_back(self) -> bool:

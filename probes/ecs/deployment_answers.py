@@ -54,6 +54,17 @@ class RollbackRow(Answer, frozen=True, rename="camel"):
     service_revision_arn: SafeText = ""
 
 
+class HookRunRow(Answer, frozen=True, rename="camel"):
+    """One of `lifecycleHookDetails[]`: a hook that is asked now, or was."""
+
+    hook_id: SafeText = ""
+    target_type: SafeText = ""
+    target_arn: SafeText = ""
+    status: SafeText = ""
+    expires_at: datetime | None = None
+    timeout_action: SafeText = ""
+
+
 class ServiceDeploymentRow(Answer, frozen=True, rename="camel"):
     """One row of `DescribeServiceDeployments`."""
 
@@ -65,6 +76,7 @@ class ServiceDeploymentRow(Answer, frozen=True, rename="camel"):
     source_service_revisions: tuple[RevisionSummary, ...] = ()
     target_service_revision: RevisionSummary = RevisionSummary()
     lifecycle_stage: SafeText = ""
+    lifecycle_hook_details: tuple[HookRunRow, ...] = ()
     deployment_configuration: DeploymentConfiguration = DeploymentConfiguration()
     deployment_circuit_breaker: BreakerRow = BreakerRow()
     alarms: WatchedAlarmsRow = WatchedAlarmsRow()

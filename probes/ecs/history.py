@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
-from probes.ecs.deployment import ENDED, RevisionShare, ServiceDeployment
+from probes.ecs.deployment import ENDED, HookRun, RevisionShare, ServiceDeployment
 from probes.ecs.deployment_answers import (
     ServiceDeploymentBriefRow,
     ServiceDeploymentRow,
@@ -115,6 +115,16 @@ def _deployment(
             for source in row.source_service_revisions
         ),
         stage=row.lifecycle_stage,
+        hooks=tuple(
+            HookRun(
+                id=each.hook_id,
+                status=each.status,
+                target=each.target_arn,
+                expires_at=each.expires_at,
+                timeout_action=each.timeout_action,
+            )
+            for each in row.lifecycle_hook_details
+        ),
         weight=row.target_service_revision.requested_production_traffic_weight,
         strategy=strategy_of(row.deployment_configuration),
         failures=row.deployment_circuit_breaker.failure_count,

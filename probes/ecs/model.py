@@ -11,7 +11,7 @@ from datetime import datetime
 
 from cockpit.connect.session import Series
 from probes.answers import Gap
-from probes.ecs.deployment import ROLLING, DeploymentStrategy, ServiceDeployment
+from probes.ecs.deployment import ROLLING, DeploymentStrategy, HookRun, ServiceDeployment
 from probes.metrics import NO_DATA
 
 
@@ -193,6 +193,10 @@ class Snapshot:
     """Newest first. None: not looked at, since nothing called for it, or not to be read."""
     under_way: ServiceDeployment | None = None
     """The newest one of the history that has not ended."""
+    paused: HookRun | None = None
+    """The pause at which it waits for a person."""
+    stage_since: datetime | None = None
+    """When the stage of what is under way was first seen to be another one; None: not seen."""
     events: tuple[EcsEvent, ...] = ()
     """Newest first."""
     stopped: tuple[Stop, ...] = ()

@@ -167,7 +167,7 @@ def _stuck(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Itera
     way, service = snapshot.under_way, snapshot.service
     strategy = (way and way.strategy) or service.strategy
     age, planned = _age(snapshot, primary, way), _planned(primary, way, strategy)
-    severity = settings.stuck.grade(None if age is None else age - planned)
+    severity = None if age is None or snapshot.paused else settings.stuck.grade(age - planned)
     unguarded = not service.breaker
     if unguarded and primary.failed_tasks >= settings.stuck_failures:
         severity = Severity.CRITICAL
@@ -177,7 +177,7 @@ def _stuck(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Itera
     if severity is None:
         return
     name = name_of(primary.task_definition)
-    hooks = strategy.hooks_at(way.stage) if way else ()
+    hooks = way.asked if way else ()
     yield Finding(
         "ECS_DEPLOYMENT_STUCK",
         severity,
@@ -331,6 +331,8 @@ def _age(snapshot: Snapshot, primary: Deployment, way: ServiceDeployment | None)
         return seconds_since(snapshot, primary.created_at)
     if way.rolling_back:
         return seconds_since(snapshot, way.rollback_at or way.started_at)
+    if way.strategy is not None and way.strategy.pauses:  # a person may have taken hours
+        return seconds_since(snapshot, snapshot.stage_since)
     return seconds_since(snapshot, way.started_at or way.created_at)
 
 
@@ -339,6 +341,8 @@ def in_progress(snapshot: Snapshot) -> bool:
     primary = snapshot.primary
     if primary is None:
         return False
-    fresh = within_seconds(primary, snapshot, 3600)
+    updated = seconds_since(snapshot, primary.updated_at)
+    fresh = within_seconds(primary, snapshot, 3600) or (updated is not None and updated < 3600)
+    back = any(mark in primary.reason.lower() for mark in _ROLLING_BACK)
     bad = any(not stops.normal(stop) for stop in snapshot.stopped)
-    return fresh or bad or deploying(snapshot) or snapshot.running < snapshot.desired
+    return fresh or back or bad or deploying(snapshot) or snapshot.running < snapshot.desired

@@ -25,7 +25,7 @@ from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, blind_series, partly_blind
-from probes.ecs import load, rest, rollout, starts, tasks, view
+from probes.ecs import load, pauses, rest, rollout, starts, tasks, view
 from probes.ecs.answers import (
     ActivityRow,
     ScalableTargetRow,
@@ -216,10 +216,12 @@ async def _with_history(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> S
     if primary is None:
         return replace(snapshot, history=known)
     found = previous_of(primary.task_definition, known or (), snapshot.deployments)
+    under_way = next((each for each in known or () if each.open), None)
     return replace(
         snapshot,
         history=known,
-        under_way=next((each for each in known or () if each.open), None),
+        under_way=under_way,
+        paused=under_way.paused if under_way else None,
         previous_task_definition=found.task_definition,
         previous_known_by=found.known_by,
     )
@@ -274,15 +276,25 @@ def _below_since(snapshot: Snapshot) -> datetime | None:
 
 
 def since(before: Snapshot, now: Snapshot) -> Snapshot:
-    """Carry over since when too few tasks run, which one look cannot always know.
+    """Carry over what one look cannot know: since when tasks are missing, and since when it stands
+    at this stage.
 
     A service that was short already at the first look has been for an unknown time: None stays.
     """
+    now = replace(now, stage_since=_stage_since(before, now))
     if now.running >= tasks.floor(now):
         return replace(now, below_since=None)
     if before.running < tasks.floor(before):
         return replace(now, below_since=before.below_since or now.below_since)
     return replace(now, below_since=now.below_since or now.at)
+
+
+def _stage_since(before: Snapshot, now: Snapshot) -> datetime | None:
+    was, is_ = before.under_way, now.under_way
+    if is_ is None or was is None or was.arn != is_.arn:
+        return None
+    same = (was.stage, was.asked) == (is_.stage, is_.asked)
+    return before.stage_since if same else now.at
 
 
 def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
@@ -300,6 +312,7 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         yield from tasks.spot_interruptions(snapshot, settings)
         yield from tasks.zones(snapshot)
         yield from rollout.deployments(snapshot, settings)
+        yield from pauses.paused(snapshot, settings)
         yield from starts.placement(snapshot, settings)
         yield from rest.unsteady(snapshot, settings)
         yield from load.load(snapshot, settings)
@@ -348,6 +361,7 @@ PROBE = Probe(
         "ECS_DEPLOYMENT_FAILED",
         "ECS_DEPLOYMENT_STUCK",
         "ECS_DEPLOYMENT_RECENT",
+        "ECS_DEPLOYMENT_PAUSED",
         "ECS_NO_STEADY_STATE",
         "ECS_TASKS_STOPPED_BY_USER",
         "ECS_SPOT_INTERRUPTED",

@@ -33,9 +33,11 @@ class Settings:
     health_window: float = 600
     placement_window: float = 900
     stuck: Thresholds = Thresholds(warning=900, critical=2700)
-    """Seconds that a deployment may be in progress."""
+    """Seconds that a deployment may be in progress, beyond what it waits by plan."""
     stuck_failures: int = 3
     """Consecutive failed tasks that make a stuck deployment critical without a breaker."""
+    pause_left: Thresholds = Thresholds(warning=900, below=True)
+    """Seconds that are left until ECS ends a pause of a deployment by itself."""
     recent: float = 3600
     """Seconds for which a deployment is told."""
     unsteady: float = 1800

@@ -96,11 +96,12 @@ _EXAMPLES: Mapping[str, Any] = {
 
 
 def model_of(call: str) -> Any:
-    from botocore.loaders import create_loader
     from botocore.model import ServiceModel
 
+    from cockpit.connect.aws.loader import ModelLoader
+
     service, operation = parse_call(call)
-    loaded = create_loader().load_service_model(service, "service-2")
+    loaded = ModelLoader().load_service_model(service, "service-2")
     return ServiceModel(loaded, service).operation_model(operation).input_shape
 
 

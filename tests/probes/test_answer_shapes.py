@@ -13,11 +13,11 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
-from botocore.loaders import create_loader
 from botocore.model import ServiceModel, Shape
 
 import probes
 from cockpit.connect.aws.answer import Answer
+from cockpit.connect.aws.loader import ModelLoader
 
 _FITS = {
     str: {"string"},
@@ -48,7 +48,7 @@ WHOLE = [each for each in OURS if each.of]
 
 def _shape(of: str) -> Shape:
     service, _, name = of.partition(".")
-    loaded = create_loader().load_service_model(service, "service-2")
+    loaded = ModelLoader().load_service_model(service, "service-2")
     return ServiceModel(loaded, service).shape_for(name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from cockpit import clock
 from cockpit.triage.finding import Finding, Severity
 from probes.ecs import service as ecs
 from probes.ecs import view
-from probes.ecs.deployment import DeploymentStrategy, LifecycleHook, ServiceDeployment
+from probes.ecs.deployment import DeploymentStrategy, HookRun, LifecycleHook, ServiceDeployment
 from probes.ecs.model import Deployment, Snapshot
 from probes.ecs.settings import Settings
 from tests.probes.ecs_looks import (
@@ -376,3 +377,74 @@ async def test_the_strategy_is_read_from_the_deployment_that_is_under_way(
     assert (told.stage, told.weight) == ("PRODUCTION_TRAFFIC_SHIFT", 40)
     assert (told.failures, told.threshold, told.ringing) == (1, 3, ("5xx",))
     assert (told.rollback_reason, told.rollback_to) == ("why", ARN.format(42))
+
+
+PAUSING = replace(BLUE_GREEN, hooks=(LifecycleHook(target="", stages=("POST_SCALE_UP",)),))
+
+
+def waiting(**changes: Any) -> ServiceDeployment:
+    run = HookRun(
+        id="h1",
+        status="AWAITING_ACTION",
+        expires_at=AT + timedelta(minutes=16),
+        timeout_action="ROLLBACK",
+    )
+    return way(PAUSING, stage="POST_SCALE_UP", hooks=(replace(run, **changes),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "severity", "words"),
+    [
+        pytest.param({}, INFO, "in 16m 00s ECS rolls it back", id="time enough"),
+        pytest.param(
+            {"expires_at": AT + timedelta(minutes=15)}, WARNING, "in 15m 00s", id="a quarter left"
+        ),
+        pytest.param({"expires_at": ago(minutes=1)}, WARNING, "in 0", id="its time is over"),
+        pytest.param({"timeout_action": "CONTINUE"}, INFO, "ECS lets it go on", id="then it goes"),
+        pytest.param({"timeout_action": "ASK"}, INFO, "ECS does ASK", id="a new word of AWS"),
+        pytest.param(
+            {"expires_at": None}, INFO, "at a time that AWS does not say", id="without a clock"
+        ),
+    ],
+)
+def test_a_pause_tells_its_clock(changes: dict[str, Any], severity: Severity, words: str) -> None:
+    told = waiting(**changes)
+    every = ecs.diagnose(going_out(told, paused=told.paused), Settings())
+    (finding,) = [each for each in every if each.code != "ECS_DEPLOYMENT_RECENT"]
+    assert (finding.code, finding.severity) == ("ECS_DEPLOYMENT_PAUSED", severity)
+    assert "the deployment of checkout:42 waits for a yes at POST_SCALE_UP" in finding.summary
+    assert words in finding.summary
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "TIMED_OUT"])
+def test_a_pause_that_was_answered_waits_no_more(status: str) -> None:
+    told = waiting(status=status)
+    assert told.paused is None
+    assert told.asked == ()
+
+
+def test_after_a_pause_of_hours_the_stage_is_what_is_timed() -> None:
+    told = waiting(status="SUCCEEDED")
+    assert stuck(going_out(told)) == []
+    look = going_out(told, stage_since=ago(minutes=16), running=3)
+    assert [each.severity for each in stuck(look)] == [WARNING]
+
+
+def test_the_stage_is_timed_from_the_look_that_saw_it_change() -> None:
+    first = going_out(waiting())
+    assert ecs.since(first, first).stage_since is None
+    moved = replace(going_out(way(PAUSING, stage="BAKE_TIME")), at=AT + timedelta(seconds=15))
+    seen = ecs.since(first, moved)
+    assert seen.stage_since == moved.at
+    later = replace(moved, at=AT + timedelta(minutes=9))
+    assert ecs.since(seen, later).stage_since == moved.at
+    other = replace(later, under_way=way(PAUSING, arn="another"))
+    assert ecs.since(seen, other).stage_since is None
+    assert ecs.since(seen, replace(later, under_way=None)).stage_since is None
+
+
+def test_a_function_that_is_asked_is_named_by_what_aws_says_of_it() -> None:
+    run = HookRun(id="h", status="IN_PROGRESS", target=HOOK.target)
+    told = way(BLUE_GREEN, stage="POST_SCALE_UP", hooks=(run,))
+    (finding,) = stuck(going_out(told))
+    assert "at POST_SCALE_UP, which asks the hook check-release" in finding.summary

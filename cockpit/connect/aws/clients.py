@@ -21,7 +21,6 @@ import aiobotocore.parsers
 import aiohttp
 import aiohttp.abc
 import botocore.credentials
-import botocore.loaders
 from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioDeferredRefreshableCredentials, AioRefreshableCredentials
 from aiobotocore.session import AioSession
@@ -33,6 +32,7 @@ from cockpit.connect.addresses import addresses_of
 from cockpit.connect.aws.codes import CODES
 from cockpit.connect.aws.credentials import HeldAnswer, share, without_prompt
 from cockpit.connect.aws.errors import AwsCall
+from cockpit.connect.aws.loader import ModelLoader
 from cockpit.connect.aws.outside import outside
 from cockpit.connect.aws.transport import Transport, guard_metadata, trust
 from cockpit.connect.secrets import resolve_async
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
     from aiobotocore.session import ClientCreatorContext
     from botocore.credentials import CredentialResolver
+    from botocore.loaders import Loader
     from botocore.model import OperationModel, Shape
     from botocore.parsers import ResponseParser
 
@@ -58,7 +59,7 @@ _RENEWED_EVERY = 20.0
 _RETIRED_AFTER = CONNECT_TIMEOUT + READ_TIMEOUT + 2
 """Seconds for which calls that were under way may still use the clients of old credentials."""
 
-LOADER = botocore.loaders.create_loader()
+LOADER: Loader = ModelLoader()
 """One for all places: a service model is read from disk once."""
 
 _OFF_LOOP = ThreadPoolExecutor(1, "aws-models")

@@ -173,6 +173,6 @@ def _model(service: str) -> ServiceModel:
 
 @cache
 def _loader() -> Loader:
-    from botocore.loaders import create_loader
+    from cockpit.connect.aws.loader import ModelLoader
 
-    return create_loader()
+    return ModelLoader()

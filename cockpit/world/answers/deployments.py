@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cockpit.world.answers.ecs_rows import CLUSTER_ARN, definition, moment, moments
-from cockpit.world.ecs import EcsCluster, Rollout, RunningService
+from cockpit.world.ecs import EcsCluster, PauseHook, Rollout, RunningService
 from cockpit.world.front import Answerer, Operation
 from cockpit.world.identify import AwsRequest
 from cockpit.world.protocol import Refusal
@@ -26,6 +26,7 @@ class EcsDeployments:
             ("ecs", "DescribeServiceDeployments"): self._describe,
             ("ecs", "DescribeServiceRevisions"): self._describe_revisions,
             ("ecs", "StopServiceDeployment"): self._stop,
+            ("ecs", "ContinueServiceDeployment"): self._continue,
         }
 
     def _list(self, request: AwsRequest, asked: dict[str, Any]) -> dict[str, Any]:
@@ -62,6 +63,21 @@ class EcsDeployments:
             if kind != "ROLLBACK" or not any(each.completed for each in rollout.replaces):
                 raise Refusal("InvalidParameterException", "There is nothing to roll back to.")
             self._cluster.roll_back(service)
+        return {"serviceDeploymentArn": arn}
+
+    def _continue(self, request: AwsRequest, asked: dict[str, Any]) -> dict[str, Any]:
+        arn, hook = asked.get("serviceDeploymentArn") or "", asked.get("hookId") or ""
+        with self._cluster.lock:
+            found = next((each for each in self._all() if _arn(*each) == arn), None)
+            if found is None:
+                raise Refusal("ServiceDeploymentNotFoundException", "Service deployment not found.")
+            service, rollout = found
+            pause = rollout.pause
+            if pause is None or pause.id != hook or pause.status != "AWAITING_ACTION":
+                raise Refusal("InvalidParameterException", "The hook is not awaiting an action.")
+            pause.status = "SUCCEEDED"
+            if asked.get("action") == "ROLLBACK":
+                self._cluster.roll_back(service)
         return {"serviceDeploymentArn": arn}
 
 
@@ -136,6 +152,23 @@ def _full(service: RunningService, rollout: Rollout) -> dict[str, Any]:
             "threshold": max(3, -(-service.desired // 2)),
         },
         **({"rollback": _rollback(service, rollout, back)} if back else {}),
+        **(_paused(rollout.pause) if rollout.pause else {}),
+    }
+
+
+def _paused(pause: PauseHook) -> dict[str, Any]:
+    waits = pause.status == "AWAITING_ACTION"
+    return {
+        "lifecycleHookDetails": [
+            {
+                "hookId": pause.id,
+                "targetType": "PAUSE",
+                "status": pause.status,
+                "expiresAt": moment(pause.expires),
+                "timeoutAction": pause.then,
+            }
+        ],
+        **({"lifecycleStage": "PRE_SCALE_UP"} if waits else {}),
     }
 
 

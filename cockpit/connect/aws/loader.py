@@ -1,0 +1,60 @@
+"""Service models with the members that a commander needs and the installed botocore has not yet.
+
+aioboto3 holds botocore back for months, and botocore's parser drops what its model does not have.
+`members/SERVICE.json` has shapes and operations in the form of botocore's own models; they are
+added where they are missing. What the installed model has wins: a newer one is never undone.
+
+Botocore has `service-2.sdk-extras.json` for this, and it is not used: the first such file on the
+search path hides all others (botocore ships six), and what it says replaces what the model has.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import TypeAlias
+
+import botocore.loaders
+
+Members: TypeAlias = dict[str, object]
+"""A structure of a service model, or a part of one: names and what stands under them."""
+
+
+class ModelLoader(botocore.loaders.Loader):  # type: ignore[misc]
+    """Botocore's loader of models from disk, completed. May be used from any thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+
+    def load_service_model(
+        self, service_name: str, type_name: str, api_version: str | None = None
+    ) -> Members:
+        """As botocore has it; a `service-2` with our members. The same object every time."""
+        # Botocore keeps what it read: it is completed before anybody else can hold it.
+        with self._lock:
+            model: Members = super().load_service_model(service_name, type_name, api_version)
+            if type_name == "service-2":
+                complete(model, members_of(service_name))
+        return model
+
+
+@cache
+def members_of(service: str) -> Members:
+    """The shapes and operations that are ours to add; empty for most services."""
+    file = files("cockpit.connect.aws").joinpath("members", f"{service}.json")
+    if not file.is_file():
+        return {}
+    found: Members = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def complete(there: Members, ours: Mapping[str, object]) -> None:
+    """Add what is not there, in place, at any depth; done twice, nothing changes."""
+    for name, value in ours.items():
+        held = there.setdefault(name, value)
+        if held is not value and isinstance(held, dict) and isinstance(value, dict):
+            complete(held, value)
