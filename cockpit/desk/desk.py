@@ -251,7 +251,7 @@ class Desk:
         count, found = self._unfinished
         if count != len(self.incident.entries):
             count = len(self.incident.entries)
-            found = tuple(map(unfinished.of, self.incident.unfinished))
+            found = unfinished.all_of(self.incident.unfinished, self.incident.entries)
             self._unfinished = (count, found)
         return found
 

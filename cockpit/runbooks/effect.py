@@ -17,6 +17,7 @@ from cockpit.incident.entry import Entry, EntryKind
 from cockpit.runbooks import gate
 from cockpit.runbooks.kinds import acts, command, looks
 from cockpit.runbooks.kinds import http as http_kind
+from cockpit.runbooks.kinds.process import StepProcess
 from cockpit.runbooks.kinds.result import CutOff, Result
 from cockpit.runbooks.output import line, sanitise, shown
 from cockpit.runbooks.plan import Approval, Outcome, OutcomeKind, Plan, act_digest, short
@@ -61,6 +62,10 @@ class Execution:
     earlier: Sequence[Step]
     progress: Progress
     started: float = 0.0
+    intent: Entry | None = None
+    """What was written before anything was sent; None until then."""
+    process: StepProcess | None = None
+    """The program of the step, once it was started."""
 
     async def carry_out(self) -> Ended:
         """Do it. Raises `Refused` when nothing was sent because something changed."""
@@ -118,7 +123,7 @@ class Execution:
                 closing.push_async_callback(session.close)
             await self._check_again()
             gate.still_good(self.plan, self.approval, elapsed=self.planner.ports.elapsed())
-            intent = await self._intent()
+            intent = self.intent = await self._intent()
             return await self._sent(intent, session)
 
     async def _session(self) -> Acts:
@@ -217,7 +222,20 @@ class Execution:
         if self.plan.step.kind is StepKind.HTTP:
             tls_ca = self.planner.tls_ca(self.plan.target)
             return await http_kind.request(self.plan.act, tls_ca=tls_ca)
-        return await command.run(self.plan.act)
+        return await command.run(self.plan.act, self._began)
+
+    async def _began(self, process: StepProcess) -> None:
+        """Write down which process it is, before its program begins: whoever finds this record
+        after the cockpit was killed can look for it.
+        """
+        self.process = process
+        plan, intent = self.plan, self.intent
+        data = {**names(self.planner.runbook, plan.step), "process": process.as_data()}
+        data["intent"] = intent.seq if intent else 0
+        text = f"{plan.act.argv[0]} begins as process {process.pid}"
+        await self.planner.ports.journal.append(
+            EntryKind.STEP_OUTPUT, text, target=plan.target, data=data, durable=True
+        )
 
     async def _verified(self, result: Result) -> tuple[Result, OutcomeKind]:
         if self.plan.verify is None:
@@ -263,6 +281,8 @@ class Execution:
         data = {**names(self.planner.runbook, plan.step), "plan": plan.digest}
         data |= {"took_s": round(outcome.took, 3), "captured": dict(gave)}
         data |= self._kept(outcome, result)
+        if self.process is not None:
+            data["process"] = self.process.as_data()
         if ended := _sessions_ended(plan, result):
             data["ended"] = ended
         text = f"{plan.title} → {outcome.kind} in {outcome.took:.1f}s: {outcome.text}"

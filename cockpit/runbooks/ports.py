@@ -76,8 +76,9 @@ class JournalPort(Protocol):
         *,
         target: str = "",
         data: Mapping[str, object] | None = None,
+        durable: bool | None = None,
     ) -> Entry:
-        """Write an entry; what people do is durable when this returns."""
+        """Write an entry; what people do is durable when this returns, and anything when told."""
 
     async def intent(
         self, text: str, *, target: str = "", data: Mapping[str, object] | None = None

@@ -7,13 +7,16 @@ carries its own verification, so that nothing else is needed to look again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, Protocol
 
+from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
-from cockpit.incident.entry import Entry
+from cockpit.incident.entry import Entry, EntryKind, names
+from cockpit.incident.record import Author
 from cockpit.runbooks.kinds import looks
+from cockpit.runbooks.kinds.process import StepProcess, from_data
 from cockpit.runbooks.plan import Outcome, Plan, act_digest
 from cockpit.runbooks.ports import Ports
 from cockpit.runbooks.step import NOTHING, Until
@@ -39,6 +42,27 @@ class Unfinished:
     """How to look whether it happened; None: only a person can say."""
     scope: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     """The values that the verification compares with, as they were when it was approved."""
+    process: StepProcess | None = None
+    """The program of the step; None for other steps, and when it had not begun."""
+
+    @property
+    def program(self) -> str:
+        """Whether the program still runs, asked anew each time; empty for a step without one."""
+        if self.process is None:
+            return ""
+        here = Author.here("", Role.TRIAGE)
+        named = f"its program (process {self.process.pid})"
+        if self.intent.host != here.host:
+            return f"{named} was on {self.intent.host}: look there whether it runs"
+        if self.process.started and self.intent.boot != here.boot:
+            return f"{named} ended: the machine was restarted since"
+        match self.process.runs:
+            case None:
+                return f"whether {named} runs cannot be told here"
+            case True:
+                return f"{named} STILL RUNS"
+            case False:
+                return f"{named} runs no more"
 
     @property
     def seq(self) -> int:
@@ -69,6 +93,16 @@ class Unfinished:
     def verification(self) -> str:
         """What the verification looks for, in words; empty without one."""
         return (self.verify.says or self.verify.until) if self.verify else ""
+
+
+def all_of(intents: Iterable[Entry], entries: Iterable[Entry]) -> tuple[Unfinished, ...]:
+    """The intents, each with the process that the record has of it."""
+    began = {
+        names(entry, "intent"): from_data(entry.data.get("process"))
+        for entry in entries
+        if entry.kind is EntryKind.STEP_OUTPUT
+    }
+    return tuple(replace(of(intent), process=began.get(intent.seq)) for intent in intents)
 
 
 def of(intent: Entry) -> Unfinished:
@@ -144,8 +178,8 @@ def repeated(plan: Plan, cut_off: Iterable[Entry]) -> str:
 
 
 async def _written(one: Unfinished, word: str, text: str, journal: Outcomes, *, by: str) -> None:
-    names = ("runbook", "runbook_digest", "step", "title", "plan")
-    data = {name: one.intent.data[name] for name in names if name in one.intent.data}
+    kept = ("runbook", "runbook_digest", "step", "title", "plan")
+    data = {name: one.intent.data[name] for name in kept if name in one.intent.data}
     line = f"{one.title} → {word}, {text}"
     await journal.outcome(one.intent, word, text=line, data={**data, "afterwards": by})
 

@@ -39,6 +39,7 @@ def bar_lines(one: Unfinished, count: int, width: int) -> list[Content]:
         (f" UNKNOWN{more} ", "blind bold"),
         (f" '{safe(one.title, 120)}'{on}", "strong"),
         f", cut off at {short_clock(one.at)} UTC ({safe(one.actor, 30)}) · ",
+        (f"{safe(one.program, 160)} · " if one.program else "", "warning"),
         (does, "accent bold"),
     )
     return wrap(told, max(10, width), indent=2)

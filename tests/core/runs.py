@@ -193,7 +193,13 @@ class FakeJournal:
     unfinished: tuple[Entry, ...] = ()
 
     async def append(
-        self, kind: EntryKind, text: str, *, target: str = "", data: Mapping[str, Any] | None = None
+        self,
+        kind: EntryKind,
+        text: str,
+        *,
+        target: str = "",
+        data: Mapping[str, Any] | None = None,
+        durable: bool | None = None,
     ) -> Entry:
         self.entries.append((kind.value, text, dict(data or {})))
         return Entry(

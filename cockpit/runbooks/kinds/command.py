@@ -12,10 +12,14 @@ import hashlib
 import os
 import signal
 import stat
+import sys
+from collections.abc import Awaitable, Callable
+from importlib import resources
 from io import FileIO
 from pathlib import Path
 
 from cockpit.errors import BlindError, Reason, Refused
+from cockpit.runbooks.kinds.process import StepProcess, process_of
 from cockpit.runbooks.kinds.result import CutOff, Result
 from cockpit.runbooks.plan import Act
 from cockpit.units import duration
@@ -85,37 +89,37 @@ def argument(value: object, *, after_dashes: bool) -> str:
     return text
 
 
-async def run(act: Act) -> Result:
+async def _untold(_: StepProcess) -> None:
+    """Nobody keeps a record."""
+
+
+async def run(act: Act, tell: Callable[[StepProcess], Awaitable[None]] = _untold) -> Result:
     """Run it to its end. `done` False: it ended with another status than 0.
 
-    Raises `BlindError` when it did not start, `UnknownOutcome` when its time was up.
+    `tell` is given its process before the program begins, which it does when that returns. Raises
+    `BlindError` when it did not start, `UnknownOutcome` when its time was up.
     """
-    readable, theirs = os.pipe()
-    ours = os.fdopen(readable, "rb", buffering=0)
     output = bytearray()
-    reading = asyncio.create_task(_drain(ours, output))
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *act.argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=theirs,
-            env=_ENVIRONMENT,
-            cwd="/",
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        reading.cancel()
-        await asyncio.wait({reading})
-        ours.close()
-        raise BlindError(Reason.MISCONFIGURED, f"{act.argv[0]} did not start: {error}") from None
-    finally:
-        os.close(theirs)
-    status = None
-    try:
-        status = await _status(process, act.timeout)
-    finally:
-        await _end(process, reading)
+    with _Pipe() as printed, _Pipe() as word, _Pipe() as errors:
+        reading = asyncio.create_task(_drain(printed.take(), output))
+        try:
+            process = await _waiting(act, printed=printed, word=word, errors=errors)
+        except (OSError, ValueError) as error:
+            reading.cancel()
+            await asyncio.wait({reading})
+            raise _not_started(act, str(error)) from None
+        status, failed = None, bytearray()
+        try:
+            await tell(process_of(process.pid))
+            os.write(word.theirs, b"1")
+            errors.close_theirs()
+            await _drain(errors.take(), failed)
+            status = await _status(process, act.timeout)
+        finally:
+            word.close()
+            await _end(process, reading)
+    if failed:
+        raise _not_started(act, os.strerror(int(failed)))
     if status is None:
         raise CutOff(
             f"{act.argv[0]} did not end within {duration(act.timeout)} and was killed",
@@ -123,6 +127,65 @@ async def run(act: Act) -> Result:
             output=output.decode("utf-8", "replace"),
         )
     return _result(act, status, output)
+
+
+def _not_started(act: Act, why: str) -> BlindError:
+    return BlindError(Reason.MISCONFIGURED, f"{act.argv[0]} did not start: {why}")
+
+
+async def _waiting(
+    act: Act, *, printed: _Pipe, word: _Pipe, errors: _Pipe
+) -> asyncio.subprocess.Process:
+    """The process, which becomes the program once it is given the word: see `tied.py`."""
+    tied = resources.files("cockpit.runbooks.kinds").joinpath("tied.py").read_text()
+    handed = (word.ours, errors.theirs)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-S", "-c", tied),
+        *(str(each) for each in (*handed, os.getpid())),
+        *act.argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=printed.theirs,
+        stderr=printed.theirs,
+        pass_fds=handed,
+        env=_ENVIRONMENT,
+        cwd="/",
+        start_new_session=True,
+    )
+    printed.close_theirs()
+    return process
+
+
+class _Pipe:
+    """Two ends: `ours` is read from, `theirs` is written to. Closed at the end, each once."""
+
+    def __init__(self) -> None:
+        self.ours, self.theirs = os.pipe()
+        self._open = {self.ours, self.theirs}
+
+    def __enter__(self) -> _Pipe:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def take(self) -> FileIO:
+        """The end that is read, as a file which somebody else closes."""
+        self._open.discard(self.ours)
+        return FileIO(self.ours, "rb")
+
+    def close_theirs(self) -> None:
+        """Only they write from now on."""
+        self._shut(self.theirs)
+
+    def close(self) -> None:
+        """Both ends, as far as they are ours."""
+        self._shut(self.ours)
+        self._shut(self.theirs)
+
+    def _shut(self, end: int) -> None:
+        if end in self._open:
+            self._open.discard(end)
+            os.close(end)
 
 
 async def _status(process: asyncio.subprocess.Process, timeout: float) -> int | None:
