@@ -237,8 +237,10 @@ class Desk:
         return self._runs[key]
 
     def offer_run(self, target: str, offer: Offer) -> Run:
-        """An offer of a drill-down as a run of one step, gated like any other."""
-        return self._begin(runbook_of(self.targets[target], offer), None)
+        """An offer of a drill-down as a run of one step, gated like any other: on the target that
+        was looked at, unless the offer names another.
+        """
+        return self._begin(runbook_of(self.targets[offer.target or target], offer), None)
 
     @property
     def unfinished(self) -> Sequence[Unfinished]:

@@ -36,6 +36,8 @@ class Offer:
     args: Mapping[str, object]
     risk: str
     effect: str
+    target: str = ""
+    """Where it is to be done, when that is another target than the one that is looked at."""
     releases: int = 0
     """How many waiting sessions proceed at once by the server's own waits; 0: none is sure to."""
     more: int = 0

@@ -18,6 +18,8 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import count, duration
+from probes.postgres.kin import system_of
+from probes.postgres.locks_beside import beside, recovers, recovery_advice
 from probes.postgres.locks_model import (
     AwaitedLock,
     LockNode,
@@ -48,6 +50,7 @@ are counted at their speaker, unless they hold somebody up.
 """
 MOST = 200
 """Places whose waiters are asked for whom they wait; the longest waiting first."""
+PAUSED = "SELECT pg_is_wal_replay_paused()"
 PREPARED = """
 SELECT gid, owner::text AS owner, database::text AS database,
        extract(epoch FROM clock_timestamp() - prepared)::float8 AS age_s
@@ -74,14 +77,20 @@ async def collect(postgres: SqlReads, target: Target) -> PostgresLocks:
         raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
     summary = rows_into(answers, LockSummary)[0]
     places = in_order(rows_into(answers[0]["places"], AwaitedLock))[:MOST]
+    kin = summary.exclusive or (summary.recovery and places and not summary.aurora)
+    system = await system_of(postgres) if kin else ""
     if not places:
-        return PostgresLocks(summary=summary)
+        return PostgresLocks(summary=summary, system=system)
     rows = await postgres.rows(BLOCKERS, asked_of(places), into=dict)
     nodes = rows_into(placed(rows, places), LockNode)
     headless = any(0 in (node.blockers or ()) for node in nodes)
     prepared = await postgres.rows(PREPARED, into=PreparedXact) if headless else []
+    replays = summary.recovery and not summary.aurora
+    paused = bool(await postgres.value(PAUSED)) if replays else None
+    active = next((row["active"] for row in rows), None)
     return PostgresLocks(
-        summary=replace(summary, active=next((row["active"] for row in rows), None)),
+        summary=replace(summary, active=active, paused=paused),
+        system=system,
         queues=queues_of(nodes),
         nodes=tuple(nodes),
         prepared=tuple(prepared),
@@ -126,11 +135,12 @@ def _blocked(queue: LockQueue, look: PostgresLocks, settings: Settings) -> Itera
         return
     head = queue.head
     state = f" ({head.state})" if head.state and head.state != "active" else ""
+    who = f"pid {head.pid}" if not recovers(look, head) else "recovery"
     best = queue.best
     yield Finding(
         "PG_LOCK_BLOCKED",
         severity,
-        f"pid {head.pid} holds up {count(queue.length, 'session')}, "
+        f"{who} holds up {count(queue.length, 'session')}, "
         f"the longest for {duration(queue.longest)}{state}",
         subject=f"pid {head.pid}",
         evidence=(
@@ -142,8 +152,10 @@ def _blocked(queue: LockQueue, look: PostgresLocks, settings: Settings) -> Itera
             Evidence("released by the best step", best.releases if best else None),
             Evidence("who may go on after those", best.more if best else None),
         ),
-        likely=_causes(head),
-        next=_advice(queue),
+        likely=("a session of the primary holds ACCESS EXCLUSIVE, or its end is not replayed yet",)
+        if recovers(look, head)
+        else _causes(head),
+        next=recovery_advice(look) if recovers(look, head) else _advice(queue),
     )
 
 
@@ -329,6 +341,7 @@ PROBE = Probe(
     timeout=8,
     facts=facts,
     tables=tables,
+    beside=beside,
     needs=("GRANT pg_monitor",),
     codes=(
         "PG_LOCK_BLOCKED",

@@ -15,7 +15,7 @@ from probes.postgres.model import Session
 
 STRONG = frozenset({"AccessExclusiveLock", "ExclusiveLock", "ShareRowExclusiveLock", "ShareLock"})
 """Modes that statements of schema changes take on tables."""
-_PLACED = ("locktype", "mode", "relation", "page", "line", "classid", "objid")
+_PLACED = ("locktype", "mode", "relation", "page", "line", "classid", "objid", "table_key")
 _TABLE = re.compile(r"(?is)\b(?:update|into|from|table)\s+(?:only\s+)?([\w.\"$]{1,80})")
 
 
@@ -41,6 +41,8 @@ class LockNode(Session):
     line: int | None = None
     objid: int | None = None
     classid: int | None = None
+    table_key: str | None = None
+    """The numbers of its database and table: the same on a primary and its standbys."""
     alone: bool | None = None
     """Its statement is its whole transaction: no savepoint can keep a lock when that is cancelled.
     The server says so of simple queries only. None: it is idle, or hidden.
@@ -98,6 +100,7 @@ class AwaitedLock:
     line: int | None = None
     classid: int | None = None
     objid: int | None = None
+    table_key: str | None = None
     pids: tuple[int, ...]
     """`in_order`, the longest waiting first: it speaks for the others."""
     waits: tuple[float | None, ...]
@@ -159,6 +162,15 @@ class LockQueue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExclusiveHolder(Session):
+    """A session of a primary that holds a table for itself, and so recovery of every standby."""
+
+    table_key: str
+    relation: str | None = None
+    """Its name; None: a table of another database."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockSummary:
     """How many wait, before anything costly is asked."""
 
@@ -169,6 +181,12 @@ class LockSummary:
     waiters: int
     active: int | None = None
     """Sessions that are; None: the role may not see it, or nobody waits."""
+    recovery: bool = False
+    aurora: bool = False
+    paused: bool | None = None
+    """Of a standby in which somebody waits: its replay. None: not asked."""
+    exclusive: tuple[ExclusiveHolder, ...] = ()
+    """Of a primary that has standbys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +196,23 @@ class PostgresLocks:
     summary: LockSummary
     queues: tuple[LockQueue, ...] = ()
     nodes: tuple[LockNode, ...] = ()
+    system: str = ""
+    """The number that copies of one system share; empty: not asked, or not given."""
+    primary: str = ""
+    """The target that is this standby's primary; empty: not known, or recovery holds nobody up."""
+    origins: tuple[ExclusiveHolder, ...] = ()
+    """The sessions there whose locks recovery holds here, and others wait for."""
     prepared: tuple[PreparedXact, ...] = ()
+
+    @property
+    def recovery(self) -> bool:
+        """It is a standby's."""
+        return self.summary.recovery
+
+    @property
+    def aurora(self) -> bool:
+        """Its instances share their storage."""
+        return self.summary.aurora
 
 
 def in_order(places: Iterable[AwaitedLock]) -> list[AwaitedLock]:

@@ -7,6 +7,7 @@ from cockpit.triage.finding import Severity, Thresholds
 from cockpit.triage.view import Offer, Row, Table
 from cockpit.units import count
 from probes.lock_graph import WaitGraph
+from probes.postgres.locks_beside import offers_there, recovers
 from probes.postgres.locks_model import (
     LockNode,
     PostgresLocks,
@@ -32,6 +33,8 @@ def lock_table(look: PostgresLocks, waited: Thresholds) -> Table:
     for head in tree.heads:
         rows += _branch(head, tree, known, waited)
         best += [_offer(each, known[each.pid]) for each in helps(head, tree, known)]
+        if head in known and recovers(look, known[head]):
+            best += offers_there(look, known[head])
         notes += _note(head, known, look)
     best.sort(key=lambda offer: (offer.risk != "low", -offer.releases - offer.more))
     if rows:

@@ -13,24 +13,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cockpit.triage.probe import Neighbour
+from probes.postgres.kin import primary_of
 from probes.postgres.replication_model import Below, Pause, PostgresReplication
 
 PAUSES_FROM = 140000
 """Before that version such a standby shut down by itself."""
 
 Beside = Neighbour[PostgresReplication]
-
-
-def primary_of(standby: PostgresReplication, others: Sequence[Beside]) -> Beside | None:
-    """The one primary among the targets: the one that is named in `needs`, else the sibling with
-    the same system identifier. None: there is none, or it cannot be told which.
-    """
-    found = [each for each in others if not (each.snapshot.recovery or each.snapshot.aurora)]
-    same = [each for each in found if each.snapshot.system == standby.system != ""]
-    unlike = [each for each in found if each.snapshot.system and standby.system]
-    named = [each for each in found if each.needed and (each in same or each not in unlike)]
-    chosen = named or same
-    return chosen[0] if len(chosen) == 1 else None
 
 
 def beside(look: PostgresReplication, others: Sequence[Beside]) -> PostgresReplication:

@@ -21,6 +21,7 @@ from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import count, duration, size
 from probes.postgres.commits import commit_findings, still_waiting
+from probes.postgres.kin import system_of
 from probes.postgres.model import GRANT, partly
 from probes.postgres.pauses import beside
 from probes.postgres.replay import (
@@ -33,14 +34,12 @@ from probes.postgres.replay import (
 from probes.postgres.replication_model import (
     READERS,
     REPLICATION,
-    SYSTEM,
     Gone,
     PostgresReplication,
     Reader,
     Replay,
     ReplicationRow,
     Sender,
-    SystemIdentifier,
 )
 from probes.postgres.slots import slot_findings, slots_table
 
@@ -76,10 +75,7 @@ async def collect(postgres: SqlReads, target: Target) -> PostgresReplication:
         raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
     look = rows[0].replication
     if not look.aurora:
-        kin = postgres.rows(SYSTEM, into=SystemIdentifier)
-        hidden = (Reason.DENIED, Reason.UNSUPPORTED)
-        found = await partly(kin, "the system identifier", [], but_for=hidden)
-        return replace(look, system=found[0].system if found else "")
+        return replace(look, system=await system_of(postgres))
     unread: list[str] = []
     readers = await partly(
         postgres.rows(READERS, into=Reader),

@@ -20,7 +20,6 @@ _NUMBER = re.compile(r"(?i)\s*(?:first\s+|any\s+)?(\d+)\s*\(")
 """`FIRST 2 (a, b)`, `ANY 1 (a, b)`, `2 (a, b)`; without a number it is one."""
 
 REPLICATION = statement("postgres", "replication.sql")
-SYSTEM = "SELECT system_identifier::text AS system FROM pg_control_system()"
 READERS = """
 SELECT server_id AS name, session_id = 'MASTER_SESSION_ID' AS writer,
        replica_lag_in_msec::float8 / 1000 AS lag_s,
@@ -247,13 +246,6 @@ class PostgresReplication:
         """Fewer standbys than a commit needs follow. False also when the role cannot see."""
         needed = self.sync.number if self.sync is not None else 0
         return self.sees_all and self.confirming < needed
-
-
-@dataclass(frozen=True, slots=True)
-class SystemIdentifier:
-    """How `SYSTEM` gives it."""
-
-    system: str = ""
 
 
 @dataclass(frozen=True, slots=True)

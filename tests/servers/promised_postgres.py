@@ -158,7 +158,50 @@ async def _asked(server: postgres.PostgresServer, sql: str) -> list[tuple[object
     return server.execute(sql)
 
 
+@asynccontextmanager
+async def _locked_at_the_primary(pair: Pair) -> AsyncIterator[Provoked]:
+    primary, standby = pair
+    async with Crowd(primary) as there, Crowd(standby) as here:
+        await there.hold("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE", app="migrate")
+        primary.execute("CHECKPOINT")  # nothing else writes the WAL out here for some seconds
+        held = (
+            "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid) WHERE "
+            "a.backend_type = 'startup' AND l.granted AND l.mode = 'AccessExclusiveLock'"
+        )
+        await until(lambda: _asked(standby, held), lambda rows: rows != [(0,)])
+        for app in ("first", "second"):
+            await here.wait("SELECT count(*) FROM orders", app=app, autocommit=True)
+        await waiting(standby, 2)
+        yield Provoked(
+            targets=of_both(primary, standby),
+            seen=lambda: both_scenes(primary, standby),
+            said=lambda app: there.said(app) or here.said(app),
+        )
+
+
+def both_scenes(primary: postgres.PostgresServer, standby: postgres.PostgresServer) -> Scene:
+    """The sessions of both: they run on one machine, so no number is there twice."""
+    scenes = {"primary": scene(primary), "standby": scene(standby)}
+    return Scene(
+        parties={key: party for each in scenes.values() for key, party in each.parties.items()},
+        things={
+            f"{what} of the {name}": thing
+            for name, each in scenes.items()
+            for what, thing in each.things.items()
+        },
+    )
+
+
 STANDBYS = (
+    Situation(
+        id="a session of the primary holds the table for itself, and recovery here",
+        probe="postgres.locks",
+        codes=("PG_LOCK_BLOCKED",),
+        provoke=_locked_at_the_primary,
+        settings=AT_ONCE,
+        at="standby",
+        offered=frozenset({"terminate_backend migrate"}),
+    ),
     Situation(
         id="a person paused replay, and the primary tells that no setting did",
         probe="postgres.replication",

@@ -67,7 +67,7 @@ async def test_only_one_thing_is_said_of_a_pause_that_a_person_made(
     pg_pair: Pair, folder: Path
 ) -> None:
     effects = {}
-    for situation in STANDBYS:
+    for situation in (each for each in STANDBYS if each.probe == "postgres.replication"):
         async with situation.provoke(pg_pair) as both, seated(both, folder, {}) as desk:
             for place in both.targets:
                 outcome = (await desk.engine.look(place.name, situation.probe)).outcome
@@ -79,3 +79,26 @@ async def test_only_one_thing_is_said_of_a_pause_that_a_person_made(
     assert effects["person"][1].startswith("replays on: ")
     assert "shuts down" in effects["unknown"][1]
     assert {risk for risk, _ in effects.values()} == {"high"}
+
+
+async def test_recovery_that_holds_others_up_names_the_session_of_the_primary(
+    pg_pair: Pair, folder: Path
+) -> None:
+    situation = next(each for each in STANDBYS if each.probe == "postgres.locks")
+    async with situation.provoke(pg_pair) as both:
+        ((pid,),) = pg_pair[0].execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'migrate'"
+        )
+        async with seated(both, folder, situation.settings) as desk:
+            alone = (await desk.engine.look("standby", situation.probe)).outcome
+            await desk.engine.look("orders", situation.probe)
+            known = (await desk.engine.look("standby", situation.probe)).outcome
+
+    assert isinstance(alone, Seen)
+    assert isinstance(known, Seen)
+    assert alone.findings[0].summary.startswith("recovery holds up 2 sessions")
+    assert alone.findings[0].next.startswith("go to the primary")
+    assert alone.tables[0].best == ()
+    assert f"on orders pid {pid} (migrate" in known.findings[0].next
+    (offer,) = known.tables[0].best
+    assert (offer.target, offer.call, offer.releases) == ("orders", "terminate_backend", 2)
