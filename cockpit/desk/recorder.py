@@ -148,8 +148,8 @@ def still_open(entries: Iterable[Entry]) -> dict[FindingId, tuple[str, Severity]
     opened: dict[FindingId, tuple[str, Severity]] = {}
     for entry in entries:
         code, severity = entry.data.get("code"), entry.data.get("severity")
-        if not isinstance(code, str):
-            continue
+        if not isinstance(code, str) or entry.redacted:
+            continue  # without its subject it is none: what is still there opens again
         id_ = FindingId(entry.target, code, str(entry.data.get("subject", "")))
         if entry.kind is EntryKind.FINDING_CLEARED:
             opened.pop(id_, None)

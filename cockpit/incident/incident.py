@@ -147,7 +147,7 @@ class Incidents:
         if hold is None:
             return self._watcher(name, author)
         try:
-            mended = mend(self._path(name), self._spill(name))
+            mended = mend(self.path(name), self._spill(name))
         except Unreadable:
             hold.release()
             raise
@@ -171,7 +171,7 @@ class Incidents:
         """An incident as it is stored now, without following it. Raises as `resume` does."""
         name = self.find(name)
         author = Author.here("", Role.TRIAGE)
-        follower = Follower(self._path(name), last=0, bring=lambda entries: None)
+        follower = Follower(self.path(name), last=0, bring=lambda entries: None)
         stored = self.stored(name)
         entries = readable(stored.lines)
         incident = Incident(
@@ -196,7 +196,7 @@ class Incidents:
     def stored(self, name: str) -> StoredJournal:
         """An incident as it is stored, with what is wrong around its entries. Raises as `lines`."""
         found = StoredJournal(lines=())
-        path = self._path(name)
+        path = self.path(name)
         if path.exists():
             try:
                 found = stored_in(path)
@@ -214,11 +214,21 @@ class Incidents:
     def waits(self, name: str, letter: str) -> bool:
         """Whether a letter that was left was not taken yet. True when that cannot be read."""
         try:
-            with reading(self._path(name)) as connection:
+            with reading(self.path(name)) as connection:
                 left = letters(connection)
         except (Damaged, Unreadable, OSError):
             return True
         return letter in dict([*left, *self._spill(name).letters()])
+
+    def path(self, name: str) -> Path:
+        """Where the journal of an incident is, or would be."""
+        return self.folder / f"{name}.sqlite"
+
+    def files(self, name: str) -> tuple[Path, ...]:
+        """Every file of an incident, those set aside among them."""
+        places = (self.folder, *filter(is_private, self._spares))
+        found = (path for place in places if place.is_dir() for path in place.glob(f"{name}.*"))
+        return tuple(sorted(path for path in found if path.is_file()))
 
     def leave(self, name: str, told: NoteLine, *, author: Author) -> str:
         """Hand an entry to the cockpit that holds the incident; returns the letter's id.
@@ -238,7 +248,7 @@ class Incidents:
         }
         number = secrets.token_hex(8)
         try:
-            leave_letter(self._path(name), number, json.dumps(letter))
+            leave_letter(self.path(name), number, json.dumps(letter))
         except Unwritable as problem:
             if not self._spill(name).leave(number, json.dumps(letter)):
                 raise CockpitError(f"{name}: {problem}; it is kept nowhere") from problem
@@ -279,8 +289,8 @@ class Incidents:
         spill = self._spill(name)
         lines, left = tuple(spill.lines()), dict(spill.letters())
         try:
-            octets = torn(self._path(name))
-            with reading(self._path(name)) as connection:
+            octets = torn(self.path(name))
+            with reading(self.path(name)) as connection:
                 left.update(letters(connection))
                 kinds = [kind.value for kind in FOLDED]
                 told = lines_of_kinds(connection, kinds)
@@ -305,7 +315,7 @@ class Incidents:
         )
 
     def _is_filled(self, name: str) -> bool:
-        path = self._path(name)
+        path = self.path(name)
         files = (path, path.with_name(path.name + "-wal"))
         return any(file.is_file() and file.stat().st_size for file in files)
 
@@ -321,7 +331,7 @@ class Incidents:
     def _live(self, name: str, mended: Mended, *, hold: lock.Hold, author: Author) -> Incident:
         incident = Incident(name, author, entries=mended.entries, release=hold.release)
         journal = SqliteJournal(
-            self._path(name),
+            self.path(name),
             mended.entries,
             spill=self._spill(name),
             stored=mended.stored,
@@ -341,7 +351,7 @@ class Incidents:
             holder=self.holder(name),
         )
         last = entries[-1].seq if entries else 0
-        follower = Follower(self._path(name), last=last, bring=incident.bring)
+        follower = Follower(self.path(name), last=last, bring=incident.bring)
         incident.connect(follower)
         follower.start()
         return incident
@@ -356,7 +366,7 @@ class Incidents:
             name = f"INC-{year}-{number:04d}"
             try:
                 self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                fresh = reserve(self._path(name))
+                fresh = reserve(self.path(name))
             except OSError:
                 fresh = True  # no disk: the lock alone decides
             if not fresh:
@@ -377,9 +387,6 @@ class Incidents:
                 continue
             found |= {path.stem for path in files if _ID.fullmatch(path.stem)}
         return found
-
-    def _path(self, name: str) -> Path:
-        return self.folder / f"{name}.sqlite"
 
     def _spill(self, name: str) -> SpillFile:
         return SpillFile(self._spares, name)

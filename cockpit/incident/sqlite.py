@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -62,12 +63,11 @@ class SqliteFile:
                     ],
                 )
                 connection.executemany(
-                    "UPDATE entry SET body = NULL WHERE seq = ?",
-                    [(names(e, "redacts"),) for e in missing if e.kind is EntryKind.REDACTION],
-                )
-                connection.executemany(
                     "INSERT OR IGNORE INTO blob (name, content) VALUES (?, ?)", blobs
                 )
+                for one in missing:
+                    if one.kind is EntryKind.REDACTION:
+                        _redact(connection, names(one, "redacts"))
                 answered = [(str(e.data["letter"]),) for e in missing if "letter" in e.data]
                 connection.executemany("DELETE FROM inbox WHERE id = ?", answered)
         except (sqlite3.Error, OSError, Unwritable) as problem:
@@ -145,6 +145,19 @@ class SqliteFile:
         return place + 1
 
 
+def _redact(connection: sqlite3.Connection, seq: int) -> None:
+    """Take out a body, and the large output that it names unless another entry names it too."""
+    row = connection.execute("SELECT body FROM entry WHERE seq = ?", (seq,)).fetchone()
+    connection.execute("UPDATE entry SET body = NULL WHERE seq = ?", (seq,))
+    for name in _OUTPUT.findall(str(row[0])) if row else ():
+        others = "SELECT count(*) FROM entry WHERE instr(body, ?1) OR instr(line, ?1)"
+        if not connection.execute(others, (name,)).fetchone()[0]:
+            connection.execute("DELETE FROM blob WHERE name = ?", (name,))
+
+
+_OUTPUT = re.compile(r'"blob":"([0-9a-f]{64})"')
+
+
 def _row(entry: Entry) -> tuple[int, str, str, str, str | None]:
     return entry.seq, entry.kind.value, entry.digest, chain.head(entry), chain.body(entry)
 
@@ -203,6 +216,21 @@ def _writing(path: Path) -> Iterator[sqlite3.Connection]:
             connection.close()
     except sqlite3.Error as problem:
         raise Unwritable(plain_reason(problem, path.parent)) from problem
+
+
+def scrub(path: Path) -> None:
+    """Leave nothing of what was deleted in the file or its log. Raises `Unwritable`.
+
+    `secure_delete` overwrites what is deleted now, but not what SQLite left behind when it moved
+    rows between pages earlier: only a file that is built anew has none of that.
+    """
+    with _writing(path) as connection:
+        connection.execute("PRAGMA secure_delete=ON")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute("VACUUM")
+        (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise Unwritable("another program reads the journal, so that its log cannot go")
 
 
 def leave_letter(path: Path, name: str, letter: str) -> None:

@@ -7,12 +7,12 @@ earlier entry is shown.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from cockpit.incident.entry import Entry, EntryKind, names
+from cockpit.incident.entry import REDACTED, Entry, EntryKind, moment, names
 
 
 class EntryGroup(StrEnum):
@@ -72,6 +72,11 @@ LOOKS: Mapping[EntryKind, Appearance] = MappingProxyType(
 LATE = timedelta(seconds=5)
 """What was written later than this after it happened is marked."""
 
+STEP = timedelta(seconds=1)
+"""A clock that goes back by more was set, which is marked; the order follows the writing anyway."""
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
 MACHINE = "cockpit"
 """Who is named for what the machine saw by itself."""
 
@@ -98,7 +103,13 @@ class TimelineRow:
     """The severity of a finding (`critical` …); empty for what has none."""
     pinned: bool = False
     late: bool = False
+    clock_back: float = 0.0
+    """Seconds by which the clock had been set back since the line before; 0 when it was not."""
+    placed: datetime = field(default=_NEVER, repr=False)
+    """Where it stands in the order: `at`, but never before what was written earlier."""
     original: str = ""
+    redacted: int = 0
+    """The entry that took the text out; 0 when it is there."""
     outcome: str = ""
     """For a step's intent: how it ended; `unknown` without an outcome. Else empty."""
 
@@ -124,22 +135,57 @@ def timeline(
 ) -> tuple[TimelineRow, ...]:
     """The rows in the order in which things happened; ties in the order of writing.
 
-    `kinds` and `groups`: only these (either suffices); none given: all but the quiet ones.
+    Where the clock was set back the order of writing counts, or an outcome would stand above its
+    intent. `kinds` and `groups`: only these (either suffices); none given: all but the quiet ones.
     `pinned`: only what a person pinned. `everything`: the quiet ones too.
     """
-    stored = list(entries)
-    corrections, pins = _corrections(stored), _pins(stored)
-    outcomes = {
-        names(entry, "intent"): str(entry.data.get("outcome", "unknown"))
-        for entry in stored
-        if entry.kind is EntryKind.STEP_OUTCOME
-    }
     wanted = _Filter(frozenset(kinds), frozenset(groups), pinned=pinned, everything=everything)
-    rows = [
-        _row(entry, corrections.get(entry.seq, ""), pins=pins, outcomes=outcomes)
-        for entry in stored
-    ]
-    return tuple(sorted(filter(wanted.takes, rows), key=lambda row: (row.at, row.seq)))
+    rows = filter(wanted.takes, _rows(list(entries), _Clock()))
+    return tuple(sorted(rows, key=_order))
+
+
+def _order(row: TimelineRow) -> tuple[datetime, int]:
+    return row.placed, row.seq
+
+
+def _rows(stored: list[Entry], clock: _Clock) -> list[TimelineRow]:
+    shown = _Shown(
+        corrections=_corrections(stored),
+        pins=_pins(stored),
+        outcomes={
+            names(entry, "intent"): str(entry.data.get("outcome", "unknown"))
+            for entry in stored
+            if entry.kind is EntryKind.STEP_OUTCOME
+        },
+        redactions={
+            names(entry, "redacts"): entry for entry in stored if entry.kind is EntryKind.REDACTION
+        },
+    )
+    return [_row(entry, shown, clock) for entry in stored]
+
+
+@dataclass(slots=True)
+class _Clock:
+    """How far the record is in time, whatever the machine's clock says."""
+
+    latest: datetime = _NEVER
+    """Where the last line stands."""
+    before: datetime = _NEVER
+    """What the clock said at the last line."""
+
+    def place(self, entry: Entry) -> tuple[datetime, float]:
+        """Where an entry stands, and by how many seconds the clock was set back before it."""
+        if not is_told_by_clock(entry):
+            return entry.when, 0.0
+        placed, back = max(self.latest, entry.at), self.before - entry.at
+        if entry.kind not in QUIET:
+            self.latest, self.before = placed, entry.at
+        return placed, back.total_seconds() if back > STEP else 0.0
+
+
+def is_told_by_clock(entry: Entry) -> bool:
+    """False for what was added later and says itself when it happened."""
+    return moment(entry.data.get("when")) is None
 
 
 _LOOKS_BACK = frozenset(
@@ -156,13 +202,24 @@ def continued(
     Costs what is new, unless that changes how something earlier is shown: a journal of hours is
     not folded again for each line.
     """
-    fresh = entries[known:]
-    if not known or any(entry.kind in _LOOKS_BACK for entry in fresh):
+    fresh = list(entries[known:])
+    clock = _clock_after(rows, entries[:known])
+    if clock is None or any(entry.kind in _LOOKS_BACK for entry in fresh):
         return timeline(entries)
-    added = timeline(fresh)
-    if not rows or not added or (rows[-1].at, rows[-1].seq) <= (added[0].at, added[0].seq):
+    wanted = _Filter(frozenset(), frozenset(), pinned=False, everything=False)
+    added = tuple(sorted(filter(wanted.takes, _rows(fresh, clock)), key=_order))
+    if not rows or not added or _order(rows[-1]) <= _order(added[0]):
         return rows + added
-    return tuple(sorted(rows + added, key=lambda row: (row.at, row.seq)))
+    return tuple(sorted(rows + added, key=_order))
+
+
+def _clock_after(rows: Sequence[TimelineRow], entries: Sequence[Entry]) -> _Clock | None:
+    """How far these rows of these entries are; None when they do not say."""
+    for entry in reversed(entries):
+        if is_told_by_clock(entry) and entry.kind not in QUIET:
+            row = next((row for row in reversed(rows) if row.seq == entry.seq), None)
+            return _Clock(row.placed, entry.at) if row else None
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,32 +237,46 @@ class _Filter:
         return self.everything or row.pinned or row.kind not in QUIET
 
 
-def _row(
-    entry: Entry,
-    correction: str,
-    *,
-    pins: frozenset[int],
-    outcomes: Mapping[int, str],
-) -> TimelineRow:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What later entries say of earlier ones, by seq."""
+
+    corrections: Mapping[int, str]
+    pins: frozenset[int]
+    outcomes: Mapping[int, str]
+    redactions: Mapping[int, Entry]
+
+
+def _row(entry: Entry, shown: _Shown, clock: _Clock) -> TimelineRow:
     look = LOOKS[entry.kind]
     graded = entry.data.get("severity", "")
     intent = entry.kind is EntryKind.STEP_INTENT
+    by = shown.redactions.get(entry.seq) if entry.redacted else None
+    said = f"redacted by entry {by.seq}: {by.text}" if by else entry.text
+    correction = shown.corrections.get(entry.seq, "")
+    placed, back = clock.place(entry)
+    text = correction or said
+    if correction == REDACTED:
+        text = f"{said} (its correction was redacted)"
     return TimelineRow(
         seq=entry.seq,
         at=entry.when,
         kind=entry.kind,
         glyph=look.glyph,
         word=look.word,
-        text=correction or entry.text,
+        text=text,
         actor=MACHINE if entry.kind.waits else entry.actor,
         role=entry.role,
         target=entry.target,
         group=look.group,
         severity=str(graded) if look.group is EntryGroup.FINDINGS else "",
-        pinned=entry.seq in pins,
+        pinned=entry.seq in shown.pins,
         late=entry.at - entry.when > LATE,
-        original=entry.text if correction else "",
-        outcome=outcomes.get(entry.seq, "unknown") if intent else "",
+        clock_back=back,
+        placed=placed,
+        original=said if correction else "",
+        redacted=by.seq if by else 0,
+        outcome=shown.outcomes.get(entry.seq, "unknown") if intent else "",
     )
 
 

@@ -205,6 +205,8 @@ def _row(row: TimelineRow) -> dict[str, Any]:
         "severity": row.severity,
         "pinned": row.pinned,
         "late": row.late,
+        "clock_back": row.clock_back,
+        "redacted": row.redacted,
         "original": row.original,
         "outcome": row.outcome,
     }

@@ -13,7 +13,7 @@ from typing import Any
 
 from cockpit import clock
 from cockpit.incident import chain
-from cockpit.incident.entry import Entry, EntryKind, names
+from cockpit.incident.entry import REDACTED, Entry, EntryKind, names
 from cockpit.incident.metrics import IncidentMetrics, measure
 from cockpit.incident.state import IncidentState, fold
 from cockpit.incident.timeline import TimelineRow, timeline
@@ -148,14 +148,31 @@ def _troubles(
     running: dict[tuple[str, str, str], int] = {}
     for entry in entries:
         name = _text(entry, "code") or _text(entry, "probe")
-        identity = (entry.target, name, _text(entry, "subject"))
+        subject = REDACTED if entry.redacted else _text(entry, "subject")
+        identity = (entry.target, name, subject)
         if entry.kind is opens and identity not in running:
             running[identity] = len(found)
             found.append(_trouble(entry, name, texts[entry.seq]))
-        elif entry.kind is closes and identity in running:
-            place = running.pop(identity)
-            found[place] = replace(found[place], until=entry.when)
+        elif entry.kind is closes:
+            ended = _ended(running, identity)
+            if ended is not None:
+                place = running.pop(ended)
+                found[place] = replace(found[place], until=entry.when)
     return tuple(found)
+
+
+def _ended(
+    running: Iterable[tuple[str, str, str]], identity: tuple[str, str, str]
+) -> tuple[str, str, str] | None:
+    """What runs and is ended by this. Where a redaction took the subject of either, it is the only
+    one that it can be.
+    """
+    alike = [one for one in running if one[:2] == identity[:2]]
+    if identity in alike:
+        return identity
+    if identity[2] != REDACTED:
+        alike = [one for one in alike if one[2] == REDACTED]
+    return alike[0] if len(alike) == 1 else None
 
 
 def _trouble(entry: Entry, name: str, text: str) -> Trouble:

@@ -8,6 +8,7 @@ from datetime import datetime
 from textual.content import Content
 
 from cockpit.incident.timeline import TimelineRow
+from cockpit.units import duration
 from screens.present.lines import cells, clock, fit, line, safe
 
 COLUMNS = frozenset({"kind", "actor", "text", "seq", "time", "target"})
@@ -72,8 +73,14 @@ def draw(row: TimelineRow, width: int, moment: datetime) -> Content:
         (fit(safe(row.word), 10) + " ", _shade(row)),
         (who, "bold"),
         (about, "bold"),
-        fit(safe(row.text), room).rstrip(),
+        fit(safe(_said(row)), room).rstrip(),
     )
+
+
+def _said(row: TimelineRow) -> str:
+    """The text; first that the clock was set, since the times then do not go up."""
+    back = f"(clock set back by {duration(row.clock_back)}) " if row.clock_back else ""
+    return f"{back}{row.text}"
 
 
 def _about(row: TimelineRow) -> str:
@@ -86,4 +93,4 @@ def _about(row: TimelineRow) -> str:
 def whole(row: TimelineRow) -> str:
     """What `y` copies."""
     who = f"{row.actor}: " if row.actor else ""
-    return f"{clock(row.at)} UTC  {row.word}  {who}{_about(row)}{row.text}"
+    return f"{clock(row.at)} UTC  {row.word}  {who}{_about(row)}{_said(row)}"

@@ -20,7 +20,8 @@ from cockpit.incident.entry import Entry, EntryKind
 from cockpit.redact import MASKER
 from cockpit.report.markdown import code, escaped
 from cockpit.report.postmortem import render, schema
-from tests.core.records import START, entries
+from cockpit.report.story import gather
+from tests.core.records import START, Told, entries
 
 HOSTILE = "a|b `c` <script>x</script> [l](http://e) ![i](http://e) **x** # y ~~z~~ www.evil.example $m$ &amp; \\"
 
@@ -283,3 +284,20 @@ def test_ten_thousand_entries_are_exported_quickly() -> None:
     began = time.process_time()
     render(record, format="md")
     assert time.process_time() - began < 15
+
+
+def test_a_finding_whose_opening_or_end_was_redacted_is_still_one_span() -> None:
+    told: list[Told] = [
+        ("opened", "x"),
+        ("finding.opened", "a", {"code": "X", "subject": "pid 1", "target": "db"}),
+        ("finding.opened", "b", {"code": "X", "subject": "pid 2", "target": "db"}),
+        ("finding.cleared", "a is gone", {"code": "X", "subject": "pid 1", "target": "db"}),
+        ("finding.cleared", "b is gone", {"code": "X", "subject": "pid 2", "target": "db"}),
+        ("redaction", "a name", {"redacts": 2}),
+    ]
+    for redacts in (2, 3, 4, 5):
+        told[-1] = ("redaction", "a name", {"redacts": redacts})
+        found = gather("x", chain.redacted(entries(*told))).findings
+        assert len(found) == 2
+        if redacts != 4:  # then it could be either that ended
+            assert all(one.until is not None for one in found)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cockpit.incident import chain
 from cockpit.incident.entry import EntryKind
 from cockpit.incident.timeline import LOOKS, MACHINE, EntryGroup, continued, timeline
 from tests.core.records import START, Told, entries
@@ -153,3 +154,59 @@ def test_a_timeline_that_goes_on_is_the_timeline_of_all(
     for known in range(len(everything) + 1):
         rows = timeline(everything[:known])
         assert continued(rows, everything, known=known) == timeline(everything)
+
+
+SET_BACK: list[Told] = [
+    ("opened", "x"),
+    ("step.intent", "terminate", {"at!": START + timedelta(minutes=10)}),
+    ("step.outcome", "terminated", {"intent": 2, "outcome": "ok", "at!": START}),
+    ("note", "told of earlier", {"when": "2026-11-21T02:00:00.000Z"}),
+    ("sweep", "41 probes", {"at!": START + timedelta(hours=9)}),
+    ("note", "goes on", {"at!": START + timedelta(seconds=1)}),
+    ("note", "later", {"at!": START + timedelta(minutes=11)}),
+]
+
+
+def test_where_the_clock_was_set_back_the_order_is_that_of_writing_and_it_is_marked() -> None:
+    rows = timeline(entries(*SET_BACK))
+    assert [(row.text, row.clock_back) for row in rows] == [
+        ("told of earlier", 0.0),
+        ("x", 0.0),
+        ("terminate", 0.0),
+        ("terminated", 600.0),
+        ("goes on", 0.0),
+        ("later", 0.0),
+    ]
+    assert rows[3].at == START, "the time is the one that the clock said"
+
+
+def test_a_timeline_goes_on_over_a_clock_that_was_set() -> None:
+    everything = entries(*SET_BACK)
+    for known in range(len(everything) + 1):
+        rows = timeline(everything[:known])
+        assert continued(rows, everything, known=known) == timeline(everything)
+
+
+def test_a_clock_that_is_slewed_by_less_than_a_second_is_not_marked() -> None:
+    back = START - timedelta(milliseconds=900)
+    rows = timeline(entries(("note", "x"), ("note", "y", {"at!": back})))
+    assert [(row.text, row.clock_back) for row in rows] == [("x", 0.0), ("y", 0.0)]
+
+
+def test_a_redacted_row_names_who_took_it_out_and_why() -> None:
+    told: list[Told] = [*TOLD, ("redaction", "a card number", {"redacts": 3})]
+    rows = {row.seq: row for row in timeline(chain.redacted(entries(*told)))}
+    assert (rows[3].text, rows[3].redacted) == ("redacted by entry 8: a card number", 8)
+    assert rows[8].text == "a card number"
+
+
+def test_a_redaction_takes_nothing_from_what_others_said() -> None:
+    told: list[Told] = [
+        *TOLD,
+        ("correction", "support calls twice", {"corrects": 3}),
+        ("redaction", "a name", {"redacts": 8}),
+        ("redaction", "a command line", {"redacts": 6}),
+    ]
+    rows = {row.seq: row for row in timeline(chain.redacted(entries(*told)))}
+    assert rows[3].text == "support calls (its correction was redacted)"
+    assert rows[4].outcome == "ok"

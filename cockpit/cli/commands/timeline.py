@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from cockpit import clock, text
+from cockpit import clock, text, units
 from cockpit.cli.record import COLOURS, minute, record_access, say, tell_store
 from cockpit.errors import Misconfigured
 from cockpit.incident.entry import EntryKind
@@ -80,6 +80,7 @@ def _row_line(row: TimelineRow) -> list[tuple[str, str]]:
             (" ★", row.pinned),
             (" [corrected]", row.corrected),
             (" [added later]", row.late),
+            (f" [clock set back by {units.duration(row.clock_back)}]", bool(row.clock_back)),
         ]
         if shown
     )
@@ -105,6 +106,8 @@ def _row_json(row: TimelineRow) -> dict[str, object]:
         "pinned": row.pinned,
         "late": row.late,
         "original": row.original,
+        "clock_back": row.clock_back,
+        "redacted": row.redacted,
     }
 
 
