@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from datetime import timedelta
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
@@ -60,7 +61,9 @@ def _ended(snapshot: Snapshot, settings: Settings) -> Finding | None:
     finished = seconds_since(snapshot, newest.finished_at or newest.rollback_at)
     fresh = finished is None or finished < settings.recent
     to = f" to {name_of(newest.rollback_to)}" if newest.rollback_to else ""
-    if newest.status == "ROLLBACK_FAILED":
+    primary = snapshot.primary
+    rest = primary is not None and primary.rollout_state == "COMPLETED"
+    if newest.status == "ROLLBACK_FAILED" and (fresh or not rest):
         how = f"failed, and its rollback{to} failed too"
         return _gone_wrong(newest, Severity.CRITICAL, how)
     if newest.rolling_back:
@@ -171,7 +174,7 @@ def _stuck(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Itera
     unguarded = not service.breaker
     if unguarded and primary.failed_tasks >= settings.stuck_failures:
         severity = Severity.CRITICAL
-    no_room = _no_room(snapshot, primary, strategy)
+    no_room = _no_room(snapshot, primary, strategy, settings)
     if no_room and severity is None and age is not None and age >= settings.below_for:
         severity = Severity.WARNING
     if severity is None:
@@ -220,14 +223,18 @@ def _planned(
     return strategy.planned if told or primary.running >= primary.desired else 0
 
 
-def _no_room(snapshot: Snapshot, primary: Deployment, strategy: DeploymentStrategy) -> bool:
+def _no_room(
+    snapshot: Snapshot, primary: Deployment, strategy: DeploymentStrategy, settings: Settings
+) -> bool:
     """The percentages let no task be stopped and none be started: it can never end."""
     service, desired = snapshot.service, snapshot.desired
     if strategy.name != "ROLLING" or service.scheduling == "DAEMON":
         return False
     if primary.running >= desired:
         return False
-    told = any(failure_of(e.message).cause is Cause.PERCENTAGES for e in since_steady(snapshot))
+    start = snapshot.at - timedelta(seconds=settings.placement_window)
+    recent = (each for each in since_steady(snapshot) if each.at >= start)
+    told = any(failure_of(each.message).cause is Cause.PERCENTAGES for each in recent)
     old = any(each.running for each in snapshot.deployments if each.id != primary.id)
     least = math.ceil(desired * service.minimum_percent / 100)
     most = math.floor(desired * service.maximum_percent / 100)

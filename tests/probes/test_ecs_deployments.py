@@ -213,6 +213,13 @@ def test_a_rollback_of_long_ago_is_history() -> None:
     assert found(rolling(done, history=(told,))) == []
 
 
+def test_a_failed_rollback_of_long_ago_is_history_once_the_service_came_to_rest() -> None:
+    told = way(BLUE_GREEN, status="ROLLBACK_FAILED", finished_at=ago(days=3), **BACK)
+    assert found(rolling(deployment(), history=(told,))) == []
+    moving = deployment(rollout_state="IN_PROGRESS", created_at=ago(minutes=1))
+    assert found(rolling(moving, history=(told,)))[0] == ("ECS_DEPLOYMENT_FAILED", CRITICAL)
+
+
 def test_one_deployment_that_failed_and_goes_back_is_one_finding() -> None:
     told = way(BLUE_GREEN, status="ROLLBACK_IN_PROGRESS", rollback_at=ago(minutes=1), **BACK)
     old = deployment(id="ecs-svc/0", task_definition=OLD, rollout_state="IN_PROGRESS")
@@ -230,6 +237,12 @@ def one_task(minimum: int, maximum: int, desired: int = 1, **changes: Any) -> Sn
     return rolling(primary, old, desired=desired, running=desired, service=told)
 
 
+PERCENTAGES = (
+    "was unable to stop or start tasks during a deployment because of the service deployment"
+    " configuration. Update the minimumHealthyPercent or maximumPercent value and try again."
+)
+
+
 @pytest.mark.parametrize(
     ("look", "no_room"),
     [
@@ -244,17 +257,15 @@ def one_task(minimum: int, maximum: int, desired: int = 1, **changes: Any) -> Sn
         pytest.param(
             replace(
                 one_task(50, 200),
-                events=(
-                    event(
-                        "was unable to stop or start tasks during a deployment because of the"
-                        " service deployment configuration. Update the minimumHealthyPercent or"
-                        " maximumPercent value and try again.",
-                        minutes=3,
-                    ),
-                ),
+                events=(event(PERCENTAGES, minutes=3),),
             ),
             True,
             id="ECS says so itself",
+        ),
+        pytest.param(
+            replace(one_task(50, 200), events=(event(PERCENTAGES, minutes=16),)),
+            False,
+            id="it said so before somebody changed them",
         ),
     ],
 )

@@ -8,6 +8,8 @@ import pytest
 
 from cockpit import clock
 from cockpit.errors import BlindError, Reason
+from cockpit.runbooks.library import library
+from cockpit.runbooks.values import holds
 from probes.ecs import service as ecs
 from probes.ecs.model import Deployment, Snapshot
 from probes.ecs.previous import previous_of
@@ -166,3 +168,62 @@ async def test_other_controllers_are_known_by_their_task_sets(controller: str) -
     seen = await look(service, {"ecs.ListServiceDeployments": denied()})
     assert seen.previous_task_definition == ARN.format(5)
     assert seen.gaps == ()
+
+
+ROLLBACK = library().get("ecs-rollback")
+
+
+def allowed(step: str, **before: object) -> bool:
+    """Whether every condition of a step holds after such a first look."""
+    look = {"bad": ARN.format(42), "good": ARN.format(41), "controller": "ECS", **before}
+    now = {"task_definition": look["bad"], "deployment": look.get("deployment")}
+    scope = {
+        "before": look,
+        "now": now,
+        "migration": {"answer": "yes"},
+        "named": {"answer": "checkout:40" if look.get("asked", True) else None},
+    }
+    return all(holds(each.that, scope) for each in ROLLBACK.step(step).require)
+
+
+@pytest.mark.parametrize(
+    ("before", "steps"),
+    [
+        pytest.param({}, {"rollback"}, id="a release that is over"),
+        pytest.param({"good": ""}, {"named", "rollback_named"}, id="AWS knows no way back"),
+        pytest.param(
+            {"deployment": "d", "status": "IN_PROGRESS", "strategy": "ROLLING"},
+            {"stop", "rollback"},
+            id="a rolling one under way may be stopped, or superseded",
+        ),
+        pytest.param(
+            {"deployment": "d", "status": "IN_PROGRESS", "strategy": "CANARY"},
+            {"stop"},
+            id="a canary is only stopped",
+        ),
+        pytest.param(
+            {
+                "deployment": "d",
+                "status": "ROLLBACK_IN_PROGRESS",
+                "strategy": "ROLLING",
+                "newest": "ROLLBACK_IN_PROGRESS",
+            },
+            set(),
+            id="what goes back already is not sent back once more",
+        ),
+        pytest.param({"newest": "ROLLBACK_SUCCESSFUL"}, set(), id="it went back by itself"),
+        pytest.param(
+            {"newest": "ROLLBACK_SUCCESSFUL", "good": "", "asked": False}, set(), id="nor asked for"
+        ),
+        pytest.param({"newest": "ROLLBACK_FAILED"}, {"rollback"}, id="the way back failed"),
+        pytest.param({"controller": "CODE_DEPLOY"}, set(), id="CodeDeploy rolls back itself"),
+    ],
+)
+def test_only_the_right_way_back_is_offered(before: dict[str, object], steps: set[str]) -> None:
+    ways = ("stop", "rollback", "named", "rollback_named")
+    assert {step for step in ways if allowed(step, **before)} == steps
+
+
+def test_a_named_revision_is_another_one_than_the_bad_one() -> None:
+    assert not allowed("rollback_named", bad=ARN.format(40), good="")
+    assert allowed("rollback_named", good="")
