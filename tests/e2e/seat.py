@@ -21,6 +21,7 @@ from cockpit.world import prepare
 from cockpit.world.launch import World
 from screens.app import CockpitApp
 from screens.confirm import SETTLE
+from screens.planning import PlanningScreen
 from screens.widgets.findings import Findings
 from screens.widgets.runbook import RunbookPane
 from tests.screens.strict import StrictApp
@@ -67,7 +68,13 @@ class Seat:
             else:
                 await self.app._press_keys([key])
             await self._processed()
+            await self.until(lambda: not self._plans, 30, "the plan")
         await self.drawn()
+
+    @property
+    def _plans(self) -> bool:
+        """A plan is looked up: keys go nowhere meanwhile."""
+        return isinstance(self.app.screen, PlanningScreen)
 
     async def tap(self, *keys: str) -> None:
         """Press keys as fast as they are taken, without waiting for what they draw."""
