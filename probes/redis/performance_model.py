@@ -22,6 +22,8 @@ from cockpit.text import visible
 from probes.gains import WINDOW, Pair, gains, kept
 
 PINGS, _KEPT_PINGS = 10, 30
+_OURS = "incident-cockpit"
+"""What the name of our own connections begins with (CLIENT SETNAME)."""
 _BREATH = 0.0005
 """Seconds of a sleep whose overshoot shows how late this machine itself is."""
 _SPARED = 600.0
@@ -279,12 +281,16 @@ def _commands(text: str) -> dict[str, Command]:
 
 
 def _slow_log(reply: object) -> tuple[SlowCommand, ...] | None:
-    """Entries as `[id, time, microseconds, [command, …], …]`; what is not like that is left out."""
+    """Entries as `[id, time, microseconds, [command, …], address, client name]`; what is not like
+    that is left out, and so are our own commands, which nobody else has to mend.
+    """
     if not isinstance(reply, list):
         return None
     found = []
     for entry in reply:
         match entry:
+            case [_, _, _, _, _, str(name)] if name.startswith(_OURS):
+                continue
             case [int(id_), int(at), int(usec), [str(command), *_], *_]:
                 name = visible(command.upper(), 40)
                 when = datetime.fromtimestamp(at, tz=clock.now().tzinfo)
@@ -298,7 +304,7 @@ def _hoarders(reply: object) -> tuple[Hoarder, ...]:
         fields = dict(part.split("=", 1) for part in line.split() if "=" in part)
         if set(fields.get("flags", "")) & set("SMO") or not fields.get("id", "").isdigit():
             continue
-        if fields.get("name", "").startswith("incident-cockpit"):
+        if fields.get("name", "").startswith(_OURS):
             continue
         memory = fields.get("tot-mem") or fields.get("omem") or "0"
         age = fields.get("age", "")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from cockpit.incident.record import Author
 from cockpit.runbooks import unfinished
 from cockpit.runbooks.kinds import command
 from cockpit.runbooks.kinds.process import StepProcess, from_data, process_of
+from cockpit.runbooks.kinds.result import CutOff
 from tests.core.test_runbook_command import PYTHON, act, gone, ready, script
 
 COCKPIT = """
@@ -114,6 +115,24 @@ async def test_what_cannot_become_the_program_says_why(tmp_path: Path) -> None:
     text.chmod(0o755)
     with pytest.raises(BlindError, match="did not start: Exec format error"):
         await command.run(act(str(text)))
+
+
+@pytest.mark.parametrize("code", ["", "; time.sleep(600)"], ids=["it ends", "it is killed"])
+async def test_a_child_that_left_the_session_does_not_outlive_the_step(
+    tmp_path: Path, code: str
+) -> None:
+    told = tmp_path / "pid"
+    child = f"import os, time; open({str(told)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    leaving = (
+        "import os, subprocess, sys, time\n"
+        f"subprocess.Popen([sys.executable, '-c', {child!r}], start_new_session=True)\n"
+        f"while not os.path.exists({str(told)!r}) or not os.path.getsize({str(told)!r}):\n"
+        "    time.sleep(0.01)\n"
+        "print('left', flush=True)"
+    )
+    with suppress(CutOff):
+        await command.run(script(leaving + code, timeout=5))
+    assert gone(int(told.read_text()))
 
 
 @pytest.fixture

@@ -255,6 +255,12 @@ def test_only_names_are_kept_of_commands() -> None:
     assert _slow_log(None) is None
 
 
+def test_our_own_slow_commands_are_nobodys_trouble() -> None:
+    ours = [7, 1_780_000_000, 39_000, ["INFO"], "10.0.0.7:4242", "incident-cockpit"]
+    theirs = [6, 1_780_000_000, 12_000, ["KEYS", "*"], "10.0.0.7:1", "shop"]
+    assert [entry.command for entry in _slow_log([ours, theirs]) or ()] == ["KEYS"]
+
+
 def test_new_slow_commands_are_those_with_a_higher_id() -> None:
     old = SlowCommand(id=4, at=AT, ms=90, command="SORT")
     new = SlowCommand(id=5, at=AT, ms=12, command="KEYS")

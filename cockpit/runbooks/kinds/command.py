@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import secrets
 import signal
 import stat
 import sys
@@ -19,13 +20,16 @@ from io import FileIO
 from pathlib import Path
 
 from cockpit.errors import BlindError, Reason, Refused
-from cockpit.runbooks.kinds.process import StepProcess, process_of
+from cockpit.runbooks.kinds.process import StepProcess, named_by, process_of
 from cockpit.runbooks.kinds.result import CutOff, Result
 from cockpit.runbooks.plan import Act
 from cockpit.units import duration
 
 MOST = 1024 * 1024
 """Octets of output that are kept; what is beyond is read and dropped."""
+COOKIE = "INCIDENT_COCKPIT_STEP"
+"""In the environment of a step's program: its children are known by it."""
+_ROUNDS = 20
 _GRACE = 1.0
 _CHUNK = 64 * 1024
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TERM": "dumb", "HOME": "/"}
@@ -99,11 +103,11 @@ async def run(act: Act, tell: Callable[[StepProcess], Awaitable[None]] = _untold
     `tell` is given its process before the program begins, which it does when that returns. Raises
     `BlindError` when it did not start, `UnknownOutcome` when its time was up.
     """
-    output = bytearray()
+    output, cookie = bytearray(), f"{COOKIE}={secrets.token_hex(16)}"
     with _Pipe() as printed, _Pipe() as word, _Pipe() as errors:
         reading = asyncio.create_task(_drain(printed.take(), output))
         try:
-            process = await _waiting(act, printed=printed, word=word, errors=errors)
+            process = await _waiting(act, cookie, printed=printed, word=word, errors=errors)
         except (OSError, ValueError) as error:
             reading.cancel()
             await asyncio.wait({reading})
@@ -117,7 +121,7 @@ async def run(act: Act, tell: Callable[[StepProcess], Awaitable[None]] = _untold
             status = await _status(process, act.timeout)
         finally:
             word.close()
-            await _end(process, reading)
+            await _end(process, reading, cookie)
     if failed:
         raise _not_started(act, os.strerror(int(failed)))
     if status is None:
@@ -134,11 +138,12 @@ def _not_started(act: Act, why: str) -> BlindError:
 
 
 async def _waiting(
-    act: Act, *, printed: _Pipe, word: _Pipe, errors: _Pipe
+    act: Act, cookie: str, *, printed: _Pipe, word: _Pipe, errors: _Pipe
 ) -> asyncio.subprocess.Process:
     """The process, which becomes the program once it is given the word: see `tied.py`."""
     tied = resources.files("cockpit.runbooks.kinds").joinpath("tied.py").read_text()
     handed = (word.ours, errors.theirs)
+    name, _, value = cookie.partition("=")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", "-c", tied),
         *(str(each) for each in (*handed, os.getpid())),
@@ -147,7 +152,7 @@ async def _waiting(
         stdout=printed.theirs,
         stderr=printed.theirs,
         pass_fds=handed,
-        env=_ENVIRONMENT,
+        env={**_ENVIRONMENT, name: value},
         cwd="/",
         start_new_session=True,
     )
@@ -213,8 +218,12 @@ async def _drain(pipe: FileIO, output: bytearray) -> None:
         transport.close()
 
 
-async def _end(process: asyncio.subprocess.Process, reading: asyncio.Task[None]) -> None:
-    """Kill what is left of the group: the program itself, or children that outlived it."""
+async def _end(
+    process: asyncio.subprocess.Process, reading: asyncio.Task[None], cookie: str
+) -> None:
+    """Kill what is left: the program itself, children that outlived it, and those of them that
+    left its group.
+    """
     if process.returncode is None:
         _signal(process.pid, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
@@ -224,8 +233,20 @@ async def _end(process: asyncio.subprocess.Process, reading: asyncio.Task[None])
         await asyncio.wait({reading}, timeout=_GRACE / 4)
     _signal(process.pid, signal.SIGKILL)
     await process.wait()
+    await asyncio.to_thread(_end_named, cookie)
     await asyncio.wait({reading}, timeout=_GRACE)
     reading.cancel()
+
+
+def _end_named(cookie: str) -> None:
+    """Until none is left: one that is looked at while it forks leaves a child behind."""
+    for _ in range(_ROUNDS):
+        found = named_by(cookie)
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if not found:
+            return
 
 
 def _signal(group: int, number: signal.Signals) -> None:
