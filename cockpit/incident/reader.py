@@ -177,13 +177,17 @@ def lines_of_kinds(connection: sqlite3.Connection, kinds: Sequence[str]) -> Outl
         (count,) = connection.execute("SELECT count(*) FROM entry").fetchone()
         marks = ", ".join("?" for _ in kinds)
         rows = connection.execute(
-            f"{_selected(connection)} WHERE kind IN ({marks}) "  # noqa: S608  (question marks only)
+            f"{_selected(connection)} WHERE {_KIND} IN ({marks}) "  # noqa: S608  (question marks only)
             "OR seq = (SELECT max(seq) FROM entry) ORDER BY seq",
             tuple(kinds),
         )
         return Outline(int(count), tuple(_joined(head, body) for _, head, body in rows))
     except sqlite3.Error as problem:
         raise as_read(problem) from problem
+
+
+_KIND = "CASE WHEN json_valid(line) THEN json_extract(line, '$.kind') END"
+"""The kind that is hashed: the column beside it proves nothing."""
 
 
 def _has_table(connection: sqlite3.Connection, name: str) -> bool:
