@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rfc8785
@@ -98,7 +99,7 @@ def test_nobody_touched_it_and_every_head_says_so(cockpit: Cockpit, home: Path) 
         assert f"redacted: entry {REDACTED}" in out
 
 
-def changed(**what: object) -> Callable[[Entry], Entry]:
+def changed(**what: Any) -> Callable[[Entry], Entry]:
     return lambda entry: replace(entry, **what)
 
 
