@@ -131,7 +131,7 @@ class ServiceDeployment:
     """None: not read."""
     failures: int = 0
     threshold: int | None = None
-    """At how many failures the circuit breaker ends it; None: it does not say."""
+    """At how many failures the circuit breaker ends it; None: it is off, or does not say."""
     ringing: tuple[str, ...] = ()
     """Alarms that rang meanwhile."""
     rollback_reason: str = ""

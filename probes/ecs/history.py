@@ -104,6 +104,7 @@ def _deployment(
     )
     if row is None:
         return known
+    breaker = row.deployment_circuit_breaker
     return replace(
         known,
         status=row.status,
@@ -127,8 +128,8 @@ def _deployment(
         ),
         weight=row.target_service_revision.requested_production_traffic_weight,
         strategy=strategy_of(row.deployment_configuration),
-        failures=row.deployment_circuit_breaker.failure_count,
-        threshold=row.deployment_circuit_breaker.threshold,
+        failures=breaker.failure_count,
+        threshold=None if breaker.status == "DISABLED" else breaker.threshold,
         ringing=row.alarms.triggered_alarm_names,
         rollback_reason=row.rollback.reason,
         rollback_at=row.rollback.started_at,

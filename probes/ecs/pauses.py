@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
+from probes.ecs.evidence import standing
 from probes.ecs.model import Snapshot, name_of
 from probes.ecs.settings import Settings
 
@@ -33,8 +34,7 @@ def paused(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         evidence=(
             Evidence("left", left, "s", limit=settings.pause_left.first),
             Evidence("then", hook.timeout_action or None),
-            Evidence("stage", way.stage or None),
-            Evidence("traffic", way.weight, "%"),
+            *standing(way),
             Evidence("hook", hook.id or None),
         ),
         likely=("a release that somebody has to approve",),

@@ -1,4 +1,4 @@
-"""Findings about deployments: failed, going back, stuck, or just new.
+"""Findings about deployments: stuck, or just new; `rollbacks` has those that went wrong.
 
 What a deployment waits for because it was told to (a bake, the steps of a canary) is no trouble.
 """
@@ -11,15 +11,15 @@ from datetime import timedelta
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
-from probes.ecs import stops
+from probes.ecs import rollbacks, stops
 from probes.ecs.deployment import DeploymentStrategy, ServiceDeployment
+from probes.ecs.evidence import from_to, standing
 from probes.ecs.failure import failure_of
 from probes.ecs.model import Deployment, Snapshot, name_of
 from probes.ecs.phrases import Cause
 from probes.ecs.settings import Settings
 from probes.ecs.tasks import deploying, seconds_since, since_steady, within_seconds
 
-_ROLLING_BACK = ("rolling back", "rolled back", "rollback")
 _BEFORE_TRAFFIC = frozenset(
     {
         "RECONCILE_SERVICE",
@@ -35,127 +35,13 @@ _BEFORE_TRAFFIC = frozenset(
 
 def deployments(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """What the roll-outs of a service say of themselves."""
-    ended = _ended(snapshot, settings)
-    if ended is not None:
-        yield ended
-    failed = [each for each in snapshot.deployments if each.rollout_state == "FAILED"]
-    for each in failed:
-        if ended is None or ended.subject != name_of(each.task_definition):
-            yield _failed(snapshot, each)
+    yield from rollbacks.gone_wrong(snapshot, settings)
     primary = snapshot.primary
     if primary is None:
         return
-    unread = snapshot.history is None and not failed
-    if unread and any(mark in primary.reason.lower() for mark in _ROLLING_BACK):
-        yield _rolled_back(primary)
     yield from _stuck(snapshot, primary, settings)
     yield from _stabilizing(snapshot, primary, settings)
     yield from _recent(snapshot, primary, settings)
-
-
-def _ended(snapshot: Snapshot, settings: Settings) -> Finding | None:
-    """How the newest deployment went wrong; None while it did not."""
-    newest = snapshot.history[0] if snapshot.history else None
-    if newest is None:
-        return None
-    finished = seconds_since(snapshot, newest.finished_at or newest.rollback_at)
-    fresh = finished is None or finished < settings.recent
-    to = f" to {name_of(newest.rollback_to)}" if newest.rollback_to else ""
-    primary = snapshot.primary
-    rest = primary is not None and primary.rollout_state == "COMPLETED"
-    if newest.status == "ROLLBACK_FAILED" and (fresh or not rest):
-        how = f"failed, and its rollback{to} failed too"
-        return _gone_wrong(newest, Severity.CRITICAL, how)
-    if newest.rolling_back:
-        return _gone_wrong(newest, Severity.WARNING, f"failed and is being rolled back{to}")
-    if newest.status == "ROLLBACK_SUCCESSFUL" and fresh:
-        return _gone_wrong(newest, Severity.WARNING, f"failed and was rolled back{to}")
-    mixed = sum(each.running > 0 for each in snapshot.deployments) > 1
-    if newest.status == "STOPPED" and mixed:
-        return _gone_wrong(newest, Severity.WARNING, "was stopped while two revisions run")
-    return None
-
-
-def _gone_wrong(newest: ServiceDeployment, severity: Severity, how: str) -> Finding:
-    """The newest deployment failed; ECS takes it back, has taken it back, or could not.
-
-    While it goes back the service should recover by itself. When the rollback failed too, both
-    revisions may run: nothing mends that but a deployment of the one that worked.
-    """
-    name = name_of(newest.task_definition) or "a revision that could not be read"
-    why = newest.rollback_reason or newest.reason
-    failed_twice = severity is Severity.CRITICAL
-    return Finding(
-        "ECS_DEPLOYMENT_FAILED",
-        severity,
-        f"the deployment of {name} {how}: {why or 'no reason given'}",
-        subject=name,
-        evidence=(
-            Evidence("status", newest.status),
-            Evidence("reason", why or None),
-            Evidence("stage", newest.stage or None),
-            Evidence("circuit breaker", _failures(newest)),
-            Evidence("alarms", ", ".join(newest.ringing) or None),
-        ),
-        likely=(
-            "the new revision crashed or failed its checks",
-            "an alarm rang while it was watched",
-            "a hook said no",
-        ),
-        next="look which revision each task runs, and deploy the one that worked"
-        if failed_twice
-        else "keep the failed revision from being deployed again",
-    )
-
-
-def _failures(deployment: ServiceDeployment) -> str | None:
-    if deployment.threshold is None:
-        return None
-    return f"{deployment.failures} of {deployment.threshold} failures"
-
-
-def _failed(snapshot: Snapshot, failed: Deployment) -> Finding:
-    """A deployment failed, and nothing has rolled it back yet.
-
-    The new revision does not come up. What is left of the old tasks serves.
-    """
-    name = name_of(failed.task_definition)
-    return Finding(
-        "ECS_DEPLOYMENT_FAILED",
-        Severity.CRITICAL,
-        f"the deployment of {name} failed: {failed.reason or 'no reason given'}",
-        subject=name,
-        evidence=(
-            Evidence("rollout state", failed.rollout_state),
-            Evidence("reason", failed.reason or None),
-            Evidence("failed tasks", failed.failed_tasks),
-            Evidence("running", f"{failed.running} of {failed.desired}"),
-            *_from_to(snapshot),
-        ),
-        likely=("the new revision crashes or fails its checks",),
-        next="roll back to the revision before",
-    )
-
-
-def _rolled_back(primary: Deployment) -> Finding:
-    """A deployment failed and ECS goes back to the revision before.
-
-    That is the breaker at work: the service should recover by itself. The failed revision must not
-    be deployed again as it is.
-    """
-    return Finding(
-        "ECS_DEPLOYMENT_FAILED",
-        Severity.WARNING,
-        f"a deployment failed and is rolled back to {name_of(primary.task_definition)}",
-        subject=name_of(primary.task_definition),
-        evidence=(
-            Evidence("rollout state", primary.rollout_state),
-            Evidence("reason", primary.reason),
-            Evidence("running", f"{primary.running} of {primary.desired}"),
-        ),
-        likely=("the new revision crashed or failed its checks",),
-        next="keep the failed revision from being deployed again",
-    )
 
 
 def _stuck(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Iterator[Finding]:
@@ -189,16 +75,13 @@ def _stuck(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Itera
         subject=name,
         evidence=(
             Evidence("in progress", age, "s", limit=settings.stuck.first),
-            Evidence("planned waiting", planned or None, "s"),
+            *((Evidence("planned waiting", planned, "s"),) if planned else ()),
             Evidence("strategy", strategy.name),
-            Evidence("stage", way.stage or way.status if way else None),
-            Evidence("hooks", ", ".join(hooks) or None),
-            Evidence("traffic", way.weight if way else None, "%"),
-            Evidence("alarms", ", ".join(way.ringing if way else ()) or None),
+            *(standing(way) if way else ()),
             Evidence("failed tasks", primary.failed_tasks, limit=settings.stuck_failures),
-            Evidence("circuit breaker", (way and _failures(way)) or _breaker(service.breaker)),
+            Evidence("circuit breaker", _breaker(service.breaker)),
             Evidence("healthy percent", f"{service.minimum_percent} to {service.maximum_percent}"),
-            *_from_to(snapshot),
+            *from_to(snapshot),
         ),
         likely=_stuck_causes(primary, strategy, no_room=no_room, hooks=bool(hooks)),
         next=_stuck_next(unguarded=unguarded, no_room=no_room, hooks=bool(hooks)),
@@ -291,7 +174,7 @@ def _stabilizing(snapshot: Snapshot, primary: Deployment, settings: Settings) ->
         evidence=(
             Evidence("stabilizing", age, "s", limit=settings.stuck.first),
             Evidence("controller", controller),
-            *_from_to(snapshot),
+            *from_to(snapshot),
         ),
         likely=("the new revision crashes or fails its checks", "tasks cannot be placed"),
         next="look at the deployment in CodeDeploy, or in its own controller, and roll back there",
@@ -316,20 +199,11 @@ def _recent(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Iter
         evidence=(
             Evidence("age", age, "s"),
             Evidence("rollout state", primary.rollout_state or None),
-            Evidence("stage", way.stage or way.status if way else None),
-            *_from_to(snapshot),
+            *(standing(way) if way else ()),
+            *from_to(snapshot),
         ),
         next="compare its start with the onset of the findings",
     )
-
-
-def _from_to(snapshot: Snapshot) -> Iterator[Evidence]:
-    if snapshot.previous_task_definition and snapshot.primary:
-        was = name_of(snapshot.previous_task_definition)
-        yield Evidence("revision", f"{was} → {name_of(snapshot.primary.task_definition)}")
-    if snapshot.definition and snapshot.previous:
-        told = stops.difference_text(stops.differences(snapshot.previous, snapshot.definition))
-        yield Evidence("changed", told or "nothing that can be seen")
 
 
 def _age(snapshot: Snapshot, primary: Deployment, way: ServiceDeployment | None) -> float | None:
@@ -350,6 +224,11 @@ def in_progress(snapshot: Snapshot) -> bool:
         return False
     updated = seconds_since(snapshot, primary.updated_at)
     fresh = within_seconds(primary, snapshot, 3600) or (updated is not None and updated < 3600)
-    back = any(mark in primary.reason.lower() for mark in _ROLLING_BACK)
     bad = any(not stops.normal(stop) for stop in snapshot.stopped)
-    return fresh or back or bad or deploying(snapshot) or snapshot.running < snapshot.desired
+    return (
+        fresh
+        or rollbacks.mentioned(primary)
+        or bad
+        or deploying(snapshot)
+        or snapshot.running < snapshot.desired
+    )

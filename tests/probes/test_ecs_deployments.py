@@ -156,7 +156,8 @@ def test_the_breaker_and_the_alarms_are_told_with_their_numbers() -> None:
     )
     (finding,) = stuck(going_out(told))
     evidence = {each.label: each.value for each in finding.evidence}
-    assert evidence["circuit breaker"] == "2 of 3 failures"
+    (count,) = [each for each in finding.evidence if each.label == "failures for the breaker"]
+    assert (count.value, count.limit) == (2, 3)
     assert (evidence["alarms"], evidence["traffic"]) == ("5xx", 10.0)
     assert (evidence["strategy"], evidence["stage"]) == ("BLUE_GREEN", "BAKE_TIME")
     assert evidence["planned waiting"] == 3600
@@ -311,6 +312,14 @@ def test_the_stage_is_on_the_screen_and_every_deployment_has_its_row() -> None:
     assert found(fresh) == [("ECS_DEPLOYMENT_RECENT", INFO)]
 
 
+def test_what_does_not_apply_is_left_out_and_not_unknown() -> None:
+    told = way(DeploymentStrategy(), stage="", started_at=ago(minutes=50))
+    (finding,) = stuck(going_out(told))
+    assert [each.label for each in finding.evidence if each.value is None] == []
+    labels = {each.label for each in finding.evidence}
+    assert not labels & {"stage", "hooks", "traffic", "alarms", "failures for the breaker"}
+
+
 async def test_the_strategy_is_read_from_the_deployment_that_is_under_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -325,6 +334,16 @@ async def test_the_strategy_is_read_from_the_deployment_that_is_under_way(
             {"hookTargetArn": HOOK.target, "lifecycleStages": ["PRE_SCALE_UP"], "roleArn": "r"}
         ],
         "alarms": {"alarmNames": ["5xx"], "enable": True, "rollback": True},
+    }
+    row: dict[str, Any] = {
+        "serviceDeploymentArn": deployed,
+        "status": "IN_PROGRESS",
+        "lifecycleStage": "PRODUCTION_TRAFFIC_SHIFT",
+        "targetServiceRevision": {"requestedProductionTrafficWeight": 40.0},
+        "deploymentConfiguration": configuration,
+        "deploymentCircuitBreaker": {"failureCount": 1, "threshold": 3},
+        "alarms": {"status": "TRIGGERED", "triggeredAlarmNames": ["5xx"]},
+        "rollback": {"reason": "why", "serviceRevisionArn": revision},
     }
     session = FakeAws(
         {
@@ -356,18 +375,7 @@ async def test_the_strategy_is_read_from_the_deployment_that_is_under_way(
                     "targetServiceRevisionArn": revision,
                 }
             ],
-            "ecs.DescribeServiceDeployments": [
-                {
-                    "serviceDeploymentArn": deployed,
-                    "status": "IN_PROGRESS",
-                    "lifecycleStage": "PRODUCTION_TRAFFIC_SHIFT",
-                    "targetServiceRevision": {"requestedProductionTrafficWeight": 40.0},
-                    "deploymentConfiguration": configuration,
-                    "deploymentCircuitBreaker": {"failureCount": 1, "threshold": 3},
-                    "alarms": {"status": "TRIGGERED", "triggeredAlarmNames": ["5xx"]},
-                    "rollback": {"reason": "why", "serviceRevisionArn": revision},
-                }
-            ],
+            "ecs.DescribeServiceDeployments": [row],
             "ecs.DescribeServiceRevisions": [
                 {"serviceRevisionArn": revision, "taskDefinition": ARN.format(42)}
             ],
@@ -387,6 +395,10 @@ async def test_the_strategy_is_read_from_the_deployment_that_is_under_way(
     assert told.strategy.planned == 300 + 4 * 180
     assert (told.stage, told.weight) == ("PRODUCTION_TRAFFIC_SHIFT", 40)
     assert (told.failures, told.threshold, told.ringing) == (1, 3, ("5xx",))
+    row["deploymentCircuitBreaker"]["status"] = "DISABLED"
+    off = (await ecs.collect(session, target("ecs_service", "checkout", cluster="prod"))).under_way
+    assert off is not None
+    assert off.threshold is None
     assert (told.rollback_reason, told.rollback_to) == ("why", ARN.format(42))
 
 
