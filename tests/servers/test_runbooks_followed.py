@@ -220,8 +220,8 @@ async def test_a_slot_that_nobody_reads_is_dropped_and_the_one_that_keeps_less_s
             opened = await found(desk, "postgres.replication", "PG_SLOT_RETAIN")
             (book, *_) = desk.runbooks_for(opened)
             run = desk.start_run(book.id, opened)
-            asked = {"owner": "yes", "bound": ""}
-            await follow(run, "slots", "files", "writes", "owner", answers=asked)
+            asked = {"owner": "yes", "who": "eve, who moved the consumer", "bound": ""}
+            await follow(run, "slots", "files", "writes", "owner", "who", answers=asked)
             plan = await follow(run, "drop")
             left = pg.execute(slots)
             await follow(run, "bound", "recovered", answers=asked)

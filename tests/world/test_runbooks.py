@@ -97,8 +97,8 @@ STORIES = {
         "PG_XID_WRAP",
         "orders-db",
         "pg-wraparound",
-        ("horizon", "owner", "terminate"),
-        {"owner": "yes"},
+        ("horizon", "owner", "who", "terminate"),
+        {"owner": "yes", "who": "ana, who runs the export"},
     ),
     "health-check-path": Story(
         "TG_NO_HEALTHY_TARGETS",
