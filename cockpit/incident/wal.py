@@ -27,7 +27,7 @@ class Tail:
 
 def tail(log: bytes) -> Tail:
     """Where the last committed transaction of the log ends, and what follows it."""
-    if not log.strip(b"\0"):
+    if not log:
         return Tail(0, 0)
     if len(log) < _HEADER:
         return Tail(0, len(log))
@@ -48,7 +48,8 @@ def tail(log: bytes) -> Tail:
             break
         place += size
         whole = place if commit else whole
-    return Tail(whole, 0 if _is_left_over(log[whole:], salt1) else len(log) - whole)
+    left_over = _is_left_over(log[whole:], size, salts=(salt1, salt2))
+    return Tail(whole, 0 if left_over else len(log) - whole)
 
 
 def image(file: bytes, log: bytes) -> bytes:
@@ -66,14 +67,24 @@ def image(file: bytes, log: bytes) -> bytes:
     return bytes(pages)
 
 
-def _is_left_over(rest: bytes, salt: int) -> bool:
-    """Whether what follows was written by an earlier, shorter-lived use of the log, or is empty."""
-    if not rest.strip(b"\0"):
+def _is_left_over(rest: bytes, size: int, *, salts: tuple[int, int]) -> bool:
+    """Whether what follows was written by an earlier, shorter-lived use of the log, or is nothing.
+
+    Then no frame in it has a salt of this use: the first counts up from use to use, the second is
+    random. SQLite never writes zeros there.
+    """
+    if not rest:
         return True
     if len(rest) < _FRAME:
         return False
-    older = int.from_bytes(rest[8:12], "big")
-    return 0 < (salt - older) % 2**32 <= _GENERATIONS
+    older = (salts[0] - int.from_bytes(rest[8:12], "big")) % 2**32
+    frames = range(0, len(rest) - _FRAME + 1, size)
+    mine = any(
+        salts[n] == int.from_bytes(rest[place + 8 + 4 * n : place + 12 + 4 * n], "big")
+        for place in frames
+        for n in (0, 1)
+    )
+    return 0 < older <= _GENERATIONS and not mine
 
 
 def checksum(octets: bytes, order: str, start: tuple[int, int]) -> tuple[int, int]:

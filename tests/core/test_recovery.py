@@ -268,6 +268,38 @@ def test_what_a_newer_cockpit_wrote_is_left_alone(tmp_path: Path) -> None:
     assert len(store(tmp_path).read("1").entries) == 1
 
 
+def test_a_log_that_is_used_again_is_whole_although_frames_of_before_follow(tmp_path: Path) -> None:
+    incident = opened(tmp_path)
+    for number in range(40):
+        incident.record(EntryKind.NOTE, f"note {number} " + "x" * 12_000, durable=True)
+        incident.settle()
+        log = log_of(tmp_path).read_bytes()
+        assert wal.tail(log).torn == 0
+    incident.close()
+    assert wal.tail(log).whole < len(log), "it was used again"
+
+
+def test_no_damage_to_the_frames_of_a_log_is_silent(tmp_path: Path) -> None:
+    """Also where it looks like what an earlier use left, or like nothing."""
+    killed_with_log(tmp_path, 6)
+    log = log_of(tmp_path).read_bytes()
+    size = 24 + 4096
+    found = wal.tail(log)
+    assert (found.whole, found.torn) == (len(log), 0)
+    dice = random.Random(7)
+    bits = [dice.randrange(32 * 8, len(log) * 8) for _ in range(50)]
+    for frame in (32, len(log) - size):  # every bit of the salts
+        bits += range((frame + 8) * 8, (frame + 16) * 8)
+    for bit in bits:
+        flipped = bytearray(log)
+        flipped[bit // 8] ^= 1 << bit % 8
+        assert wal.tail(bytes(flipped)).torn, bit
+    for start in range(32, len(log), size):
+        assert wal.tail(log[:start] + bytes(len(log) - start)).torn
+        assert wal.tail(log[: start + dice.randrange(1, size)]).torn
+    assert wal.tail(bytes(len(log))).torn == len(log)
+
+
 @pytest.fixture(scope="module")
 def crashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A journal that was cut off by SIGKILL, with entries in the file and in the log."""
