@@ -44,12 +44,14 @@ def _ended(snapshot: Snapshot, settings: Settings) -> Finding | None:
     primary = snapshot.primary
     rest = primary is not None and primary.rollout_state == "COMPLETED"
     if newest.status == "ROLLBACK_FAILED" and (fresh or not rest):
-        how = f"failed, and its rollback{to} failed too"
+        how = f"was to be rolled back{to}, and that failed"
         return _gone_wrong(newest, Severity.CRITICAL, how)
     if newest.rolling_back:
-        return _gone_wrong(newest, Severity.WARNING, f"failed and is being rolled back{to}")
+        return _gone_wrong(newest, Severity.WARNING, f"is being rolled back{to}")
     if newest.status == "ROLLBACK_SUCCESSFUL" and fresh:
-        return _gone_wrong(newest, Severity.WARNING, f"failed and was rolled back{to}")
+        well = rest and snapshot.running >= snapshot.desired
+        severity = Severity.INFO if well else Severity.WARNING
+        return _gone_wrong(newest, severity, f"was rolled back{to}")
     mixed = sum(each.running > 0 for each in snapshot.deployments) > 1
     if newest.status == "STOPPED" and mixed:
         return _gone_wrong(newest, Severity.WARNING, "was stopped while two revisions run")
@@ -57,7 +59,7 @@ def _ended(snapshot: Snapshot, settings: Settings) -> Finding | None:
 
 
 def _gone_wrong(newest: ServiceDeployment, severity: Severity, how: str) -> Finding:
-    """The newest deployment failed; ECS takes it back, has taken it back, or could not.
+    """The newest deployment did not go through: ECS takes it back, has taken it back, or could not.
 
     While it goes back the service should recover by itself. When the rollback failed too, both
     revisions may run: nothing mends that but a deployment of the one that worked.

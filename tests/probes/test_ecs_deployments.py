@@ -173,13 +173,13 @@ BACK = {"rollback_to": OLD, "rollback_reason": "the circuit breaker threshold wa
         pytest.param(
             way(BLUE_GREEN, status="ROLLBACK_FAILED", **BACK),
             CRITICAL,
-            "the deployment of checkout:42 failed, and its rollback to checkout:41 failed too",
+            "the deployment of checkout:42 was to be rolled back to checkout:41, and that failed",
             id="the rollback failed",
         ),
         pytest.param(
             way(BLUE_GREEN, status="ROLLBACK_IN_PROGRESS", **BACK),
             WARNING,
-            "failed and is being rolled back to checkout:41: the circuit breaker threshold",
+            "is being rolled back to checkout:41: the circuit breaker threshold",
             id="it goes back",
         ),
         pytest.param(
@@ -188,7 +188,7 @@ BACK = {"rollback_to": OLD, "rollback_reason": "the circuit breaker threshold wa
         pytest.param(
             way(BLUE_GREEN, status="ROLLBACK_SUCCESSFUL", finished_at=ago(minutes=59), **BACK),
             WARNING,
-            "failed and was rolled back to checkout:41",
+            "checkout:42 was rolled back to checkout:41",
             id="it went back",
         ),
         pytest.param(
@@ -206,6 +206,13 @@ def test_how_a_deployment_went_wrong_is_told(
     (finding,) = [each for each in every if each.code == "ECS_DEPLOYMENT_FAILED"]
     assert finding.severity is severity
     assert words in finding.summary
+
+
+def test_a_rollback_after_which_all_is_well_is_told_and_troubles_nobody() -> None:
+    told = way(BLUE_GREEN, status="ROLLBACK_SUCCESSFUL", finished_at=ago(minutes=5), **BACK)
+    assert found(rolling(deployment(), history=(told,))) == [("ECS_DEPLOYMENT_FAILED", INFO)]
+    missing = rolling(deployment(), history=(told,), running=5, below_since=ago(seconds=9))
+    assert found(missing) == [("ECS_DEPLOYMENT_FAILED", WARNING)]
 
 
 def test_a_rollback_of_long_ago_is_history() -> None:
