@@ -208,6 +208,10 @@ async def test_following_the_runbook_repairs_the_shop(
         kinds = [entry.kind.value for entry in desk.incident.entries]
         assert kinds.count("step.intent") == kinds.count("approval") == 1
         assert desk.incident.unfinished == ()
+        if name == "sg-revoked":
+            assert opened.id not in desk.board.open, "the look that verified is the newest"
+        if name == "bad-deployment":
+            await told_as_ours(desk, "'Go back to the previous revision' by ana")
         if story.well:
             await recovered(desk, story.well)
         elif not story.lingers:
@@ -235,6 +239,17 @@ async def test_a_release_that_is_under_way_is_stopped_and_ecs_goes_back_by_itsel
             await run.plan("named")
         await cleared(desk, opened)
     assert changed(world) == ["ecs.StopServiceDeployment"]
+
+
+async def told_as_ours(desk: Desk, step: str, within: float = 30) -> None:
+    """What the step asked for is among the changes as ours, and is no suspect."""
+    end = time.monotonic() + within
+    while not (ours := [change for change in desk.board.changes if change.own]):
+        assert time.monotonic() < end, desk.board.changes
+        await asyncio.sleep(0.2)
+    assert [change.own for change in ours] == [step]
+    assert not {suspect.name for suspect in desk.suspects} & {change.summary for change in ours}
+    assert any(f"ours: {step}" in row.text for row in desk.timeline())
 
 
 async def cleared(desk: Desk, opened: OpenFinding, within: float = 60) -> None:
