@@ -69,7 +69,7 @@ def tell_store(name: str, troubles: Iterable[str], waiting: Iterable[str] = ()) 
     wrong = tuple(troubles)
     for words in wrong:
         click.echo(f"cockpit: {name}: {text.visible(words, 400)}", err=True)
-    if any("torn" in words for words in wrong):
+    if any(words.endswith("cannot be read") for words in wrong):  # not mended yet
         click.echo(f"  cockpit resume {name}", err=True)
     for words in waiting:
         click.echo(f"waiting, not in the journal yet: {text.visible(words, 400)}", err=True)

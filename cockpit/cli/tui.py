@@ -68,6 +68,23 @@ def run_demo(
     return code
 
 
+def show_stored(make: Callable[[], Awaitable[Desk]]) -> int:
+    """Run the screens on an incident that was there, and say in the end what was wrong with it."""
+    from cockpit.cli.record import tell_store
+
+    desks: list[Desk] = []
+
+    async def made() -> Desk:
+        desks.append(await make())
+        return desks[0]
+
+    def told() -> int:
+        incident = desks[0].incident if desks else None
+        return tell_store(incident.id, incident.troubles, incident.waiting) if incident else 0
+
+    return show(made, after=told)
+
+
 def opening(ctx: click.Context, role: str | None) -> Callable[[], Opening]:
     """What reads the configuration that the command line names. Needs a terminal to show it on."""
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
@@ -115,9 +132,15 @@ def _read(
     )
 
 
-def show(make: Callable[[], Awaitable[Desk | Opening]], *, hard: bool = True) -> int:
+def show(
+    make: Callable[[], Awaitable[Desk | Opening]],
+    *,
+    hard: bool = True,
+    after: Callable[[], int] = lambda: 0,
+) -> int:
     """Run the screens. `hard` ends the process afterwards, whatever a driver's thread still does:
-    a hung look must never hold a person who pressed `q`.
+    a hung look must never hold a person who pressed `q`. `after`: what is left to say when the
+    terminal is free again, and the exit code if all else went well.
     """
 
     async def shown() -> int:
@@ -129,6 +152,8 @@ def show(make: Callable[[], Awaitable[Desk | Opening]], *, hard: bool = True) ->
     asyncio.set_event_loop(loop)
     code = loop.run_until_complete(shown())
     asyncio.set_event_loop(None)
+    with contextlib.suppress(OSError):  # the terminal may be what ended it
+        code = after() or code
     if hard:
         sys.stdout.flush()
         sys.stderr.flush()

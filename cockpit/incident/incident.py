@@ -156,7 +156,7 @@ class Incidents:
             incident.record(EntryKind.RESUMED, f"{author.actor} resumed as {role}")
         said = {entry.text for entry in incident.entries if entry.kind is EntryKind.RECOVERY}
         incident.troubles = mended.remarks
-        for remark in mended.remarks:
+        for remark in (*mended.remarks, *mended.news):
             if remark not in said:
                 incident.record(EntryKind.RECOVERY, remark)
         incident.answer([*_letters(mended.letters)])
@@ -342,14 +342,12 @@ class Incidents:
         return incident
 
     def _watcher(self, name: str, author: Author) -> Incident:
-        entries = readable(self.lines(name))
-        incident = Incident(
-            name,
-            author,
-            entries=entries,
-            watching=True,
-            holder=self.holder(name),
-        )
+        stored = self.stored(name)
+        entries = readable(stored.lines)
+        holder = self.holder(name)
+        incident = Incident(name, author, entries=entries, watching=True, holder=holder)
+        incident.troubles = stored.troubles(entries)
+        incident.waiting = waiting(stored.letters) if not holder else ()
         last = entries[-1].seq if entries else 0
         follower = Follower(self.path(name), last=last, bring=incident.bring)
         incident.connect(follower)

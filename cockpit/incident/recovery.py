@@ -51,6 +51,9 @@ class Mended:
     entries: list[Entry]
     stored: int
     remarks: tuple[str, ...]
+    """What was wrong."""
+    news: tuple[str, ...] = ()
+    """What was done of which nothing is wrong any more."""
     letters: tuple[tuple[str, str], ...] = ()
     """What co-responders left and nobody took, as (id, JSON)."""
 
@@ -66,9 +69,7 @@ def mend(path: Path, spill: SpillFile) -> Mended:
     rows, around, damage = _read(path)
     entries = _parsed(path, rows, remarks)
     stored = len(entries)
-    if torn:
-        cut = f"{torn_after(stored, len(torn))}: the last write was cut off, {kept}"
-        remarks.insert(0, cut)
+    cut = [f"{torn_after(stored, len(torn))}: the last write was cut off, {kept}"] if torn else []
     if damage:
         torn += _contents(path)
         stored = 0
@@ -78,13 +79,18 @@ def mend(path: Path, spill: SpillFile) -> Mended:
     if taken:
         remarks.append(f"{units.count(taken, 'entry', 'entries')} taken back from what was torn")
     around = with_spilled(around, spill)
-    _adopt(spill, entries, remarks)
+    spared = _adopt(spill, entries, remarks)
+    count = units.count(spared, "entry", "entries")
+    news = [f"{count} of an earlier session came from the spare folder"] if spared else []
+    if spared and not taken and not damage:
+        news, cut = cut + news, []  # a full disk cut off what was kept in the spare folder instead
+    remarks = cut + remarks
     entries = chain.redacted(entries)  # what was carved may be older than a redaction
     _check(entries, remarks)
     remarks += output_troubles(around.outputs(entries))
     if not entries and not remarks:
         remarks.append("there was no entry in the journal: what was in it is lost")
-    return Mended(entries, stored, tuple(remarks), around.letters)
+    return Mended(entries, stored, tuple(remarks), tuple(news), around.letters)
 
 
 def _read(path: Path) -> tuple[list[_Row], StoredJournal, str]:
@@ -248,8 +254,8 @@ def _continue(entries: list[Entry], found: Iterable[Entry]) -> int:
     return len(fresh)
 
 
-def _adopt(spill: SpillFile, entries: list[Entry], remarks: list[str]) -> None:
-    """Take over what an earlier cockpit could only write to the spare folder."""
+def _adopt(spill: SpillFile, entries: list[Entry], remarks: list[str]) -> int:
+    """Take over what an earlier cockpit could only write to the spare folder; how many entries."""
     known = {entry.digest for entry in entries}
     fresh: list[Entry] = []
     bad = 0
@@ -265,13 +271,11 @@ def _adopt(spill: SpillFile, entries: list[Entry], remarks: list[str]) -> None:
             fresh.append(entry)
     taken = _continue(entries, fresh)
     left = len({entry.digest for entry in fresh}) - taken + bad
-    if taken:
-        told = units.count(taken, "entry", "entries")
-        remarks.append(f"{told} of an earlier session came from the spare folder")
     if left:
         kept = ", ".join(str(path) for path in spill.set_aside())
         told = units.count(left, "line")
         remarks.append(f"{told} of the spare folder do not continue this journal: kept as {kept}")
+    return taken
 
 
 def _check(entries: list[Entry], remarks: list[str]) -> None:

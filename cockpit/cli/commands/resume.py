@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cockpit.cli.tui import opening, show
+from cockpit.cli.tui import opening, show_stored
 
 if TYPE_CHECKING:
     from cockpit.desk import Desk
@@ -28,7 +28,7 @@ def resume(ctx: click.Context, incident: str, role: str | None) -> int:
     async def make() -> Desk:
         return await (await asyncio.to_thread(read)).resume(incident)
 
-    return show(make)
+    return show_stored(make)
 
 
 COMMAND = resume

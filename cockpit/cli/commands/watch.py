@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cockpit.cli.tui import opening, show
+from cockpit.cli.tui import opening, show_stored
 
 if TYPE_CHECKING:
     from cockpit.desk import Desk
@@ -25,7 +25,7 @@ def watch(ctx: click.Context, incident: str) -> int:
     async def make() -> Desk:
         return await (await asyncio.to_thread(read)).watch(incident)
 
-    return show(make)
+    return show_stored(make)
 
 
 COMMAND = watch
