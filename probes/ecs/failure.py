@@ -126,7 +126,8 @@ def _without_names(text: str) -> tuple[str, str]:
 def _token(raw: str) -> tuple[str, bool]:
     """A word without punctuation, empty when it is a name; and whether a colon follows it."""
     word = raw.strip(_EDGES)
-    if _NAME.fullmatch(word) and not _NO_NAME.fullmatch(word):
+    whole = raw.rstrip(_EDGES)  # of `[::]:443`, no more than `443` would be left
+    if (_NAME.fullmatch(word) or ":" in whole) and not _NO_NAME.fullmatch(word):
         return "", False
     return word, raw.rstrip("\"'`").endswith(":")
 

@@ -103,7 +103,14 @@ REPOSITORIES = st.one_of(
     LABELS.map(lambda label: f"'{label}'"),
     LABELS.map(lambda label: f'"{label}"'),
 )
-NAMES = st.one_of(ACCOUNTS, DIGESTS, HEX, PATHS, HOSTS, REPOSITORIES)
+ADDRESSES = st.one_of(
+    st.ip_addresses(v=4).map(str),
+    st.ip_addresses(v=4).map(lambda address: f"{address}:443"),
+    st.ip_addresses(v=6).map(lambda address: f"[{address}]:443"),
+    st.tuples(HOSTS, PATHS).map(lambda parts: f"https://{parts[0]}{parts[1]}"),
+)
+ARNS = st.tuples(ACCOUNTS, PATHS).map(lambda parts: f"arn:aws:iam::{parts[0]}:role{parts[1]}")
+NAMES = st.one_of(ACCOUNTS, DIGESTS, HEX, PATHS, HOSTS, REPOSITORIES, ADDRESSES, ARNS)
 
 
 @given(
