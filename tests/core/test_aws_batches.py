@@ -164,6 +164,32 @@ async def test_ten_services_of_a_cluster_are_one_call(many: int, calls: int) -> 
     assert len(stub.requests) == calls
 
 
+async def test_what_never_changes_is_asked_once_in_the_life_of_a_session() -> None:
+    def revisions(request: Request) -> Reply:
+        arns = request.json["serviceRevisionArns"]
+        found = [{"serviceRevisionArn": arn} for arn in arns if "gone" not in arn]
+        lost = [{"arn": arn, "reason": "MISSING"} for arn in arns if "gone" in arn]
+        body = json.dumps({"serviceRevisions": found, "failures": lost})
+        return Reply(body, type="application/x-amz-json-1.1")
+
+    base = "arn:aws:ecs:us-east-1:123456789012:service-revision/shop/web/"
+    async with stubbed() as stub, reading(stub) as session:
+        stub.answer = revisions
+        for _ in range(3):
+            session.forget()
+            ends: list[Any] = await asyncio.gather(
+                *(
+                    session.item("ecs", "DescribeServiceRevisions", key=f"{base}{name}")
+                    for name in ("1", "2", "gone")
+                ),
+                return_exceptions=True,
+            )
+            assert [each["serviceRevisionArn"] for each in ends[:2]] == [f"{base}1", f"{base}2"]
+            assert ends[2].reason is Reason.MISSING
+    asked_for = [request.json["serviceRevisionArns"] for request in stub.requests]
+    assert asked_for == [[f"{base}1", f"{base}2", f"{base}gone"], [f"{base}gone"], [f"{base}gone"]]
+
+
 async def test_services_of_two_clusters_are_two_calls_and_a_failure_is_one_services() -> None:
     async with stubbed() as stub, reading(stub) as session:
         stub.answer = services

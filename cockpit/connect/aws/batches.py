@@ -30,6 +30,8 @@ GATHERING = 0.004
 """Seconds for which asks are gathered before the calls leave."""
 
 _WHOLE = 60.0
+_KEPT = 2000
+"""Items that never change, in memory at once: some hundred bytes each."""
 
 
 class Caller(Protocol):
@@ -74,6 +76,8 @@ class Batch:
     """Unknown ids come in `failures`; they never spoil the call."""
     normal: Callable[[str], str] = str
     """The form in which names are compared."""
+    keeps: bool = False
+    """Items never change: each is asked for once in the life of a session."""
 
 
 def _elbv2(noun: str) -> Arguments:
@@ -143,6 +147,7 @@ BATCHES: Mapping[str, Batch] = MappingProxyType(
             names=("serviceRevisionArn",),
             arguments=_listed("serviceRevisionArns"),
             tells=True,
+            keeps=True,
         ),
         "elbv2.DescribeTargetGroups": Batch(
             size=20,
@@ -245,6 +250,7 @@ class Batches:
         self._tasks = tasks
         self._groups: dict[Hashable, _Group] = {}
         self._memory: Memory[Item] = Memory()
+        self._kept: dict[Hashable, Item] = {}
 
     async def item(
         self, service: str, operation: str, key: str, shared: Mapping[str, object]
@@ -258,6 +264,9 @@ class Batches:
         # names and ARNs never share a call: ELBv2 takes the one or the other
         where = (service, operation, key.startswith("arn:"), frozen(shared))
         question = (where, key)
+        kept = self._kept.get(question)
+        if kept is not None:
+            return kept
         answer = self._memory.find(question)
         if answer is None:
             answer = AnswerToCome(asyncio.get_running_loop().create_future())
@@ -266,10 +275,15 @@ class Batches:
             if group is None:
                 group = self._groups[where] = _Group(service, operation, batch, shared)
             self._enrol(group, key, answer)
-        return await answer.get()
+        item = await answer.get()
+        if batch.keeps:
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            self._kept[question] = item
+        return item
 
     def forget(self) -> None:
-        """Answers from before a change are not given after it."""
+        """Answers from before a change are not given after it; what cannot change is kept."""
         self._memory.clear()
 
     def _enrol(self, group: _Group, key: str, answer: AnswerToCome[Item]) -> None:
