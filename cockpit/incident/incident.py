@@ -216,6 +216,8 @@ class Incidents:
         try:
             with reading(self.path(name)) as connection:
                 left = letters(connection)
+        except FileNotFoundError:
+            left = []
         except (Damaged, Unreadable, OSError):
             return True
         return letter in dict([*left, *self._spill(name).letters()])
