@@ -25,10 +25,13 @@ class SpillFile:
         self._name = name
         self.path: Path | None = None
         """Where the last write went; None when nothing was written."""
+        self.refused = ""
+        """Why the first folder took nothing; empty as long as it takes what comes."""
 
     def write(self, lines: Sequence[str], blobs: Sequence[tuple[str, bytes]] = ()) -> bool:
         """Append lines durably; False when no folder takes them."""
         places = [self.path.parent] if self.path else self._folders
+        self.refused = ""
         for folder in places:
             try:
                 private(folder)
@@ -36,7 +39,8 @@ class SpillFile:
                     _append(folder / f"{self._name}.{name}.blob", content)
                 path = folder / f"{self._name}.jsonl"
                 _append(path, "".join(text + "\n" for text in lines).encode())
-            except OSError:
+            except OSError as problem:
+                self.refused = self.refused or f"{folder}: {problem.strerror or problem}"
                 continue
             self.path = path
             return True
@@ -126,7 +130,7 @@ def private(folder: Path) -> None:
     for part in (folder.parent, folder):
         part.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not is_private(folder):
-        raise PermissionError(f"{folder} belongs to somebody else, or others may write to it")
+        raise PermissionError("belongs to somebody else, or others may write to it or around it")
 
 
 def is_private(folder: Path) -> bool:

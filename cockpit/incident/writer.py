@@ -168,7 +168,7 @@ class SqliteJournal:
             self._take_letters(fresh)
             where = f"in {self._spill.path}"
         else:
-            where = "only in memory"
+            where = f"only in memory ({self._spill.refused or 'no spare folder'})"
         delay = RETRY[min(self._failures, len(RETRY) - 1)]
         self._failures += 1
         self._retry_at = clock.monotonic() + delay

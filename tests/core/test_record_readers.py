@@ -445,6 +445,7 @@ def test_a_spare_folder_that_others_could_fill_is_neither_written_nor_read(
     assert Incidents().list() == ()
     made = opened()
     assert "only in memory" in made.degraded
+    assert "belongs to somebody else, or others may write to it" in made.degraded
     made.close()
 
 
