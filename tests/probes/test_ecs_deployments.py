@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from cockpit import clock
+from cockpit.runbooks.library import library
+from cockpit.runbooks.values import holds
+from cockpit.triage import recording
 from cockpit.triage.finding import Finding, Severity
 from probes.ecs import service as ecs
 from probes.ecs import view
@@ -444,6 +447,26 @@ def test_a_pause_tells_its_clock(changes: dict[str, Any], severity: Severity, wo
     assert (finding.code, finding.severity) == ("ECS_DEPLOYMENT_PAUSED", severity)
     assert "the deployment of checkout:42 waits for a yes at POST_SCALE_UP" in finding.summary
     assert words in finding.summary
+
+
+def until(step: str, look: Snapshot) -> bool:
+    """Whether an answer to a pause counts as done after such a look."""
+    verify = library().get("ecs-pause").step(step).verify
+    assert verify is not None
+    shown = recording.builtins(look)
+    assert isinstance(shown, dict)
+    return holds(verify.until, {**shown, "before": {"hook": "h1", "bad": NEW}})
+
+
+def test_an_answer_is_verified_only_by_a_look_that_saw_the_deployments() -> None:
+    told = waiting()
+    still = going_out(told, paused=told.paused)
+    gone = going_out(waiting(status="SUCCEEDED"), paused=None)
+    back = replace(gone, service=service(task_definition=OLD))
+    assert [until("go_on", look) for look in (still, gone)] == [False, True]
+    assert [until("take_back", look) for look in (still, gone, back)] == [False, False, True]
+    for step in ("go_on", "take_back"):
+        assert not until(step, replace(back, history=None))
 
 
 @pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "TIMED_OUT"])
