@@ -151,6 +151,7 @@ def _blocked(queue: LockQueue, look: PostgresLocks, settings: Settings) -> Itera
             Evidence("its transaction", head.xact_s, "s"),
             Evidence("released by the best step", best.releases if best else None),
             Evidence("who may go on after those", best.more if best else None),
+            *((Evidence("hold it too", len(queue.also)),) if queue.also else ()),
         ),
         likely=("a session of the primary holds ACCESS EXCLUSIVE, or its end is not replayed yet",)
         if recovers(look, head)
@@ -196,6 +197,9 @@ def _advice(queue: LockQueue) -> str:
             "it has committed and waits for its synchronous standby: bring that back; a cancel "
             "tells its client success while no standby has the row"
         )
+    if not queue.helps and queue.also and queue.at_head is not None:
+        others = ", ".join(f"pid {pid}" for pid in queue.also[:3])
+        return f"{others} holds the same: ending pid {queue.head.pid} alone releases nobody"
     if not queue.helps:
         return "look at the tree: nothing in it may be ended from here"
     verbs = {"cancel_backend": "cancel", "terminate_backend": "terminate"}

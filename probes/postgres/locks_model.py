@@ -153,6 +153,8 @@ class LockQueue:
     """Whom to end: the cheapest first."""
     best: SessionToEnd | None = None
     """Whose end reaches most."""
+    also: tuple[int, ...] = ()
+    """Who else stands at the head: those in the queue wait for them too."""
     patient: bool = False
     """Only builds of indexes (CONCURRENTLY) wait in it, for transactions that are older than they
     are: they hold nobody up.
@@ -302,6 +304,13 @@ def _queue(head: int, tree: WaitGraph, known: dict[int, LockNode], hot: int) -> 
     at_head = ended(first, "terminate_backend", tree, known) if first and first.endable else None
     return LockQueue(
         at_head=at_head,
+        also=tuple(
+            sorted(
+                {other for node in below for other in tree.blockers.get(node.pid, ())}
+                - {head, *(node.pid for node in below)}
+                - tree.blockers.keys()
+            )
+        ),
         patient=all(node.locktype == "virtualxid" for node in below),
         head=known.get(head, LockNode(pid=head)),
         length=sum(1 + node.crowd for node in below),

@@ -23,7 +23,7 @@ SELECT pid, application_name, state, query_start, state_change, backend_xid IS N
   FROM pg_stat_activity WHERE usename = 'app'
 """
 _THINGS = """
-SELECT 'slot ' || slot_name, 'there', '\\mslot\\M' FROM pg_replication_slots
+SELECT 'slot ' || slot_name, 'there', 'slot' FROM pg_replication_slots
 UNION ALL SELECT 'prepared ' || gid, 'there', 'prepared' FROM pg_prepared_xacts
 UNION ALL SELECT 'the server', CASE WHEN pg_is_in_recovery()
      THEN CASE WHEN pg_is_wal_replay_paused() THEN 'paused' ELSE 'replays' END
@@ -283,7 +283,6 @@ LOCKS = (
                 "terminate_backend old",
                 "cancel_backend build",
                 "terminate_backend build",
-                "database-connections.terminate old",
             }
         ),
     ),

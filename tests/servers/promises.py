@@ -41,7 +41,7 @@ from tests.servers.private import until
 PATIENCE = 5.0
 """Seconds that those who were said to go on have for it on a busy machine."""
 _NAMES_A_ROLLBACK = re.compile(r"roll(s|ed)\b.*\bback|transaction (is|stays open,) aborted")
-_ANSWERS = {"integer": "60", "number": "60", "boolean": "yes"}
+_ANSWERS = {"choice": "yes", "integer": "60", "number": "60", "boolean": "yes"}
 _LETS_GO, _MORE = "lets go", "may go on then"
 """Labels of plan lines that say how many a step releases, and how many more it may."""
 
@@ -231,7 +231,10 @@ async def _steps(
     deeds = []
     for step in run.runbook.steps:
         if step.kind is StepKind.MANUAL and step.answer is not None:
-            asked = await run.plan(step.id)
+            try:
+                asked = await run.plan(step.id)
+            except Refused:  # an answer before it says that it does not come to that
+                continue
             usual = asked.suggestion or _ANSWERS.get(step.answer.type, "the kit")
             typed = answers.get(step.id, usual)
             await run.execute(asked, run.approve(asked, typed=typed))
@@ -294,28 +297,32 @@ async def _settled(before: Scene, provoked: Provoked, plan: Plan, *, wanted: int
 
 def went_on(before: Scene, after: Scene, plan: Plan) -> list[Hashable]:
     """Those who waited for somebody and do not wait for that any more."""
-    victim = _victim(plan)
+    victims = _victims(before, plan)
     return [
         key
         for key, party in before.parties.items()
         if party.waits_for
-        and key != victim
+        and key not in victims
         and (now := after.parties.get(key)) is not None
         and (now.doing != party.doing or not now.waits_for)
         and not now.aborted
     ]
 
 
-def _victim(plan: Plan) -> Hashable:
-    named = plan.act.args.get("pid", plan.act.args.get("id"))
-    return named if isinstance(named, Hashable) else None
+def _victims(before: Scene, plan: Plan) -> set[Hashable]:
+    """Whom the act names: one by its number, or all of one application."""
+    args = plan.act.args
+    if "application" in args:
+        return {key for key, each in before.parties.items() if each.name == args["application"]}
+    named = args.get("pid", args.get("id"))
+    return {named} if isinstance(named, Hashable) else set()
 
 
 def _hurt(before: Scene, after: Scene, plan: Plan, provoked: Provoked) -> list[str]:
-    victim, found = _victim(plan), []
+    victims, found = _victims(before, plan), []
     for key, party in before.parties.items():
         now = after.parties.get(key)
-        if key == victim:
+        if key in victims:
             ends = not plan.act.does.startswith(("cancel", "kill_query"))
             if (now is None) != ends:
                 found.append(f"{party.name} {'is still there' if now else 'lost its session'}")
@@ -331,9 +338,11 @@ def _hurt(before: Scene, after: Scene, plan: Plan, provoked: Provoked) -> list[s
 def _lost(before: Scene, after: Scene, plan: Plan) -> list[str]:
     named = " ".join(line.text for line in plan.lines if line.label in {"effect", "undo"})
     found = []
-    victim = before.parties.get(_victim(plan))
-    now = after.parties.get(_victim(plan))
-    rolled_back = victim is not None and victim.written and (now is None or now.aborted)
+    ended = {key: after.parties.get(key) for key in _victims(before, plan)}
+    rolled_back = any(
+        key in before.parties and before.parties[key].written and (now is None or now.aborted)
+        for key, now in ended.items()
+    )
     if rolled_back and not _NAMES_A_ROLLBACK.search(named):
         found.append(f"a transaction was rolled back, and the plan says: {named}")
     for name, thing in before.things.items():
@@ -345,11 +354,11 @@ def _lost(before: Scene, after: Scene, plan: Plan) -> list[str]:
 
 
 def _told(before: Scene, plan: Plan, outcome: Outcome, provoked: Provoked) -> list[str]:
-    victim = before.parties.get(_victim(plan))
-    if victim is None or "cancelled" not in outcome.text:
+    if "cancelled" not in outcome.text:
         return []
-    said = provoked.said(victim.name)
-    return [f"'{outcome.text}', and its client got: ok"] if said == "ok" else []
+    named = [before.parties[key] for key in _victims(before, plan) if key in before.parties]
+    fooled = [party.name for party in named if provoked.said(party.name) == "ok"]
+    return [f"'{outcome.text}', and {name} got: ok" for name in fooled]
 
 
 def ids(situations: Sequence[Situation]) -> list[object]:
