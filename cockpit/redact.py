@@ -69,6 +69,11 @@ class SecretText:
     def __reduce__(self) -> tuple[type[SecretText], tuple[str]]:
         return (SecretText, (str(self),))
 
+    @property
+    def length(self) -> int:
+        """Characters as the server gave it."""
+        return len(self._raw)
+
     def reveal(self) -> str:
         """The text with its literals, control characters made visible, at most 8,000 long."""
         return text.visible(self._raw, 8_000)

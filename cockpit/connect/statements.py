@@ -149,7 +149,8 @@ SELECT coalesce(json_agg(s), '[]') FROM (
         parameters=_THREAD,
         identity=("id", "user", "host"),
         risk="low",
-        effect="ends the running statement of 1 session; its transaction stays open",
+        effect="ends the running statement of 1 session; its transaction stays open; a killed "
+        "SLEEP, GET_LOCK, DO or BENCHMARK ends with success at its client",
         undo="none: the client may run the statement again",
     ),
     Statement(

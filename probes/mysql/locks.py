@@ -2,7 +2,8 @@
 
 Source: catalogue of findings 3.4 and 3.5. The lock tables can be slow on a drowning server: they
 are read only when somebody waits. Needs: PROCESS, and for named metadata locks SELECT on
-performance_schema with the instrument wait/lock/metadata/sql/mdl; else there are candidates only.
+performance_schema with the instrument wait/lock/metadata/sql/mdl, or MariaDB's plugin
+metadata_lock_info; else there are candidates only.
 """
 
 from __future__ import annotations
@@ -15,36 +16,27 @@ from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
-from cockpit.triage.view import Offer, Row, Table
 from cockpit.units import count, duration
-from probes.lock_graph import WaitGraph
 from probes.mysql.locks_model import (
     FLUSH,
-    GLOBAL,
-    MDL,
-    Held,
     LockedThread,
     MysqlLocks,
     RowWait,
     ThreadQueue,
+    ThreadToEnd,
     assemble,
-    graph_of,
-    helps,
-    is_head,
     queues_of,
 )
+from probes.mysql.locks_view import tables
+from probes.mysql.metadata import MDL, MetadataLock
 from probes.mysql.model import (
     MysqlReads,
     MysqlServer,
     Thread,
-    kill,
-    kill_query,
-    offers,
     read_server,
-    rolls_back,
 )
 from probes.mysql.status import read_status
-from probes.mysql.threads import COLUMNS, read_threads
+from probes.mysql.threads import read_threads
 from probes.statement import statement
 
 _CAP = 2
@@ -67,6 +59,9 @@ PAIRS_OLD = statement("mysql", "locks_pairs_57.sql")
 PAIRS_NEW = statement("mysql", "locks_pairs_80.sql")
 """MySQL 8.0 and later."""
 HELD = statement("mysql", "locks_held_80.sql")
+HELD_BY_PLUGIN = statement("mysql", "locks_held_mariadb.sql")
+_MOST_HELD = 2000
+"""Metadata locks that the statements read. Of more the holder may be the one that is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +83,9 @@ async def collect(mysql: MysqlReads, target: Target) -> MysqlLocks:
         return MysqlLocks(server=server, sees_all=False, row_waits=status.row_lock_waits)
     waits = bool(status.row_lock_waits) or any(thread.wait_s is not None for thread in threads)
     pairs = await _within_reason(mysql, server) if waits else []
-    held = await _held(mysql) if any(thread.state == MDL for thread in threads) else []
-    nodes = assemble(threads, pairs or [], held)
+    held = await _held(mysql, server) if any(thread.state == MDL for thread in threads) else []
+    cut = len(pairs or ()) >= _MOST_PAIRS
+    nodes = assemble(threads, pairs or [], held, cut=cut)
     return MysqlLocks(
         server=server,
         sees_all=True,
@@ -97,7 +93,8 @@ async def collect(mysql: MysqlReads, target: Target) -> MysqlLocks:
         queues=queues_of(nodes),
         nodes=nodes,
         late=pairs is None,
-        cut=len(pairs or ()) >= _MOST_PAIRS,
+        cut=cut,
+        held_told=bool(held),
     )
 
 
@@ -125,14 +122,18 @@ async def _pairs(mysql: MysqlReads, server: MysqlServer) -> list[RowWait]:
     return await mysql.rows_within(_CAP, ways[-1], into=RowWait)
 
 
-async def _held(mysql: MysqlReads) -> list[Held]:
-    """Who holds the metadata that others wait for; empty where the server does not tell us."""
-    try:
-        return await mysql.rows(HELD, into=Held)
-    except BlindError as error:
-        if error.reason not in {Reason.UNSUPPORTED, Reason.DENIED}:
-            raise
-        return []
+async def _held(mysql: MysqlReads, server: MysqlServer) -> list[MetadataLock]:
+    """Who has the metadata that others wait for; empty where the server does not tell us."""
+    for way in (HELD, HELD_BY_PLUGIN) if server.mariadb else (HELD,):
+        try:
+            held = await mysql.rows_within(_CAP, way, into=MetadataLock)
+        except BlindError as error:
+            if error.reason not in {Reason.UNSUPPORTED, Reason.DENIED}:
+                raise
+            continue
+        if held:  # performance_schema is empty where it is off
+            return held if len(held) < _MOST_HELD else []
+    return []
 
 
 def diagnose(look: MysqlLocks, settings: Settings) -> Iterator[Finding]:
@@ -215,20 +216,21 @@ def _metadata(queue: ThreadQueue, look: MysqlLocks, settings: Settings) -> Itera
     The change waits for every open transaction that touched the table, and everybody who comes
     later queues behind the change, reads too: the table is as good as down. End what holds the
     lock, or take the change back; `lock_wait_timeout` is a year (in MariaDB a day) by default.
-    Where performance_schema does not name the holder, only a suspect is shown and nothing is
-    offered.
+    Where neither performance_schema nor MariaDB's plugin names the holder, only candidates are
+    shown and nothing is offered.
     """
     waited = settings.metadata_wait.grade(queue.longest)
     if waited is None:
         return
     crowd = settings.metadata_waiters.grade(queue.length)
-    change = next((n for n in look.nodes if n.kind == "metadata" and n.is_schema_change), None)
-    who = f"a schema change (thread {change.id})" if change else "a metadata lock"
+    who = f"a schema change (thread {queue.change})" if queue.change else "a session"
+    where = visible(queue.place, 80)
     many, longest = count(queue.length, "session"), duration(queue.longest)
     found = Finding(
         "MY_LOCK_MDL",
         max(waited, crowd) if crowd else waited,
-        f"{who} waits behind thread {queue.head.id}; {many} held up, the longest for {longest}",
+        f"{who} waits for {where} behind thread {queue.head.id}; {many} held up, the longest for "
+        f"{longest}",
         subject=f"thread {queue.head.id}",
         evidence=(
             *_evidence(queue, settings.metadata_wait.first),
@@ -245,7 +247,7 @@ def _metadata(queue: ThreadQueue, look: MysqlLocks, settings: Settings) -> Itera
 
 def _unseen(found: Finding, queue: ThreadQueue, look: MysqlLocks) -> Finding:
     """Who holds the lock is not told: candidates, and how to see it before anybody is ended."""
-    changes = [n for n in look.nodes if n.kind == "metadata" and n.inferred and n.is_schema_change]
+    changes = [node for node in look.nodes if node.id == queue.change]
     likely = (
         "a schema change without lock_wait_timeout behind an open transaction"
         if changes
@@ -261,7 +263,20 @@ def _unseen(found: Finding, queue: ThreadQueue, look: MysqlLocks) -> Finding:
             *_suspected(queue),
         ),
         likely=(likely,),
-        next=f"see who holds it before anybody is ended: {_TELLS[look.server.mariadb]}",
+        against=() if changes else _innocent(queue),
+        next=f"see who holds it before anybody is ended: "
+        f"{_TELLS[look.server.mariadb and not look.held_told]}",
+    )
+
+
+def _innocent(queue: ThreadQueue) -> tuple[str, ...]:
+    """What speaks against those who are candidates by their age alone."""
+    open_ = [each for each in queue.candidates if not each.is_schema_change]
+    if not open_:
+        return ()
+    return (
+        "no schema change waits here, and an open transaction shares its tables with reads and "
+        "writes: of the candidates only one with LOCK TABLES can be in the way",
     )
 
 
@@ -323,6 +338,7 @@ def _evidence(queue: ThreadQueue, limit: float | None) -> tuple[Evidence, ...]:
         Evidence("its transaction", queue.head.trx_s, "s"),
         Evidence("rows it modified", queue.head.rows_modified),
         Evidence("released by the best step", queue.best.releases if queue.best else None),
+        Evidence("who may go on after those", queue.best.more if queue.best else None),
     )
 
 
@@ -340,8 +356,15 @@ def _advice(queue: ThreadQueue) -> str:
         return "look at the tree: no single session may be ended that would free another"
     verbs = {"kill_query": "cancel", "kill_connection": "kill"}
     return "; ".join(
-        f"{verbs[each.call]} thread {each.id} releases {count(each.releases, 'session')}"
-        for each in queue.helps[:2]
+        f"{verbs[each.call]} thread {each.id} {_reach(each)}" for each in queue.helps[:2]
+    )
+
+
+def _reach(act: ThreadToEnd) -> str:
+    if not act.releases:
+        return f"may release {count(act.more, 'session')}"
+    return f"releases {count(act.releases, 'session')}" + (
+        f", maybe {act.more:,} more" if act.more else ""
     )
 
 
@@ -355,90 +378,6 @@ def facts(look: MysqlLocks, _: Settings) -> Iterator[Fact]:
     if look.queues:
         longest = max(queue.longest for queue in look.queues)
         yield Fact("longest wait", duration(longest), longest, "s")
-
-
-def tables(look: MysqlLocks, settings: Settings) -> Iterator[Table]:
-    """The tree of waiting."""
-    known = {node.id: node for node in look.nodes}
-    tree = graph_of(look.nodes)
-    rows: list[Row] = []
-    best: list[Offer] = []
-    notes: list[str] = []
-    for head in tree.heads:
-        rows += _branch(head, tree, known)
-        for each in helps(head, tree, known) if is_head(head, tree, known) else ():
-            node = known[each.id]
-            if each.call == "kill_query":
-                again = "run the schema change again with lock_wait_timeout"
-                effect = again if node.is_schema_change else ""
-                best.append(kill_query(node, releases=each.releases, effect=effect))
-            else:
-                best.append(kill(node, releases=each.releases, effect=rolls_back(node)))
-        if known[head].sleeping_transaction:
-            notes.append(f"KILL QUERY on {head} would do nothing: it runs no statement")
-    shown = {row.key for row in rows}
-    rows += [_line(n, 0, 0) for n in look.nodes if _stands_alone(n) and n.key not in shown]
-    best.sort(key=lambda offer: (offer.risk != "low", -offer.releases))
-    if rows:
-        notes.append("then verify: lock waits = 0 within 60s")
-    if any(node.inferred for node in look.nodes):
-        notes.append("who is in the way of some is not told: candidates are not offered")
-    if not look.sees_all:
-        notes.append(f"other sessions are hidden: {look.server.grant}")
-    yield Table(
-        title="Who waits for whom",
-        columns=COLUMNS,
-        rows=tuple(rows),
-        note=tuple(notes),
-        best=tuple(best[:4]),
-    )
-
-
-def _stands_alone(node: LockedThread) -> bool:
-    """Waits for nobody known, or is a candidate: it hangs under no head."""
-    return not node.blockers and (node.inferred or node.state in GLOBAL or bool(node.may_hold))
-
-
-def _branch(head: int, tree: WaitGraph, known: dict[int, LockedThread]) -> list[Row]:
-    rows: list[Row] = []
-    stack = [(head, 0)]
-    while stack:
-        id_, depth = stack.pop()
-        waiting = tree.size.get(id_, 0)
-        frees = waiting if depth else tree.released(id_)
-        rows.append(_line(known[id_], depth, waiting, frees=frees))
-        stack += [(child, depth + 1) for child in reversed(tree.children.get(id_, ()))]
-    return rows
-
-
-def _line(node: LockedThread, depth: int, waiting: int, *, frees: int = 0) -> Row:
-    """`waiting`: how many wait under it; `frees`: how many of them go on when it alone ends.
-
-    Who waits for nobody known and who is a mere candidate are not offered to be ended: it would
-    free nobody for sure. The list of sessions has them all, for who knows better.
-    """
-    waits = bool(node.blockers) or node.inferred
-    unsure = node.inferred or (bool(node.may_hold) and not frees)
-    severity = Severity.HIGH if depth == 0 and waiting else None
-    if depth and node.is_schema_change:
-        severity = Severity.WARNING
-    return Row(
-        key=node.key,
-        cells=(
-            str(node.id),
-            node.name,
-            node.shown_state,
-            visible(node.place, 60) or ("candidate" if node.may_hold else ""),
-            "" if node.wait_s is None or not waits else duration(max(0, node.wait_s)),
-            "" if node.trx_s is None else duration(max(0, node.trx_s)),
-            str(node.query or ""),
-        ),
-        depth=depth,
-        severity=severity,
-        secret=node.query,
-        offers=() if unsure else offers(node, releases=frees),
-        sort=(node.id, node.name, node.command, node.place, node.wait_s, node.trx_s, None),
-    )
 
 
 PROBE = Probe(

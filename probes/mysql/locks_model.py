@@ -1,19 +1,20 @@
 """What a look at MySQL's locks gives: rows, metadata and global locks as queues behind heads.
 
 Row-lock waits come from the engine's own tables, metadata locks from performance_schema where it is
-instrumented. Without that, and for a table flush, the server does not tell who is in the way: who
-is older than the wait is a candidate and no blocker, since most of them hold something else.
+instrumented, else from MariaDB's plugin (`metadata.py`). Without those, and for a table flush, the
+server does not tell who is in the way: who is older than the wait is a candidate and no blocker,
+since most of them hold something else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from probes.lock_graph import WaitGraph, graph
+from probes.mysql.metadata import MDL, MetadataLock, metadata_waits, place_name
 from probes.mysql.model import MysqlServer, Thread
 
-MDL = "Waiting for table metadata lock"
 FLUSH = "Waiting for table flush"
 GLOBAL = (
     "Waiting for global read lock",
@@ -21,8 +22,6 @@ GLOBAL = (
     FLUSH,
     "Waiting for commit lock",
 )
-_ALONE = frozenset({"EXCLUSIVE", "SHARED_NO_READ_WRITE", "SHARED_NO_WRITE", "SHARED_READ_ONLY"})
-"""Locks that keep a read or a write of the table out (MySQL Reference Manual, metadata_locks)."""
 _CANDIDATES = 10
 
 
@@ -39,16 +38,6 @@ class RowWait:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """A granted metadata lock, where the server tells them."""
-
-    id: int
-    object_schema: str | None = None
-    object_name: str | None = None
-    lock_type: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LockedThread(Thread):
     """A session that waits or is waited for."""
 
@@ -58,6 +47,8 @@ class LockedThread(Thread):
     place: str = ""
     inferred: bool = False
     """Whom it waits for is not told: there are candidates only, and it has no blockers."""
+    sure: bool = True
+    """False: for whom it waits is likely, and it may wait for somebody else besides."""
     may_hold: tuple[str, ...] = ()
     """States (`MDL`, `FLUSH`) of those for whom it is a candidate."""
 
@@ -71,6 +62,16 @@ class ThreadToEnd:
     host: str
     call: str
     releases: int
+    """Who goes on at once: those that wait for this session and for nobody else."""
+    more: int = 0
+    """Who may go on then: each when those before it end their transactions; or, after the end of a
+    statement alone, when it was the whole transaction, which the server does not tell.
+    """
+
+    @property
+    def reach(self) -> int:
+        """All that may go on."""
+        return self.releases + self.more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,8 @@ class ThreadQueue:
     length: int
     longest: float
     place: str = ""
+    change: int | None = None
+    """The schema change that waits in it."""
     inferred: bool = False
     candidates: tuple[LockedThread, ...] = ()
     helps: tuple[ThreadToEnd, ...] = ()
@@ -106,16 +109,24 @@ class MysqlLocks:
     """The lock tables did not answer in time: the pairs are missing."""
     cut: bool = False
     """There are more pairs than were read."""
+    held_told: bool = False
+    """The server told who has metadata locks."""
 
 
 def assemble(
-    threads: Iterable[Thread], pairs: Sequence[RowWait], held: Sequence[Held]
+    threads: Iterable[Thread],
+    pairs: Sequence[RowWait],
+    held: Sequence[MetadataLock],
+    *,
+    cut: bool = False,
 ) -> tuple[LockedThread, ...]:
-    """Those who wait or are waited for, with whom they wait for."""
+    """Those who wait or are waited for, with whom they wait for. `cut`: of the pairs for rows some
+    are missing, so that nobody is sure to wait for one session alone.
+    """
     known = {thread.id: thread for thread in threads}
     nodes: dict[int, LockedThread] = {}
     for pair in pairs:
-        _join(nodes, known, pair)
+        _join(nodes, known, pair, sure=not cut)
     _metadata(nodes, known, held)
     for thread in known.values():
         if (thread.state or "") in GLOBAL:
@@ -127,7 +138,9 @@ def assemble(
     return tuple(nodes.values())
 
 
-def _join(nodes: dict[int, LockedThread], known: dict[int, Thread], pair: RowWait) -> None:
+def _join(
+    nodes: dict[int, LockedThread], known: dict[int, Thread], pair: RowWait, *, sure: bool
+) -> None:
     before = nodes.get(pair.waiter)
     if before is not None:
         nodes[pair.waiter] = replace(before, blockers=(*before.blockers, pair.blocker))
@@ -138,37 +151,30 @@ def _join(nodes: dict[int, LockedThread], known: dict[int, Thread], pair: RowWai
         place = f"{place} {pair.lock_index}"
     waited = pair.wait_s if pair.wait_s is not None else thread.wait_s
     nodes[pair.waiter] = _node(
-        replace(thread, wait_s=waited), kind="row", blockers=(pair.blocker,), place=place
+        replace(thread, wait_s=waited), kind="row", blockers=(pair.blocker,), place=place, sure=sure
     )
 
 
 def _metadata(
-    nodes: dict[int, LockedThread], known: dict[int, Thread], held: Sequence[Held]
+    nodes: dict[int, LockedThread], known: dict[int, Thread], held: Sequence[MetadataLock]
 ) -> None:
-    """Waiters for metadata: schema changes wait for the holders, everybody else for those."""
+    """Each waiter at its own table, behind those who are in its way there."""
     waiting = [thread for thread in known.values() if thread.state == MDL]
     waiting.sort(key=lambda thread: -(thread.secs or 0))
-    if not waiting:
-        return
-    ids = {thread.id for thread in waiting}
-    changes = [thread for thread in waiting if thread.is_schema_change]
-    # Reads and writes share a table: where no change waits, none of those can be in their way.
-    stops = [each for each in held if changes or each.lock_type in _ALONE]
-    holders = tuple(dict.fromkeys(each.id for each in stops if each.id not in ids))
+    told = {wait.thread.id: wait for wait in metadata_waits(waiting, held)}
     for thread in waiting:
-        ahead = tuple(change.id for change in changes if change.id != thread.id)
-        is_change = thread in changes
-        blockers = holders if is_change or not ahead else ahead[:1]
-        place = next((f"{h.object_schema}.{h.object_name}" for h in held if h.object_name), "table")
+        wait = told.get(thread.id)
         nodes[thread.id] = _node(
             replace(thread, wait_s=thread.secs),
             kind="metadata",
-            blockers=blockers if holders else (),
-            place=f"metadata of {place}",
-            inferred=not holders,
+            blockers=wait.blockers if wait else (),
+            place=place_name(wait.place) if wait else "metadata of table",
+            inferred=wait is None,
+            sure=wait is None or wait.sure,
         )
-    if not holders:
-        _may_hold(nodes, _older(known.values(), waiting[0]), MDL)
+    unseen = [thread for thread in waiting if thread.id not in told]
+    if unseen:
+        _may_hold(nodes, _older(known.values(), unseen[0], held), MDL)
 
 
 def _flushes(nodes: dict[int, LockedThread], known: dict[int, Thread]) -> None:
@@ -194,10 +200,18 @@ def _flushes(nodes: dict[int, LockedThread], known: dict[int, Thread]) -> None:
     _may_hold(nodes, works, FLUSH)
 
 
-def _older(threads: Iterable[Thread], oldest: Thread) -> list[Thread]:
-    """Transactions older than the first waiter, the oldest first."""
+def _older(threads: Iterable[Thread], oldest: Thread, held: Sequence[MetadataLock]) -> list[Thread]:
+    """Transactions older than the first waiter, the oldest first; of those that have a lock, where
+    that is told.
+    """
     waited = oldest.secs or 0
-    older = [t for t in threads if t.state != MDL and t.trx_s is not None and t.trx_s >= waited]
+    having = {lock.id for lock in held if lock.lock_status == "GRANTED"}
+    older = [
+        t
+        for t in threads
+        if t.state != MDL
+        and (t.id in having if having else t.trx_s is not None and t.trx_s >= waited)
+    ]
     older.sort(key=lambda thread: -(thread.trx_s or 0))
     return older
 
@@ -215,6 +229,7 @@ def _node(
     blockers: tuple[int, ...] = (),
     place: str = "",
     inferred: bool = False,
+    sure: bool = True,
 ) -> LockedThread:
     return LockedThread(
         id=thread.id,
@@ -236,6 +251,7 @@ def _node(
         blockers=blockers,
         place=place,
         inferred=inferred,
+        sure=sure,
     )
 
 
@@ -289,6 +305,7 @@ def _headless(
         length=len(stuck) + sum(tree.size.get(node.id, 0) for node in inferred),
         longest=max((float(node.secs or 0) for node in stuck), default=0.0),
         place=stuck[0].place if stuck else "",
+        change=next((n.id for n in stuck if n.is_schema_change), None),
         inferred=bool(inferred),
         candidates=candidates,
     )
@@ -308,30 +325,56 @@ def _queue(head: int, tree: WaitGraph, known: dict[int, LockedThread]) -> Thread
     below = [known[id_] for id_ in tree.below(head) if id_ in known]
     candidates = helps(head, tree, known)
     kinds = {node.kind for node in below}
+    kind = next((kind for kind in ("metadata", "global") if kind in kinds), "row")
+    places = list(dict.fromkeys(node.place for node in below if node.kind == kind))
     return ThreadQueue(
         head=known.get(head, LockedThread(id=head)),
-        kind=next((kind for kind in ("metadata", "global") if kind in kinds), "row"),
+        kind=kind,
         length=len(below),
         longest=max((float(node.wait_s or 0) for node in below), default=0.0),
-        place=below[0].place if below else "",
+        place=" and ".join(places[:2]),
+        change=next((n.id for n in below if n.kind == "metadata" and n.is_schema_change), None),
         helps=tuple(candidates[:3]),
-        best=max(candidates, key=lambda each: each.releases, default=None),
+        best=max(candidates, key=lambda each: (each.releases, each.reach), default=None),
     )
 
 
 def helps(head: int, tree: WaitGraph, known: dict[int, LockedThread]) -> list[ThreadToEnd]:
-    """Whom to end in one queue: the cheapest first, then whoever releases most."""
+    """Whom to end in one queue: the cheapest first, then whoever releases most.
+
+    The end of a statement is offered where it can help; where that is not sure, the end of the
+    session is offered as well.
+    """
     candidates = {head, *(id_ for id_ in tree.below(head) if known[id_].is_schema_change)}
-    found = []
+    found: list[ThreadToEnd] = []
     for id_ in candidates:
         node = known.get(id_)
         if node is None or node.protected or not node.user or node.trx_state == "ROLLING BACK":
             continue
-        releases = tree.released(id_)
-        if releases:
-            call = "kill_query" if node.running else "kill_connection"
-            found.append(
-                ThreadToEnd(id=id_, user=node.user, host=node.host, call=call, releases=releases)
-            )
-    found.sort(key=lambda best: (best.call != "kill_query", -best.releases, best.id))
+        calls = ["kill_connection"]
+        if node.running:
+            calls = ["kill_query"] if node.is_schema_change else ["kill_query", "kill_connection"]
+        found += [to_end for call in calls if (to_end := ended(node, call, tree, known)).reach]
+    found.sort(key=lambda each: (each.call != "kill_query", -each.reach, each.id))
     return found
+
+
+def ended(
+    node: LockedThread, call: str, tree: WaitGraph, known: Mapping[int, LockedThread]
+) -> ThreadToEnd:
+    """What its end is known to bring, and what it may bring beyond that.
+
+    The end of a statement alone is sure to let others go on where it is a schema change, which is
+    its own transaction: of any other the transaction may stay open, with all its locks.
+    """
+    sure = [id_ for id_ in tree.freed(node.id) if id_ not in known or known[id_].sure]
+    if call == "kill_query" and not node.is_schema_change:
+        sure = []
+    return ThreadToEnd(
+        id=node.id,
+        user=node.user,
+        host=node.host,
+        call=call,
+        releases=len(sure),
+        more=tree.released(node.id) - len(sure),
+    )

@@ -31,7 +31,7 @@ PROTECTED_USERS = frozenset(
 )
 PROTECTED_COMMANDS = frozenset({"Binlog Dump", "Binlog Dump GTID", "Daemon"})
 _SCHEMA_CHANGE = re.compile(
-    r"(?i)^\s*(?:alter|drop|truncate|rename|create|optimize|repair|lock\s+tables|flush\s+tables?)\b"
+    r"(?is)^(?:\s|/\*(?!!).*?\*/)*(?:alter|drop|truncate|rename|create|optimize|repair|lock\s+tables|flush\s+tables?)\b"
 )
 
 SERVER = """
@@ -193,15 +193,15 @@ def _server(row: Mapping[str, Any]) -> MysqlServer:
     )
 
 
-def offers(thread: Thread, *, releases: int = 0) -> tuple[Offer, ...]:
+def offers(thread: Thread) -> tuple[Offer, ...]:
     """What may be done to a session: nothing to a protected one."""
     if thread.protected or not thread.id or thread.trx_state == "ROLLING BACK":
         return ()
-    ends = (kill(thread, releases=releases),)
-    return (kill_query(thread, releases=releases), *ends) if thread.running else ends
+    ends = (kill(thread),)
+    return (kill_query(thread), *ends) if thread.running else ends
 
 
-def kill_query(thread: Thread, *, releases: int = 0, effect: str = "") -> Offer:
+def kill_query(thread: Thread, *, releases: int = 0, more: int = 0, effect: str = "") -> Offer:
     """End the running statement."""
     return Offer(
         key="c",
@@ -210,12 +210,15 @@ def kill_query(thread: Thread, *, releases: int = 0, effect: str = "") -> Offer:
         call="kill_query",
         args=_identity(thread),
         risk="low",
-        effect=effect or "ends its statement (error 1317); its transaction stays open",
+        effect=effect
+        or "ends its statement (error 1317, or success for SLEEP, GET_LOCK, DO and BENCHMARK); its "
+        "transaction stays open",
         releases=releases,
+        more=more,
     )
 
 
-def kill(thread: Thread, *, releases: int = 0, effect: str = "") -> Offer:
+def kill(thread: Thread, *, releases: int = 0, more: int = 0) -> Offer:
     """End the session."""
     return Offer(
         key="t",
@@ -224,8 +227,9 @@ def kill(thread: Thread, *, releases: int = 0, effect: str = "") -> Offer:
         call="kill_connection",
         args=_identity(thread),
         risk="high",
-        effect=effect or rolls_back(thread),
+        effect=rolls_back(thread),
         releases=releases,
+        more=more,
     )
 
 

@@ -15,7 +15,9 @@ from cockpit.runbooks.library import library
 from cockpit.runbooks.values import captured, holds
 from cockpit.triage.recording import builtins, decode, encode
 from probes.mysql import locks as mysql_locks
-from probes.mysql.locks_model import Held, LockedThread, MysqlLocks, RowWait, assemble, queues_of
+from probes.mysql.locks_model import LockedThread, MysqlLocks, RowWait, assemble, queues_of
+from probes.mysql.locks_view import tables
+from probes.mysql.metadata import MetadataLock, stops
 from probes.mysql.model import Thread
 from tests.probes.mysql_looks import MDL, server, thread
 
@@ -50,7 +52,7 @@ def test_a_blocker_that_waits_itself_is_no_head() -> None:
     assert decode(encode(look), MysqlLocks).queues[0].head.id == 1
 
 
-def metadata(*held: Held) -> MysqlLocks:
+def metadata(*held: MetadataLock) -> MysqlLocks:
     threads = [
         thread(1, command="Sleep", secs=30, trx_s=40),
         thread(2, secs=20, state=MDL, query=SecretText("ALTER TABLE t ADD c int")),
@@ -94,7 +96,7 @@ def test_who_is_only_a_candidate_is_never_offered_to_be_ended(
     pairs = [RowWait(waiter=20 + id_, blocker=id_, wait_s=30) for id_ in behind]
     nodes = assemble([*threads, *waiters], pairs, [])
     look = look_at(*nodes)
-    (table,) = mysql_locks.tables(look, mysql_locks.PROBE.settings)
+    (table,) = tables(look, mysql_locks.PROBE.settings)
     unsure = {str(n.id) for n in nodes if n.inferred or (n.may_hold and n.id not in behind)}
 
     assert all(queue.length for queue in look.queues)
@@ -125,7 +127,7 @@ def test_a_row_that_two_hold_is_not_freed_by_the_one_that_is_seen_to_idle() -> N
     """The other waits for metadata itself, nobody knows for whom: it keeps its rows."""
     pairs = [RowWait(waiter=9, blocker=1, wait_s=30), RowWait(waiter=9, blocker=3, wait_s=30)]
     look = look_at(*assemble([IDLE, CHANGE, thread(9, **WAITS)], pairs, []))
-    (table,) = mysql_locks.tables(look, mysql_locks.PROBE.settings)
+    (table,) = tables(look, mysql_locks.PROBE.settings)
 
     assert table.best == ()
     assert {offer.releases for row in table.rows for offer in row.offers} <= {0}
@@ -149,7 +151,7 @@ def test_who_waits_for_a_row_is_the_last_of_the_candidates() -> None:
     ],
 )
 def test_a_read_waits_only_for_who_has_the_table_for_itself(lock_type: str, seen: bool) -> None:
-    held = Held(id=1, object_schema="shop", object_name="t", lock_type=lock_type)
+    held = MetadataLock(id=1, object_schema="shop", object_name="t", lock_type=lock_type)
     look = look_at(*assemble([IDLE, READ], [], [held]))
     (finding,) = mysql_locks.diagnose(look, mysql_locks.PROBE.settings)
 
@@ -162,7 +164,7 @@ def test_of_several_candidates_none_alone_is_promised_to_help() -> None:
     change = thread(3, secs=20, state=MDL, query=SecretText("ALTER TABLE t ADD c int"))
     look = look_at(*assemble([*candidates, change], [], []))
     settings = mysql_locks.PROBE.settings
-    (table,) = mysql_locks.tables(look, settings)
+    (table,) = tables(look, settings)
     (finding,) = mysql_locks.diagnose(look, settings)
 
     assert [offer for row in table.rows for offer in row.offers] == []
@@ -171,12 +173,167 @@ def test_of_several_candidates_none_alone_is_promised_to_help() -> None:
     assert "before anybody is ended" in finding.next
 
 
-def test_with_instruments_the_holder_is_seen() -> None:
-    look = metadata(Held(id=5, object_schema="shop", object_name="t", lock_type="SHARED_READ"))
+def lock(id_: int, name: str, lock_type: str, *, pending: bool = False) -> MetadataLock:
+    return MetadataLock(
+        id=id_,
+        object_schema="shop",
+        object_name=name,
+        lock_type=lock_type,
+        lock_status="PENDING" if pending else "GRANTED",
+    )
 
-    assert look.queues[0].head.id == 5
-    assert not look.queues[0].inferred
-    assert look.queues[0].place == "metadata of shop.t"
+
+def test_with_instruments_the_holder_is_seen() -> None:
+    look = metadata(
+        lock(5, "t", "SHARED_READ"),
+        lock(2, "t", "EXCLUSIVE", pending=True),
+        lock(3, "t", "SHARED_READ", pending=True),
+        lock(4, "t", "SHARED_WRITE", pending=True),
+    )
+    (queue,) = look.queues
+
+    assert (queue.head.id, queue.inferred, queue.change) == (5, False, 2)
+    assert queue.place == "metadata of shop.t"
+    assert [(e.id, e.call, e.releases, e.more) for e in queue.helps] == [
+        (2, "kill_query", 2, 0), (5, "kill_connection", 1, 2),
+    ]  # fmt: skip
+
+
+def crowded_tables() -> list[Thread]:
+    """Two schema changes at two tables, each behind its own reader and before its own crowd."""
+    return [
+        thread(1, command="Sleep", secs=30, trx_s=40),
+        thread(2, command="Sleep", secs=30, trx_s=40),
+        thread(11, secs=20, state=MDL, query=SecretText("/* 7 */ ALTER TABLE a ADD c int")),
+        thread(12, secs=19, state=MDL, query=SecretText("ALTER TABLE b ADD c int")),
+        thread(21, secs=9, state=MDL, db="shop", query=SecretText("SELECT * FROM a")),
+        thread(22, secs=9, state=MDL, query=SecretText("SELECT * FROM `shop`.`b`")),
+        thread(23, secs=9, state=MDL, db="shop", query=SecretText("INSERT INTO b VALUES (1)")),
+    ]
+
+
+HOLDERS = [lock(1, "a", "SHARED_READ"), lock(2, "b", "SHARED_WRITE")]
+WANTED = [
+    lock(11, "a", "EXCLUSIVE", pending=True),
+    lock(12, "b", "EXCLUSIVE", pending=True),
+    lock(21, "a", "SHARED_READ", pending=True),
+    lock(22, "b", "SHARED_READ", pending=True),
+    lock(23, "b", "SHARED_WRITE", pending=True),
+]
+BY_PLUGIN = [
+    lock(1, "a", "MDL_SHARED_READ"),
+    lock(2, "b", "MDL_SHARED_WRITE"),
+    lock(11, "a", "MDL_SHARED_UPGRADABLE"),
+    lock(12, "b", "MDL_SHARED_UPGRADABLE"),
+]
+
+
+def promised(look: MysqlLocks) -> dict[str, dict[int, tuple[int, int]]]:
+    """Place → whom it helps to end → who goes on, and who may."""
+    return {
+        queue.place: {each.id: (each.releases, each.more) for each in queue.helps}
+        for queue in look.queues
+    }
+
+
+def test_two_metadata_queues_at_once_have_each_their_own_holder() -> None:
+    """Welded into one, the end of one change was promised to release seven, and freed five."""
+    look = look_at(*assemble(crowded_tables(), [], [*HOLDERS, *WANTED]))
+
+    assert {queue.place: queue.head.id for queue in look.queues} == {
+        "metadata of shop.a": 1,
+        "metadata of shop.b": 2,
+    }
+    assert promised(look) == {
+        "metadata of shop.a": {11: (1, 0), 1: (1, 1)},
+        "metadata of shop.b": {12: (2, 0), 2: (1, 2)},
+    }
+    assert sorted(f.summary[:35] for f in mysql_locks.diagnose(look, mysql_locks.PROBE.settings)) == [
+        "a schema change (thread 11) waits f", "a schema change (thread 12) waits f",
+    ]  # fmt: skip
+
+
+def test_where_only_what_is_held_is_told_a_statement_says_no_more_than_perhaps() -> None:
+    look = look_at(*assemble(crowded_tables(), [], BY_PLUGIN))
+
+    assert promised(look) == {
+        "metadata of shop.a": {11: (0, 1), 1: (1, 1)},
+        "metadata of shop.b": {12: (0, 2), 2: (1, 2)},
+    }
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param("SELECT a.i FROM b AS a", id="names both"),
+        pytest.param("SELECT * FROM paid", id="a view"),
+        pytest.param("SELECT * FROM other.a", id="of another schema"),
+        pytest.param("SELECT * FROM b" + " " * 2000, id="cut off"),
+        pytest.param("DROP TABLE a", id="a change that holds nothing yet"),
+    ],
+)
+def test_who_may_want_either_table_waits_for_nobody_known(query: str) -> None:
+    waits = thread(30, secs=9, state=MDL, db="shop", query=SecretText(query))
+    look = look_at(*assemble([*crowded_tables(), waits], [], BY_PLUGIN))
+    unseen = next(queue for queue in look.queues if queue.inferred)
+    (table,) = tables(look, mysql_locks.PROBE.settings)
+
+    assert (unseen.length, unseen.helps) == (1, ())
+    assert not [row for row in table.rows if row.cells[0] == "30" and row.offers]
+
+
+def test_of_two_changes_at_one_table_neither_alone_lets_the_reads_go_on() -> None:
+    threads = [
+        *crowded_tables()[:3],
+        thread(12, secs=19, state=MDL, query=SecretText("DROP TABLE a")),
+        thread(21, secs=9, state=MDL),
+    ]
+    locks = [
+        lock(1, "a", "SHARED_READ"),
+        *(lock(id_, "a", "EXCLUSIVE", pending=True) for id_ in (11, 12)),
+        lock(21, "a", "SHARED_READ", pending=True),
+    ]
+    look = look_at(*assemble(threads, [], locks))
+
+    assert promised(look) == {"metadata of shop.a": {1: (2, 1)}}
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "stopped"),
+    [
+        ("SHARED_READ", "EXCLUSIVE", True),
+        ("SHARED_READ", "SHARED_NO_WRITE", False),
+        ("SHARED_WRITE", "SHARED_NO_WRITE", True),
+        ("SHARED_UPGRADABLE", "SHARED_UPGRADABLE", True),
+        ("SHARED_UPGRADABLE", "SHARED_WRITE", False),
+        ("SHARED_NO_WRITE", "SHARED_READ", False),
+        ("SHARED_NO_WRITE", "SHARED_WRITE", True),
+        ("SHARED_READ", "SHARED_NO_READ_WRITE", True),
+        ("SHARED", "SHARED_NO_READ_WRITE", False),
+        ("EXCLUSIVE", "SHARED_HIGH_PRIO", True),
+    ],
+)
+def test_which_metadata_lock_keeps_which_out(held: str, wanted: str, stopped: bool) -> None:
+    assert stops(held, wanted) is stopped
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param({"command": "Sleep", "secs": 30}, (2, 0), id="a session that rests"),
+        pytest.param({"secs": 3}, (0, 2), id="one that runs a statement: its locks may stay"),
+    ],
+)
+def test_the_end_of_a_statement_is_not_the_end_of_its_transaction(
+    change: dict[str, Any], expected: tuple[int, int]
+) -> None:
+    pairs = [RowWait(waiter=id_, blocker=1, wait_s=9) for id_ in (2, 3)]
+    threads = [thread(1, trx_s=40, **change), thread(2), thread(3)]
+    look = look_at(*assemble(threads, pairs, []))
+
+    assert (look.queues[0].helps[0].releases, look.queues[0].helps[0].more) == expected
+    assert look.queues[0].helps[-1].call == "kill_connection"
+    assert look.queues[0].helps[-1].releases == 2
 
 
 def test_a_global_lock_is_critical_and_has_no_head() -> None:
@@ -211,7 +368,7 @@ def test_a_table_flush_has_candidates_and_no_head(
     waiting = [thread(1, secs=30, state=FLUSH), thread(2, secs=5, state=FLUSH)]
     look = look_at(*(n for n in assemble([*waiting, *threads], [], []) if n.kind != "metadata"))
     (finding,) = mysql_locks.diagnose(look, mysql_locks.PROBE.settings)
-    (table,) = mysql_locks.tables(look, mysql_locks.PROBE.settings)
+    (table,) = tables(look, mysql_locks.PROBE.settings)
     (queue,) = look.queues
 
     assert (finding.code, finding.subject, finding.fact) == (
@@ -231,22 +388,22 @@ def test_a_waiter_whose_own_pair_was_not_read_is_no_head() -> None:
     pairs = [
         RowWait(waiter=w, blocker=b, wait_s=30) for w in range(2, 61) for b in (99, *range(1, w))
     ]
-    nodes = assemble(threads, pairs, [])
+    nodes = assemble(threads, pairs, [], cut=True)
     look = MysqlLocks(
         server=server(), sees_all=True, queues=queues_of(nodes), nodes=nodes, cut=True, row_waits=60
     )
     cut, row = mysql_locks.diagnose(look, mysql_locks.PROBE.settings)
-    (table,) = mysql_locks.tables(look, mysql_locks.PROBE.settings)
+    (table,) = tables(look, mysql_locks.PROBE.settings)
 
     assert [(queue.head.id, queue.length) for queue in look.queues] == [(99, 59)]
     assert (cut.code, row.code, row.subject) == ("MY_OBS_SLOW", "MY_LOCK_ROW", "thread 99")
-    assert [(offer.args["id"], offer.releases) for offer in table.best] == [(99, 59)]
+    assert [(o.args["id"], o.releases, o.more) for o in table.best] == [(99, 0, 59)]
 
 
 def test_a_queue_is_blamed_on_nobody_when_only_a_victim_is_known() -> None:
     victim = thread(1, wait_s=30, trx_state="LOCK WAIT", trx_s=31)
     nodes = assemble([victim, thread(2, wait_s=9)], [RowWait(waiter=2, blocker=1, wait_s=9)], [])
-    (table,) = mysql_locks.tables(look_at(*nodes), mysql_locks.PROBE.settings)
+    (table,) = tables(look_at(*nodes), mysql_locks.PROBE.settings)
 
     assert queues_of(nodes) == ()
     assert table.best == ()

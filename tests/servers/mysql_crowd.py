@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pymysql
@@ -20,6 +21,7 @@ class Crowd:
         self.server = server
         self.connections: list[Any] = []
         self.threads: list[threading.Thread] = []
+        self._told: dict[int, str] = {}
 
     def __enter__(self) -> Crowd:
         return self
@@ -67,22 +69,36 @@ class Crowd:
                 cursor.execute(statement)
         return connection
 
-    def wait(self, statement: str, *, state: str = "%") -> Any:
-        """`state`: what the server has to say that it does, before this comes back."""
-        connection = self.open()
+    def wait(self, statement: str, *, state: str = "%", after: Sequence[str] = ()) -> Any:
+        """`state`: what the server has to say that it does, before this comes back; `after`: what
+        the session does first.
+        """
+        connection = self.hold(*after)
+        id_ = connection.thread_id()
 
         def ask() -> None:
             try:
                 with connection.cursor() as cursor:
                     cursor.execute(statement)
-            except (pymysql.MySQLError, OSError, AttributeError, ValueError):
-                return
+            except (pymysql.MySQLError, OSError, AttributeError, ValueError) as error:
+                self._told[id_] = str(error.args[0]) if error.args else type(error).__name__
+            else:
+                self._told[id_] = "ok"
 
         thread = threading.Thread(target=ask, daemon=True)
         thread.start()
         self.threads.append(thread)
-        self._until_it_runs(connection.thread_id(), state)
+        self._until_it_runs(id_, state)
         return connection
+
+    def said(self, connection: Any) -> str:
+        """What a waiter was told: `ok`, an error's number, or nothing yet. Waits for a moment."""
+        end = time.monotonic() + 5
+        while (told := self._told.get(connection.thread_id(), "")) == "":
+            if time.monotonic() > end:
+                break
+            time.sleep(0.02)
+        return told
 
     def _until_it_runs(self, id_: int, state: str) -> None:
         """Until the server has the statement, or is through with it."""

@@ -193,7 +193,8 @@ async def test_a_row_lock_chain_is_blamed_on_its_head(maria: mariadb.MariaDb) ->
         assert [(queue.head.id, queue.length) for queue in snapshot.queues] == [(id_, 2)]
         assert set(codes(seen)) == {"MY_LOCK_ROW"}
         assert "orders" in seen.findings[0].summary
-        assert (best.call, best.releases, best.args["id"]) == ("kill_connection", 2, id_)
+        assert (best.call, best.releases, best.more) == ("kill_connection", 1, 1)
+        assert best.args["id"] == id_
         assert "rows modified" in best.effect
         assert builtins(snapshot)["queues"][0]["best"]["host"] == best.args["host"]
         assert decode(encode(snapshot), MysqlLocks).queues[0].head.id == id_
@@ -226,7 +227,8 @@ async def test_a_crowd_for_one_row_is_blamed_on_its_head_though_not_every_pair_i
 
     assert [(queue.head.id, queue.length) for queue in snapshot.queues] == [(id_, 10)]
     assert set(codes(seen)) == {"MY_LOCK_ROW", "MY_OBS_SLOW"}
-    assert [(best.args["id"], best.releases) for best in seen.tables[0].best] == [(id_, 10)]
+    best = seen.tables[0].best
+    assert [(each.args["id"], each.releases, each.more) for each in best] == [(id_, 0, 10)]
 
 
 async def test_a_metadata_lock_without_instruments_has_candidates_and_no_offer(
@@ -247,6 +249,7 @@ async def test_a_metadata_lock_without_instruments_has_candidates_and_no_offer(
         install, asks = finding.next.partition(": ")[2].split("; ")
         async with session_for(my_settings(maria)) as session:
             told = await session.rows(asks, into=dict)
+        after_it, now = await judge_until(maria, lambda look: look.held_told)
 
     assert codes(seen) == {"MY_LOCK_MDL": "high"}
     assert (queue.head.id, queue.inferred, queue.best) == (0, True, None)
@@ -256,6 +259,10 @@ async def test_a_metadata_lock_without_instruments_has_candidates_and_no_offer(
     assert install == "INSTALL SONAME 'metadata_lock_info'"
     assert [row["THREAD_ID"] for row in told if row["LOCK_MODE"] == "MDL_SHARED_READ"
             and row["TABLE_NAME"] == "orders"] == [reader]  # fmt: skip
+    assert [(each.head.id, each.inferred) for each in after_it.queues] == [(reader, False)]
+    assert [(each.call, each.releases, each.more) for each in now.tables[0].best] == [
+        ("kill_query", 1, 0), ("kill_connection", 1, 1),
+    ]  # fmt: skip
 
 
 async def test_a_metadata_lock_is_seen_with_the_instrument_and_helped_by_a_cancel(
@@ -298,6 +305,38 @@ async def _open_for_a_second(maria: mariadb.MariaDb, *ids: int) -> None:
         return {int(row[0]) for row in maria.execute(asks)}
 
     await until(old, lambda found: found >= set(ids))
+
+
+@pytest.mark.parametrize(
+    ("statement", "word", "told"),
+    [
+        pytest.param("SELECT GET_LOCK('held', 60)", "ended", "ok", id="GET_LOCK"),
+        pytest.param("DO SLEEP(60)", "ended", "ok", id="DO SLEEP"),
+        pytest.param("SELECT BENCHMARK(9000000000, MD5('x'))", "ended", "ok", id="BENCHMARK"),
+        pytest.param(UPDATE, "was cancelled", "1317", id="a statement that waits for a row"),
+    ],
+)
+async def test_a_killed_statement_is_told_as_its_client_hears_of_it(
+    maria: mariadb.MariaDb, statement: str, word: str, told: str
+) -> None:
+    with Crowd(maria) as crowd:
+        crowd.hold("SELECT GET_LOCK('held', 1)", "BEGIN", UPDATE)
+        other = "UPDATE orders SET status = 'sent' WHERE id = 2"
+        waits = crowd.wait(statement, after=("BEGIN", other))
+        id_ = waits.thread_id()
+        ((host,),) = maria.execute(
+            f"SELECT host FROM information_schema.processlist WHERE id={id_}"
+        )
+        acts = await open_mysql_acts(my_settings(maria))
+        done = await acts.run("kill_query", {"id": id_, "user": "app", "host": host})
+        await acts.close()
+        said = crowd.said(waits)
+
+    assert done["done"]
+    assert f"{word}; " in str(done["detail"])
+    assert ("cancelled" in str(done["detail"])) is (told != "ok")
+    assert str(done["detail"]).endswith("its transaction is still open, with all that it locked")
+    assert said == told
 
 
 async def test_a_global_lock_has_no_visible_head(maria: mariadb.MariaDb) -> None:

@@ -29,7 +29,10 @@ from cockpit.errors import BlindError, Reason, Refused
 
 _COLUMNS = """
 SELECT id, user, host, command, time AS secs, state, id = CONNECTION_ID() AS ours,
-       info LIKE 'SELECT _*_40001 SQL_NO_CACHE%%' AS backup
+       info LIKE 'SELECT _*_40001 SQL_NO_CACHE%%' AS backup,
+       COALESCE(LTRIM(info) LIKE 'do %%' OR info LIKE '%%*/%%do %%' OR info LIKE '%%get_lock%%'
+         OR info LIKE '%%benchmark%%' OR info LIKE '%%sleep%%' OR state LIKE '%%commit%%'
+         OR state LIKE '%%semi-sync%%', 1) AS succeeds
   FROM information_schema.processlist"""
 _THIS = """
  WHERE id = %(id)s AND user = %(user)s
@@ -54,6 +57,10 @@ class MysqlVictim:
     """Since its command or its sleep began."""
     ours: bool = False
     backup: bool | None = None
+    succeeds: bool = True
+    """Killed, its statement may end with success at its client: those that only wait or count do,
+    and so does a commit.
+    """
 
     @property
     def who(self) -> Mapping[str, object]:
@@ -102,9 +109,31 @@ class MysqlActs:
         for _ in range(15):
             rows = await self._still_there(values)
             if not rows or rows[0].command == "Sleep" or _younger(rows[0], victim):
-                return {"done": True, "detail": f"the statement of {victim.name} was cancelled"}
+                return {"done": True, "detail": await self._ended(victim, there=bool(rows))}
             await asyncio.sleep(BETWEEN)
         return {"done": False, "detail": f"accepted, but {victim.name} still runs its statement"}
+
+    async def _ended(self, victim: MysqlVictim, *, there: bool) -> str:
+        """What became of it, as far as its session shows."""
+        if not there:
+            return f"the statement of {victim.name} ended, and so did its session"
+        said = f"the statement of {victim.name} was cancelled"
+        if victim.succeeds:
+            said = (
+                f"the statement of {victim.name} ended; its client may have been told success, as "
+                "killed SLEEP, GET_LOCK, DO, BENCHMARK and commits are"
+            )
+        if await self._holds(victim):
+            said += "; its transaction is still open, with all that it locked"
+        return said
+
+    async def _holds(self, victim: MysqlVictim) -> bool:
+        """Whether its transaction is seen to be open. False also where that cannot be read."""
+        await asyncio.sleep(BETWEEN)  # InnoDB shows what it showed others in the last 0.1 s
+        try:
+            return bool(await self._mysql.dicts(_TRANSACTION_OF, {"id": victim.id}))
+        except BlindError:
+            return False
 
     async def _cancel(self, victim: MysqlVictim) -> None:
         """MariaDB names the statement itself, so that the one after it is never hit instead."""
@@ -217,6 +246,8 @@ _KILL = "KILL CONNECTION %(id)s"
 _KILL_QUERY = "KILL QUERY %(id)s"
 _KILL_QUERY_ID = "KILL QUERY ID %(query)s"
 _NO_SUCH_QUERY = 1957
+_TRANSACTION_OF = """
+SELECT trx_id FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = %(id)s"""
 _QUERY_OF = f"""
 SELECT query_id AS query FROM information_schema.processlist {_THIS} AND command <> 'Sleep'
 """  # noqa: S608  constants only
