@@ -377,3 +377,13 @@ def test_a_lag_that_is_unknown_is_not_told_as_none(replay: Replay, said: str, ne
 
     assert said in told(look)
     assert never not in told(look)
+
+
+def test_a_standby_without_a_link_does_not_know_how_far_behind_it_is() -> None:
+    linked, alone = (
+        next(iter(postgres_replication.facts(look, postgres_replication.PROBE.settings)))
+        for look in (standby(), standby(receiver=None))
+    )
+
+    assert (linked.text, linked.value) == ("0 B behind", 0)
+    assert (alone.text, alone.value) == ("unknown", None)
