@@ -36,6 +36,9 @@ class Settings:
     history: Thresholds = Thresholds(warning=100_000, high=1_000_000)
     history_growth: Thresholds = Thresholds(high=10_000)
     """Row versions a minute."""
+    history_age: float = 300
+    """Seconds from which on the oldest transaction is old: before, a list that grows is a warning
+    at most."""
     disk_reads: Thresholds = Thresholds(warning=0.02)
     """Share of the look-ups in the buffer pool that had to read."""
     disk_reads_least: float = 500
@@ -93,15 +96,20 @@ def _history(look: MysqlCounters, settings: Settings) -> Iterator[Finding]:
 
     An open transaction, most often one that only reads, still might need them. Reads have to step
     over them, so everything becomes slower over hours, and the undo space grows. A list that
-    shrinks by itself after a mass update is harmless; ending the oldest transaction lets purge go
-    on.
+    shrinks by itself after a mass update is harmless, and so is one that grows while a report of a
+    minute runs: it is high only when it grows *and* the oldest transaction is old. Then its end
+    lets purge go on.
     """
     length, grows = look.history_length, growth(look)
-    grades = (settings.history.grade(length), settings.history_growth.grade(grows))
-    severity = max((grade for grade in grades if grade), default=None)
+    who = look.oldest
+    old = who is not None and (who.open_s or 0) >= settings.history_age
+    severity = settings.history.grade(length)
+    if old and (fast := settings.history_growth.grade(grows)):
+        severity = max(severity or fast, fast)
     if severity is None or length is None:
         return
-    who = look.oldest
+    if not (old and (grows or 0) > 0):
+        severity = min(severity, Severity.WARNING)
     tail = (
         f"; thread {who.thread} keeps its transaction open for {duration(who.open_s or 0)}"
         if who
@@ -114,7 +122,7 @@ def _history(look: MysqlCounters, settings: Settings) -> Iterator[Finding]:
         evidence=(
             Evidence("history list", length, "", settings.history.first),
             Evidence("grows by", grows and round(grows), "a minute", settings.history_growth.first),
-            Evidence("oldest transaction", who.open_s if who else None, "s"),
+            Evidence("oldest transaction", who.open_s if who else None, "s", settings.history_age),
             Evidence("its thread", who.thread if who else None),
             Evidence("rows it modified", who.modified if who else None),
         ),
@@ -123,9 +131,17 @@ def _history(look: MysqlCounters, settings: Settings) -> Iterator[Finding]:
             "a connection that was taken and forgotten inside a transaction",
             "purge cannot keep up with a mass update",
         ),
-        next="end the oldest transaction, above all when it only reads",
+        next=_purge_goes_on(old=old, open_=who is not None),
         fact=False,
     )
+
+
+def _purge_goes_on(*, old: bool, open_: bool) -> str:
+    if old:
+        return "ask the owner of the oldest transaction to end it, above all when it only reads"
+    if open_:
+        return "the oldest transaction is young: let it end, then see whether the list shrinks"
+    return "no transaction is seen that keeps them: purge catches up, or a mass update goes on"
 
 
 def _log_age(look: MysqlCounters, settings: Settings) -> Iterator[Finding]:

@@ -80,8 +80,8 @@ def found(look: MysqlCounters) -> list[tuple[str, str]]:
         ),
         pytest.param(
             counters(gauges={"Innodb_history_list_length": 1_000_000}),
-            [("MY_TRX_HISTORY", "high")],
-            id="very much history",
+            [("MY_TRX_HISTORY", "warning")],
+            id="very much history, which is not seen to grow",
         ),
         pytest.param(
             gained(Innodb_buffer_pool_reads=60 * 501, Innodb_buffer_pool_read_requests=60 * 25_050),
@@ -166,20 +166,30 @@ def test_history_names_who_keeps_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "length", "expected"),
+    ("seconds", "first", "length", "open_s", "expected"),
     [
-        pytest.param(15, 5_000, [], id="too short to tell"),
-        pytest.param(60, 9_999, [], id="just below ten thousand a minute"),
-        pytest.param(60, 10_000, [("MY_TRX_HISTORY", "high")], id="ten thousand a minute"),
+        pytest.param(15, 0, 5_000, 300, [], id="too short to tell"),
+        pytest.param(60, 0, 9_999, 300, [], id="just below ten thousand a minute"),
+        pytest.param(60, 0, 10_000, 300, ["high"], id="ten thousand a minute, and old"),
+        pytest.param(60, 0, 10_000, 299, [], id="ten thousand a minute, and young"),
+        pytest.param(60, 0, 90_000, 39, [], id="a report of 39 s on a busy server"),
+        pytest.param(60, 0, 90_000, None, [], id="purge is behind, and nobody keeps it"),
+        pytest.param(60, 900_000, 1_000_000, 39, ["warning"], id="long, and a young report"),
+        pytest.param(60, 1_000_000, 1_000_000, 900, ["warning"], id="long and old, and at rest"),
+        pytest.param(60, 999_000, 1_000_000, 900, ["high"], id="long and old, and it grows"),
     ],
 )
-def test_history_that_grows_fast_is_told_before_it_is_long(
-    seconds: float, length: int, expected: list[tuple[str, str]]
+def test_history_is_high_when_it_grows_and_an_old_transaction_keeps_it(
+    seconds: float, first: int, length: int, open_s: int | None, expected: list[str]
 ) -> None:
-    before = counters(gauges={"Innodb_history_list_length": 0})
-    now = counters(seconds, gauges={"Innodb_history_list_length": length})
+    before = counters(gauges={"Innodb_history_list_length": first})
+    oldest = None if open_s is None else Oldest(thread=7, open_s=open_s, modified=0)
+    now = counters(seconds, gauges={"Innodb_history_list_length": length}, oldest=oldest)
+    look = since(before, now)
+    findings = list(mysql_counters.diagnose(look, mysql_counters.PROBE.settings))
 
-    assert found(since(before, now)) == expected
+    assert [finding.severity.value for finding in findings] == expected
+    assert all(("end it" in f.next) is (open_s is not None and open_s >= 300) for f in findings)
 
 
 def test_slow_statements_are_compared_with_the_first_minute() -> None:

@@ -146,8 +146,10 @@ def _update(connection: Any, row: int) -> None:
 async def test_history_that_grows_names_the_reader_who_keeps_it(
     counted: mariadb.MariaDb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A minute of growth is made of the time that it took."""
     monkeypatch.setattr(_mysql_counters, "_MUCH_HISTORY", 100)
-    strict = Settings(history=Thresholds(warning=100))
+    monkeypatch.setattr(_mysql_counters, "MINUTE", 0.001)
+    strict = Settings(history=Thresholds(warning=100), history_growth=Thresholds(high=0.001))
     with Crowd(counted) as crowd:
         reader = crowd.hold("START TRANSACTION WITH CONSISTENT SNAPSHOT", "SELECT 1 FROM orders")
         id_ = reader.thread_id()
@@ -156,7 +158,12 @@ async def test_history_that_grows_names_the_reader_who_keeps_it(
             counted, lambda: run(crowd, update, times=300), settings=strict
         )
 
+    aged = replace(strict, history_age=0)
+    to = target(my_settings(counted))
+    later = judged(Look(to, registry()["mysql.counters"], aged), snapshot)
+
     assert codes(seen)["MY_TRX_HISTORY"] == "warning"
+    assert codes(later)["MY_TRX_HISTORY"] == "high"
     assert snapshot.oldest.thread == id_
     assert f"thread {id_}" in seen.findings[0].summary
 
