@@ -15,7 +15,7 @@ import pytest
 from cockpit.connect.mysql import session as mysql
 from cockpit.errors import Reason
 from cockpit.world.servers import mariadb
-from tests.servers.private import my_settings, mysql_users, session_for, trouble
+from tests.servers.private import SECRETS, my_settings, mysql_users, session_for, trouble
 
 pytestmark = pytest.mark.servers
 
@@ -77,6 +77,43 @@ def _rename(server: mariadb.MariaDb, old: str, new: str) -> None:
     server.execute(
         *(f"RENAME USER {user}@'{old}' TO {user}@'{new}'" for user in users), "FLUSH PRIVILEGES"
     )
+
+
+@pytest.mark.parametrize(
+    ("account", "code", "hint"),
+    [
+        pytest.param("IDENTIFIED VIA ed25519 USING PASSWORD('{}')", "MY_CONN_PLUGIN",
+                     "ed25519", id="ed25519"),
+        pytest.param("IDENTIFIED BY '{}' ACCOUNT LOCK", "MY_CONN_LOCKED", "ACCOUNT UNLOCK",
+                     id="4151, locked"),
+        pytest.param("IDENTIFIED BY 'another'", "MY_CONN_BLOCKED", "FLUSH PRIVILEGES",
+                     id="4150, blocked after wrong passwords"),
+        pytest.param("IDENTIFIED BY '{}' PASSWORD EXPIRE", "MY_CONN_EXPIRED", "PASSWORD EXPIRE",
+                     id="1820, expired"),
+        pytest.param("IDENTIFIED VIA unix_socket", "MY_CONN_SOCKET_ONLY", "another account",
+                     id="1698, the socket only"),
+    ],
+)  # fmt: skip
+async def test_an_account_that_may_not_log_in_so_is_told_by_its_own_word(
+    door: mariadb.MariaDb, account: str, code: str, hint: str
+) -> None:
+    password = SECRETS["T_PLAIN"]
+    door.execute(
+        "INSTALL PLUGIN IF NOT EXISTS ed25519 SONAME 'auth_ed25519'",
+        "SET GLOBAL max_password_errors = 1",
+        f"CREATE OR REPLACE USER guest@'%' {account.format(password)}",
+    )
+    settings = my_settings(door, user="guest", password="env:T_PLAIN")
+    try:
+        if code == "MY_CONN_BLOCKED":
+            assert (await trouble(settings)).code == "MY_CONN_AUTH"
+        error = await trouble(settings)
+    finally:
+        door.execute("SET GLOBAL max_password_errors = DEFAULT", "DROP USER guest@'%'")
+
+    assert (error.code, error.severity) == (code, "high")
+    assert hint in error.hint
+    assert password not in f"{error.message} {error.hint}"
 
 
 async def test_knocking_without_a_login_blocks_an_address(

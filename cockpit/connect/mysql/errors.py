@@ -53,6 +53,43 @@ AUTH = Meaning(
     "the password or token was refused",
     "was it rotated? compare with the secret that the configuration names",
 )
+LOCKED = Meaning(
+    "MY_CONN_LOCKED",
+    "high",
+    Reason.DENIED,
+    "the account is locked; the password was not looked at",
+    "somebody locked it on purpose: ask who, then ALTER USER … ACCOUNT UNLOCK",
+)
+BLOCKED = Meaning(
+    "MY_CONN_BLOCKED",
+    "high",
+    Reason.DENIED,
+    "the account is blocked after too many wrong passwords; a right one does not help now",
+    "which program still has the old password? then FLUSH PRIVILEGES (MariaDB) or "
+    "ALTER USER … ACCOUNT UNLOCK (MySQL)",
+)
+EXPIRED = Meaning(
+    "MY_CONN_EXPIRED",
+    "high",
+    Reason.DENIED,
+    "the password was right and has expired: nothing is answered until it is changed",
+    "ALTER USER … IDENTIFIED BY a new one; for a program's account PASSWORD EXPIRE NEVER as well",
+)
+SOCKET_ONLY = Meaning(
+    "MY_CONN_SOCKET_ONLY",
+    "high",
+    Reason.DENIED,
+    "the account takes no password: it lets in only who is that user of the server's own machine",
+    "another account for this target: one with a password, and not root",
+)
+PLUGIN = Meaning(
+    "MY_CONN_PLUGIN",
+    "high",
+    Reason.MISCONFIGURED,
+    "the account logs in by a method that is not installed here",
+    'ed25519: pip install "PyMySQL[ed25519]" beside the cockpit; or ALTER USER … IDENTIFIED VIA '
+    "mysql_native_password USING PASSWORD('…')",
+)
 AUTH_WITHOUT_TLS = replace(
     AUTH,
     hint=f"{AUTH.hint}; or the account wants TLS, which MariaDB refuses with the same words: this "
@@ -135,7 +172,16 @@ BY_ERRNO = {
     1129: HOST_BLOCKED,
     1130: HOST_DENIED,
     1045: AUTH,
-    1698: AUTH,
+    1698: SOCKET_ONLY,
+    4151: LOCKED,
+    3118: LOCKED,
+    4150: BLOCKED,
+    3955: BLOCKED,
+    1820: EXPIRED,
+    1862: EXPIRED,
+    1251: PLUGIN,
+    1524: PLUGIN,
+    2059: PLUGIN,
     1044: NO_GRANT,
     1049: NO_DB,
     2026: TLS,

@@ -200,6 +200,8 @@ class Mysql(SqlSession["Connection[DictCursor]"]):
             raise self._refusal(error, connection.driver) from None
         except (IndexError, ValueError, UnicodeDecodeError, AssertionError):
             raise failures.WRONG_PROTOCOL.blind("", where=self.where) from None
+        except RuntimeError as error:  # the driver lacks a package for the account's method
+            raise failures.PLUGIN.blind(str(error), where=self.where) from None
 
     def _refusal(self, error: pymysql.MySQLError, driver: Connection[DictCursor]) -> BlindError:
         import pymysql
@@ -234,6 +236,8 @@ class Mysql(SqlSession["Connection[DictCursor]"]):
             if errno in failures.LOST:
                 meaning = failures.MUTE if "timed out" in said else failures.CUT
                 raise meaning.blind("", where=self.where) from None
+            if failures.BY_ERRNO.get(errno) is failures.EXPIRED:  # the login itself was taken
+                raise failures.EXPIRED.blind(f"{errno} {said}", where=self.where) from None
             raise BlindError(
                 Reason.UNREADABLE, f"{self.where}: the first query failed: {errno} {words(said)}"
             ) from None
