@@ -14,6 +14,7 @@ from cockpit.connect.aws.codes import CODES
 from cockpit.connect.open import Connections
 from cockpit.connect.role import Role
 from cockpit.desk.own import own_acts
+from cockpit.desk.promises import PromiseKeeper
 from cockpit.desk.recorder import Recorder
 from cockpit.desk.status import DeskStatus
 from cockpit.errors import BlindError
@@ -44,6 +45,8 @@ from cockpit.triage.topology import DependencyGraph
 from cockpit.triage.view import Offer
 
 SUSPECTS_BY = "the deepest unhealthy target in the dependency graph, then the latest change"
+PROMISES = "runbook.promises"
+"""The probe of what steps promised."""
 _SETTLE_AFTER = 20.0
 _CLOSING = 0.5
 _ASK_AGAIN = 30.0
@@ -84,6 +87,7 @@ class Desk:
         )
         self._unwatched = sweep.unwatched(config, probes)
         self._recorder = Recorder(incident, best=library.best)
+        self._promises = PromiseKeeper(incident, self.store, probes[PROMISES])
         self._coming = coming
         self._waits_for = ""
         self._callbacks: list[Callback] = []
@@ -96,6 +100,7 @@ class Desk:
         self._suspects: tuple[Board | None, tuple[Suspect, ...]] = (None, ())
         self._stops = [
             self.store.subscribe(self._board_changed),
+            self._promises.stop,
             incident.subscribe(lambda _: self._tell()),
         ]
 
@@ -206,6 +211,7 @@ class Desk:
 
     async def start(self) -> None:
         """Begin to look."""
+        self._promises.tell()
         self._spawn(self._look())
 
     def look_now(self, target: str = "") -> int:

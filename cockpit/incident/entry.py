@@ -11,6 +11,8 @@ What `data` holds by kind, as the timeline and the reports read it (all may be m
 | blind, sees_again | probe, reason |
 | change | actor (who outside did it) |
 | pin, correction | pins and pinned, or corrects: the seq that is meant |
+| step.prediction | says: what it said would happen |
+| step.settlement | prediction (the seq), verdict (kept, broken, unknown), seen |
 | step.outcome | intent (the seq of the intent), outcome (ok, failed, unknown, skipped, refused) |
 | redaction | redacts: the seq of the entry whose body was taken out |
 | any | when (it happened earlier), blob (the whole text), letter (it came from a co-responder) |
@@ -50,8 +52,10 @@ class EntryKind(StrEnum):
     TODO = "todo"
     PIN = "pin"
     CORRECTION = "correction"
+    STEP_PREDICTION = "step.prediction"
     STEP_INTENT = "step.intent"
     STEP_OUTPUT = "step.output"
+    STEP_SETTLEMENT = "step.settlement"
     STEP_OUTCOME = "step.outcome"
     PROPOSAL = "proposal"
     APPROVAL = "approval"
@@ -79,6 +83,8 @@ _MACHINE = frozenset(
         EntryKind.CHANGE,
         EntryKind.SUSPECT,
         EntryKind.SWEEP,
+        EntryKind.STEP_PREDICTION,  # the intent behind it is durable, and so is what is before it
+        EntryKind.STEP_SETTLEMENT,
         EntryKind.STEP_OUTPUT,
     }
 )
@@ -98,7 +104,7 @@ those of `BODY`; one of format 1 lacks `format`, `links` and `seal`."""
 
 LINKS = {
     "intent", "outcome", "corrects", "pins", "pinned", "redacts", "letter", "severity", "status",
-    "from", "milestone", "when", "until", "code", "probe", "plan",
+    "from", "milestone", "when", "until", "code", "probe", "plan", "prediction", "verdict",
 }  # fmt: skip
 """The members of `data` that other entries mean something by. They stay when a body goes: without
 its outcome a step would be unknown again, without its severity an incident would be another."""

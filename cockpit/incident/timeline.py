@@ -55,8 +55,10 @@ LOOKS: Mapping[EntryKind, Appearance] = MappingProxyType(
         EntryKind.TODO: Appearance("□", "to do", EntryGroup.PEOPLE),
         EntryKind.PIN: Appearance("★", "pin", EntryGroup.SYSTEM),
         EntryKind.CORRECTION: Appearance("✎", "correction", EntryGroup.SYSTEM),
+        EntryKind.STEP_PREDICTION: Appearance("◇", "predicts", EntryGroup.STEPS),
         EntryKind.STEP_INTENT: Appearance("▶", "step", EntryGroup.STEPS),
         EntryKind.STEP_OUTPUT: Appearance("·", "output", EntryGroup.SYSTEM),
+        EntryKind.STEP_SETTLEMENT: Appearance("◈", "settled", EntryGroup.STEPS),
         EntryKind.STEP_OUTCOME: Appearance("■", "outcome", EntryGroup.STEPS),
         EntryKind.PROPOSAL: Appearance("▷", "proposal", EntryGroup.STEPS),
         EntryKind.APPROVAL: Appearance("✔", "approval", EntryGroup.STEPS),
@@ -120,7 +122,14 @@ class TimelineRow:
 
 
 QUIET = frozenset(
-    {EntryKind.PIN, EntryKind.CORRECTION, EntryKind.STEP_OUTPUT, EntryKind.SWEEP, EntryKind.RESUMED}
+    {
+        EntryKind.PIN,
+        EntryKind.CORRECTION,
+        EntryKind.STEP_PREDICTION,
+        EntryKind.STEP_OUTPUT,
+        EntryKind.SWEEP,
+        EntryKind.RESUMED,
+    }
 )
 """What the timeline leaves out unless everything is asked for: it shows in other rows."""
 

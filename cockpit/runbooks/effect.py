@@ -1,4 +1,5 @@
-"""Carrying one approved plan out: check again, intent durable, effect, verification, outcome.
+"""Carrying one approved plan out: check again, prediction and intent durable, effect, verification,
+settlement, outcome.
 
 The order is the promise. Whatever ends a change, an outcome follows its intent; what was cut off
 is `unknown`, never assumed done or not done.
@@ -13,8 +14,9 @@ from dataclasses import dataclass, field, replace
 
 from cockpit.connect.session import Acts
 from cockpit.errors import BlindError, Misconfigured, Refused, UnknownOutcome
+from cockpit.incident import ledger
 from cockpit.incident.entry import Entry, EntryKind
-from cockpit.runbooks import gate
+from cockpit.runbooks import gate, promise
 from cockpit.runbooks.kinds import acts, command, looks
 from cockpit.runbooks.kinds import http as http_kind
 from cockpit.runbooks.kinds.process import StepProcess
@@ -64,6 +66,10 @@ class Execution:
     started: float = 0.0
     intent: Entry | None = None
     """What was written before anything was sent; None until then."""
+    prediction: Entry | None = None
+    """What was written about what it will do."""
+    held: bool | None = None
+    """What the verification gave; None: it was not looked at, or could not be."""
     process: StepProcess | None = None
     """The program of the step, once it was started."""
 
@@ -158,13 +164,7 @@ class Execution:
         said = {"reason": approval.reason, "second": approval.second, "typed": approval.typed}
         text = f"approved '{plan.title}' ({short(plan.digest)})"
         await journal.append(EntryKind.APPROVAL, text, target=plan.target, data={**data, **said})
-        writing = asyncio.ensure_future(
-            journal.intent(
-                f"{plan.title}: {rendered(plan.act, plan.target)}",
-                target=plan.target,
-                data={**data, **told(plan)},
-            )
-        )
+        writing = asyncio.ensure_future(self._announced())
         try:
             intent = await asyncio.shield(writing)
         except asyncio.CancelledError:
@@ -180,6 +180,17 @@ class Execution:
                 hint="approve again with a reason to run it without a record that survives",
             )
         return intent
+
+    async def _announced(self) -> Entry:
+        """Prediction, then intent: the intent is durable, and so is what stands before it."""
+        plan, journal = self.plan, self.planner.ports.journal
+        data = {**names(self.planner.runbook, plan.step), "plan": plan.digest}
+        self.prediction = await promise.predict(journal, plan, data)
+        return await journal.intent(
+            f"{plan.title}: {rendered(plan.act, plan.target)}",
+            target=plan.target,
+            data={**data, **told(plan), "prediction": self.prediction.seq},
+        )
 
     async def _sent(self, intent: Entry, session: Acts | None) -> Ended:
         """From here on something may have happened: every way out writes an outcome."""
@@ -265,9 +276,11 @@ class Execution:
         if until is None:
             raise Misconfigured(f"{self.plan.title} has nothing to wait for")
         scope = {**self.planner.scope(self.given), **self.plan.relies}
-        return await looks.hold(
+        held = await looks.hold(
             self.planner.ports, until, target=until.target, scope=scope, progress=self.progress
         )
+        self.held = held.done
+        return held
 
     async def _written(
         self,
@@ -285,8 +298,21 @@ class Execution:
             data["process"] = self.process.as_data()
         if ended := _sessions_ended(plan, result):
             data["ended"] = ended
+        await self._settle(outcome)
         text = f"{plan.title} → {outcome.kind} in {outcome.took:.1f}s: {outcome.text}"
         await self.planner.ports.journal.outcome(intent, outcome.kind, text=text, data=data)
+
+    async def _settle(self, outcome: Outcome) -> None:
+        """Before the outcome: a crash between the two leaves a step that is looked at again."""
+        if self.prediction is None:
+            return
+        await promise.settle(
+            self.planner.ports.journal,
+            self.prediction.seq,
+            ledger.settled(outcome.kind, self.held, outcome.text),
+            target=self.prediction.target,
+            data=names(self.planner.runbook, self.plan.step),
+        )
 
     def _outcome(self, kind: OutcomeKind, result: Result) -> Outcome:
         took = self.planner.ports.monotonic() - self.started

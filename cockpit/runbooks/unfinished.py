@@ -13,18 +13,21 @@ from typing import Literal, Protocol
 
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
+from cockpit.incident import ledger
 from cockpit.incident.entry import Entry, EntryKind, names
 from cockpit.incident.record import Author
+from cockpit.runbooks import promise
 from cockpit.runbooks.kinds import looks
 from cockpit.runbooks.kinds.process import StepProcess, from_data
 from cockpit.runbooks.plan import Outcome, Plan, act_digest
 from cockpit.runbooks.ports import Ports
+from cockpit.runbooks.promise import Appends
 from cockpit.runbooks.step import NOTHING, Until
 
 _EVERY = 5.0
 
 
-class Outcomes(Protocol):
+class Outcomes(Appends, Protocol):
     """Where the end of an intent is written (`cockpit.incident.record.Incident`)."""
 
     async def outcome(
@@ -143,7 +146,7 @@ async def verified(one: Unfinished, ports: Ports, journal: Outcomes) -> Outcome:
     says = one.verification
     kind: Literal["ok", "failed"] = "ok" if held.done else "failed"
     text = f"verified afterwards: {says}" if held.done else f"verified afterwards, not true: {says}"
-    await _written(one, kind, text, journal, by="verification")
+    await _written(one, kind, text, journal, by="verification", held=held.done or None)
     return Outcome(kind, text, took=took)
 
 
@@ -177,9 +180,20 @@ def repeated(plan: Plan, cut_off: Iterable[Entry]) -> str:
     return ""
 
 
-async def _written(one: Unfinished, word: str, text: str, journal: Outcomes, *, by: str) -> None:
+async def _written(
+    one: Unfinished,
+    word: str,
+    text: str,
+    journal: Outcomes,
+    *,
+    by: str,
+    held: bool | None = None,
+) -> None:
     kept = ("runbook", "runbook_digest", "step", "title", "plan")
     data = {name: one.intent.data[name] for name in kept if name in one.intent.data}
+    if prediction := names(one.intent, "prediction"):
+        said = ledger.settled(word, held, text)
+        await promise.settle(journal, prediction, said, target=one.target, data=data)
     line = f"{one.title} → {word}, {text}"
     await journal.outcome(one.intent, word, text=line, data={**data, "afterwards": by})
 

@@ -23,6 +23,8 @@ from cockpit.units import count, duration
 MOST = 3
 _WITNESSES = frozenset({"alarms", "changes", "slo", "log_group"})
 """Kinds that tell of other targets and are never the cause themselves."""
+_OUR_STEPS = "runbook"
+"""The kind of what is told of our own steps: it says nothing about what ails a target."""
 _BEFORE = timedelta(minutes=60)
 """How long before the first symptom a change may have been to be suspected."""
 _LAG = timedelta(minutes=2)
@@ -87,7 +89,7 @@ class _Symptoms:
     def __init__(self, board: Board) -> None:
         self.of: dict[str, list[OpenFinding]] = {}
         for finding in board.open.values():
-            if finding.finding.severity > Severity.INFO:
+            if finding.finding.severity > Severity.INFO and finding.kind != _OUR_STEPS:
                 self.of.setdefault(finding.target, []).append(finding)
         self._weight = {
             name: sum(1 + f.finding.severity.rank for f in found) for name, found in self.of.items()
@@ -209,6 +211,7 @@ def _next_probe(board: Board, target: Target, unseen: tuple[str, ...]) -> str:
         reading.probe
         for reading in board.readings.values()
         if reading.target == target.name
+        and reading.kind != _OUR_STEPS
         and isinstance(reading.outcome, Seen)
         and not reading.outcome.findings
     ]

@@ -57,9 +57,10 @@ async def test_a_change_is_approved_recorded_done_and_verified_in_this_order() -
     outcome = await made.carry("terminate")
     assert outcome.kind == "ok"
     assert outcome.text.startswith("pid 4242 is gone; nobody waits: true after")
-    assert seen_at_effect == ["note", "approval", "step.intent"]
-    assert made.journal.kinds() == ["note", "approval", "step.intent", "step.outcome"]
-    intent = made.journal.entries[2][2]
+    before = ["note", "approval", "step.prediction", "step.intent"]
+    assert seen_at_effect == before
+    assert made.journal.kinds() == [*before, "step.settlement", "step.outcome"]
+    intent = made.journal.entries[3][2]
     assert intent["does"] == "terminate_backend"
     assert intent["verify"] == {
         "target": "orders-db",
@@ -70,8 +71,8 @@ async def test_a_change_is_approved_recorded_done_and_verified_in_this_order() -
         "within_s": 60.0,
         "scope": {},
     }
-    end = made.journal.entries[3][2]
-    assert (end["intent"], end["outcome"]) == (3, "ok")
+    end = made.journal.entries[5][2]
+    assert (end["intent"], end["outcome"]) == (4, "ok")
     assert made.acts.closed == made.actors.opened == 1
     assert made.steps() == [("blocker", "next"), ("terminate", "ok")]
 

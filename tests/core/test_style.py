@@ -95,7 +95,7 @@ def test_every_class_has_a_name_of_its_own() -> None:
 def test_every_finding_code_that_a_probe_can_give_is_a_public_name() -> None:
     for probe in registry().values():
         assert probe.codes, probe.id
-        assert probe.needs or probe.kind in {"endpoint", "redis"}, probe.id
+        assert probe.needs or probe.kind in {"endpoint", "redis", "runbook"}, probe.id
         assert all(re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", code) for code in probe.codes)
         assert probe.kind.startswith(probe.id.partition(".")[0]), probe.id
 

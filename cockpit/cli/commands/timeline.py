@@ -22,7 +22,12 @@ SECTION, PLACE = "The record", 2
 @click.argument("name", metavar="[ID]", default="")
 @click.option("--kind", "-k", "kinds", multiple=True, help="Only this kind or group; repeatable.")
 @click.option("--pinned", is_flag=True, help="Only what was pinned.")
-@click.option("--all", "everything", is_flag=True, help="Also pins, corrections, outputs, sweeps.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also pins, corrections, predictions, outputs, sweeps.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
 def timeline(

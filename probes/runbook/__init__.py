@@ -1,0 +1,1 @@
+"""What runbooks said, and did."""
