@@ -19,7 +19,7 @@ from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import count, duration
 from probes.postgres.kin import system_of
-from probes.postgres.locks_beside import beside, recovers, recovery_advice
+from probes.postgres.locks_beside import STARTUP, beside, recovers, recovery_advice
 from probes.postgres.locks_model import (
     AwaitedLock,
     LockNode,
@@ -46,7 +46,8 @@ BLOCKERS = statement("postgres", "locks_blockers.sql")
 """pg_blocking_pids() takes every partition of the lock table and, for a row, names all who queue
 ahead: 400 waiters for one row are 80,000 edges. So it is asked only for the first waiter of each
 row, the *speaker* of the others, and for everyone who waits for something else. The others of a row
-are counted at their speaker, unless they hold somebody up.
+are counted at their speaker, unless they hold somebody up. Of recovery, which waits for a standby's
+readers, it knows nobody: they are told by the locks that they hold.
 """
 MOST = 200
 """Places whose waiters are asked for whom they wait; the longest waiting first."""
@@ -284,8 +285,12 @@ def _schema_changes(look: PostgresLocks) -> Iterator[Finding]:
                 Evidence("it waits since", node.wait_s, "s"),
                 Evidence("statement", str(node.query or "")),
             ),
-            likely=("a migration without lock_timeout behind an old reader",),
-            next="cancel it: those behind go on at once; run it again with lock_timeout",
+            likely=("a change of the schema at the primary, and an old reader here",)
+            if node.backend_type == STARTUP
+            else ("a migration without lock_timeout behind an old reader",),
+            next="who reads it here? recovery cancels them after max_standby_streaming_delay"
+            if node.backend_type == STARTUP
+            else "cancel it: those behind go on at once; run it again with lock_timeout",
             fact=False,
         )
 

@@ -45,12 +45,12 @@ def recovers(look: PostgresLocks, head: LockNode) -> bool:
 
 def released_by(look: PostgresLocks, head: int, pid: int) -> int:
     """Who waits for recovery alone, for what one session of the primary holds. 0 also while replay
-    is paused: then its end comes later, if at all.
+    is paused, or waits for a lock itself: then that session's end comes later, if at all.
     """
-    if look.summary.paused is not False:
+    known = {node.pid: node for node in look.nodes}
+    if look.summary.paused is not False or known[head].locktype is not None:
         return 0
     keys = {each.table_key for each in look.origins if each.pid == pid}
-    known = {node.pid: node for node in look.nodes}
     freed = graph_of(look.nodes).freed(head)
     return sum(1 for each in freed if each in known and known[each].table_key in keys)
 

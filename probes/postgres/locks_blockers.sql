@@ -1,7 +1,16 @@
 WITH a AS MATERIALIZED (
   SELECT * FROM pg_stat_activity
 ), w AS MATERIALIZED (
-  SELECT pid, pg_blocking_pids(pid) AS blockers FROM unnest(%(speakers)s::int[]) AS pid
+  SELECT s.pid, CASE WHEN b.pids = '{}' AND pg_is_in_recovery()
+                     THEN coalesce((SELECT array_agg(DISTINCT h.pid)
+                            FROM pg_locks AS q JOIN pg_locks AS h ON h.granted
+                             AND h.locktype = 'relation' AND h.database = q.database
+                             AND h.relation = q.relation AND h.pid <> q.pid
+                           WHERE q.pid = s.pid AND NOT q.granted AND q.locktype = 'relation'
+                             AND q.mode = 'AccessExclusiveLock'), '{}')
+                     ELSE b.pids END AS blockers
+    FROM unnest(%(speakers)s::int[]) AS s (pid)
+   CROSS JOIN LATERAL (SELECT pg_blocking_pids(s.pid) AS pids) AS b
 ), c AS (
   SELECT m.speaker AS pid, count(*)::int AS crowd,
          extract(epoch FROM clock_timestamp() - min(a.query_start))::float8 AS crowd_wait_s,

@@ -17,10 +17,10 @@ from tests.servers.promises import Party, Provoked, Scene, Situation, Thing
 
 AT_ONCE = {"postgres.locks": LockSettings(waited=Thresholds(warning=0.001, high=30))}
 _PARTIES = """
-SELECT pid, application_name, state, query_start, state_change, backend_xid IS NOT NULL,
-       CASE WHEN wait_event = 'SyncRep' THEN '{0}' WHEN wait_event_type = 'Lock'
-            THEN pg_blocking_pids(pid) ELSE '{}' END
-  FROM pg_stat_activity WHERE usename = 'app'
+SELECT pid, coalesce(nullif(application_name, ''), backend_type), state, query_start, state_change, backend_xid IS NOT NULL,
+       CASE WHEN wait_event = 'SyncRep' THEN '{0}' WHEN wait_event_type <> 'Lock' THEN '{}'
+            WHEN backend_type = 'startup' THEN '{0}' ELSE pg_blocking_pids(pid) END
+  FROM pg_stat_activity WHERE usename = 'app' OR backend_type = 'startup'
 """
 _THINGS = """
 SELECT 'slot ' || slot_name, 'there', 'slot' FROM pg_replication_slots
@@ -37,7 +37,7 @@ def scene(server: postgres.PostgresServer) -> Scene:
         pid: Party(
             name=name,
             doing=(state, began, changed),
-            waits_for=frozenset(blockers),
+            waits_for=frozenset(blockers or ()),
             written=written,
             aborted=(state or "").endswith("(aborted)"),
         )
@@ -179,6 +179,24 @@ async def _locked_at_the_primary(pair: Pair) -> AsyncIterator[Provoked]:
         )
 
 
+@asynccontextmanager
+async def _recovery_waits_for_a_reader(pair: Pair) -> AsyncIterator[Provoked]:
+    primary, standby = pair
+    async with Crowd(primary) as there, Crowd(standby) as here:
+        snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ"
+        await here.hold(snapshot, "SELECT count(*) FROM orders", app="report")
+        await there.hold("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE", app="migrate")
+        primary.execute("CHECKPOINT")
+        await waiting(standby, 1)
+        await here.wait("SELECT count(*) FROM orders", app="reader", autocommit=True)
+        await waiting(standby, 2)
+        yield Provoked(
+            targets=of_both(primary, standby),
+            seen=lambda: both_scenes(primary, standby),
+            said=lambda app: there.said(app) or here.said(app),
+        )
+
+
 def both_scenes(primary: postgres.PostgresServer, standby: postgres.PostgresServer) -> Scene:
     """The sessions of both: they run on one machine, so no number is there twice."""
     scenes = {"primary": scene(primary), "standby": scene(standby)}
@@ -193,6 +211,22 @@ def both_scenes(primary: postgres.PostgresServer, standby: postgres.PostgresServ
 
 
 STANDBYS = (
+    Situation(
+        id="recovery waits for a reader here, and others queue behind it",
+        probe="postgres.locks",
+        codes=("PG_LOCK_BLOCKED", "PG_LOCK_DDL_QUEUE"),
+        provoke=_recovery_waits_for_a_reader,
+        settings=AT_ONCE,
+        at="standby",
+        offered=frozenset(
+            {
+                "terminate_backend report",
+                "cancel_backend reader",
+                "terminate_backend reader",
+                "database-connections.terminate report",
+            }
+        ),
+    ),
     Situation(
         id="a session of the primary holds the table for itself, and recovery here",
         probe="postgres.locks",

@@ -101,7 +101,7 @@ async def test_only_one_thing_is_said_of_a_pause_that_a_person_made(
 async def test_recovery_that_holds_others_up_names_the_session_of_the_primary(
     pg_pair: Pair, folder: Path
 ) -> None:
-    situation = next(each for each in STANDBYS if each.probe == "postgres.locks")
+    situation = next(each for each in STANDBYS if "of the primary" in each.id)
     async with situation.provoke(pg_pair) as both:
         ((pid,),) = pg_pair[0].execute(
             "SELECT pid FROM pg_stat_activity WHERE application_name = 'migrate'"
