@@ -114,6 +114,18 @@ class RedisReads(Protocol):
         """One allowed command with its raw reply; `Refused` when it is not on the list."""
 
 
+@dataclass(frozen=True, slots=True)
+class Right:
+    """Whether a login may do something, as its server tells before it is done."""
+
+    held: bool | None
+    """None: it cannot be told, for the reason in `why`."""
+    why: str = ""
+    """What is missing, or why it cannot be told."""
+    grant: str = ""
+    """The line that gives what is missing; empty when there is none, or nothing is missing."""
+
+
 class Acts(Protocol):
     """A commander's session for one approved plan."""
 
@@ -124,3 +136,11 @@ class Acts(Protocol):
 
     async def close(self) -> None:
         """Give the connection up. Never raises."""
+
+
+@runtime_checkable
+class TellsRights(Protocol):
+    """A commander's session that can say beforehand what its login may do."""
+
+    async def may(self, call: str, arguments: Mapping[str, object]) -> Right:
+        """Whether `run` with the same would be permitted. Changes nothing. Raises `BlindError`."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cockpit import clock
+from cockpit.connect.session import Right
 from cockpit.connect.statements import checked as checked_arguments
 from cockpit.errors import BlindError, DoesNotApply, Misconfigured, Refused
 from cockpit.redact import MASK
@@ -105,7 +106,15 @@ class Planner:
             suggestion=self._suggestion(step, fresh.scope),
         )
         plan = replace(plan, digest=sealed(plan))
-        return replace(plan, lines=_lines(plan, fresh.scope))
+        right = await self._right(plan, target)
+        gaps = (_missing(plan, right),) if right.held is False else ()
+        return replace(plan, lines=(*_lines(plan, fresh.scope), *_told(right)), gaps=gaps)
+
+    async def _right(self, plan: Plan, target: Target | None) -> Right:
+        """Whether the login may: known before a name is typed, not after."""
+        if target is None or not plan.mutates or plan.act.kind not in CALLS:
+            return Right(None)
+        return await self.ports.actors.may(target, plan.act.kind, plan.act.does, plan.act.args)
 
     def target(self, step: Step, given: Mapping[str, Mapping[str, object]]) -> Target | None:
         """What a step is run on; None when it names nothing."""
@@ -355,6 +364,20 @@ def _lines(plan: Plan, scope: Mapping[str, object]) -> tuple[PlanLine, ...]:
         made = f"made {clock.stamp(plan.made_at)[11:19]} UTC, good for {VALID_FOR:g} s"
         lines.append(PlanLine("approval", f"{short(plan.digest)}  {made}"))
     return tuple(lines)
+
+
+def _missing(plan: Plan, right: Right) -> str:
+    type_ = f"; type: {right.grant}" if right.grant else ""
+    return f"{plan.principal or 'the commander'} may not: {right.why}{type_}"
+
+
+def _told(right: Right) -> list[PlanLine]:
+    """A line on the right to act, where there is something to tell."""
+    if right.held:
+        return [PlanLine("rights", "✔ the login may do this")]
+    if right.held is None and right.why:
+        return [PlanLine("rights", f"cannot be told: {whole(right.why)}")]
+    return []
 
 
 def _seen(value: object, scope: Mapping[str, object]) -> str:

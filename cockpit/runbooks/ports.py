@@ -9,11 +9,13 @@ from datetime import datetime
 from typing import Protocol
 
 from cockpit import clock
-from cockpit.connect.session import Acts
+from cockpit.connect.session import Acts, Right
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.runbooks.step import StepKind
 from cockpit.triage.probe import Reading
 from cockpit.triage.target import Target
+
+Args = Mapping[str, object]
 
 
 class Looks(Protocol):
@@ -56,6 +58,9 @@ class Actors(Protocol):
 
     async def identity(self, target: Target | None, kind: StepKind) -> Identity:
         """As whom a step would run; None: a step on no target, run from here."""
+
+    async def may(self, target: Target, kind: StepKind, does: str, args: Args, /) -> Right:
+        """Whether the commander's login may do that. Never raises: what fails cannot be told."""
 
 
 class JournalPort(Protocol):

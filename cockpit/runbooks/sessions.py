@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from cockpit.connect.open import Connections
 from cockpit.connect.role import Role
-from cockpit.connect.session import Acts, RedisReads, SqlReads
+from cockpit.connect.session import Acts, RedisReads, Right, SqlReads, TellsRights
 from cockpit.connect.settings import AwsSite, Login
 from cockpit.connect.statements import checked, statement
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
@@ -73,6 +73,26 @@ class RunSessions:
             principal = f"{_user(target)} via {getattr(target.settings, 'host', '')}"
             return Identity(principal=principal, account=account, region=region)
         return Identity(principal=f"{self.actor}, on this machine", region=region)
+
+    async def may(
+        self, target: Target, kind: StepKind, does: str, args: Mapping[str, object], /
+    ) -> Right:
+        """See `Actors`."""
+        if self.connections.role is not Role.COMMANDER:
+            return Right(None)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                session = await self.open(target, kind)
+                try:
+                    if not isinstance(session, TellsRights):
+                        return Right(None, f"sessions of {target.kind} do not tell")
+                    return await session.may(does, args)
+                finally:
+                    await session.close()
+        except TimeoutError:
+            return Right(None, f"{target.name} did not say within {_PATIENCE:g} s")
+        except (BlindError, Misconfigured, Refused, UnknownOutcome) as error:
+            return Right(None, error.message)
 
     async def _read_aws(
         self, target: Target, does: str, arguments: Mapping[str, object]

@@ -100,6 +100,7 @@ class Play(Stage):
             cache_answers.ElastiCache(self.cache).table(),
             self.scaling.table(),
             rest.NOTHING_TO_TELL,
+            {("iam", "SimulatePrincipalPolicy"): rest.allowed},
         )
         for table in tables:
             self.front.answers |= table

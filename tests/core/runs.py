@@ -13,6 +13,7 @@ from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.net.settings import EndpointSettings
 from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.role import Role
+from cockpit.connect.session import Right
 from cockpit.connect.settings import Login
 from cockpit.errors import BlindError, Reason, Refused
 from cockpit.incident.entry import Entry, EntryKind
@@ -159,6 +160,7 @@ class FakeActors:
     opened: int = 0
     role: Role = Role.COMMANDER
     fails: BlindError | None = None
+    right: Right = field(default_factory=lambda: Right(None))
 
     async def open(self, target: Target, kind: StepKind) -> FakeActs:
         if self.role is not Role.COMMANDER:
@@ -170,6 +172,11 @@ class FakeActors:
 
     async def identity(self, target: Target | None, kind: StepKind) -> Identity:
         return self.who
+
+    async def may(
+        self, target: Target, kind: StepKind, does: str, args: Mapping[str, object], /
+    ) -> Right:
+        return self.right
 
 
 @dataclass

@@ -26,8 +26,10 @@ from cockpit.connect.aws.errors import FAILURES, AwsCall
 from cockpit.connect.aws.limits import Limits
 from cockpit.connect.aws.metrics import Metrics
 from cockpit.connect.aws.models import parse, validate_call
+from cockpit.connect.aws.reads import iam_action
 from cockpit.connect.aws.redact import redact
-from cockpit.connect.session import MetricQuery, Series
+from cockpit.connect.aws.rights import role_of, simulated
+from cockpit.connect.session import MetricQuery, Right, Series
 from cockpit.connect.settings import AwsSite
 from cockpit.connect.shared import Memory, Tasks
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
@@ -293,6 +295,17 @@ class AwsActs:
         """Account and ARN that acts are made as."""
         answer = await self.run("sts.GetCallerIdentity", {})
         return str(answer.get("Account", "")), str(answer.get("Arn", ""))
+
+    async def may(self, call: str, arguments: Mapping[str, object]) -> Right:
+        """See `TellsRights`: asked of IAM's simulation, where that is permitted."""
+        service, operation = await off_loop(parse, call)
+        _, arn = await self.identity()
+        asked = {"PolicySourceArn": role_of(arn), "ActionNames": [iam_action(service, operation)]}
+        try:
+            answer = await self.run("iam.SimulatePrincipalPolicy", asked)
+        except (BlindError, UnknownOutcome) as error:
+            return Right(None, f"IAM does not tell: {error.message}")
+        return simulated(answer, iam_action(service, operation), arn)
 
     async def close(self) -> None:
         """Give the connections up. Never raises."""

@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from cockpit.connect.kind import Secret
+from cockpit.connect.mysql.rights import right_of
 from cockpit.connect.mysql.session import Mysql
 from cockpit.connect.mysql.settings import MysqlSettings
 from cockpit.connect.rows import first_value, rows_into
 from cockpit.connect.secrets import resolve_async
-from cockpit.connect.session import Acts
+from cockpit.connect.session import Acts, Right
 from cockpit.connect.settings import commanders_login
 from cockpit.connect.sql.acts import BETWEEN, became, check_most, end_each, sent
 from cockpit.connect.statements import (
@@ -92,6 +93,21 @@ class MysqlActs:
         values = checked(known, arguments)
         await self._mysql.value("SELECT 1")
         return await self._calls[call](values)
+
+    async def may(self, call: str, arguments: Mapping[str, object]) -> Right:
+        """See `TellsRights`."""
+        values = checked(statement(call, "mysql"), arguments)
+        if self._rds and call != "start_replication":
+            return Right(None, "RDS' own procedures do it: who may call them is not listed")
+        rows = await self._mysql.dicts("SHOW GRANTS")
+        user = await self._mysql.value("SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', 1)")
+        return right_of(
+            [str(next(iter(row.values()))) for row in rows],
+            call,
+            values,
+            user=str(user),
+            mariadb=self._mysql.flavour == "mariadb",
+        )
 
     async def close(self) -> None:
         """See `Acts`."""

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from cockpit.connect.kind import Secret
+from cockpit.connect.postgres.rights import may
 from cockpit.connect.postgres.session import Postgres
 from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.secrets import resolve_async
-from cockpit.connect.session import Acts
+from cockpit.connect.session import Acts, Right
 from cockpit.connect.settings import commanders_login
 from cockpit.connect.sql.acts import BETWEEN, became, check_most, end_each, sent
 from cockpit.connect.statements import PROTECTED_POSTGRES, checked, statement
@@ -150,6 +151,10 @@ class PostgresActs:
             return {"done": True, "detail": known.effect, "value": value}
         await self._postgres.value("SELECT 1")
         return await self._calls[call](values)
+
+    async def may(self, call: str, arguments: Mapping[str, object]) -> Right:
+        """See `TellsRights`."""
+        return await may(self._postgres, call, checked(statement(call, "postgres"), arguments))
 
     async def close(self) -> None:
         """See `Acts`."""

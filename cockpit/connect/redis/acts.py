@@ -12,10 +12,11 @@ from cockpit.connect.kind import Secret
 from cockpit.connect.redis.session import Redis
 from cockpit.connect.redis.settings import RedisSettings
 from cockpit.connect.secrets import resolve_async
-from cockpit.connect.session import Acts
+from cockpit.connect.session import Acts, Right
 from cockpit.connect.settings import commanders_login
 from cockpit.connect.statements import Statement, checked, statement
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
+from cockpit.text import visible
 
 _POLICIES = frozenset(
     {
@@ -53,6 +54,22 @@ class RedisActs:
             gone = reply == 1
             return {"done": gone, "detail": "the client is gone" if gone else "no such client"}
         return {"done": reply == "OK", "detail": str(reply)}
+
+    async def may(self, call: str, arguments: Mapping[str, object]) -> Right:
+        """See `TellsRights`. The server tells by `ACL DRYRUN`, from 7.0 on."""
+        known = statement(call, "redis")
+        words = _words_of(known, checked(known, arguments))
+        try:
+            user = str(await self._redis.send("ACL", "WHOAMI", retry=False))
+            said = await self._redis.send("ACL", "DRYRUN", user, *words, retry=False)
+        except BlindError as error:
+            if error.reason in {Reason.TIMEOUT, Reason.UNREACHABLE}:
+                raise
+            return Right(None, f"the server does not tell: {error.message}")
+        if said == "OK":
+            return Right(held=True)
+        command = "|".join(word.lower() for word in known.words[:2])
+        return Right(False, visible(str(said)), f"ACL SETUSER {user} +{command}")
 
     async def close(self) -> None:
         """See `Acts`."""
@@ -102,7 +119,7 @@ class RedisActs:
             raise Refused(f"client {values['id']} is protected: replication, or ourselves")
 
     async def _sent(self, known: Statement, values: Mapping[str, object]) -> object:
-        words = [str(values[word[1:-1]]) if word.startswith("{") else word for word in known.words]
+        words = _words_of(known, values)
         try:
             return await self._redis.send(*words, retry=False)
         except BlindError as error:
@@ -112,6 +129,10 @@ class RedisActs:
                     hint="look again before repeating it",
                 ) from None
             raise
+
+
+def _words_of(known: Statement, values: Mapping[str, object]) -> list[str]:
+    return [str(values[word[1:-1]]) if word.startswith("{") else word for word in known.words]
 
 
 async def open_redis_acts(settings: RedisSettings, *, secret: Secret = resolve_async) -> Acts:
