@@ -74,7 +74,7 @@ class MainScreen(PanesScreen, part=Where.MAIN):
         findings = self.query_one(Findings)
         row, start = findings.chosen, findings.start
         better = shown.best(start.finding.finding.code) if start.finding else ""
-        self.query_one(BetterBar).refresh_from(start, row, better)
+        self.query_one(BetterBar).refresh_from(start, row, better, moment=shown.moment)
         pane = self.query_one(EvidencePane)
         if not pane.has_class("-other"):
             pane.refresh_from(shown, row)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from textual.content import Content
 
 from cockpit.triage.board import FindingId, OpenFinding
 from screens.present.findings import FindingRow, Start
-from screens.present.lines import clip, line, safe
+from screens.present.lines import clip, line, safe, since
 from screens.widgets.header import Bar
+
+_LAGS = 180.0
+"""Seconds after a recovery in which what is left may only be late: metrics of its symptoms. Nobody
+is sent from a repair that worked to another one."""
 
 
 class BetterBar(Bar):
@@ -21,13 +27,17 @@ class BetterBar(Bar):
         """The finding that the key goes to."""
         return self.named
 
-    def refresh_from(self, start: Start, chosen: FindingRow | None, runbook: str) -> None:
-        """Draw this moment; hidden when what is selected is the suspect's own: the person chose
-        among them.
+    def refresh_from(
+        self, start: Start, chosen: FindingRow | None, runbook: str, *, moment: datetime
+    ) -> None:
+        """Draw this moment; hidden when what is selected is the suspect's own, since the person
+        chose among them, or has just recovered.
         """
         better = start.finding
         if better is not None and isinstance(chosen, OpenFinding):
-            better = better if chosen.target != better.target else None
+            own = chosen.target == better.target
+            mended = chosen.cleared is not None and since(moment, chosen.cleared) < _LAGS
+            better = None if own or mended else better
         self.named = better.id if better is not None else None
         self.set_class(better is not None, "-up")
         self.show([clip(told(better, runbook), self.app.size.width)] if better else [])

@@ -16,9 +16,10 @@ from cockpit.triage.registry import registry
 from screens.confirm import HELD, SETTLE, ConfirmScreen
 from screens.main import MainScreen
 from screens.planning import PlanningScreen
+from screens.widgets.better import BetterBar
 from screens.widgets.evidence import EvidencePane
 from screens.widgets.findings import Findings
-from tests.screens.conftest import FULL, Shows, press, settle, text, toasts, until
+from tests.screens.conftest import FULL, Shows, Time, press, settle, text, toasts, until
 from tests.screens.fake_desk import FakeDesk, FakeRun, ago
 from tests.screens.fake_desk import finding as make
 from tests.screens.main_words import begun
@@ -161,11 +162,31 @@ async def test_a_better_runbook_is_told_in_a_line_and_taken_by_a_key(
         desk.suspects = suspects
         await settle(pilot)
         told = "SUSPECT 1  PG_SAT_CONNECTIONS on orders-db: runbook database-connections"
-        assert told in text(pilot)
+        await until(pilot, lambda: told in text(pilot), "the line")
         assert "ALB_5XX" in pilot.app.screen.query_one(EvidencePane).text, "still held"
         await press(pilot, "B")
         assert "PG_SAT_CONNECTIONS" in pilot.app.screen.query_one(EvidencePane).text
-        assert told not in text(pilot)
+        await until(pilot, lambda: told not in text(pilot), "no line any more")
+
+
+async def test_nobody_is_sent_from_a_repair_that_worked_to_another_one(
+    desk: FakeDesk, show: Shows, time: Time
+) -> None:
+    """What is left right after it are symptoms whose metrics are late."""
+    async with show(desk) as pilot:
+        await press(pilot, "r")
+        mended = desk.board.open[pilot.app.screen.query_one(Findings).chosen_key]  # type: ignore[index]
+        rest = {k: v for k, v in desk.board.open.items() if v.target != mended.target}
+        over = replace(mended, cleared=time.now())
+        desk.board = replace(desk.board, open=rest, cleared=(over,))
+        desk.suspects = (replace(desk.suspects[0], name="checkout-tg", target="checkout-tg"),)
+        await settle(pilot)
+        bar = pilot.app.screen.query_one(BetterBar)
+        assert bar.named is None
+        time.pass_(minutes=4)
+        await settle(pilot)
+        told = "SUSPECT 1  TG_UNHEALTHY on checkout-tg"
+        await until(pilot, lambda: told in text(pilot), "the line")
 
 
 async def test_an_offer_is_the_one_that_was_drawn(desk: FakeDesk, show: Shows) -> None:
