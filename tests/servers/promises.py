@@ -158,8 +158,8 @@ async def seated(
         await desk.engine.stop()
 
 
-async def carried_out(situation: Situation, servers: Any, folder: Path) -> Kept:
-    """Do each deed once, each in the situation provoked anew."""
+async def carried_out(situation: Situation, servers: Any, folder: Path, *, only: str = "") -> Kept:
+    """Do each deed once, each in the situation provoked anew; or only the one of a name."""
     offered: set[str] = set()
     broken: dict[str, Sequence[str]] = {}
     while True:
@@ -167,6 +167,7 @@ async def carried_out(situation: Situation, servers: Any, folder: Path) -> Kept:
             provoked, folder, situation.settings
         ) as desk:  # fmt: skip
             deeds = await _deeds(situation, provoked, desk)
+            deeds = [each for each in deeds if only in {"", each.name}]
             offered |= {deed.name for deed in deeds}
             deed = next((each for each in deeds if each.name not in broken), None)
             if deed is not None:

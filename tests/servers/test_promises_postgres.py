@@ -5,12 +5,17 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cockpit.triage.probe import Seen
 from cockpit.world.servers import postgres
+from probes.postgres import locks_view
+from probes.postgres.locks_model import SessionToEnd, ended
+from tests.servers import promises
 from tests.servers.private import SUPER, postgres_roles
 from tests.servers.promised_postgres import COMMITS, LOCKS, STANDBYS, Pair, demanding
 from tests.servers.promised_sessions import QUEUES, SESSIONS, VACUUM, keeper
@@ -119,3 +124,20 @@ async def test_recovery_that_holds_others_up_names_the_session_of_the_primary(
     assert f"on orders pid {pid} (migrate" in known.findings[0].next
     (offer,) = known.tables[0].best
     assert (offer.target, offer.call, offer.releases) == ("orders", "terminate_backend", 2)
+
+
+async def test_the_kit_notices_a_promise_of_more_than_go_on(
+    pg: postgres.PostgresServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def boasting(*args: Any) -> SessionToEnd:
+        made = ended(*args)
+        return replace(made, releases=made.reach + 1, more=0)
+
+    monkeypatch.setattr(locks_view, "ended", boasting)
+    monkeypatch.setattr(promises, "PATIENCE", 0.5)
+    situation = next(each for each in QUEUES if each.id.startswith("a savepoint"))
+    kept = await carried_out(situation, pg, folder, only="terminate_backend careful")
+
+    assert kept.broken == {
+        "terminate_backend careful": ["releases 2, maybe 0 more was said, 1 went on: ['shop']"]
+    }
