@@ -58,12 +58,18 @@ def _seen(snapshot: Snapshot, theirs: Sequence[Finding], provider: ProviderLook 
     against = ["our own way out (NAT, proxy, DNS) would look the same: compare another host"]
     if provider and provider.level == "none":
         against.append("its status page says that all is well (such pages are late)")
+    by_name = first.code.startswith("NET_DNS_")
+    if by_name:
+        # a resolver's word: its own failure reads as that of the provider's name servers
+        against.append("our resolver would look the same: look the name up at another one")
     is_cut = all(look.outcome != "ok" for look in snapshot.path.addresses)
     admits = provider is not None and provider.level in _SAYS
     return Finding(
         "DEP_EXTERNAL",
         Severity.HIGH if worst(theirs) is Severity.CRITICAL or is_cut else Severity.WARNING,
-        f"the third party {snapshot.path.host} is in trouble: {first.summary}",
+        f"the third party {snapshot.path.host} cannot be found by its name: {first.summary}"
+        if by_name
+        else f"the third party {snapshot.path.host} is in trouble: {first.summary}",
         evidence=(
             *_provider(provider),
             *(Evidence(finding.code, finding.summary) for finding in theirs[:6]),
@@ -71,6 +77,8 @@ def _seen(snapshot: Snapshot, theirs: Sequence[Finding], provider: ProviderLook 
         ),
         likely=("an outage of the provider, which it admits",)
         if admits
+        else first.likely
+        if by_name
         else ("an outage of the provider", "they limit or block us"),
         against=tuple(against),
         next="shed or queue what depends on it; compare the latency of who calls it",

@@ -166,6 +166,21 @@ def test_our_own_network_is_not_the_third_party_s_trouble(
     assert codes(seen, external=True) == expected
 
 
+@pytest.mark.parametrize("outcome", ["servfail", "refused", "timeout", "nxdomain"])
+def test_what_a_resolver_says_is_no_outage_of_the_provider(outcome: str) -> None:
+    (found,) = [
+        finding
+        for finding in diagnose(
+            Snapshot(path=path(dns=(name(outcome=outcome),)), external=True), Settings()
+        )
+        if finding.code == "DEP_EXTERNAL"
+    ]
+    assert "outage of the provider" not in " ".join(found.likely)
+    assert "in trouble" not in found.summary
+    assert "cannot be found by its name" in found.summary
+    assert "our resolver would look the same: look the name up at another one" in found.against
+
+
 def waited_for(book: str, step: str) -> str:
     found = library().get(book)
     assert found is not None
