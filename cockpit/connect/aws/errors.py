@@ -17,6 +17,7 @@ from botocore.parsers import ResponseParserError
 
 from cockpit.connect.aws.denial import denial
 from cockpit.connect.aws.reads import iam_action
+from cockpit.connect.aws.transport import TooLarge
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 
@@ -239,6 +240,10 @@ def _from_client(error: Exception, call: AwsCall) -> BlindError:
         if found is not None:
             return found
     said = visible(str(error) or type(error).__name__)
+    if isinstance(error, TooLarge):
+        return unreadable(said, call)
+    if isinstance(error, RecursionError):
+        return unreadable("the answer is nested too deep", call)
     if isinstance(error, ResponseParserError | boto.IncompleteReadError | LookupError):
         return unreadable("the answer is not what the API promises", call)
     if isinstance(error, boto.BotoCoreError):

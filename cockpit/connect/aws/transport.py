@@ -1,4 +1,5 @@
-"""How requests to AWS leave: once, to the endpoint alone, over TLS that checks names.
+"""How requests to AWS leave: once, to the endpoint alone, over TLS that checks names; and how much
+of an answer is taken.
 
 aiobotocore makes its contexts with botocore's helper for urllib3. That leaves the host name to
 urllib3, so nobody checks it here: any server with any trusted certificate would get the requests.
@@ -6,6 +7,7 @@ urllib3, so nobody checks it here: any server with any trusted certificate would
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from functools import cache
 from typing import Any
@@ -14,8 +16,56 @@ import aiobotocore.httpsession
 import aiobotocore.utils
 import aiohttp
 import botocore.httpsession
+from aiobotocore.awsrequest import AioAWSResponse
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.credentials import CredentialResolver
+from botocore.exceptions import HTTPClientError
 from botocore.utils import get_environ_proxies
+
+MOST = 5 * 1024 * 1024
+"""Octets of an answer. A page of 50,000 data points is the largest we ask for: about 3.5 MB."""
+MOST_ELEMENTS = 150_000
+"""Of XML; such a page has 100,000 times and values."""
+MOST_VALUES = 400_000
+"""Of JSON, an object or list counted as five: it takes 300 octets, however few it came in."""
+
+
+class TooLarge(ValueError):
+    """More came than any answer that we ask for has. No error of botocore's: it repeats those."""
+
+
+class BoundedAnswer(aiohttp.ClientResponse):
+    """An answer whose body is given up before it takes the machine's memory."""
+
+    async def read(self) -> bytes:
+        """The whole body. Raises `TooLarge`."""
+        if self._body is None:
+            with contextlib.ExitStack() as undo:
+                undo.callback(self.close)
+                self._body = await self._whole()
+                undo.pop_all()
+        return await super().read()
+
+    async def _whole(self) -> bytes:
+        if (self.content_length or 0) > MOST:
+            raise TooLarge(f"an answer of {self.content_length} octets; {MOST} are taken")
+        body = bytearray()
+        async for part in self.content.iter_any():
+            body += part
+            if len(body) > MOST:
+                raise TooLarge(f"an answer that does not end within {MOST} octets")
+        if (what := _too_many(body)) is not None:
+            raise TooLarge(f"an answer of more than {what}")
+        return bytes(body)
+
+
+def _too_many(body: bytearray) -> str | None:
+    """What a parser would make too many of, at worst: counted before it is parsed."""
+    if body[:64].lstrip()[:1] == b"<":
+        many = body.count(b"<") - body.count(b"</") > MOST_ELEMENTS
+        return f"{MOST_ELEMENTS} elements" if many else None
+    values = body.count(b",") + 4 * (body.count(b"[") + body.count(b"{"))
+    return f"{MOST_VALUES} values" if values > MOST_VALUES else None
 
 
 class Transport(aiobotocore.httpsession.AIOHTTPSession):  # type: ignore[misc]
@@ -32,7 +82,25 @@ class Transport(aiobotocore.httpsession.AIOHTTPSession):  # type: ignore[misc]
         )
 
     async def _get_session(self, proxy_url: str | None) -> _Once:
-        return _Once(await super()._get_session(proxy_url))
+        if proxy_url not in self._sessions:
+            session = aiohttp.ClientSession(
+                connector=self._create_connector(proxy_url),
+                timeout=self._timeout,
+                skip_auto_headers={"CONTENT-TYPE"},
+                auto_decompress=False,
+                response_class=BoundedAnswer,
+            )
+            self._sessions[proxy_url] = await self._exit_stack.enter_async_context(session)
+        return _Once(self._sessions[proxy_url])
+
+    async def send(self, request: AWSPreparedRequest) -> AioAWSResponse:
+        """See aiobotocore. Raises `TooLarge` as it is."""
+        try:
+            return await super().send(request)
+        except HTTPClientError as error:
+            if isinstance(beneath := error.kwargs.get("error"), TooLarge):
+                raise beneath from None
+            raise
 
 
 class _Once:

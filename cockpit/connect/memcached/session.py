@@ -38,6 +38,7 @@ _BEGINS = {"version": ("VERSION ",), "stats": ("STAT ", "END"), "config": ("CONF
 _TIMEOUT = 2.0
 _MOST_LINES = 20_000
 _LONGEST = 64 * 1024
+_MOST_OCTETS = 4 * 1024 * 1024
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -101,8 +102,10 @@ class Memcached(ServerSession[Streams]):
 
     async def _lines(self, reader: asyncio.StreamReader, asked: tuple[str, ...]) -> list[str]:
         lines: list[str] = []
-        while len(lines) < _MOST_LINES:
+        octets = 0
+        while len(lines) < _MOST_LINES and octets < _MOST_OCTETS:
             line = await self._line(reader)
+            octets += len(line)
             self._judge(line, asked, first=not lines)
             if line == "END":
                 return lines

@@ -125,8 +125,12 @@ class Redis(ServerSession["Connection"]):
     def _failure(self, error: Exception) -> Exception:
         import redis.exceptions
 
+        from cockpit.connect.redis.bounded import ReplyTooLarge
+
         if (objected := self._objected(error)) is not None:
             return objected
+        if isinstance(error, ReplyTooLarge):
+            return Lost(told=BlindError(Reason.UNREADABLE, f"{self.where}: {error}"))
         meaning = failures.by_reply(error)
         if isinstance(error, redis.exceptions.ConnectionError | redis.exceptions.InvalidResponse):
             return Lost(str(error), told=None if meaning is None else self._told(meaning, error))
@@ -219,6 +223,8 @@ def _prepared(
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
 
+    from cockpit.connect.redis.bounded import BoundedParser
+
     accepted = inspect.signature(AbstractConnection.__init__).parameters
     quiet = {"driver_info": None} if "driver_info" in accepted else {"lib_name": None}
     make: Callable[..., Connection] = Connection
@@ -239,6 +245,7 @@ def _prepared(
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
+        parser_class=BoundedParser,
         health_check_interval=0,
         **quiet,
     )
