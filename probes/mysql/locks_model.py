@@ -342,8 +342,8 @@ def _queue(head: int, tree: WaitGraph, known: dict[int, LockedThread]) -> Thread
 def helps(head: int, tree: WaitGraph, known: dict[int, LockedThread]) -> list[ThreadToEnd]:
     """Whom to end in one queue: the cheapest first, then whoever releases most.
 
-    The end of a statement is offered where it can help; where that is not sure, the end of the
-    session is offered as well.
+    Only of a schema change the end of the statement is known to help. A session is ended for those
+    who are seen to wait for it, not for one whose statement alone says for what it waits.
     """
     candidates = {head, *(id_ for id_ in tree.below(head) if known[id_].is_schema_change)}
     found: list[ThreadToEnd] = []
@@ -351,10 +351,11 @@ def helps(head: int, tree: WaitGraph, known: dict[int, LockedThread]) -> list[Th
         node = known.get(id_)
         if node is None or node.protected or not node.user or node.trx_state == "ROLLING BACK":
             continue
-        calls = ["kill_connection"]
-        if node.running:
-            calls = ["kill_query"] if node.is_schema_change else ["kill_query", "kill_connection"]
-        found += [to_end for call in calls if (to_end := ended(node, call, tree, known)).reach]
+        change = node.running and node.is_schema_change
+        to_end = ended(node, "kill_query" if change else "kill_connection", tree, known)
+        seen = change or any(known[each].kind == "row" for each in tree.children.get(id_, ()))
+        if to_end.releases or (to_end.more and seen):
+            found.append(to_end)
     found.sort(key=lambda each: (each.call != "kill_query", -each.reach, each.id))
     return found
 

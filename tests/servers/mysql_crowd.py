@@ -91,9 +91,11 @@ class Crowd:
         self._until_it_runs(id_, state)
         return connection
 
-    def said(self, connection: Any) -> str:
-        """What a waiter was told: `ok`, an error's number, or nothing yet. Waits for a moment."""
-        end = time.monotonic() + 5
+    def said(self, connection: Any, *, patience: float = 5) -> str:
+        """What a waiter was told: `ok`, an error's number, or nothing yet, after so many seconds of
+        patience.
+        """
+        end = time.monotonic() + patience
         while (told := self._told.get(connection.thread_id(), "")) == "":
             if time.monotonic() > end:
                 break
