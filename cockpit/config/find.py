@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cockpit.errors import Misconfigured
+from cockpit.ownership import stranger
 
 FILE = "cockpit.toml"
 EXAMPLE = "config.example.toml"
@@ -32,7 +33,8 @@ def example() -> Path:
 def find(explicit: Path | None = None) -> Path:
     """The file to read: the one named, else the current folder's, else the user's.
 
-    Raises `Misconfigured` when there is none.
+    Raises `Misconfigured` when there is none, and for one that nobody named and a stranger may
+    have written: it says which programs run for its secrets.
     """
     import platformdirs
 
@@ -43,10 +45,26 @@ def find(explicit: Path | None = None) -> Path:
     places = (Path(FILE), platformdirs.user_config_path(NAME) / FILE)
     for place in (*places, old_file()):
         if place.is_file():
+            _must_be_ours(place)
             return place
     raise Misconfigured(
         f"no configuration: neither ./{FILE} nor {places[1]} exists",
         hint=f"cp {shlex.quote(str(example()))} {FILE}, or try: cockpit demo",
+    )
+
+
+def _must_be_ours(place: Path) -> None:
+    try:
+        found = stranger(place.absolute())
+    except OSError as error:
+        raise Misconfigured(f"{place}: cannot be read: {error.strerror}") from None
+    if found is None:
+        return
+    where, why = found
+    mend = "" if "belongs" in why else f"chmod go-w {shlex.quote(str(where))}, or "
+    raise Misconfigured(
+        f"{place} is not read: {why}, and a configuration says which programs run",
+        hint=f"{mend}if you trust it: cockpit --config {shlex.quote(str(place))}",
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cockpit import ownership
 from cockpit.cli.tui import _read
 from cockpit.config import Config, ConfigProblems, IncidentSettings, ScreenSettings, find, load
 from cockpit.connect.aws.settings import VpcEnd
@@ -333,6 +334,29 @@ def test_a_missing_file_says_what_to_type(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(Misconfigured) as caught:
         find()
     assert "cockpit demo" in caught.value.hint
+
+
+@pytest.mark.parametrize("where", ["file", "folder"])
+@pytest.mark.parametrize("how", ["another's", "everybody's"])
+def test_a_file_of_the_current_folder_that_a_stranger_may_have_written_is_only_read_by_name(
+    where: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cockpit.toml"
+    path.write_text(MINIMAL)
+    monkeypatch.chdir(tmp_path)
+    assert find() == Path("cockpit.toml")
+    which = path if where == "file" else tmp_path
+    if how == "everybody's":
+        which.chmod(0o777)
+    else:
+        me = os.geteuid()  # whoever runs the tests may not be able to give a file away
+        monkeypatch.setattr(os, "geteuid", lambda: me + 1)
+        monkeypatch.setattr(ownership, "ROOT", -1)
+    with pytest.raises(Misconfigured) as caught:
+        find()
+    assert ("another user" if how == "another's" else "others may write") in caught.value.message
+    assert caught.value.hint.endswith("cockpit --config cockpit.toml")
+    assert find(Path("cockpit.toml")) == Path("cockpit.toml")
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a = 1\x00"], ids=["not UTF-8", "a NUL"])

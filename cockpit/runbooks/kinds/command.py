@@ -20,6 +20,7 @@ from io import FileIO
 from pathlib import Path
 
 from cockpit.errors import BlindError, Reason, Refused
+from cockpit.ownership import stranger
 from cockpit.runbooks.kinds.process import StepProcess, named_by, process_of
 from cockpit.runbooks.kinds.result import CutOff, Result
 from cockpit.runbooks.plan import Act
@@ -48,37 +49,16 @@ def fingerprint(program: str) -> str:
         real = path.resolve(strict=True)
         mode = real.stat().st_mode
         content = real.read_bytes()
+        found = stranger(path)
     except OSError as error:
         raise Refused(f"{program}: {error.strerror}") from None
     if not stat.S_ISREG(mode) or not os.access(real, os.X_OK):
         raise Refused(f"{program} is not an executable file")
     if mode & stat.S_IWOTH:
         raise Refused(f"{program} can be written by everybody: it is not run")
-    for each in (path, real):
-        _must_be_ours(program, each)
+    if found is not None:
+        raise Refused(f"{program}: {found[1]}: it is not run")
     return hashlib.sha256(content).hexdigest()
-
-
-def _must_be_ours(program: str, path: Path) -> None:
-    """Raise `Refused` when somebody else could put another program in its place.
-
-    As sshd does for `authorized_keys`: file and folders belong to root or to us, and no stranger
-    may write them. In a folder with the sticky bit (/tmp) only its owner may replace a file.
-    """
-    for each in (path, *path.parents):
-        try:
-            found = each.lstat()
-        except OSError as error:
-            raise Refused(f"{program}: {each}: {error.strerror}") from None
-        if found.st_uid not in {0, os.geteuid()}:
-            raise Refused(f"{program}: {each} belongs to another user: it is not run")
-        if stat.S_ISLNK(found.st_mode):
-            continue
-        strangers = stat.S_IWOTH
-        if found.st_gid not in {0, os.getegid()}:
-            strangers |= stat.S_IWGRP
-        if found.st_mode & strangers and not found.st_mode & stat.S_ISVTX:
-            raise Refused(f"{program}: others may write {each}: it is not run")
 
 
 def argument(value: object, *, after_dashes: bool) -> str:
