@@ -59,6 +59,10 @@ def _now(snapshot: Snapshot, node: Node, name: str) -> Series:
     return settled(node.series(name), snapshot.at)
 
 
+_TIERED = ".r6gd."
+"""Node types that keep on a disk what memory has no room for."""
+
+
 def _about(node: Node) -> tuple[Evidence, ...]:
     return (
         Evidence("node", node.name),
@@ -72,7 +76,8 @@ def _memory(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Find
 
     At the limit keys are evicted or writes refused, by its policy. Critical too when it swaps:
     every command that touches swapped memory waits for the disk. A cache that has always run full
-    is told more mildly.
+    is told more mildly, and one with data tiering (r6gd) not at all: its memory is always full,
+    since it keeps on its disk what is seldom used.
     """
     used = _now(snapshot, node, "DatabaseMemoryUsagePercentage")
     severity, value = held(used, settings.memory), peak(used)
@@ -81,6 +86,8 @@ def _memory(snapshot: Snapshot, node: Node, settings: Settings) -> Iterator[Find
     swapping = swap is not None and free is not None and swap > free
     if swapping:
         severity = Severity.CRITICAL
+    elif _TIERED in snapshot.node_type:
+        return
     if severity is None:
         return
     against: tuple[str, ...] = ()

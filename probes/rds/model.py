@@ -154,7 +154,14 @@ class DbCluster:
     writer: str = ""
     """The member that takes writes; empty: none."""
     headless: bool = False
-    """A secondary of a global database or a replica cluster: it has no writer by design."""
+    """A secondary of a global database, a replica or a Limitless cluster: it has no writer by
+    design.
+    """
+    arn: str = ""
+    in_global: bool = False
+    """It belongs to a global database, or may."""
+    role_unknown: bool = False
+    """Whether it is that one's primary could not be read."""
     serverless_v1: bool = False
     maximum_capacity: float | None = None
     """Serverless v2, ACU."""

@@ -105,10 +105,28 @@ class DbClusterRow(Answer, frozen=True):
     engine: SafeText = ""
     engine_mode: SafeText = ""
     replication_source_identifier: SafeText = ""
+    arn: SafeText = field(name="DBClusterArn", default="")
+    cluster_scalability_type: SafeText = ""
+    global_cluster_identifier: SafeText = ""
     global_write_forwarding_status: SafeText = ""
     serverless: Serverless = field(name="ServerlessV2ScalingConfiguration", default=Serverless())
     pending_modified_values: dict[str, object] = field(default_factory=dict)
     preferred_maintenance_window: SafeText = ""
+
+
+class GlobalMember(Answer, frozen=True):
+    """A cluster of a global database."""
+
+    arn: SafeText = field(name="DBClusterArn", default="")
+    is_writer: bool = False
+
+
+class GlobalClusterRow(Answer, frozen=True):
+    """One row of `DescribeGlobalClusters`."""
+
+    of = "rds.GlobalCluster"
+
+    global_cluster_members: tuple[GlobalMember, ...] = ()
 
 
 class RdsEventRow(Answer, frozen=True):
@@ -208,7 +226,11 @@ def cluster_of(row: DbClusterRow) -> DbCluster:
         engine=row.engine,
         members=tuple(each.id for each in row.members),
         writer=next((each.id for each in row.members if each.is_cluster_writer), ""),
-        headless=bool(row.replication_source_identifier) or forwarding in {"enabled", "enabling"},
+        headless=bool(row.replication_source_identifier)
+        or forwarding in {"enabled", "enabling"}
+        or row.cluster_scalability_type.lower() == "limitless",
+        arn=row.arn,
+        in_global=bool(row.global_cluster_identifier or forwarding),
         serverless_v1=row.engine_mode == "serverless",
         maximum_capacity=row.serverless.max_capacity,
         pending=_pending(row.pending_modified_values),

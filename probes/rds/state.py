@@ -133,7 +133,8 @@ def failovers(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 def writer(snapshot: Snapshot) -> Iterator[Finding]:
     """The cluster has no instance that takes writes.
 
-    Reads may go on. While a failover runs it should take a minute or two.
+    Reads may go on. While a failover runs it should take a minute or two. A secondary of a global
+    database has none by design, and so has a Limitless cluster.
     """
     cluster = snapshot.cluster
     if cluster is None or cluster.headless or cluster.serverless_v1:
@@ -143,9 +144,12 @@ def writer(snapshot: Snapshot) -> Iterator[Finding]:
     if cluster.writer and not down:
         return
     state = f"the writer {cluster.writer} is {instance.status}" if instance else "no writer"
+    unknown = cluster.role_unknown and instance is None
+    if unknown:
+        state += ", or is a secondary of its global database, which has none by design"
     yield Finding(
         "RDS_CLUSTER_NO_WRITER",
-        Severity.CRITICAL,
+        Severity.WARNING if unknown else Severity.CRITICAL,
         f"{cluster.id} has {state}" if not instance else f"{cluster.id}: {state}",
         subject=cluster.id,
         evidence=(
@@ -154,7 +158,9 @@ def writer(snapshot: Snapshot) -> Iterator[Finding]:
             *_last_events(snapshot),
         ),
         likely=("a failover is running", "the writer was deleted", "all instances are stopped"),
-        next="fail over to a reader that is available",
+        next="allow rds:DescribeGlobalClusters: it tells which cluster is the primary"
+        if unknown
+        else "fail over to a reader that is available",
     )
 
 

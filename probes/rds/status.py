@@ -25,9 +25,10 @@ from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, blind_series, partly_blind
 from probes.metrics import NO_DATA, query
 from probes.rds import load, model, state, storage, view
-from probes.rds.model import Instance, PendingMaintenance, RdsEvent, Snapshot
+from probes.rds.model import DbCluster, Instance, PendingMaintenance, RdsEvent, Snapshot
 from probes.rds.read import (
     DbClusterRow,
+    GlobalClusterRow,
     InstanceRow,
     Parameter,
     RdsEventRow,
@@ -127,6 +128,8 @@ async def _instance(aws: AwsReads, name: str, at: datetime) -> Snapshot:
 async def _cluster(aws: AwsReads, name: str, at: datetime) -> Snapshot:
     row = await aws.item("rds", "DescribeDBClusters", key=name)
     cluster = cluster_of(answer_into(row, DbClusterRow))
+    if cluster.in_global and not cluster.writer and not cluster.headless:
+        cluster = await _in_global(aws, cluster)
     return Snapshot(
         at=at,
         id=cluster.id,
@@ -136,6 +139,23 @@ async def _cluster(aws: AwsReads, name: str, at: datetime) -> Snapshot:
         cluster=cluster,
         writer=cluster.writer,
     )
+
+
+async def _in_global(aws: AwsReads, cluster: DbCluster) -> DbCluster:
+    """The cluster with its role in its global database: a secondary has no writer by design."""
+    try:
+        rows = await aws.pages("rds", "DescribeGlobalClusters", key="GlobalClusters")
+    except BlindError as error:
+        if error.reason not in {Reason.DENIED, Reason.UNSUPPORTED}:
+            raise
+        return replace(cluster, role_unknown=True)
+    members = [
+        member
+        for each in answers_into(rows, GlobalClusterRow)
+        for member in each.global_cluster_members
+    ]
+    secondary = any(each.arn == cluster.arn and not each.is_writer for each in members)
+    return replace(cluster, headless=secondary)
 
 
 async def _with_instances(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> Snapshot:
@@ -315,6 +335,7 @@ PROBE = Probe(
         "rds:DescribeEvents",
         "rds:DescribePendingMaintenanceActions",
         "rds:DescribeDBParameters",
+        "rds:DescribeGlobalClusters",
         "cloudwatch:GetMetricData",
     ),
     codes=(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -332,6 +333,25 @@ def test_the_load_of_a_node_is_judged_against_its_limits_and_its_past(
     metrics: dict[str, Series], expected: list[tuple[str, Severity]]
 ) -> None:
     assert found(with_metrics(**metrics)) == expected
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        pytest.param({MEMORY: flow(99)}, [], id="full memory, which is normal there"),
+        pytest.param(
+            {"SwapUsage": flow(200e6), "FreeableMemory": flow(100e6)},
+            [("CACHE_MEMORY_HIGH", CRITICAL)],
+            id="more swap than free memory, which is not",
+        ),
+    ],
+)
+def test_a_node_with_data_tiering_may_have_its_memory_full(
+    metrics: dict[str, Series], expected: list[tuple[str, Severity]]
+) -> None:
+    look = replace(with_metrics(**metrics), node_type="cache.r6gd.xlarge")
+
+    assert found(look) == expected
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,16 @@ def test_event_texts_are_told_apart(message: str, meaning: str) -> None:
             aurora(cluster(writer="", headless=True)), [], id="a secondary region has none"
         ),
         pytest.param(
+            aurora(cluster(writer="", in_global=True)),
+            [("RDS_CLUSTER_NO_WRITER", CRITICAL)],
+            id="the primary of a global database",
+        ),
+        pytest.param(
+            aurora(cluster(writer="", in_global=True, role_unknown=True)),
+            [("RDS_CLUSTER_NO_WRITER", WARNING)],
+            id="its role in a global database cannot be read",
+        ),
+        pytest.param(
             aurora(cluster(writer="", serverless_v1=True, members=())), [], id="serverless, paused"
         ),
         pytest.param(

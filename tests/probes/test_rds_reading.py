@@ -362,6 +362,41 @@ async def test_a_cluster_is_found_when_no_instance_has_the_name() -> None:
     assert (look.kind, look.writer) == ("cluster", "shop-1")
 
 
+NO_WRITER = [{"DBInstanceIdentifier": "shop-1", "IsClusterWriter": False}]
+ARN = "arn:aws:rds:eu-west-1:111122223333:cluster:shop"
+GLOBAL = {"DBClusterMembers": NO_WRITER, "DBClusterArn": ARN, "GlobalClusterIdentifier": "world"}
+
+
+def in_global(*, writer: bool) -> list[dict[str, Any]]:
+    return [{"GlobalClusterMembers": [{"DBClusterArn": ARN, "IsWriter": writer}]}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "globals_", "expected"),
+    [
+        pytest.param({"DBClusterMembers": NO_WRITER}, [], ["critical"], id="alone"),
+        pytest.param(GLOBAL, in_global(writer=False), [], id="a secondary"),
+        pytest.param(GLOBAL, in_global(writer=True), ["critical"], id="the primary"),
+        pytest.param(
+            GLOBAL, BlindError(Reason.DENIED, "AccessDenied"), ["warning"], id="role unknown"
+        ),
+        pytest.param(
+            {"DBClusterMembers": [], "ClusterScalabilityType": "limitless"}, [], [], id="Limitless"
+        ),
+    ],
+)
+async def test_a_cluster_without_a_writer_is_judged_by_what_it_is(
+    changes: dict[str, Any], globals_: Any, expected: list[str]
+) -> None:
+    session = aws(
+        [row("shop-1")], [cluster_row("shop-1", **changes)], DescribeGlobalClusters=globals_
+    )
+    look = await rds.collect(session, target("rds", "shop"))
+    findings = [f for f in rds.diagnose(look, Settings()) if f.code == "RDS_CLUSTER_NO_WRITER"]
+    assert [f.severity.value for f in findings] == expected
+    assert all(("fail over" in f.next) is (f.severity.value == "critical") for f in findings)
+
+
 async def test_an_arn_of_a_cluster_asks_for_no_instance_of_that_name() -> None:
     arn = "arn:aws:rds:us-east-1:1:cluster:shop"
     session = aws()
