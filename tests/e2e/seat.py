@@ -23,7 +23,7 @@ from screens.app import CockpitApp
 from screens.confirm import SETTLE
 from screens.planning import PlanningScreen
 from screens.widgets.findings import Findings
-from screens.widgets.runbook import RunbookPane
+from screens.widgets.runbook import AtStep, RunbookPane
 from tests.screens.strict import StrictApp
 
 ENVIRON = {"TERM": "xterm-256color"}
@@ -122,8 +122,9 @@ class Seat:
         return None
 
     def step(self) -> str:
-        """The step under the cursor of the runbook pane."""
-        return self.app.screen.query_one(RunbookPane).step_id
+        """The step under the cursor of the runbook pane, as it was painted last."""
+        drawn = self.app.screen.query_one(RunbookPane).drawn_at(time.monotonic())
+        return drawn.chosen if isinstance(drawn, AtStep) else ""
 
     async def _processed(self) -> None:
         await self.pilot._wait_for_screen()

@@ -131,8 +131,9 @@ async def terminate(seat: Seat, journey: Journey, world: World) -> None:
 
 async def tell(seat: Seat, journey: Journey) -> None:
     """A note and a status, by keys and by the palette."""
+    before = len(kinds(seat))  # findings that clear meanwhile are entries too
     await seat.press("n", "text:told support [/b]", "enter")
-    await seat.until(lambda: "note" in kinds(seat)[-3:], 5, "the note")
+    await seat.until(lambda: "note" in kinds(seat)[before:], 5, "the note")
     await seat.press("ctrl+p", "text:Status, severity")
     await seat.sees("Status, severity (S)")
     await asyncio.sleep(0.4)
