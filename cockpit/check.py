@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from cockpit import clock, sweep
 from cockpit.config import Config
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured
+from cockpit.ownership import private
+from cockpit.redact import masked
 from cockpit.runbooks.library import Library, library
 from cockpit.text import visible
 from cockpit.triage.board import ONE_LOOK, Board, OpenFinding
@@ -26,6 +29,9 @@ from cockpit.triage.target import Target
 from cockpit.triage.topology import DependencyGraph
 
 SCHEMA = "cockpit.check/1"
+_LONGEST_NAME = 120
+_OURS = frozenset({"schema", "environment", "target", "kind", "probe", "code", "runbook"})
+"""Names of the configuration and of the product: never secrets, whatever a password is."""
 
 
 class Exit(IntEnum):
@@ -54,6 +60,8 @@ class Report:
     cost: sweep.Cost
     library: Library
     """What says which runbook a finding has."""
+    unrecorded: str = ""
+    """Why what was collected could not be written where it was wanted."""
     redirected: Mapping[str, str] = field(default_factory=dict)
     """`prod ecs` → an endpoint that our configuration does not name. Empty: all asked was AWS."""
 
@@ -74,7 +82,8 @@ class Report:
         if worst is Severity.WARNING:
             return Exit.WARNING
         partly = any(f.finding.code.endswith("_OBS_BLIND") for f in self.board.open.values())
-        return Exit.UNKNOWN if partly or self.board.blind() else Exit.OK
+        unknown = partly or self.board.blind() or self.unrecorded
+        return Exit.UNKNOWN if unknown else Exit.OK
 
 
 async def look_once(
@@ -108,8 +117,9 @@ async def look_once(
         await engine.sweep()
         for reading in unseen:
             store.add(reading)
+        unrecorded = ""
         if record is not None:
-            await asyncio.to_thread(write_recordings, store.board, record)
+            unrecorded = await asyncio.to_thread(write_recordings, store.board, record)
     finally:
         await engine.stop()
         spent = sweep.cost(connections)
@@ -124,30 +134,35 @@ async def look_once(
         board=store.board,
         suspects=suspects(store.board, DependencyGraph(config.targets)),
         cost=spent,
+        unrecorded=unrecorded,
         redirected=elsewhere,
         library=library(config.runbooks),
     )
 
 
-def write_recordings(board: Board, folder: Path) -> None:
-    """Every snapshot as `TARGET.PROBE.json`, without literals and secrets.
+def write_recordings(board: Board, folder: Path) -> str:
+    """Every snapshot as `TARGET.PROBE.json`, without literals and secrets, for this user alone.
 
-    Raises `Misconfigured` when the folder cannot be written.
+    A name that is no name of a file gets a digest of it behind it. Gives why the folder takes no
+    file; empty when all is written.
     """
     from cockpit.triage.recording import encode
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for reading in board.readings.values():
             if isinstance(reading.outcome, Seen):
                 name = _file_name(f"{reading.target}.{reading.probe}") + ".json"
-                (folder / name).write_bytes(encode(reading.outcome.snapshot))
+                with private(folder / name) as file:
+                    file.write(encode(reading.outcome.snapshot))
     except OSError as error:
-        raise Misconfigured(f"{folder}: cannot be written: {error.strerror}") from None
+        return f"{error.filename or folder}: cannot be written: {error.strerror}"
+    return ""
 
 
 def _file_name(text: str) -> str:
-    return "".join(c if c.isalnum() or c in "._-" else "_" for c in text)
+    plain = "".join(c if c.isalnum() or c in "._-" else "_" for c in text)[:_LONGEST_NAME]
+    return plain if plain == text else f"{plain}-{sha256(text.encode()).hexdigest()[:8]}"
 
 
 def ordered(board: Board) -> list[OpenFinding]:
@@ -189,7 +204,8 @@ def to_json(report: Report) -> str:
         },
         "redirected": {name: visible(url) for name, url in report.redirected.items()},
     }
-    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
+    told = masked(document, _OURS)
+    return json.dumps(told, ensure_ascii=False, indent=2, allow_nan=False)
 
 
 def _reading(reading: Reading, board: Board) -> dict[str, Any]:

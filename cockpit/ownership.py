@@ -1,12 +1,31 @@
-"""Whether a stranger could have written a file, or could put another one in its place."""
+"""Whether a stranger could have written a file, or could put another one in its place; and files
+that nobody else may read.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 ROOT = 0
+
+
+def private(path: Path, *, append: bool = False) -> BinaryIO:
+    """A file to write that only we may read, also one that was there before. Raises `OSError`.
+
+    A link is not followed: it would lead what is written to wherever somebody else wants it.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags |= os.O_APPEND if append else os.O_TRUNC
+    handle = os.open(path, flags, 0o600)
+    try:
+        os.fchmod(handle, 0o600)
+    except OSError:  # another's file
+        os.close(handle)
+        raise
+    return os.fdopen(handle, "ab" if append else "wb")
 
 
 def stranger(path: Path) -> tuple[Path, str] | None:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from urllib.parse import quote, quote_plus
 
 from cockpit import text
 
 MASK = "•••"
 _SHORTEST = 4
+_SHORTEST_BASE64 = 6
+_SIGNED = re.compile(
+    r"(?i)(x-amz-(?:signature|security-token|credential)(?:[\\\"']*\s*[=:]\s*[\\\"']*|%3d))"
+    r"[^\s&\"'<>,;\\]+"
+)
+"""What signs a request or a URL of AWS: whoever has it may send the same."""
 
 
 @dataclass(slots=True)
 class Masker:
-    """Replaces every secret value that it was told of by `•••`.
+    """Replaces every secret value that it was told of by `•••`, also where it is encoded.
+
+    Encoded: escaped for JSON or Python, in a URL, in base64 (also as a part of what is encoded, as
+    in a header for Basic authentication).
 
     Values shorter than four characters are not registered: masking them would shred every text.
     """
@@ -22,18 +36,61 @@ class Masker:
     def learn(self, value: str) -> None:
         """Remember a resolved secret for the life of the process."""
         if len(value) >= _SHORTEST:
-            self._values.add(value)
+            self._values.update(_forms(value))
 
     def mask(self, content: str) -> str:
         """The text without any known secret, the longest values first."""
         for value in sorted(self._values, key=len, reverse=True):
             if value in content:
                 content = content.replace(value, MASK)
-        return content
+        return _SIGNED.sub(rf"\1{MASK}", content)
 
+
+def _forms(value: str) -> Iterator[str]:
+    """A value as it is, and as it stands in JSON, Python, URLs and base64."""
+    yield value
+    for ascii_only in (True, False):
+        once = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
+        yield once
+        yield json.dumps(once, ensure_ascii=ascii_only)[1:-1]  # JSON within JSON, as AWS has it
+    yield repr(value)[1:-1]
+    yield repr(value.encode(errors="replace"))[2:-1]
+    yield text.visible(value, 2 * len(value) + 2)
+    for encoded in (quote(value, errors="replace"), quote(value, "", errors="replace")):
+        yield encoded
+        yield re.sub("%..", lambda found: found.group().lower(), encoded)
+    yield quote_plus(value, errors="replace")
+    yield from _base64(value.encode(errors="replace"))
+
+
+def _base64(raw: bytes) -> Iterator[str]:
+    """The characters that depend on the value alone, wherever it stands in what is encoded."""
+    for before in range(3):
+        whole = base64.b64encode(bytes(before) + raw).decode().rstrip("=")
+        first, last = (before * 8 + 5) // 6, (before + len(raw)) * 8 // 6
+        part = whole[first:last]
+        if len(part) >= _SHORTEST_BASE64:
+            yield part
+            yield part.translate(_FOR_URLS)
+
+
+_FOR_URLS = str.maketrans("+/", "-_")
 
 MASKER = Masker()
 """The process-wide masker: connectors teach it, the journal and the exports use it."""
+
+
+def masked(value: object, besides: frozenset[str] = frozenset()) -> object:
+    """A JSON value with its texts masked, before JSON escapes them; names in `besides` are kept."""
+    if isinstance(value, str):
+        return MASKER.mask(value)
+    if isinstance(value, list):
+        return [masked(each, besides) for each in value]
+    if isinstance(value, dict):
+        return {
+            name: each if name in besides else masked(each, besides) for name, each in value.items()
+        }
+    return value
 
 
 class SecretText:

@@ -13,6 +13,8 @@ from cockpit.connect.role import Role
 from cockpit.connect.session import Closable
 from cockpit.connect.settings import NoSettings
 from cockpit.errors import Misconfigured, Reason
+from cockpit.ownership import private
+from cockpit.redact import MASKER
 from cockpit.text import lines
 from cockpit.triage.engine import Engine, Look
 from cockpit.triage.own import OwnAct
@@ -160,18 +162,25 @@ def redirected(connections: Connections) -> Mapping[str, str]:
     }
 
 
+_DEBUG_LOG = 400_000
+"""Octets, before the file is put aside; a report has 64,000 characters at most."""
+
+
 def debug_log(folder: Path) -> Callable[[str], str]:
     """Appends reports of bugs to `debug.log` of a folder, and gives its name.
 
-    The name is empty when the file cannot be written: a full disk is no reason to stop.
+    Only this user may read it. The newest reports are kept, a megabyte with the file before it
+    (`debug.log.1`). The name is empty when it cannot be written: a full disk is no reason to stop.
     """
 
     def write(report: str) -> str:
         path = folder / "debug.log"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as file:
-                file.write(lines(report) + "\n")
+            if path.exists() and path.stat().st_size > _DEBUG_LOG:
+                path.replace(path.with_name(path.name + ".1"))
+            with private(path, append=True) as file:
+                file.write(MASKER.mask(lines(report) + "\n").encode(errors="replace"))
         except OSError:
             return ""
         return str(path)

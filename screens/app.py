@@ -23,6 +23,7 @@ from textual.screen import Screen
 
 from cockpit import clock
 from cockpit.errors import CockpitError
+from cockpit.redact import MASKER
 from screens import clipboard, terminal, theme
 from screens.bindings import Where, bindings
 from screens.fault import FaultNotes
@@ -348,6 +349,7 @@ class CockpitApp(App[int]):
 
     def copy_out(self, text: str) -> None:
         """To the terminal's clipboard and, on a desktop, to its own; says what happened."""
+        text = MASKER.mask(text)
         copied = clipboard.osc52(text, self.environ)
         if copied.worked and self._driver is not None:
             self._driver.write(copied.sequence)

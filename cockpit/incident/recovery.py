@@ -34,6 +34,7 @@ from cockpit.incident.stored import (
     torn_after,
     with_spilled,
 )
+from cockpit.ownership import private
 
 _LONGEST = 70_000
 _Row = tuple[int, str]
@@ -131,7 +132,8 @@ def _torn_log(path: Path, spill: SpillFile) -> tuple[bytes, str]:
     name = f"{path.stem}.torn-{file_stamp()}.wal"
     aside = path.with_name(name)
     try:
-        aside.write_bytes(content)
+        with private(aside) as file:
+            file.write(content)
         kept = f"set aside in {aside.name}"
     except OSError as problem:
         aside.unlink(missing_ok=True)

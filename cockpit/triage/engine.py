@@ -356,19 +356,24 @@ def judged(look: Look, snapshot: object, acts: Sequence[OwnAct] = ()) -> Seen:
 
 
 def sanitise(finding: Finding) -> Finding:
-    """The finding with every text from outside made visible, whatever a probe forgot."""
+    """The finding with every text from outside made visible and masked, whatever a probe forgot."""
     return replace(
         finding,
-        summary=visible(finding.summary),
+        summary=_said(finding.summary),
         subject=visible(finding.subject, 200),
         evidence=tuple(
-            replace(e, value=visible(e.value)) if isinstance(e.value, str) else e
+            replace(e, value=_said(e.value)) if isinstance(e.value, str) else e
             for e in finding.evidence
         ),
-        likely=tuple(visible(each) for each in finding.likely),
-        against=tuple(visible(each) for each in finding.against),
-        next=visible(finding.next),
+        likely=tuple(_said(each) for each in finding.likely),
+        against=tuple(_said(each) for each in finding.against),
+        next=_said(finding.next),
     )
+
+
+def _said(text: str) -> str:
+    """Masked before too: what is cut in the middle of a secret would not be known any more."""
+    return MASKER.mask(visible(MASKER.mask(text)))
 
 
 def _blind(error: BlindError) -> Blind:

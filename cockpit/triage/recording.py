@@ -12,7 +12,7 @@ import msgspec
 
 from cockpit.connect.rows import secret
 from cockpit.errors import Misconfigured
-from cockpit.redact import MASKER, SecretText
+from cockpit.redact import SecretText, masked
 from cockpit.text import visible
 
 Snapshot = TypeVar("Snapshot")
@@ -20,9 +20,7 @@ Snapshot = TypeVar("Snapshot")
 
 def encode(snapshot: object) -> bytes:
     """The snapshot as JSON, indented, its keys in the order of the fields."""
-    packed = msgspec.json.encode(snapshot, enc_hook=_plain)
-    masked = MASKER.mask(packed.decode()).encode()
-    return msgspec.json.format(masked, indent=1)
+    return msgspec.json.format(msgspec.json.encode(masked(builtins(snapshot))), indent=1)
 
 
 def decode(content: bytes, kind: type[Snapshot]) -> Snapshot:

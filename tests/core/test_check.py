@@ -11,17 +11,19 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from cockpit.check import Exit, Report, look_once, to_json
+from cockpit import sweep
+from cockpit.check import Exit, Report, look_once, to_json, write_recordings
 from cockpit.check_text import Style, to_text
 from cockpit.config import load
 from cockpit.connect.role import Role
 from cockpit.errors import Reason
+from cockpit.redact import MASKER
 from cockpit.runbooks.library import library
 from cockpit.sweep import Cost
 from cockpit.triage.board import ONE_LOOK, Board, reduce
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity
-from cockpit.triage.probe import Fact, Reading
+from cockpit.triage.probe import Fact, Reading, Seen
 from cockpit.triage.registry import catalog, registry
 from cockpit.triage.suspects import suspects
 from cockpit.triage.topology import DependencyGraph
@@ -194,3 +196,42 @@ def test_an_endpoint_that_is_not_of_the_configuration_is_told() -> None:
 def test_the_table_is_plain_without_colour_and_without_unicode() -> None:
     text = to_text(report(seen(WARNING, HIGH)), Style(ascii=True))
     assert text.partition("\n\n")[2].splitlines()[0].startswith("x high")
+
+
+def test_names_that_look_alike_as_files_keep_a_recording_each(tmp_path: Path) -> None:
+    board = Board()
+    for name in ("a/b", "a b", "a_b", "x" * 300, "x" * 301):
+        outcome = Seen(snapshot={"said": f'{name} p"w\\4711'})
+        look = Reading(target=name, kind="k", probe="p.q", at=at(0), took=0.1, outcome=outcome)
+        board, _ = reduce(board, look, ONE_LOOK)
+    MASKER.learn('p"w\\4711')
+    (tmp_path / "a_b.p.q.json").write_text("was there, for everybody")
+    (tmp_path / "a_b.p.q.json").chmod(0o644)
+    assert write_recordings(board, tmp_path) == ""
+    kept = list(tmp_path.iterdir())
+    assert len(kept) == 5
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+    assert not [path for path in kept if "4711" in path.read_text()]
+
+
+def test_the_debug_log_is_bounded_and_private(tmp_path: Path) -> None:
+    write = sweep.debug_log(tmp_path)
+    for _ in range(40):
+        assert write("x" * 60_000) == str(tmp_path / "debug.log")
+    kept = list(tmp_path.iterdir())
+    assert sorted(path.name for path in kept) == ["debug.log", "debug.log.1"]
+    assert sum(path.stat().st_size for path in kept) < 1_000_000
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+
+
+def test_a_secret_of_a_server_stands_in_no_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MASKER, "_values", set())
+    MASKER.learn('hunter"2\\of-check')
+    told = replace(
+        finding("A_B", subject="hunter%222%5Cof-check"),
+        summary='hunter"2\\of-check',
+        evidence=(Evidence("said", 'x hunter"2\\of-check y'),),
+    )
+    out = to_json(report(seen(told)))
+    assert "of-check" not in out
+    jsonschema.validate(json.loads(out), SCHEMA)

@@ -68,6 +68,20 @@ def test_only_what_was_chosen_is_looked_at_and_what_was_collected_is_kept(
     ]
     assert [path.name for path in kept] == ["back.endpoint.path.json", "front.endpoint.path.json"]
     assert all("path" in json.loads(path.read_bytes()) for path in kept)
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+    assert (tmp_path / "kept").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_takes_no_file_costs_the_recording_and_not_the_report(
+    shop: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "kept").write_text("a file")
+    with begun(shop, "--json", "-t", "front", "--record", str(tmp_path / "kept" / "in")) as check:
+        out, told = check.communicate(timeout=60)
+    jsonschema.validate(json.loads(out), SCHEMA)
+    assert check.returncode == Exit.CRITICAL
+    assert "--record: " in told
+    assert "cannot be written" in told
 
 
 def test_ctrl_c_ends_a_check_with_130(shop: Path, silent: socket.socket) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 import unicodedata
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -82,6 +86,55 @@ def test_a_secret_text_shows_no_literal_unless_it_is_asked_to() -> None:
     text = SecretText("SELECT 'hunter2'")
     assert "hunter2" not in f"{text} {text!r}"
     assert "hunter2" in text.reveal()
+
+
+HARD = "p\"a\\s=s wörd%/\u202e'"
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        str,
+        json.dumps,
+        lambda value: json.dumps(value, ensure_ascii=False),
+        lambda value: json.dumps(json.dumps(value)),
+        repr,
+        lambda value: repr(value.encode()),
+        visible,
+        quote,
+        lambda value: quote(value, safe=""),
+        quote_plus,
+        lambda value: quote(value, safe="").lower(),
+        lambda value: base64.b64encode(value.encode()).decode(),
+        lambda value: base64.urlsafe_b64encode(b"u:" + value.encode()).decode(),
+        lambda value: base64.b64encode(b"user:" + value.encode() + b"\n").decode(),
+        lambda value: base64.b64encode(b"user " + value.encode() + b"\n\n").decode(),
+    ],
+)
+@pytest.mark.parametrize("value", [HARD, "plain-and-long-4711"])
+def test_a_secret_is_masked_however_it_is_encoded(value: str, encode: Callable[[str], str]) -> None:
+    masker = Masker()
+    masker.learn(value)
+    found = masker.mask(f"said {encode(value)} here")
+    assert MASK in found
+    for part in (value[:6], encode(value)[8:14]):
+        assert part not in found, found
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "GET https://b.s3.amazonaws.com/k?X-Amz-Signature=0123abcd&X-Amz-Expires=9 failed",
+        "X-Amz-Security-Token: 0123abcd",
+        """{'X-Amz-Security-Token': '0123abcd', 'Host': 'x'}""",
+        '{\\"x-amz-security-token\\": \\"0123abcd\\"}',
+        "x-amz-signature%3D0123abcd",
+    ],
+)
+def test_what_signs_a_request_is_masked(said: str) -> None:
+    found = Masker().mask(said)
+    assert "0123" not in found
+    assert MASK in found
 
 
 def test_known_secrets_are_masked_the_longest_first() -> None:

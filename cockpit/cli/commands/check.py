@@ -42,6 +42,7 @@ def check(
 
     from cockpit import check as checking
     from cockpit import config
+    from cockpit.text import visible
     from cockpit.triage.registry import catalog
 
     known = catalog().probes
@@ -55,6 +56,8 @@ def check(
         from cockpit.check_text import to_text
 
         click.echo(to_text(report, _style()), nl=False)
+    if report.unrecorded:
+        click.echo(f"cockpit: --record: {visible(report.unrecorded)}", err=True)
     return int(report.exit_code)
 
 
