@@ -112,6 +112,8 @@ class Engine:
         self._running: dict[LookId, asyncio.Task[Reading]] = {}
         self._hung: dict[LookId, tuple[asyncio.Task[Any], float]] = {}
         self._bugs: dict[LookId, tuple[str, str]] = {}
+        self._had: set[LookId] = set()
+        """Looks that had what their probe is for."""
         self._wake = asyncio.Event()
         self._first = set(self.looks)
         self._started = clock.monotonic()
@@ -258,6 +260,7 @@ class Engine:
             if self._still_hangs(look.id):
                 return Blind(Reason.TIMEOUT, "the look before this one still hangs")
             snapshot = await self._collected(look)
+            self._must_not_lack(look, snapshot)
             if look.probe.since is not None:
                 before = self._before.get(look.id)
                 self._before[look.id] = snapshot
@@ -292,6 +295,20 @@ class Engine:
         self._hung[look.id] = (work, clock.monotonic())
         await self._sessions.discard(look.target)
         raise BlindError(Reason.TIMEOUT, f"no answer within {look.probe.timeout:g} s")
+
+    def _must_not_lack(self, look: Look, snapshot: object) -> None:
+        """Raise `BlindError` when an earlier look had what this one was not given."""
+        if look.probe.lacks is None:
+            return
+        lacking = look.probe.lacks(snapshot)
+        if not lacking:
+            self._had.add(look.id)
+        elif look.id in self._had:
+            raise BlindError(
+                Reason.MISSING,
+                f"{lacking}; an earlier look had it",
+                hint="find out who took it away; until it is back this cannot be examined",
+            )
 
     async def _collect(self, look: Look) -> object:
         session = await self._sessions.session(look.target)

@@ -428,6 +428,7 @@ def changes(look: MysqlCounters, target: str) -> Iterator[Change]:
 
 
 PROBE = Probe(
+    lacks=lambda look: f"PROCESS was taken: {look.server.grant}" if look.hidden else "",
     id="mysql.counters",
     kind="mysql",
     collect=collect,

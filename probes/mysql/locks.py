@@ -391,6 +391,7 @@ PROBE = Probe(
     timeout=9,
     facts=facts,
     tables=tables,
+    lacks=lambda look: "" if look.sees_all else f"PROCESS was taken: {look.server.grant}",
     needs=("GRANT PROCESS",),
     codes=(
         "MY_LOCK_ROW",

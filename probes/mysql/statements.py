@@ -308,6 +308,14 @@ def _row(each: Gained, spent: float, settings: Settings) -> Row:
     )
 
 
+def _lacks(look: MysqlStatements) -> str:
+    if not look.on:
+        return "performance_schema is off: nobody counts statements"
+    return f"the role has no right to the statements: {_grant(look.server)}" * (
+        look.digests is None
+    )
+
+
 PROBE = Probe(
     id="mysql.statements",
     kind="mysql",
@@ -320,6 +328,7 @@ PROBE = Probe(
     facts=facts,
     tables=tables,
     since=since,
+    lacks=_lacks,
     needs=("GRANT SELECT ON performance_schema.*",),
     codes=("MY_QRY_REGRESSED", "MY_OBS_BLIND"),
 )

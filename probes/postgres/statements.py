@@ -246,6 +246,7 @@ PROBE = Probe(
     facts=facts,
     tables=tables,
     since=since,
+    lacks=lambda look: look.identity.missing,
     needs=("GRANT pg_monitor", "CREATE EXTENSION pg_stat_statements"),
     codes=("PG_QRY_REGRESSED", "PG_OBS_BLIND"),
 )

@@ -71,6 +71,34 @@ async def hang_whatever_happens(session: object, target: Target) -> object:
     return 1
 
 
+async def test_what_was_had_before_and_is_not_given_any_more_is_blind_and_not_quiet() -> None:
+    given = iter(["", "the extension is gone", "", "the extension is gone"])
+
+    async def collect(session: object, target: Target) -> str:
+        return next(given)
+
+    engine = Engine(
+        [look("a", collect, lacks=lambda snapshot: snapshot)],
+        sessions=Sessions(),
+        store=Store(ONE_LOOK),
+    )
+    outcomes = [(await engine.look("a", "p")).outcome for _ in range(4)]
+
+    assert [type(outcome) for outcome in outcomes] == [Seen, Blind, Seen, Blind]
+    assert outcomes[1].reason is Reason.MISSING  # type: ignore[union-attr]
+    assert "extension is gone" in outcomes[1].detail  # type: ignore[union-attr]
+
+
+async def test_what_was_never_had_is_the_probes_own_to_say() -> None:
+    engine = Engine(
+        [look("a", fine, lacks=lambda snapshot: "no extension")],
+        sessions=Sessions(),
+        store=Store(ONE_LOOK),
+    )
+
+    assert isinstance((await engine.look("a", "p")).outcome, Seen)
+
+
 def raising(error: BaseException) -> Collect:
     async def collect(session: object, target: Target) -> object:
         raise error

@@ -16,10 +16,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from cockpit.errors import Reason
 from cockpit.runbooks.library import library
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Finding, Thresholds
-from cockpit.triage.probe import AnyProbe, Seen
+from cockpit.triage.probe import AnyProbe, Blind, Seen
 from cockpit.triage.recording import decode, encode
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
@@ -38,6 +39,7 @@ from tests.servers.private import (
     session_for,
     target,
 )
+from tests.servers.promises import Provoked, Scene, seated
 from tests.tools import postgres_versions
 
 pytestmark = pytest.mark.servers
@@ -386,6 +388,21 @@ async def test_a_reset_of_the_statements_gives_no_difference(
     else:
         assert watch.now.ran == ()
         assert seen.facts[0].text == "unknown until the next look"
+
+
+async def test_an_extension_that_is_dropped_is_a_loss_and_not_quiet(
+    server: postgres.PostgresServer, folder: Path
+) -> None:
+    provoked = Provoked(targets=(target(pg_settings(server)),), seen=lambda: Scene(parties={}))
+    outcomes = []
+    async with seated(provoked, folder, {}) as desk:
+        for statement in ("CREATE EXTENSION IF NOT EXISTS", "DROP EXTENSION", "CREATE EXTENSION"):
+            server.execute(f"{statement} pg_stat_statements")
+            outcomes.append((await desk.engine.look("db", "postgres.statements")).outcome)
+
+    assert [type(outcome) for outcome in outcomes] == [Seen, Blind, Seen]
+    assert outcomes[1].reason is Reason.MISSING  # type: ignore[union-attr]
+    assert "CREATE EXTENSION pg_stat_statements" in outcomes[1].detail  # type: ignore[union-attr]
 
 
 async def test_a_plain_role_says_how_many_statements_are_hidden(
