@@ -27,6 +27,18 @@ def needs_aws(reference: str) -> bool:
     return reference == "iam" or reference.startswith("aws-secret:")
 
 
+def no_token_unless(verified: bool, reference: str, *, where: str, hint: str) -> None:
+    """Raise `BlindError` for `iam` where it is not checked to whom the token goes: who has it may
+    log in with it, anywhere, for a quarter of an hour.
+    """
+    if reference == "iam" and not verified:
+        raise BlindError(
+            Reason.MISCONFIGURED,
+            f"{where}: iam wants TLS with a verified certificate; nothing was sent",
+            hint=f"{hint} in the target",
+        )
+
+
 def resolve(reference: str) -> str:
     """The secret behind `env:NAME` or `file:PATH`; an empty reference is an empty secret.
 

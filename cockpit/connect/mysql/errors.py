@@ -90,6 +90,11 @@ PLUGIN = Meaning(
     'ed25519: pip install "PyMySQL[ed25519]" beside the cockpit; or ALTER USER … IDENTIFIED VIA '
     "mysql_native_password USING PASSWORD('…')",
 )
+CLEAR_TEXT = replace(
+    PLUGIN,
+    says="the server wants the password in clear text and gets none: it may be anybody",
+    hint='tls = "verify" in the target, with tls_ca for a private authority; or another account',
+)
 AUTH_WITHOUT_TLS = replace(
     AUTH,
     hint=f"{AUTH.hint}; or the account wants TLS, which MariaDB refuses with the same words: this "

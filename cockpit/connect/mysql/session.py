@@ -25,7 +25,7 @@ from cockpit.connect.mysql.settings import MysqlSettings
 from cockpit.connect.net.tls_failure import tls_failure
 from cockpit.connect.observer import Lost
 from cockpit.connect.rows import rows_into
-from cockpit.connect.secrets import resolve_async
+from cockpit.connect.secrets import no_token_unless, resolve_async
 from cockpit.connect.settings import Login
 from cockpit.connect.sql import looks as sql_looks
 from cockpit.connect.sql.connection import DriverConnection
@@ -51,6 +51,24 @@ _READ_ONLY = {
     "mysql": "SET SESSION max_execution_time=3000, transaction_read_only=1, "
     "transaction_isolation='READ-COMMITTED'",
 }
+
+
+_CLEAR = ("mysql_clear_password", "dialog")
+"""Methods by which the server gets the password as it is: it may ask anybody for any of them."""
+
+
+class _ClearTextWantedError(RuntimeError):
+    """The server wants the password in clear text."""
+
+
+class _NoClearText:
+    """A method of the driver that answers nothing."""
+
+    def __init__(self, _: object) -> None:
+        pass
+
+    def authenticate(self, _: object) -> None:
+        raise _ClearTextWantedError
 
 
 MysqlConnection = DriverConnection["Connection[DictCursor]"]
@@ -155,6 +173,8 @@ class Mysql(SqlSession["Connection[DictCursor]"]):
 
     async def _reached(self, read: int) -> MysqlConnection:
         """A TCP connection to the first address that takes one; `read`: seconds for an answer."""
+        verified = self._settings.tls == "verify"
+        no_token_unless(verified, self._login.password, where=self.where, hint='tls = "verify"')
         driver = self._prepared(await self._secret(self._login.password), read)
         failed: BlindError | None = None
         for address in (await addresses_of(self._settings.host))[:_ADDRESSES]:
@@ -188,6 +208,7 @@ class Mysql(SqlSession["Connection[DictCursor]"]):
             defer_connect=True,
             ssl=context,
             ssl_disabled=context is None,
+            auth_plugin_map={} if settings.tls == "verify" else dict.fromkeys(_CLEAR, _NoClearText),
         )
 
     async def _log_in(self, connection: MysqlConnection) -> None:
@@ -200,6 +221,8 @@ class Mysql(SqlSession["Connection[DictCursor]"]):
             raise self._refusal(error, connection.driver) from None
         except (IndexError, ValueError, UnicodeDecodeError, AssertionError):
             raise failures.WRONG_PROTOCOL.blind("", where=self.where) from None
+        except _ClearTextWantedError:
+            raise failures.CLEAR_TEXT.blind("", where=self.where) from None
         except RuntimeError as error:  # the driver lacks a package for the account's method
             raise failures.PLUGIN.blind(str(error), where=self.where) from None
 

@@ -21,7 +21,7 @@ from cockpit.connect.observer import Lost
 from cockpit.connect.postgres import errors as failures
 from cockpit.connect.postgres.refusal import roots_of, why_mute, why_refused
 from cockpit.connect.postgres.settings import PostgresSettings
-from cockpit.connect.secrets import resolve_async
+from cockpit.connect.secrets import no_token_unless, resolve_async
 from cockpit.connect.settings import Login
 from cockpit.connect.sql.connection import DriverConnection
 from cockpit.connect.sql.session import Parameters, Rows, SqlSession
@@ -149,6 +149,10 @@ class Postgres(SqlSession["psycopg.AsyncConnection[DictRow]"]):
 
     async def connect(self) -> PostgresConnection:
         """See `ServerSession`. The driver logs in at once, within three seconds an address."""
+        verified = self._settings.sslmode == "verify-full"
+        no_token_unless(
+            verified, self._login.password, where=self.where, hint='sslmode = "verify-full"'
+        )
         password = await self._secret(self._login.password)
         failed: BlindError | None = None
         for address in (await addresses_of(self._settings.host))[:_ADDRESSES]:

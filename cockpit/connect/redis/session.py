@@ -24,7 +24,7 @@ from cockpit.connect.redis import errors as failures
 from cockpit.connect.redis.nodes import Nodes, fastest_round_trip, jitter
 from cockpit.connect.redis.refusal import alert, why_cut, why_refused
 from cockpit.connect.redis.settings import RedisSettings
-from cockpit.connect.secrets import resolve_async
+from cockpit.connect.secrets import no_token_unless, resolve_async
 from cockpit.connect.settings import Login
 from cockpit.errors import BlindError, Reason, Refused
 
@@ -148,6 +148,9 @@ class Redis(ServerSession["Connection"]):
 
     async def connect(self) -> Connection:
         """See `ServerSession`. Not connected yet: `greet` does it, where `close` can end it."""
+        no_token_unless(
+            self._settings.tls, self._login.password, where=self.where, hint="tls = true"
+        )
         password = await self._secret(self._login.password)
         address = (await addresses_of(self._settings.host))[0]
         return _prepared(
