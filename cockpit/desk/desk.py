@@ -31,6 +31,7 @@ from cockpit.runbooks.ports import Ports
 from cockpit.runbooks.run import Run
 from cockpit.runbooks.sessions import RunSessions
 from cockpit.runbooks.step import Runbook
+from cockpit.runbooks.stop_loss import Signals
 from cockpit.runbooks.unfinished import Unfinished
 from cockpit.text import visible
 from cockpit.triage.board import Board, BoardChange, FindingId, OpenFinding
@@ -316,7 +317,13 @@ class Desk:
 
     def _ports(self) -> Ports:
         sessions = RunSessions(self.connections, self.config.places, self.actor)
-        return Ports(looks=self.engine, reads=sessions, actors=sessions, journal=self.incident)
+        return Ports(
+            looks=self.engine,
+            reads=sessions,
+            actors=sessions,
+            journal=self.incident,
+            signals=Signals(self.store, self.graph),
+        )
 
     def _own_acts(self) -> tuple[OwnAct, ...]:
         """What steps of this incident did; read again only when there is more in the record."""

@@ -12,6 +12,7 @@ What `data` holds by kind, as the timeline and the reports read it (all may be m
 | change | actor (who outside did it) |
 | pin, correction | pins and pinned, or corrects: the seq that is meant |
 | step.prediction | says: what it said would happen |
+| step.interrupt | says: what got worse; undo: the title of the step that takes it back |
 | step.settlement | prediction (the seq), verdict (kept, broken, unknown), seen |
 | step.outcome | intent (the seq of the intent), outcome (ok, failed, unknown, skipped, refused) |
 | redaction | redacts: the seq of the entry whose body was taken out |
@@ -55,6 +56,7 @@ class EntryKind(StrEnum):
     STEP_PREDICTION = "step.prediction"
     STEP_INTENT = "step.intent"
     STEP_OUTPUT = "step.output"
+    STEP_INTERRUPT = "step.interrupt"
     STEP_SETTLEMENT = "step.settlement"
     STEP_OUTCOME = "step.outcome"
     PROPOSAL = "proposal"
@@ -84,6 +86,7 @@ _MACHINE = frozenset(
         EntryKind.SUSPECT,
         EntryKind.SWEEP,
         EntryKind.STEP_PREDICTION,  # the intent behind it is durable, and so is what is before it
+        EntryKind.STEP_INTERRUPT,
         EntryKind.STEP_SETTLEMENT,
         EntryKind.STEP_OUTPUT,
     }

@@ -58,6 +58,7 @@ LOOKS: Mapping[EntryKind, Appearance] = MappingProxyType(
         EntryKind.STEP_PREDICTION: Appearance("◇", "predicts", EntryGroup.STEPS),
         EntryKind.STEP_INTENT: Appearance("▶", "step", EntryGroup.STEPS),
         EntryKind.STEP_OUTPUT: Appearance("·", "output", EntryGroup.SYSTEM),
+        EntryKind.STEP_INTERRUPT: Appearance("!", "interrupt", EntryGroup.STEPS),
         EntryKind.STEP_SETTLEMENT: Appearance("◈", "settled", EntryGroup.STEPS),
         EntryKind.STEP_OUTCOME: Appearance("■", "outcome", EntryGroup.STEPS),
         EntryKind.PROPOSAL: Appearance("▷", "proposal", EntryGroup.STEPS),

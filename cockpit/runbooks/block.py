@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from cockpit.runbooks.step import Condition, Question, Risk, Step, StepKind, Undo, Until
+from cockpit.runbooks.step import Condition, Question, Risk, Step, StepKind, Tripwire, Undo, Until
 from cockpit.runbooks.table import Keys
 from cockpit.runbooks.values import NAME, TYPES, is_reference, references, well_formed
+from cockpit.triage.finding import Severity
 
 RESERVED = frozenset({"params", "finding", "reading"})
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -46,6 +47,7 @@ _ALL = (
     "change",
     "verify",
     "undo",
+    "tripwire",
     "timeout",
     "ask",
     "answer",
@@ -85,6 +87,7 @@ def read_step(keys: Keys, *, title: str, prose: str) -> Step | None:
         change=_change(keys),
         verify=_waits(keys) if kind is StepKind.WAIT else _verify(keys, "verify"),
         undo=_undo(keys, kind),
+        tripwires=_tripwires(keys),
         timeout=keys.seconds("timeout", 30.0),
         answer=_answer(keys) if kind is StepKind.MANUAL else None,
     )
@@ -263,6 +266,50 @@ def _undo(outer: Keys, kind: StepKind) -> Undo | None:
     if kind not in {StepKind.AWS, StepKind.SQL, StepKind.REDIS}:
         outer.complain("undo", f"a {kind} step can only say how to undo it, as a text")
     return undo
+
+
+def _tripwires(outer: Keys) -> tuple[Tripwire, ...]:
+    """Those of the block; without the key, what holds for every step."""
+    if "tripwire" not in outer.table:
+        return (Tripwire(),)
+    wires = []
+    for item in outer.take("tripwire", list, []):
+        if isinstance(item, dict):
+            wires.append(_tripwire(outer, item))
+        else:
+            outer.complain("tripwire", "should be a list of tables")
+    return tuple(wires)
+
+
+def _tripwire(outer: Keys, table: Mapping[str, object]) -> Tripwire:
+    keys = outer.inner("tripwire", table)
+    wire = Tripwire(
+        finding=Severity(keys.one_of("finding", Severity) or Severity.CRITICAL),
+        target=str(keys.take("target", str, "")),
+        probe=str(keys.take("probe", str, "")),
+        fact=str(keys.take("fact", str, "")),
+        above=_bound(keys, "above"),
+        below=_bound(keys, "below"),
+        says=str(keys.take("says", str, "")),
+    )
+    bounded = wire.above is not None or wire.below is not None
+    whole = bool(wire.fact and wire.probe and wire.target and bounded)
+    if not whole and (wire.fact or wire.probe or bounded):
+        keys.complain("fact", "needs all of fact, probe, target, and above or below")
+    keys.finish()
+    outer.broken |= keys.broken
+    return wire
+
+
+def _bound(keys: Keys, key: str) -> float | None:
+    keys.taken.add(key)
+    value = keys.table.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        keys.complain(key, "should be a number")
+        return None
+    return float(value)
 
 
 def _answer(outer: Keys) -> Question | None:

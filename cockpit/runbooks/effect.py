@@ -16,6 +16,7 @@ from cockpit.connect.session import Acts
 from cockpit.errors import BlindError, Misconfigured, Refused, UnknownOutcome
 from cockpit.incident import ledger
 from cockpit.incident.entry import Entry, EntryKind
+from cockpit.incident.ledger import Settlement
 from cockpit.runbooks import gate, promise
 from cockpit.runbooks.kinds import acts, command, looks
 from cockpit.runbooks.kinds import http as http_kind
@@ -26,6 +27,7 @@ from cockpit.runbooks.plan import Approval, Outcome, OutcomeKind, Plan, act_dige
 from cockpit.runbooks.planning import CALLS, Planner, rendered, shown_headers
 from cockpit.runbooks.scope import CouldNotLook
 from cockpit.runbooks.step import NOTHING, Runbook, Step, StepKind
+from cockpit.runbooks.stop_loss import Interrupted, StopLoss
 from cockpit.runbooks.values import captured, typed
 
 _BLOB_FROM = 4_000
@@ -41,6 +43,8 @@ class Ended:
     outcome: Outcome
     captured: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     sent: bool = False
+    settlement: Settlement | None = None
+    """What came of the prediction; None: there was none."""
 
 
 def names(runbook: Runbook, step: Step) -> dict[str, object]:
@@ -63,11 +67,13 @@ class Execution:
     given: Given
     earlier: Sequence[Step]
     progress: Progress
+    stop_loss: StopLoss
     started: float = 0.0
     intent: Entry | None = None
     """What was written before anything was sent; None until then."""
     prediction: Entry | None = None
     """What was written about what it will do."""
+    settlement: Settlement | None = None
     held: bool | None = None
     """What the verification gave; None: it was not looked at, or could not be."""
     process: StepProcess | None = None
@@ -130,6 +136,7 @@ class Execution:
             await self._check_again()
             gate.still_good(self.plan, self.approval, elapsed=self.planner.ports.elapsed())
             intent = self.intent = await self._intent()
+            self.stop_loss.arm()
             return await self._sent(intent, session)
 
     async def _session(self) -> Acts:
@@ -205,7 +212,7 @@ class Execution:
             outcome = self._outcome(kind, result)
             ending = asyncio.ensure_future(self._written(intent, outcome, result, gave=gave))
             await asyncio.shield(ending)  # a second cancel must not cut off the outcome either
-        return Ended(outcome, gave, sent)
+        return Ended(outcome, gave, sent, self.settlement)
 
     async def _tried(
         self, session: Acts | None
@@ -253,6 +260,8 @@ class Execution:
             return result, "ok"
         try:
             held = await self._hold()
+        except Interrupted as worse:
+            return replace(result, text=f"{result.text}; {worse.message}"), "unknown"
         except (CouldNotLook, Misconfigured) as error:
             text = f"{result.text}; whether it helped is not known: {error.message}"
             return replace(result, text=text), "unknown"
@@ -276,8 +285,10 @@ class Execution:
         if until is None:
             raise Misconfigured(f"{self.plan.title} has nothing to wait for")
         scope = {**self.planner.scope(self.given), **self.plan.relies}
-        held = await looks.hold(
-            self.planner.ports, until, target=until.target, scope=scope, progress=self.progress
+        held = await self.stop_loss.guarded(
+            looks.hold(
+                self.planner.ports, until, target=until.target, scope=scope, progress=self.progress
+            )
         )
         self.held = held.done
         return held
@@ -306,10 +317,11 @@ class Execution:
         """Before the outcome: a crash between the two leaves a step that is looked at again."""
         if self.prediction is None:
             return
+        self.settlement = ledger.settled(outcome.kind, self.held, outcome.text)
         await promise.settle(
             self.planner.ports.journal,
             self.prediction.seq,
-            ledger.settled(outcome.kind, self.held, outcome.text),
+            self.settlement,
             target=self.prediction.target,
             data=names(self.planner.runbook, self.plan.step),
         )

@@ -187,6 +187,7 @@ def _names(work: _Lint, step: Step) -> Iterator[Problem]:
     probes = work.known.probes
     looks = [step.does] if step.kind is StepKind.PROBE else []
     looks += [until.probe for until in untils(step)]
+    looks += [wire.probe for wire in step.tripwires if wire.probe]
     for probe in looks if probes is not None else ():
         if probes is not None and probe not in probes:
             message = f"unknown probe {probe!r}{nearest(probe, probes)}"

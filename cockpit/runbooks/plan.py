@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from cockpit.runbooks.step import NOTHING, Risk, Step, StepKind, Until
+from cockpit.runbooks.step import NOTHING, Risk, Step, StepKind, Tripwire, Until
 
 VALID_FOR = 120.0
 """Seconds from the making of a plan until no approval of it is taken, and none is good."""
@@ -72,6 +72,8 @@ class Plan:
     undo_args: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     """What the undo would be given, read before the effect; may still refer to the effect."""
     verify: Until | None = None
+    tripwires: tuple[Tripwire, ...] = ()
+    """Those of the step, with the names of their targets."""
     relies: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     """The values of steps and parameters that the verification compares with, as planned."""
     lines: tuple[PlanLine, ...] = ()

@@ -20,7 +20,7 @@ from cockpit.runbooks.output import line, literal, whole
 from cockpit.runbooks.plan import VALID_FOR, Act, Plan, PlanLine, digest_of, short
 from cockpit.runbooks.ports import Identity, Ports
 from cockpit.runbooks.scope import CouldNotLook, sources, target_of
-from cockpit.runbooks.step import Risk, Runbook, Step, StepKind, Until
+from cockpit.runbooks.step import Risk, Runbook, Step, StepKind, Tripwire, Until
 from cockpit.runbooks.values import (
     NoValue,
     captured,
@@ -98,6 +98,7 @@ class Planner:
             fingerprints=fresh.fingerprints,
             undo_args=undo_args,
             verify=self._verify(step, fresh.scope),
+            tripwires=self._tripwires(step, fresh.scope),
             relies=_relied(step, fresh.scope),
             confirm_word=_confirm_word(step, act, target) if risk >= Risk.HIGH else "",
             made_at=self.ports.now(),
@@ -256,6 +257,14 @@ class Planner:
         place = step.verify.target or step.target
         return replace(step.verify, target=target_of(place, scope, self.targets).name)
 
+    def _tripwires(self, step: Step, scope: Mapping[str, object]) -> tuple[Tripwire, ...]:
+        return tuple(
+            replace(wire, target=target_of(wire.target, scope, self.targets).name)
+            if wire.target
+            else wire
+            for wire in step.tripwires
+        )
+
     def _suggestion(self, step: Step, scope: Mapping[str, object]) -> str:
         if step.answer is None or not step.answer.default:
             return ""
@@ -360,6 +369,9 @@ def _lines(plan: Plan, scope: Mapping[str, object]) -> tuple[PlanLine, ...]:
         lines.append(PlanLine("checked now", "\n".join(f"✔ {text}" for text in plan.checked)))
     if step.verify:
         lines.append(PlanLine("verify", step.verification))
+    if step.tripwires not in {(), (Tripwire(),)}:
+        watched = "; ".join(each.text for each in plan.tripwires)
+        lines.append(PlanLine("stop-loss", f"interrupted when {watched}"))
     if plan.mutates:
         made = f"made {clock.stamp(plan.made_at)[11:19]} UTC, good for {VALID_FOR:g} s"
         lines.append(PlanLine("approval", f"{short(plan.digest)}  {made}"))

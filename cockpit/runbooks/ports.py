@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from cockpit import clock
 from cockpit.connect.session import Acts, Right
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.runbooks.step import StepKind
+from cockpit.runbooks.stop_loss import Signals
 from cockpit.triage.probe import Reading
 from cockpit.triage.target import Target
 
@@ -109,6 +110,7 @@ class Ports:
     reads: Reads
     actors: Actors
     journal: JournalPort
+    signals: Signals = field(default_factory=Signals)
     now: Callable[[], datetime] = clock.now
     monotonic: Callable[[], float] = clock.monotonic
     elapsed: Callable[[], float] = clock.elapsed

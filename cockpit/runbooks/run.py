@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -9,7 +10,8 @@ from typing import TypedDict, Unpack
 
 from cockpit.connect.role import Role
 from cockpit.errors import CockpitError, DoesNotApply, Misconfigured, Refused
-from cockpit.incident.entry import EntryKind
+from cockpit.incident.entry import Entry, EntryKind
+from cockpit.incident.ledger import UNDO, Settlement
 from cockpit.runbooks import gate
 from cockpit.runbooks.effect import Ended, Execution, names, told
 from cockpit.runbooks.kinds import looks
@@ -20,6 +22,7 @@ from cockpit.runbooks.planning import Planner, rendered, sealed
 from cockpit.runbooks.ports import Ports
 from cockpit.runbooks.scope import finding_value, param_values, target_of
 from cockpit.runbooks.step import NOTHING, Runbook, Step, Undo
+from cockpit.runbooks.stop_loss import Interrupt, StopLoss
 from cockpit.runbooks.unfinished import repeated
 from cockpit.runbooks.values import typed as typed_value
 from cockpit.triage.board import OpenFinding
@@ -50,6 +53,10 @@ class StepState:
     run again or it is chosen by itself. Empty: it applied, or was not planned yet."""
     waited: float = 0.0
     """Seconds of the verification or wait that is under way."""
+    settlement: Settlement | None = None
+    """What came of its prediction; None: it made none, or is not over."""
+    worse: str = ""
+    """What else got worse since it acted: it was interrupted, and nothing goes on by itself."""
 
 
 class StepChange(TypedDict, total=False):
@@ -61,6 +68,8 @@ class StepChange(TypedDict, total=False):
     passed: bool
     not_now: str
     waited: float
+    settlement: Settlement | None
+    worse: str
 
 
 class Run:
@@ -101,6 +110,8 @@ class Run:
         self._running = False
         self._begun = False
         self._callbacks: list[Callable[[], None]] = []
+        self._watching: StopLoss | None = None
+        self._writing: set[asyncio.Task[Entry]] = set()
 
     @property
     def steps(self) -> tuple[StepState, ...]:
@@ -116,8 +127,22 @@ class Run:
 
     @property
     def stopped_by(self) -> StepState | None:
-        """The failed or unknown step that has to be retried, skipped or gone on after."""
-        return next((s for s in self._states if s.status in _STOPPED and not s.passed), None)
+        """What failed, is unknown or was interrupted, and has to be retried, skipped or gone on
+        after.
+        """
+        stopped = (s for s in self._states if s.status in _STOPPED or s.worse)
+        return next((s for s in stopped if not s.passed), None)
+
+    @property
+    def interrupt(self) -> Interrupt | None:
+        """The step that was interrupted and that nobody took back or went on after."""
+        state = next((s for s in self._states if s.worse and not s.passed), None)
+        if state is None:
+            return None
+        step, back = state.step, f"{UNDO}{state.step.id}"
+        there = any(s.step.id == back and s.status != "running" for s in self._states)
+        instead = step.undo.says if step.undo else "nothing says how to take it back"
+        return Interrupt(step.id, step.title, state.worse, back if there else "", instead)
 
     @property
     def finished(self) -> bool:
@@ -198,7 +223,7 @@ class Run:
         self._relied[step_id] = plan.relies
         before = self.state(step_id).status
         self._running = True
-        self._set(step_id, status="running", waited=0.0)
+        self._set(step_id, status="running", waited=0.0, worse="", settlement=None)
         ended: Ended | None = None
         after: StepChange = {"status": "unknown" if plan.mutates else before}
         try:
@@ -210,6 +235,8 @@ class Run:
             raise
         finally:
             self._running = False
+            if plan.mutates and self._watching is not None:
+                self._watching.ended()
             if ended is None:
                 self._set(step_id, **after)
         self._settle(plan, ended)
@@ -220,6 +247,9 @@ class Run:
         state = self.state(step_id)
         if state.status == "running":
             raise Refused("the step is running")
+        if state.worse and not state.passed:  # it was done: it cannot be left out any more
+            await self.go_on(step_id, reason)
+            return
         why = _reason(reason, "say why it is skipped: it goes into the record")
         await self._ports.journal.append(
             EntryKind.STEP_OUTCOME,
@@ -232,8 +262,8 @@ class Run:
     async def go_on(self, step_id: str, reason: str) -> None:
         """Go on after a failed or unknown step, which stays what it is. Raises `Refused`."""
         state = self.state(step_id)
-        if state.status not in _STOPPED:
-            raise Refused("only a failed or unknown step is gone on after")
+        if state.status not in _STOPPED and not state.worse:
+            raise Refused("only a failed, unknown or interrupted step is gone on after")
         why = _reason(reason, "say why it is right to go on: it goes into the record")
         text = f"went on after '{state.step.title}' ({state.status}): {why}"
         data = {**self._names(state.step), "after": state.status, "reason": why}
@@ -290,7 +320,18 @@ class Run:
         def progress(waited: float) -> None:
             self._set(plan.step.id, waited=waited)
 
+        watching = StopLoss(
+            self._ports.signals,
+            plan,
+            elapsed=self._ports.elapsed,
+            told=lambda says: self._interrupted(plan, says),
+        )
+        if plan.mutates:  # whose doing it is cannot be told once another step acts
+            if self._watching is not None:
+                self._watching.disarm()
+            self._watching = watching
         return Execution(
+            stop_loss=watching,
             planner=self._planner,
             plan=plan,
             approval=approval,
@@ -298,6 +339,20 @@ class Run:
             earlier=self._before(plan.step.id),
             progress=progress,
         )
+
+    def _interrupted(self, plan: Plan, says: str) -> None:
+        """Something else got worse: the runbook stops, and the undo waits for a person."""
+        undo = plan.step.undo
+        back = f"undo: {undo.says}" if undo else "no undo is known"
+        text = f"interrupted '{plan.title}': {says}; {back}"
+        data = {**self._names(plan.step), "says": says, "undo": undo.says if undo else ""}
+        append = self._ports.journal.append
+        writing = asyncio.ensure_future(
+            append(EntryKind.STEP_INTERRUPT, text, target=plan.target, data=data)
+        )
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+        self._set(plan.step.id, worse=says)
 
     async def _verify_unknown(self, state: StepState) -> None:
         """Before an unknown step is repeated: did it happen? Raises `Refused` when it did."""
@@ -334,18 +389,21 @@ class Run:
             status=ended.outcome.kind,
             outcome=ended.outcome,
             captured=MappingProxyType(dict(ended.captured)),
+            settlement=ended.settlement,
             passed=False,
         )
         for later in self._states[self._index(plan.step.id) + 1 :]:
             if later.not_now:
                 self._set(later.step.id, not_now="")
+        if ended.outcome.kind == "ok" and plan.step.id.startswith(UNDO):
+            self._set(plan.step.id.removeprefix(UNDO), worse="")
         if ended.sent and plan.step.undo is not None and plan.step.undo.does:
             self._offer_undo(plan, plan.step.undo)
 
     def _offer_undo(self, plan: Plan, undo: Undo) -> None:
         """Put the undo, with the state from before, right behind what it undoes."""
         step = Step(
-            id=f"undo_{plan.step.id}",
+            id=f"{UNDO}{plan.step.id}",
             title=f"Undo: {plan.step.title}",
             kind=plan.step.kind,
             risk=plan.step.risk,
@@ -357,6 +415,7 @@ class Run:
             effect=undo.effect or undo.says,
             verify=undo.verify,
             undo=Undo(says=f"run '{plan.step.title}' again"),
+            tripwires=(),
             timeout=plan.step.timeout,
         )
         self._states = [state for state in self._states if state.step.id != step.id]
@@ -381,9 +440,10 @@ class Run:
 
     def _must_not_be_stopped(self, state: StepState) -> None:
         stopped = self.stopped_by
-        if stopped is None or state.step.id in {stopped.step.id, f"undo_{stopped.step.id}"}:
+        if stopped is None or state.step.id in {stopped.step.id, f"{UNDO}{stopped.step.id}"}:
             return
         was = "failed" if stopped.status == "failed" else "has an unknown outcome"
+        was = f"was interrupted ({stopped.worse})" if stopped.worse else was
         raise Refused(
             f"'{stopped.step.title}' {was}: the runbook stopped there",
             hint="retry it, skip it, undo it, or go on with a reason",

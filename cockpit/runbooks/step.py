@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Never
 
+from cockpit.triage.finding import Severity
 from cockpit.units import duration
 
 NOTHING: Mapping[str, Never] = MappingProxyType({})
@@ -121,6 +122,38 @@ class Until:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tripwire:
+    """Another signal that must not get worse because of a step: a finding, or a fact of a probe.
+
+    A finding of at least that severity that opens or worsens to it, at `target` (empty: at the
+    step's target, what needs it and what it needs, but not what the step's verification looks at).
+    With `fact` a number of a probe's reading that goes above or below a bound.
+    """
+
+    finding: Severity = Severity.CRITICAL
+    target: str = ""
+    """A reference or a name."""
+    probe: str = ""
+    fact: str = ""
+    """The label of a fact; empty: findings are watched."""
+    above: float | None = None
+    below: float | None = None
+    says: str = ""
+
+    @property
+    def text(self) -> str:
+        """`checkout has a finding that is high`, as a plan says it."""
+        if self.says:
+            return self.says
+        if self.fact:
+            bounds = (("above", self.above), ("below", self.below))
+            limits = [f"{word} {limit:g}" for word, limit in bounds if limit is not None]
+            return f"{self.fact} at {self.target} is {' or '.join(limits)}"
+        place = self.target or "the target, what needs it or what it needs"
+        return f"{place} has a new finding that is {self.finding}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Undo:
     """How to take a step back.
 
@@ -194,6 +227,8 @@ class Step:
     verify: Until | None = None
     """Kind `wait`: what it waits for."""
     undo: Undo | None = None
+    tripwires: tuple[Tripwire, ...] = (Tripwire(),)
+    """What interrupts it; empty: nothing does."""
     timeout: float = 30.0
     """Seconds until an effect's end counts as unknown."""
     answer: Question | None = None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cockpit.world.stage import Stage
 
 _VACUUMED = 2.0
+_LOOKED = 0.25
 Parameters = Mapping[str, Any]
 Break = Callable[[Parameters], Awaitable[None]]
 
@@ -43,6 +44,7 @@ class StoreBreaks:
         self._renewals = renewals
         self.kinds: dict[str, Break] = {
             "leak": self._leak,
+            "forgetful": self._forgetful,
             "slow": self._slow,
             "replay": self._replay,
             "failover": self._failover,
@@ -57,6 +59,24 @@ class StoreBreaks:
         self._stage.spawn(leak.run())
         await leak.full.wait()
         self._over.append(leak.over.is_set)
+
+    async def _forgetful(self, asked: Parameters) -> None:
+        """A version of a service opens a session for each message and closes none. It does not run
+        yet: whoever brings it back brings that too, and whoever takes it away ends it.
+        """
+        self._stage.spawn(self._forgets(asked["service"], int(asked["version"]), asked))
+
+    async def _forgets(self, service: str, version: int, asked: Parameters) -> None:
+        leaking: asyncio.Task[Any] | None = None
+        while True:
+            is_back = self._stage.cluster.services[service].primary.version == version
+            if is_back and leaking is None:
+                leak = Leak(self._stage.database, sessions=int(asked["sessions"]))
+                leaking = self._stage.spawn(leak.run())
+            elif not is_back and leaking is not None:
+                leaking.cancel()
+                leaking = None
+            await asyncio.sleep(_LOOKED)
 
     async def _slow(self, asked: Parameters) -> None:
         """One statement does far more than it used to."""

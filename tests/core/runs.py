@@ -23,10 +23,12 @@ from cockpit.runbooks.plan import VALID_FOR, Act, Outcome, Plan
 from cockpit.runbooks.ports import Identity, Ports
 from cockpit.runbooks.run import Run
 from cockpit.runbooks.step import Risk, Runbook, Step, StepKind
+from cockpit.runbooks.stop_loss import Signals
 from cockpit.triage.board import FindingId, OpenFinding
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Blind, Reading, Seen
 from cockpit.triage.target import Target
+from cockpit.triage.topology import DependencyGraph
 
 START = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 BACKEND_START = "2026-11-21T02:20:00.123456+00:00"
@@ -326,6 +328,7 @@ class Rig:
     reads: FakeReads
     journal: FakeJournal
     clock: FakeClock
+    signals: Signals
 
     async def carry(self, step_id: str, **answers: str) -> Outcome:
         """Plan, approve and run a step as a person who types what is asked for."""
@@ -354,6 +357,7 @@ def rig(
     looks, acts, reads = FakeLooks(), FakeActs(), FakeReads()
     actors = FakeActors(acts, role=role)
     journal, clock = FakeJournal(), FakeClock()
+    signals = Signals(graph=DependencyGraph(tuple(targets.values())))
     run = Run(
         runbook,
         finding or opened(),
@@ -365,6 +369,7 @@ def rig(
             reads=reads,
             actors=actors,
             journal=journal,
+            signals=signals,
             now=clock.now,
             monotonic=clock.monotonic,
             elapsed=clock.monotonic,
@@ -374,7 +379,7 @@ def rig(
         known=known or Known(),
         params=params,
     )
-    return Rig(run, looks, acts, actors, reads, journal, clock)
+    return Rig(run, looks, acts, actors, reads, journal, clock, signals)
 
 
 def free_of_waiters() -> dict[str, Any]:

@@ -18,8 +18,10 @@ from cockpit.desk.desk import Desk
 from cockpit.errors import Refused
 from cockpit.incident.incident import Incidents
 from cockpit.runbooks.library import library
+from cockpit.runbooks.plan import Outcome
 from cockpit.runbooks.run import Run
 from cockpit.runbooks.step import Risk
+from cockpit.runbooks.stop_loss import Interrupt
 from cockpit.triage.board import OpenFinding
 from cockpit.triage.finding import Severity
 from cockpit.triage.registry import catalog, registry
@@ -239,6 +241,50 @@ async def test_a_release_that_is_under_way_is_stopped_and_ecs_goes_back_by_itsel
             await run.plan("named")
         await cleared(desk, opened)
     assert changed(world) == ["ecs.StopServiceDeployment"]
+
+
+async def test_a_repair_that_makes_something_else_worse_is_interrupted_and_taken_back(
+    begin: Callable[..., World], tmp_path: Path
+) -> None:
+    """The old revision takes the last connections of the database: the undo is offered, not run."""
+    story = replace(STORIES["bad-deployment"], steps=("before", "migration"))
+    world = await asyncio.to_thread(begin, "repair-makes-worse")
+    async with seated(world, Role.COMMANDER, tmp_path) as desk:
+        opened = await found(desk, story)
+        run = desk.start_run(story.runbook, opened)
+        await follow(run, story)
+        plan = await run.plan("rollback")
+        outcome = await run.execute(plan, run.approve(plan, typed=plan.confirm_word))
+        interrupt = await interrupted(run, outcome)
+        entries = {entry.kind.value: entry for entry in desk.incident.entries}
+        written = entries["step.interrupt"]
+        assert "PG_SAT_CONNECTIONS at orders-db is critical, was" in interrupt.worse
+        assert interrupt.worse in written.text
+        worse = next(e for e in reversed(desk.incident.entries)
+                     if e.data.get("code") == "PG_SAT_CONNECTIONS")  # fmt: skip
+        assert (written.at - worse.at).total_seconds() < 5
+        assert updates(world) == 1, "taken back by nobody yet"
+        undo = await run.plan(interrupt.undo)
+        assert (await run.execute(undo, run.approve(undo, typed=undo.confirm_word))).kind == "ok"
+        assert run.interrupt is None
+        assert str(undo.act.args["taskDefinition"]).endswith("checkout:43")
+        await cleared(desk, next(o for o in desk.board.open.values()
+                                 if o.id.code == "PG_SAT_CONNECTIONS"))  # fmt: skip
+
+
+def updates(world: World) -> int:
+    """How often the cockpit has asked ECS to deploy."""
+    calls = [call["operation"] for call in control(world, "calls") if call["who"] != "shop"]
+    return calls.count("UpdateService")
+
+
+async def interrupted(run: Run, outcome: Outcome, within: float = 60) -> Interrupt:
+    """What got worse since a step, which its own verification may well have called good."""
+    end = time.monotonic() + within
+    while (interrupt := run.interrupt) is None:
+        assert time.monotonic() < end, outcome
+        await asyncio.sleep(0.1)
+    return interrupt
 
 
 async def told_as_ours(desk: Desk, step: str, within: float = 30) -> None:

@@ -143,6 +143,11 @@ def _roll_back(world: World) -> None:
     )
 
 
+def _roll_back_further(world: World) -> None:
+    aws = clients(world)
+    aws("ecs", "update_service", cluster="prod", service="checkout", taskDefinition="checkout:41")
+
+
 def _put_cart(world: World) -> bool:
     try:
         clients(world, "shop")(
@@ -268,6 +273,9 @@ REPAIRS = {
         _correct_the_path, _checkout_is_well, ("TG_NO_HEALTHY_TARGETS@checkout-tg",)
     ),
     "bad-deployment": Repair(_roll_back, _checkout_is_well, ("ECS_DEPLOYMENT_STUCK@checkout",)),
+    "repair-makes-worse": Repair(
+        _roll_back_further, _checkout_is_well, ("ECS_DEPLOYMENT_STUCK@checkout",)
+    ),
     "dynamodb-throttle": Repair(_raise_capacity, _put_cart, ()),
     "redis-evicting": Repair(_grow_the_cache, _evicts_nothing, ("RD_MEM_EVICTING@sessions",)),
     "sg-revoked": Repair(
