@@ -109,7 +109,7 @@ class Planner:
         plan = replace(plan, digest=sealed(plan))
         right = await self._right(plan, target)
         gaps = (_missing(plan, right),) if right.held is False else ()
-        return replace(plan, lines=(*_lines(plan, fresh.scope), *_told(right)), gaps=gaps)
+        return replace(plan, lines=_lines(plan, fresh.scope, right), gaps=gaps)
 
     async def _right(self, plan: Plan, target: Target | None) -> Right:
         """Whether the login may: known before a name is typed, not after."""
@@ -350,7 +350,7 @@ def _body(plan: Plan) -> dict[str, object]:
     }
 
 
-def _lines(plan: Plan, scope: Mapping[str, object]) -> tuple[PlanLine, ...]:
+def _lines(plan: Plan, scope: Mapping[str, object], right: Right) -> tuple[PlanLine, ...]:
     step = plan.step
     lines = [PlanLine("will run", rendered(plan.act, plan.target) or step.prose)]
     lines += [PlanLine("header", f"{k}: {v}") for k, v in shown_headers(plan.act).items()]
@@ -358,6 +358,7 @@ def _lines(plan: Plan, scope: Mapping[str, object]) -> tuple[PlanLine, ...]:
         lines += [PlanLine(name, does) for name, does in step.answer.means.items()]
     if plan.principal:
         lines.append(PlanLine("as", whole(plan.principal)))
+    lines += _told(right)
     if step.effect:
         lines.append(PlanLine("effect", step.effect))
     for label, (before, after) in step.change.items():
