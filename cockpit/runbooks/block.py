@@ -107,7 +107,7 @@ def _name(keys: Keys) -> str:
 
 
 def _risk(keys: Keys, kind: StepKind) -> Risk:
-    asking = kind is StepKind.HTTP and keys.table.get("method", "GET") in {"GET", "HEAD"}
+    asking = kind is StepKind.HTTP and keys.table.get("method", "GET") in ("GET", "HEAD")
     default = Risk.READ if kind in _LOOKING or asking else Risk.HIGH
     risk = Risk(keys.one_of("risk", Risk) or default)
     if kind in _LOOKING and risk is not Risk.READ:

@@ -60,9 +60,12 @@ def references(value: object) -> Iterator[str]:
 
 
 def head(reference: str) -> str:
-    """The first name: the parameter or step that it goes back to (`params.db` gives `db`)."""
+    """The first name: the parameter or step that it goes back to (`params.db` gives `db`).
+
+    Empty for a text that is none, such as `$$`.
+    """
     names = [str(name) for name, _ in _PART.findall(reference[1:])]
-    return names[1] if names[0] == "params" and len(names) > 1 else names[0]
+    return names[1] if names[:1] == ["params"] and len(names) > 1 else "".join(names[:1])
 
 
 @overload

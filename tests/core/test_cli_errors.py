@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from cockpit.cli import main as cli
 from cockpit.cli.main import USAGE, run, tell
 from cockpit.errors import Misconfigured
 from cockpit.redact import MASK, MASKER
@@ -32,3 +35,18 @@ def test_a_wrong_call_ends_with_what_to_type(
 ) -> None:
     assert run(words) == USAGE
     assert capsys.readouterr().err.splitlines()[-1] == next_step
+
+
+def test_a_bug_ends_with_70_and_not_with_what_monitoring_reads_as_a_warning(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def bug(_: object) -> int:
+        raise ZeroDivisionError("by nought")
+
+    monkeypatch.setattr(cli, "run", bug)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["check"])
+    assert caught.value.code == 70
+    assert "a bug of ours, ZeroDivisionError: by nought" in capsys.readouterr().err
+    assert len(list(tmp_path.iterdir())) == 1

@@ -10,7 +10,7 @@ import pytest
 
 from cockpit.errors import Misconfigured
 from cockpit.runbooks.format import LARGEST, RunbookProblems, load, parse, parse_file
-from cockpit.runbooks.known import Known
+from cockpit.runbooks.known import Known, known
 from cockpit.runbooks.library import collected, library
 from cockpit.runbooks.lint import draft_problems, lint
 from cockpit.runbooks.step import Risk, StepKind
@@ -379,3 +379,43 @@ def test_hostile_files_give_problems(text: str) -> None:
     parsed = parse(text, Path("hostile.md"))
     assert parsed.runbook is None
     assert parsed.problems
+
+
+WHOLE = """+++
+id = "whole"
+title = "t"
+for = ["PG_LOCK_BLOCKED"]
+owner = "o"
++++
+# Whole
+## Ask
+```toml step
+id = "ask"
+kind = "http"
+method = "GET"
+url = "http://127.0.0.1/"
+target = "db"
+risk = "read"
+timeout = "3s"
+status = [200]
+headers = { a = "b" }
+capture = { b = "status" }
+require = ["finding"]
+change = { a = [1, 2] }
+show = { a = "b" }
+```
+"""
+ODD = ("{}", "[]", "{ a = {} }", "[{}]", '"$$"', '"$"', '"${"', "nan", "2020-01-01", '"\\u0000"')
+
+
+def test_whatever_a_key_holds_is_read_or_is_a_line_of_blame() -> None:
+    assert parse(WHOLE, Path("whole.md")).runbook is not None
+    lines = WHOLE.split("\n")
+    for number, line in enumerate(lines):
+        key, equals, _ = line.partition(" = ")
+        for odd in ODD if equals else ():
+            text = "\n".join([*lines[:number], f"{key} = {odd}", *lines[number + 1 :]])
+            found = parse(text, Path("whole.md"))
+            assert found.runbook is not None or found.errors, (key, odd)
+            if found.runbook is not None:
+                lint(found.runbook, known())
