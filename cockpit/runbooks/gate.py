@@ -8,7 +8,7 @@ from datetime import datetime
 from cockpit.connect.role import Role
 from cockpit.connect.statements import Statement
 from cockpit.errors import Refused
-from cockpit.runbooks.plan import VALID_FOR, Approval, Plan
+from cockpit.runbooks.plan import VALID_FOR, Act, Approval, Plan
 from cockpit.runbooks.step import Risk, StepKind
 from cockpit.text import visible
 
@@ -67,6 +67,21 @@ def permitted(role: Role, kind: StepKind, risk: Risk) -> None:
         return
     raise Refused(
         "triage is read-only: this step cannot be run from here",
+        hint="propose it (p), or restart with --role commander",
+    )
+
+
+def own_site(role: Role, act: Act, url: str) -> None:
+    """Raise `Refused` for a request that triage may only propose. `url`: the target's own or empty.
+
+    A GET may restart what it asks. Only what our probes ask of the target anyway is a look.
+    """
+    if role is Role.COMMANDER or act.kind is not StepKind.HTTP:
+        return
+    if url and act.url == url and not act.headers and not act.body:
+        return
+    raise Refused(
+        "triage is read-only: a request goes to the target's own url only, without headers or body",
         hint="propose it (p), or restart with --role commander",
     )
 

@@ -185,7 +185,7 @@ class Run:
         if cut_off:
             plan = replace(plan, gaps=(cut_off,))
         try:
-            gate.permitted(self.role, state.step.kind, plan.risk)
+            self._permitted(plan)
         except Refused as refused:
             plan = replace(plan, gaps=(refused.message,))
         return plan
@@ -299,8 +299,13 @@ class Run:
             if self._states[self._index(step.id)].not_now != why:
                 self._set(step.id, not_now=why)
 
-    def _must_be_good(self, plan: Plan, approval: Approval) -> None:
+    def _permitted(self, plan: Plan) -> None:
         gate.permitted(self.role, plan.step.kind, plan.risk)
+        target = self._targets.get(plan.target)
+        gate.own_site(self.role, plan.act, str(getattr(target and target.settings, "url", "")))
+
+    def _must_be_good(self, plan: Plan, approval: Approval) -> None:
+        self._permitted(plan)
         gate.still_good(plan, approval, elapsed=self._ports.elapsed())
         if plan.runbook_digest != self.runbook.digest or sealed(plan) != plan.digest:
             raise Refused("the plan is not the one that was made here")

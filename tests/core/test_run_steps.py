@@ -17,6 +17,7 @@ from cockpit.connect.net.settings import EndpointSettings
 from cockpit.connect.role import Role
 from cockpit.errors import Reason, Refused
 from cockpit.redact import MASKER
+from cockpit.runbooks.plan import Approval
 from cockpit.triage.target import Target
 from cockpit.world.net.certificates import Authority
 from tests.core.run_words import UNVERIFIED, ready
@@ -263,13 +264,44 @@ def web(step: str, url: str, **more: Any) -> Rig:
     return rig(book(constant, front=WEB.partition("[params")[0] + "+++\n"), **more)
 
 
-async def test_a_get_is_a_look_also_in_triage() -> None:
+def own(step: str, url: str, **more: Any) -> Rig:
+    target = Target(name="web", kind="endpoint", settings=EndpointSettings(url=url))
+    return rig(book(step, front=WEB), targets={**TARGETS, "web": target}, **more)
+
+
+async def test_a_get_of_the_targets_own_url_is_a_look_also_in_triage() -> None:
     with served() as (url, asked):
-        made = web(HTTP, url, role=Role.TRIAGE)
+        made = own(HTTP, url, role=Role.TRIAGE)
         outcome = await made.carry("ask")
     assert (outcome.kind, outcome.output) == ("ok", "fine")
     assert asked == [("GET", "/x?y=1", b"")]
     assert made.run.state("ask").captured == {"status": 200}
+
+
+ELSEWHERE = HTTP.replace('"$web.url"', '"http://127.0.0.1:9/restart?now=yes"')
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        ELSEWHERE,
+        ELSEWHERE.replace('target = "$web"\n', ""),
+        HTTP.replace("url =", 'headers = { X-Do = "restart" }\nurl ='),
+        HTTP.replace("url =", 'body = "restart"\nurl ='),
+    ],
+    ids=["another address", "no target", "headers", "a body"],
+)
+async def test_any_other_request_is_only_proposed_in_triage(step: str) -> None:
+    with served() as (url, asked):
+        made = own(step, url, role=Role.TRIAGE)
+        plan = await made.run.plan("ask")
+        assert "the target's own url" in plan.gaps[0]
+        with pytest.raises(Refused, match="own url"):
+            made.run.approve(plan)
+        forged = Approval(digest=plan.digest, by="eve", at=plan.made_at, good_until=plan.good_until)
+        with pytest.raises(Refused, match="own url"):
+            await made.run.execute(plan, forged)
+    assert asked == []
 
 
 async def test_another_status_than_expected_is_failed() -> None:
