@@ -23,7 +23,8 @@ from cockpit.triage.registry import Catalog
 from cockpit.triage.target import PLUG_IN, Target
 
 _KEYS = (
-    "environment", "role", "runbooks", "plugins", "aws", "target", "probes", "incident", "screen",
+    "environment", "role", "allow_commander", "runbooks", "plugins", "aws", "target", "probes",
+    "incident", "screen",
 )  # fmt: skip
 THEMES = {"theme": ("dark", "light", "ansi")}
 
@@ -57,6 +58,7 @@ class _Reader:
             path=self.path,
             environment=self._text("environment", required=True),
             role=self._role(),
+            commanders=self._commanders(),
             places=MappingProxyType(places),
             targets=(*targets, *self._plug_ins()),
             settings=MappingProxyType(settings.general),
@@ -83,6 +85,20 @@ class _Reader:
         except ValueError:
             self._say("role", f"{word!r} is neither 'triage' nor 'commander'{nearest(word, Role)}")
             return Role.TRIAGE
+
+    def _commanders(self) -> tuple[str, ...] | None:
+        """Who may act; a value that says nothing clear lets nobody, and is told."""
+        match self.document.get("allow_commander", True):
+            case True:
+                return None
+            case False:
+                if self.document.get("role") == Role.COMMANDER:
+                    self._say("allow_commander", "is false, and role is 'commander'")
+                return ()
+            case [_, *_] as names if all(isinstance(name, str) and name for name in names):
+                return tuple(names)
+        self._say("allow_commander", "should be true, false, or a list of login names")
+        return ()
 
     def _names(self, key: str, what: str) -> list[str]:
         value = self.document.get(key, [])

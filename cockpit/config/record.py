@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cockpit.connect.role import Role
 from cockpit.connect.settings import AwsSite
+from cockpit.errors import Misconfigured
 from cockpit.triage.probe import AnyProbe
 from cockpit.triage.target import Target
 
@@ -42,6 +43,8 @@ class Config:
     path: Path
     environment: str
     role: Role = Role.TRIAGE
+    commanders: tuple[str, ...] | None = None
+    """`allow_commander`: login names of those who may act; None: everybody."""
     places: Mapping[str, AwsSite] = field(default_factory=dict)
     targets: tuple[Target, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
@@ -50,6 +53,17 @@ class Config:
     """Folders with runbooks of the user's own."""
     incident: IncidentSettings = IncidentSettings()
     screen: ScreenSettings = ScreenSettings()
+
+    def must_allow(self, role: Role, login: str) -> None:
+        """Raise `Misconfigured` for a commander whom `allow_commander` leaves out."""
+        if role is not Role.COMMANDER or self.commanders is None or login in self.commanders:
+            return
+        who = ", ".join(self.commanders) or "nobody"
+        raise Misconfigured(
+            f"{login or 'a user without a name'} may not be commander here: allow_commander of "
+            f"{self.path} names {who}",
+            hint="cockpit --role triage",
+        )
 
     def settings_for(self, target: Target, probe: AnyProbe) -> object:
         """The probe's settings at one target: defaults, then the file's, then the target's."""

@@ -39,6 +39,16 @@ def schema(catalog: Catalog) -> Schema:
         "properties": {
             "environment": {"type": "string", "minLength": 1},
             "role": {"enum": [role.value for role in Role]},
+            "allow_commander": {
+                "oneOf": [
+                    {"type": "boolean"},
+                    {
+                        "type": "array",
+                        "minItems": 1,
+                        "items": {"type": "string", "minLength": 1},
+                    },
+                ]
+            },
             "runbooks": _TEXTS,
             "plugins": _TEXTS,
             "aws": {

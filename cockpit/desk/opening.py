@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import os
+import pwd
 from collections.abc import Callable, Mapping, Sequence
 
 from cockpit import clock
@@ -28,9 +30,12 @@ class Opening:
         role: Role | None = None,
         coming: Callable[[], str] = lambda: "",
     ) -> None:
-        """`role` None: the configuration's. `coming`: see `Desk`."""
+        """`role` None: the configuration's. `coming`: see `Desk`. Raises `Misconfigured`
+        for a role that the configuration does not give this user.
+        """
         self.config = config
         self.role = role or config.role
+        config.must_allow(self.role, _user_name())
         self.actor = config.incident.actor or _login_name()
         self.store = Incidents(data_folder(config.incident.folder))
         self._probes = probes
@@ -99,3 +104,11 @@ def _login_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "unknown"
+
+
+def _user_name() -> str:
+    """Of the process' user: the environment, which `getpass` believes, is anybody's to set."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return ""

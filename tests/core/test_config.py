@@ -16,7 +16,9 @@ from cockpit.config import Config, ConfigProblems, IncidentSettings, ScreenSetti
 from cockpit.connect.aws.settings import VpcEnd
 from cockpit.connect.role import Role
 from cockpit.connect.settings import AwsSite, Login
+from cockpit.desk.opening import Opening
 from cockpit.errors import Misconfigured
+from cockpit.runbooks.library import Library
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import Probe
 from cockpit.triage.registry import Catalog, catalog, registry
@@ -365,3 +367,46 @@ def test_bytes_that_are_no_text_are_a_clear_error(content: bytes, tmp_path: Path
     path.write_bytes(content)
     with pytest.raises(ConfigProblems):
         load(path, CATALOG)
+
+
+@pytest.mark.parametrize(
+    ("line", "who"),
+    [
+        ("", None),
+        ("allow_commander = true\n", None),
+        ("allow_commander = false\n", ()),
+        ('allow_commander = ["ana", "bob"]\n', ("ana", "bob")),
+    ],
+)
+def test_a_configuration_says_who_may_act(
+    line: str, who: tuple[str, ...] | None, tmp_path: Path
+) -> None:
+    config = read(line + MINIMAL, tmp_path)
+    assert config.commanders == who
+    config.must_allow(Role.TRIAGE, "eve")
+    if who is None:
+        config.must_allow(Role.COMMANDER, "eve")
+    else:
+        with pytest.raises(Misconfigured, match="eve may not be commander here") as caught:
+            config.must_allow(Role.COMMANDER, "eve")
+        assert caught.value.hint == "cockpit --role triage"
+    for name in who or ():
+        config.must_allow(Role.COMMANDER, name)
+
+
+@pytest.mark.parametrize(
+    "value", ['"no"', "0", "[]", "[1]", '[""]', "{}", 'false\nrole = "commander"']
+)
+def test_an_unclear_word_on_who_may_act_lets_nobody_and_is_told(value: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigProblems, match="allow_commander: "):
+        read(f"allow_commander = {value}\n" + MINIMAL, tmp_path)
+
+
+def test_a_role_on_the_command_line_gives_no_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "ana")
+    config = read('allow_commander = ["ana-of-nowhere"]\n' + MINIMAL, tmp_path)
+    with pytest.raises(Misconfigured, match="may not be commander here"):
+        Opening(config, probes={}, library=Library(), role=Role.COMMANDER)
+    assert Opening(config, probes={}, library=Library()).role is Role.TRIAGE
