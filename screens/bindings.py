@@ -160,6 +160,9 @@ ACTIONS: tuple[Action, ...] = (
            help="Give the whole screen to one pane, and back."),
     Action(name="unfinished", keys=("U",), label="Cut-off step", where=Where.MAIN,
            help="Look what became of a step whose outcome is unknown since a crash, or say it."),
+    Action(name="take_back", keys=("X",), label="Undo interrupted", where=Where.MAIN,
+           help="Plan what takes back a step since which something else got worse, when a line at"
+           " the top says so. It is confirmed like any other step; s on the step goes on instead."),
     Action(name="code", keys=("M",), label="MFA code", where=Where.MAIN,
            help="Type the code of an MFA device, when a profile's role wants one."),
     Action(name="status", keys=("S",), label="Status, severity", where=Where.MAIN,

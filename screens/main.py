@@ -24,6 +24,7 @@ from screens.widgets.better import BetterBar
 from screens.widgets.evidence import EvidencePane
 from screens.widgets.findings import Findings
 from screens.widgets.header import Bar, Header
+from screens.widgets.interrupt import InterruptBar
 from screens.widgets.rowlist import RowList
 from screens.widgets.runbook import RunbookPane
 from screens.widgets.suspects import Suspects
@@ -64,6 +65,7 @@ class MainScreen(PanesScreen, part=Where.MAIN):
         top = replace(live, frozen=shown.frozen)
         bar.show(header(top, bar.columns, rows=1 if self.layout_class == "-tiny" else 2))
         self.query_one(UnfinishedBar).refresh_from(top)
+        self.query_one(InterruptBar).refresh_from(top)
         strip = self.query_one("#banner", Bar)
         told = banner(top, len(live.entries) - len(shown.entries), self.app.size.width)
         strip.set_class(told is not None, "-up")
@@ -241,6 +243,11 @@ class MainScreen(PanesScreen, part=Where.MAIN):
     def action_run_step(self) -> None:
         """Plan, confirm, run."""
         self._steps.carry_out()
+
+    def action_take_back(self) -> None:
+        """Plan the undo of the interrupted step that the line named when the key was pressed."""
+        drawn = self.query_one(InterruptBar).drawn_at(self.host.presses.at)
+        self._steps.take_back(drawn)
 
     def action_propose(self) -> None:
         """In triage: ask for the reason, then put the step before a commander."""

@@ -11,6 +11,7 @@ from screens.widgets.better import BetterBar
 from screens.widgets.evidence import EvidencePane
 from screens.widgets.findings import Findings
 from screens.widgets.header import Bar, Header
+from screens.widgets.interrupt import InterruptBar
 from screens.widgets.rowlist import RowList
 from screens.widgets.runbook import VIEW as RUNBOOK_VIEW
 from screens.widgets.runbook import RunbookPane
@@ -40,6 +41,7 @@ class PanesScreen(CockpitScreen[None]):
         yield Header(id="header")
         yield Bar(id="banner")
         yield UnfinishedBar(id="unfinished")
+        yield InterruptBar(id="interrupt")
         yield BetterBar(id="better")
         yield Suspects(id="suspects")
         with Horizontal(id="middle"):

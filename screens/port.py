@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cockpit.runbooks.plan import Approval, Outcome, Plan
     from cockpit.runbooks.run import StepState
     from cockpit.runbooks.step import Runbook
+    from cockpit.runbooks.stop_loss import Interrupt
     from cockpit.runbooks.unfinished import Unfinished
 
 Stop = Callable[[], None]
@@ -47,6 +48,10 @@ class RunPort(Protocol):
     @property
     def steps(self) -> Sequence[StepState]:
         """The steps with how far each is."""
+
+    @property
+    def interrupt(self) -> Interrupt | None:
+        """The step since which something else got worse, until a person decided; None: none."""
 
     async def plan(self, step_id: str) -> Plan:
         """Fill the step's values in and check it now. Raises `CockpitError` when it cannot."""
@@ -129,6 +134,10 @@ class DeskPort(Protocol):
     @property
     def unfinished(self) -> Sequence[Unfinished]:
         """Steps that an earlier session began and nobody knows the end of, oldest first."""
+
+    @property
+    def interrupted(self) -> RunPort | None:
+        """The run of the newest interrupted step, while its `interrupt` is there; None: none."""
 
     async def verify_unfinished(self, one: Unfinished) -> Outcome:
         """Look what became of it, read-only, and journal that. Raises `CockpitError`."""

@@ -18,6 +18,7 @@ from screens.port import DeskPort
 
 if TYPE_CHECKING:
     from cockpit.desk.status import DeskStatus
+    from cockpit.runbooks.stop_loss import Interrupt
     from cockpit.runbooks.unfinished import Unfinished
 
 
@@ -36,6 +37,8 @@ class Shown:
     entries: Sequence[TimelineRow]
     unfinished: Sequence[Unfinished] = ()
     """Steps of an earlier session whose outcome is unknown."""
+    interrupt: Interrupt | None = None
+    """The step since which something else got worse; None: nothing did, or somebody decided."""
     last_seen: Mapping[LookId, Reading] = field(default_factory=dict)
     """The last reading of each look that saw something, for tables while it is blind."""
     best: Callable[[str], str] = field(default=lambda _: "")
@@ -86,6 +89,7 @@ def take(
     last_seen: Mapping[LookId, Reading] | None = None,
 ) -> Shown:
     """Everything as the desk has it at this moment."""
+    run = desk.interrupted
     return Shown(
         moment=moment,
         board=desk.board,
@@ -97,6 +101,7 @@ def take(
         suspects_by=desk.suspects_by,
         entries=entries,
         unfinished=desk.unfinished,
+        interrupt=run.interrupt if run is not None else None,
         last_seen=last_seen or {},
         best=desk.best,
     )

@@ -87,6 +87,22 @@ class Steps:
         work = acting.carry_out(self._screen, run, step_id, looked_up)
         self._screen.run_worker(work, exit_on_error=False)
 
+    def take_back(self, drawn: object) -> None:
+        """Plan the undo of what was interrupted, when it is still what the person saw."""
+        desk = self._host.desk
+        run = desk.interrupted if desk is not None else None
+        interrupt = run.interrupt if run is not None else None
+        if run is None or interrupt is None or interrupt != drawn:
+            self._host.say("No step was interrupted when that key was pressed")
+        elif not interrupt.undo:
+            self._host.say(f"No step takes it back: {safe(interrupt.instead)}", "warning")
+        elif self._host.running.tasks:
+            self._host.say("A step is running; x stops waiting for it")
+        else:
+            looked_up = acting.look_up(self._screen, run, interrupt.undo)
+            work = acting.carry_out(self._screen, run, interrupt.undo, looked_up)
+            self._screen.run_worker(work, exit_on_error=False)
+
     def propose(self) -> None:
         """In triage: ask for the reason, then put the step before a commander."""
         if not self._triage:

@@ -243,6 +243,11 @@ class Desk:
             self._runs[key] = self._begin(self.library.get(runbook_id), finding)
         return self._runs[key]
 
+    @property
+    def interrupted(self) -> Run | None:
+        """The newest run since a step of which something else got worse; None: there is none."""
+        return next((r for r in reversed(self._runs.values()) if r.interrupt is not None), None)
+
     def offer_run(self, target: str, offer: Offer) -> Run:
         """An offer of a drill-down as a run of one step, gated like any other: on the target that
         was looked at, unless the offer names another.

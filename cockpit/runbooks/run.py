@@ -140,7 +140,8 @@ class Run:
         if state is None:
             return None
         step, back = state.step, f"{UNDO}{state.step.id}"
-        there = any(s.step.id == back and s.status != "running" for s in self._states)
+        taking = any(s.step.id == back and s.status == "running" for s in self._states)
+        there = step.undo is not None and bool(step.undo.does) and not taking
         instead = step.undo.says if step.undo else "nothing says how to take it back"
         return Interrupt(step.id, step.title, state.worse, back if there else "", instead)
 

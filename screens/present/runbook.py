@@ -13,6 +13,7 @@ from cockpit.units import duration
 from screens.present.lines import BLANK, Part, cells, countdown, fit, line, safe, wrap
 
 if TYPE_CHECKING:
+    from cockpit.incident.ledger import Settlement
     from cockpit.runbooks.plan import Outcome, Plan
     from cockpit.runbooks.run import StepState
     from cockpit.runbooks.step import Runbook, Step
@@ -34,6 +35,9 @@ _LOOKS = {
     "refused": ("⊘", "high"),
     "proposed": ("✎", "info"),
 }
+
+
+_SETTLED = {"kept": "ok", "broken": "critical"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,11 @@ def _details(step: Step, state: StepState | None, width: int, *, full: bool) -> 
     if state is not None and state.outcome is not None and (full or state.outcome.kind != "ok"):
         shade = _LOOKS.get(state.outcome.kind, ("", "dim"))[1]
         told += wrap(line((safe(state.outcome.text), shade)), room)[: 4 if full else 1]
+    if state is not None and state.worse:
+        worse = line((f"got worse since: {safe(state.worse)}", "critical"))
+        told += wrap(worse, room)[: 4 if full else 1]
+    if state is not None and state.settlement is not None:
+        told += _promise(step, state.settlement, room)[: 3 if full else 1]
     if state is not None and state.not_now:
         told += wrap(line((f"does not apply now: {safe(_untrue(state.not_now))}", "warning")), room)
     if state is not None:
@@ -104,6 +113,13 @@ def _details(step: Step, state: StepState | None, width: int, *, full: bool) -> 
         if step.prose:
             told += wrap(line(safe(step.prose, 2000)), room)[:6]
     return [line(" " * pad, content) for content in told]
+
+
+def _promise(step: Step, settlement: Settlement, room: int) -> list[Content]:
+    """`promise kept: nobody waits within 1m 00s`: what was predicted, and what came of it."""
+    shade = _SETTLED.get(settlement.verdict, "blind")
+    said = step.verification or step.effect
+    return wrap(line((f"promise {settlement.verdict.words}", shade), f": {safe(said)}"), room)
 
 
 def _untrue(why: str) -> str:

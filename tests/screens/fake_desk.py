@@ -20,6 +20,7 @@ from cockpit.redact import SecretText
 from cockpit.runbooks.plan import VALID_FOR, Act, Approval, Outcome, Plan, PlanLine
 from cockpit.runbooks.run import StepState
 from cockpit.runbooks.step import Question, Risk, Runbook, Step, StepKind, Until
+from cockpit.runbooks.stop_loss import Interrupt
 from cockpit.runbooks.unfinished import Unfinished
 from cockpit.triage.board import Board, FindingId, LookId, OpenFinding
 from cockpit.triage.changes import Change
@@ -319,6 +320,7 @@ class FakeRun:
         self.hold: asyncio.Event | None = None
         self.made: Callable[[], float] = lambda: clock.elapsed()
         self.gaps: tuple[str, ...] = ()
+        self.interrupt: Interrupt | None = None
         self._callbacks: list[Callable[[], None]] = []
 
     @property
@@ -433,6 +435,7 @@ class FakeDesk:
         self.runs: dict[tuple[str, FindingId], FakeRun] = {}
         self.offered: list[FakeRun] = []
         self.unfinished: tuple[Unfinished, ...] = ()
+        self.interrupted: FakeRun | None = None
         self.codes_wanted: Sequence[str] = ()
         self.codes: list[str] = []
         self.verified: list[int] = []

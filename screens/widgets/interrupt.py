@@ -1,0 +1,47 @@
+"""Something else got worse since a step: one line says so, and a key plans what takes it back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from screens.present.lines import clip, line, safe
+from screens.shown import Shown
+from screens.widgets.header import Bar
+
+if TYPE_CHECKING:
+    from cockpit.runbooks.stop_loss import Interrupt
+
+
+class InterruptBar(Bar):
+    """Under the header until the step was taken back, or a person went on with a reason."""
+
+    named: Interrupt | None = None
+    """What the line tells; None: there is no line."""
+
+    @property
+    def about(self) -> Interrupt | None:
+        """What the key takes back."""
+        return self.named
+
+    def refresh_from(self, shown: Shown) -> None:
+        """Draw this moment."""
+        self.named = shown.interrupt
+        self.set_class(self.named is not None, "-up")
+        self.show([clip(told(self.named), self.app.size.width)] if self.named else [])
+
+
+def told(one: Interrupt) -> Content:
+    """`WORSE  X plans the undo of 'Go back …': PG_SAT_CONNECTIONS at orders-db is critical, …`.
+
+    The key stands first: where the line is too long, it is the end that goes.
+    """
+    title = f"'{safe(one.title, 80)}'"
+    does = f"X plans the undo of {title}" if one.undo else f"no undo of {title} by a step"
+    return line(
+        (" WORSE ", "critical bold"),
+        (f" {does}", "accent bold" if one.undo else "strong"),
+        f": {safe(one.worse, 300)}",
+        "" if one.undo else f" · {safe(one.instead, 200)}",
+    )
