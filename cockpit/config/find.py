@@ -9,9 +9,12 @@ from typing import Any
 
 from cockpit.errors import Misconfigured
 from cockpit.ownership import stranger
+from cockpit.text import visible
 
 FILE = "cockpit.toml"
 EXAMPLE = "config.example.toml"
+_LONGEST = 2000
+"""Characters of a problem."""
 NAME, OLD_NAME = "incident-cockpit", "cockpit"
 
 
@@ -19,7 +22,7 @@ class ConfigProblems(Misconfigured):
     """Everything that is wrong with a file; `problems` holds one line each."""
 
     def __init__(self, path: Path, problems: list[str]) -> None:
-        self.problems = tuple(f"{path.name}: {problem}" for problem in problems)
+        self.problems = tuple(visible(f"{path.name}: {each}", _LONGEST) for each in problems)
         super().__init__("\n".join(self.problems), hint=f"every setting is shown in {example()}")
 
 

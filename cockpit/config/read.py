@@ -18,7 +18,7 @@ from cockpit.connect.role import Role
 from cockpit.connect.settings import AwsSite, NoSettings
 from cockpit.errors import Misconfigured
 from cockpit.incident.severity import Level
-from cockpit.text import nearest
+from cockpit.text import nearest, visible
 from cockpit.triage.registry import Catalog
 from cockpit.triage.target import PLUG_IN, Target
 
@@ -26,6 +26,8 @@ _KEYS = (
     "environment", "role", "allow_commander", "runbooks", "plugins", "aws", "target", "probes",
     "incident", "screen",
 )  # fmt: skip
+_ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of what follows."""
 THEMES = {"theme": ("dark", "light", "ansi")}
 
 
@@ -50,6 +52,7 @@ class _Reader:
 
     def config(self) -> Config:
         self.fields.unknown(self.document, _KEYS, "")
+        self._shown(self.document, "")
         settings = ProbeSettings(self.fields, self.catalog.probes)
         settings.read_general(self.document)
         places = self._places()
@@ -85,6 +88,18 @@ class _Reader:
         except ValueError:
             self._say("role", f"{word!r} is neither 'triage' nor 'commander'{nearest(word, Role)}")
             return Role.TRIAGE
+
+    def _shown(self, value: object, key: str) -> None:
+        """Tell texts that a terminal would act on, wherever a screen or a message shows them."""
+        if isinstance(value, str) and (odd := _ODD.search(value)):
+            self._say(visible(key), f"holds a character that is not shown, {visible(odd.group())}")
+        elif isinstance(value, Mapping):
+            for name, each in value.items():
+                self._shown(name, f"{key}.{name}" if key else name)
+                self._shown(each, f"{key}.{name}" if key else name)
+        elif isinstance(value, list):
+            for number, each in enumerate(value, 1):
+                self._shown(each, f"{key}[{number}]")
 
     def _commanders(self) -> tuple[str, ...] | None:
         """Who may act; a value that says nothing clear lets nobody, and is told."""

@@ -410,3 +410,16 @@ def test_a_role_on_the_command_line_gives_no_right(
     with pytest.raises(Misconfigured, match="may not be commander here"):
         Opening(config, probes={}, library=Library(), role=Role.COMMANDER)
     assert Opening(config, probes={}, library=Library()).role is Role.TRIAGE
+
+
+@pytest.mark.parametrize("odd", ["\\u0000", "\\u202e", "\\u001b[2J", "\\u2066"])
+@pytest.mark.parametrize(
+    "line", ['environment = "a{}"', 'runbooks = ["a{}"]', 'plugins = ["a{}"]', '"x{}" = 1']
+)
+def test_what_a_terminal_would_act_on_is_no_text_of_a_configuration(
+    line: str, odd: str, tmp_path: Path
+) -> None:
+    text = MINIMAL.replace('environment = "prod"', "") if "environment" in line else MINIMAL
+    with pytest.raises(ConfigProblems, match="holds a character that is not shown") as caught:
+        read(line.format(odd) + "\n" + text, tmp_path)
+    assert caught.value.message.replace("\n", "").isprintable()
