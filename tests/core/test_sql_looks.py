@@ -96,6 +96,13 @@ def test_what_is_no_look_is_refused(flavour: Flavour, sql: str) -> None:
         check(sql, flavour)
 
 
+def test_an_extension_may_live_in_any_schema() -> None:
+    for schema in ("public", "monitoring", '"my ""own"'):
+        check(f"SELECT queryid FROM {schema}.pg_stat_statements(false)", "postgres")
+        with pytest.raises(Refused):
+            check(f"SELECT {schema}.pg_stat_statements_reset()", "postgres")
+
+
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_named_statement_passes_exactly_when_its_risk_is_read(name: str) -> None:
     known = STATEMENTS[name]
