@@ -29,7 +29,7 @@ CLIENTS: Mapping[str, str] = {
 }
 """Signing name → client name, where they differ."""
 READS = re.compile(
-    r"(Describe|List|Get|BatchGet|BatchDescribe|Lookup|Head|Search|Filter|Query$|Scan$)"
+    r"(Describe|List|Get|Simulate|BatchGet|BatchDescribe|Lookup|Head|Search|Filter|Query$|Scan$)"
 )
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 _loader = ModelLoader()

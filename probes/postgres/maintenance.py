@@ -147,11 +147,11 @@ def _wrap(
     numbers = "transaction numbers" if what == "xid" else "multixact numbers"
     speed = look.xids_per_s if what == "xid" else None
     here = database.name == state.database
-    holding = [
-        each
-        for _, each in _graded(state, settings)
-        if (each.own if here else each.database in {None, database.name})
-    ]
+    # also one of another database: it holds the shared catalogs, which count for every database
+    holding = sorted(
+        (each for _, each in _graded(state, settings)),
+        key=lambda each: not (each.own if here else each.database in {None, database.name}),
+    )
     head = next(iter(holding), None)
     return Finding(
         "PG_XID_WRAP",

@@ -14,7 +14,9 @@ from cockpit.cli.main import names
 ROOT = Path(__file__).parents[2]
 PLACES = ("cockpit", "probes", "screens")
 # a command is typed: it stands in quotes of code, at the start of a hint, or after a colon
-TYPED = re.compile(r"(?:`|^|[:;,] |or )cockpit ((?:-[\w-]+(?:[ =]\S+)? )*)([a-z][\w-]*)")
+TYPED = re.compile(
+    r"(?:`|^|[:;,] |or )cockpit (?:--?[\w-]++(?:[ =][^\s`-][^\s`]*+)?+ ?+)*+([a-z][\w-]*)"
+)
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -30,10 +32,10 @@ def texts() -> Iterator[tuple[str, str]]:
 def test_no_text_names_a_command_that_does_not_exist() -> None:
     known = set(names())
     unknown = {
-        (where, found[2])
+        (where, found[1])
         for where, text in texts()
         for found in TYPED.finditer(text)
-        if found[2] not in known
+        if found[1] not in known
     }
     assert unknown == set()
 
@@ -42,4 +44,4 @@ def test_no_text_names_a_command_that_does_not_exist() -> None:
 def test_the_search_finds_what_a_person_would_type(text: str) -> None:
     found = TYPED.search(text)
     assert found is not None
-    assert found[2] == "iam-policy"
+    assert found[1] == "iam-policy"

@@ -111,11 +111,11 @@ def check(world: World) -> dict[str, Any]:
     return said
 
 
-def eventually(true: Callable[[], bool], within: float) -> float:
+def eventually(true: Callable[[], bool], within: float, *, pause: float = 0.2) -> float:
     """Wait until something is true; gives the seconds that it took, fails when it never is."""
     begun = time.monotonic()
     while not true():
         took = time.monotonic() - begun
         assert took < within, f"not within {within:g} s"
-        time.sleep(0.2)
+        time.sleep(pause)
     return time.monotonic() - begun

@@ -329,7 +329,8 @@ def test_a_scenario_is_seen_for_what_it_is_and_mended_by_its_repair(
         assert not repair.is_mended(world)
         repair.mend(world)
         eventually(lambda: repair.is_mended(world), 25)
-        eventually(lambda: _found(world).isdisjoint(repair.cleared), 40)
+        # each look is a process of its own: several on two cores only hold each other up
+        eventually(lambda: _found(world).isdisjoint(repair.cleared), 40, pause=1.5)
     assert control(world, "holes") == []
     assert not (world.folder / "aws.log").exists()
 
