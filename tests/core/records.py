@@ -20,6 +20,8 @@ from cockpit.incident.entry import GENESIS, Entry, EntryKind
 from cockpit.incident.incident import Incident, Incidents
 
 Found = TypeVar("Found")
+Cockpit = Callable[..., tuple[int, str, str]]
+"""Types a command: exit code, what was said, what was complained about."""
 Told = tuple[str, str] | tuple[str, str, dict[str, Any]]
 """Kind, text and data of an entry."""
 ROOT = Path(__file__).parents[2]
@@ -34,6 +36,12 @@ def store(folder: Path) -> Incidents:
 def opened(folder: Path, title: str = "checkout returns 5xx", **more: Any) -> Incident:
     facts: dict[str, Any] = {"environment": "prod", "role": Role.COMMANDER, "actor": "ana", **more}
     return store(folder).create(title, "P1", **facts)
+
+
+def opened_at_home(title: str = "checkout returns 5xx", **more: Any) -> Incident:
+    """A new incident in the places that the environment names."""
+    facts: dict[str, Any] = {"environment": "prod", "role": Role.COMMANDER, "actor": "bob", **more}
+    return Incidents().create(title, "P1", **facts)
 
 
 def resumed(folder: Path, actor: str = "bob") -> Incident:

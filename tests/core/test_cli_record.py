@@ -10,52 +10,22 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cockpit.cli import main as cli
 from cockpit.connect.role import Role
 from cockpit.incident import chain
 from cockpit.incident.entry import Entry, EntryKind
-from cockpit.incident.incident import Incident, Incidents
-from tests.core.records import entries
+from cockpit.incident.incident import Incidents
+from tests.core.records import Cockpit, entries, opened_at_home
 
-Cockpit = Callable[..., tuple[int, str, str]]
+pytestmark = pytest.mark.usefixtures("home")
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("COCKPIT_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("COCKPIT_SPARE", str(tmp_path / "spare"))
-    monkeypatch.setenv("COCKPIT_ACTOR", "ana")
-    monkeypatch.delenv("COCKPIT_CONFIG", raising=False)
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def cockpit(capsys: pytest.CaptureFixture[str]) -> Cockpit:
-    def call(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = cli.run(list(words))
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
-
-
-def opened(title: str = "checkout returns 5xx", **more: Any) -> Incident:
-    facts = {"environment": "prod", "role": Role.COMMANDER, "actor": "bob", **more}
-    return Incidents().create(title, "P1", **facts)
 
 
 @pytest.fixture
 def incident() -> str:
-    made = opened()
+    made = opened_at_home()
     made.record(
         EntryKind.FINDING_OPENED,
         "97 of 100 connections",
@@ -73,7 +43,7 @@ def test_nothing_is_an_answer_too(cockpit: Cockpit) -> None:
 
 
 def test_incidents_are_listed_newest_first(cockpit: Cockpit, incident: str) -> None:
-    second = opened("cache [red]evicts\x1b[31m")
+    second = opened_at_home("cache [red]evicts\x1b[31m")
     code, out, _ = cockpit("incidents")
     assert code == 0
     lines = out.splitlines()
@@ -122,7 +92,7 @@ def test_the_timeline_can_be_filtered(
 
 
 def test_a_step_that_was_cut_off_is_named(cockpit: Cockpit) -> None:
-    made = opened()
+    made = opened_at_home()
     made.record(EntryKind.STEP_INTENT, "terminate_backend(4242)", target="orders-db")
     made.close()
     assert "unknown: step 2 (terminate_backend(4242)) has no outcome" in cockpit("timeline")[2]
@@ -157,7 +127,7 @@ def test_a_note_may_tell_of_an_earlier_time(cockpit: Cockpit, incident: str) -> 
 
 
 def test_a_note_reaches_an_incident_that_a_cockpit_has_open(cockpit: Cockpit) -> None:
-    held = opened()
+    held = opened_at_home()
     code, out, _ = cockpit("note", "1", "from the second terminal")
     held.close()
     assert (code, out) == (0, f"{held.id} entry 2\n")
@@ -166,7 +136,7 @@ def test_a_note_reaches_an_incident_that_a_cockpit_has_open(cockpit: Cockpit) ->
 
 
 def test_a_note_left_at_an_open_cockpit_keeps_its_time(cockpit: Cockpit) -> None:
-    held = opened()
+    held = opened_at_home()
     code, _, _ = cockpit("note", "1", "first complaint", "--at", "2026-01-01T00:00:00Z")
     held.close()
     assert (code, held.entries[-1].data["when"]) == (0, "2026-01-01T00:00:00.000Z")
@@ -196,7 +166,7 @@ def test_a_note_left_at_an_open_cockpit_keeps_its_time(cockpit: Cockpit) -> None
 def test_a_milestone_is_set_and_stands_in_the_export(
     cockpit: Cockpit, held: bool, words: list[str], start: str
 ) -> None:
-    made = opened()
+    made = opened_at_home()
     if not held:
         made.close()
     code, out, err = cockpit("note", *words)

@@ -16,17 +16,16 @@ from typing import Any, cast
 
 import pytest
 
-from cockpit.cli import main as cli
 from cockpit.cli import tui
 from cockpit.connect.role import Role
 from cockpit.incident import chain, wal
 from cockpit.incident.entry import EntryKind
-from cockpit.incident.incident import Incident, Incidents
+from cockpit.incident.incident import Incidents
 from cockpit.incident.note_line import NoteLine
 from cockpit.incident.record import Author
-from tests.core.records import ROOT, end_all, journal, killed_with_log, log_of
+from tests.core.records import ROOT, Cockpit, journal, killed_with_log, log_of, opened_at_home
 
-Cockpit = Callable[..., tuple[int, str, str]]
+pytestmark = pytest.mark.usefixtures("home")
 READERS = [
     "timeline 1",
     "export 1",
@@ -35,35 +34,6 @@ READERS = [
     "verify 1",
     "incidents",
 ]
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("COCKPIT_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("COCKPIT_SPARE", str(tmp_path / "spare"))
-    monkeypatch.setenv("COCKPIT_ACTOR", "ana")
-    monkeypatch.delenv("COCKPIT_CONFIG", raising=False)
-    yield tmp_path
-    end_all()
-
-
-@pytest.fixture
-def cockpit(capsys: pytest.CaptureFixture[str]) -> Cockpit:
-    def call(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = cli.run(list(words))
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
-
-
-def opened() -> Incident:
-    return Incidents().create(
-        "checkout returns 5xx", "P1", environment="prod", role=Role.COMMANDER, actor="bob"
-    )
 
 
 # A torn log
@@ -135,7 +105,7 @@ def test_who_opens_a_torn_log_on_a_screen_is_told_in_the_end(
 
 
 def test_a_log_that_is_being_written_is_not_called_torn(cockpit: Cockpit, home: Path) -> None:
-    made = opened()
+    made = opened_at_home()
     for number in range(200):
         made.record(EntryKind.NOTE, f"note {number} " + "x" * 3000, durable=True)
         if number % 20 == 0:
@@ -188,7 +158,7 @@ def test_on_a_full_disk_all_can_be_read_and_notes_are_kept(
     if small_disk is None:  # reading is held by the file size limit below
         return
     if left == "closed":
-        opened().close()
+        opened_at_home().close()
     else:
         killed_with_log(home, 3)
     before = len(Incidents().read("1").entries)
@@ -215,7 +185,7 @@ def test_a_note_that_is_kept_nowhere_says_so(
 ) -> None:
     if small_disk is None:
         return
-    opened().close()
+    opened_at_home().close()
     (home / "spare").write_text("no folder")
     fill(small_disk)
     code, out, err = cockpit("note", "1", "lost")
@@ -228,7 +198,7 @@ def test_a_note_for_who_holds_the_incident_on_a_full_disk_is_taken(
 ) -> None:
     if small_disk is None:
         return
-    held = opened()
+    held = opened_at_home()
     fill(small_disk)
     code, out, _ = cockpit("note", "1", "from the second terminal")
     assert (code, out) == (0, f"{held.id} entry 2\n")
@@ -249,7 +219,7 @@ sys.exit(cli.run(sys.argv[1:]))
 @pytest.mark.parametrize("words", READERS)
 def test_where_no_file_can_grow_all_can_be_read(home: Path, words: str) -> None:
     """SQLite fails with SQLITE_IOERR_SHMSIZE, as it does on a full disk."""
-    opened().close()
+    opened_at_home().close()
     done = subprocess.run(
         [sys.executable, "-c", NO_WRITE, *words.split()],
         cwd=ROOT,
@@ -272,7 +242,7 @@ WRITE = "import sys; from cockpit.cli import main as cli; sys.exit(cli.run(sys.a
 
 
 def test_sixteen_notes_written_at_once_all_arrive(cockpit: Cockpit, home: Path) -> None:
-    opened().close()
+    opened_at_home().close()
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITE, "note", "1", f"note {number}"],
@@ -294,7 +264,7 @@ def test_sixteen_notes_written_at_once_all_arrive(cockpit: Cockpit, home: Path) 
 
 def left_behind(text: str = "disk looks fine") -> None:
     """A letter that nobody took: its cockpit ended in this moment."""
-    made = opened()
+    made = opened_at_home()
     made.close()
     author = Author.here("carol", Role.TRIAGE)
     Incidents().leave(made.id, NoteLine(EntryKind.NOTE, text), author=author)
@@ -335,7 +305,7 @@ OUTPUT = "line of output\n" * 3000
 @pytest.fixture
 def output(home: Path) -> str:
     """The name of a large output that entry 2 has."""
-    made = opened()
+    made = opened_at_home()
     name = made.keep_output(OUTPUT)
     made.record(EntryKind.STEP_OUTPUT, "line of output…", data={"blob": name})
     made.close()
@@ -399,7 +369,7 @@ def test_an_export_that_came_without_its_outputs_says_so(
 def test_an_export_of_a_journal_that_does_not_hold_does_not_end_well(
     cockpit: Cockpit, home: Path
 ) -> None:
-    opened().close()
+    opened_at_home().close()
     with closing(sqlite3.connect(journal(home))) as connection, connection:
         connection.execute("UPDATE entry SET body = replace(body, '5xx', '200')")
     for form in ("md", "json", "jsonl"):
@@ -433,7 +403,7 @@ def test_a_spare_folder_that_others_could_fill_is_neither_written_nor_read(
     home: Path, spoil: Callable[[Path], object]
 ) -> None:
     (home / "data").write_text("no folder")
-    made = opened()
+    made = opened_at_home()
     assert "spare" in made.degraded
     made.close()
     assert len(Incidents().list()) == 1
@@ -443,7 +413,7 @@ def test_a_spare_folder_that_others_could_fill_is_neither_written_nor_read(
     except PermissionError:
         return  # only root gives a folder away
     assert Incidents().list() == ()
-    made = opened()
+    made = opened_at_home()
     assert "only in memory" in made.degraded
     assert "belongs to somebody else, or others may write to it" in made.degraded
     made.close()
@@ -453,6 +423,6 @@ def test_a_spare_folder_under_a_place_for_all_is_used_when_it_is_ones_own(home: 
     (home / "spare").mkdir()
     (home / "spare").chmod(0o1777)
     (home / "data").write_text("no folder")
-    made = opened()
+    made = opened_at_home()
     assert "spare" in made.degraded
     made.close()

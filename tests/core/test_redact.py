@@ -5,51 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from cockpit.cli import main as cli
 from cockpit.connect.role import Role
 from cockpit.incident.entry import EntryKind
-from cockpit.incident.incident import Incident, Incidents
+from cockpit.incident.incident import Incidents
 from cockpit.incident.note_line import NoteLine
 from cockpit.incident.record import Author
 from cockpit.report.postmortem import schema
-from tests.core.records import end_all, journal, killed_with_log
+from tests.core.records import Cockpit, end_all, journal, killed_with_log, opened_at_home
 
-Cockpit = Callable[..., tuple[int, str, str]]
+pytestmark = pytest.mark.usefixtures("home")
 SECRET = "the card is 4111-1111-1111-1111"
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("COCKPIT_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("COCKPIT_SPARE", str(tmp_path / "spare"))
-    monkeypatch.setenv("COCKPIT_ACTOR", "ana")
-    monkeypatch.delenv("COCKPIT_CONFIG", raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def cockpit(capsys: pytest.CaptureFixture[str]) -> Cockpit:
-    def call(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = cli.run(list(words))
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
-
-
-def opened() -> Incident:
-    return Incidents().create(
-        "checkout returns 5xx", "P1", environment="prod", role=Role.COMMANDER, actor="bob"
-    )
 
 
 def holding(folder: Path, text: str) -> list[str]:
@@ -61,7 +31,7 @@ def holding(folder: Path, text: str) -> list[str]:
 @pytest.fixture
 def secret() -> list[str]:
     """A journal whose entry 60 must go, among many that moved between pages; the heads of then."""
-    made = opened()
+    made = opened_at_home()
     for number in range(58):
         made.record(EntryKind.NOTE, f"note {number} " + "x" * (number * 37 % 900))
     made.record(EntryKind.NOTE, SECRET + " y" * 3000)
@@ -122,7 +92,7 @@ def test_redacting_again_only_looks_once_more(cockpit: Cockpit, secret: list[str
 
 @pytest.mark.parametrize("seq", [1, 2, 3, 4, 5, 6])
 def test_nobody_elses_meaning_goes_with_a_body(cockpit: Cockpit, seq: int) -> None:
-    made = opened()
+    made = opened_at_home()
     made.record(EntryKind.SEVERITY, "P1 → P0", data={"severity": "P0", "from": "P1"})
     intent = made.record(EntryKind.STEP_INTENT, "terminate_backend(4242)", target="orders-db")
     made.record(EntryKind.STEP_OUTCOME, "done", data={"intent": intent.seq, "outcome": "ok"})
@@ -147,7 +117,7 @@ def test_nobody_elses_meaning_goes_with_a_body(cockpit: Cockpit, seq: int) -> No
 
 
 def test_a_redaction_can_be_redacted_when_its_reason_says_too_much(cockpit: Cockpit) -> None:
-    made = opened()
+    made = opened_at_home()
     made.record(EntryKind.NOTE, SECRET)
     made.close()
     cockpit("redact", "1", "2", "--why", f"because {SECRET}")
@@ -163,7 +133,7 @@ def test_a_redaction_can_be_redacted_when_its_reason_says_too_much(cockpit: Cock
 def test_an_output_goes_with_its_entry_unless_another_names_it(
     cockpit: Cockpit, home: Path, shared: bool
 ) -> None:
-    made = opened()
+    made = opened_at_home()
     name = made.keep_output(f"{SECRET}\n" * 1000)
     for _ in range(1 + shared):
         made.record(EntryKind.STEP_OUTPUT, "the output…", data={"blob": name})
@@ -180,7 +150,7 @@ def test_an_output_goes_with_its_entry_unless_another_names_it(
 
 
 def test_a_letter_that_became_an_entry_leaves_nothing_behind(cockpit: Cockpit, home: Path) -> None:
-    made = opened()
+    made = opened_at_home()
     made.close()
     author = Author.here("carol", Role.TRIAGE)
     Incidents().leave(made.id, NoteLine(EntryKind.NOTE, SECRET), author=author)
@@ -193,7 +163,7 @@ def test_what_only_the_spare_folder_had_is_taken_over_and_gone(
     cockpit: Cockpit, home: Path
 ) -> None:
     (home / "data").write_text("no folder")
-    made = opened()
+    made = opened_at_home()
     made.record(EntryKind.NOTE, SECRET, durable=True)
     made.settle()
     made.close()
@@ -205,7 +175,7 @@ def test_what_only_the_spare_folder_had_is_taken_over_and_gone(
 
 
 def test_a_copy_that_was_set_aside_is_named(cockpit: Cockpit, home: Path) -> None:
-    made = opened()
+    made = opened_at_home()
     made.record(EntryKind.NOTE, SECRET)
     made.close()
     kept = journal(home).with_name("INC-2026-0001.damaged-20260101T000000000Z.kept")
@@ -218,7 +188,7 @@ def test_a_copy_that_was_set_aside_is_named(cockpit: Cockpit, home: Path) -> Non
 
 
 def test_entries_that_say_the_same_are_named_and_stay(cockpit: Cockpit) -> None:
-    made = opened()
+    made = opened_at_home()
     made.record(EntryKind.NOTE, SECRET)
     made.record(EntryKind.CORRECTION, f"{SECRET}, or so", data={"corrects": 2})
     made.close()
@@ -250,7 +220,7 @@ def test_what_is_carved_from_a_damaged_file_never_brings_a_body_back(
 
 
 def test_a_journal_that_somebody_has_open_is_left_alone(cockpit: Cockpit) -> None:
-    held = opened()
+    held = opened_at_home()
     held.record(EntryKind.NOTE, SECRET)
     held.settle()
     code, out, err = cockpit("redact", "1", "2", "--why", "x")
@@ -273,7 +243,7 @@ def test_a_journal_that_somebody_has_open_is_left_alone(cockpit: Cockpit) -> Non
 def test_a_wrong_call_takes_nothing_out(
     cockpit: Cockpit, words: list[str], code: int, said: str
 ) -> None:
-    made = opened()
+    made = opened_at_home()
     made.record(EntryKind.NOTE, SECRET)
     made.close()
     got, out, err = cockpit(*words)
@@ -294,7 +264,7 @@ def test_a_reader_that_keeps_the_log_is_waited_for_and_told(
     cockpit: Cockpit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cockpit.incident.sqlite.BUSY", 0.1)
-    made = opened()
+    made = opened_at_home()
     made.record(EntryKind.NOTE, SECRET)
     made.close()
     path = next((Path.cwd() / "data").glob("*.sqlite"))
@@ -311,7 +281,7 @@ def test_a_reader_that_keeps_the_log_is_waited_for_and_told(
 def test_pages_that_were_freed_before_without_overwriting_are_clean_too(
     cockpit: Cockpit, home: Path
 ) -> None:
-    made = opened()
+    made = opened_at_home()
     made.record(EntryKind.NOTE, SECRET)
     made.close()
     with closing(sqlite3.connect(journal(home))) as connection, connection:
