@@ -72,6 +72,7 @@ async def done(acts: Any, call: str, arguments: dict[str, Any]) -> bool:
         pytest.param("pg_signal_backend", False, "GRANT pg_monitor TO {me};", id="may not see"),
         pytest.param("", False, "GRANT pg_monitor, pg_signal_backend TO {me};", id="may nothing"),
         pytest.param("pg_monitor, app", True, "", id="has the application's rights itself"),
+        pytest.param("app", True, "", id="sees the sessions of a role whose rights it has"),
     ],
 )
 async def test_postgres_tells_who_may_end_a_session(

@@ -51,7 +51,7 @@ class VictimRole:
 
     super: bool
     ours: bool
-    """The role has this role's rights too: it may signal without `pg_signal_backend`."""
+    """The role has this role's rights too: it sees and may signal without a role for that."""
 
 
 async def may(postgres: Postgres, call: str, values: Mapping[str, object]) -> Right:
@@ -81,10 +81,10 @@ def signal_right(me: RoleRights, victim: VictimRole | None) -> Right:
     """Whether a role may end another's statement or session; None as victim: it is not listed."""
     if victim is not None and victim.super:
         return Right(False, "the session is a superuser's: only a superuser may end it")
-    missing = []
-    if not me.sees:
-        missing.append("pg_monitor")
-    if not me.signals and not (victim is not None and victim.ours):
+    if victim is not None and victim.ours:
+        return Right(held=True)
+    missing = [] if me.sees else ["pg_monitor"]
+    if not me.signals:
         missing.append("pg_signal_backend")
     if not missing:
         return Right(held=True)
