@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cockpit import clock
+from cockpit.connect.role import Role
 from cockpit.connect.session import Right
 from cockpit.connect.statements import checked as checked_arguments
 from cockpit.errors import BlindError, DoesNotApply, Misconfigured, Refused
@@ -58,6 +59,7 @@ class Planner:
     """Makes plans for the steps of one runbook. Reads only; changes nothing anywhere."""
 
     runbook: Runbook
+    role: Role
     environment: str
     ports: Ports
     targets: Mapping[str, Target]
@@ -125,8 +127,16 @@ class Planner:
 
     def tls_ca(self, name: str) -> str:
         """The file of authorities that a target's certificate is checked by; empty: the usual."""
+        return self._setting(name, "tls_ca")
+
+    def permitted(self, act: Act, risk: Risk, target: str) -> None:
+        """Raise `Refused` for what the role may only propose. `target`: its name, or empty."""
+        gate.permitted(self.role, act.kind, risk)
+        gate.own_site(self.role, act, self._setting(target, "url"))
+
+    def _setting(self, name: str, setting: str) -> str:
         target = self.targets.get(name)
-        return str(getattr(target.settings, "tls_ca", "")) if target else ""
+        return str(getattr(target.settings, setting, "")) if target else ""
 
     async def fresh(
         self, step: Step, given: Mapping[str, Mapping[str, object]], *, earlier: Sequence[Step]
@@ -185,7 +195,10 @@ class Planner:
     async def value_of(
         self, source: Step, scope: Mapping[str, object]
     ) -> Mapping[str, object] | None:
-        """What a read step gives now; None for a step that cannot simply be done again."""
+        """What a read step gives now; None for a step that cannot simply be done again.
+
+        Raises `Refused` for one that the role may only propose: here nobody said yes to it.
+        """
         if source.kind not in _AGAIN:
             return None
         if source.kind is StepKind.PROBE:
@@ -197,6 +210,10 @@ class Planner:
             return None
         if source.kind is StepKind.HTTP:
             name = target_of(source.target, scope, self.targets).name if source.target else ""
+            try:
+                self.permitted(act, Risk.READ, name)
+            except Refused as error:
+                raise Refused(f"'{source.title}' would be asked again: {error.message}") from None
             result = await http_kind.request(act, tls_ca=self.tls_ca(name))
         else:
             target = target_of(source.target, scope, self.targets)

@@ -98,6 +98,7 @@ class Run:
         self._states: list[StepState] = [StepState(step) for step in runbook.steps]
         self._planner = Planner(
             runbook=runbook,
+            role=role,
             environment=environment,
             ports=ports,
             targets=targets,
@@ -186,7 +187,7 @@ class Run:
         if cut_off:
             plan = replace(plan, gaps=(cut_off,))
         try:
-            self._permitted(plan)
+            self._planner.permitted(plan.act, plan.risk, plan.target)
         except Refused as refused:
             plan = replace(plan, gaps=(refused.message,))
         return plan
@@ -300,13 +301,8 @@ class Run:
             if self._states[self._index(step.id)].not_now != why:
                 self._set(step.id, not_now=why)
 
-    def _permitted(self, plan: Plan) -> None:
-        gate.permitted(self.role, plan.step.kind, plan.risk)
-        target = self._targets.get(plan.target)
-        gate.own_site(self.role, plan.act, str(getattr(target and target.settings, "url", "")))
-
     def _must_be_good(self, plan: Plan, approval: Approval) -> None:
-        self._permitted(plan)
+        self._planner.permitted(plan.act, plan.risk, plan.target)
         gate.still_good(plan, approval, elapsed=self._ports.elapsed())
         if plan.runbook_digest != self.runbook.digest or sealed(plan) != plan.digest:
             raise Refused("the plan is not the one that was made here")

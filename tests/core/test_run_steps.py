@@ -304,6 +304,29 @@ async def test_any_other_request_is_only_proposed_in_triage(step: str) -> None:
     assert asked == []
 
 
+@pytest.mark.parametrize("begin", ["plan", "propose"])
+async def test_what_triage_may_only_propose_is_not_asked_by_planning_a_later_step(
+    begin: str,
+) -> None:
+    then = """
+## Ask the application
+```toml step
+id = "then"
+kind = "manual"
+show = { before = "$ask.status" }
+```
+"""
+    with served() as (url, asked):
+        restart = HTTP.replace('"$web.url"', f'"{url}&restart=now"')
+        made = own(f"{restart}{then}", url, role=Role.TRIAGE)
+        if begin == "plan":
+            with pytest.raises(Refused, match="would be asked again: triage is read-only"):
+                await made.run.plan("then")
+        else:
+            await made.run.propose("then", "it hangs")
+    assert asked == []
+
+
 async def test_another_status_than_expected_is_failed() -> None:
     with served(status=503) as (url, _):
         made = web(HTTP, url)
