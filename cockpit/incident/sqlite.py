@@ -158,10 +158,6 @@ def _redact(connection: sqlite3.Connection, seq: int) -> None:
 _OUTPUT = re.compile(r'"blob":"([0-9a-f]{64})"')
 
 
-def _row(entry: Entry) -> tuple[int, str, str, str, str | None]:
-    return entry.seq, entry.kind.value, entry.digest, chain.head(entry), chain.body(entry)
-
-
 def _place(entries: Sequence[Entry], seq: int) -> int:
     for place in range(len(entries) - 1, -1, -1):
         if entries[place].seq <= seq:

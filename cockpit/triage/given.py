@@ -127,10 +127,6 @@ def _names_another(call: ast.Call) -> bool:
     return isinstance(_code_of(call), ast.Constant)
 
 
-def _is(node: ast.expr, code: str) -> bool:
-    return isinstance(node, ast.Constant) and node.value == code
-
-
 def _settings(body: Function, source: Source, names: frozenset[str], depth: int) -> Iterator[str]:
     inside = [node for node in ast.walk(body) if isinstance(node, ast.Attribute | ast.Call)]
     for node in sorted(inside, key=lambda each: (each.lineno, each.col_offset)):

@@ -51,10 +51,6 @@ class Caller(Protocol):
         """Every item of a member over all pages; raises `BlindError`."""
 
 
-def _nothing(_: tuple[str, ...]) -> Item:
-    return {}
-
-
 def _tail(key: str) -> str:
     """The identifier at the end of an RDS or ElastiCache ARN, in lower case; names as they are."""
     return (key.rpartition(":")[2] if key.startswith("arn:") else key).lower()
