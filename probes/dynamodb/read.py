@@ -1,7 +1,6 @@
-"""What is read of a table's and its auto scaling's answers, and as which value of the model.
+"""What is read of a table's answers, and as which value of the model; its auto scaling's too.
 
-Source: DynamoDB API reference (`DescribeTable`), Application Auto Scaling API reference
-(`DescribeScalableTargets`, `DescribeScalingPolicies`, `DescribeScalingActivities`).
+Source: DynamoDB API reference (`DescribeTable`).
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from probes.dynamodb.model import (
     ScalingTarget,
     Snapshot,
 )
+from probes.scaling import ActivityRow, PolicyRow, TargetRow
 
 
 class Billing(Answer, frozen=True):
@@ -82,64 +82,6 @@ class DynamoTableRow(Answer, frozen=True):
     warm_throughput: Warm = Warm()
     global_secondary_indexes: tuple[IndexRow, ...] = ()
     replicas: tuple[ReplicaRow, ...] = ()
-
-
-class Suspended(Answer, frozen=True):
-    """What of the scaling is switched off."""
-
-    dynamic_scaling_out_suspended: bool = False
-
-
-class TargetRow(Answer, frozen=True):
-    """One row of `DescribeScalableTargets`."""
-
-    of = "application-autoscaling.ScalableTarget"
-
-    scalable_dimension: GivenText
-    resource_id: SafeText = ""
-    min_capacity: int = 0
-    max_capacity: int = 0
-    suspended_state: Suspended = Suspended()
-
-
-class TargetTracking(Answer, frozen=True):
-    """Target utilisation in percent."""
-
-    target_value: float | None = None
-
-
-class PolicyRow(Answer, frozen=True):
-    """One row of `DescribeScalingPolicies`."""
-
-    of = "application-autoscaling.ScalingPolicy"
-
-    resource_id: SafeText = ""
-    scalable_dimension: SafeText = ""
-    target_tracking_scaling_policy_configuration: TargetTracking = TargetTracking()
-
-
-class NotScaled(Answer, frozen=True):
-    """Why an activity did not scale."""
-
-    code: SafeText = ""
-
-
-class ScalingActivity(Answer, frozen=True):
-    """What auto scaling did, or did not do."""
-
-    start_time: datetime | None = None
-    status_code: SafeText = ""
-    description: SafeText = ""
-    status_message: SafeText = ""
-    not_scaled_reasons: tuple[NotScaled, ...] = ()
-
-
-class Activities(Answer, frozen=True):
-    """The answer of `DescribeScalingActivities`."""
-
-    of = "application-autoscaling.DescribeScalingActivitiesResponse"
-
-    scaling_activities: tuple[ScalingActivity, ...] = ()
 
 
 def table_of(row: DynamoTableRow, at: datetime) -> Snapshot:
@@ -222,7 +164,7 @@ def scaling_target_of(row: TargetRow, policies: Iterable[PolicyRow]) -> ScalingT
     )
 
 
-def activity_of(row: ScalingActivity) -> Activity | None:
+def activity_of(row: ActivityRow) -> Activity | None:
     """One scaling activity; None without a time."""
     if row.start_time is None:
         return None

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from cockpit import clock
-from cockpit.connect.aws.answer import answer_into, answers_into
+from cockpit.connect.aws.answer import answer_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery, Series
@@ -34,17 +34,10 @@ from probes.dynamodb.model import (
     suggested,
     throttled,
 )
-from probes.dynamodb.read import (
-    Activities,
-    DynamoTableRow,
-    PolicyRow,
-    TargetRow,
-    activity_of,
-    scaling_target_of,
-    table_of,
-)
+from probes.dynamodb.read import DynamoTableRow, activity_of, scaling_target_of, table_of
 from probes.dynamodb.settings import Settings
 from probes.metrics import NO_DATA, query, settled, total
+from probes.scaling import activities, scaled
 
 _SPACE = "AWS/DynamoDB"
 _OPERATIONS = (
@@ -59,7 +52,6 @@ _OPERATIONS = (
     "TransactGetItems",
     "TransactWriteItems",
 )
-_SCALING = "application-autoscaling"
 _MISSING = "DDB_TABLE_NOT_ACTIVE"
 
 Metrics = Mapping[MetricQuery, Series]
@@ -218,32 +210,16 @@ async def _scaling(
     """The table's scaling and what it did last; an on-demand table has none worth reading."""
     if snapshot.billing_mode == ON_DEMAND:
         return (), ()
-    found = await aws.pages(
-        _SCALING, "DescribeScalableTargets", key="ScalableTargets", ServiceNamespace="dynamodb"
-    )
-    targets = answers_into(found, TargetRow)
-    mine = [row for row in targets if _is_of(row.resource_id, snapshot.table)]
+    mine, policies = await scaled(aws, "dynamodb", lambda name: _is_of(name, snapshot.table))
     if not mine:
         return (), ()
-    policies = answers_into(
-        await aws.pages(
-            _SCALING, "DescribeScalingPolicies", key="ScalingPolicies", ServiceNamespace="dynamodb"
-        ),
-        PolicyRow,
+    resource = f"table/{snapshot.table}"
+    done = await activities(
+        aws, "dynamodb", resource, IncludeNotScaledActivities=True, MaxResults=20
     )
-    answer = await aws.read(
-        _SCALING,
-        "DescribeScalingActivities",
-        expect="ScalingActivities",
-        ServiceNamespace="dynamodb",
-        ResourceId=f"table/{snapshot.table}",
-        IncludeNotScaledActivities=True,
-        MaxResults=20,
-    )
-    told = map(activity_of, answer_into(answer, Activities).scaling_activities)
-    newest = sorted((each for each in told if each), key=lambda each: each.at, reverse=True)
+    told = tuple(each for each in map(activity_of, done) if each)
     known = (scaling_target_of(row, policies) for row in mine)
-    return tuple(each for each in known if each), tuple(newest)
+    return tuple(each for each in known if each), told
 
 
 def _is_of(resource: str, table: str) -> bool:

@@ -1,4 +1,4 @@
-"""What is read of the answers of the ECS API and of Application Auto Scaling."""
+"""What is read of the answers of the ECS API."""
 
 from __future__ import annotations
 
@@ -214,50 +214,3 @@ class TaskDefinitionRow(Answer, frozen=True, rename="camel"):
     task_role_arn: SafeText = ""
     execution_role_arn: SafeText = ""
     container_definitions: tuple[ContainerDefinitionRow, ...] = ()
-
-
-class SuspendedState(Answer, frozen=True):
-    """What a person stopped auto scaling from doing."""
-
-    dynamic_scaling_out_suspended: bool = False
-
-
-class ScalableTargetRow(Answer, frozen=True):
-    """One row of `DescribeScalableTargets`."""
-
-    of = "application-autoscaling.ScalableTarget"
-
-    min_capacity: int
-    max_capacity: int
-    suspended_state: SuspendedState = SuspendedState()
-
-
-class MetricSpecification(Answer, frozen=True):
-    """The metric that is tracked; empty for a custom one."""
-
-    predefined_metric_type: SafeText = ""
-
-
-class ServiceTracking(Answer, frozen=True):
-    """The goal of a target tracking policy; empty for step scaling."""
-
-    target_value: float | None = None
-    predefined_metric_specification: MetricSpecification = MetricSpecification()
-
-
-class ScalingPolicyRow(Answer, frozen=True):
-    """One row of `DescribeScalingPolicies`."""
-
-    of = "application-autoscaling.ScalingPolicy"
-
-    target_tracking_scaling_policy_configuration: ServiceTracking = ServiceTracking()
-
-
-class ActivityRow(Answer, frozen=True):
-    """One row of `DescribeScalingActivities`."""
-
-    of = "application-autoscaling.ScalingActivity"
-
-    status_code: SafeText = ""
-    status_message: SafeText = ""
-    description: SafeText = ""

@@ -9,8 +9,6 @@ from probes.ecs.answers import (
     DeploymentConfiguration,
     DeploymentRow,
     Named,
-    ScalableTargetRow,
-    ScalingPolicyRow,
     ServiceRow,
     StoppedTaskRow,
     TaskDefinitionRow,
@@ -30,6 +28,7 @@ from probes.ecs.model import (
     TaskDefinition,
     name_of,
 )
+from probes.scaling import PolicyRow, TargetRow
 
 
 def service_of(row: ServiceRow, cluster: str) -> Service:
@@ -195,7 +194,7 @@ def _names(entries: Iterable[Named]) -> tuple[str, ...]:
     return tuple(sorted(entry.name for entry in entries))
 
 
-def scaling_of(target: ScalableTargetRow, policies: Iterable[ScalingPolicyRow]) -> Scaling:
+def scaling_of(target: TargetRow, policies: Iterable[PolicyRow]) -> Scaling:
     """The scalable target with the goals of its target tracking policies."""
     goals: dict[str, float] = {}
     for policy in policies:

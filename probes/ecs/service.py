@@ -27,9 +27,6 @@ from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, blind_series, partly_blind
 from probes.ecs import load, pauses, rest, rollout, starts, tasks, view
 from probes.ecs.answers import (
-    ActivityRow,
-    ScalableTargetRow,
-    ScalingPolicyRow,
     ServiceRow,
     StoppedTaskRow,
     TaskDefinitionRow,
@@ -58,6 +55,7 @@ from probes.ecs.read import (
 )
 from probes.ecs.settings import Settings
 from probes.metrics import NO_DATA, query
+from probes.scaling import ActivityRow, activities, scaled
 
 _GONE = "ECS_SERVICE_DRAINING_OR_GONE"
 
@@ -165,39 +163,16 @@ async def _described(aws: AwsReads, arns: Sequence[Any], cluster: str) -> list[M
 
 
 async def _scaling(aws: AwsReads, service: Service) -> Scaling | None:
-    """The service's scalable target; the two lists are the same for every service."""
-    name = "application-autoscaling"
-    targets = await aws.pages(
-        name, "DescribeScalableTargets", key="ScalableTargets", ServiceNamespace="ecs"
-    )
+    """The service's scalable target, and what scaling failed at last."""
     resource = f"service/{service.cluster}/{service.name}"
-    mine = answers_into(_own(targets, resource), ScalableTargetRow)
+    mine, policies = await scaled(aws, "ecs", lambda name: name == resource)
     if not mine:
         return None
-    policies = await aws.pages(
-        name, "DescribeScalingPolicies", key="ScalingPolicies", ServiceNamespace="ecs"
-    )
-    own = answers_into(_own(policies, resource), ScalingPolicyRow)
-    answer = await aws.read(
-        name,
-        "DescribeScalingActivities",
-        expect="ScalingActivities",
-        ServiceNamespace="ecs",
-        ResourceId=resource,
-        MaxResults=10,
-    )
-    activities = answers_into(answer["ScalingActivities"], ActivityRow)
-    newest = activities[0] if activities else ActivityRow()
+    done = await activities(aws, "ecs", resource, MaxResults=10)
+    newest = done[0] if done else ActivityRow()
     message = newest.status_message or newest.description
     failed = newest.status_code == "Failed"
-    return replace(scaling_of(mine[0], own), failed_activity=message if failed else "")
-
-
-def _own(rows: Sequence[Any], resource: str) -> list[Any]:
-    """The rows of this service, so that no other one's can spoil the look; and what is no row."""
-    return [
-        row for row in rows if not isinstance(row, Mapping) or row.get("ResourceId") == resource
-    ]
+    return replace(scaling_of(mine[0], policies), failed_activity=message if failed else "")
 
 
 async def _metrics(aws: AwsReads, service: Service) -> tuple[Series, Series]:

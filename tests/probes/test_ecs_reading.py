@@ -345,7 +345,10 @@ async def test_task_sets_stand_for_deployments_where_another_controller_rules() 
 
 
 async def test_scaling_is_read_with_its_goal_and_its_last_failure() -> None:
-    resource = {"ResourceId": "service/prod/checkout"}
+    resource = {
+        "ResourceId": "service/prod/checkout",
+        "ScalableDimension": "ecs:service:DesiredCount",
+    }
     goal = {
         "TargetValue": 60.0,
         "PredefinedMetricSpecification": {
