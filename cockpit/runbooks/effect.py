@@ -209,6 +209,10 @@ class Execution:
         try:
             result, kind, gave, sent = await self._tried(session)
         finally:
+            if sent:
+                self.stop_loss.ended()
+            else:
+                self.stop_loss.disarm()
             outcome = self._outcome(kind, result)
             ending = asyncio.ensure_future(self._written(intent, outcome, result, gave=gave))
             await asyncio.shield(ending)  # a second cancel must not cut off the outcome either

@@ -237,8 +237,6 @@ class Run:
             raise
         finally:
             self._running = False
-            if plan.mutates and self._watching is not None:
-                self._watching.ended()
             if ended is None:
                 self._set(step_id, **after)
         self._settle(plan, ended)
@@ -327,10 +325,9 @@ class Run:
             plan,
             elapsed=self._ports.elapsed,
             told=lambda says: self._interrupted(plan, says),
+            earlier=self._watching if plan.mutates else None,
         )
-        if plan.mutates:  # whose doing it is cannot be told once another step acts
-            if self._watching is not None:
-                self._watching.disarm()
+        if plan.mutates:
             self._watching = watching
         return Execution(
             stop_loss=watching,

@@ -54,12 +54,16 @@ class StopLoss:
         *,
         elapsed: Callable[[], float],
         told: Callable[[str], None],
+        earlier: StopLoss | None = None,
     ) -> None:
-        """`told` is called once, on the event loop, with what got worse."""
+        """`told` is called once, on the event loop, with what got worse. `earlier`: of the step
+        before, which is watched until this one acts: then whose doing it is cannot be told.
+        """
         self._signals = signals
         self._plan = plan
         self._elapsed = elapsed
         self._told = told
+        self._earlier = earlier
         self._before = signals.store.board
         self._until: float | None = None
         self._stop: Callable[[], None] = lambda: None
@@ -69,6 +73,8 @@ class StopLoss:
 
     def arm(self) -> None:
         """From here on everything that gets worse counts: the effect is about to be sent."""
+        self.disarm()
+        self._earlier = None
         if self._plan.tripwires:
             self._before = self._signals.store.board
             self._stop = self._signals.store.subscribe(self._changed)
@@ -78,7 +84,11 @@ class StopLoss:
         self._until = self._elapsed() + WATCHED
 
     def disarm(self) -> None:
-        """Nothing was sent, or another step acts now: what gets worse is not told as this one's."""
+        """Nothing was sent, or another step acts now: what gets worse is not told as this one's,
+        nor as that of a step before it.
+        """
+        if self._earlier is not None:
+            self._earlier.disarm()
         self._stop()
 
     async def guarded(self, work: Coroutine[object, object, Result]) -> Result:

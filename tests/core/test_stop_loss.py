@@ -194,6 +194,45 @@ async def test_what_cannot_be_the_steps_doing_is_not_told_as_its(how: str) -> No
     assert made.run.interrupt is None
 
 
+async def refused(made: Rig, step: str) -> None:
+    """Begin a step whose world changed since it was approved: nothing is sent."""
+    made.looks.now = {"queues": [queue(pid=1)]}
+    plan = await made.run.plan(step)
+    approval = made.run.approve(plan, typed=plan.confirm_word, reason="now")
+    made.looks.now = {"queues": [queue(pid=2)]}
+    with pytest.raises(Refused, match="it changed since"):
+        await made.run.execute(plan, approval)
+
+
+async def test_what_gets_worse_after_a_step_that_was_not_sent_is_nobodys_doing() -> None:
+    made = ready(LOOK, RAISE)
+
+    async def act() -> Mapping[str, Any]:
+        raise Refused("it ended by itself")
+
+    made.acts.does = act
+    assert (await made.carry("raise")).kind == "refused"
+    gets_worse(made)
+    await asyncio.sleep(0)
+    assert (interrupts(made), made.run.interrupt) == ([], None)
+
+
+@pytest.mark.parametrize(("later", "told"), [(1, ["raise"]), (WATCHED, [])])
+async def test_a_step_is_watched_as_long_when_the_next_one_is_not_sent(
+    later: float, told: list[str]
+) -> None:
+    made = ready(LOOK, RAISE, TERMINATE)
+    acting(made, cures=True)
+    assert (await made.carry("raise")).kind == "ok"
+    await refused(made, "terminate")
+    made.clock.pass_(later)
+    await refused(made, "terminate")
+    made.clock.pass_(1)
+    gets_worse(made)
+    await asyncio.sleep(0)
+    assert [data["step"] for data in interrupts(made)] == told
+
+
 async def test_a_runbook_says_itself_what_must_not_get_worse() -> None:
     wire = '{ finding = "warning", target = "web" }'
     made = ready(LOOK, RAISE.replace('effect = "', f'tripwire = [{wire}]\neffect = "'))
