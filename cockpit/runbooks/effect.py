@@ -313,11 +313,11 @@ class Execution:
             data["process"] = self.process.as_data()
         if ended := _sessions_ended(plan, result):
             data["ended"] = ended
-        await self._settle(outcome)
+        await self.settle(outcome)
         text = f"{plan.title} → {outcome.kind} in {outcome.took:.1f}s: {outcome.text}"
         await self.planner.ports.journal.outcome(intent, outcome.kind, text=text, data=data)
 
-    async def _settle(self, outcome: Outcome) -> None:
+    async def settle(self, outcome: Outcome) -> None:
         """Before the outcome: a crash between the two leaves a step that is looked at again."""
         if self.prediction is None:
             return

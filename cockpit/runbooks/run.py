@@ -107,7 +107,7 @@ class Run:
             finding=finding_value(finding),
         )
         self._used: set[str] = set()
-        self._relied: dict[str, Mapping[str, object]] = {}
+        self._executions: dict[str, Execution] = {}
         self._running = False
         self._begun = False
         self._callbacks: list[Callable[[], None]] = []
@@ -222,7 +222,6 @@ class Run:
         if self._running:
             raise Refused("another step is running", hint="wait for its end")
         step_id = plan.step.id
-        self._relied[step_id] = plan.relies
         before = self.state(step_id).status
         self._running = True
         self._set(step_id, status="running", waited=0.0, worse="", settlement=None)
@@ -230,7 +229,8 @@ class Run:
         after: StepChange = {"status": "unknown" if plan.mutates else before}
         try:
             self._must_be_good(plan, approval)
-            ended = await self._execution(plan, approval).carry_out()
+            execution = self._executions[step_id] = self._execution(plan, approval)
+            ended = await execution.carry_out()
         except Refused as refused:
             after = {"status": "refused", "outcome": Outcome("refused", refused.message)}
             await self._refusal(plan, refused)
@@ -355,11 +355,10 @@ class Run:
 
     async def _verify_unknown(self, state: StepState) -> None:
         """Before an unknown step is repeated: did it happen? Raises `Refused` when it did."""
-        until = state.step.verify
-        if until is None:
+        until, execution = state.step.verify, self._executions.get(state.step.id)
+        if until is None or execution is None:
             return
-        relied = self._relied.get(state.step.id, {})
-        scope = {**self._planner.scope(self._given()), **relied}
+        scope = {**self._planner.scope(self._given()), **execution.plan.relies}
         target = target_of(until.target or state.step.target, scope, self._targets).name
         once = replace(until, within=until.every / 2)
         held = await looks.hold(
@@ -368,13 +367,15 @@ class Run:
         if not held.done:
             return
         outcome = Outcome("ok", f"verified afterwards: {until.says or until.until}")
+        execution.held = True
+        await execution.settle(outcome)
         await self._ports.journal.append(
             EntryKind.STEP_OUTCOME,
             f"{state.step.title} → ok, {outcome.text}",
             target=target,
             data={**self._names(state.step), "outcome": "ok"},
         )
-        self._set(state.step.id, status="ok", outcome=outcome)
+        self._set(state.step.id, status="ok", outcome=outcome, settlement=execution.settlement)
         raise Refused("it did happen: nothing is repeated")
 
     async def _refusal(self, plan: Plan, refused: Refused) -> None:

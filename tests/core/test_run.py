@@ -252,6 +252,12 @@ async def test_an_unknown_step_is_verified_before_it_is_repeated() -> None:
         await made.run.plan("terminate")
     assert made.status("terminate") == "ok"
     assert len(made.acts.calls) == 1
+    settled = [data for kind, _, data in made.journal.entries if kind == "step.settlement"]
+    assert [data["verdict"] for data in settled] == ["unknown", "kept"]
+    assert len({data["prediction"] for data in settled}) == 1, "it is the same promise"
+    settlement = made.run.state("terminate").settlement
+    assert settlement is not None
+    assert settlement.verdict == "kept"
 
 
 async def test_an_unknown_step_that_did_not_happen_can_be_repeated() -> None:
