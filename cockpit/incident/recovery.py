@@ -229,7 +229,8 @@ def _parsed(path: Path, rows: list[_Row], remarks: list[str]) -> list[Entry]:
 def _move_rows(path: Path, rows: list[_Row]) -> str:
     aside = path.with_name(f"{path.stem}.torn-{file_stamp()}.txt")
     try:
-        aside.write_text("".join(text + "\n" for _, text in rows), "utf-8")
+        with private(aside) as file:
+            file.write("".join(text + "\n" for _, text in rows).encode())
         remove_rows(path, [seq for seq, _ in rows])
     except (OSError, Unwritable) as problem:
         return f"not set aside ({problem})"

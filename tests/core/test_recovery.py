@@ -141,6 +141,7 @@ def test_rows_at_the_end_that_are_no_entries_are_moved_to_a_side_file(tmp_path: 
     incident.close()
     (aside,) = (tmp_path / "data").glob("*.torn-*.txt")
     assert aside.read_text() == '{"cut": \n'
+    assert aside.stat().st_mode & 0o077 == 0, "it tells of production"
     assert chain.verify(stored_lines(tmp_path)).holds
 
 
