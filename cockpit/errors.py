@@ -69,3 +69,6 @@ class BlindError(CockpitError):
         self.reason = reason
         self.code = code
         self.severity = severity
+        self.asked = False
+        """True: the question had left when the connection was lost, so that what it asked for may
+        have been done, whatever the reason is."""

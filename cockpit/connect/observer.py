@@ -99,6 +99,7 @@ class ServerSession(ABC, Generic[Connection]):
                     await self._drop()
                     if lost.told is not None or lost.late or not again:
                         error = await self._meaning(lost)
+                        error.asked = True
                         if not self.greets:
                             self._backoff.failed(error)
                         raise error from None

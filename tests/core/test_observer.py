@@ -404,3 +404,30 @@ async def test_the_pace_knows_what_failed_slowly(session: Scripted, clock: Clock
         with pytest.raises(BlindError):
             fail_slowly()
     assert (session.pace.slow, session.pace.factor) == (1.5, 2.0)
+
+
+DENIED = BlindError(Reason.DENIED, "not let in")
+
+
+@pytest.mark.parametrize(
+    ("connects", "answer", "asked"),
+    [
+        pytest.param([DENIED], "a", False, id="it was never asked"),
+        pytest.param([], DENIED, False, id="the server answered"),
+        pytest.param([], Lost("cut"), True, id="the answer was lost"),
+        pytest.param([], Lost(told=DENIED), True, id="and what that means is known"),
+    ],
+)
+async def test_an_error_tells_whether_what_was_asked_for_may_have_been_done(
+    script: Script,
+    session: Scripted,
+    *,
+    connects: list[BlindError | None],
+    answer: str | Exception,
+    asked: bool,
+) -> None:
+    DENIED.asked = False
+    script.connects = connects
+    with pytest.raises(BlindError) as told:
+        await session.ask(answer, again=False)
+    assert told.value.asked is asked

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from cockpit.connect.mysql import session as mysql
-from cockpit.errors import Reason
+from cockpit.connect.sql.acts import sent
+from cockpit.errors import Reason, UnknownOutcome
 from cockpit.world.servers import mariadb
+from tests.servers.faults import BreakingWire
 from tests.servers.private import SECRETS, my_settings, mysql_users, session_for, trouble
 
 pytestmark = pytest.mark.servers
@@ -49,6 +51,22 @@ async def test_an_accounts_own_limit_is_not_the_servers(door: mariadb.MariaDb) -
     door.execute("ALTER USER ro@'%' WITH MAX_USER_CONNECTIONS 0")
 
     assert (error.code, error.severity) == ("MY_CONN_USER_LIMIT", "high")
+
+
+async def test_a_change_without_an_answer_is_unknown_also_when_nobody_is_let_in_again(
+    door: mariadb.MariaDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with BreakingWire(door.port) as wire:
+        settings = my_settings(door, port=wire.port)
+        session = mysql.Mysql(settings, read_only=False)
+        try:
+            await session.value("SELECT 1")
+            monkeypatch.delenv(settings.password.removeprefix("env:"))
+            wire.break_after(0, int, dead=False)
+            with pytest.raises(UnknownOutcome, match=r"its end is not known: .* is not set"):
+                await sent(session.dicts("DO 1"))
+        finally:
+            await session.close()
 
 
 async def test_a_database_that_is_not_there_is_a_mistake_of_ours(door: mariadb.MariaDb) -> None:

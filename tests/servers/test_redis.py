@@ -15,7 +15,7 @@ import pytest
 
 from cockpit.connect.redis.acts import open_redis_acts
 from cockpit.connect.redis.session import READS, open_redis
-from cockpit.errors import BlindError, Misconfigured, Reason, Refused
+from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
 from cockpit.runbooks.library import library
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.recording import decode, encode
@@ -357,3 +357,26 @@ async def test_something_else_on_the_port_is_told(binary: Path) -> None:
         await asyncio.sleep(0.05)
 
     assert told.value.code == "NET_WRONG_PROTOCOL"
+
+
+async def test_an_act_that_is_answered_by_no_answer_is_unknown() -> None:
+    async def odd(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (line := await reader.readline()) and b"KILL" not in line:
+            if line.startswith(b"*"):
+                continue
+            if line.strip() == b"incident-cockpit":  # of CLIENT SETNAME
+                writer.write(b"+OK\r\n")
+        writer.write(b"?\r\n")
+        await writer.drain()
+        writer.close()
+
+    listener = await asyncio.start_server(odd, "127.0.0.1", 0)
+    settings = redis_settings_nowhere()
+    port = listener.sockets[0].getsockname()[1]
+    acts = await open_redis_acts(type(settings)(host="127.0.0.1", port=port, tls=False))
+    try:
+        with pytest.raises(UnknownOutcome, match="its end is not known"):
+            await acts.run("script_kill", {})
+    finally:
+        await acts.close()
+        listener.close()

@@ -123,7 +123,8 @@ class RedisActs:
         try:
             return await self._redis.send(*words, retry=False)
         except BlindError as error:
-            if known.risk != "read" and error.reason in {Reason.TIMEOUT, Reason.UNREACHABLE}:
+            lost = error.asked or error.reason in {Reason.TIMEOUT, Reason.UNREACHABLE}
+            if known.risk != "read" and lost:
                 raise UnknownOutcome(
                     f"it was sent, and its end is not known: {error.message}",
                     hint="look again before repeating it",

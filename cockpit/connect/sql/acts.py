@@ -22,11 +22,13 @@ _HINT = "look at the sessions before repeating it"
 
 
 async def sent(change: Awaitable[Answer]) -> Answer:
-    """A change, once: denied is certain, a lost or late answer is `UnknownOutcome`."""
+    """A change, once: denied is certain, a lost or late answer is `UnknownOutcome`, also where the
+    reason of the loss is that we are not let in again.
+    """
     try:
         return await change
     except BlindError as error:
-        if error.reason in {Reason.UNREACHABLE, Reason.TIMEOUT}:
+        if error.asked or error.reason in {Reason.UNREACHABLE, Reason.TIMEOUT}:
             raise UnknownOutcome(
                 f"it was sent, and its end is not known: {error.message}", hint=_HINT
             ) from None
