@@ -16,10 +16,13 @@ from typing import ClassVar, Generic, TypeVar
 from cockpit import clock
 from cockpit.connect.backoff import Backoff, given_up
 from cockpit.connect.pace import Pace
-from cockpit.errors import BlindError
+from cockpit.errors import BlindError, Reason, UnknownOutcome
 
 Connection = TypeVar("Connection")
 Answer = TypeVar("Answer")
+
+LOOK_FIRST = "look again before repeating it"
+"""What to do after a change whose end is not known."""
 
 
 class Lost(Exception):
@@ -162,3 +165,17 @@ class ServerSession(ABC, Generic[Connection]):
             yield
         finally:
             self.pace.took(what, clock.monotonic() - began)
+
+
+async def sent(change: Awaitable[Answer]) -> Answer:
+    """A change, once: denied is certain, a lost or late answer is `UnknownOutcome`, also where the
+    reason of the loss is that we are not let in again.
+    """
+    try:
+        return await change
+    except BlindError as error:
+        if error.asked or error.reason in {Reason.UNREACHABLE, Reason.TIMEOUT}:
+            raise UnknownOutcome(
+                f"it was sent, and its end is not known: {error.message}", hint=LOOK_FIRST
+            ) from None
+        raise

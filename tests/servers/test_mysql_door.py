@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cockpit.connect.mysql import session as mysql
-from cockpit.connect.sql.acts import sent
+from cockpit.connect.observer import sent
 from cockpit.errors import Reason, UnknownOutcome
 from cockpit.world.servers import mariadb
 from tests.servers.faults import BreakingWire

@@ -15,11 +15,12 @@ from cockpit.connect.kind import Secret
 from cockpit.connect.mysql.rights import right_of
 from cockpit.connect.mysql.session import Mysql
 from cockpit.connect.mysql.settings import MysqlSettings
+from cockpit.connect.observer import sent
 from cockpit.connect.rows import first_value, rows_into
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts, Right
 from cockpit.connect.settings import commanders_login
-from cockpit.connect.sql.acts import BETWEEN, became, check_most, end_each, sent
+from cockpit.connect.sql.acts import BETWEEN, became, check_most, end_each
 from cockpit.connect.statements import (
     PROTECTED_MYSQL_COMMANDS,
     PROTECTED_MYSQL_USERS,

@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from cockpit.connect.kind import Secret
+from cockpit.connect.observer import sent
 from cockpit.connect.postgres.rights import may
 from cockpit.connect.postgres.session import Postgres
 from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts, Right
 from cockpit.connect.settings import commanders_login
-from cockpit.connect.sql.acts import BETWEEN, became, check_most, end_each, sent
+from cockpit.connect.sql.acts import BETWEEN, became, check_most, end_each
 from cockpit.connect.statements import PROTECTED_POSTGRES, checked, statement
 from cockpit.errors import BlindError, Reason, Refused
 

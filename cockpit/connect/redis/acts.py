@@ -9,13 +9,14 @@ import asyncio
 from collections.abc import Mapping
 
 from cockpit.connect.kind import Secret
+from cockpit.connect.observer import sent
 from cockpit.connect.redis.session import Redis
 from cockpit.connect.redis.settings import RedisSettings
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts, Right
 from cockpit.connect.settings import commanders_login
 from cockpit.connect.statements import Statement, checked, statement
-from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
+from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 from cockpit.text import visible
 
 _POLICIES = frozenset(
@@ -119,17 +120,8 @@ class RedisActs:
             raise Refused(f"client {values['id']} is protected: replication, or ourselves")
 
     async def _sent(self, known: Statement, values: Mapping[str, object]) -> object:
-        words = _words_of(known, values)
-        try:
-            return await self._redis.send(*words, retry=False)
-        except BlindError as error:
-            lost = error.asked or error.reason in {Reason.TIMEOUT, Reason.UNREACHABLE}
-            if known.risk != "read" and lost:
-                raise UnknownOutcome(
-                    f"it was sent, and its end is not known: {error.message}",
-                    hint="look again before repeating it",
-                ) from None
-            raise
+        reply = self._redis.send(*_words_of(known, values), retry=False)
+        return await (reply if known.risk == "read" else sent(reply))
 
 
 def _words_of(known: Statement, values: Mapping[str, object]) -> list[str]:

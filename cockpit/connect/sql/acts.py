@@ -10,29 +10,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
+from cockpit.connect.observer import LOOK_FIRST
 from cockpit.connect.statements import MOST_AT_ONCE
-from cockpit.errors import BlindError, Misconfigured, Reason, UnknownOutcome
+from cockpit.errors import BlindError, Misconfigured, UnknownOutcome
 
 Answer = TypeVar("Answer")
 Victim = TypeVar("Victim")
 
 BETWEEN = 0.2
 """Seconds between two sessions of a batch, and between two looks at what became of one."""
-_HINT = "look at the sessions before repeating it"
-
-
-async def sent(change: Awaitable[Answer]) -> Answer:
-    """A change, once: denied is certain, a lost or late answer is `UnknownOutcome`, also where the
-    reason of the loss is that we are not let in again.
-    """
-    try:
-        return await change
-    except BlindError as error:
-        if error.asked or error.reason in {Reason.UNREACHABLE, Reason.TIMEOUT}:
-            raise UnknownOutcome(
-                f"it was sent, and its end is not known: {error.message}", hint=_HINT
-            ) from None
-        raise
 
 
 async def became(look: Awaitable[Answer], *, what: str) -> Answer:
@@ -41,7 +27,7 @@ async def became(look: Awaitable[Answer], *, what: str) -> Answer:
         return await look
     except BlindError as error:
         raise UnknownOutcome(
-            f"{what} was sent; what became of it is not known: {error.message}", hint=_HINT
+            f"{what} was sent; what became of it is not known: {error.message}", hint=LOOK_FIRST
         ) from None
 
 
