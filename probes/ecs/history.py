@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from cockpit.connect.aws.answer import answer_into, answers_into
+from cockpit.connect.aws.answer import Record, answer_into, answers_into
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
 from probes.ecs.deployment import ENDED, HookRun, RevisionShare, ServiceDeployment
@@ -45,7 +45,12 @@ async def history(aws: AwsReads, service: Service) -> tuple[ServiceDeployment, .
         for place, each in enumerate(newest)
         if place < _DESCRIBED or each.status not in ENDED
     ]
-    rows = await asyncio.gather(*(_described(aws, arn) for arn in wanted))
+    rows = await asyncio.gather(
+        *(
+            _described(aws, "DescribeServiceDeployments", arn, into=ServiceDeploymentRow)
+            for arn in wanted
+        )
+    )
     full = {row.service_deployment_arn: row for row in rows if row is not None}
     revisions = await _revisions(aws, newest, full.values())
     return tuple(
@@ -53,14 +58,17 @@ async def history(aws: AwsReads, service: Service) -> tuple[ServiceDeployment, .
     )
 
 
-async def _described(aws: AwsReads, arn: str) -> ServiceDeploymentRow | None:
+async def _described(
+    aws: AwsReads, operation: str, arn: str, *, into: type[Record]
+) -> Record | None:
+    """One of the list, or what it names; None: ECS forgot it since."""
     try:
-        row = await aws.item("ecs", "DescribeServiceDeployments", key=arn)
+        row = await aws.item("ecs", operation, key=arn)
     except BlindError as error:
-        if error.reason is Reason.MISSING:  # forgotten since the list
+        if error.reason is Reason.MISSING:
             return None
         raise
-    return answer_into(row, ServiceDeploymentRow)
+    return answer_into(row, into)
 
 
 async def _revisions(
@@ -74,18 +82,13 @@ async def _revisions(
         arns |= dict.fromkeys(source.arn for source in row.source_service_revisions)
         arns |= {row.rollback.service_revision_arn: None}
     named = [arn for arn in arns if arn]
-    found = await asyncio.gather(*(_task_definition(aws, arn) for arn in named))
-    return dict(zip(named, found, strict=True))
-
-
-async def _task_definition(aws: AwsReads, arn: str) -> str:
-    try:
-        row = await aws.item("ecs", "DescribeServiceRevisions", key=arn)
-    except BlindError as error:
-        if error.reason is Reason.MISSING:
-            return ""
-        raise
-    return answer_into(row, ServiceRevisionRow).task_definition
+    found = await asyncio.gather(
+        *(
+            _described(aws, "DescribeServiceRevisions", arn, into=ServiceRevisionRow)
+            for arn in named
+        )
+    )
+    return {arn: row.task_definition if row else "" for arn, row in zip(named, found, strict=True)}
 
 
 def _deployment(
