@@ -11,6 +11,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cockpit.units import count
+
 Key = int
 """A pid or thread id. 0: a prepared transaction of PostgreSQL, which has no session."""
 
@@ -135,3 +137,10 @@ def _sizes(
         for key in reversed(order):
             size[key] = sum(stands_for.get(child, 1) + size[child] for child in tree.get(key, ()))
     return size
+
+
+def promised(releases: int, more: int) -> str:
+    """`releases 1 session, maybe 60 more`: who goes on at once, and who may then."""
+    if not releases:
+        return f"may release {count(more, 'session')}"
+    return f"releases {count(releases, 'session')}" + (f", maybe {more:,} more" if more else "")

@@ -17,13 +17,13 @@ from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.units import count, duration
+from probes.lock_graph import promised
 from probes.mysql.locks_model import (
     FLUSH,
     LockedThread,
     MysqlLocks,
     RowWait,
     ThreadQueue,
-    ThreadToEnd,
     assemble,
     queues_of,
 )
@@ -356,15 +356,8 @@ def _advice(queue: ThreadQueue) -> str:
         return "look at the tree: no single session may be ended that would free another"
     verbs = {"kill_query": "cancel", "kill_connection": "kill"}
     return "; ".join(
-        f"{verbs[each.call]} thread {each.id} {_reach(each)}" for each in queue.helps[:2]
-    )
-
-
-def _reach(act: ThreadToEnd) -> str:
-    if not act.releases:
-        return f"may release {count(act.more, 'session')}"
-    return f"releases {count(act.releases, 'session')}" + (
-        f", maybe {act.more:,} more" if act.more else ""
+        f"{verbs[each.call]} thread {each.id} {promised(each.releases, each.more)}"
+        for each in queue.helps[:2]
     )
 
 

@@ -18,6 +18,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import count, duration
+from probes.lock_graph import promised
 from probes.postgres.kin import system_of
 from probes.postgres.locks_beside import STARTUP, beside, recovers, recovery_advice
 from probes.postgres.locks_model import (
@@ -27,7 +28,6 @@ from probes.postgres.locks_model import (
     LockSummary,
     PostgresLocks,
     PreparedXact,
-    SessionToEnd,
     asked_of,
     graph_of,
     in_order,
@@ -205,15 +205,8 @@ def _advice(queue: LockQueue) -> str:
         return "look at the tree: nothing in it may be ended from here"
     verbs = {"cancel_backend": "cancel", "terminate_backend": "terminate"}
     return "; ".join(
-        f"{verbs[each.call]} pid {each.pid} {_reach(each)}" for each in queue.helps[:2]
-    )
-
-
-def _reach(act: SessionToEnd) -> str:
-    if not act.releases:
-        return f"may release {count(act.more, 'session')}"
-    return f"releases {count(act.releases, 'session')}" + (
-        f", maybe {act.more:,} more" if act.more else ""
+        f"{verbs[each.call]} pid {each.pid} {promised(each.releases, each.more)}"
+        for each in queue.helps[:2]
     )
 
 
