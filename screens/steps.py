@@ -83,6 +83,9 @@ class Steps:
         if self._triage and _of(run, step_id).risk > "read":
             self._host.say("Triage is read-only: p proposes this step to a commander", "warning")
             return
+        self._begin(run, step_id)
+
+    def _begin(self, run: RunPort, step_id: str) -> None:
         looked_up = acting.look_up(self._screen, run, step_id)
         work = acting.carry_out(self._screen, run, step_id, looked_up)
         self._screen.run_worker(work, exit_on_error=False)
@@ -99,9 +102,7 @@ class Steps:
         elif self._host.running.tasks:
             self._host.say("A step is running; x stops waiting for it")
         else:
-            looked_up = acting.look_up(self._screen, run, interrupt.undo)
-            work = acting.carry_out(self._screen, run, interrupt.undo, looked_up)
-            self._screen.run_worker(work, exit_on_error=False)
+            self._begin(run, interrupt.undo)
 
     def propose(self) -> None:
         """In triage: ask for the reason, then put the step before a commander."""
