@@ -12,7 +12,7 @@ import random
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,6 @@ _HTML = (
     b"<!DOCTYPE html><html><head><title>Sign in</title></head>"
     b"<body><h1>Guest network</h1><form>Please sign in</form></body></html>"
 )
-StartResponse = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

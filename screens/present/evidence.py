@@ -12,7 +12,7 @@ from cockpit.triage.board import Board, LookId, OpenFinding
 from cockpit.triage.finding import Evidence, Finding
 from cockpit.triage.probe import Seen
 from cockpit.triage.suspects import Suspect
-from cockpit.triage.view import Row, Table
+from cockpit.triage.view import Row
 from cockpit.units import count, duration, number, quantity
 from screens.present.findings import FindingRow, Unseen
 from screens.present.lines import (
@@ -234,8 +234,3 @@ def as_text(
         return ""
     told = evidence(row, board, moment, width=100, role=role, runbook=runbook)
     return "\n".join(content.plain.rstrip() for content in told)
-
-
-def table_title(table: Table) -> str:
-    """The table's title, harmless."""
-    return safe(table.title, 60)
