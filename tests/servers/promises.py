@@ -13,30 +13,26 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cockpit.config import Config
-from cockpit.connect.role import Role
 from cockpit.desk.desk import Desk
 from cockpit.errors import Refused
-from cockpit.incident.incident import Incidents
-from cockpit.runbooks.library import library
 from cockpit.runbooks.offer import STEP
 from cockpit.runbooks.plan import Outcome, Plan
 from cockpit.runbooks.run import Run
 from cockpit.runbooks.step import Risk, StepKind
 from cockpit.triage.board import LookId, OpenFinding
 from cockpit.triage.probe import Seen
-from cockpit.triage.registry import registry
 from cockpit.triage.target import Target
 from cockpit.triage.view import Offer
 from tests.servers.private import until
+from tests.servers.seats import seated
 
 PATIENCE = 5.0
 """Seconds that those who were said to go on have for it on a busy machine."""
@@ -128,43 +124,13 @@ class Kept:
     broken: Mapping[str, Sequence[str]]
 
 
-@asynccontextmanager
-async def seated(
-    provoked: Provoked, folder: Path, settings: Mapping[str, object]
-) -> AsyncIterator[Desk]:
-    """A commander's desk before the servers. It looks when it is asked to."""
-    config = Config(
-        path=folder / "cockpit.toml",
-        environment="test",
-        role=Role.COMMANDER,
-        targets=provoked.targets,
-        settings=settings,
-    )
-    incident = Incidents(folder).create(
-        "drill", "P1", environment="test", role=Role.COMMANDER, actor="ana"
-    )
-    desk = Desk(
-        config,
-        incident,
-        role=Role.COMMANDER,
-        actor="ana",
-        probes=registry(),
-        library=library(),
-    )
-    try:
-        yield desk
-    finally:
-        await desk.close()
-        await desk.engine.stop()
-
-
 async def carried_out(situation: Situation, servers: Any, folder: Path, *, only: str = "") -> Kept:
     """Do each deed once, each in the situation provoked anew; or only the one of a name."""
     offered: set[str] = set()
     broken: dict[str, Sequence[str]] = {}
     while True:
         async with situation.provoke(servers) as provoked, seated(
-            provoked, folder, situation.settings
+            provoked.targets, folder, situation.settings
         ) as desk:  # fmt: skip
             deeds = await _deeds(situation, provoked, desk)
             deeds = [each for each in deeds if only in {"", each.name}]

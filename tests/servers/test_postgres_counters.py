@@ -39,7 +39,7 @@ from tests.servers.private import (
     session_for,
     target,
 )
-from tests.servers.promises import Provoked, Scene, seated
+from tests.servers.seats import seated
 from tests.tools import postgres_versions
 
 pytestmark = pytest.mark.servers
@@ -393,9 +393,8 @@ async def test_a_reset_of_the_statements_gives_no_difference(
 async def test_an_extension_that_is_dropped_is_a_loss_and_not_quiet(
     server: postgres.PostgresServer, folder: Path
 ) -> None:
-    provoked = Provoked(targets=(target(pg_settings(server)),), seen=lambda: Scene(parties={}))
     outcomes = []
-    async with seated(provoked, folder, {}) as desk:
+    async with seated((target(pg_settings(server)),), folder, {}) as desk:
         for statement in ("CREATE EXTENSION IF NOT EXISTS", "DROP EXTENSION", "CREATE EXTENSION"):
             server.execute(f"{statement} pg_stat_statements")
             outcomes.append((await desk.engine.look("db", "postgres.statements")).outcome)

@@ -17,7 +17,7 @@ from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
 from tests.servers.private import SUPER, pg_settings, postgres_roles, session_for, target, until
 from tests.servers.promised_postgres import of_both
-from tests.servers.promises import Provoked, Scene, seated
+from tests.servers.seats import seated
 
 pytestmark = pytest.mark.servers
 
@@ -40,8 +40,7 @@ async def told_beside(
     primary: postgres.PostgresServer, standby: postgres.PostgresServer, folder: Path
 ) -> tuple[Any, Any]:
     """Both are targets, as the engine looks at them: the pause, and what is said of it."""
-    both = Provoked(targets=of_both(primary, standby), seen=lambda: Scene(parties={}))
-    async with seated(both, folder, {}) as desk:
+    async with seated(of_both(primary, standby), folder, {}) as desk:
         await desk.engine.look("orders", PROBE.id)
 
         async def ask() -> Any:

@@ -19,7 +19,8 @@ from tests.servers import promises
 from tests.servers.private import SUPER, postgres_roles
 from tests.servers.promised_postgres import COMMITS, LOCKS, STANDBYS, Pair, demanding
 from tests.servers.promised_sessions import QUEUES, SESSIONS, VACUUM, keeper
-from tests.servers.promises import Situation, carried_out, ids, seated
+from tests.servers.promises import Situation, carried_out, ids
+from tests.servers.seats import seated
 
 pytestmark = pytest.mark.servers
 
@@ -90,7 +91,7 @@ async def test_only_one_thing_is_said_of_a_pause_that_a_person_made(
 ) -> None:
     effects = {}
     for situation in (each for each in STANDBYS if each.probe == "postgres.replication"):
-        async with situation.provoke(pg_pair) as both, seated(both, folder, {}) as desk:
+        async with situation.provoke(pg_pair) as both, seated(both.targets, folder, {}) as desk:
             for place in both.targets:
                 outcome = (await desk.engine.look(place.name, situation.probe)).outcome
             assert isinstance(outcome, Seen)
@@ -111,7 +112,7 @@ async def test_recovery_that_holds_others_up_names_the_session_of_the_primary(
         ((pid,),) = pg_pair[0].execute(
             "SELECT pid FROM pg_stat_activity WHERE application_name = 'migrate'"
         )
-        async with seated(both, folder, situation.settings) as desk:
+        async with seated(both.targets, folder, situation.settings) as desk:
             alone = (await desk.engine.look("standby", situation.probe)).outcome
             await desk.engine.look("orders", situation.probe)
             known = (await desk.engine.look("standby", situation.probe)).outcome

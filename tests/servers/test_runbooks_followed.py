@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cockpit.config import Config
-from cockpit.connect.role import Role
 from cockpit.connect.settings import Login
 from cockpit.desk.desk import Desk
 from cockpit.errors import DoesNotApply
-from cockpit.incident.incident import Incidents
 from cockpit.runbooks.format import parse
 from cockpit.runbooks.library import Library, library
 from cockpit.runbooks.plan import Plan
 from cockpit.runbooks.run import Run
 from cockpit.triage.board import LOOKS_TO_CLEAR, OpenFinding
 from cockpit.triage.finding import Thresholds
-from cockpit.triage.registry import registry
 from cockpit.world.servers import mariadb, postgres, valkey
 from probes.mysql.sessions import Settings as MysqlSessions
 from probes.postgres.replication import Settings as PostgresReplication
@@ -43,6 +38,7 @@ from tests.servers.private import (
     target,
     until,
 )
+from tests.servers.seats import seated
 
 pytestmark = pytest.mark.servers
 
@@ -63,34 +59,6 @@ def hurried(runbook_id: str, **thresholds: tuple[str, str]) -> Library:
     runbook = parse(source, Path(f"{runbook_id}.md")).runbook
     assert runbook is not None
     return Library((runbook,))
-
-
-@asynccontextmanager
-async def seated(settings: Any, folder: Path, shelf: Library | None = None) -> AsyncIterator[Desk]:
-    """A commander's desk before one server. It looks when it is asked to."""
-    config = Config(
-        path=folder / "cockpit.toml",
-        environment="test",
-        role=Role.COMMANDER,
-        targets=(target(settings),),
-        settings=SOON,
-    )
-    incident = Incidents(folder).create(
-        "drill", "P1", environment="test", role=Role.COMMANDER, actor="ana"
-    )
-    desk = Desk(
-        config,
-        incident,
-        role=Role.COMMANDER,
-        actor="ana",
-        probes=registry(),
-        library=shelf or library(),
-    )
-    try:
-        yield desk
-    finally:
-        await desk.close()
-        await desk.engine.stop()
 
 
 async def found(desk: Desk, probe: str, code: str) -> OpenFinding:
@@ -130,7 +98,7 @@ async def test_a_stopped_replica_is_started_and_catches_up(pair: Pair, folder: P
     primary, replica = pair
     replica.execute("GRANT REPLICATION SLAVE ADMIN ON *.* TO act@'%'", "STOP SLAVE")
     primary.execute("UPDATE shop.orders SET status = 'missed' WHERE id = 1")
-    async with seated(my_settings(replica), folder) as desk:
+    async with seated((target(my_settings(replica)),), folder, SOON) as desk:
         opened = await found(desk, "mysql.replication", "MY_REPL_STOPPED")
         (book, *_) = desk.runbooks_for(opened)
         run = desk.start_run(book.id, opened)
@@ -153,7 +121,7 @@ async def test_the_longest_statement_of_mysql_is_cancelled_and_no_other(
     shelf = hurried("mysql-long-queries", half_a_minute=(">= `30`", ">= `1`"))
     with MysqlCrowd(server) as crowd:
         report = crowd.wait("SELECT count(*), SLEEP(300) FROM orders", state="User sleep")
-        async with seated(my_settings(server), folder, shelf) as desk:
+        async with seated((target(my_settings(server)),), folder, SOON, shelf=shelf) as desk:
             opened = await found(desk, "mysql.sessions", "MY_SESS_LONG_QUERY")
             younger = crowd.wait("SELECT SLEEP(299)", state="User sleep")
             run = desk.start_run("mysql-long-queries", opened)
@@ -181,7 +149,7 @@ async def test_a_script_that_holds_the_thread_is_ended_and_the_cache_answers(
     try:
         with socket.create_connection(("127.0.0.1", server.port), 30) as wire:
             wire.sendall(b"EVAL 'while true do end' 0\r\n")
-            async with seated(settings, folder) as desk:
+            async with seated((target(settings),), folder, SOON) as desk:
                 opened = await found(desk, "redis.health", "RD_STATE_BUSY_SCRIPT")
                 (book, *_) = desk.runbooks_for(opened)
                 run = desk.start_run(book.id, opened)
@@ -216,7 +184,7 @@ async def test_a_slot_that_nobody_reads_is_dropped_and_the_one_that_keeps_less_s
     )
     settings = pg_settings(pg, commander=Login(user="keeper", password="env:T_ACT"))
     try:
-        async with seated(settings, folder) as desk:
+        async with seated((target(settings),), folder, SOON) as desk:
             opened = await found(desk, "postgres.replication", "PG_SLOT_RETAIN")
             (book, *_) = desk.runbooks_for(opened)
             run = desk.start_run(book.id, opened)
@@ -243,7 +211,9 @@ async def test_the_longest_statement_of_postgresql_is_cancelled_and_its_connecti
     async with Crowd(pg) as crowd:
         (report,) = await crowd.wait("SELECT pg_sleep(300)", app="report")
         pid = report.info.backend_pid
-        async with seated(pg_settings(pg), folder, hurried("pg-load", **seconds)) as desk:
+        async with seated(
+            (target(pg_settings(pg)),), folder, SOON, shelf=hurried("pg-load", **seconds)
+        ) as desk:
             opened = await found(desk, "postgres.sessions", "PG_SESS_LONG_QUERY")
             run = desk.start_run("pg-load", opened)
             plan = await follow(run, "load", "statements", "longest", "cancel")

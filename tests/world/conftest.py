@@ -19,12 +19,34 @@ from cockpit.connect.role import Role
 from cockpit.world import layout, prepare
 from cockpit.world.calls import CallLog
 from cockpit.world.clients import WorldClients
+from cockpit.world.ecs import EcsCluster
 from cockpit.world.faults import Faults
 from cockpit.world.front import Front
+from cockpit.world.health import CheckedGroup, HealthOfTargets
 from cockpit.world.launch import World, launch
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "cockpit/schema/check.json").read_text(encoding="utf-8"))
+
+
+class Programs:
+    """Programs that do nothing."""
+
+    def start(self, task: object) -> None: ...
+
+    def stop(self, task: object) -> None: ...
+
+
+@pytest.fixture
+def cluster() -> EcsCluster:
+    """The shop's services under a scheduler that starts nothing."""
+    health = HealthOfTargets(lambda _address, _port: 1)
+    for plan in layout.SERVICES:
+        health.add(CheckedGroup(plan.group_arn, plan.port))
+    made = EcsCluster(health, Programs())
+    for plan in layout.SERVICES:
+        made.open(plan)
+    return made
 
 
 @pytest.fixture

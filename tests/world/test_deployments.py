@@ -16,7 +16,6 @@ from cockpit.world import layout
 from cockpit.world.answers.deployments import EcsDeployments
 from cockpit.world.answers.ecs import Ecs
 from cockpit.world.ecs import EcsCluster, PauseHook
-from cockpit.world.health import CheckedGroup, HealthOfTargets
 from cockpit.world.identify import AwsRequest
 from cockpit.world.protocol import Refusal, error, success
 from probes.ecs import service as ecs
@@ -29,24 +28,9 @@ TARGET = target("ecs_service", layout.CHECKOUT.name, cluster=layout.CLUSTER)
 OLD, NEW = layout.CHECKOUT.version, layout.CHECKOUT.version + 1
 
 
-class Programs:
-    """Programs that do nothing."""
-
-    def start(self, task: object) -> None: ...
-
-    def stop(self, task: object) -> None: ...
-
-
-@pytest.fixture
-def cluster() -> EcsCluster:
-    health = HealthOfTargets(lambda _address, _port: 1)
-    for plan in layout.SERVICES:
-        health.add(CheckedGroup(plan.group_arn, plan.port))
-    made = EcsCluster(health, Programs())
-    for plan in layout.SERVICES:
-        made.open(plan)
-    made.versions[layout.CHECKOUT.name] = NEW
-    return made
+@pytest.fixture(autouse=True)
+def _released(cluster: EcsCluster) -> None:
+    cluster.versions[layout.CHECKOUT.name] = NEW
 
 
 def front(cluster: EcsCluster) -> Callable[[Request], Reply]:

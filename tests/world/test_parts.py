@@ -13,7 +13,7 @@ from cockpit.errors import Misconfigured
 from cockpit.runbooks.library import library
 from cockpit.triage.registry import catalog, registry
 from cockpit.world import folder as folders
-from cockpit.world import layout, prepare, scenario, series
+from cockpit.world import prepare, scenario, series
 from cockpit.world.alarms import Alarms
 from cockpit.world.alarms import shop as shop_alarms
 from cockpit.world.answers.cloudwatch import CloudWatch, moment
@@ -171,25 +171,6 @@ def test_a_target_that_is_not_registered_is_unused() -> None:
     assert row["TargetHealth"]["Reason"] == "Target.NotRegistered"
     with pytest.raises(Refusal, match="not found"):
         health.describe("other", [])
-
-
-class Apps:
-    """Programs that do nothing."""
-
-    def start(self, task: object) -> None: ...
-
-    def stop(self, task: object) -> None: ...
-
-
-@pytest.fixture
-def cluster() -> EcsCluster:
-    health = HealthOfTargets(lambda _address, _port: 1)
-    for plan in layout.SERVICES:
-        health.add(CheckedGroup(plan.group_arn, plan.port))
-    made = EcsCluster(health, Apps())
-    for plan in layout.SERVICES:
-        made.open(plan)
-    return made
 
 
 def _pass(
