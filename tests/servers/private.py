@@ -52,6 +52,8 @@ def postgres_roles(server: postgres.PostgresServer) -> None:
         f"CREATE ROLE act LOGIN PASSWORD '{SECRETS['T_ACT']}'",
         "GRANT pg_monitor, pg_signal_backend TO act",
         "GRANT EXECUTE ON FUNCTION pg_wal_replay_resume() TO act",
+        f"CREATE ROLE keeper LOGIN REPLICATION PASSWORD '{SECRETS['T_ACT']}'",  # may drop slots
+        "GRANT pg_monitor TO keeper",
         f"CREATE ROLE app LOGIN PASSWORD '{SECRETS['T_APP']}'",
         "CREATE TABLE orders (id int PRIMARY KEY, status text)",
         "INSERT INTO orders SELECT i, 'new' FROM generate_series(1, 100) AS i",

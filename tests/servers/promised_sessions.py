@@ -13,7 +13,7 @@ from cockpit.world.servers import postgres
 from probes.postgres.maintenance import Settings as MaintenanceSettings
 from probes.postgres.replication import Settings as ReplicationSettings
 from probes.postgres.sessions import Settings as SessionSettings
-from tests.servers.private import SECRETS, Crowd, pg_settings, target, waiting
+from tests.servers.private import Crowd, pg_settings, target, waiting
 from tests.servers.promised_postgres import AT_ONCE, ROW, crowded, scene, states
 from tests.servers.promises import Provoked, Situation
 
@@ -101,14 +101,6 @@ async def _prepared_by_the_commander(server: postgres.PostgresServer) -> AsyncIt
 
 def _alone(server: postgres.PostgresServer, **settings: Any) -> Provoked:
     return Provoked(targets=(target(pg_settings(server, **settings)),), seen=lambda: scene(server))
-
-
-def keeper(server: postgres.PostgresServer) -> None:
-    """A commander who may drop slots."""
-    server.execute(
-        f"CREATE ROLE keeper LOGIN REPLICATION PASSWORD '{SECRETS['T_ACT']}'",
-        "GRANT pg_monitor TO keeper",
-    )
 
 
 _queue = Situation(

@@ -18,7 +18,7 @@ from probes.postgres.locks_model import SessionToEnd, ended
 from tests.servers import promises
 from tests.servers.private import SUPER, postgres_roles
 from tests.servers.promised_postgres import COMMITS, LOCKS, STANDBYS, Pair, demanding
-from tests.servers.promised_sessions import QUEUES, SESSIONS, VACUUM, keeper
+from tests.servers.promised_sessions import QUEUES, SESSIONS, VACUUM
 from tests.servers.promises import Situation, carried_out, ids
 from tests.servers.seats import seated
 
@@ -35,17 +35,11 @@ async def test_what_is_offered_in_a_queue_is_kept(
     assert kept.offered == situation.offered
 
 
-@pytest.fixture(scope="module")
-def kept_pg(pg: postgres.PostgresServer) -> postgres.PostgresServer:
-    keeper(pg)
-    return pg
-
-
 @pytest.mark.parametrize("situation", ids((*SESSIONS, *VACUUM)))
 async def test_what_is_offered_against_one_session_or_holder_is_kept(
-    situation: Situation, kept_pg: postgres.PostgresServer, folder: Path
+    situation: Situation, pg: postgres.PostgresServer, folder: Path
 ) -> None:
-    kept = await carried_out(situation, kept_pg, folder)
+    kept = await carried_out(situation, pg, folder)
 
     assert kept.broken == {}
     assert kept.offered == situation.offered

@@ -30,7 +30,6 @@ from probes.postgres.sessions import Settings as PostgresSessions
 from tests.servers.mysql_crowd import Crowd as MysqlCrowd
 from tests.servers.private import (
     REDIS_BINARIES,
-    SECRETS,
     Crowd,
     my_settings,
     pg_settings,
@@ -175,8 +174,6 @@ async def test_a_slot_that_nobody_reads_is_dropped_and_the_one_that_keeps_less_s
 ) -> None:
     slots = "SELECT slot_name FROM pg_replication_slots"
     pg.execute(
-        f"CREATE ROLE keeper LOGIN REPLICATION PASSWORD '{SECRETS['T_ACT']}'",
-        "GRANT pg_monitor TO keeper",
         "SELECT pg_create_physical_replication_slot('gone_cdc', true)",
         "CREATE TABLE written AS SELECT i, repeat('x', 500) FROM generate_series(1, 5000) AS i",
         "CHECKPOINT",  # a slot keeps the WAL since the last one
