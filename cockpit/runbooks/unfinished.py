@@ -202,14 +202,7 @@ def _left(one: Unfinished, now: datetime) -> Until:
     """The verification with what is left of its time; a single look when that is over."""
     assert one.verify is not None
     left = one.verify.within - max(0.0, (now - one.at).total_seconds())
-    return Until(
-        probe=one.verify.probe,
-        until=one.verify.until,
-        target=one.verify.target,
-        every=one.verify.every,
-        within=max(0.0, left),
-        says=one.verify.says,
-    )
+    return replace(one.verify, within=max(0.0, left))
 
 
 def _number(value: object, otherwise: float) -> float:
