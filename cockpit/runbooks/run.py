@@ -356,7 +356,7 @@ class Run:
     async def _verify_unknown(self, state: StepState) -> None:
         """Before an unknown step is repeated: did it happen? Raises `Refused` when it did."""
         until, execution = state.step.verify, self._executions.get(state.step.id)
-        if until is None or execution is None:
+        if until is None or execution is None or execution.intent is None:
             return
         scope = {**self._planner.scope(self._given()), **execution.plan.relies}
         target = target_of(until.target or state.step.target, scope, self._targets).name
@@ -369,11 +369,11 @@ class Run:
         outcome = Outcome("ok", f"verified afterwards: {until.says or until.until}")
         execution.held = True
         await execution.settle(outcome)
-        await self._ports.journal.append(
-            EntryKind.STEP_OUTCOME,
-            f"{state.step.title} → ok, {outcome.text}",
-            target=target,
-            data={**self._names(state.step), "outcome": "ok"},
+        await self._ports.journal.outcome(
+            execution.intent,
+            "ok",
+            text=f"{state.step.title} → ok, {outcome.text}",
+            data={**self._names(state.step), "afterwards": "verification"},
         )
         self._set(state.step.id, status="ok", outcome=outcome, settlement=execution.settlement)
         raise Refused("it did happen: nothing is repeated")

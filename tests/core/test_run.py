@@ -255,6 +255,9 @@ async def test_an_unknown_step_is_verified_before_it_is_repeated() -> None:
     settled = [data for kind, _, data in made.journal.entries if kind == "step.settlement"]
     assert [data["verdict"] for data in settled] == ["unknown", "kept"]
     assert len({data["prediction"] for data in settled}) == 1, "it is the same promise"
+    ends = [data for kind, _, data in made.journal.entries if kind == "step.outcome"]
+    assert [data["outcome"] for data in ends] == ["unknown", "ok"]
+    assert len({data.get("intent") for data in ends}) == 1, "of the same intent, for the report"
     settlement = made.run.state("terminate").settlement
     assert settlement is not None
     assert settlement.verdict == "kept"
