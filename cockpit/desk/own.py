@@ -22,9 +22,10 @@ def own_acts(entries: Iterable[Entry]) -> tuple[OwnAct, ...]:
             if entry.data.get("outcome") == "refused":
                 del acts[seq]
                 continue
-            ended = entry.data.get("ended")
-            sessions = ended if isinstance(ended, int) else 0
-            acts[seq] = replace(acts[seq], ended_at=entry.at, sessions=sessions)
+            act, ended = acts[seq], entry.data.get("ended")
+            # one that is verified afterwards has a second outcome, which says no more of it
+            sessions = ended if isinstance(ended, int) else act.sessions
+            acts[seq] = replace(act, ended_at=act.ended_at or entry.at, sessions=sessions)
     return tuple(acts.values())
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from cockpit.connect.role import Role
 from cockpit.desk.own import own_acts
+from cockpit.incident.entry import EntryKind
 from cockpit.incident.incident import Incidents
 from cockpit.triage.board import Board, reduce
 from cockpit.triage.changes import Change
@@ -113,4 +114,7 @@ async def test_the_journal_says_what_was_sent_and_how_many_sessions_it_ended(
     assert (act.target, act.does, act.sessions) == ("orders-db", "terminate_backend", 1)
     assert act.told == "'Terminate the blocker' by ana"
     assert act.ended_at is not None
+    (intent,) = (e for e in incident.entries if e.kind is EntryKind.STEP_INTENT)
+    await incident.outcome(intent, "ok", text="verified afterwards")
+    assert own_acts(incident.entries) == (act,), "it is known already when it was over"
     incident.close()
