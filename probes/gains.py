@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 WINDOW = 300.0
 """Seconds of pairs that are kept: what the slowest threshold looks back on."""
 MINUTE = 60.0
+_TOLD = timedelta(minutes=10)
+"""How long a restart or a change of role stays a finding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +70,8 @@ def window(pairs: Sequence[Pair], span: float) -> Window | None:
 def _summed(listed: list[dict[str, int]]) -> dict[str, int]:
     names = set.intersection(*(set(each) for each in listed))
     return {name: sum(each[name] for each in listed) for name in sorted(names)}
+
+
+def still_told(moment: datetime | None, at: datetime) -> datetime | None:
+    """When a restart or a change of role was seen; None once that is ten minutes ago, or never."""
+    return moment if moment is not None and at - moment < _TOLD else None

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-_KEPT = timedelta(minutes=10)
-"""How long a restart stays a finding."""
+from probes.gains import still_told
+
 _LEAST_LOOKUPS = 50
 """Look-ups between two looks below which a hit share says nothing."""
 _LONGEST_GAP = 300.0
@@ -183,9 +183,8 @@ def since(before: MemcachedHealth, now: MemcachedHealth) -> MemcachedHealth:
     hits = before.earlier_hits
     if hits is None and rates is not None:
         hits = rates.hit_share
-    old = before.restarted
-    kept = old if old is not None and now.at - old < _KEPT else None
-    return replace(now, rates=rates, earlier_hits=hits, restarted=kept)
+    told = still_told(before.restarted, now.at)
+    return replace(now, rates=rates, earlier_hits=hits, restarted=told)
 
 
 def _rates(before: Counts, now: Counts, seconds: float) -> MemcachedRates:

@@ -20,12 +20,12 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Row, Table
 from cockpit.units import count, duration
+from probes.gains import still_told
 from probes.mysql.model import MysqlReads, MysqlServer, Thread, offers, read_server
 from probes.mysql.status import ServerStatus, StatusRates, rates_of, read_status, restarted
 from probes.mysql.threads import COLUMNS, read_threads
 
 _RUNBOOK, _SLOW = "mysql-locks", "mysql-long-queries"
-_KEPT = timedelta(minutes=10)
 _EACH = 5
 
 
@@ -102,16 +102,18 @@ def since(before: MysqlSessions, now: MysqlSessions) -> MysqlSessions:
     at = now.server.at
     seconds = (at - before.server.at).total_seconds()
     other = before.server.hostname != now.server.hostname
-    restart = _kept(before.restarted, at)
+    restart = still_told(before.restarted, at)
     if restarted(before.status.uptime, now.status.uptime, seconds):
         restart = at - timedelta(seconds=now.status.uptime or 0)
     flipped = (
-        at if now.server.is_reader != before.server.is_reader else _kept(before.role_changed, at)
+        at
+        if now.server.is_reader != before.server.is_reader
+        else still_told(before.role_changed, at)
     )
     return replace(
         now,
         rates=None if other else rates_of(before.status, now.status, seconds),
-        moved=at if other else _kept(before.moved, at),
+        moved=at if other else still_told(before.moved, at),
         restarted=restart,
         role_changed=flipped,
         rollback_eta={} if other else _etas(before, now, seconds),
@@ -131,10 +133,6 @@ def _etas(before: MysqlSessions, now: MysqlSessions, seconds: float) -> dict[int
 
 def _rolls_back(thread: Thread) -> bool:
     return thread.command == "Killed" or thread.trx_state == "ROLLING BACK"
-
-
-def _kept(moment: datetime | None, at: datetime) -> datetime | None:
-    return moment if moment is not None and at - moment < _KEPT else None
 
 
 def diagnose(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:

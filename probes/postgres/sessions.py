@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 
 from cockpit.connect.pace import Pace
 from cockpit.connect.postgres.errors import CODES
@@ -23,6 +22,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import count, duration
+from probes.gains import still_told
 from probes.postgres.identity import identity, sight
 from probes.postgres.model import Session, partly
 from probes.postgres.pulse import PULSE, Pulse, PulseRow
@@ -40,8 +40,6 @@ is 0 here so that the join can hash: 350 who wait among 8,000 locks take 10 ms i
 MOST = 500
 _EACH = 5
 """Sessions that get a finding of their own for one code; the table shows the others."""
-_KEPT = timedelta(minutes=10)
-"""How long a restart or a change of role stays a finding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,19 +97,17 @@ def since(before: PostgresSessions, now: PostgresSessions) -> PostgresSessions:
     """Notice a restart or a change of role between two looks; remember it for ten minutes."""
     at = now.pulse.at
     old, new = before.pulse.server, now.pulse.server
-    restarted, crashed = _kept(before.restarted, at), before.crashed
+    restarted, crashed = still_told(before.restarted, at), before.crashed
     if new.started != old.started:
         restarted, crashed = new.started, False
     elif new.born and old.born and new.born != old.born:
         restarted, crashed = new.born, True
-    flipped = at if now.pulse.recovery != before.pulse.recovery else _kept(before.role_changed, at)
+    flipped = (
+        at if now.pulse.recovery != before.pulse.recovery else still_told(before.role_changed, at)
+    )
     return replace(
         now, restarted=restarted, crashed=crashed and restarted is not None, role_changed=flipped
     )
-
-
-def _kept(moment: datetime | None, at: datetime) -> datetime | None:
-    return moment if moment is not None and at - moment < _KEPT else None
 
 
 def diagnose(look: PostgresSessions, settings: Settings) -> Iterator[Finding]:

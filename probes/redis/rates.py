@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from probes.gains import still_told
 from probes.redis.model import RedisHealth, RedisRates, Stats
 
-_KEPT = timedelta(minutes=10)
-"""How long a restart or a change of role stays a finding."""
 _SLACK = 5.0
 """Seconds by which two clocks may differ when an uptime is compared with the time between looks."""
 _LEAST_LOOKUPS = 50
@@ -28,9 +27,9 @@ def since(before: RedisHealth, now: RedisHealth) -> RedisHealth:
         rates=rates,
         earlier_hits=hits,
         forked=now.forks is not None and before.forks is not None and now.forks > before.forks,
-        restarted=_kept(before.restarted, now.at),
+        restarted=still_told(before.restarted, now.at),
         role_changed=_flipped(before, now),
-        moved=_kept(before.moved, now.at),
+        moved=still_told(before.moved, now.at),
         moved_history=before.moved_history,
         link_down_seen=_down_seen(before, now),
     )
@@ -41,7 +40,7 @@ def _anew(before: RedisHealth, now: RedisHealth) -> RedisHealth:
     now = replace(now, earlier_hits=before.earlier_hits, role_changed=_flipped(before, now))
     passed = (now.at - before.at).total_seconds()
     if now.run_id == before.run_id or now.uptime_s <= passed + _SLACK:
-        moved = _kept(before.moved, now.at)
+        moved = still_told(before.moved, now.at)
         return replace(now, restarted=now.at, moved=moved, moved_history=before.moved_history)
     history = {now.replid, now.earlier_replid} - {""}
     known = bool(history and before.replid)
@@ -49,7 +48,7 @@ def _anew(before: RedisHealth, now: RedisHealth) -> RedisHealth:
 
 
 def _flipped(before: RedisHealth, now: RedisHealth) -> datetime | None:
-    return now.at if now.role != before.role else _kept(before.role_changed, now.at)
+    return now.at if now.role != before.role else still_told(before.role_changed, now.at)
 
 
 def _down_seen(before: RedisHealth, now: RedisHealth) -> datetime | None:
@@ -59,10 +58,6 @@ def _down_seen(before: RedisHealth, now: RedisHealth) -> datetime | None:
     if before.link_up is False and before.link_down_s is None:
         return before.link_down_seen or before.at
     return now.at
-
-
-def _kept(moment: datetime | None, at: datetime) -> datetime | None:
-    return moment if moment is not None and at - moment < _KEPT else None
 
 
 def _rates(before: Stats, now: Stats, seconds: float) -> RedisRates | None:
