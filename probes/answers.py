@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from cockpit.connect.pace import SLOW
 from cockpit.connect.session import Series
 from cockpit.errors import BlindError
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.units import duration
 from probes.metrics import is_blind
 
 Result = TypeVar("Result")
@@ -59,4 +61,20 @@ def partly_blind(code: str, gaps: Sequence[Gap]) -> Iterator[Finding]:
         f"could not look at {what}; what depends on it is not judged",
         evidence=tuple(Evidence(gap.what, f"{gap.reason}: {gap.detail}") for gap in gaps[:8]),
         next="add the permission or the setting that the reason names",
+    )
+
+
+def slow_answers(code: str, slowest: float) -> Finding:
+    """The server takes long for a small statement of ours. It drowns, or the way to it is slow; it
+    is looked at half as often so as not to make it worse.
+    """
+    return Finding(
+        code,
+        Severity.WARNING,
+        f"the server takes {duration(slowest)} for a statement of ours: it is looked at half as "
+        "often",
+        subject="statements",
+        evidence=(Evidence("slowest twice running", slowest, "s", SLOW),),
+        likely=("the server drowns: processor, disk or memory", "thousands of sessions"),
+        next="how many run at once, and what does the control plane say of its processor?",
     )

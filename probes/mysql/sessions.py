@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 from cockpit.connect.mysql.errors import CODES
 from cockpit.connect.mysql.settings import MysqlSettings
-from cockpit.connect.pace import SLOW
 from cockpit.text import visible
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
@@ -20,6 +19,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Row, Table
 from cockpit.units import count, duration
+from probes.answers import slow_answers
 from probes.gains import still_told
 from probes.mysql.model import MysqlReads, MysqlServer, Thread, offers, read_server
 from probes.mysql.status import ServerStatus, StatusRates, rates_of, read_status, restarted
@@ -140,9 +140,6 @@ def diagnose(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
 
     MY_OBS_BLIND: Without PROCESS the account sees its own session only; the number of connections
     is seen.
-
-    MY_OBS_SLOW: The server takes long for a small statement of ours. It drowns, or the way to it is
-    slow; it is looked at half as often so as not to make it worse.
     """
     if look.threads is None:
         yield Finding(
@@ -153,16 +150,7 @@ def diagnose(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
             next=look.server.grant,
         )
     if look.slow_s is not None:
-        yield Finding(
-            "MY_OBS_SLOW",
-            Severity.WARNING,
-            f"the server takes {duration(look.slow_s)} for a statement of ours: it is looked at "
-            "half as often",
-            subject="statements",
-            evidence=(Evidence("slowest twice running", look.slow_s, "s", SLOW),),
-            likely=("the server drowns: processor, disk or memory", "thousands of sessions"),
-            next="how many run at once, and what does the control plane say of its processor?",
-        )
+        yield slow_answers("MY_OBS_SLOW", look.slow_s)
     yield from _identity(look)
     yield from _saturation(look, settings)
     for thread in look.threads or ():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cockpit.connect.pace import SLOW
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
+from probes.answers import slow_answers
 from probes.postgres.model import GRANT
 from probes.postgres.sessions_model import PostgresSessions
 
@@ -16,9 +16,6 @@ def sight(look: PostgresSessions) -> Iterator[Finding]:
 
     PG_OBS_BLIND: The role may not see other sessions, or a view answered otherwise than known. What
     is hidden counts as unknown, never as idle or healthy.
-
-    PG_OBS_SLOW: The server takes long for a small statement of ours. It drowns, or the way to it is
-    slow; it is looked at half as often so as not to make it worse.
 
     PG_OBS_VIA_POOLER: The target is a pooler: pids and addresses of sessions are its own, so who a
     session belongs to cannot be told from them.
@@ -43,16 +40,7 @@ def sight(look: PostgresSessions) -> Iterator[Finding]:
             next="the rest is seen; look there by hand, and report it",
         )
     if look.slow_s is not None:
-        yield Finding(
-            "PG_OBS_SLOW",
-            Severity.WARNING,
-            f"the server takes {duration(look.slow_s)} for a statement of ours: it is looked at "
-            "half as often",
-            subject="statements",
-            evidence=(Evidence("slowest twice running", look.slow_s, "s", SLOW),),
-            likely=("the server drowns: processor, disk or memory", "thousands of sessions"),
-            next="how many are active, and what does the control plane say of its processor?",
-        )
+        yield slow_answers("PG_OBS_SLOW", look.slow_s)
     if look.pooler:
         yield Finding(
             "PG_OBS_VIA_POOLER",
