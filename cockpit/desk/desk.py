@@ -78,6 +78,7 @@ class Desk:
         self.library = library
         self.store = Store()
         self.graph = DependencyGraph(config.targets)
+        self._signals = Signals(self.store, self.graph)
         self.connections: Connections = sweep.connections(config, role)
         self.engine = sweep.engine(
             sweep.looks(config, probes),
@@ -327,7 +328,7 @@ class Desk:
             reads=sessions,
             actors=sessions,
             journal=self.incident,
-            signals=Signals(self.store, self.graph),
+            signals=self._signals,
         )
 
     def _own_acts(self) -> tuple[OwnAct, ...]:

@@ -111,7 +111,6 @@ class Run:
         self._running = False
         self._begun = False
         self._callbacks: list[Callable[[], None]] = []
-        self._watching: StopLoss | None = None
         self._writing: set[asyncio.Task[Entry]] = set()
 
     @property
@@ -325,10 +324,7 @@ class Run:
             plan,
             elapsed=self._ports.elapsed,
             told=lambda says: self._interrupted(plan, says),
-            earlier=self._watching if plan.mutates else None,
         )
-        if plan.mutates:
-            self._watching = watching
         return Execution(
             stop_loss=watching,
             planner=self._planner,

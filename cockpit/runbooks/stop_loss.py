@@ -24,6 +24,9 @@ class Signals:
 
     store: Store = field(default_factory=Store)
     graph: DependencyGraph = field(default_factory=lambda: DependencyGraph(()))
+    over: list[StopLoss] = field(default_factory=list)
+    """Of steps that are over and watched until another one acts, of whichever runbook: then whose
+    doing it is cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +57,12 @@ class StopLoss:
         *,
         elapsed: Callable[[], float],
         told: Callable[[str], None],
-        earlier: StopLoss | None = None,
     ) -> None:
-        """`told` is called once, on the event loop, with what got worse. `earlier`: of the step
-        before, which is watched until this one acts: then whose doing it is cannot be told.
-        """
+        """`told` is called once, on the event loop, with what got worse."""
         self._signals = signals
         self._plan = plan
         self._elapsed = elapsed
         self._told = told
-        self._earlier = earlier
         self._before = signals.store.board
         self._until: float | None = None
         self._stop: Callable[[], None] = lambda: None
@@ -73,8 +72,8 @@ class StopLoss:
 
     def arm(self) -> None:
         """From here on everything that gets worse counts: the effect is about to be sent."""
-        self.disarm()
-        self._earlier = None
+        while self._signals.over:
+            self._signals.over.pop().disarm()
         if self._plan.tripwires:
             self._before = self._signals.store.board
             self._stop = self._signals.store.subscribe(self._changed)
@@ -82,13 +81,10 @@ class StopLoss:
     def ended(self) -> None:
         """The step is over; it is watched for `WATCHED` seconds more."""
         self._until = self._elapsed() + WATCHED
+        self._signals.over.append(self)
 
     def disarm(self) -> None:
-        """Nothing was sent, or another step acts now: what gets worse is not told as this one's,
-        nor as that of a step before it.
-        """
-        if self._earlier is not None:
-            self._earlier.disarm()
+        """Nothing was sent, or another step acts now: what gets worse is not told as this one's."""
         self._stop()
 
     async def guarded(self, work: Coroutine[object, object, Result]) -> Result:

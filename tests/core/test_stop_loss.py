@@ -175,7 +175,9 @@ async def test_what_gets_worse_soon_after_a_step_that_was_well_stops_the_runbook
     assert ("blocker", "next") in made.steps()
 
 
-@pytest.mark.parametrize("how", ["too late", "only a look", "another step", "elsewhere"])
+@pytest.mark.parametrize(
+    "how", ["too late", "only a look", "another step", "another runbook's step", "elsewhere"]
+)
 async def test_what_cannot_be_the_steps_doing_is_not_told_as_its(how: str) -> None:
     made = ready(LOOK, RAISE, TERMINATE.replace('"terminate"', '"terminate"\ntripwire = []'))
     acting(made, cures=True)
@@ -188,6 +190,12 @@ async def test_what_cannot_be_the_steps_doing_is_not_told_as_its(how: str) -> No
     elif how == "another step":
         made.looks.now = {"queues": [queue()]}
         await made.carry("terminate")
+    elif how == "another runbook's step":
+        other = ready(LOOK, TERMINATE.replace('"terminate"', '"terminate"\ntripwire = []'))
+        ports = replace(other.run._ports, signals=made.signals)
+        other.run._ports = other.run._planner.ports = ports
+        await other.carry("terminate")
+        assert other.acts.calls
     gets_worse(made, "web" if how == "elsewhere" else "checkout")
     await asyncio.sleep(0)
     assert interrupts(made) == []
