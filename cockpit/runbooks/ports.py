@@ -64,16 +64,8 @@ class Actors(Protocol):
         """Whether the commander's login may do that. Never raises: what fails cannot be told."""
 
 
-class JournalPort(Protocol):
-    """The record. `cockpit.incident.record.Incident` has this shape."""
-
-    @property
-    def degraded(self) -> str:
-        """Why entries are not durable, asked after an append; empty when they are."""
-
-    @property
-    def unfinished(self) -> Sequence[Entry]:
-        """Intents of earlier sessions without an outcome: what was sent then is unknown."""
+class Appends(Protocol):
+    """The record, as far as something is only written into it."""
 
     async def append(
         self,
@@ -86,15 +78,31 @@ class JournalPort(Protocol):
     ) -> Entry:
         """Write an entry; what people do is durable when this returns, and anything when told."""
 
-    async def intent(
-        self, text: str, *, target: str = "", data: Mapping[str, object] | None = None
-    ) -> Entry:
-        """Say what is about to be done; durable when this returns, unless `degraded`."""
+
+class Outcomes(Appends, Protocol):
+    """Where the end of an intent is written."""
 
     async def outcome(
         self, intent: Entry, word: str, *, text: str, data: Mapping[str, object] | None = None
     ) -> Entry:
-        """Say how an intent ended."""
+        """Say how an intent ended; durable when this returns."""
+
+
+class JournalPort(Outcomes, Protocol):
+    """The record. `cockpit.incident.record.Incident` has this shape."""
+
+    @property
+    def degraded(self) -> str:
+        """Why entries are not durable, asked after an append; empty when they are."""
+
+    @property
+    def unfinished(self) -> Sequence[Entry]:
+        """Intents of earlier sessions without an outcome: what was sent then is unknown."""
+
+    async def intent(
+        self, text: str, *, target: str = "", data: Mapping[str, object] | None = None
+    ) -> Entry:
+        """Say what is about to be done; durable when this returns, unless `degraded`."""
 
     def keep_output(self, content: str) -> str:
         """Keep a large output whole; gives its SHA-256, by which entries name it."""

@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.ledger import Settlement
 from cockpit.runbooks.plan import Plan
-
-
-class Appends(Protocol):
-    """The part of the record that is needed here."""
-
-    async def append(
-        self,
-        kind: EntryKind,
-        text: str,
-        *,
-        target: str = "",
-        data: Mapping[str, object] | None = None,
-        durable: bool | None = None,
-    ) -> Entry:
-        """Write an entry."""
+from cockpit.runbooks.ports import Appends
 
 
 def predicted(plan: Plan) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 from cockpit.connect.role import Role
 from cockpit.errors import Misconfigured, Refused
@@ -20,20 +20,10 @@ from cockpit.runbooks import promise
 from cockpit.runbooks.kinds import looks
 from cockpit.runbooks.kinds.process import StepProcess, from_data
 from cockpit.runbooks.plan import Outcome, Plan, act_digest
-from cockpit.runbooks.ports import Ports
-from cockpit.runbooks.promise import Appends
+from cockpit.runbooks.ports import Outcomes, Ports
 from cockpit.runbooks.step import NOTHING, Until
 
 _EVERY = 5.0
-
-
-class Outcomes(Appends, Protocol):
-    """Where the end of an intent is written (`cockpit.incident.record.Incident`)."""
-
-    async def outcome(
-        self, intent: Entry, word: str, *, text: str, data: Mapping[str, object] | None = None
-    ) -> Entry:
-        """Say how an intent ended; durable when this returns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
