@@ -83,6 +83,18 @@ def broken(copy: Path) -> set[str]:
             id="a screen that asks AWS itself, deferred",
         ),
         pytest.param(
+            "screens/knowing.py",
+            "from probes.postgres import model\n",
+            {"screens know no probe, probes know no screen"},
+            id="a screen that knows a probe",
+        ),
+        pytest.param(
+            "probes/redis/drawing.py",
+            "from screens.present import lines\n",
+            {"screens know no probe, probes know no screen"},
+            id="a probe that knows a screen",
+        ),
+        pytest.param(
             "cockpit/incident/judging.py",
             "from cockpit.triage.finding import Finding\n",
             {"layers of the domain"},

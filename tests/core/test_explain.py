@@ -259,6 +259,20 @@ def test_as_json(tmp_path: Path) -> None:
     assert set(one["severities"]) <= {severity.value for severity in Severity}
 
 
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("PG_LOCK", "did you mean 'PG_LOCK_ADVISORY', 'PG_LOCK_BLOCKED', 'PG_LOCK_DDL_QUEUE'"),
+        ("deadlock", "'MY_LOCK_DEADLOCKS', 'PG_LOCK_DEADLOCKS'"),
+        ("NONSENSE", "codes begin with ALARM ALB"),
+    ],
+)
+def test_a_part_of_a_code_finds_those_that_have_it(tmp_path: Path, typed: str, told: str) -> None:
+    done = run(tmp_path, "explain", typed)
+    assert done.returncode == 64
+    assert told in done.stderr
+
+
 def test_a_misspelt_code_names_the_nearest(tmp_path: Path) -> None:
     done = run(tmp_path, "explain", "PG_LOCK_BLOKED")
     assert (done.returncode, done.stdout) == (64, "")

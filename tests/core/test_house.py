@@ -21,12 +21,18 @@ def test_a_circle_that_is_deferred_or_for_type_checkers_only_is_seen(tmp_path: P
         "cockpit/a.py": "def f() -> None:\n    from cockpit import b\n",
         "cockpit/b.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import cockpit.a\n",
         "cockpit/c.py": "from cockpit.a import f\n",
+        "cockpit/d/__init__.py": "from .e import f\n",
+        "cockpit/d/e.py": "from . import g\n",
+        "cockpit/d/g.py": "from ..d.e import f\n",
     }.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     seen = house.read(tmp_path)
-    assert house.circles(seen.imports) == [("cockpit.a", "cockpit.b")]
+    assert house.circles(seen.imports) == [
+        ("cockpit.a", "cockpit.b"),
+        ("cockpit.d.e", "cockpit.d.g"),
+    ]
     assert house.circles(seen.boxes()) == [("cockpit.a", "cockpit.b")]
 
 

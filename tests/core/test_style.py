@@ -7,6 +7,7 @@ import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -90,6 +91,49 @@ def test_every_class_has_a_name_of_its_own() -> None:
                 homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
     twice = {name: where for name, where in homes.items() if len(where) > 1}
     assert set(twice) <= SHARED_NAMES, twice
+
+
+def test_files_are_short_and_the_demos_world_is_a_small_part_of_them() -> None:
+    """A file is read in one go, and what is sold is the cockpit and not its demo."""
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert median(count for count in lines.values() if count > 1) <= 140
+    world = sum(count for path, count in lines.items() if ROOT / "cockpit/world" in path.parents)
+    assert world / sum(lines.values()) <= 0.15
+
+
+def test_product_code_knows_no_test() -> None:
+    """What behaves otherwise under a test is not what was tested."""
+    marks = re.compile(r"pytest|\bfrom tests\b|\bimport tests\b", re.IGNORECASE)
+    knowing = [path for path in FILES if marks.search(path.read_text(encoding="utf-8"))]
+    assert knowing == []
+
+
+def test_no_probe_makes_settings_of_its_own() -> None:
+    """Else a look is judged by the defaults, whatever the configuration says."""
+    made = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in FILES
+        if path.is_relative_to(ROOT / "probes")
+        for function in functions(path)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in {"Settings", "type(settings)", "settings.__class__"}
+    ]
+    assert made == []
+
+
+def test_long_statements_are_files_that_an_editor_colours() -> None:
+    long = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in FILES
+        if path.is_relative_to(ROOT / "probes")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.match(r"\s*(SELECT|WITH)\b", node.value)
+        and len(node.value.strip().splitlines()) > 10
+    ]
+    assert long == []
 
 
 def test_every_finding_code_that_a_probe_can_give_is_a_public_name() -> None:

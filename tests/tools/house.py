@@ -59,7 +59,10 @@ def read(root: Path = ROOT) -> House:
     trees = {name: path.read_text(encoding="utf-8") for name, path in paths.items()}
     return House(
         {name: len(text.splitlines()) for name, text in trees.items()},
-        {name: frozenset(_known(ast.parse(text), paths)) - {name} for name, text in trees.items()},
+        {
+            name: frozenset(_known(ast.parse(text), paths, _package(name, paths[name]))) - {name}
+            for name, text in trees.items()
+        },
     )
 
 
@@ -68,17 +71,24 @@ def _module(root: Path, path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _known(tree: ast.Module, modules: Iterable[str]) -> Iterator[str]:
+def _package(name: str, path: Path) -> str:
+    """What a relative import of the module starts from."""
+    return name if path.stem == "__init__" else name.rpartition(".")[0]
+
+
+def _known(tree: ast.Module, modules: Iterable[str], package: str) -> Iterator[str]:
     known = set(modules)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            up = package.split(".")[: 1 - node.level or None] if node.level else []
+            module = ".".join([*up, *((node.module,) if node.module else ())])
+            inner = [f"{module}.{alias.name}" for alias in node.names]
             found = [name for name in inner if name in known]
             yield from found
-            if len(found) < len(inner) and node.module in known:
-                yield node.module
+            if len(found) < len(inner) and module in known:
+                yield module
 
 
 def circles(graph: Graph) -> list[tuple[str, ...]]:

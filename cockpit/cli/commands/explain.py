@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import shutil
 import sys
@@ -12,9 +13,11 @@ from dataclasses import asdict
 import click
 
 from cockpit.errors import Misconfigured
-from cockpit.text import nearest, visible
+from cockpit.text import visible
 
 SECTION, PLACE = "Looking", 2
+_MOST = 5
+"""Codes that are offered for one that does not exist."""
 
 
 @click.command()
@@ -35,7 +38,7 @@ def explain(ctx: click.Context, code: str, *, as_json: bool) -> None:
     found = explained(wanted, catalog(), _held(ctx))
     if not found:
         codes = sorted({each for probe in catalog().probes.values() for each in probe.codes})
-        raise Misconfigured(f"no finding code {code!r}{nearest(wanted, codes)}", hint=_hint(codes))
+        raise Misconfigured(f"no finding code {code!r}{_like(wanted, codes)}", hint=_hint(codes))
     best = library().best(wanted)
     if as_json:
         rows = [{**asdict(each), "runbook": best} for each in found]
@@ -68,8 +71,19 @@ def _held(ctx: click.Context) -> Mapping[str, object]:
         return {}
 
 
+def _like(wanted: str, codes: list[str]) -> str:
+    """Those that begin with it or hold it, else those that are written like it."""
+    near = [each for each in codes if each.startswith(wanted)]
+    near += [each for each in codes if wanted in each and each not in near]
+    near = near or difflib.get_close_matches(wanted, codes, n=1, cutoff=0.9)
+    near = near or difflib.get_close_matches(wanted, codes, n=_MOST, cutoff=0.5)
+    more = f" and {len(near) - _MOST} more" if len(near) > _MOST else ""
+    return f"; did you mean {', '.join(map(repr, near[:_MOST]))}{more}?" if wanted and near else ""
+
+
 def _hint(codes: list[str]) -> str:
-    return f"there are {len(codes)}; docs/codes/ has them all, and cockpit runbook coverage"
+    begin = sorted({each.partition("_")[0] for each in codes})
+    return f"{len(codes)} codes begin with {' '.join(begin)}; cockpit explain PG_LOCK finds several"
 
 
 COMMAND = explain
