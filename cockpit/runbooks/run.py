@@ -221,24 +221,33 @@ class Run:
         if self._running:
             raise Refused("another step is running", hint="wait for its end")
         step_id = plan.step.id
-        before = self.state(step_id).status
+        before = self.state(step_id)
         self._running = True
         self._set(step_id, status="running", waited=0.0, worse="", settlement=None)
         ended: Ended | None = None
-        after: StepChange = {"status": "unknown" if plan.mutates else before}
+        execution: Execution | None = None
+        after: StepChange = {"status": "unknown" if plan.mutates else before.status}
+        sent = plan.mutates
         try:
             self._must_be_good(plan, approval)
-            execution = self._executions[step_id] = self._execution(plan, approval)
+            execution = self._execution(plan, approval)
             ended = await execution.carry_out()
+            sent = ended.sent
         except Refused as refused:
+            sent = False
             after = {"status": "refused", "outcome": Outcome("refused", refused.message)}
             await self._refusal(plan, refused)
             raise
         finally:
             self._running = False
-            if ended is None:
+            if sent and execution is not None and execution.intent is not None:
+                self._executions[step_id] = execution
+            if not sent and plan.mutates and (before.status == "unknown" or before.worse):
+                self._put(before)  # nothing is known now that was not known before
+            elif ended is None:
                 self._set(step_id, **after)
-        self._settle(plan, ended)
+            else:
+                self._settle(plan, ended)
         return ended.outcome
 
     async def skip(self, step_id: str, reason: str) -> None:
@@ -455,8 +464,10 @@ class Run:
         return next(i for i, state in enumerate(self._states) if state.step.id == step_id)
 
     def _set(self, step_id: str, **changes: Unpack[StepChange]) -> None:
-        index = self._index(step_id)
-        self._states[index] = replace(self._states[index], **changes)
+        self._put(replace(self._states[self._index(step_id)], **changes))
+
+    def _put(self, state: StepState) -> None:
+        self._states[self._index(state.step.id)] = state
         self._tell()
 
     def _tell(self) -> None:

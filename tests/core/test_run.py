@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -261,6 +262,33 @@ async def test_an_unknown_step_is_verified_before_it_is_repeated() -> None:
     settlement = made.run.state("terminate").settlement
     assert settlement is not None
     assert settlement.verdict == "kept"
+
+
+@pytest.mark.parametrize("how", ["it changed", "the act is refused", "no session"])
+async def test_an_unknown_step_stays_unknown_when_its_repetition_is_not_sent(how: str) -> None:
+    made = ready(LOOK, TERMINATE)
+    made.acts.does = forever
+    await made.carry("terminate")
+    plan = await made.run.plan("terminate")
+    approval = made.run.approve(plan, typed=plan.confirm_word)
+    if how == "it changed":
+        made.looks.now = {"queues": [queue(pid=1)]}
+    elif how == "no session":
+        made.actors.fails = BlindError(Reason.UNREACHABLE, "nobody is there")
+    else:
+
+        async def act() -> Mapping[str, Any]:
+            raise Refused("it is protected")
+
+        made.acts.does = act
+    with suppress(Refused):
+        await made.run.execute(plan, approval)
+    assert made.status("terminate") == "unknown"
+    assert made.run.stopped_by is not None
+    made.actors.fails, made.looks.now = None, free_of_waiters()
+    with pytest.raises(Refused, match="it did happen"):
+        await made.run.plan("terminate")
+    assert made.status("terminate") == "ok"
 
 
 async def test_an_unknown_step_that_did_not_happen_can_be_repeated() -> None:
