@@ -138,6 +138,20 @@ async def test_a_pause_that_is_answered_with_no_goes_back(
     assert after.history[0].status == "ROLLBACK_SUCCESSFUL"
 
 
+async def test_a_pause_of_what_replaces_nothing_cannot_be_answered_with_no(
+    cluster: EcsCluster, aws: Aws, acts: AwsActs
+) -> None:
+    service = cluster.update("checkout", version=NEW)
+    service.primary.pause = pause = PauseHook(expires=time.time() + 86_400)
+    service.primary.replaces = ()
+    seen = await look(aws)
+    assert seen.under_way is not None
+    arguments = {"serviceDeploymentArn": seen.under_way.arn, "hookId": pause.id}
+    with pytest.raises(BlindError, match="nothing to roll back to"):
+        await acts.run("ecs.ContinueServiceDeployment", {**arguments, "action": "ROLLBACK"})
+    assert pause.status == "AWAITING_ACTION"
+
+
 async def test_a_deployment_is_stopped_once_and_only_while_it_runs(
     cluster: EcsCluster, aws: Aws, acts: AwsActs
 ) -> None:

@@ -54,31 +54,36 @@ class EcsDeployments:
     def _stop(self, request: AwsRequest, asked: dict[str, Any]) -> dict[str, Any]:
         arn, kind = asked.get("serviceDeploymentArn") or "", asked.get("stopType") or "ROLLBACK"
         with self._cluster.lock:
-            found = next((each for each in self._all() if _arn(*each) == arn), None)
-            if found is None:
-                raise Refusal("ServiceDeploymentNotFoundException", "Service deployment not found.")
-            service, rollout = found
+            service, rollout = self._named(arn)
             if rollout is not service.primary or _status(service, rollout) != "IN_PROGRESS":
                 raise Refusal("ConflictException", "The service deployment is not in progress.")
-            if kind != "ROLLBACK" or not any(each.completed for each in rollout.replaces):
+            if kind != "ROLLBACK":
                 raise Refusal("InvalidParameterException", "There is nothing to roll back to.")
-            self._cluster.roll_back(service)
+            self._roll_back(service, rollout)
         return {"serviceDeploymentArn": arn}
 
     def _continue(self, request: AwsRequest, asked: dict[str, Any]) -> dict[str, Any]:
         arn, hook = asked.get("serviceDeploymentArn") or "", asked.get("hookId") or ""
         with self._cluster.lock:
-            found = next((each for each in self._all() if _arn(*each) == arn), None)
-            if found is None:
-                raise Refusal("ServiceDeploymentNotFoundException", "Service deployment not found.")
-            service, rollout = found
+            service, rollout = self._named(arn)
             pause = rollout.pause
             if pause is None or pause.id != hook or pause.status != "AWAITING_ACTION":
                 raise Refusal("InvalidParameterException", "The hook is not awaiting an action.")
-            pause.status = "SUCCEEDED"
             if asked.get("action") == "ROLLBACK":
-                self._cluster.roll_back(service)
+                self._roll_back(service, rollout)
+            pause.status = "SUCCEEDED"
         return {"serviceDeploymentArn": arn}
+
+    def _named(self, arn: str) -> tuple[RunningService, Rollout]:
+        found = next((each for each in self._all() if _arn(*each) == arn), None)
+        if found is None:
+            raise Refusal("ServiceDeploymentNotFoundException", "Service deployment not found.")
+        return found
+
+    def _roll_back(self, service: RunningService, rollout: Rollout) -> None:
+        if not any(each.completed for each in rollout.replaces):
+            raise Refusal("InvalidParameterException", "There is nothing to roll back to.")
+        self._cluster.roll_back(service)
 
 
 def _short(name: str) -> str:
