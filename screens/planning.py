@@ -29,6 +29,7 @@ class PlanningScreen(CockpitModal[None], part=Where.CONFIRM):
         self._title = title
         self._work = work
         self._since = clock.monotonic()
+        self._over = False
 
     def compose(self) -> ComposeResult:
         """One line."""
@@ -60,6 +61,12 @@ class PlanningScreen(CockpitModal[None], part=Where.CONFIRM):
         self._work.cancel()
 
     def leave(self) -> None:
-        """Give the keys back."""
-        if self.is_current:
+        """Give the keys back: at once, or as soon as what a person opened over it is closed."""
+        self._over = True
+        self.on_screen_resume()
+
+    def on_screen_resume(self) -> None:
+        """Nothing lies over it any more. The event may come when it is closed already."""
+        # `is_current` holds below a dialog too, and `dismiss` then closes that dialog instead
+        if self._over and self.app.screen is self:
             self.dismiss()

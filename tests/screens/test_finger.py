@@ -14,6 +14,7 @@ from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
 from screens.confirm import HELD, SETTLE, ConfirmScreen
+from screens.help import KeysScreen
 from screens.main import MainScreen
 from screens.planning import PlanningScreen
 from screens.widgets.better import BetterBar
@@ -212,6 +213,29 @@ async def test_an_offer_is_the_one_that_was_drawn(desk: FakeDesk, show: Shows) -
 
 
 # -- dialogs -----------------------------------------------------------------------------------------
+
+
+async def test_a_plan_that_comes_behind_the_list_of_keys_leaves_no_dialog(
+    desk: FakeDesk, show: Shows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, plan = asyncio.Event(), FakeRun.plan
+
+    async def slow(run: FakeRun, step_id: str) -> object:
+        await looked.wait()
+        return await plan(run, step_id)
+
+    monkeypatch.setattr(FakeRun, "plan", slow)
+    begun(desk)
+    async with show(desk, FULL) as pilot:
+        await pilot.press("R")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PlanningScreen), "the dialog")
+        await press(pilot, "question_mark")
+        looked.set()
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen), "the plan")
+        await press(pilot, "escape")
+        assert isinstance(pilot.app.screen, KeysScreen)
+        await press(pilot, "escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen), "the main screen")
 
 
 async def test_keys_while_a_plan_is_looked_up_go_nowhere(
