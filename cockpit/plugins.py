@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import Distribution, EntryPoint, distributions
 from importlib.resources import files
+from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TypeVar
 
@@ -41,6 +42,10 @@ class Broken:
         what = f" {self.name}" if self.name else ""
         return visible(f"plug-in{what} ({self.distribution})", 120)
 
+    def concerns(self, distribution: str) -> bool:
+        """Whether it is (also) of that distribution."""
+        return distribution in self.distribution.split(" and ")
+
     @property
     def hint(self) -> str:
         """What to do about it."""
@@ -68,8 +73,8 @@ class Point:
 def installed() -> tuple[tuple[Point, ...], tuple[Broken, ...]]:
     """Every entry point of our groups, by distribution and name, and what could not be read."""
     points: list[Point] = []
-    broken: list[Broken] = []
-    for name, distribution in sorted(_distributions().items()):
+    named, broken = _distributions()
+    for name, distribution in sorted(named.items()):
         entries, why = attempt(partial(_ours, distribution))
         points += (Point(entry, name) for entry in entries or ())
         if why:
@@ -158,14 +163,23 @@ class _Blame:
         return True
 
 
-def _distributions() -> dict[str, Distribution]:
-    """By name; of two with one name the first on the path counts, as for an import."""
+def _distributions() -> tuple[dict[str, Distribution], list[Broken]]:
+    """By name; of two with one name the first on the path counts, as for an import. And those of
+    our plug-ins that have none: what an interrupted installation leaves.
+    """
     found: dict[str, Distribution] = {}
+    torn: list[Broken] = []
     for each in distributions():
-        name, _ = attempt(partial(_name, each))  # none: a torn folder
+        name, why = attempt(partial(_name, each))
         if name:
             found.setdefault(name, each)
-    return found
+        elif any(attempt(partial(_ours, each))):
+            folder = Path(
+                str(getattr(each, "_path", "?"))
+            ).name  # nothing public tells where it lies
+            told = f"its METADATA has no name, so nothing of it is used ({why or 'no Name'})"
+            torn.append(Broken("", folder, f"{told}: install it again", ""))
+    return found, torn
 
 
 def _name(distribution: Distribution) -> str:

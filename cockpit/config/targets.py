@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from cockpit.config.fields import Fields, names
 from cockpit.config.thresholds import ProbeSettings
 from cockpit.connect.kind import AnyKind
 from cockpit.connect.settings import AwsSite, ConnectionSettings, NoSettings
-from cockpit.plugins import Broken
+from cockpit.plugins import KINDS, Broken, attempt
 from cockpit.text import nearest
 from cockpit.triage.registry import Catalog
 from cockpit.triage.target import Target
@@ -29,6 +30,7 @@ class Targets:
     ) -> None:
         self._fields = fields
         self._probes = settings
+        self._catalog = catalog
         self._kinds = catalog.kinds
         self._broken = {each.name: each for each in catalog.broken}
         self._places = places
@@ -80,7 +82,9 @@ class Targets:
         of the file: the target is shown as one that cannot be looked at, and all others are seen.
         """
         if isinstance(kind, str) and kind in self._kinds:
-            return kind, self._settings(table, self._kinds[kind], where=where)
+            read = partial(self._settings, table, self._kinds[kind], where=where)
+            origin = self._catalog.origin(KINDS, kind)
+            return kind, _guarded(read, Broken(kind, origin, "")) if origin else read()
         broken: Broken | None = self._broken.get(kind) if isinstance(kind, str) else None
         if broken is not None and isinstance(kind, str):
             origin = f"its kind {kind!r} comes from {broken.distribution}"
@@ -125,6 +129,8 @@ class Targets:
         self._fields.filled(settings, "host", where=where)
         if kind.place is not None:
             self._fields.filled(settings, "aws", where=where)
+            if not isinstance(kind.place(settings), str):
+                raise TypeError(f"the place of the kind {kind.name} is no text")
         for field, what in kind.problems(settings, written):
             spelt = next((k for k, f in kind.renamed.items() if f == field and k in written), field)
             key = f"{where}.{spelt}"
@@ -140,6 +146,15 @@ class Targets:
                     self._fields.say(where, f"no target {need!r}{nearest(need, names)}")
         for circle in _circles(names):
             self._fields.say("needs", "a circle: " + " → ".join(circle))
+
+
+def _guarded(read: Callable[[], ConnectionSettings], kind: Broken) -> ConnectionSettings:
+    """The settings of a kind of others; whatever its rules raise costs this target only."""
+    settings, why = attempt(read)
+    if settings is not None:
+        return settings
+    told = f"its kind {kind.name!r} comes from {kind.distribution}, which fails on this table"
+    return NoSettings(f"{told}: {why}", kind.hint)
 
 
 def _plug_in_hint(kind: object) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, get_type_hints
 
 from cockpit.config.fields import Fields
+from cockpit.plugins import attempt
 from cockpit.text import nearest
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import AnyProbe
@@ -43,8 +45,12 @@ class ProbeSettings:
                 known = [i for i, p in self._probes.items() if not kind or p.kind == kind]
                 self._fields.say(f'{where}."{id_}"', f"no such probe{nearest(id_, known)}")
             elif isinstance(table, dict):
-                base = self.general.get(id_, probe.settings)
-                changed[id_] = self._changed(base, table, f'{where}."{id_}"')
+                base: Any = self.general.get(id_, probe.settings)
+                given = self._changed(base, table, f'{where}."{id_}"')
+                _, why = attempt(partial(dataclasses.replace, base, **given))
+                if why:  # a rule of the settings' own
+                    self._fields.say(f'{where}."{id_}"', f"the probe refuses it: {why}")
+                changed[id_] = {} if why else given
             else:
                 self._fields.say(f'{where}."{id_}"', "must be a table of thresholds")
         return changed

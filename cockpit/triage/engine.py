@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from cockpit import clock
 from cockpit.connect.pace import Pace
@@ -21,13 +21,16 @@ from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 from cockpit.redact import MASKER
 from cockpit.text import visible
 from cockpit.triage.board import LookId
+from cockpit.triage.changes import Change
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.own import OwnAct, marked
-from cockpit.triage.probe import AnyProbe, Blind, Neighbour, Reading, Seen
+from cockpit.triage.probe import AnyProbe, Blind, Fact, Neighbour, Reading, Seen
 from cockpit.triage.schedule import Schedule, pause
 from cockpit.triage.store import Store
 from cockpit.triage.target import Target
+from cockpit.triage.view import Table
 
+Given = TypeVar("Given")
 IN_FLIGHT = 64
 """Looks at once in a lane that has no size of its own; more wait without their deadline running."""
 SECOND_LOOK_AFTER = 1.0
@@ -364,12 +367,25 @@ def judged(look: Look, snapshot: object, acts: Sequence[OwnAct] = ()) -> Seen:
     if probe.derive is not None:
         snapshot = probe.derive(snapshot, look.settings)
     return Seen(
-        findings=tuple(sanitise(f) for f in probe.diagnose(snapshot, look.settings)),
-        facts=tuple(probe.facts(snapshot, look.settings)) if probe.facts else (),
-        tables=tuple(probe.tables(snapshot, look.settings)) if probe.tables else (),
-        changes=marked(probe.changes(snapshot, look.target.name), acts) if probe.changes else (),
+        findings=tuple(map(sanitise, _only(Finding, probe.diagnose(snapshot, look.settings)))),
+        facts=_only(Fact, probe.facts(snapshot, look.settings)) if probe.facts else (),
+        tables=_only(Table, probe.tables(snapshot, look.settings)) if probe.tables else (),
+        changes=marked(_only(Change, probe.changes(snapshot, look.target.name)), acts)
+        if probe.changes
+        else (),
         snapshot=snapshot,
     )
+
+
+def _only(kind: type[Given], given: Iterable[Given]) -> tuple[Given, ...]:
+    """What a probe gave, if it is what it should be: here a wrong one costs its own look, and on
+    the board it would cost everybody's.
+    """
+    told = tuple(given)
+    for each in told:
+        if not isinstance(each, kind):
+            raise TypeError(f"it gave a {type(each).__name__} for a {kind.__name__}")
+    return told
 
 
 def sanitise(finding: Finding) -> Finding:

@@ -14,9 +14,10 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 
+from cockpit.plugins import PROBES, attempt
 from cockpit.triage import given
 from cockpit.triage.failed_looks import FailedLook, failed_looks
 from cockpit.triage.finding import Severity, Thresholds
@@ -60,7 +61,7 @@ class Explanation:
 def explain(code: str, catalog: Catalog, settings: Mapping[str, object]) -> list[Explanation]:
     """One for each probe that can give the code. `settings`: probe id → those that hold."""
     return [
-        _explained(code, probe, catalog, settings.get(probe.id, probe.settings))
+        _guarded(code, probe, catalog, settings.get(probe.id, probe.settings))
         for probe in catalog.probes.values()
         if code in probe.codes
     ]
@@ -103,6 +104,16 @@ def lines(found: list[Explanation], runbook: str) -> Iterator[str]:
         yield f"runbook  {runbook or 'none is for it yet'}"
         if each.needs:
             yield f"needs    {', '.join(each.needs)}"
+
+
+def _guarded(code: str, probe: AnyProbe, catalog: Catalog, held: object) -> Explanation:
+    """What a plug-in's modules raise while they are read is told in place of what they say."""
+    read = partial(_explained, code, probe, catalog, held)
+    if not (origin := catalog.origin(PROBES, probe.id)):
+        return read()
+    told, why = attempt(read)
+    failed = f"The plug-in {origin} cannot be read for it: {why}"
+    return told or Explanation(code=code, probe=probe.id, kind=probe.kind, means=(failed,))
 
 
 def _explained(code: str, probe: AnyProbe, catalog: Catalog, held: object) -> Explanation:

@@ -11,16 +11,19 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, is_dataclass
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from types import MappingProxyType, ModuleType
 from typing import TypeVar
 
 from cockpit import plugins
+from cockpit.connect.aws.kind import UNPROBED
 from cockpit.connect.kind import AnyKind, Kind
 from cockpit.connect.kinds import KINDS
 from cockpit.errors import Misconfigured
-from cockpit.plugins import Broken, Point
+from cockpit.plugins import Broken, Point, attempt
+from cockpit.text import nearest
+from cockpit.triage.members import fault, what
 from cockpit.triage.probe import AnyProbe, Probe
 
 Record = TypeVar("Record")
@@ -34,6 +37,12 @@ class Catalog:
     probes: Mapping[str, AnyProbe]
     broken: tuple[Broken, ...] = ()
     """Plug-ins that could not be used."""
+    origins: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """(group, name) of each kind and probe that is not the product's own → its distribution."""
+
+    def origin(self, group: str, name: str) -> str:
+        """The distribution that brings a kind or probe; empty: the product."""
+        return self.origins.get((group, name), "")
 
 
 @cache
@@ -42,21 +51,30 @@ def catalog() -> Catalog:
 
     Raises `Misconfigured` when two modules of ours claim one name.
     """
-    kinds: dict[str, AnyKind] = dict(KINDS)
+    kinds: dict[str, AnyKind] = {name: kind for name, kind in KINDS.items() if kind not in UNPROBED}
     probes: dict[str, AnyProbe] = {}
     for module in _modules():
         _add(probes, module, "PROBE", Probe)
         _add(kinds, module, "KIND", Kind)
+    kinds = {**KINDS, **kinds}  # what has no probe yet gives way to the module that brings one
     _, unread = plugins.installed()
     foreign_kinds, bad_kinds = _foreign(plugins.KINDS, Kind, taken=kinds)
-    kinds |= {kind.name: kind for kind in foreign_kinds}
     foreign_probes, bad_probes = _foreign(plugins.PROBES, Probe, taken=probes)
-    probes |= {probe.id: probe for probe in foreign_probes}
-    return Catalog(
+    kinds |= {name: kind for name, (kind, _) in foreign_kinds.items()}
+    probes |= {id_: probe for id_, (probe, _) in foreign_probes.items()}
+    origins = {
+        (point.entry.group, name): point.distribution
+        for found in (foreign_kinds, foreign_probes)
+        for name, (_, point) in found.items()
+    }
+    broken = (*unread, *bad_kinds, *bad_probes, *_unread_documents())
+    known = Catalog(
         MappingProxyType(dict(sorted(kinds.items()))),
         MappingProxyType(dict(sorted(probes.items()))),
-        (*unread, *bad_kinds, *bad_probes, *_unread_documents()),
+        broken,
+        MappingProxyType(origins),
     )
+    return replace(known, broken=(*broken, *_alone(known)))
 
 
 def registry() -> Mapping[str, AnyProbe]:
@@ -100,60 +118,75 @@ def _add(found: dict[str, Record], module: ModuleType, name: str, into: type[Rec
 
 def _foreign(
     group: str, into: type[Record], *, taken: Mapping[str, object]
-) -> tuple[list[Record], list[Broken]]:
+) -> tuple[Mapping[str, tuple[Record, Point]], list[Broken]]:
     """The records of other distributions, and those that cannot be used, with why."""
-    found: dict[str, tuple[Record, Point]] = {}
-    broken: dict[str, Broken] = {}
-    left: list[Broken] = []
+    claims: dict[str, list[tuple[Record, Point]]] = {}
+    broken: list[Broken] = []
     for point in plugins.points(group):
-        loaded, why = plugins.load(point)
-        record = loaded if isinstance(loaded, into) else None
-        if record is None or (why := _fault(record)):
-            wrong = f"{point.entry.value} is {_what(loaded)}, not a {into.__name__}"
-            left.append(point.broken(why or wrong))
-            continue
-        key = _name(record)
-        if key in taken:
-            left.append(point.broken(f"claims {key!r}, which is the product's own"))
-        elif key in broken or key in found:
-            first = found.pop(key)[1].distribution if key in found else broken[key].distribution
-            both = f"{first} and {point.distribution}"
-            told = f"{key!r} is claimed by {both}: which is meant cannot be told; uninstall one"
-            broken[key] = Broken(key, both, told, group)
+        read, raised = attempt(partial(_read, point, into))
+        record, why = read or (None, raised)
+        if record is None:
+            broken.append(point.broken(why))
+        elif (name := _name(record)) in taken:
+            broken.append(point.broken(f"claims {name!r}, which is the product's own"))
         else:
-            found[key] = (record, point)
-    return [record for record, _ in found.values()], [*left, *broken.values()]
+            claims.setdefault(name, []).append((record, point))
+    for name, (first, *more) in claims.items():
+        if more:
+            broken.append(_contested(name, [point for _, point in (first, *more)]))
+    return {name: each[0] for name, each in claims.items() if len(each) == 1}, broken
+
+
+def _read(point: Point, into: type[Record]) -> tuple[Record | None, str]:
+    """The record that an entry point names; or None and why it is none. Raises whatever others'
+    code raises, also when it is only looked at.
+    """
+    loaded = point.entry.load()
+    if not isinstance(loaded, into):
+        return None, f"{point.entry.value} is {what(loaded)}, not a {into.__name__}"
+    why = fault(loaded) or (_meddles(loaded) if isinstance(loaded, Kind) else "")
+    return (None, why) if why else (loaded, "")
+
+
+def _meddles(kind: AnyKind) -> str:
+    """How a kind would get between the product's own targets and their sessions, which are found
+    by the type of their settings and by their place.
+    """
+    for own in KINDS.values():
+        if own.settings is kind.settings and own.open is not kind.open:
+            return f"its settings are those of the kind {own.name!r}, which is opened otherwise"
+    shared = [own.open for own in KINDS.values() if own.place is not None]
+    if kind.place is not None and not any(kind.open is each for each in shared):
+        return "it has a place, whose one session is AWS', and opens another: use aws_kind"
+    return ""
+
+
+def _contested(name: str, claims: list[Point]) -> Broken:
+    who = sorted({point.distribution for point in claims})
+    group, unclear = claims[0].entry.group, "which is meant cannot be told"
+    if len(who) > 1:
+        both = " and ".join(who)
+        return Broken(name, both, f"{name!r} is claimed by {both}: {unclear}; uninstall one", group)
+    places = " and ".join(f"{point.name} = {point.entry.value}" for point in claims)
+    return claims[0].broken(f"claims {name!r} {len(claims)} times ({places}): {unclear}")
+
+
+def _alone(known: Catalog) -> Iterator[Broken]:
+    """Kinds of others that no probe looks at, and probes whose kind nobody brings. Not when the
+    other half is broken itself: that is told already.
+    """
+    looked_at = {probe.kind for probe in known.probes.values()}
+    for (group, name), distribution in known.origins.items():
+        if group == plugins.KINDS and name not in looked_at:
+            other, why = plugins.PROBES, "no probe looks at this kind: its targets stay unexamined"
+        elif group == plugins.PROBES and (kind := known.probes[name].kind) not in known.kinds:
+            other, why = plugins.KINDS, f"looks at the kind {kind!r}, which nobody brings"
+            why += nearest(kind, known.kinds)
+        else:
+            continue
+        if not any(each.group == other and each.concerns(distribution) for each in known.broken):
+            yield Broken(name, distribution, why, group)
 
 
 def _name(record: object) -> str:
     return str(record.name if isinstance(record, Kind) else getattr(record, "id", ""))
-
-
-def _what(loaded: object) -> str:
-    return "nothing" if loaded is None else f"a {type(loaded).__name__}"
-
-
-def _fault(record: object) -> str:
-    """What is wrong inside a record of others: types that only a checker would have seen."""
-    if isinstance(record, Kind):
-        return _fault_of_kind(record.name, record.settings, record.open)
-    if isinstance(record, Probe):
-        return _fault_of_probe(record.id, record.settings, record.collect, record.diagnose)
-    return ""
-
-
-def _fault_of_kind(name: object, settings: object, opener: object) -> str:
-    if not (isinstance(name, str) and name):
-        return "its kind has no name"
-    if not (isinstance(settings, type) and is_dataclass(settings)):
-        return f"the settings of the kind {name!r} are no dataclass"
-    return "" if callable(opener) else f"the kind {name!r} cannot be opened"
-
-
-def _fault_of_probe(id_: object, settings: object, collect: object, diagnose: object) -> str:
-    if not (isinstance(id_, str) and id_):
-        return "its probe has no id"
-    if not is_dataclass(settings) or isinstance(settings, type):
-        return f"the settings of the probe {id_!r} are no record of a dataclass"
-    able = callable(collect) and callable(diagnose)
-    return "" if able else f"the probe {id_!r} cannot collect or diagnose"

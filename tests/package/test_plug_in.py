@@ -146,6 +146,25 @@ def test_its_scenario_breaks_the_shop_beside_which_it_stands(
 
 
 POINTS = "cockpit_broken-1.0.dist-info"
+NAMED = "Metadata-Version: 2.1\nName: cockpit-broken\n"
+LORRY = """
+from __future__ import annotations
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+from cockpit_spool import connector, waiting
+if TYPE_CHECKING:
+    from lorries import Wheels
+
+@dataclass
+class Unread:
+    wheels: Wheels
+
+def boom(*_):
+    raise OSError("no axle")
+
+lorry = partial(replace, connector.KIND, name="lorry", short="lorry")
+"""
 BROKEN = [
     pytest.param(
         {"cockpit.kinds": "lorry = cockpit_absent:KIND"},
@@ -202,6 +221,32 @@ BROKEN = [
         "No module named 'cockpit_broken'",
         id="runbooks in no package",
     ),
+    pytest.param(
+        {"cockpit.kinds": "lorry = cockpit_broken:KIND", "source": LORRY + "KIND = lorry(words=7)"},
+        "plug-in lorry (cockpit-broken)",
+        "its words is a int, not a mapping",
+        id="a wrong member of a kind",
+    ),
+    pytest.param(
+        {"cockpit.kinds": "lorry = cockpit_broken:KIND",
+         "source": LORRY + "KIND = lorry(settings=Unread)"},
+        "plug-in lorry (cockpit-broken)",
+        "NameError: name 'Wheels' is not defined",
+        id="settings that only a type checker can read",
+    ),
+    pytest.param(
+        {"cockpit.probes": "lorry.load = cockpit_broken:PROBE",
+         "source": LORRY + "PROBE = replace(waiting.PROBE, id='lorry.load', codes=None)"},
+        "plug-in lorry.load (cockpit-broken)",
+        "its codes is nothing, not a tuple",
+        id="a wrong member of a probe",
+    ),
+    pytest.param(
+        {"cockpit.kinds": "lorry = cockpit_broken:KIND", "metadata": ""},
+        "plug-in (cockpit_broken-1.0.dist-info)",
+        "its METADATA has no name",
+        id="metadata without a name",
+    ),
 ]  # fmt: skip
 
 
@@ -218,17 +263,20 @@ def broken(equipped: Environment) -> Iterator[Path]:
     module.unlink(missing_ok=True)
 
 
+def written(site: Path, points: dict[str, str]) -> None:
+    (site / POINTS / "METADATA").write_text(points.get("metadata", NAMED))
+    groups = {group: line for group, line in points.items() if group.startswith("cockpit.")}
+    text = "".join(f"[{group}]\n{line}\n" for group, line in groups.items())
+    (site / POINTS / "entry_points.txt").write_text(text)
+    if "source" in points:
+        (site / "cockpit_broken.py").write_text(points["source"])
+
+
 @pytest.mark.parametrize(("points", "who", "why"), BROKEN)
 def test_a_broken_one_is_one_blind_line_and_all_else_is_seen(
     equipped: Environment, broken: Path, config: Path, points: dict[str, str], who: str, why: str
 ) -> None:
-    source = points.get("source", "")
-    (broken / POINTS / "METADATA").write_text("Metadata-Version: 2.1\nName: cockpit-broken\n")
-    (broken / POINTS / "entry_points.txt").write_text(
-        "".join(f"[{group}]\n{line}\n" for group, line in points.items() if group != "source")
-    )
-    if source:
-        (broken / "cockpit_broken.py").write_text(source)
+    written(broken, points)
     with config.open("a") as file:
         file.write(HEALTHY)
 
@@ -249,13 +297,42 @@ def test_a_broken_one_is_one_blind_line_and_all_else_is_seen(
 def test_a_target_whose_plug_in_is_broken_is_not_examined(
     equipped: Environment, broken: Path, tmp_path: Path
 ) -> None:
-    (broken / POINTS / "METADATA").write_text("Metadata-Version: 2.1\nName: cockpit-broken\n")
-    (broken / POINTS / "entry_points.txt").write_text("[cockpit.kinds]\nlorry = absent:KIND\n")
+    written(broken, {"cockpit.kinds": "lorry = absent:KIND"})
     file = tmp_path / "cockpit.toml"
     file.write_text('environment = "x"\n[[target]]\nkind = "lorry"\nname = "van"\nwheels = 4\n')
     done = equipped.run("-c", str(file), "check")
     assert done.returncode == 3
     assert "its kind 'lorry' comes from cockpit-broken, which is broken" in done.stdout
+
+
+def test_what_a_plug_in_raises_over_its_own_table_costs_that_target_only(
+    equipped: Environment, broken: Path, config: Path
+) -> None:
+    """Also where people look at the codes, write the file, and sit before the screens."""
+    source = LORRY + (
+        "KIND = lorry(problems=boom)\n"
+        "PROBE = replace(waiting.PROBE, id='lorry.load', kind='lorry')\n"
+    )
+    points = "lorry = cockpit_broken:KIND\n[cockpit.probes]\nlorry.load = cockpit_broken:PROBE"
+    written(broken, {"cockpit.kinds": points, "source": source})
+    with config.open("a") as file:
+        file.write('[[target]]\nkind = "lorry"\nname = "van"\npath = "/x"\n')
+    named = ("-c", str(config))
+
+    done = equipped.run(*named, "check")
+    assert done.returncode == 2, done.stderr
+    assert "lorry van  its kind 'lorry' comes from cockpit-broken" in done.stdout
+    assert "SPOOL_STUCK" in done.stdout
+    assert "SPOOL_STUCK  high" in equipped.run(*named, "explain", "SPOOL_STUCK").stdout
+    assert '"const": "spool"' in equipped.run(*named, "schema").stdout
+    command = [equipped.cockpit, *named, "open", "no axle", "--role", "triage"]
+    terminal = Terminal(command, equipped.environ, size=(140, 44))
+    try:
+        assert b"files wait" in terminal.read(60, until=b"files wait")
+        terminal.write(b"q")
+        assert terminal.read(30, until=b"\x1b[?1049l")
+    finally:
+        terminal.away()
 
 
 def test_a_kind_whose_plug_in_is_missing_names_the_distribution_that_the_file_names(
