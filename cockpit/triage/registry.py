@@ -59,6 +59,8 @@ def catalog() -> Catalog:
     kinds = {**KINDS, **kinds}  # what has no probe yet gives way to the module that brings one
     _, unread = plugins.installed()
     foreign_kinds, bad_kinds = _foreign(plugins.KINDS, Kind, taken=kinds)
+    crossing = _crossing(foreign_kinds)
+    foreign_kinds = {name: each for name, each in foreign_kinds.items() if name not in crossing}
     foreign_probes, bad_probes = _foreign(plugins.PROBES, Probe, taken=probes)
     kinds |= {name: kind for name, (kind, _) in foreign_kinds.items()}
     probes |= {id_: probe for id_, (probe, _) in foreign_probes.items()}
@@ -67,7 +69,7 @@ def catalog() -> Catalog:
         for found in (foreign_kinds, foreign_probes)
         for name, (_, point) in found.items()
     }
-    broken = (*unread, *bad_kinds, *bad_probes, *_unread_documents())
+    broken = (*unread, *bad_kinds, *crossing.values(), *bad_probes, *_unread_documents())
     known = Catalog(
         MappingProxyType(dict(sorted(kinds.items()))),
         MappingProxyType(dict(sorted(probes.items()))),
@@ -153,12 +155,29 @@ def _meddles(kind: AnyKind) -> str:
     by the type of their settings and by their place.
     """
     for own in KINDS.values():
-        if own.settings is kind.settings and own.open is not kind.open:
+        if _crosses(kind, own):
             return f"its settings are those of the kind {own.name!r}, which is opened otherwise"
     shared = [own.open for own in KINDS.values() if own.place is not None]
     if kind.place is not None and not any(kind.open is each for each in shared):
         return "it has a place, whose one session is AWS', and opens another: use aws_kind"
     return ""
+
+
+def _crosses(kind: AnyKind, other: AnyKind) -> bool:
+    """Whether the targets of both would be opened by one of them, whichever comes last."""
+    ways = ((each.open, each.open_acts, each.place) for each in (kind, other))
+    return kind.settings is other.settings and any(a is not b for a, b in zip(*ways, strict=True))
+
+
+def _crossing(found: Mapping[str, tuple[AnyKind, Point]]) -> dict[str, Broken]:
+    """Kinds of others that share their settings and are opened differently: none can be used."""
+    broken = {}
+    for name, (kind, point) in found.items():
+        for other, (known, _) in found.items():
+            if _crosses(kind, known):
+                why = f"shares its settings with the kind {other!r}, which is opened otherwise"
+                broken[name] = point.broken(f"{why}: give each its own dataclass")
+    return broken
 
 
 def _contested(name: str, claims: list[Point]) -> Broken:

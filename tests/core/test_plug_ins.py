@@ -70,6 +70,9 @@ class Numbered:
 class Load:
     tons: float = 1.0
 
+class Own(aws_kind("a", "a").settings):
+    """Of a kind of AWS, with a way of its own."""
+
 class Lorry:
     async def close(self): ...
 
@@ -215,6 +218,12 @@ PROBE_WRONG = [
     [
         *((f"KIND = Kind(**GOOD | dict({w}))", "plug-in lorry", why) for w, why in KIND_WRONG),
         *((f"PROBE = Probe(**LOOK | dict({w}))", "plug-in lorry.load", y) for w, y in PROBE_WRONG),
+        ("KIND = replace(aws_kind('lorry', 'l'), place=boom)", "plug-in lorry", "opened otherwise"),
+        (
+            "KIND = replace(aws_kind('lorry', 'l'), open_acts=open_)",
+            "plug-in lorry",
+            "its settings are those of the kind 'ecs_cluster', which is opened otherwise",
+        ),
         ("KIND = object.__new__(Kind)", "plug-in lorry", "AttributeError"),
     ],
 )
@@ -233,9 +242,13 @@ def test_a_wrong_member_is_one_line_at_load(
         ("KIND = Kind(**GOOD | dict(problems=boom))", "", "OSError: no axle"),
         ("KIND = Kind(**GOOD | dict(problems=lambda s, w: 7))", "", "TypeError"),
         ("KIND = Kind(**GOOD | dict(problems=lambda s, w: exit(3)))", "", "SystemExit: 3"),
-        ("KIND = replace(aws_kind('lorry', 'l'), place=boom)", 'aws = "prod"\nid = "x"', "OSError"),
         (
-            "KIND = replace(aws_kind('lorry', 'l'), place=lambda s: 7)",
+            "KIND = replace(aws_kind('lorry', 'l'), settings=Own, place=boom)",
+            'aws = "prod"\nid = "x"',
+            "OSError",
+        ),
+        (
+            "KIND = replace(aws_kind('lorry', 'l'), settings=Own, place=lambda s: 7)",
             'aws = "prod"\nid = "x"',
             "the place of the kind lorry is no text",
         ),
@@ -384,6 +397,17 @@ def test_what_two_distributions_claim_three_times_names_each_once(
     beside(metadata="Metadata-Version: 2.1\nName: cockpit-van\n", name="van")
     titles = [title for title, _ in told(catalog())]
     assert titles == ["plug-in lorry (cockpit-lorry and cockpit-van)"]
+
+
+def test_two_kinds_that_share_settings_and_open_them_differently_are_both_told(
+    beside: Callable[..., None],
+) -> None:
+    """A session is found by the type of its settings: one would get the other's."""
+    more = "VAN = replace(KIND, name='van', open=collect)\nBUS = replace(KIND, name='bus')\n"
+    lines = "".join(f"{name} = MODULE:{name}\n" for name in ("KIND", "VAN", "BUS"))
+    beside(more, f"[cockpit.kinds]\n{lines}[cockpit.probes]\nload = MODULE:PROBE\n")
+    titles = {title: why for title, why in told(catalog()) if "give each its own" in why}
+    assert {title.split()[1] for title in titles} == {"KIND", "VAN", "BUS"}
 
 
 AWS_PROBE = '''
