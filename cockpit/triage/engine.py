@@ -23,6 +23,7 @@ from cockpit.text import visible
 from cockpit.triage.board import LookId
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.members import mistyped
 from cockpit.triage.own import OwnAct, marked
 from cockpit.triage.probe import AnyProbe, Blind, Fact, Neighbour, Reading, Seen
 from cockpit.triage.schedule import Schedule, pause
@@ -37,6 +38,13 @@ SECOND_LOOK_AFTER = 1.0
 """Seconds between the two looks of a sweep at what only differences can tell."""
 _GIVE_UP_ON_HUNG = 60.0
 _EXIT_GRACE = 0.3
+_SORTED_BY: Mapping[type[object], tuple[str, ...]] = {
+    Finding: ("code", "severity", "subject"),
+    Fact: ("severity",),
+    Table: ("title", "rows"),
+    Change: ("at", "kind", "target"),
+}
+"""The members of what a probe gives by which the board compares it with what others gave."""
 _LOOKS_FRESH = 3.0
 """Times its period for which a look tells about its neighbours."""
 
@@ -260,6 +268,12 @@ class Engine:
     async def _outcome(self, look: Look) -> Seen | Blind:
         """The result of one look; every way to fail becomes a blind reading here."""
         try:
+            return await self._looked(look)
+        except Exception as error:  # noqa: BLE001  a bug in one probe costs one row
+            return self._bug(look, error)
+
+    async def _looked(self, look: Look) -> Seen | Blind:
+        try:
             if self._still_hangs(look.id):
                 return Blind(Reason.TIMEOUT, "the look before this one still hangs")
             snapshot = await self._collected(look)
@@ -278,8 +292,6 @@ class Engine:
             return _blind(error)
         except (Misconfigured, Refused) as error:
             return Blind(Reason.MISCONFIGURED, visible(error.message), visible(error.hint))
-        except Exception as error:  # noqa: BLE001  a bug in one probe costs one row
-            return self._bug(look, error)
 
     async def _collected(self, look: Look) -> object:
         work: asyncio.Task[object] = asyncio.create_task(self._collect(look))
@@ -385,6 +397,8 @@ def _only(kind: type[Given], given: Iterable[Given]) -> tuple[Given, ...]:
     for each in told:
         if not isinstance(each, kind):
             raise TypeError(f"it gave a {type(each).__name__} for a {kind.__name__}")
+        if wrong := mistyped(each, kind, _SORTED_BY[kind]):
+            raise TypeError(f"it gave a {kind.__name__}, and {wrong}")
     return told
 
 
@@ -419,7 +433,7 @@ def _blind(error: BlindError) -> Blind:
             summary=visible(said, 200),
             next=visible(hint, 200),
         )
-    return Blind(error.reason, visible(said), visible(hint), finding)
+    return Blind(Reason(error.reason), visible(said), visible(hint), finding)
 
 
 def _forget(task: asyncio.Task[object]) -> None:

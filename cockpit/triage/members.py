@@ -10,7 +10,7 @@ import dataclasses
 import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -24,18 +24,27 @@ from cockpit.triage.probe import AnyProbe, Probe
 def fault(record: object) -> str:
     """What is wrong with a `Kind` or a `Probe`, for its author; empty: nothing."""
     if isinstance(record, Kind):
-        return next(_members(record, Kind), "") or next(_of_kind(record), "")
+        return mistyped(record, Kind) or _first(_of_kind(record))
     if isinstance(record, Probe):
-        return next(_members(record, Probe), "") or next(_of_probe(record), "")
+        return mistyped(record, Probe) or _first(_of_probe(record))
     return ""
 
 
-def _members(record: AnyKind | AnyProbe, declared: type[Any]) -> Iterator[str]:
-    hints = get_type_hints(declared)
-    for member in dataclasses.fields(declared):
-        wrong = _wrong(getattr(record, member.name), hints[member.name])
+def mistyped(record: object, declared: type, members: Iterable[str] = ()) -> str:
+    """The first member that is not of its annotated type, for a sentence; empty: none. `members`:
+    only these.
+    """
+    hints = _hints(declared)
+    for member in members or (field.name for field in dataclasses.fields(declared)):
+        wrong = _wrong(getattr(record, member), hints[member])
         if wrong:
-            yield f"its {member.name} {wrong}"
+            return f"its {member} {wrong}"
+    return ""
+
+
+@cache
+def _hints(declared: type) -> Mapping[str, Any]:
+    return get_type_hints(declared)
 
 
 def _wrong(value: object, hint: Any) -> str:
@@ -87,7 +96,8 @@ def _uncallable(value: object, arguments: int) -> str:
 
 def _is_not(value: object, hint: Any) -> str:
     names = {str: "a text", float: "a number", bool: "true or false", type: "a class"}
-    return f"is {what(value)}, not {names.get(get_origin(hint) or hint, str(hint))}"
+    plain = get_origin(hint) or hint
+    return f"is {what(value)}, not {names.get(plain, getattr(plain, '__name__', str(hint)))}"
 
 
 def what(value: object) -> str:

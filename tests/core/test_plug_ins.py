@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING
 
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.kind import Kind
+from cockpit.errors import BlindError
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Fact, Probe
 
@@ -89,6 +90,11 @@ def diagnose(load, settings):
 
 def boom(*_):
     raise OSError("no axle")
+
+def blind(reason, code, severity):
+    async def collect(lorry, target):
+        raise BlindError(reason, "stolen", code=code, severity=severity)
+    return collect
 
 GOOD = dict(name="lorry", short="lorry", settings=Settings, open=open_)
 LOOK = dict(id="lorry.load", kind="lorry", collect=collect, diagnose=diagnose, snapshot=Load,
@@ -288,6 +294,40 @@ def test_what_it_gives_that_is_nothing_of_the_kind_costs_its_own_look_only(
     readings = {each["target"]: each for each in json.loads(capsys.readouterr().out)["readings"]}
     assert readings["front"]["outcome"] == "seen"
     assert "TypeError in lorry.load: it gave a int for a" in readings["van"]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (
+            "diagnose=lambda a, b: [Finding('LORRY_FULL', 'high', 'x')]",
+            "it gave a Finding, and its severity is a str, not Severity",
+        ),
+        (
+            "diagnose=lambda a, b: [Finding(7, Severity.HIGH, 'x')]",
+            "it gave a Finding, and its code is a int, not a text",
+        ),
+        (
+            "facts=lambda a, b: [Fact('load', '7 t', severity='high')]",
+            "it gave a Fact, and its severity is a str, not Severity",
+        ),
+        ("collect=blind('denied', 'LORRY_GONE', 'loud')", "'loud' is not a valid Severity"),
+        ("collect=blind('gone', '', '')", "'gone' is not a valid Reason"),
+    ],
+)
+def test_a_wrong_member_of_what_it_gives_costs_its_own_look_only(
+    beside: Callable[..., None],
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    wrong: str,
+    why: str,
+) -> None:
+    beside(f"PROBE = Probe(**LOOK | dict({wrong}))")
+    config.write_text(CONFIG + VAN)
+    assert run(["-c", str(config), "check", "--json"]) == 2
+    readings = {each["target"]: each for each in json.loads(capsys.readouterr().out)["readings"]}
+    assert readings["front"]["outcome"] == "seen"
+    assert why in readings["van"]["detail"]
 
 
 def test_a_probe_s_own_rule_of_its_settings_is_a_problem_of_the_file(
