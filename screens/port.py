@@ -22,7 +22,7 @@ from cockpit.triage.view import Offer
 if TYPE_CHECKING:
     from cockpit.desk.status import DeskStatus
     from cockpit.runbooks.plan import Approval, Outcome, Plan
-    from cockpit.runbooks.run import StepState
+    from cockpit.runbooks.progress import StepState
     from cockpit.runbooks.step import Runbook
     from cockpit.runbooks.stop_loss import Interrupt
     from cockpit.runbooks.unfinished import Unfinished

@@ -1,4 +1,4 @@
-"""What became of a step that an earlier session was cut off from: verify it, or say it."""
+"""What became of a step whose end nobody knows: verify it, or say it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def settle(screen: CockpitScreen[None]) -> None:
     """Verify the oldest one, or have a person say how it ended."""
     host, desk = screen.host, screen.host.desk
     if desk is None or not desk.unfinished:
-        host.say("No step is cut off: every one has an outcome")
+        host.say("No step is unknown: of every one it is written how it ended")
         return
     one = desk.unfinished[0]
     choices = [

@@ -257,7 +257,7 @@ class Desk:
 
     @property
     def unfinished(self) -> Sequence[Unfinished]:
-        """Steps that an earlier session began and nobody knows the end of, oldest first.
+        """Steps that nobody knows the end of, oldest first; not those that run here now.
 
         None while another cockpit holds the incident: it may be running them.
         """
@@ -273,13 +273,12 @@ class Desk:
     async def verify_unfinished(self, one: Unfinished) -> Outcome:
         """Look what became of it, and write that down. Raises `Refused` when that is not known."""
         outcome = await unfinished.verified(one, self._ports(), self.incident)
-        self._tell()
+        self._learned(one, outcome)
         return outcome
 
     async def tell_unfinished(self, one: Unfinished, word: str, reason: str) -> None:
         """A person says how it ended, `ok` or `failed`. Raises `Refused` without a reason."""
-        await unfinished.told(one, word, reason, self.incident)
-        self._tell()
+        self._learned(one, await unfinished.told(one, word, reason, self.incident))
 
     async def note(self, text: str) -> None:
         """Write a note; it is durable when this returns."""
@@ -306,6 +305,11 @@ class Desk:
         # together: a hung connection must not take the journal's part of the time to close
         written = asyncio.to_thread(self.incident.close)
         await asyncio.gather(self.connections.close(), written)
+
+    def _learned(self, one: Unfinished, outcome: Outcome) -> None:
+        for run in self._runs.values():
+            run.learn(one.seq, outcome)
+        self._tell()
 
     def _begin(self, runbook: Runbook, finding: OpenFinding | None) -> Run:
         run = Run(

@@ -156,7 +156,9 @@ class Incident:
 
     @property
     def unfinished(self) -> tuple[Entry, ...]:
-        """Intents of earlier sessions that no outcome belongs to: their effect is unknown."""
+        """Intents whose end nobody knows: of earlier sessions without an outcome, and of any whose
+        outcome is `unknown`.
+        """
         return unfinished(self._entries, before=self._before)
 
     def record(
@@ -468,10 +470,15 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def unfinished(entries: Sequence[Entry], *, before: int | None = None) -> tuple[Entry, ...]:
-    """The intents among the first `before` entries (None: all) that no outcome names."""
-    ended = {names(entry, "intent") for entry in entries if entry.kind is EntryKind.STEP_OUTCOME}
+    """The intents whose last outcome is `unknown`, and those among the first `before` entries
+    (None: all) that no outcome names.
+    """
+    outcomes = [entry for entry in entries if entry.kind is EntryKind.STEP_OUTCOME]
+    said = {names(entry, "intent"): entry.data.get("outcome") for entry in outcomes}
     early = entries if before is None else entries[:before]
-    return tuple(e for e in early if e.kind is EntryKind.STEP_INTENT and e.seq not in ended)
+    silent = {entry.seq for entry in early if entry.seq not in said}
+    intents = (entry for entry in entries if entry.kind is EntryKind.STEP_INTENT)
+    return tuple(e for e in intents if e.seq in silent or said.get(e.seq) == "unknown")
 
 
 def _urgent(kind: EntryKind, durable: bool | None) -> bool:

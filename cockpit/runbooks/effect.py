@@ -78,6 +78,9 @@ class Execution:
     """What the verification gave; None: it was not looked at, or could not be."""
     process: StepProcess | None = None
     """The program of the step, once it was started."""
+    outcome: Outcome | None = None
+    """How a change ended, also when who waited for it was cancelled; None: not sent, or not over.
+    """
 
     async def carry_out(self) -> Ended:
         """Do it. Raises `Refused` when nothing was sent because something changed."""
@@ -213,7 +216,7 @@ class Execution:
                 self.stop_loss.ended()
             else:
                 self.stop_loss.disarm()
-            outcome = self._outcome(kind, result)
+            outcome = self.outcome = self._outcome(kind, result)
             ending = asyncio.ensure_future(self._written(intent, outcome, result, gave=gave))
             await asyncio.shield(ending)  # a second cancel must not cut off the outcome either
         return Ended(outcome, gave, sent, self.settlement)

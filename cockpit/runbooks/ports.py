@@ -97,7 +97,7 @@ class JournalPort(Outcomes, Protocol):
 
     @property
     def unfinished(self) -> Sequence[Entry]:
-        """Intents of earlier sessions without an outcome: what was sent then is unknown."""
+        """Intents whose end nobody knows: of earlier sessions, or with the outcome `unknown`."""
 
     async def intent(
         self, text: str, *, target: str = "", data: Mapping[str, object] | None = None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import MappingProxyType
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 from cockpit.connect.role import Role
 from cockpit.errors import CockpitError, DoesNotApply, Misconfigured, Refused
 from cockpit.incident.entry import Entry, EntryKind
-from cockpit.incident.ledger import UNDO, Settlement
+from cockpit.incident.ledger import UNDO
 from cockpit.runbooks import gate
 from cockpit.runbooks.effect import Ended, Execution, names, told
 from cockpit.runbooks.kinds import looks
@@ -20,6 +20,7 @@ from cockpit.runbooks.output import line
 from cockpit.runbooks.plan import Approval, Outcome, Plan, short
 from cockpit.runbooks.planning import Planner, rendered, sealed
 from cockpit.runbooks.ports import Ports
+from cockpit.runbooks.progress import StepChange, StepState
 from cockpit.runbooks.scope import finding_value, param_values, target_of
 from cockpit.runbooks.step import NOTHING, Runbook, Step, Undo
 from cockpit.runbooks.stop_loss import Interrupt, StopLoss
@@ -30,46 +31,6 @@ from cockpit.triage.target import Target
 
 _STOPPED = frozenset({"failed", "unknown"})
 _OPEN = frozenset({"waiting", "proposed", "refused"})
-
-
-@dataclass(frozen=True, slots=True)
-class StepState:
-    """A step with how far it is.
-
-    `status`: `waiting`, `next`, `running`, `ok`, `failed`, `unknown`, `skipped`, `refused`,
-    `proposed`.
-    """
-
-    step: Step
-    status: str = "waiting"
-    outcome: Outcome | None = None
-    captured: Mapping[str, object] = field(default_factory=lambda: NOTHING)
-    passed: bool = False
-    """True when a person went on after it had failed."""
-    offered: bool = False
-    """True for an undo: nobody waits for it to be run."""
-    not_now: str = ""
-    """Why it did not apply when it was planned last: it is passed over until an earlier step is
-    run again or it is chosen by itself. Empty: it applied, or was not planned yet."""
-    waited: float = 0.0
-    """Seconds of the verification or wait that is under way."""
-    settlement: Settlement | None = None
-    """What came of its prediction; None: it made none, or is not over."""
-    worse: str = ""
-    """What else got worse since it acted: it was interrupted, and nothing goes on by itself."""
-
-
-class StepChange(TypedDict, total=False):
-    """What may change of a `StepState`."""
-
-    status: str
-    outcome: Outcome | None
-    captured: Mapping[str, object]
-    passed: bool
-    not_now: str
-    waited: float
-    settlement: Settlement | None
-    worse: str
 
 
 class Run:
@@ -108,6 +69,7 @@ class Run:
         )
         self._used: set[str] = set()
         self._executions: dict[str, Execution] = {}
+        self._intents: set[int] = set()
         self._running = False
         self._begun = False
         self._callbacks: list[Callable[[], None]] = []
@@ -222,11 +184,13 @@ class Run:
             raise Refused("another step is running", hint="wait for its end")
         step_id = plan.step.id
         before = self.state(step_id)
+        if before.status == "next":  # which is told of a step that waits, and never kept
+            before = replace(before, status="waiting")
         self._running = True
         self._set(step_id, status="running", waited=0.0, worse="", settlement=None)
         ended: Ended | None = None
         execution: Execution | None = None
-        after: StepChange = {"status": "unknown" if plan.mutates else before.status}
+        after: StepChange | None = None
         sent = plan.mutates
         try:
             self._must_be_good(plan, approval)
@@ -240,15 +204,27 @@ class Run:
             raise
         finally:
             self._running = False
+            sent = sent and execution is not None and execution.intent is not None
             if sent and execution is not None and execution.intent is not None:
                 self._executions[step_id] = execution
+                self._intents.add(execution.intent.seq)
+                after = {"status": "unknown", "outcome": execution.outcome}
             if not sent and plan.mutates and (before.status == "unknown" or before.worse):
                 self._put(before)  # nothing is known now that was not known before
-            elif ended is None:
+            elif ended is not None:
+                self._settle(plan, ended)
+            elif after is not None:
                 self._set(step_id, **after)
             else:
-                self._settle(plan, ended)
+                self._put(before)
         return ended.outcome
+
+    def learn(self, intent: int, outcome: Outcome) -> None:
+        """Take over how a step ended that was unknown, by its intent's number in the record."""
+        for step_id, execution in self._executions.items():
+            ours = execution.intent is not None and execution.intent.seq == intent
+            if ours and self.state(step_id).status == "unknown":
+                self._set(step_id, status=outcome.kind, outcome=outcome)
 
     async def skip(self, step_id: str, reason: str) -> None:
         """Leave a step out, also one that failed. Raises `Refused` without a reason."""
@@ -322,7 +298,11 @@ class Run:
 
     def _cut_off(self, plan: Plan) -> str:
         """Why a change has to wait for the verification of an earlier one; empty: it has not."""
-        return repeated(plan, self._ports.journal.unfinished) if plan.mutates else ""
+        if not plan.mutates:
+            return ""
+        # this run's own are looked at by `_verify_unknown` before they are repeated
+        others = (e for e in self._ports.journal.unfinished if e.seq not in self._intents)
+        return repeated(plan, others)
 
     def _execution(self, plan: Plan, approval: Approval) -> Execution:
         def progress(waited: float) -> None:

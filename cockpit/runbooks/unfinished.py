@@ -1,7 +1,8 @@
-"""Steps that were cut off: an intent without an outcome, and how it is found out what became of it.
+"""Steps whose end nobody knows: an intent without an outcome, or with the outcome `unknown`, and
+how it is found out what became of it.
 
-What a crash, a kill or a power cut leaves is `unknown`, never assumed done or not done. The intent
-carries its own verification, so that nothing else is needed to look again.
+What a crash, a kill, a power cut or somebody who stopped waiting leaves is `unknown`, never assumed
+done or not done. The intent carries its own verification, so that nothing else is needed to look.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _EVERY = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfinished:
-    """A step of an earlier session whose end nobody wrote down."""
+    """A step whose end nobody wrote down, or only that it is not known."""
 
     intent: Entry
     verify: Until | None
@@ -37,6 +38,8 @@ class Unfinished:
     """The values that the verification compares with, as they were when it was approved."""
     process: StepProcess | None = None
     """The program of the step; None for other steps, and when it had not begun."""
+    left: str = ""
+    """What its outcome says, which is `unknown`; empty: it was cut off before there was one."""
 
     @property
     def program(self) -> str:
@@ -89,13 +92,17 @@ class Unfinished:
 
 
 def all_of(intents: Iterable[Entry], entries: Iterable[Entry]) -> tuple[Unfinished, ...]:
-    """The intents, each with the process that the record has of it."""
-    began = {
-        names(entry, "intent"): from_data(entry.data.get("process"))
-        for entry in entries
-        if entry.kind is EntryKind.STEP_OUTPUT
-    }
-    return tuple(replace(of(intent), process=began.get(intent.seq)) for intent in intents)
+    """The intents, each with the process and the outcome that the record has of it."""
+    began: dict[int, StepProcess | None] = {}
+    left: dict[int, str] = {}
+    for entry in entries:
+        if entry.kind is EntryKind.STEP_OUTPUT:
+            began[names(entry, "intent")] = from_data(entry.data.get("process"))
+        elif entry.kind is EntryKind.STEP_OUTCOME:
+            left[names(entry, "intent")] = entry.text
+    return tuple(
+        replace(of(one), process=began.get(one.seq), left=left.get(one.seq, "")) for one in intents
+    )
 
 
 def of(intent: Entry) -> Unfinished:
@@ -166,7 +173,7 @@ def repeated(plan: Plan, cut_off: Iterable[Entry]) -> str:
         same = intent.target == plan.target and intent.data.get("does") == plan.act.does
         if same and intent.data.get("act", act) == act:
             when = f"{intent.at:%H:%M:%S} UTC"
-            return f"the same was cut off at {when} and its end is unknown: verify that first (U)"
+            return f"the same was sent at {when} and its end is unknown: verify that first (U)"
     return ""
 
 

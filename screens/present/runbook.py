@@ -15,7 +15,7 @@ from screens.present.lines import BLANK, Part, cells, countdown, fit, line, safe
 if TYPE_CHECKING:
     from cockpit.incident.ledger import Settlement
     from cockpit.runbooks.plan import Outcome, Plan
-    from cockpit.runbooks.run import StepState
+    from cockpit.runbooks.progress import StepState
     from cockpit.runbooks.step import Runbook, Step
     from cockpit.triage.board import OpenFinding
 

@@ -15,7 +15,7 @@ from screens.widgets.panes import set_title
 from screens.widgets.rowlist import RowList, RowView
 
 if TYPE_CHECKING:
-    from cockpit.runbooks.run import StepState
+    from cockpit.runbooks.progress import StepState
     from cockpit.runbooks.step import Runbook
 
 VIEW: RowView[present.RunbookRow] = RowView(

@@ -1,4 +1,4 @@
-"""Steps that an earlier session was cut off from: shown first, until somebody knows their end."""
+"""Steps whose end nobody knows: shown first, until somebody verifies it or says it."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ class UnfinishedBar(Bar):
 
 
 def bar_lines(one: Unfinished, count: int, width: int) -> list[Content]:
-    """`UNKNOWN 'Terminate …' on orders-db, sent 02:41 by ana: its end … · U verifies: …`."""
+    """`UNKNOWN 'Terminate …' on orders-db, cut off at 02:41 UTC (ana) · U verifies: …`."""
     more = f" (1 of {count})" if count > 1 else ""
     on = f" on {safe(one.target, 60)}" if one.target else ""
     does = f"U verifies: {safe(one.verification, 120)}" if one.verification else "U says its end"
+    since = "end unknown since" if one.left else "cut off at"
     told = line(
         (f" UNKNOWN{more} ", "blind bold"),
         (f" '{safe(one.title, 120)}'{on}", "strong"),
-        f", cut off at {short_clock(one.at)} UTC ({safe(one.actor, 30)}) · ",
+        f", {since} {short_clock(one.at)} UTC ({safe(one.actor, 30)}) · ",
         (f"{safe(one.program, 160)} · " if one.program else "", "warning"),
         (does, "accent bold"),
     )

@@ -125,12 +125,16 @@ class FakeLooks:
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     proofs: list[Reading] = field(default_factory=list)
+    held: asyncio.Event | None = None
+    """What looks wait for."""
 
     def proved(self, reading: Reading) -> None:
         self.proofs.append(reading)
 
     async def look(self, target: str, probe: str) -> Reading:
         self.asked.append((target, probe))
+        if self.held is not None:
+            await self.held.wait()
         state = self.after.pop(0) if self.after else self.now
         if isinstance(state, Reason):
             outcome: Seen | Blind = Blind(state, "no answer within 3 s")

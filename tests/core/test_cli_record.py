@@ -95,7 +95,7 @@ def test_a_step_that_was_cut_off_is_named(cockpit: Cockpit) -> None:
     made = opened_at_home()
     made.record(EntryKind.STEP_INTENT, "terminate_backend(4242)", target="orders-db")
     made.close()
-    assert "unknown: step 2 (terminate_backend(4242)) has no outcome" in cockpit("timeline")[2]
+    assert "unknown: how step 2 (terminate_backend(4242)) ended" in cockpit("timeline")[2]
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,22 @@ async def test_an_intent_without_an_outcome_is_unfinished_after_a_crash(tmp_path
     second.close()
 
 
+async def test_an_outcome_that_is_unknown_leaves_the_intent_unfinished_here_and_later(
+    tmp_path: Path,
+) -> None:
+    first = opened(tmp_path)
+    sent = await first.intent("terminate_backend(4242)", target="orders-db")
+    assert not first.unfinished, "it runs"
+    await first.outcome(sent, "unknown", text="cut off after it was sent")
+    assert [intent.seq for intent in first.unfinished] == [sent.seq]
+    first.close()
+    second = resumed(tmp_path)
+    assert [intent.seq for intent in second.unfinished] == [sent.seq]
+    await second.outcome(sent, "ok", text="verified afterwards")
+    assert not second.unfinished
+    second.close()
+
+
 async def test_subscribers_hear_every_entry_in_order_until_they_leave(incident: Incident) -> None:
     heard: list[Entry] = []
     leave = incident.subscribe(heard.append)

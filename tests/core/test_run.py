@@ -12,12 +12,14 @@ import pytest
 
 from cockpit.connect.role import Role
 from cockpit.errors import BlindError, DoesNotApply, Reason, Refused, UnknownOutcome
-from cockpit.runbooks.plan import VALID_FOR
+from cockpit.incident.entry import Entry, EntryKind
+from cockpit.runbooks.plan import VALID_FOR, Outcome
 from cockpit.triage.probe import Seen
 from tests.core.run_words import UNVERIFIED, ready
 from tests.core.runs import (
     LOOK,
     RAISE,
+    START,
     TERMINATE,
     Rig,
     forever,
@@ -345,6 +347,75 @@ async def test_cutting_a_step_off_is_an_unknown_outcome_in_the_record() -> None:
     assert made.journal.entries[-1][2]["outcome"] == "unknown"
     assert made.status("terminate") == "unknown"
     assert made.acts.closed == 1
+    outcome = made.run.state("terminate").outcome
+    assert outcome is not None
+    assert (outcome.kind, "cut off after it was sent" in outcome.text) == ("unknown", True)
+
+
+async def cut(made: Rig) -> Entry:
+    """Stop waiting for the step once it was sent; its intent."""
+    made.acts.does = forever
+    task = asyncio.create_task(made.carry("terminate"))
+    while not made.acts.calls:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    seq = next(at for at, each in enumerate(made.journal.entries, 1) if each[0] == "step.intent")
+    plan = await made.run.plan("terminate")
+    kind, text, data = made.journal.entries[seq - 1]
+    return Entry(
+        seq=seq, at=START, mono=0.0, boot="", host="", actor="ana", role="commander",
+        kind=EntryKind(kind), text=text, target=plan.target, data=data,
+    )  # fmt: skip
+
+
+async def test_what_is_shown_of_a_step_that_was_cut_off_is_not_of_the_attempt_before() -> None:
+    made = ready(LOOK, TERMINATE.replace('"1s"', '"1m"'))
+    made.actors.fails = BlindError(Reason.UNREACHABLE, "nobody is there")
+    with pytest.raises(Refused):
+        await made.carry("terminate")
+    made.actors.fails = None
+    await cut(made)
+    outcome = made.run.state("terminate").outcome
+    assert outcome is not None
+    assert outcome.kind == "unknown"
+
+
+async def test_a_change_that_is_cut_off_before_it_was_sent_is_not_unknown() -> None:
+    made = ready(LOOK, TERMINATE)
+    plan = await made.run.plan("terminate")
+    approval = made.run.approve(plan, typed=plan.confirm_word)
+    made.looks.held, asked = asyncio.Event(), len(made.looks.asked)
+    task = asyncio.create_task(made.run.execute(plan, approval))
+    while len(made.looks.asked) == asked:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert "step.intent" not in made.journal.kinds()
+    assert made.status("terminate") == "waiting"
+    assert [state.status for state in made.run.steps].count("next") == 1
+
+
+async def test_this_run_repeats_its_own_unknown_step_and_another_run_does_not() -> None:
+    made = ready(LOOK, TERMINATE.replace('"1s"', '"1m"'))
+    intent = await cut(made)
+    made.journal.unfinished = (intent,)
+    assert (await made.run.plan("terminate")).gaps == (), "looked at, and it did not happen"
+    other = ready(LOOK, TERMINATE)
+    other.journal.unfinished = (intent,)
+    assert "its end is unknown" in (await other.run.plan("terminate")).gaps[0]
+
+
+async def test_what_a_person_says_of_an_unknown_step_is_told_in_its_run() -> None:
+    made = ready(LOOK, TERMINATE.replace('"1s"', '"1m"'))
+    intent = await cut(made)
+    made.run.learn(intent.seq + 1, Outcome("ok", "of another step"))
+    assert made.status("terminate") == "unknown"
+    made.run.learn(intent.seq, Outcome("ok", "told by a person"))
+    assert made.status("terminate") == "ok"
+    assert made.run.stopped_by is None
 
 
 async def test_the_look_that_verified_is_believed_and_one_that_did_not_is_a_look_as_any() -> None:

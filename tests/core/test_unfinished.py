@@ -74,6 +74,22 @@ async def test_the_verification_writes_the_outcome_of_the_intent(
     incident.close()
 
 
+async def test_an_unknown_outcome_is_told_with_the_step_until_it_is_verified(
+    tmp_path: Path,
+) -> None:
+    made = ready()
+    incident = await cut_off(tmp_path, await made.run.plan("terminate"))
+    (intent,) = incident.unfinished
+    assert [one.left for one in unfinished.all_of(incident.unfinished, incident.entries)] == [""]
+    await incident.outcome(intent, "unknown", text="Terminate → unknown: cut off")
+    (one,) = unfinished.all_of(incident.unfinished, incident.entries)
+    assert one.left == "Terminate → unknown: cut off"
+    made.looks.now = {"queues": []}
+    assert (await unfinished.verified(one, made.run._ports, incident)).kind == "ok"
+    assert incident.unfinished == ()
+    incident.close()
+
+
 async def test_what_cannot_be_looked_at_stays_unknown(tmp_path: Path) -> None:
     made = ready()
     incident = await cut_off(tmp_path, await made.run.plan("terminate"))

@@ -18,7 +18,7 @@ from cockpit.incident.lines import IncidentLine
 from cockpit.incident.timeline import LOOKS, MACHINE, TimelineRow
 from cockpit.redact import SecretText
 from cockpit.runbooks.plan import VALID_FOR, Act, Approval, Outcome, Plan, PlanLine
-from cockpit.runbooks.run import StepState
+from cockpit.runbooks.progress import StepState
 from cockpit.runbooks.step import Question, Risk, Runbook, Step, StepKind, Until
 from cockpit.runbooks.stop_loss import Interrupt
 from cockpit.runbooks.unfinished import Unfinished

@@ -27,7 +27,7 @@ async def test_without_one_nothing_is_shown(desk: FakeDesk, show: Shows) -> None
     async with show(desk) as pilot:
         assert "UNKNOWN" not in text(pilot)
         await press(pilot, "U")
-        assert any("No step is cut off" in told for told in toasts(pilot))
+        assert any("No step is unknown" in told for told in toasts(pilot))
 
 
 async def test_verifying_it_settles_it(desk: FakeDesk, show: Shows) -> None:

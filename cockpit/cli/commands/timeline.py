@@ -54,7 +54,7 @@ def timeline(
         say(_row_line(row))
     for intent in () if incident.holder else unfinished(incident.entries):
         words = text.visible(intent.text, 120)
-        click.echo(f"unknown: step {intent.seq} ({words}) has no outcome; verify it", err=True)
+        click.echo(f"unknown: how step {intent.seq} ({words}) ended; verify it", err=True)
     return tell_store(incident.id, incident.troubles, incident.waiting)
 
 

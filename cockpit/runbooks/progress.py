@@ -1,0 +1,51 @@
+"""How far a step of a runbook is, as a run keeps it and screens show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from cockpit.incident.ledger import Settlement
+from cockpit.runbooks.plan import Outcome
+from cockpit.runbooks.step import NOTHING, Step
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """A step with how far it is.
+
+    `status`: `waiting`, `next`, `running`, `ok`, `failed`, `unknown`, `skipped`, `refused`,
+    `proposed`.
+    """
+
+    step: Step
+    status: str = "waiting"
+    outcome: Outcome | None = None
+    captured: Mapping[str, object] = field(default_factory=lambda: NOTHING)
+    passed: bool = False
+    """True when a person went on after it had failed."""
+    offered: bool = False
+    """True for an undo: nobody waits for it to be run."""
+    not_now: str = ""
+    """Why it did not apply when it was planned last: it is passed over until an earlier step is
+    run again or it is chosen by itself. Empty: it applied, or was not planned yet."""
+    waited: float = 0.0
+    """Seconds of the verification or wait that is under way."""
+    settlement: Settlement | None = None
+    """What came of its prediction; None: it made none, or is not over."""
+    worse: str = ""
+    """What else got worse since it acted: it was interrupted, and nothing goes on by itself."""
+
+
+class StepChange(TypedDict, total=False):
+    """What may change of a `StepState`."""
+
+    status: str
+    outcome: Outcome | None
+    captured: Mapping[str, object]
+    passed: bool
+    not_now: str
+    waited: float
+    settlement: Settlement | None
+    worse: str
