@@ -16,7 +16,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import events
-from textual.app import App, ComposeResult, ScreenStackError, SystemCommand
+from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import Screen
@@ -255,19 +255,19 @@ class CockpitApp(App[int]):
         self._due = False
         self._drawn = clock.monotonic()
         if self._displayed is not None:
-            self._tell(Refreshed(self._displayed.take()))
+            self._tell(Refreshed, self._displayed.take())
 
     def _tick(self) -> None:
         if self._displayed is not None:
-            self._tell(Ticked(self._displayed.take()))
+            self._tell(Ticked, self._displayed.take())
 
-    def _tell(self, message: Refreshed | Ticked) -> None:
-        try:
-            screen = self.screen
-        except ScreenStackError:
-            return  # leaving: nothing is on the screen any more
-        if screen.is_mounted:
-            screen.post_message(message)
+    def _tell(self, make: Callable[[Shown], Refreshed | Ticked], shown: Shown) -> None:
+        """To the screen on top, and to those that are seen behind it: live is all that is shown."""
+        for screen in reversed(self.screen_stack):
+            if screen.is_mounted:
+                screen.post_message(make(shown))  # one each: a handled message is not sent again
+            if not screen.is_modal:
+                return
 
     @property
     def shown(self) -> Shown | None:
@@ -282,7 +282,7 @@ class CockpitApp(App[int]):
     def toggle_freeze(self) -> None:
         """Hold what is shown, or show what is live."""
         if self._displayed is not None:
-            self._tell(Refreshed(self._displayed.toggle_freeze()))
+            self._tell(Refreshed, self._displayed.toggle_freeze())
 
     # -- what screens ask for ------------------------------------------------------------------
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from textual._context import visible_screen_stack
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input
 
 from cockpit import clock
@@ -127,8 +130,14 @@ async def press(pilot: Pilot[int], *keys: str) -> None:
 
 
 def text(pilot: Pilot[int]) -> str:
-    """The top screen as plain text, without what lies behind a dialog."""
-    strips = pilot.app.screen._compositor.render_strips()
+    """The top screen as plain text, with what is seen behind it."""
+    return text_of(pilot.app.screen, behind=pilot.app._background_screens)
+
+
+def text_of(screen: Screen[Any], behind: Sequence[Screen[Any]] = ()) -> str:
+    """A screen as plain text, also one that a dialog lies over."""
+    visible_screen_stack.set(list(behind))  # as the driver does: what is dirty is drawn over these
+    strips = screen._compositor.render_strips()
     return "\n".join(strip.text.rstrip() for strip in strips)
 
 

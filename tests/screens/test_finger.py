@@ -20,7 +20,7 @@ from screens.planning import PlanningScreen
 from screens.widgets.better import BetterBar
 from screens.widgets.evidence import EvidencePane
 from screens.widgets.findings import Findings
-from tests.screens.conftest import FULL, Shows, Time, press, settle, text, toasts, until
+from tests.screens.conftest import FULL, Shows, Time, press, settle, text, text_of, toasts, until
 from tests.screens.fake_desk import FakeDesk, FakeRun, ago
 from tests.screens.fake_desk import finding as make
 from tests.screens.main_words import begun
@@ -213,6 +213,26 @@ async def test_an_offer_is_the_one_that_was_drawn(desk: FakeDesk, show: Shows) -
 
 
 # -- dialogs -----------------------------------------------------------------------------------------
+
+
+async def test_what_lies_behind_a_dialog_goes_on(desk: FakeDesk, show: Shows, time: Time) -> None:
+    """The head says `live`: clock, ages and findings are, also behind a dialog over a dialog."""
+
+    def behind() -> str:
+        return text_of(pilot.app.screen_stack[1])
+
+    async with show(desk, FULL) as pilot:
+        await press(pilot, "S", "question_mark")
+        assert not isinstance(pilot.app.screen, MainScreen)
+        assert "18m 07s" in behind()
+        assert "Findings 7" in behind()
+        time.pass_(seconds=15)
+        pilot.app._tick()  # type: ignore[attr-defined]
+        await until(pilot, lambda: "18m 22s" in behind(), "the clock behind")
+        more = make("ECS_CRASH_LOOP", Severity.CRITICAL, "exits with code 1", on="search")
+        desk.board = replace(desk.board, open={**desk.board.open, more.id: more})
+        await settle(pilot)
+        await until(pilot, lambda: "Findings 8" in behind(), "the finding behind")
 
 
 async def test_a_plan_that_comes_behind_the_list_of_keys_leaves_no_dialog(
