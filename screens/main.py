@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from cockpit.errors import CockpitError
 from cockpit.incident.timeline import TimelineRow
 from cockpit.triage.board import FindingId, OpenFinding
 from cockpit.triage.changes import Change
@@ -76,7 +75,7 @@ class MainScreen(PanesScreen, part=Where.MAIN):
         findings = self.query_one(Findings)
         row, start = findings.chosen, findings.start
         better = shown.best(start.finding.finding.code) if start.finding else ""
-        self.query_one(BetterBar).refresh_from(start, row, better, moment=shown.moment)
+        self.query_one(BetterBar).refresh_from(start, row, better, shown=shown)
         pane = self.query_one(EvidencePane)
         if not pane.has_class("-other"):
             pane.refresh_from(shown, row)
@@ -192,9 +191,11 @@ class MainScreen(PanesScreen, part=Where.MAIN):
 
     def action_better(self) -> None:
         """Go to the first suspect's own finding, which has a runbook."""
-        named = self.query_one(BetterBar).drawn_at(self.host.presses.at)
+        bar = self.query_one(BetterBar)
+        named = bar.drawn_at(self.host.presses.at)
         if not isinstance(named, FindingId):
-            self.host.say("The first suspect has no other runbook than what is selected")
+            came = "The line with B has come since that key was pressed: press it again"
+            self.host.say(bar.instead or came)
             return
         findings = self.query_one(Findings)
         if not findings.choose(named):
@@ -219,24 +220,9 @@ class MainScreen(PanesScreen, part=Where.MAIN):
 
     def action_status(self) -> None:
         """Set status or severity."""
-        self.run_worker(self._set_status(), exit_on_error=False)
+        from screens.conduct import set_status
 
-    async def _set_status(self) -> None:
-        from screens.incidents import LEVELS, STATES
-        from screens.pick import PickScreen
-
-        desk = self.host.desk
-        picked = await self.app.push_screen_wait(PickScreen("Status, severity", STATES + LEVELS))
-        if desk is None or picked is None:
-            return
-        try:
-            if picked.startswith("P"):
-                await desk.set_severity(picked)
-            else:
-                await desk.set_status(picked)
-        except CockpitError as error:
-            self.host.say_error(error)
-        self.host.nudge()
+        self.run_worker(set_status(self), exit_on_error=False)
 
     # -- steps ---------------------------------------------------------------------------------
 

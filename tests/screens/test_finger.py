@@ -10,6 +10,7 @@ import pytest
 from textual import events
 
 from cockpit.runbooks.library import library
+from cockpit.runbooks.stop_loss import Interrupt
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
@@ -191,6 +192,39 @@ async def test_nobody_is_sent_from_a_repair_that_worked_to_another_one(
         await settle(pilot)
         told = "SUSPECT 1  TG_UNHEALTHY on checkout-tg"
         await until(pilot, lambda: told in text(pilot), "the line")
+
+
+async def test_b_says_why_it_goes_nowhere_and_goes_where_something_got_worse_since_the_step(
+    desk: FakeDesk, show: Shows, time: Time
+) -> None:
+    """A repair worked, and made something else worse: that is no late symptom."""
+    mended = next(f for f in desk.board.open.values() if f.target == "checkout")
+    rest = {k: v for k, v in desk.board.open.items() if v.target in {"checkout", "orders-db"}}
+    desk.board = replace(desk.board, open=rest)
+    suspects, desk.suspects = desk.suspects, (replace(desk.suspects[0], target="checkout"),)
+    async with show(desk) as pilot:
+        await press(pilot, "end", "home")
+        rows = pilot.app.screen.query_one(Findings)
+        assert rows.choose(mended.id)
+        over = replace(mended, cleared=time.now())
+        left = {k: v for k, v in rest.items() if v.target == "orders-db"}
+        desk.board, desk.suspects = replace(desk.board, open=left, cleared=(over,)), suspects
+        await settle(pilot)
+        assert rows.chosen_key == mended.id
+        await press(pilot, "B")
+        told = "has just recovered: PG_SAT_CONNECTIONS on orders-db may only be late"
+        assert told in toasts(pilot)[-1]
+        run = desk.start_run("database-connections", next(iter(left.values())))
+        run.interrupt = Interrupt(
+            step="snapshot", title="Go back", worse="it got worse", undo="", instead="none"
+        )
+        desk.interrupted = run
+        await settle(pilot)
+        await until(pilot, lambda: "SUSPECT 1  PG_SAT_CONNECTIONS" in text(pilot), "the line")
+        await press(pilot, "B")
+        assert "PG_SAT_CONNECTIONS" in pilot.app.screen.query_one(EvidencePane).text
+        await press(pilot, "B")
+        assert "is suspect 1's own" in toasts(pilot)[-1]
 
 
 async def test_an_offer_is_the_one_that_was_drawn(desk: FakeDesk, show: Shows) -> None:
