@@ -74,6 +74,8 @@ STATES = (
     Choice("resolved", "resolved", "over"),
     Choice("closed", "closed", "nothing is left to do; ends the incident"),
 )
+ENDINGS = frozenset({"resolved", "closed"})
+"""States that a commander sets: what is said to be over is not watched any more."""
 
 
 class IncidentsScreen(CockpitScreen[None], part=Where.CHOOSING):

@@ -169,8 +169,10 @@ class DeskPort(Protocol):
     async def set_severity(self, severity: str) -> None:
         """`P0` to `P3`, journalled."""
 
-    async def set_status(self, status: str) -> None:
-        """`investigating`, `identified`, `mitigated`, `resolved` or `closed`, journalled."""
+    async def set_status(self, status: str, reason: str = "") -> None:
+        """`investigating`, `identified`, `mitigated`, `resolved` or `closed`, journalled. Raises
+        `Refused` in triage for the last two.
+        """
 
     async def close(self) -> None:
         """Give everything up within half a second. Never raises."""

@@ -17,10 +17,11 @@ from cockpit.desk.own import own_acts
 from cockpit.desk.promises import PromiseKeeper
 from cockpit.desk.recorder import Recorder
 from cockpit.desk.status import DeskStatus
-from cockpit.errors import BlindError
+from cockpit.errors import BlindError, Refused
 from cockpit.incident.lines import IncidentLine
 from cockpit.incident.record import Incident
 from cockpit.incident.severity import next_update
+from cockpit.incident.state import IncidentStatus
 from cockpit.incident.timeline import TimelineRow, continued
 from cockpit.runbooks import unfinished
 from cockpit.runbooks.known import known
@@ -288,9 +289,17 @@ class Desk:
         """`P0` to `P3`, journalled."""
         await self.incident.set_severity(severity)
 
-    async def set_status(self, status: str) -> None:
-        """Journalled; the metrics take when it was mitigated, resolved and closed from it."""
-        await self.incident.set_status(status)
+    async def set_status(self, status: str, reason: str = "") -> None:
+        """Journalled; the metrics take when it was mitigated, resolved and closed from it. Raises
+        `Refused` in triage for an end: it ends updates and watching for everybody.
+        """
+        wanted = IncidentStatus.read(status)
+        if self.role is not Role.COMMANDER and wanted.rank > IncidentStatus.MITIGATED.rank:
+            raise Refused(
+                f"triage sets no incident to {wanted}: a commander does",
+                hint="note that it is over (n), or restart with --role commander",
+            )
+        await self.incident.set_status(wanted, reason)
 
     async def close(self) -> None:
         """Give everything up within half a second. Never raises."""

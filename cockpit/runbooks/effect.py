@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
+from cockpit.connect.role import Role
 from cockpit.connect.session import Acts
 from cockpit.errors import BlindError, Misconfigured, Refused, UnknownOutcome
 from cockpit.incident import ledger
@@ -97,7 +98,7 @@ class Execution:
         try:
             result = await self._seen()
             gave = result.data if step.answer else captured(step.capture, result.data)
-            gave = self.planner.remembered(step, gave)
+            gave = gave if self._only_noted else self.planner.remembered(step, gave)
             kind = "ok" if result.done else "failed"
         except (BlindError, CouldNotLook, Misconfigured) as error:
             result = Result(False, error.message)
@@ -107,9 +108,17 @@ class Execution:
             data |= {"url": plan.act.url, "headers": shown_headers(plan.act)}
         data |= self._kept(outcome, result)
         text = f"{step.title} → {kind} in {outcome.took:.1f}s: {outcome.text}"
+        entry = EntryKind.STEP_OUTCOME
+        if self._only_noted:
+            entry, text = EntryKind.NOTE, f"{step.title} {outcome.text}"
         journal = self.planner.ports.journal
-        await journal.append(EntryKind.STEP_OUTCOME, text, target=plan.target, data=data)
+        await journal.append(entry, text, target=plan.target, data=data)
         return Ended(outcome, gave)
+
+    @property
+    def _only_noted(self) -> bool:
+        """Whether it is an answer of triage: it is told to the commander, who answers."""
+        return self.plan.step.answer is not None and self.planner.role is not Role.COMMANDER
 
     async def _seen(self) -> Result:
         plan, step = self.plan, self.plan.step
@@ -119,7 +128,10 @@ class Execution:
                 if step.answer is None:
                     return Result(True, f"done by {self.approval.by}")
                 answer = typed(self.approval.typed, step.answer.type, step.answer.choices)
-                return Result(True, f"answered {line(answer)}", data={"answer": answer})
+                told = f"answered {line(answer)}"
+                if self._only_noted:
+                    told += ", as a note: what acts waits for a commander's answer"
+                return Result(True, told, data={"answer": answer})
             case StepKind.PROBE:
                 return await looks.look(ports, plan.target, step.does)
             case StepKind.WAIT:

@@ -71,6 +71,13 @@ def permitted(role: Role, kind: StepKind, risk: Risk) -> None:
     )
 
 
+def answers_open(role: Role, kind: StepKind, risk: Risk) -> bool:
+    """Whether a person's answers let it be planned: in triage one is a note for the commander, and
+    opens nothing that acts.
+    """
+    return role is Role.COMMANDER or (risk is Risk.READ and kind is not StepKind.COMMAND)
+
+
 def own_site(role: Role, act: Act, url: str) -> None:
     """Raise `Refused` for a request that triage may only propose. `url`: the target's own or empty.
 

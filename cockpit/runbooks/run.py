@@ -275,7 +275,7 @@ class Run:
         """The plan, remembering why there is none when the step does not apply now."""
         why = ""
         try:
-            return await self._planner.plan(step, self._given(), earlier=self._before(step.id))
+            return await self._planner.plan(step, self._given(step), earlier=self._before(step.id))
         except DoesNotApply as error:
             why = error.message
             raise
@@ -434,8 +434,11 @@ class Run:
             hint="retry it, skip it, undo it, or go on with a reason",
         )
 
-    def _given(self) -> dict[str, Mapping[str, object]]:
-        return {state.step.id: state.captured for state in self._states if state.captured}
+    def _given(self, step: Step | None = None) -> dict[str, Mapping[str, object]]:
+        """What steps gave; of the answers only those that open `step`."""
+        opens = step is None or gate.answers_open(self.role, step.kind, step.risk)
+        found = (state for state in self._states if state.captured)
+        return {each.step.id: each.captured for each in found if opens or not each.step.answer}
 
     def _before(self, step_id: str) -> Sequence[Step]:
         return [state.step for state in self._states[: self._index(step_id)]]

@@ -21,6 +21,8 @@ from screens.shown import Shown
 
 _ROOMY = 50
 """Cells from which the badge is told in full."""
+_OVER = frozenset({"resolved", "closed"})
+"""States that are told however little room there is."""
 _SOON = 300
 """Seconds before an update is due when its countdown turns yellow."""
 
@@ -51,7 +53,9 @@ def header(shown: Shown, width: int, *, rows: int = 2) -> list[Content]:
 
 def _only_line(shown: Shown, width: int) -> Content:
     mark = short_badge(shown.status.role, width)
-    return line(mark, " ", (shown.incident.severity, "bold"), " ", safe(shown.incident.title))
+    over = f"{shown.incident.status} " if shown.incident.status in _OVER else ""
+    level = (shown.incident.severity, "bold")
+    return line(mark, " ", level, f" {over}", safe(shown.incident.title))
 
 
 def _tiny_right(shown: Shown) -> Content:
@@ -66,7 +70,7 @@ def _what(shown: Shown, width: int) -> Content:
         f"  {safe(incident.title, 80)}  " if width >= 110 else f" {safe(incident.title, 60)} ",
         (f" {incident.severity} ", level),
     ]
-    if width >= 100:
+    if width >= 100 or incident.status in _OVER:
         parts += ["  ", ("● ", _status_tone(incident.status)), incident.status]
     return line(*parts)
 

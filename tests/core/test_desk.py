@@ -11,7 +11,7 @@ import pytest
 from cockpit.config import load
 from cockpit.connect.role import Role
 from cockpit.desk import Desk
-from cockpit.errors import BlindError, Reason
+from cockpit.errors import BlindError, Reason, Refused
 from cockpit.runbooks.library import library
 from cockpit.triage.registry import catalog, registry
 from tests.core import records
@@ -67,6 +67,19 @@ async def test_a_connection_that_failed_has_its_runbook_on_the_board(tmp_path: P
             assert [each.id for each in desk.runbooks_for(one)][:1] == ["path-tcp"]
         finally:
             await desk.close()
+
+
+async def test_triage_ends_no_incident(tmp_path: Path) -> None:
+    desk = made(tmp_path)
+    try:
+        await desk.set_status("mitigated")
+        for word in ("resolved", "closed"):
+            with pytest.raises(Refused, match=f"triage sets no incident to {word}"):
+                await desk.set_status(word)
+        assert desk.headline.status == "mitigated"
+        await desk.set_severity("P2")
+    finally:
+        await desk.close()
 
 
 class Place:

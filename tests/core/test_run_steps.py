@@ -133,6 +133,20 @@ async def test_an_answer_is_typed_and_can_be_used_by_later_steps() -> None:
     assert made.run.state("path").captured == {"answer": "/live"}
 
 
+async def test_in_triage_an_answer_is_a_note_and_opens_nothing_that_acts() -> None:
+    use = RAISE.replace('TableName = "carts", Prov', 'TableName = "$path.answer", Prov', 1)
+    made = ready(LOOK, ASK, use, role=Role.TRIAGE)
+    await made.carry("blocker")
+    outcome = await made.carry("path", typed="/live")
+    kind, text, _ = made.journal.entries[-1]
+    assert (kind, text) == ("note", f"Which path is right? {outcome.text}")
+    assert outcome.text.startswith("answered /live, as a note: what acts waits for a commander")
+    await made.run.propose("raise", "the table throttles")
+    proposal = made.journal.entries[-1][2]
+    assert "plan" not in proposal
+    assert "$path.answer has no value" in proposal["not_planned"]
+
+
 async def test_enter_alone_takes_the_suggested_answer() -> None:
     made = ready(LOOK, ASK)
     made.looks.now = {"queues": [queue(user="/healthz")]}

@@ -525,8 +525,8 @@ class FakeDesk:
         self.headline = replace(self.headline, severity=severity)
         self.changed()
 
-    async def set_status(self, status: str) -> None:
-        self.set.append(status)
+    async def set_status(self, status: str, reason: str = "") -> None:
+        self.set.append(f"{status}: {reason}" if reason else status)
         self.headline = replace(self.headline, status=status)
         self.changed()
 

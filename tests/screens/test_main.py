@@ -339,3 +339,35 @@ async def test_status_and_severity_are_picked_from_a_list(desk: FakeDesk, show: 
         assert desk.set == ["identified"]
         await press(pilot, "S", "end", "enter")
         assert desk.set == ["identified", "P3"]
+
+
+@pytest.mark.parametrize("size", [FULL, SMALL, TINY], ids=str)
+async def test_closing_asks_once_says_so_and_stays_on_the_screen(
+    desk: FakeDesk, show: Shows, size: tuple[int, int]
+) -> None:
+    async with show(desk, size) as pilot:
+        await press(pilot, "S", "down", "down", "down", "down", "enter")
+        assert desk.set == []
+        if size != TINY:
+            assert "Close the incident?" in text(pilot)
+            assert "with 3 criticals open" in text(pilot)
+        await press(pilot, "enter")
+        assert desk.set == []
+        assert "stays open" in toasts(pilot)[-1]
+        await press(pilot, "S", "down", "down", "down", "down", "enter", "down", "enter")
+        assert desk.set == ["closed: with 3 criticals open"]
+        assert "The incident is closed" in toasts(pilot)[-1]
+        pilot.app.clear_notifications()
+        await settle(pilot)
+        assert ("clo" if size == TINY else "closed") in text(pilot).splitlines()[0]
+
+
+async def test_triage_is_not_offered_an_end_of_the_incident(triage: FakeDesk, show: Shows) -> None:
+    async with show(triage, SMALL) as pilot:
+        await press(pilot, "S")
+        assert "mitigated" in text(pilot)
+        assert "a commander resolves and closes" in text(pilot)
+        assert "resolved" not in text(pilot)
+        await press(pilot, "down", "down", "enter")
+        assert triage.set == ["mitigated"]
+        assert "mitigated from here on" in toasts(pilot)[-1]
