@@ -63,6 +63,44 @@ async def test_one_without_a_call_is_freed_at_once(
     assert freed.times == 1
 
 
+async def test_one_without_a_call_says_goodbye_before_it_goes(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = ends
+    connection = DriverConnection(ours, ours.dup(), lambda: ours.sendall(b"X"))
+    connection.drop()
+    connection.drop()
+    assert theirs.recv(9) == b"X"
+
+
+async def test_who_leaves_waits_for_what_ends_soon(
+    connection: DriverConnection[socket.socket], freed: Freed
+) -> None:
+    call: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    await connection.ended(call, 0)
+    leaving = asyncio.create_task(connection.leave(30))
+    await asyncio.sleep(0)
+    assert freed.times == 0
+    call.set_result("answer")
+    await leaving
+    assert freed.times == 1
+
+
+async def test_who_leaves_cuts_what_does_not_end(
+    connection: DriverConnection[socket.socket],
+    freed: Freed,
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    call: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    await connection.ended(call, 0)
+    await connection.leave(0.01)
+    assert ends[1].recv(1) == b""
+    assert freed.times == 0
+    call.cancel()
+    await asyncio.sleep(0)
+    assert freed.times == 1
+
+
 async def test_a_call_is_never_cancelled_from_here(
     connection: DriverConnection[socket.socket], freed: Freed
 ) -> None:

@@ -376,6 +376,7 @@ async def test_who_walks_away_from_a_greeting_leaves_no_connection(
     script.greets = cancelled
     with pytest.raises(asyncio.CancelledError):
         await session.ask("a")
+    await session.close()
     assert dropped(script) == [1]
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 Driver = TypeVar("Driver")
 Result = TypeVar("Result")
@@ -19,29 +19,43 @@ class DriverConnection(Generic[Driver]):
         self.driver = driver
         self.rope = rope
         self._free = free
-        self._running = 0
+        self._running: set[asyncio.Future[object]] = set()
         self._dropped = False
 
     async def ended(self, call: asyncio.Future[Result], seconds: float) -> bool:
         """Whether a call ends within so many seconds. It is never cancelled: `drop` ends it."""
-        self._running += 1
-        call.add_done_callback(self._over)
+        running = cast("asyncio.Future[object]", call)
+        self._running.add(running)
+        running.add_done_callback(self._over)
         done, _ = await asyncio.wait({call}, timeout=seconds)
         return bool(done)
 
-    def drop(self) -> None:
-        """Shut the socket down, which wakes a hung reader at once, as closing it does not. The
-        driver's connection is freed only once no call uses it.
-        """
-        with contextlib.suppress(OSError), self.rope:
-            self.rope.shutdown(socket.SHUT_RDWR)
-        self._dropped = True
-        if not self._running:
-            self._free()
+    async def leave(self, seconds: float) -> None:
+        """Drop it once what runs in it has ended, or after so many seconds."""
+        try:
+            if self._running:
+                await asyncio.wait(self._running, timeout=seconds)
+        finally:
+            self.drop()
 
-    def _over(self, call: asyncio.Future[Result]) -> None:
+    def drop(self) -> None:
+        """Free it at once, which says goodbye in the driver's protocol: a server counts whoever
+        leaves without as a client that vanished. Under a call there is no saying it: the socket is
+        shut down, which wakes a hung reader, as closing it does not, and freed after the call.
+        """
+        if self._dropped:
+            return
+        self._dropped = True
+        with self.rope:
+            if not self._running:
+                self._free()
+                return
+            with contextlib.suppress(OSError):
+                self.rope.shutdown(socket.SHUT_RDWR)
+
+    def _over(self, call: asyncio.Future[object]) -> None:
         if not call.cancelled():
             call.exception()  # looked at, also when the call was given up: no warning is printed
-        self._running -= 1
+        self._running.discard(call)
         if self._dropped and not self._running:
             self._free()
