@@ -67,7 +67,7 @@ async def carry_out(
     host.running.tasks[step_id] = task
     host.nudge()
     try:
-        return await _ended(host, task, plan)
+        return await _ended(host, task, plan, run)
     finally:
         host.running.since.pop(step_id, None)
         host.running.tasks.pop(step_id, None)
@@ -118,14 +118,20 @@ def _needs_no_yes(plan: Plan) -> bool:
     return plan.risk == "read" and not plan.gaps and not plan.asks and plan.step.kind != "manual"
 
 
-async def _ended(host: Host, task: asyncio.Task[Outcome], plan: Plan) -> Outcome | None:
+async def _ended(
+    host: Host, task: asyncio.Task[Outcome], plan: Plan, run: RunPort
+) -> Outcome | None:
     try:
         outcome = await task
     except CockpitError as error:
         host.say_error(error)
         return None
     except asyncio.CancelledError:
-        host.say(f"{safe(plan.title)}: no longer waited for, verify before repeating", "warning")
+        states = [s.status for s in run.steps if s.step.id == plan.step.id]
+        sent = "no longer waited for, verify before repeating"
+        told = sent if "unknown" in states else "stopped, nothing was sent"
+        told = told if plan.mutates else "no longer waited for"
+        host.say(f"{safe(plan.title)}: {told}", "warning")
         return None
     severity = _TOASTS.get(outcome.kind, "warning" if outcome.kind == "unknown" else "error")
     host.say(f"{safe(plan.title)}: {outcome.kind} · {safe(outcome.text)}", severity)

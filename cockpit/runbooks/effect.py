@@ -68,6 +68,8 @@ class Execution:
     given: Given
     earlier: Sequence[Step]
     progress: Progress
+    sending: Callable[[], None]
+    """Called when everything was checked again, right before it is sent."""
     stop_loss: StopLoss
     started: float = 0.0
     intent: Entry | None = None
@@ -152,6 +154,7 @@ class Execution:
             gate.still_good(self.plan, self.approval, elapsed=self.planner.ports.elapsed())
             intent = self.intent = await self._intent()
             self.stop_loss.arm()
+            self.sending()
             return await self._sent(intent, session)
 
     async def _session(self) -> Acts:

@@ -30,6 +30,8 @@ class StepState:
     not_now: str = ""
     """Why it did not apply when it was planned last: it is passed over until an earlier step is
     run again or it is chosen by itself. Empty: it applied, or was not planned yet."""
+    checking: bool = False
+    """True while it runs and nothing was sent yet: what its plan relies on is looked at again."""
     waited: float = 0.0
     """Seconds of the verification or wait that is under way."""
     settlement: Settlement | None = None
@@ -46,6 +48,7 @@ class StepChange(TypedDict, total=False):
     captured: Mapping[str, object]
     passed: bool
     not_now: str
+    checking: bool
     waited: float
     settlement: Settlement | None
     worse: str

@@ -77,9 +77,11 @@ class Run:
 
     @property
     def steps(self) -> tuple[StepState, ...]:
-        """Every step, an undo right after what it undoes; at most one of them is `next`."""
+        """Every step, an undo right after what it undoes; at most one of them is `next`, and none
+        while one runs.
+        """
         states = list(self._states)
-        if self.stopped_by is None:
+        if self.stopped_by is None and not self._running:
             for index, state in enumerate(states):
                 if state.status in _OPEN and not state.offered and not state.not_now:
                     if state.status == "waiting":
@@ -187,7 +189,10 @@ class Run:
         if before.status == "next":  # which is told of a step that waits, and never kept
             before = replace(before, status="waiting")
         self._running = True
-        self._set(step_id, status="running", waited=0.0, worse="", settlement=None)
+        checking = plan.mutates
+        self._set(
+            step_id, status="running", checking=checking, waited=0.0, worse="", settlement=None
+        )
         ended: Ended | None = None
         execution: Execution | None = None
         after: StepChange | None = None
@@ -200,6 +205,7 @@ class Run:
         except Refused as refused:
             sent = False
             after = {"status": "refused", "outcome": Outcome("refused", refused.message)}
+            after["checking"] = False
             await self._refusal(plan, refused)
             raise
         finally:
@@ -322,6 +328,7 @@ class Run:
             given=self._given(),
             earlier=self._before(plan.step.id),
             progress=progress,
+            sending=lambda: self._set(plan.step.id, checking=False),
         )
 
     def _interrupted(self, plan: Plan, says: str) -> None:

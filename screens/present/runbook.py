@@ -168,7 +168,8 @@ def draw(row: RunbookRow, width: int, moment: datetime) -> Content:
 
 def _right(row: StepRow, moment: datetime) -> tuple[str, str]:
     if row.status == "running" and row.running_since is not None:
-        return f"running {countdown((moment - row.running_since).total_seconds())}", "info bold"
+        word = "checking" if row.state is not None and row.state.checking else "running"
+        return f"{word} {countdown((moment - row.running_since).total_seconds())}", "info bold"
     if row.state is not None and row.state.outcome is not None:
         outcome = row.state.outcome
         if outcome.kind == "ok":

@@ -361,6 +361,7 @@ async def cut(made: Rig) -> Entry:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert not made.run.state("terminate").checking, "it was sent"
     seq = next(at for at, each in enumerate(made.journal.entries, 1) if each[0] == "step.intent")
     plan = await made.run.plan("terminate")
     kind, text, data = made.journal.entries[seq - 1]
@@ -390,11 +391,14 @@ async def test_a_change_that_is_cut_off_before_it_was_sent_is_not_unknown() -> N
     task = asyncio.create_task(made.run.execute(plan, approval))
     while len(made.looks.asked) == asked:
         await asyncio.sleep(0)
+    assert made.run.state("terminate").checking
+    assert made.steps() == [("blocker", "waiting"), ("terminate", "running")], "none is next"
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert "step.intent" not in made.journal.kinds()
     assert made.status("terminate") == "waiting"
+    assert not made.run.state("terminate").checking
     assert [state.status for state in made.run.steps].count("next") == 1
 
 

@@ -318,6 +318,8 @@ class FakeRun:
         self.output = "2 rows\n4242 idle in transaction [/b]"
         self.outcome = "ok"
         self.hold: asyncio.Event | None = None
+        self.checks = False
+        """Whether what `hold` holds up is the check before anything is sent."""
         self.made: Callable[[], float] = lambda: clock.elapsed()
         self.gaps: tuple[str, ...] = ()
         self.interrupt: Interrupt | None = None
@@ -378,9 +380,13 @@ class FakeRun:
     async def execute(self, plan: Plan, approval: Approval) -> Outcome:
         assert approval.digest == plan.digest
         before = self.states[plan.step.id]
-        self._set(replace(before, status="running"))
-        if self.hold is not None:
-            await self.hold.wait()
+        self._set(replace(before, status="running", checking=self.checks))
+        try:
+            if self.hold is not None:
+                await self.hold.wait()
+        except asyncio.CancelledError:
+            self._set(before if self.checks else replace(before, status="unknown"))
+            raise
         self.ran.append(plan.step.id)
         outcome = Outcome(self.outcome, "1 session ended; lock waits = 0", self.output, 0.4)  # type: ignore[arg-type]
         self._set(replace(before, status=self.outcome, outcome=outcome))

@@ -148,6 +148,20 @@ async def test_a_running_step_can_be_left_waiting_for(desk: FakeDesk, show: Show
         assert "verify before repeating" in toasts(pilot)[-1]
 
 
+async def test_a_step_that_is_stopped_while_it_is_checked_was_not_sent(
+    desk: FakeDesk, show: Shows
+) -> None:
+    run = begun(desk)
+    run.hold, run.checks = asyncio.Event(), True
+    async with show(desk) as pilot:
+        await press(pilot, "R")
+        await confirmed(pilot)
+        await press(pilot, "enter")
+        assert "checking 00:00" in text(pilot)
+        await press(pilot, "x")
+        assert "nothing was sent" in toasts(pilot)[-1]
+
+
 async def test_output_is_read_as_text_and_never_as_markup(desk: FakeDesk, show: Shows) -> None:
     async with show(desk) as pilot:
         await press(pilot, "R", "5", "home", "o")

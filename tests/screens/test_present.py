@@ -225,6 +225,17 @@ def test_a_running_step_counts_up() -> None:
     assert any("running 00:12" in runbook.draw(row, 44, NOW).plain for row in rows)
 
 
+def test_a_step_that_was_not_sent_yet_is_checking() -> None:
+    run = FakeRun(CONNECTIONS, FakeDesk(), "orders-db")
+    run._set(replace(run.states["cancel"], status="running", checking=True))
+    rows = runbook.rows(
+        CONNECTIONS, run.steps, expanded="", width=44, running_since={"cancel": ago(seconds=2)}
+    )
+    told = [runbook.draw(row, 44, NOW).plain for row in rows]
+    assert any("checking 00:02" in line for line in told)
+    assert not any("running" in line for line in told)
+
+
 def test_a_table_gives_way_so_that_the_last_column_stays() -> None:
     shape = table.widths(SESSIONS, 78)
     assert table.MARK + sum(shape) + 6 <= 78, "one cell between columns"
