@@ -71,9 +71,8 @@ class Beats:
 
     def __init__(self, database: CheckoutDatabase) -> None:
         self._database = database
-        self._connections: dict[int, Connection] = {}
+        self._sessions: dict[int, tuple[Connection, contextlib.AsyncExitStack]] = {}
         self._pending: dict[int, asyncio.Task[None]] = {}
-        self._exits = contextlib.AsyncExitStack()
 
     async def need(self, task: Task) -> None:
         """Wait for a beat of the task's shard; the one that is under way is shared.
@@ -92,19 +91,24 @@ class Beats:
         for pending in self._pending.values():
             pending.cancel()
         await asyncio.gather(*self._pending.values(), return_exceptions=True)
-        await self._exits.aclose()
+        for shard in tuple(self._sessions):
+            await self._drop(shard)
 
     async def _beat(self, shard: int) -> None:
         await self._database.gate.passed()
         try:
-            connection = self._connections.get(shard)
-            if connection is None or connection.closed:
-                connection = await self._exits.enter_async_context(self._database.session(API))
-                self._connections[shard] = connection
-            await connection.execute(_BEAT, (shard,))
+            if shard not in self._sessions:
+                closing = contextlib.AsyncExitStack()
+                session = self._database.session(API)
+                self._sessions[shard] = await closing.enter_async_context(session), closing
+            await self._sessions[shard][0].execute(_BEAT, (shard,))
         except (psycopg.Error, OSError) as error:
-            self._connections.pop(shard, None)
+            await self._drop(shard)  # else a standby that refuses beats fills up with sessions
             raise ConnectionError(str(error).strip()) from None
+
+    async def _drop(self, shard: int) -> None:
+        if shard in self._sessions:
+            await self._sessions.pop(shard)[1].aclose()
 
 
 async def ended(*connections: Connection) -> None:
