@@ -123,7 +123,7 @@ class FakeLooks:
     after: list[dict[str, Any] | Reason] = field(default_factory=list)
     """Taken one by one when they are there, before `now`."""
     asked: list[tuple[str, str]] = field(default_factory=list)
-
+    findings: tuple[Finding, ...] = ()
     proofs: list[Reading] = field(default_factory=list)
     held: asyncio.Event | None = None
     """What looks wait for."""
@@ -139,7 +139,7 @@ class FakeLooks:
         if isinstance(state, Reason):
             outcome: Seen | Blind = Blind(state, "no answer within 3 s")
         else:
-            outcome = Seen(snapshot=state)
+            outcome = Seen(self.findings, snapshot=state)
         return Reading(target, "postgres", probe, START, 0.01, outcome)
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from cockpit.runbooks.kinds.result import Result
 from cockpit.runbooks.ports import Ports
 from cockpit.runbooks.scope import CouldNotLook, reading_value
 from cockpit.runbooks.step import Until
 from cockpit.runbooks.values import holds
+from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Reading, Seen
 from cockpit.units import count, duration
+
+if TYPE_CHECKING:
+    from cockpit.runbooks.stop_loss import Signals
 
 LATE = 15.0
 """Seconds that a single look may take beyond its own deadline before it is given up."""
@@ -26,8 +31,22 @@ async def look(ports: Ports, target: str, probe: str) -> Result:
     data = reading_value(reading)
     found = len(reading.outcome.findings) if isinstance(reading.outcome, Seen) else 0
     facts = _facts(reading.outcome) if isinstance(reading.outcome, Seen) else ""
-    wrong = count(found, "finding") if found else "nothing wrong"
-    return Result(True, f"looked at {target}: {wrong}", facts, data)
+    own = count(found, "finding") if found else "no finding"
+    told = [f"{probe} of {target}: {own} of its own", *_beside(ports.signals, target, probe)]
+    return Result(True, "; ".join(told), facts, data)
+
+
+def _beside(signals: Signals, target: str, probe: str) -> list[str]:
+    """What is gravely wrong there by other looks, and at whom needs it: one look that finds
+    nothing must not read as a target that is well.
+    """
+    grave = [f for f in signals.store.board.open.values() if f.finding.severity >= Severity.HIGH]
+    there = [f.finding.severity for f in grave if f.target == target and f.probe != probe]
+    worst = max(there, default=None)
+    told = [f"{sum(each is worst for each in there)} {worst} open there"] if worst else []
+    users = signals.graph.above(target) & {f.target for f in grave}
+    need = "needs" if len(users) == 1 else "need"
+    return [*told, f"{count(len(users), 'sick target')} {need} it"] if users else told
 
 
 def _facts(seen: Seen) -> str:
