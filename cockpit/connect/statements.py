@@ -53,6 +53,13 @@ replication under whatever name a version gives it may not. Neither may a commit
 synchronous standby: it is done, and its client would be told so while no standby has it.
 """
 
+IDLE_OF_CLIENT = f"""
+  a.usename = %(user)s AND a.application_name = %(application)s AND a.state = 'idle'
+  AND clock_timestamp() - a.state_change > %(older_than_s)s * interval '1 second'
+  AND {PROTECTED_POSTGRES}
+"""
+"""True for a row `a` of pg_stat_activity that `terminate_idle_of_client` ends, and for no other."""
+
 PROTECTED_MYSQL_USERS = frozenset(
     {
         "rdsadmin",
@@ -69,6 +76,7 @@ PROTECTED_MYSQL_COMMANDS = frozenset({"Binlog Dump", "Binlog Dump GTID", "Daemon
 MOST_AT_ONCE = 20
 """Sessions that one batch may end."""
 
+_IDLE_SESSIONS = {"user": str, "application": str, "older_than_s": float, "most": int}
 _SESSION = {"pid": int, "backend_start": datetime}
 _THREAD = {"id": int, "user": str, "host": str}
 
@@ -94,7 +102,7 @@ _ALL: tuple[Statement, ...] = (
     Statement(
         name="terminate_idle_of_client",
         engine="postgres",
-        parameters={"user": str, "application": str, "older_than_s": float, "most": int},
+        parameters=_IDLE_SESSIONS,
         risk="high",
         effect=f"ends up to {MOST_AT_ONCE} idle sessions of one user and application",
         undo="none: the application reconnects, all of them at once in the worst case",
@@ -126,6 +134,16 @@ _ALL: tuple[Statement, ...] = (
         risk="destructive",
         effect="throws 1 prepared transaction away and lets its locks go",
         undo="none: what it would have committed is lost",
+    ),
+    Statement(
+        name="idle_of_client",
+        engine="postgres",
+        parameters=_IDLE_SESSIONS,
+        risk="read",
+        effect="counts the sessions that terminate_idle_of_client would end now",
+        sql=f"""
+SELECT json_build_object('idle', count(*), 'ends', least(count(*), %(most)s))
+  FROM pg_stat_activity AS a WHERE {IDLE_OF_CLIENT}""",  # noqa: S608
     ),
     Statement(
         name="connections_by_client",

@@ -20,7 +20,7 @@ from cockpit.runbooks.known import Known
 from cockpit.runbooks.output import line, literal, whole
 from cockpit.runbooks.plan import VALID_FOR, Act, Plan, PlanLine, digest_of, short
 from cockpit.runbooks.ports import Identity, Ports
-from cockpit.runbooks.scope import CouldNotLook, sources, target_of
+from cockpit.runbooks.scope import CouldNotLook, sources, target_of, uses
 from cockpit.runbooks.step import Risk, Runbook, Step, StepKind, Tripwire, Until
 from cockpit.runbooks.values import (
     NoValue,
@@ -142,8 +142,15 @@ class Planner:
         self, step: Step, given: Mapping[str, Mapping[str, object]], *, earlier: Sequence[Step]
     ) -> Fresh:
         """Look again at everything the step depends on. Raises `Refused` when that is blind."""
-        scope = await self._fresh_scope(step, given, earlier=earlier)
-        failing = tuple(check.text for check in step.require if not holds(check.that, scope))
+        scope, lacking = await self._fresh_scope(step, given, earlier=earlier)
+        failing = tuple(
+            check.text
+            for check in step.require
+            if not any(uses(check.that, name) for name in lacking) and not holds(check.that, scope)
+        )
+        if not failing:  # else it does not apply, whatever the value would have been
+            for error in lacking.values():
+                raise error
         fingerprints = {} if failing else self._fingerprints(step, scope)
         identity = Identity()
         if step.kind not in gate.LOOKING:
@@ -230,8 +237,9 @@ class Planner:
 
     async def _fresh_scope(
         self, step: Step, given: Mapping[str, Mapping[str, object]], *, earlier: Sequence[Step]
-    ) -> dict[str, object]:
-        scope = self.scope(given)
+    ) -> tuple[dict[str, object], dict[str, NoValue]]:
+        """What references can see now, and the sources that lack a value, with which."""
+        scope, lacking = self.scope(given), dict[str, NoValue]()
         for source in _closure(step, earlier):
             if source.once and source.id in self.kept:
                 continue
@@ -239,9 +247,12 @@ class Planner:
                 value = await self.value_of(source, scope)
             except BlindError as error:
                 raise CouldNotLook(f"{source.title}: {error.message}", hint=error.hint) from None
+            except NoValue as error:
+                lacking[source.id] = error
+                continue
             if value is not None:
                 scope[source.id] = self.remembered(source, value)
-        return scope
+        return scope, lacking
 
     def _fingerprints(self, step: Step, scope: Mapping[str, object]) -> dict[str, object]:
         """What the step relies on: every value that it uses, and a program's digest."""

@@ -189,5 +189,10 @@ def named_in(step: Step, name: str) -> bool:
     """Whether one of the step's expressions uses a parameter's or step's value."""
     texts = [check.that for check in step.require] + list(step.same)
     texts += [until.until for until in untils(step)]
-    pattern = re.compile(rf"(?<![\w.]){re.escape(name)}\b|\bparams\.{re.escape(name)}\b")
-    return any(pattern.search(text) for text in texts)
+    return any(uses(text, name) for text in texts)
+
+
+def uses(expression: str, name: str) -> bool:
+    """Whether an expression names a parameter or a step."""
+    pattern = rf"(?<![\w.]){re.escape(name)}\b|\bparams\.{re.escape(name)}\b"
+    return re.search(pattern, expression) is not None

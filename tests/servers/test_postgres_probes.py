@@ -345,6 +345,8 @@ async def test_idle_sessions_of_one_client_end_in_a_bounded_batch(
         await crowd.hold("SELECT 1", app="leaky")
         await asyncio.sleep(0.1)
         batch = {"user": "app", "application": "leaky", "older_than_s": 0.05, "most": 3}
+        told = await acts.run("idle_of_client", batch)
+        none = await acts.run("idle_of_client", {**batch, "older_than_s": 300.0})
         done = await acts.run("terminate_idle_of_client", batch)
         with pytest.raises(Misconfigured):
             await acts.run("terminate_idle_of_client", {**batch, "most": 400})
@@ -355,6 +357,8 @@ async def test_idle_sessions_of_one_client_end_in_a_bounded_batch(
     ended: Any = done["pids"]
     assert len(ended) == 3
     assert left == [(2,)]
+    assert told["value"] == {"idle": 4, "ends": 3}, "what the act would end, no more"
+    assert none["value"] == {"idle": 0, "ends": 0}
 
 
 async def test_a_role_that_may_not_signal_is_denied_with_the_grant(

@@ -54,7 +54,7 @@ DATABASES = {
         "PG_SAT_CONNECTIONS",
         "orders-db",
         "database-connections",
-        ("sessions", "blocker", "age", "free", "recovered"),
+        ("sessions", "blocker", "age", "long_idle", "free", "recovered"),
         {"age": "0"},
     ),
     "slow-query": Story(

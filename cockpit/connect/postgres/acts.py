@@ -20,7 +20,7 @@ from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts, Right
 from cockpit.connect.settings import commanders_login
 from cockpit.connect.sql.acts import BETWEEN, became, check_most, end_each
-from cockpit.connect.statements import PROTECTED_POSTGRES, checked, statement
+from cockpit.connect.statements import IDLE_OF_CLIENT, PROTECTED_POSTGRES, checked, statement
 from cockpit.errors import BlindError, Reason, Refused
 
 _WAIT_MS = 2000
@@ -47,10 +47,7 @@ SELECT state, query_start, xact_start FROM pg_stat_activity
  WHERE pid = %(pid)s AND backend_start = %(backend_start)s
 """
 _IDLE = f"""
-SELECT a.pid, a.backend_start FROM pg_stat_activity AS a
- WHERE a.usename = %(user)s AND a.application_name = %(application)s AND a.state = 'idle'
-   AND clock_timestamp() - a.state_change > %(older_than_s)s * interval '1 second'
-   AND {PROTECTED_POSTGRES}
+SELECT a.pid, a.backend_start FROM pg_stat_activity AS a WHERE {IDLE_OF_CLIENT}
  ORDER BY a.state_change LIMIT %(most)s
 """  # noqa: S608
 _TERMINATE_IDLE = f"{_TERMINATE.rstrip()} AND a.state = 'idle'"
