@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,26 +40,37 @@ def look_up(screen: CockpitScreen[None], run: RunPort, step_id: str) -> LookedUp
     """Begin to plan a step. From here on, and not only once the plan is there, keys go to dialogs:
     what is typed in between must not turn the screen to something else.
     """
-    title = next((s.step.title for s in run.steps if s.step.id == step_id), step_id)
     work = asyncio.ensure_future(run.plan(step_id))
-    over = PlanningScreen(title, work)
+    over = PlanningScreen(_title(run, step_id), work)
     screen.app.push_screen(over)
     return LookedUp(work, over)
 
 
 async def carry_out(
-    screen: CockpitScreen[None], run: RunPort, step_id: str, looked_up: LookedUp
+    screen: CockpitScreen[None],
+    run: RunPort,
+    step_id: str,
+    looked_up: LookedUp,
+    *,
+    onward: Callable[[], str] = lambda: "",
 ) -> Outcome | None:
     """Get the person's yes to the plan where its risk asks for one, run it, say how it ended.
 
-    None when it was not run: refused, cancelled, or not possible now.
+    None when it was not run: refused, cancelled, or not possible now. `onward`: the step that is
+    planned in place of one that does not apply now; an empty text ends it there.
     """
-    host = screen.host
+    host, passed_over = screen.host, False
     try:
         agreed = await _agreed(screen, run, step_id, looked_up.work)
+    except DoesNotApply as error:
+        host.say(_passed_over(run, step_id, error, on=onward() != ""), "warning")
+        agreed, passed_over = None, True
     finally:
         looked_up.work.cancel()
         looked_up.over.leave()
+    if passed_over and (after := onward()):
+        more = look_up(screen, run, after)
+        return await carry_out(screen, run, after, more, onward=onward)
     if agreed is None:
         return None
     plan, approval = agreed
@@ -77,7 +89,10 @@ async def carry_out(
 async def _agreed(
     screen: CockpitScreen[None], run: RunPort, step_id: str, work: asyncio.Task[Plan]
 ) -> tuple[Plan, Approval] | None:
-    """The plan and the yes to it; None, after it was told why, when there is none."""
+    """The plan and the yes to it; None, after it was told why, when there is none.
+
+    Raises `DoesNotApply`.
+    """
     host = screen.host
     await asyncio.wait({work})
     if work.cancelled():
@@ -85,10 +100,8 @@ async def _agreed(
         return None
     try:
         plan = work.result()
-    except DoesNotApply as error:
-        why = error.message.replace("not now, not true:", "not true:", 1)
-        host.say(f"This step does not apply now: {why}{_goes_on(run)}", "warning")
-        return None
+    except DoesNotApply:
+        raise
     except CockpitError as error:
         host.say_error(error)
         if len(run.steps) > 1:
@@ -107,10 +120,17 @@ async def _agreed(
         return None
 
 
-def _goes_on(run: RunPort) -> str:
-    """What R does now that a step was passed over."""
-    after = next((state.step.title for state in run.steps if state.status == "next"), "")
-    return f" · R goes on to '{safe(after, 60)}'" if after else ""
+def _passed_over(run: RunPort, step_id: str, error: DoesNotApply, *, on: bool) -> str:
+    """Which step does not apply now, why, and what comes instead: by itself (`on`), or by R."""
+    why = error.message.replace("not now, not true:", "not true:", 1)
+    told = f"'{_title(run, step_id)}' does not apply now: {why}"
+    after = next((state.step.id for state in run.steps if state.status == "next"), "")
+    how = "on to" if on else "R goes on to"
+    return f"{told} · {how} '{_title(run, after)}'" if after else told
+
+
+def _title(run: RunPort, step_id: str) -> str:
+    return next((safe(s.step.title, 60) for s in run.steps if s.step.id == step_id), step_id)
 
 
 def _needs_no_yes(plan: Plan) -> bool:

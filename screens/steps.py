@@ -83,11 +83,17 @@ class Steps:
         if self._triage and _of(run, step_id).risk > "read":
             self._host.say("Triage is read-only: p proposes this step to a commander", "warning")
             return
-        self._begin(run, step_id)
+        asked_for = step_id != _next(run)
+        self._begin(run, step_id, (lambda: "") if asked_for else (lambda: self._onward(run)))
 
-    def _begin(self, run: RunPort, step_id: str) -> None:
+    def _onward(self, run: RunPort) -> str:
+        """The step that comes in place of one that does not apply; empty: R has to be pressed."""
+        after = _next(run)
+        return "" if self._triage and after and _of(run, after).risk > "read" else after
+
+    def _begin(self, run: RunPort, step_id: str, onward: Callable[[], str] = lambda: "") -> None:
         looked_up = acting.look_up(self._screen, run, step_id)
-        work = acting.carry_out(self._screen, run, step_id, looked_up)
+        work = acting.carry_out(self._screen, run, step_id, looked_up, onward=onward)
         self._screen.run_worker(work, exit_on_error=False)
 
     def take_back(self, drawn: object) -> None:
@@ -199,6 +205,10 @@ class Steps:
             self._host.nudge()
             return None
         return run, step_id
+
+
+def _next(run: RunPort) -> str:
+    return next((state.step.id for state in run.steps if state.status == "next"), "")
 
 
 def _of(run: RunPort, step_id: str) -> Step:

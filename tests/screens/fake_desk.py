@@ -12,7 +12,7 @@ from cockpit import clock
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.role import Role
 from cockpit.desk.status import DeskStatus
-from cockpit.errors import Reason, Refused
+from cockpit.errors import DoesNotApply, Reason, Refused
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.lines import IncidentLine
 from cockpit.incident.timeline import LOOKS, MACHINE, TimelineRow
@@ -322,6 +322,7 @@ class FakeRun:
         """Whether what `hold` holds up is the check before anything is sent."""
         self.made: Callable[[], float] = lambda: clock.elapsed()
         self.gaps: tuple[str, ...] = ()
+        self.untrue: dict[str, str] = {}
         self.interrupt: Interrupt | None = None
         self._callbacks: list[Callable[[], None]] = []
 
@@ -329,7 +330,7 @@ class FakeRun:
     def steps(self) -> tuple[StepState, ...]:
         states, found = [], False
         for state in self.states.values():
-            if state.status == "waiting" and not found:
+            if state.status == "waiting" and not found and not state.not_now:
                 found = True
                 state = replace(state, status="next")
             states.append(state)
@@ -344,6 +345,9 @@ class FakeRun:
 
     async def plan(self, step_id: str) -> Plan:
         step = self.states[step_id].step
+        if why := self.untrue.get(step_id, ""):
+            self.states[step_id] = replace(self.states[step_id], not_now=why)
+            raise DoesNotApply(f"not now, not true: {why}")
         high = step.risk >= Risk.HIGH
         return Plan(
             step=step, runbook=self.runbook.id, runbook_digest="", target=self.on,

@@ -9,6 +9,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from cockpit.errors import Misconfigured
+from cockpit.runbooks.run import StepState
 from cockpit.triage.finding import Severity
 from screens.bindings import ACTIONS, Where, as_markdown
 from screens.confirm import SETTLE, ConfirmScreen
@@ -65,6 +66,47 @@ async def test_a_low_step_asks_for_enter_on_its_plan(
         monkeypatch.setattr("screens.confirm.SETTLE", 0.0)
         await press(pilot, "enter")
         assert run.ran == ["cancel"]
+
+
+async def test_what_does_not_apply_now_is_passed_over_to_the_step_that_does(
+    desk: FakeDesk, show: Shows
+) -> None:
+    run = begun(desk)
+    run.untrue = {"cancel": "somebody waits", "terminate": "somebody waits"}
+    async with show(desk) as pilot:
+        await press(pilot, "R")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+        assert "Roll checkout back" in text(pilot)
+        await press(pilot, "escape")
+        assert run.ran == []
+        assert [s.step.id for s in run.steps if s.not_now] == ["cancel", "terminate"]
+
+
+async def test_what_was_chosen_and_does_not_apply_leads_to_no_other_step(
+    desk: FakeDesk, show: Shows
+) -> None:
+    run = begun(desk)
+    run.untrue = {"terminate": "somebody waits"}
+    async with show(desk) as pilot:
+        await press(pilot, "5", "down", "R")
+        await until(pilot, lambda: bool(toasts(pilot)))
+        said = toasts(pilot)[-1]
+        assert isinstance(pilot.app.screen, MainScreen)
+        assert "'Terminate the blocker' does not apply now: not true: somebody waits" in said
+
+
+async def test_triage_is_not_led_to_a_step_that_it_may_only_propose(
+    triage: FakeDesk, show: Shows
+) -> None:
+    run = begun(triage)
+    run.states = {k: v for k, v in run.states.items() if k in {"blocker", "cancel"}}
+    run.states["blocker"] = StepState(run.states["blocker"].step)
+    run.untrue = {"blocker": "somebody waits"}
+    async with show(triage) as pilot:
+        await press(pilot, "R")
+        await until(pilot, lambda: bool(toasts(pilot)))
+        assert "R goes on to 'Cancel the blocking query'" in toasts(pilot)[-1]
+        assert isinstance(pilot.app.screen, MainScreen)
 
 
 async def test_a_high_step_runs_only_for_the_typed_name(
