@@ -30,6 +30,11 @@ class LookedUp:
     over: PlanningScreen
 
 
+def only_watches(host: Host) -> str:
+    """Why no step is run, proposed or skipped here; empty when the record may be written."""
+    return host.shown.status.only_watches if host.shown is not None else ""
+
+
 def place_of(run: RunPort, step_id: str) -> tuple[int, int]:
     """(the step's number, how many there are), counted from 1."""
     ids = [state.step.id for state in run.steps]

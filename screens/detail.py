@@ -280,6 +280,9 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         if offer is None:
             self.host.say(f"Nothing is offered under {key} for this row")
             return
+        if why := acting.only_watches(self.host):
+            self.host.say(why, "warning")
+            return
         if self._shown is not None and self._shown.status.role is Role.TRIAGE:
 
             def answer(text: str) -> None:

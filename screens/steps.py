@@ -178,6 +178,9 @@ class Steps:
     def _step(self) -> tuple[RunPort, str] | None:
         """The run and the step that R, p and s are about, started when it was not."""
         books = self._books()
+        if why := acting.only_watches(self._host):
+            self._host.say(why, "warning")
+            return None
         if not books:
             self._host.say("No runbook is for what is selected")
             return None

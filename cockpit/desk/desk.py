@@ -151,8 +151,17 @@ class Desk:
             sweep_took=progress.took,
             sweep_progress=(progress.done, progress.total) if running else None,
             degraded=self._waits_for or self.incident.degraded,
+            only_watches=self._only_watches(),
             redirected=", ".join(sorted(set(sweep.redirected(self.connections).values()))),
         )
+
+    def _only_watches(self) -> str:
+        incident = self.incident
+        if not incident.watching:
+            return ""
+        if incident.holder:
+            return f"{incident.holder} holds {incident.id}: this cockpit only watches, in triage"
+        return f"this cockpit only watches {incident.id}: cockpit resume takes part"
 
     @property
     def codes_wanted(self) -> Sequence[str]:

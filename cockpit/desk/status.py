@@ -37,5 +37,7 @@ class DeskStatus:
     """Why the record or the engine works only in part, for a red banner; empty when all is well."""
     redirected: str = ""
     """Where AWS is asked when our configuration does not say so, for a banner; empty: at AWS."""
+    only_watches: str = ""
+    """Why this cockpit adds nothing to the record and runs nothing; empty when it may."""
     watching: int = 0
     """How many other cockpits follow; not known yet for a single machine, so 0."""

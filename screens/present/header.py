@@ -143,8 +143,8 @@ def _pace(shown: Shown) -> Content:
 
 
 def banner(shown: Shown, missed: int, width: int) -> Content | None:
-    """The line under the header: frozen or degraded; a redirected endpoint; None when all
-    is well and live.
+    """The line under the header: degraded, frozen, only watching, a redirected endpoint; None
+    when all is well and live.
 
     `missed` counts the entries that were recorded since the freeze.
     """
@@ -156,6 +156,9 @@ def banner(shown: Shown, missed: int, width: int) -> Content | None:
             f" FROZEN at {clock(shown.frozen)} UTC · the record goes on, {number(missed)} new "
             "· space goes live "
         )
+        return line((text.ljust(width), "frozen"))
+    if shown.status.only_watches:
+        text = f" WATCHING  {safe(shown.status.only_watches)}"
         return line((text.ljust(width), "frozen"))
     if shown.status.redirected:
         text = (

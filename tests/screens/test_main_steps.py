@@ -109,6 +109,20 @@ async def test_triage_is_not_led_to_a_step_that_it_may_only_propose(
         assert isinstance(pilot.app.screen, MainScreen)
 
 
+@pytest.mark.parametrize("key", ["R", "p", "s"])
+async def test_who_only_watches_is_told_so_and_nothing_begins(
+    key: str, triage: FakeDesk, show: Shows
+) -> None:
+    why = "ana on bastion (pid 42) holds INC-2026-0001: this cockpit only watches, in triage"
+    triage.status = replace(triage.status, only_watches=why)
+    async with show(triage) as pilot:
+        assert f"WATCHING  {why}" in text(pilot)
+        await press(pilot, key)
+        assert toasts(pilot) == [why]
+        assert isinstance(pilot.app.screen, MainScreen)
+        assert triage.runs == {}
+
+
 async def test_a_high_step_runs_only_for_the_typed_name(
     desk: FakeDesk, show: Shows, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
