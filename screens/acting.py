@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,24 +58,28 @@ async def carry_out(
     looked_up: LookedUp,
     *,
     onward: Callable[[], str] = lambda: "",
+    passed: Sequence[str] = (),
 ) -> Outcome | None:
     """Get the person's yes to the plan where its risk asks for one, run it, say how it ended.
 
     None when it was not run: refused, cancelled, or not possible now. `onward`: the step that is
     planned in place of one that does not apply now; an empty text ends it there.
+    `passed`: what was passed over before, for the dialog.
     """
     host, passed_over = screen.host, False
     try:
-        agreed = await _agreed(screen, run, step_id, looked_up.work)
+        agreed = await _agreed(screen, run, step_id, looked_up.work, passed=passed)
     except DoesNotApply as error:
-        host.say(_passed_over(run, step_id, error, on=onward() != ""), "warning")
+        told = _passed_over(run, step_id, error, on=onward() != "")
+        host.say(told, "warning")
+        passed = (*passed, told)
         agreed, passed_over = None, True
     finally:
         looked_up.work.cancel()
         looked_up.over.leave()
     if passed_over and (after := onward()):
         more = look_up(screen, run, after)
-        return await carry_out(screen, run, after, more, onward=onward)
+        return await carry_out(screen, run, after, more, onward=onward, passed=passed)
     if agreed is None:
         return None
     plan, approval = agreed
@@ -92,7 +96,12 @@ async def carry_out(
 
 
 async def _agreed(
-    screen: CockpitScreen[None], run: RunPort, step_id: str, work: asyncio.Task[Plan]
+    screen: CockpitScreen[None],
+    run: RunPort,
+    step_id: str,
+    work: asyncio.Task[Plan],
+    *,
+    passed: Sequence[str],
 ) -> tuple[Plan, Approval] | None:
     """The plan and the yes to it; None, after it was told why, when there is none.
 
@@ -113,7 +122,7 @@ async def _agreed(
             host.say("Not now: choose another step in pane 5, or skip this one there with s")
         return None
     if not _needs_no_yes(plan):
-        asked = ConfirmScreen(run, plan, place_of(run, step_id))
+        asked = ConfirmScreen(run, plan, place_of(run, step_id), passed=passed)
         approval = await screen.app.push_screen_wait(asked)
         if approval is None:
             host.say("Nothing was run")

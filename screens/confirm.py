@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -41,8 +43,12 @@ class AnswerInput(Input):
 class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
     """Shows the whole plan. Gives the approval, or None when nothing shall run."""
 
-    def __init__(self, run: RunPort, plan: Plan, place: tuple[int, int]) -> None:
+    def __init__(
+        self, run: RunPort, plan: Plan, place: tuple[int, int], *, passed: Sequence[str] = ()
+    ) -> None:
+        """`passed`: why this is not the step that was next when the key was pressed."""
         super().__init__()
+        self._passed = passed
         self._run_shown = run
         self._plan = plan
         self._place = place
@@ -97,7 +103,8 @@ class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
         paper = self.query_one("#plan", Paper)
         set_title(dialog, plan_title(self._plan, *self._place, finding=self._run_shown.finding))
         width = max(20, dialog.content_region.width - 1)
-        lines = plan_lines(self._plan, self._where(), width)
+        why = [wrap(line((safe(each, 2000), "warning")), width) for each in self._passed]
+        lines = [*chain.from_iterable(why), *plan_lines(self._plan, self._where(), width)]
         paper.styles.height = min(len(lines), max(3, self.app.size.height - 9))
         paper.show(lines)
         self._opened = min(self._opened, clock.monotonic())

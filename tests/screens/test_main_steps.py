@@ -9,7 +9,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from cockpit.errors import Misconfigured
-from cockpit.runbooks.run import StepState
+from cockpit.runbooks.progress import StepState
 from cockpit.triage.finding import Severity
 from screens.bindings import ACTIONS, Where, as_markdown
 from screens.confirm import SETTLE, ConfirmScreen
@@ -77,6 +77,7 @@ async def test_what_does_not_apply_now_is_passed_over_to_the_step_that_does(
         await press(pilot, "R")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
         assert "Roll checkout back" in text(pilot)
+        assert "'Cancel the blocking query' does not apply now: not true: somebody" in text(pilot)
         await press(pilot, "escape")
         assert run.ran == []
         assert [s.step.id for s in run.steps if s.not_now] == ["cancel", "terminate"]
