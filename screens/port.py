@@ -21,6 +21,7 @@ from cockpit.triage.view import Offer
 
 if TYPE_CHECKING:
     from cockpit.desk.status import DeskStatus
+    from cockpit.runbooks.earlier import DoneBefore
     from cockpit.runbooks.plan import Approval, Outcome, Plan
     from cockpit.runbooks.progress import StepState
     from cockpit.runbooks.step import Runbook
@@ -156,6 +157,9 @@ class DeskPort(Protocol):
 
     def run_for(self, runbook_id: str, finding: FindingId) -> RunPort | None:
         """The run that was started for this finding, if any."""
+
+    def done_before(self, runbook_id: str) -> DoneBefore | None:
+        """What earlier sessions did of a runbook, which no run here knows; None: nothing."""
 
     def start_run(self, runbook_id: str, finding: OpenFinding) -> RunPort:
         """The run for this finding, started (and journalled) when there is none yet."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from cockpit.connect.role import Role
@@ -19,6 +19,7 @@ from screens.widgets.findings import Findings
 from screens.widgets.runbook import RunbookPane, next_step
 
 if TYPE_CHECKING:
+    from cockpit.runbooks.earlier import DoneBefore
     from cockpit.runbooks.step import Runbook, Step
 
 
@@ -59,7 +60,12 @@ class Steps:
             finding=finding,
             moment=shown.moment,
             running=self._host.running.since,
+            earlier=self._earlier(books),
         )
+
+    def _earlier(self, books: Sequence[Runbook]) -> DoneBefore | None:
+        desk = self._host.desk
+        return desk.done_before(books[self._at % len(books)].id) if desk and books else None
 
     def turn(self) -> bool:
         """Show the finding's next runbook; False when there is no other."""

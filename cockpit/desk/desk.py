@@ -23,7 +23,8 @@ from cockpit.incident.record import Incident
 from cockpit.incident.severity import next_update
 from cockpit.incident.state import IncidentStatus
 from cockpit.incident.timeline import TimelineRow, continued
-from cockpit.runbooks import unfinished
+from cockpit.runbooks import earlier, unfinished
+from cockpit.runbooks.earlier import DoneBefore
 from cockpit.runbooks.known import known
 from cockpit.runbooks.library import Library
 from cockpit.runbooks.offer import runbook_of
@@ -100,6 +101,7 @@ class Desk:
         self._own: tuple[int, tuple[OwnAct, ...]] = (-1, ())
         self._rows: tuple[int, tuple[TimelineRow, ...]] = (0, ())
         self._unfinished: tuple[int, tuple[Unfinished, ...]] = (-1, ())
+        self._done_before = earlier.done_before(incident.earlier)
         self._suspects: tuple[Board | None, tuple[Suspect, ...]] = (None, ())
         self._stops = [
             self.store.subscribe(self._board_changed),
@@ -253,6 +255,10 @@ class Desk:
         if key not in self._runs:
             self._runs[key] = self._begin(self.library.get(runbook_id), finding)
         return self._runs[key]
+
+    def done_before(self, runbook_id: str) -> DoneBefore | None:
+        """What earlier sessions did of a runbook, which no run here knows; None: nothing."""
+        return self._done_before.get(runbook_id)
 
     @property
     def interrupted(self) -> Run | None:

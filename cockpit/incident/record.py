@@ -130,6 +130,11 @@ class Incident:
         return self._entries
 
     @property
+    def earlier(self) -> Sequence[Entry]:
+        """Those of earlier sessions: what was there when this one began."""
+        return self._entries[: self._before]
+
+    @property
     def head(self) -> str:
         """The digest of the last entry; empty when there is none."""
         return self._entries[-1].digest if self._entries else ""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from cockpit.units import duration
-from screens.present.lines import BLANK, Part, cells, countdown, fit, line, safe, wrap
+from cockpit.units import count, duration
+from screens.present.lines import BLANK, Part, cells, countdown, fit, line, safe, short_clock, wrap
 
 if TYPE_CHECKING:
     from cockpit.incident.ledger import Settlement
+    from cockpit.runbooks.earlier import DoneBefore
     from cockpit.runbooks.plan import Outcome, Plan
     from cockpit.runbooks.progress import StepState
     from cockpit.runbooks.step import Runbook, Step
@@ -180,6 +181,12 @@ def _right(row: StepRow, moment: datetime) -> tuple[str, str]:
     if row.status == "proposed":
         return "proposed", "info"
     return row.step.risk, RISK_TONES.get(row.step.risk, "critical")
+
+
+def earlier_line(earlier: DoneBefore) -> Content:
+    """`3 steps done by 10:58 UTC in an earlier session: open here again, see the timeline`."""
+    done = f"{count(earlier.steps, 'step')} done by {short_clock(earlier.last)} UTC"
+    return line((f"{done} in an earlier session: open here again, see the timeline", "warning"))
 
 
 def progress(states: Sequence[StepState], total: int) -> str:

@@ -15,6 +15,7 @@ from screens.widgets.panes import set_title
 from screens.widgets.rowlist import RowList, RowView
 
 if TYPE_CHECKING:
+    from cockpit.runbooks.earlier import DoneBefore
     from cockpit.runbooks.progress import StepState
     from cockpit.runbooks.step import Runbook
 
@@ -67,6 +68,7 @@ class RunbookPane(RowList[present.RunbookRow]):
         finding: OpenFinding | None,
         moment: datetime,
         running: Mapping[str, datetime],
+        earlier: DoneBefore | None = None,
     ) -> None:
         """Draw the runbook at place `at` of those for the finding."""
         self._finding = finding.id if finding is not None else None
@@ -89,7 +91,8 @@ class RunbookPane(RowList[present.RunbookRow]):
         others = [safe(each.id) for each in runbooks if each.id != runbook.id]
         if others:
             head += wrap(line((f"also (b): {', '.join(others)}", "dim")), width)[:2]
-        self.set_head([*head, line("")] if self.size.height > 9 else head[:1])
+        told = wrap(present.earlier_line(earlier), width) if earlier is not None else []
+        self.set_head([*head, *told, line("")] if self.size.height > 9 else [*head[:1], *told[:1]])
         self._follow(run)
         self.show(
             present.rows(
@@ -97,8 +100,8 @@ class RunbookPane(RowList[present.RunbookRow]):
             ),
             moment,
         )
-        told = present.progress(states, len(runbook.steps))
-        set_title(self, line("Runbook ", (told, "dim")))
+        how_far = present.progress(states, len(runbook.steps))
+        set_title(self, line("Runbook ", (how_far, "dim")))
 
     def _follow(self, run: RunPort | None) -> None:
         """Until the person moves, the cursor is on the step that is next."""

@@ -12,6 +12,9 @@ from cockpit.config import load
 from cockpit.connect.role import Role
 from cockpit.desk import Desk
 from cockpit.errors import BlindError, Reason, Refused
+from cockpit.incident.entry import EntryKind
+from cockpit.incident.record import Incident
+from cockpit.runbooks.earlier import DoneBefore
 from cockpit.runbooks.library import library
 from cockpit.triage.registry import catalog, registry
 from tests.core import records
@@ -25,12 +28,12 @@ url = "http://127.0.0.1:9/"
 """
 
 
-def made(tmp_path: Path, config: str = CONFIG) -> Desk:
+def made(tmp_path: Path, config: str = CONFIG, *, incident: Incident | None = None) -> Desk:
     file = tmp_path / "cockpit.toml"
     file.write_text(config)
     return Desk(
         load(file, catalog()),
-        records.opened(tmp_path),
+        incident or records.opened(tmp_path),
         role=Role.TRIAGE,
         actor="ana",
         probes=registry(),
@@ -51,6 +54,34 @@ async def test_leaving_closes_the_journal_also_while_connections_hang(tmp_path: 
     again = records.resumed(tmp_path)
     assert not again.watching
     again.close()
+
+
+async def test_what_earlier_sessions_did_of_a_runbook_is_known_and_not_taken_for_done(
+    tmp_path: Path,
+) -> None:
+    first = records.opened(tmp_path)
+    ends = [
+        ("locks", "look", "ok"), ("locks", "look", "ok"), ("locks", "end", "failed"),
+        ("locks", "call", "skipped"), ("disk", "grow", "ok"), ("disk", "undo_grow", "ok"),
+        ("disk", "look", "ok"), ("disk", "look", "unknown"),
+    ]  # fmt: skip
+    made_of = [
+        await first.append(
+            EntryKind.STEP_OUTCOME,
+            f"{step} → {outcome}",
+            data={"runbook": book, "step": step, "outcome": outcome},
+        )
+        for book, step, outcome in ends
+    ]
+    first.close()
+    desk = made(tmp_path, incident=records.resumed(tmp_path))
+    assert desk.done_before("locks") == DoneBefore(2, made_of[3].at)
+    assert desk.done_before("disk") is None, "undone, and unknown"
+    await desk.incident.append(
+        EntryKind.STEP_OUTCOME, "now", data={"runbook": "x", "step": "y", "outcome": "ok"}
+    )
+    assert desk.done_before("x") is None, "of this session, whose run knows it"
+    await desk.close()
 
 
 async def test_a_connection_that_failed_has_its_runbook_on_the_board(tmp_path: Path) -> None:

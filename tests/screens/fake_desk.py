@@ -17,6 +17,7 @@ from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.lines import IncidentLine
 from cockpit.incident.timeline import LOOKS, MACHINE, TimelineRow
 from cockpit.redact import SecretText
+from cockpit.runbooks.earlier import DoneBefore
 from cockpit.runbooks.plan import VALID_FOR, Act, Approval, Outcome, Plan, PlanLine
 from cockpit.runbooks.progress import StepState
 from cockpit.runbooks.step import Question, Risk, Runbook, Step, StepKind, Until
@@ -445,6 +446,7 @@ class FakeDesk:
         self.runs: dict[tuple[str, FindingId], FakeRun] = {}
         self.offered: list[FakeRun] = []
         self.unfinished: tuple[Unfinished, ...] = ()
+        self.earlier: dict[str, DoneBefore] = {}
         self.interrupted: FakeRun | None = None
         self.codes_wanted: Sequence[str] = ()
         self.codes: list[str] = []
@@ -512,6 +514,9 @@ class FakeDesk:
         run = FakeRun(Runbook(id="offer", title=offer.label, codes=(), steps=(step,)), self, target)
         self.offered.append(run)
         return run
+
+    def done_before(self, runbook_id: str) -> DoneBefore | None:
+        return self.earlier.get(runbook_id)
 
     async def verify_unfinished(self, one: Unfinished) -> Outcome:
         self.verified.append(one.seq)

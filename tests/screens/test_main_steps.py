@@ -9,6 +9,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from cockpit.errors import Misconfigured
+from cockpit.runbooks.earlier import DoneBefore
 from cockpit.runbooks.progress import StepState
 from cockpit.triage.finding import Severity
 from screens.bindings import ACTIONS, Where, as_markdown
@@ -189,6 +190,18 @@ async def test_a_plan_with_gaps_cannot_be_run(desk: FakeDesk, show: Shows) -> No
         assert "the role may not act" in text(pilot)
         await press(pilot, "enter")
         assert run.ran == []
+
+
+@pytest.mark.parametrize("size", [FULL, SMALL], ids=str)
+async def test_the_pane_says_that_an_earlier_session_had_done_steps(
+    desk: FakeDesk, show: Shows, size: tuple[int, int]
+) -> None:
+    run = begun(desk)
+    desk.earlier = {run.runbook.id: DoneBefore(5, ago(minutes=9))}
+    async with show(desk, size) as pilot:
+        await press(pilot, "5")
+        assert "5 steps done by" in text(pilot)
+        assert "in an earlier" in text(pilot)
 
 
 async def test_a_running_step_can_be_left_waiting_for(desk: FakeDesk, show: Shows) -> None:
