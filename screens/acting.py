@@ -19,6 +19,7 @@ from screens.present.lines import safe
 if TYPE_CHECKING:
     from cockpit.runbooks.plan import Approval, Outcome, Plan
 
+_OTHERWISE = "or choose another step in pane 5, or skip this one there with s"
 _TOASTS = {"ok": "information", "skipped": "information"}
 
 
@@ -117,9 +118,10 @@ async def _agreed(
     except DoesNotApply:
         raise
     except CockpitError as error:
-        host.say_error(error)
-        if len(run.steps) > 1:
-            host.say("Not now: choose another step in pane 5, or skip this one there with s")
+        if any(each.step.id == step_id and each.status == "ok" for each in run.steps):
+            host.say(f"{error.message}{_then(run, 'R goes on to')}")  # was unknown, did happen
+        else:
+            host.say_error(error, _OTHERWISE if len(run.steps) > 1 else "")
         return None
     if not _needs_no_yes(plan):
         asked = ConfirmScreen(run, plan, place_of(run, step_id), passed=passed)
@@ -138,9 +140,12 @@ def _passed_over(run: RunPort, step_id: str, error: DoesNotApply, *, on: bool) -
     """Which step does not apply now, why, and what comes instead: by itself (`on`), or by R."""
     why = error.message.replace("not now, not true:", "not true:", 1)
     told = f"'{_title(run, step_id)}' does not apply now: {why}"
+    return told + _then(run, "on to" if on else "R goes on to")
+
+
+def _then(run: RunPort, how: str) -> str:
     after = next((state.step.id for state in run.steps if state.status == "next"), "")
-    how = "on to" if on else "R goes on to"
-    return f"{told} · {how} '{_title(run, after)}'" if after else told
+    return f" · {how} '{_title(run, after)}'" if after else ""
 
 
 def _title(run: RunPort, step_id: str) -> str:

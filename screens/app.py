@@ -296,10 +296,10 @@ class CockpitApp(App[int]):
         told = theme.to_ascii(safe(text, 600)) if self.ascii_only else safe(text, 600)
         self.notify(told, severity=kind, markup=False)
 
-    def say_error(self, error: CockpitError) -> None:
-        """What happened, and the line to type."""
-        hint = f" · {error.hint}" if error.hint else ""
-        self.say(f"{error.message}{hint}", "error")
+    def say_error(self, error: CockpitError, otherwise: str = "") -> None:
+        """What happened, the line to type, and what else can be done."""
+        told = (error.message, error.hint, otherwise)
+        self.say(" · ".join(part for part in told if part), "error")
 
     def open_target(self, target: str, probe: str = "") -> None:
         """The drill-down."""

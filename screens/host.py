@@ -55,8 +55,8 @@ class Host(Protocol):
     def say(self, text: str, severity: str = "information") -> None:
         """A toast, never read as markup. `severity`: `information`, `warning` or `error`."""
 
-    def say_error(self, error: CockpitError) -> None:
-        """What happened, and the line to type."""
+    def say_error(self, error: CockpitError, otherwise: str = "") -> None:
+        """What happened, the line to type, and what else can be done."""
 
     def open_target(self, target: str, probe: str = "") -> None:
         """The drill-down of a target, at a probe's table where one is named."""

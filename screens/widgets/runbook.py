@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from cockpit.triage.board import FindingId, OpenFinding
@@ -28,6 +29,9 @@ VIEW: RowView[present.RunbookRow] = RowView(
     marked=True,
     empty="No runbook is for this finding.",
 )
+
+
+_STOPS = frozenset({"failed", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +108,18 @@ class RunbookPane(RowList[present.RunbookRow]):
         set_title(self, line("Runbook ", (how_far, "dim")))
 
     def _follow(self, run: RunPort | None) -> None:
-        """Until the person moves, the cursor is on the step that is next."""
-        states = run.steps if run is not None else ()
-        now = (s.step.id for s in states if s.status in {"running", "next", "failed", "unknown"})
-        self.home = next(now, None)
+        """Until the person moves, the cursor is on the step that everything waits for."""
+        self.home = waits_at(run.steps) if run is not None else None
+
+    def _into_view(self) -> None:
+        """As every list; with the lines under the step, which say how it ended."""
+        super()._into_view()
+        last = self._cursor
+        while last + 1 < len(self.shown) and isinstance(self.shown[last + 1], present.Detail):
+            last += 1
+        top = min(self._cursor, last + 1 - max(1, self.lines_shown))
+        if top > self.scroll_offset.y:
+            self.scroll_to(y=top, animate=False, force=True)
 
     def passed(self, when: float, step_id: str, *, chosen: bool) -> bool:
         """Whether a key of that moment was about another step: this one has come meanwhile."""
@@ -126,9 +138,20 @@ class RunbookPane(RowList[present.RunbookRow]):
         return row.step.id if isinstance(row, present.StepRow) else ""
 
 
+def waits_at(states: Sequence[StepState]) -> str | None:
+    """The step that runs, else the one that stopped the runbook, is next or was refused."""
+    ranked = (
+        (s.step.id for s in states if s.status == "running"),
+        (s.step.id for s in states if not s.passed and (s.worse or s.status in _STOPS)),
+        (s.step.id for s in states if s.status == "next"),
+        (s.step.id for s in states if s.status in {"refused", "proposed"}),
+    )
+    return next(chain(*ranked), None)
+
+
 def next_step(states: Sequence[StepState]) -> str:
     """The step that is next, else the first that is open; empty when all are done."""
-    for wanted in ({"next"}, {"failed", "unknown"}, {"waiting", "proposed", "refused"}):
+    for wanted in ({"next"}, _STOPS, {"waiting", "proposed", "refused"}):
         for state in states:
             if state.status in wanted:
                 return state.step.id

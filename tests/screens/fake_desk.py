@@ -12,7 +12,7 @@ from cockpit import clock
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.role import Role
 from cockpit.desk.status import DeskStatus
-from cockpit.errors import DoesNotApply, Reason, Refused
+from cockpit.errors import CockpitError, DoesNotApply, Reason, Refused
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.lines import IncidentLine
 from cockpit.incident.timeline import LOOKS, MACHINE, TimelineRow
@@ -324,6 +324,7 @@ class FakeRun:
         self.made: Callable[[], float] = lambda: clock.elapsed()
         self.gaps: tuple[str, ...] = ()
         self.untrue: dict[str, str] = {}
+        self.cannot: CockpitError | None = None
         self.interrupt: Interrupt | None = None
         self._callbacks: list[Callable[[], None]] = []
 
@@ -331,9 +332,14 @@ class FakeRun:
     def steps(self) -> tuple[StepState, ...]:
         states, found = [], False
         for state in self.states.values():
-            if state.status == "waiting" and not found and not state.not_now:
+            if (
+                state.status in {"waiting", "proposed", "refused"}
+                and not found
+                and not state.not_now
+            ):
                 found = True
-                state = replace(state, status="next")
+                if state.status == "waiting":
+                    state = replace(state, status="next")
             states.append(state)
         return tuple(states)
 
@@ -349,6 +355,8 @@ class FakeRun:
         if why := self.untrue.get(step_id, ""):
             self.states[step_id] = replace(self.states[step_id], not_now=why)
             raise DoesNotApply(f"not now, not true: {why}")
+        if self.cannot is not None:
+            raise self.cannot
         high = step.risk >= Risk.HIGH
         return Plan(
             step=step, runbook=self.runbook.id, runbook_digest="", target=self.on,

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from cockpit.errors import Misconfigured
+from cockpit.errors import Misconfigured, Refused
 from cockpit.runbooks.earlier import DoneBefore
-from cockpit.runbooks.progress import StepState
+from cockpit.runbooks.plan import Outcome
+from cockpit.runbooks.progress import StepChange, StepState
 from cockpit.triage.finding import Severity
 from screens.bindings import ACTIONS, Where, as_markdown
 from screens.confirm import SETTLE, ConfirmScreen
@@ -260,6 +261,51 @@ async def test_triage_may_look(triage: FakeDesk, show: Shows) -> None:
     async with show(triage) as pilot:
         await press(pilot, "R")
         assert next(iter(triage.runs.values())).ran == ["snapshot"]
+
+
+@pytest.mark.parametrize("size", [FULL, SMALL], ids=str)
+@pytest.mark.parametrize(
+    "ended",
+    [
+        {"status": "refused", "outcome": Outcome("refused", "it changed: pid 4242 is gone")},
+        {"status": "ok", "worse": "it changed: pid 4242 is gone"},
+        {"status": "unknown", "outcome": Outcome("unknown", "it changed: pid 4242 is gone")},
+    ],
+    ids=["refused", "interrupted", "unknown"],
+)
+async def test_the_pane_stays_at_the_step_that_everything_waits_for_and_says_why(
+    desk: FakeDesk, show: Shows, size: tuple[int, int], ended: StepChange
+) -> None:
+    run = begun(desk)
+    many = {f"value {at}": at for at in range(30)}
+    run.states["snapshot"] = replace(run.states["snapshot"], captured=many)
+    async with show(desk, size) as pilot:
+        await press(pilot, "5")
+        run.states["cancel"] = replace(run.states["cancel"], **ended)
+        await settle(pilot)
+        pane = pilot.app.screen.query_one(RunbookPane)
+        await until(pilot, lambda: pane.step_id == "cancel", "the step")
+        await until(pilot, lambda: "it changed: pid" in text(pilot), "why")
+        if size == FULL:
+            assert "Cancel the blocking query" in text(pilot)
+
+
+async def test_a_step_that_did_happen_is_told_in_one_toast_with_what_comes(
+    desk: FakeDesk, show: Shows
+) -> None:
+    run = begun(desk)
+    run.states["cancel"] = replace(run.states["cancel"], status="unknown")
+    run.cannot = Refused("it did happen: nothing is repeated")
+    async with show(desk, SMALL) as pilot:
+        run.done("cancel")
+        await press(pilot, "5", "home", "down", "down", "R")
+        assert toasts(pilot) == [
+            "it did happen: nothing is repeated · R goes on to 'Terminate the blocker'"
+        ]
+        run.cannot = Refused("could not look at orders-db", hint="try again")
+        await press(pilot, "down", "R")
+        (told,) = toasts(pilot)
+        assert told.startswith("could not look at orders-db · try again · or choose another step")
 
 
 # -- one table of actions --------------------------------------------------------------------------
