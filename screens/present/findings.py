@@ -198,16 +198,33 @@ def heading(width: int, *, names: int = 16) -> Content:
     return line((f"   age {'':5} {fit('resource', names)} finding", "faint"))
 
 
-def title(found: list[FindingRow], width: int) -> Content:
-    """`Findings 8 · 3 critical · 1 blind`, as far as it fits."""
+def title(found: list[FindingRow], width: int, *, blind: int = 0) -> Content:
+    """`Findings 8 · 3 critical · 1 blind`, as far as it fits; what is blind is always told.
+
+    `blind`: targets whose finding is that they could not be looked at.
+    """
     tally = Counter(map(state, found))
-    parts: list[str | tuple[str, str]] = [f"Findings {len(found) - tally['cleared']}"]
+    counted = {**tally, "blind": tally["blind"] + blind}
+    last = line(" · ", (f"{counted['blind']} blind", "blind")) if counted["blind"] else line("")
+    head: Content = line(f"Findings {len(found) - tally['cleared']}")
     for look in ("critical", "high", "warning", "info", "blind", "cleared"):
-        if tally[look]:
-            shade = "ok" if look == "cleared" else look
-            word = "recovered" if look == "cleared" else look
-            longer = [*parts, " · ", (f"{tally[look]} {word}", shade)]
-            if line(*longer).cell_length > width:
-                break
-            parts = longer
-    return line(*parts)
+        if not counted.get(look):
+            continue
+        shade = "ok" if look == "cleared" else look
+        word = "recovered" if look == "cleared" else look
+        longer = line(head, " · ", (f"{counted[look]} {word}", shade))
+        if look == "blind":
+            last = line("")
+        if longer.cell_length + last.cell_length > width:
+            break
+        head = longer
+    return line(head, last)
+
+
+def blind_findings(board: Board) -> int:
+    """Targets without a row of their own among the blind, whose finding is that nobody could look:
+    `Blind.finding`.
+    """
+    apart = {row.target for row in unseen(board)}
+    told = (r for r in board.readings.values() if isinstance(r.outcome, Blind))
+    return len({reading.target for reading in told} - apart)

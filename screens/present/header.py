@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from textual.content import Content
 
 from cockpit.connect.role import Role
+from cockpit.triage.probe import Blind
 from cockpit.units import count, duration, number
 from screens.present.lines import (
     Part,
@@ -139,12 +142,37 @@ def _pace(shown: Shown) -> Content:
         return line(("■ frozen", "info bold"))
     if shown.status.degraded:
         return line(("▲ degraded", "critical bold"))
+    if _nothing_seen(shown):
+        return line(("? blind", "blind bold"))
     return line(("● live", "ok"))
 
 
+def _nothing_seen(shown: Shown) -> list[Blind]:
+    """Every look's reason, when the first sweep is over and not one look sees anything."""
+    found: list[Blind] = []
+    for reading in shown.board.readings.values():
+        if isinstance(reading.outcome, Blind):
+            found.append(reading.outcome)
+        elif reading.took:  # what the record says of promises is no look, and takes no time
+            return []
+    return found if shown.status.sweep_took is not None else []
+
+
+def _blind_line(shown: Shown, blind: list[Blind]) -> Content:
+    reasons = Counter(str(each.reason) for each in blind).most_common()
+    told = ", ".join(f"{word} {number(times)}" for word, times in reasons)
+    last = max((reading.at for reading in shown.last_seen.values()), default=None)
+    before = f"what stands below is of {clock(last)} UTC or before" if last else "nothing was"
+    return line(
+        (" BLIND ", "blind bold"),
+        (f" nothing can be seen: all {count(len(blind), 'look')} fail ({told})", "strong"),
+        f" · {before}",
+    )
+
+
 def banner(shown: Shown, missed: int, width: int) -> Content | None:
-    """The line under the header: degraded, frozen, only watching, a redirected endpoint; None
-    when all is well and live.
+    """The line under the header: degraded, frozen, that nothing can be seen, only watching, a
+    redirected endpoint; None when all is well and live.
 
     `missed` counts the entries that were recorded since the freeze.
     """
@@ -157,6 +185,8 @@ def banner(shown: Shown, missed: int, width: int) -> Content | None:
             "· space goes live "
         )
         return line((text.ljust(width), "frozen"))
+    if blind := _nothing_seen(shown):
+        return clip(_blind_line(shown, blind), width)
     if shown.status.only_watches:
         text = f" WATCHING  {safe(shown.status.only_watches)}"
         return line((text.ljust(width), "frozen"))

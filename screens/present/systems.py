@@ -8,6 +8,7 @@ from datetime import datetime
 
 from textual.content import Content
 
+from cockpit.errors import Reason
 from cockpit.triage.board import Board
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Severity
@@ -33,6 +34,8 @@ from screens.shown import Shown
 COLUMNS = frozenset({"target", "kind", "service", "state", "text"})
 _FRESH = 90.0
 """Seconds until the newest look at a target counts as old and its age is shown."""
+_CUT = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT, Reason.THROTTLED, Reason.EXPIRED})
+"""Reasons that hold for whatever is asked there: a number from before is shown with its age."""
 _CHANGES = 8
 _HOT = 3600
 """Seconds before now in which a change is drawn as recent."""
@@ -55,6 +58,9 @@ class System:
     number: str
     """The fact that matters, or why there is none."""
     newest: datetime | None
+    """When the number was read; without one, the newest look. None: there was none."""
+    stale: bool = False
+    """Whether a newer look at it did not get through: the number may be of before that."""
 
 
 SystemRow = Heading | System | Change
@@ -106,29 +112,38 @@ def _system(target: Target, found: list[Reading], worst: Severity | None) -> Sys
         state = "blind"
     elif not found:
         state = "waiting"
-    fact = _headline(found)
-    if fact is not None:
-        number = fact.text
-    elif blind and isinstance(blind[0].outcome, Blind):
-        number = str(blind[0].outcome.reason)
-    else:
-        number = "" if found else "…"
-    return System(target, state, number, newest)
+    head = _headline(found)
+    if head is not None:
+        seen, fact = head
+        cut = any(each.at > seen.at and _cut_off(each) for each in blind)
+        return System(target, state, fact.text, seen.at, cut)
+    leader = next((reading for reading in blind if reading.leads), None)
+    for reading in (leader, *blind):
+        if reading is not None and isinstance(reading.outcome, Blind):
+            return System(target, state, str(reading.outcome.reason), newest)
+    return System(target, state, "" if found else "…", newest)
 
 
-def _headline(found: list[Reading]) -> Fact | None:
+def _cut_off(reading: Reading) -> bool:
+    return isinstance(reading.outcome, Blind) and reading.outcome.reason in _CUT
+
+
+def _headline(found: list[Reading]) -> tuple[Reading, Fact] | None:
     """The first fact of the probe that leads, else the worst first fact among the readings; of
-    several the shortest, which fits the column.
+    several the shortest, which fits the column. None while the probe that leads is blind: what
+    another one saw is not the number that matters.
     """
-    heads = []
+    heads: list[tuple[Reading, Fact]] = []
     for reading in found:
         if isinstance(outcome := reading.outcome, Seen) and outcome.facts:
             if reading.leads:
-                return outcome.facts[0]
-            heads.append(outcome.facts[0])
+                return reading, outcome.facts[0]
+            heads.append((reading, outcome.facts[0]))
+        elif reading.leads and isinstance(outcome, Blind):
+            return None
     return max(
-        (fact for fact in heads if fact.text),
-        key=lambda f: (f.severity.rank if f.severity else -1, -cells(f.text)),
+        (head for head in heads if head[1].text),
+        key=lambda head: (head[1].severity.rank if head[1].severity else -1, -cells(head[1].text)),
         default=None,
     )
 
@@ -169,7 +184,7 @@ def draw(row: SystemRow, width: int, moment: datetime) -> Content:
     if isinstance(row, Change):
         return _draw_change(row, width, moment)
     old = ""
-    if row.newest is not None and since(moment, row.newest) >= _FRESH:
+    if row.newest is not None and (row.stale or since(moment, row.newest) >= _FRESH):
         old = f" {ago(moment, row.newest)}"
     shade = {"waiting": "dim"}.get(row.state, row.state)
     number = safe(row.number, max(6, width - 20))

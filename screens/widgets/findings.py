@@ -60,7 +60,8 @@ class Findings(RowList[present.FindingRow]):
         self.show(rows, shown.moment)
         if not self.filter:
             set_subtitle(self, "" if self.moved or not rows else start.why)
-        set_title(self, present.title(rows, max(8, self.size.width - 2)))
+        blind = present.blind_findings(shown.board)
+        set_title(self, present.title(rows, max(8, self.size.width - 2), blind=blind))
 
     @property
     def chosen_key(self) -> Hashable:

@@ -10,9 +10,10 @@ from rich.text import Text
 from textual.content import Content
 
 from cockpit.connect.role import Role
+from cockpit.errors import Reason
 from cockpit.triage.board import Board, LookId
 from cockpit.triage.finding import Severity
-from cockpit.triage.probe import Fact, Seen
+from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.registry import registry
 from cockpit.triage.view import Column, Row, Table
 from screens.filter import parse
@@ -151,6 +152,62 @@ def test_an_old_number_shows_its_age() -> None:
     row = next(row for row in systems.rows(made) if isinstance(row, systems.System))
     drawn = plain(systems.draw(row, 40, NOW + timedelta(minutes=5)))
     assert drawn.endswith("41% 5xx 5m")
+
+
+def unreachable(reading: Reading, **more: float) -> Reading:
+    outcome = Blind(Reason.UNREACHABLE, "nothing listens")
+    return replace(reading, outcome=outcome, at=NOW - timedelta(**more))
+
+
+def test_where_nothing_can_be_seen_the_top_says_so_and_nothing_is_live() -> None:
+    desk = FakeDesk()
+    seen = desk.board.readings
+    gone = {look: unreachable(reading, seconds=2) for look, reading in seen.items()}
+    desk.board = replace(desk.board, readings=gone)
+    made = replace(shown(desk), last_seen=seen)
+    for width in (20, 80, 140):
+        top = " ".join(plain(each) for each in header.header(made, width))
+        assert "live" not in top
+        assert "? blind" in top
+    told = header.banner(made, 0, 140)
+    assert told is not None
+    assert plain(told) == (
+        " BLIND  nothing can be seen: all 11 looks fail (unreachable 11)"
+        " · what stands below is of 02:59:06 UTC or before"
+    )
+    one = next(iter(seen))
+    desk.board = replace(desk.board, readings={**gone, one: seen[one]})
+    assert header.banner(shown(desk), 0, 140) is None
+    desk.status = replace(desk.status, sweep_took=None)
+    desk.board = replace(desk.board, readings=gone)
+    assert header.banner(shown(desk), 0, 140) is None, "not before the first sweep is over"
+
+
+def test_a_number_from_before_a_look_that_did_not_get_through_shows_its_age() -> None:
+    desk = FakeDesk()
+    look = next(each for each in desk.board.readings if each.target == "shop-alb")
+    reading = desk.board.readings[look]
+    other = replace(unreachable(reading, seconds=1), probe="alb.other")
+    more = {**desk.board.readings, LookId("shop-alb", "alb.other"): other}
+    desk.board = replace(desk.board, readings=more)
+    rows = [row for row in systems.rows(shown(desk)) if isinstance(row, systems.System)]
+    assert plain(systems.draw(rows[0], 40, NOW)).endswith("41% 5xx 4s")
+    led = {**more, LookId("shop-alb", "alb.other"): replace(other, leads=True)}
+    desk.board = replace(desk.board, readings=led)
+    rows = [row for row in systems.rows(shown(desk)) if isinstance(row, systems.System)]
+    assert plain(systems.draw(rows[0], 40, NOW)).endswith("unreachable")
+
+
+@pytest.mark.parametrize("width", [14, 24, 30, 80])
+def test_the_title_of_the_findings_counts_the_blind_ones(width: int) -> None:
+    desk = FakeDesk()
+    look = next(each for each in desk.board.readings if each.target == "carts")
+    lost = Blind(Reason.UNREACHABLE, "gone", finding=next(iter(desk.board.open.values())).finding)
+    reading = replace(desk.board.readings[look], outcome=lost)
+    desk.board = replace(desk.board, readings={**desk.board.readings, look: reading})
+    rows = findings.rows(desk.board, NOW)
+    told = findings.title(rows, width, blind=findings.blind_findings(desk.board))
+    assert "2 blind" in told.plain
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 140, 200])
@@ -324,7 +381,7 @@ def test_the_probe_that_leads_gives_the_headline_whatever_the_others_say() -> No
     for found in (both, both[::-1]):
         told = systems._headline(found)
         assert told is not None
-        assert told.text == reading.outcome.facts[0].text  # type: ignore[union-attr]
+        assert told[1].text == reading.outcome.facts[0].text  # type: ignore[union-attr]
 
 
 def test_every_kind_with_several_probes_of_its_own_has_one_that_leads() -> None:
