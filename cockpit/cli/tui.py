@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import dataclasses
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -62,9 +64,10 @@ def run_demo(
 
     code = show(make, hard=False)
     if incident:
-        place = f"COCKPIT_DATA={folder} "
+        reads = f"COCKPIT_DATA={shlex.quote(str(folder))} {called_as()}"
         with contextlib.suppress(OSError):  # the terminal may be what ended it
-            click.echo(f"the record of this demo: {place}cockpit export {incident[0]}", err=True)
+            click.echo(f"the record of this demo: {reads} export {incident[0]}", err=True)
+            click.echo("timeline and verify read it too; its shop is gone: no resume", err=True)
     return code
 
 
@@ -85,12 +88,25 @@ def show_stored(make: Callable[[], Awaitable[Desk]]) -> int:
     return show(made, after=told)
 
 
+def needs_terminal(instead: str) -> None:
+    """Raise `Misconfigured` without a terminal to show the screens on; `instead`: what to type."""
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        raise Misconfigured("the cockpit needs a terminal", hint=f"without one: {instead}")
+
+
+def called_as() -> str:
+    """The program as it was called, for a line to be typed: it may not be on the PATH."""
+    called = sys.argv[0]
+    if Path(called).name == "__main__.py":
+        return shlex.join([sys.executable, "-m", "cockpit.cli"])
+    found = shutil.which(Path(called).name)
+    on_path = found is not None and Path(found).resolve() == Path(called).resolve()
+    return Path(called).name if on_path else shlex.quote(called)
+
+
 def opening(ctx: click.Context, role: str | None) -> Callable[[], Opening]:
     """What reads the configuration that the command line names. Needs a terminal to show it on."""
-    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        raise Misconfigured(
-            "the cockpit needs a terminal", hint="without one: cockpit check, or --json"
-        )
+    needs_terminal("cockpit check, or --json")
     named = ctx.obj or {}
 
     def read() -> Opening:

@@ -8,6 +8,7 @@ import pytest
 
 from cockpit.cli import main as cli
 from cockpit.cli.main import USAGE, run, tell
+from cockpit.cli.tui import called_as
 from cockpit.errors import Misconfigured
 from cockpit.redact import MASK, MASKER
 
@@ -35,6 +36,30 @@ def test_a_wrong_call_ends_with_what_to_type(
 ) -> None:
     assert run(words) == USAGE
     assert capsys.readouterr().err.splitlines()[-1] == next_step
+
+
+def test_the_demo_is_not_painted_where_nobody_sees_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["demo"]) != 0
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines()[0] == "cockpit: the cockpit needs a terminal"
+    assert told.err.splitlines()[-1].strip() == "without one: cockpit demo --no-tui"
+
+
+def test_a_line_to_type_names_the_program_as_it_was_called(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "my bin" / "cockpit"
+    program.parent.mkdir()
+    program.touch(0o755)
+    monkeypatch.setattr("sys.argv", [str(program)])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert called_as() == f"'{program}'"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert called_as() == "cockpit"
+    monkeypatch.setattr("sys.argv", [str(tmp_path / "__main__.py")])
+    monkeypatch.setattr("sys.executable", "/usr/bin/python3")
+    assert called_as() == "/usr/bin/python3 -m cockpit.cli"
 
 
 def test_a_bug_ends_with_70_and_not_with_what_monitoring_reads_as_a_warning(

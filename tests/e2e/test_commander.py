@@ -101,7 +101,8 @@ async def look(seat: Seat, journey: Journey) -> None:
     await seat.until(lambda: seat.step() == "cancel", 20, "the cursor goes on to cancel")
     before = kinds(seat)
     await seat.press("R")
-    await seat.until(lambda: "Confirm" in seat.screen, 20, "R goes on to terminate")
+    told = ("Confirm", "does not apply now", "terminate_backend")
+    await seat.until(lambda: all(each in seat.screen for each in told), 20, "on to terminate")
     journey.facts["recorded of what does not apply"] = [
         kind for kind in kinds(seat)[len(before) :] if kind.startswith(("step", "refusal", "appr"))
     ]

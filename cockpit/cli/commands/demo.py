@@ -27,6 +27,10 @@ _ROLES = click.Choice([role.value for role in Role])
 @click.pass_context
 def demo(ctx: click.Context, name: str, no_tui: bool, role: str | None) -> int:
     """Open the cockpit on an embedded shop that is broken; needs no AWS account."""
+    from cockpit.cli.tui import needs_terminal, run_demo
+
+    if not no_tui:
+        needs_terminal("cockpit demo --no-tui")
     _check_installed()
     from cockpit.world.launch import launch
 
@@ -42,8 +46,6 @@ def demo(ctx: click.Context, name: str, no_tui: bool, role: str | None) -> int:
                 if failed := world.status().failed:
                     raise CockpitError("the world ended by itself", hint=failed)
             return 0
-        from cockpit.cli.tui import run_demo
-
         return run_demo(
             world.config_path,
             title=world.scenario.symptom,
