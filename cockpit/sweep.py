@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cockpit.clock import now
 from cockpit.config import Config
 from cockpit.connect.open import Connections
+from cockpit.connect.postgres.cuts import cuts
+from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.role import Role
 from cockpit.connect.session import Closable
 from cockpit.connect.settings import NoSettings
@@ -124,23 +126,36 @@ def engine(
     debug: Callable[[str], str],
     acts: Callable[[], Sequence[OwnAct]] = tuple,
 ) -> Engine:
-    """An engine over the connections. `acts`: what steps have done.
+    """An engine over the connections. `acts`: what steps have done; our cut sessions are added.
 
     A place takes as many looks at once as its rate can serve in a few seconds: enough to fill its
     calls, and not so many that a look waits its deadline away in our own queue.
     """
+    known = tuple(looks)
+    targets = {look.target.name: look.target for look in known}
     sizes = {
         f"aws:{place.name}": round(min(256, max(16, place.calls_per_second * _SERVED_WITHIN)))
         for place in connections.places.values()
     }
     return Engine(
-        looks,
+        known,
         sessions=TargetSessions(connections),
         store=store,
         debug=debug,
         lanes=sizes,
-        acts=acts,
+        acts=lambda: (*acts(), *_cut(connections, targets.values())),
     )
+
+
+def _cut(connections: Connections, targets: Iterable[Target]) -> Iterator[OwnAct]:
+    """Our own sessions that were cut: no database's trouble."""
+    for target in targets:
+        if isinstance(target.settings, PostgresSettings):
+            database = {"database": target.settings.database}
+            for at in tuple(cuts(target.settings, connections)):
+                yield OwnAct(
+                    at=at, target=target.name, does="", args=database, ended_at=at, vanished=1
+                )
 
 
 def cost(connections: Connections) -> Cost:

@@ -34,6 +34,9 @@ class OwnAct:
     """When it was over; None: it is under way, or its end is unknown."""
     sessions: int = 0
     """Sessions of a database that it ended."""
+    vanished: int = 0
+    """Sessions of our own that we cut, in the database `args` names: its server counts them as
+    clients that went away."""
 
 
 def marked(changes: Iterable[Change], acts: Sequence[OwnAct]) -> tuple[Change, ...]:

@@ -262,19 +262,37 @@ class CountersWindow:
 
 
 def without_ours(look: PostgresCounters, acts: Sequence[OwnAct]) -> PostgresCounters:
-    """The look without the sessions that our own steps ended.
+    """The look without the sessions that our own steps ended, and those of ours that we cut.
 
     Each is taken from the pair of looks that it fell into, or from the one after, since a session
-    is counted a moment after its end; never more of a pair than were killed in it.
+    is counted a moment after its end; never more of a pair than were killed in it. One that was cut
+    is counted when its server comes to it, so from the first pair with one in that database.
     """
     pairs = list(look.pairs)
     for act in acts:
+        if act.vanished:
+            _without_cut(pairs, act)
         left, ended = act.sessions, act.ended_at
         for at, pair in enumerate(pairs):
             begun = pair.at - timedelta(seconds=pair.seconds)
             if left and ended is not None and begun - _LATE <= ended <= pair.at + _LATE:
                 pairs[at], left = _fewer(pair, left)
     return replace(look, pairs=tuple(pairs))
+
+
+def _without_cut(pairs: list[CountersPair], act: OwnAct) -> None:
+    begun = pairs[0].at - timedelta(seconds=pairs[0].seconds) if pairs else act.at
+    for at, pair in enumerate(pairs):
+        if not begun - _LATE <= act.at <= pair.at + _LATE:
+            continue
+        ours = [g.name == act.args.get("database") and bool(g.abandoned) for g in pair.databases]
+        if any(ours):
+            databases = (
+                replace(gain, abandoned=(gain.abandoned or 0) - 1) if mine else gain
+                for mine, gain in zip(ours, pair.databases, strict=True)
+            )
+            pairs[at] = replace(pair, databases=tuple(databases))
+            return
 
 
 def _fewer(pair: CountersPair, most: int) -> tuple[CountersPair, int]:

@@ -98,6 +98,34 @@ def test_sessions_that_we_ended_did_not_end_badly(
     assert len(judged(to, look, [elsewhere]).findings) == 1, "on another target"
 
 
+@pytest.mark.parametrize(
+    ("abandoned", "cut", "seconds", "expected"),
+    [
+        pytest.param(2, 2, 30, [], id="all that vanished were ours"),
+        pytest.param(1, 1, 59, [], id="it is counted when the server comes to it"),
+        pytest.param(2, 1, 30, ["PG_SESS_FATAL"], id="one that was a client's"),
+        pytest.param(1, 1, 300, ["PG_SESS_FATAL"], id="ours was counted long before"),
+        pytest.param(0, 3, 30, [], id="never more than vanished"),
+    ],
+)
+def test_a_session_of_ours_that_was_cut_is_no_client_that_went_away(
+    abandoned: int, cut: int, seconds: float, expected: list[str]
+) -> None:
+    look, probe = after(60, sessions_abandoned=abandoned), registry()["postgres.counters"]
+    at_ = look.totals.at - timedelta(seconds=seconds)
+    named = look.pairs[-1].databases[0].name
+    to = Look(target("db", kind="postgres"), probe, probe.settings)
+
+    def told(database: str) -> list[str]:
+        args = {"database": database}
+        act = OwnAct(at=at_, ended_at=at_, target="db", does="", args=args, vanished=1)
+        return [found.code for found in judged(to, look, [act] * cut).findings]
+
+    assert told(named) == expected
+    if abandoned:
+        assert told("another") == ["PG_SESS_FATAL"]
+
+
 async def test_the_journal_says_what_was_sent_and_how_many_sessions_it_ended(
     tmp_path: Path,
 ) -> None:

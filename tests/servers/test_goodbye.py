@@ -17,6 +17,7 @@ from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.role import Role
 from cockpit.runbooks.sessions import RunSessions
 from cockpit.runbooks.step import StepKind
+from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
 from cockpit.world.servers import mariadb, postgres
 from tests.servers.private import my_settings, pg_settings, target
@@ -90,6 +91,28 @@ async def test_postgresql_counts_no_session_of_ours_as_abandoned(
     before = await gone()
     await use(pg_settings(pg), tmp_path)
     assert await gone() == before
+
+
+async def test_a_session_of_ours_that_had_to_be_cut_is_not_told_as_the_databases_trouble(
+    pg: postgres.PostgresServer, tmp_path: Path
+) -> None:
+    def abandoned() -> int:
+        return int(pg.execute("SELECT sum(sessions_abandoned) FROM pg_stat_database")[0][0])
+
+    async with seated([target(pg_settings(pg))], tmp_path, {}) as opened:
+        assert isinstance((await opened.engine.look("db", "postgres.counters")).outcome, Seen)
+        before = abandoned()
+        session: Any = await opened.connections.session("db", pg_settings(pg))
+        asking = asyncio.create_task(session.value("SELECT pg_sleep(1.5)"))
+        await asyncio.sleep(0.05)
+        asking.cancel()
+        async with asyncio.timeout(20):
+            while abandoned() == before:
+                await asyncio.sleep(0.05)
+        seen = (await opened.engine.look("db", "postgres.counters")).outcome
+    assert abandoned() == before + 1
+    assert isinstance(seen, Seen)
+    assert "PG_SESS_FATAL" not in {finding.code for finding in seen.findings}
 
 
 @USES

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from cockpit.connect.kind import Secret
 from cockpit.connect.observer import sent
+from cockpit.connect.postgres.cuts import Cuts
 from cockpit.connect.postgres.rights import may
 from cockpit.connect.postgres.session import Postgres
 from cockpit.connect.postgres.settings import PostgresSettings
@@ -296,9 +297,11 @@ def _ended(victim: PostgresVictim, now: PostgresActivity | None) -> dict[str, ob
     return {"done": True, "detail": f"the statement of {victim.name} ended, {how}"}
 
 
-async def open_postgres_acts(settings: PostgresSettings, *, secret: Secret = resolve_async) -> Acts:
+async def open_postgres_acts(
+    settings: PostgresSettings, *, secret: Secret = resolve_async, cuts: Cuts | None = None
+) -> Acts:
     """The commander's session: named statements only, with the commander's login."""
     login = commanders_login(settings)
     return PostgresActs(
-        Postgres(settings, secret=secret, login=login, read_only=False, patience=15.0)
+        Postgres(settings, secret=secret, login=login, read_only=False, patience=15.0, cuts=cuts)
     )

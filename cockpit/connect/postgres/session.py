@@ -19,6 +19,7 @@ from cockpit.connect.addresses import addresses_of
 from cockpit.connect.kind import Secret
 from cockpit.connect.observer import Lost
 from cockpit.connect.postgres import errors as failures
+from cockpit.connect.postgres.cuts import Cuts
 from cockpit.connect.postgres.refusal import roots_of, why_mute, why_refused
 from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.secrets import no_token_unless, resolve_async
@@ -66,9 +67,12 @@ class Postgres(SqlSession["psycopg.AsyncConnection[DictRow]"]):
         login: Login | None = None,
         read_only: bool = True,
         patience: float = _PATIENCE,
+        cuts: Cuts | None = None,
     ) -> None:
+        """`cuts`: where it is written down that a connection was cut; None: nowhere."""
         super().__init__(settings, secret=secret, login=login, read_only=read_only)
         self._settings = settings
+        self._cuts = cuts
         self._patience = patience
         self._pooled = settings.pooler
         self._direct = False
@@ -220,6 +224,22 @@ class Postgres(SqlSession["psycopg.AsyncConnection[DictRow]"]):
         """See `ServerSession`."""
         return not connection.driver.closed
 
+    async def drop(self, connection: PostgresConnection) -> None:
+        """See `ServerSession`."""
+        await super().drop(connection)
+        self._note_cut(connection)
+
+    async def leave(self, connection: PostgresConnection) -> None:
+        """See `ServerSession`."""
+        try:
+            await super().leave(connection)
+        finally:
+            self._note_cut(connection)
+
+    def _note_cut(self, connection: PostgresConnection) -> None:
+        if connection.cut and self._cuts is not None:
+            self._cuts.append(clock.now())
+
     async def why(self, lost: Lost) -> BlindError:
         """See `ServerSession`. Silence: the whole server is mute, or this session's backend."""
         if not lost.late:
@@ -285,7 +305,9 @@ class _EndedByReplayError(BlindError):
     """A standby's replay ended the statement, and spared the connection."""
 
 
-async def open_postgres(settings: PostgresSettings, *, secret: Secret = resolve_async) -> Postgres:
+async def open_postgres(
+    settings: PostgresSettings, *, secret: Secret = resolve_async, cuts: Cuts | None = None
+) -> Postgres:
     """A read-only observer. It connects at its first statement, so this never fails."""
     await asyncio.to_thread(import_module, "psycopg.rows")  # slow: not on the loop
-    return Postgres(settings, secret=secret)
+    return Postgres(settings, secret=secret, cuts=cuts)

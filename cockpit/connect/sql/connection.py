@@ -21,6 +21,8 @@ class DriverConnection(Generic[Driver]):
         self._free = free
         self._running: set[asyncio.Future[object]] = set()
         self._dropped = False
+        self.cut = False
+        """Whether it was dropped under a call, without a goodbye."""
 
     async def ended(self, call: asyncio.Future[Result], seconds: float) -> bool:
         """Whether a call ends within so many seconds. It is never cancelled: `drop` ends it."""
@@ -50,6 +52,7 @@ class DriverConnection(Generic[Driver]):
             if not self._running:
                 self._free()
                 return
+            self.cut = True
             with contextlib.suppress(OSError):
                 self.rope.shutdown(socket.SHUT_RDWR)
 
