@@ -146,3 +146,19 @@ async def test_an_account_that_was_not_told_at_first_is_asked_for_again(
         assert place.asked == 2, "and not again once it is known"
     finally:
         await desk.close()
+
+
+async def test_a_second_cockpit_says_who_holds_the_incident_and_that_it_only_watches(
+    tmp_path: Path,
+) -> None:
+    first = made(tmp_path)
+    second = made(tmp_path, incident=records.resumed(tmp_path))
+    told = second.status.only_watches
+    assert first.status.only_watches == ""
+    assert told.startswith("ana on ")
+    assert told.endswith(f" holds {first.incident.id}: this cockpit only watches, in triage")
+    await second.close()
+    await first.close()
+    watching = made(tmp_path, incident=records.store(tmp_path).watch())
+    assert watching.status.only_watches.endswith("cockpit resume takes part")
+    await watching.close()
