@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from textual.content import Content
 
+from cockpit.incident.entry import EntryKind
 from cockpit.incident.timeline import TimelineRow
 from cockpit.units import duration
 from screens.present.lines import cells, clock, fit, line, safe
@@ -34,6 +37,7 @@ _TONES = {
     "recovery": "blind",
 }
 _ENDS = {"failed": "critical", "unknown": "blind", "refused": "high", "skipped": "dim"}
+_TURNS = frozenset({EntryKind.BLIND, EntryKind.SEES_AGAIN})
 _SEVERITIES = {"critical", "high", "warning", "info"}
 
 
@@ -44,6 +48,28 @@ def _shade(row: TimelineRow) -> str:
     if kind in {"finding.opened", "finding.worsened"}:
         return row.severity if row.severity in _SEVERITIES else "critical"
     return _TONES.get(kind, "dim")
+
+
+def folded(rows: Sequence[TimelineRow]) -> list[TimelineRow]:
+    """Looks at one target that turn alike in one go as one line, `×5 not examined …`: a lost
+    connection is told by every probe, and what caused it stands just before.
+    """
+    told: list[TimelineRow] = []
+    places: dict[tuple[str, str, str], int] = {}
+    more: Counter[int] = Counter()
+    for row in rows:
+        if row.kind not in _TURNS or row.pinned:
+            places.clear()
+            told.append(row)
+            continue
+        place = places.setdefault((row.kind, row.target, row.text), len(told))
+        if place == len(told):
+            told.append(row)
+        else:
+            more[place] += 1
+    for place, others in more.items():
+        told[place] = replace(told[place], text=f"×{others + 1} {told[place].text}")
+    return told
 
 
 def key(row: TimelineRow) -> Hashable:

@@ -59,9 +59,25 @@ class Findings(RowList[present.FindingRow]):
         self.home, self.start = start.key, start
         self.show(rows, shown.moment)
         if not self.filter:
-            set_subtitle(self, "" if self.moved or not rows else start.why)
+            held = self._above() if self.moved else start.why
+            set_subtitle(self, held if rows else "")
         blind = present.blind_findings(shown.board)
         set_title(self, present.title(rows, max(8, self.size.width - 2), blind=blind))
+
+    def _keep_place(self, at: int) -> None:
+        """What is worse comes on top: who sees the top goes on seeing it, while the held row has
+        room there too.
+        """
+        if self.scroll_offset.y or self.cursor >= self.lines_shown:
+            super()._keep_place(at)
+        else:
+            self._resize_document()
+
+    def _above(self) -> str:
+        """How many criticals stand above what is visible; empty: none."""
+        above = self.shown[: self.scroll_offset.y]
+        hidden = sum(present.state(row) == "critical" for row in above)
+        return f"{hidden} critical above · g goes there" if hidden else ""
 
     @property
     def chosen_key(self) -> Hashable:

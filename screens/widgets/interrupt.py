@@ -35,13 +35,13 @@ class InterruptBar(Bar):
 def told(one: Interrupt) -> Content:
     """`WORSE  X plans the undo of 'Go back …': PG_SAT_CONNECTIONS at orders-db is critical, …`.
 
-    The key stands first: where the line is too long, it is the end that goes.
+    Where the line is too long it is the end that goes: first stands the key, or without an undo
+    what got worse.
     """
     title = f"'{safe(one.title, 80)}'"
-    does = f"X plans the undo of {title}" if one.undo else f"no undo of {title} by a step"
-    return line(
-        (" WORSE ", "critical bold"),
-        (f" {does}", "accent bold" if one.undo else "strong"),
-        f": {safe(one.worse, 300)}",
-        "" if one.undo else f" · {safe(one.instead, 200)}",
-    )
+    worse = safe(one.worse, 300)
+    mark = (" WORSE ", "critical bold")
+    if one.undo:
+        return line(mark, (f" X plans the undo of {title}", "accent bold"), f": {worse}")
+    none = f" · no undo of {title} by a step: "
+    return line(mark, (f" {worse}", "strong"), none, ("X says why", "accent"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cockpit.incident.timeline import TimelineRow
 from screens.present import timeline as present
 from screens.present.lines import line
@@ -22,7 +24,12 @@ VIEW: RowView[TimelineRow] = RowView(
 class Timeline(RowList[TimelineRow]):
     """What happened, the newest at the end; it follows until the person moves up."""
 
+    _of: Sequence[TimelineRow] = ()
+    _folded: Sequence[TimelineRow] = ()
+
     def refresh_from(self, shown: Shown) -> None:
         """Draw this moment."""
-        self.show(shown.entries, shown.moment)
+        if shown.entries is not self._of:  # the same object until there is another entry
+            self._of, self._folded = shown.entries, present.folded(shown.entries)
+        self.show(self._folded, shown.moment)
         set_title(self, line(f"Timeline {len(shown.entries)}"))

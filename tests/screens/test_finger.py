@@ -18,10 +18,22 @@ from screens.confirm import HELD, SETTLE, ConfirmScreen
 from screens.help import KeysScreen
 from screens.main import MainScreen
 from screens.planning import PlanningScreen
+from screens.present.findings import state
 from screens.widgets.better import BetterBar
 from screens.widgets.evidence import EvidencePane
 from screens.widgets.findings import Findings
-from tests.screens.conftest import FULL, Shows, Time, press, settle, text, text_of, toasts, until
+from tests.screens.conftest import (
+    FULL,
+    SMALL,
+    Shows,
+    Time,
+    press,
+    settle,
+    text,
+    text_of,
+    toasts,
+    until,
+)
 from tests.screens.fake_desk import FakeDesk, FakeRun, ago
 from tests.screens.fake_desk import finding as make
 from tests.screens.main_words import begun
@@ -155,6 +167,30 @@ async def test_a_row_that_goes_leaves_nothing_selected_and_no_neighbour(
         desk.board = board
         await settle(pilot)
         assert rows.chosen_key == held, "it came back"
+
+
+@pytest.mark.parametrize("size", [FULL, SMALL], ids=str)
+async def test_new_criticals_are_seen_or_counted_above_a_held_row(
+    desk: FakeDesk, show: Shows, size: tuple[int, int]
+) -> None:
+    async with show(desk, size) as pilot:
+        await press(pilot, "home" if size == FULL else "end")
+        rows = pilot.app.screen.query_one(Findings)
+        held = rows.chosen_key
+        new = [
+            make(f"PG_GONE_{n}", Severity.CRITICAL, f"gone {n}", on="search", since=ago(seconds=n))
+            for n in range(4 if size == FULL else 8)
+        ]
+        desk.board = replace(desk.board, open={**desk.board.open, **{f.id: f for f in new}})
+        await settle(pilot)
+        assert rows.chosen_key == held
+        above = sum(state(row) == "critical" for row in rows.shown[: rows.scroll_offset.y])
+        if size == FULL:
+            assert (above, rows.scroll_offset.y) == (0, 0)
+            assert "gone 0" in text(pilot)
+        else:
+            assert above
+            assert f"{above} critical above · g goes there" in text(pilot)
 
 
 async def test_a_better_runbook_is_told_in_a_line_and_taken_by_a_key(

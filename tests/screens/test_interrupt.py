@@ -57,7 +57,8 @@ async def test_without_a_step_that_takes_it_back_the_line_says_what_there_is_ins
 ) -> None:
     interrupted(desk, undo="")
     async with show(desk) as pilot:
-        assert "no undo of 'Go back to :42' by a step" in text(pilot)
+        told = text(pilot).splitlines()[2]
+        assert told.startswith(f" WORSE  {WORSE} · no undo of 'Go back to :42' by a step")
         await press(pilot, "X")
         assert "No step takes it back: none: built anew" in toasts(pilot)[-1]
 

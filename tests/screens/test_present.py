@@ -11,15 +11,16 @@ from textual.content import Content
 
 from cockpit.connect.role import Role
 from cockpit.errors import Reason
+from cockpit.incident.entry import EntryKind
 from cockpit.triage.board import Board, LookId
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.registry import registry
 from cockpit.triage.view import Column, Row, Table
 from screens.filter import parse
-from screens.present import evidence, findings, header, lines, runbook, systems, table
+from screens.present import evidence, findings, header, lines, runbook, systems, table, timeline
 from screens.shown import Shown, take
-from tests.screens.fake_desk import CONNECTIONS, NOW, SESSIONS, FakeDesk, FakeRun, ago, board
+from tests.screens.fake_desk import CONNECTIONS, NOW, SESSIONS, FakeDesk, FakeRun, ago, board, entry
 from tests.screens.fake_desk import finding as make
 
 
@@ -152,6 +153,18 @@ def test_an_old_number_shows_its_age() -> None:
     row = next(row for row in systems.rows(made) if isinstance(row, systems.System))
     drawn = plain(systems.draw(row, 40, NOW + timedelta(minutes=5)))
     assert drawn.endswith("41% 5xx 5m")
+
+
+def test_probes_of_one_target_that_go_blind_in_one_go_are_one_line_of_the_timeline() -> None:
+    cause = entry(1, NOW, EntryKind.CHANGE, "the instance was stopped")
+    told = "not examined (unreachable): nothing listens"
+    lost = [entry(n, NOW, EntryKind.BLIND, told) for n in range(2, 7)]
+    other = replace(entry(7, NOW, EntryKind.BLIND, told), target="search")
+    note = entry(8, NOW, EntryKind.NOTE, "I look", "alice")
+    again = entry(9, NOW, EntryKind.BLIND, told)
+    rows = timeline.folded([cause, *lost, other, note, again])
+    assert [row.seq for row in rows] == [1, 2, 7, 8, 9]
+    assert [row.text for row in rows][:3] == [cause.text, f"×5 {told}", told]
 
 
 def unreachable(reading: Reading, **more: float) -> Reading:
