@@ -105,10 +105,12 @@ class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
         width = max(20, dialog.content_region.width - 1)
         why = [wrap(line((safe(each, 2000), "warning")), width) for each in self._passed]
         lines = [*chain.from_iterable(why), *plan_lines(self._plan, self._where(), width)]
-        paper.styles.height = min(len(lines), max(3, self.app.size.height - 9))
+        ask, asked = self.query_one("#ask", Bar), wrap(self._question(), width)
+        ask.styles.height = len(asked)
+        ask.show(asked)
+        paper.styles.height = min(len(lines), max(3, self.app.size.height - 8 - len(asked)))
         paper.show(lines)
         self._opened = min(self._opened, clock.monotonic())
-        self.query_one("#ask", Bar).show([self._question()])
         if self._plan.gaps:
             self._refuse("; ".join(self._plan.gaps))
         self._count_down()

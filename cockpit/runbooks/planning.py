@@ -380,7 +380,7 @@ def _body(plan: Plan) -> dict[str, object]:
 
 def _lines(plan: Plan, scope: Mapping[str, object], right: Right) -> tuple[PlanLine, ...]:
     step = plan.step
-    lines = [PlanLine("will run", rendered(plan.act, plan.target) or step.prose)]
+    lines = [_does(plan)]
     lines += [PlanLine("header", f"{k}: {v}") for k, v in shown_headers(plan.act).items()]
     if step.answer:
         lines += [PlanLine(name, does) for name, does in step.answer.means.items()]
@@ -405,6 +405,14 @@ def _lines(plan: Plan, scope: Mapping[str, object], right: Right) -> tuple[PlanL
         made = f"made {clock.stamp(plan.made_at)[11:19]} UTC, good for {VALID_FOR:g} s"
         lines.append(PlanLine("approval", f"{short(plan.digest)}  {made}"))
     return tuple(lines)
+
+
+def _does(plan: Plan) -> PlanLine:
+    """What would run; of a manual step what is asked, or is to be done by a person."""
+    step = plan.step
+    if step.kind is not StepKind.MANUAL:
+        return PlanLine("will run", rendered(plan.act, plan.target))
+    return PlanLine("question" if step.answer else "to do", step.prose or step.title)
 
 
 def _missing(plan: Plan, right: Right) -> str:

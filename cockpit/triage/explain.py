@@ -146,7 +146,9 @@ def _explained(code: str, probe: AnyProbe, catalog: Catalog, held: object) -> Ex
 
 
 def _units(settings: type[object]) -> str:
-    return re.sub(r"^Thresholds\b\.? ?", "", _paragraph(settings.__doc__ or ""))
+    return re.sub(r"^Thresholds(\.\s*|$)", "", _paragraph(settings.__doc__ or "")).replace(
+        "Thresholds in ", "thresholds in ", 1
+    )
 
 
 def _once(told: list[str]) -> tuple[str, ...]:

@@ -375,7 +375,9 @@ def _flapping(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def _held(snapshot: Snapshot, alarm: Alarm) -> float | None:
-    return (snapshot.at - alarm.since).total_seconds() if alarm.since else None
+    if alarm.since is None:
+        return None
+    return max(0.0, (snapshot.at - alarm.since).total_seconds())  # AWS's clock may be ahead of ours
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

@@ -193,7 +193,7 @@ def _down(look: PostgresReplication, settings: Settings) -> Iterator[Finding]:
     for sender in look.senders:
         if (sender.reply_age_s or 0) > settings.silent_standby:
             yield _link_down(
-                f"standby {_name(sender)} has not replied for {duration(sender.reply_age_s or 0)}",
+                f"{_standby(sender)} has not replied for {duration(sender.reply_age_s or 0)}",
                 subject=_name(sender),
             )
     if not look.recovery or look.aurora:
@@ -228,6 +228,11 @@ def _link_down(summary: str, *, subject: str) -> Finding:
 
 def _name(sender: Sender) -> str:
     return _called(sender.name, sender.address) or f"pid {sender.pid}"
+
+
+def _standby(sender: Sender) -> str:
+    name = _name(sender)
+    return name if name.startswith("standby") else f"standby {name}"
 
 
 def _called(name: str | None, address: str | None) -> str:
@@ -279,7 +284,7 @@ def _sender_lag(sender: Sender, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "PG_REPL_LAG",
             severity,
-            f"standby {_name(sender)} is {size(sender.total_b or 0)} behind: {sender.stage}",
+            f"{_standby(sender)} is {size(sender.total_b or 0)} behind: {sender.stage}",
             subject=_name(sender),
             evidence=(
                 Evidence("behind", sender.total_b, "bytes", settings.lag_bytes.first),

@@ -189,7 +189,9 @@ def _unseen(row: Unseen, moment: datetime, width: int) -> list[Content]:
 def suspects(found: Sequence[Suspect], by: str, open_findings: int, width: int) -> list[Content]:
     """At most three, one line each; without any, how they are found."""
     if not found:
-        return [line(("None. ", "dim"), (safe(by), "faint")).truncate(width, ellipsis=True)]
+        return [
+            line(("None. Looked for: ", "dim"), (safe(by), "faint")).truncate(width, ellipsis=True)
+        ]
     names = min(24, max(len(safe(s.name)) for s in found) + 1)
     return [_suspect(s, open_findings, names, width) for s in found[:3]]
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 COLUMNS = frozenset({"step", "risk", "status", "kind"})
 
+_LABEL = 11
+"""Cells of a plan's labels, unless a runbook's own are longer."""
 _CAPTURED = 2
 """Captured values that a step shows while it is not the selected one."""
 RISK_TONES = {"read": "dim", "low": "warning", "high": "high", "destructive": "critical"}
@@ -105,7 +107,7 @@ def _details(step: Step, state: StepState | None, width: int, *, full: bool) -> 
     if state is not None:
         known = [(name, value) for name, value in state.captured.items() if value is not None]
         for name, value in known if full else known[:_CAPTURED]:
-            told.append(line((f"{safe(name, 30)} = {safe(value, 80)}", "dim")))
+            told.append(line((f"{safe(name, 30)} = {_told(value)}", "dim")))
     if full:
         if step.call:
             told += wrap(line((safe(step.call, 2000), "dim")), room)
@@ -114,6 +116,10 @@ def _details(step: Step, state: StepState | None, width: int, *, full: bool) -> 
         if step.prose:
             told += wrap(line(safe(step.prose, 2000)), room)[:6]
     return [line(" " * pad, content) for content in told]
+
+
+def _told(value: object) -> str:
+    return "none" if value in ([], (), {}, "") else safe(value, 80)
 
 
 def _promise(step: Step, settlement: Settlement, room: int) -> list[Content]:
@@ -214,17 +220,20 @@ def plan_lines(plan: Plan, place: str, width: int) -> list[Content]:
     if place:
         head = line(head, (f" · {safe(place)}", "dim"))
     lines = [*wrap(head, width, indent=2), BLANK]
-    for entry in plan.lines:
-        if entry.label != "approval":
-            lines += _plan_line(entry.label, entry.text, width)
+    told = [entry for entry in plan.lines if entry.label != "approval"]
+    longest = max((cells(safe(entry.label)) for entry in told), default=0)
+    room = min(max(_LABEL, longest), max(_LABEL, width // 3))
+    for entry in told:
+        lines += _plan_line(entry.label, entry.text, width, room=room)
     return lines
 
 
-def _plan_line(label: str, text: str, width: int) -> list[Content]:
+def _plan_line(label: str, text: str, width: int, *, room: int) -> list[Content]:
     first, *rest = text.splitlines() or [""]
-    lines = wrap(line((fit(safe(label), 11) + " ", "dim"), *_checked(first)), width, indent=12)
+    name = (fit(safe(label), room) + " ", "dim")
+    lines = wrap(line(name, *_checked(first)), width, indent=room + 1)
     for more in rest:
-        lines += wrap(line(" " * 12, *_checked(more)), width, indent=12)
+        lines += wrap(line(" " * (room + 1), *_checked(more)), width, indent=room + 1)
     return lines
 
 

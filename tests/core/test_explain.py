@@ -300,3 +300,8 @@ def test_check_screens_and_pages_name_the_same_runbook_for_every_code() -> None:
 def test_every_code_that_can_be_a_warning_has_a_runbook() -> None:
     books = library()
     assert [code for code in CODES if serious(code, catalog()) and not books.best(code)] == []
+
+
+def test_units_without_a_setting_of_their_own_are_a_sentence() -> None:
+    told = list(lines(explain("MY_LOCK_ROW", catalog(), {}), ""))
+    assert "judged by   thresholds in seconds and sessions." in told

@@ -127,6 +127,7 @@ async def test_an_answer_is_typed_and_can_be_used_by_later_steps() -> None:
     made.looks.now = {"queues": [queue(user="/healthz")]}
     plan = await made.run.plan("path")
     assert (plan.asks, plan.suggestion) == ("the path that answers 200", "/healthz")
+    assert (plan.lines[0].label, plan.lines[0].text) == ("question", "Ask the owner.")
     with pytest.raises(Refused, match="is not a path"):
         made.run.approve(plan, typed="health z")
     assert (await made.carry("path", typed="/live")).kind == "ok"

@@ -41,6 +41,13 @@ def found(
     return [(f.code, f.severity.value) for f in probe.diagnose(snapshot, settings or Settings())]
 
 
+def test_an_alarm_of_a_clock_ahead_of_ours_fires_since_now() -> None:
+    snapshot = Snapshot(at=AT, prefix="", alarms=(alarm(held=-0.394),), past=())
+    (told,) = probe.diagnose(snapshot, Settings())
+    assert told.summary == "checkout-5xx is in ALARM for 0 ms"
+    assert told.evidence[0].value == 0
+
+
 @pytest.mark.parametrize(
     ("subject", "expected"),
     [

@@ -387,3 +387,10 @@ def test_a_standby_without_a_link_does_not_know_how_far_behind_it_is() -> None:
 
     assert (linked.text, linked.value) == ("0 B behind", 0)
     assert (alone.text, alone.value) == ("unknown", None)
+
+
+def test_a_standby_that_is_called_so_is_named_once() -> None:
+    late = sender(name="standby", reply_age_s=600.0)
+    probe = postgres_replication.PROBE
+    told = [f.summary for f in probe.diagnose(replication(senders=(late,)), probe.settings)]
+    assert "standby has not replied for 10m 00s" in told

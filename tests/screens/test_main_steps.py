@@ -12,12 +12,14 @@ from cockpit.errors import Misconfigured, Refused
 from cockpit.runbooks.earlier import DoneBefore
 from cockpit.runbooks.plan import Outcome
 from cockpit.runbooks.progress import StepChange, StepState
+from cockpit.runbooks.step import Question, Risk, StepKind
 from cockpit.triage.finding import Severity
 from screens.bindings import ACTIONS, Where, as_markdown
 from screens.confirm import SETTLE, ConfirmScreen
 from screens.detail import DetailScreen
 from screens.main import MainScreen
 from screens.widgets.findings import Findings
+from screens.widgets.header import Bar
 from screens.widgets.runbook import RunbookPane
 from screens.widgets.systems import Systems
 from tests.screens.conftest import (
@@ -306,6 +308,37 @@ async def test_a_step_that_did_happen_is_told_in_one_toast_with_what_comes(
         await press(pilot, "down", "R")
         (told,) = toasts(pilot)
         assert told.startswith("could not look at orders-db · try again · or choose another step")
+
+
+@pytest.mark.parametrize("size", [FULL, SMALL], ids=str)
+async def test_a_long_question_is_asked_whole(
+    desk: FakeDesk, show: Shows, size: tuple[int, int]
+) -> None:
+    run = begun(desk)
+    state = run.states["cancel"]
+    asks = "yes or no or unknown or only after the migration was taken back or another one or none"
+    manual = replace(
+        state.step, kind=StepKind.MANUAL, risk=Risk.READ, answer=Question(type="text", ask=asks)
+    )
+    run.states["cancel"] = replace(state, step=manual)
+    async with show(desk, size) as pilot:
+        await press(pilot, "R")
+        bar = pilot.app.screen.query_one("#ask", Bar)
+        assert " ".join(bar.text.split()) == f"{asks} Enter answers, Esc cancels."
+        assert bar.region.height == len(bar.text.splitlines())
+
+
+async def test_a_toast_lies_neither_over_the_keys_nor_over_the_line_that_is_typed(
+    triage: FakeDesk, show: Shows
+) -> None:
+    begun(triage)
+    async with show(triage, SMALL) as pilot:
+        await press(pilot, "R")
+        assert toasts(pilot)
+        await press(pilot, "p")
+        *_, prompt, keys = text(pilot).splitlines()
+        assert "the commander reads it" in prompt
+        assert "Palette" in keys or "Esc" in keys or "esc" in keys
 
 
 # -- one table of actions --------------------------------------------------------------------------

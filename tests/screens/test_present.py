@@ -12,6 +12,7 @@ from textual.content import Content
 from cockpit.connect.role import Role
 from cockpit.errors import Reason
 from cockpit.incident.entry import EntryKind
+from cockpit.runbooks.plan import PlanLine
 from cockpit.triage.board import Board, LookId
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
@@ -165,6 +166,27 @@ def test_probes_of_one_target_that_go_blind_in_one_go_are_one_line_of_the_timeli
     rows = timeline.folded([cause, *lost, other, note, again])
     assert [row.seq for row in rows] == [1, 2, 7, 8, 9]
     assert [row.text for row in rows][:3] == [cause.text, f"×5 {told}", told]
+
+
+def test_a_long_label_of_a_plan_is_not_cut() -> None:
+    import asyncio
+
+    plan = asyncio.run(FakeRun(CONNECTIONS, FakeDesk(), "orders-db").plan("cancel"))
+    plan = replace(plan, lines=(PlanLine("will run", "x"), PlanLine("may go on then", "12")))
+    told = [plain(each) for each in runbook.plan_lines(plan, "", 80)]
+    assert told[-2:] == ["will run       x", "may go on then 12"]
+
+
+def test_without_a_suspect_the_pane_says_what_was_looked_for() -> None:
+    (told,) = evidence.suspects((), "the deepest unhealthy target", 0, 80)
+    assert plain(told) == "None. Looked for: the deepest unhealthy target"
+
+
+def test_a_step_that_captured_nothing_says_none() -> None:
+    run = FakeRun(CONNECTIONS, FakeDesk(), "orders-db")
+    first = replace(run.steps[0], status="ok", captured={"findings": []})
+    rows = runbook.rows(CONNECTIONS, [first], expanded="", width=60, running_since={})
+    assert "findings = none" in [plain(runbook.draw(row, 60, NOW)).strip() for row in rows]
 
 
 def unreachable(reading: Reading, **more: float) -> Reading:
