@@ -25,7 +25,7 @@ Amendment = Callable[[AwsRequest, dict[str, Any], dict[str, Any]], dict[str, Any
 Reactor = Callable[[AwsRequest, dict[str, Any], dict[str, Any]], None]
 Operation = tuple[str, str]
 _READERS = {"triage", "billing"}
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 _WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 

@@ -18,6 +18,7 @@ from cockpit.connect.role import Role
 from cockpit.incident import chain
 from cockpit.incident.entry import GENESIS, Entry, EntryKind
 from cockpit.incident.incident import Incident, Incidents
+from tests.patience import at_most
 
 Found = TypeVar("Found")
 Cockpit = Callable[..., tuple[int, str, str]]
@@ -114,7 +115,7 @@ def end_all() -> None:
 
 
 def until(what: Callable[[], Found], patience: float = 10.0) -> Found:
-    end = time.monotonic() + patience
+    end = time.monotonic() + at_most(patience)
     while time.monotonic() < end:
         found = what()
         if found:

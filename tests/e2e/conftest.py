@@ -8,6 +8,7 @@ import pytest
 
 from cockpit.connect.role import Role
 from cockpit.world.launch import World, launch
+from tests.patience import at_most
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def begin() -> Iterator[Callable[[str, Role], World]]:
     def begun(name: str, role: Role) -> World:
         world = launch(name, role)
         worlds.append(world)
-        world.wait(40)
+        world.wait(at_most(40))
         return world
 
     yield begun

@@ -24,6 +24,7 @@ from screens.confirm import SETTLE
 from screens.planning import PlanningScreen
 from screens.widgets.findings import Findings
 from screens.widgets.runbook import AtStep, RunbookPane
+from tests.patience import at_most
 from tests.screens.strict import StrictApp
 
 ENVIRON = {"TERM": "xterm-256color"}
@@ -92,7 +93,9 @@ class Seat:
         begun = time.monotonic()
         while not true():
             took = time.monotonic() - begun
-            assert took < within, f"not within {within:g} s: {what}\n{self.screen}\n{self.toasts}"
+            assert took < at_most(within), (
+                f"not within {within:g} s: {what}\n{self.screen}\n{self.toasts}"
+            )
             await asyncio.sleep(0.1)
             await self.drawn()
         return time.monotonic() - begun

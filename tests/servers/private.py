@@ -28,6 +28,7 @@ from cockpit.triage.registry import registry
 from cockpit.triage.target import Target
 from cockpit.world.servers import mariadb, postgres, valkey
 from cockpit.world.servers.process import ServerProcess
+from tests.patience import at_most
 
 Answer = TypeVar("Answer")
 
@@ -243,7 +244,7 @@ async def until(
     ask: Callable[[], Awaitable[Answer]], reached: Callable[[Answer], bool], seconds: float = 30.0
 ) -> Answer:
     """Ask again and again until the answer is as wanted; a busy machine gets its time."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + at_most(seconds)
     while not reached(answer := await ask()):
         if time.monotonic() > end:
             pytest.fail(f"never reached; the last answer: {answer}")

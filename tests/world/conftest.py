@@ -24,6 +24,7 @@ from cockpit.world.faults import Faults
 from cockpit.world.front import Front
 from cockpit.world.health import CheckedGroup, HealthOfTargets
 from cockpit.world.launch import World, launch
+from tests.patience import at_most
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "cockpit/schema/check.json").read_text(encoding="utf-8"))
@@ -58,7 +59,7 @@ def begin() -> Iterator[Callable[..., World]]:
         world = launch(name, role)
         worlds.append(world)
         if wait:
-            world.wait(40)
+            world.wait(at_most(40))
         return world
 
     yield begun
@@ -105,7 +106,7 @@ def prepared(world: World) -> prepare.PreparedWorld:
 
 def control(world: World, page: str) -> Any:
     """A page of the control endpoint."""
-    with urllib.request.urlopen(f"{world.status().control}/{page}", timeout=10) as answer:
+    with urllib.request.urlopen(f"{world.status().control}/{page}", timeout=at_most(10)) as answer:
         return json.loads(answer.read())
 
 
@@ -124,7 +125,7 @@ def check(world: World) -> dict[str, Any]:
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=60,
+        timeout=at_most(60),
         check=False,
     )
     assert done.returncode in {0, 1, 2, 3}, done.stderr
@@ -138,6 +139,6 @@ def eventually(true: Callable[[], bool], within: float, *, pause: float = 0.2) -
     begun = time.monotonic()
     while not true():
         took = time.monotonic() - begun
-        assert took < within, f"not within {within:g} s"
+        assert took < at_most(within), f"not within {within:g} s"
         time.sleep(pause)
     return time.monotonic() - begun

@@ -22,6 +22,7 @@ from cockpit.triage.finding import Severity
 from cockpit.triage.registry import catalog, registry
 from cockpit.world import layout
 from cockpit.world.launch import World
+from tests.patience import at_most
 from tests.world.conftest import control
 from tests.world.repairs import mended, seen
 
@@ -170,7 +171,7 @@ async def seated(world: World, role: Role, folder: Path) -> AsyncIterator[Desk]:
 
 async def found(desk: Desk, story: Story, within: float = 30) -> OpenFinding:
     """The finding of the story, once the board has it."""
-    end = time.monotonic() + within
+    end = time.monotonic() + at_most(within)
     while time.monotonic() < end:
         for opened in desk.board.open.values():
             if (opened.id.code, opened.target) == (story.code, story.target):
@@ -215,7 +216,7 @@ async def play(name: str, begin: Callable[..., World], folder: Path) -> None:
 
 async def told_as_ours(desk: Desk, step: str, within: float = 30) -> None:
     """What the step asked for is among the changes as ours, and is no suspect."""
-    end = time.monotonic() + within
+    end = time.monotonic() + at_most(within)
     while not (ours := [change for change in desk.board.changes if change.own]):
         assert time.monotonic() < end, desk.board.changes
         await asyncio.sleep(0.2)
@@ -228,14 +229,14 @@ async def cleared(desk: Desk, opened: OpenFinding, within: float = 60) -> None:
     """Look again and again until the board says it no more."""
     begun = time.monotonic()
     while opened.id in desk.board.open:
-        assert time.monotonic() - begun < within, opened.id
+        assert time.monotonic() - begun < at_most(within), opened.id
         await desk.engine.look(opened.target, opened.probe)
         await asyncio.sleep(0.2)
 
 
 async def recovered(desk: Desk, target: str, within: float = 60) -> None:
     """Wait until nothing grave is said of a target any more."""
-    end = time.monotonic() + within
+    end = time.monotonic() + at_most(within)
     while any(o.target == target and o.finding.severity >= Severity.HIGH
               for o in desk.board.open.values()):  # fmt: skip
         assert time.monotonic() < end, target

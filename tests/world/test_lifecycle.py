@@ -24,6 +24,7 @@ from cockpit.world import folder as folders
 from cockpit.world import prepare
 from cockpit.world.launch import World, launch
 from cockpit.world.servers import postgres
+from tests.patience import at_most
 from tests.world.conftest import ROOT, clients, control, eventually, prepared
 
 pytestmark = pytest.mark.world
@@ -33,9 +34,9 @@ from cockpit.world.launch import launch
 world = launch("healthy")
 print(world.folder, world.pid, flush=True)
 if sys.argv[1] == "wait":
-    world.wait(40)
+    world.wait(160)
     print("ready", flush=True)
-time.sleep(120)
+time.sleep(600)
 """
 
 
@@ -97,7 +98,7 @@ def test_a_world_comes_up_part_by_part_and_leaves_nothing(
     early = world.status()
     assert not early.ready
     assert {part.state for part in early.parts} == {"starting"}
-    late = world.wait(40)
+    late = world.wait(at_most(40))
     assert {part.state for part in late.parts} == {"ready"}
 
     owners, ports = _servers(world.folder), prepared(world).ports
@@ -215,7 +216,7 @@ def test_demo_without_a_screen_prints_the_configuration_and_ends_with_ctrl_c() -
     assert found is not None
     owners = _servers(path.parent)
     demo.send_signal(signal.SIGINT)
-    assert demo.wait(15) == 0
+    assert demo.wait(at_most(15)) == 0
     demo.communicate()
     assert _nothing_left(path.parent, owners, found.ports)
 

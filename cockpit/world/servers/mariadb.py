@@ -97,7 +97,7 @@ def start(data: Path, *, port: int = 0, settings: Mapping[str, str | int] | None
     log = folder / "log"
     process = launch([program, "--no-defaults", *words], log=log, dies_by=signal.SIGKILL, drop=True)
     server = MariaDb(process=process, port=port, folder=folder, log=log)
-    wait_until(lambda: _is_ready(log), server=server, name="MariaDB", within=30)
+    wait_until(lambda: _is_ready(log), server=server, name="MariaDB")
     return server
 
 

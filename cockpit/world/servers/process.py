@@ -176,7 +176,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def wait_until(
-    ready: Callable[[], bool], *, server: ServerProcess, name: str, within: float = 20.0
+    ready: Callable[[], bool], *, server: ServerProcess, name: str, within: float = 60.0
 ) -> None:
     """Wait for a start. Raises `ServerFailed`, after ending the server, when it does not come."""
     deadline = time.monotonic() + within
