@@ -58,7 +58,7 @@ def marked(changes: Iterable[Change], acts: Sequence[OwnAct]) -> tuple[Change, .
 
 def _asked_for(act: OwnAct, change: Change) -> bool:
     service = act.does.partition(".")[0]
-    within = _SOON if service == "ecs" else _SLOW
+    within = _SOON if service in {"ecs", "codedeploy"} else _SLOW
     if change.target != act.target or not -_CLOCKS <= change.at - act.at <= within:
         return False
     if change.kind == "ecs.deployment":
@@ -70,7 +70,7 @@ def _asked_for(act: OwnAct, change: Change) -> bool:
 
 def _deploys(act: OwnAct, change: Change) -> bool:
     """The deployment of the very revision that it named; one that names none may bring any."""
-    if act.does == "ecs.StopServiceDeployment":
+    if act.does in {"ecs.StopServiceDeployment", "codedeploy.StopDeployment"}:
         return True
     if act.does != "ecs.UpdateService":
         return False

@@ -127,6 +127,8 @@ class RunningService:
     maximum: int = 200
     grace: int = 30
     created: float = field(default_factory=lambda: time.time() - 200 * 86400)
+    controller: str = "ECS"
+    """Or CODE_DEPLOY: then its deployments are task sets, whose traffic has moved already."""
     kills: bool = True
     """Whether tasks that stay unhealthy are replaced."""
     patient: bool = False

@@ -14,7 +14,15 @@ from cockpit.world import alarms as alarm_book
 from cockpit.world import folder as folders
 from cockpit.world import layout, series, trail
 from cockpit.world.answers import cache as cache_answers
-from cockpit.world.answers import cloudwatch, deployments, ecs, histories, rest, scaling
+from cockpit.world.answers import (
+    cloudwatch,
+    code_deploy,
+    deployments,
+    ecs,
+    histories,
+    rest,
+    scaling,
+)
 from cockpit.world.breaks import Breaks
 from cockpit.world.checkout import again, idle, sell
 from cockpit.world.clients import WorldClients
@@ -94,6 +102,7 @@ class Play(Stage):
         tables = (
             ecs.Ecs(self.cluster).table(),
             deployments.EcsDeployments(self.cluster).table(),
+            code_deploy.CodeDeploy(self.cluster).table(),
             cloudwatch.CloudWatch(self.book, self.alarms).table(),
             histories.Histories(self.trail).table(),
             rest.GroupTargets(self.health).table(),

@@ -115,6 +115,7 @@ class TaskSetRow(Answer, frozen=True, rename="camel"):
     running_count: int = 0
     pending_count: int = 0
     stability_status: SafeText = ""
+    external_id: SafeText = ""
     created_at: datetime | None = None
     updated_at: datetime | None = None
 

@@ -161,3 +161,34 @@ class ServiceDeployment:
     def open(self) -> bool:
         """It has not ended."""
         return self.status not in ENDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeDeployment:
+    """A deployment of CodeDeploy, which puts a second task set (green) beside the first (blue)."""
+
+    id: str
+    status: str
+    """Created, Queued, InProgress, Ready, Baking, Succeeded, Failed or Stopped: as AWS says it."""
+    application: str = ""
+    group: str = ""
+    reason: str = ""
+    """Why it failed or was stopped; empty otherwise."""
+    created_at: datetime | None = None
+    brings_set: str = ""
+    """The id of the green task set; empty: CodeDeploy names none, or it is over."""
+    brings: str = ""
+    """The task definition of the green task set; empty when it is not among the service's."""
+    replaces: str = ""
+    """That of the blue one: where a rollback goes."""
+    replaces_running: int = 0
+    """Tasks of the blue one that run, as ECS counts them."""
+    weight: float | None = None
+    """Percent of the production traffic that green has; None: CodeDeploy does not say."""
+    goes_back: bool = False
+    """It is the rollback of another one itself."""
+
+    @property
+    def open(self) -> bool:
+        """It has not ended."""
+        return self.status not in {"Succeeded", "Failed", "Stopped"}

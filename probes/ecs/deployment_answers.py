@@ -90,3 +90,51 @@ class ServiceRevisionRow(Answer, frozen=True, rename="camel"):
 
     service_revision_arn: GivenText
     task_definition: SafeText = ""
+
+
+class CodeDeployError(Answer, frozen=True, rename="camel"):
+    """Why a deployment of CodeDeploy did not go through."""
+
+    message: SafeText = ""
+
+
+class CodeDeployRollback(Answer, frozen=True, rename="camel"):
+    """Which deployment it takes back."""
+
+    rollback_triggering_deployment_id: SafeText = ""
+
+
+class CodeDeploymentRow(Answer, frozen=True, rename="camel"):
+    """The `deploymentInfo` of `GetDeployment`."""
+
+    of = "codedeploy.DeploymentInfo"
+
+    deployment_id: GivenText
+    status: GivenText
+    application_name: SafeText = ""
+    deployment_group_name: SafeText = ""
+    create_time: datetime | None = None
+    error_information: CodeDeployError = CodeDeployError()
+    rollback_info: CodeDeployRollback = CodeDeployRollback()
+
+
+class CodeDeployTaskSet(Answer, frozen=True, rename="camel"):
+    """One of `taskSetsInfo[]`; AWS spells its id so."""
+
+    identifer: SafeText = ""
+    task_set_label: SafeText = ""
+    traffic_weight: float | None = None
+
+
+class CodeDeployEcsTarget(Answer, frozen=True, rename="camel"):
+    """The service, as a deployment of CodeDeploy sees it."""
+
+    task_sets_info: tuple[CodeDeployTaskSet, ...] = ()
+
+
+class CodeDeployTargetRow(Answer, frozen=True, rename="camel"):
+    """One row of `BatchGetDeploymentTargets`."""
+
+    of = "codedeploy.DeploymentTarget"
+
+    ecs_target: CodeDeployEcsTarget = CodeDeployEcsTarget()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cockpit.triage.finding import Evidence
 from probes.ecs import stops
-from probes.ecs.deployment import ServiceDeployment
+from probes.ecs.deployment import CodeDeployment, ServiceDeployment
 from probes.ecs.model import Snapshot, name_of
 
 
@@ -22,6 +22,15 @@ def standing(way: ServiceDeployment) -> Iterator[Evidence]:
         yield Evidence("failures for the breaker", way.failures, limit=way.threshold)
     if way.ringing:
         yield Evidence("alarms", ", ".join(way.ringing))
+
+
+def by_code_deploy(way: CodeDeployment) -> Iterator[Evidence]:
+    """The deployment of CodeDeploy that is under way, and where its rollback would go."""
+    yield Evidence("deployment of CodeDeploy", f"{way.id}, {way.status}")
+    if way.weight is not None:
+        yield Evidence("traffic", way.weight, "%")
+    if way.brings and way.replaces:
+        yield Evidence("replaces", f"{name_of(way.replaces)} → {name_of(way.brings)}")
 
 
 def from_to(snapshot: Snapshot) -> Iterator[Evidence]:

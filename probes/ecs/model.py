@@ -11,7 +11,13 @@ from datetime import datetime
 
 from cockpit.connect.session import Series
 from probes.answers import Gap
-from probes.ecs.deployment import ROLLING, DeploymentStrategy, HookRun, ServiceDeployment
+from probes.ecs.deployment import (
+    ROLLING,
+    CodeDeployment,
+    DeploymentStrategy,
+    HookRun,
+    ServiceDeployment,
+)
 from probes.metrics import NO_DATA
 
 
@@ -63,6 +69,8 @@ class Deployment:
     reason: str = ""
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    external_id: str = ""
+    """Of a task set: what made it. With the controller CODE_DEPLOY the id of its deployment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +203,11 @@ class Snapshot:
     """The newest one of the history that has not ended."""
     paused: HookRun | None = None
     """The pause at which it waits for a person."""
+    code_deployments: tuple[CodeDeployment, ...] | None = None
+    """Those of CodeDeploy that the task sets name, newest first. None: not looked at, since nothing
+    called for it, or not to be read."""
+    code_deploy: CodeDeployment | None = None
+    """The newest of them that has not ended."""
     stage_since: datetime | None = None
     """When the stage of what is under way was first seen to be another one; None: not seen."""
     events: tuple[EcsEvent, ...] = ()

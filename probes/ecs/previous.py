@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from probes.ecs.deployment import ServiceDeployment
+from probes.ecs.deployment import CodeDeployment, ServiceDeployment
 from probes.ecs.model import Deployment
 
 
@@ -46,16 +46,26 @@ def previous_of(
     return _being_replaced(current, deployments)
 
 
+def before_code_deploy(current: str, way: CodeDeployment) -> Previous:
+    """What a deployment of CodeDeploy under way replaces; nothing while that still serves."""
+    if way.replaces in {"", current}:
+        return Previous()
+    return Previous(way.replaces, "what its deployment of CodeDeploy replaces")
+
+
 def _counts(deployment: ServiceDeployment) -> bool:
     return deployment.open or deployment.status == "SUCCESSFUL"
 
 
 def _being_replaced(current: str, deployments: Iterable[Deployment]) -> Previous:
+    told = tuple(deployments)
+    begun = next((each.created_at for each in told if each.task_definition == current), None)
     others = [
         each
-        for each in deployments
+        for each in told
         if each.task_definition not in {"", current}
         and each.status == "ACTIVE"
+        and not (begun and each.created_at and each.created_at > begun)  # green, not blue
         and (each.rollout_state or each.reason) in {"COMPLETED", "STEADY_STATE"}
     ]
     if not others:

@@ -111,6 +111,7 @@ def task_set_of(row: TaskSetRow) -> Deployment:
         reason=row.stability_status,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        external_id=row.external_id,
     )
 
 

@@ -13,7 +13,7 @@ from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
 from probes.ecs import rollbacks, stops
 from probes.ecs.deployment import DeploymentStrategy, ServiceDeployment
-from probes.ecs.evidence import from_to, standing
+from probes.ecs.evidence import by_code_deploy, from_to, standing
 from probes.ecs.failure import failure_of
 from probes.ecs.model import Deployment, Snapshot, name_of
 from probes.ecs.phrases import Cause
@@ -158,7 +158,12 @@ def _stabilizing(snapshot: Snapshot, primary: Deployment, settings: Settings) ->
     """A task set of another controller does not come to rest, since tasks of it are missing.
 
     ECS tells no rollout state of those. As long as all its tasks run, its waiting is not judged.
+    While a deployment of CodeDeploy runs, the task set that it brings is meant, which serves nobody
+    before the traffic moves.
     """
+    way = snapshot.code_deploy
+    brought = way.brings_set if way else ""
+    primary = next((each for each in snapshot.deployments if each.id == brought), primary)
     controller, age = snapshot.service.controller, seconds_since(snapshot, primary.created_at)
     if controller == "ECS" or primary.reason != "STABILIZING" or age is None:
         return
@@ -174,10 +179,13 @@ def _stabilizing(snapshot: Snapshot, primary: Deployment, settings: Settings) ->
         evidence=(
             Evidence("stabilizing", age, "s", limit=settings.stuck.first),
             Evidence("controller", controller),
+            *(by_code_deploy(way) if way else ()),
             *from_to(snapshot),
         ),
         likely=("the new revision crashes or fails its checks", "tasks cannot be placed"),
-        next="look at the deployment in CodeDeploy, or in its own controller, and roll back there",
+        next="stop the deployment of CodeDeploy, which takes it back"
+        if way
+        else "look at the deployment in CodeDeploy, or in its own controller, and roll back there",
     )
 
 
@@ -200,6 +208,7 @@ def _recent(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Iter
             Evidence("age", age, "s"),
             Evidence("rollout state", primary.rollout_state or None),
             *(standing(way) if way else ()),
+            *(by_code_deploy(snapshot.code_deploy) if snapshot.code_deploy else ()),
             *from_to(snapshot),
         ),
         next="compare its start with the onset of the findings",
@@ -230,5 +239,6 @@ def in_progress(snapshot: Snapshot) -> bool:
         or rollbacks.mentioned(primary)
         or bad
         or deploying(snapshot)
+        or any(each.external_id for each in snapshot.deployments if each is not primary)
         or snapshot.running < snapshot.desired
     )

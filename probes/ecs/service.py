@@ -1,9 +1,9 @@
 """One ECS service: do the wanted tasks run, why did others stop, is a deployment to blame.
 
 Source: ECS `DescribeServices`, `ListTasks`, `DescribeTasks`, `DescribeTaskDefinition`,
-`DescribeServiceDeployments`; CloudWatch `AWS/ECS`; Application Auto Scaling. Stopped tasks are kept
-for about an hour only (ECS Developer Guide), so they are taken at once, for the whole cluster, and
-shared by its services.
+`DescribeServiceDeployments`; CodeDeploy, where it deploys; CloudWatch `AWS/ECS`; Application Auto
+Scaling. Stopped tasks are kept for about an hour only (ECS Developer Guide), so they are taken at
+once, for the whole cluster, and shared by its services.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from probes.ecs.answers import (
     TaskDefinitionRow,
     TaskRow,
 )
+from probes.ecs.code_deploy import code_deployments
 from probes.ecs.history import history
 from probes.ecs.model import (
     RunningTask,
@@ -42,7 +43,7 @@ from probes.ecs.model import (
     TaskDefinition,
     name_of,
 )
-from probes.ecs.previous import previous_of
+from probes.ecs.previous import before_code_deploy, previous_of
 from probes.ecs.read import (
     definition_of,
     deployment_of,
@@ -186,15 +187,24 @@ async def _metrics(aws: AwsReads, service: Service) -> tuple[Series, Series]:
 
 async def _with_history(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> Snapshot:
     """What was deployed here before, and with it the revision to go back to."""
-    known = await attempt(gaps, "deployments", history(aws, snapshot.service), otherwise=None)
+    known, theirs = await asyncio.gather(
+        attempt(gaps, "deployments", history(aws, snapshot.service), otherwise=None),
+        attempt(gaps, "CodeDeploy", code_deployments(aws, snapshot), otherwise=None),
+    )
+    snapshot = replace(snapshot, history=known, code_deployments=theirs)
     primary = snapshot.primary
     if primary is None:
-        return replace(snapshot, history=known)
-    found = previous_of(primary.task_definition, known or (), snapshot.deployments)
+        return snapshot
+    code_deploy = next((each for each in theirs or () if each.open), None)
+    found = (
+        before_code_deploy(primary.task_definition, code_deploy)
+        if code_deploy
+        else previous_of(primary.task_definition, known or (), snapshot.deployments)
+    )
     under_way = next((each for each in known or () if each.open), None)
     return replace(
         snapshot,
-        history=known,
+        code_deploy=code_deploy,
         under_way=under_way,
         paused=under_way.paused if under_way else None,
         previous_task_definition=found.task_definition,
@@ -319,6 +329,8 @@ PROBE = Probe(
         "ecs:ListServiceDeployments",
         "ecs:DescribeServiceDeployments",
         "ecs:DescribeServiceRevisions",
+        "codedeploy:GetDeployment",
+        "codedeploy:BatchGetDeploymentTargets",
         "application-autoscaling:DescribeScalableTargets",
         "application-autoscaling:DescribeScalingPolicies",
         "application-autoscaling:DescribeScalingActivities",

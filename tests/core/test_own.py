@@ -55,9 +55,10 @@ def test_a_deployment_is_ours_when_a_step_asked_for_it(change: Change, *, ours: 
     assert told.own == ("'Roll back' by ana" if ours else "")
 
 
-def test_one_act_asks_for_one_change() -> None:
+@pytest.mark.parametrize("call", ["ecs.StopServiceDeployment", "codedeploy.StopDeployment"])
+def test_one_act_asks_for_one_change(call: str) -> None:
     """A stop names no revision: ECS's rollback comes first, what comes later is somebody else's."""
-    stop = OwnAct(at=at(0), target="checkout", does="ecs.StopServiceDeployment", told="stop")
+    stop = OwnAct(at=at(0), target="checkout", does=call, told="stop")
     later, first = deployment(30, "checkout:44"), deployment(3)
     assert [each.own for each in marked([later, first], [stop])] == ["", "stop"]
 

@@ -176,7 +176,12 @@ ROLLBACK = library().get("ecs-rollback")
 def allowed(step: str, **before: object) -> bool:
     """Whether every condition of a step holds after such a first look."""
     look = {"bad": ARN.format(42), "good": ARN.format(41), "controller": "ECS", **before}
-    now = {"task_definition": look["bad"], "deployment": look.get("deployment")}
+    now = {
+        "task_definition": look["bad"],
+        "deployment": look.get("deployment"),
+        "code_deploy": look.get("then", look.get("code_deploy")),
+        "old_running": look.get("old_running"),
+    }
     scope = {
         "before": look,
         "now": now,

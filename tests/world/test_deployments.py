@@ -13,6 +13,7 @@ from cockpit.connect.aws.session import Aws, AwsActs, open_aws_acts
 from cockpit.errors import BlindError
 from cockpit.triage.finding import Finding, Severity
 from cockpit.world import layout
+from cockpit.world.answers.code_deploy import CodeDeploy
 from cockpit.world.answers.deployments import EcsDeployments
 from cockpit.world.answers.ecs import Ecs
 from cockpit.world.ecs import EcsCluster, PauseHook
@@ -34,12 +35,15 @@ def _released(cluster: EcsCluster) -> None:
 
 
 def front(cluster: EcsCluster) -> Callable[[Request], Reply]:
-    """The part of the world's front that answers for ECS."""
-    table = {**Ecs(cluster).table(), **EcsDeployments(cluster).table()}
+    """The part of the world's front that answers for ECS and CodeDeploy."""
+    parts = (Ecs(cluster), EcsDeployments(cluster), CodeDeploy(cluster))
+    table = {operation: answer for part in parts for operation, answer in part.table().items()}
 
     def answer(request: Request) -> Reply:
+        target = request.headers.get("x-amz-target", "")
+        service = "codedeploy" if target.startswith("CodeDeploy") else "ecs"
         asked = AwsRequest(
-            service="ecs",
+            service=service,
             operation=request.operation,
             protocol="json",
             key="",
@@ -50,7 +54,7 @@ def front(cluster: EcsCluster) -> Callable[[Request], Reply]:
             body=request.body.encode(),
             environ={},
         )
-        answerer = table.get(("ecs", request.operation))
+        answerer = table.get((service, request.operation))
         if answerer is None:
             return Reply(status=500)
         try:
@@ -168,6 +172,28 @@ async def test_a_deployment_is_stopped_once_and_only_while_it_runs(
     for arguments in (stop, {**stop, "serviceDeploymentArn": f"{seen.under_way.arn}0"}):
         with pytest.raises(BlindError):
             await acts.run("ecs.StopServiceDeployment", arguments)
+
+
+async def test_a_deployment_of_code_deploy_is_stopped_and_its_traffic_goes_back(
+    cluster: EcsCluster, aws: Aws, acts: AwsActs
+) -> None:
+    cluster.services["checkout"].controller = "CODE_DEPLOY"
+    cluster.update("checkout", version=NEW)
+    seen = await look(aws)
+    assert "CodeDeploy" not in {gap.what for gap in seen.gaps}
+    assert seen.code_deploy is not None
+    assert seen.code_deploy.brings.endswith(f"checkout:{NEW}")
+    assert seen.previous_task_definition == seen.code_deploy.replaces
+    assert seen.previous_task_definition.endswith(f"checkout:{OLD}")
+    stop = {"deploymentId": seen.code_deploy.id, "autoRollbackEnabled": True}
+    await acts.run("codedeploy.StopDeployment", stop)
+    again = await look(aws)
+    assert again.primary is not None
+    assert again.primary.task_definition == seen.code_deploy.replaces
+    assert again.code_deploy is None
+    assert again.code_deployments is not None
+    with pytest.raises(BlindError, match="completed already"):
+        await acts.run("codedeploy.StopDeployment", stop)
 
 
 async def test_what_is_paused_by_plan_is_never_stuck(cluster: EcsCluster, aws: Aws) -> None:

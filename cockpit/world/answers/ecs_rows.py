@@ -87,7 +87,7 @@ def service_row(service: RunningService) -> dict[str, Any]:
             "maximumPercent": service.maximum,
             "minimumHealthyPercent": service.minimum,
         },
-        "deployments": [_deployment_row(service, one) for one in service.deployments],
+        **_released(service),
         "events": [
             {"id": event.id, "createdAt": moment(event.at), "message": event.text}
             for event in service.events
@@ -104,10 +104,41 @@ def service_row(service: RunningService) -> dict[str, Any]:
         },
         "healthCheckGracePeriodSeconds": service.grace,
         "schedulingStrategy": "REPLICA",
-        "deploymentController": {"type": "ECS"},
+        "deploymentController": {"type": service.controller},
         "enableECSManagedTags": True,
         "propagateTags": "SERVICE",
         "enableExecuteCommand": False,
+    }
+
+
+def _released(service: RunningService) -> dict[str, Any]:
+    """Deployments with ECS's own controller, task sets with CodeDeploy's."""
+    if service.controller == "ECS":
+        return {"deployments": [_deployment_row(service, one) for one in service.deployments]}
+    sets = [_task_set_row(service, one) for one in service.deployments]
+    return {"deployments": [], "taskSets": sets}
+
+
+def code_deploy_id(rollout: Rollout) -> str:
+    """What CodeDeploy calls the deployment that made a task set."""
+    return f"d-{rollout.id.rpartition('/')[2][-9:]}"
+
+
+def _task_set_row(service: RunningService, rollout: Rollout) -> dict[str, Any]:
+    running = service.count("RUNNING", deployment=rollout.id)
+    desired = service.desired
+    return {
+        "id": rollout.id,
+        "startedBy": "CODE_DEPLOY",
+        "externalId": code_deploy_id(rollout),
+        "status": rollout.status,
+        "taskDefinition": service.plan.definition(rollout.version),
+        "computedDesiredCount": desired,
+        "pendingCount": service.count("PENDING", "ACTIVATING", deployment=rollout.id),
+        "runningCount": running,
+        "stabilityStatus": "STEADY_STATE" if running >= desired else "STABILIZING",
+        "createdAt": moment(rollout.created),
+        "updatedAt": moment(rollout.updated),
     }
 
 
