@@ -6,7 +6,19 @@ test was written has to pass it, so every wait ends by the state it waits for, a
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable
+
 
 def at_most(seconds: float) -> float:
     """A limit for a wait that takes `seconds` at worst on an idle machine."""
     return seconds * 4
+
+
+async def until(true: Callable[[], object], what: str = "", *, seconds: float = 15) -> None:
+    """Wait, with the loop going on, until something is true; `seconds` as of `at_most`."""
+    end = time.monotonic() + at_most(seconds)
+    while not true():
+        assert time.monotonic() < end, f"never: {what}"
+        await asyncio.sleep(0.01)

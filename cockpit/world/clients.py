@@ -34,7 +34,7 @@ class WorldClients:
                 self._made[service] = session.client(
                     service,
                     endpoint_url=self._url,
-                    config=Config(connect_timeout=3, read_timeout=20, retries=retries, proxies={}),
+                    config=Config(connect_timeout=20, read_timeout=60, retries=retries, proxies={}),
                 )
             return self._made[service]
 

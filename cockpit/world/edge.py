@@ -15,7 +15,7 @@ from cockpit.world import layout
 from cockpit.world.net import Authority, Issued
 from cockpit.world.prepare import PreparedWorld, addresses
 
-_PATIENCE = 15.0
+_PATIENCE = 60.0
 
 
 class Edge:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -25,6 +24,7 @@ from tests.core.aws_stub import (
     tag,
     xml,
 )
+from tests.patience import at_most, until
 
 
 @pytest.fixture(autouse=True)
@@ -330,7 +330,7 @@ async def test_an_asker_that_leaves_does_not_take_the_call_from_the_others() -> 
         stub.answer = answer
         tasks = [asyncio.create_task(asked(session, [n])) for n in (1, 2)]
         same = asyncio.create_task(asked(session, [1]))
-        await _until(lambda: stub.in_flight)
+        await until(lambda: stub.in_flight)
         tasks[0].cancel()
         release.set()
         assert (await same)[0]["TargetGroupName"] == "tg1"
@@ -351,11 +351,11 @@ async def test_when_the_last_asker_leaves_the_call_is_given_up_and_its_seat_is_f
             return await session.read("elbv2", "DescribeTargetHealth", TargetGroupArn="x")
 
         first = asyncio.create_task(ask())
-        await _until(lambda: stub.in_flight)
+        await until(lambda: stub.in_flight)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
         stub.answer = groups()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(at_most(15)):
             found = await session.item("elbv2", "DescribeTargetGroups", key=group_arn(1))
     assert found["TargetGroupName"] == "tg1"
 
@@ -368,11 +368,10 @@ async def test_closing_is_instant_and_ends_every_asker_with_a_reason() -> None:
             asyncio.create_task(session.read("ecs", "ListClusters")),
             asyncio.create_task(session.pages("ecs", "ListServices", key="serviceArns")),
         ]
-        await _until(lambda: stub.in_flight == 3)
-        began = time.monotonic()
-        await session.close()
-        ends: list[Any] = await asyncio.gather(*tasks, return_exceptions=True)
-        assert time.monotonic() - began < 0.3
+        await until(lambda: stub.in_flight == 3)
+        async with asyncio.timeout(at_most(15)):  # the server hangs for an hour
+            await session.close()
+            ends: list[Any] = await asyncio.gather(*tasks, return_exceptions=True)
         assert {end.reason for end in ends} == {Reason.UNREACHABLE}
         with pytest.raises(BlindError, match="closed"):
             await session.read("ecs", "ListClusters")
@@ -391,7 +390,7 @@ async def test_no_more_calls_fly_than_the_place_allows() -> None:
             )
             for n in range(12)
         ]
-        await _until(lambda: session.waiting.get("elbv2"))
+        await until(lambda: session.waiting.get("elbv2"))
         await asyncio.gather(*reads)
     assert stub.widest == 3
 
@@ -456,9 +455,3 @@ def test_every_batch_is_of_an_allowed_read() -> None:
     for name in batches.BATCHES:
         service, _, operation = name.partition(".")
         assert reads.is_read(service, operation), name
-
-
-async def _until(reached: Callable[[], object], seconds: float = 3.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not reached():
-            await asyncio.sleep(0.005)

@@ -11,6 +11,7 @@ from cockpit.connect.aws import metrics as aws_metrics
 from cockpit.connect.session import MetricQuery
 from cockpit.errors import BlindError, Reason
 from tests.core.aws_stub import Reply, Request, error, members, reading, stubbed, tag, xml
+from tests.patience import until
 
 NOW = datetime(2026, 11, 21, 3, 10, 20, tzinfo=UTC)
 
@@ -177,9 +178,7 @@ async def test_an_asker_that_leaves_does_not_take_the_call_from_the_others() -> 
         stub.answer = answer
         leaving = asyncio.create_task(session.metrics([query()]))
         staying = asyncio.create_task(session.metrics([query()]))
-        async with asyncio.timeout(3):
-            while not stub.in_flight:
-                await asyncio.sleep(0.005)
+        await until(lambda: stub.in_flight)
         leaving.cancel()
         release.set()
         assert (await staying)[query()].values

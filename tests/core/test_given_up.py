@@ -17,6 +17,7 @@ from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.redis.session import open_redis
 from cockpit.connect.redis.settings import RedisSettings
 from cockpit.errors import BlindError
+from tests.patience import until
 
 
 @dataclass
@@ -50,7 +51,7 @@ async def counting() -> AsyncIterator[Counting]:
     yield made
     made.may.set()
     server.close()
-    await asyncio.sleep(0.05)
+    await until(lambda: not made.there)
 
 
 async def test_redis_is_not_opened_again_by_who_waited_for_the_closed_session(
@@ -62,8 +63,8 @@ async def test_redis_is_not_opened_again_by_who_waited_for_the_closed_session(
     await session.close()
     with pytest.raises(BlindError, match="given up"):
         await session.command("PING")
-    await asyncio.sleep(0.05)
-    assert (counting.came, counting.there) == (1, 0)
+    await until(lambda: not counting.there)
+    assert counting.came == 1
 
 
 async def test_redis_that_was_closed_while_it_connected_holds_no_connection(
@@ -71,13 +72,12 @@ async def test_redis_that_was_closed_while_it_connected_holds_no_connection(
 ) -> None:
     session = await open_redis(RedisSettings(host="127.0.0.1", port=counting.port, tls=False))
     asking = asyncio.create_task(session.command("PING"))
-    await asyncio.sleep(0.05)
+    await until(lambda: counting.came)
     await session.close()
     counting.may.set()
     with pytest.raises(BlindError):
         await asking
-    await asyncio.sleep(0.05)
-    assert counting.there == 0
+    await until(lambda: not counting.there)
 
 
 async def test_memcached_is_not_opened_again_by_who_waited_for_the_closed_session(
@@ -86,16 +86,13 @@ async def test_memcached_is_not_opened_again_by_who_waited_for_the_closed_sessio
     session = await open_memcached(MemcachedSettings(host="127.0.0.1", port=counting.port))
     asking = asyncio.create_task(session.version())
     waiting = asyncio.create_task(session.version())
-    async with asyncio.timeout(10):
-        while not counting.came:
-            await asyncio.sleep(0.01)
-        await session.close()
-        counting.may.set()
-        for each in (asking, waiting):
-            with pytest.raises(BlindError, match="given up"):
-                await each
-        while counting.there:
-            await asyncio.sleep(0.01)
+    await until(lambda: counting.came)
+    await session.close()
+    counting.may.set()
+    for each in (asking, waiting):
+        with pytest.raises(BlindError, match="given up"):
+            await each
+    await until(lambda: not counting.there)
     assert counting.came == 1
 
 

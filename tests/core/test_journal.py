@@ -11,8 +11,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.journal import GROUP_WINDOW, commit_in
 from cockpit.incident.note_line import NoteLine
 from cockpit.incident.sqlite import SqliteFile
+from tests import patience
 from tests.core.records import (
     ROOT,
     end_all,
@@ -34,6 +36,7 @@ from tests.core.records import (
     stored_lines,
     until,
 )
+from tests.patience import at_most
 
 
 @pytest.fixture(autouse=True)
@@ -65,26 +68,30 @@ async def test_what_people_say_is_in_the_file_when_append_returns(tmp_path: Path
     incident.close()
 
 
-def later(write: Callable[..., None], *, seconds: float) -> Callable[..., None]:
-    """A disk that takes its time."""
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A disk that hangs until this is set."""
+    goes_on, write = threading.Event(), SqliteFile.write
 
-    def late(*given: object) -> None:
-        time.sleep(seconds)
+    def late(*given: Any) -> None:
+        goes_on.wait()
         write(*given)
 
-    return late
+    monkeypatch.setattr(SqliteFile, "write", late)
+    yield goes_on
+    goes_on.set()
 
 
 async def test_findings_wait_for_a_group_commit_and_for_no_longer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, disk: threading.Event
 ) -> None:
+    disk.set()
     incident = opened(tmp_path)
-    original = SqliteFile.write
-    monkeypatch.setattr(SqliteFile, "write", later(original, seconds=1))
-    began = time.monotonic()
+    disk.clear()
     entry = await incident.append(EntryKind.FINDING_OPENED, "97 of 100 connections")
-    assert time.monotonic() - began < 0.9
-    monkeypatch.setattr(SqliteFile, "write", original)
+    assert incident.degraded == "", "nobody waited for the disk"
+    assert chain.line(entry) not in stored_lines(tmp_path)
+    disk.set()
     until(lambda: chain.line(entry) in stored_lines(tmp_path))
     incident.close()
 
@@ -283,16 +290,15 @@ def test_a_read_only_folder_can_be_read_and_the_notes_go_to_the_spare(shared: Pa
 
 
 async def test_a_disk_that_hangs_holds_nobody_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: threading.Event
 ) -> None:
+    disk.set()
     incident = opened(tmp_path)
+    disk.clear()
     monkeypatch.setattr(record, "PATIENCE", 0.1)
-    original = SqliteFile.write
-    monkeypatch.setattr(SqliteFile, "write", later(original, seconds=2))
-    began = time.monotonic()
     await incident.note("stuck")
-    assert time.monotonic() - began < 1.5
     assert "has not answered" in incident.degraded
+    disk.set()
     until(lambda: not incident.degraded)
     incident.close()
     assert len(stored_lines(tmp_path)) == 2
@@ -312,10 +318,7 @@ async def test_a_second_cockpit_watches(tmp_path: Path) -> None:
     second.subscribe(seen.append)
     await first.note("one")
     await first.set_severity("P0")
-    for _ in range(100):
-        if len(seen) == 2:
-            break
-        await asyncio.sleep(0.05)
+    await patience.until(lambda: len(seen) == 2)
     assert [entry.kind for entry in seen] == [EntryKind.NOTE, EntryKind.SEVERITY]
     assert second.severity == "P0"
     assert second.head == first.head
@@ -348,10 +351,7 @@ async def test_what_a_co_responder_leaves_is_taken_into_the_one_chain(tmp_path: 
     store(tmp_path).leave(
         first.id, NoteLine(EntryKind.NOTE, "disk looks fine"), author=second.author
     )
-    for _ in range(100):
-        if first.entries[-1].kind is EntryKind.NOTE:
-            break
-        await asyncio.sleep(0.05)
+    await patience.until(lambda: first.entries[-1].kind is EntryKind.NOTE)
     assert (first.entries[-1].text, first.entries[-1].actor) == ("disk looks fine", "bob")
     second.close()
     first.close()
@@ -398,16 +398,16 @@ async def test_ten_thousand_entries_are_quick(tmp_path: Path) -> None:
         incident.record(
             EntryKind.FINDING_OPENED, f"finding {number}", target="db", data={"code": "X"}
         )
-    assert incident.settle(30)
+    assert incident.settle(at_most(30))
     incident.close()
+    written = time.process_time() - began
     again = resumed(tmp_path)
     assert len(again.entries) == 10_002
     began_listing = time.process_time()
     (summary,) = store(tmp_path).list()
     assert summary.entries == 10_002
-    assert time.process_time() - began_listing < 0.2
+    assert time.process_time() - began_listing < written / 4, "no entry is read for it"
     again.close()
-    assert time.process_time() - began < 15
 
 
 def test_files_are_for_this_user_alone(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from cockpit.runbooks.kinds.result import CutOff
 from cockpit.runbooks.plan import Act
 from cockpit.runbooks.step import StepKind
 from tests.core.runs import Rig, book, rig
+from tests.patience import at_most, until
 
 PYTHON = str(Path(sys.executable).resolve())
 HOSTILE = ['"; rm -rf /"', "$(touch /tmp/pwned)", "`id`", "a b  c", "*", "~", "$HOME", "é\u202e\n|"]
@@ -34,11 +35,11 @@ from = "finding.subject"
 """
 
 
-def act(*argv: str, timeout: float = 10) -> Act:
+def act(*argv: str, timeout: float = 60) -> Act:
     return Act(kind=StepKind.COMMAND, does="", argv=argv, timeout=timeout)
 
 
-def script(code: str, *words: str, timeout: float = 10) -> Act:
+def script(code: str, *words: str, timeout: float = 60) -> Act:
     return act(PYTHON, "-c", code, *words, timeout=timeout)
 
 
@@ -85,9 +86,9 @@ async def test_a_program_that_does_not_start_did_nothing() -> None:
         await command.run(act("/nonexistent/program"))
 
 
-def gone(pid: int, within: float = 5) -> bool:
+def gone(pid: int, within: float = 15) -> bool:
     """Whether a process is gone, or only waits for its parent to ask how it ended."""
-    end = time.monotonic() + within
+    end = time.monotonic() + at_most(within)
     while time.monotonic() < end:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -112,31 +113,32 @@ async def test_at_the_end_of_its_time_the_whole_group_is_killed() -> None:
         + _FAMILY
         + "time.sleep(600)"
     )
-    started = time.monotonic()
-    with pytest.raises(CutOff, match="did not end within 1s and was killed") as raised:
-        await command.run(script(stubborn, timeout=1))
-    assert time.monotonic() - started < 5
+    with pytest.raises(CutOff, match="did not end within 3s and was killed") as raised:
+        await command.run(script(stubborn, timeout=3))  # time enough to tell its family
     pids = [int(word) for word in raised.value.output.split()]
     assert len(pids) == 2
     assert all(gone(pid) for pid in pids)
 
 
 async def test_a_child_that_keeps_the_pipe_open_does_not_hold_us_and_is_killed() -> None:
-    started = time.monotonic()
     result = await command.run(script(_FAMILY))
-    assert time.monotonic() - started < 5
-    assert result.done
+    assert result.done, "the child sleeps for ten minutes, and nobody waited for it"
     assert all(gone(int(pid)) for pid in result.output.split())
 
 
 async def test_a_cancelled_run_leaves_no_process() -> None:
     told = asyncio.create_task(command.run(script(_FAMILY + "time.sleep(600)")))
-    await asyncio.sleep(0.5)
+    await until(_sleepers)
     told.cancel()
     with pytest.raises(asyncio.CancelledError):
         await told
+    assert not _sleepers()
+
+
+def _sleepers() -> list[Path]:
+    """Children of ours that sleep."""
     mine = [p for p in Path("/proc").iterdir() if p.name.isdigit() and _parent(p) == os.getpid()]
-    assert not [p for p in mine if b"time.sleep(600)" in (p / "cmdline").read_bytes()]
+    return [p for p in mine if b"time.sleep(600)" in (p / "cmdline").read_bytes()]
 
 
 def _parent(folder: Path) -> int:
@@ -305,7 +307,7 @@ async def test_a_program_that_was_exchanged_after_the_approval_is_not_run(tmp_pa
 
 async def test_a_program_that_hangs_has_an_unknown_outcome_with_what_it_printed() -> None:
     code = "import time; print('half', flush=True); time.sleep(600)"
-    made = ready([PYTHON, "-c", code], timeout='"1s"')
+    made = ready([PYTHON, "-c", code], timeout='"3s"')
     outcome = await made.carry("run")
     assert (outcome.kind, outcome.output) == ("unknown", "half\n")
     assert made.journal.entries[-1][2]["outcome"] == "unknown"

@@ -23,6 +23,7 @@ from cockpit.runbooks import unfinished
 from cockpit.runbooks.kinds import command
 from cockpit.runbooks.kinds.process import StepProcess, from_data, process_of
 from cockpit.runbooks.kinds.result import CutOff
+from tests.core.records import until
 from tests.core.test_runbook_command import PYTHON, act, gone, ready, script
 
 COCKPIT = """
@@ -56,18 +57,10 @@ def cockpit(marker: Path, record: str) -> Iterator[tuple[subprocess.Popen[str], 
             ours.kill()
 
 
-def wait_for(what: Path) -> None:
-    for _ in range(1000):
-        if what.exists():
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"{what} never came")
-
-
 def test_a_program_ends_with_a_cockpit_that_is_killed(tmp_path: Path) -> None:
     marker = tmp_path / "began"
     with cockpit(marker, "quick") as (ours, process):
-        wait_for(marker)
+        until(marker.exists)
         assert process.runs is True
         ours.send_signal(signal.SIGKILL)
         ours.wait()
@@ -151,12 +144,8 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def ended(process: StepProcess) -> bool:
-    """Within ten seconds."""
-    for _ in range(500):
-        if process.runs is False:
-            return True
-        time.sleep(0.02)
-    return False
+    """It comes to that, sooner or later."""
+    return until(lambda: process.runs is False)
 
 
 def test_it_runs_as_long_as_any_of_its_group_does(sleeper: subprocess.Popen[bytes]) -> None:

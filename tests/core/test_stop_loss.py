@@ -20,6 +20,7 @@ from cockpit.triage.topology import DependencyGraph
 from tests.core.builders import blind, finding, seen, target
 from tests.core.run_words import ready
 from tests.core.runs import LOOK, RAISE, TERMINATE, Rig, free_of_waiters, problems, queue
+from tests.patience import at_most
 
 CRITICAL, HIGH = Severity.CRITICAL, Severity.HIGH
 SHOP = DependencyGraph(
@@ -156,7 +157,7 @@ async def test_a_wait_that_is_under_way_is_left_at_once() -> None:
     step = asyncio.ensure_future(made.carry("raise"))
     await looking.wait()
     gets_worse(made)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(at_most(15)):
         assert (await step).kind == "unknown"
 
 

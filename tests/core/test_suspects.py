@@ -123,6 +123,6 @@ def test_thousands_of_findings_are_ranked_while_a_person_types() -> None:
     everything = board(
         *(seen(*(finding(subject=f"{n}") for n in range(5)), name=name) for name in names)
     )
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(suspects(everything, graph)) == 3
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5, "a fortieth of it"

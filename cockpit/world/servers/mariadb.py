@@ -48,9 +48,9 @@ class MariaDb(ServerProcess):
             database=database or None,
             autocommit=True,
             ssl_disabled=True,
-            connect_timeout=3,
-            read_timeout=20,
-            write_timeout=20,
+            connect_timeout=30,
+            read_timeout=60,
+            write_timeout=60,
         )
         try:
             rows: list[tuple[Any, ...]] = []
