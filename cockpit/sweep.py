@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cockpit.clock import now
 from cockpit.config import Config
+from cockpit.connect.aws.budget import Budget
 from cockpit.connect.open import Connections
 from cockpit.connect.postgres.cuts import cuts
 from cockpit.connect.postgres.settings import PostgresSettings
@@ -36,6 +37,13 @@ class Cost:
     api_calls: int = 0
     usd: float = 0.0
     throttled: int = 0
+    usd_per_hour: float = 0.0
+    """At the pace of this moment."""
+    budget: float = 0.0
+    """US dollars an hour that are allowed; 0: there is no place that costs."""
+    metrics_every: int = 0
+    """Seconds between two looks at the metrics of what is well, when that is slower than usual to
+    keep the budget; 0: it is not."""
 
 
 class TargetSessions:
@@ -161,10 +169,14 @@ def _cut(connections: Connections, targets: Iterable[Target]) -> Iterator[OwnAct
 def cost(connections: Connections) -> Cost:
     """The cost of all places together; zero before the first AWS session is open."""
     counted = [session.cost for session in connections.opened_places().values()]
+    budget = connections.budget
     return Cost(
         sum(one.api_calls for one in counted),
         sum(one.estimated_usd for one in counted),
         sum(one.throttled for one in counted),
+        budget.usd_now,
+        budget.usd_per_hour if connections.places else 0.0,
+        budget.pace.well if budget.slowed else 0,
     )
 
 
@@ -205,7 +217,7 @@ def debug_log(folder: Path) -> Callable[[str], str]:
 
 def connections(config: Config, role: Role) -> Connections:
     """The door to the systems of a configuration, for a role."""
-    return Connections(config.places, role, kinds())
+    return Connections(config.places, role, kinds(), budget=Budget(config.budget_usd_per_hour))
 
 
 def _chosen(all_: Sequence[Target], names: Sequence[str]) -> list[Target]:

@@ -28,7 +28,7 @@ LATE = 120.0
 NO_DATA = Series()
 """No points: unknown, neither zero nor healthy."""
 
-_BLIND = frozenset({"Forbidden", "InternalError"})
+_BLIND = frozenset({"Forbidden", "InternalError", "Unanswered"})
 
 
 def query(namespace: str, name: str, stat: str, *, period: int = 60, **dims: str) -> MetricQuery:
@@ -43,7 +43,11 @@ def settled(
 
     The window ends at the last whole period border at or before `at - late` seconds, so it holds
     `minutes * 60 / period` points of a series without gaps. A blind series stays blind, empty.
+    A series that was asked for before the look is judged as of then: the minutes since are not
+    missing in it.
     """
+    if series.asked_at is not None:
+        at = min(at, series.asked_at)
     end = _border(at - timedelta(seconds=late), period)
     start = end - timedelta(minutes=minutes)
     length = timedelta(seconds=period)

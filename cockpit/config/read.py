@@ -14,6 +14,7 @@ from cockpit.config.find import ConfigProblems, document
 from cockpit.config.record import Config, IncidentSettings, ScreenSettings
 from cockpit.config.targets import Targets
 from cockpit.config.thresholds import ProbeSettings
+from cockpit.connect.aws.budget import DEFAULT
 from cockpit.connect.role import Role
 from cockpit.connect.settings import AwsSite, NoSettings
 from cockpit.errors import Misconfigured
@@ -23,8 +24,8 @@ from cockpit.triage.registry import Catalog
 from cockpit.triage.target import PLUG_IN, Target
 
 _KEYS = (
-    "environment", "role", "allow_commander", "runbooks", "plugins", "aws", "target", "probes",
-    "incident", "screen",
+    "environment", "role", "allow_commander", "runbooks", "plugins", "budget_usd_per_hour", "aws",
+    "target", "probes", "incident", "screen",
 )  # fmt: skip
 _ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters, and those that turn the direction of what follows."""
@@ -62,6 +63,7 @@ class _Reader:
             environment=self._text("environment", required=True),
             role=self._role(),
             commanders=self._commanders(),
+            budget_usd_per_hour=self._budget(),
             places=MappingProxyType(places),
             targets=(*targets, *self._plug_ins()),
             settings=MappingProxyType(settings.general),
@@ -114,6 +116,15 @@ class _Reader:
                 return tuple(names)
         self._say("allow_commander", "should be true, false, or a list of login names")
         return ()
+
+    def _budget(self) -> float:
+        match self.document.get("budget_usd_per_hour", DEFAULT):
+            case bool():
+                pass
+            case int() | float() as usd if usd > 0:
+                return float(usd)
+        self._say("budget_usd_per_hour", "must be a number above 0: US dollars an hour")
+        return DEFAULT
 
     def _names(self, key: str, what: str) -> list[str]:
         value = self.document.get(key, [])

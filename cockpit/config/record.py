@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cockpit.connect.aws.budget import DEFAULT
 from cockpit.connect.role import Role
 from cockpit.connect.settings import AwsSite
 from cockpit.errors import Misconfigured
@@ -45,6 +46,8 @@ class Config:
     role: Role = Role.TRIAGE
     commanders: tuple[str, ...] | None = None
     """`allow_commander`: login names of those who may act; None: everybody."""
+    budget_usd_per_hour: float = DEFAULT
+    """What all places together may cost, in US dollars an hour: kept by looking less often."""
     places: Mapping[str, AwsSite] = field(default_factory=dict)
     targets: tuple[Target, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)

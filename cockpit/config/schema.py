@@ -51,6 +51,7 @@ def schema(catalog: Catalog) -> Schema:
             },
             "runbooks": _TEXTS,
             "plugins": _TEXTS,
+            "budget_usd_per_hour": {"type": "number", "exclusiveMinimum": 0},
             "aws": {
                 "type": "object",
                 "additionalProperties": record(AwsSite, hidden=("name",)),

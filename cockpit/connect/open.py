@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from cockpit.clock import now
+from cockpit.connect.aws.budget import BUDGET, Budget
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.clocks import Clocks, Witness, certainly
 from cockpit.connect.kind import AnyKind, Secret, ServerSettings, off_loop
@@ -38,14 +39,18 @@ class Connections:
         places: Mapping[str, AwsSite],
         role: Role,
         kinds: Mapping[str, AnyKind] = KINDS,
+        *,
+        budget: Budget | None = None,
     ) -> None:
+        """`budget`: what looking may cost an hour; None: the usual."""
         self.role = role
         self.places = places
         self.clocks = Clocks(self._aws_clocks)
         self._kinds = {kind.settings: kind for kind in (*KINDS.values(), *kinds.values())}
         """Kinds that share settings share their session too: all of a place are `AwsResource`."""
         self._opening: dict[str, asyncio.Task[Closable]] = {}
-        self._shared: dict[Hashable, object] = {}
+        self.budget = budget or Budget()
+        self._shared: dict[Hashable, object] = {BUDGET: self.budget}
 
     async def session(self, name: str, settings: ConnectionSettings) -> Closable:
         """The read-only session of a target; AWS targets of one place share one.

@@ -36,12 +36,15 @@ class MetricQuery:
 class Series:
     """Points of one metric, oldest first. Empty is *no data*, which is neither zero nor healthy.
 
-    `status` is CloudWatch's StatusCode; `Forbidden` and `InternalError` mean blind.
+    `status` is CloudWatch's StatusCode; `Forbidden` and `InternalError` mean blind, and so does
+    `Unanswered`: it was asked for, and the answer left it out.
     """
 
     times: tuple[datetime, ...] = ()
     values: tuple[float, ...] = ()
     status: str = "Complete"
+    asked_at: datetime | None = None
+    """When CloudWatch was asked: what happened since is not in it. None: not told; just now."""
 
 
 class AwsReads(Protocol):
@@ -81,9 +84,19 @@ class AwsReads(Protocol):
         """
 
     async def metrics(
-        self, queries: Sequence[MetricQuery], *, minutes: int = 15, ago: int = 0
+        self,
+        queries: Sequence[MetricQuery],
+        *,
+        minutes: int = 15,
+        ago: int = 0,
+        rest: bool = False,
     ) -> Mapping[MetricQuery, Series]:
-        """The series of the last `minutes`, ending `ago` minutes in the past, up to 500 a call."""
+        """The series of the last `minutes`, ending `ago` minutes in the past, up to 500 a call.
+
+        Each is bought once and shared by all who ask: of a healthy target once a minute, of a sick
+        one every 15 seconds; `asked_at` says when. `rest`: gauges that move slowly and are judged
+        by themselves, never against another series; of a healthy target every five minutes.
+        """
 
 
 @runtime_checkable

@@ -29,6 +29,13 @@ class DeskStatus:
     """Their estimated cost."""
     throttled: int
     """Calls that AWS throttled so far."""
+    usd_per_hour: float = 0.0
+    """What an hour like this moment costs."""
+    budget: float = 0.0
+    """What an hour may cost; 0: nothing that is looked at costs anything."""
+    metrics_every: int = 0
+    """Seconds between two looks at the metrics of what is well, when the budget has slowed them
+    down; 0: it has not."""
     sweep_took: float | None
     """Seconds of the last full sweep; None while the first one runs."""
     sweep_progress: tuple[int, int] | None

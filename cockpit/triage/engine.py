@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from cockpit import clock
+from cockpit.connect.hurry import HURRIED
 from cockpit.connect.pace import Pace
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 from cockpit.redact import MASKER
@@ -123,6 +124,8 @@ class Engine:
         self._running: dict[LookId, asyncio.Task[Reading]] = {}
         self._hung: dict[LookId, tuple[asyncio.Task[Any], float]] = {}
         self._bugs: dict[LookId, tuple[str, str]] = {}
+        self._by_hand: set[LookId] = set()
+        """Looks that somebody waits for: their next one is in a hurry."""
         self._had: set[LookId] = set()
         """Looks that had what their probe is for."""
         self._wake = asyncio.Event()
@@ -155,6 +158,7 @@ class Engine:
             self._failures.pop(id_, None)
             if id_ not in self._running:
                 self._schedule.set(id_, clock.monotonic())
+        self._by_hand.update(chosen)
         self._wake.set()
         return len(chosen)
 
@@ -169,6 +173,7 @@ class Engine:
             raise Misconfigured(f"no probe {probe} looks at {target}")
         if (running := self._running.get(id_)) is not None:
             await asyncio.wait({running})
+        self._by_hand.add(id_)
         return await asyncio.shield(self._task(id_))  # others may wait for the same look
 
     def proved(self, reading: Reading) -> None:
@@ -235,6 +240,7 @@ class Engine:
 
     def _ended(self, id_: LookId) -> None:
         self._running.pop(id_, None)
+        self._by_hand.discard(id_)
         look = self.looks[id_]
         every = look.probe.every * self._eased.get(id_, 1.0)
         wait = pause(every, self._failures.get(id_, 0), chance=self._chance)
@@ -326,6 +332,7 @@ class Engine:
             )
 
     async def _collect(self, look: Look) -> object:
+        HURRIED.set(look.id in self._by_hand or self._sick(look.target.name))
         session = await self._sessions.session(look.target)
         collecting: Awaitable[object] = look.probe.collect(session, look.target)
         try:
@@ -333,6 +340,14 @@ class Engine:
         finally:  # a server that is slow for us is looked at less often
             pace = getattr(session, "pace", None)
             self._eased[look.id] = pace.factor if isinstance(pace, Pace) else 1.0
+
+    def _sick(self, target: str) -> bool:
+        """Whether something is wrong there that calls for newer numbers than the well needs."""
+        board = self.store.board
+        return any(
+            held.target == target and held.finding.severity >= Severity.WARNING
+            for held in (*board.open.values(), *board.pending.values())
+        )
 
     def _neighbours(self, look: Look) -> list[Neighbour[Any]]:
         """What was seen of the others lately enough: three looks may be missed, no more."""

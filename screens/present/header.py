@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
@@ -21,6 +22,9 @@ from screens.present.lines import (
     since,
 )
 from screens.shown import Shown
+
+if TYPE_CHECKING:
+    from cockpit.desk.status import DeskStatus
 
 _ROOMY = 50
 """Cells from which the badge is told in full."""
@@ -122,12 +126,20 @@ def _how(shown: Shown, width: int) -> Content:
     status = shown.status
     words = [count(status.probes, "probe")]
     if width >= 100:
-        words += [count(status.calls, "call"), f"${status.usd:,.3f}"]
+        words += [count(status.calls, "call"), _money(status)]
     parts: list[Part] = [(" · ".join(words), "dim")]
     if status.throttled:
         parts += [(" · ", "faint"), (f"{number(status.throttled)} throttled", "warning")]
     parts += [(" · ", "faint"), (_sweep(shown), "dim"), "  ", _pace(shown)]
     return line(*parts, " ")
+
+
+def _money(status: DeskStatus) -> str:
+    """What was spent, and what an hour costs of what it may."""
+    spent = f"${status.usd:,.3f}"
+    if not status.budget:
+        return spent
+    return f"{spent}, ${status.usd_per_hour:,.2f}/h of ${status.budget:,g}"
 
 
 def _sweep(shown: Shown) -> str:
@@ -144,7 +156,16 @@ def _pace(shown: Shown) -> Content:
         return line(("▲ degraded", "critical bold"))
     if _nothing_seen(shown):
         return line(("? blind", "blind bold"))
-    return line(("● live", "ok"))
+    return line(("● live", "ok"), *_slowed(shown.status))
+
+
+def _slowed(status: DeskStatus) -> list[Part]:
+    """What the budget makes us see later, and that it is not kept even so. Never left out."""
+    if not status.metrics_every:
+        return []
+    over = " and over budget" if status.usd_per_hour > status.budget else ""
+    every = duration(status.metrics_every)
+    return [(" · ", "faint"), (f"metrics every {every}{over}", "warning")]
 
 
 def _nothing_seen(shown: Shown) -> list[Blind]:

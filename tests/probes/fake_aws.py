@@ -104,7 +104,12 @@ class FakeAws:
         raise BlindError(Reason.MISSING, f"{operation}: there is no {key}")
 
     async def metrics(
-        self, queries: Iterable[MetricQuery], *, minutes: int = 15, ago: int = 0
+        self,
+        queries: Iterable[MetricQuery],
+        *,
+        minutes: int = 15,
+        ago: int = 0,
+        rest: bool = False,
     ) -> Mapping[MetricQuery, Series]:
         """The series by name; what is not there is empty."""
         if isinstance(self.series, BlindError):

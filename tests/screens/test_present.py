@@ -247,16 +247,30 @@ def test_the_title_of_the_findings_counts_the_blind_ones(width: int) -> None:
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 140, 200])
 @pytest.mark.parametrize("role", list(Role))
-def test_the_badge_is_in_the_header_at_every_width(width: int, role: Role) -> None:
+@pytest.mark.parametrize("slowed", [0, 120])
+def test_the_badge_is_in_the_header_at_every_width(width: int, role: Role, slowed: int) -> None:
     desk = FakeDesk(role)
     long = "a-very-long-name-of-an-environment-nobody-would-choose"
-    desk.status = replace(desk.status, environment=long, throttled=12_345)
+    desk.status = replace(desk.status, environment=long, throttled=12_345, metrics_every=slowed)
     word = "TRIAGE" if role is Role.TRIAGE else "COMMANDER"
     short = "TRIAGE" if role is Role.TRIAGE else "CMD"
     rows = 1 if width < 60 else 2
     told = header.header(shown(desk), width, rows=rows)
     assert any((short if width < 50 else word) in each.plain for each in told)
     assert all(each.cell_length <= width for each in told)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_a_budget_that_slows_the_looking_down_is_told_at_every_width(width: int) -> None:
+    desk = FakeDesk()
+    calm = header.header(shown(desk), width)[1].plain
+    desk.status = replace(desk.status, usd_per_hour=0.96, budget=1.0)
+    assert ("$0.004, $0.96/h of $1" in header.header(shown(desk), width)[1].plain) is (width >= 140)
+    assert "metrics" not in calm
+    desk.status = replace(desk.status, metrics_every=120)
+    assert "metrics every 2m" in header.header(shown(desk), width)[1].plain
+    desk.status = replace(desk.status, usd_per_hour=1.2)
+    assert "over budget" in header.header(shown(desk), width)[1].plain
 
 
 @pytest.mark.parametrize(

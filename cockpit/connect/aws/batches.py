@@ -40,6 +40,10 @@ class Caller(Protocol):
     def busy(self, service: str) -> bool:
         """Whether a call to the service would have to wait: then asks go on being gathered."""
 
+    @property
+    def crowded(self) -> bool:
+        """Whether any call of the place waits for its turn, of whatever service."""
+
     async def call(
         self, service: str, operation: str, arguments: Mapping[str, object], expect: str
     ) -> Mapping[str, object]:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from cockpit.connect.aws.budget import BUDGET, Budget
 from cockpit.connect.aws.settings import AwsResource, VpcEnd, VpcPathSettings
 from cockpit.connect.kind import Door, Kind, Problem, off_loop
 from cockpit.connect.session import Acts
@@ -25,7 +26,7 @@ async def _open(settings: AwsResource | VpcPathSettings, door: Door) -> Aws:
     account = _account(place)
     sharing = [each for each in door.places.values() if _account(each) == account]
     limits = door.once(("limits", *account), lambda: limits_of(*sharing))
-    return await open_aws(place, limits=limits)
+    return await open_aws(place, limits=limits, budget=door.once(BUDGET, Budget))
 
 
 async def _open_acts(settings: AwsResource | VpcPathSettings, door: Door) -> Acts:

@@ -1,24 +1,35 @@
-"""CloudWatch series for many askers: one GetMetricData call for up to 500 of them.
+"""CloudWatch series for many askers: each point bought once, 500 series a call.
 
 Source: CloudWatch API Reference, GetMetricData: 500 queries a call, an Id matches
 `[a-z][a-zA-Z0-9_]*`, results may be spread over pages and repeat an Id, each with a StatusCode.
-`Unit` is never sent: a wrong one gives an empty series (catalogue B §4.2).
+`Unit` is never sent: a wrong one gives an empty series (catalogue B §4.2). One call has one window,
+so what is asked for of yesterday is another call; the usual of the last hours comes with the rest.
+
+A series is kept until something new can be known of it (`kept.py`, `budget.py`). Whoever asks first
+in a new minute brings all that is asked for every minute: looks come at their own times, and a call
+for each of them would be fifty where five are enough.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
-from cockpit.clock import now
+from cockpit.clock import monotonic, now
 from cockpit.connect.aws.answer import Answer, answers_into
 from cockpit.connect.aws.batches import GATHERING, Caller, chunks
+from cockpit.connect.aws.budget import Budget, Rhythm
+from cockpit.connect.aws.kept import REFUSED, KeptSeries, MetricWindow, aligned
+from cockpit.connect.hurry import HURRIED
 from cockpit.connect.session import MetricQuery, Series
-from cockpit.connect.shared import AnswerToCome, Memory, Tasks
+from cockpit.connect.shared import FRESH, AnswerToCome, Tasks
 from cockpit.errors import BlindError, Reason
+from cockpit.text import SafeText
 
 MOST = 500
 """Queries a call."""
@@ -26,26 +37,21 @@ MOST = 500
 _PAGES = 20
 _POINTS = 50_000
 """Data points a page: AWS' own 100,800 are more than our transport takes."""
-_BLIND = frozenset({"Forbidden", "InternalError"})
+_CROWD = 1.0
+"""Seconds for which a batch waits at most while other calls of the place wait for their turn: their
+looks ask for series next."""
+_DEPTHS = (15, 240, 1500)
+"""Minutes: windows up to the same of these are one call, however long the longest of them is."""
+_FORGOTTEN = timedelta(hours=2)
+_ACTIVE = timedelta(seconds=180)
 
 
-@dataclass(frozen=True, slots=True)
-class MetricWindow:
-    """From `start` to `end`, both on borders of the period: CloudWatch aligns to them anyway."""
+class _Told(Answer, frozen=True):
+    """What CloudWatch says beside the results."""
 
-    start: datetime
-    end: datetime
-    period: int
-
-
-def window(minutes: int, ago: int, period: int) -> MetricWindow:
-    """The last `minutes`, ending `ago` minutes in the past; the running period is in it."""
-    moment = (now() - timedelta(minutes=ago)).timestamp()
-    end = -(-int(moment) // period) * period
-    start = (end - minutes * 60) // period * period
-    return MetricWindow(
-        datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC), period
-    )
+    of = "cloudwatch.MessageData"
+    code: SafeText = ""
+    value: SafeText = ""
 
 
 class _Result(Answer, frozen=True):
@@ -61,118 +67,193 @@ class _Points:
     """One series as it comes in, page by page."""
 
     values: dict[datetime, float] = field(default_factory=dict)
-    status: str = ""
+    status: str = "Unanswered"
+    """An id that was asked for and never answered is not an empty series: nothing is known."""
 
     def add(self, result: _Result) -> None:
         self.values.update(zip(result.timestamps, result.values, strict=False))
-        if self.status not in _BLIND:
-            self.status = result.status_code
+        if self.status not in REFUSED or self.status == "Unanswered":
+            self.status = result.status_code or "Complete"
 
     def series(self) -> Series:
-        if self.status in _BLIND:
+        if self.status in REFUSED:
             return Series(status=self.status)
         times = tuple(sorted(self.values))
-        return Series(times, tuple(self.values[time] for time in times), self.status or "Complete")
+        return Series(times, tuple(self.values[time] for time in times), self.status)
 
 
 class Metrics:
-    """Gathers queries by window, asks each once, and hands the series out."""
+    """Keeps series, asks for what is due together, and hands out what each asker wants of them."""
 
-    def __init__(self, calls: Caller, tasks: Tasks) -> None:
+    def __init__(self, calls: Caller, tasks: Tasks, budget: Budget) -> None:
         self._calls = calls
         self._tasks = tasks
-        self._memory: Memory[Series] = Memory()
-        self._waiting: dict[MetricWindow, dict[MetricQuery, AnswerToCome[Series]]] = {}
+        self._budget = budget
+        self._kept: dict[tuple[MetricQuery, int], KeptSeries] = {}
+        self._waiting: list[KeptSeries] = []
+        self._gathering_since = 0.0
+        budget.join(self)
 
     async def ask(
-        self, queries: Sequence[MetricQuery], minutes: int, ago: int
+        self, queries: Sequence[MetricQuery], minutes: int, ago: int, *, rest: bool = False
     ) -> Mapping[MetricQuery, Series]:
         """Every query with its series; an empty series where CloudWatch has no points.
 
         Raises `BlindError` when a call failed: then nothing is known of any of its series.
         """
-        windows = {period: window(minutes, ago, period) for period in {q.period for q in queries}}
-        answers = {query: self._answer(query, windows[query.period]) for query in queries}
-        return {query: await answer.get() for query, answer in answers.items()}
+        moment, sick, pace = now(), HURRIED.get(), self._budget.pace
+        found = {query: self._of(query, ago) for query in queries}
+        for each in found.values():
+            each.note(moment, minutes, sick=sick, rest=rest)
+            if each.coming is None and each.due(moment, pace):
+                self._enrol(each)
+        return {q: await self._series(each, minutes, moment) for q, each in found.items()}
 
     def forget(self) -> None:
         """Answers from before a change are not given after it."""
-        self._memory.clear()
+        self._kept = {}
 
-    def _answer(self, query: MetricQuery, span: MetricWindow) -> AnswerToCome[Series]:
-        question = (query, span)
-        answer = self._memory.find(question)
-        if answer is None:
-            loop = asyncio.get_running_loop()
-            answer = AnswerToCome(loop.create_future())
-            self._memory.keep(question, answer)
-            waiting = self._waiting.get(span)
-            if waiting is None:
-                waiting = self._waiting[span] = {}
-                loop.call_later(GATHERING, self._depart, span)
-            waiting[query] = answer
-        return answer
+    def rhythms(self) -> Counter[Rhythm]:
+        """What is asked for in these minutes, by its rhythm; see `Budget`."""
+        since = now() - _ACTIVE
+        kept = self._kept.values()
+        return Counter(each.rhythm for each in kept if not each.ago and each.asked_at >= since)
 
-    def _depart(self, span: MetricWindow) -> None:
-        if len(self._waiting[span]) < MOST and self._calls.busy("cloudwatch"):
-            asyncio.get_running_loop().call_later(GATHERING, self._depart, span)
+    def _of(self, query: MetricQuery, ago: int) -> KeptSeries:
+        kept = self._kept.get((query, ago))
+        if kept is None:
+            kept = self._kept[query, ago] = KeptSeries(query, ago)
+        elif kept.coming is not None and _is_old(kept.coming):
+            kept.coming = None
+        return kept
+
+    async def _series(self, each: KeptSeries, minutes: int, moment: datetime) -> Series:
+        while each.coming is not None or not each.holds(each.window(minutes, moment)):
+            coming = each.coming or self._enrol(each)
+            await coming.get()
+            moment = each.bought_at
+        return each.cut(each.window(minutes, moment))
+
+    def _enrol(self, each: KeptSeries) -> AnswerToCome[None]:
+        loop = asyncio.get_running_loop()
+        each.coming = AnswerToCome(loop.create_future())
+        if not self._waiting:
+            self._gathering_since = monotonic()
+            loop.call_later(GATHERING, self._depart)
+        self._waiting.append(each)
+        return each.coming
+
+    def _depart(self) -> None:
+        gathered = monotonic() - self._gathering_since
+        crowded = self._calls.crowded and gathered < _CROWD
+        if len(self._waiting) < MOST and (crowded or self._calls.busy("cloudwatch")):
+            asyncio.get_running_loop().call_later(GATHERING, self._depart)
             return
-        waiting = self._waiting.pop(span)
-        for queries in chunks(tuple(waiting), MOST):
-            asks = {query: waiting[query] for query in queries}
-            task = self._tasks.start(self._ask(span, asks))
-            task.add_done_callback(partial(_settle, asks))
+        moment = now()
+        self._waiting.extend(self._coming_up(moment))
+        waiting, self._waiting = self._waiting, []
+        for span, several in _windows(waiting, moment):
+            for part in chunks(several, MOST):
+                self._start(span, part, moment)
+
+    def _coming_up(self, moment: datetime) -> Iterator[KeptSeries]:
+        """What will be asked for within the minute anyhow: it comes in the same call."""
+        pace, loop = self._budget.pace, asyncio.get_running_loop()
+        for key, each in tuple(self._kept.items()):
+            if each.coming is None and moment - each.asked_at > _FORGOTTEN:
+                del self._kept[key]
+            elif each.coming is None and each.wanted(moment) and each.due(moment, pace):
+                each.coming = AnswerToCome(loop.create_future())
+                yield each
+
+    def _start(
+        self, span: MetricWindow, several: Sequence[KeptSeries], moment: datetime
+    ) -> asyncio.Task[None]:
+        task = self._tasks.start(self._ask(span, several, moment))
+        task.add_done_callback(partial(_settle, several))
+        return task
 
     async def _ask(
-        self, span: MetricWindow, asks: Mapping[MetricQuery, AnswerToCome[Series]]
+        self, span: MetricWindow, several: Sequence[KeptSeries], moment: datetime
     ) -> None:
         try:
-            found = await self._fetch(span, tuple(asks))
+            found = await self._fetch(span, [each.query for each in several])
         except BlindError as error:
-            if error.reason is Reason.MISCONFIGURED and len(asks) > 1:
-                await self._ask_halves(span, asks)
+            if error.reason is Reason.MISCONFIGURED and len(several) > 1:
+                await self._ask_halves(span, several, moment)
                 return
+            several[0].apart = error.reason is Reason.MISCONFIGURED
             raise
-        for query, series in found.items():
-            if not asks[query].future.done():
-                asks[query].future.set_result(series)
+        for each, series in zip(several, found, strict=True):
+            coming, each.coming, each.apart = each.coming, None, False
+            each.take(series, span, moment)
+            if coming is not None and not coming.future.done():
+                coming.future.set_result(None)
 
     async def _ask_halves(
-        self, span: MetricWindow, asks: Mapping[MetricQuery, AnswerToCome[Series]]
+        self, span: MetricWindow, several: Sequence[KeptSeries], moment: datetime
     ) -> None:
         """One bad query has spoiled the call: the good half is good."""
-        half = len(asks) // 2
-        for queries in (tuple(asks)[:half], tuple(asks)[half:]):
-            part = {query: asks[query] for query in queries}
-            task = self._tasks.start(self._ask(span, part))
-            task.add_done_callback(partial(_settle, part))
-            await asyncio.wait((task,))
+        half = len(several) // 2
+        for part in (several[:half], several[half:]):
+            await asyncio.wait((self._start(span, part, moment),))
 
-    async def _fetch(
-        self, span: MetricWindow, queries: Sequence[MetricQuery]
-    ) -> Mapping[MetricQuery, Series]:
-        ids = {f"m{number:04}": query for number, query in enumerate(queries, 1)}
-        points = {query: _Points() for query in queries}
+    async def _fetch(self, span: MetricWindow, queries: Sequence[MetricQuery]) -> list[Series]:
+        points = {f"m{number:04}": _Points() for number in range(1, len(queries) + 1)}
         arguments: dict[str, object] = {
-            "MetricDataQueries": [_question(name, query) for name, query in ids.items()],
+            "MetricDataQueries": [
+                _question(name, query) for name, query in zip(points, queries, strict=True)
+            ],
             "StartTime": span.start,
             "EndTime": span.end,
             "ScanBy": "TimestampDescending",
             "MaxDatapoints": _POINTS,
         }
+        told: list[_Told] = []
         for _ in range(_PAGES):
             answer = await self._calls.call(
                 "cloudwatch", "GetMetricData", arguments, "MetricDataResults"
             )
+            told += answers_into(answer.get("Messages") or (), _Told)
             for result in answers_into(answer["MetricDataResults"], _Result):
-                query = ids.get(result.id)
-                if query is not None:
-                    points[query].add(result)
+                if result.id in points:
+                    points[result.id].add(result)
             token = answer.get("NextToken")
             if not token:
-                return {query: each.series() for query, each in points.items()}
+                return _answered(points.values(), told)
             arguments["NextToken"] = token
         raise BlindError(Reason.UNREADABLE, f"GetMetricData did not end after {_PAGES} pages")
+
+
+def _answered(points: Iterable[_Points], told: Sequence[_Told]) -> list[Series]:
+    """Raises `BlindError` when the answer has none of the series: it is none."""
+    series = [each.series() for each in points]
+    if all(each.status == "Unanswered" for each in series):
+        why = "; ".join(dict.fromkeys(f"{each.code} {each.value}".strip() for each in told))
+        what = f"GetMetricData answered none of {len(series)} series"
+        raise BlindError(Reason.UNREADABLE, f"{what}: {why}" if why else what)
+    return series
+
+
+def _windows(
+    waiting: Sequence[KeptSeries], moment: datetime
+) -> Iterator[tuple[MetricWindow, list[KeptSeries]]]:
+    """As few windows as are sensible: a quarter of an hour for one is three hours for none."""
+    groups: dict[tuple[int, int, MetricQuery | None], list[KeptSeries]] = {}
+    for each in waiting:
+        span = each.needs(moment)
+        length = (span.end - span.start).total_seconds() / 60
+        alone = each.query if each.apart else None
+        groups.setdefault((each.ago, bisect_left(_DEPTHS, length), alone), []).append(each)
+    for several in groups.values():
+        spans = [each.needs(moment) for each in several]
+        period = max(each.query.period for each in several)
+        yield aligned(min(s.start for s in spans), max(s.end for s in spans), period), several
+
+
+def _is_old(coming: AnswerToCome[None]) -> bool:
+    """Whether a failure is no answer any more."""
+    return coming.failed and monotonic() - coming.born_at > FRESH
 
 
 def _question(name: str, query: MetricQuery) -> dict[str, object]:
@@ -190,12 +271,13 @@ def _question(name: str, query: MetricQuery) -> dict[str, object]:
     }
 
 
-def _settle(asks: Mapping[MetricQuery, AnswerToCome[Series]], task: asyncio.Task[None]) -> None:
+def _settle(several: Sequence[KeptSeries], task: asyncio.Task[None]) -> None:
+    """Whatever ended the call, nobody is left waiting."""
     error = None if task.cancelled() else task.exception()
-    for answer in asks.values():
-        if answer.future.done():
+    for each in several:
+        if each.coming is None or each.coming.future.done():
             continue
         if error is None:
-            answer.future.cancel()
+            each.coming.future.cancel()
         else:
-            answer.future.set_exception(error)
+            each.coming.future.set_exception(error)

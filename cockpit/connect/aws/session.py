@@ -21,6 +21,7 @@ from cockpit.clock import now
 from cockpit.connect.aws import errors as aws_errors
 from cockpit.connect.aws import reads
 from cockpit.connect.aws.batches import Batches, frozen
+from cockpit.connect.aws.budget import USD_PER_SERIES, Budget
 from cockpit.connect.aws.clients import LOADER, ClientOptions, Clients, Hooks, off_loop
 from cockpit.connect.aws.errors import FAILURES, AwsCall
 from cockpit.connect.aws.limits import Limits
@@ -38,9 +39,6 @@ from cockpit.text import visible
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
     from jmespath.parser import ParsedResult
-
-USD_PER_METRIC = 0.01 / 1000
-"""GetMetricData, us-east-1 list price of 2026-11; other reads here are free (catalogue B §9)."""
 
 _RETRIED = 2
 
@@ -66,6 +64,7 @@ class Aws:
         consent: frozenset[str] = frozenset(),
         *,
         limits: Limits | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.place = place
         self.cost = AwsCost()
@@ -78,7 +77,7 @@ class Aws:
         self._answers: Memory[dict[str, object]] = Memory()
         self._lists: Memory[list[object]] = Memory()
         self._batches = Batches(self, self._tasks)
-        self._metrics = Metrics(self, self._tasks)
+        self._metrics = Metrics(self, self._tasks, budget or Budget())
         self._clients = Clients(
             place,
             ClientOptions(
@@ -111,6 +110,11 @@ class Aws:
         """Whether a call to the service would have to wait for its turn."""
         return not self._limits.of(service).open
 
+    @property
+    def crowded(self) -> bool:
+        """Whether any call of the place waits for its turn."""
+        return bool(self._limits.waiting)
+
     async def read(
         self, service: str, operation: str, /, *, expect: str = "", **arguments: object
     ) -> Mapping[str, object]:
@@ -141,10 +145,15 @@ class Aws:
         return await self._batches.item(service, operation, key, shared)
 
     async def metrics(
-        self, queries: Sequence[MetricQuery], *, minutes: int = 15, ago: int = 0
+        self,
+        queries: Sequence[MetricQuery],
+        *,
+        minutes: int = 15,
+        ago: int = 0,
+        rest: bool = False,
     ) -> Mapping[MetricQuery, Series]:
         """Series by query, out of calls that many share. See `AwsReads`."""
-        return await self._metrics.ask(queries, minutes, ago)
+        return await self._metrics.ask(queries, minutes, ago, rest=rest)
 
     async def identity(self) -> tuple[str, str]:
         """Account and ARN of the credentials, from STS."""
@@ -244,7 +253,7 @@ class Aws:
 
     def _price(self, metrics: int) -> None:
         self.cost.metrics_requested += metrics
-        self.cost.estimated_usd += metrics * USD_PER_METRIC
+        self.cost.estimated_usd += metrics * USD_PER_SERIES
 
 
 class AwsActs:
@@ -455,14 +464,19 @@ def limits_of(*places: AwsSite) -> Limits:
 
 
 async def open_aws(
-    place: AwsSite, *, consent: frozenset[str] = frozenset(), limits: Limits | None = None
+    place: AwsSite,
+    *,
+    consent: frozenset[str] = frozenset(),
+    limits: Limits | None = None,
+    budget: Budget | None = None,
 ) -> Aws:
     """The read-only session of a place. Makes no call: clients are made when they are needed.
 
     `consent` names operations of `reads.CONSENT` that this session may use; `limits` are those of
-    the account and region, when other places share them (None: the place's own).
+    the account and region, when other places share them (None: the place's own); `budget` is that
+    of all places (None: the usual one, for this place alone).
     """
-    return Aws(place, consent, limits=limits)
+    return Aws(place, consent, limits=limits, budget=budget)
 
 
 async def open_aws_acts(place: AwsSite) -> AwsActs:

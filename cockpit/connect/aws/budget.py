@@ -1,0 +1,123 @@
+"""How often series are bought, so that looking costs no more an hour than the configuration allows.
+
+`GetMetricData` is the only read that costs money here, by the series and not by the point, so the
+price of an hour follows from who asks for what: it is reckoned ahead, not noticed afterwards.
+What is well is slowed down first; states, events and alarms are free and never wait.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Protocol
+from weakref import WeakSet
+
+from cockpit.clock import monotonic
+
+USD_PER_SERIES = 0.01 / 1000
+"""GetMetricData, us-east-1 list price of 2026-11 (catalogue B §9)."""
+BUDGET = "budget"
+"""The key under which all places of a process share theirs (`Door.once`)."""
+DEFAULT = 1.0
+"""US dollars an hour."""
+
+REST = 300
+"""Seconds for which a slow series of a healthy target is kept (catalogue B §9)."""
+_RECKONED = 10.0
+"""Seconds for which a pace holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How a series is asked for: what the price of keeping it fresh depends on."""
+
+    period: int
+    every: float
+    """Seconds between two looks that ask for it."""
+    sick: bool
+    rest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPace:
+    """Seconds for which a series is kept before it is bought again."""
+
+    well: int = 60
+    sick: int = 15
+
+    def kept(self, rhythm: Rhythm) -> int:
+        """For how long a series of this rhythm is kept."""
+        if rhythm.sick:
+            return self.sick if rhythm.period <= 60 else max(rhythm.period, self.sick)
+        return max(rhythm.period, self.well, REST if rhythm.rest else 0)
+
+    def usd(self, rhythms: Counter[Rhythm]) -> float:
+        """US dollars an hour for these series."""
+        bought = sum(
+            many * 3600 / max(self.kept(rhythm), rhythm.every) for rhythm, many in rhythms.items()
+        )
+        return bought * USD_PER_SERIES
+
+
+PACES = (
+    MetricPace(),
+    MetricPace(well=120),
+    MetricPace(well=180),
+    MetricPace(well=300),
+    MetricPace(well=300, sick=30),
+    MetricPace(well=600, sick=30),
+    MetricPace(well=600, sick=60),
+    MetricPace(well=900, sick=120),
+    MetricPace(well=1800, sick=300),
+)
+"""From the pace that shows most to the one that costs least."""
+
+
+class Asked(Protocol):
+    """A reader of series."""
+
+    def rhythms(self) -> Counter[Rhythm]:
+        """How many series it is asked for now, by their rhythm."""
+
+
+class Budget:
+    """One for all places of a process: the configuration allows so much in all."""
+
+    def __init__(self, usd_per_hour: float = DEFAULT) -> None:
+        self.usd_per_hour = usd_per_hour
+        self._readers: WeakSet[Asked] = WeakSet()
+        self._pace = PACES[0]
+        self._usd = 0.0
+        self._reckoned_at = float("-inf")
+
+    def join(self, reader: Asked) -> None:
+        """Count what this reader buys."""
+        self._readers.add(reader)
+
+    @property
+    def pace(self) -> MetricPace:
+        """The fastest pace that the budget allows; the slowest when it allows none."""
+        self._reckon()
+        return self._pace
+
+    @property
+    def usd_now(self) -> float:
+        """What an hour like this moment costs, at the pace that is kept."""
+        self._reckon()
+        return self._usd
+
+    @property
+    def slowed(self) -> bool:
+        """Whether series are kept for longer than they should be."""
+        return self.pace != PACES[0]
+
+    def _reckon(self) -> None:
+        if monotonic() - self._reckoned_at <= _RECKONED:
+            return
+        self._reckoned_at = monotonic()
+        rhythms = sum((reader.rhythms() for reader in self._readers), Counter[Rhythm]())
+        prices = ((pace, pace.usd(rhythms)) for pace in PACES)
+        self._pace, self._usd = next(
+            ((pace, usd) for pace, usd in prices if usd <= self.usd_per_hour),
+            (PACES[-1], PACES[-1].usd(rhythms)),
+        )
