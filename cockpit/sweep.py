@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from cockpit.text import lines
 from cockpit.triage.engine import Engine, Look
 from cockpit.triage.own import OwnAct
 from cockpit.triage.probe import AnyProbe, Blind, Reading
-from cockpit.triage.registry import kinds
+from cockpit.triage.registry import kinds, registry
 from cockpit.triage.store import Store
 from cockpit.triage.target import PLUG_IN, Target
 
@@ -189,6 +190,8 @@ def redirected(connections: Connections) -> Mapping[str, str]:
     }
 
 
+_ACTION = re.compile(r"[a-z0-9-]+:[A-Z]\w+")
+"""An IAM action among a probe's needs; the others are grants."""
 _DEBUG_LOG = 400_000
 """Octets, before the file is put aside; a report has 64,000 characters at most."""
 
@@ -217,7 +220,27 @@ def debug_log(folder: Path) -> Callable[[str], str]:
 
 def connections(config: Config, role: Role) -> Connections:
     """The door to the systems of a configuration, for a role."""
-    return Connections(config.places, role, kinds(), budget=Budget(config.budget_usd_per_hour))
+    budget = Budget(config.budget_usd_per_hour)
+    wanted = _wanted(config)
+    return Connections(config.places, role, kinds(), budget=budget, wanted=wanted)
+
+
+def _wanted(config: Config) -> Mapping[str, Sequence[str]]:
+    """Place → IAM actions that the probes of its targets need, in the order of the targets."""
+    wanted: dict[str, list[str]] = {}
+    for target in config.targets:
+        kind = kinds().get(target.kind)
+        place = kind.place(target.settings) if kind is not None and kind.place is not None else None
+        if place is not None:
+            needs = [
+                need
+                for probe in registry().values()
+                if probe.kind == target.kind
+                for need in probe.needs
+                if _ACTION.fullmatch(need)
+            ]
+            wanted.setdefault(place, []).extend(needs)
+    return wanted
 
 
 def _chosen(all_: Sequence[Target], names: Sequence[str]) -> list[Target]:

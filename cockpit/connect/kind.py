@@ -8,7 +8,7 @@ record in the entry-point group `cockpit.kinds`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Generic, Protocol, TypeVar
@@ -53,6 +53,10 @@ class Door(Protocol):
     @property
     def clocks(self) -> Clocks:
         """What other clocks say about ours; endpoints tell theirs."""
+
+    @property
+    def wanted(self) -> Mapping[str, Sequence[str]]:
+        """Place → IAM actions that the probes of its targets need, the most important first."""
 
     def place(self, name: str) -> AwsSite:
         """A place of the configuration. Raises `BlindError` when there is none of this name."""

@@ -6,7 +6,7 @@ The only door to the systems. A triage process never gets past `acts`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from cockpit.clock import now
@@ -41,10 +41,12 @@ class Connections:
         kinds: Mapping[str, AnyKind] = KINDS,
         *,
         budget: Budget | None = None,
+        wanted: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """`budget`: what looking may cost an hour; None: the usual."""
         self.role = role
         self.places = places
+        self.wanted = wanted or {}
         self.clocks = Clocks(self._aws_clocks)
         self._kinds = {kind.settings: kind for kind in (*KINDS.values(), *kinds.values())}
         """Kinds that share settings share their session too: all of a place are `AwsResource`."""

@@ -7,7 +7,7 @@ import json
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -170,8 +170,8 @@ def place(port: int, **changes: Any) -> AwsSite:
 
 
 @asynccontextmanager
-async def reading(stub: Stub, **changes: Any) -> AsyncIterator[Aws]:
-    aws = await open_aws(place(stub.port, **changes))
+async def reading(stub: Stub, *, wanted: Sequence[str] = (), **changes: Any) -> AsyncIterator[Aws]:
+    aws = await open_aws(place(stub.port, **changes), wanted=wanted)
     try:
         yield aws
     finally:

@@ -88,30 +88,6 @@ def test_actions_are_told_for_some_operations_or_for_all() -> None:
     assert "dynamodb:DescribeTable" in reads.iam_actions()
 
 
-def test_the_session_policy_fits_and_lets_through_every_read_and_no_secret() -> None:
-    policy = reads.session_policy()
-    assert len(policy) <= 2048
-    (statement,) = json.loads(policy)["Statement"]
-    assert statement["Effect"] == "Allow"
-    patterns = [
-        re.compile(re.escape(each).replace(r"\*", ".*") + "$") for each in statement["Action"]
-    ]
-
-    def passes(action: str) -> bool:
-        return any(pattern.match(action) for pattern in patterns)
-
-    assert all(passes(action) for action in reads.iam_actions())
-    for service, operations in reads.SECRET.items():
-        for operation in operations:
-            if reads.iam_action(service, operation) != "apigateway:GET":
-                assert not passes(reads.iam_action(service, operation)), (service, operation)
-    assert not passes("logs:StartQuery")
-
-
-def test_consent_widens_the_session_policy() -> None:
-    assert "logs:StartQuery" in reads.session_policy(["logs.StartQuery"])
-
-
 @pytest.mark.parametrize(
     ("service", "operation", "consent"),
     [

@@ -126,7 +126,7 @@ async def test_a_database_whose_password_aws_keeps_is_opened_with_it(
             """Nothing is open."""
 
     async def opened(
-        settings: PostgresSettings, *, secret: Callable[[str], Awaitable[SecretText]]
+        settings: PostgresSettings, *, secret: Callable[[str], Awaitable[SecretText]], **_: object
     ) -> Idle:
         given["password"] = await secret(settings.password)
         return Idle()

@@ -125,7 +125,7 @@ async def test_a_role_that_the_command_line_assumed_needs_no_second_code(
 
 
 async def test_a_dead_sts_is_told_as_sts_at_once_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(credentials, "DEADLINE", 0.3)
+    monkeypatch.setattr(credentials, "DEADLINE", 2.0)
 
     def dead(request: Request) -> Reply:
         return Reply(fault="hang") if request.operation == "AssumeRole" else answered(request)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 import aioboto3
 import aiobotocore.parsers
@@ -25,6 +25,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioDeferredRefreshableCredentials, AioRefreshableCredentials
 from aiobotocore.session import AioSession
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 
 from cockpit.clock import monotonic
@@ -34,6 +35,7 @@ from cockpit.connect.aws.credentials import HeldAnswer, share, without_prompt
 from cockpit.connect.aws.errors import AwsCall
 from cockpit.connect.aws.loader import ModelLoader
 from cockpit.connect.aws.outside import outside
+from cockpit.connect.aws.policy import SessionPolicy
 from cockpit.connect.aws.transport import Transport, guard_metadata, trust
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.settings import AwsSite
@@ -64,6 +66,8 @@ LOADER: Loader = ModelLoader()
 
 _OFF_LOOP = ThreadPoolExecutor(1, "aws-models")
 
+_TOO_LARGE = {"PackedPolicyTooLarge", "PackedPolicyTooLargeException"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientOptions:
@@ -72,8 +76,8 @@ class ClientOptions:
     profile: str
     attempts: int
     """Including the first: 1 for calls that change something."""
-    policy: str
-    """An inline session policy for an assumed role; empty: the role as it is."""
+    policy: SessionPolicy | None
+    """What an assumed role is narrowed to; None: the role as it is."""
     session_name: str
 
 
@@ -97,6 +101,7 @@ class Clients:
     ) -> None:
         self._place = place
         self._identity = identity
+        self._policy = identity.policy
         self._hooks = hooks
         self._tasks = tasks
         self._clients: dict[str, AnswerToCome[AioBaseClient]] = {}
@@ -259,6 +264,11 @@ class Clients:
 
         return _session(profile, shared)
 
+    @property
+    def left_out(self) -> frozenset[str]:
+        """IAM actions for which the session policy had no room: AWS would deny them."""
+        return self._policy.left_out if self._policy is not None else frozenset()
+
     async def assume(self, source: AioSession) -> dict[str, str]:
         """Credentials of the place's role, as botocore's refreshable credentials want them."""
         arguments = {
@@ -266,21 +276,38 @@ class Clients:
             "RoleSessionName": self._identity.session_name,
             "DurationSeconds": 3600,
         }
-        if self._identity.policy:
-            arguments["Policy"] = self._identity.policy
+        if self._policy is not None:
+            arguments["Policy"] = self._policy.text
         async with source.create_client(
             "sts",
             region_name=self._place.region,
             endpoint_url=self._place.endpoint_url or None,
             config=self._configuration(),
         ) as sts:
-            credentials = (await sts.assume_role(**arguments))["Credentials"]
+            credentials = (await self._assumed(sts, arguments))["Credentials"]
         return {
             "access_key": credentials["AccessKeyId"],
             "secret_key": credentials["SecretAccessKey"],
             "token": credentials["SessionToken"],
             "expiry_time": credentials["Expiration"].isoformat(),
         }
+
+    async def _assumed(self, sts: AioBaseClient, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The answer of AssumeRole, with a smaller policy where AWS finds it too large packed: how
+        large that is nobody can tell before.
+        """
+        while True:
+            try:
+                answer: dict[str, Any] = await sts.assume_role(**arguments)
+            except ClientError as error:
+                code = error.response.get("Error", {}).get("Code", "")
+                smaller = self._policy.smaller() if self._policy is not None else None
+                if code not in _TOO_LARGE or smaller is None:
+                    raise
+                self._policy = smaller
+                arguments["Policy"] = smaller.text
+            else:
+                return answer
 
 
 class _AssumedRole(botocore.credentials.CredentialProvider):  # type: ignore[misc]

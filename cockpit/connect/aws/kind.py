@@ -26,7 +26,9 @@ async def _open(settings: AwsResource | VpcPathSettings, door: Door) -> Aws:
     account = _account(place)
     sharing = [each for each in door.places.values() if _account(each) == account]
     limits = door.once(("limits", *account), lambda: limits_of(*sharing))
-    return await open_aws(place, limits=limits, budget=door.once(BUDGET, Budget))
+    wanted = door.wanted.get(settings.aws, ())
+    budget = door.once(BUDGET, Budget)
+    return await open_aws(place, wanted=wanted, limits=limits, budget=budget)
 
 
 async def _open_acts(settings: AwsResource | VpcPathSettings, door: Door) -> Acts:

@@ -7,8 +7,6 @@ in `SECRET` and `ACTING` (§3.3), which a test holds apart from `ALLOW`.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
@@ -206,6 +204,26 @@ ACTING: Mapping[str, frozenset[str]] = _table(
 )
 """Read-named, or harmless by their name, but they cost, consume, act, or show user data."""
 
+UNASKED: Mapping[str, frozenset[str]] = _table(
+    {
+        "athena": """
+            GetNamedQuery BatchGetNamedQuery GetPreparedStatement GetCalculationExecutionCode
+        """,
+        "ec2": "DescribeSpotInstanceRequests DescribeSpotFleetRequests GetLaunchTemplateData",
+        "glue": "GetJob GetJobs BatchGetJobs GetUserDefinedFunctions",
+        "lambda": "GetLayerVersion GetLayerVersionByArn",
+        "pi": "GetDimensionKeyDetails GetPerformanceAnalysisReport",
+        "s3": "ListObjects ListObjectsV2 ListObjectVersions ListMultipartUploads ListParts",
+        "sns": """
+            ListPhoneNumbersOptedOut ListSMSSandboxPhoneNumbers ListOriginationNumbers
+            GetEndpointAttributes ListEndpointsByPlatformApplication
+            GetPlatformApplicationAttributes ListPlatformApplications
+        """,
+        "wafv2": "GetDecryptedAPIKey ListAPIKeys",
+    }
+)
+"""Nobody needs them and they show customers, statements or keys: no pattern lets them through."""
+
 _IAM_PREFIX = {
     "elbv2": "elasticloadbalancing",
     "service-quotas": "servicequotas",
@@ -227,7 +245,6 @@ _IAM_ACTION = {
     "s3.GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
     "lambda.Invoke": "lambda:InvokeFunction",
 }
-_POLICY_LIMIT = 2048
 
 
 def is_read(service: str, operation: str) -> bool:
@@ -248,6 +265,17 @@ def check(service: str, operation: str, consent: frozenset[str] = frozenset()) -
             return
         raise Refused(f"{name} costs money or shows content: it is not part of a look")
     raise Refused(f"{name} is not on the list of reads; nothing was sent")
+
+
+def consented(wanted: Iterable[str]) -> frozenset[str]:
+    """The names of `CONSENT` whose IAM actions are among those that are wanted."""
+    actions = set(wanted)
+    return frozenset(
+        f"{service}.{operation}"
+        for service, operations in CONSENT.items()
+        for operation in operations
+        if iam_action(service, operation) in actions
+    )
 
 
 def check_act(service: str, operation: str) -> None:
@@ -271,42 +299,3 @@ def iam_actions(operations: Iterable[str] = ()) -> tuple[str, ...]:
         (service, operation) for service, table in ALLOW.items() for operation in table
     ]
     return tuple(sorted({iam_action(*pair) for pair in pairs}))
-
-
-def session_policy(consent: Iterable[str] = ()) -> str:
-    """An inline session policy (JSON, at most 2,048 characters) that narrows a role to reads.
-
-    Actions are cut to their first words (`ecs:Describe*`) to fit, never so far that one of the
-    service's `SECRET` operations would match; the guard is the exact list.
-    """
-    actions = {_shortened(action) for action in (*iam_actions(), *_consented(consent))}
-    statement: dict[str, object] = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
-    if len(policy) > _POLICY_LIMIT:
-        raise AssertionError("the session policy outgrew STS' limit")
-    return policy
-
-
-def _consented(names: Iterable[str]) -> tuple[str, ...]:
-    chosen = [name for name in names if name]
-    return iam_actions(chosen) if chosen else ()
-
-
-def _shortened(action: str) -> str:
-    prefix, _, name = action.partition(":")
-    dangerous = _dangerous(prefix)
-    words = re.findall(r"[A-Z][a-z]+", name)
-    for many in range(1, len(words)):
-        head = "".join(words[:many])
-        if name.startswith(head) and not any(other.startswith(head) for other in dangerous):
-            return f"{prefix}:{head}*"
-    return action
-
-
-def _dangerous(prefix: str) -> frozenset[str]:
-    return frozenset(
-        iam_action(service, operation).partition(":")[2]
-        for service, operations in SECRET.items()
-        if _IAM_PREFIX.get(service, service) == prefix
-        for operation in operations
-    )

@@ -13,24 +13,14 @@ from functools import partial
 from cockpit.connect.aws import errors as aws_errors
 from cockpit.connect.aws.clients import ClientOptions, Clients, Hooks
 from cockpit.connect.aws.errors import FAILURES, AwsCall
+from cockpit.connect.aws.policy import session_policy
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.settings import AwsSite
 from cockpit.connect.shared import Tasks
 from cockpit.errors import BlindError, Reason, Refused
 from cockpit.redact import MASKER
 
-_POLICY = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": ["secretsmanager:GetSecretValue", "kms:Decrypt", "rds-db:connect"],
-                "Resource": "*",
-            }
-        ],
-    }
-)
+_POLICY = session_policy(("secretsmanager:GetSecretValue", "kms:Decrypt", "rds-db:connect"))
 
 
 def secrets_of(
@@ -71,7 +61,7 @@ async def _with_clients(
         ClientOptions(
             profile=profile,
             attempts=2,
-            policy=_POLICY if place.role_arn else "",
+            policy=_POLICY if place.role_arn else None,
             session_name="cockpit-login",
         ),
         hooks=Hooks(guard=_guard, sending=_sending, answered=_answered),

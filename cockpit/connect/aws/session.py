@@ -27,6 +27,7 @@ from cockpit.connect.aws.errors import FAILURES, AwsCall
 from cockpit.connect.aws.limits import Limits
 from cockpit.connect.aws.metrics import Metrics
 from cockpit.connect.aws.models import parse, validate_call
+from cockpit.connect.aws.policy import session_policy
 from cockpit.connect.aws.reads import iam_action
 from cockpit.connect.aws.redact import redact
 from cockpit.connect.aws.rights import role_of, simulated
@@ -61,7 +62,7 @@ class Aws:
     def __init__(
         self,
         place: AwsSite,
-        consent: frozenset[str] = frozenset(),
+        wanted: Sequence[str] = (),
         *,
         limits: Limits | None = None,
         budget: Budget | None = None,
@@ -70,7 +71,7 @@ class Aws:
         self.cost = AwsCost()
         self.skew: float | None = None
         """Seconds that AWS' clock is ahead of ours; None before the first answer."""
-        self._consent = consent
+        self._consent = reads.consented(wanted)
         self._closed = False
         self._tasks = Tasks()
         self._limits = limits or limits_of(place)
@@ -83,7 +84,7 @@ class Aws:
             ClientOptions(
                 profile=place.profile,
                 attempts=_RETRIED,
-                policy=reads.session_policy(consent) if place.role_arn else "",
+                policy=session_policy(wanted) if place.role_arn else None,
                 session_name="cockpit-triage",
             ),
             hooks=Hooks(guard=self._guard, sending=self._sending, answered=self._answered),
@@ -188,6 +189,7 @@ class Aws:
         )
         if self._closed:
             raise BlindError(Reason.UNREACHABLE, f"{about.name}: the session is closed")
+        self._has_room(about)
         async with self._limits.of(service).turn():
             asked = arguments.get("MetricDataQueries")
             if isinstance(asked, list) and "NextToken" not in arguments:
@@ -224,6 +226,17 @@ class Aws:
             if not following:
                 return items
             tokens = following
+
+    def _has_room(self, about: AwsCall) -> None:
+        """Raise `BlindError` for what the session policy had no room for."""
+        action = iam_action(about.service, about.operation)
+        if action in self._clients.left_out:
+            raise BlindError(
+                Reason.DENIED,
+                f"{about.name}: there was no room for {action} in the session policy of the role",
+                hint="STS allows 2,048 characters: name fewer kinds at one place, or use a profile"
+                " whose role is read-only by itself, without role_arn",
+            )
 
     def _guard(self, service: str, operation: str) -> None:
         if (service, operation) != ("sts", "AssumeRole"):
@@ -268,7 +281,7 @@ class AwsActs:
         self._clients = Clients(
             place,
             ClientOptions(
-                profile=self._profile, attempts=1, policy="", session_name="cockpit-commander"
+                profile=self._profile, attempts=1, policy=None, session_name="cockpit-commander"
             ),
             hooks=Hooks(guard=self._guard, sending=self._sending, answered=self._answered),
             tasks=self._tasks,
@@ -466,17 +479,19 @@ def limits_of(*places: AwsSite) -> Limits:
 async def open_aws(
     place: AwsSite,
     *,
-    consent: frozenset[str] = frozenset(),
+    wanted: Sequence[str] = (),
     limits: Limits | None = None,
     budget: Budget | None = None,
 ) -> Aws:
     """The read-only session of a place. Makes no call: clients are made when they are needed.
 
-    `consent` names operations of `reads.CONSENT` that this session may use; `limits` are those of
-    the account and region, when other places share them (None: the place's own); `budget` is that
-    of all places (None: the usual one, for this place alone).
+    `wanted` are the IAM actions that the probes of the configured kinds need, the most important
+    first: an assumed role is narrowed to them, and of `reads.CONSENT` they open what they name.
+    None given: all reads, and nothing that asks for consent. `limits` are those of the account and
+    region, when other places share them (None: the place's own); `budget` is that of all places
+    (None: the usual one, for this place alone).
     """
-    return Aws(place, consent, limits=limits, budget=budget)
+    return Aws(place, wanted, limits=limits, budget=budget)
 
 
 async def open_aws_acts(place: AwsSite) -> AwsActs:
