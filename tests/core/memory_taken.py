@@ -16,6 +16,10 @@ from pathlib import Path
 from cockpit.connect.aws.session import open_aws
 from cockpit.connect.memcached.session import open_memcached
 from cockpit.connect.memcached.settings import MemcachedSettings
+from cockpit.connect.mysql.session import open_mysql
+from cockpit.connect.mysql.settings import MysqlSettings
+from cockpit.connect.postgres.session import open_postgres
+from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.redis.session import open_redis
 from cockpit.connect.redis.settings import RedisSettings
 from cockpit.errors import BlindError
@@ -44,8 +48,27 @@ async def _memcached(port: int) -> object:
     return await (await open_memcached(settings)).command("stats")
 
 
+async def _postgres(port: int) -> object:
+    settings = PostgresSettings(host="127.0.0.1", port=port, user="a", sslmode="disable")
+    return await (await open_postgres(settings)).dicts("SELECT 1")
+
+
+async def _mysql(port: int) -> object:
+    settings = MysqlSettings(host="127.0.0.1", port=port, user="a", tls="off")
+    return await (await open_mysql(settings)).dicts("SELECT 1")
+
+
+_LOOKS = {
+    "aws": _aws,
+    "redis": _redis,
+    "memcached": _memcached,
+    "postgres": _postgres,
+    "mysql": _mysql,
+}
+
+
 async def _main(kind: str, ports: Sequence[int]) -> None:
-    look = {"aws": _aws, "redis": _redis, "memcached": _memcached}[kind]
+    look = _LOOKS[kind]
     await look(ports[0])
     before, found = _peak(), []
     for port in ports[1:]:

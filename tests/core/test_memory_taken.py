@@ -10,11 +10,13 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import chain, repeat
 
 import pytest
+
+from tests.core import sql_answers as sql
 
 MOST = 64
 """MB over what the process takes after an honest answer."""
@@ -50,11 +52,14 @@ def bulk(size: int, body: Parts) -> Parts:
 
 TOO_MANY = b'{"taskDefinition":{"containerDefinitions":[' + b",".join([b"{}"] * 1_400_000) + b"]}}"
 MANY = b'{"taskDefinition":{"containerDefinitions":[' + b",".join([b"{}"] * 79_000) + b"]}}"
+WIDE_TEXT = "\U0001f4a5".encode() + b"a" * (4 * _MB)
 WIDE = b'{"taskDefinition":{"family":"' + "\U0001f4a5".encode() + b"a" * (5 * _MB - 1000) + b'"}}'
 HONEST = {
     "aws": lambda: whole(b'{"taskDefinition":{}}'),
     "redis": lambda: iter((b"+OK\r\n",)),
     "memcached": lambda: iter((b"STAT a 1\r\nEND\r\n",)),
+    "postgres": lambda: sql.pg_value(b"1"),
+    "mysql": lambda: sql.my_value(b"1"),
 }
 HOSTILE = {
     "aws announces 512 MB": lambda: http(flood(b"a"), length=LARGE),
@@ -75,16 +80,54 @@ HOSTILE = {
     "redis a number of a megabyte": lambda: chain((b":",), flood(b"9")),
     "memcached without an end": lambda: flood(b"STAT a %s\r\n" % (b"a" * 60_000)),
     "memcached a line without an end": lambda: flood(b"STAT "),
+    "postgres a value of 512 MB": lambda: sql.pg_large(LARGE),
+    "postgres an error of 512 MB": lambda: sql.pg_error(b"a", size=LARGE),
+    "postgres an error that looks like many": lambda: sql.pg_error(b'database "', size=4 * _MB),
+    "postgres ten million rows": lambda: sql.pg_rows(10_000_000, 1),
+    "postgres many rows": lambda: sql.pg_rows(400_000, 1),
+    "postgres rows of no columns": lambda: sql.pg_rows(400_000, 0),
+    "postgres many columns": lambda: sql.pg_rows(40, 30_000),
+    "postgres notifications": sql.pg_notifications,
+    "postgres many values in JSON": lambda: sql.pg_json(b"[" + b"[]," * 1_500_000 + b"0]"),
+    "postgres deep JSON": lambda: sql.pg_json(b"[" * 200_000),
+    "postgres as much as is taken": lambda: sql.pg_value(WIDE_TEXT),
+    "postgres as many rows as are taken": lambda: sql.pg_rows(49_000, 6),
+    "mysql a value of 512 MB": lambda: sql.my_large(LARGE),
+    "mysql an error of 15 MB": lambda: sql.my_error(b"a", size=15 * _MB),
+    "mysql an error that is taken": lambda: sql.my_error(b'database "', size=4 * _MB),
+    "mysql rows without an end": lambda: sql.my_rows(1),
+    "mysql many rows": lambda: sql.my_rows(1, 400_000),
+    "mysql rows of many columns": lambda: sql.my_rows(4000),
+    "mysql columns without an end": sql.my_columns,
+    "mysql as much as is taken": lambda: sql.my_value(WIDE_TEXT),
+    "mysql as many rows as are taken": lambda: sql.my_rows(6, 49_000),
 }
-SEEN = {"aws wide characters", "aws as many values as are taken"}
+SEEN = {
+    "aws wide characters",
+    "aws as many values as are taken",
+    "postgres as much as is taken",
+    "postgres as many rows as are taken",
+    "mysql as much as is taken",
+    "mysql as many rows as are taken",
+}
 
 
 @asynccontextmanager
-async def answering(answers: Callable[[], Parts]) -> AsyncIterator[int]:
-    """A server that answers everything so, until it is hung up on; gives its port."""
+async def answering(
+    answers: Callable[[], Parts], opening: Sequence[bytes] = ()
+) -> AsyncIterator[int]:
+    """A server that answers everything so, until it is hung up on; gives its port.
+
+    `opening`: what it says unasked, and to each of the first questions.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            for said in opening[:1]:
+                writer.write(said)
+            for said in opening[1:]:
+                await reader.read(_MB)
+                writer.write(said)
             while await reader.read(_MB):
                 for part in answers():
                     writer.write(part)
@@ -106,7 +149,7 @@ async def test_what_a_server_sends_takes_64_mb_at_most(kind: str) -> None:
     cases = [case for case in HOSTILE if case.startswith(kind)]
     async with AsyncExitStack() as servers:
         ports = [
-            str(await servers.enter_async_context(answering(answers)))
+            str(await servers.enter_async_context(answering(answers, sql.OPENINGS.get(kind, ()))))
             for answers in (HONEST[kind], *(HOSTILE[case] for case in cases))
         ]
         process = await asyncio.create_subprocess_exec(

@@ -29,6 +29,7 @@ from cockpit.connect.secrets import no_token_unless, resolve_async
 from cockpit.connect.settings import Login
 from cockpit.connect.sql import looks as sql_looks
 from cockpit.connect.sql.connection import DriverConnection
+from cockpit.connect.sql.limits import MOST_SAID, AnswerTooLarge, too_large
 from cockpit.connect.sql.session import Parameters, Row, Rows, SqlSession
 from cockpit.errors import BlindError, Reason
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     import pymysql
     from pymysql.connections import Connection
     from pymysql.cursors import DictCursor
+
+    from cockpit.connect.mysql.bounded import BoundedMysql
 
 Result = TypeVar("Result")
 
@@ -71,10 +74,10 @@ class _NoClearText:
         raise _ClearTextWantedError
 
 
-MysqlConnection = DriverConnection["Connection[DictCursor]"]
+MysqlConnection = DriverConnection["BoundedMysql"]
 
 
-class Mysql(SqlSession["Connection[DictCursor]"]):
+class Mysql(SqlSession["BoundedMysql"]):
     """An observer. Connects at the first statement, and again after a loss, with a back-off."""
 
     engine = "mysql"
@@ -127,11 +130,15 @@ class Mysql(SqlSession["Connection[DictCursor]"]):
         self, connection: MysqlConnection, sql: str, parameters: Parameters = ()
     ) -> Rows:
         def execute() -> Rows:
+            connection.driver.begin()
             with connection.driver.cursor() as cursor:
                 cursor.execute(sql, parameters or None)
                 return list(cursor.fetchall())
 
-        return await self._in_thread(connection, execute)
+        try:
+            return await self._in_thread(connection, execute)
+        except AnswerTooLarge:
+            raise Lost(told=too_large(sql, where=self.where)) from None
 
     async def _in_thread(self, connection: MysqlConnection, call: Callable[[], Result]) -> Result:
         """Run in this target's thread. Cancelled or late: the socket is shut, which ends it."""
@@ -186,13 +193,14 @@ class Mysql(SqlSession["Connection[DictCursor]"]):
                 return DriverConnection(driver, wire, partial(_free, driver))
         raise failed or TCP_TIMEOUT.blind("the name has no address", where=self.where)
 
-    def _prepared(self, password: str, read: int) -> Connection[DictCursor]:
-        from pymysql.connections import Connection
+    def _prepared(self, password: str, read: int) -> BoundedMysql:
         from pymysql.cursors import DictCursor
+
+        from cockpit.connect.mysql.bounded import BoundedMysql
 
         settings = self._settings
         context = _context(settings)
-        return Connection(
+        return BoundedMysql(
             host=settings.host,
             port=settings.port,
             user=self._login.user,
@@ -219,7 +227,7 @@ class Mysql(SqlSession["Connection[DictCursor]"]):
             await self._in_thread(connection, partial(connection.driver.connect, wire))
         except pymysql.MySQLError as error:
             raise self._refusal(error, connection.driver) from None
-        except (IndexError, ValueError, UnicodeDecodeError, AssertionError):
+        except (IndexError, ValueError, UnicodeDecodeError, AssertionError, AnswerTooLarge):
             raise failures.WRONG_PROTOCOL.blind("", where=self.where) from None
         except _ClearTextWantedError:
             raise failures.CLEAR_TEXT.blind("", where=self.where) from None
@@ -286,7 +294,7 @@ class Mysql(SqlSession["Connection[DictCursor]"]):
 
 async def open_mysql(settings: MysqlSettings, *, secret: Secret = resolve_async) -> Mysql:
     """A read-only observer. It connects at its first statement, so this never fails."""
-    await asyncio.to_thread(import_module, "pymysql.cursors")  # slow: not on the loop
+    await asyncio.to_thread(import_module, "cockpit.connect.mysql.bounded")  # slow: not on the loop
     return Mysql(settings, secret=secret)
 
 
@@ -348,7 +356,7 @@ def _offers_tls(driver: Connection[DictCursor]) -> bool:
 
 def _numbered(error: Exception) -> tuple[int, str]:
     number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-    return number, " ".join(str(part) for part in error.args[1:])
+    return number, " ".join(str(part)[:MOST_SAID] for part in error.args[1:])
 
 
 def _free(driver: Connection[DictCursor]) -> None:

@@ -11,6 +11,7 @@ import re
 
 from cockpit.connect.meaning import REFUSED, TCP_TIMEOUT, UNREACHABLE, Meaning, words
 from cockpit.connect.postgres.wire import FirstWords, Rung
+from cockpit.connect.sql.limits import MOST_SAID
 from cockpit.errors import Reason
 
 SATURATED = Meaning(
@@ -215,7 +216,7 @@ CODES = tuple(sorted(({m.code for _, m in _BY_TEXT} | {m.code for m in _BY_RUNG.
 def by_text(text: str, sqlstate: str = "") -> Meaning | None:
     """What a server's message means; the text is more exact than the state. None: unknown."""
     for pattern, meaning in _BY_TEXT:
-        if re.search(pattern, text):
+        if re.search(pattern, text[:MOST_SAID]):
             return meaning
     return _BY_STATE.get(sqlstate)
 
@@ -229,4 +230,5 @@ def by_first_words(first: FirstWords) -> Meaning | None:
 
 def server_words(raw: str) -> str:
     """The server's message on one line, without secrets and without libpq's own preface."""
-    return words(re.sub(r"connection (?:to server at .*?|failed): ", "", raw, flags=re.DOTALL))
+    preface = r"connection (?:to server at .*?|failed): "
+    return words(re.sub(preface, "", raw[:MOST_SAID], flags=re.DOTALL))

@@ -25,12 +25,14 @@ from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.secrets import no_token_unless, resolve_async
 from cockpit.connect.settings import Login
 from cockpit.connect.sql.connection import DriverConnection
+from cockpit.connect.sql.limits import AnswerTooLarge, too_large
 from cockpit.connect.sql.session import Parameters, Rows, SqlSession
 from cockpit.errors import BlindError, Reason
 
 if TYPE_CHECKING:
     import psycopg
-    from psycopg.rows import DictRow
+
+    from cockpit.connect.postgres.bounded import BoundedPostgres
 
 APPLICATION = "incident-cockpit"
 _STATEMENT_MS = 3000
@@ -51,10 +53,10 @@ _OPTIONS = {
 }
 
 
-PostgresConnection = DriverConnection["psycopg.AsyncConnection[DictRow]"]
+PostgresConnection = DriverConnection["BoundedPostgres"]
 
 
-class Postgres(SqlSession["psycopg.AsyncConnection[DictRow]"]):
+class Postgres(SqlSession["BoundedPostgres"]):
     """An observer. Connects at the first statement, and again after a loss, with a back-off."""
 
     engine = "postgres"
@@ -120,24 +122,27 @@ class Postgres(SqlSession["psycopg.AsyncConnection[DictRow]"]):
             return work.result()
         except psycopg.Error as error:
             raise self._failure(error, connection.driver) from None
+        except AnswerTooLarge:
+            connection.cut = True
+            raise Lost(told=too_large(sql, where=self.where)) from None
+        except (ValueError, ArithmeticError, RecursionError):
+            raise BlindError(
+                Reason.UNREADABLE, f"{self.where}: the answer holds a value that cannot be read"
+            ) from None
 
-    async def _execute(
-        self, connection: psycopg.AsyncConnection[DictRow], sql: str, parameters: Parameters
-    ) -> Rows:
+    async def _execute(self, connection: BoundedPostgres, sql: str, parameters: Parameters) -> Rows:
         bound = parameters or None
         if not self._pooled and not self._direct:
             await self._ask_whether_direct(connection)
         if not self._pooled or (not self._read_only and sql.startswith(_NOT_IN_TRANSACTIONS)):
-            cursor = await connection.execute(sql.encode(), bound)
-            return await cursor.fetchall() if cursor.description else []
+            return await _rows(connection, sql, bound)
         self._granted = False
         async with connection.transaction():
             await connection.execute(b"SET LOCAL statement_timeout = %d" % _STATEMENT_MS)
             self._granted = True
-            cursor = await connection.execute(sql.encode(), bound)
-            return await cursor.fetchall() if cursor.description else []
+            return await _rows(connection, sql, bound)
 
-    async def _ask_whether_direct(self, connection: psycopg.AsyncConnection[DictRow]) -> None:
+    async def _ask_whether_direct(self, connection: BoundedPostgres) -> None:
         """A pooler may swallow start-up options: then nothing would end our statements."""
         cursor = await connection.execute(_ARRIVED)
         row = await cursor.fetchone()
@@ -145,7 +150,7 @@ class Postgres(SqlSession["psycopg.AsyncConnection[DictRow]"]):
         if not self._direct:
             await self._through_pooler(connection)
 
-    async def _through_pooler(self, connection: psycopg.AsyncConnection[DictRow]) -> None:
+    async def _through_pooler(self, connection: BoundedPostgres) -> None:
         """From now on every statement is a transaction of its own, read-only for an observer."""
         self._pooled = True
         if self._read_only:
@@ -173,8 +178,10 @@ class Postgres(SqlSession["psycopg.AsyncConnection[DictRow]"]):
         from psycopg.conninfo import make_conninfo
         from psycopg.rows import dict_row
 
+        from cockpit.connect.postgres.bounded import BoundedPostgres
+
         try:
-            driver = await psycopg.AsyncConnection.connect(
+            driver = await BoundedPostgres.connect(
                 make_conninfo("", **self._arguments(address, password)),
                 autocommit=True,
                 prepare_threshold=None,
@@ -191,7 +198,8 @@ class Postgres(SqlSession["psycopg.AsyncConnection[DictRow]"]):
         if self._pooled:
             await self._through_pooler(driver)
         rope = socket.socket(fileno=os.dup(driver.pgconn.socket))
-        return DriverConnection(driver, rope, driver.pgconn.finish)
+        driver.bound()
+        return DriverConnection(driver, rope, driver.finish)
 
     def _arguments(self, address: str, password: str) -> dict[str, str | int]:
         settings = self._settings
@@ -263,9 +271,7 @@ class Postgres(SqlSession["psycopg.AsyncConnection[DictRow]"]):
             hint="its backend hangs, or the connection's path is broken; a new one follows",
         )
 
-    def _failure(
-        self, error: psycopg.Error, connection: psycopg.AsyncConnection[DictRow]
-    ) -> Exception:
+    def _failure(self, error: psycopg.Error, connection: BoundedPostgres) -> Exception:
         """What a failed statement means. `Lost` when the connection went with it."""
         state = error.sqlstate or ""
         said = failures.server_words(str(error))
@@ -301,6 +307,12 @@ class Postgres(SqlSession["psycopg.AsyncConnection[DictRow]"]):
                 return BlindError(Reason.UNREADABLE, f"{self.where}: {state} {said}")
 
 
+async def _rows(connection: BoundedPostgres, sql: str, bound: Parameters | None) -> Rows:
+    cursor = await connection.execute(sql.encode(), bound)
+    connection.check(cursor.pgresult)
+    return await cursor.fetchall() if cursor.description else []
+
+
 class _EndedByReplayError(BlindError):
     """A standby's replay ended the statement, and spared the connection."""
 
@@ -309,5 +321,7 @@ async def open_postgres(
     settings: PostgresSettings, *, secret: Secret = resolve_async, cuts: Cuts | None = None
 ) -> Postgres:
     """A read-only observer. It connects at its first statement, so this never fails."""
-    await asyncio.to_thread(import_module, "psycopg.rows")  # slow: not on the loop
+    await asyncio.to_thread(
+        import_module, "cockpit.connect.postgres.bounded"
+    )  # slow: not on the loop
     return Postgres(settings, secret=secret, cuts=cuts)
