@@ -9,11 +9,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
 
 
 def at_most(seconds: float) -> float:
     """A limit for a wait that takes `seconds` at worst on an idle machine."""
     return seconds * 4
+
+
+def eventually(what: Callable[[], Found], told: str = "", *, seconds: float = 15) -> Found:
+    """Ask until there is an answer, and give it; `seconds` as of `at_most`."""
+    end = time.monotonic() + at_most(seconds)
+    while not (found := what()):
+        assert time.monotonic() < end, f"it did not come to pass: {told}"
+        time.sleep(0.02)
+    return found
 
 
 async def until(true: Callable[[], object], what: str = "", *, seconds: float = 15) -> None:

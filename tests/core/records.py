@@ -8,7 +8,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +17,7 @@ from cockpit.connect.role import Role
 from cockpit.incident import chain
 from cockpit.incident.entry import GENESIS, Entry, EntryKind
 from cockpit.incident.incident import Incident, Incidents
-from tests.patience import at_most
+from tests.patience import eventually
 
 Found = TypeVar("Found")
 Cockpit = Callable[..., tuple[int, str, str]]
@@ -115,13 +114,7 @@ def end_all() -> None:
 
 
 def until(what: Callable[[], Found], patience: float = 10.0) -> Found:
-    end = time.monotonic() + at_most(patience)
-    while time.monotonic() < end:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not come to pass")
+    return eventually(what, seconds=patience)
 
 
 def killed_with_log(folder: Path, entries: int = 14) -> int:

@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.command import CommandList
 
 from cockpit.connect.role import Role
 from cockpit.incident.entry import Entry
 from cockpit.world.launch import World
 from tests.e2e.seat import BLOCKER, WAITING, Seat, here, opening, orders, seated
+from tests.patience import at_most
+from tests.servers.private import until
 
 pytestmark = [
     pytest.mark.world,
@@ -58,7 +61,7 @@ class Journey:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=at_most(60),
             check=False,
         )
 
@@ -131,21 +134,23 @@ async def terminate(seat: Seat, journey: Journey, world: World) -> None:
     await seat.until(lambda: ended(seat, "terminate"), 70, "terminate ended")
     journey.screens["terminated"] = seat.screen
     journey.facts["blocker afterwards"] = await asyncio.to_thread(orders, world, BLOCKER)
-    journey.facts["waiting afterwards"] = (await asyncio.to_thread(orders, world, WAITING))[0][0]
+    left = await until(lambda: asyncio.to_thread(orders, world, WAITING), lambda n: n == [(0,)])
+    journey.facts["waiting afterwards"] = left[0][0]
 
 
 async def tell(seat: Seat, journey: Journey) -> None:
     """A note and a status, by keys and by the palette."""
     before = len(kinds(seat))  # findings that clear meanwhile are entries too
     await seat.press("n", "text:told support [/b]", "enter")
-    await seat.until(lambda: "note" in kinds(seat)[before:], 5, "the note")
+    await seat.until(lambda: "note" in kinds(seat)[before:], 15, "the note")
     await seat.press("ctrl+p", "text:Status, severity")
     await seat.sees("Status, severity (S)")
-    await asyncio.sleep(0.4)
+    offered = seat.app.screen.query_one(CommandList)
+    await seat.until(lambda: offered.highlighted is not None, 10, "the command is chosen")
     await seat.press("enter")
     await seat.sees("mitigated")
     await seat.press("down", "down", "enter")
-    await seat.until(lambda: seat.desk.incident.status == "mitigated", 5, "the status")
+    await seat.until(lambda: seat.desk.incident.status == "mitigated", 15, "the status")
     journey.screens["told"] = seat.screen
 
 

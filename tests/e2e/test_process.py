@@ -24,12 +24,13 @@ import pytest
 from cockpit.world import folder as folders
 from cockpit.world import prepare
 from tests.e2e.seat import here
+from tests.patience import at_most
 from tests.screens.terminal import ROOT, Terminal
 from tests.world.conftest import eventually
 
 pytestmark = pytest.mark.world
 _COCKPIT = [sys.executable, "-m", "cockpit.cli"]
-_LONG = 60.0
+_LONG = at_most(60)
 _SOMEBODY = [
     "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
     # the interpreter may lie in root's own folder; nobody may read it there, and no more

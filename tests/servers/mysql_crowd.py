@@ -11,6 +11,7 @@ import pymysql
 import pytest
 
 from cockpit.world.servers import mariadb
+from tests.patience import at_most
 from tests.servers.private import SECRETS
 
 
@@ -41,7 +42,7 @@ class Crowd:
 
     def _as_root(self, statement: str) -> list[tuple[Any, ...]]:
         """On a full server root has one place, which its own last session may not have left yet."""
-        patience = time.monotonic() + 10
+        patience = time.monotonic() + at_most(10)
         while True:
             try:
                 return self.server.execute(statement)
@@ -91,7 +92,7 @@ class Crowd:
         self._until_it_runs(id_, state)
         return connection
 
-    def said(self, connection: Any, *, patience: float = 5) -> str:
+    def said(self, connection: Any, *, patience: float = at_most(5)) -> str:
         """What a waiter was told: `ok`, an error's number, or nothing yet, after so many seconds of
         patience.
         """
@@ -108,7 +109,7 @@ class Crowd:
             f"SELECT 1 FROM information_schema.processlist WHERE id = {id_} AND command = 'Query'"
             f" AND state LIKE '{state}'"
         )
-        end = time.monotonic() + 30
+        end = time.monotonic() + at_most(15)
         while not self.server.execute(runs) and self.threads[-1].is_alive():
             if time.monotonic() > end:
                 pytest.fail("the server never got the statement")

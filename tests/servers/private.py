@@ -28,6 +28,7 @@ from cockpit.triage.registry import registry
 from cockpit.triage.target import Target
 from cockpit.world.servers import mariadb, postgres, valkey
 from cockpit.world.servers.process import ServerProcess
+from tests import patience
 from tests.patience import at_most
 
 Answer = TypeVar("Answer")
@@ -143,12 +144,8 @@ class Crowd:
 
 async def waiting(server: postgres.PostgresServer, number: int) -> None:
     """Until so many sessions wait on a lock."""
-    for _ in range(200):
-        found = server.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
-        if found[0][0] >= number:
-            return
-        await asyncio.sleep(0.02)
-    pytest.fail(f"never did {number} sessions wait")
+    asks = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+    await patience.until(lambda: server.execute(asks)[0][0] >= number, f"{number} sessions wait")
 
 
 def mysql_users(server: mariadb.MariaDb) -> None:

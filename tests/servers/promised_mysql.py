@@ -11,6 +11,7 @@ from cockpit.triage.finding import Thresholds
 from cockpit.world.servers import mariadb
 from probes.mysql.locks import Settings as LockSettings
 from probes.mysql.sessions import Settings as SessionSettings
+from tests.patience import at_most
 from tests.servers.mysql_crowd import Crowd
 from tests.servers.private import my_settings, target
 from tests.servers.promises import Party, Provoked, Scene, Situation
@@ -75,7 +76,7 @@ def crowded(
 def waiting(crowd: Crowd, number: int) -> None:
     """Until so many sessions wait for a row."""
     asks = "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
-    end = time.monotonic() + 30
+    end = time.monotonic() + at_most(15)
     time.sleep(_STALE)
     while crowd.server.execute(asks)[0][0] < number:
         assert time.monotonic() < end

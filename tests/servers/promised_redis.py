@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 
 from cockpit.triage.finding import Thresholds
 from cockpit.world.servers import valkey
 from probes.redis.performance import Settings
+from tests.patience import eventually
 from tests.servers.private import redis_settings, target
 from tests.servers.promises import Party, Provoked, Scene, Situation
 
@@ -66,10 +66,7 @@ def _held(server: valkey.Valkey, names: frozenset[str]) -> frozenset[str]:
 
 
 def _until(reached: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not reached():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    eventually(reached)
 
 
 BUFFERS = (

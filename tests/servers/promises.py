@@ -31,10 +31,11 @@ from cockpit.triage.board import LookId, OpenFinding
 from cockpit.triage.probe import Seen
 from cockpit.triage.target import Target
 from cockpit.triage.view import Offer
+from tests.patience import at_most
 from tests.servers.private import until
 from tests.servers.seats import seated
 
-PATIENCE = 5.0
+PATIENCE = at_most(5)
 """Seconds that those who were said to go on have for it on a busy machine."""
 _NAMES_A_ROLLBACK = re.compile(r"roll(s|ed)\b.*\bback|transaction (is|stays open,) aborted")
 _ANSWERS = {"choice": "yes", "integer": "60", "number": "60", "boolean": "yes"}
@@ -232,7 +233,7 @@ async def _done(deed: Deed, provoked: Provoked) -> Sequence[str]:
     if lines.get(_LETS_GO, "").isdigit():
         claims.add((int(lines[_LETS_GO]), int(lines.get(_MORE, "0"))))
     before = provoked.seen()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(at_most(30)):
         outcome = await run.execute(plan, run.approve(plan, typed=plan.confirm_word, second="bob"))
     after = await _settled(
         before, provoked, plan, wanted=max((sure for sure, _ in claims), default=0)

@@ -19,6 +19,7 @@ import pytest
 from cockpit.triage.probe import Seen
 from cockpit.world.servers import mariadb, valkey
 from cockpit.world.servers.process import ServerProcess
+from tests.patience import at_most
 from tests.servers.faults import BreakingWire, Watch, told
 from tests.servers.mysql_crowd import Crowd
 from tests.servers.private import REDIS_BINARIES, my_settings, mysql_users, redis_settings
@@ -134,7 +135,7 @@ async def test_a_hung_server_is_mute_to_who_comes_who_is_in_and_who_reads_an_ans
         well = [*await is_in.look(), *await reads.look()]
         wire.break_after(60, ill.pause, dead=False)
         reading = asyncio.create_task(reads.look())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(at_most(15)):
             await wire.broke.wait()
         at_once = await asyncio.gather(comes.look(), is_in.look(), reading)
         ill.resume()

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import signal
 import socket
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ from cockpit.world.net.certificates import Authority
 from cockpit.world.servers.process import ServerProcess, find, free_port, launch, wait_until
 from probes.memcached.health import Settings
 from probes.memcached.model import MemcachedHealth
+from tests.patience import at_most
 from tests.servers.private import codes, look, session_for, target
 
 pytestmark = pytest.mark.servers
@@ -96,8 +96,7 @@ async def between(server: ServerProcess, during: Any, judge: Settings | None = N
 
 
 def talk(server: ServerProcess, request: bytes, end: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", server.port), 5) as wire:
-        wire.settimeout(5)
+    with socket.create_connection(("127.0.0.1", server.port), at_most(15)) as wire:
         wire.sendall(request)
         got = b""
         while not got.endswith(end):
@@ -166,38 +165,40 @@ async def test_a_full_node_refuses_new_connections_and_keeps_ours(server: Server
     assert library().best(seen.findings[0].code) == "memcached"
 
 
-async def test_a_stopped_node_is_mute_also_to_whoever_was_connected(server: ServerProcess) -> None:
+async def test_a_stopped_node_is_mute_also_to_whoever_was_connected(
+    server: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = await open_memcached(settings(server.port))
     await kept.version()
     server.pause()
     try:
-        began = time.monotonic()
-        error = await trouble(settings(server.port))
-        took = time.monotonic() - began
-        hanging = asyncio.create_task(kept.version())
-        await asyncio.sleep(0.05)
-        began = time.monotonic()
-        hanging.cancel()
-        await asyncio.wait({hanging})
-        assert time.monotonic() - began < 1.5  # by itself it would take 2 s
+        async with asyncio.timeout(at_most(15)):
+            error = await trouble(settings(server.port))
+            monkeypatch.setattr("cockpit.connect.memcached.session._TIMEOUT", 600)
+            hanging = asyncio.create_task(kept.version())
+            await asyncio.sleep(0.05)
+            hanging.cancel()
+            await asyncio.wait({hanging})  # by itself it would take ten minutes
     finally:
         server.resume()
         await kept.close()
 
     assert (error.code, error.reason) == ("MC_MUTE", Reason.TIMEOUT)
-    assert took < 7  # 2 s, and what a busy machine needs
 
 
 async def test_a_closed_port_is_refused_and_not_knocked_on_again_at_once() -> None:
-    async with session_for(settings(free_port())) as session:
+    port = free_port()
+    async with session_for(settings(port)) as session:
         with pytest.raises(BlindError) as first:
             await session.version()
-        began = time.monotonic()
-        with pytest.raises(BlindError) as second:
-            await session.version()
+        with socket.create_server(("127.0.0.1", port)) as door:
+            door.setblocking(False)
+            with pytest.raises(BlindError) as second:
+                await session.version()
+            with pytest.raises(BlockingIOError):
+                door.accept()
 
     assert first.value.code == second.value.code == "NET_TCP_REFUSED"
-    assert time.monotonic() - began < 1
 
 
 async def test_evictions_are_told_with_who_never_read_them(server: ServerProcess) -> None:

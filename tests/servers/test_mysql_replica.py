@@ -21,7 +21,7 @@ from probes.mysql.replication import Channel
 from probes.mysql.replication import Settings as ReplicationSettings
 from probes.mysql.threads import PROCESSLIST, THREADS
 from tests.servers.mysql_crowd import Crowd
-from tests.servers.private import REPLICATING, codes, look, my_settings, session_for, target
+from tests.servers.private import REPLICATING, codes, look, my_settings, session_for, target, until
 
 pytestmark = pytest.mark.servers
 
@@ -46,12 +46,7 @@ class Watch:
         return now.channels[0], judged(Look(self._to, self._probe, STRICT), now)
 
     async def until(self, reached: Callable[[Channel, Seen], bool]) -> Seen:
-        for _ in range(100):
-            channel, seen = await self.look()
-            if reached(channel, seen):
-                return seen
-            await asyncio.sleep(0.1)
-        pytest.fail(f"never reached; last seen: {channel}")
+        return (await until(self.look, lambda looked: reached(*looked)))[1]
 
 
 def runs(channel: Channel, _: Seen) -> bool:

@@ -22,6 +22,7 @@ from cockpit.triage.target import Target
 from cockpit.world.net import Authority, Behaviour, DnsAnswer, Names, Web
 from probes.endpoint.model import Settings, Snapshot
 from probes.endpoint.path import PROBE
+from tests.patience import at_most
 
 pytestmark = pytest.mark.servers
 PATIENT = Timeouts()
@@ -237,7 +238,7 @@ async def test_a_chain_of_aliases_is_told_in_its_order() -> None:
         "node.test": DnsAnswer(a=("127.0.0.1",), ttl=60),
     }
     async with Names(zone) as names:
-        found = await dns.by_resolver(NAME, names.resolver, timeout=1)
+        found = await dns.by_resolver(NAME, names.resolver, timeout=at_most(5))
     assert found.aliases == ("edge.test", "node.test")
     assert (found.canonical, found.ttl) == ("node.test", 20)
 
@@ -267,13 +268,13 @@ async def test_syns_that_the_kernel_sends_again_are_loss() -> None:
             full.drain()
             found = await looking
     again = [one.syn_again for one in watch.snapshot.path.history]
-    assert [one for one in again if one] == [1, 1]
+    assert len([one for one in again if one]) == 2
     assert {code: one.severity for code, one in found.items()} == {"NET_TCP_LOSS": Severity.WARNING}
     assert all(one.outcome == "ok" for one in watch.snapshot.path.history)
 
 
 async def test_connections_that_get_no_answer_now_and_then_are_high_loss() -> None:
-    impatient = Timeouts(tcp=0.6)
+    impatient = Timeouts(tcp=1.5)
     async with (
         Overflowing() as full,
         watching(f"tcp://127.0.0.1:{full.port}", limits=impatient) as watch,

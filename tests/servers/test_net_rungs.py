@@ -23,6 +23,7 @@ from cockpit.connect.net.settings import EndpointSettings
 from cockpit.connect.net.tls import TlsLook
 from cockpit.errors import BlindError, Reason
 from cockpit.world.net import Authority, Behaviour, DnsAnswer, Names, Oddity, Web
+from tests.patience import at_most
 
 pytestmark = pytest.mark.servers
 PATIENT = Timeouts()
@@ -116,9 +117,11 @@ async def test_an_odd_tls_port_is_told_by_its_rung(kind: str, outcome: str) -> N
 
 async def test_a_tcp_endpoint_is_asked_for_a_connection_and_nothing_else() -> None:
     async with Oddity("mute") as odd:
+        begun = time.monotonic()
         found = await only(f"tcp://127.0.0.1:{odd.port}")
+        took = time.monotonic() - begun
     assert (found.outcome, found.tls, found.http) == ("ok", None, None)
-    assert 0 <= found.tcp.took < 0.5
+    assert 0 <= found.tcp.took <= took
 
 
 async def test_a_source_address_that_cannot_go_there_is_unreachable() -> None:
@@ -405,13 +408,11 @@ async def test_a_name_server_s_answer_has_a_word(answer: DnsAnswer, outcome: str
 
 
 async def test_a_dead_name_server_is_a_timeout_or_an_error_in_time() -> None:
-    begun = time.monotonic()
-    async with Oddity("closed") as odd:
+    async with Oddity("closed") as odd, asyncio.timeout(at_most(5)):
         look = await look_at(
             "tcp://shop.test:9", resolver=f"127.0.0.1:{odd.port}", limits=patience("timeout")
         )
     assert look.dns[0].outcome in {"timeout", "servfail", "error"}
-    assert time.monotonic() - begun < 0.6 + 5
 
 
 async def test_rotation_of_addresses_is_no_change() -> None:

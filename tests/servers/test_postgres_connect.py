@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,10 +13,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from cockpit.connect.postgres.session import open_postgres
+from cockpit.connect.postgres.session import Postgres
 from cockpit.errors import BlindError, Reason
 from cockpit.world.servers import postgres
-from tests.servers.private import Crowd, pg_app, pg_settings, session_for, trouble
+from tests.patience import at_most, eventually
+from tests.servers.private import Crowd, pg_app, pg_settings, session_for, trouble, until
 
 pytestmark = pytest.mark.servers
 
@@ -109,15 +109,13 @@ async def test_a_stopped_server_is_mute_and_an_old_session_still_sees(
         await kept.value("SELECT 1")
         small_pg.pause()
         try:
-            began = time.monotonic()
-            error = await trouble(pg_settings(small_pg))
-            took = time.monotonic() - began
+            async with asyncio.timeout(at_most(15)):
+                error = await trouble(pg_settings(small_pg))
             assert await kept.value("SELECT 1") == 1
         finally:
             small_pg.resume()
 
     assert (error.code, error.reason) == ("PG_CONN_MUTE", Reason.TIMEOUT)
-    assert took < 6
 
 
 async def test_a_hung_backend_costs_one_look_and_a_crash_is_told(
@@ -145,20 +143,19 @@ async def test_a_hung_backend_costs_one_look_and_a_crash_is_told(
 
 
 async def test_a_cancelled_look_gives_up_at_once(small_pg: postgres.PostgresServer) -> None:
-    session = await open_postgres(pg_settings(small_pg))
+    session = Postgres(pg_settings(small_pg), patience=600)
     backend = await session.value("SELECT pg_backend_pid()")
     assert isinstance(backend, int)
     os.kill(backend, signal.SIGSTOP)
     asking = asyncio.create_task(session.value("SELECT 1"))
     await asyncio.sleep(0.1)
-    began = time.monotonic()
-    await session.close()
-    asking.cancel()
-    await asyncio.wait({asking})
-    took = time.monotonic() - began
-    os.kill(backend, signal.SIGCONT)
-
-    assert took < 0.5
+    try:
+        async with asyncio.timeout(at_most(15)):  # by itself it would take ten minutes
+            await session.close()
+            asking.cancel()
+            await asyncio.wait({asking})
+    finally:
+        os.kill(backend, signal.SIGCONT)
 
 
 async def test_a_standby_without_its_wal_is_starting_up(small_pg: postgres.PostgresServer) -> None:
@@ -170,11 +167,9 @@ async def test_a_standby_without_its_wal_is_starting_up(small_pg: postgres.Postg
     signal_file.touch()
     starting = postgres.start(small_pg.cluster, port=port, wait=False)
     try:
-        for _ in range(100):
-            error = await trouble(pg_settings(starting))
-            if error.code != "NET_TCP_REFUSED":
-                break
-            await asyncio.sleep(0.02)
+        error = await until(
+            lambda: trouble(pg_settings(starting)), lambda told: told.code != "NET_TCP_REFUSED"
+        )
     finally:
         starting.stop()
 
@@ -186,23 +181,36 @@ async def test_a_server_that_shuts_down_is_told_from_one_that_starts(
 ) -> None:
     with psycopg.connect(pg_app(small_pg)):
         os.kill(small_pg.pid, signal.SIGTERM)
-        await asyncio.sleep(0.1)
+        eventually(lambda: not _lets_in(small_pg))
         error = await trouble(pg_settings(small_pg))
 
     assert error.code == "PG_CONN_SHUTTING_DOWN"
+
+
+def _lets_in(server: postgres.PostgresServer) -> bool:
+    try:
+        psycopg.connect(pg_app(server)).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 async def test_between_attempts_the_server_is_not_knocked_on(pg: postgres.PostgresServer) -> None:
     async with session_for(pg_settings(pg, password="env:T_WRONG")) as session:
         with pytest.raises(BlindError) as first:
             await session.value("SELECT 1")
-        began = time.monotonic()
+        knocks = _refused(pg)
         with pytest.raises(BlindError) as second:
             await session.value("SELECT 1")
 
     assert second.value.code == first.value.code == "PG_CONN_AUTH"
     assert second.value is not first.value
-    assert time.monotonic() - began < 0.05
+    assert _refused(pg) == knocks > 0
+
+
+def _refused(server: postgres.PostgresServer) -> int:
+    """How often a password was wrong."""
+    return server.log.read_text().count("password authentication failed")
 
 
 @asynccontextmanager

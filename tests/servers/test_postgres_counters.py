@@ -101,7 +101,7 @@ class Watch:
 
     async def until(self, code: str, again: Callable[[], Awaitable[None]] | None = None) -> Finding:
         """Statistics come late: look until the code is there. `again`: the cause that goes on."""
-        for _ in range(40):
+        for _ in range(160):
             await asyncio.sleep(0.6 if again else 0.05)  # before 15 told every half second
             if again:
                 await again()

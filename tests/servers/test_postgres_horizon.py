@@ -17,6 +17,7 @@ from cockpit.world.servers import postgres
 from probes.postgres.locks import Settings as LockSettings
 from probes.postgres.maintenance import Settings as MaintenanceSettings
 from probes.postgres.sessions import Settings as SessionSettings
+from tests.patience import at_most
 from tests.servers.private import Crowd, pg_settings, session_for, target, waiting
 from tests.servers.promised_postgres import states
 
@@ -97,7 +98,7 @@ async def test_an_index_build_that_waits_holds_back_nothing_and_is_a_warning(
         await waiting(pg, 2)
         blocked = await look("postgres.locks", pg)
         await old.rollback()
-        await asyncio.wait(crowd.tasks[:1], timeout=30)
+        await asyncio.wait(crowd.tasks[:1], timeout=at_most(15))
         pg.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'")
     pg.execute("DROP INDEX IF EXISTS built")
 

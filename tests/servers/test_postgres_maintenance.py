@@ -33,6 +33,7 @@ from tests.servers.private import (
     postgres_roles,
     session_for,
     target,
+    until,
 )
 from tests.tools import postgres_versions
 
@@ -231,12 +232,8 @@ async def test_dead_rows_are_told_until_a_vacuum_takes_them(
 
 async def once(server: postgres.PostgresServer, *, found: bool) -> Seen:
     """A look when statistics, which come late, have findings or have none."""
-    for _ in range(300):
-        _, seen = await judge(server)
-        if bool(seen.findings) is found:
-            break
-        await asyncio.sleep(0.1)
-    return seen
+    looked = await until(lambda: judge(server), lambda now: bool(now[1].findings) is found)
+    return looked[1]
 
 
 def new(server: postgres.PostgresServer) -> bool:
@@ -376,12 +373,8 @@ async def test_a_server_that_is_near_wraparound_is_repaired_from_the_holder_on(
     databases = aged.execute("SELECT datname FROM pg_database WHERE datallowconn")
     for (name,) in databases:
         aged.execute("VACUUM (FREEZE)", database=name)
-    after: Seen | None = None
-    for _ in range(100):
-        _, after = await judge(aged, Settings())
-        if not after.findings:
-            break
-        await asyncio.sleep(0.1)  # template0 is frozen by autovacuum, though it is off
+    # template0 is frozen by autovacuum, though it is off
+    _, after = await until(lambda: judge(aged, Settings()), lambda now: not now[1].findings)
 
     assert codes(seen) == {"PG_XID_WRAP": "critical", "PG_XID_HORIZON": "high"}
     assert (
@@ -391,5 +384,4 @@ async def test_a_server_that_is_near_wraparound_is_repaired_from_the_holder_on(
     assert worst["PG_XID_HORIZON"].subject == "slot gone_cdc"
     assert {d.name for d in snapshot.state.databases if d.xid_age > 1.5e9} >= {"postgres"}
     assert dropped["done"]
-    assert after is not None
     assert codes(after) == {}

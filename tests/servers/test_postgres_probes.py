@@ -22,7 +22,17 @@ from probes.postgres.locks import Settings as LockSettings
 from probes.postgres.locks_model import PostgresLocks
 from probes.postgres.sessions import Settings as SessionSettings
 from probes.postgres.sessions_model import PostgresSessions
-from tests.servers.private import Crowd, codes, look, pg_settings, session_for, target, waiting
+from tests import patience
+from tests.servers.private import (
+    Crowd,
+    codes,
+    look,
+    pg_settings,
+    session_for,
+    target,
+    until,
+    waiting,
+)
 
 pytestmark = pytest.mark.servers
 
@@ -228,10 +238,12 @@ async def test_a_long_statement_is_found_and_the_observer_is_not(
     to = target(pg_settings(pg))
     strict = SessionSettings(long_query=Thresholds(warning=0.05, high=300))
     async with Crowd(pg) as crowd, session_for(to.settings) as session:
-        await crowd.wait("SELECT pg_sleep(5)", app="report")
-        await asyncio.sleep(0.2)
-        snapshot = await probe.collect(session, to)
-        seen = judged(Look(to, probe, strict), snapshot)
+        await crowd.wait("SELECT pg_sleep(300)", app="report")
+
+        async def judge() -> Seen:
+            return judged(Look(to, probe, strict), await probe.collect(session, to))
+
+        seen = await until(judge, lambda seen: bool(seen.findings))
 
     assert codes(seen) == {"PG_SESS_LONG_QUERY": "warning"}
 
@@ -258,15 +270,16 @@ async def test_a_role_without_rights_is_blind_not_green(
 
 HOSTILE = (
     "SELECT '[red]markup[/red]' AS \"[blink]x\", E'\\x1b[31mansi' /* \u202ebidi \x1b]0;title\x07 */, "
-    "'secret-literal-4711', pg_sleep(5)"
+    "'secret-literal-4711', pg_sleep(300)"
 )
 
 
 async def test_hostile_statements_come_out_harmless(pg: postgres.PostgresServer) -> None:
     async with Crowd(pg) as crowd:
         await crowd.wait(HOSTILE, app="[bold]evil[/bold]\u202e")
-        await crowd.wait(f"SELECT pg_sleep(5), '{'x' * 1_000_000}'", app="huge")
-        await asyncio.sleep(0.2)
+        await crowd.wait(f"SELECT pg_sleep(300), '{'x' * 1_000_000}'", app="huge")
+        sleep = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        await patience.until(lambda: len(pg.execute(sleep)) == 2)
         seen = await look("postgres.sessions", pg_settings(pg))
         recorded = encode(seen.snapshot)
 

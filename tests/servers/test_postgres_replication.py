@@ -19,6 +19,7 @@ from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
 from probes.postgres.replication import Settings
 from probes.postgres.replication_model import PostgresReplication
+from tests import patience
 from tests.servers.private import (
     SUPER,
     codes,
@@ -65,23 +66,13 @@ def write(server: postgres.PostgresServer, mebibytes: int) -> None:
 
 
 async def streaming(primary: postgres.PostgresServer) -> None:
-    for _ in range(200):
-        rows = primary.execute("SELECT state FROM pg_stat_replication")
-        if rows == [("streaming",)]:
-            return
-        await asyncio.sleep(0.02)
-    pytest.fail("the standby never streamed")
+    asks = "SELECT state FROM pg_stat_replication"
+    await patience.until(lambda: primary.execute(asks) == [("streaming",)], "it streams")
 
 
 async def caught_up(primary: postgres.PostgresServer) -> None:
-    for _ in range(200):
-        rows = primary.execute(
-            "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) FROM pg_stat_replication"
-        )
-        if rows and rows[0][0] == 0:
-            return
-        await asyncio.sleep(0.02)
-    pytest.fail("the standby never caught up")
+    asks = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) FROM pg_stat_replication"
+    await patience.until(lambda: primary.execute(asks) == [(0,)], "it has caught up")
 
 
 async def judge(
@@ -115,9 +106,13 @@ async def test_paused_replay_is_seen_in_bytes_and_resumed_by_a_step(
     await streaming(primary)
     standby.execute("SELECT pg_wal_replay_pause()")
     write(primary, 2)
-    await asyncio.sleep(0.3)
-    before, of_primary = await judge(primary)
-    _, of_standby = await judge(standby)
+    before, of_primary = await until(
+        lambda: judge(primary),
+        lambda looked: any("replay" in finding.summary for finding in looked[1].findings),
+    )
+    _, of_standby = await until(
+        lambda: judge(standby), lambda looked: "PG_REPL_APPLY_STALLED" in codes(looked[1])
+    )
     probe, again = registry()[PROBE], before
     for _ in range(3):
         now, _ = await judge(primary)
@@ -126,7 +121,6 @@ async def test_paused_replay_is_seen_in_bytes_and_resumed_by_a_step(
     stalled = codes(judged(Look(target(pg_settings(primary)), registry()[PROBE], STRICT), again))
 
     assert codes(of_primary) == {"PG_REPL_LAG": "warning"}
-    assert "replay" in of_primary.findings[0].summary
     assert codes(of_standby)["PG_REPL_APPLY_STALLED"] == "high"
     assert of_standby.tables[0].best[0].risk == "high"
     assert stalled["PG_REPL_APPLY_STALLED"] == "high"
@@ -151,8 +145,7 @@ async def test_a_standby_that_leaves_and_loses_its_wal_is_told_in_steps(
     probe = registry()[PROBE]
     before, _ = await judge(primary)
     standby.stop()
-    await asyncio.sleep(0.1)
-    now, _ = await judge(primary)
+    now, _ = await until(lambda: judge(primary), lambda looked: not looked[0].senders)
     assert probe.since is not None
     gone = judged(Look(target(pg_settings(primary)), probe, STRICT), probe.since(before, now))
     write(primary, 30)
@@ -187,11 +180,7 @@ async def test_a_standby_whose_primary_is_gone_says_so(
     primary, standby = pair
     await streaming(primary)
     primary.stop()
-    for _ in range(100):
-        snapshot, seen = await judge(standby)
-        if snapshot.receiver is None:
-            break
-        await asyncio.sleep(0.05)
+    _, seen = await until(lambda: judge(standby), lambda looked: looked[0].receiver is None)
 
     assert codes(seen) == {"PG_REPL_DOWN": "critical"}
 

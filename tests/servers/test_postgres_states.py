@@ -18,7 +18,16 @@ from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
 from probes.postgres.sessions import Settings
-from tests.servers.private import Crowd, codes, look, pg_settings, session_for, target, trouble
+from tests.servers.private import (
+    Crowd,
+    codes,
+    look,
+    pg_settings,
+    session_for,
+    target,
+    trouble,
+    until,
+)
 
 pytestmark = pytest.mark.servers
 
@@ -74,14 +83,9 @@ async def test_a_transaction_that_works_for_long_is_told_from_one_that_idles(
     async with Crowd(pg) as crowd:
         batch = await crowd.hold(UPDATE, app="batch")
         crowd.tasks.append(asyncio.create_task(batch.execute("SELECT pg_sleep(60)")))
-        found: dict[str, str] = {}
-        for _ in range(300):
-            found = codes(await judge(pg_settings(pg), strict))
-            if found:
-                break
-            await asyncio.sleep(0.1)
+        seen = await until(lambda: judge(pg_settings(pg), strict), lambda seen: bool(codes(seen)))
 
-    assert found == {"PG_SESS_LONG_XACT": "warning"}
+    assert codes(seen) == {"PG_SESS_LONG_XACT": "warning"}
 
 
 async def judge(settings: Any, thresholds: Settings) -> Seen:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 
 from cockpit.connect.redis.acts import open_redis_acts
-from cockpit.connect.redis.session import READS, open_redis
+from cockpit.connect.redis.session import READS, Redis, open_redis
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
 from cockpit.runbooks.library import library
 from cockpit.triage.engine import Look, judged
@@ -22,6 +21,7 @@ from cockpit.triage.recording import decode, encode
 from cockpit.triage.registry import registry
 from cockpit.world.servers import valkey
 from probes.redis.model import RedisHealth
+from tests.patience import at_most
 from tests.servers.private import (
     REDIS_BINARIES,
     codes,
@@ -55,8 +55,7 @@ def server(binary: Path, folder: Path) -> Iterator[valkey.Valkey]:
 def fill(server: valkey.Valkey, keys: int) -> None:
     """Write keys of 1 KiB in one pipeline; refusals are part of the game."""
     value = b"x" * 1024
-    with socket.create_connection(("127.0.0.1", server.port), 5) as wire:
-        wire.settimeout(5)
+    with socket.create_connection(("127.0.0.1", server.port), at_most(15)) as wire:
         parts = [
             b"*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$1024\r\n%b\r\n" % (len(name), name, value)
             for name in (b"key:%d" % number for number in range(keys))
@@ -131,25 +130,21 @@ async def test_a_full_server_refuses_new_clients_and_keeps_ours(server: valkey.V
 
 
 async def test_a_stopped_server_is_mute(server: valkey.Valkey) -> None:
-    kept = await open_redis(redis_settings(server))
+    kept = Redis(redis_settings(server), timeout=600)
     await kept.command("PING")
     server.pause()
     try:
-        began = time.monotonic()
-        error = await trouble(redis_settings(server))
-        took = time.monotonic() - began
-        hanging = asyncio.create_task(kept.command("PING"))
-        await asyncio.sleep(0.05)
-        began = time.monotonic()
-        hanging.cancel()
-        await asyncio.wait({hanging})
-        assert time.monotonic() - began < 1.5  # by itself it would take 2 s
+        async with asyncio.timeout(at_most(15)):
+            error = await trouble(redis_settings(server))
+            hanging = asyncio.create_task(kept.command("PING"))
+            await asyncio.sleep(0.05)
+            hanging.cancel()
+            await asyncio.wait({hanging})  # by itself it would take ten minutes
     finally:
         server.resume()
         await kept.close()
 
     assert (error.code, error.reason) == ("RD_CONN_MUTE", Reason.TIMEOUT)
-    assert took < 7.5  # 2.5 s, and what a busy machine needs
 
 
 async def busy(server: valkey.Valkey) -> None:

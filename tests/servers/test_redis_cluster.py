@@ -22,12 +22,13 @@ from cockpit.triage.registry import registry
 from cockpit.world.servers import valkey
 from probes.redis.cluster import Settings
 from probes.redis.cluster_model import Cluster
+from tests.patience import at_most
 from tests.servers.private import REDIS_BINARIES, codes, redis_settings, session_for, target
 
 pytestmark = pytest.mark.servers
 
 SHARDS, SLOTS = 3, 16384
-PATIENCE = 60.0
+PATIENCE = at_most(30)
 """Seconds that a cluster may need on a machine which is busy with other things."""
 
 

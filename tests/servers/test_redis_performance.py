@@ -27,6 +27,7 @@ from cockpit.triage.registry import registry
 from cockpit.world.servers import valkey
 from probes.redis.health import Settings as HealthSettings
 from probes.redis.performance import Settings
+from tests.patience import eventually
 from tests.servers.private import (
     REDIS_BINARIES,
     codes,
@@ -170,7 +171,7 @@ async def test_a_busy_thread_is_told_although_the_host_is_calm(server: valkey.Va
         while time.monotonic() < until:
             server.send("EVAL", LOOP, 0, 60_000)
 
-    strict = HealthSettings(cpu=Thresholds(warning=0.1))
+    strict = HealthSettings(cpu=Thresholds(warning=0.02))
     _, seen = await during(server, work, probe="redis.health", settings=strict)
 
     assert codes(seen)["RD_CPU_ENGINE"] == "warning"
@@ -184,19 +185,24 @@ async def test_a_client_that_does_not_read_is_found_cut_and_may_be_closed(
     with ExitStack() as stack:
         hoarder = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
         hoarder.sendall(b"CLIENT SETNAME hoarder\r\nCLIENT ID\r\n")
-        time.sleep(0.05)
-        id_ = int(hoarder.recv(100).split(b":")[1])
+        said = b""
+        while said.count(b"\n") < 2:
+            said += hoarder.recv(100)
+        id_ = int(said.split(b":")[1])
         hoarder.sendall(request * 12)
-        time.sleep(0.2)
-        snapshot, held = await during(server, lambda: None)
+        snapshot, held = await until(
+            lambda: during(server, lambda: None), lambda looked: bool(looked[0].hoarders)
+        )
         acts = await open_redis_acts(redis_settings(server))
         done = await acts.run("client_kill", held.tables[-1].rows[0].offers[0].args)
         await acts.close()
         greedy = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        greedy.sendall(b"CLIENT SETNAME greedy\r\n")
+        assert greedy.recv(100)
 
         def overflow() -> None:
             greedy.sendall(request * 40)
-            time.sleep(0.3)
+            eventually(lambda: b"name=greedy " not in server.send("CLIENT", "LIST"))
 
         after, cut = await during(server, overflow)
 
@@ -221,7 +227,7 @@ async def test_workers_that_wait_are_told_when_they_become_many(server: valkey.V
         def wait() -> None:
             for worker in workers:
                 worker.sendall(b"BLPOP queue 0\r\n")
-            time.sleep(0.1)
+            eventually(lambda: b"blocked_clients:4\r" in server.send("INFO", "clients"))
 
         _, seen = await during(server, wait, settings=strict)
 
@@ -237,7 +243,7 @@ async def test_bytes_sent_and_new_connections_are_rates(server: valkey.Valkey) -
 
     strict = Settings(bandwidth=Thresholds(info=10_000))
     _, seen = await during(server, read, settings=strict)
-    stormy = HealthSettings(new_connections=Thresholds(warning=50))
+    stormy = HealthSettings(new_connections=Thresholds(warning=5))
     _, storm = await during(
         server, lambda: [server.send("PING") for _ in range(60)], probe="redis.health",
         settings=stormy,
@@ -435,7 +441,7 @@ async def test_a_server_that_loads_its_data_says_how_far_it_is(binary: Path, fol
     first.send("SAVE")
     first.stop()
     loading = valkey.start(
-        folder, binary=binary, settings={**settings, "key-load-delay": 100}, wait=False
+        folder, binary=binary, settings={**settings, "key-load-delay": 400}, wait=False
     )
     health: Seen | None = None
     try:

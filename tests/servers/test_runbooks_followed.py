@@ -27,6 +27,7 @@ from cockpit.world.servers import mariadb, postgres, valkey
 from probes.mysql.sessions import Settings as MysqlSessions
 from probes.postgres.replication import Settings as PostgresReplication
 from probes.postgres.sessions import Settings as PostgresSessions
+from tests.patience import at_most
 from tests.servers.mysql_crowd import Crowd as MysqlCrowd
 from tests.servers.private import (
     REDIS_BINARIES,
@@ -77,7 +78,7 @@ async def follow(run: Run, *steps: str, answers: Mapping[str, str] | None = None
     for step_id in steps:
         plan = await run.plan(step_id)
         typed = (answers or {}).get(step_id, plan.confirm_word)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(at_most(30)):
             outcome = await run.execute(plan, run.approve(plan, typed=typed, second="bob"))
         assert outcome.kind == "ok", f"{step_id}: {outcome}"
     return plan

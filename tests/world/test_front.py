@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import threading
 from typing import Any
 
 import aioboto3
@@ -115,11 +115,9 @@ async def test_an_answer_that_is_cut_short_is_not_an_answer_either(front: FrontA
 
 
 async def test_a_hang_ends_with_the_client_s_patience(front: FrontAtUrl) -> None:
-    front.faults.add(Fault(kind="hang", seconds=30))
-    begun = time.monotonic()
-    with pytest.raises(errors.ReadTimeoutError):
+    front.faults.add(Fault(kind="hang", seconds=120))
+    with pytest.raises(errors.ReadTimeoutError):  # its end would be another error
         await call_async(front, "json", HUNG)
-    assert time.monotonic() - begun < 30, "the hang alone lasts as long"
 
 
 async def test_a_captive_portal_answers_everything_with_its_page(front: FrontAtUrl) -> None:
@@ -137,17 +135,30 @@ def test_so_often_and_then_normal_again(front: FrontAtUrl) -> None:
     assert answer["ResponseMetadata"]["RetryAttempts"] == 1
 
 
-def test_latency_delays_one_operation_and_no_other(front: FrontAtUrl) -> None:
-    call(front, "json", attempts=3)
-    call(front, "ec2", attempts=3)
+class Waits(threading.Event):
+    """Tells how long was waited for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.asked.append(timeout)
+        return super().wait(timeout)
+
+
+def test_latency_delays_one_operation_and_no_other(
+    front: FrontAtUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = Waits()
+    monkeypatch.setattr(front.faults, "_ending", waits)
     front.faults.add(Fault(kind="latency", service="ecs", seconds=0.4, jitter=0.1))
-    begun = time.monotonic()
     call(front, "ec2")
-    between = time.monotonic()
+    assert waits.asked == []
     call(front, "json")
-    delayed = time.monotonic() - between
-    assert delayed >= 0.4
-    assert between - begun < delayed
+    (pause,) = waits.asked
+    assert pause is not None
+    assert 0.4 <= pause <= 0.5
 
 
 def test_a_fault_may_be_for_one_account_only(front: FrontAtUrl) -> None:

