@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from cockpit.connect.pace import SLOW
-from cockpit.connect.session import Series
+from cockpit.connect.session import AwsReads, MetricQuery, Series
 from cockpit.errors import BlindError
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity
@@ -35,6 +36,22 @@ async def attempt(
     except BlindError as error:
         gaps.append(Gap(what, error.reason.value, visible(error.message)))
         return otherwise
+
+
+async def at_two_paces(
+    aws: AwsReads, wanted: Sequence[MetricQuery], rest: Container[str], *, minutes: int
+) -> Mapping[MetricQuery, Series]:
+    """The series of all; those named in `rest` of what is well every five minutes only.
+
+    What is judged together with `settled` on each of them comes at one pace: either both are named
+    or none. Raises `BlindError`.
+    """
+    slow = [query for query in wanted if query.name in rest]
+    fast = [query for query in wanted if query.name not in rest]
+    one, other = await asyncio.gather(
+        aws.metrics(fast, minutes=minutes), aws.metrics(slow, minutes=minutes, rest=True)
+    )
+    return {**one, **other}
 
 
 def blind_series(series: Mapping[str, Series]) -> tuple[Gap, ...]:

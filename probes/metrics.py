@@ -56,7 +56,7 @@ def settled(
         for moment, value in zip(series.times, series.values, strict=False)
         if moment >= start and moment + length <= end
     ]
-    return _series(kept, series.status)
+    return _series(kept, series.status, series.asked_at)
 
 
 def is_blind(series: Series) -> bool:
@@ -73,7 +73,7 @@ def filled(sparse: Series, companion: Series) -> Series:
         return Series(status=sparse.status if is_blind(sparse) else companion.status)
     points = dict.fromkeys(companion.times, 0.0)
     points.update(zip(sparse.times, sparse.values, strict=False))
-    return _series(sorted(points.items()), sparse.status)
+    return _series(sorted(points.items()), sparse.status, _asked(sparse, companion))
 
 
 def total(series: Series) -> float | None:
@@ -201,7 +201,7 @@ def together(*series: Series) -> Series:
             return Series(status=each.status)
         for moment, value in zip(each.times, each.values, strict=False):
             points[moment] = points.get(moment, 0.0) + value
-    return _series(sorted(points.items()), "Complete")
+    return _series(sorted(points.items()), "Complete", _asked(*series))
 
 
 def _border(moment: datetime, period: int) -> datetime:
@@ -209,9 +209,15 @@ def _border(moment: datetime, period: int) -> datetime:
     return datetime.fromtimestamp(whole, tz=moment.tzinfo)
 
 
-def _series(points: list[tuple[datetime, float]], status: str) -> Series:
+def _asked(*series: Series) -> datetime | None:
+    """When the oldest of them was asked for: what is made of several is as old as that."""
+    return min((each.asked_at for each in series if each.asked_at is not None), default=None)
+
+
+def _series(points: list[tuple[datetime, float]], status: str, asked_at: datetime | None) -> Series:
     return Series(
         times=tuple(moment for moment, _ in points),
         values=tuple(value for _, value in points),
         status=status,
+        asked_at=asked_at,
     )

@@ -32,6 +32,13 @@ COUNTERS = (
     "HTTP_Fixed_Response_Count",
     "TargetConnectionErrorCount",
 )
+REST_COUNTERS = frozenset(
+    {
+        *("NewConnectionCount", "ActiveConnectionCount", "ClientTLSNegotiationErrorCount"),
+        "HTTP_Fixed_Response_Count",
+    }
+)
+"""Of a healthy balancer every five minutes only."""
 NETWORK_COUNTERS = (
     "NewFlowCount",
     "TCP_ELB_Reset_Count",

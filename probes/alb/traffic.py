@@ -29,6 +29,7 @@ from probes.alb.model import (
     GROUP_COUNTERS,
     NETWORK_COUNTERS,
     REQUESTS,
+    REST_COUNTERS,
     AlbGroup,
     GroupName,
     LoadBalancer,
@@ -38,12 +39,15 @@ from probes.alb.model import (
     same_minutes,
 )
 from probes.alb.settings import Settings
-from probes.answers import Gap, attempt, blind_series, partly_blind
+from probes.answers import Gap, at_two_paces, attempt, blind_series, partly_blind
 from probes.metrics import NO_DATA, history, is_blind, latest, query, settled, total
 from probes.target_group.model import balancer_dimension, group_dimension
 
 _LATENCY = "TargetResponseTime"
 _DAY = 24 * 60
+_QUARTER = 15
+"""Minutes."""
+_ELB_ERRORS = "HTTPCode_ELB_5XX_Count"
 _MOST_GROUPS = 40
 """Groups of a balancer whose own counters are asked for."""
 
@@ -77,15 +81,16 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
 
 async def _application(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> Snapshot:
     nothing: tuple[AlbGroup, ...] = ()
-    asked = {name: _query(name, snapshot.arn) for name in COUNTERS}
+    arn = snapshot.arn
     series, groups, latencies, day, week = await asyncio.gather(
-        attempt(gaps, "metrics", _named(aws, asked), otherwise={}),
+        attempt(gaps, "metrics", _counters(aws, arn), otherwise={}),
         attempt(gaps, "target groups", _groups(aws, snapshot.arn), otherwise=nothing),
         attempt(gaps, "latency", _latencies(aws, snapshot.arn), otherwise={}),
         attempt(gaps, "metrics of a day ago", _earlier(aws, snapshot.arn, 1), otherwise={}),
         attempt(gaps, "metrics of a week ago", _earlier(aws, snapshot.arn, 7), otherwise={}),
     )
     at = snapshot.at
+    groups = await attempt(gaps, "target groups", _measured(aws, arn, groups, series), otherwise=())
     return replace(
         snapshot,
         series=series,
@@ -115,13 +120,39 @@ async def _network(aws: AwsReads, arn: str) -> dict[str, Series]:
     return await _named(aws, {name: _query(name, arn) for name in NETWORK_COUNTERS})
 
 
+async def _counters(aws: AwsReads, arn: str) -> dict[str, Series]:
+    """What the balancer counts; which of its own errors they are only where there are any."""
+    asked = {name: _query(name, arn) for name in COUNTERS if name not in ELB_5XX}
+    wanted = tuple(asked.values())
+    found = await at_two_paces(aws, wanted, REST_COUNTERS, minutes=_QUARTER)
+    series = {name: found.get(each, NO_DATA) for name, each in asked.items()}
+    if _counts(series[_ELB_ERRORS]):
+        series |= await _named(aws, {name: _query(name, arn) for name in ELB_5XX})
+    return series
+
+
+def _counts(series: Series | None) -> bool:
+    """Whether there is anything to be told apart, or that cannot be told."""
+    return series is None or is_blind(series) or any(series.values)
+
+
 async def _groups(aws: AwsReads, arn: str) -> tuple[AlbGroup, ...]:
     """The groups behind the balancer, each with its own counters."""
     rows = await aws.pages("elbv2", "DescribeTargetGroups", key="TargetGroups", LoadBalancerArn=arn)
-    groups = [
+    return tuple(
         AlbGroup(name=row.target_group_name, arn=row.target_group_arn)
         for row in answers_into(rows, GroupName)
-    ]
+    )
+
+
+async def _measured(
+    aws: AwsReads, arn: str, groups: tuple[AlbGroup, ...], series: Mapping[str, Series]
+) -> tuple[AlbGroup, ...]:
+    """The groups with their counters. As long as no target of the balancer fails, only how many
+    requests each gets, every five minutes.
+    """
+    fail = any(_counts(series.get(name)) for name in GROUP_COUNTERS[1:])
+    names = GROUP_COUNTERS if fail else GROUP_COUNTERS[:1]
     asked = {
         (group.arn, name): query(
             "AWS/ApplicationELB",
@@ -131,9 +162,9 @@ async def _groups(aws: AwsReads, arn: str) -> tuple[AlbGroup, ...]:
             TargetGroup=group_dimension(group.arn),
         )
         for group in groups[:_MOST_GROUPS]
-        for name in GROUP_COUNTERS
+        for name in names
     }
-    found = await aws.metrics(tuple(asked.values())) if asked else {}
+    found = await aws.metrics(tuple(asked.values()), rest=not fail) if asked else {}
     return tuple(replace(group, series=_of_group(group, asked, found)) for group in groups)
 
 

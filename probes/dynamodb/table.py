@@ -36,7 +36,7 @@ from probes.dynamodb.model import (
 )
 from probes.dynamodb.read import DynamoTableRow, activity_of, scaling_target_of, table_of
 from probes.dynamodb.settings import Settings
-from probes.metrics import NO_DATA, query, settled, total
+from probes.metrics import NO_DATA, is_blind, query, settled, total
 from probes.scaling import activities, scaled
 
 _SPACE = "AWS/DynamoDB"
@@ -52,6 +52,9 @@ _OPERATIONS = (
     "TransactGetItems",
     "TransactWriteItems",
 )
+_IDLE = tuple(Operation(name=name) for name in _OPERATIONS)
+_HOURS = 185
+"""Minutes: three hours, and what is not whole yet."""
 _MISSING = "DDB_TABLE_NOT_ACTIVE"
 
 Metrics = Mapping[MetricQuery, Series]
@@ -100,20 +103,37 @@ async def _measured(aws: AwsReads, snapshot: Snapshot) -> Snapshot:
     wanted: list[MetricQuery] = [query(_SPACE, "UserErrors", "Sum")]
     for lane in snapshot.lanes:
         wanted += [_consumed(table, lane), _throttles(table, lane)]
-    for name in _OPERATIONS:
-        wanted += _of_operation(table, name)
     wanted += [_replication(table, replica.region) for replica in snapshot.replicas]
-    series = await aws.metrics(wanted, minutes=185)
+    series = await aws.metrics(wanted, minutes=_HOURS)
+    lanes = tuple(_lane(lane, table, series) for lane in snapshot.lanes)
     return replace(
         snapshot,
         user_errors=series.get(wanted[0], NO_DATA),
-        lanes=tuple(_lane(lane, table, series) for lane in snapshot.lanes),
-        operations=tuple(_operation(table, name, series) for name in _OPERATIONS),
+        lanes=lanes,
+        operations=await _operations(aws, table) if any(map(_in_use, lanes)) else _IDLE,
         replicas=tuple(
             replace(each, latency=series.get(_replication(table, each.region), NO_DATA))
             for each in snapshot.replicas
         ),
     )
+
+
+def _in_use(lane: Lane) -> bool:
+    """Whether anybody used it in these hours, as far as one can tell."""
+    seen = (lane.consumed, lane.throttles)
+    return any(is_blind(each) or any(each.values) for each in seen)
+
+
+async def _operations(aws: AwsReads, table: str) -> tuple[Operation, ...]:
+    """Each operation with its series: they are most of what a table could be asked for, and of most
+    operations there are none. Latency and errors only of those that were answered in these hours.
+    """
+    counts = {name: _of_operation(table, name)[0] for name in _OPERATIONS}
+    asked = await aws.metrics(tuple(counts.values()), minutes=_HOURS, rest=True)
+    used = [name for name, each in counts.items() if asked.get(each, NO_DATA).values]
+    wanted = [each for name in used for each in _of_operation(table, name)[1:]]
+    series = {**asked, **await aws.metrics(wanted, minutes=_HOURS, rest=True)}
+    return tuple(_operation(table, name, series) for name in _OPERATIONS)
 
 
 def _lane(lane: Lane, table: str, series: Metrics) -> Lane:

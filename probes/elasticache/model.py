@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -64,6 +65,13 @@ SERVERLESS_METRICS = {
     "CacheMisses": "Sum",
     "CurrConnections": "Maximum",
 }
+_PULSE = frozenset(
+    {
+        *("EngineCPUUtilization", "DatabaseMemoryUsagePercentage", "Evictions", "CurrConnections"),
+        *("ThrottledCmds", "TotalCmdsCount"),
+    }
+)
+_REPLICAS = frozenset({"ReplicationLag", "MasterLinkHealthStatus"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,3 +195,10 @@ def replacement_planned(event: CacheEvent) -> bool:
 def replacement_done(event: CacheEvent) -> bool:
     """A node was replaced."""
     return bool(_REPLACED.search(event.message))
+
+
+def pulse(snapshot: Snapshot, names: Collection[str]) -> frozenset[str]:
+    """What tells first that it is sick; the other metrics come every five minutes until then."""
+    replicas = _REPLICAS if snapshot.kind == GROUP else frozenset[str]()
+    processor = () if "EngineCPUUtilization" in names else ("CPUUtilization",)
+    return _PULSE | replicas | frozenset(processor)

@@ -20,7 +20,7 @@ from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, blind_series, partly_blind
+from probes.answers import Gap, at_two_paces, attempt, blind_series, partly_blind
 from probes.elasticache import load, model, state, view
 from probes.elasticache.model import CacheEvent, Node, Snapshot, Update
 from probes.elasticache.read import (
@@ -154,7 +154,8 @@ async def _measured(aws: AwsReads, snapshot: Snapshot) -> Snapshot:
         for node in snapshot.nodes
         for name, stat in names.items()
     }
-    series = await aws.metrics(tuple(wanted.values()), minutes=185)
+    rest = names.keys() - model.pulse(snapshot, names)
+    series = await at_two_paces(aws, tuple(wanted.values()), rest, minutes=185)
     nodes = tuple(
         replace(
             node,

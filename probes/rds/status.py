@@ -22,7 +22,7 @@ from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, blind_series, partly_blind
+from probes.answers import Gap, at_two_paces, attempt, blind_series, partly_blind
 from probes.metrics import NO_DATA, query
 from probes.rds import load, model, state, storage, view
 from probes.rds.model import DbCluster, Instance, PendingMaintenance, RdsEvent, Snapshot
@@ -68,6 +68,16 @@ _POSTGRES = {
     "TransactionLogsDiskUsage": "Maximum",
     "OldestReplicationSlotLag": "Maximum",
 }
+_REST = frozenset(
+    {
+        *("FreeableMemory", "SwapUsage"),
+        *("ReadIOPS", "WriteIOPS", "DiskQueueDepth", "ReadLatency", "WriteLatency"),
+        *("EBSIOBalance%", "EBSByteBalance%", "BurstBalance", "EngineUptime"),
+        *("FreeStorageSpace", "TransactionLogsDiskUsage", "BinLogDiskUsage"),
+        *("MaximumUsedTransactionIDs", "OldestReplicationSlotLag"),
+    }
+)
+"""Asked for every five minutes as long as connections, processor, lag and state are well."""
 
 
 async def collect(aws: AwsReads, target: Target) -> Snapshot:
@@ -269,7 +279,7 @@ async def _measured(aws: AwsReads, instances: tuple[Instance, ...]) -> tuple[Ins
     }
     if not wanted:
         return instances
-    series = await aws.metrics(tuple(wanted.values()), minutes=185)
+    series = await at_two_paces(aws, tuple(wanted.values()), _REST, minutes=185)
     return tuple(
         replace(
             each,

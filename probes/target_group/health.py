@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from cockpit import clock
@@ -57,6 +58,22 @@ _WORST = {
 }
 
 
+_Names = Mapping[str, tuple[str, str]]
+"""Field of the snapshot → its metric at an application and at a network balancer."""
+_PULSE: _Names = MappingProxyType(
+    {
+        "requests": ("RequestCount", "NewFlowCount"),
+        "fail_open": ("UnhealthyRoutingRequestCount", "UnhealthyRoutingFlowCount"),
+    }
+)
+_ANSWERS: _Names = MappingProxyType(
+    {
+        "ok": ("HTTPCode_Target_2XX_Count", ""),
+        "errors": ("HTTPCode_Target_5XX_Count", ""),
+    }
+)
+
+
 async def collect(aws: AwsReads, target: Target) -> Snapshot:
     """Read the group and its targets; metrics, and in trouble listeners, are a help, not a must."""
     settings = target.settings
@@ -67,7 +84,7 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
     arn, balancers = group.target_group_arn, group.load_balancer_arns
     health, series = await asyncio.gather(
         aws.read("elbv2", "DescribeTargetHealth", expect=_HEALTH, TargetGroupArn=arn),
-        attempt(gaps, "metrics", _metrics(aws, arn, balancers), otherwise={}),
+        attempt(gaps, "metrics", _metrics(aws, arn, balancers, _PULSE), otherwise={}),
     )
     gaps.extend(blind_series(series))
     snapshot = Snapshot(
@@ -80,8 +97,6 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         check=check_of(group),
         targets=tuple(map(target_of, answers_into(health[_HEALTH], TargetHealthDescription))),
         requests=series.get("requests", NO_DATA),
-        ok=series.get("ok", NO_DATA),
-        errors=series.get("errors", NO_DATA),
         fail_open=series.get("fail_open", NO_DATA),
     )
     if not snapshot.targets or snapshot.of(*_SICK):
@@ -89,14 +104,10 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
     return replace(snapshot, gaps=tuple(gaps))
 
 
-async def _metrics(aws: AwsReads, arn: str, balancers: tuple[str, ...]) -> Mapping[str, Series]:
+async def _metrics(
+    aws: AwsReads, arn: str, balancers: tuple[str, ...], names: _Names
+) -> Mapping[str, Series]:
     """Series by field of the snapshot, of its (first) balancer; none without a balancer."""
-    names = {
-        "requests": ("RequestCount", "NewFlowCount"),
-        "ok": ("HTTPCode_Target_2XX_Count", ""),
-        "errors": ("HTTPCode_Target_5XX_Count", ""),
-        "fail_open": ("UnhealthyRoutingRequestCount", "UnhealthyRoutingFlowCount"),
-    }
     asked = {
         field: _query(pair[balancer.startswith("net/")], arn, balancer)
         for balancer in [balancer_dimension(each) for each in balancers[:1]]
@@ -119,17 +130,22 @@ async def _in_trouble(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> Sna
     nothing: tuple[Use, ...] | None = None
     hour: tuple[float | None, float | None] = (None, None)
     empty = not snapshot.counted and bool(snapshot.balancers)
-    attributes, uses, (requests, refused) = await asyncio.gather(
+    answers = _metrics(aws, snapshot.arn, snapshot.balancers, _ANSWERS)
+    attributes, series, uses, (requests, refused) = await asyncio.gather(
         attempt(gaps, "attributes", _attributes(aws, snapshot.arn), otherwise={}),
+        attempt(gaps, "metrics", answers, otherwise={}),
         attempt(gaps, "listeners and rules", _uses(aws, snapshot), otherwise=nothing),
         attempt(gaps, "metrics of the hour", _hour(aws, snapshot), otherwise=hour)
         if empty
         else asyncio.sleep(0, hour),
     )
+    gaps.extend(blind_series(series))
     delay = attributes.get("deregistration_delay.timeout_seconds", "")
     start = attributes.get("slow_start.duration_seconds", "")
     return replace(
         snapshot,
+        ok=series.get("ok", NO_DATA),
+        errors=series.get("errors", NO_DATA),
         uses=uses,
         delay=float(delay) if delay.isdigit() else None,
         slow_start=float(start) if start.isdigit() else 0,

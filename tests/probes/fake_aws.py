@@ -66,6 +66,8 @@ class FakeAws:
         self.series = series if series is not None else {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.queries: list[MetricQuery] = []
+        self.rest: set[str] = set()
+        """Names of metrics that were asked for at the slow pace only."""
 
     def _answer(self, service: str, operation: str, arguments: dict[str, Any]) -> Any:
         name = f"{service}.{operation}"
@@ -115,6 +117,8 @@ class FakeAws:
         if isinstance(self.series, BlindError):
             raise self.series
         self.queries += queries
+        names = {query.name for query in queries}
+        self.rest = self.rest | names if rest else self.rest - names
         return {query: self._series(query) for query in queries}
 
     def _series(self, query: MetricQuery) -> Series:

@@ -232,6 +232,34 @@ async def test_denied_metrics_leave_a_gap_and_an_unknown_state() -> None:
     assert next(iter(dynamodb.PROBE.facts(look, dynamodb.PROBE.settings))).text == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("series", "counted", "judged"),
+    [
+        pytest.param({}, 0, set(), id="idle for three hours"),
+        pytest.param({"ConsumedReadCapacityUnits": hours(0)}, 0, set(), id="zero is idle"),
+        pytest.param({"WriteThrottleEvents": minutes(3)}, 10, set(), id="refused only"),
+        pytest.param({"ConsumedReadCapacityUnits": minutes(status="Forbidden")}, 10, set(), id="?"),
+        pytest.param(
+            {"ConsumedReadCapacityUnits": hours(60), "SuccessfulRequestLatency/Query": hours(4)},
+            10,
+            {"Query"},
+            id="of ten operations one is used",
+        ),
+    ],
+)
+async def test_operations_are_asked_for_where_they_are_used(
+    series: dict[str, Series], counted: int, judged: set[str]
+) -> None:
+    session = aws(series=series)
+    await dynamodb.collect(session, TARGET)
+    asked = [query for query in session.queries if "Operation" in dict(query.dimensions)]
+    assert sum(query.stat == "SampleCount" for query in asked) == counted
+    for wanted in ({"Average"}, {"Sum"}):
+        found = {dict(query.dimensions)["Operation"] for query in asked if query.stat in wanted}
+        assert found == judged
+    assert "ReadThrottleEvents" not in session.rest
+
+
 async def test_one_forbidden_series_is_told() -> None:
     session = aws(series={"WriteThrottleEvents": minutes(status="Forbidden")})
     look = await dynamodb.collect(session, TARGET)

@@ -174,6 +174,47 @@ async def test_rules_that_cannot_be_read_do_not_make_the_group_idle() -> None:
     assert found["TG_NO_HEALTHY_TARGETS"] == "critical"
 
 
+async def test_answers_of_targets_are_asked_for_only_where_one_is_sick() -> None:
+    for state, asked in (("healthy", set()), ("unhealthy", {"ok", "errors"})):
+        aws = FakeAws(
+            elb(state), {"HTTPCode_Target_2XX_Count": minutes(1), "RequestCount": minutes(1)}
+        )
+        await look(target_group, aws, "target_group", GROUP)
+        names = {query.name for query in aws.queries} & {
+            "HTTPCode_Target_2XX_Count",
+            "HTTPCode_Target_5XX_Count",
+        }
+        assert len(names) == len(asked)
+
+
+@pytest.mark.parametrize(
+    ("errors", "asked"),
+    [
+        pytest.param({}, set(), id="no error"),
+        pytest.param({"HTTPCode_ELB_5XX_Count": minutes(0, 0)}, set(), id="zero"),
+        pytest.param({"HTTPCode_ELB_5XX_Count": minutes(1, 0)}, {"502"}, id="its own"),
+        pytest.param(
+            {"HTTPCode_ELB_5XX_Count": Series(status="Unanswered")}, {"502"}, id="not known"
+        ),
+        pytest.param({"HTTPCode_Target_5XX_Count": minutes(1)}, {"group"}, id="the targets'"),
+        pytest.param({"TargetConnectionErrorCount": minutes(1)}, {"group"}, id="refused"),
+    ],
+)
+async def test_which_errors_they_are_is_asked_for_only_where_there_are_any(
+    errors: dict[str, Series], asked: set[str]
+) -> None:
+    aws = FakeAws(balancer(), {"RequestCount": minutes(*[9] * 15), **errors})
+    await look(alb, aws, "alb", BALANCER)
+    found = {"502" for query in aws.queries if query.name == "HTTPCode_ELB_502_Count"} | {
+        "group"
+        for query in aws.queries
+        if query.name == "TargetConnectionErrorCount" and len(query.dimensions) == 2
+    }
+    assert found == asked
+    assert "ActiveConnectionCount" in aws.rest
+    assert "HTTPCode_Target_5XX_Count" not in aws.rest
+
+
 async def test_a_group_without_a_balancer_asks_for_no_metric() -> None:
     aws = FakeAws(elb("healthy") | {"elbv2.DescribeTargetGroups": [group(LoadBalancerArns=[])]})
     await look(target_group, aws, "target_group", GROUP)

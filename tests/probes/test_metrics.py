@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -36,6 +37,25 @@ def test_a_window_at_a_whole_minute_ends_two_minutes_before_it() -> None:
 
 def test_a_blind_series_stays_blind_after_the_cut() -> None:
     assert metrics.is_blind(metrics.settled(minutes(status="Forbidden"), AT))
+
+
+def test_a_series_of_an_earlier_look_is_judged_as_of_then() -> None:
+    """Else the minutes since would be missing in it, and look like an outage."""
+    asked_at = AT - timedelta(minutes=4)
+    old = replace(minutes(*range(20), last=4), asked_at=asked_at)
+    assert metrics.settled(old, AT) == metrics.settled(old, asked_at)
+    assert metrics.total(metrics.settled(old, AT)) == 12 + 13 + 14 + 15 + 16
+    assert (
+        metrics.settled(replace(old, asked_at=AT + timedelta(seconds=9)), AT).times[-1].minute == 6
+    )
+
+
+def test_what_is_made_of_several_series_is_as_old_as_the_oldest() -> None:
+    new = replace(minutes(*[9] * 20), asked_at=AT)
+    old = replace(minutes(last=4), asked_at=AT - timedelta(minutes=4))
+    for made in (metrics.filled(old, new), metrics.together(new, old)):
+        assert made.asked_at == old.asked_at
+        assert metrics.settled(made, AT).times[-1].minute == 3
 
 
 @pytest.mark.parametrize(
