@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 SCENARIO ?=
 ROLE ?=
 PYTEST ?=
+FUZZ ?=
 
-.PHONY: demo test check lint types imports tests servers bench floors members snapshots docs record screenshots house clean
+.PHONY: demo test check lint types imports tests servers bench floors fuzz members snapshots docs record screenshots house clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +19,7 @@ help:
 	@echo "make check                                        ruff, mypy, import contracts"
 	@echo "make bench                                        print the performance table"
 	@echo "make floors                                       test with the oldest versions that are allowed"
+	@echo "make fuzz                                         10,000 random answers of AWS for every probe"
 	@echo "make snapshots                                    accept the screens as they are now"
 	@echo "make docs | record | screenshots                  write the generated pages, recordings made by hand, pictures"
 	@echo "make house                                        print packages, what leans on what, and circles"
@@ -56,6 +58,10 @@ floors:
 	$(PYTHON) tests/tools/floors.py > $(VENV)-floors/constraints.txt
 	$(VENV)-floors/bin/pip install -q --disable-pip-version-check -c $(VENV)-floors/constraints.txt -e '.[dev]'
 	$(VENV)-floors/bin/python -m pytest -q -n 2 --dist loadfile tests/core tests/probes $(PYTEST)
+
+# New random answers for every AWS probe; a seed that is printed shows a fault again: FUZZ='--seed WORD --probe ID'.
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz $(FUZZ)
 
 # Not a check of every change: a newer botocore may come any day.
 members: $(VENV)/.dev

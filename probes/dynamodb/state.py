@@ -20,6 +20,7 @@ _BAD = frozenset(
         "REPLICATION_NOT_AUTHORIZED",
     }
 )
+_BAD_REPLICA = frozenset({"CREATION_FAILED", "REGION_DISABLED"})
 
 
 def status(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
@@ -28,9 +29,15 @@ def status(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     DDB_TABLE_NOT_ACTIVE: It is gone, archived, cut off from its key (requests fail), or on its way
     between states for longer than `moving`.
 
-    DDB_STATUS_UNKNOWN: A status that is not in the cockpit's table, so it is told as it is and not
-    judged.
+    DDB_STATUS_UNKNOWN: A status, of the table, an index or a replica, that is not in the cockpit's
+    table, so it is told as it is and not judged.
     """
+    for index in snapshot.indexes:
+        if index.status.upper() not in _OK | _MOVING | _BAD | {""}:
+            yield _unknown(f"index {index.name}: ", index.status, subject=index.name)
+    for replica in snapshot.replicas:
+        if replica.status.upper() not in _OK | _MOVING | _BAD | _BAD_REPLICA | {""}:
+            yield _unknown(f"replica {replica.region}: ", replica.status, subject=replica.region)
     state = snapshot.status.upper()
     if state in _OK:
         return
@@ -38,13 +45,7 @@ def status(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     lasted = None if since is None else (snapshot.at - since).total_seconds()
     shown = (Evidence("status", snapshot.status), Evidence("for", lasted, "s"))
     if state not in _MOVING | _BAD:
-        yield Finding(
-            "DDB_STATUS_UNKNOWN",
-            Severity.WARNING,
-            f"the status {snapshot.status} is not known to the cockpit",
-            evidence=shown,
-            next="look it up in the DynamoDB API reference",
-        )
+        yield _unknown("", snapshot.status, subject="")
         return
     severity = Severity.CRITICAL if state in _BAD else settings.moving.grade(lasted)
     if state == "ARCHIVING":
@@ -58,6 +59,17 @@ def status(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=_STATUS_CAUSES.get(state, ("a capacity change that takes long", "a quota")),
             next="find who changed the table or its key in CloudTrail",
         )
+
+
+def _unknown(where: str, status: str, *, subject: str) -> Finding:
+    return Finding(
+        "DDB_STATUS_UNKNOWN",
+        Severity.WARNING,
+        f"{where}the status {status} is not known to the cockpit",
+        subject=subject,
+        evidence=(Evidence("status", status),),
+        next="look it up in the DynamoDB API reference",
+    )
 
 
 _STATUS_CAUSES = {
@@ -77,7 +89,7 @@ def replication(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         seen = settled(replica.latency, snapshot.at)
         severity = held(seen, settings.replication)
         state = replica.status.upper()
-        if state and state != "ACTIVE":
+        if state in _MOVING | _BAD | _BAD_REPLICA:
             moving = state in {"CREATING", "UPDATING"}
             severity = Severity.WARNING if moving else Severity.CRITICAL
         if severity is None:
@@ -95,5 +107,5 @@ def replication(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("trouble in the region", "the replica is throttled"),
             next="look at the table in the other region",
-            fact=state not in {"", "ACTIVE"},
+            fact=state in _MOVING | _BAD | _BAD_REPLICA,
         )

@@ -387,12 +387,25 @@ def test_client_errors_of_the_account_are_never_called_throttles(
             [("DDB_REPLICATION_DELAYED", WARNING)],
             id="being created",
         ),
+        pytest.param(
+            Replica(region="eu-west-1", status="NAPPING"),
+            [("DDB_STATUS_UNKNOWN", WARNING)],
+            id="a new word is told, and not judged",
+        ),
     ],
 )
 def test_replicas_are_judged_by_status_and_latency(
     replica: model.Replica, expected: list[tuple[str, Severity]]
 ) -> None:
     assert found(snapshot(replicas=(replica,))) == expected
+
+
+def test_an_index_in_a_state_that_nobody_knows_is_told_as_it_is() -> None:
+    napping = model.Index(name="by-customer", status="NAPPING")
+    look = snapshot(lane(flow(60)), indexes=(napping,))
+    (finding,) = dynamodb.diagnose(look, Settings())
+    assert (finding.code, finding.subject) == ("DDB_STATUS_UNKNOWN", "by-customer")
+    assert "NAPPING" in finding.summary
 
 
 def busy(requests: Series) -> Snapshot:
