@@ -37,6 +37,9 @@ class AwsSite:
     access_key_id: str = ""
     secret_access_key: str = ""
     """References, for places without profiles (the demo). Both or neither."""
+    logs: bool = True
+    """Whether looks may read lines of log groups: the last minutes, at most a hundred lines a call,
+    secrets masked, kept as patterns and numbers. False: what needs them says that it is blind."""
     max_concurrency: int = 8
     """Calls in flight per service."""
     calls_per_second: float = 10.0

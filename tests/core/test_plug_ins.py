@@ -142,7 +142,7 @@ def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     yield install
     forget()
     for each in set(sys.modules) - mine:
-        if each.startswith("lorry_") or each == "probes.lambda_errors":
+        if each.startswith("lorry_") or each == "probes.new_errors":
             del sys.modules[each]
 
 
@@ -457,19 +457,19 @@ from cockpit.connect.aws.kind import aws_kind
 from probes.rds.status import PROBE as OTHER
 from dataclasses import replace
 
-KIND = aws_kind("lambda_function", "lam")
-PROBE = replace(OTHER, id="lambda_function.errors", kind="lambda_function")
+KIND = aws_kind("NEW", "new")
+PROBE = replace(OTHER, id="NEW.errors", kind="NEW")
 '''
 
 
 def test_one_file_brings_the_probe_of_a_kind_that_had_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: Callable[..., None]
 ) -> None:
-    assert "lambda_function" in {kind.name for kind in UNPROBED}
-    (tmp_path / "lambda_errors.py").write_text(AWS_PROBE)
+    new = UNPROBED[0].name
+    (tmp_path / "new_errors.py").write_text(AWS_PROBE.replace("NEW", new))
     monkeypatch.setattr(probes, "__path__", [*probes.__path__, str(tmp_path)])
     beside()
     found = catalog()
-    assert found.kinds["lambda_function"].short == "lam"
-    assert "lambda_function.errors" in found.probes
+    assert found.kinds[new].short == "new"
+    assert f"{new}.errors" in found.probes
     assert set(found.kinds) >= set(KINDS)

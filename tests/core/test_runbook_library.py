@@ -37,6 +37,10 @@ SCENARIOS = {
     "NET_DNS_SERVFAIL": "path-dns",
     "NET_TARGET_ONE_BAD": "path-tcp",
     "DEP_EXTERNAL": "dependency-external",
+    "LAMBDA_ALL_FAILING": "lambda-rollback",
+    "LAMBDA_OOM": "lambda-memory",
+    "LAMBDA_THROTTLED": "lambda-throttles",
+    "LAMBDA_ACCESS_DENIED": "lambda-permissions",
 }
 NEVER = re.compile(r"(?i)flushall|0\.0\.0\.0/0|deregistertargets|promote|stopdb|deletedb|pwn")
 
@@ -88,10 +92,11 @@ def filled(value: Any, model: Any) -> Any:
 
 _EXAMPLES: Mapping[str, Any] = {
     "string": lambda _: "x" * 40,
-    "integer": lambda _: 10,
+    "integer": lambda shape: max(10, shape.metadata.get("min", 10)),
     "long": lambda _: 10,
     "list": lambda shape: [_EXAMPLES[shape.member.type_name](shape.member)],
     "structure": lambda _: {},
+    "map": lambda _: {},
 }
 
 

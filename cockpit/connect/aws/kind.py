@@ -20,6 +20,7 @@ _MODULE = "cockpit.connect.aws.session"
 
 async def _open(settings: AwsResource | VpcPathSettings, door: Door) -> Aws:
     await off_loop(_MODULE)
+    from cockpit.connect.aws.reads import LOG_LINES
     from cockpit.connect.aws.session import limits_of, open_aws
 
     place = door.place(settings.aws)
@@ -27,6 +28,8 @@ async def _open(settings: AwsResource | VpcPathSettings, door: Door) -> Aws:
     sharing = [each for each in door.places.values() if _account(each) == account]
     limits = door.once(("limits", *account), lambda: limits_of(*sharing))
     wanted = door.wanted.get(settings.aws, ())
+    if not place.logs:
+        wanted = tuple(each for each in wanted if each not in LOG_LINES)
     budget = door.once(BUDGET, Budget)
     return await open_aws(place, wanted=wanted, limits=limits, budget=budget)
 
@@ -106,7 +109,6 @@ VPC_PATH = Kind(
 
 UNPROBED = (
     aws_kind("ecs_cluster", "ecs"),
-    aws_kind("lambda_function", "fn"),
     aws_kind("api_gateway", "api"),
     aws_kind("s3_bucket", "s3"),
     aws_kind("autoscaling_group", "asg"),

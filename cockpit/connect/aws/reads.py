@@ -108,7 +108,15 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
         "sns": """
             ListTopics GetTopicAttributes ListSubscriptionsByTopic GetSubscriptionAttributes
         """,
-        "sqs": "ListQueues GetQueueUrl GetQueueAttributes ListDeadLetterSourceQueues",
+        "sqs": """
+            ListQueues GetQueueUrl GetQueueAttributes ListDeadLetterSourceQueues
+            ListMessageMoveTasks
+        """,
+        "kinesis": "DescribeStreamSummary ListStreamConsumers",
+        "stepfunctions": """
+            DescribeStateMachine ListExecutions DescribeExecution ListStateMachineAliases
+            DescribeStateMachineAlias
+        """,
         "wafv2": """
             ListWebACLs GetWebACL GetWebACLForResource ListResourcesForWebACL ListIPSets
             GetIPSet GetRateBasedStatementManagedKeys
@@ -144,6 +152,14 @@ CONSENT: Mapping[str, frozenset[str]] = _table(
     }
 )
 """Reads that cost money or show content: allowed one by one, by name, when a session is opened."""
+
+LOG_LINES = frozenset({"logs:FilterLogEvents", "logs:GetLogEvents"})
+"""IAM actions that a place does without when its `logs` is false."""
+
+BOUNDS: Mapping[str, frozenset[str]] = _table(
+    {"logs.FilterLogEvents": "startTime endTime limit", "logs.GetLogEvents": "startTime limit"}
+)
+"""`service.Operation` → arguments without which a read has no end: a look always gives them."""
 
 SECRET: Mapping[str, frozenset[str]] = _table(
     {
@@ -276,6 +292,13 @@ def consented(wanted: Iterable[str]) -> frozenset[str]:
         for operation in operations
         if iam_action(service, operation) in actions
     )
+
+
+def check_bounds(service: str, operation: str, arguments: Mapping[str, object]) -> None:
+    """Raise `Refused` when a read of content lacks one of its bounds."""
+    missing = BOUNDS.get(f"{service}.{operation}", frozenset()) - arguments.keys()
+    if missing:
+        raise Refused(f"{service}.{operation} without {', '.join(sorted(missing))} has no end")
 
 
 def check_act(service: str, operation: str) -> None:

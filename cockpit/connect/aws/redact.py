@@ -21,6 +21,14 @@ _SECRETIVE = re.compile(
     r"|environment|command|presharedkey|authparam|signature|^value$|^variables$|^string$|plaintext"
 )
 _PRESIGNED = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*X-Amz-[^\s\"']*", re.IGNORECASE)
+_NAMED = re.compile(
+    r"(?i)([\w-]*(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|access[-_]?key|credential"
+    r"|private[-_]?key|cookie|signature|authorization)[\w-]*[\"'\\]*\s*[=:]\s*)"
+    r"(?:\\?\"[^\"]*\"|'[^']*'|(?:bearer|basic)\s+\S+|[^\s,;&}\])]+)"
+)
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/-]{8,}=*")
+_IN_URL = re.compile(r"(\w+://[^\s:/@]*:)[^\s@/]+@")
+_KEYS = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?")
 _OVERRIDDEN = ("command", "environment", "environmentFiles")
 _IN_CONTAINER = ("command", "entryPoint", "environmentFiles", "resourceRequirements")
 _DEEPEST = 40
@@ -171,6 +179,33 @@ def unsigned(value: str) -> str:
     return _PRESIGNED.sub(rf"\1?{MASK}", value)
 
 
+def without_secrets(line: str) -> str:
+    """Free text, such as a line of a log, without what looks like a secret or signs something.
+
+    Words after a secret-sounding name, passwords in URLs, bearer tokens, access key ids, presigned
+    queries. What nobody could tell from a word stays: lines are kept as patterns besides.
+    """
+    line = unsigned(line)
+    line = _NAMED.sub(rf"\1{MASK}", line)
+    line = _BEARER.sub(rf"\1 {MASK}", line)
+    line = _IN_URL.sub(rf"\1{MASK}@", line)
+    return _KEYS.sub(MASK, line)
+
+
+def _line(item: Members) -> None:
+    message = item.get("message")
+    if isinstance(message, str):
+        item["message"] = without_secrets(message)
+
+
+def _run(answer: Members) -> None:
+    """An execution of a state machine: its data are the customer's; its error is the reason."""
+    _drop("input", "output")(answer)
+    cause = answer.get("cause")
+    if isinstance(cause, str):
+        answer["cause"] = without_secrets(cause)
+
+
 def _stack(item: Members) -> None:
     for member, value in (("Parameters", "ParameterValue"), ("Outputs", "OutputValue")):
         _mask_values(member, value)(item)
@@ -214,6 +249,11 @@ _RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
             **_one(_function, "Functions", "Versions", "Configuration"),
             "Environment": _whole_function,
             "Code": _whole_function,
+        },
+        "logs": _one(_line, "events"),
+        "stepfunctions": {
+            "definition": _drop("definition", "variableReferences"),
+            **dict.fromkeys(("input", "output", "cause"), _run),
         },
         "ec2": _one(_vpn, "VpnConnections"),
         "rds": _one(_database, "DBInstances", "DBInstance", "DBClusters", "DBCluster"),

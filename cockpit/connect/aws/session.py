@@ -180,6 +180,7 @@ class Aws:
     ) -> dict[str, object]:
         """One call as it is: guarded, limited, redacted, not shared. Raises `BlindError`."""
         reads.check(service, operation, self._consent)
+        reads.check_bounds(service, operation, arguments)
         about = AwsCall(
             service,
             operation,
