@@ -163,7 +163,7 @@ class Front:
         answer: HttpReply | None = None
         try:
             pieces, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
-            answer = HttpReply(int(status.split(" ", 1)[0]), b"".join(pieces), dict(headers))
+            answer = _labelled(int(status.split(" ", 1)[0]), b"".join(pieces), dict(headers))
         finally:
             if answer is None or _is_page(answer):
                 self.calls.hole(request.service, request.operation)
@@ -221,6 +221,14 @@ class Front:
             return _as_json({"number": self.faults.add(fault)})
         except (ValueError, TypeError) as wrong:
             return _as_json({"error": str(wrong)}, 400)
+
+
+def _labelled(status: int, body: bytes, headers: dict[str, str]) -> HttpReply:
+    """Moto's answer with the type that AWS would give it: moto calls Lambda's JSON a page."""
+    html = headers.get("Content-Type", "").startswith("text/html")
+    if html and not body.lstrip().startswith(b"<"):
+        headers["Content-Type"] = "application/json"
+    return HttpReply(status, body, headers)
 
 
 def _is_page(answer: HttpReply) -> bool:

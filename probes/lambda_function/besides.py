@@ -74,7 +74,15 @@ async def logged_by(aws: AwsReads, look: Snapshot, metrics_known: bool) -> Snaps
     if metrics_known and not error_rate(look).part:
         return look
     bad = await _lines(aws, look, lines.WANTED, _ERRORS_BACK)
-    return replace(look, patterns=lines.patterns_of(bad), denials=lines.denials_of(bad))
+    # ends in a timeout or an error, from before the span of the newest reports
+    older = {report: None for each in bad if (report := lines.report_of(each))}
+    known = sorted({**older, **dict.fromkeys(reports)}, key=lambda report: report.at)
+    return replace(
+        look,
+        reports=tuple(known)[-_LINES:],
+        patterns=lines.patterns_of(bad),
+        denials=lines.denials_of(bad),
+    )
 
 
 async def _lines(

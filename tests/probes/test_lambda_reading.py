@@ -22,6 +22,7 @@ from probes.lambda_function.lines import (
 )
 from probes.lambda_function.model import Pointed, Snapshot
 from probes.lambda_function.read import callers_of, name_of, period_of
+from probes.lambda_function.settings import Settings
 from tests.probes.fake_aws import AT, FakeAws, ago, denied, minutes, target
 from tests.probes.lambda_looks import ARN, QUEUE, flow, found
 
@@ -162,7 +163,7 @@ async def test_what_is_denied_is_a_gap_and_never_well() -> None:
     assert not seen.reserved_known
     assert found(seen) == [("LAMBDA_OBS_BLIND", "info")]
     assert status.PROBE.facts is not None
-    assert next(iter(status.PROBE.facts(seen, status.Settings()))).text == "unknown"
+    assert next(iter(status.PROBE.facts(seen, Settings()))).text == "unknown"
 
 
 async def test_a_function_that_is_gone_is_told_as_gone() -> None:
@@ -186,7 +187,7 @@ async def test_silence_asks_who_should_have_called() -> None:
     asked = answers(lambda__GetPolicy={"Policy": json.dumps(policy)}, events__DescribeRule=rule)
     seen = await look(FakeAws(asked, {"Invocations": minutes(1, *[0] * 30)}))
     assert seen.callers == ("events.amazonaws.com",)
-    (finding,) = status.diagnose(seen, status.Settings())
+    (finding,) = status.diagnose(seen, Settings())
     assert (finding.code, finding.severity) == ("LAMBDA_NOT_INVOKED", "critical")
     assert finding.likely[0] == "the rule five is DISABLED"
 

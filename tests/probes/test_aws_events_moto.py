@@ -1,0 +1,159 @@
+"""Lambda, SQS, Kinesis and Step Functions against moto: real HTTP through the real client.
+
+moto stands behind the world's front, since alone it calls Lambda's JSON a page of HTML. What it
+lacks (account settings of Lambda, CloudTrail) has to end as gaps.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import zipfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import pytest
+
+from cockpit.connect.aws.session import Aws, open_aws
+from cockpit.errors import BlindError
+from cockpit.world import layout
+from cockpit.world.calls import CallLog
+from cockpit.world.faults import Faults
+from cockpit.world.front import Front
+from probes.lambda_function import status as functions
+from tests.core.aws_stub import place
+from tests.probes.fake_aws import target
+from tests.probes.test_aws_data_moto import codes, put
+
+pytestmark = pytest.mark.servers
+Clients = Callable[[str], Any]
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    made = Front(CallLog(), Faults())
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        made.serve(listener)
+        made.ready.set()
+        yield listener.getsockname()[1]
+        made.close()
+
+
+@pytest.fixture
+async def aws(port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Aws]:
+    from moto.moto_api._internal.models import moto_api_backend
+
+    moto_api_backend.reset()
+    monkeypatch.setenv("COCKPIT_TEST_KEY", layout.key_of("commander"))
+    reads = await open_aws(place(port), wanted=("logs:FilterLogEvents",))
+    yield reads
+    await reads.close()
+
+
+@pytest.fixture(scope="module")
+def client(port: int) -> Clients:
+    import boto3
+
+    session = boto3.Session()
+
+    @cache
+    def make(service: str) -> Any:
+        return session.client(
+            service,
+            endpoint_url=f"http://127.0.0.1:{port}",
+            region_name=layout.REGION,
+            aws_access_key_id=layout.key_of("commander"),
+            aws_secret_access_key="x",
+        )
+
+    return make
+
+
+def ms(seconds: int) -> int:
+    """Milliseconds since 1970, so many seconds ago."""
+    return int((datetime.now(UTC) - timedelta(seconds=seconds)).timestamp() * 1000)
+
+
+# Lambda ----------------------------------------------------------------------------------------
+
+
+def function(client: Clients) -> str:
+    trust: dict[str, Any] = {"Version": "2012-10-17", "Statement": []}
+    role = client("iam").create_role(RoleName="pay", AssumeRolePolicyDocument=json.dumps(trust))
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("app.py", "def handler(event, context): ...")
+    api = client("lambda")
+    api.create_function(
+        FunctionName="pay",
+        Runtime="python3.13",
+        Role=role["Role"]["Arn"],
+        Handler="app.handler",
+        Code={"ZipFile": code.getvalue()},
+        Timeout=30,
+        MemorySize=512,
+        Environment={"Variables": {"DATABASE_URL": "postgres://u:hunter2@db"}},
+    )
+    version: str = api.publish_version(FunctionName="pay")["Version"]
+    api.create_alias(FunctionName="pay", Name="live", FunctionVersion=version)
+    return version
+
+
+def write_lines(client: Clients, *lines: str) -> None:
+    logs = client("logs")
+    where = {"logGroupName": "/aws/lambda/pay", "logStreamName": "a"}
+    logs.create_log_group(logGroupName=where["logGroupName"])
+    logs.create_log_stream(**where)
+    logs.put_log_events(**where, logEvents=[{"timestamp": ms(90), "message": m} for m in lines])
+
+
+async def test_a_function_that_fails_is_seen_with_its_lines(aws: Aws, client: Clients) -> None:
+    version = function(client)
+    named = {"FunctionName": "pay", "Resource": "pay:live"}
+    for name, value in (("Invocations", 100.0), ("Errors", 100.0)):
+        put(client, "AWS/Lambda", name, named, values=[value] * 8)
+    report = "REPORT RequestId: r\tDuration: 1 ms\tMemory Size: 512 MB\tMax Memory Used: 512 MB\t"
+    write_lines(
+        client,
+        report + "Status: error\tError Type: Runtime.OutOfMemory",
+        "[ERROR] password=hunter2 User: arn:aws:sts::1:assumed-role/pay/pay is not authorized to "
+        "perform: s3:GetObject on resource: arn:aws:s3:::invoices/a",
+    )
+    look = await functions.collect(aws, target("lambda_function", "pay:live"))
+    assert codes(functions, look) >= {
+        "LAMBDA_ALL_FAILING",
+        "LAMBDA_OOM",
+        "LAMBDA_ACCESS_DENIED",
+        "LAMBDA_VERSION_CHANGED",
+    }
+    assert look.alias is not None
+    assert look.alias.version == version
+    assert look.denials[0].action == "s3:GetObject"
+    assert "hunter2" not in repr(look)
+
+
+async def test_a_function_is_well_only_with_invocations(aws: Aws, client: Clients) -> None:
+    function(client)
+    look = await functions.collect(aws, target("lambda_function", "pay"))
+    assert functions.PROBE.facts is not None
+    facts = list(functions.PROBE.facts(look, functions.PROBE.settings))
+    assert facts[0].text == "not invoked"
+    assert codes(functions, look) == {"LAMBDA_VERSION_CHANGED"}
+
+
+async def test_a_switched_off_function_is_seen(aws: Aws, client: Clients) -> None:
+    function(client)
+    client("lambda").put_function_concurrency(FunctionName="pay", ReservedConcurrentExecutions=0)
+    look = await functions.collect(aws, target("lambda_function", "pay"))
+    assert "LAMBDA_DISABLED_BY_CONCURRENCY" in codes(functions, look)
+
+
+async def test_a_function_that_is_not_there_is_told_as_gone(aws: Aws) -> None:
+    with pytest.raises(BlindError) as caught:
+        await functions.collect(aws, target("lambda_function", "ghost"))
+    assert caught.value.code == "LAMBDA_FUNCTION_MISSING"
