@@ -106,7 +106,7 @@ async def _processed(pilot: Pilot[int]) -> None:
 
 async def until(pilot: Pilot[int], true: Callable[[], bool], what: str = "") -> None:
     """Wait, however busy the machine is, until something is true."""
-    for _ in range(600):
+    for _ in range(1200):
         await _processed(pilot)
         if true():
             return

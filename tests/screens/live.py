@@ -25,7 +25,7 @@ from tests.screens.conftest import ENVIRON, press, settle, text, toasts
 from tests.screens.strict import StrictApp
 
 WORD = "hunter2-and-a-card"
-PATIENCE = 40
+PATIENCE = 120
 """Seconds that anything may take on a busy machine."""
 
 

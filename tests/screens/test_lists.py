@@ -7,7 +7,7 @@ import itertools
 import subprocess
 import sys
 from dataclasses import replace
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -69,10 +69,10 @@ async def test_news_that_change_nothing_draw_nothing(show: Shows, desk: FakeDesk
 async def test_ten_thousand_findings_are_set_quickly(show: Shows, desk: FakeDesk) -> None:
     async with show(desk) as pilot:
         board = many(10_000)
-        began = perf_counter()
+        began = process_time()
         desk.board = board
         await settle(pilot)
-        assert perf_counter() - began < 10, "the budget is 300 ms; this guards against minutes"
+        assert process_time() - began < 10, "the budget is 300 ms; this guards against minutes"
 
 
 async def test_a_click_chooses_and_a_second_one_opens(show: Shows, desk: FakeDesk) -> None:
