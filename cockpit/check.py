@@ -22,7 +22,9 @@ from cockpit.runbooks.library import Library, library
 from cockpit.text import visible
 from cockpit.triage.board import ONE_LOOK, Board, OpenFinding
 from cockpit.triage.finding import Evidence, Severity
+from cockpit.triage.onset import onset
 from cockpit.triage.probe import AnyProbe, Blind, Reading, Seen
+from cockpit.triage.related import RELATED, changes_of, feed_of, reading_of
 from cockpit.triage.store import Store
 from cockpit.triage.suspects import Suspect, suspects
 from cockpit.triage.target import Target
@@ -30,6 +32,8 @@ from cockpit.triage.topology import DependencyGraph
 
 SCHEMA = "cockpit.check/1"
 _LONGEST_NAME = 120
+_PARTLY = ("_OBS_BLIND", "CHANGE_HISTORY_BLIND")
+"""Codes of looks of which a part could not be made."""
 _OURS = frozenset({"schema", "environment", "target", "kind", "probe", "code", "runbook"})
 """Names of the configuration and of the product: never secrets, whatever a password is."""
 
@@ -81,7 +85,7 @@ class Report:
             return Exit.CRITICAL
         if worst is Severity.WARNING:
             return Exit.WARNING
-        partly = any(f.finding.code.endswith("_OBS_BLIND") for f in self.board.open.values())
+        partly = any(f.finding.code.endswith(_PARTLY) for f in self.board.open.values())
         unknown = partly or self.board.blind() or self.unrecorded
         return Exit.UNKNOWN if unknown else Exit.OK
 
@@ -117,6 +121,7 @@ async def look_once(
         await engine.sweep()
         for reading in unseen:
             store.add(reading)
+        _relate(config, probes, store, first_look=started)
         unrecorded = ""
         if record is not None:
             unrecorded = await asyncio.to_thread(write_recordings, store.board, record)
@@ -138,6 +143,24 @@ async def look_once(
         redirected=elsewhere,
         library=library(config.runbooks),
     )
+
+
+def _relate(
+    config: Config, probes: Mapping[str, AnyProbe], store: Store, *, first_look: datetime
+) -> None:
+    """Tell at the feed of changes what they have to do with what is wrong, where both are known."""
+    feed, probe = feed_of(config.targets), probes.get(RELATED)
+    looked = any(id_.target == feed for id_ in store.board.readings)
+    if probe is None or not looked:
+        return
+    target = next(each for each in config.targets if each.name == feed)
+    found = changes_of(
+        store.board,
+        DependencyGraph(config.targets),
+        at=clock.now(),
+        began=onset(store.board, first_look),
+    )
+    store.add(reading_of(found, feed, probe, config.settings_for(target, probe)))
 
 
 def write_recordings(board: Board, folder: Path) -> str:

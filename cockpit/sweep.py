@@ -81,7 +81,8 @@ def looks(
         Look(target, probe, config.settings_for(target, probe), place=_place(target))
         for target in chosen
         for probe in probes.values()
-        if probe.kind == target.kind and not isinstance(target.settings, NoSettings)
+        if probe.kind == target.kind and probe.asks
+        if not isinstance(target.settings, NoSettings)
         if not only or probe.id in only
     ]
     if not found:

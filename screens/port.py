@@ -15,6 +15,7 @@ from cockpit.connect.role import Role
 from cockpit.incident.lines import IncidentLine
 from cockpit.incident.timeline import TimelineRow
 from cockpit.triage.board import Board, FindingId, OpenFinding
+from cockpit.triage.related import RankedChanges
 from cockpit.triage.suspects import Suspect
 from cockpit.triage.target import Target
 from cockpit.triage.view import Offer
@@ -109,6 +110,12 @@ class DeskPort(Protocol):
     def suspects_by(self) -> str:
         """How they are found, one sentence for the pane."""
 
+    @property
+    def changes(self) -> RankedChanges:
+        """Every change that is known, the most suspected first; the same object until one of them,
+        or what fails, is another.
+        """
+
     def timeline(self) -> Sequence[TimelineRow]:
         """All lines, oldest first (`cockpit.incident.timeline.timeline`); the same object until
         there is another entry, since it is asked for four times a second.
@@ -156,9 +163,9 @@ class DeskPort(Protocol):
         """The id of the runbook that is offered first for a code; empty when there is none."""
 
     def run_for(self, runbook_id: str, finding: FindingId) -> RunPort | None:
-        """The run that was started for this finding, here or in an earlier session, if any."""
+        """The run that was started for this finding, if any."""
 
-    def done_before(self, runbook_id: str, finding: FindingId) -> DoneBefore | None:
+    def done_before(self, runbook_id: str) -> DoneBefore | None:
         """What earlier sessions did of a runbook, which no run here knows; None: nothing."""
 
     def start_run(self, runbook_id: str, finding: OpenFinding) -> RunPort:

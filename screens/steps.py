@@ -64,10 +64,8 @@ class Steps:
         )
 
     def _earlier(self, books: Sequence[Runbook]) -> DoneBefore | None:
-        desk, finding = self._host.desk, self._selected()
-        if desk is None or finding is None or not books:
-            return None
-        return desk.done_before(books[self._at % len(books)].id, finding.id)
+        desk = self._host.desk
+        return desk.done_before(books[self._at % len(books)].id) if desk and books else None
 
     def turn(self) -> bool:
         """Show the finding's next runbook; False when there is no other."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
-from cockpit.errors import BlindError, Misconfigured, Reason
+from cockpit.errors import Misconfigured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +33,9 @@ class Statement:
     identity: tuple[str, ...] = ()
     """Parameters that together say which session it is."""
     sql: str = ""
-    """For `read` in SQL: gives one row with one JSON value; NULL where the login may not see."""
+    """For `read` in SQL: gives one row with one JSON value."""
     words: tuple[str, ...] = ()
     """For Redis: the command; `{name}` stands for a parameter as one word."""
-    needs: tuple[str, ...] = ()
-    """Rights of the login that it takes and that none of is spare, each as its engine names it; for
-    Redis the commands, besides `COMMANDERS_COMMANDS`.
-    """
 
 
 PROTECTED_POSTGRES = """
@@ -80,14 +76,6 @@ PROTECTED_MYSQL_COMMANDS = frozenset({"Binlog Dump", "Binlog Dump GTID", "Daemon
 MOST_AT_ONCE = 20
 """Sessions that one batch may end."""
 
-COMMANDERS_COMMANDS = ("client|setname", "ping", "acl|whoami", "acl|dryrun")
-"""What every commander's user of Redis sends: who it is, whether it is let, whether it may."""
-
-_SEEN = "pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
-"""Without it the states of others are NULL: nobody would be idle."""
-_SEES = ("pg_monitor",)
-_SIGNALS = ("pg_monitor", "pg_signal_backend")
-_KILLS = ("PROCESS", "CONNECTION ADMIN")
 _IDLE_SESSIONS = {"user": str, "application": str, "older_than_s": float, "most": int}
 _SESSION = {"pid": int, "backend_start": datetime}
 _THREAD = {"id": int, "user": str, "host": str}
@@ -101,7 +89,6 @@ _ALL: tuple[Statement, ...] = (
         risk="low",
         effect="ends the running statement of 1 session; its transaction stays open, aborted",
         undo="none: the client may run the statement again",
-        needs=_SIGNALS,
     ),
     Statement(
         name="terminate_backend",
@@ -111,7 +98,6 @@ _ALL: tuple[Statement, ...] = (
         risk="high",
         effect="ends 1 session and rolls its transaction back",
         undo="none: the application must retry the transaction",
-        needs=_SIGNALS,
     ),
     Statement(
         name="terminate_idle_of_client",
@@ -120,7 +106,6 @@ _ALL: tuple[Statement, ...] = (
         risk="high",
         effect=f"ends up to {MOST_AT_ONCE} idle sessions of one user and application",
         undo="none: the application reconnects, all of them at once in the worst case",
-        needs=_SIGNALS,
     ),
     Statement(
         name="resume_replay",
@@ -131,7 +116,6 @@ _ALL: tuple[Statement, ...] = (
         effect="lets a standby replay on that a person paused; shuts it down where a setting is "
         "below the primary's; promotes it where a restore stopped at its target",
         undo="none: a pause brings back no standby that shut down or was promoted",
-        needs=("EXECUTE ON FUNCTION pg_wal_replay_resume()",),
     ),
     Statement(
         name="drop_slot",
@@ -141,7 +125,6 @@ _ALL: tuple[Statement, ...] = (
         risk="destructive",
         effect="drops 1 replication slot that nobody reads; lets its WAL and dead rows go",
         undo="none: its standby or consumer must be built anew",
-        needs=("REPLICATION",),
     ),
     Statement(
         name="rollback_prepared",
@@ -159,10 +142,8 @@ _ALL: tuple[Statement, ...] = (
         risk="read",
         effect="counts the sessions that terminate_idle_of_client would end now",
         sql=f"""
-SELECT CASE WHEN {_SEEN} THEN
-         json_build_object('idle', count(*), 'ends', least(count(*), %(most)s)) END
+SELECT json_build_object('idle', count(*), 'ends', least(count(*), %(most)s))
   FROM pg_stat_activity AS a WHERE {IDLE_OF_CLIENT}""",  # noqa: S608
-        needs=_SEES,
     ),
     Statement(
         name="connections_by_client",
@@ -170,16 +151,15 @@ SELECT CASE WHEN {_SEEN} THEN
         parameters={},
         risk="read",
         effect="counts the sessions of each user, application and address",
-        sql=f"""
-SELECT CASE WHEN {_SEEN} THEN coalesce(json_agg(s), '[]') END FROM (
+        sql="""
+SELECT coalesce(json_agg(s), '[]') FROM (
   SELECT usename AS user, application_name AS application, host(client_addr) AS address,
          count(*) AS sessions, count(*) FILTER (WHERE state = 'active') AS active,
          count(*) FILTER (WHERE state = 'idle') AS idle,
          count(*) FILTER (WHERE state LIKE 'idle in%') AS idle_in_transaction
     FROM pg_stat_activity
    WHERE datname IS NOT NULL AND pid <> pg_backend_pid()
-   GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT 20) AS s""",  # noqa: S608
-        needs=_SEES,
+   GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT 20) AS s""",
     ),
     Statement(
         name="kill_query",
@@ -190,7 +170,6 @@ SELECT CASE WHEN {_SEEN} THEN coalesce(json_agg(s), '[]') END FROM (
         effect="ends the running statement of 1 session; its transaction stays open; a killed "
         "SLEEP, GET_LOCK, DO or BENCHMARK ends with success at its client",
         undo="none: the client may run the statement again",
-        needs=_KILLS,
     ),
     Statement(
         name="kill_connection",
@@ -200,7 +179,6 @@ SELECT CASE WHEN {_SEEN} THEN coalesce(json_agg(s), '[]') END FROM (
         risk="high",
         effect="ends 1 session and rolls its transaction back",
         undo="none: the application must retry the transaction",
-        needs=_KILLS,
     ),
     Statement(
         name="kill_idle_of_user",
@@ -209,7 +187,6 @@ SELECT CASE WHEN {_SEEN} THEN coalesce(json_agg(s), '[]') END FROM (
         risk="high",
         effect=f"ends up to {MOST_AT_ONCE} sleeping sessions of one user",
         undo="none: the application reconnects, all of them at once in the worst case",
-        needs=_KILLS,
     ),
     Statement(
         name="start_replication",
@@ -218,7 +195,6 @@ SELECT CASE WHEN {_SEEN} THEN coalesce(json_agg(s), '[]') END FROM (
         risk="low",
         effect="starts the replica's threads again",
         undo="STOP REPLICA",
-        needs=("REPLICATION SLAVE ADMIN",),
     ),
     Statement(
         name="client_kill",
@@ -229,7 +205,6 @@ SELECT CASE WHEN {_SEEN} THEN coalesce(json_agg(s), '[]') END FROM (
         effect="closes 1 client connection; ids are never used again",
         undo="none: the client reconnects",
         words=("CLIENT", "KILL", "ID", "{id}"),
-        needs=("client|list", "client|kill"),
     ),
     Statement(
         name="script_kill",
@@ -239,7 +214,6 @@ SELECT CASE WHEN {_SEEN} THEN coalesce(json_agg(s), '[]') END FROM (
         effect="ends the running script; works only while it has written nothing",
         undo="none: its client gets an error",
         words=("SCRIPT", "KILL"),
-        needs=("script|kill",),
     ),
     Statement(
         name="function_kill",
@@ -249,7 +223,6 @@ SELECT CASE WHEN {_SEEN} THEN coalesce(json_agg(s), '[]') END FROM (
         effect="ends the running function; works only while it has written nothing",
         undo="none: its client gets an error",
         words=("FUNCTION", "KILL"),
-        needs=("function|kill",),
     ),
     Statement(
         name="set_maxmemory",
@@ -259,7 +232,6 @@ SELECT CASE WHEN {_SEEN} THEN coalesce(json_agg(s), '[]') END FROM (
         effect="sets the memory limit until the next restart; not on ElastiCache",
         undo="the same with the value from before",
         words=("CONFIG", "SET", "maxmemory", "{bytes}"),
-        needs=("info", "config|set"),
     ),
     Statement(
         name="set_maxmemory_policy",
@@ -269,7 +241,6 @@ SELECT CASE WHEN {_SEEN} THEN coalesce(json_agg(s), '[]') END FROM (
         effect="sets what is evicted when memory is full, until the next restart",
         undo="the same with the value from before",
         words=("CONFIG", "SET", "maxmemory-policy", "{policy}"),
-        needs=("config|set",),
     ),
     Statement(
         name="slow_log",
@@ -278,7 +249,6 @@ SELECT CASE WHEN {_SEEN} THEN coalesce(json_agg(s), '[]') END FROM (
         risk="read",
         effect="reads the last 25 slow commands",
         words=("SLOWLOG", "GET", "25"),
-        needs=("slowlog|get",),
     ),
     Statement(
         name="memory_doctor",
@@ -287,7 +257,6 @@ SELECT CASE WHEN {_SEEN} THEN coalesce(json_agg(s), '[]') END FROM (
         risk="read",
         effect="asks the server what it thinks of its memory",
         words=("MEMORY", "DOCTOR"),
-        needs=("memory|doctor",),
     ),
 )
 
@@ -316,17 +285,6 @@ def checked(known: Statement, arguments: Mapping[str, object]) -> dict[str, obje
         problems += [f"{name} is unknown" for name in sorted(unknown)]
         raise Misconfigured(f"{known.name}: {', '.join(problems)}")
     return {name: _typed(known, name, arguments[name]) for name in known.parameters}
-
-
-def shown(known: Statement, value: object) -> object:
-    """What a `read` gave. Raises `BlindError` where the login may not see it."""
-    if value is None:
-        raise BlindError(
-            Reason.DENIED,
-            f"{known.name}: the login may not see it",
-            hint=f"GRANT {', '.join(known.needs)} TO the login;",
-        )
-    return value
 
 
 def _typed(known: Statement, name: str, value: object) -> object:

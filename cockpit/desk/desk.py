@@ -16,6 +16,7 @@ from cockpit.connect.role import Role
 from cockpit.desk.own import own_acts
 from cockpit.desk.promises import PromiseKeeper
 from cockpit.desk.recorder import Recorder
+from cockpit.desk.relation import ChangeKeeper
 from cockpit.desk.status import DeskStatus
 from cockpit.errors import BlindError, Refused
 from cockpit.incident.lines import IncidentLine
@@ -24,7 +25,7 @@ from cockpit.incident.severity import next_update
 from cockpit.incident.state import IncidentStatus
 from cockpit.incident.timeline import TimelineRow, continued
 from cockpit.runbooks import earlier, unfinished
-from cockpit.runbooks.earlier import DoneBefore, RunKey
+from cockpit.runbooks.earlier import DoneBefore
 from cockpit.runbooks.known import known
 from cockpit.runbooks.library import Library
 from cockpit.runbooks.offer import runbook_of
@@ -32,7 +33,7 @@ from cockpit.runbooks.plan import Outcome
 from cockpit.runbooks.ports import Ports
 from cockpit.runbooks.run import Run
 from cockpit.runbooks.sessions import RunSessions
-from cockpit.runbooks.step import NOTHING, Runbook
+from cockpit.runbooks.step import Runbook
 from cockpit.runbooks.stop_loss import Signals
 from cockpit.runbooks.unfinished import Unfinished
 from cockpit.text import visible
@@ -41,6 +42,7 @@ from cockpit.triage.explain import explain, lines
 from cockpit.triage.own import OwnAct
 from cockpit.triage.probe import AnyProbe
 from cockpit.triage.registry import catalog
+from cockpit.triage.related import RELATED, RankedChanges
 from cockpit.triage.store import Store
 from cockpit.triage.suspects import Suspect, suspects
 from cockpit.triage.target import Target
@@ -92,6 +94,9 @@ class Desk:
         self._unwatched = sweep.unwatched(config, probes)
         self._recorder = Recorder(incident, best=library.best)
         self._promises = PromiseKeeper(incident, self.store, probes[PROMISES])
+        self._changes = ChangeKeeper(
+            config, store=self.store, graph=self.graph, probe=probes[RELATED]
+        )
         self._coming = coming
         self._waits_for = ""
         self._callbacks: list[Callback] = []
@@ -102,13 +107,11 @@ class Desk:
         self._rows: tuple[int, tuple[TimelineRow, ...]] = (0, ())
         self._unfinished: tuple[int, tuple[Unfinished, ...]] = (-1, ())
         self._done_before = earlier.done_before(incident.earlier)
-        self._left = {} if incident.watching else earlier.runs_left(incident.earlier)
-        self._taken_up: dict[RunKey, Run] = {}
-        """Interrupted ones of earlier sessions, whose finding is not on the board (yet)."""
         self._suspects: tuple[Board | None, tuple[Suspect, ...]] = (None, ())
         self._stops = [
             self.store.subscribe(self._board_changed),
             self._promises.stop,
+            self._changes.stop,
             incident.subscribe(lambda _: self._tell()),
         ]
 
@@ -209,6 +212,11 @@ class Desk:
         """How they are found, for the pane."""
         return SUSPECTS_BY
 
+    @property
+    def changes(self) -> RankedChanges:
+        """Every change that is known, the most suspected first."""
+        return self._changes.ranked
+
     def timeline(self, after: int = 0) -> Sequence[TimelineRow]:
         """The lines whose `seq` is greater than `after`, oldest first."""
         entries = self.incident.entries
@@ -232,6 +240,7 @@ class Desk:
     async def start(self) -> None:
         """Begin to look."""
         self._promises.tell()
+        self._changes.begin()
         self._spawn(self._look())
 
     def look_now(self, target: str = "") -> int:
@@ -252,43 +261,24 @@ class Desk:
         return self.library.best(code)
 
     def run_for(self, runbook_id: str, finding: FindingId) -> Run | None:
-        """The run that was started for this finding, here or before, if any."""
-        found = self.board.open.get(finding)
-        if found is not None and self._was_left(runbook_id, finding):
-            return self.start_run(runbook_id, found)
+        """The run that was started for this finding, if any."""
         return self._runs.get((runbook_id, finding))
 
     def start_run(self, runbook_id: str, finding: OpenFinding) -> Run:
         """The run for this finding, started when there is none yet."""
         key = (runbook_id, finding.id)
         if key not in self._runs:
-            self._runs[key] = self._begin(self.library.get(runbook_id), finding, key)
+            self._runs[key] = self._begin(self.library.get(runbook_id), finding)
         return self._runs[key]
 
-    def done_before(self, runbook_id: str, finding: FindingId) -> DoneBefore | None:
+    def done_before(self, runbook_id: str) -> DoneBefore | None:
         """What earlier sessions did of a runbook, which no run here knows; None: nothing."""
-        if self._was_left(runbook_id, finding):
-            return None
         return self._done_before.get(runbook_id)
-
-    def _was_left(self, runbook_id: str, finding: FindingId) -> bool:
-        """Whether an earlier session followed it for this finding, as the document is now."""
-        left = self._left.get((runbook_id, finding))
-        known = self.library.find(runbook_id)
-        return left is not None and known is not None and left.digest == known.digest
 
     @property
     def interrupted(self) -> Run | None:
         """The newest run since a step of which something else got worse; None: there is none."""
-        for key, left in self._left.items():
-            if left.interrupted and key not in self._runs and self._was_left(*key):
-                found = self.board.open.get(key[1])
-                if found is not None:
-                    self.start_run(key[0], found)
-                elif key not in self._taken_up:
-                    self._taken_up[key] = self._begin(self.library.get(key[0]), None, key)
-        runs = {**self._taken_up, **self._runs}
-        return next((r for r in reversed(runs.values()) if r.interrupt is not None), None)
+        return next((r for r in reversed(self._runs.values()) if r.interrupt is not None), None)
 
     def offer_run(self, target: str, offer: Offer) -> Run:
         """An offer of a drill-down as a run of one step, gated like any other: on the target that
@@ -356,19 +346,11 @@ class Desk:
         await asyncio.gather(self.connections.close(), written)
 
     def _learned(self, one: Unfinished, outcome: Outcome) -> None:
-        for run in (*self._runs.values(), *self._taken_up.values()):
+        for run in self._runs.values():
             run.learn(one.seq, outcome)
         self._tell()
 
-    def _begin(
-        self, runbook: Runbook, finding: OpenFinding | None, key: RunKey | None = None
-    ) -> Run:
-        """A run; `key` names what earlier sessions may have begun: read now, with what was done
-        about it in this one.
-        """
-        left = None
-        if key is not None and self._was_left(*key):
-            left = earlier.runs_left(self.incident.entries).get(key)
+    def _begin(self, runbook: Runbook, finding: OpenFinding | None) -> Run:
         run = Run(
             runbook,
             finding,
@@ -378,8 +360,6 @@ class Desk:
             ports=self._ports(),
             targets=self.targets,
             known=known(),
-            params=left.params if left is not None and finding is None else NOTHING,
-            left=left,
         )
         run.subscribe(self._tell)
         return run
@@ -404,6 +384,7 @@ class Desk:
 
     def _board_changed(self, board: Board, changes: Sequence[BoardChange]) -> None:
         self._recorder.board_changed(board, changes)
+        self._changes.board_changed()
         self._tell()
 
     def _tell(self) -> None:

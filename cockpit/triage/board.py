@@ -401,11 +401,17 @@ def _trends(
 
 
 def _with_changes(board: Board, reading: Reading, seen: Seen) -> tuple[Board, list[BoardChange]]:
-    known = set(board.changes)
+    known = {change: change for change in board.changes}
     new = [change for change in seen.changes if change not in known]
-    if not new:
+    fuller = {
+        change: change
+        for change in seen.changes
+        if change in known and len(change.details) > len(known[change].details)
+    }
+    if not new and not fuller:
         return board, []
-    newest_first = sorted((*new, *board.changes), key=lambda change: change.at, reverse=True)
+    kept = [fuller.get(change, change) for change in board.changes]
+    newest_first = sorted((*new, *kept), key=lambda change: change.at, reverse=True)
     happened = [
         BoardChange(
             BoardEvent.CHANGE,

@@ -23,6 +23,7 @@ from cockpit.redact import MASKER
 from cockpit.text import visible
 from cockpit.triage.board import LookId
 from cockpit.triage.changes import Change
+from cockpit.triage.feed import ResourceNames
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.members import mistyped
 from cockpit.triage.own import OwnAct, marked
@@ -111,6 +112,7 @@ class Engine:
         """`lanes`: lane → how many of its looks run at once. `acts`: what steps have done."""
         self.looks: Mapping[LookId, Look] = {look.id: look for look in looks}
         self.store = store
+        self._names = ResourceNames(look.target for look in self.looks.values())
         self._sessions = sessions
         self._debug = debug
         self._acts = acts
@@ -293,7 +295,7 @@ class Engine:
             if look.probe.beside is not None:
                 self._newest[look.id] = (snapshot, clock.monotonic())
                 snapshot = look.probe.beside(snapshot, self._neighbours(look))
-            return judged(look, snapshot, self._acts())
+            return judged(look, snapshot, self._acts(), names=self._names)
         except BlindError as error:
             return _blind(error)
         except (Misconfigured, Refused) as error:
@@ -386,22 +388,37 @@ class Engine:
         )
 
 
-def judged(look: Look, snapshot: object, acts: Sequence[OwnAct] = ()) -> Seen:
-    """What the probe's pure functions say of a snapshot, own acts left out."""
-    probe, acts = look.probe, [act for act in acts if act.target == look.target.name]
-    if probe.own is not None and acts:
-        snapshot = probe.own(snapshot, acts)
+def judged(
+    look: Look, snapshot: object, acts: Sequence[OwnAct] = (), *, names: ResourceNames | None = None
+) -> Seen:
+    """What the probe's pure functions say of a snapshot, own acts left out.
+
+    `names`: what resources of a place are which targets, for a feed that tells of many.
+    """
+    probe, own = look.probe, [act for act in acts if act.target == look.target.name]
+    if probe.own is not None and own:
+        snapshot = probe.own(snapshot, own)
     if probe.derive is not None:
         snapshot = probe.derive(snapshot, look.settings)
     return Seen(
         findings=tuple(map(sanitise, _only(Finding, probe.diagnose(snapshot, look.settings)))),
         facts=_only(Fact, probe.facts(snapshot, look.settings)) if probe.facts else (),
         tables=_only(Table, probe.tables(snapshot, look.settings)) if probe.tables else (),
-        changes=marked(_only(Change, probe.changes(snapshot, look.target.name)), acts)
-        if probe.changes
-        else (),
+        changes=_changes(look, snapshot, acts, names=names),
         snapshot=snapshot,
     )
+
+
+def _changes(
+    look: Look, snapshot: object, acts: Sequence[OwnAct], *, names: ResourceNames | None
+) -> tuple[Change, ...]:
+    """Joined before they are marked: a feed tells of targets whose names it does not know."""
+    if look.probe.changes is None:
+        return ()
+    told = _only(Change, look.probe.changes(snapshot, look.target.name))
+    if names is not None:
+        told = tuple(names.join(change, look.target) for change in told)
+    return marked(told, acts)
 
 
 def _only(kind: type[Given], given: Iterable[Given]) -> tuple[Given, ...]:

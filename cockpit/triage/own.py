@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -48,15 +48,23 @@ def marked(changes: Iterable[Change], acts: Sequence[OwnAct]) -> tuple[Change, .
     found = tuple(changes)
     ours: dict[Change, OwnAct] = {}
     for act in acts:
-        fitting = [each for each in found if each not in ours and _asked_for(act, each)]
-        if fitting:
-            ours[min(fitting, key=lambda change: change.at)] = act
+        # the call and what the service made of it are told apart by two sources: one of each
+        for called in (True, False):
+            fitting = [
+                each
+                for each in found
+                if bool(each.call) is called and each not in ours and _asked_for(act, each)
+            ]
+            if fitting:
+                ours[min(fitting, key=lambda change: change.at)] = act
     return tuple(
         replace(change, own=ours[change].told) if change in ours else change for change in found
     )
 
 
 def _asked_for(act: OwnAct, change: Change) -> bool:
+    if change.call:
+        return _called(act, change)
     service = act.does.partition(".")[0]
     within = _SOON if service in {"ecs", "codedeploy"} else _SLOW
     if change.target != act.target or not -_CLOCKS <= change.at - act.at <= within:
@@ -66,6 +74,28 @@ def _asked_for(act: OwnAct, change: Change) -> bool:
     if change.kind == "ecs.stop_task":
         return act.does == "ecs.StopTask"
     return change.kind.partition(".")[0] == service and not change.kind.endswith("_failed")
+
+
+def _called(act: OwnAct, change: Change) -> bool:
+    """CloudTrail's line of the very call: by its name, its resource, and its second."""
+    if change.call != act.does or change.failed:
+        return False
+    end = act.ended_at or act.at + _SOON
+    if not act.at - _CLOCKS <= change.at <= end + _CLOCKS:
+        return False
+    return change.target == act.target or change.resource in set(_texts(act.args))
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+        yield value.rpartition("/")[2]
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
 
 
 def _deploys(act: OwnAct, change: Change) -> bool:

@@ -138,6 +138,8 @@ class Probe(Generic[Session, Snapshot, Settings]):
     """Of several probes of one kind: the one whose first fact is the target's headline."""
     codes: tuple[str, ...] = ()
     """Every finding code it can give: lint and documentation use it."""
+    asks: bool = True
+    """False: nothing is asked for it, and no look is planned; others put its readings there."""
 
 
 AnyProbe = Probe[Any, Any, Any]

@@ -25,6 +25,8 @@ _WITNESSES = frozenset({"alarms", "changes", "slo", "log_group"})
 """Kinds that tell of other targets and are never the cause themselves."""
 _OUR_STEPS = "runbook"
 """The kind of what is told of our own steps: it says nothing about what ails a target."""
+_NO_SYMPTOMS = frozenset({_OUR_STEPS, "changes"})
+"""Kinds whose findings are nothing that is to be explained."""
 _BEFORE = timedelta(minutes=60)
 """How long before the first symptom a change may have been to be suspected."""
 _LAG = timedelta(minutes=2)
@@ -89,7 +91,7 @@ class _Symptoms:
     def __init__(self, board: Board) -> None:
         self.of: dict[str, list[OpenFinding]] = {}
         for finding in board.open.values():
-            if finding.finding.severity > Severity.INFO and finding.kind != _OUR_STEPS:
+            if finding.finding.severity > Severity.INFO and finding.kind not in _NO_SYMPTOMS:
                 self.of.setdefault(finding.target, []).append(finding)
         self._weight = {
             name: sum(1 + f.finding.severity.rank for f in found) for name, found in self.of.items()

@@ -27,8 +27,10 @@ from cockpit.triage.board import Board, FindingId, LookId, OpenFinding
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
+from cockpit.triage.related import RankedChanges, Relating
 from cockpit.triage.suspects import Suspect
 from cockpit.triage.target import Target
+from cockpit.triage.topology import DependencyGraph
 from cockpit.triage.view import Column, Offer, Row, Table
 
 NOW = datetime(2026, 11, 21, 2, 59, 10, tzinfo=UTC)
@@ -442,6 +444,7 @@ class FakeDesk:
         self.headline = HEADLINE
         self.explained = "It waits."
         self.targets: Mapping[str, Target] = given.get("targets") or TARGETS  # type: ignore[assignment]
+        self._relating = Relating(DependencyGraph(tuple(self.targets.values())))
         self.next_update: datetime | None = NOW + timedelta(minutes=3, seconds=12)
         self.suspects: Sequence[Suspect] = SUSPECTS
         self.suspects_by = (
@@ -466,6 +469,12 @@ class FakeDesk:
         self.hang = False
         self.now: Callable[[], datetime] = lambda: NOW
         self._callbacks: list[Callable[[], None]] = []
+
+    @property
+    def changes(self) -> RankedChanges:
+        """The board's changes against what the board says is wrong."""
+        self._relating.refresh(self.board, ago(minutes=40))
+        return self._relating.newest
 
     def timeline(self) -> Sequence[TimelineRow]:
         return tuple(self.entries)
@@ -523,7 +532,7 @@ class FakeDesk:
         self.offered.append(run)
         return run
 
-    def done_before(self, runbook_id: str, finding: FindingId) -> DoneBefore | None:
+    def done_before(self, runbook_id: str) -> DoneBefore | None:
         return self.earlier.get(runbook_id)
 
     async def verify_unfinished(self, one: Unfinished) -> Outcome:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from cockpit.connect.aws.budget import BUDGET, Budget
-from cockpit.connect.aws.settings import AwsResource, VpcEnd, VpcPathSettings
+from cockpit.connect.aws.settings import AwsResource, ChangesSettings, VpcEnd, VpcPathSettings
 from cockpit.connect.kind import Door, Kind, Problem, off_loop
 from cockpit.connect.session import Acts
 from cockpit.connect.settings import AwsSite
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from cockpit.connect.aws.session import Aws
 
 _MODULE = "cockpit.connect.aws.session"
+_KEPT_HOURS = 90 * 24
+"""How long CloudTrail keeps events without a trail of one's own."""
 
 
 async def _open(settings: AwsResource | VpcPathSettings, door: Door) -> Aws:
@@ -55,22 +57,32 @@ def _place(settings: AwsResource | VpcPathSettings) -> str:
 
 
 def aws_kind(
-    name: str, short: str, *, named: bool = True, needs_cluster: bool = False
+    name: str,
+    short: str,
+    *,
+    named: bool = True,
+    needs_cluster: bool = False,
+    settings: type[AwsResource] = AwsResource,
 ) -> Kind[AwsResource, Aws]:
-    """A kind of resource: `arn` or `id` names one, unless not `named` (an empty id means all)."""
+    """A kind of resource: `arn` or `id` names one, unless not `named` (an empty id means all).
 
-    def problems(settings: AwsResource, written: Mapping[str, object]) -> Iterator[Problem]:
-        if named and not settings.id.strip():
+    `settings`: a form of its own, where a kind has more to say than which resource.
+    """
+
+    def problems(resource: AwsResource, written: Mapping[str, object]) -> Iterator[Problem]:
+        if named and not resource.id.strip():
             yield "id", "is empty" if "id" in written or "arn" in written else "is missing"
-        elif "arn" in written and not _is_arn(settings.id):
-            yield "arn", f"{settings.id!r} is no ARN; a name goes to id"
-        if needs_cluster and not settings.cluster:
+        elif "arn" in written and not _is_arn(resource.id):
+            yield "arn", f"{resource.id!r} is no ARN; a name goes to id"
+        if needs_cluster and not resource.cluster:
             yield "cluster", "is missing: the cluster's name"
+        if isinstance(resource, ChangesSettings) and not 0 < resource.hours <= _KEPT_HOURS:
+            yield "hours", f"{resource.hours:g} is not between 0 and {_KEPT_HOURS}: 90 days"
 
     return Kind(
         name=name,
         short=short,
-        settings=AwsResource,
+        settings=settings,
         open=_open,
         open_acts=_open_acts,
         place=_place,
@@ -117,6 +129,5 @@ UNPROBED = (
     aws_kind("sns_topic", "sns"),
     aws_kind("log_group", "log"),
     aws_kind("slo", "slo"),
-    aws_kind("changes", "chg", named=False),
 )
 """Kinds that a configuration may name already and that no probe looks at yet: shown as such."""

@@ -137,7 +137,9 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
         """,
         "cloudformation": "DescribeStacks DescribeStackEvents ListStacks",
         "events": "ListRules DescribeRule ListTargetsByRule",
-        "route53": "ListHealthChecks GetHealthCheckStatus",
+        "route53": """
+            ListHealthChecks GetHealthCheckStatus ListHostedZones ListResourceRecordSetChanges
+        """,
         "route53resolver": "GetResolverDnssecConfig",
         "resourcegroupstaggingapi": "GetResources",
     }

@@ -20,6 +20,16 @@ class AwsResource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangesSettings(AwsResource):
+    """Kind `changes`: the histories of one place. `id`: only what CloudTrail has of the resource
+    with this name; empty: everything.
+    """
+
+    hours: float = 1.0
+    """How far back they are read; CloudTrail keeps 90 days, and a long time takes long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VpcEnd:
     """One end of a path. Exactly one of the fields is set."""
 

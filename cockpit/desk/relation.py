@@ -1,0 +1,62 @@
+"""From the board to the board: what changes have to do with what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from cockpit import clock
+from cockpit.config import Config
+from cockpit.triage.probe import AnyProbe
+from cockpit.triage.related import RankedChanges, Relating, feed_of, reading_of
+from cockpit.triage.store import Store
+from cockpit.triage.topology import DependencyGraph
+
+_WAIT = 0.5
+"""Seconds for which boards are gathered: a sweep gives hundreds of them."""
+
+
+class ChangeKeeper:
+    """Ranks anew when something changed or fell ill, and tells it at the feed's own row."""
+
+    def __init__(
+        self, config: Config, *, store: Store, graph: DependencyGraph, probe: AnyProbe
+    ) -> None:
+        self._store = store
+        self._probe = probe
+        self._relating = Relating(graph)
+        self._feed = feed_of(config.targets)
+        target = next((each for each in config.targets if each.name == self._feed), None)
+        self._settings = config.settings_for(target, probe) if target else probe.settings
+        self._first_look: datetime | None = None
+        self._due: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Looking begins now: what is wrong already has begun before."""
+        self._first_look = clock.now()
+
+    def board_changed(self) -> None:
+        """Look at the board soon, once for many of its changes."""
+        if self._due is None and self._feed:
+            self._due = asyncio.get_running_loop().call_later(_WAIT, self._tell)
+
+    def stop(self) -> None:
+        """Tell nothing more."""
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+    @property
+    def ranked(self) -> RankedChanges:
+        """The newest ranking of all that is known."""
+        self._relating.refresh(self._store.board, self._first_look)
+        return self._relating.newest
+
+    def _tell(self) -> None:
+        self._due = None
+        before = self._relating.newest
+        if (found := self.ranked) is before:
+            return
+        reading = reading_of(found, self._feed, self._probe, self._settings)
+        self._store.add(reading)
+        self._store.prove(reading)

@@ -1,0 +1,81 @@
+"""When the trouble began, as an interval: what a look tells of it, never when we began to look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cockpit.triage.board import Board, OpenFinding
+from cockpit.triage.finding import Severity
+
+_WITNESSES = frozenset({"changes", "runbook"})
+_SPANS = frozenset(
+    {
+        "longest wait",
+        "it waits since",
+        "others wait for it since",
+        "running for",
+        "open for",
+        "idle for",
+        "in ALARM for",
+        "age",
+        "in progress",
+        "longest in initial",
+        "for",
+        "in this state for",
+        "oldest",
+        "prepared for",
+    }
+)
+"""Labels of evidence in seconds that say how long it has been so (suspects.md §2.1)."""
+_BY_EVIDENCE = timedelta(seconds=15)
+_BY_LOOKS = timedelta(seconds=60)
+_BEGAN_BEFORE_OUR_EYES = timedelta(seconds=70)
+_OLD = timedelta(hours=3)
+"""What has been so for longer is not how this incident began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Onset:
+    """When it began: between `at - slack` and `at + slack`."""
+
+    at: datetime
+    slack: timedelta
+    vague: bool = False
+    """It was so already at our first look: it began at `at` or before."""
+    told: bool = False
+    """A person said it."""
+
+
+def onset(board: Board, first_look: datetime | None) -> Onset | None:
+    """The earliest known beginning of what is high or critical; None: nothing is.
+
+    `first_look`: when we began to look; None: not known, then what the looks do not date is vague.
+    """
+    felt = [
+        each
+        for each in board.open.values()
+        if each.finding.severity >= Severity.HIGH and each.kind not in _WITNESSES
+    ]
+    if not felt:
+        return None
+    known = [began for each in felt for began in _began(each, first_look)]
+    if known:
+        return min(known, key=lambda each: each.at)
+    earliest = min(each.since for each in felt)
+    return Onset(first_look or earliest, _BY_LOOKS, vague=True)
+
+
+def _began(found: OpenFinding, first_look: datetime | None) -> Iterator[Onset]:
+    spans = [
+        evidence.value
+        for evidence in found.finding.evidence
+        if evidence.unit == "s"
+        and evidence.label in _SPANS
+        and isinstance(evidence.value, int | float)
+    ]
+    if spans and max(spans) <= _OLD.total_seconds():
+        yield Onset(found.seen - timedelta(seconds=max(spans)), _BY_EVIDENCE)
+    elif first_look is not None and found.since > first_look + _BEGAN_BEFORE_OUR_EYES:
+        yield Onset(found.since, _BY_LOOKS)

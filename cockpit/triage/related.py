@@ -1,0 +1,105 @@
+"""What changes have to do with what is wrong: for the probe `changes.related`, which judges it.
+
+No probe sees other targets, so this is taken from the board, and put on it again (as the promises
+of steps are).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cockpit import clock
+from cockpit.triage.board import Board
+from cockpit.triage.feed import merged, users
+from cockpit.triage.onset import Onset, onset
+from cockpit.triage.probe import AnyProbe, Reading, Seen
+from cockpit.triage.ranking import Ranked, failing, ranked
+from cockpit.triage.target import Target
+from cockpit.triage.topology import DependencyGraph
+
+RELATED = "changes.related"
+"""The probe that judges it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankedChanges:
+    """Every change that is known, the most suspected first."""
+
+    at: datetime
+    began: Onset | None
+    ranked: tuple[Ranked, ...] = ()
+    sick: tuple[str, ...] = ()
+    """The targets with something high or critical."""
+    uses: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Resource → targets whose looks name it."""
+    codes: tuple[str, ...] = ()
+    """Every open code."""
+
+
+def changes_of(
+    board: Board, graph: DependencyGraph, *, at: datetime, began: Onset | None
+) -> RankedChanges:
+    """The board's changes, merged, joined to what uses them, and ranked against an onset."""
+    found = merged(board.changes)
+    sick = failing(board)
+    unplaced = {each.resource for each in found if each.resource}
+    uses: Mapping[str, frozenset[str]] = users(board, unplaced) if sick else {}
+    order = ranked(found, graph, sick=sick, began=began, uses=uses)
+    return RankedChanges(
+        at=at,
+        began=began,
+        ranked=order,
+        sick=tuple(sorted(sick)),
+        uses=tuple((name, tuple(sorted(who))) for name, who in sorted(uses.items())),
+        codes=tuple(sorted({each.finding.code for each in board.open.values()})),
+    )
+
+
+class Relating:
+    """Keeps the ranking fresh. Costs little while neither the changes nor what fails are others."""
+
+    def __init__(self, graph: DependencyGraph) -> None:
+        self._graph = graph
+        self._seen: tuple[object, ...] = ()
+        self.newest = RankedChanges(at=clock.now(), began=None)
+
+    def refresh(self, board: Board, first_look: datetime | None) -> bool:
+        """Rank anew when something is new; whether that was so."""
+        began = onset(board, first_look)
+        seen = (board.changes, began, failing(board))
+        if _same(seen, self._seen):
+            return False
+        self._seen = seen
+        self.newest = changes_of(board, self._graph, at=clock.now(), began=began)
+        return True
+
+
+def feed_of(targets: Sequence[Target]) -> str:
+    """The target at which it is told; empty: no feed of changes is configured."""
+    return next((target.name for target in targets if target.kind == "changes"), "")
+
+
+def reading_of(found: RankedChanges, feed: str, probe: AnyProbe, settings: object) -> Reading:
+    """What `changes.related` says of a ranking, as a look at the feed."""
+    return Reading(
+        target=feed,
+        kind="changes",
+        probe=probe.id,
+        at=found.at,
+        took=0.0,
+        outcome=Seen(tuple(probe.diagnose(found, settings)), snapshot=found),
+    )
+
+
+def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    """The same list of changes, an onset that did not move by more than it is known, the same
+    failing targets.
+    """
+    if not other or one[0] is not other[0] or one[2] != other[2]:
+        return False
+    began, before = one[1], other[1]
+    if not isinstance(began, Onset) or not isinstance(before, Onset):
+        return began == before
+    return began.vague == before.vague and abs(began.at - before.at) <= began.slack

@@ -1,0 +1,146 @@
+"""One call as CloudTrail wrote it down: who, what, on what, and how it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from cockpit.connect.aws.answer import Answer, GivenText, answer_into
+from cockpit.text import SafeText, visible
+from cockpit.triage.changes import PERSON, PIPELINE, ROOT, SERVICE
+from probes.changes.calls import client_of, plain
+from probes.changes.model import ApiEvent
+
+_DEEPEST = 12
+_LONGEST = 20_000
+
+
+class ResourceRow(Answer, frozen=True):
+    """What a call was about."""
+
+    resource_type: SafeText = ""
+    resource_name: SafeText = ""
+
+
+class EventRow(Answer, frozen=True):
+    """One event of `LookupEvents`; the call itself is JSON in a text of its own."""
+
+    of = "cloudtrail.Event"
+
+    event_id: GivenText
+    event_name: GivenText
+    event_time: datetime
+    event_source: SafeText = ""
+    username: SafeText = ""
+    read_only: SafeText = ""
+    resources: tuple[ResourceRow, ...] = ()
+
+
+def event_of(row: object) -> ApiEvent:
+    """One row of `LookupEvents`, with what stands in the call's own JSON."""
+    told = answer_into(row, EventRow)
+    raw = row.get("CloudTrailEvent") if isinstance(row, Mapping) else ""
+    call = _call(raw)
+    identity = _structure(call.get("userIdentity"))
+    return ApiEvent(
+        id=told.event_id,
+        at=told.event_time,
+        service=client_of(told.event_source),
+        name=plain(told.event_name),
+        reads=told.read_only.lower() == "true",
+        actor=_actor(told.username, identity),
+        by=_by(identity, call),
+        address=_word(call.get("sourceIPAddress")),
+        agent=_word(call.get("userAgent")),
+        error=_word(call.get("errorCode")),
+        message=_word(call.get("errorMessage")),
+        resources=tuple(each.resource_name for each in told.resources if each.resource_name),
+        parameters=_structure(call.get("requestParameters")),
+        answer=_structure(call.get("responseElements")),
+    )
+
+
+def _call(raw: object) -> Mapping[str, object]:
+    """The event's JSON, harmless; empty when it is none: then only the row's own words are told."""
+    if not isinstance(raw, str):
+        return {}
+    try:
+        found = json.loads(raw)
+    except ValueError:
+        return {}
+    cleaned = _clean(found, 0)
+    return cleaned if isinstance(cleaned, Mapping) else {}
+
+
+def _clean(value: object, depth: int) -> object:
+    """Text harmless, names with a small first letter, and EC2's `{items: […]}` as the list."""
+    if depth > _DEEPEST:
+        return None
+    if isinstance(value, str):
+        return visible(value, _LONGEST)
+    if isinstance(value, list):
+        return [_clean(each, depth + 1) for each in value]
+    if isinstance(value, dict):
+        if set(value) == {"items"} and isinstance(value["items"], list):
+            return [_clean(each, depth + 1) for each in value["items"]]
+        policy = "Statement" in value  # a document's names are its own
+        return {
+            (name if policy else _small(name)): _policy(each) if policy else _clean(each, depth + 1)
+            for name, each in value.items()
+        }
+    return value
+
+
+def _policy(value: object) -> object:
+    if isinstance(value, str):
+        return visible(value, _LONGEST)
+    if isinstance(value, list):
+        return [_policy(each) for each in value]
+    if isinstance(value, dict):
+        return {visible(str(name), 200): _policy(each) for name, each in value.items()}
+    return value
+
+
+def _small(name: str) -> str:
+    shown = visible(name, 200)
+    return shown[:1].lower() + shown[1:]
+
+
+def _structure(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _word(value: object) -> str:
+    return value[:200] if isinstance(value, str) else ""
+
+
+def _issuer(identity: Mapping[str, object]) -> str:
+    context = _structure(identity.get("sessionContext"))
+    return _word(_structure(context.get("sessionIssuer")).get("userName"))
+
+
+def _actor(username: str, identity: Mapping[str, object]) -> str:
+    """`alice`, `alice as Admin`, `root`, `autoscaling.amazonaws.com`."""
+    if _word(identity.get("type")) == "Root":
+        return "root"
+    invoked = _word(identity.get("invokedBy"))
+    name = username or _word(identity.get("userName")) or invoked
+    role = _issuer(identity)
+    return f"{name} as {role}" if role and name and role != name else name or role
+
+
+def _by(identity: Mapping[str, object], call: Mapping[str, object]) -> str:
+    kind, role = _word(identity.get("type")), _issuer(identity)
+    if kind == "Root":
+        return ROOT
+    invoked = _word(identity.get("invokedBy"))
+    if kind == "AWSService" or role.startswith("AWSServiceRole") or ".amazonaws.com" in invoked:
+        return SERVICE
+    agent = _word(call.get("userAgent"))
+    console = str(call.get("sessionCredentialFromConsole", "")).lower() == "true"
+    if console or "console.amazonaws.com" in agent or "AWSConsole" in agent:
+        return PERSON
+    if role.startswith("AWSReservedSSO_"):
+        return PERSON
+    return PIPELINE if kind == "AssumedRole" else ""

@@ -1,0 +1,270 @@
+"""What was changed in a place (account and region): one look at every history that tells of it.
+
+Source: CloudTrail `LookupEvents` (management events only: no object of S3, no invocation, no item;
+typically 5, at most 15 minutes late); Auto Scaling, CloudFormation, CodeDeploy, Lambda, ECS
+revisions and Route 53's own histories, which are fresher and have no actor. ECS, RDS, ElastiCache
+and DynamoDB tell theirs by their own probes; what several tell of one event is shown once.
+
+Traps: no change in here never means that nothing was changed: the last 15 minutes of CloudTrail are
+not complete, and what was not read is told first. Git, pipelines and Kubernetes are not examined.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from cockpit import clock
+from cockpit.connect.aws.kind import aws_kind
+from cockpit.connect.aws.settings import ChangesSettings
+from cockpit.connect.session import AwsReads
+from cockpit.errors import BlindError, Reason
+from cockpit.text import visible
+from cockpit.triage.changes import SERVICE, Change
+from cockpit.triage.finding import Severity
+from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.target import Target
+from cockpit.triage.view import Column, Row, Table
+from cockpit.units import count
+from probes.answers import Gap, attempt
+from probes.changes import findings
+from probes.changes.blindness import not_seen
+from probes.changes.calls import MILD, resource_of
+from probes.changes.codedeploy import deployments
+from probes.changes.earlier import before
+from probes.changes.functions import functions
+from probes.changes.model import LATE, ApiEvent, Happening, Snapshot
+from probes.changes.records import records
+from probes.changes.releases import releases
+from probes.changes.scaling import scaling
+from probes.changes.settings import Settings
+from probes.changes.stacks import stacks
+from probes.changes.telling import details, kind_and_risk, summary
+from probes.changes.trail import memory_of, read_trail
+
+Given = TypeVar("Given")
+_SERVICES_MATTER = 0.5
+"""Risk from which on what AWS does by itself is a change."""
+_TRAIL = "CloudTrail"
+
+
+async def collect(aws: AwsReads, target: Target) -> Snapshot:
+    """Read every history; each that fails is a gap, and only all of them together are no look."""
+    settings = target.settings
+    assert isinstance(settings, ChangesSettings)
+    at = clock.now()
+    start = at - timedelta(hours=settings.hours)
+    gaps: list[Gap] = []
+    read: list[str] = []
+
+    async def source(name: str, reading: Awaitable[Given], otherwise: Given) -> Given:
+        many = len(gaps)
+        given = await attempt(gaps, name, reading, otherwise=otherwise)
+        if len(gaps) == many or gaps[-1].what != name:
+            read.append(name)
+        return given
+
+    told, scaled, moved, deployed, lambdas, named = await asyncio.gather(
+        source(
+            _TRAIL,
+            read_trail(aws, at=at, hours=settings.hours, resource=settings.id, gaps=gaps),
+            None,
+        ),
+        source("Auto Scaling", scaling(aws, start, gaps), ((), (), ())),
+        source("CloudFormation", stacks(aws, start, gaps), ()),
+        source("CodeDeploy", deployments(aws, start, at), ((), ())),
+        source("Lambda", functions(aws, start), ((), (), ())),
+        source("Route 53", records(aws, start, at), ()),
+    )
+    if not read:
+        raise _nothing(gaps)
+    snapshot = Snapshot(
+        at=at,
+        region=aws.region,
+        trail=told,
+        happenings=(*scaled[0], *deployed[1], *lambdas[0], *named),
+        rollouts=(*scaled[1], *moved, *deployed[0], *lambdas[1]),
+        groups=scaled[2],
+        aliases=lambdas[2],
+        sources=tuple(sorted(read)),
+    )
+    if told is not None:
+        snapshot = await _explained(aws, snapshot, told.events, gaps, settings)
+    return replace(snapshot, gaps=tuple(gaps))
+
+
+async def _explained(
+    aws: AwsReads,
+    snapshot: Snapshot,
+    events: tuple[ApiEvent, ...],
+    gaps: list[Gap],
+    settings: ChangesSettings,
+) -> Snapshot:
+    """What the newest calls changed, from what it was."""
+    memory = memory_of(aws, settings.hours, settings.id)
+    previous = await before(aws, memory, events, gaps)
+    brought, moved = await releases(aws, events, gaps)
+    return replace(snapshot, previous=previous, releases=brought, moved=moved)
+
+
+def _nothing(gaps: list[Gap]) -> BlindError:
+    """No history at all could be read: CloudTrail's reason stands for all."""
+    first = next((gap for gap in gaps if gap.what == _TRAIL), gaps[0])
+    return BlindError(
+        Reason(first.reason),
+        f"no history of changes could be read: {first.detail}",
+        hint="the role needs the rights of docs/rights.md, cloudtrail:LookupEvents first",
+    )
+
+
+def changes(snapshot: Snapshot, target: str) -> Iterator[Change]:
+    """Everything that may have broken something; tags and what AWS does all day stay out."""
+    previous, brought = dict(snapshot.previous), dict(snapshot.releases)
+    for event in snapshot.trail.events if snapshot.trail is not None else ():
+        kind, risk = kind_and_risk(event)
+        if risk <= MILD or (event.by == SERVICE and risk < _SERVICES_MATTER):
+            continue
+        lines = brought.get(event.id) or details(event, previous.get(event.id))
+        yield Change(
+            at=event.at,
+            kind=kind,
+            target="",
+            summary=visible(summary(event), 300),
+            actor=event.actor,
+            source="cloudtrail.LookupEvents",
+            resource=resource_of(event),
+            call=event.call,
+            by=event.by,
+            failed=event.error,
+            late=LATE.total_seconds(),
+            risk=risk,
+            details=tuple(visible(line, 300) for line in lines),
+        )
+    for each in snapshot.happenings:
+        yield _change(each)
+
+
+def _change(each: Happening) -> Change:
+    return Change(
+        at=each.at,
+        kind=each.kind,
+        target="",
+        summary=visible(each.summary, 300),
+        actor=each.actor,
+        source=each.source,
+        resource=each.resource,
+        by=each.by,
+        details=tuple(visible(line, 300) for line in each.details),
+    )
+
+
+def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
+    """How many changes; that it is blind comes first, since a small number is no good news then."""
+    blind = snapshot.trail is None
+    if blind:
+        yield Fact("changes", "CloudTrail?", severity=Severity.WARNING)
+    told = sum(1 for _ in changes(snapshot, ""))
+    yield Fact("changes" if not blind else "seen", str(told), float(told))
+    if snapshot.trail is not None:
+        yield Fact("complete until", f"{_complete(snapshot):%H:%M}")
+    if snapshot.gaps:
+        yield Fact("not read", str(len({gap.what for gap in snapshot.gaps})))
+
+
+def _complete(snapshot: Snapshot) -> datetime:
+    return snapshot.at - LATE
+
+
+def tables(snapshot: Snapshot, _: Settings) -> Iterator[Table]:
+    """Newest first, under what was not seen."""
+    told = sorted(changes(snapshot, ""), key=lambda each: each.at, reverse=True)
+    since = snapshot.trail.start if snapshot.trail is not None else None
+    headline = count(len(told), "change") + (f" since {since:%H:%M}" if since else "")
+    yield Table(
+        title="Changes",
+        columns=(
+            Column("time", 8),
+            Column("who", 24),
+            Column("what", 26),
+            Column("read from", 26),
+            Column("change"),
+        ),
+        rows=tuple(
+            Row(
+                key=f"{each.at.isoformat()} {each.source} {each.kind} {each.resource}",
+                cells=(
+                    f"{each.at:%H:%M:%S}",
+                    each.actor or "?",
+                    each.kind,
+                    each.source,
+                    each.summary,
+                ),
+                dim=bool(each.failed),
+            )
+            for each in told
+        ),
+        headline=f"{headline} · CloudTrail complete until {_complete(snapshot):%H:%M}",
+        note=not_seen(snapshot),
+    )
+
+
+def lacks(snapshot: Snapshot) -> str:
+    """Empty while CloudTrail tells."""
+    return "" if snapshot.trail is not None else "CloudTrail"
+
+
+KIND = aws_kind("changes", "chg", named=False, settings=ChangesSettings)
+
+PROBE = Probe(
+    id="changes.feed",
+    kind="changes",
+    collect=collect,
+    diagnose=findings.diagnose,
+    snapshot=Snapshot,
+    settings=Settings(),
+    every=60,
+    timeout=45,
+    facts=facts,
+    tables=tables,
+    changes=changes,
+    lacks=lacks,
+    leads=True,
+    needs=(
+        "cloudtrail:LookupEvents",
+        "autoscaling:DescribeAutoScalingGroups",
+        "autoscaling:DescribeScalingActivities",
+        "autoscaling:DescribeInstanceRefreshes",
+        "cloudformation:ListStacks",
+        "cloudformation:DescribeStackEvents",
+        "codedeploy:ListDeployments",
+        "codedeploy:BatchGetDeployments",
+        "lambda:ListFunctions",
+        "lambda:GetFunctionConfiguration",
+        "lambda:ListVersionsByFunction",
+        "lambda:ListAliases",
+        "route53:ListHostedZones",
+        "route53:ListResourceRecordSetChanges",
+        "ecs:ListServiceDeployments",
+        "ecs:DescribeServiceDeployments",
+        "ecs:DescribeServiceRevisions",
+        "ecs:DescribeTaskDefinition",
+        "cloudwatch:GetMetricData",
+    ),
+    codes=(
+        "CHANGE_HISTORY_BLIND",
+        "CHANGE_IN_PROGRESS",
+        "DEPLOYMENT_FAILED",
+        "DEPLOYMENT_STUCK",
+        "IMAGE_DIGEST_CHANGED",
+        "ALIAS_SPLIT",
+        "SG_OPENED",
+        "BUCKET_POLICY_CHANGED",
+        "CHANGE_DENIED_BURST",
+        "STACK_ROLLED_BACK",
+        "STACK_STUCK",
+        "ASG_LAUNCH_FAILED",
+    ),
+)

@@ -1,0 +1,173 @@
+"""Whether a change has to do with what is wrong: before the onset, on what fails, on its rights.
+
+Nothing is asked for it: it is judged from what all other looks saw, each time that a change or a
+trouble is new. A correlation: where every ten minutes something is deployed, something always
+stands just before the onset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cockpit.connect.session import Closable
+from cockpit.errors import BlindError, Reason
+from cockpit.triage.changes import Change
+from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.probe import Probe
+from cockpit.triage.ranking import Ranked
+from cockpit.triage.related import RELATED, RankedChanges
+from cockpit.triage.target import Target
+from cockpit.units import duration
+
+_RENAME = timedelta(seconds=60)
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(hours=24)
+_LOGS_DENIED = "LOG_ACCESS_DENIED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelatedSettings:
+    """Scores are between 0 and 1: risk × time × relation × actor × outcome."""
+
+    warning: float = 0.3
+    critical: float = 0.6
+    """Only for a change on what fails, or on what that needs directly."""
+    most: int = 3
+    """Of how many changes it is told, the most suspected first."""
+
+
+async def collect(session: Closable, target: Target) -> RankedChanges:
+    """Never looked at: it is taken from the board."""
+    raise BlindError(Reason.UNSUPPORTED, f"{target.name} is judged from what other looks saw")
+
+
+def diagnose(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Finding]:
+    """The suspected changes, then those on rights and networks of what is looked at."""
+    for each in snapshot.ranked[: settings.most]:
+        yield from _before(each, settings)
+    yield from _narrowed(snapshot)
+    yield from _rights(snapshot)
+
+
+def _subject(change: Change) -> str:
+    return f"{change.kind} {change.resource or change.target} {change.at:%H:%M:%S}"
+
+
+def _before(each: Ranked, settings: RelatedSettings) -> Iterator[Finding]:
+    """A risky change came shortly before the trouble began, on what fails or near it.
+
+    Critical from `critical` on, when it touched what fails or what that needs directly. It is a
+    correlation: read what it changed before it is taken back.
+    """
+    if each.score < settings.warning or each.before is None:
+        return
+    grave = each.score >= settings.critical and each.near
+    change = each.change
+    lead = duration(abs(each.before.total_seconds()))
+    when = f"{lead} before the onset" if each.before >= timedelta(0) else "as it began"
+    by = f" by {change.actor}" if change.actor else ""
+    yield Finding(
+        "CHANGE_BEFORE_ONSET",
+        Severity.CRITICAL if grave else Severity.WARNING,
+        f"{when}: {change.summary}{by}",
+        subject=_subject(change),
+        evidence=(
+            Evidence("score", round(each.score, 2), "", settings.warning),
+            *(Evidence(name, round(value, 2)) for name, value in each.parts),
+            Evidence("distance", each.where or "not known"),
+            *(Evidence("changed", line) for line in change.details[:5]),
+        ),
+        against=each.against,
+        next="read what exactly it changed, ask its author, then take it back if it fits",
+    )
+
+
+def _narrowed(snapshot: RankedChanges) -> Iterator[Finding]:
+    """A rule was taken from a security group that a configured path or another look here names.
+
+    Whether the path still stands, its own row says. A rule that came back within a minute, in the
+    same group, was renamed and is not told.
+    """
+    uses = dict(snapshot.uses)
+    changes = [each.change for each in snapshot.ranked]
+    for change in changes:
+        if not change.call.startswith("ec2.RevokeSecurityGroup") or change.failed or change.own:
+            continue
+        users = uses.get(change.resource, ())
+        if not users or snapshot.at - change.at > _HOUR:
+            continue
+        gone = [line for line in change.details if line not in _came_back(change, changes)]
+        if not gone:
+            continue
+        yield Finding(
+            "SG_NARROWED",
+            Severity.WARNING,
+            f"{change.resource} lost a rule: {gone[0]}",
+            subject=_subject(change),
+            evidence=(
+                Evidence("who", change.actor or "unknown"),
+                Evidence("named by the looks at", ", ".join(users[:5])),
+                Evidence("ago", (snapshot.at - change.at).total_seconds(), "s"),
+                *(Evidence("rule", line) for line in gone[:5]),
+            ),
+            likely=("a cleanup that took more than it should", "a pipeline that owns the group"),
+            next="look at the path's own row; ask the author before the rule is put back",
+        )
+
+
+def _came_back(change: Change, changes: list[Change]) -> set[str]:
+    return {
+        line.replace("+", "−", 1)
+        for other in changes
+        if other.call.startswith("ec2.AuthorizeSecurityGroup")
+        and other.resource == change.resource
+        and abs(other.at - change.at) <= _RENAME
+        for line in other.details
+    }
+
+
+def _rights(snapshot: RankedChanges) -> Iterator[Finding]:
+    """The rights of a role that a failing target works with were changed within a day.
+
+    Critical when logs say that calls are denied. Roles that AWS keeps by itself are not told.
+    """
+    uses, sick = dict(snapshot.uses), set(snapshot.sick)
+    for each in snapshot.ranked:
+        change = each.change
+        if not change.kind.startswith("iam.") or change.failed or change.own:
+            continue
+        name = change.resource.rpartition("/")[2]
+        holders = sick & {*uses.get(change.resource, ()), *uses.get(name, ())}
+        if not holders or name.startswith("AWSServiceRole") or snapshot.at - change.at > _DAY:
+            continue
+        denied = _LOGS_DENIED in snapshot.codes
+        yield Finding(
+            "IAM_CHANGED",
+            Severity.CRITICAL if denied else Severity.WARNING,
+            f"rights of {min(holders)} were changed: {change.summary}",
+            subject=_subject(change),
+            evidence=(
+                Evidence("who", change.actor or "unknown"),
+                Evidence("used by", ", ".join(sorted(holders))),
+                Evidence("ago", (snapshot.at - change.at).total_seconds(), "s"),
+                *(Evidence("changed", line) for line in change.details[:5]),
+            ),
+            likely=("a right that the application needs was taken away",),
+            next="compare with what its logs say is denied; ask the author",
+        )
+
+
+PROBE = Probe(
+    id=RELATED,
+    kind="changes",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=RankedChanges,
+    settings=RelatedSettings(),
+    every=60,
+    timeout=1,
+    asks=False,
+    codes=("CHANGE_BEFORE_ONSET", "SG_NARROWED", "IAM_CHANGED"),
+)

@@ -1,0 +1,174 @@
+"""Reads CloudTrail within its budget: two calls a second for an account and region, of which half
+stay for people. Six pages at first, then only what is new; what a flood of other calls hides is
+asked for by its name (catalogue B §6.2).
+
+The memory of what was read hangs on the session of the place: a second target there costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from cockpit import clock
+from cockpit.connect.session import AwsReads
+from cockpit.errors import BlindError
+from cockpit.text import visible
+from probes.answers import Gap
+from probes.changes.calls import ASKED, is_noise
+from probes.changes.event import event_of
+from probes.changes.model import LATE, ApiEvent, ReadTrail
+
+_PAGE = 50
+_PAGES = 6
+_OVERLAP = LATE + timedelta(minutes=1)
+_PATIENCE = 20.0
+"""Seconds in which names are asked for; what is left waits for the next look."""
+
+
+@dataclass(slots=True)
+class TrailMemory:
+    """What was read of one window so far."""
+
+    events: dict[str, ApiEvent] = field(default_factory=dict)
+    noise: set[str] = field(default_factory=set)
+    end: datetime | None = None
+    whole_from: datetime | None = None
+    asked: list[str] = field(default_factory=list)
+    before: dict[str, ApiEvent | None] = field(default_factory=dict)
+
+
+_MEMORIES: WeakKeyDictionary[Any, dict[tuple[float, str], TrailMemory]] = WeakKeyDictionary()
+
+
+def memory_of(aws: AwsReads, hours: float, resource: str) -> TrailMemory:
+    """What was read through this session already."""
+    return _MEMORIES.setdefault(aws, {}).setdefault((hours, resource), TrailMemory())
+
+
+async def read_trail(
+    aws: AwsReads, *, at: datetime, hours: float, resource: str, gaps: list[Gap]
+) -> ReadTrail:
+    """The writes of the last hours, or of one resource. Raises `BlindError` when nothing came."""
+    memory = memory_of(aws, hours, resource)
+    start = _minute(at - timedelta(hours=hours))
+    end = _minute(at) + timedelta(minutes=1)
+    known = memory.end is not None and memory.whole_from is not None
+    new_from = max(start, memory.end - _OVERLAP) if memory.end and known else start
+    reached = await _pages(aws, memory, start=new_from, end=end, resource=resource, gaps=gaps)
+    if not known or reached > new_from:
+        memory.whole_from = reached
+        memory.asked.clear()  # what was asked ended where an earlier gap did
+    memory.end = at
+    unasked: Sequence[str] = ()
+    if memory.whole_from is not None and memory.whole_from > start and not resource:
+        unasked = await _by_name(aws, memory, start=start, gaps=gaps)
+    _forget(memory, start)
+    found = sorted(memory.events.values(), key=lambda event: (event.at, event.id), reverse=True)
+    return ReadTrail(
+        start=start,
+        end=at,
+        events=tuple(found),
+        noise=len(memory.noise),
+        whole_from=max(memory.whole_from or start, start),
+        asked=tuple(memory.asked),
+        unasked=tuple(unasked),
+    )
+
+
+async def _pages(
+    aws: AwsReads,
+    memory: TrailMemory,
+    *,
+    start: datetime,
+    end: datetime,
+    resource: str,
+    gaps: list[Gap],
+) -> datetime:
+    """Read newest first; gives from when on everything was read."""
+    attribute = ("ResourceName", resource) if resource else ("ReadOnly", "false")
+    token: dict[str, object] = {}
+    oldest = end
+    for page in range(_PAGES):
+        try:
+            answer = await lookup(aws, attribute, start=start, end=end, **token)
+        except BlindError as error:
+            if not page:
+                raise
+            gaps.append(Gap("CloudTrail", error.reason.value, visible(error.message)))
+            return oldest
+        events = _keep(memory, answer.get("Events"))
+        oldest = min([oldest, *(event.at for event in events)])
+        following = answer.get("NextToken")
+        if not following:
+            return start
+        token = {"NextToken": following}
+    return oldest
+
+
+async def _by_name(
+    aws: AwsReads, memory: TrailMemory, *, start: datetime, gaps: list[Gap]
+) -> Sequence[str]:
+    """Ask for the dangerous calls one by one, before what the pages reached; gives what is left."""
+    until = clock.monotonic() + _PATIENCE
+    waiting = [name for name in ASKED if name not in memory.asked]
+    while waiting and clock.monotonic() < until:
+        name = waiting[0]
+        try:
+            answer = await lookup(
+                aws, ("EventName", name), start=start, end=memory.whole_from or start
+            )
+        except BlindError as error:
+            gaps.append(Gap("CloudTrail by name", error.reason.value, visible(error.message)))
+            break
+        _keep(memory, answer.get("Events"))
+        memory.asked.append(waiting.pop(0))
+    return waiting
+
+
+async def lookup(
+    aws: AwsReads,
+    attribute: tuple[str, str],
+    *,
+    start: datetime,
+    end: datetime,
+    **token: object,
+) -> Mapping[str, object]:
+    """One page, newest first."""
+    key, value = attribute
+    return await aws.read(
+        "cloudtrail",
+        "LookupEvents",
+        expect="Events",
+        LookupAttributes=[{"AttributeKey": key, "AttributeValue": value}],
+        StartTime=start,
+        EndTime=end,
+        MaxResults=_PAGE,
+        **token,
+    )
+
+
+def _keep(memory: TrailMemory, rows: object) -> list[ApiEvent]:
+    """Add writes to the memory, each once; gives all that were on the page."""
+    told = [event_of(row) for row in rows] if isinstance(rows, list) else []
+    for event in told:
+        if event.id in memory.events or event.id in memory.noise or event.reads:
+            continue
+        if is_noise(event):
+            memory.noise.add(event.id)
+        else:
+            memory.events[event.id] = event
+    return told
+
+
+def _forget(memory: TrailMemory, start: datetime) -> None:
+    memory.events = {id_: each for id_, each in memory.events.items() if each.at >= start}
+    memory.before = {id_: each for id_, each in memory.before.items() if id_ in memory.events}
+
+
+def _minute(at: datetime) -> datetime:
+    """A whole minute, so that several targets of a place ask the same question."""
+    return at.replace(second=0, microsecond=0)

@@ -1,0 +1,305 @@
+"""One feed of many sources: what is one event, which target it is, and what stands first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cockpit.connect.aws.settings import AwsResource, VpcEnd, VpcPathSettings
+from cockpit.triage.board import Board, FindingId, LookId, OpenFinding
+from cockpit.triage.changes import Change
+from cockpit.triage.feed import ResourceNames, merged
+from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.onset import Onset, onset
+from cockpit.triage.own import OwnAct, marked
+from cockpit.triage.probe import Reading, Seen
+from cockpit.triage.ranking import ranked, risk
+from cockpit.triage.related import Relating, changes_of
+from cockpit.triage.target import Target
+from cockpit.triage.topology import DependencyGraph
+
+AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
+SG = "sg-0ab1c2d3"
+
+
+def ago(**span: float) -> datetime:
+    return AT - timedelta(**span)
+
+
+def change(at: datetime = AT, **members: Any) -> Change:
+    given = {"kind": "ecs.deployment", "target": "checkout", "summary": "a deployment", **members}
+    return Change(at=at, **given)
+
+
+CALLED = change(
+    ago(minutes=6),
+    summary="UpdateService checkout: deployment of checkout:42",
+    actor="ci-deployer",
+    by="pipeline",
+    source="cloudtrail.LookupEvents",
+    call="ecs.UpdateService",
+    resource="checkout",
+    late=900,
+)
+NATIVE = change(
+    ago(minutes=6, seconds=-3), summary="deployment of checkout:42", source="ecs.DescribeServices"
+)
+
+
+def test_two_sources_of_one_event_are_one_change_with_the_actor_and_the_fresher_source() -> None:
+    (told,) = merged([NATIVE, CALLED])
+    assert told.actor == "ci-deployer"
+    assert told.source == "cloudtrail.LookupEvents + ecs.DescribeServices"
+    assert told.late == 0
+    assert told.summary == CALLED.summary
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(replace(NATIVE, at=NATIVE.at + timedelta(seconds=130)), id="later"),
+        pytest.param(replace(NATIVE, target="search"), id="another target"),
+        pytest.param(replace(NATIVE, kind="ecs.stop_task"), id="another kind"),
+    ],
+)
+def test_what_is_another_event_stays_one(other: Change) -> None:
+    assert len(merged([other, CALLED])) == 2
+
+
+def test_a_call_that_was_refused_brought_nothing_about() -> None:
+    assert len(merged([NATIVE, replace(CALLED, failed="AccessDenied")])) == 2
+
+
+def test_a_later_look_that_knows_more_of_an_event_tells_it() -> None:
+    assert merged([CALLED, replace(CALLED, details=("image 1 → 2",))])[0].details == (
+        "image 1 → 2",
+    )
+
+
+def targets() -> tuple[Target, ...]:
+    def aws(name: str, kind: str, id_: str, *needs: str, place: str = "prod") -> Target:
+        return Target(name=name, kind=kind, settings=AwsResource(aws=place, id=id_), needs=needs)
+
+    path = VpcPathSettings(
+        aws="prod",
+        source=VpcEnd(instance="i-1"),
+        destination=VpcEnd(security_group=SG, subnet="subnet-1"),
+        port=5432,
+    )
+    group = "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/web/73e2d6bc24d8a067"
+    return (
+        aws("alb", "alb", "app", "tg"),
+        aws("tg", "target_group", group, "checkout"),
+        aws("checkout", "ecs_service", "arn:aws:ecs:us-east-1:1:service/shop/checkout", "db"),
+        aws("db", "rds", "orders"),
+        aws("search", "ecs_service", "search"),
+        aws("elsewhere", "rds", "other", place="eu"),
+        Target(name="path", kind="vpc_path", settings=path),
+        aws("changes", "changes", ""),
+    )
+
+
+FEED = targets()[-1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "resource", "target"),
+    [
+        pytest.param("ecs.deployment", "checkout", "checkout", id="a name"),
+        pytest.param(
+            "ecs.deployment", "arn:aws:ecs:us-east-1:1:service/shop/checkout", "checkout", id="arn"
+        ),
+        pytest.param(
+            "elbv2.target_group",
+            "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/web/73e2d6bc24d8a067",
+            "tg",
+            id="a target group, which its name tells and not its last part",
+        ),
+        pytest.param("rds.restart", "orders", "db", id="a database"),
+        pytest.param("ec2.security_group", SG, "path", id="a group that ends a path"),
+        pytest.param("lambda.code", "checkout", "", id="a namesake of another service"),
+        pytest.param("rds.restart", "other", "", id="a namesake in another place"),
+    ],
+)
+def test_a_resource_is_joined_to_the_target_of_its_place(
+    kind: str, resource: str, target: str
+) -> None:
+    joined = ResourceNames(targets()).join(change(kind=kind, target="", resource=resource), FEED)
+    assert joined.target == target
+
+
+def act(**members: Any) -> OwnAct:
+    given: dict[str, Any] = {
+        "at": ago(minutes=6, seconds=2),
+        "target": "checkout",
+        "does": "ecs.UpdateService",
+        "args": {"service": "checkout", "taskDefinition": "checkout:42"},
+        "told": "'Roll back' by ana",
+    }
+    return OwnAct(**{**given, **members})
+
+
+def test_our_own_call_and_what_came_of_it_are_both_ours() -> None:
+    assert [each.own for each in marked([CALLED, NATIVE], [act()])] == ["'Roll back' by ana"] * 2
+
+
+def test_a_call_that_no_target_has_is_ours_by_its_resource() -> None:
+    revoked = change(
+        ago(minutes=6), kind="ec2.security_group", target="", resource=SG,
+        call="ec2.RevokeSecurityGroupIngress",
+    )  # fmt: skip
+    does = "ec2.RevokeSecurityGroupIngress"
+    ours = act(target="path", does=does, args={"GroupId": SG})
+    assert marked([revoked], [ours])[0].own
+    assert not marked([revoked], [act(target="path", does=does, args={"GroupId": "sg-2"})])[0].own
+    assert not marked([replace(revoked, at=ago(minutes=9))], [ours])[0].own
+
+
+def open_(
+    on: str, severity: Severity = Severity.HIGH, *, since: datetime = AT, kind: str = "rds",
+    evidence: tuple[Evidence, ...] = (),
+) -> OpenFinding:  # fmt: skip
+    return OpenFinding(
+        id=FindingId(on, "X", ""),
+        kind=kind,
+        probe=f"{kind}.x",
+        finding=Finding("X", severity, "x", evidence=evidence),
+        since=since,
+        seen=AT,
+        looks=2,
+    )
+
+
+def board(*found: OpenFinding, changes: tuple[Change, ...] = ()) -> Board:
+    return Board(open={each.id: each for each in found}, changes=changes)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        pytest.param([], None, id="nothing is wrong"),
+        pytest.param([open_("db", Severity.WARNING)], None, id="nothing grave"),
+        pytest.param([open_("changes", kind="changes")], None, id="only the feed's own"),
+        pytest.param([open_("db")], (ago(minutes=5), False), id="we saw it begin"),
+        pytest.param(
+            [open_("db", evidence=(Evidence("longest wait", 400.0, "s"),))],
+            (ago(seconds=400), False),
+            id="its evidence says since when",
+        ),
+        pytest.param(
+            [open_("db", since=ago(minutes=30))], (ago(minutes=30), True), id="it was so before us"
+        ),
+    ],
+)
+def test_the_onset_is_what_a_look_tells_and_never_our_first_look(
+    found: list[OpenFinding], expected: tuple[datetime, bool] | None
+) -> None:
+    moved = [replace(each, since=ago(minutes=5)) if each.since == AT else each for each in found]
+    told = onset(board(*moved), ago(minutes=30))
+    assert (told and (told.at, told.vague)) == expected
+
+
+def order(*changes: Change, sick: tuple[str, ...] = ("alb", "tg"), began: Onset | None) -> Any:
+    return ranked(
+        changes,
+        DependencyGraph(targets()),
+        sick=frozenset(sick),
+        began=began,
+        uses={SG: frozenset({"tg"})},
+    )
+
+
+BEGAN = Onset(AT, timedelta(seconds=60))
+
+
+@pytest.mark.parametrize(
+    ("of", "where", "score"),
+    [
+        pytest.param({"target": "tg"}, "on the path", 1.0, id="what fails itself"),
+        pytest.param({"target": "checkout"}, "1 hop", 0.864, id="what it needs, below all of it"),
+        pytest.param({"target": "db"}, "2 hops", 0.54, id="two needs away"),
+        pytest.param({"target": "search"}, "other branch", 0.09, id="another branch"),
+        pytest.param({"target": "", "resource": "x"}, "not connected", 0.09, id="no target"),
+        pytest.param({"target": "", "resource": SG}, "used by tg", 0.54, id="named by a look"),
+    ],
+)
+def test_the_nearer_the_likelier(of: dict[str, str], where: str, score: float) -> None:
+    (told,) = order(change(ago(minutes=2), **of), began=BEGAN)
+    assert told.where == where
+    assert told.score == pytest.approx(score, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("at", "kind", "timing"),
+    [
+        pytest.param(ago(minutes=5), "ec2.route", 1.0, id="five minutes before"),
+        pytest.param(ago(minutes=20), "ec2.route", 0.368, id="twenty minutes before"),
+        pytest.param(ago(hours=5), "ec2.route", 0.0, id="long ago"),
+        pytest.param(ago(hours=5), "ecs.deployment", 0.15, id="a deployment long ago may leak"),
+        pytest.param(ago(seconds=-50), "ec2.route", 1.0, id="within what is known of the onset"),
+        pytest.param(ago(minutes=-5), "ec2.route", 0.05, id="after it: a response"),
+    ],
+)
+def test_the_closer_before_the_onset_the_likelier(at: datetime, kind: str, timing: float) -> None:
+    (told,) = order(change(at, kind=kind, target="tg"), began=BEGAN)
+    assert dict(told.parts)["time"] == pytest.approx(timing, abs=0.001)
+
+
+def test_what_came_after_the_onset_is_never_called_before() -> None:
+    (told,) = order(change(ago(minutes=-5), target="tg"), began=BEGAN)
+    assert "after the onset" in told.against[0]
+    assert told.before == timedelta(minutes=-5)
+
+
+def test_own_steps_stand_last_and_say_so() -> None:
+    mine = change(ago(minutes=1), target="tg", own="'Roll back' by ana")
+    first, last = order(mine, change(ago(minutes=9), target="search"), began=BEGAN)
+    assert last.change is mine
+    assert last.score == 0
+    assert "a step of this incident" in last.against
+    assert first.score > 0
+
+
+def test_without_an_onset_they_stand_by_time_and_none_is_suspected() -> None:
+    told = order(change(ago(minutes=9)), change(ago(minutes=2)), began=None)
+    assert [each.change.at for each in told] == [ago(minutes=2), ago(minutes=9)]
+    assert {each.score for each in told} == {0.0}
+
+
+def test_what_failed_and_what_services_do_is_hardly_suspected() -> None:
+    told = order(
+        change(ago(minutes=2), target="tg", failed="AccessDenied"),
+        change(ago(minutes=3), target="tg", by="service"),
+        change(ago(minutes=4), target="tg", by="person"),
+        began=BEGAN,
+    )
+    assert [each.change.by for each in told] == ["person", "service", ""]
+    assert "nothing was changed by it" in told[-1].against[0]
+
+
+def test_an_unknown_kind_has_the_risk_of_a_stranger() -> None:
+    assert risk(change(kind="braket.job")) == 0.3
+    assert risk(change(kind="rds.parameter_group")) == 1.0
+    assert risk(change(risk=0.05)) == 0.05
+
+
+def test_looks_that_name_a_resource_tell_who_uses_it() -> None:
+    revoked = change(ago(minutes=2), kind="ec2.security_group", target="", resource=SG)
+    look = Reading("db", "rds", "rds.status", AT, 0.0, Seen(snapshot={"groups": [("x", SG)]}))
+    seen = replace(
+        board(open_("db"), changes=(revoked,)), readings={LookId("db", "rds.status"): look}
+    )
+    told = changes_of(seen, DependencyGraph(targets()), at=AT, began=BEGAN)
+    assert told.uses == ((SG, ("db",)),)
+    assert told.ranked[0].where == "used by db"
+
+
+def test_the_ranking_is_made_anew_only_for_news() -> None:
+    relating = Relating(DependencyGraph(targets()))
+    first = board(open_("db"), changes=(change(),))
+    assert relating.refresh(first, None)
+    assert not relating.refresh(first, None)
+    assert relating.refresh(replace(first, changes=(change(), NATIVE)), None)
