@@ -79,8 +79,16 @@ def test_the_names_of_the_shipped_runbooks_are_taken_once() -> None:
     assert found.problems == ()
 
 
+CLOSED = (
+    '{"Statement":{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"s3:GetObject",'
+    '"Resource":"arn:aws:s3:::shop/*"}}'
+)
+
+
 def filled(value: Any, model: Any) -> Any:
     """The arguments with a value of the type that the service model wants for each reference."""
+    if is_reference(value) and model.name == "Policy":
+        return CLOSED
     if is_reference(value):
         return _EXAMPLES[model.type_name](model)
     if isinstance(value, Mapping):

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from cockpit.connect.aws import reads
+from cockpit.connect.aws.documents import policy_problems
 from cockpit.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def validate_call(call: str, arguments: Mapping[str, object]) -> list[str]:
     """Everything that is wrong with a call and its arguments, in words; empty: nothing.
 
     Checked: the service, the operation, names of parameters (with nearest words), types, required
-    ones, lengths and ranges, all by botocore's model. No network.
+    ones, lengths and ranges, all by botocore's model; and what a policy in them opens. No network.
     """
     try:
         service, operation = parse(call)
@@ -115,7 +116,8 @@ def validate_call(call: str, arguments: Mapping[str, object]) -> list[str]:
     problems = [f"unknown parameter {name!r}{_nearest(name, shape.members)}" for name in unknown]
     known = {name: value for name, value in arguments.items() if name in shape.members}
     report = ParamValidator().validate(known, shape).generate_report()
-    return problems + [line for line in report.splitlines() if line]
+    problems += [line for line in report.splitlines() if line]
+    return problems or [*policy_problems(f"{service}.{operation}", arguments)]
 
 
 def classify(operation: str, arguments: Mapping[str, object] | None = None) -> Risk:

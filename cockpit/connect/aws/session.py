@@ -1,8 +1,7 @@
 """AWS of one place for a role: guarded, limited, coalesced reads, and a commander's single acts.
 
-Imports aiobotocore: import this module off the loop (`cockpit.connect.open` does). The guard is
-the table in `cockpit.connect.aws.reads`; it stands before the call and again in botocore, before
-signing.
+Imports aiobotocore: import it off the loop (`cockpit.connect.open` does). The guard is the table in
+`cockpit.connect.aws.reads`; it stands before the call and again in botocore, before signing.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from cockpit.connect.aws import reads
 from cockpit.connect.aws.batches import Batches, frozen
 from cockpit.connect.aws.budget import USD_PER_SERIES, Budget
 from cockpit.connect.aws.clients import LOADER, ClientOptions, Clients, Hooks, off_loop
+from cockpit.connect.aws.documents import refuse_lockout
 from cockpit.connect.aws.errors import FAILURES, AwsCall
 from cockpit.connect.aws.limits import Limits
 from cockpit.connect.aws.metrics import Metrics
@@ -291,15 +291,15 @@ class AwsActs:
     async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, object]:
         """Run one operation: `ecs.UpdateService` or `ecs.update_service`. Never repeated.
 
-        Raises `Misconfigured` when the call or its arguments are not in the service model,
-        `Refused` for what no session runs, `BlindError` when nothing was done, `UnknownOutcome`
-        when the request left and its end is not known.
+        Raises `Misconfigured` when the service model has something against call or arguments,
+        `Refused` for what no session runs, `BlindError` when nothing was done, `UnknownOutcome`.
         """
         service, operation = await off_loop(parse, call)
         reads.check_act(service, operation)
         problems = await off_loop(validate_call, call, arguments)
         if problems:
             raise Misconfigured(f"{call}: {'; '.join(problems)}")
+        await refuse_lockout(self, f"{service}.{operation}", arguments)
         about = AwsCall(
             service,
             operation,
