@@ -40,7 +40,8 @@ from screens.panes import PANES
 from screens.widgets.note import Prompt
 from tests.e2e.referee import Referee
 from tests.e2e.seat import BLOCKER, Seat, seated
-from tests.patience import at_most
+from tests.patience import at_most, until
+from tests.world.unhurried import unhurried
 
 pytestmark = pytest.mark.world
 CANARY = "SELECT xmin::text, ctid::text, word FROM canary"
@@ -224,6 +225,8 @@ async def every_step(desk: Desk, siege: Siege) -> None:
 
 async def every_step_of(run: Run, siege: Siege) -> None:
     siege.books.add(run.runbook.id)
+    # a key may have begun a look of it
+    await until(lambda: all(each.status != "running" for each in run.steps), "no step runs")
     for state_ in run.steps:
         name = f"{run.runbook.id}/{state_.step.id}"
         if siege.steps.get(name) != "refused":
@@ -314,7 +317,8 @@ def world(begin: Callable[[str, Role], World]) -> World:
 
 @pytest.fixture(scope="module")
 def siege(world: World, tmp_path_factory: pytest.TempPathFactory) -> Siege:
-    return asyncio.run(besiege(world, tmp_path_factory.mktemp("record")))
+    with unhurried():
+        return asyncio.run(besiege(world, tmp_path_factory.mktemp("record")))
 
 
 def test_the_badge_says_triage_though_the_configuration_says_commander(siege: Siege) -> None:

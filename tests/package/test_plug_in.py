@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.package.conftest import Environment, built, environment
+from tests.patience import at_most
 from tests.screens.terminal import Terminal
 
 SPOOL = Path(__file__).parent / "spool"
@@ -118,10 +119,10 @@ def test_the_screens_show_it(equipped: Environment, config: Path) -> None:
     command = [equipped.cockpit, "-c", str(config), "open", "no confirmation", "--role", "triage"]
     terminal = Terminal(command, equipped.environ, size=(140, 44))
     try:
-        painted = terminal.read(60, until=b"files wait")
+        painted = terminal.read(at_most(30), until=b"files wait")
         assert b"files wait" in painted
         terminal.write(b"q")
-        assert terminal.read(30, until=b"\x1b[?1049l")
+        assert terminal.read(at_most(30), until=b"\x1b[?1049l")
     finally:
         terminal.away()
 
@@ -133,14 +134,14 @@ def test_its_scenario_breaks_the_shop_beside_which_it_stands(
     assert "outbox-gone" in equipped.run("scenarios").stdout
     shop = Terminal([equipped.cockpit, "demo", "outbox-gone", "--no-tui"], equipped.environ)
     try:
-        told = shop.read(60, until=b"cockpit.toml").decode()
+        told = shop.read(at_most(30), until=b"cockpit.toml").decode()
         path = next(word for word in told.split() if word.endswith("cockpit.toml"))
         done = equipped.run("-c", path, "check", "--json", "--target", "outbox")
         assert done.returncode == 2, (path, done.stderr)
         (finding,) = json.loads(done.stdout)["findings"]
         assert (finding["code"], finding["runbook"]) == ("SPOOL_GONE", "spool-stuck")
         shop.write(b"\x03")
-        shop.ended(within=60)
+        shop.ended(within=at_most(30))
     finally:
         shop.away()
 
@@ -328,9 +329,9 @@ def test_what_a_plug_in_raises_over_its_own_table_costs_that_target_only(
     command = [equipped.cockpit, *named, "open", "no axle", "--role", "triage"]
     terminal = Terminal(command, equipped.environ, size=(140, 44))
     try:
-        assert b"files wait" in terminal.read(60, until=b"files wait")
+        assert b"files wait" in terminal.read(at_most(30), until=b"files wait")
         terminal.write(b"q")
-        assert terminal.read(30, until=b"\x1b[?1049l")
+        assert terminal.read(at_most(30), until=b"\x1b[?1049l")
     finally:
         terminal.away()
 

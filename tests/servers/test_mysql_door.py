@@ -6,7 +6,6 @@ import asyncio
 import socket
 import struct
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from cockpit.connect.mysql import session as mysql
 from cockpit.connect.observer import sent
 from cockpit.errors import Reason, UnknownOutcome
 from cockpit.world.servers import mariadb
+from tests.patience import eventually
 from tests.servers.faults import BreakingWire
 from tests.servers.private import SECRETS, my_settings, mysql_users, session_for, trouble
 
@@ -138,18 +138,24 @@ async def test_knocking_without_a_login_blocks_an_address(
     door: mariadb.MariaDb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _come_from(STRANGER, monkeypatch)
+    before = _broken_off(door)
     for _ in range(4):
         with socket.socket() as knock:
             knock.bind((STRANGER, 0))
             knock.connect((HOME, door.port))
             knock.recv(200)
-    time.sleep(0.1)
+    eventually(lambda: _broken_off(door) >= before + 4)
     error = await trouble(my_settings(door, host=HOME))
     door.execute("FLUSH HOSTS")
     async with session_for(my_settings(door, host=HOME)) as session:
         assert await session.value("SELECT 1") == 1
 
     assert (error.code, error.severity) == ("MY_CONN_HOST_BLOCKED", "critical")
+
+
+def _broken_off(server: mariadb.MariaDb) -> int:
+    """Logins that came to nothing."""
+    return int(server.execute("SHOW GLOBAL STATUS LIKE 'Aborted_connects'")[0][1])
 
 
 def _come_from(source: str, monkeypatch: pytest.MonkeyPatch) -> None:

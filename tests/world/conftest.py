@@ -110,13 +110,13 @@ def control(world: World, page: str) -> Any:
         return json.loads(answer.read())
 
 
-def check(world: World) -> dict[str, Any]:
+def check(world: World, *, unhurried: bool = False) -> dict[str, Any]:
     """What `cockpit check --json` says about a world, in the form that it promises."""
     done = subprocess.run(
         [
             sys.executable,
             "-m",
-            "cockpit.cli.main",
+            "tests.world.unhurried" if unhurried else "cockpit.cli.main",
             "--config",
             str(world.config_path),
             "check",

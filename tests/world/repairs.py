@@ -205,7 +205,7 @@ def mended(name: str, world: World) -> None:
     if repair := REPAIRS.get(name):
         eventually(lambda: repair.is_mended(world), 25)
         # each look is a process of its own: several on two cores only hold each other up
-        eventually(lambda: found_codes(world).isdisjoint(repair.cleared), 40, pause=1.5)
+        eventually(lambda: _says_no_more(world, repair.cleared), 40, pause=1.5)
     assert control(world, "holes") == []
     assert not (world.folder / "aws.log").exists()
 
@@ -213,12 +213,15 @@ def mended(name: str, world: World) -> None:
 def judge(name: str, world: World) -> None:
     """The findings are those that must and may be there; the blind looks are the expected ones.
 
-    What is not there yet is waited for, and so is what this machine was too busy to look at.
+    What is not there yet is waited for; and what this machine was too busy to look at in time gets
+    more of it.
     """
     wanted = scenario.load(name)
     end = time.monotonic() + at_most(40)
-    while late := _late(wanted, said := check(world)):
+    said = check(world)
+    while late := _late(wanted, said):
         assert time.monotonic() < end, late
+        said = check(world, unhurried=True)
     told = _told(said)
     strange = [
         f"{name}: {one['summary']}"
@@ -231,17 +234,22 @@ def judge(name: str, world: World) -> None:
 
 def _late(wanted: scenario.Scenario, said: dict[str, Any]) -> list[str]:
     """What is missing, and what is blind and should not be, or the other way round."""
-    blind = {
+    return [*wanted.missing(frozenset(_told(said))), *sorted(_blind(said) ^ set(wanted.blind))]
+
+
+def _blind(said: dict[str, Any]) -> set[str]:
+    return {
         f"{one['reason']}@{one['target']}"
         for one in said["readings"]
         if one["outcome"] == "blind" and one["reason"] != "unsupported"
     }
-    return [*wanted.missing(frozenset(_told(said))), *sorted(blind ^ set(wanted.blind))]
 
 
 def _told(said: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {f"{one['code']}@{one['target']}": one for one in said["findings"]}
 
 
-def found_codes(world: World) -> set[str]:
-    return set(_told(check(world)))
+def _says_no_more(world: World, codes: tuple[str, ...]) -> bool:
+    """None of them is said, and not for want of a look."""
+    said = check(world, unhurried=True)
+    return not _blind(said) and _told(said).keys().isdisjoint(codes)

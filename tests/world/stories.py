@@ -25,6 +25,7 @@ from cockpit.world.launch import World
 from tests.patience import at_most
 from tests.world.conftest import control
 from tests.world.repairs import mended, seen
+from tests.world.unhurried import unhurried
 
 
 @dataclass(frozen=True)
@@ -161,12 +162,13 @@ async def seated(world: World, role: Role, folder: Path) -> AsyncIterator[Desk]:
     """A desk that looks at a world, as the command would put it together."""
     config = load(world.config_path, catalog())
     incident = Incidents(folder).create("drill", "P1", environment="prod", role=role, actor="ana")
-    desk = Desk(config, incident, role=role, actor="ana", probes=registry(), library=library())
-    await desk.start()
-    try:
-        yield desk
-    finally:
-        await desk.close()
+    with unhurried():
+        desk = Desk(config, incident, role=role, actor="ana", probes=registry(), library=library())
+        await desk.start()
+        try:
+            yield desk
+        finally:
+            await desk.close()
 
 
 async def found(desk: Desk, story: Story, within: float = 30) -> OpenFinding:
