@@ -11,8 +11,13 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cockpit.triage.view import Proof
 from cockpit.units import count
 
+Waiting = tuple[int, float | None]
+"""Who waits, and for how many seconds. None: the server does not tell."""
+_MOMENT = 1.0
+"""Seconds that a wait may have lasted and still be a new one."""
 Key = int
 """A pid or thread id. 0: a prepared transaction of PostgreSQL, which has no session."""
 
@@ -144,3 +149,24 @@ def promised(releases: int, more: int) -> str:
     if not releases:
         return f"may release {count(more, 'session')}"
     return f"releases {count(releases, 'session')}" + (f", maybe {more:,} more" if more else "")
+
+
+def proof(probe: str, behind: int, released: Sequence[Waiting], *, key: str) -> Proof | None:
+    """How to see that each of them goes on: it waits for that session no more, nor in the wait in
+    which it was seen. Who goes on may soon wait again, for somebody else. None without any.
+
+    `key`: what the nodes of the snapshot call a session's number.
+    """
+    if not released:
+        return None
+    still = " || ".join(
+        f"{key} == `{number}` && (contains(not_null(blockers, `[]`), `{behind}`) || "
+        f"(blockers || speaker) && not_null(wait_s, `0`) >= `{max(_MOMENT, waited or 0.0):g}`)"
+        for number, waited in released
+    )
+    return Proof(
+        probe=probe,
+        until=f"length(nodes[?{still}]) == `0`",
+        says=f"{count(len(released), 'session')} that waited for {behind} alone "
+        f"{'goes' if len(released) == 1 else 'go'} on",
+    )

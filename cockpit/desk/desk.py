@@ -284,7 +284,8 @@ class Desk:
         """An offer of a drill-down as a run of one step, gated like any other: on the target that
         was looked at, unless the offer names another.
         """
-        return self._begin(runbook_of(self.targets[offer.target or target], offer), None)
+        there = self.targets[offer.target or target]
+        return self._begin(runbook_of(there, offer, seen_at=target), None)
 
     @property
     def unfinished(self) -> Sequence[Unfinished]:

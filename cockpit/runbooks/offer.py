@@ -6,7 +6,7 @@ import hashlib
 
 from cockpit.connect.statements import STATEMENTS
 from cockpit.runbooks.plan import digest_of
-from cockpit.runbooks.step import Risk, Runbook, Step, StepKind, Undo
+from cockpit.runbooks.step import Risk, Runbook, Step, StepKind, Undo, Until
 from cockpit.runbooks.values import escaped
 from cockpit.triage.target import Target
 from cockpit.triage.view import Offer
@@ -15,8 +15,21 @@ STEP = "offer"
 """The id of the one step."""
 
 
-def runbook_of(target: Target, offer: Offer) -> Runbook:
-    """The document for an offer. Its values are constants; none is read as a reference."""
+_EVERY, _WITHIN = 1.0, 30.0
+"""Seconds between two looks at what became of those who wait, and until that is settled."""
+
+
+def runbook_of(target: Target, offer: Offer, *, seen_at: str) -> Runbook:
+    """The document for an offer. Its values are constants; none is read as a reference.
+
+    `seen_at`: the target that was looked at, where its promise is settled.
+    """
+    proof, until = offer.proof, None
+    if proof is not None:
+        until = Until(
+            probe=proof.probe, until=proof.until, target=seen_at, says=proof.says,
+            every=_EVERY, within=_WITHIN,
+        )  # fmt: skip
     known = STATEMENTS.get(offer.call)
     undo = known.undo if known and known.undo else "none is known"
     step = Step(
@@ -29,6 +42,7 @@ def runbook_of(target: Target, offer: Offer) -> Runbook:
         args=escaped(dict(offer.args)),
         effect=offer.effect,
         undo=Undo(says=undo),
+        verify=until,
     )
     named = {"call": offer.call, "args": dict(offer.args), "target": target.name}
     return Runbook(

@@ -22,6 +22,17 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """How to see afterwards that those who were said to go on do: `until`, a JMESPath over the
+    snapshot of `probe` at the target that was looked at, is true then. `says`: that in words.
+    """
+
+    probe: str
+    until: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """Something that would help, as a plan to be made: a named statement with its arguments.
 
@@ -42,6 +53,8 @@ class Offer:
     """How many waiting sessions proceed at once by the server's own waits; 0: none is sure to."""
     more: int = 0
     """How many more may: they wait for those, or behind a lock that may outlive the act."""
+    proof: Proof | None = None
+    """None: whether it kept what it says of others cannot be told afterwards."""
 
     @property
     def promise(self) -> str:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from probes.lock_graph import WaitGraph, graph
+from cockpit.triage.view import Proof
+from probes.lock_graph import WaitGraph, graph, proof
 from probes.mysql.metadata import MDL, MetadataLock, metadata_waits, place_name
 from probes.mysql.model import MysqlServer, Thread
 
@@ -360,6 +361,24 @@ def helps(head: int, tree: WaitGraph, known: dict[int, LockedThread]) -> list[Th
     return found
 
 
+def released(
+    node: LockedThread, call: str, tree: WaitGraph, known: Mapping[int, LockedThread]
+) -> list[int]:
+    """Who surely goes on at its end."""
+    if call == "kill_query" and not node.is_schema_change:
+        return []
+    return [id_ for id_ in tree.freed(node.id) if id_ not in known or known[id_].sure]
+
+
+def proof_of(
+    node: LockedThread, call: str, tree: WaitGraph, known: Mapping[int, LockedThread]
+) -> Proof | None:
+    """How to see that those do."""
+    sure = released(node, call, tree, known)
+    waiting = [(id_, known[id_].wait_s if id_ in known else None) for id_ in sure]
+    return proof("mysql.locks", node.id, waiting, key="id")
+
+
 def ended(
     node: LockedThread, call: str, tree: WaitGraph, known: Mapping[int, LockedThread]
 ) -> ThreadToEnd:
@@ -368,9 +387,7 @@ def ended(
     The end of a statement alone is sure to let others go on where it is a schema change, which is
     its own transaction: of any other the transaction may stay open, with all its locks.
     """
-    sure = [id_ for id_ in tree.freed(node.id) if id_ not in known or known[id_].sure]
-    if call == "kill_query" and not node.is_schema_change:
-        sure = []
+    sure = released(node, call, tree, known)
     return ThreadToEnd(
         id=node.id,
         user=node.user,

@@ -18,6 +18,7 @@ from probes.mysql.locks_model import (
     graph_of,
     helps,
     is_head,
+    proof_of,
 )
 from probes.mysql.model import kill, kill_query, offers
 from probes.mysql.threads import COLUMNS
@@ -37,9 +38,10 @@ def tables(look: MysqlLocks, _: object) -> Iterator[Table]:
             if each.call == "kill_query":
                 again = "run the schema change again with lock_wait_timeout"
                 effect = again if node.is_schema_change else ""
-                best.append(kill_query(node, releases=each.releases, more=each.more, effect=effect))
+                made = kill_query(node, releases=each.releases, more=each.more, effect=effect)
             else:
-                best.append(kill(node, releases=each.releases, more=each.more))
+                made = kill(node, releases=each.releases, more=each.more)
+            best.append(replace(made, proof=proof_of(node, each.call, tree, known)))
         if known[head].sleeping_transaction:
             notes.append(f"KILL QUERY on {head} would do nothing: it runs no statement")
     shown = {row.key for row in rows}
@@ -84,7 +86,12 @@ def _acts(node: LockedThread, tree: WaitGraph, known: dict[int, LockedThread]) -
     """What may be done to it, with whom it is known to let go on."""
     counted = {call: ended(node, call, tree, known) for call in ("kill_query", "kill_connection")}
     return tuple(
-        replace(each, releases=counted[each.call].releases, more=counted[each.call].more)
+        replace(
+            each,
+            releases=counted[each.call].releases,
+            more=counted[each.call].more,
+            proof=proof_of(node, each.call, tree, known),
+        )
         for each in offers(node)
     )
 

@@ -15,7 +15,7 @@ from cockpit.triage.probe import Neighbour
 from cockpit.triage.view import Offer
 from cockpit.units import count
 from probes.postgres.kin import primary_of
-from probes.postgres.locks_model import LockNode, PostgresLocks, graph_of
+from probes.postgres.locks_model import LockNode, PostgresLocks, graph_of, proof_of
 from probes.postgres.model import rolls_back, terminate
 
 STARTUP = "startup"
@@ -43,16 +43,16 @@ def recovers(look: PostgresLocks, head: LockNode) -> bool:
     return look.recovery and _is_recovery(head)
 
 
-def released_by(look: PostgresLocks, head: int, pid: int) -> int:
-    """Who waits for recovery alone, for what one session of the primary holds. 0 also while replay
-    is paused, or waits for a lock itself: then that session's end comes later, if at all.
+def released_by(look: PostgresLocks, head: int, pid: int) -> list[int]:
+    """Who waits for recovery alone, for what one session of the primary holds. Nobody also while
+    replay is paused, or waits for a lock itself: then that session's end comes later, if at all.
     """
     known = {node.pid: node for node in look.nodes}
     if look.summary.paused is not False or known[head].locktype is not None:
-        return 0
+        return []
     keys = {each.table_key for each in look.origins if each.pid == pid}
     freed = graph_of(look.nodes).freed(head)
-    return sum(1 for each in freed if each in known and known[each].table_key in keys)
+    return [each for each in freed if each in known and known[each].table_key in keys]
 
 
 def recovery_advice(look: PostgresLocks) -> str:
@@ -78,13 +78,16 @@ def recovery_advice(look: PostgresLocks) -> str:
 def offers_there(look: PostgresLocks, head: LockNode) -> list[Offer]:
     """The end of those sessions, to be done at the primary; nothing while replay is paused."""
     offered: dict[int, Offer] = {}
+    known = {node.pid: node for node in look.nodes}
     for each in look.origins:
-        releases = released_by(look, head.pid, each.pid)
-        if releases and each.endable and each.pid not in offered:
-            effect = f"on {look.primary} {rolls_back(each)}; {_who(releases)} here once replayed"
-            offer = terminate(each, releases=releases, effect=effect)
+        released = released_by(look, head.pid, each.pid)
+        if released and each.endable and each.pid not in offered:
+            here = _who(len(released))
+            effect = f"on {look.primary} {rolls_back(each)}; {here} here once replayed"
+            offer = terminate(each, releases=len(released), effect=effect)
             label = f"{offer.label} at {look.primary}"
-            offered[each.pid] = replace(offer, target=look.primary, label=label)
+            seen = proof_of(head.pid, released, known)
+            offered[each.pid] = replace(offer, target=look.primary, label=label, proof=seen)
     return list(offered.values())
 
 

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from cockpit.text import visible
+from cockpit.triage.view import Proof
 from cockpit.units import duration
-from probes.lock_graph import WaitGraph, graph
+from probes.lock_graph import WaitGraph, graph, proof
 from probes.postgres.model import Session
 
 STRONG = frozenset({"AccessExclusiveLock", "ExclusiveLock", "ShareRowExclusiveLock", "ShareLock"})
@@ -349,10 +350,7 @@ def ended(
 ) -> SessionToEnd:
     """What its end is known to bring, and what it may bring beyond that."""
     assert node.backend_start is not None
-    freed = tree.freed(node.pid)  # a build waits for one old transaction after the other
-    sure = [pid for pid in freed if pid not in known or known[pid].locktype != "virtualxid"]
-    if call == "cancel_backend":
-        sure = cancelled_frees(node, tree, known)
+    sure = released(node, call, tree, known)
     return SessionToEnd(
         pid=node.pid,
         backend_start=node.backend_start,
@@ -360,6 +358,22 @@ def ended(
         releases=len(sure),
         more=tree.released(node.pid) - len(sure),
     )
+
+
+def released(
+    node: LockNode, call: str, tree: WaitGraph, known: Mapping[int, LockNode]
+) -> list[int]:
+    """Who surely goes on at its end."""
+    if call == "cancel_backend":
+        return cancelled_frees(node, tree, known)
+    freed = tree.freed(node.pid)  # a build waits for one old transaction after the other
+    return [pid for pid in freed if pid not in known or known[pid].locktype != "virtualxid"]
+
+
+def proof_of(behind: int, pids: Iterable[int], known: Mapping[int, LockNode]) -> Proof | None:
+    """How to see that those who wait for one session do so no more."""
+    waiting = [(pid, known[pid].wait_s if pid in known else None) for pid in pids]
+    return proof("postgres.locks", behind, waiting, key="pid")
 
 
 def cancelled_frees(node: LockNode, tree: WaitGraph, known: Mapping[int, LockNode]) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cockpit.text import visible
 from cockpit.triage.finding import Severity, Thresholds
 from cockpit.triage.view import Offer, Row, Table
@@ -16,6 +18,8 @@ from probes.postgres.locks_model import (
     ended,
     graph_of,
     helps,
+    proof_of,
+    released,
 )
 from probes.postgres.model import cancel, offers, terminate
 from probes.postgres.view import COLUMNS, span
@@ -32,7 +36,7 @@ def lock_table(look: PostgresLocks, waited: Thresholds) -> Table:
     notes: list[str] = []
     for head in tree.heads:
         rows += _branch(head, tree, known, waited)
-        best += [_offer(each, known[each.pid]) for each in helps(head, tree, known)]
+        best += [_offer(each, known[each.pid], tree, known) for each in helps(head, tree, known)]
         if head in known and recovers(look, known[head]):
             best += offers_there(look, known[head])
         notes += _note(head, known, look)
@@ -102,14 +106,17 @@ def _grouped(
     return single
 
 
-def _offer(act: SessionToEnd, node: LockNode) -> Offer:
+def _offer(act: SessionToEnd, node: LockNode, tree: WaitGraph, known: dict[int, LockNode]) -> Offer:
     make = cancel if act.call == "cancel_backend" else terminate
-    effect = best_effect(act, node)
-    return make(node, releases=act.releases, more=act.more, effect=effect)
+    made = make(node, releases=act.releases, more=act.more, effect=best_effect(act, node))
+    sure = released(node, act.call, tree, known)
+    return replace(made, proof=proof_of(node.pid, sure, known))
 
 
 def _offers(node: LockNode, tree: WaitGraph, known: dict[int, LockNode]) -> tuple[Offer, ...]:
-    return tuple(_offer(ended(node, offer.call, tree, known), node) for offer in offers(node))
+    return tuple(
+        _offer(ended(node, offer.call, tree, known), node, tree, known) for offer in offers(node)
+    )
 
 
 def _row(

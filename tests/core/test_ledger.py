@@ -19,13 +19,25 @@ from cockpit.incident.incident import Incident
 from cockpit.incident.ledger import Promise, Settled, Settlement, broken, promises, settled
 from cockpit.runbooks import unfinished
 from cockpit.runbooks.library import library
+from cockpit.runbooks.offer import STEP, runbook_of
 from cockpit.triage.board import reduce
 from cockpit.triage.registry import catalog, registry
 from cockpit.triage.suspects import suspects
+from cockpit.triage.view import Offer
+from probes.lock_graph import proof
 from tests.core import records
 from tests.core.builders import seen
 from tests.core.run_words import UNVERIFIED, ready
-from tests.core.runs import LOOK, TERMINATE, Rig, free_of_waiters, queue, rig
+from tests.core.runs import (
+    BACKEND_START,
+    LOOK,
+    POSTGRES,
+    TERMINATE,
+    Rig,
+    free_of_waiters,
+    queue,
+    rig,
+)
 from tests.core.runs import book as book_of
 from tests.core.test_suspects import SHOP, board, sick
 
@@ -255,3 +267,27 @@ def test_a_broken_promise_hides_no_cause() -> None:
     reading = seen(finding, name="db", probe=probe.id)
     with_it, _ = reduce(with_it, replace(reading, kind=probe.kind))
     assert suspects(with_it, SHOP) == alone
+
+
+@pytest.mark.parametrize(
+    ("released", "after", "verdict"),
+    [
+        pytest.param([(7, 2.0)], [], "kept", id="they go on"),
+        pytest.param([(7, 2.0)], [{"pid": 7, "blockers": [4242]}], "broken", id="they wait on"),
+        pytest.param([], [], "unknown", id="nobody was said to"),
+    ],
+)
+async def test_an_offer_that_says_who_goes_on_is_settled_by_a_look(
+    released: list[tuple[int, float | None]], after: list[object], verdict: str
+) -> None:
+    offer = Offer(
+        key="t", label="terminate", kind="sql", call="terminate_backend",
+        args={"pid": 4242, "backend_start": BACKEND_START}, risk="high", effect="ends 1 session",
+        releases=len(released), proof=proof("postgres.locks", 4242, released, key="pid"),
+    )  # fmt: skip
+    made = rig(runbook_of(POSTGRES, offer, seen_at=POSTGRES.name))
+    acts(made, {"nodes": after})
+    await made.carry(STEP)
+    assert entry_of(made, "step.settlement")["verdict"] == verdict
+    asked = [("orders-db", "postgres.locks")] if released else []
+    assert made.looks.asked[: len(asked)] == asked

@@ -286,7 +286,7 @@ async def test_an_offer_of_a_drill_down_takes_the_same_way() -> None:
         risk="low",
         effect="ends 1 session",
     )
-    ready = rig(runbook_of(POSTGRES, offer))
+    ready = rig(runbook_of(POSTGRES, offer, seen_at=POSTGRES.name))
     plan = await ready.run.plan(STEP)
     assert (plan.risk, plan.confirm_word) == ("high", "orders-db")
     outcome = await ready.carry(STEP)

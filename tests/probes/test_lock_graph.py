@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from probes.lock_graph import graph
+from cockpit.runbooks.values import holds
+from probes.lock_graph import graph, proof
 
 HOT = [(10, [1]), (11, [10]), (12, [10, 11]), (13, [10, 11, 12])]
 DDL = [(20, [1]), (21, [20]), (22, [20])]
@@ -66,3 +67,30 @@ def test_one_may_stand_for_a_crowd() -> None:
     assert (tree.size[1], tree.size[2], tree.size[3]) == (401, 400, 1)
     assert (tree.released(1), tree.released(2), tree.released(3)) == (401, 0, 1)
     assert tree.heads == (1,)
+
+
+@pytest.mark.parametrize(
+    ("node", "went_on"),
+    [
+        pytest.param(None, True, id="it is gone, or waits for nobody"),
+        pytest.param({"pid": 7, "blockers": None}, True, id="listed, and waits for nobody"),
+        pytest.param({"pid": 7, "blockers": [42], "wait_s": 0.1}, False, id="waits for that one"),
+        pytest.param({"pid": 7, "blockers": [5], "wait_s": 0.1}, True, id="waits anew for another"),
+        pytest.param({"pid": 7, "blockers": [5], "wait_s": 9.0}, False, id="in the same wait"),
+        pytest.param({"pid": 7, "speaker": 8, "wait_s": 9.0}, False, id="as its speaker does"),
+        pytest.param(
+            {"pid": 7, "blockers": [5], "wait_s": None}, True, id="since when is not told"
+        ),
+        pytest.param({"pid": 8, "blockers": [42], "wait_s": 9.0}, True, id="somebody else waits"),
+    ],
+)
+def test_who_was_said_to_go_on_does_when_that_wait_is_over(
+    node: dict[str, object] | None, went_on: bool
+) -> None:
+    made = proof("postgres.locks", 42, [(7, 3.0)], key="pid")
+    assert made is not None
+    assert holds(made.until, {"nodes": [node] if node else []}) is went_on
+
+
+def test_nothing_is_to_be_seen_where_nobody_was_said_to_go_on() -> None:
+    assert proof("postgres.locks", 42, [], key="pid") is None

@@ -23,6 +23,7 @@ import pytest
 
 from cockpit.desk.desk import Desk
 from cockpit.errors import Refused
+from cockpit.incident.ledger import Settled, promises
 from cockpit.runbooks.offer import STEP
 from cockpit.runbooks.plan import Outcome, Plan
 from cockpit.runbooks.run import Run
@@ -138,7 +139,7 @@ async def carried_out(situation: Situation, servers: Any, folder: Path, *, only:
             offered |= {deed.name for deed in deeds}
             deed = next((each for each in deeds if each.name not in broken), None)
             if deed is not None:
-                broken[deed.name] = await _done(deed, provoked)
+                broken[deed.name] = await _done(deed, provoked, desk)
         if deed is None or offered <= broken.keys():
             return Kept(frozenset(offered), {name: said for name, said in broken.items() if said})
 
@@ -224,7 +225,7 @@ def _whom(args: Mapping[str, object], parties: Mapping[Hashable, Party]) -> str:
     return party.name if party is not None else str(args.get("name", args.get("gid", "")))
 
 
-async def _done(deed: Deed, provoked: Provoked) -> Sequence[str]:
+async def _done(deed: Deed, provoked: Provoked, desk: Desk) -> Sequence[str]:
     """Do it as a person would who types what is asked for; gives what was not as promised."""
     run, step_id = deed.begin()
     plan = await run.plan(step_id)
@@ -247,6 +248,7 @@ async def _done(deed: Deed, provoked: Provoked) -> Sequence[str]:
     ]
     broken += _hurt(before, after, plan, provoked)
     broken += _lost(before, after, plan)
+    broken += _settled_as(desk, sure=max((sure for sure, _ in claims), default=0))
     return [*broken, *_told(before, plan, outcome, provoked)]
 
 
@@ -261,6 +263,13 @@ async def _settled(before: Scene, provoked: Provoked, plan: Plan, *, wanted: int
         last = (scene, went)
         await asyncio.sleep(0.1)
     return last[0]
+
+
+def _settled_as(desk: Desk, *, sure: int) -> list[str]:
+    """What the ledger says of a promise that somebody goes on. It is never left open."""
+    ends = [each.settlement for each in promises(desk.incident.entries) if each.settlement]
+    words = [each.text for each in ends if each.verdict is not Settled.KEPT]
+    return [f"the ledger: {word}" for word in words if sure]
 
 
 def went_on(before: Scene, after: Scene, plan: Plan) -> list[Hashable]:
