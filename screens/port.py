@@ -163,9 +163,9 @@ class DeskPort(Protocol):
         """The id of the runbook that is offered first for a code; empty when there is none."""
 
     def run_for(self, runbook_id: str, finding: FindingId) -> RunPort | None:
-        """The run that was started for this finding, if any."""
+        """The run that was started for this finding, here or in an earlier session, if any."""
 
-    def done_before(self, runbook_id: str) -> DoneBefore | None:
+    def done_before(self, runbook_id: str, finding: FindingId) -> DoneBefore | None:
         """What earlier sessions did of a runbook, which no run here knows; None: nothing."""
 
     def start_run(self, runbook_id: str, finding: OpenFinding) -> RunPort:

@@ -64,8 +64,10 @@ class Steps:
         )
 
     def _earlier(self, books: Sequence[Runbook]) -> DoneBefore | None:
-        desk = self._host.desk
-        return desk.done_before(books[self._at % len(books)].id) if desk and books else None
+        desk, finding = self._host.desk, self._selected()
+        if desk is None or finding is None or not books:
+            return None
+        return desk.done_before(books[self._at % len(books)].id, finding.id)
 
     def turn(self) -> bool:
         """Show the finding's next runbook; False when there is no other."""

@@ -25,7 +25,7 @@ from cockpit.incident.severity import next_update
 from cockpit.incident.state import IncidentStatus
 from cockpit.incident.timeline import TimelineRow, continued
 from cockpit.runbooks import earlier, unfinished
-from cockpit.runbooks.earlier import DoneBefore
+from cockpit.runbooks.earlier import DoneBefore, RunKey
 from cockpit.runbooks.known import known
 from cockpit.runbooks.library import Library
 from cockpit.runbooks.offer import runbook_of
@@ -33,7 +33,7 @@ from cockpit.runbooks.plan import Outcome
 from cockpit.runbooks.ports import Ports
 from cockpit.runbooks.run import Run
 from cockpit.runbooks.sessions import RunSessions
-from cockpit.runbooks.step import Runbook
+from cockpit.runbooks.step import NOTHING, Runbook
 from cockpit.runbooks.stop_loss import Signals
 from cockpit.runbooks.unfinished import Unfinished
 from cockpit.text import visible
@@ -107,6 +107,9 @@ class Desk:
         self._rows: tuple[int, tuple[TimelineRow, ...]] = (0, ())
         self._unfinished: tuple[int, tuple[Unfinished, ...]] = (-1, ())
         self._done_before = earlier.done_before(incident.earlier)
+        self._left = {} if incident.watching else earlier.runs_left(incident.earlier)
+        self._taken_up: dict[RunKey, Run] = {}
+        """Interrupted ones of earlier sessions, whose finding is not on the board (yet)."""
         self._suspects: tuple[Board | None, tuple[Suspect, ...]] = (None, ())
         self._stops = [
             self.store.subscribe(self._board_changed),
@@ -261,24 +264,43 @@ class Desk:
         return self.library.best(code)
 
     def run_for(self, runbook_id: str, finding: FindingId) -> Run | None:
-        """The run that was started for this finding, if any."""
+        """The run that was started for this finding, here or before, if any."""
+        found = self.board.open.get(finding)
+        if found is not None and self._was_left(runbook_id, finding):
+            return self.start_run(runbook_id, found)
         return self._runs.get((runbook_id, finding))
 
     def start_run(self, runbook_id: str, finding: OpenFinding) -> Run:
         """The run for this finding, started when there is none yet."""
         key = (runbook_id, finding.id)
         if key not in self._runs:
-            self._runs[key] = self._begin(self.library.get(runbook_id), finding)
+            self._runs[key] = self._begin(self.library.get(runbook_id), finding, key)
         return self._runs[key]
 
-    def done_before(self, runbook_id: str) -> DoneBefore | None:
+    def done_before(self, runbook_id: str, finding: FindingId) -> DoneBefore | None:
         """What earlier sessions did of a runbook, which no run here knows; None: nothing."""
+        if self._was_left(runbook_id, finding):
+            return None
         return self._done_before.get(runbook_id)
+
+    def _was_left(self, runbook_id: str, finding: FindingId) -> bool:
+        """Whether an earlier session followed it for this finding, as the document is now."""
+        left = self._left.get((runbook_id, finding))
+        known = self.library.find(runbook_id)
+        return left is not None and known is not None and left.digest == known.digest
 
     @property
     def interrupted(self) -> Run | None:
         """The newest run since a step of which something else got worse; None: there is none."""
-        return next((r for r in reversed(self._runs.values()) if r.interrupt is not None), None)
+        for key, left in self._left.items():
+            if left.interrupted and key not in self._runs and self._was_left(*key):
+                found = self.board.open.get(key[1])
+                if found is not None:
+                    self.start_run(key[0], found)
+                elif key not in self._taken_up:
+                    self._taken_up[key] = self._begin(self.library.get(key[0]), None, key)
+        runs = {**self._taken_up, **self._runs}
+        return next((r for r in reversed(runs.values()) if r.interrupt is not None), None)
 
     def offer_run(self, target: str, offer: Offer) -> Run:
         """An offer of a drill-down as a run of one step, gated like any other: on the target that
@@ -347,11 +369,19 @@ class Desk:
         await asyncio.gather(self.connections.close(), written)
 
     def _learned(self, one: Unfinished, outcome: Outcome) -> None:
-        for run in self._runs.values():
+        for run in (*self._runs.values(), *self._taken_up.values()):
             run.learn(one.seq, outcome)
         self._tell()
 
-    def _begin(self, runbook: Runbook, finding: OpenFinding | None) -> Run:
+    def _begin(
+        self, runbook: Runbook, finding: OpenFinding | None, key: RunKey | None = None
+    ) -> Run:
+        """A run; `key` names what earlier sessions may have begun: read now, with what was done
+        about it in this one.
+        """
+        left = None
+        if key is not None and self._was_left(*key):
+            left = earlier.runs_left(self.incident.entries).get(key)
         run = Run(
             runbook,
             finding,
@@ -361,6 +391,8 @@ class Desk:
             ports=self._ports(),
             targets=self.targets,
             known=known(),
+            params=left.params if left is not None and finding is None else NOTHING,
+            left=left,
         )
         run.subscribe(self._tell)
         return run

@@ -91,7 +91,7 @@ def promises(entries: Iterable[Entry]) -> tuple[Promise, ...]:
         elif entry.kind is EntryKind.STEP_SETTLEMENT:
             seq = names(entry, "prediction")
             if seq in found:
-                end = _settlement(entry.data)
+                end = settlement(entry.data)
                 found[seq] = replace(found[seq], settlement=end, settled_at=entry.at)
     return tuple(found.values())
 
@@ -129,7 +129,7 @@ def _promise(entry: Entry) -> Promise:
     )
 
 
-def _settlement(data: Mapping[str, object]) -> Settlement:
+def settlement(data: Mapping[str, object]) -> Settlement:
     """As it was written. A word that is not known here says nothing."""
     word = str(data.get("verdict", ""))
     verdict = Settled(word) if word in set(Settled) else Settled.UNKNOWN

@@ -19,6 +19,7 @@ from cockpit.incident import ledger
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.ledger import Settlement
 from cockpit.runbooks import gate, promise
+from cockpit.runbooks.earlier import exactly
 from cockpit.runbooks.kinds import acts, command, looks
 from cockpit.runbooks.kinds import http as http_kind
 from cockpit.runbooks.kinds.process import StepProcess
@@ -27,9 +28,10 @@ from cockpit.runbooks.output import line, sanitise, shown
 from cockpit.runbooks.plan import Approval, Outcome, OutcomeKind, Plan, act_digest, short
 from cockpit.runbooks.planning import CALLS, Planner, rendered, shown_headers
 from cockpit.runbooks.scope import CouldNotLook
-from cockpit.runbooks.step import NOTHING, Runbook, Step, StepKind
+from cockpit.runbooks.step import NOTHING, Step, StepKind
 from cockpit.runbooks.stop_loss import Interrupted, StopLoss
 from cockpit.runbooks.values import captured, typed
+from cockpit.triage.board import FindingId
 
 _BLOB_FROM = 4_000
 
@@ -48,14 +50,20 @@ class Ended:
     """What came of the prediction; None: there was none."""
 
 
-def names(runbook: Runbook, step: Step) -> dict[str, object]:
-    """What every entry about a step says of it."""
-    return {
-        "runbook": runbook.id,
-        "runbook_digest": runbook.digest,
-        "step": step.id,
-        "title": step.title,
+def run_names(planner: Planner) -> dict[str, object]:
+    """What every entry about a run says of it: which document, for which finding."""
+    told: dict[str, object] = {
+        "runbook": planner.runbook.id,
+        "runbook_digest": planner.runbook.digest,
     }
+    if planner.finding:
+        told["finding"] = {name: planner.finding[name] for name in FindingId._fields}
+    return told
+
+
+def names(planner: Planner, step: Step) -> dict[str, object]:
+    """What every entry about a step says of it."""
+    return {**run_names(planner), "step": step.id, "title": step.title}
 
 
 @dataclass(slots=True)
@@ -105,7 +113,7 @@ class Execution:
         except (BlindError, CouldNotLook, Misconfigured) as error:
             result = Result(False, error.message)
         outcome = self._outcome(kind, result)
-        data = {**names(self.planner.runbook, step), "outcome": kind, "captured": dict(gave)}
+        data = {**names(self.planner, step), "outcome": kind, "captured": dict(gave)}
         if step.kind is StepKind.HTTP:
             data |= {"url": plan.act.url, "headers": shown_headers(plan.act)}
         data |= self._kept(outcome, result)
@@ -185,7 +193,7 @@ class Execution:
         """Write approval and intent. A cancel meanwhile leaves no intent without an outcome."""
         plan, approval = self.plan, self.approval
         journal = self.planner.ports.journal
-        data = {**names(self.planner.runbook, plan.step), "plan": plan.digest}
+        data = {**names(self.planner, plan.step), "plan": plan.digest}
         said = {"reason": approval.reason, "second": approval.second, "typed": approval.typed}
         text = f"approved '{plan.title}' ({short(plan.digest)})"
         await journal.append(EntryKind.APPROVAL, text, target=plan.target, data={**data, **said})
@@ -209,12 +217,17 @@ class Execution:
     async def _announced(self) -> Entry:
         """Prediction, then intent: the intent is durable, and so is what stands before it."""
         plan, journal = self.plan, self.planner.ports.journal
-        data = {**names(self.planner.runbook, plan.step), "plan": plan.digest}
+        data = {**names(self.planner, plan.step), "plan": plan.digest}
         self.prediction = await promise.predict(journal, plan, data)
         return await journal.intent(
             f"{plan.title}: {rendered(plan.act, plan.target)}",
             target=plan.target,
-            data={**data, **told(plan), "prediction": self.prediction.seq},
+            data={
+                **data,
+                **told(plan),
+                **exactly("kept", self.planner.kept),
+                "prediction": self.prediction.seq,
+            },
         )
 
     async def _sent(self, intent: Entry, session: Acts | None) -> Ended:
@@ -232,7 +245,9 @@ class Execution:
             else:
                 self.stop_loss.disarm()
             outcome = self.outcome = self._outcome(kind, result)
-            ending = asyncio.ensure_future(self._written(intent, outcome, result, gave=gave))
+            ending = asyncio.ensure_future(
+                self._written(intent, outcome, result, gave=gave, sent=sent)
+            )
             await asyncio.shield(ending)  # a second cancel must not cut off the outcome either
         return Ended(outcome, gave, sent, self.settlement)
 
@@ -270,7 +285,7 @@ class Execution:
         """
         self.process = process
         plan, intent = self.plan, self.intent
-        data = {**names(self.planner.runbook, plan.step), "process": process.as_data()}
+        data = {**names(self.planner, plan.step), "process": process.as_data()}
         data["intent"] = intent.seq if intent else 0
         text = f"{plan.act.argv[0]} begins as process {process.pid}"
         await self.planner.ports.journal.append(
@@ -322,10 +337,11 @@ class Execution:
         result: Result,
         *,
         gave: Mapping[str, object] = NOTHING,
+        sent: bool = False,
     ) -> None:
         plan = self.plan
-        data = {**names(self.planner.runbook, plan.step), "plan": plan.digest}
-        data |= {"took_s": round(outcome.took, 3), "captured": dict(gave)}
+        data = {**names(self.planner, plan.step), "plan": plan.digest}
+        data |= {"took_s": round(outcome.took, 3), "sent": sent, **exactly("captured", gave)}
         data |= self._kept(outcome, result)
         if self.process is not None:
             data["process"] = self.process.as_data()
@@ -345,7 +361,7 @@ class Execution:
             self.prediction.seq,
             self.settlement,
             target=self.prediction.target,
-            data=names(self.planner.runbook, self.plan.step),
+            data=names(self.planner, self.plan.step),
         )
 
     def _outcome(self, kind: OutcomeKind, result: Result) -> Outcome:
@@ -381,7 +397,7 @@ def told(plan: Plan) -> dict[str, object]:
         "principal": plan.principal,
         "account": plan.account,
         "region": plan.region,
-        "undo": dict(plan.undo_args),
+        **exactly("undo", plan.undo_args),
     }
     if plan.act.argv:
         said["argv"] = list(plan.act.argv)

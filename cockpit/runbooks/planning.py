@@ -78,10 +78,10 @@ class Planner:
         a look that it depends on was blind; `Misconfigured` when the runbook does not fit AWS or
         the statement.
         """
-        target = self.target(step, given)
         fresh = await self.fresh(step, given, earlier=earlier)
         if fresh.failing:
             raise DoesNotApply(f"not now, not true: {'; '.join(fresh.failing)}")
+        target = target_of(step.target, fresh.scope, self.targets) if step.target else None
         act, floor = await self.act(step, fresh.scope)
         risk = max(step.risk, floor)
         undo_args = self._undo_args(step, fresh.scope)
@@ -143,6 +143,7 @@ class Planner:
     ) -> Fresh:
         """Look again at everything the step depends on. Raises `Refused` when that is blind."""
         scope, lacking = await self._fresh_scope(step, given, earlier=earlier)
+        target = target_of(step.target, scope, self.targets) if step.target else None
         failing = tuple(
             check.text
             for check in step.require
@@ -154,7 +155,7 @@ class Planner:
         fingerprints = {} if failing else self._fingerprints(step, scope)
         identity = Identity()
         if step.kind not in gate.LOOKING:
-            identity = await self._identity(self.target(step, given), step.kind)
+            identity = await self._identity(target, step.kind)
         return Fresh(
             scope=scope,
             fingerprints=fingerprints,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypedDict
 
-from cockpit.incident.ledger import Settlement
+from cockpit.incident.ledger import UNDO, Settlement
 from cockpit.runbooks.plan import Outcome
-from cockpit.runbooks.step import NOTHING, Step
+from cockpit.runbooks.step import NOTHING, Step, Undo
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,32 @@ class StepState:
     """What came of its prediction; None: it made none, or is not over."""
     worse: str = ""
     """What else got worse since it acted: it was interrupted, and nothing goes on by itself."""
+    before: datetime | None = None
+    """When an earlier session left it so; None: this one did, or nobody began it."""
+    stale: bool = False
+    """True when an earlier session read `captured`: it is told, and nothing is planned by it."""
+
+
+def undo_step(step: Step, args: Mapping[str, object]) -> Step:
+    """The step that takes `step` back, with the state from before. Its undo has a call."""
+    undo = step.undo
+    assert undo is not None
+    return Step(
+        id=f"{UNDO}{step.id}",
+        title=f"Undo: {step.title}",
+        kind=step.kind,
+        risk=step.risk,
+        prose=undo.says,
+        line=step.line,
+        target=step.target,
+        does=undo.does,
+        args=args,
+        effect=undo.effect or undo.says,
+        verify=undo.verify,
+        undo=Undo(says=f"run '{step.title}' again"),
+        tripwires=(),
+        timeout=step.timeout,
+    )
 
 
 class StepChange(TypedDict, total=False):
@@ -52,3 +79,5 @@ class StepChange(TypedDict, total=False):
     waited: float
     settlement: Settlement | None
     worse: str
+    before: datetime | None
+    stale: bool

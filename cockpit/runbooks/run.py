@@ -13,16 +13,17 @@ from cockpit.errors import CockpitError, DoesNotApply, Misconfigured, Refused
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.ledger import UNDO
 from cockpit.runbooks import gate
-from cockpit.runbooks.effect import Ended, Execution, names, told
+from cockpit.runbooks.earlier import RunLeft, TakenUp, taken_up
+from cockpit.runbooks.effect import Ended, Execution, names, run_names, told
 from cockpit.runbooks.kinds import looks
 from cockpit.runbooks.known import Known
 from cockpit.runbooks.output import line
-from cockpit.runbooks.plan import Approval, Outcome, Plan, short
+from cockpit.runbooks.plan import Approval, Outcome, Plan, PlanLine, short
 from cockpit.runbooks.planning import Planner, rendered, sealed
 from cockpit.runbooks.ports import Ports
-from cockpit.runbooks.progress import StepChange, StepState
-from cockpit.runbooks.scope import finding_value, param_values, target_of
-from cockpit.runbooks.step import NOTHING, Runbook, Step, Undo
+from cockpit.runbooks.progress import StepChange, StepState, undo_step
+from cockpit.runbooks.scope import finding_value, param_values, sources, target_of
+from cockpit.runbooks.step import NOTHING, Runbook, Step
 from cockpit.runbooks.stop_loss import Interrupt, StopLoss
 from cockpit.runbooks.unfinished import repeated
 from cockpit.runbooks.values import typed as typed_value
@@ -48,8 +49,11 @@ class Run:
         targets: Mapping[str, Target],
         known: Known,
         params: Mapping[str, object] = NOTHING,
+        left: RunLeft | None = None,
     ) -> None:
-        """`params` overrides what the runbook's parameters derive by themselves."""
+        """`params` overrides what the runbook's parameters derive by themselves; `left`: how far
+        earlier sessions came.
+        """
         self.runbook = runbook
         self.finding = finding
         self.role = role
@@ -74,6 +78,11 @@ class Run:
         self._begun = False
         self._callbacks: list[Callable[[], None]] = []
         self._writing: set[asyncio.Task[Entry]] = set()
+        before = taken_up(runbook, left) if left else TakenUp(self._states, {}, {})
+        self._states, self._left_open = before.states, before.open
+        self._planner.kept.update(before.kept)
+        self._kept_before = frozenset(before.kept)
+        self._again = left is not None
 
     @property
     def steps(self) -> tuple[StepState, ...]:
@@ -143,7 +152,7 @@ class Run:
         await self._begin()
         if state.status == "unknown":
             await self._verify_unknown(state)
-        plan = await self._planned(state.step)
+        plan = self._with_kept(await self._planned(state.step))
         if plan.mutates:
             self._must_not_be_stopped(state)
         cut_off = self._cut_off(plan)
@@ -154,6 +163,17 @@ class Run:
         except Refused as refused:
             plan = replace(plan, gaps=(refused.message,))
         return plan
+
+    def _with_kept(self, plan: Plan) -> Plan:
+        """The plan, telling which of its values an earlier session read."""
+        used = sources(plan.step, self._before(plan.step.id))
+        old = [self.state(each.id) for each in used if each.id in self._kept_before]
+        said = tuple(
+            PlanLine("from before", f"what '{each.step.title}' gave at {each.before:%H:%M:%S} UTC")
+            for each in old
+            if each.before
+        )
+        return replace(plan, lines=(*plan.lines, *said)) if said else plan
 
     def approve(
         self, plan: Plan, *, typed: str = "", reason: str = "", second: str = ""
@@ -191,8 +211,9 @@ class Run:
         self._running = True
         checking = plan.mutates
         self._set(
-            step_id, status="running", checking=checking, waited=0.0, worse="", settlement=None
-        )
+            step_id, status="running", checking=checking, waited=0.0, worse="", settlement=None,
+            before=None,
+        )  # fmt: skip
         ended: Ended | None = None
         execution: Execution | None = None
         after: StepChange | None = None
@@ -227,10 +248,10 @@ class Run:
 
     def learn(self, intent: int, outcome: Outcome) -> None:
         """Take over how a step ended that was unknown, by its intent's number in the record."""
-        for step_id, execution in self._executions.items():
-            ours = execution.intent is not None and execution.intent.seq == intent
-            if ours and self.state(step_id).status == "unknown":
-                self._set(step_id, status=outcome.kind, outcome=outcome)
+        ours = {e.intent.seq: step for step, e in self._executions.items() if e.intent}
+        step_id = {**self._left_open, **ours}.get(intent, "")
+        if step_id and self.state(step_id).status == "unknown":
+            self._set(step_id, status=outcome.kind, outcome=outcome, before=None)
 
     async def skip(self, step_id: str, reason: str) -> None:
         """Leave a step out, also one that failed. Raises `Refused` without a reason."""
@@ -247,7 +268,7 @@ class Run:
             target=self._target_name(state.step),
             data={**self._names(state.step), "outcome": "skipped", "reason": why},
         )
-        self._set(step_id, status="skipped", outcome=Outcome("skipped", why))
+        self._set(step_id, status="skipped", outcome=Outcome("skipped", why), before=None)
 
     async def go_on(self, step_id: str, reason: str) -> None:
         """Go on after a failed or unknown step, which stays what it is. Raises `Refused`."""
@@ -383,6 +404,7 @@ class Run:
             captured=MappingProxyType(dict(ended.captured)),
             settlement=ended.settlement,
             passed=False,
+            stale=False,
         )
         for later in self._states[self._index(plan.step.id) + 1 :]:
             if later.not_now:
@@ -390,26 +412,11 @@ class Run:
         if ended.outcome.kind == "ok" and plan.step.id.startswith(UNDO):
             self._set(plan.step.id.removeprefix(UNDO), worse="")
         if ended.sent and plan.step.undo is not None and plan.step.undo.does:
-            self._offer_undo(plan, plan.step.undo)
+            self._offer_undo(plan)
 
-    def _offer_undo(self, plan: Plan, undo: Undo) -> None:
+    def _offer_undo(self, plan: Plan) -> None:
         """Put the undo, with the state from before, right behind what it undoes."""
-        step = Step(
-            id=f"{UNDO}{plan.step.id}",
-            title=f"Undo: {plan.step.title}",
-            kind=plan.step.kind,
-            risk=plan.step.risk,
-            prose=undo.says,
-            line=plan.step.line,
-            target=plan.step.target,
-            does=undo.does,
-            args=plan.undo_args,
-            effect=undo.effect or undo.says,
-            verify=undo.verify,
-            undo=Undo(says=f"run '{plan.step.title}' again"),
-            tripwires=(),
-            timeout=plan.step.timeout,
-        )
+        step = undo_step(plan.step, plan.undo_args)
         self._states = [state for state in self._states if state.step.id != step.id]
         self._states.insert(self._index(plan.step.id) + 1, StepState(step, offered=True))
         self._tell()
@@ -420,12 +427,13 @@ class Run:
             return
         self._begun = True
         why = f" for {self.finding.id.code} on {self.finding.target}" if self.finding else ""
-        data = {"runbook": self.runbook.id, "runbook_digest": self.runbook.digest}
+        did = "went on with" if self._again else "opened"
+        data = {**run_names(self._planner), "params": self._params()}
         if self.runbook.source:
             data["blob"] = self._ports.journal.keep_output(self.runbook.source)
         await self._ports.journal.append(
             EntryKind.NOTE,
-            f"opened the runbook '{self.runbook.title}'{why} ({short(self.runbook.digest)})",
+            f"{did} the runbook '{self.runbook.title}'{why} ({short(self.runbook.digest)})",
             target=self.finding.target if self.finding else "",
             data=data,
         )
@@ -444,7 +452,7 @@ class Run:
     def _given(self, step: Step | None = None) -> dict[str, Mapping[str, object]]:
         """What steps gave; of the answers only those that open `step`."""
         opens = step is None or gate.answers_open(self.role, step.kind, step.risk)
-        found = (state for state in self._states if state.captured)
+        found = (state for state in self._states if state.captured and not state.stale)
         return {each.step.id: each.captured for each in found if opens or not each.step.answer}
 
     def _before(self, step_id: str) -> Sequence[Step]:
@@ -465,7 +473,15 @@ class Run:
             callback()
 
     def _names(self, step: Step) -> dict[str, object]:
-        return names(self.runbook, step)
+        return names(self._planner, step)
+
+    def _params(self) -> dict[str, object]:
+        """As `params` takes them: targets by name."""
+        given = self._planner.params
+        return {
+            name: value["name"] if isinstance(value, Mapping) else value
+            for name, value in given.items()
+        }
 
     def _target_name(self, step: Step) -> str:
         try:

@@ -186,7 +186,7 @@ async def _written(
     by: str,
     held: bool | None = None,
 ) -> None:
-    kept = ("runbook", "runbook_digest", "step", "title", "plan")
+    kept = ("runbook", "runbook_digest", "finding", "step", "title", "plan")
     data = {name: one.intent.data[name] for name in kept if name in one.intent.data}
     if prediction := names(one.intent, "prediction"):
         said = ledger.settled(word, held, text)

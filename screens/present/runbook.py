@@ -94,6 +94,8 @@ def _details(step: Step, state: StepState | None, width: int, *, full: bool) -> 
     pad = 4
     room = max(8, width - pad)
     told: list[Content] = []
+    if state is not None and state.before is not None:
+        told += wrap(line((_before(state, state.before), "dim")), room)[: 3 if full else 1]
     if state is not None and state.outcome is not None and (full or state.outcome.kind != "ok"):
         shade = _LOOKS.get(state.outcome.kind, ("", "dim"))[1]
         told += wrap(line((safe(state.outcome.text), shade)), room)[: 4 if full else 1]
@@ -116,6 +118,16 @@ def _details(step: Step, state: StepState | None, width: int, *, full: bool) -> 
         if step.prose:
             told += wrap(line(safe(step.prose, 2000)), room)[:6]
     return [line(" " * pad, content) for content in told]
+
+
+def _before(state: StepState, when: datetime) -> str:
+    """`at 10:58 UTC, in an earlier session: what it read is read again before it is used`."""
+    told = f"at {short_clock(when)} UTC, in an earlier session"
+    if state.status in {"waiting", "next"} and state.outcome is not None:
+        return f"{told}: asked again"
+    if state.captured and state.stale:
+        return f"{told}: read again before anything is planned by it"
+    return told
 
 
 def _told(value: object) -> str:
@@ -179,6 +191,8 @@ def _right(row: StepRow, moment: datetime) -> tuple[str, str]:
         return f"{word} {countdown((moment - row.running_since).total_seconds())}", "info bold"
     if row.state is not None and row.state.outcome is not None:
         outcome = row.state.outcome
+        if row.status in {"next", "waiting"}:
+            return row.step.risk, RISK_TONES.get(row.step.risk, "critical")
         if outcome.kind == "ok":
             return duration(outcome.took), "dim"
         return outcome.kind, _LOOKS.get(outcome.kind, ("", "dim"))[1]
@@ -193,6 +207,11 @@ def earlier_line(earlier: DoneBefore) -> Content:
     """`3 steps done by 10:58 UTC in an earlier session: open here again, see the timeline`."""
     done = f"{count(earlier.steps, 'step')} done by {short_clock(earlier.last)} UTC"
     return line((f"{done} in an earlier session: open here again, see the timeline", "warning"))
+
+
+def taken_up_line() -> Content:
+    """For a run that an earlier session began."""
+    return line(("taken up from an earlier session: done stays done, values are read again", "dim"))
 
 
 def progress(states: Sequence[StepState], total: int) -> str:

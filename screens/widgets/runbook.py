@@ -96,6 +96,8 @@ class RunbookPane(RowList[present.RunbookRow]):
         if others:
             head += wrap(line((f"also (b): {', '.join(others)}", "dim")), width)[:2]
         told = wrap(present.earlier_line(earlier), width) if earlier is not None else []
+        if any(state.before for state in states):
+            told = wrap(present.taken_up_line(), width)
         self.set_head([*head, *told, line("")] if self.size.height > 9 else [*head[:1], *told[:1]])
         self._follow(run)
         self.show(

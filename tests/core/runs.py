@@ -17,6 +17,7 @@ from cockpit.connect.session import Right
 from cockpit.connect.settings import Login
 from cockpit.errors import BlindError, Reason, Refused
 from cockpit.incident.entry import Entry, EntryKind
+from cockpit.runbooks.earlier import RunLeft
 from cockpit.runbooks.format import parse
 from cockpit.runbooks.known import Known
 from cockpit.runbooks.plan import VALID_FOR, Act, Outcome, Plan
@@ -356,11 +357,13 @@ def rig(
     finding: OpenFinding | None = None,
     known: Known | None = None,
     targets: Mapping[str, Target] = TARGETS,
+    journal: Any = None,
+    left: RunLeft | None = None,
     **params: Any,
 ) -> Rig:
     looks, acts, reads = FakeLooks(), FakeActs(), FakeReads()
     actors = FakeActors(acts, role=role)
-    journal, clock = FakeJournal(), FakeClock()
+    journal, clock = journal or FakeJournal(), FakeClock()
     signals = Signals(graph=DependencyGraph(tuple(targets.values())))
     run = Run(
         runbook,
@@ -382,6 +385,7 @@ def rig(
         targets=targets,
         known=known or Known(),
         params=params,
+        left=left,
     )
     return Rig(run, looks, acts, actors, reads, journal, clock, signals)
 

@@ -16,10 +16,12 @@ from cockpit.incident.entry import EntryKind
 from cockpit.incident.record import Incident
 from cockpit.runbooks.earlier import DoneBefore
 from cockpit.runbooks.library import library
+from cockpit.triage.board import FindingId
 from cockpit.triage.registry import catalog, registry
 from tests.core import records
 from tests.patience import at_most, until
 
+FINDING = FindingId("front", "NET_TCP_REFUSED", "")
 CONFIG = """
 environment = "test"
 [[target]]
@@ -85,12 +87,12 @@ async def test_what_earlier_sessions_did_of_a_runbook_is_known_and_not_taken_for
     ]
     first.close()
     desk = made(tmp_path, incident=records.resumed(tmp_path))
-    assert desk.done_before("locks") == DoneBefore(2, made_of[3].at)
-    assert desk.done_before("disk") is None, "undone, and unknown"
+    assert desk.done_before("locks", FINDING) == DoneBefore(2, made_of[3].at)
+    assert desk.done_before("disk", FINDING) is None, "undone, and unknown"
     await desk.incident.append(
         EntryKind.STEP_OUTCOME, "now", data={"runbook": "x", "step": "y", "outcome": "ok"}
     )
-    assert desk.done_before("x") is None, "of this session, whose run knows it"
+    assert desk.done_before("x", FINDING) is None, "of this session, whose run knows it"
     await desk.close()
 
 

@@ -532,7 +532,7 @@ class FakeDesk:
         self.offered.append(run)
         return run
 
-    def done_before(self, runbook_id: str) -> DoneBefore | None:
+    def done_before(self, runbook_id: str, finding: FindingId) -> DoneBefore | None:
         return self.earlier.get(runbook_id)
 
     async def verify_unfinished(self, one: Unfinished) -> Outcome:

@@ -1,0 +1,284 @@
+"""A runbook after a restart: what was done stays done, and nothing is planned by what was read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cockpit.config import load
+from cockpit.connect.role import Role
+from cockpit.desk import Desk
+from cockpit.errors import DoesNotApply, Reason, Refused
+from cockpit.incident.record import Incident
+from cockpit.runbooks.earlier import RunLeft, runs_left
+from cockpit.runbooks.library import Library
+from cockpit.runbooks.plan import Outcome
+from cockpit.runbooks.step import Runbook
+from cockpit.triage.registry import catalog, registry
+from tests.core import records
+from tests.core.runs import (
+    LOOK,
+    RAISE,
+    TERMINATE,
+    Rig,
+    book,
+    free_of_waiters,
+    opened,
+    queue,
+    rig,
+)
+
+ASK = """
+## May it be ended?
+```toml step
+id = "may"
+kind = "manual"
+
+[answer]
+type = "choice"
+
+[answer.choices]
+yes = "it is ended"
+no = "it stays"
+unknown = "it stays"
+```
+"""
+KEPT = LOOK.replace('probe = "postgres.locks"', 'probe = "postgres.locks"\nonce = true')
+
+
+class Sessions:
+    """One incident over restarts; each session has a rig of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.incident: Incident | None = None
+
+    def begin(self, document: Runbook, **more: Any) -> Rig:
+        self.end()
+        known = self.folder / "journal.db"
+        first = self.incident is None and not known.exists()
+        self.incident = records.opened(self.folder) if first else records.resumed(self.folder)
+        return rig(document, journal=self.incident, left=self.left(document), **more)
+
+    def left(self, document: Runbook) -> RunLeft | None:
+        assert self.incident is not None
+        left = runs_left(self.incident.earlier).get((document.id, opened().id))
+        return left if left is not None and left.digest == document.digest else None
+
+    def end(self) -> None:
+        if self.incident is not None:
+            self.incident.close()
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> Iterator[Sessions]:
+    made = Sessions(tmp_path)
+    yield made
+    made.end()
+
+
+async def test_what_was_done_stays_done_and_what_was_read_is_read_again(
+    sessions: Sessions,
+) -> None:
+    document = book(LOOK, TERMINATE)
+    made = sessions.begin(document)
+    await made.carry("blocker")
+    again = sessions.begin(document)
+    look = again.run.state("blocker")
+    assert (look.status, look.stale, look.captured["pid"]) == ("ok", True, 4242)
+    assert look.before is not None
+    assert again.status("terminate") == "next"
+    again.looks.now = {"queues": [queue(pid=7)]}
+    plan = await again.run.plan("terminate")
+    assert plan.act.args["pid"] == 7, "the newest, not what the earlier session read"
+    again.looks.now = Reason.TIMEOUT
+    with pytest.raises(Refused, match="could not look"):
+        await again.run.plan("terminate")
+    again.looks.now, again.looks.after = free_of_waiters(), [{"queues": [queue()]}] * 2
+    await again.carry("terminate")
+    third = sessions.begin(document)
+    done = third.run.state("terminate")
+    assert done.status == "ok"
+    assert done.outcome is not None
+    assert "nobody waits" in done.outcome.text
+    assert done.settlement is not None
+    assert third.run.finished
+
+
+async def test_a_step_that_was_cut_off_is_unknown_and_stops_the_runbook(sessions: Sessions) -> None:
+    document = book(LOOK, TERMINATE)
+    made = sessions.begin(document)
+
+    async def killed() -> dict[str, Any]:
+        raise KeyboardInterrupt  # the process is gone: no outcome is written
+
+    made.acts.does = killed
+    made.journal.outcome = _never  # type: ignore[method-assign, assignment]
+    with pytest.raises(KeyboardInterrupt):
+        await made.carry("terminate")
+    again = sessions.begin(document)
+    state = again.run.state("terminate")
+    assert state.status == "unknown"
+    assert state.outcome is not None
+    assert again.run.stopped_by == state
+    plan = await again.run.plan("terminate")
+    assert "verify that first (U)" in plan.gaps[0]
+    (intent,) = again.journal.unfinished
+    again.run.learn(intent.seq, Outcome("ok", "verified afterwards: nobody waits"))
+    assert again.status("terminate") == "ok"
+
+
+async def _never(*_: object, **__: object) -> None:
+    """An outcome that is not written."""
+
+
+async def test_the_state_to_come_back_to_is_kept_once_the_runbook_acted(sessions: Sessions) -> None:
+    document = book(KEPT, RAISE)
+    made = sessions.begin(document)
+    await made.carry("blocker")
+    before = sessions.begin(document)
+    before.looks.now = {"queues": [queue(pid=9)]}
+    plan = await before.run.plan("raise")
+    assert plan.undo_args["ProvisionedThroughput"]["WriteCapacityUnits"] == 9  # type: ignore[index]
+    before.looks.now = {"queues": [queue(pid=9)]}
+    before.looks.after = [{"queues": [queue(pid=9)]}]
+    await before.carry("raise")
+    assert before.status("raise") == "failed", "somebody still waits"
+    after = sessions.begin(document)
+    after.looks.now = {"queues": [queue(pid=1)]}
+    assert after.run.state("blocker").stale is False
+    undo = await after.run.plan("undo_raise")
+    told = undo.act.args["ProvisionedThroughput"]
+    assert told == {"ReadCapacityUnits": 5, "WriteCapacityUnits": 9}
+    repeat = await after.run.plan("raise")
+    assert [each.label for each in repeat.lines if each.label == "from before"] == ["from before"]
+    assert repeat.undo_args["ProvisionedThroughput"]["WriteCapacityUnits"] == 9  # type: ignore[index]
+
+
+async def test_an_open_interruption_is_open_again_until_it_is_taken_back(
+    sessions: Sessions,
+) -> None:
+    document = book(LOOK, RAISE)
+    made = sessions.begin(document)
+    made.looks.now, made.looks.after = free_of_waiters(), [{"queues": [queue()]}] * 2
+    plan = await made.run.plan("raise")
+    await made.run.execute(plan, made.run.approve(plan, typed="orders-db"))
+    made.run._interrupted(plan, "checkout answers 5xx since")
+    await asyncio.gather(*made.run._writing)
+    again = sessions.begin(document)
+    interrupt = again.run.interrupt
+    assert interrupt is not None
+    assert (interrupt.worse, interrupt.undo) == ("checkout answers 5xx since", "undo_raise")
+    assert again.run.stopped_by == again.run.state("raise")
+    again.looks.now = {"queues": [queue()]}
+    await again.carry("undo_raise")
+    assert again.run.interrupt is None
+    third = sessions.begin(document)
+    assert third.run.interrupt is None
+    assert third.status("undo_raise") == "ok"
+
+
+CONFIG = """
+environment = "test"
+[[target]]
+kind = "postgres"
+name = "orders-db"
+host = "127.0.0.1"
+port = 9
+user = "ro"
+"""
+
+
+async def test_the_next_cockpit_tells_an_interruption_also_without_its_finding(
+    sessions: Sessions, tmp_path: Path
+) -> None:
+    document = book(LOOK, RAISE)
+    made = sessions.begin(document)
+    made.looks.now, made.looks.after = free_of_waiters(), [{"queues": [queue()]}] * 2
+    plan = await made.run.plan("raise")
+    await made.run.execute(plan, made.run.approve(plan, typed="orders-db"))
+    made.run._interrupted(plan, "checkout answers 5xx since")
+    await asyncio.gather(*made.run._writing)
+    sessions.end()
+    file = tmp_path / "cockpit.toml"
+    file.write_text(CONFIG)
+    desk = Desk(
+        load(file, catalog()),
+        records.resumed(tmp_path),
+        role=Role.COMMANDER,
+        actor="ana",
+        probes=registry(),
+        library=Library((document,)),
+    )
+    try:
+        run = desk.interrupted
+        assert run is not None
+        assert run.finding is None
+        assert run.interrupt is not None
+        assert run.interrupt.undo == "undo_raise"
+        assert run.state("undo_raise").step.args["TableName"] == "carts"
+        assert desk.interrupted is run, "one, however often it is asked for"
+        assert run._params() == {"db": "orders-db"}
+    finally:
+        await desk.close()
+
+
+async def test_what_a_person_answered_is_asked_again(sessions: Sessions) -> None:
+    needs = TERMINATE.replace(
+        "require = [", 'require = [{ that = "may.answer == \'yes\'", says = "it may" }, '
+    )
+    document = book(LOOK, ASK, needs)
+    made = sessions.begin(document)
+    await made.carry("blocker")
+    await made.carry("may", typed="yes")
+    again = sessions.begin(document)
+    asked = again.run.state("may")
+    assert asked.status == "next"
+    assert asked.outcome is not None
+    assert "answered yes" in asked.outcome.text
+    with pytest.raises(DoesNotApply, match="it may"):
+        await again.run.plan("terminate")
+    await again.carry("may", typed="yes")
+    assert (await again.run.plan("terminate")).act.args["pid"] == 4242
+
+
+async def test_skipped_and_gone_on_after_stay_so(sessions: Sessions) -> None:
+    document = book(LOOK, TERMINATE)
+    made = sessions.begin(document)
+    await made.run.skip("blocker", "known already")
+    await made.carry("terminate")
+    assert made.status("terminate") == "failed"
+    assert sessions.begin(document).run.stopped_by is not None
+    again = sessions.begin(document)
+    await again.run.go_on("terminate", "it ended by itself")
+    third = sessions.begin(document)
+    assert third.steps() == [("blocker", "skipped"), ("terminate", "failed")]
+    assert third.run.stopped_by is None
+    assert third.run.finished
+
+
+async def test_an_undo_whose_values_the_record_masked_is_not_offered(sessions: Sessions) -> None:
+    secret = RAISE.replace('TableName = "carts"', 'TableName = "sk_live_abcdefghijklmnop"')
+    document = book(LOOK, secret)
+    made = sessions.begin(document)
+    await made.carry("raise")
+    assert [each.step.id for each in made.run.steps][-1] == "undo_raise"
+    assert sessions.incident is not None
+    intent = next(e for e in sessions.incident.entries if e.kind.value == "step.intent")
+    intent.data["undo"]["TableName"] = "***"
+    left = runs_left(sessions.incident.entries)[document.id, opened().id]
+    assert left.steps["raise"].undo is None
+    steps = rig(document, left=left).run.steps
+    assert [each.step.id for each in steps] == ["blocker", "raise"]
+
+
+async def test_an_edited_document_begins_anew(sessions: Sessions) -> None:
+    made = sessions.begin(book(LOOK, TERMINATE))
+    await made.carry("blocker")
+    edited = book(LOOK, TERMINATE.replace("Ends one session", "Ends exactly one session"))
+    again = sessions.begin(edited)
+    assert again.steps() == [("blocker", "next"), ("terminate", "waiting")]
