@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
-from cockpit.errors import Misconfigured
+from cockpit.errors import BlindError, Misconfigured, Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +33,13 @@ class Statement:
     identity: tuple[str, ...] = ()
     """Parameters that together say which session it is."""
     sql: str = ""
-    """For `read` in SQL: gives one row with one JSON value."""
+    """For `read` in SQL: gives one row with one JSON value; NULL where the login may not see."""
     words: tuple[str, ...] = ()
     """For Redis: the command; `{name}` stands for a parameter as one word."""
+    needs: tuple[str, ...] = ()
+    """Rights of the login that it takes and that none of is spare, each as its engine names it; for
+    Redis the commands, besides `COMMANDERS_COMMANDS`.
+    """
 
 
 PROTECTED_POSTGRES = """
@@ -76,6 +80,14 @@ PROTECTED_MYSQL_COMMANDS = frozenset({"Binlog Dump", "Binlog Dump GTID", "Daemon
 MOST_AT_ONCE = 20
 """Sessions that one batch may end."""
 
+COMMANDERS_COMMANDS = ("client|setname", "ping", "acl|whoami", "acl|dryrun")
+"""What every commander's user of Redis sends: who it is, whether it is let, whether it may."""
+
+_SEEN = "pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
+"""Without it the states of others are NULL: nobody would be idle."""
+_SEES = ("pg_monitor",)
+_SIGNALS = ("pg_monitor", "pg_signal_backend")
+_KILLS = ("PROCESS", "CONNECTION ADMIN")
 _IDLE_SESSIONS = {"user": str, "application": str, "older_than_s": float, "most": int}
 _SESSION = {"pid": int, "backend_start": datetime}
 _THREAD = {"id": int, "user": str, "host": str}
@@ -89,6 +101,7 @@ _ALL: tuple[Statement, ...] = (
         risk="low",
         effect="ends the running statement of 1 session; its transaction stays open, aborted",
         undo="none: the client may run the statement again",
+        needs=_SIGNALS,
     ),
     Statement(
         name="terminate_backend",
@@ -98,6 +111,7 @@ _ALL: tuple[Statement, ...] = (
         risk="high",
         effect="ends 1 session and rolls its transaction back",
         undo="none: the application must retry the transaction",
+        needs=_SIGNALS,
     ),
     Statement(
         name="terminate_idle_of_client",
@@ -106,6 +120,7 @@ _ALL: tuple[Statement, ...] = (
         risk="high",
         effect=f"ends up to {MOST_AT_ONCE} idle sessions of one user and application",
         undo="none: the application reconnects, all of them at once in the worst case",
+        needs=_SIGNALS,
     ),
     Statement(
         name="resume_replay",
@@ -116,6 +131,7 @@ _ALL: tuple[Statement, ...] = (
         effect="lets a standby replay on that a person paused; shuts it down where a setting is "
         "below the primary's; promotes it where a restore stopped at its target",
         undo="none: a pause brings back no standby that shut down or was promoted",
+        needs=("EXECUTE ON FUNCTION pg_wal_replay_resume()",),
     ),
     Statement(
         name="drop_slot",
@@ -125,6 +141,7 @@ _ALL: tuple[Statement, ...] = (
         risk="destructive",
         effect="drops 1 replication slot that nobody reads; lets its WAL and dead rows go",
         undo="none: its standby or consumer must be built anew",
+        needs=("REPLICATION",),
     ),
     Statement(
         name="rollback_prepared",
@@ -142,8 +159,10 @@ _ALL: tuple[Statement, ...] = (
         risk="read",
         effect="counts the sessions that terminate_idle_of_client would end now",
         sql=f"""
-SELECT json_build_object('idle', count(*), 'ends', least(count(*), %(most)s))
+SELECT CASE WHEN {_SEEN} THEN
+         json_build_object('idle', count(*), 'ends', least(count(*), %(most)s)) END
   FROM pg_stat_activity AS a WHERE {IDLE_OF_CLIENT}""",  # noqa: S608
+        needs=_SEES,
     ),
     Statement(
         name="connections_by_client",
@@ -151,15 +170,16 @@ SELECT json_build_object('idle', count(*), 'ends', least(count(*), %(most)s))
         parameters={},
         risk="read",
         effect="counts the sessions of each user, application and address",
-        sql="""
-SELECT coalesce(json_agg(s), '[]') FROM (
+        sql=f"""
+SELECT CASE WHEN {_SEEN} THEN coalesce(json_agg(s), '[]') END FROM (
   SELECT usename AS user, application_name AS application, host(client_addr) AS address,
          count(*) AS sessions, count(*) FILTER (WHERE state = 'active') AS active,
          count(*) FILTER (WHERE state = 'idle') AS idle,
          count(*) FILTER (WHERE state LIKE 'idle in%') AS idle_in_transaction
     FROM pg_stat_activity
    WHERE datname IS NOT NULL AND pid <> pg_backend_pid()
-   GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT 20) AS s""",
+   GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT 20) AS s""",  # noqa: S608
+        needs=_SEES,
     ),
     Statement(
         name="kill_query",
@@ -170,6 +190,7 @@ SELECT coalesce(json_agg(s), '[]') FROM (
         effect="ends the running statement of 1 session; its transaction stays open; a killed "
         "SLEEP, GET_LOCK, DO or BENCHMARK ends with success at its client",
         undo="none: the client may run the statement again",
+        needs=_KILLS,
     ),
     Statement(
         name="kill_connection",
@@ -179,6 +200,7 @@ SELECT coalesce(json_agg(s), '[]') FROM (
         risk="high",
         effect="ends 1 session and rolls its transaction back",
         undo="none: the application must retry the transaction",
+        needs=_KILLS,
     ),
     Statement(
         name="kill_idle_of_user",
@@ -187,6 +209,7 @@ SELECT coalesce(json_agg(s), '[]') FROM (
         risk="high",
         effect=f"ends up to {MOST_AT_ONCE} sleeping sessions of one user",
         undo="none: the application reconnects, all of them at once in the worst case",
+        needs=_KILLS,
     ),
     Statement(
         name="start_replication",
@@ -195,6 +218,7 @@ SELECT coalesce(json_agg(s), '[]') FROM (
         risk="low",
         effect="starts the replica's threads again",
         undo="STOP REPLICA",
+        needs=("REPLICATION SLAVE ADMIN",),
     ),
     Statement(
         name="client_kill",
@@ -205,6 +229,7 @@ SELECT coalesce(json_agg(s), '[]') FROM (
         effect="closes 1 client connection; ids are never used again",
         undo="none: the client reconnects",
         words=("CLIENT", "KILL", "ID", "{id}"),
+        needs=("client|list", "client|kill"),
     ),
     Statement(
         name="script_kill",
@@ -214,6 +239,7 @@ SELECT coalesce(json_agg(s), '[]') FROM (
         effect="ends the running script; works only while it has written nothing",
         undo="none: its client gets an error",
         words=("SCRIPT", "KILL"),
+        needs=("script|kill",),
     ),
     Statement(
         name="function_kill",
@@ -223,6 +249,7 @@ SELECT coalesce(json_agg(s), '[]') FROM (
         effect="ends the running function; works only while it has written nothing",
         undo="none: its client gets an error",
         words=("FUNCTION", "KILL"),
+        needs=("function|kill",),
     ),
     Statement(
         name="set_maxmemory",
@@ -232,6 +259,7 @@ SELECT coalesce(json_agg(s), '[]') FROM (
         effect="sets the memory limit until the next restart; not on ElastiCache",
         undo="the same with the value from before",
         words=("CONFIG", "SET", "maxmemory", "{bytes}"),
+        needs=("info", "config|set"),
     ),
     Statement(
         name="set_maxmemory_policy",
@@ -241,6 +269,7 @@ SELECT coalesce(json_agg(s), '[]') FROM (
         effect="sets what is evicted when memory is full, until the next restart",
         undo="the same with the value from before",
         words=("CONFIG", "SET", "maxmemory-policy", "{policy}"),
+        needs=("config|set",),
     ),
     Statement(
         name="slow_log",
@@ -249,6 +278,7 @@ SELECT coalesce(json_agg(s), '[]') FROM (
         risk="read",
         effect="reads the last 25 slow commands",
         words=("SLOWLOG", "GET", "25"),
+        needs=("slowlog|get",),
     ),
     Statement(
         name="memory_doctor",
@@ -257,6 +287,7 @@ SELECT coalesce(json_agg(s), '[]') FROM (
         risk="read",
         effect="asks the server what it thinks of its memory",
         words=("MEMORY", "DOCTOR"),
+        needs=("memory|doctor",),
     ),
 )
 
@@ -285,6 +316,17 @@ def checked(known: Statement, arguments: Mapping[str, object]) -> dict[str, obje
         problems += [f"{name} is unknown" for name in sorted(unknown)]
         raise Misconfigured(f"{known.name}: {', '.join(problems)}")
     return {name: _typed(known, name, arguments[name]) for name in known.parameters}
+
+
+def shown(known: Statement, value: object) -> object:
+    """What a `read` gave. Raises `BlindError` where the login may not see it."""
+    if value is None:
+        raise BlindError(
+            Reason.DENIED,
+            f"{known.name}: the login may not see it",
+            hint=f"GRANT {', '.join(known.needs)} TO the login;",
+        )
+    return value
 
 
 def _typed(known: Statement, name: str, value: object) -> object:

@@ -13,7 +13,7 @@ from cockpit.connect.open import Connections
 from cockpit.connect.role import Role
 from cockpit.connect.session import Acts, RedisReads, Right, SqlReads, TellsRights
 from cockpit.connect.settings import AwsSite, Login
-from cockpit.connect.statements import checked, statement
+from cockpit.connect.statements import checked, shown, statement
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOutcome
 from cockpit.runbooks.ports import Identity
 from cockpit.runbooks.step import StepKind
@@ -48,7 +48,7 @@ class RunSessions:
         if isinstance(session, RedisReads):
             value = await session.command(*_words(known.words, values))
         elif isinstance(session, SqlReads):
-            value = await session.value(known.sql, values)
+            value = shown(known, await session.value(known.sql, values))
         else:
             raise Refused(f"{does} cannot be read from {target.name}: it takes no statements")
         return {"done": True, "detail": known.effect, "value": value}

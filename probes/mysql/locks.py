@@ -385,7 +385,7 @@ PROBE = Probe(
     facts=facts,
     tables=tables,
     lacks=lambda look: "" if look.sees_all else f"PROCESS was taken: {look.server.grant}",
-    needs=("GRANT PROCESS",),
+    needs=("GRANT PROCESS", "GRANT SELECT ON performance_schema.* (MySQL)"),
     codes=(
         "MY_LOCK_ROW",
         "MY_LOCK_MDL",

@@ -87,11 +87,7 @@ class MysqlServer:
     @property
     def grant(self) -> str:
         """The rights that an observer wants, as a line to paste."""
-        rights = (
-            "PROCESS, SLAVE MONITOR, BINLOG MONITOR"
-            if self.mariadb
-            else "PROCESS, REPLICATION CLIENT"
-        )
+        rights = "PROCESS, SLAVE MONITOR" if self.mariadb else "PROCESS, REPLICATION CLIENT"
         user, _, host = self.role.rpartition("@")
         return f"GRANT {rights} ON *.* TO '{visible(user, 40)}'@'{visible(host, 60)}';"
 

@@ -438,6 +438,6 @@ PROBE = Probe(
     tables=tables,
     since=since,
     twice=False,
-    needs=("GRANT REPLICATION CLIENT",),
+    needs=("GRANT REPLICATION CLIENT", "GRANT SLAVE MONITOR (MariaDB)"),
     codes=("MY_REPL_STOPPED", "MY_REPL_LAG", "MY_REPL_WRITABLE", "MY_OBS_BLIND"),
 )

@@ -21,6 +21,7 @@ from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.redis.session import open_redis
 from cockpit.connect.redis.settings import RedisSettings
 from cockpit.connect.settings import Login
+from cockpit.connect.statements import STATEMENTS
 from cockpit.errors import BlindError
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.probe import Seen
@@ -30,6 +31,14 @@ from cockpit.world.servers import mariadb, postgres, valkey
 from cockpit.world.servers.process import ServerProcess
 from tests import patience
 from tests.patience import at_most
+from tests.servers.documented import (
+    OBSERVERS_COMMANDS,
+    mysql_rights,
+    postgres_rights,
+    redis_commander,
+    redis_user,
+    rights_for,
+)
 
 Answer = TypeVar("Answer")
 
@@ -52,10 +61,9 @@ def postgres_roles(server: postgres.PostgresServer) -> None:
         "GRANT pg_monitor TO ro",
         f"CREATE ROLE plain LOGIN PASSWORD '{SECRETS['T_PLAIN']}'",
         f"CREATE ROLE act LOGIN PASSWORD '{SECRETS['T_ACT']}'",
-        "GRANT pg_monitor, pg_signal_backend TO act",
-        "GRANT EXECUTE ON FUNCTION pg_wal_replay_resume() TO act",
-        f"CREATE ROLE keeper LOGIN REPLICATION PASSWORD '{SECRETS['T_ACT']}'",  # may drop slots
-        "GRANT pg_monitor TO keeper",
+        *postgres_rights("act", rights_for("terminate_backend", "resume_replay")),
+        f"CREATE ROLE keeper LOGIN PASSWORD '{SECRETS['T_ACT']}'",
+        *postgres_rights("keeper", rights_for("drop_slot")),
         f"CREATE ROLE app LOGIN PASSWORD '{SECRETS['T_APP']}'",
         "CREATE TABLE orders (id int PRIMARY KEY, status text)",
         "INSERT INTO orders SELECT i, 'new' FROM generate_series(1, 100) AS i",
@@ -152,10 +160,10 @@ def mysql_users(server: mariadb.MariaDb) -> None:
     server.execute(
         "CREATE DATABASE shop",
         f"CREATE USER ro@'%' IDENTIFIED BY '{SECRETS['T_RO']}'",
-        "GRANT PROCESS, SLAVE MONITOR, BINLOG MONITOR ON *.* TO ro@'%'",
+        "GRANT PROCESS, SLAVE MONITOR ON *.* TO ro@'%'",
         f"CREATE USER plain@'%' IDENTIFIED BY '{SECRETS['T_PLAIN']}'",
         f"CREATE USER act@'%' IDENTIFIED BY '{SECRETS['T_ACT']}'",
-        "GRANT PROCESS, CONNECTION ADMIN ON *.* TO act@'%'",
+        *mysql_rights("act", rights_for("kill_connection")),
         f"CREATE USER app@'%' IDENTIFIED BY '{SECRETS['T_APP']}'",
         "GRANT ALL ON shop.* TO app@'%'",
         "CREATE TABLE shop.orders (id int PRIMARY KEY, status varchar(200)) ENGINE=InnoDB",
@@ -180,6 +188,19 @@ REDIS_BINARIES = [
     for path in (valkey.find_binary(), Path("/usr/bin/redis-server"))
     if path is not None and path.exists()
 ]
+
+
+def redis_users(server: valkey.Valkey) -> None:
+    """An observer and a commander with what is documented and no more."""
+    server.send(*redis_user("ro", SECRETS["T_RO"], OBSERVERS_COMMANDS))
+    calls = [name for name, each in STATEMENTS.items() if each.engine == "redis"]
+    server.send(*redis_commander("act", SECRETS["T_ACT"], *calls))
+
+
+def redis_logins(server: ServerProcess) -> RedisSettings:
+    """For those two."""
+    commander = Login(user="act", password="env:T_ACT")
+    return redis_settings(server, user="ro", password="env:T_RO", commander=commander)
 
 
 def redis_settings(server: ServerProcess, **changed: Any) -> RedisSettings:

@@ -10,7 +10,7 @@ from cockpit.triage.finding import Thresholds
 from cockpit.world.servers import valkey
 from probes.redis.performance import Settings
 from tests.patience import eventually
-from tests.servers.private import redis_settings, target
+from tests.servers.private import redis_logins, redis_users, target
 from tests.servers.promises import Party, Provoked, Scene, Situation
 
 AT_ONCE = {"redis.performance": Settings(buffers_least=0, buffer_a_client=Thresholds(warning=1))}
@@ -44,6 +44,7 @@ def _connected(
     @asynccontextmanager
     async def provoked(server: valkey.Valkey) -> AsyncIterator[Provoked]:
         names = frozenset(asks)
+        redis_users(server)
         server.send("SET", "large", "x" * _ANSWER)
         with ExitStack() as ending:
             for name, number in asks.items():
@@ -51,7 +52,7 @@ def _connected(
                 wire.sendall(b"CLIENT SETNAME %s\r\n" % name.encode() + _GET * number)
             _until(lambda: _held(server, names) == frozenset(n for n, m in asks.items() if m))
             yield Provoked(
-                targets=(target(redis_settings(server)),), seen=lambda: scene(server, names)
+                targets=(target(redis_logins(server)),), seen=lambda: scene(server, names)
             )
 
     return provoked

@@ -17,6 +17,7 @@ from cockpit.triage.engine import Look, judged
 from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
 from cockpit.world.servers import mariadb, valkey
+from tests.servers.documented import OBSERVERS_COMMANDS, redis_user
 from tests.servers.mysql_crowd import Crowd
 from tests.servers.private import (
     REDIS_BINARIES,
@@ -31,10 +32,6 @@ from tests.servers.private import (
 pytestmark = pytest.mark.servers
 
 OLD, NEW = "the-old-secret-1", "the-new-secret-2"
-OBSERVER = (
-    "+ping", "+info", "+client|setname", "+client|list", "+slowlog|get", "+cluster|info",
-    "+cluster|nodes",
-)  # fmt: skip
 
 
 @asynccontextmanager
@@ -89,7 +86,7 @@ async def test_a_password_of_mariadb_that_is_rotated_leaves_the_session_and_is_r
 @pytest.fixture(params=REDIS_BINARIES)
 def redis(request: pytest.FixtureRequest, folder: Path) -> Iterator[valkey.Valkey]:
     running = valkey.start(folder, binary=Path(request.param))
-    running.send("ACL", "SETUSER", "watcher", "on", f">{OLD}", "-@all", *OBSERVER)
+    running.send(*redis_user("watcher", OLD, OBSERVERS_COMMANDS))
     yield running
     running.stop()
 

@@ -187,7 +187,7 @@ def redis(request: pytest.FixtureRequest, folder: Path) -> Iterator[valkey.Valke
 
 
 async def test_redis_tells_by_a_dry_run(redis: valkey.Valkey) -> None:
-    basis = ("on", f">{WORD}", "-@all", "+ping", "+client|setname", "+acl|whoami", "+info")
+    basis = ("on", f">{WORD}", "-@all", "+ping", "+client|setname", "+acl|whoami", "+client|list")
     redis.send("ACL", "SETUSER", "rights", *basis, "+client|kill", "+acl|dryrun")
     settings = redis_settings(redis, commander=login("rights"))
     async with acting(open_redis_acts(settings)) as acts:

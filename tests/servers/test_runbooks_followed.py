@@ -28,13 +28,15 @@ from probes.mysql.sessions import Settings as MysqlSessions
 from probes.postgres.replication import Settings as PostgresReplication
 from probes.postgres.sessions import Settings as PostgresSessions
 from tests.patience import at_most
+from tests.servers.documented import mysql_rights, rights_for
 from tests.servers.mysql_crowd import Crowd as MysqlCrowd
 from tests.servers.private import (
     REDIS_BINARIES,
     Crowd,
     my_settings,
     pg_settings,
-    redis_settings,
+    redis_logins,
+    redis_users,
     target,
     until,
 )
@@ -96,7 +98,7 @@ async def gone(desk: Desk, probe: str, opened: OpenFinding) -> None:
 
 async def test_a_stopped_replica_is_started_and_catches_up(pair: Pair, folder: Path) -> None:
     primary, replica = pair
-    replica.execute("GRANT REPLICATION SLAVE ADMIN ON *.* TO act@'%'", "STOP SLAVE")
+    replica.execute(*mysql_rights("act", rights_for("start_replication")), "STOP SLAVE")
     primary.execute("UPDATE shop.orders SET status = 'missed' WHERE id = 1")
     async with seated((target(my_settings(replica)),), folder, SOON) as desk:
         opened = await found(desk, "mysql.replication", "MY_REPL_STOPPED")
@@ -145,7 +147,8 @@ async def test_a_script_that_holds_the_thread_is_ended_and_the_cache_answers(
     binary = REDIS_BINARIES[0].values[0]
     assert isinstance(binary, Path)
     server = valkey.start(folder, binary=binary, settings={"busy-reply-threshold": 200})
-    settings = redis_settings(server)
+    redis_users(server)
+    settings = redis_logins(server)
     try:
         with socket.create_connection(("127.0.0.1", server.port), 30) as wire:
             wire.sendall(b"EVAL 'while true do end' 0\r\n")

@@ -300,11 +300,7 @@ async def open_mysql(settings: MysqlSettings, *, secret: Secret = resolve_async)
 
 def grant(user: str, flavour: str) -> str:
     """The rights that an observer wants, as a line to paste."""
-    rights = (
-        "PROCESS, SLAVE MONITOR, BINLOG MONITOR"
-        if flavour == "mariadb"
-        else "PROCESS, REPLICATION CLIENT"
-    )
+    rights = "PROCESS, SLAVE MONITOR" if flavour == "mariadb" else "PROCESS, REPLICATION CLIENT"
     return f"GRANT {rights} ON *.* TO '{user}'@'%';"
 
 

@@ -21,7 +21,7 @@ from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts, Right
 from cockpit.connect.settings import commanders_login
 from cockpit.connect.sql.acts import BETWEEN, became, check_most, end_each
-from cockpit.connect.statements import IDLE_OF_CLIENT, PROTECTED_POSTGRES, checked, statement
+from cockpit.connect.statements import IDLE_OF_CLIENT, PROTECTED_POSTGRES, checked, shown, statement
 from cockpit.errors import BlindError, Reason, Refused
 
 _WAIT_MS = 2000
@@ -146,7 +146,7 @@ class PostgresActs:
         known = statement(call, "postgres")
         values = checked(known, arguments)
         if known.risk == "read":
-            value = await self._postgres.value(known.sql, values)
+            value = shown(known, await self._postgres.value(known.sql, values))
             return {"done": True, "detail": known.effect, "value": value}
         await self._postgres.value("SELECT 1")
         return await self._calls[call](values)

@@ -46,7 +46,12 @@ class RedisActs:
             raise Misconfigured(f"{values['policy']!r} is no eviction policy")
         if call == "set_maxmemory":
             return await self._set_maxmemory(known, values)
-        reply = await self._sent(known, values)
+        try:
+            reply = await self._sent(known, values)
+        except BlindError as error:
+            if "NOTBUSY" not in error.message:
+                raise
+            raise Refused("it ended by itself just now: nothing is held up by it") from None
         if known.risk == "read":
             return {"done": True, "detail": known.effect, "value": reply}
         if call in {"script_kill", "function_kill"}:
@@ -59,18 +64,24 @@ class RedisActs:
     async def may(self, call: str, arguments: Mapping[str, object]) -> Right:
         """See `TellsRights`. The server tells by `ACL DRYRUN`, from 7.0 on."""
         known = statement(call, "redis")
-        words = _words_of(known, checked(known, arguments))
+        said: dict[str, str] = {}
         try:
             user = str(await self._redis.send("ACL", "WHOAMI", retry=False))
-            said = await self._redis.send("ACL", "DRYRUN", user, *words, retry=False)
+            for need in known.needs:
+                words = need.split("|")
+                if words == [word.lower() for word in known.words[: len(words)]]:
+                    words = _words_of(known, checked(known, arguments))
+                answer = await self._redis.send("ACL", "DRYRUN", user, *words, retry=False)
+                if answer != "OK":
+                    said[need] = visible(str(answer))
         except BlindError as error:
             if error.reason in {Reason.TIMEOUT, Reason.UNREACHABLE}:
                 raise
             return Right(None, f"the server does not tell: {error.message}")
-        if said == "OK":
+        if not said:
             return Right(held=True)
-        command = "|".join(word.lower() for word in known.words[:2])
-        return Right(False, visible(str(said)), f"ACL SETUSER {user} +{command}")
+        missing = " ".join(f"+{need}" for need in said)
+        return Right(False, "; ".join(said.values()), f"ACL SETUSER {visible(user, 40)} {missing}")
 
     async def close(self) -> None:
         """See `Acts`."""

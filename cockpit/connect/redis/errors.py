@@ -117,7 +117,7 @@ _BY_TEXT = (
     ("invalid username-password", AUTH),
     ("Authentication required", AUTH),
     ("LOADING", LOADING),
-    ("BUSY", BUSY),
+    (" BUSY ", BUSY),
     ("MASTERDOWN", STALE),
     ("CLUSTERDOWN", CLUSTER_DOWN),
     ("MISCONF", MISCONF),
@@ -143,14 +143,14 @@ def acl(user: str) -> str:
     name = visible(user or "default", 40)
     return (
         f"ACL SETUSER {name} +ping +info +client|setname +client|list "
-        "+slowlog|get +cluster|info +cluster|nodes; on ElastiCache: "
+        "+slowlog|get +memory|doctor +cluster|info +cluster|nodes; on ElastiCache: "
         f"aws elasticache modify-user --user-id {name} --append-access-string '<these rights>'"
     )
 
 
 def by_reply(error: Exception) -> Meaning | None:
     """What an error reply means; None: an ordinary error of the command."""
-    text = str(error)
+    text = f" {error}"  # NOTBUSY, BUSYGROUP and BUSYKEY say something else
     for part, meaning in _BY_TEXT:
         if part in text:
             return meaning
