@@ -55,13 +55,14 @@ def check(
     else:
         from cockpit.check_text import to_text
 
-        click.echo(to_text(report, _style()), nl=False)
+        click.echo(to_text(report, style()), nl=False)
     if report.unrecorded:
         click.echo(f"cockpit: --record: {visible(report.unrecorded)}", err=True)
     return int(report.exit_code)
 
 
-def _style() -> Style:
+def style() -> Style:
+    """How this terminal is drawn to."""
     from cockpit.check_text import Style
 
     terminal = sys.stdout.isatty()
