@@ -1,4 +1,6 @@
-"""Secrets: known values are masked wherever text leaves the process' memory."""
+"""Secrets: known values, and what stands in the place of one, are masked wherever text leaves the
+process' memory.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,9 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus
 
 from cockpit import text
+from cockpit.secret_shapes import MASK as MASK
+from cockpit.secret_shapes import named_secret, without_shapes
 
-MASK = "•••"
 _SHORTEST = 4
 _SHORTEST_BASE64 = 6
 _SIGNED = re.compile(
@@ -39,11 +42,11 @@ class Masker:
             self._values.update(_forms(value))
 
     def mask(self, content: str) -> str:
-        """The text without any known secret, the longest values first."""
+        """The text without any known secret, the longest values first, nor what looks like one."""
         for value in sorted(self._values, key=len, reverse=True):
             if value in content:
                 content = content.replace(value, MASK)
-        return _SIGNED.sub(rf"\1{MASK}", content)
+        return without_shapes(_SIGNED.sub(rf"\1{MASK}", content))
 
 
 def _forms(value: str) -> Iterator[str]:
@@ -88,9 +91,16 @@ def masked(value: object, besides: frozenset[str] = frozenset()) -> object:
         return [masked(each, besides) for each in value]
     if isinstance(value, dict):
         return {
-            name: each if name in besides else masked(each, besides) for name, each in value.items()
+            name: each if name in besides else _member(name, each, besides)
+            for name, each in value.items()
         }
     return value
+
+
+def _member(name: object, value: object, besides: frozenset[str]) -> object:
+    if isinstance(value, str) and value and named_secret(str(name)):
+        return MASK
+    return masked(value, besides)
 
 
 class SecretText:

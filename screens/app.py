@@ -293,7 +293,8 @@ class CockpitApp(App[int]):
             kind = "warning" if severity == "warning" else "error"
         if self.size.height < _FEW_LINES:
             self.clear_notifications()  # there is room for one over what they are about
-        told = theme.to_ascii(safe(text, 600)) if self.ascii_only else safe(text, 600)
+        told = MASKER.mask(safe(MASKER.mask(text), 600))
+        told = theme.to_ascii(told) if self.ascii_only else told
         self.notify(told, severity=kind, markup=False)
 
     def say_error(self, error: CockpitError, otherwise: str = "") -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from cockpit import clock, text
 from cockpit.redact import MASK, MASKER, SecretText
+from cockpit.secret_shapes import named_secret
 
 TEXT_LIMIT = 16_000
 """Characters of an entry's text; what is longer goes whole into a blob."""
@@ -54,12 +55,19 @@ def plain_data(value: object, depth: int = 0) -> Any:
         return plain(value.decode("utf-8", "replace"), VALUE_LIMIT)
     if isinstance(value, Mapping):
         items = list(value.items())[:ITEMS_LIMIT]
-        return {plain(str(name), 200): plain_data(member, depth + 1) for name, member in items}
+        return {plain(str(name), 200): _member(str(name), member, depth) for name, member in items}
     if isinstance(value, Set):
         return [plain_data(member, depth + 1) for member in sorted(value, key=str)[:ITEMS_LIMIT]]
     if isinstance(value, list | tuple):
         return [plain_data(member, depth + 1) for member in value[:ITEMS_LIMIT]]
     return _record(value, depth)
+
+
+def _member(name: str, value: object, depth: int) -> Any:
+    """A member by its name too: its text alone does not say that it is a secret."""
+    if isinstance(value, str | SecretText) and value and named_secret(name):
+        return MASK
+    return plain_data(value, depth + 1)
 
 
 def _number(value: int | float) -> Any:

@@ -6,13 +6,14 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
 from cockpit import clock
 from cockpit.connect.role import Role
 from cockpit.connect.session import Right
 from cockpit.connect.statements import checked as checked_arguments
 from cockpit.errors import BlindError, DoesNotApply, Misconfigured, Refused
-from cockpit.redact import MASK
+from cockpit.redact import MASK, MASKER
 from cockpit.runbooks import gate
 from cockpit.runbooks.kinds import acts, command, looks
 from cockpit.runbooks.kinds import http as http_kind
@@ -32,13 +33,10 @@ from cockpit.runbooks.values import (
     resolved_but,
     typed,
 )
+from cockpit.secret_shapes import secret_header, secrets_of
 from cockpit.triage.target import Target
 
 CALLS = frozenset({StepKind.AWS, StepKind.SQL, StepKind.REDIS})
-_SECRET_HEADER = re.compile(
-    r"auth|cookie|token|secret|password|passwd|credential|signature|session|\bkey\b|api-?key",
-    re.IGNORECASE,
-)
 _AGAIN = frozenset({StepKind.PROBE, StepKind.AWS, StepKind.SQL, StepKind.REDIS, StepKind.HTTP})
 
 
@@ -198,6 +196,8 @@ class Planner:
             status=step.status,
             timeout=step.timeout,
         )
+        for secret in secrets_of(act.url, act.headers, act.body):
+            MASKER.learn(secret)
         return act, floor
 
     async def value_of(
@@ -340,7 +340,7 @@ def _confirm_word(step: Step, act: Act, target: Target | None) -> str:
     if target is not None:
         return target.name
     if step.kind is StepKind.HTTP:
-        return act.url.split("/")[2]
+        return urlsplit(act.url).netloc.rpartition("@")[2]
     return act.argv[0].rpartition("/")[2] if act.argv else step.id
 
 
@@ -442,7 +442,7 @@ def shown_headers(act: Act) -> dict[str, str]:
     that is no secret by its own or by the header's name.
     """
     return {
-        whole(name): MASK if _SECRET_HEADER.search(name) else whole(value)
+        whole(name): MASK if secret_header(name) else whole(value)
         for name, value in act.headers.items()
     }
 

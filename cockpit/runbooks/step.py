@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Never
 
+from cockpit.secret_shapes import without_shapes
 from cockpit.triage.finding import Severity
 from cockpit.units import duration
 
@@ -235,7 +236,12 @@ class Step:
 
     @property
     def call(self) -> str:
-        """What it would run, in a few words: `terminate_backend($blocker.pid, …)`."""
+        """What it would run, in a few words: `terminate_backend($blocker.pid, …)`; what stands in
+        the place of a secret is masked.
+        """
+        return without_shapes(self._call())
+
+    def _call(self) -> str:
         match self.kind:
             case StepKind.MANUAL:
                 return self.answer.ask if self.answer else ""

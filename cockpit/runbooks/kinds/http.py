@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from cockpit.errors import BlindError, Misconfigured, Reason, UnknownOutcome
 from cockpit.runbooks.kinds.result import Result
+from cockpit.runbooks.output import whole
 from cockpit.runbooks.plan import Act
 
 MOST = 256 * 1024
@@ -69,17 +70,17 @@ async def request(act: Act, *, tls_ca: str = "") -> Result:
     good = status in act.status if act.status else 200 <= status <= 299
     text = body.decode("utf-8", "replace")
     data = {"status": status, "headers": headers, "body": text}
-    return Result(good, f"{act.does} {act.url} → {status} {reason}", text, data)
+    return Result(good, f"{act.does} {whole(act.url)} → {status} {reason}", text, data)
 
 
 def _connection(act: Act, tls_ca: str) -> http.client.HTTPConnection:
-    parts = urlsplit(act.url)
+    parts, told = urlsplit(act.url), whole(act.url)
     try:
         port = parts.port
     except ValueError:
-        raise Misconfigured(f"{act.url!r} has no usable port") from None
+        raise Misconfigured(f"{told!r} has no usable port") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
-        raise Misconfigured(f"{act.url!r} should be http(s)://host[:port]/path, without a user")
+        raise Misconfigured(f"{told!r} should be http(s)://host[:port]/path, without a user")
     if parts.scheme == "http":
         return http.client.HTTPConnection(parts.hostname, port, timeout=act.timeout)
     context = ssl.create_default_context(cafile=tls_ca or None)
@@ -107,10 +108,10 @@ def _exchange(call: _Call, act: Act) -> _Answer:
 def _lost(call: _Call, act: Act, said: str) -> BlindError | UnknownOutcome:
     if call.sent and act.does not in {"GET", "HEAD"}:
         return UnknownOutcome(
-            f"{act.does} {act.url} was sent, and its end is not known: {said}",
+            f"{act.does} {whole(act.url)} was sent, and its end is not known: {said}",
             hint="verify before repeating it",
         )
-    return BlindError(Reason.UNREACHABLE, f"{act.does} {act.url}: {said}")
+    return BlindError(Reason.UNREACHABLE, f"{act.does} {whole(act.url)}: {said}")
 
 
 def _started(call: _Call, act: Act) -> asyncio.Future[_Answer]:
