@@ -286,6 +286,8 @@ class Engine:
                 return Blind(Reason.TIMEOUT, "the look before this one still hangs")
             snapshot = await self._collected(look)
             self._must_not_lack(look, snapshot)
+            if look.probe.among is not None:
+                snapshot = look.probe.among(snapshot, self._of_place(look))
             if look.probe.since is not None:
                 before = self._before.get(look.id)
                 self._before[look.id] = snapshot
@@ -342,6 +344,11 @@ class Engine:
         finally:  # a server that is slow for us is looked at less often
             pace = getattr(session, "pace", None)
             self._eased[look.id] = pace.factor if isinstance(pace, Pace) else 1.0
+
+    def _of_place(self, look: Look) -> list[Target]:
+        """The targets at the look's place, itself left out."""
+        there = (each.target for each in self.looks.values() if each.place == look.place)
+        return [*{each.name: each for each in there if each.name != look.target.name}.values()]
 
     def _sick(self, target: str) -> bool:
         """Whether something is wrong there that calls for newer numbers than the well needs."""

@@ -119,6 +119,8 @@ class Probe(Generic[Session, Snapshot, Settings]):
     beside: Callable[[Snapshot, Sequence[Neighbour[Snapshot]]], Snapshot] | None = None
     """The snapshot with what other targets of its kind tell about it, such as a standby's primary.
     Given are looks that worked and are still fresh; applied after `since`, and not remembered."""
+    among: Callable[[Snapshot, Sequence[Target]], Snapshot] | None = None
+    """The snapshot with what is configured at its place besides, for what is judged of them all."""
     derive: Callable[[Snapshot, Settings], Snapshot] | None = None
     """The snapshot with what depends on the settings, such as whom a step may pick: what runbooks
     capture follows the same settings as the findings. Applying it twice changes nothing."""

@@ -78,6 +78,7 @@ class Shop:
         """Nothing is old."""
 
     redirected: Mapping[str, str] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
 
     def answer(self, service: str, operation: str, asked: Answer) -> Answer:
         self.calls[f"{service}.{operation}"] += 1

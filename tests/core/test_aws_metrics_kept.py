@@ -272,9 +272,12 @@ async def test_a_series_that_spoiled_a_call_is_asked_alone_until_it_is_good(cloc
         assert isinstance(told[1], dict)
 
 
-async def test_a_batch_waits_for_those_whose_calls_wait_for_their_turn(clock: Clock) -> None:
+async def test_a_batch_waits_for_those_whose_calls_wait_for_their_turn(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At ten calls a second a look after the other comes out of the queue: their series fit into
     one call."""
+    monkeypatch.setattr(aws_metrics, "_CROWD", at_most(10))
 
     def answer(request: Request) -> Reply:
         if request.operation != "GetMetricData":

@@ -10,7 +10,7 @@ import pytest
 
 from cockpit.connect.session import Series
 from probes.alarms import state as probe
-from probes.alarms.state import Alarm, Past, Settings, Snapshot
+from probes.alarms.model import Alarm, Past, Settings, Snapshot
 
 AT = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 TOPIC = "arn:aws:sns:us-east-1:1:pages"
@@ -105,7 +105,7 @@ def test_an_alarm_of_a_clock_ahead_of_ours_fires_since_now() -> None:
     ],
 )
 def test_an_alarm_is_judged_by_what_it_says_and_whom_it_tells(
-    subject: probe.Alarm, expected: list[tuple[str, str]]
+    subject: Alarm, expected: list[tuple[str, str]]
 ) -> None:
     settings = Settings(critical=("page-*",), ignore=("noise-*",))
     assert found(subject, settings=settings) == expected

@@ -303,7 +303,7 @@ def row(name: str, state: str = "OK", **changes: Any) -> dict[str, Any]:
 
 def described(*rows: dict[str, Any], composites: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
     def answer(AlarmTypes: list[str], **_: Any) -> tuple[dict[str, Any], ...]:  # noqa: N803  named as the API does
-        return rows if AlarmTypes == ["MetricAlarm"] else composites
+        return {"MetricAlarm": rows, "CompositeAlarm": composites}.get(AlarmTypes[0], ())
 
     return {"cloudwatch.DescribeAlarms": answer, "cloudwatch.DescribeAlarmHistory": []}
 

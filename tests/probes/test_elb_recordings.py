@@ -41,6 +41,12 @@ TG, ALB, ALARMS = "target_group.health", "alb.traffic", "alarms.state"
             "3/6",
             {"ALARM_FIRING", "ALARM_OBS_BLIND"},
         ),
+        (
+            "alarms_muted_and_newer_kinds.handmade",
+            ALARMS,
+            "1/4",
+            {"ALARM_FIRING", "ALARM_SILENT", "ALARM_BLIND"},
+        ),
     ],
 )
 def test_a_recorded_look_is_judged_as_it_was(

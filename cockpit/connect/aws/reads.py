@@ -93,6 +93,7 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
         """,
         "cloudwatch": """
             DescribeAlarms DescribeAlarmHistory DescribeAlarmsForMetric DescribeAnomalyDetectors
+            ListAlarmMuteRules GetAlarmMuteRule
             ListMetrics GetMetricData GetMetricStatistics
         """,
         "logs": """

@@ -34,6 +34,7 @@ class CloudWatch:
             "DescribeAlarms": self._describe_alarms,
             "DescribeAlarmsForMetric": self._describe_for_metric,
             "DescribeAlarmHistory": self._describe_history,
+            "ListAlarmMuteRules": lambda _request, _asked: {"AlarmMuteRuleSummaries": []},
             "DescribeAnomalyDetectors": lambda _request, _asked: {"AnomalyDetectors": []},
             "EnableAlarmActions": self._enable,
             "DisableAlarmActions": self._enable,
@@ -161,6 +162,7 @@ class CloudWatch:
         return {
             "MetricAlarms": kept if "MetricAlarm" in kinds else [],
             "CompositeAlarms": [],
+            "LogAlarms": [],
         }
 
     def _describe_for_metric(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:

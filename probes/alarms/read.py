@@ -1,0 +1,162 @@
+"""The alarms of a place out of CloudWatch's answers.
+
+Source: CloudWatch `DescribeAlarms`: metric alarms only, unless the types are named; each type is
+asked for by itself, so that a region that does not know the newest still tells the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from cockpit import clock
+from cockpit.connect.aws.answer import answers_into
+from cockpit.connect.aws.settings import AwsResource
+from cockpit.connect.session import AwsReads, MetricQuery
+from cockpit.triage.target import Target
+from probes.alarms.answers import (
+    AnyAlarm,
+    CompositeAlarm,
+    Dimension,
+    HistoryItem,
+    LogAlarm,
+    MetricAlarm,
+)
+from probes.alarms.model import LOG_ALARMS, MUTE_RULES, Alarm, Past, Snapshot
+from probes.alarms.mutes import mutes
+from probes.answers import Gap, attempt
+from probes.metrics import NO_DATA
+
+AlarmRow = TypeVar("AlarmRow", bound=AnyAlarm)
+HISTORY = timedelta(minutes=30)
+
+
+async def alarms_of(aws: AwsReads, target: Target) -> Snapshot:
+    """Read every alarm with the prefix; the history is a help, not a must."""
+    settings = target.settings
+    assert isinstance(settings, AwsResource)
+    gaps: list[Gap] = []
+    at = clock.now()
+    nothing: tuple[Past, ...] | None = None
+    metric, composite, log, past = await asyncio.gather(
+        _alarms(aws, settings.id, MetricAlarm),
+        _alarms(aws, settings.id, CompositeAlarm),
+        attempt(gaps, LOG_ALARMS, _alarms(aws, settings.id, LogAlarm), otherwise=()),
+        attempt(gaps, "alarm history", _past(aws, at), otherwise=nothing),
+    )
+    alarms = (
+        *map(_metric_alarm, metric),
+        *map(_composite_alarm, composite),
+        *map(_log_alarm, log),
+    )
+    muted = await attempt(gaps, MUTE_RULES, mutes(aws), otherwise=()) if alarms else ()
+    snapshot = Snapshot(at=at, prefix=settings.id, alarms=alarms, past=past, mutes=muted)
+    doubted = {a.name: _query(a) for a in snapshot.alarms if _doubtful(a)}
+    if doubted:
+        found = await attempt(gaps, "metrics", aws.metrics(tuple(doubted.values())), otherwise={})
+        series = tuple((name, found.get(each, NO_DATA)) for name, each in doubted.items())
+        snapshot = replace(snapshot, metrics=series)
+    return replace(snapshot, gaps=tuple(gaps))
+
+
+async def _alarms(aws: AwsReads, prefix: str, kind: type[AlarmRow]) -> tuple[AlarmRow, ...]:
+    """The rows of one type of alarm; the records are called as AWS calls the types."""
+    named = {"AlarmNamePrefix": prefix} if prefix else {}
+    rows = await aws.pages(
+        "cloudwatch",
+        "DescribeAlarms",
+        key=f"{kind.__name__}s",
+        most=5000,
+        AlarmTypes=[kind.__name__],
+        MaxRecords=100,
+        **named,
+    )
+    return answers_into(rows, kind)
+
+
+async def _past(aws: AwsReads, at: datetime) -> tuple[Past, ...]:
+    rows = await aws.pages(
+        "cloudwatch",
+        "DescribeAlarmHistory",
+        key="AlarmHistoryItems",
+        AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+        StartDate=_minute(at - HISTORY),
+        MaxRecords=100,
+    )
+    return tuple(
+        Past(
+            at=item.timestamp,
+            alarm=item.alarm_name,
+            kind=item.history_item_type,
+            summary=item.history_summary,
+        )
+        for item in answers_into(rows, HistoryItem)
+        if item.timestamp
+    )
+
+
+def _minute(at: datetime) -> datetime:
+    """A whole minute, so that several targets of a place ask the same question."""
+    return at.replace(second=0, microsecond=0)
+
+
+def _alarm(row: AnyAlarm) -> Alarm:
+    return Alarm(
+        name=row.alarm_name,
+        state=row.state_value,
+        since=row.state_transitioned_timestamp or row.state_updated_timestamp,
+        reason=row.state_reason,
+        actions=row.alarm_actions,
+        actions_enabled=row.actions_enabled,
+        changed_at=row.alarm_configuration_updated_timestamp,
+    )
+
+
+def _metric_alarm(row: MetricAlarm) -> Alarm:
+    period = row.period or 60
+    return replace(
+        _alarm(row),
+        evaluation=row.evaluation_state,
+        warm_up=row.warm_up_configuration.seconds,
+        judges=row.judges,
+        unread=row.unread,
+        dimensions_besides=tuple((stat.namespace, _pairs(stat.dimensions)) for stat in row.judged),
+        namespace=row.namespace,
+        metric=row.metric_name,
+        dimensions=_pairs(row.dimensions),
+        statistic=row.statistic or row.extended_statistic,
+        window=float(period * (row.evaluation_periods or 1)),
+        period=period,
+    )
+
+
+def _pairs(dimensions: Iterable[Dimension]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((each.name, each.value) for each in dimensions))
+
+
+def _log_alarm(row: LogAlarm) -> Alarm:
+    return replace(
+        _alarm(row),
+        log=True,
+        judges="a query over logs",
+        evaluation=row.evaluation_state,
+        warm_up=row.warm_up_configuration.seconds,
+    )
+
+
+def _composite_alarm(row: CompositeAlarm) -> Alarm:
+    return replace(_alarm(row), composite=True, suppressed_by=row.actions_suppressed_by)
+
+
+def _doubtful(alarm: Alarm) -> bool:
+    return alarm.namespace == "AWS/DynamoDB" and alarm.state == "ALARM" and bool(alarm.metric)
+
+
+def _query(alarm: Alarm) -> MetricQuery:
+    period = max(60, alarm.period)
+    return MetricQuery(
+        alarm.namespace, alarm.metric, alarm.dimensions, alarm.statistic or "Sum", period
+    )
