@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from cockpit import clock
@@ -37,6 +38,7 @@ from cockpit.secret_shapes import secret_header, secrets_of
 from cockpit.triage.target import Target
 
 CALLS = frozenset({StepKind.AWS, StepKind.SQL, StepKind.REDIS})
+_Told = TypeVar("_Told")
 _AGAIN = frozenset({StepKind.PROBE, StepKind.AWS, StepKind.SQL, StepKind.REDIS, StepKind.HTTP})
 
 
@@ -48,8 +50,8 @@ class Fresh:
     fingerprints: Mapping[str, object]
     failing: tuple[str, ...]
     checks: tuple[str, ...]
-    identity: Identity
-    """As whom it would run now."""
+    identity: Identity = field(default_factory=Identity)
+    """As whom it would run now; empty for a look."""
 
 
 @dataclass(slots=True)
@@ -76,12 +78,13 @@ class Planner:
         a look that it depends on was blind; `Misconfigured` when the runbook does not fit AWS or
         the statement.
         """
-        fresh = await self.fresh(step, given, earlier=earlier)
+        fresh = await self._facts(step, given, earlier=earlier)
         if fresh.failing:
             raise DoesNotApply(f"not now, not true: {'; '.join(fresh.failing)}")
         target = target_of(step.target, fresh.scope, self.targets) if step.target else None
         act, floor = await self.act(step, fresh.scope)
         risk = max(step.risk, floor)
+        who, right = await self._who(step, target, act=act, risk=Risk(risk))
         undo_args = self._undo_args(step, fresh.scope)
         plan = Plan(
             step=step,
@@ -90,9 +93,9 @@ class Planner:
             act=act,
             target=target.name if target else "",
             environment=self.environment,
-            account=fresh.identity.account,
-            region=fresh.identity.region,
-            principal=fresh.identity.principal,
+            account=who.account,
+            region=who.region,
+            principal=who.principal,
             risk=Risk(risk),
             checked=fresh.checks,
             fingerprints=fresh.fingerprints,
@@ -107,15 +110,17 @@ class Planner:
             suggestion=self._suggestion(step, fresh.scope),
         )
         plan = replace(plan, digest=sealed(plan))
-        right = await self._right(plan, target)
         gaps = (_missing(plan, right),) if right.held is False else ()
         return replace(plan, lines=_lines(plan, fresh.scope, right), gaps=gaps)
 
-    async def _right(self, plan: Plan, target: Target | None) -> Right:
-        """Whether the login may: known before a name is typed, not after."""
-        if target is None or not plan.mutates or plan.act.kind not in CALLS:
-            return Right(None)
-        return await self.ports.actors.may(target, plan.act.kind, plan.act.does, plan.act.args)
+    async def _who(
+        self, step: Step, target: Target | None, *, act: Act, risk: Risk
+    ) -> tuple[Identity, Right]:
+        """As whom it would run, and whether that login may: known before a name is typed."""
+        if target is None or risk is Risk.READ or act.kind not in CALLS:
+            return await self._identity(target, step.kind), Right(None)
+        asked = self.ports.actors.identity_and_right(target, act.kind, act.does, act.args)
+        return await _known(asked)
 
     def target(self, step: Step, given: Mapping[str, Mapping[str, object]]) -> Target | None:
         """What a step is run on; None when it names nothing."""
@@ -140,8 +145,17 @@ class Planner:
         self, step: Step, given: Mapping[str, Mapping[str, object]], *, earlier: Sequence[Step]
     ) -> Fresh:
         """Look again at everything the step depends on. Raises `Refused` when that is blind."""
+        found = await self._facts(step, given, earlier=earlier)
+        target = target_of(step.target, found.scope, self.targets) if step.target else None
+        return replace(found, identity=await self._identity(target, step.kind))
+
+    async def _facts(
+        self, step: Step, given: Mapping[str, Mapping[str, object]], *, earlier: Sequence[Step]
+    ) -> Fresh:
+        """What is true now, without as whom."""
         scope, lacking = await self._fresh_scope(step, given, earlier=earlier)
-        target = target_of(step.target, scope, self.targets) if step.target else None
+        if step.target:  # before anything else is said: where it would run
+            target_of(step.target, scope, self.targets)
         failing = tuple(
             check.text
             for check in step.require
@@ -151,22 +165,17 @@ class Planner:
             for error in lacking.values():
                 raise error
         fingerprints = {} if failing else self._fingerprints(step, scope)
-        identity = Identity()
-        if step.kind not in gate.LOOKING:
-            identity = await self._identity(target, step.kind)
         return Fresh(
             scope=scope,
             fingerprints=fingerprints,
             failing=failing,
             checks=tuple(check.text for check in step.require),
-            identity=identity,
         )
 
     async def _identity(self, target: Target | None, kind: StepKind) -> Identity:
-        try:
-            return await self.ports.actors.identity(target, kind)
-        except BlindError as error:
-            raise Refused(f"as whom it would run is not known: {error.message}") from None
+        if kind in gate.LOOKING:
+            return Identity()
+        return await _known(self.ports.actors.identity(target, kind))
 
     async def act(self, step: Step, scope: Mapping[str, object]) -> tuple[Act, Risk]:
         """The effect with final values, and the least risk that it can have.
@@ -301,6 +310,13 @@ class Planner:
             return str(resolved(step.answer.default, scope))
         except NoValue:
             return ""
+
+
+async def _known(asked: Awaitable[_Told]) -> _Told:
+    try:
+        return await asked
+    except BlindError as error:
+        raise Refused(f"as whom it would run is not known: {error.message}") from None
 
 
 def _relied(step: Step, scope: Mapping[str, object]) -> dict[str, object]:

@@ -60,8 +60,12 @@ class Actors(Protocol):
     async def identity(self, target: Target | None, kind: StepKind) -> Identity:
         """As whom a step would run; None: a step on no target, run from here."""
 
-    async def may(self, target: Target, kind: StepKind, does: str, args: Args, /) -> Right:
-        """Whether the commander's login may do that. Never raises: what fails cannot be told."""
+    async def identity_and_right(
+        self, target: Target, kind: StepKind, does: str, args: Args, /
+    ) -> tuple[Identity, Right]:
+        """As whom, and whether that login may do it: asked in one session. Raises as `identity`;
+        a right that could not be asked for cannot be told.
+        """
 
 
 class Appends(Protocol):

@@ -74,21 +74,43 @@ class RunSessions:
             return Identity(principal=principal, account=account, region=region)
         return Identity(principal=f"{self.actor}, on this machine", region=region)
 
-    async def may(
+    async def identity_and_right(
         self, target: Target, kind: StepKind, does: str, args: Mapping[str, object], /
-    ) -> Right:
-        """See `Actors`."""
+    ) -> tuple[Identity, Right]:
+        """See `Actors`. Of AWS both are asked in one session, which costs one credential."""
         if self.connections.role is not Role.COMMANDER:
-            return Right(None)
+            return await self.identity(target, kind), Right(None)
+        if kind is not StepKind.AWS:
+            return await self.identity(target, kind), await self._right(target, kind, does, args)
+        place = place_of(target)
+        acts = await self.connections.aws_acts(place)
+        try:
+            account, arn = await _caller(acts)
+            region = self.places[place].region if place in self.places else ""
+            right = await self._right(target, kind, does, args, session=acts)
+            return Identity(principal=arn, account=account, region=region), right
+        finally:
+            await acts.close()
+
+    async def _right(
+        self,
+        target: Target,
+        kind: StepKind,
+        does: str,
+        args: Mapping[str, object],
+        *,
+        session: Acts | None = None,
+    ) -> Right:
+        """What a session tells of the right; None: one of its own. Never raises."""
         try:
             async with asyncio.timeout(_PATIENCE):
-                session = await self.open(target, kind)
+                if session is not None:
+                    return await _told(session, target, does, args)
+                own = await self.open(target, kind)
                 try:
-                    if not isinstance(session, TellsRights):
-                        return Right(None, f"sessions of {target.kind} do not tell")
-                    return await session.may(does, args)
+                    return await _told(own, target, does, args)
                 finally:
-                    await session.close()
+                    await own.close()
         except TimeoutError:
             return Right(None, f"{target.name} did not say within {_PATIENCE:g} s")
         except (BlindError, Misconfigured, Refused, UnknownOutcome) as error:
@@ -123,12 +145,23 @@ class RunSessions:
             return await (await self.connections.aws(place)).identity()
         acts = await self.connections.aws_acts(place)
         try:
-            answer = await acts.run("sts.GetCallerIdentity", {})
-        except UnknownOutcome as error:
-            raise BlindError(Reason.UNREACHABLE, error.message, hint=error.hint) from None
+            return await _caller(acts)
         finally:
             await acts.close()
-        return str(answer.get("Account", "")), str(answer.get("Arn", ""))
+
+
+async def _caller(acts: Acts) -> tuple[str, str]:
+    try:
+        answer = await acts.run("sts.GetCallerIdentity", {})
+    except UnknownOutcome as error:
+        raise BlindError(Reason.UNREACHABLE, error.message, hint=error.hint) from None
+    return str(answer.get("Account", "")), str(answer.get("Arn", ""))
+
+
+async def _told(session: Acts, target: Target, does: str, args: Mapping[str, object]) -> Right:
+    if not isinstance(session, TellsRights):
+        return Right(None, f"sessions of {target.kind} do not tell")
+    return await session.may(does, args)
 
 
 def place_of(target: Target) -> str:

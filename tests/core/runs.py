@@ -180,10 +180,10 @@ class FakeActors:
     async def identity(self, target: Target | None, kind: StepKind) -> Identity:
         return self.who
 
-    async def may(
+    async def identity_and_right(
         self, target: Target, kind: StepKind, does: str, args: Mapping[str, object], /
-    ) -> Right:
-        return self.right
+    ) -> tuple[Identity, Right]:
+        return self.who, self.right
 
 
 @dataclass

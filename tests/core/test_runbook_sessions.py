@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cockpit.connect.aws.session import Aws
+from cockpit.connect.aws.session import Aws, AwsActs, open_aws_acts
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.role import Role
 from cockpit.connect.settings import AwsSite
@@ -15,7 +15,8 @@ from cockpit.errors import BlindError, Misconfigured, Reason, Refused, UnknownOu
 from cockpit.runbooks.sessions import RunSessions
 from cockpit.runbooks.step import StepKind
 from cockpit.triage.target import Target
-from tests.core.aws_stub import group_arn, groups_answer, reading, stubbed
+from tests.core.aws_stub import Reply, group_arn, groups_answer, reading, stubbed
+from tests.core.aws_stub import place as site
 from tests.core.runs import POSTGRES, TARGETS
 
 PLACES = {"prod": AwsSite(name="prod", region="us-east-1")}
@@ -221,3 +222,37 @@ async def test_a_lock_can_be_ended_while_aws_is_down_and_an_aws_step_cannot(
     with pytest.raises(BlindError):
         await ports.identity(TARGETS["checkout-tg"], StepKind.AWS)
     assert session.closed == 2
+
+
+async def test_whose_and_whether_he_may_is_asked_in_one_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COCKPIT_TEST_KEY", "testing-key")
+    arn = "arn:aws:iam::123456789012:user/ana"
+    said = {
+        "GetCallerIdentity": "<GetCallerIdentityResult><Account>123456789012</Account>"
+        f"<Arn>{arn}</Arn></GetCallerIdentityResult>",
+        "SimulatePrincipalPolicy": "<SimulatePrincipalPolicyResult><EvaluationResults><member>"
+        "<EvalActionName>ecs:UpdateService</EvalActionName><EvalDecision>allowed</EvalDecision>"
+        "</member></EvaluationResults></SimulatePrincipalPolicyResult>",
+    }
+    opened: list[AwsActs] = []
+
+    class Commander(Doors):
+        async def aws_acts(self, place: str) -> AwsActs:  # type: ignore[override]
+            opened.append(await open_aws_acts(site(stub.port)))
+            return opened[-1]
+
+    async with stubbed() as stub:
+        stub.answer = lambda request: Reply(
+            f"<{request.operation}Response>{said[request.operation]}<ResponseMetadata>"
+            f"<RequestId>1</RequestId></ResponseMetadata></{request.operation}Response>"
+        )
+        ports = RunSessions(Commander(Session(), Role.COMMANDER), PLACES, "ana")  # type: ignore[arg-type]
+        who, right = await ports.identity_and_right(
+            TARGETS["checkout-tg"], StepKind.AWS, "ecs.UpdateService", {}
+        )
+        assert (who.principal, who.account) == (arn, "123456789012")
+        assert right.held is True, right.why
+        assert len(opened) == 1
+        assert stub.operations == ["GetCallerIdentity", "SimulatePrincipalPolicy"]

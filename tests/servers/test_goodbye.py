@@ -48,7 +48,7 @@ async def plan(settings: Any, folder: Path) -> None:
     call, args = ACTS[type(settings)]
     asked = RunSessions(connections, {}, "ana")
     for _ in range(3):
-        right = await asked.may(target(settings), StepKind.SQL, call, args)
+        _, right = await asked.identity_and_right(target(settings), StepKind.SQL, call, args)
         assert right.held is not None, right.why
     await connections.close()
 

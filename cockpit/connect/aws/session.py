@@ -277,6 +277,7 @@ class AwsActs:
         self.place = place
         self._sent = False
         self._acting = ""
+        self._who: tuple[str, str] | None = None
         self._tasks = Tasks()
         self._profile = place.commander_profile or place.profile
         self._clients = Clients(
@@ -312,12 +313,15 @@ class AwsActs:
             answer = await self._sent_once(about, arguments)
         finally:
             forget(self.place.name)
+        if call == "sts.GetCallerIdentity":
+            self._who = str(answer.get("Account", "")), str(answer.get("Arn", ""))
         return redact(service, answer)
 
     async def identity(self) -> tuple[str, str]:
-        """Account and ARN that acts are made as."""
-        answer = await self.run("sts.GetCallerIdentity", {})
-        return str(answer.get("Account", "")), str(answer.get("Arn", ""))
+        """Account and ARN that acts are made as, asked once a session."""
+        if self._who is None:
+            await self.run("sts.GetCallerIdentity", {})
+        return self._who or ("", "")
 
     async def may(self, call: str, arguments: Mapping[str, object]) -> Right:
         """See `TellsRights`: asked of IAM's simulation, where that is permitted."""
