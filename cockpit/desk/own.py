@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from cockpit.connect.statements import MOST_AT_ONCE
 from cockpit.incident.entry import Entry, EntryKind, names
 from cockpit.triage.own import OwnAct
 
@@ -29,12 +30,19 @@ def own_acts(entries: Iterable[Entry]) -> tuple[OwnAct, ...]:
     return tuple(acts.values())
 
 
+_ENDS = {"terminate_backend": 1, "kill_connection": 1, "terminate_idle_of_client": MOST_AT_ONCE,
+         "kill_idle_of_user": MOST_AT_ONCE}  # fmt: skip
+"""How many sessions a statement ends at most: believed until its outcome says how many it did."""
+
+
 def _act(intent: Entry) -> OwnAct:
     args = intent.data.get("args")
+    does = str(intent.data.get("does", ""))
     return OwnAct(
         at=intent.at,
         target=intent.target,
-        does=str(intent.data.get("does", "")),
+        does=does,
+        sessions=_ENDS.get(does, 0),
         args=args if isinstance(args, Mapping) else {},
         told=f"'{intent.data.get('title') or intent.text}' by {intent.actor}",
     )

@@ -383,7 +383,7 @@ def _sessions_ended(plan: Plan, result: Result) -> int:
     several = next((result.data[n] for n in ("pids", "ids") if n in result.data), None)
     if isinstance(several, list):
         return len(several)
-    return int(result.done and plan.act.does == "terminate_backend")
+    return int(result.done and plan.act.does in {"terminate_backend", "kill_connection"})
 
 
 def told(plan: Plan) -> dict[str, object]:

@@ -12,6 +12,8 @@ from cockpit.triage.changes import Change
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 _CLOCKS = timedelta(seconds=5)
 """How much another system's clock may be behind ours."""
+_LATE = timedelta(seconds=5)
+"""How late the end of a session may be counted, and how far the server's clock may be from ours."""
 _SOON = timedelta(minutes=2)
 """Within this the change that an act asked for has begun, where it begins at once."""
 _SLOW = timedelta(minutes=10)
@@ -37,6 +39,13 @@ class OwnAct:
     vanished: int = 0
     """Sessions of our own that we cut, in the database `args` names: its server counts them as
     clients that went away."""
+
+    def between(self, begun: datetime, until: datetime) -> bool:
+        """Whether a server may have counted what it did between two looks. It acts soon after `at`;
+        its end stands after its verification.
+        """
+        ended = self.ended_at or until
+        return self.at <= until + _LATE and begun - _LATE <= ended
 
 
 def marked(changes: Iterable[Change], acts: Sequence[OwnAct]) -> tuple[Change, ...]:

@@ -19,7 +19,14 @@ from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import count, duration, percent, quantity
 from probes.gains import MINUTE, WINDOW, Window, window
-from probes.mysql.counters_model import MysqlCounters, goes_on, growth, read_counters, since
+from probes.mysql.counters_model import (
+    MysqlCounters,
+    goes_on,
+    growth,
+    read_counters,
+    since,
+    without_ours,
+)
 from probes.mysql.counters_view import rates
 from probes.mysql.model import read_server
 
@@ -441,6 +448,7 @@ PROBE = Probe(
     tables=tables,
     changes=changes,
     since=since,
+    own=without_ours,
     needs=("GRANT PROCESS",),
     codes=(
         "MY_LOCK_DEADLOCKS",

@@ -7,12 +7,13 @@ server does not have is absent, never zero. A restart, or FLUSH STATUS, throws t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
+from cockpit.triage.own import OwnAct
 from probes.gains import MINUTE, WINDOW, Pair, gains, kept, window
 from probes.mysql.model import MysqlServer
 from probes.mysql.status import one_start, read_values, restarted
@@ -20,6 +21,7 @@ from probes.mysql.status import one_start, read_values, restarted
 _RESET_SLACK = 2
 """Seconds by which the server's clock and its count of seconds may differ."""
 
+_VANISHED = "Aborted_clients"
 COUNTED = (
     "Aborted_clients", "Aborted_connects", "Created_tmp_disk_tables", "Created_tmp_tables",
     "Handler_read_rnd_next", "Innodb_buffer_pool_read_requests", "Innodb_buffer_pool_reads",
@@ -179,6 +181,22 @@ def since(before: MysqlCounters, now: MysqlCounters) -> MysqlCounters:
     ):
         now = replace(now, usual_slow=first.per_s("Slow_queries"))
     return now
+
+
+def without_ours(look: MysqlCounters, acts: Sequence[OwnAct]) -> MysqlCounters:
+    """The look without the sessions that our own steps ended: the server counts each as a client
+    that vanished. Never more of a pair than it counted.
+    """
+    pairs = list(look.pairs)
+    for act in acts:
+        left = act.sessions
+        for at, pair in enumerate(pairs):
+            counted = pair.gained.get(_VANISHED, 0)
+            if left and counted and act.between(pair.at - timedelta(seconds=pair.seconds), pair.at):
+                taken = min(left, counted)
+                left -= taken
+                pairs[at] = replace(pair, gained={**pair.gained, _VANISHED: counted - taken})
+    return replace(look, pairs=tuple(pairs))
 
 
 def _history(before: MysqlCounters, now: MysqlCounters) -> tuple[tuple[datetime, int], ...]:

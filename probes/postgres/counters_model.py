@@ -272,10 +272,9 @@ def without_ours(look: PostgresCounters, acts: Sequence[OwnAct]) -> PostgresCoun
     for act in acts:
         if act.vanished:
             _without_cut(pairs, act)
-        left, ended = act.sessions, act.ended_at
+        left = act.sessions
         for at, pair in enumerate(pairs):
-            begun = pair.at - timedelta(seconds=pair.seconds)
-            if left and ended is not None and begun - _LATE <= ended <= pair.at + _LATE:
+            if left and act.between(pair.at - timedelta(seconds=pair.seconds), pair.at):
                 pairs[at], left = _fewer(pair, left)
     return replace(look, pairs=tuple(pairs))
 

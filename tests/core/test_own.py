@@ -99,6 +99,16 @@ def test_sessions_that_we_ended_did_not_end_badly(
     assert len(judged(to, look, [elsewhere]).findings) == 1, "on another target"
 
 
+def test_what_a_step_ended_is_known_while_it_looks_whether_it_helped() -> None:
+    look, probe = after(60, sessions_killed=1), registry()["postgres.counters"]
+    to = Look(target("db", kind="postgres"), probe, probe.settings)
+    sent = look.totals.at - timedelta(seconds=50)
+    act = OwnAct(at=sent, target="db", does="terminate_backend", sessions=1)
+    verified = replace(act, ended_at=look.totals.at + timedelta(seconds=60))
+    for each in (act, verified):
+        assert judged(to, look, [each]).findings == ()
+
+
 @pytest.mark.parametrize(
     ("abandoned", "cut", "seconds", "expected"),
     [

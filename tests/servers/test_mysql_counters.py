@@ -19,6 +19,7 @@ import pytest
 
 from cockpit.connect.mysql.acts import MysqlActs, MysqlVictim
 from cockpit.errors import Refused
+from cockpit.runbooks.offer import STEP
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import Seen
@@ -27,6 +28,7 @@ from cockpit.world.servers import mariadb
 from probes.mysql import counters_model as _mysql_counters
 from probes.mysql import locks as mysql_locks
 from probes.mysql.counters import Settings
+from probes.mysql.model import Thread, kill
 from probes.mysql.sessions import Settings as SessionSettings
 from probes.mysql.statements import Settings as StatementSettings
 from tests.patience import at_most, eventually
@@ -42,6 +44,7 @@ from tests.servers.private import (
     target,
     until,
 )
+from tests.servers.seats import seated
 
 pytestmark = pytest.mark.servers
 
@@ -403,6 +406,38 @@ def _aborted(server: mariadb.MariaDb) -> int:
 def _given_up(server: mariadb.MariaDb) -> int:
     """Statements that took longer than they may."""
     return int(server.execute("SHOW GLOBAL STATUS LIKE 'Max_statement_time_exceeded'")[0][1])
+
+
+async def test_sessions_that_a_step_of_ours_killed_are_no_clients_that_vanished(
+    maria: mariadb.MariaDb, folder: Path
+) -> None:
+    """As many as the server counts are ours; one that another kills is not."""
+    settings = {"mysql.counters": Settings(aborted=Thresholds(warning=0.001))}
+    with Crowd(maria) as crowd:
+        for name in ("first", "second"):
+            crowd.hold("BEGIN", f"SELECT '{name}'")
+        (ours, theirs) = maria.execute(
+            "SELECT id, user, host FROM information_schema.processlist WHERE user = 'app'"
+        )
+        async with seated((target(my_settings(maria)),), folder, settings) as desk:
+
+            async def seen() -> Seen:
+                outcome = (await desk.engine.look("db", "mysql.counters")).outcome
+                assert isinstance(outcome, Seen)
+                return outcome
+
+            await seen()
+            before = _aborted(maria)
+            victim = dict(zip(("id", "user", "host"), ours, strict=True))
+            run = desk.offer_run("db", kill(Thread(**victim)))
+            plan = await run.plan(STEP)
+            outcome = await run.execute(plan, run.approve(plan, typed=plan.confirm_word))
+            assert outcome.kind == "ok", outcome
+            eventually(lambda: _aborted(maria) == before + 1)
+            assert "MY_CONN_ABORTED" not in codes(await seen())
+            maria.execute(f"KILL {theirs[0]}")
+            eventually(lambda: _aborted(maria) == before + 2)
+            assert codes(await seen())["MY_CONN_ABORTED"] == "warning"
 
 
 async def test_a_server_that_is_slow_for_us_is_looked_at_less_often(
