@@ -101,7 +101,7 @@ def timeouts(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     LAMBDA_DURATION_NEAR_TIMEOUT: The slowest twentieth takes nearly as long as is allowed: a little
     more, and they fail.
     """
-    limit = snapshot.timeout * 1000
+    limit = max(snapshot.timeout, 1) * 1000
     cut = _cut_off(snapshot, limit)
     rate = error_rate(snapshot)
     share = cut / rate.whole if cut and rate.whole else None

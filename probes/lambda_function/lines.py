@@ -15,6 +15,7 @@ from typing import Any
 
 from cockpit.connect.aws.answer import Answer
 from cockpit.connect.aws.denial import denial
+from cockpit.errors import BlindError, Reason
 from cockpit.text import SafeText, visible
 from probes.lambda_function.model import DeniedAction, InvocationReport, LogPattern
 
@@ -84,8 +85,11 @@ class LogEvent(Answer, frozen=True, rename="camel"):
 
     @property
     def at(self) -> datetime:
-        """When it was written, by the function's clock."""
-        return datetime.fromtimestamp(self.timestamp / 1000, UTC)
+        """When it was written, by the function's clock. Raises `BlindError(unreadable)`."""
+        try:
+            return datetime.fromtimestamp(self.timestamp / 1000, UTC)
+        except (OverflowError, ValueError, OSError):
+            raise BlindError(Reason.UNREADABLE, "a line of the log has no real time") from None
 
 
 def report_of(event: LogEvent) -> InvocationReport | None:

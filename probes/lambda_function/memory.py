@@ -49,7 +49,7 @@ def out_of_memory(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             next="give it more memory, or go back when it began with a release",
         )
         return
-    share = None if most is None else most / snapshot.memory_mb
+    share = None if most is None or not snapshot.memory_mb else most / snapshot.memory_mb
     severity = settings.memory.grade(share)
     if severity is not None and share is not None:
         yield Finding(

@@ -15,6 +15,9 @@ from cockpit.connect.session import Series
 from probes.answers import Gap
 from probes.metrics import NO_DATA, Rate, counted, settled, total
 
+LONGEST = 3600
+"""Seconds of an invocation that the window follows; Lambda's own limit is 900 so far."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
@@ -231,7 +234,7 @@ class Snapshot:
 
 def window(snapshot: Snapshot) -> float:
     """Minutes that are judged: five, and as long as an invocation may run before it is told."""
-    return 5 + math.ceil(snapshot.timeout / 60)
+    return 5 + math.ceil(max(0, min(snapshot.timeout, LONGEST)) / 60)
 
 
 def now(snapshot: Snapshot, series: Series) -> Series:

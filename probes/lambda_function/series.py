@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cockpit.connect.session import AwsReads, MetricQuery, Series
-from probes.lambda_function.model import Snapshot, VersionTraffic, now
+from probes.lambda_function.model import Snapshot, VersionTraffic, now, window
 from probes.metrics import NO_DATA, query, total
 
 _SPACE = "AWS/Lambda"
@@ -51,7 +51,7 @@ async def measured(aws: AwsReads, snapshot: Snapshot) -> Snapshot:
     wanted = {field: _of_target(snapshot, *each) for field, each in _OF_TARGET.items()}
     wanted |= {field: _of_function(snapshot, *each) for field, each in _OF_FUNCTION.items()}
     wanted["claimed"] = _CLAIMED
-    return await _with(aws, snapshot, wanted, minutes=185 + snapshot.timeout // 60)
+    return await _with(aws, snapshot, wanted, minutes=180 + int(window(snapshot)))
 
 
 async def explained(aws: AwsReads, snapshot: Snapshot) -> Snapshot:

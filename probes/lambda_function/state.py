@@ -99,6 +99,20 @@ def states(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         yield _unknown("last update", update, snapshot)
 
 
+def kept_ready(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Provisioned concurrency is in a state that is not in the cockpit's table."""
+    for each in snapshot.provisioned:
+        if each.status not in {"IN_PROGRESS", "READY", "FAILED"}:
+            yield Finding(
+                "LAMBDA_STATUS_UNKNOWN",
+                Severity.WARNING,
+                f"provisioned concurrency of {each.qualifier} is {each.status or 'in no state'}",
+                subject=f"provisioned {each.qualifier}",
+                evidence=(Evidence("available", each.available, limit=each.requested),),
+                next="look it up in the Lambda API reference",
+            )
+
+
 def _cause(code: str) -> tuple[str, ...]:
     told = _CAUSES.get(code)
     return (told,) if told else ("see the reason that Lambda gives",)

@@ -196,6 +196,7 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield from limits.throttles(snapshot, settings)
     yield from limits.switched_off(snapshot, settings)
     yield from state.states(snapshot, settings)
+    yield from state.kept_ready(snapshot, settings)
     yield from memory.out_of_memory(snapshot, settings)
     yield from invocations.timeouts(snapshot, settings)
     yield from state.denied(snapshot, settings)

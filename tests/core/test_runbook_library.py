@@ -92,7 +92,8 @@ def filled(value: Any, model: Any) -> Any:
     if is_reference(value):
         return _EXAMPLES[model.type_name](model)
     if isinstance(value, Mapping):
-        return {name: filled(each, model.members[name]) for name, each in value.items()}
+        of = (lambda _: model.value) if model.type_name == "map" else model.members.get
+        return {name: filled(each, of(name)) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [filled(each, model.member) for each in value]
     return value

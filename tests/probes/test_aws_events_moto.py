@@ -23,7 +23,9 @@ from cockpit.world import layout
 from cockpit.world.calls import CallLog
 from cockpit.world.faults import Faults
 from cockpit.world.front import Front
+from probes.kinesis import stream as streams
 from probes.lambda_function import status as functions
+from probes.sqs import queue as queues
 from tests.core.aws_stub import place
 from tests.probes.fake_aws import target
 from tests.probes.test_aws_data_moto import codes, put
@@ -157,3 +159,54 @@ async def test_a_function_that_is_not_there_is_told_as_gone(aws: Aws) -> None:
     with pytest.raises(BlindError) as caught:
         await functions.collect(aws, target("lambda_function", "ghost"))
     assert caught.value.code == "LAMBDA_FUNCTION_MISSING"
+
+
+# SQS -------------------------------------------------------------------------------------------
+
+
+async def test_a_queue_with_dead_letters_is_seen(aws: Aws, client: Clients) -> None:
+    api = client("sqs")
+    dead = api.create_queue(QueueName="orders-dead")["QueueUrl"]
+    arn = "QueueArn"
+    told = api.get_queue_attributes(QueueUrl=dead, AttributeNames=[arn])["Attributes"][arn]
+    policy = json.dumps({"deadLetterTargetArn": told, "maxReceiveCount": "5"})
+    url = api.create_queue(QueueName="orders", Attributes={"RedrivePolicy": policy})["QueueUrl"]
+    api.send_message(QueueUrl=url, MessageBody="hunter2")
+    api.send_message(QueueUrl=dead, MessageBody="hunter2")
+    named = {"QueueName": "orders"}
+    put(client, "AWS/SQS", "ApproximateAgeOfOldestMessage", named, values=[4000.0] * 8)
+    put(client, "AWS/SQS", "NumberOfMessagesReceived", named, values=[0.0] * 8)
+    look = await queues.collect(aws, target("sqs_queue", "orders"))
+    assert codes(queues, look) == {"SQS_NO_CONSUMER", "SQS_OLDEST_MESSAGE", "SQS_DLQ_NOT_EMPTY"}
+    assert (look.visible, look.dead_messages, look.redrive_from) == (1, 1, told)
+    assert "hunter2" not in repr(look)
+
+
+async def test_a_queue_that_is_not_there_is_told_as_gone(aws: Aws) -> None:
+    with pytest.raises(BlindError) as caught:
+        await queues.collect(aws, target("sqs_queue", "ghost"))
+    assert caught.value.code == "SQS_QUEUE_MISSING"
+
+
+# Kinesis ---------------------------------------------------------------------------------------
+
+
+async def test_a_stream_whose_consumer_is_behind_is_seen(aws: Aws, client: Clients) -> None:
+    api = client("kinesis")
+    api.create_stream(StreamName="clicks", ShardCount=2)
+    arn = api.describe_stream_summary(StreamName="clicks")["StreamDescriptionSummary"]["StreamARN"]
+    api.register_stream_consumer(StreamARN=arn, ConsumerName="report")
+    named = {"StreamName": "clicks"}
+    age = "GetRecords.IteratorAgeMilliseconds"
+    put(client, "AWS/Kinesis", age, named, values=[1_000_000.0] * 8)
+    put(client, "AWS/Kinesis", "IncomingRecords", named, values=[60.0] * 8)
+    look = await streams.collect(aws, target("kinesis_stream", "clicks"))
+    assert codes(streams, look) == {"KINESIS_CONSUMER_BEHIND"}
+    assert (look.shards, look.mode, look.retention) == (2, "PROVISIONED", 24)
+    assert look.gaps == () or {gap.what for gap in look.gaps} == {"consumers"}
+
+
+async def test_a_stream_that_is_not_there_is_told_as_gone(aws: Aws) -> None:
+    with pytest.raises(BlindError) as caught:
+        await streams.collect(aws, target("kinesis_stream", "ghost"))
+    assert caught.value.code == "KINESIS_STREAM_MISSING"

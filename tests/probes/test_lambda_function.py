@@ -381,6 +381,12 @@ def silent(**changes: Any) -> Any:
             id="environments to be kept ready are not there",
         ),
         pytest.param(
+            snapshot(provisioned=(Provisioned(qualifier="live", status="THAWING"),)),
+            [("LAMBDA_STATUS_UNKNOWN", WARNING)],
+            id="a new state of environments kept ready",
+        ),
+        pytest.param(snapshot(memory_mb=0, timeout=0, reports=(report(),)), [], id="zeros"),
+        pytest.param(
             snapshot(runtime="python3.8"), [("LAMBDA_RUNTIME_DEPRECATED", INFO)], id="old runtime"
         ),
         pytest.param(
