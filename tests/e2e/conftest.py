@@ -8,7 +8,7 @@ import pytest
 
 from cockpit.connect.role import Role
 from cockpit.world.launch import World, launch
-from tests.patience import at_most
+from tests.world.conftest import come_up
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def begin() -> Iterator[Callable[[str, Role], World]]:
     def begun(name: str, role: Role) -> World:
         world = launch(name, role)
         worlds.append(world)
-        world.wait(at_most(40))
+        come_up(world)
         return world
 
     yield begun

@@ -23,7 +23,7 @@ from cockpit.world.ecs import EcsCluster
 from cockpit.world.faults import Faults
 from cockpit.world.front import Front
 from cockpit.world.health import CheckedGroup, HealthOfTargets
-from cockpit.world.launch import World, launch
+from cockpit.world.launch import World, WorldFailed, WorldStatus, launch
 from tests.patience import at_most
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +59,7 @@ def begin() -> Iterator[Callable[..., World]]:
         world = launch(name, role)
         worlds.append(world)
         if wait:
-            world.wait(at_most(40))
+            come_up(world)
         return world
 
     yield begun
@@ -89,6 +89,14 @@ def front() -> Iterator[FrontAtUrl]:
     yield made
     made.close()
     listener.close()
+
+
+def come_up(world: World) -> WorldStatus:
+    """Wait until it is ready; a failure tells why."""
+    try:
+        return world.wait(at_most(40))
+    except WorldFailed as failed:
+        pytest.fail(f"{failed.message}: {failed.hint}")
 
 
 def clients(world: World, who: str = "commander") -> WorldClients:

@@ -228,8 +228,9 @@ def judge(name: str, world: World) -> None:
         for name, one in sorted(told.items())
         if one["severity"] != "info" and not wanted.expects(name)
     ]
-    assert strange == []
-    assert sorted(one for one in told if wanted.forbids(one)) == []
+    assert strange == [], strange
+    forbidden = [told[one] for one in sorted(told) if wanted.forbids(one)]
+    assert forbidden == [], forbidden
 
 
 def _late(wanted: scenario.Scenario, said: dict[str, Any]) -> list[str]:

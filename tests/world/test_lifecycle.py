@@ -24,7 +24,7 @@ from cockpit.world import prepare
 from cockpit.world.launch import World, launch
 from cockpit.world.servers import postgres
 from tests.patience import at_most
-from tests.world.conftest import ROOT, clients, control, eventually, prepared
+from tests.world.conftest import ROOT, clients, come_up, control, eventually, prepared
 
 pytestmark = pytest.mark.world
 _PARENT = """
@@ -96,7 +96,7 @@ def test_a_world_comes_up_part_by_part_and_leaves_nothing(
     early = world.status()
     assert not early.ready
     assert "starting" in {part.state for part in early.parts}
-    late = world.wait(at_most(40))
+    late = come_up(world)
     assert {part.state for part in late.parts} == {"ready"}
 
     owners, ports = _servers(world.folder), prepared(world).ports
