@@ -16,6 +16,7 @@ from cockpit.triage.board import Board, OpenFinding
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Seen
+from cockpit.triage.resolution import NoNames, no_names
 from cockpit.triage.target import Target
 from cockpit.triage.topology import DependencyGraph
 from cockpit.units import count, duration
@@ -39,7 +40,8 @@ class Suspect:
 
     rank: int
     kind: str
-    """`target` or `change`."""
+    """`target` or `change`; what several targets share, such as their resolver, is a `target` too.
+    """
     name: str
     score: float
     """Share of the open findings that it explains, 0 to 1, halved for changes."""
@@ -63,13 +65,17 @@ def suspects(board: Board, graph: DependencyGraph) -> tuple[Suspect, ...]:
     symptoms = _Symptoms(board)
     if not symptoms.total:
         return ()
-    graded: list[tuple[float, int, Target | Change]] = [
+    lost = no_names(board, graph.targets, symptoms.of)
+    graded: list[tuple[float, int, Target | Change | NoNames]] = [
         (symptoms.share({target.name, *graph.above(target.name)}), graph.depth[target.name], target)
         for target in graph.targets
         if target.name in symptoms.of
         and target.kind not in _WITNESSES
         and not symptoms.explained(target.name, graph.below(target.name) - graph.above(target.name))
+        and not (lost and lost.explains(target.name, symptoms.of[target.name]))
     ]
+    if lost:
+        graded.append((symptoms.share(_reach(graph, lost)), len(graph.targets), lost))
     graded += [
         (symptoms.share({change.target, *graph.above(change.target)}) / 2, -1, change)
         for change in board.changes
@@ -79,6 +85,8 @@ def suspects(board: Board, graph: DependencyGraph) -> tuple[Suspect, ...]:
     found = (
         _target(board, graph, thing, symptoms=symptoms, score=score)
         if isinstance(thing, Target)
+        else _no_names(board, graph, thing, symptoms=symptoms, score=score)
+        if isinstance(thing, NoNames)
         else _change(board, graph, thing, symptoms=symptoms, score=score)
         for score, _, thing in graded[:MOST]
     )
@@ -190,6 +198,29 @@ def _change(
         against=symptoms.others(touched),
         not_examined=_unseen(board, touched),
         next_probe="",
+    )
+
+
+def _reach(graph: DependencyGraph, lost: NoNames) -> set[str]:
+    return {*lost.targets, *(user for name in lost.targets for user in graph.above(name))}
+
+
+def _no_names(
+    board: Board, graph: DependencyGraph, lost: NoNames, *, symptoms: _Symptoms, score: float
+) -> Suspect:
+    reach = _reach(graph, lost)
+    many = count(len(lost.targets), "target")
+    return Suspect(
+        rank=0,
+        kind="target",
+        name=lost.name,
+        score=score,
+        summary=lost.summary,
+        explains=_names(symptoms.among(reach)),
+        for_=(f"the names of {many} fail at once", "no name that is looked up is found"),
+        against=symptoms.others(reach),
+        not_examined=_unseen(board, reach),
+        next_probe="look one of the names up at another resolver",
     )
 
 

@@ -301,13 +301,8 @@ class AwsActs:
         if problems:
             raise Misconfigured(f"{call}: {'; '.join(problems)}")
         await refuse_lockout(self, f"{service}.{operation}", arguments)
-        about = AwsCall(
-            service,
-            operation,
-            self.place.region,
-            self._profile,
-            keys=bool(self.place.access_key_id),
-        )
+        keys = bool(self.place.access_key_id)
+        about = AwsCall(service, operation, self.place.region, self._profile, keys=keys)
         forget(self.place.name)
         try:
             answer = await self._sent_once(about, arguments)
