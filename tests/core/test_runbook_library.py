@@ -41,6 +41,9 @@ SCENARIOS = {
     "LAMBDA_OOM": "lambda-memory",
     "LAMBDA_THROTTLED": "lambda-throttles",
     "LAMBDA_ACCESS_DENIED": "lambda-permissions",
+    "ASG_BELOW_DESIRED": "asg-capacity",
+    "ASG_REPLACEMENT_LOOP": "asg-replacement-loop",
+    "ASG_SCALING_SUSPENDED": "asg-suspended",
 }
 NEVER = re.compile(r"(?i)flushall|0\.0\.0\.0/0|deregistertargets|promote|stopdb|deletedb|pwn")
 
