@@ -17,6 +17,7 @@ class Where(StrEnum):
     MAIN = "main screen"
     DETAIL = "target detail"
     TIMELINE = "timeline"
+    CHANGES = "what changed"
     READING = "reading"
     CONFIRM = "confirmation"
     CHOOSING = "choosing"
@@ -169,6 +170,9 @@ ACTIONS: tuple[Action, ...] = (
            help="Set the incident's status or severity."),
     Action(name="timeline", keys=("T",), label="Whole timeline", where=Where.MAIN,
            help="The whole timeline, with filter."),
+    Action(name="changes", keys=("C",), label="What changed", where=Where.MAIN,
+           help="What was changed, by whom, on one axis with the symptoms, the most suspected"
+           " first; what could not be seen stands before it."),
     Action(name="clear", keys=("escape",), label="Clear filter", where=Where.MAIN,
            help="Clear the pane's filter, or end the zoom.", palette=False),
     # Target detail
@@ -212,6 +216,22 @@ ACTIONS: tuple[Action, ...] = (
            help="Hold the list still. Recording goes on."),
     Action(name="back", keys=("escape",), label="Back", where=Where.TIMELINE, footer=60,
            help="Clear the filter, else back.", palette=False),
+    # What changed
+    Action(name="open", keys=("enter",), label="Open", where=Where.CHANGES, footer=10,
+           help="Read the whole change: what exactly was added, removed or set, and why it stands"
+           " where it stands; below it everything that was not seen."),
+    Action(name="filter", keys=("slash",), label="Filter", where=Where.CHANGES, footer=20,
+           help="Filter: `target:checkout`, `who:alice`, `what:ecs`, words."),
+    Action(name="look", keys=("r",), label="Look now", where=Where.CHANGES, footer=25,
+           help="Read the histories again now."),
+    Action(name="freeze", keys=("space",), label="Freeze", where=Where.CHANGES, footer=30,
+           help="Hold the list still. Looking and recording go on."),
+    Action(name="note", keys=("n",), label="Note", where=Where.CHANGES, footer=35,
+           help="Write a line into the timeline."),
+    Action(name="copy", keys=("y",), label="Copy", where=Where.CHANGES, footer=40,
+           help="Copy the selected change in full, as plain text."),
+    Action(name="back", keys=("escape",), label="Back", where=Where.CHANGES, footer=60,
+           help="Clear the filter, else back to the main screen.", palette=False),
     # Reading
     Action(name="copy", keys=("y",), label="Copy", where=Where.READING, footer=40,
            help="Copy the text."),

@@ -148,6 +148,12 @@ class MainScreen(PanesScreen, part=Where.MAIN):
         """The whole timeline."""
         self._open_timeline(None)
 
+    def action_changes(self) -> None:
+        """What changed, against the symptoms."""
+        from screens.changes import ChangesScreen
+
+        self.app.push_screen(ChangesScreen())
+
     def _open_timeline(self, row: TimelineRow | None) -> None:
         from screens.timeline import TimelineScreen
 

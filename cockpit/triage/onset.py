@@ -67,6 +67,11 @@ def onset(board: Board, first_look: datetime | None) -> Onset | None:
     return Onset(first_look or earliest, _BY_LOOKS, vague=True)
 
 
+def began_at(found: OpenFinding) -> datetime:
+    """Since when a finding is so, by its own evidence; without any since we saw it."""
+    return next((each.at for each in _began(found, None)), found.since)
+
+
 def _began(found: OpenFinding, first_look: datetime | None) -> Iterator[Onset]:
     spans = [
         evidence.value

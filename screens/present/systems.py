@@ -222,6 +222,8 @@ def change_lines(change: Change, width: int) -> list[Content]:
         ("target", change.target or "not joined to a target"),
         ("who", f"ours: {change.own}" if change.own else change.actor or "unknown"),
         ("change", change.summary),
+        *(("" if place else "exactly", text) for place, text in enumerate(change.details)),
+        *((("refused", change.failed),) if change.failed else ()),
         ("read from", change.source or "unknown"),
     )
     lines: list[Content] = []

@@ -256,7 +256,7 @@ def _entry(each: Ranked, *, detailed: bool) -> Iterable[str]:
     if each.before is not None:
         sign = "after " if each.before < timedelta(0) else ""
         before = sign + duration(abs(each.before.total_seconds()))
-    who = f"ours: {change.own}" if change.own else change.actor or "?"
+    who = f"ours: {change.own}" if change.own else change.actor or change.by or "?"
     what = f"{change.kind} {change.target}".strip()
     yield _row(f"{change.at:%H:%M:%S}", before, what, who, each.where, change.summary)
     if detailed:
