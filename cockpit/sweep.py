@@ -20,6 +20,7 @@ from cockpit.errors import Misconfigured, Reason
 from cockpit.ownership import private
 from cockpit.redact import MASKER
 from cockpit.text import lines
+from cockpit.triage.board import LookId
 from cockpit.triage.engine import Engine, Look
 from cockpit.triage.own import OwnAct
 from cockpit.triage.probe import AnyProbe, Blind, Reading
@@ -135,8 +136,10 @@ def engine(
     store: Store,
     debug: Callable[[str], str],
     acts: Callable[[], Sequence[OwnAct]] = tuple,
+    had: Iterable[LookId] = (),
 ) -> Engine:
     """An engine over the connections. `acts`: what steps have done; our cut sessions are added.
+    `had`: see `Engine`.
 
     A place takes as many looks at once as its rate can serve in a few seconds: enough to fill its
     calls, and not so many that a look waits its deadline away in our own queue.
@@ -154,6 +157,7 @@ def engine(
         debug=debug,
         lanes=sizes,
         acts=lambda: (*acts(), *_cut(connections, targets.values())),
+        had=had,
     )
 
 

@@ -15,7 +15,7 @@ from cockpit.connect.open import Connections
 from cockpit.connect.role import Role
 from cockpit.desk.own import own_acts
 from cockpit.desk.promises import PromiseKeeper
-from cockpit.desk.recorder import Recorder
+from cockpit.desk.recorder import Recorder, taken_away
 from cockpit.desk.relation import ChangeKeeper
 from cockpit.desk.status import DeskStatus
 from cockpit.errors import BlindError, Refused
@@ -90,6 +90,7 @@ class Desk:
             store=self.store,
             debug=sweep.debug_log(config.path.parent),
             acts=self._own_acts,
+            had=taken_away(incident.entries),
         )
         self._unwatched = sweep.unwatched(config, probes)
         self._recorder = Recorder(incident, best=library.best)

@@ -8,9 +8,10 @@ from typing import Any
 
 from cockpit import clock
 from cockpit.desk.damping import Damping
+from cockpit.errors import Reason
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.record import Incident
-from cockpit.triage.board import Board, BoardChange, BoardEvent, FindingId, OpenFinding
+from cockpit.triage.board import Board, BoardChange, BoardEvent, FindingId, LookId, OpenFinding
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Seen
@@ -103,7 +104,7 @@ class Recorder:
                 return
             self._changes.add(_change_key(data))
         else:
-            data = {"probe": change.probe}
+            data = {"probe": change.probe, **({"reason": change.reason} if change.reason else {})}
         self._incident.record(kind, change.text, target=change.target, data=data)
 
     def _opened(self, finding: OpenFinding) -> EntryKind:
@@ -141,6 +142,17 @@ def finding_data(finding: OpenFinding, best: Callable[[str], str]) -> dict[str, 
         "against": list(found.against),
         "runbook": best(found.code),
     }
+
+
+def taken_away(entries: Iterable[Entry]) -> frozenset[LookId]:
+    """Looks that were blind since they were not given any more what an earlier one had: a new
+    session cannot tell that from what was never given, and would take it for quiet.
+    """
+    return frozenset(
+        LookId(entry.target, str(entry.data.get("probe", "")))
+        for entry in entries
+        if entry.kind is EntryKind.BLIND and entry.data.get("reason") == Reason.MISSING
+    )
 
 
 def still_open(entries: Iterable[Entry]) -> dict[FindingId, tuple[str, Severity]]:

@@ -87,6 +87,8 @@ class BoardChange:
     text: str
     finding: OpenFinding | None = None
     change: Change | None = None
+    reason: str = ""
+    """Of going blind: its `Reason`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +195,13 @@ def _sight(before: Reading | None, reading: Reading) -> list[BoardChange]:
     if isinstance(reading.outcome, Blind):
         if isinstance(earlier, Blind) and earlier.reason == reading.outcome.reason:
             return []
-        text = f"not examined ({reading.outcome.reason}): {reading.outcome.detail}"
-        return [BoardChange(BoardEvent.BLIND, reading.at, reading.target, reading.probe, text)]
+        why = reading.outcome.reason
+        text = f"not examined ({why}): {reading.outcome.detail}"
+        return [
+            BoardChange(
+                BoardEvent.BLIND, reading.at, reading.target, reading.probe, text, reason=why.value
+            )
+        ]
     if was_blind:
         text = "can be examined again"
         return [BoardChange(BoardEvent.SEES_AGAIN, reading.at, reading.target, reading.probe, text)]

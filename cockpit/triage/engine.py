@@ -108,8 +108,12 @@ class Engine:
         lanes: Mapping[str, int] = MappingProxyType({}),
         chance: random.Random | None = None,
         acts: Callable[[], Sequence[OwnAct]] = tuple,
+        had: Iterable[LookId] = (),
     ) -> None:
-        """`lanes`: lane → how many of its looks run at once. `acts`: what steps have done."""
+        """`lanes`: lane → how many of its looks run at once. `acts`: what steps have done.
+
+        `had`: looks that had what their probe is for, as an earlier process knew.
+        """
         self.looks: Mapping[LookId, Look] = {look.id: look for look in looks}
         self.store = store
         self._names = ResourceNames(look.target for look in self.looks.values())
@@ -128,7 +132,7 @@ class Engine:
         self._bugs: dict[LookId, tuple[str, str]] = {}
         self._by_hand: set[LookId] = set()
         """Looks that somebody waits for: their next one is in a hurry."""
-        self._had: set[LookId] = set()
+        self._had = set(had)
         """Looks that had what their probe is for."""
         self._wake = asyncio.Event()
         self._first = set(self.looks)

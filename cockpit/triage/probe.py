@@ -129,8 +129,9 @@ class Probe(Generic[Session, Snapshot, Settings]):
     own doing is no finding."""
     lacks: Callable[[Snapshot], str] | None = None
     """What the look did not get of that which the probe is for, in words; empty: it has it. Where
-    an earlier look of this process had it, somebody took it away: the look is then blind, and not
-    a quiet one. Where no look ever had it, the probe says so by itself."""
+    an earlier look had it, of this process or as the incident's record tells, somebody took it
+    away: the look is then blind, and not a quiet one. Where no look ever had it, the probe says so
+    by itself."""
     twice: bool = True
     """With `since`: a single sweep looks twice, a second apart. False when `since` only carries
     memory from look to look, which a second would not add to."""

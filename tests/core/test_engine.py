@@ -11,7 +11,7 @@ import pytest
 
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 from cockpit.redact import MASKER
-from cockpit.triage.board import ONE_LOOK
+from cockpit.triage.board import ONE_LOOK, LookId
 from cockpit.triage.engine import Engine, Look
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Probe, Seen
@@ -95,6 +95,23 @@ async def test_what_was_had_before_and_is_not_given_any_more_is_blind_and_not_qu
     assert [type(outcome) for outcome in outcomes] == [Seen, Blind, Seen, Blind]
     assert outcomes[1].reason is Reason.MISSING  # type: ignore[union-attr]
     assert "extension is gone" in outcomes[1].detail  # type: ignore[union-attr]
+
+
+async def test_what_an_earlier_process_had_is_missed_and_seen_again_once_it_is_back() -> None:
+    given = iter(["the extension is gone", ""])
+
+    async def collect(session: object, target: Target) -> str:
+        return next(given)
+
+    engine = Engine(
+        [look("a", collect, lacks=lambda snapshot: snapshot)],
+        sessions=Sessions(),
+        store=Store(ONE_LOOK),
+        had=[LookId("a", "p")],
+    )
+    outcomes = [(await engine.look("a", "p")).outcome for _ in range(2)]
+
+    assert [type(outcome) for outcome in outcomes] == [Blind, Seen]
 
 
 async def test_what_was_never_had_is_the_probes_own_to_say() -> None:

@@ -10,6 +10,7 @@ from cockpit.config import Config
 from cockpit.connect.role import Role
 from cockpit.desk.desk import Desk
 from cockpit.incident.incident import Incidents
+from cockpit.incident.record import Incident
 from cockpit.runbooks.library import Library, library
 from cockpit.triage.registry import registry
 from cockpit.triage.target import Target
@@ -22,8 +23,11 @@ async def seated(
     settings: Mapping[str, object],
     *,
     shelf: Library | None = None,
+    incident: Incident | None = None,
 ) -> AsyncIterator[Desk]:
-    """A commander's desk before the servers. It looks when it is asked to."""
+    """A commander's desk before the servers. It looks when it is asked to. `incident`: None for one
+    of its own.
+    """
     config = Config(
         path=folder / "cockpit.toml",
         environment="test",
@@ -31,7 +35,7 @@ async def seated(
         targets=tuple(targets),
         settings=settings,
     )
-    incident = Incidents(folder).create(
+    incident = incident or Incidents(folder).create(
         "drill", "P1", environment="test", role=Role.COMMANDER, actor="ana"
     )
     desk = Desk(

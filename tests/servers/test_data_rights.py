@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from cockpit.errors import BlindError
+from cockpit.connect.role import Role
+from cockpit.errors import BlindError, Reason
+from cockpit.incident.incident import Incidents
 from cockpit.triage.engine import Look, judged
-from cockpit.triage.probe import Seen
+from cockpit.triage.probe import Blind, Seen
 from cockpit.triage.registry import registry
 from cockpit.world.servers import mariadb, valkey
 from tests.servers.documented import OBSERVERS_COMMANDS, redis_user
@@ -28,6 +30,7 @@ from tests.servers.private import (
     session_for,
     target,
 )
+from tests.servers.seats import seated
 
 pytestmark = pytest.mark.servers
 
@@ -228,6 +231,23 @@ async def test_performance_schema_that_is_taken_away_is_blind_and_not_without_st
             before = await see(opened, "mysql.statements", settings)
             server.execute("REVOKE SELECT ON performance_schema.* FROM ro@'%'")
             after = await see(opened, "mysql.statements", settings)
+        server.execute("GRANT SELECT ON performance_schema.* TO ro@'%'")
+        incidents = Incidents(folder)
+        incident = incidents.create(
+            "drill", "P1", environment="test", role=Role.COMMANDER, actor="ana"
+        )
+        to = (target(settings),)
+        async with seated(to, folder, {}, incident=incident) as desk:
+            had = await desk.engine.look("db", "mysql.statements")
+            server.execute("REVOKE SELECT ON performance_schema.* FROM ro@'%'")
+            taken = await desk.engine.look("db", "mysql.statements")
+        incident.close()
+        incident = incidents.resume(incident.id, role=Role.COMMANDER, actor="ben")
+        async with seated(to, folder, {}, incident=incident) as desk:
+            still = await desk.engine.look("db", "mysql.statements")
+            server.execute("GRANT SELECT ON performance_schema.* TO ro@'%'")
+            back = await desk.engine.look("db", "mysql.statements")
+        incident.close()
     finally:
         server.stop()
 
@@ -237,3 +257,8 @@ async def test_performance_schema_that_is_taken_away_is_blind_and_not_without_st
     assert codes(after) == {"MY_OBS_BLIND": "info"}
     assert after.findings[0].next.startswith("GRANT SELECT ON performance_schema")
     assert after.facts[0].value is None
+    assert isinstance(had.outcome, Seen)
+    assert isinstance(back.outcome, Seen)
+    for outcome in (taken.outcome, still.outcome):
+        assert isinstance(outcome, Blind), "also in the next session, which had never seen it"
+        assert outcome.reason is Reason.MISSING
