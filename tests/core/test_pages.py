@@ -14,7 +14,7 @@ from tests.tools import man_page, rights_page
 from tests.typing import plug_in_api
 
 ROOT = Path(__file__).parents[2]
-CLIENTS = {"elasticloadbalancing": "elbv2"}
+CLIENTS = {"elasticloadbalancing": "elbv2", "states": "stepfunctions"}
 """IAM's prefix of a service where botocore's client is called otherwise."""
 
 

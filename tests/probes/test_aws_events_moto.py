@@ -26,6 +26,7 @@ from cockpit.world.front import Front
 from probes.kinesis import stream as streams
 from probes.lambda_function import status as functions
 from probes.sqs import queue as queues
+from probes.stepfunctions import machine as machines
 from tests.core.aws_stub import place
 from tests.probes.fake_aws import target
 from tests.probes.test_aws_data_moto import codes, put
@@ -210,3 +211,29 @@ async def test_a_stream_that_is_not_there_is_told_as_gone(aws: Aws) -> None:
     with pytest.raises(BlindError) as caught:
         await streams.collect(aws, target("kinesis_stream", "ghost"))
     assert caught.value.code == "KINESIS_STREAM_MISSING"
+
+
+# Step Functions --------------------------------------------------------------------------------
+
+
+async def test_a_machine_whose_executions_fail_is_seen(aws: Aws, client: Clients) -> None:
+    api = client("stepfunctions")
+    fails = {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "Boom", "Cause": "no"}}}
+    role = "arn:aws:iam::123456789012:role/billing"
+    made = api.create_state_machine(name="billing", definition=json.dumps(fails), roleArn=role)
+    arn = made["stateMachineArn"]
+    api.start_execution(stateMachineArn=arn, input='{"card": "hunter2"}')
+    named = {"StateMachineArn": arn}
+    put(client, "AWS/States", "ExecutionsStarted", named, values=[10.0] * 8)
+    put(client, "AWS/States", "ExecutionsFailed", named, values=[10.0] * 8)
+    look = await machines.collect(aws, target("state_machine", arn))
+    assert codes(machines, look) == {"SFN_ALL_FAILING"}
+    assert (look.type, look.listed) == ("STANDARD", True)
+    assert "hunter2" not in repr(look)
+
+
+async def test_a_machine_that_is_not_there_is_told_as_gone(aws: Aws) -> None:
+    ghost = "arn:aws:states:us-east-1:123456789012:stateMachine:ghost"
+    with pytest.raises(BlindError) as caught:
+        await machines.collect(aws, target("state_machine", ghost))
+    assert caught.value.code == "SFN_MACHINE_MISSING"
