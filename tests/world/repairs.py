@@ -204,7 +204,6 @@ def mended(name: str, world: World) -> None:
     """The shop is well again, nothing of it is said any more, and nothing was asked in vain."""
     if repair := REPAIRS.get(name):
         eventually(lambda: repair.is_mended(world), 25)
-        # each look is a process of its own: several on two cores only hold each other up
         eventually(lambda: _says_no_more(world, repair.cleared), 40, pause=1.5)
     assert control(world, "holes") == []
     assert not (world.folder / "aws.log").exists()
@@ -218,10 +217,10 @@ def judge(name: str, world: World) -> None:
     """
     wanted = scenario.load(name)
     end = time.monotonic() + at_most(40)
-    said = check(world)
+    said = check(world, hurried=True)
     while late := _late(wanted, said):
         assert time.monotonic() < end, late
-        said = check(world, unhurried=True)
+        said = check(world)
     told = _told(said)
     strange = [
         f"{name}: {one['summary']}"
@@ -252,5 +251,5 @@ def _told(said: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _says_no_more(world: World, codes: tuple[str, ...]) -> bool:
     """None of them is said, and not for want of a look."""
-    said = check(world, unhurried=True)
+    said = check(world)
     return not _blind(said) and _told(said).keys().isdisjoint(codes)

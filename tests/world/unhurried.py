@@ -1,4 +1,4 @@
-"""The cockpit with four times the patience; `python -m tests.world.unhurried …` is its command.
+"""The cockpit with four times the patience.
 
 On a slow machine a shop that has just come up and whoever looks at it are in each other's way: the
 limits that are right for a person would then tell of this machine, and not of the shop.
@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
-from cockpit.cli.main import main
 from cockpit.connect.aws import clients
 from cockpit.connect.mysql import session as mysql
 from cockpit.connect.postgres import session as postgres
@@ -41,8 +40,3 @@ def unhurried() -> Iterator[None]:
             stack.callback(object.__setattr__, probe, "timeout", probe.timeout)
             object.__setattr__(probe, "timeout", at_most(probe.timeout))
         yield
-
-
-if __name__ == "__main__":
-    with unhurried():
-        main()
