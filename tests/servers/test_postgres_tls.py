@@ -150,3 +150,25 @@ async def test_a_plain_login_where_tls_is_wanted_names_encryption(tls: Tls) -> N
     assert plain.code == "PG_CONN_HBA"
     assert "no encryption" in plain.message
     assert "sslmode" in plain.hint
+
+
+async def test_answers_of_every_size_come_whole_through_tls_and_one_that_is_too_large_does_not(
+    tls: Tls,
+) -> None:
+    """They pass piece by piece, and TLS gives them to libpq record by record."""
+    with tls.serves() as server:
+        ours = {"sslmode": "verify-full", "sslrootcert": str(tls.authority.ca_file)}
+        async with session_for(pg_settings(server, **ours)) as session:
+            for size in (1, 8_000, 16_384, 65_536, 1_000_000, 4_000_000):
+                sql = f"SELECT repeat('x', {size}) AS x, ssl FROM pg_stat_ssl, pg_stat_activity"
+                (row,) = await session.dicts(
+                    f"{sql} WHERE pg_stat_ssl.pid = pg_backend_pid() LIMIT 1"
+                )
+                assert (len(row["x"]), row["ssl"]) == (size, True)
+            rows = await session.dicts("SELECT i, repeat('y', 80) FROM generate_series(1, 30000) i")
+            assert [row["i"] for row in rows] == list(range(1, 30001))
+            asked = "z" * 1_000_000
+            assert await session.value(f"SELECT length('{asked}')") == len(asked)
+            with pytest.raises(BlindError, match="the answer is too large"):
+                await session.dicts("SELECT repeat('x', 1000000) FROM generate_series(1, 50)")
+            assert await session.value("SELECT 1") == 1
