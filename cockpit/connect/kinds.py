@@ -22,6 +22,7 @@ _ALL: tuple[AnyKind, ...] = (
     memcached.KIND,
     net.KIND,
     aws.VPC_PATH,
+    aws.METRIC,
     *aws.UNPROBED,
 )
 KINDS: Mapping[str, AnyKind] = MappingProxyType({kind.name: kind for kind in _ALL})

@@ -41,8 +41,8 @@ class Caller(Protocol):
         """Whether a call to the service would have to wait: then asks go on being gathered."""
 
     @property
-    def crowded(self) -> bool:
-        """Whether any call of the place waits for its turn, of whatever service."""
+    def waiting(self) -> Mapping[str, int]:
+        """Service → calls that wait for their turn."""
 
     async def call(
         self, service: str, operation: str, arguments: Mapping[str, object], expect: str

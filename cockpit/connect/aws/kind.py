@@ -7,7 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from cockpit.connect.aws.budget import BUDGET, Budget
-from cockpit.connect.aws.settings import AwsResource, ChangesSettings, VpcEnd, VpcPathSettings
+from cockpit.connect.aws.settings import (
+    AwsResource,
+    ChangesSettings,
+    MetricSettings,
+    VpcEnd,
+    VpcPathSettings,
+)
 from cockpit.connect.kind import Door, Kind, Problem, off_loop
 from cockpit.connect.session import Acts
 from cockpit.connect.settings import AwsSite
@@ -20,7 +26,7 @@ _KEPT_HOURS = 90 * 24
 """How long CloudTrail keeps events without a trail of one's own."""
 
 
-async def _open(settings: AwsResource | VpcPathSettings, door: Door) -> Aws:
+async def _open(settings: AwsResource | VpcPathSettings | MetricSettings, door: Door) -> Aws:
     await off_loop(_MODULE)
     from cockpit.connect.aws.reads import LOG_LINES
     from cockpit.connect.aws.session import limits_of, open_aws
@@ -36,7 +42,7 @@ async def _open(settings: AwsResource | VpcPathSettings, door: Door) -> Aws:
     return await open_aws(place, wanted=wanted, limits=limits, budget=budget)
 
 
-async def _open_acts(settings: AwsResource | VpcPathSettings, door: Door) -> Acts:
+async def _open_acts(settings: AwsResource | VpcPathSettings | MetricSettings, door: Door) -> Acts:
     await off_loop(_MODULE)
     from cockpit.connect.aws.session import open_aws_acts
 
@@ -52,7 +58,7 @@ def _account(place: AwsSite) -> tuple[str, ...]:
     return (*account, place.region, place.endpoint_url)
 
 
-def _place(settings: AwsResource | VpcPathSettings) -> str:
+def _place(settings: AwsResource | VpcPathSettings | MetricSettings) -> str:
     return settings.aws
 
 
@@ -116,6 +122,24 @@ VPC_PATH = Kind(
     place=_place,
     words={"protocol": ("tcp", "udp")},
     problems=_path_problems,
+)
+
+
+def _metric_problems(settings: MetricSettings, _: Mapping[str, object]) -> Iterator[Problem]:
+    for name in ("namespace", "metric", "stat"):
+        if not getattr(settings, name).strip():
+            yield name, "is missing or empty"
+    if settings.period < 60 or settings.period % 60:
+        yield "period", "must be 60 seconds or a multiple of it"
+
+
+METRIC = Kind(
+    name="metric",
+    short="metric",
+    settings=MetricSettings,
+    open=_open,
+    place=_place,
+    problems=_metric_problems,
 )
 
 

@@ -145,7 +145,7 @@ class Metrics:
 
     def _depart(self) -> None:
         gathered = monotonic() - self._gathering_since
-        crowded = self._calls.crowded and gathered < _CROWD
+        crowded = bool(self._calls.waiting) and gathered < _CROWD
         if len(self._waiting) < MOST and (crowded or self._calls.busy("cloudwatch")):
             asyncio.get_running_loop().call_later(GATHERING, self._depart)
             return

@@ -111,11 +111,6 @@ class Aws:
         """Whether a call to the service would have to wait for its turn."""
         return not self._limits.of(service).open
 
-    @property
-    def crowded(self) -> bool:
-        """Whether any call of the place waits for its turn."""
-        return bool(self._limits.waiting)
-
     async def read(
         self, service: str, operation: str, /, *, expect: str = "", **arguments: object
     ) -> Mapping[str, object]:

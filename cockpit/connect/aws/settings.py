@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,21 @@ class ChangesSettings(AwsResource):
 
     hours: float = 1.0
     """How far back they are read; CloudTrail keeps 90 days, and a long time takes long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSettings:
+    """Kind `metric`: one series of CloudWatch, such as your own application's orders a minute."""
+
+    aws: str
+    namespace: str = ""
+    metric: str = ""
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+    """Exactly those that it is published with: of any other set there are no points."""
+    stat: str = "Average"
+    """`Sum`, `Average`, `Minimum`, `Maximum`, `SampleCount`, `p99`, …"""
+    period: int = 60
+    """Seconds, a multiple of 60."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
