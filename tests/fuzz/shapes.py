@@ -92,6 +92,7 @@ class Shaped:
         shape: Any = self._output(service, operation).members[batch.member]
         self._may_fail(operation)
         shape = shape.member if isinstance(shape, ListShape) else shape
+        shape = shape.members[batch.inside].member if batch.inside else shape
         made = self._structure(shape, 1)
         if batch.names:
             made[batch.names[0]] = key

@@ -67,6 +67,8 @@ class Batch:
     size: int
     member: str
     """The top-level member with the items: a list, or one structure when `size` is 1."""
+    inside: str = ""
+    """Where the member's structures only group the items: their member with those."""
     names: tuple[str, ...]
     """Members of an item by which it may be asked for."""
     arguments: Arguments
@@ -205,6 +207,26 @@ BATCHES: Mapping[str, Batch] = MappingProxyType(
             member="AutoScalingGroups",
             names=("AutoScalingGroupName", "AutoScalingGroupARN"),
             arguments=_listed("AutoScalingGroupNames"),
+        ),
+        "ec2.DescribeInstances": Batch(
+            size=200,
+            member="Reservations",
+            inside="Instances",
+            names=("InstanceId",),
+            arguments=_filtered("instance-id"),
+        ),
+        "ec2.DescribeInstanceStatus": Batch(
+            size=100,
+            member="InstanceStatuses",
+            names=("InstanceId",),
+            # there is no filter by id; what does not run is left out unless it is asked for
+            arguments=lambda keys: {"InstanceIds": list(keys), "IncludeAllInstances": True},
+        ),
+        "ec2.DescribeInstanceCreditSpecifications": Batch(
+            size=100,
+            member="InstanceCreditSpecifications",
+            names=("InstanceId",),
+            arguments=_listed("InstanceIds"),
         ),
         "ec2.DescribeSecurityGroups": Batch(
             size=200, member="SecurityGroups", names=("GroupId",), arguments=_filtered("group-id")
@@ -366,7 +388,7 @@ class Batches:
             return {keys[0]: _structure(group, held)}
         index = {
             batch.normal(str(item[name])): item
-            for item in _structures(group, held)
+            for item in _items(group, held)
             for name in batch.names
             if item.get(name)
         }
@@ -395,6 +417,14 @@ def _spoiled(group: _Group, error: BlindError) -> bool:
     if error.reason is Reason.DENIED:
         return True
     return not group.batch.tells and error.reason in {Reason.MISSING, Reason.MISCONFIGURED}
+
+
+def _items(group: _Group, held: object) -> list[Item]:
+    """The items of an answer, out of the structures that group them where there are such."""
+    found = _structures(group, held)
+    if not group.batch.inside:
+        return found
+    return [item for each in found for item in _structures(group, each.get(group.batch.inside, ()))]
 
 
 def _structures(group: _Group, held: object) -> list[Item]:

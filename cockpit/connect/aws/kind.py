@@ -147,7 +147,6 @@ UNPROBED = (
     aws_kind("ecs_cluster", "ecs"),
     aws_kind("api_gateway", "api"),
     aws_kind("s3_bucket", "s3"),
-    aws_kind("ec2_instance", "ec2"),
     aws_kind("athena_workgroup", "athena"),
     aws_kind("sns_topic", "sns"),
     aws_kind("log_group", "log"),

@@ -62,7 +62,7 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
             DescribeTransitGatewayRouteTables SearchTransitGatewayRoutes DescribeVpnConnections
             DescribeAddresses DescribePrefixLists DescribeManagedPrefixLists
             GetManagedPrefixListEntries DescribeFlowLogs DescribeDhcpOptions
-            DescribeAvailabilityZones DescribeRegions
+            DescribeAvailabilityZones DescribeRegions DescribeInstanceCreditSpecifications
         """,
         "lambda": """
             ListFunctions GetFunctionConfiguration GetFunctionConcurrency ListVersionsByFunction
