@@ -26,7 +26,7 @@ from cockpit.world.front import Front
 from probes.kinesis import stream as streams
 from probes.lambda_function import status as functions
 from probes.sqs import queue as queues
-from probes.stepfunctions import machine as machines
+from probes.state_machine import executions as machines
 from tests.core.aws_stub import place
 from tests.probes.fake_aws import target
 from tests.probes.test_aws_data_moto import codes, put

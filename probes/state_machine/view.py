@@ -9,8 +9,8 @@ from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, number, percent
 from probes.metrics import age, is_blind, latest, total
-from probes.stepfunctions.model import Snapshot, failure_rate, now
-from probes.stepfunctions.settings import Settings
+from probes.state_machine.model import Snapshot, failure_rate, now
+from probes.state_machine.settings import Settings
 
 
 def facts(snapshot: Snapshot, settings: Settings) -> Iterator[Fact]:

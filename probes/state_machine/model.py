@@ -21,7 +21,7 @@ WINDOW = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Execution:
+class MachineExecution:
     """One run of the machine."""
 
     arn: str
@@ -61,11 +61,11 @@ class Snapshot:
     revision: str = ""
     listed: bool = False
     """Executions could be listed: never of express machines."""
-    failed: tuple[Execution, ...] = ()
+    failed: tuple[MachineExecution, ...] = ()
     """The newest that failed or timed out, newest first."""
-    redrivable: Execution | None = None
+    redrivable: MachineExecution | None = None
     """The newest that can go on from where it failed."""
-    oldest: Execution | None = None
+    oldest: MachineExecution | None = None
     """The oldest that runs, of those that were listed."""
     running: int | None = None
     """How many run; None: not known."""

@@ -12,9 +12,9 @@ from cockpit.connect.aws.redact import redact
 from cockpit.connect.session import Series
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Severity
-from probes.stepfunctions import machine
-from probes.stepfunctions.model import ErrorCount, Execution, Snapshot
-from probes.stepfunctions.settings import Settings
+from probes.state_machine import executions as machine
+from probes.state_machine.model import ErrorCount, MachineExecution, Snapshot
+from probes.state_machine.settings import Settings
 from tests.probes.fake_aws import AT, FakeAws, ago, denied, hours, minutes, target
 
 CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
@@ -46,8 +46,10 @@ def snapshot(**changes: Any) -> Snapshot:
     return replace(base, **changes)
 
 
-def run(status: str = "FAILED", **changes: Any) -> Execution:
-    return replace(Execution(arn=RUN, name="run", status=status, started=ago(minutes=9)), **changes)
+def run(status: str = "FAILED", **changes: Any) -> MachineExecution:
+    return replace(
+        MachineExecution(arn=RUN, name="run", status=status, started=ago(minutes=9)), **changes
+    )
 
 
 def found(look: Snapshot, settings: Settings | None = None) -> list[tuple[str, Severity]]:

@@ -10,7 +10,7 @@ from cockpit.connect.aws.answer import Answer, GivenText
 from cockpit.connect.aws.denial import denial
 from cockpit.text import SafeText, visible
 from probes.lambda_function.model import DeniedAction
-from probes.stepfunctions.model import ErrorCount, Execution
+from probes.state_machine.model import ErrorCount, MachineExecution
 
 _CAUSE = 300
 
@@ -49,9 +49,9 @@ class EndedRow(Answer, frozen=True, rename="camel"):
     redrive_status_reason: SafeText = ""
 
 
-def execution_of(row: ExecutionRow) -> Execution:
+def execution_of(row: ExecutionRow) -> MachineExecution:
     """The execution, without how it ended."""
-    return Execution(
+    return MachineExecution(
         arn=row.execution_arn,
         name=row.name or row.execution_arn.rpartition(":")[2],
         status=row.status,
@@ -62,7 +62,7 @@ def execution_of(row: ExecutionRow) -> Execution:
     )
 
 
-def errors_of(executions: Iterable[Execution]) -> tuple[ErrorCount, ...]:
+def errors_of(executions: Iterable[MachineExecution]) -> tuple[ErrorCount, ...]:
     """The errors of those that were read, the most frequent first."""
     known = [each for each in executions if each.error]
     counts = Counter(each.error for each in known)
@@ -73,7 +73,7 @@ def errors_of(executions: Iterable[Execution]) -> tuple[ErrorCount, ...]:
     )
 
 
-def denials_of(executions: Iterable[Execution]) -> tuple[DeniedAction, ...]:
+def denials_of(executions: Iterable[MachineExecution]) -> tuple[DeniedAction, ...]:
     """What AWS refused, by action and resource."""
     found: dict[tuple[str, str], DeniedAction] = {}
     for each in executions:

@@ -22,9 +22,9 @@ from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, attempt, blind_series, partly_blind
 from probes.metrics import NO_DATA, query, total
-from probes.stepfunctions import findings, view
-from probes.stepfunctions.model import Execution, Snapshot, now
-from probes.stepfunctions.read import (
+from probes.state_machine import findings, view
+from probes.state_machine.model import MachineExecution, Snapshot, now
+from probes.state_machine.read import (
     EndedRow,
     ExecutionRow,
     MachineRow,
@@ -32,7 +32,7 @@ from probes.stepfunctions.read import (
     errors_of,
     execution_of,
 )
-from probes.stepfunctions.settings import Settings
+from probes.state_machine.settings import Settings
 
 _SPACE = "AWS/States"
 _SERIES = {
@@ -130,7 +130,7 @@ async def _listed(aws: AwsReads, look: Snapshot) -> Snapshot:
     )
 
 
-async def _page(aws: AwsReads, look: Snapshot, status: str) -> tuple[list[Execution], bool]:
+async def _page(aws: AwsReads, look: Snapshot, status: str) -> tuple[list[MachineExecution], bool]:
     answer = await aws.read(
         "stepfunctions",
         "ListExecutions",
@@ -156,7 +156,7 @@ async def _explained(aws: AwsReads, look: Snapshot) -> Snapshot:
     )
 
 
-async def _ended(aws: AwsReads, execution: Execution) -> Execution:
+async def _ended(aws: AwsReads, execution: MachineExecution) -> MachineExecution:
     """With its error and cause; input and output are dropped where the answer comes in."""
     answer = await aws.read(
         "stepfunctions",
@@ -186,7 +186,7 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 KIND = aws_kind("state_machine", "sfn")
 
 PROBE = Probe(
-    id="stepfunctions.machine",
+    id="state_machine.executions",
     kind="state_machine",
     collect=collect,
     diagnose=diagnose,

@@ -9,8 +9,8 @@ from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration, number
 from probes.baseline import usual
 from probes.metrics import held, history, is_blind, latest, settled, total
-from probes.stepfunctions.model import Snapshot, failure_rate, now
-from probes.stepfunctions.settings import Settings
+from probes.state_machine.model import Snapshot, failure_rate, now
+from probes.state_machine.settings import Settings
 
 
 def status(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
