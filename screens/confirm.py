@@ -54,6 +54,9 @@ class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
         self._place = place
         self._opened = inf
         """When the plan was drawn."""
+        self._rows = 0
+        self._refused = 0
+        """Lines of the plan, and of why Enter was refused."""
 
     def compose(self) -> ComposeResult:
         """The plan, when it expires, what to type."""
@@ -71,7 +74,7 @@ class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
             return []
         fields: list[tuple[str, str]] = []
         if plan.confirm_word:
-            fields.append(("typed", ""))
+            fields.append(("typed", "type it here"))
         elif plan.asks:
             fields.append(("typed", safe(plan.suggestion)))
         if plan.risk == "destructive":
@@ -101,19 +104,33 @@ class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
             return
         dialog = self.query_one("#dialog")
         paper = self.query_one("#plan", Paper)
-        set_title(dialog, plan_title(self._plan, *self._place, finding=self._run_shown.finding))
+        dialog_title = plan_title(self._plan, *self._place, finding=self._run_shown.finding)
+        set_title(dialog, dialog_title)
         width = max(20, dialog.content_region.width - 1)
         why = [wrap(line((safe(each, 2000), "warning")), width) for each in self._passed]
-        lines = [*chain.from_iterable(why), *plan_lines(self._plan, self._where(), width)]
+        title = wrap(dialog_title, width) if self.layout_class == "-tiny" else []  # it has no frame
+        lines = [*title, *chain.from_iterable(why), *plan_lines(self._plan, self._where(), width)]
         ask, asked = self.query_one("#ask", Bar), wrap(self._question(), width)
         ask.styles.height = len(asked)
         ask.show(asked)
-        paper.styles.height = min(len(lines), max(3, self.app.size.height - 8 - len(asked)))
         paper.show(lines)
+        self._rows = len(lines)
+        self._fit()
         self._opened = min(self._opened, clock.monotonic())
         if self._plan.gaps:
             self._refuse("; ".join(self._plan.gaps))
         self._count_down()
+
+    def _fit(self) -> None:
+        """The plan has the rows that the rest leaves, with one for why Enter was refused: the line
+        to type in is never what falls off a small terminal.
+        """
+        dialog = self.query_one("#dialog")
+        rest = [each.styles for each in dialog.children if each.id not in {"plan", "refusal"}]
+        rows = sum(int(each.height.value) + each.margin.height for each in rest if each.height)
+        besides = dialog.gutter.height + rows + max(1, self._refused)
+        height = min(self._rows, max(3, self.app.size.height - besides))
+        self.query_one("#plan", Paper).styles.height = height
 
     def _where(self) -> str:
         parts = (self._plan.environment, self._plan.account, self._plan.region)
@@ -173,3 +190,5 @@ class ConfirmScreen(CockpitModal[Any], part=Where.CONFIRM):
         told = wrap(line(("✖ ", "critical"), (safe(why, 2000), "critical")), max(20, bar.columns))
         bar.styles.height = min(3, len(told))
         bar.show(told)
+        self._refused = min(3, len(told))
+        self._fit()
