@@ -33,7 +33,8 @@ class BetterBar(Bar):
         self, start: Start, chosen: FindingRow | None, runbook: str, *, shown: Shown
     ) -> None:
         """Draw this moment; hidden when what is selected is the suspect's own, since the person
-        chose among them, or has just recovered and nothing is known to be worse since.
+        chose among them, or has just recovered and nothing is known to be worse since: a newer
+        finding of the same target is.
         """
         better = start.finding
         self.instead = _instead(start, chosen, shown)
@@ -50,6 +51,8 @@ def _instead(start: Start, chosen: FindingRow | None, shown: Shown) -> str:
     if not isinstance(chosen, OpenFinding):
         return ""
     if chosen.target == better.target:
+        if chosen.cleared is not None and better.since > chosen.since:
+            return ""  # it recovered, and something else ails the same target since
         return (
             f"What is selected is suspect 1's own ({safe(better.target, 60)}): stay, or turn with b"
         )

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from screens.present.lines import clip, line, safe
+from screens.present.lines import clip, line, safe, wrap
 from screens.shown import Shown
 from screens.widgets.header import Bar
 
 if TYPE_CHECKING:
     from cockpit.runbooks.stop_loss import Interrupt
+
+
+_ROOMY = 20
+"""Lines from which what got worse is told whole, in a second line where it needs one."""
 
 
 class InterruptBar(Bar):
@@ -29,7 +33,12 @@ class InterruptBar(Bar):
         """Draw this moment."""
         self.named = shown.interrupt
         self.set_class(self.named is not None, "-up")
-        self.show([clip(told(self.named), self.app.size.width)] if self.named else [])
+        width, most = self.app.size.width, 2 if self.app.size.height >= _ROOMY else 1
+        lines = wrap(told(self.named), width, indent=1) if self.named else []
+        if len(lines) > most:
+            lines = [*lines[: most - 1], clip(line(lines[most - 1], " …"), width)]
+        self.styles.height = max(1, len(lines))
+        self.show(lines)
 
 
 def told(one: Interrupt) -> Content:

@@ -230,6 +230,26 @@ async def test_nobody_is_sent_from_a_repair_that_worked_to_another_one(
         await until(pilot, lambda: told in text(pilot), "the line")
 
 
+async def test_b_goes_from_what_recovered_to_what_ails_the_same_target_since(
+    desk: FakeDesk, show: Shows, time: Time
+) -> None:
+    """The database died while its lock was selected: the lock is gone, and so is the database."""
+    dead, lock = [f for f in desk.board.open.values() if f.target == "orders-db"][:2]
+    dead = replace(dead, since=time.now())
+    desk.board = replace(
+        desk.board, open={dead.id: dead}, cleared=(replace(lock, cleared=time.now()),)
+    )
+    async with show(desk) as pilot:
+        await press(pilot, "end", "home")
+        rows = pilot.app.screen.query_one(Findings)
+        assert rows.choose(lock.id)
+        await settle(pilot)
+        named = pilot.app.screen.query_one(BetterBar).named
+        assert named == dead.id
+        await press(pilot, "B")
+        assert rows.chosen_key == dead.id
+
+
 async def test_b_says_why_it_goes_nowhere_and_goes_where_something_got_worse_since_the_step(
     desk: FakeDesk, show: Shows, time: Time
 ) -> None:

@@ -40,6 +40,17 @@ async def test_one_line_under_the_header_says_what_got_worse_and_which_key_plans
             assert WORSE in told
 
 
+async def test_what_got_worse_is_told_whole_in_a_second_line(desk: FakeDesk, show: Shows) -> None:
+    run = interrupted(desk)
+    title = "Terminate the session that everybody waits for, and say so"
+    run.interrupt = replace(run.interrupt, title=title, worse=f"{WORSE} and has no end")  # type: ignore[type-var]
+    async with show(desk) as pilot:
+        first, second = text(pilot).splitlines()[2:4]
+        assert first.startswith(f" WORSE  X plans the undo of '{title}'")
+        assert "and has no end" in f"{first} {second}"
+        assert "…" not in f"{first} {second}"
+
+
 async def test_the_key_plans_the_undo_and_runs_nothing_before_a_yes(
     desk: FakeDesk, show: Shows
 ) -> None:
