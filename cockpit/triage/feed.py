@@ -17,11 +17,16 @@ from cockpit.triage.target import Target
 
 TOGETHER = timedelta(seconds=120)
 """How far apart two sources may put one event."""
+_SAME = timedelta(seconds=2)
+"""How far apart two readings of one history may put an event."""
 _ALSO: Mapping[str, frozenset[str]] = {
     "rds.restart": frozenset({"rds.failover"}),
     "rds.configuration": frozenset({"rds.restart", "rds.storage"}),
     "elasticache.configuration": frozenset({"elasticache.event", "elasticache.replacement"}),
     "elasticache.failover": frozenset({"elasticache.event"}),
+    "lambda.code": frozenset({"lambda.version", "lambda.configuration"}),
+    "lambda.configuration": frozenset({"lambda.version", "lambda.code"}),
+    "autoscaling.refresh": frozenset({"asg.refresh"}),
 }
 """A call's kind → further kinds by which the service's own history tells of it."""
 _OF_KIND: Mapping[str, frozenset[str]] = {
@@ -114,8 +119,32 @@ def merged(changes: Iterable[Change]) -> tuple[Change, ...]:
             joined[call] = _together(joined[call], each)
         else:
             alone.append(each)
-    found = [*joined.values(), *alone]
+    found = [*joined.values(), *_paired(alone)]
     return tuple(sorted(found, key=lambda change: (change.at, change.summary), reverse=True))
+
+
+def _paired(natives: list[Change]) -> list[Change]:
+    """A feed and the target's own probe may read one history: what both tell is told once."""
+    own = [each for each in natives if not each.resource]
+    kept = list(own)
+    for each in natives:
+        if not each.resource:
+            continue
+        same = next((other for other in own if _one_history(each, other)), None)
+        if same is None:
+            kept.append(each)
+        else:
+            own.remove(same)
+            kept[kept.index(same)] = replace(
+                each, actor=each.actor or same.actor, own=each.own or same.own
+            )
+    return kept
+
+
+def _one_history(one: Change, other: Change) -> bool:
+    services = {each.kind.partition(".")[0].replace("asg", "autoscaling") for each in (one, other)}
+    near = abs(one.at - other.at) <= _SAME
+    return bool(one.target) and one.target == other.target and len(services) == 1 and near
 
 
 def _one_event(call: Change, native: Change) -> bool:

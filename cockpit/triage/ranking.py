@@ -26,6 +26,8 @@ _RISKS: Mapping[str, float] = {
     "ecs.scaling": 0.3,
     "ecs.stop_task": 0.8,
     "lambda.code": 1.0,
+    "lambda.version": 1.0,
+    "lambda.mapping": 0.8,
     "lambda.alias": 1.0,
     "lambda.configuration": 1.0,
     "apigateway.stage": 1.0,
@@ -44,6 +46,8 @@ _RISKS: Mapping[str, float] = {
     "codedeploy.deployment": 1.0,
     "autoscaling.scaling": 0.3,
     "autoscaling.refresh": 0.8,
+    "asg.refresh": 0.8,
+    "asg.failed": 0.5,
 }
 _RISK_OF_WORDS: Mapping[str, float] = {
     "parameter_group": 1.0,

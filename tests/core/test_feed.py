@@ -79,6 +79,17 @@ def test_a_later_look_that_knows_more_of_an_event_tells_it() -> None:
     )
 
 
+def test_one_history_that_a_feed_and_a_probe_read_is_told_once() -> None:
+    probes = change(ago(minutes=3), kind="asg.launch", target="web", summary="launching")
+    feeds = change(
+        ago(minutes=3), kind="autoscaling.scaling", target="web", resource="web-asg",
+        summary="web-asg: launching",
+    )  # fmt: skip
+    assert merged([probes, feeds]) == (feeds,)
+    assert len(merged([probes, replace(feeds, at=ago(minutes=2))])) == 2
+    assert len(merged([probes, feeds, replace(feeds, summary="another launch")])) == 2
+
+
 def targets() -> tuple[Target, ...]:
     def aws(name: str, kind: str, id_: str, *needs: str, place: str = "prod") -> Target:
         return Target(name=name, kind=kind, settings=AwsResource(aws=place, id=id_), needs=needs)

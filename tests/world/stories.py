@@ -132,7 +132,7 @@ CLOUD = {
         "PATH_SG_INGRESS_DENIED",
         "checkout-to-db",
         "path-security-group",
-        ("cut", "asked", "allow", "open"),
+        ("cut", "author", "asked", "allow", "open"),
         {"asked": "yes"},
         frozenset({"ec2.AuthorizeSecurityGroupIngress"}),
     ),
