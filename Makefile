@@ -75,6 +75,7 @@ docs: $(VENV)/.dev
 
 record: $(VENV)/.dev
 	$(BIN)/python -m tests.tools.handmade
+	$(BIN)/python -m tests.tools.handmade_events
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python -m tests.tools.screenshots

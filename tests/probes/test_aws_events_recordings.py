@@ -1,0 +1,54 @@
+"""Recorded looks at functions, queues, streams and state machines, judged again."""
+
+from __future__ import annotations
+
+import pytest
+
+from cockpit.triage import recording
+from cockpit.triage.registry import registry
+from tests.tools.handmade_events import FOLDER, STORIES, content
+
+TOLD: dict[str, tuple[str, set[str]]] = {
+    "lambda_healthy": ("ok", set()),
+    "lambda_release_is_killed_for_memory": (
+        "12% errors",
+        {"LAMBDA_ERROR_RATE", "LAMBDA_OOM", "LAMBDA_VERSION_CHANGED"},
+    ),
+    "lambda_bucket_policy_was_changed": (
+        "100% errors",
+        {"LAMBDA_ALL_FAILING", "LAMBDA_ACCESS_DENIED", "LAMBDA_VERSION_CHANGED"},
+    ),
+    "lambda_denied_besides_its_configuration": ("unknown", {"LAMBDA_OBS_BLIND"}),
+    "sqs_healthy": ("0 wait", set()),
+    "sqs_nobody_receives": (
+        "12 wait",
+        {"SQS_NO_CONSUMER", "SQS_OLDEST_MESSAGE", "SQS_DLQ_NOT_EMPTY"},
+    ),
+    "sqs_denied_besides_its_attributes": ("12 wait", {"SQS_DLQ_NOT_EMPTY", "SQS_OBS_BLIND"}),
+    "kinesis_healthy": ("40 ms behind", set()),
+    "kinesis_consumer_hangs_on_a_record": (
+        "1d 01h behind",
+        {"KINESIS_CONSUMER_BEHIND", "KINESIS_RETENTION_NEAR"},
+    ),
+    "kinesis_denied_besides_its_summary": ("unknown", {"KINESIS_OBS_BLIND"}),
+    "state_machine_healthy": ("ok", set()),
+    "state_machine_may_not_send": (
+        "100% failed",
+        {"SFN_ALL_FAILING", "SFN_ACCESS_DENIED", "SFN_RUNNING_LONG"},
+    ),
+    "state_machine_denied_besides_its_description": ("unknown", {"SFN_OBS_BLIND"}),
+}
+
+
+@pytest.mark.parametrize("name", STORIES)
+async def test_a_recorded_look_is_judged_as_it_was(name: str) -> None:
+    probe = registry()[STORIES[name].probe]
+    kept = (FOLDER / f"{name}.handmade.json").read_bytes()
+    assert kept == await content(name), "python -m tests.tools.handmade_events writes it"
+    look = recording.decode(kept, probe.snapshot)
+    assert probe.facts is not None
+    assert probe.tables is not None
+    headline, codes = TOLD[name]
+    assert next(iter(probe.facts(look, probe.settings))).text == headline
+    assert {finding.code for finding in probe.diagnose(look, probe.settings)} == codes
+    assert list(probe.tables(look, probe.settings))
