@@ -12,9 +12,9 @@ not complete, and what was not read is told first. Git, pipelines and Kubernetes
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
 from cockpit import clock
@@ -22,32 +22,22 @@ from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import ChangesSettings
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
-from cockpit.text import visible
-from cockpit.triage.changes import SERVICE, Change
-from cockpit.triage.finding import Severity
-from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from cockpit.triage.view import Column, Row, Table
-from cockpit.units import count
 from probes.answers import Gap, attempt
-from probes.changes import findings
-from probes.changes.blindness import not_seen
-from probes.changes.calls import MILD, resource_of
+from probes.changes import findings, view
 from probes.changes.codedeploy import deployments
 from probes.changes.earlier import before
 from probes.changes.functions import functions
-from probes.changes.model import LATE, ApiEvent, Happening, Snapshot
+from probes.changes.model import ApiEvent, Snapshot
 from probes.changes.records import records
 from probes.changes.releases import releases
 from probes.changes.scaling import scaling
 from probes.changes.settings import Settings
 from probes.changes.stacks import stacks
-from probes.changes.telling import details, kind_and_risk, summary
 from probes.changes.trail import memory_of, read_trail
 
 Given = TypeVar("Given")
-_SERVICES_MATTER = 0.5
-"""Risk from which on what AWS does by itself is a change."""
 _TRAIL = "CloudTrail"
 
 
@@ -120,97 +110,6 @@ def _nothing(gaps: list[Gap]) -> BlindError:
     )
 
 
-def changes(snapshot: Snapshot, target: str) -> Iterator[Change]:
-    """Everything that may have broken something; tags and what AWS does all day stay out."""
-    previous, brought = dict(snapshot.previous), dict(snapshot.releases)
-    for event in snapshot.trail.events if snapshot.trail is not None else ():
-        kind, risk = kind_and_risk(event)
-        if risk <= MILD or (event.by == SERVICE and risk < _SERVICES_MATTER):
-            continue
-        lines = brought.get(event.id) or details(event, previous.get(event.id))
-        yield Change(
-            at=event.at,
-            kind=kind,
-            target="",
-            summary=visible(summary(event), 300),
-            actor=event.actor,
-            source="cloudtrail.LookupEvents",
-            resource=resource_of(event),
-            call=event.call,
-            by=event.by,
-            failed=event.error,
-            late=LATE.total_seconds(),
-            risk=risk,
-            details=tuple(visible(line, 300) for line in lines),
-        )
-    for each in snapshot.happenings:
-        yield _change(each)
-
-
-def _change(each: Happening) -> Change:
-    return Change(
-        at=each.at,
-        kind=each.kind,
-        target="",
-        summary=visible(each.summary, 300),
-        actor=each.actor,
-        source=each.source,
-        resource=each.resource,
-        by=each.by,
-        details=tuple(visible(line, 300) for line in each.details),
-    )
-
-
-def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
-    """How many changes; that it is blind comes first, since a small number is no good news then."""
-    blind = snapshot.trail is None
-    if blind:
-        yield Fact("changes", "CloudTrail?", severity=Severity.WARNING)
-    told = sum(1 for _ in changes(snapshot, ""))
-    yield Fact("changes" if not blind else "seen", str(told), float(told))
-    if snapshot.trail is not None:
-        yield Fact("complete until", f"{_complete(snapshot):%H:%M}")
-    if snapshot.gaps:
-        yield Fact("not read", str(len({gap.what for gap in snapshot.gaps})))
-
-
-def _complete(snapshot: Snapshot) -> datetime:
-    return snapshot.at - LATE
-
-
-def tables(snapshot: Snapshot, _: Settings) -> Iterator[Table]:
-    """Newest first, under what was not seen."""
-    told = sorted(changes(snapshot, ""), key=lambda each: each.at, reverse=True)
-    since = snapshot.trail.start if snapshot.trail is not None else None
-    headline = count(len(told), "change") + (f" since {since:%H:%M}" if since else "")
-    yield Table(
-        title="Changes",
-        columns=(
-            Column("time", 8),
-            Column("who", 24),
-            Column("what", 26),
-            Column("read from", 26),
-            Column("change"),
-        ),
-        rows=tuple(
-            Row(
-                key=f"{each.at.isoformat()} {each.source} {each.kind} {each.resource}",
-                cells=(
-                    f"{each.at:%H:%M:%S}",
-                    each.actor or "?",
-                    each.kind,
-                    each.source,
-                    each.summary,
-                ),
-                dim=bool(each.failed),
-            )
-            for each in told
-        ),
-        headline=f"{headline} · CloudTrail complete until {_complete(snapshot):%H:%M}",
-        note=not_seen(snapshot),
-    )
-
-
 def lacks(snapshot: Snapshot) -> str:
     """Empty while CloudTrail tells."""
     return "" if snapshot.trail is not None else "CloudTrail"
@@ -227,9 +126,9 @@ PROBE = Probe(
     settings=Settings(),
     every=60,
     timeout=45,
-    facts=facts,
-    tables=tables,
-    changes=changes,
+    facts=view.facts,
+    tables=view.tables,
+    changes=view.changes,
     lacks=lacks,
     leads=True,
     needs=(

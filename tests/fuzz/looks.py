@@ -35,7 +35,11 @@ class Fault:
 def probes() -> list[AnyProbe]:
     """Every probe that looks through an AWS session."""
     known = kinds()
-    return [p for p in registry().values() if p.kind in known and known[p.kind].place is not None]
+    return [
+        probe
+        for probe in registry().values()
+        if probe.asks and probe.kind in known and known[probe.kind].place is not None
+    ]
 
 
 def target(probe: AnyProbe) -> Target:

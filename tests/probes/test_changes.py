@@ -14,7 +14,7 @@ from cockpit.connect.aws.settings import ChangesSettings
 from cockpit.errors import BlindError, Reason
 from cockpit.triage import recording
 from cockpit.triage.target import Target
-from probes.changes import definition_diff, feed, policy_diff
+from probes.changes import definition_diff, feed, policy_diff, view
 from probes.changes.model import Snapshot
 from probes.changes.settings import Settings
 from tests.probes.fake_aws import AT, FakeAws, ago
@@ -91,7 +91,7 @@ async def look(
 
 
 async def told(*rows: Row, **of: Any) -> list[str]:
-    return [each.summary for each in feed.changes(await look(*rows, **of), "changes")]
+    return [each.summary for each in view.changes(await look(*rows, **of), "changes")]
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ async def test_who_did_it_is_told_as_far_as_it_is_known(
     identity: dict[str, object], more: dict[str, Any], actor: str, by: str
 ) -> None:
     event = row("DeleteRoute", parameters={"routeTableId": "rtb-1"}, identity=identity, **more)
-    (change,) = feed.changes(await look(event), "changes")
+    (change,) = view.changes(await look(event), "changes")
     assert (change.actor, change.by) == (actor, by)
 
 
@@ -288,7 +288,7 @@ async def test_text_of_others_is_harmless_and_never_markup() -> None:
         parameters={"tableName": "[/b]\x1b[31m\u202e"},
         identity={"type": "IAMUser", "userName": "[red]eve\x07"},
     )
-    (change,) = feed.changes(await look(event), "changes")
+    (change,) = view.changes(await look(event), "changes")
     words = f"{change.summary} {change.actor} {change.resource} {' '.join(change.details)}"
     assert words.isprintable()
     assert "[red]eve" in change.actor
@@ -329,13 +329,13 @@ async def test_a_policy_is_compared_with_the_call_that_set_it_before() -> None:
         return [old] if by_name else [new]
 
     snapshot = await look(others={"cloudtrail.LookupEvents": answer})
-    (change,) = feed.changes(snapshot, "changes")
+    (change,) = view.changes(snapshot, "changes")
     assert change.summary.startswith("bucket site: put bucket policy, open to everybody")
     assert change.details[0].startswith("− Allow s3:GetObject on")
 
 
 async def test_a_policy_without_a_call_before_says_so() -> None:
-    (change,) = feed.changes(await look(put(ago(minutes=20), NEW)), "changes")
+    (change,) = view.changes(await look(put(ago(minutes=20), NEW)), "changes")
     assert change.details[0] == "what it was before is not in the last 90 days of CloudTrail"
     assert change.details[1].startswith("now: Allow")
 
@@ -404,7 +404,7 @@ DEPLOYMENTS: dict[str, Any] = {
 
 
 async def test_a_deployment_tells_what_it_changed() -> None:
-    (change,) = feed.changes(await look(DEPLOYED, others=DEPLOYMENTS), "changes")
+    (change,) = view.changes(await look(DEPLOYED, others=DEPLOYMENTS), "changes")
     assert change.details[:2] == (
         "task definition checkout:41 → checkout:42",
         "web image: shop:1 → shop:2",
@@ -427,7 +427,7 @@ async def test_a_tag_that_was_moved_under_the_same_definition_is_seen() -> None:
     assert [each.code for each in feed.PROBE.diagnose(snapshot, Settings())] == [
         "IMAGE_DIGEST_CHANGED"
     ]
-    (change,) = feed.changes(snapshot, "changes")
+    (change,) = view.changes(snapshot, "changes")
     assert "digest aaaaaaaaaaaa → bbbbbbbbbbbb" in change.details[0]
 
 
@@ -459,7 +459,7 @@ async def test_a_flood_is_read_for_six_pages_and_then_asked_by_name() -> None:
     assert snapshot.trail.whole_from == ago(minutes=6)
     assert "UpdateService" in snapshot.trail.asked
     assert "UpdateService checkout: deployment of checkout:42" in [
-        each.summary for each in feed.changes(snapshot, "changes")
+        each.summary for each in view.changes(snapshot, "changes")
     ]
     blind = next(iter(feed.PROBE.diagnose(snapshot, Settings())))
     assert blind.code == "CHANGE_HISTORY_BLIND"
@@ -496,8 +496,8 @@ async def test_without_cloudtrail_it_says_so_first() -> None:
     assert [(each.code, each.severity.value) for each in found] == [
         ("CHANGE_HISTORY_BLIND", "warning")
     ]
-    assert next(each.text for each in feed.facts(snapshot, Settings())) == "CloudTrail?"
-    (table,) = feed.tables(snapshot, Settings())
+    assert next(each.text for each in view.facts(snapshot, Settings())) == "CloudTrail?"
+    (table, *_) = view.tables(snapshot, Settings())
     assert "who changed what is unknown" in table.note[0]
     assert feed.lacks(snapshot)
 
@@ -510,7 +510,7 @@ async def test_when_no_history_can_be_read_the_look_is_blind() -> None:
 
 
 async def test_a_quiet_trail_is_complete_only_until_fifteen_minutes_ago() -> None:
-    (table,) = feed.tables(await look(), Settings())
+    (table, *_) = view.tables(await look(), Settings())
     assert table.headline == "0 changes since 02:00 · CloudTrail complete until 02:45"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from cockpit import clock
 from cockpit.errors import BlindError, Reason
-from probes.changes import feed
+from probes.changes import feed, view
 from probes.changes.settings import Settings
 from tests.probes.fake_aws import AT, ago
 from tests.probes.test_changes import Row, look
@@ -105,7 +105,7 @@ async def test_the_first_failure_of_a_stack_is_its_cause() -> None:
 
 
 async def test_a_function_is_compared_with_its_newest_version() -> None:
-    (change,) = feed.changes(await look(others=FUNCTIONS), "changes")
+    (change,) = view.changes(await look(others=FUNCTIONS), "changes")
     assert change.kind == "lambda.configuration"
     assert change.details == ("$LATEST against version 17:", "timeout: 30 → 3")
 
@@ -125,7 +125,7 @@ async def test_records_are_told_from_what_to_what() -> None:
             record(ago(minutes=3), "10.0.0.2"), record(ago(minutes=9), "10.0.0.1")
         ],
     }  # fmt: skip
-    changes = sorted(feed.changes(await look(others=zones), ""), key=lambda each: each.at)
+    changes = sorted(view.changes(await look(others=zones), ""), key=lambda each: each.at)
     assert [each.summary for each in changes] == [
         "zone example.: now shop.example. A 10.0.0.1 (TTL 60s)",
         "zone example.: now shop.example. A 10.0.0.1 (TTL 60s) → 10.0.0.2 (TTL 60s)",
