@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cockpit import clock
+from cockpit.config import Config
 from cockpit.connect.aws.settings import AwsResource, VpcEnd, VpcPathSettings
-from cockpit.triage.board import Board, FindingId, LookId, OpenFinding
+from cockpit.desk.relation import ChangeKeeper
+from cockpit.triage.board import ONE_LOOK, Board, FindingId, LookId, OpenFinding
 from cockpit.triage.changes import Change
+from cockpit.triage.engine import Look, judged
 from cockpit.triage.feed import ResourceNames, merged
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.onset import Onset, onset
 from cockpit.triage.own import OwnAct, marked
 from cockpit.triage.probe import Reading, Seen
 from cockpit.triage.ranking import ranked, risk
-from cockpit.triage.related import Relating, changes_of
+from cockpit.triage.registry import registry
+from cockpit.triage.related import RELATED, Relating, changes_of
+from cockpit.triage.store import Store
 from cockpit.triage.target import Target
 from cockpit.triage.topology import DependencyGraph
+from tests.patience import at_most
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 SG = "sg-0ab1c2d3"
@@ -314,3 +323,41 @@ def test_the_ranking_is_made_anew_only_for_news() -> None:
     assert relating.refresh(first, None)
     assert not relating.refresh(first, None)
     assert relating.refresh(replace(first, changes=(change(), NATIVE)), None)
+
+
+async def test_the_desk_tells_it_at_the_feed_and_takes_it_back_when_all_is_well() -> None:
+    store, probe = Store(ONE_LOOK), registry()[RELATED]
+    keeper = ChangeKeeper(
+        Config(path=Path("x"), environment="x", targets=targets()),
+        store=store,
+        graph=DependencyGraph(targets()),
+        probe=probe,
+    )
+    store.subscribe(lambda *_: keeper.board_changed())
+    keeper.begin()
+    now = clock.now()
+    bad = Finding("RDS_X", Severity.CRITICAL, "x")
+    sick = Reading("db", "rds", "rds.x", now, 0.0, Seen((bad,)))
+    feed = Seen(changes=(change(now - timedelta(minutes=3), target="db", by="person"),))
+    store.add(sick)
+    store.add(Reading("changes", "changes", "changes.feed", now, 0.0, feed))
+
+    def told() -> bool:
+        return any(id_.code == "CHANGE_BEFORE_ONSET" for id_ in store.board.open)
+
+    async with asyncio.timeout(at_most(10)):
+        while not told():
+            await asyncio.sleep(0.05)
+        store.add(replace(sick, outcome=Seen()))
+        while told():
+            await asyncio.sleep(0.05)
+    keeper.stop()
+
+
+def test_a_feed_s_changes_are_joined_and_then_marked_as_ours() -> None:
+    probe = replace(registry()["changes.feed"], changes=lambda *_: (unjoined,), facts=None,
+                    tables=None, diagnose=lambda *_: ())  # fmt: skip
+    unjoined = replace(CALLED, target="")
+    look = Look(FEED, probe, probe.settings)
+    (told,) = judged(look, None, [act()], names=ResourceNames(targets())).changes
+    assert (told.target, told.own) == ("checkout", "'Roll back' by ana")

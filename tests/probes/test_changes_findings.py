@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
 
 from cockpit.connect.session import Closable
 from cockpit.errors import BlindError
+from cockpit.triage.changes import Change
+from cockpit.triage.ranking import Ranked
+from cockpit.triage.related import RankedChanges
 from probes.answers import Gap
 from probes.changes import feed, related, view
 from probes.changes.model import (
@@ -177,3 +181,85 @@ async def test_nothing_is_asked_for_what_is_judged_from_the_board() -> None:
     assert related.PROBE.asks is False
     with pytest.raises(BlindError):
         await related.PROBE.collect(cast("Closable", None), target())
+
+
+# -- judged from the board ----------------------------------------------------------------------
+
+LOST = Change(
+    at=ago(minutes=9),
+    kind="ec2.security_group",
+    target="",
+    summary=f"security group {SG}: − tcp 5432 from sg-0ff2",
+    actor="bob",
+    call="ec2.RevokeSecurityGroupIngress",
+    resource=SG,
+    details=("− tcp 5432 from sg-0ff2",),
+)
+DETACHED = Change(
+    at=ago(hours=3),
+    kind="iam.role",
+    target="",
+    summary="task: policy detached orders",
+    call="iam.DetachRolePolicy",
+    resource="task",
+)
+
+
+def one(change: Change, *, score: float = 0.1, near: bool = False, **members: Any) -> Ranked:
+    return Ranked(change=change, score=score, near=near, before=timedelta(minutes=4), **members)
+
+
+def board(*ranked: Ranked, **members: Any) -> list[tuple[str, str]]:
+    given = {"sick": ("checkout",), "uses": ((SG, ("path",)), ("task", ("checkout",)))}
+    told = RankedChanges(at=AT, began=None, ranked=ranked, **{**given, **members})
+    found = related.PROBE.diagnose(told, related.PROBE.settings)
+    return [(each.code, each.severity.value) for each in found]
+
+
+DEPLOYED = Change(at=ago(minutes=5), kind="ecs.deployment", target="checkout", summary="x")
+BACK = replace(
+    LOST,
+    at=LOST.at + timedelta(seconds=30),
+    call="ec2.AuthorizeSecurityGroupIngress",
+    details=("+ tcp 5432 from sg-0ff2",),
+)
+NARROWED = [("SG_NARROWED", "warning")]
+RIGHTS = [("IAM_CHANGED", "warning")]
+
+
+@pytest.mark.parametrize(
+    ("ranked", "members", "expected"),
+    [
+        pytest.param([one(DEPLOYED, score=0.29)], {}, [], id="hardly suspected"),
+        pytest.param(
+            [one(DEPLOYED, score=0.3)], {}, [("CHANGE_BEFORE_ONSET", "warning")], id="suspected"
+        ),
+        pytest.param(
+            [one(DEPLOYED, score=0.9, near=True)],
+            {},
+            [("CHANGE_BEFORE_ONSET", "critical")],
+            id="on what fails",
+        ),
+        pytest.param(
+            [one(DEPLOYED, score=0.9)], {}, [("CHANGE_BEFORE_ONSET", "warning")], id="far from it"
+        ),
+        pytest.param([one(LOST)], {}, NARROWED, id="a rule that a path names"),
+        pytest.param([one(LOST)], {"uses": ()}, [], id="a rule that nobody names"),
+        pytest.param([one(LOST), one(BACK)], {}, [], id="a rule that was renamed"),
+        pytest.param([one(replace(LOST, own="'x' by ana"))], {}, [], id="our own"),
+        pytest.param([one(replace(LOST, failed="AccessDenied"))], {}, [], id="refused"),
+        pytest.param([one(DETACHED)], {}, RIGHTS, id="rights of what fails"),
+        pytest.param([one(DETACHED)], {"sick": ("search",)}, [], id="rights of what is well"),
+        pytest.param(
+            [one(DETACHED)],
+            {"codes": ("LOG_ACCESS_DENIED",)},
+            [("IAM_CHANGED", "critical")],
+            id="and its logs say denied",
+        ),
+        pytest.param([one(replace(DETACHED, at=ago(hours=25)))], {}, [], id="a day ago"),
+    ],
+)
+def test_what_changes_have_to_do_with_what_fails(
+    ranked: list[Ranked], members: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    assert board(*ranked, **members) == expected
