@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from probes.ecs.model import Snapshot
 from probes.ecs.settings import Settings
 from probes.metrics import held, history, mean, peak, settled
+
+_MEASURED = timedelta(minutes=10)
 
 
 def load(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
@@ -111,3 +114,11 @@ def _at_maximum(snapshot: Snapshot, bounds: tuple[Evidence, ...]) -> Iterator[Fi
             fact=False,
         )
         return
+
+
+def established(snapshot: Snapshot) -> bool:
+    """Whether a task has run for long enough to be measured."""
+    return any(
+        task.started_at is not None and snapshot.at - task.started_at >= _MEASURED
+        for task in snapshot.tasks or ()
+    )

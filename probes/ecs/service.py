@@ -57,6 +57,7 @@ from probes.ecs.read import (
 from probes.ecs.settings import Settings
 from probes.metrics import NO_DATA, query
 from probes.scaling import ActivityRow, activities, scaled
+from probes.silence import silence
 
 _GONE = "ECS_SERVICE_DRAINING_OR_GONE"
 
@@ -181,7 +182,7 @@ async def _metrics(aws: AwsReads, service: Service) -> tuple[Series, Series]:
     space = "AWS/ECS"
     cpu = query(space, "CPUUtilization", "Average", ClusterName=cluster, ServiceName=name)
     memory = query(space, "MemoryUtilization", "Maximum", ClusterName=cluster, ServiceName=name)
-    series = await aws.metrics((cpu, memory), minutes=15)
+    series = await aws.metrics((cpu, memory), minutes=185)
     return series.get(cpu, NO_DATA), series.get(memory, NO_DATA)
 
 
@@ -302,6 +303,8 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         yield from rest.unsteady(snapshot, settings)
         yield from load.load(snapshot, settings)
         yield from load.scaling(snapshot)
+        if load.established(snapshot):
+            yield from silence({"CPUUtilization": snapshot.cpu}, snapshot.at)
     yield from partly_blind("ECS_OBS_BLIND", snapshot.gaps)
 
 
@@ -360,6 +363,7 @@ PROBE = Probe(
         "ECS_AUTOSCALING_AT_MAX",
         "ECS_AUTOSCALING_SUSPENDED",
         "ECS_AUTOSCALING_FAILED",
+        "METRIC_STALE",
         "ECS_OBS_BLIND",
     ),
 )

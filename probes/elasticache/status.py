@@ -38,6 +38,7 @@ from probes.elasticache.read import (
 )
 from probes.elasticache.settings import Settings
 from probes.metrics import NO_DATA, query
+from probes.silence import silence
 
 _SPACE = "AWS/ElastiCache"
 _DAY = 1440
@@ -199,6 +200,11 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield from state.shards(snapshot)
     yield from state.updates(snapshot, settings)
     yield from load.load(snapshot, settings)
+    if snapshot.status.lower() == "available" and snapshot.kind != model.SERVERLESS:
+        always = {
+            f"CurrConnections of {e.name}": e.series("CurrConnections") for e in snapshot.nodes
+        }
+        yield from silence(always, snapshot.at)
     yield from partly_blind("CACHE_OBS_BLIND", snapshot.gaps)
 
 
@@ -209,7 +215,7 @@ def _codes() -> Sequence[str]:
         " NETWORK_LIMITED REPLICA_LAG REPLICA_LINK_DOWN AUTH_FAILURES SERVERLESS_THROTTLED"
         " UPDATE_DUE OBS_BLIND"
     )
-    return [f"CACHE_{name}" for name in names.split()]
+    return ["METRIC_STALE", *(f"CACHE_{name}" for name in names.split())]
 
 
 KIND = aws_kind("elasticache", "cache")

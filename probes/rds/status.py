@@ -39,6 +39,7 @@ from probes.rds.read import (
     maintenance_of,
 )
 from probes.rds.settings import Settings
+from probes.silence import silence
 
 _DAY = 1440
 
@@ -320,6 +321,9 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield from state.pending(snapshot)
     yield from state.maintenance(snapshot, settings)
     yield from state.credentials(snapshot, settings)
+    there = [each for each in snapshot.instances if each.status == "available"]
+    always = {f"CPUUtilization of {each.id}": each.series("CPUUtilization") for each in there}
+    yield from silence(always, snapshot.at)
     yield from partly_blind("RDS_OBS_BLIND", snapshot.gaps)
 
 
@@ -374,6 +378,7 @@ PROBE = Probe(
         "RDS_MAINTENANCE_PENDING",
         "RDS_CA_EXPIRING",
         "RDS_SECRET_IMPAIRED",
+        "METRIC_STALE",
         "RDS_OBS_BLIND",
     ),
 )

@@ -1,0 +1,42 @@
+"""Metrics that are always published and do not come any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from cockpit.connect.session import Series
+from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.units import duration
+from probes.metrics import LATE, age, history, is_blind
+
+_PERIODS = 5
+
+
+def silence(always: Mapping[str, Series], at: datetime) -> Iterator[Finding]:
+    """Metrics of it do not come any more, though it is there and published them before.
+
+    A host that hangs stops publishing while its state stays as it was, so nothing that is judged by
+    metrics is known to be well: alarms and auto scaling on them are as blind. Five minutes without
+    a point count, besides CloudWatch's own lateness. Of what never came nothing is said: it is new,
+    or idle.
+    """
+    for name, series in always.items():
+        if is_blind(series):
+            continue
+        silent = age(series, series.asked_at or at)
+        limit = _PERIODS * 60 + LATE
+        if silent is None or silent <= limit + 60:  # a point is dated by its period's start
+            continue
+        yield Finding(
+            "METRIC_STALE",
+            Severity.WARNING,
+            f"{name} has not come for {duration(silent)}",
+            subject=name,
+            evidence=(
+                Evidence("newest point", silent, "s ago", limit=limit, history=history(series)),
+            ),
+            likely=("its host hangs", "CloudWatch or its agent is late"),
+            next="look at it by other means: does it answer?",
+            fact=False,
+        )
