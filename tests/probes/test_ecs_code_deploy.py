@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cockpit import clock
 from cockpit.errors import BlindError, Reason
+from cockpit.triage import recording
 from probes.ecs.model import Snapshot
 from probes.ecs.service import diagnose
 from probes.ecs.settings import Settings
+from tests.core.runs import opened, rig
 from tests.probes.ecs_looks import ARN
 from tests.probes.fake_aws import AT, ago, denied
-from tests.probes.test_ecs_previous import allowed, look, row
+from tests.probes.test_ecs_previous import ROLLBACK, allowed, look, row
 
 
 @pytest.fixture(autouse=True)
@@ -140,3 +143,28 @@ def test_code_deploy_is_stopped_only_where_it_can_go_back(
 ) -> None:
     ways = ("stop", "stop_code_deploy", "rollback", "named", "rollback_named")
     assert {step for step in ways if allowed(step, **{**STOPPABLE, **changes})} == steps
+
+
+async def test_the_runbook_stops_it_with_its_rollback_and_waits_for_the_old_task_set() -> None:
+    seen = await code_look(code_deploy_answers(applicationName="shop"))
+    back = await code_look(code_deploy_answers("blue", status="Stopped"))
+    made = rig(ROLLBACK, finding=opened("ECS_DEPLOYMENT_STUCK", "checkout"))
+    made.looks.now = recording.builtins(replace(seen, desired=6))
+    await made.carry("before")
+    await made.carry("migration", typed="yes")
+    await made.carry("now")
+    plan = await made.run.plan("stop_code_deploy")
+    assert plan.act.does == "codedeploy.StopDeployment"
+    assert dict(plan.act.args) == {"deploymentId": "d-green", "autoRollbackEnabled": True}
+    told = {each.label: each.text for each in plan.lines}
+    assert told["revision"].endswith(f"{ARN.format(8)} → {ARN.format(5)}")
+    assert (told["application"], told["tasks of the old one"]) == ("shop", "6")
+    assert told["undo"].startswith("none: release the revision again")
+    short = recording.builtins(replace(back, desired=7))
+    unread = recording.builtins(replace(back, code_deployments=None, desired=6))
+    made.looks.after = [made.looks.now] * 2 + [made.looks.now, short, unread]
+    made.looks.now = recording.builtins(replace(back, desired=6))
+    outcome = await made.run.execute(plan, made.run.approve(plan, typed=plan.confirm_word))
+    assert outcome.kind == "ok", outcome.text
+    assert made.looks.after == []
+    assert made.acts.calls == [("codedeploy.StopDeployment", dict(plan.act.args))]
