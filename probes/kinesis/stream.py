@@ -177,11 +177,13 @@ def facts(snapshot: Snapshot, settings: Settings) -> Iterator[Fact]:
     )
     severity = max((s for each in windows if (s := held(each, limits))), default=None)
     worst = max(known, default=None)
-    shown = "not read" if worst is None else f"{duration(worst / 1000)} behind"
-    if worst is None and any(gap.what.startswith("metric") for gap in snapshot.gaps):
+    written = total(settled(snapshot.records, snapshot.at))
+    shown = "not read" if written else "no traffic"
+    if worst is not None:
+        shown = f"{duration(worst / 1000)} behind"
+    elif any(gap.what.startswith("metric") for gap in snapshot.gaps):
         shown = "unknown"
     yield Fact("behind", shown, None if worst is None else worst / 1000, "s", severity)
-    written = total(settled(snapshot.records, snapshot.at))
     if written is not None:
         yield Fact("records a minute", number(round(written / 5)), written / 5)
     yield Fact("shards", number(snapshot.shards), snapshot.shards)

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.session import AwsReads
-from cockpit.errors import BlindError, Reason
+from cockpit.errors import BlindError, Reason, Refused
 from cockpit.text import visible
 from probes.lambda_function import lines
 from probes.lambda_function.memory import cold_share
@@ -105,6 +105,9 @@ async def _lines(
             if error.reason is Reason.MISSING:
                 return found
             raise
+        except Refused as error:  # the place's `logs` is false
+            told = "the place lets no look read lines of logs"
+            raise BlindError(Reason.MISCONFIGURED, f"{told}: {error.message}") from error
         found += answers_into(answer["events"], lines.LogEvent)
         token = answer.get("nextToken")
         if not token or len(found) >= _LINES:

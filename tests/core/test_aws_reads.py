@@ -106,6 +106,16 @@ def test_default_is_deny_and_consent_reaches_no_further_than_its_list(
         reads.check(service, operation, frozenset(consent))
 
 
+def test_lines_of_logs_are_read_within_bounds_only() -> None:
+    whole = {"startTime": 1, "endTime": 2, "limit": 100}
+    reads.check_bounds("logs", "FilterLogEvents", whole)
+    reads.check_bounds("logs", "DescribeLogGroups", {})
+    for name in whole:
+        less = {key: value for key, value in whole.items() if key != name}
+        with pytest.raises(Refused, match=name):
+            reads.check_bounds("logs", "FilterLogEvents", less)
+
+
 def test_consent_lets_one_operation_through() -> None:
     reads.check("logs", "StartQuery", frozenset({"logs.StartQuery"}))
 

@@ -9,7 +9,7 @@ import pytest
 
 from cockpit import clock
 from cockpit.connect.aws.redact import redact
-from cockpit.errors import BlindError, Reason
+from cockpit.errors import BlindError, Reason, Refused
 from probes.lambda_function import status
 from probes.lambda_function.besides import previous_of
 from probes.lambda_function.lines import (
@@ -229,6 +229,17 @@ async def test_pages_of_lines_may_be_empty_and_not_the_last() -> None:
     aws = FakeAws(answers(logs__FilterLogEvents=endless), WELL)
     await look(aws)
     assert sum(1 for name, _ in aws.calls if name == "logs.FilterLogEvents") == 3
+
+
+async def test_a_place_that_lets_nobody_read_lines_costs_the_lines_only() -> None:
+    def refused(**_: Any) -> Any:
+        raise Refused("logs.FilterLogEvents shows content")
+
+    seen = await look(FakeAws(answers(logs__FilterLogEvents=refused), WELL))
+    assert [(gap.what, gap.reason) for gap in seen.gaps] == [("log lines", "misconfigured")]
+    assert found(seen) == [("LAMBDA_OBS_BLIND", "info")]
+    assert status.PROBE.facts is not None
+    assert "not read" in [each.text for each in status.PROBE.facts(seen, Settings())]
 
 
 async def test_a_group_that_is_not_there_has_no_lines() -> None:
