@@ -161,12 +161,13 @@ def _together(call: Change, native: Change) -> Change:
     told = native.summary if native.summary not in call.summary else ""
     summary = f"{call.summary} ({told})" if told else call.summary
     sources = dict.fromkeys([*call.source.split(" + "), native.source])
-    details = dict.fromkeys([*call.details, *native.details])
+    exact = any("→" in line for line in call.details)
+    details = call.details if exact or not native.details else native.details
     return replace(
         call,
         summary=summary,
         source=" + ".join(sources),
-        details=tuple(details),
+        details=details,
         own=call.own or native.own,
         late=min(call.late, native.late),
     )

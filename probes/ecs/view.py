@@ -226,6 +226,7 @@ def changes(snapshot: Snapshot, target: str) -> Iterator[Change]:
                 target=target,
                 summary=f"deployment of {name_of(each.task_definition)}",
                 source="ecs.DescribeServices",
+                details=_brought(snapshot, each.task_definition),
             )
     for stop in snapshot.stopped:
         if stops.stopped_by_user(stop):
@@ -245,3 +246,13 @@ def changes(snapshot: Snapshot, target: str) -> Iterator[Change]:
                 summary=event.message,
                 source="ecs.DescribeServices",
             )
+
+
+def _brought(snapshot: Snapshot, definition: str) -> tuple[str, ...]:
+    """What a deployment changes, while both revisions are read; later the feed of changes does."""
+    before, after = snapshot.previous, snapshot.definition
+    if before is None or after is None or name_of(definition) != name_of(after.arn):
+        return ()
+    head = f"task definition {name_of(before.arn)} → {name_of(after.arn)}"
+    told = (stops.difference_text((each,)) for each in stops.differences(before, after))
+    return (head, *told)

@@ -148,6 +148,21 @@ def test_two_looks_that_see_one_deployment_give_equal_changes() -> None:
     assert [c.kind for c in ecs.PROBE.changes(look, "shop")] == ["ecs.deployment"]
 
 
+def test_a_deployment_says_what_it_changes_while_both_revisions_are_read() -> None:
+    before, after = definition(OLD), definition(NEW, image="123.dkr.ecr/shop/web:1.9")
+    brought = deployment(created_at=ago(minutes=6), task_definition=NEW)
+    look = replace(rolling(brought), definition=after, previous=before)
+    assert ecs.PROBE.changes is not None
+    (change,) = ecs.PROBE.changes(look, "shop")
+    assert change.details == (
+        "task definition checkout:41 → checkout:42",
+        "web image :1.8 → :1.9",
+    )
+    (unread,) = ecs.PROBE.changes(replace(look, previous=None), "shop")
+    assert unread.details == ()
+    assert unread == change
+
+
 def test_every_finding_is_of_a_code_that_the_probe_declares_and_names_a_runbook() -> None:
     look = full_snapshot()
     look = replace(look, stopped=many(6) + many(3, "UserInitiated") + many(3, exit_code=137))
