@@ -213,7 +213,9 @@ async def _asked(
         return _failed("nxdomain", said, detail="")
     except dns.resolver.NoNameservers as error:
         word, who, said = _rcode(error)
-        return _failed(word, said, server=who, detail=visible(str(error), 200))
+        address, _, port = who.removeprefix("Do53:").rpartition("@")  # dnspython's word for it
+        server = f"{address}:{port}" if address else who
+        return _failed(word, said, server=server, detail=visible(str(error), 200))
     except (dns.resolver.LifetimeTimeout, TimeoutError):
         return Resolution(
             source="resolver", outcome="timeout", detail=f"no answer within {timeout:g} s"
