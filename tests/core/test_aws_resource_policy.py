@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cockpit.connect.aws.documents import policy_problems, refuse_lockout
-from cockpit.connect.aws.lockout import Caller, locks_out
+from cockpit.connect.aws.lockout import PolicyCaller, locks_out
 from cockpit.connect.aws.models import validate_call
 from cockpit.connect.aws.resource_policy import (
     PolicyProblem,
@@ -331,7 +331,7 @@ def test_resource_of_everything_is_told_whatever_else_stands_beside_it() -> None
 SESSION = "arn:aws:sts::123456789012:assumed-role/ops/anna"
 OPS = "arn:aws:iam::123456789012:role/ops"
 PATHED = "arn:aws:iam::123456789012:role/teams/ops"
-ME = Caller("123456789012", SESSION)
+ME = PolicyCaller("123456789012", SESSION)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,9 @@ SCENARIOS = {
     "ASG_BELOW_DESIRED": "asg-capacity",
     "ASG_REPLACEMENT_LOOP": "asg-replacement-loop",
     "ASG_SCALING_SUSPENDED": "asg-suspended",
+    "S3_PUBLIC_POLICY": "s3-public",
+    "S3_READER_DENIED": "s3-access-denied",
+    "REPORT_MISSING": "report-pipeline",
 }
 NEVER = re.compile(r"(?i)flushall|0\.0\.0\.0/0|deregistertargets|promote|stopdb|deletedb|pwn")
 
@@ -109,6 +112,7 @@ _EXAMPLES: Mapping[str, Any] = {
     "list": lambda shape: [_EXAMPLES[shape.member.type_name](shape.member)],
     "structure": lambda _: {},
     "map": lambda _: {},
+    "boolean": lambda _: True,
 }
 
 

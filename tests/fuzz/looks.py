@@ -49,8 +49,8 @@ def target(probe: AnyProbe) -> Target:
     if settings_of is VpcPathSettings:
         ends = VpcEnd(security_group="sg-1", subnet="subnet-1"), VpcEnd(instance="i-1")
         settings = VpcPathSettings(aws="prod", source=ends[0], destination=ends[1], port=5432)
-    elif settings_of is AwsResource:
-        settings = AwsResource(aws="prod", id="orders", cluster="shop")
+    elif issubclass(settings_of, AwsResource):
+        settings = settings_of(aws="prod", id="orders", cluster="shop")
     else:
         settings = settings_of(aws="prod")
     return Target(name="orders", kind=probe.kind, settings=settings)

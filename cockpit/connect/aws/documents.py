@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
-from cockpit.connect.aws.lockout import Caller, locks_out
+from cockpit.connect.aws.lockout import PolicyCaller, locks_out
 from cockpit.connect.aws.resource_policy import (
     PolicyProblem,
-    Statement,
+    PolicyStatement,
     public_in,
     statements_of,
     wide_in,
@@ -81,11 +81,11 @@ def policy_problems(call: str, arguments: Mapping[str, object]) -> Iterator[str]
         yield f'{name}: {_named(each)} allows on Resource "*": name what it is for'
 
 
-def _named(statement: Statement) -> str:
+def _named(statement: PolicyStatement) -> str:
     return visible(statement.name, 80)
 
 
-def _what(statement: Statement) -> str:
+def _what(statement: PolicyStatement) -> str:
     return visible(", ".join(statement.actions), 80)
 
 
@@ -97,7 +97,7 @@ async def refuse_lockout(acts: Asks, call: str, arguments: Mapping[str, object])
     if call not in _LOCKING:
         return
     try:
-        caller = Caller(*await acts.identity())
+        caller = PolicyCaller(*await acts.identity())
         why = locks_out(
             str(arguments.get("Policy", "")),
             await _in_force(acts, arguments.get("Bucket")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cockpit.connect.aws.budget import BUDGET, Budget
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from cockpit.connect.aws.session import Aws
 
 _MODULE = "cockpit.connect.aws.session"
+NO_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 _KEPT_HOURS = 90 * 24
 """How long CloudTrail keeps events without a trail of one's own."""
 
@@ -69,10 +71,12 @@ def aws_kind(
     named: bool = True,
     needs_cluster: bool = False,
     settings: type[AwsResource] = AwsResource,
+    words: Mapping[str, tuple[str, ...]] = NO_WORDS,
 ) -> Kind[AwsResource, Aws]:
     """A kind of resource: `arn` or `id` names one, unless not `named` (an empty id means all).
 
-    `settings`: a form of its own, where a kind has more to say than which resource.
+    `settings`: a form of its own, where a kind has more to say than which resource; `words`: field
+    of it → the words that it may have.
     """
 
     def problems(resource: AwsResource, written: Mapping[str, object]) -> Iterator[Problem]:
@@ -92,6 +96,7 @@ def aws_kind(
         open=_open,
         open_acts=_open_acts,
         place=_place,
+        words=words,
         renamed={"arn": "id"},
         problems=problems,
     )
@@ -146,7 +151,6 @@ METRIC = Kind(
 UNPROBED = (
     aws_kind("ecs_cluster", "ecs"),
     aws_kind("api_gateway", "api"),
-    aws_kind("s3_bucket", "s3"),
     aws_kind("athena_workgroup", "athena"),
     aws_kind("sns_topic", "sns"),
     aws_kind("log_group", "log"),

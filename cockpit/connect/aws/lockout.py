@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from cockpit.connect.aws.resource_policy import (
     EQUAL,
-    Condition,
-    Statement,
+    PolicyCondition,
+    PolicyStatement,
+    form,
     matches,
     statements_of,
 )
@@ -22,7 +23,7 @@ PUT = "s3:PutBucketPolicy"
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class PolicyCaller:
     """Who asks, as STS tells it: `arn:aws:sts::123456789012:assumed-role/pay/session`."""
 
     account: str
@@ -40,13 +41,13 @@ class Caller:
         return f"arn:{found[1]}:iam::{found[2]}:role/{found[3]}" if found else self.arn
 
 
-def about(statement: Statement, caller: Caller) -> bool:
+def about(statement: PolicyStatement, caller: PolicyCaller) -> bool:
     """Whether a statement is about the caller by its principals."""
     named = any(_names(each, caller) for each in statement.principals)
     return named is not statement.not_principals
 
 
-def _names(principal: str, caller: Caller) -> bool:
+def _names(principal: str, caller: PolicyCaller) -> bool:
     sort, _, who = principal.partition(":")
     if principal == "*" or (sort == "AWS" and who == "*"):
         return True
@@ -65,7 +66,9 @@ def _same_role(told: str, known: str) -> bool:
     return bool(slash) and f"{head}:role/{told.rsplit('/', 1)[-1]}" == known
 
 
-def applies(statement: Statement, caller: Caller, context: Mapping[str, str]) -> bool | None:
+def applies(
+    statement: PolicyStatement, caller: PolicyCaller, context: Mapping[str, str]
+) -> bool | None:
     """Whether its conditions hold for the caller; None: not all that they ask is known.
 
     `context`: condition key in lower case → its value in this request.
@@ -80,7 +83,7 @@ def applies(statement: Statement, caller: Caller, context: Mapping[str, str]) ->
     return False if False in results else None if None in results else True
 
 
-def _holds(condition: Condition, known: Mapping[str, str]) -> bool | None:
+def _holds(condition: PolicyCondition, known: Mapping[str, str]) -> bool | None:
     value = known.get(condition.key)
     plain = condition.operator.rpartition(":")[2].removesuffix("ifexists")
     negated = plain.startswith(("stringnot", "arnnot"))
@@ -100,7 +103,9 @@ def _equal(wanted: str, value: str, *, loose: bool) -> bool:
     return wanted.lower() == value.lower() or _same_role(wanted, value)
 
 
-def locks_out(text: str, now: str, caller: Caller, *, owner: str = "", action: str = PUT) -> str:
+def locks_out(
+    text: str, now: str, caller: PolicyCaller, *, owner: str = "", action: str = PUT
+) -> str:
     """Why a new policy would take an action from the caller; empty: it does not.
 
     `now`: the policy that is in force; empty: there is none. What it denies already is no new
@@ -110,7 +115,7 @@ def locks_out(text: str, now: str, caller: Caller, *, owner: str = "", action: s
     """
     new, old = statements_of(text) if text else (), statements_of(now) if now else ()
     for each in _meant(new, caller, action):
-        same = any(_alike(each, other) for other in old)
+        same = any(form(each) == form(other) for other in old)
         if not each.allows and not same and applies(each, caller, {}) is not False:
             return f"{each.name} would deny {action} to {caller.role}"
     had = any(s.allows and applies(s, caller, {}) for s in _meant(old, caller, action))
@@ -120,21 +125,7 @@ def locks_out(text: str, now: str, caller: Caller, *, owner: str = "", action: s
     return ""
 
 
-def _meant(statements: Iterable[Statement], caller: Caller, action: str) -> tuple[Statement, ...]:
+def _meant(
+    statements: Iterable[PolicyStatement], caller: PolicyCaller, action: str
+) -> tuple[PolicyStatement, ...]:
     return tuple(s for s in statements if s.covers(action) and about(s, caller))
-
-
-def _alike(one: Statement, other: Statement) -> bool:
-    def held(statement: Statement) -> tuple[object, ...]:
-        return (
-            statement.allows,
-            statement.not_principals,
-            statement.not_actions,
-            statement.not_resources,
-            frozenset(statement.principals),
-            frozenset(statement.actions),
-            frozenset(statement.resources),
-            frozenset(statement.conditions),
-        )
-
-    return held(one) == held(other)

@@ -84,8 +84,12 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
             GetBucketAcl GetPublicAccessBlock GetBucketOwnershipControls GetBucketEncryption
             GetBucketVersioning GetBucketLogging GetBucketNotificationConfiguration
             GetBucketReplication GetBucketLifecycleConfiguration GetBucketTagging
+            ListBucketMetricsConfigurations
         """,
-        "s3control": "GetPublicAccessBlock",
+        "s3control": """
+            GetPublicAccessBlock ListAccessPoints GetAccessPoint GetAccessPointPolicyStatus
+        """,
+        "kms": "DescribeKey",
         "autoscaling": """
             DescribeAutoScalingGroups DescribeAutoScalingInstances DescribeScalingActivities
             DescribePolicies DescribeScheduledActions DescribeInstanceRefreshes
@@ -105,7 +109,10 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
             ListWorkGroups GetWorkGroup ListQueryExecutions GetQueryExecution
             BatchGetQueryExecution GetQueryRuntimeStatistics
         """,
-        "glue": "GetDatabases GetTables GetCrawlers GetCrawlerMetrics GetJobRuns",
+        "glue": """
+            GetDatabases GetTables GetTable GetPartitions GetCrawlers GetCrawler GetCrawlerMetrics
+            GetJobRuns
+        """,
         "sns": """
             ListTopics GetTopicAttributes ListSubscriptionsByTopic GetSubscriptionAttributes
         """,
@@ -150,6 +157,7 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
 CONSENT: Mapping[str, frozenset[str]] = _table(
     {
         "logs": "FilterLogEvents GetLogEvents StartQuery StopQuery GetQueryResults",
+        "s3": "ListObjectsV2",
         "wafv2": "GetSampledRequests",
         "pi": "DescribeDimensionKeys",
     }
@@ -160,7 +168,11 @@ LOG_LINES = frozenset({"logs:FilterLogEvents", "logs:GetLogEvents"})
 """IAM actions that a place does without when its `logs` is false."""
 
 BOUNDS: Mapping[str, frozenset[str]] = _table(
-    {"logs.FilterLogEvents": "startTime endTime limit", "logs.GetLogEvents": "startTime limit"}
+    {
+        "logs.FilterLogEvents": "startTime endTime limit",
+        "logs.GetLogEvents": "startTime limit",
+        "s3.ListObjectsV2": "Prefix MaxKeys",
+    }
 )
 """`service.Operation` → arguments without which a read has no end: a look always gives them."""
 
@@ -232,7 +244,7 @@ UNASKED: Mapping[str, frozenset[str]] = _table(
         "glue": "GetJob GetJobs BatchGetJobs GetUserDefinedFunctions",
         "lambda": "GetLayerVersion GetLayerVersionByArn",
         "pi": "GetDimensionKeyDetails GetPerformanceAnalysisReport",
-        "s3": "ListObjects ListObjectsV2 ListObjectVersions ListMultipartUploads ListParts",
+        "s3": "ListObjects ListObjectVersions ListMultipartUploads ListParts",
         "sns": """
             ListPhoneNumbersOptedOut ListSMSSandboxPhoneNumbers ListOriginationNumbers
             GetEndpointAttributes ListEndpointsByPlatformApplication
@@ -258,6 +270,7 @@ _IAM_ACTION = {
     "s3.ListObjectsV2": "s3:ListBucket",
     "s3.GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "s3control.GetPublicAccessBlock": "s3:GetAccountPublicAccessBlock",
+    "s3.ListBucketMetricsConfigurations": "s3:GetMetricsConfiguration",
     "s3.GetBucketEncryption": "s3:GetEncryptionConfiguration",
     "s3.GetBucketNotificationConfiguration": "s3:GetBucketNotification",
     "s3.GetBucketReplication": "s3:GetReplicationConfiguration",

@@ -43,7 +43,7 @@ _FIXING = {
     "s3:dataaccesspointarn",
     "s3:x-amz-server-side-encryption-aws-kms-key-id",
 }
-"""Condition keys that a fixed value of makes a grant not public."""
+"""PolicyCondition keys that a fixed value of makes a grant not public."""
 EQUAL = {"stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike"}
 _POINT = re.compile(r"arn:[\w-]+:s3:[\w-]*:\d{12}:accesspoint/[^*?]*\*?", re.IGNORECASE)
 """An access point's ARN may have a `*` for its name, as long as its account is fixed."""
@@ -68,7 +68,7 @@ WRITES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class PolicyCondition:
     """`operator`, `key` (both in lower case) and the values of which one must match."""
 
     operator: str
@@ -77,7 +77,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
+class PolicyStatement:
     """One statement of a policy. `principals` are `*`, or `AWS:arn…`, `Service:name`."""
 
     number: int
@@ -91,7 +91,7 @@ class Statement:
     not_actions: bool
     resources: tuple[str, ...]
     not_resources: bool
-    conditions: tuple[Condition, ...]
+    conditions: tuple[PolicyCondition, ...]
 
     @property
     def name(self) -> str:
@@ -123,7 +123,7 @@ class PolicyProblem(ValueError):
     """The text is no policy that the cockpit understands."""
 
 
-def statements_of(text: str) -> tuple[Statement, ...]:
+def statements_of(text: str) -> tuple[PolicyStatement, ...]:
     """The statements of a policy's text.
 
     Raises `PolicyProblem` for anything that is not understood: an element that nobody knows may
@@ -159,7 +159,7 @@ def _once(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
     return held
 
 
-def _statement(row: object, number: int) -> Statement:
+def _statement(row: object, number: int) -> PolicyStatement:
     if not isinstance(row, dict):
         raise PolicyProblem(f"statement {number} is no structure")
     if unknown := row.keys() - _ELEMENTS:
@@ -171,7 +171,7 @@ def _statement(row: object, number: int) -> Statement:
             raise PolicyProblem(f"statement {number} has {pair} and Not{pair}")
     if "Action" not in row and "NotAction" not in row:
         raise PolicyProblem(f"statement {number} has no Action")
-    return Statement(
+    return PolicyStatement(
         number=number,
         sid=str(row.get("Sid", "")),
         allows=row["Effect"] == "Allow",
@@ -198,7 +198,7 @@ def _principals(value: object) -> tuple[str, ...]:
     return _words(value)
 
 
-def _conditions(value: object) -> tuple[Condition, ...]:
+def _conditions(value: object) -> tuple[PolicyCondition, ...]:
     if not isinstance(value, dict):
         raise PolicyProblem("Condition is no structure")
     found = []
@@ -210,7 +210,7 @@ def _conditions(value: object) -> tuple[Condition, ...]:
             if not all(isinstance(each, str | bool | int | float) for each in values):
                 _not_text(held)
             texts = (str(v).lower() if isinstance(v, bool) else str(v) for v in values)
-            found.append(Condition(operator.lower(), key.lower(), tuple(texts)))
+            found.append(PolicyCondition(operator.lower(), key.lower(), tuple(texts)))
     return tuple(found)
 
 
@@ -224,12 +224,12 @@ def matches(pattern: str, word: str, *, exactly: bool = False) -> bool:
     return re.fullmatch(regular, word, 0 if exactly else re.IGNORECASE) is not None
 
 
-def is_public(statement: Statement) -> bool:
+def is_public(statement: PolicyStatement) -> bool:
     """Whether a statement gives something to everybody, as S3 sees it."""
     return statement.allows and not (_fixed_principals(statement) or _narrowed(statement))
 
 
-def _fixed_principals(statement: Statement) -> bool:
+def _fixed_principals(statement: PolicyStatement) -> bool:
     who = statement.principals
     return bool(who) and not statement.not_principals and all(map(_fixed, who))
 
@@ -239,12 +239,12 @@ def _fixed(value: str) -> bool:
     return bool(value) and not any(mark in value for mark in ("*", "?", "${"))
 
 
-def _narrowed(statement: Statement) -> bool:
-    """Any condition that lets only fixed values through: all conditions must hold."""
+def _narrowed(statement: PolicyStatement) -> bool:
+    """Whether a condition lets only fixed values through; all conditions must hold."""
     return any(map(_narrows, statement.conditions))
 
 
-def _narrows(condition: Condition) -> bool:
+def _narrows(condition: PolicyCondition) -> bool:
     operator = condition.operator
     several, _, plain = operator.rpartition(":")
     if several == "forallvalues" or plain.endswith("ifexists") or not condition.values:
@@ -269,12 +269,12 @@ def _narrow_address(text: str) -> bool:
     return network.prefixlen >= 32
 
 
-def public_in(statements: Iterable[Statement]) -> tuple[Statement, ...]:
+def public_in(statements: Iterable[PolicyStatement]) -> tuple[PolicyStatement, ...]:
     """The statements that make a policy public; none: it is not."""
     return tuple(filter(is_public, statements))
 
 
-def wide_in(statements: Iterable[Statement]) -> tuple[Statement, ...]:
+def wide_in(statements: Iterable[PolicyStatement]) -> tuple[PolicyStatement, ...]:
     """Statements that allow something on every resource there is."""
     return tuple(
         each
@@ -284,7 +284,7 @@ def wide_in(statements: Iterable[Statement]) -> tuple[Statement, ...]:
     )
 
 
-def without(text: str, taken: Iterable[Statement]) -> str:
+def without(text: str, taken: Iterable[PolicyStatement]) -> str:
     """The policy without some statements, in one line; empty when none is left.
 
     Raises `PolicyProblem`.
@@ -300,3 +300,32 @@ def without(text: str, taken: Iterable[Statement]) -> str:
 def one_line(text: str) -> str:
     """The same policy in one line of ASCII, so that it can be shown, kept and put back."""
     return json.dumps(_document(text), separators=(",", ":"))
+
+
+def form(statement: PolicyStatement) -> tuple[object, ...]:
+    """What a statement says, however it is written: order, place, Sid and an account's two names
+    make no difference.
+    """
+    return (
+        statement.allows,
+        statement.not_principals,
+        statement.not_actions,
+        statement.not_resources,
+        frozenset(
+            re.sub(r"^AWS:arn:[\w-]+:iam::(\d{12}):root$", r"AWS:\1", p)
+            for p in statement.principals
+        ),
+        frozenset(statement.actions),
+        frozenset(statement.resources),
+        frozenset(
+            (each.operator, each.key, frozenset(each.values)) for each in statement.conditions
+        ),
+    )
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two policies say the same; an empty text is no policy. Raises `PolicyProblem`."""
+    if not one or not other:
+        return one == other
+    said = ({form(each) for each in statements_of(text)} for text in (one, other))
+    return next(said) == next(said)

@@ -46,6 +46,31 @@ class MetricSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BucketSettings(AwsResource):
+    """Kind `s3_bucket`: a bucket by its name or ARN, and what it is meant for."""
+
+    exposure: str = "private"
+    """`private`, or `public-read` for what everybody shall be able to read."""
+    readers: tuple[str, ...] = ()
+    """Who has to be able to read its objects: ARNs of roles and users, or a service's name
+    (`cloudfront.amazonaws.com`)."""
+    writers: tuple[str, ...] = ()
+    """Who has to be able to put objects."""
+    sample: str = ""
+    """The key of an object that readers and writers have to reach. Empty: any; then a right for a
+    part of the bucket cannot be told from none, and only a Deny is told."""
+    important: bool = False
+    """What lacks to protect its data is a warning then, not just worth knowing."""
+    prefix: str = ""
+    """Under which something new must appear: `reports/%Y/%m/%d/`; `%Y %m %d %H` are those of UTC.
+    Empty: nothing is expected."""
+    prefix_every: float = 86400
+    """Seconds within which it must."""
+    prefix_holds: str = "data"
+    """`data`, `report`, or `alb-logs`: what its absence is called."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VpcEnd:
     """One end of a path. Exactly one of the fields is set."""
 
