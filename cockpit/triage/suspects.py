@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from cockpit.triage.board import Board, OpenFinding
 from cockpit.triage.changes import Change
+from cockpit.triage.feed import merged
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Seen
 from cockpit.triage.resolution import NoNames, no_names
@@ -28,6 +29,8 @@ _OUR_STEPS = "runbook"
 """The kind of what is told of our own steps: it says nothing about what ails a target."""
 _NO_SYMPTOMS = frozenset({_OUR_STEPS, "changes"})
 """Kinds whose findings are nothing that is to be explained."""
+_RISKY = 0.5
+"""Risk of a change from which on it is suspected, where its source tells one."""
 _BEFORE = timedelta(minutes=60)
 """How long before the first symptom a change may have been to be suspected."""
 _LAG = timedelta(minutes=2)
@@ -78,8 +81,8 @@ def suspects(board: Board, graph: DependencyGraph) -> tuple[Suspect, ...]:
         graded.append((symptoms.share(_reach(graph, lost)), len(graph.targets), lost))
     graded += [
         (symptoms.share({change.target, *graph.above(change.target)}) / 2, -1, change)
-        for change in board.changes
-        if not change.own and _lead(graph, change, symptoms) is not None
+        for change in merged(board.changes)
+        if _may_break(change) and _lead(graph, change, symptoms) is not None
     ]
     graded.sort(key=lambda one: one[:2], reverse=True)
     found = (
@@ -162,6 +165,12 @@ def _target(
         not_examined=unseen,
         next_probe=_next_probe(board, target, unseen),
     )
+
+
+def _may_break(change: Change) -> bool:
+    """Somebody else's, that went through. A feed tells many that break nothing, and says which."""
+    mild = change.risk is not None and change.risk < _RISKY
+    return not change.own and not change.failed and not mild
 
 
 def _lead(graph: DependencyGraph, change: Change, symptoms: _Symptoms) -> timedelta | None:

@@ -26,6 +26,7 @@ from cockpit.triage.ranking import ranked, risk
 from cockpit.triage.registry import registry
 from cockpit.triage.related import RELATED, Relating, changes_of
 from cockpit.triage.store import Store
+from cockpit.triage.suspects import suspects
 from cockpit.triage.target import Target
 from cockpit.triage.topology import DependencyGraph
 from tests.patience import at_most
@@ -361,3 +362,24 @@ def test_a_feed_s_changes_are_joined_and_then_marked_as_ours() -> None:
     look = Look(FEED, probe, probe.settings)
     (told,) = judged(look, None, [act()], names=ResourceNames(targets())).changes
     assert (told.target, told.own) == ("checkout", "'Roll back' by ana")
+
+
+@pytest.mark.parametrize(
+    ("members", "suspected"),
+    [
+        pytest.param({}, 1, id="one event of two sources is one suspect"),
+        pytest.param({"failed": "AccessDenied"}, 1, id="a refused call beside what happened"),
+        pytest.param({"own": "'x' by ana"}, 0, id="our own, by the one source that knows"),
+    ],
+)
+def test_what_is_suspected_of_a_feed(members: dict[str, Any], suspected: int) -> None:
+    called = replace(CALLED, **members)
+    seen = board(open_("checkout", kind="ecs_service"), changes=(called, NATIVE))
+    found = [each for each in suspects(seen, DependencyGraph(targets())) if each.kind == "change"]
+    assert len(found) == suspected
+
+
+def test_a_mild_change_of_a_feed_is_no_suspect() -> None:
+    mild = replace(CALLED, risk=0.3)
+    seen = board(open_("checkout", kind="ecs_service"), changes=(mild,))
+    assert [each.kind for each in suspects(seen, DependencyGraph(targets()))] == ["target"]
