@@ -1,10 +1,11 @@
-"""Auto Scaling groups and EC2 instances against moto: real HTTP and the real client.
+"""Auto Scaling groups, EC2 instances and ECS clusters against moto: real HTTP and the real client.
 
 moto has no instance refreshes and no activities (catalogue moto §1): the one ends as a gap.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from cockpit.connect.aws.session import Aws, open_aws
 from cockpit.errors import BlindError, Reason
 from probes.autoscaling_group import group
 from probes.ec2_instance import instance
+from probes.ecs_cluster import cluster
 from tests.core.aws_stub import place
 from tests.probes.fake_aws import target
 
@@ -54,7 +56,7 @@ def fleet(port: int) -> Iterator[Any]:
             aws_secret_access_key="writer",
         )
 
-    ec2, scaling = client("ec2"), client("autoscaling")
+    ec2, scaling, ecs = client("ec2"), client("autoscaling"), client("ecs")
     image = ec2.describe_images()["Images"][0]["ImageId"]
     ec2.create_launch_template(
         LaunchTemplateName="web",
@@ -69,9 +71,14 @@ def fleet(port: int) -> Iterator[Any]:
         AvailabilityZones=["us-east-1a", "us-east-1b"],
     )
     scaling.suspend_processes(AutoScalingGroupName="web", ScalingProcesses=["ReplaceUnhealthy"])
+    ecs.create_cluster(clusterName="shop")
+    host = scaling.describe_auto_scaling_instances()["AutoScalingInstances"][0]["InstanceId"]
+    ecs.register_container_instance(
+        cluster="shop", instanceIdentityDocument=json.dumps({"instanceId": host})
+    )
     yield scaling
-    ec2.close()
-    scaling.close()
+    for each in (ec2, scaling, ecs):
+        each.close()
 
 
 async def test_a_group_and_its_instances(aws: Aws, fleet: Any) -> None:
@@ -95,3 +102,12 @@ async def test_an_id_that_is_not_there_spoils_no_other(aws: Aws, fleet: Any) -> 
         await instance.collect(aws, target("ec2_instance", "i-0123456789abcdef0"))
     assert gone.value.reason is Reason.MISSING
     assert (await instance.collect(aws, target("ec2_instance", look.members[1].id))).checks
+
+
+async def test_a_cluster_and_its_hosts(aws: Aws, fleet: Any) -> None:
+    look = await cluster.collect(aws, target("ecs_cluster", "shop"))
+    assert look.hosts is not None
+    [host] = look.hosts
+    assert (host.status, host.connected, host.instance[:2]) == ("ACTIVE", True, "i-")
+    assert (host.cpu, host.cpu_left) == (4096, 4096)
+    assert (look.gaps, [*cluster.diagnose(look, cluster.PROBE.settings)]) == ((), [])

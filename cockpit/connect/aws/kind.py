@@ -149,7 +149,6 @@ METRIC = Kind(
 
 
 UNPROBED = (
-    aws_kind("ecs_cluster", "ecs"),
     aws_kind("api_gateway", "api"),
     aws_kind("athena_workgroup", "athena"),
     aws_kind("sns_topic", "sns"),

@@ -1,0 +1,1 @@
+"""ECS clusters: their container instances and capacity providers."""
