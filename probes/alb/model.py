@@ -75,6 +75,7 @@ class GroupName(Answer, frozen=True):
 
     target_group_name: SafeText = ""
     target_group_arn: SafeText = ""
+    load_balancer_arns: tuple[SafeText, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery, Series
+from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
@@ -137,11 +138,20 @@ def _counts(series: Series | None) -> bool:
 
 
 async def _groups(aws: AwsReads, arn: str) -> tuple[AlbGroup, ...]:
-    """The groups behind the balancer, each with its own counters."""
-    rows = await aws.pages("elbv2", "DescribeTargetGroups", key="TargetGroups", LoadBalancerArn=arn)
+    """The groups behind the balancer, out of one list for all balancers of the place; out of its
+    own where the place has more than can be listed.
+    """
+    call = "elbv2", "DescribeTargetGroups"
+    try:
+        rows = await aws.pages(*call, key="TargetGroups")
+    except BlindError as error:
+        if error.reason is not Reason.UNREADABLE:
+            raise
+        rows = await aws.pages(*call, key="TargetGroups", LoadBalancerArn=arn)
     return tuple(
         AlbGroup(name=row.target_group_name, arn=row.target_group_arn)
         for row in answers_into(rows, GroupName)
+        if arn in row.load_balancer_arns
     )
 
 

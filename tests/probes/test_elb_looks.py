@@ -268,6 +268,23 @@ async def test_a_balancer_is_read_with_its_groups_and_their_counters() -> None:
     assert percentiles == {("p50", 300), ("p95", 300), ("p99", 300)}
 
 
+@pytest.mark.parametrize("many", [False, True])
+async def test_the_groups_of_a_balancer_come_out_of_the_places_list_or_its_own(many: bool) -> None:
+    other = group(LoadBalancerArns=[BALANCER + "9"], TargetGroupName="other")
+
+    def groups(**asked: Any) -> Any:
+        if asked:
+            return [group()]
+        return BlindError(Reason.UNREADABLE, "more than 2000") if many else [group(), other]
+
+    answers = balancer() | {"elbv2.DescribeTargetGroups": groups}
+    aws = FakeAws(answers, {"RequestCount": minutes(*[9] * 15)})
+    snapshot, _ = await look(alb, aws, "alb", BALANCER)
+    assert [each.name for each in snapshot.groups] == ["checkout"]
+    asked = [arguments for name, arguments in aws.calls if name == "elbv2.DescribeTargetGroups"]
+    assert asked == [{}, {"LoadBalancerArn": BALANCER}][: 1 + many]
+
+
 async def test_a_balancer_without_metrics_is_seen_by_its_state() -> None:
     aws = FakeAws(balancer(State={"Code": "failed", "Reason": "no subnet"}), denied())
     snapshot, found = await look(alb, aws, "alb", BALANCER)
