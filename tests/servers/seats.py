@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cockpit.config import Config
 from cockpit.connect.role import Role
+from cockpit.connect.settings import AwsSite
 from cockpit.desk.desk import Desk
 from cockpit.incident.incident import Incidents
 from cockpit.incident.record import Incident
@@ -24,6 +25,7 @@ async def seated(
     *,
     shelf: Library | None = None,
     incident: Incident | None = None,
+    places: Mapping[str, AwsSite] | None = None,
 ) -> AsyncIterator[Desk]:
     """A commander's desk before the servers. It looks when it is asked to. `incident`: None for one
     of its own.
@@ -33,6 +35,7 @@ async def seated(
         environment="test",
         role=Role.COMMANDER,
         targets=tuple(targets),
+        places=places or {},
         settings=settings,
     )
     incident = incident or Incidents(folder).create(
