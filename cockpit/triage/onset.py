@@ -32,6 +32,8 @@ _SPANS = frozenset(
 _BY_EVIDENCE = timedelta(seconds=15)
 _BY_LOOKS = timedelta(seconds=60)
 _BEGAN_BEFORE_OUR_EYES = timedelta(seconds=70)
+_ALARM = "ALARM_FIRING"
+_BY_ALARM = timedelta(seconds=180)
 _OLD = timedelta(hours=3)
 """What has been so for longer is not how this incident began."""
 
@@ -61,10 +63,18 @@ def onset(board: Board, first_look: datetime | None) -> Onset | None:
     if not felt:
         return None
     known = [began for each in felt for began in _began(each, first_look)]
+    known += [began for each in board.open.values() for began in _rang(each)]
     if known:
         return min(known, key=lambda each: each.at)
     earliest = min(each.since for each in felt)
     return Onset(first_look or earliest, _BY_LOOKS, vague=True)
+
+
+def _rang(found: OpenFinding) -> Iterator[Onset]:
+    """An alarm says to the second since when; what it watches began some periods before."""
+    if found.finding.code == _ALARM:
+        for began in _began(found, None):
+            yield Onset(began.at, _BY_ALARM)
 
 
 def began_at(found: OpenFinding) -> datetime:

@@ -15,6 +15,7 @@ from cockpit.connect.session import Closable
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.onset import Onset
 from cockpit.triage.probe import Probe
 from cockpit.triage.ranking import Ranked
 from cockpit.triage.related import RELATED, RankedChanges
@@ -46,7 +47,7 @@ async def collect(session: Closable, target: Target) -> RankedChanges:
 def diagnose(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Finding]:
     """The suspected changes, then those on rights and networks of what is looked at."""
     for each in snapshot.ranked[: settings.most]:
-        yield from _before(each, settings)
+        yield from _before(each, snapshot.began, settings)
     yield from _narrowed(snapshot)
     yield from _rights(snapshot)
 
@@ -55,7 +56,7 @@ def _subject(change: Change) -> str:
     return f"{change.kind} {change.resource or change.target} {change.at:%H:%M:%S}"
 
 
-def _before(each: Ranked, settings: RelatedSettings) -> Iterator[Finding]:
+def _before(each: Ranked, began: Onset | None, settings: RelatedSettings) -> Iterator[Finding]:
     """A risky change came shortly before the trouble began, on what fails or near it.
 
     Critical from `critical` on, when it touched what fails or what that needs directly. It is a
@@ -66,7 +67,8 @@ def _before(each: Ranked, settings: RelatedSettings) -> Iterator[Finding]:
     grave = each.score >= settings.critical and each.near
     change = each.change
     lead = duration(abs(each.before.total_seconds()))
-    when = f"{lead} before the onset" if each.before >= timedelta(0) else "as it began"
+    than = "our first look" if began is not None and began.vague else "the onset"
+    when = f"{lead} before {than}" if each.before >= timedelta(0) else "as it began"
     by = f" by {change.actor}" if change.actor else ""
     yield Finding(
         "CHANGE_BEFORE_ONSET",

@@ -223,6 +223,18 @@ def test_the_onset_is_what_a_look_tells_and_never_our_first_look(
     assert (told and (told.at, told.vague)) == expected
 
 
+def test_an_alarm_says_since_when_what_users_feel_is_so() -> None:
+    rings = replace(
+        open_("alarms", Severity.WARNING, kind="alarms"),
+        finding=Finding(
+            "ALARM_FIRING", Severity.WARNING, "x", evidence=(Evidence("in ALARM for", 331.0, "s"),)
+        ),
+    )
+    told = onset(board(open_("db", since=ago(minutes=30)), rings), ago(minutes=30))
+    assert told == Onset(ago(seconds=331), timedelta(seconds=180))
+    assert onset(board(rings), ago(minutes=30)) is None, "nobody feels it"
+
+
 def order(*changes: Change, sick: tuple[str, ...] = ("alb", "tg"), began: Onset | None) -> Any:
     return ranked(
         changes,

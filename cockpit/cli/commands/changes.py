@@ -267,7 +267,7 @@ def _entry(each: Ranked, *, detailed: bool) -> Iterable[str]:
 
 
 def _row(*cells: str) -> str:
-    widths = (8, 10, 30, 20, 14)
+    widths = (8, 10, 30, 20, 22)
     fixed = [cell[:width].ljust(width) for cell, width in zip(cells, widths, strict=False)]
     return "  ".join((*fixed, cells[-1])).rstrip()
 
