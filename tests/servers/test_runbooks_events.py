@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pytest
 
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.errors import DoesNotApply
+from cockpit.incident.ledger import UNDO
 from cockpit.runbooks.plan import Plan
 from cockpit.triage.board import FindingId, OpenFinding
 from cockpit.triage.finding import Finding, Severity
@@ -80,8 +81,11 @@ async def followed(
     *steps: str,
     answers: Mapping[str, str] | None = None,
     refused: str = "",
+    undone: Callable[[], None] | None = None,
 ) -> Plan:
-    """Run steps of a runbook at one target as a person would; gives the last plan."""
+    """Run steps of a runbook at one target as a person would; gives the last plan. `undone` looks
+    at what was done, and then the last step is taken back.
+    """
     kind, id_ = named
     at = Target(name="it", kind=kind, settings=AwsResource(aws="stub", id=id_))
     probe = next(each.id for each in registry().values() if each.kind == kind)
@@ -98,7 +102,9 @@ async def followed(
     async with seated((at,), folder, {}, places={"stub": place(front.port)}) as desk:
         await desk.engine.look("it", probe)
         run = desk.start_run(book, opened)
-        for step_id in steps:
+        for step_id in (*steps, *((f"{UNDO}{steps[-1]}",) if undone else ())):
+            if undone and step_id.startswith(UNDO):
+                undone()
             plan = await run.plan(step_id)
             typed = (answers or {}).get(step_id, plan.confirm_word)
             async with asyncio.timeout(at_most(30)):
@@ -110,14 +116,24 @@ async def followed(
     return plan
 
 
+def reserved(api: Any) -> int | None:
+    """What is reserved for the function; None: nothing."""
+    told: Mapping[str, Any] = api.get_function_concurrency(FunctionName="pay")
+    return told.get("ReservedConcurrentExecutions")
+
+
 async def test_a_function_that_was_switched_off_is_freed(front: FrontAt, folder: Path) -> None:
     function(front.client)
     api = front.client("lambda")
     api.put_function_concurrency(FunctionName="pay", ReservedConcurrentExecutions=0)
     named = ("lambda_function", "pay")
-    plan = await followed(front, folder, named, "lambda-throttles", "before", "now", "free")
-    assert plan.risk == "high"
-    assert "ReservedConcurrentExecutions" not in api.get_function_concurrency(FunctionName="pay")
+
+    def freed() -> None:
+        assert reserved(api) is None
+
+    steps = ("before", "now", "free")
+    plan = await followed(front, folder, named, "lambda-throttles", *steps, undone=freed)
+    assert (plan.risk, reserved(api)) == ("destructive", 0)
 
 
 async def test_a_reserve_is_changed_within_what_the_account_has(
@@ -129,8 +145,7 @@ async def test_a_reserve_is_changed_within_what_the_account_has(
     steps = ("before", "now", "size", "change")
     named, answers = ("lambda_function", "pay"), {"size": "40"}
     await followed(front, folder, named, "lambda-throttles", *steps, answers=answers)
-    told = api.get_function_concurrency(FunctionName="pay")
-    assert told["ReservedConcurrentExecutions"] == 40
+    assert reserved(api) == 40
 
 
 async def test_an_alias_goes_back_to_what_its_history_says(front: FrontAt, folder: Path) -> None:
@@ -152,6 +167,10 @@ async def test_an_alias_goes_back_to_what_its_history_says(front: FrontAt, folde
 
     events = [moved(numbers[-1], 5), moved(first, 500)]
     front.answers["cloudtrail", "LookupEvents"] = lambda _, __: {"Events": events}
+
+    def went_back(to: str) -> None:
+        assert api.get_alias(FunctionName="pay", Name="live")["FunctionVersion"] == to
+
     steps = ("before", "now", "migration", "rollback")
     await followed(
         front,
@@ -161,9 +180,9 @@ async def test_an_alias_goes_back_to_what_its_history_says(front: FrontAt, folde
         *steps,
         answers={"migration": "yes"},
         refused="named",
+        undone=lambda: went_back(first),
     )
-    alias = api.get_alias(FunctionName="pay", Name="live")
-    assert (alias["FunctionVersion"], len(numbers)) == (first, 2)
+    went_back(numbers[-1])
 
 
 async def test_a_paused_source_is_polled_again(front: FrontAt, folder: Path) -> None:
