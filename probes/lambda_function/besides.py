@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -37,6 +38,7 @@ _LINES = 100
 _PAGES = 3
 _ERRORS_BACK = 900.0
 _RULES = 5
+_ALIASES = 3
 _COLD = 0.1
 _REPORTS = 20
 _UPDATE_ALIAS = "UpdateAlias20150331"
@@ -44,19 +46,23 @@ _UPDATE_ALIAS = "UpdateAlias20150331"
 
 
 async def sources(aws: AwsReads, look: Snapshot) -> tuple[EventSource, ...]:
-    """What Lambda polls for the function or any of its aliases.
+    """What Lambda polls for the function, and for the aliases that are looked at.
 
-    Asked for all functions of the place at once: it is one call for most places, and a filter by
-    name leaves out what an alias is polled for.
+    Asked by name: a place may have thousands of mappings of others. A name without an alias leaves
+    out what is polled for one, so each is asked for.
     """
-    rows = await aws.pages("lambda", "ListEventSourceMappings", key="EventSourceMappings")
-    mine = ":".join(look.arn.split(":")[:7])
-    known = sorted(answers_into(rows, MappingRow), key=lambda row: row.id)
-    return tuple(
-        mapping_of(row)
-        for row in known
-        if row.function_arn == mine or row.function_arn.startswith(f"{mine}:")
+    aliases = [look.qualifier] if look.qualifier else [each.name for each in look.aliases]
+    names = [look.name, *(f"{look.name}:{each}" for each in aliases[:_ALIASES])]
+    pages = await asyncio.gather(
+        *(
+            aws.pages(
+                "lambda", "ListEventSourceMappings", key="EventSourceMappings", FunctionName=name
+            )
+            for name in names
+        )
     )
+    known = {row.id: row for page in pages for row in answers_into(page, MappingRow)}
+    return tuple(mapping_of(known[id_]) for id_ in sorted(known))
 
 
 async def logged_by(aws: AwsReads, look: Snapshot, metrics_known: bool) -> Snapshot:

@@ -82,7 +82,6 @@ class MappingRow(Answer, frozen=True):
     of = "lambda.EventSourceMappingConfiguration"
     id: GivenText = msgspec.field(name="UUID")
     event_source_arn: SafeText = ""
-    function_arn: SafeText = ""
     state: SafeText = ""
     state_transition_reason: SafeText = ""
     last_processing_result: SafeText = ""

@@ -71,12 +71,11 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         raise _absent(error) from error
     look = snapshot_of(answer_into(answer, FunctionRow), at, qualifier)
     gaps: list[Gap] = []
-    measured, reserved, limit, aliases, mappings = await asyncio.gather(
+    measured, reserved, limit, aliases = await asyncio.gather(
         attempt(gaps, "metrics", series.measured(aws, look), otherwise=look),
         attempt(gaps, "reserved concurrency", _reserved(aws, name), otherwise=-1),
         attempt(gaps, "account limits", _limit(aws), otherwise=AccountLimit()),
         attempt(gaps, "aliases", _aliases(aws, name), otherwise=()),
-        attempt(gaps, "event sources", sources(aws, look), otherwise=()),
     )
     look = replace(
         measured,
@@ -87,9 +86,6 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         aliases=aliases,
         alias=_alias(aliases, qualifier),
         reservable=_reservable(limit, None if reserved == -1 else reserved),
-        mappings=mappings,
-        paused=next((each for each in mappings if each.state == "Disabled"), None),
-        polled=_only([each for each in mappings if each.state == "Enabled"]),
     )
     look = await _explained(aws, look, gaps)
     gaps += blind_series({n: getattr(look, n) for n in ("invocations", "errors", "throttles")})
@@ -98,6 +94,13 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
 
 async def _explained(aws: AwsReads, look: Snapshot, gaps: list[Gap]) -> Snapshot:
     """The look with what is asked for only in trouble: causes, lines, callers, history."""
+    mappings = await attempt(gaps, "event sources", sources(aws, look), otherwise=())
+    look = replace(
+        look,
+        mappings=mappings,
+        paused=next((each for each in mappings if each.state == "Disabled"), None),
+        polled=_only([each for each in mappings if each.state == "Enabled"]),
+    )
     look = await attempt(gaps, "metrics", series.explained(aws, look), otherwise=look)
     metrics_known = not any(gap.what == "metrics" for gap in gaps)
     look = await attempt(gaps, "log lines", logged_by(aws, look, metrics_known), otherwise=look)

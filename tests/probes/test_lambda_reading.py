@@ -86,7 +86,7 @@ def answers(**changes: Any) -> dict[str, Any]:
             "AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 980}
         },
         "lambda.ListAliases": [ALIAS],
-        "lambda.ListEventSourceMappings": [SOURCE, {**SOURCE, "FunctionArn": f"{ARN}ment"}],
+        "lambda.ListEventSourceMappings": [SOURCE],
         "lambda.GetPolicy": GONE,
         "lambda.GetFunctionEventInvokeConfig": GONE,
         "logs.FilterLogEvents": {"events": [event(REPORT)]},
@@ -113,8 +113,11 @@ async def test_a_healthy_function_costs_few_calls() -> None:
         "lambda.GetAccountSettings",
         "lambda.ListAliases",
         "lambda.ListEventSourceMappings",
+        "lambda.ListEventSourceMappings",
         "logs.FilterLogEvents",
     ]
+    asked = [each["FunctionName"] for name, each in aws.calls if "Mappings" in name]
+    assert asked == ["pay", "pay:live"]
     assert len(aws.queries) == 11
     assert (seen.reserved, seen.account_limit, seen.in_vpc) == (20, 1000, True)
     assert [each.id for each in seen.mappings] == ["m-1"]
