@@ -79,7 +79,13 @@ class ChangesScreen(CockpitScreen[None], part=Where.CHANGES):
         )
         rows = max(3, paper.size.height - len(dark))
         drawn = axis_lines(
-            found.ranked, shown.board, found.began, moment=shown.moment, width=width, rows=rows
+            found.ranked,
+            shown.board,
+            found.began,
+            moment=shown.moment,
+            width=width,
+            rows=rows,
+            first_look=found.first_look,
         )
         set_title(paper, line("What changed  ", (present.onset_words(found.began), "strong")))
         paper.show([*dark, *drawn])

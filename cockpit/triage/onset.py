@@ -82,6 +82,11 @@ def began_at(found: OpenFinding) -> datetime:
     return next((each.at for each in _began(found, None)), found.since)
 
 
+def is_dated(found: OpenFinding, first_look: datetime | None) -> bool:
+    """Whether its beginning is known: by its evidence, or since we saw it begin."""
+    return any(True for _ in _began(found, first_look))
+
+
 def _began(found: OpenFinding, first_look: datetime | None) -> Iterator[Onset]:
     spans = [
         evidence.value

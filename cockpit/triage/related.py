@@ -7,7 +7,7 @@ of steps are).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cockpit import clock
@@ -36,6 +36,8 @@ class RankedChanges:
     """Resource → targets whose looks name it."""
     codes: tuple[str, ...] = ()
     """Every open code."""
+    first_look: datetime | None = None
+    """When looking began; what was so by then began before. None: not known."""
 
 
 def changes_of(
@@ -72,7 +74,8 @@ class Relating:
         if _same(seen, self._seen):
             return False
         self._seen = seen
-        self.newest = changes_of(board, self._graph, at=clock.now(), began=began)
+        found = changes_of(board, self._graph, at=clock.now(), began=began)
+        self.newest = replace(found, first_look=first_look)
         return True
 
 

@@ -10,7 +10,7 @@ from textual.content import Content
 
 from cockpit.triage.board import Board, OpenFinding
 from cockpit.triage.finding import Severity
-from cockpit.triage.onset import Onset, began_at
+from cockpit.triage.onset import Onset, began_at, is_dated
 from cockpit.triage.ranking import Ranked
 from screens.present.lines import Part, cells, fit, line, safe, short_clock, tone
 
@@ -57,6 +57,7 @@ def axis_lines(
     moment: datetime,
     width: int,
     rows: int,
+    first_look: datetime | None = None,
 ) -> list[Content]:
     """Clocks, marks, the changes, then the gravest symptoms, the earliest first."""
     axis = axis_of(changes, began, moment, width - _LABEL)
@@ -66,7 +67,7 @@ def axis_lines(
         key=lambda each: (-each.finding.severity.rank, each.since, each.target),
     )
     gravest = sorted(felt[: max(0, rows - len(drawn))], key=lambda each: each.since)
-    return [*drawn, *(_symptom(axis, each) for each in gravest)]
+    return [*drawn, *(_symptom(axis, each, _dark(each, began, first_look)) for each in gravest)]
 
 
 def _is_felt(found: OpenFinding) -> bool:
@@ -126,13 +127,25 @@ def _changes(axis: Axis, changes: Sequence[Ranked]) -> Content:
     return line(*parts)
 
 
-def _symptom(axis: Axis, found: OpenFinding) -> Content:
+def _dark(found: OpenFinding, began: Onset | None, first_look: datetime | None) -> datetime | None:
+    """From when on it may have been so, unseen; None: its beginning is known."""
+    if began is None or first_look is None or is_dated(found, first_look):
+        return None
+    return began.at
+
+
+def _symptom(axis: Axis, found: OpenFinding, unseen: datetime | None) -> Content:
+    """A bar since it is known to be so; dots from the onset on, where nobody looked yet."""
     name = safe(f"{found.target} {found.finding.code}", _LABEL * 2)
     start = axis.at(max(began_at(found), axis.start))
     bar = axis.width - start if start is not None else 0
     label = fit(name, _LABEL - 1) if cells(name) >= _LABEL else fit(name, _LABEL)
+    dark = axis.at(unseen) if unseen is not None else None
+    free = axis.width - bar
+    dots = max(0, free - dark) if dark is not None else 0
     return line(
         fit(label, _LABEL),
-        " " * (axis.width - bar),
+        " " * (free - dots),
+        ("·" * dots, "faint"),
         ("▇" * bar, tone(found.finding.severity)),
     )

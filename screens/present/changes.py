@@ -15,7 +15,7 @@ from screens.present.lines import BLANK, Part, clock, fit, line, middle, safe, s
 
 COLUMNS = frozenset({"time", "what", "who", "where", "target", "text", "source"})
 _SUSPECTED = 0.3
-_WIDE = 100
+_WIDE, _VERY_WIDE = 100, 132
 _WORDS_WIDE, _WORDS = 30, 20
 
 
@@ -44,7 +44,7 @@ def heads(width: int) -> Content:
     parts = [fit("time", 8), fit("before", 9, right=True)]
     parts.append(fit("what", _WORDS_WIDE if width >= _WIDE else _WORDS))
     if width >= _WIDE:
-        parts += [fit("who", 16), fit("distance", 14)]
+        parts += [fit("who", 16), fit("distance", _distance(width))]
     return line(("  ".join([*parts, "change"]), "dim"))
 
 
@@ -63,10 +63,15 @@ def draw(row: Ranked, width: int, _moment: datetime) -> Content:
     ]
     used = 8 + 2 + 9 + 2 + (_WORDS_WIDE if width >= _WIDE else _WORDS) + 2
     if width >= _WIDE:
-        parts += [fit(safe(who(row), 60), 16), "  ", (fit(safe(row.where, 60), 14), shade), "  "]
-        used += 34
+        far = _distance(width)
+        parts += [fit(safe(who(row), 60), 16), "  ", (fit(safe(row.where, 60), far), shade), "  "]
+        used += 20 + far
     parts.append((fit(safe(change.summary, 400), max(1, width - used)).rstrip(), shade))
     return line(*parts)
+
+
+def _distance(width: int) -> int:
+    return 22 if width >= _VERY_WIDE else 14
 
 
 def who(row: Ranked) -> str:
