@@ -27,6 +27,8 @@ _ALSO: Mapping[str, frozenset[str]] = {
     "lambda.code": frozenset({"lambda.version", "lambda.configuration"}),
     "lambda.configuration": frozenset({"lambda.version", "lambda.code"}),
     "autoscaling.refresh": frozenset({"asg.refresh"}),
+    "s3.policy": frozenset({"s3.access"}),
+    "ec2.instance": frozenset({"ec2.start", "ec2.stop"}),
 }
 """A call's kind → further kinds by which the service's own history tells of it."""
 _OF_KIND: Mapping[str, frozenset[str]] = {
@@ -43,6 +45,9 @@ _OF_KIND: Mapping[str, frozenset[str]] = {
     "codedeploy": frozenset({"ecs_service", "lambda_function", "autoscaling_group"}),
     "athena": frozenset({"athena_workgroup"}),
     "sns": frozenset({"sns_topic"}),
+    "sqs": frozenset({"sqs_queue"}),
+    "kinesis": frozenset({"kinesis_stream"}),
+    "stepfunctions": frozenset({"state_machine"}),
     "logs": frozenset({"log_group"}),
     "ec2": frozenset({"vpc_path", "ec2_instance"}),
 }
@@ -91,6 +96,8 @@ def _names(settings: object) -> Iterator[str]:
 
 def _tail(name: str) -> str:
     """The last part of an ARN; of a balancer's or target group's its name, which stands before."""
+    if name.startswith("https://"):  # a queue goes by its URL
+        return name.rpartition("/")[2]
     if not name.startswith("arn:"):
         return name
     resource = name.split(":", 5)[-1]

@@ -16,14 +16,14 @@ _DEEPEST = 12
 _LONGEST = 20_000
 
 
-class ResourceRow(Answer, frozen=True):
+class TrailResourceRow(Answer, frozen=True):
     """What a call was about."""
 
     resource_type: SafeText = ""
     resource_name: SafeText = ""
 
 
-class EventRow(Answer, frozen=True):
+class TrailEventRow(Answer, frozen=True):
     """One event of `LookupEvents`; the call itself is JSON in a text of its own."""
 
     of = "cloudtrail.Event"
@@ -34,12 +34,12 @@ class EventRow(Answer, frozen=True):
     event_source: SafeText = ""
     username: SafeText = ""
     read_only: SafeText = ""
-    resources: tuple[ResourceRow, ...] = ()
+    resources: tuple[TrailResourceRow, ...] = ()
 
 
 def event_of(row: object) -> ApiEvent:
     """One row of `LookupEvents`, with what stands in the call's own JSON."""
-    told = answer_into(row, EventRow)
+    told = answer_into(row, TrailEventRow)
     raw = row.get("CloudTrailEvent") if isinstance(row, Mapping) else ""
     call = _call(raw)
     identity = _structure(call.get("userIdentity"))

@@ -37,7 +37,7 @@ class GroupInstanceRow(Answer, frozen=True):
     lifecycle_state: SafeText = ""
 
 
-class GroupRow(Answer, frozen=True):
+class ScaledGroupRow(Answer, frozen=True):
     """One of `DescribeAutoScalingGroups`."""
 
     of = "autoscaling.AutoScalingGroup"
@@ -48,7 +48,7 @@ class GroupRow(Answer, frozen=True):
     instances: tuple[GroupInstanceRow, ...] = ()
 
 
-class RefreshRow(Answer, frozen=True):
+class ScaledRefreshRow(Answer, frozen=True):
     """One of `DescribeInstanceRefreshes`."""
 
     of = "autoscaling.InstanceRefresh"
@@ -69,7 +69,7 @@ async def scaling(
     rows = await aws.pages(
         "autoscaling", "DescribeAutoScalingGroups", key="AutoScalingGroups", MaxRecords=100
     )
-    groups = answers_into(rows, GroupRow)
+    groups = answers_into(rows, ScaledGroupRow)
     if not groups:
         return (), (), ()
     answer = await aws.read(
@@ -104,7 +104,7 @@ def _activity(row: ScalingActivityRow) -> str:
 
 
 def _failing(
-    groups: Iterable[GroupRow], recent: Sequence[ScalingActivityRow]
+    groups: Iterable[ScaledGroupRow], recent: Sequence[ScalingActivityRow]
 ) -> tuple[ScalingGroup, ...]:
     found = []
     for group in groups:
@@ -124,7 +124,7 @@ def _failing(
     return tuple(found)
 
 
-async def _refreshes(aws: AwsReads, names: Sequence[str]) -> tuple[RefreshRow, ...]:
+async def _refreshes(aws: AwsReads, names: Sequence[str]) -> tuple[ScaledRefreshRow, ...]:
     answers = await asyncio.gather(
         *(
             aws.read(
@@ -138,11 +138,11 @@ async def _refreshes(aws: AwsReads, names: Sequence[str]) -> tuple[RefreshRow, .
         )
     )
     return tuple(
-        row for each in answers for row in answers_into(each["InstanceRefreshes"], RefreshRow)
+        row for each in answers for row in answers_into(each["InstanceRefreshes"], ScaledRefreshRow)
     )
 
 
-def _refresh(row: RefreshRow) -> RolloutState:
+def _refresh(row: ScaledRefreshRow) -> RolloutState:
     done = f"{row.percentage_complete}% done" if row.percentage_complete is not None else ""
     return RolloutState(
         kind="autoscaling.refresh",

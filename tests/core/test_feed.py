@@ -119,6 +119,7 @@ def targets() -> tuple[Target, ...]:
         aws("search", "ecs_service", "search"),
         aws("elsewhere", "rds", "other", place="eu"),
         Target(name="path", kind="vpc_path", settings=path),
+        aws("jobs", "sqs_queue", "arn:aws:sqs:us-east-1:1:jobs"),
         aws("changes", "changes", ""),
     )
 
@@ -141,6 +142,7 @@ FEED = targets()[-1]
         ),
         pytest.param("rds.restart", "orders", "db", id="a database"),
         pytest.param("ec2.security_group", SG, "path", id="a group that ends a path"),
+        pytest.param("sqs.queue", "https://sqs.us-east-1.amazonaws.com/1/jobs", "jobs", id="url"),
         pytest.param("lambda.code", "checkout", "", id="a namesake of another service"),
         pytest.param("rds.restart", "other", "", id="a namesake in another place"),
     ],
