@@ -1,8 +1,9 @@
 """A path inside the VPC: does the configuration let a packet arrive and its answer come back.
 
-Source: EC2 Describe calls only; nothing is sent, nothing is created (Reachability Analyzer costs
-money and writes objects). It works from outside of the VPC and finds the one rule to change.
-“Open” means that nothing in the configuration forbids it.
+Source: EC2 Describe calls, and CloudWatch for the NAT gateways that it goes through; nothing is
+sent, nothing is created (Reachability Analyzer costs money and writes objects). It works from
+outside of the VPC and finds the one rule to change. “Open” means that nothing in the configuration
+forbids it.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from cockpit.triage.finding import Finding
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from cockpit.units import count
-from probes.answers import Gap
+from probes.answers import Gap, attempt, partly_blind
 from probes.vpc_path import findings as found
-from probes.vpc_path import view
+from probes.vpc_path import nat, view
 from probes.vpc_path.change import simulate
 from probes.vpc_path.collect import complete, read
 from probes.vpc_path.ends import classes, resolve, settle
@@ -44,7 +45,7 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         classes(sources, network),
         classes(destinations, network),
     )
-    return judged(
+    look = judged(
         Snapshot(
             at=at,
             sources=sources,
@@ -55,6 +56,9 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
             unknown=tuple(f"{gap.what}: {gap.reason}, {gap.detail}" for gap in gaps),
         )
     )
+    unseen: list[Gap] = []
+    look = await attempt(unseen, "NAT metrics", nat.measured(aws, look), otherwise=look)
+    return replace(look, gaps=(*unseen, *nat.unseen(look)))
 
 
 def judged(snapshot: Snapshot) -> Snapshot:
@@ -95,6 +99,8 @@ def tried(snapshot: Snapshot, call: str, arguments: Mapping[str, Any]) -> Snapsh
 def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Report every blocker, what could not be seen, and the risks beside the path."""
     yield from found.findings(snapshot, settings)
+    yield from nat.load(snapshot, settings)
+    yield from partly_blind("NET_OBS_BLIND", snapshot.gaps)
 
 
 PROBE = Probe(
@@ -120,6 +126,7 @@ PROBE = Probe(
         "ec2:DescribeVpcPeeringConnections",
         "ec2:DescribeVpcs",
         "ec2:GetManagedPrefixListEntries",
+        "cloudwatch:GetMetricData",
     ),
     codes=(
         "PATH_SG_INGRESS_DENIED",
@@ -143,5 +150,8 @@ PROBE = Probe(
         "PATH_UNDETERMINED",
         "NET_SG_OPEN_TO_WORLD",
         "NET_SUBNET_IPS_LOW",
+        "NET_NAT_PORT_ERRORS",
+        "NET_NAT_DROPS",
+        "NET_OBS_BLIND",
     ),
 )

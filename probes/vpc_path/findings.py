@@ -8,8 +8,18 @@ from datetime import datetime
 
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import count
+from probes.answers import Gap
 from probes.vpc_path import groups
-from probes.vpc_path.model import Blocker, Flow, Network, PathEnd, SecurityGroup, Way, has_ports
+from probes.vpc_path.model import (
+    Blocker,
+    Flow,
+    NatLoad,
+    Network,
+    PathEnd,
+    SecurityGroup,
+    Way,
+    has_ports,
+)
 from probes.vpc_path.routes import is_public
 
 
@@ -24,6 +34,20 @@ class Settings:
     """Share of free addresses below which a subnet is told of, when it is not large."""
     small_subnet: int = 4096
     """A subnet with more addresses than this is judged by the count alone."""
+    nat_port_minutes: int = 2
+    """Of five, in which a NAT gateway had no port for a connection."""
+    nat_drops: Thresholds = Thresholds(warning=0.0001)
+    """Share of the packets that arrive at a NAT gateway."""
+    nat_packets: float = 10_000
+    """With fewer packets in five minutes a share is not judged."""
+    nat_established: Thresholds = Thresholds(warning=0.9, below=True)
+    """Share of the connections that were tried by a NAT gateway."""
+    nat_attempts: float = 100
+    """With fewer attempts in five minutes a share is not judged."""
+    nat_idle_times: float = 5
+    """Times the usual number of connections that are forgotten."""
+    nat_idle_least: float = 500
+    """Forgotten connections in five minutes, below which nothing is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +69,10 @@ class Snapshot:
     """Kinds of ends beyond the first twelve of a side, which were left alone."""
     unknown: tuple[str, ...] = field(default=())
     """What could not be read, or was assumed."""
+    nat_load: tuple[NatLoad, ...] = ()
+    """Of the NAT gateways that packets of the path go through."""
+    gaps: tuple[Gap, ...] = ()
+    """Metrics that could not be read: the verdict does without."""
 
 
 _LIKELY = {

@@ -7,7 +7,11 @@ listening sockets, Network Firewall verdicts and other accounts are not visible.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+
+from cockpit.connect.session import Series
+from probes.metrics import NO_DATA
 
 ANY = -1
 """For ports and ICMP types: all of them."""
@@ -113,6 +117,26 @@ class Nat:
     public: bool = True
     zone: str = ""
     failure: str = ""
+    created: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NatLoad:
+    """What a NAT gateway on the way carries and refuses, per minute."""
+
+    id: str
+    port_errors: Series = NO_DATA
+    """Connections that got no port: 55,000 go to one destination for each of its addresses."""
+    dropped: Series = NO_DATA
+    """Packets."""
+    arrived: Series = NO_DATA
+    """Packets from both sides; asked for when some were dropped."""
+    attempts: Series = NO_DATA
+    established: Series = NO_DATA
+    active: Series = NO_DATA
+    """Connections at once: always published."""
+    idle: Series = NO_DATA
+    """Connections that were idle for 350 seconds and are forgotten, of three hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -216,6 +216,7 @@ def nat_of(row: NatRow, zone: str) -> Nat:
         public=(row.connectivity_type or "public") == "public",
         zone="" if row.availability_mode == "regional" else zone,
         failure=row.failure_message or row.failure_code,
+        created=row.create_time,
     )
 
 

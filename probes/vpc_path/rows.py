@@ -5,6 +5,8 @@ Source: EC2 API reference.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from msgspec import field
 
 from cockpit.connect.aws.answer import Answer, GivenText
@@ -259,6 +261,7 @@ class NatRow(Answer, frozen=True):
     state: SafeText = ""
     connectivity_type: SafeText = ""
     availability_mode: SafeText = ""
+    create_time: datetime | None = None
     failure_code: SafeText = ""
     failure_message: SafeText = ""
 

@@ -8,6 +8,7 @@ from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import count
+from probes.metrics import peak, settled, total
 from probes.vpc_path.findings import Settings, Snapshot, in_words, wanted
 from probes.vpc_path.model import Blocker, Way
 
@@ -26,6 +27,16 @@ def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
     standing = [one for one in snapshot.blockers if not one.mild]
     yield Fact("blockers", str(len(standing)), float(len(standing)))
     yield Fact("flow", wanted(snapshot.flow))
+    for nat in snapshot.nat_load:
+        active = peak(settled(nat.active, snapshot.at))
+        short = bool(total(settled(nat.port_errors, snapshot.at)))
+        shown = "unknown" if active is None else f"{active:,.0f} connections"
+        yield Fact(
+            nat.id,
+            f"{shown}, ports used up" if short else shown,
+            active,
+            severity=Severity.CRITICAL if short else None,
+        )
     if snapshot.unexamined:
         ends = count(snapshot.unexamined, "further end")
         yield Fact("not examined", ends, severity=Severity.WARNING)

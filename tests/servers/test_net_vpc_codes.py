@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from ipaddress import IPv6Network
 from pathlib import Path
 
 import pytest
 
+from cockpit import clock
 from cockpit.connect.aws.settings import VpcEnd
 from cockpit.triage.finding import Severity
 from probes.vpc_path.config import PROBE, diagnose
@@ -285,6 +287,9 @@ async def test_a_nat_gateway_of_the_own_zone_is_no_risk_and_a_failed_one_says_wh
     await shop.route(shop.app, NatGatewayId=nat)
     assert codes(await shop.look(OUTSIDE)) == []
     broken = backend().nat_gateways[nat]
+    broken._created_at -= timedelta(hours=1)
+    shop.reads.forget()
+    assert codes(await shop.look(OUTSIDE)) == ["NET_OBS_BLIND"]
     broken.state, broken.failure_message = (
         "failed",
         "Network vpc-1 has no Internet gateway attached",
@@ -293,6 +298,36 @@ async def test_a_nat_gateway_of_the_own_zone_is_no_risk_and_a_failed_one_says_wh
     found = await shop.look(OUTSIDE)
     assert codes(found) == ["PATH_NAT_NOT_AVAILABLE"]
     assert found.blockers[0].summary.startswith(f"{nat} is failed")
+
+
+async def test_a_nat_gateway_without_ports_is_told_on_an_open_path(shop: Shop) -> None:
+    public = await shop.subnet("10.0.1.0/24", zone="us-east-1a")
+    await shop.route(public, GatewayId=await shop.gateway())
+    nat = await shop.nat(public)
+    await shop.route(shop.app, NatGatewayId=nat)
+    now = clock.now()
+    published = {
+        "ErrorPortAllocation": 4,
+        "ConnectionAttemptCount": 1000,
+        "ConnectionEstablishedCount": 500,
+        "ActiveConnectionCount": 55,
+    }
+    data = [
+        {
+            "MetricName": name,
+            "Dimensions": [{"Name": "NatGatewayId", "Value": nat}],
+            "Timestamp": now - timedelta(minutes=back),
+            "Value": value,
+        }
+        for name, value in published.items()
+        for back in (3, 4, 5)
+    ]
+    sent = {"Namespace": "AWS/NATGateway", "MetricData": data}
+    await shop.acts.run("cloudwatch.PutMetricData", sent)
+    found = await shop.look(OUTSIDE)
+    assert found.verdict == "open"
+    assert found.gaps == ()
+    assert codes(found) == ["NET_NAT_PORT_ERRORS", "NET_NAT_DROPS"]
 
 
 async def test_the_acl_that_aws_recommends_for_a_nat_gateway_lets_the_flow_pass(shop: Shop) -> None:
