@@ -150,8 +150,6 @@ METRIC = Kind(
 
 UNPROBED = (
     aws_kind("api_gateway", "api"),
-    aws_kind("athena_workgroup", "athena"),
-    aws_kind("sns_topic", "sns"),
     aws_kind("log_group", "log"),
     aws_kind("slo", "slo"),
 )

@@ -71,6 +71,18 @@ class BucketSettings(AwsResource):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkgroupSettings(AwsResource):
+    """Kind `athena_workgroup`: a workgroup by its name, and what its queries read."""
+
+    table: str = ""
+    """`database.table` of the Glue catalog; empty: no table is looked at."""
+    crawler: str = ""
+    """The crawler that writes it; empty: none."""
+    report: bool = False
+    """Its queries make a report: one that gives no row is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VpcEnd:
     """One end of a path. Exactly one of the fields is set."""
 
