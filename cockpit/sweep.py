@@ -234,9 +234,7 @@ def _wanted(config: Config) -> Mapping[str, Sequence[str]]:
     """Place → IAM actions that the probes of its targets need, in the order of the targets."""
     wanted: dict[str, list[str]] = {}
     for target in config.targets:
-        kind = kinds().get(target.kind)
-        place = kind.place(target.settings) if kind is not None and kind.place is not None else None
-        if place is not None:
+        if not isinstance(target.settings, NoSettings) and (place := _place(target)):
             needs = [
                 need
                 for probe in registry().values()

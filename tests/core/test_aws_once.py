@@ -114,7 +114,7 @@ async def test_a_read_follows_no_redirect_and_says_what_it_met(status: int) -> N
         assert (len(stub.requests), len(elsewhere.requests)) == (1, 0)
 
 
-BUCKET = ("s3.DeleteBucketPolicy", {"Bucket": "receipts"})
+BUCKET = ("s3.DeleteBucketWebsite", {"Bucket": "receipts"})
 THERE = {"x-amz-bucket-region": "eu-west-1"}
 
 

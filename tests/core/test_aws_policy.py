@@ -72,7 +72,7 @@ def test_it_fits_lets_through_what_is_wanted_and_never_what_is_no_read(size: int
     wanted = needs() if size is None else part(size)
     made = session_policy(wanted)
     assert len(made.text) <= policy.LIMIT
-    assert {*made.actions} | made.left_out == {*wanted}
+    assert {*made.actions} | made.left_out == {*wanted} - {"sts:GetCallerIdentity"}
     assert not {*made.actions} & made.left_out
     assert [action for action in made.actions if not passes(made.text, action)] == []
     held = {(s, o) for name in HARMFUL for s, all_ in getattr(reads, name).items() for o in all_}

@@ -191,7 +191,7 @@ KIND_WRONG = [
     ("settings=Odd", "the type of wheels in its settings cannot be configured"),
     ("settings=Lorry", "its settings are no dataclass"),
     ("settings=Settings()", "its settings is a Settings, not a class"),
-    ("settings=aws_kind('a', 'a').settings", "are those of the kind 'ecs_cluster'"),
+    ("settings=aws_kind('a', 'a').settings", f"are those of the kind '{UNPROBED[0].name}'"),
     ("open=None", "its open is nothing, which cannot be called"),
     ("open_acts=7", "its open_acts is a int, which cannot be called"),
     ("name=''", "its name is '', not a word that can be shown"),
@@ -228,7 +228,7 @@ PROBE_WRONG = [
         (
             "KIND = replace(aws_kind('lorry', 'l'), open_acts=open_)",
             "plug-in lorry",
-            "its settings are those of the kind 'ecs_cluster', which is opened otherwise",
+            f"its settings are those of the kind '{UNPROBED[0].name}', which is opened otherwise",
         ),
         ("KIND = object.__new__(Kind)", "plug-in lorry", "AttributeError"),
     ],

@@ -21,6 +21,8 @@ Form = Callable[[str], str]
 LIMIT = 2048
 """Characters."""
 _READ_VERB = re.compile(r"(BatchGet|BatchDescribe|Describe|Get|List|Lookup|Search|Simulate)")
+_ALWAYS = {"sts:GetCallerIdentity"}
+"""STS answers it to everybody, whatever any policy says."""
 _DENIABLE = {"ec2:Describe*", "autoscaling:Describe*"}
 """Verbs with so many reads that it is shorter to deny the few that show user data or a screen."""
 _GATEWAY = "apigateway:GET"
@@ -66,6 +68,7 @@ def session_policy(actions: Iterable[str] = ()) -> SessionPolicy:
     fit even so is left out, the last ones first.
     """
     wanted = tuple(dict.fromkeys(actions)) or reads.iam_actions()
+    wanted = tuple(each for each in wanted if each not in _ALWAYS)
     for many in range(len(wanted), 0, -1):
         text = _fitting(wanted[:many])
         if text:
