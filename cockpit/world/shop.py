@@ -143,7 +143,18 @@ class Placement:
                     Tags=[{"Key": "Name", "Value": name}],
                 )
         self._listener()
-        aws("elbv2", "describe_load_balancers")
+        (balancer,) = aws("elbv2", "describe_load_balancers")["LoadBalancers"]
+        kept = {
+            "deletion_protection.enabled": "true",
+            "access_logs.s3.enabled": "true",
+            "access_logs.s3.bucket": "shop-access-logs",
+        }
+        aws(
+            "elbv2",
+            "modify_load_balancer_attributes",
+            LoadBalancerArn=balancer["LoadBalancerArn"],
+            Attributes=[{"Key": key, "Value": value} for key, value in kept.items()],
+        )
 
     def _group(self, service: ServicePlan) -> None:
         with mutate.next_balancer_id(service.group_id):

@@ -310,6 +310,7 @@ PROBE = Probe(
     timeout=12,
     facts=facts,
     tables=tables,
+    leads=True,
     needs=(
         "elasticloadbalancing:DescribeLoadBalancers",
         "elasticloadbalancing:DescribeTargetGroups",
