@@ -1,225 +1,269 @@
-"""Findings about how much of the group serves, and where."""
+"""One Auto Scaling group: does enough serve, why do launches fail, does it follow the load.
+
+Source: EC2 Auto Scaling `DescribeAutoScalingGroups`, `DescribeScalingActivities`,
+`DescribePolicies`, `DescribeInstanceRefreshes`, `DescribeLifecycleHooks`; the alarms of its
+policies; CloudWatch `AWS/EC2` by group. The group's own metrics (`AWS/AutoScaling`) exist only
+where their collection was switched on, so counts are taken from the API.
+"""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
 
-from cockpit.triage.finding import Evidence, Finding, Severity
-from cockpit.units import count, duration, number
-from probes.autoscaling_group.model import Activity, Snapshot, recent, serving
+from cockpit import clock
+from cockpit.connect.aws.answer import answer_into, answers_into
+from cockpit.connect.aws.kind import aws_kind
+from cockpit.connect.aws.settings import AwsResource
+from cockpit.connect.session import AwsReads
+from cockpit.errors import BlindError, Reason
+from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.probe import Probe
+from cockpit.triage.target import Target
+from probes.answers import Gap, attempt, blind_series, partly_blind
+from probes.autoscaling_group import in_service, launches, replacing, scaling, series, view
+from probes.autoscaling_group.model import (
+    Hook,
+    Member,
+    Refresh,
+    ScalingActivity,
+    ScalingAlarm,
+    ScalingPolicy,
+    Snapshot,
+    waiting,
+)
+from probes.autoscaling_group.read import (
+    AlarmRow,
+    GroupActivityRow,
+    GroupRow,
+    HookRow,
+    RefreshRow,
+    ScalingPolicyRow,
+    activities_of,
+    alarm_of,
+    hook_of,
+    name_of,
+    policy_of,
+    refresh_of,
+    snapshot_of,
+)
 from probes.autoscaling_group.settings import Settings
-from probes.metrics import is_blind, total
 
-_CHANGED = re.compile(r"changing the desired capacity from (\d+) to (\d+)")
-_LONG = "for longer than the cockpit looks"
-
-
-def is_below(snapshot: Snapshot) -> bool:
-    """Whether less serves than is desired; of capacity in other units only: nothing serves."""
-    if snapshot.in_service is None:
-        return snapshot.desired > 0 and not serving(snapshot)
-    return snapshot.in_service < snapshot.desired
+_SERVICE = "autoscaling"
+_GONE = "ASG_DELETING_OR_GONE"
 
 
-def states(snapshot: Snapshot) -> str:
-    """`2 InService, 1 Pending`; `none`."""
-    found = Counter(each.state for each in snapshot.members)
-    return ", ".join(f"{n} {state}" for state, n in found.most_common()) or "none"
+async def collect(aws: AwsReads, target: Target) -> Snapshot:
+    """Read the group, then all that explains it at once; only the group itself is a must."""
+    settings = target.settings
+    assert isinstance(settings, AwsResource)
+    at = clock.now()
+    try:
+        row = await aws.item(_SERVICE, "DescribeAutoScalingGroups", key=name_of(settings.id))
+    except BlindError as error:
+        raise _absent(error) from error
+    look = snapshot_of(answer_into(row, GroupRow), at)
+    gaps: list[Gap] = []
+    measured, done, policies, refreshes = await asyncio.gather(
+        attempt(gaps, "metrics", series.measured(aws, look), otherwise=look),
+        attempt(gaps, "activities", _activities(aws, look.name), otherwise=None),
+        attempt(gaps, "scaling policies", _policies(aws, look.name), otherwise=None),
+        attempt(gaps, "instance refreshes", _refreshes(aws, look.name), otherwise=()),
+    )
+    look = replace(
+        measured,
+        activities=done,
+        policies=policies,
+        refreshes=refreshes,
+        refresh=next((each for each in refreshes if each.open), None),
+    )
+    look = replace(look, alarms=await attempt(gaps, "alarms", _alarms(aws, look), otherwise=()))
+    if waiting(look):
+        hooks = await attempt(gaps, "lifecycle hooks", _hooks(aws, look.name), otherwise=())
+        look = _with_waits(replace(look, hooks=hooks))
+    look = await attempt(gaps, "load", series.explained(aws, look), otherwise=look)
+    look = replace(look, below_since=_below_since(look))
+    gaps += blind_series({"CPUUtilization": look.cpu})
+    gaps += series.silent(look)
+    return replace(look, gaps=tuple(gaps))
 
 
-def going(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """The group is being deleted, and its instances with it; or there is no such group.
+def _absent(error: BlindError) -> BlindError:
+    """There is no such group: nothing replaces its instances, unless the name is misspelled."""
+    if error.reason is not Reason.MISSING:
+        return error
+    return BlindError(
+        error.reason,
+        error.message,
+        hint=error.hint or "check the group's name and region in the configuration",
+        code=_GONE,
+        severity=Severity.CRITICAL.value,
+    )
 
-    Its status is told by AWS only while it goes.
+
+async def _activities(aws: AwsReads, name: str) -> tuple[ScalingActivity, ...]:
+    """The newest hundred. Without a name the call would ask for those of the whole account."""
+    answer = await aws.read(
+        _SERVICE,
+        "DescribeScalingActivities",
+        expect="Activities",
+        AutoScalingGroupName=name,
+        MaxRecords=100,
+    )
+    return activities_of(answers_into(answer["Activities"], GroupActivityRow))
+
+
+async def _policies(aws: AwsReads, name: str) -> tuple[ScalingPolicy, ...]:
+    rows = await aws.pages(
+        _SERVICE, "DescribePolicies", key="ScalingPolicies", AutoScalingGroupName=name
+    )
+    return tuple(map(policy_of, answers_into(rows, ScalingPolicyRow)))
+
+
+async def _refreshes(aws: AwsReads, name: str) -> tuple[Refresh, ...]:
+    answer = await aws.read(
+        _SERVICE,
+        "DescribeInstanceRefreshes",
+        expect="InstanceRefreshes",
+        AutoScalingGroupName=name,
+        MaxRecords=5,
+    )
+    return tuple(map(refresh_of, answers_into(answer["InstanceRefreshes"], RefreshRow)))
+
+
+async def _alarms(aws: AwsReads, look: Snapshot) -> tuple[ScalingAlarm, ...]:
+    """The alarms that its policies name; one that was deleted is left out of the answer."""
+    names = sorted({name for policy in look.policies or () for name in policy.alarms})[:100]
+    if not names:
+        return ()
+    answer = await aws.read(
+        "cloudwatch",
+        "DescribeAlarms",
+        expect="MetricAlarms",
+        AlarmNames=names,
+        AlarmTypes=["MetricAlarm"],
+        MaxRecords=100,
+    )
+    return tuple(map(alarm_of, answers_into(answer["MetricAlarms"], AlarmRow)))
+
+
+async def _hooks(aws: AwsReads, name: str) -> tuple[Hook, ...]:
+    answer = await aws.read(
+        _SERVICE, "DescribeLifecycleHooks", expect="LifecycleHooks", AutoScalingGroupName=name
+    )
+    return tuple(map(hook_of, answers_into(answer["LifecycleHooks"], HookRow)))
+
+
+def _with_waits(look: Snapshot) -> Snapshot:
+    """Since when instances wait, by the activity that brings or takes them."""
+    began = {
+        each.instance: each.at
+        for each in look.activities or ()
+        if each.status == "MidLifecycleAction" and each.instance
+    }
+    return replace(
+        look,
+        members=tuple(replace(m, waiting_since=began.get(m.id)) for m in look.members),
+        warm=tuple(replace(m, waiting_since=began.get(m.id)) for m in look.warm),
+    )
+
+
+def _below_since(look: Snapshot) -> datetime | None:
+    """What one look can tell: the oldest launch that has failed since the last good one."""
+    if not in_service.is_below(look):
+        return None
+    tried = [each for each in look.activities or () if each.launches]
+    good = next((n for n, each in enumerate(tried) if each.status == "Successful"), len(tried))
+    return min((each.at for each in tried[:good]), default=None)
+
+
+def since(before: Snapshot, now: Snapshot) -> Snapshot:
+    """Carry over since when too little serves, and since when instances wait: what was so at the
+    first look has been for an unknown time.
     """
-    if snapshot.status:
-        yield Finding(
-            "ASG_DELETING_OR_GONE",
-            Severity.CRITICAL,
-            f"the group: {snapshot.status}",
-            evidence=(
-                Evidence("status", snapshot.status),
-                Evidence("instances", len(snapshot.members)),
-            ),
-            likely=("it was deleted",),
-            next="find the caller of DeleteAutoScalingGroup in CloudTrail",
-        )
+    waited = {m.id: m.waiting_since or before.at for m in waiting(before)}
+    now = replace(now, members=_waited(now.members, waited), warm=_waited(now.warm, waited))
+    if not in_service.is_below(now):
+        return replace(now, below_since=None)
+    if in_service.is_below(before):
+        return replace(now, below_since=before.below_since or now.below_since or before.at)
+    return replace(now, below_since=now.below_since or now.at)
 
 
-def below(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Less capacity serves than is desired, for minutes.
+def _waited(members: Iterable[Member], waited: Mapping[str, datetime]) -> tuple[Member, ...]:
+    return tuple(
+        replace(each, waiting_since=each.waiting_since or waited.get(each.id)) for each in members
+    )
 
-    Counted in units of capacity, so that weights are no shortage; instances in Standby and in the
-    warm pool do not serve. While a refresh replaces instances a part is missing on purpose.
-    """
-    if not is_below(snapshot):
-        return
-    nothing = not serving(snapshot)
-    short = snapshot.below_since
-    lasted = (snapshot.at - short).total_seconds() if short else None
-    if not nothing and (lasted is None or lasted < settings.below_for):
-        return
-    share = None if snapshot.in_service is None else snapshot.in_service / snapshot.desired
-    severity = settings.serving_share.grade(share) or Severity.WARNING
-    new = _age(snapshot)
-    starts = new is not None and new < settings.below_for
-    if nothing:
-        severity = Severity.WARNING if starts else Severity.CRITICAL
-    has = "nothing" if nothing else f"{snapshot.in_service} of {snapshot.desired} {snapshot.unit}"
-    yield Finding(
+
+def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Report what serves first, then why not, then what keeps it from following the load."""
+    yield from in_service.going(snapshot, settings)
+    yield from in_service.below(snapshot, settings)
+    yield from in_service.zero(snapshot, settings)
+    yield from launches.failing(snapshot, settings)
+    yield from launches.other_failures(snapshot, settings)
+    yield from replacing.loop(snapshot, settings)
+    yield from replacing.stuck(snapshot, settings)
+    yield from replacing.refreshes(snapshot, settings)
+    yield from replacing.states(snapshot, settings)
+    yield from scaling.suspended(snapshot, settings)
+    yield from scaling.deaf(snapshot, settings)
+    yield from scaling.busy(snapshot, settings)
+    yield from in_service.zones(snapshot, settings)
+    yield from in_service.review(snapshot, settings)
+    yield from in_service.scaled(snapshot, settings)
+    yield from partly_blind("ASG_OBS_BLIND", snapshot.gaps)
+
+
+KIND = aws_kind("autoscaling_group", "asg")
+
+PROBE = Probe(
+    id="autoscaling_group.capacity",
+    kind="autoscaling_group",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Snapshot,
+    settings=Settings(),
+    every=30,
+    timeout=15,
+    facts=view.facts,
+    tables=view.tables,
+    changes=view.changes,
+    since=since,
+    twice=False,
+    needs=(
+        "autoscaling:DescribeAutoScalingGroups",
+        "autoscaling:DescribeScalingActivities",
+        "autoscaling:DescribePolicies",
+        "autoscaling:DescribeInstanceRefreshes",
+        "autoscaling:DescribeLifecycleHooks",
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:GetMetricData",
+        "elasticloadbalancing:DescribeTargetGroups",
+    ),
+    codes=(
         "ASG_BELOW_DESIRED",
-        severity,
-        f"{has} serves" + (f" since {duration(lasted)}" if lasted is not None else ""),
-        evidence=(
-            Evidence("in service", snapshot.in_service, limit=snapshot.desired),
-            Evidence("states", states(snapshot)),
-            Evidence("zones", _zones(snapshot)),
-            Evidence("for", _LONG if lasted is None else lasted, "" if lasted is None else "s"),
-        ),
-        likely=(
-            "launches fail",
-            "new instances do not pass their health check",
-            "a lifecycle hook is not answered",
-        ),
-        against=_meant(snapshot, starts),
-        next="read why the last activities failed",
-    )
-
-
-def _age(snapshot: Snapshot) -> float | None:
-    return None if snapshot.created is None else (snapshot.at - snapshot.created).total_seconds()
-
-
-def _meant(snapshot: Snapshot, starts: bool) -> tuple[str, ...]:
-    told = []
-    if starts:
-        told.append("the group was made just now")
-    if snapshot.refresh is not None:
-        told.append(f"an instance refresh is {snapshot.refresh.status}: it replaces a part")
-    if any(each.state == "Standby" for each in snapshot.members):
-        told.append("an instance is in Standby: somebody took it out")
-    return tuple(told)
-
-
-def _zones(snapshot: Snapshot) -> str:
-    found = Counter(each.zone for each in serving(snapshot))
-    return (
-        ", ".join(f"{zone} {found[zone]}" for zone in sorted({*snapshot.zones, *found})) or "none"
-    )
-
-
-def zero(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """No instance is desired.
-
-    It is an outage where its target groups had requests in the last day: somebody, or a schedule,
-    scaled all of it in. A group that nothing asks may be empty on purpose.
-    """
-    if snapshot.desired > 0 or snapshot.status:
-        return
-    asked = total(snapshot.requests)
-    unseen = bool(snapshot.target_groups) and (asked is None or is_blind(snapshot.requests))
-    severity = Severity.WARNING if unseen else Severity.CRITICAL if asked else Severity.INFO
-    told = "unknown" if unseen else number(asked or 0)
-    yield Finding(
         "ASG_ZERO",
-        severity,
-        "no instance is desired"
-        + (f", and its target groups had {told} requests in 24 h" if asked else ""),
-        evidence=(
-            Evidence("desired", 0),
-            Evidence("minimum", snapshot.minimum),
-            Evidence("maximum", snapshot.maximum),
-            Evidence("requests of 24 h", told),
-            Evidence("why", _why(snapshot)),
-        ),
-        likely=("somebody restarted it by 0 and back", "a schedule scaled it in"),
-        against=() if asked else ("it may be empty on purpose",),
-        next="who set it to 0, and to how many does it belong?",
-    )
-
-
-def _why(snapshot: Snapshot) -> str | None:
-    return next((a.cause for a in snapshot.activities or () if _CHANGED.search(a.cause)), None)
-
-
-def zones(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Where its instances are.
-
-    ASG_AZ_IMBALANCE: One of its zones has no instance that serves, though enough are desired for
-    each: the zone has no capacity, no addresses, or is out.
-
-    ASG_SINGLE_AZ: It is made for one zone: when that one goes, all of it goes.
-    """
-    if len(snapshot.zones) == 1:
-        yield Finding(
-            "ASG_SINGLE_AZ",
-            Severity.INFO,
-            f"all of it is in {snapshot.zones[0]}",
-            evidence=(Evidence("zones", snapshot.zones[0]),),
-            next="give it subnets in a second zone",
-        )
-    found = Counter(each.zone for each in serving(snapshot))
-    empty = [zone for zone in snapshot.zones if not found[zone]]
-    enough = sum(found.values()) >= len(snapshot.zones)
-    if len(snapshot.zones) < 2 or not empty or not enough:
-        return
-    yield Finding(
+        _GONE,
+        "ASG_LAUNCH_FAILING",
+        "ASG_ACTIVITY_FAILED",
+        "ASG_REPLACEMENT_LOOP",
+        "ASG_LIFECYCLE_STUCK",
+        "ASG_REFRESH_RUNNING",
+        "ASG_REFRESH_FAILED",
+        "ASG_STATUS_UNKNOWN",
+        "ASG_INSTANCE_RETAINED",
+        "ASG_SCALING_SUSPENDED",
+        "ASG_NOT_REACTING",
+        "ASG_AT_MAX",
+        "EC2_CPU_SATURATED",
         "ASG_AZ_IMBALANCE",
-        Severity.WARNING,
-        f"no instance serves in {', '.join(empty)}",
-        evidence=(Evidence("zones", _zones(snapshot)), Evidence("without", ", ".join(empty))),
-        likely=(
-            "EC2 has no capacity of this type there",
-            "the subnet has no addresses left",
-            "the zone is impaired",
-        ),
-        against=_rebalancing(snapshot),
-        next="do launches fail there?",
-        fact=False,
-    )
-
-
-def _rebalancing(snapshot: Snapshot) -> tuple[str, ...]:
-    if "AZRebalance" in snapshot.suspended_names:
-        return ("AZRebalance is suspended: nothing moves instances there",)
-    return ("an instance refresh is under way",) if snapshot.refresh else ()
-
-
-def review(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """A balancer sends to its instances, and the group does not listen to the balancer's checks: an
-    instance whose application hangs is never replaced.
-    """
-    if snapshot.balanced and snapshot.check and "ELB" not in snapshot.check:
-        yield Finding(
-            "ASG_ELB_CHECK_OFF",
-            Severity.INFO,
-            "an instance that fails the balancer's checks is not replaced",
-            evidence=(Evidence("health check", snapshot.check),),
-            against=("with them, a check that fails everywhere replaces all of the group",),
-            next="is it meant?",
-        )
-
-
-def scaled(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Its desired capacity was changed of late: by an alarm, a schedule or a person."""
-    moves = [each for each in recent(snapshot, settings.recent) if _CHANGED.search(each.cause)]
-    if not moves:
-        return
-    was, is_ = _step(moves[-1])[0], _step(moves[0])[1]
-    yield Finding(
+        "ASG_SINGLE_AZ",
+        "ASG_ELB_CHECK_OFF",
         "ASG_SCALED_RECENTLY",
-        Severity.INFO,
-        f"desired capacity went from {was} to {is_}",
-        evidence=(
-            Evidence("activities", count(len(moves), "activity", "activities")),
-            Evidence("cause", moves[0].cause),
-        ),
-        next="did what is wrong begin after it?",
-    )
-
-
-def _step(activity: Activity) -> tuple[str, str]:
-    found = _CHANGED.search(activity.cause)
-    return (found[1], found[2]) if found else ("", "")
+        "ASG_OBS_BLIND",
+    ),
+)

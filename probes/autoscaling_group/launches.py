@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count
-from probes.autoscaling_group.model import Activity, Snapshot, recent
+from probes.autoscaling_group.model import ScalingActivity, Snapshot, recent
 from probes.autoscaling_group.settings import Settings
 
 _CLASSES = (
@@ -148,5 +148,5 @@ def other_failures(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _kind(activity: Activity) -> str:
+def _kind(activity: ScalingActivity) -> str:
     return activity.what.partition(" ")[0] or "an activity"

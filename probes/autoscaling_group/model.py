@@ -46,7 +46,7 @@ class Suspended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Activity:
+class ScalingActivity:
     """One launch, termination or other act of the group."""
 
     at: datetime
@@ -78,7 +78,7 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
+class ScalingAlarm:
     """The alarm that makes a policy act."""
 
     name: str
@@ -181,10 +181,10 @@ class Snapshot:
     """Instances come from a launch template, not from a launch configuration."""
     suspended: tuple[Suspended, ...] = ()
     suspended_names: tuple[str, ...] = ()
-    activities: tuple[Activity, ...] | None = None
+    activities: tuple[ScalingActivity, ...] | None = None
     """Newest first, at most a hundred. None: could not be read."""
     policies: tuple[ScalingPolicy, ...] | None = None
-    alarms: tuple[Alarm, ...] = ()
+    alarms: tuple[ScalingAlarm, ...] = ()
     refreshes: tuple[Refresh, ...] = ()
     """Newest first."""
     refresh: Refresh | None = None
@@ -203,7 +203,7 @@ class Snapshot:
     gaps: tuple[Gap, ...] = ()
 
 
-def recent(snapshot: Snapshot, seconds: float) -> Iterator[Activity]:
+def recent(snapshot: Snapshot, seconds: float) -> Iterator[ScalingActivity]:
     """The activities that began in the last seconds, newest first."""
     start = snapshot.at - timedelta(seconds=seconds)
     return (each for each in snapshot.activities or () if each.at >= start)

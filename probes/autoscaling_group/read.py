@@ -12,11 +12,11 @@ from cockpit.connect.aws.answer import Answer, GivenText
 from cockpit.text import SafeText, visible
 from probes.autoscaling_group.model import (
     SERVING,
-    Activity,
-    Alarm,
     Hook,
     Member,
     Refresh,
+    ScalingActivity,
+    ScalingAlarm,
     ScalingPolicy,
     Snapshot,
     Suspended,
@@ -61,7 +61,7 @@ class SuspendedRow(Answer, frozen=True):
     suspension_reason: SafeText = ""
 
 
-class Source(Answer, frozen=True):
+class TrafficSource(Answer, frozen=True):
     """What sends traffic to the instances: a target group, a group of VPC Lattice."""
 
     identifier: SafeText = ""
@@ -82,7 +82,7 @@ class GroupRow(Answer, frozen=True):
     availability_zones: tuple[SafeText, ...] = ()
     load_balancer_names: tuple[SafeText, ...] = ()
     target_group_arns: tuple[SafeText, ...] = msgspec.field(name="TargetGroupARNs", default=())
-    traffic_sources: tuple[Source, ...] = ()
+    traffic_sources: tuple[TrafficSource, ...] = ()
     health_check_type: SafeText = ""
     health_check_grace_period: int = 0
     default_cooldown: int = 300
@@ -93,7 +93,7 @@ class GroupRow(Answer, frozen=True):
     instances: tuple[MemberRow, ...] = ()
 
 
-class ActivityRow(Answer, frozen=True):
+class GroupActivityRow(Answer, frozen=True):
     """What the group did."""
 
     of = "autoscaling.Activity"
@@ -112,7 +112,7 @@ class AlarmName(Answer, frozen=True):
     alarm_name: SafeText = ""
 
 
-class Step(Answer, frozen=True):
+class StepAdjustment(Answer, frozen=True):
     """How far one step goes."""
 
     scaling_adjustment: int = 0
@@ -139,7 +139,7 @@ class Tracking(Answer, frozen=True):
     customized_metric_specification: Customized = Customized()
 
 
-class PolicyRow(Answer, frozen=True):
+class ScalingPolicyRow(Answer, frozen=True):
     """A scaling policy."""
 
     of = "autoscaling.ScalingPolicy"
@@ -148,7 +148,7 @@ class PolicyRow(Answer, frozen=True):
     enabled: bool = True
     adjustment_type: SafeText = ""
     scaling_adjustment: int | None = None
-    step_adjustments: tuple[Step, ...] = ()
+    step_adjustments: tuple[StepAdjustment, ...] = ()
     cooldown: int | None = None
     estimated_instance_warmup: int | None = None
     alarms: tuple[AlarmName, ...] = ()
@@ -260,10 +260,10 @@ def _member_of(row: MemberRow) -> Member:
     )
 
 
-def activities_of(rows: Iterable[ActivityRow]) -> tuple[Activity, ...]:
+def activities_of(rows: Iterable[GroupActivityRow]) -> tuple[ScalingActivity, ...]:
     """Newest first; those without a time are left out."""
     found = (
-        Activity(
+        ScalingActivity(
             at=row.start_time,
             ended=row.end_time,
             status=row.status_code,
@@ -287,7 +287,7 @@ def _zone(details: str) -> str:
     return visible(str(told.get("Availability Zone", ""))) if isinstance(told, dict) else ""
 
 
-def policy_of(row: PolicyRow) -> ScalingPolicy:
+def policy_of(row: ScalingPolicyRow) -> ScalingPolicy:
     """The policy."""
     tracking = row.target_tracking_configuration
     custom = tracking.customized_metric_specification
@@ -304,7 +304,7 @@ def policy_of(row: PolicyRow) -> ScalingPolicy:
     )
 
 
-def _widens(row: PolicyRow) -> bool | None:
+def _widens(row: ScalingPolicyRow) -> bool | None:
     steps = [each.scaling_adjustment for each in row.step_adjustments]
     if row.scaling_adjustment is not None:
         steps.append(row.scaling_adjustment)
@@ -313,9 +313,9 @@ def _widens(row: PolicyRow) -> bool | None:
     return max(steps) > 0
 
 
-def alarm_of(row: AlarmRow) -> Alarm:
+def alarm_of(row: AlarmRow) -> ScalingAlarm:
     """The alarm."""
-    return Alarm(
+    return ScalingAlarm(
         name=row.alarm_name,
         state=row.state_value,
         reason=row.state_reason,

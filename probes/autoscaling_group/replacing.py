@@ -9,7 +9,7 @@ from statistics import median
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
-from probes.autoscaling_group.model import Activity, Refresh, Snapshot, recent, waiting
+from probes.autoscaling_group.model import Refresh, ScalingActivity, Snapshot, recent, waiting
 from probes.autoscaling_group.settings import Settings
 
 _SICK = re.compile(r"(?i)health.check|unhealthy|status check")
@@ -48,7 +48,7 @@ _REFRESHES = (
 )
 
 
-def is_for_health(activity: Activity) -> bool:
+def is_for_health(activity: ScalingActivity) -> bool:
     """The group ended an instance since a check said that it is sick."""
     return activity.terminates and bool(_SICK.search(activity.cause))
 
@@ -94,7 +94,7 @@ def _units(snapshot: Snapshot) -> bool:
     return snapshot.in_service is not None and all(each.weight == 1 for each in snapshot.members)
 
 
-def _ages(snapshot: Snapshot, ended: list[Activity]) -> list[float]:
+def _ages(snapshot: Snapshot, ended: list[ScalingActivity]) -> list[float]:
     """Seconds that the ended instances lived, of those whose launch is among the activities."""
     born = {a.instance: a.at for a in snapshot.activities or () if a.launches and a.instance}
     return [

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
-from probes.autoscaling_group.model import Alarm, ScalingPolicy, Snapshot, serving
+from probes.autoscaling_group.model import ScalingAlarm, ScalingPolicy, Snapshot, serving
 from probes.autoscaling_group.series import processor
 from probes.autoscaling_group.settings import Settings
 from probes.metrics import held, history, mean, peak
@@ -71,7 +71,7 @@ def deaf(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             yield _deaf(policy, why, [alarms[n] for n in policy.alarms if n in alarms])
 
 
-def _deaf(policy: ScalingPolicy, why: list[str], alarms: list[Alarm]) -> Finding:
+def _deaf(policy: ScalingPolicy, why: list[str], alarms: list[ScalingAlarm]) -> Finding:
     return Finding(
         "ASG_NOT_REACTING",
         Severity.WARNING,
@@ -93,7 +93,7 @@ def _deaf(policy: ScalingPolicy, why: list[str], alarms: list[Alarm]) -> Finding
 
 
 def _deaf_by(
-    snapshot: Snapshot, policy: ScalingPolicy, alarm: Alarm, settings: Settings
+    snapshot: Snapshot, policy: ScalingPolicy, alarm: ScalingAlarm, settings: Settings
 ) -> Iterator[str]:
     since = (snapshot.at - alarm.since).total_seconds() if alarm.since else None
     lasting = "" if since is None else f" for {duration(since)}"
@@ -109,7 +109,7 @@ def _deaf_by(
         yield f"{alarm.name} rings{lasting}, and nothing was launched"
 
 
-def _launched(snapshot: Snapshot, alarm: Alarm) -> bool:
+def _launched(snapshot: Snapshot, alarm: ScalingAlarm) -> bool:
     """Whether it tried to add an instance since the alarm rings; unknown counts as tried."""
     if snapshot.activities is None or alarm.since is None:
         return True

@@ -10,8 +10,8 @@ from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import age
-from probes.autoscaling_group.capacity import is_below, states
-from probes.autoscaling_group.model import SERVING, Activity, Member, Snapshot, serving
+from probes.autoscaling_group.in_service import is_below, states
+from probes.autoscaling_group.model import SERVING, Member, ScalingActivity, Snapshot, serving
 from probes.autoscaling_group.series import processor
 from probes.autoscaling_group.settings import Settings
 from probes.metrics import mean
@@ -189,7 +189,7 @@ def changes(snapshot: Snapshot, target: str) -> Iterator[Change]:
             )
 
 
-def _kind(activity: Activity) -> str:
+def _kind(activity: ScalingActivity) -> str:
     if activity.status == "Failed":
         return "failed"
     return "launch" if activity.launches else "terminate" if activity.terminates else "activity"

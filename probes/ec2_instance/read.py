@@ -12,7 +12,7 @@ from probes.ec2_instance.model import HostEvent, Snapshot, StatusCheck
 _OVER = ("[completed]", "[canceled]", "[cancelled]")
 
 
-class StateRow(Answer, frozen=True):
+class InstanceStateRow(Answer, frozen=True):
     """Its state."""
 
     name: GivenText
@@ -25,7 +25,7 @@ class StateReasonRow(Answer, frozen=True):
     message: SafeText = ""
 
 
-class Placement(Answer, frozen=True):
+class InstancePlacement(Answer, frozen=True):
     """Where it is."""
 
     availability_zone: SafeText = ""
@@ -37,7 +37,7 @@ class Monitoring(Answer, frozen=True):
     state: SafeText = ""
 
 
-class Tag(Answer, frozen=True):
+class InstanceTag(Answer, frozen=True):
     """A tag."""
 
     key: SafeText = ""
@@ -56,29 +56,29 @@ class Device(Answer, frozen=True):
     ebs: Volume = Volume()
 
 
-class Association(Answer, frozen=True):
+class InterfaceAssociation(Answer, frozen=True):
     """A public address; its owner is `amazon` where it is not an Elastic IP."""
 
     ip_owner_id: SafeText = ""
 
 
-class InterfaceRow(Answer, frozen=True):
+class InstanceInterfaceRow(Answer, frozen=True):
     """A network interface."""
 
-    association: Association = Association()
+    association: InterfaceAssociation = InterfaceAssociation()
 
 
-class InstanceRow(Answer, frozen=True):
+class Ec2InstanceRow(Answer, frozen=True):
     """An instance."""
 
     of = "ec2.Instance"
     instance_id: GivenText
-    state: StateRow
+    state: InstanceStateRow
     state_reason: StateReasonRow = StateReasonRow()
     state_transition_reason: SafeText = ""
     instance_type: SafeText = ""
     instance_lifecycle: SafeText = ""
-    placement: Placement = Placement()
+    placement: InstancePlacement = InstancePlacement()
     private_ip_address: SafeText = ""
     public_ip_address: SafeText = ""
     launch_time: datetime | None = None
@@ -86,8 +86,8 @@ class InstanceRow(Answer, frozen=True):
     root_device_type: SafeText = ""
     monitoring: Monitoring = Monitoring()
     block_device_mappings: tuple[Device, ...] = ()
-    network_interfaces: tuple[InterfaceRow, ...] = ()
-    tags: tuple[Tag, ...] = ()
+    network_interfaces: tuple[InstanceInterfaceRow, ...] = ()
+    tags: tuple[InstanceTag, ...] = ()
 
 
 class CheckDetail(Answer, frozen=True):
@@ -153,7 +153,7 @@ def id_of(id_: str) -> str:
     return id_.rpartition("/")[2] if id_.startswith("arn:") else id_
 
 
-def snapshot_of(row: InstanceRow, at: datetime) -> Snapshot:
+def snapshot_of(row: Ec2InstanceRow, at: datetime) -> Snapshot:
     """The instance, without what other calls tell."""
     tags = {each.key: each.value for each in row.tags}
     owners = {each.association.ip_owner_id for each in row.network_interfaces}

@@ -1,198 +1,187 @@
-"""Findings about the hosts of a cluster: those that no task can be started at, and why."""
+"""One ECS cluster: do its hosts take tasks, is there room, and where do new hosts come from.
+
+Source: ECS `DescribeClusters`, `ListContainerInstances`, `DescribeContainerInstances` (with their
+health, which is told only when it is asked for), `DescribeCapacityProviders`. No metrics: what is
+reserved and left is in the answers. A cluster on Fargate alone has no hosts to look at.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
 
-from cockpit.triage.finding import Evidence, Finding, Severity
-from cockpit.units import count, duration, percent
-from probes.ecs_cluster.model import Host, Snapshot, wanted
+from cockpit import clock
+from cockpit.connect.aws.answer import answer_into, answers_into
+from cockpit.connect.aws.kind import aws_kind
+from cockpit.connect.aws.settings import AwsResource
+from cockpit.connect.session import AwsReads
+from cockpit.errors import BlindError, Reason
+from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.probe import Probe
+from cockpit.triage.target import Target
+from probes.answers import Gap, attempt, partly_blind
+from probes.ecs_cluster import container_instances, room, view
+from probes.ecs_cluster.model import CapacityProvider, ContainerInstance, Snapshot
+from probes.ecs_cluster.read import (
+    ClusterRow,
+    HostRow,
+    ProviderRow,
+    host_of,
+    provider_of,
+    snapshot_of,
+)
 from probes.ecs_cluster.settings import Settings
 
-_STATES = frozenset(
-    {
-        "ACTIVE",
-        "DRAINING",
-        "REGISTERING",
-        "DEREGISTERING",
-        "REGISTRATION_FAILED",
-        "INACTIVE",
-    }
-)
-_HEALTH = frozenset({"OK", "IMPAIRED", "INSUFFICIENT_DATA", "INITIALIZING", ""})
-_UPDATES = frozenset({"PENDING", "STAGING", "STAGED", "UPDATING", "UPDATED", "FAILED", ""})
+_AT_ONCE = 100
+"""Container instances a call."""
+_MOST = 5000
+"""The quota of container instances of a cluster."""
+_SERVERLESS = frozenset({"FARGATE", "FARGATE_SPOT"})
+_NOT_ACTIVE = "ECS_CLUSTER_NOT_ACTIVE"
 
 
-def nowhere(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """No host of the cluster takes tasks: what is not on Fargate can neither start nor be replaced.
+async def collect(aws: AwsReads, target: Target) -> Snapshot:
+    """Read the cluster, then its hosts and providers; only the cluster itself is a must."""
+    settings = target.settings
+    assert isinstance(settings, AwsResource)
+    at = clock.now()
+    try:
+        row = await aws.item(
+            "ecs", "DescribeClusters", key=settings.id, include=["ATTACHMENTS", "SETTINGS"]
+        )
+    except BlindError as error:
+        raise _absent(error) from error
+    look = snapshot_of(answer_into(row, ClusterRow), at)
+    gaps: list[Gap] = []
+    nothing: tuple[ContainerInstance, ...] | None = None
+    found, providers = await asyncio.gather(
+        attempt(gaps, "container instances", _hosts(aws, look), otherwise=nothing),
+        attempt(gaps, "capacity providers", _providers(aws, look), otherwise=()),
+    )
+    return replace(look, hosts=found, providers=providers, gaps=tuple(gaps))
 
-    Where hosts come from a capacity provider and no task waits, it may have been scaled to none on
-    purpose.
+
+def _absent(error: BlindError) -> BlindError:
+    """There is no such cluster, unless the name is misspelled here."""
+    if error.reason is not Reason.MISSING:
+        return error
+    return BlindError(
+        error.reason,
+        error.message,
+        hint=error.hint or "check the cluster's name and region in the configuration",
+        code=_NOT_ACTIVE,
+        severity=Severity.CRITICAL.value,
+    )
+
+
+async def _hosts(aws: AwsReads, look: Snapshot) -> tuple[ContainerInstance, ...] | None:
+    """Its container instances with their health; none is asked for where none is registered."""
+    if not look.registered:
+        return ()
+    arns = await aws.pages(
+        "ecs", "ListContainerInstances", key="containerInstanceArns", most=_MOST, cluster=look.name
+    )
+    answers = await asyncio.gather(
+        *(
+            aws.read(
+                "ecs",
+                "DescribeContainerInstances",
+                expect="containerInstances",
+                cluster=look.name,
+                containerInstances=list(arns[start : start + _AT_ONCE]),
+                include=["CONTAINER_INSTANCE_HEALTH"],
+            )
+            for start in range(0, len(arns), _AT_ONCE)
+        )
+    )
+    rows = (row for a in answers for row in answers_into(a["containerInstances"], HostRow))
+    return tuple(sorted(map(host_of, rows), key=lambda host: host.arn))
+
+
+async def _providers(aws: AwsReads, look: Snapshot) -> tuple[CapacityProvider, ...]:
+    names = [name for name in look.provider_names if name not in _SERVERLESS][:100]
+    if not names:
+        return ()
+    answer = await aws.read(
+        "ecs", "DescribeCapacityProviders", expect="capacityProviders", capacityProviders=names
+    )
+    return tuple(map(provider_of, answers_into(answer["capacityProviders"], ProviderRow)))
+
+
+def since(before: Snapshot, now: Snapshot) -> Snapshot:
+    """Carry over since when agents are away, hosts drain, and tasks are pending: what was so at the
+    first look has been at least since then.
     """
-    if snapshot.hosts is None or any(host.placeable for host in snapshot.hosts):
-        return
-    if not snapshot.hosts and not snapshot.providers:
-        return
-    bad = bool(snapshot.hosts) or snapshot.pending > 0
-    yield Finding(
+    was = {host.arn: host for host in before.hosts or ()}
+    found = None
+    if now.hosts is not None:
+        found = tuple(_kept(was.get(host.arn), host, before, now) for host in now.hosts)
+    waited = before.pending_since or (before.at if before.pending else now.at)
+    return replace(now, hosts=found, pending_since=waited if now.pending else None)
+
+
+def _kept(
+    was: ContainerInstance | None, host: ContainerInstance, before: Snapshot, now: Snapshot
+) -> ContainerInstance:
+    away = drains = None
+    if not host.connected:
+        gone = was is not None and not was.connected
+        first = (was.away_since if was is not None else None) or before.at if gone else now.at
+        away = min(filter(None, (host.away_since, first)))
+    if host.status == "DRAINING":
+        began = was is not None and was.status == "DRAINING"
+        first = (was.draining_since if was is not None else None) or before.at if began else now.at
+        drains = first
+    return replace(host, away_since=away, draining_since=drains)
+
+
+def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    """Report the cluster, then its hosts, then the room that is left and who should bring more."""
+    yield from room.standing(snapshot, settings)
+    yield from container_instances.nowhere(snapshot, settings)
+    yield from container_instances.disconnected(snapshot, settings)
+    yield from container_instances.impaired(snapshot, settings)
+    yield from container_instances.leaving(snapshot, settings)
+    yield from container_instances.unknown(snapshot, settings)
+    yield from room.pending(snapshot, settings)
+    yield from room.full(snapshot, settings)
+    yield from room.providers(snapshot, settings)
+    yield from partly_blind("ECS_OBS_BLIND", snapshot.gaps)
+
+
+KIND = aws_kind("ecs_cluster", "ecs")
+
+PROBE = Probe(
+    id="ecs_cluster.hosts",
+    kind="ecs_cluster",
+    collect=collect,
+    diagnose=diagnose,
+    snapshot=Snapshot,
+    settings=Settings(),
+    every=30,
+    timeout=15,
+    facts=view.facts,
+    tables=view.tables,
+    since=since,
+    twice=False,
+    needs=(
+        "ecs:DescribeClusters",
+        "ecs:ListContainerInstances",
+        "ecs:DescribeContainerInstances",
+        "ecs:DescribeCapacityProviders",
+    ),
+    codes=(
+        _NOT_ACTIVE,
         "ECS_NO_HOSTS",
-        Severity.CRITICAL if bad else Severity.INFO,
-        f"none of {count(len(snapshot.hosts), 'host')} takes tasks"
-        if snapshot.hosts
-        else "there is no host",
-        evidence=(
-            Evidence("hosts", len(snapshot.hosts)),
-            Evidence("states", _states(snapshot.hosts)),
-            Evidence("pending", snapshot.pending),
-            Evidence("providers", ", ".join(each.name for each in snapshot.providers) or None),
-        ),
-        likely=("hosts do not start: see the Auto Scaling group", "their agents cannot reach ECS")
-        if bad
-        else (),
-        against=() if bad else ("no task waits for one",),
-        next="does the Auto Scaling group have instances, and do they register?",
-    )
-
-
-def _states(hosts: Sequence[Host]) -> str:
-    return ", ".join(sorted({_state(host) for host in hosts})) or "none"
-
-
-def _state(host: Host) -> str:
-    return host.status if host.connected else f"{host.status} without agent"
-
-
-def disconnected(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Agents do not speak with ECS: on their hosts no task is started, stopped or replaced.
-
-    Tasks that run there go on. Agents reconnect several times an hour, so it is judged after three
-    minutes; at a first look that cannot know for how long, it is told and not judged.
-    """
-    hosts = wanted(snapshot)
-    away = [host for host in hosts if not host.connected]
-    long = [host for host in away if _away(snapshot, host) >= settings.disconnected_for]
-    unknown = [host for host in away if host.away_since is None]
-    if not long and not unknown:
-        return
-    told = long or unknown
-    share = len(told) / len(hosts)
-    severity = settings.disconnected.grade(share) or Severity.INFO
-    longest = max((_away(snapshot, host) for host in long), default=None)
-    yield Finding(
         "ECS_AGENT_DISCONNECTED",
-        severity if long else Severity.INFO,
-        f"the agent of {len(told)} of {count(len(hosts), 'host')} does not speak with ECS",
-        evidence=(
-            Evidence("share", share, "share", settings.disconnected.limit(Severity.CRITICAL)),
-            Evidence("longest", longest, "s", settings.disconnected_for),
-            Evidence("instances", ", ".join(host.instance or host.id for host in told[:5])),
-            Evidence("tasks on them", sum(host.running for host in told)),
-        ),
-        likely=(
-            "the host hangs or is out of memory or disk",
-            "its role lost a right",
-            "there is no way to ECS: NAT, endpoint, security group",
-        ),
-        against=() if long else ("since when is not known: agents reconnect by themselves",),
-        next="what do the status checks of the instance say?",
-    )
-
-
-def _away(snapshot: Snapshot, host: Host) -> float:
-    """Seconds for which the agent is away, at least; 0 when it is not known."""
-    return (snapshot.at - host.away_since).total_seconds() if host.away_since else 0.0
-
-
-def impaired(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """The container runtime of a host fails, as its agent reports: tasks there hang, and new ones
-    do not start.
-    """
-    hosts = wanted(snapshot)
-    sick = [host for host in hosts if host.health == "IMPAIRED"]
-    if not sick:
-        return
-    since = min((host.health_since for host in sick if host.health_since), default=None)
-    yield Finding(
         "ECS_HOST_IMPAIRED",
-        settings.impaired.grade(len(sick) / len(hosts)) or Severity.WARNING,
-        f"the container runtime of {len(sick)} of {count(len(hosts), 'host')} fails",
-        evidence=(
-            Evidence("instances", ", ".join(host.instance or host.id for host in sick[:5])),
-            Evidence("for", (snapshot.at - since).total_seconds() if since else None, "s"),
-            Evidence("tasks on them", sum(host.running for host in sick)),
-        ),
-        likely=("the container runtime hangs", "the disk of the host is full"),
-        next="drain it, and let its group replace it",
-    )
-
-
-def leaving(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Hosts that come or go.
-
-    ECS_HOST_DRAINING: A host takes no new task and loses those that it has. It is a warning when it
-    still has some after an hour: services cannot move them, or nobody ends it.
-
-    ECS_HOST_NOT_REGISTERED: A host could not join the cluster.
-    """
-    drains = [host for host in snapshot.hosts or () if host.status == "DRAINING"]
-    if drains:
-        long = [host for host in drains if host.running and _drains(snapshot, host, settings)]
-        yield Finding(
-            "ECS_HOST_DRAINING",
-            Severity.WARNING if long else Severity.INFO,
-            f"{count(len(drains), 'host')} drain, with "
-            f"{count(sum(host.running for host in drains), 'task')} left",
-            evidence=(
-                Evidence("instances", ", ".join(host.instance or host.id for host in drains[:5])),
-                Evidence("for long", len(long)),
-            ),
-            likely=("a deployment's percentages leave no room to move a task",) if long else (),
-            against=() if long else ("most often on purpose: a refresh, or somebody's work",),
-            next="do services have room for their tasks elsewhere?",
-        )
-    failed = [host for host in snapshot.hosts or () if host.status == "REGISTRATION_FAILED"]
-    if failed:
-        yield Finding(
-            "ECS_HOST_NOT_REGISTERED",
-            Severity.WARNING,
-            f"{count(len(failed), 'host')} could not join: {failed[0].reason or 'no reason told'}",
-            evidence=(
-                Evidence("reason", failed[0].reason or None),
-                Evidence("instances", ", ".join(host.instance or host.id for host in failed[:5])),
-            ),
-            likely=("its network interface could not be made", "its role may not register"),
-            next="read the reason",
-        )
-
-
-def _drains(snapshot: Snapshot, host: Host, settings: Settings) -> bool:
-    since = host.draining_since
-    return since is not None and (snapshot.at - since).total_seconds() >= settings.draining_for
-
-
-def unknown(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """A state of a host or of its health that is in no table here: told as it is, not judged."""
-    words = [host.status for host in snapshot.hosts or () if host.status not in _STATES]
-    words += [host.health for host in snapshot.hosts or () if host.health not in _HEALTH]
-    words += [host.update for host in snapshot.hosts or () if host.update not in _UPDATES]
-    for word in dict.fromkeys(words):
-        yield Finding(
-            "ECS_STATUS_UNKNOWN",
-            Severity.WARNING,
-            f"a state that the cockpit does not know: {word or 'none told'}",
-            subject=word,
-            evidence=(Evidence("state", word or None),),
-            next="look it up, and tell the makers of the cockpit",
-        )
-
-
-def room_text(share: float | None) -> str:
-    """`82% reserved`, or `unknown`."""
-    return "unknown" if share is None else f"{percent(share)} reserved"
-
-
-def lasted(snapshot: Snapshot, host: Host) -> str:
-    """How long its agent is away, for a table; empty when it is there."""
-    if host.connected:
-        return ""
-    return f"away {duration(_away(snapshot, host))}" if host.away_since else "away"
+        "ECS_HOST_DRAINING",
+        "ECS_HOST_NOT_REGISTERED",
+        "ECS_STATUS_UNKNOWN",
+        "ECS_TASKS_PENDING",
+        "ECS_CLUSTER_FULL",
+        "ECS_CAPACITY_PROVIDER_FAILED",
+        "ECS_OBS_BLIND",
+    ),
+)

@@ -14,7 +14,7 @@ from probes.answers import Gap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class ContainerInstance:
     """A container instance."""
 
     arn: str
@@ -93,7 +93,7 @@ class Snapshot:
     insights: str = ""
     attachments: str = ""
     """How the attaching of capacity providers stands: `UPDATE_COMPLETE`, `UPDATE_FAILED`, …"""
-    hosts: tuple[Host, ...] | None = ()
+    hosts: tuple[ContainerInstance, ...] | None = ()
     """None: they could not be read."""
     providers: tuple[CapacityProvider, ...] = ()
     provider_names: tuple[str, ...] = ()
@@ -103,6 +103,6 @@ class Snapshot:
     gaps: tuple[Gap, ...] = ()
 
 
-def wanted(snapshot: Snapshot) -> tuple[Host, ...]:
+def wanted(snapshot: Snapshot) -> tuple[ContainerInstance, ...]:
     """Hosts that should take tasks, or still have some."""
     return tuple(h for h in snapshot.hosts or () if h.status in {"ACTIVE", "DRAINING"})

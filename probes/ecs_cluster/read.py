@@ -9,7 +9,7 @@ import msgspec
 
 from cockpit.connect.aws.answer import Answer, GivenText
 from cockpit.text import SafeText
-from probes.ecs_cluster.model import CapacityProvider, Host, Snapshot
+from probes.ecs_cluster.model import CapacityProvider, ContainerInstance, Snapshot
 
 
 class NameAndValue(Answer, frozen=True, rename="camel"):
@@ -127,14 +127,14 @@ def snapshot_of(row: ClusterRow, at: datetime) -> Snapshot:
     )
 
 
-def host_of(row: HostRow) -> Host:
+def host_of(row: HostRow) -> ContainerInstance:
     """A host."""
     details = row.health_status.details
     changed = [d.last_status_change for d in details if d.last_status_change is not None]
     seen = [d.last_updated for d in details if d.last_updated is not None]
     places = {each.name: each.value for each in row.attributes}
     last = max(seen, default=None)
-    return Host(
+    return ContainerInstance(
         arn=row.container_instance_arn,
         instance=row.ec2_instance_id,
         status=row.status,

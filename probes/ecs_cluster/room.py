@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration, number, percent
-from probes.ecs_cluster.model import CapacityProvider, Host, Snapshot
+from probes.ecs_cluster.model import CapacityProvider, ContainerInstance, Snapshot
 from probes.ecs_cluster.settings import Settings
 
 _CLUSTER = {
@@ -78,7 +78,7 @@ def pending(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     )
 
 
-def reserved(hosts: tuple[Host, ...]) -> tuple[float | None, float | None]:
+def reserved(hosts: tuple[ContainerInstance, ...]) -> tuple[float | None, float | None]:
     """Shares of processors and memory that tasks have reserved at these hosts."""
 
     def share(whole: int, left: int) -> float | None:
@@ -88,7 +88,7 @@ def reserved(hosts: tuple[Host, ...]) -> tuple[float | None, float | None]:
     return cpu, share(sum(h.memory for h in hosts), sum(h.memory_left for h in hosts))
 
 
-def placeable(snapshot: Snapshot) -> tuple[Host, ...]:
+def placeable(snapshot: Snapshot) -> tuple[ContainerInstance, ...]:
     """Hosts at which tasks can be started."""
     return tuple(host for host in snapshot.hosts or () if host.placeable)
 

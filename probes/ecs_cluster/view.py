@@ -8,8 +8,8 @@ from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import number
-from probes.ecs_cluster.hosts import lasted, room_text
-from probes.ecs_cluster.model import Host, Snapshot
+from probes.ecs_cluster.container_instances import lasted, room_text
+from probes.ecs_cluster.model import ContainerInstance, Snapshot
 from probes.ecs_cluster.room import placeable, reserved
 from probes.ecs_cluster.settings import Settings
 
@@ -82,7 +82,7 @@ def tables(snapshot: Snapshot, _: Settings) -> Iterator[Table]:
         )
 
 
-def _host(snapshot: Snapshot, host: Host) -> Row:
+def _host(snapshot: Snapshot, host: ContainerInstance) -> Row:
     return Row(
         key=host.arn,
         cells=(

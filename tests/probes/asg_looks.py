@@ -7,8 +7,14 @@ from typing import Any
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
-from probes.autoscaling_group import group
-from probes.autoscaling_group.model import Activity, Alarm, Member, ScalingPolicy, Snapshot
+from probes.autoscaling_group import capacity
+from probes.autoscaling_group.model import (
+    Member,
+    ScalingActivity,
+    ScalingAlarm,
+    ScalingPolicy,
+    Snapshot,
+)
 from probes.autoscaling_group.settings import Settings
 from tests.probes.fake_aws import AT, ago, minutes
 
@@ -43,12 +49,12 @@ def member(id_: str = "i-0a", state: str = "InService", **changes: Any) -> Membe
 PAIR = (member(), member("i-0b", zone="us-east-1b"))
 
 
-def activity(what: str = "Launching", status: str = "Failed", **changes: Any) -> Activity:
+def activity(what: str = "Launching", status: str = "Failed", **changes: Any) -> ScalingActivity:
     """A failed launch of two minutes ago."""
     verb = f"{what} a new EC2 instance" if what == "Launching" else f"{what} EC2 instance"
     name = changes.pop("instance", "")
     return replace(
-        Activity(
+        ScalingActivity(
             at=ago(minutes=changes.pop("minutes", 2)),
             status=status,
             what=f"{verb}: {name}" if name else f"{verb}.  Status Reason: {NO_CAPACITY}",
@@ -58,14 +64,14 @@ def activity(what: str = "Launching", status: str = "Failed", **changes: Any) ->
     )
 
 
-def ended(name: str, minutes_ago: float, cause: str = SICK) -> Activity:
+def ended(name: str, minutes_ago: float, cause: str = SICK) -> ScalingActivity:
     """An instance that the group ended for its health."""
     return activity("Terminating", "Successful", minutes=minutes_ago, instance=name, cause=cause)
 
 
-def alarm(state: str = "OK", name: str = "AlarmHigh-1", **changes: Any) -> Alarm:
+def alarm(state: str = "OK", name: str = "AlarmHigh-1", **changes: Any) -> ScalingAlarm:
     """The alarm that adds capacity, in its state for an hour."""
-    base = Alarm(name=name, state=state, reason="", since=ago(hours=1), spans=180)
+    base = ScalingAlarm(name=name, state=state, reason="", since=ago(hours=1), spans=180)
     return replace(base, **changes)
 
 
@@ -110,4 +116,4 @@ def snapshot(**changes: Any) -> Snapshot:
 
 def found(look: Snapshot, settings: Settings | None = None) -> list[tuple[str, Severity]]:
     """What is told, worst first as it comes."""
-    return [(f.code, f.severity) for f in group.diagnose(look, settings or Settings())]
+    return [(f.code, f.severity) for f in capacity.diagnose(look, settings or Settings())]

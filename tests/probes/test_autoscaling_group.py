@@ -10,7 +10,7 @@ import pytest
 
 from cockpit.triage.finding import Severity
 from probes.answers import Gap
-from probes.autoscaling_group import group
+from probes.autoscaling_group import capacity
 from probes.autoscaling_group.launches import class_of
 from probes.autoscaling_group.model import Hook, Refresh, Suspended
 from probes.autoscaling_group.settings import Settings
@@ -390,7 +390,7 @@ def test_why_a_launch_failed(message: str, name: str) -> None:
 
 def test_a_message_that_nobody_knows_is_told_as_it_is() -> None:
     look = snapshot(activities=(activity(message="the moon is full"),))
-    [told] = group.diagnose(look, Settings())
+    [told] = capacity.diagnose(look, Settings())
     assert "the moon is full" in told.summary
     assert told.subject == "other"
 
@@ -399,7 +399,7 @@ def test_who_set_it_to_zero_is_told() -> None:
     gone = activity("Terminating", "Successful", instance="i-0a", cause=ZEROED)
     look = snapshot(**EMPTY, desired=0, requests=minutes(900), activities=(gone,))
     told = {
-        each.label: each.value for each in next(iter(group.diagnose(look, Settings()))).evidence
+        each.label: each.value for each in next(iter(capacity.diagnose(look, Settings()))).evidence
     }
     assert told["why"] == ZEROED
     assert told["requests of 24 h"] == "900"
@@ -414,7 +414,7 @@ def test_instances_that_die_before_they_can_boot_show_the_grace_period() -> None
             activity(status="Successful", minutes=n * 6 + 6, instance=f"i-0{n}"),
         )
     ]
-    [told] = group.diagnose(snapshot(activities=tuple(died)), Settings())
+    [told] = capacity.diagnose(snapshot(activities=tuple(died)), Settings())
     assert told.likely[0] == "they need longer to start than the grace period"
     assert {e.label: e.value for e in told.evidence}["age at their end"] == 360
     assert told.evidence[-1].value == SICK
@@ -423,19 +423,19 @@ def test_instances_that_die_before_they_can_boot_show_the_grace_period() -> None
 def test_a_shortage_is_as_old_as_the_look_that_saw_it_first() -> None:
     first = snapshot(desired=3, at=ago(minutes=7))
     assert first.below_since is None
-    second = group.since(first, snapshot(desired=3))
+    second = capacity.since(first, snapshot(desired=3))
     assert second.below_since == ago(minutes=7)
     assert found(second) == [("ASG_BELOW_DESIRED", WARNING)]
-    assert group.since(second, snapshot()).below_since is None
-    assert group.since(snapshot(at=ago(minutes=7)), snapshot(desired=3)).below_since == ago()
+    assert capacity.since(second, snapshot()).below_since is None
+    assert capacity.since(snapshot(at=ago(minutes=7)), snapshot(desired=3)).below_since == ago()
 
 
 def test_a_wait_is_as_old_as_the_look_that_saw_it_first() -> None:
     waits = (*PAIR, member("i-0c", "Pending:Wait"))
-    second = group.since(snapshot(members=waits, at=ago(minutes=20)), snapshot(members=waits))
+    second = capacity.since(snapshot(members=waits, at=ago(minutes=20)), snapshot(members=waits))
     assert found(second) == [("ASG_LIFECYCLE_STUCK", WARNING)]
 
 
 def test_every_code_is_shown_here() -> None:
     text = Path(__file__).read_text("utf-8")
-    assert [code for code in group.PROBE.codes if f'"{code}"' not in text] == []
+    assert [code for code in capacity.PROBE.codes if f'"{code}"' not in text] == []

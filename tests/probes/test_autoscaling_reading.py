@@ -8,7 +8,7 @@ import pytest
 
 from cockpit import clock
 from cockpit.errors import BlindError, Reason
-from probes.autoscaling_group import group, view
+from probes.autoscaling_group import capacity, view
 from probes.autoscaling_group.model import Snapshot
 from probes.autoscaling_group.settings import Settings
 from tests.probes.asg_looks import NO_CAPACITY, WEB, fives, found
@@ -104,7 +104,7 @@ def answers(row: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]
 
 
 async def look(aws: FakeAws, id_: str = "web") -> Snapshot:
-    return await group.collect(aws, target("autoscaling_group", id_))
+    return await capacity.collect(aws, target("autoscaling_group", id_))
 
 
 @pytest.fixture(autouse=True)
@@ -201,7 +201,7 @@ async def test_hooks_are_read_where_an_instance_waits() -> None:
     )
     seen = await look(aws)
     assert seen.members[2].waiting_since == ago(minutes=20)
-    [told] = group.diagnose(seen, Settings())
+    [told] = capacity.diagnose(seen, Settings())
     assert {e.label: e.value for e in told.evidence}["hooks"] == (
         "register (EC2_INSTANCE_LAUNCHING, 30m 00s, ABANDON)"
     )

@@ -13,7 +13,7 @@ from cockpit.connect.session import Series
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Severity
 from probes.answers import Gap
-from probes.ec2_instance import instance, view
+from probes.ec2_instance import status, view
 from probes.ec2_instance.load import most_credits
 from probes.ec2_instance.model import AgentMetric, HostEvent, Snapshot, StatusCheck
 from probes.ec2_instance.settings import Settings
@@ -64,7 +64,7 @@ def used(*values: float, path: str = "") -> tuple[AgentMetric, ...]:
 
 
 def found(look: Snapshot) -> list[tuple[str, Severity]]:
-    return [(f.code, f.severity) for f in instance.diagnose(look, Settings())]
+    return [(f.code, f.severity) for f in status.diagnose(look, Settings())]
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_what_is_told(look: Snapshot, expected: list[tuple[str, Severity]]) -> N
 
 def test_every_code_is_shown_here() -> None:
     text = Path(__file__).read_text("utf-8")
-    assert [code for code in instance.PROBE.codes if f'"{code}"' not in text] == []
+    assert [code for code in status.PROBE.codes if f'"{code}"' not in text] == []
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,7 @@ def answers(**changes: Any) -> dict[str, Any]:
 
 
 async def look(aws: FakeAws, id_: str = ID) -> Snapshot:
-    return await instance.collect(aws, target("ec2_instance", id_))
+    return await status.collect(aws, target("ec2_instance", id_))
 
 
 @pytest.fixture(autouse=True)

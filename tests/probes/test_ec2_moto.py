@@ -14,9 +14,9 @@ import pytest
 
 from cockpit.connect.aws.session import Aws, open_aws
 from cockpit.errors import BlindError, Reason
-from probes.autoscaling_group import group
-from probes.ec2_instance import instance
-from probes.ecs_cluster import cluster
+from probes.autoscaling_group import capacity
+from probes.ec2_instance import status
+from probes.ecs_cluster import hosts
 from tests.core.aws_stub import place
 from tests.probes.fake_aws import target
 
@@ -82,13 +82,13 @@ def fleet(port: int) -> Iterator[Any]:
 
 
 async def test_a_group_and_its_instances(aws: Aws, fleet: Any) -> None:
-    look = await group.collect(aws, target("autoscaling_group", "web"))
+    look = await capacity.collect(aws, target("autoscaling_group", "web"))
     assert (look.desired, look.in_service, look.template) == (2, 2, "web version 1")
     assert look.suspended_names == ("ReplaceUnhealthy",)
     assert [gap.what for gap in look.gaps] == ["instance refreshes"]
-    codes = {f.code for f in group.diagnose(look, group.PROBE.settings)}
+    codes = {f.code for f in capacity.diagnose(look, capacity.PROBE.settings)}
     assert {"ASG_SCALING_SUSPENDED", "ASG_OBS_BLIND"} <= codes
-    one = await instance.collect(aws, target("ec2_instance", look.members[0].id))
+    one = await status.collect(aws, target("ec2_instance", look.members[0].id))
     assert (one.state, one.type, one.group) == ("running", "t3.small", "web")
     assert [(each.kind, each.status) for each in one.checks or ()][:2] == [
         ("system", "ok"),
@@ -97,17 +97,17 @@ async def test_a_group_and_its_instances(aws: Aws, fleet: Any) -> None:
 
 
 async def test_an_id_that_is_not_there_spoils_no_other(aws: Aws, fleet: Any) -> None:
-    look = await group.collect(aws, target("autoscaling_group", "web"))
+    look = await capacity.collect(aws, target("autoscaling_group", "web"))
     with pytest.raises(BlindError) as gone:
-        await instance.collect(aws, target("ec2_instance", "i-0123456789abcdef0"))
+        await status.collect(aws, target("ec2_instance", "i-0123456789abcdef0"))
     assert gone.value.reason is Reason.MISSING
-    assert (await instance.collect(aws, target("ec2_instance", look.members[1].id))).checks
+    assert (await status.collect(aws, target("ec2_instance", look.members[1].id))).checks
 
 
 async def test_a_cluster_and_its_hosts(aws: Aws, fleet: Any) -> None:
-    look = await cluster.collect(aws, target("ecs_cluster", "shop"))
+    look = await hosts.collect(aws, target("ecs_cluster", "shop"))
     assert look.hosts is not None
     [host] = look.hosts
     assert (host.status, host.connected, host.instance[:2]) == ("ACTIVE", True, "i-")
     assert (host.cpu, host.cpu_left) == (4096, 4096)
-    assert (look.gaps, [*cluster.diagnose(look, cluster.PROBE.settings)]) == ((), [])
+    assert (look.gaps, [*hosts.diagnose(look, hosts.PROBE.settings)]) == ((), [])

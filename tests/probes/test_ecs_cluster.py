@@ -12,8 +12,8 @@ from cockpit import clock
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Severity
 from probes.answers import Gap
-from probes.ecs_cluster import cluster, view
-from probes.ecs_cluster.model import CapacityProvider, Host, Snapshot
+from probes.ecs_cluster import hosts, view
+from probes.ecs_cluster.model import CapacityProvider, ContainerInstance, Snapshot
 from probes.ecs_cluster.settings import Settings
 from tests.probes.fake_aws import AT, FakeAws, ago, denied, target
 
@@ -21,9 +21,9 @@ CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
 ARN = "arn:aws:ecs:us-east-1:123456789012:container-instance/shop/"
 
 
-def host(name: str = "a1", **changes: Any) -> Host:
+def host(name: str = "a1", **changes: Any) -> ContainerInstance:
     """A host that is well and half full."""
-    base = Host(
+    base = ContainerInstance(
         arn=f"{ARN}{name}",
         instance=f"i-0{name}",
         status="ACTIVE",
@@ -40,7 +40,7 @@ def host(name: str = "a1", **changes: Any) -> Host:
 HOSTS = tuple(host(f"a{n}") for n in range(6))
 
 
-def snapshot(*first: Host, **changes: Any) -> Snapshot:
+def snapshot(*first: ContainerInstance, **changes: Any) -> Snapshot:
     """A cluster of six hosts that is well; the first ones may be others."""
     base = Snapshot(
         at=AT,
@@ -58,12 +58,12 @@ def snapshot(*first: Host, **changes: Any) -> Snapshot:
     return replace(base, **changes)
 
 
-def away(name: str = "a0", **changes: Any) -> Host:
+def away(name: str = "a0", **changes: Any) -> ContainerInstance:
     """A host whose agent is away for five minutes."""
     return host(name, connected=False, **{"away_since": ago(minutes=5), **changes})
 
 
-def full(**changes: Any) -> Host:
+def full(**changes: Any) -> ContainerInstance:
     return host("a0", **{"cpu_left": 100, "memory_left": 400, **changes})
 
 
@@ -72,7 +72,7 @@ def provider(**changes: Any) -> dict[str, Any]:
 
 
 def found(look: Snapshot) -> list[tuple[str, Severity]]:
-    return [(f.code, f.severity) for f in cluster.diagnose(look, Settings())]
+    return [(f.code, f.severity) for f in hosts.diagnose(look, Settings())]
 
 
 @pytest.mark.parametrize(
@@ -213,12 +213,12 @@ def test_what_is_told(look: Snapshot, expected: list[tuple[str, Severity]]) -> N
 
 def test_every_code_is_shown_here() -> None:
     text = Path(__file__).read_text("utf-8")
-    assert [code for code in cluster.PROBE.codes if f'"{code}"' not in text] == []
+    assert [code for code in hosts.PROBE.codes if f'"{code}"' not in text] == []
 
 
 def test_what_lasts_is_as_old_as_the_look_that_saw_it_first() -> None:
     first = snapshot(away(away_since=None), host("a1", status="DRAINING"), pending=1)
-    second = cluster.since(
+    second = hosts.since(
         replace(first, at=ago(minutes=4)),
         snapshot(away(away_since=None), host("a1", status="DRAINING"), pending=3),
     )
@@ -227,14 +227,14 @@ def test_what_lasts_is_as_old_as_the_look_that_saw_it_first() -> None:
     assert second.hosts[1].draining_since == ago(minutes=4)
     assert second.pending_since == ago(minutes=4)
     assert found(second)[0] == ("ECS_AGENT_DISCONNECTED", WARNING)
-    back = cluster.since(second, snapshot())
+    back = hosts.since(second, snapshot())
     assert back.hosts is not None
     assert back.hosts[0].away_since is None
     assert back.pending_since is None
 
 
 def test_what_an_agent_reported_last_says_since_when_it_is_away() -> None:
-    seen = cluster.since(
+    seen = hosts.since(
         snapshot(at=ago(minutes=1)), snapshot(away(away_since=ago(minutes=9)), at=AT)
     )
     assert seen.hosts is not None
@@ -305,7 +305,7 @@ def answers(**changes: Any) -> dict[str, Any]:
 
 
 async def look(aws: FakeAws, id_: str = "shop") -> Snapshot:
-    return await cluster.collect(aws, target("ecs_cluster", id_))
+    return await hosts.collect(aws, target("ecs_cluster", id_))
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ from probes.ec2_instance import health, load, series, view
 from probes.ec2_instance.model import Snapshot, burstable
 from probes.ec2_instance.read import (
     CreditRow,
-    InstanceRow,
+    Ec2InstanceRow,
     StatusRow,
     checks_of,
     events_of,
@@ -47,7 +47,7 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         row = await aws.item("ec2", "DescribeInstances", key=id_)
     except BlindError as error:
         raise _absent(error) from error
-    look = snapshot_of(answer_into(row, InstanceRow), at)
+    look = snapshot_of(answer_into(row, Ec2InstanceRow), at)
     if look.state != "running":
         return look
     gaps: list[Gap] = []
