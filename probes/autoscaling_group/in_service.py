@@ -52,7 +52,8 @@ def below(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Less capacity serves than is desired, for minutes.
 
     Counted in units of capacity, so that weights are no shortage; instances in Standby and in the
-    warm pool do not serve. While a refresh replaces instances a part is missing on purpose.
+    warm pool do not serve. While a refresh replaces instances a part is missing on purpose: then it is
+    one level milder, unless nothing serves.
     """
     if not is_below(snapshot):
         return
@@ -67,6 +68,8 @@ def below(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     starts = new is not None and new < settings.below_for
     if nothing:
         severity = Severity.WARNING if starts else Severity.CRITICAL
+    if snapshot.refresh is not None and not nothing:
+        severity = Severity.INFO if severity is Severity.WARNING else Severity.WARNING
     has = "nothing" if nothing else f"{snapshot.in_service} of {snapshot.desired} {snapshot.unit}"
     yield Finding(
         "ASG_BELOW_DESIRED",

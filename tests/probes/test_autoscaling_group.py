@@ -67,6 +67,11 @@ def refresh(status: str, **changes: Any) -> Refresh:
             id="half of it",
         ),
         pytest.param(
+            snapshot(desired=4, below_since=ago(minutes=6), refresh=refresh("InProgress")),
+            [("ASG_BELOW_DESIRED", WARNING)],
+            id="half of it, while a refresh replaces",
+        ),
+        pytest.param(
             snapshot(**EMPTY), [("ASG_BELOW_DESIRED", CRITICAL)], id="nothing serves: told at once"
         ),
         pytest.param(

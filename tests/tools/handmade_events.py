@@ -163,7 +163,11 @@ STORIES: Mapping[str, Story] = {
 
 async def content(name: str) -> bytes:
     """What the file of one of them holds."""
-    story = STORIES[name]
+    return await made(STORIES[name])
+
+
+async def made(story: Story) -> bytes:
+    """The look of a story, as a recording."""
     probe = registry()[story.probe]
     answers: dict[str, Any] = story.answers(**story.changed)
     aws = FakeAws(answers, story.series)

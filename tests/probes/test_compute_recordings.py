@@ -1,0 +1,42 @@
+"""Recorded looks at Auto Scaling groups, EC2 instances and ECS clusters, judged again."""
+
+from __future__ import annotations
+
+import pytest
+
+from cockpit.triage import recording
+from cockpit.triage.registry import registry
+from tests.tools.handmade_compute import STORIES
+from tests.tools.handmade_events import FOLDER, made
+
+TOLD: dict[str, tuple[str, set[str]]] = {
+    "autoscaling_group_healthy": ("2/2", set()),
+    "autoscaling_group_zone_has_no_capacity": (
+        "1/2",
+        {"ASG_BELOW_DESIRED", "ASG_LAUNCH_FAILING"},
+    ),
+    "autoscaling_group_denied_besides_itself": ("2/2", {"ASG_OBS_BLIND"}),
+    "ec2_instance_healthy": ("running 3/3", set()),
+    "ec2_instance_hangs_and_will_be_retired": (
+        "impaired",
+        {"EC2_STATUS_IMPAIRED", "EC2_SCHEDULED_EVENT"},
+    ),
+    "ec2_instance_denied_besides_its_state": ("checks unknown", {"EC2_OBS_BLIND"}),
+    "ecs_cluster_healthy": ("2/2", set()),
+    "ecs_cluster_agent_is_away": ("1/2", {"ECS_AGENT_DISCONNECTED"}),
+    "ecs_cluster_denied_besides_itself": ("unknown", {"ECS_OBS_BLIND"}),
+}
+
+
+@pytest.mark.parametrize("name", STORIES)
+async def test_a_recorded_look_is_judged_as_it_was(name: str) -> None:
+    probe = registry()[STORIES[name].probe]
+    kept = (FOLDER / f"{name}.handmade.json").read_bytes()
+    assert kept == await made(STORIES[name]), "python -m tests.tools.handmade_compute writes it"
+    look = recording.decode(kept, probe.snapshot)
+    assert probe.facts is not None
+    assert probe.tables is not None
+    headline, codes = TOLD[name]
+    assert next(iter(probe.facts(look, probe.settings))).text == headline
+    assert {finding.code for finding in probe.diagnose(look, probe.settings)} == codes
+    assert list(probe.tables(look, probe.settings))
