@@ -11,7 +11,7 @@ from cockpit.errors import Misconfigured
 from cockpit.runbooks import gate
 from cockpit.runbooks.known import Known
 from cockpit.runbooks.scope import named_in, trees, untils
-from cockpit.runbooks.shapes import shape_fields, unknown_fields
+from cockpit.runbooks.shapes import asks_a_negation, shape_fields, unknown_fields
 from cockpit.runbooks.step import Problem, Risk, Runbook, Step, StepKind
 from cockpit.runbooks.values import head, references
 from cockpit.text import nearest
@@ -20,6 +20,13 @@ STALE = timedelta(days=365)
 """How long a review is believed."""
 _NAMESPACES = ("params", "finding", "reading")
 _CALLS = {StepKind.SQL, StepKind.REDIS}
+KEPT = {
+    "s3.PutBucketPolicy",
+    "s3.DeleteBucketPolicy",
+    "s3control.PutAccessPointPolicy",
+    "s3control.DeleteAccessPointPolicy",
+}
+"""Calls that take a policy away for good: the step shows, and so records, the one from before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +165,10 @@ def _expressions(work: _Lint, step: Step, earlier: set[str]) -> Iterator[Problem
     """Conditions name steps too: `blocker.pid` has to be captured, and before."""
     texts = [check.that for check in step.require] + list(step.same)
     texts += [until.until for until in untils(step)]
+    for text in texts:
+        if asks_a_negation(text):
+            told = f"{text}: `!a.b` is (!a).b, which nothing ever is: write a.b == `false`"
+            yield work.problem(text, told, after=step.line)
     for other in work.runbook.steps:
         for text in texts:
             for member in re.findall(rf"(?<![\w.'\"]){other.id}\.(\w+)", text):
@@ -273,6 +284,9 @@ def _promises(work: _Lint, step: Step) -> Iterator[Problem]:
 
 
 def _calls(work: _Lint, step: Step) -> Iterator[Problem]:
+    if step.does in KEPT and not any(references(each[0]) for each in step.change.values()):
+        told = f"{step.does} replaces a policy: keep the one from before in change = {{ policy }}"
+        yield work.problem("call", told, after=step.line)
     calls = [(step.does, step.args, "call")]
     if step.undo and step.undo.does:
         calls.append((step.undo.does, step.undo.args, "undo"))

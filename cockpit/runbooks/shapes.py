@@ -33,6 +33,20 @@ def shape_fields(shape: Shape) -> Mapping[str, Shape]:
     return _fields(shape) if isinstance(shape, type) and is_dataclass(shape) else {}
 
 
+def asks_a_negation(expression: str) -> bool:
+    """Whether a member is asked of a negation: JMESPath's `!` binds closer than its dot, so that
+    `!a.b` is `(!a).b`, which is null whatever `a` holds.
+    """
+    return _asks_a_negation(compiled(expression).parsed)
+
+
+def _asks_a_negation(node: _Node) -> bool:
+    children = node["children"] if node["type"] != "slice" else []  # its children are numbers
+    if node["type"] == "subexpression" and children[0]["type"] == "not_expression":
+        return True
+    return any(map(_asks_a_negation, children))
+
+
 def unknown_fields(expression: str, shape: Shape, also: Sequence[str]) -> Iterator[str]:
     """A message for each field that cannot be there. `also`: names besides the snapshot's."""
     told: list[str] = []

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from ipaddress import ip_address, ip_network
+from random import Random
 from typing import Any
 
 import pytest
@@ -440,3 +443,79 @@ async def test_the_one_who_puts_a_policy_is_not_shut_out(
     with pytest.raises(Refused, match=told):
         await refuse_lockout(commander, "s3.PutBucketPolicy", asked)
     await refuse_lockout(commander, "s3.PutObject", asked)
+
+
+ANYBODY: Mapping[str, str] = {
+    "aws:sourceip": "198.51.100.7",
+    "aws:securetransport": "true",
+    "aws:useragent": "x",
+    "aws:referer": "https://shop.example/",
+}
+"""All that a request without credentials from the internet says of itself."""
+KEYS = (*ANYBODY, "aws:sourcevpc", "aws:principalorgid", "aws:sourcearn", "s3:prefix")
+VALUES = ("*", "vpc-1", "o-1", "true", "false", "198.51.100.*", "arn:aws:s3:::x", "x", "https://*")
+RANGES = ("203.0.113.0/24", "0.0.0.0/0", "128.0.0.0/1", "198.51.100.0/24", "10.0.0.0/8", "x")
+
+
+def lets_in(statement: Mapping[str, Any]) -> bool:
+    """Whether a statement allows anybody's request: IAM's rules once more, written apart."""
+    who = statement.get("Principal")
+    named = who == "*" or (isinstance(who, dict) and "*" in who.get("AWS", []))
+    if "NotPrincipal" in statement:
+        named = True
+    return named and all(
+        _met(operator, key, held)
+        for operator, keys in statement.get("Condition", {}).items()
+        for key, held in keys.items()
+    )
+
+
+def _met(operator: str, key: str, held: list[str]) -> bool:
+    value = ANYBODY.get(key)
+    if operator.startswith("ForAllValues:") or operator.endswith("IfExists"):
+        if value is None:
+            return True
+        operator = operator.removeprefix("ForAllValues:").removesuffix("IfExists")
+    if operator == "Null":
+        return (value is None) is (held[0] == "true")
+    if value is None:
+        return "Not" in operator
+    if "IpAddress" in operator:
+        ranges = [ip_network(each) for each in held if "/" in each]
+        inside = (
+            any(ip_address(value) in each for each in ranges) if key == "aws:sourceip" else False
+        )
+        return inside is not operator.startswith("Not")
+    like = "Like" in operator
+    same = any(fnmatchcase(value, each) if like else value == each for each in held)
+    return same is not ("Not" in operator)
+
+
+def test_whatever_lets_anybody_in_is_never_called_closed() -> None:
+    chance = Random(8)
+    operators = [
+        *("StringEquals", "StringLike", "StringNotEquals", "StringNotLike", "Null", "Bool"),
+        *("StringEqualsIfExists", "ForAllValues:StringLike", "IpAddress", "NotIpAddress"),
+    ]
+    opened = 0
+    for _ in range(4000):
+        principal = chance.choice(["*", {"AWS": ["*", ROLE]}, {"AWS": [ROLE]}, {"Service": ["x"]}])
+        condition: dict[str, dict[str, list[str]]] = {}
+        for _ in range(chance.choice((0, 1, 1, 2))):
+            operator = chance.choice(operators)
+            pool = RANGES if "Ip" in operator else VALUES
+            key = "aws:sourceip" if "Ip" in operator else chance.choice(KEYS)
+            held = ["true"] if operator == "Null" else chance.sample(pool, chance.choice((1, 2)))
+            condition.setdefault(operator, {})[key] = held
+        statement = allow(principal, Condition=condition)
+        if chance.random() < 0.1:
+            statement["NotPrincipal"] = statement.pop("Principal")
+        near = any(  # an address within a range that S3 calls narrow is let in, and not public
+            operator == "IpAddress" and "198.51.100.0/24" in held
+            for operator, keys in condition.items()
+            for held in keys.values()
+        )
+        if lets_in(statement) and not near:
+            opened += 1
+            assert public_in(statements_of(policy(statement))), statement
+    assert opened > 300

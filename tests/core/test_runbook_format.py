@@ -316,6 +316,26 @@ def test_calls_are_checked_against_the_service_model(
     assert expected in "\n".join(told) if expected else told == []
 
 
+def test_a_step_that_replaces_a_policy_keeps_the_one_from_before() -> None:
+    kept = library().get("s3-public")
+    assert [str(problem) for problem in lint(kept, known())] == []
+    text = kept.source.replace('change = { policy = ["$before.policy", "$before.closed"] }', "")
+    lost = parse(text, kept.path).runbook
+    assert lost is not None
+    (told,) = [str(problem) for problem in lint(lost, known())]
+    assert "s3.PutBucketPolicy replaces a policy: keep the one from before" in told
+
+
+def test_a_negation_of_which_a_member_is_asked_is_told() -> None:
+    """It was never true, and so the step was never offered."""
+    kept = library().get("s3-public")
+    text = kept.source.replace("now.whole == `false`", "!now.whole")
+    wrong = parse(text, kept.path).runbook
+    assert wrong is not None
+    (told,) = [str(problem) for problem in lint(wrong, known())]
+    assert "`!a.b` is (!a).b" in told
+
+
 def test_the_risk_of_a_call_cannot_be_told_down() -> None:
     dangerous = RAISE.replace('dynamodb.UpdateTable"\nargs', 'dynamodb.DeleteTable"\nargs')
     dangerous = dangerous.replace(

@@ -105,7 +105,7 @@ class Clients:
         self._hooks = hooks
         self._tasks = tasks
         self._clients: dict[str, AnswerToCome[AioBaseClient]] = {}
-        self._session: AnswerToCome[AioSession] | None = None
+        self._session: AnswerToCome[_Session] | None = None
         self._retired: list[AnswerToCome[AioBaseClient]] = []
         self._renewed_at = float("-inf")
         self._given = CODES.given
@@ -184,7 +184,7 @@ class Clients:
         client = await self.of("sts")
         return str((await client.get_caller_identity()).get("Account", ""))
 
-    async def _connected(self, session: AioSession, service: str) -> AioBaseClient:
+    async def _connected(self, session: _Session, service: str) -> AioBaseClient:
         client = (
             await _opened(session)
             .client(
@@ -233,7 +233,7 @@ class Clients:
             user_agent_extra="incident-cockpit",
         )
 
-    async def _open(self) -> AioSession:
+    async def _open(self) -> _Session:
         """The session with the credentials of the place, narrowed when a role is given."""
         place = self._place
         session = self._session_of(self._identity.profile)
@@ -252,7 +252,7 @@ class Clients:
         assumed.get_component("credential_provider").insert_before("env", provider)
         return assumed
 
-    def _session_of(self, profile: str) -> AioSession:
+    def _session_of(self, profile: str) -> _Session:
         def shared(credentials: Credentials) -> Credentials:
             return share(
                 credentials,
@@ -427,6 +427,7 @@ class _Session(AioSession):  # type: ignore[misc]
 
     shared: Callable[[Credentials], Credentials]
     """Makes credentials renew themselves once for all who wait."""
+    door: aioboto3.Session | None = None
 
     def create_client(
         self, *arguments: object, config: AioConfig | None = None, **more: object
@@ -458,7 +459,7 @@ def _stay(request_dict: dict[str, dict[str, dict[str, object]]], **_: object) ->
     request_dict["context"].setdefault("s3_redirect", {})["redirected"] = True
 
 
-def _session(profile: str, shared: Callable[[Credentials], Credentials]) -> AioSession:
+def _session(profile: str, shared: Callable[[Credentials], Credentials]) -> _Session:
     session = _Session(profile=profile or None)
     session.shared = shared
     session.register_component("data_loader", LOADER)
@@ -468,15 +469,17 @@ def _session(profile: str, shared: Callable[[Credentials], Credentials]) -> AioS
     return session
 
 
-def _opened(session: AioSession) -> aioboto3.Session:
-    """aioboto3's door to a session of ours.
+def _opened(session: _Session) -> aioboto3.Session:
+    """aioboto3's door to a session of ours, one for all its clients.
 
+    A second one would register aioboto3's methods of S3 twice, and no client of S3 could be made.
     Each one adds boto3's data folder to the loader once more, which all sessions share: without
-    the second line its search path would grow with every renewal of credentials.
+    the last line its search path would grow with every renewal of credentials.
     """
-    opened = aioboto3.Session(botocore_session=session)
-    LOADER.search_paths[:] = dict.fromkeys(LOADER.search_paths)
-    return opened
+    if session.door is None:
+        session.door = aioboto3.Session(botocore_session=session)
+        LOADER.search_paths[:] = dict.fromkeys(LOADER.search_paths)
+    return session.door
 
 
 async def _closed(answers: Iterable[AnswerToCome[AioBaseClient]]) -> None:

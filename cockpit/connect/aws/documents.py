@@ -94,8 +94,8 @@ async def refuse_lockout(acts: Asks, call: str, arguments: Mapping[str, object])
 
     Asks who that is, and which policy is in force. Whatever of it cannot be told refuses too.
     """
-    if call not in _LOCKING:
-        return
+    if call not in _LOCKING or not arguments.keys() & {"Policy", "ExpectedBucketOwner"}:
+        return  # taking a policy away shuts out callers of another account only
     try:
         caller = PolicyCaller(*await acts.identity())
         why = locks_out(
