@@ -52,8 +52,8 @@ def below(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Less capacity serves than is desired, for minutes.
 
     Counted in units of capacity, so that weights are no shortage; instances in Standby and in the
-    warm pool do not serve. While a refresh replaces instances a part is missing on purpose: then it is
-    one level milder, unless nothing serves.
+    warm pool do not serve. While a refresh replaces instances a part is missing on purpose: then it
+    is one level milder, unless nothing serves.
     """
     if not is_below(snapshot):
         return

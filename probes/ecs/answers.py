@@ -215,3 +215,11 @@ class TaskDefinitionRow(Answer, frozen=True, rename="camel"):
     task_role_arn: SafeText = ""
     execution_role_arn: SafeText = ""
     container_definitions: tuple[ContainerDefinitionRow, ...] = ()
+
+
+class SubnetZoneRow(Answer, frozen=True):
+    """Where a subnet of the service is."""
+
+    of = "ec2.Subnet"
+
+    availability_zone: SafeText = ""

@@ -216,6 +216,8 @@ class Snapshot:
     """Newest first."""
     tasks: tuple[RunningTask, ...] | None = None
     """None: not looked at."""
+    subnet_zones: tuple[str, ...] | None = None
+    """Zones of the service's subnets; None: not looked up, since its tasks are in several."""
     definition: TaskDefinition | None = None
     """Of the PRIMARY; None: not looked at, since nothing called for it."""
     previous: TaskDefinition | None = None

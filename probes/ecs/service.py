@@ -29,6 +29,7 @@ from probes.ecs import load, pauses, rest, rollout, starts, tasks, view
 from probes.ecs.answers import (
     ServiceRow,
     StoppedTaskRow,
+    SubnetZoneRow,
     TaskDefinitionRow,
     TaskRow,
 )
@@ -118,11 +119,22 @@ async def _explained(aws: AwsReads, snapshot: Snapshot, cluster: str) -> Snapsho
     )
     gaps.extend(blind_series({"CPUUtilization": cpu, "MemoryUtilization": memory}))
     full = replace(snapshot, stopped=stopped, tasks=live, scaling=target, cpu=cpu, memory=memory)
+    if tasks.in_one_zone(full):
+        found = await attempt(gaps, "zones of subnets", _zones(aws, service), otherwise=None)
+        full = replace(full, subnet_zones=found)
     if rollout.in_progress(full):
         full = await _with_history(aws, full, gaps)
         full = await _with_definitions(aws, full, gaps)
     full = replace(full, below_since=_below_since(full))
     return replace(full, gaps=tuple(gaps))
+
+
+async def _zones(aws: AwsReads, service: Service) -> tuple[str, ...] | None:
+    """The zones of the service's subnets."""
+    rows = await asyncio.gather(
+        *(aws.item("ec2", "DescribeSubnets", key=subnet) for subnet in service.subnets)
+    )
+    return tuple(answer_into(row, SubnetZoneRow).availability_zone for row in rows)
 
 
 async def _stopped(aws: AwsReads, service: Service, cluster: str) -> tuple[Stop, ...]:
@@ -337,6 +349,7 @@ PROBE = Probe(
         "application-autoscaling:DescribeScalableTargets",
         "application-autoscaling:DescribeScalingPolicies",
         "application-autoscaling:DescribeScalingActivities",
+        "ec2:DescribeSubnets",
         "cloudwatch:GetMetricData",
     ),
     codes=(

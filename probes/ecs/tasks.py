@@ -385,23 +385,38 @@ def spot_interruptions(snapshot: Snapshot, settings: Settings) -> Iterator[Findi
 
 
 def zones(snapshot: Snapshot) -> Iterator[Finding]:
-    """All tasks in one zone although the service may use several subnets.
-
-    Information only: the subnets' own zones are not looked up.
+    """All tasks are in one zone, and the service's subnets are in several: when that zone goes, all
+    of it goes. Information only where its subnets are all of that zone, or could not be read.
     """
+    if not in_one_zone(snapshot) or deploying(snapshot):
+        return
     live = snapshot.tasks or ()
     used = {task.zone for task in live if task.zone}
-    if len(live) < 2 or len(used) != 1 or len(snapshot.service.subnets) < 2 or deploying(snapshot):
-        return
+    others = sorted(set(snapshot.subnet_zones or ()) - used - {""})
     yield Finding(
         "ECS_ONE_AZ",
-        Severity.INFO,
-        f"all {len(live)} tasks run in {next(iter(used))}",
+        Severity.WARNING if others else Severity.INFO,
+        f"all {len(live)} tasks run in {next(iter(used))}"
+        + (f", none in {', '.join(others)}" if others else ""),
         evidence=(
             Evidence("zones", 1),
             Evidence("subnets", len(snapshot.service.subnets)),
+            Evidence("zones of the subnets", _zone_text(snapshot)),
         ),
-        likely=("another zone has no capacity", "the subnets are of one zone"),
+        likely=("another zone has no capacity, or no free address",)
+        if others
+        else ("the subnets are of one zone",),
         next="check free addresses and capacity in the other subnets",
         fact=False,
     )
+
+
+def _zone_text(snapshot: Snapshot) -> str | None:
+    return None if snapshot.subnet_zones is None else ", ".join(sorted(set(snapshot.subnet_zones)))
+
+
+def in_one_zone(snapshot: Snapshot) -> bool:
+    """Whether several tasks are all in one zone, and the service has subnets to choose from."""
+    live = snapshot.tasks or ()
+    used = {task.zone for task in live if task.zone}
+    return len(live) >= 2 and len(used) == 1 and len(snapshot.service.subnets) >= 2

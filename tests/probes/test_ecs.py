@@ -509,3 +509,14 @@ def test_tasks_in_one_zone_are_told(
 ) -> None:
     names = tuple(f"subnet-{n}" for n in range(subnets))
     assert found(snapshot(tasks=tasks(*zones), service=service(subnets=names))) == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "severity"), [(None, INFO), (("a", "a"), INFO), (("a", "b"), WARNING)]
+)
+def test_tasks_in_one_zone_weigh_more_where_the_subnets_are_in_several(
+    known: tuple[str, ...] | None, severity: Severity
+) -> None:
+    placed = service(subnets=("subnet-0", "subnet-1"))
+    look = snapshot(tasks=tasks(*"aaa"), service=placed, subnet_zones=known)
+    assert found(look) == [("ECS_ONE_AZ", severity)]

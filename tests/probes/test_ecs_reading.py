@@ -384,3 +384,29 @@ async def test_scaling_is_read_with_its_goal_and_its_last_failure() -> None:
     )
     look = await ecs.collect(session, TARGET)
     assert look.scaling == Scaling(minimum=2, maximum=6, cpu_target=60, failed_activity="quota")
+
+
+async def test_zones_of_subnets_are_read_where_all_tasks_are_in_one() -> None:
+    live = [task_row(n, lastStatus="RUNNING", availabilityZone="us-east-1a") for n in range(3)]
+    placed = service_row(
+        networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-a", "subnet-b"]}}
+    )
+    answers: dict[str, Any] = {
+        "ecs.ListTasks": lambda **asked: (
+            [] if asked.get("desiredStatus") else [row["taskArn"] for row in live]
+        ),
+        "ecs.DescribeTasks": live,
+        "ec2.DescribeSubnets": [
+            {"SubnetId": f"subnet-{zone}", "AvailabilityZone": f"us-east-1{zone}"} for zone in "ab"
+        ],
+    }
+    look = await ecs.collect(aws(service_answer=[placed], answers=answers), TARGET)
+    assert look.subnet_zones == ("us-east-1a", "us-east-1b")
+    assert found(look) == [("ECS_ONE_AZ", WARNING)]
+    answers["ec2.DescribeSubnets"] = denied()
+    blind = await ecs.collect(aws(service_answer=[placed], answers=answers), TARGET)
+    assert [gap.what for gap in blind.gaps] == ["zones of subnets"]
+    live[0]["availabilityZone"] = "us-east-1b"
+    spread = aws(service_answer=[placed], answers=answers)
+    assert (await ecs.collect(spread, TARGET)).subnet_zones is None
+    assert "ec2.DescribeSubnets" not in dict(spread.calls)
