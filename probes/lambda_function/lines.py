@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cockpit.connect.aws.answer import Answer
-from cockpit.connect.aws.denial import denial
 from cockpit.errors import BlindError, Reason
 from cockpit.text import SafeText, visible
-from probes.lambda_function.model import DeniedAction, InvocationReport, LogPattern
+from probes.denials import DeniedAction, denied_actions
+from probes.lambda_function.model import InvocationReport, LogPattern
 
 WANTED = (
     '?"Task timed out" ?"Status: timeout" ?"Status: error" ?"Runtime." ?"signal: killed" '
@@ -190,24 +190,7 @@ def _words(message: str) -> str:
 
 def denials_of(events: Iterable[LogEvent]) -> tuple[DeniedAction, ...]:
     """What AWS refused the function, by action and resource, the most frequent first."""
-    found: dict[tuple[str, str], DeniedAction] = {}
-    for event in events:
-        told = denial(event.message)
-        if not told.action:
-            continue
-        key = told.action, told.resource
-        before = found.get(key)
-        found[key] = DeniedAction(
-            action=told.action,
-            resource=told.resource,
-            principal=told.who,
-            why=told.why,
-            holder=told.holder,
-            explicit=told.explicit,
-            count=1 + (before.count if before else 0),
-            help=told.hint(told.action),
-        )
-    return tuple(sorted(found.values(), key=lambda each: -each.count)[:_SHOWN])
+    return denied_actions(event.message for event in events)[:_SHOWN]
 
 
 def pointed_in(event: Mapping[str, Any]) -> tuple[str, str, str] | None:

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from cockpit.connect.session import Series
 from probes.answers import Gap
+from probes.denials import DeniedAction
 from probes.metrics import NO_DATA, Rate, counted, settled, total
 
 LONGEST = 3600
@@ -111,20 +112,6 @@ class LogPattern:
     text: str
     count: int
     last: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeniedAction:
-    """A call of the function's own that AWS refused, in AWS' words."""
-
-    action: str
-    resource: str
-    principal: str
-    why: str
-    holder: str
-    explicit: bool
-    count: int
-    help: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

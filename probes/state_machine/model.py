@@ -13,7 +13,7 @@ from datetime import datetime
 
 from cockpit.connect.session import Series
 from probes.answers import Gap
-from probes.lambda_function.model import DeniedAction
+from probes.denials import DeniedAction
 from probes.metrics import NO_DATA, Rate, counted, settled, together, total
 
 WINDOW = 15

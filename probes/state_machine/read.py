@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from cockpit.connect.aws.answer import Answer, GivenText
-from cockpit.connect.aws.denial import denial
 from cockpit.text import SafeText, visible
-from probes.lambda_function.model import DeniedAction
+from probes.denials import DeniedAction, denied_actions
 from probes.state_machine.model import ErrorCount, MachineExecution
 
 _CAUSE = 300
@@ -74,20 +73,5 @@ def errors_of(executions: Iterable[MachineExecution]) -> tuple[ErrorCount, ...]:
 
 
 def denials_of(executions: Iterable[MachineExecution]) -> tuple[DeniedAction, ...]:
-    """What AWS refused, by action and resource."""
-    found: dict[tuple[str, str], DeniedAction] = {}
-    for each in executions:
-        told = denial(each.cause)
-        key = told.action, told.resource
-        if told.action:
-            found[key] = DeniedAction(
-                action=told.action,
-                resource=told.resource,
-                principal=told.who,
-                why=told.why,
-                holder=told.holder,
-                explicit=told.explicit,
-                count=found[key].count + 1 if key in found else 1,
-                help=told.hint(told.action),
-            )
-    return tuple(found.values())
+    """What AWS refused, by action and resource, the most frequent first."""
+    return denied_actions(each.cause for each in executions)

@@ -11,10 +11,10 @@ from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Neighbour
 from probes.answers import Gap
+from probes.denials import DeniedAction
 from probes.lambda_function import status
 from probes.lambda_function.model import (
     Concurrency,
-    DeniedAction,
     Pointed,
     Provisioned,
     ScheduleRule,

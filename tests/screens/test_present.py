@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
@@ -434,10 +435,14 @@ def test_the_probe_that_leads_gives_the_headline_whatever_the_others_say() -> No
 
 
 def test_every_kind_with_several_probes_of_its_own_has_one_that_leads() -> None:
-    leading = [probe for probe in registry().values() if probe.leads]
-    assert sorted(probe.id for probe in leading) == [
-        "mysql.sessions", "postgres.sessions", "redis.health",
+    kinds = Counter(probe.kind for probe in registry().values())
+    leading = sorted(probe.id for probe in registry().values() if probe.leads)
+    assert leading == [
+        "alb.traffic", "changes.feed", "mysql.sessions", "postgres.sessions", "redis.health",
+        "s3_bucket.exposure",
     ]  # fmt: skip
+    several = sorted(kind for kind, count in kinds.items() if count > 1)
+    assert sorted(registry()[id_].kind for id_ in leading) == several
 
 
 def test_a_step_that_does_not_apply_now_says_so() -> None:

@@ -14,22 +14,20 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 import aioboto3
 import aiobotocore.parsers
 import aiohttp
 import aiohttp.abc
-import botocore.credentials
 from aiobotocore.config import AioConfig
-from aiobotocore.credentials import AioDeferredRefreshableCredentials, AioRefreshableCredentials
 from aiobotocore.session import AioSession
 from botocore.credentials import Credentials
-from botocore.exceptions import ClientError
 from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 
 from cockpit.clock import monotonic
 from cockpit.connect.addresses import addresses_of
+from cockpit.connect.aws.assumed_role import AssumedRole, RoleSession
 from cockpit.connect.aws.codes import CODES
 from cockpit.connect.aws.credentials import HeldAnswer, share, without_prompt
 from cockpit.connect.aws.errors import AwsCall
@@ -66,8 +64,6 @@ LOADER: Loader = ModelLoader()
 
 _OFF_LOOP = ThreadPoolExecutor(1, "aws-models")
 
-_TOO_LARGE = {"PackedPolicyTooLarge", "PackedPolicyTooLargeException"}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientOptions:
@@ -101,7 +97,7 @@ class Clients:
     ) -> None:
         self._place = place
         self._identity = identity
-        self._policy = identity.policy
+        self._role = RoleSession(place, identity.session_name, identity.policy)
         self._hooks = hooks
         self._tasks = tasks
         self._clients: dict[str, AnswerToCome[AioBaseClient]] = {}
@@ -248,7 +244,7 @@ class Clients:
         assumed = self._session_of("")
         # the profile's ca_bundle holds for the role's calls too
         assumed.set_config_variable("ca_bundle", session.get_config_variable("ca_bundle"))
-        provider = _AssumedRole(self, session)
+        provider = AssumedRole(self._role, session, self._configuration())
         assumed.get_component("credential_provider").insert_before("env", provider)
         return assumed
 
@@ -267,66 +263,7 @@ class Clients:
     @property
     def left_out(self) -> frozenset[str]:
         """IAM actions for which the session policy had no room: AWS would deny them."""
-        return self._policy.left_out if self._policy is not None else frozenset()
-
-    async def assume(self, source: AioSession) -> dict[str, str]:
-        """Credentials of the place's role, as botocore's refreshable credentials want them."""
-        arguments = {
-            "RoleArn": self._place.role_arn,
-            "RoleSessionName": self._identity.session_name,
-            "DurationSeconds": 3600,
-        }
-        if self._policy is not None:
-            arguments["Policy"] = self._policy.text
-        async with source.create_client(
-            "sts",
-            region_name=self._place.region,
-            endpoint_url=self._place.endpoint_url or None,
-            config=self._configuration(),
-        ) as sts:
-            credentials = (await self._assumed(sts, arguments))["Credentials"]
-        return {
-            "access_key": credentials["AccessKeyId"],
-            "secret_key": credentials["SecretAccessKey"],
-            "token": credentials["SessionToken"],
-            "expiry_time": credentials["Expiration"].isoformat(),
-        }
-
-    async def _assumed(self, sts: AioBaseClient, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The answer of AssumeRole, with a smaller policy where AWS finds it too large packed: how
-        large that is nobody can tell before.
-        """
-        while True:
-            try:
-                answer: dict[str, Any] = await sts.assume_role(**arguments)
-            except ClientError as error:
-                code = error.response.get("Error", {}).get("Code", "")
-                smaller = self._policy.smaller() if self._policy is not None else None
-                if code not in _TOO_LARGE or smaller is None:
-                    raise
-                self._policy = smaller
-                arguments["Policy"] = smaller.text
-            else:
-                return answer
-
-
-class _AssumedRole(botocore.credentials.CredentialProvider):  # type: ignore[misc]
-    """A credential provider in front of all others: the role of the place, renewed in time."""
-
-    METHOD = "cockpit-role"
-    CANONICAL_NAME = "CockpitRole"
-
-    def __init__(self, clients: Clients, source: AioSession) -> None:
-        super().__init__()
-        self._clients = clients
-        self._source = source
-
-    async def load(self) -> AioRefreshableCredentials:
-        async def refresh() -> dict[str, str]:
-            return await self._clients.assume(self._source)
-
-        # assumed when a call needs it: what fails then is told by its name, to all at once
-        return AioDeferredRefreshableCredentials(refresh_using=refresh, method=self.METHOD)
+        return self._role.left_out
 
 
 class _OffLoopParser:

@@ -1,0 +1,109 @@
+"""The role of a place: assumed when a call needs it, narrowed by the policy that AWS takes.
+
+How large a session policy is when AWS has packed it nobody can tell before: it is made smaller
+until AWS takes it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, TypedDict
+
+from aiobotocore.credentials import AioDeferredRefreshableCredentials, AioRefreshableCredentials
+from botocore.credentials import CredentialProvider
+from botocore.exceptions import ClientError
+
+from cockpit.connect.aws.policy import SessionPolicy
+from cockpit.connect.settings import AwsSite
+
+if TYPE_CHECKING:
+    from aiobotocore.client import AioBaseClient
+    from aiobotocore.config import AioConfig
+    from aiobotocore.session import AioSession
+
+_TOO_LARGE = {"PackedPolicyTooLarge", "PackedPolicyTooLargeException"}
+
+
+class _Credentials(TypedDict):
+    """`sts.Credentials`."""
+
+    AccessKeyId: str
+    SecretAccessKey: str
+    SessionToken: str
+    Expiration: datetime
+
+
+class _Answer(TypedDict):
+    """What is read of `sts.AssumeRoleResponse`."""
+
+    Credentials: _Credentials
+
+
+class RoleSession:
+    """Who the place's role is assumed as, and what it is narrowed to; None: the role as it is."""
+
+    def __init__(self, place: AwsSite, name: str, policy: SessionPolicy | None) -> None:
+        self._place = place
+        self._name = name
+        self._policy = policy
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """IAM actions for which the session policy had no room: AWS would deny them."""
+        return self._policy.left_out if self._policy is not None else frozenset()
+
+    async def credentials(self, source: AioSession, configuration: AioConfig) -> dict[str, str]:
+        """Of the role, as botocore's refreshable credentials want them."""
+        async with source.create_client(
+            "sts",
+            region_name=self._place.region,
+            endpoint_url=self._place.endpoint_url or None,
+            config=configuration,
+        ) as sts:
+            given = await self._assume(sts)
+        return {
+            "access_key": given["AccessKeyId"],
+            "secret_key": given["SecretAccessKey"],
+            "token": given["SessionToken"],
+            "expiry_time": given["Expiration"].isoformat(),
+        }
+
+    async def _assume(self, sts: AioBaseClient) -> _Credentials:
+        while True:
+            narrowed = {"Policy": self._policy.text} if self._policy is not None else {}
+            try:
+                answer: _Answer = await sts.assume_role(
+                    RoleArn=self._place.role_arn,
+                    RoleSessionName=self._name,
+                    DurationSeconds=3600,
+                    **narrowed,
+                )
+            except ClientError as error:
+                code = error.response.get("Error", {}).get("Code", "")
+                smaller = self._policy.smaller() if self._policy is not None else None
+                if code not in _TOO_LARGE or smaller is None:
+                    raise
+                self._policy = smaller
+            else:
+                return answer["Credentials"]
+
+
+class AssumedRole(CredentialProvider):  # type: ignore[misc]
+    """A credential provider in front of all others: the role of the place, renewed in time."""
+
+    METHOD = "cockpit-role"
+    CANONICAL_NAME = "CockpitRole"
+
+    def __init__(self, role: RoleSession, source: AioSession, configuration: AioConfig) -> None:
+        super().__init__()
+        self._role = role
+        self._source = source
+        self._configuration = configuration
+
+    async def load(self) -> AioRefreshableCredentials:
+        """Credentials that are not asked for yet: what fails later is told by its name, to all."""
+
+        async def refresh() -> dict[str, str]:
+            return await self._role.credentials(self._source, self._configuration)
+
+        return AioDeferredRefreshableCredentials(refresh_using=refresh, method=self.METHOD)
