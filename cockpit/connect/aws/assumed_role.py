@@ -33,7 +33,7 @@ class _Credentials(TypedDict):
     Expiration: datetime
 
 
-class _Answer(TypedDict):
+class _RoleAnswer(TypedDict):
     """What is read of `sts.AssumeRoleResponse`."""
 
     Credentials: _Credentials
@@ -72,7 +72,7 @@ class RoleSession:
         while True:
             narrowed = {"Policy": self._policy.text} if self._policy is not None else {}
             try:
-                answer: _Answer = await sts.assume_role(
+                answer: _RoleAnswer = await sts.assume_role(
                     RoleArn=self._place.role_arn,
                     RoleSessionName=self._name,
                     DurationSeconds=3600,
