@@ -91,7 +91,22 @@ def upkeep_facts(snapshot: Upkeep, settings: UpkeepSettings) -> Iterator[Fact]:
 
 
 def upkeep_tables(snapshot: Upkeep, settings: UpkeepSettings) -> Iterator[Table]:
-    """Where copies go, and how far they are."""
+    """What protects it and what came last; where copies go, and how far they are."""
+    newest = f"{snapshot.newest:%Y-%m-%d %H:%M:%S} UTC" if snapshot.newest else "none"
+    told = {
+        "versioning": ("versioning", snapshot.versioning or "off"),
+        "access logs to": ("logging", snapshot.logging or "nowhere"),
+        "only over TLS": ("policy", "yes" if snapshot.tls_only else "no"),
+    }
+    rows = [(what, v if part in snapshot.known else "unknown") for what, (part, v) in told.items()]
+    if snapshot.prefix:
+        newest = newest if snapshot.prefix_known else "unknown"
+        rows.append((f"newest under {snapshot.prefix}", newest))
+    yield Table(
+        title="What protects it, what came last",
+        columns=(Column("", 40), Column("")),
+        rows=tuple(Row(key=cells[0], cells=cells) for cells in rows),
+    )
     if snapshot.rules:
         yield Table(
             title="Replication",
