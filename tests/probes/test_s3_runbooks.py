@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
@@ -12,35 +11,21 @@ import pytest
 from cockpit.connect.aws.session import Aws, AwsActs, open_aws, open_aws_acts
 from cockpit.connect.aws.settings import BucketSettings
 from cockpit.errors import Misconfigured, Refused
-from cockpit.runbooks.library import library
-from cockpit.runbooks.step import Runbook, Step
-from cockpit.runbooks.values import captured, holds, resolved
-from cockpit.triage import recording
-from cockpit.triage.registry import registry
 from cockpit.triage.target import Target
 from cockpit.world import layout
-from cockpit.world.calls import CallLog
-from cockpit.world.faults import Faults
-from cockpit.world.front import Front
 from probes.s3_bucket import access as access_probe
 from tests.core.aws_stub import place
 from tests.probes.s3_looks import ROLE, allow, policy, put
+from tests.probes.step_bench import Bench, fronted
 
 pytestmark = pytest.mark.servers
-ANSWERS = {"outside": {"answer": "no"}, "right": {"answer": "yes"}}
+ANSWERS = {"outside": "no", "right": "yes"}
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """moto behind the world's front: alone it calls an empty answer a page of HTML."""
-    made = Front(CallLog(), Faults())
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(64)
-        made.serve(listener)
-        made.ready.set()
-        yield listener.getsockname()[1]
-        made.close()
+    with fronted() as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
@@ -56,40 +41,10 @@ def s3(port: int) -> Any:
     )
 
 
-class Bench:
-    """A bucket with the two sessions, and what a runbook has captured so far."""
-
-    def __init__(self, book: str, bucket: str, sessions: tuple[Aws, AwsActs]) -> None:
-        self.book: Runbook = library().get(book)
-        self.aws, self.acts = sessions
-        settings = BucketSettings(aws="prod", id=bucket)
-        self.target = Target(name=bucket, kind="s3_bucket", settings=settings)
-        self.scope: dict[str, Any] = dict(ANSWERS)
-
-    def step(self, id_: str) -> Step:
-        return next(each for each in self.book.steps if each.id == id_)
-
-    async def snapshot(self, probe: str) -> Any:
-        self.aws.forget()
-        return await registry()[probe].collect(self.aws, self.target)
-
-    async def looked(self, id_: str, **instead: Any) -> None:
-        """Capture a looking step; `instead`: what moto cannot tell."""
-        step = self.step(id_)
-        told = recording.builtins(await self.snapshot(step.does)) | instead
-        self.scope[id_] = captured(step.capture, told)
-
-    def applies(self, id_: str) -> bool:
-        return all(holds(check.that, self.scope) for check in self.step(id_).require)
-
-    async def act(self, id_: str, *, undo: bool = False) -> bool:
-        """Carry it out, or its undo; whether its verification holds."""
-        step = self.step(id_)
-        doing: Any = step.undo if undo else step
-        await self.acts.run(doing.does, resolved(doing.args, self.scope))
-        assert doing.verify is not None
-        told = recording.builtins(await self.snapshot(doing.verify.probe))
-        return holds(doing.verify.until, {**self.scope, **told})
+def bench_of(book: str, bucket: str, sessions: tuple[Aws, AwsActs]) -> Bench:
+    """A bucket and a runbook for it."""
+    settings = BucketSettings(aws="prod", id=bucket)
+    return Bench(book, Target(name=bucket, kind="s3_bucket", settings=settings), sessions, ANSWERS)
 
 
 @pytest.fixture
@@ -110,7 +65,7 @@ async def test_an_open_bucket_is_closed_and_its_policy_loses_what_is_open(
     ours = allow({"AWS": ROLE}, Sid="ours", Resource="arn:aws:s3:::open/*")
     s3.put_bucket_policy(Bucket="open", Policy=policy(allow(Sid="web"), ours))
     s3.put_bucket_acl(Bucket="open", ACL="public-read")
-    bench = Bench("s3-public", "open", sessions)
+    bench = bench_of("s3-public", "open", sessions)
     await bench.looked("before")
     await bench.looked("now")
     assert [bench.applies(each) for each in ("block", "policy", "delete", "acl")] == [
@@ -133,7 +88,7 @@ async def test_a_policy_of_which_nothing_would_stay_is_taken_away(
 ) -> None:
     s3.create_bucket(Bucket="bare")
     s3.put_bucket_policy(Bucket="bare", Policy=policy(allow()))
-    bench = Bench("s3-public", "bare", sessions)
+    bench = bench_of("s3-public", "bare", sessions)
     await bench.looked("before")
     await bench.looked("now")
     assert (bench.applies("policy"), bench.applies("delete")) == (False, True)
@@ -146,7 +101,7 @@ async def test_the_policy_from_before_is_put_back_and_taken_back(
     then, now = policy(allow({"AWS": ROLE})), policy(allow({"AWS": "999999999999"}))
     s3.create_bucket(Bucket="shut")
     s3.put_bucket_policy(Bucket="shut", Policy=now)
-    bench = Bench("s3-access-denied", "shut", sessions)
+    bench = bench_of("s3-access-denied", "shut", sessions)
     previous, _ = access_probe.previous_of(now, (put(5, now), put(90, then)))
     await bench.looked("before", previous_policy=previous, previous_known_by="CloudTrail")
     await bench.looked("now")
