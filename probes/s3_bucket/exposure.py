@@ -125,7 +125,8 @@ def _forbidden(error: BlindError) -> BlindError:
         error.reason,
         error.message,
         hint="is it still ours? a bucket that was deleted can be made by anybody, who then gets "
-        "what is sent to it. Else: s3:ListBucket and s3:GetBucketPolicyStatus are missing",
+        "what is sent to it. Else its policy lets in one VPC only, or s3:ListBucket and "
+        "s3:GetBucketPolicyStatus are missing",
         code=_FORBIDDEN,
         severity=Severity.WARNING.value,
     )

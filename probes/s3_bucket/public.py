@@ -172,10 +172,10 @@ def block_off(snapshot: Exposure, settings: ExposureSettings) -> Iterator[Findin
         "S3_BLOCK_PUBLIC_ACCESS_OFF",
         Severity.CRITICAL if fresh else Severity.WARNING,
         "neither bucket nor account block public access whole"
-        + (f": taken away {duration(ago or 0)} ago" if fresh else ""),
+        + (f": changed {duration(ago or 0)} ago" if fresh else ""),
         evidence=(
             *_levels(snapshot),
-            Evidence("taken away ago", ago, "s", limit=settings.just_removed),
+            Evidence("changed ago", ago, "s", limit=settings.just_removed),
             *_since([each for each in snapshot.changes if "PublicAccessBlock" in each.event]),
         ),
         likely=("it was taken away to make something work", "it was never set"),

@@ -150,7 +150,7 @@ def told_changes(changes: Sequence[BucketChange], target: str) -> Iterator[Chang
     for each in changes[:20]:
         yield Change(
             at=each.at,
-            kind="s3.access",
+            kind="s3.policy",
             target=target,
             summary=each.event,
             actor=each.actor,

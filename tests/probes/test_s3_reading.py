@@ -12,6 +12,7 @@ import pytest
 
 from cockpit import clock
 from cockpit.connect.aws import reads
+from cockpit.connect.aws.errors import AwsCall, from_answer
 from cockpit.connect.aws.session import Aws, open_aws
 from cockpit.connect.aws.settings import BucketSettings
 from cockpit.errors import BlindError, Reason, Refused
@@ -139,6 +140,15 @@ async def test_a_bucket_that_is_gone_or_not_ours_is_blind_with_its_code(
     with pytest.raises(BlindError) as caught:
         await exposure.collect(FakeAws(answers(**changes)), bucket())
     assert (caught.value.code, caught.value.reason) == (code, reason)
+
+
+def test_a_bucket_of_another_region_is_no_proxy() -> None:
+    call = AwsCall("s3", "HeadBucket", "us-east-1")
+    answer = {"Error": {"Code": "301"}, "ResponseMetadata": {"HTTPStatusCode": 301}}
+    found = from_answer(answer, call)
+    assert found.reason is Reason.MISCONFIGURED
+    assert "not in us-east-1" in found.message
+    assert "region" in found.hint
 
 
 async def test_what_is_denied_is_a_gap_and_never_closed() -> None:

@@ -163,6 +163,12 @@ def _numbered(code: str, status: int, call: AwsCall) -> BlindError | None:
     if code and not code.isdigit():
         return None
     number = int(code) if code else status
+    if call.operation == "HeadBucket" and number in {301, 307}:
+        return BlindError(
+            Reason.MISCONFIGURED,
+            f"{call.name}: the bucket is not in {call.region}",
+            hint="name an [aws.NAME] of the bucket's region as its place",
+        )
     if call.operation.startswith("Head") and number in {403, 404}:
         reason = Reason.DENIED if number == 403 else Reason.MISSING
         return BlindError(reason, f"{call.name}: HTTP {number}")
