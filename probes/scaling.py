@@ -21,7 +21,9 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 class SuspendedState(Answer, frozen=True):
     """What a person stopped auto scaling from doing."""
 
+    dynamic_scaling_in_suspended: bool = False
     dynamic_scaling_out_suspended: bool = False
+    scheduled_scaling_suspended: bool = False
 
 
 class TargetRow(Answer, frozen=True):

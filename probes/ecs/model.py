@@ -173,6 +173,8 @@ class Scaling:
     minimum: int
     maximum: int
     out_suspended: bool = False
+    in_suspended: bool = False
+    schedule_suspended: bool = False
     cpu_target: float | None = None
     memory_target: float | None = None
     failed_activity: str = ""

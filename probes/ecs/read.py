@@ -207,6 +207,8 @@ def scaling_of(target: TargetRow, policies: Iterable[PolicyRow]) -> Scaling:
         minimum=target.min_capacity,
         maximum=target.max_capacity,
         out_suspended=target.suspended_state.dynamic_scaling_out_suspended,
+        in_suspended=target.suspended_state.dynamic_scaling_in_suspended,
+        schedule_suspended=target.suspended_state.scheduled_scaling_suspended,
         cpu_target=goals.get("ECSServiceAverageCPUUtilization"),
         memory_target=goals.get("ECSServiceAverageMemoryUtilization"),
     )

@@ -14,15 +14,23 @@ from cockpit.runbooks.values import captured, holds, resolved
 from cockpit.triage import recording
 from cockpit.triage.registry import registry
 from cockpit.triage.target import Target
+from cockpit.world.answers.rest import NOTHING_TO_TELL, empty
 from cockpit.world.calls import CallLog
 from cockpit.world.faults import Faults
 from cockpit.world.front import Front
+
+NO_ACTIVITIES = empty(
+    ("application-autoscaling", "DescribeScalingActivities", "ScalingActivities"),
+)
+"""What moto lacks."""
 
 
 @contextmanager
 def fronted() -> Iterator[int]:
     """The port of moto behind the world's front: alone it calls an empty answer a page of HTML."""
     made = Front(CallLog(), Faults())
+    made.answers.update(NOTHING_TO_TELL)
+    made.answers.update(NO_ACTIVITIES)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)

@@ -204,3 +204,47 @@ async def test_a_balancer_is_protected(sessions: Sessions, client: Clients) -> N
     assert bench.applies("protect")
     assert await bench.act("protect")
     assert await bench.act("protect", undo=True)
+
+
+async def test_a_service_may_scale_further_and_start_slower(
+    sessions: Sessions, client: Clients
+) -> None:
+    ecs, scaling = client("ecs"), client("application-autoscaling")
+    ecs.create_cluster(clusterName="prod")
+    ecs.register_task_definition(
+        family="checkout", containerDefinitions=[{"name": "web", "image": "web:1", "memory": 128}]
+    )
+    ecs.create_service(
+        cluster="prod", serviceName="checkout", taskDefinition="checkout", desiredCount=2
+    )
+    named = {
+        "ServiceNamespace": "ecs",
+        "ResourceId": "service/prod/checkout",
+        "ScalableDimension": "ecs:service:DesiredCount",
+    }
+    scaling.register_scalable_target(
+        **named,
+        MinCapacity=2,
+        MaxCapacity=4,
+        SuspendedState={
+            "DynamicScalingOutSuspended": True,
+            "DynamicScalingInSuspended": True,
+            "ScheduledScalingSuspended": False,
+        },
+    )
+    service = target("ecs_service", "checkout", cluster="prod")
+    bench = Bench("ecs-autoscaling", service, sessions, {"ceiling": 8})
+    await bench.looked("before", "now")
+    assert bench.applies("resume")
+    assert await bench.act("resume")
+    [kept] = scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
+    assert kept["SuspendedState"]["DynamicScalingInSuspended"] is True
+    assert bench.applies("raise")
+    assert await bench.act("raise")
+    assert await bench.act("raise", undo=True)
+    assert await bench.act("resume", undo=True)
+    slow = Bench("ecs-health-kills", service, sessions, {"why": "slow", "seconds": 120})
+    await slow.looked("before", "now")
+    assert not slow.applies("grace"), "no load balancer checks it"
+    slow.scope["before"]["balanced"] = 1
+    assert slow.applies("grace")
