@@ -88,6 +88,9 @@ def _deaf(policy: ScalingPolicy, why: list[str], alarms: list[ScalingAlarm]) -> 
             "somebody switched it off",
             "the cooldown has not passed",
         ),
+        against=("a metric of requests has no data while nobody asks",)
+        if "Request" in policy.metric and any("no data" in each for each in why)
+        else (),
         next="does the metric have points, and what says the newest activity?",
     )
 

@@ -400,6 +400,14 @@ def test_a_message_that_nobody_knows_is_told_as_it_is() -> None:
     assert told.subject == "other"
 
 
+def test_a_policy_of_requests_without_data_may_have_no_requests() -> None:
+    quiet = alarm("INSUFFICIENT_DATA")
+    for metric, against in (("ALBRequestCountPerTarget", 1), ("CWAgent mem_used_percent", 0)):
+        look = snapshot(policies=(policy(metric=metric),), alarms=(quiet,))
+        [told] = capacity.diagnose(look, Settings())
+        assert len(told.against) == against
+
+
 def test_who_set_it_to_zero_is_told() -> None:
     gone = activity("Terminating", "Successful", instance="i-0a", cause=ZEROED)
     look = snapshot(**EMPTY, desired=0, requests=minutes(900), activities=(gone,))
