@@ -108,7 +108,7 @@ def filled(value: Any, model: Any) -> Any:
 _EXAMPLES: Mapping[str, Any] = {
     "string": lambda _: "x" * 40,
     "integer": lambda shape: max(10, shape.metadata.get("min", 10)),
-    "long": lambda _: 10,
+    "long": lambda shape: max(10, shape.metadata.get("min", 10)),
     "list": lambda shape: [_EXAMPLES[shape.member.type_name](shape.member)],
     "structure": lambda _: {},
     "map": lambda _: {},

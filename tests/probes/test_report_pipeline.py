@@ -16,6 +16,8 @@ from cockpit.connect.aws.session import Aws, open_aws
 from cockpit.connect.aws.settings import WorkgroupSettings
 from cockpit.connect.session import Series
 from cockpit.errors import BlindError, Reason
+from cockpit.runbooks.library import library
+from cockpit.runbooks.values import holds
 from cockpit.triage.finding import Severity
 from cockpit.triage.target import Target
 from probes.athena_workgroup import queries
@@ -504,3 +506,22 @@ async def test_athena_through_the_real_client(monkeypatch: pytest.MonkeyPatch) -
         "REPORT_EMPTY",
         "GLUE_SCHEMA_MISMATCH",
     ]
+
+
+def test_a_limit_is_offered_where_there_is_none_and_never_below_a_good_run() -> None:
+    book = library().get("athena-slow")
+    step = next(each for each in book.steps if each.id == "limit")
+
+    def applies(cutoff: int | None, most: int, orphan: str = "", waited: str = "unknown") -> bool:
+        scope = {
+            "before": {"cutoff": cutoff, "scanned": GB, "orphan": orphan},
+            "most": {"answer": most},
+            "waited": {"answer": waited},
+        }
+        return all(holds(check.that, scope) for check in step.require)
+
+    assert applies(None, 2 * GB)
+    assert not applies(None, GB)
+    assert not applies(GB, 2 * GB)
+    assert not applies(None, 2 * GB, "q1")
+    assert applies(None, 2 * GB, "q1", "no")
