@@ -16,10 +16,13 @@ import pytest
 
 from cockpit.connect.aws.session import Aws, open_aws
 from cockpit.errors import BlindError, Reason
+from cockpit.triage.target import Target
 from probes.dynamodb import table as dynamodb
 from probes.ecs import service as ecs
 from probes.elasticache import status as elasticache
 from probes.rds import status as rds
+from probes.slo import budget as slo
+from probes.slo.objective import SloSettings
 from tests.core.aws_stub import place
 from tests.probes.fake_aws import target
 
@@ -456,3 +459,26 @@ async def test_a_table_that_is_not_there_is_told_as_gone(aws: Aws) -> None:
     with pytest.raises(BlindError) as caught:
         await dynamodb.collect(aws, target("dynamodb_table", "ghost"))
     assert caught.value.code == "DDB_TABLE_NOT_ACTIVE"
+
+
+# Objectives ------------------------------------------------------------------------------------
+
+
+async def test_an_objective_is_counted_by_the_real_client(aws: Aws, client: Clients) -> None:
+    for name, each in (("Orders", 200.0), ("OrdersFailed", 40.0)):
+        put(client, "Shop", name, {"Stage": "prod"}, values=[each] * 20)
+    settings = SloSettings(
+        aws="prod",
+        sli="metric",
+        namespace="Shop",
+        total="Orders",
+        bad="OrdersFailed",
+        dimensions={"Stage": "prod"},
+    )
+    look = await slo.collect(aws, Target(name="orders", kind="slo", settings=settings))
+    counts = look.of(3600)
+    assert counts is not None
+    assert counts.share == 0.2
+    assert counts.total >= 3600
+    assert codes(slo, look) >= {"SLO_BURN_FAST", "SLO_AVAILABILITY_LOW", "SLO_BUDGET_EXHAUSTED"}
+    assert look.gaps == ()

@@ -151,6 +151,5 @@ METRIC = Kind(
 UNPROBED = (
     aws_kind("api_gateway", "api"),
     aws_kind("log_group", "log"),
-    aws_kind("slo", "slo"),
 )
 """Kinds that a configuration may name already and that no probe looks at yet: shown as such."""

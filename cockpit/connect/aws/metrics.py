@@ -40,7 +40,7 @@ _POINTS = 50_000
 _CROWD = 0.2
 """Seconds for which a batch waits at most while other calls of the place wait for their turn: their
 looks ask for series next."""
-_DEPTHS = (15, 240, 1500)
+_DEPTHS = (15, 240, 1500, 4500)
 """Minutes: windows up to the same of these are one call, however long the longest of them is."""
 _FORGOTTEN = timedelta(hours=2)
 _ACTIVE = timedelta(seconds=180)
