@@ -6,6 +6,7 @@ until AWS takes it.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
@@ -14,12 +15,9 @@ from botocore.credentials import CredentialProvider
 from botocore.exceptions import ClientError
 
 from cockpit.connect.aws.policy import SessionPolicy
-from cockpit.connect.settings import AwsSite
 
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
-    from aiobotocore.config import AioConfig
-    from aiobotocore.session import AioSession
 
 _TOO_LARGE = {"PackedPolicyTooLarge", "PackedPolicyTooLargeException"}
 
@@ -42,8 +40,8 @@ class _RoleAnswer(TypedDict):
 class RoleSession:
     """Who the place's role is assumed as, and what it is narrowed to; None: the role as it is."""
 
-    def __init__(self, place: AwsSite, name: str, policy: SessionPolicy | None) -> None:
-        self._place = place
+    def __init__(self, arn: str, name: str, policy: SessionPolicy | None) -> None:
+        self._arn = arn
         self._name = name
         self._policy = policy
 
@@ -52,15 +50,9 @@ class RoleSession:
         """IAM actions for which the session policy had no room: AWS would deny them."""
         return self._policy.left_out if self._policy is not None else frozenset()
 
-    async def credentials(self, source: AioSession, configuration: AioConfig) -> dict[str, str]:
+    async def credentials(self, sts: AioBaseClient) -> dict[str, str]:
         """Of the role, as botocore's refreshable credentials want them."""
-        async with source.create_client(
-            "sts",
-            region_name=self._place.region,
-            endpoint_url=self._place.endpoint_url or None,
-            config=configuration,
-        ) as sts:
-            given = await self._assume(sts)
+        given = await self._assume(sts)
         return {
             "access_key": given["AccessKeyId"],
             "secret_key": given["SecretAccessKey"],
@@ -73,7 +65,7 @@ class RoleSession:
             narrowed = {"Policy": self._policy.text} if self._policy is not None else {}
             try:
                 answer: _RoleAnswer = await sts.assume_role(
-                    RoleArn=self._place.role_arn,
+                    RoleArn=self._arn,
                     RoleSessionName=self._name,
                     DurationSeconds=3600,
                     **narrowed,
@@ -94,16 +86,10 @@ class AssumedRole(CredentialProvider):  # type: ignore[misc]
     METHOD = "cockpit-role"
     CANONICAL_NAME = "CockpitRole"
 
-    def __init__(self, role: RoleSession, source: AioSession, configuration: AioConfig) -> None:
+    def __init__(self, refresh: Callable[[], Awaitable[dict[str, str]]]) -> None:
         super().__init__()
-        self._role = role
-        self._source = source
-        self._configuration = configuration
+        self._refresh = refresh
 
     async def load(self) -> AioRefreshableCredentials:
         """Credentials that are not asked for yet: what fails later is told by its name, to all."""
-
-        async def refresh() -> dict[str, str]:
-            return await self._role.credentials(self._source, self._configuration)
-
-        return AioDeferredRefreshableCredentials(refresh_using=refresh, method=self.METHOD)
+        return AioDeferredRefreshableCredentials(refresh_using=self._refresh, method=self.METHOD)

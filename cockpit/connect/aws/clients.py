@@ -97,7 +97,7 @@ class Clients:
     ) -> None:
         self._place = place
         self._identity = identity
-        self._role = RoleSession(place, identity.session_name, identity.policy)
+        self._role = RoleSession(place.role_arn, identity.session_name, identity.policy)
         self._hooks = hooks
         self._tasks = tasks
         self._clients: dict[str, AnswerToCome[AioBaseClient]] = {}
@@ -244,7 +244,11 @@ class Clients:
         assumed = self._session_of("")
         # the profile's ca_bundle holds for the role's calls too
         assumed.set_config_variable("ca_bundle", session.get_config_variable("ca_bundle"))
-        provider = AssumedRole(self._role, session, self._configuration())
+
+        async def refresh() -> dict[str, str]:
+            return await self._assume(session)
+
+        provider = AssumedRole(refresh)
         assumed.get_component("credential_provider").insert_before("env", provider)
         return assumed
 
@@ -259,6 +263,15 @@ class Clients:
             )
 
         return _session(profile, shared)
+
+    async def _assume(self, source: AioSession) -> dict[str, str]:
+        async with source.create_client(
+            "sts",
+            region_name=self._place.region,
+            endpoint_url=self._place.endpoint_url or None,
+            config=self._configuration(),
+        ) as sts:
+            return await self._role.credentials(sts)
 
     @property
     def left_out(self) -> frozenset[str]:
