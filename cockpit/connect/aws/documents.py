@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
+from cockpit.connect.aws import containment
 from cockpit.connect.aws.lockout import PolicyCaller, locks_out
 from cockpit.connect.aws.resource_policy import (
     PolicyProblem,
@@ -90,10 +91,15 @@ def _what(statement: PolicyStatement) -> str:
 
 
 async def refuse_lockout(acts: Asks, call: str, arguments: Mapping[str, object]) -> None:
-    """Raise `Refused` for a bucket policy that would shut out the one who puts it.
+    """Raise `Refused` for what would shut out the one who does it: a bucket's policy, a Deny for
+    one's own role or user, one's own key; and for an IP set that would be replaced.
 
-    Asks who that is, and which policy is in force. Whatever of it cannot be told refuses too.
+    Asks who that is, and what is in force. Whatever of it cannot be told refuses too.
     """
+    if call == containment.IP_SET:
+        await _refuse_replacing(acts, arguments)
+    if containment.about(call):
+        await _refuse_containing(acts, call, arguments)
     if call not in _LOCKING or not arguments.keys() & {"Policy", "ExpectedBucketOwner"}:
         return  # taking a policy away shuts out callers of another account only
     try:
@@ -108,6 +114,31 @@ async def refuse_lockout(acts: Asks, call: str, arguments: Mapping[str, object])
         raise Refused(f"{call}: whether it shuts us out cannot be told: {error}") from None
     if why:
         raise Refused(f"{call}: {why}", hint="except whoever acts from that Deny")
+
+
+async def _refuse_replacing(acts: Asks, arguments: Mapping[str, object]) -> None:
+    which = {name: arguments[name] for name in ("Name", "Scope", "Id")}
+    try:
+        held = (await acts.run("wafv2.GetIPSet", which)).get("IPSet")
+    except (BlindError, UnknownOutcome) as error:
+        raise Refused(f"whether the IP set only grows cannot be told: {error}") from None
+    before = held.get("Addresses") if isinstance(held, Mapping) else None
+    after = arguments["Addresses"]
+    if not isinstance(before, list) or not isinstance(after, list):
+        raise Refused("whether the IP set only grows cannot be told: its addresses are no list")
+    why = containment.replaces(map(str, before), map(str, after))
+    if why:
+        raise Refused(f"{containment.IP_SET}: {why}", hint="give the addresses it has, and the new")
+
+
+async def _refuse_containing(acts: Asks, call: str, arguments: Mapping[str, object]) -> None:
+    try:
+        _, arn = await acts.identity()
+    except (BlindError, UnknownOutcome) as error:
+        raise Refused(f"{call}: whether it contains us cannot be told: {error}") from None
+    why = containment.contains_itself(call, arguments, arn)
+    if why:
+        raise Refused(f"{call}: {why}", hint="act as somebody else")
 
 
 async def _in_force(acts: Asks, bucket: object) -> str:

@@ -198,6 +198,18 @@ def _line(item: Members) -> None:
         item["message"] = without_secrets(message)
 
 
+def _request(item: Members) -> None:
+    """A sampled request: who asks for what; no header but those two, and no query."""
+    for request in _structures(item.get("Request")):
+        kept = ("user-agent", "host")
+        held = _structures(request.get("Headers"))
+        request["Headers"] = [e for e in held if str(e.get("Name", "")).lower() in kept]
+        uri = request.get("URI")
+        if isinstance(uri, str):
+            request["URI"] = uri.partition("?")[0]
+    _drop("RequestHeadersInserted")(item)
+
+
 def _run(answer: Members) -> None:
     """An execution of a state machine: its data are the customer's; its error is the reason."""
     _drop("input", "output")(answer)
@@ -267,5 +279,6 @@ _RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
         "apigatewayv2": {**_one(_stage, "Items"), "StageVariables": _stage},
         "events": _one(_drop("Input", "InputTransformer", "HttpParameters"), "Targets"),
         "glue": _one(_drop("Arguments"), "JobRuns"),
+        "wafv2": _one(_request, "SampledRequests"),
     }
 )

@@ -83,6 +83,32 @@ class WorkgroupSettings(AwsResource):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WafSettings(AwsResource):
+    """Kind `waf_acl`: a web ACL by its ARN, or by its name where it is a region's own."""
+
+    ip_set: str = ""
+    """Name or ARN of the IP set that a step may add an address to; empty: the one that a rule of
+    the ACL blocks by, if there is exactly one."""
+    never_block: tuple[str, ...] = ()
+    """Addresses and networks that no step may block: your own, your partners', your CDN's."""
+    samples: bool = True
+    """Whether requests are sampled: they show customers' addresses and paths."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrincipalSettings(AwsResource):
+    """Kind `iam_principal`: a user, a role, or root by its ARN; a bare name is a user's."""
+
+    key: str = ""
+    """An access key's id whose track is followed instead of the principal's, such as a stolen one
+    (`AKIA…`, or `ASIA…` of a session); empty: none."""
+    networks: tuple[str, ...] = ()
+    """Networks from which it is ordinarily used; empty: not known."""
+    hours: float = 3.0
+    """How far back its calls are read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VpcEnd:
     """One end of a path. Exactly one of the fields is set."""
 
