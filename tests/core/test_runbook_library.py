@@ -109,6 +109,7 @@ _EXAMPLES: Mapping[str, Any] = {
     "string": lambda _: "x" * 40,
     "integer": lambda shape: max(10, shape.metadata.get("min", 10)),
     "long": lambda shape: max(10, shape.metadata.get("min", 10)),
+    "double": lambda _: 10.0,
     "list": lambda shape: [_EXAMPLES[shape.member.type_name](shape.member)],
     "structure": lambda _: {},
     "map": lambda _: {},

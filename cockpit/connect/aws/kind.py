@@ -148,8 +148,5 @@ METRIC = Kind(
 )
 
 
-UNPROBED = (
-    aws_kind("api_gateway", "api"),
-    aws_kind("log_group", "log"),
-)
+UNPROBED = (aws_kind("log_group", "log"),)
 """Kinds that a configuration may name already and that no probe looks at yet: shown as such."""

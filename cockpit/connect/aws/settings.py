@@ -71,6 +71,14 @@ class BucketSettings(AwsResource):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings(AwsResource):
+    """Kind `api_gateway`: a REST, HTTP or WebSocket API by its id or ARN, and one of its stages."""
+
+    stage: str = ""
+    """Empty: `$default`, or the only one that it has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkgroupSettings(AwsResource):
     """Kind `athena_workgroup`: a workgroup by its name, and what its queries read."""
 

@@ -1,0 +1,1 @@
+"""APIs of API Gateway: REST, HTTP and WebSocket."""
