@@ -1,0 +1,1 @@
+"""AWS Health: what AWS itself says is wrong or will be done."""
