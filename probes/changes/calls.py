@@ -11,16 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from probes.changes.model import ApiEvent
+from probes.trail import ApiEvent
 
 UNKNOWN_RISK = 0.3
 MILD = 0.05
-_CLIENTS = {
-    "elasticloadbalancing": "elbv2",
-    "monitoring": "cloudwatch",
-    "states": "stepfunctions",
-}
-_DATED = re.compile(r"(\d{8}|\d{4}_\d{2}_\d{2})(v\d+)?$")
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+")
 
 _NOISE = re.compile(
@@ -237,17 +231,6 @@ CreatePolicyVersion SetDefaultPolicyVersion UpdateStage RebootDBInstance Failove
 """
 ASKED = tuple(_ASKED.split())
 """Event names to ask for one by one when pages are full of noise, the most dangerous first."""
-
-
-def client_of(source: str) -> str:
-    """`ecs.amazonaws.com` → `ecs`; what clients call otherwise by their name."""
-    name = source.partition(".")[0]
-    return _CLIENTS.get(name, name)
-
-
-def plain(name: str) -> str:
-    """`UpdateFunctionCode20150331v2` → `UpdateFunctionCode`."""
-    return _DATED.sub("", name)
 
 
 def is_noise(event: ApiEvent) -> bool:

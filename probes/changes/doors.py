@@ -10,9 +10,10 @@ from probes.changes import rule_diff
 from probes.changes.calls import resource_of
 from probes.changes.model import Snapshot
 from probes.changes.network import permissions
-from probes.changes.refusals import events_of, is_denied
+from probes.changes.refusals import events_of
 from probes.changes.settings import Settings
 from probes.changes.telling import kind_and_risk, summary
+from probes.trail import is_denied
 
 _EVERYBODY = frozenset({"0.0.0.0/0", "::/0"})
 _DAY = timedelta(hours=24)

@@ -10,11 +10,10 @@ from cockpit.errors import BlindError
 from cockpit.text import visible
 from probes.answers import Gap
 from probes.changes.calls import resource_of
-from probes.changes.event import event_of
-from probes.changes.model import ApiEvent
 from probes.changes.telling import SET_AGAIN, same_thing
-from probes.changes.trail import TrailMemory, lookup
+from probes.changes.trail import TrailMemory
 from probes.changes.words import tail
+from probes.trail import ApiEvent, event_of, lookup
 
 _KEPT_BEFORE = 5
 """Of how many calls the one before is looked for in a look."""

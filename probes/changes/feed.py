@@ -29,13 +29,14 @@ from probes.changes import findings, view
 from probes.changes.codedeploy import deployments
 from probes.changes.earlier import before
 from probes.changes.functions import functions
-from probes.changes.model import ApiEvent, Snapshot
+from probes.changes.model import Snapshot
 from probes.changes.records import records
 from probes.changes.releases import releases
 from probes.changes.scaling import scaling
 from probes.changes.settings import Settings
 from probes.changes.stacks import stacks
 from probes.changes.trail import memory_of, read_trail
+from probes.trail import ApiEvent
 
 Given = TypeVar("Given")
 _TRAIL = "CloudTrail"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from probes.changes import policy_diff
 from probes.changes.calls import resource_of
-from probes.changes.model import ApiEvent
 from probes.changes.words import parameters, tail, text
+from probes.trail import ApiEvent
 
 
 def policy_name(event: ApiEvent) -> str:

@@ -2,45 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 
 from probes.answers import Gap
-
-LATE = timedelta(minutes=15)
-"""CloudTrail delivers an event within about five, at most about 15 minutes (its user guide)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiEvent:
-    """One call that CloudTrail wrote down. Secrets in its parameters are masked already."""
-
-    id: str
-    at: datetime
-    service: str
-    """`ecs`, `ec2`, `elbv2`: as the client is called."""
-    name: str
-    """`UpdateService`; without the date that Lambda's events carry."""
-    reads: bool = False
-    """It changes nothing."""
-    actor: str = ""
-    by: str = ""
-    """`person`, `pipeline`, `root`, `service`; empty: it does not say."""
-    address: str = ""
-    agent: str = ""
-    error: str = ""
-    """The error code; empty: it went through."""
-    message: str = ""
-    resources: tuple[str, ...] = ()
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    answer: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def call(self) -> str:
-        """`ecs.UpdateService`."""
-        return f"{self.service}.{self.name}"
+from probes.trail import ApiEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

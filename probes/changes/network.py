@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from probes.changes import rule_diff
 from probes.changes.calls import resource_of
-from probes.changes.model import ApiEvent
 from probes.changes.words import parameters, text
+from probes.trail import ApiEvent
 
 
 def group(event: ApiEvent) -> str:

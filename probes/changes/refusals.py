@@ -7,21 +7,16 @@ from datetime import timedelta
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
-from probes.changes.model import ApiEvent, Snapshot
+from probes.changes.model import Snapshot
 from probes.changes.settings import Settings
+from probes.trail import ApiEvent, is_denied
 
 _LAUNCHES_WITHIN = timedelta(minutes=15)
-_DENIED = ("AccessDenied", "UnauthorizedOperation", "Client.UnauthorizedOperation")
 
 
 def events_of(snapshot: Snapshot) -> tuple[ApiEvent, ...]:
     """The calls that were read; none when CloudTrail was not."""
     return snapshot.trail.events if snapshot.trail is not None else ()
-
-
-def is_denied(event: ApiEvent) -> bool:
-    """A right was missing."""
-    return any(word in event.error for word in _DENIED)
 
 
 def refused(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:

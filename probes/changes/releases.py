@@ -15,8 +15,9 @@ from cockpit.text import visible
 from probes.answers import Gap
 from probes.changes.calls import resource_of
 from probes.changes.definition_diff import task_definition
-from probes.changes.model import ApiEvent, MovedImage
+from probes.changes.model import MovedImage
 from probes.changes.revisions import RevisionRow, cluster_of, revisions
+from probes.trail import ApiEvent
 
 _READ = 4
 """Of how many deployments, newest first, it is read what they changed."""

@@ -10,7 +10,7 @@ from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import SafeText
 from probes.changes.calls import resource_of
-from probes.changes.model import ApiEvent
+from probes.trail import ApiEvent
 
 _TOGETHER = timedelta(seconds=120)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from probes.changes import grants, network
 from probes.changes.calls import call_of, resource_of
-from probes.changes.model import ApiEvent
 from probes.changes.words import parameters, plainly, set_to, tail, text
+from probes.trail import ApiEvent
 
 
 def summary(event: ApiEvent) -> str:

@@ -7,7 +7,7 @@ The memory of what was read hangs on the session of the place: a second target t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,10 +19,9 @@ from cockpit.errors import BlindError
 from cockpit.text import visible
 from probes.answers import Gap
 from probes.changes.calls import ASKED, is_noise
-from probes.changes.event import event_of
-from probes.changes.model import LATE, ApiEvent, ReadTrail
+from probes.changes.model import ReadTrail
+from probes.trail import LATE, ApiEvent, event_of, lookup
 
-_PAGE = 50
 _PAGES = 6
 _OVERLAP = LATE + timedelta(minutes=1)
 _PATIENCE = 20.0
@@ -127,28 +126,6 @@ async def _by_name(
         _keep(memory, answer.get("Events"))
         memory.asked.append(waiting.pop(0))
     return waiting
-
-
-async def lookup(
-    aws: AwsReads,
-    attribute: tuple[str, str],
-    *,
-    start: datetime,
-    end: datetime,
-    **token: object,
-) -> Mapping[str, object]:
-    """One page, newest first."""
-    key, value = attribute
-    return await aws.read(
-        "cloudtrail",
-        "LookupEvents",
-        expect="Events",
-        LookupAttributes=[{"AttributeKey": key, "AttributeValue": value}],
-        StartTime=start,
-        EndTime=end,
-        MaxResults=_PAGE,
-        **token,
-    )
 
 
 def _keep(memory: TrailMemory, rows: object) -> list[ApiEvent]:

@@ -13,9 +13,10 @@ from cockpit.triage.view import Column, Row, Table
 from cockpit.units import age, count
 from probes.changes.blindness import not_seen
 from probes.changes.calls import MILD, resource_of
-from probes.changes.model import LATE, Happening, Snapshot
+from probes.changes.model import Happening, Snapshot
 from probes.changes.settings import Settings
 from probes.changes.telling import details, kind_and_risk, summary
+from probes.trail import LATE
 
 _SERVICES_MATTER = 0.5
 """Risk from which on what AWS does by itself is a change."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from probes.changes.calls import resource_of
-from probes.changes.model import ApiEvent
+from probes.trail import ApiEvent
 
 _DULL = frozenset(
     {"maxResults", "dryRun", "clientToken", "nextToken", "applyImmediately", "cluster", "force"}

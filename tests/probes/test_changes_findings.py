@@ -16,7 +16,6 @@ from cockpit.triage.related import RankedChanges
 from probes.answers import Gap
 from probes.changes import feed, related, view
 from probes.changes.model import (
-    ApiEvent,
     MovedImage,
     ReadTrail,
     RolloutState,
@@ -25,6 +24,7 @@ from probes.changes.model import (
     SplitAlias,
 )
 from probes.changes.settings import Settings
+from probes.trail import ApiEvent
 from tests.probes.fake_aws import AT, ago
 from tests.probes.test_changes import target
 

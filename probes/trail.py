@@ -1,19 +1,107 @@
-"""One call as CloudTrail wrote it down: who, what, on what, and how it ended."""
+"""CloudTrail as every family reads it: one call of `LookupEvents`, and an event as written down.
+
+Source: CloudTrail User Guide (the form of an event; `LookupEvents` takes one attribute, gives 50 a
+page, and two calls a second for an account and region; Lambda's names carry the date of its API).
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
 from cockpit.connect.aws.answer import Answer, GivenText, answer_into
+from cockpit.connect.session import AwsReads
 from cockpit.text import SafeText, visible
 from cockpit.triage.changes import PERSON, PIPELINE, ROOT, SERVICE
-from probes.changes.calls import client_of, plain
-from probes.changes.model import ApiEvent
 
+LATE = timedelta(minutes=15)
+"""CloudTrail delivers an event within about five, at most about 15 minutes (its user guide)."""
+_PAGE = 50
 _DEEPEST = 12
 _LONGEST = 20_000
+_CLIENTS = {
+    "elasticloadbalancing": "elbv2",
+    "monitoring": "cloudwatch",
+    "states": "stepfunctions",
+}
+_DATED = re.compile(r"(\d{8}|\d{4}_\d{2}_\d{2})(v\d+)?$")
+_DENIED = ("AccessDenied", "UnauthorizedOperation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiEvent:
+    """One call that CloudTrail wrote down. Secrets in its parameters are masked already."""
+
+    id: str
+    at: datetime
+    service: str
+    """`ecs`, `ec2`, `elbv2`: as the client is called."""
+    name: str
+    """`UpdateService`; without the date that Lambda's events carry."""
+    reads: bool = False
+    """It changes nothing."""
+    actor: str = ""
+    by: str = ""
+    """`person`, `pipeline`, `root`, `service`; empty: it does not say."""
+    address: str = ""
+    agent: str = ""
+    error: str = ""
+    """The error code; empty: it went through."""
+    message: str = ""
+    resources: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    answer: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """What a service adds, such as whether a login had a second factor."""
+    identity: str = ""
+    """`IAMUser`, `AssumedRole`, `Root`, …: as CloudTrail says it."""
+
+    @property
+    def call(self) -> str:
+        """`ecs.UpdateService`."""
+        return f"{self.service}.{self.name}"
+
+
+def is_denied(event: ApiEvent) -> bool:
+    """A right was missing."""
+    return any(word in event.error for word in _DENIED)
+
+
+async def lookup(
+    aws: AwsReads,
+    attribute: tuple[str, str],
+    *,
+    start: datetime,
+    end: datetime,
+    **token: object,
+) -> Mapping[str, object]:
+    """One page, newest first."""
+    key, value = attribute
+    return await aws.read(
+        "cloudtrail",
+        "LookupEvents",
+        expect="Events",
+        LookupAttributes=[{"AttributeKey": key, "AttributeValue": value}],
+        StartTime=start,
+        EndTime=end,
+        MaxResults=_PAGE,
+        **token,
+    )
+
+
+def client_of(source: str) -> str:
+    """`ecs.amazonaws.com` → `ecs`; what clients call otherwise by their name."""
+    name = source.partition(".")[0]
+    return _CLIENTS.get(name, name)
+
+
+def plain(name: str) -> str:
+    """`UpdateFunctionCode20150331v2` → `UpdateFunctionCode`."""
+    return _DATED.sub("", name)
 
 
 class TrailResourceRow(Answer, frozen=True):
@@ -58,6 +146,8 @@ def event_of(row: object) -> ApiEvent:
         resources=tuple(each.resource_name for each in told.resources if each.resource_name),
         parameters=_structure(call.get("requestParameters")),
         answer=_structure(call.get("responseElements")),
+        extra=_structure(call.get("additionalEventData")),
+        identity=_word(identity.get("type")),
     )
 
 
