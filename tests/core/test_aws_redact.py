@@ -146,6 +146,26 @@ ANSWERS = {
         {"Events": [{"EventName": "X", "CloudTrailEvent": f"{{broken {SECRET}"}]},
         ["X"],
     ),
+    "a stage that was pointed to a deployment": (
+        "cloudtrail",
+        {
+            "Events": [
+                {
+                    "CloudTrailEvent": json.dumps(
+                        {
+                            "requestParameters": {
+                                "patchOperations": [
+                                    {"path": "/deploymentId", "value": "d2f4"},
+                                    {"path": "/variables/key", "value": SECRET},
+                                ]
+                            }
+                        }
+                    )
+                }
+            ]
+        },
+        ["d2f4", "/variables/key"],
+    ),
     "queries": (
         "athena",
         {"QueryExecution": {"QueryExecutionId": "q", "Query": f"SELECT 1 WHERE a = '{SECRET}'"}},

@@ -17,13 +17,12 @@ from typing import Any
 import boto3
 import pytest
 
-from cockpit.connect.aws.settings import AwsResource
 from cockpit.errors import DoesNotApply
 from cockpit.incident.ledger import UNDO
 from cockpit.runbooks.plan import Plan
 from cockpit.triage.board import FindingId, OpenFinding
 from cockpit.triage.finding import Finding, Severity
-from cockpit.triage.registry import registry
+from cockpit.triage.registry import kinds, registry
 from cockpit.triage.target import Target
 from cockpit.world import layout
 from cockpit.world.calls import CallLog
@@ -87,7 +86,7 @@ async def followed(
     at what was done, and then the last step is taken back.
     """
     kind, id_ = named
-    at = Target(name="it", kind=kind, settings=AwsResource(aws="stub", id=id_))
+    at = Target(name="it", kind=kind, settings=kinds()[kind].settings(aws="stub", id=id_))
     probe = next(each.id for each in registry().values() if each.kind == kind)
     now = datetime.now(UTC)
     opened = OpenFinding(
@@ -292,3 +291,85 @@ async def test_a_failed_execution_goes_on_from_where_it_failed(
     answers = {"cause": "yes"}
     await followed(front, folder, ("state_machine", arn), "sfn-failures", *steps, answers=answers)
     assert [row["name"] for row in state["RUNNING"]] == ["run-1"]
+
+
+# API Gateway -----------------------------------------------------------------------------------
+
+
+def deployed(client: Callable[[str], Any]) -> tuple[str, list[str]]:
+    """A REST API with one stage and two deployments, the second of them served; its id, theirs."""
+    api = client("apigateway")
+    id_: str = api.create_rest_api(name="shop")["id"]
+    (root,) = api.get_resources(restApiId=id_)["items"]
+    method = {"restApiId": id_, "resourceId": root["id"], "httpMethod": "GET"}
+    api.put_method(**method, authorizationType="NONE")
+    api.put_integration(**method, type="MOCK")
+    made = [api.create_deployment(restApiId=id_, stageName="prod")["id"]]
+    made.append(api.create_deployment(restApiId=id_)["id"])
+    patch = [{"op": "replace", "path": "/deploymentId", "value": made[1]}]
+    api.update_stage(restApiId=id_, stageName="prod", patchOperations=patch)
+    return id_, made
+
+
+async def test_a_stage_goes_back_to_what_its_history_says(front: FrontAt, folder: Path) -> None:
+    id_, (first, second) = deployed(front.client)
+    api = front.client("apigateway")
+
+    def moved(name: str, minutes: int, deployment: str, **asked: Any) -> dict[str, Any]:
+        event = {
+            "eventName": name,
+            "requestParameters": {"restApiId": id_, **asked},
+            "responseElements": {"id": deployment},
+        }
+        return {
+            "EventTime": datetime.now(UTC) - timedelta(minutes=minutes),
+            "Username": "deployer",
+            "CloudTrailEvent": json.dumps(event),
+        }
+
+    patch = {"op": "replace", "path": "/deploymentId", "value": second}
+    events = [
+        moved(
+            "UpdateStage", 5, "", stageName="prod", updateStageInput={"patchOperations": [patch]}
+        ),
+        moved("CreateDeployment", 500, first, createDeploymentInput={"stageName": "prod"}),
+    ]
+    front.answers["cloudtrail", "LookupEvents"] = lambda _, __: {"Events": events}
+
+    def serves(which: str) -> None:
+        assert api.get_stage(restApiId=id_, stageName="prod")["deploymentId"] == which
+
+    named, steps = ("api_gateway", id_), ("before", "now", "contract", "rest")
+    plan = await followed(
+        front,
+        folder,
+        named,
+        "apigw-rollback",
+        *steps,
+        answers={"contract": "yes"},
+        refused="http",
+        undone=lambda: serves(first),
+    )
+    assert plan.risk in {"high", "destructive"}
+    serves(second)
+
+
+async def test_a_stage_is_limited_and_freed_again(front: FrontAt, folder: Path) -> None:
+    id_, _ = deployed(front.client)
+    api = front.client("apigateway")
+
+    def limited() -> None:
+        limits = api.get_stage(restApiId=id_, stageName="prod")["methodSettings"]["*/*"]
+        assert (limits["throttlingRateLimit"], limits["throttlingBurstLimit"]) == (40.0, 40)
+
+    steps = ("before", "now", "rate", "rest")
+    await followed(
+        front,
+        folder,
+        ("api_gateway", id_),
+        "apigw-throttles",
+        *steps,
+        answers={"rate": "40"},
+        refused="http",
+        undone=limited,
+    )

@@ -20,6 +20,8 @@ _SECRETIVE = re.compile(
     r"(?i)passw|secret|token|credential|private_?key|apikey|api_key|accesskey|access_key|userdata"
     r"|environment|command|presharedkey|authparam|signature|^value$|^variables$|^string$|plaintext"
 )
+_PLAIN_PATHS = ("/deploymentId",)
+"""Of API Gateway's patches: what they set is an id. Other paths set stage variables, with secrets."""
 _PRESIGNED = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*X-Amz-[^\s\"']*", re.IGNORECASE)
 _NAMED = re.compile(
     r"(?i)([\w-]*(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|access[-_]?key|credential"
@@ -165,8 +167,11 @@ def masked(value: object, depth: int = 0) -> object:
     if depth > _DEEPEST:
         return MASK
     if isinstance(value, Mapping):
+        plain = {"value"} if value.get("path") in _PLAIN_PATHS else set()
         return {
-            name: MASK if _SECRETIVE.search(str(name)) else masked(each, depth + 1)
+            name: MASK
+            if _SECRETIVE.search(str(name)) and name not in plain
+            else masked(each, depth + 1)
             for name, each in value.items()
         }
     if isinstance(value, list):
