@@ -32,6 +32,7 @@ _LOW = frozenset(
         "cloudwatch.DisableAlarmActions cloudwatch.EnableAlarmActions cloudwatch.PutAlarmMuteRule",
         "ec2.CreateSnapshot ec2.CreateTags",
         "ecs.UpdateTaskProtection",
+        "service-quotas.RequestServiceQuotaIncrease",
         "elasticache.BatchStopUpdateAction elasticache.CreateSnapshot",
         "elasticache.IncreaseReplicaCount elasticache.ModifyServerlessCache",
         "elbv2.ModifyCapacityReservation elbv2.RegisterTargets",

@@ -1,0 +1,1 @@
+"""Service quotas: how much of what AWS allows the account is used."""
