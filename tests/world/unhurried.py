@@ -33,6 +33,8 @@ def unhurried() -> Iterator[None]:
             for name in names:
                 longer = at_most(getattr(module, name))
                 stack.enter_context(patch.object(module, name, longer))
+        ms = postgres._STATEMENT_MS  # already the longer one: the server is told the same
+        stack.enter_context(patch.dict(postgres._OPTIONS, statement_timeout=ms))
         for made, name in ((postgres.Postgres, "patience"), (redis.Redis, "timeout")):
             defaults = made.__init__.__kwdefaults__ or {}
             stack.enter_context(patch.dict(defaults, {name: at_most(defaults[name])}))
