@@ -145,6 +145,8 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
         """,
         "cloudformation": "DescribeStacks DescribeStackEvents ListStacks",
         "events": "ListRules DescribeRule ListTargetsByRule",
+        "cloudfront": "GetDistribution",
+        "acm": "DescribeCertificate",
         "route53": """
             ListHealthChecks GetHealthCheckStatus ListHostedZones ListResourceRecordSetChanges
         """,

@@ -21,7 +21,7 @@ _SECRETIVE = re.compile(
     r"|environment|command|presharedkey|authparam|signature|^value$|^variables$|^string$|plaintext"
 )
 _PLAIN_PATHS = ("/deploymentId",)
-"""Of API Gateway's patches: what they set is an id. Other paths set stage variables, with secrets."""
+"""Of API Gateway's patches: it sets an id. Other paths set stage variables, with secrets."""
 _PRESIGNED = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*X-Amz-[^\s\"']*", re.IGNORECASE)
 _NAMED = re.compile(
     r"(?i)([\w-]*(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|access[-_]?key|credential"
@@ -251,6 +251,13 @@ def _stage(item: Members) -> None:
     _mask_values("StageVariables")(item)
 
 
+def _distribution(item: Members) -> None:
+    """Headers that CloudFront adds for an origin are how the origin knows it: a shared secret."""
+    for config in _structures(item.get("DistributionConfig")):
+        for origins in _structures(config.get("Origins")):
+            _all("Items", _drop("CustomHeaders"))(origins)
+
+
 def _one(clean: Rule, *members: str) -> dict[str, Rule]:
     return {member: _all(member, clean) for member in members}
 
@@ -282,6 +289,7 @@ _RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
         "athena": _one(_execution, "QueryExecution", "QueryExecutions"),
         "apigateway": {**_one(_stage, "item", "items"), "variables": _stage},
         "apigatewayv2": {**_one(_stage, "Items"), "StageVariables": _stage},
+        "cloudfront": _one(_distribution, "Distribution"),
         "events": _one(_drop("Input", "InputTransformer", "HttpParameters"), "Targets"),
         "glue": _one(_drop("Arguments"), "JobRuns"),
         "wafv2": _one(_request, "SampledRequests"),
