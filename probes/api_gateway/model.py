@@ -60,6 +60,17 @@ class ApiIntegration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrationChange:
+    """What answers a method or route is another thing than when the cockpit looked before."""
+
+    at: datetime
+    """When it was noticed."""
+    route: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiLink:
     """The way of an API into a VPC."""
 
@@ -146,6 +157,10 @@ class Snapshot:
     """Lines of the access log that were read."""
     integrations: tuple[ApiIntegration, ...] | None = None
     """None: not asked, or not known."""
+    last_integrations: tuple[ApiIntegration, ...] | None = None
+    """The newest that any look of this process read."""
+    integration_changes: tuple[IntegrationChange, ...] = ()
+    """Of the last hour, as far as looks were able to see both."""
     links: tuple[ApiLink, ...] = ()
     forbidden: tuple[str, ...] = ()
     """Functions whose policy does not let this API invoke them."""

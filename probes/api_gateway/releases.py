@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
 from probes.api_gateway.answers import age
-from probes.api_gateway.model import Snapshot
+from probes.api_gateway.model import ApiIntegration, IntegrationChange, Snapshot
 from probes.api_gateway.reach import unknown
 from probes.api_gateway.settings import Settings
 from probes.metrics import Rate
 
+_CHANGES_KEPT = 3600.0
+"""Seconds for which an edit goes on being told."""
+_MOST = 20
 _CACHES = frozenset(
     ["CREATE_IN_PROGRESS", "AVAILABLE", "DELETE_IN_PROGRESS", "NOT_AVAILABLE", "FLUSH_IN_PROGRESS"]
 )
@@ -111,3 +115,63 @@ def _around(snapshot: Snapshot, settings: Settings) -> tuple[Rate, Rate]:
         ]
         found.append(Rate(sums[0], sums[1]))
     return found[0], found[1]
+
+
+def integrations(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
+    """What answers a route was edited while we looked: its type, address or time limit.
+
+    A stage of a REST API serves the edit once it is deployed; one that deploys by itself at once.
+    """
+    at_once = snapshot.auto_deploy
+    for each in snapshot.integration_changes:
+        yield Finding(
+            "APIGW_INTEGRATION_CHANGED",
+            Severity.WARNING,
+            f"what answers {each.route} was changed",
+            subject=each.route,
+            evidence=(
+                Evidence("before", each.before),
+                Evidence("now", each.after),
+                Evidence("noticed", (snapshot.at - each.at).total_seconds(), "s ago"),
+            ),
+            against=() if at_once else ("it is served only once it is deployed to the stage",),
+            next="who edited it, and did what is wrong begin after it?",
+        )
+
+
+def edited(before: Snapshot, now: Snapshot) -> Snapshot:
+    """The later look with what was changed between the two, and in the hour before."""
+    kept = tuple(
+        each
+        for each in before.integration_changes
+        if (now.at - each.at).total_seconds() < _CHANGES_KEPT
+    )
+    old = before.last_integrations
+    if old is None:
+        old = before.integrations
+    if now.integrations is None:
+        return replace(now, last_integrations=old, integration_changes=kept)
+    was = {each.route: _told(each) for each in old or ()} if old is not None else {}
+    is_ = {each.route: _told(each) for each in now.integrations}
+    fresh = tuple(
+        IntegrationChange(
+            at=now.at,
+            route=route,
+            before=was.get(route, "nothing"),
+            after=is_.get(route, "nothing"),
+        )
+        for route in sorted(was.keys() | is_.keys())
+        if old is not None and was.get(route) != is_.get(route)
+    )
+    again = {each.route for each in fresh}
+    kept = tuple(each for each in kept if each.route not in again)
+    return replace(
+        now,
+        last_integrations=now.integrations,
+        integration_changes=(*fresh[:_MOST], *kept)[:_MOST],
+    )
+
+
+def _told(each: ApiIntegration) -> str:
+    limit = "" if each.timeout is None else f", at most {duration(each.timeout)}"
+    return f"{each.type} {each.function or each.uri}{limit}"

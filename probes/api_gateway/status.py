@@ -158,6 +158,7 @@ def since(before: Snapshot, now: Snapshot) -> Snapshot:
     """Carry over what the stage served before we saw it go elsewhere: CloudTrail is up to fifteen
     minutes late.
     """
+    now = releases.edited(before, now)
     if now.previous_deployment or before.stage != now.stage:
         return now
     if before.deployment == now.deployment:
@@ -180,6 +181,7 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield from limits.clients(snapshot, settings)
     yield from traffic.traffic(snapshot, settings)
     yield from releases.changed(snapshot, settings)
+    yield from releases.integrations(snapshot, settings)
     yield from load.review(snapshot, settings)
     yield from partly_blind("APIGW_OBS_BLIND", snapshot.gaps)
 
@@ -222,6 +224,7 @@ PROBE = Probe(
         "APIGW_TRAFFIC_DROP",
         "APIGW_TRAFFIC_SURGE",
         "APIGW_DEPLOYED_RECENTLY",
+        "APIGW_INTEGRATION_CHANGED",
         "APIGW_STATUS_UNKNOWN",
         "APIGW_NO_ACCESS_LOGS",
         "APIGW_NO_THROTTLE",

@@ -460,6 +460,23 @@ def test_what_the_cockpit_saw_is_known_before_the_trail_tells_it() -> None:
     assert gone.previous_deployment == ""
 
 
+def test_an_integration_that_was_edited_between_two_looks_is_told_for_an_hour() -> None:
+    other = replace(PROXY, type="AWS")
+    first = snapshot(integrations=(PROXY,))
+    same = status.since(first, snapshot(integrations=(PROXY,)))
+    assert found(same) == []
+    unread = status.since(same, snapshot())
+    edited = status.since(unread, snapshot(integrations=(other,)))
+    assert found(edited) == [("APIGW_INTEGRATION_CHANGED", WARNING)]
+    (change,) = edited.integration_changes
+    assert (change.before.split()[0], change.after.split()[0]) == ("AWS_PROXY", "AWS")
+    later = replace(edited, integration_changes=(replace(change, at=ago(minutes=59)),))
+    assert found(status.since(later, snapshot())) == [("APIGW_INTEGRATION_CHANGED", WARNING)]
+    over = replace(edited, integration_changes=(replace(change, at=ago(minutes=61)),))
+    assert found(status.since(over, snapshot())) == []
+    assert found(status.since(snapshot(), snapshot(integrations=(PROXY,)))) == []
+
+
 HTTP = {
     "apigateway.GetRestApis": [],
     "apigatewayv2.GetApis": [{"ApiId": "a1", "Name": "shop", "ProtocolType": "HTTP"}],
