@@ -93,7 +93,7 @@ CLOSED = (
 
 def filled(value: Any, model: Any) -> Any:
     """The arguments with a value of the type that the service model wants for each reference."""
-    if is_reference(value) and model.name == "Policy":
+    if is_reference(value) and model.name in {"Policy", "policyDocumentType"}:
         return CLOSED
     if is_reference(value):
         return _EXAMPLES[model.type_name](model)

@@ -132,8 +132,10 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
         "iam": """
             GetRole ListRolePolicies GetRolePolicy ListAttachedRolePolicies GetPolicy
             GetPolicyVersion ListAccessKeys GetAccessKeyLastUsed GetAccountSummary
+            ListUserPolicies GetUserPolicy ListAttachedUserPolicies
             SimulatePrincipalPolicy
         """,
+        "guardduty": "ListDetectors ListFindings GetFindings",
         "health": "DescribeEvents DescribeEventDetails DescribeAffectedEntities",
         "service-quotas": """
             ListServiceQuotas GetServiceQuota ListAWSDefaultServiceQuotas
