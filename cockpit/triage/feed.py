@@ -39,6 +39,7 @@ _OF_KIND: Mapping[str, frozenset[str]] = {
     "dynamodb": frozenset({"dynamodb_table"}),
     "lambda": frozenset({"lambda_function"}),
     "apigateway": frozenset({"api_gateway"}),
+    "cloudfront": frozenset({"cloudfront"}),
     "s3": frozenset({"s3_bucket"}),
     "autoscaling": frozenset({"autoscaling_group"}),
     "application-autoscaling": frozenset({"ecs_service", "dynamodb_table"}),

@@ -333,7 +333,8 @@ def trail(*created: dict[str, Any]) -> Any:
     return events
 
 
-POLICY = {"Policy": json.dumps({"Statement": []})}
+POLICY: dict[str, Any] = {"Policy": json.dumps({"Statement": []})}
+LET_IN = {"Policy": json.dumps({"Statement": [ALLOWS]})}
 
 
 def rest(**changes: Any) -> dict[str, Any]:

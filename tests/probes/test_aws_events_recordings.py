@@ -1,4 +1,4 @@
-"""Recorded looks at functions, queues, streams and state machines, judged again."""
+"""Recorded looks at functions, queues, streams, state machines and APIs, judged again."""
 
 from __future__ import annotations
 
@@ -37,6 +37,12 @@ TOLD: dict[str, tuple[str, set[str]]] = {
         {"SFN_ALL_FAILING", "SFN_ACCESS_DENIED", "SFN_RUNNING_LONG"},
     ),
     "state_machine_denied_besides_its_description": ("unknown", {"SFN_OBS_BLIND"}),
+    "api_gateway_healthy": ("ok", set()),
+    "api_gateway_does_not_take_the_answers": (
+        "10% 5xx",
+        {"APIGW_5XX_RATE", "APIGW_5XX_BACKEND_HEALTHY"},
+    ),
+    "api_gateway_denied_besides_its_stages": ("unknown", {"APIGW_OBS_BLIND"}),
 }
 
 

@@ -17,9 +17,16 @@ from unittest.mock import patch
 from cockpit import clock
 from cockpit.connect.session import Series
 from cockpit.triage import recording
-from cockpit.triage.registry import registry
-from tests.probes import test_kinesis, test_lambda_reading, test_sqs, test_state_machine
-from tests.probes.fake_aws import AT, FakeAws, denied, minutes, target
+from cockpit.triage.registry import kinds, registry
+from cockpit.triage.target import Target
+from tests.probes import (
+    test_api_gateway,
+    test_kinesis,
+    test_lambda_reading,
+    test_sqs,
+    test_state_machine,
+)
+from tests.probes.fake_aws import AT, FakeAws, denied, minutes
 
 FOLDER = Path(__file__).parent.parent / "recordings"
 REPORT = test_lambda_reading.REPORT.replace("497 MB", "512 MB") + "Status: error\tError Type: "
@@ -69,6 +76,12 @@ _MACHINE = {
     "id": test_state_machine.ARN,
     "answers": test_state_machine.answers,
 }
+_API = {
+    "probe": "api_gateway.status",
+    "id": "arn:aws:apigateway:us-east-1::/restapis/a1/stages/prod",
+    "answers": test_api_gateway.rest,
+}
+_ASKED = {"Count": flow(600), "5XXError": flow(0), "4XXError": flow(1), "Latency": flow(90)}
 _WELL = {"Invocations": flow(100), "Errors": flow(0), "Duration": flow(200)}
 _QUIET = {name: flow(100) for name in ("Sent", "Received", "Deleted")}
 _TAKEN = {f"NumberOfMessages{name}": each for name, each in _QUIET.items()}
@@ -158,6 +171,18 @@ STORIES: Mapping[str, Story] = {
         changed={},
         besides="stepfunctions.DescribeStateMachine",
     ),
+    "api_gateway_healthy": Story(**_API, series=_ASKED, changed={}),  # type: ignore[arg-type]
+    "api_gateway_does_not_take_the_answers": Story(
+        **_API,  # type: ignore[arg-type]
+        series=_ASKED | {"5XXError": flow(60), "Invocations": flow(540), "Errors": flow(0)},
+        changed={"lambda__GetPolicy": test_api_gateway.LET_IN},
+    ),
+    "api_gateway_denied_besides_its_stages": Story(
+        **_API,  # type: ignore[arg-type]
+        series={},
+        changed={},
+        besides="apigateway.GetRestApis apigateway.GetStages",
+    ),
 }
 
 
@@ -176,7 +201,8 @@ async def made(story: Story) -> bytes:
         answers = {call: each if call in kept else denied() for call, each in answers.items()}
         aws = FakeAws(answers, denied())
     with patch.object(clock, "now", lambda: AT):
-        look = await probe.collect(aws, target(probe.kind, story.id))
+        settings = kinds()[probe.kind].settings(aws="prod", id=story.id)
+        look = await probe.collect(aws, Target(name="shop", kind=probe.kind, settings=settings))
     return recording.encode(look) + b"\n"
 
 
