@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration
 from probes.health.model import CHANGE, ENTITY_STATUSES, NOTICE, HealthEvent, Snapshot
 
@@ -18,12 +18,10 @@ class Settings:
 
     upcoming: float = 86_400
     """Seconds before a scheduled change from which on it is told."""
-    ours: Severity = Severity.CRITICAL
-    """Of an open event that names one of our targets."""
-    service: Severity = Severity.WARNING
-    """Of an open event of a service that our targets are under."""
-    other: Severity = Severity.INFO
-    """Of an open event of any other service in the region."""
+    named: Thresholds = Thresholds(critical=1)
+    """Targets of ours that an open event names."""
+    service: Thresholds = Thresholds(info=0, warning=1)
+    """Targets of ours that are under its service, or are named by a change that will come."""
 
 
 def _shown(snapshot: Snapshot, event: HealthEvent) -> tuple[Evidence, ...]:
@@ -46,6 +44,10 @@ def _words(event: HealthEvent) -> str:
     return f"{event.service} in {event.zone or event.region or 'no region'}: {event.code}"
 
 
+def _under(event: HealthEvent, settings: Settings) -> Severity | None:
+    return settings.service.grade(len({*event.targets, *event.hit}))
+
+
 def open_events(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """AWS has an event open here.
 
@@ -57,12 +59,15 @@ def open_events(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         if event.status != "open" or event.category == NOTICE or not event.known:
             continue
         hit = event.hit
+        severity = settings.named.grade(len(hit)) or _under(event, settings)
+        if severity is None:
+            continue
         since = (
             f", for {duration((snapshot.at - event.start).total_seconds())}" if event.start else ""
         )
         yield Finding(
             "AWS_EVENT_OPEN",
-            settings.ours if hit else settings.service if event.targets else settings.other,
+            severity,
             f"{_words(event)}{since}{': ' + ', '.join(hit[:_SHOWN]) if hit else ''}",
             subject=event.arn.rpartition("/")[2],
             evidence=_shown(snapshot, event),
@@ -83,11 +88,13 @@ def upcoming(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         left = (event.start - snapshot.at).total_seconds()
         if left > settings.upcoming:
             continue
-        hit = event.hit
+        hit, severity = event.hit, _under(event, settings)
+        if severity is None:
+            continue
         when = f"in {duration(left)}" if left > 0 else "now"
         yield Finding(
             "AWS_CHANGE_UPCOMING",
-            Severity.WARNING if hit or event.targets else Severity.INFO,
+            severity,
             f"{_words(event)} {when}{': ' + ', '.join(hit[:_SHOWN]) if hit else ''}",
             subject=event.arn.rpartition("/")[2],
             evidence=_shown(snapshot, event),
