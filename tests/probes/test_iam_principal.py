@@ -188,7 +188,7 @@ def test_what_fires_and_what_must_not(seen: Snapshot, expected: list[tuple[str, 
     assert list(view.facts(seen, Settings()))
 
 
-def row(n: int, error: str = "") -> dict[str, Any]:
+def row(n: float, error: str = "") -> dict[str, Any]:
     event = {"sourceIPAddress": HOME, "userIdentity": {"type": "IAMUser"}}
     return {
         "EventId": f"e{n}",

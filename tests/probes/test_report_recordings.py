@@ -1,4 +1,4 @@
-"""Recorded looks at buckets, workgroups and topics, judged again."""
+"""Recorded looks at buckets, workgroups, topics, web ACLs and principals, judged again."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ TOLD: dict[str, tuple[str, set[str]]] = {
         {"ATHENA_QUERY_FAILED", "S3_UPLOAD_FAILED", "GLUE_PARTITION_MISSING"},
     ),
     "sns_nobody_has_confirmed": ("nobody", {"SNS_NO_SUBSCRIBERS"}),
+    "waf_does_not_answer_its_balancer": (
+        "30%",
+        {"WAF_BLOCK_SURGE", "WAF_ERRORS", "WAF_RATE_LIMITED"},
+    ),
+    "iam_a_user_is_refused": (
+        "21",
+        {"SEC_ACCESS_DENIED_BURST", "SEC_GUARDDUTY_HIGH", "SEC_OBS_BLIND"},
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""Writes recordings of buckets, workgroups and topics.
+"""Writes recordings of buckets, workgroups, topics, web ACLs and principals.
 
 `python -m tests.tools.handmade_report` from the root of the checkout. The answers are made by hand
 after botocore's models and the user guides; they go through each probe's own `collect`.
@@ -15,13 +15,21 @@ from typing import Any
 from unittest.mock import patch
 
 from cockpit import clock
-from cockpit.connect.aws.settings import AwsResource, BucketSettings, WorkgroupSettings
+from cockpit.connect.aws.settings import (
+    AwsResource,
+    BucketSettings,
+    PrincipalSettings,
+    WafSettings,
+    WorkgroupSettings,
+)
 from cockpit.connect.session import Series
 from cockpit.triage import recording
 from cockpit.triage.registry import registry
 from cockpit.triage.target import Target
+from tests.probes import test_iam_principal as iam
 from tests.probes import test_report_pipeline as report
 from tests.probes import test_s3_reading as bucket
+from tests.probes import test_waf_acl as waf
 from tests.probes.fake_aws import AT, FakeAws, ago, denied, minutes
 from tests.probes.s3_looks import ROLE, allow, policy
 
@@ -107,6 +115,26 @@ LOOKS: Mapping[str, Look] = {
     ),
     "sns_nobody_has_confirmed": Look(
         "sns_topic.delivery", AwsResource(aws="prod", id=report.TOPIC), TOPIC
+    ),
+    "waf_does_not_answer_its_balancer": Look(
+        "waf_acl.traffic",
+        WafSettings(aws="prod", id=waf.ARN),
+        waf.answers(),
+        {
+            "AllowedRequests": minutes(*[700] * 5),
+            "BlockedRequests/ALL": minutes(*[300] * 5),
+            "BlockedRequests/rate": minutes(*[300] * 5),
+            "RequestCount": minutes(*[700] * 5),
+            "HTTPCode_ELB_500_Count": minutes(3, 3),
+        },
+    ),
+    "iam_a_user_is_refused": Look(
+        "iam_principal.calls",
+        PrincipalSettings(aws="prod", id=iam.USER),
+        iam.answers(
+            **{"cloudtrail.LookupEvents": [iam.row(20 + n / 4, "AccessDenied") for n in range(21)]},
+            **{"iam.ListUserPolicies": denied()},
+        ),
     ),
 }
 
