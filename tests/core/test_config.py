@@ -268,7 +268,7 @@ needs = ["url"]
 kind = "endpoint"
 name = "url"
 [[target]]
-kind = "cauldron"
+kind = "kettle"
 name = "db"
 needs = ["front", "nowhere"]
 """
@@ -283,7 +283,7 @@ needs = ["front", "nowhere"]
             "target[3] (path).destination: is missing",
             "target[3] (path).port: is missing",
             "target[4] (url).url: is missing",
-            "target[5] (db): unknown kind 'cauldron'; if a plug-in brings it, "
+            "target[5] (db): unknown kind 'kettle'; if a plug-in brings it, "
             "install that beside the cockpit",
             "target[5] (db): the name 'db' is taken",
             "target (front).needs: no target 'none'",
