@@ -378,8 +378,12 @@ def test_a_code_whose_source_cannot_be_read_is_explained_by_that(
 
 
 def test_a_kind_without_a_probe_and_a_probe_without_a_kind_are_one_line_each(
-    beside: Callable[..., None], config: Path, capsys: pytest.CaptureFixture[str]
+    beside: Callable[..., None],
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # the line is cut to the terminal
     beside("PROBE = Probe(**LOOK | dict(kind='lorri'))")
     assert told(catalog()) == [
         (

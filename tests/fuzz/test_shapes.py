@@ -15,7 +15,7 @@ from tests.fuzz import looks
 from tests.fuzz.shapes import AT
 
 SEED = "20261130"
-LOOKS = 400
+LOOKS = 200
 """Pairs of looks a probe."""
 
 

@@ -68,19 +68,30 @@ def session_policy(actions: Iterable[str] = ()) -> SessionPolicy:
     fit even so is left out, the last ones first.
     """
     wanted = tuple(dict.fromkeys(actions)) or reads.iam_actions()
-    wanted = tuple(each for each in wanted if each not in _ALWAYS)
-    for many in range(len(wanted), 0, -1):
-        text = _fitting(wanted[:many])
-        if text:
-            return SessionPolicy(wanted[:many], frozenset(wanted[many:]), text)
-    raise AssertionError("one action does not fit")
+    return _made(tuple(each for each in wanted if each not in _ALWAYS))
+
+
+@cache
+def _made(wanted: tuple[str, ...]) -> SessionPolicy:
+    """The policy with as many of the actions as fit: a place opens several sessions with one."""
+    fits, too_many = 0, len(wanted) + 1
+    while too_many - fits > 1:  # at first all: mostly they fit
+        many = len(wanted) if too_many > len(wanted) else (fits + too_many) // 2
+        if _fitting(wanted[:many]):
+            fits = many
+        else:
+            too_many = many
+    return SessionPolicy(wanted[:fits], frozenset(wanted[fits:]), _fitting(wanted[:fits]))
 
 
 def _fitting(actions: Sequence[str]) -> str:
     """The narrowest text for the actions that fits; empty: none does."""
     forms: dict[str, Form] = {}
+    services: dict[str, list[str]] = {}
+    for action in actions:
+        services.setdefault(_service(action), []).append(action)
     for form in _FORMS:
-        gains = {service: _gain(actions, service, form) for service in map(_service, actions)}
+        gains = {service: _gain(here, service, form) for service, here in services.items()}
         for service in sorted(gains, key=lambda each: -gains[each]):
             text = _written(actions, forms)
             if len(text) <= LIMIT:
@@ -91,17 +102,16 @@ def _fitting(actions: Sequence[str]) -> str:
     return text if len(text) <= LIMIT else ""
 
 
-def _gain(actions: Sequence[str], service: str, form: Form) -> int:
-    """Characters that a form saves for a service."""
-    here = [action for action in actions if _service(action) == service]
+def _gain(here: Sequence[str], service: str, form: Form) -> int:
+    """Characters that a form saves for the actions of a service."""
     return len(_written(here, {})) - len(_written(here, {service: form}))
 
 
 def _written(actions: Iterable[str], forms: Mapping[str, Form]) -> str:
     exactly: Form = str
     named = {forms.get(_service(action), exactly)(action) for action in actions}
-    heads = {name for name in named if name.endswith("*")}
-    names = {n for n in named if not any(_matches(head, n) for head in heads - {n})}
+    heads = tuple(name[:-1] for name in named if name.endswith("*"))
+    names = {n for n in named if not _covered(n, heads)}
     allow = {"Effect": "Allow", "Action": sorted(names), "Resource": "*"}
     statements: list[object] = [allow]
     denied = sorted(other for name in names if name.endswith("*") for other in _caught(name))
@@ -112,8 +122,11 @@ def _written(actions: Iterable[str], forms: Mapping[str, Form]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
 
 
-def _matches(head: str, name: str) -> bool:
-    return name.removesuffix("*").startswith(head.removesuffix("*"))
+def _covered(name: str, heads: tuple[str, ...]) -> bool:
+    """Whether a pattern beside it lets a name through already."""
+    bare = name.removesuffix("*")
+    own = bare if name.endswith("*") else ""
+    return bare.startswith(heads) and any(bare.startswith(head) for head in heads if head != own)
 
 
 def _service(action: str) -> str:
