@@ -11,6 +11,12 @@ import pytest
 from tests.tools.twice import alone
 
 ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {
+    "PYTHONPATH": str(ROOT),
+    "PATH": "",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # they take seconds to import, a run of them each
+    "PYTEST_PLUGINS": "xdist.plugin",
+}
 LATE = """
 from pathlib import Path
 
@@ -31,7 +37,7 @@ def run(folder: Path, *, late: int, bad: bool, arguments: tuple[str, ...]) -> tu
     done = subprocess.run(
         [sys.executable, "-m", "tests.tools.twice", "--", *arguments],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,
