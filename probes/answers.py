@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from cockpit.connect.pace import SLOW
 from cockpit.connect.session import AwsReads, MetricQuery, Series
-from cockpit.errors import BlindError
+from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
@@ -36,6 +36,15 @@ async def attempt(
     except BlindError as error:
         gaps.append(Gap(what, error.reason.value, visible(error.message)))
         return otherwise
+
+
+def absent(error: BlindError, code: str, *, severity: Severity, hint: str) -> BlindError:
+    """The failed look under a finding's code when AWS says that there is no such thing: that is the
+    diagnosis then. Every other failure as it is.
+    """
+    if error.reason is not Reason.MISSING:
+        return error
+    return BlindError(error.reason, error.message, hint=hint, code=code, severity=severity.value)
 
 
 async def at_two_paces(

@@ -20,7 +20,7 @@ from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, partly_blind
+from probes.answers import Gap, absent, attempt, partly_blind
 from probes.athena_workgroup import catalog, runs, view
 from probes.athena_workgroup.model import GlueCrawler, GlueTable, QueryRun, Settings, Snapshot
 from probes.athena_workgroup.read import (
@@ -60,14 +60,11 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
 
 def _absent(error: BlindError) -> BlindError:
     """There is no such workgroup: every query that names it is refused."""
-    if error.reason is not Reason.MISSING:
-        return error
-    return BlindError(
-        error.reason,
-        error.message,
+    return absent(
+        error,
+        _MISSING,
+        severity=Severity.CRITICAL,
         hint="check name and region in the configuration; who deleted it?",
-        code=_MISSING,
-        severity=Severity.CRITICAL.value,
     )
 
 

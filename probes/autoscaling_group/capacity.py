@@ -18,11 +18,11 @@ from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads
-from cockpit.errors import BlindError, Reason
+from cockpit.errors import BlindError
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, blind_series, partly_blind
+from probes.answers import Gap, absent, attempt, blind_series, partly_blind
 from probes.autoscaling_group import in_service, launches, replacing, scaling, series, view
 from probes.autoscaling_group.model import (
     Hook,
@@ -92,14 +92,11 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
 
 def _absent(error: BlindError) -> BlindError:
     """There is no such group: nothing replaces its instances, unless the name is misspelled."""
-    if error.reason is not Reason.MISSING:
-        return error
-    return BlindError(
-        error.reason,
-        error.message,
+    return absent(
+        error,
+        _GONE,
+        severity=Severity.CRITICAL,
         hint=error.hint or "check the group's name and region in the configuration",
-        code=_GONE,
-        severity=Severity.CRITICAL.value,
     )
 
 

@@ -25,7 +25,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, number, percent
-from probes.answers import Gap, attempt, blind_series, partly_blind
+from probes.answers import Gap, absent, attempt, blind_series, partly_blind
 from probes.cloudfront import findings
 from probes.cloudfront.model import Snapshot
 from probes.cloudfront.settings import Settings
@@ -131,14 +131,11 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
 
 def _absent(error: BlindError) -> BlindError:
     """There is no such distribution: viewers get nothing, unless the id is misspelled here."""
-    if error.reason is not Reason.MISSING:
-        return error
-    return BlindError(
-        error.reason,
-        error.message,
+    return absent(
+        error,
+        _MISSING,
+        severity=Severity.CRITICAL,
         hint=error.hint or "check the distribution's id and the account in the configuration",
-        code=_MISSING,
-        severity=Severity.CRITICAL.value,
     )
 
 

@@ -15,11 +15,11 @@ from cockpit.connect.aws.answer import answer_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery, Series
-from cockpit.errors import BlindError, Reason
+from cockpit.errors import BlindError
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, blind_series, partly_blind
+from probes.answers import Gap, absent, attempt, blind_series, partly_blind
 from probes.dynamodb import capacity, state, throttles, traffic, view
 from probes.dynamodb.model import (
     ON_DEMAND,
@@ -86,14 +86,11 @@ def _absent(error: BlindError) -> BlindError:
     """There is no such table: every request of its callers fails, unless the name is misspelled
     here.
     """
-    if error.reason is not Reason.MISSING:
-        return error
-    return BlindError(
-        error.reason,
-        error.message,
+    return absent(
+        error,
+        _MISSING,
+        severity=Severity.CRITICAL,
         hint=error.hint or "check the table's name and region in the configuration",
-        code=_MISSING,
-        severity=Severity.CRITICAL.value,
     )
 
 

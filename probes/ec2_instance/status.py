@@ -16,11 +16,11 @@ from cockpit.connect.aws.answer import answer_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads
-from cockpit.errors import BlindError, Reason
+from cockpit.errors import BlindError
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, blind_series, partly_blind
+from probes.answers import Gap, absent, attempt, blind_series, partly_blind
 from probes.ec2_instance import health, load, series, view
 from probes.ec2_instance.model import Snapshot, burstable
 from probes.ec2_instance.read import (
@@ -73,14 +73,11 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
 
 def _absent(error: BlindError) -> BlindError:
     """There is no such instance: it was ended more than an hour ago, unless its id is wrong."""
-    if error.reason is not Reason.MISSING:
-        return error
-    return BlindError(
-        error.reason,
-        error.message,
+    return absent(
+        error,
+        _STOPPED,
+        severity=Severity.CRITICAL,
         hint=error.hint or "check id and region in the configuration; who ended it?",
-        code=_STOPPED,
-        severity=Severity.CRITICAL.value,
     )
 
 

@@ -24,7 +24,7 @@ from cockpit.text import visible
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, blind_series, partly_blind
+from probes.answers import Gap, absent, attempt, blind_series, partly_blind
 from probes.ecs import load, pauses, rest, rollout, starts, tasks, view
 from probes.ecs.answers import (
     ServiceRow,
@@ -79,14 +79,11 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
 
 def _gone(error: BlindError) -> BlindError:
     """There is no such service: nothing runs its tasks, unless the name is misspelled here."""
-    if error.reason is not Reason.MISSING:
-        return error
-    return BlindError(
-        error.reason,
-        error.message,
+    return absent(
+        error,
+        _GONE,
+        severity=Severity.CRITICAL,
         hint=error.hint or "check the service's name and cluster in the configuration",
-        code=_GONE,
-        severity=Severity.CRITICAL.value,
     )
 
 

@@ -16,11 +16,11 @@ from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads
-from cockpit.errors import BlindError, Reason
+from cockpit.errors import BlindError
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, partly_blind
+from probes.answers import Gap, absent, attempt, partly_blind
 from probes.ecs_cluster import container_instances, room, view
 from probes.ecs_cluster.model import CapacityProvider, ContainerInstance, Snapshot
 from probes.ecs_cluster.read import (
@@ -64,14 +64,11 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
 
 def _absent(error: BlindError) -> BlindError:
     """There is no such cluster, unless the name is misspelled here."""
-    if error.reason is not Reason.MISSING:
-        return error
-    return BlindError(
-        error.reason,
-        error.message,
+    return absent(
+        error,
+        _NOT_ACTIVE,
+        severity=Severity.CRITICAL,
         hint=error.hint or "check the cluster's name and region in the configuration",
-        code=_NOT_ACTIVE,
-        severity=Severity.CRITICAL.value,
     )
 
 

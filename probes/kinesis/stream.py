@@ -16,14 +16,14 @@ from cockpit.connect.aws.answer import Answer, GivenText, answer_into, answers_i
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery
-from cockpit.errors import BlindError, Reason
+from cockpit.errors import BlindError
 from cockpit.text import SafeText
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, number
-from probes.answers import Gap, attempt, blind_series, partly_blind
+from probes.answers import Gap, absent, attempt, blind_series, partly_blind
 from probes.kinesis import findings
 from probes.kinesis.model import Snapshot, StreamConsumer
 from probes.kinesis.settings import Settings
@@ -93,14 +93,11 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
 
 def _absent(error: BlindError) -> BlindError:
     """There is no such stream: whoever writes gets an error, unless the name is misspelled here."""
-    if error.reason is not Reason.MISSING:
-        return error
-    return BlindError(
-        error.reason,
-        error.message,
+    return absent(
+        error,
+        _MISSING,
+        severity=Severity.CRITICAL,
         hint=error.hint or "check the stream's name and region in the configuration",
-        code=_MISSING,
-        severity=Severity.CRITICAL.value,
     )
 
 

@@ -20,7 +20,7 @@ from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Neighbour, Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, blind_series, partly_blind
+from probes.answers import Gap, absent, attempt, blind_series, partly_blind
 from probes.lambda_function import (
     events,
     invocations,
@@ -115,14 +115,11 @@ def _absent(error: BlindError) -> BlindError:
     """There is no such function, alias or version: every call of it fails, unless the name is
     misspelled here.
     """
-    if error.reason is not Reason.MISSING:
-        return error
-    return BlindError(
-        error.reason,
-        error.message,
+    return absent(
+        error,
+        _MISSING,
+        severity=Severity.CRITICAL,
         hint=error.hint or "check name, alias and region in the configuration; who deleted it?",
-        code=_MISSING,
-        severity=Severity.CRITICAL.value,
     )
 
 

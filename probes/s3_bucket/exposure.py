@@ -21,7 +21,7 @@ from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, blind_series
+from probes.answers import Gap, absent, attempt, blind_series
 from probes.metrics import query
 from probes.s3_bucket import public, view
 from probes.s3_bucket.blind import unseen
@@ -107,13 +107,12 @@ def _absent(error: BlindError) -> BlindError:
     """There is no bucket of this name: all that needs it fails, and whoever makes one gets its
     traffic. A misspelled name here looks the same.
     """
-    return BlindError(
-        error.reason,
-        error.message,
+    return absent(
+        error,
+        _MISSING,
+        severity=Severity.CRITICAL,
         hint="check the name in the configuration; who deleted it? make it again in the same "
         "account before somebody else does",
-        code=_MISSING,
-        severity=Severity.CRITICAL.value,
     )
 
 

@@ -15,14 +15,14 @@ from cockpit.connect.aws.answer import Answer, answer_into, answers_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery, Series
-from cockpit.errors import BlindError, Reason
+from cockpit.errors import BlindError
 from cockpit.text import SafeText
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import count, number
-from probes.answers import Gap, attempt, blind_series, partly_blind
+from probes.answers import Gap, absent, attempt, blind_series, partly_blind
 from probes.metrics import Rate, counted, is_blind, query, settled, total
 from probes.sns_topic.model import Settings, Snapshot, Subscription
 
@@ -93,15 +93,12 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
 
 def _absent(error: BlindError) -> BlindError:
     """There is no such topic: what is published to it is refused, and nobody gets anything."""
-    if error.reason is not Reason.MISSING:
-        return error
-    return BlindError(
-        error.reason,
-        error.message,
+    return absent(
+        error,
+        _NOBODY,
+        severity=Severity.CRITICAL,
         hint="check ARN and region in the configuration; who deleted it? Its subscriptions went "
         "with it, and have to be confirmed anew",
-        code=_NOBODY,
-        severity=Severity.CRITICAL.value,
     )
 
 

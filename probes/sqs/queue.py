@@ -19,7 +19,7 @@ from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, blind_series, partly_blind
+from probes.answers import Gap, absent, attempt, blind_series, partly_blind
 from probes.metrics import NO_DATA, query
 from probes.sqs import findings, view
 from probes.sqs.model import DeadLetterQueue, MessageMove, Snapshot
@@ -91,14 +91,11 @@ def _absent(error: BlindError) -> BlindError:
     """There is no such queue: whoever sends to it gets an error, unless the name is misspelled
     here.
     """
-    if error.reason is not Reason.MISSING:
-        return error
-    return BlindError(
-        error.reason,
-        error.message,
+    return absent(
+        error,
+        _MISSING,
+        severity=Severity.CRITICAL,
         hint=error.hint or "check the queue's name, account and region in the configuration",
-        code=_MISSING,
-        severity=Severity.CRITICAL.value,
     )
 
 

@@ -15,12 +15,12 @@ from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads
-from cockpit.errors import BlindError, Reason
+from cockpit.errors import BlindError
 from cockpit.text import visible
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, blind_series, partly_blind
+from probes.answers import Gap, absent, attempt, blind_series, partly_blind
 from probes.metrics import NO_DATA, query, total
 from probes.state_machine import findings, view
 from probes.state_machine.model import MachineExecution, Snapshot, now
@@ -86,14 +86,11 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
 
 def _absent(error: BlindError) -> BlindError:
     """There is no such state machine: nothing can be started, unless its ARN is misspelled here."""
-    if error.reason is not Reason.MISSING:
-        return error
-    return BlindError(
-        error.reason,
-        error.message,
+    return absent(
+        error,
+        _MISSING,
+        severity=Severity.CRITICAL,
         hint=error.hint or "check the state machine's ARN in the configuration",
-        code=_MISSING,
-        severity=Severity.CRITICAL.value,
     )
 
 

@@ -12,7 +12,7 @@ from cockpit.connect.aws.settings import AwsResource, WafSettings
 from cockpit.connect.session import AwsReads, MetricQuery
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Severity
-from probes.answers import Gap, attempt, blind_series
+from probes.answers import Gap, absent, attempt, blind_series
 from probes.metrics import NO_DATA, query, settled, together, total
 from probes.waf_acl.model import BlockSet, Snapshot, WafRule
 from probes.waf_acl.rows import (
@@ -128,14 +128,11 @@ def _place_of(arn: str) -> tuple[dict[str, str], str]:
 
 def _absent(error: BlindError) -> BlindError:
     """There is no such ACL: what it guarded is open, unless the ARN is misspelled here."""
-    if error.reason is not Reason.MISSING:
-        return error
-    return BlindError(
-        error.reason,
-        error.message,
+    return absent(
+        error,
+        MISSING,
+        severity=Severity.WARNING,
         hint=error.hint or "check the ACL's ARN and region in the configuration",
-        code=MISSING,
-        severity=Severity.WARNING.value,
     )
 
 
