@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from cockpit.connect.pace import SLOW
@@ -45,6 +46,13 @@ def absent(error: BlindError, code: str, *, severity: Severity, hint: str) -> Bl
     if error.reason is not Reason.MISSING:
         return error
     return BlindError(error.reason, error.message, hint=hint, code=code, severity=severity.value)
+
+
+def whole_minute(at: datetime) -> datetime:
+    """The minute that began last, so that several targets of a place ask the same question: it is
+    sent once then.
+    """
+    return at.replace(second=0, microsecond=0)
 
 
 async def at_two_paces(

@@ -1,4 +1,4 @@
-"""CloudTrail as every family reads it: one call of `LookupEvents`, and an event as written down.
+"""CloudTrail as every family reads it: `LookupEvents`, newest first, and an event as written down.
 
 Source: CloudTrail User Guide (the form of an event; `LookupEvents` takes one attribute, gives 50 a
 page, and two calls a second for an account and region; Lambda's names carry the date of its API).
@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from cockpit.connect.aws.answer import Answer, GivenText, answer_into
 from cockpit.connect.session import AwsReads
+from cockpit.errors import BlindError
 from cockpit.text import SafeText, visible
 from cockpit.triage.changes import PERSON, PIPELINE, ROOT, SERVICE
+from probes.answers import Gap
 
 LATE = timedelta(minutes=15)
 """CloudTrail delivers an event within about five, at most about 15 minutes (its user guide)."""
+OVERLAP = LATE + timedelta(minutes=1)
+"""What is asked for again: events may have come since, between those that are known."""
 _PAGE = 50
+_PAGES = 6
 _DEEPEST = 12
 _LONGEST = 20_000
 _CLIENTS = {
@@ -91,6 +96,45 @@ async def lookup(
         MaxResults=_PAGE,
         **token,
     )
+
+
+async def pages(
+    aws: AwsReads,
+    attribute: tuple[str, str],
+    keep: Callable[[list[ApiEvent]], None],
+    *,
+    start: datetime,
+    end: datetime,
+    gaps: list[Gap],
+) -> datetime:
+    """Hand on each of the newest six pages; gives from when on everything was read.
+
+    Raises `BlindError` when nothing came; a later page that fails is told in `gaps`.
+    """
+    token: dict[str, object] = {}
+    oldest = end
+    for page in range(_PAGES):
+        try:
+            answer = await lookup(aws, attribute, start=start, end=end, **token)
+        except BlindError as error:
+            if not page:
+                raise
+            gaps.append(Gap("CloudTrail", error.reason.value, visible(error.message)))
+            return oldest
+        found = events_of(answer)
+        keep(found)
+        oldest = min([oldest, *(event.at for event in found)])
+        following = answer.get("NextToken")
+        if not following:
+            return start
+        token = {"NextToken": following}
+    return oldest
+
+
+def events_of(answer: Mapping[str, object]) -> list[ApiEvent]:
+    """The events of a page."""
+    rows = answer.get("Events")
+    return [event_of(row) for row in rows] if isinstance(rows, list) else []
 
 
 def client_of(source: str) -> str:

@@ -27,7 +27,7 @@ from probes.alarms.answers import (
 )
 from probes.alarms.model import LOG_ALARMS, MUTE_RULES, Alarm, Past, Snapshot
 from probes.alarms.mutes import mutes
-from probes.answers import Gap, attempt
+from probes.answers import Gap, attempt, whole_minute
 from probes.metrics import NO_DATA
 
 AlarmRow = TypeVar("AlarmRow", bound=AnyAlarm)
@@ -83,7 +83,7 @@ async def _past(aws: AwsReads, at: datetime) -> tuple[Past, ...]:
         "DescribeAlarmHistory",
         key="AlarmHistoryItems",
         AlarmTypes=["MetricAlarm", "CompositeAlarm"],
-        StartDate=_minute(at - HISTORY),
+        StartDate=whole_minute(at - HISTORY),
         MaxRecords=100,
     )
     return tuple(
@@ -96,11 +96,6 @@ async def _past(aws: AwsReads, at: datetime) -> tuple[Past, ...]:
         for item in answers_into(rows, HistoryItem)
         if item.timestamp
     )
-
-
-def _minute(at: datetime) -> datetime:
-    """A whole minute, so that several targets of a place ask the same question."""
-    return at.replace(second=0, microsecond=0)
 
 
 def _alarm(row: AnyAlarm) -> Alarm:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -17,13 +18,11 @@ from cockpit import clock
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError
 from cockpit.text import visible
-from probes.answers import Gap
+from probes.answers import Gap, whole_minute
 from probes.changes.calls import ASKED, is_noise
 from probes.changes.model import ReadTrail
-from probes.trail import LATE, ApiEvent, event_of, lookup
+from probes.trail import OVERLAP, ApiEvent, events_of, lookup, pages
 
-_PAGES = 6
-_OVERLAP = LATE + timedelta(minutes=1)
 _PATIENCE = 20.0
 """Seconds in which names are asked for; what is left waits for the next look."""
 
@@ -53,11 +52,13 @@ async def read_trail(
 ) -> ReadTrail:
     """The writes of the last hours, or of one resource. Raises `BlindError` when nothing came."""
     memory = memory_of(aws, hours, resource)
-    start = _minute(at - timedelta(hours=hours))
-    end = _minute(at) + timedelta(minutes=1)
+    start = whole_minute(at - timedelta(hours=hours))
+    end = whole_minute(at) + timedelta(minutes=1)
     known = memory.end is not None and memory.whole_from is not None
-    new_from = max(start, memory.end - _OVERLAP) if memory.end and known else start
-    reached = await _pages(aws, memory, start=new_from, end=end, resource=resource, gaps=gaps)
+    new_from = max(start, memory.end - OVERLAP) if memory.end and known else start
+    attribute = ("ResourceName", resource) if resource else ("ReadOnly", "false")
+    keep = partial(_keep, memory)
+    reached = await pages(aws, attribute, keep, start=new_from, end=end, gaps=gaps)
     if not known or reached > new_from:
         memory.whole_from = reached
         memory.asked.clear()  # what was asked ended where an earlier gap did
@@ -78,36 +79,6 @@ async def read_trail(
     )
 
 
-async def _pages(
-    aws: AwsReads,
-    memory: TrailMemory,
-    *,
-    start: datetime,
-    end: datetime,
-    resource: str,
-    gaps: list[Gap],
-) -> datetime:
-    """Read newest first; gives from when on everything was read."""
-    attribute = ("ResourceName", resource) if resource else ("ReadOnly", "false")
-    token: dict[str, object] = {}
-    oldest = end
-    for page in range(_PAGES):
-        try:
-            answer = await lookup(aws, attribute, start=start, end=end, **token)
-        except BlindError as error:
-            if not page:
-                raise
-            gaps.append(Gap("CloudTrail", error.reason.value, visible(error.message)))
-            return oldest
-        events = _keep(memory, answer.get("Events"))
-        oldest = min([oldest, *(event.at for event in events)])
-        following = answer.get("NextToken")
-        if not following:
-            return start
-        token = {"NextToken": following}
-    return oldest
-
-
 async def _by_name(
     aws: AwsReads, memory: TrailMemory, *, start: datetime, gaps: list[Gap]
 ) -> Sequence[str]:
@@ -123,29 +94,22 @@ async def _by_name(
         except BlindError as error:
             gaps.append(Gap("CloudTrail by name", error.reason.value, visible(error.message)))
             break
-        _keep(memory, answer.get("Events"))
+        _keep(memory, events_of(answer))
         memory.asked.append(waiting.pop(0))
     return waiting
 
 
-def _keep(memory: TrailMemory, rows: object) -> list[ApiEvent]:
-    """Add writes to the memory, each once; gives all that were on the page."""
-    told = [event_of(row) for row in rows] if isinstance(rows, list) else []
-    for event in told:
+def _keep(memory: TrailMemory, found: list[ApiEvent]) -> None:
+    """Add writes to the memory, each once."""
+    for event in found:
         if event.id in memory.events or event.id in memory.noise or event.reads:
             continue
         if is_noise(event):
             memory.noise.add(event.id)
         else:
             memory.events[event.id] = event
-    return told
 
 
 def _forget(memory: TrailMemory, start: datetime) -> None:
     memory.events = {id_: each for id_, each in memory.events.items() if each.at >= start}
     memory.before = {id_: each for id_, each in memory.before.items() if id_ in memory.events}
-
-
-def _minute(at: datetime) -> datetime:
-    """A whole minute, so that several targets of a place ask the same question."""
-    return at.replace(second=0, microsecond=0)

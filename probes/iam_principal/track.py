@@ -6,21 +6,17 @@ reads and refusals, of one name only. Both take from the same two calls a second
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from cockpit.connect.session import AwsReads
-from cockpit.errors import BlindError
-from cockpit.text import visible
-from probes.answers import Gap
-from probes.trail import LATE, ApiEvent, event_of, lookup
+from probes.answers import Gap, whole_minute
+from probes.trail import OVERLAP, ApiEvent, pages
 
-_PAGES = 6
 _MOST = 500
-_OVERLAP = LATE + timedelta(minutes=1)
 
 
 @dataclass(slots=True)
@@ -40,10 +36,10 @@ async def track(
 ) -> tuple[tuple[ApiEvent, ...], datetime]:
     """The calls of the last hours, newest first, and from when on they are whole."""
     kept = _TRACKS.setdefault(aws, {}).setdefault((*attribute, hours), KeptTrack())
-    at_minute = at.replace(second=0, microsecond=0)
-    start, end = at_minute - timedelta(hours=hours), at_minute + timedelta(minutes=1)
-    new_from = max(start, kept.end - _OVERLAP) if kept.end is not None else start
-    reached = await _pages(aws, attribute, kept=kept, start=new_from, end=end, gaps=gaps)
+    start, end = whole_minute(at - timedelta(hours=hours)), whole_minute(at) + timedelta(minutes=1)
+    new_from = max(start, kept.end - OVERLAP) if kept.end is not None else start
+    keep = partial(_keep, kept)
+    reached = await pages(aws, attribute, keep, start=new_from, end=end, gaps=gaps)
     if kept.whole_from is None or reached > new_from:
         kept.whole_from = reached
     kept.end = at
@@ -59,36 +55,5 @@ async def track(
     return tuple(kept.events.values()), whole
 
 
-async def _pages(
-    aws: AwsReads,
-    attribute: tuple[str, str],
-    *,
-    kept: KeptTrack,
-    start: datetime,
-    end: datetime,
-    gaps: list[Gap],
-) -> datetime:
-    """Read newest first into what is kept; gives from when on everything was read."""
-    token: dict[str, object] = {}
-    oldest = end
-    for page in range(_PAGES):
-        try:
-            answer = await lookup(aws, attribute, start=start, end=end, **token)
-        except BlindError as error:
-            if not page:
-                raise
-            gaps.append(Gap("CloudTrail", error.reason.value, visible(error.message)))
-            return oldest
-        for event in _events(answer):
-            kept.events[event.id] = event
-            oldest = min(oldest, event.at)
-        following = answer.get("NextToken")
-        if not following:
-            return start
-        token = {"NextToken": following}
-    return oldest
-
-
-def _events(answer: Mapping[str, object]) -> list[ApiEvent]:
-    rows = answer.get("Events")
-    return [event_of(row) for row in rows] if isinstance(rows, list) else []
+def _keep(kept: KeptTrack, found: list[ApiEvent]) -> None:
+    kept.events |= {event.id: event for event in found}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from cockpit import clock
 from cockpit.connect.aws.answer import answer_into, answers_into
@@ -12,7 +12,7 @@ from cockpit.connect.aws.settings import AwsResource, WafSettings
 from cockpit.connect.session import AwsReads, MetricQuery
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Severity
-from probes.answers import Gap, absent, attempt, blind_series
+from probes.answers import Gap, absent, attempt, blind_series, whole_minute
 from probes.metrics import NO_DATA, query, settled, together, total
 from probes.waf_acl.model import BlockSet, Snapshot, WafRule
 from probes.waf_acl.rows import (
@@ -294,7 +294,7 @@ async def _sampled(aws: AwsReads, look: Snapshot, acl: WebAclRow, gaps: list[Gap
 
 
 async def _sample(aws: AwsReads, look: Snapshot, metric: str) -> list[tuple[SampledRow, float]]:
-    end = _minute(look.at)
+    end = whole_minute(look.at)
     answer = await aws.read(
         "wafv2",
         "GetSampledRequests",
@@ -306,7 +306,3 @@ async def _sample(aws: AwsReads, look: Snapshot, metric: str) -> list[tuple[Samp
         MaxItems=500,
     )
     return weighed(answer)
-
-
-def _minute(at: datetime) -> datetime:
-    return at.replace(second=0, microsecond=0)
