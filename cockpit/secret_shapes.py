@@ -23,19 +23,19 @@ _WORDS = (
 _IN_QUERY = rf"(?:[\w.~-]*{_WORDS}|(?:[\w.~-]*[-_.])?(?:key|sig|auth|jwt|sas|session[-_]?id))"
 _HEADERS = (
     r"(?:(?:proxy-)?authorization|(?:set-)?cookie"
-    r"|x-[\w-]*(?:key|token|auth|secret|signature|credential)[\w-]*)"
+    r"|x-(?=[\w-]*?(?:key|token|auth|secret|signature|credential))[\w-]*+)"
 )
+_ESCAPES = r"\\{0,31}"
+"""What stands before a quote in JSON in JSON, five deep."""
+_END = r"(?P=escapes)(?P=quote)"
 _HINT = re.compile(
     r"(?i)://|%3a%2f%2f|passw|passphrase|pwd|secret|token|key|credential|authorization|cookie"
     r"|signature|sig(?:=|%3d)|auth(?:=|%3d)|jwt|sas(?:=|%3d)|session|bearer|basic"
 )
 """What every shape below has in it: most texts have none of it, and cost one search."""
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(?i)\b(https?://)[^\s/?#\"'<>\\]+@"), rf"\1{MASK}@"),
-    (
-        re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/?#@\"'<>\\:]*:[^\s/?#\"'<>\\]+@"),
-        rf"\1{MASK}@",
-    ),
+    (re.compile(r"(?i)(https?://)[^\s/?#\"'<>\\]+@"), rf"\1{MASK}@"),
+    (re.compile(r"(://)[^\s/?#@\"'<>\\:]*:[^\s/?#\"'<>\\]+@"), rf"\1{MASK}@"),
     (re.compile(r"(?i)(%3a%2f%2f)(?:(?!%2f|%40)[^\s&\"'<>])+%40"), rf"\1{MASK}%40"),
     (
         re.compile(
@@ -46,20 +46,18 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(
-            rf"(?i)((?<![\w-])(\\*[\"']?)[\w.-]*{_WORDS}\2\s*[:=]\s*(\\*[\"']))"
-            r"(?:(?!\3)(?:\\.|[^\n]))+(\3)"
-        ),
-        rf"\1{MASK}\4",
-    ),
-    (
-        re.compile(
-            rf"(?i)((?<![\w-])[\w.-]*{_WORDS}(?:=|%3d))(?:(?!%26)[^\s&;,\"'<>\\(){{}}$?:])+"
+            rf"(?i)({_WORDS}(?:{_ESCAPES}[\"'])?\s*[:=]\s*(?P<escapes>{_ESCAPES})(?P<quote>[\"']))"
+            rf"(?:(?P=escapes)\\(?:(?P=escapes)[\\\"'])?|(?!{_END})[^\n])++(?={_END})"
         ),
         rf"\1{MASK}",
     ),
+    (re.compile(rf"(?i)({_WORDS}(?:=|%3d))(?:(?!%26)[^\s&;,\"'<>\\(){{}}$?:])+"), rf"\1{MASK}"),
     (re.compile(rf"(?i)((?<![\w-]){_HEADERS}:[ \t]*)[^\s\"'\\][^\r\n\"']*"), rf"\1{MASK}"),
     (re.compile(r"(?i)\b(bearer|basic)(\s+|%20)[\w.~+/-]{16,}={0,2}"), rf"\1\2{MASK}"),
 )
+"""Each takes time as the length of the text, whatever that is: none may begin at every letter of a
+word, nor read on to the end of a line for every name in it. So a name is found by its last word.
+"""
 _MEMBER = re.compile(rf"(?i)(?:^|.*[\w.-]){_WORDS}$|^{_WORDS}$")
 _QUERY_NAME = re.compile(rf"(?i)^{_IN_QUERY}$")
 _HEADER_NAME = re.compile(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +20,7 @@ from cockpit.secret_shapes import secrets_of, without_shapes
 from screens.present.runbook import outcome_lines, plan_lines
 from tests.core import records
 from tests.core.runs import book, rig
+from tests.patience import at_most
 
 CANARY = "c4n4ry/Zq+7"
 """Never told to the masker by a test; with characters that every encoding writes otherwise."""
@@ -82,6 +85,36 @@ def test_what_stands_in_the_place_of_a_secret_is_masked(text: str) -> None:
 )
 def test_what_only_speaks_of_secrets_stays(text: str) -> None:
     assert without_shapes(text) == text
+
+
+_LONG = """
+from cockpit.connect.aws.redact import without_secrets
+from cockpit.redact import MASKER
+
+for part in (
+    "a.", "a-", "x-key", "token-", "token ", "token='", 'token="', "\\\\", "eyJ-", "-eyJaaaaaaaa",
+    "http://a", "http://a?", "?key.", "a://b:", "a+", "x-amz-signature",
+):
+    for text in (part * 20_000, "token" + part * 20_000, part * 20_000 + '"token'):
+        MASKER.mask(text)
+        without_secrets(text)
+"""
+
+
+def test_a_long_text_takes_no_longer_for_what_is_in_it() -> None:
+    """It is masked on the event loop, and who answers chooses what is in it. A pattern cannot be
+    interrupted, so another process does it: hours are what the limit tells from seconds.
+    """
+    subprocess.run([sys.executable, "-c", _LONG], check=True, timeout=at_most(60))
+
+
+def test_a_value_with_quotes_is_masked_to_its_end_at_every_depth() -> None:
+    text = json.dumps({"password": f'a"{CANARY}\\"{CANARY}', "user": "ana"})
+    for _ in range(4):
+        told = without_shapes(text)
+        assert "c4n4ry" not in told
+        assert "ana" in told, "only the value"
+        text = json.dumps(text)
 
 
 def test_a_members_name_counts_where_its_text_alone_says_nothing(tmp_path: Path) -> None:

@@ -22,15 +22,19 @@ _SECRETIVE = re.compile(
 )
 _PLAIN_PATHS = ("/deploymentId",)
 """Of API Gateway's patches: it sets an id. Other paths set stage variables, with secrets."""
-_PRESIGNED = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*X-Amz-[^\s\"']*", re.IGNORECASE)
+_PRESIGNED = re.compile(r"(?i)(?<![^\s\"'])([^\s?\"']*+)\?(?=[^\s\"']*?X-Amz-)[^\s\"']*+")
 _NAMED = re.compile(
-    r"(?i)([\w-]*(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|access[-_]?key|credential"
-    r"|private[-_]?key|cookie|signature|authorization)[\w-]*[\"'\\]*\s*[=:]\s*)"
+    r"(?i)((?<![\w-])(?=[\w-]*?(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key"
+    r"|access[-_]?key|credential|private[-_]?key|cookie|signature|authorization))"
+    r"[\w-]*+[\"'\\]*+\s*+[=:]\s*+)"
     r"(?:\\?\"[^\"]*\"|'[^']*'|(?:bearer|basic)\s+\S+|[^\s,;&}\])]+)"
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/-]{8,}=*")
-_IN_URL = re.compile(r"(\w+://[^\s:/@]*:)[^\s@/]+@")
-_KEYS = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?")
+_IN_URL = re.compile(r"(://[^\s:/@]*:)[^\s@/]+@")
+_KEYS = re.compile(
+    r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"
+    r"|(?<![\w-])((?>[\w-]*?\b(?=eyJ)))[\w-]{8,}+\.[\w-]+(?:\.[\w-]*)?"
+)
 _OVERRIDDEN = ("command", "environment", "environmentFiles")
 _IN_CONTAINER = ("command", "entryPoint", "environmentFiles", "resourceRequirements")
 _DEEPEST = 40
@@ -194,7 +198,7 @@ def without_secrets(line: str) -> str:
     line = _NAMED.sub(rf"\1{MASK}", line)
     line = _BEARER.sub(rf"\1 {MASK}", line)
     line = _IN_URL.sub(rf"\1{MASK}@", line)
-    return _KEYS.sub(MASK, line)
+    return _KEYS.sub(rf"\1{MASK}", line)
 
 
 def _line(item: Members) -> None:
