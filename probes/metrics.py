@@ -111,6 +111,13 @@ def age(series: Series, at: datetime) -> float | None:
     return (at - series.times[-1]).total_seconds() if series.times else None
 
 
+def quiet_for(counter: Series, at: datetime, *, period: int = 60) -> float | None:
+    """Seconds since the end of the newest period that counted anything; None: none of them did."""
+    points = zip(counter.times, counter.values, strict=False)
+    newest = max((moment for moment, value in points if value), default=None)
+    return None if newest is None else max(0.0, (at - newest).total_seconds() - period)
+
+
 def sustained(
     series: Series, reached: Callable[[float], bool], *, need: int = 3, of: int = 5
 ) -> bool:

@@ -1,4 +1,4 @@
-"""Metrics that are always published and do not come any more."""
+"""What does not come any more: metrics that are always published, and what should happen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity
-from cockpit.units import duration
+from cockpit.units import duration, number
 from probes.metrics import LATE, age, history, is_blind
 
 _PERIODS = 5
@@ -40,3 +40,18 @@ def silence(always: Mapping[str, Series], at: datetime) -> Iterator[Finding]:
             next="look at it by other means: does it answer?",
             fact=False,
         )
+
+
+def missed(
+    verb: str, period: float | None, *, quiet: float, ordinary: float | None, least: float
+) -> str:
+    """In words that nothing was done for `quiet` seconds though it should be; empty: it may be so.
+
+    By `period`, the seconds in which it must be done at least once, where that is known. Else where
+    it was `ordinary` times a minute, and that is `least` or more.
+    """
+    if period and quiet >= 2 * period:
+        return f"not {verb} for {duration(quiet)}; it should be every {duration(period)}"
+    if ordinary is not None and ordinary >= least:
+        return f"not {verb} any more; usually {number(round(ordinary))} times a minute"
+    return ""

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity
-from cockpit.units import count, duration, number, percent
+from cockpit.units import count, duration, percent
 from probes.baseline import usual
 from probes.lambda_function.lines import is_full
 from probes.lambda_function.model import Snapshot, error_rate, logged, now, throttle_rate
 from probes.lambda_function.read import period_of
 from probes.lambda_function.settings import Settings
-from probes.metrics import held, history, is_blind, latest, peak, total
+from probes.metrics import held, history, is_blind, latest, peak, quiet_for, total
+from probes.silence import missed
 
 _AT_LIMIT = 0.98
 """Of the timeout: `Duration` stops there, since Lambda ends the invocation."""
@@ -182,17 +183,13 @@ def silence(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     period = _expected(snapshot, settings)
     quiet = _quiet_for(snapshot)
     ordinary = usual(snapshot.invocations, snapshot.at)
-    if period and quiet >= 2 * period:
-        severity = Severity.CRITICAL if quiet >= 3 * period else Severity.WARNING
-        told = f"not invoked for {duration(quiet)}; it should be every {duration(period)}"
-    elif ordinary is not None and ordinary >= settings.usual_traffic:
-        severity = Severity.WARNING
-        told = f"not invoked any more; usually {number(round(ordinary))} times a minute"
-    else:
+    least = settings.usual_traffic
+    told = missed("invoked", period, quiet=quiet, ordinary=ordinary, least=least)
+    if not told:
         return
     yield Finding(
         "LAMBDA_NOT_INVOKED",
-        severity,
+        Severity.CRITICAL if period and quiet >= 3 * period else Severity.WARNING,
         told,
         evidence=(
             Evidence("not invoked for at least", quiet, "s", limit=2 * period if period else None),
@@ -221,12 +218,10 @@ def _quiet_for(snapshot: Snapshot) -> float:
 
     By the hours only when the minutes have none: an hour that has not ended tells nothing.
     """
-    for series, length in ((snapshot.invocations, 60), (snapshot.hourly, 3600)):
-        points = zip(series.times, series.values, strict=False)
-        ages = [(snapshot.at - at).total_seconds() - length for at, value in points if value]
-        if ages:
-            return max(0.0, min(ages))
-    return 3 * 86400.0
+    quiet = quiet_for(snapshot.invocations, snapshot.at)
+    if quiet is None:
+        quiet = quiet_for(snapshot.hourly, snapshot.at, period=3600)
+    return 3 * 86400.0 if quiet is None else quiet
 
 
 def _why_silent(snapshot: Snapshot) -> tuple[str, ...]:

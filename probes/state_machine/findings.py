@@ -8,7 +8,8 @@ from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration, number
 from probes.baseline import usual
-from probes.metrics import held, history, is_blind, latest, settled, total
+from probes.metrics import held, history, is_blind, latest, quiet_for, settled, total
+from probes.silence import missed
 from probes.state_machine.model import Snapshot, failure_rate, now
 from probes.state_machine.settings import Settings
 
@@ -211,28 +212,18 @@ def silence(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Nothing is started any more: whoever starts it is down, or its rule is disabled."""
     if is_blind(snapshot.starts) or any(gap.what == "metrics" for gap in snapshot.gaps):
         return
-    ages = [
-        (snapshot.at - at).total_seconds()
-        for at, value in zip(snapshot.starts.times, snapshot.starts.values, strict=False)
-        if value
-    ]
-    quiet = min(ages, default=3 * 3600.0)
+    if total(settled(snapshot.starts, snapshot.at)):  # the newest minutes come late: not silence
+        return
+    known = quiet_for(snapshot.starts, snapshot.at)
+    quiet = 3 * 3600.0 if known is None else known
     period, ordinary = settings.expected_every, usual(snapshot.starts, snapshot.at)
-    if period and quiet >= 2 * period:
-        severity = Severity.CRITICAL if quiet >= 3 * period else Severity.WARNING
-        told = f"not started for {duration(quiet)}; it should be every {duration(period)}"
-    elif (
-        ordinary is not None
-        and ordinary >= settings.usual_starts
-        and not total(settled(snapshot.starts, snapshot.at))
-    ):
-        severity = Severity.WARNING
-        told = f"not started any more; usually {number(round(ordinary))} times a minute"
-    else:
+    least = settings.usual_starts
+    told = missed("started", period, quiet=quiet, ordinary=ordinary, least=least)
+    if not told:
         return
     yield Finding(
         "SFN_NOT_STARTED",
-        severity,
+        Severity.CRITICAL if period and quiet >= 3 * period else Severity.WARNING,
         told,
         evidence=(
             Evidence("not started for at least", quiet, "s"),

@@ -135,6 +135,11 @@ def test_what_should_start_can_be_configured() -> None:
     assert found(look, Settings(expected_every=1200)) == []
 
 
+def test_a_machine_that_starts_every_minute_is_not_missed_for_cloudwatch_being_late() -> None:
+    assert found(snapshot(), Settings(expected_every=60)) == []
+    assert found(snapshot(starts=minutes(*[1] * 20, 0)), Settings(expected_every=60)) == []
+
+
 def test_the_most_frequent_error_is_named_with_its_causes() -> None:
     look = snapshot(
         failures=flow(5), errors=(ErrorCount(error="Lambda.Unknown", count=4, cause="timed out"),)
