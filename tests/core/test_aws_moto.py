@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -12,19 +11,15 @@ import pytest
 from cockpit.connect.aws.session import Aws, AwsActs, open_aws, open_aws_acts
 from cockpit.errors import BlindError, Reason
 from tests.core.aws_stub import place
+from tests.moto_server import moto_server
 
 pytestmark = pytest.mark.servers
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server.get_host_and_port()[1]
-    server.stop()
+    with moto_server() as port:
+        yield port
 
 
 @pytest.fixture

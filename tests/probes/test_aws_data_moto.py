@@ -5,10 +5,9 @@ moto lacks some of what the probes ask (catalogue moto §1): those parts have to
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from types import ModuleType, SimpleNamespace
 from typing import Any, Literal
 
@@ -24,6 +23,8 @@ from probes.rds import status as rds
 from probes.slo import budget as slo
 from probes.slo.objective import SloSettings
 from tests.core.aws_stub import place
+from tests.moto_server import client as moto_client
+from tests.moto_server import moto_server
 from tests.probes.fake_aws import target
 
 pytestmark = pytest.mark.servers
@@ -33,13 +34,8 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server.get_host_and_port()[1]
-    server.stop()
+    with moto_server() as port:
+        yield port
 
 
 @pytest.fixture
@@ -61,21 +57,7 @@ async def aws(port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Aws]:
 
 @pytest.fixture(scope="module")
 def client(port: int) -> Clients:
-    import boto3
-
-    session = boto3.Session()
-
-    @cache
-    def make(service: str) -> Any:
-        return session.client(
-            service,
-            endpoint_url=f"http://127.0.0.1:{port}",
-            region_name=REGION,
-            aws_access_key_id="writer",
-            aws_secret_access_key="writer",
-        )
-
-    return make
+    return cache(partial(moto_client, port))
 
 
 def backend(service: Literal["ecs", "elasticache", "rds"]) -> Any:

@@ -6,7 +6,6 @@ moto has no instance refreshes and no activities (catalogue moto §1): the one e
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ from probes.autoscaling_group import capacity
 from probes.ec2_instance import status
 from probes.ecs_cluster import hosts
 from tests.core.aws_stub import place
+from tests.moto_server import client, moto_server
 from tests.probes.fake_aws import target
 
 pytestmark = pytest.mark.servers
@@ -25,13 +25,8 @@ pytestmark = pytest.mark.servers
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server.get_host_and_port()[1]
-    server.stop()
+    with moto_server() as port:
+        yield port
 
 
 @pytest.fixture
@@ -45,18 +40,7 @@ async def aws(port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Aws]:
 @pytest.fixture(scope="module")
 def fleet(port: int) -> Iterator[Any]:
     """A group `web` of two; gives the client to change it."""
-    import boto3
-
-    def client(service: str) -> Any:
-        return boto3.Session().client(
-            service,
-            endpoint_url=f"http://127.0.0.1:{port}",
-            region_name="us-east-1",
-            aws_access_key_id="writer",
-            aws_secret_access_key="writer",
-        )
-
-    ec2, scaling, ecs = client("ec2"), client("autoscaling"), client("ecs")
+    ec2, scaling, ecs = (client(port, service) for service in ("ec2", "autoscaling", "ecs"))
     image = ec2.describe_images()["Images"][0]["ImageId"]
     ec2.create_launch_template(
         LaunchTemplateName="web",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -22,6 +21,7 @@ from probes.iam_principal.identity import denying
 from probes.iam_principal.model import DENY, Settings, Snapshot, ThreatFinding
 from probes.trail import ApiEvent
 from tests.core.aws_stub import place
+from tests.moto_server import client, moto_server
 from tests.probes.fake_aws import AT, FakeAws, ago, denied
 
 CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
@@ -314,13 +314,8 @@ async def test_no_such_principal_is_no_look(id_: str, reason: Reason) -> None:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server.get_host_and_port()[1]
-    server.stop()
+    with moto_server() as port:
+        yield port
 
 
 @pytest.mark.servers
@@ -362,14 +357,6 @@ async def test_the_steps_do_what_they_say_and_are_taken_back(
 
 def _made_key(port: int) -> str:
     """Whoever makes a key gets its secret: no session of ours does that."""
-    import boto3
-
-    iam = boto3.Session().client(
-        "iam",
-        endpoint_url=f"http://127.0.0.1:{port}",
-        region_name="us-east-1",
-        aws_access_key_id="writer",
-        aws_secret_access_key="writer",
-    )
+    iam = client(port, "iam")
     key: str = iam.create_access_key(UserName="deploy")["AccessKey"]["AccessKeyId"]
     return key

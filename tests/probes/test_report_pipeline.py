@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from probes.sns_topic.model import Settings as TopicSettings
 from probes.sns_topic.model import Snapshot as Topic
 from probes.sns_topic.model import Subscription
 from tests.core.aws_stub import Reply, Request, place, reading, stubbed
+from tests.moto_server import client, moto_server
 from tests.probes.fake_aws import AT, FakeAws, ago, denied, target
 
 CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
@@ -434,13 +434,8 @@ async def test_a_topic_that_is_gone_has_nobody() -> None:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server.get_host_and_port()[1]
-    server.stop()
+    with moto_server() as port:
+        yield port
 
 
 @pytest.fixture
@@ -453,15 +448,7 @@ async def aws(port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Aws]:
 
 @pytest.mark.servers
 async def test_a_topic_through_the_real_client(aws: Aws, port: int) -> None:
-    import boto3
-
-    sns = boto3.Session().client(
-        "sns",
-        endpoint_url=f"http://127.0.0.1:{port}",
-        region_name="us-east-1",
-        aws_access_key_id="writer",
-        aws_secret_access_key="writer",
-    )
+    sns = client(port, "sns")
     arn = sns.create_topic(Name="report-mail")["TopicArn"]
     at = target("sns_topic", arn)
     nobody = await delivery.collect(aws, at)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +22,7 @@ from probes.s3_bucket import access, exposure, upkeep
 from probes.s3_bucket.inside import access_tables
 from probes.s3_bucket.read import prefixes
 from tests.core.aws_stub import place
+from tests.moto_server import client, moto_server
 from tests.probes.fake_aws import AT, FakeAws, ago, denied, minutes
 from tests.probes.s3_looks import ACCOUNT, ROLE, WHOLE, allow, policy
 
@@ -413,13 +413,8 @@ def test_names_of_objects_are_read_within_bounds_and_only_by_who_asked() -> None
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server.get_host_and_port()[1]
-    server.stop()
+    with moto_server() as port:
+        yield port
 
 
 @pytest.fixture
@@ -432,15 +427,7 @@ async def aws(port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Aws]:
 
 @pytest.mark.servers
 async def test_an_open_bucket_through_the_real_client(aws: Aws, port: int) -> None:
-    import boto3
-
-    s3 = boto3.Session().client(
-        "s3",
-        endpoint_url=f"http://127.0.0.1:{port}",
-        region_name="us-east-1",
-        aws_access_key_id="writer",
-        aws_secret_access_key="writer",
-    )
+    s3 = client(port, "s3")
     s3.create_bucket(Bucket="shop", ObjectOwnership="ObjectWriter")
     private = await exposure.collect(aws, bucket())
     assert not [

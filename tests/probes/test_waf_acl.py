@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -24,6 +23,7 @@ from probes.waf_acl.block import offered
 from probes.waf_acl.model import BlockSet, SampledShare, Settings, Snapshot, WafRule
 from probes.waf_acl.traffic import collect, diagnose, since
 from tests.core.aws_stub import Reply, Request, place, reading, stubbed
+from tests.moto_server import client, moto_server
 from tests.probes.fake_aws import AT, FakeAws, ago, denied, hours, minutes
 
 CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
@@ -506,27 +506,14 @@ async def test_a_set_is_never_replaced_whoever_asks(
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server.get_host_and_port()[1]
-    server.stop()
+    with moto_server() as port:
+        yield port
 
 
 @pytest.mark.servers
 async def test_an_acl_through_the_real_client(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    import boto3
-
     monkeypatch.setenv("COCKPIT_TEST_KEY", "testing-key")
-    waf = boto3.Session().client(
-        "wafv2",
-        endpoint_url=f"http://127.0.0.1:{port}",
-        region_name="us-east-1",
-        aws_access_key_id="writer",
-        aws_secret_access_key="writer",
-    )
+    waf = client(port, "wafv2")
     held = waf.create_ip_set(
         Name="bad", Scope="REGIONAL", IPAddressVersion="IPV4", Addresses=["1.1.1.1/32"]
     )["Summary"]
