@@ -415,10 +415,12 @@ def _with_changes(board: Board, reading: Reading, seen: Seen) -> tuple[Board, li
         for change in seen.changes
         if change in known and len(change.details) > len(known[change].details)
     }
+    kept = [fuller.get(change, change) for change in board.changes]
+    newest_first = sorted((*new, *kept), key=lambda change: change.at, reverse=True)[:_CHANGES_KEPT]
+    staying = set(newest_first)
+    new = [change for change in new if change in staying]  # else it is told again at every look
     if not new and not fuller:
         return board, []
-    kept = [fuller.get(change, change) for change in board.changes]
-    newest_first = sorted((*new, *kept), key=lambda change: change.at, reverse=True)
     happened = [
         BoardChange(
             BoardEvent.CHANGE,
@@ -430,4 +432,4 @@ def _with_changes(board: Board, reading: Reading, seen: Seen) -> tuple[Board, li
         )
         for change in new
     ]
-    return replace(board, changes=tuple(newest_first[:_CHANGES_KEPT])), happened
+    return replace(board, changes=tuple(newest_first)), happened

@@ -146,6 +146,18 @@ def test_a_change_is_told_once() -> None:
     assert board.changes == (change,)
 
 
+def test_changes_that_are_too_many_to_be_kept_are_not_told_again_at_every_look() -> None:
+    many = tuple(
+        Change(at=at(-number), kind="ecs.deployment", target="checkout", summary=f"{number}")
+        for number in range(600)
+    )
+    board, happened = play(seen(changes=many))
+    again, more = reduce(board, seen(changes=many, when=5))
+    assert len(happened) == len(board.changes)
+    assert more == []
+    assert again.changes is board.changes, "nothing is ranked anew either"
+
+
 def test_what_a_look_that_verified_a_repair_does_not_see_is_over_at_once() -> None:
     other = finding(subject="other")
     board, _ = play(seen(FACT, other, when=0), proof := seen(other.at(Severity.WARNING), when=5))
