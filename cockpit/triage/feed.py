@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from cockpit.triage.board import Board
 from cockpit.triage.changes import Change
 from cockpit.triage.probe import Seen
+from cockpit.triage.registry import kinds
 from cockpit.triage.target import Target
 
 TOGETHER = timedelta(seconds=120)
@@ -150,14 +151,16 @@ def _paired(natives: list[Change]) -> list[Change]:
 
 
 def _one_history(one: Change, other: Change) -> bool:
+    if not one.target or one.target != other.target or abs(one.at - other.at) > _SAME:
+        return False
     services = {each.kind.partition(".")[0].replace("asg", "autoscaling") for each in (one, other)}
-    near = abs(one.at - other.at) <= _SAME
-    return bool(one.target) and one.target == other.target and len(services) == 1 and near
+    return len(services) == 1
 
 
 def _one_event(call: Change, native: Change) -> bool:
-    kinds = {call.kind, *_ALSO.get(call.kind, ())}
-    if call.failed or native.kind not in kinds or abs(call.at - native.at) > TOGETHER:
+    if call.failed or abs(call.at - native.at) > TOGETHER:
+        return False
+    if native.kind != call.kind and native.kind not in _ALSO.get(call.kind, ()):
         return False
     if call.target or native.target:
         return call.target == native.target
@@ -190,8 +193,10 @@ def users(board: Board, names: Iterable[str]) -> Mapping[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     if not wanted:
         return {}
+    # the rows of a database are many, and name nothing of AWS
+    in_places = {kind.name for kind in kinds().values() if kind.place is not None} - {"changes"}
     for reading in board.readings.values():
-        if reading.kind == "changes" or not isinstance(reading.outcome, Seen):
+        if reading.kind not in in_places or not isinstance(reading.outcome, Seen):
             continue
         for text in set(_texts(reading.outcome.snapshot)):
             if text in wanted or (text.startswith("arn:") and _tail(text) in wanted):

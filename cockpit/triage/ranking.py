@@ -109,7 +109,8 @@ def ranked(
 
     `sick`: the failing targets; `uses`: resource → targets whose looks name it.
     """
-    found = [_rank(each, graph, sick=sick, began=began, uses=uses) for each in changes]
+    hops = _hops(graph, sick)
+    found = [_rank(each, graph, sick=sick, hops=hops, began=began, uses=uses) for each in changes]
     return tuple(sorted(found, key=lambda one: (-round(one.score, 4), -one.change.at.timestamp())))
 
 
@@ -118,10 +119,11 @@ def _rank(
     graph: DependencyGraph,
     *,
     sick: frozenset[str],
+    hops: Mapping[str, int],
     began: Onset | None,
     uses: Mapping[str, frozenset[str]],
 ) -> Ranked:
-    relation, where = _relation(change, graph, sick=sick, uses=uses)
+    relation, where = _relation(change, graph, sick=sick, hops=hops, uses=uses)
     before = began.at - change.at if began is not None else None
     timing, against = _timing(change, began)
     outcome = 0.1 if change.failed else 0.5 if "roll" in change.summary.lower() else 1.0
@@ -183,13 +185,14 @@ def _relation(
     graph: DependencyGraph,
     *,
     sick: frozenset[str],
+    hops: Mapping[str, int],
     uses: Mapping[str, frozenset[str]],
 ) -> tuple[float, str]:
     where = change.target
     if not sick:
         return 0.1, ""
     if where:
-        share, words = _in_graph(where, graph, sick)
+        share, words = _in_graph(where, graph, sick, hops)
         if share > 0.1:
             downstream = sick <= {where, *graph.above(where)}
             return (min(1.2, share * 1.2) if downstream else share), words
@@ -201,33 +204,30 @@ def _relation(
     return 0.1, "other branch" if where else "not connected"
 
 
-def _in_graph(where: str, graph: DependencyGraph, sick: frozenset[str]) -> tuple[float, str]:
+def _in_graph(
+    where: str, graph: DependencyGraph, sick: frozenset[str], hops: Mapping[str, int]
+) -> tuple[float, str]:
     if where in sick:
         return 1.0, "on the path"
-    hops = _hops(where, graph, sick)
-    if hops is not None:
-        return (0.8 if hops == 1 else 0.5), f"{hops} hop" + "s" * (hops > 1)
+    if where in hops:
+        return (0.8 if hops[where] == 1 else 0.5), f"{hops[where]} hop" + "s" * (hops[where] > 1)
     if sick & graph.below(where):
         return 0.5, "calls what fails"
     return 0.1, ""
 
 
-def _hops(where: str, graph: DependencyGraph, sick: frozenset[str]) -> int | None:
-    """How many needs lie between a failing target and this one; None: none needs it."""
-    if not sick & graph.above(where):
-        return None
+def _hops(graph: DependencyGraph, sick: frozenset[str]) -> Mapping[str, int]:
+    """What failing targets need → how many needs lie between."""
     needs = {target.name: target.needs for target in graph.targets}
-    queue = deque((name, 0) for name in sorted(sick))
-    seen = set(sick)
+    hops = dict.fromkeys(sick, 0)
+    queue = deque(sick)
     while queue:
-        name, far = queue.popleft()
+        name = queue.popleft()
         for need in needs.get(name, ()):
-            if need == where:
-                return far + 1
-            if need not in seen:
-                seen.add(need)
-                queue.append((need, far + 1))
-    return None
+            if need not in hops:
+                hops[need] = hops[name] + 1
+                queue.append(need)
+    return hops
 
 
 def _against(change: Change, where: str) -> Sequence[str]:

@@ -324,11 +324,11 @@ def test_an_unknown_kind_has_the_risk_of_a_stranger() -> None:
 def test_looks_that_name_a_resource_tell_who_uses_it() -> None:
     revoked = change(ago(minutes=2), kind="ec2.security_group", target="", resource=SG)
     look = Reading("db", "rds", "rds.status", AT, 0.0, Seen(snapshot={"groups": [("x", SG)]}))
-    seen = replace(
-        board(open_("db"), changes=(revoked,)), readings={LookId("db", "rds.status"): look}
-    )
+    rows = replace(look, target="pg", kind="postgres", probe="postgres.locks")
+    readings = {LookId(each.target, each.probe): each for each in (look, rows)}
+    seen = replace(board(open_("db"), changes=(revoked,)), readings=readings)
     told = changes_of(seen, DependencyGraph(targets()), at=AT, began=BEGAN)
-    assert told.uses == ((SG, ("db",)),)
+    assert told.uses == ((SG, ("db",)),), "what is no thing of AWS is not read through for it"
     assert told.ranked[0].where == "used by db"
 
 
