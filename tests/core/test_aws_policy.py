@@ -6,7 +6,9 @@ import ast
 import json
 import random
 import re
-from functools import cache
+import threading
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,9 @@ import probes
 from cockpit.config import load
 from cockpit.connect.aws import policy, reads
 from cockpit.connect.aws.policy import session_policy
+from cockpit.connect.aws.session import open_aws
 from cockpit.connect.role import Role
+from cockpit.connect.settings import AwsSite
 from cockpit.errors import BlindError, Reason
 from cockpit.sweep import connections
 from cockpit.triage.registry import catalog, registry
@@ -99,6 +103,26 @@ def test_what_was_named_first_is_left_out_last() -> None:
     assert made.left_out
     assert "pi:GetResourceMetrics" in made.actions
     assert {f"ecs:Odd{'x' * 90}{n}" for n in range(5)} <= {*made.actions}
+
+
+def test_what_everybody_may_is_no_policy_of_nothing_which_aws_would_refuse() -> None:
+    assert session_policy(["sts:GetCallerIdentity"]) == session_policy()
+
+
+async def test_it_is_made_off_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    made_in: set[str] = set()
+
+    def fitting(actions: Sequence[str], made: Callable[[Sequence[str]], str]) -> str:
+        made_in.add(threading.current_thread().name)
+        return made(actions)
+
+    monkeypatch.setattr(policy, "_fitting", partial(fitting, made=policy._fitting))
+    policy._made.cache_clear()
+    place = AwsSite(name="x", region="eu-central-1", role_arn=ROLE)
+    session = await open_aws(place, wanted=needs())
+    await session.close()
+    assert made_in
+    assert threading.main_thread().name not in made_in
 
 
 def test_the_keys_of_api_gateway_are_denied_by_their_path() -> None:

@@ -67,8 +67,8 @@ def session_policy(actions: Iterable[str] = ()) -> SessionPolicy:
     that is not enough to whole verbs with a Deny of what they would match besides. What does not
     fit even so is left out, the last ones first.
     """
-    wanted = tuple(dict.fromkeys(actions)) or reads.iam_actions()
-    return _made(tuple(each for each in wanted if each not in _ALWAYS))
+    named = tuple(dict.fromkeys(each for each in actions if each not in _ALWAYS))
+    return _made(named or tuple(each for each in reads.iam_actions() if each not in _ALWAYS))
 
 
 @cache

@@ -486,6 +486,8 @@ async def open_aws(
     region, when other places share them (None: the place's own); `budget` is that of all places
     (None: the usual one, for this place alone).
     """
+    if place.role_arn:
+        await off_loop(session_policy, wanted)  # which is kept: for many kinds it takes long
     return Aws(place, wanted, limits=limits, budget=budget)
 
 
