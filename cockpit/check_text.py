@@ -100,10 +100,14 @@ def _blind_block(report: Report, style: Style) -> Iterable[str]:
         outcome = reading.outcome
         told = (f"? {outcome.reason.value:<13} {name}", outcome.detail, outcome.hint)
         alike[told] = alike.get(told, 0) + 1
-    for (who, detail, hint), looks in alike.items():
+    rows = [*alike.items()]
+    hints = [hint for (_, _, hint), _ in rows]
+    for place, ((who, detail, hint), looks) in enumerate(rows, 1):
         times = f" ({looks} looks)" if looks > 1 else ""
         yield _cut(f"{who}  {detail}", style.width - len(times)) + times
-        if hint:
+        if hint and hints[place : place + 1] != [
+            hint
+        ]:  # once below all that it is for, where a whole place is away
             yield _cut(f"    try: {hint}", style.width)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
@@ -26,6 +26,8 @@ class Gap:
     what: str
     reason: str
     detail: str
+    hint: str = field(default="", compare=False)
+    """What to type or check next, for a look of which no part could be made."""
 
 
 async def attempt(
@@ -35,7 +37,7 @@ async def attempt(
     try:
         return await reading
     except BlindError as error:
-        gaps.append(Gap(what, error.reason.value, visible(error.message)))
+        gaps.append(gap_of(what, error))
         return otherwise
 
 
@@ -53,6 +55,20 @@ def whole_minute(at: datetime) -> datetime:
     sent once then.
     """
     return at.replace(second=0, microsecond=0)
+
+
+def gap_of(what: str, error: BlindError) -> Gap:
+    """The failure of one read."""
+    return Gap(what, error.reason.value, visible(error.message), visible(error.hint))
+
+
+def nothing_read(gaps: Sequence[Gap]) -> BlindError:
+    """Of a look without a part that it must have: no part could be made, so it is none.
+
+    The first gap stands for all. Facts of such a look would stand as those of something healthy.
+    """
+    first = gaps[0]
+    return BlindError(Reason(first.reason), f"{first.what}: {first.detail}", hint=first.hint)
 
 
 async def at_two_paces(

@@ -87,7 +87,8 @@ class ChangesScreen(CockpitScreen[None], part=Where.CHANGES):
             rows=rows,
             first_look=found.first_look,
         )
-        set_title(paper, line("What changed  ", (present.onset_words(found.began), "strong")))
+        onset = present.onset_words(found.began, len(shown.board.blind()))
+        set_title(paper, line("What changed  ", (onset, "strong")))
         paper.show([*dark, *drawn])
 
     def on_row_list_moved(self, message: RowList.Moved) -> None:

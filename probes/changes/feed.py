@@ -40,6 +40,7 @@ from probes.trail import ApiEvent
 
 Given = TypeVar("Given")
 _TRAIL = "CloudTrail"
+_RIGHTS = "the role needs the rights of docs/rights.md, cloudtrail:LookupEvents first"
 
 
 async def collect(aws: AwsReads, target: Target) -> Snapshot:
@@ -107,7 +108,7 @@ def _nothing(gaps: list[Gap]) -> BlindError:
     return BlindError(
         Reason(first.reason),
         f"no history of changes could be read: {first.detail}",
-        hint="the role needs the rights of docs/rights.md, cloudtrail:LookupEvents first",
+        hint=_RIGHTS if first.reason == Reason.DENIED else first.hint,
     )
 
 

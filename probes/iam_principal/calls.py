@@ -18,7 +18,7 @@ from cockpit.connect.session import AwsReads
 from cockpit.triage.finding import Finding
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, partly_blind
+from probes.answers import Gap, attempt, nothing_read, partly_blind
 from probes.iam_principal import findings, view
 from probes.iam_principal.identity import denying, guarded, identified, principal
 from probes.iam_principal.model import Settings, Snapshot
@@ -27,7 +27,10 @@ from probes.trail import ApiEvent
 
 
 async def collect(aws: AwsReads, target: Target) -> Snapshot:
-    """Read keys and policies, the track, and GuardDuty; each that fails is a gap."""
+    """Read keys and policies, the track, and GuardDuty; each that fails is a gap.
+
+    Raises `BlindError` when all of them failed, or there is no such principal.
+    """
     settings = target.settings
     assert isinstance(settings, AwsResource)
     given = settings if isinstance(settings, PrincipalSettings) else None
@@ -52,7 +55,10 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         attempt(gaps, "CloudTrail", reading, otherwise=missing),
         attempt(gaps, "GuardDuty", guarded(aws, look), otherwise=look),
     )
-    return replace(watched, calls=told[0], since=told[1], gaps=tuple(gaps))
+    look = replace(watched, calls=told[0], since=told[1], gaps=tuple(gaps))
+    if look.nothing_known:
+        raise nothing_read(gaps)
+    return look
 
 
 def _attribute(look: Snapshot, id_: str) -> tuple[str, str]:

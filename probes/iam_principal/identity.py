@@ -13,7 +13,7 @@ from cockpit.connect.aws.answer import Answer, GivenText, answer_into, answers_i
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import SafeText
-from probes.answers import Gap, attempt
+from probes.answers import Gap, attempt, gap_of
 from probes.iam_principal.model import DENY, IamKey, Snapshot, ThreatFinding
 
 Given = TypeVar("Given")
@@ -99,7 +99,7 @@ async def _must(gaps: list[Gap], what: str, reading: Awaitable[Given]) -> Given 
     except BlindError as error:
         if error.reason is Reason.MISSING:
             raise
-        gaps.append(Gap(what, error.reason.value, error.message))
+        gaps.append(gap_of(what, error))
         return None
 
 

@@ -104,3 +104,9 @@ class Snapshot:
     deny_document: str = ""
     """The policy that denies them, and nothing else."""
     gaps: tuple[Gap, ...] = ()
+
+    @property
+    def nothing_known(self) -> bool:
+        """Whether no read at all gave an answer."""
+        told = (self.calls, self.guarded, self.keys, self.root_keys, self.root_mfa)
+        return not self.policies_known and all(each is None for each in told)

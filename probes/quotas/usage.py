@@ -16,11 +16,10 @@ from cockpit.connect.aws.answer import answers_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.lateness import lateness
 from cockpit.connect.session import AwsReads, MetricQuery, Series
-from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, blind_series, partly_blind
+from probes.answers import Gap, attempt, blind_series, nothing_read, partly_blind
 from probes.metrics import NO_DATA, age, history, is_blind, peak, settled
 from probes.quotas import findings, view
 from probes.quotas.findings import Settings
@@ -53,7 +52,7 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         )
     )
     if gaps and len(gaps) == len(settings.services):
-        raise BlindError(Reason(gaps[0].reason), gaps[0].detail)
+        raise nothing_read(gaps)
     rows = [row for several in lists for row in several]
     asked = [(row, query) for row in rows if (query := row.query(aws.region)) is not None]
     empty: Mapping[MetricQuery, Series] = {}

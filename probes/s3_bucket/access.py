@@ -18,7 +18,7 @@ from cockpit.connect.session import AwsReads
 from cockpit.triage.finding import Finding
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, blind_series
+from probes.answers import Gap, attempt, blind_series, nothing_read
 from probes.metrics import query
 from probes.s3_bucket import denied, inside
 from probes.s3_bucket.blind import unseen
@@ -37,11 +37,16 @@ from probes.s3_bucket.settings import AccessSettings
 
 _SERIES = {"requests": "AllRequests", "refused": "4xxErrors", "failed": "5xxErrors"}
 _BY_TRAIL = "what CloudTrail says was put before"
+_PARTS = 4
+"""How many reads there are before what depends on their answers."""
 _BY_SIGHT = "what the cockpit saw in force before"
 
 
 async def collect(aws: AwsReads, target: Target) -> Access:
-    """Policy, key, counters and declared principals; causes when somebody is shut out."""
+    """Policy, key, counters and declared principals; causes when somebody is shut out.
+
+    Raises `BlindError` when not one of them could be read.
+    """
     settings = target.settings
     assert isinstance(settings, BucketSettings)
     bucket = name_of(settings.id)
@@ -53,6 +58,8 @@ async def collect(aws: AwsReads, target: Target) -> Access:
         attempt(gaps, "its key", key_of(aws, bucket), otherwise=None),
         attempt(gaps, "metrics of requests", filter_of(aws, bucket), otherwise=""),
     )
+    if len(gaps) == _PARTS:
+        raise nothing_read(gaps)
     look = replace(
         look,
         account=account,

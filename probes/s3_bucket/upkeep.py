@@ -23,7 +23,7 @@ from cockpit.text import SafeText, visible
 from cockpit.triage.finding import Finding
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, attempt, blind_series
+from probes.answers import Gap, attempt, blind_series, nothing_read
 from probes.metrics import query
 from probes.s3_bucket import fresh, inside
 from probes.s3_bucket.blind import unseen
@@ -71,7 +71,7 @@ class ReplicationRuleRow(Answer, frozen=True):
 
 
 async def collect(aws: AwsReads, target: Target) -> Upkeep:
-    """All parts at once; none is a must."""
+    """All parts at once; none is a must, but `BlindError` is raised when not one could be read."""
     settings = target.settings
     assert isinstance(settings, BucketSettings)
     bucket, gaps = name_of(settings.id), list[Gap]()
@@ -89,6 +89,8 @@ async def collect(aws: AwsReads, target: Target) -> Upkeep:
         attempt(gaps, "the policy", policy_of(aws, bucket), otherwise=None),
         attempt(gaps, "replication", _rules(aws, bucket), otherwise=None),
     )
+    if len(gaps) == 4:
+        raise nothing_read(gaps)
     read = {"versioning": versioning, "logging": logging, "policy": policy, "replication": rules}
     look = replace(
         look,

@@ -88,10 +88,11 @@ def before(row: Ranked) -> str:
     return span if row.before >= timedelta(0) else f"+{span}"
 
 
-def onset_words(began: Onset | None) -> str:
-    """`onset 02:41 ± 1 min`."""
+def onset_words(began: Onset | None, blind: int = 0) -> str:
+    """`onset 02:41 ± 1 min`. `blind`: looks that could not be made."""
     if began is None:
-        return "nothing high is open: newest first"
+        dark = f" in what is seen, {count(blind, 'look')} blind" if blind else ""
+        return f"nothing high is open{dark}: newest first"
     if began.vague:
         return f"onset unknown, before {short_clock(began.at)}"
     minutes = max(1, round(began.slack.total_seconds() / 60))

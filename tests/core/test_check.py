@@ -23,13 +23,14 @@ from cockpit.sweep import Cost
 from cockpit.triage.board import ONE_LOOK, Board, reduce
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity
-from cockpit.triage.probe import Fact, Reading, Seen
+from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.registry import catalog, registry
 from cockpit.triage.suspects import suspects
 from cockpit.triage.topology import DependencyGraph
 from tests.core.builders import at, blind, finding, seen, target
 
 SCHEMA = json.loads(files("cockpit").joinpath("schema/check.json").read_text(encoding="utf-8"))
+UNREACHED = Blind(Reason.UNREACHABLE, "refused", "check endpoint_url")
 HOSTILE = "[/b]\x1b[31m\u202e\x00'; DROP TABLE x"
 
 
@@ -126,6 +127,59 @@ def test_what_is_not_examined_for_one_reason_is_told_once_for_a_target() -> None
         "? timeout       pg db  no answer within 3 s (2 looks)",
         "? timeout       pg tg  no answer within 3 s",
     ]
+
+
+def test_one_hint_stands_below_all_that_it_is_for() -> None:
+    away = [replace(blind(name=name), outcome=UNREACHED) for name in ("db", "tg", "web")]
+    lines = to_text(report(blind(Reason.DENIED, name="old"), *away)).splitlines()
+    assert [line for line in lines if line.startswith(("?", "    try"))][-4:] == [
+        "? unreachable   pg db  refused",
+        "? unreachable   pg tg  refused",
+        "? unreachable   pg web  refused",
+        "    try: check endpoint_url",
+    ]
+
+
+async def test_at_a_place_that_cannot_be_reached_no_target_is_seen_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of every kind of the manual that AWS is asked about."""
+    for name in ("COCKPIT_KEY", "COCKPIT_SECRET"):
+        monkeypatch.setenv(name, "x")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        looked = await _at_a_closed_port(tmp_path, closed.getsockname()[1])
+    own = {"changes.related"}  # judges what others saw, and asks nobody
+    wrong = {
+        reading.probe
+        for reading in looked.board.readings.values()
+        if reading.probe not in own and not isinstance(reading.outcome, Blind)
+    }
+    assert wrong == set()
+    assert len({reading.kind for reading in looked.board.readings.values()}) >= 25
+    assert "docs/rights.md" not in to_text(looked, Style(width=200))
+
+
+async def _at_a_closed_port(folder: Path, port: int) -> Report:
+    manual = Path(__file__).parents[2].joinpath("config.example.toml").read_text(encoding="utf-8")
+    for given, instead in (
+        ('profile = "prod-readonly"', ""),
+        ('commander_profile = "prod-operator"', ""),
+        ('# endpoint_url = ""', f'endpoint_url = "http://127.0.0.1:{port}"'),
+        ("# access_key_id", "access_key_id"),
+        ("# secret_access_key", "secret_access_key"),
+    ):
+        assert given in manual
+        manual = manual.replace(given, instead)
+    path = folder / "cockpit.toml"
+    path.write_text(manual, encoding="utf-8")
+    config = load(path, catalog())
+    asked = tuple(
+        one
+        for one in config.targets
+        if one.kind not in {"postgres", "mysql", "redis", "memcached", "endpoint"}
+    )
+    return await look_once(replace(config, targets=asked), registry())
 
 
 async def test_a_finding_of_a_connection_that_failed_names_its_runbook(tmp_path: Path) -> None:

@@ -142,6 +142,19 @@ async def test_without_a_feed_the_first_line_says_what_is_not_read(
         assert "? CloudTrail: no target of kind changes is configured" in text(pilot)
 
 
+@pytest.mark.parametrize(
+    ("blind", "said"),
+    [
+        pytest.param(0, "nothing high is open: newest first", id="everything was seen"),
+        pytest.param(
+            18, "nothing high is open in what is seen, 18 looks blind: newest first", id="blind"
+        ),
+    ],
+)
+def test_what_was_not_looked_at_is_not_called_quiet(blind: int, said: str) -> None:
+    assert present.onset_words(None, blind) == said
+
+
 async def test_enter_reads_the_whole_change_and_what_was_not_seen(
     changed: FakeDesk, show: Shows
 ) -> None:

@@ -128,6 +128,9 @@ def test_without_cloudtrail_it_says_so_before_anything_else(
     assert ended.code == 3
     assert ended.out.splitlines()[1] == "not seen, so no change there means nothing"
     assert "CloudTrail" in ended.out.splitlines()[2]
+    for service in ("autoscaling", "cloudformation", "codedeploy", "lambda", "route53"):
+        front.faults.add(Fault(kind="denied", service=service))
+    assert "nothing high is open in what is seen, 1 look blind" in changes().out.splitlines()[0]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ class ChangesReport:
     """How many are not shown, since they have nothing to do with the chosen targets."""
     unseen: tuple[str, ...]
     complete_until: str
+    blind: int = 0
+    """Looks of any kind that could not be made: what is wrong there is not known."""
 
 
 @click.command()
@@ -119,6 +121,7 @@ async def _look(
         hidden=len(young) - len(shown),
         unseen=unseen(report.board, settings.targets),
         complete_until=complete_until(report.board),
+        blind=len(report.board.blind()),
     )
 
 
@@ -240,9 +243,12 @@ def _lines(report: ChangesReport, style: Style) -> Iterator[str]:
 
 
 def _onset(report: ChangesReport) -> str:
+    from cockpit.units import count
+
     began = report.began
     if began is None:
-        return "nothing high is open: newest first, none suspected"
+        dark = f" in what is seen, {count(report.blind, 'look')} blind" if report.blind else ""
+        return f"nothing high is open{dark}: newest first, none suspected"
     if began.vague:
         return "when it began is unknown (--onset TIME tells it)"
     return f"onset {began.at:%H:%M} ± {max(1, round(began.slack.total_seconds() / 60))} min"
