@@ -74,8 +74,8 @@ docs: $(VENV)/.dev
 	  echo "writing by tests.tools.$$page"; $(BIN)/python -m tests.tools.$$page || exit 1; done
 
 record: $(VENV)/.dev
-	$(BIN)/python -m tests.tools.handmade
-	$(BIN)/python -m tests.tools.handmade_events
+	@for looks in handmade handmade_events handmade_compute handmade_objectives handmade_report; do \
+	  $(BIN)/python -m tests.tools.$$looks || exit 1; done
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python -m tests.tools.screenshots

@@ -6,14 +6,10 @@ recordings are of a role that may read only that.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from cockpit.triage import recording
 from cockpit.triage.registry import registry
-
-FOLDER = Path(__file__).parent.parent / "recordings"
+from tests.recorded import told
 
 
 @pytest.mark.parametrize(
@@ -85,10 +81,4 @@ FOLDER = Path(__file__).parent.parent / "recordings"
 def test_a_recorded_look_is_judged_as_it_was(
     name: str, probe: str, headline: str, codes: set[str]
 ) -> None:
-    chosen = registry()[probe]
-    look = recording.decode((FOLDER / f"{name}.json").read_bytes(), chosen.snapshot)
-    assert chosen.facts is not None
-    assert next(iter(chosen.facts(look, chosen.settings))).text == headline
-    assert {finding.code for finding in chosen.diagnose(look, chosen.settings)} == codes
-    assert chosen.tables is not None
-    assert all(table.rows is not None for table in chosen.tables(look, chosen.settings))
+    assert told(name, registry()[probe]) == (headline, codes)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +16,9 @@ import pytest
 from cockpit.text import without_literals
 from cockpit.triage import recording
 from cockpit.triage.registry import registry
+from tests.recorded import FOLDER
 from tests.tools import handmade
 
-FOLDER = Path(__file__).parent.parent / "recordings"
 KINDS = ("postgres", "mysql", "redis", "memcached")
 MARKS = ("4711", "needle", "secret", "/tmp/", "/home/", "@example")
 """Each value in a statement that ran had one of the first; the others are places and people."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from cockpit.triage import recording
 from cockpit.triage.registry import registry
+from tests.recorded import told
 
-FOLDER = Path(__file__).parent.parent / "recordings"
 TG, ALB, ALARMS = "target_group.health", "alb.traffic", "alarms.state"
 
 
@@ -52,11 +49,6 @@ TG, ALB, ALARMS = "target_group.health", "alb.traffic", "alarms.state"
 def test_a_recorded_look_is_judged_as_it_was(
     name: str, probe: str, headline: str | None, codes: set[str]
 ) -> None:
-    chosen = registry()[probe]
-    look = recording.decode((FOLDER / f"{name}.json").read_bytes(), chosen.snapshot)
-    assert chosen.facts is not None
-    told = next(iter(chosen.facts(look, chosen.settings))).text
-    assert told == headline or (headline is None and told.endswith("/m"))
-    assert {finding.code for finding in chosen.diagnose(look, chosen.settings)} == codes
-    assert chosen.tables is not None
-    assert all(table.rows is not None for table in chosen.tables(look, chosen.settings))
+    shown, found = told(name, registry()[probe])
+    assert shown == headline or (headline is None and shown.endswith("/m"))
+    assert found == codes

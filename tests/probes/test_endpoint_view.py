@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from cockpit.triage import recording
 from cockpit.triage.registry import registry
 from cockpit.triage.view import Table
 from screens.present import table as present
+from tests.recorded import FOLDER
 
-FOLDER = Path(__file__).parent.parent / "recordings"
 INSIDE = 76
 """Cells that a terminal of 80 leaves to a table."""
 

@@ -6,16 +6,14 @@ A path has no role: who sees nothing of it sits in a place without a network.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import jmespath
 import pytest
 
 from cockpit.runbooks.library import library
 from cockpit.triage import recording
 from cockpit.triage.registry import registry
+from tests.recorded import FOLDER
 
-FOLDER = Path(__file__).parent.parent / "recordings"
 STORIES = [
     ("endpoint_healthy_third_party", "endpoint.path", set()),
     ("endpoint_name_servers_fail", "endpoint.path", {"NET_DNS_SERVFAIL", "DEP_EXTERNAL"}),

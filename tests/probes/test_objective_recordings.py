@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cockpit.triage import recording
-from tests.tools.handmade_objectives import FOLDER, STORIES, content
+from tests.recorded import octets, told
+from tests.tools.handmade_objectives import STORIES, content
 
 TOLD: dict[str, tuple[str, set[str]]] = {
     "slo_healthy": ("100% left", set()),
@@ -27,11 +27,6 @@ TOLD: dict[str, tuple[str, set[str]]] = {
 
 @pytest.mark.parametrize("name", STORIES)
 async def test_a_recorded_look_is_judged_as_it_was(name: str) -> None:
-    probe = STORIES[name][0].PROBE
-    kept = (FOLDER / f"{name}.handmade.json").read_bytes()
-    assert kept == await content(name), "python -m tests.tools.handmade_objectives writes it"
-    look = recording.decode(kept, probe.snapshot)
-    headline, codes = TOLD[name]
-    assert next(iter(probe.facts(look, probe.settings))).text == headline
-    assert {finding.code for finding in probe.diagnose(look, probe.settings)} == codes
-    assert list(probe.tables(look, probe.settings))
+    by = "python -m tests.tools.handmade_objectives writes it"
+    assert octets(f"{name}.handmade") == await content(name), by
+    assert told(f"{name}.handmade", STORIES[name][0].PROBE) == TOLD[name]

@@ -31,7 +31,8 @@ from screens.widgets.evidence import EvidencePane
 from screens.widgets.findings import Findings
 from screens.widgets.lineview import LineView
 from screens.widgets.runbook import RunbookPane
-from tests.probes.test_data_recordings import FOLDER, REAL
+from tests.probes.test_data_recordings import REAL
+from tests.recorded import FOLDER
 from tests.screens.fake_desk import NOW, FakeDesk, FakeRun
 from tests.screens.strict import StrictApp
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from cockpit.connect.mysql.settings import MysqlSettings
@@ -30,8 +29,8 @@ from probes.postgres import sessions as postgres_sessions
 from probes.redis import health as redis_health
 from probes.redis.model import health
 from tests.probes.test_mysql_flavours import Scripted
+from tests.recorded import FOLDER
 
-FOLDER = Path(__file__).parent.parent / "recordings"
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 COMMENT_57 = "MySQL Community Server (GPL)"
 UNKNOWN = BlindError(Reason.UNSUPPORTED, "1146 no such table")

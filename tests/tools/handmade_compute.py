@@ -12,7 +12,8 @@ from typing import Any
 from tests.probes import test_autoscaling_reading, test_ec2_instance, test_ecs_cluster
 from tests.probes.asg_looks import fives
 from tests.probes.fake_aws import ago
-from tests.tools.handmade_events import FOLDER, Story, made
+from tests.recorded import FOLDER
+from tests.tools.handmade_events import Story, made
 
 _GROUP = {
     "probe": "autoscaling_group.capacity",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -27,8 +26,8 @@ from tests.probes import (
     test_state_machine,
 )
 from tests.probes.fake_aws import AT, FakeAws, denied, minutes
+from tests.recorded import FOLDER
 
-FOLDER = Path(__file__).parent.parent / "recordings"
 REPORT = test_lambda_reading.REPORT.replace("497 MB", "512 MB") + "Status: error\tError Type: "
 KILLED = [
     test_lambda_reading.event(REPORT + "Runtime.OutOfMemory", seconds)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
 from types import ModuleType
 from unittest.mock import patch
 
@@ -24,8 +23,8 @@ from probes.slo.objective import SloSettings
 from tests.probes import test_health, test_quotas
 from tests.probes.fake_aws import AT, FakeAws, denied, minutes
 from tests.probes.test_slo import ALB, ManyPeriods
+from tests.recorded import FOLDER
 
-FOLDER = Path(__file__).parent.parent / "recordings"
 _OBJECTIVE = SloSettings(aws="prod", id=ALB)
 _REGION = AwsResource(aws="prod")
 _KEYS = QuotaSettings(aws="prod", services=("kms",))

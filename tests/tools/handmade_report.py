@@ -10,7 +10,6 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -32,8 +31,8 @@ from tests.probes import test_s3_reading as bucket
 from tests.probes import test_waf_acl as waf
 from tests.probes.fake_aws import AT, FakeAws, ago, denied, minutes
 from tests.probes.s3_looks import ROLE, allow, policy
+from tests.recorded import FOLDER
 
-FOLDER = Path(__file__).parent.parent / "recordings"
 SHOP: dict[str, Any] = {"aws": "prod", "id": "shop"}
 OPEN = policy(allow(Sid="web"), allow({"AWS": ROLE}, Sid="ours"))
 OPENED = bucket.event("PutBucketPolicy", 30, {"bucketPolicy": json.loads(OPEN)})
