@@ -16,6 +16,7 @@ from cockpit.connect.role import Role
 from cockpit.desk.own import own_acts
 from cockpit.desk.promises import PromiseKeeper
 from cockpit.desk.recorder import Recorder, taken_away
+from cockpit.desk.recoveries import recoveries
 from cockpit.desk.relation import ChangeKeeper
 from cockpit.desk.status import DeskStatus
 from cockpit.errors import BlindError, Refused
@@ -81,6 +82,7 @@ class Desk:
         self.actor = actor
         self.library = library
         self.store = Store()
+        self.store.remember(recoveries(incident.earlier))
         self.graph = DependencyGraph(config.targets)
         self._signals = Signals(self.store, self.graph)
         self.connections: Connections = sweep.connections(config, role)
@@ -266,9 +268,11 @@ class Desk:
 
     def run_for(self, runbook_id: str, finding: FindingId) -> Run | None:
         """The run that was started for this finding, here or before, if any."""
-        found = self.board.open.get(finding)
-        if found is not None and self._was_left(runbook_id, finding):
-            return self.start_run(runbook_id, found)
+        if (runbook_id, finding) not in self._runs and self._was_left(runbook_id, finding):
+            known = (*self.board.open.values(), *self.board.cleared)
+            found = next((each for each in known if each.id == finding), None)
+            if found is not None:
+                return self.start_run(runbook_id, found)
         return self._runs.get((runbook_id, finding))
 
     def start_run(self, runbook_id: str, finding: OpenFinding) -> Run:
@@ -457,3 +461,5 @@ class Desk:
     async def _settle(self) -> None:
         await asyncio.sleep(_SETTLE_AFTER)
         self._recorder.settle(self.board)
+        self.store.remember(recoveries(self.incident.entries))
+        self._tell()

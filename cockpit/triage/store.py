@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from cockpit.triage.board import LIVE, Board, BoardChange, Rules, proved, reduce
+from cockpit.triage.board import LIVE, Board, BoardChange, OpenFinding, Rules, proved, reduce
 from cockpit.triage.probe import Reading
 
 Listener = Callable[[Board, Sequence[BoardChange]], None]
@@ -37,6 +38,13 @@ class Store:
         """A reading that is here verified a repair: see `cockpit.triage.board.proved`."""
         self.board, changes = proved(self.board, reading)
         return self._told(changes)
+
+    def remember(self, recovered: Sequence[OpenFinding]) -> None:
+        """Take recoveries that no reading here has seen; nobody is told of them."""
+        known = {*self.board.open, *self.board.pending, *(f.id for f in self.board.cleared)}
+        new = (each for each in recovered if each.id not in known)
+        both = sorted((*self.board.cleared, *new), key=lambda f: f.cleared or f.seen, reverse=True)
+        self.board = replace(self.board, cleared=tuple(both))
 
     def _told(self, changes: Sequence[BoardChange]) -> Sequence[BoardChange]:
         for listener in tuple(self._listeners):

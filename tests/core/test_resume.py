@@ -12,8 +12,11 @@ import pytest
 from cockpit.config import load
 from cockpit.connect.role import Role
 from cockpit.desk import Desk
+from cockpit.desk.recorder import finding_data
+from cockpit.desk.recoveries import recoveries
 from cockpit.errors import DoesNotApply, Reason, Refused
 from cockpit.incident.record import Incident
+from cockpit.redact import MASK
 from cockpit.runbooks.earlier import RunLeft, runs_left
 from cockpit.runbooks.library import Library
 from cockpit.runbooks.plan import Outcome
@@ -193,6 +196,20 @@ user = "ro"
 """
 
 
+def resumed_desk(folder: Path, document: Runbook) -> Desk:
+    """What a cockpit shows that comes back to the incident."""
+    file = folder / "cockpit.toml"
+    file.write_text(CONFIG)
+    return Desk(
+        load(file, catalog()),
+        records.resumed(folder),
+        role=Role.COMMANDER,
+        actor="ana",
+        probes=registry(),
+        library=Library((document,)),
+    )
+
+
 async def test_the_next_cockpit_tells_an_interruption_also_without_its_finding(
     sessions: Sessions, tmp_path: Path
 ) -> None:
@@ -204,16 +221,7 @@ async def test_the_next_cockpit_tells_an_interruption_also_without_its_finding(
     made.run._interrupted(plan, "checkout answers 5xx since")
     await asyncio.gather(*made.run._writing)
     sessions.end()
-    file = tmp_path / "cockpit.toml"
-    file.write_text(CONFIG)
-    desk = Desk(
-        load(file, catalog()),
-        records.resumed(tmp_path),
-        role=Role.COMMANDER,
-        actor="ana",
-        probes=registry(),
-        library=Library((document,)),
-    )
+    desk = resumed_desk(tmp_path, document)
     try:
         run = desk.interrupted
         assert run is not None
@@ -225,6 +233,51 @@ async def test_the_next_cockpit_tells_an_interruption_also_without_its_finding(
         assert run._params() == {"db": "orders-db"}
     finally:
         await desk.close()
+
+
+async def test_a_runbook_whose_finding_has_recovered_is_taken_up_too(
+    sessions: Sessions, tmp_path: Path
+) -> None:
+    """What a step repaired is gone from the board, and with it stood the step and its undo."""
+    document = book(LOOK, RAISE)
+    made = sessions.begin(document)
+    assert sessions.incident is not None
+    was = finding_data(opened(), lambda _: "")
+    sessions.incident.record("finding.opened", "61 sessions wait", target="orders-db", data=was)
+    made.looks.now, made.looks.after = free_of_waiters(), [{"queues": [queue()]}] * 2
+    plan = await made.run.plan("raise")
+    await made.run.execute(plan, made.run.approve(plan, typed="orders-db"))
+    sessions.incident.record("finding.cleared", "61 sessions wait", target="orders-db", data=was)
+    sessions.end()
+    desk = resumed_desk(tmp_path, document)
+    try:
+        (row,) = desk.board.cleared
+        assert (row.id, row.finding.summary) == (opened().id, "61 sessions wait")
+        assert row.finding.evidence == opened().finding.evidence
+        run = desk.run_for(document.id, row.id)
+        assert run is not None
+        assert run.state("raise").before is not None
+        assert run.state("undo_raise").step.args["TableName"] == "carts"
+        assert desk.run_for(document.id, row.id) is run
+    finally:
+        await desk.close()
+
+
+def test_only_what_was_cleared_last_is_a_recovery() -> None:
+    there = {"code": "A_B", "severity": "high", "subject": "x", "probe": "p", "kind": "k"}
+    back = {"code": "A_B", "subject": "x", "probe": "p"}
+    entries = records.entries(
+        ("finding.opened", "one", there),
+        ("finding.cleared", "A_B was not there any more when the cockpit came back", back),
+        ("finding.opened", "two", {**there, "subject": "y"}),
+        ("finding.cleared", "two", {**there, "subject": "y"}),
+        ("finding.opened", "two again", {**there, "subject": "y"}),
+        ("finding.opened", "masked", {**there, "subject": MASK}),
+        ("finding.cleared", "masked", {**there, "subject": MASK}),
+        ("finding.cleared", "never opened", {**there, "subject": "z"}),
+        target="db",
+    )
+    assert [one.finding.summary for one in recoveries(entries)] == ["one"]
 
 
 async def test_what_a_person_answered_is_asked_again(sessions: Sessions) -> None:
