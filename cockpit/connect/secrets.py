@@ -7,6 +7,7 @@ import contextlib
 import os
 import shlex
 from functools import partial
+from io import FileIO
 from pathlib import Path
 
 from cockpit.errors import BlindError, Reason
@@ -98,30 +99,52 @@ def _ended(key: tuple[asyncio.AbstractEventLoop, str], task: asyncio.Task[str]) 
 async def _printed(command: str) -> str:
     """The first line that a program prints. It never outlives its time, or this task."""
     words = _split(command)
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *words,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-    except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", "") or str(error)
-        raise _broken(f"the secret's command {words[0]!r} did not start: {said}") from None
-    try:
-        async with asyncio.timeout(_COMMAND_TIMEOUT):
-            output, _ = await process.communicate()
-    except TimeoutError:
-        raise _broken(f"the secret's command {words[0]!r} did not end within 10 s") from None
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()  # killed: at once, and its pipes and number are given back
+    ours, theirs = os.pipe()
+    with FileIO(ours, "rb") as pipe:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *words,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+        except (OSError, ValueError) as error:
+            said = getattr(error, "strerror", "") or str(error)
+            raise _broken(f"the secret's command {words[0]!r} did not start: {said}") from None
+        finally:
+            os.close(theirs)
+        try:
+            async with asyncio.timeout(_COMMAND_TIMEOUT):
+                output = await _beginning(pipe)
+                await process.wait()
+        except TimeoutError:
+            raise _broken(f"the secret's command {words[0]!r} did not end within 10 s") from None
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()  # killed: at once, and its number is given back
     if process.returncode:
         raise _broken(f"the secret's command {words[0]!r} ended with {process.returncode}")
-    lines = output[:_LARGEST].decode(errors="replace").splitlines()
+    lines = output.decode(errors="replace").splitlines()
     return _learned(lines[0] if lines else "")
+
+
+async def _beginning(pipe: FileIO) -> bytes:
+    """What is taken of an output that is read to its end: a full pipe would stop the program.
+
+    The pipe is ours: asyncio's own does not tell of the end of a program that was killed while
+    more of its output waited than asyncio takes at once (Python before 3.13).
+    """
+    reader, taken = asyncio.StreamReader(), b""
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    try:
+        while part := await reader.read(_LARGEST):
+            taken += part[: _LARGEST - len(taken)]
+    finally:
+        transport.close()
+    return taken
 
 
 def _split(command: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -39,12 +40,27 @@ async def test_a_program_slower_than_a_look_is_not_started_again_and_is_read_by_
     assert starts.read_text() == "x"
 
 
-async def test_a_program_that_hangs_is_ended_at_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "code", ["import time; time.sleep(600)", "while True: print('x' * 2**20)"], ids=["mute", "loud"]
+)
+async def test_a_program_that_hangs_is_ended_at_its_time(
+    code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(secrets, "_COMMAND_TIMEOUT", 0.2)
     with pytest.raises(BlindError, match="did not end") as raised:
         async with asyncio.timeout(at_most(15)):
-            await resolve_async(program("import time; time.sleep(600)"))
+            await resolve_async(program(code))
     assert raised.value.reason is Reason.MISCONFIGURED
+
+
+async def test_of_a_program_that_prints_without_end_only_the_beginning_is_kept() -> None:
+    flood = program("import sys; print('s3cret')\nfor _ in range(64): print('x' * 2**20)")
+    tracemalloc.start()
+    try:
+        assert await resolve_async(flood) == "s3cret"
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
