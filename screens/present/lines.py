@@ -9,6 +9,7 @@ from math import isfinite
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
+from cockpit.redact import MASKER
 from cockpit.text import visible
 from cockpit.triage.finding import Severity
 from cockpit.units import age
@@ -36,8 +37,8 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 def safe(text: object, limit: int = 400) -> str:
-    """Text from outside, harmless and on one line."""
-    return visible(str(text), limit)
+    """Text from outside, harmless, without known secrets and on one line."""
+    return visible(MASKER.without_known(str(text)), limit)
 
 
 def line(*parts: Part) -> Content:

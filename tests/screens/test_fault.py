@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import stat
 import tempfile
 from pathlib import Path
@@ -12,6 +13,8 @@ from cockpit.redact import MASKER
 from screens.app import CockpitApp
 from tests.screens.conftest import Shows, settle, text, toasts
 from tests.screens.fake_desk import FakeDesk
+
+COPY = "\x1b]52;c;"
 
 
 @pytest.fixture
@@ -56,3 +59,21 @@ async def test_a_link_put_in_place_of_the_file_is_not_followed(
         await settle(pilot)
         assert precious.read_text() == "kept"
         assert "could not be written down" in toasts(pilot)[-1]
+
+
+async def test_no_secret_is_copied_or_told_in_a_toast(
+    desk: FakeDesk, show: Shows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    MASKER.learn("sw0rdfish-7782")
+    async with show(desk) as pilot:
+        app = pilot.app
+        assert isinstance(app, CockpitApp)
+        sent: list[str] = []
+        monkeypatch.setattr(app._driver, "write", sent.append, raising=False)
+        app.copy_out("login with sw0rdfish-7782")
+        app.say("refused for sw0rdfish-7782")
+        await settle(pilot)
+        (code,) = [each for each in sent if each.startswith(COPY)]
+        copied = base64.b64decode(code.removeprefix(COPY).rstrip("\a")).decode()
+        assert copied == "login with •••"
+        assert toasts(pilot)[-1] == "refused for •••"

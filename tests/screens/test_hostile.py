@@ -11,7 +11,7 @@ import pytest
 import screens
 from cockpit.errors import Reason
 from cockpit.incident.entry import EntryKind
-from cockpit.redact import SecretText
+from cockpit.redact import MASKER, SecretText
 from cockpit.runbooks.plan import PlanLine
 from cockpit.triage.board import Board, LookId
 from cockpit.triage.changes import Change
@@ -25,13 +25,15 @@ from tests.screens.fake_desk import finding as make
 from tests.screens.fake_desk import target as make_target
 
 HOSTILE = {
-    "markup": "'[/b]' [/closing] [bold red]x[/] [@click=app.quit]y[/] a[1 $critical {x} %s {{y}}",
+    "markup and a secret": (
+        "pa55:4711 '[/b]' [/closing] [bold red]x[/] [@click=app.quit]y[/] a[1 $critical {x} %s {{y}}"
+    ),
     "controls and directions": "\x1b[31mr\x1b]0;t\x07 \x00b\r\nc\td\x7f \u202edcba\u2066 \ud800",
     "wide and combining": "日本語テキスト" * 8 + "e\u0301\u0301\u0301" * 30,
     "one megabyte": "x" * 1_000_000,
     "nothing": "",
 }
-FORBIDDEN = ("\x1b", "\x00", "\u202e", "\u2066", "\x07", "\ud800")
+FORBIDDEN = ("\x1b", "\x00", "\u202e", "\u2066", "\x07", "\ud800", "pa55")
 
 
 def hostile_desk(bad: str) -> FakeDesk:
@@ -86,6 +88,7 @@ def clean(told: str) -> bool:
 async def test_no_pane_parses_what_comes_from_outside(
     bad: str, show: Shows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    MASKER.learn("pa55:4711")
     desk = hostile_desk(bad)
     found = next(iter(desk.board.open.values()))
     run = desk.start_run("database-connections", found)
