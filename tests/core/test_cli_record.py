@@ -271,6 +271,7 @@ def test_an_export_is_verified_offline_without_the_journal(
 ) -> None:
     head = Incidents().read("1").head
     file = home / f"export.{form}"
+    file.touch(mode=0o644)  # as a shell or another program leaves it
     code, out, err = cockpit("export", "1", "-f", form, "-o", str(file))
     assert (code, out) == (0, "")
     assert head in err

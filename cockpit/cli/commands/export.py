@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -70,6 +71,8 @@ def _write(path: Path, report: str) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):  # no /dev/stdout
+                os.fchmod(descriptor, 0o600)  # one that was there keeps its own otherwise
             file.write(report)
     except OSError as problem:
         raise CockpitError(f"{path}: {problem.strerror}") from problem
