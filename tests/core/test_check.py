@@ -17,6 +17,7 @@ from cockpit.check_text import Style, to_text
 from cockpit.config import load
 from cockpit.connect.role import Role
 from cockpit.errors import Reason
+from cockpit.ownership import private
 from cockpit.redact import MASKER
 from cockpit.runbooks.library import library
 from cockpit.sweep import Cost
@@ -276,6 +277,16 @@ def test_the_debug_log_is_bounded_and_private(tmp_path: Path) -> None:
     assert sorted(path.name for path in kept) == ["debug.log", "debug.log.1"]
     assert sum(path.stat().st_size for path in kept) < 1_000_000
     assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+
+
+def test_a_link_put_in_place_of_a_private_file_is_not_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    (tmp_path / "debug.log").symlink_to(precious)
+    for append in (False, True):
+        with pytest.raises(OSError, match="symbolic"):
+            private(tmp_path / "debug.log", append=append)
+    assert precious.read_text() == "kept"
 
 
 def test_a_secret_of_a_server_stands_in_no_evidence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,9 @@ def test_a_bug_ends_with_70_and_not_with_what_monitoring_reads_as_a_warning(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def bug(_: object) -> int:
-        raise ZeroDivisionError("by nought")
+        raise ZeroDivisionError("by nought with hunter2-of-the-bug")
+
+    MASKER.learn("hunter2-of-the-bug")
 
     monkeypatch.setattr(cli, "run", bug)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -74,4 +77,7 @@ def test_a_bug_ends_with_70_and_not_with_what_monitoring_reads_as_a_warning(
         cli.main(["check"])
     assert caught.value.code == 70
     assert "a bug of ours, ZeroDivisionError: by nought" in capsys.readouterr().err
-    assert len(list(tmp_path.iterdir())) == 1
+    (report,) = tmp_path.iterdir()
+    assert stat.S_IMODE(report.stat().st_mode) == 0o600
+    assert f"by nought with {MASK}" in report.read_text()
+    assert "hunter2" not in report.read_text()

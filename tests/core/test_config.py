@@ -339,7 +339,7 @@ def test_a_missing_file_says_what_to_type(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("where", ["file", "folder"])
-@pytest.mark.parametrize("how", ["another's", "everybody's"])
+@pytest.mark.parametrize("how", ["another's", "everybody's", "another group's"])
 def test_a_file_of_the_current_folder_that_a_stranger_may_have_written_is_only_read_by_name(
     where: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -350,6 +350,12 @@ def test_a_file_of_the_current_folder_that_a_stranger_may_have_written_is_only_r
     which = path if where == "file" else tmp_path
     if how == "everybody's":
         which.chmod(0o777)
+    elif how == "another group's":
+        which.chmod(0o775)
+        if os.geteuid() == 0:
+            os.chown(which, -1, 54321)
+        else:
+            monkeypatch.setattr(os, "getegid", lambda: which.stat().st_gid + 1)
     else:
         me = os.geteuid()  # whoever runs the tests may not be able to give a file away
         monkeypatch.setattr(os, "geteuid", lambda: me + 1)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
-from cockpit.redact import MASKER
+from cockpit.redact import MASK, MASKER
 from cockpit.triage.board import ONE_LOOK, LookId
-from cockpit.triage.engine import Engine, Look
-from cockpit.triage.finding import Severity
+from cockpit.triage.engine import Engine, Look, sanitise
+from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Blind, Probe, Seen
 from cockpit.triage.store import Store
 from cockpit.triage.target import Target
@@ -389,3 +389,23 @@ async def test_a_secret_in_an_error_reaches_neither_the_row_nor_the_debug_log(
         assert isinstance(reading.outcome, Blind)
         assert "hunter2" not in reading.outcome.detail
     assert "hunter2" not in reports[0]
+
+
+SAID = "the server said hunter2-of-a-finding"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        replace(finding("X"), summary=SAID),
+        replace(finding("X"), next=SAID),
+        replace(finding("X"), likely=(SAID,)),
+        replace(finding("X"), against=(SAID,)),
+        replace(finding("X"), evidence=(Evidence("reply", SAID),)),
+    ],
+    ids=["summary", "next", "likely", "against", "evidence"],
+)
+def test_a_secret_in_a_finding_reaches_nobody(told: Finding) -> None:
+    MASKER.learn("hunter2-of-a-finding")
+    assert "hunter2" not in repr(sanitise(told))
+    assert f"the server said {MASK}" in repr(sanitise(told))

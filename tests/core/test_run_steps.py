@@ -17,6 +17,7 @@ from cockpit.connect.net.settings import EndpointSettings
 from cockpit.connect.role import Role
 from cockpit.errors import Reason, Refused
 from cockpit.redact import MASKER
+from cockpit.runbooks.kinds.http import MOST
 from cockpit.runbooks.plan import Approval
 from cockpit.triage.target import Target
 from cockpit.world.net.certificates import Authority
@@ -237,8 +238,12 @@ def served(
     body: bytes = b"fine",
     delay: float = 0,
     tls: ssl.SSLContext | None = None,
+    promised: int = 0,
 ) -> Iterator[tuple[str, list[tuple[str, str, bytes]]]]:
-    """A server on a free port of 127.0.0.1; what it was asked is in the list."""
+    """A server on a free port of 127.0.0.1; what it was asked is in the list.
+
+    `promised`: so long is the body said to be, and what is missing of it never comes.
+    """
     asked: list[tuple[str, str, bytes]] = []
     done = threading.Event()
 
@@ -249,9 +254,10 @@ def served(
             done.wait(delay)
             try:
                 self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Content-Length", str(promised or len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+                done.wait(600 if promised else 0)
             except OSError:
                 return
 
@@ -406,6 +412,12 @@ async def test_a_server_that_hangs_costs_only_the_time_of_the_step() -> None:
         assert (await asyncio.wait_for(made.carry("ask"), at_most(15))).kind == "failed"
         made = web(POST.replace("url =", slow), url)
         assert (await asyncio.wait_for(made.carry("ask"), at_most(15))).kind == "unknown"
+
+
+async def test_of_an_answer_without_end_only_the_beginning_is_read() -> None:
+    with served(body=b"x" * (MOST + 1), promised=2**40) as (url, _):
+        outcome = await asyncio.wait_for(web(HTTP, url).carry("ask"), at_most(15))
+    assert outcome.kind == "ok", "nobody waits for what is not taken"
 
 
 async def test_states_tell_whoever_listens() -> None:

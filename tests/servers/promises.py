@@ -246,10 +246,16 @@ async def _done(deed: Deed, provoked: Provoked, desk: Desk) -> Sequence[str]:
         for sure, more in sorted(claims)
         if not sure <= len(went) <= sure + more
     ]
-    broken += _hurt(before, after, plan, provoked)
-    broken += _lost(before, after, plan)
-    broken += _settled_as(desk, sure=max((sure for sure, _ in claims), default=0))
-    return [*broken, *_told(before, plan, outcome, provoked)]
+    broken += noticed(before, after, plan, outcome, said=provoked.said)
+    return [*broken, *_settled_as(desk, sure=max((sure for sure, _ in claims), default=0))]
+
+
+def noticed(
+    before: Scene, after: Scene, plan: Plan, outcome: Outcome, *, said: Callable[[str], str]
+) -> list[str]:
+    """Who was hurt, what was lost, and who heard something else, without a word in the plan."""
+    hurt = _hurt(before, after, plan, said)
+    return [*hurt, *_lost(before, after, plan), *_told(before, plan, outcome, said)]
 
 
 async def _settled(before: Scene, provoked: Provoked, plan: Plan, *, wanted: int) -> Scene:
@@ -295,7 +301,7 @@ def _victims(before: Scene, plan: Plan) -> set[Hashable]:
     return {named} if isinstance(named, Hashable) else set()
 
 
-def _hurt(before: Scene, after: Scene, plan: Plan, provoked: Provoked) -> list[str]:
+def _hurt(before: Scene, after: Scene, plan: Plan, said: Callable[[str], str]) -> list[str]:
     victims, found = _victims(before, plan), []
     for key, party in before.parties.items():
         now = after.parties.get(key)
@@ -307,8 +313,8 @@ def _hurt(before: Scene, after: Scene, plan: Plan, provoked: Provoked) -> list[s
             found.append(f"{party.name} lost its session and was not named")
         elif now.aborted and not party.aborted:
             found.append(f"the transaction of {party.name} was aborted and was not named")
-        elif provoked.said(party.name) not in {"", "ok"}:
-            found.append(f"{party.name} was told: {provoked.said(party.name)}")
+        elif said(party.name) not in {"", "ok"}:
+            found.append(f"{party.name} was told: {said(party.name)}")
     return found
 
 
@@ -330,11 +336,11 @@ def _lost(before: Scene, after: Scene, plan: Plan) -> list[str]:
     return found
 
 
-def _told(before: Scene, plan: Plan, outcome: Outcome, provoked: Provoked) -> list[str]:
+def _told(before: Scene, plan: Plan, outcome: Outcome, said: Callable[[str], str]) -> list[str]:
     if "cancelled" not in outcome.text:
         return []
     named = [before.parties[key] for key in _victims(before, plan) if key in before.parties]
-    fooled = [party.name for party in named if provoked.said(party.name) == "ok"]
+    fooled = [party.name for party in named if said(party.name) == "ok"]
     return [f"'{outcome.text}', and {name} got: ok" for name in fooled]
 
 

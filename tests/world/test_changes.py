@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cockpit.cli.main import run
+from cockpit.redact import MASK, MASKER
 from cockpit.world import layout
 from cockpit.world.answers.histories import Histories
 from cockpit.world.faults import Fault
@@ -118,6 +119,18 @@ def test_the_text_reads_and_reaches_no_terminal_as_an_escape(
     assert "CloudTrail is up to 15 min late: complete until" in ended.out
     assert "tcp 5432 from sg-checkout" in ended.out
     assert "\x1b" not in ended.out
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_a_secret_in_a_call_is_not_printed(
+    changes: Changes, trail: Trail, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MASKER, "_values", set())
+    MASKER.learn("sg-checkout")
+    trail.add(revoked(20))
+    ended = changes(*words)
+    assert f"tcp 5432 from {MASK}" in ended.out
+    assert "sg-checkout" not in ended.out
 
 
 def test_without_cloudtrail_it_says_so_before_anything_else(
