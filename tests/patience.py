@@ -19,12 +19,14 @@ def at_most(seconds: float) -> float:
     return seconds * 4
 
 
-def eventually(what: Callable[[], Found], told: str = "", *, seconds: float = 15) -> Found:
-    """Ask until there is an answer, and give it; `seconds` as of `at_most`."""
+def eventually(
+    what: Callable[[], Found], told: str = "", *, seconds: float = 15, pause: float = 0.02
+) -> Found:
+    """Ask until there is an answer, and give it; `seconds` as of `at_most`, `pause` between."""
     end = time.monotonic() + at_most(seconds)
     while not (found := what()):
         assert time.monotonic() < end, f"it did not come to pass: {told}"
-        time.sleep(0.02)
+        time.sleep(pause)
     return found
 
 

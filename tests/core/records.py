@@ -17,7 +17,6 @@ from cockpit.connect.role import Role
 from cockpit.incident import chain
 from cockpit.incident.entry import GENESIS, Entry, EntryKind
 from cockpit.incident.incident import Incident, Incidents
-from tests.patience import eventually
 
 Found = TypeVar("Found")
 Cockpit = Callable[..., tuple[int, str, str]]
@@ -111,10 +110,6 @@ def end_all() -> None:
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
-
-
-def until(what: Callable[[], Found], patience: float = 10.0) -> Found:
-    return eventually(what, seconds=patience)
 
 
 def killed_with_log(folder: Path, entries: int = 14) -> int:

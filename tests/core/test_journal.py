@@ -34,7 +34,6 @@ from tests.core.records import (
     start_writing,
     store,
     stored_lines,
-    until,
 )
 from tests.patience import at_most
 
@@ -92,7 +91,7 @@ async def test_findings_wait_for_a_group_commit_and_for_no_longer(
     assert incident.degraded == "", "nobody waited for the disk"
     assert chain.line(entry) not in stored_lines(tmp_path)
     disk.set()
-    until(lambda: chain.line(entry) in stored_lines(tmp_path))
+    patience.eventually(lambda: chain.line(entry) in stored_lines(tmp_path))
     incident.close()
 
 
@@ -170,7 +169,7 @@ async def test_a_full_disk_stops_nothing_and_loses_nothing(
     assert "spare" in incident.degraded
     assert len(list((tmp_path / "spare").glob("*/*.jsonl"))) == 1
     stuffing.unlink()
-    until(lambda: not incident.degraded)
+    patience.eventually(lambda: not incident.degraded)
     await asyncio.sleep(0)
     incident.close()
     lines = stored_lines(tmp_path)
@@ -224,7 +223,7 @@ async def test_without_any_disk_the_entries_stay_in_memory(
     assert "only in memory" in incident.degraded
     assert [entry.kind for entry in incident.entries] == [EntryKind.OPENED, EntryKind.NOTE]
     (tmp_path / "data").unlink()
-    until(lambda: not incident.degraded)
+    patience.eventually(lambda: not incident.degraded)
     incident.close()
     lines = stored_lines(tmp_path)
     assert chain.verify(lines).holds
@@ -299,7 +298,7 @@ async def test_a_disk_that_hangs_holds_nobody_up(
     await incident.note("stuck")
     assert "has not answered" in incident.degraded
     disk.set()
-    until(lambda: not incident.degraded)
+    patience.eventually(lambda: not incident.degraded)
     incident.close()
     assert len(stored_lines(tmp_path)) == 2
 

@@ -23,8 +23,8 @@ from cockpit.runbooks import unfinished
 from cockpit.runbooks.kinds import command
 from cockpit.runbooks.kinds.process import StepProcess, from_data, process_of
 from cockpit.runbooks.kinds.result import CutOff
-from tests.core.records import until
 from tests.core.test_runbook_command import PYTHON, act, gone, ready, script
+from tests.patience import eventually
 
 COCKPIT = """
 import asyncio, sys
@@ -60,7 +60,7 @@ def cockpit(marker: Path, record: str) -> Iterator[tuple[subprocess.Popen[str], 
 def test_a_program_ends_with_a_cockpit_that_is_killed(tmp_path: Path) -> None:
     marker = tmp_path / "began"
     with cockpit(marker, "quick") as (ours, process):
-        until(marker.exists)
+        eventually(marker.exists)
         assert process.runs is True
         ours.send_signal(signal.SIGKILL)
         ours.wait()
@@ -145,7 +145,7 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 def ended(process: StepProcess) -> bool:
     """It comes to that, sooner or later."""
-    return until(lambda: process.runs is False)
+    return eventually(lambda: process.runs is False)
 
 
 def test_it_runs_as_long_as_any_of_its_group_does(sleeper: subprocess.Popen[bytes]) -> None:

@@ -24,9 +24,8 @@ import pytest
 from cockpit.world import folder as folders
 from cockpit.world import prepare
 from tests.e2e.seat import here
-from tests.patience import at_most
+from tests.patience import at_most, eventually
 from tests.screens.terminal import ROOT, Terminal
-from tests.world.conftest import eventually
 
 pytestmark = pytest.mark.world
 _COCKPIT = [sys.executable, "-m", "cockpit.cli"]
@@ -130,7 +129,7 @@ def demo(person: Person) -> Iterator[Callable[..., tuple[Terminal, Traces]]]:
     yield begun
     for terminal in made:
         terminal.away()
-    eventually(lambda: not person.processes(), 30)
+    eventually(lambda: not person.processes(), seconds=30)
 
 
 def painted(terminal: Terminal) -> None:
@@ -146,7 +145,7 @@ def _traces(person: Person) -> Traces:
         told: dict[str, dict[str, str]] = json.loads((folder / "owners.json").read_text())
         return told
 
-    eventually(lambda: len(owners()) >= 5, 40)
+    eventually(lambda: len(owners()) >= 5, seconds=40)
     if os.geteuid() == 0:
         assert folder.stat().st_uid != 0, "the demo ran as an ordinary user"
     pids = {int(pid): one["started"] for pid, one in owners().items()}
@@ -158,7 +157,7 @@ def _traces(person: Person) -> Traces:
 
 
 def _nothing_is_left(person: Person, traces: Traces) -> None:
-    eventually(lambda: not traces.left() and not person.processes(), 30)
+    eventually(lambda: not traces.left() and not person.processes(), seconds=30)
     assert not list((person.home / "tmp").iterdir())
 
 
@@ -223,7 +222,7 @@ def shop(person: Person) -> Iterator[str]:
         holder.wait(_LONG)
         holder.communicate()
     assert holder.returncode == 0
-    eventually(lambda: not person.processes(), 30)
+    eventually(lambda: not person.processes(), seconds=30)
 
 
 def test_an_incident_survives_every_end_of_its_cockpit(person: Person, shop: str) -> None:

@@ -11,7 +11,7 @@ from cockpit.triage.finding import Thresholds
 from cockpit.world.servers import mariadb
 from probes.mysql.locks import Settings as LockSettings
 from probes.mysql.sessions import Settings as SessionSettings
-from tests.patience import at_most
+from tests.patience import eventually
 from tests.servers.mysql_crowd import Crowd
 from tests.servers.private import my_settings, target
 from tests.servers.promises import Party, Provoked, Scene, Situation
@@ -76,11 +76,8 @@ def crowded(
 def waiting(crowd: Crowd, number: int) -> None:
     """Until so many sessions wait for a row."""
     asks = "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
-    end = time.monotonic() + at_most(15)
     time.sleep(_STALE)
-    while crowd.server.execute(asks)[0][0] < number:
-        assert time.monotonic() < end
-        time.sleep(_STALE)
+    eventually(lambda: crowd.server.execute(asks)[0][0] >= number, pause=_STALE)
 
 
 def _waits_for_a_row(crowd: Crowd, statement: str = ROW, *, autocommit: bool = True) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -12,7 +11,7 @@ from cockpit.triage.target import Target
 from cockpit.world.servers import postgres
 from probes.postgres.locks import Settings as LockSettings
 from probes.postgres.sessions import Settings as SessionSettings
-from tests.patience import at_most
+from tests.patience import eventually
 from tests.servers.private import Crowd, pg_settings, target, until, waiting
 from tests.servers.promises import Party, Provoked, Scene, Situation, Thing
 
@@ -85,10 +84,7 @@ def demanding(server: postgres.PostgresServer, names: str) -> Iterator[None]:
         server.execute(
             f"ALTER SYSTEM SET synchronous_standby_names = '{value}'", "SELECT pg_reload_conf()"
         )
-        end = time.monotonic() + at_most(15)
-        while server.execute(wanted) != [(value,)]:
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        eventually(lambda: server.execute(wanted) == [(value,)])
 
     set_to(names)
     try:

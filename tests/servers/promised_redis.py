@@ -50,7 +50,7 @@ def _connected(
             for name, number in asks.items():
                 wire = ending.enter_context(socket.create_connection(("127.0.0.1", server.port)))
                 wire.sendall(b"CLIENT SETNAME %s\r\n" % name.encode() + _GET * number)
-            _until(lambda: _held(server, names) == frozenset(n for n, m in asks.items() if m))
+            eventually(lambda: _held(server, names) == frozenset(n for n, m in asks.items() if m))
             yield Provoked(
                 targets=(target(redis_logins(server)),), seen=lambda: scene(server, names)
             )
@@ -64,10 +64,6 @@ def _held(server: valkey.Valkey, names: frozenset[str]) -> frozenset[str]:
     if len(found) < len(names):
         return frozenset({"not all are there"})
     return frozenset(each["name"] for each in found if int(each.get("omem", "0")) > _ANSWER)
-
-
-def _until(reached: Callable[[], bool]) -> None:
-    eventually(reached)
 
 
 BUFFERS = (

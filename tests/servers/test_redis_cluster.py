@@ -22,7 +22,7 @@ from cockpit.triage.registry import registry
 from cockpit.world.servers import valkey
 from probes.redis.cluster import Settings
 from probes.redis.cluster_model import Cluster
-from tests.patience import at_most
+from tests.patience import at_most, eventually
 from tests.servers.private import REDIS_BINARIES, codes, redis_settings, session_for, target
 
 pytestmark = pytest.mark.servers
@@ -60,12 +60,14 @@ def six(request: pytest.FixtureRequest, base: Path) -> Iterator[Six]:
         for number in range(SHARDS):
             low, high = (SLOTS * n // SHARDS for n in (number, number + 1))
             six.nodes[number].send("CLUSTER", "ADDSLOTSRANGE", low, high - 1)
-        _until(lambda: all(_knows(node, 2 * SHARDS) for node in six.nodes))
+        eventually(lambda: all(_knows(node, 2 * SHARDS) for node in six.nodes), seconds=30)
         for number in range(SHARDS):
             id_ = _bulk(six.nodes[number].send("CLUSTER", "MYID"))
             six.nodes[SHARDS + number].send("CLUSTER", "REPLICATE", id_)
-        _until(lambda: all(b"cluster_state:ok" in _info(node) for node in six.nodes))
-        _until(lambda: all(_in_step(node) for node in six.nodes[SHARDS:]))
+        eventually(
+            lambda: all(b"cluster_state:ok" in _info(node) for node in six.nodes), seconds=30
+        )
+        eventually(lambda: all(_in_step(node) for node in six.nodes[SHARDS:]), seconds=30)
         yield six
     finally:
         six.stop()
@@ -112,13 +114,6 @@ def _knows(node: valkey.Valkey, number: int) -> bool:
 
 def _in_step(node: valkey.Valkey) -> bool:
     return b"master_link_status:up" in node.send("INFO", "replication")
-
-
-def _until(reached: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not reached():
-        assert time.monotonic() < end, "the cluster never came together"
-        time.sleep(0.05)
 
 
 class Watch:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -133,13 +132,3 @@ def check(world: World, *, hurried: bool = False) -> dict[str, Any]:
     said: dict[str, Any] = json.loads(to_json(report))
     jsonschema.validate(said, SCHEMA)
     return said
-
-
-def eventually(true: Callable[[], bool], within: float, *, pause: float = 0.2) -> float:
-    """Wait until something is true; gives the seconds that it took, fails when it never is."""
-    begun = time.monotonic()
-    while not true():
-        took = time.monotonic() - begun
-        assert took < at_most(within), f"not within {within:g} s"
-        time.sleep(pause)
-    return time.monotonic() - begun

@@ -17,8 +17,8 @@ from botocore.exceptions import ClientError
 
 from cockpit.world import layout, scenario
 from cockpit.world.launch import World
-from tests.patience import at_most
-from tests.world.conftest import check, clients, control, eventually, prepared
+from tests.patience import at_most, eventually
+from tests.world.conftest import check, clients, control, prepared
 
 _AGES = {"checkout-lock": 6.0, "slow-query": 2.0, "mysql-metadata-lock": 1.5}
 """Seconds that a fault must have lasted before it is a finding."""
@@ -203,8 +203,8 @@ def seen(name: str, world: World) -> None:
 def mended(name: str, world: World) -> None:
     """The shop is well again, nothing of it is said any more, and nothing was asked in vain."""
     if repair := REPAIRS.get(name):
-        eventually(lambda: repair.is_mended(world), 25)
-        eventually(lambda: _says_no_more(world, repair.cleared), 40, pause=1.5)
+        eventually(lambda: repair.is_mended(world), seconds=25)
+        eventually(lambda: _says_no_more(world, repair.cleared), seconds=40, pause=1.5)
     assert control(world, "holes") == []
     assert not (world.folder / "aws.log").exists()
 

@@ -22,7 +22,7 @@ from cockpit.triage.finding import Severity
 from cockpit.triage.registry import catalog, registry
 from cockpit.world import layout
 from cockpit.world.launch import World
-from tests.patience import at_most
+from tests.patience import at_most, until
 from tests.world.conftest import control
 from tests.world.repairs import mended, seen
 from tests.world.unhurried import unhurried
@@ -218,10 +218,8 @@ async def play(name: str, begin: Callable[..., World], folder: Path) -> None:
 
 async def told_as_ours(desk: Desk, step: str, within: float = 30) -> None:
     """What the step asked for is among the changes as ours, and is no suspect."""
-    end = time.monotonic() + at_most(within)
-    while not (ours := [change for change in desk.board.changes if change.own]):
-        assert time.monotonic() < end, desk.board.changes
-        await asyncio.sleep(0.2)
+    await until(lambda: any(c.own for c in desk.board.changes), "ours", seconds=within)
+    ours = [change for change in desk.board.changes if change.own]
     assert [change.own for change in ours] == [step]
     assert not {suspect.name for suspect in desk.suspects} & {change.summary for change in ours}
     assert any(f"ours: {step}" in row.text for row in desk.timeline())
@@ -238,11 +236,12 @@ async def cleared(desk: Desk, opened: OpenFinding, within: float = 60) -> None:
 
 async def recovered(desk: Desk, target: str, within: float = 60) -> None:
     """Wait until nothing grave is said of a target any more."""
-    end = time.monotonic() + at_most(within)
-    while any(o.target == target and o.finding.severity >= Severity.HIGH
-              for o in desk.board.open.values()):  # fmt: skip
-        assert time.monotonic() < end, target
-        await asyncio.sleep(0.2)
+
+    def grave() -> bool:
+        opened = desk.board.open.values()
+        return any(o.target == target and o.finding.severity >= Severity.HIGH for o in opened)
+
+    await until(lambda: not grave(), f"{target} recovers", seconds=within)
 
 
 def called(world: World) -> set[str]:

@@ -23,8 +23,8 @@ from cockpit.world import folder as folders
 from cockpit.world import prepare
 from cockpit.world.launch import World, launch
 from cockpit.world.servers import postgres
-from tests.patience import at_most
-from tests.world.conftest import ROOT, clients, come_up, control, eventually, prepared
+from tests.patience import at_most, eventually
+from tests.world.conftest import ROOT, clients, come_up, control, prepared
 
 pytestmark = pytest.mark.world
 _PARENT = """
@@ -133,7 +133,7 @@ def _a_triage_key_cannot_change_anything(world: World) -> None:
 def test_nothing_is_left_when_it_is_stopped_while_it_starts(begin: Callable[..., World]) -> None:
     world = begin("healthy", wait=False)
     ports = prepared(world).ports
-    eventually(lambda: len(_servers(world.folder)) >= 3, 20)
+    eventually(lambda: len(_servers(world.folder)) >= 3, seconds=20)
     owners = _servers(world.folder)
     world.stop()
     assert _nothing_left(world.folder, owners, ports)
@@ -141,10 +141,10 @@ def test_nothing_is_left_when_it_is_stopped_while_it_starts(begin: Callable[...,
 
 def test_a_signal_to_the_world_ends_it_cleanly(begin: Callable[..., World]) -> None:
     world = begin("healthy", wait=False)
-    eventually(lambda: len(_servers(world.folder)) >= 3, 20)
+    eventually(lambda: len(_servers(world.folder)) >= 3, seconds=20)
     ports, owners = prepared(world).ports, _servers(world.folder)
     os.kill(world.pid, signal.SIGTERM)
-    eventually(lambda: _nothing_left(world.folder, owners, ports), 12)
+    eventually(lambda: _nothing_left(world.folder, owners, ports), seconds=12)
 
 
 def test_nothing_is_left_when_the_parent_is_killed() -> None:
@@ -154,7 +154,7 @@ def test_nothing_is_left_when_the_parent_is_killed() -> None:
     owners = _servers(folder)
     parent.kill()
     parent.communicate()
-    eventually(lambda: _nothing_left(folder, owners, found.ports), 12)
+    eventually(lambda: _nothing_left(folder, owners, found.ports), seconds=12)
 
 
 def test_a_killed_world_takes_its_servers_along_and_the_next_start_its_folder(
@@ -166,7 +166,7 @@ def test_a_killed_world_takes_its_servers_along_and_the_next_start_its_folder(
         assert found is not None
         owners = _servers(folder)
         os.kill(pid, signal.SIGKILL)
-        eventually(lambda: not _open_ports(found.ports), 10)
+        eventually(lambda: not _open_ports(found.ports), seconds=10)
     finally:
         parent.kill()
         parent.communicate()
@@ -196,7 +196,7 @@ def test_a_world_that_cannot_start_says_why(
     monkeypatch.setattr(prepare, "_free_ports", ports)
     with taken:
         world = begin("healthy", wait=False)
-        eventually(lambda: bool(world.status().failed), 20)
+        eventually(lambda: bool(world.status().failed), seconds=20)
     assert "Address already in use" in world.status().failed
 
 
