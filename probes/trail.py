@@ -15,7 +15,7 @@ from typing import Any
 
 from cockpit.connect.aws.answer import Answer, GivenText, answer_into
 from cockpit.connect.session import AwsReads
-from cockpit.errors import BlindError
+from cockpit.errors import BlindError, Reason
 from cockpit.text import SafeText, visible
 from cockpit.triage.changes import PERSON, PIPELINE, ROOT, SERVICE
 from probes.answers import Gap
@@ -137,6 +137,53 @@ def events_of(answer: Mapping[str, object]) -> list[ApiEvent]:
     return [event_of(row) for row in rows] if isinstance(rows, list) else []
 
 
+class RecordedCallRow(Answer, frozen=True):
+    """What stands beside the call's own JSON."""
+
+    of = "cloudtrail.Event"
+
+    event_time: datetime
+    event_name: SafeText = ""
+    username: SafeText = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """A call with its own JSON as CloudTrail holds it, secrets masked: what is put back is taken
+    from there, letter by letter. It may be hostile text.
+    """
+
+    at: datetime
+    name: str
+    actor: str
+    event: Mapping[str, object]
+
+
+async def recorded(aws: AwsReads, *names: str, start: datetime) -> list[RecordedCall]:
+    """The newest fifty of each of these calls in the place since `start`, newest first.
+
+    Asked by the call's name: by a resource's, the page would be full of our own reads. Raises
+    `BlindError`.
+    """
+    found = []
+    for name in names:
+        answer = await aws.read(
+            "cloudtrail",
+            "LookupEvents",
+            expect="Events",
+            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}],
+            StartTime=start,
+            MaxResults=_PAGE,
+        )
+        rows = answer["Events"]
+        if not isinstance(rows, list):
+            raise BlindError(Reason.UNREADABLE, "the events of CloudTrail are no list")
+        for row in rows:
+            told = answer_into(row, RecordedCallRow)
+            found.append(RecordedCall(told.event_time, told.event_name, told.username, _json(row)))
+    return sorted(found, key=lambda call: call.at, reverse=True)
+
+
 def client_of(source: str) -> str:
     """`ecs.amazonaws.com` → `ecs`; what clients call otherwise by their name."""
     name = source.partition(".")[0]
@@ -172,8 +219,7 @@ class TrailEventRow(Answer, frozen=True):
 def event_of(row: object) -> ApiEvent:
     """One row of `LookupEvents`, with what stands in the call's own JSON."""
     told = answer_into(row, TrailEventRow)
-    raw = row.get("CloudTrailEvent") if isinstance(row, Mapping) else ""
-    call = _call(raw)
+    call = _call(row)
     identity = _structure(call.get("userIdentity"))
     return ApiEvent(
         id=told.event_id,
@@ -195,15 +241,19 @@ def event_of(row: object) -> ApiEvent:
     )
 
 
-def _call(raw: object) -> Mapping[str, object]:
-    """The event's JSON, harmless; empty when it is none: then only the row's own words are told."""
-    if not isinstance(raw, str):
-        return {}
+def _json(row: object) -> Mapping[str, object]:
+    """The event's own JSON; empty when it is none: then only the row's own words are told."""
+    raw = row.get("CloudTrailEvent") if isinstance(row, Mapping) else None
     try:
-        found = json.loads(raw)
-    except ValueError:
+        found = json.loads(raw) if isinstance(raw, str) else {}
+    except (ValueError, RecursionError):
         return {}
-    cleaned = _clean(found, 0)
+    return found if isinstance(found, dict) else {}
+
+
+def _call(row: object) -> Mapping[str, object]:
+    """The same, harmless."""
+    cleaned = _clean(_json(row), 0)
     return cleaned if isinstance(cleaned, Mapping) else {}
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.session import AwsReads
-from cockpit.errors import BlindError, Reason, Refused
+from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from probes.api_gateway import lines
 from probes.api_gateway.model import (
@@ -36,13 +34,13 @@ from probes.api_gateway.rows import (
     HttpLinkRow,
     RestLinkRow,
     RestPathRow,
-    StageEventRow,
     UsagePlanRow,
 )
+from probes.log_lines import log_lines
 from probes.metrics import settled, total
+from probes.trail import recorded
 
 _LINES = 200
-_PAGES = 3
 _BACK = timedelta(minutes=10)
 _DAY = 86400.0
 _BUSY = 500.0
@@ -113,25 +111,10 @@ async def logged(aws: AwsReads, look: Snapshot) -> Snapshot:
     trouble = hurts(look) or total(settled(look.client_errors, look.at))
     if not look.log_group or not wanted or not trouble:
         return look
-    asked: dict[str, object] = {
-        "logGroupName": look.log_group,
-        "startTime": int((look.at - _BACK).timestamp() * 1000),
-        "endTime": int(look.at.timestamp() * 1000),
-        "filterPattern": wanted,
-        "limit": _LINES,
-    }
-    found: tuple[lines.AccessLine, ...] = ()
-    for _ in range(_PAGES):
-        try:
-            answer = await aws.read("logs", "FilterLogEvents", expect="events", **asked)
-        except Refused as error:  # the place's `logs` is false
-            told = "the place lets no look read lines of logs"
-            raise BlindError(Reason.MISCONFIGURED, f"{told}: {error.message}") from error
-        found += answers_into(answer["events"], lines.AccessLine)
-        token = answer.get("nextToken")
-        if not token or len(found) >= _LINES:
-            break  # a page may be empty and not the last
-        asked["nextToken"] = token
+    start, end = look.at - _BACK, look.at
+    found = await log_lines(
+        aws, look.log_group, wanted, start=start, end=end, most=_LINES, into=lines.AccessLine
+    )
     kinds = lines.answers_of(found, look.log_format)
     return replace(look, logs_read=True, lines=len(found), answers=kinds)
 
@@ -177,21 +160,11 @@ async def pointed(aws: AwsReads, look: Snapshot) -> Snapshot:
     if look.auto_deploy or not (hurts(look) or is_young(look, _DAY) or look.canary_deployment):
         return look
     start = (look.at - timedelta(days=30)).replace(minute=0, second=0, microsecond=0)
-    moves: list[StagePointed] = []
-    for call in ("CreateDeployment", "UpdateStage"):
-        answer = await aws.read(
-            "cloudtrail",
-            "LookupEvents",
-            expect="Events",
-            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": call}],
-            StartTime=start,
-            MaxResults=50,
-        )
-        rows = answer["Events"]
-        if not isinstance(rows, list):
-            raise BlindError(Reason.UNREADABLE, "the events of CloudTrail are no list")
-        moves += (found for row in rows if (found := _move(row, look)) is not None)
-    moves.sort(key=lambda each: each.at, reverse=True)
+    moves = [
+        StagePointed(at=call.at, deployment=deployment, actor=call.actor)
+        for call in await recorded(aws, "CreateDeployment", "UpdateStage", start=start)
+        if (deployment := visible(pointed_in(call.event, look), 100))
+    ]
     previous = previous_of(look, moves)
     known_by = "where CloudTrail says that the stage pointed before" if previous else ""
     return replace(
@@ -200,21 +173,6 @@ async def pointed(aws: AwsReads, look: Snapshot) -> Snapshot:
         previous_deployment=previous,
         previous_known_by=known_by,
     )
-
-
-def _move(row: object, look: Snapshot) -> StagePointed | None:
-    known = answer_into(row, StageEventRow)
-    text = row.get("CloudTrailEvent") if isinstance(row, Mapping) else None
-    try:
-        event = json.loads(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    if not isinstance(event, dict):
-        return None
-    deployment = visible(pointed_in(event, look), 100)
-    if not deployment:
-        return None
-    return StagePointed(at=known.event_time, deployment=deployment, actor=known.username)
 
 
 def previous_of(look: Snapshot, moves: list[StagePointed]) -> str:

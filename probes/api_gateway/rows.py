@@ -204,14 +204,6 @@ class UsagePlanRow(Answer, frozen=True, rename="camel"):
     quota: PlanQuota | None = None
 
 
-class StageEventRow(Answer, frozen=True):
-    """A recorded call. The event itself is JSON in a text, with secrets masked."""
-
-    of = "cloudtrail.Event"
-    event_time: datetime
-    username: SafeText = ""
-
-
 class GatewayAccount(Answer, frozen=True, rename="camel"):
     """The account's own limits."""
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.session import AwsReads
-from cockpit.errors import BlindError, Reason, Refused
+from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from probes.lambda_function import lines
 from probes.lambda_function.memory import cold_share
@@ -27,15 +25,15 @@ from probes.lambda_function.read import (
     MappingRow,
     ProvisionedRow,
     ScheduleRuleRow,
-    TrailRow,
     callers_of,
     mapping_of,
     provisioned_of,
 )
+from probes.log_lines import log_lines
 from probes.metrics import settled, total
+from probes.trail import recorded
 
 _LINES = 100
-_PAGES = 3
 _ERRORS_BACK = 900.0
 _RULES = 5
 _ALIASES = 3
@@ -96,30 +94,15 @@ async def _lines(
 ) -> tuple[lines.LogEvent, ...]:
     """Lines of the function's group; none when the group is not there yet."""
     start = look.at - timedelta(seconds=span)
-    asked: dict[str, object] = {
-        "logGroupName": look.log_group,
-        "startTime": int(start.timestamp() * 1000),
-        "endTime": int(look.at.timestamp() * 1000),
-        "filterPattern": pattern,
-        "limit": _LINES,
-    }
-    found: tuple[lines.LogEvent, ...] = ()
-    for _ in range(_PAGES):
-        try:
-            answer = await aws.read("logs", "FilterLogEvents", expect="events", **asked)
-        except BlindError as error:
-            if error.reason is Reason.MISSING:
-                return found
-            raise
-        except Refused as error:  # the place's `logs` is false
-            told = "the place lets no look read lines of logs"
-            raise BlindError(Reason.MISCONFIGURED, f"{told}: {error.message}") from error
-        found += answers_into(answer["events"], lines.LogEvent)
-        token = answer.get("nextToken")
-        if not token or len(found) >= _LINES:
-            break  # a page may be empty and not the last
-        asked["nextToken"] = token
-    return found
+    reading = log_lines(
+        aws, look.log_group, pattern, start=start, end=look.at, most=_LINES, into=lines.LogEvent
+    )
+    try:
+        return await reading
+    except BlindError as error:
+        if error.reason is Reason.MISSING:
+            return ()
+        raise
 
 
 async def destination(aws: AwsReads, look: Snapshot) -> Snapshot:
@@ -189,39 +172,16 @@ async def named_before(aws: AwsReads, look: Snapshot) -> Snapshot:
     if alias is None or not (young or hurt or alias.weights):
         return look
     start = (look.at - timedelta(days=30)).replace(minute=0, second=0, microsecond=0)
-    answer = await aws.read(
-        "cloudtrail",
-        "LookupEvents",
-        expect="Events",
-        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": _UPDATE_ALIAS}],
-        StartTime=start,
-        MaxResults=50,
-    )
-    rows = answer["Events"]
-    if not isinstance(rows, list):
-        raise BlindError(Reason.UNREADABLE, "the events of CloudTrail are no list")
-    moves: list[Pointed] = []
-    for row in rows:
-        known = answer_into(row, TrailRow)
-        found = lines.pointed_in(_event(row))
-        if found is not None and found[:2] == (look.name, alias.name):
-            version = visible(found[2])
-            moves.append(Pointed(at=known.event_time, version=version, actor=known.username))
-    moves.sort(key=lambda each: each.at, reverse=True)
+    moves = [
+        Pointed(at=call.at, version=visible(found[2]), actor=call.actor)
+        for call in await recorded(aws, _UPDATE_ALIAS, start=start)
+        if (found := lines.pointed_in(call.event)) and found[:2] == (look.name, alias.name)
+    ]
     previous = previous_of(alias.version, moves)
     known_by = "where CloudTrail says that the alias pointed before" if previous else ""
     return replace(
         look, pointed=tuple(moves[:10]), previous_version=previous, previous_known_by=known_by
     )
-
-
-def _event(row: object) -> Mapping[str, object]:
-    text = row.get("CloudTrailEvent") if isinstance(row, Mapping) else None
-    try:
-        event = json.loads(text) if isinstance(text, str) else {}
-    except ValueError:
-        return {}
-    return event if isinstance(event, dict) else {}
 
 
 def previous_of(current: str, moves: list[Pointed]) -> str:

@@ -136,14 +136,6 @@ class ScheduleRuleRow(Answer, frozen=True):
     schedule_expression: SafeText = ""
 
 
-class TrailRow(Answer, frozen=True):
-    """A recorded call. The event itself is JSON in a text, with secrets masked."""
-
-    of = "cloudtrail.Event"
-    event_time: datetime
-    username: SafeText = ""
-
-
 def name_of(id_: str) -> tuple[str, str]:
     """Name and qualifier out of an ARN, `name:alias` or a name."""
     if id_.startswith("arn:"):

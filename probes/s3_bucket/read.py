@@ -34,6 +34,7 @@ from probes.s3_bucket.model import (
     EncryptionKey,
     PolicyGrant,
 )
+from probes.trail import RecordedCall, recorded
 
 Result = TypeVar("Result")
 _GROUPS = {
@@ -117,15 +118,6 @@ class KeyRow(Answer, frozen=True):
     key_state: SafeText = ""
     key_manager: SafeText = ""
     deletion_date: datetime | None = None
-
-
-class BucketEventRow(Answer, frozen=True):
-    """A recorded call."""
-
-    of = "cloudtrail.Event"
-    event_time: datetime
-    event_name: SafeText = ""
-    username: SafeText = ""
 
 
 def name_of(id_: str) -> str:
@@ -342,39 +334,24 @@ async def changes_of(
 
     Asked by the call's name: by the bucket's, the page would be full of our own reads.
     """
-    found: list[BucketChange] = []
-    for event in events:
-        answer = await aws.read(
-            "cloudtrail",
-            "LookupEvents",
-            expect="Events",
-            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": event}],
-            StartTime=(at - _BACK).replace(hour=0, minute=0, second=0, microsecond=0),
-            MaxResults=50,
-        )
-        rows = answer["Events"]
-        if not isinstance(rows, list):
-            raise BlindError(Reason.UNREADABLE, "the events of CloudTrail are no list")
-        found += _changes(rows, bucket)
-    return tuple(sorted(found, key=lambda each: each.at, reverse=True))
+    start = (at - _BACK).replace(hour=0, minute=0, second=0, microsecond=0)
+    return tuple(_changes(await recorded(aws, *events, start=start), bucket))
 
 
-def _changes(rows: Sequence[object], bucket: str) -> Iterator[BucketChange]:
-    for row in rows:
-        told = answer_into(row, BucketEventRow)
-        event = _event(row)
-        asked = event.get("requestParameters")
+def _changes(calls: Sequence[RecordedCall], bucket: str) -> Iterator[BucketChange]:
+    for call in calls:
+        asked = call.event.get("requestParameters")
         if not isinstance(asked, dict) or asked.get("bucketName") != bucket:
             continue
-        if event.get("errorCode"):
+        if call.event.get("errorCode"):
             continue  # it was refused, and changed nothing
         text, whole = _policy_in(asked.get("bucketPolicy"))
         yield BucketChange(
-            at=told.event_time,
-            event=told.event_name,
-            actor=told.username,
+            at=call.at,
+            event=call.name,
+            actor=call.actor,
             policy=text,
-            whole=whole or told.event_name != "PutBucketPolicy",
+            whole=whole or call.name != "PutBucketPolicy",
         )
 
 
@@ -389,15 +366,6 @@ def _policy_in(held: object) -> tuple[str, bool]:
         return understood(text), True
     except BlindError:
         return "", False
-
-
-def _event(row: object) -> Mapping[str, object]:
-    text = row.get("CloudTrailEvent") if isinstance(row, Mapping) else None
-    try:
-        event = json.loads(text) if isinstance(text, str) else {}
-    except (ValueError, RecursionError):
-        return {}
-    return event if isinstance(event, dict) else {}
 
 
 def prefixes(pattern: str, at: datetime, every: float) -> tuple[str, ...]:
