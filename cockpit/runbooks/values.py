@@ -280,7 +280,10 @@ def typed(value: object, kind: str, choices: Sequence[str] = ()) -> object:
 
 
 def _typed_text(value: str, kind: str, choices: Sequence[str]) -> object:
-    if not value or len(value) > _MOST_TEXT or not value.isprintable():
+    if not value:
+        wanted = f"one of {', '.join(choices)}" if choices else f"{_article(kind)} {kind}"
+        raise Refused(f"there is nothing in it: it has to be {wanted}")
+    if len(value) > _MOST_TEXT or not value.isprintable():
         _wrong(value, kind)
     match kind:
         case "integer" | "port":
@@ -325,5 +328,8 @@ def _time(value: str) -> str:
 
 def _wrong(value: object, kind: str) -> NoReturn:
     shown = visible(str(value), 60)
-    article = "an" if kind[0] in "aeiou" else "a"
-    raise Refused(f"{shown!r} is not {article} {kind}")
+    raise Refused(f"{shown!r} is not {_article(kind)} {kind}")
+
+
+def _article(kind: str) -> str:
+    return "an" if kind[0] in "aeiou" else "a"

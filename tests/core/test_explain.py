@@ -273,6 +273,11 @@ def test_a_part_of_a_code_finds_those_that_have_it(tmp_path: Path, typed: str, t
     assert told in done.stderr
 
 
+def test_every_code_that_has_the_part_is_named(tmp_path: Path) -> None:
+    said = run(tmp_path, "explain", "lambda_").stderr
+    assert [code for code in CODES if "LAMBDA_" in code and code not in said] == []
+
+
 def test_a_misspelt_code_names_the_nearest(tmp_path: Path) -> None:
     done = run(tmp_path, "explain", "PG_LOCK_BLOKED")
     assert (done.returncode, done.stdout) == (64, "")

@@ -151,6 +151,13 @@ def test_what_is_not_of_its_type_is_refused(value: Any, kind: str) -> None:
         typed(value, kind)
 
 
+def test_an_empty_answer_is_told_what_it_has_to_be() -> None:
+    with pytest.raises(Refused, match="there is nothing in it: it has to be one of yes, no"):
+        typed(" ", "choice", ("yes", "no"))
+    with pytest.raises(Refused, match="there is nothing in it: it has to be an integer"):
+        typed("", "integer")
+
+
 def test_only_true_holds() -> None:
     data = {"a": [], "b": "yes", "n": 1}
     assert holds("length(a) == `0`", data)

@@ -38,7 +38,8 @@ def explain(ctx: click.Context, code: str, *, as_json: bool) -> None:
     found = explained(wanted, catalog(), _held(ctx))
     if not found:
         codes = sorted({each for probe in catalog().probes.values() for each in probe.codes})
-        raise Misconfigured(f"no finding code {code!r}{_like(wanted, codes)}", hint=_hint(codes))
+        near = _near(wanted, codes)
+        raise Misconfigured(f"no finding code {code!r}{_like(near)}", hint=_hint(near, codes))
     best = library().best(wanted)
     if as_json:
         rows = [{**asdict(each), "runbook": best} for each in found]
@@ -71,17 +72,24 @@ def _held(ctx: click.Context) -> Mapping[str, object]:
         return {}
 
 
-def _like(wanted: str, codes: list[str]) -> str:
+def _near(wanted: str, codes: list[str]) -> list[str]:
     """Those that begin with it or hold it, else those that are written like it."""
     near = [each for each in codes if each.startswith(wanted)]
     near += [each for each in codes if wanted in each and each not in near]
     near = near or difflib.get_close_matches(wanted, codes, n=1, cutoff=0.9)
     near = near or difflib.get_close_matches(wanted, codes, n=_MOST, cutoff=0.5)
+    return near if wanted else []
+
+
+def _like(near: list[str]) -> str:
     more = f" and {len(near) - _MOST} more" if len(near) > _MOST else ""
-    return f"; did you mean {', '.join(map(repr, near[:_MOST]))}{more}?" if wanted and near else ""
+    return f"; did you mean {', '.join(map(repr, near[:_MOST]))}{more}?" if near else ""
 
 
-def _hint(codes: list[str]) -> str:
+def _hint(near: list[str], codes: list[str]) -> str:
+    """All that are near, where the line above has no room for them; else how codes begin."""
+    if len(near) > _MOST:
+        return f"the others: {' '.join(near[_MOST:])}"
     begin = sorted({each.partition("_")[0] for each in codes})
     return f"{len(codes)} codes begin with {' '.join(begin)}; cockpit explain PG_LOCK finds several"
 
