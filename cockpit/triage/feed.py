@@ -6,6 +6,7 @@ both tell of one resource within two minutes is one change (catalogue B §6.1).
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime, timedelta
@@ -116,13 +117,16 @@ def merged(changes: Iterable[Change]) -> tuple[Change, ...]:
         held = once.get(each)
         if held is None or len(each.details) > len(held.details):
             once[each] = each
-    called = [each for each in once.values() if each.call]
+    called = sorted((each for each in once.values() if each.call), key=lambda call: call.at)
+    times = [each.at for each in called]
     joined: dict[Change, Change] = {each: each for each in called}
     alone = []
     for each in once.values():
         if each.call:
             continue
-        near = [call for call in called if _one_event(call, each)]
+        first = bisect_left(times, each.at - TOGETHER)
+        last = bisect_right(times, each.at + TOGETHER)
+        near = [call for call in called[first:last] if _one_event(call, each)]
         if near:
             call = min(near, key=lambda call: abs(call.at - each.at))
             joined[call] = _together(joined[call], each)
@@ -158,9 +162,7 @@ def _one_history(one: Change, other: Change) -> bool:
 
 
 def _one_event(call: Change, native: Change) -> bool:
-    if call.failed or abs(call.at - native.at) > TOGETHER:
-        return False
-    if native.kind != call.kind and native.kind not in _ALSO.get(call.kind, ()):
+    if call.failed or native.kind not in {call.kind, *_ALSO.get(call.kind, ())}:
         return False
     if call.target or native.target:
         return call.target == native.target

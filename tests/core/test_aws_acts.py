@@ -162,19 +162,20 @@ async def test_the_commanders_profile_is_used(
     assert [each.rpartition("=")[2] for each in signed] == ["AKIAREADER", "AKIAOPERATOR"]
 
 
-async def test_after_an_act_the_place_is_read_anew() -> None:
+async def test_after_an_act_the_place_is_read_anew_and_not_after_who_it_would_be() -> None:
     async with stubbed() as stub:
         stub.reply(b'{"clusterArns": [], "service": {}}', type=JSON)
         reads, acts = await open_aws(place(stub.port)), await open_aws_acts(place(stub.port))
         try:
             await reads.read("ecs", "ListClusters")
+            await acts.run("ecs.ListServices", {})
             await reads.read("ecs", "ListClusters")
             await acts.run(*UPDATE)
             await reads.read("ecs", "ListClusters")
         finally:
             await reads.close()
             await acts.close()
-        assert stub.operations == ["ListClusters", "UpdateService", "ListClusters"]
+        assert stub.operations == ["ListClusters", "ListServices", "UpdateService", "ListClusters"]
 
 
 async def test_a_profile_that_does_not_exist_is_told_with_what_to_type(

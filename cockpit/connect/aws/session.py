@@ -298,11 +298,14 @@ class AwsActs:
         await refuse_lockout(self, f"{service}.{operation}", arguments)
         keys = bool(self.place.access_key_id)
         about = AwsCall(service, operation, self.place.region, self._profile, keys=keys)
-        forget(self.place.name)
+        changes = not reads.is_read(service, operation)
         try:
+            if changes:
+                forget(self.place.name)
             answer = await self._sent_once(about, arguments)
         finally:
-            forget(self.place.name)
+            if changes:
+                forget(self.place.name)
         if call == "sts.GetCallerIdentity":
             self._who = str(answer.get("Account", "")), str(answer.get("Arn", ""))
         return redact(service, answer)
