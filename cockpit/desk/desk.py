@@ -409,6 +409,7 @@ class Desk:
             reads=sessions,
             actors=sessions,
             journal=self.incident,
+            targets=self.targets,
             signals=self._signals,
         )
 

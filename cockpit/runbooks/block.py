@@ -231,13 +231,19 @@ def _verify(outer: Keys, key: str) -> Until | None:
     keys = outer.inner(key, table)
     until = str(keys.take("until", str, "", needed=True))
     verify = Until(
-        probe=str(keys.take("probe", str, "", needed=True)),
+        probe=str(keys.take("probe", str, "")),
+        call=str(keys.take("call", str, "")),
+        args=dict(keys.take("args", dict, {})),
         target=str(keys.take("target", str, "")),
         until=keys.expression("until", until) if until else "",
         every=keys.seconds("every", 5.0),
         within=keys.seconds("within", 60.0),
         says=keys.take("says", str, ""),
     )
+    if bool(verify.probe) is bool(verify.call):
+        keys.complain("until", "needs a probe, or a call that reads AWS")
+    if verify.args and not verify.call:
+        keys.complain("args", "are those of a call")
     keys.finish()
     outer.broken |= keys.broken
     return verify

@@ -136,9 +136,9 @@ def _after(left: RunLeft, entry: Entry) -> RunLeft:
 
 
 def _kept(data: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
-    said, whole = data.get("kept"), _whole(data, "kept")
+    said, exact = data.get("kept"), whole(data, "kept")
     named = said if isinstance(said, Mapping) else {}
-    values = {name: whole[name] if whole else None for name in named}
+    values = {name: exact[name] if exact else None for name in named}
     return {name: v if isinstance(v, Mapping) else NOTHING for name, v in values.items()}
 
 
@@ -151,7 +151,7 @@ def _became(step: StepLeft, entry: Entry) -> StepLeft:
                 at=entry.at,
                 outcome=_CUT_OFF,
                 intent=entry.seq,
-                undo=_whole(data, "undo"),
+                undo=whole(data, "undo"),
             )
         case EntryKind.STEP_OUTCOME:
             return _ended(step, entry)
@@ -188,7 +188,7 @@ def _ended(step: StepLeft, entry: Entry) -> StepLeft:
         at=entry.at,
         outcome=outcome,
         captured=captured if isinstance(captured, Mapping) else NOTHING,
-        exact=_whole(data, "captured") is not None,
+        exact=whole(data, "captured") is not None,
         intent=step.intent if sent else 0,
         undo=step.undo if sent else None,
         passed=False,
@@ -204,8 +204,8 @@ def exactly(name: str, values: Mapping[str, object]) -> dict[str, object]:
     return {name: dict(values)}
 
 
-def _whole(data: Mapping[str, object], name: str) -> Mapping[str, object] | None:
-    """The values under `name` when they are those that were written; None: they are not."""
+def whole(data: Mapping[str, object], name: str) -> Mapping[str, object] | None:
+    """The values under `name` when they are those that were written; None: masked, cut, or none."""
     values = data.get(name)
     if not isinstance(values, Mapping) or not values:
         return None

@@ -406,7 +406,10 @@ def told(plan: Plan) -> dict[str, object]:
     if plan.act.headers:
         said["headers"] = shown_headers(plan.act)
     if plan.verify is not None:
+        call = {"call": plan.verify.call} if plan.verify.call else {}
         said["verify"] = {
+            **call,
+            **exactly("args", plan.verify.args),
             "target": plan.verify.target,
             "probe": plan.verify.probe,
             "until": plan.verify.until,

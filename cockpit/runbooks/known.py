@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 
-from cockpit.connect.aws.models import validate_call
+from cockpit.connect.aws.models import validate_call, validate_draft
 from cockpit.connect.statements import STATEMENTS, Statement
 
 CheckCall = Callable[[str, Mapping[str, object]], Sequence[str]]
 """(call, arguments) → what AWS' service model has against it; empty: nothing."""
+CheckDraft = Callable[[str, Mapping[str, object], Callable[[object], bool]], Sequence[str]]
+"""The same for a call of which some values are not known yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ class Known:
     """Probe id → the type of its snapshots."""
     statements: Mapping[str, Statement] = field(default_factory=lambda: STATEMENTS)
     check_call: CheckCall = validate_call
+    check_draft: CheckDraft = validate_draft
     today: date | None = None
     """For the freshness of `reviewed`."""
 

@@ -13,7 +13,7 @@ from cockpit.runbooks.known import Known
 from cockpit.runbooks.scope import named_in, trees, untils
 from cockpit.runbooks.shapes import asks_a_negation, shape_fields, unknown_fields
 from cockpit.runbooks.step import Problem, Risk, Runbook, Step, StepKind
-from cockpit.runbooks.values import head, references
+from cockpit.runbooks.values import head, is_reference, references
 from cockpit.text import nearest
 
 STALE = timedelta(days=365)
@@ -105,6 +105,9 @@ def _steps(work: _Lint) -> Iterator[Problem]:
         yield from _questions(work, step)
         if step.kind is StepKind.AWS:
             yield from _calls(work, step)
+        elif any(until.call for until in untils(step)):
+            told = "a call of AWS verifies only steps of the kind aws"
+            yield work.problem("call", told, after=step.line)
 
 
 def _questions(work: _Lint, step: Step) -> Iterator[Problem]:
@@ -197,7 +200,7 @@ def _gives(step: Step) -> set[str]:
 def _names(work: _Lint, step: Step) -> Iterator[Problem]:
     probes = work.known.probes
     looks = [step.does] if step.kind is StepKind.PROBE else []
-    looks += [until.probe for until in untils(step)]
+    looks += [until.probe for until in untils(step) if until.probe]
     looks += [wire.probe for wire in step.tripwires if wire.probe]
     for probe in looks if probes is not None else ():
         if probes is not None and probe not in probes:
@@ -219,7 +222,7 @@ def _snapshots(work: _Lint, step: Step) -> Iterator[Problem]:
     also = ["reading", "params", "finding", *(other.id for other in work.runbook.steps)]
     asked = [(step.does, text, ["reading"]) for text in step.capture.values()]
     asked = asked if step.kind is StepKind.PROBE else []
-    asked += [(until.probe, until.until, also) for until in untils(step)]
+    asked += [(until.probe, until.until, also) for until in untils(step) if until.probe]
     for probe, expression, names in asked:
         if probe in shapes:
             for message in unknown_fields(expression, shapes[probe], names):
@@ -287,25 +290,29 @@ def _calls(work: _Lint, step: Step) -> Iterator[Problem]:
     if step.does in KEPT and not any(references(each[0]) for each in step.change.values()):
         told = f"{step.does} replaces a policy: keep the one from before in change = {{ policy }}"
         yield work.problem("call", told, after=step.line)
-    calls = [(step.does, step.args, "call")]
-    if step.undo and step.undo.does:
-        calls.append((step.undo.does, step.undo.args, "undo"))
-    for call, args, where in calls:
-        wrong = draft_problems(call, args, work.known)
-        for message in wrong:
+    undo = [(step.undo.does, step.undo.args)] if step.undo and step.undo.does else []
+    looks = [(until.call, until.args) for until in untils(step) if until.call]
+    for call, args in [(step.does, step.args), *undo, *looks]:
+        for message in draft_problems(call, args, work.known):
             yield work.problem(call, f"{call}: {message}", after=step.line)
-        if where == "call" and not wrong:
-            floor = gate.aws_floor(call, args)
-            if step.risk < floor:
-                message = f"risk {step.risk} is below {floor}, which {call} is"
-                yield work.problem("risk", message, after=step.line)
+    if (floor := _floor(work, step.does, step.args)) > step.risk:
+        told = f"risk {step.risk} is below {floor}, which {step.does} is"
+        yield work.problem("risk", told, after=step.line)
+    for call, args in looks:
+        if _floor(work, call, args) is not Risk.READ:
+            told = f"{call} changes something: it does not look"
+            yield work.problem(call, told, after=step.line)
+
+
+def _floor(work: _Lint, call: str, args: Mapping[str, object]) -> Risk:
+    """What the call is known to do; one that cannot be made is told of already."""
+    return Risk.READ if draft_problems(call, args, work.known) else gate.aws_floor(call, args)
 
 
 def draft_problems(call: str, args: Mapping[str, object], known: Known) -> Sequence[str]:
     """What the service model has against a call whose references are not filled in yet.
 
-    A value that is not known yet is judged by its name only: everything that the model says
-    about the type of a reference is left out, what it says about names and constants stays.
+    A value that is not known yet is judged by its place only; names and constants are judged whole.
     """
     try:
         from cockpit.connect.aws.models import parse
@@ -313,12 +320,7 @@ def draft_problems(call: str, args: Mapping[str, object], known: Known) -> Seque
         parse(call)
     except Misconfigured as error:
         return [error.message.removeprefix(f"{call}: ")]
-    marks = {reference: reference for reference in references(args)}
-    return [
-        message
-        for message in known.check_call(call, args)
-        if not any(mark in message for mark in marks)
-    ]
+    return known.check_draft(call, args, is_reference)
 
 
 def coverage(

@@ -293,7 +293,8 @@ class Planner:
         if step.verify is None:
             return None
         place = step.verify.target or step.target
-        return replace(step.verify, target=target_of(place, scope, self.targets).name)
+        target = target_of(place, scope, self.targets).name
+        return replace(step.verify, target=target, args=resolved(step.verify.args, scope))
 
     def _tripwires(self, step: Step, scope: Mapping[str, object]) -> tuple[Tripwire, ...]:
         return tuple(

@@ -122,6 +122,7 @@ class Ports:
     reads: Reads
     actors: Actors
     journal: JournalPort
+    targets: Mapping[str, Target]
     signals: Signals = field(default_factory=Signals)
     now: Callable[[], datetime] = clock.now
     monotonic: Callable[[], float] = clock.monotonic

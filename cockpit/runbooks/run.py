@@ -22,7 +22,7 @@ from cockpit.runbooks.plan import Approval, Outcome, Plan, PlanLine, short
 from cockpit.runbooks.planning import Planner, rendered, sealed
 from cockpit.runbooks.ports import Ports
 from cockpit.runbooks.progress import StepChange, StepState, undo_step
-from cockpit.runbooks.scope import finding_value, param_values, sources, target_of
+from cockpit.runbooks.scope import finding_value, param_values, sources
 from cockpit.runbooks.step import NOTHING, Runbook, Step
 from cockpit.runbooks.stop_loss import Interrupt, StopLoss
 from cockpit.runbooks.unfinished import repeated
@@ -368,14 +368,14 @@ class Run:
 
     async def _verify_unknown(self, state: StepState) -> None:
         """Before an unknown step is repeated: did it happen? Raises `Refused` when it did."""
-        until, execution = state.step.verify, self._executions.get(state.step.id)
+        execution = self._executions.get(state.step.id)
+        until = execution.plan.verify if execution else None
         if until is None or execution is None or execution.intent is None:
             return
         scope = {**self._planner.scope(self._given()), **execution.plan.relies}
-        target = target_of(until.target or state.step.target, scope, self._targets).name
         once = replace(until, within=until.every / 2)
         held = await looks.hold(
-            self._ports, once, target=target, scope=scope, progress=lambda _: None
+            self._ports, once, target=until.target, scope=scope, progress=lambda _: None
         )
         if not held.done:
             return

@@ -175,6 +175,7 @@ def trees(step: Step) -> list[object]:
         *undo,
         *answer,
         *(until.target for until in untils(step)),
+        *(until.args for until in untils(step)),
         *(wire.target for wire in step.tripwires),
     ]
 

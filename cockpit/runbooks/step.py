@@ -106,10 +106,16 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Until:
-    """Look again until a condition (JMESPath over the snapshot) holds. Times are seconds."""
+    """Look again until a condition (JMESPath over what is seen) holds. Times are seconds.
 
-    probe: str
+    What looks is a probe, or a read of AWS (`call`, `args`) for what no probe's snapshot has.
+    """
+
     until: str
+    probe: str = ""
+    call: str = ""
+    args: Mapping[str, object] = field(default_factory=lambda: NOTHING)
+    """Of the call; may hold references until they are filled in with the plan."""
     target: str = ""
     """A reference or a name; empty: the step's own target."""
     every: float = 5.0

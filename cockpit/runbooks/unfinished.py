@@ -18,6 +18,7 @@ from cockpit.incident import ledger
 from cockpit.incident.entry import Entry, EntryKind, names
 from cockpit.incident.record import Author
 from cockpit.runbooks import promise
+from cockpit.runbooks.earlier import whole
 from cockpit.runbooks.kinds import looks
 from cockpit.runbooks.kinds.process import StepProcess, from_data
 from cockpit.runbooks.plan import Outcome, Plan, act_digest
@@ -108,10 +109,15 @@ def all_of(intents: Iterable[Entry], entries: Iterable[Entry]) -> tuple[Unfinish
 def of(intent: Entry) -> Unfinished:
     """An intent as the journal has it; what its verification lacks makes it None."""
     told = intent.data.get("verify")
-    if not isinstance(told, Mapping) or not told.get("probe") or not told.get("until"):
+    if not isinstance(told, Mapping) or not told.get("until"):
+        return Unfinished(intent=intent, verify=None)
+    probe, call, args = told.get("probe"), told.get("call"), whole(told, "args")
+    if not probe and not (call and args):
         return Unfinished(intent=intent, verify=None)
     verify = Until(
-        probe=str(told["probe"]),
+        probe=str(probe or ""),
+        call=str(call or ""),
+        args=args or NOTHING,
         until=str(told["until"]),
         target=str(told.get("target") or intent.target),
         every=_number(told.get("every_s"), _EVERY),

@@ -376,6 +376,7 @@ def rig(
             reads=reads,
             actors=actors,
             journal=journal,
+            targets=targets,
             signals=signals,
             now=clock.now,
             monotonic=clock.monotonic,

@@ -307,6 +307,30 @@ def test_a_step_cannot_use_what_a_later_one_captures() -> None:
             "",
             id="a reference is judged when it has a value",
         ),
+        pytest.param(
+            "iam.UpdateAccessKey",
+            {"AccessKeyId": "$k.id", "Status": "Inactive"},
+            "",
+            id="the least length is that of the value, not of the reference",
+        ),
+        pytest.param(
+            "iam.UpdateAccessKey",
+            {"AccessKeyId": "$k.id", "Status": "$k.s", "UserName": ""},
+            "UserName",
+            id="a constant beside references is judged",
+        ),
+        pytest.param(
+            "s3.PutBucketPolicy",
+            {"Bucket": "$b.name", "Policy": '{"Statement":{"Effect":"Allow","Action":"s3:*"}}'},
+            "everybody",
+            id="and so is a policy",
+        ),
+        pytest.param(
+            "ec2.AuthorizeSecurityGroupIngress",
+            {"GroupId": "$r.group", "IpPermissions": [{"FromPort": "$r.port", "ToPorts": 1}]},
+            "ToPorts",
+            id="and a name beside references",
+        ),
     ],
 )
 def test_calls_are_checked_against_the_service_model(
@@ -314,6 +338,48 @@ def test_calls_are_checked_against_the_service_model(
 ) -> None:
     told = draft_problems(call, args, KNOWN)
     assert expected in "\n".join(told) if expected else told == []
+
+
+BY_CALL = RAISE.replace(
+    'verify = { probe = "postgres.locks", until = "length(queues) == `0`" }',
+    'verify = { call = "dynamodb.DescribeTable", args = { TableName = "$params.db" }, until = "Table" }',
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param(("", ""), [], id="a read may verify a call"),
+        pytest.param(
+            ("DescribeTable", "DeleteTable"), ["it does not look"], id="a change does not verify"
+        ),
+        pytest.param(
+            ("DescribeTable", "DescribeTabel"), ["did you mean dynamodb.DescribeTable"], id="name"
+        ),
+        pytest.param(("{ TableName", "{ TableNam"), ["TableNam", "TableName"], id="arguments"),
+        pytest.param(("$params.db", "$later.x"), ["no parameter or step"], id="references"),
+    ],
+)
+def test_a_call_that_verifies_is_a_read(change: tuple[str, str], expected: list[str]) -> None:
+    told = linted(LOOK, BY_CALL.replace(*change) if change[0] else BY_CALL)
+    assert bool(told) is bool(expected), told
+    for words in expected:
+        assert any(words in line for line in told), told
+
+
+@pytest.mark.parametrize(
+    ("verify", "expected"),
+    [
+        ('verify = { until = "x" }', "needs a probe, or a call that reads AWS"),
+        ('verify = { probe = "a.b", call = "s3.GetObject", until = "x" }', "needs a probe, or"),
+        ('verify = { probe = "a.b", args = { a = 1 }, until = "x" }', "are those of a call"),
+    ],
+)
+def test_a_verification_looks_in_one_way(verify: str, expected: str) -> None:
+    block = BY_CALL.splitlines()
+    at = next(n for n, text in enumerate(block) if text.startswith("verify"))
+    told = problems(LOOK, "\n".join([*block[:at], verify, *block[at + 1 :], ""]))
+    assert any(expected in line for line in told), told
 
 
 def test_a_step_that_replaces_a_policy_keeps_the_one_from_before() -> None:

@@ -74,6 +74,50 @@ async def test_the_verification_writes_the_outcome_of_the_intent(
     incident.close()
 
 
+CAPACITY = """
+## Raise the capacity
+More writes.
+```toml step
+id = "raise"
+kind = "aws"
+risk = "high"
+target = "$db"
+call = "dynamodb.UpdateTable"
+args = { TableName = "carts", ProvisionedThroughput = { ReadCapacityUnits = 5, WriteCapacityUnits = 9 } }
+effect = "costs money"
+verify = { call = "dynamodb.DescribeTable", args = { TableName = "$blocker.user" }, until = "Table.Status == 'ACTIVE' && blocker.pid == `4242`", every = "5s", within = "60s" }
+undo = "none: a test"
+```
+"""
+
+
+async def test_a_verification_may_be_one_read_of_aws() -> None:
+    made = rig(book(LOOK, CAPACITY))
+    made.reads.answer = {"Table": {"Status": "ACTIVE"}}
+    assert (await made.carry("raise")).kind == "ok"
+    assert made.reads.asked == [("dynamodb.DescribeTable", {"TableName": "checkout"})]
+    made.reads.answer = {"Table": {"Status": "UPDATING"}}
+    assert (await made.carry("raise")).kind == "failed"
+    assert made.looks.proofs == [], "no reading of a probe"
+
+
+@pytest.mark.parametrize(("user", "whole"), [("checkout", True), ("token=abcdefgh12345", False)])
+async def test_such_a_read_is_made_again_after_a_crash_when_the_record_has_it_whole(
+    tmp_path: Path, user: str, whole: bool
+) -> None:
+    made = rig(book(LOOK, CAPACITY))
+    made.looks.now = {"queues": [queue(user=user)]}
+    incident = await cut_off(tmp_path, await made.run.plan("raise"))
+    one = unfinished.of(incident.unfinished[0])
+    assert (one.verify is not None) is whole
+    if whole:
+        made.reads.answer = {"Table": {"Status": "ACTIVE"}}
+        outcome = await unfinished.verified(one, made.run._ports, incident)
+        assert outcome.kind == "ok"
+        assert made.reads.asked == [("dynamodb.DescribeTable", {"TableName": user})]
+    incident.close()
+
+
 async def test_an_unknown_outcome_is_told_with_the_step_until_it_is_verified(
     tmp_path: Path,
 ) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from cockpit.connect.aws.models import parse
 from cockpit.connect.aws.session import Aws, AwsActs
+from cockpit.runbooks.kinds.acts import result_of
 from cockpit.runbooks.library import library
-from cockpit.runbooks.step import Runbook, Step
+from cockpit.runbooks.step import Runbook, Step, Until
 from cockpit.runbooks.values import captured, holds, resolved
 from cockpit.triage import recording
 from cockpit.triage.registry import registry
@@ -79,5 +81,20 @@ class Bench:
         await self.acts.run(doing.does, resolved(doing.args, self.scope))
         if doing.verify is None:
             return True
-        told = recording.builtins(await self.snapshot(doing.verify.probe))
-        return holds(doing.verify.until, {**self.scope, **told})
+        return holds(doing.verify.until, {**self.scope, **await self._seen(doing.verify)})
+
+    async def asked(self, *ids: str) -> None:
+        """Capture steps that read AWS."""
+        for id_ in ids:
+            step = self.step(id_)
+            told = await self._read(step.does, resolved(step.args, self.scope))
+            self.scope[id_] = captured(step.capture, told)
+
+    async def _seen(self, until: Until) -> Mapping[str, Any]:
+        if until.call:
+            return await self._read(until.call, resolved(until.args, self.scope))
+        return recording.builtins(await self.snapshot(until.probe))
+
+    async def _read(self, call: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.aws.forget()
+        return result_of(call, await self.aws.read(*parse(call), **arguments)).data

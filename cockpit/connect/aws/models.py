@@ -7,7 +7,7 @@ planning). Both spellings are understood: `rds.RebootDBInstance` and `rds.reboot
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from cockpit.errors import Misconfigured
 
 if TYPE_CHECKING:
     from botocore.loaders import Loader
-    from botocore.model import ServiceModel
+    from botocore.model import ServiceModel, Shape
 
 Risk = Literal["read", "low", "high", "destructive"]
 
@@ -104,6 +104,16 @@ def validate_call(call: str, arguments: Mapping[str, object]) -> list[str]:
     Checked: the service, the operation, names of parameters (with nearest words), types, required
     ones, lengths and ranges, all by botocore's model; and what a policy in them opens. No network.
     """
+    return validate_draft(call, arguments, lambda _: False)
+
+
+def validate_draft(
+    call: str, arguments: Mapping[str, object], is_open: Callable[[object], bool]
+) -> list[str]:
+    """The same for a call of which some values are not known yet: those that `is_open` says yes to.
+
+    Of such a value only the place is judged: the model's own type and least length stand for it.
+    """
     try:
         service, operation = parse(call)
     except Misconfigured as error:
@@ -115,10 +125,64 @@ def validate_call(call: str, arguments: Mapping[str, object]) -> list[str]:
         return [f"{operation} takes no parameters"] if arguments else []
     unknown = [name for name in arguments if name not in shape.members]
     problems = [f"unknown parameter {name!r}{_nearest(name, shape.members)}" for name in unknown]
-    known = {name: value for name, value in arguments.items() if name in shape.members}
+    known = {
+        name: _stood_in(value, shape.members[name], is_open)
+        for name, value in arguments.items()
+        if name in shape.members
+    }
     report = ParamValidator().validate(known, shape).generate_report()
     problems += [line for line in report.splitlines() if line]
-    return problems or [*policy_problems(f"{service}.{operation}", arguments)]
+    return problems or [*policy_problems(f"{service}.{operation}", _closed(arguments, is_open))]
+
+
+def _stood_in(value: object, shape: Shape, is_open: Callable[[object], bool]) -> object:
+    """The value with something that its shape takes for each part that is open."""
+    if is_open(value):
+        return _taken(shape)
+    if isinstance(value, Mapping):
+        of = getattr(shape, "members", {}).get if shape.type_name == "structure" else None
+        inner = {name: of(name) if of else getattr(shape, "value", None) for name in value}
+        return {
+            name: _stood_in(each, inner[name], is_open) if inner[name] is not None else each
+            for name, each in value.items()
+        }
+    if isinstance(value, list | tuple) and shape.type_name == "list":
+        return [_stood_in(each, shape.member, is_open) for each in value]
+    return value
+
+
+def _taken(shape: Shape) -> object:
+    """The least that a shape takes; required members and all."""
+    least = int(shape.metadata.get("min", 0))
+    match shape.type_name:
+        case "structure":
+            needed = getattr(shape, "required_members", ())
+            return {name: _taken(shape.members[name]) for name in needed}
+        case "list":
+            return [_taken(shape.member)] * least
+        case "map":
+            return {}
+        case "boolean":
+            return True
+        case "string" | "character":
+            return "x" * max(least, 1)
+        case "blob":
+            return b"x" * max(least, 1)
+        case "timestamp":
+            return 0
+        case "float" | "double":
+            return float(max(least, 1))
+        case _:
+            return max(least, 1)
+
+
+def _closed(value: Mapping[str, object], is_open: Callable[[object], bool]) -> dict[str, object]:
+    """The arguments without what is open, down to the members of structures."""
+    known = {name: each for name, each in value.items() if not is_open(each)}
+    return {
+        name: _closed(each, is_open) if isinstance(each, Mapping) else each
+        for name, each in known.items()
+    }
 
 
 def classify(operation: str, arguments: Mapping[str, object] | None = None) -> Risk:

@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from cockpit.errors import BlindError
+from cockpit.runbooks.kinds import acts
 from cockpit.runbooks.kinds.result import Result
+from cockpit.runbooks.plan import Act
 from cockpit.runbooks.ports import Ports
 from cockpit.runbooks.scope import CouldNotLook, reading_value
-from cockpit.runbooks.step import Until
+from cockpit.runbooks.step import StepKind, Until
 from cockpit.runbooks.values import holds
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Reading, Seen
@@ -67,11 +70,11 @@ async def hold(
     seen, blind = None, None
     while True:
         try:
-            reading = await _in_time(ports, until, target)
-            data = reading_value(reading)
+            data, reading = await _in_time(ports, until, target)
             seen = {**scope, **data}
             if holds(until.until, seen):
-                ports.looks.proved(reading)
+                if reading is not None:
+                    ports.looks.proved(reading)
                 took = duration(ports.monotonic() - started)
                 return Result(True, f"{until.says or until.until}: true after {took}", data=data)
         except CouldNotLook as error:
@@ -86,9 +89,25 @@ async def hold(
     return Result(False, f"not true within {duration(until.within)}: {until.says or until.until}")
 
 
-async def _in_time(ports: Ports, until: Until, target: str) -> Reading:
+async def _in_time(
+    ports: Ports, until: Until, target: str
+) -> tuple[Mapping[str, object], Reading | None]:
+    """What is seen now, and the reading when it was a probe that looked."""
     try:
         async with asyncio.timeout(until.within + LATE):
-            return await ports.looks.look(target, until.probe)
+            if until.call:
+                return await _read(ports, until, target), None
+            reading = await ports.looks.look(target, until.probe)
+            return reading_value(reading), reading
     except TimeoutError:
-        raise CouldNotLook(f"{until.probe} at {target} did not end") from None
+        raise CouldNotLook(f"{until.probe or until.call} at {target} did not end") from None
+    except BlindError as error:
+        told = f"could not look at {target} ({until.call}): {error.message}"
+        raise CouldNotLook(told, hint=error.hint) from None
+
+
+async def _read(ports: Ports, until: Until, target: str) -> Mapping[str, object]:
+    if target not in ports.targets:
+        raise CouldNotLook(f"no target {target!r} is configured")
+    asked = Act(kind=StepKind.AWS, does=until.call, args=until.args, timeout=until.within + LATE)
+    return (await acts.read(ports, ports.targets[target], asked)).data
