@@ -57,6 +57,7 @@ def main() -> None:
         billing=chosen.billing,
         thresholds=chosen.thresholds,
         more=chosen.target,
+        parts=chosen.parts,
     )
     if given.parent_fd is None:
         print(prepared.config, flush=True)

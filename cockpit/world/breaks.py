@@ -14,7 +14,7 @@ from cockpit.world.answers.cache import SIZES
 from cockpit.world.checkout import Pile
 from cockpit.world.ecs import Rollout, RunningService
 from cockpit.world.faults import Fault
-from cockpit.world.metrics import Course, counter, gauge, latency
+from cockpit.world.metrics import course_of, gauge
 from cockpit.world.path_breaks import PathBreaks
 from cockpit.world.store_breaks import StoreBreaks
 from cockpit.world.stores import MEGABYTE
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Parameters = Mapping[str, Any]
 Break = Callable[[Parameters], Awaitable[None]]
+_OF_CALL = ("error", "key", "address", "agent", "role", "read_only")
+"""What a fault of kind `call` may say besides; see `trail.ApiCall`."""
 
 
 class Breaks:
@@ -61,6 +63,8 @@ class Breaks:
     async def apply(self) -> None:
         """Everything that the scenario breaks, distractors first."""
         scenario = self._stage.scenario
+        if scenario.mend:
+            self._over.append(self._stage.phases.over)
         self._stage.cache.on_size = self._resized
         for one in (*scenario.distractor, *scenario.fault):
             if one.get("kind") not in self._kinds:
@@ -71,7 +75,7 @@ class Breaks:
             metrics = self._stage.book.named(one["metric"], one["about"])
             if not metrics:
                 raise Misconfigured(f"{scenario.name}: there is no series {one['metric']}")
-            self._stage.book.break_(metrics, course(one), onset)
+            self._stage.book.break_(metrics, course_of(one), onset)
 
     def tick(self) -> None:
         """Notice that everything is well again; then the metrics turn too."""
@@ -382,8 +386,9 @@ class Breaks:
                 source=f"{asked['service']}.amazonaws.com",
                 name=asked["name"],
                 user=asked["user"],
-                parameters=dict(asked.get("parameters", {})),
+                parameters=self._stage.script.filled(asked.get("parameters", {})),
                 resources=resources,
+                **{key: asked[key] for key in _OF_CALL if key in asked},
             )
         )
 
@@ -399,14 +404,3 @@ class Breaks:
                 categories=tuple(asked.get("categories", ())),
             )
         )
-
-
-def course(asked: Parameters) -> Course:
-    """The broken course of a series: `counter`, `gauge` or `latency` with a level."""
-    spread = float(asked.get("spread", 0.06))
-    for name, make in (("counter", counter), ("gauge", gauge)):
-        if name in asked:
-            return make(float(asked[name]), spread)
-    if "latency" in asked:
-        return latency(float(asked["latency"]), float(asked.get("requests", 600)), spread)
-    return counter(None)

@@ -22,17 +22,22 @@ class Edge:
     """Certificates of the shop, and the process of its sites."""
 
     def __init__(self, prepared: PreparedWorld) -> None:
-        self._authority = Authority(prepared.folder)
+        self._home = prepared.folder
         self._folder = prepared.folder / "sites"
-        self._folder.mkdir(mode=0o700, exist_ok=True)
         self._ports = prepared.ports
         self._process: asyncio.subprocess.Process | None = None
+        self.certificates: dict[str, Issued] = {}
+        """What ACM holds, by the names in the layout."""
+
+    def issue(self) -> None:
+        """Make the certificates, before anybody needs one."""
+        self._authority = Authority(self._home)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         names = (layout.FRONT_HOST,)
-        self.certificates: dict[str, Issued] = {
+        self.certificates = {
             "front-2025": self._authority.issue(names=names, days=60),
             "front-2026": self._authority.issue(names=names, days=365),
         }
-        """What ACM holds, by the names in the layout."""
         payments = self._authority.issue(names=(layout.PAYMENTS_HOST, layout.STATUS_HOST), days=120)
         for name, issued in (*self.certificates.items(), ("payments", payments)):
             self._write(name, issued)

@@ -24,6 +24,8 @@ Answerer = Callable[[AwsRequest, dict[str, Any]], dict[str, Any]]
 Amendment = Callable[[AwsRequest, dict[str, Any], dict[str, Any]], dict[str, Any]]
 Reactor = Callable[[AwsRequest, dict[str, Any], dict[str, Any]], None]
 Operation = tuple[str, str]
+Script = Callable[[Operation, dict[str, Any]], Answerer | None]
+"""An answerer for an operation with these arguments, or None: then somebody else answers."""
 _READERS = {"triage", "billing"}
 _PATIENCE = 60.0
 _WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -38,8 +40,17 @@ class Front:
         self.answers: dict[Operation, Answerer] = {}
         self.amendments: dict[Operation, Amendment] = {}
         self.reactors: dict[Operation, list[Reactor]] = {}
+        self.written: list[Reactor] = []
+        """Called after each successful call that is no read."""
+        self.scripts: list[Script] = []
+        """Asked first, the newest first."""
+        self.pages: dict[str, Callable[[], object]] = {
+            "calls": calls.as_json,
+            "holes": lambda: list(calls.holes),
+        }
+        """Pages of the control endpoint that are read."""
         self.control = f"/_world/{secrets.token_urlsafe(9)}"
-        """The path of the control endpoint: `calls`, `holes` and `faults` are under it."""
+        """The path of the control endpoint: `pages` and `faults` are under it."""
         self.ready = threading.Event()
         """Until it is set, clients wait: a shop that is half built would look broken."""
         self.log: Path | None = None
@@ -129,28 +140,39 @@ class Front:
 
     def _answer(self, request: AwsRequest) -> HttpReply:
         operation = (request.service, request.operation)
-        answerer = self.answers.get(operation)
+        asked = request.parameters
+        answerer = self._scripted(operation, asked) or self.answers.get(operation)
         amendment = self.amendments.get(operation)
+        reactors = self._reactors(request, operation)
         paged = paging.PAGES.get(operation)
         try:
+            reply = None
             if answerer is not None:
-                result = answerer(request, request.parameters)
+                result = answerer(request, asked)
             else:
-                answer = self._ask_moto(request, paged)
-                reactors = self.reactors.get(operation)
-                plain = paged is None or paging.whole(paged, request.parameters)
-                if answer.status >= 300 or (not amendment and not reactors and plain):
-                    return answer
-                result = parsed(request, answer)
+                reply = self._ask_moto(request, paged)
+                plain = paged is None or paging.whole(paged, asked)
+                if reply.status >= 300 or (not amendment and not reactors and plain):
+                    return reply
+                result = parsed(request, reply)
+                reply = reply if plain and not amendment else None
             if amendment is not None:
-                result = amendment(request, request.parameters, result)
+                result = amendment(request, asked, result)
             if paged is not None:
-                result = paging.cut(paged, request.parameters, result)
-            for reactor in self.reactors.get(operation, ()):
-                reactor(request, request.parameters, result)
-            return success(request, result)
+                result = paging.cut(paged, asked, result)
+            for reactor in reactors:
+                reactor(request, asked, result)
+            return reply or success(request, result)
         except Refusal as refusal:
             return error(request, refusal.code, refusal.message, status=refusal.status)
+
+    def _scripted(self, operation: Operation, asked: dict[str, Any]) -> Answerer | None:
+        found = (script(operation, asked) for script in reversed(self.scripts))
+        return next((answerer for answerer in found if answerer is not None), None)
+
+    def _reactors(self, request: AwsRequest, operation: Operation) -> list[Reactor]:
+        known = self.reactors.get(operation, [])
+        return known if request.is_read else [*known, *self.written]
 
     def _ask_moto(self, request: AwsRequest, paged: paging.Paged | None) -> HttpReply:
         from werkzeug.test import run_wsgi_app
@@ -202,10 +224,8 @@ class Front:
             return _as_json({"error": "no such page"}, 404)
         page, method = path.removeprefix(self.control + "/"), environ["REQUEST_METHOD"]
         match (method, page):
-            case ("GET", "calls"):
-                return _as_json(self.calls.as_json())
-            case ("GET", "holes"):
-                return _as_json(list(self.calls.holes))
+            case ("GET", _) if page in self.pages:
+                return _as_json(self.pages[page]())
             case ("POST", "faults"):
                 return self._add_fault(environ)
             case ("DELETE", "faults"):

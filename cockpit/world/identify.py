@@ -28,6 +28,7 @@ CLIENTS: Mapping[str, str] = {
     "states": "stepfunctions",
 }
 """Signing name → client name, where they differ."""
+_BY_PATH = (("apigateway", "/v2/", "apigatewayv2"), ("s3", "/v20180820/", "s3control"))
 READS = re.compile(
     r"(Describe|List|Get|Simulate|BatchGet|BatchDescribe|Lookup|Head|Search|Filter|Query$|Scan$)"
 )
@@ -60,10 +61,9 @@ class AwsRequest:
         """The arguments as botocore's caller gave them, as far as the body holds them."""
         if self.protocol in {"query", "ec2"}:
             return parameters(self.service, self.operation, self.body)
-        try:
-            return dict(json.loads(self.body)) if self.body else {}
-        except ValueError:
-            return {}
+        if self.protocol.startswith("rest-") and self.operation:
+            return _of_rest(self)
+        return _of_json(self.body)
 
     def rewind(self) -> dict[str, Any]:
         """The WSGI environment with the body to be read again."""
@@ -100,21 +100,29 @@ def identify(environ: dict[str, Any]) -> AwsRequest:
     body = environ["wsgi.input"].read(length) if length else b""
     found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     key, region, signing = found.groups() if found else ("", "", "")
-    service = CLIENTS.get(signing, signing)
+    path = environ.get("PATH_INFO", "/")
     request = AwsRequest(
-        service=service,
+        service=_client(signing, path),
         operation="",
         protocol="",
         key=key,
         region=region,
         method=environ.get("REQUEST_METHOD", "GET"),
-        path=environ.get("PATH_INFO", "/"),
+        path=path,
         query=environ.get("QUERY_STRING", ""),
         body=body,
         environ=environ,
     )
     _name(request)
     return request
+
+
+def _client(signing: str, path: str) -> str:
+    """The client's name. Some services sign with the name of another, and differ by the path."""
+    for name, beginning, client in _BY_PATH:
+        if signing == name and path.startswith(beginning):
+            return client
+    return CLIENTS.get(signing, signing)
 
 
 def _name(request: AwsRequest) -> None:
@@ -131,6 +139,51 @@ def _name(request: AwsRequest) -> None:
         return
     request.protocol = str(model(request.service).protocol)
     request.operation = _by_path(request)
+
+
+def _of_json(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body) if body else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _of_rest(request: AwsRequest) -> dict[str, Any]:
+    """Members out of path and query; of the body JSON, or a payload that is text, such as a policy.
+
+    Members in headers and bodies of XML are left out: nothing here asks for one.
+    """
+    shape = operation(request.service, request.operation).input_shape
+    if shape is None:
+        return {}
+    payload = shape.serialization.get("payload", "")
+    found = {} if payload else _of_json(request.body)
+    given = dict(parse_qsl(request.query, keep_blank_values=True))
+    path = _in_path(request)
+    for name, member in shape.members.items():
+        where, wire = member.serialization.get("location"), member.serialization.get("name", name)
+        if where == "uri" and wire in path:
+            found[name] = unquote(path[wire])
+        elif where == "querystring" and wire in given:
+            found[name] = given[wire]
+        elif not where and wire != name and wire in found:
+            found[name] = found.pop(wire)
+    if payload and shape.members[payload].type_name in {"blob", "string"}:
+        found[payload] = request.body.decode(errors="replace")
+    return found
+
+
+def _in_path(request: AwsRequest) -> dict[str, str]:
+    template = operation(request.service, request.operation).http["requestUri"].partition("?")[0]
+    names = re.findall(r"\{([^}+]*)\+?\}", template)
+    found = _pattern(template, greedy="(.+)", plain="([^/]+)").fullmatch(request.path)
+    return dict(zip(names, found.groups(), strict=True)) if found else {}
+
+
+def _pattern(template: str, *, greedy: str, plain: str) -> re.Pattern[str]:
+    pattern = re.sub(r"\\\{[^}]*\\\+\\\}", greedy, re.escape(template.rstrip("/") or "/"))
+    return re.compile(re.sub(r"\\\{[^}]*\\\}", plain, pattern) + "/?")
 
 
 def _is_form(request: AwsRequest) -> bool:
@@ -157,11 +210,10 @@ def _routes(service: str) -> tuple[tuple[str, re.Pattern[str], frozenset[str], i
     for name in model(service).operation_names:
         http = operation(service, name).http
         path, _, query = http["requestUri"].partition("?")
-        pattern = re.sub(r"\\\{[^}]*\\\+\\\}", ".+", re.escape(path.rstrip("/") or "/"))
-        pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", pattern)
+        pattern = _pattern(path, greedy=".+", plain="[^/]+")
         keys = frozenset(key for key, _ in parse_qsl(query, keep_blank_values=True))
         fixed = len(re.sub(r"\{[^}]*\}", "", path))
-        routes.append((http["method"], re.compile(pattern + "/?"), keys, fixed, name))
+        routes.append((http["method"], pattern, keys, fixed, name))
     return tuple(routes)
 
 

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,23 @@ class WorldStatus:
     """The URL of the control endpoint; empty until the AWS part listens."""
 
 
+def status_in(folder: Path) -> WorldStatus:
+    """How far the world of a folder is, by its own word."""
+    try:
+        data: dict[str, Any] = json.loads((folder / prepare.STATE).read_text())
+    except (OSError, ValueError):
+        data = {}
+    parts = data.get("parts", {}).items()
+    failed = str(data.get("failed", ""))
+    return WorldStatus(
+        ready=bool(data.get("ready")) and not failed,
+        parts=tuple(Part(name, part["state"], part["detail"]) for name, part in parts),
+        failed=failed,
+        notes=tuple(data.get("notes", ())),
+        control=str(data.get("control", "")),
+    )
+
+
 @dataclass(slots=True)
 class World:
     """A world that runs in a child process. It ends with `stop`, or with this process."""
@@ -65,24 +82,11 @@ class World:
 
     def status(self) -> WorldStatus:
         """How far it is now: a look at a small file."""
-        try:
-            data: dict[str, Any] = json.loads((self.folder / prepare.STATE).read_text())
-        except (OSError, ValueError):
-            data = {}
-        parts = tuple(
-            Part(name, part["state"], part["detail"])
-            for name, part in data.get("parts", {}).items()
-        )
-        failed = str(data.get("failed", ""))
-        if self.process.poll() is not None and not failed:
-            failed = self._said() or f"the world ended with {self.process.returncode}"
-        return WorldStatus(
-            ready=bool(data.get("ready")) and not failed,
-            parts=parts,
-            failed=failed,
-            notes=tuple(data.get("notes", ())),
-            control=str(data.get("control", "")),
-        )
+        status = status_in(self.folder)
+        if self.process.poll() is not None and not status.failed:
+            said = self._said() or f"the world ended with {self.process.returncode}"
+            return replace(status, ready=False, failed=said)
+        return status
 
     def wait(self, within: float = 60.0) -> WorldStatus:
         """Wait until everything is ready. Raises `WorldFailed` when it will not be, or too late."""
@@ -126,25 +130,32 @@ class World:
         self.stop()
 
 
+def prepared_for(name: str, role: Role) -> tuple[prepare.PreparedWorld, scenario.Scenario]:
+    """A folder of its own with what a world of this scenario needs. Raises `Misconfigured`."""
+    chosen = scenario.load(name)
+    if chosen.needs == "mariadb" and mariadb.find_binary() is None:
+        raise Misconfigured(f"{name} cannot be shown: {mariadb.LACKING}", hint=mariadb.INSTALL)
+    folders.clean_up()
+    prepared = prepare.prepare(
+        folders.make(),
+        scenario=name,
+        role=role,
+        billing=chosen.billing,
+        thresholds=chosen.thresholds,
+        more=chosen.target,
+        parts=chosen.parts,
+    )
+    return prepared, chosen
+
+
 def launch(name: str = scenario.DEFAULT, role: Role = Role.TRIAGE) -> World:
     """Begin a world; gives it at once, with its configuration, while its parts come up.
 
     Leftovers of dead worlds are removed first. Raises `Misconfigured` for an unknown scenario, and
     for one that this machine has no server for.
     """
-    chosen = scenario.load(name)
-    if chosen.needs == "mariadb" and mariadb.find_binary() is None:
-        raise Misconfigured(f"{name} cannot be shown: {mariadb.LACKING}", hint=mariadb.INSTALL)
-    folders.clean_up()
-    folder = folders.make()
-    prepared = prepare.prepare(
-        folder,
-        scenario=name,
-        role=role,
-        billing=chosen.billing,
-        thresholds=chosen.thresholds,
-        more=chosen.target,
-    )
+    prepared, chosen = prepared_for(name, role)
+    folder = prepared.folder
     child_end, our_end = os.pipe()
     os.set_inheritable(our_end, False)
     command = [

@@ -13,9 +13,11 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 Key = tuple[str, str, frozenset[tuple[str, str]]]
-_HEALING = 12.0
+HEALING = 12.0
+"""Minutes of the past that turn well in each minute after a repair."""
 _SAMPLES = 5
 
 
@@ -63,6 +65,17 @@ def gauge(level: float | None, spread: float = 0.03) -> Course:
 def latency(seconds: float | None, requests: float = 600, spread: float = 0.6) -> Course:
     """A distribution over many requests: percentiles mean something."""
     return Course(level=seconds, spread=spread, count=requests)
+
+
+def course_of(asked: Mapping[str, Any]) -> Course:
+    """A course as scenarios write it: `counter`, `gauge` or `latency` with a level."""
+    spread = float(asked.get("spread", 0.06))
+    for name, make in (("counter", counter), ("gauge", gauge)):
+        if name in asked:
+            return make(float(asked[name]), spread)
+    if "latency" in asked:
+        return latency(float(asked["latency"]), float(asked.get("requests", 600)), spread)
+    return counter(None)
 
 
 @dataclass(slots=True)
@@ -172,7 +185,7 @@ class Book:
     def _end(self) -> float:
         if self._repaired is None:
             return math.inf
-        return self._repaired - (self.now() - self._repaired) * _HEALING
+        return self._repaired - (self.now() - self._repaired) * HEALING
 
 
 def statistic(minutes: list[Minute], stat: str) -> float | None:

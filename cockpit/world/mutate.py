@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 
@@ -39,6 +40,28 @@ def next_certificate(arn: str) -> Iterator[None]:
     """A certificate that is imported inside gets this ARN."""
     with patch("moto.acm.models.make_arn_for_certificate", lambda *_, **__: arn):
         yield
+
+
+@contextmanager
+def next_key(value: str) -> Iterator[None]:
+    """An access key that is created inside gets this id."""
+    with patch("moto.iam.models.generate_access_key_id_from_account_id", lambda *_, **__: value):
+        yield
+
+
+def set_function_modified(name: str, version: str, *, at: float) -> None:
+    """Date a version of a function back (seconds since the epoch); `$LATEST` is one too."""
+    functions = _backend("lambda")
+    function = functions.get_function(name, qualifier=None if version == "$LATEST" else version)
+    assert hasattr(function, "last_modified")
+    function.last_modified = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S.000+0000}"
+
+
+def set_deployment_created(api: str, deployment: str, *, at: float) -> None:
+    """Date a deployment of a REST API back."""
+    made = _backend("apigateway").apis[api].deployments[deployment]
+    assert hasattr(made, "created_date")
+    made.created_date = int(at)
 
 
 def set_database(name: str, **attributes: Any) -> None:

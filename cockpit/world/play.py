@@ -13,6 +13,7 @@ from cockpit.errors import CockpitError
 from cockpit.world import alarms as alarm_book
 from cockpit.world import folder as folders
 from cockpit.world import layout, series, trail
+from cockpit.world.account import Account
 from cockpit.world.answers import cache as cache_answers
 from cockpit.world.answers import (
     cloudwatch,
@@ -68,14 +69,20 @@ class Play(Stage):
         self._fill_books()
         await asyncio.to_thread(self._serve)
         self.state.set(control=f"http://127.0.0.1:{self.prepared.ports.aws}{self.front.control}")
+        wanted = self.scenario
+        if wanted.has("web") or wanted.has("services"):
+            self.edge.issue()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._part("web", self.edge.start(self._born)))
+            if wanted.has("web"):
+                group.create_task(self._part("web", self.edge.start(self._born)))
             group.create_task(self._part("aws", asyncio.to_thread(self._place)))
-            group.create_task(asyncio.to_thread(self._start_stores))
-            group.create_task(asyncio.to_thread(self._start_cache))
+            if wanted.has("databases"):
+                group.create_task(asyncio.to_thread(self._start_stores))
+                group.create_task(asyncio.to_thread(self._start_cache))
             if self.prepared.ports.catalog:
                 group.create_task(asyncio.to_thread(self._start_catalog))
-        self._open()
+        if wanted.has("services"):
+            self._open()
         self.state.part("scenario", "starting")
         await self.breaks.apply()
         self._traffic()
@@ -92,11 +99,14 @@ class Play(Stage):
         folders.own(self.prepared.folder, pid, what)
 
     def _fill_books(self) -> None:
-        for metric in series.shop():
-            self.book.add(metric)
+        services, databases = self.scenario.has("services"), self.scenario.has("databases")
+        published = (series.services, services), (series.databases, databases)
+        for metrics in (each() for each, there in published if there):
+            for metric in metrics:
+                self.book.add(metric)
         for alarm in alarm_book.shop(self.book):
             self.alarms.add(alarm)
-        for scalable in scaling.shop():
+        for scalable in scaling.shop() if services else ():
             self.scaling.add(scalable)
         trail.everyday(self.trail)
         tables = (
@@ -113,6 +123,7 @@ class Play(Stage):
         )
         for table in tables:
             self.front.answers |= table
+        self.front.answers["lambda", "GetAccountSettings"] = rest.lambda_account
         self.front.answers["sts", "GetCallerIdentity"] = rest.identity
         self.front.answers["dynamodb", "DescribeContributorInsights"] = rest.contributor_insights
         Reactors(self, self.breaks).register()
@@ -122,11 +133,13 @@ class Play(Stage):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self.prepared.ports.aws))
         listener.listen(256)
-        self.front.serve(listener)
+        with listener:  # the server has its own of the same
+            self.front.serve(listener)
 
     def _place(self) -> None:
         self.placement = Placement(self.clients, self.edge.certificates)
-        self.placement.everything()
+        self.placement.everything(self.scenario.parts)
+        Account(self).fill()
         if self.scenario.billing:
             url = f"http://127.0.0.1:{self.prepared.ports.aws}"
             self.placement.billing(WorldClients(url, layout.BILLING_OWNER))
@@ -160,13 +173,22 @@ class Play(Stage):
 
     def _open(self) -> None:
         """Open the services with their targets, all of them well."""
-        self.fleet.needs[layout.CHECKOUT.name] = self.beats.need
+        if self.scenario.has("databases"):
+            self.fleet.needs[layout.CHECKOUT.name] = self.beats.need
         for service in layout.SERVICES:
             check = GroupCheck(path="/health", timeout=4.0)
             self.health.add(CheckedGroup(service.group_arn, service.port, check))
             self.cluster.open(service)
 
     def _traffic(self) -> None:
+        if self.scenario.has("databases"):
+            self._sell()
+        if self.scenario.has("services"):
+            self.spawn(self.health.run())
+            self.spawn(Observer(self).run())
+        self.spawn(self._ticks())
+
+    def _sell(self) -> None:
         for number in range(3):
             self.spawn(again(lambda n=number: sell(self.database, n)))  # type: ignore[misc]
         self.spawn(again(lambda: idle(self.database, self.breaks.resting)))
@@ -174,9 +196,6 @@ class Play(Stage):
         self.spawn(CartTraffic(self.carts).run())
         if self.stores.catalog is not None:
             self.spawn(CatalogTraffic(self.stores.catalog, self.prepared.secrets.checkout).run())
-        self.spawn(self.health.run())
-        self.spawn(self._ticks())
-        self.spawn(Observer(self).run())
 
     async def _ticks(self) -> None:
         while True:

@@ -18,6 +18,7 @@ from pathlib import Path
 from cockpit.connect.role import Role
 from cockpit.world import layout
 from cockpit.world.folder import write_atomically
+from cockpit.world.scenario import PARTS
 from cockpit.world.servers import mariadb
 
 CONFIG = "cockpit.toml"
@@ -76,20 +77,23 @@ def prepare(
     billing: bool = False,
     thresholds: Thresholds = _DEFAULTS,
     more: Sequence[Mapping[str, object]] = (),
+    parts: Sequence[str] = PARTS,
 ) -> PreparedWorld:
     """Choose ports and secrets and write the files. `billing`: with the second account; `more`:
-    targets besides the shop's.
+    targets besides the shop's; `parts`: what of the shop there is.
     """
-    catalog = mariadb.find_binary() is not None
+    wanted = "databases" in parts
+    catalog = wanted and mariadb.find_binary() is not None
     ports = _free_ports(catalog=catalog)
     prepared = PreparedWorld(folder, scenario, role, ports, Secrets())
     _write_secrets(prepared)
     write_atomically(
         folder / CONFIG,
-        configuration(prepared, billing=billing, thresholds=thresholds)
+        configuration(prepared, billing=billing, thresholds=thresholds, parts=parts)
         + "".join(_brought(each, folder) for each in more),
     )
-    write_atomically(folder / STATE, json.dumps(_first_state(prepared, catalog=catalog)))
+    state = _first_state(prepared, parts=parts, lacking=wanted and not catalog)
+    write_atomically(folder / STATE, json.dumps(state))
     _write_private(folder / "prepared.json", json.dumps(_as_data(prepared)))
     return prepared
 
@@ -118,18 +122,22 @@ def _as_data(prepared: PreparedWorld) -> dict[str, object]:
     }
 
 
-def _first_state(prepared: PreparedWorld, *, catalog: bool) -> dict[str, object]:
-    parts = ["aws", "orders-db", "orders-standby", "sessions", "web", "scenario"]
-    if catalog:
-        parts.insert(4, "catalog")
+def _first_state(
+    prepared: PreparedWorld, *, parts: Sequence[str], lacking: bool
+) -> dict[str, object]:
+    rows = ["aws"]
+    if "databases" in parts:
+        rows += ["orders-db", "orders-standby", "sessions"]
+        rows += ["catalog"] if prepared.ports.catalog else []
+    rows += ["web"] if "web" in parts else []
     return {
         "scenario": prepared.scenario,
         "ready": False,
         "failed": "",
         "control": "",
-        "notes": [] if catalog else [f"{mariadb.LACKING}: the shop has no MySQL target"],
+        "notes": [f"{mariadb.LACKING}: the shop has no MySQL target"] if lacking else [],
         "ports": asdict(prepared.ports),
-        "parts": {part: {"state": "starting", "detail": ""} for part in parts},
+        "parts": {part: {"state": "starting", "detail": ""} for part in (*rows, "scenario")},
     }
 
 
@@ -193,33 +201,53 @@ _SHARED_MACHINE: Thresholds = {
 
 
 def configuration(
-    prepared: PreparedWorld, *, billing: bool = False, thresholds: Thresholds = _DEFAULTS
+    prepared: PreparedWorld,
+    *,
+    billing: bool = False,
+    thresholds: Thresholds = _DEFAULTS,
+    parts: Sequence[str] = PARTS,
 ) -> str:
     """`cockpit.toml`: the shop as any configuration describes it."""
     ports, folder = prepared.ports, prepared.folder
-    parts = [
+    texts = [
         'environment = "prod"',
         f'role = "{prepared.role.value}"',
         _place("prod", folder, ports.aws, key="aws-key"),
     ]
     if billing:
-        parts.append(_place("billing", folder, ports.aws, key="billing-key"))
+        texts.append(_place("billing", folder, ports.aws, key="billing-key"))
     catalog = bool(ports.catalog)
-    parts += [_edge(prepared), _services(catalog=catalog), _data(prepared)]
-    if catalog:
-        parts.append(_catalog(prepared))
-    if billing:
-        parts.append(
-            _target(
-                "dynamodb_table",
-                "invoices",
-                {"aws": "billing", "id": layout.INVOICES, "service": "checkout"},
-            )
-        )
+    rows = [*_edge(prepared), *_services(catalog=catalog), *_data(prepared)]
+    rows += [_catalog(prepared)] if catalog else []
+    rows += [_invoices()] if billing else []
+    here = [row for row in rows if row.part in parts or not row.part]
+    names = {row.name for row in here}
+    texts += [row.text(names) for row in here]
     merged = {id_: {**_SHARED_MACHINE.get(id_, {}), **given} for id_, given in thresholds.items()}
     limits = {**_SHARED_MACHINE, **merged}
-    parts += [_table(f'[probes."{id_}"]', dict(given)) for id_, given in limits.items()]
-    return "\n".join(parts)
+    texts += [_table(f'[probes."{id_}"]', dict(given)) for id_, given in limits.items()]
+    return "\n".join(texts)
+
+
+@dataclass(frozen=True, slots=True)
+class ShopTarget:
+    """A target of the shop, and which part of the shop it is there with; empty: with any."""
+
+    part: str
+    kind: str
+    name: str
+    fields: dict[str, object]
+    below: str = ""
+
+    def text(self, names: set[str]) -> str:
+        """Its table, with the needs that are there at all."""
+        fields = dict(self.fields)
+        needs = fields.pop("needs", ())
+        assert isinstance(needs, list | tuple)
+        if kept := [each for each in needs if each in names]:
+            fields["needs"] = kept
+        head = {"kind": self.kind, "name": self.name}
+        return _table("[[target]]", {**head, **fields}) + self.below
 
 
 def _place(name: str, folder: Path, port: int, *, key: str) -> str:
@@ -235,85 +263,67 @@ def _place(name: str, folder: Path, port: int, *, key: str) -> str:
     )
 
 
-def _edge(prepared: PreparedWorld) -> str:
+def _edge(prepared: PreparedWorld) -> list[ShopTarget]:
     ports = prepared.ports
     resolver = f"127.0.0.1:{ports.names}"
     authority = str(prepared.folder / "ca.pem")
-    return "\n".join(
-        (
-            _target(
-                "endpoint",
-                "shop-front",
-                {
-                    "url": f"https://{layout.FRONT_HOST}:{ports.front}/",
-                    "expect_text": "shop",
-                    "tls_ca": authority,
-                    "resolver": resolver,
-                    "service": "checkout",
-                    "needs": ["shop-alb"],
-                },
-            ),
-            _target(
-                "alb",
-                "shop-alb",
-                {
-                    "aws": "prod",
-                    "arn": layout.BALANCER_ARN,
-                    "service": "checkout",
-                    "needs": ["checkout-tg", "search-tg"],
-                },
-            ),
-            _target(
-                "endpoint",
-                "payments",
-                {
-                    "url": f"https://{layout.PAYMENTS_HOST}:{ports.payments}/v1/status",
-                    "status_url": f"https://{layout.STATUS_HOST}:{ports.payments}/api/v2/status.json",
-                    "external": True,
-                    "tls_ca": authority,
-                    "resolver": resolver,
-                    "service": "checkout",
-                },
-            ),
-            _target("alarms", "alarms", {"aws": "prod", "service": "checkout"}),
-        )
-    )
+    front: dict[str, object] = {
+        "url": f"https://{layout.FRONT_HOST}:{ports.front}/",
+        "expect_text": "shop",
+        "tls_ca": authority,
+        "resolver": resolver,
+        "service": "checkout",
+        "needs": ["shop-alb"],
+    }
+    balancer: dict[str, object] = {
+        "aws": "prod",
+        "arn": layout.BALANCER_ARN,
+        "service": "checkout",
+        "needs": ["checkout-tg", "search-tg"],
+    }
+    payments: dict[str, object] = {
+        "url": f"https://{layout.PAYMENTS_HOST}:{ports.payments}/v1/status",
+        "status_url": f"https://{layout.STATUS_HOST}:{ports.payments}/api/v2/status.json",
+        "external": True,
+        "tls_ca": authority,
+        "resolver": resolver,
+        "service": "checkout",
+    }
+    alarms: dict[str, object] = {"aws": "prod", "service": "checkout"}
+    return [
+        ShopTarget("web", "endpoint", "shop-front", front),
+        ShopTarget("services", "alb", "shop-alb", balancer),
+        ShopTarget("web", "endpoint", "payments", payments),
+        ShopTarget("", "alarms", "alarms", alarms),
+    ]
 
 
-def _services(*, catalog: bool) -> str:
+def _services(*, catalog: bool) -> list[ShopTarget]:
     checkout = ["orders-db", "sessions", "carts", "payments", "checkout-to-db"]
     search = ["catalog"] if catalog else ["orders-standby"]
     rows = []
     for service, needs in ((layout.CHECKOUT, checkout), (layout.SEARCH, search)):
-        rows.append(
-            _target(
-                "target_group",
-                service.group,
-                {
-                    "aws": "prod",
-                    "arn": service.group_arn,
-                    "service": service.name,
-                    "needs": [service.name],
-                },
-            )
-        )
-        rows.append(
-            _target(
-                "ecs_service",
-                service.name,
-                {
-                    "aws": "prod",
-                    "id": service.name,
-                    "cluster": layout.CLUSTER,
-                    "service": service.name,
-                    "needs": needs,
-                },
-            )
-        )
-    return "\n".join(rows)
+        group: dict[str, object] = {
+            "aws": "prod",
+            "arn": service.group_arn,
+            "service": service.name,
+            "needs": [service.name],
+        }
+        tasks: dict[str, object] = {
+            "aws": "prod",
+            "id": service.name,
+            "cluster": layout.CLUSTER,
+            "service": service.name,
+            "needs": needs,
+        }
+        rows += [
+            ShopTarget("services", "target_group", service.group, group),
+            ShopTarget("services", "ecs_service", service.name, tasks),
+        ]
+    return rows
 
 
-def _data(prepared: PreparedWorld) -> str:
+def _data(prepared: PreparedWorld) -> list[ShopTarget]:
     ports = prepared.ports
     postgres = _login(prepared) | {"database": "orders", "sslmode": "disable", "aws": "prod"}
     path: dict[str, object] = {
@@ -338,42 +348,35 @@ def _data(prepared: PreparedWorld) -> str:
     }
     table: dict[str, object] = {"aws": "prod", "id": layout.TABLE, "service": "checkout"}
     database: dict[str, object] = {"aws": "prod", "id": layout.DATABASE, "service": "checkout"}
+    shared: dict[str, object] = {"aws": "prod", "id": layout.CACHE, "service": "checkout"}
     writer = {"rds": layout.DATABASE, "expects": "writer", "needs": ["orders"]}
     reader = {"rds": layout.STANDBY, "expects": "reader", "needs": ["orders-db"]}
-    return "\n".join(
-        (
-            _target(
-                "postgres",
-                "orders-db",
-                {**postgres, "port": ports.orders, **writer, "service": "checkout"},
-                _commander(prepared),
-            ),
-            _target(
-                "postgres",
-                "orders-standby",
-                {**postgres, "port": ports.standby, **reader, "service": "checkout"},
-                _commander(prepared),
-            ),
-            _target("rds", "orders", database),
-            _target("redis", "sessions", cache),
-            _target(
-                "elasticache",
-                "sessions-cache",
-                {"aws": "prod", "id": layout.CACHE, "service": "checkout"},
-            ),
-            _target("dynamodb_table", "carts", table),
-            _target("vpc_path", "checkout-to-db", path),
-        )
-    )
+    primary = {**postgres, "port": ports.orders, **writer, "service": "checkout"}
+    standby = {**postgres, "port": ports.standby, **reader, "service": "checkout"}
+    commander = _commander(prepared)
+    return [
+        ShopTarget("databases", "postgres", "orders-db", primary, commander),
+        ShopTarget("databases", "postgres", "orders-standby", standby, commander),
+        ShopTarget("databases", "rds", "orders", database),
+        ShopTarget("databases", "redis", "sessions", cache),
+        ShopTarget("databases", "elasticache", "sessions-cache", shared),
+        ShopTarget("databases", "dynamodb_table", "carts", table),
+        ShopTarget("network", "vpc_path", "checkout-to-db", path),
+    ]
 
 
-def _catalog(prepared: PreparedWorld) -> str:
+def _catalog(prepared: PreparedWorld) -> ShopTarget:
     fields = _login(prepared) | {
         "port": prepared.ports.catalog,
         "tls": "off",
         "service": "search",
     }
-    return _target("mysql", "catalog", fields, _commander(prepared))
+    return ShopTarget("databases", "mysql", "catalog", fields, _commander(prepared))
+
+
+def _invoices() -> ShopTarget:
+    fields: dict[str, object] = {"aws": "billing", "id": layout.INVOICES, "service": "checkout"}
+    return ShopTarget("", "dynamodb_table", "invoices", fields)
 
 
 def _login(prepared: PreparedWorld) -> dict[str, object]:
@@ -392,10 +395,6 @@ def _commander(prepared: PreparedWorld) -> str:
             "password": f"file:{prepared.folder / 'secrets' / 'operator'}",
         },
     )
-
-
-def _target(kind: str, name: str, fields: dict[str, object], below: str = "") -> str:
-    return _table("[[target]]", {"kind": kind, "name": name, **fields}) + below
 
 
 def _brought(target: Mapping[str, object], folder: Path) -> str:

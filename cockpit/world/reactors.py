@@ -19,6 +19,8 @@ _SOURCES = {
     "elbv2": "elasticloadbalancing",
     "cloudwatch": "monitoring",
     "application-autoscaling": "application-autoscaling",
+    "apigatewayv2": "apigateway",
+    "s3control": "s3",
 }
 _RESOURCES = (
     ("service", "AWS::ECS::Service"),
@@ -29,23 +31,23 @@ _RESOURCES = (
     ("ReplicationGroupId", "AWS::ElastiCache::ReplicationGroup"),
     ("DBInstanceIdentifier", "AWS::RDS::DBInstance"),
     ("ResourceId", "AWS::ApplicationAutoScaling::ScalableTarget"),
+    ("FunctionName", "AWS::Lambda::Function"),
+    ("Bucket", "AWS::S3::Bucket"),
+    ("UserName", "AWS::IAM::User"),
+    ("RoleName", "AWS::IAM::Role"),
+    ("restApiId", "AWS::ApiGateway::RestApi"),
+    ("AutoScalingGroupName", "AWS::AutoScaling::AutoScalingGroup"),
 )
-WRITES = (
-    ("ecs", "UpdateService"),
-    ("ecs", "StopTask"),
-    ("elbv2", "ModifyTargetGroup"),
-    ("elbv2", "ModifyListener"),
-    ("elbv2", "RegisterTargets"),
-    ("elbv2", "DeregisterTargets"),
-    ("ec2", "AuthorizeSecurityGroupIngress"),
-    ("ec2", "RevokeSecurityGroupIngress"),
-    ("dynamodb", "UpdateTable"),
-    ("application-autoscaling", "RegisterScalableTarget"),
-    ("elasticache", "ModifyReplicationGroup"),
-    ("rds", "ModifyDBInstance"),
-    ("rds", "RebootDBInstance"),
-    ("route53resolver", "UpdateResolverDnssecConfig"),
-)
+_LAMBDA = {
+    "UpdateAlias": "UpdateAlias20150331",
+    "UpdateFunctionConfiguration": "UpdateFunctionConfiguration20150331v2",
+    "PutFunctionConcurrency": "PutFunctionConcurrency20171031",
+    "DeleteFunctionConcurrency": "DeleteFunctionConcurrency20171031",
+    "AddPermission": "AddPermission20150331v2",
+    "CreateFunction": "CreateFunction20150331",
+    "UpdateEventSourceMapping": "UpdateEventSourceMapping20150331",
+}
+"""CloudTrail writes the version of Lambda's API into the name of an event."""
 
 
 class Reactors:
@@ -58,8 +60,7 @@ class Reactors:
     def register(self) -> None:
         """Every reaction."""
         front = self._stage.front
-        for service, operation in WRITES:
-            front.react(service, operation, self._remember)
+        front.written.append(self._remember)
         front.react("elbv2", "ModifyTargetGroup", self._checks)
         front.react("elbv2", "ModifyListener", self._certificate)
         for operation in ("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"):
@@ -83,9 +84,9 @@ class Reactors:
             ApiCall(
                 at=stamp(),
                 source=f"{source}.amazonaws.com",
-                name=request.operation,
+                name=_LAMBDA.get(request.operation, request.operation),
                 user=layout.PRINCIPALS.get(who, who),
-                parameters=asked,
+                parameters=_written_down(request.service, asked),
                 resources=resources,
             )
         )
@@ -135,6 +136,13 @@ class Reactors:
         if asked.get("ServiceNamespace") == "dynamodb" and asked.get("MaxCapacity"):
             most = int(asked["MaxCapacity"])
             self._stage.loop.call_soon_threadsafe(self._breaks.scale_table, most)
+
+
+def _written_down(service: str, asked: Parameters) -> Parameters:
+    """The arguments as CloudTrail has them: Lambda's and IAM's begin small there."""
+    if service not in {"lambda", "iam"}:
+        return asked
+    return {name[:1].lower() + name[1:]: value for name, value in asked.items()}
 
 
 def _lets_in(permission: Parameters, group: str) -> bool:

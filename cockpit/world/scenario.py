@@ -15,6 +15,8 @@ from cockpit.errors import Misconfigured
 from cockpit.text import nearest
 
 DEFAULT = "checkout-lock"
+PARTS = ("network", "services", "databases", "web")
+"""What a shop has besides its AWS account; services stand in the network."""
 _SUFFIX = ".toml"
 
 
@@ -40,6 +42,9 @@ class Scenario:
     """Seconds before the start at which the first symptom showed in the metrics."""
     needs: str = ""
     """A server that not every machine has: `mariadb`, or empty."""
+    parts: tuple[str, ...] = PARTS
+    """Which of `PARTS` are there: what a scenario does not need is not started, and its targets are
+    not in the configuration."""
     billing: bool = False
     """Whether the shop has its second account."""
     node_type: str = "cache.m7g.large"
@@ -55,6 +60,24 @@ class Scenario:
     fault: tuple[Mapping[str, Any], ...] = ()
     distractor: tuple[Mapping[str, Any], ...] = ()
     series: tuple[Mapping[str, Any], ...] = ()
+    """The broken course of series, from `onset` on."""
+    resource: tuple[Mapping[str, Any], ...] = ()
+    """What the account holds besides the shop; see `cockpit.world.resources`."""
+    metric: tuple[Mapping[str, Any], ...] = ()
+    """More series with their normal course: `namespace`, `metric`, `dimensions`, `about`."""
+    alarm: tuple[Mapping[str, Any], ...] = ()
+    log: tuple[Mapping[str, Any], ...] = ()
+    """Lines of log groups; see `cockpit.world.answers.logs`."""
+    answer: tuple[Mapping[str, Any], ...] = ()
+    """What AWS answers where moto cannot; see `cockpit.world.answers.scripted`."""
+    amend: tuple[Mapping[str, Any], ...] = ()
+    """What is put over an answer of moto."""
+    mend: tuple[Mapping[str, Any], ...] = ()
+    """Calls that repair it; see `cockpit.world.healing`."""
+
+    def has(self, part: str) -> bool:
+        """Whether one of `PARTS` is there."""
+        return part in self.parts
 
     def expects(self, finding: str) -> bool:
         """Whether a finding, written `CODE@target`, is one that must or may be there."""
@@ -107,6 +130,17 @@ def load(name: str) -> Scenario:
         key: tuple(v) if isinstance(v, list) else v for key, v in document.items()
     }
     try:
-        return Scenario(name=name, **frozen)
+        made = Scenario(name=name, **frozen)
     except TypeError as error:
         raise Misconfigured(f"{name}.toml: {error}") from None
+    _check_parts(made)
+    return made
+
+
+def _check_parts(made: Scenario) -> None:
+    if odd := sorted(set(made.parts) - set(PARTS)):
+        raise Misconfigured(f"{made.name}.toml: the shop has no part {odd[0]!r}")
+    if made.has("services") and not made.has("network"):
+        raise Misconfigured(f"{made.name}.toml: services stand in the network: name it too")
+    if made.has("databases") and not made.has("services"):
+        raise Misconfigured(f"{made.name}.toml: databases are used by services: name them too")

@@ -16,12 +16,16 @@ NOTHING = counter(None)
 _REQUESTS = {"checkout": 940.0, "search": 2100.0}
 
 
-def shop() -> Iterator[MetricSeries]:
-    """Every series of the shop."""
+def services() -> Iterator[MetricSeries]:
+    """The balancer, its groups, and what runs behind them."""
     yield from _balancer()
     for service in layout.SERVICES:
         yield from _group(service)
         yield from _service(service)
+
+
+def databases() -> Iterator[MetricSeries]:
+    """Instances, caches and the table."""
     for name, connections in ((layout.DATABASE, 24.0), (layout.STANDBY, 6.0)):
         yield from _database(name, connections, replica=name == layout.STANDBY)
     for number in (1, 2):

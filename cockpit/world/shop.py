@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cockpit.world import layout, mutate
 from cockpit.world.clients import WorldClients
 from cockpit.world.layout import CHECKOUT, GROUPS, SEARCH, ServicePlan, subnet
 from cockpit.world.net import Issued
+from cockpit.world.scenario import PARTS
 
 _SECRET = "not-a-password"
 _EVERYWHERE = "0.0.0.0/0"
@@ -23,12 +25,15 @@ class Placement:
         self.listener = ""
         """The ARN of the balancer's HTTPS listener."""
 
-    def everything(self) -> None:
-        """The network, the balancer, the databases, the tables."""
-        self._network()
-        self._balancer()
-        self._databases()
-        self._table()
+    def everything(self, parts: Sequence[str] = PARTS) -> None:
+        """What these parts have of the network, the balancer, the databases, the tables."""
+        if "network" in parts:
+            self._network()
+        if "services" in parts:
+            self._balancer()
+        if "databases" in parts:
+            self._databases()
+            self._table()
 
     def billing(self, clients: WorldClients) -> None:
         """The other account's table."""

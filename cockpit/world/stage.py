@@ -5,13 +5,15 @@ knows the stage; the stage knows none of them (`cockpit.world.play`).
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any
 
-from cockpit.world import layout, trail
+from cockpit.world import healing, layout, trail
 from cockpit.world.alarms import Alarms
 from cockpit.world.answers import cache as cache_answers
 from cockpit.world.answers import scaling
+from cockpit.world.answers.scripted import Script
 from cockpit.world.apps import Fleet, Gate
 from cockpit.world.calls import CallLog
 from cockpit.world.checkout import Beats, CheckoutDatabase
@@ -62,6 +64,8 @@ class Stage:
         self.beats = Beats(self.database)
         self.sessions = SessionTraffic(prepared.ports.sessions)
         self.edge = Edge(prepared)
+        self.phases = healing.Phases()
+        self.script = Script(time.time(), self.phases.now, folder=str(prepared.folder))
         self.placement: Placement | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 

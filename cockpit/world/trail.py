@@ -28,6 +28,12 @@ class ApiCall:
     """Type and name of what it was about."""
     read_only: bool = False
     error: str = ""
+    key: str = ""
+    """The access key that it was signed with."""
+    address: str = "198.51.100.23"
+    agent: str = "aws-cli/2.31.0"
+    role: str = ""
+    """The role that `user` is the session of; empty: `user` is a user."""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def row(self) -> dict[str, Any]:
@@ -35,18 +41,13 @@ class ApiCall:
         moment = datetime.fromtimestamp(self.at, UTC)
         detail = {
             "eventVersion": "1.11",
-            "userIdentity": {
-                "type": "IAMUser",
-                "userName": self.user,
-                "accountId": layout.ACCOUNT,
-                "arn": f"arn:aws:iam::{layout.ACCOUNT}:user/{self.user}",
-            },
+            "userIdentity": self._identity(),
             "eventTime": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "eventSource": self.source,
             "eventName": self.name,
             "awsRegion": layout.REGION,
-            "sourceIPAddress": "198.51.100.23",
-            "userAgent": "aws-cli/2.31.0",
+            "sourceIPAddress": self.address,
+            "userAgent": self.agent,
             "requestParameters": dict(self.parameters),
             "responseElements": None,
             "eventID": self.id,
@@ -64,10 +65,31 @@ class ApiCall:
             "EventTime": moment,
             "EventSource": self.source,
             "Username": self.user,
+            "AccessKeyId": self.key,
             "Resources": [
                 {"ResourceType": kind, "ResourceName": name} for kind, name in self.resources
             ],
             "CloudTrailEvent": json.dumps(detail, default=str),
+        }
+
+    def _identity(self) -> dict[str, Any]:
+        account = layout.ACCOUNT
+        if not self.role:
+            arn = f"arn:aws:iam::{account}:user/{self.user}"
+            told = {"type": "IAMUser", "userName": self.user, "accountId": account, "arn": arn}
+            return told | ({"accessKeyId": self.key} if self.key else {})
+        issuer = {
+            "type": "Role",
+            "arn": f"arn:aws:iam::{account}:role/{self.role}",
+            "accountId": account,
+            "userName": self.role,
+        }
+        return {
+            "type": "AssumedRole",
+            "arn": f"arn:aws:sts::{account}:assumed-role/{self.role}/{self.user}",
+            "accountId": account,
+            "accessKeyId": self.key,
+            "sessionContext": {"sessionIssuer": issuer},
         }
 
 

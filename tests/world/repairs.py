@@ -225,6 +225,16 @@ def judge(name: str, world: World) -> None:
     assert strange == [], strange
 
 
+def unlike(wanted: scenario.Scenario, said: dict[str, Any]) -> list[str]:
+    """What of a look is not as the scenario wants it."""
+    return [*_late(wanted, said), *_strange(wanted, said)]
+
+
+def told_in(said: dict[str, Any]) -> set[str]:
+    """The findings of a look, as `CODE@target`."""
+    return set(_told(said))
+
+
 def _strange(wanted: scenario.Scenario, said: dict[str, Any]) -> list[str]:
     """What is said and neither must nor may be, and what must not be said whatever its severity."""
     return [

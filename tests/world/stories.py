@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -25,25 +24,8 @@ from cockpit.world.launch import World
 from tests.patience import at_most, until
 from tests.world.conftest import control
 from tests.world.repairs import mended, seen
+from tests.world.story import Story
 from tests.world.unhurried import unhurried
-
-
-@dataclass(frozen=True)
-class Story:
-    """The finding that a person opens, the runbook they get, and what they answer and run."""
-
-    code: str
-    target: str
-    runbook: str
-    steps: tuple[str, ...]
-    answers: dict[str, str] = field(default_factory=dict)
-    changes: frozenset[str] = frozenset()
-    """Calls that the AWS front has seen because of it."""
-    well: str = ""
-    """A target that was a victim: no grave finding stays there."""
-    lingers: bool = False
-    """Its metric tells of it for twenty seconds more: too long to wait for here."""
-
 
 DATABASES = {
     "checkout-lock": Story(
@@ -197,13 +179,7 @@ async def play(name: str, begin: Callable[..., World], folder: Path) -> None:
     world = await asyncio.to_thread(begin, name)
     await asyncio.to_thread(seen, name, world)
     async with seated(world, Role.COMMANDER, folder) as desk:
-        opened = await found(desk, story)
-        chosen = desk.runbooks_for(opened)[0]
-        assert chosen.id == story.runbook
-        await follow(desk.start_run(chosen.id, opened), story)
-        kinds = [entry.kind.value for entry in desk.incident.entries]
-        assert kinds.count("step.intent") == kinds.count("approval") == 1
-        assert desk.incident.unfinished == ()
+        opened = await followed(desk, story)
         if name == "sg-revoked":
             assert opened.id not in desk.board.open, "the look that verified is the newest"
         if name == "bad-deployment":
@@ -214,6 +190,25 @@ async def play(name: str, begin: Callable[..., World], folder: Path) -> None:
             await cleared(desk, opened)
     assert story.changes <= called(world)
     await asyncio.to_thread(mended, name, world)
+
+
+async def followed(desk: Desk, story: Story) -> OpenFinding:
+    """Open the finding of the story and do what its first runbook says."""
+    opened = await found(desk, story)
+    chosen = desk.runbooks_for(opened)[0]
+    assert chosen.id == story.runbook
+    await follow(desk.start_run(chosen.id, opened), story)
+    kinds = [entry.kind.value for entry in desk.incident.entries]
+    assert kinds.count("step.intent") == kinds.count("approval") == story.acts
+    assert desk.incident.unfinished == ()
+    return opened
+
+
+async def repaired(world: World, story: Story, folder: Path) -> None:
+    """A person sits down before a world and repairs it."""
+    async with seated(world, Role.COMMANDER, folder) as desk:
+        await followed(desk, story)
+    assert story.changes <= called(world)
 
 
 async def told_as_ours(desk: Desk, step: str, within: float = 30) -> None:

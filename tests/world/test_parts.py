@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -134,7 +135,7 @@ def test_a_time_on_the_wire_is_read(given: int | str) -> None:
 
 def test_no_alarm_fires_while_nothing_is_broken() -> None:
     book = Book()
-    for metric in series.shop():
+    for metric in (*series.services(), *series.databases()):
         book.add(metric)
     alarms = Alarms(book)
     for alarm in shop_alarms(book):
@@ -278,7 +279,7 @@ def test_a_process_is_told_from_another_with_its_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", scenario.names())
 def test_a_scenario_is_complete_and_names_what_exists(name: str) -> None:
     known = scenario.load(name)
-    targets = _targets(billing=known.billing)
+    targets = _targets(known)
     codes = {code for probe in registry().values() for code in probe.codes}
     for finding in known.must:
         code, _, target = finding.partition("@")
@@ -295,20 +296,21 @@ def test_a_scenario_is_complete_and_names_what_exists(name: str) -> None:
     assert not known.runbook or library().find(known.runbook) is not None
 
 
-def _targets(*, billing: bool) -> set[str]:
+def _targets(known: scenario.Scenario) -> set[str]:
     import tomllib
 
-    return {one["name"] for one in tomllib.loads(_configuration(billing=billing))["target"]}
+    shop = tomllib.loads(_configuration(billing=known.billing, parts=known.parts))["target"]
+    return {str(one["name"]) for one in (*shop, *known.target)}
 
 
-def _configuration(*, billing: bool) -> str:
+def _configuration(*, billing: bool, parts: Sequence[str] = scenario.PARTS) -> str:
     import pathlib
 
     ports = prepare.WorldPorts(*range(9001, 9010))
     made = prepare.PreparedWorld(
         pathlib.Path("/nowhere"), "healthy", Role.TRIAGE, ports, prepare.Secrets()
     )
-    return prepare.configuration(made, billing=billing)
+    return prepare.configuration(made, billing=billing, parts=parts)
 
 
 @pytest.mark.parametrize("billing", [False, True])

@@ -27,13 +27,13 @@ from tests.servers.private import until
 from tests.world.conftest import control
 from tests.world.stories import (
     STORIES,
-    Story,
     changed,
     cleared,
     follow,
     found,
     seated,
 )
+from tests.world.story import Story
 
 pytestmark = [
     pytest.mark.world,

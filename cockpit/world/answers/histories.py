@@ -99,6 +99,8 @@ def _has(call: ApiCall, key: str, value: str) -> bool:
             return call.source == value
         case "Username":
             return call.user == value
+        case "AccessKeyId":
+            return call.key == value
         case "EventId":
             return call.id == value
         case "ResourceName":

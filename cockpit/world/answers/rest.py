@@ -46,6 +46,12 @@ NOTHING_TO_TELL = empty(
 )
 
 
+def lambda_account(_: AwsRequest, __: Parameters) -> Parameters:
+    """`lambda.GetAccountSettings`, which moto lacks: nobody has reserved anything."""
+    limit = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000}
+    return {"AccountLimit": limit, "AccountUsage": {"FunctionCount": 4, "TotalCodeSize": 4096}}
+
+
 def allowed(_: AwsRequest, asked: Parameters) -> Parameters:
     """`SimulatePrincipalPolicy`, which moto lacks: in the shop everybody may everything."""
     names = asked.get("ActionNames", ())

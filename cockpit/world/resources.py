@@ -1,0 +1,216 @@
+"""What an account holds besides the shop, put into moto through its API: `[[resource]]`.
+
+Each `kind` is a method of `Resources`, which says what a row of it may hold; `call` is any call.
+What moto cannot hold is an `[[answer]]`. Ids that only moto knows become texts for the rest of the
+file, such as `{shop-api.deployment.2}`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+from botocore import xform_name
+
+from cockpit.errors import Misconfigured
+from cockpit.world import account_series, layout, mutate
+from cockpit.world.answers.scripted import Script
+from cockpit.world.clients import WorldClients
+from cockpit.world.metrics import Book
+
+Row = Mapping[str, Any]
+_LAMBDA = f"arn:aws:lambda:{layout.REGION}:{layout.ACCOUNT}:function"
+_DAY = 86400.0
+
+
+class Resources:
+    """Makes them, in the order of the file. Used from one thread."""
+
+    def __init__(self, clients: WorldClients, book: Book, script: Script) -> None:
+        self._aws = clients
+        self._book = book
+        self._script = script
+        self._at_once = 0.0
+        self._kinds = {
+            "call": self._call,
+            "role": self._role,
+            "user": self._user,
+            "function": self._function,
+            "api": self._api,
+        }
+
+    def place(self, rows: tuple[Row, ...]) -> None:
+        """Make everything. Raises `Misconfigured` for a kind that there is not."""
+        for row in rows:
+            if row.get("kind") not in self._kinds:
+                raise Misconfigured(f"there is no resource of kind {row.get('kind')!r}")
+            self._kinds[row["kind"]](self._script.filled(row))
+        if self._at_once:
+            self._enter(account_series.region(self._at_once))
+
+    def _enter(self, metrics: Any) -> None:
+        for metric in metrics:
+            self._book.add(metric)
+
+    def _call(self, row: Row) -> None:
+        """`of` = "sns.CreateTopic", `with` = its arguments, `as` = a name for what it answers:
+        `{name.TopicArn}`. A text at `json` inside `with` is a structure written as JSON.
+        """
+        service, _, operation = str(row["of"]).partition(".")
+        arguments = {name: _plain(value) for name, value in row.get("with", {}).items()}
+        answer = self._aws(service, xform_name(operation), **arguments)
+        if "as" in row:
+            self._script.texts |= _texts(str(row["as"]), answer)
+
+    def _role(self, row: Row) -> None:
+        """`name`, `service` = who may assume it, `policies` = name → statements."""
+        trusted = {"Service": str(row.get("service", "lambda.amazonaws.com"))}
+        trust = [{"Effect": "Allow", "Principal": trusted, "Action": "sts:AssumeRole"}]
+        name = row["name"]
+        self._aws("iam", "create_role", RoleName=name, AssumeRolePolicyDocument=_policy(trust))
+        for policy, statements in row.get("policies", {}).items():
+            self._aws(
+                "iam",
+                "put_role_policy",
+                RoleName=name,
+                PolicyName=policy,
+                PolicyDocument=_policy(statements),
+            )
+
+    def _user(self, row: Row) -> None:
+        """`name`, `key` = the id of its access key, `policies` = name → statements."""
+        name = row["name"]
+        self._aws("iam", "create_user", UserName=name)
+        if "key" in row:
+            with mutate.next_key(row["key"]):
+                self._aws("iam", "create_access_key", UserName=name)
+        for policy, statements in row.get("policies", {}).items():
+            self._aws(
+                "iam",
+                "put_user_policy",
+                UserName=name,
+                PolicyName=policy,
+                PolicyDocument=_policy(statements),
+            )
+
+    def _function(self, row: Row) -> None:
+        """`name`, `memory`, `timeout`, `role`, `versions` = the age of each in seconds, `changed` =
+        of the newest configuration, `alias` with the version that it `serves`; `requests` a
+        minute, `seconds` that one takes.
+        """
+        name, role = row["name"], row.get("role", f"{row['name']}-role")
+        ages = [float(age) for age in row.get("versions", [9 * _DAY])]
+        if "role" not in row:
+            self._role({"name": role})
+        self._aws(
+            "lambda",
+            "create_function",
+            FunctionName=name,
+            Role=f"arn:aws:iam::{layout.ACCOUNT}:role/{role}",
+            Handler="app.handler",
+            Runtime=row.get("runtime", "python3.13"),
+            Code={"ZipFile": _zipped("1")},
+            MemorySize=int(row.get("memory", 512)),
+            Timeout=int(row.get("timeout", 10)),
+            Publish=True,
+        )
+        for number in range(2, len(ages) + 1):
+            code = _zipped(str(number))
+            self._aws(
+                "lambda", "update_function_code", FunctionName=name, ZipFile=code, Publish=True
+            )
+        for version, age in (
+            *((str(n), age) for n, age in enumerate(ages, 1)),
+            ("$LATEST", float(row.get("changed", ages[-1]))),
+        ):
+            mutate.set_function_modified(name, version, at=self._script.begun - age)
+        if alias := row.get("alias", ""):
+            serves = str(row.get("serves", len(ages)))
+            self._aws(
+                "lambda", "create_alias", FunctionName=name, Name=alias, FunctionVersion=serves
+            )
+        requests, seconds = float(row.get("requests", 300)), float(row.get("seconds", 0.15))
+        self._at_once += requests / 60 * seconds
+        self._enter(account_series.function(name, requests=requests, seconds=seconds, alias=alias))
+
+    def _api(self, row: Row) -> None:
+        """A REST API: `id`, `name`, `stage`, `path`, `method`, `function` (`name:alias`), which it
+        may call; `deployments` = the age of each in seconds, of which the stage `serves` one.
+        """
+        id_, name, stage = row["id"], row["name"], row.get("stage", "prod")
+        self._aws("apigateway", "create_rest_api", name=name, tags={"_custom_id_": id_})
+        self._method(row)
+        made = []
+        for number, age in enumerate(row.get("deployments", [9 * _DAY]), 1):
+            found = self._aws("apigateway", "create_deployment", restApiId=id_)["id"]
+            mutate.set_deployment_created(id_, found, at=self._script.begun - float(age))
+            self._script.texts[f"{name}.deployment.{number}"] = found
+            made.append(found)
+        served = made[int(row.get("serves", len(made))) - 1]
+        self._aws("apigateway", "create_stage", restApiId=id_, stageName=stage, deploymentId=served)
+        requests, seconds = float(row.get("requests", 300)), float(row.get("seconds", 0.18))
+        self._enter(account_series.rest_api(name, stage, requests=requests, seconds=seconds))
+
+    def _method(self, row: Row) -> None:
+        id_, method = row["id"], row.get("method", "POST")
+        (root,) = self._aws("apigateway", "get_resources", restApiId=id_)["items"]
+        path = self._aws(
+            "apigateway",
+            "create_resource",
+            restApiId=id_,
+            parentId=root["id"],
+            pathPart=row.get("path", "orders"),
+        )["id"]
+        where = {"restApiId": id_, "resourceId": path, "httpMethod": method}
+        self._script.texts[f"{row['name']}.resource"] = path
+        self._aws("apigateway", "put_method", **where, authorizationType="NONE")
+        arn = f"{_LAMBDA}:{row['function']}"
+        by = f"arn:aws:apigateway:{layout.REGION}:lambda:path/2015-03-31/functions"
+        uri = f"{by}/{arn}/invocations"
+        proxied: dict[str, Any] = {"type": "AWS_PROXY", "integrationHttpMethod": "POST"}
+        self._aws("apigateway", "put_integration", **where, **proxied, uri=uri)
+        function, _, qualifier = str(row["function"]).partition(":")
+        self._aws(
+            "lambda",
+            "add_permission",
+            FunctionName=function,
+            **({"Qualifier": qualifier} if qualifier else {}),
+            StatementId=f"{row['name']}-may-call",
+            Action="lambda:InvokeFunction",
+            Principal="apigateway.amazonaws.com",
+            SourceArn=f"arn:aws:execute-api:{layout.REGION}:{layout.ACCOUNT}:{id_}/*/*/*",
+        )
+
+
+def _policy(statements: Any) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def _plain(value: Any) -> Any:
+    """Arguments with `{json = …}` as the text that AWS wants there."""
+    if isinstance(value, Mapping) and set(value) == {"json"}:
+        return json.dumps(value["json"])
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
+def _texts(name: str, answer: Any) -> dict[str, str]:
+    """Every text in an answer under its way, such as `web.WebACL.Id`."""
+    if isinstance(answer, Mapping):
+        found: dict[str, str] = {}
+        for key, value in answer.items():
+            found |= _texts(f"{name}.{key}", value)
+        return found
+    return {name: answer} if isinstance(answer, str) else {}
+
+
+def _zipped(text: str) -> bytes:
+    """A program of a function: only its difference to another one matters."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("app.py"), f"# {text}\n")
+    return made.getvalue()

@@ -1,0 +1,24 @@
+"""What a person does about a scenario."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Story:
+    """The finding that a person opens, the runbook they get, and what they answer and run."""
+
+    code: str
+    target: str
+    runbook: str
+    steps: tuple[str, ...]
+    answers: dict[str, str] = field(default_factory=dict)
+    changes: frozenset[str] = frozenset()
+    """Calls that the AWS front has seen because of it."""
+    well: str = ""
+    """A target that was a victim: no grave finding stays there."""
+    acts: int = 1
+    """Steps among them that change something."""
+    lingers: bool = False
+    """Its metric tells of it for twenty seconds more: too long to wait for here."""

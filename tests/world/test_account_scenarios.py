@@ -1,0 +1,61 @@
+"""Scenarios that are data: seen for what they are, and mended by their runbook.
+
+They have no servers: each is played in this process, see `tests.world.headless`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cockpit.connect.role import Role
+from cockpit.world import scenario
+from tests.world.account_stories import ACCOUNT, UNREPAIRED
+from tests.world.conftest import check, come_up, control
+from tests.world.headless import HeadlessWorld
+from tests.world.repairs import told_in, unlike
+from tests.world.stories import repaired
+
+pytestmark = pytest.mark.world
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[str], HeadlessWorld]]:
+    worlds: list[HeadlessWorld] = []
+
+    def begun(name: str) -> HeadlessWorld:
+        world = HeadlessWorld(name, Role.COMMANDER)
+        worlds.append(world)
+        come_up(world)
+        return world
+
+    yield begun
+    for world in worlds:
+        world.stop()
+
+
+@pytest.mark.parametrize("name", sorted({*ACCOUNT, *UNREPAIRED}))
+async def test_a_scenario_is_seen_for_what_it_is_and_its_runbook_mends_it(
+    name: str, opened: Callable[[str], HeadlessWorld], tmp_path: Path
+) -> None:
+    world = await asyncio.to_thread(opened, name)
+    said = await asyncio.to_thread(check, world)
+    assert unlike(world.scenario, said) == []
+    first = said["suspects"][0]["name"] if said["suspects"] else ""
+    assert first == world.scenario.culprit
+    if name in ACCOUNT:
+        await repaired(world, ACCOUNT[name], tmp_path)
+        assert control(world, "phases")["over"]
+        after = told_in(await asyncio.to_thread(check, world))
+        assert not after & set(world.scenario.must)
+    assert control(world, "holes") == []
+    assert not (world.folder / "aws.log").exists()
+
+
+def test_every_scenario_that_is_data_is_played_here() -> None:
+    data = {name for name in scenario.names() if not scenario.load(name).has("databases")}
+    assert data == {*ACCOUNT, *UNREPAIRED}
+    assert all(bool(scenario.load(name).mend) == (name in ACCOUNT) for name in data)
