@@ -1,8 +1,4 @@
-"""Lines of a log group that a look may read: where the place lets looks read lines at all.
-
-Source: CloudWatch Logs API Reference, `FilterLogEvents` (answers come oldest first, and a page may
-be empty and not the last).
-"""
+"""Lines of a log group that a look may read: where the place lets looks read lines at all."""
 
 from __future__ import annotations
 
@@ -11,9 +7,8 @@ from typing import TypeVar
 
 from cockpit.connect.aws.answer import Answer, answers_into
 from cockpit.connect.session import AwsReads
-from cockpit.errors import BlindError, Reason, Refused
+from cockpit.logs.reading import filtered
 
-_PAGES = 3
 Line = TypeVar("Line", bound=Answer)
 
 
@@ -28,23 +23,5 @@ async def log_lines(
     into: type[Line],
 ) -> tuple[Line, ...]:
     """About `most` lines that match, of three pages. Raises `BlindError`."""
-    asked: dict[str, object] = {
-        "logGroupName": group,
-        "startTime": int(start.timestamp() * 1000),
-        "endTime": int(end.timestamp() * 1000),
-        "filterPattern": pattern,
-        "limit": most,
-    }
-    found: tuple[Line, ...] = ()
-    for _ in range(_PAGES):
-        try:
-            answer = await aws.read("logs", "FilterLogEvents", expect="events", **asked)
-        except Refused as error:  # the place's `logs` is false
-            told = "the place lets no look read lines of logs"
-            raise BlindError(Reason.MISCONFIGURED, f"{told}: {error.message}") from error
-        found += answers_into(answer["events"], into)
-        token = answer.get("nextToken")
-        if not token or len(found) >= most:
-            break
-        asked["nextToken"] = token
-    return found
+    found = await filtered(aws, group, pattern, start=start, end=end, most=most)
+    return answers_into(found.rows, into)

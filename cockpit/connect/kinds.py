@@ -23,6 +23,5 @@ _ALL: tuple[AnyKind, ...] = (
     net.KIND,
     aws.VPC_PATH,
     aws.METRIC,
-    *aws.UNPROBED,
 )
 KINDS: Mapping[str, AnyKind] = MappingProxyType({kind.name: kind for kind in _ALL})

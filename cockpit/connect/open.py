@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from cockpit.clock import now
 from cockpit.connect.aws.budget import BUDGET, Budget
+from cockpit.connect.aws.kind import RESOURCE
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.clocks import Clocks, Witness, certainly
 from cockpit.connect.kind import AnyKind, Secret, ServerSettings, off_loop
@@ -48,7 +49,7 @@ class Connections:
         self.places = places
         self.wanted = wanted or {}
         self.clocks = Clocks(self._aws_clocks)
-        self._kinds = {kind.settings: kind for kind in (*KINDS.values(), *kinds.values())}
+        self._kinds = {kind.settings: kind for kind in (RESOURCE, *KINDS.values(), *kinds.values())}
         """Kinds that share settings share their session too: all of a place are `AwsResource`."""
         self._opening: dict[str, asyncio.Task[Closable]] = {}
         self.budget = budget or Budget()

@@ -17,7 +17,7 @@ from types import MappingProxyType, ModuleType
 from typing import TypeVar
 
 from cockpit import plugins
-from cockpit.connect.aws.kind import UNPROBED
+from cockpit.connect.aws.kind import RESOURCE
 from cockpit.connect.kind import AnyKind, Kind
 from cockpit.connect.kinds import KINDS
 from cockpit.errors import Misconfigured
@@ -51,12 +51,11 @@ def catalog() -> Catalog:
 
     Raises `Misconfigured` when two modules of ours claim one name.
     """
-    kinds: dict[str, AnyKind] = {name: kind for name, kind in KINDS.items() if kind not in UNPROBED}
+    kinds: dict[str, AnyKind] = dict(KINDS)
     probes: dict[str, AnyProbe] = {}
     for module in _modules():
         _add(probes, module, "PROBE", Probe)
         _add(kinds, module, "KIND", Kind)
-    kinds = {**KINDS, **kinds}  # what has no probe yet gives way to the module that brings one
     _, unread = plugins.installed()
     foreign_kinds, bad_kinds = _foreign(plugins.KINDS, Kind, taken=kinds)
     crossing = _crossing(foreign_kinds)
@@ -154,10 +153,10 @@ def _meddles(kind: AnyKind) -> str:
     """How a kind would get between the product's own targets and their sessions, which are found
     by the type of their settings and by their place.
     """
-    for own in KINDS.values():
+    for own in (RESOURCE, *KINDS.values()):
         if _crosses(kind, own):
             return f"its settings are those of the kind {own.name!r}, which is opened otherwise"
-    shared = [own.open for own in KINDS.values() if own.place is not None]
+    shared = [own.open for own in (RESOURCE, *KINDS.values()) if own.place is not None]
     if kind.place is not None and not any(kind.open is each for each in shared):
         return "it has a place, whose one session is AWS', and opens another: use aws_kind"
     return ""

@@ -18,7 +18,7 @@ import probes
 from cockpit import plugins
 from cockpit.cli import tui
 from cockpit.cli.main import run
-from cockpit.connect.aws.kind import UNPROBED
+from cockpit.connect.aws.kind import RESOURCE
 from cockpit.connect.kinds import KINDS
 from cockpit.runbooks.known import known
 from cockpit.triage.members import fault
@@ -191,7 +191,7 @@ KIND_WRONG = [
     ("settings=Odd", "the type of wheels in its settings cannot be configured"),
     ("settings=Lorry", "its settings are no dataclass"),
     ("settings=Settings()", "its settings is a Settings, not a class"),
-    ("settings=aws_kind('a', 'a').settings", f"are those of the kind '{UNPROBED[0].name}'"),
+    ("settings=aws_kind('a', 'a').settings", f"are those of the kind '{RESOURCE.name}'"),
     ("open=None", "its open is nothing, which cannot be called"),
     ("open_acts=7", "its open_acts is a int, which cannot be called"),
     ("name=''", "its name is '', not a word that can be shown"),
@@ -228,7 +228,7 @@ PROBE_WRONG = [
         (
             "KIND = replace(aws_kind('lorry', 'l'), open_acts=open_)",
             "plug-in lorry",
-            f"its settings are those of the kind '{UNPROBED[0].name}', which is opened otherwise",
+            f"its settings are those of the kind '{RESOURCE.name}', which is opened otherwise",
         ),
         ("KIND = object.__new__(Kind)", "plug-in lorry", "AttributeError"),
     ],
@@ -469,7 +469,7 @@ PROBE = replace(OTHER, id="NEW.errors", kind="NEW")
 def test_one_file_brings_the_probe_of_a_kind_that_had_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: Callable[..., None]
 ) -> None:
-    new = UNPROBED[0].name
+    new = "airship"
     (tmp_path / "new_errors.py").write_text(AWS_PROBE.replace("NEW", new))
     monkeypatch.setattr(probes, "__path__", [*probes.__path__, str(tmp_path)])
     beside()

@@ -11,6 +11,7 @@ import json
 import socket
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -18,13 +19,16 @@ from typing import Any
 import pytest
 
 from cockpit.connect.aws.session import Aws, open_aws
+from cockpit.connect.aws.settings import LogGroupSettings
 from cockpit.errors import BlindError
+from cockpit.triage.target import Target
 from cockpit.world import layout
 from cockpit.world.calls import CallLog
 from cockpit.world.faults import Faults
 from cockpit.world.front import Front
 from probes.kinesis import stream as streams
 from probes.lambda_function import status as functions
+from probes.log_group import lines as groups
 from probes.sqs import queue as queues
 from probes.state_machine import executions as machines
 from tests.core.aws_stub import place
@@ -113,6 +117,32 @@ def write_lines(client: Clients, *lines: str) -> None:
     logs.create_log_group(logGroupName=where["logGroupName"])
     logs.create_log_stream(**where)
     logs.put_log_events(**where, logEvents=[{"timestamp": ms(90), "message": m} for m in lines])
+
+
+async def test_a_log_group_tells_of_what_is_new(aws: Aws, client: Clients) -> None:
+    write_lines(
+        client,
+        *(f"ERROR order {number} failed: password=hunter2" for number in range(12)),
+        "java.lang.OutOfMemoryError: Java heap space",
+        "INFO all is well",
+    )
+    put(
+        client,
+        "AWS/Logs",
+        "IncomingLogEvents",
+        {"LogGroupName": "/aws/lambda/pay"},
+        values=[100.0] * 8,
+    )
+    settings = LogGroupSettings(aws="prod", id="/aws/lambda/pay")
+    at = Target(name="logs", kind="log_group", settings=settings)
+    look = await groups.collect(aws, at)
+    assert codes(groups, look) == {"LOG_OOM", "LOG_NEW_PATTERN"}
+    assert (look.read, look.compared, look.gaps) == (13, True, ())
+    assert "hunter2" not in repr(look)
+    missing = replace(at, settings=replace(settings, id="/aws/lambda/pa"))
+    with pytest.raises(BlindError) as caught:
+        await groups.collect(aws, missing)
+    assert caught.value.code == "LOG_GROUP_MISSING"
 
 
 async def test_a_function_that_fails_is_seen_with_its_lines(aws: Aws, client: Clients) -> None:

@@ -19,6 +19,12 @@ TOLD: dict[str, tuple[str, set[str]]] = {
         {"LAMBDA_ALL_FAILING", "LAMBDA_ACCESS_DENIED", "LAMBDA_VERSION_CHANGED"},
     ),
     "lambda_denied_besides_its_configuration": ("unknown", {"LAMBDA_OBS_BLIND"}),
+    "log_group_healthy": ("0 lines in 5 min", set()),
+    "log_group_release_cannot_read_the_field": (
+        "30 lines in 5 min",
+        {"LOG_NULL_FIELD"},
+    ),
+    "log_group_denied_besides_itself": ("unknown", {"LOG_OBS_BLIND"}),
     "sqs_healthy": ("0 wait", set()),
     "sqs_nobody_receives": (
         "12 wait",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -22,6 +23,7 @@ from tests.probes import (
     test_api_gateway,
     test_kinesis,
     test_lambda_reading,
+    test_log_group,
     test_sqs,
     test_state_machine,
 )
@@ -68,6 +70,12 @@ def streams(**changes: Any) -> dict[str, Any]:
 
 
 _FUNCTION = {"probe": "lambda_function.status", "id": "pay", "answers": test_lambda_reading.answers}
+_GROUP = {
+    "probe": "log_group.lines",
+    "id": "/ecs/checkout",
+    "answers": test_log_group.answers,
+    "series": test_log_group.WELL,
+}
 _QUEUE = {"probe": "sqs.queue", "id": "orders", "answers": test_sqs.answers}
 _STREAM = {"probe": "kinesis.stream", "id": "clicks", "answers": streams}
 _MACHINE = {
@@ -114,6 +122,28 @@ STORIES: Mapping[str, Story] = {
         series={},
         changed={},
         besides="lambda.GetFunctionConfiguration",
+    ),
+    "log_group_healthy": Story(**_GROUP, changed={}),  # type: ignore[arg-type]
+    "log_group_release_cannot_read_the_field": Story(
+        **_GROUP,  # type: ignore[arg-type]
+        changed={
+            "logs__FilterLogEvents": test_log_group.written(
+                *(
+                    test_log_group.event(
+                        f"[ERROR] KeyError: 'customer_id' RequestId: {number:08x}-0000",
+                        AT - timedelta(seconds=60 + 5 * number),
+                    )
+                    for number in range(30)
+                )
+            )
+        },
+    ),
+    "log_group_denied_besides_itself": Story(
+        **_GROUP,  # type: ignore[arg-type]
+        changed={
+            "logs__FilterLogEvents": denied("logs:FilterLogEvents"),
+            "logs__DescribeSubscriptionFilters": denied("logs:DescribeSubscriptionFilters"),
+        },
     ),
     "sqs_healthy": Story(
         **_QUEUE,  # type: ignore[arg-type]

@@ -148,5 +148,5 @@ METRIC = Kind(
 )
 
 
-UNPROBED = (aws_kind("log_group", "log"),)
-"""Kinds that a configuration may name already and that no probe looks at yet: shown as such."""
+RESOURCE = aws_kind("aws_resource", "aws")
+"""What opens the session of a place, of whatever kind its targets are: none is of this one."""

@@ -91,6 +91,18 @@ class WorkgroupSettings(AwsResource):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogGroupSettings(AwsResource):
+    """Kind `log_group`: a log group by its name or ARN, and which of its lines tell of errors."""
+
+    errors: str = ""
+    """A filter pattern of CloudWatch Logs for the lines that are errors here, such as
+    `{ $.status >= 500 }`; empty: the usual words (ERROR, Exception, timed out, …)."""
+    function: str = ""
+    """The function that writes here, whose calls say whether silence is wrong; empty: that of
+    `/aws/lambda/NAME`, of another group none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WafSettings(AwsResource):
     """Kind `waf_acl`: a web ACL by its ARN, or by its name where it is a region's own."""
 
