@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 from cockpit.world import layout
+from cockpit.world.identify import LOADER
 
 
 class WorldClients:
@@ -21,11 +22,15 @@ class WorldClients:
     def get(self, service: str) -> Any:
         """The boto3 client of a service."""
         import boto3
+        import botocore.session
         from botocore.config import Config
 
         with self._lock:
             if service not in self._made:
+                plain = botocore.session.get_session()
+                plain.register_component("data_loader", LOADER)  # read from disk once, for all
                 session = boto3.session.Session(
+                    botocore_session=plain,
                     aws_access_key_id=self._key,
                     aws_secret_access_key="of-no-account",
                     region_name=layout.REGION,

@@ -33,7 +33,8 @@ READS = re.compile(
     r"(Describe|List|Get|Simulate|BatchGet|BatchDescribe|Lookup|Head|Search|Filter|Query$|Scan$)"
 )
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
-_loader = ModelLoader()
+LOADER = ModelLoader()
+"""Of the whole world."""
 
 
 @dataclass(slots=True)
@@ -80,13 +81,13 @@ def model(service: str) -> ServiceModel:
 
 def description(service: str) -> Any:
     """The raw model, as botocore's loader has it."""
-    return _loader.load_service_model(service, "service-2")
+    return LOADER.load_service_model(service, "service-2")
 
 
 @cache
 def known(service: str) -> bool:
     """Whether botocore has such a client."""
-    return service in _loader.list_available_services("service-2")
+    return service in LOADER.list_available_services("service-2")
 
 
 def operation(service: str, name: str) -> OperationModel:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cockpit.errors import Misconfigured
-from cockpit.world import healing
+from cockpit.world import healing, metrics
 from cockpit.world.answers.logs import Lines, matching
 from cockpit.world.answers.scripted import Script, fits
 from cockpit.world.calls import CallLog
@@ -120,7 +120,7 @@ def test_a_phase_ends_with_its_call_begins_again_with_its_undo_and_its_past_turn
     phases.turn("mended", mended=True)
     now[0] = 1010.0
     assert [phases.now(each) for each in ("broken", "not mended", "mended")] == [False, False, True]
-    assert phases.ended("broken") == 1000 - 10 * healing.metrics.HEALING
+    assert phases.ended("broken") == 1000 - 10 * metrics.HEALING
     phases.turn("mended", mended=False)
     assert phases.now("broken")
 
