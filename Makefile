@@ -47,7 +47,10 @@ servers: $(VENV)/.dev
 	@$(BIN)/python -m tests.tools.servers
 
 # They wait more than they work: three at once on two cores. What failed is run once more, alone, and told; see tests/tools/twice.py.
+# They start the cockpit several hundred times: it is compiled once for all, also where the environment says that nothing is.
+tests: export PYTHONDONTWRITEBYTECODE =
 tests: $(VENV)/.dev
+	@$(BIN)/python -m compileall -q cockpit probes screens
 	$(BIN)/python -m tests.tools.twice -- -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 bench: $(VENV)/.dev
