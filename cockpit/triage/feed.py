@@ -53,6 +53,8 @@ _OF_KIND: Mapping[str, frozenset[str]] = {
     "stepfunctions": frozenset({"state_machine"}),
     "logs": frozenset({"log_group"}),
     "ec2": frozenset({"vpc_path", "ec2_instance"}),
+    "iam": frozenset({"iam_principal"}),
+    "wafv2": frozenset({"waf_acl"}),
 }
 """A change's service → the kinds of targets that it changes."""
 _SHORTEST = 5
@@ -67,6 +69,7 @@ class ResourceNames:
         for target in targets:
             place = _place(target)
             for name in set(_names(target.settings)):
+                name = _function(name) if target.kind == "lambda_function" else name
                 self._known.setdefault((place, target.kind, name), target.name)
 
     def join(self, change: Change, feed: Target) -> Change:
@@ -76,7 +79,9 @@ class ResourceNames:
         if change.target or not change.resource:
             return change
         kinds = _OF_KIND.get(change.kind.partition(".")[0], frozenset())
-        place, name = _place(feed), _tail(change.resource)
+        of_lambda = change.kind.startswith("lambda.")
+        name = _function(change.resource) if of_lambda else _tail(change.resource)
+        place = _place(feed)
         found = (self._known.get((place, kind, name)) for kind in sorted(kinds))
         return replace(change, target=next(filter(None, found), ""))
 
@@ -91,10 +96,20 @@ def _names(settings: object) -> Iterator[str]:
         return
     for each in fields(settings):
         value = getattr(settings, each.name)
-        if each.name in {"id", "instance", "interface", "security_group", "subnet"} and value:
+        if each.name == "id" and value.startswith("arn:aws:lambda:"):
+            yield value
+        elif each.name in {"id", "instance", "interface", "security_group", "subnet"} and value:
             yield _tail(value)
         elif is_dataclass(value):
             yield from _names(value)
+
+
+def _function(name: str) -> str:
+    """A function's name, of an ARN too, without the alias or version that it is looked at by: what
+    is done to the function is done to them.
+    """
+    parts = name.split(":")
+    return parts[6] if name.startswith("arn:") and len(parts) > 6 else parts[0]
 
 
 def _tail(name: str) -> str:

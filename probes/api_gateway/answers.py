@@ -9,7 +9,7 @@ from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import number
 from probes.api_gateway.model import Snapshot
 from probes.api_gateway.settings import Settings
-from probes.metrics import history
+from probes.metrics import history, settled, total
 
 _WHY = {
     "AUTHORIZER_FAILURE": "the authorizer fails, or answers what is no policy",
@@ -95,6 +95,11 @@ def split(snapshot: Snapshot) -> tuple[Evidence, ...]:
 
 
 def _likely(snapshot: Snapshot) -> tuple[str, ...]:
+    if snapshot.gone:
+        names = ", ".join(arn.split(":", 6)[-1] for arn in snapshot.gone)
+        return (f"it calls what is not there any more: the function {names}",)
+    if total(settled(snapshot.function_throttles, snapshot.at)):
+        return ("its functions are throttled: they may not run that often at once",)
     if snapshot.forbidden:
         return ("a function's policy does not let this API in",)
     told = [each for each in snapshot.answers if each.status >= 500]

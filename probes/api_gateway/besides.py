@@ -129,6 +129,9 @@ async def permitted(aws: AwsReads, look: Snapshot) -> Snapshot:
     if not hurts(look) or not called:
         return look
     shut = [arn for arn in list(called)[:_FUNCTIONS] if not await _lets_in(aws, look, arn)]
+    gone = tuple([arn for arn in shut if not await _is_there(aws, arn)])
+    look = replace(look, gone=gone)
+    shut = [arn for arn in shut if arn not in gone]
     if not shut:
         return look
     place = shut[0].split(":")
@@ -137,13 +140,24 @@ async def permitted(aws: AwsReads, look: Snapshot) -> Snapshot:
     return replace(look, forbidden=tuple(shut), source_arn=source, statement_id=name)
 
 
-async def _lets_in(aws: AwsReads, look: Snapshot, arn: str) -> bool:
+def _named(arn: str) -> dict[str, object]:
     parts = arn.split(":")
-    asked = {"FunctionName": ":".join(parts[:7])}
-    if len(parts) > 7:
-        asked["Qualifier"] = parts[7]
+    asked: dict[str, object] = {"FunctionName": ":".join(parts[:7])}
+    return asked | ({"Qualifier": parts[7]} if len(parts) > 7 else {})
+
+
+async def _is_there(aws: AwsReads, arn: str) -> bool:
+    """Whether it has only no policy: AWS answers the same for a function that was deleted."""
     try:
-        answer = await aws.read("lambda", "GetPolicy", expect="Policy", **asked)
+        await aws.read("lambda", "GetFunctionConfiguration", expect="FunctionName", **_named(arn))
+    except BlindError as error:
+        return error.reason is not Reason.MISSING
+    return True
+
+
+async def _lets_in(aws: AwsReads, look: Snapshot, arn: str) -> bool:
+    try:
+        answer = await aws.read("lambda", "GetPolicy", expect="Policy", **_named(arn))
     except BlindError as error:
         if error.reason is Reason.MISSING:  # no policy, or no such function: neither lets it in
             return False

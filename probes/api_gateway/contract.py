@@ -15,14 +15,17 @@ from probes.metrics import Rate, counted, settled, total
 def contract(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """The functions behind it do not fail, and clients get 5xx: what stands between is broken.
 
-    A function that answers 5xx itself is no error of Lambda; so it is critical only when the access
-    log says that the gateway made these answers, and not told when it says that the functions did.
+    Functions that are gone, or throttled for a part, are not well. One that answers 5xx itself is
+    no error of Lambda; so it is critical only when the access log says that the gateway made these
+    answers, and not told when it says that the functions did.
     """
     rate = snapshot.share_of(snapshot.errors)
     runs = settled(snapshot.function_invocations, snapshot.at)
     failed = Rate(counted(settled(snapshot.function_errors, snapshot.at), runs), total(runs))
     grave = settings.errors.grade(rate.share) == Severity.CRITICAL
     if not grave or not rate.enough(settings.few_requests) or failed.share is None:
+        return
+    if snapshot.gone or _held(snapshot, failed.whole or 0) > settings.backend_well:
         return
     who = by(snapshot)
     if failed.share > settings.backend_well or who["integration"] > who["gateway"]:
@@ -52,6 +55,12 @@ def contract(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         next="was the type of an integration changed in the last deployment?",
         fact=False,
     )
+
+
+def _held(snapshot: Snapshot, runs: float) -> float:
+    """The share of attempts that Lambda throttled: such a call never gets to the function."""
+    held = total(settled(snapshot.function_throttles, snapshot.at)) or 0
+    return held / (held + runs) if held else 0.0
 
 
 def _types(snapshot: Snapshot) -> str:

@@ -164,6 +164,8 @@ class Snapshot:
     links: tuple[ApiLink, ...] = ()
     forbidden: tuple[str, ...] = ()
     """Functions whose policy does not let this API invoke them."""
+    gone: tuple[str, ...] = ()
+    """Functions that it calls and that are not there."""
     source_arn: str = ""
     """This stage as a function's policy names it; empty: nothing has to be permitted."""
     statement_id: str = ""
@@ -184,6 +186,7 @@ class Snapshot:
     function_invocations: Series = NO_DATA
     """Of all functions behind it, together. Read in trouble only."""
     function_errors: Series = NO_DATA
+    function_throttles: Series = NO_DATA
     gaps: tuple[Gap, ...] = ()
 
     @property

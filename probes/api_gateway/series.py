@@ -89,9 +89,11 @@ async def of_functions(aws: AwsReads, look: Snapshot) -> Snapshot:
         return look
     runs = [query("AWS/Lambda", "Invocations", "Sum", FunctionName=name) for name in names]
     bad = [query("AWS/Lambda", "Errors", "Sum", FunctionName=name) for name in names]
-    found = await aws.metrics([*runs, *bad], minutes=20)
+    held = [query("AWS/Lambda", "Throttles", "Sum", FunctionName=name) for name in names]
+    found = await aws.metrics([*runs, *bad, *held], minutes=20)
     return replace(
         look,
         function_invocations=together(*(found.get(each, NO_DATA) for each in runs)),
         function_errors=together(*(found.get(each, NO_DATA) for each in bad)),
+        function_throttles=together(*(found.get(each, NO_DATA) for each in held)),
     )

@@ -207,6 +207,7 @@ PROBE = Probe(
         "cloudwatch:GetMetricData",
         "logs:FilterLogEvents",
         "lambda:GetPolicy",
+        "lambda:GetFunctionConfiguration",
         "cloudtrail:LookupEvents",
     ),
     codes=(

@@ -120,6 +120,9 @@ def targets() -> tuple[Target, ...]:
         aws("elsewhere", "rds", "other", place="eu"),
         Target(name="path", kind="vpc_path", settings=path),
         aws("jobs", "sqs_queue", "arn:aws:sqs:us-east-1:1:jobs"),
+        aws("pay", "lambda_function", "payments-api:live"),
+        aws("mail", "lambda_function", "arn:aws:lambda:us-east-1:1:function:receipts:live"),
+        aws("ci", "iam_principal", "arn:aws:iam::1:user/ci"),
         aws("changes", "changes", ""),
     )
 
@@ -143,6 +146,14 @@ FEED = targets()[-1]
         pytest.param("rds.restart", "orders", "db", id="a database"),
         pytest.param("ec2.security_group", SG, "path", id="a group that ends a path"),
         pytest.param("sqs.queue", "https://sqs.us-east-1.amazonaws.com/1/jobs", "jobs", id="url"),
+        pytest.param("lambda.delete", "payments-api", "pay", id="a function looked at by alias"),
+        pytest.param(
+            "lambda.alias",
+            "arn:aws:lambda:us-east-1:1:function:receipts",
+            "mail",
+            id="a function whose ARN has an alias",
+        ),
+        pytest.param("iam.user", "ci", "ci", id="a user"),
         pytest.param("lambda.code", "checkout", "", id="a namesake of another service"),
         pytest.param("rds.restart", "other", "", id="a namesake in another place"),
     ],

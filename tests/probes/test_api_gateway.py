@@ -122,6 +122,16 @@ YOUNG = ApiDeployment(id="d2", at=AT.replace(hour=2, minute=53, second=0))
             id="the functions fail",
         ),
         pytest.param(
+            snapshot(**FAILS, function_throttles=flow(60)),
+            [("APIGW_5XX_RATE", CRITICAL)],
+            id="the functions are throttled",
+        ),
+        pytest.param(
+            snapshot(**FAILS, gone=(FUNCTION,)),
+            [("APIGW_5XX_RATE", CRITICAL)],
+            id="the function is gone",
+        ),
+        pytest.param(
             snapshot(forbidden=(FUNCTION,)),
             [("APIGW_LAMBDA_PERMISSION_MISSING", CRITICAL)],
             id="not let in",
@@ -396,6 +406,18 @@ async def look(answers: Any, series: Any = None, id_: str = "a1", stage: str = "
     settings = ApiSettings(aws="prod", id=id_, stage=stage)
     at = Target(name="shop", kind="api_gateway", settings=settings)
     return await status.collect(FakeAws(answers, series), at)
+
+
+async def test_a_function_that_is_gone_is_not_told_as_one_that_lets_nobody_in() -> None:
+    missing = BlindError(Reason.MISSING, "there is none")
+    there = {"FunctionName": "pay", "FunctionArn": FUNCTION}
+    seen = await look(rest(lambda__GetPolicy=missing, lambda__GetFunctionConfiguration=there), BAD)
+    assert (seen.gone, seen.forbidden) == ((), (FUNCTION,))
+    nowhere = rest(lambda__GetPolicy=missing, lambda__GetFunctionConfiguration=missing)
+    seen = await look(nowhere, BAD)
+    assert (seen.gone, seen.forbidden) == ((FUNCTION,), ())
+    told = next(f for f in status.diagnose(seen, Settings()) if f.code == "APIGW_5XX_RATE")
+    assert told.likely == ("it calls what is not there any more: the function pay",)
 
 
 async def test_a_stage_that_fails_is_read_with_what_explains_it() -> None:
