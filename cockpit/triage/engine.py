@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 from cockpit import clock
 from cockpit.connect.hurry import HURRIED
 from cockpit.connect.pace import Pace
+from cockpit.connect.workshop import ended
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 from cockpit.redact import MASKER
 from cockpit.text import visible
@@ -311,7 +312,7 @@ class Engine:
         work: asyncio.Task[object] = asyncio.create_task(self._collect(look))
         try:
             # `timeout` and `wait_for` wait for the end of what they cancel, and a probe may hang
-            done, _ = await asyncio.wait({work}, timeout=look.probe.timeout)
+            done = await ended(work, look.probe.timeout)
         except asyncio.CancelledError:
             work.cancel()
             raise

@@ -33,6 +33,9 @@ ATTRIBUTES = """<DescribeTargetGroupAttributesResponse xmlns="http://elasticload
 IDENTITY = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
 <Arn>arn:aws:iam::123456789012:user/x</Arn><UserId>x</UserId><Account>123456789012</Account>
 </GetCallerIdentityResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></GetCallerIdentityResponse>"""
+ASSUMED = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
+<AccessKeyId>ASIABENCHBENCHBENCH</AccessKeyId><SecretAccessKey>bench</SecretAccessKey><SessionToken>bench</SessionToken>
+<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
 METRICS = """<GetMetricDataResponse xmlns="http://monitoring.amazonaws.com/doc/2010-08-01/"><GetMetricDataResult>
 <MetricDataResults></MetricDataResults></GetMetricDataResult>
 <ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></GetMetricDataResponse>"""
@@ -57,6 +60,8 @@ def answer(body: bytes) -> str:
             return ATTRIBUTES
         case "GetMetricData":
             return METRICS
+        case "AssumeRole":
+            return ASSUMED
         case "GetCallerIdentity":
             return IDENTITY
         case _:

@@ -164,7 +164,7 @@ async def test_the_commanders_profile_is_used(
 
 async def test_after_an_act_the_place_is_read_anew_and_not_after_who_it_would_be() -> None:
     async with stubbed() as stub:
-        stub.reply(b'{"clusterArns": [], "service": {}}', type=JSON)
+        stub.reply(b'{"clusterArns": [], "serviceArns": [], "service": {}}', type=JSON)
         reads, acts = await open_aws(place(stub.port)), await open_aws_acts(place(stub.port))
         try:
             await reads.read("ecs", "ListClusters")

@@ -13,6 +13,7 @@ from botocore.parsers import ResponseParserError
 from cockpit.connect.aws import clients as aws_clients
 from cockpit.connect.aws import errors as aws_errors
 from cockpit.connect.aws import session as aws
+from cockpit.connect.aws import sessions as aws_sessions
 from cockpit.connect.aws.errors import AwsCall
 from cockpit.errors import BlindError, Reason
 from tests.core.aws_stub import LOGIN_PAGE, Reply, error, reading, stubbed, xml
@@ -304,7 +305,7 @@ async def test_a_host_name_is_resolved_and_asked(monkeypatch: pytest.MonkeyPatch
     async def resolved(host: str) -> tuple[str, ...]:
         return ("127.0.0.1",)
 
-    monkeypatch.setattr(aws_clients, "addresses_of", resolved)
+    monkeypatch.setattr(aws_sessions, "addresses_of", resolved)
     async with stubbed() as stub:
         stub.reply('{"clusterArns": []}', type="application/x-amz-json-1.1")
         endpoint = f"http://aws.example.test:{stub.port}"

@@ -149,12 +149,12 @@ async def test_a_read_passes_the_guard() -> None:
 
 def test_no_code_of_ours_presigns_or_makes_clients_elsewhere() -> None:
     """A presigned URL is a usable credential, and no call: the guard never sees it."""
-    root = Path(cockpit.__file__).parent
+    root, made = Path(cockpit.__file__).parent, {"clients.py", "sessions.py"}
     for file in root.rglob("*.py"):
         content = file.read_text()
         assert ".generate_presigned" not in content, file
         if file.parent.name != "world" and "world" not in file.parts:
-            assert "create_client(" not in content or file.name == "clients.py", file
+            assert "create_client(" not in content or file.name in made, file
 
 
 ROLE = "arn:aws:iam::123456789012:role/triage"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cockpit.connect.aws import clients as aws_clients
+from cockpit.connect.aws import sessions as aws_sessions
 from cockpit.errors import BlindError, Reason
 from tests.core.aws_stub import Reply, Request, error, reading, stubbed, tag, xml
 
@@ -73,9 +74,12 @@ async def test_expired_keys_are_not_read_again_for_every_call(keys: Path) -> Non
             assert len(aws._clients._retired) == 2
 
 
-def test_one_session_more_leaves_the_shared_search_path_as_it_is() -> None:
-    """aioboto3 adds boto3's folder to the loader of each session it opens: ours share one."""
-    aws_clients._opened(aws_clients._session("", lambda given: given))
-    before = list(aws_clients.LOADER.search_paths)
-    aws_clients._opened(aws_clients._session("", lambda given: given))
-    assert list(aws_clients.LOADER.search_paths) == before
+def test_sessions_share_what_is_hung_on_clients_and_the_loader_stays_as_it_is() -> None:
+    """aioboto3 adds boto3's folder to a loader for each session, and its methods to S3's clients:
+    with them twice no client of S3 could be made."""
+    before = list(aws_sessions.LOADER.search_paths)
+    one, other = (
+        aws_sessions.open_session("", "us-east-1", shared=lambda given: given) for _ in range(2)
+    )
+    assert one._original_handler is other._original_handler
+    assert list(aws_sessions.LOADER.search_paths) == before

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
-from cockpit.connect.aws import clients
+from cockpit.connect.aws import clients, sessions
 from cockpit.connect.mysql import session as mysql
 from cockpit.connect.postgres import session as postgres
 from cockpit.connect.redis import session as redis
@@ -19,6 +19,7 @@ from tests.patience import at_most
 
 _LIMITS = {
     clients: ("CONNECT_TIMEOUT", "READ_TIMEOUT"),
+    sessions: ("CONNECT_TIMEOUT", "READ_TIMEOUT"),
     mysql: ("_CONNECT", "_READ"),
     postgres: ("_CONNECT", "_STATEMENT_MS"),
     redis: ("_TIMEOUT",),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
@@ -23,6 +23,7 @@ from cockpit.connect.aws.codes import CODES, CodeWanted
 from cockpit.connect.aws.errors import FAILURES, AwsCall, blind
 from cockpit.connect.settings import AwsSite
 from cockpit.connect.shared import AnswerToCome, Tasks
+from cockpit.connect.workshop import ended
 from cockpit.errors import BlindError, Reason
 
 if TYPE_CHECKING:
@@ -89,20 +90,26 @@ class HeldAnswer:
     async def _asked(self) -> object:
         self._asking(self._call.service)
         try:
-            async with asyncio.timeout(DEADLINE):
-                found = self._ask()
-                return await found if inspect.isawaitable(found) else found
+            found = self._ask()
+            return await self._in_time(found) if inspect.isawaitable(found) else found
         except CodeWanted as wanted:
             self._code = wanted
             raise
         except RefreshWithMFAUnsupportedError as error:
             # botocore asks a prompter once: the next session of ours asks again
             raise self._code or CodeWanted("of its profile", self._call.profile) from error
-        except TimeoutError:
-            about = f"{self._call.name}: no answer within {DEADLINE:g}s, so nothing can be asked"
-            raise BlindError(Reason.TIMEOUT, about) from None
         except FAILURES as error:
             raise blind(error, self._call) from error
+
+    async def _in_time(self, asking: Awaitable[object]) -> object:
+        work = asyncio.ensure_future(asking)
+        try:
+            if await ended(work, DEADLINE):
+                return work.result()
+        finally:
+            work.cancel()
+        about = f"{self._call.name}: no answer within {DEADLINE:g}s, so nothing can be asked"
+        raise BlindError(Reason.TIMEOUT, about)
 
 
 def share(

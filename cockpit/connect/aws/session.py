@@ -21,7 +21,7 @@ from cockpit.connect.aws import errors as aws_errors
 from cockpit.connect.aws import reads
 from cockpit.connect.aws.batches import Batches, frozen
 from cockpit.connect.aws.budget import USD_PER_SERIES, Budget
-from cockpit.connect.aws.clients import LOADER, ClientOptions, Clients, Hooks, off_loop
+from cockpit.connect.aws.clients import ClientOptions, Clients, Hooks
 from cockpit.connect.aws.documents import refuse_lockout
 from cockpit.connect.aws.errors import FAILURES, AwsCall
 from cockpit.connect.aws.limits import Limits
@@ -31,6 +31,7 @@ from cockpit.connect.aws.policy import session_policy
 from cockpit.connect.aws.reads import iam_action
 from cockpit.connect.aws.redact import redact
 from cockpit.connect.aws.rights import role_of, simulated
+from cockpit.connect.aws.sessions import LOADER, off_loop
 from cockpit.connect.session import MetricQuery, Right, Series
 from cockpit.connect.settings import AwsSite
 from cockpit.connect.shared import Memory, Tasks

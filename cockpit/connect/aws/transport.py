@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from functools import cache
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 
 import aiobotocore.httpsession
@@ -77,7 +78,7 @@ class Transport(aiobotocore.httpsession.AIOHTTPSession):  # type: ignore[misc]
         bundle = self._verify if isinstance(self._verify, str) else ""
         return aiohttp.TCPConnector(
             limit=self._max_pool_connections,
-            ssl=_trusting(bundle) if bundle else trust(),
+            ssl=_trusting(bundle, Path(bundle).stat().st_mtime_ns) if bundle else trust(),
             **self._connector_args,
         )
 
@@ -147,7 +148,9 @@ def trust() -> ssl.SSLContext:
     return _trusting(botocore.httpsession.get_cert_path(True))
 
 
-def _trusting(bundle: str) -> ssl.SSLContext:
+@lru_cache(4)
+def _trusting(bundle: str, written: int = 0) -> ssl.SSLContext:
+    """Trusts a file of certificates as it was `written`: 30 ms, and each client asks for it."""
     context: ssl.SSLContext = botocore.httpsession.create_urllib3_context()
     context.check_hostname = True
     context.load_verify_locations(bundle)
