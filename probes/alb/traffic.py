@@ -315,6 +315,8 @@ PROBE = Probe(
         "elasticloadbalancing:DescribeLoadBalancers",
         "elasticloadbalancing:DescribeTargetGroups",
         "cloudwatch:GetMetricData",
+        # steps of its runbooks
+        "elasticloadbalancing:DescribeListeners",
     ),
     codes=(
         "ALB_NOT_ACTIVE",

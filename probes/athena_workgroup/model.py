@@ -47,6 +47,8 @@ class GlueTable:
 
     name: str
     """`database.table`."""
+    database: str = ""
+    table: str = ""
     there: bool = True
     version: str = ""
     updated: datetime | None = None

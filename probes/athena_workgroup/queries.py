@@ -163,6 +163,9 @@ PROBE = Probe(
         "glue:GetTable",
         "glue:GetPartitions",
         "glue:GetCrawler",
+        # steps of its runbooks
+        "glue:GetTableVersions",
+        "glue:GetTableVersion",
     ),
     codes=(
         _MISSING,

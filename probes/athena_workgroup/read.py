@@ -205,6 +205,8 @@ async def table_of(aws: AwsReads, name: str) -> GlueTable:
     row = answer_into(answer["Table"], GlueTableRow)
     return GlueTable(
         name=name,
+        database=database,
+        table=table,
         version=row.version_id,
         updated=row.update_time,
         location=row.storage_descriptor.location,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cockpit.connect.session import Series
 from probes.answers import Gap
@@ -152,12 +152,34 @@ class Snapshot:
     increased_at: datetime | None = None
     decreased_at: datetime | None = None
     decreases_today: int = 0
+    decrease_allowed: bool = False
+    """Whether DynamoDB would take another decrease of the table now."""
+    decrease_limit: str = ""
+    """When it takes the next one, in words."""
     on_demand_since: datetime | None = None
     own_cap_read: int | None = None
     own_cap_write: int | None = None
     warm_read: int | None = None
     warm_write: int | None = None
     gaps: tuple[Gap, ...] = ()
+
+
+DECREASES_AT_ANY_TIME, DECREASES_A_DAY = 4, 27
+"""Of one table in a day by UTC; between the two, one in each hour that has had none (DynamoDB
+Developer Guide, "Service, account, and table quotas").
+"""
+
+
+def decrease(at: datetime, today: int, last: datetime | None) -> tuple[bool, str]:
+    """Whether a table takes a decrease of its capacity now, and when it takes the next one."""
+    if today >= DECREASES_A_DAY:
+        return False, f"tomorrow: {today} of {DECREASES_A_DAY} were made today (UTC)"
+    if today < DECREASES_AT_ANY_TIME:
+        return True, f"now: {today} of {DECREASES_AT_ANY_TIME} that may come at any time"
+    if last is None:
+        return False, "an hour after the last one, whose time is not told"
+    free = last + timedelta(hours=1)
+    return at >= free, "now" if at >= free else f"from {free:%H:%M} UTC on: one in an hour"
 
 
 def minutes_of(lane: Lane, at: datetime) -> Lane:

@@ -18,6 +18,7 @@ from probes.dynamodb.model import (
     Replica,
     ScalingTarget,
     Snapshot,
+    decrease,
 )
 from probes.scaling import ActivityRow, PolicyRow, TargetRow
 
@@ -89,6 +90,8 @@ def table_of(row: DynamoTableRow, at: datetime) -> Snapshot:
     billing, throughput = row.billing_mode_summary, row.provisioned_throughput
     mode = billing.billing_mode or PROVISIONED
     own, warm = row.on_demand_throughput, row.warm_throughput
+    lowered = _real(throughput.last_decrease_date_time)
+    may, next_one = decrease(at, throughput.number_of_decreases_today, lowered)
     return Snapshot(
         at=at,
         table=row.table_name,
@@ -105,8 +108,10 @@ def table_of(row: DynamoTableRow, at: datetime) -> Snapshot:
             Replica(region=each.region_name, status=each.replica_status) for each in row.replicas
         ),
         increased_at=_real(throughput.last_increase_date_time),
-        decreased_at=_real(throughput.last_decrease_date_time),
+        decreased_at=lowered,
         decreases_today=throughput.number_of_decreases_today,
+        decrease_allowed=may,
+        decrease_limit=next_one,
         on_demand_since=_real(billing.last_update_to_pay_per_request_date_time),
         own_cap_read=_cap(own.max_read_request_units),
         own_cap_write=_cap(own.max_write_request_units),

@@ -126,6 +126,10 @@ PROBE = Probe(
         "ec2:DescribeInstanceCreditSpecifications",
         "cloudwatch:GetMetricData",
         "cloudwatch:ListMetrics",
+        # steps of its runbooks
+        "autoscaling:DescribeAutoScalingInstances",
+        "ec2:DescribeSnapshots",
+        "ec2:DescribeSecurityGroups",
     ),
     codes=(
         _STOPPED,

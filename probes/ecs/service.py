@@ -348,6 +348,9 @@ PROBE = Probe(
         "application-autoscaling:DescribeScalingActivities",
         "ec2:DescribeSubnets",
         "cloudwatch:GetMetricData",
+        # steps of its runbooks
+        "cloudtrail:LookupEvents",
+        "route53resolver:GetResolverDnssecConfig",
     ),
     codes=(
         "ECS_SERVICE_DOWN",

@@ -154,6 +154,8 @@ class Snapshot:
     sha: str = ""
     runtime: str = ""
     role: str = ""
+    role_name: str = ""
+    """The role without its path, as IAM's calls name it: the last part of its ARN."""
     memory_mb: int = 128
     timeout: int = 3
     """Seconds."""

@@ -163,6 +163,7 @@ def snapshot_of(row: FunctionRow, at: datetime, qualifier: str) -> Snapshot:
         sha=row.code_sha256,
         runtime=row.runtime,
         role=row.role,
+        role_name=row.role.rpartition("/")[2],
         memory_mb=row.memory_size,
         timeout=row.timeout,
         revision=row.revision_id,

@@ -243,6 +243,9 @@ PROBE = Probe(
         "lambda:ListProvisionedConcurrencyConfigs",
         "events:DescribeRule",
         "cloudtrail:LookupEvents",
+        # steps of its runbooks
+        "iam:ListAttachedRolePolicies",
+        "iam:ListPolicyVersions",
     ),
     codes=(
         "LAMBDA_ALL_FAILING",

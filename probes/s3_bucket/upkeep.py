@@ -234,6 +234,8 @@ PROBE = Probe(
         "s3:GetReplicationConfiguration",
         "s3:ListBucket",
         "cloudwatch:GetMetricData",
+        # steps of its runbooks
+        "s3:ListBucketVersions",
     ),
     codes=(
         "S3_STALE_PREFIX",

@@ -127,6 +127,8 @@ PROBE = Probe(
         "ec2:DescribeVpcs",
         "ec2:GetManagedPrefixListEntries",
         "cloudwatch:GetMetricData",
+        # steps of its runbooks
+        "cloudtrail:LookupEvents",
     ),
     codes=(
         "PATH_SG_INGRESS_DENIED",

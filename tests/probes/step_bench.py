@@ -12,14 +12,14 @@ from cockpit.connect.aws.session import Aws, AwsActs
 from cockpit.runbooks.kinds.acts import result_of
 from cockpit.runbooks.library import library
 from cockpit.runbooks.step import Runbook, Step, Until
-from cockpit.runbooks.values import captured, holds, resolved
+from cockpit.runbooks.values import captured, holds, resolved, target_value
 from cockpit.triage import recording
 from cockpit.triage.registry import registry
 from cockpit.triage.target import Target
 from cockpit.world.answers.rest import NOTHING_TO_TELL, empty
 from cockpit.world.calls import CallLog
 from cockpit.world.faults import Faults
-from cockpit.world.front import Front
+from cockpit.world.front import Amendment, Answerer, Front, Operation
 
 NO_ACTIVITIES = empty(
     ("application-autoscaling", "DescribeScalingActivities", "ScalingActivities"),
@@ -28,11 +28,19 @@ NO_ACTIVITIES = empty(
 
 
 @contextmanager
-def fronted() -> Iterator[int]:
-    """The port of moto behind the world's front: alone it calls an empty answer a page of HTML."""
+def fronted(
+    answers: Mapping[Operation, Answerer] | None = None,
+    amendments: Mapping[Operation, Amendment] | None = None,
+) -> Iterator[int]:
+    """The port of moto behind the world's front: alone it calls an empty answer a page of HTML.
+
+    `answers` are for what moto lacks, `amendments` add to what it says.
+    """
     made = Front(CallLog(), Faults())
     made.answers.update(NOTHING_TO_TELL)
     made.answers.update(NO_ACTIVITIES)
+    made.answers.update(answers or {})
+    made.amendments.update(amendments or {})
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
@@ -51,24 +59,34 @@ class Bench:
         target: Target,
         sessions: tuple[Aws, AwsActs],
         answers: Mapping[str, object],
+        *others: Target,
     ) -> None:
         self.book: Runbook = library().get(book)
         self.aws, self.acts = sessions
-        self.target = target
+        self.targets = {each.kind: each for each in (target, *others)}
         self.scope: dict[str, Any] = {id_: {"answer": each} for id_, each in answers.items()}
+        self.scope["params"] = {
+            name: target_value(self.targets[param.kind])
+            for name, param in self.book.params.items()
+            if param.kind in self.targets
+        }
 
     def step(self, id_: str) -> Step:
         return next(each for each in self.book.steps if each.id == id_)
 
     async def snapshot(self, probe: str) -> Any:
         self.aws.forget()
-        return await registry()[probe].collect(self.aws, self.target)
+        found = registry()[probe]
+        return await found.collect(self.aws, self.targets[found.kind])
 
     async def looked(self, *ids: str, **instead: Any) -> None:
         """Capture looking steps; `instead`: what moto cannot tell."""
         for id_ in ids:
             step = self.step(id_)
-            told = recording.builtins(await self.snapshot(step.does)) | instead
+            seen = await self.snapshot(step.does)
+            found = registry()[step.does].diagnose(seen, registry()[step.does].settings)
+            reading = {"findings": [{"code": each.code} for each in found]}
+            told = recording.builtins(seen) | {"reading": reading} | instead
             self.scope[id_] = captured(step.capture, told)
 
     def applies(self, id_: str) -> bool:
@@ -93,8 +111,10 @@ class Bench:
     async def _seen(self, until: Until) -> Mapping[str, Any]:
         if until.call:
             return await self._read(until.call, resolved(until.args, self.scope))
-        return recording.builtins(await self.snapshot(until.probe))
+        told: Mapping[str, Any] = recording.builtins(await self.snapshot(until.probe))
+        return told
 
     async def _read(self, call: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         self.aws.forget()
-        return result_of(call, await self.aws.read(*parse(call), **arguments)).data
+        service, operation = parse(call)
+        return result_of(call, await self.aws.call(service, operation, arguments, "")).data

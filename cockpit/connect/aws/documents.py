@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Protocol
 
-from cockpit.connect.aws import containment
+from cockpit.connect.aws import containment, versions
+from cockpit.connect.aws.asks import Asks
 from cockpit.connect.aws.lockout import PolicyCaller, locks_out
 from cockpit.connect.aws.resource_policy import (
     PolicyProblem,
@@ -47,21 +47,16 @@ _OF_IDENTITIES: Mapping[str, str] = MappingProxyType(
     )
 )
 """Call → the argument that holds an identity's policy: it may not allow on every resource."""
+_ATTACHING = frozenset({"iam.AttachRolePolicy", "iam.AttachUserPolicy", "iam.AttachGroupPolicy"})
+_ALL_OF_IT = ("/AdministratorAccess", "/PowerUserAccess", "/IAMFullAccess")
+"""Ends of the ARNs of AWS' own policies that give everything, or the way to it."""
 _LOCKING = frozenset({"s3.PutBucketPolicy", "s3.DeleteBucketPolicy"})
-
-
-class Asks(Protocol):
-    """A commander's session, as far as it is asked here."""
-
-    async def run(self, call: str, arguments: Mapping[str, object]) -> Mapping[str, object]:
-        """One operation."""
-
-    async def identity(self) -> tuple[str, str]:
-        """Account and ARN."""
 
 
 def policy_problems(call: str, arguments: Mapping[str, object]) -> Iterator[str]:
     """What is wrong with the policy in the arguments, if there is one; nothing is sent then."""
+    if call in _ATTACHING and str(arguments.get("PolicyArn", "")).endswith(_ALL_OF_IT):
+        yield f"PolicyArn: {visible(str(arguments['PolicyArn']), 120)} allows everything"
     name = _OF_RESOURCES.get(call) or _OF_IDENTITIES.get(call)
     if name is None or (call.startswith("sns.") and arguments.get("AttributeName") != "Policy"):
         return
@@ -100,6 +95,10 @@ async def refuse_lockout(acts: Asks, call: str, arguments: Mapping[str, object])
         await _refuse_replacing(acts, arguments)
     if containment.about(call):
         await _refuse_containing(acts, call, arguments)
+    if call == versions.DEFAULT:
+        await versions.refuse_all_of_it(acts, arguments)
+    if call == versions.DELETE:
+        await versions.refuse_loss(acts, arguments)
     if call not in _LOCKING or not arguments.keys() & {"Policy", "ExpectedBucketOwner"}:
         return  # taking a policy away shuts out callers of another account only
     try:

@@ -47,7 +47,7 @@ _HIGH = frozenset(
     for names in (
         "iam.DeleteRolePolicy iam.DeleteUserPolicy",
         "lambda.DeleteFunctionConcurrency",
-        "s3.DeleteBucketPolicy",
+        "s3.DeleteBucketPolicy s3.DeleteObject",
     )
     for name in names.split()
 )

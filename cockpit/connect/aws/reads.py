@@ -53,6 +53,7 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
         """,
         "ec2": """
             DescribeInstances DescribeInstanceStatus DescribeVolumes DescribeVolumeStatus
+            DescribeSnapshots
             DescribeVpcs DescribeVpcAttribute DescribeSubnets DescribeRouteTables
             DescribeSecurityGroups DescribeSecurityGroupRules DescribeNetworkAcls
             DescribeNetworkInterfaces DescribeNatGateways DescribeInternetGateways
@@ -72,8 +73,8 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
         """,
         "apigateway": """
             GetRestApis GetRestApi GetStages GetStage GetDeployments GetDeployment GetResources
-            GetIntegration GetAuthorizers GetUsagePlans GetDomainNames GetBasePathMappings
-            GetVpcLinks GetAccount
+            GetIntegration GetAuthorizers GetUsagePlans GetUsagePlan GetDomainNames
+            GetBasePathMappings GetVpcLinks GetAccount
         """,
         "apigatewayv2": """
             GetApis GetApi GetStages GetStage GetRoutes GetIntegrations GetDeployments
@@ -110,8 +111,8 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
             BatchGetQueryExecution GetQueryRuntimeStatistics
         """,
         "glue": """
-            GetDatabases GetTables GetTable GetPartitions GetCrawlers GetCrawler GetCrawlerMetrics
-            GetJobRuns
+            GetDatabases GetTables GetTable GetTableVersions GetTableVersion GetPartitions
+            GetCrawlers GetCrawler GetCrawlerMetrics GetJobRuns
         """,
         "sns": """
             ListTopics GetTopicAttributes ListSubscriptionsByTopic GetSubscriptionAttributes
@@ -131,8 +132,8 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
         """,
         "iam": """
             GetRole ListRolePolicies GetRolePolicy ListAttachedRolePolicies GetPolicy
-            GetPolicyVersion ListAccessKeys GetAccessKeyLastUsed GetAccountSummary
-            ListUserPolicies GetUserPolicy ListAttachedUserPolicies
+            GetPolicyVersion ListPolicyVersions ListAccessKeys GetAccessKeyLastUsed
+            GetAccountSummary ListUserPolicies GetUserPolicy ListAttachedUserPolicies
             SimulatePrincipalPolicy
         """,
         "guardduty": "ListDetectors ListFindings GetFindings",
@@ -161,7 +162,7 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
 CONSENT: Mapping[str, frozenset[str]] = _table(
     {
         "logs": "FilterLogEvents GetLogEvents StartQuery StopQuery GetQueryResults",
-        "s3": "ListObjectsV2",
+        "s3": "ListObjectsV2 ListObjectVersions",
         "wafv2": "GetSampledRequests",
         "pi": "DescribeDimensionKeys",
     }
@@ -176,6 +177,7 @@ BOUNDS: Mapping[str, frozenset[str]] = _table(
         "logs.FilterLogEvents": "startTime endTime limit",
         "logs.GetLogEvents": "startTime limit",
         "s3.ListObjectsV2": "Prefix MaxKeys",
+        "s3.ListObjectVersions": "Prefix MaxKeys",
     }
 )
 """`service.Operation` → arguments without which a read has no end: a look always gives them."""
@@ -248,7 +250,7 @@ UNASKED: Mapping[str, frozenset[str]] = _table(
         "glue": "GetJob GetJobs BatchGetJobs GetUserDefinedFunctions",
         "lambda": "GetLayerVersion GetLayerVersionByArn",
         "pi": "GetDimensionKeyDetails GetPerformanceAnalysisReport",
-        "s3": "ListObjects ListObjectVersions ListMultipartUploads ListParts",
+        "s3": "ListObjects ListMultipartUploads ListParts",
         "sns": """
             ListPhoneNumbersOptedOut ListSMSSandboxPhoneNumbers ListOriginationNumbers
             GetEndpointAttributes ListEndpointsByPlatformApplication
@@ -272,6 +274,7 @@ _IAM_ACTION = {
     "s3.ListBuckets": "s3:ListAllMyBuckets",
     "s3.HeadBucket": "s3:ListBucket",
     "s3.ListObjectsV2": "s3:ListBucket",
+    "s3.ListObjectVersions": "s3:ListBucketVersions",
     "s3.GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "s3control.GetPublicAccessBlock": "s3:GetAccountPublicAccessBlock",
     "s3.ListBucketMetricsConfigurations": "s3:GetMetricsConfiguration",

@@ -291,7 +291,11 @@ _RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
             **_one(_stack_event, "StackEvents"),
         },
         "athena": _one(_execution, "QueryExecution", "QueryExecutions"),
-        "apigateway": {**_one(_stage, "item", "items"), "variables": _stage},
+        "apigateway": {
+            **_one(_stage, "item", "items"),
+            "variables": _stage,
+            "value": _drop("value"),  # of a key, which a change of it hands back
+        },
         "apigatewayv2": {**_one(_stage, "Items"), "StageVariables": _stage},
         "cloudfront": _one(_distribution, "Distribution"),
         "events": _one(_drop("Input", "InputTransformer", "HttpParameters"), "Targets"),

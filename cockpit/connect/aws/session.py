@@ -28,7 +28,6 @@ from cockpit.connect.aws.limits import Limits
 from cockpit.connect.aws.metrics import Metrics
 from cockpit.connect.aws.models import parse, validate_call
 from cockpit.connect.aws.policy import session_policy
-from cockpit.connect.aws.reads import iam_action
 from cockpit.connect.aws.redact import redact
 from cockpit.connect.aws.rights import role_of, simulated
 from cockpit.connect.aws.sessions import LOADER, off_loop
@@ -226,7 +225,7 @@ class Aws:
 
     def _has_room(self, about: AwsCall) -> None:
         """Raise `BlindError` for what the session policy had no room for."""
-        action = iam_action(about.service, about.operation)
+        action = reads.iam_action(about.service, about.operation)
         if action in self._clients.left_out:
             raise BlindError(
                 Reason.DENIED,
@@ -307,26 +306,28 @@ class AwsActs:
         finally:
             if changes:
                 forget(self.place.name)
-        if call == "sts.GetCallerIdentity":
-            self._who = str(answer.get("Account", "")), str(answer.get("Arn", ""))
         return redact(service, answer)
 
     async def identity(self) -> tuple[str, str]:
         """Account and ARN that acts are made as, asked once a session."""
         if self._who is None:
-            await self.run("sts.GetCallerIdentity", {})
-        return self._who or ("", "")
+            answer = await self.run("sts.GetCallerIdentity", {})
+            self._who = str(answer.get("Account", "")), str(answer.get("Arn", ""))
+        return self._who
 
     async def may(self, call: str, arguments: Mapping[str, object]) -> Right:
-        """See `TellsRights`: asked of IAM's simulation, where that is permitted."""
+        """See `TellsRights`: what `run` would refuse, then IAM's simulation where permitted."""
         service, operation = await off_loop(parse, call)
-        _, arn = await self.identity()
-        asked = {"PolicySourceArn": role_of(arn), "ActionNames": [iam_action(service, operation)]}
+        action = reads.iam_action(service, operation)
         try:
-            answer = await self.run("iam.SimulatePrincipalPolicy", asked)
+            await refuse_lockout(self, f"{service}.{operation}", arguments)
+            _, arn = await self.identity()
+            asked = {"PolicySourceArn": role_of(arn), "ActionNames": [action]}
+            return simulated(await self.run("iam.SimulatePrincipalPolicy", asked), action, arn)
+        except Refused as error:
+            return Right(False, error.message)
         except (BlindError, UnknownOutcome) as error:
             return Right(None, f"IAM does not tell: {error.message}")
-        return simulated(answer, iam_action(service, operation), arn)
 
     async def close(self) -> None:
         """Give the connections up. Never raises."""
