@@ -63,7 +63,7 @@ class Report:
     suspects: tuple[Suspect, ...]
     cost: sweep.Cost
     library: Library
-    """What says which runbook a finding has."""
+    """What says which runbook a finding has; it holds no others."""
     unrecorded: str = ""
     """Why what was collected could not be written where it was wanted."""
     redirected: Mapping[str, str] = field(default_factory=dict)
@@ -141,7 +141,9 @@ async def look_once(
         cost=spent,
         unrecorded=unrecorded,
         redirected=elsewhere,
-        library=library(config.runbooks),
+        library=library(
+            config.runbooks, codes={each.finding.code for each in store.board.open.values()}
+        ),
     )
 
 

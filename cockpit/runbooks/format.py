@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from cockpit.runbooks.table import Keys, Problems, toml
 from cockpit.runbooks.values import NAME, TYPES
 
 if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
 LARGEST = 512 * 1024
@@ -223,9 +225,7 @@ def _document(body: str, first_line: int, problems: Problems) -> _Document:
 
 
 def _sections(body: str, first_line: int, problems: Problems) -> list[_Section]:
-    from markdown_it import MarkdownIt
-
-    tokens = MarkdownIt("commonmark").parse(body)
+    tokens = _markdown().parse(body)
     sections = [_Section("", first_line)]
     for number, token in enumerate(tokens):
         line = first_line + (token.map[0] if token.map else 0)
@@ -240,6 +240,14 @@ def _sections(body: str, first_line: int, problems: Problems) -> list[_Section]:
         elif token.type == "fence":
             _fence(token, line, sections[-1], problems)
     return sections
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    """Made once: its rules take as long as a file."""
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark")
 
 
 def _fence(token: Token, line: int, section: _Section, problems: Problems) -> None:

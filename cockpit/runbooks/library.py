@@ -6,7 +6,7 @@ others: its problems are kept beside them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -57,9 +57,13 @@ class Library:
         return next((runbook.id for runbook in self.for_code(code)), "")
 
 
-def library(folders: Iterable[Path] = ()) -> Library:
-    """The shipped runbooks and those of some folders. Never raises for a file."""
-    parsed = [*shipped(), *brought()]
+def library(folders: Iterable[Path] = (), *, codes: Iterable[str] | None = None) -> Library:
+    """The shipped runbooks and those of some folders. Never raises for a file.
+
+    `codes`: of the shipped ones only those that may be for one of them; to read all takes longer
+    than a whole look at a few targets. What is best for such a code is the same.
+    """
+    parsed = [*(shipped() if codes is None else _naming(tuple(codes))), *brought()]
     for folder in folders:
         parsed += _folder(folder)
     return collected(parsed)
@@ -87,12 +91,27 @@ def collected(parsed: Iterable[Parsed]) -> Library:
 @cache
 def shipped() -> tuple[Parsed, ...]:
     """What is in the package."""
+    return tuple(map(_parsed, _texts()))
+
+
+def _naming(codes: tuple[str, ...]) -> Iterator[Parsed]:
+    return (_parsed(id_) for id_, text in _texts().items() if any(code in text for code in codes))
+
+
+@cache
+def _texts() -> Mapping[str, str]:
+    """Id, which is the file's name, → what is in the package."""
     folder = files("cockpit.runbooks") / "library"
-    return tuple(
-        parse(entry.read_text(encoding="utf-8"), Path(entry.name), shipped=True)
+    return {
+        entry.name.removesuffix(SUFFIX): entry.read_text(encoding="utf-8")
         for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
         if entry.name.endswith(SUFFIX)
-    )
+    }
+
+
+@cache
+def _parsed(id_: str) -> Parsed:
+    return parse(_texts()[id_], Path(id_ + SUFFIX), shipped=True)
 
 
 @cache
@@ -100,15 +119,16 @@ def brought() -> tuple[Parsed, ...]:
     """What other distributions bring. They may not take the place of a runbook of the product:
     only a person may, by a folder in the configuration.
     """
-    ours = {each.runbook.id for each in shipped() if each.runbook is not None}
     documents, _ = plugins.documents(plugins.RUNBOOKS, SUFFIX)
     return tuple(
-        _not_ours(parse(each.text, Path(each.distribution, each.name + SUFFIX), shipped=True), ours)
+        _not_ours(
+            parse(each.text, Path(each.distribution, each.name + SUFFIX), shipped=True), _texts()
+        )
         for each in documents
     )
 
 
-def _not_ours(parsed: Parsed, ours: set[str]) -> Parsed:
+def _not_ours(parsed: Parsed, ours: Container[str]) -> Parsed:
     runbook = parsed.runbook
     if runbook is None or runbook.id not in ours:
         return parsed

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import DataNotFoundError
 from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape, StructureShape
 
@@ -123,6 +124,9 @@ def test_other_services_and_other_files_are_as_botocore_has_them() -> None:
     ours, theirs = ModelLoader(), Loader()
     for service, kind in (("sts", "service-2"), ("ecs", "paginators-1")):
         assert ours.load_service_model(service, kind) == theirs.load_service_model(service, kind)
+    assert ours.load_data("endpoints") == theirs.load_data("endpoints")
+    with pytest.raises(DataNotFoundError):
+        ours.load_data("nothing")
 
 
 def test_a_newer_model_that_says_otherwise_is_told() -> None:

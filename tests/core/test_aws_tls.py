@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import os
+import shutil
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing
@@ -241,6 +242,23 @@ async def test_only_a_server_with_the_right_name_is_asked(
             await call(stub.port, **changes)
             assert stub.requests
         assert bool(proxy.asked) == (through == "proxy")
+
+
+async def test_a_bundle_that_has_changed_is_read_again(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    (tmp_path / "other").mkdir()
+    shutil.copy(Authority(tmp_path / "other").ca_file, bundle)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    async with stubbed(authority.issue().context()) as stub:
+        stub.answer = answered
+        with pytest.raises(BlindError, match="unable to get local issuer"):
+            await read(stub.port)
+        with bundle.open("ab") as file:
+            file.write(authority.ca_file.read_bytes())
+        await read(stub.port)
+        assert stub.requests
 
 
 @pytest.mark.parametrize("call", [read, act])

@@ -209,6 +209,14 @@ def test_every_finding_code_has_a_runbook() -> None:
     assert coverage(codes, library().for_code) == ()
 
 
+def test_what_a_look_reads_for_the_codes_that_it_found_names_the_same_runbooks() -> None:
+    whole = library()
+    codes = {code for probe in registry().values() for code in probe.codes}
+    for code in codes:
+        assert library(codes=[code]).best(code) == whole.best(code)
+    assert library(codes=[]).runbooks == ()
+
+
 def test_the_codes_and_probes_that_runbooks_name_are_those_there_are() -> None:
     codes = {code for probe in registry().values() for code in probe.codes}
     named = {code for each in library().runbooks for code in each.codes}
