@@ -15,6 +15,19 @@ from cockpit.text import visible
 MEMORY, DENIED, POOL, THROTTLED = "memory", "denied", "pool", "throttled"
 TIMEOUT, FIELD, ERROR = "timeout", "field", "error"
 
+WANTED = (
+    "?ERROR ?Error ?error ?Exception ?exception ?Traceback ?FATAL ?Fatal ?CRITICAL ?panic "
+    '?"timed out" ?"Timed out" ?timeout ?Timeout ?TimeoutError ?ETIMEDOUT ?DeadlineExceeded '
+    '?"deadline exceeded" ?"Process exited" ?"signal: killed" ?OutOfMemory ?"out of memory" '
+    '?"Out of memory" ?OOMKilled ?"exit status 137" ?"code 137" ?"Runtime exited" ?AccessDenied '
+    '?"Access Denied" ?"access denied" ?UnauthorizedOperation ?Forbidden ?"not authorized" '
+    '?"too many connections" ?"Too many connections" ?"too many clients" ?"connection slots" '
+    '?"pool exhausted" ?QueuePool ?Throttling ?ThrottlingException ?"Rate exceeded" ?SlowDown '
+    '?TooManyRequests ?ProvisionedThroughputExceeded ?"Cannot read propert" ?NullPointer '
+    '?NoneType ?" 500 " ?" 502 " ?" 503 " ?" 504 "'
+)
+"""Filter pattern: any of these. CloudWatch Logs matches case by case, and a term also in a word; it
+takes 1,024 characters. What comes is sorted here once more."""
 _READ = 4_000
 """Characters of a line that are looked at: a stack trace's own words come first."""
 _SHAPE = 200

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from cockpit.errors import Reason
+from cockpit.logs.source import LogSource
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.own import OwnAct
@@ -135,6 +136,9 @@ class Probe(Generic[Session, Snapshot, Settings]):
     twice: bool = True
     """With `since`: a single sweep looks twice, a second apart. False when `since` only carries
     memory from look to look, which a second would not add to."""
+    logs: Callable[[Session, Snapshot, Target], Awaitable[Sequence[LogSource]]] | None = None
+    """Where the lines of the target's logs are, asked when a person wants to read them: it may
+    read what a look need not (a task definition). Raises `BlindError`."""
     needs: tuple[str, ...] = ()
     """IAM actions (`ecs:DescribeServices`) or grants (`GRANT pg_monitor`) that it wants."""
     leads: bool = False

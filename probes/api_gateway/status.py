@@ -18,6 +18,7 @@ from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import ApiSettings
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
+from cockpit.logs.source import LogSource
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
@@ -34,6 +35,7 @@ from probes.api_gateway import (
     traffic,
     view,
 )
+from probes.api_gateway.lines import pattern
 from probes.api_gateway.model import HTTP, REST, ApiDeployment, Snapshot
 from probes.api_gateway.read import (
     http_deployment,
@@ -154,6 +156,22 @@ async def _deployments(aws: AwsReads, look: Snapshot) -> tuple[ApiDeployment, ..
     return newest_first(map(http_deployment, answers_into(rows, HttpDeploymentRow)))
 
 
+async def logs(aws: AwsReads, snapshot: Snapshot, target: Target) -> tuple[LogSource, ...]:
+    """Its access log, and the logs of the functions that answer for it."""
+    functions = dict.fromkeys(
+        each.function.split(":")[6]
+        for each in snapshot.integrations or ()
+        if each.function.count(":") >= 6
+    )
+    group = snapshot.log_group
+    errors = pattern(snapshot.log_format)
+    access = (LogSource(group=group, label="access log", errors=errors),) if group else ()
+    return (
+        *access,
+        *(LogSource(group=f"/aws/lambda/{name}", label=f"function {name}") for name in functions),
+    )
+
+
 def since(before: Snapshot, now: Snapshot) -> Snapshot:
     """Carry over what the stage served before we saw it go elsewhere: CloudTrail is up to fifteen
     minutes late.
@@ -202,10 +220,12 @@ PROBE = Probe(
     changes=view.changes,
     since=since,
     twice=False,
+    logs=logs,
     needs=(
         "apigateway:GET",
         "cloudwatch:GetMetricData",
         "logs:FilterLogEvents",
+        "logs:GetLogEvents",
         "lambda:GetPolicy",
         "lambda:GetFunctionConfiguration",
         "cloudtrail:LookupEvents",

@@ -35,6 +35,7 @@ from probes.ecs.answers import (
 )
 from probes.ecs.code_deploy import code_deployments
 from probes.ecs.history import history
+from probes.ecs.logs import logs
 from probes.ecs.model import (
     RunningTask,
     Scaling,
@@ -333,6 +334,7 @@ PROBE = Probe(
     changes=view.changes,
     since=since,
     twice=False,
+    logs=logs,
     needs=(
         "ecs:DescribeServices",
         "ecs:ListTasks",
@@ -348,6 +350,8 @@ PROBE = Probe(
         "application-autoscaling:DescribeScalingActivities",
         "ec2:DescribeSubnets",
         "cloudwatch:GetMetricData",
+        "logs:FilterLogEvents",
+        "logs:GetLogEvents",
         # steps of its runbooks
         "cloudtrail:LookupEvents",
         "route53resolver:GetResolverDnssecConfig",

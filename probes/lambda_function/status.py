@@ -17,6 +17,7 @@ from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
+from cockpit.logs.source import LogSource
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Neighbour, Probe
 from cockpit.triage.target import Target
@@ -159,6 +160,11 @@ def _alias(aliases: Sequence[Alias], qualifier: str) -> Alias | None:
     return aliases[0] if len(aliases) == 1 else None
 
 
+async def logs(aws: AwsReads, snapshot: Snapshot, target: Target) -> tuple[LogSource, ...]:
+    """The group that it is told to write to."""
+    return (LogSource(group=snapshot.log_group),) if snapshot.log_group else ()
+
+
 def since(before: Snapshot, now: Snapshot) -> Snapshot:
     """Carry over since when it moves, and which version the alias pointed to before we saw it go
     elsewhere: CloudTrail is up to fifteen minutes late.
@@ -230,10 +236,12 @@ PROBE = Probe(
     since=since,
     beside=beside,
     twice=False,
+    logs=logs,
     needs=(
         "lambda:GetFunctionConfiguration",
         "cloudwatch:GetMetricData",
         "logs:FilterLogEvents",
+        "logs:GetLogEvents",
         "lambda:GetFunctionConcurrency",
         "lambda:GetAccountSettings",
         "lambda:ListAliases",

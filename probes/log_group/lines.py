@@ -18,6 +18,7 @@ from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import LogGroupSettings
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError
+from cockpit.logs.source import LogSource
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
@@ -77,6 +78,12 @@ def _absent(error: BlindError) -> BlindError:
     )
 
 
+async def logs(aws: AwsReads, snapshot: Snapshot, target: Target) -> tuple[LogSource, ...]:
+    """The group itself."""
+    assert isinstance(target.settings, LogGroupSettings)
+    return (LogSource(group=snapshot.name, errors=target.settings.errors),)
+
+
 def since(before: Snapshot, now: Snapshot) -> Snapshot:
     """Carry over which patterns are new: five minutes on, the hour before has them itself."""
     known = {
@@ -123,12 +130,17 @@ PROBE = Probe(
     tables=view.tables,
     since=since,
     twice=False,
+    logs=logs,
     needs=(
         "logs:DescribeLogGroups",
         "logs:FilterLogEvents",
         "cloudwatch:GetMetricData",
         "logs:DescribeSubscriptionFilters",
         "cloudwatch:ListMetrics",
+        "logs:GetLogEvents",
+        "logs:StartQuery",
+        "logs:GetQueryResults",
+        "logs:StopQuery",
     ),
     codes=(
         "LOG_OOM",

@@ -14,26 +14,13 @@ from cockpit.connect.session import AwsReads, MetricQuery, Series
 from cockpit.errors import BlindError, Reason
 from cockpit.logs.patterns import PatternTally
 from cockpit.logs.reading import LinesRead, LogLine, matching
-from cockpit.logs.shapes import DENIED, ERROR, FIELD, kind_of
+from cockpit.logs.shapes import DENIED, ERROR, FIELD, WANTED, kind_of
 from cockpit.text import SafeText
 from probes.answers import whole_minute
 from probes.denials import denied_actions
 from probes.log_group.model import WINDOW, Delivery, KindCount, Snapshot
 from probes.metrics import NO_DATA, query
 
-WANTED = (
-    "?ERROR ?Error ?error ?Exception ?exception ?Traceback ?FATAL ?Fatal ?CRITICAL ?panic "
-    '?"timed out" ?"Timed out" ?timeout ?Timeout ?TimeoutError ?ETIMEDOUT ?DeadlineExceeded '
-    '?"deadline exceeded" ?"Process exited" ?"signal: killed" ?OutOfMemory ?"out of memory" '
-    '?"Out of memory" ?OOMKilled ?"exit status 137" ?"code 137" ?"Runtime exited" ?AccessDenied '
-    '?"Access Denied" ?"access denied" ?UnauthorizedOperation ?Forbidden ?"not authorized" '
-    '?"too many connections" ?"Too many connections" ?"too many clients" ?"connection slots" '
-    '?"pool exhausted" ?QueuePool ?Throttling ?ThrottlingException ?"Rate exceeded" ?SlowDown '
-    '?TooManyRequests ?ProvisionedThroughputExceeded ?"Cannot read propert" ?NullPointer '
-    '?NoneType ?" 500 " ?" 502 " ?" 503 " ?" 504 "'
-)
-"""Filter pattern: any of these. CloudWatch Logs matches case by case, and a term also in a word; it
-takes 1,024 characters. What comes is sorted here once more."""
 _PAGE = 1000
 _PAGES = 3
 _HOUR = (60, 45, 30, 15)

@@ -91,7 +91,7 @@ async def _look(
     from cockpit.triage.topology import DependencyGraph
     from cockpit.triage.unseen import complete_until, unseen
 
-    start, told = _start(since, clock.now()), _told(onset, clock.now())
+    start, told = start_of(since, clock.now()), told_time(onset, clock.now())
     graph = DependencyGraph(settings.targets)
     for name in targets:
         if name not in {target.name for target in settings.targets}:
@@ -125,10 +125,10 @@ async def _look(
     )
 
 
-def _start(text: str, now: datetime) -> datetime:
+def start_of(text: str, now: datetime) -> datetime:
     """The beginning that `--since` names. Raises `Misconfigured`."""
     span = _SPAN.fullmatch(text.strip())
-    start = now - float(span[1]) * _UNITS[span[2]] if span else _told(text, now)
+    start = now - float(span[1]) * _UNITS[span[2]] if span else told_time(text, now)
     if start is None or not timedelta(0) < now - start <= timedelta(days=90):
         raise Misconfigured(
             f"--since {text!r} is no time of the last 90 days", hint="--since 90m, 6h, 2d or 02:40"
@@ -136,7 +136,8 @@ def _start(text: str, now: datetime) -> datetime:
     return start
 
 
-def _told(text: str, now: datetime) -> datetime | None:
+def told_time(text: str, now: datetime) -> datetime | None:
+    """The time that a person wrote; None: none. Raises `Misconfigured`."""
     from cockpit.incident.note_line import span
 
     return span(text, now).at if text else None

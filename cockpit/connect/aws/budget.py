@@ -8,6 +8,7 @@ What is well is slowed down first; states, events and alarms are free and never 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from weakref import WeakSet
@@ -16,6 +17,9 @@ from cockpit.clock import monotonic
 
 USD_PER_SERIES = 0.01 / 1000
 """GetMetricData, us-east-1 list price of 2026-11 (catalogue B §9)."""
+USD_PER_SCANNED_GB = 0.005
+"""Logs Insights, likewise. Filtering log events is not charged."""
+_RUNNING = {"Scheduled", "Running"}
 BUDGET = "budget"
 """The key under which all places of a process share theirs (`Door.once`)."""
 DEFAULT = 1.0
@@ -25,6 +29,17 @@ REST = 300
 """Seconds for which a slow series of a healthy target is kept (catalogue B §9)."""
 _RECKONED = 10.0
 """Seconds for which a pace holds."""
+
+
+def usd_of_query(answer: Mapping[str, object]) -> float:
+    """What a query of Logs Insights cost, by an answer of `GetQueryResults`: by what was scanned
+    when it ended, however it did; 0 while it runs.
+    """
+    told = answer.get("statistics")
+    scanned = told.get("bytesScanned") if isinstance(told, Mapping) else None
+    if answer.get("status") in _RUNNING or not isinstance(scanned, int | float):
+        return 0.0
+    return scanned / 1e9 * USD_PER_SCANNED_GB
 
 
 @dataclass(frozen=True, slots=True)

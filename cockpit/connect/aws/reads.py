@@ -169,13 +169,22 @@ CONSENT: Mapping[str, frozenset[str]] = _table(
 )
 """Reads that cost money or show content: allowed one by one, by name, when a session is opened."""
 
-LOG_LINES = frozenset({"logs:FilterLogEvents", "logs:GetLogEvents"})
+LOG_LINES = frozenset(
+    {
+        "logs:FilterLogEvents",
+        "logs:GetLogEvents",
+        "logs:StartQuery",
+        "logs:GetQueryResults",
+        "logs:StopQuery",
+    }
+)
 """IAM actions that a place does without when its `logs` is false."""
 
 BOUNDS: Mapping[str, frozenset[str]] = _table(
     {
         "logs.FilterLogEvents": "startTime endTime limit",
         "logs.GetLogEvents": "startTime limit",
+        "logs.StartQuery": "startTime endTime limit",
         "s3.ListObjectsV2": "Prefix MaxKeys",
         "s3.ListObjectVersions": "Prefix MaxKeys",
     }

@@ -207,6 +207,16 @@ def _line(item: Members) -> None:
         item["message"] = without_secrets(message)
 
 
+def _results(answer: Members) -> None:
+    """Rows of a query of Logs Insights: a list of fields each."""
+    rows = answer.get("results")
+    for row in rows if isinstance(rows, list) else ():
+        for cell in _structures(row):
+            value = cell.get("value")
+            if isinstance(value, str):
+                cell["value"] = without_secrets(value)
+
+
 def _request(item: Members) -> None:
     """A sampled request: who asks for what; no header but those two, and no query."""
     for request in _structures(item.get("Request")):
@@ -278,7 +288,7 @@ _RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
             "Environment": _whole_function,
             "Code": _whole_function,
         },
-        "logs": _one(_line, "events"),
+        "logs": {**_one(_line, "events"), "results": _results},
         "stepfunctions": {
             "definition": _drop("definition", "variableReferences"),
             **dict.fromkeys(("input", "output", "cause"), _run),

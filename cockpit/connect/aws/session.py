@@ -20,7 +20,7 @@ from cockpit.clock import now
 from cockpit.connect.aws import errors as aws_errors
 from cockpit.connect.aws import reads
 from cockpit.connect.aws.batches import Batches, frozen
-from cockpit.connect.aws.budget import USD_PER_SERIES, Budget
+from cockpit.connect.aws.budget import USD_PER_SERIES, Budget, usd_of_query
 from cockpit.connect.aws.clients import ClientOptions, Clients, Hooks
 from cockpit.connect.aws.documents import refuse_lockout
 from cockpit.connect.aws.errors import FAILURES, AwsCall
@@ -189,7 +189,8 @@ class Aws:
         async with self._limits.of(service).turn():
             asked = arguments.get("MetricDataQueries")
             if isinstance(asked, list) and "NextToken" not in arguments:
-                self._price(len(asked))
+                self.cost.metrics_requested += len(asked)
+                self.cost.estimated_usd += len(asked) * USD_PER_SERIES
             try:
                 client = await self._clients.of(service)
                 answer = await _method(client, operation)(**arguments)
@@ -199,6 +200,8 @@ class Aws:
                     self._clients.renew()
                 raise found from error
         promised(answer, expect, about)
+        if operation == "GetQueryResults":
+            self.cost.estimated_usd += usd_of_query(answer)
         return redact(service, answer)
 
     async def all_pages(
@@ -259,10 +262,6 @@ class Aws:
                 self.skew = (parsedate_to_datetime(date) - now()).total_seconds()
             except (ValueError, TypeError):
                 self.skew = None
-
-    def _price(self, metrics: int) -> None:
-        self.cost.metrics_requested += metrics
-        self.cost.estimated_usd += metrics * USD_PER_SERIES
 
 
 class AwsActs:
