@@ -9,8 +9,9 @@ SCENARIO ?=
 ROLE ?=
 PYTEST ?=
 FUZZ ?=
+PATHS ?=
 
-.PHONY: demo test check lint types imports tests servers bench floors fuzz members snapshots docs record screenshots house clean
+.PHONY: demo test check lint types imports tests servers bench floors fuzz paths members snapshots docs record screenshots house clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +21,7 @@ help:
 	@echo "make bench                                        print the performance table"
 	@echo "make floors                                       test with the oldest versions that are allowed"
 	@echo "make fuzz                                         10,000 random answers of AWS for every probe"
+	@echo "make paths                                        5,000 paths through random VPCs against packets"
 	@echo "make snapshots                                    accept the screens as they are now"
 	@echo "make docs | record | screenshots                  write the generated pages, recordings made by hand, pictures"
 	@echo "make house                                        print packages, what leans on what, and circles"
@@ -63,8 +65,12 @@ floors:
 	$(VENV)-floors/bin/python -m pytest -q -n 2 --dist loadfile tests/core tests/probes $(PYTEST)
 
 # New random answers for every AWS probe; a seed that is printed shows a fault again: FUZZ='--seed WORD --probe ID'.
-fuzz: $(VENV)/.dev
+fuzz: $(VENV)/.dev paths
 	$(BIN)/python -m tests.fuzz $(FUZZ)
+
+# New random VPCs: the verdict about each path against packets that a program of its own sends through it.
+paths: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz.paths $(PATHS)
 
 # Not a check of every change: a newer botocore may come any day.
 members: $(VENV)/.dev

@@ -120,6 +120,7 @@ class Play(Stage):
             self.scaling.table(),
             rest.NOTHING_TO_TELL,
             {("iam", "SimulatePrincipalPolicy"): rest.allowed},
+            {("ec2", "DescribeVpcBlockPublicAccessOptions"): rest.public_access},
         )
         for table in tables:
             self.front.answers |= table

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from probes.vpc_path.model import ANY, Acl, AclEntry, fits_protocol, has_ports
-from probes.vpc_path.space import Box, Net, cut, network, ports
+from probes.vpc_path.model import ANY, Acl, AclEntry, fits_icmp, fits_protocol, has_ports
+from probes.vpc_path.space import Box, Net, carried, cut, network, ports
 
 _LAST = 32767
 
@@ -31,8 +31,8 @@ def ask(
     `span` is the destination port range of the packets; it is ignored for protocols without ports,
     where `icmp` gives the type.
     """
-    whole = Box(peer, *span) if has_ports(protocol) else Box(peer, 0, 0)
-    left = [whole]
+    low, high = span if has_ports(protocol) else (0, 0)
+    left = [Box(net, low, high) for net in carried(peer)]
     allowed: list[tuple[Box, AclEntry]] = []
     denied: list[tuple[Box, AclEntry]] = []
     for entry in sorted(acl.entries, key=lambda one: one.number):
@@ -73,7 +73,7 @@ def _fits(entry: AclEntry, protocol: str, icmp: int) -> bool:
     if not fits_protocol(entry.protocol, protocol):
         return False
     if entry.protocol in {"icmp", "icmpv6"}:
-        return entry.low in {ANY, icmp}
+        return fits_icmp(entry.low, entry.high, icmp)
     return True
 
 

@@ -7,14 +7,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from cockpit.connect.aws.answer import Answer, answers_into
+from cockpit.connect.aws.answer import Answer, answer_into, answers_into
 from cockpit.connect.session import AwsReads
 from probes.answers import Gap, attempt
-from probes.vpc_path.model import GroupRule, Nat, Network, PathEnd, Peering
+from probes.vpc_path.model import (
+    Endpoint,
+    Exclusion,
+    GroupRule,
+    Nat,
+    Network,
+    PathEnd,
+    Peering,
+    PublicAccess,
+)
 from probes.vpc_path.read import (
     acl_of,
     attached_to,
     cidrs_of,
+    endpoint_of,
+    exclusion_of,
     group_of,
     nat_of,
     peering_of,
@@ -26,10 +37,13 @@ from probes.vpc_path.read import (
 from probes.vpc_path.routes import table_of as table_for
 from probes.vpc_path.rows import (
     AclRow,
+    EndpointRow,
+    ExclusionRow,
     GatewayRow,
     NatRow,
     PeeringRow,
     PrefixEntry,
+    PublicAccessRow,
     RouteTableRow,
     RuleRow,
     SecurityGroupRow,
@@ -83,11 +97,17 @@ async def read(aws: AwsReads, vpcs: Sequence[str], gaps: list[Gap]) -> Network:
 async def complete(
     aws: AwsReads, net: Network, places: Sequence[PathEnd], gaps: list[Gap]
 ) -> Network:
-    """Only what these places need, with the NATs, peerings, prefix lists and rule ids for it."""
-    nats, peerings = await asyncio.gather(
-        _nats(aws, net, places, gaps), _peerings(aws, net, places, gaps)
+    """Only what these places need, with the NATs, peerings, endpoints, prefix lists, rule ids and
+    VPC Block Public Access for it.
+    """
+    nats, peerings, endpoints, access = await asyncio.gather(
+        _nats(aws, net, places, gaps),
+        _peerings(aws, net, places, gaps),
+        _endpoints(aws, net, places, gaps),
+        _public_access(aws, net, places, gaps),
     )
-    cut = _relevant(replace(net, nats=nats, peerings=peerings), places)
+    net = replace(net, nats=nats, peerings=peerings, endpoints=endpoints, public_access=access)
+    cut = _relevant(net, places)
     lists, ids = await asyncio.gather(
         _prefix_lists(aws, cut, gaps), _rule_ids(aws, tuple(cut.groups), gaps)
     )
@@ -112,6 +132,7 @@ def _relevant(net: Network, places: Sequence[PathEnd]) -> Network:
     subnets |= {nat.subnet for nat in net.nats.values() if nat.subnet}
     groups = {group for place in places for group in place.groups}
     tables = [table for table in (table_for(net, subnet) for subnet in subnets) if table]
+    tables += [table for table in net.tables.values() if table.gateways]
     acls = {net.acl_of[subnet] for subnet in subnets if subnet in net.acl_of}
     return replace(
         net,
@@ -171,6 +192,58 @@ async def _peerings(
         Filters=[{"Name": "vpc-peering-connection-id", "Values": wanted}],
     )
     return _by_id(peering_of(row) for row in rows)
+
+
+async def _endpoints(
+    aws: AwsReads, net: Network, places: Sequence[PathEnd], gaps: list[Gap]
+) -> dict[str, Endpoint]:
+    """Asked only when a route leads to one, or an end is an interface of one."""
+    vpcs = sorted({place.vpc for place in places if place.vpc})
+    if not (_targets(net, places, "vpce") or any(place.kind == "endpoint" for place in places)):
+        return {}
+    rows = await _rows(
+        aws,
+        gaps,
+        "VPC endpoints",
+        ("DescribeVpcEndpoints", "VpcEndpoints", EndpointRow),
+        Filters=[{"Name": "vpc-id", "Values": vpcs}],
+    )
+    return _by_id(endpoint_of(row) for row in rows)
+
+
+async def _public_access(
+    aws: AwsReads, net: Network, places: Sequence[PathEnd], gaps: list[Gap]
+) -> PublicAccess | None:
+    """Asked only when an end is outside and the way may lead by a gateway to the internet."""
+    out = any(_targets(net, places, kind) for kind in ("igw", "nat", "eigw"))
+    if all(place.inside for place in places) or not (
+        out or any(place.kind == "internet" for place in places)
+    ):
+        return PublicAccess()
+    member = "VpcBlockPublicAccessOptions"
+    asked = aws.read("ec2", "DescribeVpcBlockPublicAccessOptions", expect=member)
+    answer = await attempt(gaps, "VPC Block Public Access", asked, otherwise=None)
+    if answer is None:
+        return None
+    row = answer_into(answer.get(member), PublicAccessRow)
+    said = PublicAccess(mode=row.internet_gateway_block_mode, state=row.state)
+    return said if said.mode == "off" else replace(said, exclusions=await _exclusions(aws, gaps))
+
+
+async def _exclusions(aws: AwsReads, gaps: list[Gap]) -> tuple[Exclusion, ...] | None:
+    what, before = "VPC Block Public Access exclusions", len(gaps)
+    rows = await _rows(
+        aws,
+        gaps,
+        what,
+        (
+            "DescribeVpcBlockPublicAccessExclusions",
+            "VpcBlockPublicAccessExclusions",
+            ExclusionRow,
+        ),
+    )
+    missed = any(gap.what == what for gap in gaps[before:])
+    return None if missed else tuple(exclusion_of(row) for row in rows)
 
 
 async def _prefix_lists(aws: AwsReads, net: Network, gaps: list[Gap]) -> dict[str, tuple[str, ...]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 from cockpit import clock
@@ -42,8 +43,8 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
     sources, destinations = settle(sources, network), settle(destinations, network)
     network = await complete(aws, network, (*sources, *destinations), gaps)
     (sources, more), (destinations, others) = (
-        classes(sources, network),
-        classes(destinations, network),
+        classes(sources, network, destinations),
+        classes(destinations, network, sources),
     )
     look = judged(
         Snapshot(
@@ -63,11 +64,9 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
 
 def judged(snapshot: Snapshot) -> Snapshot:
     """The snapshot with the verdict that its configuration gives. Pure."""
-    ways = tuple(
-        judge(snapshot.network, source, destination, snapshot.flow)
-        for source in snapshot.sources
-        for destination in snapshot.destinations
-    )
+    pairs = list(product(snapshot.sources, snapshot.destinations))
+    apart = [(a, b) for a, b in pairs if not a.interface or a.interface != b.interface]
+    ways = tuple(judge(snapshot.network, *pair, snapshot.flow) for pair in apart or pairs)
     unread = tuple(
         reason for reason in snapshot.unknown if reason.split(":")[0] in _unread(snapshot)
     )
@@ -126,6 +125,9 @@ PROBE = Probe(
         "ec2:DescribeVpcPeeringConnections",
         "ec2:DescribeVpcs",
         "ec2:GetManagedPrefixListEntries",
+        "ec2:DescribeVpcEndpoints",
+        "ec2:DescribeVpcBlockPublicAccessOptions",
+        "ec2:DescribeVpcBlockPublicAccessExclusions",
         "cloudwatch:GetMetricData",
         # steps of its runbooks
         "cloudtrail:LookupEvents",
@@ -143,12 +145,14 @@ PROBE = Probe(
         "PATH_ROUTE_BLACKHOLE",
         "PATH_IGW_NO_PUBLIC_IP",
         "PATH_IGW_DETACHED",
+        "PATH_PUBLIC_ACCESS_BLOCKED",
         "PATH_NAT_NOT_AVAILABLE",
         "PATH_NAT_SUBNET_NOT_PUBLIC",
         "PATH_NAT_OTHER_AZ",
         "PATH_PEERING_NOT_ACTIVE",
         "PATH_NOT_TRANSITIVE",
         "PATH_VPCS_DISCONNECTED",
+        "PATH_ENDPOINT_NOT_AVAILABLE",
         "PATH_UNDETERMINED",
         "NET_SG_OPEN_TO_WORLD",
         "NET_SUBNET_IPS_LOW",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from cockpit.connect.aws.answer import answer_into, answers_into
@@ -11,6 +11,7 @@ from cockpit.connect.aws.settings import VpcEnd, VpcPathSettings
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
 from probes.vpc_path.model import Network, PathEnd
+from probes.vpc_path.pieces import named_ranges
 from probes.vpc_path.read import place_of, subnet_of
 from probes.vpc_path.rows import InterfaceRow, SubnetRow
 from probes.vpc_path.space import Net, covers, is_public, meets, network
@@ -42,9 +43,11 @@ def settle(places: Iterable[PathEnd], net: Network) -> tuple[PathEnd, ...]:
     return tuple(_settled(place, net) for place in places)
 
 
-def classes(places: Iterable[PathEnd], net: Network) -> tuple[tuple[PathEnd, ...], int]:
+def classes(
+    places: Iterable[PathEnd], net: Network, others: Iterable[PathEnd] = ()
+) -> tuple[tuple[PathEnd, ...], int]:
     """One place for each set that is guarded alike, few instead of hundreds; and how many further
-    sets were left out.
+    sets were left out. Of a set that is wholly at the other end too: two, who talk to each other.
 
     Alike are those of one subnet with the same groups, whose addresses no rule, entry or route
     tells apart.
@@ -52,24 +55,36 @@ def classes(places: Iterable[PathEnd], net: Network) -> tuple[tuple[PathEnd, ...
     found: dict[tuple[object, ...], list[PathEnd]] = {}
     ranges = _ranges(net)
     for place in places:
-        key = (place.subnet, place.groups, place.kind, place.guard, bool(place.public))
+        key: tuple[object, ...] = (
+            place.subnet,
+            place.groups,
+            place.kind,
+            place.guard,
+            bool(place.public),
+        )
+        if place.kind == "endpoint":  # each has a state of its own
+            key = (*key, place.interface)
         marks = _marks(place, ranges)
         found.setdefault((*key, marks) if place.inside else (place.label,), []).append(place)
-    alike = [
-        replace(first, label=f"{first.label} and {len(rest)} alike") if rest else first
-        for first, *rest in found.values()
-    ]
+    there = {place.interface for place in others} - {""}
+    alike = [one for held in found.values() for one in _speakers(held, there)]
     return tuple(alike[:_MOST_CLASSES]), len(alike[_MOST_CLASSES:])
+
+
+def _speakers(alike: Sequence[PathEnd], there: set[str]) -> Iterator[PathEnd]:
+    """Who speaks for a set: nobody's way to itself is one."""
+    away = [place for place in alike if place.interface not in there]
+    chosen = away[:1] or alike[:2]
+    rest = len(alike) - len(chosen)
+    first = chosen[0]
+    yield replace(first, label=f"{first.label} and {rest} alike") if rest else first
+    yield from chosen[1:]
 
 
 def _ranges(net: Network) -> dict[tuple[int, int], set[int]]:
     """Every range that a rule, entry, route or prefix list names, by family and prefix length."""
-    texts = {rule.peer for group in net.groups.values() for rule in group.rules}
-    texts |= {entry.cidr for acl in net.acls.values() for entry in acl.entries}
-    texts |= {route.destination for table in net.tables.values() for route in table.routes}
-    texts |= {cidr for listed in net.prefix_lists.values() for cidr in listed}
     found: dict[tuple[int, int], set[int]] = {}
-    for one in (each for each in map(network, texts) if each is not None):
+    for one in (each for each in map(network, {*named_ranges(net)}) if each is not None):
         found.setdefault((one.version, one.prefixlen), set()).add(int(one.network_address))
     return found
 
@@ -130,7 +145,7 @@ async def _end(aws: AwsReads, end: VpcEnd) -> tuple[PathEnd, ...]:
 
 
 async def _found(aws: AwsReads, name: str, value: str) -> tuple[PathEnd, ...]:
-    rows = await _interfaces(aws, name, value)
+    rows = [place_of(row) for row in await _interfaces(aws, name, value)]
     if not rows:
         raise BlindError(
             Reason.MISSING,
@@ -140,29 +155,24 @@ async def _found(aws: AwsReads, name: str, value: str) -> tuple[PathEnd, ...]:
     return tuple(rows)
 
 
-async def _interfaces(aws: AwsReads, name: str, value: str) -> list[PathEnd]:
+async def _interfaces(aws: AwsReads, name: str, value: str) -> tuple[InterfaceRow, ...]:
     rows = await aws.pages(
         "ec2",
         "DescribeNetworkInterfaces",
         key="NetworkInterfaces",
         Filters=[{"Name": name, "Values": [value]}],
     )
-    return [place_of(row) for row in answers_into(rows, InterfaceRow)]
+    return answers_into(rows, InterfaceRow)
 
 
 async def _address(aws: AwsReads, address: str) -> tuple[PathEnd, ...]:
     name = "addresses.private-ip-address" if ":" not in address else "ipv6-addresses.ipv6-address"
+    exact = network(address)
+    address = str(exact.network_address) if exact is not None else address  # as EC2 writes it
     found = await _interfaces(aws, name, address)
     if not found:
         return (PathEnd(label=address, cidrs=(address,), guard="unknown"),)
-    return tuple(
-        replace(
-            place,
-            label=f"{address} ({place.interface})",
-            cidrs=(address, *(one for one in place.cidrs if one != address)),
-        )
-        for place in found
-    )
+    return tuple(place_of(row, address) for row in found)
 
 
 async def _pseudo(aws: AwsReads, end: VpcEnd) -> PathEnd:

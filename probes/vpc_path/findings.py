@@ -91,6 +91,11 @@ _LIKELY = {
     "PATH_ROUTE_BLACKHOLE": ("the route's NAT gateway, peering or instance was deleted",),
     "PATH_IGW_NO_PUBLIC_IP": ("the interface lost its elastic address",),
     "PATH_NAT_NOT_AVAILABLE": ("the NAT gateway was deleted or failed to start",),
+    "PATH_PUBLIC_ACCESS_BLOCKED": (
+        "somebody blocked public access for the account, or the organisation did",
+        "the exclusion of this VPC or subnet was deleted",
+    ),
+    "PATH_ENDPOINT_NOT_AVAILABLE": ("the endpoint was deleted, or waits to be accepted",),
 }
 """What is likely behind a blocker, and what each one means.
 
@@ -147,6 +152,14 @@ or it was deleted. Routes over it lead nowhere.
 PATH_NOT_TRANSITIVE: The route leads over a peering that ends at another VPC than the destination's.
 A peering connects two VPCs and passes nothing on to a third.
 
+PATH_PUBLIC_ACCESS_BLOCKED: VPC Block Public Access of the account stops what goes by an internet
+gateway, whatever groups, ACLs and routes say. Under `block-bidirectional` everything that is not
+excluded is cut, by NAT too (there the NAT gateway's own subnet is what has to be excluded); under
+`block-ingress` only NAT and egress-only gateways still let connections out.
+
+PATH_ENDPOINT_NOT_AVAILABLE: The endpoint on the way (to S3 or DynamoDB by a route, to others by an
+interface) is deleted, failed, or not accepted yet: what goes to it times out.
+
 PATH_VPCS_DISCONNECTED: Nothing connects the two VPCs, or their address ranges overlap, so that each
 takes the other's addresses for its own.
 """
@@ -160,7 +173,7 @@ def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Report every blocker, the first to mend first; then what is not known, then risks."""
     for place, blocker in enumerate(snapshot.blockers, 1):
         yield _blocked(snapshot, blocker, settings, place=place)
-    if snapshot.verdict == "undetermined":
+    if "undetermined" in {snapshot.verdict, *(way.verdict for way in snapshot.ways)}:
         yield _undetermined(snapshot)
     yield from _open_groups(snapshot)
     yield from _small_subnets(snapshot, settings)

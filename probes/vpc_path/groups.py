@@ -17,10 +17,11 @@ from probes.vpc_path.model import (
     Network,
     PathEnd,
     SecurityGroup,
+    fits_icmp,
     fits_protocol,
     has_ports,
 )
-from probes.vpc_path.space import Box, Net, covers, cut, meets, network
+from probes.vpc_path.space import Box, Net, carried, covers, cut, meets, network
 
 ADMIN_PORTS = (22, 3389, 3306, 5432, 6379, 11211, 9200, 27017)
 _EVERYWHERE = {"0.0.0.0/0", "::/0"}
@@ -57,33 +58,35 @@ def ask(
     between them carries group references.
     """
     rules = [rule for rule in rules_of(net, guarded.groups) if rule.egress == egress]
-    box = [Box(seen, flow.port, flow.port)]
+    box = [Box(net, flow.port, flow.port) for net in carried(seen)]
     allowed: list[GroupRule] = []
     unread = lost = False
     for rule in rules:
         if not _fits(rule, flow):
             continue
         if rule.kind == "group":
-            if rule.peer not in other.groups:
-                continue
-            if not keeps_groups or rule.peering not in {"", "active"}:
-                lost = True
-                continue
-            allowed.append(rule)
-            box = []
-            break
+            alive = keeps_groups and rule.peering in {"", "active"}
+            carries = other.guard == "unknown" or rule.peer in other.groups
+            if alive and carries and other.guard != "unknown":
+                return GroupVerdict(outcome="allows", rule=in_words(rule))
+            unread = unread or (alive and carries)  # it may carry the group, and it may not
+            lost = lost or (not alive and rule.peer in other.groups)
+            continue
         ranges = net.prefix_lists.get(rule.peer) if rule.kind == "prefix_list" else (rule.peer,)
         if ranges is None:
             unread = True
             continue
         for cidr in map(network, ranges):
             if cidr is not None and meets(cidr, seen):
-                allowed.append(rule)
-                box = cut(box, Box(cidr, flow.port, flow.port))[1]
+                taken, box = cut(box, Box(cidr, flow.port, flow.port))
+                allowed += [rule] if taken else []
     if not box:
         return GroupVerdict(outcome="allows", rule=in_words(allowed[0]))
     if unread:
-        return GroupVerdict(outcome="unknown", nearest="a prefix list that could not be read")
+        why = "a prefix list that could not be read"
+        if other.guard == "unknown":
+            why = f"whether {other.label} carries a group that a rule names"
+        return GroupVerdict(outcome="unknown", nearest=why)
     near = nearest(rules, other, seen, flow=flow)
     if allowed:
         return GroupVerdict(outcome="partly", rule=in_words(allowed[0]), nearest=near)
@@ -176,7 +179,7 @@ def _fits(rule: GroupRule, flow: Flow) -> bool:
     if has_ports(flow.protocol):
         return _in_ports(rule, flow.port)
     if flow.protocol in {"icmp", "icmpv6"}:
-        return rule.low in {ANY, 8 if flow.protocol == "icmp" else 128}
+        return fits_icmp(rule.low, rule.high, 8 if flow.protocol == "icmp" else 128)
     return True
 
 

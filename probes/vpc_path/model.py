@@ -91,6 +91,8 @@ class RouteTable:
     main: bool = False
     subnets: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
+    gateways: tuple[str, ...] = ()
+    """Gateways whose arriving packets it routes ("ingress routing")."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,8 @@ class Nat:
     zone: str = ""
     failure: str = ""
     created: datetime | None = None
+    address: str = ""
+    """Its own private one; empty for a regional one, which has several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +153,39 @@ class Peering:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A VPC endpoint. `state` is in small letters, as EC2 answers with either spelling."""
+
+    id: str
+    kind: str
+    """`Interface`, `Gateway`, `GatewayLoadBalancer` and others."""
+    state: str
+    interfaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusion:
+    """A VPC or a subnet that VPC Block Public Access leaves alone."""
+
+    of: str
+    """The id of the VPC or the subnet."""
+    mode: str
+    """`allow-bidirectional` or `allow-egress`."""
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicAccess:
+    """VPC Block Public Access of the account in this region."""
+
+    mode: str = "off"
+    """`off`, `block-bidirectional` or `block-ingress`."""
+    state: str = "default-state"
+    exclusions: tuple[Exclusion, ...] | None = ()
+    """None: they could not be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """Everything that was read of the VPCs that a path touches, by id."""
 
@@ -166,6 +203,9 @@ class Network:
     peerings: dict[str, Peering] = field(default_factory=dict)
     prefix_lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Only those that could be read."""
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    public_access: PublicAccess | None = PublicAccess()
+    """None: it could not be read."""
     unread: tuple[str, ...] = ()
     """What could not be read, in words: verdicts that need it are undetermined."""
 
@@ -187,7 +227,7 @@ class PathEnd:
     interface: str = ""
     public: tuple[str, ...] = ()
     kind: str = "host"
-    """Decides the ephemeral ports: `host`, `balancer`, `nat`, `lambda`, `internet`."""
+    """Decides the ephemeral ports: `host`, `endpoint`, `balancer`, `nat`, `lambda`, `internet`."""
 
     @property
     def inside(self) -> bool:
@@ -275,4 +315,9 @@ def ephemeral(kind: str) -> tuple[int, int]:
     Linux' default; balancers, NAT gateways, Lambda and clients on the internet use 1024 to 65535
     (VPC User Guide, “Ephemeral ports”).
     """
-    return (32768, 60999) if kind == "host" else (1024, 65535)
+    return (32768, 60999) if kind in {"host", "endpoint"} else (1024, 65535)
+
+
+def fits_icmp(low: int, code: int, kind: int) -> bool:
+    """Whether the ICMP type and code of a rule cover an echo of a type, whose code is 0."""
+    return low == ANY or (low == kind and code in {ANY, 0})

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from probes.vpc_path import acl, groups
-from probes.vpc_path.between import Between, between, route_back
+from probes.vpc_path.between import between, route_back
+from probes.vpc_path.link import Between
 from probes.vpc_path.model import Blocker, Flow, Hop, Network, PathEnd, Way, ephemeral, has_ports
+from probes.vpc_path.pieces import pieces
 from probes.vpc_path.space import Net, same_family
 
 
@@ -53,31 +55,67 @@ class Walk:
 def judge(net: Network, source: PathEnd, destination: PathEnd, flow: Flow) -> Way:
     """Whether the configuration lets a packet arrive and its answer come back."""
     walk = Walk()
-    pair = same_family(source.cidrs, destination.cidrs)
+    pair = same_family(source.cidrs, destination.cidrs, flow.protocol)
     if pair is None:
-        walk.lacks("addresses", "", "the ends share no address family, or have no address")
+        why = f"the ends share no address family that carries {flow.protocol}, or have no address"
+        walk.lacks("addresses", "", why)
     elif not (source.inside or destination.inside):
         walk.lacks("ends", "", "neither end is in a VPC that could be read")
     elif source.interface and source.interface == destination.interface:
         walk.passes("ends", source.interface, "both ends are the same interface")
     else:
-        _walk(walk, net, (source, destination), pair, flow)
+        _walk(walk, net, (source, destination), pair, flow, ephemeral(source.kind))
+    verdict = _verdict(walk)
+    ends = (source, destination)
+    if pair is not None and _is_divided(walk, ends) and _all_closed(net, ends, pair, flow):
+        verdict = "blocked"
+        walk.blockers = [replace(one, partial=False) for one in walk.blockers]
     return Way(
         source=source.label,
         destination=destination.label,
-        verdict=_verdict(walk),
+        verdict=verdict,
         hops=tuple(walk.hops),
         blockers=tuple(walk.blockers),
         unknown=tuple(walk.unknown),
     )
 
 
+def _is_divided(walk: Walk, ends: tuple[PathEnd, PathEnd]) -> bool:
+    """Whether several stations let a part pass; or one a part of the internet, which may be a
+    part that goes another way.
+    """
+    outcomes = [hop.outcome for hop in walk.hops]
+    if "blocks" in outcomes or "partly" not in outcomes:
+        return False
+    many = outcomes.count("partly") + outcomes.count("unknown")
+    return many > 1 or "internet" in {end.kind for end in ends}
+
+
+def _all_closed(
+    net: Network, ends: tuple[PathEnd, PathEnd], pair: tuple[Net, Net], flow: Flow
+) -> bool:
+    """Whether stations that each let another part pass let nothing pass together."""
+    found = pieces(net, ends, pair, ephemeral(ends[0].kind))
+    for each, span in found:
+        walk = Walk()
+        _walk(walk, net, ends, each, flow, span)
+        if _verdict(walk) != "blocked":
+            return False
+    return bool(found)
+
+
 def _walk(
-    walk: Walk, net: Network, ends: tuple[PathEnd, PathEnd], pair: tuple[Net, Net], flow: Flow
+    walk: Walk,
+    net: Network,
+    ends: tuple[PathEnd, PathEnd],
+    pair: tuple[Net, Net],
+    flow: Flow,
+    span: tuple[int, int],
 ) -> None:
+    """`span`: the ports that the answers come back to."""
     source, destination = ends
     ours, theirs = pair
-    link = between(net, ends, pair, flow)
+    link = between(net, ends, pair, flow, span)
     one_subnet = source.inside and source.subnet == destination.subnet
     if source.inside:
         _groups(walk, net, ends, seen=theirs, flow=flow, egress=True, keeps=link.keeps_groups)
@@ -99,7 +137,6 @@ def _walk(
     if one_subnet:
         walk.passes("subnet", source.subnet, "one subnet: no network ACL, no route is asked")
         return
-    span = ephemeral(source.kind)
     if destination.inside:
         _acl_back(walk, net, destination, peer=ours, flow=flow, egress=True, span=span)
         _between(walk, route_back(net, ends, ours))
@@ -286,9 +323,9 @@ def overall(ways: Sequence[Way]) -> str:
         return "undetermined"
     if len(verdicts) == 1:
         return verdicts.pop()
-    if "open" in verdicts or "partly" in verdicts:
-        return "partly"
-    return "undetermined"
+    works = verdicts & {"open", "partly"}
+    fails = verdicts & {"blocked", "partly"}
+    return "partly" if works and fails else "undetermined"
 
 
 def gathered(ways: Iterable[Way]) -> tuple[Blocker, ...]:

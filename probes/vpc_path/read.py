@@ -8,6 +8,8 @@ from probes.vpc_path.model import (
     ANY,
     Acl,
     AclEntry,
+    Endpoint,
+    Exclusion,
     GroupRule,
     Nat,
     PathEnd,
@@ -20,7 +22,9 @@ from probes.vpc_path.model import (
 )
 from probes.vpc_path.rows import (
     AclRow,
+    EndpointRow,
     EntryRow,
+    ExclusionRow,
     GatewayRow,
     InterfaceRow,
     NatRow,
@@ -166,6 +170,7 @@ def table_of(row: RouteTableRow) -> RouteTable:
         main=any(one.main for one in row.associations),
         subnets=tuple(one.subnet_id for one in row.associations if one.subnet_id),
         routes=tuple(_route(route) for route in row.routes),
+        gateways=tuple(one.gateway_id for one in row.associations if one.gateway_id),
     )
 
 
@@ -209,6 +214,7 @@ def attached_to(row: GatewayRow) -> str:
 
 def nat_of(row: NatRow, zone: str) -> Nat:
     """A NAT gateway; `zone` is that of its subnet."""
+    own = [one.private_ip for one in row.nat_gateway_addresses if one.private_ip]
     return Nat(
         id=row.nat_gateway_id,
         subnet=row.subnet_id,
@@ -217,6 +223,7 @@ def nat_of(row: NatRow, zone: str) -> Nat:
         zone="" if row.availability_mode == "regional" else zone,
         failure=row.failure_message or row.failure_code,
         created=row.create_time,
+        address=own[0] if own and row.subnet_id else "",
     )
 
 
@@ -230,14 +237,19 @@ def peering_of(row: PeeringRow) -> Peering:
     )
 
 
-def place_of(row: InterfaceRow, label: str = "") -> PathEnd:
-    """An interface as one end of a path."""
+def place_of(row: InterfaceRow, address: str = "") -> PathEnd:
+    """An interface as one end of a path, by one of its addresses; without any: by its first."""
     id_, first, public = row.network_interface_id, row.private_ip_address, row.association.public_ip
-    privates = [one.private_ip_address for one in row.private_ip_addresses]
+    privates = {
+        one.private_ip_address: one.association.public_ip for one in row.private_ip_addresses
+    }
     v6 = [one.ipv6_address for one in row.ipv6_addresses]
-    addresses = dict.fromkeys([first, *privates, *v6])
+    if address in privates and address != first:  # each private address has its own, or none
+        public = privates[address]
+    addresses = dict.fromkeys([address, first, *privates, *v6])
+    label = f"{address} ({id_})" if address else f"{id_} ({first})" if first else id_
     return PathEnd(
-        label=label or (f"{id_} ({first})" if first else id_),
+        label=label,
         cidrs=tuple(address for address in addresses if address),
         vpc=row.vpc_id,
         subnet=row.subnet_id,
@@ -252,6 +264,8 @@ def _kind(row: InterfaceRow) -> str:
     kind = row.interface_type
     if kind in {"lambda", "nat_gateway"}:
         return kind.partition("_")[0]
+    if kind == "vpc_endpoint":
+        return "endpoint"
     if kind in {"network_load_balancer", "load_balancer"} or row.description.startswith("ELB "):
         return "balancer"
     return "host"
@@ -262,3 +276,22 @@ def cidrs_of(row: VpcRow) -> tuple[str, ...]:
     v4 = [one.cidr_block for one in row.cidr_block_association_set]
     v6 = [one.ipv6_cidr_block for one in row.ipv6_cidr_block_association_set]
     return tuple(cidr for cidr in dict.fromkeys([row.cidr_block, *v4, *v6]) if cidr)
+
+
+def endpoint_of(row: EndpointRow) -> Endpoint:
+    """A VPC endpoint."""
+    return Endpoint(
+        id=row.vpc_endpoint_id,
+        kind=row.vpc_endpoint_type,
+        state=row.state.lower(),
+        interfaces=row.network_interface_ids,
+    )
+
+
+def exclusion_of(row: ExclusionRow) -> Exclusion:
+    """What VPC Block Public Access leaves alone; of the ARN only the id is kept."""
+    return Exclusion(
+        of=row.resource_arn.rpartition("/")[2],
+        mode=row.internet_gateway_exclusion_mode,
+        state=row.state,
+    )

@@ -63,7 +63,9 @@ def parts(net: Network, table: RouteTable, to: Net) -> tuple[Route | None, ...]:
             prefix
             for route in table.routes
             for prefix, _ in _prefixes(net, route)
-            if prefix != to and covers(to, prefix) and not (is_internet and is_private(prefix))
+            if prefix != to
+            and covers(to, prefix)
+            and not (is_internet and (is_private(prefix) or route.kind in {"vpce", "local"}))
         },
         key=lambda prefix: prefix.prefixlen,
     )
@@ -84,13 +86,23 @@ def _is_filled(outer: Net, inner: Sequence[Net]) -> bool:
     return held == outer.num_addresses
 
 
-def unread_lists(net: Network, table: RouteTable) -> tuple[str, ...]:
-    """Prefix lists of the table that could not be read: a route may hide in them."""
+def unread_lists(net: Network, table: RouteTable, to: Net) -> tuple[str, ...]:
+    """Prefix lists of the table that could not be read: a narrower route may hide in them.
+
+    Not for private addresses in the list of a gateway endpoint: a service of AWS has none.
+    """
     return tuple(
         route.destination
         for route in table.routes
-        if route.destination.startswith("pl-") and route.destination not in net.prefix_lists
+        if route.destination.startswith("pl-")
+        and route.destination not in net.prefix_lists
+        and not (is_private(to) and _is_service(net, route))
     )
+
+
+def _is_service(net: Network, route: Route) -> bool:
+    endpoint = net.endpoints.get(route.target)
+    return endpoint is not None and endpoint.kind == "Gateway"
 
 
 def is_public(net: Network, subnet: str) -> bool:

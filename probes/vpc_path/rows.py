@@ -222,6 +222,7 @@ class Association(Answer, frozen=True):
 
     main: bool = False
     subnet_id: SafeText = ""
+    gateway_id: SafeText = ""
 
 
 class RouteTableRow(Answer, frozen=True):
@@ -251,6 +252,12 @@ class GatewayRow(Answer, frozen=True):
     attachments: tuple[Attachment, ...] = ()
 
 
+class NatAddress(Answer, frozen=True):
+    """One address of a NAT gateway."""
+
+    private_ip: SafeText = ""
+
+
 class NatRow(Answer, frozen=True):
     """One row of `DescribeNatGateways`."""
 
@@ -264,6 +271,7 @@ class NatRow(Answer, frozen=True):
     create_time: datetime | None = None
     failure_code: SafeText = ""
     failure_message: SafeText = ""
+    nat_gateway_addresses: tuple[NatAddress, ...] = ()
 
 
 class PeeringStatus(Answer, frozen=True):
@@ -289,22 +297,23 @@ class PeeringRow(Answer, frozen=True):
     accepter_vpc_info: Side = Side()
 
 
+class PublicAddress(Answer, frozen=True):
+    """The public address in front of a private one."""
+
+    public_ip: SafeText = ""
+
+
 class Address(Answer, frozen=True):
     """An IPv4 address of an interface."""
 
     private_ip_address: SafeText = ""
+    association: PublicAddress = PublicAddress()
 
 
 class Ipv6Address(Answer, frozen=True):
     """An IPv6 address of an interface."""
 
     ipv6_address: SafeText = ""
-
-
-class PublicAddress(Answer, frozen=True):
-    """The public address in front of an interface."""
-
-    public_ip: SafeText = ""
 
 
 class InterfaceRow(Answer, frozen=True):
@@ -330,3 +339,33 @@ class PrefixEntry(Answer, frozen=True):
     of = "ec2.PrefixListEntry"
 
     cidr: SafeText = ""
+
+
+class EndpointRow(Answer, frozen=True):
+    """One row of `DescribeVpcEndpoints`."""
+
+    of = "ec2.VpcEndpoint"
+
+    vpc_endpoint_id: GivenText
+    vpc_endpoint_type: SafeText = ""
+    state: SafeText = ""
+    network_interface_ids: tuple[SafeText, ...] = ()
+
+
+class PublicAccessRow(Answer, frozen=True):
+    """What `DescribeVpcBlockPublicAccessOptions` says."""
+
+    of = "ec2.VpcBlockPublicAccessOptions"
+
+    internet_gateway_block_mode: SafeText = ""
+    state: SafeText = ""
+
+
+class ExclusionRow(Answer, frozen=True):
+    """One row of `DescribeVpcBlockPublicAccessExclusions`."""
+
+    of = "ec2.VpcBlockPublicAccessExclusion"
+
+    resource_arn: SafeText = ""
+    internet_gateway_exclusion_mode: SafeText = ""
+    state: SafeText = ""

@@ -42,14 +42,18 @@ def network(text: str) -> Net | None:
         return None
 
 
-def same_family(ours: Iterable[str], theirs: Iterable[str]) -> tuple[Net, Net] | None:
-    """One network of each side; None when they share no family.
+def same_family(
+    ours: Iterable[str], theirs: Iterable[str], protocol: str = ""
+) -> tuple[Net, Net] | None:
+    """One network of each side; None when they share no family that carries the protocol.
 
     IPv4 where both have it, unless IPv6 stands first at one of them: then that is what was named.
+    ICMP is IPv4's and ICMPv6 is IPv6's, whatever stands first.
     """
     left, right = _nets(ours), _nets(theirs)
     named = any(nets[0].version == 6 for nets in (left, right) if nets)
-    for version in (6, 4) if named else (4, 6):
+    only = {"icmp": (4,), "icmpv6": (6,)}.get(protocol)
+    for version in only or ((6, 4) if named else (4, 6)):
         mine = next((net for net in left if net.version == version), None)
         other = next((net for net in right if net.version == version), None)
         if mine is not None and other is not None:
@@ -85,6 +89,15 @@ def is_public(net: Net) -> bool:
     return net.prefixlen == 0 or not any(meets(block, net) for block in _PRIVATE)
 
 
+@lru_cache(maxsize=64)
+def carried(net: Net) -> tuple[Net, ...]:
+    """The network; of the whole internet only what it carries: no private range is a part of it."""
+    left = [net]
+    for block in _PRIVATE if net.prefixlen == 0 else ():
+        left = [part for one in left for part in _without(one, block)]
+    return tuple(left)
+
+
 def cut(boxes: Sequence[Box], rule: Box) -> tuple[list[Box], list[Box]]:
     """What of the boxes the rule takes, and what it leaves."""
     taken: list[Box] = []
@@ -106,6 +119,9 @@ def cut(boxes: Sequence[Box], rule: Box) -> tuple[list[Box], list[Box]]:
 
 def _without(outer: Net, inner: Net) -> Iterator[Net]:
     """The families are told apart for the type checker's sake."""
+    if not covers(outer, inner):
+        yield outer
+        return
     if outer == inner:
         return
     if isinstance(outer, ipaddress.IPv4Network):

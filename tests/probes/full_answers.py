@@ -242,7 +242,9 @@ VPC = {
             "InterfaceType": "interface",
             "Description": "web",
             "PrivateIpAddress": "10.0.11.7",
-            "PrivateIpAddresses": [{"PrivateIpAddress": "10.0.11.8"}],
+            "PrivateIpAddresses": [
+                {"PrivateIpAddress": "10.0.11.8", "Association": {"PublicIp": "198.51.100.8"}}
+            ],
             "Ipv6Addresses": [{"Ipv6Address": "fd00::7"}],
             "Association": {"PublicIp": "198.51.100.9"},
             "Groups": [{"GroupId": "sg-app"}],
@@ -282,6 +284,7 @@ VPC = {
                     "Origin": "CreateRouteTable",
                 },
                 {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1"},
+                {"DestinationPrefixListId": "pl-2", "GatewayId": "vpce-1"},
                 {"DestinationIpv6CidrBlock": "::/0", "EgressOnlyInternetGatewayId": "eigw-1"},
                 {"DestinationPrefixListId": "pl-1", "VpcPeeringConnectionId": "pcx-1"},
                 {"DestinationCidrBlock": "10.2.0.0/16", "TransitGatewayId": "tgw-1"},
@@ -377,6 +380,28 @@ VPC = {
             "AvailabilityMode": "zonal",
             "FailureCode": "InsufficientFreeAddressesInSubnet",
             "FailureMessage": "no addresses",
+            "NatGatewayAddresses": [{"PrivateIp": "10.0.11.200"}],
+        }
+    ],
+    "ec2.DescribeVpcEndpoints": [
+        {
+            "VpcEndpointId": "vpce-1",
+            "VpcEndpointType": "Gateway",
+            "State": "Available",
+            "NetworkInterfaceIds": ["eni-2"],
+        }
+    ],
+    "ec2.DescribeVpcBlockPublicAccessOptions": {
+        "VpcBlockPublicAccessOptions": {
+            "InternetGatewayBlockMode": "block-ingress",
+            "State": "update-complete",
+        }
+    },
+    "ec2.DescribeVpcBlockPublicAccessExclusions": [
+        {
+            "ResourceArn": "arn:aws:ec2:eu-west-1:1:vpc/vpc-1",
+            "InternetGatewayExclusionMode": "allow-egress",
+            "State": "create-complete",
         }
     ],
     "ec2.DescribeVpcPeeringConnections": [

@@ -89,7 +89,8 @@ OFFICE = PathEnd(label="198.51.100.0/24", cidrs=("198.51.100.0/24",), guard="ass
     [
         pytest.param(HALVES, NET, OPEN, id="two halves are the internet"),
         pytest.param(HALVES[:1], NET, ("partly", [NOWAY]), id="one half is a part"),
-        pytest.param((HALVES[0], to("nat", destination="128.0.0.0/1")), NET, ("undetermined", []), id="two halves, two ways"),
+        pytest.param((HALVES[0], to("tgw", destination="128.0.0.0/1")), NET, ("undetermined", []), id="two halves, two ways"),
+        pytest.param((HALVES[0], to("nat", destination="128.0.0.0/1")), NET, ("partly", ["PATH_NAT_SUBNET_NOT_PUBLIC"]), id="one half to a NAT gateway that has no way on for it"),
         pytest.param((HALVES[0], to("igw", destination="128.0.0.0/1", state="blackhole")), NET, ("partly", [HOLE]), id="one half is a black hole"),
         pytest.param((to("pcx", destination="10.9.0.0/16"),), NET, ("blocked", [NOWAY]), id="private ranges are no part of the internet"),
         pytest.param((to("igw"), to("vpce", destination="52.216.0.0/15")), NET, OPEN, id="an endpoint's ranges beside the default"),

@@ -64,6 +64,7 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
             DescribeAddresses DescribePrefixLists DescribeManagedPrefixLists
             GetManagedPrefixListEntries DescribeFlowLogs DescribeDhcpOptions
             DescribeAvailabilityZones DescribeRegions DescribeInstanceCreditSpecifications
+            DescribeVpcBlockPublicAccessOptions DescribeVpcBlockPublicAccessExclusions
         """,
         "lambda": """
             ListFunctions GetFunctionConfiguration GetFunctionConcurrency ListVersionsByFunction

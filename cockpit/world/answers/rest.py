@@ -52,6 +52,12 @@ def lambda_account(_: AwsRequest, __: Parameters) -> Parameters:
     return {"AccountLimit": limit, "AccountUsage": {"FunctionCount": 4, "TotalCodeSize": 4096}}
 
 
+def public_access(_: AwsRequest, __: Parameters) -> Parameters:
+    """`DescribeVpcBlockPublicAccessOptions`, which moto lacks: an account where nobody set it."""
+    off = {"InternetGatewayBlockMode": "off", "State": "default-state"}
+    return {"VpcBlockPublicAccessOptions": off}
+
+
 def allowed(_: AwsRequest, asked: Parameters) -> Parameters:
     """`SimulatePrincipalPolicy`, which moto lacks: in the shop everybody may everything."""
     names = asked.get("ActionNames", ())
