@@ -21,6 +21,7 @@ Form = Callable[[str], str]
 LIMIT = 2048
 """Characters."""
 _READ_VERB = re.compile(r"(BatchGet|BatchDescribe|Describe|Get|List|Lookup|Search|Simulate)")
+_WORD, _LETTER = re.compile(r"[A-Z]+[a-z0-9]*"), re.compile(r"\w")
 _ALWAYS = {"sts:GetCallerIdentity"}
 """STS answers it to everybody, whatever any policy says."""
 _DENIABLE = {"ec2:Describe*", "autoscaling:Describe*"}
@@ -63,8 +64,9 @@ def session_policy(actions: Iterable[str] = ()) -> SessionPolicy:
     """A policy for IAM actions, the most important first; without any: for all reads.
 
     Names stand as they are while they fit. Then services are cut, the one that gains most first:
-    to patterns that match nothing that writes, acts or shows secrets (`ecs:DescribeS*`), and where
-    that is not enough to whole verbs with a Deny of what they would match besides. What does not
+    to patterns that match nothing that writes, acts or shows secrets (`ecs:DescribeService*`), then
+    within a word (`ecs:DescribeS*`), and where that is not enough to whole verbs with a Deny of
+    what they would match besides. What does not
     fit even so is left out, the last ones first.
     """
     named = tuple(dict.fromkeys(each for each in actions if each not in _ALWAYS))
@@ -140,26 +142,31 @@ def _narrow(action: str) -> str:
 
 
 @cache
+def _terse(action: str) -> str:
+    """The same, but cut within a word."""
+    return next((each for each in _patterns(action, _LETTER) if not _caught(each)), action)
+
+
+@cache
 def _wide(action: str) -> str:
     """The action's whole verb where what that matches besides is known and can be denied."""
     whole = next(iter(_patterns(action)), action)
-    return whole if whole in _DENIABLE else _narrow(action)
+    return whole if whole in _DENIABLE else _terse(action)
 
 
-_FORMS: tuple[Form, ...] = (_narrow, _wide)
+_FORMS: tuple[Form, ...] = (_narrow, _terse, _wide)
 
 
-def _patterns(action: str) -> Iterator[str]:
+def _patterns(action: str, unit: re.Pattern[str] = _WORD) -> Iterator[str]:
     """An action cut after its reading verb, then after each further word: the widest first."""
     service, _, name = action.partition(":")
     verb = _READ_VERB.match(name)
     if verb is None:
         return
     yield f"{service}:{verb[0]}*"
-    for word in re.finditer(r"[A-Z]+[a-z0-9]*", name[verb.end() :]):
-        end = verb.end() + word.end()
-        if end < len(name):
-            yield f"{service}:{name[:end]}*"
+    for each in unit.finditer(name, verb.end()):
+        if each.end() < len(name):
+            yield f"{service}:{name[: each.end()]}*"
 
 
 @cache
