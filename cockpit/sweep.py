@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cockpit.clock import now
@@ -24,7 +24,7 @@ from cockpit.triage.board import LookId
 from cockpit.triage.engine import Engine, Look
 from cockpit.triage.own import OwnAct
 from cockpit.triage.probe import AnyProbe, Blind, Reading
-from cockpit.triage.registry import kinds, registry
+from cockpit.triage.registry import kinds, place_of, registry
 from cockpit.triage.store import Store
 from cockpit.triage.target import PLUG_IN, Target
 
@@ -46,6 +46,19 @@ class Cost:
     metrics_every: int = 0
     """Seconds between two looks at the metrics of what is well, when that is slower than usual to
     keep the budget; 0: it is not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One account and region, and how it lets itself be asked."""
+
+    region: str
+    account: str = ""
+    """Empty until AWS said it, unless the configuration does."""
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    """Service → calls of ours that wait for their turn, where any does."""
+    slowed: Mapping[str, float] = field(default_factory=dict)
+    """Service → calls a second, where AWS' throttling has slowed us below what is configured."""
 
 
 class TargetSessions:
@@ -79,7 +92,7 @@ def looks(
         if id_ not in probes:
             raise Misconfigured(f"no probe {id_!r}", hint=_known("probes", probes))
     found = [
-        Look(target, probe, config.settings_for(target, probe), place=_place(target))
+        Look(target, probe, config.settings_for(target, probe), place=place_of(target))
         for target in chosen
         for probe in probes.values()
         if probe.kind == target.kind and probe.asks
@@ -121,12 +134,6 @@ def _not_looked_at(target: Target) -> Reading:
         took=0.0,
         outcome=blind,
     )
-
-
-def _place(target: Target) -> str:
-    """The place whose session, and so whose limits, a target shares; empty: it has its own."""
-    kind = kinds().get(target.kind)
-    return kind.place(target.settings) if kind is not None and kind.place is not None else ""
 
 
 def engine(
@@ -186,6 +193,20 @@ def cost(connections: Connections) -> Cost:
     )
 
 
+def places(connections: Connections, accounts: Mapping[str, str]) -> Mapping[str, Place]:
+    """Every place of the configuration, as its session is now. `accounts`: place → account."""
+    opened = connections.opened_places()
+    return {
+        name: Place(
+            region=site.region,
+            account=accounts.get(name, site.account),
+            waiting=opened[name].waiting if name in opened else {},
+            slowed=opened[name].slowed if name in opened else {},
+        )
+        for name, site in connections.places.items()
+    }
+
+
 def redirected(connections: Connections) -> Mapping[str, str]:
     """`prod ecs` → the endpoint that the environment or a profile, not our configuration, names."""
     return {
@@ -234,7 +255,7 @@ def _wanted(config: Config) -> Mapping[str, Sequence[str]]:
     """Place → IAM actions that the probes of its targets need, in the order of the targets."""
     wanted: dict[str, list[str]] = {}
     for target in config.targets:
-        if not isinstance(target.settings, NoSettings) and (place := _place(target)):
+        if not isinstance(target.settings, NoSettings) and (place := place_of(target)):
             needs = [
                 need
                 for probe in registry().values()

@@ -133,6 +133,10 @@ ACTIONS: tuple[Action, ...] = (
            panes=_pane("runbook"), help="Read the whole output of the selected step."),
     Action(name="another", keys=("b",), label="Other runbook", where=Where.MAIN,
            help="Show the next runbook that is for the selected finding."),
+    Action(name="places", keys=("v",), label="By place", where=Where.MAIN,
+           panes=_pane("systems"), footer=19,
+           help="Group the systems by account and region, and back: how much of each is sick or"
+           " unseen, and which service makes us wait there."),
     Action(name="better", keys=("B",), label="Better runbook", where=Where.MAIN,
            help="Go to the first suspect's own finding and its runbook, when a line at the top says"
            " so: the selection itself stays where your first key found it."),

@@ -195,6 +195,12 @@ class MainScreen(PanesScreen, part=Where.MAIN):
         if self._steps.turn():
             self._draw_again()
 
+    def action_places(self) -> None:
+        """Systems by account and region, and back by service."""
+        systems = self.query_one(Systems)
+        systems.by_place = not systems.by_place
+        self._draw_again()
+
     def action_better(self) -> None:
         """Go to the first suspect's own finding, which has a runbook."""
         bar = self.query_one(BetterBar)

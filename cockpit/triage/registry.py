@@ -25,6 +25,7 @@ from cockpit.plugins import Broken, Point, attempt
 from cockpit.text import nearest
 from cockpit.triage.members import fault, what
 from cockpit.triage.probe import AnyProbe, Probe
+from cockpit.triage.target import Target
 
 Record = TypeVar("Record")
 
@@ -92,6 +93,12 @@ def short(kind: str) -> str:
     """The kind as narrow columns show it."""
     known = catalog().kinds.get(kind)
     return known.short if known is not None else kind
+
+
+def place_of(target: Target) -> str:
+    """The AWS place whose session, and so whose limits, a target shares; empty: it has its own."""
+    kind = kinds().get(target.kind)
+    return kind.place(target.settings) if kind is not None and kind.place is not None else ""
 
 
 def _modules() -> Iterator[ModuleType]:

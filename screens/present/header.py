@@ -30,6 +30,10 @@ _ROOMY = 50
 """Cells from which the badge is told in full."""
 _OVER = frozenset({"resolved", "closed"})
 """States that are told however little room there is."""
+_NAMED = 2
+"""Accounts or regions that have room for their names."""
+_WIDE = 120
+"""Cells from which the calls that wait for their turn are told in the header too."""
 _SOON = 300
 """Seconds before an update is due when its countdown turns yellow."""
 
@@ -104,7 +108,8 @@ def _when(shown: Shown, width: int) -> Content:
 def _second(shown: Shown, width: int) -> Content:
     """Where, the badge, who, how. Everything else gives way before the badge does."""
     status = shown.status
-    names = [status.environment, status.account if width >= 100 else "", status.region]
+    accounts, regions = _few(status.account, "account"), _few(status.region, "region")
+    names = [status.environment, accounts if width >= 100 else "", regions]
     place = " · ".join(safe(name, 60) for name in names if name)
     mark = badge(status.role)
     pace = line(_pace(shown), " ")
@@ -122,12 +127,21 @@ def _second(shown: Shown, width: int) -> Content:
     return sides(line(left, named), right, width)
 
 
+def _few(joined: str, word: str) -> str:
+    """Two by their names, more by how many they are."""
+    named = joined.split("+")
+    return joined if len(named) <= _NAMED else count(len(named), word)
+
+
 def _how(shown: Shown, width: int) -> Content:
     status = shown.status
     words = [count(status.probes, "probe")]
     if width >= 100:
         words += [count(status.calls, "call"), _money(status)]
     parts: list[Part] = [(" · ".join(words), "dim")]
+    waiting = sum(sum(place.waiting.values()) for place in status.places.values())
+    if waiting and width >= _WIDE:
+        parts += [(" · ", "faint"), (f"{number(waiting)} waiting", "dim")]
     if status.throttled:
         parts += [(" · ", "faint"), (f"{number(status.throttled)} throttled", "warning")]
     parts += [(" · ", "faint"), (_sweep(shown), "dim"), "  ", _pace(shown)]

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from textual.content import Content
 
 from cockpit.errors import Reason
+from cockpit.sweep import Place
 from cockpit.triage.board import Board
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
-from cockpit.triage.registry import short
+from cockpit.triage.registry import place_of, short
 from cockpit.triage.target import Target
+from cockpit.units import number
 from screens.present.lines import (
     BLANK,
     GLYPHS,
     ago,
     cells,
+    clip,
     clock,
     fit,
     line,
@@ -31,11 +34,14 @@ from screens.present.lines import (
 )
 from screens.shown import Shown
 
-COLUMNS = frozenset({"target", "kind", "service", "state", "text"})
+COLUMNS = frozenset({"target", "kind", "service", "place", "state", "text"})
 _FRESH = 90.0
 """Seconds until the newest look at a target counts as old and its age is shown."""
 _CUT = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT, Reason.THROTTLED, Reason.EXPIRED})
 """Reasons that hold for whatever is asked there: a number from before is shown with its age."""
+_BAD = frozenset({"critical", "high", "warning"})
+_ORDER = ("ok", "waiting", "blind", "warning", "high", "critical")
+"""Of what a target's state can be; the worst last."""
 _CHANGES = 8
 _HOT = 3600
 """Seconds before now in which a change is drawn as recent."""
@@ -43,9 +49,13 @@ _HOT = 3600
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading: a service, or the changes."""
+    """A heading: a service, a place, or the changes."""
 
     name: str
+    about: str = ""
+    """What is said of a place."""
+    state: str = ""
+    """Of the worst that stands under it; empty: it is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +76,48 @@ class System:
 SystemRow = Heading | System | Change
 
 
-def rows(shown: Shown) -> list[SystemRow]:
-    """Services with their targets, then the newest changes."""
+def rows(shown: Shown, *, by_place: bool = False) -> list[SystemRow]:
+    """Services (or accounts and regions) with their targets, then the newest changes."""
     worst = _worst(shown.board)
     looks = _looks(shown.board)
-    groups: dict[str, list[SystemRow]] = {}
+    groups: dict[str, list[System]] = {}
     for target in shown.targets.values():
         found = looks.get(target.name, [])
-        service = target.service or shown.status.environment or "targets"
-        groups.setdefault(service, []).append(_system(target, found, worst.get(target.name)))
+        group = target.service or shown.status.environment or "targets"
+        if by_place:
+            group = place_of(target)
+        groups.setdefault(group, []).append(_system(target, found, worst.get(target.name)))
     listed: list[SystemRow] = []
     for name, members in groups.items():
-        listed += [Heading(name), *members]
+        place = shown.status.places.get(name)
+        listed += [_of_place(name, place, members) if by_place else Heading(name), *members]
     changes = shown.board.changes[:_CHANGES]
     if changes:
         listed += [Heading("changes"), *changes]
     return listed
+
+
+def _of_place(name: str, place: Place | None, members: Sequence[System]) -> Heading:
+    """`prod-eu  12, 2 bad, 3 blind · ecs 14 wait · 123456789012 eu-west-1`."""
+    states = [each.state for each in members]
+    blind = states.count("blind")
+    bad = sum(state in _BAD for state in states)
+    parts = [f"{number(len(members))}"]
+    parts += [f"{number(bad)} bad"] if bad else []
+    parts += ["all blind" if blind == len(members) else f"{number(blind)} blind"] if blind else []
+    told = [", ".join(parts)]
+    if place is not None:
+        services = sorted({*place.waiting, *place.slowed})
+        told += [f"{service} {_held_up(place, service)}" for service in services]
+        told.append(f"{place.account} {place.region}".strip())
+    worst = max(states, key=_ORDER.index, default="ok")
+    return Heading(name or "not in AWS", " · ".join(told), worst)
+
+
+def _held_up(place: Place, service: str) -> str:
+    waits, rate = place.waiting.get(service, 0), place.slowed.get(service)
+    slowed = f"throttled to {rate:.2g}/s" if rate is not None else ""
+    return ", ".join(filter(None, (f"{number(waits)} wait" if waits else "", slowed)))
 
 
 def _worst(board: Board) -> dict[str, Severity]:
@@ -169,6 +205,7 @@ def fields(row: SystemRow) -> Mapping[str, str]:
             "target": row.target.name,
             "kind": f"{short(row.target.kind)} {row.target.kind}",
             "service": row.target.service,
+            "place": place_of(row.target),
             "state": row.state,
             "text": row.number,
         }
@@ -180,7 +217,8 @@ def fields(row: SystemRow) -> Mapping[str, str]:
 def draw(row: SystemRow, width: int, moment: datetime) -> Content:
     """A heading, a target or a change."""
     if isinstance(row, Heading):
-        return line((fit(safe(row.name), width), "bold"))
+        mark = (f"{GLYPHS[row.state]} ", row.state) if row.state else ""
+        return clip(line(mark, (safe(row.name), "bold"), (f"  {safe(row.about)}", "dim")), width)
     if isinstance(row, Change):
         return _draw_change(row, width, moment)
     old = ""
@@ -209,9 +247,9 @@ def _draw_change(row: Change, width: int, moment: datetime) -> Content:
     )
 
 
-def title(shown: Shown) -> Content:
-    """`Systems 11`, with how many are not seen."""
-    return line(f"Systems {len(shown.targets)}")
+def title(shown: Shown, *, by_place: bool = False) -> Content:
+    """`Systems 11`, and what they are grouped by when it is not the service."""
+    return line(f"Systems {len(shown.targets)}", (" by place", "dim") if by_place else "")
 
 
 def change_lines(change: Change, width: int) -> list[Content]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import groupby
 
 from textual.content import Content
 
@@ -38,6 +39,8 @@ _TONES = {
 }
 _ENDS = {"failed": "critical", "unknown": "blind", "refused": "high", "skipped": "dim"}
 _TURNS = frozenset({EntryKind.BLIND, EntryKind.SEES_AGAIN})
+_CROWD = 4
+"""Targets that turn alike before they share a line."""
 _SEVERITIES = {"critical", "high", "warning", "info"}
 
 
@@ -69,6 +72,21 @@ def folded(rows: Sequence[TimelineRow]) -> list[TimelineRow]:
             more[place] += 1
     for place, others in more.items():
         told[place] = replace(told[place], text=f"×{others + 1} {told[place].text}")
+    return _crowds(told)
+
+
+def _crowds(rows: Sequence[TimelineRow]) -> list[TimelineRow]:
+    """Many targets that turn alike in one go as one line that names them all: of a region that
+    answers nothing no more is known than that, and it may have hundreds.
+    """
+    told: list[TimelineRow] = []
+    for (kind, text), alike in groupby(rows, key=lambda row: (row.kind, row.text)):
+        several = list(alike)
+        if kind not in _TURNS or len(several) < _CROWD or any(row.pinned for row in several):
+            told += several
+            continue
+        others = ", ".join(row.target for row in several[1:])
+        told.append(replace(several[0], text=f"{len(several)} targets: {text} · also {others}"))
     return told
 
 

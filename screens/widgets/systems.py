@@ -18,9 +18,11 @@ VIEW: RowView[present.SystemRow] = RowView(
 
 
 class Systems(RowList[present.SystemRow]):
-    """Targets grouped by service; changes below."""
+    """Targets grouped by service, or by account and region; changes below."""
+
+    by_place = False
 
     def refresh_from(self, shown: Shown) -> None:
         """Draw this moment."""
-        self.show(present.rows(shown), shown.moment)
-        set_title(self, present.title(shown))
+        self.show(present.rows(shown, by_place=self.by_place), shown.moment)
+        set_title(self, present.title(shown, by_place=self.by_place))

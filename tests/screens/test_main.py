@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
+from textual.content import Content
 
 from cockpit.incident.entry import EntryKind
 from cockpit.triage.finding import Severity
@@ -17,6 +18,7 @@ from screens.timeline import TimelineScreen
 from screens.widgets.evidence import EvidencePane
 from screens.widgets.findings import Findings
 from screens.widgets.note import Prompt
+from screens.widgets.systems import Systems
 from screens.widgets.timeline import Timeline
 from tests.screens.conftest import (
     FULL,
@@ -99,6 +101,14 @@ async def test_numbers_jump_to_panes(desk: FakeDesk, show: Shows, size: tuple[in
             pane = pilot.app.screen.query_one(f"#{name}")
             assert pane.has_focus, name
             assert pane.region.area > 0, name
+
+
+async def test_v_groups_the_systems_by_place_and_back(desk: FakeDesk, show: Shows) -> None:
+    async with show(desk) as pilot:
+        pane = pilot.app.screen.query_one(Systems)
+        for title in ("Systems 10 by place", "Systems 10"):
+            await press(pilot, "2", "v")
+            assert Content.from_markup(str(pane.border_title)).plain.endswith(title)
 
 
 async def test_tab_goes_through_the_panes(desk: FakeDesk, show: Shows) -> None:

@@ -10,14 +10,17 @@ import pytest
 from rich.text import Text
 from textual.content import Content
 
+from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.role import Role
 from cockpit.errors import Reason
 from cockpit.incident.entry import EntryKind
 from cockpit.runbooks.plan import PlanLine
+from cockpit.sweep import Place
 from cockpit.triage.board import Board, LookId
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.registry import registry
+from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from screens.filter import parse
 from screens.present import evidence, findings, header, lines, runbook, systems, table, timeline
@@ -143,6 +146,40 @@ def test_systems_are_grouped_by_service_with_the_number_that_matters() -> None:
     assert " ? mysql catalog          denied" in drawn
 
 
+def test_systems_by_place_tell_how_much_of_each_is_sick_or_unseen_and_what_waits_there() -> None:
+    desk = FakeDesk()
+    far = Target(name="far", kind="dynamodb_table", settings=AwsResource(aws="prod-eu", id="far"))
+    desk.targets = {**desk.targets, "far": far}
+    gone = Blind(Reason.UNREACHABLE, "no answer")
+    reading = Reading(target="far", kind=far.kind, probe="p", at=NOW, took=1.0, outcome=gone)
+    desk.board = replace(desk.board, readings={**desk.board.readings, LookId("far", "p"): reading})
+    near = Place(region="us-east-1", account="1", waiting={"ecs": 14}, slowed={"ecs": 2.5})
+    away = Place(region="eu-west-1", account="1", slowed={"elasticloadbalancing": 5.0})
+    desk.status = replace(desk.status, places={"prod": near, "prod-eu": away})
+    rows = systems.rows(shown(desk), by_place=True)
+    heads = [plain(systems.draw(row, 90, NOW)) for row in rows if isinstance(row, systems.Heading)]
+    assert heads == [
+        "✖ prod  7, 4 bad · ecs 14 wait, throttled to 2.5/s · 1 us-east-1",
+        "✖ not in AWS  3, 1 bad, 1 blind",
+        "? prod-eu  1, all blind · elasticloadbalancing throttled to 5/s · 1 eu-west-1",
+        "changes",
+    ]
+    assert plain(systems.title(shown(desk), by_place=True)) == "Systems 11 by place"
+    of_far = next(row for row in rows if isinstance(row, systems.System) and row.target is far)
+    assert systems.fields(of_far)["place"] == "prod-eu"
+
+
+def test_more_than_two_accounts_and_regions_are_told_by_how_many_they_are() -> None:
+    desk = FakeDesk()
+    places = {f"p{n}": Place(region="", waiting={"ecs": n}) for n in range(4)}
+    desk.status = replace(desk.status, account="1+2+3", region="a+b+c+d", places=places)
+    told = header.header(shown(desk), 180)[1].plain
+    assert "prod · 3 accounts · 4 regions" in told
+    assert "6 waiting" in told
+    desk.status = replace(desk.status, account="1+2", region="a+b")
+    assert "prod · 1+2 · a+b" in header.header(shown(desk), 180)[1].plain
+
+
 def test_a_target_never_looked_at_is_waiting_and_not_well() -> None:
     desk = FakeDesk(board=Board())
     desk.board = Board()
@@ -167,6 +204,17 @@ def test_probes_of_one_target_that_go_blind_in_one_go_are_one_line_of_the_timeli
     rows = timeline.folded([cause, *lost, other, note, again])
     assert [row.seq for row in rows] == [1, 2, 7, 8, 9]
     assert [row.text for row in rows][:3] == [cause.text, f"×5 {told}", told]
+
+
+def test_many_targets_that_go_blind_in_one_go_are_one_line_that_names_them() -> None:
+    told = "not examined (timeout): no answer"
+    lost = [replace(entry(n, NOW, EntryKind.BLIND, told), target=f"tg-{n}") for n in range(1, 6)]
+    (row,) = timeline.folded(lost)
+    assert (row.seq, row.target) == (1, "tg-1")
+    assert row.text == f"5 targets: {told} · also tg-2, tg-3, tg-4, tg-5"
+    assert timeline.folded(lost[:3]) == lost[:3]
+    pinned = [*lost[:3], replace(lost[3], pinned=True), lost[4]]
+    assert timeline.folded(pinned) == pinned
 
 
 def test_a_long_label_of_a_plan_is_not_cut() -> None:

@@ -30,8 +30,9 @@ _KEPT_HOURS = 90 * 24
 
 async def _open(settings: AwsResource | VpcPathSettings | MetricSettings, door: Door) -> Aws:
     await off_loop(_MODULE)
+    from cockpit.connect.aws.limits import limits_of
     from cockpit.connect.aws.reads import LOG_LINES
-    from cockpit.connect.aws.session import limits_of, open_aws
+    from cockpit.connect.aws.session import open_aws
 
     place = door.place(settings.aws)
     account = _account(place)

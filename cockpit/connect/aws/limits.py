@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from types import MappingProxyType
 
 from cockpit.clock import monotonic
+from cockpit.connect.settings import AwsSite
 
 CEILINGS: Mapping[str, float] = MappingProxyType(
     {
@@ -69,6 +70,12 @@ class RateLimiter:
     def rate(self) -> float:
         """Calls a second that are allowed now: less than configured after throttling."""
         return self._rate
+
+    @property
+    def slowed(self) -> bool:
+        """Whether the rate is below the configured one."""
+        self._count()
+        return self._rate < self._full_rate
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -165,3 +172,16 @@ class Limits:
         """Service → calls that wait for a turn, for services in which any does."""
         found = {name: each.waiting for name, each in self._limiters.items()}
         return {name: number for name, number in found.items() if number}
+
+    @property
+    def slowed(self) -> Mapping[str, float]:
+        """Service → calls a second, for services that throttled us and have not recovered yet."""
+        return {name: each.rate for name, each in self._limiters.items() if each.slowed}
+
+
+def limits_of(*places: AwsSite) -> Limits:
+    """The limits that places of one account and region share: the most careful of theirs."""
+    return Limits(
+        min(place.calls_per_second for place in places),
+        min(place.max_concurrency for place in places),
+    )

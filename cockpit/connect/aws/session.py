@@ -24,7 +24,7 @@ from cockpit.connect.aws.budget import USD_PER_SERIES, Budget, usd_of_query
 from cockpit.connect.aws.clients import ClientOptions, Clients, Hooks
 from cockpit.connect.aws.documents import refuse_lockout
 from cockpit.connect.aws.errors import FAILURES, AwsCall
-from cockpit.connect.aws.limits import Limits
+from cockpit.connect.aws.limits import Limits, limits_of
 from cockpit.connect.aws.metrics import Metrics
 from cockpit.connect.aws.models import parse, validate_call
 from cockpit.connect.aws.policy import session_policy
@@ -106,6 +106,11 @@ class Aws:
     def waiting(self) -> Mapping[str, int]:
         """Service → calls that wait for a turn."""
         return self._limits.waiting
+
+    @property
+    def slowed(self) -> Mapping[str, float]:
+        """Service → calls a second, where throttling has slowed us."""
+        return self._limits.slowed
 
     def busy(self, service: str) -> bool:
         """Whether a call to the service would have to wait for its turn."""
@@ -465,14 +470,6 @@ def forget(place: str) -> None:
     """Let every open session of the place forget what it read: something is being changed."""
     for session in tuple(_OPEN.get(place, ())):
         session.forget()
-
-
-def limits_of(*places: AwsSite) -> Limits:
-    """The limits that places of one account and region share: the most careful of theirs."""
-    return Limits(
-        min(place.calls_per_second for place in places),
-        min(place.max_concurrency for place in places),
-    )
 
 
 async def open_aws(
