@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from ipaddress import IPv6Network
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 from cockpit import clock
 from cockpit.connect.aws.settings import VpcEnd
 from cockpit.triage.finding import Severity
+from cockpit.world import layout
 from probes.vpc_path.config import PROBE, diagnose
 from probes.vpc_path.findings import Settings, Snapshot
 from tests.servers.vpc_shop import (
@@ -364,6 +366,43 @@ async def peered(
     if back:
         await shop.route(subnet, "10.0.0.0/16", vpc=far, VpcPeeringConnectionId=peering)
     return peering, group, VpcEnd(interface=host)
+
+
+async def test_public_access_that_the_account_blocks_is_told_until_the_vpc_is_excluded(
+    shop: Shop, front: FrontAtPort
+) -> None:
+    public = await shop.subnet("10.0.1.0/24")
+    await shop.route(public, GatewayId=await shop.gateway())
+    await shop.route(shop.app, NatGatewayId=await shop.nat(public))
+    mode = {"InternetGatewayBlockMode": "block-bidirectional", "State": "update-complete"}
+    front.public_access = MappingProxyType(mode)
+    assert codes(await shop.look(OUTSIDE)) == ["PATH_PUBLIC_ACCESS_BLOCKED"]
+    front.exclusions = (
+        {
+            "ResourceArn": f"arn:aws:ec2:us-east-1:{layout.ACCOUNT}:vpc/{shop.vpc}",
+            "InternetGatewayExclusionMode": "allow-egress",
+            "State": "create-complete",
+        },
+    )
+    shop.reads.forget()
+    assert codes(await shop.look(OUTSIDE)) == []
+
+
+async def test_an_endpoint_that_is_deleted_leads_nowhere(shop: Shop) -> None:
+    listed = {"PrefixListName": "s3", "MaxEntries": 5, "AddressFamily": "IPv4"}
+    made = await shop.do("CreateManagedPrefixList", **listed, Entries=[{"Cidr": "203.0.113.0/24"}])
+    endpoint = await shop.do(
+        "CreateVpcEndpoint",
+        VpcId=shop.vpc,
+        ServiceName="com.amazonaws.us-east-1.s3",
+        VpcEndpointType="Gateway",
+    )
+    id_ = endpoint["VpcEndpoint"]["VpcEndpointId"]
+    await shop.route(shop.app, made["PrefixList"]["PrefixListId"], GatewayId=id_)
+    assert codes(await shop.look(OUTSIDE)) == []
+    backend().vpc_end_points[id_].state = "deleting"
+    shop.reads.forget()
+    assert codes(await shop.look(OUTSIDE)) == ["PATH_ENDPOINT_NOT_AVAILABLE"]
 
 
 async def test_a_peering_that_nobody_accepted_leads_nowhere(shop: Shop) -> None:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -23,13 +24,16 @@ from tests.core.aws_stub import place
 
 ALL, ALL_V6 = "0.0.0.0/0", "::/0"
 DB = "10.0.21.9"
+OFF = {"InternetGatewayBlockMode": "off", "State": "default-state"}
 _TARGETS = ("NatGatewayId", "VpcPeeringConnectionId", "GatewayId", "NetworkInterfaceId")
 
 
 class FrontAtPort(Front):
-    """A front that says where it is."""
+    """A front that says where it is, and what the account's VPC Block Public Access is."""
 
     port = 0
+    public_access = MappingProxyType(OFF)
+    exclusions: tuple[dict[str, str], ...] = ()
 
 
 @contextmanager
@@ -41,6 +45,12 @@ def fronted() -> Iterator[FrontAtPort]:
         listener.listen(64)
         made.amendments["ec2", "DescribeRouteTables"] = _with_states
         made.amendments["ec2", "DescribeSecurityGroups"] = _with_peerings
+        made.answers["ec2", "DescribeVpcBlockPublicAccessOptions"] = lambda *_: {
+            "VpcBlockPublicAccessOptions": dict(made.public_access)
+        }
+        made.answers["ec2", "DescribeVpcBlockPublicAccessExclusions"] = lambda *_: {
+            "VpcBlockPublicAccessExclusions": list(made.exclusions)
+        }
         made.serve(listener)
         _teach_filters()
         made.ready.set()
@@ -298,6 +308,7 @@ async def shopping(front: FrontAtPort, monkeypatch: pytest.MonkeyPatch) -> Async
     monkeypatch.setenv("COCKPIT_TEST_KEY", layout.key_of("commander"))
     moto_api_backend.reset()
     at = place(front.port)
+    front.public_access, front.exclusions = MappingProxyType(OFF), ()
     made = Shop(await open_aws(at), await open_aws_acts(at))
     try:
         yield await made.build()
