@@ -9,13 +9,12 @@ once, for the whole cluster, and shared by its services.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from cockpit import clock
-from cockpit.connect.aws.answer import answer_into, answers_into
+from cockpit.connect.aws.answer import answer_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, Series
@@ -28,20 +27,17 @@ from probes.answers import Gap, absent, attempt, blind_series, partly_blind
 from probes.ecs import load, pauses, rest, rollout, starts, tasks, view
 from probes.ecs.answers import (
     ServiceRow,
-    StoppedTaskRow,
     SubnetZoneRow,
     TaskDefinitionRow,
-    TaskRow,
 )
 from probes.ecs.code_deploy import code_deployments
 from probes.ecs.history import history
+from probes.ecs.listed import live, stopped
 from probes.ecs.logs import logs
 from probes.ecs.model import (
-    RunningTask,
     Scaling,
     Service,
     Snapshot,
-    Stop,
     TaskDefinition,
     name_of,
 )
@@ -50,10 +46,8 @@ from probes.ecs.read import (
     definition_of,
     deployment_of,
     events_of,
-    running_task_of,
     scaling_of,
     service_of,
-    stop_of,
     task_set_of,
 )
 from probes.ecs.settings import Settings
@@ -109,14 +103,14 @@ def _counted(row: ServiceRow, cluster: str) -> Snapshot:
 async def _explained(aws: AwsReads, snapshot: Snapshot, cluster: str) -> Snapshot:
     gaps: list[Gap] = []
     service = snapshot.service
-    stopped, live, target, (cpu, memory) = await asyncio.gather(
-        attempt(gaps, "stopped tasks", _stopped(aws, service, cluster), otherwise=()),
-        attempt(gaps, "running tasks", _live(aws, snapshot, cluster), otherwise=None),
+    stops, running, target, (cpu, memory) = await asyncio.gather(
+        attempt(gaps, "stopped tasks", stopped(aws, service, cluster, gaps=gaps), otherwise=()),
+        attempt(gaps, "running tasks", live(aws, snapshot, cluster), otherwise=None),
         attempt(gaps, "auto scaling", _scaling(aws, service), otherwise=None),
         attempt(gaps, "metrics", _metrics(aws, service), otherwise=(NO_DATA, NO_DATA)),
     )
     gaps.extend(blind_series({"CPUUtilization": cpu, "MemoryUtilization": memory}))
-    full = replace(snapshot, stopped=stopped, tasks=live, scaling=target, cpu=cpu, memory=memory)
+    full = replace(snapshot, stopped=stops, tasks=running, scaling=target, cpu=cpu, memory=memory)
     if tasks.in_one_zone(full):
         found = await attempt(gaps, "zones of subnets", _zones(aws, service), otherwise=None)
         full = replace(full, subnet_zones=found)
@@ -133,45 +127,6 @@ async def _zones(aws: AwsReads, service: Service) -> tuple[str, ...] | None:
         *(aws.item("ec2", "DescribeSubnets", key=subnet) for subnet in service.subnets)
     )
     return tuple(answer_into(row, SubnetZoneRow).availability_zone for row in rows)
-
-
-async def _stopped(aws: AwsReads, service: Service, cluster: str) -> tuple[Stop, ...]:
-    """The service's stopped tasks, newest first, out of one list for the whole cluster."""
-    arns = await aws.pages(
-        "ecs", "ListTasks", key="taskArns", cluster=cluster, desiredStatus="STOPPED"
-    )
-    group = f"service:{service.name}"
-    # chosen before it is read: a cluster may hold a thousand stopped tasks of other services
-    rows = [row for row in await _described(aws, arns, cluster) if row.get("group") == group]
-    found = [stop for stop in map(stop_of, answers_into(rows, StoppedTaskRow)) if stop is not None]
-    return tuple(sorted(found, key=lambda stop: stop.stopped_at, reverse=True))
-
-
-async def _live(aws: AwsReads, snapshot: Snapshot, cluster: str) -> tuple[RunningTask, ...] | None:
-    """The live tasks, for their zones and ages; not asked for when there are none."""
-    if not snapshot.running:
-        return None
-    arns = await aws.pages(
-        "ecs", "ListTasks", key="taskArns", cluster=cluster, serviceName=snapshot.service.name
-    )
-    rows = answers_into(await _described(aws, arns, cluster), TaskRow)
-    return tuple(map(running_task_of, rows))
-
-
-async def _described(aws: AwsReads, arns: Sequence[Any], cluster: str) -> list[Mapping[str, Any]]:
-    """The rows of the tasks; those that ECS forgot since the list are left out."""
-    answers = await asyncio.gather(
-        *(aws.item("ecs", "DescribeTasks", key=str(arn), cluster=cluster) for arn in arns),
-        return_exceptions=True,
-    )
-    rows: list[Mapping[str, Any]] = []
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            if isinstance(answer, BlindError) and answer.reason is Reason.MISSING:
-                continue
-            raise answer
-        rows.append(answer)
-    return rows
 
 
 async def _scaling(aws: AwsReads, service: Service) -> Scaling | None:

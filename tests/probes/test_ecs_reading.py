@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -261,6 +261,53 @@ async def test_all_stopped_tasks_of_the_service_are_read(number: int) -> None:
     look = await ecs.collect(aws(rows), TARGET)
     assert len(look.stopped) == number
     assert look.gaps == ()
+
+
+def pages_of(rows: Sequence[dict[str, Any]]) -> Any:
+    """`ListTasks` as ECS gives it: 100 a page, filtered by what is asked for."""
+
+    def list_tasks(
+        *,
+        desiredStatus: str = "RUNNING",
+        serviceName: str = "",
+        nextToken: str = "0",
+        **_: Any,  # noqa: N803
+    ) -> dict[str, Any]:
+        kept = [row for row in rows if row["group"].endswith(serviceName)]
+        if desiredStatus != "STOPPED":
+            return {"taskArns": []}
+        first = int(nextToken)
+        page: dict[str, Any] = {"taskArns": [row["taskArn"] for row in kept[first : first + 100]]}
+        if first + 100 < len(kept):
+            page["nextToken"] = str(first + 100)
+        return page
+
+    return list_tasks
+
+
+def asked_stopped(session: FakeAws) -> int:
+    return sum(
+        name == "ecs.ListTasks" and given.get("desiredStatus") == "STOPPED"
+        for name, given in session.calls
+    )
+
+
+async def test_a_neighbour_that_crashes_costs_one_call_more() -> None:
+    rows = [task_row(1000 + n, group="service:other") for n in range(2100)]
+    rows += [task_row(n) for n in range(3)]
+    session = aws(rows, answers={"ecs.ListTasks": pages_of(rows)})
+    look = await ecs.collect(session, TARGET)
+    assert (len(look.stopped), look.gaps) == (3, ())
+    assert asked_stopped(session) == 2
+
+
+async def test_of_more_stopped_tasks_than_are_read_the_part_is_kept_and_told() -> None:
+    rows = [task_row(n) for n in range(350)]
+    session = aws(rows, answers={"ecs.ListTasks": pages_of(rows)})
+    look = await ecs.collect(session, TARGET)
+    assert len(look.stopped) == 300
+    assert [gap.what for gap in look.gaps] == ["stopped tasks beyond the first 300"]
+    assert asked_stopped(session) == 4
 
 
 async def test_a_healthy_service_costs_no_look_at_its_definitions() -> None:
