@@ -266,17 +266,11 @@ async def test_all_stopped_tasks_of_the_service_are_read(number: int) -> None:
 def pages_of(rows: Sequence[dict[str, Any]]) -> Any:
     """`ListTasks` as ECS gives it: 100 a page, filtered by what is asked for."""
 
-    def list_tasks(
-        *,
-        desiredStatus: str = "RUNNING",
-        serviceName: str = "",
-        nextToken: str = "0",
-        **_: Any,  # noqa: N803
-    ) -> dict[str, Any]:
-        kept = [row for row in rows if row["group"].endswith(serviceName)]
-        if desiredStatus != "STOPPED":
+    def list_tasks(**asked: str) -> dict[str, Any]:
+        if asked.get("desiredStatus") != "STOPPED":
             return {"taskArns": []}
-        first = int(nextToken)
+        kept = [row for row in rows if row["group"].endswith(asked.get("serviceName", ""))]
+        first = int(asked.get("nextToken", "0"))
         page: dict[str, Any] = {"taskArns": [row["taskArn"] for row in kept[first : first + 100]]}
         if first + 100 < len(kept):
             page["nextToken"] = str(first + 100)
