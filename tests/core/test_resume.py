@@ -329,6 +329,44 @@ async def test_an_undo_whose_values_the_record_masked_is_not_offered(sessions: S
     assert [each.step.id for each in steps] == ["blocker", "raise"]
 
 
+BLOCK = """
+## Block it
+One address.
+```toml step
+id = "block"
+kind = "aws"
+risk = "high"
+target = "$db"
+call = "wafv2.UpdateIPSet"
+args = { Name = "bad", Scope = "REGIONAL", Id = "0123", Addresses = ["1.1.1.1/32", "8.8.8.8/32"], LockToken = "aaaaaaaa-0000-4000-8000-000000000001" }
+capture = { lock = "NextLockToken" }
+effect = "one address gets 403"
+verify = { probe = "postgres.locks", until = "length(queues) == `0`" }
+undo = { says = "the addresses from before", call = "wafv2.UpdateIPSet", args = { Name = "bad", Scope = "REGIONAL", Id = "0123", Addresses = ["1.1.1.1/32"], LockToken = "$block.lock" } }
+```
+"""
+
+
+async def test_a_lock_of_waf_is_no_secret_so_that_a_block_can_be_taken_back_later(
+    sessions: Sessions,
+) -> None:
+    """By the lock that the change gave: whoever changed the set meanwhile makes WAF refuse it."""
+    lock = "aaaaaaaa-0000-4000-8000-000000000002"
+
+    async def changed() -> dict[str, Any]:
+        return {"NextLockToken": lock}
+
+    document = book(BLOCK)
+    made = sessions.begin(document)
+    made.acts.does, made.looks.now = changed, free_of_waiters()
+    assert (await made.carry("block")).kind == "ok"
+    again = sessions.begin(document)
+    again.looks.now = free_of_waiters()
+    await again.carry("undo_block")
+    ((_, arguments),) = again.acts.calls
+    assert (arguments["LockToken"], arguments["Addresses"]) == (lock, ["1.1.1.1/32"])
+
+
 async def test_an_edited_document_begins_anew(sessions: Sessions) -> None:
     made = sessions.begin(book(LOOK, TERMINATE))
     await made.carry("blocker")

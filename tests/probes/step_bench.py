@@ -96,7 +96,9 @@ class Bench:
         """Carry it out, or its undo; whether its verification holds."""
         step = self.step(id_)
         doing: Any = step.undo if undo else step
-        await self.acts.run(doing.does, resolved(doing.args, self.scope))
+        answer = await self.acts.run(doing.does, resolved(doing.args, self.scope))
+        if step.capture and not undo:
+            self.scope[id_] = captured(step.capture, result_of(step.does, answer).data)
         if doing.verify is None:
             return True
         return holds(doing.verify.until, {**self.scope, **await self._seen(doing.verify)})
