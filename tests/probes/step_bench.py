@@ -36,6 +36,8 @@ def fronted(
 
     `answers` are for what moto lacks, `amendments` add to what it says.
     """
+    from moto.moto_api._internal.models import moto_api_backend
+
     made = Front(CallLog(), Faults())
     made.answers.update(NOTHING_TO_TELL)
     made.answers.update(NO_ACTIVITIES)
@@ -45,6 +47,7 @@ def fronted(
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
         made.serve(listener)
+        moto_api_backend.reset()  # of what another file of this process left
         made.ready.set()
         yield listener.getsockname()[1]
         made.close()
