@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,11 +58,15 @@ def target(probe: AnyProbe) -> Target:
 
 async def fault(probe: AnyProbe, seed: str) -> Fault | None:
     """Two looks of a seed; None: both ended as they may."""
+    return await ended(probe, seed, [Shaped(f"{seed}/{number}", NAMES) for number in (1, 2)])
+
+
+async def ended(probe: AnyProbe, seed: str, answering: Sequence[Shaped]) -> Fault | None:
+    """Looks at one target after each other; None: all ended as they may."""
     at = target(probe)
     look = Look(at, probe, probe.settings)
     before = None
-    for number in (1, 2):
-        aws = Shaped(f"{seed}/{number}", NAMES)
+    for aws in answering:
         try:
             snapshot = await probe.collect(aws, at)
         except BlindError:

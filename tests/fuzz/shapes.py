@@ -46,7 +46,8 @@ _SHARES = (0.0, -0.0, 1.0, 0.5, 99.9, -3.0, 1e300, 5e-324)
 
 
 @cache
-def _model(service: str) -> ServiceModel:
+def model(service: str) -> ServiceModel:
+    """What the installed botocore knows of a service, completed as sessions have it."""
     return ServiceModel(_LOADER.load_service_model(service, "service-2"), service)
 
 
@@ -119,7 +120,7 @@ class Shaped:
         return Series(tuple(t for t, _ in points), tuple(v for _, v in points), status)
 
     def _output(self, service: str, operation: str) -> StructureShape:
-        shape: StructureShape = _model(service).operation_model(operation).output_shape
+        shape: StructureShape = model(service).operation_model(operation).output_shape
         return shape
 
     def _answer(
