@@ -112,13 +112,13 @@ class Resources:
             Role=f"arn:aws:iam::{layout.ACCOUNT}:role/{role}",
             Handler="app.handler",
             Runtime=row.get("runtime", "python3.13"),
-            Code={"ZipFile": _zipped("1")},
+            Code={"ZipFile": zipped("1")},
             MemorySize=int(row.get("memory", 512)),
             Timeout=int(row.get("timeout", 10)),
             Publish=True,
         )
         for number in range(2, len(ages) + 1):
-            code = _zipped(str(number))
+            code = zipped(str(number))
             self._aws(
                 "lambda", "update_function_code", FunctionName=name, ZipFile=code, Publish=True
             )
@@ -208,7 +208,7 @@ def _texts(name: str, answer: Any) -> dict[str, str]:
     return {name: answer} if isinstance(answer, str) else {}
 
 
-def _zipped(text: str) -> bytes:
+def zipped(text: str) -> bytes:
     """A program of a function: only its difference to another one matters."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:

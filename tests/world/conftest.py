@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -121,14 +121,15 @@ def control(world: World, page: str) -> Any:
         return json.loads(answer.read())
 
 
-def check(world: World, *, hurried: bool = False) -> dict[str, Any]:
+def check(world: World, *, hurried: bool = False, targets: Sequence[str] = ()) -> dict[str, Any]:
     """What `cockpit check --json` says about a world, in the form that it promises.
 
     In this process, since one of its own spends seconds on imports. `hurried`: with the patience
-    that a person has; else with what a slow machine needs.
+    that a person has; else with what a slow machine needs. `targets`: these only; empty: all.
     """
     with nullcontext() if hurried else unhurried():
-        report = asyncio.run(look_once(load(world.config_path, catalog()), registry()))
+        config = load(world.config_path, catalog())
+        report = asyncio.run(look_once(config, registry(), targets=targets))
     said: dict[str, Any] = json.loads(to_json(report))
     jsonschema.validate(said, SCHEMA)
     return said

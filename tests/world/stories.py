@@ -22,7 +22,7 @@ from cockpit.triage.registry import catalog, registry
 from cockpit.world import layout
 from cockpit.world.launch import World
 from tests.patience import at_most, until
-from tests.world.conftest import control
+from tests.world.conftest import clients, control
 from tests.world.repairs import mended, seen
 from tests.world.story import Story
 from tests.world.unhurried import unhurried
@@ -153,15 +153,24 @@ async def seated(world: World, role: Role, folder: Path) -> AsyncIterator[Desk]:
             await desk.close()
 
 
-async def found(desk: Desk, story: Story, within: float = 30) -> OpenFinding:
-    """The finding of the story, once the board has it."""
+async def found(
+    desk: Desk, story: Story, within: float = 30, *, impatient: bool = False
+) -> OpenFinding:
+    """The finding of the story, once the board has it. `impatient`: by looking again and again."""
     end = time.monotonic() + at_most(within)
     while time.monotonic() < end:
         for opened in desk.board.open.values():
             if (opened.id.code, opened.target) == (story.code, story.target):
                 return opened
         await asyncio.sleep(0.2)
+        for probe in _read(desk, story.target) if impatient else ():
+            await desk.engine.look(story.target, probe)
     pytest.fail(f"{story.code}@{story.target} not within {within:g} s")
+
+
+def _read(desk: Desk, target: str) -> list[str]:
+    """The probes that have looked at a target."""
+    return [each.probe for each in desk.board.readings.values() if each.target == target]
 
 
 async def follow(run: Run, story: Story) -> None:
@@ -192,9 +201,9 @@ async def play(name: str, begin: Callable[..., World], folder: Path) -> None:
     await asyncio.to_thread(mended, name, world)
 
 
-async def followed(desk: Desk, story: Story) -> OpenFinding:
+async def followed(desk: Desk, story: Story, *, impatient: bool = False) -> OpenFinding:
     """Open the finding of the story and do what its first runbook says."""
-    opened = await found(desk, story)
+    opened = await found(desk, story, impatient=impatient)
     chosen = desk.runbooks_for(opened)[0]
     assert chosen.id == story.runbook
     await follow(desk.start_run(chosen.id, opened), story)
@@ -207,7 +216,9 @@ async def followed(desk: Desk, story: Story) -> OpenFinding:
 async def repaired(world: World, story: Story, folder: Path) -> None:
     """A person sits down before a world and repairs it."""
     async with seated(world, Role.COMMANDER, folder) as desk:
-        await followed(desk, story)
+        await followed(desk, story, impatient=True)
+    for service, operation, arguments in story.by_hand:
+        await asyncio.to_thread(clients(world), service, operation, **arguments)
     assert story.changes <= called(world)
 
 

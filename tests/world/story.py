@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -20,5 +21,7 @@ class Story:
     """A target that was a victim: no grave finding stays there."""
     acts: int = 1
     """Steps among them that change something."""
+    by_hand: tuple[tuple[str, str, dict[str, Any]], ...] = ()
+    """What a manual step means: calls that a person makes elsewhere, as themselves."""
     lingers: bool = False
     """Its metric tells of it for twenty seconds more: too long to wait for here."""
