@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -73,6 +74,9 @@ def main() -> None:
 async def _play(
     prepared: prepare.PreparedWorld, chosen: scenario.Scenario, parent: int | None
 ) -> None:
+    # until it is up: what is loaded stays, and each walk over it would take longer than the last
+    gc.disable()
+    _read_models_fast()
     from cockpit.world.play import Play
 
     ending = asyncio.Event()
@@ -87,6 +91,17 @@ async def _play(
     for watch in watches:
         watch.cancel()
     _leave(prepared.folder)
+
+
+def _read_models_fast() -> None:
+    """For every session in this process: moto makes many, and botocore's files are most of what
+    they do.
+    """
+    from botocore.loaders import Loader
+
+    from cockpit.connect.aws.loader import ModelFiles
+
+    Loader.FILE_LOADER_CLASS = ModelFiles
 
 
 async def _leave_in_any_case(ending: asyncio.Event, folder: Path) -> None:

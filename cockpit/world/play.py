@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import time
 from collections.abc import Coroutine
@@ -86,6 +87,8 @@ class Play(Stage):
         self.state.part("scenario", "starting")
         await self.breaks.apply()
         self._traffic()
+        gc.freeze()
+        gc.enable()
         self.front.ready.set()
         self.state.part("scenario", "ready")
         self.state.set(ready=True, ready_at=time.time())
