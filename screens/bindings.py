@@ -18,6 +18,7 @@ class Where(StrEnum):
     DETAIL = "target detail"
     TIMELINE = "timeline"
     CHANGES = "what changed"
+    LOGS = "logs"
     READING = "reading"
     CONFIRM = "confirmation"
     CHOOSING = "choosing"
@@ -177,6 +178,10 @@ ACTIONS: tuple[Action, ...] = (
     Action(name="changes", keys=("C",), label="What changed", where=Where.MAIN,
            help="What was changed, by whom, on one axis with the symptoms, the most suspected"
            " first; what could not be seen stands before it."),
+    Action(name="logs", keys=("L",), label="Logs", where=Where.MAIN, footer=19,
+           panes=_pane("findings", "systems", "evidence", "suspects"),
+           help="The lines of errors of what is selected, grouped: what is new since the onset"
+           " first; a live tail; the last lines of stopped tasks. Reading them costs nothing."),
     Action(name="clear", keys=("escape",), label="Clear filter", where=Where.MAIN,
            help="Clear the pane's filter, or end the zoom.", palette=False),
     # Target detail
@@ -199,6 +204,8 @@ ACTIONS: tuple[Action, ...] = (
            palette=False),
     Action(name="filter", keys=("slash",), label="Filter", where=Where.DETAIL, footer=22,
            help="Filter the rows: `words`, `!not`, `column:value`."),
+    Action(name="logs", keys=("L",), label="Logs", where=Where.DETAIL, footer=23,
+           help="The lines of errors of this target, what is new since the onset first."),
     Action(name="look", keys=("r",), label="Look now", where=Where.DETAIL, footer=25,
            help="Look at this target again now."),
     Action(name="freeze", keys=("space",), label="Freeze", where=Where.DETAIL, footer=30,
@@ -236,6 +243,34 @@ ACTIONS: tuple[Action, ...] = (
            help="Copy the selected change in full, as plain text."),
     Action(name="back", keys=("escape",), label="Back", where=Where.CHANGES, footer=60,
            help="Clear the filter, else back to the main screen.", palette=False),
+    # Logs
+    Action(name="open", keys=("enter",), label="Open", where=Where.LOGS, footer=10,
+           help="Of a pattern its newest lines; of a line what stands around it in its stream."),
+    Action(name="source", keys=("tab", "right_square_bracket"), argument="1", label="Next source",
+           where=Where.LOGS, footer=14,
+           help="The target's next log: another container, a stopped task, a function behind."),
+    Action(name="source", keys=("shift+tab", "left_square_bracket"), argument="-1",
+           label="Source before", where=Where.LOGS, help="The log before.", palette=False),
+    Action(name="tail", keys=("t",), label="Live tail", where=Where.LOGS, footer=15,
+           help="Every line as it comes, asked each four seconds, for ten minutes; t ends it."),
+    Action(name="wider", keys=("w",), label="Further back", where=Where.LOGS, footer=18,
+           help="Read twice as far back: 15 minutes at first, six hours at most."),
+    Action(name="insights", keys=("i",), label="Insights", where=Where.LOGS, footer=45,
+           help="Ask Logs Insights for patterns and what differs from the time before. It costs"
+           " by what it scans: bytes and price are shown first, and nothing runs before `yes`."),
+    Action(name="pin", keys=("p",), label="Pin line", where=Where.LOGS, footer=17,
+           help="Write the selected line, masked and cut, into the timeline as a note. Nothing"
+           " else of what is read here is kept."),
+    Action(name="filter", keys=("slash",), label="Filter", where=Where.LOGS, footer=20,
+           help="Filter the rows: `words`, `!not`, `kind:timeout`, `stream:web`."),
+    Action(name="look", keys=("r",), label="Read again", where=Where.LOGS, footer=25,
+           help="Read the lines again now."),
+    Action(name="note", keys=("n",), label="Note", where=Where.LOGS, footer=35,
+           help="Write a line into the timeline."),
+    Action(name="copy", keys=("y",), label="Copy", where=Where.LOGS, footer=40,
+           help="Copy the selected pattern or line."),
+    Action(name="back", keys=("escape",), label="Back", where=Where.LOGS, footer=60,
+           help="End the tail, clear the filter, back to the patterns, or leave.", palette=False),
     # Reading
     Action(name="copy", keys=("y",), label="Copy", where=Where.READING, footer=40,
            help="Copy the text."),

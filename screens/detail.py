@@ -270,6 +270,12 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         self._rows.set_filter("")
         self._redraw()
 
+    def action_logs(self) -> None:
+        """The lines of this target."""
+        from screens.logs import LogsScreen
+
+        self.app.push_screen(LogsScreen(self._target))
+
     def action_look(self) -> None:
         """Look at this target again."""
         self.host.look_now(self._target)

@@ -154,6 +154,27 @@ class MainScreen(PanesScreen, part=Where.MAIN):
 
         self.app.push_screen(ChangesScreen())
 
+    def action_logs(self) -> None:
+        """The lines of what is selected."""
+        from screens.logs import LogsScreen
+
+        target = self._selected_target()
+        if target:
+            self.app.push_screen(LogsScreen(target))
+        else:
+            self.host.say("Select a finding or a system: its logs are read")
+
+    def _selected_target(self) -> str:
+        """The target of the focused pane's row; of other panes that of the selected finding."""
+        name = self.pane_name
+        system, suspect = self.query_one(Systems).chosen, self.query_one(Suspects).chosen
+        if name == "systems" and isinstance(system, systems.System):
+            return system.target.name
+        if name == "suspects" and suspect is not None:
+            return suspect.target
+        row = self.query_one(Findings).chosen
+        return row.target if row is not None else ""
+
     def _open_timeline(self, row: TimelineRow | None) -> None:
         from screens.timeline import TimelineScreen
 

@@ -8,7 +8,7 @@ come on the event loop's thread. Every text from outside is already `cockpit.tex
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cockpit.connect.role import Role
@@ -22,12 +22,16 @@ from cockpit.triage.view import Offer
 
 if TYPE_CHECKING:
     from cockpit.desk.status import DeskStatus
+    from cockpit.logs.insights import QueryEstimate, QueryFound
+    from cockpit.logs.reading import LinesRead, LogLine
+    from cockpit.logs.source import LogSource
     from cockpit.runbooks.earlier import DoneBefore
     from cockpit.runbooks.plan import Approval, Outcome, Plan
     from cockpit.runbooks.progress import StepState
     from cockpit.runbooks.step import Runbook
     from cockpit.runbooks.stop_loss import Interrupt
     from cockpit.runbooks.unfinished import Unfinished
+    from cockpit.triage.target_logs import LogView
 
 Stop = Callable[[], None]
 """Ends a subscription; calling it twice is fine."""
@@ -77,6 +81,33 @@ class RunPort(Protocol):
 
     def subscribe(self, callback: Callable[[], None]) -> Stop:
         """Call back whenever a step's state changes."""
+
+
+class LogsPort(Protocol):
+    """The logs of one target. `cockpit.triage.target_logs.TargetLogs` has this shape.
+
+    Everything is read-only, bounded, and kept nowhere. All raise `BlindError`.
+    """
+
+    async def sources(self) -> Sequence[LogSource]:
+        """Where its lines are, at least one."""
+
+    async def read(self, source: LogSource, *, span: timedelta = ...) -> LogView:
+        """The lines of errors of a span, grouped."""
+
+    async def around(
+        self, source: LogSource, line: LogLine
+    ) -> tuple[tuple[LogLine, ...], tuple[LogLine, ...]]:
+        """Lines of the same stream before a line, and from it on."""
+
+    async def newer(self, source: LogSource, after: datetime) -> LinesRead:
+        """Every line since a moment."""
+
+    async def estimate(self, source: LogSource, *, span: timedelta = ...) -> QueryEstimate:
+        """What a query of Logs Insights would scan. Raises `CockpitError`."""
+
+    async def query(self, source: LogSource, about: QueryEstimate) -> QueryFound:
+        """Run what was estimated: it costs."""
 
 
 class DeskPort(Protocol):
@@ -158,6 +189,9 @@ class DeskPort(Protocol):
 
     def explain(self, code: str) -> Sequence[str]:
         """What a code means, a line each, empty ones between. Slow: asked off the loop."""
+
+    def logs_of(self, target: str) -> LogsPort:
+        """The logs of a target, held against the onset. Raises `BlindError` for one without."""
 
     def best(self, code: str) -> str:
         """The id of the runbook that is offered first for a code; empty when there is none."""

@@ -7,12 +7,14 @@ import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
+from typing import cast
 
 from cockpit import sweep
 from cockpit.config import Config
 from cockpit.connect.aws.codes import CODES
 from cockpit.connect.open import Connections
 from cockpit.connect.role import Role
+from cockpit.connect.session import AwsReads
 from cockpit.desk.own import own_acts
 from cockpit.desk.promises import PromiseKeeper
 from cockpit.desk.recorder import Recorder, taken_away
@@ -38,15 +40,16 @@ from cockpit.runbooks.step import NOTHING, Runbook
 from cockpit.runbooks.stop_loss import Signals
 from cockpit.runbooks.unfinished import Unfinished
 from cockpit.text import visible
-from cockpit.triage.board import Board, BoardChange, FindingId, OpenFinding
+from cockpit.triage.board import Board, BoardChange, FindingId, LookId, OpenFinding
 from cockpit.triage.explain import explain, lines
 from cockpit.triage.own import OwnAct
-from cockpit.triage.probe import AnyProbe
+from cockpit.triage.probe import AnyProbe, Seen
 from cockpit.triage.registry import catalog
 from cockpit.triage.related import RELATED, RankedChanges
 from cockpit.triage.store import Store
 from cockpit.triage.suspects import Suspect, suspects
 from cockpit.triage.target import Target
+from cockpit.triage.target_logs import TargetLogs, logs_probe
 from cockpit.triage.topology import DependencyGraph
 from cockpit.triage.view import Offer
 
@@ -94,6 +97,7 @@ class Desk:
             acts=self._own_acts,
             had=taken_away(incident.entries),
         )
+        self._probes = probes
         self._unwatched = sweep.unwatched(config, probes)
         self._recorder = Recorder(incident, best=library.best)
         self._promises = PromiseKeeper(incident, self.store, probes[PROMISES])
@@ -262,6 +266,25 @@ class Desk:
         """What a code means, by the settings that hold here. Reads sources: not on the loop."""
         found = explain(code, catalog(), self.config.settings)
         return [visible(each, 2000) for each in lines(found, self.library.best(code))]
+
+    def logs_of(self, target: str) -> TargetLogs:
+        """The logs of a target, held against the onset. Raises `BlindError` for one without."""
+        there = self.targets[target]
+        probe = logs_probe(there, self._probes.values())
+        reading = self.board.readings.get(LookId(target, probe.id))
+        outcome = reading.outcome if reading is not None else None
+        began = self.changes.began
+
+        async def session() -> AwsReads:
+            return cast("AwsReads", await self.connections.session(there.name, there.settings))
+
+        return TargetLogs(
+            there,
+            probe,
+            session=session,
+            seen=outcome.snapshot if isinstance(outcome, Seen) else None,
+            onset=began.at - began.slack if began is not None and not began.vague else None,
+        )
 
     def best(self, code: str) -> str:
         """The id of the runbook that is offered first for a code; empty when there is none."""

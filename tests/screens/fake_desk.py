@@ -12,7 +12,7 @@ from cockpit import clock
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.role import Role
 from cockpit.desk.status import DeskStatus
-from cockpit.errors import CockpitError, DoesNotApply, Reason, Refused
+from cockpit.errors import BlindError, CockpitError, DoesNotApply, Reason, Refused
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.lines import IncidentLine
 from cockpit.incident.timeline import LOOKS, MACHINE, TimelineRow
@@ -32,6 +32,7 @@ from cockpit.triage.suspects import Suspect
 from cockpit.triage.target import Target
 from cockpit.triage.topology import DependencyGraph
 from cockpit.triage.view import Column, Offer, Row, Table
+from tests.screens.fake_logs import FakeLogs
 
 NOW = datetime(2026, 11, 21, 2, 59, 10, tzinfo=UTC)
 
@@ -467,6 +468,7 @@ class FakeDesk:
         self.started = False
         self.closed = False
         self.hang = False
+        self.logs = FakeLogs(NOW)
         self.now: Callable[[], datetime] = lambda: NOW
         self._callbacks: list[Callable[[], None]] = []
 
@@ -495,6 +497,11 @@ class FakeDesk:
         self.started = True
         if self.hang:
             await asyncio.sleep(3600)
+
+    def logs_of(self, target: str) -> FakeLogs:
+        if self.targets[target].kind == "postgres":
+            raise BlindError(Reason.UNSUPPORTED, "where its lines are is not known", hint="name it")
+        return self.logs
 
     def look_now(self, target: str = "") -> int:
         self.looks.append(target)
