@@ -18,13 +18,13 @@ from cockpit.logs.source import LogSource
 from cockpit.triage.target_logs import LONGEST, SPAN, LogView, PatternLines
 from screens.base import CockpitScreen, bottom
 from screens.bindings import Where
+from screens.log_tail import LogTail
 from screens.port import LogsPort
 from screens.present import logs as present
 from screens.present.header import header
 from screens.present.lines import line, safe, wrap
 from screens.present.logs import LogRow
 from screens.shown import Shown
-from screens.tail import Tail
 from screens.widgets.header import Bar, Header
 from screens.widgets.lineview import Paper
 from screens.widgets.panes import set_subtitle, set_title
@@ -52,7 +52,7 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         self._view: LogView | None = None
         self._of: PatternLines | None = None
         """The pattern whose lines are shown; None: patterns are."""
-        self._tail: Tail | None = None
+        self._tail: LogTail | None = None
         self._failed: CockpitError | None = None
         self._busy = "where are its lines?"
         self._rows_kept: Sequence[LogRow] = ()
@@ -300,7 +300,7 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         if self._tail is not None:
             self._leave_tail()
         elif self._source is not None and self._logs is not None:
-            self._tail = Tail(self._logs, self._source)
+            self._tail = LogTail(self._logs, self._source)
             self._anew()
             self._draw()
             self.run_worker(
@@ -316,7 +316,7 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         self._tail = None
         self.workers.cancel_group(self, "tail")
 
-    async def _follow(self, tail: Tail) -> None:
+    async def _follow(self, tail: LogTail) -> None:
         error = await tail.follow(self._draw)
         if error is not None:
             self.host.say_error(error, "the tail ended; t begins it again")

@@ -23,7 +23,7 @@ ENDS_AFTER = 600.0
 """Seconds."""
 
 
-class Tail:
+class LogTail:
     """The newest lines of a source, at most a thousand."""
 
     def __init__(self, logs: LogsPort, source: LogSource) -> None:
