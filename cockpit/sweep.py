@@ -10,6 +10,7 @@ from pathlib import Path
 from cockpit.clock import now
 from cockpit.config import Config
 from cockpit.connect.aws.budget import Budget
+from cockpit.connect.aws.limits import CEILINGS
 from cockpit.connect.open import Connections
 from cockpit.connect.postgres.cuts import cuts
 from cockpit.connect.postgres.settings import PostgresSettings
@@ -49,7 +50,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class PlaceStatus:
     """One account and region, and how it lets itself be asked."""
 
     region: str
@@ -92,7 +93,7 @@ def looks(
         if id_ not in probes:
             raise Misconfigured(f"no probe {id_!r}", hint=_known("probes", probes))
     found = [
-        Look(target, probe, config.settings_for(target, probe), place=place_of(target))
+        Look(target, probe, config.settings_for(target, probe), place_of(target), _slow(probe))
         for target in chosen
         for probe in probes.values()
         if probe.kind == target.kind and probe.asks
@@ -136,6 +137,12 @@ def _not_looked_at(target: Target) -> Reading:
     )
 
 
+def _slow(probe: AnyProbe) -> str:
+    """The service of its first need, where few calls a second are asked of that."""
+    service = probe.needs[0].partition(":")[0] if probe.needs else ""
+    return service if service in CEILINGS else ""
+
+
 def engine(
     looks: Iterable[Look],
     connections: Connections,
@@ -149,7 +156,8 @@ def engine(
     `had`: see `Engine`.
 
     A place takes as many looks at once as its rate can serve in a few seconds: enough to fill its
-    calls, and not so many that a look waits its deadline away in our own queue.
+    calls, and not so many that a look waits its deadline away in our own queue. Looks that begin
+    with a service of few calls a second queue apart, as many at once as it takes calls in one.
     """
     known = tuple(looks)
     targets = {look.target.name: look.target for look in known}
@@ -157,6 +165,7 @@ def engine(
         f"aws:{place.name}": round(min(256, max(16, place.calls_per_second * _SERVED_WITHIN)))
         for place in connections.places.values()
     }
+    sizes |= {look.lane: round(CEILINGS[look.slow]) for look in known if look.slow}
     return Engine(
         known,
         sessions=TargetSessions(connections),
@@ -193,11 +202,11 @@ def cost(connections: Connections) -> Cost:
     )
 
 
-def places(connections: Connections, accounts: Mapping[str, str]) -> Mapping[str, Place]:
+def places(connections: Connections, accounts: Mapping[str, str]) -> Mapping[str, PlaceStatus]:
     """Every place of the configuration, as its session is now. `accounts`: place → account."""
     opened = connections.opened_places()
     return {
-        name: Place(
+        name: PlaceStatus(
             region=site.region,
             account=accounts.get(name, site.account),
             waiting=opened[name].waiting if name in opened else {},

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cockpit.connect.role import Role
-from cockpit.sweep import Place
+from cockpit.sweep import PlaceStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class DeskStatus:
     metrics_every: int = 0
     """Seconds between two looks at the metrics of what is well, when the budget has slowed them
     down; 0: it has not."""
-    places: Mapping[str, Place] = field(default_factory=dict)
+    places: Mapping[str, PlaceStatus] = field(default_factory=dict)
     """Name → every account and region of the configuration."""
     sweep_took: float | None
     """Seconds of the last full sweep; None while the first one runs."""

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from cockpit import clock
-from cockpit.connect.hurry import HURRIED
+from cockpit.connect.hurry import HURRIED, UNTIL
 from cockpit.connect.pace import Pace
 from cockpit.connect.workshop import ended
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
@@ -39,6 +39,8 @@ IN_FLIGHT = 64
 """Looks at once in a lane that has no size of its own; more wait without their deadline running."""
 SECOND_LOOK_AFTER = 1.0
 """Seconds between the two looks of a sweep at what only differences can tell."""
+_ASKED_WITHIN = 0.8
+"""Share of a look's time in which a call must leave, so that its answer is still of use."""
 _GIVE_UP_ON_HUNG = 60.0
 _EXIT_GRACE = 0.3
 _SORTED_BY: Mapping[type[object], tuple[str, ...]] = {
@@ -77,10 +79,14 @@ class Look:
         """(target, probe)."""
         return LookId(self.target.name, self.probe.id)
 
+    slow: str = ""
+    """The service that it asks first, when that takes few calls a second: its looks queue apart."""
+
     @property
     def lane(self) -> str:
         """What it shares with other looks: its account and region, or its own host."""
-        return f"aws:{self.place}" if self.place else f"target:{self.target.name}"
+        apart = f":{self.slow}" if self.slow else ""
+        return f"aws:{self.place}{apart}" if self.place else f"target:{self.target.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +348,7 @@ class Engine:
 
     async def _collect(self, look: Look) -> object:
         HURRIED.set(look.id in self._by_hand or self._sick(look.target.name))
+        UNTIL.set(clock.monotonic() + look.probe.timeout * _ASKED_WITHIN)
         session = await self._sessions.session(look.target)
         collecting: Awaitable[object] = look.probe.collect(session, look.target)
         try:

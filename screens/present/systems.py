@@ -9,7 +9,7 @@ from datetime import datetime
 from textual.content import Content
 
 from cockpit.errors import Reason
-from cockpit.sweep import Place
+from cockpit.sweep import PlaceStatus
 from cockpit.triage.board import Board
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Severity
@@ -97,7 +97,7 @@ def rows(shown: Shown, *, by_place: bool = False) -> list[SystemRow]:
     return listed
 
 
-def _of_place(name: str, place: Place | None, members: Sequence[System]) -> Heading:
+def _of_place(name: str, place: PlaceStatus | None, members: Sequence[System]) -> Heading:
     """`prod-eu  12, 2 bad, 3 blind · ecs 14 wait · 123456789012 eu-west-1`."""
     states = [each.state for each in members]
     blind = states.count("blind")
@@ -114,7 +114,7 @@ def _of_place(name: str, place: Place | None, members: Sequence[System]) -> Head
     return Heading(name or "not in AWS", " · ".join(told), worst)
 
 
-def _held_up(place: Place, service: str) -> str:
+def _held_up(place: PlaceStatus, service: str) -> str:
     waits, rate = place.waiting.get(service, 0), place.slowed.get(service)
     slowed = f"throttled to {rate:.2g}/s" if rate is not None else ""
     return ", ".join(filter(None, (f"{number(waits)} wait" if waits else "", slowed)))

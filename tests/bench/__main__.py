@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import lists, looking, observer, start, stopped, sweep, world
+from tests.bench import lists, looking, many, observer, scale, start, stopped, sweep, world
 from tests.bench.table import Row, render
 
 HOME = Path(".bench")
@@ -54,6 +54,8 @@ def main() -> int:
             lambda: start.headless(aws),
             lambda: start.first_paint(folder / "one.toml", folder / "data"),
             lambda: sweep.rows(folder),
+            lambda: many.rows(folder),
+            lambda: scale.rows(folder),
             lambda: looking.rows(folder),
             lists.rows,
             lambda: world.leaving(folder),

@@ -116,3 +116,14 @@ def test_counts_that_a_service_gives_as_text_are_read_where_it_is_said() -> None
     assert queue.attributes == Attributes(approximate_number_of_messages=12, fifo_queue=True)
     with pytest.raises(BlindError, match=r"Attributes\.ApproximateNumberOfMessages of the answer"):
         answer_into(row, Queue)
+
+
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("told", [FIRST, LAST, LAST.replace(tzinfo=timezone(-timedelta(hours=8)))])
+def test_a_rule_may_reckon_with_a_time_that_means_never(told: datetime) -> None:
+    at = answer_into({"Name": "a", "At": told}, Row).at
+    assert at is not None
+    assert at.tzinfo is UTC
+    assert at - timedelta(days=365) < at < at + timedelta(days=365)

@@ -8,9 +8,11 @@ import pytest
 
 from cockpit.connect.aws import limits
 from cockpit.connect.aws.limits import Limits, RateLimiter
+from cockpit.connect.hurry import UNTIL
 from cockpit.connect.open import Connections
 from cockpit.connect.role import Role
 from cockpit.connect.settings import AwsSite
+from cockpit.errors import BlindError
 from tests.patience import at_most, until
 
 
@@ -200,3 +202,28 @@ async def test_places_of_one_account_and_region_share_their_turns_at_the_more_ca
     assert turns["role"] is turns["twin"]
     assert len({id(turn) for turn in turns.values()}) == 4
     assert turns["prod"]._full_rate == 4.0
+
+
+async def test_who_would_wait_longer_than_its_look_may_take_is_refused_at_once(
+    watch: Watch,
+) -> None:
+    limiter = RateLimiter(1, 5, "cloudtrail")
+    hold = asyncio.Event()
+
+    async def ask(within: float) -> None:
+        UNTIL.set(watch.now + within)
+        async with limiter.turn():
+            await hold.wait()
+
+    asking = [asyncio.create_task(ask(1.0)) for _ in range(4)]  # the full bucket
+    await asyncio.sleep(0)
+    asking += [asyncio.create_task(ask(3.0)) for _ in range(2)]
+    await until(lambda: limiter.waiting == 2)
+    with pytest.raises(
+        BlindError, match="cloudtrail: 2 calls of ours wait before this one, at 1 a"
+    ):
+        await asyncio.create_task(ask(2.0))
+    assert limiter.waiting == 2
+    for each in asking:
+        each.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)

@@ -15,7 +15,7 @@ from cockpit.connect.role import Role
 from cockpit.errors import Reason
 from cockpit.incident.entry import EntryKind
 from cockpit.runbooks.plan import PlanLine
-from cockpit.sweep import Place
+from cockpit.sweep import PlaceStatus
 from cockpit.triage.board import Board, LookId
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
@@ -153,8 +153,8 @@ def test_systems_by_place_tell_how_much_of_each_is_sick_or_unseen_and_what_waits
     gone = Blind(Reason.UNREACHABLE, "no answer")
     reading = Reading(target="far", kind=far.kind, probe="p", at=NOW, took=1.0, outcome=gone)
     desk.board = replace(desk.board, readings={**desk.board.readings, LookId("far", "p"): reading})
-    near = Place(region="us-east-1", account="1", waiting={"ecs": 14}, slowed={"ecs": 2.5})
-    away = Place(region="eu-west-1", account="1", slowed={"elasticloadbalancing": 5.0})
+    near = PlaceStatus(region="us-east-1", account="1", waiting={"ecs": 14}, slowed={"ecs": 2.5})
+    away = PlaceStatus(region="eu-west-1", account="1", slowed={"elasticloadbalancing": 5.0})
     desk.status = replace(desk.status, places={"prod": near, "prod-eu": away})
     rows = systems.rows(shown(desk), by_place=True)
     heads = [plain(systems.draw(row, 90, NOW)) for row in rows if isinstance(row, systems.Heading)]
@@ -171,7 +171,7 @@ def test_systems_by_place_tell_how_much_of_each_is_sick_or_unseen_and_what_waits
 
 def test_more_than_two_accounts_and_regions_are_told_by_how_many_they_are() -> None:
     desk = FakeDesk()
-    places = {f"p{n}": Place(region="", waiting={"ecs": n}) for n in range(4)}
+    places = {f"p{n}": PlaceStatus(region="", waiting={"ecs": n}) for n in range(4)}
     desk.status = replace(desk.status, account="1+2+3", region="a+b+c+d", places=places)
     told = header.header(shown(desk), 180)[1].plain
     assert "prod · 3 accounts · 4 regions" in told

@@ -104,10 +104,20 @@ def _safe(value: object, into: type[Answer] | None) -> object:
     if isinstance(value, list | tuple):
         return [_safe(each, into) for each in value]
     if isinstance(value, datetime):
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        return _utc(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)  # JSON has one kind of number: 5.0 stands for a whole one too
     return value
+
+
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
+"""Services write “never” as a time at the end of the calendar, or before all: a rule that adds an
+hour to it must not fall off. Nearer times are as they are told."""
+
+
+def _utc(value: datetime) -> datetime:
+    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+    return min(max(aware, _FIRST), _LAST).astimezone(UTC)
 
 
 @cache

@@ -13,7 +13,9 @@ from contextlib import asynccontextmanager
 from types import MappingProxyType
 
 from cockpit.clock import monotonic
+from cockpit.connect.hurry import UNTIL
 from cockpit.connect.settings import AwsSite
+from cockpit.errors import BlindError, Reason
 
 CEILINGS: Mapping[str, float] = MappingProxyType(
     {
@@ -40,10 +42,12 @@ class RateLimiter:
     """First come, first served; a caller that is cancelled while it waits takes nothing.
 
     `rate` is in calls a second, `seats` the calls in flight. A full bucket lets `4 * rate` calls
-    pass at once.
+    pass at once. Who would wait longer than its look may take is refused at once: a look can go on
+    without what it reads besides, and no look should die of our own queue.
     """
 
-    def __init__(self, rate: float, seats: int) -> None:
+    def __init__(self, rate: float, seats: int, service: str = "") -> None:
+        self._service = service
         self._full_rate = rate
         self._rate = rate
         self._burst = max(1.0, _BURST * rate)
@@ -79,7 +83,7 @@ class RateLimiter:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for a token and a seat; give the seat back at the end."""
+        """Wait for a token and a seat; give the seat back at the end. Raises `BlindError`."""
         await self._enter()
         try:
             yield
@@ -105,6 +109,7 @@ class RateLimiter:
     async def _enter(self) -> None:
         if not self._queue and self._take():
             return
+        self._in_time()
         turn = asyncio.get_running_loop().create_future()
         self._queue.append(turn)
         self._admit()
@@ -117,6 +122,15 @@ class RateLimiter:
                 self._tokens += 1
             self._admit()
             raise
+
+    def _in_time(self) -> None:
+        before = self.waiting
+        if monotonic() + (before + 1 - self._tokens) / self._rate > UNTIL.get():
+            raise BlindError(
+                Reason.THROTTLED,
+                f"{self._service}: {before} calls of ours wait before this one, at {self._rate:g} "
+                "a second: it would come too late for this look, so it was not asked",
+            )
 
     def _take(self) -> bool:
         self._count()
@@ -164,7 +178,7 @@ class Limits:
         limiter = self._limiters.get(service)
         if limiter is None:
             rate = min(self._rate, CEILINGS.get(service, self._rate))
-            limiter = self._limiters[service] = RateLimiter(rate, self._seats)
+            limiter = self._limiters[service] = RateLimiter(rate, self._seats, service)
         return limiter
 
     @property
