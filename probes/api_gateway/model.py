@@ -81,6 +81,21 @@ class ApiLink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CustomDomain:
+    """The name by which clients reach the API."""
+
+    name: str
+    there: bool = True
+    status: str = ""
+    message: str = ""
+    certificate: str = ""
+    """Its ARN."""
+    certificate_status: str = ""
+    ends: datetime | None = None
+    """Of the certificate; None: not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsagePlan:
     """What holders of a key of the plan may ask for at this stage."""
 
@@ -149,6 +164,8 @@ class Snapshot:
     plans: tuple[UsagePlan, ...] = ()
     """Usage plans of the stage; read while clients are refused."""
     cache: str = ""
+    domain: CustomDomain | None = None
+    """None: the configuration names none, or it could not be read."""
     log_group: str = ""
     log_format: str = ""
     logs_read: bool = False

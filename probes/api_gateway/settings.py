@@ -43,5 +43,7 @@ class Settings:
     """Traffic, of the same minutes a day and a week ago."""
     surge: Thresholds = Thresholds(warning=2, critical=5)
     """Traffic, of the same minutes a day and a week ago."""
+    certificate: Thresholds = Thresholds(warning=21 * 86400, critical=7 * 86400, below=True)
+    """Until the certificate of its domain ends."""
     baseline: float = 600
     """Requests in the same five minutes before, without which nothing is compared."""

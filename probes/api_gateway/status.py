@@ -27,6 +27,7 @@ from probes.api_gateway import (
     answers,
     besides,
     contract,
+    domain,
     limits,
     load,
     reach,
@@ -66,12 +67,15 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
     look = await _stage(aws, settings, clock.now())
     gaps: list[Gap] = []
     nothing: tuple[ApiDeployment, ...] = ()
-    look, made = await asyncio.gather(
+    named_domain = domain.domain_of(aws, settings.domain)
+    look, made, own = await asyncio.gather(
         attempt(gaps, "metrics", series.measured(aws, look), otherwise=look),
         attempt(gaps, "deployments", _deployments(aws, look), otherwise=nothing),
+        attempt(gaps, "the domain", named_domain, otherwise=None),
     )
     served = next((each for each in made if each.id == look.deployment), None)
-    look = await _explained(aws, replace(look, deployments=made, deployed=served), gaps)
+    look = replace(look, deployments=made, deployed=served, domain=own)
+    look = await _explained(aws, look, gaps)
     counters = {name: getattr(look, name) for name in ("requests", "errors", "client_errors")}
     return replace(look, gaps=(*gaps, *blind_series(counters)))
 
@@ -86,6 +90,11 @@ async def _explained(aws: AwsReads, look: Snapshot, gaps: list[Gap]) -> Snapshot
     look = await attempt(gaps, "function policies", besides.permitted(aws, look), otherwise=look)
     asked = series.of_functions(aws, look)
     look = await attempt(gaps, "metrics of its functions", asked, otherwise=look)
+    held = domain.certificate_of(aws, look.domain)
+    shown = await attempt(gaps, "certificate", held, otherwise=domain.DomainCertificate())
+    if look.domain is not None:
+        own = replace(look.domain, certificate_status=shown.status, ends=shown.not_after)
+        look = replace(look, domain=own)
     return replace(look, links=links)
 
 
@@ -193,6 +202,8 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield from answers.errors(snapshot, settings)
     yield from contract.contract(snapshot, settings)
     yield from reach.reached(snapshot, settings)
+    yield from domain.ready(snapshot, settings)
+    yield from domain.certificate(snapshot, settings)
     yield from releases.deployment(snapshot, settings)
     yield from load.slow(snapshot, settings)
     yield from limits.throttles(snapshot, settings)
@@ -229,6 +240,7 @@ PROBE = Probe(
         "lambda:GetPolicy",
         "lambda:GetFunctionConfiguration",
         "cloudtrail:LookupEvents",
+        "acm:DescribeCertificate",
     ),
     codes=(
         _MISSING,
@@ -236,6 +248,8 @@ PROBE = Probe(
         "APIGW_5XX_BACKEND_HEALTHY",
         "APIGW_LAMBDA_PERMISSION_MISSING",
         "APIGW_VPC_LINK_DOWN",
+        "APIGW_DOMAIN_NOT_READY",
+        "APIGW_CERT_EXPIRING",
         "APIGW_NOT_DEPLOYED",
         "APIGW_DEPLOY_FAILED",
         "APIGW_TIMEOUTS",

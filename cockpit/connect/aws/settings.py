@@ -76,6 +76,8 @@ class ApiSettings(AwsResource):
 
     stage: str = ""
     """Empty: `$default`, or the only one that it has."""
+    domain: str = ""
+    """The custom domain by which clients reach it; empty: none is looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
