@@ -242,7 +242,9 @@ def _unseen(board: Board, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(
         f"{reading.target} ({reading.outcome.reason})"
         for reading in board.readings.values()
-        if reading.target in wanted and isinstance(reading.outcome, Blind)
+        if reading.target in wanted
+        and isinstance(reading.outcome, Blind)
+        and reading.outcome.finding is None  # else why it could not be looked at is the answer
     )
 
 

@@ -56,3 +56,15 @@ def rest_api(name: str, stage: str, *, requests: float, seconds: float) -> Itera
         Latency=latency(seconds * 1000, requests, 0.3),
         IntegrationLatency=latency(seconds * 950, requests, 0.3),
     )
+
+
+def topic(name: str, *, published: float, subscribers: int) -> Iterator[MetricSeries]:
+    """A topic: everything that is published arrives, at everybody who confirmed."""
+    yield from series(
+        "AWS/SNS",
+        name,
+        {"TopicName": name},
+        NumberOfMessagesPublished=counter(published, 0.0),
+        NumberOfNotificationsDelivered=counter(published * subscribers, 0.0),
+        NumberOfNotificationsFailed=NOTHING,
+    )

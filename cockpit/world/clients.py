@@ -28,7 +28,8 @@ class WorldClients:
         with self._lock:
             if service not in self._made:
                 plain = botocore.session.get_session()
-                plain.register_component("data_loader", LOADER)  # read from disk once, for all
+                if service != "s3":  # whose client writes other paths into the model that it gets
+                    plain.register_component("data_loader", LOADER)  # read from disk once, for all
                 session = boto3.session.Session(
                     botocore_session=plain,
                     aws_access_key_id=self._key,

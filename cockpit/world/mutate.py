@@ -57,6 +57,13 @@ def set_function_modified(name: str, version: str, *, at: float) -> None:
     function.last_modified = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S.000+0000}"
 
 
+def set_subscribers(topic: str, *, confirmed: int) -> None:
+    """How many have confirmed; moto counts nobody."""
+    found = _backend("sns").topics[topic]
+    assert hasattr(found, "subscriptions_confimed")
+    found.subscriptions_confimed = confirmed
+
+
 def set_deployment_created(api: str, deployment: str, *, at: float) -> None:
     """Date a deployment of a REST API back."""
     made = _backend("apigateway").apis[api].deployments[deployment]

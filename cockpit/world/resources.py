@@ -40,6 +40,8 @@ class Resources:
             "user": self._user,
             "function": self._function,
             "api": self._api,
+            "bucket": self._bucket,
+            "topic": self._topic,
         }
 
     def place(self, rows: tuple[Row, ...]) -> None:
@@ -153,6 +155,33 @@ class Resources:
         self._aws("apigateway", "create_stage", restApiId=id_, stageName=stage, deploymentId=served)
         requests, seconds = float(row.get("requests", 300)), float(row.get("seconds", 0.18))
         self._enter(account_series.rest_api(name, stage, requests=requests, seconds=seconds))
+
+    def _bucket(self, row: Row) -> None:
+        """`name`, `policy` = its statements; closed to everybody, versioned, as a bucket that
+        somebody looks after is.
+        """
+        name = row["name"]
+        self._aws("s3", "create_bucket", Bucket=name)
+        shut = dict.fromkeys(
+            ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"),
+            True,
+        )
+        self._aws("s3", "put_public_access_block", Bucket=name, PublicAccessBlockConfiguration=shut)
+        kept = {"Status": "Enabled"}
+        self._aws("s3", "put_bucket_versioning", Bucket=name, VersioningConfiguration=kept)
+        if "policy" in row:
+            self._aws("s3", "put_bucket_policy", Bucket=name, Policy=_policy(row["policy"]))
+
+    def _topic(self, row: Row) -> None:
+        """`name`, `mail` = addresses that have confirmed; `published` messages a minute."""
+        name = row["name"]
+        arn = self._aws("sns", "create_topic", Name=name)["TopicArn"]
+        mail = row.get("mail", [])
+        for address in mail:
+            self._aws("sns", "subscribe", TopicArn=arn, Protocol="email", Endpoint=address)
+        mutate.set_subscribers(arn, confirmed=len(mail))
+        published = float(row.get("published", 2))
+        self._enter(account_series.topic(name, published=published, subscribers=len(mail)))
 
     def _method(self, row: Row) -> None:
         id_, method = row["id"], row.get("method", "POST")

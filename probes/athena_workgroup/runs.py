@@ -158,7 +158,6 @@ def slow(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             ),
             likely=("its caller gave up and left it", "it scans far more than before"),
             next="does anybody wait for it? else stop it before another one is begun",
-            fact=False,
         )
     ended = _ended(snapshot, settings)
     severity = settings.slow.grade(ended[0].total) if ended else None

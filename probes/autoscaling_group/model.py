@@ -177,6 +177,12 @@ class Snapshot:
     cooldown: int = 300
     """Seconds between two steps of simple scaling."""
     template: str = ""
+    template_name: str = ""
+    template_version: str = ""
+    """Both empty with a launch configuration, or where a mixed policy names the template."""
+    served_version: str = ""
+    """The other version that all that serves was launched from: what worked before. Empty: there
+    are several, or none, or the group's own is no number (`$Latest`)."""
     refresh_template: bool = False
     """Instances come from a launch template, not from a launch configuration."""
     suspended: tuple[Suspended, ...] = ()

@@ -233,6 +233,9 @@ def snapshot_of(row: GroupRow, at: datetime) -> Snapshot:
         grace=row.health_check_grace_period,
         cooldown=row.default_cooldown,
         template=_template(template) or row.launch_configuration_name,
+        template_name=row.launch_template.launch_template_name,
+        template_version=row.launch_template.version,
+        served_version=_served(row.launch_template.version, own),
         refresh_template=bool(_template(template)),
         suspended=tuple(
             Suspended(process=each.process_name, reason=each.suspension_reason)
@@ -245,6 +248,13 @@ def snapshot_of(row: GroupRow, at: datetime) -> Snapshot:
 def _template(row: Template) -> str:
     version = f" version {row.version}" if row.version else ""
     return f"{row.launch_template_name}{version}" if row.launch_template_name else ""
+
+
+def _served(version: str, members: Iterable[Member]) -> str:
+    """The one version that everything in service came from, when it is another than the group's."""
+    found = {each.template for each in members if each.state == SERVING}
+    one = found.pop() if len(found) == 1 else ""
+    return one if one.isdecimal() and version.isdecimal() and one != version else ""
 
 
 def _member_of(row: MemberRow) -> Member:

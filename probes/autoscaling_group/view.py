@@ -175,8 +175,9 @@ def changes(snapshot: Snapshot, target: str) -> Iterator[Change]:
                 at=each.at,
                 kind=f"asg.{_kind(each)}",
                 target=target,
-                summary=f"{each.what}: {each.message or each.cause}",
+                summary=_told(each),
                 source="autoscaling.DescribeScalingActivities",
+                failed=(each.message or each.status) if each.status == "Failed" else "",
             )
     for refresh in snapshot.refreshes:
         if refresh.started is not None and refresh.started >= start:
@@ -187,6 +188,12 @@ def changes(snapshot: Snapshot, target: str) -> Iterator[Change]:
                 summary=f"instance refresh: {refresh.status} {refresh.reason}".rstrip(),
                 source="autoscaling.DescribeInstanceRefreshes",
             )
+
+
+def _told(activity: ScalingActivity) -> str:
+    """What was done and why; AWS writes the message of a failure into what was done, too."""
+    why = activity.message or activity.cause
+    return activity.what if why in activity.what else f"{activity.what}: {why}"
 
 
 def _kind(activity: ScalingActivity) -> str:

@@ -40,6 +40,8 @@ class Happening:
     source: str
     actor: str = ""
     by: str = ""
+    failed: str = ""
+    """Why it came to nothing; empty: it did not fail."""
     details: tuple[str, ...] = ()
 
 

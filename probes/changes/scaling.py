@@ -90,6 +90,7 @@ async def scaling(
             summary=_activity(each),
             source="autoscaling.DescribeScalingActivities",
             by=SERVICE,
+            failed=(each.status_message or "failed") if each.status_code == "Failed" else "",
             details=tuple(filter(None, (each.cause, each.status_message))),
         )
         for each in recent

@@ -59,6 +59,7 @@ def _change(each: Happening) -> Change:
         source=each.source,
         resource=each.resource,
         by=each.by,
+        failed=visible(each.failed, 300),
         details=tuple(visible(line, 300) for line in each.details),
     )
 

@@ -89,3 +89,9 @@ def test_a_service_in_trouble_is_no_throttle(code: str) -> None:
     found = from_answer(answer, CALL)
     assert found.reason is Reason.UNREACHABLE
     assert "calls_per_second" not in found.hint
+
+
+def test_a_resource_in_quotes_is_named_without_them() -> None:
+    said = 'User: arn:x is not authorized to perform: s3:PutObject on resource: "arn:aws:s3:::b/k"'
+    told = denial(f"{said} with an explicit deny in a resource-based policy")
+    assert (told.resource, told.explicit) == ("arn:aws:s3:::b/k", True)

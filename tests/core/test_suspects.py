@@ -72,6 +72,14 @@ def test_what_could_not_be_seen_below_is_told() -> None:
     assert found[0].not_examined == ("cache (denied)",)
 
 
+def test_what_could_not_be_seen_for_a_reason_that_is_told_was_examined() -> None:
+    gone = blind(Reason.MISSING, name="cache", found=finding("X", Severity.CRITICAL))
+    found = suspects(board(sick("tg"), gone), SHOP)
+    assert found[0].name == "cache"
+    assert found[0].not_examined == ()
+    assert found[0].next_probe == ""
+
+
 def test_a_change_before_the_first_symptom_is_suspected_below_what_explains_more() -> None:
     change = Change(at=at(-360), kind="ecs.deployment", target="checkout", summary="checkout:42")
     state = replace(board(sick("alb"), sick("tg"), sick("db")), changes=(change,))

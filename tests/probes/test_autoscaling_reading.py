@@ -288,5 +288,7 @@ async def test_what_is_shown() -> None:
         "Scaling policies",
         "Instance refreshes",
     ]
-    assert [change.kind for change in view.changes(seen, "web")] == ["asg.failed", "asg.refresh"]
+    changes = list(view.changes(seen, "web"))
+    assert [change.kind for change in changes] == ["asg.failed", "asg.refresh"]
+    assert [bool(change.failed) for change in changes] == [True, False], "nothing was changed"
     assert seen.refresh is not None

@@ -99,6 +99,11 @@ async def test_other_histories_are_judged(
     assert found == expected
 
 
+async def test_a_launch_that_failed_has_changed_nothing() -> None:
+    (change,) = view.changes(await look(others=GROUPS), "changes")
+    assert change.failed == "We currently do not have sufficient capacity"
+
+
 async def test_the_first_failure_of_a_stack_is_its_cause() -> None:
     (stack,) = (await look(others=STACKS)).rollouts
     assert stack.reason == "Web: no such image"

@@ -111,6 +111,27 @@ async def test_what_was_suspended_is_resumed_in_two_parts(
     assert not unsure.applies("resume_rest")
 
 
+async def test_a_group_goes_back_to_the_version_that_serves_and_to_no_other(
+    sessions: Sessions, client: Clients, image: str
+) -> None:
+    scaling = group(client, image, "gone")
+    client("ec2").create_launch_template_version(
+        LaunchTemplateName="gone", LaunchTemplateData={"ImageId": image}
+    )
+    now = {"LaunchTemplateName": "gone", "Version": "2"}
+    bench = of_group("asg-launch", "gone", sessions, since="yes")
+    await bench.looked("look", "now")
+    assert not bench.applies("back"), "what serves is of the version that the group has"
+    scaling.update_auto_scaling_group(AutoScalingGroupName="gone", LaunchTemplate=now)
+    await bench.looked("look", "now")
+    assert bench.applies("back")
+    assert await bench.act("back")
+    assert await bench.act("back", undo=True)
+    unsure = of_group("asg-launch", "gone", sessions, since="unknown")
+    await unsure.looked("look", "now")
+    assert not unsure.applies("back")
+
+
 async def test_replacing_is_held_and_one_is_kept_to_look_at(
     sessions: Sessions, client: Clients, image: str
 ) -> None:

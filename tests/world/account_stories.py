@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from cockpit.world.resources import zipped
+from tests.world import account_stories_2
 from tests.world.story import Story
 
 _BACK = {"FunctionName": "payments-api"}
@@ -90,3 +91,6 @@ ACCOUNT = {
 }
 UNREPAIRED: dict[str, str] = {}
 """Scenarios without a step that repairs them, and why there is none."""
+
+ACCOUNT |= account_stories_2.ACCOUNT
+UNREPAIRED |= account_stories_2.UNREPAIRED

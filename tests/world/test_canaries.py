@@ -52,3 +52,20 @@ def test_what_is_created_has_the_ids_of_the_layout(shop: tuple[WorldClients, Pla
     table = aws("dynamodb", "describe_table", TableName=layout.TABLE)["Table"]
     throughput = table["ProvisionedThroughput"]
     assert (throughput["WriteCapacityUnits"], throughput["ReadCapacityUnits"]) == (7, 9)
+
+
+def test_a_topic_has_the_subscribers_that_confirmed(front: FrontAtUrl) -> None:
+    aws = WorldClients(front.url)
+    topic = aws("sns", "create_topic", Name="mail")["TopicArn"]
+    mutate.set_subscribers(topic, confirmed=2)
+    told = aws("sns", "get_topic_attributes", TopicArn=topic)["Attributes"]
+    assert told["SubscriptionsConfirmed"] == "2"
+
+
+def test_a_client_of_s3_leaves_the_paths_by_which_requests_are_known(front: FrontAtUrl) -> None:
+    from cockpit.world.identify import _routes, operation
+
+    aws = WorldClients(front.url)
+    aws("s3", "create_bucket", Bucket="papers")
+    assert operation("s3", "CreateBucket").http["requestUri"] == "/{Bucket}"
+    assert any(name == "CreateBucket" for *_, name in _routes("s3"))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 _SAID = re.compile(
     r"User: (?P<who>\S+) is not authorized to perform: (?P<action>[\w-]+:\w+)"
-    r"(?: on resource: (?P<resource>\S+))?"
+    r"(?: on resource: \"?(?P<resource>[^\s\"]+)\"?)?"  # S3 puts it into quotes
     r"(?: (?:because|with|due to) (?P<why>.+?)(?=\.\s|\.$|$))?"
 )
 _POLICY_ARN = re.compile(r": (arn:[\w-]*:\S+)")

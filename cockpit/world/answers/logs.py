@@ -72,6 +72,9 @@ class LogGroups:
             ("logs", "GetLogEvents"): self._get,
             ("logs", "DescribeLogGroups"): self._groups,
             ("logs", "DescribeLogStreams"): self._streams,
+            ("logs", "DescribeSubscriptionFilters"): lambda _request, _asked: {
+                "subscriptionFilters": []
+            },
         }
 
     def _filter(self, request: AwsRequest, asked: Parameters) -> dict[str, Any]:
