@@ -308,11 +308,13 @@ class CockpitApp(App[int]):
 
         self.push_screen(DetailScreen(target, probe))
 
-    def read(self, title: Content, lines: Callable[[int], Sequence[Content]]) -> None:
+    def read(
+        self, title: Content, lines: Callable[[int], Sequence[Content]], *, mark: str = ""
+    ) -> None:
         """A text over the whole screen."""
         from screens.output import ReadingScreen
 
-        self.push_screen(ReadingScreen(title, lines))
+        self.push_screen(ReadingScreen(title, lines, mark))
 
     def show_keys(self, part: Where, pane: str) -> None:
         """The keys of a part, those of the focused pane first."""

@@ -245,7 +245,7 @@ ACTIONS: tuple[Action, ...] = (
            help="Clear the filter, else back to the main screen.", palette=False),
     # Logs
     Action(name="open", keys=("enter",), label="Open", where=Where.LOGS, footer=10,
-           help="Of a pattern its newest lines; of a line what stands around it in its stream."),
+           help="Of a pattern its first and newest lines; of a line what stands around it."),
     Action(name="source", keys=("tab", "right_square_bracket"), argument="1", label="Next source",
            where=Where.LOGS, footer=14,
            help="The target's next log: another container, a stopped task, a function behind."),

@@ -61,8 +61,12 @@ class Host(Protocol):
     def open_target(self, target: str, probe: str = "") -> None:
         """The drill-down of a target, at a probe's table where one is named."""
 
-    def read(self, title: Content, lines: Callable[[int], Sequence[Content]]) -> None:
-        """A text over the whole screen; `lines` makes it for a width in cells."""
+    def read(
+        self, title: Content, lines: Callable[[int], Sequence[Content]], *, mark: str = ""
+    ) -> None:
+        """A text over the whole screen; `lines` makes it for a width in cells. `mark`: what the
+        line begins with that is in sight first; empty: the top is.
+        """
 
     def show_keys(self, part: Where, pane: str) -> None:
         """The keys of a part, those of its focused pane first."""

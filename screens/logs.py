@@ -162,7 +162,8 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
                 [part for text in told if text for part in wrap(line(safe(text, 600)), width)]
             )
             return
-        set_title(paper, line("Line" if isinstance(row, LogLine) else "Pattern"))
+        named = "Line" if isinstance(row, LogLine) else "Pattern"
+        set_title(paper, line(named if row is not None else ""))
         paper.show(present.whole(row, width))
 
     def on_row_list_moved(self, message: RowList.Moved) -> None:
@@ -244,6 +245,7 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         self.host.read(
             line("Around a line  ", (safe(row.stream, 120), "dim")),
             lambda width: present.around(before, after, row, width),
+            mark=present.MARK,
         )
 
     def action_source(self, by: str) -> None:

@@ -19,8 +19,12 @@ from screens.widgets.panes import set_title
 class ReadingScreen(CockpitScreen[None], part=Where.READING):
     """Lines made for a width, so that they wrap anew when the terminal changes."""
 
-    def __init__(self, title: Content, lines: Callable[[int], Sequence[Content]]) -> None:
+    def __init__(
+        self, title: Content, lines: Callable[[int], Sequence[Content]], mark: str = ""
+    ) -> None:
+        """`mark`: see `Host.read`."""
         super().__init__()
+        self._mark = mark
         self._title = title
         self._lines = lines
 
@@ -43,3 +47,14 @@ class ReadingScreen(CockpitScreen[None], part=Where.READING):
         paper = self.query_one("#text", Paper)
         set_title(paper, self._title)
         paper.show(list(self._lines(max(10, paper.columns))))
+        if self._mark and paper.columns > 1:
+            self._bring_into_sight(paper)
+
+    def _bring_into_sight(self, paper: Paper) -> None:
+        """Once, and with some of what stands before it."""
+        marked = (at for at, each in enumerate(paper.lines) if each.plain.startswith(self._mark))
+        at = next(marked, None)
+        if at is not None:
+            self._mark = ""
+            above = max(0, paper.size.height // 3)
+            self.call_after_refresh(paper.scroll_to, y=max(0, at - above), animate=False)

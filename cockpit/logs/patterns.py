@@ -21,6 +21,8 @@ _COMPARED = 8
 _ALIKE = 0.7
 _FEWEST_WORDS = 4
 _STREAMS = 50
+_FIRST = 5
+"""Of the lines whose numbers are kept: what stands around the first tells how it began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,8 @@ class PatternTally:
             group.streams.add(stream)
         if number >= 0 and self._kept:
             group.lines.append(number)
-            del group.lines[: -self._kept]
+            if len(group.lines) > self._kept:
+                del group.lines[min(_FIRST, self._kept - 1)]
 
     def _group(self, kind: str, shape: str) -> _Likes | None:
         known = self._by_shape.get((kind, shape))
@@ -142,7 +145,7 @@ class PatternTally:
     def with_lines(
         self, *, compared: bool = False
     ) -> tuple[tuple[LinePattern, tuple[int, ...]], ...]:
-        """The patterns, each with the numbers of its newest lines, oldest first."""
+        """The patterns, each with the numbers of its first and its newest lines, oldest first."""
         found = [
             (
                 LinePattern(

@@ -38,7 +38,7 @@ _TAILED = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatternLines:
-    """A pattern with its newest lines."""
+    """A pattern with its first five lines and its newest."""
 
     pattern: LinePattern
     lines: tuple[LogLine, ...]

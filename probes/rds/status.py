@@ -25,6 +25,7 @@ from cockpit.triage.target import Target
 from probes.answers import Gap, at_two_paces, attempt, blind_series, partly_blind
 from probes.metrics import NO_DATA, query
 from probes.rds import load, model, state, storage, view
+from probes.rds.logs import logs
 from probes.rds.model import DbCluster, Instance, PendingMaintenance, RdsEvent, Snapshot
 from probes.rds.read import (
     DbClusterRow,
@@ -343,6 +344,7 @@ PROBE = Probe(
     changes=view.changes,
     since=since,
     twice=False,
+    logs=logs,
     needs=(
         "rds:DescribeDBInstances",
         "rds:DescribeDBClusters",
@@ -351,6 +353,8 @@ PROBE = Probe(
         "rds:DescribeDBParameters",
         "rds:DescribeGlobalClusters",
         "cloudwatch:GetMetricData",
+        "logs:FilterLogEvents",
+        "logs:GetLogEvents",
     ),
     codes=(
         "RDS_INSTANCE_DOWN",

@@ -23,6 +23,7 @@ from cockpit.triage.target import Target
 from probes.answers import Gap, absent, attempt, blind_series, partly_blind
 from probes.metrics import NO_DATA, query, total
 from probes.state_machine import findings, view
+from probes.state_machine.logs import logs
 from probes.state_machine.model import MachineExecution, Snapshot, now
 from probes.state_machine.read import (
     EndedRow,
@@ -193,11 +194,14 @@ PROBE = Probe(
     timeout=15,
     facts=view.facts,
     tables=view.tables,
+    logs=logs,
     needs=(
         "states:DescribeStateMachine",
         "cloudwatch:GetMetricData",
         "states:ListExecutions",
         "states:DescribeExecution",
+        "logs:FilterLogEvents",
+        "logs:GetLogEvents",
     ),
     codes=(
         _MISSING,

@@ -20,6 +20,8 @@ LogRow = PatternLines | LogLine
 """What the list shows: patterns, or lines."""
 
 COLUMNS = frozenset({"kind", "new", "text", "stream", "time"})
+MARK = "▶ "
+"""Before the line that was asked for."""
 _WIDE = 100
 _PINNED = 300
 _SHOWN = 2_000
@@ -152,7 +154,7 @@ def around(
     shown: list[Content] = []
     for each in (*(row for row in before if row not in after), *after):
         mine = each.at == chosen.at and each.text == chosen.text
-        mark = ("▶ ", "accent bold") if mine else "  "
+        mark = (MARK, "accent bold") if mine else "  "
         parts = each.text.split("\n")
         tone = "strong" if mine else _TONES.get(kind_of(each.text), "warning")
         for place, part in enumerate(parts):

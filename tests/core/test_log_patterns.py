@@ -142,6 +142,14 @@ def test_memory_is_bounded_and_what_found_no_room_is_counted() -> None:
     assert max(len(numbers) for numbers in found.values()) == 2
 
 
+def test_the_first_lines_and_the_newest_are_kept() -> None:
+    made = PatternTally(kept=8)
+    for number in range(100):
+        made.add("ERROR a", AT, number=number)
+    ((_, numbers),) = made.with_lines()
+    assert numbers == (0, 1, 2, 3, 4, 97, 98, 99)
+
+
 def test_no_line_takes_long() -> None:
     """Linear: what would make a pattern go back and forth is told by its number of steps."""
     for unit in ("a", "a" * 63 + "@", "'", '"\\', "1.", "error=", "f", "-", "[", "{"):

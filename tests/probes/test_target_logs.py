@@ -26,7 +26,7 @@ from cockpit.world import layout
 from cockpit.world.calls import CallLog
 from cockpit.world.faults import Faults
 from cockpit.world.front import Front
-from tests.probes import ecs_looks, lambda_looks
+from tests.probes import ecs_looks, lambda_looks, rds_looks, test_state_machine
 from tests.probes.fake_aws import AT, FakeAws, ago, denied, target
 from tests.probes.test_log_group import event, written
 
@@ -206,6 +206,38 @@ async def test_a_function_names_its_own_group() -> None:
     look = lambda_looks.snapshot(log_group="/shop/pay")
     (source,) = await reader(FakeAws({}), "lambda_function", seen=look).sources()
     assert source.group == "/shop/pay"
+
+
+async def test_a_database_names_what_it_exports_errors_first() -> None:
+    row = {
+        "DBInstanceIdentifier": "orders",
+        "EnabledCloudwatchLogsExports": ["slowquery", "error", "odd"],
+    }
+    aws = FakeAws({"rds.DescribeDBInstances": [row]})
+    look = rds_looks.snapshot(id="orders", kind="instance")
+    found = await reader(aws, "rds", seen=look).sources()
+    assert [each.group.rpartition("/")[2] for each in found] == ["error", "slowquery", "odd"]
+    assert found[0].group == "/aws/rds/instance/orders/error"
+    none = FakeAws({"rds.DescribeDBInstances": [{"DBInstanceIdentifier": "orders"}]})
+    (source,) = await reader(none, "rds", seen=look).sources()
+    assert "exports no log" in source.why
+
+
+@pytest.mark.parametrize(
+    ("level", "group"), [("ERROR", "/aws/vendedlogs/states/billing"), ("OFF", "")]
+)
+async def test_a_state_machine_names_the_group_of_its_history(level: str, group: str) -> None:
+    arn = "arn:aws:logs:us-east-1:1:log-group:/aws/vendedlogs/states/billing:*"
+    logging = {
+        "level": level,
+        "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": arn}}],
+    }
+    answer = {"stateMachineArn": test_state_machine.ARN, "loggingConfiguration": logging}
+    aws = FakeAws({"stepfunctions.DescribeStateMachine": answer})
+    look = test_state_machine.snapshot()
+    (source,) = await reader(aws, "state_machine", seen=look).sources()
+    assert source.group == group
+    assert bool(source.why) is not bool(group)
 
 
 def test_a_kind_without_logs_says_what_helps() -> None:

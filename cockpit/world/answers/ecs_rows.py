@@ -43,7 +43,10 @@ def definition(family: str, version: int) -> dict[str, Any]:
                 "secrets": [],
                 "logConfiguration": {
                     "logDriver": "awslogs",
-                    "options": {"awslogs-group": f"/ecs/{family}"},
+                    "options": {
+                        "awslogs-group": f"/ecs/{family}",
+                        "awslogs-stream-prefix": family,
+                    },
                 },
             }
         ],
