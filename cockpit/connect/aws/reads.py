@@ -256,8 +256,11 @@ UNASKED: Mapping[str, frozenset[str]] = _table(
         "athena": """
             GetNamedQuery BatchGetNamedQuery GetPreparedStatement GetCalculationExecutionCode
         """,
-        "ec2": "DescribeSpotInstanceRequests DescribeSpotFleetRequests GetLaunchTemplateData",
-        "glue": "GetJob GetJobs BatchGetJobs GetUserDefinedFunctions",
+        "ec2": """
+            DescribeSpotInstanceRequests DescribeSpotFleetRequests GetLaunchTemplateData
+            DescribeIpamExternalResourceVerificationTokens
+        """,
+        "glue": "GetJob GetJobs BatchGetJobs GetUserDefinedFunctions GetDashboardUrl",
         "lambda": "GetLayerVersion GetLayerVersionByArn",
         "pi": "GetDimensionKeyDetails GetPerformanceAnalysisReport",
         "s3": "ListObjects ListMultipartUploads ListParts",

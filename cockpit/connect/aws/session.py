@@ -243,8 +243,7 @@ class Aws:
             )
 
     def _guard(self, service: str, operation: str) -> None:
-        if (service, operation) != ("sts", "AssumeRole"):
-            reads.check(service, operation, self._consent)
+        reads.check(service, operation, self._consent)
 
     def _sending(self, service: str) -> None:
         self.cost.api_calls += 1
@@ -372,8 +371,7 @@ class AwsActs:
         return found if certain else _unknown(about, found.message)
 
     def _guard(self, service: str, operation: str) -> None:
-        if (service, operation) != ("sts", "AssumeRole"):
-            reads.check_act(service, operation)
+        reads.check_act(service, operation)
 
     def _sending(self, service: str) -> None:
         self._sent |= service == self._acting  # not while credentials are asked for
