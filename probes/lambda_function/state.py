@@ -108,7 +108,10 @@ def kept_ready(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 Severity.WARNING,
                 f"provisioned concurrency of {each.qualifier} is {each.status or 'in no state'}",
                 subject=f"provisioned {each.qualifier}",
-                evidence=(Evidence("available", each.available, limit=each.requested),),
+                evidence=(
+                    Evidence("state", each.status or None),  # a long name leaves it no room above
+                    Evidence("available", each.available, limit=each.requested),
+                ),
                 next="look it up in the Lambda API reference",
             )
 

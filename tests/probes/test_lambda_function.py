@@ -402,6 +402,12 @@ def test_a_function_is_judged_by_what_it_shows(
     assert [each for each in found(look) if each[0] != "LAMBDA_OBS_BLIND" or look.gaps] == expected
 
 
+def test_a_long_name_leaves_a_new_state_readable() -> None:
+    thawing = Provisioned(qualifier="x" * 2000, status="THAWING")
+    (finding,) = status.diagnose(snapshot(provisioned=(thawing,)), Settings())
+    assert "THAWING" in {each.value for each in finding.evidence}
+
+
 def test_what_a_schedule_does_not_tell_can_be_configured() -> None:
     look = silent(invocations=minutes(1, *[0] * 20))
     assert found(look, Settings(expected_every=600)) == [("LAMBDA_NOT_INVOKED", WARNING)]
