@@ -46,6 +46,12 @@ _SHARES = (0.0, -0.0, 1.0, 0.5, 99.9, -3.0, 1e300, 5e-324)
 
 
 @cache
+def _minutes(many: int) -> tuple[timedelta, ...]:
+    """Before the end of a series, the oldest first."""
+    return tuple(timedelta(minutes=n) for n in range(many - 1, -1, -1))
+
+
+@cache
 def model(service: str) -> ServiceModel:
     """What the installed botocore knows of a service, completed as sessions have it."""
     return ServiceModel(_LOADER.load_service_model(service, "service-2"), service)
@@ -112,10 +118,14 @@ class Shaped:
         )
         usual = self.chance.choice((0.0, 1.0, 40.0, 99.0, 1e6, 1e15))
         end = AT.replace(second=0) - timedelta(minutes=ago + self.chance.choice((1, 2, 3, 30)))
+        many = self.chance.choice((0, 1, 3, minutes)) + 1
+        # drawn all at once: a month of minutes for each of many queries is most of the work here
+        values = self.chance.choices((usual, usual, usual * 3, 0.0), k=many)
+        gaps = self.chance.choices((False,) * 9 + (True,), k=many)
         points = [
-            (end - timedelta(minutes=n), self.chance.choice((usual, usual, usual * 3, 0.0)))
-            for n in range(self.chance.choice((0, 1, 3, minutes)), -1, -1)
-            if self.chance.random() > 0.1
+            (end - since, value)
+            for since, value, gap in zip(_minutes(many), values, gaps, strict=True)
+            if not gap
         ]
         return Series(tuple(t for t, _ in points), tuple(v for _, v in points), status)
 
