@@ -126,10 +126,13 @@ class TargetLogs:
         _must_be_readable(source)
         at, begun = clock.now(), clock.monotonic()
         aws = await self._session()
-        if source.ended is not None:
-            view = await _ended(aws, source, at)
-        else:
-            view = await _read(aws, source, at - min(span, LONGEST), at=at, onset=self.onset)
+        try:
+            if source.ended is not None:
+                view = await _ended(aws, source, at)
+            else:
+                view = await _read(aws, source, at - min(span, LONGEST), at=at, onset=self.onset)
+        except BlindError as error:
+            raise _named(error, source) from error
         return replace(view, took=clock.monotonic() - begun)
 
     async def around(
@@ -177,6 +180,21 @@ def logs_probe(target: Target, probes: Iterable[AnyProbe]) -> AnyProbe:
         Reason.UNSUPPORTED,
         f"where the lines of {target.name} are is not known: it is of the kind {target.kind}",
         hint='name their group as a target of its own: kind = "log_group"',
+    )
+
+
+def _named(error: BlindError, source: LogSource) -> BlindError:
+    """What is not there, by its name: AWS says only that something is not."""
+    if error.reason is not Reason.MISSING:
+        return error
+    if source.stream:
+        told = f"there is no stream {source.stream} in {source.group}"
+        hint = "nothing was written to it: its container never started, or said nothing"
+        return BlindError(Reason.MISSING, told, hint=hint)
+    return BlindError(
+        Reason.MISSING,
+        f"there is no log group {source.group}",
+        hint="nobody has written to it yet, it was deleted, or it is in another region",
     )
 
 

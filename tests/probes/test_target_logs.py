@@ -128,6 +128,10 @@ async def test_denied_is_told_and_never_no_lines() -> None:
         await reader(FakeAws({"logs.FilterLogEvents": denied("logs:FilterLogEvents")})).read(GROUP)
     assert caught.value.reason is Reason.DENIED
 
+    gone = BlindError(Reason.MISSING, "ResourceNotFoundException")
+    with pytest.raises(BlindError, match="there is no log group /ecs/checkout"):
+        await reader(FakeAws({"logs.FilterLogEvents": gone})).read(GROUP)
+
     def off(**_: Any) -> Any:
         raise Refused("logs.FilterLogEvents shows content")
 
