@@ -17,6 +17,7 @@ from cockpit.triage.onset import Onset, onset
 from cockpit.triage.probe import AnyProbe, Reading, Seen
 from cockpit.triage.ranking import Ranked, failing, ranked
 from cockpit.triage.target import Target
+from cockpit.triage.together import Unanswered, ZoneShare, unanswered_of, zones_of
 from cockpit.triage.topology import DependencyGraph
 
 RELATED = "changes.related"
@@ -36,6 +37,9 @@ class RankedChanges:
     """Resource → targets whose looks name it."""
     codes: tuple[str, ...] = ()
     """Every open code."""
+    zones: tuple[ZoneShare, ...] = ()
+    """Those in which something is sick."""
+    unanswered: tuple[Unanswered, ...] = ()
     first_look: datetime | None = None
     """When looking began; what was so by then began before. None: not known."""
 
@@ -56,6 +60,8 @@ def changes_of(
         sick=tuple(sorted(sick)),
         uses=tuple((name, tuple(sorted(who))) for name, who in sorted(uses.items())),
         codes=tuple(sorted({each.finding.code for each in board.open.values()})),
+        zones=zones_of(board, graph),
+        unanswered=unanswered_of(board, graph),
     )
 
 
@@ -70,7 +76,8 @@ class Relating:
     def refresh(self, board: Board, first_look: datetime | None) -> bool:
         """Rank anew when something is new; whether that was so."""
         began = onset(board, first_look)
-        seen = (board.changes, began, failing(board))
+        together = (zones_of(board, self._graph), unanswered_of(board, self._graph))
+        seen = (board.changes, began, failing(board), together)
         if _same(seen, self._seen):
             return False
         self._seen = seen
@@ -98,9 +105,9 @@ def reading_of(found: RankedChanges, feed: str, probe: AnyProbe, settings: objec
 
 def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
     """The same list of changes, an onset that did not move by more than it is known, the same
-    failing targets.
+    failing targets, zones and services.
     """
-    if not other or one[0] is not other[0] or one[2] != other[2]:
+    if not other or one[0] is not other[0] or one[2:] != other[2:]:
         return False
     began, before = one[1], other[1]
     if not isinstance(began, Onset) or not isinstance(before, Onset):

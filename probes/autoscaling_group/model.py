@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cockpit.connect.session import Series
+from cockpit.triage.together import InZone
 from probes.answers import Gap
 from probes.metrics import NO_DATA
 
@@ -207,6 +208,14 @@ class Snapshot:
     below_since: datetime | None = None
     """Since when less serves than is desired; None: it does not, or since before the first look."""
     gaps: tuple[Gap, ...] = ()
+
+    def in_zones(self) -> tuple[InZone, ...]:
+        """Its instances; sick are those that it holds for unhealthy."""
+        return tuple(
+            InZone(each.id, each.zone, each.health.upper() == "UNHEALTHY")
+            for each in self.members
+            if each.zone
+        )
 
 
 def recent(snapshot: Snapshot, seconds: float) -> Iterator[ScalingActivity]:

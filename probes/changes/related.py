@@ -1,8 +1,9 @@
-"""Whether a change has to do with what is wrong: before the onset, on what fails, on its rights.
+"""What has to do with what is wrong: a change before the onset, on what fails, or on its rights;
+a zone in which nearly all that is sick stands; an AWS that does not answer.
 
-Nothing is asked for it: it is judged from what all other looks saw, each time that a change or a
-trouble is new. A correlation: where every ten minutes something is deployed, something always
-stands just before the onset.
+Nothing is asked for it: it is judged from what all other looks saw, each time that one of these is
+new. A correlation: where every ten minutes something is deployed, something always stands just
+before the onset.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import timedelta
 from cockpit.connect.session import Closable
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.changes import Change
-from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.onset import Onset
 from cockpit.triage.probe import Probe
 from cockpit.triage.ranking import Ranked
@@ -35,6 +36,14 @@ class RelatedSettings:
     warning: float = 0.3
     critical: float = 0.6
     """Only for a change on what fails, or on what that needs directly."""
+    zone_sick: float = 0.6
+    """Share of a zone's nodes, instances and targets that are sick."""
+    zone_elsewhere: float = 0.2
+    """Share of those of the other zones, below which it is the zone."""
+    zone_least: int = 3
+    """Sick ones in a zone, of at least two targets, below which nothing is told."""
+    services: Thresholds = Thresholds(warning=3, critical=6)
+    """Services of a place that do not answer, all within two minutes."""
     most: int = 3
     """Of how many changes it is told, the most suspected first."""
 
@@ -50,6 +59,8 @@ def diagnose(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Fin
         yield from _before(each, snapshot.began, settings)
     yield from _narrowed(snapshot)
     yield from _rights(snapshot)
+    yield from _zone(snapshot, settings)
+    yield from _silent(snapshot, settings)
 
 
 def _subject(change: Change) -> str:
@@ -161,6 +172,69 @@ def _rights(snapshot: RankedChanges) -> Iterator[Finding]:
         )
 
 
+def _zone(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Finding]:
+    """Nearly all that is sick stands in one zone, and the other zones are well.
+
+    A zone of AWS is in trouble, long before AWS says so; or something of ours that only this zone
+    has: its NAT gateway, its subnet, its ACL. What can serve from elsewhere is moved out of it.
+    """
+    for each in snapshot.zones:
+        here = len(each.sick) / each.many
+        there = each.sick_elsewhere / each.many_elsewhere if each.many_elsewhere else None
+        if len(each.sick) < settings.zone_least or len(each.targets) < 2 or there is None:
+            continue
+        if here < settings.zone_sick or there >= settings.zone_elsewhere:
+            continue
+        yield Finding(
+            "AZ_CORRELATED",
+            Severity.CRITICAL,
+            f"{len(each.sick)} of {each.many} in {each.zone} are sick, elsewhere "
+            f"{each.sick_elsewhere} of {each.many_elsewhere}",
+            subject=f"{each.place} {each.zone}",
+            evidence=(
+                Evidence("sick in the zone", here, "share", limit=settings.zone_sick),
+                Evidence("sick elsewhere", there, "share", limit=settings.zone_elsewhere),
+                Evidence("sick", ", ".join(each.sick[:8])),
+                Evidence("seen by the looks at", ", ".join(each.targets[:8])),
+            ),
+            likely=(
+                "the zone itself is in trouble: AWS says so later, if at all",
+                "what only this zone has: its NAT gateway, its subnets, their ACL",
+            ),
+            next="look at AWS Health and at the zone's paths; can the others carry all of it?",
+        )
+
+
+def _silent(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Finding]:
+    """Several services of AWS do not answer at one place: its region is in trouble, or our way.
+
+    What runs there may be well all the same: looks and acts go by the same APIs, and are blind.
+    """
+    for each in snapshot.unanswered:
+        severity = settings.services.grade(len(each.services))
+        if severity is None:
+            continue
+        alone = () if each.others else ("nothing of it answers: it may be our own way there",)
+        yield Finding(
+            "AWS_API_DEGRADED",
+            severity,
+            f"{len(each.services)} services of {each.place} do not answer",
+            subject=each.place,
+            evidence=(
+                Evidence("services", len(each.services), "", limit=settings.services.first),
+                Evidence("named", ", ".join(each.services[:10])),
+                Evidence("one of them", each.example),
+                Evidence("kinds that answer", ", ".join(each.others[:10]) or None),
+            ),
+            likely=(
+                "the region's control plane is in trouble",
+                "our network or proxy",
+            ),
+            against=alone,
+            next="look from elsewhere, and at AWS Health; do not take blindness for an outage",
+        )
+
+
 PROBE = Probe(
     id=RELATED,
     kind="changes",
@@ -171,5 +245,11 @@ PROBE = Probe(
     every=60,
     timeout=1,
     asks=False,
-    codes=("CHANGE_BEFORE_ONSET", "SG_NARROWED", "IAM_CHANGED"),
+    codes=(
+        "CHANGE_BEFORE_ONSET",
+        "SG_NARROWED",
+        "IAM_CHANGED",
+        "AZ_CORRELATED",
+        "AWS_API_DEGRADED",
+    ),
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cockpit.connect.session import Series
+from cockpit.triage.together import InZone
 from probes.answers import Gap
 from probes.metrics import NO_DATA, settled
 
@@ -98,6 +99,11 @@ class Snapshot:
     """Empty: no agent publishes it. None: not known."""
     disks: tuple[AgentMetric, ...] | None = None
     gaps: tuple[Gap, ...] = ()
+
+    def in_zones(self) -> tuple[InZone, ...]:
+        """Itself; sick when a check of it fails."""
+        sick = any(each.status == "impaired" for each in self.checks or ())
+        return (InZone(self.id, self.zone, sick),) if self.zone else ()
 
 
 def burstable(type_: str) -> bool:

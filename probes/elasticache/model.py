@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cockpit.connect.session import Series
+from cockpit.triage.together import InZone
 from probes.answers import Gap
 from probes.metrics import NO_DATA, latest, settled
 
@@ -159,6 +160,15 @@ class Snapshot:
     status_since: datetime | None = None
     """Since when the status is what it is, as far as the cockpit saw; None: first look."""
     gaps: tuple[Gap, ...] = ()
+
+    def in_zones(self) -> tuple[InZone, ...]:
+        """Its nodes; sick are those that are neither available nor being changed."""
+        well = OK | MOVING
+        return tuple(
+            InZone(each.name, each.zone, each.status not in well)
+            for each in self.nodes
+            if each.zone and each.status
+        )
 
 
 def is_replica(node: Node, at: datetime) -> bool | None:

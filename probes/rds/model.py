@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cockpit.connect.session import Series
+from cockpit.triage.together import InZone
 from probes.answers import Gap
 from probes.metrics import NO_DATA
 
@@ -215,6 +216,14 @@ class Snapshot:
     status_since: dict[str, datetime] = field(default_factory=dict)
     """Instance or cluster → since when it has its status, as far as the cockpit saw."""
     gaps: tuple[Gap, ...] = ()
+
+    def in_zones(self) -> tuple[InZone, ...]:
+        """Its instances; sick are those in a state that serves nobody."""
+        return tuple(
+            InZone(each.id, each.zone, each.status.lower() in BAD)
+            for each in self.instances
+            if each.zone
+        )
 
 
 _SIZE = re.compile(r"^db\.([a-z0-9-]+)\.(?:(\d*)x)?(nano|micro|small|medium|large)")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cockpit.connect.session import Series
+from cockpit.triage.together import InZone
 from probes.answers import Gap
 from probes.metrics import NO_DATA
 from probes.target_group.answers import TargetGroup, TargetHealthDescription
@@ -95,6 +96,14 @@ class Snapshot:
     def of(self, *states: str) -> tuple[TargetState, ...]:
         """The targets in one of the states."""
         return tuple(target for target in self.targets if target.state in states)
+
+    def in_zones(self) -> tuple[InZone, ...]:
+        """Its targets whose zone is told; sick are those that fail their check."""
+        return tuple(
+            InZone(each.id, each.zone, each.state.startswith("unhealthy"))
+            for each in self.counted
+            if each.zone
+        )
 
     @property
     def counted(self) -> tuple[TargetState, ...]:

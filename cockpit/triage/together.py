@@ -1,0 +1,137 @@
+"""What sick things of one place have in common: a zone, or an AWS that does not answer.
+
+No probe sees other targets, so this is taken from the board. A zone is compared with the others of
+the same account and region: its name means another one elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
+
+from cockpit.errors import Reason
+from cockpit.triage.board import Board
+from cockpit.triage.probe import Blind, Seen
+from cockpit.triage.topology import DependencyGraph
+
+_CALL = re.compile(r"^([a-z][a-z0-9-]+)\.[A-Z]\w+\b")
+"""How the connector begins the story of a call that failed."""
+_NO_ANSWER = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT})
+_AT_ONCE = timedelta(seconds=120)
+
+
+@dataclass(frozen=True, slots=True)
+class InZone:
+    """One node, instance or target that stands in a zone."""
+
+    name: str
+    zone: str
+    sick: bool
+
+
+@runtime_checkable
+class Zoned(Protocol):
+    """A snapshot of things that stand in zones."""
+
+    def in_zones(self) -> Iterable[InZone]:
+        """Those whose zone is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneShare:
+    """How many of a zone's things are sick, and of all the others' of the place."""
+
+    place: str
+    zone: str
+    sick: tuple[str, ...]
+    many: int
+    sick_elsewhere: int
+    many_elsewhere: int
+    targets: tuple[str, ...]
+    """Whose looks see the sick ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """Services of a place whose newest look got no answer, all within two minutes."""
+
+    place: str
+    services: tuple[str, ...]
+    others: tuple[str, ...]
+    """Kinds of the place that did answer."""
+    example: str
+
+
+def zones_of(board: Board, graph: DependencyGraph) -> tuple[ZoneShare, ...]:
+    """Every zone that has a sick thing, of each place."""
+    found: dict[str, dict[tuple[str, str], tuple[bool, set[str]]]] = {}
+    for place, target, snapshot in _snapshots(board, graph):
+        things = found.setdefault(place, {})
+        for each in snapshot.in_zones():
+            sick, names = things.get((each.zone, each.name), (False, set[str]()))
+            things[each.zone, each.name] = (
+                sick or each.sick,
+                names | ({target} if each.sick else set()),
+            )
+    return tuple(share for place, things in sorted(found.items()) for share in _of(place, things))
+
+
+def _of(place: str, things: dict[tuple[str, str], tuple[bool, set[str]]]) -> Iterator[ZoneShare]:
+    for zone in sorted({zone for (zone, _), (sick, _) in things.items() if sick}):
+        here = {name: value for (at, name), value in things.items() if at == zone}
+        there = [sick for (at, _), (sick, _) in things.items() if at != zone]
+        yield ZoneShare(
+            place=place,
+            zone=zone,
+            sick=tuple(sorted(name for name, (sick, _) in here.items() if sick)),
+            many=len(here),
+            sick_elsewhere=sum(there),
+            many_elsewhere=len(there),
+            targets=tuple(sorted(set[str]().union(*(names for _, names in here.values())))),
+        )
+
+
+def unanswered_of(board: Board, graph: DependencyGraph) -> tuple[Unanswered, ...]:
+    """Of each place, the services that did not answer lately."""
+    places = _places(graph)
+    silent: dict[str, dict[str, tuple[datetime, str]]] = {}
+    well: dict[str, set[str]] = {}
+    for (target, _), reading in board.readings.items():
+        place = places.get(target)
+        match reading.outcome:
+            case Blind(reason=reason, detail=detail) if place and reason in _NO_ANSWER:
+                if call := _CALL.match(detail):
+                    held, said = silent.setdefault(place, {}), (reading.at, detail)
+                    held[call[1]] = max(held.get(call[1], said), said)
+            case Seen() if place:
+                well.setdefault(place, set()).add(reading.kind)
+    return tuple(
+        Unanswered(
+            place=place,
+            services=tuple(sorted(name for name, (at, _) in held.items() if _late(held, at))),
+            others=tuple(sorted(well.get(place, ()))),
+            example=max(held.values())[1],
+        )
+        for place, held in sorted(silent.items())
+    )
+
+
+def _late(held: dict[str, tuple[datetime, str]], at: datetime) -> bool:
+    return max(held.values())[0] - at <= _AT_ONCE
+
+
+def _snapshots(board: Board, graph: DependencyGraph) -> Iterator[tuple[str, str, Zoned]]:
+    places = _places(graph)
+    for (target, _), reading in board.readings.items():
+        outcome = reading.outcome
+        if target in places and isinstance(outcome, Seen) and isinstance(outcome.snapshot, Zoned):
+            yield places[target], target, outcome.snapshot
+
+
+def _places(graph: DependencyGraph) -> dict[str, str]:
+    """Target → the account and region that it is in; those of AWS alone."""
+    named = {each.name: str(getattr(each.settings, "aws", "")) for each in graph.targets}
+    return {name: place for name, place in named.items() if place}

@@ -1,0 +1,219 @@
+"""What sick things of a place have in common: literals on a board in, findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from cockpit.connect.aws.settings import AwsResource
+from cockpit.errors import Reason
+from cockpit.triage.board import Board, LookId
+from cockpit.triage.probe import Blind, Reading, Seen
+from cockpit.triage.related import Relating, changes_of
+from cockpit.triage.target import Target
+from cockpit.triage.together import InZone
+from cockpit.triage.topology import DependencyGraph
+from probes.autoscaling_group.model import Member
+from probes.autoscaling_group.model import Snapshot as Group
+from probes.changes import related
+from probes.changes.related import RelatedSettings
+from probes.ec2_instance.model import Snapshot as Instance
+from probes.ec2_instance.model import StatusCheck
+from probes.elasticache.model import Node
+from probes.elasticache.model import Snapshot as Cache
+from probes.rds.model import Instance as Database
+from probes.rds.model import Snapshot as Databases
+from tests.probes.fake_aws import AT, ago
+
+A, B, C = "us-east-1a", "us-east-1b", "us-east-1c"
+
+
+@dataclass(frozen=True)
+class Things:
+    """A snapshot of things in zones: `a` counts sick and well ones of zone a."""
+
+    things: tuple[InZone, ...]
+
+    def in_zones(self) -> Iterable[InZone]:
+        return self.things
+
+
+def things(prefix: str, **zones: tuple[int, int]) -> Things:
+    return Things(
+        tuple(
+            InZone(f"{prefix}{letter}{n}", f"us-east-1{letter}", n < sick)
+            for letter, (sick, well) in zones.items()
+            for n in range(sick + well)
+        )
+    )
+
+
+def target(name: str, place: str = "prod") -> Target:
+    return Target(name=name, kind="target_group", settings=AwsResource(aws=place, id=name))
+
+
+def board(outcomes: dict[str, Any], places: dict[str, str] | None = None) -> tuple[Board, Any]:
+    places = places or {}
+    targets = [target(name, places.get(name, "prod")) for name in outcomes]
+    readings = {
+        LookId(name, "p"): Reading(name, f"kind-{name}", "p", at, 0.1, outcome)
+        for name, (outcome, at) in (
+            (name, held if isinstance(held, tuple) else (held, AT))
+            for name, held in outcomes.items()
+        )
+    }
+    return Board(readings=readings), DependencyGraph(tuple(targets))
+
+
+def told(outcomes: dict[str, Any], places: dict[str, str] | None = None) -> list[tuple[str, str]]:
+    seen, graph = board(outcomes, places)
+    found = changes_of(seen, graph, at=AT, began=None)
+    return [(f.code, f.severity.value) for f in related.diagnose(found, RelatedSettings())]
+
+
+def shown(*snapshots: Things, **named: Things) -> dict[str, Any]:
+    numbered = {f"t{n}": Seen((), snapshot=each) for n, each in enumerate(snapshots)}
+    return {**numbered, **{name: Seen((), snapshot=each) for name, each in named.items()}}
+
+
+ZONE = [("AZ_CORRELATED", "critical")]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        pytest.param(
+            shown(things("x", a=(2, 0), b=(0, 3)), things("y", a=(1, 0), c=(0, 2))), ZONE, id="zone"
+        ),
+        pytest.param(
+            shown(things("x", a=(2, 2), b=(0, 3)), things("y", a=(1, 0), c=(0, 2))), ZONE,
+            id="six of ten",
+        ),
+        pytest.param(
+            shown(things("x", a=(2, 2), b=(0, 3)), things("y", a=(1, 1), c=(0, 2))), [], id="half",
+        ),
+        pytest.param(
+            shown(things("x", a=(2, 0), b=(1, 3)), things("y", a=(1, 0), c=(0, 1))), [],
+            id="others are sick too",
+        ),
+        pytest.param(shown(things("x", a=(9, 0), b=(0, 9))), [], id="of one target alone"),
+        pytest.param(
+            shown(things("x", a=(1, 0), b=(0, 3)), things("y", a=(1, 0))), [], id="two of two"
+        ),
+        pytest.param(
+            shown(things("x", a=(2, 0)), things("y", a=(2, 0))), [],
+            id="nothing is known of another zone",
+        ),
+        pytest.param(
+            shown(things("x", a=(3, 0), b=(0, 3)), things("x", a=(0, 3), b=(0, 3))), [],
+            id="the same things, seen sick by one look: one target's word",
+        ),
+    ],
+)  # fmt: skip
+def test_a_zone_is_told_where_nearly_all_that_is_sick_stands_in_it(
+    outcomes: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    assert told(outcomes) == expected
+
+
+def test_zones_of_two_accounts_are_not_one_zone() -> None:
+    outcomes = shown(one=things("x", a=(2, 0), b=(0, 3)), two=things("y", a=(2, 0), b=(0, 3)))
+    assert told(outcomes) == ZONE
+    assert told(outcomes, {"two": "test"}) == []
+
+
+def silent(call: str, reason: Reason = Reason.TIMEOUT) -> Blind:
+    return Blind(reason, f"{call}: no answer within 10 s")
+
+
+CALLS = ("rds.DescribeDBInstances", "ecs.DescribeServices", "elbv2.DescribeTargetHealth")
+MORE = ("dynamodb.DescribeTable", "lambda.GetAlias", "ec2.DescribeInstances")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ({n: silent(n) for n in CALLS}, [("AWS_API_DEGRADED", "warning")]),
+        ({n: silent(n) for n in (*CALLS, *MORE)}, [("AWS_API_DEGRADED", "critical")]),
+        ({n: silent(n) for n in CALLS[:2]}, []),
+        ({n: silent(n, Reason.DENIED) for n in CALLS}, []),
+        ({n: silent(CALLS[0]) for n in "abcd"}, []),
+        ({n: (silent(n), ago(seconds=n == CALLS[0] and 300)) for n in CALLS}, []),
+        ({n: Blind(Reason.TIMEOUT, "no answer within 3 s") for n in "abcd"}, []),
+    ],
+    ids=["three", "six", "two", "denied", "one service", "minutes apart", "no call of AWS"],
+)
+def test_services_that_do_not_answer_are_counted_by_place(
+    outcomes: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    assert told(outcomes) == expected
+
+
+def test_when_nothing_of_a_place_answers_it_may_be_our_own_way() -> None:
+    seen, graph = board({n: silent(n) for n in CALLS})
+    found = changes_of(seen, graph, at=AT, began=None)
+    (one,) = related.diagnose(found, RelatedSettings())
+    assert "our own way" in one.against[0]
+    seen, graph = board({**{n: silent(n) for n in CALLS}, "well": Seen(())})
+    (one,) = related.diagnose(changes_of(seen, graph, at=AT, began=None), RelatedSettings())
+    assert one.against == ()
+
+
+def test_it_is_judged_anew_when_a_zone_or_a_service_falls_ill() -> None:
+    seen, graph = board(shown(things("x", a=(0, 2), b=(0, 2))))
+    relating = Relating(graph)
+    assert relating.refresh(seen, None)
+    assert not relating.refresh(seen, None)
+    sick, _ = board(shown(things("x", a=(2, 0), b=(0, 2))))
+    assert relating.refresh(replace(sick, changes=seen.changes), None)
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "expected"),
+    [
+        (
+            Instance(
+                at=AT, id="i-1", state="running", zone=A,
+                checks=(StatusCheck(kind="system", status="impaired"),),
+            ),
+            [InZone("i-1", A, sick=True)],
+        ),
+        (Instance(at=AT, id="i-1", state="running", zone=A), [InZone("i-1", A, sick=False)]),
+        (
+            Group(
+                at=AT, name="g", arn="", minimum=1, maximum=2, desired=2,
+                members=(
+                    Member(id="i-1", zone=A, state="InService", health="UNHEALTHY"),
+                    Member(id="i-2", zone=B, state="InService", health="HEALTHY"),
+                ),
+            ),
+            [InZone("i-1", A, sick=True), InZone("i-2", B, sick=False)],
+        ),
+        (
+            Cache(
+                at=AT, id="c", kind="replication group", status="available",
+                nodes=(
+                    Node(id="c-1", zone=A, status="available"),
+                    Node(id="c-2", zone=B, status="incompatible-network"),
+                    Node(id="c-3", zone=C),
+                ),
+            ),
+            [InZone("c-1", A, sick=False), InZone("c-2", B, sick=True)],
+        ),
+        (
+            Databases(
+                at=AT, id="d", kind="instance", status="failed",
+                instances=(Database(id="d", status="failed", zone=C), Database(id="e", status="x")),
+            ),
+            [InZone("d", C, sick=True)],
+        ),
+    ],
+    ids=["instance", "a well one", "group", "cache", "database"],
+)  # fmt: skip
+def test_looks_say_what_of_theirs_stands_in_which_zone(
+    snapshot: Any, expected: list[InZone]
+) -> None:
+    assert [*snapshot.in_zones()] == expected
