@@ -49,7 +49,8 @@ class Environment:
 
     def install(self, *what: str) -> None:
         python = str(self.folder / "venv/bin/python")
-        subprocess.run([python, *PIP, "install", "-q", *what], check=True)
+        # of what is installed a tenth is imported, and compiled then
+        subprocess.run([python, *PIP, "install", "-q", "--no-compile", *what], check=True)
 
     def borrow(self) -> None:
         """Find the libraries of the environment that runs the tests, but not its own packages:

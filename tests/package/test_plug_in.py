@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -34,12 +38,16 @@ def equipped(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environme
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """A folder in which one file waits for an hour."""
-    spool = tmp_path / "spool"
+    return spooling(tmp_path)
+
+
+def spooling(folder: Path) -> Path:
+    """The configuration of a folder in which one file waits for an hour."""
+    spool = folder / "spool"
     spool.mkdir()
     (spool / "letter").touch()
     os.utime(spool / "letter", (time.time() - 3600,) * 2)
-    file = tmp_path / "cockpit.toml"
+    file = folder / "cockpit.toml"
     file.write_text(
         f'environment = "x"\n[[target]]\nkind = "spool"\nname = "outbox"\npath = "{spool}"\n'
     )
@@ -198,12 +206,6 @@ BROKEN = [
         id="a probe that is none",
     ),
     pytest.param(
-        {"cockpit.kinds": "spool = cockpit_spool.connector:KIND"},
-        "plug-in spool (cockpit-broken and cockpit-spool)",
-        "which is meant cannot be told",
-        id="a kind that two distributions bring",
-    ),
-    pytest.param(
         {"cockpit.kinds": "pg = cockpit_broken:KIND",
          "source": "from cockpit.connect.postgres.kind import KIND"},
         "plug-in pg (cockpit-broken)",
@@ -251,71 +253,134 @@ BROKEN = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def broken(equipped: Environment) -> Iterator[Path]:
-    """Where a distribution is written as an installer would; gone afterwards."""
+@dataclass(frozen=True)
+class Told:
+    """What the commands say of an environment with broken distributions."""
+
+    code: int
+    stderr: str
+    blind: list[dict[str, str]]
+    """The lines of plug-ins."""
+    seen: set[str]
+    linted: subprocess.CompletedProcess[str]
+
+
+def told_by(equipped: Environment, file: Path) -> Told:
+    done = equipped.run("-c", str(file), "check", "--json")
+    readings = json.loads(done.stdout)["readings"]
+    return Told(
+        done.returncode,
+        done.stderr,
+        [reading for reading in readings if reading["kind"] == "plug-in"],
+        {reading["target"] for reading in readings if reading["outcome"] == "seen"},
+        equipped.run("runbook", "lint"),
+    )
+
+
+@contextmanager
+def written(equipped: Environment, points: dict[str, str], number: str = "") -> Iterator[None]:
+    """A distribution as an installer would write it; with a number, one of many."""
     (site,) = (equipped.folder / "venv/lib").glob("python*/site-packages")
-    folder, module = site / POINTS, site / "cockpit_broken.py"
-    folder.mkdir()
-    yield site
-    for path in folder.iterdir():
-        path.unlink()
-    folder.rmdir()
-    module.unlink(missing_ok=True)
+    files = {
+        f"{POINTS}/METADATA": points.get("metadata", NAMED),
+        f"{POINTS}/entry_points.txt": "".join(
+            f"[{group}]\n{line}\n" for group, line in points.items() if group.startswith("cockpit.")
+        ),
+        "cockpit_broken.py": points.get("source", ""),
+    }
+    with ExitStack() as undo:
+        for name, text in files.items():
+            if text or name.endswith("METADATA"):
+                path = site / numbered(name, number)
+                if not path.parent.is_dir():
+                    path.parent.mkdir()
+                    undo.callback(path.parent.rmdir)
+                path.write_text(numbered(text, number))
+                undo.callback(path.unlink)
+        yield
 
 
-def written(site: Path, points: dict[str, str]) -> None:
-    (site / POINTS / "METADATA").write_text(points.get("metadata", NAMED))
-    groups = {group: line for group, line in points.items() if group.startswith("cockpit.")}
-    text = "".join(f"[{group}]\n{line}\n" for group, line in groups.items())
-    (site / POINTS / "entry_points.txt").write_text(text)
-    if "source" in points:
-        (site / "cockpit_broken.py").write_text(points["source"])
+def numbered(text: str, number: str) -> str:
+    return re.sub(r"cockpit([_-])broken", rf"cockpit\1broken{number}", text)
 
 
-@pytest.mark.parametrize(("points", "who", "why"), BROKEN)
-def test_a_broken_one_is_one_blind_line_and_all_else_is_seen(
-    equipped: Environment, broken: Path, config: Path, points: dict[str, str], who: str, why: str
-) -> None:
-    written(broken, points)
+@pytest.fixture(scope="module")
+def all_broken(equipped: Environment, tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """Each of them beside all others: what one does to the rest would be seen at theirs."""
+    config = spooling(tmp_path_factory.mktemp("all"))
     with config.open("a") as file:
         file.write(HEALTHY)
+    with ExitStack() as stack:
+        for number, case in enumerate(BROKEN):
+            points = case.values[0]
+            assert isinstance(points, dict)
+            stack.enter_context(written(equipped, points, str(number)))
+        return told_by(equipped, config)
 
-    done = equipped.run("-c", str(config), "check", "--json")
-    told = json.loads(done.stdout)
-    blind = [r for r in told["readings"] if r["kind"] == "plug-in"]
-    assert done.returncode == 2, "the worst that was found, as without it"
-    assert [reading["target"] for reading in blind] == [who]
-    assert why in blind[0]["detail"]
-    assert "Traceback" not in done.stderr
-    seen = {r["target"] for r in told["readings"] if r["outcome"] == "seen"}
-    assert "front" in seen
-    lint = equipped.run("runbook", "lint")
-    assert who in lint.stderr
-    assert lint.returncode == 2
+
+@pytest.mark.parametrize(
+    ("number", "who", "why"),
+    [pytest.param(n, *case.values[1:], id=case.id) for n, case in enumerate(BROKEN)],
+)
+def test_a_broken_one_is_one_blind_line_and_all_else_is_seen(
+    all_broken: Told, number: int, who: str, why: str
+) -> None:
+    who, why = numbered(who, str(number)), numbered(why, str(number))
+    assert all_broken.code == 2, "the worst that was found, as without it"
+    assert len(all_broken.blind) == len(BROKEN)
+    (line,) = [reading for reading in all_broken.blind if reading["target"] == who]
+    assert why in line["detail"]
+    assert "Traceback" not in all_broken.stderr
+    assert {"front", "outbox"} <= all_broken.seen
+    assert who in all_broken.linted.stderr
+    assert all_broken.linted.returncode == 2
+
+
+def test_a_kind_that_two_distributions_bring_is_one_blind_line_and_all_else_is_seen(
+    equipped: Environment, config: Path
+) -> None:
+    who = "plug-in spool (cockpit-broken and cockpit-spool)"
+    with config.open("a") as file:
+        file.write(HEALTHY)
+    with written(equipped, {"cockpit.kinds": "spool = cockpit_spool.connector:KIND"}):
+        told = told_by(equipped, config)
+    assert told.code == 2, "the worst that was found, as without it"
+    assert [reading["target"] for reading in told.blind] == [who]
+    assert "which is meant cannot be told" in told.blind[0]["detail"]
+    assert "Traceback" not in told.stderr
+    assert "front" in told.seen
+    assert who in told.linted.stderr
+    assert told.linted.returncode == 2
 
 
 def test_a_target_whose_plug_in_is_broken_is_not_examined(
-    equipped: Environment, broken: Path, tmp_path: Path
+    equipped: Environment, tmp_path: Path
 ) -> None:
-    written(broken, {"cockpit.kinds": "lorry = absent:KIND"})
     file = tmp_path / "cockpit.toml"
     file.write_text('environment = "x"\n[[target]]\nkind = "lorry"\nname = "van"\nwheels = 4\n')
-    done = equipped.run("-c", str(file), "check")
+    with written(equipped, {"cockpit.kinds": "lorry = absent:KIND"}):
+        done = equipped.run("-c", str(file), "check")
     assert done.returncode == 3
     assert "its kind 'lorry' comes from cockpit-broken, which is broken" in done.stdout
 
 
-def test_what_a_plug_in_raises_over_its_own_table_costs_that_target_only(
-    equipped: Environment, broken: Path, config: Path
-) -> None:
-    """Also where people look at the codes, write the file, and sit before the screens."""
+@pytest.fixture
+def raising(equipped: Environment) -> Iterator[None]:
+    """A plug-in whose kind raises over its own table."""
     source = LORRY + (
         "KIND = lorry(problems=boom)\n"
         "PROBE = replace(waiting.PROBE, id='lorry.load', kind='lorry')\n"
     )
     points = "lorry = cockpit_broken:KIND\n[cockpit.probes]\nlorry.load = cockpit_broken:PROBE"
-    written(broken, {"cockpit.kinds": points, "source": source})
+    with written(equipped, {"cockpit.kinds": points, "source": source}):
+        yield
+
+
+@pytest.mark.usefixtures("raising")
+def test_what_a_plug_in_raises_over_its_own_table_costs_that_target_only(
+    equipped: Environment, config: Path
+) -> None:
+    """Also where people look at the codes, write the file, and sit before the screens."""
     with config.open("a") as file:
         file.write('[[target]]\nkind = "lorry"\nname = "van"\npath = "/x"\n')
     named = ("-c", str(config))
