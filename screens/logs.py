@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual.app import ComposeResult
+from textual.worker import Worker, WorkerState
 
 from cockpit import clock
-from cockpit.errors import CockpitError
+from cockpit.errors import BlindError, CockpitError, Reason
 from cockpit.logs.insights import QueryEstimate
 from cockpit.logs.reading import LogLine
 from cockpit.logs.source import LogSource
@@ -213,6 +214,13 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
             again = (each for each in self._view.patterns if present.key(each) == same)
             self._of = next(again, self._of)
         self._draw()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A fault of ours, or of a probe from outside: told, and nothing is shown as read."""
+        if event.state is WorkerState.ERROR:
+            told = safe(repr(event.worker.error), 300)
+            self._busy, self._failed = "", BlindError(Reason.BUG, f"reading failed: {told}")
+            self._draw()
 
     def _start(self) -> None:
         self.run_worker(self._read(), group="read", exclusive=True, exit_on_error=False)

@@ -214,6 +214,14 @@ async def _asked(
         raise BlindError(Reason.MISCONFIGURED, f"{told}: {error.message}") from error
 
 
+def _harmless(text: str) -> str:
+    """As `cockpit.text.lines`, which looks at each character: thousands of lines come at once."""
+    cut = text[:CHARACTERS]
+    if len(text) <= CHARACTERS and cut.replace("\n", "").replace("\t", "").isprintable():
+        return cut
+    return lines(text, CHARACTERS)
+
+
 def _with_stream(rows: Sequence[object], stream: str) -> tuple[LogLine, ...]:
     return tuple(_lines(rows, stream))
 
@@ -232,7 +240,7 @@ def _lines(rows: Sequence[object], stream: str = "") -> Iterator[LogLine]:
             raise BlindError(Reason.UNREADABLE, "a line of the log has no real time") from None
         yield LogLine(
             at=moment,
-            text=lines(message.rstrip("\r\n"), CHARACTERS),
+            text=_harmless(message.rstrip("\r\n")),
             stream=visible(str(row.get("logStreamName", stream)), 512),
             id=visible(str(row.get("eventId", "")), 80),
         )

@@ -92,8 +92,8 @@ class Neighbour(Generic[Snapshot]):
 class Probe(Generic[Session, Snapshot, Settings]):
     """A record of functions. A probe module ends with `PROBE = Probe(…)`.
 
-    `collect` is the only function that awaits and judges nothing; all others are pure: no clock,
-    no client, no log. It raises `BlindError` when it could not look.
+    `collect` awaits and judges nothing, and so does `logs`; all others are pure: no clock, no
+    client, no log. It raises `BlindError` when it could not look.
     """
 
     id: str
@@ -137,8 +137,8 @@ class Probe(Generic[Session, Snapshot, Settings]):
     """With `since`: a single sweep looks twice, a second apart. False when `since` only carries
     memory from look to look, which a second would not add to."""
     logs: Callable[[Session, Snapshot, Target], Awaitable[Sequence[LogSource]]] | None = None
-    """Where the lines of the target's logs are, asked when a person wants to read them: it may
-    read what a look need not (a task definition). Raises `BlindError`."""
+    """For kinds of AWS: where the lines of the target's logs are, asked when a person wants to read
+    them: it may read what a look need not (a task definition). Raises `BlindError`."""
     needs: tuple[str, ...] = ()
     """IAM actions (`ecs:DescribeServices`) or grants (`GRANT pg_monitor`) that it wants."""
     leads: bool = False

@@ -87,6 +87,13 @@ async def test_denied_is_never_no_line(desk: FakeDesk, show: Shows) -> None:
         await until(pilot, lambda: bool(screen._view), "read again")
 
 
+async def test_a_fault_of_a_probe_is_told_and_not_no_line(desk: FakeDesk, show: Shows) -> None:
+    desk.logs.failing = KeyError("[/b]")  # type: ignore[assignment]
+    async with show(desk, SMALL) as pilot:
+        await opened(pilot)
+        assert "reading failed: KeyError('[/b]')" in text(pilot)
+
+
 async def test_enter_goes_from_pattern_to_line_to_what_is_around_it(
     desk: FakeDesk, show: Shows
 ) -> None:

@@ -16,6 +16,7 @@ from cockpit.connect.kind import Door, Kind, Problem, Secret, off_loop
 from cockpit.connect.session import Acts, AwsReads, MetricQuery, RedisReads, Series, SqlReads
 from cockpit.connect.settings import Login
 from cockpit.errors import BlindError, Reason, Refused, UnknownOutcome
+from cockpit.logs.source import LogSource
 from cockpit.redact import SecretText
 from cockpit.text import visible
 from cockpit.triage.changes import Change
@@ -126,6 +127,10 @@ def changes(_: Load, target: str) -> Iterator[Change]:
     )
 
 
+async def logs(lorry: Lorry, look: Load, target: Target) -> tuple[LogSource, ...]:
+    return (LogSource(group=f"/lorries/{target.name}", label="engine"),)
+
+
 def since(_: Load, now: Load) -> Load:
     return now
 
@@ -143,6 +148,7 @@ PROBE: Probe[Lorry, Load, Settings] = Probe(
     tables=tables,
     changes=changes,
     since=since,
+    logs=logs,
     needs=("a key",),
     leads=True,
     codes=("LORRY_FULL",),

@@ -28,7 +28,7 @@ from cockpit.connect.aws.limits import Limits, limits_of
 from cockpit.connect.aws.metrics import Metrics
 from cockpit.connect.aws.models import parse, validate_call
 from cockpit.connect.aws.policy import session_policy
-from cockpit.connect.aws.redact import redact
+from cockpit.connect.aws.redact import redact, redacted
 from cockpit.connect.aws.rights import role_of, simulated
 from cockpit.connect.aws.sessions import LOADER, off_loop
 from cockpit.connect.session import MetricQuery, Right, Series
@@ -207,7 +207,7 @@ class Aws:
         promised(answer, expect, about)
         if operation == "GetQueryResults":
             self.cost.estimated_usd += usd_of_query(answer)
-        return redact(service, answer)
+        return await redacted(service, answer)
 
     async def all_pages(
         self, service: str, operation: str, arguments: Mapping[str, object], *, key: str, most: int
