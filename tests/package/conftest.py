@@ -48,9 +48,9 @@ class Environment:
         return {"HOME": str(self.home), "PATH": os.environ["PATH"]}
 
     def install(self, *what: str) -> None:
-        python = str(self.folder / "venv/bin/python")
         # of what is installed a tenth is imported, and compiled then
-        subprocess.run([python, *PIP, "install", "-q", "--no-compile", *what], check=True)
+        into = ("--python", str(self.folder / "venv/bin/python"), "install", "-q", "--no-compile")
+        subprocess.run([sys.executable, *PIP, *into, *what], check=True)
 
     def borrow(self) -> None:
         """Find the libraries of the environment that runs the tests, but not its own packages:
@@ -72,6 +72,8 @@ class Environment:
 
 
 def environment(folder: Path) -> Environment:
-    venv.create(folder / "venv", with_pip=True)
+    venv.create(
+        folder / "venv", symlinks=True
+    )  # as the command `venv`; the pip is that of the tests
     (folder / "home").mkdir()
     return Environment(folder)
