@@ -1,16 +1,19 @@
 """The tasks of one service: those that run, and those that stopped in the last hour.
 
-ECS lists 100 a page, in an order that it does not promise. The first page of a cluster's stopped
-tasks is for all its services; where there are more, each is asked for its own: a neighbour that
-crashes for an hour leaves two thousand, which would cost twenty pages a look.
+ECS lists 100 a page, in an order that it does not promise. The first page of a cluster's tasks is
+for all its services; where there are more, each is asked for its own: a neighbour that crashes for
+an hour leaves two thousand, which would cost twenty pages a look.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from cockpit import clock
 from cockpit.connect.aws.answer import answers_into
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
@@ -19,6 +22,9 @@ from probes.ecs.answers import StoppedTaskRow, TaskRow
 from probes.ecs.model import RunningTask, Service, Snapshot, Stop
 from probes.ecs.read import running_task_of, stop_of
 
+_STAYS_LARGE = timedelta(minutes=10)
+_LARGE: WeakKeyDictionary[AwsReads, dict[str, datetime]] = WeakKeyDictionary()
+"""Of each session the clusters with more live tasks than a page holds, and when that was seen."""
 _MOST = 300
 """Stopped tasks of one service that are read: what stopped the others is no other story."""
 
@@ -66,11 +72,39 @@ async def live(aws: AwsReads, snapshot: Snapshot, cluster: str) -> tuple[Running
     """The live tasks, for their zones and ages; not asked for when there are none."""
     if not snapshot.running:
         return None
-    arns = await aws.pages(
-        "ecs", "ListTasks", key="taskArns", cluster=cluster, serviceName=snapshot.service.name
+    name = snapshot.service.name
+    rows: Iterable[Mapping[str, Any]] | None = await _whole(aws, cluster)
+    if rows is None:
+        arns = await aws.pages(
+            "ecs", "ListTasks", key="taskArns", cluster=cluster, serviceName=name
+        )
+        rows = await _described(aws, arns, cluster)
+    else:
+        rows = [row for row in rows if row.get("group") == f"service:{name}"]
+    return tuple(map(running_task_of, answers_into(list(rows), TaskRow)))
+
+
+async def _whole(aws: AwsReads, cluster: str) -> list[Mapping[str, Any]] | None:
+    """All live tasks of a cluster that has no more than a page of them, in two calls that the
+    looks at its services share; None: it has more.
+    """
+    large, moment = _LARGE.setdefault(aws, {}), clock.now()
+    if cluster in large and moment - large[cluster] < _STAYS_LARGE:
+        return None
+    page = await aws.read(
+        "ecs", "ListTasks", expect="taskArns", cluster=cluster, desiredStatus="RUNNING"
     )
-    rows = answers_into(await _described(aws, arns, cluster), TaskRow)
-    return tuple(map(running_task_of, rows))
+    if page.get("nextToken"):
+        large[cluster] = moment
+        return None
+    arns = sorted(_arns(page))
+    if not arns:
+        return []
+    answer = await aws.read("ecs", "DescribeTasks", expect="tasks", cluster=cluster, tasks=arns)
+    rows = answer["tasks"]
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise BlindError(Reason.UNREADABLE, "ecs.DescribeTasks: the answer's tasks are no list")
+    return rows
 
 
 async def _described(aws: AwsReads, arns: Sequence[Any], cluster: str) -> list[Mapping[str, Any]]:

@@ -16,7 +16,7 @@ from cockpit.connect.hurry import HURRIED
 from cockpit.connect.session import MetricQuery, Series
 from cockpit.errors import BlindError, Reason
 from tests.core.aws_stub import Reply, Request, error, members, reading, stubbed, tag, xml
-from tests.patience import at_most
+from tests.patience import at_most, until
 
 
 @dataclass
@@ -270,6 +270,44 @@ async def test_a_series_that_spoiled_a_call_is_asked_alone_until_it_is_good(cloc
         assert sorted(len(names(request)) for request in stub.requests) == [1, 7]
         assert isinstance(told[0], BlindError)
         assert isinstance(told[1], dict)
+
+
+async def test_a_batch_waits_for_calls_that_are_under_way(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they are about asks for series next; a call that hangs holds it for a moment only."""
+    monkeypatch.setattr(aws_metrics, "_CROWD", at_most(10))
+    late = asyncio.Event()
+
+    async def answer(request: Request) -> Reply:
+        if request.operation == "GetMetricData":
+            return minutely(request)
+        await late.wait()
+        return Reply(xml(request.operation, tag("TargetHealthDescriptions", "")))
+
+    async with stubbed() as stub, reading(stub) as session:
+        stub.answer = answer
+
+        async def slow() -> None:
+            await session.read("elbv2", "DescribeTargetHealth", TargetGroupArn="x")
+            await session.metrics([query("m1")])
+
+        first = asyncio.create_task(slow())
+        await until(lambda: stub.operations == ["DescribeTargetHealth"])
+        second = asyncio.create_task(session.metrics([query("m2")]))
+        await until(lambda: len(session._metrics._waiting) == 1)
+        late.set()
+        await asyncio.gather(first, second)
+        assert stub.operations.count("GetMetricData") == 1
+        monkeypatch.setattr(aws_metrics, "_CROWD", 0.05)
+        late.clear()
+        hanging = asyncio.create_task(
+            session.read("elbv2", "DescribeTargetHealth", TargetGroupArn="y")
+        )
+        await until(lambda: stub.operations.count("DescribeTargetHealth") == 2)
+        await session.metrics([query("m3")])
+        late.set()
+        await hanging
 
 
 async def test_a_batch_waits_for_those_whose_calls_wait_for_their_turn(

@@ -231,7 +231,8 @@ def aws(
     answers: Mapping[str, Any] | None = None,
 ) -> FakeAws:
     def list_tasks(**arguments: Any) -> list[str]:
-        return [row["taskArn"] for row in rows] if arguments.get("desiredStatus") else []
+        dead = arguments.get("desiredStatus") == "STOPPED"
+        return [row["taskArn"] for row in rows] if dead else []
 
     return FakeAws(
         {
@@ -293,6 +294,59 @@ async def test_a_neighbour_that_crashes_costs_one_call_more() -> None:
     look = await ecs.collect(session, TARGET)
     assert (len(look.stopped), look.gaps) == (3, ())
     assert asked_stopped(session) == 2
+
+
+def with_live(*rows: dict[str, Any], beyond: bool = False) -> FakeAws:
+    """A cluster with these live tasks, and perhaps a further page of them."""
+
+    def listed(**asked: str) -> Any:
+        if asked.get("desiredStatus") == "STOPPED":
+            return {"taskArns": []}
+        arns = [row["taskArn"] for row in rows]
+        if "serviceName" in asked:
+            return arns
+        return {"taskArns": arns} | ({"nextToken": "x"} if beyond else {})
+
+    def asked(**_: Any) -> Any:
+        return {"tasks": list(rows)}
+
+    answers = {"ecs.ListTasks": listed, "ecs.DescribeTasks": asked}
+    return aws(answers=answers)
+
+
+async def test_live_tasks_of_a_small_cluster_are_asked_for_once_for_all_its_services() -> None:
+    rows = [task_row(n, lastStatus="RUNNING") for n in range(2)]
+    others = [task_row(9, lastStatus="RUNNING", group="service:other")]
+    session = with_live(*rows, *others)
+    look = await ecs.collect(session, TARGET)
+    assert look.tasks is not None
+    assert len(look.tasks) == 2
+    asked = [given for name, given in session.calls if name == "ecs.ListTasks"]
+    assert not [given for given in asked if "serviceName" in given]
+
+
+async def test_a_large_cluster_is_asked_by_service_and_not_listed_again_for_a_while() -> None:
+    live = [task_row(n, lastStatus="RUNNING") for n in range(2)]
+    session = with_live(*live, beyond=True)
+    session.answers = {**session.answers, "ecs.DescribeTasks": live}
+    for _ in range(3):
+        look = await ecs.collect(session, TARGET)
+        assert look.tasks is not None
+        assert len(look.tasks) == 2
+    asked = [
+        "serviceName" in given
+        for name, given in session.calls
+        if name == "ecs.ListTasks" and given.get("desiredStatus") != "STOPPED"
+    ]
+    assert asked == [False, True, True, True]
+
+
+async def test_live_tasks_of_another_shape_are_no_live_tasks() -> None:
+    session = with_live(task_row(1))
+    session.answers = {**session.answers, "ecs.DescribeTasks": {"tasks": [7]}}
+    look = await ecs.collect(session, TARGET)
+    assert look.tasks is None
+    assert [gap.what for gap in look.gaps] == ["running tasks"]
 
 
 async def test_of_more_stopped_tasks_than_are_read_the_part_is_kept_and_told() -> None:
@@ -434,7 +488,7 @@ async def test_zones_of_subnets_are_read_where_all_tasks_are_in_one() -> None:
     )
     answers: dict[str, Any] = {
         "ecs.ListTasks": lambda **asked: (
-            [] if asked.get("desiredStatus") else [row["taskArn"] for row in live]
+            [] if asked.get("desiredStatus") == "STOPPED" else [row["taskArn"] for row in live]
         ),
         "ecs.DescribeTasks": live,
         "ec2.DescribeSubnets": [

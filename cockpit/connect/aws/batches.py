@@ -40,9 +40,8 @@ class Caller(Protocol):
     def busy(self, service: str) -> bool:
         """Whether a call to the service would have to wait: then asks go on being gathered."""
 
-    @property
-    def waiting(self) -> Mapping[str, int]:
-        """Service → calls that wait for their turn."""
+    def occupied(self, *, but: str) -> bool:
+        """Whether calls to other services wait for a turn or are under way."""
 
     async def call(
         self, service: str, operation: str, arguments: Mapping[str, object], expect: str

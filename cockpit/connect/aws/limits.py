@@ -55,7 +55,7 @@ class RateLimiter:
         self._counted_at = monotonic()
         self._eased_at = self._counted_at
         self._halved_at = float("-inf")
-        self._free = seats
+        self._seats = self._free = seats
         self._queue: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -63,6 +63,11 @@ class RateLimiter:
     def waiting(self) -> int:
         """Calls that wait for a turn."""
         return sum(1 for turn in self._queue if not turn.done())
+
+    @property
+    def occupied(self) -> bool:
+        """Whether any call waits for a turn or is under way."""
+        return self._free < self._seats or self.waiting > 0
 
     @property
     def open(self) -> bool:
@@ -180,6 +185,10 @@ class Limits:
             rate = min(self._rate, CEILINGS.get(service, self._rate))
             limiter = self._limiters[service] = RateLimiter(rate, self._seats, service)
         return limiter
+
+    def occupied(self, *, but: str) -> bool:
+        """Whether calls to other services than this one wait for a turn or are under way."""
+        return any(each.occupied for name, each in self._limiters.items() if name != but)
 
     @property
     def waiting(self) -> Mapping[str, int]:

@@ -37,9 +37,12 @@ MOST = 500
 _PAGES = 20
 _POINTS = 50_000
 """Data points a page: AWS' own 100,800 are more than our transport takes."""
-_CROWD = 0.2
-"""Seconds for which a batch waits at most while other calls of the place wait for their turn: their
-looks ask for series next."""
+_CROWD = 0.8
+"""Seconds for which a batch waits at most while calls of the place to other services are under way:
+their looks ask for series next."""
+_QUIET = 0.02
+"""Seconds without another question before a batch leaves: looks whose calls were answered together
+go on one after the other."""
 _DEPTHS = (15, 240, 1500, 4500)
 """Minutes: windows up to the same of these are one call, however long the longest of them is."""
 _FORGOTTEN = timedelta(hours=2)
@@ -91,7 +94,7 @@ class Metrics:
         self._budget = budget
         self._kept: dict[tuple[MetricQuery, int], KeptSeries] = {}
         self._waiting: list[KeptSeries] = []
-        self._gathering_since = 0.0
+        self._gathering_since = self._enrolled_at = 0.0
         budget.join(self)
 
     async def ask(
@@ -140,12 +143,14 @@ class Metrics:
         if not self._waiting:
             self._gathering_since = monotonic()
             loop.call_later(GATHERING, self._depart)
+        self._enrolled_at = monotonic()
         self._waiting.append(each)
         return each.coming
 
     def _depart(self) -> None:
+        moment_ago = monotonic() - self._enrolled_at < _QUIET
         gathered = monotonic() - self._gathering_since
-        crowded = bool(self._calls.waiting) and gathered < _CROWD
+        crowded = gathered < _CROWD and (moment_ago or self._calls.occupied(but="cloudwatch"))
         if len(self._waiting) < MOST and (crowded or self._calls.busy("cloudwatch")):
             asyncio.get_running_loop().call_later(GATHERING, self._depart)
             return

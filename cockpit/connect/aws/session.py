@@ -116,6 +116,10 @@ class Aws:
         """Whether a call to the service would have to wait for its turn."""
         return not self._limits.of(service).open
 
+    def occupied(self, *, but: str) -> bool:
+        """Whether calls to other services wait for a turn or are under way."""
+        return self._limits.occupied(but=but)
+
     async def read(
         self, service: str, operation: str, /, *, expect: str = "", **arguments: object
     ) -> Mapping[str, object]:
