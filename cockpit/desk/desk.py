@@ -270,7 +270,8 @@ class Desk:
     def logs_of(self, target: str) -> TargetLogs:
         """The logs of a target, held against the onset. Raises `BlindError` for one without."""
         there = self.targets[target]
-        probe = logs_probe(there, self._probes.values())
+        below = (self.targets[name] for name in self.graph.below(target) if name in self.targets)
+        probe = logs_probe(there, self._probes.values(), below)
         reading = self.board.readings.get(LookId(target, probe.id))
         outcome = reading.outcome if reading is not None else None
         began = self.changes.began

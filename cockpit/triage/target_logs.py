@@ -171,11 +171,24 @@ class TargetLogs:
         return await insights.query(await self._session(), source.group, about)
 
 
-def logs_probe(target: Target, probes: Iterable[AnyProbe]) -> AnyProbe:
-    """The probe that knows where a target's lines are. Raises `BlindError` when none does."""
-    for probe in probes:
-        if probe.kind == target.kind and probe.logs is not None:
-            return probe
+def logs_probe(
+    target: Target, probes: Iterable[AnyProbe], below: Iterable[Target] = ()
+) -> AnyProbe:
+    """The probe that knows where a target's lines are.
+
+    `below`: what the target needs, for the hint of the `BlindError` that is raised when none does.
+    """
+    known = {probe.kind: probe for probe in probes if probe.logs is not None}
+    if target.kind in known:
+        return known[target.kind]
+    others = sorted(each.name for each in below if each.kind in known)[:3]
+    if others:
+        names = ", ".join(others)
+        raise BlindError(
+            Reason.UNSUPPORTED,
+            f"where the lines of {target.name} are is not known: it is of the kind {target.kind}",
+            hint=f"it needs {names}: read the logs there",
+        )
     raise BlindError(
         Reason.UNSUPPORTED,
         f"where the lines of {target.name} are is not known: it is of the kind {target.kind}",

@@ -248,6 +248,10 @@ def test_a_kind_without_logs_says_what_helps() -> None:
     with pytest.raises(BlindError) as caught:
         logs_probe(target("sqs_queue", "orders"), registry().values())
     assert 'kind = "log_group"' in caught.value.hint
+    below = (target("alarms", ""), replace(target("ecs_service", "web", cluster="c"), name="web"))
+    with pytest.raises(BlindError) as caught:
+        logs_probe(target("alb", "shop"), registry().values(), below)
+    assert caught.value.hint == "it needs web: read the logs there"
 
 
 # Logs Insights ----------------------------------------------------------------------------------

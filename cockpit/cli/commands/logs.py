@@ -114,6 +114,7 @@ async def _read(
     from cockpit.connect.session import AwsReads
     from cockpit.triage.registry import registry
     from cockpit.triage.target_logs import LONGEST, TargetLogs, logs_probe
+    from cockpit.triage.topology import DependencyGraph
 
     if span > LONGEST:
         raise Misconfigured("--since reaches back more than six hours", hint="--since 2h")
@@ -121,7 +122,8 @@ async def _read(
     if name not in known:
         raise Misconfigured(f"no target {name!r}", hint="cockpit check names them")
     target = known[name]
-    probe = logs_probe(target, registry().values())
+    below = (known[each] for each in DependencyGraph(settings.targets).below(name))
+    probe = logs_probe(target, registry().values(), below)
     connections = sweep.connections(settings, Role.TRIAGE)
 
     async def session() -> AwsReads:
