@@ -69,6 +69,9 @@ SUBNETS = (
     SubnetPlan("subnet-0c0ffee00000000a3", "data-a", "10.0.21.0/24", ZONES[0]),
     SubnetPlan("subnet-0c0ffee00000000b3", "data-b", "10.0.22.0/24", ZONES[1]),
 )
+NAT = "nat-0c0ffee0000000a01"
+"""The NAT gateway of the application subnets, in the first zone."""
+APP_ROUTES = "rtb-0c0ffee0000000a99"
 GROUPS = {
     "alb": "sg-0c0ffee0000000a1b",
     "checkout": "sg-0c0ffee0000000c4e",

@@ -18,12 +18,17 @@ _MAKERS = {
     "subnet": "moto.ec2.models.subnets.random_subnet_id",
     "group": "moto.ec2.models.security_groups.random_security_group_id",
     "interface": "moto.ec2.models.elastic_network_interfaces.random_eni_id",
+    "acl": "moto.ec2.models.network_acls.random_network_acl_id",
+    "routes": "moto.ec2.models.route_tables.random_route_table_id",
+    "nat": "moto.ec2.models.nat_gateways.random_nat_gateway_id",
 }
 
 
 @contextmanager
 def next_id(kind: str, value: str) -> Iterator[None]:
-    """What is created inside gets this id. `kind`: vpc, subnet, group or interface."""
+    """What is created inside gets this id. `kind`: vpc, subnet, group, interface, acl, routes or
+    nat.
+    """
     with patch(_MAKERS[kind], lambda *_, **__: value):
         yield
 
@@ -47,6 +52,19 @@ def next_key(value: str) -> Iterator[None]:
     """An access key that is created inside gets this id."""
     with patch("moto.iam.models.generate_access_key_id_from_account_id", lambda *_, **__: value):
         yield
+
+
+def let_routes_die() -> None:
+    """A route is a black hole once the NAT gateway that it leads to is gone, as AWS says it."""
+    from moto.ec2.models import route_tables
+
+    def state(route: Any) -> str:
+        gone = route.nat_gateway is not None and route.nat_gateway.state == "deleted"
+        return "blackhole" if gone else "active"
+
+    routes: Any = route_tables.Route
+    assert isinstance(routes.state, property)
+    routes.state = property(state)
 
 
 def set_function_modified(name: str, version: str, *, at: float) -> None:

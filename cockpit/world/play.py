@@ -103,7 +103,11 @@ class Play(Stage):
 
     def _fill_books(self) -> None:
         services, databases = self.scenario.has("services"), self.scenario.has("databases")
-        published = (series.services, services), (series.databases, databases)
+        published = (
+            (series.network, self.scenario.has("network")),
+            (series.services, services),
+            (series.databases, databases),
+        )
         for metrics in (each() for each, there in published if there):
             for metric in metrics:
                 self.book.add(metric)

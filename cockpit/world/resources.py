@@ -16,7 +16,7 @@ from typing import Any
 from botocore import xform_name
 
 from cockpit.errors import Misconfigured
-from cockpit.world import account_series, layout, mutate
+from cockpit.world import account_series, layout, mutate, series
 from cockpit.world.answers.scripted import Script
 from cockpit.world.clients import WorldClients
 from cockpit.world.metrics import Book
@@ -42,6 +42,8 @@ class Resources:
             "api": self._api,
             "bucket": self._bucket,
             "topic": self._topic,
+            "acl": self._acl,
+            "nat": self._nat,
         }
 
     def place(self, rows: tuple[Row, ...]) -> None:
@@ -182,6 +184,41 @@ class Resources:
         mutate.set_subscribers(arn, confirmed=len(mail))
         published = float(row.get("published", 2))
         self._enter(account_series.topic(name, published=published, subscribers=len(mail)))
+
+    def _acl(self, row: Row) -> None:
+        """A network ACL of the shop's VPC: `id`, `subnet` by its name, `entries` = arguments of
+        `CreateNetworkAclEntry`.
+        """
+        place = layout.subnet(row["subnet"])
+        held = self._aws(
+            "ec2",
+            "describe_network_acls",
+            Filters=[{"Name": "association.subnet-id", "Values": [place]}],
+        )["NetworkAcls"][0]["Associations"]
+        old = next(each for each in held if each["SubnetId"] == place)
+        with mutate.next_id("acl", row["id"]):
+            self._aws("ec2", "create_network_acl", VpcId=layout.VPC)
+        for entry in row["entries"]:
+            self._aws("ec2", "create_network_acl_entry", NetworkAclId=row["id"], **entry)
+        association = old["NetworkAclAssociationId"]
+        self._aws(
+            "ec2",
+            "replace_network_acl_association",
+            AssociationId=association,
+            NetworkAclId=row["id"],
+        )
+
+    def _nat(self, row: Row) -> None:
+        """Another NAT gateway: `id`, `subnet` by its name."""
+        address = self._aws("ec2", "allocate_address", Domain="vpc")["AllocationId"]
+        with mutate.next_id("nat", row["id"]):
+            self._aws(
+                "ec2",
+                "create_nat_gateway",
+                SubnetId=layout.subnet(row["subnet"]),
+                AllocationId=address,
+            )
+        self._enter(series.nat(row["id"]))
 
     def _method(self, row: Row) -> None:
         id_, method = row["id"], row.get("method", "POST")

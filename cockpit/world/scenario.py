@@ -40,6 +40,8 @@ class Scenario:
     """What mends it, in words; empty when nothing does or nothing has to."""
     onset: float = 300.0
     """Seconds before the start at which the first symptom showed in the metrics."""
+    history: float = 10800.0
+    """Seconds before the start of which CloudWatch has anything."""
     needs: str = ""
     """A server that not every machine has: `mariadb`, or empty."""
     parts: tuple[str, ...] = PARTS

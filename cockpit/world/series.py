@@ -33,6 +33,31 @@ def databases() -> Iterator[MetricSeries]:
     yield from _table(layout.TABLE)
 
 
+def network() -> Iterator[MetricSeries]:
+    """The NAT gateway, which publishes zeros too."""
+    yield from nat(layout.NAT)
+
+
+def nat(id_: str) -> Iterator[MetricSeries]:
+    """A NAT gateway that is well."""
+    zero = counter(0.0, 0.0)
+    yield from _metrics(
+        "AWS/NATGateway",
+        id_,
+        dimensions={"NatGatewayId": id_},
+        courses={
+            "ErrorPortAllocation": zero,
+            "PacketsDropCount": zero,
+            "IdleTimeoutCount": counter(3.0, 0.3),
+            "ConnectionAttemptCount": counter(2400.0),
+            "ConnectionEstablishedCount": counter(2390.0, 0.0),
+            "ActiveConnectionCount": gauge(6100.0, 0.1),
+            "PacketsInFromSource": counter(410_000.0),
+            "PacketsInFromDestination": counter(690_000.0),
+        },
+    )
+
+
 def _metrics(
     namespace: str, about: str, *, dimensions: dict[str, str], courses: dict[str, Course]
 ) -> Iterator[MetricSeries]:

@@ -41,6 +41,7 @@ class Placement:
 
     def _network(self) -> None:
         aws = self._aws
+        mutate.let_routes_die()
         aws("ec2", "describe_vpcs")  # moto makes its default VPC at the first call, with any id
         with mutate.next_id("vpc", layout.VPC):
             aws("ec2", "create_vpc", CidrBlock=layout.CIDR)
@@ -72,11 +73,14 @@ class Placement:
         gateway = aws("ec2", "create_internet_gateway")["InternetGateway"]["InternetGatewayId"]
         aws("ec2", "attach_internet_gateway", InternetGatewayId=gateway, VpcId=layout.VPC)
         address = aws("ec2", "allocate_address", Domain="vpc")["AllocationId"]
-        nat = aws("ec2", "create_nat_gateway", SubnetId=subnet("public-a"), AllocationId=address)[
-            "NatGateway"
-        ]["NatGatewayId"]
-        for name, target in (("public", {"GatewayId": gateway}), ("app", {"NatGatewayId": nat})):
-            table = aws("ec2", "create_route_table", VpcId=layout.VPC)["RouteTable"]["RouteTableId"]
+        with mutate.next_id("nat", layout.NAT):
+            aws("ec2", "create_nat_gateway", SubnetId=subnet("public-a"), AllocationId=address)
+        for name, table, target in (
+            ("public", "rtb-0c0ffee0000000b99", {"GatewayId": gateway}),
+            ("app", layout.APP_ROUTES, {"NatGatewayId": layout.NAT}),
+        ):
+            with mutate.next_id("routes", table):
+                aws("ec2", "create_route_table", VpcId=layout.VPC)
             aws(
                 "ec2",
                 "create_route",

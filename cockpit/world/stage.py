@@ -47,7 +47,7 @@ class Stage:
         url = f"http://127.0.0.1:{prepared.ports.aws}"
         self.clients = WorldClients(url)
         self.carts = WorldClients(url, layout.key_of("shop"))
-        self.book = Book()
+        self.book = Book(since=time.time() - scenario.history)
         self.alarms = Alarms(self.book)
         self.trail = trail.Trail()
         self.scaling = scaling.ShopScaling()

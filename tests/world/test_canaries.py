@@ -38,6 +38,20 @@ def test_what_is_created_has_the_ids_of_the_layout(shop: tuple[WorldClients, Pla
     certificates = aws("acm", "list_certificates")["CertificateSummaryList"]
     assert {one["CertificateArn"] for one in certificates} == set(layout.CERTIFICATES.values())
 
+    routes = aws("ec2", "describe_route_tables", RouteTableIds=[layout.APP_ROUTES])
+    aws("ec2", "delete_nat_gateway", NatGatewayId=layout.NAT)
+    after = aws("ec2", "describe_route_tables", RouteTableIds=[layout.APP_ROUTES])
+    states = [
+        route["State"]
+        for told in (routes, after)
+        for route in told["RouteTables"][0]["Routes"]
+        if route.get("NatGatewayId") == layout.NAT
+    ]
+    assert states == ["active", "blackhole"]
+    with mutate.next_id("acl", "acl-0c0ffee0000000001"):
+        made = aws("ec2", "create_network_acl", VpcId=layout.VPC)["NetworkAcl"]
+    assert made["NetworkAclId"] == "acl-0c0ffee0000000001"
+
     mutate.set_database(layout.DATABASE, status="storage-full")
     rows = aws("rds", "describe_db_instances", DBInstanceIdentifier=layout.DATABASE)
     assert rows["DBInstances"][0]["DBInstanceStatus"] == "storage-full"
