@@ -29,6 +29,20 @@ _OUR_STEPS = "runbook"
 """The kind of what is told of our own steps: it says nothing about what ails a target."""
 _NO_SYMPTOMS = frozenset({_OUR_STEPS, "changes"})
 """Kinds whose findings are nothing that is to be explained."""
+_SILENCE = frozenset(
+    {
+        "LAMBDA_NOT_INVOKED",
+        "RDS_CONNECTIONS_COLLAPSED",
+        "DDB_TRAFFIC_STOPPED",
+        "SQS_TRAFFIC_STOPPED",
+        "APIGW_TRAFFIC_DROP",
+        "ALB_TRAFFIC_DROP",
+        "TRAFFIC_STOPPED",
+    }
+)
+"""Nobody asks it any more: explained by what should ask, where that is ill, and not the other way
+round (suspects.md §5).
+"""
 _RISKY = 0.5
 """Risk of a change from which on it is suspected, where its source tells one."""
 _BEFORE = timedelta(minutes=60)
@@ -70,11 +84,16 @@ def suspects(board: Board, graph: DependencyGraph) -> tuple[Suspect, ...]:
         return ()
     lost = no_names(board, graph.targets, symptoms.of)
     graded: list[tuple[float, int, Target | Change | NoNames]] = [
-        (symptoms.share({target.name, *graph.above(target.name)}), graph.depth[target.name], target)
+        (
+            symptoms.share(_explained_by(graph, target.name, symptoms)),
+            graph.depth[target.name],
+            target,
+        )
         for target in graph.targets
         if target.name in symptoms.of
         and target.kind not in _WITNESSES
         and not symptoms.explained(target.name, graph.below(target.name) - graph.above(target.name))
+        and not symptoms.silenced(target.name, graph.above(target.name))
         and not (lost and lost.explains(target.name, symptoms.of[target.name]))
     ]
     if lost:
@@ -128,6 +147,17 @@ class _Symptoms:
         enough = min(self._worst[name], Severity.HIGH)
         return any(self._worst[need] >= enough for need in below if need in self._worst)
 
+    def silenced(self, name: str, above: Iterable[str]) -> bool:
+        """Whether nothing is said of it but that nobody asks, and who should is ill by itself."""
+        return self._is_silent(name) and any(
+            self._worst[user] >= Severity.HIGH and not self._is_silent(user)
+            for user in above
+            if user in self._worst
+        )
+
+    def _is_silent(self, name: str) -> bool:
+        return all(found.finding.code in _SILENCE for found in self.of.get(name, ()))
+
     def share(self, names: Iterable[str]) -> float:
         """The share of all symptoms, weighed by severity, that these targets have: 0 to 1."""
         return sum(self._weight.get(name, 0) for name in names) / self.total
@@ -139,17 +169,24 @@ class _Symptoms:
         return (f"does not explain {count(rest, 'finding')}",) if rest else ()
 
 
+def _explained_by(graph: DependencyGraph, name: str, symptoms: _Symptoms) -> set[str]:
+    """Itself, what needs it, and what it needs and asks no more."""
+    silent = {below for below in graph.below(name) if below in symptoms.of}
+    asked_no_more = {below for below in silent if symptoms.silenced(below, (name,))}
+    return {name, *graph.above(name), *asked_no_more}
+
+
 def _target(
     board: Board, graph: DependencyGraph, target: Target, *, symptoms: _Symptoms, score: float
 ) -> Suspect:
-    users = graph.above(target.name)
+    users = _explained_by(graph, target.name, symptoms) - {target.name}
     own = symptoms.of[target.name]
     theirs = symptoms.among(users)
     head = max(own, key=lambda f: (f.finding.severity.rank, len(f.finding.evidence)))
     unseen = _unseen(board, (target.name, *graph.below(target.name)))
     reasons = [f"{count(len(own), 'finding')} of its own, the worst {head.finding.severity}"]
-    if theirs:
-        reasons.append(f"{count(len({f.target for f in theirs}), 'sick target')} need it")
+    if needing := {found.target for found in symptoms.among(graph.above(target.name))}:
+        reasons.append(f"{count(len(needing), 'sick target')} need it")
     elif target.needs:
         reasons.append("nothing that it needs is unhealthy")
     return Suspect(

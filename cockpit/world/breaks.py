@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Parameters = Mapping[str, Any]
 Break = Callable[[Parameters], Awaitable[None]]
-_OF_CALL = ("error", "key", "address", "agent", "role", "read_only")
+_OF_CALL = ("answer", "error", "key", "address", "agent", "role", "read_only")
 """What a fault of kind `call` may say besides; see `trail.ApiCall`."""
 
 
@@ -376,19 +376,27 @@ class Breaks:
             server.pause()
 
     async def _call(self, asked: Parameters) -> None:
-        """An API call that CloudTrail has, some time ago."""
+        """An API call that CloudTrail has, some time ago; `times`: so many, one `every` seconds."""
         resources: tuple[tuple[str, str], ...] = ()
         if "resource" in asked:
             resources = ((str(asked["resource_type"]), str(asked["resource"])),)
+        for number in range(int(asked.get("times", 1))):
+            self._called(
+                asked, float(asked["ago"]) - number * float(asked.get("every", 10)), resources
+            )
+
+    def _called(
+        self, asked: Parameters, ago: float, resources: tuple[tuple[str, str], ...]
+    ) -> None:
         self._stage.trail.add(
             ApiCall(
-                at=time.time() - float(asked["ago"]),
+                at=time.time() - ago,
                 source=f"{asked['service']}.amazonaws.com",
                 name=asked["name"],
                 user=asked["user"],
                 parameters=self._stage.script.filled(asked.get("parameters", {})),
                 resources=resources,
-                **{key: asked[key] for key in _OF_CALL if key in asked},
+                **{key: self._stage.script.filled(asked[key]) for key in _OF_CALL if key in asked},
             )
         )
 

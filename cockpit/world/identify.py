@@ -101,7 +101,7 @@ def identify(environ: dict[str, Any]) -> AwsRequest:
     body = environ["wsgi.input"].read(length) if length else b""
     found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     key, region, signing = found.groups() if found else ("", "", "")
-    path = environ.get("PATH_INFO", "/")
+    path = _whole_path(environ, signing)
     request = AwsRequest(
         service=_client(signing, path),
         operation="",
@@ -116,6 +116,18 @@ def identify(environ: dict[str, Any]) -> AwsRequest:
     )
     _name(request)
     return request
+
+
+def _whole_path(environ: dict[str, Any], signing: str) -> str:
+    """The path with the bucket that S3's clients put before a host that is a name; moto gets it so
+    too.
+    """
+    host, colon, port = environ.get("HTTP_HOST", "").partition(":")
+    before = host.removesuffix(".localhost")
+    if signing == "s3" and before != host and not before.isdigit():
+        environ["PATH_INFO"] = f"/{before}{environ.get('PATH_INFO', '/')}".rstrip("/")
+        environ["HTTP_HOST"] = f"localhost{colon}{port}"
+    return str(environ.get("PATH_INFO", "/"))
 
 
 def _client(signing: str, path: str) -> str:
@@ -159,7 +171,7 @@ def _of_rest(request: AwsRequest) -> dict[str, Any]:
     if shape is None:
         return {}
     payload = shape.serialization.get("payload", "")
-    found = {} if payload else _of_json(request.body)
+    found = {} if payload else _renamed(shape, _of_json(request.body))
     given = dict(parse_qsl(request.query, keep_blank_values=True))
     path = _in_path(request)
     for name, member in shape.members.items():
@@ -168,11 +180,22 @@ def _of_rest(request: AwsRequest) -> dict[str, Any]:
             found[name] = unquote(path[wire])
         elif where == "querystring" and wire in given:
             found[name] = given[wire]
-        elif not where and wire != name and wire in found:
-            found[name] = found.pop(wire)
     if payload and shape.members[payload].type_name in {"blob", "string"}:
         found[payload] = request.body.decode(errors="replace")
     return found
+
+
+def _renamed(shape: Shape, value: Any) -> Any:
+    """A part of a JSON body under the names that a caller gives, which the wire may spell small."""
+    if isinstance(shape, StructureShape) and isinstance(value, dict):
+        names = {m.serialization.get("name", name): name for name, m in shape.members.items()}
+        known = {names[wire]: held for wire, held in value.items() if wire in names}
+        return {name: _renamed(shape.members[name], held) for name, held in known.items()}
+    if isinstance(shape, ListShape) and isinstance(value, list):
+        return [_renamed(shape.member, each) for each in value]
+    if isinstance(shape, MapShape) and isinstance(value, dict):
+        return {name: _renamed(shape.value, each) for name, each in value.items()}
+    return value
 
 
 def _in_path(request: AwsRequest) -> dict[str, str]:

@@ -25,7 +25,11 @@ class PathBreaks:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self.kinds: dict[str, Break] = {"name": self._name, "sick": self._sick}
+        self.kinds: dict[str, Break] = {
+            "name": self._name,
+            "sick": self._sick,
+            "partner": self._partner,
+        }
 
     async def _name(self, asked: Parameters) -> None:
         """The name servers of a name answer with an error code from now on.
@@ -60,6 +64,10 @@ class PathBreaks:
     async def _sick(self, asked: Parameters) -> None:
         """The last of the third party's addresses answers with this status; the others are well."""
         await self._tell(f"sick {int(asked['status'])}")
+
+    async def _partner(self, asked: Parameters) -> None:
+        """The third party answers with a `status`, or after so many `seconds`."""
+        await self._tell(f"answer {int(asked.get('status', 200))} {float(asked.get('seconds', 0))}")
 
     async def _tell(self, line: str) -> None:
         self._stage.edge.tell(line)

@@ -89,7 +89,9 @@ def prepare(
     _write_secrets(prepared)
     write_atomically(
         folder / CONFIG,
-        configuration(prepared, billing=billing, thresholds=thresholds, parts=parts)
+        configuration(
+            prepared, billing=billing, thresholds=thresholds, parts=parts, host=_host(more)
+        )
         + "".join(_brought(each, folder) for each in more),
     )
     state = _first_state(prepared, parts=parts, lacking=wanted and not catalog)
@@ -206,16 +208,17 @@ def configuration(
     billing: bool = False,
     thresholds: Thresholds = _DEFAULTS,
     parts: Sequence[str] = PARTS,
+    host: str = "127.0.0.1",
 ) -> str:
     """`cockpit.toml`: the shop as any configuration describes it."""
     ports, folder = prepared.ports, prepared.folder
     texts = [
         'environment = "prod"',
         f'role = "{prepared.role.value}"',
-        _place("prod", folder, ports.aws, key="aws-key"),
+        _place("prod", folder, f"{host}:{ports.aws}", key="aws-key"),
     ]
     if billing:
-        texts.append(_place("billing", folder, ports.aws, key="billing-key"))
+        texts.append(_place("billing", folder, f"{host}:{ports.aws}", key="billing-key"))
     catalog = bool(ports.catalog)
     rows = [*_edge(prepared), *_services(catalog=catalog), *_data(prepared)]
     rows += [_catalog(prepared)] if catalog else []
@@ -250,12 +253,17 @@ class ShopTarget:
         return _table("[[target]]", {**head, **fields}) + self.below
 
 
-def _place(name: str, folder: Path, port: int, *, key: str) -> str:
+def _host(more: Sequence[Mapping[str, object]]) -> str:
+    """What AWS is asked at: S3 needs a name, before which it puts the account."""
+    return "localhost" if any(one["kind"] == "s3_bucket" for one in more) else "127.0.0.1"
+
+
+def _place(name: str, folder: Path, address: str, *, key: str) -> str:
     return _table(
         f"[aws.{name}]",
         {
             "region": layout.REGION,
-            "endpoint_url": f"http://127.0.0.1:{port}",
+            "endpoint_url": f"http://{address}",
             "access_key_id": f"file:{folder / 'secrets' / key}",
             "secret_access_key": f"file:{folder / 'secrets' / 'aws-secret'}",
             "calls_per_second": 50.0,

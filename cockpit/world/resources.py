@@ -24,6 +24,12 @@ from cockpit.world.metrics import Book
 Row = Mapping[str, Any]
 _LAMBDA = f"arn:aws:lambda:{layout.REGION}:{layout.ACCOUNT}:function"
 _DAY = 86400.0
+ACCESS_LOG = (
+    '{"requestId":"$context.requestId","status":"$context.status",'
+    '"path":"$context.resourcePath","integration":"$context.integration.status",'
+    '"why":"$context.error.responseType"}'
+)
+"""The format of access logs: one JSON object a line."""
 
 
 class Resources:
@@ -142,7 +148,8 @@ class Resources:
 
     def _api(self, row: Row) -> None:
         """A REST API: `id`, `name`, `stage`, `path`, `method`, `function` (`name:alias`), which it
-        may call; `deployments` = the age of each in seconds, of which the stage `serves` one.
+        may call unless `permit` is false; `deployments` = the age of each in seconds, of which the
+        stage `serves` one; `rate` = its limit, requests a second; `log` = its access log's group.
         """
         id_, name, stage = row["id"], row["name"], row.get("stage", "prod")
         self._aws("apigateway", "create_rest_api", name=name, tags={"_custom_id_": id_})
@@ -155,12 +162,20 @@ class Resources:
             made.append(found)
         served = made[int(row.get("serves", len(made))) - 1]
         self._aws("apigateway", "create_stage", restApiId=id_, stageName=stage, deploymentId=served)
+        if patches := _stage_patches(row):
+            self._aws(
+                "apigateway",
+                "update_stage",
+                restApiId=id_,
+                stageName=stage,
+                patchOperations=patches,
+            )
         requests, seconds = float(row.get("requests", 300)), float(row.get("seconds", 0.18))
         self._enter(account_series.rest_api(name, stage, requests=requests, seconds=seconds))
 
     def _bucket(self, row: Row) -> None:
-        """`name`, `policy` = its statements; closed to everybody, versioned, as a bucket that
-        somebody looks after is.
+        """`name`, `policy` = its statements; closed to everybody unless it is `open`, versioned, as
+        a bucket that somebody looks after is.
         """
         name = row["name"]
         self._aws("s3", "create_bucket", Bucket=name)
@@ -168,7 +183,10 @@ class Resources:
             ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"),
             True,
         )
-        self._aws("s3", "put_public_access_block", Bucket=name, PublicAccessBlockConfiguration=shut)
+        if not row.get("open"):
+            self._aws(
+                "s3", "put_public_access_block", Bucket=name, PublicAccessBlockConfiguration=shut
+            )
         kept = {"Status": "Enabled"}
         self._aws("s3", "put_bucket_versioning", Bucket=name, VersioningConfiguration=kept)
         if "policy" in row:
@@ -238,6 +256,8 @@ class Resources:
         uri = f"{by}/{arn}/invocations"
         proxied: dict[str, Any] = {"type": "AWS_PROXY", "integrationHttpMethod": "POST"}
         self._aws("apigateway", "put_integration", **where, **proxied, uri=uri)
+        if not row.get("permit", True):
+            return
         function, _, qualifier = str(row["function"]).partition(":")
         self._aws(
             "lambda",
@@ -249,6 +269,18 @@ class Resources:
             Principal="apigateway.amazonaws.com",
             SourceArn=f"arn:aws:execute-api:{layout.REGION}:{layout.ACCOUNT}:{id_}/*/*/*",
         )
+
+
+def _stage_patches(row: Row) -> list[dict[str, str]]:
+    """What `UpdateStage` sets of a stage: its limit and its access log."""
+    told: dict[str, str] = {}
+    if "rate" in row:
+        told["/*/*/throttling/rateLimit"] = told["/*/*/throttling/burstLimit"] = str(row["rate"])
+    if "log" in row:
+        group = f"arn:aws:logs:{layout.REGION}:{layout.ACCOUNT}:log-group:{row['log']}"
+        told["/accessLogSettings/destinationArn"] = group
+        told["/accessLogSettings/format"] = ACCESS_LOG
+    return [{"op": "replace", "path": path, "value": value} for path, value in told.items()]
 
 
 def _policy(statements: Any) -> str:

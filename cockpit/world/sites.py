@@ -62,12 +62,18 @@ class Sites:
                 await site.reopen(address)
 
     def obey(self, line: str) -> None:
-        """One line of the world's: `present CERTIFICATE`, `name HOST RCODE`, `sick STATUS`."""
+        """One line of the world's: `present CERTIFICATE`, `name HOST RCODE`, `sick STATUS`, or
+        `answer STATUS SECONDS`: how the third party answers, and after how long.
+        """
         match line.split():
             case ["present", name]:
                 self.front.certificate = self.certificate(name)
             case ["name", host, rcode]:
                 self.names.zone[host] = replace(self.names.zone[host], rcode=rcode)
+            case ["answer", status, seconds]:
+                headers = (("Retry-After", "30"),) if status == "429" else ()
+                told = Behaviour(int(status), headers=headers, delay=float(seconds))
+                self.payments.paths["/v1/status"] = told
             case ["sick", status]:
                 sick = Behaviour(status=int(status), body="upstream connect error\n")
                 self.payments.by_address[self.payments.addresses[-1]] = sick

@@ -28,6 +28,8 @@ class ApiCall:
     """Type and name of what it was about."""
     read_only: bool = False
     error: str = ""
+    answer: Mapping[str, Any] = field(default_factory=dict)
+    """What the call gave: `responseElements`."""
     key: str = ""
     """The access key that it was signed with."""
     address: str = "198.51.100.23"
@@ -49,7 +51,7 @@ class ApiCall:
             "sourceIPAddress": self.address,
             "userAgent": self.agent,
             "requestParameters": dict(self.parameters),
-            "responseElements": None,
+            "responseElements": dict(self.answer) or None,
             "eventID": self.id,
             "readOnly": self.read_only,
             "eventType": "AwsApiCall",

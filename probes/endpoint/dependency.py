@@ -37,7 +37,7 @@ def findings(snapshot: Snapshot, found: Sequence[Finding]) -> Iterator[Finding]:
     theirs = [
         finding
         for finding in found
-        if finding.severity >= Severity.WARNING
+        if (finding.severity >= Severity.WARNING or _limits_us(snapshot, finding))
         and finding.code not in _NO_PROOF
         and not is_ours(snapshot, finding)
     ]
@@ -46,6 +46,12 @@ def findings(snapshot: Snapshot, found: Sequence[Finding]) -> Iterator[Finding]:
         yield _seen(snapshot, theirs, provider)
     elif provider and provider.level in _SAYS:
         yield _said(snapshot, provider)
+
+
+def _limits_us(snapshot: Snapshot, finding: Finding) -> bool:
+    """Whether it answers 429: then callers are refused too, whoever of them asks too often."""
+    answers = [look.http.status for look in snapshot.path.addresses if look.http]
+    return finding.code == "NET_HTTP_4XX" and 429 in answers
 
 
 def _seen(snapshot: Snapshot, theirs: Sequence[Finding], provider: ProviderLook | None) -> Finding:
@@ -59,6 +65,9 @@ def _seen(snapshot: Snapshot, theirs: Sequence[Finding], provider: ProviderLook 
     if provider and provider.level == "none":
         against.append("its status page says that all is well (such pages are late)")
     by_name = first.code.startswith("NET_DNS_")
+    limited = _limits_us(snapshot, first)
+    if limited:
+        against.append("only this look may be limited: compare the errors of who calls it")
     if by_name:
         # a resolver's word: its own failure reads as that of the provider's name servers
         against.append("our resolver would look the same: look the name up at another one")
@@ -79,6 +88,8 @@ def _seen(snapshot: Snapshot, theirs: Sequence[Finding], provider: ProviderLook 
         if admits
         else first.likely
         if by_name
+        else ("they limit us: more is asked than they allow, or asked again too often",)
+        if limited
         else ("an outage of the provider", "they limit or block us"),
         against=tuple(against),
         next="shed or queue what depends on it; compare the latency of who calls it",

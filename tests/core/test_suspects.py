@@ -52,6 +52,18 @@ def test_a_warning_below_does_not_hide_an_outage_above() -> None:
     assert {suspect.name for suspect in found} == {"tg", "db"}
 
 
+def test_silence_below_is_explained_by_what_should_ask() -> None:
+    quiet = finding("LAMBDA_NOT_INVOKED", Severity.WARNING)
+    silent = seen(quiet, name="checkout", probe="checkout.p")
+    found = suspects(board(sick("tg"), silent), SHOP)
+    assert [suspect.name for suspect in found] == ["tg"]
+    assert found[0].explains == ("LAMBDA_NOT_INVOKED@checkout", "X@tg")
+    alone = suspects(board(silent), SHOP)
+    assert [suspect.name for suspect in alone] == ["checkout"]
+    ill = seen(quiet, finding("X", Severity.CRITICAL), name="checkout", probe="checkout.p")
+    assert suspects(board(sick("tg"), ill), SHOP)[0].name == "checkout"
+
+
 def test_the_change_that_explains_most_is_suspected_though_others_are_newer() -> None:
     old = Change(at=at(-600), kind="rds.parameter", target="db", summary="max_connections")
     newer = tuple(

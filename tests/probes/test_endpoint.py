@@ -401,6 +401,11 @@ def test_a_status_is_judged_by_what_is_wanted(
             id="a slow third party",
         ),
         pytest.param(
+            path(look(h=http(429))),
+            [("DEP_EXTERNAL", WARNING), ("NET_HTTP_4XX", INFO)],
+            id="a third party that limits us",
+        ),
+        pytest.param(
             path(look(t=tcp("timeout"))),
             [("DEP_EXTERNAL", HIGH), ("NET_TCP_TIMEOUT", WARNING)],
             id="a dead third party",

@@ -30,6 +30,14 @@ ACCOUNT = {
         {"migration": "yes"},
         frozenset({"lambda.UpdateAlias"}),
     ),
+    "api-integration-changed": Story(
+        "APIGW_5XX_RATE",
+        "orders-rest",
+        "apigw-rollback",
+        ("before", "now", "contract", "rest"),
+        {"contract": "yes"},
+        frozenset({"apigateway.UpdateStage"}),
+    ),
     "function-deleted": Story(
         "LAMBDA_FUNCTION_MISSING",
         "payments-api",
@@ -70,6 +78,40 @@ ACCOUNT = {
         ),
         acts=0,
     ),
+    "s3-denied": Story(
+        "S3_READER_DENIED",
+        "invoices",
+        "s3-access-denied",
+        ("before", "now", "right", "restore"),
+        {"right": "yes"},
+        frozenset({"s3.PutBucketPolicy"}),
+    ),
+    "s3-public": Story(
+        "S3_PUBLIC_POLICY",
+        "reports",
+        "s3-public",
+        ("before", "now", "outside", "block", "policy", "keep"),
+        {"outside": "no"},
+        frozenset({"s3.PutPublicAccessBlock", "s3.PutBucketPolicy"}),
+        acts=2,
+    ),
+    "stolen-key": Story(
+        "SEC_CREDENTIAL_ABUSE_SUSPECTED",
+        "ci-publisher",
+        "contain-credential",
+        ("before", "preserve", "needed", "off", "eradicate", "notify"),
+        {"needed": "no"},
+        frozenset({"iam.UpdateAccessKey"}),
+        stays=True,
+    ),
+    "throttled-api": Story(
+        "APIGW_THROTTLING",
+        "mobile-api",
+        "apigw-throttles",
+        ("before", "now", "rate", "rest"),
+        {"rate": "50"},
+        frozenset({"apigateway.UpdateStage"}),
+    ),
     "lambda-throttled": Story(
         "LAMBDA_THROTTLED",
         "search-api",
@@ -89,7 +131,10 @@ ACCOUNT = {
         lingers=True,
     ),
 }
-UNREPAIRED: dict[str, str] = {}
+UNREPAIRED = {
+    "partner-429": "to ask less of the partner is the application's own switch",
+    "payment-cascade": "the provider mends itself; to shed what waits is the application's own switch",
+}
 """Scenarios without a step that repairs them, and why there is none."""
 
 ACCOUNT |= account_stories_2.ACCOUNT

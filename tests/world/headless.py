@@ -7,6 +7,7 @@ is one such world at a time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -31,6 +32,7 @@ class HeadlessWorld(World):
         self._prepared = prepared
         self._loop = asyncio.new_event_loop()
         self._ending = asyncio.Event()
+        self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         folders.own(self.folder, os.getpid(), "world")
         _forget()
@@ -39,24 +41,32 @@ class HeadlessWorld(World):
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._play())
-        self._loop.close()
+        try:
+            self._loop.run_until_complete(self._play())
+        except BaseException as error:
+            self._error = error
+            raise
+        finally:
+            self._loop.close()
 
     async def _play(self) -> None:
         await Play(self._prepared, self.scenario).run(self._ending)
 
     def status(self) -> WorldStatus:
+        if self._error is not None:  # a bug of the world: a process would end with it
+            return WorldStatus(ready=False, parts=(), failed=repr(self._error))
         return status_in(self.folder)
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._ending.set)
+        with contextlib.suppress(RuntimeError):  # its loop is closed: it failed
+            self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join(at_most(15))
         assert not self._thread.is_alive()
         metrics.HEALING = _ORDINARY
         folders.remove(self.folder)
 
 
-_AT_ONCE = 900.0
+_AT_ONCE = 1e6
 """Minutes of the past that turn well in a minute: nobody watches."""
 
 

@@ -230,9 +230,9 @@ def unlike(wanted: scenario.Scenario, said: dict[str, Any]) -> list[str]:
     return [*_late(wanted, said), *_strange(wanted, said)]
 
 
-def told_in(said: dict[str, Any]) -> set[str]:
-    """The findings of a look, as `CODE@target`."""
-    return set(_told(said))
+def wrong_in(said: dict[str, Any]) -> set[str]:
+    """The findings of a look that are worse than information, as `CODE@target`."""
+    return {name for name, one in _told(said).items() if one["severity"] != "info"}
 
 
 def _strange(wanted: scenario.Scenario, said: dict[str, Any]) -> list[str]:

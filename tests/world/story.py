@@ -21,6 +21,8 @@ class Story:
     """A target that was a victim: no grave finding stays there."""
     acts: int = 1
     """Steps among them that change something."""
+    stays: bool = False
+    """What is told is history: it is told after the repair too."""
     by_hand: tuple[tuple[str, str, dict[str, Any]], ...] = ()
     """What a manual step means: calls that a person makes elsewhere, as themselves."""
     lingers: bool = False

@@ -181,8 +181,13 @@ class Resolver(aiohttp.abc.AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[aiohttp.abc.ResolveResult]:
-        """Every address of a host. Raises `BlindError`."""
-        found = [ipaddress.ip_address(each) for each in await addresses_of(host)]
+        """Every address of a host. Raises `BlindError`.
+
+        What is under localhost is this machine (RFC 6761 §6.3): S3 puts the bucket before the
+        endpoint's host, and S3 Control the account.
+        """
+        name = "localhost" if host.endswith(".localhost") else host
+        found = [ipaddress.ip_address(each) for each in await addresses_of(name)]
         return [
             aiohttp.abc.ResolveResult(
                 hostname=host,

@@ -8,6 +8,7 @@ from cockpit.world import layout
 from cockpit.world.front import Answerer, Operation
 from cockpit.world.health import HealthOfTargets
 from cockpit.world.identify import AwsRequest
+from cockpit.world.protocol import Refusal
 
 Parameters = dict[str, Any]
 
@@ -41,9 +42,17 @@ NOTHING_TO_TELL = empty(
     ("service-quotas", "ListServiceQuotas", "Quotas"),
     ("service-quotas", "ListRequestedServiceQuotaChangeHistory", "RequestedQuotas"),
     ("lambda", "ListProvisionedConcurrencyConfigs", "ProvisionedConcurrencyConfigs"),
+    ("s3control", "ListAccessPoints", "AccessPointList"),
+    ("guardduty", "ListDetectors", "DetectorIds"),
     ("pi", "GetResourceMetrics", "MetricList"),
     ("pi", "DescribeDimensionKeys", "Keys"),
 )
+
+
+def no_account_block(_: AwsRequest, __: Parameters) -> Parameters:
+    """`s3control.GetPublicAccessBlock`: the account has none of its own."""
+    text = "The public access block configuration was not found"
+    raise Refusal("NoSuchPublicAccessBlockConfiguration", text, 404)
 
 
 def lambda_account(_: AwsRequest, __: Parameters) -> Parameters:
