@@ -122,6 +122,9 @@ class Instance:
     storage_type: str = ""
     source: str = ""
     """The instance that this one replicates; empty: none."""
+    primary: str = ""
+    """Host name of the instance that has the primary role now, which AWS knows without DNS; empty:
+    this one has it, or it is not told."""
     pending: tuple[Pending, ...] = ()
     parameter_groups: tuple[ParameterGroup, ...] = ()
     replication: tuple[RdsReplication, ...] = ()

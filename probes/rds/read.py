@@ -53,6 +53,12 @@ class MasterSecret(Answer, frozen=True):
     secret_status: SafeText = ""
 
 
+class EndpointRow(Answer, frozen=True):
+    """Where an instance is reached."""
+
+    address: SafeText = ""
+
+
 class InstanceRow(Answer, frozen=True):
     """One row of `DescribeDBInstances`."""
 
@@ -71,6 +77,9 @@ class InstanceRow(Answer, frozen=True):
     iops: int | None = None
     storage_type: SafeText = ""
     source: SafeText = field(name="ReadReplicaSourceDBInstanceIdentifier", default="")
+    endpoint: EndpointRow = EndpointRow()
+    primary_endpoint: EndpointRow = EndpointRow()
+    """Where the instance that is the primary now is reached: a replica tells that of its source."""
     pending_modified_values: dict[str, object] = field(default_factory=dict)
     parameter_groups: tuple[ParameterGroupRow, ...] = field(name="DBParameterGroups", default=())
     status_infos: tuple[StatusInfo, ...] = ()
@@ -185,6 +194,7 @@ def instance_of(row: InstanceRow) -> Instance:
         iops=row.iops,
         storage_type=row.storage_type,
         source=row.source,
+        primary=_primary(row),
         pending=_pending(row.pending_modified_values),
         parameter_groups=tuple(
             ParameterGroup(name=each.name, status=each.status) for each in row.parameter_groups
@@ -199,6 +209,11 @@ def instance_of(row: InstanceRow) -> Instance:
         backup_window=row.preferred_backup_window,
         insights=row.performance_insights_enabled,
     )
+
+
+def _primary(row: InstanceRow) -> str:
+    primary = row.primary_endpoint.address
+    return primary if primary != row.endpoint.address else ""
 
 
 _SECRET = "MasterUserPassword"  # noqa: S105 - the name of a member, whose value is never kept

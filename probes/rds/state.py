@@ -258,6 +258,7 @@ def replication(snapshot: Snapshot) -> Iterator[Finding]:
             evidence=(
                 Evidence("status", broken[0].status if broken else None),
                 Evidence("source", instance.source or None),
+                Evidence("primary now", instance.primary or None),
                 *_last_events(snapshot, instance.id),
             ),
             likely=("the replica's storage is full", "a slot or log was lost", "a duplicate key"),

@@ -27,6 +27,9 @@ def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
     if snapshot.cluster is not None:
         yield Fact("writer", snapshot.writer or "none")
         yield Fact("instances", str(len(snapshot.instances)), len(snapshot.instances))
+    elsewhere = sorted({each.primary for each in snapshot.instances if each.primary})
+    if elsewhere:
+        yield Fact("primary", ", ".join(elsewhere))
     connections = _most(snapshot, "DatabaseConnections")
     shown = "unknown" if connections is None else number(round(connections))
     yield Fact("connections", shown, connections)

@@ -312,6 +312,27 @@ async def test_a_healthy_instance_gives_nothing_to_say() -> None:
     assert (look.kind, look.status, look.writer) == ("instance", "available", "orders")
 
 
+@pytest.mark.parametrize(
+    ("primary", "told"),
+    [
+        ("orders-2.abc.rds.amazonaws.com", ["orders-2.abc.rds.amazonaws.com"]),
+        ("orders", []),
+        ("", []),
+    ],
+    ids=["another one", "itself", "not told"],
+)
+async def test_the_primary_is_told_without_dns_where_it_is_another(
+    primary: str, told: list[str]
+) -> None:
+    given: dict[str, Any] = {"Endpoint": {"Address": "orders"}}
+    if primary:
+        given["PrimaryEndpoint"] = {"Address": primary}
+    look = await rds.collect(aws([row(**given)]), TARGET)
+    assert rds.PROBE.facts is not None
+    facts = rds.PROBE.facts(look, rds.PROBE.settings)
+    assert [fact.text for fact in facts if fact.label == "primary"] == told
+
+
 async def test_names_of_users_and_new_passwords_are_not_kept() -> None:
     values = {"MasterUserPassword": "hunter2", "AllocatedStorage": 200}
     look = await rds.collect(aws([row(PendingModifiedValues=values)]), TARGET)
