@@ -34,6 +34,7 @@ _BY_LOOKS = timedelta(seconds=60)
 _BEGAN_BEFORE_OUR_EYES = timedelta(seconds=70)
 _ALARM = "ALARM_FIRING"
 _BY_ALARM = timedelta(seconds=180)
+_ALONE = timedelta(minutes=30)
 _OLD = timedelta(hours=3)
 """What has been so for longer is not how this incident began."""
 
@@ -63,11 +64,23 @@ def onset(board: Board, first_look: datetime | None) -> Onset | None:
     if not felt:
         return None
     known = [began for each in felt for began in _began(each, first_look)]
-    known += [began for each in board.open.values() for began in _rang(each)]
-    if known:
-        return min(known, key=lambda each: each.at)
+    rang = [began for each in board.open.values() for began in _rang(each)]
+    if known or rang:
+        return _earliest(known, rang)
     earliest = min(each.since for each in felt)
     return Onset(first_look or earliest, _BY_LOOKS, vague=True)
+
+
+def _earliest(known: list[Onset], rang: list[Onset]) -> Onset:
+    """The earliest of what is felt, and of the alarms that rang one after another before it.
+
+    An alarm that rang alone long before is another story: it would date everything to itself.
+    """
+    first = min(known or [max(rang, key=lambda each: each.at)], key=lambda each: each.at)
+    for alarm in sorted(rang, key=lambda each: each.at, reverse=True):
+        if first.at - _ALONE <= alarm.at < first.at:
+            first = alarm
+    return first
 
 
 def _rang(found: OpenFinding) -> Iterator[Onset]:

@@ -248,6 +248,40 @@ def test_an_alarm_says_since_when_what_users_feel_is_so() -> None:
     assert onset(board(rings), ago(minutes=30)) is None, "nobody feels it"
 
 
+def ringing(*seconds: float) -> list[OpenFinding]:
+    return [
+        replace(
+            open_(f"alarms-{since}", Severity.WARNING, kind="alarms"),
+            finding=Finding(
+                "ALARM_FIRING",
+                Severity.WARNING,
+                "x",
+                evidence=(Evidence("in ALARM for", since, "s"),),
+            ),
+        )
+        for since in seconds
+    ]
+
+
+@pytest.mark.parametrize(
+    ("alarms", "felt", "began"),
+    [
+        pytest.param((600, 7200), None, 600, id="one of two hours ago is another story"),
+        pytest.param((60, 1500, 3000), None, 3000, id="one after another is one"),
+        pytest.param((60, 7200), 300, 300, id="what is felt says it"),
+        pytest.param((1500, 7200), 300, 1500, id="an alarm rang before it was felt"),
+    ],
+)
+def test_an_alarm_that_rang_long_before_the_others_dates_nothing(
+    alarms: tuple[float, ...], felt: float | None, began: float
+) -> None:
+    spans = () if felt is None else (Evidence("longest wait", felt, "s"),)
+    db = open_("db", since=ago(minutes=30), evidence=spans)
+    told = onset(board(db, *ringing(*alarms)), ago(minutes=30))
+    assert told is not None
+    assert told.at == ago(seconds=began)
+
+
 def order(*changes: Change, sick: tuple[str, ...] = ("alb", "tg"), began: Onset | None) -> Any:
     return ranked(
         changes,
