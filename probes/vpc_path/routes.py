@@ -51,13 +51,12 @@ def lookup(net: Network, table: RouteTable, to: Net) -> Route | None:
 def parts(net: Network, table: RouteTable, to: Net) -> tuple[Route | None, ...]:
     """The routes that parts of a range take, that of the most of it first; None: no route.
 
-    Routes to narrower ranges divide it. Of the internet they do so only without a default route:
-    private ranges, and what an endpoint takes away for itself (S3), are no part of it.
+    Routes to narrower ranges divide it. Of the internet they do so only without a default route
+    that is left anything: private ranges, and what an endpoint takes away for itself (S3), are no
+    part of it.
     """
     whole = lookup(net, table, to)
     is_internet = to.prefixlen == 0
-    if is_internet and whole is not None:
-        return (whole,)
     inner = sorted(
         {
             prefix
@@ -69,6 +68,8 @@ def parts(net: Network, table: RouteTable, to: Net) -> tuple[Route | None, ...]:
         },
         key=lambda prefix: prefix.prefixlen,
     )
+    if is_internet and whole is not None and not _is_filled(to, inner):
+        return (whole,)
     narrower = (
         lookup(net, table, prefix)
         for prefix in inner[:_MOST_PARTS]

@@ -78,6 +78,8 @@ class Fate:
 
     drops: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
+    far: bool = False
+    """It leaves by a NAT gateway of another zone."""
 
     @property
     def word(self) -> str:
@@ -135,7 +137,9 @@ class Wires:
         rows = table["Routes"] if table else ()
         found = [(range_of(cidr), _kind(row)) for row in rows for cidr in self._cidrs(row)]
         mine = [(one, kind) for one, kind in found if one.version == to.version]
-        has_default = any(one.prefixlen == 0 for one, _ in mine)
+        inner = [one for one, _ in mine if one.prefixlen]
+        left = 2**to.max_prefixlen - _addresses(inner)
+        has_default = left > 0 and len(inner) < len(mine)
         return any(
             to in one
             for one, kind in mine
@@ -419,6 +423,7 @@ class Wires:
             fate.unknown.add("nat")
             return
         subnet = row.get("SubnetId", "")
+        fate.far = bool(subnet) and self._zone(subnet) != self._zone(source.subnet)
         if not subnet:  # a regional one has no subnet, table or ACL of the account's
             self._blocked(fate, "", row["VpcId"], by="nat", out=True)
             return
@@ -449,6 +454,10 @@ class Wires:
             own = ipaddress.ip_address(row["NatGatewayAddresses"][0]["PrivateIp"])
             self._edge(fate, onward["GatewayId"], Spot(address=own))
             self._blocked(fate, subnet, at.vpc, by="nat", out=True)
+
+    def _zone(self, subnet: str) -> str:
+        rows = self.rows["DescribeSubnets"]
+        return next(str(r["AvailabilityZone"]) for r in rows if r["SubnetId"] == subnet)
 
     def _beyond(self, fate: Fate, station: str, to: Spot) -> None:
         """An internet gateway carries no private address; a public one of a VPC it may."""
@@ -546,6 +555,17 @@ class Wires:
             fate.unknown.add("public access")
         else:
             fate.drops.add("public access")
+
+
+def _addresses(ranges: Iterable[Range]) -> int:
+    """How many they hold together; none holds another's in part only."""
+    found = set(ranges)
+    outer = [one for one in found if not any(one != o and _inside(one, o) for o in found)]
+    return sum(one.num_addresses for one in outer)
+
+
+def _inside(one: Range, other: Range) -> bool:
+    return one.network_address in other and one.prefixlen >= other.prefixlen
 
 
 def _icmp(low: int, code: int, kind: int) -> bool:

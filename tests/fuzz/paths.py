@@ -133,6 +133,9 @@ def disagreement(seed: str) -> tuple[str, str]:
     said = f"{seen.verdict} {sorted(heard)}"
     if seen.verdict not in expected:
         return "/".join(sorted(words)), f"{said}; drops {sorted(drops)}, unknown {sorted(unknown)}"
+    far = "PATH_NAT_OTHER_AZ" in {one.code for one in seen.blockers}
+    if far != any(fate.far for fate in fates):
+        return "/".join(sorted(words)), f"{said}, NAT of another zone told: {far}"
     wrong = {code for code in heard if not REASONS[code] & drops}
     if wrong:
         return "/".join(

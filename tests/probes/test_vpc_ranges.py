@@ -89,6 +89,7 @@ OFFICE = PathEnd(label="198.51.100.0/24", cidrs=("198.51.100.0/24",), guard="ass
     [
         pytest.param(HALVES, NET, OPEN, id="two halves are the internet"),
         pytest.param(HALVES[:1], NET, ("partly", [NOWAY]), id="one half is a part"),
+        pytest.param((*HALVES, to("eni", state="blackhole")), NET, OPEN, id="a default that two halves leave nothing"),
         pytest.param((HALVES[0], to("tgw", destination="128.0.0.0/1")), NET, ("undetermined", []), id="two halves, two ways"),
         pytest.param((HALVES[0], to("nat", destination="128.0.0.0/1")), NET, ("partly", ["PATH_NAT_SUBNET_NOT_PUBLIC"]), id="one half to a NAT gateway that has no way on for it"),
         pytest.param((HALVES[0], to("igw", destination="128.0.0.0/1", state="blackhole")), NET, ("partly", [HOLE]), id="one half is a black hole"),
