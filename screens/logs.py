@@ -106,7 +106,8 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         rows.set_head([present.heads(rows.columns, patterns=patterns)])
         if found != self._rows_kept:
             self._rows_kept = found
-        rows.view = self._how(follows=self._tail is not None)
+        ended = self._of is None and self._view is not None and self._view.source.ended is not None
+        rows.view = self._how(follows=ended or self._tail is not None)
         rows.show(self._rows_kept, clock.now())
         set_title(rows, line(f"{self._title()}  ", (safe(self._target, 60), "dim")))
         if not rows.filter:

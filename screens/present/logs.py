@@ -9,7 +9,7 @@ from textual.content import Content
 
 from cockpit.logs.insights import QueryEstimate, QueryFound
 from cockpit.logs.reading import LogLine
-from cockpit.logs.shapes import kind_of
+from cockpit.logs.shapes import kind_of, words_of
 from cockpit.logs.source import LogSource
 from cockpit.redact import MASKER
 from cockpit.triage.target_logs import LogView, PatternLines
@@ -69,9 +69,14 @@ def draw(row: LogRow, width: int, _moment: datetime) -> Content:
     told = line(
         (f"{clock(row.at)}  ", "dim"),
         (f"{_tail(row.stream, _stream(width))}  ", "faint"),
-        (safe(row.text, width * 2), tone),
+        (safe(_first(row.text), width * 2), tone),
     )
     return told.truncate(max(0, width), ellipsis=True)
+
+
+def _first(text: str) -> str:
+    """What stands on one row for several lines: of a traceback its last, else the first."""
+    return words_of(text) if "\n" in text else text
 
 
 def _pattern(row: PatternLines, width: int) -> Content:

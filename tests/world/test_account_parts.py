@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from cockpit.errors import Misconfigured
 from cockpit.world import healing, metrics
-from cockpit.world.answers.logs import Lines, matching
+from cockpit.world.answers.logs import Lines, LogGroups, matching
 from cockpit.world.answers.scripted import Script, fits
 from cockpit.world.calls import CallLog
 from cockpit.world.faults import Faults
@@ -70,6 +71,17 @@ def test_the_lines_of_a_time_are_the_same_each_time() -> None:
     assert [at for at, _ in whole] == [100, 110, 120, 130]
     assert list(lines.between(105, 125)) == whole[1:3]
     assert len({text for _, text in whole}) == 4
+
+
+def test_a_stream_with_a_star_has_whichever_task_is_asked_for() -> None:
+    groups = LogGroups(lambda _: math.inf)
+    groups.add(Lines(group="g", stream="app/web/*", text="boom", every=10, since=0))
+    get = groups.table()["logs", "GetLogEvents"]
+    asked = {"logGroupName": "g", "logStreamName": "app/web/1a2b", "endTime": 1_000_000}
+    told = get(_asked("logs", "GetLogEvents"), {**asked, "startTime": 0, "limit": 100})
+    assert [each["timestamp"] for each in told["events"]] == [970_000, 980_000, 990_000, 1_000_000]
+    other = {**asked, "logStreamName": "app/api/1a2b"}
+    assert get(_asked("logs", "GetLogEvents"), other)["events"] == []
 
 
 def _script(phase: str = "") -> Script:

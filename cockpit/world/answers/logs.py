@@ -8,8 +8,10 @@
     during = "broken"
     text = "REPORT RequestId: {id} Duration: 812.40 ms ..."
 
-`{id}` is a request's, another one in each line. Nothing is stored: the lines of a time are counted
-out when somebody asks for them. moto keeps lines, and gives all of them for most filter patterns.
+`{id}` is a request's, another one in each line. A stream `app/web/*` is one of many short-lived
+tasks: whichever is asked for has the lines of some seconds. Nothing is stored: the lines of a time
+are counted out when somebody asks for them. moto keeps lines, and gives all of them for most filter
+patterns.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ Parameters = Mapping[str, Any]
 Matches = Callable[[str], bool]
 _MEMBER = re.compile(r'\(?\s*\$\.(\w+)\s*(>=|=)\s*(?:"([^"]*)"|([\d.]+))\s*\)?')
 _MOST = 10_000
+_LIFE = 30.0
+"""Seconds that a task of a stream with a star lives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,14 @@ class Lines:
     every: float
     since: float
     during: str = ""
+
+    def streamed(self, at: float, asked: str) -> str:
+        """The stream of a line: of `app/web/*` the one that was asked for, else one of its time."""
+        if not self.stream.endswith("*"):
+            return self.stream
+        head = self.stream[:-1]
+        task = uuid.uuid5(uuid.NAMESPACE_URL, f"{self.stream}{at // _LIFE}").hex
+        return asked if asked.startswith(head) else head + task
 
     def between(self, start: float, end: float) -> Iterator[tuple[float, str]]:
         """Time and text of each line of a time."""
@@ -97,9 +109,14 @@ class LogGroups:
         now = time.time()
         start = float(asked.get("startTime") or 0) / 1000
         end = min(float(asked.get("endTime") or now * 1000) / 1000, now)
+        stream = str(asked.get("logStreamName") or "")
+        if stream and any(each.stream.endswith("*") for each in here):  # a task has one short life
+            start, end = (
+                (start, start + _LIFE) if asked.get("startFromHead") else (end - _LIFE, end)
+            )
         rows = [
             {
-                "logStreamName": each.stream,
+                "logStreamName": each.streamed(at, stream),
                 "timestamp": int(at * 1000),
                 "ingestionTime": int(at * 1000) + 900,
                 "message": text,
