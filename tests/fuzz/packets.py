@@ -9,17 +9,14 @@ what a packet meets there. Every station is asked, also behind one that drops.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Range = ipaddress.IPv4Network | ipaddress.IPv6Network
+from tests.fuzz.ranges import Address, addresses, is_private, range_of
+
 Row = Mapping[str, Any]
 _NUMBERS = {"tcp": "6", "udp": "17", "icmp": "1", "icmpv6": "58"}
-_PRIVATE = [ipaddress.ip_network(one) for one in (
-    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")]  # fmt: skip
 _DEAD_ENDPOINTS = [
     "pendingacceptance",
     "pending",
@@ -29,17 +26,6 @@ _DEAD_ENDPOINTS = [
     "failed",
     "expired",
 ]
-
-
-@cache
-def range_of(text: str) -> Range:
-    """The range of a CIDR or an address."""
-    return ipaddress.ip_network(text)
-
-
-def is_private(address: Address) -> bool:
-    """Whether no internet gateway carries it."""
-    return any(address in one for one in _PRIVATE if one.version == address.version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +124,7 @@ class Wires:
         found = [(range_of(cidr), _kind(row)) for row in rows for cidr in self._cidrs(row)]
         mine = [(one, kind) for one, kind in found if one.version == to.version]
         inner = [one for one, _ in mine if one.prefixlen]
-        left = 2**to.max_prefixlen - _addresses(inner)
+        left = 2**to.max_prefixlen - addresses(inner)
         has_default = left > 0 and len(inner) < len(mine)
         return any(
             to in one
@@ -557,17 +543,6 @@ class Wires:
             fate.drops.add("public access")
 
 
-def _addresses(ranges: Iterable[Range]) -> int:
-    """How many they hold together; none holds another's in part only."""
-    found = set(ranges)
-    outer = [one for one in found if not any(one != o and _inside(one, o) for o in found)]
-    return sum(one.num_addresses for one in outer)
-
-
-def _inside(one: Range, other: Range) -> bool:
-    return one.network_address in other and one.prefixlen >= other.prefixlen
-
-
 def _icmp(low: int, code: int, kind: int) -> bool:
     """Whether a rule's type and code fit an echo, whose code is 0."""
     return low == -1 or (low == kind and code in {-1, 0})
@@ -596,17 +571,3 @@ def _attached(row: Row) -> Iterator[str]:
     for one in row["Attachments"]:
         if one["State"] == "available":
             yield one["VpcId"]
-
-
-def samples(outer: str, inner: Iterable[str]) -> list[Address]:
-    """Addresses of a range that stand for all of it: beside every edge of the inner ranges."""
-    whole = range_of(outer)
-    edges = {int(whole.network_address), int(whole.broadcast_address)}
-    for text in inner:
-        one = range_of(text)
-        if one.version == whole.version:
-            low, high = int(one.network_address), int(one.broadcast_address)
-            edges |= {low - 1, low, high, high + 1}
-    kind = ipaddress.IPv4Address if whole.version == 4 else ipaddress.IPv6Address
-    least, most = int(whole.network_address), int(whole.broadcast_address)
-    return [kind(edge) for edge in sorted(edges) if least <= edge <= most]

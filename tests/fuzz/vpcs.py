@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from tests.fuzz.cases import Case, End
-from tests.fuzz.packets import Spot, Wires, is_private, range_of, samples
+from tests.fuzz.packets import Spot, Wires
+from tests.fuzz.ranges import is_private, range_of, samples
 
 Row = dict[str, Any]
 PORTS = (443, 5432)
