@@ -37,7 +37,6 @@ from probes.vpc_path.read import (
 from probes.vpc_path.routes import table_of as table_for
 from probes.vpc_path.rows import (
     AclRow,
-    EndpointRow,
     ExclusionRow,
     GatewayRow,
     NatRow,
@@ -48,6 +47,7 @@ from probes.vpc_path.rows import (
     RuleRow,
     SecurityGroupRow,
     SubnetRow,
+    VpcEndpointRow,
     VpcRow,
 )
 
@@ -205,7 +205,7 @@ async def _endpoints(
         aws,
         gaps,
         "VPC endpoints",
-        ("DescribeVpcEndpoints", "VpcEndpoints", EndpointRow),
+        ("DescribeVpcEndpoints", "VpcEndpoints", VpcEndpointRow),
         Filters=[{"Name": "vpc-id", "Values": vpcs}],
     )
     return _by_id(endpoint_of(row) for row in rows)

@@ -22,7 +22,6 @@ from probes.vpc_path.model import (
 )
 from probes.vpc_path.rows import (
     AclRow,
-    EndpointRow,
     EntryRow,
     ExclusionRow,
     GatewayRow,
@@ -36,6 +35,7 @@ from probes.vpc_path.rows import (
     RuleRow,
     SecurityGroupRow,
     SubnetRow,
+    VpcEndpointRow,
     VpcRow,
 )
 from probes.vpc_path.space import network
@@ -278,7 +278,7 @@ def cidrs_of(row: VpcRow) -> tuple[str, ...]:
     return tuple(cidr for cidr in dict.fromkeys([row.cidr_block, *v4, *v6]) if cidr)
 
 
-def endpoint_of(row: EndpointRow) -> Endpoint:
+def endpoint_of(row: VpcEndpointRow) -> Endpoint:
     """A VPC endpoint."""
     return Endpoint(
         id=row.vpc_endpoint_id,

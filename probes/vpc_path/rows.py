@@ -341,7 +341,7 @@ class PrefixEntry(Answer, frozen=True):
     cidr: SafeText = ""
 
 
-class EndpointRow(Answer, frozen=True):
+class VpcEndpointRow(Answer, frozen=True):
     """One row of `DescribeVpcEndpoints`."""
 
     of = "ec2.VpcEndpoint"
