@@ -110,6 +110,12 @@ class PatternTally:
             if len(group.lines) > self._kept:
                 del group.lines[min(_FIRST, self._kept - 1)]
 
+    def had_before(self, kind: str, shape: str, many: int) -> None:
+        """So many lines of a shape are of the time that is compared with."""
+        group = self._group(kind, shape)
+        if group is not None:
+            group.before += many
+
     def _group(self, kind: str, shape: str) -> _Likes | None:
         known = self._by_shape.get((kind, shape))
         if known is not None:

@@ -50,7 +50,7 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
     gaps: list[Gap] = []
     flow_of, told, deliveries = await asyncio.gather(
         attempt(gaps, "metrics", measured(aws, look), otherwise=None),
-        attempt(gaps, "log lines", errors(aws, look, settings.errors), otherwise=look),
+        attempt(gaps, "log lines", errors(aws, look, settings.errors, gaps), otherwise=look),
         attempt(gaps, "subscriptions", delivered(aws, look), otherwise=()),
     )
     if flow_of is None and not told.lines_read:

@@ -7,32 +7,28 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from statistics import median
 
 from cockpit.connect.aws.answer import Answer, GivenText, answers_into
 from cockpit.connect.session import AwsReads, MetricQuery, Series
 from cockpit.errors import BlindError, Reason
 from cockpit.logs.patterns import PatternTally
-from cockpit.logs.reading import LinesRead, LogLine, matching
-from cockpit.logs.shapes import DENIED, ERROR, FIELD, WANTED, kind_of
+from cockpit.logs.reading import LogLine, matching
+from cockpit.logs.shapes import DENIED, FIELD, WANTED
 from cockpit.text import SafeText
-from probes.answers import whole_minute
+from probes.answers import Gap, attempt, whole_minute
 from probes.denials import denied_actions
+from probes.log_group import before
+from probes.log_group.before import sort_of
 from probes.log_group.model import WINDOW, Delivery, KindCount, Snapshot
 from probes.metrics import NO_DATA, query
 
 _PAGE = 1000
 _PAGES = 3
-_HOUR = (60, 45, 30, 15)
-"""Minutes before the window at which the quarters of the hour begin that it is held against."""
-_BEFORE = (90, 125, 160)
-"""And at which five minutes of the hours before it begin, for what is usual."""
 ENOUGH = 10
 """Lines of errors from which on the hours before are read too."""
 _PATTERNS = 20
 _DENIALS = 5
 _UNREADABLE = {"INFREQUENT_ACCESS", "DELIVERY"}
-_OURS = ("assumed-role", "cockpit-")
 
 
 class LogGroupRow(Answer, frozen=True, rename="camel"):
@@ -147,7 +143,7 @@ async def delivered(aws: AwsReads, look: Snapshot) -> tuple[Delivery, ...]:
     )
 
 
-async def errors(aws: AwsReads, look: Snapshot, pattern: str) -> Snapshot:
+async def errors(aws: AwsReads, look: Snapshot, pattern: str, gaps: list[Gap]) -> Snapshot:
     """The look with what its lines of errors of the last minutes tell, and whether that is new.
 
     Raises `BlindError`; of a class that cannot be filtered, `unsupported`.
@@ -158,11 +154,12 @@ async def errors(aws: AwsReads, look: Snapshot, pattern: str) -> Snapshot:
             f"lines of a group of the class {look.log_class} cannot be filtered",
             hint="CloudWatch Logs Insights can query it (in the console)",
         )
+    pattern = pattern or WANTED
     start = whole_minute(look.at) - timedelta(minutes=WINDOW)
     told = await matching(
         aws,
         look.name,
-        pattern or WANTED,
+        pattern,
         start=start,
         end=look.at,
         most=_PAGE * _PAGES,
@@ -182,57 +179,24 @@ async def errors(aws: AwsReads, look: Snapshot, pattern: str) -> Snapshot:
         denials=denied_actions(line.text for line, kind in found if kind == DENIED)[:_DENIALS],
     )
     if len(found) >= ENOUGH or any(kind == FIELD for _, kind in found):
-        look = await _compared(aws, look, pattern, tally)
+        reading = before.read(aws, look.name, pattern, start=start)
+        known = await attempt(gaps, "the hours before", reading, otherwise=None)
+        if known is not None:
+            for (kind, shape), many in known.shapes.items():
+                tally.had_before(kind, shape, many)
+            whole, usual = known.whole, known.usual
+            look = replace(look, compared=True, compared_whole=whole, usual=usual)
     return replace(look, patterns=tally.patterns(compared=look.compared)[:_PATTERNS])
 
 
 def _sorted(
-    lines: Sequence[LogLine], pattern: str, tally: PatternTally | None, *, before: bool = False
+    lines: Sequence[LogLine], pattern: str, tally: PatternTally
 ) -> list[tuple[LogLine, str]]:
     """Those of the lines that tell of errors, with their kinds; counted besides."""
     found = [(line, kind) for line in lines if (kind := sort_of(line.text, pattern))]
-    if tally is not None:
-        for line, kind in found:
-            tally.add(line.text, line.at, stream=line.stream, before=before, kind=kind)
+    for line, kind in found:
+        tally.add(line.text, line.at, stream=line.stream, kind=kind)
     return found
-
-
-def sort_of(text: str, pattern: str) -> str:
-    """The kind of a line; empty: it is none of an error. What an own pattern finds always is one;
-    what AWS refused ourselves is not the group's trouble.
-    """
-    kind = kind_of(text) or (ERROR if pattern else "")
-    return "" if kind == DENIED and all(word in text for word in _OURS) else kind
-
-
-async def _compared(aws: AwsReads, look: Snapshot, pattern: str, tally: PatternTally) -> Snapshot:
-    """The look with what is usual, and the patterns held against the hour before."""
-    start = whole_minute(look.at) - timedelta(minutes=WINDOW)
-    rates, whole = [], True
-    spans = [(minutes, 15) for minutes in _HOUR] + [(minutes, 5) for minutes in _BEFORE]
-    for back, length in spans:
-        begin = start - timedelta(minutes=back)
-        told = await matching(
-            aws,
-            look.name,
-            pattern or WANTED,
-            start=begin,
-            end=begin + timedelta(minutes=length),
-            most=_PAGE,
-            pages=2,
-        )
-        in_hour = back <= _HOUR[0]
-        into = tally if in_hour else None
-        wrong = await asyncio.to_thread(_sorted, told.lines, pattern, into, before=True)
-        rates.append(_rate(told, len(wrong), begin, length))
-        whole = whole and (told.complete or not in_hour)
-    return replace(look, compared=True, compared_whole=whole, usual=median(rates))
-
-
-def _rate(told: LinesRead, count: int, begin: datetime, minutes: float) -> float:
-    until = told.until
-    span = minutes if until is None else max(1 / 60, (until - begin).total_seconds() / 60)
-    return count / span
 
 
 def _each_minute(found: Sequence[LogLine], start: datetime, end: datetime) -> Series:

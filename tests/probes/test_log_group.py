@@ -315,6 +315,30 @@ async def test_lines_become_numbers_and_shapes_held_against_the_hour_before() ->
     assert "field1" not in repr(seen)
 
 
+async def test_the_hours_before_are_read_once_in_five_minutes() -> None:
+    rows = [event(f"ERROR order {n} failed", ago(seconds=60 + n)) for n in range(12)]
+    aws = FakeAws(answers(logs__FilterLogEvents=written(*rows)), WELL)
+    for _ in range(3):
+        assert (await look(aws)).compared
+    asked = [name for name, _ in aws.calls].count("logs.FilterLogEvents")
+    assert asked == 3 + 7
+
+
+async def test_lines_are_told_where_the_hours_before_cannot_be_read() -> None:
+    now = int(START.timestamp() * 1000)
+
+    def answer(**asked: Any) -> Any:
+        if asked["startTime"] < now:
+            raise BlindError(Reason.THROTTLED, "slower")
+        return written(event("java.lang.OutOfMemoryError", ago(seconds=60)), *more)(**asked)
+
+    more = [event(f"ERROR order {n} failed", ago(seconds=60 + n)) for n in range(12)]
+    seen = await look(FakeAws(answers(logs__FilterLogEvents=answer), WELL))
+    assert found(seen) == [("LOG_OOM", CRITICAL), ("LOG_OBS_BLIND", INFO)]
+    assert seen.usual is None
+    assert [gap.what for gap in seen.gaps] == ["the hours before"]
+
+
 async def test_refusals_name_who_what_and_why() -> None:
     line = (
         "User: arn:aws:sts::1:assumed-role/pay/pay is not authorized to perform: s3:GetObject on "
