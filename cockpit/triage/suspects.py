@@ -43,6 +43,10 @@ _SILENCE = frozenset(
 """Nobody asks it any more: explained by what should ask, where that is ill, and not the other way
 round (suspects.md §5).
 """
+_ANSWERED = frozenset({"ALB_5XX_TARGET_RATE", "APIGW_5XX_RATE", "NET_HTTP_5XX"})
+"""What stands behind it answers wrongly: whose finding it is, is not where it comes from."""
+_RELEASES = frozenset({"ecs.deployment", "lambda.alias", "lambda.code", "codedeploy.deployment"})
+_JUST_BEFORE = timedelta(minutes=30)
 _RISKY = 0.5
 """Risk of a change from which on it is suspected, where its source tells one."""
 _BEFORE = timedelta(minutes=60)
@@ -83,9 +87,12 @@ def suspects(board: Board, graph: DependencyGraph) -> tuple[Suspect, ...]:
     if not symptoms.total:
         return ()
     lost = no_names(board, graph.targets, symptoms.of)
+    changes = merged(board.changes)
+    released = _released(graph, changes, symptoms)
     graded: list[tuple[float, int, Target | Change | NoNames]] = [
         (
-            symptoms.share(_explained_by(graph, target.name, symptoms)),
+            symptoms.share(_explained_by(graph, target.name, symptoms))
+            * symptoms.own_part(target.name, graph.below(target.name), released),
             graph.depth[target.name],
             target,
         )
@@ -100,7 +107,7 @@ def suspects(board: Board, graph: DependencyGraph) -> tuple[Suspect, ...]:
         graded.append((symptoms.share(_reach(graph, lost)), len(graph.targets), lost))
     graded += [
         (symptoms.share({change.target, *graph.above(change.target)}) / 2, -1, change)
-        for change in merged(board.changes)
+        for change in changes
         if _may_break(change) and _lead(graph, change, symptoms) is not None
     ]
     graded.sort(key=lambda one: one[:2], reverse=True)
@@ -155,6 +162,13 @@ class _Symptoms:
             if user in self._worst
         )
 
+    def own_part(self, name: str, below: Iterable[str], released: frozenset[str]) -> float:
+        """How much of its share is its own: less than a change's, where nothing is said of it but
+        that what stands behind it answers wrongly, and that has other code since just before.
+        """
+        passes_on = all(found.finding.code in _ANSWERED for found in self.of.get(name, ()))
+        return 0.4 if passes_on and not released.isdisjoint(below) else 1.0
+
     def _is_silent(self, name: str) -> bool:
         return all(found.finding.code in _SILENCE for found in self.of.get(name, ()))
 
@@ -208,6 +222,20 @@ def _may_break(change: Change) -> bool:
     """Somebody else's, that went through. A feed tells many that break nothing, and says which."""
     mild = change.risk is not None and change.risk < _RISKY
     return not change.own and not change.failed and not mild
+
+
+def _released(
+    graph: DependencyGraph, changes: Iterable[Change], symptoms: _Symptoms
+) -> frozenset[str]:
+    """What was given other code shortly before it, or what needs it, fell ill."""
+    return frozenset(
+        change.target
+        for change in changes
+        if change.kind in _RELEASES
+        and _may_break(change)
+        and (lead := _lead(graph, change, symptoms)) is not None
+        and lead <= _JUST_BEFORE
+    )
 
 
 def _lead(graph: DependencyGraph, change: Change, symptoms: _Symptoms) -> timedelta | None:

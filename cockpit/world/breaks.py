@@ -16,6 +16,7 @@ from cockpit.world.ecs import Rollout, RunningService
 from cockpit.world.faults import Fault
 from cockpit.world.metrics import course_of, gauge
 from cockpit.world.path_breaks import PathBreaks
+from cockpit.world.release_breaks import ReleaseBreaks
 from cockpit.world.store_breaks import StoreBreaks
 from cockpit.world.stores import MEGABYTE
 from cockpit.world.trail import ApiCall, ServiceEvent
@@ -58,6 +59,7 @@ class Breaks:
             "unwell": self._unwell,
             **StoreBreaks(stage, self._over, self._renewals).kinds,
             **PathBreaks(stage).kinds,
+            **ReleaseBreaks(stage).kinds,
         }
 
     async def apply(self) -> None:
@@ -105,7 +107,7 @@ class Breaks:
         self._over.append(lambda: self._is_well(layout.CHECKOUT.name))
 
     async def _deployment(self, asked: Parameters) -> None:
-        """A deployment that went well, some time ago."""
+        """A deployment that went well, some time ago; `before`: what ran till then."""
         service = self._stage.cluster.services[asked["service"]]
         begun = time.time() - float(asked["ago"])
         with self._stage.cluster.lock:
@@ -119,12 +121,14 @@ class Breaks:
                 finished=begun + 25,
             )
             fresh.reason = f"ECS deployment {fresh.id} completed."
-            before.status, before.version = "INACTIVE", version - 1
+            before.status = "INACTIVE"
+            before.version = int(asked.get("before", version - 1))
+            fresh.replaces, fresh.completed = (before,), True
             service.deployments, service.history = [fresh], [before]
             for task in service.tasks:
                 task.deployment, task.version = fresh.id, version
                 task.created = task.activated = task.started = begun + 12
-            self._stage.cluster.versions[service.plan.name] = version
+            self._stage.cluster.versions[service.plan.name] = max(version, before.version)
             service.events = []
             service.say(f"(deployment {fresh.id}) deployment completed.", begun + 25)
             service.say("has reached a steady state.", begun + 26)

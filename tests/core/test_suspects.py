@@ -64,6 +64,21 @@ def test_silence_below_is_explained_by_what_should_ask() -> None:
     assert suspects(board(sick("tg"), ill), SHOP)[0].name == "checkout"
 
 
+def test_a_release_below_wrong_answers_is_suspected_before_who_passes_them_on() -> None:
+    wrong = seen(finding("ALB_5XX_TARGET_RATE", Severity.CRITICAL), name="alb", probe="alb.p")
+    release = Change(at=at(-600), kind="ecs.deployment", target="checkout", summary="checkout:39")
+    state = replace(board(wrong), changes=(release,))
+    assert [each.name for each in suspects(state, SHOP)] == ["checkout:39", "alb"]
+    for other in (
+        replace(release, at=at(-2400)),
+        replace(release, kind="ecs.scaling"),
+        replace(release, target="alb"),
+    ):
+        assert suspects(replace(state, changes=(other,)), SHOP)[0].name == "alb"
+    ill = board(wrong, sick("checkout", Severity.HIGH))
+    assert suspects(replace(ill, changes=(release,)), SHOP)[0].name == "checkout"
+
+
 def test_the_change_that_explains_most_is_suspected_though_others_are_newer() -> None:
     old = Change(at=at(-600), kind="rds.parameter", target="db", summary="max_connections")
     newer = tuple(

@@ -38,6 +38,31 @@ ACCOUNT = {
         {"contract": "yes"},
         frozenset({"apigateway.UpdateStage"}),
     ),
+    "canary-planned": Story(
+        "ECS_DEPLOYMENT_PAUSED",
+        "checkout",
+        "ecs-pause",
+        ("before", "now", "go_on"),
+        {},
+        frozenset({"ecs.ContinueServiceDeployment"}),
+    ),
+    "tasks-oom": Story(
+        "ECS_TASK_OOM",
+        "checkout",
+        "ecs-rollback",
+        ("before", "now", "migration", "rollback"),
+        {"migration": "yes"},
+        frozenset({"ecs.UpdateService"}),
+        stays=True,
+    ),
+    "wrong-revision": Story(
+        "ECS_DEPLOYMENT_RECENT",
+        "checkout",
+        "ecs-rollback",
+        ("before", "now", "migration", "rollback"),
+        {"migration": "yes"},
+        frozenset({"ecs.UpdateService"}),
+    ),
     "function-deleted": Story(
         "LAMBDA_FUNCTION_MISSING",
         "payments-api",
@@ -132,6 +157,7 @@ ACCOUNT = {
     ),
 }
 UNREPAIRED = {
+    "task-killed": "the script's owner ends it; ECS replaces what it stopped",
     "partner-429": "to ask less of the partner is the application's own switch",
     "payment-cascade": "the provider mends itself; to shed what waits is the application's own switch",
 }
