@@ -294,13 +294,20 @@ def _no_way(
     )
 
 
-def _private_line(net: Network, destination: PathEnd, source: Net) -> Route | None:
-    """The route by which a public range of our own may come: VPN, Direct Connect, an appliance."""
+def _private_line(net: Network, destination: PathEnd, source: Net) -> tuple[str, str]:
+    """The way by which a public range of our own may come: VPN, Direct Connect, an appliance; and
+    why that is thought. Empty: the internet's.
+    """
     table = routes.table_of(net, destination.subnet)
-    if table is None or source.prefixlen == 0:
-        return None
+    if source.prefixlen == 0:
+        return "", ""
+    if table is None or routes.unread_lists(net, table, source):
+        why = "whether it comes by the internet gateway: the route back could not be read"
+        return destination.subnet, why
     route = routes.lookup(net, table, source)
-    return route if route is not None and route.kind in APPLIANCES else None
+    if route is None or route.kind not in APPLIANCES:
+        return "", ""
+    return route.target, f"answers leave by {APPLIANCES[route.kind]}: it may come that way too"
 
 
 def _from_outside(
@@ -310,9 +317,8 @@ def _from_outside(
     if source.kind != "internet":
         link.passes.append(("way in", source.label, "assumed: how it gets here is not visible"))
         return
-    line = _private_line(net, destination, pair[0])
-    if line is not None:
-        why = f"answers leave by {APPLIANCES[line.kind]}: it may come that way too"
-        link.unknown.append(("way in", line.target, why))
+    line, why = _private_line(net, destination, pair[0])
+    if why:
+        link.unknown.append(("way in", line, why))
         return
     gateways.from_internet(net, link, destination, pair[1])

@@ -327,8 +327,9 @@ class Wires:
         if is_private(source.address):
             return
         row = self._route(destination.subnet, source.address)
-        lines = set() if source.everywhere else {"tgw", "vgw", "eni", "vpce"}
-        if not isinstance(row, str) and _kind(row) in lines:
+        lines = {"tgw", "vgw", "eni", "vpce"}
+        line = row == "unknown" if isinstance(row, str) else _kind(row) in lines
+        if line and not source.everywhere:
             fate.unknown.add("gateway")
             return
         gateways = [r["InternetGatewayId"] for r in self.rows["DescribeInternetGateways"]
@@ -518,13 +519,13 @@ class Wires:
             return
         if mode == "off":
             return
+        if mode == "block-ingress" and out and by != "igw":
+            return
         if (
             mode not in {"block-bidirectional", "block-ingress"}
             or "DescribeVpcBlockPublicAccessExclusions" in self.unread
         ):
             fate.unknown.add("public access")
-            return
-        if mode == "block-ingress" and out and by != "igw":
             return
         live, pending = set(), set()
         for row in self.rows["DescribeVpcBlockPublicAccessExclusions"]:

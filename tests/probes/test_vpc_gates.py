@@ -232,6 +232,7 @@ PEERED = Peering(id="pcx-1", status="active", vpcs=(VPC, FAR))
         pytest.param(replace(WEB, tables=HALF.tables), WORLD, FRONT, ("partly", [NOBACK]), id="answers to half of the internet leave by NAT"),
         pytest.param(tables(rtb_main=[LOCAL, to("eni", destination="10.0.11.0/24")]), APP, DB, UNKNOWN, id="the answer goes through an appliance"),
         pytest.param(replace(tables(rtb_main=[to("pcx")]), peerings={"pcx-1": PEERED}), OUTSIDE, replace(DB, public=("198.51.100.3",)), ("blocked", [NOBACK]), id="a peering is no way to the internet"),
+        pytest.param(replace(WEB, internet_gateways={}, tables={}), OUTSIDE, FRONT, UNKNOWN, id="by which way it comes: no table was read"),
         pytest.param(BETWEEN, APP, DB, UNKNOWN, id="a NAT gateway between two subnets"),
     ],
 )  # fmt: skip
