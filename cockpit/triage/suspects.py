@@ -17,8 +17,10 @@ from cockpit.triage.changes import Change
 from cockpit.triage.feed import merged
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Seen
-from cockpit.triage.resolution import NoNames, no_names
+from cockpit.triage.resolution import no_names
+from cockpit.triage.shared import Shared, of_names, of_zone
 from cockpit.triage.target import Target
+from cockpit.triage.together import sick_zones, zones_of
 from cockpit.triage.topology import DependencyGraph
 from cockpit.units import count, duration
 
@@ -61,7 +63,7 @@ class Suspect:
 
     rank: int
     kind: str
-    """`target` or `change`; what several targets share, such as their resolver, is a `target` too.
+    """`target` or `change`; what several share (their resolver, their zone) is a `target` too.
     """
     name: str
     score: float
@@ -89,7 +91,7 @@ def suspects(board: Board, graph: DependencyGraph) -> tuple[Suspect, ...]:
     lost = no_names(board, graph.targets, symptoms.of)
     changes = merged(board.changes)
     released = _released(graph, changes, symptoms)
-    graded: list[tuple[float, int, Target | Change | NoNames]] = [
+    graded: list[tuple[float, int, Target | Change | Shared]] = [
         (
             symptoms.share(_explained_by(graph, target.name, symptoms))
             * symptoms.own_part(target.name, graph.below(target.name), released),
@@ -103,8 +105,9 @@ def suspects(board: Board, graph: DependencyGraph) -> tuple[Suspect, ...]:
         and not symptoms.silenced(target.name, graph.above(target.name))
         and not (lost and lost.explains(target.name, symptoms.of[target.name]))
     ]
-    if lost:
-        graded.append((symptoms.share(_reach(graph, lost)), len(graph.targets), lost))
+    several = [of_names(lost)] if lost else []
+    several += map(of_zone, sick_zones(zones_of(board, graph)))
+    graded += [(symptoms.share(_reach(graph, e)), len(graph.targets), e) for e in several]
     graded += [
         (symptoms.share({change.target, *graph.above(change.target)}) / 2, -1, change)
         for change in changes
@@ -114,8 +117,8 @@ def suspects(board: Board, graph: DependencyGraph) -> tuple[Suspect, ...]:
     found = (
         _target(board, graph, thing, symptoms=symptoms, score=score)
         if isinstance(thing, Target)
-        else _no_names(board, graph, thing, symptoms=symptoms, score=score)
-        if isinstance(thing, NoNames)
+        else _shared(board, graph, thing, symptoms=symptoms, score=score)
+        if isinstance(thing, Shared)
         else _change(board, graph, thing, symptoms=symptoms, score=score)
         for score, _, thing in graded[:MOST]
     )
@@ -275,26 +278,25 @@ def _change(
     )
 
 
-def _reach(graph: DependencyGraph, lost: NoNames) -> set[str]:
-    return {*lost.targets, *(user for name in lost.targets for user in graph.above(name))}
+def _reach(graph: DependencyGraph, shared: Shared) -> set[str]:
+    return {*shared.targets, *(user for name in shared.targets for user in graph.above(name))}
 
 
-def _no_names(
-    board: Board, graph: DependencyGraph, lost: NoNames, *, symptoms: _Symptoms, score: float
+def _shared(
+    board: Board, graph: DependencyGraph, shared: Shared, *, symptoms: _Symptoms, score: float
 ) -> Suspect:
-    reach = _reach(graph, lost)
-    many = count(len(lost.targets), "target")
+    reach = _reach(graph, shared)
     return Suspect(
         rank=0,
         kind="target",
-        name=lost.name,
+        name=shared.name,
         score=score,
-        summary=lost.summary,
+        summary=shared.summary,
         explains=_names(symptoms.among(reach)),
-        for_=(f"the names of {many} fail at once", "no name that is looked up is found"),
+        for_=shared.reasons,
         against=symptoms.others(reach),
         not_examined=_unseen(board, reach),
-        next_probe="look one of the names up at another resolver",
+        next_probe=shared.next,
     )
 
 

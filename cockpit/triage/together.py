@@ -21,6 +21,8 @@ _CALL = re.compile(r"^([a-z][a-z0-9-]+)\.[A-Z]\w+\b")
 """How the connector begins the story of a call that failed."""
 _NO_ANSWER = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT})
 _AT_ONCE = timedelta(seconds=120)
+ZONE_SICK, ZONE_ELSEWHERE, ZONE_LEAST = 0.6, 0.2, 3
+"""Shares of a zone's things that are sick and of the others', and how many at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,23 @@ def _of(place: str, things: dict[tuple[str, str], tuple[bool, set[str]]]) -> Ite
             many_elsewhere=len(there),
             targets=tuple(sorted(set[str]().union(*(names for _, names in here.values())))),
         )
+
+
+def sick_zones(
+    zones: Iterable[ZoneShare],
+    *,
+    sick: float = ZONE_SICK,
+    elsewhere: float = ZONE_ELSEWHERE,
+    least: int = ZONE_LEAST,
+) -> Iterator[ZoneShare]:
+    """The zones in which nearly all is sick while the others of the place are well; of one target
+    alone, or where there is no other zone to compare with, none.
+    """
+    for each in zones:
+        enough = len(each.sick) >= least and len(each.targets) >= 2
+        only = each.sick_elsewhere < elsewhere * each.many_elsewhere
+        if enough and only and len(each.sick) >= sick * each.many:
+            yield each
 
 
 def unanswered_of(board: Board, graph: DependencyGraph) -> tuple[Unanswered, ...]:

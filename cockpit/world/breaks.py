@@ -28,6 +28,8 @@ Parameters = Mapping[str, Any]
 Break = Callable[[Parameters], Awaitable[None]]
 _OF_CALL = ("answer", "error", "key", "address", "agent", "role", "read_only")
 """What a fault of kind `call` may say besides; see `trail.ApiCall`."""
+LATER = 1.0
+"""What `after` is multiplied with; 0: whatever comes later is there from the start."""
 
 
 class Breaks:
@@ -369,9 +371,19 @@ class Breaks:
         self._stage.edge.present(arn)
 
     async def _aws(self, asked: Parameters) -> None:
-        """A fault of the front: throttled, denied, expired, ….; `fault` is its kind."""
-        given = {key: value for key, value in asked.items() if key not in {"kind", "fault"}}
-        self._stage.faults.add(Fault(kind=asked["fault"], **given))
+        """A fault of the front: throttled, denied, expired, …; `fault` is its kind. `after`: only
+        so many seconds later.
+        """
+        given = {k: value for k, value in asked.items() if k not in {"kind", "fault", "after"}}
+        fault = Fault(kind=asked["fault"], **given)
+        if later := float(asked.get("after", 0)) * LATER:
+            self._stage.spawn(self._add_later(fault, later))
+        else:
+            self._stage.faults.add(fault)
+
+    async def _add_later(self, fault: Fault, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._stage.faults.add(fault)
 
     async def _hang(self, asked: Parameters) -> None:
         """A server is there, takes connections, and says nothing: SIGSTOP."""

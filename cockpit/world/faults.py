@@ -39,7 +39,7 @@ _HTML = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What goes wrong, for whom. Names may hold `*` and `?`; `who` is the owner of the key.
+    """What goes wrong, for whom. Names may hold `*` and `?`; `who` is the owner of the `key`.
 
     `times`: so often, then normal; None for always. `seconds`: of a hang or a latency; `jitter`
     is added to a latency, at most. `about`: only requests whose body holds this text.
@@ -49,6 +49,7 @@ class Fault:
     service: str = "*"
     operation: str = "*"
     who: str = "*"
+    key: str = "*"
     about: str = ""
     times: int | None = None
     seconds: float = 30.0
@@ -60,6 +61,7 @@ class Fault:
             fnmatch.fnmatchcase(request.service, self.service)
             and fnmatch.fnmatchcase(request.operation, self.operation)
             and fnmatch.fnmatchcase(who, self.who)
+            and fnmatch.fnmatchcase(request.key, self.key)
             and (not self.about or self.about.encode() in request.body)
         )
 

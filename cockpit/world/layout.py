@@ -31,6 +31,8 @@ KEYS = {
     "AKIACOCKPITCOMMANDER": "commander",
     "AKIACOCKPITBILLING00": "billing",
     "AKIASHOPAPPLICATION0": "shop",
+    "AKIACOCKPITFRESHTRIA": "triage",
+    "AKIACOCKPITFRESHCOMM": "commander",
 }
 """Access key → whose it is. Any other key is a stranger's and is refused."""
 PRINCIPALS = {
@@ -49,6 +51,11 @@ def account_of(key: str) -> str:
 def key_of(role: str) -> str:
     """The access key of a role of `KEYS`."""
     return next(key for key, owner in KEYS.items() if owner == role)
+
+
+def fresh_key_of(role: str) -> str:
+    """The key that a role is given when it logs in again."""
+    return [key for key, owner in KEYS.items() if owner == role][-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Faults of names and of addresses, put into the sites of the shop."""
+"""Faults of names, addresses and zones, put into the sites and services of the shop."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cockpit.world import layout
+from cockpit.world.ecs import Task
 from cockpit.world.identify import AwsRequest
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class PathBreaks:
             "name": self._name,
             "sick": self._sick,
             "partner": self._partner,
+            "zone": self._zone,
         }
 
     async def _name(self, asked: Parameters) -> None:
@@ -68,6 +70,24 @@ class PathBreaks:
     async def _partner(self, asked: Parameters) -> None:
         """The third party answers with a `status`, or after so many `seconds`."""
         await self._tell(f"answer {int(asked.get('status', 200))} {float(asked.get('seconds', 0))}")
+
+    async def _zone(self, asked: Parameters) -> None:
+        """Whatever runs in a zone is not reached any more; the scheduler leaves it alone."""
+        zone = asked["zone"]
+
+        async def lost(task: Task) -> None:
+            if task.zone == zone:
+                await asyncio.sleep(60)
+
+        for plan in layout.SERVICES:
+            service = self._stage.cluster.services[plan.name]
+            service.kills = False
+            self._stage.fleet.needs[plan.name] = lost
+            group = self._stage.health.group(plan.group_arn)
+            for target in group.targets.values():
+                if target.zone == zone:
+                    target.failed = group.check.unhealthy
+                    target.turn("unhealthy", "Target.Timeout", "Request timed out")
 
     async def _tell(self, line: str) -> None:
         self._stage.edge.tell(line)

@@ -168,6 +168,7 @@ def _write_secrets(prepared: PreparedWorld) -> None:
     role = prepared.role.value
     files = {
         "aws-key": layout.key_of(role),
+        "aws-key-fresh": layout.fresh_key_of(role),
         "aws-secret": random.token_hex(20),
         "billing-key": layout.key_of("billing"),
         "observer": prepared.secrets.observer,

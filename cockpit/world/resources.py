@@ -50,6 +50,7 @@ class Resources:
             "topic": self._topic,
             "acl": self._acl,
             "nat": self._nat,
+            "database": self._database,
         }
 
     def place(self, rows: tuple[Row, ...]) -> None:
@@ -237,6 +238,39 @@ class Resources:
                 AllocationId=address,
             )
         self._enter(series.nat(row["id"]))
+
+    def _database(self, row: Row) -> None:
+        """A PostgreSQL of RDS that only AWS tells of: `name`, `zone`, `source` of a replica."""
+        name, source = row["name"], row.get("source", "")
+        common = {
+            "DBInstanceIdentifier": name,
+            "DBInstanceClass": "db.r6g.xlarge",
+            "AvailabilityZone": row["zone"],
+        }
+        if source:
+            self._aws(
+                "rds",
+                "create_db_instance_read_replica",
+                SourceDBInstanceIdentifier=source,
+                **common,
+            )
+        else:
+            self._aws(
+                "rds",
+                "create_db_instance",
+                Engine="postgres",
+                EngineVersion="16.6",
+                MasterUsername="root",
+                MasterUserPassword="not-a-password",
+                AllocatedStorage=100,
+                MaxAllocatedStorage=500,
+                StorageType="gp3",
+                MultiAZ=True,
+                BackupRetentionPeriod=7,
+                StorageEncrypted=True,
+                **common,
+            )
+        self._enter(series.database(name, float(row.get("connections", 20)), replica=bool(source)))
 
     def _method(self, row: Row) -> None:
         id_, method = row["id"], row.get("method", "POST")

@@ -27,7 +27,7 @@ def services() -> Iterator[MetricSeries]:
 def databases() -> Iterator[MetricSeries]:
     """Instances, caches and the table."""
     for name, connections in ((layout.DATABASE, 24.0), (layout.STANDBY, 6.0)):
-        yield from _database(name, connections, replica=name == layout.STANDBY)
+        yield from database(name, connections, replica=name == layout.STANDBY)
     for number in (1, 2):
         yield from _cache(f"{layout.CACHE}-00{number}", primary=number == 1)
     yield from _table(layout.TABLE)
@@ -127,7 +127,8 @@ def _service(service: ServicePlan) -> Iterator[MetricSeries]:
     )
 
 
-def _database(name: str, connections: float, *, replica: bool) -> Iterator[MetricSeries]:
+def database(name: str, connections: float, *, replica: bool) -> Iterator[MetricSeries]:
+    """A database instance."""
     courses = {
         "CPUUtilization": gauge(22.0, 0.15),
         "DatabaseConnections": gauge(connections, 0.04),

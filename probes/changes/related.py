@@ -21,6 +21,7 @@ from cockpit.triage.probe import Probe
 from cockpit.triage.ranking import Ranked
 from cockpit.triage.related import RELATED, RankedChanges
 from cockpit.triage.target import Target
+from cockpit.triage.together import ZONE_ELSEWHERE, ZONE_LEAST, ZONE_SICK, sick_zones
 from cockpit.units import duration
 
 _RENAME = timedelta(seconds=60)
@@ -36,11 +37,11 @@ class RelatedSettings:
     warning: float = 0.3
     critical: float = 0.6
     """Only for a change on what fails, or on what that needs directly."""
-    zone_sick: float = 0.6
+    zone_sick: float = ZONE_SICK
     """Share of a zone's nodes, instances and targets that are sick."""
-    zone_elsewhere: float = 0.2
+    zone_elsewhere: float = ZONE_ELSEWHERE
     """Share of those of the other zones, below which it is the zone."""
-    zone_least: int = 3
+    zone_least: int = ZONE_LEAST
     """Sick ones in a zone, of at least two targets, below which nothing is told."""
     services: Thresholds = Thresholds(warning=3, critical=6)
     """Services of a place that do not answer, all within two minutes."""
@@ -178,13 +179,15 @@ def _zone(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Findin
     A zone of AWS is in trouble, long before AWS says so; or something of ours that only this zone
     has: its NAT gateway, its subnet, its ACL. What can serve from elsewhere is moved out of it.
     """
-    for each in snapshot.zones:
+    told = sick_zones(
+        snapshot.zones,
+        sick=settings.zone_sick,
+        elsewhere=settings.zone_elsewhere,
+        least=settings.zone_least,
+    )
+    for each in told:
         here = len(each.sick) / each.many
-        there = each.sick_elsewhere / each.many_elsewhere if each.many_elsewhere else None
-        if len(each.sick) < settings.zone_least or len(each.targets) < 2 or there is None:
-            continue
-        if here < settings.zone_sick or there >= settings.zone_elsewhere:
-            continue
+        there = each.sick_elsewhere / each.many_elsewhere
         yield Finding(
             "AZ_CORRELATED",
             Severity.CRITICAL,

@@ -141,14 +141,22 @@ def _joined(event: HealthEvent, targets: Sequence[Target]) -> HealthEvent:
     kinds = KINDS.get(event.service.upper(), frozenset())
     under = [each for each in targets if each.kind in kinds]
     entities = tuple(
-        replace(each, target=_named(each.name, targets, under)) for each in event.entities
+        replace(each, target=_named(each.name, targets, _of_service(each.name, targets) or under))
+        for each in event.entities
     )
     return replace(event, targets=tuple(each.name for each in under), entities=entities)
 
 
+def _of_service(entity: str, targets: Sequence[Target]) -> list[Target]:
+    """The targets of the service that an ARN is of: an event of EC2 names databases, too."""
+    service = entity.split(":")[2] if entity.startswith("arn:") and entity.count(":") > 4 else ""
+    kinds = KINDS.get(service.upper(), frozenset())
+    return [each for each in targets if each.kind in kinds]
+
+
 def _named(entity: str, targets: Sequence[Target], under: Sequence[Target]) -> str:
-    """The target that an entity is: by its ARN, or by the name of one under the event's service (a
-    queue may be called like a database).
+    """The target that an entity is: by its ARN, or by the name of one under the entity's own or the
+    event's service (a queue may be called like a database).
     """
     tail = entity.split(":", 5)[-1] if entity.startswith("arn:") else entity
     names = {entity, tail, tail.rpartition("/")[2], tail.rpartition(":")[2]}

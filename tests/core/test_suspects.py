@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from cockpit.connect.aws.settings import AwsResource
 from cockpit.errors import Reason
 from cockpit.triage.board import Board, reduce
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Reading
 from cockpit.triage.suspects import suspects
+from cockpit.triage.together import InZone
 from cockpit.triage.topology import DependencyGraph
 from tests.core.builders import at, blind, finding, seen, target
 
@@ -161,3 +163,33 @@ def test_thousands_of_findings_are_ranked_while_a_person_types() -> None:
     started = time.process_time()
     assert len(suspects(everything, graph)) == 3
     assert time.process_time() - started < 0.5, "a fortieth of it"
+
+
+class Halves:
+    """A snapshot of four things in either zone, of which those of the first are sick."""
+
+    def __init__(self, name: str, sick_elsewhere: bool = False) -> None:
+        self._things = tuple(
+            InZone(f"{name}{zone}{number}", f"zone-{zone}", zone == "a" or sick_elsewhere)
+            for zone in "ab"
+            for number in range(4)
+        )
+
+    def in_zones(self) -> tuple[InZone, ...]:
+        return self._things
+
+
+def test_a_zone_is_suspected_where_nearly_all_that_is_sick_stands_in_it() -> None:
+    placed = tuple(
+        replace(target(name), settings=AwsResource(aws="prod", id=name)) for name in ("one", "two")
+    )
+    graph = DependencyGraph((target("alb", "one"), *placed))
+
+    def looked(sick_elsewhere: bool) -> Board:
+        rows = (sick(n, snapshot=Halves(n, sick_elsewhere)) for n in ("one", "two"))
+        return board(sick("alb"), *rows)
+
+    first, *_ = suspects(looked(False), graph)
+    assert (first.name, first.kind) == ("zone zone-a", "target")
+    assert first.explains == ("X@alb", "X@one", "X@two")
+    assert suspects(looked(True), graph)[0].name == "one"

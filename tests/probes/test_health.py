@@ -76,6 +76,12 @@ OPEN, COMING, ODD = "AWS_EVENT_OPEN", "AWS_CHANGE_UPCOMING", "HEALTH_STATUS_UNKN
             id="it names our database",
         ),
         pytest.param(
+            replace(EVENT, service="EC2", entities=(entity("IMPAIRED"),)),
+            (QUEUE, ORDERS),
+            [(OPEN, CRITICAL)],
+            id="an event of another service names our database",
+        ),
+        pytest.param(
             replace(EVENT, entities=(entity("RESOLVED"),)),
             (ORDERS,),
             [(OPEN, WARNING)],

@@ -130,4 +130,7 @@ ACCOUNT: dict[str, Story] = {
         frozenset({"lambda.UpdateAlias"}),
     ),
 }
-UNREPAIRED: dict[str, str] = {}
+UNREPAIRED = {
+    "credentials-expired": "nothing in AWS is broken: whoever logs in again sees",
+    "az-down": "a zone comes back when AWS has mended it; what helps until then is to hold back",
+}

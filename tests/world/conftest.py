@@ -115,9 +115,11 @@ def prepared(world: World) -> prepare.PreparedWorld:
     return found
 
 
-def control(world: World, page: str) -> Any:
-    """A page of the control endpoint."""
-    with urllib.request.urlopen(f"{world.status().control}/{page}", timeout=at_most(10)) as answer:
+def control(world: World, page: str, given: object = None) -> Any:
+    """A page of the control endpoint, or what it answers to what it is given."""
+    body = None if given is None else json.dumps(given).encode()
+    url = f"{world.status().control}/{page}"
+    with urllib.request.urlopen(url, body, timeout=at_most(10)) as answer:
         return json.loads(answer.read())
 
 

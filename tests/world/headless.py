@@ -13,8 +13,8 @@ import threading
 from pathlib import Path
 
 from cockpit.connect.role import Role
+from cockpit.world import breaks, metrics
 from cockpit.world import folder as folders
-from cockpit.world import metrics
 from cockpit.world.launch import World, WorldStatus, prepared_for, status_in
 from cockpit.world.play import Play
 from tests.patience import at_most
@@ -36,7 +36,7 @@ class HeadlessWorld(World):
         self._thread = threading.Thread(target=self._run, daemon=True)
         folders.own(self.folder, os.getpid(), "world")
         _forget()
-        metrics.HEALING = _AT_ONCE
+        metrics.HEALING, breaks.LATER = _AT_ONCE, 0.0
         self._thread.start()
 
     def _run(self) -> None:
@@ -62,7 +62,7 @@ class HeadlessWorld(World):
             self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join(at_most(15))
         assert not self._thread.is_alive()
-        metrics.HEALING = _ORDINARY
+        metrics.HEALING, breaks.LATER = _ORDINARY, 1.0
         folders.remove(self.folder)
 
 

@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from cockpit.connect.role import Role
+from cockpit.desk.desk import Desk
+from cockpit.errors import Reason
+from cockpit.triage.probe import Blind, Seen
 from cockpit.world import scenario
-from tests.patience import eventually
+from tests.patience import at_most, eventually
 from tests.world.account_stories import ACCOUNT, UNREPAIRED
 from tests.world.conftest import check, come_up, control
 from tests.world.headless import HeadlessWorld
 from tests.world.repairs import unlike, wrong_in
-from tests.world.stories import repaired
+from tests.world.stories import found, repaired, seated
 
 pytestmark = pytest.mark.world
 
@@ -76,3 +80,36 @@ def test_every_scenario_that_is_data_is_played_here() -> None:
     data = {name for name in scenario.names() if not scenario.load(name).has("databases")}
     assert data == {*ACCOUNT, *UNREPAIRED}
     assert all(bool(scenario.load(name).mend) == (name in ACCOUNT) for name in data)
+
+
+async def test_credentials_that_run_out_in_the_middle_blind_everything_until_somebody_logs_in(
+    opened: Callable[[str], HeadlessWorld], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cockpit.connect.aws.clients._RENEWED_EVERY", 0.2)
+    world = await asyncio.to_thread(opened, "lambda-oom")
+    async with seated(world, Role.COMMANDER, tmp_path) as desk:
+        await found(desk, ACCOUNT["lambda-oom"])
+        control(world, "faults", {"kind": "expired", "key": "AKIACOCKPIT[!F]*"})
+        blind = await _until_all(desk, Blind)
+        assert {each.reason for each in blind} == {Reason.EXPIRED}
+        (hint,) = {each.hint for each in blind}
+        assert "access_key_id" in hint
+        fresh = world.folder / "secrets" / "aws-key-fresh"
+        (world.folder / "secrets" / "aws-key").write_text(fresh.read_text())
+        await _until_all(desk, Seen)
+
+
+T = TypeVar("T", Seen, Blind)
+
+
+async def _until_all(desk: Desk, wanted: type[T]) -> list[T]:
+    """Look at everything again until every outcome is wanted: an answer is kept for moments."""
+    end = time.monotonic() + at_most(20)
+    while True:
+        for target, probe in list(desk.board.readings):
+            await desk.engine.look(target, probe)
+        rows = [each for each in desk.board.readings.values() if each.kind != "runbook"]
+        found = [each.outcome for each in rows if isinstance(each.outcome, wanted)]
+        if len(found) == len(rows):
+            return found
+        assert time.monotonic() < end, [each.target for each in rows]

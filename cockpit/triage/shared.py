@@ -1,0 +1,51 @@
+"""What several targets share and that no configuration names: their resolver, their zone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cockpit.triage.resolution import NoNames
+from cockpit.triage.together import ZoneShare
+from cockpit.units import count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """A suspect that is no target of the configuration."""
+
+    name: str
+    summary: str
+    targets: tuple[str, ...]
+    """Those that it ails."""
+    reasons: tuple[str, ...]
+    next: str
+    """What to look at."""
+
+
+def of_names(lost: NoNames) -> Shared:
+    """Names are not found from here."""
+    return Shared(
+        name=lost.name,
+        summary=lost.summary,
+        targets=lost.targets,
+        reasons=(
+            f"the names of {count(len(lost.targets), 'target')} fail at once",
+            "no name that is looked up is found",
+        ),
+        next="look one of the names up at another resolver",
+    )
+
+
+def of_zone(zone: ZoneShare) -> Shared:
+    """Nearly all that is sick stands in one zone."""
+    return Shared(
+        name=f"zone {zone.zone}",
+        summary=f"{len(zone.sick)} of {zone.many} in {zone.zone} of {zone.place} are sick, "
+        f"elsewhere {zone.sick_elsewhere} of {zone.many_elsewhere}",
+        targets=zone.targets,
+        reasons=(
+            f"{count(len(zone.targets), 'target')} have something sick there",
+            "the other zones are well",
+        ),
+        next="look at AWS Health, and at what only this zone has: its NAT gateway, its ACL",
+    )
