@@ -21,7 +21,7 @@ from probes.vpc_path.model import (
     fits_protocol,
     has_ports,
 )
-from probes.vpc_path.space import Box, Net, carried, covers, cut, meets, network
+from probes.vpc_path.space import Net, carried, covers, network, shared, size
 
 ADMIN_PORTS = (22, 3389, 3306, 5432, 6379, 11211, 9200, 27017)
 _EVERYWHERE = {"0.0.0.0/0", "::/0"}
@@ -58,7 +58,8 @@ def ask(
     between them carries group references.
     """
     rules = [rule for rule in rules_of(net, guarded.groups) if rule.egress == egress]
-    box = [Box(net, flow.port, flow.port) for net in carried(seen)]
+    whole = carried(seen)
+    held: list[Net] = []
     allowed: list[GroupRule] = []
     unread = lost = False
     for rule in rules:
@@ -76,11 +77,10 @@ def ask(
         if ranges is None:
             unread = True
             continue
-        for cidr in map(network, ranges):
-            if cidr is not None and meets(cidr, seen):
-                taken, box = cut(box, Box(cidr, flow.port, flow.port))
-                allowed += [rule] if taken else []
-    if not box:
+        common = [part for cidr in map(network, ranges) for part in shared(cidr, whole)]
+        allowed += [rule] if common else []
+        held += common
+    if held and size(held) == size(whole):
         return GroupVerdict(outcome="allows", rule=in_words(allowed[0]))
     if unread:
         why = "a prefix list that could not be read"

@@ -12,7 +12,7 @@ from probes.vpc_path import routes
 from probes.vpc_path.model import ANY, Network, PathEnd
 from probes.vpc_path.space import Box, Net, carried, covers, cut, meets, network
 
-_MOST = 600
+_MOST = 300
 """Pieces that are looked at; a path of more stays as it was judged in whole."""
 
 Piece = tuple[tuple[Net, Net], tuple[int, int]]
@@ -54,7 +54,9 @@ def _named(net: Network) -> Iterator[Net]:
 def _divided(whole: Net, named: Iterable[Net]) -> list[Net]:
     left = [*carried(whole)]
     for one in named:
-        if meets(one, whole) and not covers(one, whole) and len(left) <= _MOST:
+        if len(left) > _MOST:
+            break
+        if meets(one, whole) and not covers(one, whole):
             taken, rest = cut([Box(each, 0, 0) for each in left], Box(one, 0, 0))
             left = [box.net for box in (*taken, *rest)]
     return left

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Sequence
 
 from probes.vpc_path.model import Network, Route, RouteTable
-from probes.vpc_path.space import Net, covers, is_private, network
+from probes.vpc_path.space import Net, covers, is_private, network, size
 
 _ORIGIN = {"CreateRouteTable": 0, "CreateRoute": 1}
 _MOST_PARTS = 128
@@ -79,12 +78,8 @@ def parts(net: Network, table: RouteTable, to: Net) -> tuple[Route | None, ...]:
 
 
 def _is_filled(outer: Net, inner: Sequence[Net]) -> bool:
-    """Whether the inner ranges leave nothing of the outer one. The families are one already."""
-    v4 = (one for one in inner if isinstance(one, ipaddress.IPv4Network))
-    v6 = (one for one in inner if isinstance(one, ipaddress.IPv6Network))
-    held = sum(one.num_addresses for one in ipaddress.collapse_addresses(v4))
-    held += sum(one.num_addresses for one in ipaddress.collapse_addresses(v6))
-    return held == outer.num_addresses
+    """Whether the inner ranges leave nothing of the outer one."""
+    return size(inner) == outer.num_addresses
 
 
 def unread_lists(net: Network, table: RouteTable, to: Net) -> tuple[str, ...]:

@@ -98,6 +98,22 @@ def carried(net: Net) -> tuple[Net, ...]:
     return tuple(left)
 
 
+def shared(one: Net | None, parts: Iterable[Net]) -> Iterator[Net]:
+    """What a network has in common with each of the parts."""
+    for part in parts:
+        if one is not None and meets(one, part):
+            yield part if covers(one, part) else one
+
+
+def size(nets: Iterable[Net]) -> int:
+    """How many addresses they hold together. The families are told apart for the type checker."""
+    every = list(nets)
+    v4 = (one for one in every if isinstance(one, ipaddress.IPv4Network))
+    v6 = (one for one in every if isinstance(one, ipaddress.IPv6Network))
+    held = sum(one.num_addresses for one in ipaddress.collapse_addresses(v4))
+    return held + sum(one.num_addresses for one in ipaddress.collapse_addresses(v6))
+
+
 def cut(boxes: Sequence[Box], rule: Box) -> tuple[list[Box], list[Box]]:
     """What of the boxes the rule takes, and what it leaves."""
     taken: list[Box] = []

@@ -158,6 +158,21 @@ def test_a_thousand_narrower_routes_are_judged_quickly_and_rightly() -> None:
     assert {one.kind for one in found[1:] if one} == {"pcx"}
 
 
+@pytest.mark.parametrize(
+    ("left_out", "expected"),
+    [(0, OPEN), (1, ("partly", [IN]))],
+    ids=["all of it", "but for one in a thousand"],
+)
+def test_a_prefix_list_of_a_thousand_ranges_is_added_up(
+    left_out: int, expected: tuple[str, list[str]]
+) -> None:
+    office = ip_network("198.51.0.0/16")
+    ranges = tuple(str(one) for one in office.subnets(new_prefix=26))[left_out:]
+    net = replace(groups(sg_web=[rule("sg-web", "pl-1", low=443)]), prefix_lists={"pl-1": ranges})
+    source = settled(str(office))
+    assert verdict(net, source=source, destination=FRONT, flow=HTTPS) == expected
+
+
 # --- public ranges ---------------------------------------------------------------------------
 
 SUBNET = Subnet(id="public-a", vpc=VPC, zone="a", cidrs=("10.0.1.0/24",))
