@@ -13,6 +13,7 @@ from cockpit.triage.rules import (
     Function,
     Rule,
     Source,
+    arguments_of,
     calls_in,
     closure,
     is_code,
@@ -143,9 +144,17 @@ def handed(name: str, place: Place) -> Iterator[tuple[ast.expr, Place]]:
             continue
         for caller in known.functions:
             for call in calls_in(caller) if caller is not place.body else []:
-                if isinstance(call.func, ast.Name) and call.func.id == place.body.name:
+                reaches = isinstance(call.func, ast.Name) and call.func.id == place.body.name
+                if reaches and not _of_another(call, place.code):
                     for value in _argument(call, name, positions):
                         yield from values(value, place.deeper(caller, known))
+
+
+def _of_another(call: ast.Call, code: str) -> bool:
+    """Whether a call hands on codes, and not this one."""
+    texts = (a.value for a in arguments_of(call) if isinstance(a, ast.Constant))
+    codes = {text for text in texts if is_code(text)}
+    return bool(codes) and code not in codes
 
 
 def _argument(call: ast.Call, name: str, positions: list[str]) -> list[ast.expr]:

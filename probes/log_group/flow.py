@@ -52,7 +52,7 @@ def rising(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 history=history(snapshot.each_minute),
             ),
             Evidence("median of 3 hours", round(snapshot.usual, 1), "/min"),
-            *shape_evidence(list(snapshot.patterns)),
+            *shape_evidence(snapshot.patterns),
             *partly_read(snapshot),
         ),
         likely=("a release", "a dependency that is down or slow", "more load than usual"),

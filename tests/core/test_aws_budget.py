@@ -10,7 +10,7 @@ import pytest
 from cockpit import config, sweep
 from cockpit.config.find import ConfigProblems
 from cockpit.connect.aws import budget as budgets
-from cockpit.connect.aws.budget import PACES, Budget, Rhythm
+from cockpit.connect.aws.budget import PACES, Budget, Rhythm, usd_of_query
 from cockpit.connect.role import Role
 from cockpit.triage.registry import catalog
 
@@ -73,6 +73,21 @@ def test_what_is_well_gives_way_first(usd: float, well: int, sick: int) -> None:
     assert (budget.pace.well, budget.pace.sick) == (well, sick)
     assert (budget.usd_now > usd) is (usd < 0.001)
     assert budget.slowed is (well > 60)
+
+
+@pytest.mark.parametrize(
+    ("answer", "usd"),
+    [
+        ({"status": "Complete", "statistics": {"bytesScanned": 2e9}}, 0.01),
+        ({"status": "Cancelled", "statistics": {"bytesScanned": 1e9}}, 0.005),
+        ({"status": "Running", "statistics": {"bytesScanned": 1e9}}, 0.0),
+        ({"status": "Complete"}, 0.0),
+    ],
+)
+def test_a_query_costs_by_what_it_scanned_when_it_ended(
+    answer: dict[str, object], usd: float
+) -> None:
+    assert usd_of_query(answer) == pytest.approx(usd)
 
 
 def test_every_pace_costs_less_than_the_one_before() -> None:

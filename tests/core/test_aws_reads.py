@@ -108,12 +108,18 @@ def test_default_is_deny_and_consent_reaches_no_further_than_its_list(
 
 def test_lines_of_logs_are_read_within_bounds_only() -> None:
     whole = {"startTime": 1, "endTime": 2, "limit": 100}
-    reads.check_bounds("logs", "FilterLogEvents", whole)
     reads.check_bounds("logs", "DescribeLogGroups", {})
-    for name in whole:
-        less = {key: value for key, value in whole.items() if key != name}
-        with pytest.raises(Refused, match=name):
-            reads.check_bounds("logs", "FilterLogEvents", less)
+    for operation in ("FilterLogEvents", "StartQuery"):
+        reads.check_bounds("logs", operation, whole)
+        for name in whole:
+            less = {key: value for key, value in whole.items() if key != name}
+            with pytest.raises(Refused, match=name):
+                reads.check_bounds("logs", operation, less)
+
+
+def test_a_place_without_logs_reads_no_line_in_any_way() -> None:
+    content = {f"logs:{operation}" for operation in reads.CONSENT["logs"]}
+    assert content == reads.LOG_LINES
 
 
 def test_consent_lets_one_operation_through() -> None:

@@ -112,6 +112,39 @@ async def test_a_connection_that_failed_has_its_runbook_on_the_board(tmp_path: P
             await desk.close()
 
 
+LOGS = """
+environment = "test"
+[aws.test]
+region = "us-east-1"
+[[target]]
+kind = "alb"
+name = "front"
+aws = "test"
+id = "front"
+needs = ["pay"]
+[[target]]
+kind = "lambda_function"
+name = "pay"
+aws = "test"
+id = "pay"
+"""
+
+
+async def test_logs_are_held_against_the_newest_look_and_a_kind_without_names_who_has_them(
+    tmp_path: Path,
+) -> None:
+    desk = made(tmp_path, LOGS)
+    try:
+        logs = desk.logs_of("pay")
+        assert logs.target.name == "pay"
+        assert logs.onset is None
+        with pytest.raises(BlindError) as caught:
+            desk.logs_of("front")
+        assert caught.value.hint == "it needs pay: read the logs there"
+    finally:
+        await desk.close()
+
+
 async def test_triage_ends_no_incident(tmp_path: Path) -> None:
     desk = made(tmp_path)
     try:
