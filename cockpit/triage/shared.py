@@ -1,11 +1,11 @@
-"""What several targets share and that no configuration names: their resolver, their zone."""
+"""What several targets share and that no configuration names: their resolver, zone, region."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from cockpit.triage.resolution import NoNames
-from cockpit.triage.together import ZoneShare
+from cockpit.triage.together import Unanswered, ZoneShare
 from cockpit.units import count
 
 
@@ -48,4 +48,17 @@ def of_zone(zone: ZoneShare) -> Shared:
             "the other zones are well",
         ),
         next="look at AWS Health, and at what only this zone has: its NAT gateway, its ACL",
+    )
+
+
+def of_region(silent: Unanswered, sick: tuple[str, ...]) -> Shared:
+    """AWS itself is in trouble where they are."""
+    many = count(len(silent.services), "service")
+    return Shared(
+        name=f"AWS at {silent.place}",
+        summary=f"{many} of {silent.place} do not answer ({', '.join(silent.services[:4])}), "
+        "and AWS has an event open there",
+        targets=sick,
+        reasons=(f"{many} do not answer while others do", "AWS Health has an event open"),
+        next="read what AWS says; is another region well?",
     )

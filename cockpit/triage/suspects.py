@@ -18,9 +18,9 @@ from cockpit.triage.feed import merged
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Seen
 from cockpit.triage.resolution import no_names
-from cockpit.triage.shared import Shared, of_names, of_zone
+from cockpit.triage.shared import Shared, of_names, of_region, of_zone
 from cockpit.triage.target import Target
-from cockpit.triage.together import sick_zones, zones_of
+from cockpit.triage.together import regions_in_trouble, sick_zones, zones_of
 from cockpit.triage.topology import DependencyGraph
 from cockpit.units import count, duration
 
@@ -63,7 +63,7 @@ class Suspect:
 
     rank: int
     kind: str
-    """`target` or `change`; what several share (their resolver, their zone) is a `target` too.
+    """`target` or `change`; what several share (their resolver, zone, region) is a `target` too.
     """
     name: str
     score: float
@@ -107,6 +107,7 @@ def suspects(board: Board, graph: DependencyGraph) -> tuple[Suspect, ...]:
     ]
     several = [of_names(lost)] if lost else []
     several += map(of_zone, sick_zones(zones_of(board, graph)))
+    several += (of_region(*each) for each in regions_in_trouble(board, graph))
     graded += [(symptoms.share(_reach(graph, e)), len(graph.targets), e) for e in several]
     graded += [
         (symptoms.share({change.target, *graph.above(change.target)}) / 2, -1, change)

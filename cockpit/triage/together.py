@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 
 from cockpit.errors import Reason
 from cockpit.triage.board import Board
+from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Seen
 from cockpit.triage.topology import DependencyGraph
 
@@ -23,6 +24,9 @@ _NO_ANSWER = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT})
 _AT_ONCE = timedelta(seconds=120)
 ZONE_SICK, ZONE_ELSEWHERE, ZONE_LEAST = 0.6, 0.2, 3
 """Shares of a zone's things that are sick and of the others', and how many at least."""
+SILENT_SERVICES = 3
+_EVENT = "AWS_EVENT_OPEN"
+"""The code under which AWS's own word is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,24 @@ def unanswered_of(board: Board, graph: DependencyGraph) -> tuple[Unanswered, ...
         )
         for place, held in sorted(silent.items())
     )
+
+
+def regions_in_trouble(
+    board: Board, graph: DependencyGraph
+) -> Iterator[tuple[Unanswered, tuple[str, ...]]]:
+    """Places of which several services do not answer while others do, and AWS has an event open;
+    with the targets there that something worse than info is said of.
+
+    One of the two alone is too little: our own way there may be cut, and most events that are open
+    concern others.
+    """
+    places = _places(graph)
+    open_ = [each for each in board.open.values() if each.finding.severity > Severity.INFO]
+    told = {places.get(each.target, "") for each in open_ if each.finding.code == _EVENT}
+    for each in unanswered_of(board, graph):
+        if len(each.services) >= SILENT_SERVICES and each.others and each.place in told:
+            sick = {found.target for found in open_ if places.get(found.target) == each.place}
+            yield each, tuple(sorted(sick))
 
 
 def _late(held: dict[str, tuple[datetime, str]], at: datetime) -> bool:

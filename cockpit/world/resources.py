@@ -20,6 +20,7 @@ from cockpit.world import account_series, layout, mutate, series
 from cockpit.world.answers.scripted import Script
 from cockpit.world.clients import WorldClients
 from cockpit.world.metrics import Book
+from cockpit.world.shop import throughput
 
 Row = Mapping[str, Any]
 _LAMBDA = f"arn:aws:lambda:{layout.REGION}:{layout.ACCOUNT}:function"
@@ -51,6 +52,7 @@ class Resources:
             "acl": self._acl,
             "nat": self._nat,
             "database": self._database,
+            "table": self._table,
         }
 
     def place(self, rows: tuple[Row, ...]) -> None:
@@ -238,6 +240,11 @@ class Resources:
                 AllocationId=address,
             )
         self._enter(series.nat(row["id"]))
+
+    def _table(self, row: Row) -> None:
+        """A DynamoDB table with provisioned capacity: `name`."""
+        self._aws("dynamodb", "create_table", TableName=row["name"], **throughput(200, 100))
+        self._enter(series.table(row["name"]))
 
     def _database(self, row: Row) -> None:
         """A PostgreSQL of RDS that only AWS tells of: `name`, `zone`, `source` of a replica."""

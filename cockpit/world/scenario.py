@@ -34,7 +34,7 @@ class Scenario:
     cause: str
     """The true cause, one sentence."""
     culprit: str = ""
-    """The target that the cause sits in, or `zone NAME`; empty when nothing is wrong."""
+    """The target that the cause sits in, `zone NAME` or `AWS at PLACE`; empty: nothing is wrong."""
     runbook: str = ""
     fix: tuple[str, ...] = ()
     """What mends it, in words; empty when nothing does or nothing has to."""

@@ -30,7 +30,7 @@ def databases() -> Iterator[MetricSeries]:
         yield from database(name, connections, replica=name == layout.STANDBY)
     for number in (1, 2):
         yield from _cache(f"{layout.CACHE}-00{number}", primary=number == 1)
-    yield from _table(layout.TABLE)
+    yield from table(layout.TABLE)
 
 
 def network() -> Iterator[MetricSeries]:
@@ -184,7 +184,8 @@ def _cache(node: str, *, primary: bool) -> Iterator[MetricSeries]:
         yield from _metrics("AWS/ElastiCache", node, dimensions=dimensions, courses=courses)
 
 
-def _table(name: str) -> Iterator[MetricSeries]:
+def table(name: str) -> Iterator[MetricSeries]:
+    """A DynamoDB table with provisioned capacity."""
     yield from _metrics(
         "AWS/DynamoDB",
         name,

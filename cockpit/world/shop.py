@@ -37,7 +37,7 @@ class Placement:
 
     def billing(self, clients: WorldClients) -> None:
         """The other account's table."""
-        clients("dynamodb", "create_table", TableName=layout.INVOICES, **_throughput(20, 20))
+        clients("dynamodb", "create_table", TableName=layout.INVOICES, **throughput(20, 20))
 
     def _network(self) -> None:
         aws = self._aws
@@ -254,7 +254,7 @@ class Placement:
         )
 
     def _table(self) -> None:
-        self._aws("dynamodb", "create_table", TableName=layout.TABLE, **_throughput(200, 100))
+        self._aws("dynamodb", "create_table", TableName=layout.TABLE, **throughput(200, 100))
 
 
 def _from(group: str, port: int) -> Permission:
@@ -265,7 +265,8 @@ def _named(kind: str, name: str) -> list[dict[str, Any]]:
     return [{"ResourceType": kind, "Tags": [{"Key": "Name", "Value": name}]}]
 
 
-def _throughput(reads: int, writes: int) -> dict[str, Any]:
+def throughput(reads: int, writes: int) -> dict[str, Any]:
+    """A table's key and its provisioned capacity, as arguments of `CreateTable`."""
     return {
         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],

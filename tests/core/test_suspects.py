@@ -10,8 +10,9 @@ from cockpit.errors import Reason
 from cockpit.triage.board import Board, reduce
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Severity
-from cockpit.triage.probe import Reading
+from cockpit.triage.probe import Blind, Reading
 from cockpit.triage.suspects import suspects
+from cockpit.triage.target import Target
 from cockpit.triage.together import InZone
 from cockpit.triage.topology import DependencyGraph
 from tests.core.builders import at, blind, finding, seen, target
@@ -193,3 +194,25 @@ def test_a_zone_is_suspected_where_nearly_all_that_is_sick_stands_in_it() -> Non
     assert (first.name, first.kind) == ("zone zone-a", "target")
     assert first.explains == ("X@alb", "X@one", "X@two")
     assert suspects(looked(True), graph)[0].name == "one"
+
+
+def test_a_region_is_suspected_where_services_are_silent_and_aws_says_so() -> None:
+    def placed(name: str) -> Target:
+        return replace(target(name), settings=AwsResource(aws="prod", id=name))
+
+    graph = DependencyGraph(tuple(map(placed, ("web", "carts", "health", "a", "b", "c"))))
+    silent = [
+        replace(
+            blind(Reason.UNREACHABLE, name=name),
+            outcome=Blind(Reason.UNREACHABLE, f"{call}: HTTP 503"),
+        )
+        for name, call in (("a", "ecs.Look"), ("b", "rds.Look"), ("c", "sqs.Look"))
+    ]
+    event = seen(finding("AWS_EVENT_OPEN", Severity.WARNING), name="health", probe="health.p")
+    told = board(sick("web"), sick("carts"), event, *silent)
+    assert suspects(told, graph)[0].name == "AWS at prod"
+    assert suspects(told, graph)[0].explains == ("AWS_EVENT_OPEN@health", "X@carts", "X@web")
+    untold = board(sick("web"), sick("carts"), *silent)
+    assert "AWS at prod" not in {each.name for each in suspects(untold, graph)}
+    few = board(sick("web"), sick("carts"), event, *silent[:2])
+    assert "AWS at prod" not in {each.name for each in suspects(few, graph)}

@@ -132,5 +132,6 @@ ACCOUNT: dict[str, Story] = {
 }
 UNREPAIRED = {
     "credentials-expired": "nothing in AWS is broken: whoever logs in again sees",
+    "region-trouble": "AWS mends its region; what runs is left alone until then",
     "az-down": "a zone comes back when AWS has mended it; what helps until then is to hold back",
 }

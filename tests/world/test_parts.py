@@ -291,7 +291,7 @@ def test_a_scenario_is_complete_and_names_what_exists(name: str) -> None:
         assert fnmatch.filter(codes, code), f"no probe has a code like {code}"
     for one in known.blind:
         assert one.partition("@")[2] in targets
-    assert known.culprit in {"", *targets} or known.culprit.startswith("zone ")
+    assert known.culprit in {"", *targets} or known.culprit.startswith(("zone ", "AWS at "))
     assert known.runbook or not known.fix
     assert not known.runbook or library().find(known.runbook) is not None
 
