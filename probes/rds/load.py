@@ -195,8 +195,25 @@ def _memory(snapshot: Snapshot, instance: Instance, settings: Settings) -> Itera
 def _sessions(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
     """More sessions are active than there are processors: they wait for each other.
 
-    Grouped by wait and by statement it tells what for. Silent without Performance Insights.
+    RDS_LOAD_HIGH: Grouped by wait and by statement it tells what for.
+
+    RDS_PI_OFF: The processor is busy, and Performance Insights, which would tell what for, is off.
+    Told only then: it is nobody's business while all is well.
     """
+    busy = settled(instance.series("CPUUtilization"), snapshot.at)
+    if instance.insights is False and held(busy, settings.cpu) is not None:
+        yield Finding(
+            "RDS_PI_OFF",
+            Severity.INFO,
+            f"{instance.id}: what its sessions wait for is not measured",
+            subject=instance.id,
+            evidence=(
+                Evidence("Performance Insights", "off"),
+                Evidence("processor", mean(busy), "%", limit=settings.cpu.first),
+            ),
+            next="look at its sessions and statements in the database itself",
+            fact=False,
+        )
     seen = settled(instance.series("DBLoad"), snapshot.at)
     processors = processors_of(instance.db_class)
     value = mean(seen)

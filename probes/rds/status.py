@@ -374,6 +374,7 @@ PROBE = Probe(
         "RDS_CPU_HIGH",
         "RDS_MEMORY_PRESSURE",
         "RDS_LOAD_HIGH",
+        "RDS_PI_OFF",
         "RDS_REPLICA_LAG",
         "RDS_TXID_WRAPAROUND",
         "RDS_SERVERLESS_AT_MAX",

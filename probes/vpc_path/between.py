@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probes.vpc_path import gateways, routes
+from probes.vpc_path import gateways, routes, transit
 from probes.vpc_path.gateways import APPLIANCES
 from probes.vpc_path.link import Between, together
 from probes.vpc_path.model import Flow, Network, PathEnd, Route
@@ -35,7 +35,7 @@ def between(
         ]
         link = together([link, *parts] if link.blocks or link.unknown else parts)
     if destination.kind == "endpoint":
-        gateways.interface_endpoint(net, link, destination)
+        gateways.interface_endpoint(net, link, destination, source)
     return link
 
 
@@ -132,7 +132,7 @@ def _one(
     if route.kind in APPLIANCES and route.kind != "vpce":
         # an appliance never carries group references; a transit gateway may (VPC User Guide)
         link.keeps_groups = route.kind in {"tgw", "vgw", "other"}
-        link.unknown.append((name, route.target, f"it leaves by {APPLIANCES[route.kind]}"))
+        transit.led_on(net, link, route, source, pair[1], name=name, rule=words)
         return link
     link.passes.append((name, route.target, words))
     match route.kind:

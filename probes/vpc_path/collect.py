@@ -20,6 +20,7 @@ from probes.vpc_path.model import (
     Peering,
     PublicAccess,
 )
+from probes.vpc_path.onward import forwarders_of, transits_of
 from probes.vpc_path.read import (
     acl_of,
     attached_to,
@@ -100,13 +101,17 @@ async def complete(
     """Only what these places need, with the NATs, peerings, endpoints, prefix lists, rule ids and
     VPC Block Public Access for it.
     """
-    nats, peerings, endpoints, access = await asyncio.gather(
+    led = {kind: _targets(net, places, kind) for kind in ("tgw", "eni", "instance")}
+    nats, peerings, endpoints, access, transits, forwarders = await asyncio.gather(
         _nats(aws, net, places, gaps),
         _peerings(aws, net, places, gaps),
         _endpoints(aws, net, places, gaps),
         _public_access(aws, net, places, gaps),
+        attempt(gaps, "transit gateways", transits_of(aws, net, places, led["tgw"]), otherwise={}),
+        attempt(gaps, "appliances", forwarders_of(aws, led["eni"], led["instance"]), otherwise={}),
     )
     net = replace(net, nats=nats, peerings=peerings, endpoints=endpoints, public_access=access)
+    net = replace(net, transits=transits, forwarders=forwarders)
     cut = _relevant(net, places)
     lists, ids = await asyncio.gather(
         _prefix_lists(aws, cut, gaps), _rule_ids(aws, tuple(cut.groups), gaps)
@@ -208,7 +213,7 @@ async def _endpoints(
         ("DescribeVpcEndpoints", "VpcEndpoints", VpcEndpointRow),
         Filters=[{"Name": "vpc-id", "Values": vpcs}],
     )
-    return _by_id(endpoint_of(row) for row in rows)
+    return _by_id(endpoint_of(row, (_zone(net, each) for each in row.subnet_ids)) for row in rows)
 
 
 async def _public_access(

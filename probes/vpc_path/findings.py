@@ -90,6 +90,11 @@ _LIKELY = {
     "PATH_NO_RETURN_ROUTE": ("the route exists in one direction only",),
     "PATH_ROUTE_BLACKHOLE": ("the route's NAT gateway, peering or instance was deleted",),
     "PATH_IGW_NO_PUBLIC_IP": ("the interface lost its elastic address",),
+    "PATH_TGW_NO_ATTACHMENT_AZ": ("the subnet is new, in a zone that was never attached",),
+    "PATH_TGW_NO_ROUTE": ("propagation was switched off", "the static route was deleted"),
+    "PATH_TGW_BLACKHOLE": ("the attachment behind it was deleted", "it was written as one"),
+    "PATH_SRC_DST_CHECK": ("the appliance was made anew, and the check is on by default",),
+    "PATH_ENI_NOT_IN_USE": ("the instance or task that had it is gone",),
     "PATH_NAT_NOT_AVAILABLE": ("the NAT gateway was deleted or failed to start",),
     "PATH_PUBLIC_ACCESS_BLOCKED": (
         "somebody blocked public access for the account, or the organisation did",
@@ -159,6 +164,27 @@ excluded is cut, by NAT too (there the NAT gateway's own subnet is what has to b
 
 PATH_ENDPOINT_NOT_AVAILABLE: The endpoint on the way (to S3 or DynamoDB by a route, to others by an
 interface) is deleted, failed, or not accepted yet: what goes to it times out.
+
+PATH_ENDPOINT_AZ_MISSING: A risk, not an obstacle: the endpoint has no interface in the zone of the
+source. When the endpoint's zones fail, this one is cut off too.
+
+PATH_TGW_NO_ATTACHMENT_AZ: The VPC's attachment to the transit gateway has no subnet in the zone of
+the source: what leaves from that zone is dropped, while the other zones work.
+
+PATH_TGW_NOT_ASSOCIATED: The attachment has no route table at the transit gateway: all that comes in
+by it is dropped.
+
+PATH_TGW_NO_ROUTE: The transit gateway's route table has no way to the destination: neither a static
+route nor one that an attachment propagates.
+
+PATH_TGW_BLACKHOLE: Its route to the destination swallows everything: somebody wrote it so, or the
+attachment that it led to is gone.
+
+PATH_SRC_DST_CHECK: The route leads to an interface that is to pass packets on, and that interface
+still drops what is not for itself.
+
+PATH_ENI_NOT_IN_USE: The route leads to an interface that is attached to nothing: what it was of is
+gone, and packets are dropped.
 
 PATH_VPCS_DISCONNECTED: Nothing connects the two VPCs, or their address ranges overlap, so that each
 takes the other's addresses for its own.

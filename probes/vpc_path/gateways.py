@@ -386,7 +386,7 @@ def gateway_endpoint(
     endpoint_state(link, found, name=f"endpoint {found.id}")
 
 
-def interface_endpoint(net: Network, link: Between, place: PathEnd) -> None:
+def interface_endpoint(net: Network, link: Between, place: PathEnd, source: PathEnd) -> None:
     """The destination is an interface of an endpoint, whose state decides for it."""
     found = next((e for e in net.endpoints.values() if place.interface in e.interfaces), None)
     if found is None:
@@ -394,6 +394,20 @@ def interface_endpoint(net: Network, link: Between, place: PathEnd) -> None:
         link.unknown.append(("endpoint", place.interface, why))
     else:
         endpoint_state(link, found, name=f"endpoint {found.id}")
+        _beside(net, link, found, source)
+
+
+def _beside(net: Network, link: Between, found: Endpoint, source: PathEnd) -> None:
+    place = net.subnets.get(source.subnet)
+    if place is None or not found.zones or place.zone in {"", *found.zones}:
+        return
+    link.stop(
+        "PATH_ENDPOINT_AZ_MISSING",
+        f"endpoint {found.id}",
+        subject=found.id,
+        summary=f"{source.subnet} is in {place.zone}, {found.id} only in {', '.join(found.zones)}",
+        mild=True,
+    )
 
 
 def endpoint_state(link: Between, found: Endpoint, *, name: str) -> None:

@@ -6,6 +6,7 @@ listening sockets, Network Firewall verdicts and other accounts are not visible.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -161,6 +162,8 @@ class Endpoint:
     """`Interface`, `Gateway`, `GatewayLoadBalancer` and others."""
     state: str
     interfaces: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
+    """In which it has an interface; empty: not known, or it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +189,31 @@ class PublicAccess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Transit:
+    """How a VPC hangs at a transit gateway."""
+
+    attachment: str
+    zones: tuple[str, ...] = ()
+    """Zones in which the attachment has a subnet; empty: not known."""
+    associated: bool | None = None
+    """Whether it has a route table; None: not known, as for a gateway of another account."""
+    table: str = ""
+    routes: Mapping[str, str] = field(default_factory=dict)
+    """Destination that was asked for → the state of its best route: `active`, `blackhole`, or
+    empty for none. What is not here was not asked, or not told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forwarder:
+    """An interface that a route leads to, so that it passes packets on."""
+
+    interface: str
+    state: str = ""
+    checks: bool | None = None
+    """Whether it takes only what is for itself; None: not told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """Everything that was read of the VPCs that a path touches, by id."""
 
@@ -204,6 +232,10 @@ class Network:
     prefix_lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Only those that could be read."""
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    transits: dict[str, Transit] = field(default_factory=dict)
+    """`tgw-… vpc-…` → how that VPC hangs at that gateway."""
+    forwarders: dict[str, Forwarder] = field(default_factory=dict)
+    """Target of a route → the interface."""
     public_access: PublicAccess | None = PublicAccess()
     """None: it could not be read."""
     unread: tuple[str, ...] = ()

@@ -278,13 +278,14 @@ def cidrs_of(row: VpcRow) -> tuple[str, ...]:
     return tuple(cidr for cidr in dict.fromkeys([row.cidr_block, *v4, *v6]) if cidr)
 
 
-def endpoint_of(row: VpcEndpointRow) -> Endpoint:
-    """A VPC endpoint."""
+def endpoint_of(row: VpcEndpointRow, zones: Iterable[str]) -> Endpoint:
+    """A VPC endpoint; `zones` are those of its subnets."""
     return Endpoint(
         id=row.vpc_endpoint_id,
         kind=row.vpc_endpoint_type,
         state=row.state.lower(),
         interfaces=row.network_interface_ids,
+        zones=tuple(sorted({*filter(None, zones)})),
     )
 
 

@@ -316,6 +316,12 @@ class Ipv6Address(Answer, frozen=True):
     ipv6_address: SafeText = ""
 
 
+class InterfaceHolder(Answer, frozen=True):
+    """What an interface is attached to."""
+
+    instance_id: SafeText = ""
+
+
 class InterfaceRow(Answer, frozen=True):
     """One row of `DescribeNetworkInterfaces`."""
 
@@ -341,6 +347,55 @@ class PrefixEntry(Answer, frozen=True):
     cidr: SafeText = ""
 
 
+class VpcAttachmentRow(Answer, frozen=True):
+    """One row of `DescribeTransitGatewayVpcAttachments`."""
+
+    of = "ec2.TransitGatewayVpcAttachment"
+
+    transit_gateway_attachment_id: GivenText
+    transit_gateway_id: SafeText = ""
+    vpc_id: SafeText = ""
+    subnet_ids: tuple[SafeText, ...] = ()
+
+
+class TransitTable(Answer, frozen=True):
+    """The route table that an attachment is associated with."""
+
+    transit_gateway_route_table_id: SafeText = ""
+    state: SafeText = ""
+
+
+class TransitAttachmentRow(Answer, frozen=True):
+    """One row of `DescribeTransitGatewayAttachments`."""
+
+    of = "ec2.TransitGatewayAttachment"
+
+    transit_gateway_attachment_id: GivenText
+    transit_gateway_owner_id: SafeText = ""
+    resource_owner_id: SafeText = ""
+    association: TransitTable | None = None
+
+
+class TransitRouteRow(Answer, frozen=True):
+    """One row of `SearchTransitGatewayRoutes`."""
+
+    of = "ec2.TransitGatewayRoute"
+
+    destination_cidr_block: SafeText = ""
+    state: SafeText = ""
+
+
+class ForwarderRow(Answer, frozen=True):
+    """One row of `DescribeNetworkInterfaces`, of an interface that a route leads to."""
+
+    of = "ec2.NetworkInterface"
+
+    network_interface_id: GivenText
+    status: SafeText = ""
+    source_dest_check: bool | None = None
+    attachment: InterfaceHolder | None = None
+
+
 class VpcEndpointRow(Answer, frozen=True):
     """One row of `DescribeVpcEndpoints`."""
 
@@ -350,6 +405,7 @@ class VpcEndpointRow(Answer, frozen=True):
     vpc_endpoint_type: SafeText = ""
     state: SafeText = ""
     network_interface_ids: tuple[SafeText, ...] = ()
+    subnet_ids: tuple[SafeText, ...] = ()
 
 
 class PublicAccessRow(Answer, frozen=True):

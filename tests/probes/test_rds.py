@@ -429,6 +429,12 @@ GP = 16 * GIB
         pytest.param(measured(CPUUtilization=flow(79.9)), [], id="CPU just below"),
         pytest.param(measured(CPUUtilization=flow(80)), [("RDS_CPU_HIGH", WARNING)], id="CPU 80"),
         pytest.param(measured(CPUUtilization=flow(95)), [("RDS_CPU_HIGH", CRITICAL)], id="CPU 95"),
+        pytest.param(
+            measured({"insights": False}, CPUUtilization=flow(80)),
+            [("RDS_CPU_HIGH", WARNING), ("RDS_PI_OFF", Severity.INFO)],
+            id="nobody measures what they wait for",
+        ),
+        pytest.param(measured({"insights": False}, CPUUtilization=flow(79)), [], id="all is well"),
         pytest.param(measured(BurstBalance=flow(20)), [("RDS_BURST_EXHAUSTED", WARNING)], id="20"),
         pytest.param(measured(BurstBalance=flow(5)), [("RDS_BURST_EXHAUSTED", CRITICAL)], id="5"),
         pytest.param(measured(BurstBalance=flow(21)), [], id="burst just above"),

@@ -106,6 +106,8 @@ async def test_a_group_that_names_itself_lets_its_members_talk_inside_one_subnet
 
 async def test_an_appliance_between_the_subnets_loses_group_references(shop: Shop) -> None:
     appliance = await shop.attach(shop.data, "10.0.21.4", shop.db)
+    await shop.hold(appliance)
+    await shop.forward(appliance)
     await shop.route(shop.app, "10.0.21.0/24", NetworkInterfaceId=appliance)
     assert severities(await shop.look())[LOST] == Severity.INFO
     await shop.allow(shop.db, permission(5432, cidr="10.0.11.0/24"))

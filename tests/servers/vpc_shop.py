@@ -193,6 +193,32 @@ class Shop:
         answer = await self.do("CreateNetworkInterface", **made, **more)
         return str(answer["NetworkInterface"]["NetworkInterfaceId"])
 
+    async def hold(self, interface: str) -> None:
+        """Give the interface to an instance: before it is attached to nothing."""
+        images = await self.do("DescribeImages", MaxResults=5)
+        made = await self.do(
+            "RunInstances",
+            ImageId=images["Images"][0]["ImageId"],
+            MinCount=1,
+            MaxCount=1,
+            SubnetId=self.data,
+        )
+        id_ = made["Instances"][0]["InstanceId"]
+        await self.do(
+            "AttachNetworkInterface",
+            NetworkInterfaceId=interface,
+            InstanceId=id_,
+            DeviceIndex=1,
+        )
+
+    async def forward(self, interface: str) -> None:
+        """Let the interface pass on what is not for itself."""
+        await self.do(
+            "ModifyNetworkInterfaceAttribute",
+            NetworkInterfaceId=interface,
+            SourceDestCheck={"Value": False},
+        )
+
     async def allow(self, group: str, *permissions: Any, egress: bool = False) -> None:
         """Rules of a group."""
         call = "AuthorizeSecurityGroup" + ("Egress" if egress else "Ingress")
