@@ -211,7 +211,8 @@ async def _asked(
         return await aws.read("logs", operation, expect="events", **asked)
     except Refused as error:  # the place's `logs` is false, or no probe there reads lines
         told = "the place lets no look read lines of logs"
-        raise BlindError(Reason.MISCONFIGURED, f"{told}: {error.message}") from error
+        hint = "logs = true in its table [aws.NAME] does, where a target's looks read lines"
+        raise BlindError(Reason.MISCONFIGURED, f"{told}: {error.message}", hint=hint) from error
 
 
 def _harmless(text: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -27,6 +28,8 @@ BEFORE = timedelta(hours=1)
 """What is new is what this time before the onset has none of."""
 TAIL_EVERY = 4.0
 """Seconds between two questions of a live tail: of five a second that an account may ask."""
+_PATIENCE = 60.0
+"""Seconds."""
 _PAGE = 2000
 _PAGES = 4
 _NEWEST = timedelta(minutes=2)
@@ -107,10 +110,11 @@ class TargetLogs:
     async def sources(self) -> Sequence[LogSource]:
         """Where its lines are. Raises `BlindError`, also when it has none."""
         find = self._probe.logs
-        aws = await self._session()
-        if self._seen is None:
-            self._seen = await self._probe.collect(aws, self.target)
-        found = await find(aws, self._seen, self.target) if find is not None else ()
+        async with _in_time():
+            aws = await self._session()
+            if self._seen is None:
+                self._seen = await self._probe.collect(aws, self.target)
+            found = await find(aws, self._seen, self.target) if find is not None else ()
         if not found:
             raise BlindError(
                 Reason.MISSING,
@@ -125,12 +129,14 @@ class TargetLogs:
         """
         _must_be_readable(source)
         at, begun = clock.now(), clock.monotonic()
-        aws = await self._session()
+        start = at - min(span, LONGEST)
         try:
-            if source.ended is not None:
-                view = await _ended(aws, source, at)
-            else:
-                view = await _read(aws, source, at - min(span, LONGEST), at=at, onset=self.onset)
+            async with _in_time():
+                aws = await self._session()
+                if source.ended is not None:
+                    view = await _ended(aws, source, at)
+                else:
+                    view = await _read(aws, source, start, at=at, onset=self.onset)
         except BlindError as error:
             raise _named(error, source) from error
         return replace(view, took=clock.monotonic() - begun)
@@ -139,22 +145,24 @@ class TargetLogs:
         self, source: LogSource, line: LogLine
     ) -> tuple[tuple[LogLine, ...], tuple[LogLine, ...]]:
         """Lines of the same stream before and from a line on. Raises `BlindError`."""
-        return await around(await self._session(), source.group, line)
+        async with _in_time():
+            return await around(await self._session(), source.group, line)
 
     async def newer(self, source: LogSource, after: datetime) -> LinesRead:
         """Every line since a moment, whatever it tells, at most 500. Raises `BlindError`."""
         _must_be_readable(source)
-        return await matching(
-            await self._session(),
-            source.group,
-            "",
-            start=after,
-            end=clock.now() + timedelta(seconds=1),
-            most=_TAILED,
-            pages=2,
-            prefix=source.prefix,
-            stream=source.stream,
-        )
+        async with _in_time():
+            return await matching(
+                await self._session(),
+                source.group,
+                "",
+                start=after,
+                end=clock.now() + timedelta(seconds=1),
+                most=_TAILED,
+                pages=2,
+                prefix=source.prefix,
+                stream=source.stream,
+            )
 
     async def estimate(self, source: LogSource, *, span: timedelta = SPAN) -> QueryEstimate:
         """What a query of Logs Insights over the span and the one before would scan. Raises
@@ -194,6 +202,17 @@ def logs_probe(
         f"where the lines of {target.name} are is not known: it is of the kind {target.kind}",
         hint='name their group as a target of its own: kind = "log_group"',
     )
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    """Nobody waits for longer than a minute for one answer."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            yield
+    except TimeoutError:
+        told = f"CloudWatch Logs did not answer within {_PATIENCE:g} s"
+        raise BlindError(Reason.TIMEOUT, told, hint="a shorter span asks for less") from None
 
 
 def _named(error: BlindError, source: LogSource) -> BlindError:

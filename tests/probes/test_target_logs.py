@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -139,6 +140,19 @@ async def test_denied_is_told_and_never_no_lines() -> None:
         await reader(FakeAws({"logs.FilterLogEvents": off})).read(GROUP)
     with pytest.raises(BlindError, match="driver splunk"):
         await reader(FakeAws({})).read(LogSource(group="", label="web", why="driver splunk"))
+
+
+@pytest.mark.usefixtures("at")
+async def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cockpit.triage.target_logs._PATIENCE", 0.01)
+
+    class Hung(FakeAws):
+        async def read(self, service: str, operation: str, /, **arguments: Any) -> Any:
+            await asyncio.Event().wait()
+
+    with pytest.raises(BlindError) as caught:
+        await reader(Hung({})).read(GROUP)
+    assert caught.value.reason is Reason.TIMEOUT
 
 
 @pytest.mark.usefixtures("at")
