@@ -44,6 +44,7 @@ class Breaks:
         self._over: list[Callable[[], bool]] = []
         self._repaired = False
         self._renewals: dict[str, Callable[[], None]] = {}
+        self._wanted: dict[str, int] = {}
         self._kinds: dict[str, Break] = {
             "lock": self._lock,
             "deployment": self._deployment,
@@ -59,6 +60,7 @@ class Breaks:
             "call": self._call,
             "event": self._event,
             "unwell": self._unwell,
+            "surge": self._surge,
             **StoreBreaks(stage, self._over, self._renewals).kinds,
             **PathBreaks(stage).kinds,
             **ReleaseBreaks(stage).kinds,
@@ -164,6 +166,18 @@ class Breaks:
             if target.id in addresses:
                 target.failed = group.check.unhealthy
                 target.turn("unhealthy", asked["reason"], asked["description"])
+
+    async def _surge(self, asked: Parameters) -> None:
+        """More is asked of a service than its tasks can do: it wants more of them."""
+        name, wanted = asked["service"], int(asked["wants"])
+        self._wanted[name] = wanted
+        service = self._stage.cluster.services[name]
+        self._over.append(lambda: service.desired >= wanted and self._is_well(name))
+
+    def scale_service(self, name: str, most: int) -> None:
+        """A service follows the load up to its new maximum."""
+        if wanted := self._wanted.get(name):
+            self._stage.cluster.update(name, desired=min(most, wanted))
 
     async def _stopped(self, asked: Parameters) -> None:
         """Tasks that their load balancer's checks ended; the new ones are not well either."""

@@ -132,10 +132,13 @@ class Reactors:
         self._stage.loop.call_soon_threadsafe(self._breaks.set_capacity, capacity)
 
     def _bounds(self, request: AwsRequest, asked: Parameters, result: Parameters) -> None:
-        """Auto scaling raises the table to its new maximum when it wants more."""
-        if asked.get("ServiceNamespace") == "dynamodb" and asked.get("MaxCapacity"):
-            most = int(asked["MaxCapacity"])
+        """Auto scaling raises a table or a service to its new maximum when it wants more."""
+        most = int(asked.get("MaxCapacity") or 0)
+        if most and asked.get("ServiceNamespace") == "dynamodb":
             self._stage.loop.call_soon_threadsafe(self._breaks.scale_table, most)
+        if most and asked.get("ServiceNamespace") == "ecs":
+            name = str(asked["ResourceId"]).rpartition("/")[2]
+            self._stage.loop.call_soon_threadsafe(self._breaks.scale_service, name, most)
 
 
 def _written_down(service: str, asked: Parameters) -> Parameters:

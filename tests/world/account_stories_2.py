@@ -129,6 +129,14 @@ ACCOUNT: dict[str, Story] = {
         {"migration": "yes"},
         frozenset({"lambda.UpdateAlias"}),
     ),
+    "load-surge": Story(
+        "ECS_AUTOSCALING_AT_MAX",
+        "checkout",
+        "ecs-autoscaling",
+        ("before", "now", "ceiling", "raise"),
+        {"ceiling": "12"},
+        frozenset({"application-autoscaling.RegisterScalableTarget"}),
+    ),
 }
 UNREPAIRED = {
     "credentials-expired": "nothing in AWS is broken: whoever logs in again sees",
