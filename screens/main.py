@@ -25,7 +25,6 @@ from screens.widgets.findings import Findings
 from screens.widgets.header import Bar, Header
 from screens.widgets.interrupt import InterruptBar
 from screens.widgets.rowlist import RowList
-from screens.widgets.runbook import RunbookPane
 from screens.widgets.suspects import Suspects
 from screens.widgets.systems import Systems
 from screens.widgets.timeline import Timeline
@@ -79,9 +78,7 @@ class MainScreen(PanesScreen, part=Where.MAIN):
         pane = self.query_one(EvidencePane)
         if not pane.has_class("-other"):
             pane.refresh_from(shown, row)
-        book = self.query_one(RunbookPane)
-        if not book.has_class("-other"):
-            self._steps.draw(shown)
+        self._steps.draw(shown)
 
     # -- what is selected ----------------------------------------------------------------------
 

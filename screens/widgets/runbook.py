@@ -75,8 +75,10 @@ class RunbookPane(RowList[present.RunbookRow]):
         earlier: DoneBefore | None = None,
     ) -> None:
         """Draw the runbook at place `at` of those for the finding."""
-        self._finding = finding.id if finding is not None else None
-        self._book, self._next = "", ""
+        self._stand_at(runbooks, at, run, finding=finding)
+        if self.has_class("-other"):
+            self._note_about()  # R goes on while another pane has the room
+            return
         if not runbooks:
             self.set_head([])
             self.show((), moment)
@@ -84,8 +86,6 @@ class RunbookPane(RowList[present.RunbookRow]):
             return
         runbook = runbooks[at % len(runbooks)]
         states = run.steps if run is not None else ()
-        self._book = runbook.id
-        self._next = next_step(states) if run is not None else runbook.steps[0].id
         code = finding.finding.code if finding is not None else ""
         width = max(10, self.columns)
         head = [
@@ -108,6 +108,21 @@ class RunbookPane(RowList[present.RunbookRow]):
         )
         how_far = present.progress(states, len(runbook.steps))
         set_title(self, line("Runbook ", (how_far, "dim")))
+
+    def _stand_at(
+        self,
+        runbooks: Sequence[Runbook],
+        at: int,
+        run: RunPort | None,
+        *,
+        finding: OpenFinding | None,
+    ) -> None:
+        self._finding = finding.id if finding is not None else None
+        self._book, self._next = "", ""
+        if runbooks:
+            runbook = runbooks[at % len(runbooks)]
+            self._book = runbook.id
+            self._next = next_step(run.steps) if run is not None else runbook.steps[0].id
 
     def _follow(self, run: RunPort | None) -> None:
         """Until the person moves, the cursor is on the step that everything waits for."""

@@ -55,6 +55,20 @@ async def test_a_read_step_runs_at_once(desk: FakeDesk, show: Shows) -> None:
         assert "Snapshot sessions and locks: ok" in toasts(pilot)[-1]
 
 
+@pytest.mark.parametrize("size", [SMALL, (60, 15)])
+async def test_the_next_step_comes_also_while_another_pane_has_its_room(
+    size: tuple[int, int], desk: FakeDesk, show: Shows
+) -> None:
+    async with show(desk, size) as pilot:
+        await press(pilot, "5", "R")
+        run = next(iter(desk.runs.values()))
+        assert run.ran == ["snapshot"]
+        await press(pilot, "2", "R")
+        assert run.ran == ["snapshot", "blocker"]
+        await press(pilot, "R")
+        assert isinstance(pilot.app.screen, ConfirmScreen), toasts(pilot)
+
+
 async def test_a_low_step_asks_for_enter_on_its_plan(
     desk: FakeDesk, show: Shows, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
