@@ -118,6 +118,22 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BulkPut:
+    """A bulk put into the table that is not over."""
+
+    arn: str
+    status: str
+    """`IN_PROGRESS`, `CANCELLING`, or one that is new."""
+    started: datetime | None = None
+    items: int | None = None
+    failed: int | None = None
+    share: float | None = None
+    """Of its input that was read."""
+    most: int | None = None
+    """Write units a second that it may use; None: as many as it gets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One look at a table. Capacities are units a second."""
 
@@ -161,6 +177,8 @@ class Snapshot:
     own_cap_write: int | None = None
     warm_read: int | None = None
     warm_write: int | None = None
+    bulk: tuple[BulkPut, ...] = ()
+    """Asked for while writes are throttled."""
     gaps: tuple[Gap, ...] = ()
 
 

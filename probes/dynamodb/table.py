@@ -21,6 +21,7 @@ from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, absent, attempt, blind_series, partly_blind
 from probes.dynamodb import capacity, state, throttles, traffic, view
+from probes.dynamodb.bulk import bulk_of
 from probes.dynamodb.model import (
     ON_DEMAND,
     REASONS,
@@ -77,6 +78,7 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         attempt(gaps, "metrics", _measured(aws, snapshot), otherwise=snapshot),
     )
     full = await _with_reasons(aws, measured, gaps)
+    full = replace(full, bulk=await attempt(gaps, "bulk puts", bulk_of(aws, full), otherwise=()))
     gaps.extend(blind_series({f"{lane.name} throttles": lane.throttles for lane in full.lanes}))
     gaps.extend(blind_series({f"{lane.name} consumption": lane.consumed for lane in full.lanes}))
     return replace(_counted(full), scaling=targets, activities=activities, gaps=tuple(gaps))
@@ -283,6 +285,8 @@ PROBE = Probe(
     twice=False,
     needs=(
         "dynamodb:DescribeTable",
+        "dynamodb:ListBulkOperations",
+        "dynamodb:DescribeBulkOperation",
         "application-autoscaling:DescribeScalableTargets",
         "application-autoscaling:DescribeScalingPolicies",
         "application-autoscaling:DescribeScalingActivities",

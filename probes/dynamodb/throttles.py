@@ -88,8 +88,15 @@ def _evidence(snapshot: Snapshot, lane: Lane) -> tuple[Evidence, ...]:
         Evidence("used", mean(share), "share", history=history(share)),
         Evidence("reasons", told or None),
         Evidence("billing", snapshot.billing_mode),
+        *(_bulk_evidence(snapshot) if lane.direction == "write" else ()),
         *scaling_evidence(snapshot, lane),
     )
+
+
+def _bulk_evidence(snapshot: Snapshot) -> Iterator[Evidence]:
+    for each in snapshot.bulk[:3]:
+        done = "" if each.share is None else f", {percent(each.share)} read"
+        yield Evidence("a bulk put", f"{each.status}{done}: {each.arn}")
 
 
 def _round(value: float | None) -> float | None:
@@ -226,6 +233,8 @@ def _short(snapshot: Snapshot, lane: Lane, severity: Severity, settings: Setting
 def _short_causes(snapshot: Snapshot, lane: Lane) -> tuple[str, ...]:
     target = scaling_of(snapshot, lane)
     causes = ["the capacity is below the demand"]
+    if lane.direction == "write" and snapshot.bulk:
+        causes.insert(0, "a bulk put into the table is under way, and takes what callers need")
     if lane.index:
         causes.insert(0, "the index is narrower than its table: it throttles the table's writes")
         if any(each.name == lane.index and each.backfilling for each in snapshot.indexes):

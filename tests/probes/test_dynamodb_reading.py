@@ -165,6 +165,49 @@ async def test_reasons_are_asked_for_only_where_something_was_throttled() -> Non
     assert len({q for q in session.queries if "KeyRange" in q.name}) == 2
 
 
+BULK = "arn:aws:dynamodb:us-east-1:123456789012:bulk-operation/01-put"
+
+
+def bulk(**changes: Any) -> dict[str, Any]:
+    described = {
+        "BulkOperationArn": BULK,
+        "BulkOperationStatus": "IN_PROGRESS",
+        "TableDetails": [{"TableName": "arn:aws:dynamodb:us-east-1:123456789012:table/orders"}],
+        "ProcessedInputBytes": 25,
+        "TotalInputBytes": 100,
+        "ProcessedItemCount": 7,
+        **changes,
+    }
+    row = {name: described[name] for name in ("BulkOperationArn", "BulkOperationStatus")}
+    return {
+        "dynamodb.ListBulkOperations": [row],
+        "dynamodb.DescribeBulkOperation": {"BulkOperationDescription": described},
+    }
+
+
+async def test_a_bulk_put_into_the_table_is_named_where_writes_are_throttled() -> None:
+    hurt = {"ConsumedWriteCapacityUnits": flow(6000), "WriteThrottleEvents": flow(21_000)}
+    look = await dynamodb.collect(aws(series=hurt, **bulk()), TARGET)
+    (one,) = look.bulk
+    assert (one.arn, one.status, one.share, one.items) == (BULK, "IN_PROGRESS", 0.25, 7)
+    told = next(f for f in dynamodb.diagnose(look, Settings()) if f.subject == "write")
+    assert "bulk put" in told.likely[0]
+    assert any(each.label == "a bulk put" and BULK in str(each.value) for each in told.evidence)
+    for other in (
+        bulk(TableDetails=[{"TableName": "orders-archive"}]),
+        bulk(BulkOperationStatus="COMPLETED"),
+    ):
+        assert (await dynamodb.collect(aws(series=hurt, **other), TARGET)).bulk == ()
+    new = await dynamodb.collect(aws(series=hurt, **bulk(BulkOperationStatus="PAUSED")), TARGET)
+    assert [each.status for each in new.bulk] == ["PAUSED"], "a state that nobody knows is not over"
+    calm = aws(series={"ConsumedWriteCapacityUnits": flow(60)}, **bulk())
+    assert (await dynamodb.collect(calm, TARGET)).bulk == ()
+    assert "dynamodb.ListBulkOperations" not in str(calm.calls)
+    refused = {**bulk(), "dynamodb.ListBulkOperations": denied()}
+    gaps = (await dynamodb.collect(aws(series=hurt, **refused), TARGET)).gaps
+    assert [gap.what for gap in gaps if "bulk" in gap.what] == ["bulk puts"]
+
+
 async def test_client_errors_are_asked_for_without_a_table() -> None:
     session = aws()
     await dynamodb.collect(session, TARGET)

@@ -49,7 +49,7 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
         """,
         "dynamodb": """
             ListTables DescribeTable DescribeLimits DescribeContinuousBackups DescribeTimeToLive
-            DescribeContributorInsights
+            DescribeContributorInsights ListBulkOperations DescribeBulkOperation
         """,
         "ec2": """
             DescribeInstances DescribeInstanceStatus DescribeVolumes DescribeVolumeStatus

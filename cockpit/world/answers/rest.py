@@ -30,6 +30,7 @@ NOTHING_TO_TELL = empty(
     ("elasticache", "DescribeUpdateActions", "UpdateActions"),
     ("elasticache", "DescribeServiceUpdates", "ServiceUpdates"),
     ("elasticache", "DescribeCacheParameters", "Parameters"),
+    ("dynamodb", "ListBulkOperations", "BulkOperationsSummaryList"),
     ("dynamodb", "ListContributorInsights", "ContributorInsightsSummaries"),
     ("health", "DescribeEvents", "events"),
     ("health", "DescribeEventDetails", "successfulSet"),
