@@ -11,7 +11,7 @@ PYTEST ?=
 FUZZ ?=
 PATHS ?=
 
-.PHONY: demo test check lint types imports tests servers bench floors fuzz paths members snapshots docs record screenshots house clean
+.PHONY: demo test check lint types imports tests servers bench floors fuzz paths members snapshots docs record scenarios screenshots house clean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make paths                                        5,000 paths through random VPCs against packets"
 	@echo "make snapshots                                    accept the screens as they are now"
 	@echo "make docs | record | screenshots                  write the generated pages, recordings made by hand, pictures"
+	@echo "make scenarios                                    play every scenario at the real screens, to its repair"
 	@echo "make house                                        print packages, what leans on what, and circles"
 
 demo: $(VENV)/.demo
@@ -79,12 +80,16 @@ members: $(VENV)/.dev
 
 # Every generated page: each generator is `python -m tests.tools.NAME`, and a test holds what it writes.
 docs: $(VENV)/.dev
-	@for page in coverage_table settings_table codes_pages keys_page rights_page man_page config_schema; do \
+	@for page in coverage_table settings_table codes_pages keys_page rights_page man_page config_schema scenarios_page; do \
 	  echo "writing by tests.tools.$$page"; $(BIN)/python -m tests.tools.$$page || exit 1; done
 
 record: $(VENV)/.dev
 	@for looks in handmade handmade_events handmade_compute handmade_objectives handmade_report; do \
 	  $(BIN)/python -m tests.tools.$$looks || exit 1; done
+
+# Every repair at the real screens, by keys; takes minutes. SCENARIO='lambda-oom stolen-key' plays these only.
+scenarios: $(VENV)/.dev
+	$(BIN)/python -m tests.tools.play_scenarios $(SCENARIO)
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python -m tests.tools.screenshots

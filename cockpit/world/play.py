@@ -132,6 +132,7 @@ class Play(Stage):
         for table in tables:
             self.front.answers |= table
         self.front.answers["s3control", "GetPublicAccessBlock"] = rest.no_account_block
+        self.front.amendments["lambda", "GetFunctionConfiguration"] = rest.with_revision
         self.front.answers["lambda", "GetAccountSettings"] = rest.lambda_account
         self.front.answers["sts", "GetCallerIdentity"] = rest.identity
         self.front.answers["dynamodb", "DescribeContributorInsights"] = rest.contributor_insights

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cockpit.errors import Misconfigured
-from cockpit.world import healing, metrics
+from cockpit.world import healing, metrics, scenario
 from cockpit.world.answers.logs import Lines, LogGroups, matching
 from cockpit.world.answers.scripted import Script, fits
 from cockpit.world.calls import CallLog
@@ -19,6 +19,7 @@ from cockpit.world.faults import Faults
 from cockpit.world.front import Front
 from cockpit.world.identify import AwsRequest, identify
 from cockpit.world.protocol import Refusal
+from tests.tools import scenarios_page
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,14 @@ def test_a_stream_with_a_star_has_whichever_task_is_asked_for() -> None:
     assert [each["timestamp"] for each in told["events"]] == [970_000, 980_000, 990_000, 1_000_000]
     other = {**asked, "logStreamName": "app/api/1a2b"}
     assert get(_asked("logs", "GetLogEvents"), other)["events"] == []
+
+
+def test_the_page_tells_every_scenario_and_keeps_what_was_measured() -> None:
+    page = scenarios_page.page({"lambda-oom": 1.5})
+    for name in scenario.names():
+        assert f"| `{name}` |" in page
+    (row,) = [line for line in page.splitlines() if line.startswith("| `lambda-oom` |")]
+    assert row.endswith("| thumbnails | `lambda-memory` | its runbook | 1.5 |")
 
 
 def _script(phase: str = "") -> Script:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from cockpit.world import layout
@@ -54,6 +55,15 @@ def no_account_block(_: AwsRequest, __: Parameters) -> Parameters:
     """`s3control.GetPublicAccessBlock`: the account has none of its own."""
     text = "The public access block configuration was not found"
     raise Refusal("NoSuchPublicAccessBlockConfiguration", text, 404)
+
+
+def with_revision(_: AwsRequest, __: Parameters, told: Parameters) -> Parameters:
+    """A function's configuration with the revision that moto leaves out: another one after each
+    change.
+    """
+    kept = ("MemorySize", "Timeout", "CodeSha256", "LastModified", "Role", "Environment")
+    revision = uuid.uuid5(uuid.NAMESPACE_URL, repr([told.get(name) for name in kept]))
+    return {"RevisionId": str(revision), **told}
 
 
 def lambda_account(_: AwsRequest, __: Parameters) -> Parameters:
