@@ -321,6 +321,7 @@ _ANSWERS: dict[str, Callable[[Shop, Answer], Answer]] = {
     "describe_load_balancers": _balancers,
     "describe_target_health": _health,
     "describe_target_group_attributes": _missing("Attributes"),
+    "describe_load_balancer_attributes": _missing("Attributes"),
     "describe_listeners": _missing("Listeners"),
     "describe_services": _services,
     "list_tasks": _tasks_listed,

@@ -11,6 +11,7 @@ import pytest
 
 from cockpit.connect.aws import batches
 from cockpit.connect.aws.session import Aws
+from cockpit.connect.shared import AnswerToCome
 from cockpit.errors import BlindError, Reason
 from tests.core.aws_stub import (
     Reply,
@@ -455,3 +456,15 @@ def test_every_batch_is_of_an_allowed_read() -> None:
     for name in batches.BATCHES:
         service, _, operation = name.partition(".")
         assert reads.is_read(service, operation), name
+
+
+async def test_a_batch_that_grows_is_let_wait_and_not_for_ever() -> None:
+    batch = batches.BATCHES["ecs.DescribeServices"]
+    group = batches._Group("ecs", "DescribeServices", batch, {})
+    told = []
+    for n in range(batches._CHECKS + 1):
+        group.waiting[f"s{n}"] = AnswerToCome(asyncio.get_running_loop().create_future())
+        told.append(group.grows())
+    assert told == [True] * (batches._CHECKS - 1) + [False, False]
+    group.seen = group.checks = 0
+    assert [group.grows(), group.grows()] == [True, False], "nobody came meanwhile"

@@ -62,7 +62,7 @@ class Maker:
         source = self._end()
         destination = self._end(inside=not source.spots[0].subnet)
         source, destination = self._known(source, destination), self._known(destination, source)
-        protocol = self.dice.choice(("tcp",) * 8 + ("udp", "icmp", "icmpv6", "47"))
+        protocol = self.dice.choice(("tcp",) * 7 + ("udp", "icmp", "icmp", "icmpv6", "47"))
         return Case(wires, self._spread(source, wires), self._spread(destination, wires),
                     protocol, self.dice.choice(PORTS))  # fmt: skip
 
@@ -318,7 +318,7 @@ class Maker:
                     vpc, main, self._routes(vpc, self.dice.choice(("nat", "nat", "igw", "tgw")))
                 ),
             ]
-            if self.dice.random() < 0.04:
+            if self.dice.random() < 0.15:
                 inner = self.dice.choice([s for s in self.subnets if s["VpcId"] == vpc])[
                     "CidrBlock"
                 ]
@@ -464,7 +464,7 @@ class Maker:
                 rest = [
                     one for one in _firsts(first) if one.address.version != spot.address.version
                 ]
-                if self.dice.random() < 0.1:
+                if self.dice.random() < 0.25:
                     lost = f"{card['PrivateIpAddress'].rpartition('.')[0]}.66"
                     nobody = Spot(address=ipaddress.ip_address(lost), subnet=card["SubnetId"],
                                   vpc=card["VpcId"], groups=None, public=None)  # fmt: skip

@@ -29,6 +29,8 @@ Thing = TypeVar("Thing")
 GATHERING = 0.004
 """Seconds for which asks are gathered before the calls leave."""
 
+_CHECKS = 12
+"""How often a batch that still grows is let wait: fifty milliseconds."""
 _WHOLE = 60.0
 _KEPT = 2000
 """Items that never change, in memory at once: some hundred bytes each."""
@@ -257,6 +259,15 @@ class _Group:
     """Ids that spoiled a call before: each is asked alone until it is good again."""
     whole_until: float = 0.0
     """Until then a failing call is not asked one by one: it was not one id that spoiled it."""
+    seen: int = 0
+    """Asks at the last check of whether it still grows."""
+    checks: int = 0
+
+    def grows(self) -> bool:
+        """Whether asks have come since the last check; no longer told after a moment."""
+        before, self.seen = self.seen, len(self.waiting)
+        self.checks += 1
+        return self.seen > before and self.checks < _CHECKS
 
     @property
     def name(self) -> str:
@@ -313,11 +324,15 @@ class Batches:
         group.waiting[key] = answer
 
     def _depart(self, group: _Group) -> None:
-        if len(group.waiting) < group.batch.size and self._calls.busy(group.service):
-            # it would have to wait anyhow: what is asked meanwhile fits into the same call
+        # it would have to wait anyhow, or looks of one moment go on one after the other: what is
+        # asked meanwhile fits into the same call
+        if len(group.waiting) < group.batch.size and (
+            self._calls.busy(group.service) or group.grows()
+        ):
             asyncio.get_running_loop().call_later(GATHERING, self._depart, group)
             return
         asks, group.waiting = group.waiting, {}
+        group.seen = group.checks = 0
         together = {key: answer for key, answer in asks.items() if key not in group.apart}
         for keys in chunks(tuple(together), group.batch.size):
             self._start(group, {key: together[key] for key in keys})
