@@ -313,14 +313,15 @@ class AwsActs:
         finally:
             if changes:
                 forget(self.place.name)
+        if operation == "GetCallerIdentity":
+            self._who = str(answer.get("Account", "")), str(answer.get("Arn", ""))
         return redact(service, answer)
 
     async def identity(self) -> tuple[str, str]:
         """Account and ARN that acts are made as, asked once a session."""
         if self._who is None:
-            answer = await self.run("sts.GetCallerIdentity", {})
-            self._who = str(answer.get("Account", "")), str(answer.get("Arn", ""))
-        return self._who
+            await self.run("sts.GetCallerIdentity", {})
+        return self._who or ("", "")
 
     async def may(self, call: str, arguments: Mapping[str, object]) -> Right:
         """See `TellsRights`: what `run` would refuse, then IAM's simulation where permitted."""
