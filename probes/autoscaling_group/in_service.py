@@ -70,11 +70,13 @@ def below(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         severity = Severity.WARNING if starts else Severity.CRITICAL
     if snapshot.refresh is not None and not nothing:
         severity = Severity.INFO if severity is Severity.WARNING else Severity.WARNING
+    verb = "serves" if nothing or snapshot.in_service == 1 else "serve"
     has = "nothing" if nothing else f"{snapshot.in_service} of {snapshot.desired} {snapshot.unit}"
     yield Finding(
         "ASG_BELOW_DESIRED",
         severity,
-        f"{has} serves" + (f" since {duration(lasted)}" if lasted is not None else ""),
+        f"{has} serve{'s' if nothing or snapshot.in_service == 1 else ''}"
+        + (f" since {duration(lasted)}" if lasted is not None else ""),
         evidence=(
             Evidence("in service", snapshot.in_service, limit=snapshot.desired),
             Evidence("states", states(snapshot)),

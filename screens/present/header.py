@@ -194,13 +194,17 @@ def _nothing_seen(shown: Shown) -> list[Blind]:
 
 
 def _blind_line(shown: Shown, blind: list[Blind]) -> Content:
+    """Why, and what to type where one line helps all of it: that first, since the end is cut."""
     reasons = Counter(str(each.reason) for each in blind).most_common()
     told = ", ".join(f"{word} {number(times)}" for word, times in reasons)
     last = max((reading.at for reading in shown.last_seen.values()), default=None)
     before = f"what stands below is of {clock(last)} UTC or before" if last else "nothing was"
+    cures = {each.hint for each in blind}
+    cure = cures.pop() if len(reasons) == len(cures) == 1 else ""
+    first = f" {reasons[0][0]}: {safe(cure, 200)} ·" if cure else ""
     return line(
         (" BLIND ", "blind bold"),
-        (f" nothing can be seen: all {count(len(blind), 'look')} fail ({told})", "strong"),
+        (f"{first} nothing can be seen: all {count(len(blind), 'look')} fail ({told})", "strong"),
         f" · {before}",
     )
 

@@ -259,6 +259,12 @@ def test_where_nothing_can_be_seen_the_top_says_so_and_nothing_is_live() -> None
         " BLIND  nothing can be seen: all 11 looks fail (unreachable 11)"
         " · what stands below is of 02:59:06 UTC or before"
     )
+    login = Blind(Reason.EXPIRED, "ecs.ListTasks: ExpiredToken", "aws sso login --profile prod")
+    expired = {look: replace(reading, outcome=login) for look, reading in seen.items()}
+    desk.board = replace(desk.board, readings=expired)
+    told = header.banner(shown(desk), 0, 60)
+    assert told is not None
+    assert plain(told).startswith(" BLIND  expired: aws sso login --profile prod · nothing")
     one = next(iter(seen))
     desk.board = replace(desk.board, readings={**gone, one: seen[one]})
     assert header.banner(shown(desk), 0, 140) is None
