@@ -82,6 +82,10 @@ class CockpitScreen(Screen[Result], Generic[Result]):
         """Its id, for the footer and the help."""
         return (self.pane.id or "") if self.pane is not None else ""
 
+    def idle(self) -> frozenset[str]:
+        """Names of actions that nothing here is for now: the footer leaves them out."""
+        return frozenset()
+
     def copied(self) -> str:
         """What `y` copies: by default the text of a reading pane."""
         return self.pane.text if isinstance(self.pane, Paper) else ""
@@ -144,7 +148,9 @@ class CockpitScreen(Screen[Result], Generic[Result]):
             where = (Where.PROMPT,) if prompting else (self.PART, Where.ANYWHERE)
             shown = self.host.shown
             role = str(shown.status.role) if shown is not None else ""
-            bar.show_actions(footer(where, self.pane_name, role))
+            shown_actions = footer(where, self.pane_name, role)
+            idle = self.idle()
+            bar.show_actions([each for each in shown_actions if each.name not in idle])
 
     # -- actions that most screens have --------------------------------------------------------
 

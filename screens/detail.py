@@ -107,6 +107,12 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
         self.query_one("#tables", Tables).refresh_from(sheets, self._at)
         self._draw_rows(shown, sheets)
         self._draw_help()
+        self.show_footer()
+
+    def idle(self) -> frozenset[str]:
+        """Plans where the table offers none."""
+        offered = self._table.best or any(row.offers for row in self._table.rows)
+        return frozenset() if offered else frozenset({"offer"})
 
     def _pick(self, sheets: Sequence[Sheet]) -> Sheet | None:
         """The table that is looked at. While none was chosen, the first look to end may have

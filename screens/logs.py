@@ -112,8 +112,16 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         set_title(rows, line(f"{self._title()}  ", (safe(self._target, 60), "dim")))
         if not rows.filter:
             back = present.short_span(self._span)
-            set_subtitle(rows, "" if lines is not None else f" the last {back}; w: further back ")
+            spans = lines is None and self._source is not None
+            set_subtitle(rows, f" the last {back}; w: further back " if spans else "")
         self._draw_line()
+        self.show_footer()
+
+    def idle(self) -> frozenset[str]:
+        """What needs a log, or another one."""
+        if self._source is None:
+            return frozenset({"open", "source", "tail", "wider", "insights", "pin"})
+        return frozenset() if len(self._sources) > 1 else frozenset({"source"})
 
     def _how(self, *, follows: bool) -> RowView[LogRow]:
         return RowView(
@@ -139,7 +147,9 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         if self._tail is not None:
             return "Live tail"
         if self._of is not None:
-            return "Lines of a pattern"
+            shown, all_ = len(self._of.lines), self._of.pattern.count
+            some = f": the first and the newest, {shown} of {all_:,}" if shown < all_ else ""
+            return f"Lines of a pattern{some}"
         ended = self._view is not None and self._view.source.ended is not None
         return "Last lines" if ended else "Patterns of errors"
 
@@ -231,6 +241,12 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         self._rows.moved = False
         self._rows.set_filter("")
 
+    def _without(self) -> bool:
+        """Whether no log is known yet, which is said."""
+        if self._source is None:
+            self.host.say("No log of it is known: nothing to read")
+        return self._source is None
+
     # -- actions -------------------------------------------------------------------------------
 
     def action_open(self) -> None:
@@ -259,6 +275,8 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
 
     def action_source(self, by: str) -> None:
         """Another log of the target."""
+        if self._without():
+            return
         if len(self._sources) < 2:
             self.host.say("The target has this log only")
             return
@@ -270,6 +288,8 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
 
     def action_wider(self) -> None:
         """Twice as far back."""
+        if self._without():
+            return
         if self._span >= LONGEST:
             self.host.say("Six hours are the most: ask Logs Insights (i), or the archive")
             return
@@ -310,7 +330,7 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         """Begin, or end."""
         if self._tail is not None:
             self._leave_tail()
-        elif self._source is not None and self._logs is not None:
+        elif not self._without() and self._source is not None and self._logs is not None:
             self._tail = LogTail(self._logs, self._source)
             self._anew()
             self._draw()
@@ -338,6 +358,8 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
 
     def action_insights(self) -> None:
         """Show what a query would cost, then ask."""
+        if self._without():
+            return
         self.run_worker(self._price(), group="insights", exclusive=True, exit_on_error=False)
 
     async def _price(self) -> None:

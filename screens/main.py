@@ -30,6 +30,9 @@ from screens.widgets.systems import Systems
 from screens.widgets.timeline import Timeline
 from screens.widgets.unfinished import UnfinishedBar
 
+_TOLD = 4_000
+"""The most characters of one paragraph: what a probe needs is a long list."""
+
 
 class MainScreen(PanesScreen, part=Where.MAIN):
     """What the panes show, and what opens from them."""
@@ -205,7 +208,7 @@ class MainScreen(PanesScreen, part=Where.MAIN):
         told = await asyncio.to_thread(desk.explain, code)
         self.host.read(
             line("Explain ", safe(code, 80)),
-            lambda width: [part for text in told for part in wrap(line(safe(text)), width)],
+            lambda width: [part for text in told for part in wrap(line(safe(text, _TOLD)), width)],
         )
 
     def action_another(self) -> None:

@@ -25,6 +25,11 @@ from screens.widgets.unfinished import UnfinishedBar
 PANES = ("suspects", "systems", "findings", "evidence", "runbook", "timeline")
 _LOWER = ("evidence", "systems", "runbook", "timeline")
 """Panes of which a small terminal shows one, below the findings."""
+_HOLDS = {
+    "centre": ("findings", "evidence"),
+    "middle": ("systems", "findings", "evidence", "runbook"),
+}
+"""What stands in it: without a shown pane it would still take its share of the screen."""
 
 
 class PanesScreen(CockpitScreen[None]):
@@ -66,7 +71,7 @@ class PanesScreen(CockpitScreen[None]):
             return
         small = self.layout_class != "-full"
         one = self.layout_class == "-tiny" or self._zoomed
-        self.query_one(Suspects).small = small
+        self.query_one(Suspects).small = small and not one
         self.set_class(one, "-one")
         for name in PANES:
             pane = self.query_one(f"#{name}")
@@ -75,6 +80,8 @@ class PanesScreen(CockpitScreen[None]):
             else:
                 hidden = small and name in _LOWER and name != self._lower
             pane.set_class(hidden, "-other")
+        for name, holds in _HOLDS.items():
+            self.query_one(f"#{name}").set_class(one and self._only not in holds, "-emptied")
         suspects = self.query_one("#suspects")
         suspects.display = not one or self._only == "suspects"
 

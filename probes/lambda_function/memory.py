@@ -26,6 +26,7 @@ def out_of_memory(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     if any(map(is_full, snapshot.reports)):
         killed = max(killed, logged(snapshot, "exit"))
     most = max((each.used_mb for each in mine), default=None)
+    full = sorted({each.memory_mb for each in snapshot.reports if is_full(each)})
     shown = (
         Evidence("memory size", snapshot.memory_mb, "MB"),
         Evidence("most used", most, "MB", limit=snapshot.memory_mb),
@@ -42,8 +43,8 @@ def out_of_memory(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "LAMBDA_OOM",
             severity,
-            f"killed for memory at least {count(killed, 'time')} in 15 minutes, with "
-            f"{snapshot.memory_mb:,} MB",
+            f"killed for memory at least {count(killed, 'time')} in 15 minutes, "
+            f"{_size(full, snapshot.memory_mb)}",
             evidence=(Evidence("killed", killed, limit=settings.out_of_memory.first), *shown),
             likely=causes,
             next="give it more memory, or go back when it began with a release",
@@ -61,6 +62,13 @@ def out_of_memory(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             next="give it more memory before an event is a little bigger",
             fact=False,
         )
+
+
+def _size(full: Sequence[int], now: int) -> str:
+    """With how much memory they were killed; what it has now may be another size."""
+    if not full or now in full:
+        return f"with {now:,} MB"
+    return f"with {full[-1]:,} MB; it has {now:,} MB now"
 
 
 def leaks(reports: Sequence[InvocationReport]) -> bool:

@@ -112,7 +112,7 @@ def _tail(stream: str, width: int) -> str:
 def sources(all_: Sequence[LogSource], at: int, view: LogView | None, told: str) -> list[Content]:
     """Which log this is, how many there are, and what was read of it."""
     if not all_:
-        return [line((" where its lines are is being asked …", "dim")), BLANK]
+        return [line((f" {told or 'where are its lines?'}", "dim")), BLANK]
     source = all_[at]
     which = f" {at + 1} of {len(all_)} " if len(all_) > 1 else " "
     first = line((which, "dim"), (safe(source.name, 300), "strong"))

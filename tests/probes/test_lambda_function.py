@@ -413,6 +413,14 @@ def test_what_a_schedule_does_not_tell_can_be_configured() -> None:
     assert found(look, Settings(expected_every=600)) == [("LAMBDA_NOT_INVOKED", WARNING)]
 
 
+def test_kills_are_told_with_the_memory_that_they_had() -> None:
+    killed = (report(512, status="error"),) * 3
+    for memory, told in ((512, "with 512 MB"), (640, "with 512 MB; it has 640 MB now")):
+        look = snapshot(memory_mb=memory, reports=killed)
+        finding = next(f for f in status.diagnose(look, Settings()) if f.code == "LAMBDA_OOM")
+        assert finding.summary.endswith(told)
+
+
 def test_a_leak_and_a_denial_are_named() -> None:
     rising = tuple(report(200 + 80 * n, stream="a") for n in range(4))
     (finding,) = status.diagnose(

@@ -69,6 +69,21 @@ async def test_a_target_without_logs_says_what_helps(desk: FakeDesk, show: Shows
         told = text(pilot)
         assert "Not read, which says nothing" in told
         assert "name it" in told
+        for wrong in ("being asked", "further back", "Next source", "Live tail", "Pin line"):
+            assert wrong not in told, "nothing is there that it could be about"
+        for key in ("t", "w", "i", "tab"):
+            pilot.app._notifications.clear()
+            await press(pilot, key)
+            assert toasts(pilot) == ["No log of it is known: nothing to read"], key
+
+
+async def test_the_only_log_has_no_next_one(desk: FakeDesk, show: Shows) -> None:
+    desk.logs.all = (WEB,)
+    async with show(desk, SMALL) as pilot:
+        await opened(pilot)
+        assert "Next source" not in text(pilot)
+        await press(pilot, "enter")
+        assert "the first and the newest, 3 of 61" in text(pilot)
 
 
 async def test_denied_is_never_no_line(desk: FakeDesk, show: Shows) -> None:

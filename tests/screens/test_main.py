@@ -151,6 +151,23 @@ async def test_e_says_what_the_selected_finding_means(desk: FakeDesk, show: Show
         assert isinstance(pilot.app.screen, MainScreen)
 
 
+async def test_a_long_paragraph_of_an_explanation_is_not_cut(desk: FakeDesk, show: Shows) -> None:
+    desk.explained = "cloudtrail:LookupEvents,"
+    async with show(desk) as pilot:
+        await press(pilot, "e")
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        assert text(pilot).count("cloudtrail:LookupEvents,") == 40
+
+
+async def test_one_pane_has_the_whole_screen(desk: FakeDesk, show: Shows) -> None:
+    async with show(desk, (60, 15)) as pilot:
+        for key, name in enumerate(PANES, 1):
+            await press(pilot, str(key))
+            high = pilot.app.screen.query_one(f"#{name}").size.height
+            assert high >= (2 if name == "suspects" else 13), name
+
+
 async def test_the_other_runbook_is_shown_on_b(desk: FakeDesk, show: Shows) -> None:
     async with show(desk) as pilot:
         await press(pilot, "b")
