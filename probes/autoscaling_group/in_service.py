@@ -75,8 +75,7 @@ def below(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "ASG_BELOW_DESIRED",
         severity,
-        f"{has} serve{'s' if nothing or snapshot.in_service == 1 else ''}"
-        + (f" since {duration(lasted)}" if lasted is not None else ""),
+        f"{has} {verb}" + (f" since {duration(lasted)}" if lasted is not None else ""),
         evidence=(
             Evidence("in service", snapshot.in_service, limit=snapshot.desired),
             Evidence("states", states(snapshot)),
