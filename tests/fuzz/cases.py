@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from tests.fuzz.packets import Packet, Spot, Wires
+from tests.fuzz.ranges import is_private, range_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +94,40 @@ def _each(spots: Sequence[Spot]) -> list[list[Spot]]:
     found: dict[str, list[Spot]] = {}
     for spot in spots:
         found.setdefault(spot.interface, []).append(spot)
+    return list(found.values())
+
+
+def is_special(address: Any) -> bool:
+    return is_private(address) or any(
+        address in range_of(one)
+        for one in ("169.254.0.0/16", "fe80::/10")
+        if range_of(one).version == address.version
+    )
+
+
+def spots_of(card: dict[str, Any]) -> list[Spot]:
+    """Every address of an interface; a public one stands before its own private address only."""
+    groups = tuple(g["GroupId"] for g in card["Groups"])
+    service = (
+        card["NetworkInterfaceId"].replace("eni", "vpce")
+        if card["InterfaceType"] == "vpc_endpoint"
+        else ""
+    )
+    fields: dict[str, Any] = {"subnet": card["SubnetId"], "vpc": card["VpcId"], "groups": groups,
+                   "interface": card["NetworkInterfaceId"], "service": service,
+                   "wide": card["InterfaceType"] == "lambda"}  # fmt: skip
+    four = [Spot(address=ipaddress.ip_address(one["PrivateIpAddress"]), public="Association" in one, **fields)
+            for one in card["PrivateIpAddresses"]]  # fmt: skip
+    six = [
+        Spot(address=ipaddress.ip_address(one["Ipv6Address"]), **fields)
+        for one in card.get("Ipv6Addresses", ())
+    ]
+    return [*four, *six]
+
+
+def firsts(spots: Sequence[Spot]) -> list[Spot]:
+    """An interface is judged by its first address of each family."""
+    found: dict[int, Spot] = {}
+    for spot in spots:
+        found.setdefault(spot.address.version, spot)
     return list(found.values())

@@ -9,11 +9,20 @@ what a packet meets there. Every station is asked, also behind one that drops.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.fuzz.ranges import Address, addresses, is_private, range_of
+from tests.fuzz.ranges import (
+    Address,
+    addresses,
+    attached,
+    destination_of,
+    fits_echo,
+    is_private,
+    kind_of,
+    range_of,
+)
 
 Row = Mapping[str, Any]
 _NUMBERS = {"tcp": "6", "udp": "17", "icmp": "1", "icmpv6": "58"}
@@ -112,7 +121,7 @@ class Wires:
         if self._narrower(subnet, to):
             return True
         row = self._route(subnet, to)
-        if isinstance(row, str) or _kind(row) != "nat" or row["State"] == "blackhole" or not out:
+        if isinstance(row, str) or kind_of(row) != "nat" or row["State"] == "blackhole" or not out:
             return False
         nats = [one.get("SubnetId", "") for one in self.rows["DescribeNatGateways"]
                 if one["NatGatewayId"] == row["NatGatewayId"]]  # fmt: skip
@@ -121,7 +130,7 @@ class Wires:
     def _narrower(self, subnet: str, to: Address) -> bool:
         table = self._table(subnet)
         rows = table["Routes"] if table else ()
-        found = [(range_of(cidr), _kind(row)) for row in rows for cidr in self._cidrs(row)]
+        found = [(range_of(cidr), kind_of(row)) for row in rows for cidr in self._cidrs(row)]
         mine = [(one, kind) for one, kind in found if one.version == to.version]
         inner = [one for one, _ in mine if one.prefixlen]
         left = 2**to.max_prefixlen - addresses(inner)
@@ -134,7 +143,7 @@ class Wires:
 
     def _cidrs(self, row: Row) -> list[str]:
         listed = row.get("DestinationPrefixListId", "")
-        return (self._listed(listed) or []) if listed else [_destination(row)]
+        return (self._listed(listed) or []) if listed else [destination_of(row)]
 
     # --- security groups ---------------------------------------------------------------------
 
@@ -165,7 +174,7 @@ class Wires:
         low, high = rule.get("FromPort", -1), rule.get("ToPort", -1)
         if number in {"6", "17"} and low != -1 and not low <= packet.port <= high:
             return False
-        if number in {"1", "58"} and not _icmp(low, high, 8 if number == "1" else 128):
+        if number in {"1", "58"} and not fits_echo(low, high, 8 if number == "1" else 128):
             return False
         cidrs = [one["CidrIp"] for one in rule.get("IpRanges", ())]
         cidrs += [one["CidrIpv6"] for one in rule.get("Ipv6Ranges", ())]
@@ -222,7 +231,7 @@ class Wires:
             span, icmp = entry.get("PortRange"), entry.get("IcmpTypeCode")
             if span and not span["From"] <= port <= span["To"]:
                 continue
-            if icmp and not _icmp(icmp["Type"], icmp["Code"], kind.get((number, back), -2)):
+            if icmp and not fits_echo(icmp["Type"], icmp["Code"], kind.get((number, back), -2)):
                 continue
             if entry["RuleAction"] == "allow":
                 return
@@ -242,7 +251,7 @@ class Wires:
         hidden = False
         for row in table["Routes"]:
             listed = row.get("DestinationPrefixListId", "")
-            cidrs = self._listed(listed) if listed else [_destination(row)]
+            cidrs = self._listed(listed) if listed else [destination_of(row)]
             if cidrs is None:  # the list of a service has no private ranges
                 hidden = hidden or not (is_private(to) and self._is_service(row))
                 continue
@@ -251,7 +260,7 @@ class Wires:
                 if to in range_of(cidr):
                     rank = (
                         -range_of(cidr).prefixlen,
-                        _kind(row) != "local",
+                        kind_of(row) != "local",
                         propagated,
                         bool(listed),
                     )
@@ -288,7 +297,7 @@ class Wires:
         if row.get("State") == "blackhole":
             fate.drops.add("route")
             return True
-        match _kind(row):
+        match kind_of(row):
             case "local":
                 if destination.subnet and destination.vpc != source.vpc:
                     fate.drops.add("route")
@@ -316,10 +325,13 @@ class Wires:
             case "vpce":
                 self._endpoint(fate, row["GatewayId"], destination)
                 return False
-            case "tgw" | "vgw":
+            case "tgw":
+                self._transit(fate, row["TransitGatewayId"], source, destination)
+                return True
+            case "vgw":
                 fate.unknown.add("route")
                 return True
-        fate.unknown.add("route")
+        self._appliance(fate, row["NetworkInterfaceId"])
         return False
 
     def _in(self, fate: Fate, source: Spot, destination: Spot) -> None:
@@ -328,12 +340,12 @@ class Wires:
             return
         row = self._route(destination.subnet, source.address)
         lines = {"tgw", "vgw", "eni", "vpce"}
-        line = row == "unknown" if isinstance(row, str) else _kind(row) in lines
+        line = row == "unknown" if isinstance(row, str) else kind_of(row) in lines
         if line and not source.everywhere:
             fate.unknown.add("gateway")
             return
         gateways = [r["InternetGatewayId"] for r in self.rows["DescribeInternetGateways"]
-                    if destination.vpc in _attached(r)]  # fmt: skip
+                    if destination.vpc in attached(r)]  # fmt: skip
         if "DescribeInternetGateways" in self.unread:
             fate.unknown.add("gateway")
         elif not gateways:
@@ -349,7 +361,7 @@ class Wires:
         if isinstance(row, str):
             (fate.drops if row == "none" else fate.unknown).add("return route")
             return
-        kind, ours = _kind(row), bool(source.subnet)
+        kind, ours = kind_of(row), bool(source.subnet)
         if row.get("State") == "blackhole":
             fate.drops.add("return route")
         elif kind == "local":
@@ -375,7 +387,7 @@ class Wires:
         rows = [r for r in self.rows["DescribeInternetGateways"] if r["InternetGatewayId"] == name]
         if "DescribeInternetGateways" in self.unread:
             fate.unknown.add("gateway")
-        elif not any(spot.vpc in _attached(row) for row in rows):
+        elif not any(spot.vpc in attached(row) for row in rows):
             fate.drops.add("gateway")
         if spot.address.version == 4 and spot.public is not True:
             (fate.unknown if spot.public is None else fate.drops).add("gateway")
@@ -388,7 +400,7 @@ class Wires:
             if "DescribeRouteTables" in self.unread:
                 return
             if any(one.get("GatewayId") == gateway for one in table["Associations"]) and any(
-                _kind(row) != "local" and spot.address in range_of(_destination(row))
+                kind_of(row) != "local" and spot.address in range_of(destination_of(row))
                 for row in table["Routes"]
             ):
                 fate.unknown.add("gateway")
@@ -424,9 +436,14 @@ class Wires:
         onward = self._route(subnet, destination.address)
         if isinstance(onward, str):
             (fate.drops if onward == "none" else fate.unknown).add("nat")
-        elif onward.get("State") == "blackhole" or _kind(onward) in {"nat", "eigw", "pcx", "local"}:
+        elif onward.get("State") == "blackhole" or kind_of(onward) in {
+            "nat",
+            "eigw",
+            "pcx",
+            "local",
+        }:
             fate.drops.add("nat")
-        elif _kind(onward) != "igw":
+        elif kind_of(onward) != "igw":
             fate.unknown.add("nat")
         elif row.get("ConnectivityType", "public") == "private":
             fate.drops.add("nat")
@@ -436,7 +453,7 @@ class Wires:
                         if r["InternetGatewayId"] == onward["GatewayId"]]  # fmt: skip
             if "DescribeInternetGateways" in self.unread:
                 fate.unknown.add("nat")
-            elif not any(at.vpc in _attached(one) for one in gateways):
+            elif not any(at.vpc in attached(one) for one in gateways):
                 fate.drops.add("nat")
             own = ipaddress.ip_address(row["NatGatewayAddresses"][0]["PrivateIp"])
             self._edge(fate, onward["GatewayId"], Spot(address=own))
@@ -462,10 +479,46 @@ class Wires:
             fate.drops.add("nat")
         if isinstance(row, str):
             (fate.drops if row == "none" else fate.unknown).add("route")
-        elif row.get("State") == "blackhole" or _kind(row) in {"igw", "eigw", "nat"}:
+        elif row.get("State") == "blackhole" or kind_of(row) in {"igw", "eigw", "nat"}:
             (fate.unknown if to.address.version == 6 else fate.drops).add("route")
         else:
             fate.unknown.add("route")
+
+    def _transit(self, fate: Fate, name: str, source: Spot, to: Spot) -> None:
+        """What gets into the gateway is not seen again; some of it does not get in."""
+        fate.unknown.add("route")
+        seen = ("DescribeTransitGatewayVpcAttachments", "DescribeTransitGatewayAttachments")
+        rows = [
+            row
+            for row in self.rows[seen[0]]
+            if (row["TransitGatewayId"], row["VpcId"]) == (name, source.vpc)
+        ]
+        if not rows or self.unread & {*seen}:
+            return
+        if self._zone(source.subnet) not in set(map(self._zone, rows[0]["SubnetIds"])):
+            fate.drops.add("transit")
+            return
+        id_ = rows[0]["TransitGatewayAttachmentId"]
+        held = next(r for r in self.rows[seen[1]] if r["TransitGatewayAttachmentId"] == id_)
+        if held["TransitGatewayOwnerId"] != held["ResourceOwnerId"]:
+            return
+        if held.get("Association", {}).get("State") != "associated":
+            fate.drops.add("transit")
+            return
+        if to.everywhere:  # which of its routes the whole internet takes is not asked
+            return
+        found = [r for r in self.rows["transit routes"] if to.address in range_of(r["Cidr"])]
+        best = max(found, key=lambda r: range_of(r["Cidr"]).prefixlen, default=None)
+        if best is None or best["State"] != "active":
+            fate.drops.add("transit")
+
+    def _appliance(self, fate: Fate, name: str) -> None:
+        """An interface that is not attached, or checks whom packets are for, forwards none."""
+        cards = self.rows["DescribeNetworkInterfaces"]
+        card = next(row for row in cards if row["NetworkInterfaceId"] == name)
+        if card["Status"] == "available" or card["SourceDestCheck"]:
+            fate.drops.add("appliance")
+        fate.unknown.add("route")
 
     def _peering(
         self, fate: Fate, station: str, name: str, to: Spot, *, back: bool = False
@@ -542,33 +595,3 @@ class Wires:
             fate.unknown.add("public access")
         else:
             fate.drops.add("public access")
-
-
-def _icmp(low: int, code: int, kind: int) -> bool:
-    """Whether a rule's type and code fit an echo, whose code is 0."""
-    return low == -1 or (low == kind and code in {-1, 0})
-
-
-def _destination(row: Row) -> str:
-    return str(row.get("DestinationCidrBlock") or row.get("DestinationIpv6CidrBlock"))
-
-
-def _kind(row: Row) -> str:
-    """What a route leads to."""
-    if "GatewayId" in row:
-        return str(row["GatewayId"]).partition("-")[0]
-    for member, kind in (
-        ("NatGatewayId", "nat"),
-        ("VpcPeeringConnectionId", "pcx"),
-        ("EgressOnlyInternetGatewayId", "eigw"),
-        ("TransitGatewayId", "tgw"),
-    ):
-        if member in row:
-            return kind
-    return "eni"
-
-
-def _attached(row: Row) -> Iterator[str]:
-    for one in row["Attachments"]:
-        if one["State"] == "available":
-            yield one["VpcId"]

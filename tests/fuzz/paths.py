@@ -17,6 +17,7 @@ from probes.vpc_path.config import PROBE
 from probes.vpc_path.findings import Snapshot
 from tests.fuzz.cases import Case
 from tests.fuzz.packets import Wires
+from tests.fuzz.ranges import Range, range_of
 from tests.fuzz.vpcs import Maker
 from tests.probes.fake_aws import FakeAws
 
@@ -38,6 +39,12 @@ REASONS = {
     "PATH_NOT_TRANSITIVE": {"peering", "return route"},
     "PATH_VPCS_DISCONNECTED": {"route", "return route"},
     "PATH_ENDPOINT_NOT_AVAILABLE": {"endpoint"},
+    "PATH_TGW_NO_ATTACHMENT_AZ": {"transit"},
+    "PATH_TGW_NOT_ASSOCIATED": {"transit"},
+    "PATH_TGW_NO_ROUTE": {"transit"},
+    "PATH_TGW_BLACKHOLE": {"transit"},
+    "PATH_ENI_NOT_IN_USE": {"appliance"},
+    "PATH_SRC_DST_CHECK": {"appliance"},
 }
 """Code → the stations of the packets' world at which something must have been dropped for it."""
 
@@ -63,6 +70,12 @@ def answers(wires: Wires) -> dict[str, Any]:
             return BlindError(Reason.DENIED, "not authorized")
         return [{"Cidr": cidr} for cidr in wires.lists[PrefixListId]]
 
+    def searched(*, TransitGatewayRouteTableId: str, Filters: Any) -> Any:  # noqa: N803
+        to = range_of(Filters[0]["Values"][0])
+        held = [r for r in wires.rows["transit routes"] if _within(to, range_of(r["Cidr"]))]
+        held.sort(key=lambda row: -range_of(row["Cidr"]).prefixlen)
+        return [{"State": row["State"], "DestinationCidrBlock": row["Cidr"]} for row in held[:1]]
+
     def options() -> Any:
         found = of("DescribeVpcBlockPublicAccessOptions")()
         return found if isinstance(found, BlindError) else found[0]
@@ -70,6 +83,7 @@ def answers(wires: Wires) -> dict[str, Any]:
     return {
         **{f"ec2.{operation}": of(operation) for operation in wires.rows},
         "ec2.GetManagedPrefixListEntries": listed,
+        "ec2.SearchTransitGatewayRoutes": searched,
         "ec2.DescribeSecurityGroupRules": [],
         "ec2.DescribeVpcBlockPublicAccessOptions": lambda: (
             {"VpcBlockPublicAccessOptions": options()}
@@ -77,6 +91,10 @@ def answers(wires: Wires) -> dict[str, Any]:
             else options()
         ),
     }
+
+
+def _within(one: Range, other: Range) -> bool:
+    return one.version == other.version and one.network_address in other
 
 
 def _members(row: Any, name: str) -> list[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tests.fuzz.cases import Case, End
+from tests.fuzz.cases import Case, End, firsts, is_special, spots_of
 from tests.fuzz.packets import Spot, Wires
-from tests.fuzz.ranges import is_private, range_of, samples
+from tests.fuzz.ranges import range_of, samples
 
 Row = dict[str, Any]
 PORTS = (443, 5432)
@@ -28,6 +28,8 @@ _MAY_BE_REFUSED = (
     "DescribeVpcEndpoints",
     "DescribeVpcBlockPublicAccessOptions",
     "DescribeVpcBlockPublicAccessExclusions",
+    "DescribeTransitGatewayVpcAttachments",
+    "DescribeTransitGatewayAttachments",
     *LISTS,
 )
 
@@ -58,10 +60,11 @@ class Maker:
         lists = {"pl-1": self._cidrs(2), "pl-2": self._cidrs(1),
                  "pl-s3": ["52.216.0.0/15", "2a05:d018::/32"]}  # fmt: skip
         refused = [n for n in _MAY_BE_REFUSED if self.dice.random() > 0.985]
-        wires = Wires(rows={**self.rows}, lists=lists, unread=frozenset(refused))
         source = self._end()
         destination = self._end(inside=not source.spots[0].subnet)
         source, destination = self._known(source, destination), self._known(destination, source)
+        self._beyond()
+        wires = Wires(rows={**self.rows}, lists=lists, unread=frozenset(refused))
         protocol = self.dice.choice(("tcp",) * 7 + ("udp", "icmp", "icmp", "icmpv6", "47"))
         return Case(wires, self._spread(source, wires), self._spread(destination, wires),
                     protocol, self.dice.choice(PORTS))  # fmt: skip
@@ -72,7 +75,7 @@ class Maker:
         if spot.groups is not None or (spot.vpc == there.vpc and there.groups is not None):
             return end
         card = self.dice.choice(self.rows["DescribeNetworkInterfaces"])
-        return End({"interface": card["NetworkInterfaceId"]}, _firsts(_spots(card)))
+        return End({"interface": card["NetworkInterfaceId"]}, firsts(spots_of(card)))
 
     def _well(self) -> bool:
         return self.dice.random() < self.calm
@@ -439,16 +442,45 @@ class Maker:
             for what in [self.dice.choice([*self.vpcs, *(s["SubnetId"] for s in self.subnets)])]
         ]  # fmt: skip
 
+    def _beyond(self) -> None:
+        """What routes may lead to besides: an appliance, and a transit gateway with its table."""
+        self.rows["DescribeNetworkInterfaces"].append(
+            {"NetworkInterfaceId": "eni-appliance", "SubnetId": self.subnets[0]["SubnetId"],
+             "VpcId": self.vpcs[0], "Groups": [], "PrivateIpAddresses": [],
+             "Attachment": {"InstanceId": "i-appliance"},
+             "Status": self.dice.choice(("in-use", "in-use", "available")),
+             "SourceDestCheck": self.dice.random() < 0.3}
+        )  # fmt: skip
+        vpcs, held = [], []
+        for vpc in [one for one in self.vpcs if self.dice.random() < 0.7]:
+            own = [s["SubnetId"] for s in self.subnets if s["VpcId"] == vpc]
+            id_ = f"tgw-attach-{vpc[-1]}"
+            vpcs.append({"TransitGatewayAttachmentId": id_, "TransitGatewayId": "tgw-1", "VpcId": vpc,
+                         "SubnetIds": self.dice.sample(own, self.dice.choice((1, len(own))))})  # fmt: skip
+            row: Row = {"TransitGatewayAttachmentId": id_, "TransitGatewayOwnerId": "1",
+                        "ResourceOwnerId": self.dice.choice("112")}  # fmt: skip
+            if self._well():
+                state = "associated" if self._well() else "disassociating"
+                row["Association"] = {"TransitGatewayRouteTableId": "tgw-rtb-1", "State": state}
+            held.append(row)
+        self.rows["DescribeTransitGatewayVpcAttachments"] = vpcs
+        self.rows["DescribeTransitGatewayAttachments"] = held
+        cidrs = [_ALL[4], _ALL[6], *OFFICE, *(v["CidrBlock"] for v in self.rows["DescribeVpcs"])]
+        self.rows["transit routes"] = [
+            {"Cidr": cidr, "State": self.dice.choice(("active", "active", "blackhole"))}
+            for cidr in self.dice.sample(cidrs, self.dice.choice((1, 3, 5)))
+        ]
+
     # --- the ends ----------------------------------------------------------------------------
 
     def _end(self, *, inside: bool = False) -> End:
         kind = self.dice.choice(("interface", "interface", "group", "group", "instance", "address", "address", "pseudo")
                                 + (() if inside else ("internet", "public", "public", "cidr")))  # fmt: skip
         card = self.dice.choice(self.rows["DescribeNetworkInterfaces"])
-        first = _spots(card)
+        first = spots_of(card)
         match kind:
             case "interface":
-                return End({"interface": card["NetworkInterfaceId"]}, _firsts(first))
+                return End({"interface": card["NetworkInterfaceId"]}, firsts(first))
             case "group":
                 name = card["Groups"][0]["GroupId"]
                 cards = [
@@ -456,14 +488,14 @@ class Maker:
                     for c in self.rows["DescribeNetworkInterfaces"]
                     if {"GroupId": name} in c["Groups"]
                 ]
-                return End({"security_group": name}, [s for c in cards for s in _firsts(_spots(c))])
+                return End(
+                    {"security_group": name}, [s for c in cards for s in firsts(spots_of(c))]
+                )
             case "instance":
-                return End({"instance": card["Attachment"]["InstanceId"]}, _firsts(first))
+                return End({"instance": card["Attachment"]["InstanceId"]}, firsts(first))
             case "address":
                 spot = self.dice.choice(first)
-                rest = [
-                    one for one in _firsts(first) if one.address.version != spot.address.version
-                ]
+                rest = [one for one in firsts(first) if one.address.version != spot.address.version]
                 if self.dice.random() < 0.25:
                     lost = f"{card['PrivateIpAddress'].rpartition('.')[0]}.66"
                     nobody = Spot(address=ipaddress.ip_address(lost), subnet=card["SubnetId"],
@@ -518,7 +550,7 @@ class Maker:
                 cidr = next(c for c in cidrs if range_of(c).version == spot.address.version)
             found = samples(cidr, edges)
             if "internet" in end.settings:
-                found = [one for one in found if not _is_special(one)]
+                found = [one for one in found if not is_special(one)]
             spots += [replace(spot, address=one) for one in found]
         return End(end.settings, spots)
 
@@ -538,39 +570,3 @@ class Maker:
                 if c
             }
         return found
-
-
-def _is_special(address: Any) -> bool:
-    return is_private(address) or any(
-        address in range_of(one)
-        for one in ("169.254.0.0/16", "fe80::/10")
-        if range_of(one).version == address.version
-    )
-
-
-def _spots(card: Row) -> list[Spot]:
-    """Every address of an interface; a public one stands before its own private address only."""
-    groups = tuple(g["GroupId"] for g in card["Groups"])
-    service = (
-        card["NetworkInterfaceId"].replace("eni", "vpce")
-        if card["InterfaceType"] == "vpc_endpoint"
-        else ""
-    )
-    fields: Row = {"subnet": card["SubnetId"], "vpc": card["VpcId"], "groups": groups,
-                   "interface": card["NetworkInterfaceId"], "service": service,
-                   "wide": card["InterfaceType"] == "lambda"}  # fmt: skip
-    four = [Spot(address=ipaddress.ip_address(one["PrivateIpAddress"]), public="Association" in one, **fields)
-            for one in card["PrivateIpAddresses"]]  # fmt: skip
-    six = [
-        Spot(address=ipaddress.ip_address(one["Ipv6Address"]), **fields)
-        for one in card.get("Ipv6Addresses", ())
-    ]
-    return [*four, *six]
-
-
-def _firsts(spots: Sequence[Spot]) -> list[Spot]:
-    """An interface is judged by its first address of each family."""
-    found: dict[int, Spot] = {}
-    for spot in spots:
-        found.setdefault(spot.address.version, spot)
-    return list(found.values())
