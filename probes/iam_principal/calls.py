@@ -110,6 +110,8 @@ PROBE = Probe(
         "guardduty:ListDetectors",
         "guardduty:ListFindings",
         "guardduty:GetFindings",
+        # steps of its runbooks
+        "signin:ListSessions",
     ),
     codes=(
         "SEC_CREDENTIAL_ABUSE_SUSPECTED",

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.endpoint_provider import EndpointProvider
 from botocore.exceptions import DataNotFoundError
 from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape, StructureShape
@@ -149,3 +150,38 @@ def test_the_tool_reads_the_data_folder_of_another_botocore(
     main(Loader.BUILTIN_DATA_PATH)
     told = capsys.readouterr().out
     assert "ecs." in told or "say the same" in told
+
+
+async def test_a_service_that_botocore_does_not_know_is_asked_where_the_place_says() -> None:
+    """Its own rules: with an endpoint of the configuration nothing goes anywhere else."""
+    assert parse("signin.list_sessions") == ("signin", "ListSessions")
+    assert validate_call("signin.BatchRevokeSessions", {}) != []
+    held = {"items": [{"sessionArn": "arn:s", "principalArn": "arn:p", "status": "ACTIVE"}]}
+    async with stubbed() as stub, reading(stub) as aws:
+        stub.reply(json.dumps(held), type=JSON)
+        answer = await aws.read("signin", "ListSessions", expect="items", status="ACTIVE")
+        assert answer["items"] == held["items"]
+        stub.reply(json.dumps({"revokedSessions": [], "errors": []}), type=JSON)
+        acts = await open_aws_acts(place(stub.port))
+        await acts.run("signin.BatchRevokeSessions", {"sessionArns": ["arn:s"]})
+        await acts.close()
+    asked = [(each.path, each.json) for each in stub.requests]
+    assert asked == [
+        ("/list-sessions", {"status": "ACTIVE"}),
+        ("/batch-revoke-sessions", {"sessionArns": ["arn:s"]}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("region", "url"),
+    [
+        ("eu-west-1", "https://signin.eu-west-1.api.aws"),
+        ("cn-north-1", "https://signin.cn-north-1.api.amazonwebservices.com.cn"),
+    ],
+)
+def test_without_one_it_is_asked_in_its_region(region: str, url: str) -> None:
+    rules = ModelLoader().load_service_model("signin", "endpoint-rule-set-1")
+    partitions = ModelLoader().load_data("partitions")
+    provider = EndpointProvider(rules, partitions)
+    found = provider.resolve_endpoint(Region=region, UseFIPS=False, UseDualStack=False)
+    assert found.url == url

@@ -12,12 +12,12 @@ from functools import cache, partial
 from pathlib import Path
 
 import pytest
-from botocore.loaders import create_loader
 from botocore.model import ServiceModel
 
 import probes
 from cockpit.config import load
 from cockpit.connect.aws import policy, reads
+from cockpit.connect.aws.loader import ModelLoader
 from cockpit.connect.aws.policy import session_policy
 from cockpit.connect.aws.session import open_aws
 from cockpit.connect.role import Role
@@ -46,7 +46,7 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
 @cache
 def operations() -> tuple[tuple[str, str], ...]:
     """Every operation of every service that any of our lists names."""
-    loader = create_loader()
+    loader = ModelLoader()
     services = {s for name in (*HARMFUL, "ALLOW") for s in getattr(reads, name)}
     return tuple(
         (service, name)

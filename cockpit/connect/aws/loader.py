@@ -4,6 +4,8 @@ aioboto3 holds botocore back for months, and botocore's parser drops what its mo
 `members/SERVICE.json` has shapes and operations in the form of botocore's own models; they are
 added where they are missing. What the installed model has wins: a newer one is never undone.
 
+`services/` has whole models, with endpoint rules, of services that it does not know at all.
+
 Botocore has `service-2.sdk-extras.json` for this, and it is not used: the first such file on the
 search path hides all others (botocore ships six), and what it says replaces what the model has.
 """
@@ -49,7 +51,9 @@ class ModelLoader(botocore.loaders.Loader):  # type: ignore[misc]
     FILE_LOADER_CLASS = ModelFiles
 
     def __init__(self) -> None:
+        # behind what botocore has: a service that it comes to know is read from there
         super().__init__()
+        self._search_paths.append(str(files("cockpit.connect.aws").joinpath("services")))
         self._lock = threading.Lock()
 
     def load_service_model(

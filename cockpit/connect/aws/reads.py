@@ -137,6 +137,7 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
             GetAccountSummary ListUserPolicies GetUserPolicy ListAttachedUserPolicies
             SimulatePrincipalPolicy
         """,
+        "signin": "ListSessions",
         "guardduty": "ListDetectors ListFindings GetFindings",
         "health": "DescribeEvents DescribeEventDetails DescribeAffectedEntities",
         "service-quotas": """
