@@ -32,7 +32,7 @@ from cockpit.triage.store import Store
 from tests.bench.looking import LATENCY, Client
 from tests.bench.sweep import lag
 from tests.bench.table import Row, percentile, render
-from tests.fuzz.shapes import Shaped
+from tests.fuzz.shapes import Shaped, model
 
 EACH = 50
 SEATS = 32
@@ -133,7 +133,7 @@ class Shop:
     def _named(self, service: str, method: str) -> str:
         key = f"{service}.{method}"
         if key not in self._operations:
-            names = self._full._output.__globals__["_model"](service).operation_names
+            names = model(service).operation_names
             self._operations |= {f"{service}.{xform_name(name)}": name for name in names}
         return self._operations[key]
 
