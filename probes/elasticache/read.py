@@ -26,6 +26,9 @@ from probes.elasticache.model import (
     Update,
 )
 
+_MOST_NODES = 300
+"""Quota of the nodes of a region: a larger number in an answer is none to make rows of."""
+
 
 class CacheMember(Answer, frozen=True):
     """A node of a shard."""
@@ -173,7 +176,7 @@ def _pending(values: Mapping[str, object]) -> tuple[str, ...]:
 def cluster_of(row: CacheClusterRow, at: datetime) -> Snapshot:
     """A single node, or a Memcached cluster with its nodes."""
     name = row.cache_cluster_id
-    numbers = range(1, (row.num_cache_nodes or 1) + 1)
+    numbers = range(1, min(row.num_cache_nodes or 1, _MOST_NODES) + 1)
     return Snapshot(
         at=at,
         id=name,

@@ -22,6 +22,7 @@ from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, at_two_paces, attempt, blind_series, partly_blind
 from probes.elasticache import load, model, state, view
+from probes.elasticache.logs import logs
 from probes.elasticache.model import CacheEvent, Node, Snapshot, Update
 from probes.elasticache.read import (
     CacheClusterRow,
@@ -234,6 +235,7 @@ PROBE = Probe(
     changes=view.changes,
     since=since,
     twice=False,
+    logs=logs,
     needs=(
         "elasticache:DescribeReplicationGroups",
         "elasticache:DescribeCacheClusters",
@@ -241,6 +243,8 @@ PROBE = Probe(
         "elasticache:DescribeEvents",
         "elasticache:DescribeUpdateActions",
         "cloudwatch:GetMetricData",
+        "logs:FilterLogEvents",
+        "logs:GetLogEvents",
     ),
     codes=tuple(_codes()),
 )

@@ -13,7 +13,8 @@ from cockpit.triage.engine import Look, judged
 from cockpit.triage.probe import AnyProbe, Seen
 from cockpit.triage.registry import kinds, registry
 from cockpit.triage.target import Target
-from tests.fuzz.shapes import Shaped
+from cockpit.triage.target_logs import TargetLogs
+from tests.fuzz.shapes import AT, Shaped
 
 NAMES = ("shop", "orders", "arn:aws:ecs:us-east-1:1:service/shop/orders")
 UNTOLD = {"vpc_path.config"}
@@ -80,10 +81,34 @@ async def ended(probe: AnyProbe, seed: str, answering: Sequence[Shaped]) -> Faul
             kept = recording.builtins(snapshot)
         except Exception as error:  # noqa: BLE001
             return Fault(probe.id, seed, f"diagnose: {error!r}")
+        if (wrong := await told_of_logs(probe, at, aws, snapshot)) is not None:
+            return Fault(probe.id, seed, wrong)
         before = snapshot
         silent = [*dropped(aws, kept, seen)]
         if silent and probe.id not in UNTOLD:
             return Fault(probe.id, seed, f"read and never told: {silent}")
+    return None
+
+
+async def told_of_logs(probe: AnyProbe, at: Target, aws: Shaped, snapshot: object) -> str | None:
+    """What goes wrong when a person opens the logs of what was looked at; None: nothing."""
+    if probe.logs is None:
+        return None
+
+    async def session() -> Shaped:
+        return aws
+
+    logs = TargetLogs(at, probe, session=session, seen=snapshot)
+    try:
+        for source in (await logs.sources())[:2]:
+            view = await logs.read(source)
+            for line in view.lines[:1]:
+                await logs.around(source, line)
+            await logs.newer(source, AT)
+    except BlindError:
+        return None
+    except Exception as error:  # noqa: BLE001 - any other end is what is looked for
+        return f"logs: {error!r}"
     return None
 
 

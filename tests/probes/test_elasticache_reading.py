@@ -16,6 +16,7 @@ from cockpit.triage import recording
 from probes.answers import Gap
 from probes.elasticache import status as elasticache
 from probes.elasticache.model import CLUSTER, SERVERLESS, Snapshot
+from probes.elasticache.read import CacheClusterRow, cluster_of
 from probes.elasticache.settings import Settings
 from probes.windows import in_weekly
 from tests.probes.elasticache_looks import (
@@ -192,6 +193,13 @@ async def test_memcached_has_other_metrics_and_several_nodes() -> None:
     names = {query.name for query in session.queries}
     assert "GetHits" in names
     assert "ReplicationLag" not in names
+
+
+def test_an_absurd_number_of_nodes_makes_no_endless_list() -> None:
+    row = CacheClusterRow(
+        cache_cluster_id="shop", cache_cluster_status="available", num_cache_nodes=2**31
+    )
+    assert len(cluster_of(row, AT).nodes) == 300
 
 
 async def test_a_serverless_cache_is_found_last() -> None:

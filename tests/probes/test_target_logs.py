@@ -27,7 +27,13 @@ from cockpit.world import layout
 from cockpit.world.calls import CallLog
 from cockpit.world.faults import Faults
 from cockpit.world.front import Front
-from tests.probes import ecs_looks, lambda_looks, rds_looks, test_state_machine
+from tests.probes import (
+    ecs_looks,
+    elasticache_looks,
+    lambda_looks,
+    rds_looks,
+    test_state_machine,
+)
 from tests.probes.fake_aws import AT, FakeAws, ago, denied, target
 from tests.probes.test_log_group import event, written
 
@@ -224,6 +230,28 @@ async def test_a_function_names_its_own_group() -> None:
     look = lambda_looks.snapshot(log_group="/shop/pay")
     (source,) = await reader(FakeAws({}), "lambda_function", seen=look).sources()
     assert source.group == "/shop/pay"
+
+
+async def test_a_cache_names_what_it_delivers_and_says_what_does_not_arrive() -> None:
+    def delivered(kind: str, **more: Any) -> dict[str, Any]:
+        details = {"CloudWatchLogsDetails": {"LogGroup": f"/cache/{kind}"}}
+        return {"LogType": kind, "DestinationDetails": details, "Status": "active", **more}
+
+    row = {
+        "ReplicationGroupId": "sessions",
+        "LogDeliveryConfigurations": [
+            delivered("engine-log"),
+            delivered("slow-log", Status="error", Message="no right to write"),
+        ],
+    }
+    aws = FakeAws({"elasticache.DescribeReplicationGroups": [row]})
+    look = elasticache_looks.snapshot(id="sessions")
+    engine, slow = await reader(aws, "elasticache", seen=look).sources()
+    assert (engine.group, engine.label, engine.why) == ("/cache/engine-log", "engine-log", "")
+    assert "no right to write" in slow.why
+    none = FakeAws({"elasticache.DescribeReplicationGroups": [{"ReplicationGroupId": "sessions"}]})
+    (source,) = await reader(none, "elasticache", seen=look).sources()
+    assert source.why
 
 
 async def test_a_database_names_what_it_exports_errors_first() -> None:
