@@ -15,6 +15,7 @@ import pytest
 
 from cockpit import clock
 from cockpit.cli.main import run
+from cockpit.connect.aws.reads import consented
 from cockpit.connect.aws.redact import redact
 from cockpit.connect.session import Series
 from cockpit.errors import BlindError, Reason, Refused
@@ -294,6 +295,16 @@ def test_a_kind_without_logs_says_what_helps() -> None:
     with pytest.raises(BlindError) as caught:
         logs_probe(target("alb", "shop"), registry().values(), below)
     assert caught.value.hint == "it needs web: read the logs there"
+
+
+def test_queries_are_open_where_a_log_group_is_a_target_only() -> None:
+    queries = {"logs.StartQuery", "logs.GetQueryResults", "logs.StopQuery"}
+    lines = {"logs.FilterLogEvents", "logs.GetLogEvents"}
+    for probe in registry().values():
+        if probe.logs is not None:
+            asked = consented(probe.needs)
+            assert lines <= asked, probe.id
+            assert bool(queries & asked) is (probe.kind == "log_group"), probe.id
 
 
 # Logs Insights ----------------------------------------------------------------------------------
