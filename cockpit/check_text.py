@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -161,3 +162,11 @@ def _short(kind: str) -> str:
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def folded(line: str, width: int) -> list[str]:
+    """The line on as many lines of the terminal as it needs, what goes on indented below it."""
+    if len(line) <= width:
+        return [line]
+    below = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.wrap(line, width, subsequent_indent=below, break_on_hyphens=False)

@@ -106,13 +106,13 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         rows.set_head([present.heads(rows.columns, patterns=patterns)])
         if found != self._rows_kept:
             self._rows_kept = found
-        ended = self._of is None and self._view is not None and self._view.source.ended is not None
-        rows.view = self._how(follows=ended or self._tail is not None)
+        ended = self._source is not None and self._source.ended is not None
+        rows.view = self._how(follows=(ended and self._of is None) or self._tail is not None)
         rows.show(self._rows_kept, clock.now())
         set_title(rows, line(f"{self._title()}  ", (safe(self._target, 60), "dim")))
         if not rows.filter:
             back = present.short_span(self._span)
-            spans = lines is None and self._source is not None
+            spans = lines is None and self._source is not None and not ended
             set_subtitle(rows, f" the last {back}; w: further back " if spans else "")
         self._draw_line()
         self.show_footer()
@@ -121,7 +121,8 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         """What needs a log, or another one."""
         if self._source is None:
             return frozenset({"open", "source", "tail", "wider", "insights", "pin"})
-        return frozenset() if len(self._sources) > 1 else frozenset({"source"})
+        only = frozenset() if len(self._sources) > 1 else frozenset({"source"})
+        return only if self._source.ended is None else only | {"tail", "wider", "insights"}
 
     def _how(self, *, follows: bool) -> RowView[LogRow]:
         return RowView(
@@ -150,7 +151,7 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
             shown, all_ = len(self._of.lines), self._of.pattern.count
             some = f": the first and the newest, {shown} of {all_:,}" if shown < all_ else ""
             return f"Lines of a pattern{some}"
-        ended = self._view is not None and self._view.source.ended is not None
+        ended = self._source is not None and self._source.ended is not None
         return "Last lines" if ended else "Patterns of errors"
 
     def _why_empty(self) -> str:
@@ -247,6 +248,13 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
             self.host.say("No log of it is known: nothing to read")
         return self._source is None
 
+    def _over(self) -> bool:
+        """Whether who wrote the log has stopped, which is said."""
+        ended = self._source is not None and self._source.ended is not None
+        if ended:
+            self.host.say("It has stopped: these are its last lines, and no more will come")
+        return ended
+
     # -- actions -------------------------------------------------------------------------------
 
     def action_open(self) -> None:
@@ -288,7 +296,7 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
 
     def action_wider(self) -> None:
         """Twice as far back."""
-        if self._without():
+        if self._without() or self._over():
             return
         if self._span >= LONGEST:
             self.host.say("Six hours are the most: ask Logs Insights (i), or the archive")
@@ -330,7 +338,12 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         """Begin, or end."""
         if self._tail is not None:
             self._leave_tail()
-        elif not self._without() and self._source is not None and self._logs is not None:
+        elif (
+            not self._without()
+            and not self._over()
+            and self._source is not None
+            and self._logs is not None
+        ):
             self._tail = LogTail(self._logs, self._source)
             self._anew()
             self._draw()
@@ -358,7 +371,7 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
 
     def action_insights(self) -> None:
         """Show what a query would cost, then ask."""
-        if self._without():
+        if self._without() or self._over():
             return
         self.run_worker(self._price(), group="insights", exclusive=True, exit_on_error=False)
 

@@ -151,18 +151,21 @@ class TargetLogs:
     async def newer(self, source: LogSource, after: datetime) -> LinesRead:
         """Every line since a moment, whatever it tells, at most 500. Raises `BlindError`."""
         _must_be_readable(source)
-        async with _in_time():
-            return await matching(
-                await self._session(),
-                source.group,
-                "",
-                start=after,
-                end=clock.now() + timedelta(seconds=1),
-                most=_TAILED,
-                pages=2,
-                prefix=source.prefix,
-                stream=source.stream,
-            )
+        try:
+            async with _in_time():
+                return await matching(
+                    await self._session(),
+                    source.group,
+                    "",
+                    start=after,
+                    end=clock.now() + timedelta(seconds=1),
+                    most=_TAILED,
+                    pages=2,
+                    prefix=source.prefix,
+                    stream=source.stream,
+                )
+        except BlindError as error:
+            raise _named(error, source) from error
 
     async def estimate(self, source: LogSource, *, span: timedelta = SPAN) -> QueryEstimate:
         """What a query of Logs Insights over the span and the one before would scan. Raises
@@ -219,7 +222,7 @@ def _named(error: BlindError, source: LogSource) -> BlindError:
     """What is not there, by its name: AWS says only that something is not."""
     if error.reason is not Reason.MISSING:
         return error
-    if source.stream:
+    if source.stream and "log group" not in error.message:
         told = f"there is no stream {source.stream} in {source.group}"
         hint = "nothing was written to it: its container never started, or said nothing"
         return BlindError(Reason.MISSING, told, hint=hint)

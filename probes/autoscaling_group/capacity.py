@@ -196,11 +196,15 @@ def _waited(members: Iterable[Member], waited: Mapping[str, datetime]) -> tuple[
 
 
 def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """Report what serves first, then why not, then what keeps it from following the load."""
+    """Report why nothing launches, how much serves, then what keeps it from following the load.
+
+    The first of equals is what a suspect is named by and whose runbook is shown: more capacity
+    helps nobody while launches fail.
+    """
     yield from in_service.going(snapshot, settings)
+    yield from launches.failing(snapshot, settings)
     yield from in_service.below(snapshot, settings)
     yield from in_service.zero(snapshot, settings)
-    yield from launches.failing(snapshot, settings)
     yield from launches.other_failures(snapshot, settings)
     yield from replacing.loop(snapshot, settings)
     yield from replacing.stuck(snapshot, settings)

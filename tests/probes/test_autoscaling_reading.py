@@ -149,7 +149,7 @@ async def test_a_failed_launch_says_where_and_since_when() -> None:
     assert seen.activities is not None
     assert seen.activities[0].zone == "us-east-1a"
     assert seen.below_since == ago(minutes=9)
-    assert [code for code, _ in found(seen)] == ["ASG_BELOW_DESIRED", "ASG_LAUNCH_FAILING"]
+    assert [code for code, _ in found(seen)] == ["ASG_LAUNCH_FAILING", "ASG_BELOW_DESIRED"]
 
 
 async def test_weights_are_capacity_and_the_warm_pool_is_none() -> None:

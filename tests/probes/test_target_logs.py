@@ -429,6 +429,20 @@ def shop(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("at")
+async def test_a_group_that_is_gone_is_not_told_as_a_task_that_said_nothing() -> None:
+    dead = replace(GROUP, stream="app/web/1", ended=ago(minutes=1))
+    for lacks, told in (("group", "there is no log group"), ("stream", "there is no stream")):
+
+        def gone(what: str = lacks, **_: Any) -> Any:
+            raise BlindError(Reason.MISSING, f"The specified log {what} does not exist.")
+
+        read = reader(FakeAws({"logs.GetLogEvents": gone, "logs.FilterLogEvents": gone}))
+        for question in (read.read(dead), read.newer(dead, ago(minutes=1))):
+            with pytest.raises(BlindError, match=told):
+                await question
+
+
 Words = Callable[..., tuple[int, str, str]]
 
 
@@ -458,6 +472,17 @@ def test_the_command_tells_patterns_with_masked_lines(logs: Words) -> None:
     assert "ERROR order N failed" in out
 
 
+def test_the_command_folds_what_is_too_long_and_cuts_nothing(
+    logs: Words, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    code, out, _ = logs("web-logs")
+    assert code == 0
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= 60
+    assert "order 11 failed" in " ".join(out.split())
+
+
 def test_the_command_says_what_is_not_there(logs: Words) -> None:
     code, out, err = logs("gone")
     assert code != 0
@@ -466,6 +491,9 @@ def test_the_command_says_what_is_not_there(logs: Words) -> None:
     assert code != 0
     assert "log_group" in err
     assert logs("nobody")[0] == 64
+    assert "did you mean 'web-logs'?" in logs("web-log")[2]
+    assert logs("web-logs", "--lines", "-1")[0] == 64
+    assert logs("web-logs", "--spend", "-1")[0] == 64
     assert logs("web-logs", "--since", "9h")[0] == 64
 
 

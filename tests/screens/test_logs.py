@@ -140,6 +140,16 @@ async def test_a_stopped_task_has_its_last_lines_beside_its_reason(
         assert "OutOfMemoryError: container killed" in told
         assert "MemoryError [/b]\\x1b[2J" in told
         assert "2 of 3" in told
+        assert "Live tail" not in told
+        for key in ("t", "w", "i"):
+            pilot.app._notifications.clear()
+            await press(pilot, key)
+            assert toasts(pilot)[0].startswith("It has stopped"), key
+        desk.logs.failing = BlindError(Reason.MISSING, "there is no stream")
+        await press(pilot, "r")
+        await until(pilot, lambda: not screen._busy, "read")
+        assert "Last lines" in text(pilot)
+        assert "further back" not in text(pilot)
         await press(pilot, "tab", "tab", "shift+tab")
 
 

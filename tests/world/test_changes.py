@@ -121,6 +121,21 @@ def test_the_text_reads_and_reaches_no_terminal_as_an_escape(
     assert "\x1b" not in ended.out
 
 
+def test_a_narrow_terminal_shows_the_whole_change(
+    changes: Changes, trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    trail.add(revoked(20))
+    out = changes().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert f"security group {GROUP}: − tcp 5432 from sg-checkout" in " ".join(out.split())
+    assert "…" not in out
+
+
+def test_a_span_that_is_none_says_how_one_is_written(changes: Changes) -> None:
+    assert "--since 90m, 6h, 2d or 02:40" in changes("--since", "5x").err
+
+
 @pytest.mark.parametrize("words", [(), ("--json",)])
 def test_a_secret_in_a_call_is_not_printed(
     changes: Changes, trail: Trail, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

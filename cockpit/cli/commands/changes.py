@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -128,7 +128,10 @@ async def _look(
 def start_of(text: str, now: datetime) -> datetime:
     """The beginning that `--since` names. Raises `Misconfigured`."""
     span = _SPAN.fullmatch(text.strip())
-    start = now - float(span[1]) * _UNITS[span[2]] if span else told_time(text, now)
+    try:
+        start = now - float(span[1]) * _UNITS[span[2]] if span else told_time(text, now)
+    except Misconfigured:
+        start = None
     if start is None or not timedelta(0) < now - start <= timedelta(days=90):
         raise Misconfigured(
             f"--since {text!r} is no time of the last 90 days", hint="--since 90m, 6h, 2d or 02:40"
@@ -214,6 +217,7 @@ def _change(each: Ranked) -> dict[str, Any]:
 
 
 def _text(report: ChangesReport, style: Style) -> Iterator[str]:
+    from cockpit.check_text import folded
     from cockpit.redact import MASKER
     from cockpit.text import visible
 
@@ -221,7 +225,7 @@ def _text(report: ChangesReport, style: Style) -> Iterator[str]:
         shown = visible(MASKER.mask(line), 4_000)
         if style.ascii:
             shown = shown.translate(_ASCII)
-        yield shown if len(shown) <= style.width else shown[: style.width - 1] + "…"
+        yield from folded(shown, style.width)
 
 
 def _lines(report: ChangesReport, style: Style) -> Iterator[str]:
@@ -238,9 +242,17 @@ def _lines(report: ChangesReport, style: Style) -> Iterator[str]:
         yield f"{report.hidden} more that the chosen targets neither are, need nor use"
     if report.ranked:
         yield ""
-        yield _row("time", "before", "what", "who", "distance", "change")
-    for place, each in enumerate(report.ranked):
-        yield from _entry(each, detailed=place < _DETAILED)
+    rows = [_cells(each) for each in report.ranked]
+    heads = ("time", "before", "what", "who", "distance")
+    widths = [
+        max(map(len, column)) for column in zip(heads, *(row[:-1] for row in rows), strict=True)
+    ]
+    if rows:
+        yield _row((*heads, "change"), widths, style.width)
+    for place, (each, row) in enumerate(zip(report.ranked, rows, strict=True)):
+        yield from _row(row, widths, style.width).splitlines()
+        if place < _DETAILED:
+            yield from _details(each)
 
 
 def _onset(report: ChangesReport) -> str:
@@ -255,28 +267,35 @@ def _onset(report: ChangesReport) -> str:
     return f"onset {began.at:%H:%M} ± {max(1, round(began.slack.total_seconds() / 60))} min"
 
 
-def _entry(each: Ranked, *, detailed: bool) -> Iterable[str]:
+def _cells(each: Ranked) -> tuple[str, ...]:
     from cockpit.units import duration
 
     change = each.change
     before = ""
     if each.before is not None:
-        sign = "after " if each.before < timedelta(0) else ""
+        sign = "+" if each.before < timedelta(0) else ""
         before = sign + duration(abs(each.before.total_seconds()))
     who = f"ours: {change.own}" if change.own else change.actor or change.by or "?"
     what = f"{change.kind} {change.target}".strip()
-    yield _row(f"{change.at:%H:%M:%S}", before, what, who, each.where, change.summary)
-    if detailed:
-        yield from (f"          {line}" for line in change.details[:_LINES])
-        if len(change.details) > _LINES:
-            yield f"          … {len(change.details) - _LINES} more (--json has them)"
-        yield from (f"          against: {line}" for line in each.against)
+    return f"{change.at:%H:%M:%S}", before, what, who, each.where, change.summary
 
 
-def _row(*cells: str) -> str:
-    widths = (8, 10, 30, 20, 22)
-    fixed = [cell[:width].ljust(width) for cell, width in zip(cells, widths, strict=False)]
-    return "  ".join((*fixed, cells[-1])).rstrip()
+def _details(each: Ranked) -> Iterator[str]:
+    details = each.change.details
+    yield from (f"          {line}" for line in details[:_LINES])
+    if len(details) > _LINES:
+        yield f"          … {len(details) - _LINES} more (--json has them)"
+    yield from (f"          against: {line}" for line in each.against)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], room: int) -> str:
+    """As wide as what stands in its columns; the change on a line of its own where it has less
+    than forty cells.
+    """
+    fixed = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=False))
+    if len(fixed) + 42 <= room:
+        return f"{fixed}  {cells[-1]}".rstrip()
+    return f"{fixed.rstrip()}\n          {cells[-1]}"
 
 
 COMMAND = changes

@@ -48,14 +48,27 @@ class SourceReport:
 @click.option(
     "--onset", default="", metavar="TIME", help="When it began (UTC): what came since is new."
 )
-@click.option("--lines", "many", default=1, metavar="N", help="Lines shown of each pattern.")
+@click.option(
+    "--lines",
+    "many",
+    default=1,
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Lines shown of each pattern.",
+)
 @click.option(
     "--source", "only", default="", metavar="WORDS", help="Only sources whose name has them."
 )
 @click.option(
     "--insights", is_flag=True, help="Ask Logs Insights besides, which costs by the byte."
 )
-@click.option("--spend", default=_SPEND, metavar="USD", help="What --insights may cost at most.")
+@click.option(
+    "--spend",
+    default=_SPEND,
+    type=click.FloatRange(min=0),
+    metavar="USD",
+    help="What --insights may cost at most.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The public format cockpit.logs/1.")
 @click.pass_context
 def logs(
@@ -112,6 +125,7 @@ async def _read(
     from cockpit import sweep
     from cockpit.connect.role import Role
     from cockpit.connect.session import AwsReads
+    from cockpit.text import nearest
     from cockpit.triage.registry import registry
     from cockpit.triage.target_logs import LONGEST, TargetLogs, logs_probe
     from cockpit.triage.topology import DependencyGraph
@@ -120,7 +134,9 @@ async def _read(
         raise Misconfigured("--since reaches back more than six hours", hint="--since 2h")
     known = {each.name: each for each in settings.targets}
     if name not in known:
-        raise Misconfigured(f"no target {name!r}", hint="cockpit check names them")
+        raise Misconfigured(
+            f"no target {name!r}{nearest(name, known)}", hint=f"there are {', '.join(known)}"
+        )
     target = known[name]
     below = (known[each] for each in DependencyGraph(settings.targets).below(name))
     probe = logs_probe(target, registry().values(), below)
@@ -238,6 +254,7 @@ def _line(line: LogLine) -> dict[str, str]:
 
 
 def _text(target: str, found: Sequence[SourceReport], many: int, style: Style) -> Iterator[str]:
+    from cockpit.check_text import folded
     from cockpit.redact import MASKER
     from cockpit.text import visible
 
@@ -245,7 +262,7 @@ def _text(target: str, found: Sequence[SourceReport], many: int, style: Style) -
         shown = visible(MASKER.mask(line), 4_000)
         if style.ascii:
             shown = shown.translate(_ASCII)
-        yield shown if len(shown) <= style.width else shown[: style.width - 1] + "…"
+        yield from folded(shown, style.width)
 
 
 def _lines(target: str, found: Sequence[SourceReport], many: int) -> Iterator[str]:
