@@ -66,8 +66,9 @@ ACCOUNT = {
     "function-deleted": Story(
         "LAMBDA_FUNCTION_MISSING",
         "payments-api",
-        "lambda-state",
-        ("repair",),
+        "lambda-restore",
+        ("deleted", "rto", "rpo", "restore"),
+        {"deleted": "yes", "rto": "60", "rpo": "0"},
         by_hand=(
             (
                 "lambda",
