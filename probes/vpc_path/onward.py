@@ -129,6 +129,8 @@ async def forwarders_of(
             )
             holder = row.attachment.instance_id if row.attachment is not None else ""
             key = one.interface if one.interface in ids else holder
+            if key not in ids:
+                continue
             if key in found:
                 one = Forwarder(interface=one.interface)
             found[key] = one
