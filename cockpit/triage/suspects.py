@@ -204,7 +204,8 @@ def _target(
     unseen = _unseen(board, (target.name, *graph.below(target.name)))
     reasons = [f"{count(len(own), 'finding')} of its own, the worst {head.finding.severity}"]
     if needing := {found.target for found in symptoms.among(graph.above(target.name))}:
-        reasons.append(f"{count(len(needing), 'sick target')} need it")
+        verb = "needs" if len(needing) == 1 else "need"
+        reasons.append(f"{count(len(needing), 'sick target')} {verb} it")
     elif target.needs:
         reasons.append("nothing that it needs is unhealthy")
     return Suspect(

@@ -190,7 +190,9 @@ def suspects(found: Sequence[Suspect], by: str, open_findings: int, width: int) 
     """At most three, one line each; without any, how they are found."""
     if not found:
         return [
-            line(("None. Looked for: ", "dim"), (safe(by), "faint")).truncate(width, ellipsis=True)
+            line(("No suspect. Looked for: ", "dim"), (safe(by), "faint")).truncate(
+                width, ellipsis=True
+            )
         ]
     names = min(24, max(len(safe(s.name)) for s in found) + 1)
     return [_suspect(s, open_findings, names, width) for s in found[:3]]

@@ -198,10 +198,11 @@ def heading(width: int, *, names: int = 16) -> Content:
     return line((f"   age {'':5} {fit('resource', names)} finding", "faint"))
 
 
-def title(found: list[FindingRow], width: int, *, blind: int = 0) -> Content:
+def title(found: list[FindingRow], width: int, *, blind: int = 0, once: int = 0) -> Content:
     """`Findings 8 · 3 critical · 1 blind`, as far as it fits; what is blind is always told.
 
-    `blind`: targets whose finding is that they could not be looked at.
+    `blind`: targets whose finding is that they could not be looked at. `once`: what was seen once
+    and waits for its second look.
     """
     tally = Counter(map(state, found))
     counted = {**tally, "blind": tally["blind"] + blind}
@@ -218,7 +219,15 @@ def title(found: list[FindingRow], width: int, *, blind: int = 0) -> Content:
         if longer.cell_length + last.cell_length > width:
             break
         head = longer
+    more = line(" · ", (f"{once} seen once, looked at again soon", "warning"))
+    if once and head.cell_length + last.cell_length + more.cell_length <= width:
+        last = line(last, more)
     return line(head, last)
+
+
+def seen_once(board: Board) -> int:
+    """Warnings and worse that wait for their second look."""
+    return sum(each.finding.severity > Severity.INFO for each in board.pending.values())
 
 
 def blind_findings(board: Board) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from textual.content import Content
 
 from cockpit.errors import Reason
 from cockpit.sweep import PlaceStatus
-from cockpit.triage.board import Board
+from cockpit.triage.board import Board, FindingId, OpenFinding
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
@@ -64,7 +64,9 @@ class System:
 
     target: Target
     state: str
-    """A severity, `ok`, `blind`, or `waiting` before the first look ended."""
+    """A severity, `ok`, `blind`, or `waiting`: before the first look ended, and while trouble that
+    was seen once waits for its second look.
+    """
     number: str
     """The fact that matters, or why there is none."""
     newest: datetime | None
@@ -78,7 +80,8 @@ SystemRow = Heading | System | Change
 
 def rows(shown: Shown, *, by_place: bool = False) -> list[SystemRow]:
     """Services (or accounts and regions) with their targets, then the newest changes."""
-    worst = _worst(shown.board)
+    worst = _worst(shown.board.open)
+    once = _worst(shown.board.pending)
     looks = _looks(shown.board)
     groups: dict[str, list[System]] = {}
     for target in shown.targets.values():
@@ -86,7 +89,10 @@ def rows(shown: Shown, *, by_place: bool = False) -> list[SystemRow]:
         group = target.service or shown.status.environment or "targets"
         if by_place:
             group = place_of(target)
-        groups.setdefault(group, []).append(_system(target, found, worst.get(target.name)))
+        system = _system(target, found, worst.get(target.name))
+        if system.state == "ok" and once.get(target.name, Severity.INFO) > Severity.INFO:
+            system = replace(system, state="waiting")
+        groups.setdefault(group, []).append(system)
     listed: list[SystemRow] = []
     for name, members in groups.items():
         place = shown.status.places.get(name)
@@ -120,10 +126,10 @@ def _held_up(place: PlaceStatus, service: str) -> str:
     return ", ".join(filter(None, (f"{number(waits)} wait" if waits else "", slowed)))
 
 
-def _worst(board: Board) -> dict[str, Severity]:
+def _worst(findings: Mapping[FindingId, OpenFinding]) -> dict[str, Severity]:
     worst: dict[str, Severity] = {}
     ranks: dict[str, int] = {}
-    for id_, finding in board.open.items():
+    for id_, finding in findings.items():
         severity = finding.finding.severity
         rank = severity.rank
         if rank > ranks.get(id_.target, -1):

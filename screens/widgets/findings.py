@@ -62,7 +62,8 @@ class Findings(RowList[present.FindingRow]):
             held = self._above() if self.moved else start.why
             set_subtitle(self, held if rows else "")
         blind = present.blind_findings(shown.board)
-        set_title(self, present.title(rows, max(8, self.size.width - 2), blind=blind))
+        once = present.seen_once(shown.board)
+        set_title(self, present.title(rows, max(8, self.size.width - 2), blind=blind, once=once))
 
     def _keep_place(self, at: int) -> None:
         """What is worse comes on top: who sees the top goes on seeing it, while the held row has

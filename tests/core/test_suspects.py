@@ -43,6 +43,9 @@ def test_the_deepest_sick_target_is_blamed_for_what_needs_it() -> None:
     first, *_ = suspects(board(sick("alb"), sick("tg"), sick("db")), SHOP)
     assert first.name == "db"
     assert first.explains == ("X@alb", "X@db", "X@tg")
+    assert "2 sick targets need it" in first.for_
+    (only,) = suspects(board(sick("tg"), sick("db")), SHOP)
+    assert "1 sick target needs it" in only.for_
 
 
 def test_a_symptom_is_not_a_suspect() -> None:

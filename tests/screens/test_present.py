@@ -146,6 +146,19 @@ def test_systems_are_grouped_by_service_with_the_number_that_matters() -> None:
     assert " ? mysql catalog          denied" in drawn
 
 
+def test_trouble_that_was_seen_once_is_no_health() -> None:
+    desk = FakeDesk()
+    once = make("ALB_5XX", Severity.CRITICAL, "58% 5xx", on="search-tg")
+    mild = make("TG_AGE", Severity.INFO, "old", on="search")
+    desk.board = replace(desk.board, pending={each.id: each for each in (once, mild)})
+    rows = [row for row in systems.rows(shown(desk)) if isinstance(row, systems.System)]
+    states = {row.target.name: row.state for row in rows}
+    assert (states["search-tg"], states["search"]) == ("waiting", "ok")
+    told = findings.title([], 80, once=findings.seen_once(desk.board))
+    assert told.plain == "Findings 0 · 1 seen once, looked at again soon"
+    assert "seen once" not in findings.title([], 20, once=1).plain
+
+
 def test_systems_by_place_tell_how_much_of_each_is_sick_or_unseen_and_what_waits_there() -> None:
     desk = FakeDesk()
     far = Target(name="far", kind="dynamodb_table", settings=AwsResource(aws="prod-eu", id="far"))
@@ -228,7 +241,7 @@ def test_a_long_label_of_a_plan_is_not_cut() -> None:
 
 def test_without_a_suspect_the_pane_says_what_was_looked_for() -> None:
     (told,) = evidence.suspects((), "the deepest unhealthy target", 0, 80)
-    assert plain(told) == "None. Looked for: the deepest unhealthy target"
+    assert plain(told) == "No suspect. Looked for: the deepest unhealthy target"
 
 
 def test_a_step_that_captured_nothing_says_none() -> None:
