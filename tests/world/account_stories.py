@@ -127,8 +127,16 @@ ACCOUNT = {
         "contain-credential",
         ("before", "preserve", "needed", "off", "eradicate", "notify"),
         {"needed": "no"},
-        frozenset({"iam.UpdateAccessKey"}),
+        frozenset({"iam.UpdateAccessKey", "wafv2.UpdateIPSet"}),
         stays=True,
+        then=Story(
+            "TRAFFIC_FROM_FEW_SOURCES",
+            "shop-acl",
+            "block-source",
+            ("before", "keep", "known", "block"),
+            {"known": "no"},
+            acts=2,
+        ),
     ),
     "throttled-api": Story(
         "APIGW_THROTTLING",

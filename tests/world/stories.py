@@ -217,6 +217,8 @@ async def repaired(world: World, story: Story, folder: Path) -> None:
     """A person sits down before a world and repairs it."""
     async with seated(world, Role.COMMANDER, folder) as desk:
         await followed(desk, story, impatient=True)
+        if story.then is not None:
+            await followed(desk, story.then, impatient=True)
     for service, operation, arguments in story.by_hand:
         await asyncio.to_thread(clients(world), service, operation, **arguments)
     assert story.changes <= called(world)

@@ -21,6 +21,8 @@ class Story:
     """A target that was a victim: no grave finding stays there."""
     acts: int = 1
     """Steps among them that change something."""
+    then: Story | None = None
+    """What they do afterwards; its `acts` are those of both."""
     stays: bool = False
     """What is told is history: it is told after the repair too."""
     by_hand: tuple[tuple[str, str, dict[str, Any]], ...] = ()
