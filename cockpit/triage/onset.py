@@ -65,6 +65,9 @@ def onset(board: Board, first_look: datetime | None) -> Onset | None:
         return None
     known = [began for each in felt for began in _began(each, first_look)]
     rang = [began for each in board.open.values() for began in _rang(each)]
+    if not known and first_look is not None:
+        # alone, an alarm that rang for hours before anybody looked is noise as likely as not
+        rang = [each for each in rang if each.at >= first_look - _ALONE]
     if known or rang:
         return _earliest(known, rang)
     earliest = min(each.since for each in felt)

@@ -186,7 +186,7 @@ events PutRule events.rule 0.5 name
 events DisableRule events.rule 0.8 name
 events DeleteRule events.rule 0.8 name
 athena UpdateWorkGroup athena.workgroup 0.8 workGroup
-glue UpdateTable glue.table 0.8 name
+glue UpdateTable glue.table 0.8 tableInput.name,name
 glue DeleteTable glue.table 1 name
 logs DeleteLogGroup logs.delete 0.3 logGroupName
 cloudwatch PutMetricAlarm cloudwatch.alarm 0.05 alarmName
@@ -258,7 +258,9 @@ def call_of(event: ApiEvent) -> CallKind:
 def resource_of(event: ApiEvent) -> str:
     """The name of what was changed; empty: the event does not say."""
     for name in call_of(event).named_by:
-        value = event.parameters.get(name)
+        value: object = event.parameters
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
         if isinstance(value, list):
             value = value[0] if value else ""
         if isinstance(value, str) and value:

@@ -282,6 +282,12 @@ def test_an_alarm_that_rang_long_before_the_others_dates_nothing(
     assert told.at == ago(seconds=began)
 
 
+def test_an_alarm_that_rang_for_hours_before_anybody_looked_dates_nothing_alone() -> None:
+    told = onset(board(open_("db", since=ago(minutes=1)), *ringing(7200)), ago(minutes=1))
+    assert told is not None
+    assert (told.at, told.vague) == (ago(minutes=1), True)
+
+
 def order(*changes: Change, sick: tuple[str, ...] = ("alb", "tg"), began: Onset | None) -> Any:
     return ranked(
         changes,

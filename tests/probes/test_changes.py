@@ -300,6 +300,12 @@ NEW = {"Statement": [{"Sid": "R", "Effect": "Allow", "Action": ["s3:GetObject", 
                       "Resource": "arn:aws:s3:::site/*", "Principal": "*"}]}  # fmt: skip
 
 
+async def test_a_table_of_the_catalog_is_named_by_what_it_is_changed_into() -> None:
+    asked = {"databaseName": "logs", "tableInput": {"name": "access"}}
+    (change,) = view.changes(await look(row("UpdateTable", source="glue", parameters=asked)), "c")
+    assert (change.kind, change.resource) == ("glue.table", "access")
+
+
 def test_a_policy_differs_by_its_statements() -> None:
     assert policy_diff.policy(OLD, json.dumps(NEW)) == (
         "− Allow s3:GetObject on arn:aws:s3:::site/* to arn:aws:iam::1:root",
