@@ -79,7 +79,7 @@ class AwsReads(Protocol):
 
         It comes out of a batched call that gathers what others ask in this moment.
 
-        Operations that can be batched are listed in `cockpit.connect.aws.batches`. Absent:
+        Operations that can be batched are listed in `cockpit.connect.aws.batched`. Absent:
         `BlindError(missing)`. One bad id never spoils the answers of the others.
         """
 

@@ -22,7 +22,7 @@ from botocore import xform_name
 from botocore.model import Shape, StructureShape
 
 from cockpit import config, sweep
-from cockpit.connect.aws.batches import BATCHES
+from cockpit.connect.aws.batched import BATCHES
 from cockpit.connect.aws.limits import CEILINGS
 from cockpit.connect.role import Role
 from cockpit.triage.board import ONE_LOOK

@@ -13,7 +13,7 @@ from botocore.model import ListShape, MapShape, Shape, StringShape, StructureSha
 from botocore.utils import parse_timestamp
 
 from cockpit.connect.aws import reads
-from cockpit.connect.aws.batches import BATCHES
+from cockpit.connect.aws.batched import BATCHES
 from tests.fuzz.shapes import Shaped, model
 
 DATA = Path(botocore.__file__).parent / "data"

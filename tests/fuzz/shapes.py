@@ -15,7 +15,7 @@ from typing import Any
 import jmespath
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StringShape, StructureShape
 
-from cockpit.connect.aws.batches import BATCHES
+from cockpit.connect.aws.batched import BATCHES
 from cockpit.connect.aws.loader import ModelLoader
 from cockpit.connect.session import MetricQuery, Series
 from cockpit.errors import BlindError, Reason
