@@ -98,7 +98,8 @@ async def test_nothing_but_the_list_leaves_a_session_of_triage() -> None:
 
 def test_aws_counts_all_of_the_list_as_reads_and_many_more_that_are_held_back() -> None:
     listed = {reads.iam_action(s, o) for t in (reads.ALLOW, reads.CONSENT) for s in t for o in t[s]}
-    assert {action for action in listed if not is_in("ReadOnlyAccess", action)} == set()
+    outside = {action for action in listed if not is_in("ReadOnlyAccess", action)}
+    assert outside == {"signin:ListSessions"}, "which is newer than moto's copy of the policy"
     tables = reads.SECRET, reads.ACTING, reads.UNASKED
     held = {(s, o) for table in tables for s in table for o in table[s]}
     known = {one for one in held if is_in("ReadOnlyAccess", reads.iam_action(*one))}
