@@ -82,6 +82,15 @@ def test_every_scenario_that_is_data_is_played_here() -> None:
     assert all(bool(scenario.load(name).mend) == (name in ACCOUNT) for name in data)
 
 
+def test_the_four_ways_in_which_the_nightly_report_fails_are_told_apart() -> None:
+    ways = {name: story for name, story in ACCOUNT.items() if name.startswith("report-")}
+    assert len(ways) == 4
+    for name, story in ways.items():
+        told = f"{story.code}@{story.target}"
+        assert told in scenario.load(name).must
+        assert all(scenario.load(other).forbids(told) for other in ways if other != name)
+
+
 async def test_credentials_that_run_out_in_the_middle_blind_everything_until_somebody_logs_in(
     opened: Callable[[str], HeadlessWorld], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
