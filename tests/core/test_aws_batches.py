@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cockpit.connect.aws import batches
+from cockpit.connect.aws.batched import BATCHES
 from cockpit.connect.aws.session import Aws
 from cockpit.connect.shared import AnswerToCome
 from cockpit.errors import BlindError, Reason
@@ -453,13 +454,13 @@ async def test_what_cannot_be_batched_and_an_empty_id_are_told() -> None:
 def test_every_batch_is_of_an_allowed_read() -> None:
     from cockpit.connect.aws import reads
 
-    for name in batches.BATCHES:
+    for name in BATCHES:
         service, _, operation = name.partition(".")
         assert reads.is_read(service, operation), name
 
 
 async def test_a_batch_that_grows_is_let_wait_and_not_for_ever() -> None:
-    batch = batches.BATCHES["ecs.DescribeServices"]
+    batch = BATCHES["ecs.DescribeServices"]
     group = batches._Group("ecs", "DescribeServices", batch, {})
     told = []
     for n in range(batches._CHECKS + 1):
