@@ -89,6 +89,7 @@ class CockpitApp(App[int]):
         environ: Mapping[str, str] = os.environ,
         encoding: str = "",
     ) -> None:
+        terminal.keep_escape()
         self.environ = dict(environ)
         look = theme.choose(self.environ)
         native = look in {theme.SIXTEEN, theme.PLAIN}
@@ -228,6 +229,9 @@ class CockpitApp(App[int]):
 
     async def on_event(self, event: events.Event) -> None:
         """Whatever a person presses, clicks or pastes holds what they see; then it is handled."""
+        if isinstance(event, events.Key) and terminal.is_escape(event.key):
+            at, event = event.time, events.Key("escape", "\x1b")
+            event.time = at
         pressed = isinstance(event, PRESSES)
         if pressed and not event.is_forwarded:
             if isinstance(event, events.Key):

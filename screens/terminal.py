@@ -8,7 +8,7 @@ import select
 import signal
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -30,6 +30,23 @@ def on_signals(hang_up: Callable[[int], None]) -> None:
             loop.add_signal_handler(number, hang_up, code)
         except (NotImplementedError, RuntimeError, ValueError):
             break  # no signals in this thread or on this platform
+
+
+def keep_escape() -> None:
+    """Esc that comes in one piece with the next key, as over a slow line, stays an Esc.
+
+    Textual 8 reads Esc and Enter as Enter: that would run the plan which was cancelled.
+    """
+    from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
+    from textual.keys import Keys
+
+    known = cast("dict[str, tuple[Keys, ...]]", ANSI_SEQUENCES_KEYS)
+    known["\x1b\r"] = known["\x1b\n"] = (Keys.Escape,)
+
+
+def is_escape(key: str) -> bool:
+    """Whether a key is Esc with one that followed closely, which reads as Alt: no key here is."""
+    return key.startswith("alt+")
 
 
 def is_ours() -> bool:

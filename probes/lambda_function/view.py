@@ -49,7 +49,7 @@ def _headline(snapshot: Snapshot, settings: Settings) -> Fact:
     if rate.part and severity:
         return Fact("state", f"{percent(rate.share or 0)} errors", rate.share, "share", severity)
     if rate.part:
-        shown = f"{number(rate.part)} of {number(rate.whole or 0)} failed"
+        shown = f"{rate.part:,.0f} of {rate.whole or 0:,.0f} failed"
         return Fact("state", shown, rate.share, "share", Severity.WARNING)
     if refused.part:
         return Fact("state", "throttled", refused.share, "share", Severity.WARNING)

@@ -441,7 +441,7 @@ def test_a_leak_and_a_denial_are_named() -> None:
         pytest.param(snapshot(), "ok", id="well"),
         pytest.param(snapshot(errors=flow(5)), "5.0% errors", id="errors"),
         pytest.param(
-            snapshot(invocations=minutes(3), errors=minutes(1)), "1 of 3 failed", id="counts"
+            snapshot(invocations=minutes(3.02), errors=minutes(1)), "1 of 3 failed", id="counts"
         ),
         pytest.param(snapshot(throttles=flow(5)), "throttled", id="throttled"),
         pytest.param(snapshot(reserved=0), "off", id="reserve of 0"),

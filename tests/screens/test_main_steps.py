@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
+from textual._xterm_parser import XTermParser
 
 from cockpit.errors import Misconfigured, Refused
 from cockpit.runbooks.earlier import DoneBefore
@@ -158,6 +159,28 @@ async def test_a_high_step_runs_only_for_the_typed_name(
         await press(pilot, "text:-db", "enter")
         assert run.ran == ["terminate"]
         assert isinstance(pilot.app.screen, MainScreen)
+
+
+@pytest.mark.parametrize("typed", ["\x1b\r", "\x1b\n", "\x1be", "\x1bR"])
+async def test_escape_that_comes_in_one_piece_with_the_next_key_is_an_escape(
+    typed: str, desk: FakeDesk, show: Shows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over a slow line both come at once; Textual alone reads Esc and Enter as Enter."""
+    run = begun(desk)
+    monkeypatch.setattr("screens.confirm.SETTLE", 0.0)
+    monkeypatch.setattr("screens.confirm.HELD", 0.0)
+    async with show(desk) as pilot:
+        await press(pilot, "R")
+        assert isinstance(pilot.app.screen, ConfirmScreen)
+        parser = XTermParser()
+        found = list(parser.feed(typed))
+        while not found:
+            await asyncio.sleep(0.02)
+            found = list(parser.tick())
+        for event in found:
+            pilot.app.post_message(event)
+        await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen), "left")
+        assert run.ran == []
 
 
 async def test_escape_runs_nothing(desk: FakeDesk, show: Shows) -> None:
