@@ -67,7 +67,7 @@ def judge(net: Network, source: PathEnd, destination: PathEnd, flow: Flow) -> Wa
         _walk(walk, net, (source, destination), pair, flow, ephemeral(source.kind))
     verdict = _verdict(walk)
     ends = (source, destination)
-    if pair is not None and _is_divided(walk, ends) and _all_closed(net, ends, pair, flow):
+    if pair is not None and _is_divided(walk, ends) and _all_closed(net, walk, ends, pair, flow):
         verdict = "blocked"
         walk.blockers = [replace(one, partial=False) for one in walk.blockers]
     return Way(
@@ -92,14 +92,15 @@ def _is_divided(walk: Walk, ends: tuple[PathEnd, PathEnd]) -> bool:
 
 
 def _all_closed(
-    net: Network, ends: tuple[PathEnd, PathEnd], pair: tuple[Net, Net], flow: Flow
+    net: Network, walk: Walk, ends: tuple[PathEnd, PathEnd], pair: tuple[Net, Net], flow: Flow
 ) -> bool:
     """Whether stations that each let another part pass let nothing pass together."""
-    found = pieces(net, ends, pair, ephemeral(ends[0].kind))
+    acls = any(hop.outcome == "partly" and "network ACL" in hop.name for hop in walk.hops)
+    found = pieces(net, ends, pair, ephemeral(ends[0].kind), by_port=acls)
     for each, span in found:
-        walk = Walk()
-        _walk(walk, net, ends, each, flow, span)
-        if _verdict(walk) != "blocked":
+        part = Walk()
+        _walk(part, net, ends, each, flow, span)
+        if _verdict(part) != "blocked":
             return False
     return bool(found)
 

@@ -12,16 +12,24 @@ from probes.vpc_path import routes
 from probes.vpc_path.model import ANY, Network, PathEnd
 from probes.vpc_path.space import Box, Net, carried, covers, cut, meets, network
 
-_MOST = 300
-"""Pieces that are looked at; a path of more stays as it was judged in whole."""
+_MOST, _MOST_OF_ONE = 1000, 200
+"""Pieces that are looked at, and of one end; a path of more stays as it was judged in whole."""
 
 Piece = tuple[tuple[Net, Net], tuple[int, int]]
 
 
 def pieces(
-    net: Network, ends: tuple[PathEnd, PathEnd], pair: tuple[Net, Net], span: tuple[int, int]
+    net: Network,
+    ends: tuple[PathEnd, PathEnd],
+    pair: tuple[Net, Net],
+    span: tuple[int, int],
+    *,
+    by_port: bool,
 ) -> Sequence[Piece]:
-    """Every pair of addresses' ranges with a range of the answers' ports; empty: too many."""
+    """Every pair of addresses' ranges with a range of the answers' ports; empty: too many.
+
+    `by_port`: an ACL lets a part pass, which may be one of the answers' ports.
+    """
     named = list(dict.fromkeys(_named(net)))
     ours = _divided(pair[0], named)
     theirs = _divided(pair[1], named)
@@ -29,8 +37,8 @@ def pieces(
         ours = [one for one in ours if _is_its(net, ends[1].subnet, pair[0], one, out=False)]
     if ends[1].kind == "internet" and pair[1].prefixlen == 0 and ends[0].inside:
         theirs = [one for one in theirs if _is_its(net, ends[0].subnet, pair[1], one, out=True)]
-    spans = [*_spans(net, span)]
-    if len(ours) * len(theirs) * len(spans) > _MOST:
+    spans = [*_spans(net, span)] if by_port else [span]
+    if max(len(ours), len(theirs)) > _MOST_OF_ONE or len(ours) * len(theirs) * len(spans) > _MOST:
         return ()
     return [*product(product(ours, theirs), spans)]
 
@@ -54,7 +62,7 @@ def _named(net: Network) -> Iterator[Net]:
 def _divided(whole: Net, named: Iterable[Net]) -> list[Net]:
     left = [*carried(whole)]
     for one in named:
-        if len(left) > _MOST:
+        if len(left) > _MOST_OF_ONE:
             break
         if meets(one, whole) and not covers(one, whole):
             taken, rest = cut([Box(each, 0, 0) for each in left], Box(one, 0, 0))
