@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -36,6 +37,7 @@ from cockpit.runbooks.values import (
 )
 from cockpit.secret_shapes import secret_header, secrets_of
 from cockpit.triage.target import Target
+from cockpit.units import number
 
 CALLS = frozenset({StepKind.AWS, StepKind.SQL, StepKind.REDIS})
 _Told = TypeVar("_Told")
@@ -449,9 +451,12 @@ def _told(right: Right) -> list[PlanLine]:
 
 def _seen(value: object, scope: Mapping[str, object]) -> str:
     try:
-        return whole(resolved(value, scope))
+        found = resolved(value, scope)
     except NoValue:
         return "unknown"
+    if isinstance(found, bool):
+        return str(found).lower()
+    return number(found) if isinstance(found, float) and isfinite(found) else whole(found)
 
 
 def shown_headers(act: Act) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
 from datetime import datetime, timedelta
+from math import prod
 
 from textual.content import Content
 
@@ -151,7 +152,9 @@ def _said(row: Ranked) -> Iterator[tuple[str, str, str]]:
         yield "distance", row.where, ""
     if row.score:
         parts = " × ".join(f"{name} {value:.2f}" for name, value in row.parts)
-        yield "score", f"{row.score:.2f} = {parts}: a correlation, no proof", ""
+        product = prod(value for _, value in row.parts)
+        most = ", the most there is," if product > row.score + 0.005 else ""
+        yield "score", f"{row.score:.2f}{most} = {parts}: a correlation, no proof", ""
     for place, text in enumerate(row.against):
         yield ("" if place else "against"), text, "dim"
 

@@ -100,7 +100,7 @@ def _when(shown: Shown, width: int) -> Content:
         left = (shown.next_update - shown.moment).total_seconds()
         late = left < 0
         look = "critical bold" if late else "warning bold" if left < _SOON else "bold"
-        word = "update late" if late else "next update in" if width >= 110 else "update"
+        word = "update late" if late else "next update in" if width >= 110 else "update in"
         parts += [(" · ", "faint"), f"{word} ", (countdown(left), look)]
     return line(*parts, " ")
 

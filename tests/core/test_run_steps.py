@@ -17,6 +17,7 @@ from cockpit.connect.net.settings import EndpointSettings
 from cockpit.connect.role import Role
 from cockpit.errors import Reason, Refused
 from cockpit.redact import MASKER
+from cockpit.runbooks import planning
 from cockpit.runbooks.kinds.http import MOST
 from cockpit.runbooks.plan import Approval
 from cockpit.triage.target import Target
@@ -447,3 +448,12 @@ async def test_a_capture_that_fails_after_the_effect_is_not_taken_for_a_step_tha
     assert outcome.kind == "ok"
     assert len(made.acts.calls) == 1
     assert made.status("terminate") == "ok"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(779.5629851704291, "779.56"), (640, "640"), ("x", "x"), (True, "true")]
+)
+def test_a_value_beside_the_plan_has_no_more_digits_than_say_something(
+    value: object, told: str
+) -> None:
+    assert planning._seen("$look.slowest", {"look": {"slowest": value}}) == told

@@ -239,3 +239,14 @@ def test_the_axis_begins_with_the_first_change_of_six_hours() -> None:
 )
 def test_after_the_onset_is_never_told_as_before(minutes: float, words: str) -> None:
     assert present.before(ranked(minutes)) == words
+
+
+def test_a_score_that_reaches_its_most_says_so() -> None:
+    parts = (("risk", 1.0), ("relation", 1.2), ("actor", 0.9))
+    for score, parts_, words in (
+        (1.0, parts, "1.00, the most there is, = risk 1.00 × relation 1.20"),
+        (0.5, (("risk", 0.5),), "0.50 = risk 0.50:"),
+    ):
+        row = replace(ranked(24, parts=parts_), score=score)
+        told = " ".join(each.plain.strip() for each in present.whole(row, 200))
+        assert words in told

@@ -349,6 +349,8 @@ def test_the_countdown_to_the_update_changes_its_tone(left: float, tone: str) ->
     desk.next_update = NOW + timedelta(seconds=left)
     first = header.header(shown(desk), 140)[0]
     assert tone in {span.style for span in first.spans}
+    word = "update late" if left < 0 else "update in"
+    assert word in header.header(shown(desk), 80)[0].plain, "no time of day"
 
 
 def test_a_degraded_record_is_a_banner_above_everything() -> None:
