@@ -35,22 +35,48 @@ class Masker:
     """
 
     _values: set[str] = field(default_factory=set)
+    _longest_first: tuple[str, ...] | None = None
+    """The values in the order in which they are replaced; None: one was learnt since."""
 
     def learn(self, value: str) -> None:
         """Remember a resolved secret for the life of the process."""
         if len(value) >= _SHORTEST:
             self._values.update(_forms(value))
+            self._longest_first = None
 
     def mask(self, content: str) -> str:
         """The text without any known secret, nor what looks like one."""
         return without_shapes(_SIGNED.sub(rf"\1{MASK}", self.without_known(content)))
 
     def without_known(self, content: str) -> str:
-        """The text without any known secret, the longest values first. For what is drawn: cheap."""
-        for value in sorted(self._values, key=len, reverse=True):
+        """The text without any known secret, the longest values first."""
+        for value in self._ordered():
             if value in content:
                 content = content.replace(value, MASK)
         return content
+
+    def beginning(self, content: str, most: int) -> str:
+        """The first characters of the text without any known secret, at most so many.
+
+        For what is drawn, and drawn again: of a megabyte no more is looked at than is shown.
+        """
+        longest = len(next(iter(self._ordered()), ""))
+        span = most + longest
+        while True:
+            shown = self.without_known(content[:span])
+            if span >= len(content):
+                return shown[:most]
+            sure = shown[
+                : max(0, len(shown) - longest)
+            ]  # what was cut through a secret shows half of it
+            if len(sure) >= most:
+                return sure[:most]
+            span *= 2
+
+    def _ordered(self) -> tuple[str, ...]:
+        if self._longest_first is None:
+            self._longest_first = tuple(sorted(self._values, key=len, reverse=True))
+        return self._longest_first
 
 
 def _forms(value: str) -> Iterator[str]:

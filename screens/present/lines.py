@@ -38,7 +38,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 def safe(text: object, limit: int = 400) -> str:
     """Text from outside, harmless, without known secrets and on one line."""
-    return visible(MASKER.without_known(str(text)), limit)
+    return visible(MASKER.beginning(str(text), limit + 1), limit)
 
 
 def line(*parts: Part) -> Content:

@@ -48,7 +48,14 @@ def shop(tmp_path: Path, silent: socket.socket) -> Path:
 def begun(config: Path, *arguments: str) -> subprocess.Popen[str]:
     words = [sys.executable, "-m", "cockpit.cli", "--config", str(config), "check", *arguments]
     pipe = subprocess.PIPE
-    return subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, cwd=config.parent)
+    return subprocess.Popen(
+        words, stdout=pipe, stderr=pipe, text=True, cwd=config.parent, preexec_fn=_hears_ctrl_c
+    )
+
+
+def _hears_ctrl_c() -> None:
+    """Whoever starts the tests in the background of a shell hands an ignored SIGINT down."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_only_what_was_chosen_is_looked_at_and_what_was_collected_is_kept(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -211,3 +213,31 @@ async def test_no_secret_of_a_request_is_anywhere(tmp_path: Path, port: int) -> 
         assert not [path.name for path in files if form in path.read_bytes()], form
     assert "order=42" in "\n".join(shown), "what is no secret is shown"
     assert "paid" in "\n".join(shown)
+
+
+@pytest.mark.parametrize("most", [1, 7, 40, 400])
+def test_the_beginning_of_a_text_is_that_of_the_masked_one(most: int) -> None:
+    masker, chance = Masker(), random.Random(most)
+    secrets = ["pa55:4711", "hunter2", "x" * 90, "hunter2-and-more"]
+    for secret in secrets:
+        masker.learn(secret)
+    for _ in range(300):
+        parts = chance.choices([*secrets, "hunt", "x" * 89, "a word ", "\n", "é"], k=12)
+        whole = "".join(parts)
+        assert masker.beginning(whole, most) == masker.without_known(whole)[:most]
+
+
+def test_of_a_long_text_no_more_is_looked_at_than_is_shown() -> None:
+    masker = Masker()
+    masker.learn("pa55:4711")
+    looked: list[int] = []
+
+    class Long(str):
+        __slots__ = ()
+
+        def __getitem__(self, key: Any) -> str:
+            looked.append(key.stop)
+            return super().__getitem__(key)
+
+    assert masker.beginning(Long("x" * 1_000_000), 40) == "x" * 40
+    assert max(looked) < 200
