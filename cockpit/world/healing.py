@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cockpit.world import layout, metrics
-from cockpit.world.answers.scripted import Script, fits
+from cockpit.world.answers.scripted import Script, fits, operation_of
 from cockpit.world.front import Front
 from cockpit.world.identify import AwsRequest
 
@@ -74,14 +74,13 @@ class Phases:
         times = [self._parts.get(part) for part in parts]
         if not phase or not times or any(each is None for each in times):
             return math.inf
-        last = max(filter(None, times))
-        return last - (self._clock() - last) * metrics.HEALING
+        return metrics.well_since(max(filter(None, times)), self._clock())
 
 
 def install(front: Front, phases: Phases, script: Script, mends: tuple[Parameters, ...]) -> None:
     """Let the calls mend what they mend. The world's own calls mend nothing."""
     for one in mends:
-        service, _, operation = str(one["of"]).partition(".")
+        (service, operation), _ = operation_of(one)
         phases.expect(str(one.get("part", MENDED)))
         front.react(service, operation, _reaction(phases, script, one))
 

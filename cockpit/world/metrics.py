@@ -185,7 +185,12 @@ class Book:
     def _end(self) -> float:
         if self._repaired is None:
             return math.inf
-        return self._repaired - (self.now() - self._repaired) * HEALING
+        return well_since(self._repaired, self.now())
+
+
+def well_since(repaired: float, now: float) -> float:
+    """From when on the past is well, some time after a repair. Seconds since the epoch."""
+    return repaired - (now - repaired) * HEALING
 
 
 def statistic(minutes: list[Minute], stat: str) -> float | None:

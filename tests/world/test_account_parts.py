@@ -116,7 +116,6 @@ def test_an_answer_of_a_file_has_the_times_of_the_world_and_passes_with_its_phas
     assert row["createdAt"] == datetime.fromtimestamp(1_799_999_940, UTC)
     assert row["serviceName"] == "us-east-1"
     assert front._scripted(("ecs", "DescribeServices"), {"cluster": "other"}) is None
-    _script("mended").install(front, (), ())
     after = Front(CallLog(), Faults())
     _script("mended").install(after, (one,), ())
     assert after._scripted(("ecs", "DescribeServices"), {"cluster": "prod"}) is None
@@ -129,6 +128,12 @@ def test_an_answer_of_a_file_has_the_times_of_the_world_and_passes_with_its_phas
 def test_an_answer_that_aws_never_gives_is_told(of: str, result: dict[str, Any]) -> None:
     with pytest.raises(Misconfigured):
         _script().install(Front(CallLog(), Faults()), ({"of": of, "result": result},), ())
+
+
+def test_a_call_that_aws_does_not_have_mends_nothing_and_is_told() -> None:
+    mend = {"of": "lambda.UpdateAlais", "when": {"FunctionName": "orders"}}
+    with pytest.raises(Misconfigured, match="UpdateAlais"):
+        healing.install(Front(CallLog(), Faults()), healing.Phases(), _script(), (mend,))
 
 
 def test_a_phase_ends_with_its_call_begins_again_with_its_undo_and_its_past_turns_well() -> None:

@@ -83,11 +83,11 @@ class Script:
         for one in reversed(answers):
             front.scripts.append(self._answering(one))
         for one in amends:
-            name, _ = _operation(one)
+            name, _ = operation_of(one)
             front.amendments[name] = self._amending(one, front.amendments.get(name))
 
     def _answering(self, one: Parameters) -> Callable[[Operation, dict[str, Any]], Answerer | None]:
-        name, model = _operation(one)
+        name, model = operation_of(one)
         result = self._filled(one.get("result", {}), model.output_shape, one["of"])
 
         def answer(request: AwsRequest, asked: dict[str, Any]) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class Script:
         return script
 
     def _amending(self, one: Parameters, before: Amendment | None) -> Amendment:
-        _, model = _operation(one)
+        _, model = operation_of(one)
         over = self._filled(one["result"], model.output_shape, one["of"])
 
         def amend(
@@ -149,14 +149,15 @@ class Script:
         return self.text(told) if isinstance(told, str) else told
 
 
-def _operation(one: Parameters) -> tuple[Operation, OperationModel]:
+def operation_of(one: Parameters) -> tuple[Operation, OperationModel]:
+    """The operation that a row is `of`, and its model. Raises `Misconfigured` for none of AWS's."""
     service, _, name = str(one.get("of", "")).partition(".")
     if not known(service):
-        raise Misconfigured(f"an answer of {one.get('of')!r}: AWS has no such service")
+        raise Misconfigured(f"of = {one.get('of')!r}: AWS has no such service")
     try:
         return (service, name), operation(service, name)
     except OperationNotFoundError:
-        raise Misconfigured(f"an answer of {one.get('of')!r}: there is no such operation") from None
+        raise Misconfigured(f"of = {one.get('of')!r}: there is no such operation") from None
 
 
 def _merged(told: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
