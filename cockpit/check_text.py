@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cockpit.check import Report, ordered
+from cockpit.redact import MASKER
 from cockpit.text import visible
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Seen
@@ -19,6 +20,7 @@ _GLYPHS = {
     Severity.WARNING: ("▲", "!"),
     Severity.INFO: ("•", "i"),
 }
+_ASCII = str.maketrans({"→": "->", "±": "+-", "−": "-", "…": "...", "·": "|", "×": "x", "≈": "~"})
 _COLOURS = {
     Severity.CRITICAL: "\x1b[1;31m",
     Severity.HIGH: "\x1b[31m",
@@ -170,3 +172,10 @@ def folded(line: str, width: int) -> list[str]:
         return [line]
     below = " " * (len(line) - len(line.lstrip()) + 2)
     return textwrap.wrap(line, width, subsequent_indent=below, break_on_hyphens=False)
+
+
+def printed(lines: Iterable[str], style: Style) -> Iterator[str]:
+    """Lines with text from outside as a terminal may have them: masked, harmless, folded."""
+    for line in lines:
+        shown = visible(MASKER.mask(line), 4_000)
+        yield from folded(shown.translate(_ASCII) if style.ascii else shown, style.width)

@@ -13,7 +13,7 @@ import pytest
 
 from cockpit import sweep
 from cockpit.check import Exit, Report, look_once, to_json, write_recordings
-from cockpit.check_text import Style, to_text
+from cockpit.check_text import Style, printed, to_text
 from cockpit.config import load
 from cockpit.connect.role import Role
 from cockpit.errors import Reason
@@ -251,6 +251,15 @@ def test_an_endpoint_that_is_not_of_the_configuration_is_told() -> None:
 def test_the_table_is_plain_without_colour_and_without_unicode() -> None:
     text = to_text(report(seen(WARNING, HIGH)), Style(ascii=True))
     assert text.partition("\n\n")[2].splitlines()[0].startswith("x high")
+
+
+def test_printed_lines_are_harmless_fold_and_are_plain_without_unicode() -> None:
+    lines = ["\x1b[31m12 × of 3 ± 1 …", "  " + "word " * 12]
+    assert list(printed(lines, Style(ascii=True, width=40))) == [
+        "\\x1b[31m12 x of 3 +- 1 ...",
+        "  word word word word word word word",
+        "    word word word word word",
+    ]
 
 
 def test_names_that_look_alike_as_files_keep_a_recording_each(tmp_path: Path) -> None:

@@ -26,7 +26,6 @@ _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(day
 _DETAILED = 8
 """Of how many changes it is told what exactly they changed."""
 _LINES = 8
-_ASCII = str.maketrans({"→": "->", "±": "+-", "−": "-", "…": "...", "·": "|"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +71,11 @@ def changes(
     if as_json:
         click.echo(json.dumps(_document(report), ensure_ascii=False, indent=1))
     else:
+        from cockpit.check_text import printed
         from cockpit.cli.commands.check import style
 
         drawn = style()
-        for line in _text(report, drawn):
+        for line in printed(_lines(report, drawn), drawn):
             click.echo(line)
     return 3 if report.unseen else 0
 
@@ -214,18 +214,6 @@ def _change(each: Ranked) -> dict[str, Any]:
         "where": each.where,
         "against": list(each.against),
     }
-
-
-def _text(report: ChangesReport, style: Style) -> Iterator[str]:
-    from cockpit.check_text import folded
-    from cockpit.redact import MASKER
-    from cockpit.text import visible
-
-    for line in _lines(report, style):
-        shown = visible(MASKER.mask(line), 4_000)
-        if style.ascii:
-            shown = shown.translate(_ASCII)
-        yield from folded(shown, style.width)
 
 
 def _lines(report: ChangesReport, style: Style) -> Iterator[str]:

@@ -13,7 +13,6 @@ import click
 from cockpit.errors import BlindError, CockpitError, Misconfigured, Refused
 
 if TYPE_CHECKING:
-    from cockpit.check_text import Style
     from cockpit.config import Config
     from cockpit.logs.insights import QueryEstimate, QueryFound
     from cockpit.logs.reading import LogLine
@@ -26,7 +25,6 @@ _PATTERNS = 30
 _SPEND = 0.25
 _SOURCES = 8
 _PATIENCE = 120.0
-_ASCII = str.maketrans({"→": "->", "…": "...", "·": "|", "×": "x", "≈": "~"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +100,10 @@ def logs(
     if as_json:
         click.echo(json.dumps(_document(target, now, found, many), ensure_ascii=False, indent=1))
     else:
+        from cockpit.check_text import printed
         from cockpit.cli.commands.check import style
 
-        for line in _text(target, found, many, style()):
+        for line in printed(_lines(target, found, many), style()):
             click.echo(line)
     return 3 if any(each.blind or (each.view and each.view.short) for each in found) else 0
 
@@ -253,18 +252,6 @@ def _line(line: LogLine) -> dict[str, str]:
     return {"at": clock.stamp(line.at), "stream": line.stream, "text": line.text}
 
 
-def _text(target: str, found: Sequence[SourceReport], many: int, style: Style) -> Iterator[str]:
-    from cockpit.check_text import folded
-    from cockpit.redact import MASKER
-    from cockpit.text import visible
-
-    for line in _lines(target, found, many):
-        shown = visible(MASKER.mask(line), 4_000)
-        if style.ascii:
-            shown = shown.translate(_ASCII)
-        yield from folded(shown, style.width)
-
-
 def _lines(target: str, found: Sequence[SourceReport], many: int) -> Iterator[str]:
     for report in found:
         yield f"{target}: {report.source.name}"
@@ -282,11 +269,10 @@ def _lines(target: str, found: Sequence[SourceReport], many: int) -> Iterator[st
 
 
 def _view(view: LogView, many: int) -> Iterator[str]:
+    yield f"  {view.told}"
     if view.source.ended is not None:
-        yield f"  {view.told}"
         yield from (f"  {each.at:%H:%M:%S}  {each.text}" for each in view.lines)
         return
-    yield f"  {view.told}"
     for each in view.patterns[:_PATTERNS]:
         pattern = each.pattern
         new = f"new {pattern.new_since:%H:%M}" if pattern.new_since else ""
