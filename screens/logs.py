@@ -6,7 +6,8 @@ note.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 
 from textual.app import ComposeResult
 from textual.worker import Worker, WorkerState
@@ -70,7 +71,7 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         """The keys go to the rows; reading begins."""
         super().on_mount()
         self._rows.focus()
-        self.run_worker(self._begin(), group="read", exclusive=True, exit_on_error=False)
+        self._work("read", self._begin())
 
     @property
     def _rows(self) -> RowList[LogRow]:
@@ -80,6 +81,11 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
     @property
     def _source(self) -> LogSource | None:
         return self._sources[self._at] if self._sources else None
+
+    @property
+    def _ended(self) -> bool:
+        """Whether who wrote the log has stopped."""
+        return self._source is not None and self._source.ended is not None
 
     # -- drawing -------------------------------------------------------------------------------
 
@@ -106,13 +112,13 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         rows.set_head([present.heads(rows.columns, patterns=patterns)])
         if found != self._rows_kept:
             self._rows_kept = found
-        ended = self._source is not None and self._source.ended is not None
-        rows.view = self._how(follows=(ended and self._of is None) or self._tail is not None)
+        follows = (self._ended and self._of is None) or self._tail is not None
+        rows.view = replace(VIEW, empty=self._why_empty(), follow_end=follows)
         rows.show(self._rows_kept, clock.now())
         set_title(rows, line(f"{self._title()}  ", (safe(self._target, 60), "dim")))
         if not rows.filter:
             back = present.short_span(self._span)
-            spans = lines is None and self._source is not None and not ended
+            spans = lines is None and self._source is not None and not self._ended
             set_subtitle(rows, f" the last {back}; w: further back " if spans else "")
         self._draw_line()
         self.show_footer()
@@ -122,17 +128,7 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         if self._source is None:
             return frozenset({"open", "source", "tail", "wider", "insights", "pin"})
         only = frozenset() if len(self._sources) > 1 else frozenset({"source"})
-        return only if self._source.ended is None else only | {"tail", "wider", "insights"}
-
-    def _how(self, *, follows: bool) -> RowView[LogRow]:
-        return RowView(
-            key=present.key,
-            draw=present.draw,
-            fields=present.fields,
-            columns=present.COLUMNS,
-            empty=self._why_empty(),
-            follow_end=follows,
-        )
+        return only | {"tail", "wider", "insights"} if self._ended else only
 
     def _lines(self) -> Sequence[LogRow] | None:
         """The lines that are shown; None: patterns are."""
@@ -151,8 +147,7 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
             shown, all_ = len(self._of.lines), self._of.pattern.count
             some = f": the first and the newest, {shown} of {all_:,}" if shown < all_ else ""
             return f"Lines of a pattern{some}"
-        ended = self._source is not None and self._source.ended is not None
-        return "Last lines" if ended else "Patterns of errors"
+        return "Last lines" if self._ended else "Patterns of errors"
 
     def _why_empty(self) -> str:
         if self._failed is not None:
@@ -235,7 +230,11 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
             self._draw()
 
     def _start(self) -> None:
-        self.run_worker(self._read(), group="read", exclusive=True, exit_on_error=False)
+        self._work("read", self._read())
+
+    def _work(self, group: str, work: Coroutine[None, None, None]) -> None:
+        """One of a group at a time; a fault ends the work and not the cockpit."""
+        self.run_worker(work, group=group, exclusive=True, exit_on_error=False)
 
     def _anew(self) -> None:
         """The cursor at the top of what is shown now."""
@@ -250,10 +249,9 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
 
     def _over(self) -> bool:
         """Whether who wrote the log has stopped, which is said."""
-        ended = self._source is not None and self._source.ended is not None
-        if ended:
+        if self._ended:
             self.host.say("It has stopped: these are its last lines, and no more will come")
-        return ended
+        return self._ended
 
     # -- actions -------------------------------------------------------------------------------
 
@@ -265,7 +263,7 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
             self._anew()
             self._draw()
         elif isinstance(row, LogLine):
-            self.run_worker(self._around(row), group="around", exclusive=True, exit_on_error=False)
+            self._work("around", self._around(row))
 
     async def _around(self, row: LogLine) -> None:
         if self._logs is None or self._source is None:
@@ -309,7 +307,7 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         if self._sources:
             self._start()
         else:
-            self.run_worker(self._begin(), group="read", exclusive=True, exit_on_error=False)
+            self._work("read", self._begin())
 
     def action_pin(self) -> None:
         """The selected line as a note."""
@@ -338,18 +336,13 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         """Begin, or end."""
         if self._tail is not None:
             self._leave_tail()
-        elif (
-            not self._without()
-            and not self._over()
-            and self._source is not None
-            and self._logs is not None
-        ):
+        elif self._without() or self._over():
+            return
+        elif self._source is not None and self._logs is not None:
             self._tail = LogTail(self._logs, self._source)
             self._anew()
             self._draw()
-            self.run_worker(
-                self._follow(self._tail), group="tail", exclusive=True, exit_on_error=False
-            )
+            self._work("tail", self._follow(self._tail))
 
     def _leave_tail(self) -> None:
         self._end_tail()
@@ -373,7 +366,7 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
         """Show what a query would cost, then ask."""
         if self._without() or self._over():
             return
-        self.run_worker(self._price(), group="insights", exclusive=True, exit_on_error=False)
+        self._work("insights", self._price())
 
     async def _price(self) -> None:
         if self._logs is None or self._source is None:
@@ -386,9 +379,7 @@ class LogsScreen(CockpitScreen[None], part=Where.LOGS):
 
         def answer(text: str) -> None:
             if text.strip().lower() == "yes":
-                self.run_worker(
-                    self._query(about), group="insights", exclusive=True, exit_on_error=False
-                )
+                self._work("insights", self._query(about))
             else:
                 self.host.say("Nothing was run: only yes runs it")
 
