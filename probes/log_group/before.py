@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -95,13 +95,7 @@ async def _read(aws: AwsReads, group: str, pattern: str, start: datetime) -> Hou
 
 
 def _shapes(lines: Sequence[LogLine], pattern: str) -> list[tuple[str, str]]:
-    return list(_sorted(lines, pattern))
-
-
-def _sorted(lines: Sequence[LogLine], pattern: str) -> Iterator[tuple[str, str]]:
-    for line in lines:
-        if kind := sort_of(line.text, pattern):
-            yield kind, shape_of(line.text)
+    return [(kind, shape_of(line.text)) for line in lines if (kind := sort_of(line.text, pattern))]
 
 
 def _rate(told: LinesRead, count: int, begin: datetime, minutes: float) -> float:
