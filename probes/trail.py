@@ -18,7 +18,7 @@ from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import SafeText, visible
 from cockpit.triage.changes import PERSON, PIPELINE, ROOT, SERVICE
-from probes.answers import Gap
+from probes.answers import Gap, gap_of
 
 LATE = timedelta(minutes=15)
 """CloudTrail delivers an event within about five, at most about 15 minutes (its user guide)."""
@@ -119,7 +119,7 @@ async def pages(
         except BlindError as error:
             if not page:
                 raise
-            gaps.append(Gap("CloudTrail", error.reason.value, visible(error.message)))
+            gaps.append(gap_of("CloudTrail", error))
             return oldest
         found = events_of(answer)
         keep(found)

@@ -20,7 +20,7 @@ from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, absent, attempt, partly_blind
+from probes.answers import Gap, absent, attempt, gap_of, partly_blind
 from probes.athena_workgroup import catalog, runs, view
 from probes.athena_workgroup.model import GlueCrawler, GlueTable, QueryRun, Settings, Snapshot
 from probes.athena_workgroup.read import (
@@ -96,7 +96,7 @@ async def _table(aws: AwsReads, name: str, gaps: list[Gap]) -> GlueTable | None:
     try:
         return replace(table, newest=await newest_of(aws, name), listed=True)
     except BlindError as error:
-        gaps.append(Gap("partitions", error.reason.value, error.message))
+        gaps.append(gap_of("partitions", error))
         return table
 
 

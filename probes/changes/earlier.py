@@ -7,8 +7,7 @@ from datetime import timedelta
 
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError
-from cockpit.text import visible
-from probes.answers import Gap
+from probes.answers import Gap, gap_of
 from probes.changes.calls import resource_of
 from probes.changes.telling import SET_AGAIN, same_thing
 from probes.changes.trail import TrailMemory
@@ -35,7 +34,7 @@ async def before(
             try:
                 memory.before[event.id] = await _last(aws, event)
             except BlindError as error:
-                gaps.append(Gap("the call before", error.reason.value, visible(error.message)))
+                gaps.append(gap_of("the call before", error))
                 break
         held = memory.before[event.id]
         if held is not None:

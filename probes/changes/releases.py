@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
-from cockpit.text import visible
-from probes.answers import Gap
+from probes.answers import Gap, gap_of
 from probes.changes.calls import resource_of
 from probes.changes.definition_diff import task_definition
 from probes.changes.model import MovedImage
@@ -41,7 +40,7 @@ async def releases(
             lines, images = await _release(aws, event, events)
         except BlindError as error:
             if error.reason is not Reason.MISSING:
-                gaps.append(Gap("task definitions", error.reason.value, visible(error.message)))
+                gaps.append(gap_of("task definitions", error))
             continue
         if lines:
             found.append((event.id, lines))

@@ -17,8 +17,7 @@ from weakref import WeakKeyDictionary
 from cockpit import clock
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError
-from cockpit.text import visible
-from probes.answers import Gap, whole_minute
+from probes.answers import Gap, gap_of, whole_minute
 from probes.changes.calls import ASKED, is_noise
 from probes.changes.model import ReadTrail
 from probes.trail import OVERLAP, ApiEvent, events_of, lookup, pages
@@ -92,7 +91,7 @@ async def _by_name(
                 aws, ("EventName", name), start=start, end=memory.whole_from or start
             )
         except BlindError as error:
-            gaps.append(Gap("CloudTrail by name", error.reason.value, visible(error.message)))
+            gaps.append(gap_of("CloudTrail by name", error))
             break
         _keep(memory, events_of(answer))
         memory.asked.append(waiting.pop(0))

@@ -19,11 +19,10 @@ from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, Series
 from cockpit.errors import BlindError, Reason
-from cockpit.text import visible
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, absent, attempt, blind_series, partly_blind
+from probes.answers import Gap, absent, attempt, blind_series, gap_of, partly_blind
 from probes.ecs import load, pauses, rest, rollout, starts, tasks, view
 from probes.ecs.answers import (
     ServiceRow,
@@ -212,8 +211,7 @@ async def _previous(aws: AwsReads, arn: str, gaps: list[Gap]) -> TaskDefinition 
         return await _definition(aws, arn)
     except BlindError as error:
         if error.reason not in {Reason.MISSING, Reason.MISCONFIGURED}:
-            detail = visible(error.message)
-            gaps.append(Gap("previous task definition", error.reason.value, detail))
+            gaps.append(gap_of("previous task definition", error))
         return None
 
 

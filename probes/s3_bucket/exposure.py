@@ -21,7 +21,7 @@ from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.answers import Gap, absent, attempt, blind_series
+from probes.answers import Gap, absent, attempt, blind_series, gap_of
 from probes.metrics import query
 from probes.s3_bucket import public, view
 from probes.s3_bucket.blind import unseen
@@ -95,7 +95,7 @@ async def _there(aws: AwsReads, bucket: str, gaps: list[Gap]) -> None:
             raise _absent(error) from error
         if error.reason is not Reason.DENIED:
             raise
-        gaps.append(Gap("whether it is there", error.reason.value, error.message))
+        gaps.append(gap_of("whether it is there", error))
         try:
             await unless_none(_status(aws, bucket), None)
         except BlindError as second:
