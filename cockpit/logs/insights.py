@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cockpit.clock import monotonic
-from cockpit.connect.aws.budget import USD_PER_SCANNED_GB
+from cockpit.connect.aws.budget import usd_of_scan
 from cockpit.connect.session import AwsReads, MetricQuery
 from cockpit.errors import BlindError, Reason, Refused
 from cockpit.text import visible
@@ -43,7 +43,7 @@ class QueryEstimate:
     @property
     def usd(self) -> float:
         """By the list price."""
-        return self.scans / 1e9 * USD_PER_SCANNED_GB
+        return usd_of_scan(self.scans)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class QueryFound:
     @property
     def usd(self) -> float:
         """By the list price."""
-        return self.scanned / 1e9 * USD_PER_SCANNED_GB
+        return usd_of_scan(self.scanned)
 
 
 async def estimate(

@@ -17,7 +17,7 @@ from cockpit.clock import monotonic
 
 USD_PER_SERIES = 0.01 / 1000
 """GetMetricData, us-east-1 list price of 2026-11 (catalogue B §9)."""
-USD_PER_SCANNED_GB = 0.005
+_USD_PER_SCANNED_GB = 0.005
 """Logs Insights, likewise. Filtering log events is not charged."""
 _RUNNING = {"Scheduled", "Running"}
 BUDGET = "budget"
@@ -31,6 +31,11 @@ _RECKONED = 10.0
 """Seconds for which a pace holds."""
 
 
+def usd_of_scan(scanned: float) -> float:
+    """What Logs Insights takes, by the list price, for so many bytes."""
+    return scanned / 1e9 * _USD_PER_SCANNED_GB
+
+
 def usd_of_query(answer: Mapping[str, object]) -> float:
     """What a query of Logs Insights cost, by an answer of `GetQueryResults`: by what was scanned
     when it ended, however it did; 0 while it runs.
@@ -39,7 +44,7 @@ def usd_of_query(answer: Mapping[str, object]) -> float:
     scanned = told.get("bytesScanned") if isinstance(told, Mapping) else None
     if answer.get("status") in _RUNNING or not isinstance(scanned, int | float):
         return 0.0
-    return scanned / 1e9 * USD_PER_SCANNED_GB
+    return usd_of_scan(scanned)
 
 
 @dataclass(frozen=True, slots=True)
