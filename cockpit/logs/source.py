@@ -6,6 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 
+def group_of(arn: str) -> str:
+    """The log group of an ARN, `:*` or a stream behind it or not; empty: it is of something else,
+    such as a delivery stream.
+    """
+    return arn.partition(":log-group:")[2].partition(":")[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSource:
     """A log group, or some streams of one."""

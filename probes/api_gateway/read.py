@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from cockpit.logs.source import group_of
 from probes.api_gateway.model import (
     HTTP,
     NO_LIMIT,
@@ -71,7 +72,7 @@ def rest_look(api: RestApiRow, row: RestStageRow, at: datetime) -> Snapshot:
         detailed_metrics=limits.metrics_enabled,
         routes_limited=len(own),
         cache=row.cache_cluster_status,
-        log_group=_group(row.access_log_settings.destination_arn),
+        log_group=group_of(row.access_log_settings.destination_arn),
         log_format=row.access_log_settings.format,
     )
 
@@ -94,7 +95,7 @@ def http_look(api: HttpApiRow, row: HttpStageRow, at: datetime) -> Snapshot:
         burst_limit_text=_text(limits.throttling_burst_limit),
         detailed_metrics=limits.detailed_metrics_enabled,
         routes_limited=sum(1 for each in row.route_settings.values() if _limited(each)),
-        log_group=_group(row.access_log_settings.destination_arn),
+        log_group=group_of(row.access_log_settings.destination_arn),
         log_format=row.access_log_settings.format,
     )
 
@@ -114,12 +115,6 @@ def _whole(value: int | None) -> int | None:
 
 def _text(value: float | None) -> str:
     return NO_LIMIT if value is None or value < 0 else f"{value:g}"
-
-
-def _group(arn: str) -> str:
-    """The log group of an ARN; empty for none, and for a stream of Firehose."""
-    found = re.fullmatch(r"arn:[\w-]+:logs:[\w-]+:\d+:log-group:([^:]+)(?::\*)?", arn)
-    return found[1] if found else ""
 
 
 def rest_deployment(row: RestDeploymentRow) -> ApiDeployment:

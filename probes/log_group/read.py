@@ -14,6 +14,7 @@ from cockpit.errors import BlindError, Reason
 from cockpit.logs.patterns import PatternTally
 from cockpit.logs.reading import LogLine, matching
 from cockpit.logs.shapes import DENIED, FIELD, WANTED
+from cockpit.logs.source import group_of
 from cockpit.text import SafeText
 from probes.answers import Gap, attempt, whole_minute
 from probes.denials import denied_actions
@@ -68,7 +69,7 @@ class LogMetricRow(Answer, frozen=True):
 
 def name_of(id_: str) -> str:
     """A group's name, of its name or ARN."""
-    return id_.split(":log-group:", 1)[1].split(":")[0] if ":log-group:" in id_ else id_
+    return group_of(id_) or id_
 
 
 async def group(aws: AwsReads, name: str, at: datetime) -> Snapshot:

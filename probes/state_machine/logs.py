@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cockpit.connect.aws.answer import Answer, answer_into
 from cockpit.connect.session import AwsReads
-from cockpit.logs.source import LogSource
+from cockpit.logs.source import LogSource, group_of
 from cockpit.text import SafeText
 from cockpit.triage.target import Target
 from probes.state_machine.model import Snapshot
@@ -52,11 +52,8 @@ async def logs(aws: AwsReads, snapshot: Snapshot, target: Target) -> tuple[LogSo
         includedData="METADATA_ONLY",
     )
     told = answer_into(answer, LoggingMachine).logging_configuration
-    groups = [
-        arn.split(":log-group:", 1)[1].split(":")[0]
-        for each in told.destinations
-        if ":log-group:" in (arn := each.cloud_watch_logs_log_group.log_group_arn)
-    ]
+    arns = (each.cloud_watch_logs_log_group.log_group_arn for each in told.destinations)
+    groups = dict.fromkeys(filter(None, map(group_of, arns)))
     if not groups or told.level == "OFF":
         return (LogSource(group="", label=snapshot.name, why="its logging is off"),)
-    return tuple(LogSource(group=each, errors=_ERRORS) for each in dict.fromkeys(groups))
+    return tuple(LogSource(group=each, errors=_ERRORS) for each in groups)

@@ -21,7 +21,7 @@ from cockpit.connect.session import Series
 from cockpit.errors import BlindError, Reason, Refused
 from cockpit.logs.insights import QueryEstimate
 from cockpit.logs.reading import LogLine
-from cockpit.logs.source import LogSource
+from cockpit.logs.source import LogSource, group_of
 from cockpit.triage.registry import registry
 from cockpit.triage.target_logs import TargetLogs, logs_probe
 from cockpit.world import layout
@@ -503,3 +503,17 @@ def test_the_command_queries_nothing_whose_price_is_not_known(logs: Words) -> No
     assert code == 3
     assert source["not_read"]["reason"] == "unreadable"
     assert "insights" not in source
+
+
+@pytest.mark.parametrize(
+    ("arn", "group"),
+    [
+        ("arn:aws:logs:eu-west-1:111122223333:log-group:/shop/pay", "/shop/pay"),
+        ("arn:aws:logs:eu-west-1:111122223333:log-group:/shop/pay:*", "/shop/pay"),
+        ("arn:aws:logs:eu-west-1:111122223333:log-group:pay:log-stream:a", "pay"),
+        ("arn:aws:firehose:eu-west-1:111122223333:deliverystream/pay", ""),
+        ("", ""),
+    ],
+)
+def test_the_group_of_an_arn(arn: str, group: str) -> None:
+    assert group_of(arn) == group
