@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 
+from cockpit.connect.aws.answer import Answer
 from cockpit.connect.session import MetricQuery, Series
+from cockpit.text import SafeText
 from cockpit.triage.finding import Severity, Thresholds
 from cockpit.units import percent
 
@@ -29,6 +31,30 @@ NO_DATA = Series()
 """No points: unknown, neither zero nor healthy."""
 
 _BLIND = frozenset({"Forbidden", "InternalError", "Unanswered"})
+
+
+class MetricDimension(Answer, frozen=True):
+    """A part of a metric's name."""
+
+    name: SafeText = ""
+    value: SafeText = ""
+
+
+class PublishedMetric(Answer, frozen=True):
+    """A row of `ListMetrics`: a metric whose dimensions its publisher decides."""
+
+    of = "cloudwatch.Metric"
+    metric_name: SafeText = ""
+    dimensions: tuple[MetricDimension, ...] = ()
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Its dimensions."""
+        return {each.name: each.value for each in self.dimensions}
+
+    def query(self, namespace: str, stat: str) -> MetricQuery:
+        """Its series, asked for by exactly its dimensions."""
+        return MetricQuery(namespace, self.metric_name, tuple(sorted(self.named.items())), stat)
 
 
 def query(namespace: str, name: str, stat: str, *, period: int = 60, **dims: str) -> MetricQuery:

@@ -133,21 +133,6 @@ class CreditRow(Answer, frozen=True):
     cpu_credits: SafeText = ""
 
 
-class MetricDimension(Answer, frozen=True):
-    """A part of a metric's name."""
-
-    name: SafeText = ""
-    value: SafeText = ""
-
-
-class MetricRow(Answer, frozen=True):
-    """A metric that exists."""
-
-    of = "cloudwatch.Metric"
-    metric_name: SafeText = ""
-    dimensions: tuple[MetricDimension, ...] = ()
-
-
 def id_of(id_: str) -> str:
     """The id out of an ARN (`…:instance/i-0abc`), or as it is."""
     return id_.rpartition("/")[2] if id_.startswith("arn:") else id_

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cockpit.connect.aws.answer import answers_into
-from cockpit.connect.session import AwsReads, MetricQuery, Series
+from cockpit.connect.session import AwsReads, Series
 from probes.answers import Gap
 from probes.ec2_instance.model import AgentMetric, Snapshot, burstable, lived, period, processor
-from probes.ec2_instance.read import MetricRow
-from probes.metrics import NO_DATA, is_blind, query, settled
+from probes.metrics import NO_DATA, PublishedMetric, is_blind, query, settled
 
 _SPACE = "AWS/EC2"
 _AGENT = "CWAgent"
@@ -57,8 +56,8 @@ async def by_agent(aws: AwsReads, look: Snapshot) -> Snapshot:
         Dimensions=[{"Name": "InstanceId", "Value": look.id}],
         RecentlyActive="PT3H",
     )
-    wanted = [each for each in answers_into(rows, MetricRow) if _is_wanted(each)][:_MOST]
-    asked = {_query(row): row for row in wanted}
+    wanted = [each for each in answers_into(rows, PublishedMetric) if _is_wanted(each)][:_MOST]
+    asked = {row.query(_AGENT, "Average"): row for row in wanted}
     found = await aws.metrics(tuple(asked), minutes=15) if asked else {}
     memory, disks = [], []
     for each, row in asked.items():
@@ -72,18 +71,13 @@ async def by_agent(aws: AwsReads, look: Snapshot) -> Snapshot:
     return replace(look, memory=tuple(memory), disks=tuple(disks))
 
 
-def _is_wanted(row: MetricRow) -> bool:
-    kind = {each.name: each.value for each in row.dimensions}.get("fstype", "")
+def _is_wanted(row: PublishedMetric) -> bool:
+    kind = row.named.get("fstype", "")
     return row.metric_name in _MEMORY | _DISKS and kind not in _FULL_BY_DESIGN
 
 
-def _query(row: MetricRow) -> MetricQuery:
-    dims = tuple(sorted((each.name, each.value) for each in row.dimensions))
-    return MetricQuery(_AGENT, row.metric_name, dims, "Average")
-
-
-def _path(row: MetricRow) -> str:
-    named = {each.name: each.value for each in row.dimensions}
+def _path(row: PublishedMetric) -> str:
+    named = row.named
     return named.get("path") or named.get("instance") or named.get("device") or "a file system"
 
 

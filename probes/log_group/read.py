@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cockpit.connect.aws.answer import Answer, GivenText, answers_into
-from cockpit.connect.session import AwsReads, MetricQuery, Series
+from cockpit.connect.session import AwsReads, Series
 from cockpit.errors import BlindError, Reason
 from cockpit.logs.patterns import PatternTally
 from cockpit.logs.reading import LogLine, matching
@@ -21,7 +21,7 @@ from probes.denials import denied_actions
 from probes.log_group import before
 from probes.log_group.before import sort_of
 from probes.log_group.model import WINDOW, Delivery, KindCount, Snapshot
-from probes.metrics import NO_DATA, query
+from probes.metrics import NO_DATA, PublishedMetric, query
 
 _PAGE = 1000
 _PAGES = 3
@@ -49,22 +49,6 @@ class LogSubscriptionRow(Answer, frozen=True, rename="camel"):
     of = "logs.SubscriptionFilter"
     filter_name: SafeText = ""
     destination_arn: SafeText = ""
-
-
-class LogMetricDimension(Answer, frozen=True):
-    """A dimension of a metric."""
-
-    of = "cloudwatch.Dimension"
-    name: SafeText = ""
-    value: SafeText = ""
-
-
-class LogMetricRow(Answer, frozen=True):
-    """A metric that is published: its dimensions have to be asked exactly so."""
-
-    of = "cloudwatch.Metric"
-    metric_name: SafeText = ""
-    dimensions: tuple[LogMetricDimension, ...] = ()
 
 
 def name_of(id_: str) -> str:
@@ -120,13 +104,11 @@ async def delivered(aws: AwsReads, look: Snapshot) -> tuple[Delivery, ...]:
         Dimensions=[{"Name": "LogGroupName", "Value": look.name}],
     )
     asked = {}
-    for row in answers_into(known, LogMetricRow):
+    for row in answers_into(known, PublishedMetric):
         if row.metric_name in {"DeliveryErrors", "DeliveryThrottling"}:
-            dims = {each.name: each.value for each in row.dimensions}
+            dims = row.named
             where = dims.get("FilterName") or dims.get("DestinationType") or "subscription"
-            asked[where, row.metric_name] = MetricQuery(
-                "AWS/Logs", row.metric_name, tuple(sorted(dims.items())), "Sum"
-            )
+            asked[where, row.metric_name] = row.query("AWS/Logs", "Sum")
     found = await aws.metrics(tuple(asked.values()), minutes=20) if asked else {}
     names = sorted({name for name, _ in asked})
 
