@@ -171,15 +171,7 @@ CONSENT: Mapping[str, frozenset[str]] = _table(
 )
 """Reads that cost money or show content: allowed one by one, by name, when a session is opened."""
 
-LOG_LINES = frozenset(
-    {
-        "logs:FilterLogEvents",
-        "logs:GetLogEvents",
-        "logs:StartQuery",
-        "logs:GetQueryResults",
-        "logs:StopQuery",
-    }
-)
+LOG_LINES = frozenset(f"logs:{operation}" for operation in CONSENT["logs"])
 """IAM actions that a place does without when its `logs` is false."""
 
 BOUNDS: Mapping[str, frozenset[str]] = _table(
