@@ -236,19 +236,11 @@ async def _public_access(
 
 
 async def _exclusions(aws: AwsReads, gaps: list[Gap]) -> tuple[Exclusion, ...] | None:
-    what, before = "VPC Block Public Access exclusions", len(gaps)
-    rows = await _rows(
-        aws,
-        gaps,
-        what,
-        (
-            "DescribeVpcBlockPublicAccessExclusions",
-            "VpcBlockPublicAccessExclusions",
-            ExclusionRow,
-        ),
-    )
-    missed = any(gap.what == what for gap in gaps[before:])
-    return None if missed else tuple(exclusion_of(row) for row in rows)
+    """None: they could not be read."""
+    operation, key = "DescribeVpcBlockPublicAccessExclusions", "VpcBlockPublicAccessExclusions"
+    reading = aws.pages("ec2", operation, key=key, most=_MOST)
+    rows = await attempt(gaps, "VPC Block Public Access exclusions", reading, otherwise=None)
+    return None if rows is None else tuple(map(exclusion_of, answers_into(rows, ExclusionRow)))
 
 
 async def _prefix_lists(aws: AwsReads, net: Network, gaps: list[Gap]) -> dict[str, tuple[str, ...]]:
