@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probes.vpc_path import acl, routes
-from probes.vpc_path.link import Between
+from probes.vpc_path.link import Between, together
 from probes.vpc_path.model import (
     Endpoint,
     Flow,
@@ -291,12 +291,10 @@ def _onward(net: Network, link: Between, nat: Nat, to: Net, *, name: str) -> Non
         link.unknown.append((name, nat.id, f"could not read {', '.join(hidden)}"))
         return
     ways = dict.fromkeys(routes.parts(net, table, to))
-    parts = [_way_on(net, nat, way, name=name) for way in ways]
-    some = not all(part.closed for part in parts)
-    for part in parts:
-        link.passes += part.passes
-        link.unknown += part.unknown
-        link.blocks += [(c, n, {**m, "partial": some}) for c, n, m in part.blocks]
+    whole = together([_way_on(net, nat, way, name=name) for way in ways])
+    link.passes += whole.passes
+    link.unknown += whole.unknown
+    link.blocks += whole.blocks
 
 
 def _way_on(net: Network, nat: Nat, way: Route | None, *, name: str) -> Between:
