@@ -51,6 +51,11 @@ def size(octets: float) -> str:
     raise AssertionError("the last unit always returns")
 
 
+def usd(amount: float) -> str:
+    """`$0.02`; below a cent with as many digits as say something."""
+    return f"${amount:.2f}" if amount >= 0.01 else f"${amount:.4f}"
+
+
 def percent(share: float) -> str:
     """A share of one as `41%`, with one decimal below ten: `0.4%`."""
     value = share * 100

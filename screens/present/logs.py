@@ -13,7 +13,7 @@ from cockpit.logs.shapes import kind_of, words_of
 from cockpit.logs.source import LogSource
 from cockpit.redact import MASKER
 from cockpit.triage.target_logs import LogView, PatternLines
-from cockpit.units import count, number, size
+from cockpit.units import count, number, size, usd
 from screens.present.lines import BLANK, clock, fit, line, safe, short_clock, wrap
 
 LogRow = PatternLines | LogLine
@@ -186,11 +186,6 @@ def queried(found: QueryFound, width: int) -> list[Content]:
         cells = f"{fit(number(each.count), 7, right=True)} ×  {fit(safe(each.difference), 22)}  "
         lines += wrap(line((cells, "strong"), (safe(each.pattern, 400), tone)), width, indent=35)
     return lines if found.patterns else [*lines, line("It found no line of errors.")]
-
-
-def usd(amount: float) -> str:
-    """`$0.02`; small amounts with as many digits as say something."""
-    return f"${amount:.2f}" if amount >= 0.01 else f"${amount:.4f}"
 
 
 def short_span(span: timedelta) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from cockpit import clock
+from cockpit.cli.commands.logs import _one
 from cockpit.cli.main import run
 from cockpit.connect.aws.reads import consented
 from cockpit.connect.aws.redact import redact
@@ -503,6 +504,21 @@ def test_the_command_queries_nothing_whose_price_is_not_known(logs: Words) -> No
     assert code == 3
     assert source["not_read"]["reason"] == "unreadable"
     assert "insights" not in source
+    assert source["patterns"], "what was read before is told"
+
+
+@pytest.mark.usefixtures("at")
+async def test_the_command_names_a_price_that_lets_the_query_run() -> None:
+    aws = FakeAws(
+        {"logs.FilterLogEvents": written()}, {"IncomingBytes": incoming(*[1.6967e9] * 30)}
+    )
+    report = await _one(reader(aws), GROUP, timedelta(minutes=15), 0.25)
+    assert report.view is not None
+    assert report.estimate is not None
+    assert isinstance(report.blind, Refused)
+    assert report.blind.message == "the query would scan about 47.4 GiB, about $0.25"
+    assert report.blind.hint == "--spend 0.26 lets it"
+    assert report.estimate.usd < 0.26
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -158,19 +159,26 @@ async def _read(
 async def _one(
     reader: TargetLogs, source: LogSource, span: timedelta, spend: float | None
 ) -> SourceReport:
+    report = SourceReport(source=source)
     try:
-        view = await reader.read(source, span=span)
+        report = replace(report, view=await reader.read(source, span=span))
         if spend is None or source.ended is not None:
-            return SourceReport(source=source, view=view)
+            return report
         about = await reader.estimate(source, span=span)
+        report = replace(report, estimate=about)
         if about.usd > spend:
-            why = f"the query would scan about {about.scans / 1e9:.2f} GB, about ${about.usd:.2f}"
-            error = Refused(why, hint=f"--spend {about.usd:.2f} lets it")
-            return SourceReport(source=source, view=view, estimate=about, blind=error)
-        found = await reader.query(source, about)
+            return replace(report, blind=_too_dear(about))
+        return replace(report, query=await reader.query(source, about))
     except BlindError as error:
-        return SourceReport(source=source, blind=error)
-    return SourceReport(source=source, view=view, estimate=about, query=found)
+        return replace(report, blind=error)
+
+
+def _too_dear(about: QueryEstimate) -> Refused:
+    from cockpit.units import size, usd
+
+    why = f"the query would scan about {size(about.scans)}, about {usd(about.usd)}"
+    enough = math.ceil(about.usd * 100) / 100  # rounded down it would be refused again
+    return Refused(why, hint=f"--spend {enough:.2f} lets it")
 
 
 def _document(
@@ -285,7 +293,9 @@ def _view(view: LogView, many: int) -> Iterator[str]:
 
 
 def _queried(found: QueryFound) -> Iterator[str]:
-    yield f"  Logs Insights scanned {found.scanned / 1e9:.3f} GB, about ${found.usd:.4f}"
+    from cockpit.units import size, usd
+
+    yield f"  Logs Insights scanned {size(found.scanned)}, about {usd(found.usd)}"
     yield from (f"  {e.difference:9.9} {e.count:>5} ×  {e.pattern}" for e in found.patterns)
 
 
