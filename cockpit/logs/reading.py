@@ -94,10 +94,7 @@ async def filtered(
     rows: list[object] = []
     size = 0
     for page in range(1, pages + 1):
-        answer = await _asked(aws, "FilterLogEvents", asked)
-        told = answer["events"]
-        if not isinstance(told, list):
-            raise BlindError(Reason.UNREADABLE, "the answer's events are no list")
+        told, answer = await _asked(aws, "FilterLogEvents", asked)
         rows += told
         size += sum(len(str(each.get("message", ""))) for each in told if isinstance(each, Mapping))
         token = answer.get("nextToken")
@@ -166,7 +163,7 @@ async def around(
             "startFromHead": True,
         },
     )
-    return _with_stream(before, line.stream)[-most:], _with_stream(after, line.stream)[:most]
+    return tuple(_lines(before, line.stream))[-most:], tuple(_lines(after, line.stream))[:most]
 
 
 async def last_of(
@@ -184,7 +181,7 @@ async def last_of(
             "startFromHead": False,
         },
     )
-    return _with_stream(rows, stream)[-most:]
+    return tuple(_lines(rows, stream))[-most:]
 
 
 async def _events(aws: AwsReads, asked: Mapping[str, object]) -> list[object]:
@@ -193,10 +190,7 @@ async def _events(aws: AwsReads, asked: Mapping[str, object]) -> list[object]:
     member = "nextForwardToken" if forward else "nextBackwardToken"
     more: dict[str, object] = {}
     for _ in range(3):
-        answer = await _asked(aws, "GetLogEvents", {**asked, **more})
-        told = answer["events"]
-        if not isinstance(told, list):
-            raise BlindError(Reason.UNREADABLE, "the answer's events are no list")
+        told, answer = await _asked(aws, "GetLogEvents", {**asked, **more})
         token = answer.get(member)
         if told or not token or token == more.get("nextToken"):
             return told
@@ -206,13 +200,18 @@ async def _events(aws: AwsReads, asked: Mapping[str, object]) -> list[object]:
 
 async def _asked(
     aws: AwsReads, operation: str, asked: Mapping[str, object]
-) -> Mapping[str, object]:
+) -> tuple[list[object], Mapping[str, object]]:
+    """The events, and the whole answer."""
     try:
-        return await aws.read("logs", operation, expect="events", **asked)
+        answer = await aws.read("logs", operation, expect="events", **asked)
     except Refused as error:  # the place's `logs` is false, or no probe there reads lines
         told = "the place lets no look read lines of logs"
         hint = "logs = true in its table [aws.NAME] does, where a target's looks read lines"
         raise BlindError(Reason.MISCONFIGURED, f"{told}: {error.message}", hint=hint) from error
+    events = answer["events"]
+    if not isinstance(events, list):
+        raise BlindError(Reason.UNREADABLE, "the answer's events are no list")
+    return events, answer
 
 
 def _harmless(text: str) -> str:
@@ -221,10 +220,6 @@ def _harmless(text: str) -> str:
     if len(text) <= CHARACTERS and cut.replace("\n", "").replace("\t", "").isprintable():
         return cut
     return lines(text, CHARACTERS)
-
-
-def _with_stream(rows: Sequence[object], stream: str) -> tuple[LogLine, ...]:
-    return tuple(_lines(rows, stream))
 
 
 def _lines(rows: Sequence[object], stream: str = "") -> Iterator[LogLine]:
