@@ -277,20 +277,37 @@ async def test_a_failed_execution_goes_on_from_where_it_failed(
 
     def ended(_: Any, __: Any) -> dict[str, Any]:
         said = {"error": "Boom", "cause": "no", "redriveStatus": "REDRIVABLE"}
-        return {"executionArn": run, "stateMachineArn": arn, "status": "FAILED", **said}
+        (now,) = state
+        return {"executionArn": run, "stateMachineArn": arn, "status": now, **said}
 
     def redriven(_: Any, asked: dict[str, Any]) -> dict[str, Any]:
         assert asked["executionArn"] == run
         state["RUNNING"] = state.pop("FAILED")
         return {"redriveDate": begun}
 
+    def stopped(_: Any, asked: dict[str, Any]) -> dict[str, Any]:
+        assert asked["executionArn"] == run
+        state["ABORTED"] = state.pop("RUNNING")
+        return {"stopDate": begun}
+
+    def goes_on() -> None:
+        assert [row["name"] for row in state["RUNNING"]] == ["run-1"]
+
     front.answers["stepfunctions", "ListExecutions"] = listed
     front.answers["stepfunctions", "DescribeExecution"] = ended
     front.answers["stepfunctions", "RedriveExecution"] = redriven
+    front.answers["stepfunctions", "StopExecution"] = stopped
     steps = ("before", "now", "cause", "redrive")
-    answers = {"cause": "yes"}
-    await followed(front, folder, ("state_machine", arn), "sfn-failures", *steps, answers=answers)
-    assert [row["name"] for row in state["RUNNING"]] == ["run-1"]
+    await followed(
+        front,
+        folder,
+        ("state_machine", arn),
+        "sfn-failures",
+        *steps,
+        answers={"cause": "yes"},
+        undone=goes_on,
+    )
+    assert [*state] == ["ABORTED"]
 
 
 # API Gateway -----------------------------------------------------------------------------------
