@@ -421,6 +421,15 @@ async def test_subscriptions_are_read_and_of_people_only_where_they_are() -> Non
     assert {q.dimensions for q in aws.queries} == {(("TopicName", "report-mail"),)}
 
 
+async def test_subscriptions_that_may_not_be_listed_are_a_gap_and_never_nobody() -> None:
+    attributes = {"Attributes": {**ATTRIBUTES, "SubscriptionsPending": "0"}}
+    aws = FakeAws({"sns.GetTopicAttributes": attributes, "sns.ListSubscriptionsByTopic": denied()})
+    seen = await delivery.collect(aws, target("sns_topic", TOPIC))
+    assert not seen.listed
+    found = [(f.code, f.severity) for f in delivery.diagnose(seen, TopicSettings())]
+    assert found == [("SNS_OBS_BLIND", Severity.INFO)]
+
+
 async def test_a_topic_that_is_gone_has_nobody() -> None:
     with pytest.raises(BlindError) as caught:
         await delivery.collect(
