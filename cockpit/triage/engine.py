@@ -321,6 +321,7 @@ class Engine:
             done = await ended(work, look.probe.timeout)
         except asyncio.CancelledError:
             work.cancel()
+            work.add_done_callback(_forget)
             raise
         if work.cancelled():
             raise BlindError(Reason.UNREACHABLE, "the session was given up during the look")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -322,6 +323,30 @@ async def test_the_first_sweep_tells_how_far_it_is(engines: Callable[..., Engine
     assert engine.progress.took is not None
     task.cancel()
     await asyncio.wait({task})
+
+
+async def test_a_look_that_fails_while_it_is_ended_says_nothing_on_the_terminal(
+    engines: Callable[..., Engine],
+) -> None:
+    begun, told = asyncio.Event(), list[str]()
+
+    async def fails_as_it_ends(session: object, target: Target) -> object:
+        begun.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            raise BlindError(Reason.UNREACHABLE, "the session was given up")
+
+    asyncio.get_running_loop().set_exception_handler(lambda _, said: told.append(said["message"]))
+    engine = engines(look("a", fails_as_it_ends, timeout=60))
+    sweep = asyncio.create_task(engine.sweep())
+    await begun.wait()
+    await engine.stop()
+    await asyncio.gather(sweep, return_exceptions=True)
+    del sweep  # its traceback would keep the failure alive: nobody would miss it yet
+    await asyncio.sleep(0)
+    gc.collect()
+    assert told == []
 
 
 async def test_who_stops_waiting_for_a_look_leaves_it_to_the_others(
