@@ -37,9 +37,9 @@ from probes.s3_bucket.settings import AccessSettings
 
 _SERIES = {"requests": "AllRequests", "refused": "4xxErrors", "failed": "5xxErrors"}
 _BY_TRAIL = "what CloudTrail says was put before"
+_BY_SIGHT = "what the cockpit saw in force before"
 _PARTS = 4
 """How many reads there are before what depends on their answers."""
-_BY_SIGHT = "what the cockpit saw in force before"
 
 
 async def collect(aws: AwsReads, target: Target) -> Access:

@@ -89,16 +89,17 @@ async def collect(aws: AwsReads, target: Target) -> Upkeep:
         attempt(gaps, "the policy", policy_of(aws, bucket), otherwise=None),
         attempt(gaps, "replication", _rules(aws, bucket), otherwise=None),
     )
-    if len(gaps) == 4:
-        raise nothing_read(gaps)
     read = {"versioning": versioning, "logging": logging, "policy": policy, "replication": rules}
+    known = tuple(name for name, value in read.items() if value is not None)
+    if not known:
+        raise nothing_read(gaps)
     look = replace(
         look,
         versioning=versioning or "",
         logging=logging or "",
         tls_only=_over_tls(policy or ""),
         rules=rules or (),
-        known=tuple(name for name, value in read.items() if value is not None),
+        known=known,
     )
     if any(each.measured for each in look.rules):
         look = await attempt(gaps, "metrics", _measured(aws, look), otherwise=look)
