@@ -274,6 +274,50 @@ async def test_a_timeout_is_changed_where_that_is_what_runs(
     assert not same.applies("change")
 
 
+async def test_a_canary_loses_its_share_and_a_person_names_the_version_that_nobody_knows(
+    sessions: Sessions, client: Clients
+) -> None:
+    api = client("lambda")
+    role = client("iam").create_role(RoleName="bill", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    code = {"ZipFile": b"x"}
+    api.create_function(
+        FunctionName="bill", Runtime="python3.12", Role=role, Handler="a.b", Code=code
+    )
+    versions = []
+    for memory in (256, 512):
+        api.update_function_configuration(FunctionName="bill", MemorySize=memory)
+        versions.append(api.publish_version(FunctionName="bill")["Version"])
+    old, new = versions
+    shares = {"AdditionalVersionWeights": {old: 0.1}}
+    api.create_alias(FunctionName="bill", Name="live", FunctionVersion=new, RoutingConfig=shares)
+
+    def served() -> tuple[str, dict[str, float]]:
+        told = api.get_alias(FunctionName="bill", Name="live")
+        return told["FunctionVersion"], told.get("RoutingConfig", {}).get(
+            "AdditionalVersionWeights", {}
+        )
+
+    at = target("lambda_function", "bill:live")
+    bench = Bench("lambda-rollback", at, sessions, {"migration": "yes", "named": old})
+    await bench.looked("before", "now")
+    assert bench.scope["before"]["good"] == "", "no history says what served before"
+    assert [bench.applies(step) for step in ("unshift", "rollback")] == [True, False]
+    assert await bench.act("unshift")
+    assert served() == (new, {})
+    assert await bench.act("unshift", undo=True)
+    assert served() == (new, {old: 0.1})
+    await bench.looked("now")
+    assert bench.applies("rollback_named")
+    assert await bench.act("rollback_named")
+    assert served() == (old, {})
+    assert await bench.act("rollback_named", undo=True)
+    assert served() == (new, {old: 0.1})
+    for named, migration in ((new, "yes"), ("$LATEST", "yes"), ("", "yes"), (old, "no")):
+        other = Bench("lambda-rollback", at, sessions, {"migration": migration, "named": named})
+        await other.looked("before", "now")
+        assert not other.applies("rollback_named"), named
+
+
 async def test_a_stream_gets_twice_its_shards_at_most(sessions: Sessions, client: Clients) -> None:
     client("kinesis").create_stream(StreamName="orders", ShardCount=2)
     orders = target("kinesis_stream", "orders")
