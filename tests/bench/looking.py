@@ -24,6 +24,7 @@ from cockpit.triage.board import LIVE
 from cockpit.triage.probe import Seen
 from cockpit.triage.registry import catalog, registry
 from cockpit.triage.store import Store
+from tests.bench.sweep import told
 from tests.bench.table import Row, render
 
 LATENCY = 0.05
@@ -384,7 +385,7 @@ async def watch(path: Path, *, sick: bool, seconds: float) -> Watched:
     connections = sweep.connections(settings, Role.TRIAGE)
     looks = sweep.looks(settings, registry())
     store = Store(LIVE)
-    engine = sweep.engine(looks, connections, store=store, debug=_told)
+    engine = sweep.engine(looks, connections, store=store, debug=told)
     shop, found = Shop(sick=sick), Watched()
     session = await connections.aws("prod")
     session._clients = shop  # type: ignore[assignment]
@@ -407,11 +408,6 @@ async def watch(path: Path, *, sick: bool, seconds: float) -> Watched:
     running.cancel()
     await connections.close()
     return found
-
-
-def _told(report: str) -> str:
-    print(report, file=sys.stderr)
-    return ""
 
 
 def least(series: int) -> int:

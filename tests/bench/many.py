@@ -8,7 +8,6 @@ tests.bench.many` prints these rows alone.
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -30,7 +29,7 @@ from cockpit.triage.probe import Seen
 from cockpit.triage.registry import catalog, registry
 from cockpit.triage.store import Store
 from tests.bench.looking import LATENCY, Client
-from tests.bench.sweep import lag
+from tests.bench.sweep import lag, told
 from tests.bench.table import Row, percentile, render
 from tests.fuzz.shapes import Shaped, model
 
@@ -163,7 +162,7 @@ async def _swept(
     settings = config.load(path, catalog())
     connections = sweep.connections(settings, Role.TRIAGE)
     looks = sweep.looks(settings, registry())
-    engine = sweep.engine(looks, connections, store=Store(ONE_LOOK), debug=_told)
+    engine = sweep.engine(looks, connections, store=Store(ONE_LOOK), debug=told)
     session, shop, late = await connections.aws("prod"), Shop(names), list[float]()
     session._clients = shop  # type: ignore[assignment]
     for look in looks[:: len(looks) // 40]:  # models and modules, once
@@ -190,11 +189,6 @@ def _least(service: str, calls: int) -> float:
     rate = CEILINGS.get(service)
     paced = (calls - 4 * rate) / rate if rate else 0.0
     return max(calls / SEATS * LATENCY, paced)
-
-
-def _told(report: str) -> str:
-    print(report, file=sys.stderr)
-    return ""
 
 
 def rows(folder: Path) -> list[Row]:

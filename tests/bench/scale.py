@@ -10,7 +10,6 @@ import contextlib
 import os
 import resource
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from cockpit.triage.engine import Engine
 from cockpit.triage.probe import Seen
 from cockpit.triage.registry import catalog, registry
 from cockpit.triage.store import Store
-from tests.bench.sweep import lag, stub
+from tests.bench.sweep import lag, stub, told
 from tests.bench.table import Row, percentile, render
 
 ACCOUNTS = 50
@@ -87,17 +86,12 @@ def written(path: Path, port: int, dead: int) -> None:
     path.write_text("".join(text))
 
 
-def _told(report: str) -> str:
-    print(report, file=sys.stderr)
-    return ""
-
-
 async def measure(path: Path) -> Sweep:
     """The first sweep of a process: all clients are made, all roles assumed."""
     settings = config.load(path, catalog())
     connections = sweep.connections(settings, Role.TRIAGE)
     looks = sweep.looks(settings, registry())
-    engine: Engine = sweep.engine(looks, connections, store=Store(ONE_LOOK), debug=_told)
+    engine: Engine = sweep.engine(looks, connections, store=Store(ONE_LOOK), debug=told)
     found = Sweep()
     watch = asyncio.create_task(lag(found.late))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

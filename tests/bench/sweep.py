@@ -73,8 +73,9 @@ async def lag(into: list[float], pause: float = 0.01) -> None:
         into.append(time.perf_counter() - before - pause)
 
 
-def _told(report: str) -> str:
-    print(report)
+def told(report: str) -> str:
+    """For an engine's `debug`: a bug is said beside the table, and there is no file of it."""
+    print(report, file=sys.stderr)
     return ""
 
 
@@ -84,7 +85,7 @@ async def measure(path: Path) -> tuple[float, list[float], int, float]:
     settings = config.load(path, catalog())
     connections = sweep.connections(settings, Role.TRIAGE)
     looks = sweep.looks(settings, probes)
-    engine: Engine = sweep.engine(looks, connections, store=Store(ONE_LOOK), debug=_told)
+    engine: Engine = sweep.engine(looks, connections, store=Store(ONE_LOOK), debug=told)
     warm = {look.id for look in looks[:2]}
     await engine.sweep(warm)
     await asyncio.sleep(2.1)  # so that no answer of the first look is shared
