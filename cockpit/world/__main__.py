@@ -51,15 +51,7 @@ def main() -> None:
     folder = (given.folder or folders.make()).resolve()
     folders.own(folder, os.getpid(), "world")
     chosen = scenario.load(given.scenario)
-    prepared = prepare.read(folder) or prepare.prepare(
-        folder,
-        scenario=chosen.name,
-        role=Role(given.role),
-        billing=chosen.billing,
-        thresholds=chosen.thresholds,
-        more=chosen.target,
-        parts=chosen.parts,
-    )
+    prepared = prepare.read(folder) or prepare.prepare(folder, chosen, role=Role(given.role))
     if given.parent_fd is None:
         print(prepared.config, flush=True)
     sys.setswitchinterval(0.001)  # a busy API must not make the health checks late

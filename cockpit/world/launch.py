@@ -136,16 +136,7 @@ def prepared_for(name: str, role: Role) -> tuple[prepare.PreparedWorld, scenario
     if chosen.needs == "mariadb" and mariadb.find_binary() is None:
         raise Misconfigured(f"{name} cannot be shown: {mariadb.LACKING}", hint=mariadb.INSTALL)
     folders.clean_up()
-    prepared = prepare.prepare(
-        folders.make(),
-        scenario=name,
-        role=role,
-        billing=chosen.billing,
-        thresholds=chosen.thresholds,
-        more=chosen.target,
-        parts=chosen.parts,
-    )
-    return prepared, chosen
+    return prepare.prepare(folders.make(), chosen, role=role), chosen
 
 
 def launch(name: str = scenario.DEFAULT, role: Role = Role.TRIAGE) -> World:

@@ -18,7 +18,7 @@ from pathlib import Path
 from cockpit.connect.role import Role
 from cockpit.world import layout
 from cockpit.world.folder import write_atomically
-from cockpit.world.scenario import PARTS
+from cockpit.world.scenario import PARTS, Scenario
 from cockpit.world.servers import mariadb
 
 CONFIG = "cockpit.toml"
@@ -69,32 +69,25 @@ class PreparedWorld:
         return self.folder / CONFIG
 
 
-def prepare(
-    folder: Path,
-    *,
-    scenario: str,
-    role: Role,
-    billing: bool = False,
-    thresholds: Thresholds = _DEFAULTS,
-    more: Sequence[Mapping[str, object]] = (),
-    parts: Sequence[str] = PARTS,
-) -> PreparedWorld:
-    """Choose ports and secrets and write the files. `billing`: with the second account; `more`:
-    targets besides the shop's; `parts`: what of the shop there is.
-    """
-    wanted = "databases" in parts
+def prepare(folder: Path, chosen: Scenario, *, role: Role) -> PreparedWorld:
+    """Choose ports and secrets and write the files that a scenario's world needs."""
+    wanted = chosen.has("databases")
     catalog = wanted and mariadb.find_binary() is not None
     ports = _free_ports(catalog=catalog)
-    prepared = PreparedWorld(folder, scenario, role, ports, Secrets())
+    prepared = PreparedWorld(folder, chosen.name, role, ports, Secrets())
     _write_secrets(prepared)
     write_atomically(
         folder / CONFIG,
         configuration(
-            prepared, billing=billing, thresholds=thresholds, parts=parts, host=_host(more)
+            prepared,
+            billing=chosen.billing,
+            thresholds=chosen.thresholds,
+            parts=chosen.parts,
+            host=_host(chosen.target),
         )
-        + "".join(_brought(each, folder) for each in more),
+        + "".join(_brought(each, folder) for each in chosen.target),
     )
-    state = _first_state(prepared, parts=parts, lacking=wanted and not catalog)
+    state = _first_state(prepared, parts=chosen.parts, lacking=wanted and not catalog)
     write_atomically(folder / STATE, json.dumps(state))
     _write_private(folder / "prepared.json", json.dumps(_as_data(prepared)))
     return prepared

@@ -64,7 +64,7 @@ def test_what_the_shop_lacks_begins_the_timeline_of_the_demo(
     monkeypatch.setenv("COCKPIT_DATA", str(tmp_path / "records"))
     folder = tmp_path / "world"
     folder.mkdir()
-    made = prepare.prepare(folder, scenario="healthy", role=Role.TRIAGE)
+    made = prepare.prepare(folder, scenario.load("healthy"), role=Role.TRIAGE)
     notes = json.loads((folder / prepare.STATE).read_text())["notes"]
     cli_tui.run_demo(made.config, title="slow", coming=lambda: "", role="triage", notes=notes)
     told = [text for text in shown if "the shop has no MySQL target" in text]
