@@ -118,6 +118,9 @@ class Instance:
     allocated: int | None = None
     maximum: int | None = None
     """Where storage autoscaling stops; None: no storage autoscaling."""
+    allocated_gib: int | None = None
+    """Both in the unit of RDS: steps compare them with what a person types."""
+    maximum_gib: int | None = None
     iops: int | None = None
     storage_type: str = ""
     source: str = ""

@@ -191,6 +191,8 @@ def instance_of(row: InstanceRow) -> Instance:
         percent=row.percent_progress,
         allocated=row.allocated_storage * GIB or None,
         maximum=row.max_allocated_storage * GIB or None,
+        allocated_gib=row.allocated_storage or None,
+        maximum_gib=row.max_allocated_storage or None,
         iops=row.iops,
         storage_type=row.storage_type,
         source=row.source,

@@ -318,6 +318,35 @@ async def test_a_canary_loses_its_share_and_a_person_names_the_version_that_nobo
         assert not other.applies("rollback_named"), named
 
 
+async def test_a_stopped_database_is_started_and_a_full_one_grows(
+    sessions: Sessions, client: Clients
+) -> None:
+    rds, ledger = client("rds"), target("rds", "ledger")
+    rds.create_db_instance(
+        DBInstanceIdentifier="ledger",
+        DBInstanceClass="db.t3.medium",
+        Engine="postgres",
+        AllocatedStorage=20,
+        MasterUsername="root",
+        MasterUserPassword="not-to-be-seen",
+    )
+    for size, grows in ((20, False), (19, False), (30, True)):
+        bench = Bench("rds-storage-full", ledger, sessions, {"size": size})
+        await bench.looked("before", "now")
+        assert bench.applies("grow") is grows
+    assert await bench.act("grow")
+    assert rds.describe_db_instances()["DBInstances"][0]["AllocatedStorage"] == 30
+    bench.scope["now"]["pending"] = 1
+    assert not bench.applies("grow"), "it would apply what waits for the window too"
+    down = Bench("rds-instance-down", ledger, sessions, {})
+    await down.looked("look")
+    assert not down.applies("start"), "it runs"
+    rds.stop_db_instance(DBInstanceIdentifier="ledger")
+    await down.looked("look")
+    assert down.applies("start")
+    assert await down.act("start")
+
+
 async def test_a_stream_gets_twice_its_shards_at_most(sessions: Sessions, client: Clients) -> None:
     client("kinesis").create_stream(StreamName="orders", ShardCount=2)
     orders = target("kinesis_stream", "orders")
