@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Container, Iterator, Mapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Container,
+    Coroutine,
+    Generator,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from cockpit.connect.pace import SLOW
 from cockpit.connect.session import AwsReads, MetricQuery, Series
@@ -30,15 +38,39 @@ class Gap:
     """What to type or check next, for a look of which no part could be made."""
 
 
-async def attempt(
+def attempt(
     gaps: list[Gap], what: str, reading: Awaitable[Result], *, otherwise: Result
-) -> Result:
+) -> Awaitable[Result]:
     """The answer, or `otherwise` with the failure added to `gaps`: for reads a look can lack."""
-    try:
-        return await reading
-    except BlindError as error:
-        gaps.append(gap_of(what, error))
-        return otherwise
+    return _Attempt(gaps, what, reading, otherwise)
+
+
+class _Attempt(Generic[Result]):
+    """Closes its read where it was never begun: a look that ends before its tasks ran once leaves
+    such reads, and Python warns of each in the terminal.
+    """
+
+    def __init__(
+        self, gaps: list[Gap], what: str, reading: Awaitable[Result], otherwise: Result
+    ) -> None:
+        self._gaps = gaps
+        self._what = what
+        self._reading = reading
+        self._otherwise = otherwise
+
+    def __await__(self) -> Generator[Any, None, Result]:
+        return self._made().__await__()
+
+    async def _made(self) -> Result:
+        try:
+            return await self._reading
+        except BlindError as error:
+            self._gaps.append(gap_of(self._what, error))
+            return self._otherwise
+
+    def __del__(self) -> None:
+        if isinstance(self._reading, Coroutine):
+            self._reading.close()
 
 
 def absent(error: BlindError, code: str, *, severity: Severity, hint: str) -> BlindError:

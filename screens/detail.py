@@ -189,9 +189,13 @@ class DetailScreen(CockpitScreen[None], part=Where.DETAIL):
             self._help.display = offered and not tiny
 
     def on_row_list_moved(self, message: RowList.Moved) -> None:
-        """Another row: its text is hidden again, its offers are shown."""
+        """Another row: its text is hidden again, its offers are shown.
+
+        A list may tell of a move that a key came after: the row that was opened since stays so.
+        """
         message.stop()
-        if self._revealed is not None:
+        chosen = self._rows.chosen
+        if self._revealed is not None and (chosen is None or chosen.key != self._revealed):
             self._revealed = None
             self._help.start_low()
         self._draw_help()

@@ -40,6 +40,7 @@ from probes.trail import ApiEvent
 
 Given = TypeVar("Given")
 _TRAIL = "CloudTrail"
+_SOURCES = {_TRAIL, "Auto Scaling", "CloudFormation", "CodeDeploy", "Lambda", "Route 53"}
 _RIGHTS = "the role needs the rights of docs/rights.md, cloudtrail:LookupEvents first"
 
 
@@ -50,14 +51,10 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
     at = clock.now()
     start = at - timedelta(hours=settings.hours)
     gaps: list[Gap] = []
-    read: list[str] = []
+    failed: list[Gap] = []
 
-    async def source(name: str, reading: Awaitable[Given], otherwise: Given) -> Given:
-        many = len(gaps)
-        given = await attempt(gaps, name, reading, otherwise=otherwise)
-        if len(gaps) == many or gaps[-1].what != name:
-            read.append(name)
-        return given
+    def source(name: str, reading: Awaitable[Given], otherwise: Given) -> Awaitable[Given]:
+        return attempt(failed, name, reading, otherwise=otherwise)
 
     told, scaled, moved, deployed, lambdas, named = await asyncio.gather(
         source(
@@ -71,8 +68,10 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         source("Lambda", functions(aws, start), ((), (), ())),
         source("Route 53", records(aws, start, at), ()),
     )
+    gaps += failed
+    read = _SOURCES - {gap.what for gap in failed}
     if not read:
-        raise _nothing(gaps)
+        raise _nothing(failed)
     snapshot = Snapshot(
         at=at,
         region=aws.region,

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from syrupy.assertion import SnapshotAssertion
+from textual import events
 from textual.pilot import Pilot
 
 from cockpit.errors import Reason
@@ -18,7 +19,7 @@ from screens.confirm import SETTLE, ConfirmScreen
 from screens.detail import DetailScreen
 from screens.main import MainScreen
 from screens.widgets.rowlist import RowList
-from tests.screens.conftest import FULL, SMALL, Shows, press, settle, text, toasts
+from tests.screens.conftest import FULL, SMALL, Shows, press, settle, text, toasts, until
 from tests.screens.fake_desk import NOW, FakeDesk, FakeOpening
 
 LOOK = LookId("orders-db", "postgres.sessions")
@@ -57,6 +58,17 @@ async def test_v_shows_the_statement_in_place_and_hides_it_when_the_cursor_moves
         assert "card = 'hunter2'" in text(pilot)
         await press(pilot, "down")
         assert "hunter2" not in text(pilot)
+
+
+async def test_v_right_behind_enter_shows_the_statement_though_the_list_tells_of_its_row_later(
+    desk: FakeDesk, show: Shows
+) -> None:
+    async with show(desk) as pilot:
+        for key in ("enter", "v"):
+            pilot.app.post_message(events.Key(key, None))
+        await until(pilot, lambda: "card = 'hunter2'" in text(pilot), "the statement")
+        await settle(pilot)
+        assert "card = 'hunter2'" in text(pilot)
 
 
 async def test_sorting_goes_through_the_columns_and_back_to_the_tree(
