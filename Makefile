@@ -54,7 +54,7 @@ servers: $(VENV)/.dev
 tests: export PYTHONDONTWRITEBYTECODE =
 tests: $(VENV)/.dev
 	@$(BIN)/python -m compileall -q cockpit probes screens
-	$(BIN)/python -m tests.tools.twice -- -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST)
+	$(BIN)/python -m tests.tools.twice --most 8 -- -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ import pytest
 from cockpit.connect.sql import looks as sql_looks
 from cockpit.world.servers import mariadb, postgres
 from tests.servers.private import REPLICATING, SECRETS, SUPER, mysql_users, postgres_roles
+
+_FOR_ALL = {"pg", "maria"}
+"""Folders of the servers that live as long as the run."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -37,6 +41,29 @@ def base() -> Iterator[Path]:
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def swept_after_a_file(base: Path) -> Iterator[None]:
+    """A server leaves 30 MB and more, and a run starts hundreds: gigabytes before its end."""
+    with _swept(base):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def swept_after_a_test(base: Path) -> Iterator[None]:
+    with _swept(base):
+        yield
+
+
+@contextmanager
+def _swept(base: Path) -> Iterator[None]:
+    """Removes what has come by the end. Autouse: it is set up first of its scope, so ends last."""
+    before = set(base.iterdir())
+    yield
+    for folder in set(base.iterdir()) - before:
+        if folder.name not in _FOR_ALL:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ of an answer, full. Each ends in its engine's code, in time, and the target besi
 from __future__ import annotations
 
 import asyncio
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,8 +18,9 @@ import pytest
 from cockpit.triage.probe import Seen
 from cockpit.world.servers import mariadb, valkey
 from cockpit.world.servers.process import ServerProcess
-from tests.patience import at_most, eventually
+from tests.patience import at_most
 from tests.servers.faults import BreakingWire, Watch, told
+from tests.servers.full import full
 from tests.servers.mysql_crowd import Crowd
 from tests.servers.private import REDIS_BINARIES, my_settings, mysql_users, redis_settings
 from tests.servers.test_memcached import settings as memcached_settings
@@ -202,20 +202,5 @@ def _crowd(server: Any) -> Iterator[None]:
             with pytest.raises(pymysql.err.OperationalError, match="1040"):
                 _fill(crowd)
         else:
-            for _ in range(45):
-                stack.enter_context(_client(server))
-            eventually(lambda: _is_turned_away(stack.enter_context(_client(server))), "it is full")
+            stack.enter_context(full(server, 45))
         yield
-
-
-def _client(server: ServerProcess) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.port), at_most(0.2))
-
-
-def _is_turned_away(client: socket.socket) -> bool:
-    """Told so, or closed: to be connected is the kernel's word, and says nothing of the server."""
-    try:
-        client.recv(100)
-    except (TimeoutError, ConnectionResetError) as error:
-        return isinstance(error, ConnectionResetError)
-    return True

@@ -4,9 +4,7 @@ words that say what to do about it.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from cockpit.errors import BlindError
 from cockpit.world.net.certificates import Authority, Issued
 from cockpit.world.servers import mariadb, valkey
 from cockpit.world.servers.process import ServerProcess, free_port, wait_until
+from tests.servers.full import full
 from tests.servers.private import my_settings, mysql_users, redis_settings, session_for
 from tests.servers.test_memcached import listens, started
 from tests.servers.test_memcached import settings as memcached_settings
@@ -212,9 +211,7 @@ async def test_a_redis_that_wants_other_tls_than_we_do_is_told(
 
 async def crowded(server: ServerProcess, settings: Any, connections: int) -> BlindError:
     """The error of a look while so many others hold a connection."""
-    with ExitStack() as stack:
-        for _ in range(connections):
-            stack.enter_context(socket.create_connection(("127.0.0.1", settings.port), 30))
+    with full(server, connections):
         error = await look_at(server, settings)
     assert error is not None
     return error

@@ -115,7 +115,9 @@ def launch(
 
 
 def run(command: Sequence[str | Path], *, drop: bool = False, timeout: float = 60.0) -> str:
-    """Run a tool to its end and give its output. Raises `ServerFailed` with its last lines."""
+    """Run a tool to its end and give its output. Raises `ServerFailed` with the lines that tell of
+    an error, since some tools end with pages of advice; without any, with its last ones.
+    """
     done = subprocess.run(
         [str(word) for word in command],
         stdin=subprocess.DEVNULL,
@@ -132,7 +134,9 @@ def run(command: Sequence[str | Path], *, drop: bool = False, timeout: float = 6
     output = done.stdout.decode(errors="replace")
     if done.returncode:
         name = Path(str(command[0])).name
-        raise ServerFailed(f"{name} ended with {done.returncode}", hint=output[-800:].strip())
+        why = [line.strip() for line in output.splitlines() if "error" in line.casefold()]
+        hint = "\n".join(why[:8])[:800] or output[-800:].strip()
+        raise ServerFailed(f"{name} ended with {done.returncode}", hint=hint)
     return output
 
 
