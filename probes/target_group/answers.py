@@ -33,6 +33,7 @@ class TargetGroup(Answer, frozen=True):
     healthy_threshold_count: int = 0
     unhealthy_threshold_count: int = 0
     matcher: Matcher = Matcher()
+    target_control_port: int | None = None
 
 
 class TargetDescription(Answer, frozen=True):
@@ -51,13 +52,29 @@ class TargetHealth(Answer, frozen=True):
     description: SafeText = ""
 
 
+class AnomalyDetection(Answer, frozen=True):
+    """Whether it answers worse than its neighbours, of groups behind an application balancer."""
+
+    result: SafeText = ""
+    mitigation_in_effect: SafeText = ""
+
+
+class AdministrativeOverride(Answer, frozen=True):
+    """What takes traffic away from it whatever its health: a zonal shift."""
+
+    state: SafeText = ""
+    description: SafeText = ""
+
+
 class TargetHealthDescription(Answer, frozen=True):
-    """One row of `DescribeTargetHealth`."""
+    """One row of `DescribeTargetHealth`; the last two are told to `Include=All` only."""
 
     of = "elbv2.TargetHealthDescription"
 
     target: TargetDescription = TargetDescription()
     target_health: TargetHealth = TargetHealth()
+    anomaly_detection: AnomalyDetection = AnomalyDetection()
+    administrative_override: AdministrativeOverride = AdministrativeOverride()
 
 
 class Attribute(Answer, frozen=True):

@@ -404,8 +404,14 @@ def _likely(targets: Iterable[TargetState]) -> tuple[str, ...]:
 def _states(snapshot: Snapshot, settings: Settings | None) -> tuple[Evidence, ...]:
     states = Counter(target.state for target in snapshot.targets)
     limit = float(settings.min_healthy) if settings else None
+    agents = (
+        ()
+        if snapshot.control_port is None
+        else (Evidence("target control port", snapshot.control_port),)
+    )
     return (
         Evidence("healthy targets", snapshot.healthy, limit=limit),
+        *agents,
         *(
             Evidence(f"{state} targets", number)
             for state, number in sorted(states.items())

@@ -45,6 +45,7 @@ from probes.target_group.model import (
     group_dimension,
     target_of,
 )
+from probes.target_group.uneven import anomalous, shifted
 
 _HEALTH = "TargetHealthDescriptions"
 _SICK = {"unhealthy", "draining", "unhealthy.draining", "initial", "unused", "unknown"}
@@ -83,7 +84,7 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
     group = answer_into(row, TargetGroup)
     arn, balancers = group.target_group_arn, group.load_balancer_arns
     health, series = await asyncio.gather(
-        aws.read("elbv2", "DescribeTargetHealth", expect=_HEALTH, TargetGroupArn=arn),
+        _health(aws, arn),
         attempt(gaps, "metrics", _metrics(aws, arn, balancers, _PULSE), otherwise={}),
     )
     gaps.extend(blind_series(series))
@@ -95,13 +96,22 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         target_type=group.target_type,
         balancers=balancers,
         check=check_of(group),
-        targets=tuple(map(target_of, answers_into(health[_HEALTH], TargetHealthDescription))),
+        control_port=group.target_control_port,
+        targets=tuple(map(target_of, answers_into(health, TargetHealthDescription))),
         requests=series.get("requests", NO_DATA),
         fail_open=series.get("fail_open", NO_DATA),
     )
     if not snapshot.targets or snapshot.of(*_SICK):
         snapshot = await _in_trouble(aws, snapshot, gaps)
     return replace(snapshot, gaps=tuple(gaps))
+
+
+async def _health(aws: AwsReads, arn: str) -> Any:
+    """The targets; without `Include` zonal shifts and anomaly detection are left out."""
+    answer = await aws.read(
+        "elbv2", "DescribeTargetHealth", expect=_HEALTH, TargetGroupArn=arn, Include=["All"]
+    )
+    return answer[_HEALTH]
 
 
 async def _metrics(
@@ -226,7 +236,7 @@ def _carried(before: TargetState | None, now: TargetState, at: datetime) -> Targ
 
 def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Judge capacity, routing, zones, slow targets, flapping and the check itself."""
-    for rule in RULES:
+    for rule in (*RULES, shifted, anomalous):
         yield from rule(snapshot, settings)
     yield from partly_blind("TG_OBS_BLIND", snapshot.gaps)
 
@@ -284,7 +294,8 @@ def tables(snapshot: Snapshot, _: Settings) -> Iterable[Table]:
 
 def _row(target: TargetState, at: datetime) -> Row:
     held = (at - target.since).total_seconds() if target.since else None
-    why = f"{target.reason} {target.description}".strip()
+    apart = (target.override, "anomalous" * target.anomalous)
+    why = " ".join(filter(None, (target.reason, target.description, *apart)))
     return Row(
         key=target.key,
         cells=(
@@ -333,6 +344,8 @@ PROBE = Probe(
         "TG_TARGETS_UNUSED",
         "TG_FLAPPING",
         "TG_HEALTH_CHECK_FRAGILE",
+        "TG_ZONAL_SHIFT",
+        "TG_TARGETS_ANOMALOUS",
         "TG_OBS_BLIND",
     ),
 )

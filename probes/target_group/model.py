@@ -46,6 +46,12 @@ class TargetState:
     description: str = ""
     since: datetime | None = None
     """The first look that saw it in this state; None: unknown, it was so at the first look."""
+    anomalous: bool = False
+    """It answers with more errors than the group's others, by the balancer's own detection."""
+    spared: bool = False
+    """The balancer sends less to it because of that."""
+    override: str = ""
+    """`zonal_shift_active` and the like; empty: none, or not told."""
     turns: tuple[datetime, ...] = ()
     """Looks that saw it turn between healthy and unhealthy, in the last quarter of an hour."""
 
@@ -77,6 +83,8 @@ class Snapshot:
     """ARNs of the load balancers that use the group."""
     check: Check
     targets: tuple[TargetState, ...]
+    control_port: int | None = None
+    """Where agents tell the balancer how much each target can take; None: they do not."""
     uses: tuple[Use, ...] | None = None
     delay: float | None = None
     """The deregistration delay in seconds."""
@@ -152,6 +160,7 @@ def check_of(group: TargetGroup) -> Check:
 def target_of(row: TargetHealthDescription) -> TargetState:
     """One target. An unknown state stays as it is."""
     target, health = row.target, row.target_health
+    override = row.administrative_override.state.lower()
     return TargetState(
         id=target.id,
         port=target.port,
@@ -159,6 +168,9 @@ def target_of(row: TargetHealthDescription) -> TargetState:
         state=health.state.lower() or "unknown",
         reason=health.reason,
         description=health.description,
+        anomalous=row.anomaly_detection.result.lower() == "anomalous",
+        spared=row.anomaly_detection.mitigation_in_effect.lower() == "yes",
+        override="" if override == "no_override" else override,
     )
 
 

@@ -360,3 +360,28 @@ async def test_looks_at_several_groups_do_not_disturb_each_other() -> None:
     aws = FakeAws(elb("healthy"))
     looks = [target_group.collect(aws, target("target_group", GROUP)) for _ in range(11)]
     assert len({snapshot.name for snapshot in await asyncio.gather(*looks)}) == 1
+
+
+async def test_what_shifts_and_anomalies_do_is_asked_for_with_the_health() -> None:
+    rows = health("healthy", "healthy", "healthy")
+    first, second, third = rows["TargetHealthDescriptions"]
+    first["AdministrativeOverride"] = {"State": "zonal_shift_active", "Description": "…"}
+    second["AdministrativeOverride"] = {"State": "no_override"}
+    third["AnomalyDetection"] = {"Result": "anomalous", "MitigationInEffect": "yes"}
+    aws = FakeAws(
+        elb()
+        | {
+            "elbv2.DescribeTargetHealth": rows,
+            "elbv2.DescribeTargetGroups": [group(TargetControlPort=3000)],
+        }
+    )
+    snapshot = await target_group.collect(aws, target("target_group", GROUP))
+    assert [each.override for each in snapshot.targets] == ["zonal_shift_active", "", ""]
+    assert [(each.anomalous, each.spared) for each in snapshot.targets] == [
+        (False, False),
+        (False, False),
+        (True, True),
+    ]
+    assert snapshot.control_port == 3000
+    asked = dict(aws.calls)["elbv2.DescribeTargetHealth"]
+    assert asked["Include"] == ["All"]

@@ -322,3 +322,73 @@ def test_every_finding_is_of_a_code_that_the_probe_declares() -> None:
         for finding in probe.diagnose(snapshot, Settings()):
             assert finding.code in probe.PROBE.codes
             assert library().best(finding.code) or finding.severity is Severity.INFO
+
+
+SHIFTED, BY_DNS = "zonal_shift_active", "zonal_shift_delegated_to_dns"
+
+
+def apart(states: str, zones: str, shifted: str, *, to: str = SHIFTED) -> Snapshot:
+    """The targets of one zone shifted away, whatever their health."""
+    before = group(states, zones=zones, reason="Target.FailedHealthChecks")
+    moved = tuple(
+        replace(each, override=to if each.zone.endswith(shifted) else "") for each in before.targets
+    )
+    return replace(before, targets=moved)
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "expected", "words"),
+    [
+        pytest.param(
+            apart("hhhh", "aabb", "b"),
+            ("TG_ZONAL_SHIFT", "warning"),
+            "traffic to 2 targets in us-east-1b is shifted away, 2 healthy targets left",
+            id="the others carry it",
+        ),
+        pytest.param(
+            apart("uuhh", "aabb", "b"),
+            ("TG_ZONAL_SHIFT", "critical"),
+            "traffic to 2 targets in us-east-1b is shifted away, 0 healthy targets left",
+            id="healthy ones where nothing is sent, and none where it is",
+        ),
+        pytest.param(
+            apart("hhhh", "aabb", "b", to=BY_DNS),
+            ("TG_ZONAL_SHIFT", "info"),
+            "traffic to 2 targets in us-east-1b is shifted away by DNS alone",
+            id="by DNS alone: they are sent to by other zones",
+        ),
+        pytest.param(
+            replace(apart("hhhh", "aabb", "b"), uses=IDLE),
+            ("TG_ZONAL_SHIFT", "info"),
+            "2 healthy targets left",
+            id="nothing is sent to it anyway",
+        ),
+        pytest.param(apart("hhhh", "aabb", "c"), None, "", id="no shift"),
+        pytest.param(
+            apart("hhhh", "aabb", "b", to="unknown"), None, "", id="ELB does not know: none is told"
+        ),
+    ],
+)
+def test_a_zonal_shift_is_told_with_what_is_left(
+    snapshot: Snapshot, expected: tuple[str, str] | None, words: str
+) -> None:
+    told = [f for f in probe.diagnose(snapshot, Settings()) if f.code == "TG_ZONAL_SHIFT"]
+    assert [(f.code, f.severity.value) for f in told] == ([expected] if expected else [])
+    assert all(words in f.summary for f in told)
+
+
+@pytest.mark.parametrize(
+    ("spared", "words"),
+    [
+        pytest.param(True, "10.0.0.0:8080; gets less traffic", id="the balancer avoids it"),
+        pytest.param(False, "10.0.0.0:8080; the share of traffic is as before", id="it does not"),
+    ],
+)
+def test_a_healthy_target_that_errs_more_than_the_others_is_told(spared: bool, words: str) -> None:
+    first, *others = group("hhh").targets
+    odd = replace(first, anomalous=True, spared=spared)
+    snapshot = group(targets=(odd, *others))
+    (finding,) = probe.diagnose(snapshot, Settings())
+    assert (finding.code, finding.severity.value) == ("TG_TARGETS_ANOMALOUS", "warning")
+    assert words in finding.summary
+    assert next(iter(probe.tables(snapshot, Settings()))).rows[0].cells[4] == "anomalous"
