@@ -26,6 +26,7 @@ from cockpit.world.servers.process import ServerProcess, find, free_port, launch
 from probes.memcached.health import Settings
 from probes.memcached.model import MemcachedHealth
 from tests.patience import at_most
+from tests.servers.full import full
 from tests.servers.private import codes, look, session_for, target
 
 pytestmark = pytest.mark.servers
@@ -153,8 +154,7 @@ async def test_a_full_node_refuses_new_connections_and_keeps_ours(server: Server
     with ExitStack() as stack:
         async with session_for(to.settings) as kept:
             before = await probe.collect(kept, to)
-            for _ in range(45):
-                stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            stack.enter_context(full(server, 45))
             error = await trouble(at)
             assert probe.since is not None
             now = probe.since(before, await probe.collect(kept, to))

@@ -22,6 +22,7 @@ from cockpit.triage.registry import registry
 from cockpit.world.servers import valkey
 from probes.redis.model import RedisHealth
 from tests.patience import at_most
+from tests.servers.full import full
 from tests.servers.private import (
     REDIS_BINARIES,
     codes,
@@ -118,8 +119,7 @@ async def test_a_full_server_refuses_new_clients_and_keeps_ours(server: valkey.V
     with ExitStack() as stack:
         async with session_for(to.settings) as kept:
             before = await probe.collect(kept, to)
-            for _ in range(14):
-                stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            stack.enter_context(full(server, 14))
             error = await trouble(to.settings)
             assert probe.since is not None
             now = probe.since(before, await probe.collect(kept, to))
