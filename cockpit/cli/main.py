@@ -108,7 +108,7 @@ def main_group(ctx: click.Context, config: Path | None, role: str | None) -> Non
 
 def _tell_moves(config: Path | None) -> None:
     """Move what 0.1 kept elsewhere, before anything reads it, and say so in a word."""
-    from cockpit.config.find import FILE, find, word
+    from cockpit.config_file import FILE, find, word
 
     said = []
     if not os.environ.get("COCKPIT_DATA"):

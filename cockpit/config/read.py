@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from cockpit.config.fields import Fields, names
-from cockpit.config.find import ConfigProblems, document
 from cockpit.config.record import Config, IncidentSettings, ScreenSettings
 from cockpit.config.targets import Targets
 from cockpit.config.thresholds import ProbeSettings
+from cockpit.config_file import ConfigProblems, document
 from cockpit.connect.aws.budget import DEFAULT
 from cockpit.connect.role import Role
 from cockpit.connect.settings import AwsSite, NoSettings

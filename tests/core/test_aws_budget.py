@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cockpit import config, sweep
-from cockpit.config.find import ConfigProblems
+from cockpit.config_file import ConfigProblems
 from cockpit.connect.aws import budget as budgets
 from cockpit.connect.aws.budget import PACES, Budget, Rhythm, usd_of_query
 from cockpit.connect.role import Role

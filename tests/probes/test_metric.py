@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cockpit import clock, config
-from cockpit.config.find import ConfigProblems
+from cockpit.config_file import ConfigProblems
 from cockpit.connect.aws.settings import MetricSettings
 from cockpit.connect.session import Series
 from cockpit.errors import BlindError, Reason

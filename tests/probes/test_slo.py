@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cockpit import clock, config
-from cockpit.config.find import ConfigProblems
+from cockpit.config_file import ConfigProblems
 from cockpit.connect.session import MetricQuery, Series
 from cockpit.errors import BlindError
 from cockpit.triage import recording

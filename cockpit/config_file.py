@@ -28,7 +28,7 @@ class ConfigProblems(Misconfigured):
 
 def example() -> Path:
     """The manual of the configuration: in the package when installed, else in the checkout."""
-    here = Path(__file__).parent.parent
+    here = Path(__file__).parent
     shipped = here / EXAMPLE
     return shipped if shipped.is_file() else here.parent / EXAMPLE
 
