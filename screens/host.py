@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.content import Content
 from textual.dom import DOMNode
 
 from cockpit.errors import CockpitError
 from screens.bindings import Where
-from screens.port import DeskPort
 from screens.presses import Presses
 from screens.running import Running
-from screens.shown import Shown
+
+if TYPE_CHECKING:
+    from screens.port import DeskPort
+    from screens.shown import Shown
 
 
 class Host(Protocol):

@@ -11,17 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from cockpit.connect.role import Role
-from cockpit.incident.lines import IncidentLine
-from cockpit.incident.timeline import TimelineRow
-from cockpit.triage.board import Board, FindingId, OpenFinding
-from cockpit.triage.related import RankedChanges
-from cockpit.triage.suspects import Suspect
-from cockpit.triage.target import Target
-from cockpit.triage.view import Offer
-
 if TYPE_CHECKING:
+    from cockpit.connect.role import Role
     from cockpit.desk.status import DeskStatus
+    from cockpit.incident.lines import IncidentLine
+    from cockpit.incident.timeline import TimelineRow
     from cockpit.logs.insights import QueryEstimate, QueryFound
     from cockpit.logs.reading import LinesRead, LogLine
     from cockpit.logs.source import LogSource
@@ -31,7 +25,12 @@ if TYPE_CHECKING:
     from cockpit.runbooks.step import Runbook
     from cockpit.runbooks.stop_loss import Interrupt
     from cockpit.runbooks.unfinished import Unfinished
+    from cockpit.triage.board import Board, FindingId, OpenFinding
+    from cockpit.triage.related import RankedChanges
+    from cockpit.triage.suspects import Suspect
+    from cockpit.triage.target import Target
     from cockpit.triage.target_logs import LogView
+    from cockpit.triage.view import Offer
 
 Stop = Callable[[], None]
 """Ends a subscription; calling it twice is fine."""
