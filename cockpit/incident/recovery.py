@@ -36,7 +36,8 @@ from cockpit.incident.stored import (
 )
 from cockpit.ownership import private
 
-_LONGEST = 70_000
+_LENGTHS = (70_000, 250_000)
+"""Octets in which a whole entry is looked for: an intent that replaces a policy is a long one."""
 _Row = tuple[int, str]
 _HEAD, _BODY = b'{"actor":', b'{"data":'
 
@@ -187,8 +188,13 @@ def _objects(octets: bytes, start: bytes) -> Iterator[str]:
     """The JSON objects in raw octets that begin so."""
     place = octets.find(start)
     while place >= 0:
-        text = octets[place : place + _LONGEST].decode("utf-8", "ignore")
-        yield chain.first_object(text)
+        for length in _LENGTHS:
+            text = octets[place : place + length].decode("utf-8", "ignore")
+            if whole := chain.first_object(text):
+                yield whole
+                break
+            if len(octets) - place <= length:
+                break
         place = octets.find(start, place + 1)
 
 

@@ -15,11 +15,18 @@ from cockpit.secret_shapes import named_secret
 
 TEXT_LIMIT = 16_000
 """Characters of an entry's text; what is longer goes whole into a blob."""
-VALUE_LIMIT = 8_000
+VALUE_LIMIT = 24_000
+"""A bucket's policy has up to 20 KiB, and is what a step comes back to."""
 ITEMS_LIMIT = 1_000
 DEPTH_LIMIT = 16
 BLOB_LIMIT = 16 * 1024 * 1024
 _SAFE_INTEGER = 2**53 - 1
+
+
+class Identifier(str):
+    """Text that only names a thing, whatever its place is called: the id of an API key."""
+
+    __slots__ = ()
 
 
 def plain(content: str, limit: int = TEXT_LIMIT) -> str:
@@ -65,7 +72,8 @@ def plain_data(value: object, depth: int = 0) -> Any:
 
 def _member(name: str, value: object, depth: int) -> Any:
     """A member by its name too: its text alone does not say that it is a secret."""
-    if isinstance(value, str | SecretText) and value and named_secret(name):
+    named = isinstance(value, Identifier)
+    if isinstance(value, str | SecretText) and value and named_secret(name) and not named:
         return MASK
     return plain_data(value, depth + 1)
 

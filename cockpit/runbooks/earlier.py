@@ -6,7 +6,6 @@ plan looks again. Only a state to come back to, read before the runbook acted, i
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,9 +13,10 @@ from datetime import datetime
 from cockpit.incident import ledger
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.ledger import UNDO, Settlement
-from cockpit.runbooks.plan import Outcome, OutcomeKind, digest_of
+from cockpit.runbooks.exact import lacks, whole
+from cockpit.runbooks.plan import Outcome, OutcomeKind
 from cockpit.runbooks.progress import StepState, undo_step
-from cockpit.runbooks.step import NOTHING, Runbook, Step, StepKind
+from cockpit.runbooks.step import NOTHING, Runbook, Step, StepKind, Until
 from cockpit.triage.board import FindingId
 
 _ENDS: Mapping[str, OutcomeKind] = {
@@ -76,6 +76,8 @@ class StepLeft:
     """The seq of the newest act; 0: none was sent."""
     undo: Mapping[str, object] | None = None
     """What the undo of that act is given; None: it has none, or the record has not all of it."""
+    proof: Mapping[str, object] | None = None
+    """What the undo's verification is given, with digests; None: a record of 0.1 has none."""
     passed: bool = False
     worse: str = ""
     settlement: Settlement | None = None
@@ -152,6 +154,7 @@ def _became(step: StepLeft, entry: Entry) -> StepLeft:
                 outcome=_CUT_OFF,
                 intent=entry.seq,
                 undo=whole(data, "undo"),
+                proof=_mapping(data.get("undo_verify")),
             )
         case EntryKind.STEP_OUTCOME:
             return _ended(step, entry)
@@ -191,25 +194,9 @@ def _ended(step: StepLeft, entry: Entry) -> StepLeft:
         exact=whole(data, "captured") is not None,
         intent=step.intent if sent else 0,
         undo=step.undo if sent else None,
+        proof=step.proof if sent else None,
         passed=False,
     )
-
-
-def exactly(name: str, values: Mapping[str, object]) -> dict[str, object]:
-    """Values as an entry has them, with a digest: the record masks and cuts what it is given."""
-    if not values:
-        return {}
-    with contextlib.suppress(ValueError):  # JSON has no such number: the record cannot have it
-        return {name: dict(values), f"{name}_digest": digest_of(values)}
-    return {name: dict(values)}
-
-
-def whole(data: Mapping[str, object], name: str) -> Mapping[str, object] | None:
-    """The values under `name` when they are those that were written; None: masked, cut, or none."""
-    values = data.get(name)
-    if not isinstance(values, Mapping) or not values:
-        return None
-    return values if digest_of(values) == data.get(f"{name}_digest") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +223,7 @@ def taken_up(runbook: Runbook, left: RunLeft) -> TakenUp:
             taken.open[was.intent] = step.id
         if was.undo is not None and step.undo is not None:
             back = left.steps.get(f"{UNDO}{step.id}", StepLeft())
-            undo = _state(undo_step(step, was.undo), back)
+            undo = _state(undo_step(step, was.undo, verify=_proof(step, was)), back)
             taken.states.append(replace(undo, offered=True))
             if back.status == "unknown":
                 taken.open[back.intent] = undo.step.id
@@ -257,4 +244,23 @@ def _state(step: Step, was: StepLeft) -> StepState:
         worse=was.worse,
         before=was.at,
         stale=looked,
+    )
+
+
+def _mapping(said: object) -> Mapping[str, object] | None:
+    return said if isinstance(said, Mapping) else None
+
+
+def _proof(step: Step, was: StepLeft) -> Until | None:
+    """How it is seen that the undo worked, by the values of then; None: the record has not all
+    that it compares with, and by other values it would prove anything.
+    """
+    verify = step.undo.verify if step.undo else None
+    if verify is None or was.proof is None:
+        return verify
+    args, scope = whole(was.proof, "args"), whole(was.proof, "scope") or NOTHING
+    if ("args" in was.proof and args is None) or ("scope" in was.proof and not scope):
+        return None
+    return (
+        None if lacks(verify.until, scope) else replace(verify, args=args or NOTHING, scope=scope)
     )

@@ -19,7 +19,7 @@ from cockpit.incident import ledger
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.ledger import Settlement
 from cockpit.runbooks import gate, promise
-from cockpit.runbooks.earlier import exactly
+from cockpit.runbooks.exact import exactly, held, identified
 from cockpit.runbooks.kinds import acts, command, looks
 from cockpit.runbooks.kinds import http as http_kind
 from cockpit.runbooks.kinds.process import StepProcess
@@ -225,7 +225,7 @@ class Execution:
             data={
                 **data,
                 **told(plan),
-                **exactly("kept", self.planner.kept),
+                **exactly("kept", held(self.planner.kept)),
                 "prediction": self.prediction.seq,
             },
         )
@@ -392,13 +392,16 @@ def told(plan: Plan) -> dict[str, object]:
         "kind": plan.act.kind.value,
         "act": act_digest(plan.act, plan.target),
         "does": plan.act.does,
-        "args": dict(plan.act.args),
+        "args": identified(plan.act.does, plan.act.args),
         "risk": plan.risk.value,
         "principal": plan.principal,
         "account": plan.account,
         "region": plan.region,
-        **exactly("undo", plan.undo_args),
     }
+    if undo := plan.step.undo:
+        said |= exactly("undo", identified(undo.does, plan.undo_args))
+    if (proof := plan.undo_verify) is not None:
+        said["undo_verify"] = {**exactly("args", proof.args), **exactly("scope", held(proof.scope))}
     if plan.act.argv:
         said["argv"] = list(plan.act.argv)
     if plan.act.url:
@@ -416,6 +419,7 @@ def told(plan: Plan) -> dict[str, object]:
             "says": plan.verify.says,
             "every_s": plan.verify.every,
             "within_s": plan.verify.within,
-            "scope": dict(plan.relies),
+            "scope": {},
+            **exactly("scope", held(plan.relies)),
         }
     return said

@@ -71,6 +71,8 @@ class Plan:
     """What must be the same when it runs: a session's pid and start, a program's digest, …"""
     undo_args: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     """What the undo would be given, read before the effect; may still refer to the effect."""
+    undo_verify: Until | None = None
+    """What would prove the undo, by the values from before the effect."""
     verify: Until | None = None
     tripwires: tuple[Tripwire, ...] = ()
     """Those of the step, with the names of their targets."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
@@ -17,6 +16,7 @@ from cockpit.connect.statements import checked as checked_arguments
 from cockpit.errors import BlindError, DoesNotApply, Misconfigured, Refused
 from cockpit.redact import MASK, MASKER
 from cockpit.runbooks import gate
+from cockpit.runbooks.exact import relied
 from cockpit.runbooks.kinds import acts, command, looks
 from cockpit.runbooks.kinds import http as http_kind
 from cockpit.runbooks.known import Known
@@ -102,6 +102,7 @@ class Planner:
             checked=fresh.checks,
             fingerprints=fresh.fingerprints,
             undo_args=undo_args,
+            undo_verify=_undo_verify(step, fresh.scope),
             verify=self._verify(step, fresh.scope),
             tripwires=self._tripwires(step, fresh.scope),
             relies=_relied(step, fresh.scope),
@@ -326,8 +327,17 @@ def _relied(step: Step, scope: Mapping[str, object]) -> dict[str, object]:
     """What of the scope the verification names: it must compare with what was approved."""
     if step.verify is None:
         return {}
-    words = set(re.findall(r"[A-Za-z_]\w*", step.verify.until))
-    return {name: value for name, value in scope.items() if name in words}
+    return relied(step.verify.until, {**scope, **step.verify.scope})
+
+
+def _undo_verify(step: Step, scope: Mapping[str, object]) -> Until | None:
+    """The undo's verification by the values from before; references to the step itself stay."""
+    verify = step.undo.verify if step.undo and step.undo.does else None
+    if verify is None:
+        return None
+    before = {name: value for name, value in scope.items() if name != step.id}
+    args = resolved_but(verify.args, scope, step.id)
+    return replace(verify, args=args, scope=relied(verify.until, before))
 
 
 def _closure(step: Step, earlier: Sequence[Step]) -> tuple[Step, ...]:

@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from cockpit.incident.ledger import UNDO, Settlement
 from cockpit.runbooks.plan import Outcome
-from cockpit.runbooks.step import NOTHING, Step, Undo
+from cockpit.runbooks.step import NOTHING, Step, Undo, Until
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,11 @@ class StepState:
     """True when an earlier session read `captured`: it is told, and nothing is planned by it."""
 
 
-def undo_step(step: Step, args: Mapping[str, object]) -> Step:
-    """The step that takes `step` back, with the state from before. Its undo has a call."""
+def undo_step(step: Step, args: Mapping[str, object], *, verify: Until | None) -> Step:
+    """The step that takes `step` back, with the state from before. Its undo has a call.
+
+    `verify` proves it by that state too; None: nothing does.
+    """
     undo = step.undo
     assert undo is not None
     return Step(
@@ -60,7 +63,7 @@ def undo_step(step: Step, args: Mapping[str, object]) -> Step:
         does=undo.does,
         args=args,
         effect=undo.effect or undo.says,
-        verify=undo.verify,
+        verify=verify,
         undo=Undo(says=f"run '{step.title}' again"),
         tripwires=(),
         timeout=step.timeout,

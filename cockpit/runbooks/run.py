@@ -416,7 +416,7 @@ class Run:
 
     def _offer_undo(self, plan: Plan) -> None:
         """Put the undo, with the state from before, right behind what it undoes."""
-        step = undo_step(plan.step, plan.undo_args)
+        step = undo_step(plan.step, plan.undo_args, verify=plan.undo_verify)
         self._states = [state for state in self._states if state.step.id != step.id]
         self._states.insert(self._index(plan.step.id) + 1, StepState(step, offered=True))
         self._tell()

@@ -116,6 +116,9 @@ class Until:
     call: str = ""
     args: Mapping[str, object] = field(default_factory=lambda: NOTHING)
     """Of the call; may hold references until they are filled in with the plan."""
+    scope: Mapping[str, object] = field(default_factory=lambda: NOTHING)
+    """Of an undo: what it compares with, as it was before the effect. What is read again when the
+    undo is planned is the state that the effect made."""
     target: str = ""
     """A reference or a name; empty: the step's own target."""
     every: float = 5.0

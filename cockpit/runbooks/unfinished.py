@@ -18,7 +18,7 @@ from cockpit.incident import ledger
 from cockpit.incident.entry import Entry, EntryKind, names
 from cockpit.incident.record import Author
 from cockpit.runbooks import promise
-from cockpit.runbooks.earlier import whole
+from cockpit.runbooks.exact import lacks, whole
 from cockpit.runbooks.kinds import looks
 from cockpit.runbooks.kinds.process import StepProcess, from_data
 from cockpit.runbooks.plan import Outcome, Plan, act_digest
@@ -114,6 +114,12 @@ def of(intent: Entry) -> Unfinished:
     probe, call, args = told.get("probe"), told.get("call"), whole(told, "args")
     if not probe and not (call and args):
         return Unfinished(intent=intent, verify=None)
+    scope = told.get("scope")
+    known = scope if isinstance(scope, Mapping) else NOTHING
+    if "scope_digest" in told and (
+        whole(told, "scope") is None or lacks(str(told["until"]), known)
+    ):
+        return Unfinished(intent=intent, verify=None)
     verify = Until(
         probe=str(probe or ""),
         call=str(call or ""),
@@ -124,8 +130,6 @@ def of(intent: Entry) -> Unfinished:
         within=_number(told.get("within_s"), 0.0),
         says=str(told.get("says", "")),
     )
-    scope = told.get("scope")
-    known = scope if isinstance(scope, Mapping) else NOTHING
     return Unfinished(intent=intent, verify=verify, scope=known)
 
 

@@ -367,6 +367,124 @@ async def test_a_lock_of_waf_is_no_secret_so_that_a_block_can_be_taken_back_late
     assert (arguments["LockToken"], arguments["Addresses"]) == (lock, ["1.1.1.1/32"])
 
 
+KEY = """
+## Which key?
+Its id.
+```toml step
+id = "key"
+kind = "manual"
+ask = "the key's id"
+answer = { type = "text" }
+```
+
+## Switch it off
+One key.
+```toml step
+id = "revoke"
+kind = "aws"
+risk = "high"
+target = "$db"
+call = "apigateway.UpdateApiKey"
+args = { apiKey = "$key.answer", patchOperations = [{ op = "replace", path = "/enabled", value = "false" }] }
+effect = "whoever sends it is refused"
+verify = { call = "apigateway.GetUsagePlan", args = { usagePlanId = "$key.answer" }, until = "name == key.answer" }
+undo = { says = "switch it on", call = "apigateway.UpdateApiKey", args = { apiKey = "$key.answer", patchOperations = [{ op = "replace", path = "/enabled", value = "true" }] }, verify = { call = "apigateway.GetUsagePlan", args = { usagePlanId = "$key.answer" }, until = "name == key.answer" } }
+```
+"""
+
+
+async def test_the_id_of_a_key_is_no_secret_and_its_undo_is_proved_without_asking_again(
+    sessions: Sessions,
+) -> None:
+    """Its place is called `apiKey`; and what a person answered is asked again after a restart."""
+    document = book(KEY)
+    made = sessions.begin(document)
+    made.reads.answer = {"name": "a1b2c3d4e5"}
+    await made.carry("key", typed="a1b2c3d4e5")
+    assert (await made.carry("revoke")).kind == "ok"
+    again = sessions.begin(document)
+    again.reads.answer = {"name": "another"}
+    assert (await again.carry("undo_revoke")).kind == "failed"
+    again.reads.answer = {"name": "a1b2c3d4e5"}
+    assert (await again.carry("undo_revoke")).kind == "ok"
+    (_, arguments) = again.acts.calls[-1]
+    assert (arguments["apiKey"], arguments["patchOperations"][0]["value"]) == ("a1b2c3d4e5", "true")
+    assert again.reads.asked[-1] == ("apigateway.GetUsagePlan", {"usagePlanId": "a1b2c3d4e5"})
+
+
+BACK = RAISE.replace(
+    '"$blocker.pid" } } }\n```',
+    '"$blocker.pid" } }, verify = { probe = "postgres.locks", until = "queues[0].pid == blocker.pid"'
+    ", every = '5s', within = '5s' } }\n```",
+)
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_an_undo_is_proved_by_the_state_from_before_and_not_by_the_one_it_ends(
+    sessions: Sessions, later: bool
+) -> None:
+    """What the document looks at is looked at again when the undo is planned: by that value the
+    undo would be told as failed when it worked.
+    """
+    document = book(LOOK, BACK)
+    made = sessions.begin(document)
+    made.looks.now, made.looks.after = free_of_waiters(), [{"queues": [queue(pid=9)]}] * 2
+    assert (await made.carry("raise")).kind == "ok"
+    made = sessions.begin(document) if later else made
+    changed = {"queues": [queue(pid=4)]}
+    made.looks.now, made.looks.after = {"queues": [queue(pid=9)]}, [changed] * 2
+    assert (await made.carry("undo_raise")).kind == "ok"
+    if not later:
+        made.looks.now = changed
+        assert (await made.carry("undo_raise")).kind == "failed"
+
+
+CLOSED = (
+    '{"Statement":{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"s3:GetObject",'
+    '"Resource":"arn:aws:s3:::shop/*"}}'
+)
+PUT = """
+## Replace the policy
+Another one.
+```toml step
+id = "put"
+kind = "aws"
+risk = "high"
+target = "$db"
+call = "s3.PutBucketPolicy"
+args = { Bucket = "shop", Policy = "CLOSED" }
+effect = "others get in"
+verify = { probe = "postgres.locks", until = "length(queues) == `0`" }
+undo = { says = "the one that was there", call = "s3.PutBucketPolicy", args = { Bucket = "shop", Policy = "$blocker.user" } }
+```
+""".replace('"CLOSED"', f"'{CLOSED}'")
+
+
+async def test_a_policy_of_the_largest_size_is_kept_to_come_back_to(sessions: Sessions) -> None:
+    """A bucket's policy has up to 20 KiB (Amazon S3 User Guide)."""
+    document, policy = book(KEPT, PUT), CLOSED.ljust(20 * 1024)
+    made = sessions.begin(document)
+    made.looks.now, made.looks.after = free_of_waiters(), [{"queues": [queue(user=policy)]}] * 2
+    assert (await made.carry("put")).kind == "ok"
+    again = sessions.begin(document)
+    assert again.run.state("blocker").captured["user"] == policy
+    await again.carry("undo_put")
+    ((_, arguments),) = again.acts.calls
+    assert arguments["Policy"] == policy
+
+
+async def test_a_word_that_was_masked_costs_no_value_that_stands_beside_it(
+    sessions: Sessions,
+) -> None:
+    document = book(KEPT, RAISE)
+    made = sessions.begin(document)
+    told = {"queues": [queue(pid=9, user="password=hunter2hunter2")]}
+    made.looks.now, made.looks.after = free_of_waiters(), [told] * 2
+    assert (await made.carry("raise")).kind == "ok"
+    kept = sessions.begin(document).run.state("blocker").captured
+    assert kept == {"pid": 9, "backend_start": queue()["backend_start"]}
+
+
 async def test_an_edited_document_begins_anew(sessions: Sessions) -> None:
     made = sessions.begin(book(LOOK, TERMINATE))
     await made.carry("blocker")

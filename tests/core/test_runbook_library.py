@@ -14,7 +14,9 @@ from cockpit.cli.commands.runbook import runbook as commands
 from cockpit.connect.aws.models import parse as parse_call
 from cockpit.connect.aws.models import validate_call
 from cockpit.connect.aws.reads import iam_action
+from cockpit.incident.sanitise import plain_data
 from cockpit.runbooks import gate
+from cockpit.runbooks.exact import _IDENTIFIERS, identified
 from cockpit.runbooks.format import Parsed, parse
 from cockpit.runbooks.known import known
 from cockpit.runbooks.library import library, shipped
@@ -143,6 +145,27 @@ def test_every_call_and_its_undo_is_what_aws_takes(book: Runbook, step: Step) ->
     for call, args in calls:
         assert validate_call(call, filled(dict(args), model_of(call))) == [], book.id
     assert step.risk >= gate.aws_floor(step.does, step.args)
+
+
+@pytest.mark.parametrize(("book", "step"), steps(StepKind.AWS))
+def test_the_record_has_the_values_of_every_undo_as_they_are(book: Runbook, step: Step) -> None:
+    """A value whose place is called like a secret is masked, and the undo is lost at a restart."""
+    undo = step.undo
+    if undo is None or not undo.does:
+        return
+    calls = [(step.does, step.args), (undo.does, undo.args)]
+    calls += [(until.call, until.args) for until in untils(step) if until.call]
+    for call, args in calls:
+        sent = identified(call, filled(dict(args), model_of(call)))
+        assert plain_data(sent) == sent, (book.id, step.id, call)
+    names = [name for each in book.steps for name in each.capture]
+    assert plain_data(dict.fromkeys(names, "x")) == dict.fromkeys(names, "x")
+
+
+def test_what_only_names_a_thing_stands_in_the_path_of_its_request() -> None:
+    for call, names in _IDENTIFIERS.items():
+        for name in names:
+            assert model_of(call).members[name].serialization["location"] == "uri", (call, name)
 
 
 @pytest.mark.parametrize(

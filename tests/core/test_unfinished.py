@@ -118,6 +118,23 @@ async def test_such_a_read_is_made_again_after_a_crash_when_the_record_has_it_wh
     incident.close()
 
 
+@pytest.mark.parametrize(
+    ("until", "can"),
+    [
+        pytest.param("queues[0].user != blocker.user", False, id="null differs from everything"),
+        pytest.param("queues[0].pid != blocker.pid", True, id="of another value"),
+    ],
+)
+async def test_nothing_is_proved_by_a_value_that_the_record_masked(
+    tmp_path: Path, until: str, can: bool
+) -> None:
+    made = rig(book(LOOK, TERMINATE.replace("length(queues) == `0`", until)))
+    made.looks.now = {"queues": [queue(user="password=hunter2hunter2")]}
+    incident = await cut_off(tmp_path, await made.run.plan("terminate"))
+    assert (unfinished.of(incident.unfinished[0]).verify is not None) is can
+    incident.close()
+
+
 async def test_an_unknown_outcome_is_told_with_the_step_until_it_is_verified(
     tmp_path: Path,
 ) -> None:
