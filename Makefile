@@ -84,7 +84,7 @@ docs: $(VENV)/.dev
 	  echo "writing by tests.tools.$$page"; $(BIN)/python -m tests.tools.$$page || exit 1; done
 
 record: $(VENV)/.dev
-	@for looks in handmade handmade_events handmade_compute handmade_objectives handmade_report; do \
+	@for looks in handmade handmade_events handmade_compute handmade_objectives handmade_report handmade_members; do \
 	  $(BIN)/python -m tests.tools.$$looks || exit 1; done
 
 # Every repair at the real screens, by keys; takes minutes. SCENARIO='lambda-oom stolen-key' plays these only.
