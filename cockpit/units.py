@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
+
+_SPAN = re.compile(
+    r"(?:(\d{1,4})d)?\s*(?:(\d{1,4})h)?\s*(?:(\d{1,4})m)?\s*(?:(\d{1,5})s)?", re.ASCII
+)
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
@@ -28,6 +33,23 @@ def duration(seconds: float) -> str:
         return f"{hours}h {minutes:02d}m"
     days, hours = divmod(hours, 24)
     return f"{days}d {hours:02d}h"
+
+
+def parsed(text: str) -> float | None:
+    """`90s`, `15m`, `1h 30m`, `2d` in seconds, as a person writes a span; None when it is none."""
+    found = _SPAN.fullmatch(text.strip())
+    if found is None or not any(found.groups()):
+        return None
+    days, hours, minutes, seconds = (int(each or 0) for each in found.groups())
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+
+
+def brief(seconds: float) -> str:
+    """`1h`, `15m`, `1h 30m`: a span that somebody chose, without what is zero in it."""
+    if not seconds:
+        return "0s"
+    first, _, rest = duration(seconds).partition(" ")
+    return first if rest[:2] == "00" else f"{first} {rest}".strip()
 
 
 def age(seconds: float) -> str:

@@ -16,6 +16,7 @@ from screens.port import DeskPort
 from screens.present import evidence, systems
 from screens.present.header import banner, header
 from screens.present.lines import line, safe, wrap
+from screens.present.recovery import recovery_line
 from screens.present.timeline import whole
 from screens.shown import Shown
 from screens.steps import Steps
@@ -67,6 +68,10 @@ class MainScreen(PanesScreen, part=Where.MAIN):
         bar.show(header(top, bar.columns, rows=1 if self.layout_class == "-tiny" else 2))
         self.query_one(UnfinishedBar).refresh_from(top)
         self.query_one(InterruptBar).refresh_from(top)
+        clocks = self.query_one("#recovery", Bar)
+        clocks.set_class(top.recovery is not None, "-up")
+        if top.recovery is not None:
+            clocks.show([recovery_line(top.recovery, top.moment, self.app.size.width)])
         strip = self.query_one("#banner", Bar)
         told = banner(top, len(live.entries) - len(shown.entries), self.app.size.width)
         strip.set_class(told is not None, "-up")

@@ -44,6 +44,7 @@ class PanesScreen(CockpitScreen[None]):
     def compose(self) -> ComposeResult:
         """Header, suspects, three columns, timeline, note line, keys."""
         yield Header(id="header")
+        yield Bar(id="recovery")
         yield Bar(id="banner")
         yield UnfinishedBar(id="unfinished")
         yield InterruptBar(id="interrupt")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cockpit.connect.role import Role
     from cockpit.desk.status import DeskStatus
     from cockpit.incident.lines import IncidentLine
+    from cockpit.incident.objectives import RecoveryClock
     from cockpit.incident.timeline import TimelineRow
     from cockpit.logs.insights import QueryEstimate, QueryFound
     from cockpit.logs.reading import LinesRead, LogLine
@@ -131,6 +132,10 @@ class DeskPort(Protocol):
     @property
     def next_update(self) -> datetime | None:
         """When the next status update is due; None when none is."""
+
+    @property
+    def recovery(self) -> RecoveryClock | None:
+        """The clocks of the recovery objectives; None: none is configured."""
 
     @property
     def suspects(self) -> Sequence[Suspect]:

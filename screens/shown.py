@@ -18,6 +18,7 @@ from screens.port import DeskPort
 
 if TYPE_CHECKING:
     from cockpit.desk.status import DeskStatus
+    from cockpit.incident.objectives import RecoveryClock
     from cockpit.runbooks.stop_loss import Interrupt
     from cockpit.runbooks.unfinished import Unfinished
 
@@ -37,6 +38,8 @@ class Shown:
     entries: Sequence[TimelineRow]
     unfinished: Sequence[Unfinished] = ()
     """Steps of an earlier session whose outcome is unknown."""
+    recovery: RecoveryClock | None = None
+    """What is left of the recovery objectives; None: none is configured."""
     interrupt: Interrupt | None = None
     """The step since which something else got worse; None: nothing did, or somebody decided."""
     last_seen: Mapping[LookId, Reading] = field(default_factory=dict)
@@ -101,6 +104,7 @@ def take(
         suspects_by=desk.suspects_by,
         entries=entries,
         unfinished=desk.unfinished,
+        recovery=desk.recovery,
         interrupt=run.interrupt if run is not None else None,
         last_seen=last_seen or {},
         best=desk.best,

@@ -10,6 +10,7 @@ import msgspec
 
 from cockpit.connect.secrets import is_reference
 from cockpit.text import nearest
+from cockpit.units import parsed
 
 Record = TypeVar("Record")
 
@@ -97,6 +98,16 @@ class Fields:
         """Tell a text that is there and empty."""
         if not getattr(settings, key, "none").strip() and f"{where}.{key}" not in self.told:
             self.say(f"{where}.{key}", "is empty")
+
+    def objective(self, value: object, key: str, *, where: str) -> float | None:
+        """An objective in seconds; None: none is given. An RPO may be 0, an RTO may not."""
+        if value is None or value == "":
+            return None
+        seconds = parsed(value) if isinstance(value, str) else None
+        if seconds is None or (key == "rto" and not seconds):
+            self.say(f"{where}.{key}", 'must be a span such as "15m", "1h 30m" or "2d"')
+            return None
+        return seconds
 
     def _field(
         self, value: Any, kind: Any, where: str, *, allowed: tuple[str, ...] | None

@@ -158,6 +158,8 @@ class _Reader:
         except Misconfigured:
             words = ", ".join(Level)
             self._say("incident.severity", f"{incident.severity!r} is none of {words}")
+        for key in ("rto", "rpo"):
+            self.fields.objective(getattr(incident, key), key, where="incident")
         return incident
 
     def _screen(self) -> ScreenSettings:

@@ -25,6 +25,10 @@ class IncidentSettings:
     """Of a new incident that names none."""
     actor: str = ""
     """Who is at the keys; empty: the login name."""
+    rto: str = ""
+    """Recovery time objective of the environment: `1h`; empty: none, and no clock."""
+    rpo: str = ""
+    """Recovery point objective of the environment: `15m`; empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,6 +118,8 @@ def _of_kind(catalog: Catalog, kind: AnyKind) -> Schema:
         "name": {"type": "string", "minLength": 1},
         "needs": _TEXTS,
         "service": {"type": "string"},
+        "rto": {"type": "string"},
+        "rpo": {"type": "string"},
         "probes": _object(probes),
         **own["properties"],
         **{key: own["properties"][field] for key, field in kind.renamed.items()},

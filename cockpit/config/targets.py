@@ -15,7 +15,7 @@ from cockpit.text import nearest
 from cockpit.triage.registry import Catalog
 from cockpit.triage.target import Target
 
-_KEYS = ("kind", "name", "needs", "service", "probes")
+_KEYS = ("kind", "name", "needs", "service", "probes", "rto", "rpo")
 
 
 class Targets:
@@ -74,6 +74,8 @@ class Targets:
             settings=settings,
             needs=tuple(needs),
             service=str(service),
+            rto=self._fields.objective(table.get("rto"), "rto", where=where),
+            rpo=self._fields.objective(table.get("rpo"), "rpo", where=where),
             overrides=(self._probes.tables(table, f"{where}.probes", kind=kind) if usable else {}),
         )
 

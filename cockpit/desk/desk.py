@@ -15,14 +15,16 @@ from cockpit.connect.aws.codes import CODES
 from cockpit.connect.open import Connections
 from cockpit.connect.role import Role
 from cockpit.connect.session import AwsReads
+from cockpit.desk.objectives import ObjectiveKeeper
 from cockpit.desk.own import own_acts
 from cockpit.desk.promises import PromiseKeeper
 from cockpit.desk.recorder import Recorder, taken_away
 from cockpit.desk.recoveries import recoveries
 from cockpit.desk.relation import ChangeKeeper
-from cockpit.desk.status import DeskStatus
+from cockpit.desk.status import DeskStatus, only_watches
 from cockpit.errors import BlindError, Refused
 from cockpit.incident.lines import IncidentLine
+from cockpit.incident.objectives import RecoveryClock
 from cockpit.incident.record import Incident
 from cockpit.incident.severity import next_update
 from cockpit.incident.state import IncidentStatus
@@ -101,6 +103,7 @@ class Desk:
         self._unwatched = sweep.unwatched(config, probes)
         self._recorder = Recorder(incident, best=library.best)
         self._promises = PromiseKeeper(incident, self.store, probes[PROMISES])
+        self._objectives = ObjectiveKeeper(config, incident, probes)
         self._changes = ChangeKeeper(
             config, store=self.store, graph=self.graph, probe=probes[RELATED]
         )
@@ -173,17 +176,9 @@ class Desk:
             sweep_took=progress.took,
             sweep_progress=(progress.done, progress.total) if running else None,
             degraded=self._waits_for or self.incident.degraded,
-            only_watches=self._only_watches(),
+            only_watches=only_watches(self.incident),
             redirected=", ".join(sorted(set(sweep.redirected(self.connections).values()))),
         )
-
-    def _only_watches(self) -> str:
-        incident = self.incident
-        if not incident.watching:
-            return ""
-        if incident.holder:
-            return f"{incident.holder} holds {incident.id}: this cockpit only watches, in triage"
-        return f"this cockpit only watches {incident.id}: cockpit resume takes part"
 
     @property
     def codes_wanted(self) -> Sequence[str]:
@@ -208,6 +203,11 @@ class Desk:
             self.incident.opened_at,
             last_update=state.last_update,
         )
+
+    @property
+    def recovery(self) -> RecoveryClock | None:
+        """The clocks of the recovery objectives; None: none is configured."""
+        return self._objectives.clock(self.board)
 
     @property
     def suspects(self) -> Sequence[Suspect]:
@@ -251,6 +251,7 @@ class Desk:
     async def start(self) -> None:
         """Begin to look."""
         self._promises.tell()
+        self._objectives.tell(self.board)
         self._changes.begin()
         self._spawn(self._look())
 
@@ -448,6 +449,7 @@ class Desk:
 
     def _board_changed(self, board: Board, changes: Sequence[BoardChange]) -> None:
         self._recorder.board_changed(board, changes)
+        self._objectives.tell(board)
         self._changes.board_changed()
         self._tell()
 

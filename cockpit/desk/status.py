@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cockpit.connect.role import Role
+from cockpit.incident.record import Incident
 from cockpit.sweep import PlaceStatus
 
 
@@ -52,3 +53,12 @@ class DeskStatus:
     """Why this cockpit adds nothing to the record and runs nothing; empty when it may."""
     watching: int = 0
     """How many other cockpits follow; not known yet for a single machine, so 0."""
+
+
+def only_watches(incident: Incident) -> str:
+    """Why a cockpit takes no part in an incident, for its banner; empty when it does."""
+    if not incident.watching:
+        return ""
+    if incident.holder:
+        return f"{incident.holder} holds {incident.id}: this cockpit only watches, in triage"
+    return f"this cockpit only watches {incident.id}: cockpit resume takes part"

@@ -10,6 +10,8 @@ What `data` holds by kind, as the timeline and the reports read it (all may be m
 | finding.* | code, severity, subject, probe; `target` is the entry's own |
 | blind, sees_again | probe, reason |
 | change | actor (who outside did it) |
+| objective | objective (rto or rpo), seconds (0: none), of (whose own it is); of an rpo also |
+| | verdict (within, over, unknown) and behind (seconds that data may lack, null: not known) |
 | pin, correction | pins and pinned, or corrects: the seq that is meant |
 | step.prediction | says: what it said would happen |
 | step.interrupt | says: what got worse; undo: the title of the step that takes it back |
@@ -66,6 +68,7 @@ class EntryKind(StrEnum):
     REDACTION = "redaction"
     SWEEP = "sweep"
     RECOVERY = "recovery"
+    OBJECTIVE = "objective"
     CLOSED = "closed"
 
     @property
@@ -85,6 +88,7 @@ _MACHINE = frozenset(
         EntryKind.CHANGE,
         EntryKind.SUSPECT,
         EntryKind.SWEEP,
+        EntryKind.OBJECTIVE,
         EntryKind.STEP_PREDICTION,  # the intent behind it is durable, and so is what is before it
         EntryKind.STEP_INTERRUPT,
         EntryKind.STEP_SETTLEMENT,

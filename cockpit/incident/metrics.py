@@ -12,30 +12,11 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from cockpit import clock, units
-from cockpit.incident.entry import Entry, EntryKind, moment
+from cockpit.incident.entry import Entry, EntryKind
+from cockpit.incident.milestones import Milestone, milestone
+from cockpit.incident.objectives import Objective, Standing, recorded, recovery_time
 from cockpit.incident.severity import Level, next_update
 from cockpit.incident.state import MILESTONES, IncidentStatus, fold, level_of, status_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Milestone:
-    """When something was reached, and where that is known from. `at` None: not known.
-
-    `until` is the later end of a range, equal to `at` for a point in time.
-    """
-
-    name: str
-    at: datetime | None
-    until: datetime | None
-    source: str
-
-    @property
-    def text(self) -> str:
-        """The time or range as RFC 3339, empty when unknown."""
-        if self.at is None or self.until is None:
-            return ""
-        first, last = clock.stamp(self.at), clock.stamp(self.until)
-        return first if first == last else f"{first} … {last}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +72,8 @@ def measure(entries: Sequence[Entry], *, until: datetime | None = None) -> Incid
     `until` ends what is still running; None: the time of the last entry.
     """
     end = until or (entries[-1].at if entries else None)
-    milestones = tuple(_milestone(name, entries) for name in MILESTONES)
-    reached = {milestone.name: milestone for milestone in milestones}
+    milestones = tuple(milestone(name, entries) for name in MILESTONES)
+    reached = {each.name: each for each in milestones}
     spans = [
         _span(name, title, start=reached[first], end=reached[last])
         for name, title, first, last in _SPANS
@@ -104,41 +85,11 @@ def measure(entries: Sequence[Entry], *, until: datetime | None = None) -> Incid
             *_in_severity(entries, end),
             _first_update(entries),
             _on_time(entries, end),
+            *_against_rto(entries, end),
+            *_against_rpo(entries),
         ),
         violations=(*_out_of_order(milestones), *_clock_set(entries)),
     )
-
-
-def _milestone(name: str, entries: Sequence[Entry]) -> Milestone:
-    """What a person said last wins; then what the status tells; else it is not known."""
-    for entry in reversed(entries):
-        if entry.kind is EntryKind.MILESTONE and entry.data.get("milestone") == name:
-            last = moment(entry.data.get("until")) or entry.when
-            source = f"entry {entry.seq}"
-            return Milestone(name=name, at=entry.when, until=last, source=source)
-    implied = _implied(name, entries)
-    if implied is None:
-        return Milestone(name=name, at=None, until=None, source="")
-    source = f"entry {implied.seq} ({implied.kind.value})"
-    return Milestone(name=name, at=implied.when, until=implied.when, source=source)
-
-
-def _implied(name: str, entries: Sequence[Entry]) -> Entry | None:
-    if name == "acknowledged":
-        return next((entry for entry in entries if entry.kind is EntryKind.OPENED), None)
-    if name not in {"mitigated", "resolved", "closed"}:
-        return None
-    wanted, found, rank = IncidentStatus(name).rank, None, 0
-    for entry in entries:
-        status = status_of(entry)
-        if status is None:
-            continue
-        if status.rank < wanted:
-            found = None
-        elif rank < wanted:
-            found = entry
-        rank = status.rank
-    return found
 
 
 def _span(name: str, title: str, *, start: Milestone, end: Milestone) -> Metric:
@@ -232,6 +183,77 @@ def _on_time(entries: Sequence[Entry], end: datetime | None) -> Metric:
         count=f"{met} of {due}" if due else "",
         why="" if due else "no update was due",
     )
+
+
+def _against_rto(entries: Sequence[Entry], end: datetime | None) -> list[Metric]:
+    """The recovery against the objective that held last; nothing where there was none."""
+    last = next(reversed(recorded(entries, "rto")), None)
+    limit = _seconds(last, "seconds")
+    run = recovery_time(Objective(seconds=limit), entries) if limit else None
+    if last is None or not limit or run is None or end is None:
+        return []
+    of = str(last.data.get("of") or "")
+    whose = f" of {of}" if of else ""
+    spent, left = units.duration(run.spent(end)), units.duration(abs(run.left(end)))
+    verdict, told, why = run.verdict(end), "", ""
+    if verdict is Standing.MET:
+        told = f"met: {spent}, {left} left"
+    elif verdict is Standing.MISSED:
+        told = f"missed by {left}: {spent}"
+    elif run.recovered.at is None:
+        told = f"not recovered after {'' if run.known else 'at least '}{spent}, "
+        told += f"{left} over" if verdict is Standing.OVER else f"{left} left"
+    elif run.known:
+        why = "not known: it may have been met or not within the ranges of the times"
+    else:
+        why = "not known whether it was met: impact start"
+    return [
+        Metric(
+            name="rto",
+            title=f"recovery time objective{whose}, {units.brief(limit)}",
+            definition="mitigated (or else resolved) − impact start, not longer than the objective",
+            seconds=run.spent(end) if verdict in {Standing.MET, Standing.MISSED} else None,
+            count=told,
+            why=why,
+        )
+    ]
+
+
+def _against_rpo(entries: Sequence[Entry]) -> list[Metric]:
+    """The worst that was known of the newest recovery points; nothing without an objective."""
+    told = [entry for entry in recorded(entries, "rpo") if _seconds(entry, "seconds") is not None]
+    if not told:
+        return []
+    by = {verdict: [e for e in told if e.data.get("verdict") == verdict] for verdict in Standing}
+    over, unknown = by[Standing.OVER], by[Standing.UNKNOWN]
+    worst = max(over or told, key=lambda e: _seconds(e, "behind") or 0.0)
+    limit, behind = _seconds(worst, "seconds") or 0.0, _seconds(worst, "behind")
+    lacked = f"{worst.target} lacked up to {units.duration(behind or 0)}"
+    text, why = "", ""
+    if over:
+        text = f"exceeded by {units.duration((behind or 0) - limit)} at least: {lacked}"
+        text += f" at {clock.stamp(worst.at)[11:19]} UTC"
+    elif unknown:
+        names = ", ".join(dict.fromkeys(entry.target for entry in unknown))
+        why = f"not known: {names} had no recovery point that is known, at least for a time"
+    else:
+        text = f"within it at every look: {lacked} when it was looked at first"
+    return [
+        Metric(
+            name="rpo",
+            title=f"recovery point objective, {units.brief(limit)}",
+            definition="what the newest known recovery point lacked at most, until mitigated; "
+            "whether a recovery used it is not known",
+            seconds=None if why else behind,
+            count=text,
+            why=why,
+        )
+    ]
+
+
+def _seconds(entry: Entry | None, name: str) -> float | None:
+    value = entry.data.get(name) if entry is not None else None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _out_of_order(milestones: Iterable[Milestone]) -> list[str]:

@@ -68,6 +68,7 @@ LOOKS: Mapping[EntryKind, Appearance] = MappingProxyType(
         EntryKind.REDACTION: Appearance("▒", "redaction", EntryGroup.SYSTEM),
         EntryKind.SWEEP: Appearance("·", "sweep", EntryGroup.SYSTEM),
         EntryKind.RECOVERY: Appearance("!", "recovery", EntryGroup.SYSTEM),
+        EntryKind.OBJECTIVE: Appearance("◆", "objective", EntryGroup.SYSTEM),
         EntryKind.CLOSED: Appearance("◆", "closed", EntryGroup.STORY),
     }
 )

@@ -18,7 +18,8 @@ from cockpit import clock, units
 from cockpit.errors import Misconfigured
 from cockpit.incident import chain
 from cockpit.incident.entry import Entry, to_json
-from cockpit.incident.metrics import Metric, Milestone
+from cockpit.incident.metrics import Metric
+from cockpit.incident.milestones import Milestone
 from cockpit.incident.stored import Around, Output
 from cockpit.incident.timeline import TimelineRow
 from cockpit.redact import MASKER

@@ -28,7 +28,7 @@ from cockpit.triage.feed import ResourceNames
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.members import mistyped
 from cockpit.triage.own import OwnAct, marked
-from cockpit.triage.probe import AnyProbe, Blind, Fact, Neighbour, Reading, Seen
+from cockpit.triage.probe import AnyProbe, Blind, Fact, Neighbour, Reading, RecoveryPoint, Seen
 from cockpit.triage.schedule import Schedule, pause
 from cockpit.triage.store import Store
 from cockpit.triage.target import Target
@@ -426,6 +426,7 @@ def judged(
         tables=_only(Table, probe.tables(snapshot, look.settings)) if probe.tables else (),
         changes=_changes(look, snapshot, acts, names=names),
         snapshot=snapshot,
+        points=_only(RecoveryPoint, probe.points(snapshot)) if probe.points else (),
     )
 
 

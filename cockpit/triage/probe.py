@@ -36,6 +36,17 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class RecoveryPoint:
+    """A copy of the target's data that a recovery could start from.
+
+    `behind`: seconds of data that it may lack at the look, at most; None: not known.
+    """
+
+    name: str
+    behind: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """The look worked. No findings means: looked, nothing wrong."""
 
@@ -45,6 +56,8 @@ class Seen:
     changes: tuple[Change, ...] = ()
     snapshot: object = None
     """What was collected, for steps that capture from it and for the recorder."""
+    points: tuple[RecoveryPoint, ...] = ()
+    """The copies that the look saw; empty: it knows of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +127,9 @@ class Probe(Generic[Session, Snapshot, Settings]):
     tables: Callable[[Snapshot, Settings], Iterable[Table]] | None = None
     changes: Callable[[Snapshot, str], Iterable[Change]] | None = None
     """Events found in the snapshot; the second argument is the target's name."""
+    points: Callable[[Snapshot], Iterable[RecoveryPoint]] | None = None
+    """The copies that a recovery could start from. Without any the look knows of none, which an
+    objective for the loss of data (RPO) tells as not known."""
     since: Callable[[Snapshot, Snapshot], Snapshot] | None = None
     """`since(before, now)`: the new snapshot with rates computed against the one before. Without
     an earlier look the rates of a snapshot are None, which is never zero."""

@@ -25,5 +25,9 @@ class Target:
     """The group that it is shown under; empty: the place's default group."""
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Probe id → validated threshold overrides, as `settings` fields."""
+    rto: float | None = None
+    """Its own recovery time objective, seconds; None: the environment's, if that has one."""
+    rpo: float | None = None
+    """Its own recovery point objective, seconds of data; None: the environment's."""
     line: int = 0
     """Where the configuration defines it, 0 when unknown."""

@@ -17,7 +17,7 @@ from cockpit.errors import BlindError, Reason
 from cockpit.redact import SecretText
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
-from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.probe import Fact, Probe, RecoveryPoint
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Offer, Row, Table
 from cockpit.units import duration
@@ -425,6 +425,26 @@ def _row(each: Channel, settings: Settings) -> Row:
     )
 
 
+_UNHEARD = 60.0
+"""Seconds that a primary may be silent unnoticed (`replica_net_timeout`), where nobody counts its
+heartbeats."""
+
+
+def points(look: MysqlReplication) -> Iterator[RecoveryPoint]:
+    """What this replica has of its primaries' data. A primary does not know its replicas."""
+    for each in look.channels:
+        yield RecoveryPoint(f"this replica of {each.label}", _lacks(each, look.server.at))
+
+
+def _lacks(channel: Channel, at: datetime) -> float | None:
+    """At most, seconds. A stopped replica says NULL: how old its newest row is is not known."""
+    if not channel.running or channel.behind_s is None:
+        return None
+    heard = channel.heard
+    silent = _UNHEARD if heard is None else max(0.0, (at - heard).total_seconds())
+    return max(0.0, channel.behind_s) + silent
+
+
 PROBE = Probe(
     id="mysql.replication",
     kind="mysql",
@@ -436,6 +456,7 @@ PROBE = Probe(
     timeout=9,
     facts=facts,
     tables=tables,
+    points=points,
     since=since,
     twice=False,
     needs=("GRANT REPLICATION CLIENT", "GRANT SLAVE MONITOR (MariaDB)"),

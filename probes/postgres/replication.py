@@ -24,6 +24,7 @@ from probes.postgres.commits import commit_findings, still_waiting
 from probes.postgres.kin import system_of
 from probes.postgres.model import GRANT, partly
 from probes.postgres.pauses import beside
+from probes.postgres.recovery import points
 from probes.postgres.replay import (
     MIB,
     amount,
@@ -410,6 +411,7 @@ PROBE = Probe(
     timeout=8,
     facts=facts,
     tables=tables,
+    points=points,
     since=since,
     beside=beside,
     needs=("GRANT pg_monitor",),

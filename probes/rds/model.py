@@ -138,6 +138,9 @@ class Instance:
     backup_window: str = ""
     insights: bool | None = None
     """Whether Performance Insights is on, which publishes the load."""
+    restorable_until: datetime | None = None
+    """The newest moment that a restore to a point in time can reach; None: backups are off, or it
+    is not told."""
     metrics: dict[str, Series] = field(default_factory=dict)
 
     @property
@@ -174,6 +177,9 @@ class DbCluster:
     """Serverless v2, ACU."""
     pending: tuple[Pending, ...] = ()
     maintenance_window: str = ""
+    restorable_until: datetime | None = None
+    """The newest moment that a restore to a point in time can reach; None: backups are off, or it
+    is not told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

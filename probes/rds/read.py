@@ -88,6 +88,7 @@ class InstanceRow(Answer, frozen=True):
     preferred_maintenance_window: SafeText = ""
     preferred_backup_window: SafeText = ""
     performance_insights_enabled: bool | None = None
+    latest_restorable_time: datetime | None = None
 
 
 class ClusterMember(Answer, frozen=True):
@@ -121,6 +122,7 @@ class DbClusterRow(Answer, frozen=True):
     serverless: Serverless = field(name="ServerlessV2ScalingConfiguration", default=Serverless())
     pending_modified_values: dict[str, object] = field(default_factory=dict)
     preferred_maintenance_window: SafeText = ""
+    latest_restorable_time: datetime | None = None
 
 
 class GlobalMember(Answer, frozen=True):
@@ -210,6 +212,7 @@ def instance_of(row: InstanceRow) -> Instance:
         maintenance_window=row.preferred_maintenance_window,
         backup_window=row.preferred_backup_window,
         insights=row.performance_insights_enabled,
+        restorable_until=row.latest_restorable_time,
     )
 
 
@@ -252,6 +255,7 @@ def cluster_of(row: DbClusterRow) -> DbCluster:
         maximum_capacity=row.serverless.max_capacity,
         pending=_pending(row.pending_modified_values),
         maintenance_window=row.preferred_maintenance_window,
+        restorable_until=row.latest_restorable_time,
     )
 
 

@@ -39,6 +39,7 @@ from probes.rds.read import (
     instance_of,
     maintenance_of,
 )
+from probes.rds.recovery import points
 from probes.rds.settings import Settings
 from probes.silence import silence
 
@@ -342,6 +343,7 @@ PROBE = Probe(
     facts=view.facts,
     tables=view.tables,
     changes=view.changes,
+    points=points,
     since=since,
     twice=False,
     logs=logs,

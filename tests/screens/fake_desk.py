@@ -15,6 +15,7 @@ from cockpit.desk.status import DeskStatus
 from cockpit.errors import BlindError, CockpitError, DoesNotApply, Reason, Refused
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.lines import IncidentLine
+from cockpit.incident.objectives import RecoveryClock
 from cockpit.incident.timeline import LOOKS, MACHINE, TimelineRow
 from cockpit.redact import SecretText
 from cockpit.runbooks.earlier import DoneBefore
@@ -447,6 +448,7 @@ class FakeDesk:
         self.targets: Mapping[str, Target] = given.get("targets") or TARGETS  # type: ignore[assignment]
         self._relating = Relating(DependencyGraph(tuple(self.targets.values())))
         self.next_update: datetime | None = NOW + timedelta(minutes=3, seconds=12)
+        self.recovery: RecoveryClock | None = None
         self.suspects: Sequence[Suspect] = SUSPECTS
         self.suspects_by = (
             "the deepest unhealthy target in the dependency graph; latest change before it"
@@ -464,10 +466,7 @@ class FakeDesk:
         self.codes: list[str] = []
         self.verified: list[int] = []
         self.told: list[tuple[int, str, str]] = []
-        self.blind = False
-        self.started = False
-        self.closed = False
-        self.hang = False
+        self.blind = self.started = self.closed = self.hang = False
         self.logs = FakeLogs(NOW)
         self.now: Callable[[], datetime] = lambda: NOW
         self._callbacks: list[Callable[[], None]] = []
