@@ -8,10 +8,20 @@ from cockpit.connect.aws.answer import Answer, GivenText
 from cockpit.text import SafeText
 
 
+class BreakerThreshold(Answer, frozen=True, rename="camel"):
+    """How many failed tasks are too many: a COUNT, or percent of the desired count."""
+
+    type: SafeText = ""
+    value: int | None = None
+
+
 class CircuitBreaker(Answer, frozen=True, rename="camel"):
-    """Whether a deployment that fails is given up."""
+    """Whether a deployment that fails is given up, when, and whether it is taken back then."""
 
     enable: bool | None = None
+    rollback: bool | None = None
+    reset_on_healthy_task: bool | None = None
+    threshold_configuration: BreakerThreshold = BreakerThreshold()
 
 
 class DeploymentHookRow(Answer, frozen=True, rename="camel"):

@@ -42,6 +42,8 @@ class Service:
     maximum_percent: int = 200
     breaker: bool | None = None
     """Whether the deployment circuit breaker is on; None: the answer does not say."""
+    breaker_set: str = ""
+    """How it is set besides; empty: as AWS sets it, or off."""
     strategy: DeploymentStrategy = ROLLING
     """How the next deployment goes out; one that is under way may have begun by another."""
     grace: int | None = None

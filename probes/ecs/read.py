@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from probes.ecs.answers import (
+    CircuitBreaker,
     ContainerDefinitionRow,
     DeploymentConfiguration,
     DeploymentRow,
@@ -49,11 +50,27 @@ def service_of(row: ServiceRow, cluster: str) -> Service:
         minimum_percent=_percent(configuration.minimum_healthy_percent, 0 if daemon else 100),
         maximum_percent=_percent(configuration.maximum_percent, 100 if daemon else 200),
         breaker=configuration.deployment_circuit_breaker.enable,
+        breaker_set=_breaker_set(configuration.deployment_circuit_breaker),
         strategy=strategy_of(configuration),
         grace=row.health_check_grace_period_seconds,
         target_groups=tuple(group for group in groups if group),
         subnets=row.network_configuration.awsvpc_configuration.subnets,
         created_at=row.created_at,
+    )
+
+
+def _breaker_set(row: CircuitBreaker) -> str:
+    """What is set of the breaker and decides whether it ever acts, in words."""
+    if not row.enable:
+        return ""
+    limit = row.threshold_configuration
+    unit = " failed tasks" if limit.type == "COUNT" else " % of the desired count"
+    return "; ".join(
+        (
+            *(("without a rollback",) if row.rollback is False else ()),
+            *((f"at {limit.value}{unit}",) if limit.value is not None else ()),
+            *(("one healthy task sets its count back",) if row.reset_on_healthy_task else ()),
+        )
     )
 
 

@@ -15,7 +15,7 @@ from probes.ecs import rollbacks, stops
 from probes.ecs.deployment import DeploymentStrategy, ServiceDeployment
 from probes.ecs.evidence import by_code_deploy, from_to, standing
 from probes.ecs.failure import failure_of
-from probes.ecs.model import Deployment, Snapshot, name_of
+from probes.ecs.model import Deployment, Service, Snapshot, name_of
 from probes.ecs.phrases import Cause
 from probes.ecs.settings import Settings
 from probes.ecs.tasks import deploying, seconds_since, since_steady, within_seconds
@@ -79,7 +79,7 @@ def _stuck(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Itera
             Evidence("strategy", strategy.name),
             *(standing(way) if way else ()),
             Evidence("failed tasks", primary.failed_tasks, limit=settings.stuck_failures),
-            Evidence("circuit breaker", _breaker(service.breaker)),
+            Evidence("circuit breaker", _breaker(service)),
             Evidence("healthy percent", f"{service.minimum_percent} to {service.maximum_percent}"),
             *from_to(snapshot),
         ),
@@ -150,8 +150,12 @@ def _stuck_next(*, unguarded: bool, no_room: bool, hooks: bool) -> str:
     return "read why its tasks stopped"
 
 
-def _breaker(on: bool | None) -> str | None:
-    return None if on is None else "on" if on else "off"
+def _breaker(service: Service) -> str | None:
+    if service.breaker is None:
+        return None
+    return (
+        f"on{', ' * bool(service.breaker_set)}{service.breaker_set}" if service.breaker else "off"
+    )
 
 
 def _stabilizing(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Iterator[Finding]:

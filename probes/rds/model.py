@@ -102,6 +102,18 @@ class RdsReplication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A volume besides the first one, which no metric of free space covers. Sizes are bytes."""
+
+    name: str
+    status: str
+    """AWS's word: ACTIVE, VOLUME-FULL and others; empty: not told."""
+    allocated: int | None = None
+    maximum: int | None = None
+    """Where storage autoscaling stops; None: no storage autoscaling."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
     """One DB instance. Sizes are bytes."""
 
@@ -123,6 +135,9 @@ class Instance:
     maximum_gib: int | None = None
     iops: int | None = None
     storage_type: str = ""
+    volumes: tuple[Volume, ...] = ()
+    volumes_told: str = ""
+    """AWS's words on which volume is the trouble; empty: none."""
     source: str = ""
     """The instance that this one replicates; empty: none."""
     primary: str = ""

@@ -23,6 +23,7 @@ from probes.rds.model import (
     PendingMaintenance,
     RdsEvent,
     RdsReplication,
+    Volume,
 )
 
 
@@ -59,6 +60,15 @@ class EndpointRow(Answer, frozen=True):
     address: SafeText = ""
 
 
+class VolumeRow(Answer, frozen=True):
+    """A volume besides the first, of Oracle and SQL Server. Sizes are GiB."""
+
+    volume_name: SafeText = ""
+    storage_volume_status: SafeText = ""
+    allocated_storage: int = 0
+    max_allocated_storage: int | None = None
+
+
 class InstanceRow(Answer, frozen=True):
     """One row of `DescribeDBInstances`."""
 
@@ -76,6 +86,8 @@ class InstanceRow(Answer, frozen=True):
     max_allocated_storage: int = 0
     iops: int | None = None
     storage_type: SafeText = ""
+    storage_volume_status: SafeText = ""
+    additional_storage_volumes: tuple[VolumeRow, ...] = ()
     source: SafeText = field(name="ReadReplicaSourceDBInstanceIdentifier", default="")
     endpoint: EndpointRow = EndpointRow()
     primary_endpoint: EndpointRow = EndpointRow()
@@ -197,6 +209,8 @@ def instance_of(row: InstanceRow) -> Instance:
         maximum_gib=row.max_allocated_storage or None,
         iops=row.iops,
         storage_type=row.storage_type,
+        volumes_told=row.storage_volume_status,
+        volumes=tuple(map(_volume, row.additional_storage_volumes)),
         source=row.source,
         primary=_primary(row),
         pending=_pending(row.pending_modified_values),
@@ -213,6 +227,15 @@ def instance_of(row: InstanceRow) -> Instance:
         backup_window=row.preferred_backup_window,
         insights=row.performance_insights_enabled,
         restorable_until=row.latest_restorable_time,
+    )
+
+
+def _volume(row: VolumeRow) -> Volume:
+    return Volume(
+        name=row.volume_name,
+        status=row.storage_volume_status.upper(),
+        allocated=row.allocated_storage * GIB or None,
+        maximum=(row.max_allocated_storage or 0) * GIB or None,
     )
 
 

@@ -51,6 +51,7 @@ def _status(
         evidence=(
             Evidence("status", status),
             Evidence("for", lasted, "s"),
+            *_volumes_told(snapshot, name),
             *_last_events(snapshot, name),
         ),
         next="look it up in the RDS User Guide",
@@ -91,6 +92,11 @@ _DOWN = {
     "inaccessible-encryption-credentials-recoverable": ("the KMS key was disabled",),
     "insufficient-capacity": ("AWS has no host of this class in the zone",),
 }
+
+
+def _volumes_told(snapshot: Snapshot, name: str) -> Iterator[Evidence]:
+    told = (each.volumes_told for each in snapshot.instances if each.id == name)
+    yield from (Evidence("volumes", words) for words in told if words)
 
 
 def _last_events(snapshot: Snapshot, name: str = "") -> Iterator[Evidence]:

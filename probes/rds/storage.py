@@ -39,6 +39,7 @@ def storage(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Every finding about storage, of every instance."""
     for instance in snapshot.instances:
         yield from _space(snapshot, instance, settings)
+        yield from _volumes(instance)
         yield from _autoscaling(snapshot, instance, settings)
         yield from _burst(snapshot, instance, settings)
         yield from _saturated(snapshot, instance, settings)
@@ -87,9 +88,52 @@ def _space(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterat
             "temporary files",
             "real growth",
         ),
-        against=("a storage change is in progress: the numbers lag",) if changing else (),
+        against=_against(instance, changing=changing),
         next="look at replication slots and binary logs in the database",
         fact=bool(full),
+    )
+
+
+_VOLUME_WELL = {"ACTIVE", "CREATING", "DELETING", "MODIFYING", "STORAGE-OPTIMIZATION"}
+
+
+def _volumes(instance: Instance) -> Iterator[Finding]:
+    """A volume besides the first one is full, or in a state that is in no table.
+
+    Oracle and SQL Server only. One full volume takes the whole instance to `storage-full`, and the
+    metric of free storage does not tell of it: to grow the first volume does not help then.
+    """
+    for volume in instance.volumes:
+        full = volume.status == "VOLUME-FULL"
+        if volume.status in _VOLUME_WELL | {"NOT-IN-USE", ""}:
+            continue
+        yield Finding(
+            "RDS_VOLUME_FULL",
+            Severity.CRITICAL if full else Severity.WARNING,
+            f"{instance.id}: the volume {volume.name} is full"
+            if full
+            else f"{instance.id}: the status {volume.status} of {volume.name} is not known",
+            subject=f"{instance.id} {volume.name}",
+            evidence=(
+                Evidence("status", volume.status),
+                Evidence("allocated", volume.allocated, "bytes"),
+                Evidence("autoscaling up to", volume.maximum, "bytes"),
+                Evidence("AWS says", instance.volumes_told or None),
+            ),
+            likely=("real growth of what was put on this volume",),
+            next=f"grow {volume.name} itself: AdditionalStorageVolumes of ModifyDBInstance",
+        )
+
+
+def _against(instance: Instance, *, changing: bool) -> tuple[str, ...]:
+    full = [volume.name for volume in instance.volumes if volume.status == "VOLUME-FULL"]
+    return (
+        *(("a storage change is in progress: the numbers lag",) if changing else ()),
+        *(
+            (f"the volume {', '.join(full)} is full: growing the first one does not help it",)
+            if full
+            else ()
+        ),
     )
 
 

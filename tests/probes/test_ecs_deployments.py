@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 
 from cockpit import clock
+from cockpit.connect.aws.answer import answer_into
 from cockpit.runbooks.library import library
 from cockpit.runbooks.values import holds
 from cockpit.triage import recording
 from cockpit.triage.finding import Finding, Severity
 from probes.ecs import service as ecs
 from probes.ecs import view
+from probes.ecs.answers import ServiceRow
 from probes.ecs.deployment import DeploymentStrategy, HookRun, LifecycleHook, ServiceDeployment
 from probes.ecs.model import Deployment, Snapshot
+from probes.ecs.read import service_of
 from probes.ecs.settings import Settings
 from tests.probes.ecs_looks import (
     ARN,
@@ -501,3 +504,46 @@ def test_a_function_that_is_asked_is_named_by_what_aws_says_of_it() -> None:
     told = way(BLUE_GREEN, stage="POST_SCALE_UP", hooks=(run,))
     (finding,) = stuck(going_out(told))
     assert "at POST_SCALE_UP, which asks the hook check-release" in finding.summary
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"enable": True, "rollback": True}, "on"),
+        ({"enable": False, "rollback": True}, "off"),
+        ({"enable": True, "rollback": False}, "on, without a rollback"),
+        (
+            {
+                "enable": True,
+                "rollback": True,
+                "resetOnHealthyTask": True,
+                "thresholdConfiguration": {"type": "COUNT", "value": 20},
+            },
+            "on, at 20 failed tasks; one healthy task sets its count back",
+        ),
+        (
+            {
+                "enable": True,
+                "rollback": True,
+                "thresholdConfiguration": {"type": "UNBOUNDED_PERCENT", "value": 50},
+            },
+            "on, at 50 % of the desired count",
+        ),
+    ],
+)
+def test_how_the_breaker_is_set_stands_beside_what_is_stuck(row: dict[str, Any], told: str) -> None:
+    answer = {
+        "serviceName": "checkout",
+        "status": "ACTIVE",
+        "desiredCount": 6,
+        "runningCount": 3,
+        "pendingCount": 0,
+        "deploymentConfiguration": {"deploymentCircuitBreaker": row},
+    }
+    read = service_of(answer_into(answer, ServiceRow), "prod")
+    stuck = deployment(rollout_state="IN_PROGRESS", running=3, created_at=ago(hours=2))
+    look = rolling(
+        stuck, service=replace(service(), breaker=read.breaker, breaker_set=read.breaker_set)
+    )
+    (finding,) = [f for f in ecs.diagnose(look, Settings()) if f.code == "ECS_DEPLOYMENT_STUCK"]
+    assert {e.label: e.value for e in finding.evidence}["circuit breaker"] == told

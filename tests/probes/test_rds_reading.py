@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cockpit import clock
+from cockpit.connect.aws.answer import answer_into
 from cockpit.connect.session import Series
 from cockpit.errors import BlindError, Reason
 from cockpit.runbooks.library import library
@@ -19,6 +20,7 @@ from probes.answers import Gap
 from probes.rds import model
 from probes.rds import status as rds
 from probes.rds.model import GIB, ParameterGroup, Pending, PendingMaintenance, Snapshot
+from probes.rds.read import InstanceRow, instance_of
 from probes.rds.settings import Settings
 from tests.probes.fake_aws import AT, FakeAws, ago, denied, target
 from tests.probes.rds_looks import (
@@ -511,3 +513,40 @@ async def test_a_cluster_without_its_member_list_is_unreadable() -> None:
     with pytest.raises(BlindError) as caught:
         await rds.collect(aws(clusters=[answer]), target("rds", "shop"))
     assert caught.value.reason is Reason.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("ACTIVE", []),
+        ("NOT-IN-USE", []),
+        ("Storage-Optimization", []),
+        ("VOLUME-FULL", [("RDS_VOLUME_FULL", CRITICAL)]),
+        ("MELTED", [("RDS_VOLUME_FULL", WARNING)]),
+    ],
+)
+def test_a_volume_besides_the_first_is_told_when_it_is_full(
+    status: str, expected: list[tuple[str, Severity]]
+) -> None:
+    rows = [{"VolumeName": "rdsdbdata2", "StorageVolumeStatus": status, "AllocatedStorage": 200}]
+    read = instance_of(answer_into(row(AdditionalStorageVolumes=rows), InstanceRow))
+    assert read.volumes == (
+        model.Volume(name="rdsdbdata2", status=status.upper(), allocated=200 * GIB),
+    )
+    assert found(snapshot(instance(volumes=read.volumes))) == expected
+
+
+def test_which_volume_fills_an_instance_stands_beside_its_state() -> None:
+    full = model.Volume(name="rdsdbdata2", status="VOLUME-FULL")
+    sick = instance(status="storage-full", volumes=(full,), volumes_told="rdsdbdata2 is full")
+    look = snapshot(
+        sick,
+        status="storage-full",
+        events=(event("Allocated storage has been exhausted", minutes=1),),
+    )
+    told = {f.code: f for f in rds.diagnose(look, Settings())}
+    assert ("volumes", "rdsdbdata2 is full") in [
+        (e.label, e.value) for e in told["RDS_INSTANCE_DOWN"].evidence
+    ]
+    assert "growing the first one does not help it" in told["RDS_STORAGE_LOW"].against[0]
+    assert library().best("RDS_VOLUME_FULL") == "rds-volume-full"
