@@ -37,6 +37,18 @@ class ReasonCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Insights:
+    """Whether Contributor Insights tells which keys are throttled; AWS's words."""
+
+    status: str
+    """ENABLED, DISABLED and others."""
+    mode: str = ""
+    """THROTTLED_KEYS or ACCESSED_AND_THROTTLED_KEYS; empty: not told."""
+    rules: tuple[str, ...] = ()
+    """Names of its rules in CloudWatch, whose graphs show the keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
     """One direction of the table or of one of its indexes: where capacity is counted apart."""
 
@@ -52,6 +64,8 @@ class Lane:
     """Throttled events in each minute: published only when there are any."""
     reasons: tuple[ReasonCount, ...] | None = None
     """None: not asked, since nothing was throttled, or not known."""
+    insights: Insights | None = None
+    """None as for the reasons."""
 
     @property
     def name(self) -> str:

@@ -22,6 +22,7 @@ from cockpit.triage.target import Target
 from probes.answers import Gap, absent, attempt, blind_series, partly_blind
 from probes.dynamodb import capacity, state, throttles, traffic, view
 from probes.dynamodb.bulk import bulk_of
+from probes.dynamodb.insights import with_insights
 from probes.dynamodb.model import (
     ON_DEMAND,
     REASONS,
@@ -78,6 +79,7 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         attempt(gaps, "metrics", _measured(aws, snapshot), otherwise=snapshot),
     )
     full = await _with_reasons(aws, measured, gaps)
+    full = await attempt(gaps, "Contributor Insights", with_insights(aws, full), otherwise=full)
     full = replace(full, bulk=await attempt(gaps, "bulk puts", bulk_of(aws, full), otherwise=()))
     gaps.extend(blind_series({f"{lane.name} throttles": lane.throttles for lane in full.lanes}))
     gaps.extend(blind_series({f"{lane.name} consumption": lane.consumed for lane in full.lanes}))
@@ -285,6 +287,7 @@ PROBE = Probe(
     twice=False,
     needs=(
         "dynamodb:DescribeTable",
+        "dynamodb:DescribeContributorInsights",
         "dynamodb:ListBulkOperations",
         "dynamodb:DescribeBulkOperation",
         "application-autoscaling:DescribeScalableTargets",

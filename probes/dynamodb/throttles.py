@@ -87,10 +87,34 @@ def _evidence(snapshot: Snapshot, lane: Lane) -> tuple[Evidence, ...]:
         Evidence("demand", _round(demand(lane, snapshot.at)), "units/s", limit=lane.provisioned),
         Evidence("used", mean(share), "share", history=history(share)),
         Evidence("reasons", told or None),
+        *_insights_evidence(lane),
         Evidence("billing", snapshot.billing_mode),
         *(_bulk_evidence(snapshot) if lane.direction == "write" else ()),
         *scaling_evidence(snapshot, lane),
     )
+
+
+def _insights_evidence(lane: Lane) -> Iterator[Evidence]:
+    if lane.insights is not None:
+        mode = lane.insights.mode.replace("_", " ").lower()
+        yield Evidence(
+            "Contributor Insights", ", ".join(filter(None, (lane.insights.status, mode)))
+        )
+
+
+def _find_key(lane: Lane) -> str:
+    """Where the hot key is to be read, by whether anything counts keys."""
+    told = lane.insights
+    if told is None:
+        return "find the key: Contributor Insights, or the callers' logs"
+    if told.status != "ENABLED":
+        return (
+            "find the key in the callers' logs: Contributor Insights is"
+            f" {told.status.lower() or 'in no known state'}, and once on counts from then on"
+        )
+    rules = [rule for rule in told.rules if "PKT" in rule or "SKT" in rule] or list(told.rules)
+    named = f": {', '.join(rules[:2])}" if rules else ""
+    return f"read the throttled keys in Contributor Insights{named}"
 
 
 def _bulk_evidence(snapshot: Snapshot) -> Iterator[Evidence]:
@@ -134,7 +158,7 @@ def _hot(snapshot: Snapshot, lane: Lane, severity: Severity) -> Finding:
         evidence=_evidence(snapshot, lane),
         likely=("one hot key", "a key that grows with time", "a scan"),
         against=("more capacity does not help a single partition",),
-        next="find the key: Contributor Insights, or the callers' logs",
+        next=_find_key(lane),
     )
 
 
@@ -213,7 +237,7 @@ def _short(snapshot: Snapshot, lane: Lane, severity: Severity, settings: Setting
             evidence=_evidence(snapshot, lane),
             likely=("one hot key", "traffic more than doubled within 30 minutes"),
             against=tuple(against),
-            next="find the key: Contributor Insights, or the callers' logs",
+            next=_find_key(lane),
         )
     return Finding(
         "DDB_GSI_THROTTLED" if lane.index else "DDB_THROTTLED_PROVISIONED",

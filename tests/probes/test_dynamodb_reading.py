@@ -118,13 +118,16 @@ SCALED: dict[str, Any] = {
 }
 
 
+INSIGHTS_OFF = {"dynamodb.DescribeContributorInsights": {"ContributorInsightsStatus": "DISABLED"}}
+
+
 def aws(
     row: dict[str, Any] | BlindError | None = None,
     series: Mapping[str, Series] | BlindError | None = None,
     **answers: Any,
 ) -> FakeAws:
     table = {"dynamodb.DescribeTable": {"Table": table_row()} if row is None else row}
-    return FakeAws({**table, **answers}, {} if series is None else series)
+    return FakeAws({**INSIGHTS_OFF, **table, **answers}, {} if series is None else series)
 
 
 TARGET = target("dynamodb_table", "orders")
@@ -331,3 +334,47 @@ async def test_a_table_may_be_named_by_its_arn() -> None:
     session = aws()
     await dynamodb.collect(session, target("dynamodb_table", arn))
     assert session.calls[0] == ("dynamodb.DescribeTable", {"TableName": "orders"})
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        pytest.param(
+            {
+                "ContributorInsightsStatus": "ENABLED",
+                "ContributorInsightsMode": "THROTTLED_KEYS",
+                "ContributorInsightsRuleList": [
+                    "DynamoDBContributorInsights-PKC-orders-1",
+                    "DynamoDBContributorInsights-PKT-orders-1",
+                ],
+            },
+            "read the throttled keys in Contributor Insights:"
+            " DynamoDBContributorInsights-PKT-orders-1",
+            id="it counts keys: the rule that counts throttled ones is named",
+        ),
+        pytest.param(
+            {"ContributorInsightsStatus": "DISABLED"}, "Contributor Insights is disabled", id="off"
+        ),
+        pytest.param(denied(), "find the key: Contributor Insights, or", id="denied"),
+    ],
+)
+async def test_where_the_hot_key_is_read_is_told(answer: Any, words: str) -> None:
+    hot = {
+        "ConsumedWriteCapacityUnits": flow(6000),
+        "WriteThrottleEvents": flow(21_000),
+        "WriteKeyRangeThroughputThrottleEvents": flow(21_000),
+    }
+    session = aws(series=hot, **{"dynamodb.DescribeContributorInsights": answer})
+    look = await dynamodb.collect(session, TARGET)
+    told = [f for f in dynamodb.diagnose(look, Settings()) if f.code == "DDB_HOT_PARTITION"]
+    assert told
+    assert all(words in f.next for f in told)
+    asked = [how for name, how in session.calls if name.endswith("ContributorInsights")]
+    assert {how.get("IndexName", "") for how in asked} == {lane.index for lane in look.lanes}
+    assert recording.decode(recording.encode(look), Snapshot) == look
+
+
+async def test_insights_are_asked_for_only_where_something_was_throttled() -> None:
+    session = aws(series={"ConsumedWriteCapacityUnits": flow(60)})
+    await dynamodb.collect(session, TARGET)
+    assert "DescribeContributorInsights" not in str(session.calls)
