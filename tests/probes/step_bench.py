@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import pytest
+
 from cockpit.connect.aws.models import parse
-from cockpit.connect.aws.session import Aws, AwsActs
+from cockpit.connect.aws.session import Aws, AwsActs, open_aws, open_aws_acts
 from cockpit.runbooks.kinds.acts import result_of
 from cockpit.runbooks.library import library
 from cockpit.runbooks.step import Runbook, Step, Until
@@ -16,10 +18,14 @@ from cockpit.runbooks.values import captured, holds, resolved, target_value
 from cockpit.triage import recording
 from cockpit.triage.registry import registry
 from cockpit.triage.target import Target
+from cockpit.world import layout
 from cockpit.world.answers.rest import NOTHING_TO_TELL, empty
 from cockpit.world.calls import CallLog
 from cockpit.world.faults import Faults
 from cockpit.world.front import Amendment, Answerer, Front, Operation
+from tests.core.aws_stub import place
+
+Clients = Callable[[str], Any]
 
 NO_ACTIVITIES = empty(
     ("application-autoscaling", "DescribeScalingActivities", "ScalingActivities"),
@@ -51,6 +57,31 @@ def fronted(
         made.ready.set()
         yield listener.getsockname()[1]
         made.close()
+
+
+def clients(port: int) -> Clients:
+    """Clients of somebody who makes things, breaks them, and is asked what became of them."""
+    import boto3
+
+    session = boto3.Session()
+    return lambda service: session.client(
+        service,
+        endpoint_url=f"http://127.0.0.1:{port}",
+        region_name=layout.REGION,
+        aws_access_key_id=layout.key_of("commander"),
+        aws_secret_access_key="x",
+    )
+
+
+@asynccontextmanager
+async def opened(port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Aws, AwsActs]]:
+    """The cockpit's own two sessions, at no pace: moto has no small buckets."""
+    monkeypatch.setattr("cockpit.connect.aws.limits.CEILINGS", {})
+    monkeypatch.setenv("COCKPIT_TEST_KEY", layout.key_of("commander"))
+    aws, acts = await open_aws(place(port)), await open_aws_acts(place(port))
+    yield aws, acts
+    await aws.close()
+    await acts.close()
 
 
 class Bench:
@@ -92,6 +123,11 @@ class Bench:
             told = recording.builtins(seen) | {"reading": reading} | instead
             self.scope[id_] = captured(step.capture, told)
 
+    def answered(self, **answers: object) -> Bench:
+        """The same with other answers: nothing is looked at again."""
+        self.scope |= {id_: {"answer": each} for id_, each in answers.items()}
+        return self
+
     def applies(self, id_: str) -> bool:
         return all(holds(check.that, self.scope) for check in self.step(id_).require)
 
@@ -102,6 +138,12 @@ class Bench:
         answer = await self.acts.run(doing.does, resolved(doing.args, self.scope))
         if step.capture and not undo:
             self.scope[id_] = captured(step.capture, result_of(step.does, answer).data)
+        return await self.proved(id_, undo=undo)
+
+    async def proved(self, id_: str, *, undo: bool = False) -> bool:
+        """Whether its verification, or that of its undo, holds now; without one it does."""
+        step = self.step(id_)
+        doing: Any = step.undo if undo else step
         if doing.verify is None:
             return True
         return holds(doing.verify.until, {**self.scope, **await self._seen(doing.verify)})
