@@ -83,6 +83,8 @@ class Snapshot:
     """A point of its metrics every minute, not every five."""
     checks: tuple[StatusCheck, ...] | None = None
     """None: could not be read."""
+    application: StatusCheck | None = None
+    """What the application's own checks say together; None: it has none, or not known."""
     events: tuple[HostEvent, ...] = ()
     """Without those that are over."""
     credit_mode: str = ""

@@ -103,6 +103,13 @@ class CheckRow(Answer, frozen=True):
     details: tuple[CheckDetail, ...] = ()
 
 
+class ApplicationStatusRow(Answer, frozen=True):
+    """What the checks say that were set up for the application on it; empty: there are none."""
+
+    status: SafeText = ""
+    impaired_since: datetime | None = None
+
+
 class EventRow(Answer, frozen=True):
     """A scheduled event."""
 
@@ -122,6 +129,7 @@ class StatusRow(Answer, frozen=True):
     system_status: CheckRow = CheckRow()
     instance_status: CheckRow = CheckRow()
     attached_ebs_status: CheckRow = CheckRow()
+    application_status: ApplicationStatusRow = ApplicationStatusRow()
     events: tuple[EventRow, ...] = ()
 
 
@@ -174,6 +182,14 @@ def checks_of(row: StatusRow) -> tuple[StatusCheck, ...]:
         ("volumes", row.attached_ebs_status),
     )
     return tuple(_checks(kinds))
+
+
+def application_of(row: StatusRow) -> StatusCheck | None:
+    """The customer's own checks of the application: none of EC2's, so a restart may not help."""
+    told = row.application_status
+    if told.status in {"", "not-applicable"}:
+        return None
+    return StatusCheck(kind="application", status=told.status, since=told.impaired_since)
 
 
 def _checks(kinds: Iterable[tuple[str, CheckRow]]) -> Iterator[StatusCheck]:

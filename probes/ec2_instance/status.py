@@ -27,6 +27,7 @@ from probes.ec2_instance.read import (
     CreditRow,
     Ec2InstanceRow,
     StatusRow,
+    application_of,
     checks_of,
     events_of,
     id_of,
@@ -60,6 +61,7 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
     look = replace(
         measured,
         checks=None if status is None else checks_of(status),
+        application=None if status is None else application_of(status),
         events=() if status is None else events_of(status),
         credit_mode=mode,
         memory=agent.memory,

@@ -23,6 +23,9 @@ def facts(snapshot: Snapshot, settings: Settings) -> Iterator[Fact]:
     yield _headline(snapshot)
     busy = mean(processor(snapshot))
     yield Fact("CPU", "unknown" if busy is None else f"{busy:.0f}%", busy, "%")
+    if snapshot.application is not None:
+        status = snapshot.application.status
+        yield Fact("application", status, severity=None if status == "ok" else Severity.WARNING)
     left = latest(snapshot.credits)
     if left is not None:
         yield Fact("credits", number(left), left)
@@ -69,7 +72,7 @@ def tables(snapshot: Snapshot, settings: Settings) -> Iterator[Table]:
                 cells=(each.kind, each.status, _ago(snapshot, each.since)),
                 severity=None if each.status in {"ok", "not-applicable"} else Severity.WARNING,
             )
-            for each in snapshot.checks or ()
+            for each in (*(snapshot.checks or ()), *filter(None, (snapshot.application,)))
         ),
         headline="could not be read" if snapshot.checks is None else _told(snapshot),
     )

@@ -141,6 +141,8 @@ class Snapshot:
     automatic_failover: str = ""
     """enabled, disabled, enabling, disabling; empty where there is none to have."""
     multi_az: str = ""
+    durability: str = ""
+    """Whether an acknowledged write outlives its node: sync, async, disabled; empty: not told."""
     cluster_mode: bool = False
     pending: tuple[str, ...] = ()
     """Names of the pending modifications."""

@@ -58,6 +58,7 @@ class ReplicationGroupRow(Answer, frozen=True):
     cache_node_type: SafeText = ""
     automatic_failover: SafeText = ""
     multi_az: SafeText = field(name="MultiAZ", default="")
+    effective_durability: SafeText = ""
     cluster_enabled: bool = False
     pending_modified_values: dict[str, object] = field(default_factory=dict)
     snapshot_window: SafeText = ""
@@ -160,6 +161,7 @@ def group_of(row: ReplicationGroupRow, at: datetime) -> Snapshot:
         node_type=row.cache_node_type,
         automatic_failover=row.automatic_failover,
         multi_az=row.multi_az,
+        durability=row.effective_durability.lower(),
         cluster_mode=row.cluster_enabled,
         pending=_pending(row.pending_modified_values),
         snapshot_window=row.snapshot_window,

@@ -93,8 +93,8 @@ def _moving(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 def failover(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """A replica became the primary in the last hour, or a failover has not ended.
 
-    Writes of the last moments may be lost. Clients that keep their connections write to a replica
-    and get READONLY. Repeated, or not ended, it is critical.
+    Writes of the last moments may be lost, unless the durability is `sync`. Clients that keep their
+    connections write to a replica and get READONLY. Repeated, or not ended, it is critical.
     """
     start = snapshot.at - timedelta(seconds=settings.failover_window)
     recent = [event for event in snapshot.events if event.at >= start]
@@ -118,10 +118,23 @@ def failover(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             Evidence("last event", newest.message),
             Evidence("age", (snapshot.at - newest.at).total_seconds(), "s"),
             Evidence("primary now", snapshot.primary or None),
+            *_durability(snapshot),
         ),
         likely=("a host fault", "the primary ran out of memory", "TestFailover was called"),
         next="look for clients that still write to the old primary (READONLY errors)",
     )
+
+
+_LOSES = {
+    "sync": "sync: acknowledged writes are kept",
+    "async": "async: the last acknowledged writes may be lost",
+    "disabled": "disabled: what was not replicated yet is lost",
+}
+
+
+def _durability(snapshot: Snapshot) -> Iterator[Evidence]:
+    if snapshot.durability:
+        yield Evidence("durability", _LOSES.get(snapshot.durability, snapshot.durability))
 
 
 def _open(begun: list[CacheEvent], done: list[CacheEvent]) -> datetime | None:
@@ -159,6 +172,7 @@ def resilience(snapshot: Snapshot) -> Iterator[Finding]:
         evidence=(
             Evidence("automatic failover", snapshot.automatic_failover or None),
             Evidence("multi-AZ", snapshot.multi_az or None),
+            *_durability(snapshot),
             Evidence("shards without replica", ", ".join(bare) or "none"),
         ),
         likely=("it was built so", "a replica was removed"),

@@ -101,6 +101,7 @@ def _event(row: HealthRow) -> HealthEvent:
         end=row.end_time,
         updated=row.last_updated_time,
         scope=row.event_scope_code,
+        asks=row.actionability.upper(),
     )
 
 

@@ -34,6 +34,7 @@ def _shown(snapshot: Snapshot, event: HealthEvent) -> tuple[Evidence, ...]:
         Evidence("updated", updated, "s ago"),
         Evidence("category", event.category),
         Evidence("scope", event.scope or None),
+        *((Evidence("AWS asks", event.asks.replace("_", " ").lower()),) if event.asks else ()),
         Evidence("zone", event.zone or "not told"),
         Evidence("named", named or "nothing of the account"),
         Evidence("targets under it", ", ".join(event.targets[:_SHOWN]) or "none"),
@@ -74,10 +75,19 @@ def open_events(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             against=("it is public: it may not concern this account",)
             if event.scope == "PUBLIC" and not hit
             else (),
-            next="nothing of ours repairs it: move away from the zone or the region, or wait"
-            if hit or event.targets
-            else "keep it in mind while looking for a cause",
+            next=_next(event),
         )
+
+
+def _next(event: HealthEvent) -> str:
+    """What AWS asks of the customer goes before what is true of most events."""
+    if event.asks == "ACTION_REQUIRED":
+        return "AWS says that you have to act: do what its text asks for"
+    if event.asks == "ACTION_MAY_BE_REQUIRED":
+        return "read AWS's text: it may ask something of you; else move away or wait"
+    if event.hit or event.targets:
+        return "nothing of ours repairs it: move away from the zone or the region, or wait"
+    return "keep it in mind while looking for a cause"
 
 
 def upcoming(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:

@@ -55,6 +55,7 @@ class HealthRow(Answer, frozen=True, rename="camel"):
     last_updated_time: datetime | None = None
     status_code: SafeText = ""
     event_scope_code: SafeText = ""
+    actionability: SafeText = ""
 
 
 class DescriptionRow(Answer, frozen=True, rename="camel"):
@@ -107,6 +108,8 @@ class HealthEvent:
     updated: datetime | None = None
     scope: str = ""
     """`PUBLIC` events may not concern this account at all."""
+    asks: str = ""
+    """`ACTION_REQUIRED`, `ACTION_MAY_BE_REQUIRED`, `INFORMATIONAL`; empty: not told."""
     text: str = ""
     entities: tuple[AffectedEntity, ...] = ()
     targets: tuple[str, ...] = ()

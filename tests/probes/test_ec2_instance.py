@@ -410,3 +410,31 @@ async def test_what_is_shown() -> None:
         "What AWS plans",
         "File systems",
     ]
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ({"Status": "impaired", "ImpairedSince": ago(minutes=7)}, ["impaired"]),
+        ({"Status": "ok"}, ["ok"]),
+        ({"Status": "not-applicable"}, []),
+        ({}, []),
+    ],
+)
+async def test_the_checks_of_the_application_stand_beside_those_of_ec2(
+    told: dict[str, Any], shown: list[str]
+) -> None:
+    well = {"Status": "ok"}
+    row = {
+        "InstanceId": ID,
+        "SystemStatus": well,
+        "InstanceStatus": well,
+        "ApplicationStatus": told,
+    }
+    seen = await look(FakeAws(answers(ec2__DescribeInstanceStatus=[row]), SERIES))
+    assert status.PROBE.facts is not None
+    assert status.PROBE.tables is not None
+    facts = [f.text for f in status.PROBE.facts(seen, Settings()) if f.label == "application"]
+    rows = next(iter(status.PROBE.tables(seen, Settings()))).rows
+    assert facts == [each.cells[1] for each in rows if each.key == "application"] == shown
+    assert "EC2_STATUS_IMPAIRED" not in dict(found(seen)), "a restart is offered for EC2's checks"

@@ -297,3 +297,28 @@ async def test_an_answer_of_another_shape_is_unreadable(changes: dict[str, Any])
     with pytest.raises(BlindError) as caught:
         await elasticache.collect(aws([row], BOTH), TARGET)
     assert caught.value.reason is Reason.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"EffectiveDurability": "sync"}, ["sync: acknowledged writes are kept"]),
+        ({"EffectiveDurability": "async"}, ["async: the last acknowledged writes may be lost"]),
+        ({"EffectiveDurability": "quantum"}, ["quantum"]),
+        ({}, []),
+    ],
+)
+async def test_a_failover_says_whether_writes_were_lost(
+    row: dict[str, Any], told: list[str]
+) -> None:
+    happened = {
+        "elasticache.DescribeEvents": [
+            {"SourceIdentifier": "shop", "Message": DONE, "Date": ago(minutes=3)}
+        ]
+    }
+    session = aws([group_row("shop-001", "shop-002", **row)], BOTH, answers=happened)
+    look = await elasticache.collect(session, TARGET)
+    (finding,) = [
+        f for f in elasticache.diagnose(look, Settings()) if f.code == "CACHE_FAILOVER_RECENT"
+    ]
+    assert [e.value for e in finding.evidence if e.label == "durability"] == told

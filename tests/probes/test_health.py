@@ -225,3 +225,25 @@ async def test_what_is_denied_is_no_missing_plan() -> None:
     with pytest.raises(BlindError) as caught:
         await look(FakeAws(answers(health__DescribeEvents=denied())))
     assert caught.value.reason is Reason.DENIED
+
+
+@pytest.mark.parametrize(
+    ("asks", "words"),
+    [
+        ("ACTION_REQUIRED", "you have to act"),
+        ("ACTION_MAY_BE_REQUIRED", "it may ask something of you"),
+        ("INFORMATIONAL", "nothing of ours repairs it"),
+        ("", "nothing of ours repairs it"),
+    ],
+)
+async def test_what_aws_asks_of_the_customer_is_the_next_step(asks: str, words: str) -> None:
+    given = answers()
+    told = [
+        {**row, "actionability": asks} if asks else row for row in given["health.DescribeEvents"]
+    ]
+    aws = FakeAws({**given, "health.DescribeEvents": told})
+    seen = probe.among(await look(aws), [ORDERS])
+    (finding,) = probe.diagnose(seen, Settings())
+    assert words in finding.next
+    shown = [e.value for e in finding.evidence if e.label == "AWS asks"]
+    assert shown == ([asks.replace("_", " ").lower()] if asks else [])
