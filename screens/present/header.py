@@ -21,6 +21,7 @@ from screens.present.lines import (
     sides,
     since,
 )
+from screens.present.places import dark_line
 from screens.shown import Shown
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ def _blind_line(shown: Shown, blind: list[Blind]) -> Content:
 
 def banner(shown: Shown, missed: int, width: int) -> Content | None:
     """The line under the header: degraded, frozen, that nothing can be seen, only watching, a
-    redirected endpoint; None when all is well and live.
+    redirected endpoint, a place that is not seen; None when all is well and live.
 
     `missed` counts the entries that were recorded since the freeze.
     """
@@ -234,7 +235,7 @@ def banner(shown: Shown, missed: int, width: int) -> Content | None:
             f" NOT AWS  asked at {safe(shown.status.redirected)} by AWS_ENDPOINT_URL or a profile"
         )
         return line((text.ljust(width), "alert"))
-    return None
+    return dark_line(shown, width)
 
 
 def suspect_line(shown: Shown, width: int) -> Content:
