@@ -13,10 +13,12 @@ from cockpit.connect.memcached import kind as memcached
 from cockpit.connect.mysql import kind as mysql
 from cockpit.connect.net import kind as net
 from cockpit.connect.postgres import kind as postgres
+from cockpit.connect.postgres import pooler_kind as pooler
 from cockpit.connect.redis import kind as redis
 
 _ALL: tuple[AnyKind, ...] = (
     postgres.KIND,
+    pooler.KIND,
     mysql.KIND,
     redis.KIND,
     memcached.KIND,

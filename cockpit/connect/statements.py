@@ -19,7 +19,7 @@ from cockpit.errors import BlindError, Misconfigured, Reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One thing that can be run. `engine` is the target kind: postgres, mysql, redis."""
+    """One thing that can be run. `engine` is the target kind."""
 
     name: str
     engine: str
@@ -180,6 +180,33 @@ SELECT CASE WHEN {_SEEN} THEN coalesce(json_agg(s), '[]') END FROM (
    WHERE datname IS NOT NULL AND pid <> pg_backend_pid()
    GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT 20) AS s""",  # noqa: S608
         needs=_SEES,
+    ),
+    Statement(
+        name="resume_database",
+        engine="pgbouncer",
+        parameters={"database": str},
+        risk="high",
+        effect="lets the clients of 1 paused database of PgBouncer on, all that wait at once",
+        undo="PAUSE of the database, which waits for its transactions to end",
+        needs=("admin_users",),
+    ),
+    Statement(
+        name="enable_database",
+        engine="pgbouncer",
+        parameters={"database": str},
+        risk="high",
+        effect="lets new clients of 1 disabled database of PgBouncer in",
+        undo="DISABLE of the database",
+        needs=("admin_users",),
+    ),
+    Statement(
+        name="reconnect_database",
+        engine="pgbouncer",
+        parameters={"database": str},
+        risk="low",
+        effect="closes PgBouncer's connections to 1 database's server as each is given back",
+        undo="none: new connections are made at need",
+        needs=("admin_users",),
     ),
     Statement(
         name="kill_query",

@@ -46,7 +46,7 @@ def sight(look: PostgresSessions) -> Iterator[Finding]:
             "PG_OBS_VIA_POOLER",
             Severity.INFO,
             "looked at through a pooler: pids and addresses are the pooler's, not the clients'",
-            next="prefer the instance's endpoint",
+            next="prefer the instance's endpoint; a target of kind pgbouncer tells who waits there",
         )
 
 

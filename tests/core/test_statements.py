@@ -28,7 +28,7 @@ def test_every_statement_says_what_it_does_and_how_to_undo_it(name: str) -> None
     each = STATEMENTS[name]
 
     assert each.risk in {"read", "low", "high", "destructive"}
-    assert each.engine in {"postgres", "mysql", "redis"}
+    assert each.engine in {"postgres", "pgbouncer", "mysql", "redis"}
     assert each.effect
     assert each.undo or each.risk == "read"
     assert set(each.identity) <= each.parameters.keys()

@@ -40,7 +40,8 @@ def pgbouncer(
     merged = {
         "listen_addr": "127.0.0.1", "listen_port": port, "unix_socket_dir": "",
         "auth_type": "plain", "auth_file": users, "pool_mode": "transaction",
-        "default_pool_size": 2, "max_client_conn": 20, **settings,
+        "default_pool_size": 2, "max_client_conn": 20,
+        "stats_users": "ro", "admin_users": "act", **settings,
     }  # fmt: skip
     text = f"[databases]\npostgres = host=127.0.0.1 port={behind.port}\n[pgbouncer]\n"
     config = folder / "pgbouncer.ini"

@@ -16,6 +16,8 @@ from cockpit.connect.memcached.session import open_memcached
 from cockpit.connect.memcached.settings import MemcachedSettings
 from cockpit.connect.mysql.session import open_mysql
 from cockpit.connect.mysql.settings import MysqlSettings
+from cockpit.connect.postgres.pooler import open_pgbouncer
+from cockpit.connect.postgres.pooler_settings import PgBouncerSettings
 from cockpit.connect.postgres.session import open_postgres
 from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.redis.session import open_redis
@@ -213,6 +215,7 @@ _OPENERS: dict[type, Callable[..., Awaitable[Any]]] = {
     MysqlSettings: open_mysql,
     RedisSettings: open_redis,
     MemcachedSettings: open_memcached,
+    PgBouncerSettings: open_pgbouncer,
 }
 
 
@@ -241,6 +244,7 @@ def target(settings: Any) -> Target:
         MysqlSettings: "mysql",
         RedisSettings: "redis",
         MemcachedSettings: "memcached",
+        PgBouncerSettings: "pgbouncer",
     }
     return Target(name="db", kind=kind[type(settings)], settings=settings)
 

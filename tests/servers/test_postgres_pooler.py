@@ -150,6 +150,23 @@ async def test_a_pooler_that_is_stopped_is_mute(pg: postgres.PostgresServer, fol
     assert error.code == "PG_CONN_MUTE"
 
 
+async def test_a_pooler_that_is_paused_is_not_called_hung_only(
+    pg: postgres.PostgresServer, folder: Path
+) -> None:
+    with pgbouncer(folder, pg) as pooler:
+        where = f"host=127.0.0.1 port={pooler.port} user=act password={SECRETS['T_ACT']}"
+        console = await psycopg.AsyncConnection.connect(
+            f"{where} dbname=pgbouncer sslmode=disable", autocommit=True
+        )
+        await console.execute("PAUSE postgres")
+        error = await trouble(through(pooler, pooler=True))
+        await console.close()
+
+    assert error.code == "PG_CONN_MUTE"
+    assert "paused" in error.hint
+    assert "server_login_retry" in error.hint
+
+
 async def test_a_commander_acts_by_identity_through_a_pooler_too(
     pg: postgres.PostgresServer, folder: Path
 ) -> None:

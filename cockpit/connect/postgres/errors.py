@@ -146,12 +146,27 @@ MUTE = Meaning(
     "the port is open but the server does not answer",
     "hung, stopped or starved of CPU; port checks stay green meanwhile",
 )
+POOLER_MUTE = Meaning(
+    "PG_CONN_MUTE",
+    "critical",
+    Reason.TIMEOUT,
+    "the port is open but the pooler lets nobody through",
+    "is it paused (SHOW DATABASES at its console)? after its server was away it holds logins until "
+    "server_login_retry (15 s); else it is hung or starved of CPU",
+)
 DROPPED = Meaning(
     "PG_CONN_DROPPED",
     "critical",
     Reason.UNREACHABLE,
     "the server hangs up before its greeting",
     "a crash, a restart, or a proxy without a backend",
+)
+NO_CONSOLE = Meaning(
+    "PG_CONN_HBA",
+    "high",
+    Reason.DENIED,
+    "PgBouncer's console lets this user not in",
+    "stats_users = the user of the target in pgbouncer.ini, then RELOAD",
 )
 POOLER = Meaning(
     "",
@@ -163,6 +178,7 @@ POOLER = Meaning(
 
 _BY_TEXT: tuple[tuple[str, Meaning], ...] = (
     (r"no more connections allowed", POOL_FULL),
+    (r"(?:FATAL:\s+|^)not allowed$", NO_CONSOLE),
     (r"unsupported startup parameter|RDS Proxy currently doesn.t support", POOLER),
     (r"query_wait_timeout", POOL_WAIT),
     (r"sorry, too many clients already", SATURATED),

@@ -12,6 +12,7 @@ from cockpit.connect.session import Acts
 if TYPE_CHECKING:
     from cockpit.connect.postgres.session import Postgres
 
+SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _MODULE = "cockpit.connect.postgres.session"
 
 
@@ -40,7 +41,7 @@ KIND = Kind(
     open=_open,
     open_acts=_open_acts,
     words={
-        "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+        "sslmode": SSLMODES,
         "expects": ("any", "writer", "reader"),
     },
 )

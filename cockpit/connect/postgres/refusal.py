@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 
 from cockpit.connect.addresses import addresses_of
+from cockpit.connect.meaning import Meaning
 from cockpit.connect.net.tls_failure import tls_failure
 from cockpit.connect.postgres import errors as failures
 from cockpit.connect.postgres.settings import PostgresSettings
@@ -23,11 +24,12 @@ async def why_refused(
     if meaning is not None and meaning is not failures.STARTING:
         return meaning.blind(failures.server_words(text), where=where)
     words = await first_words(address, settings.port, user=user, database=settings.database)
-    told = failures.by_first_words(words) or meaning
+    told = _of_pooler(failures.by_first_words(words), settings) or meaning
     if told is not None:
         return told.blind(words.message or failures.server_words(text), where=where)
     if "timeout" in text:
-        return failures.MUTE.blind("no answer to the login", where=where)
+        mute = failures.POOLER_MUTE if settings.pooler else failures.MUTE
+        return mute.blind("no answer to the login", where=where)
     return BlindError(Reason.UNREACHABLE, f"{where}: {failures.server_words(text)}")
 
 
@@ -35,10 +37,15 @@ async def why_mute(settings: PostgresSettings, *, user: str) -> BlindError | Non
     """What is wrong with a server that answers nobody. None: it still greets others."""
     address = (await addresses_of(settings.host))[0]
     words = await first_words(address, settings.port, user=user, database=settings.database)
-    meaning = failures.by_first_words(words)
+    meaning = _of_pooler(failures.by_first_words(words), settings)
     if meaning is None or words.rung is Rung.ERROR:
         return None
     return meaning.blind(words.message, where=f"{settings.host}:{settings.port}")
+
+
+def _of_pooler(meaning: Meaning | None, settings: PostgresSettings) -> Meaning | None:
+    """A pooler that is paused takes the connection and says nothing, as a hung server does."""
+    return failures.POOLER_MUTE if meaning is failures.MUTE and settings.pooler else meaning
 
 
 def roots_of(settings: PostgresSettings) -> str:

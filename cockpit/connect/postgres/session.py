@@ -11,6 +11,7 @@ import asyncio
 import os
 import re
 import socket
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -135,12 +136,12 @@ class Postgres(SqlSession["BoundedPostgres"]):
         if not self._pooled and not self._direct:
             await self._ask_whether_direct(connection)
         if not self._pooled or (not self._read_only and sql.startswith(_NOT_IN_TRANSACTIONS)):
-            return await _rows(connection, sql, bound)
+            return await rows_of(connection, sql, bound)
         self._granted = False
         async with connection.transaction():
             await connection.execute(b"SET LOCAL statement_timeout = %d" % _STATEMENT_MS)
             self._granted = True
-            return await _rows(connection, sql, bound)
+            return await rows_of(connection, sql, bound)
 
     async def _ask_whether_direct(self, connection: BoundedPostgres) -> None:
         """A pooler may swallow start-up options: then nothing would end our statements."""
@@ -193,7 +194,8 @@ class Postgres(SqlSession["BoundedPostgres"]):
                 self._pooled = True
                 return await self._connect_to(address, password)
             user = self._login.user
-            raise await why_refused(text, self._settings, user=user, address=address) from None
+            settings = replace(self._settings, pooler=self._pooled)
+            raise await why_refused(text, settings, user=user, address=address) from None
         self._direct = False
         if self._pooled:
             await self._through_pooler(driver)
@@ -255,7 +257,8 @@ class Postgres(SqlSession["BoundedPostgres"]):
                 Reason.UNREACHABLE, f"{self.where}: the session was cut in mid-answer"
             )
         try:
-            mute = await why_mute(self._settings, user=self._login.user)
+            settings = replace(self._settings, pooler=self._pooled)
+            mute = await why_mute(settings, user=self._login.user)
         except BlindError as error:
             return error
         if mute is not None:
@@ -307,7 +310,8 @@ class Postgres(SqlSession["BoundedPostgres"]):
                 return BlindError(Reason.UNREADABLE, f"{self.where}: {state} {said}")
 
 
-async def _rows(connection: BoundedPostgres, sql: str, bound: Parameters | None) -> Rows:
+async def rows_of(connection: BoundedPostgres, sql: str, bound: Parameters | None) -> Rows:
+    """What a statement gives; nothing for one that gives no rows."""
     cursor = await connection.execute(sql.encode(), bound)
     connection.check(cursor.pgresult)
     return await cursor.fetchall() if cursor.description else []
