@@ -13,6 +13,7 @@ from datetime import datetime
 from cockpit import clock
 from cockpit.triage.board import Board
 from cockpit.triage.feed import merged, users
+from cockpit.triage.names import ChangedName, changed_names
 from cockpit.triage.onset import Onset, onset
 from cockpit.triage.probe import AnyProbe, Reading, Seen
 from cockpit.triage.ranking import Ranked, failing, ranked
@@ -40,6 +41,8 @@ class RankedChanges:
     zones: tuple[ZoneShare, ...] = ()
     """Those in which something is sick."""
     unanswered: tuple[Unanswered, ...] = ()
+    names: tuple[ChangedName, ...] = ()
+    """Records of DNS that were changed, of names that targets are asked by."""
     first_look: datetime | None = None
     """When looking began; what was so by then began before. None: not known."""
 
@@ -62,6 +65,7 @@ def changes_of(
         codes=tuple(sorted({each.finding.code for each in board.open.values()})),
         zones=zones_of(board, graph),
         unanswered=unanswered_of(board, graph),
+        names=changed_names(board),
     )
 
 
@@ -76,7 +80,11 @@ class Relating:
     def refresh(self, board: Board, first_look: datetime | None) -> bool:
         """Rank anew when something is new; whether that was so."""
         began = onset(board, first_look)
-        together = (zones_of(board, self._graph), unanswered_of(board, self._graph))
+        together = (
+            zones_of(board, self._graph),
+            unanswered_of(board, self._graph),
+            changed_names(board),
+        )
         seen = (board.changes, began, failing(board), together)
         if _same(seen, self._seen):
             return False

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from cockpit.triage.names import RecordMove
 from probes.answers import Gap
+from probes.changes.zones import moves_of
 from probes.trail import ApiEvent
 
 
@@ -43,6 +45,8 @@ class Happening:
     failed: str = ""
     """Why it came to nothing; empty: it did not fail."""
     details: tuple[str, ...] = ()
+    record: RecordMove | None = None
+    """The record of DNS that it changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +122,12 @@ class Snapshot:
     gaps: tuple[Gap, ...] = ()
     sources: tuple[str, ...] = ()
     """The histories that were read."""
+
+    def moved_records(self) -> tuple[RecordMove, ...]:
+        """The records of DNS that were changed, by each history that tells of them."""
+        told = [each.record for each in self.happenings if each.record is not None]
+        events = self.trail.events if self.trail is not None else ()
+        return (*told, *(move for event in events for move in moves_of(event)))
 
     def age(self, moment: datetime | None) -> float | None:
         """Seconds from then to the look, never below zero; None: the moment is not known."""

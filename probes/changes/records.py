@@ -11,6 +11,7 @@ from cockpit.connect.aws.answer import Answer, GivenText, answers_into
 from cockpit.connect.session import AwsReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import SafeText
+from cockpit.triage.names import RecordMove, plain_name
 from probes.changes.model import Happening
 
 _ZONES = 5
@@ -117,7 +118,21 @@ def _record_change(zone: ZoneRow, row: RecordChangeRow, was: RecordRow | None) -
         summary=f"zone {zone.name}: {verb} {record.name} {record.type} {before}{now}",
         source="route53.ListResourceRecordSetChanges",
         actor=row.submitted_by.rpartition("/")[2],
+        record=RecordMove(
+            at=row.submitted_at,
+            name=plain_name(record.name),
+            type=record.type,
+            new=() if row.action == "DELETE" else _plain(record),
+            old=_plain(record) if row.action == "DELETE" else _plain(was) if was else None,
+            old_ttl=record.ttl if row.action == "DELETE" else was.ttl if was else None,
+            plain=not (record.set_identifier or record.alias_target.dns_name),
+            actor=row.submitted_by.rpartition("/")[2],
+        ),
     )
+
+
+def _plain(record: RecordRow) -> tuple[str, ...]:
+    return tuple(each.value for each in record.resource_records)
 
 
 def _values(record: RecordRow) -> str:

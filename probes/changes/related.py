@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cockpit.connect.session import Closable
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.names import NEW, OLD, ChangedName
 from cockpit.triage.onset import Onset
 from cockpit.triage.probe import Probe
 from cockpit.triage.ranking import Ranked
@@ -62,6 +63,7 @@ def diagnose(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Fin
     yield from _rights(snapshot)
     yield from _zone(snapshot, settings)
     yield from _silent(snapshot, settings)
+    yield from _names(snapshot)
 
 
 def _subject(change: Change) -> str:
@@ -238,6 +240,55 @@ def _silent(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Find
         )
 
 
+def _names(snapshot: RankedChanges) -> Iterator[Finding]:
+    """The record of a name that a target is asked by was changed within a day.
+
+    A resolver may keep the old answer until the time of the change and the old TTL are over: until
+    then some clients go to the old place, and that is how DNS works. A warning while somebody
+    answers with the old one; clients that resolve only at their start keep it for longer.
+    """
+    for each in snapshot.names:
+        if snapshot.at - each.move.at > _DAY:
+            continue
+        move, old = each.move, [held for held in each.answers if held.state == OLD]
+        by = f" by {move.actor}" if move.actor else ""
+        yield Finding(
+            "DNS_RECORD_CHANGED",
+            Severity.WARNING if old else Severity.INFO,
+            f"{move.name} {move.type} was changed at {_clock(move.at)}{by}: {_moved(each)};"
+            f" {_seen(each)}",
+            subject=f"{each.target} {move.name} {move.type}",
+            evidence=(
+                Evidence("old answers may be kept until", _clock(move.until)),
+                Evidence("old TTL", move.old_ttl, "s"),
+                *(Evidence(held.source, f"{held.said} ({held.state})") for held in each.answers),
+            ),
+            likely=("somebody moved the name to another place",),
+            next="is the new place the right one? If not, ask the author before it is moved back",
+        )
+
+
+def _clock(at: datetime | None) -> str:
+    return "not known" if at is None else f"{at:%H:%M:%S} UTC"
+
+
+def _moved(each: ChangedName) -> str:
+    move = each.move
+    was = "what it was is not told" if move.old is None else ", ".join(move.old)
+    if not move.plain and not (move.old or move.new):
+        return "an alias"
+    return f"{was} → {', '.join(move.new) or 'deleted'}"
+
+
+def _seen(each: ChangedName) -> str:
+    old = [held.source for held in each.answers if held.state == OLD]
+    if old:
+        return f"{', '.join(old)} still gives the old answer"
+    if each.answers and all(held.state == NEW for held in each.answers):
+        return "every resolver that is asked gives the new one"
+    return "the answers cannot be held against it"
+
+
 PROBE = Probe(
     id=RELATED,
     kind="changes",
@@ -254,5 +305,6 @@ PROBE = Probe(
         "IAM_CHANGED",
         "AZ_CORRELATED",
         "AWS_API_DEGRADED",
+        "DNS_RECORD_CHANGED",
     ),
 )

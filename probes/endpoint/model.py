@@ -11,6 +11,7 @@ from statistics import median
 from cockpit.connect.net.dns import Resolution
 from cockpit.connect.net.session import AddressLook, PathLook
 from cockpit.triage.finding import Evidence, Thresholds
+from cockpit.triage.names import NameAnswer
 from cockpit.units import duration
 
 
@@ -22,6 +23,19 @@ class Snapshot:
     external: bool = False
     expect_status: tuple[int, ...] = ()
     """Empty: 200 to 399."""
+
+    def name_answers(self) -> tuple[NameAnswer, ...]:
+        """What each source says of the name; this machine's hosts file is no resolver."""
+        return tuple(
+            NameAnswer(
+                source=f"{each.source} {each.server}".strip(),
+                chain=(self.path.host, *each.aliases),
+                outcome=each.outcome,
+                addresses=each.addresses,
+            )
+            for each in self.path.dns
+            if each.source != "literal" and not each.in_hosts_file
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
