@@ -55,7 +55,7 @@ class NameAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldAnswer:
+class ComparedAnswer:
     """An answer against the record."""
 
     source: str
@@ -70,7 +70,7 @@ class ChangedName:
 
     target: str
     move: RecordMove
-    answers: tuple[HeldAnswer, ...]
+    answers: tuple[ComparedAnswer, ...]
 
 
 @runtime_checkable
@@ -140,13 +140,13 @@ def _of(
             yield ChangedName(target=target, move=move, answers=held)
 
 
-def _held(move: RecordMove, answer: NameAnswer) -> Iterator[HeldAnswer]:
+def _held(move: RecordMove, answer: NameAnswer) -> Iterator[ComparedAnswer]:
     chain = tuple(map(plain_name, answer.chain))
     if not move.plain or move.name not in chain:
         return
     if answer.outcome in _GONE and chain[-1] == move.name:
         state = NEW if not move.new else OTHER
-        yield HeldAnswer(source=answer.source, said=answer.outcome, state=state)
+        yield ComparedAnswer(source=answer.source, said=answer.outcome, state=state)
         return
     given = _given(move, chain, answer)
     if not given or answer.outcome != "ok":
@@ -157,7 +157,7 @@ def _held(move: RecordMove, answer: NameAnswer) -> Iterator[HeldAnswer]:
         state = NEW
     elif move.old and told == set(map(plain_name, move.old)):
         state = OLD
-    yield HeldAnswer(source=answer.source, said=", ".join(given), state=state)
+    yield ComparedAnswer(source=answer.source, said=", ".join(given), state=state)
 
 
 def _given(move: RecordMove, chain: tuple[str, ...], answer: NameAnswer) -> tuple[str, ...]:

@@ -102,7 +102,7 @@ class RdsReplication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Volume:
+class StorageVolume:
     """A volume besides the first one, which no metric of free space covers. Sizes are bytes."""
 
     name: str
@@ -135,7 +135,7 @@ class Instance:
     maximum_gib: int | None = None
     iops: int | None = None
     storage_type: str = ""
-    volumes: tuple[Volume, ...] = ()
+    volumes: tuple[StorageVolume, ...] = ()
     volumes_told: str = ""
     """AWS's words on which volume is the trouble; empty: none."""
     source: str = ""

@@ -23,7 +23,7 @@ from probes.rds.model import (
     PendingMaintenance,
     RdsEvent,
     RdsReplication,
-    Volume,
+    StorageVolume,
 )
 
 
@@ -230,8 +230,8 @@ def instance_of(row: InstanceRow) -> Instance:
     )
 
 
-def _volume(row: VolumeRow) -> Volume:
-    return Volume(
+def _volume(row: VolumeRow) -> StorageVolume:
+    return StorageVolume(
         name=row.volume_name,
         status=row.storage_volume_status.upper(),
         allocated=row.allocated_storage * GIB or None,

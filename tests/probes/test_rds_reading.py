@@ -531,13 +531,13 @@ def test_a_volume_besides_the_first_is_told_when_it_is_full(
     rows = [{"VolumeName": "rdsdbdata2", "StorageVolumeStatus": status, "AllocatedStorage": 200}]
     read = instance_of(answer_into(row(AdditionalStorageVolumes=rows), InstanceRow))
     assert read.volumes == (
-        model.Volume(name="rdsdbdata2", status=status.upper(), allocated=200 * GIB),
+        model.StorageVolume(name="rdsdbdata2", status=status.upper(), allocated=200 * GIB),
     )
     assert found(snapshot(instance(volumes=read.volumes))) == expected
 
 
 def test_which_volume_fills_an_instance_stands_beside_its_state() -> None:
-    full = model.Volume(name="rdsdbdata2", status="VOLUME-FULL")
+    full = model.StorageVolume(name="rdsdbdata2", status="VOLUME-FULL")
     sick = instance(status="storage-full", volumes=(full,), volumes_told="rdsdbdata2 is full")
     look = snapshot(
         sick,
