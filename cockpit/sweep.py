@@ -31,6 +31,8 @@ from cockpit.triage.target import PLUG_IN, Target
 
 _SERVED_WITHIN = 5.0
 """Seconds; well below the deadline of every AWS probe."""
+_MOST_OF_A_PLACE = 256
+"""Looks at once, of all services: some ten milliseconds of CPU each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def looks(
         if id_ not in probes:
             raise Misconfigured(f"no probe {id_!r}", hint=_known("probes", probes))
     found = [
-        Look(target, probe, config.settings_for(target, probe), place_of(target), _slow(probe))
+        _look(config, target, probe)
         for target in chosen
         for probe in probes.values()
         if probe.kind == target.kind and probe.asks
@@ -137,10 +139,21 @@ def _not_looked_at(target: Target) -> Reading:
     )
 
 
-def _slow(probe: AnyProbe) -> str:
-    """The service of its first need, where few calls a second are asked of that."""
-    service = probe.needs[0].partition(":")[0] if probe.needs else ""
-    return service if service in CEILINGS else ""
+def _look(config: Config, target: Target, probe: AnyProbe) -> Look:
+    """It queues for the service of its first need, then for its place: not where that service takes
+    few calls a second, whose looks would only keep seats from others.
+    """
+    place = place_of(target)
+    lanes: tuple[str, ...] = ()
+    if place:
+        service = _first_service(probe)
+        whole = f"aws:{place}"
+        lanes = (f"{whole}:{service}",) if service in CEILINGS else (f"{whole}:{service}", whole)
+    return Look(target, probe, config.settings_for(target, probe), place, lanes)
+
+
+def _first_service(probe: AnyProbe) -> str:
+    return probe.needs[0].partition(":")[0] if probe.needs else ""
 
 
 def engine(
@@ -155,17 +168,18 @@ def engine(
     """An engine over the connections. `acts`: what steps have done; our cut sessions are added.
     `had`: see `Engine`.
 
-    A place takes as many looks at once as its rate can serve in a few seconds: enough to fill its
-    calls, and not so many that a look waits its deadline away in our own queue. Looks that begin
-    with a service of few calls a second queue apart, as many at once as it takes calls in one.
+    A service of a place takes as many looks at once as its rate can serve in a few seconds: enough
+    to fill its calls, and not so many that a look waits its deadline away in our own queue. A place
+    takes no more than our CPU can. Of a service of few calls a second, as many as it takes in one.
     """
     known = tuple(looks)
     targets = {look.target.name: look.target for look in known}
-    sizes = {
-        f"aws:{place.name}": round(min(256, max(16, place.calls_per_second * _SERVED_WITHIN)))
-        for place in connections.places.values()
-    }
-    sizes |= {look.lane: round(CEILINGS[look.slow]) for look in known if look.slow}
+    sizes = {f"aws:{place}": _MOST_OF_A_PLACE for place in connections.places}
+    for look in known:
+        if look.lanes:
+            rate = connections.places[look.place].calls_per_second
+            served = round(min(256, max(16, rate * _SERVED_WITHIN)))
+            sizes[look.lanes[0]] = round(CEILINGS.get(_first_service(look.probe), served))
     return Engine(
         known,
         sessions=TargetSessions(connections),

@@ -8,6 +8,7 @@ is one blind row.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import traceback
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -73,20 +74,13 @@ class Look:
     settings: object
     place: str = ""
     """The AWS place whose session and limits it shares; empty: its target has its own."""
+    lanes: tuple[str, ...] = ()
+    """What it queues for, in this order; none: for its own target."""
 
     @property
     def id(self) -> LookId:
         """(target, probe)."""
         return LookId(self.target.name, self.probe.id)
-
-    slow: str = ""
-    """The service that it asks first, when that takes few calls a second: its looks queue apart."""
-
-    @property
-    def lane(self) -> str:
-        """What it shares with other looks: its account and region, or its own host."""
-        apart = f":{self.slow}" if self.slow else ""
-        return f"aws:{self.place}{apart}" if self.place else f"target:{self.target.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,8 +258,10 @@ class Engine:
         self._wake.set()
 
     async def _queued(self, look: Look) -> Reading:
-        lane = self._lanes.setdefault(look.lane, asyncio.Semaphore(IN_FLIGHT))
-        async with lane:
+        async with contextlib.AsyncExitStack() as seats:
+            for name in look.lanes or (f"target:{look.target.name}",):
+                lane = self._lanes.setdefault(name, asyncio.Semaphore(IN_FLIGHT))
+                await seats.enter_async_context(lane)
             started = clock.monotonic()  # waiting for the lane is not the server's slowness
             outcome = await self._outcome(look)
         reading = Reading(

@@ -1,7 +1,8 @@
 """The alarms of a place out of CloudWatch's answers.
 
-Source: CloudWatch `DescribeAlarms`: metric alarms only, unless the types are named; each type is
-asked for by itself, so that a region that does not know the newest still tells the others.
+Source: CloudWatch `DescribeAlarms`: metric alarms only, unless the types are named. All types are
+one call where they fit; else each is asked for by itself, so that a region that does not know the
+newest still tells the others.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from cockpit import clock
 from cockpit.connect.aws.answer import answers_into
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery
+from cockpit.errors import BlindError
 from cockpit.triage.target import Target
 from probes.alarms.answers import (
     AnyAlarm,
@@ -32,6 +34,10 @@ from probes.metrics import NO_DATA
 
 AlarmRow = TypeVar("AlarmRow", bound=AnyAlarm)
 HISTORY = timedelta(minutes=30)
+_PAGE = 100
+_TYPES: tuple[type[AnyAlarm], ...] = (MetricAlarm, CompositeAlarm, LogAlarm)
+_MEMBERS = tuple(f"{kind.__name__}s" for kind in _TYPES)
+_Rows: TypeAlias = tuple[tuple[MetricAlarm, ...], tuple[CompositeAlarm, ...], tuple[LogAlarm, ...]]
 
 
 async def alarms_of(aws: AwsReads, target: Target) -> Snapshot:
@@ -41,10 +47,8 @@ async def alarms_of(aws: AwsReads, target: Target) -> Snapshot:
     gaps: list[Gap] = []
     at = clock.now()
     nothing: tuple[Past, ...] | None = None
-    metric, composite, log, past = await asyncio.gather(
-        _alarms(aws, settings.id, MetricAlarm),
-        _alarms(aws, settings.id, CompositeAlarm),
-        attempt(gaps, LOG_ALARMS, _alarms(aws, settings.id, LogAlarm), otherwise=()),
+    (metric, composite, log), past = await asyncio.gather(
+        _of_all_types(aws, settings.id, gaps),
         attempt(gaps, "alarm history", _past(aws, at), otherwise=nothing),
     )
     alarms = (
@@ -62,19 +66,49 @@ async def alarms_of(aws: AwsReads, target: Target) -> Snapshot:
     return replace(snapshot, gaps=tuple(gaps))
 
 
+async def _of_all_types(aws: AwsReads, prefix: str, gaps: list[Gap]) -> _Rows:
+    """Out of one answer, when that has every type to its end."""
+    try:
+        answer = await aws.read(
+            "cloudwatch",
+            "DescribeAlarms",
+            expect=_MEMBERS[0],
+            AlarmTypes=[kind.__name__ for kind in _TYPES],
+            MaxRecords=_PAGE,
+            **_named(prefix),
+        )
+    except BlindError:  # by type it is told whether all are refused or only the newest
+        answer = {}
+    if answer.keys() >= set(_MEMBERS) and not answer.get("NextToken"):
+        metric, composite, log = (answer[member] for member in _MEMBERS)
+        return (
+            answers_into(metric, MetricAlarm),
+            answers_into(composite, CompositeAlarm),
+            answers_into(log, LogAlarm),
+        )
+    return await asyncio.gather(
+        _alarms(aws, prefix, MetricAlarm),
+        _alarms(aws, prefix, CompositeAlarm),
+        attempt(gaps, LOG_ALARMS, _alarms(aws, prefix, LogAlarm), otherwise=()),
+    )
+
+
 async def _alarms(aws: AwsReads, prefix: str, kind: type[AlarmRow]) -> tuple[AlarmRow, ...]:
     """The rows of one type of alarm; the records are called as AWS calls the types."""
-    named = {"AlarmNamePrefix": prefix} if prefix else {}
     rows = await aws.pages(
         "cloudwatch",
         "DescribeAlarms",
         key=f"{kind.__name__}s",
         most=5000,
         AlarmTypes=[kind.__name__],
-        MaxRecords=100,
-        **named,
+        MaxRecords=_PAGE,
+        **_named(prefix),
     )
     return answers_into(rows, kind)
+
+
+def _named(prefix: str) -> dict[str, str]:
+    return {"AlarmNamePrefix": prefix} if prefix else {}
 
 
 async def _past(aws: AwsReads, at: datetime) -> tuple[Past, ...]:

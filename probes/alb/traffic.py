@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from cockpit import clock
 from cockpit.connect.aws.answer import answer_into, answers_into
@@ -49,6 +50,8 @@ _DAY = 24 * 60
 _QUARTER = 15
 """Minutes."""
 _ELB_ERRORS = "HTTPCode_ELB_5XX_Count"
+_GROUPS = "elbv2", "DescribeTargetGroups"
+_Listed: TypeAlias = Sequence[object] | BlindError
 _MOST_GROUPS = 40
 """Groups of a balancer whose own counters are asked for."""
 
@@ -58,7 +61,11 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
     settings = target.settings
     assert isinstance(settings, AwsResource)
     gaps: list[Gap] = []
-    row = await aws.item("elbv2", "DescribeLoadBalancers", key=settings.id)
+    early = ":loadbalancer/app/" in settings.id
+    row, listed = await asyncio.gather(
+        aws.item("elbv2", "DescribeLoadBalancers", key=settings.id),
+        _listed(aws) if early else asyncio.sleep(0, None),
+    )
     balancer = answer_into(row, LoadBalancer)
     arn = balancer.load_balancer_arn
     snapshot = Snapshot(
@@ -75,17 +82,19 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         series = await attempt(gaps, "metrics", _network(aws, arn), otherwise={})
         full = replace(snapshot, series=series)
     else:
-        full = await _application(aws, snapshot, gaps)
+        full = await _application(aws, snapshot, gaps, listed=listed)
     gaps.extend(blind_series(full.series))
     return replace(full, gaps=tuple(gaps))
 
 
-async def _application(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> Snapshot:
+async def _application(
+    aws: AwsReads, snapshot: Snapshot, gaps: list[Gap], *, listed: _Listed | None
+) -> Snapshot:
     nothing: tuple[AlbGroup, ...] = ()
     arn = snapshot.arn
     series, groups, latencies, day, week = await asyncio.gather(
         attempt(gaps, "metrics", _counters(aws, arn), otherwise={}),
-        attempt(gaps, "target groups", _groups(aws, snapshot.arn), otherwise=nothing),
+        attempt(gaps, "target groups", _groups(aws, arn, listed), otherwise=nothing),
         attempt(gaps, "latency", _latencies(aws, snapshot.arn), otherwise={}),
         attempt(gaps, "metrics of a day ago", _earlier(aws, snapshot.arn, 1), otherwise={}),
         attempt(gaps, "metrics of a week ago", _earlier(aws, snapshot.arn, 7), otherwise={}),
@@ -137,17 +146,25 @@ def _counts(series: Series | None) -> bool:
     return series is None or is_blind(series) or any(series.values)
 
 
-async def _groups(aws: AwsReads, arn: str) -> tuple[AlbGroup, ...]:
+async def _listed(aws: AwsReads) -> _Listed:
+    """The groups of the whole place, or why they are not known. Asked for beside the balancer: what
+    looks at groups meanwhile is answered out of the same list.
+    """
+    try:
+        return await aws.pages(*_GROUPS, key="TargetGroups")
+    except BlindError as error:
+        return error
+
+
+async def _groups(aws: AwsReads, arn: str, listed: _Listed | None) -> tuple[AlbGroup, ...]:
     """The groups behind the balancer, out of one list for all balancers of the place; out of its
     own where the place has more than can be listed.
     """
-    call = "elbv2", "DescribeTargetGroups"
-    try:
-        rows = await aws.pages(*call, key="TargetGroups")
-    except BlindError as error:
-        if error.reason is not Reason.UNREADABLE:
-            raise
-        rows = await aws.pages(*call, key="TargetGroups", LoadBalancerArn=arn)
+    rows = await _listed(aws) if listed is None else listed
+    if isinstance(rows, BlindError):
+        if rows.reason is not Reason.UNREADABLE:
+            raise rows
+        rows = await aws.pages(*_GROUPS, key="TargetGroups", LoadBalancerArn=arn)
     return tuple(
         AlbGroup(name=row.target_group_name, arn=row.target_group_arn)
         for row in answers_into(rows, GroupName)

@@ -469,3 +469,43 @@ async def test_a_batch_that_grows_is_let_wait_and_not_for_ever() -> None:
     assert told == [True] * (batches._CHECKS - 1) + [False, False]
     group.seen = group.checks = 0
     assert [group.grows(), group.grows()] == [True, False], "nobody came meanwhile"
+
+
+async def test_items_come_out_of_the_list_that_somebody_asks_for_in_the_same_moment() -> None:
+    """What the list leaves out is asked for: it may be newer than the list."""
+
+    def answer(request: Request) -> Reply:
+        arns = request.listed("TargetGroupArns")
+        return Reply(groups_answer(arns or [group_arn(n) for n in range(30)]))
+
+    async with stubbed() as stub, reading(stub) as session:
+        stub.answer = answer
+        listed, found = await asyncio.gather(
+            session.pages("elbv2", "DescribeTargetGroups", key="TargetGroups"),
+            asked(session, [*range(25), 99]),
+        )
+        assert len(listed) == 30
+        assert [each["TargetGroupArn"] for each in found] == [
+            group_arn(n) for n in (*range(25), 99)
+        ]
+        assert [len(request.listed("TargetGroupArns")) for request in stub.requests] == [0, 1]
+        session.forget()
+        await asked(session, [3])
+        assert len(stub.requests) == 3, "nothing that was read before a change is given after it"
+
+
+async def test_a_list_that_fails_takes_no_item_with_it() -> None:
+    def answer(request: Request) -> Reply:
+        arns = request.listed("TargetGroupArns")
+        return Reply(groups_answer(arns)) if arns else Reply(error("AccessDenied"), 403)
+
+    async with stubbed() as stub, reading(stub) as session:
+        stub.answer = answer
+        denied, found = await asyncio.gather(
+            session.pages("elbv2", "DescribeTargetGroups", key="TargetGroups"),
+            asked(session, range(3)),
+            return_exceptions=True,
+        )
+    assert isinstance(denied, BlindError)
+    assert not isinstance(found, BaseException)
+    assert [each["TargetGroupArn"] for each in found] == [group_arn(n) for n in range(3)]

@@ -12,6 +12,7 @@ import pytest
 
 from cockpit.connect.aws import metrics as aws_metrics
 from cockpit.connect.aws.kept import KeptSeries, MetricWindow
+from cockpit.connect.aws.session import Aws
 from cockpit.connect.hurry import HURRIED
 from cockpit.connect.session import MetricQuery, Series
 from cockpit.errors import BlindError, Reason
@@ -332,6 +333,22 @@ async def test_a_batch_waits_for_those_whose_calls_wait_for_their_turn(
 
         await asyncio.gather(*(look(n) for n in range(90)))
     assert stub.operations.count("GetMetricData") <= 3
+
+
+async def test_what_does_not_fill_a_call_waits_for_what_the_full_ones_lead_to(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws_metrics, "_CROWD", at_most(10))
+
+    async def look(session: Aws, n: int) -> None:
+        await session.metrics([query(f"m{n}-{each}") for each in range(100)])
+        if n == 0:
+            await session.metrics([query(f"more-{each}") for each in range(100)])
+
+    async with stubbed() as stub, reading(stub) as session:
+        stub.answer = minutely
+        await asyncio.gather(*(look(session, n) for n in range(6)))
+    assert [len(names(request)) for request in stub.requests] == [500, 200]
 
 
 @pytest.mark.parametrize(

@@ -250,6 +250,25 @@ async def test_what_a_region_does_not_know_is_not_seen(what: str) -> None:
     assert look.unseen == (what,)
 
 
+@pytest.mark.parametrize("more", [False, True])
+async def test_all_types_come_out_of_one_answer_unless_there_is_more_of_it(more: bool) -> None:
+    rows = {"MetricAlarm": [row("a")], "CompositeAlarm": [row("b")], "LogAlarm": [row("c")]}
+
+    def described(AlarmTypes: list[str], **_: Any) -> Any:  # noqa: N803  named as the API does
+        if len(AlarmTypes) == 1:
+            return rows[AlarmTypes[0]]
+        return {f"{kind}s": rows[kind] for kind in AlarmTypes} | (
+            {"NextToken": "t"} if more else {}
+        )
+
+    aws = FakeAws(answers() | {"cloudwatch.DescribeAlarms": described})
+    look = await probe.collect(aws, target("alarms", ""))
+    told = [(each.name, each.composite, each.log) for each in look.alarms]
+    assert told == [("a", False, False), ("b", True, False), ("c", False, True)]
+    types = [asked["AlarmTypes"] for name, asked in aws.calls if name.endswith("DescribeAlarms")]
+    assert types == [[*rows], *([each] for each in rows)][: 4 if more else 1]
+
+
 RULE = "arn:aws:cloudwatch:us-east-1:1:alarm-mute-rule:deploys:of friday"
 
 

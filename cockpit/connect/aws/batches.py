@@ -4,6 +4,8 @@ Asks of a few milliseconds are gathered by operation and shared arguments, cut i
 size that the API allows, and matched again by name or ARN. What an API does with an unknown id
 differs (catalogue A §0.2, B §0): some list it in `failures`, some leave it out, and some refuse the
 whole call; then each id is asked alone once, and the bad ones are asked alone from then on.
+
+What somebody lists in full in this moment is not asked for besides.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ GATHERING = 0.004
 _CHECKS = 12
 """How often a batch that still grows is let wait: fifty milliseconds."""
 _WHOLE = 60.0
+LISTED = 2000
+"""Items of a list at most, unless its asker says otherwise."""
 _KEPT = 2000
 """Items that never change, in memory at once: some hundred bytes each."""
 
@@ -83,9 +87,12 @@ class _Group:
 class Batches:
     """Gathers, calls, and hands out."""
 
-    def __init__(self, calls: Caller, tasks: Tasks) -> None:
+    def __init__(self, calls: Caller, tasks: Tasks, lists: Memory[list[object]]) -> None:
+        """`lists`: what is listed in full, by `listing`."""
         self._calls = calls
         self._tasks = tasks
+        self._lists = lists
+        self._indexes: dict[Hashable, tuple[object, Mapping[str, Item]]] = {}
         self._groups: dict[Hashable, _Group] = {}
         self._memory: Memory[Item] = Memory()
         self._kept: dict[Hashable, Item] = {}
@@ -123,6 +130,26 @@ class Batches:
     def forget(self) -> None:
         """Answers from before a change are not given after it; what cannot change is kept."""
         self._memory.clear()
+        self._indexes.clear()
+
+    async def _listed(self, group: _Group) -> Mapping[str, Item]:
+        """Name → item, out of the whole list that was asked for a moment ago; empty: none was."""
+        batch = group.batch
+        question = listing(
+            group.service, group.operation, batch.member, most=LISTED, arguments=group.shared
+        )
+        answer = self._lists.find(question)
+        if answer is None or batch.inside or not batch.names:
+            return {}
+        try:
+            rows = await answer.get()
+        except BlindError:
+            return {}
+        of, index = self._indexes.get(question, (None, {}))
+        if of is not answer:
+            index = _index(batch, [row for row in rows if isinstance(row, Mapping)])
+            self._indexes[question] = answer, index
+        return index
 
     def _enrol(self, group: _Group, key: str, answer: AnswerToCome[Item]) -> None:
         if not group.waiting:
@@ -155,7 +182,11 @@ class Batches:
         for answer in asks.values():
             if not answer.wanted:
                 answer.future.cancel()
-        keys = tuple(key for key, answer in asks.items() if answer.wanted)
+        listed, normal = await self._listed(group), group.batch.normal
+        for key, answer in asks.items():
+            if answer.wanted and (item := listed.get(normal(key))):
+                _give(answer, item)
+        keys = tuple(key for key, each in asks.items() if each.wanted and not each.future.done())
         if not keys:
             return
         try:
@@ -206,12 +237,7 @@ class Batches:
         held = answer[batch.member]
         if not batch.names:
             return {keys[0]: _structure(group, held)}
-        index = {
-            batch.normal(str(item[name])): item
-            for item in _items(group, held)
-            for name in batch.names
-            if item.get(name)
-        }
+        index = _index(batch, _items(group, held))
         told = _told(answer)
         return {
             key: index.get(batch.normal(key)) or _absent(group, key, told.get(key, ""))
@@ -222,6 +248,13 @@ class Batches:
 def frozen(arguments: Mapping[str, object]) -> str:
     """Arguments as one comparable text: equal questions give equal texts."""
     return json.dumps(arguments, sort_keys=True, default=str) if arguments else ""
+
+
+def listing(
+    service: str, operation: str, key: str, *, most: int, arguments: Mapping[str, object]
+) -> Hashable:
+    """The question for every item of a member."""
+    return service, operation, key, most, frozen(arguments)
 
 
 def chunks(things: Sequence[Thing], size: int) -> Iterator[Sequence[Thing]]:
@@ -237,6 +270,16 @@ def _spoiled(group: _Group, error: BlindError) -> bool:
     if error.reason is Reason.DENIED:
         return True
     return not group.batch.tells and error.reason in {Reason.MISSING, Reason.MISCONFIGURED}
+
+
+def _index(batch: Batch, items: Sequence[Item]) -> dict[str, Item]:
+    """The items by each of their names."""
+    return {
+        batch.normal(str(item[name])): item
+        for item in items
+        for name in batch.names
+        if item.get(name)
+    }
 
 
 def _items(group: _Group, held: object) -> list[Item]:

@@ -34,15 +34,18 @@ from cockpit.text import SafeText
 MOST = 500
 """Queries a call."""
 
+_MORE = 50
+"""Queries by which a batch of several windows grows until it is looked at again."""
 _PAGES = 20
 _POINTS = 50_000
 """Data points a page: AWS' own 100,800 are more than our transport takes."""
 _CROWD = 0.8
-"""Seconds for which a batch waits at most while calls of the place to other services are under way:
-their looks ask for series next."""
-_QUIET = 0.02
-"""Seconds without another question before a batch leaves: looks whose calls were answered together
-go on one after the other."""
+"""Seconds for which a batch waits at most while calls of the place are under way: their looks ask
+for series next, as do many to whom the first series said that there is something to know."""
+_QUIET = 5
+"""Turns of `GATHERING` in which nobody asked and no call was under way, before a batch leaves:
+looks whose calls were answered together go on one after the other. Turns and not seconds: while the
+loop is busy with something else, no look can go on."""
 _DEPTHS = (15, 240, 1500, 4500)
 """Minutes: windows up to the same of these are one call, however long the longest of them is."""
 _FORGOTTEN = timedelta(hours=2)
@@ -94,7 +97,10 @@ class Metrics:
         self._budget = budget
         self._kept: dict[tuple[MetricQuery, int], KeptSeries] = {}
         self._waiting: list[KeptSeries] = []
-        self._gathering_since = self._enrolled_at = 0.0
+        self._gathering_since = 0.0
+        self._quiet = self._asking = 0
+        self._enough = MOST
+        """So many may fill a call of one window."""
         budget.join(self)
 
     async def ask(
@@ -143,23 +149,37 @@ class Metrics:
         if not self._waiting:
             self._gathering_since = monotonic()
             loop.call_later(GATHERING, self._depart)
-        self._enrolled_at = monotonic()
+        self._quiet = 0
         self._waiting.append(each)
         return each.coming
 
     def _depart(self) -> None:
-        moment_ago = monotonic() - self._enrolled_at < _QUIET
-        gathered = monotonic() - self._gathering_since
-        crowded = gathered < _CROWD and (moment_ago or self._calls.occupied(but="cloudwatch"))
-        if len(self._waiting) < MOST and (crowded or self._calls.busy("cloudwatch")):
+        moment = now()
+        if len(self._waiting) >= self._enough:
+            self._depart_full(moment)
+        if not self._waiting:
+            return
+        stirs = self._asking > 0 or self._calls.occupied(but="cloudwatch")
+        self._quiet = 0 if stirs else self._quiet + 1
+        crowded = monotonic() - self._gathering_since < _CROWD and self._quiet < _QUIET
+        if crowded or self._calls.busy("cloudwatch"):
             asyncio.get_running_loop().call_later(GATHERING, self._depart)
             return
-        moment = now()
         self._waiting.extend(self._coming_up(moment))
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._enough = self._waiting, [], MOST
         for span, several in _windows(waiting, moment):
             for part in chunks(several, MOST):
                 self._start(span, part, moment)
+
+    def _depart_full(self, moment: datetime) -> None:
+        """What fills a call gains nothing by waiting; what is left over goes on being gathered."""
+        waiting, self._waiting = self._waiting, []
+        for span, several in _windows(waiting, moment):
+            full = len(several) // MOST * MOST
+            for part in chunks(several[:full], MOST):
+                self._start(span, part, moment)
+            self._waiting += several[full:]
+        self._enough = max(MOST, len(self._waiting) + _MORE)
 
     def _coming_up(self, moment: datetime) -> Iterator[KeptSeries]:
         """What will be asked for within the minute anyhow: it comes in the same call."""
@@ -176,7 +196,12 @@ class Metrics:
     ) -> asyncio.Task[None]:
         task = self._tasks.start(self._ask(span, several, moment))
         task.add_done_callback(partial(_settle, several))
+        task.add_done_callback(self._asked)
+        self._asking += 1
         return task
+
+    def _asked(self, _: asyncio.Task[None]) -> None:
+        self._asking -= 1
 
     async def _ask(
         self, span: MetricWindow, several: Sequence[KeptSeries], moment: datetime

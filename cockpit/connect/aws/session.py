@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from cockpit.clock import now
 from cockpit.connect.aws import errors as aws_errors
 from cockpit.connect.aws import reads
-from cockpit.connect.aws.batches import Batches, frozen
+from cockpit.connect.aws.batches import LISTED, Batches, frozen, listing
 from cockpit.connect.aws.budget import USD_PER_SERIES, Budget, usd_of_query
 from cockpit.connect.aws.clients import ClientOptions, Clients, Hooks
 from cockpit.connect.aws.documents import refuse_lockout
@@ -77,7 +77,7 @@ class Aws:
         self._limits = limits or limits_of(place)
         self._answers: Memory[dict[str, object]] = Memory()
         self._lists: Memory[list[object]] = Memory()
-        self._batches = Batches(self, self._tasks)
+        self._batches = Batches(self, self._tasks, self._lists)
         self._metrics = Metrics(self, self._tasks, budget or Budget())
         self._clients = Clients(
             place,
@@ -132,12 +132,12 @@ class Aws:
         )
 
     async def pages(
-        self, service: str, operation: str, /, *, key: str, most: int = 2000, **arguments: object
+        self, service: str, operation: str, /, *, key: str, most: int = LISTED, **arguments: object
     ) -> Sequence[object]:
         """Every item of `key`; identical questions within two seconds share the pages."""
         reads.check(service, operation, self._consent)
         return await self._lists.ask(
-            (service, operation, key, most, frozen(arguments)),
+            listing(service, operation, key, most=most, arguments=arguments),
             lambda: self.all_pages(service, operation, arguments, key=key, most=most),
             tasks=self._tasks,
         )
