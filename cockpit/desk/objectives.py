@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from cockpit import units
@@ -113,7 +114,7 @@ class ObjectiveKeeper:
             for reading in readings
             if isinstance(reading.outcome, Seen)
             for point in reading.outcome.points
-            if point.behind is not None
+            if point.behind is not None and math.isfinite(point.behind)
         ]
         none = NewestPoint(target=target.name, objective=limit)
         newest = min(known, key=lambda point: point.lacks or 0.0, default=none)

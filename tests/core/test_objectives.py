@@ -228,6 +228,7 @@ def test_a_mild_finding_brings_no_objective(tmp_path: Path) -> None:
         pytest.param(board(RecoveryPoint("a", 2000.0), RecoveryPoint("b", 9.0)), Standing.WITHIN, 9.0,
                      id="the newest counts"),
         pytest.param(board(RecoveryPoint("a", None)), Standing.UNKNOWN, None, id="a lag not known"),
+        pytest.param(board(RecoveryPoint("a", float("nan"))), Standing.UNKNOWN, None, id="no number"),
         pytest.param(board(), Standing.UNKNOWN, None, id="no copy is known"),
         pytest.param(board(blind=True), Standing.UNKNOWN, None, id="blind"),
         pytest.param(Board(), Standing.UNKNOWN, None, id="not looked at yet"),

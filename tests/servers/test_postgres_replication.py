@@ -94,6 +94,9 @@ async def test_a_standby_that_follows_is_healthy_seen_from_both_sides(
     for server in pair:
         seen = await look(PROBE, pg_settings(server), twice=0.05)
         assert seen.findings == ()
+        (point,) = seen.points
+        assert point.behind is not None
+        assert point.behind < 60
     as_writer = await look("postgres.sessions", replace(pg_settings(standby), expects="writer"))
 
     assert codes(as_writer) == {"PG_ROLE_WRONG": "critical"}
@@ -180,9 +183,11 @@ async def test_a_standby_whose_primary_is_gone_says_so(
     primary, standby = pair
     await streaming(primary)
     primary.stop()
-    _, seen = await until(lambda: judge(standby), lambda looked: looked[0].receiver is None)
+    look_, seen = await until(lambda: judge(standby), lambda looked: looked[0].receiver is None)
 
     assert codes(seen) == {"PG_REPL_DOWN": "critical"}
+    assert look_.replay is not None
+    assert [point.behind for point in seen.points] == [look_.replay.last_commit_age_s]
 
 
 async def test_a_standby_that_is_late_on_purpose_is_not_in_trouble(

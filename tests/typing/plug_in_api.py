@@ -21,7 +21,7 @@ from cockpit.redact import SecretText
 from cockpit.text import visible
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
-from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.probe import Fact, Probe, RecoveryPoint
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 
@@ -111,6 +111,10 @@ def facts(look: Load, settings: Settings) -> Iterator[Fact]:
     yield Fact("load", f"{look.tons:g} t", look.tons, "t", settings.tons.grade(look.tons))
 
 
+def points(look: Load) -> Iterator[RecoveryPoint]:
+    yield RecoveryPoint("the lorry behind", behind=None)
+
+
 def tables(look: Load, _: Settings) -> Iterator[Table]:
     row = Row(key="1", cells=(f"{look.tons:g}",), secret=SecretText("SELECT 1"))
     yield Table(title="Load", columns=(Column("tons", 8, right=True),), rows=(row,))
@@ -146,6 +150,7 @@ PROBE: Probe[Lorry, Load, Settings] = Probe(
     timeout=3,
     facts=facts,
     tables=tables,
+    points=points,
     changes=changes,
     since=since,
     logs=logs,
