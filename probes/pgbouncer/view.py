@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cockpit.text import visible
 from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Offer, Row, Table
-from cockpit.units import duration, percent, quantity, rounded
+from cockpit.units import duration, percent, rounded
 from probes.pgbouncer.model import (
     Holder,
     PgBouncerPools,
@@ -39,14 +39,11 @@ def facts(look: PgBouncerPools, settings: Settings) -> Iterator[Fact]:
 
 _POOLS = (
     Column("pool", 28),
-    Column("mode", 12),
-    Column("active", 8, right=True),
     Column("waiting", 8, right=True),
-    Column("first waits", 12, right=True),
+    Column("first waits", 11, right=True),
+    Column("active", 8, right=True),
     Column("servers", 8, right=True),
-    Column("in use", 8, right=True),
-    Column("size", 6, right=True),
-    Column("database"),
+    Column("state"),
 )
 _HELD = (
     Column("pid", 8, right=True),
@@ -83,15 +80,13 @@ def _pool(look: PgBouncerPools, pool: PoolRow, settings: Settings) -> Row:
         key=pool.name,
         cells=(
             visible(pool.name, 60),
-            visible(pool.pool_mode or "", 20),
-            f"{pool.cl_active:,}",
             f"{pool.cl_waiting:,}",
             duration(pool.maxwait_s) if pool.cl_waiting else "",
-            f"{pool.servers:,}",
-            f"{pool.sv_active:,}",
-            quantity(database.pool_size if database is not None else None, ""),
-            state,
+            f"{pool.cl_active:,}",
+            f"{pool.servers:,}/{database.pool_size if database is not None else '?'}",
+            visible(", ".join(filter(None, (state, pool.pool_mode))), 60),
         ),
+        sort=(None, pool.cl_waiting, pool.maxwait_s, pool.cl_active, pool.servers, None),
         severity=settings.wait.grade(pool.maxwait_s),
         offers=_offers(database) if database is not None else (),
     )
@@ -102,7 +97,7 @@ def _empty(look: PgBouncerPools) -> Iterator[Row]:
     named = {pool.database for pool in look.pools}
     for database in look.databases:
         if database.name not in named and _state(database):
-            cells = (visible(database.name, 60), "", "", "", "", "", "", "", _state(database))
+            cells = (visible(database.name, 60), "", "", "", "", _state(database))
             yield Row(key=database.name, cells=cells, offers=_offers(database))
 
 
