@@ -116,6 +116,8 @@ def _lane_row(snapshot: Snapshot, lane: Lane, settings: Settings) -> Row:
     why = [f"{each.reason} {number(round(each.events))}" for each in lane.reasons or ()]
     if target is not None:
         why.append(f"auto scaling {target.minimum} to {target.maximum}")
+    if lane.insights is not None:
+        why.append(f"Contributor Insights {lane.insights.status or 'unknown'}")
     return Row(
         key=lane.name,
         cells=(

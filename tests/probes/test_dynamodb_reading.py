@@ -369,6 +369,10 @@ async def test_where_the_hot_key_is_read_is_told(answer: Any, words: str) -> Non
     told = [f for f in dynamodb.diagnose(look, Settings()) if f.code == "DDB_HOT_PARTITION"]
     assert told
     assert all(words in f.next for f in told)
+    assert dynamodb.PROBE.tables is not None
+    rows = {each.key: each for each in next(iter(dynamodb.PROBE.tables(look, Settings()))).rows}
+    status = "" if isinstance(answer, BlindError) else answer["ContributorInsightsStatus"]
+    assert (f"Contributor Insights {status}" in rows["write"].cells[-1]) == bool(status)
     asked = [how for name, how in session.calls if name.endswith("ContributorInsights")]
     assert {how.get("IndexName", "") for how in asked} == {lane.index for lane in look.lanes}
     assert recording.decode(recording.encode(look), Snapshot) == look
