@@ -98,27 +98,39 @@ class ObjectiveKeeper:
         return min(held, key=lambda one: one.seconds, default=None)
 
     def _points(self, board: Board) -> list[tuple[NewestPoint, bool]]:
-        """Of each target with an RPO its newest point, and whether it was looked at already."""
-        return [self._point(target, limit, board) for target, limit in self._stores]
+        """Of each store with an RPO its newest point, and whether it was looked at already.
 
-    def _point(self, target: Target, limit: float, board: Board) -> tuple[NewestPoint, bool]:
+        A standby is a copy and no store, unless it has an RPO of its own: it only speaks, with the
+        newest that is known, where no store says anything (a primary that is gone).
+        """
+        stores: list[tuple[NewestPoint, bool]] = []
+        copies: list[tuple[NewestPoint, bool]] = []
+        for target, limit in self._stores:
+            point, looked, copy = self._point(target, limit, board)
+            (copies if copy and target.rpo is None else stores).append((point, looked))
+        known = [each for each in copies if each[0].lacks is not None]
+        if any(point.lacks is not None for point, _ in stores) or not copies:
+            return stores
+        if known:
+            return [*stores, min(known, key=lambda each: each[0].lacks or 0.0)]
+        return stores or copies[:1]
+
+    def _point(self, target: Target, limit: float, board: Board) -> tuple[NewestPoint, bool, bool]:
+        """The newest point, whether it was looked at, and whether the target is itself a copy."""
         looks = [LookId(target.name, probe) for probe in self._looks.get(target.kind, ())]
         readings = [board.readings[look] for look in looks if look in board.readings]
+        told = [p for r in readings if isinstance(r.outcome, Seen) for p in r.outcome.points]
         known = [
             NewestPoint(
-                target=target.name,
-                objective=limit,
-                name=point.name,
-                lacks=max(0.0, point.behind),
+                target=target.name, objective=limit, name=each.name, lacks=max(0.0, each.behind)
             )
-            for reading in readings
-            if isinstance(reading.outcome, Seen)
-            for point in reading.outcome.points
-            if point.behind is not None and math.isfinite(point.behind)
+            for each in told
+            if each.behind is not None and math.isfinite(each.behind)
         ]
         none = NewestPoint(target=target.name, objective=limit)
         newest = min(known, key=lambda point: point.lacks or 0.0, default=none)
-        return newest, len(readings) == len(looks)
+        copy = bool(told) and all(each.itself for each in told)
+        return newest, len(readings) == len(looks), copy
 
     def _tell_time(self, entries: Sequence[Entry]) -> None:
         run = self._time()
@@ -162,4 +174,5 @@ def _said(point: NewestPoint) -> str:
     if point.lacks is None:
         return f"{head}: no recovery point of {point.target} is known"
     over = f", over by {units.duration(point.over)}" if point.over > 0 else ""
-    return f"{head}: {point.name} lacks up to {units.duration(point.lacks)}{over}"
+    behind = f"up to {units.duration(point.lacks)} behind"
+    return f"{head}: copy of {point.target} ({point.name}) {behind}{over}"

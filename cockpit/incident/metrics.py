@@ -228,7 +228,7 @@ def _against_rpo(entries: Sequence[Entry]) -> list[Metric]:
     over, unknown = by[Standing.OVER], by[Standing.UNKNOWN]
     worst = max(over or told, key=lambda e: _seconds(e, "behind") or 0.0)
     limit, behind = _seconds(worst, "seconds") or 0.0, _seconds(worst, "behind")
-    lacked = f"{worst.target} lacked up to {units.duration(behind or 0)}"
+    lacked = f"the newest copy of {worst.target} was up to {units.duration(behind or 0)} behind"
     text, why = "", ""
     if over:
         text = f"exceeded by {units.duration((behind or 0) - limit)} at least: {lacked}"

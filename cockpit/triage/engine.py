@@ -47,7 +47,7 @@ _EXIT_GRACE = 0.3
 _SORTED_BY: Mapping[type[object], tuple[str, ...]] = {
     Finding: ("code", "severity", "subject"),
     Fact: ("severity",),
-    RecoveryPoint: ("behind",),
+    RecoveryPoint: ("behind", "itself"),
     Table: ("title", "rows"),
     Change: ("at", "kind", "target"),
 }

@@ -39,11 +39,13 @@ class Fact:
 class RecoveryPoint:
     """A copy of the target's data that a recovery could start from.
 
-    `behind`: seconds of data that it may lack at the look, at most; None: not known.
+    `behind`: seconds of data that it may lack at the look, at most; None: not known. `itself`: the
+    target is the copy, of data that is written elsewhere.
     """
 
     name: str
     behind: float | None
+    itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -433,7 +433,8 @@ heartbeats."""
 def points(look: MysqlReplication) -> Iterator[RecoveryPoint]:
     """What this replica has of its primaries' data. A primary does not know its replicas."""
     for each in look.channels:
-        yield RecoveryPoint(f"this replica of {each.label}", _lacks(each, look.server.at))
+        lacks = _lacks(each, look.server.at)
+        yield RecoveryPoint(f"this replica of {each.label}", lacks, itself=True)
 
 
 def _lacks(channel: Channel, at: datetime) -> float | None:

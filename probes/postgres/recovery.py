@@ -23,7 +23,7 @@ def points(look: PostgresReplication) -> Iterator[RecoveryPoint]:
     if look.aurora:
         return
     if look.replay is not None:
-        yield RecoveryPoint("this standby", _of_standby(look.replay, look.receiver))
+        yield RecoveryPoint("this standby", _of_standby(look.replay, look.receiver), itself=True)
     for sender in look.senders:
         if sender.follows:
             yield RecoveryPoint(visible(sender.name or "standby", 60), _of_sender(sender))

@@ -18,7 +18,7 @@ _SOON = 0.25
 
 
 def recovery_line(clock: RecoveryClock, now: datetime, width: int) -> Content:
-    """`RTO 1h: 41:53 left · RPO 15m: orders-db lacks up to 4s`."""
+    """`RTO 1h: 41:53 left · RPO 15m: copy of orders-db up to 4s behind`."""
     wide = width >= _WIDE
     parts = [_time(clock.time, now, wide)] if clock.time is not None else []
     if clock.points:
@@ -65,7 +65,8 @@ def _points(points: tuple[NewestPoint, ...], wide: bool) -> Iterator[Part]:
         yield (f"over by {duration(told.over)}: ", _LATE)
     if told is not None:
         where = f" ({safe(told.name, 60)})" if wide else ""
-        yield f"{safe(told.target, 60)} lacks up to {duration(told.lacks or 0)}{where}"
+        yield f"copy of {safe(told.target, 60)}{where} up to {duration(told.lacks or 0)} behind"
     if unknown:
-        yield (" · not known: " if told else "not known: ", "blind bold")
+        short = " · ? " if not wide else " · not known: "
+        yield (short if told else "not known: ", "blind bold")
         yield ", ".join(unknown)

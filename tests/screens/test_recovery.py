@@ -87,12 +87,12 @@ def test_the_rto_in_one_line(time: RecoveryTime, told: str) -> None:
 @pytest.mark.parametrize(
     ("points", "told"),
     [
-        pytest.param([POINT], "RPO 15m: orders-db lacks up to 4s", id="known"),
+        pytest.param([POINT], "RPO 15m: copy of orders-db up to 4s behind", id="known"),
         pytest.param([CARTS], "RPO 15m: not known: carts", id="not known"),
-        pytest.param([CARTS, POINT], "RPO 15m: orders-db lacks up to 4s · not known: carts",
+        pytest.param([CARTS, POINT], "RPO 15m: copy of orders-db up to 4s behind · ? carts",
                      id="what is known and what is not"),
         pytest.param([replace(POINT, lacks=1320.0), CARTS],
-                     "RPO 15m: over by 7m 00s: orders-db lacks up to 22m 00s · not known: carts",
+                     "RPO 15m: over by 7m 00s: copy of orders-db up to 22m 00s behind · ? carts",
                      id="over"),
     ],
 )  # fmt: skip
