@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -80,10 +81,33 @@ def test_a_command_is_one_with_its_options(command: str) -> None:
 
 
 @cache
-def names_in(path: str) -> frozenset[str]:
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return frozenset(node.name for node in tree.body if isinstance(node, kinds))
+def definitions(path: str) -> Mapping[str, tuple[str, frozenset[str]]]:
+    """What a file defines: its text, and the names that stand in it."""
+    source = (ROOT / path).read_text(encoding="utf-8")
+    found = {}
+    for node in ast.parse(source).body:
+        first = min((node, *getattr(node, "decorator_list", ())), key=lambda each: each.lineno)
+        text = "\n".join(source.splitlines()[first.lineno - 1 : node.end_lineno])
+        inside = [*ast.walk(node)]
+        used = {each.id for each in inside if isinstance(each, ast.Name)}
+        used |= {each.arg for each in inside if isinstance(each, ast.arg)}
+        made = getattr(node, "targets", None) or [getattr(node, "target", node)]
+        for each in made:
+            name = getattr(each, "name", getattr(each, "id", ""))
+            found[name] = (text, frozenset(used))
+    return found
+
+
+def text_of(test: str) -> str:
+    """A test, and what of its own file it uses."""
+    path, _, name = test.partition("::")
+    there, seen, wanted = definitions(path), dict[str, str](), [name]
+    while wanted:
+        one = wanted.pop()
+        if one in there and one not in seen:
+            seen[one], used = there[one]
+            wanted += used
+    return "\n".join(seen.values())
 
 
 def test_mistakes_are_guarded_by_tests_that_there_are() -> None:
@@ -91,4 +115,19 @@ def test_mistakes_are_guarded_by_tests_that_there_are() -> None:
     assert len(tests) >= LINES
     for each in tests:
         path, _, name = each.partition("::")
-        assert name in names_in(path), each
+        assert name in definitions(path), each
+
+
+BENEATH = " (a rule beneath)"
+"""What the page says behind a test of a rule that holds for this act and for many others."""
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row[0][:40])
+def test_a_test_is_about_what_its_line_looks_at_or_does(row: list[str]) -> None:
+    """It names a kind, code, runbook or step of the line, or is of a rule beneath, and told so."""
+    words = {word for cell in row[1:3] for word in re.findall(r"`([^`]+)`", cell)}
+    own = {part for word in words for part in (word, *word.split(":")) if len(part) > 1}
+    for test, mark in re.findall(rf"`(tests/[^`]+)`({re.escape(BENEATH)})?", row[5]):
+        text = text_of(test)
+        about = [each for each in own if re.search(rf"(?<![\w-]){re.escape(each)}(?![\w-])", text)]
+        assert bool(about) is not bool(mark), (test, about)

@@ -10,6 +10,7 @@ import pytest
 from cockpit import clock
 from cockpit.connect.aws.redact import redact
 from cockpit.errors import BlindError, Reason, Refused
+from cockpit.runbooks.library import library
 from probes.lambda_function import status
 from probes.lambda_function.besides import previous_of
 from probes.lambda_function.lines import (
@@ -345,6 +346,7 @@ def test_a_denial_is_counted_by_action_and_resource() -> None:
 def test_the_version_before_is_read_and_never_counted(moves: list[str], previous: str) -> None:
     told = [Pointed(at=ago(minutes=n), version=each) for n, each in enumerate(moves)]
     assert previous_of("7", told) == previous
+    assert library().get("lambda-rollback").step("before").capture["good"] == "previous_version"
 
 
 @pytest.mark.parametrize(

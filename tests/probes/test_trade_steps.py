@@ -413,6 +413,8 @@ def test_a_table_takes_four_decreases_then_one_an_hour_and_27_a_day(
     today: int, last: datetime | None, may: bool
 ) -> None:
     assert decrease(AT, today, last)[0] is may
+    guards = library().get("dynamodb-throttling").step("lower").require
+    assert "now.may" in {guard.that for guard in guards}
 
 
 async def test_capacity_is_given_back_while_the_table_takes_a_decrease(

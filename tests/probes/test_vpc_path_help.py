@@ -99,7 +99,8 @@ def test_a_source_without_a_group_is_suggested_by_its_address() -> None:
 
 def test_a_database_port_is_never_suggested_for_the_whole_internet() -> None:
     net = groups(sg_web=[])
-    assert look(net, source=WORLD, destination=FRONT).blockers[0].suggestion is None
+    (cut, *_) = look(net, source=WORLD, destination=FRONT).blockers
+    assert (cut.code, cut.suggestion) == ("PATH_SG_INGRESS_DENIED", None)
     assert look(net, source=WORLD, destination=FRONT, flow=HTTPS).blockers[0].suggestion
 
 

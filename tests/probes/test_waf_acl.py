@@ -16,6 +16,7 @@ from cockpit.connect.aws.session import open_aws, open_aws_acts
 from cockpit.connect.aws.settings import WafSettings
 from cockpit.connect.session import Series
 from cockpit.errors import BlindError, Reason, Refused
+from cockpit.runbooks.library import library
 from cockpit.triage.finding import Severity
 from cockpit.triage.target import Target
 from probes.waf_acl import view
@@ -491,11 +492,12 @@ async def test_a_set_is_never_replaced_whoever_asks(
         acts = await open_aws_acts(place(stub.port))
         try:
             arguments = {**WHICH, "Addresses": after}
+            call = library().get("block-source").step("block").does
             if sent:
-                assert await acts.run("wafv2.UpdateIPSet", arguments)
+                assert await acts.run(call, arguments)
             else:
                 with pytest.raises(Refused):
-                    await acts.run("wafv2.UpdateIPSet", arguments)
+                    await acts.run(call, arguments)
         finally:
             await acts.close()
         assert ("UpdateIPSet" in stub.operations) is sent
