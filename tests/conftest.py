@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
+
+from tests import carried
 
 
 def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 25, 25)  # drawing makes objects by the thousand: a tenth of its time
     _keep()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that carries a step out, as the table says, has to be there."""
+    absent = carried.absent_from({item.nodeid for item in items})
+    named = any("::" in argument for argument in items[0].config.args) if items else True
+    if absent and not named:
+        raise pytest.UsageError(f"tests/carried.txt names what is not there: {absent}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Hold a test to the steps that it carries out as `tests/carried.txt` has it."""
+    carried.record()
+    carried.DONE.clear()
+    result = yield
+    left = carried.BY_TEST.get(item.nodeid, set()) - carried.DONE
+    assert not left, f"tests/carried.txt says that this carries out {sorted(left)}: it did not"
+    return result
 
 
 def pytest_sessionfinish() -> None:

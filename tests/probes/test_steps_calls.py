@@ -50,6 +50,19 @@ def _permitted(_: Any, asked: Asked, told: Asked) -> Asked:
     return told
 
 
+LIMITS: Asked = {"ThrottlingRateLimit": 50.0, "ThrottlingBurstLimit": 20}
+"""Of the stage of an HTTP API: moto changes none."""
+
+
+def _limited(_: Any, asked: Asked) -> Asked:
+    LIMITS.update(asked["DefaultRouteSettings"])
+    return {}
+
+
+def _stages(_: Any, __: Asked) -> Asked:
+    return {"Items": [{"StageName": "live", "DefaultRouteSettings": LIMITS}]}
+
+
 class Runs:
     """Executions that were redriven: moto has no such call."""
 
@@ -68,6 +81,8 @@ class Runs:
 def port() -> Iterator[int]:
     runs = Runs()
     answers = {
+        ("apigatewayv2", "GetStages"): _stages,
+        ("apigatewayv2", "UpdateStage"): _limited,
         ("cloudwatch", "GetMetricData"): _counted,
         ("lambda", "GetAccountSettings"): lambda _, __: {"AccountLimit": POOL},
         ("stepfunctions", "RedriveExecution"): runs.redrive,
@@ -257,6 +272,30 @@ async def test_a_stage_is_pointed_to_the_deployment_that_a_person_names(
     assert not await bench.proved("rest_named", undo=True)
     assert await bench.act("rest_named", undo=True)
     assert served() == bad
+
+
+async def test_a_stage_of_an_http_api_takes_fewer_and_what_it_had_comes_back(
+    sessions: Sessions, client: Clients
+) -> None:
+    id_ = client("apigatewayv2").create_api(Name="pay", ProtocolType="HTTP")["ApiId"]
+    bench = Bench("apigw-throttles", api_target(id_), sessions, {})
+    await bench.looked("before", "now")
+    for size in (0, 50):
+        assert not bench.answered(size=size).applies("http"), size
+    bench.answered(size=10)
+    assert [bench.applies(step) for step in ("http", "rest")] == [True, False]
+    assert not await bench.proved("http")
+    assert await bench.act("http")
+    assert LIMITS == {
+        "ThrottlingRateLimit": 10,
+        "ThrottlingBurstLimit": 10,
+        "DetailedMetricsEnabled": False,
+    }
+    await bench.looked("now")
+    assert not bench.applies("http"), "somebody changed it meanwhile"
+    assert not await bench.proved("http", undo=True)
+    assert await bench.act("http", undo=True)
+    assert (LIMITS["ThrottlingRateLimit"], LIMITS["ThrottlingBurstLimit"]) == (50, 20)
 
 
 async def test_a_function_lets_one_stage_of_one_api_in_again(

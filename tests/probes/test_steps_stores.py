@@ -28,15 +28,21 @@ class Script:
 
     def __init__(self) -> None:
         self.state = "DISABLED"
+        self.cutoff: int | None = None
         self.running = 0
         self.crawled: Asked = {}
 
     def update(self, _: Any, asked: Asked) -> Asked:
-        self.state = asked["State"]
+        self.state = asked.get("State", self.state)
+        updates = asked.get("ConfigurationUpdates", {})
+        self.cutoff = updates.get("BytesScannedCutoffPerQuery")
         return {}
 
     def group(self, _: Any, __: Asked, told: Asked) -> Asked:
         told["WorkGroup"]["State"] = self.state
+        if self.cutoff is not None:
+            limit = {"BytesScannedCutoffPerQuery": self.cutoff}
+            told["WorkGroup"]["Configuration"] = {**told["WorkGroup"]["Configuration"], **limit}
         return told
 
     def services(self, _: Any, __: Asked, told: Asked) -> Asked:
@@ -210,6 +216,21 @@ async def test_a_workgroup_takes_queries_again_when_whoever_disabled_it_says_so(
     assert not await bench.proved("enable", undo=True)
     assert await bench.act("enable", undo=True)
     assert script.state == "DISABLED"
+
+
+async def test_a_workgroup_gets_a_limit_of_what_a_query_may_scan(
+    sessions: Sessions, workgroup: Target, script: Script
+) -> None:
+    bench = Bench("athena-slow", workgroup, sessions, {"waited": "no", "most": 10_000_000})
+    await bench.looked("before")
+    bench.scope["before"]["scanned"] = 9_000_000
+    assert bench.applies("limit")
+    assert not await bench.proved("limit")
+    assert await bench.act("limit")
+    assert script.cutoff == 10_000_000
+    assert not await bench.proved("limit", undo=True)
+    assert await bench.act("limit", undo=True)
+    assert script.cutoff is None
 
 
 async def test_a_crawler_is_started_when_it_leaves_columns_alone_and_proved_by_a_run_of_its_own(

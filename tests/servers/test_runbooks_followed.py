@@ -141,8 +141,22 @@ async def test_the_longest_statement_of_mysql_is_cancelled_and_no_other(
     assert dict(runs) == {report.thread_id(): "Sleep", younger_id: "Query"}
 
 
+SPIN = "#!lua name=spin\nredis.register_function('spin', function() while true do end end)"
+BUSY = {
+    "script": (("EVAL", "while true do end", "0"),),
+    "function": (("FUNCTION", "LOAD", SPIN), ("FCALL", "spin", "0")),
+}
+
+
+def wired(*words: str) -> bytes:
+    """A command as Redis takes it."""
+    parts = "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
+    return f"*{len(words)}\r\n{parts}".encode()
+
+
+@pytest.mark.parametrize("sort", BUSY)
 async def test_a_script_that_holds_the_thread_is_ended_and_the_cache_answers(
-    folder: Path,
+    folder: Path, sort: str
 ) -> None:
     binary = REDIS_BINARIES[0].values[0]
     assert isinstance(binary, Path)
@@ -151,7 +165,7 @@ async def test_a_script_that_holds_the_thread_is_ended_and_the_cache_answers(
     settings = redis_logins(server)
     try:
         with socket.create_connection(("127.0.0.1", server.port), 30) as wire:
-            wire.sendall(b"EVAL 'while true do end' 0\r\n")
+            wire.sendall(b"".join(wired(*each) for each in BUSY[sort]))
             async with seated((target(settings),), folder, SOON) as desk:
                 opened = await found(desk, "redis.health", "RD_STATE_BUSY_SCRIPT")
                 (book, *_) = desk.runbooks_for(opened)
@@ -159,7 +173,7 @@ async def test_a_script_that_holds_the_thread_is_ended_and_the_cache_answers(
                 look = await run.plan("server")
                 blind = await run.execute(look, run.approve(look))
                 await run.go_on("server", "blind with the same code: nothing has changed")
-                plan = await follow(run, "script")
+                plan = await follow(run, sort)
                 await follow(run, "server", "recovered")
                 ended = await asyncio.to_thread(wire.recv, 1000)
                 await gone(desk, "redis.health", opened)
@@ -169,7 +183,7 @@ async def test_a_script_that_holds_the_thread_is_ended_and_the_cache_answers(
 
     assert (book.id, plan.risk, plan.confirm_word) == ("cache-refuses", "high", "db")
     assert (blind.kind, "BUSY" in blind.text) == ("failed", True), blind
-    assert b"SCRIPT KILL" in ended
+    assert f"{sort.upper()} KILL".encode() in ended
     assert answers == b"+PONG\r\n"
 
 
