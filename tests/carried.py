@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import wraps
 from pathlib import Path
 
+from cockpit.connect.session import Acts
 from cockpit.runbooks.effect import Execution
 from cockpit.runbooks.kinds.result import Result
 
@@ -34,8 +35,8 @@ _effect = Execution._effect
 
 
 @wraps(_effect)
-async def _recorded(self: Execution, *arguments: object) -> Result:
-    result = await _effect(self, *arguments)  # type: ignore[arg-type]
+async def _recorded(self: Execution, session: Acts | None) -> Result:
+    result = await _effect(self, session)
     if result.done:
         DONE.add(f"{self.plan.runbook}:{self.plan.step.id}")
     return result
