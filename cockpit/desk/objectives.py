@@ -9,11 +9,11 @@ from cockpit import units
 from cockpit.config import Config
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.objectives import (
+    Attainment,
     NewestPoint,
     Objective,
     RecoveryClock,
     RecoveryTime,
-    Standing,
     recorded,
     recovery_time,
     worst_first,
@@ -153,10 +153,10 @@ class ObjectiveKeeper:
         looked = all(done for _, done in found)
         point = worst_first(point for point, _ in found)[0]
         verdict, lacks = point.verdict, point.lacks
-        if not looked and verdict is not Standing.OVER:
+        if not looked and verdict is not Attainment.OVER:
             return
         told = [e for e in recorded(self._incident.entries, "rpo") if e.data["verdict"] == verdict]
-        if told and (lacks is None or verdict is not Standing.OVER):
+        if told and (lacks is None or verdict is not Attainment.OVER):
             return
         if told and lacks is not None and lacks < 2 * float(told[-1].data["behind"]):
             return

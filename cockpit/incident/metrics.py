@@ -14,7 +14,7 @@ from itertools import pairwise
 from cockpit import clock, units
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.milestones import Milestone, milestone
-from cockpit.incident.objectives import Objective, Standing, recorded, recovery_time
+from cockpit.incident.objectives import Attainment, Objective, recorded, recovery_time
 from cockpit.incident.severity import Level, next_update
 from cockpit.incident.state import MILESTONES, IncidentStatus, fold, level_of, status_of
 
@@ -196,13 +196,13 @@ def _against_rto(entries: Sequence[Entry], end: datetime | None) -> list[Metric]
     whose = f" of {of}" if of else ""
     spent, left = units.duration(run.spent(end)), units.duration(abs(run.left(end)))
     verdict, told, why = run.verdict(end), "", ""
-    if verdict is Standing.MET:
+    if verdict is Attainment.MET:
         told = f"met: {spent}, {left} left"
-    elif verdict is Standing.MISSED:
+    elif verdict is Attainment.MISSED:
         told = f"missed by {left}: {spent}"
     elif run.recovered.at is None:
         told = f"not recovered after {'' if run.known else 'at least '}{spent}, "
-        told += f"{left} over" if verdict is Standing.OVER else f"{left} left"
+        told += f"{left} over" if verdict is Attainment.OVER else f"{left} left"
     elif run.known:
         why = "not known: it may have been met or not within the ranges of the times"
     else:
@@ -212,7 +212,7 @@ def _against_rto(entries: Sequence[Entry], end: datetime | None) -> list[Metric]
             name="rto",
             title=f"recovery time objective{whose}, {units.brief(limit)}",
             definition="mitigated (or else resolved) − impact start, not longer than the objective",
-            seconds=run.spent(end) if verdict in {Standing.MET, Standing.MISSED} else None,
+            seconds=run.spent(end) if verdict in {Attainment.MET, Attainment.MISSED} else None,
             count=told,
             why=why,
         )
@@ -224,8 +224,8 @@ def _against_rpo(entries: Sequence[Entry]) -> list[Metric]:
     told = [entry for entry in recorded(entries, "rpo") if _seconds(entry, "seconds") is not None]
     if not told:
         return []
-    by = {verdict: [e for e in told if e.data.get("verdict") == verdict] for verdict in Standing}
-    over, unknown = by[Standing.OVER], by[Standing.UNKNOWN]
+    by = {verdict: [e for e in told if e.data.get("verdict") == verdict] for verdict in Attainment}
+    over, unknown = by[Attainment.OVER], by[Attainment.UNKNOWN]
     worst = max(over or told, key=lambda e: _seconds(e, "behind") or 0.0)
     limit, behind = _seconds(worst, "seconds") or 0.0, _seconds(worst, "behind")
     lacked = f"the newest copy of {worst.target} was up to {units.duration(behind or 0)} behind"

@@ -15,7 +15,7 @@ from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.milestones import Milestone, milestone
 
 
-class Standing(StrEnum):
+class Attainment(StrEnum):
     """How it stands, or ended. The first three are of what still runs."""
 
     RUNNING = "running"
@@ -64,16 +64,16 @@ class RecoveryTime:
         """
         return self.objective.seconds - self.spent(now)
 
-    def verdict(self, now: datetime) -> Standing:
+    def verdict(self, now: datetime) -> Attainment:
         """Met only by the longest reading of both times, missed only by the shortest."""
         if self.recovered.at is None:
-            return Standing.OVER if self.left(now) < 0 else Standing.RUNNING
+            return Attainment.OVER if self.left(now) < 0 else Attainment.RUNNING
         if self.began.until is None or self.spent(now) < 0:
-            return Standing.UNKNOWN
+            return Attainment.UNKNOWN
         if self.left(now) >= 0:
-            return Standing.MET
+            return Attainment.MET
         shortest = (self.recovered.at - self.began.until).total_seconds()
-        return Standing.MISSED if shortest > self.objective.seconds else Standing.UNKNOWN
+        return Attainment.MISSED if shortest > self.objective.seconds else Attainment.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,14 +94,14 @@ class NewestPoint:
         return 0.0 if self.lacks is None else self.lacks - self.objective
 
     @property
-    def verdict(self) -> Standing:
+    def verdict(self) -> Attainment:
         """Within, over or unknown."""
         if self.lacks is None:
-            return Standing.UNKNOWN
-        return Standing.OVER if self.over > 0 else Standing.WITHIN
+            return Attainment.UNKNOWN
+        return Attainment.OVER if self.over > 0 else Attainment.WITHIN
 
 
-_WORST_FIRST = (Standing.OVER, Standing.UNKNOWN, Standing.WITHIN)
+_WORST_FIRST = (Attainment.OVER, Attainment.UNKNOWN, Attainment.WITHIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from textual.content import Content
 
-from cockpit.incident.objectives import NewestPoint, RecoveryClock, RecoveryTime, Standing
+from cockpit.incident.objectives import Attainment, NewestPoint, RecoveryClock, RecoveryTime
 from cockpit.units import brief, duration
 from screens.present.lines import Part, clip, countdown, joined, line, safe, short_clock
 
@@ -33,13 +33,13 @@ def _time(run: RecoveryTime, now: datetime, wide: bool) -> Content:
     left, verdict = run.left(now), run.verdict(now)
     most = "" if run.known else "at most "
     match verdict:
-        case Standing.OVER:
+        case Attainment.OVER:
             told: Part = (f"over by {'' if run.known else 'at least '}{countdown(-left)}", _LATE)
-        case Standing.MET:
+        case Attainment.MET:
             told = (f"met, {duration(left)} left", "ok")
-        case Standing.MISSED:
+        case Attainment.MISSED:
             told = (f"missed by {duration(-left)}", _LATE)
-        case Standing.UNKNOWN:
+        case Attainment.UNKNOWN:
             told = ("recovered, not known whether in time", "blind bold")
         case _:
             soon = left < _SOON * run.objective.seconds
@@ -53,7 +53,7 @@ _LATE = "critical bold"
 def _from(run: RecoveryTime) -> str:
     if run.began.at is not None:
         return f", impact since {short_clock(run.began.at)} UTC"
-    return ", since the opening: !impact_start says when it began"
+    return ", !impact_start is not told"
 
 
 def _points(points: tuple[NewestPoint, ...], wide: bool) -> Iterator[Part]:

@@ -16,7 +16,7 @@ from cockpit.desk.objectives import ObjectiveKeeper
 from cockpit.errors import Reason
 from cockpit.incident.entry import EntryKind
 from cockpit.incident.metrics import measure
-from cockpit.incident.objectives import Objective, RecoveryTime, Standing, recorded, recovery_time
+from cockpit.incident.objectives import Attainment, Objective, RecoveryTime, recorded, recovery_time
 from cockpit.incident.record import Incident
 from cockpit.report.postmortem import render
 from cockpit.triage.board import Board, LookId
@@ -76,28 +76,28 @@ MITIGATED = milestone("mitigated", 50)
 @pytest.mark.parametrize(
     ("more", "minutes", "verdict", "left"),
     [
-        pytest.param([], 20, Standing.RUNNING, 40, id="the opening stands for the beginning"),
-        pytest.param([], 61, Standing.OVER, -1, id="over whenever it began"),
-        pytest.param([milestone("impact_start", -10)], 20, Standing.RUNNING, 30, id="impact start"),
-        pytest.param([milestone("impact_start", -50)], 20, Standing.OVER, -10, id="over by it"),
-        pytest.param([milestone("impact_start", -30, -10)], 20, Standing.RUNNING, 10, id="a range"),
-        pytest.param([MITIGATED], 90, Standing.UNKNOWN, 10, id="never met without a beginning"),
-        pytest.param([milestone("impact_start", -10), MITIGATED], 90, Standing.MET, 0, id="met"),
-        pytest.param([milestone("impact_start", -11), MITIGATED], 90, Standing.MISSED, -1, id="missed"),
+        pytest.param([], 20, Attainment.RUNNING, 40, id="the opening stands for the beginning"),
+        pytest.param([], 61, Attainment.OVER, -1, id="over whenever it began"),
+        pytest.param([milestone("impact_start", -10)], 20, Attainment.RUNNING, 30, id="impact start"),
+        pytest.param([milestone("impact_start", -50)], 20, Attainment.OVER, -10, id="over by it"),
+        pytest.param([milestone("impact_start", -30, -10)], 20, Attainment.RUNNING, 10, id="a range"),
+        pytest.param([MITIGATED], 90, Attainment.UNKNOWN, 10, id="never met without a beginning"),
+        pytest.param([milestone("impact_start", -10), MITIGATED], 90, Attainment.MET, 0, id="met"),
+        pytest.param([milestone("impact_start", -11), MITIGATED], 90, Attainment.MISSED, -1, id="missed"),
         pytest.param(
-            [milestone("impact_start", -20, -5), MITIGATED], 90, Standing.UNKNOWN, -10, id="either"
+            [milestone("impact_start", -20, -5), MITIGATED], 90, Attainment.UNKNOWN, -10, id="either"
         ),
         pytest.param(
-            [milestone("impact_start", 60), MITIGATED], 90, Standing.UNKNOWN, 70, id="backwards"
+            [milestone("impact_start", 60), MITIGATED], 90, Attainment.UNKNOWN, 70, id="backwards"
         ),
         pytest.param(
-            [milestone("impact_start", 0), milestone("resolved", 30)], 90, Standing.MET, 30,
+            [milestone("impact_start", 0), milestone("resolved", 30)], 90, Attainment.MET, 30,
             id="resolved without a word on mitigated",
         ),
     ],
 )  # fmt: skip
 def test_the_clock_counts_from_the_impact_until_it_is_mitigated(
-    more: list[Told], minutes: int, verdict: Standing, left: int
+    more: list[Told], minutes: int, verdict: Attainment, left: int
 ) -> None:
     now = START + timedelta(minutes=minutes)
     assert told(*more).verdict(now) is verdict
@@ -222,20 +222,20 @@ def test_a_mild_finding_brings_no_objective(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("seen", "verdict", "lacks"),
     [
-        pytest.param(board(RecoveryPoint("a", 4.0)), Standing.WITHIN, 4.0, id="in step"),
-        pytest.param(board(RecoveryPoint("a", 900.0)), Standing.WITHIN, 900.0, id="just within"),
-        pytest.param(board(RecoveryPoint("a", 901.0)), Standing.OVER, 901.0, id="over"),
-        pytest.param(board(RecoveryPoint("a", 2000.0), RecoveryPoint("b", 9.0)), Standing.WITHIN, 9.0,
+        pytest.param(board(RecoveryPoint("a", 4.0)), Attainment.WITHIN, 4.0, id="in step"),
+        pytest.param(board(RecoveryPoint("a", 900.0)), Attainment.WITHIN, 900.0, id="just within"),
+        pytest.param(board(RecoveryPoint("a", 901.0)), Attainment.OVER, 901.0, id="over"),
+        pytest.param(board(RecoveryPoint("a", 2000.0), RecoveryPoint("b", 9.0)), Attainment.WITHIN, 9.0,
                      id="the newest counts"),
-        pytest.param(board(RecoveryPoint("a", None)), Standing.UNKNOWN, None, id="a lag not known"),
-        pytest.param(board(RecoveryPoint("a", float("nan"))), Standing.UNKNOWN, None, id="no number"),
-        pytest.param(board(), Standing.UNKNOWN, None, id="no copy is known"),
-        pytest.param(board(blind=True), Standing.UNKNOWN, None, id="blind"),
-        pytest.param(Board(), Standing.UNKNOWN, None, id="not looked at yet"),
+        pytest.param(board(RecoveryPoint("a", None)), Attainment.UNKNOWN, None, id="a lag not known"),
+        pytest.param(board(RecoveryPoint("a", float("nan"))), Attainment.UNKNOWN, None, id="no number"),
+        pytest.param(board(), Attainment.UNKNOWN, None, id="no copy is known"),
+        pytest.param(board(blind=True), Attainment.UNKNOWN, None, id="blind"),
+        pytest.param(Board(), Attainment.UNKNOWN, None, id="not looked at yet"),
     ],
 )  # fmt: skip
 def test_what_is_not_known_of_a_copy_is_never_within(
-    tmp_path: Path, seen: Board, verdict: Standing, lacks: float | None
+    tmp_path: Path, seen: Board, verdict: Attainment, lacks: float | None
 ) -> None:
     incident = records.opened(tmp_path)
     kept = keeper(tmp_path, incident, more='[incident]\nrpo = "15m"')
@@ -255,7 +255,7 @@ def test_a_target_s_own_rpo_is_told_as_unknown_where_no_look_can_know(tmp_path: 
     clock = kept.clock(board(RecoveryPoint("a", 901.0)))
     assert clock is not None
     stands = [(point.target, point.verdict) for point in clock.points]
-    assert stands == [("orders-db", Standing.OVER), ("front", Standing.UNKNOWN)]
+    assert stands == [("orders-db", Attainment.OVER), ("front", Attainment.UNKNOWN)]
     incident.close()
 
 
