@@ -15,6 +15,7 @@ def pytest_collection_finish() -> None:
     _keep()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that carries a step out, as the table says, has to be there."""
     absent = carried.absent_from({item.nodeid for item in items})

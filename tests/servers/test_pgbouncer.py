@@ -15,7 +15,7 @@ from cockpit.connect.postgres.pooler_acts import open_pgbouncer_acts
 from cockpit.connect.postgres.pooler_settings import PgBouncerSettings
 from cockpit.connect.session import TellsRights
 from cockpit.connect.settings import Login
-from cockpit.errors import BlindError, Reason, Refused
+from cockpit.errors import BlindError, DoesNotApply, Reason, Refused
 from cockpit.runbooks.library import library
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.probe import Seen
@@ -25,6 +25,7 @@ from cockpit.world.servers.process import ServerProcess
 from probes.pgbouncer.model import PgBouncerPools
 from tests.servers.pgbouncer import pgbouncer
 from tests.servers.private import SECRETS, codes, look, session_for, target, trouble, until
+from tests.servers.seats import seated
 
 pytestmark = pytest.mark.servers
 
@@ -249,3 +250,27 @@ async def test_a_postgres_is_no_console(small_pg: postgres.PostgresServer) -> No
     error = await trouble(settings(small_pg), "SHOW POOLS")
 
     assert error.code == "PG_CONN_NO_DB"
+
+
+@pytest.mark.parametrize(
+    ("word", "code", "step"),
+    [("PAUSE", "PGB_PAUSED", "resume"), ("DISABLE", "PGB_DISABLED", "enable")],
+)
+async def test_the_runbook_lets_clients_in_again_when_whoever_shut_them_out_says_so(
+    pooler: ServerProcess, folder: Path, word: str, code: str, step: str
+) -> None:
+    await command(pooler, f"{word} postgres")
+    async with seated((target(settings(pooler)),), folder / word, {}) as desk:
+        await desk.engine.look("db", "pgbouncer.pools")
+        opened = next(each for each in desk.board.open.values() if each.id.code == code)
+        run = desk.start_run("pgbouncer", opened)
+        for asked, typed in (("now", ""), ("owner", "no"), ("owner", "yes"), ("who", "eve")):
+            plan = await run.plan(asked)
+            await run.execute(plan, run.approve(plan, typed=typed))
+            if typed == "no":
+                with pytest.raises(DoesNotApply):
+                    await run.plan(step)
+        plan = await run.plan(step)
+        outcome = await run.execute(plan, run.approve(plan, typed=plan.confirm_word, second="bob"))
+    assert outcome.kind == "ok", outcome
+    assert code not in codes(await look(PROBE, settings(pooler)))
