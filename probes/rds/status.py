@@ -346,6 +346,7 @@ PROBE = Probe(
     points=points,
     since=since,
     twice=False,
+    leads=True,
     logs=logs,
     needs=(
         "rds:DescribeDBInstances",
