@@ -45,7 +45,7 @@ _SILENCE = frozenset(
 """Nobody asks it any more: explained by what should ask, where that is ill, and not the other way
 round (suspects.md §5).
 """
-_ANSWERED = frozenset({"ALB_5XX_TARGET_RATE", "APIGW_5XX_RATE", "NET_HTTP_5XX"})
+_ANSWERED = frozenset({"ALB_5XX_TARGET_RATE", "APIGW_5XX_RATE", "NET_HTTP_5XX", "NET_HTTP_FAILING"})
 """What stands behind it answers wrongly: whose finding it is, is not where it comes from."""
 _RELEASES = frozenset({"ecs.deployment", "lambda.alias", "lambda.code", "codedeploy.deployment"})
 _JUST_BEFORE = timedelta(minutes=30)

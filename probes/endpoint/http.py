@@ -9,6 +9,7 @@ from cockpit.connect.net.http import BODY_LIMIT, HttpLook
 from cockpit.connect.net.session import AddressLook, PathLook
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
+from probes.endpoint import failing
 from probes.endpoint.model import (
     Group,
     Settings,
@@ -56,14 +57,20 @@ _MEANS = {
 def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Report who does not answer, who answers badly, and who is slow."""
     looks = judged_addresses(snapshot.path)
-    yield from _no_answer(snapshot.path, looks)
+    flaky = failing.failing(snapshot) is not None
+    lasting = tuple(
+        look for look in looks if not (flaky and failing.is_chance(snapshot, look.address))
+    )
+    if lasting:  # what fails by chance is told by its share, not opened and cleared with each look
+        yield from _no_answer(snapshot.path, looks)
+    yield from failing.findings(snapshot, settings)
     answers = tuple(look for look in looks if look.http)
     yield from _broken(snapshot.path, answers)
-    yield from _server_errors(snapshot, answers)
+    yield from _server_errors(snapshot, answers, flaky=flaky)
     yield from _other_status(snapshot, answers)
     yield from _body(snapshot, answers)
     yield from _redirects(snapshot.path, answers)
-    yield from _slow(snapshot.path, answers, settings)
+    yield from _slow(snapshot, answers, settings)
 
 
 def _no_answer(path: PathLook, looks: Group) -> Iterator[Finding]:
@@ -146,11 +153,12 @@ def _broken(path: PathLook, looks: Group) -> Iterator[Finding]:
         )
 
 
-def _server_errors(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
+def _server_errors(snapshot: Snapshot, looks: Group, *, flaky: bool) -> Iterator[Finding]:
     """The endpoint answers 5xx: it is reached and fails.
 
     Two of an address's last five answers make it high, since one may be chance; nothing else at all
-    is critical.
+    is critical. Where failures come and go, their share over a longer time is told instead
+    (NET_HTTP_FAILING).
     """
     statuses = _recent_statuses(snapshot)
     failed = [s for s in statuses if s >= 500 and not status_is_expected(snapshot, s)]
@@ -159,6 +167,8 @@ def _server_errors(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
         return
     status = Counter(failed).most_common(1)[0][0]
     all_fail = len(failed) == len(statuses) and len(failed) > 1
+    if flaky and not all_fail:
+        return
     answer = newest[0].http
     yield Finding(
         "NET_HTTP_5XX",
@@ -287,12 +297,14 @@ def _redirects(path: PathLook, looks: Group) -> Iterator[Finding]:
             )
 
 
-def _slow(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding]:
+def _slow(snapshot: Snapshot, looks: Group, settings: Settings) -> Iterator[Finding]:
     """The first byte of the answer takes long, after connection and TLS.
 
     It is the time in which the application works or waits for something. Also told when it is
-    several times its own usual time.
+    several times its own usual time, and when a tenth of the kept requests is above the limit
+    though the newest one is not.
     """
+    path = snapshot.path
     timed = [
         (look.http.first_byte, look)
         for look in looks
@@ -310,6 +322,7 @@ def _slow(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding]
     ):
         severity = Severity.WARNING
     if severity is None:
+        yield from _slow_at_times(snapshot, settings)
         return
     history = tuple(
         sample.first_byte
@@ -329,6 +342,29 @@ def _slow(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding]
             *where_from(path),
         ),
         likely=("the application waits for something: database, lock, third party",),
+        fact=False,
+    )
+
+
+def _slow_at_times(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
+    limit = settings.first_byte.first
+    found = failing.slow_share(snapshot, limit) if limit is not None else None
+    if found is None or limit is None or found.share < settings.slow_share:
+        return
+    slowest = max(one.first_byte or 0.0 for one in found.odd)
+    yield Finding(
+        "NET_HTTP_SLOW",
+        Severity.WARNING,
+        f"{snapshot.path.url}: {found.words} took {duration(limit)} or longer to the first byte",
+        evidence=(
+            Evidence("share of slow requests", found.share, "share", limit=settings.slow_share),
+            Evidence("slowest first byte", slowest, "s", limit),
+            *where_from(snapshot.path),
+        ),
+        likely=(
+            "one of several members behind it starves",
+            "a pool that is full at times",
+        ),
         fact=False,
     )
 

@@ -58,6 +58,10 @@ class Settings:
     """Amazon's certificates renew 60 days ahead: less than this means that renewal is stuck."""
     clock: Thresholds = Thresholds(warning=2, high=60, critical=240)
     """Seconds between the server's clock and ours, either way."""
+    failing: Thresholds = Thresholds(warning=0.05, high=0.1)
+    """Share of failed requests among the kept ones, where good ones stand between them."""
+    slow_share: float = 0.1
+    """Share of the kept requests above `first_byte` from which on it is told."""
     lost_share: float = 0.2
     """Share of the last 20 connections from which on loss is high; two are a warning."""
     jitter: float = 0.03

@@ -96,6 +96,7 @@ PROBE = Probe(
         "NET_TLS_CHANGED",
         "NET_TLS_SLOW",
         "NET_HTTP_5XX",
+        "NET_HTTP_FAILING",
         "NET_HTTP_4XX",
         "NET_HTTP_STATUS",
         "NET_HTTP_SLOW",
