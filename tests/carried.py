@@ -47,7 +47,15 @@ def record() -> None:
     Execution._effect = _recorded  # type: ignore[method-assign]
 
 
+def missed_by(test: str) -> set[str]:
+    """What a test that has run should have done and has not. Without its parameters it stands for
+    all of them: which versions of a server there are, no table knows.
+    """
+    return (BY_TEST.get(test, set()) | BY_TEST.get(test.partition("[")[0], set())) - DONE
+
+
 def absent_from(collected: set[str]) -> list[str]:
     """Tests that stand in the table and not in their file, of the files that were collected."""
     files = {test.partition("::")[0] for test in collected}
-    return [test for test in BY_TEST if test.partition("::")[0] in files and test not in collected]
+    there = collected | {test.partition("[")[0] for test in collected}
+    return [test for test in BY_TEST if test.partition("::")[0] in files and test not in there]

@@ -30,7 +30,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     carried.record()
     carried.DONE.clear()
     result = yield
-    left = carried.BY_TEST.get(item.nodeid, set()) - carried.DONE
+    left = carried.missed_by(item.nodeid)
     assert not left, f"tests/carried.txt says that this carries out {sorted(left)}: it did not"
     return result
 

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from cockpit.connect.postgres.acts import open_postgres_acts
-from cockpit.errors import Refused
+from cockpit.errors import DoesNotApply, Refused
 from cockpit.runbooks.library import library
+from cockpit.triage.board import LOOKS_TO_OPEN_A_GAUGE
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import Seen
@@ -35,6 +36,7 @@ from tests.servers.private import (
     target,
     until,
 )
+from tests.servers.seats import seated
 from tests.tools import postgres_versions
 
 pytestmark = pytest.mark.servers
@@ -135,6 +137,28 @@ async def test_an_open_repeatable_read_holds_the_horizon_and_can_be_ended(
     assert library().best(finding.code) == "pg-wraparound"
     assert ended["done"]
     assert codes(after) == {}
+
+
+async def test_the_runbook_drops_a_slot_that_its_owner_gave_up(
+    server: postgres.PostgresServer, tmp_path: Path
+) -> None:
+    server.execute("SELECT pg_create_logical_replication_slot('old', 'pgoutput')")
+    spend(server, 30)
+    async with seated((target(pg_settings(server)),), tmp_path, {PROBE: STRICT}) as desk:
+        for _ in range(LOOKS_TO_OPEN_A_GAUGE):
+            await desk.engine.look("db", PROBE)
+        (opened,) = (each for each in desk.board.open.values() if each.id.code == "PG_XID_HORIZON")
+        run = desk.start_run("pg-wraparound", opened)
+        for asked, typed in (("horizon", ""), ("owner", "no"), ("owner", "yes"), ("who", "eve")):
+            plan = await run.plan(asked)
+            await run.execute(plan, run.approve(plan, typed=typed))
+            if typed == "no":
+                with pytest.raises(DoesNotApply):
+                    await run.plan("drop")
+        plan = await run.plan("drop")
+        outcome = await run.execute(plan, run.approve(plan, typed=plan.confirm_word, second="bob"))
+    assert outcome.kind == "ok", outcome
+    assert server.execute("SELECT count(*) FROM pg_replication_slots") == [(0,)]
 
 
 async def test_a_slot_that_nobody_reads_holds_the_catalogs_and_can_be_dropped(
