@@ -22,10 +22,11 @@ async def _nine() -> int:
 
 async def test_an_answer_is_given_and_a_failure_is_a_gap() -> None:
     gaps: list[Gap] = []
-    given = await asyncio.gather(
+    one, two = await asyncio.gather(
         attempt(gaps, "one", _nine(), otherwise=0), attempt(gaps, "two", _denied(), otherwise=3)
     )
-    assert given == [9, 3]
+    assert one == 9
+    assert two == 3
     assert [(gap.what, gap.reason) for gap in gaps] == [("two", "denied")]
 
 
