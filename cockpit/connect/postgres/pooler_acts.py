@@ -36,7 +36,7 @@ class PooledNow:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigRow:
+class ConsoleSetting:
     """A setting of the pooler."""
 
     key: str
@@ -74,7 +74,7 @@ class PgBouncerActs:
     async def may(self, call: str, arguments: Mapping[str, object]) -> Right:
         """See `TellsRights`."""
         checked(statement(call, "pgbouncer"), arguments)
-        rows = await self._console.rows("SHOW CONFIG", into=ConfigRow)
+        rows = await self._console.rows("SHOW CONFIG", into=ConsoleSetting)
         admins = next((row.value for row in rows if row.key == "admin_users"), None)
         if admins is None:
             return Right(None, "PgBouncer does not tell its admin_users")
