@@ -3,6 +3,9 @@
 Fifty accounts in four regions want six hundred clients at a first sweep, some 25 ms of CPU each.
 Made all at once they hold the loop for seconds; and what waits for its client would be cut off as
 if its server were slow. While anybody makes one, no deadline of `ended` runs.
+
+Many clients are some hundred megabytes of objects, and a collection that walks over them holds the
+loop for half a second. They stay out of it until some are given up.
 """
 
 from __future__ import annotations
@@ -16,6 +19,9 @@ from weakref import WeakKeyDictionary
 
 from cockpit.clock import monotonic
 
+_MANY = 20
+"""Made in one go, from which on a walk over them would be felt."""
+
 
 class Workshop:
     """One of a process, for every loop."""
@@ -24,7 +30,7 @@ class Workshop:
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
         self._before = 0.0
         self._since: float | None = None
-        self._inside = 0
+        self._inside = self._made = 0
         self._swept = True
 
     @property
@@ -40,6 +46,7 @@ class Workshop:
         try:
             async with queue.turn(last=last):
                 await asyncio.sleep(0)  # keys and frames first: what follows does not wait
+                self._made += 1
                 yield
         finally:
             self._left()
@@ -49,6 +56,7 @@ class Workshop:
             self._since, self._swept = monotonic(), gc.isenabled()
             # what is made lives long: to go through all of it again and again took half the time
             gc.disable()
+            self._made = 0
         self._inside += 1
 
     def _left(self) -> None:
@@ -56,7 +64,14 @@ class Workshop:
         if not self._inside:
             self._before, self._since = self.worked, None
             if self._swept:
+                if self._made >= _MANY:
+                    gc.freeze()
                 gc.enable()
+
+    @staticmethod
+    def given_up() -> None:
+        """Some of what was made is not used any more: the next full collection takes it."""
+        gc.unfreeze()
 
 
 class _Queue:

@@ -38,6 +38,8 @@ from cockpit.triage.view import Table
 Given = TypeVar("Given")
 IN_FLIGHT = 64
 """Looks at once in a lane that has no size of its own; more wait without their deadline running."""
+_BEGIN = 25
+"""Looks that begin in one turn of the loop: a thousand at once would hold it for seconds."""
 SECOND_LOOK_AFTER = 1.0
 """Seconds between the two looks of a sweep at what only differences can tell."""
 _ASKED_WITHIN = 0.8
@@ -153,8 +155,10 @@ class Engine:
             self._schedule.set(id_, self._started)
         try:
             while True:
-                for id_ in self._schedule.take(clock.monotonic()):
+                for number, id_ in enumerate(self._schedule.take(clock.monotonic()), 1):
                     self._begin(id_)
+                    if not number % _BEGIN:
+                        await asyncio.sleep(0)
                 await self._nap()
         finally:
             await self.stop()
@@ -197,8 +201,13 @@ class Engine:
         Probes that judge differences look twice, a second apart; their second reading counts.
         """
         chosen = [id_ for id_ in self.looks if only is None or id_ in only]
-        readings = await asyncio.gather(*(self._swept(id_) for id_ in chosen))
-        return list(readings)
+        sweeps: list[asyncio.Task[Reading]] = []
+        async with asyncio.TaskGroup() as group:
+            for number, id_ in enumerate(chosen, 1):
+                sweeps.append(group.create_task(self._swept(id_)))
+                if not number % _BEGIN:
+                    await asyncio.sleep(0)
+        return [each.result() for each in sweeps]
 
     async def stop(self) -> None:
         """End every look. Never waits longer than a moment for those that hang."""

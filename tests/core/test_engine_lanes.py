@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
+
+import pytest
 
 from cockpit.triage.board import ONE_LOOK
 from cockpit.triage.engine import Engine, Look
@@ -43,6 +46,33 @@ async def test_looks_of_one_service_keep_nobody_elses_from_beginning() -> None:
     held.end.set()
     await sweeping
     assert len(held.inside) == 5
+
+
+@pytest.mark.parametrize("way", ["sweep", "run"])
+async def test_a_thousand_looks_do_not_begin_in_one_turn_of_the_loop(way: str) -> None:
+    began: Counter[int] = Counter()
+    turn = 0
+
+    async def collect(session: object, target: Target) -> object:
+        began[turn] += 1
+        return 1
+
+    async def count() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    looks = [look(f"t{n}", collect, timeout=60) for n in range(1000)]
+    engine = Engine(looks, sessions=Sessions(), store=Store(ONE_LOOK))
+    counting = asyncio.create_task(count())
+    begin = engine.run if way == "run" else engine.sweep
+    running = asyncio.ensure_future(begin())
+    await until(lambda: began.total() == 1000)
+    counting.cancel()
+    running.cancel()
+    await engine.stop()
+    assert max(began.values()) <= 50
 
 
 async def test_a_place_takes_no_more_looks_at_once_than_it_may() -> None:

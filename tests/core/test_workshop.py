@@ -82,3 +82,17 @@ async def test_what_does_not_end_in_its_time_is_left_running() -> None:
     answer = asyncio.get_running_loop().create_future()
     assert not await ended(answer, 0.01)
     assert not answer.done()
+
+
+@pytest.mark.parametrize(("many", "kept"), [(19, False), (20, True)])
+async def test_what_many_makings_leave_is_not_walked_over_until_some_is_given_up(
+    many: int, kept: bool
+) -> None:
+    gc.unfreeze()
+    async with asyncio.TaskGroup() as group:
+        for number in range(many):
+            group.create_task(_turn(str(number), []))
+    assert bool(gc.get_freeze_count()) == kept
+    WORKSHOP.given_up()
+    assert gc.get_freeze_count() == 0
+    assert gc.isenabled()

@@ -123,6 +123,7 @@ class Clients:
         await asyncio.sleep(_RETIRED_AFTER)
         self._retired = [answer for answer in self._retired if answer not in old]
         await _closed(old)
+        WORKSHOP.given_up()
 
     async def close(self) -> None:
         """Drop all connections, within a third of a second."""
