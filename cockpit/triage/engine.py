@@ -156,7 +156,7 @@ class Engine:
         try:
             while True:
                 for number, id_ in enumerate(self._schedule.take(clock.monotonic()), 1):
-                    self._begin(id_)
+                    self._task(id_)
                     if not number % _BEGIN:
                         await asyncio.sleep(0)
                 await self._nap()
@@ -241,10 +241,6 @@ class Engine:
                 await self._wake.wait()
         except TimeoutError:
             return
-
-    def _begin(self, id_: LookId) -> None:
-        if id_ not in self._running:
-            self._task(id_)
 
     def _task(self, id_: LookId) -> asyncio.Task[Reading]:
         running = self._running.get(id_)
