@@ -6,11 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from cockpit.triage.finding import Severity
+
 WINDOW = 300.0
 """Seconds of pairs that are kept: what the slowest threshold looks back on."""
 MINUTE = 60.0
 _TOLD = timedelta(minutes=10)
 """How long a restart or a change of role stays a finding."""
+_OUTAGE = timedelta(seconds=60)
+"""How long it may still be what clients suffer from; after that it is history, and worth a line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,11 @@ def window(pairs: Sequence[Pair], span: float) -> Window | None:
 def _summed(listed: list[dict[str, int]]) -> dict[str, int]:
     names = set.intersection(*(set(each) for each in listed))
     return {name: sum(each[name] for each in listed) for name in sorted(names)}
+
+
+def severity_of(moment: datetime, at: datetime) -> Severity:
+    """Of a restart or a change of role: high in the first minute, then a word on what was."""
+    return Severity.HIGH if at - moment < _OUTAGE else Severity.INFO
 
 
 def still_told(moment: datetime | None, at: datetime) -> datetime | None:

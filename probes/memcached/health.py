@@ -22,6 +22,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, percent, quantity, rounded, size
+from probes.gains import severity_of
 from probes.memcached.model import MemcachedHealth, MemcachedRates, Slab, health, since
 
 
@@ -82,7 +83,7 @@ def _restarted(look: MemcachedHealth) -> Iterator[Finding]:
     if look.restarted is not None:
         yield Finding(
             "MC_RESTARTED",
-            Severity.HIGH,
+            severity_of(look.restarted, look.at),
             f"the node was restarted; it is up for {duration(look.uptime_s)} and began empty",
             evidence=(Evidence("up for", look.uptime_s, "s"), Evidence("items", look.items)),
             likely=("a node replacement or maintenance", "a crash or an out-of-memory kill"),

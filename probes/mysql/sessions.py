@@ -20,7 +20,7 @@ from cockpit.triage.target import Target
 from cockpit.triage.view import Row, Table
 from cockpit.units import count, duration
 from probes.answers import slow_answers
-from probes.gains import still_told
+from probes.gains import severity_of, still_told
 from probes.mysql.model import MysqlReads, MysqlServer, Thread, offers, read_server
 from probes.mysql.status import ServerStatus, StatusRates, rates_of, read_status, restarted
 from probes.mysql.threads import COLUMNS, read_threads
@@ -184,7 +184,7 @@ def _identity(look: MysqlSessions) -> Iterator[Finding]:
         became = "read-only" if look.server.is_reader else "writable"
         yield Finding(
             "MY_ROLE_CHANGED",
-            Severity.HIGH,
+            severity_of(look.role_changed, look.server.at),
             f"the server became {became} while we looked",
             likely=("a failover", "a change by hand"),
             next="look whether the applications follow the endpoint",
@@ -193,7 +193,7 @@ def _identity(look: MysqlSessions) -> Iterator[Finding]:
         ago = duration((look.server.at - look.restarted).total_seconds())
         yield Finding(
             "MY_RESTARTED",
-            Severity.HIGH,
+            severity_of(look.restarted, look.server.at),
             f"the server was restarted {ago} ago",
             evidence=(Evidence("up for", look.status.uptime, "s"),),
             likely=("a crash or an out-of-memory kill", "maintenance", "a failover"),

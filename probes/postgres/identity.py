@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
 from probes.answers import slow_answers
+from probes.gains import severity_of
 from probes.postgres.model import GRANT
 from probes.postgres.sessions_model import PostgresSessions
 
@@ -75,26 +77,28 @@ def identity(look: PostgresSessions) -> Iterator[Finding]:
     if look.role_changed is not None:
         yield Finding(
             "PG_ROLE_CHANGED",
-            Severity.HIGH,
+            severity_of(look.role_changed, pulse.at),
             f"the server became {is_a} while we looked",
             likely=("a failover", "a promotion by hand"),
             next="look whether the applications follow the endpoint",
         )
     if look.restarted is not None:
-        yield _restarted(look, max(0.0, (pulse.at - look.restarted).total_seconds()))
+        yield _restarted(look, look.restarted)
 
 
-def _restarted(look: PostgresSessions, ago: float) -> Finding:
+def _restarted(look: PostgresSessions, began: datetime) -> Finding:
     """The server was restarted, or one of its processes crashed: every session was dropped.
 
     Applications see broken connections, and reconnect all at once. The buffers are cold, so the
     first minutes are slow by themselves. After a crash the server replays its WAL before it lets
-    anybody in.
+    anybody in. A minute after a restart it is information: what is still wrong then is told by
+    itself. A crash stays high for ten minutes, since it comes again while its cause is there.
     """
+    ago = max(0.0, (look.pulse.at - began).total_seconds())
     what = "a server process crashed" if look.crashed else "the server was restarted"
     return Finding(
         "PG_RESTARTED",
-        Severity.HIGH,
+        Severity.HIGH if look.crashed else severity_of(began, look.pulse.at),
         f"{what} {duration(ago)} ago: every session was dropped",
         evidence=(
             Evidence("up for", ago, "s"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration, percent
+from probes.gains import severity_of
 from probes.redis.model import RedisHealth
 
 
@@ -63,12 +64,12 @@ def _changed(look: RedisHealth) -> Iterator[Finding]:
     RD_RESTARTED: Without persistence it begins empty: every read misses, and the database behind
     takes the load.
     """
-    if look.moved_last:
-        yield _moved(look)
+    if look.moved_last and look.moved is not None:
+        yield _moved(look, severity_of(look.moved, look.at))
     elif look.role_changed is not None:
         yield Finding(
             "RD_ROLE_CHANGED",
-            Severity.HIGH,
+            severity_of(look.role_changed, look.at),
             f"the server became a {look.role} while we looked",
             likely=("a failover",),
             next="look whether the applications follow",
@@ -76,7 +77,7 @@ def _changed(look: RedisHealth) -> Iterator[Finding]:
     if look.restarted is not None:
         yield Finding(
             "RD_RESTARTED",
-            Severity.HIGH,
+            severity_of(look.restarted, look.at),
             f"the server was restarted; it is up for {duration(look.uptime_s)}",
             evidence=(Evidence("up for", look.uptime_s, "s"), Evidence("keys", look.keys)),
             likely=("a crash or an out-of-memory kill", "a node replacement", "maintenance"),
@@ -84,7 +85,7 @@ def _changed(look: RedisHealth) -> Iterator[Finding]:
         )
 
 
-def _moved(look: RedisHealth) -> Finding:
+def _moved(look: RedisHealth, severity: Severity) -> Finding:
     """Another server answers behind the name than at the last look.
 
     A failover that the name followed, or a name for several readers (information). When it does not
@@ -94,7 +95,7 @@ def _moved(look: RedisHealth) -> Finding:
     other = look.moved_history is False
     return Finding(
         "RD_ROLE_CHANGED",
-        Severity.INFO if readers and not other else Severity.HIGH,
+        Severity.HIGH if other else Severity.INFO if readers else severity,
         f"another server answers behind this name, a {look.role}; it is up for "
         f"{duration(look.uptime_s)}",
         evidence=(

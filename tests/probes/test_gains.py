@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from probes.gains import still_told
+from cockpit.triage.finding import Severity
+from probes.gains import severity_of, still_told
 
 AT = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 
@@ -23,3 +24,16 @@ AT = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 def test_a_restart_stays_a_finding_for_ten_minutes(ago: timedelta | None, told: bool) -> None:
     moment = None if ago is None else AT - ago
     assert still_told(moment, AT) == (moment if told else None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "severity"),
+    [
+        pytest.param(0, Severity.HIGH, id="now"),
+        pytest.param(59.9, Severity.HIGH, id="clients may still suffer from it"),
+        pytest.param(60, Severity.INFO, id="a minute later it is history"),
+        pytest.param(599, Severity.INFO, id="for ten minutes"),
+    ],
+)
+def test_a_restart_is_a_word_on_what_was_a_minute_later(seconds: float, severity: Severity) -> None:
+    assert severity_of(AT - timedelta(seconds=seconds), AT) is severity

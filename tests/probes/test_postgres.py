@@ -287,6 +287,9 @@ def test_a_restart_and_a_failover_are_remembered_for_a_while_and_then_forgotten(
     expected = ["PG_ROLE_CHANGED", "PG_RESTARTED"]
     assert [code for code, _, _ in found(noticed)] == expected
     assert [code for code, _, _ in found(kept)] == expected
+    assert [severity for _, severity, _ in found(noticed)] == ["high", "high"]
+    assert [severity for _, severity, _ in found(kept)] == ["info", "info"]
+    assert found(replace(kept, crashed=True))[1][1] == "high"
     assert found(over) == []
     assert list(postgres_sessions.changes(noticed, "db")) == list(
         postgres_sessions.changes(kept, "db")
