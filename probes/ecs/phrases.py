@@ -268,7 +268,9 @@ TASK_CAUSES: Rules[Cause] = (
             capacity is unavailable at this time | resource:cpu | resource:memory |
             resource:ports | resource:port | resource:eni | resource:gpu | resource:fargate |
             no container instance met all of its requirements |
-            no container instances were found in | unused device index | insufficient cpu |
+            no container instances were found in | ^ attribute $ | ^ no active instances $ |
+            ^ empty capacity provider $ | memberof constraint unsatisfied |
+            memberof placement constraint unsatisfied | unused device index | insufficient cpu |
             insufficient memory
         """),
     ),
@@ -369,7 +371,10 @@ TASK_RESOURCES: Rules[Resource] = (
     (Resource.CPU, _phrases("insufficient cpu | resource:cpu | requested cpu | vcpus")),
     (Resource.MEMORY, _phrases("insufficient memory | resource:memory | requested memory")),
     (Resource.PORTS, _phrases("already using a port | resource:ports | resource:port")),
-    (Resource.ATTRIBUTE, _phrases("missing an attribute | missing required attribute")),
+    (
+        Resource.ATTRIBUTE,
+        _phrases("missing an attribute | missing required attribute | ^ attribute $"),
+    ),
     (Resource.TASK_DEFINITION, _phrases("selected task definition")),
     (Resource.HOST, _phrases("host ec2 | container instance | container instances | agent")),
     (Resource.CONTAINER, _phrases("container")),

@@ -47,9 +47,10 @@ def deployments(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 def _stuck(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Iterator[Finding]:
     """A deployment is in progress for longer than it was told to wait, or its tasks keep failing.
 
-    Without a circuit breaker it goes on for ever. The stage says where it stands: before the
-    traffic moves it is the tasks (read why they stopped) or a hook, after that an alarm or the old
-    targets. Percentages that allow no task more and none less let it never end.
+    Without a circuit breaker it goes on for ever; with one, tasks that keep failing are a warning.
+    The stage says where it stands: before the traffic moves it is the tasks (read why they stopped)
+    or a hook, after that an alarm or the old targets. Percentages that allow no task more and none
+    less let it never end.
     """
     if primary.rollout_state != "IN_PROGRESS" or snapshot.desired == 0:
         return
@@ -58,8 +59,10 @@ def _stuck(snapshot: Snapshot, primary: Deployment, settings: Settings) -> Itera
     age, planned = _age(snapshot, primary, way), _planned(primary, way, strategy)
     severity = None if age is None or snapshot.paused else settings.stuck.grade(age - planned)
     unguarded = not service.breaker
-    if unguarded and primary.failed_tasks >= settings.stuck_failures:
-        severity = Severity.CRITICAL
+    failing = primary.failed_tasks >= settings.stuck_failures
+    if failing:
+        # a breaker waits for half of the tasks to fail, three at least: told before it acts
+        severity = Severity.CRITICAL if unguarded else severity or Severity.WARNING
     no_room = _no_room(snapshot, primary, strategy, settings)
     if no_room and severity is None and age is not None and age >= settings.below_for:
         severity = Severity.WARNING

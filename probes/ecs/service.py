@@ -23,7 +23,7 @@ from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, absent, attempt, blind_series, gap_of, partly_blind
-from probes.ecs import load, pauses, rest, rollout, starts, tasks, view
+from probes.ecs import load, pauses, rest, rollout, starts, tasks, unlisted, view
 from probes.ecs.answers import (
     ServiceRow,
     SubnetZoneRow,
@@ -263,6 +263,11 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         yield from rollout.deployments(snapshot, settings)
         yield from pauses.paused(snapshot, settings)
         yield from starts.placement(snapshot, settings)
+        yield from unlisted.not_started(snapshot, settings)
+        yield from unlisted.ended_otherwise(snapshot, settings)
+        yield from unlisted.retired(snapshot, settings)
+        yield from unlisted.unhealthy(snapshot, settings)
+        yield from unlisted.failing_events(snapshot, settings)
         yield from rest.unsteady(snapshot, settings)
         yield from load.load(snapshot, settings)
         yield from load.scaling(snapshot)
@@ -318,6 +323,11 @@ PROBE = Probe(
         "ECS_RESOURCE_INIT_FAILED",
         "ECS_HEALTH_CHECK_KILLS",
         "ECS_PLACEMENT_FAILED",
+        "ECS_TASK_NOT_STARTED",
+        "ECS_TASKS_ENDED_OTHERWISE",
+        "ECS_TASKS_RETIRED",
+        "ECS_TASKS_UNHEALTHY",
+        "ECS_EVENT_FAILING",
         "ECS_DEPLOYMENT_FAILED",
         "ECS_DEPLOYMENT_STUCK",
         "ECS_DEPLOYMENT_RECENT",

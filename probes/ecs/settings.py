@@ -32,6 +32,17 @@ class Settings:
     """Tasks within `health_window`."""
     health_window: float = 600
     placement_window: float = 900
+    not_started: Thresholds = Thresholds(warning=1, critical=2)
+    """Tasks that did not start for a reason that is none of the known ones, in `start_window`."""
+    start_window: float = 900
+    retired_share: Thresholds = Thresholds(info=0.0, warning=0.3)
+    """Tasks that AWS ended within `retired_window`, of the wanted ones."""
+    retired_window: float = 900
+    unhealthy_share: Thresholds = Thresholds(warning=0.01, critical=0.5)
+    """Share of running tasks that fail the check of their own container."""
+    event_window: float = 3600
+    """Seconds for which an event that tells of a failure is told, unless the service came to rest.
+    """
     stuck: Thresholds = Thresholds(warning=900, critical=2700)
     """Seconds that a deployment may be in progress, beyond what it waits by plan."""
     stuck_failures: int = 3

@@ -15,7 +15,7 @@ from probes.ecs.phrases import Cause
 from probes.ecs.settings import Settings
 from probes.ecs.tasks import changed, deploying, of_today, since_steady
 
-_NOT_STARTED = ("unable to place a task", "failed to launch a task")
+NOT_STARTED = ("unable to place a task", "failed to launch a task")
 
 
 def pull_failures(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
@@ -30,7 +30,7 @@ def pull_failures(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         images = dict.fromkeys(c.image for s in group for c in s.containers if c.image)
         yield Finding(
             "ECS_IMAGE_PULL_FAILED",
-            Severity.CRITICAL if _holds_up(snapshot, definition) else Severity.WARNING,
+            Severity.CRITICAL if holds_up(snapshot, definition) else Severity.WARNING,
             f"{count(len(group), 'task')} of {name_of(definition)} could not pull the image "
             f"({kind}): {stops.reason(group[0])}",
             subject=kind,
@@ -48,8 +48,8 @@ def pull_failures(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _holds_up(snapshot: Snapshot, definition: str) -> bool:
-    """It keeps a release from going out, or the service from running at all."""
+def holds_up(snapshot: Snapshot, definition: str) -> bool:
+    """Whether it keeps a release from going out, or the service from running at all."""
     primary = snapshot.primary
     rolling = primary is not None and primary.task_definition == definition
     return snapshot.running == 0 or (rolling and deploying(snapshot))
@@ -162,7 +162,7 @@ def _by_kind(
 def _not_started(snapshot: Snapshot, seconds: float) -> list[EcsEvent]:
     start = snapshot.at - timedelta(seconds=seconds)
     recent = (each for each in since_steady(snapshot) if each.at >= start)
-    return [each for each in recent if any(mark in each.message for mark in _NOT_STARTED)]
+    return [each for each in recent if any(mark in each.message for mark in NOT_STARTED)]
 
 
 def _as_stop(snapshot: Snapshot, event: EcsEvent) -> Stop:
@@ -177,7 +177,7 @@ def _as_stop(snapshot: Snapshot, event: EcsEvent) -> Stop:
 
 
 def _event(stop: Stop) -> bool:
-    return any(mark in stop.reason for mark in _NOT_STARTED)
+    return any(mark in stop.reason for mark in NOT_STARTED)
 
 
 def placement(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:

@@ -19,6 +19,11 @@ SIGTERM = 143
 
 _EXITED = "EssentialContainerExited"
 _FAILED_TO_START = "TaskFailedToStart"
+_RETIRED = frozenset({"TerminationNotice", "InfrastructureHealth"})
+_PERSON = "UserInitiated"
+_SPOT = "SpotInterruption"
+_SCHEDULER = "ServiceSchedulerInitiated"
+_LISTED = frozenset({_FAILED_TO_START, _EXITED, _PERSON, _SPOT, _SCHEDULER, *_RETIRED, ""})
 _BY_ITSELF = frozenset({_FAILED_TO_START, _EXITED, ""})
 """Stop codes of tasks that ended by themselves: with others, the text tells who ended them."""
 
@@ -154,23 +159,37 @@ def crashed(stop: Stop) -> bool:
 
 def stopped_by_user(stop: Stop) -> bool:
     """A person, or a chaos experiment, called `StopTask`."""
-    return stop.stop_code == "UserInitiated"
+    return stop.stop_code == _PERSON
 
 
 def interrupted(stop: Stop) -> bool:
     """AWS took the Spot capacity back."""
-    return stop.stop_code == "SpotInterruption"
+    return stop.stop_code == _SPOT
 
 
 def normal(stop: Stop) -> bool:
     """A stop that the scheduler or AWS maintenance made: a roll-out, a scale-in, a retirement."""
     if killed_by_checks(stop):
         return False
-    return stop.stop_code in {
-        "ServiceSchedulerInitiated",
-        "TerminationNotice",
-        "InfrastructureHealth",
-    }
+    return stop.stop_code == _SCHEDULER or stop.stop_code in _RETIRED
+
+
+def retired(stop: Stop) -> bool:
+    """AWS ended it: maintenance beneath, or a host that was not well."""
+    return stop.stop_code in _RETIRED and not killed_by_checks(stop)
+
+
+def unlisted(stop: Stop) -> bool:
+    """It ended with a code that AWS did not document when this was written."""
+    return stop.stop_code not in _LISTED and not (killed_by_checks(stop) or out_of_memory(stop))
+
+
+def start_failure(stop: Stop) -> bool:
+    """It did not start, and for none of the reasons that are told by a finding of their own."""
+    if stop.stop_code != _FAILED_TO_START or killed_by_checks(stop) or out_of_memory(stop):
+        return False
+    known = pull_failure(stop) or init_failure(stop) or placement_failure(stop) or crashed(stop)
+    return not known
 
 
 def exit_codes(stops: Iterable[Stop]) -> str:

@@ -153,8 +153,39 @@ def test_tasks_are_counted_against_what_is_wanted(
             [("ECS_CRASH_LOOP", WARNING)],
             id="containers that cannot start",
         ),
-        pytest.param(many(6, "TerminationNotice", 143), [], id="AWS retires tasks"),
-        pytest.param(many(6, "InfrastructureHealth", 137), [], id="AWS moves tasks"),
+        pytest.param(
+            many(1, "TerminationNotice", 143), [("ECS_TASKS_RETIRED", INFO)], id="AWS retires one"
+        ),
+        pytest.param(
+            many(6, "InfrastructureHealth", 137),
+            [("ECS_TASKS_RETIRED", WARNING)],
+            id="AWS moves all tasks",
+        ),
+        pytest.param(
+            many(1, "TaskFailedToStart", None, reason="The moon was full"),
+            [("ECS_TASK_NOT_STARTED", WARNING)],
+            id="did not start, and nobody knows why",
+        ),
+        pytest.param(
+            many(2, "TaskFailedToStart", None, reason="Timeout waiting for EphemeralStorage"),
+            [("ECS_RESOURCE_INIT_FAILED", CRITICAL)],
+            id="a volume that does not come is no unknown reason",
+        ),
+        pytest.param(
+            many(1, "TaskFailedToStart", None, reason="EMPTY CAPACITY PROVIDER"),
+            [("ECS_PLACEMENT_FAILED", WARNING)],
+            id="a capacity provider without hosts",
+        ),
+        pytest.param(
+            many(1, "TaskFailedToStart", None, reason="The moon", stopped_at=ago(seconds=901)),
+            [],
+            id="did not start long ago",
+        ),
+        pytest.param(
+            many(1, "EclipseNotice", 143),
+            [("ECS_TASKS_ENDED_OTHERWISE", WARNING)],
+            id="a stop code that is in no list",
+        ),
         pytest.param(
             many(1, exit_code=137), [("ECS_TASK_OOM", WARNING)], id="one killed, not asked to stop"
         ),
@@ -345,7 +376,7 @@ def test_set_up_failures_are_told_apart_by_their_text(reason: str, kind: str) ->
                 deployment(**IN_PROGRESS, created_at=ago(minutes=3), failed_tasks=3),
                 service=service(breaker=True),
             ),
-            [("ECS_DEPLOYMENT_RECENT", INFO)],
+            [("ECS_DEPLOYMENT_STUCK", WARNING), ("ECS_DEPLOYMENT_RECENT", INFO)],
             id="three failed, the breaker will act",
         ),
         pytest.param(
