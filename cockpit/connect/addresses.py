@@ -7,15 +7,26 @@ import contextlib
 import ipaddress
 import socket
 import threading
+from importlib import import_module
 
+from cockpit.connect.meaning import NO_FILES, out_of_files
 from cockpit.errors import BlindError, Reason
 
 _UNKNOWN = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+_SLOW = 1.0
+"""Seconds from which on the system's resolver is late, and for each server that we ask."""
+_MOST = 4
+_NEXT_AFTER = 0.25
 _Answer = list[str] | OSError
 
 
-async def addresses_of(host: str, *, timeout: float = 2.0) -> tuple[str, ...]:
+async def addresses_of(host: str, *, timeout: float = 6.0) -> tuple[str, ...]:
     """The addresses of a name, in the resolver's order; an address is its own.
+
+    `timeout` is above 5 s, which the system waits for a dead name server before it asks the next
+    one, as the applications do. Where it has nothing after a second, each name server is asked by
+    ourselves, and the first one's answer is used.
 
     Raises `BlindError` with NET_DNS_NXDOMAIN, NET_DNS_SERVFAIL or NET_DNS_TIMEOUT. A resolver that
     hangs hangs in a thread of its own, which nothing waits for.
@@ -31,20 +42,52 @@ async def addresses_of(host: str, *, timeout: float = 2.0) -> tuple[str, ...]:
             loop.call_soon_threadsafe(_tell, answer, found)
 
     threading.Thread(target=ask, name=f"resolve {host}", daemon=True).start()
-    try:
-        async with asyncio.timeout(timeout):
-            found = await answer
-    except TimeoutError:
+    until = loop.time() + timeout
+    await asyncio.wait((answer,), timeout=min(_SLOW, timeout))
+    if not answer.done() and (found := await _asked_ourselves(host)):
+        return found
+    await asyncio.wait((answer,), timeout=max(0.0, until - loop.time()))
+    if not answer.done():
         raise BlindError(
             Reason.TIMEOUT,
             f"{host}: the name was not resolved within {timeout:g} s",
             hint="the resolver of this machine: VPN? /etc/resolv.conf?",
             code="NET_DNS_TIMEOUT",
             severity="high",
-        ) from None
-    if isinstance(found, OSError):
-        raise _unresolved(host, found)
-    return tuple(dict.fromkeys(found))
+        )
+    said = answer.result()
+    if isinstance(said, OSError):
+        raise _unresolved(host, said)
+    return tuple(dict.fromkeys(said))
+
+
+async def _asked_ourselves(host: str) -> tuple[str, ...]:
+    """What the first name server that answers gives; nothing where none does, or none may be asked.
+
+    dnspython and glibc disagree about a server that is dead: glibc waits 5 s for it, each time.
+    """
+    from cockpit.connect.net import dns  # slow to load, and seldom needed
+
+    await asyncio.to_thread(import_module, "dns.asyncresolver")
+    found = dns.usable(await dns.by_each(host, timeout=_SLOW))
+    return found.addresses if found else ()
+
+
+async def first_reached(host: str, port: int, *, within: float) -> socket.socket:
+    """A connection to the first address of a name that takes one, each begun 0.25 s after the one
+    before (RFC 8305); `within`: seconds for all of them together.
+
+    Raises `BlindError` for the name, else `OSError`: the first address's, or `TimeoutError`.
+    """
+    from aiohappyeyeballs import start_connection
+
+    found = [ipaddress.ip_address(address) for address in await addresses_of(host)]
+    entries = [
+        (_FAMILIES[one.version], socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (str(one), port))
+        for one in found[:_MOST]
+    ]
+    async with asyncio.timeout(within):
+        return await start_connection(entries, happy_eyeballs_delay=_NEXT_AFTER)
 
 
 def _ask(host: str) -> _Answer:
@@ -64,6 +107,8 @@ def _tell(answer: asyncio.Future[_Answer], found: _Answer) -> None:
 
 
 def _unresolved(host: str, error: OSError) -> BlindError:
+    if error.errno in NO_FILES and not isinstance(error, socket.gaierror):
+        return out_of_files(host)
     unknown = error.errno in _UNKNOWN
     return BlindError(
         Reason.UNREACHABLE,

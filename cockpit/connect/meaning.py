@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 from cockpit.errors import BlindError, Reason
@@ -53,6 +54,19 @@ UNREACHABLE = Meaning(
 )
 
 
+NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+"""This process, or this machine, has no file descriptor left."""
+
+
+def out_of_files(where: str) -> BlindError:
+    """Our own trouble: the other side was not even asked."""
+    return BlindError(
+        Reason.UNREADABLE,
+        f"{where}: not looked at: this machine has no file descriptor left for a connection",
+        hint="ulimit -n 4096, then start the cockpit again; what else holds files open here?",
+    )
+
+
 def words(raw: str) -> str:
     """What a server said, on one line, without secrets."""
     return visible(MASKER.mask(raw).strip(), 240)
@@ -60,6 +74,8 @@ def words(raw: str) -> str:
 
 def tcp_failure(error: OSError, *, where: str) -> BlindError:
     """Why the TCP connection did not come about."""
+    if error.errno in NO_FILES:
+        return out_of_files(where)
     if isinstance(error, TimeoutError):
         return TCP_TIMEOUT.blind("", where=where)
     meaning = REFUSED if isinstance(error, ConnectionRefusedError) else UNREACHABLE

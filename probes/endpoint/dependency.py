@@ -11,6 +11,7 @@ from probes.endpoint.model import Snapshot
 _OURS = {
     "NET_CLOCK_SKEW",
     "NET_DNS_PRIVATE_FROM_PUBLIC",
+    "NET_DNS_SERVER_SILENT",
     "NET_DNS_SPLIT",
     "NET_DNS_STALE",
     "NET_TCP_UNREACH",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from cockpit.connect.net.dns import Resolution
 from cockpit.connect.net.session import PathLook
@@ -47,6 +47,7 @@ def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         yield _unresolved(path, first)
         return
     yield from _families(path)
+    yield from _silent(path)
     yield from _slow(path, settings)
     yield from _changed(path)
     yield from _differing(path)
@@ -104,6 +105,47 @@ def _families(path: PathLook) -> Iterator[Finding]:
         )
 
 
+def _silent(path: PathLook) -> Iterator[Finding]:
+    """A name server gives no answer, or none to one of the two questions, and the name is found.
+
+    The addresses are those that applications get in the end; what it costs them is the wait at each
+    look-up, 5 s for each silent server in front unless the resolver's options say otherwise.
+
+    NET_DNS_SERVER_SILENT: One of this machine's name servers is silent, another one answers.
+
+    NET_DNS_AAAA_SILENT: The server answers for IPv4 and not for IPv6, or the other way round: who
+    asks for both waits for the one that is lost, though the other came at once.
+    """
+    mute = [one for one in path.servers if one.outcome == "timeout"]
+    half = [one for one in (*path.servers, *path.dns) if one.lost]
+    if mute and len(mute) < len(path.servers):
+        names = ", ".join(one.server for one in mute)
+        yield Finding(
+            "NET_DNS_SERVER_SILENT",
+            Severity.HIGH,
+            f"{len(mute)} of {len(path.servers)} name servers of this machine "
+            f"{'is' if len(mute) == 1 else 'are'} silent: {names}",
+            subject=names,
+            evidence=(*_rows(path.servers), *_answers(path)),
+            likely=("the name server is down", "port 53 to it is blocked on the way"),
+            next="bring it back or take it out of /etc/resolv.conf: what resolves on this machine "
+            "waits for it at each name; other hosts may list other servers",
+        )
+    elif half:
+        kind = half[0].lost
+        yield Finding(
+            "NET_DNS_AAAA_SILENT",
+            Severity.WARNING,
+            f"{path.host}: {half[0].server or 'the name server'} gives no answer for {kind}, "
+            f"and one for {'A' if kind == 'AAAA' else 'AAAA'}",
+            evidence=(*_rows(path.servers), *_answers(path)),
+            likely=("a firewall or forwarder that drops these questions or their answers",),
+            next="ask the server for both types by itself; clients that ask for both wait for the "
+            "lost one",
+            fact=False,
+        )
+
+
 def _slow(path: PathLook, settings: Settings) -> Iterator[Finding]:
     """Looking the name up takes long, at the 95th percentile.
 
@@ -123,9 +165,17 @@ def _slow(path: PathLook, settings: Settings) -> Iterator[Finding]:
                 Evidence("95th percentile", took, "s", settings.dns.first, path.dns_history),
                 Evidence("look-ups", len(path.dns_history)),
             ),
-            likely=("the first resolver of the list is dead", "a loaded or far resolver"),
+            likely=_slow_likely(path),
             fact=False,
         )
+
+
+def _slow_likely(path: PathLook) -> tuple[str, ...]:
+    if any(one.lost for one in (*path.servers, *path.dns)):
+        return ("answers of one type (A or AAAA) are lost: the other came at once",)
+    if path.servers and all(one.outcome != "timeout" for one in path.servers):
+        return ("a loaded or far resolver",)
+    return ("the first resolver of the list is dead", "a loaded or far resolver")
 
 
 def _usually_slow(history: tuple[float, ...]) -> float:
@@ -258,8 +308,12 @@ def _private(path: PathLook) -> Iterator[Finding]:
 
 def _answers(path: PathLook) -> tuple[Evidence, ...]:
     """What each source said, with the chain of aliases and the TTL where it told them."""
+    return _rows(path.dns)
+
+
+def _rows(answers: Iterable[Resolution]) -> tuple[Evidence, ...]:
     rows = []
-    for answer in path.dns:
+    for answer in answers:
         said = ", ".join(answer.addresses[:8])
         if not said:
             said = answer.outcome + (answer.detail and f" ({answer.detail})")
@@ -267,5 +321,7 @@ def _answers(path: PathLook) -> tuple[Evidence, ...]:
             said = " → ".join(answer.aliases) + " → " + said
         if answer.ttl is not None:
             said += f", TTL {answer.ttl} s"
+        if answer.lost:
+            said += f"; no answer for {answer.lost}"
         rows.append(Evidence(f"{answer.source} {answer.server}".strip(), said))
     return tuple(rows)

@@ -70,6 +70,8 @@ PROBE = Probe(
         "NET_DNS_NO_A",
         "NET_DNS_V6_ONLY",
         "NET_DNS_SLOW",
+        "NET_DNS_SERVER_SILENT",
+        "NET_DNS_AAAA_SILENT",
         "NET_DNS_CHANGED",
         "NET_DNS_STALE",
         "NET_DNS_SPLIT",

@@ -83,6 +83,15 @@ async def trouble(place: MemcachedSettings) -> BlindError:
     return caught.value
 
 
+async def test_the_second_address_is_tried_when_the_first_is_dead(
+    server: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{n}", 0)) for n in (9, 1)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: two)
+    async with session_for(settings(server.port, host="cache.example")) as session:
+        assert await session.version()
+
+
 async def between(server: ServerProcess, during: Any, judge: Settings | None = None) -> Seen:
     """What the probe says of the time between two looks."""
     probe = registry()[PROBE]

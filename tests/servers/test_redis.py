@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,15 @@ async def test_an_idle_server_has_nothing_wrong(server: valkey.Valkey) -> None:
     assert seen.findings == ()
     assert seen.facts[0].label == "memory"
     assert isinstance(decode(encode(seen.snapshot), RedisHealth), RedisHealth)
+
+
+async def test_the_second_address_is_tried_when_the_first_is_dead(
+    server: valkey.Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{n}", 0)) for n in (9, 1)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: two)
+    seen = await look("redis.health", replace(redis_settings(server), host="cache.example"))
+    assert seen.facts[0].label == "memory"
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,10 @@ def _too_many(body: bytearray) -> str | None:
     return f"{MOST_VALUES} values" if values > MOST_VALUES else None
 
 
+_ALL = 64
+"""More addresses of a family than any name has."""
+
+
 class Transport(aiobotocore.httpsession.AIOHTTPSession):  # type: ignore[misc]
     """aiobotocore's transport with one kind of connector, for direct ways and through proxies."""
 
@@ -79,6 +83,9 @@ class Transport(aiobotocore.httpsession.AIOHTTPSession):  # type: ignore[misc]
         return aiohttp.TCPConnector(
             limit=self._max_pool_connections,
             ssl=_trusting(bundle, Path(bundle).stat().st_mtime_ns) if bundle else trust(),
+            # one limit for all addresses: they are tried 0.25 s apart within it, and what was
+            # tried is not tried again, one by one, each with the limit anew
+            interleave=_ALL,
             **self._connector_args,
         )
 

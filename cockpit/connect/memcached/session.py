@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Mapping
 from functools import partial
 
-from cockpit.connect.addresses import addresses_of
+from cockpit.connect.addresses import first_reached
 from cockpit.connect.meaning import tcp_failure, words
 from cockpit.connect.memcached import errors as failures
 from cockpit.connect.memcached.settings import MemcachedSettings
@@ -138,11 +138,11 @@ class Memcached(ServerSession[Streams]):
             raise failures.WRONG_PROTOCOL.blind(line, where=self.where)
 
     async def connect(self) -> Streams:
-        """See `ServerSession`. TCP to the first address: NET_TCP_* when it does not come about."""
-        address = (await addresses_of(self._settings.host))[0]
+        """See `ServerSession`. TCP to the first address that takes it, else NET_TCP_*."""
+        settings = self._settings
         try:
-            async with asyncio.timeout(_TIMEOUT):
-                return await asyncio.open_connection(address, self._settings.port, limit=_LONGEST)
+            wire = await first_reached(settings.host, settings.port, within=_TIMEOUT)
+            return await asyncio.open_connection(sock=wire, limit=_LONGEST)
         except OSError as error:
             raise tcp_failure(error, where=self.where) from None
 
@@ -205,9 +205,8 @@ class Memcached(ServerSession[Streams]):
         return failures.SATURATED.blind(greeting.decode(errors="replace"), where=self.where)
 
     async def _heard(self, ask: bytes = b"") -> bytes:
-        address = (await addresses_of(self._settings.host))[0]
         try:
-            return await first_line(address, self._settings.port, ask=ask)
+            return await first_line(self._settings.host, self._settings.port, ask=ask)
         except OSError as error:
             raise tcp_failure(error, where=self.where) from None
 

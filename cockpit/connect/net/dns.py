@@ -11,10 +11,12 @@ import contextlib
 import ipaddress
 import socket
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cockpit.clock import monotonic
 from cockpit.connect.net.wire import outcome_of
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _SEATS = 16
 _MOST_ALIASES = 10
+_LISTED = 3
 _WORD = {
     socket.EAI_NONAME: "nxdomain",
     getattr(socket, "EAI_NODATA", socket.EAI_NONAME): "no_answer",
@@ -35,6 +38,8 @@ _WORD = {
 _RESERVED = {"test", "example", "invalid"}
 _HOSTS = Path("/etc/hosts")
 _seats = threading.BoundedSemaphore(_SEATS)
+_late: dict[str, float] = {}
+"""Seconds that the newest look-up of a name took which came after we had stopped waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,8 @@ class Resolution:
     """The names that the chain goes through, `canonical` last; at most 10."""
     ttl: int | None = None
     """Seconds; None when not known."""
+    lost: str = ""
+    """`AAAA` or `A`: the question that got no answer while the other one did."""
     in_hosts_file: bool = False
     """The system's answer stands in this machine's hosts file."""
     detail: str = ""
@@ -89,12 +96,15 @@ async def by_system(host: str, *, timeout: float) -> Resolution:
     if not _seats.acquire(blocking=False):
         return Resolution(source="system", outcome="timeout", detail="all look-ups hang")
     answer: asyncio.Future[Resolution] = loop.create_future()
+    asked = monotonic()
 
     def ask() -> None:
         try:
             found = _ask(host)
         finally:
             _seats.release()
+        if (took := monotonic() - asked) > timeout:
+            _late[host] = took
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know
             loop.call_soon_threadsafe(_tell, answer, found)
 
@@ -103,9 +113,10 @@ async def by_system(host: str, *, timeout: float) -> Resolution:
         async with asyncio.timeout(timeout):
             found = await answer
     except TimeoutError:
-        found = Resolution(
-            source="system", outcome="timeout", detail=f"no answer within {timeout:g} s"
-        )
+        detail = f"no answer within {timeout:g} s"
+        if host in _late:
+            detail += f"; it came after {_late[host]:.1f} s at a look before"
+        found = Resolution(source="system", outcome="timeout", detail=detail)
     return replace(found, took=loop.time() - begun)
 
 
@@ -147,8 +158,6 @@ async def by_resolver(host: str, server: str, *, timeout: float) -> Resolution:
 
     macOS: the file does not describe scoped or VPN resolvers, so this is a second opinion there.
     """
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
     try:
         resolver = await _resolver(server, timeout)
     except OSError as error:
@@ -157,6 +166,48 @@ async def by_resolver(host: str, server: str, *, timeout: float) -> Resolution:
     if resolver is None:
         detail = "no name server is configured on this machine"
         return Resolution(source="resolver", outcome="error", detail=detail)
+    return await _both(resolver, host, timeout)
+
+
+async def by_each(host: str, *, timeout: float) -> tuple[Resolution, ...]:
+    """What each name server of this machine says by itself, in the order of /etc/resolv.conf.
+
+    The first three, as glibc has it, all at once. For a name that the system is slow to find: it
+    asks them one after the other, and waits 5 s for each that is silent. Nothing for a name that
+    search domains may be added to, and where no server is configured.
+    """
+    import dns.asyncresolver
+    import dns.resolver
+
+    if "." not in host.removesuffix(".") or is_reserved(host):
+        return ()
+    try:
+        listed = dns.asyncresolver.Resolver()
+    except dns.resolver.NoResolverConfiguration:
+        return ()
+    asked = []
+    for server in listed.nameservers[:_LISTED]:
+        alone = dns.asyncresolver.Resolver(configure=False)
+        alone.nameservers, alone.port = [server], listed.port
+        alone.timeout = alone.lifetime = timeout
+        asked.append(_of_one(alone, host, f"{server}:{listed.port}", timeout))
+    return tuple(await asyncio.gather(*asked))
+
+
+def usable(answers: Sequence[Resolution]) -> Resolution | None:
+    """The first server's answer that has addresses: what the system would have found in the end."""
+    return next((answer for answer in answers if answer.addresses), None)
+
+
+async def _of_one(
+    resolver: dns.asyncresolver.Resolver, host: str, server: str, timeout: float
+) -> Resolution:
+    return replace(await _both(resolver, host, timeout), server=server)
+
+
+async def _both(resolver: dns.asyncresolver.Resolver, host: str, timeout: float) -> Resolution:
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
     v4, v6 = await asyncio.gather(
         _asked(resolver, host, "A", timeout), _asked(resolver, host, "AAAA", timeout)
     )
@@ -297,11 +348,13 @@ def _joined(v4: Resolution, v6: Resolution) -> Resolution:
     if not heard:
         return v4 if v4.outcome != "no_answer" else v6
     best = heard[0]
+    silent = [kind for kind, one in (("A", v4), ("AAAA", v6)) if one.outcome == "timeout"]
     ttls = [one.ttl for one in heard if one.ttl is not None]
     return replace(
         best,
         addresses=_ordered({address for one in heard for address in one.addresses}),
         ttl=min(ttls, default=None),
+        lost=silent[0] if silent else "",
     )
 
 

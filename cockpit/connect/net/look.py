@@ -104,6 +104,8 @@ class PathLook:
     """They agreed at an earlier look of this session."""
     dns_ttl: int | None = None
     """The highest TTL seen in this session, in seconds: caches count theirs down."""
+    servers: tuple[Resolution, ...] = ()
+    """What each name server of this machine said by itself; empty unless the system was slow."""
     source: str = ""
     """Our own address on the way to the first address that let us connect."""
     clocks: tuple[Witness, ...] = ()

@@ -34,6 +34,8 @@ __all__ = ["AddressLook", "Net", "PathLook", "Sample", "Timeouts", "open_net"]
 
 MOST_ADDRESSES = 16
 _BURST = 5
+_SLOW_NAME = 0.3
+"""Share of the limit for names from which on each name server is asked by itself."""
 _STATUS_EVERY = 60.0
 _STATUS_TIMEOUT = 4.0
 _TOO_MANY = 429
@@ -90,7 +92,7 @@ class Net:
         at, deadline = clock.now(), _time() + self._limits.whole
         asking = asyncio.create_task(self._provider_said())
         try:
-            answers = await self._resolved(self._place.host)
+            answers, servers = await self._resolved(self._place.host)
             named = self._names.heard(answers, _time())
             found = answers[0].addresses
             tried = found[:MOST_ADDRESSES]
@@ -109,6 +111,7 @@ class Net:
             addresses=tuple(self._samples.compared(look) for look in looks),
             untried=len(found) - len(tried),
             history=self._samples.of(tried),
+            servers=servers,
             source=next((look.tcp.source for look in looks if look.tcp.source), ""),
             clocks=self._witnesses(looks, provider),
             provider=provider,
@@ -156,27 +159,43 @@ class Net:
         wanted = float(said) if said.isascii() and said.isdigit() and len(said) < 6 else 0.0
         self._held[address] = (_time() + min(max(wanted, _HELD_LEAST), _HELD_MOST), answer)
 
-    async def _resolved(self, host: str) -> tuple[Resolution, ...]:
-        """The answer to use first, then the second opinion.
+    async def _resolved(self, host: str) -> tuple[tuple[Resolution, ...], tuple[Resolution, ...]]:
+        """The answer to use first, then the second opinion; and what each name server of this
+        machine says, where the system is slow.
 
         Names that nobody public may be asked for (RFC 6761) are left to the configured server.
         """
         server, limit = self._settings.resolver, self._limits.dns
         itself = dns.literal(host)
         if itself:
-            return (itself,)
+            return (itself,), ()
         if server:
             looking = [dns.by_resolver(host, server, timeout=limit)]
             if not dns.is_reserved(host):
                 looking.append(dns.by_system(host, timeout=limit))
-        elif _is_local(host):
-            looking = [dns.by_system(host, timeout=limit)]
-        else:
-            looking = [
-                dns.by_system(host, timeout=limit),
-                dns.by_resolver(host, "", timeout=limit / 2),  # a second opinion may be late
-            ]
-        return tuple(await asyncio.gather(*looking))
+            return tuple(await asyncio.gather(*looking)), ()
+        if _is_local(host):
+            return (await dns.by_system(host, timeout=limit),), ()
+        return await self._by_system(host, limit)
+
+    async def _by_system(
+        self, host: str, limit: float
+    ) -> tuple[tuple[Resolution, ...], tuple[Resolution, ...]]:
+        system = asyncio.create_task(dns.by_system(host, timeout=limit))
+        other = asyncio.create_task(
+            dns.by_resolver(host, "", timeout=limit / 2)  # a second opinion may be late
+        )
+        try:
+            await asyncio.wait((system,), timeout=limit * _SLOW_NAME)
+            late = not system.done()
+            servers = await dns.by_each(host, timeout=limit / 2) if late else ()
+            found = await asyncio.gather(system, other)
+        finally:
+            system.cancel()
+            other.cancel()
+        # a silent server in front costs the applications seconds, and they get there in the end
+        theirs = dns.usable(servers) if found[0].outcome == "timeout" else None
+        return ((theirs, found[0]) if theirs else tuple(found)), servers
 
     async def _contexts(self) -> Contexts | None:
         if not self._place.is_tls:
@@ -199,7 +218,7 @@ class Net:
         if self._provider and _time() - self._provider[0] < _STATUS_EVERY:
             return self._provider[1]
         place = parse(url)
-        answers = await self._resolved(place.host)
+        answers, _ = await self._resolved(place.host)
         addresses = next((one.addresses for one in answers if one.addresses), ())
         if addresses:
             said = await net_status.ask(

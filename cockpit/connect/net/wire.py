@@ -15,6 +15,8 @@ import struct
 import sys
 from dataclasses import dataclass
 
+from cockpit.connect.meaning import NO_FILES, out_of_files
+
 _CHUNK = 16 * 1024
 _RTT, _TOTAL_RETRANS, _INFO_SIZE = 15, 23, 8 + 4 * 24
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN}
@@ -156,13 +158,18 @@ class Wire:
 
 
 async def connect(address: str, port: int, *, timeout: float) -> tuple[TcpLook, Wire | None]:
-    """One attempt at one address, never another one instead; no wire unless the outcome is `ok`."""
+    """One attempt at one address, never another one instead; no wire unless the outcome is `ok`.
+
+    Raises `BlindError` when this machine has no file descriptor for it.
+    """
     loop = asyncio.get_running_loop()
     begun = loop.time()
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         plain = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
+        if error.errno in NO_FILES:
+            raise out_of_files(f"{address}:{port}") from None
         return TcpLook(outcome="unreachable", took=0.0, detail=_words(error)), None
     plain.setblocking(False)
     try:

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Iterator
 
-from cockpit.connect.addresses import addresses_of
+from cockpit.connect.addresses import first_reached
 from cockpit.connect.meaning import tcp_failure
 from cockpit.connect.net.greeting import first_line
 from cockpit.connect.net.tls import verdict
@@ -30,9 +30,8 @@ async def why_refused(error: Exception, settings: RedisSettings) -> BlindError:
     if late and "connecting" not in str(error):
         return failures.MUTE.blind("", where=where)
     try:
-        address = (await addresses_of(settings.host))[0]
         greeting = await first_line(
-            address, settings.port, ask=b"PING\r\n" if settings.tls else b""
+            settings.host, settings.port, ask=b"PING\r\n" if settings.tls else b""
         )
     except OSError as unreached:
         return tcp_failure(unreached, where=where)
@@ -40,15 +39,14 @@ async def why_refused(error: Exception, settings: RedisSettings) -> BlindError:
         return failures.TLS.blind("the port answers without TLS", where=where)
     if late:
         return failures.MUTE.blind("no answer to the TLS handshake", where=where)
-    return await _objection(address, settings) or _dropped(greeting, str(error), settings)
+    return await _objection(settings) or _dropped(greeting, str(error), settings)
 
 
 async def why_cut(said: str, settings: RedisSettings) -> BlindError:
     """Why the server cut the session: it says so itself to whoever listens first."""
     try:
-        address = (await addresses_of(settings.host))[0]
-        objection = await _objection(address, settings)
-        return objection or _dropped(await first_line(address, settings.port), said, settings)
+        objection = await _objection(settings)
+        return objection or _dropped(await first_line(settings.host, settings.port), said, settings)
     except BlindError as error:
         return error
     except OSError as error:
@@ -77,7 +75,7 @@ def _dropped(greeting: bytes, said: str, settings: RedisSettings) -> BlindError:
     return meaning.blind(said, where=where)
 
 
-async def _objection(address: str, settings: RedisSettings) -> BlindError | None:
+async def _objection(settings: RedisSettings) -> BlindError | None:
     """The alert of a server that refuses our TLS 1.3 handshake after we finished it. Our first
     command may cross its alert, which is lost with the connection then; here nothing is sent.
     """
@@ -88,8 +86,9 @@ async def _objection(address: str, settings: RedisSettings) -> BlindError | None
             trust = await asyncio.to_thread(
                 ssl.create_default_context, cafile=settings.tls_ca or None
             )
+            wire = await first_reached(settings.host, settings.port, within=_CONNECT)
             reader, writer = await asyncio.open_connection(
-                address, settings.port, ssl=trust, server_hostname=settings.host
+                sock=wire, ssl=trust, server_hostname=settings.host
             )
     except OSError:
         return None

@@ -15,9 +15,9 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from cockpit.connect.addresses import addresses_of
+from cockpit.connect.addresses import addresses_of, first_reached
 from cockpit.connect.kind import Secret
-from cockpit.connect.meaning import Meaning, words
+from cockpit.connect.meaning import Meaning, tcp_failure, words
 from cockpit.connect.net.tls_failure import tls_failure
 from cockpit.connect.observer import Lost, ServerSession
 from cockpit.connect.redis import errors as failures
@@ -152,14 +152,25 @@ class Redis(ServerSession["Connection"]):
             self._settings.tls, self._login.password, where=self.where, hint="tls = true"
         )
         password = await self._secret(self._login.password)
-        address = (await addresses_of(self._settings.host))[0]
         return _prepared(
             self._settings,
-            self._settings.host if self._settings.tls else address,
+            await self._address(),
             user=self._login.user,
             password=password,
             timeout=self._timeout,
         )
+
+    async def _address(self) -> str:
+        """The first address of the host that takes a connection; the only one untried."""
+        found = await addresses_of(self._settings.host)
+        if len(found) == 1:
+            return found[0]
+        try:
+            wire = await first_reached(self._settings.host, self._settings.port, within=_TIMEOUT)
+        except OSError as error:
+            raise tcp_failure(error, where=self.where) from None
+        with wire:
+            return str(wire.getpeername()[0])
 
     async def greet(self, connection: Connection) -> None:
         """See `ServerSession`. Connects, and gives our connection its name; a server that is busy
@@ -219,27 +230,29 @@ def _number(value: str) -> Field:
 
 
 def _prepared(
-    settings: RedisSettings, host: str, *, user: str, password: str, timeout: float
+    settings: RedisSettings, address: str, *, user: str, password: str, timeout: float
 ) -> Connection:
-    from redis.asyncio import Connection, SSLConnection
+    from redis.asyncio import Connection
     from redis.asyncio.connection import AbstractConnection
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
 
     from cockpit.connect.redis.bounded import BoundedParser
+    from cockpit.connect.redis.named import NamedConnection
 
     accepted = inspect.signature(AbstractConnection.__init__).parameters
     quiet = {"driver_info": None} if "driver_info" in accepted else {"lib_name": None}
     make: Callable[..., Connection] = Connection
     if settings.tls:
         make = partial(
-            SSLConnection,
+            NamedConnection,
+            name=settings.host,
             ssl_cert_reqs="required",
             ssl_check_hostname=True,
             ssl_ca_certs=settings.tls_ca or None,
         )
     return make(
-        host=host,
+        host=address,
         port=settings.port,
         username=user or None,
         password=password or None,

@@ -35,6 +35,8 @@ class DnsAnswer:
     ttl: int = 5
     rcode: str = "NOERROR"
     silent: bool = False
+    lost: str = ""
+    """`A` or `AAAA`: that question alone is never answered."""
     rotate: bool = False
     truncate: bool = False
     delay: float = 0.0
@@ -143,7 +145,7 @@ class Names:
         name = question.name.to_text(omit_final_dot=True).lower()
         self.queries.append((name, dns.rdatatype.to_text(question.rdtype)))
         answer = self.zone.get(name, self.otherwise)
-        if answer.silent:
+        if answer.silent or dns.rdatatype.to_text(question.rdtype) == answer.lost:
             return b""
         if answer.delay:
             await asyncio.sleep(answer.delay)
