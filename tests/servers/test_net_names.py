@@ -14,10 +14,10 @@ import aiohttp
 import dns.asyncresolver
 import pytest
 
-from cockpit.connect import addresses
-from cockpit.connect.addresses import addresses_of, first_reached
 from cockpit.connect.aws.transport import Transport
+from cockpit.connect.net import addresses
 from cockpit.connect.net import dns as names_of
+from cockpit.connect.net.addresses import addresses_of, first_reached
 from cockpit.connect.net.session import Timeouts, open_net
 from cockpit.connect.net.settings import EndpointSettings
 from cockpit.connect.net.wire import connect

@@ -25,10 +25,10 @@ from aiobotocore.session import AioSession
 from botocore.credentials import Credentials
 from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 
-from cockpit.connect.addresses import addresses_of
 from cockpit.connect.aws.credentials import without_prompt
 from cockpit.connect.aws.loader import ModelLoader
 from cockpit.connect.aws.transport import Transport, guard_metadata, trust
+from cockpit.connect.net.addresses import addresses_of
 
 if TYPE_CHECKING:
     from aiobotocore.session import ClientCreatorContext

@@ -13,10 +13,10 @@ import ssl
 from collections.abc import Mapping
 from functools import partial
 
-from cockpit.connect.addresses import first_reached
 from cockpit.connect.meaning import tcp_failure, words
 from cockpit.connect.memcached import errors as failures
 from cockpit.connect.memcached.settings import MemcachedSettings
+from cockpit.connect.net.addresses import first_reached
 from cockpit.connect.net.greeting import first_line
 from cockpit.connect.net.tls import verdict
 from cockpit.connect.net.tls_failure import tls_failure

@@ -17,11 +17,11 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
-from cockpit.connect.addresses import addresses_of
 from cockpit.connect.kind import Secret
 from cockpit.connect.meaning import TCP_TIMEOUT, tcp_failure, words
 from cockpit.connect.mysql import errors as failures
 from cockpit.connect.mysql.settings import MysqlSettings
+from cockpit.connect.net.addresses import addresses_of
 from cockpit.connect.net.tls_failure import tls_failure
 from cockpit.connect.observer import Lost
 from cockpit.connect.rows import rows_into

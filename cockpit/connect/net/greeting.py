@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from cockpit.connect.addresses import first_reached
+from cockpit.connect.net.addresses import first_reached
 
 _CONNECT = 2.0
 _LISTEN = 0.4

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ssl
 
-from cockpit.connect.addresses import addresses_of
 from cockpit.connect.meaning import Meaning
+from cockpit.connect.net.addresses import addresses_of
 from cockpit.connect.net.tls_failure import tls_failure
 from cockpit.connect.postgres import errors as failures
 from cockpit.connect.postgres.settings import PostgresSettings

@@ -16,8 +16,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from cockpit import clock
-from cockpit.connect.addresses import addresses_of
 from cockpit.connect.kind import Secret
+from cockpit.connect.net.addresses import addresses_of
 from cockpit.connect.observer import Lost
 from cockpit.connect.postgres import errors as failures
 from cockpit.connect.postgres.cuts import Cuts

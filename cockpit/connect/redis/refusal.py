@@ -6,8 +6,8 @@ import asyncio
 import ssl
 from collections.abc import Iterator
 
-from cockpit.connect.addresses import first_reached
 from cockpit.connect.meaning import tcp_failure
+from cockpit.connect.net.addresses import first_reached
 from cockpit.connect.net.greeting import first_line
 from cockpit.connect.net.tls import verdict
 from cockpit.connect.net.tls_failure import tls_failure

@@ -15,9 +15,9 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from cockpit.connect.addresses import addresses_of, first_reached
 from cockpit.connect.kind import Secret
 from cockpit.connect.meaning import Meaning, tcp_failure, words
+from cockpit.connect.net.addresses import addresses_of, first_reached
 from cockpit.connect.net.tls_failure import tls_failure
 from cockpit.connect.observer import Lost, ServerSession
 from cockpit.connect.redis import errors as failures
