@@ -6,7 +6,7 @@ two of our looks, never since the server's start. Needs an observer's ACL: `+inf
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cockpit import clock
@@ -20,18 +20,21 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import duration, percent, rounded, size
+from probes.gains import MINUTE
+from probes.redis.errors import ErrorLimits, errors
 from probes.redis.identity import identity
-from probes.redis.model import RedisHealth, health
+from probes.redis.model import RedisHealth, health, no_server
 from probes.redis.rates import since
 from probes.redis.replication import replication
-from probes.redis.view import overview
+from probes.redis.tally import ended
+from probes.redis.view import endings, overview, told
 
 MIB = 2**20
 _MEMORY, _SLOW = "redis-memory", "redis-slow-commands"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(ErrorLimits):
     """Thresholds. Shares of one, bytes, seconds, or per second."""
 
     clients: Thresholds = Thresholds(warning=0.8, high=0.9)
@@ -56,18 +59,32 @@ class Settings:
 
 
 async def collect(redis: RedisReads, target: Target) -> RedisHealth:
-    """Read INFO: one round trip."""
+    """Read INFO, and its section of commands: two round trips."""
     settings = target.settings
     assert isinstance(settings, RedisSettings)
     info = await redis.info()
     if not {"run_id", "role"} <= info.keys():
-        raise BlindError(Reason.UNREADABLE, "INFO does not hold what a Redis server gives")
-    return health(info, at=clock.now(), expects=settings.expects)
+        raise no_server(info)
+    by_command = await _by_command(redis)
+    return health(info, at=clock.now(), expects=settings.expects, by_command=by_command)
+
+
+async def _by_command(redis: RedisReads) -> Mapping[str, object]:
+    """How commands ended; empty where a service hides it. INFO was answered, so this is no loss."""
+    try:
+        return await redis.info("commandstats")
+    except BlindError as error:
+        if error.reason not in {Reason.DENIED, Reason.UNSUPPORTED, Reason.UNREADABLE}:
+            raise
+        return {}
 
 
 def diagnose(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
-    """Loading and roles first, then clients, memory, speed, replication, disk."""
+    """Loading and roles first, what clients get back, then clients, memory, speed, replication,
+    disk.
+    """
     yield from identity(look)
+    yield from errors(look, settings)
     yield from _clients(look, settings)
     yield from _memory(look, settings)
     yield from _eviction(look, settings)
@@ -302,8 +319,12 @@ def _speed(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
             Severity.WARNING,
             f"hits fell from {percent(before or 0)} to {percent(share)}",
             evidence=(Evidence("hits", share, "share", settings.hit_share),),
-            likely=("evictions", "a cold cache after a restart", "a deployment changed the keys"),
-            next="evictions and restarts first",
+            likely=(f"{look.flushed_by} threw out {look.flushed_keys:,} keys",)
+            if look.flushed
+            else ("evictions", "a cold cache after a restart", "a deployment changed the keys"),
+            next="who emptied it? the database behind gets the reads"
+            if look.flushed
+            else "evictions and restarts first",
             fact=False,
         )
 
@@ -355,18 +376,26 @@ def facts(look: RedisHealth, limits: Settings) -> Iterator[Fact]:
                 yield Fact(label, f"{rounded(rate)}/s", rate, "/s")
         if look.rates.hit_share is not None:
             yield Fact("hits", percent(look.rates.hit_share), look.rates.hit_share, "share")
+    if (minute := ended(look.pairs, look.at, MINUTE)) is not None:
+        yield Fact("errors", told(minute), minute.all_per_s, "/s")
     yield Fact("role", look.role)
     yield Fact("server", look.engine)
 
 
 def tables(look: RedisHealth, settings: Settings) -> Iterator[Table]:
-    """What it is and does, then its replicas."""
+    """What it is and does, its replicas, what clients got back instead of an answer."""
     yield from overview(look, memory=settings.memory, clients=settings.clients)
+    yield from endings(look)
 
 
 def changes(look: RedisHealth, target: str) -> Iterator[Change]:
-    """A restart or change of role that happened between two of our looks."""
+    """A restart, a flush or a change of role that happened between two of our looks."""
     for at, kind, summary in (
+        (
+            look.flushed,
+            "redis.flush",
+            f"{look.flushed_by} threw out {look.flushed_keys:,} keys",
+        ),
         (look.restarted, "redis.restart", "the server was restarted"),
         (
             look.moved if look.moved_last else look.role_changed,
@@ -411,6 +440,12 @@ PROBE = Probe(
         "RD_RESTARTED",
         "RD_PERSIST_FAILING",
         "RD_STATE_LOADING",
+        "RD_FLUSHED",
+        "RD_PAUSED",
+        "RD_FAILOVER_STUCK",
+        "RD_REPL_MIN_UNMET",
+        "RD_ERR_REFUSED",
+        "RD_ERR_FAILING",
         *CODES,
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration, percent
@@ -62,7 +63,10 @@ def _changed(look: RedisHealth) -> Iterator[Finding]:
     connections write to a replica and get READONLY.
 
     RD_RESTARTED: Without persistence it begins empty: every read misses, and the database behind
-    takes the load.
+    takes the load. Of a replica that follows its primary again it is information: its copy is back.
+
+    RD_FLUSHED: FLUSHALL or FLUSHDB threw out half of the keys or more. Every read misses now, and
+    what was only here is gone.
     """
     if look.moved_last and look.moved is not None:
         yield _moved(look, severity_of(look.moved, look.at))
@@ -77,12 +81,37 @@ def _changed(look: RedisHealth) -> Iterator[Finding]:
     if look.restarted is not None:
         yield Finding(
             "RD_RESTARTED",
-            severity_of(look.restarted, look.at),
+            Severity.INFO
+            if look.role == "replica" and look.link_up
+            else severity_of(look.restarted, look.at),
             f"the server was restarted; it is up for {duration(look.uptime_s)}",
             evidence=(Evidence("up for", look.uptime_s, "s"), Evidence("keys", look.keys)),
             likely=("a crash or an out-of-memory kill", "a node replacement", "maintenance"),
             next="is its data there? without persistence it begins empty",
         )
+    if look.flushed is not None:
+        yield _flushed(look, look.flushed)
+
+
+def _flushed(look: RedisHealth, flushed: datetime) -> Finding:
+    """For a minute it is high: what is behind feels it now; then it is told as what happened."""
+    ago = (look.at - flushed).total_seconds()
+    return Finding(
+        "RD_FLUSHED",
+        severity_of(flushed, look.at),
+        f"{look.flushed_by} threw out {look.flushed_keys:,} keys"
+        + (f" {duration(ago)} ago" if ago >= 1 else ""),
+        evidence=(
+            Evidence("keys thrown out", look.flushed_keys),
+            Evidence("keys now", look.keys),
+        ),
+        likely=(
+            "a person or a script that took this for another server",
+            "a deployment that empties its cache",
+        ),
+        next="who sent it? the slow log has the client's address, if it took long; the database "
+        "behind gets the load now",
+    )
 
 
 def _moved(look: RedisHealth, severity: Severity) -> Finding:

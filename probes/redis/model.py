@@ -7,9 +7,17 @@ not there is None, never zero.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from cockpit.connect.redis.errors import SENTINEL
+from cockpit.errors import BlindError, Reason
+from cockpit.text import visible
+from probes.gains import Pair
+from probes.redis.tally import tallied
+
+_WATCHED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +120,27 @@ class RedisHealth:
     keys: int = 0
     expiring: int = 0
     counters: Stats
+    tally: dict[str, int] = field(default_factory=dict)
+    """Errors by kind, and commands that fail, since the start; see `tally`. Empty: not counted."""
+    pairs: tuple[Pair, ...] = ()
+    """What that gained between the looks of the last minute."""
+    paused: str = ""
+    """Why the server holds clients up (`client_pause`, …), `none`; empty: it does not say."""
+    paused_what: str = ""
+    """`write` or `all`."""
+    paused_s: float | None = None
+    """For how long still."""
+    failover: str = ""
+    """`master_failover_state`; empty: it does not say."""
+    failover_since: datetime | None = None
+    """Since when we see a FAILOVER under way."""
+    good_replicas: int | None = None
+    """Replicas in step, where writes need some (min-replicas-to-write); None: they need none."""
+    flushed: datetime | None = None
+    """When keys were thrown out by command, between two of our looks."""
+    flushed_by: str = ""
+    flushed_keys: int = 0
+    """How many there were before that, less those that are left."""
     rates: RedisRates | None = None
     earlier_hits: float | None = None
     """The hit share of the first looks, to compare with."""
@@ -163,8 +192,36 @@ class RedisHealth:
         return self.policy.startswith("allkeys")
 
 
-def health(info: Mapping[str, Any], *, at: datetime, expects: str) -> RedisHealth:
-    """The fields of INFO as a snapshot."""
+def no_server(info: Mapping[str, Any]) -> BlindError:
+    """Why this INFO is none of a server that holds data: a Sentinel, and what it watches."""
+    if "sentinel" not in {info.get("redis_mode"), info.get("server_mode")}:
+        return BlindError(Reason.UNREADABLE, "INFO does not hold what a Redis server gives")
+    watched = [
+        _fields(value)
+        for name, value in info.items()
+        if name.startswith("master") and name[6:].isdigit()
+    ]
+    named = ", ".join(
+        f"{each.get('name', '')} at {each.get('address', '')} ({each.get('status', 'unknown')})"
+        for each in watched[:_WATCHED]
+    )
+    return BlindError(
+        SENTINEL.reason,
+        SENTINEL.says + (f"; its primaries: {visible(named, 300)}" if named else ""),
+        hint=SENTINEL.hint,
+        code=SENTINEL.code,
+        severity=SENTINEL.severity,
+    )  # fmt: skip
+
+
+def health(
+    info: Mapping[str, Any],
+    *,
+    at: datetime,
+    expects: str,
+    by_command: Mapping[str, Any] | None = None,
+) -> RedisHealth:
+    """The fields of INFO as a snapshot. `by_command`: those of its section commandstats."""
     replica = info.get("role") in {"slave", "replica"}
     keys, expiring = _keys(info)
     libc = str(info.get("mem_allocator", "")).startswith("libc")
@@ -210,6 +267,12 @@ def health(info: Mapping[str, Any], *, at: datetime, expects: str) -> RedisHealt
         keys=keys,
         expiring=expiring,
         counters=_counters(info),
+        tally=tallied(info, by_command or {}),
+        paused=str(info.get("paused_reason", "")),
+        paused_what=str(info.get("paused_actions", "")),
+        paused_s=_milli(_int(info, "paused_timeout_milliseconds")),
+        failover=str(info.get("master_failover_state", "")),
+        good_replicas=_int(info, "min_slaves_good_slaves"),
     )
 
 
@@ -302,6 +365,10 @@ def _known(seconds: float | None) -> float | None:
 
 def _seconds(micros: int | None) -> float | None:
     return None if micros is None else micros / 1e6
+
+
+def _milli(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1e3
 
 
 def _share(percent: float | None) -> float | None:

@@ -20,6 +20,7 @@ from cockpit.connect.session import RedisReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from probes.gains import WINDOW, Pair, gains, kept
+from probes.redis.model import no_server
 
 PINGS, _KEPT_PINGS = 10, 30
 _OURS = "incident-cockpit"
@@ -200,7 +201,7 @@ async def read_performance(
     """
     info = await redis.info()
     if not {"run_id", "role"} <= info.keys():
-        raise BlindError(Reason.UNREADABLE, "INFO does not hold what a Redis server gives")
+        raise no_server(info)
     commands = await _allowed(redis, "INFO", "commandstats")
     pings, late, refusal = await _pings(redis)
     look = Performance(

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from probes.gains import still_told
+from probes.gains import Pair, still_told
 from probes.redis.model import RedisHealth, RedisRates, Stats
+from probes.redis.tally import flushes, gained, recent
 
 _SLACK = 5.0
 """Seconds by which two clocks may differ when an uptime is compared with the time between looks."""
+_LONGEST_GAP = 300.0
+_LEAST_FLUSHED = 100
+"""Keys below which a flush is nobody's outage."""
 _LEAST_LOOKUPS = 50
 """Look-ups between two looks below which a hit share says nothing."""
 
@@ -22,6 +26,7 @@ def since(before: RedisHealth, now: RedisHealth) -> RedisHealth:
     hits = before.earlier_hits
     if hits is None and rates is not None:
         hits = rates.hit_share
+    now = _ended(before, now)
     return replace(
         now,
         rates=rates,
@@ -33,6 +38,31 @@ def since(before: RedisHealth, now: RedisHealth) -> RedisHealth:
         moved_history=before.moved_history,
         link_down_seen=_down_seen(before, now),
     )
+
+
+def _ended(before: RedisHealth, now: RedisHealth) -> RedisHealth:
+    """With how commands ended since the look before, and what goes on since then."""
+    told = still_told(before.flushed, now.at)
+    now = replace(
+        now,
+        failover_since=(before.failover_since or now.at) if _hands_over(now) else None,
+        flushed=told,
+        flushed_by=before.flushed_by if told else "",
+        flushed_keys=before.flushed_keys if told else 0,
+    )
+    seconds = (now.at - before.at).total_seconds()
+    added = gained(before.tally, now.tally)
+    if added is None or not 0 < seconds <= _LONGEST_GAP:
+        return now
+    gone = before.keys - now.keys
+    if (by := flushes(added)) and gone >= max(_LEAST_FLUSHED, before.keys / 2):
+        now = replace(now, flushed=now.at, flushed_by=by, flushed_keys=gone)
+    pair = Pair(at=now.at, seconds=seconds, gained=added)
+    return replace(now, pairs=recent(before.pairs, pair))
+
+
+def _hands_over(look: RedisHealth) -> bool:
+    return look.failover not in {"", "no-failover"}
 
 
 def _anew(before: RedisHealth, now: RedisHealth) -> RedisHealth:

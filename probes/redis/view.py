@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from cockpit.text import visible
 from cockpit.triage.finding import Severity, Thresholds
 from cockpit.triage.view import Column, Row, Table
-from cockpit.units import duration, percent, quantity
+from cockpit.units import duration, percent, quantity, rounded
+from probes.gains import MINUTE
 from probes.redis.model import RedisHealth
+from probes.redis.tally import ERROR, Endings, ended, error_kind
 
 _OVERVIEW = (Column("what", 24), Column("value", 20, right=True), Column("note"))
 _REPLICAS = (
@@ -47,6 +49,48 @@ def overview(look: RedisHealth, *, memory: Thresholds, clients: Thresholds) -> I
                 for replica in look.replicas
             ),
         )
+
+
+_ENDINGS = (
+    Column("error reply", 28),
+    Column("in a minute", 12, right=True),
+    Column("of all", 8, right=True),
+    Column("since the start", 16, right=True),
+)
+
+
+def endings(look: RedisHealth) -> Iterator[Table]:
+    """Error replies by kind, known or not; what greetings were refused is left out."""
+    minute = ended(look.pairs, look.at, MINUTE)
+    kinds = {kind for name in look.tally if (kind := error_kind(name))}
+    if not kinds:
+        return
+    last = minute.kinds if minute else {}
+    listed = sorted(kinds, key=lambda kind: (-last.get(kind, 0), kind))
+    failed = minute.names(6) if minute else ""
+    yield Table(
+        title="Error replies",
+        columns=_ENDINGS,
+        rows=tuple(
+            Row(
+                key=kind,
+                cells=(
+                    kind,
+                    f"{last.get(kind, 0):,}" if minute else "unknown",
+                    percent(minute.share(kind)) if minute else "",
+                    f"{look.tally[ERROR + kind]:,}",
+                ),
+            )
+            for kind in listed
+        ),
+        note=(f"refused or failed in the last minute: {failed}",) if failed else (),
+    )
+
+
+def told(minute: Endings) -> str:
+    """Error replies a second, and the kind that most are of."""
+    most = max(minute.kinds, key=lambda kind: minute.kinds[kind], default="")
+    return f"{rounded(minute.all_per_s)}/s" + (f", most {most}" if most else "")
 
 
 def _rows(

@@ -67,7 +67,8 @@ MUTE = Meaning(
     "critical",
     Reason.TIMEOUT,
     "it connects, then nothing is answered",
-    "stopped, swapping, forking, or one long command; compare with the engine's CPU",
+    "stopped, swapping, forking, or one long command (compare with the engine's CPU); or CLIENT "
+    "PAUSE ALL, which ends by itself: PING, INFO and CLIENT UNPAUSE wait too",
 )
 DROPPED = Meaning(
     "RD_CONN_DROPPED",
@@ -88,6 +89,13 @@ TLS = Meaning(
     Reason.UNREACHABLE,
     "TLS failed",
     "does the port speak TLS at all? else tls = false; a private CA: tls_ca",
+)
+SENTINEL = Meaning(
+    "RD_IS_SENTINEL",
+    "high",
+    Reason.MISCONFIGURED,
+    "this is a Sentinel: it watches servers and holds no data",
+    "give the target the host and port of the server itself, by a name that follows a failover",
 )
 WRONG_PROTOCOL = Meaning(
     "NET_WRONG_PROTOCOL",
@@ -129,7 +137,7 @@ _BY_TEXT = (
 CODES = tuple(
     sorted(
         {m.code for m in (SATURATED, AUTH, BUSY, STALE, MISCONF, BLIND, MUTE, DROPPED, TLS)}
-        | {WRONG_PROTOCOL.code}
+        | {WRONG_PROTOCOL.code, SENTINEL.code}
     )
 )
 """Every finding code that a failed connection gives and INFO does not."""
