@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration
 from probes.answers import slow_answers
 from probes.gains import severity_of
-from probes.postgres.model import GRANT
+from probes.postgres.model import GRANT, quoted
+from probes.postgres.pulse import ReadOnlyDefault
 from probes.postgres.sessions_model import PostgresSessions
 
 
@@ -82,8 +84,80 @@ def identity(look: PostgresSessions) -> Iterator[Finding]:
             likely=("a failover", "a promotion by hand"),
             next="look whether the applications follow the endpoint",
         )
+    yield from _read_only(look)
     if look.restarted is not None:
         yield _restarted(look, look.restarted)
+
+
+def _read_only(look: PostgresSessions) -> Iterator[Finding]:
+    """A primary that answers, and refuses every write of its applications.
+
+    PG_READ_ONLY: `default_transaction_read_only` is on for the server, for the database or for a
+    role: each INSERT, UPDATE and DELETE fails with 25006 while reads go on. Critical behind the
+    name of the writer. A role that only reads may be meant so: it is information.
+    """
+    state = look.pulse.read_only
+    if state is None or look.expects == "reader":
+        return
+    if state.refuses:
+        yield _refuses(look, state)
+    elif look.expects == "writer":
+        here = {client.usename for client in look.pulse.by_client}
+        for role in sorted(state.roles & here - {state.role}):
+            name = visible(role, 60)
+            yield Finding(
+                "PG_READ_ONLY",
+                Severity.INFO,
+                f"role '{name}' has sessions here and only reads by default: its writes fail with "
+                "25006",
+                subject=name,
+                likely=("it is meant to read only", "somebody stopped its writes and forgot it"),
+                next=f"if it should write: ALTER ROLE {quoted(role)} "
+                "RESET default_transaction_read_only, then new sessions",
+            )
+
+
+def _refuses(look: PostgresSessions, state: ReadOnlyDefault) -> Finding:
+    """See `_read_only`."""
+    writer = look.expects == "writer"
+    place, undo = _set_by(state)
+    roles = sorted({s.role for s in state.set if s.role is not None and not s.value})
+    spared = visible(", ".join(roles), 200) or "none"
+    return Finding(
+        "PG_READ_ONLY",
+        Severity.CRITICAL if writer else Severity.WARNING,
+        ("the writer endpoint" if writer else "this primary")
+        + f" lets new transactions only read: writes fail with 25006 ({place})",
+        subject="default_transaction_read_only",
+        evidence=(
+            Evidence("default_transaction_read_only is on for", place),
+            Evidence("roles that may write", spared),
+        ),
+        likely=(
+            "somebody stopped the writes, for a migration or since the disk was full",
+            "a parameter group or a restored configuration",
+        ),
+        against=("a session that asks for READ WRITE itself may write",),
+        next=f"whose decision was it? is the disk full? then {undo}",
+    )
+
+
+def _set_by(state: ReadOnlyDefault) -> tuple[str, str]:
+    """What it is on for, and how it is taken back."""
+    if state.general is None:
+        return "the server", (
+            "ALTER SYSTEM RESET default_transaction_read_only and SELECT pg_reload_conf(), or the "
+            "parameter group: sessions that are open follow at once"
+        )
+    if state.general.database is None:
+        return "every role", (
+            "ALTER ROLE ALL RESET default_transaction_read_only, then new sessions"
+        )
+    name = visible(state.general.database, 60)
+    return f"database {name}", (
+        f"ALTER DATABASE {quoted(state.general.database)} RESET default_transaction_read_only, "
+        "then new sessions"
+    )
 
 
 def _restarted(look: PostgresSessions, began: datetime) -> Finding:

@@ -155,6 +155,11 @@ def _identity(session: Session) -> dict[str, object]:
     return {"pid": session.pid, "backend_start": session.backend_start.isoformat()}
 
 
+def quoted(name: str) -> str:
+    """An identifier for a line to paste, whatever is in it; never sent by us."""
+    return '"' + visible(name, 120).replace('"', '""') + '"'
+
+
 async def partly(
     asked: Awaitable[list[Row]], what: str, unread: list[str], *, but_for: tuple[Reason, ...]
 ) -> list[Row]:

@@ -73,6 +73,54 @@ class PostgresFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOnlySet:
+    """`default_transaction_read_only` of a database, a role, or a role in a database (both None:
+    of every role), as ALTER DATABASE and ALTER ROLE set it for new sessions.
+    """
+
+    database: str | None = None
+    role: str | None = None
+    value: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOnlyDefault:
+    """Whether new transactions of a primary may write, unless they say so themselves."""
+
+    role: str
+    database: str
+    ours: bool | None = None
+    """For a new session of our own role in our database, were it not for what we set ourselves."""
+    set: tuple[ReadOnlySet, ...] = ()
+
+    @property
+    def general(self) -> ReadOnlySet | None:
+        """What is set for every role of our database; None: what the server has holds."""
+        found = [s for s in self.set if s.role is None and s.database in {None, self.database}]
+        return max(found, key=lambda each: each.database is not None, default=None)
+
+    @property
+    def refuses(self) -> bool | None:
+        """No write of an application without a setting of its own passes. None: what the server
+        has is hidden behind a setting of our own role.
+        """
+        if self.general is not None:
+            return self.general.value
+        own = any(s.role == self.role and s.database in {None, self.database} for s in self.set)
+        return None if own else self.ours
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Roles whose own setting lets them only read here."""
+        chosen = {
+            each.role: each.value
+            for each in sorted(self.set, key=lambda each: each.database is not None)
+            if each.role is not None and each.database in {None, self.database}
+        }
+        return frozenset(role for role, value in chosen.items() if value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pulse:
     """The whole server in one row. Ours is not counted, except in `used`. Seconds are its own."""
 
@@ -93,6 +141,8 @@ class Pulse:
     xmin_age: int | None = None
     autovacuum: int = 0
     prepared: Prepared
+    read_only: ReadOnlyDefault | None = None
+    """None: a standby, which never takes writes."""
     server: PostgresFacts
 
     @property

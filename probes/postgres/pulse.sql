@@ -38,6 +38,17 @@ SELECT json_build_object(
   'autovacuum', (SELECT count(*) FROM a WHERE backend_type = 'autovacuum worker'),
   'prepared', (SELECT json_build_object('n', count(*),
       'max_s', extract(epoch FROM clock_timestamp() - min(prepared))) FROM pg_prepared_xacts),
+  'read_only', CASE WHEN NOT pg_is_in_recovery() THEN json_build_object(
+    'role', current_user, 'database', current_database(),
+    'ours', (SELECT reset_val::bool FROM pg_settings
+              WHERE name = 'default_transaction_read_only'),
+    'set', coalesce((SELECT json_agg(s) FROM (
+        SELECT d.datname AS database, r.rolname AS role, split_part(entry, '=', 2)::bool AS value
+          FROM pg_db_role_setting AS c CROSS JOIN LATERAL unnest(c.setconfig) AS e(entry)
+          LEFT JOIN pg_database AS d ON d.oid = c.setdatabase
+          LEFT JOIN pg_roles AS r ON r.oid = c.setrole
+         WHERE starts_with(entry, 'default_transaction_read_only=')
+         ORDER BY 1 NULLS FIRST, 2 NULLS FIRST LIMIT 50) AS s), '[]')) END,
   'server', json_build_object(
     'version', current_setting('server_version_num')::int,
     'started', pg_postmaster_start_time(),

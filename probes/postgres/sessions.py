@@ -393,7 +393,16 @@ def facts(look: PostgresSessions, limits: Settings) -> Iterator[Fact]:
     if pulse.xact_max_s is not None:
         yield Fact("longest transaction", duration(pulse.xact_max_s), pulse.xact_max_s, "s")
     yield Fact("role", "standby" if pulse.recovery else "primary")
+    yield from _writes(pulse)
     yield Fact("server", pulse.server.name)
+
+
+def _writes(pulse: Pulse) -> Iterator[Fact]:
+    state = pulse.read_only
+    if state is not None and state.refuses:
+        yield Fact("new transactions", "read-only by default")
+    elif state is not None and state.refuses is None:
+        yield Fact("new transactions", "may write or not: hidden by a default of our own role")
 
 
 def tables(look: PostgresSessions, settings: Settings) -> Iterator[Table]:
@@ -459,6 +468,7 @@ PROBE = Probe(
         "PG_OBS_VIA_POOLER",
         "PG_ROLE_WRONG",
         "PG_ROLE_CHANGED",
+        "PG_READ_ONLY",
         "PG_RESTARTED",
         *CODES,
     ),

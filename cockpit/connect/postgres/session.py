@@ -45,7 +45,11 @@ _ADDRESSES = 2
 _NOT_IN_TRANSACTIONS = "ROLLBACK PREPARED"
 _ARRIVED = b"""
 SELECT string_agg(setting, ' ' ORDER BY name DESC) AS arrived FROM pg_settings
- WHERE name IN ('statement_timeout', 'lock_timeout')
+ WHERE name IN ('statement_timeout', 'lock_timeout') AND source = 'client'
+"""
+_READ_ONLY = b"SET default_transaction_read_only = on"
+"""Not among the options of the start: as one of those it would also be the setting's `reset_val`,
+by which we tell whether the server itself lets new transactions write.
 """
 _OPTIONS = {
     "statement_timeout": _STATEMENT_MS,
@@ -144,12 +148,18 @@ class Postgres(SqlSession["BoundedPostgres"]):
             return await rows_of(connection, sql, bound)
 
     async def _ask_whether_direct(self, connection: BoundedPostgres) -> None:
-        """A pooler may swallow start-up options: then nothing would end our statements."""
+        """A pooler may swallow start-up options: then nothing would end our statements.
+
+        Its sessions are shared, so only one that is ours alone is set to be read-only.
+        """
         cursor = await connection.execute(_ARRIVED)
         row = await cursor.fetchone()
-        self._direct = row is not None and row["arrived"] == f"{_STATEMENT_MS} 500"
-        if not self._direct:
+        if row is None or row["arrived"] != f"{_STATEMENT_MS} 500":
             await self._through_pooler(connection)
+            return
+        if self._read_only:
+            await connection.execute(_READ_ONLY)
+        self._direct = True
 
     async def _through_pooler(self, connection: BoundedPostgres) -> None:
         """From now on every statement is a transaction of its own, read-only for an observer."""
@@ -224,9 +234,8 @@ class Postgres(SqlSession["BoundedPostgres"]):
         if roots := roots_of(settings):
             arguments["sslrootcert"] = roots
         if not self._pooled:
-            read_only = {"default_transaction_read_only": "on"} if self._read_only else {}
             arguments["options"] = " ".join(
-                f"-c {name}={value}" for name, value in (_OPTIONS | read_only).items()
+                f"-c {name}={value}" for name, value in _OPTIONS.items()
             )
         return arguments
 
