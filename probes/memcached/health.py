@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from time import perf_counter
 
 from cockpit import clock
 from cockpit.connect.memcached.errors import CODES
@@ -22,8 +23,16 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, percent, quantity, rounded, size
-from probes.gains import severity_of
-from probes.memcached.model import MemcachedHealth, MemcachedRates, Slab, health, since
+from probes.gains import WINDOW, severity_of, window
+from probes.memcached.model import (
+    SETS,
+    TOO_LARGE,
+    MemcachedHealth,
+    MemcachedRates,
+    Slab,
+    health,
+    since,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +49,19 @@ class Settings:
     """How far the hit share may fall below its first value."""
     memory: Thresholds = Thresholds(info=0.9)
     """About 0.9 is full, which a cache is meant to be."""
+    too_large: Thresholds = Thresholds(info=0.001, warning=0.01)
+    """Share of the writes, over five minutes, that are larger than an item may be."""
+    too_large_least: int = 3
+    """Such writes below which it is not told."""
     roomy: float = 0.8
     """Evictions below this share of memory mean that one size of items has too few pages."""
 
 
 async def collect(memcached: Memcached, target: Target) -> MemcachedHealth:
     """Read stats and settings; items only where something was evicted; nodes where listed."""
-    at = clock.now()
+    at, began = clock.now(), perf_counter()
     stats = await memcached.stats()
+    answer_s = perf_counter() - began
     if "pid" not in stats or "uptime" not in stats:
         raise BlindError(Reason.UNREADABLE, "stats does not hold what a memcached server gives")
     settings = await memcached.stats("settings")
@@ -62,12 +76,14 @@ async def collect(memcached: Memcached, target: Target) -> MemcachedHealth:
         except BlindError as error:
             if error.reason is not Reason.UNSUPPORTED:
                 raise
-    return health(stats, settings, items, at=at, nodes=nodes)
+    return health(stats, settings, items, at=at, nodes=nodes, answer_s=answer_s)
 
 
 def diagnose(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]:
     """Restarts first, since everything else follows from an empty cache."""
     yield from _restarted(look)
+    yield from _flushed(look)
+    yield from _too_large(look, settings)
     yield from _connections(look, settings)
     yield from _evicting(look, settings)
     yield from _hits(look, settings)
@@ -89,6 +105,65 @@ def _restarted(look: MemcachedHealth) -> Iterator[Finding]:
             likely=("a node replacement or maintenance", "a crash or an out-of-memory kill"),
             next="the database behind it gets the load now: look there, and at its pool",
         )
+
+
+def _flushed(look: MemcachedHealth) -> Iterator[Finding]:
+    """`flush_all` threw out every item between two looks.
+
+    To the database behind it is the same as a restart: every read misses until it is filled again.
+    """
+    if look.flushed is None:
+        return
+    ago = (look.at - look.flushed).total_seconds()
+    yield Finding(
+        "MC_FLUSHED",
+        severity_of(look.flushed, look.at),
+        f"flush_all threw out {look.flushed_items:,} items"
+        + (f" {duration(ago)} ago" if ago >= 1 else ""),
+        evidence=(
+            Evidence("items thrown out", look.flushed_items),
+            Evidence("items now", look.items),
+        ),
+        likely=(
+            "a person or a script that took this for another node",
+            "a deployment that empties its cache",
+        ),
+        next="the database behind it gets the load now: look there; then who sent it",
+    )
+
+
+def _too_large(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]:
+    """Values are larger than an item may be (`-I`, 1 MiB unless set), so they are never cached.
+
+    The client gets an error that libraries hide, and each read of such a value goes to the database
+    for ever: it begins with the one list that grew.
+    """
+    five = window(look.pairs, WINDOW)
+    refused = five.gained.get(TOO_LARGE, 0) if five else 0
+    if five is None or refused < settings.too_large_least:
+        return
+    share = refused / (refused + five.gained.get(SETS, 0))
+    severity = settings.too_large.grade(share)
+    if severity is None:
+        return
+    yield Finding(
+        "MC_TOO_LARGE",
+        severity,
+        f"{refused:,} writes within {duration(five.seconds)}, {percent(share)} of all, are larger "
+        "than an item may be: they are never cached",
+        evidence=(
+            Evidence("too large", refused, "", settings.too_large_least),
+            Evidence("of the writes", share, "share", settings.too_large.first),
+            Evidence("an item may have", look.largest, "bytes"),
+        ),
+        likely=(
+            "a list or page that grew over the limit",
+            "a release that keeps more under one key, or no longer compresses",
+        ),
+        next="the application's log has the key (object too large for cache); split or compress "
+        "it, or raise -I (max_item_size) outside of the peak",
+        fact=False,
+    )
 
 
 def _connections(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]:
@@ -194,7 +269,9 @@ def _hits(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]:
                 Evidence("hits before", before, "share"),
                 Evidence("look-ups", look.rates.gets if look.rates else None, "/s"),
             ),
-            likely=(
+            likely=(f"flush_all threw out {look.flushed_items:,} items",)
+            if look.flushed
+            else (
                 "a cold cache after a restart or a new node",
                 "evictions",
                 "a deployment changed the keys",
@@ -254,6 +331,9 @@ def facts(look: MemcachedHealth, limits: Settings) -> Iterator[Fact]:
         hits = look.rates.hit_share
         if hits is not None:
             yield Fact("hits", percent(hits), hits, "share")
+    if look.answer_s is not None:
+        told = f"{look.answer_s * 1000:.1f} ms with the round trip"
+        yield Fact("answer", told, look.answer_s * 1000, "ms")
     if look.nodes:
         yield Fact("nodes", str(len(look.nodes)), len(look.nodes))
     yield Fact("server", visible(f"memcached {look.version}", 40))
@@ -331,15 +411,14 @@ def _slab(slab: Slab) -> Row:
 
 
 def changes(look: MemcachedHealth, target: str) -> Iterator[Change]:
-    """A restart that happened between two of our looks."""
-    if look.restarted is not None:
-        yield Change(
-            at=look.restarted,
-            kind="memcached.restart",
-            target=target,
-            summary="the node was restarted and began empty",
-            source="memcached.health",
-        )
+    """A restart or a flush that happened between two of our looks."""
+    for at, kind, summary in (
+        (look.restarted, "memcached.restart", "the node was restarted and began empty"),
+        (look.flushed, "memcached.flush", f"flush_all threw out {look.flushed_items:,} items"),
+    ):
+        if at is not None:
+            source = "memcached.health"
+            yield Change(at=at, kind=kind, target=target, summary=summary, source=source)
 
 
 PROBE = Probe(
@@ -356,5 +435,13 @@ PROBE = Probe(
     changes=changes,
     since=since,
     needs=("the port, without a login",),
-    codes=(*CODES, "MC_EVICTING", "MC_HIT", "MC_MEM", "MC_RESTARTED"),
+    codes=(
+        *CODES,
+        "MC_EVICTING",
+        "MC_HIT",
+        "MC_MEM",
+        "MC_RESTARTED",
+        "MC_FLUSHED",
+        "MC_TOO_LARGE",
+    ),
 )

@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from probes.gains import still_told
+from probes.gains import Pair, kept, still_told
 
+TOO_LARGE, SETS = "store_too_large", "cmd_set"
+_LEAST_FLUSHED = 100
+"""Items below which a flush is nobody's outage."""
 _LEAST_LOOKUPS = 50
 """Look-ups between two looks below which a hit share says nothing."""
 _LONGEST_GAP = 300.0
@@ -36,7 +39,10 @@ class Counts:
     """direct_reclaims: writers that had to make room themselves."""
     no_memory: int | None = None
     """store_no_memory: writes that found no room at all."""
-    auth_errors: int | None = None
+    flushes: int | None = None
+    """cmd_flush. The items leave as reclaimed and expired ones."""
+    too_large: int | None = None
+    """store_too_large: values that no item may hold; cmd_set does not count them."""
 
 
 _NAMES: Mapping[str, str] = {
@@ -51,7 +57,8 @@ _NAMES: Mapping[str, str] = {
     "evicted_unfetched": "evicted_unfetched",
     "reclaims": "direct_reclaims",
     "no_memory": "store_no_memory",
-    "auth_errors": "auth_errors",
+    "flushes": "cmd_flush",
+    "too_large": "store_too_large",
 }
 
 
@@ -110,6 +117,16 @@ class MemcachedHealth:
     earlier_hits: float | None = None
     """The hit share of the first looks, to compare with."""
     restarted: datetime | None = None
+    flushed: datetime | None = None
+    """When all items were thrown out by command, between two of our looks."""
+    flushed_items: int = 0
+    """How many there were before that."""
+    largest: int | None = None
+    """item_size_max: bytes that an item may have."""
+    answer_s: float | None = None
+    """How long `stats` took, with the network's round trip."""
+    pairs: tuple[Pair, ...] = ()
+    """Writes, and those that were too large, between the looks of the last five minutes."""
 
     @property
     def memory_share(self) -> float | None:
@@ -131,6 +148,7 @@ def health(
     *,
     at: datetime,
     nodes: tuple[str, ...] = (),
+    answer_s: float | None = None,
 ) -> MemcachedHealth:
     """The answers to `stats`, `stats settings` and `stats items` as a snapshot."""
     accepting = _int(stats, "accepting_conns")
@@ -149,6 +167,8 @@ def health(
         evicts=settings.get("evictions", "on") != "off",
         slabs=_slabs(items),
         nodes=nodes,
+        largest=_int(settings, "item_size_max"),
+        answer_s=answer_s,
         counts=Counts(**{field: _int(stats, name) for field, name in _NAMES.items()}),
     )
 
@@ -184,7 +204,30 @@ def since(before: MemcachedHealth, now: MemcachedHealth) -> MemcachedHealth:
     if hits is None and rates is not None:
         hits = rates.hit_share
     told = still_told(before.restarted, now.at)
-    return replace(now, rates=rates, earlier_hits=hits, restarted=told)
+    now = replace(now, rates=rates, earlier_hits=hits, restarted=told)
+    return _emptied(before, _refused(before, now, seconds))
+
+
+def _emptied(before: MemcachedHealth, now: MemcachedHealth) -> MemcachedHealth:
+    items = before.items or 0
+    if _gain(before.counts.flushes, now.counts.flushes) and items >= _LEAST_FLUSHED:
+        return replace(now, flushed=now.at, flushed_items=items)
+    told = still_told(before.flushed, now.at)
+    return replace(now, flushed=told, flushed_items=before.flushed_items if told else 0)
+
+
+def _refused(before: MemcachedHealth, now: MemcachedHealth, seconds: float) -> MemcachedHealth:
+    """With the writes of this look added; begun anew when a counter was reset."""
+    names = {TOO_LARGE: "too_large", SETS: "sets"}
+    gained = {
+        name: _gain(getattr(before.counts, each), getattr(now.counts, each))
+        for name, each in names.items()
+    }
+    known = {name: gain for name, gain in gained.items() if gain is not None}
+    if len(known) < len(names) or not 0 < seconds <= _LONGEST_GAP:
+        return now
+    pair = Pair(at=now.at, seconds=seconds, gained=known)
+    return replace(now, pairs=(*kept(before.pairs, now.at), pair))
 
 
 def _rates(before: Counts, now: Counts, seconds: float) -> MemcachedRates:

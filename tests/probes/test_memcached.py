@@ -14,7 +14,7 @@ from probes.memcached.model import Counts, MemcachedHealth, Slab, health, since
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 ZERO: dict[str, int] = dict.fromkeys(
     ("connections", "rejected", "listen_disabled", "gets", "sets", "hits", "misses", "evictions",
-     "evicted_unfetched", "reclaims", "no_memory"), 0
+     "evicted_unfetched", "reclaims", "no_memory", "flushes", "too_large"), 0
 )  # fmt: skip
 
 
@@ -45,6 +45,11 @@ def found(look: MemcachedHealth) -> list[tuple[str, str]]:
     [
         pytest.param({}, {}, [], id="nothing happened"),
         pytest.param({}, {"connections": 79}, [], id="connections, just below"),
+        pytest.param({"flushes": 1}, {"items": 99}, [], id="a flush of next to nothing"),
+        pytest.param({"sets": 100, "too_large": 2}, {}, [], id="two values are too large"),
+        pytest.param(
+            {"sets": 997, "too_large": 3}, {}, [("MC_TOO_LARGE", "info")], id="three of a thousand"
+        ),
         pytest.param(
             {}, {"connections": 80}, [("MC_SAT_CONNECTIONS", "warning")], id="four fifths connected"
         ),

@@ -252,6 +252,33 @@ async def test_hits_that_fall_are_told(server: ServerProcess) -> None:
     assert codes(seen) == {"MC_HIT": "warning"}
 
 
+async def test_a_flush_is_a_change_and_no_restart(server: ServerProcess) -> None:
+    fill(server, keys=150, size=10)
+
+    seen = await between(server, lambda: talk(server, b"flush_all\r\n", b"OK\r\n"))
+    flushed = next(finding for finding in seen.findings if finding.code == "MC_FLUSHED")
+
+    assert codes(seen) == {"MC_FLUSHED": "high"}
+    assert "150 items" in flushed.summary
+    assert [change.kind for change in seen.changes] == ["memcached.flush"]
+    assert library().best("MC_FLUSHED") == "memcached"
+
+
+async def test_values_that_are_larger_than_an_item_may_be(server: ServerProcess) -> None:
+    large = b"set list 0 0 2000000\r\n" + b"x" * 2_000_000 + b"\r\n"
+
+    def write() -> None:
+        fill(server, keys=90, size=10)
+        talk(server, large * 10, b"SERVER_ERROR object too large for cache\r\n" * 10)
+
+    seen = await between(server, write)
+    refused = next(finding for finding in seen.findings if finding.code == "MC_TOO_LARGE")
+
+    assert (refused.severity.value, refused.evidence[0].value) == ("warning", 10)
+    assert "10%" in refused.summary
+    assert library().best("MC_TOO_LARGE") == "memcached"
+
+
 async def test_a_restart_is_told_and_gives_no_rates(server: ServerProcess, folder: Path) -> None:
     probe = registry()[PROBE]
     to = target(settings(server.port))
