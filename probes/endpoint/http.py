@@ -9,12 +9,13 @@ from cockpit.connect.net.http import BODY_LIMIT, HttpLook
 from cockpit.connect.net.session import AddressLook, PathLook
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import count, duration
-from probes.endpoint import failing
+from probes.endpoint import failing, whole
 from probes.endpoint.model import (
     Group,
     Settings,
     Snapshot,
     address_evidence,
+    answer_evidence,
     judged_addresses,
     share,
     status_is_expected,
@@ -23,13 +24,17 @@ from probes.endpoint.tcp import how_many, where_from
 from probes.endpoint.tls import TLS_CODES
 
 _RECENT = 5
+_LONGEST_WAIT = 7
+"""Digits of a Retry-After in seconds that are shown as a time."""
 _TALK = {
     "mute": ("NET_CONN_MUTE", Severity.CRITICAL, "accepts connections and never answers"),
     "dropped": ("NET_CONN_DROPPED", Severity.HIGH, "closes connections without an answer"),
     "reset": ("NET_TCP_RESET", Severity.HIGH, "resets connections after accepting them"),
     "": ("NET_CONN_DROPPED", Severity.HIGH, "breaks connections after accepting them"),
 }
-_OWN_FINDING = {"truncated", "stalled", "malformed", "error", "alert", "ok"}
+_OWN_FINDING = {
+    *("truncated", "stalled", "head_slow", "too_long", "malformed", "error", "alert", "ok"),
+}
 """Words of the HTTP rung that are not told as silence."""
 _TALK_LIKELY = {
     "NET_CONN_MUTE": (
@@ -40,7 +45,6 @@ _TALK_LIKELY = {
     "NET_TCP_RESET": ("the process crashes or restarts", "a proxy that has no backend"),
 }
 _TLS_LIKELY = ("it wants a client certificate, or does not know this name (SNI)",)
-_TELLING = ("server", "retry-after", "x-amzn-requestid", "x-amzn-trace-id", "x-amz-cf-id")
 _MADE_BY_BALANCER = {
     502: "the target closed or broke the connection",
     503: "no target is registered or available",
@@ -65,7 +69,7 @@ def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         yield from _no_answer(snapshot.path, looks)
     yield from failing.findings(snapshot, settings)
     answers = tuple(look for look in looks if look.http)
-    yield from _broken(snapshot.path, answers)
+    yield from whole.findings(snapshot, answers)
     yield from _server_errors(snapshot, answers, flaky=flaky)
     yield from _other_status(snapshot, answers)
     yield from _body(snapshot, answers)
@@ -110,49 +114,6 @@ def _is_silent(look: AddressLook) -> bool:
     return rung == "http" and word not in _OWN_FINDING
 
 
-_BROKEN: dict[str, tuple[str, tuple[str, ...]]] = {
-    "NET_HTTP_TRUNCATED": (
-        "the answer ends too early",
-        ("the process or a proxy dies while it answers",),
-    ),
-    "NET_HTTP_MALFORMED": (
-        "the answer is not HTTP",
-        ("another service listens on this port", "a proxy or captive portal on the way"),
-    ),
-}
-
-
-def _broken(path: PathLook, looks: Group) -> Iterator[Finding]:
-    """What comes back is no whole HTTP answer.
-
-    NET_HTTP_TRUNCATED: The answer ends too early or stalls: the process or a proxy dies in the
-    middle.
-
-    NET_HTTP_MALFORMED: It is not HTTP: another service on this port, or a portal on the way.
-    """
-    for words, code in (
-        ({"truncated", "stalled"}, "NET_HTTP_TRUNCATED"),
-        ({"malformed", "error"}, "NET_HTTP_MALFORMED"),
-    ):
-        alike = tuple(look for look in looks if look.http and look.http.outcome in words)
-        if not alike or alike[0].http is None:
-            continue
-        said, likely = _BROKEN[code]
-        yield Finding(
-            code,
-            Severity.HIGH,
-            f"{path.url}: {share(alike, looks)}" + said,
-            subject="" if len(alike) == len(looks) else alike[0].address,
-            evidence=(
-                Evidence("what came", alike[0].http.detail),
-                Evidence("octets read", alike[0].http.size),
-                Evidence("status", alike[0].http.status or None),
-                *where_from(path),
-            ),
-            likely=likely,
-        )
-
-
 def _server_errors(snapshot: Snapshot, looks: Group, *, flaky: bool) -> Iterator[Finding]:
     """The endpoint answers 5xx: it is reached and fails.
 
@@ -174,16 +135,25 @@ def _server_errors(snapshot: Snapshot, looks: Group, *, flaky: bool) -> Iterator
         "NET_HTTP_5XX",
         Severity.CRITICAL if all_fail else Severity.HIGH,
         f"{snapshot.path.url} answers {status}: "
-        + ("every time" if all_fail else f"{len(failed)} of {count(len(statuses), 'request')}"),
+        + ("every time" if all_fail else f"{len(failed)} of {count(len(statuses), 'request')}")
+        + _come_again(answer),
         evidence=(
             Evidence("answers of 500 and above", len(failed), limit=2),
             Evidence("requests", len(statuses)),
-            *_answer_evidence(answer),
+            *answer_evidence(answer),
             *where_from(snapshot.path),
         ),
         likely=_server_error_causes(status, answer),
         next="look at the targets behind the load balancer, then at the latest deployment",
     )
+
+
+def _come_again(answer: HttpLook) -> str:
+    """`; it asks to come again in 2m`, or as it wrote it (a date)."""
+    said = answer.header("retry-after")
+    if said.isascii() and said.isdigit() and len(said) < _LONGEST_WAIT:
+        return f"; it asks to come again in {duration(float(said))}"
+    return f"; it asks to come again at {said}" if said else ""
 
 
 def _recent_statuses(snapshot: Snapshot) -> list[int]:
@@ -229,7 +199,7 @@ def _other_status(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
         Severity.WARNING if snapshot.expect_status else Severity.INFO,
         f"{snapshot.path.url}: {share(odd, looks)}answers {answer.status}"
         + (f", expected {wanted}" if wanted else ""),
-        evidence=(*_answer_evidence(answer), *where_from(snapshot.path)),
+        evidence=(*answer_evidence(answer), *where_from(snapshot.path)),
         likely=_MEANS.get(answer.status, ()),
     )
 
@@ -258,7 +228,7 @@ def _body(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
         f"{snapshot.path.url}: {share(wrong, looks)}answers {answer.status} "
         "without the expected text",
         evidence=(
-            *_answer_evidence(answer),
+            *answer_evidence(answer),
             Evidence("body begins", answer.body or "(empty)"),
             *where_from(snapshot.path),
         ),
@@ -366,13 +336,4 @@ def _slow_at_times(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             "a pool that is full at times",
         ),
         fact=False,
-    )
-
-
-def _answer_evidence(answer: HttpLook) -> tuple[Evidence, ...]:
-    return (
-        Evidence("status", answer.status),
-        Evidence("first byte", answer.first_byte, "s"),
-        *(Evidence(name, answer.header(name)) for name in _TELLING if answer.header(name)),
-        *((Evidence("not asked again for", answer.held, "s"),) if answer.held else ()),
     )

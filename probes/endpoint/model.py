@@ -9,6 +9,7 @@ from math import ceil
 from statistics import median
 
 from cockpit.connect.net.dns import Resolution
+from cockpit.connect.net.http import HttpLook
 from cockpit.connect.net.session import AddressLook, PathLook
 from cockpit.triage.finding import Evidence, Thresholds
 from cockpit.triage.names import NameAnswer
@@ -71,6 +72,7 @@ _PRIVATE = tuple(
     ipaddress.ip_network(block)
     for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 )
+_TELLING = ("server", "retry-after", "x-amzn-requestid", "x-amzn-trace-id", "x-amz-cf-id")
 Group = tuple[AddressLook, ...]
 
 
@@ -163,3 +165,13 @@ def typical_total(path: PathLook, look: AddressLook) -> float:
         if sample.address == look.address and sample.total is not None
     ]
     return median(totals[-5:]) if totals else look.total
+
+
+def answer_evidence(answer: HttpLook) -> tuple[Evidence, ...]:
+    """Status, time, and the headers that tell who made the answer."""
+    return (
+        Evidence("status", answer.status),
+        Evidence("first byte", answer.first_byte, "s"),
+        *(Evidence(name, answer.header(name)) for name in _TELLING if answer.header(name)),
+        *((Evidence("not asked again for", answer.held, "s"),) if answer.held else ()),
+    )

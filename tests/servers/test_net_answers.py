@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +16,9 @@ import pytest
 from cockpit.connect.net import session as net_module
 from cockpit.connect.net.session import Timeouts, open_net
 from cockpit.connect.net.settings import EndpointSettings
-from cockpit.triage.finding import Finding
+from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.target import Target
-from cockpit.world.net import Behaviour, Web
+from cockpit.world.net import Authority, Behaviour, Web
 from cockpit.world.net.web import Request
 from probes.endpoint.model import Settings
 from probes.endpoint.path import PROBE
@@ -69,3 +74,123 @@ async def test_one_request_in_eight_fails_and_the_finding_stays(odd: Behaviour, 
     assert kind in seen[-1]["NET_HTTP_FAILING"].summary
     told = [set(found) for found in seen[17:]]  # from the third failure on
     assert told == [{"NET_HTTP_FAILING"}] * len(told)
+
+
+@asynccontextmanager
+async def saying(*parts: bytes | float) -> AsyncIterator[str]:
+    """A server that reads a request, then writes the octets; a number is a pause in seconds."""
+    over = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            for part in parts:
+                if isinstance(part, bytes):
+                    writer.write(part)
+                    await writer.drain()
+                else:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(over.wait(), part)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    finally:
+        over.set()
+        server.close()
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+EVENTS = OK + b"Content-Type: text/event-stream; charset=utf-8\r\n\r\n"
+EVER = 60.0
+
+
+@pytest.mark.parametrize(
+    ("parts", "settings", "told"),
+    [
+        pytest.param((OK + b"Ser", EVER), {}, "NET_HTTP_SLOW_HEAD", id="slow headers"),
+        pytest.param(
+            (OK + b"Content-Length: 90\r\n\r\nbegun", EVER),
+            {},
+            "NET_HTTP_SLOW_BODY",
+            id="slow body",
+        ),
+        pytest.param((EVENTS + b"data: 1\n\n", EVER), {}, "", id="events: known by their type"),
+        pytest.param((EVENTS, EVER), {}, "", id="events, none yet"),
+        pytest.param(
+            (OK + b"\r\n{}\n", EVER),
+            {"expect": "stream"},
+            "",
+            id="an answer without an end is meant",
+        ),
+        pytest.param(
+            (OK + b"X-Cookie: " + b"x" * 90_000 + b"\r\n\r\n",),
+            {},
+            "NET_HTTP_HEADER_TOO_LONG",
+            id="90 KB of headers",
+        ),
+        pytest.param(
+            (OK + b'Content-Length: 17\r\n\r\n{"status":"DOWN"}',),
+            {},
+            "NET_HTTP_SAYS_DOWN",
+            id="a document that says of itself that it is down",
+        ),
+        pytest.param(
+            (OK + b'Content-Length: 15\r\n\r\n{"status":"UP"}',), {}, "", id="and one that is up"
+        ),
+        pytest.param(
+            (OK + b'Content-Length: 17\r\n\r\n{"status":"DOWN"}',),
+            {"expect_text": "status"},
+            "",
+            id="the text is judged by the configuration",
+        ),
+    ],
+)
+async def test_what_comes_late_or_long_is_told_as_what_it_is(
+    parts: tuple[bytes | float, ...], settings: dict[str, str], told: str
+) -> None:
+    async with (
+        saying(*parts) as url,
+        looking(url, limits=Timeouts(body=0.8), **settings) as look,
+    ):
+        found = await look()
+    assert list(found) == ([told] if told else [])
+    for finding in found.values():
+        assert "dies" not in " ".join((finding.summary, *finding.likely))
+
+
+async def test_a_503_that_asks_to_come_again_is_quoted() -> None:
+    async with Web() as web:
+        web.otherwise = Behaviour(status=503, headers=(("Retry-After", "120"),))
+        async with looking(web.url()) as look:
+            found = await look()
+    assert "answers 503: every time; it asks to come again in 2m" in found["NET_HTTP_5XX"].summary
+
+
+async def test_an_end_that_tls_did_not_seal_is_a_doubt(tmp_path: Path) -> None:
+    """A server that sends no length and drops the connection under TLS: a cut looks the same."""
+    authority = Authority(tmp_path)
+    context = authority.issue(names=("127.0.0.1",)).context()
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        for sealed in (False, True):
+            plain, _ = listening.accept()
+            with context.wrap_socket(plain, server_side=True) as secure:
+                secure.recv(4096)
+                secure.sendall(OK + b"\r\nhalf of it")
+                if sealed:
+                    with contextlib.suppress(OSError):
+                        secure.unwrap()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    url = f"https://127.0.0.1:{listening.getsockname()[1]}/"
+    async with looking(url, tls_ca=str(authority.ca_file)) as look:
+        cut, sealed = await look(), await look()
+    thread.join(20)
+    listening.close()
+    assert cut["NET_HTTP_TRUNCATED"].severity is Severity.WARNING
+    assert "may be cut off" in cut["NET_HTTP_TRUNCATED"].summary
+    assert sealed == {}

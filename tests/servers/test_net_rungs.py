@@ -233,7 +233,7 @@ async def test_a_missing_ca_file_is_a_configuration_error(tmp_path: Path) -> Non
         pytest.param(Behaviour(fault="truncated"), "http truncated", 200, id="truncated"),
         pytest.param(Behaviour(fault="half-head"), "http truncated", 0, id="closed in the header"),
         pytest.param(Behaviour(fault="garbage"), "http malformed", 0, id="not HTTP"),
-        pytest.param(Behaviour(fault="endless-head"), "http malformed", 0, id="1 MB of header"),
+        pytest.param(Behaviour(fault="endless-head"), "http too_long", 200, id="1 MB of header"),
         pytest.param(Behaviour(delay=4), "http mute", 0, id="too slow"),
         pytest.param(Behaviour(drip=4), "http stalled", 200, id="the body stops coming"),
     ],

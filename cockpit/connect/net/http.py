@@ -2,12 +2,14 @@
 
 The answer is parsed by h11, which was written for hostile octets; the limits, redirects and the
 clock are ours. No cookies, no proxy, no retry, no decompression; at most 4 KB of the body are read.
-Redirects are counted, at most five, and only within the same origin: nothing else is contacted.
+Redirects are counted, at most five, and only within the same origin: nothing else is asked.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +26,10 @@ _START = b"HTTP/"
 _HEAD_LIMIT = 16 * 1024
 _FIELDS_LIMIT = 100
 _INTERIM_LIMIT = 3
+_EVENTS = "text/event-stream"
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)[ \r\n]")
+_STATE_FIELDS = ("status", "state", "health")
+_FIRST_FIELD = re.compile(r'\s*\{\s*"(?:status|state|health)"\s*:\s*"([^"\\]{1,40})"')
 _LAST_WORDS = 0.2
 _KEPT = (
     "server",
@@ -48,8 +54,9 @@ class HttpLook:
     """The answer to one GET.
 
     `outcome`: `ok` (a whole answer, whatever its status), `mute` (no first byte in time),
-    `dropped` (closed before the answer), `reset`, `malformed` (not HTTP, or a header beyond the
-    limits), `truncated` (less than it promised), `stalled` (the body stopped coming), `alert` (the
+    `dropped` (closed before the answer), `reset`, `malformed` (not HTTP), `too_long` (a header
+    beyond our limits), `truncated` (less than it promised), `head_slow` and `stalled` (the header,
+    the body was not whole when our patience ended; the connection still stood), `alert` (the
     server refused us by TLS after the handshake, as for a missing client certificate), `error`.
     """
 
@@ -67,6 +74,10 @@ class HttpLook:
     """The beginning of the body as one harmless line; at most 300 characters."""
     size: int = 0
     """Octets of the body that were read, at most 4096."""
+    says: str = ""
+    """The document's own word for how it is (`status` and the like of a JSON object). Untrusted."""
+    unsealed: bool = False
+    """It ended by the end of the connection, which TLS did not seal: a cut looks the same."""
     has_marker: bool | None = None
     """Whether the expected text is in it; None when none is expected."""
     clock_ahead: float | None = None
@@ -89,14 +100,21 @@ class _Answer:
 
     began: float
     limit: int = BODY_LIMIT
+    stream: bool = False
+    """Its first octets are the answer: it has no end."""
+    start: bytes = b""
+    """The first octets, for the status of a header that is never whole."""
     first_byte: float | None = None
     parser: h11.Connection = field(default_factory=lambda: _expecting())
     ended: bool = False
     """The peer has said its last."""
     status: int = 0
+    is_final: bool = False
+    """Its header is whole, and no interim one."""
     version: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    unsealed: bool = False
 
 
 def _expecting() -> h11.Connection:
@@ -111,7 +129,11 @@ def _expecting() -> h11.Connection:
 
 
 class _Malformed(ValueError):
-    """What came is not HTTP/1.x, or exceeds the limits."""
+    """What came is not HTTP/1.x."""
+
+
+class _TooLong(ValueError):
+    """A header beyond the limits."""
 
 
 class _Short(ValueError):
@@ -127,14 +149,22 @@ def request(host: str, path: str, *, agent: str) -> bytes:
 
 
 async def exchange(
-    wire: Wire, sent: bytes, *, first_byte: float, whole: float, marker: str, wall: datetime
+    wire: Wire,
+    sent: bytes,
+    *,
+    first_byte: float,
+    whole: float,
+    marker: str,
+    wall: datetime,
+    stream: bool = False,
 ) -> HttpLook:
     """Send a request and read the answer; `first_byte` and `whole` are limits in seconds.
 
-    `wall` is our clock when it was sent. Never raises for what the other side does.
+    `wall` is our clock when it was sent; `stream`: an answer without an end is meant. Never raises
+    for what the other side does.
     """
     loop = asyncio.get_running_loop()
-    answer = _Answer(began=loop.time())
+    answer = _Answer(began=loop.time(), stream=stream)
     outcome, detail = await _talk(wire, sent, answer, first_byte=first_byte, whole=whole)
     return _finished(answer, outcome, detail, took=loop.time() - answer.began, ask=(marker, wall))
 
@@ -162,8 +192,10 @@ async def _talk(
             await _head(wire, answer)
             await _body(wire, answer)
     except TimeoutError:
-        outcome = "mute" if answer.first_byte is None else "stalled"
-        detail = f"nothing came within {first_byte if outcome == 'mute' else whole:g} s"
+        outcome, detail = _late(answer, first_byte=first_byte, whole=whole)
+    except _TooLong as error:
+        outcome, detail = "too_long", str(error)
+        answer.status = _status_of(answer.start)
     except _Malformed as error:
         outcome, detail = "malformed", str(error)
     except _Short as error:
@@ -177,6 +209,24 @@ async def _talk(
         last = await _last_words(wire) if answer.first_byte is None else ""
         outcome, detail = ("alert", last) if last else (outcome, detail)
     return outcome, detail
+
+
+def _late(answer: _Answer, *, first_byte: float, whole: float) -> tuple[str, str]:
+    """What our patience ended at; a stream that has begun is whole as it is."""
+    if answer.first_byte is None:
+        return "mute", f"nothing came within {first_byte:g} s"
+    if not answer.is_final:
+        return "head_slow", f"the header was not whole {whole:g} s after its first byte"
+    if answer.stream:
+        return "ok", f"a stream: {len(answer.body)} octets in {whole:g} s"
+    length = answer.headers.get("content-length", "")
+    of = f" of {length}" if length else ""
+    return "stalled", f"{len(answer.body)}{of} octets of the body came within {whole:g} s"
+
+
+def _status_of(start: bytes) -> int:
+    found = _STATUS_LINE.match(start)
+    return int(found[1]) if found else 0
 
 
 async def _last_words(wire: Wire) -> str:
@@ -203,6 +253,7 @@ async def _begin(wire: Wire, answer: _Answer) -> None:
         if not more:
             break
         data += more
+    answer.start = data[:64]
     if not data.startswith(_START[: len(data)]):  # h11 would wait for the end of a header
         raise _Malformed("the answer does not begin with HTTP/")
     answer.parser.receive_data(data)
@@ -229,7 +280,7 @@ def _malformed(error: h11.RemoteProtocolError, *, ended: bool, when: str) -> Val
     if ended:
         return _Short(f"the connection was closed {when}")
     if error.error_status_hint == 431:
-        return _Malformed("the header is longer than 16 KiB")
+        return _TooLong("the header is longer than 16 KiB")
     return _Malformed(visible(str(error), 120))
 
 
@@ -239,23 +290,27 @@ async def _head(wire: Wire, answer: _Answer) -> None:
         if not isinstance(event, h11.InformationalResponse | h11.Response):
             raise _Short("the connection was closed inside the header")
         if len(event.headers) > _FIELDS_LIMIT:
-            raise _Malformed(f"more than {_FIELDS_LIMIT} header fields")
+            raise _TooLong(f"more than {_FIELDS_LIMIT} header fields")
         answer.version = "HTTP/" + event.http_version.decode("ascii")
         answer.status = event.status_code
         answer.headers = {}
         for name, value in event.headers:
             answer.headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
         if isinstance(event, h11.Response):
+            answer.is_final = True
+            kind = answer.headers.get("content-type", "")
+            answer.stream = answer.stream or kind.startswith(_EVENTS)
             return
     raise _Malformed("too many interim answers")
 
 
 async def _body(wire: Wire, answer: _Answer) -> None:
-    """At most `limit` octets: what is more is never asked for."""
-    while len(answer.body) < answer.limit:
+    """At most `limit` octets, of a stream the first ones: what is more is never asked for."""
+    while len(answer.body) < answer.limit and not (answer.stream and answer.body):
         read = f"after {len(answer.body)} of {answer.headers.get('content-length', 'more')} octets"
         event = await _event(wire, answer, read)
         if not isinstance(event, h11.Data):
+            answer.unsealed = answer.ended and wire.unsealed
             return
         answer.body = (answer.body + bytes(event.data))[: answer.limit]
 
@@ -279,6 +334,8 @@ def _finished(
         headers=kept,
         body=visible(text.strip(), 300),
         size=len(answer.body),
+        says=own_word(text),
+        unsealed=answer.unsealed,
         has_marker=(marker in text) if marker and answer.status else None,
         clock_ahead=clock_ahead(
             answer.headers.get("date", ""),
@@ -288,6 +345,25 @@ def _finished(
         ),
         detail=detail,
     )
+
+
+def own_word(text: str) -> str:
+    """What a JSON object calls its own state, also where only its beginning was read; else nothing.
+
+    Shapes: Spring Boot's health, `application/health+json` (draft-inadarei-api-health-check), and
+    the like: a text or a truth under one of a few names.
+    """
+    if not text.lstrip().startswith("{"):
+        return ""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        began = _FIRST_FIELD.match(text)
+        return visible(began[1], 40) if began else ""
+    for name in _STATE_FIELDS:
+        if isinstance(found.get(name), str):
+            return visible(found[name], 40)
+    return ""
 
 
 def clock_ahead(date: str, age: str, *, wall: datetime, first_byte: float | None) -> float | None:

@@ -11,6 +11,7 @@ from cockpit.connect.net.settings import EndpointSettings
 if TYPE_CHECKING:
     from cockpit.connect.net.session import Net
 
+_EXPECTED = ("", "stream")
 _SCHEMES = ("https", "http", "tls", "tcp")
 
 
@@ -26,6 +27,8 @@ def _problems(settings: EndpointSettings, _: Mapping[str, object]) -> Iterator[P
     if not mark or not rest or scheme not in _SCHEMES:
         schemes = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
         yield "url", f"must begin with {schemes}"
+    if settings.expect not in _EXPECTED:
+        yield "expect", "must be 'stream', or left out"
 
 
 KIND = Kind(name="endpoint", short="url", settings=EndpointSettings, open=_open, problems=_problems)

@@ -127,6 +127,7 @@ class Net:
             contexts=await self._contexts(),
             agent=self._agent,
             marker=self._settings.expect_text,
+            stream=self._settings.expect == "stream",
             expected=self._settings.expect_status,
         )
         return list(await asyncio.gather(*(self._visit(errand, one) for one in addresses)))

@@ -15,6 +15,10 @@ class EndpointSettings:
     """Empty: 200 to 399."""
     expect_text: str = ""
     """A marker that a healthy body holds; empty: the body is not judged."""
+    expect: str = ""
+    """`stream`: an answer without an end is meant (events, a long poll), and its first octets are
+    enough; empty: a whole answer. `text/event-stream` is known by itself.
+    """
     tls_ca: str = ""
     """A PEM file to trust besides the system's store."""
     resolver: str = ""

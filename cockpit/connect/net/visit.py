@@ -43,6 +43,8 @@ class Errand:
     """None: no TLS."""
     agent: str
     marker: str
+    stream: bool
+    """An answer without an end is meant."""
     expected: tuple[int, ...]
     """Statuses that are answers, never redirects to follow."""
 
@@ -193,6 +195,7 @@ class Visit:
             first_byte=self._errand.left(self._errand.limits.first_byte),
             whole=self._errand.left(self._errand.limits.body),
             marker=self._errand.marker,
+            stream=self._errand.stream,
             wall=clock.now(),
         )
 

@@ -69,6 +69,8 @@ class Wire:
         self._socket = plain
         self._loop = asyncio.get_running_loop()
         self._tls: ssl.SSLObject | None = None
+        self.unsealed = False
+        """The peer's end came without TLS's own (`close_notify`): whoever cuts the line can."""
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
 
@@ -137,8 +139,12 @@ class Wire:
                 try:
                     await self._fill("")
                 except PeerClosed:
+                    self.unsealed = True
                     return b""
-            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            except ssl.SSLZeroReturnError:
+                return b""
+            except ssl.SSLEOFError:
+                self.unsealed = True
                 return b""
 
     def close(self) -> None:

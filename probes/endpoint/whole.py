@@ -1,0 +1,162 @@
+"""Whether an answer is whole, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cockpit.connect.net.session import PathLook
+from cockpit.triage.finding import Evidence, Finding, Severity
+from probes.endpoint.model import Group, Snapshot, answer_evidence, share, status_is_expected
+from probes.endpoint.tcp import where_from
+
+_DOWN = {
+    *("down", "unhealthy", "fail", "failed", "failing", "error", "critical", "out_of_service"),
+    *("unavailable", "outage", "dead", "red"),
+}
+"""Words by which health documents say that they are not well, in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way in which an answer is not whole."""
+
+    code: str
+    says: str
+    likely: tuple[str, ...]
+    next: str = ""
+
+
+_SLOW_LIKELY = ("the application or its disk is slow to give out what it began", "a full line")
+_BROKEN: dict[str, _Way] = {
+    "truncated": _Way(
+        "NET_HTTP_TRUNCATED",
+        "the answer ends too early",
+        ("the process or a proxy dies while it answers",),
+    ),
+    "head_slow": _Way(
+        "NET_HTTP_SLOW_HEAD",
+        "the header of the answer comes too slowly: our patience ended, not the connection",
+        ("the application waits in the middle of its header", "a proxy that holds octets back"),
+        "clients with longer timeouts wait on: look at what the process waits for",
+    ),
+    "stalled": _Way(
+        "NET_HTTP_SLOW_BODY",
+        "the body of the answer comes too slowly: our patience ended, not the connection",
+        _SLOW_LIKELY,
+        'where an answer without an end is meant (events, a long poll), set expect = "stream"',
+    ),
+    "too_long": _Way(
+        "NET_HTTP_HEADER_TOO_LONG",
+        "the header of the answer is beyond what clients take",
+        ("cookies or a policy header that grew",),
+        "many clients and proxies take 8 to 16 KiB of header: find which field grew",
+    ),
+    "malformed": _Way(
+        "NET_HTTP_MALFORMED",
+        "the answer is not HTTP",
+        ("another service listens on this port", "a proxy or captive portal on the way"),
+    ),
+}
+_BROKEN["error"] = _BROKEN["malformed"]
+
+
+def findings(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
+    """Report answers that are not whole, then those that call themselves ill."""
+    yield from _broken(snapshot.path, looks)
+    yield from _unsealed(snapshot.path, looks)
+    yield from _says_down(snapshot, looks)
+
+
+def _broken(path: PathLook, looks: Group) -> Iterator[Finding]:
+    """What comes back is no whole HTTP answer.
+
+    NET_HTTP_TRUNCATED: The answer ends too early: the process or a proxy dies in the middle. A
+    warning where it ended with a TLS connection that nobody closed in order, and no length was
+    promised: it may be whole, and a cut looks the same; strict clients refuse it.
+
+    NET_HTTP_SLOW_HEAD: The header has begun and is not whole in time. The connection stands: it is
+    the look that gave up, as clients with such a timeout do.
+
+    NET_HTTP_SLOW_BODY: The header is whole, and the body does not come in time: a slow producer, or
+    an answer that has no end and is not configured as one.
+
+    NET_HTTP_HEADER_TOO_LONG: The header is longer than 16 KiB, or has more than 100 fields.
+
+    NET_HTTP_MALFORMED: It is not HTTP: another service on this port, or a portal on the way.
+    """
+    for code in dict.fromkeys(way.code for way in _BROKEN.values()):
+        words = {word for word, way in _BROKEN.items() if way.code == code}
+        alike = tuple(look for look in looks if look.http and look.http.outcome in words)
+        if not alike or alike[0].http is None:
+            continue
+        answer = alike[0].http
+        way = _BROKEN[answer.outcome]
+        yield Finding(
+            code,
+            Severity.HIGH,
+            f"{path.url}: {share(alike, looks)}" + way.says,
+            subject="" if len(alike) == len(looks) else alike[0].address,
+            evidence=(
+                Evidence("what came", answer.detail),
+                Evidence("octets read", answer.size),
+                Evidence("status", answer.status or None),
+                *where_from(path),
+            ),
+            likely=way.likely,
+            next=way.next,
+        )
+
+
+def _unsealed(path: PathLook, looks: Group) -> Iterator[Finding]:
+    alike = tuple(look for look in looks if look.http and look.http.unsealed)
+    if not alike or alike[0].http is None or alike[0].http.outcome != "ok":
+        return
+    yield Finding(
+        "NET_HTTP_TRUNCATED",
+        Severity.WARNING,
+        f"{path.url}: {share(alike, looks)}the answer ends with the connection, without a length "
+        "and without TLS's own end: it may be cut off",
+        subject="" if len(alike) == len(looks) else alike[0].address,
+        evidence=(
+            Evidence("octets read", alike[0].http.size),
+            Evidence("status", alike[0].http.status),
+            *where_from(path),
+        ),
+        likely=("the process or a proxy dies while it answers",),
+        against=("a server that never sends close_notify, and no Content-Length",),
+        next="have the server promise a length or send chunks; strict clients refuse this",
+    )
+
+
+def _says_down(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
+    """The status is good, and the document says of itself that it is not.
+
+    A health document with `status: DOWN` and the status 200: every check that looks at the status
+    alone stays green.
+    """
+    alike = tuple(
+        look
+        for look in looks
+        if look.http
+        and look.http.says.lower() in _DOWN
+        and look.http.has_marker is not True
+        and status_is_expected(snapshot, look.http.status)
+    )
+    if not alike or alike[0].http is None:
+        return
+    answer = alike[0].http
+    yield Finding(
+        "NET_HTTP_SAYS_DOWN",
+        Severity.WARNING,
+        f"{snapshot.path.url}: {share(alike, looks)}answers {answer.status}, and says of itself "
+        f"{answer.says!r}",
+        evidence=(
+            *answer_evidence(answer),
+            Evidence("body begins", answer.body),
+            *where_from(snapshot.path),
+        ),
+        likely=("a part that it needs is down, and the status does not follow",),
+        next="read which part; to have the word judged, set expect_text to the one that is well, "
+        'such as "UP"',
+    )
