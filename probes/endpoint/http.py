@@ -74,6 +74,7 @@ def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield from _other_status(snapshot, answers)
     yield from _body(snapshot, answers)
     yield from _redirects(snapshot.path, answers)
+    yield from _led_nowhere(snapshot.path)
     yield from _slow(snapshot, answers, settings)
 
 
@@ -265,6 +266,32 @@ def _redirects(path: PathLook, looks: Group) -> Iterator[Finding]:
                 ),
                 likely=("TLS ends in front of an application that redirects to https",),
             )
+
+
+def _led_nowhere(path: PathLook) -> Iterator[Finding]:
+    """The endpoint redirects to another origin, and nobody can be reached there.
+
+    The status looks well, and whoever follows it gets nothing. Only the way is tried: name,
+    connection, handshake, at most once a minute.
+    """
+    led = path.onward
+    if led is None or led.outcome in {"", "ok"}:
+        return
+    rung, _, word = led.outcome.partition(" ")
+    yield Finding(
+        "NET_HTTP_REDIRECT_DEAD",
+        Severity.HIGH,
+        f"{path.url} redirects to {led.url}, which cannot be reached from here "
+        f"({rung}: {word.replace('_', ' ')})",
+        evidence=(
+            Evidence("leads to", led.url),
+            Evidence("way there", f"{led.outcome}: {led.detail}" if led.detail else led.outcome),
+            *where_from(path),
+        ),
+        likely=("the redirect is wrong, or what it leads to is down",),
+        against=("clients elsewhere may reach it: a name or network not visible from here",),
+        next="configure where it leads as an endpoint of its own, and look at it rung by rung",
+    )
 
 
 def _slow(snapshot: Snapshot, looks: Group, settings: Settings) -> Iterator[Finding]:

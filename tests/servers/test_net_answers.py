@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from cockpit.connect.net import onward
 from cockpit.connect.net import session as net_module
 from cockpit.connect.net.session import Timeouts, open_net
 from cockpit.connect.net.settings import EndpointSettings
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.target import Target
-from cockpit.world.net import Authority, Behaviour, Web
+from cockpit.world.net import Authority, Behaviour, Oddity, Web
 from cockpit.world.net.web import Request
 from probes.endpoint.model import Settings
 from probes.endpoint.path import PROBE
@@ -194,3 +195,28 @@ async def test_an_end_that_tls_did_not_seal_is_a_doubt(tmp_path: Path) -> None:
     assert cut["NET_HTTP_TRUNCATED"].severity is Severity.WARNING
     assert "may be cut off" in cut["NET_HTTP_TRUNCATED"].summary
     assert sealed == {}
+
+
+async def test_a_redirect_is_followed_to_whoever_should_be_there() -> None:
+    async with Web() as web, Web() as there, Oddity("closed") as odd:
+        away = f"http://127.0.0.1:{there.port}/welcome"
+        for location, told in (
+            (away, ""),
+            (f"http://127.0.0.1:{odd.port}/", "tcp: refused"),
+            ("https://gone.invalid/", "dns: "),
+            ("http://169.254.169.254/latest", ""),
+        ):
+            web.otherwise = Behaviour(status=302, headers=(("Location", location),))
+            async with looking(web.url()) as look:
+                found = await look()
+            assert list(found) == (["NET_HTTP_REDIRECT_DEAD"] if told else [])
+            assert all(told in one.summary for one in found.values())
+        assert not there.requests
+
+
+def test_a_public_site_does_not_lead_us_into_a_private_network() -> None:
+    inside = onward._forbidden(("10.0.0.9",), from_private=False)
+    assert "private network" in inside
+    assert onward._forbidden(("10.0.0.9",), from_private=True) == ""
+    assert onward._forbidden(("198.51.100.1", "8.8.8.8"), from_private=False)
+    assert onward._forbidden(("8.8.8.8",), from_private=False) == ""

@@ -8,6 +8,7 @@ from datetime import datetime
 from cockpit.connect.clocks import Witness
 from cockpit.connect.net.dns import Resolution
 from cockpit.connect.net.http import HttpLook
+from cockpit.connect.net.onward import OnwardLook
 from cockpit.connect.net.status import ProviderLook
 from cockpit.connect.net.tls import TlsLook
 from cockpit.connect.net.wire import TcpLook
@@ -110,6 +111,8 @@ class PathLook:
     """Our own address on the way to the first address that let us connect."""
     clocks: tuple[Witness, ...] = ()
     """What other hosts said about our clock within the last five minutes."""
+    onward: OnwardLook | None = None
+    """Where a redirect to another origin leads; None without one."""
     provider: ProviderLook | None = None
     """The provider's own word; None when none is configured."""
     proxy: bool = False

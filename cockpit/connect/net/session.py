@@ -13,20 +13,22 @@ import secrets
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from importlib import import_module
+from ipaddress import ip_address
 
 import cockpit
 from cockpit import clock
 from cockpit.connect.clocks import Clocks, Witness
-from cockpit.connect.net import dns, tls
+from cockpit.connect.net import dns, onward, tls
 from cockpit.connect.net import status as net_status
 from cockpit.connect.net.dns import Resolution
 from cockpit.connect.net.http import HttpLook
 from cockpit.connect.net.look import AddressLook, PathLook, Sample, Timeouts
 from cockpit.connect.net.memory import NameMemory, Samples, sample_of, sample_of_connection
+from cockpit.connect.net.onward import OnwardLook
 from cockpit.connect.net.settings import EndpointSettings
 from cockpit.connect.net.status import ProviderLook
 from cockpit.connect.net.url import Url, parse
-from cockpit.connect.net.visit import ConnectPace, Contexts, Errand, Visit
+from cockpit.connect.net.visit import REDIRECTS, ConnectPace, Contexts, Errand, Visit
 from cockpit.connect.shared import Tasks
 from cockpit.errors import BlindError, Reason
 
@@ -38,6 +40,7 @@ _SLOW_NAME = 0.3
 """Share of the limit for names from which on each name server is asked by itself."""
 _STATUS_EVERY = 60.0
 _STATUS_TIMEOUT = 4.0
+_ONWARD_TIMEOUT = 2.0
 _TOO_MANY = 429
 _HELD_LEAST, _HELD_MOST = 30.0, 300.0
 
@@ -63,6 +66,7 @@ class Net:
         self._paces: dict[str, ConnectPace] = {}
         self._held: dict[str, tuple[float, HttpLook]] = {}
         self._provider: tuple[float, ProviderLook] | None = None
+        self._onward: tuple[float, Url, OnwardLook] | None = None
         self._agent = f"incident-cockpit/{cockpit.__version__} (probe {secrets.token_hex(4)})"
 
     async def path(self, settings: EndpointSettings | None = None) -> PathLook:
@@ -97,6 +101,7 @@ class Net:
             found = answers[0].addresses
             tried = found[:MOST_ADDRESSES]
             looks = await self._visited(tried, deadline)
+            led = await self._led_onward(looks)
             provider = await asking
         finally:
             asking.cancel()
@@ -114,6 +119,7 @@ class Net:
             servers=servers,
             source=next((look.tcp.source for look in looks if look.tcp.source), ""),
             clocks=self._witnesses(looks, provider),
+            onward=led,
             provider=provider,
             proxy=any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")),
             **named,
@@ -210,6 +216,27 @@ class Net:
                 store=f"system and {ca}" if ca else "system",
             )
         )
+
+    async def _led_onward(self, looks: Sequence[AddressLook]) -> OnwardLook | None:
+        """Whether somebody is where a redirect leads, once a minute; None without one."""
+        answers = (look.http for look in looks if look.http and look.http.status in REDIRECTS)
+        answer = next(answers, None)
+        place = self._place.leads_to(answer.header("location")) if answer else None
+        if place is None or self._place.onward(place.shown) is not None:
+            return None
+        if self._onward and self._onward[1] == place and _time() - self._onward[0] < _STATUS_EVERY:
+            return self._onward[2]
+        found, _ = await self._resolved(place.host)
+        named = next((one for one in found if one.addresses), found[0])
+        seen = await onward.look(
+            place,
+            named,
+            from_private=not any(ip_address(look.address).is_global for look in looks),
+            ca=self._settings.tls_ca,
+            seconds=_ONWARD_TIMEOUT,
+        )
+        self._onward = (_time(), place, seen)
+        return seen
 
     async def _provider_said(self) -> ProviderLook | None:
         """The provider's own word, asked for once a minute; None when none is configured."""

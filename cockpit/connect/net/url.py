@@ -49,11 +49,18 @@ class Url:
         """The URL for people and records: without the query, which may hold a secret."""
         return f"{self.scheme}://{self.authority}{self.path.partition('?')[0]}"
 
-    def onward(self, location: str) -> Url | None:
-        """Where a redirect leads within the same origin; None when it leads anywhere else."""
+    def leads_to(self, location: str) -> Url | None:
+        """Where a redirect leads; None for what is no place on the web."""
         try:
             there = parse(urljoin(f"{self.scheme}://{self.authority}{self.path}", location))
         except (BlindError, ValueError):
+            return None
+        return there if there.is_http else None
+
+    def onward(self, location: str) -> Url | None:
+        """Where a redirect leads within the same origin; None when it leads anywhere else."""
+        there = self.leads_to(location)
+        if there is None:
             return None
         same = (there.scheme, there.name, there.port) == (self.scheme, self.name, self.port)
         return replace(there, host=self.host) if same else None

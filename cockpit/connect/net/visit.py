@@ -18,7 +18,7 @@ from cockpit.connect.net.wire import TcpLook, Wire, connect
 _AGAIN_AFTER = 0.1
 _BETWEEN = 0.1
 _MOST_REDIRECTS = 5
-_REDIRECTS = {301, 302, 303, 307, 308}
+REDIRECTS = {301, 302, 303, 307, 308}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Errand:
 
     def redirects(self, answer: HttpLook) -> bool:
         """Whether the answer sends us on."""
-        return answer.status in _REDIRECTS and answer.status not in self.expected
+        return answer.status in REDIRECTS and answer.status not in self.expected
 
 
 class ConnectPace:
