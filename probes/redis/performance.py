@@ -21,6 +21,7 @@ from cockpit.triage.view import Table
 from cockpit.units import count, duration, percent, size
 from probes.gains import MINUTE, WINDOW, Window, window
 from probes.redis.performance_model import (
+    CUT,
     NOAUTH,
     Busy,
     Performance,
@@ -29,6 +30,7 @@ from probes.redis.performance_model import (
     since,
 )
 from probes.redis.performance_view import milliseconds, views
+from probes.redis.syncs import full_syncs, lost_replicas
 
 MIB = 2**20
 _SLOW, _MEMORY, _REFUSES = "redis-slow-commands", "redis-memory", "cache-refuses"
@@ -59,6 +61,8 @@ class Settings:
     buffer_a_client: Thresholds = Thresholds(warning=_A_CLIENT)
     buffers_least: float = _BUFFERS
     """Bytes of all client buffers below which the average is not judged."""
+    held_s: Thresholds = Thresholds(warning=0, critical=10)
+    """Seconds for which clients are seen to wait in commands that do not wait by themselves."""
     blocked: Thresholds = Thresholds(info=50)
     """Blocked clients, when they are twice as many as at the first look."""
     bandwidth: Thresholds = Thresholds(info=75 * MIB)
@@ -108,13 +112,14 @@ def diagnose(look: Performance, settings: Settings) -> Iterator[Finding]:
         )
     yield from _latency(look, settings)
     yield from _expensive(look, settings)
+    yield from _held(look, settings)
     yield from _blocked(look, settings)
-    yield from _replicas(look)
+    yield from lost_replicas(look)
     minute, five = window(look.pairs, MINUTE), window(look.pairs, WINDOW)
     yield from _buffers(look, five, settings)
     if minute is not None and five is not None:
         yield from _bandwidth(minute, settings)
-        yield from _syncs(five)
+        yield from full_syncs(look, five)
         yield from _loop(minute, settings)
 
 
@@ -230,7 +235,7 @@ def _buffers(look: Performance, five: Window | None, settings: Settings) -> Iter
     cut = _sum(
         five,
         "evicted_clients",
-        "client_output_buffer_limit_disconnections",
+        CUT,
         "client_query_buffer_limit_disconnections",
     )
     average = each if (held or 0) >= settings.buffers_least else None
@@ -270,6 +275,37 @@ def _sum(gained: Window | None, *names: str) -> int | None:
     """Of those that this server counts; None: none, or no earlier look."""
     known = [gained.gained[name] for name in names if name in gained.gained] if gained else []
     return sum(known) if known else None
+
+
+def _held(look: Performance, settings: Settings) -> Iterator[Finding]:
+    """Clients wait in commands that never wait by themselves: writes are held up (CLIENT PAUSE).
+
+    Tools for failovers pause writes for a second or two; one that died leaves the pause behind. A
+    server that says why it holds them is judged by redis.health; of others the clients are listed.
+    """
+    if not look.held or look.held_since is None:
+        return
+    seen = (look.at - look.held_since).total_seconds()
+    listed = sorted(look.held.items(), key=lambda each: (-each[1], each[0]))
+    names = " · ".join(f"{name.upper()} {number:,}" for name, number in listed[:_EACH])
+    waiting = sum(look.held.values())
+    yield Finding(
+        "RD_PAUSED",
+        settings.held_s.grade(seen) or Severity.WARNING,
+        f"{count(waiting, 'client')} {'waits' if waiting == 1 else 'wait'} in commands that do not "
+        "wait by themselves: writes are held up"
+        + (f", seen for {duration(seen)}" if seen >= 1 else ""),
+        evidence=(
+            Evidence("clients held up", waiting, "", 0),
+            Evidence("in", names),
+            Evidence("seen for", seen, "s", settings.held_s.critical),
+        ),
+        likely=(
+            "CLIENT PAUSE WRITE, left behind by a failover or migration tool that died",
+            "a FAILOVER that does not end",
+        ),
+        next="who paused it, and is that tool still at work? else CLIENT UNPAUSE lets writes go on",
+    )
 
 
 def _blocked(look: Performance, settings: Settings) -> Iterator[Finding]:
@@ -334,56 +370,6 @@ def _bandwidth(minute: Window, settings: Settings) -> Iterator[Finding]:
 
 def _round(value: float | None) -> int | None:
     return None if value is None else round(value)
-
-
-def _syncs(five: Window) -> Iterator[Finding]:
-    """A replica takes a full copy instead of going on where it was.
-
-    The primary forks and sends everything, which costs time, memory and bandwidth. One after a
-    failover is normal; when a replica begins again and again, the backlog or its output buffer is
-    too small for the writes.
-    """
-    full, refused = five.gained.get("sync_full"), five.gained.get("sync_partial_err")
-    if not full and not refused:
-        return
-    yield Finding(
-        "RD_REPL_FULL_SYNC",
-        Severity.WARNING,
-        f"{count(full or 0, 'full sync', 'full syncs')} to replicas within "
-        f"{duration(five.seconds)}: each forks and copies everything",
-        evidence=(
-            Evidence("full syncs", full, "", 0),
-            Evidence("partial syncs refused", refused, "", 0),
-        ),
-        likely=(
-            "a replica was away for longer than the backlog remembers",
-            "a new or restarted replica",
-            "a failover",
-        ),
-        next="does it end, or does a replica begin again and again? repl-backlog-size, and its "
-        "output buffer limit",
-    )
-
-
-def _replicas(look: Performance) -> Iterator[Finding]:
-    """A replica that was connected is gone.
-
-    Without any, nothing takes over when the primary fails, and writes that it had are lost.
-    """
-    if look.fewer_since is None:
-        return
-    yield Finding(
-        "RD_REPL_NONE",
-        Severity.WARNING,
-        f"{look.replicas or 0} of {count(look.most_replicas, 'replica')} are connected: "
-        + ("nothing could take over" if not look.replicas else "the rest carries more"),
-        evidence=(
-            Evidence("replicas", look.replicas, "", look.most_replicas),
-            Evidence("fewer for", (look.at - look.fewer_since).total_seconds(), "s"),
-        ),
-        likely=("a replica died or hangs", "the network between them", "it was taken away"),
-        next="does the replica answer from here? what does the control plane say?",
-    )
 
 
 def _loop(minute: Window, settings: Settings) -> Iterator[Finding]:
@@ -459,6 +445,7 @@ PROBE = Probe(
         "RD_LAT_EXPENSIVE_CMD",
         "RD_MEM_CLIENT_BUFFERS",
         "RD_BLOCKED",
+        "RD_PAUSED",
         "RD_NET_BANDWIDTH",
         "RD_REPL_FULL_SYNC",
         "RD_REPL_NONE",

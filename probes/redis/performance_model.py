@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import perf_counter
@@ -33,16 +34,27 @@ _CALM = 0.3
 """Share of the thread's time below which commands do not wait for one another."""
 _LISTED = 2000
 """Clients from which on they are not listed."""
+_LISTED_EACH_LOOK = 500
+"""The same while one waits, since then it is at each look."""
+_WAITING = frozenset(
+    {
+        "blmove", "blmpop", "blpop", "brpop", "brpoplpush", "bzmpop", "bzpopmax", "bzpopmin",
+        "wait", "waitaof", "xread", "xreadgroup", "flushall", "flushdb", "unlink", "shutdown",
+        "debug", "cluster", "failover", "migrate", "psync", "sync",
+    }
+)  # fmt: skip
+"""Commands in which a client may wait without a pause; a module's has a dot in its name."""
 _FORGET_REPLICAS = timedelta(minutes=30)
 ASKED = ("PING", "SLOWLOG GET", "CLIENT LIST")
 """What an ACL may deny while INFO is answered."""
 REFUSALS = frozenset({"RD_REPL_STALE_REFUSED", "RD_PERSIST_MISCONF", "RD_STATE_LOADING"})
 """What a server says to PING although INFO is answered."""
 
+CUT = "client_output_buffer_limit_disconnections"
 COUNTED = (
     "total_commands_processed", "total_connections_received", "total_net_output_bytes",
     "total_net_input_bytes", "total_error_replies", "sync_full", "sync_partial_err",
-    "evicted_clients", "client_output_buffer_limit_disconnections",
+    "evicted_clients", CUT,
     "client_query_buffer_limit_disconnections",
 )  # fmt: skip
 NOAUTH = "errorstat_NOAUTH"
@@ -150,6 +162,11 @@ class Performance:
     new_slow: tuple[SlowCommand, ...] = ()
     """Entries of the slow log since the look before, the slowest first."""
     pairs: tuple[Pair, ...] = ()
+    held: dict[str, int] | None = None
+    """Clients that wait in commands which do not wait by themselves, by command. None: not asked,
+    since nobody waits, or the server says itself why (`paused_reason`), or they are too many.
+    """
+    held_since: datetime | None = None
     usual_blocked: int | None = None
     """Blocked clients at the first look."""
     most_replicas: int = 0
@@ -224,6 +241,9 @@ async def read_performance(
         replicas=_int(info, "connected_slaves"),
         counted=_counted(info),
     )
+    if look.blocked and "paused_reason" not in info and (look.clients or 0) < _LISTED_EACH_LOOK:
+        held = _held(await _allowed(redis, "CLIENT", "LIST"))
+        look = replace(look, held=held, held_since=look.at if held else None)
     large_buffers = (look.client_memory or 0) >= large or (look.per_client or 0) >= each
     if large_buffers and (look.clients or 0) < _LISTED:
         look = replace(look, hoarders=_hoarders(await _allowed(redis, "CLIENT", "LIST")))
@@ -299,10 +319,27 @@ def _slow_log(reply: object) -> tuple[SlowCommand, ...] | None:
     return tuple(found)
 
 
+def _clients(reply: object) -> Iterator[dict[str, str]]:
+    """CLIENT LIST, a line a client."""
+    for line in str(reply or "").splitlines():
+        yield dict(part.split("=", 1) for part in line.split() if "=" in part)
+
+
+def _held(reply: object) -> dict[str, int]:
+    """By command. Flag b: it waits, of its own will or since it is held up."""
+    waiting = [each.get("cmd", "") for each in _clients(reply) if "b" in each.get("flags", "")]
+    return dict(
+        Counter(
+            visible(name, 30)
+            for name in waiting
+            if name.partition("|")[0] not in _WAITING and "." not in name
+        )
+    )
+
+
 def _hoarders(reply: object) -> tuple[Hoarder, ...]:
     found = []
-    for line in str(reply or "").splitlines():
-        fields = dict(part.split("=", 1) for part in line.split() if "=" in part)
+    for fields in _clients(reply):
         if set(fields.get("flags", "")) & set("SMO") or not fields.get("id", "").isdigit():
             continue
         if fields.get("name", "").startswith(_OURS):
@@ -345,6 +382,7 @@ def since(before: Performance, now: Performance) -> Performance:
         return now
     now = replace(
         now,
+        held_since=before.held_since or now.held_since if now.held else None,
         pings=(*before.pings, *now.pings)[-_KEPT_PINGS:],
         rtt_s=_fastest(before, now),
         new_slow=_new_slow(before, now),

@@ -128,6 +128,15 @@ def found(state: Performance, settings: Any = SETTINGS) -> list[tuple[str, str]]
             look(blocked=60, usual_blocked=30), [("RD_BLOCKED", "info")], id="twice as many blocked"
         ),
         pytest.param(look(blocked=60, usual_blocked=50), [], id="workers as ever"),
+        pytest.param(look(held={}), [], id="those that wait do it on purpose"),
+        pytest.param(
+            look(held={"set": 3}, held_since=AT), [("RD_PAUSED", "warning")], id="writes wait"
+        ),
+        pytest.param(
+            look(seconds=10, held={"set": 3}, held_since=AT),
+            [("RD_PAUSED", "critical")],
+            id="writes wait for ten seconds",
+        ),
         pytest.param(look(blocked=60), [], id="the first look knows no usual"),
         pytest.param(
             gained(total_net_output_bytes=10 * 75 * MIB),
@@ -136,6 +145,26 @@ def found(state: Performance, settings: Any = SETTINGS) -> list[tuple[str, str]]
         ),
         pytest.param(
             gained(sync_full=1, sync_partial_err=1), [("RD_REPL_FULL_SYNC", "warning")], id="sync"
+        ),
+        pytest.param(
+            gained(sync_full=1, sync_partial_err=0),
+            [("RD_REPL_FULL_SYNC", "info")],
+            id="a replica that was restarted",
+        ),
+        pytest.param(
+            gained(sync_full=2, sync_partial_err=0),
+            [("RD_REPL_FULL_SYNC", "warning")],
+            id="two to one replica",
+        ),
+        pytest.param(
+            gained(sync_full=3, sync_partial_err=0),
+            [("RD_REPL_FULL_SYNC", "high")],
+            id="three to one replica: a loop",
+        ),
+        pytest.param(
+            replace(gained(sync_full=3, sync_partial_err=0), replicas=3),
+            [("RD_REPL_FULL_SYNC", "info")],
+            id="one to each of three replicas",
         ),
         pytest.param(
             gained(errorstat_NOAUTH=10_000, total_connections_received=4_000),
