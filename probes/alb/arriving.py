@@ -1,4 +1,4 @@
-"""What arrives at a load balancer, and what it refuses: connections, traffic, clients, flows."""
+"""What arrives at a load balancer, and what it refuses: connections, traffic, clients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import number, percent
 from probes.alb.evidence import counted, grade_of, planned, said, share_of
-from probes.alb.model import REQUESTS, TARGET_CODES, AlbGroup, Snapshot, group_rate
+from probes.alb.model import TARGET_CODES, AlbGroup, Snapshot, group_rate
 from probes.alb.settings import Settings
 from probes.metrics import Rate, history, is_blind, settled
 
@@ -71,20 +71,26 @@ def _refused(snapshot: Snapshot, settings: Settings, *, group: AlbGroup) -> Iter
 def traffic(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Much less or much more traffic than a day and a week ago, both.
 
-    ALB_TRAFFIC_DROP: The outage that has no errors: requests do not get here any more. Look in
-    front of the balancer: names, certificates, the CDN, the clients.
+    ALB_TRAFFIC_DROP: The outage that has no errors: requests (of a network balancer: flows) do not
+    get here any more. Look in front of the balancer: names, certificates, the CDN, the clients.
+    Without a day and a week to compare with, it is told when nothing is left of what came ten
+    minutes ago.
 
     ALB_TRAFFIC_SURGE: Whatever is behind has so much more to do. Retries follow errors, so they
     come after the trouble; a campaign or an attack comes before it.
     """
-    now, day, week = snapshot.whole, snapshot.requests_day, snapshot.requests_week
-    if now is None and snapshot.alive().values:
-        now = 0.0
-    if now is None or day is None or week is None or min(day, week) < settings.baseline:
+    now, day, week = snapshot.arrived, snapshot.requests_day, snapshot.requests_week
+    what = "flows" if snapshot.network else "requests"
+    if now is None:
+        return
+    if day is None or week is None:
+        yield from _stopped(snapshot, settings, what)
+        return
+    if min(day, week) < settings.baseline:
         return
     least, most = sorted((now / day, now / week))
     evidence = (
-        Evidence("requests in 5 minutes", now, history=history(snapshot.of(REQUESTS))),
+        Evidence(f"{what} in 5 minutes", now, history=history(snapshot.of(snapshot.arriving))),
         Evidence("a day ago", day),
         Evidence("a week ago", week),
     )
@@ -110,6 +116,25 @@ def traffic(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             next="compare errors and latency: retries follow errors, sales come before them",
             fact=False,
         )
+
+
+def _stopped(snapshot: Snapshot, settings: Settings, what: str) -> Iterator[Finding]:
+    """Nothing is left of what came ten minutes ago, and there is no day or week to compare with."""
+    before = sum(snapshot.cut(snapshot.arriving, 13).values[:5])
+    if snapshot.arrived or before < settings.baseline:
+        return
+    yield Finding(
+        "ALB_TRAFFIC_DROP",
+        Severity.WARNING,
+        f"no {what} any more, {number(before)} in five minutes about ten minutes ago",
+        evidence=(
+            Evidence(f"{what} in 5 minutes", 0, history=history(snapshot.of(snapshot.arriving))),
+            Evidence("about ten minutes ago", before, limit=settings.baseline),
+        ),
+        likely=("DNS, the CDN or what is in front lost the way", "a test or a batch has ended"),
+        next="look at the endpoint from outside: DNS, TLS, HTTP",
+        fact=False,
+    )
 
 
 def clients(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
@@ -173,57 +198,33 @@ def _earlier_client_errors(snapshot: Snapshot) -> float | None:
     return sums[0] / sum(sums[1:]) if sum(sums[1:]) else None
 
 
-def network(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
-    """A network load balancer knows flows and resets only, no requests.
-
-    NLB_RESETS: Many flows end in a reset. By the balancer: clients go on using flows that were idle
-    for longer than it keeps them. By the targets: the process closes or refuses them.
-
-    NLB_PORT_ALLOCATION_ERRORS: New flows fail, since the balancer has no source ports left towards
-    a target.
-    """
-    flows = snapshot.sum("NewFlowCount")
-    for name, limit, words in (
-        ("TCP_ELB_Reset_Count", settings.resets_elb, "the balancer"),
-        ("TCP_Target_Reset_Count", settings.resets_target, "the targets"),
-    ):
-        rate = Rate(snapshot.sum(name), flows)
-        if rate.share is not None and rate.share >= limit and rate.enough(settings.min_requests):
-            yield Finding(
-                "NLB_RESETS",
-                Severity.WARNING,
-                f"{words} reset {rate.text('flows')}",
-                subject=name,
-                evidence=(share_of("resets", rate, limit=limit), counted(snapshot, name)),
-                likely=("idle flows older than 350 s", "the target closes connections"),
-                next="compare the idle timeouts of clients and targets with 350 s",
-                fact=False,
-            )
-    spent = [value for value in snapshot.cut("PortAllocationErrorCount").values if value > 0]
-    if len(spent) >= 3:
-        yield Finding(
-            "NLB_PORT_ALLOCATION_ERRORS",
-            Severity.CRITICAL,
-            f"no ports left towards a target: {number(sum(spent))} flows failed in 5 minutes",
-            evidence=(counted(snapshot, "PortAllocationErrorCount"),),
-            likely=("one hot target, at about 55,000 flows a minute",),
-            next="add targets, or switch client IP preservation on",
-        )
-
-
-def silence(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
+def silence(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """No metric has a single point: there is no traffic at all, or the look is at the wrong place.
 
-    It is not a sign of health. A balancer of the name in another region would look the same.
+    It is not a sign of health. A balancer of the name in another region would look the same. A
+    warning where much came a day ago: either the traffic or CloudWatch has stopped.
     """
     read = [series for series in snapshot.series.values() if not is_blind(series)]
     young = snapshot.age is not None and snapshot.age < 900
     if not read or young or any(series.values for series in read):
         return
+    day = snapshot.requests_day
+    stopped = day is not None and day >= settings.baseline
     yield Finding(
         "METRICS_ABSENT",
-        Severity.INFO,
-        "no metric has a point in 15 minutes: no traffic at all, or a wrong region or name",
-        evidence=(Evidence("series asked for", len(read)), Evidence("series with points", 0)),
-        next="compare the balancer's name and region with the configuration",
+        Severity.WARNING if stopped else Severity.INFO,
+        f"no metric has a point in 15 minutes; {number(day)} in 5 minutes came a day ago"
+        if stopped and day is not None
+        else "no metric has a point in 15 minutes: no traffic at all, or a wrong region or name",
+        evidence=(
+            Evidence("series asked for", len(read)),
+            Evidence("series with points", 0),
+            Evidence("in 5 minutes a day ago", day),
+        ),
+        likely=("DNS, the CDN or what is in front lost the way", "CloudWatch is late")
+        if stopped
+        else (),
+        next="look at the endpoint from outside: DNS, TLS, HTTP"
+        if stopped
+        else "compare the balancer's name and region with the configuration",
     )

@@ -9,8 +9,15 @@ from probes.metrics import Rate, history
 
 
 def grade_of(rate: Rate, limits: Thresholds, settings: Settings) -> Severity | None:
-    """How bad a share is; a warning at most with few requests, None with very few."""
-    return rate.grade(limits, minimum=settings.min_requests, few=settings.few_requests)
+    """How bad a share is; a warning at most with few requests, None with very few.
+
+    When all of very few fail, a quiet service is out: high.
+    """
+    severity = rate.grade(limits, minimum=settings.min_requests, few=settings.few_requests)
+    out = (rate.share or 0) >= settings.all_failing and rate.enough(settings.all_failing_least)
+    if out and limits.critical is not None and (severity is None or severity < Severity.HIGH):
+        return Severity.HIGH
+    return severity
 
 
 def said(rate: Rate, settings: Settings) -> str:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.units import duration, number
-from probes.alb.arriving import clients, connections, network, traffic
+from probes.alb.arriving import clients, connections, traffic
 from probes.alb.evidence import counted, grade_of, planned, said, share_of
+from probes.alb.flows import flows_refused, network
 from probes.alb.model import ELB_5XX, REQUESTS, AlbGroup, Snapshot, group_rate
 from probes.alb.settings import Settings
 from probes.metrics import Rate, history
@@ -250,7 +251,7 @@ def latency(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 APPLICATION = (state, balancer_errors, target_errors, latency, connections, traffic, clients)
-NETWORK = (state, network)
+NETWORK = (state, network, flows_refused, traffic)
 
 
 def _likely_codes(snapshot: Snapshot) -> tuple[str, ...]:

@@ -32,19 +32,32 @@ COUNTERS = (
     "HTTP_Fixed_Response_Count",
     "TargetConnectionErrorCount",
 )
+FLOWS = "NewFlowCount"
+REJECTED = "RejectedFlowCount"
+BLOCKED_IN = tuple(
+    f"SecurityGroupBlockedFlowCount_Inbound_{protocol}" for protocol in ("TCP", "UDP", "ICMP")
+)
+BLOCKED_OUT = tuple(name.replace("_Inbound_", "_Outbound_") for name in BLOCKED_IN)
+GATEWAY_COUNTERS = (FLOWS, "ActiveFlowCount", REJECTED)
+NETWORK_COUNTERS = (
+    *GATEWAY_COUNTERS,
+    "TCP_ELB_Reset_Count",
+    "TCP_Target_Reset_Count",
+    "PortAllocationErrorCount",
+    *BLOCKED_IN,
+    *BLOCKED_OUT,
+)
 REST_COUNTERS = frozenset(
     {
         *("NewConnectionCount", "ActiveConnectionCount", "ClientTLSNegotiationErrorCount"),
         "HTTP_Fixed_Response_Count",
+        *BLOCKED_IN,
+        *BLOCKED_OUT,
     }
 )
 """Of a healthy balancer every five minutes only."""
-NETWORK_COUNTERS = (
-    "NewFlowCount",
-    "TCP_ELB_Reset_Count",
-    "TCP_Target_Reset_Count",
-    "PortAllocationErrorCount",
-)
+ALWAYS = "ConsumedLCUs"
+"""Published also of an application balancer to which nothing comes."""
 GROUP_COUNTERS = (REQUESTS, "HTTPCode_Target_5XX_Count", "TargetConnectionErrorCount")
 
 
@@ -144,6 +157,24 @@ class Snapshot:
         """The minutes in which any counter has a point: where silence of another means 0."""
         held = [self.cut(name, minutes) for name in self.series]
         return together(*(each for each in held if not is_blind(each)))
+
+    @property
+    def counters(self) -> tuple[str, ...]:
+        """The names that CloudWatch has for a balancer of its type."""
+        if not self.network:
+            return COUNTERS
+        return GATEWAY_COUNTERS if self.type == "gateway" else NETWORK_COUNTERS
+
+    @property
+    def arriving(self) -> str:
+        """The counter of what arrives."""
+        return FLOWS if self.network else REQUESTS
+
+    @property
+    def arrived(self) -> float | None:
+        """What arrived in five minutes: 0 where another metric came; None: nothing is known."""
+        found = total(self.cut(FLOWS)) if self.network else self.whole
+        return 0.0 if found is None and self.alive().values else found
 
     @property
     def whole(self) -> float | None:

@@ -41,9 +41,17 @@ class Settings:
     """Share of flows."""
     resets_target: float = 0.05
     """Share of flows."""
+    rejected: Thresholds = Thresholds(warning=0.01, critical=0.1)
+    """Share of new flows that the balancer rejects."""
+    blocked: Thresholds = Thresholds(warning=0.2)
+    """Share of new flows that its security groups block."""
+    all_failing: float = 0.9
+    """Share that is an outage however few the requests are."""
+    all_failing_least: float = 5
+    """Requests in five minutes for it."""
     min_requests: float = 100
     """With fewer requests a share is a warning at most."""
     few_requests: float = 20
-    """With fewer requests nothing is judged by its share."""
+    """With fewer requests nothing is judged by its share, unless all of them fail."""
     provisioning: float = 600
     """Seconds that a new balancer may take."""

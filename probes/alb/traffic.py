@@ -26,10 +26,11 @@ from cockpit.units import duration, number
 from probes.alb.arriving import silence
 from probes.alb.findings import APPLICATION, NETWORK
 from probes.alb.model import (
+    ALWAYS,
     COUNTERS,
     ELB_5XX,
+    FLOWS,
     GROUP_COUNTERS,
-    NETWORK_COUNTERS,
     REQUESTS,
     REST_COUNTERS,
     AlbGroup,
@@ -43,7 +44,7 @@ from probes.alb.model import (
 from probes.alb.settings import Settings
 from probes.answers import Gap, at_two_paces, attempt, blind_series, partly_blind
 from probes.metrics import NO_DATA, history, is_blind, latest, query, settled, total
-from probes.target_group.model import balancer_dimension, group_dimension
+from probes.target_group.model import balancer_dimension, group_dimension, namespace_of
 
 _LATENCY = "TargetResponseTime"
 _DAY = 24 * 60
@@ -79,8 +80,7 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         created_at=balancer.created_time,
     )
     if snapshot.network:
-        series = await attempt(gaps, "metrics", _network(aws, arn), otherwise={})
-        full = replace(snapshot, series=series)
+        full = await _network(aws, snapshot, gaps)
     else:
         full = await _application(aws, snapshot, gaps, listed=listed)
     gaps.extend(blind_series(full.series))
@@ -115,8 +115,8 @@ async def _application(
 
 
 def _query(name: str, arn: str, stat: str = "Sum", *, period: int = 60) -> MetricQuery:
-    namespace = "AWS/ApplicationELB" if ":loadbalancer/app/" in arn else "AWS/NetworkELB"
-    return query(namespace, name, stat, period=period, LoadBalancer=balancer_dimension(arn))
+    balancer = balancer_dimension(arn)
+    return query(namespace_of(balancer), name, stat, period=period, LoadBalancer=balancer)
 
 
 async def _named(
@@ -126,16 +126,37 @@ async def _named(
     return {name: found.get(each, NO_DATA) for name, each in asked.items()}
 
 
-async def _network(aws: AwsReads, arn: str) -> dict[str, Series]:
-    return await _named(aws, {name: _query(name, arn) for name in NETWORK_COUNTERS})
+async def _network(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> Snapshot:
+    arn, at = snapshot.arn, snapshot.at
+    series, day, week = await asyncio.gather(
+        attempt(gaps, "metrics", _flows(aws, snapshot), otherwise={}),
+        attempt(gaps, "metrics of a day ago", _earlier(aws, arn, 1, of=FLOWS), otherwise={}),
+        attempt(gaps, "metrics of a week ago", _earlier(aws, arn, 7, of=FLOWS), otherwise={}),
+    )
+    return replace(
+        snapshot,
+        series=series,
+        requests_day=same_minutes(day.get(FLOWS, NO_DATA), at, days=1),
+        requests_week=same_minutes(week.get(FLOWS, NO_DATA), at, days=7),
+    )
+
+
+async def _flows(aws: AwsReads, snapshot: Snapshot) -> dict[str, Series]:
+    asked = {name: _query(name, snapshot.arn) for name in snapshot.counters}
+    found = await at_two_paces(aws, tuple(asked.values()), REST_COUNTERS, minutes=_QUARTER)
+    return {name: found.get(each, NO_DATA) for name, each in asked.items()}
 
 
 async def _counters(aws: AwsReads, arn: str) -> dict[str, Series]:
-    """What the balancer counts; which of its own errors they are only where there are any."""
+    """What the balancer counts; which of its own errors they are only where there are any, and what
+    comes always only where no request does.
+    """
     asked = {name: _query(name, arn) for name in COUNTERS if name not in ELB_5XX}
     wanted = tuple(asked.values())
     found = await at_two_paces(aws, wanted, REST_COUNTERS, minutes=_QUARTER)
     series = {name: found.get(each, NO_DATA) for name, each in asked.items()}
+    if not is_blind(series[REQUESTS]) and not settled(series[REQUESTS], clock.now()).values:
+        series |= await _named(aws, {ALWAYS: _query(ALWAYS, arn)})
     if _counts(series[_ELB_ERRORS]):
         series |= await _named(aws, {name: _query(name, arn) for name in ELB_5XX})
     return series
@@ -217,8 +238,8 @@ async def _latencies(aws: AwsReads, arn: str) -> dict[str, Series]:
     return {**now, **earlier}
 
 
-async def _earlier(aws: AwsReads, arn: str, days: int) -> dict[str, Series]:
-    asked = {REQUESTS: _query(REQUESTS, arn)}
+async def _earlier(aws: AwsReads, arn: str, days: int, *, of: str = REQUESTS) -> dict[str, Series]:
+    asked = {of: _query(of, arn)}
     return await _named(aws, asked, minutes=10, ago=days * _DAY)
 
 
@@ -234,7 +255,7 @@ def facts(snapshot: Snapshot, _: Settings) -> Iterable[Fact]:
     """Requests a minute first (the newest complete minute), then latency and errors."""
     if snapshot.state != "active":
         yield Fact("state", snapshot.state, severity=Severity.WARNING)
-    counter = "NewFlowCount" if snapshot.network else REQUESTS
+    counter = snapshot.arriving
     requests = latest(snapshot.cut(counter))
     noun = "flows a minute" if snapshot.network else "requests a minute"
     blind = counter not in snapshot.series or is_blind(snapshot.of(counter))
@@ -253,7 +274,7 @@ def facts(snapshot: Snapshot, _: Settings) -> Iterable[Fact]:
 
 def tables(snapshot: Snapshot, _: Settings) -> Iterable[Table]:
     """Answers by code, and the groups behind the balancer."""
-    names = NETWORK_COUNTERS if snapshot.network else (*COUNTERS[:8], *ELB_5XX, *COUNTERS[12:])
+    names = snapshot.counters
     yield Table(
         title="Last 5 minutes",
         columns=(
@@ -352,6 +373,8 @@ PROBE = Probe(
         "ALB_MAINTENANCE_PAGE_ON",
         "NLB_RESETS",
         "NLB_PORT_ALLOCATION_ERRORS",
+        "NLB_FLOWS_REJECTED",
+        "NLB_SG_BLOCKED",
         "METRICS_ABSENT",
         "ALB_OBS_BLIND",
     ),

@@ -16,7 +16,7 @@ from cockpit.connect.session import Series
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import count, duration
 from probes.metrics import counted, history, latest, settled, total
-from probes.target_group.model import Snapshot, TargetState, short
+from probes.target_group.model import SICK, Snapshot, TargetState, short
 
 _CODES = re.compile(r"\[[\d, ]+\]")
 TURNS_KEPT = timedelta(minutes=15)
@@ -59,7 +59,7 @@ def capacity(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     whole = len(snapshot.counted)
     if not whole or not snapshot.check.enabled:
         return
-    unhealthy = snapshot.of("unhealthy")
+    unhealthy = snapshot.of(*SICK)
     young = [t for t in snapshot.of("initial") if _age(snapshot, t) < snapshot.first_healthy_after]
     if not (snapshot.healthy or young or snapshot.of("unavailable")):
         yield _none_healthy(snapshot)
@@ -105,22 +105,23 @@ def empty(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
     Critical when requests came within the last hour: they get 503. Else information: a group may be
     empty on purpose, such as one side of a blue/green deployment.
     """
-    if snapshot.counted or snapshot.of("unused"):
+    if snapshot.counted or snapshot.of("unused") or snapshot.unlisted:
         return
     asked = [n for n in (snapshot.hour_requests, snapshot.hour_503) if n]
     used = bool(snapshot.balancers) and not snapshot.idle
+    what = "flows" if snapshot.flows else "requests"
     draining = len(snapshot.of("draining"))
     severity = Severity.CRITICAL if used and asked else Severity.INFO
     yield Finding(
         "TG_EMPTY",
         severity,
-        "no target is registered, and requests come"
+        f"no target is registered, and {what} come"
         if severity is Severity.CRITICAL
         else f"no target is registered{', nothing forwards to it' if not used else ''}",
         evidence=(
             Evidence("registered targets", 0),
             Evidence("draining", draining),
-            Evidence("requests in an hour", snapshot.hour_requests),
+            Evidence(f"{what} in an hour", snapshot.hour_requests),
             Evidence("503 of the balancer in an hour", snapshot.hour_503),
         ),
         likely=(
@@ -140,13 +141,13 @@ def fail_open(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
     """
     sent = _whole(counted(_cut(snapshot, "fail_open"), _cut(snapshot, "requests")))
     served = _whole(total(_cut(snapshot, "ok")))
-    all_sick = bool(snapshot.of("unhealthy")) and not (
+    all_sick = bool(snapshot.of(*SICK)) and not (
         snapshot.healthy or snapshot.of("initial", "unavailable")
     )
     served_by_sick = all_sick and bool(served)
     if not sent and not served_by_sick:
         return
-    what = "flows" if snapshot.network else "requests"
+    what = "flows" if snapshot.flows else "requests"
     how_many = f"{sent:,.0f} {what} in 5 minutes" if sent else "requests"
     yield Finding(
         "TG_FAIL_OPEN",
@@ -178,9 +179,9 @@ def zones(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
     healthy = {zone: sum(t.state == "healthy" for t in held) for zone, held in by_zone.items()}
     if len(by_zone) < 2 or not any(healthy.values()):
         return
-    apart = snapshot.cross_zone == "false" or (snapshot.network and snapshot.cross_zone != "true")
+    apart = snapshot.cross_zone == "false" or (snapshot.flows and snapshot.cross_zone != "true")
     for zone, held in sorted(by_zone.items()):
-        if healthy[zone] or not any(target.state == "unhealthy" for target in held):
+        if healthy[zone] or not any(target.state in SICK for target in held):
             continue
         yield Finding(
             "TG_AZ_UNBALANCED",
@@ -236,7 +237,7 @@ def _draining(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     serve.
     """
     limit = (300.0 if snapshot.delay is None else snapshot.delay) + settings.draining_grace
-    held = snapshot.of("draining", "unhealthy.draining")
+    held = snapshot.of("draining")
     ages = [_age(snapshot, target) for target in held]
     late = [age for age in ages if age > limit]
     if not late:
@@ -282,6 +283,30 @@ def unused(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
             "the instance is stopped, and still registered",
         ),
         next="compare the balancer's zones and listeners with the targets",
+    )
+
+
+def unlisted(snapshot: Snapshot, _: Settings) -> Iterator[Finding]:
+    """Targets are in a state that is not known here: it is told as AWS spells it.
+
+    They count neither as healthy nor as sick. High when no target is healthy for certain.
+    """
+    held = snapshot.unlisted
+    if not held:
+        return
+    severity = Severity.WARNING if snapshot.healthy else Severity.HIGH
+    states = Counter(target.state for target in held).most_common()
+    shown = ", ".join(f"{number} {state}" for state, number in states[:3])
+    yield Finding(
+        "TG_STATUS_UNKNOWN",
+        _unless_idle(severity, snapshot),
+        f"{count(len(held), 'target')} in a state that is not known here: {shown}",
+        evidence=(
+            Evidence("healthy targets", snapshot.healthy),
+            *(Evidence(f"{state} targets", number) for state, number in states[:8]),
+            Evidence("reasons", _reasons(held)),
+        ),
+        next="look the state up in the ELBv2 API reference, TargetHealth",
     )
 
 
@@ -347,7 +372,7 @@ def fragile(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         )
 
 
-RULES = (capacity, empty, fail_open, zones, stuck, unused, flapping, fragile)
+RULES = (capacity, empty, fail_open, zones, stuck, unused, unlisted, flapping, fragile)
 
 
 def _cut(snapshot: Snapshot, name: str) -> Series:
@@ -417,7 +442,7 @@ def _states(snapshot: Snapshot, settings: Settings | None) -> tuple[Evidence, ..
             for state, number in sorted(states.items())
             if state != "healthy"
         ),
-        *(Evidence(reason, number) for reason, number in _histogram(snapshot.of("unhealthy"))[:3]),
+        *(Evidence(reason, number) for reason, number in _histogram(snapshot.of(*SICK))[:3]),
         *_check(snapshot)[:1],
         Evidence(
             "requests a minute", latest(snapshot.requests), history=history(snapshot.requests)

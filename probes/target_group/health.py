@@ -1,13 +1,14 @@
 """One target group: which targets may serve, which may not and why, and who sends to it anyway.
 
 Source: ELBv2 `DescribeTargetGroups`, `DescribeTargetHealth` (one group a call, not paged),
-CloudWatch `AWS/ApplicationELB` and `AWS/NetworkELB`. Rules, listeners and attributes are read in
-trouble only: all reads of ELBv2 share one small bucket an account and region.
+CloudWatch `AWS/ApplicationELB`, `AWS/NetworkELB`, `AWS/GatewayELB`. Rules, listeners and attributes
+are read in trouble only: all reads of ELBv2 share one small bucket an account and region.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +19,7 @@ from cockpit import clock
 from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
-from cockpit.connect.session import AwsReads, Series
+from cockpit.connect.session import AwsReads, MetricQuery, Series
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
@@ -27,6 +28,7 @@ from cockpit.units import age as short_age
 from cockpit.units import number
 from probes.answers import Gap, attempt, blind_series, partly_blind
 from probes.metrics import NO_DATA, latest, query, total
+from probes.silence import silence
 from probes.target_group.answers import (
     Attribute,
     ForwardRow,
@@ -37,21 +39,24 @@ from probes.target_group.answers import (
 )
 from probes.target_group.findings import RULES, TURNS_KEPT, Settings, used_by
 from probes.target_group.model import (
+    LISTED,
+    SICK,
     Snapshot,
     TargetState,
     Use,
     balancer_dimension,
     check_of,
     group_dimension,
+    namespace_of,
     target_of,
 )
 from probes.target_group.uneven import anomalous, shifted
 
 _HEALTH = "TargetHealthDescriptions"
-_SICK = {"unhealthy", "draining", "unhealthy.draining", "initial", "unused", "unknown"}
+_TROUBLE = {*SICK, "draining", "initial", "unused", "unknown"}
 _WORST = {
     "unhealthy": Severity.CRITICAL,
-    "unhealthy.draining": Severity.WARNING,
+    "unhealthy.draining": Severity.CRITICAL,
     "unused": Severity.WARNING,
     "unavailable": Severity.INFO,
     "initial": Severity.INFO,
@@ -59,20 +64,23 @@ _WORST = {
 }
 
 
-_Names = Mapping[str, tuple[str, str]]
-"""Field of the snapshot → its metric at an application and at a network balancer."""
+_Names = Mapping[str, tuple[str, str, str]]
+"""Field of the snapshot → its metric at an application, a network and a gateway balancer."""
+_KINDS = ("app", "net", "gwy")
 _PULSE: _Names = MappingProxyType(
     {
-        "requests": ("RequestCount", "NewFlowCount"),
-        "fail_open": ("UnhealthyRoutingRequestCount", "UnhealthyRoutingFlowCount"),
+        "requests": ("RequestCount", "NewFlowCount", "NewFlowCount"),
+        "fail_open": ("UnhealthyRoutingRequestCount", "UnhealthyRoutingFlowCount", ""),
     }
 )
 _ANSWERS: _Names = MappingProxyType(
     {
-        "ok": ("HTTPCode_Target_2XX_Count", ""),
-        "errors": ("HTTPCode_Target_5XX_Count", ""),
+        "ok": ("HTTPCode_Target_2XX_Count", "", ""),
+        "errors": ("HTTPCode_Target_5XX_Count", "", ""),
     }
 )
+_WATCHED: _Names = MappingProxyType({"watched": ("HealthyHostCount",) * 3})
+"""Elastic Load Balancing guides: "Reported if there are registered targets"."""
 
 
 async def collect(aws: AwsReads, target: Target) -> Snapshot:
@@ -83,11 +91,12 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
     row = await aws.item("elbv2", "DescribeTargetGroups", key=settings.id)
     group = answer_into(row, TargetGroup)
     arn, balancers = group.target_group_arn, group.load_balancer_arns
-    health, series = await asyncio.gather(
+    health, series, watched = await asyncio.gather(
         _health(aws, arn),
         attempt(gaps, "metrics", _metrics(aws, arn, balancers, _PULSE), otherwise={}),
+        attempt(gaps, "metrics", _metrics(aws, arn, balancers, _WATCHED, rest=True), otherwise={}),
     )
-    gaps.extend(blind_series(series))
+    gaps.extend(blind_series({**series, **watched}))
     snapshot = Snapshot(
         at=clock.now(),
         arn=arn,
@@ -100,8 +109,9 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         targets=tuple(map(target_of, answers_into(health, TargetHealthDescription))),
         requests=series.get("requests", NO_DATA),
         fail_open=series.get("fail_open", NO_DATA),
+        watched=watched.get("watched", NO_DATA),
     )
-    if not snapshot.targets or snapshot.of(*_SICK):
+    if not snapshot.targets or snapshot.of(*_TROUBLE):
         snapshot = await _in_trouble(aws, snapshot, gaps)
     return replace(snapshot, gaps=tuple(gaps))
 
@@ -115,24 +125,37 @@ async def _health(aws: AwsReads, arn: str) -> Any:
 
 
 async def _metrics(
-    aws: AwsReads, arn: str, balancers: tuple[str, ...], names: _Names
+    aws: AwsReads,
+    arn: str,
+    balancers: tuple[str, ...],
+    names: _Names,
+    *,
+    rest: bool = False,
 ) -> Mapping[str, Series]:
-    """Series by field of the snapshot, of its (first) balancer; none without a balancer."""
+    """Series by field of the snapshot, of its (first) balancer; none without a balancer.
+
+    With `rest` gauges, of what is well every five minutes only.
+    """
     asked = {
-        field: _query(pair[balancer.startswith("net/")], arn, balancer)
-        for balancer in [balancer_dimension(each) for each in balancers[:1]]
-        for field, pair in names.items()
-        if pair[balancer.startswith("net/")]
+        field: _query(name, arn, balancer, stat="Maximum" if rest else "Sum")
+        for balancer in map(balancer_dimension, balancers[:1])
+        for field, by_kind in names.items()
+        if (name := by_kind[_kind(balancer)])
     }
     if not asked:
         return {}
-    found = await aws.metrics(tuple(asked.values()))
+    found = await aws.metrics(tuple(asked.values()), rest=rest)
     return {field: found.get(each, NO_DATA) for field, each in asked.items()}
 
 
-def _query(name: str, arn: str, balancer: str) -> Any:
-    namespace = "AWS/NetworkELB" if balancer.startswith("net/") else "AWS/ApplicationELB"
-    return query(namespace, name, "Sum", LoadBalancer=balancer, TargetGroup=group_dimension(arn))
+def _kind(balancer: str) -> int:
+    kind = balancer.partition("/")[0]
+    return _KINDS.index(kind) if kind in _KINDS else 0
+
+
+def _query(name: str, arn: str, balancer: str, *, stat: str = "Sum") -> MetricQuery:
+    group = group_dimension(arn)
+    return query(namespace_of(balancer), name, stat, LoadBalancer=balancer, TargetGroup=group)
 
 
 async def _in_trouble(aws: AwsReads, snapshot: Snapshot, gaps: list[Gap]) -> Snapshot:
@@ -173,10 +196,14 @@ async def _attributes(aws: AwsReads, arn: str) -> dict[str, str]:
 
 
 async def _hour(aws: AwsReads, snapshot: Snapshot) -> tuple[float | None, float | None]:
-    """Requests and the balancer's own 503 of the last hour; None where CloudWatch is silent."""
+    """Requests (or flows) and the balancer's own 503 of the last hour; None where CloudWatch is
+    silent.
+    """
     balancer = balancer_dimension(snapshot.balancers[0])
-    if balancer.startswith("net/"):
-        return None, None
+    if _kind(balancer):
+        flows = _query("NewFlowCount", snapshot.arn, balancer)
+        found = await aws.metrics((flows,), minutes=60)
+        return total(found.get(flows, NO_DATA)), None
     requests = _query("RequestCount", snapshot.arn, balancer)
     refused = query("AWS/ApplicationELB", "HTTPCode_ELB_503_Count", "Sum", LoadBalancer=balancer)
     found = await aws.metrics((requests, refused), minutes=60)
@@ -229,7 +256,8 @@ def _carried(before: TargetState | None, now: TargetState, at: datetime) -> Targ
     turns = tuple(turn for turn in before.turns if at - turn <= TURNS_KEPT)
     if before.state == now.state:
         return replace(now, since=before.since or at, turns=turns)
-    if {before.state, now.state} == {"healthy", "unhealthy"}:
+    both = {before.state, now.state}
+    if "healthy" in both and not both.isdisjoint(SICK):
         turns = (*turns, at)
     return replace(now, since=at, turns=turns)
 
@@ -238,6 +266,8 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Judge capacity, routing, zones, slow targets, flapping and the check itself."""
     for rule in (*RULES, shifted, anomalous):
         yield from rule(snapshot, settings)
+    if snapshot.counted:
+        yield from silence({"HealthyHostCount": snapshot.watched}, snapshot.at)
     yield from partly_blind("TG_OBS_BLIND", snapshot.gaps)
 
 
@@ -245,15 +275,16 @@ def facts(snapshot: Snapshot, _: Settings) -> Iterable[Fact]:
     """Healthy of counted targets first: `2/6`."""
     counted = len(snapshot.counted)
     severity = None
-    if counted and not snapshot.idle and snapshot.check.enabled and snapshot.of("unhealthy"):
+    if counted and not snapshot.idle and snapshot.check.enabled and snapshot.of(*SICK):
         severity = Severity.WARNING if snapshot.healthy else Severity.CRITICAL
     yield Fact(
         "healthy targets", f"{snapshot.healthy}/{counted}", float(snapshot.healthy), "", severity
     )
-    for state in ("unhealthy", "draining", "initial"):
-        held = len(snapshot.of(state))
-        if held:
+    for state, held in sorted(Counter(each.state for each in snapshot.targets).items()):
+        if state in {"unhealthy", "unhealthy.draining", "draining", "initial"}:
             yield Fact(state, str(held), float(held))
+        elif state not in LISTED:
+            yield Fact(state, str(held), float(held), "", Severity.WARNING)
     requests = latest(snapshot.requests)
     if requests is not None:
         yield Fact("requests a minute", number(requests), requests)
@@ -261,7 +292,7 @@ def facts(snapshot: Snapshot, _: Settings) -> Iterable[Fact]:
 
 def tables(snapshot: Snapshot, _: Settings) -> Iterable[Table]:
     """The targets, the sick ones first; who uses the group when that was looked up."""
-    order = {"unhealthy": 0, "initial": 1, "unknown": 1, "draining": 2, "unused": 3}
+    order = {**dict.fromkeys(SICK, 0), "initial": 1, "unknown": 1, "draining": 2, "unused": 3}
     rows = sorted(snapshot.targets, key=lambda t: (order.get(t.state, 4), t.zone, t.key))
     yield Table(
         title="Targets",
@@ -346,6 +377,8 @@ PROBE = Probe(
         "TG_HEALTH_CHECK_FRAGILE",
         "TG_ZONAL_SHIFT",
         "TG_TARGETS_ANOMALOUS",
+        "TG_STATUS_UNKNOWN",
+        "METRIC_STALE",
         "TG_OBS_BLIND",
     ),
 )

@@ -14,8 +14,11 @@ from probes.answers import Gap
 from probes.metrics import NO_DATA
 from probes.target_group.answers import TargetGroup, TargetHealthDescription
 
-COUNTED = ("healthy", "unhealthy", "initial", "unavailable")
+SICK = ("unhealthy", "unhealthy.draining")
+"""`unhealthy.draining`: a network balancer lets it keep its connections for a while."""
+COUNTED = ("healthy", *SICK, "initial", "unavailable")
 """States of targets that could take traffic; draining and unused ones are not part of the whole."""
+LISTED = (*COUNTED, "draining", "unused")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,8 @@ class Snapshot:
     errors: Series = NO_DATA
     fail_open: Series = NO_DATA
     """Requests (flows for a network load balancer) that were sent to targets known to be sick."""
+    watched: Series = NO_DATA
+    """HealthyHostCount: it comes always while targets are registered."""
     hour_requests: float | None = None
     """Requests of the last hour, read for an empty group only; None: unknown or not looked."""
     hour_503: float | None = None
@@ -119,6 +124,11 @@ class Snapshot:
         return self.of(*COUNTED)
 
     @property
+    def unlisted(self) -> tuple[TargetState, ...]:
+        """The targets in a state that is not known here."""
+        return tuple(target for target in self.targets if target.state not in LISTED)
+
+    @property
     def healthy(self) -> int:
         """How many are healthy for certain."""
         return len(self.of("healthy"))
@@ -134,6 +144,11 @@ class Snapshot:
     def network(self) -> bool:
         """Whether a network load balancer uses it: other metrics, other defaults."""
         return any(":loadbalancer/net/" in arn for arn in self.balancers)
+
+    @property
+    def flows(self) -> bool:
+        """Whether its balancer counts flows and no requests."""
+        return self.network or any(":loadbalancer/gwy/" in arn for arn in self.balancers)
 
     @property
     def first_healthy_after(self) -> float:
@@ -177,6 +192,13 @@ def target_of(row: TargetHealthDescription) -> TargetState:
 def balancer_dimension(arn: str) -> str:
     """`app/NAME/ID`: how CloudWatch names a load balancer."""
     return arn.partition(":loadbalancer/")[2]
+
+
+def namespace_of(balancer: str) -> str:
+    """The namespace of CloudWatch for a balancer's dimension."""
+    kind = balancer.partition("/")[0]
+    named = {"net": "AWS/NetworkELB", "gwy": "AWS/GatewayELB"}
+    return named.get(kind, "AWS/ApplicationELB")
 
 
 def group_dimension(arn: str) -> str:

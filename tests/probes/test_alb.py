@@ -11,7 +11,7 @@ import pytest
 from cockpit.connect.session import Series
 from cockpit.triage.finding import Severity
 from probes.alb import traffic as probe
-from probes.alb.model import AlbGroup, Snapshot
+from probes.alb.model import BLOCKED_IN, BLOCKED_OUT, REJECTED, AlbGroup, Snapshot
 from probes.alb.settings import Settings
 from probes.answers import Gap
 
@@ -25,6 +25,13 @@ def steady(a_minute: float, many: int = 15) -> Series:
     end = AT.replace(second=0)
     times = tuple(end - timedelta(minutes=many - 1 - n) for n in range(many))
     return Series(times, tuple(float(a_minute) for _ in times))
+
+
+def rising(before: float, now: float | None) -> Series:
+    """So much a minute until eight minutes ago, and so much since; None: no points since."""
+    end = AT.replace(second=0)
+    times = tuple(end - timedelta(minutes=14 - n) for n in range(7 if now is None else 15))
+    return Series(times, tuple(before if n < 7 else now or 0.0 for n in range(len(times))))
 
 
 def only(value: float, *, minutes_ago: int) -> Series:
@@ -128,7 +135,7 @@ def test_503_needs_two_minutes_running(series: Series, expected: bool) -> None:
         pytest.param(0.9, 200, None, id="few of many"),
         pytest.param(1.1, 200, "warning", id="half a per cent"),
         pytest.param(6.1, 200, "critical", id="three per cent"),
-        pytest.param(10, 10, "warning", id="little traffic, all of it"),
+        pytest.param(10, 10, "high", id="little traffic, all of it"),
         pytest.param(1, 3, None, id="three requests a minute are not judged"),
     ],
 )
@@ -175,6 +182,26 @@ def test_few_requests_are_told_as_numbers_and_at_most_warn() -> None:
     (finding,) = probe.diagnose(snapshot, Settings())
     assert finding.severity is Severity.WARNING
     assert "20 of 40 requests" in finding.summary
+
+
+@pytest.mark.parametrize(
+    ("failed", "of", "expected"),
+    [
+        pytest.param(8, 8, "high", id="all of a quiet service"),
+        pytest.param(5, 5, "high", id="five of five"),
+        pytest.param(4, 4, None, id="four say too little"),
+        pytest.param(7, 8, None, id="seven of eight"),
+    ],
+)
+def test_an_outage_of_a_quiet_service_is_told(failed: int, of: int, expected: str | None) -> None:
+    snapshot = alb(
+        RequestCount=only(of, minutes_ago=4),
+        HTTPCode_Target_2XX_Count=None,
+        HTTPCode_Target_5XX_Count=only(failed, minutes_ago=4),
+    )
+    (*told,) = probe.diagnose(snapshot, Settings())
+    assert found(snapshot).get("ALB_5XX_TARGET_RATE") == expected
+    assert not told or f"{failed} of {of} requests" in told[0].summary
 
 
 @pytest.mark.parametrize(
@@ -286,6 +313,32 @@ def test_a_fixed_response_is_mentioned_and_speaks_against_503() -> None:
         pytest.param(
             {"PortAllocationErrorCount": only(1, minutes_ago=3)}, {}, id="ports, for a minute"
         ),
+        pytest.param({REJECTED: steady(0.9)}, {}, id="rejected, below one per cent"),
+        pytest.param({REJECTED: steady(2)}, {"NLB_FLOWS_REJECTED": "warning"}, id="rejected"),
+        pytest.param(
+            {REJECTED: steady(100)}, {"NLB_FLOWS_REJECTED": "critical"}, id="half is rejected"
+        ),
+        pytest.param({BLOCKED_IN[0]: steady(50)}, {}, id="blocked at the usual rate: scans"),
+        pytest.param(
+            {BLOCKED_IN[0]: rising(0, 50)}, {"NLB_SG_BLOCKED": "warning"}, id="blocked since now"
+        ),
+        pytest.param(
+            {BLOCKED_IN[0]: steady(50), "NewFlowCount": steady(0)},
+            {"NLB_SG_BLOCKED": "high"},
+            id="nothing but what is blocked",
+        ),
+        pytest.param({BLOCKED_OUT[0]: only(9, minutes_ago=3)}, {}, id="one minute outbound"),
+        pytest.param(
+            {BLOCKED_OUT[0]: steady(1)}, {"NLB_SG_BLOCKED": "high"}, id="blocked to its targets"
+        ),
+        pytest.param(
+            {"NewFlowCount": rising(5000, 0)}, {"ALB_TRAFFIC_DROP": "warning"}, id="flows fell to 0"
+        ),
+        pytest.param(
+            {"NewFlowCount": rising(5000, None), "ActiveFlowCount": steady(0)},
+            {"ALB_TRAFFIC_DROP": "warning"},
+            id="flows do not come any more",
+        ),
     ],
 )
 def test_a_network_balancer_knows_flows_only(
@@ -300,6 +353,27 @@ def test_a_network_balancer_knows_flows_only(
         series={"NewFlowCount": steady(100), **series},
     )
     assert found(snapshot) == expected
+
+
+def test_flows_are_compared_with_a_day_and_a_week_ago() -> None:
+    snapshot = Snapshot(
+        at=AT,
+        name="shop",
+        arn=ARN.replace("/app/", "/net/"),
+        type="network",
+        state="active",
+        series={"NewFlowCount": steady(0)},
+        requests_day=25_000,
+        requests_week=24_000,
+    )
+    assert found(snapshot) == {"ALB_TRAFFIC_DROP": "critical"}
+    assert found(replace(snapshot, series={"NewFlowCount": steady(4900)})) == {}
+
+
+def test_silence_where_much_came_a_day_ago_is_a_warning() -> None:
+    nothing = {"RequestCount": Series(), "HTTPCode_Target_2XX_Count": Series()}
+    assert found(alb(**nothing, requests_day=25_000)) == {"METRICS_ABSENT": "warning"}
+    assert found(alb(**nothing, requests_day=599)) == {"METRICS_ABSENT": "info"}
 
 
 def test_total_silence_is_told_as_such_and_never_as_zero_errors() -> None:

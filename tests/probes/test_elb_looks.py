@@ -226,7 +226,62 @@ async def test_a_network_balancer_has_flows() -> None:
     aws = FakeAws(elb("healthy") | {"elbv2.DescribeTargetGroups": [group(LoadBalancerArns=[arn])]})
     await look(target_group, aws, "target_group", GROUP)
     assert {query.namespace for query in aws.queries} == {"AWS/NetworkELB"}
-    assert {query.name for query in aws.queries} == {"NewFlowCount", "UnhealthyRoutingFlowCount"}
+    names = {"NewFlowCount", "UnhealthyRoutingFlowCount", "HealthyHostCount"}
+    assert {query.name for query in aws.queries} == names
+    assert aws.rest == {"HealthyHostCount"}
+
+
+async def test_a_gateway_balancer_has_a_namespace_of_its_own() -> None:
+    arn = BALANCER.replace("/app/", "/gwy/")
+    groups = [group(LoadBalancerArns=[arn], Protocol="GENEVE")]
+    aws = FakeAws(elb("healthy") | {"elbv2.DescribeTargetGroups": groups})
+    await look(target_group, aws, "target_group", GROUP)
+    assert {query.name for query in aws.queries} == {"NewFlowCount", "HealthyHostCount"}
+    other = FakeAws(balancer(LoadBalancerArn=arn, Type="gateway"))
+    await look(alb, other, "alb", arn)
+    names = {"NewFlowCount", "ActiveFlowCount", "RejectedFlowCount"}
+    assert {query.name for query in other.queries} == names
+    asked = (*aws.queries, *other.queries)
+    assert {query.namespace for query in asked} == {"AWS/GatewayELB"}
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        (("unhealthy.draining",) * 3, {"TG_NO_HEALTHY_TARGETS": "critical"}),
+        (("unhealthy.draining",) * 2 + ("healthy",), {"TG_UNHEALTHY_TARGETS": "critical"}),
+        (("somersaulting",), {"TG_STATUS_UNKNOWN": "high"}),
+        (("somersaulting", "healthy"), {"TG_STATUS_UNKNOWN": "warning"}),
+    ],
+)
+async def test_what_drains_for_being_sick_is_sick_and_unknown_states_are_told(
+    states: tuple[str, ...], expected: dict[str, str]
+) -> None:
+    _, found = await look(target_group, FakeAws(elb(*states)), "target_group", GROUP)
+    assert found == expected
+
+
+async def test_an_empty_group_of_a_network_balancer_is_critical_when_flows_came() -> None:
+    arn = BALANCER.replace("/app/", "/net/")
+    answers = elb() | {"elbv2.DescribeTargetGroups": [group(LoadBalancerArns=[arn])]}
+    aws = FakeAws(answers, {"NewFlowCount": minutes(*[9] * 15)})
+    _, found = await look(target_group, aws, "target_group", GROUP)
+    assert found["TG_EMPTY"] == "critical"
+
+
+async def test_a_group_whose_metrics_stopped_is_told() -> None:
+    aws = FakeAws(elb("healthy"), {"HealthyHostCount": minutes(2, 2, late=10)})
+    _, found = await look(target_group, aws, "target_group", GROUP)
+    assert found == {"METRIC_STALE": "warning"}
+
+
+async def test_a_balancer_without_requests_is_asked_for_what_comes_always() -> None:
+    aws = FakeAws(balancer(), {"ConsumedLCUs": minutes(0.1, 0.1)})
+    snapshot, _ = await look(alb, aws, "alb", BALANCER)
+    assert snapshot.arrived == 0
+    busy = FakeAws(balancer(), {"RequestCount": minutes(9, 9)})
+    await look(alb, busy, "alb", BALANCER)
+    assert "ConsumedLCUs" not in {query.name for query in busy.queries}
 
 
 async def test_an_unknown_state_of_a_target_is_kept_and_not_healthy() -> None:
