@@ -23,7 +23,7 @@ from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, absent, attempt, blind_series, gap_of, partly_blind
-from probes.ecs import load, pauses, rest, rollout, starts, tasks, unlisted, view
+from probes.ecs import events, load, pauses, rest, rollout, starts, tasks, unlisted, view
 from probes.ecs.answers import (
     ServiceRow,
     SubnetZoneRow,
@@ -267,7 +267,7 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         yield from unlisted.ended_otherwise(snapshot, settings)
         yield from unlisted.retired(snapshot, settings)
         yield from unlisted.unhealthy(snapshot, settings)
-        yield from unlisted.failing_events(snapshot, settings)
+        yield from events.failing_events(snapshot, settings)
         yield from rest.unsteady(snapshot, settings)
         yield from load.load(snapshot, settings)
         yield from load.scaling(snapshot)

@@ -191,3 +191,10 @@ def test_no_failing_event_is_silence(text: str) -> None:
 )
 def test_each_has_its_runbook(code: str) -> None:
     assert library().best(code) == "ecs-service-down"
+
+
+def test_that_starts_fail_is_told_by_the_stopped_tasks_where_there_are_any() -> None:
+    said = event("is unable to consistently start tasks successfully.", minutes=2)
+    assert found(snapshot(events=(said,))) == [("ECS_EVENT_FAILING", WARNING)]
+    crashes = snapshot(events=(said,), stopped=many(3))
+    assert found(crashes) == [("ECS_CRASH_LOOP", WARNING)]
