@@ -13,6 +13,7 @@ import random
 import traceback
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
@@ -23,6 +24,7 @@ from cockpit.connect.workshop import ended
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 from cockpit.redact import MASKER
 from cockpit.text import visible
+from cockpit.triage.awake import awake
 from cockpit.triage.board import LookId
 from cockpit.triage.changes import Change
 from cockpit.triage.feed import ResourceNames
@@ -268,14 +270,14 @@ class Engine:
             for name in look.lanes or (f"target:{look.target.name}",):
                 lane = self._lanes.setdefault(name, asyncio.Semaphore(IN_FLIGHT))
                 await seats.enter_async_context(lane)
-            started = clock.monotonic()  # waiting for the lane is not the server's slowness
-            outcome = await self._outcome(look)
+            # waiting for the lane is not the server's slowness
+            outcome, took = await awake(partial(self._outcome, look), limit=look.probe.timeout)
         reading = Reading(
             target=look.target.name,
             kind=look.target.kind,
             probe=look.probe.id,
             at=clock.now(),
-            took=clock.monotonic() - started,
+            took=took,
             outcome=outcome,
             leads=look.probe.leads,
         )
