@@ -6,17 +6,15 @@ It does so inside the two seconds of the connection, which one dead name server 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from redis.asyncio import SSLConnection
 
 
 class NamedConnection(SSLConnection):
-    """Connects to `host`, an address; `name` is what the certificate has to be for."""
+    """Connects to `host`, an address."""
 
-    def __init__(self, *, name: str, **more: Any) -> None:
-        super().__init__(**more)
-        self._name = name
+    name = ""
+    """What the certificate has to be for."""
 
-    def _connection_arguments(self) -> Mapping[str, Any]:
-        return {**super()._connection_arguments(), "server_hostname": self._name}
+    def _connection_arguments(self) -> Mapping[str, object]:
+        return {**super()._connection_arguments(), "server_hostname": self.name}

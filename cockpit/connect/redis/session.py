@@ -246,12 +246,11 @@ def _prepared(
     if settings.tls:
         make = partial(
             NamedConnection,
-            name=settings.host,
             ssl_cert_reqs="required",
             ssl_check_hostname=True,
             ssl_ca_certs=settings.tls_ca or None,
         )
-    return make(
+    made = make(
         host=address,
         port=settings.port,
         username=user or None,
@@ -265,6 +264,9 @@ def _prepared(
         health_check_interval=0,
         **quiet,
     )
+    if isinstance(made, NamedConnection):
+        made.name = settings.host
+    return made
 
 
 def _text_in(reply: object) -> object:
