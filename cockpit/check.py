@@ -22,6 +22,7 @@ from cockpit.runbooks.library import Library, library
 from cockpit.text import visible
 from cockpit.triage.board import ONE_LOOK, Board, OpenFinding
 from cockpit.triage.finding import Evidence, Severity
+from cockpit.triage.had import PARTLY, LookMemory
 from cockpit.triage.onset import onset
 from cockpit.triage.probe import AnyProbe, Blind, Reading, Seen
 from cockpit.triage.related import RELATED, changes_of, feed_of, reading_of
@@ -32,8 +33,6 @@ from cockpit.triage.topology import DependencyGraph
 
 SCHEMA = "cockpit.check/1"
 _LONGEST_NAME = 120
-_PARTLY = ("_OBS_BLIND", "CHANGE_HISTORY_BLIND")
-"""Codes of looks of which a part could not be made."""
 _OURS = frozenset({"schema", "environment", "target", "kind", "probe", "code", "runbook"})
 """Names of the configuration and of the product: never secrets, whatever a password is."""
 
@@ -85,7 +84,7 @@ class Report:
             return Exit.CRITICAL
         if worst is Severity.WARNING:
             return Exit.WARNING
-        partly = any(f.finding.code.endswith(_PARTLY) for f in self.board.open.values())
+        partly = any(f.finding.code.endswith(PARTLY) for f in self.board.open.values())
         unknown = partly or self.board.blind() or self.unrecorded
         return Exit.UNKNOWN if unknown else Exit.OK
 
@@ -97,8 +96,12 @@ async def look_once(
     targets: Sequence[str] = (),
     only: Sequence[str] = (),
     record: Path | None = None,
+    memory: LookMemory | None = None,
 ) -> Report:
-    """Look at everything once, read-only, and say what is wrong. Raises `Misconfigured`."""
+    """Look at everything once, read-only, and say what is wrong. Raises `Misconfigured`.
+
+    `memory`: what earlier looks had; None: nothing is known of any.
+    """
     started, clock_start = clock.now(), clock.monotonic()
     store = Store(ONE_LOOK)
     connections = sweep.connections(config, Role.TRIAGE)
@@ -116,6 +119,7 @@ async def look_once(
         connections,
         store=store,
         debug=sweep.debug_log(config.path.parent),
+        memory=memory,
     )
     try:
         await engine.sweep()

@@ -21,8 +21,8 @@ from cockpit.errors import Misconfigured, Reason
 from cockpit.ownership import private
 from cockpit.redact import MASKER
 from cockpit.text import lines
-from cockpit.triage.board import LookId
 from cockpit.triage.engine import Engine, Look
+from cockpit.triage.had import LookMemory
 from cockpit.triage.own import OwnAct
 from cockpit.triage.probe import AnyProbe, Blind, Reading
 from cockpit.triage.registry import kinds, place_of, registry
@@ -163,10 +163,10 @@ def engine(
     store: Store,
     debug: Callable[[str], str],
     acts: Callable[[], Sequence[OwnAct]] = tuple,
-    had: Iterable[LookId] = (),
+    memory: LookMemory | None = None,
 ) -> Engine:
     """An engine over the connections. `acts`: what steps have done; our cut sessions are added.
-    `had`: see `Engine`.
+    `memory`: see `Engine`.
 
     A service of a place takes as many looks at once as its rate can serve in a few seconds: enough
     to fill its calls, and not so many that a look waits its deadline away in our own queue. A place
@@ -187,7 +187,7 @@ def engine(
         debug=debug,
         lanes=sizes,
         acts=lambda: (*acts(), *_cut(connections, targets.values())),
-        had=had,
+        memory=memory,
     )
 
 

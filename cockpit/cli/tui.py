@@ -145,6 +145,7 @@ def _read(
         library=library(config.runbooks),
         role=Role(role) if role else None,
         coming=coming,
+        remembers=folder is None,  # each demo's shop is another one
     )
 
 

@@ -44,6 +44,7 @@ from cockpit.runbooks.unfinished import Unfinished
 from cockpit.text import visible
 from cockpit.triage.board import Board, BoardChange, FindingId, LookId, OpenFinding
 from cockpit.triage.explain import explain, lines
+from cockpit.triage.had import LookMemory
 from cockpit.triage.own import OwnAct
 from cockpit.triage.probe import AnyProbe, Seen
 from cockpit.triage.registry import catalog
@@ -79,8 +80,11 @@ class Desk:
         probes: Mapping[str, AnyProbe],
         library: Library,
         coming: Callable[[], str] = lambda: "",
+        memory: LookMemory | None = None,
     ) -> None:
-        """`coming` says what the demo's shop still waits for; looking begins when it is empty."""
+        """`coming` says what the demo's shop still waits for; looking begins when it is empty.
+        `memory`: what looks of earlier processes had, besides what the record tells of it.
+        """
         self.config = config
         self.incident = incident
         self.role = role
@@ -91,13 +95,15 @@ class Desk:
         self.graph = DependencyGraph(config.targets)
         self._signals = Signals(self.store, self.graph)
         self.connections: Connections = sweep.connections(config, role)
+        self._memory = memory or LookMemory()
+        self._memory.had(taken_away(incident.entries))
         self.engine = sweep.engine(
             sweep.looks(config, probes),
             self.connections,
             store=self.store,
             debug=sweep.debug_log(config.path.parent),
             acts=self._own_acts,
-            had=taken_away(incident.entries),
+            memory=self._memory,
         )
         self._probes = probes
         self._unwatched = sweep.unwatched(config, probes)
@@ -396,8 +402,8 @@ class Desk:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_CLOSING)
         # together: a hung connection must not take the journal's part of the time to close
-        written = asyncio.to_thread(self.incident.close)
-        await asyncio.gather(self.connections.close(), written)
+        written = (asyncio.to_thread(each) for each in (self.incident.close, self._memory.keep))
+        await asyncio.gather(self.connections.close(), *written)
 
     def _learned(self, one: Unfinished, outcome: Outcome) -> None:
         for run in (*self._runs.values(), *self._taken_up.values()):
@@ -471,6 +477,7 @@ class Desk:
         self._waits_for = ""
         self._spawn(self._learn_accounts())
         self._spawn(self._settle())
+        self._spawn(self._memory.keep_on())
         for reading in self._unwatched:
             self.store.add(reading)
         await self.engine.run()

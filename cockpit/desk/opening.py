@@ -11,6 +11,7 @@ from cockpit import clock
 from cockpit.config import Config
 from cockpit.connect.role import Role
 from cockpit.desk.desk import Desk
+from cockpit.had import KeptMemory
 from cockpit.incident.incident import Incidents, data_folder
 from cockpit.incident.lines import IncidentLine
 from cockpit.incident.record import Incident
@@ -29,9 +30,11 @@ class Opening:
         library: Library,
         role: Role | None = None,
         coming: Callable[[], str] = lambda: "",
+        remembers: bool = True,
     ) -> None:
-        """`role` None: the configuration's. `coming`: see `Desk`. Raises `Misconfigured`
-        for a role that the configuration does not give this user.
+        """`role` None: the configuration's. `coming`: see `Desk`. `remembers`: whether what looks
+        had is kept for later processes. Raises `Misconfigured` for a role that the configuration
+        does not give this user.
         """
         self.config = config
         self.role = role or config.role
@@ -41,6 +44,7 @@ class Opening:
         self._probes = probes
         self._library = library
         self._coming = coming
+        self._remembers = remembers
 
     @property
     def environment(self) -> str:
@@ -88,6 +92,7 @@ class Opening:
 
     def desk(self, incident: Incident) -> Desk:
         """The desk for an incident. A watched one is looked at in triage, whatever was asked."""
+        folder = data_folder(self.config.incident.folder)
         return Desk(
             self.config,
             incident,
@@ -96,6 +101,7 @@ class Opening:
             probes=self._probes,
             library=self._library,
             coming=self._coming,
+            memory=KeptMemory(self.config, folder) if self._remembers else None,
         )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from cockpit import clock
 from cockpit.connect.hurry import HURRIED, UNTIL
@@ -29,7 +29,8 @@ from cockpit.triage.board import LookId
 from cockpit.triage.changes import Change
 from cockpit.triage.feed import ResourceNames
 from cockpit.triage.finding import Finding, Severity
-from cockpit.triage.members import mistyped
+from cockpit.triage.had import PART, LookMemory, not_given, part_missed
+from cockpit.triage.members import only
 from cockpit.triage.own import OwnAct, marked
 from cockpit.triage.probe import AnyProbe, Blind, Fact, Neighbour, Reading, RecoveryPoint, Seen
 from cockpit.triage.schedule import Schedule, pause
@@ -37,7 +38,6 @@ from cockpit.triage.store import Store
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 
-Given = TypeVar("Given")
 IN_FLIGHT = 64
 """Looks at once in a lane that has no size of its own; more wait without their deadline running."""
 _BEGIN = 25
@@ -48,14 +48,6 @@ _ASKED_WITHIN = 0.8
 """Share of a look's time in which a call must leave, so that its answer is still of use."""
 _GIVE_UP_ON_HUNG = 60.0
 _EXIT_GRACE = 0.3
-_SORTED_BY: Mapping[type[object], tuple[str, ...]] = {
-    Finding: ("code", "severity", "subject"),
-    Fact: ("severity",),
-    RecoveryPoint: ("behind", "itself"),
-    Table: ("title", "rows"),
-    Change: ("at", "kind", "target"),
-}
-"""The members of what a probe gives by which the board compares it with what others gave."""
 _LOOKS_FRESH = 3.0
 """Times its period for which a look tells about its neighbours."""
 
@@ -114,11 +106,11 @@ class Engine:
         lanes: Mapping[str, int] = MappingProxyType({}),
         chance: random.Random | None = None,
         acts: Callable[[], Sequence[OwnAct]] = tuple,
-        had: Iterable[LookId] = (),
+        memory: LookMemory | None = None,
     ) -> None:
         """`lanes`: lane → how many of its looks run at once. `acts`: what steps have done.
 
-        `had`: looks that had what their probe is for, as an earlier process knew.
+        `memory`: what looks of earlier processes had; None: nothing is known of any.
         """
         self.looks: Mapping[LookId, Look] = {look.id: look for look in looks}
         self.store = store
@@ -138,8 +130,7 @@ class Engine:
         self._bugs: dict[LookId, tuple[str, str]] = {}
         self._by_hand: set[LookId] = set()
         """Looks that somebody waits for: their next one is in a hurry."""
-        self._had = set(had)
-        """Looks that had what their probe is for."""
+        self._memory = memory or LookMemory()
         self._wake = asyncio.Event()
         self._first = set(self.looks)
         self._started = clock.monotonic()
@@ -272,6 +263,8 @@ class Engine:
                 await seats.enter_async_context(lane)
             # waiting for the lane is not the server's slowness
             outcome, took = await awake(partial(self._outcome, look), limit=look.probe.timeout)
+        if isinstance(outcome, Seen):
+            self._tell_missed(look, outcome)
         reading = Reading(
             target=look.target.name,
             kind=look.target.kind,
@@ -339,17 +332,21 @@ class Engine:
 
     def _must_not_lack(self, look: Look, snapshot: object) -> None:
         """Raise `BlindError` when an earlier look had what this one was not given."""
-        if look.probe.lacks is None:
-            return
-        lacking = look.probe.lacks(snapshot)
-        if not lacking:
-            self._had.add(look.id)
-        elif look.id in self._had:
-            raise BlindError(
-                Reason.MISSING,
-                f"{lacking}; an earlier look had it",
-                hint="find out who took it away; until it is back this cannot be examined",
+        if look.probe.lacks is not None and (
+            blind := not_given(look.probe.lacks(snapshot), self._memory, look.id, at=clock.now())
+        ):
+            raise blind
+
+    def _tell_missed(self, look: Look, seen: Seen) -> None:
+        """A reading of its own for a part that earlier looks had: the rest of the look stands."""
+        id_, at = LookId(look.target.name, look.probe.id + PART), clock.now()
+        missed = part_missed(seen.findings, self._memory, id_, at=at)
+        before = self.store.board.readings.get(id_)
+        if missed is not None or (before is not None and isinstance(before.outcome, Blind)):
+            reading = Reading(
+                id_.target, look.target.kind, id_.probe, at=at, took=0.0, outcome=missed or Seen()
             )
+            self.store.add(reading)
 
     async def _collect(self, look: Look) -> object:
         HURRIED.set(look.id in self._by_hand or self._sick(look.target.name))
@@ -425,12 +422,12 @@ def judged(
     if probe.derive is not None:
         snapshot = probe.derive(snapshot, look.settings)
     return Seen(
-        findings=tuple(map(sanitise, _only(Finding, probe.diagnose(snapshot, look.settings)))),
-        facts=_only(Fact, probe.facts(snapshot, look.settings)) if probe.facts else (),
-        tables=_only(Table, probe.tables(snapshot, look.settings)) if probe.tables else (),
+        findings=tuple(map(sanitise, only(Finding, probe.diagnose(snapshot, look.settings)))),
+        facts=only(Fact, probe.facts(snapshot, look.settings)) if probe.facts else (),
+        tables=only(Table, probe.tables(snapshot, look.settings)) if probe.tables else (),
         changes=_changes(look, snapshot, acts, names=names),
         snapshot=snapshot,
-        points=_only(RecoveryPoint, probe.points(snapshot)) if probe.points else (),
+        points=only(RecoveryPoint, probe.points(snapshot)) if probe.points else (),
     )
 
 
@@ -440,23 +437,10 @@ def _changes(
     """Joined before they are marked: a feed tells of targets whose names it does not know."""
     if look.probe.changes is None:
         return ()
-    told = _only(Change, look.probe.changes(snapshot, look.target.name))
+    told = only(Change, look.probe.changes(snapshot, look.target.name))
     if names is not None:
         told = tuple(names.join(change, look.target) for change in told)
     return marked(told, acts)
-
-
-def _only(kind: type[Given], given: Iterable[Given]) -> tuple[Given, ...]:
-    """What a probe gave, if it is what it should be: here a wrong one costs its own look, and on
-    the board it would cost everybody's.
-    """
-    told = tuple(given)
-    for each in told:
-        if not isinstance(each, kind):
-            raise TypeError(f"it gave a {type(each).__name__} for a {kind.__name__}")
-        if wrong := mistyped(each, kind, _SORTED_BY[kind]):
-            raise TypeError(f"it gave a {kind.__name__}, and {wrong}")
-    return told
 
 
 def sanitise(finding: Finding) -> Finding:

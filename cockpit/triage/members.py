@@ -18,7 +18,33 @@ import msgspec
 
 from cockpit.connect.kind import AnyKind, Kind
 from cockpit.plugins import attempt
-from cockpit.triage.probe import AnyProbe, Probe
+from cockpit.triage.changes import Change
+from cockpit.triage.finding import Finding
+from cockpit.triage.probe import AnyProbe, Fact, Probe, RecoveryPoint
+from cockpit.triage.view import Table
+
+Given = TypeVar("Given")
+_SORTED_BY: Mapping[type[object], tuple[str, ...]] = {
+    Finding: ("code", "severity", "subject"),
+    Fact: ("severity",),
+    RecoveryPoint: ("behind", "itself"),
+    Table: ("title", "rows"),
+    Change: ("at", "kind", "target"),
+}
+"""The members of what a probe gives by which the board compares it with what others gave."""
+
+
+def only(kind: type[Given], given: Iterable[Given]) -> tuple[Given, ...]:
+    """What a probe gave, if it is what it should be: here a wrong one costs its own look, and on
+    the board it would cost everybody's. Raises `TypeError`.
+    """
+    told = tuple(given)
+    for each in told:
+        if not isinstance(each, kind):
+            raise TypeError(f"it gave a {type(each).__name__} for a {kind.__name__}")
+        if wrong := mistyped(each, kind, _SORTED_BY[kind]):
+            raise TypeError(f"it gave a {kind.__name__}, and {wrong}")
+    return told
 
 
 def fault(record: object) -> str:

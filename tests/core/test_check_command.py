@@ -46,7 +46,16 @@ def shop(tmp_path: Path, silent: socket.socket) -> Path:
 
 
 def begun(config: Path, *arguments: str) -> subprocess.Popen[str]:
-    words = [sys.executable, "-m", "cockpit.cli", "--config", str(config), "check", *arguments]
+    words = [
+        sys.executable,
+        "-m",
+        "cockpit.cli",
+        "--config",
+        str(config),
+        "check",
+        "--stateless",
+        *arguments,
+    ]
     pipe = subprocess.PIPE
     return subprocess.Popen(
         words, stdout=pipe, stderr=pipe, text=True, cwd=config.parent, preexec_fn=_hears_ctrl_c

@@ -15,6 +15,7 @@ from cockpit.redact import MASK, MASKER
 from cockpit.triage.board import ONE_LOOK, LookId
 from cockpit.triage.engine import Engine, Look, sanitise
 from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.had import LookMemory
 from cockpit.triage.probe import Blind, Probe, Seen
 from cockpit.triage.store import Store
 from cockpit.triage.target import Target
@@ -104,11 +105,13 @@ async def test_what_an_earlier_process_had_is_missed_and_seen_again_once_it_is_b
     async def collect(session: object, target: Target) -> str:
         return next(given)
 
+    memory = LookMemory()
+    memory.had([LookId("a", "p")])
     engine = Engine(
         [look("a", collect, lacks=lambda snapshot: snapshot)],
         sessions=Sessions(),
         store=Store(ONE_LOOK),
-        had=[LookId("a", "p")],
+        memory=memory,
     )
     outcomes = [(await engine.look("a", "p")).outcome for _ in range(2)]
 

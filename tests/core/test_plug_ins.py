@@ -276,7 +276,7 @@ def test_what_its_functions_raise_costs_its_own_target_only(
 ) -> None:
     beside(more)
     config.write_text(CONFIG + VAN + table)
-    assert run(["-c", str(config), "check", "--json"]) == 2
+    assert run(["-c", str(config), "check", "--json", "--stateless"]) == 2
     readings = {each["target"]: each for each in json.loads(capsys.readouterr().out)["readings"]}
     assert readings["front"]["outcome"] == "seen"
     assert readings["van"]["outcome"] == "blind"
@@ -290,7 +290,7 @@ def test_what_it_gives_that_is_nothing_of_the_kind_costs_its_own_look_only(
 ) -> None:
     beside(f"PROBE = Probe(**LOOK | dict({gives}=lambda a, b: [7]))")
     config.write_text(CONFIG + VAN)
-    assert run(["-c", str(config), "check", "--json"]) == 2
+    assert run(["-c", str(config), "check", "--json", "--stateless"]) == 2
     readings = {each["target"]: each for each in json.loads(capsys.readouterr().out)["readings"]}
     assert readings["front"]["outcome"] == "seen"
     assert "TypeError in lorry.load: it gave a int for a" in readings["van"]["detail"]
@@ -324,7 +324,7 @@ def test_a_wrong_member_of_what_it_gives_costs_its_own_look_only(
 ) -> None:
     beside(f"PROBE = Probe(**LOOK | dict({wrong}))")
     config.write_text(CONFIG + VAN)
-    assert run(["-c", str(config), "check", "--json"]) == 2
+    assert run(["-c", str(config), "check", "--json", "--stateless"]) == 2
     readings = {each["target"]: each for each in json.loads(capsys.readouterr().out)["readings"]}
     assert readings["front"]["outcome"] == "seen"
     assert why in readings["van"]["detail"]

@@ -25,6 +25,16 @@ SECTION, PLACE = "Looking", 1
     type=click.Path(file_okay=False, path_type=Path),
     help="Write what was collected into this folder, without literals and secrets.",
 )
+@click.option(
+    "--stateless",
+    is_flag=True,
+    help="Neither read nor write what earlier looks had, in the data folder.",
+)
+@click.option(
+    "--forget",
+    is_flag=True,
+    help="Forget first what earlier looks had, of the chosen targets: what is gone was meant to.",
+)
 @click.pass_context
 def check(
     ctx: click.Context,
@@ -32,6 +42,8 @@ def check(
     targets: tuple[str, ...],
     probes: tuple[str, ...],
     record: Path | None,
+    stateless: bool,
+    forget: bool,
 ) -> int:
     """Look at everything once, read-only, and say what is wrong.
 
@@ -42,13 +54,20 @@ def check(
 
     from cockpit import check as checking
     from cockpit import config
+    from cockpit.had import KeptMemory
+    from cockpit.incident.incident import data_folder
     from cockpit.text import visible
     from cockpit.triage.registry import catalog
 
     known = catalog().probes
     settings = config.load(config.find((ctx.obj or {}).get("config")), catalog())
+    memory = None if stateless else KeptMemory(settings, data_folder(settings.incident.folder))
+    if memory is not None and forget:
+        memory.forget(targets)
     report = asyncio.run(
-        checking.look_once(settings, known, targets=targets, only=probes, record=record)
+        checking.look_once(
+            settings, known, targets=targets, only=probes, record=record, memory=memory
+        )
     )
     if as_json:
         click.echo(checking.to_json(report))
@@ -58,6 +77,9 @@ def check(
         click.echo(to_text(report, style()), nl=False)
     if report.unrecorded:
         click.echo(f"cockpit: --record: {visible(report.unrecorded)}", err=True)
+    if memory is not None and (why := memory.keep()):
+        told = f"what was seen is not remembered: {visible(why)}; or use --stateless"
+        click.echo(f"cockpit: {told}", err=True)
     return int(report.exit_code)
 
 
