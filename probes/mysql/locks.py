@@ -72,6 +72,8 @@ class Settings:
     metadata_wait: Thresholds = Thresholds(high=5)
     waiters: Thresholds = Thresholds(high=5, critical=20)
     metadata_waiters: Thresholds = Thresholds(critical=10)
+    crowd_s: float = 1.5
+    """Seconds of the longest wait from which on the number of those that wait counts."""
 
 
 async def collect(mysql: MysqlReads, target: Target) -> MysqlLocks:
@@ -193,20 +195,29 @@ def _row(queue: ThreadQueue, settings: Settings) -> Iterator[Finding]:
     QUERY does nothing to it. Those who wait fail with 1205 after `innodb_lock_wait_timeout`, 50 s
     by default.
     """
-    waited = settings.row_wait.grade(queue.longest)
-    if waited is None:
+    severity = _severity(queue, settings.row_wait, settings.waiters, settings)
+    if severity is None:
         return
-    crowd = settings.waiters.grade(queue.length)
     yield Finding(
         "MY_LOCK_ROW",
-        max(waited, crowd) if crowd else waited,
+        severity,
         f"thread {queue.head.id} holds up {count(queue.length, 'session')} at "
         f"{visible(queue.place, 60)}, the longest for {duration(queue.longest)}",
         subject=f"thread {queue.head.id}",
         evidence=_evidence(queue, settings.row_wait.first),
         likely=_causes(queue.head),
         next=_advice(queue),
+        fact=queue.longest >= (settings.row_wait.first or 0),
     )
+
+
+def _severity(
+    queue: ThreadQueue, wait: Thresholds, waiters: Thresholds, settings: Settings
+) -> Severity | None:
+    """By the longest wait; by how many wait as soon as the longest is no passing one."""
+    crowd = waiters.grade(queue.length) if queue.longest >= settings.crowd_s else None
+    grades = (wait.grade(queue.longest), crowd)
+    return max((grade for grade in grades if grade), default=None)
 
 
 def _metadata(queue: ThreadQueue, look: MysqlLocks, settings: Settings) -> Iterator[Finding]:
@@ -219,16 +230,15 @@ def _metadata(queue: ThreadQueue, look: MysqlLocks, settings: Settings) -> Itera
     Where neither performance_schema nor MariaDB's plugin names the holder, only candidates are
     shown and nothing is offered.
     """
-    waited = settings.metadata_wait.grade(queue.longest)
-    if waited is None:
+    severity = _severity(queue, settings.metadata_wait, settings.metadata_waiters, settings)
+    if severity is None:
         return
-    crowd = settings.metadata_waiters.grade(queue.length)
     who = f"a schema change (thread {queue.change})" if queue.change else "a session"
     where = visible(queue.place, 80)
     many, longest = count(queue.length, "session"), duration(queue.longest)
     found = Finding(
         "MY_LOCK_MDL",
-        max(waited, crowd) if crowd else waited,
+        severity,
         f"{who} waits for {where} behind thread {queue.head.id}; {many} held up, the longest for "
         f"{longest}",
         subject=f"thread {queue.head.id}",
@@ -238,6 +248,7 @@ def _metadata(queue: ThreadQueue, look: MysqlLocks, settings: Settings) -> Itera
         ),
         likely=("a schema change without lock_wait_timeout behind an open transaction",),
         next=_advice(queue),
+        fact=queue.longest >= (settings.metadata_wait.first or 0),
     )
     if queue.inferred:
         told = f"a metadata lock holds up {many}, the longest for {longest}; its holder is not told"

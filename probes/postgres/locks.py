@@ -65,6 +65,9 @@ class Settings:
 
     waited: Thresholds = Thresholds(warning=5, high=30)
     waiters: Thresholds = Thresholds(high=5, critical=20)
+    crowd_s: float = 1.5
+    """Seconds of the longest wait from which on the number of those that wait counts: behind one
+    that holds them up for good, the next look is too late."""
     share_of_active: float = 0.25
     """Waiters behind one head, of all active sessions, that are critical (from five on)."""
     hot_row: int = 10
@@ -128,8 +131,9 @@ def _blocked(queue: LockQueue, look: PostgresLocks, settings: Settings) -> Itera
     """Sessions wait for a lock that another session holds.
 
     Told once for each queue, at its head: ending one in the middle releases nobody. Judged by the
-    longest wait and by how many wait. A head that is idle in transaction runs nothing, so a cancel
-    does nothing to it. Autovacuum against wraparound comes back at once when it is ended.
+    longest wait and by how many wait; many that wait for a moment only are looked at once more
+    before it is told. A head that is idle in transaction runs nothing, so a cancel does nothing to
+    it. Autovacuum against wraparound comes back at once when it is ended.
     """
     severity = _severity(queue, look, settings)
     if severity is None:
@@ -158,6 +162,7 @@ def _blocked(queue: LockQueue, look: PostgresLocks, settings: Settings) -> Itera
         if recovers(look, head)
         else _causes(head),
         next=recovery_advice(look) if recovers(look, head) else _advice(queue),
+        fact=queue.longest >= (settings.waited.first or 0),
     )
 
 
@@ -166,7 +171,7 @@ def _severity(queue: LockQueue, look: PostgresLocks, settings: Settings) -> Seve
         grade = settings.waited.grade(queue.longest)
         return grade and min(grade, Severity.WARNING)
     grades = [settings.waited.grade(queue.longest)]
-    if queue.longest >= (settings.waited.first or 0):
+    if queue.longest >= settings.crowd_s:
         grades.append(settings.waiters.grade(queue.length))
         active = look.summary.active
         if active and queue.length >= 5 and queue.length >= settings.share_of_active * active:

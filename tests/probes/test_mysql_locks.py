@@ -52,6 +52,29 @@ def test_a_blocker_that_waits_itself_is_no_head() -> None:
     assert decode(encode(look), MysqlLocks).queues[0].head.id == 1
 
 
+@pytest.mark.parametrize(
+    ("many", "wait_s", "expected"),
+    [
+        pytest.param(5, 1.4, [], id="a crowd that passes"),
+        pytest.param(5, 1.5, [("high", False)], id="a crowd that stays: looked at once more"),
+        pytest.param(4, 4.9, [], id="four wait"),
+        pytest.param(1, 5.0, [("warning", True)], id="five seconds"),
+    ],
+)
+def test_a_crowd_is_told_before_the_longest_wait_alone_is(
+    many: int, wait_s: float, expected: list[tuple[str, bool]]
+) -> None:
+    waits = [
+        RowWait(waiter=n, blocker=1, wait_s=wait_s, lock_table="`shop`.`t`", lock_index="PRIMARY")
+        for n in range(2, 2 + many)
+    ]
+    sleeper = thread(1, command="Sleep", trx_s=80, rows_modified=3)
+    nodes = assemble([sleeper, *(thread(wait.waiter) for wait in waits)], waits, [])
+    found = mysql_locks.diagnose(look_at(*nodes), mysql_locks.PROBE.settings)
+
+    assert [(f.severity.value, f.fact) for f in found if f.code == "MY_LOCK_ROW"] == expected
+
+
 def metadata(*held: MetadataLock) -> MysqlLocks:
     threads = [
         thread(1, command="Sleep", secs=30, trx_s=40),

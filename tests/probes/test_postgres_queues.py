@@ -85,6 +85,15 @@ def lock_findings(look: PostgresLocks) -> list[tuple[str, str, str]]:
             [],
             id="many, but only for a second",
         ),
+        pytest.param(
+            [node(1), *(node(n, 1, wait_s=1.5) for n in range(2, 22))],
+            500,
+            ["critical"],
+            id="many, and it does not pass",
+        ),
+        pytest.param(
+            [node(1), *(node(n, 1, wait_s=4.0) for n in range(2, 6))], 500, [], id="four wait"
+        ),
     ],
 )
 def test_a_queue_is_graded_by_time_and_length(
