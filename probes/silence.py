@@ -11,22 +11,34 @@ from cockpit.units import duration, number
 from probes.metrics import LATE, age, history, is_blind
 
 _PERIODS = 5
+_NEW = 900.0
+"""Seconds for which something new may have no metric yet."""
 
 
-def silence(always: Mapping[str, Series], at: datetime) -> Iterator[Finding]:
-    """Metrics of it do not come any more, though it is there and published them before.
+def silence(
+    always: Mapping[str, Series], at: datetime, *, since: datetime | None = None
+) -> Iterator[Finding]:
+    """Metrics of it do not come, though it is there: since when it is tells whether they ever did.
 
+    METRIC_STALE: Metrics of it do not come any more, though it is there and published them before.
     A host that hangs stops publishing while its state stays as it was, so nothing that is judged by
     metrics is known to be well: alarms and auto scaling on them are as blind. Five minutes without
-    a point count, besides CloudWatch's own lateness. Of what never came nothing is said: it is new,
-    or idle.
+    a point count, besides CloudWatch's own lateness.
+
+    METRIC_NEVER: It is there for longer than a quarter of an hour, and a metric that is always
+    published has no point in all that was asked for. Where it is not known since when it is there,
+    nothing is said: it may be new.
     """
     for name, series in always.items():
         if is_blind(series):
             continue
         silent = age(series, series.asked_at or at)
+        if silent is None:
+            if since is not None and series.asked_at is not None:  # else nobody asked for it
+                yield from _never(name, series.asked_at, since)
+            continue
         limit = _PERIODS * 60 + LATE
-        if silent is None or silent <= limit + 60:  # a point is dated by its period's start
+        if silent <= limit + 60:  # a point is dated by its period's start
             continue
         yield Finding(
             "METRIC_STALE",
@@ -40,6 +52,22 @@ def silence(always: Mapping[str, Series], at: datetime) -> Iterator[Finding]:
             next="look at it by other means: does it answer?",
             fact=False,
         )
+
+
+def _never(name: str, asked: datetime, since: datetime) -> Iterator[Finding]:
+    there = (asked - since).total_seconds()
+    if there <= _NEW:
+        return
+    yield Finding(
+        "METRIC_NEVER",
+        Severity.WARNING,
+        f"{name} has no point, though it is there for {duration(there)}",
+        subject=name,
+        evidence=(Evidence("there for", there, "s", limit=_NEW),),
+        likely=("its host hangs since long ago", "its metrics go to another account or region"),
+        next="look at it by other means: does it answer?",
+        fact=False,
+    )
 
 
 def missed(

@@ -272,7 +272,8 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         yield from load.load(snapshot, settings)
         yield from load.scaling(snapshot)
         if load.established(snapshot):
-            yield from silence({"CPUUtilization": snapshot.cpu}, snapshot.at)
+            always = {"CPUUtilization": snapshot.cpu}
+            yield from silence(always, snapshot.at, since=snapshot.service.created_at)
     yield from partly_blind("ECS_OBS_BLIND", snapshot.gaps)
 
 
@@ -344,6 +345,7 @@ PROBE = Probe(
         "ECS_AUTOSCALING_SUSPENDED",
         "ECS_AUTOSCALING_FAILED",
         "METRIC_STALE",
+        "METRIC_NEVER",
         "ECS_OBS_BLIND",
     ),
 )

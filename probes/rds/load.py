@@ -35,7 +35,7 @@ def most_connections(
         return settings.max_connections, "the configuration"
     if instance.id in snapshot.max_connections:
         return snapshot.max_connections[instance.id], "the parameter group"
-    guess = default_connections(instance)
+    guess = default_connections(instance, snapshot.cluster)
     return guess, f"an estimate for {instance.db_class}" if guess else "not known"
 
 

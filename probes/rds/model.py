@@ -134,6 +134,8 @@ class Instance:
     """Both in the unit of RDS: steps compare them with what a person types."""
     maximum_gib: int | None = None
     iops: int | None = None
+    throughput: int | None = None
+    """Bytes a second that a gp3 volume may move; None: not told."""
     storage_type: str = ""
     volumes: tuple[StorageVolume, ...] = ()
     volumes_told: str = ""
@@ -156,6 +158,7 @@ class Instance:
     restorable_until: datetime | None = None
     """The newest moment that a restore to a point in time can reach; None: backups are off, or it
     is not told."""
+    created_at: datetime | None = None
     metrics: dict[str, Series] = field(default_factory=dict)
 
     @property
@@ -190,6 +193,7 @@ class DbCluster:
     serverless_v1: bool = False
     maximum_capacity: float | None = None
     """Serverless v2, ACU."""
+    minimum_capacity: float | None = None
     pending: tuple[Pending, ...] = ()
     maintenance_window: str = ""
     restorable_until: datetime | None = None
@@ -240,6 +244,8 @@ class Snapshot:
     max_connections: dict[str, int] = field(default_factory=dict)
     """Instance → limit, as its parameter group sets it; an instance that is not here has the
     engine's default."""
+    volume_left: Series = NO_DATA
+    """Bytes until the volume of an Aurora MySQL cluster is at its largest size."""
     status_since: dict[str, datetime] = field(default_factory=dict)
     """Instance or cluster → since when it has its status, as far as the cockpit saw."""
     gaps: tuple[Gap, ...] = ()
@@ -280,18 +286,34 @@ def processors_of(db_class: str) -> int | None:
     return 2 if found[2] is None else 4 * int(found[2] or 1)
 
 
-def default_connections(instance: Instance) -> int | None:
-    """The engine's default `max_connections`, by the nominal memory of the class.
+SERVERLESS = "db.serverless"
+_ACU = 2 * GIB
+_CAPPED = 2000
+"""Connections of a Serverless v2 instance that may shrink to half an ACU, or to nothing."""
+
+
+def default_connections(instance: Instance, cluster: DbCluster | None = None) -> int | None:
+    """The engine's default `max_connections`, by the nominal memory of the class; of Serverless v2
+    by the largest capacity of its cluster.
 
     An upper estimate: the engine sees less memory than is nominal (RDS User Guide, "Quotas and
-    constraints", "Maximum number of database connections"). None for engines and classes whose
-    formula is not known here.
+    constraints", "Maximum number of database connections"; Aurora User Guide, "Maximum connections
+    to an Aurora MySQL DB instance" and "… for Aurora Serverless v2"). None for engines and classes
+    whose formula is not known here.
     """
     memory = memory_of(instance.db_class)
+    most = 16_000
+    if instance.db_class == SERVERLESS and cluster is not None and cluster.maximum_capacity:
+        memory = int(cluster.maximum_capacity * _ACU)
+        least = cluster.minimum_capacity
+        most = _CAPPED if least is not None and least <= 0.5 else most
     if memory is None:
         return None
     if "postgres" in instance.engine:
-        return min(memory // 9_531_392, 5000)
+        return min(memory // 9_531_392, 5000, most)
+    if instance.engine in {"aurora-mysql", "aurora"}:
+        small, large = (round(math.log2(memory / each)) for each in (805_306_368, 8_187_281_408))
+        return min(max(45 * small, 1000 * large), most)
     if instance.engine in {"mysql", "mariadb"}:
         return min(math.floor(memory / 12_582_880), 16_000)
     return None

@@ -85,6 +85,9 @@ class InstanceRow(Answer, frozen=True):
     """GiB, as is the next."""
     max_allocated_storage: int = 0
     iops: int | None = None
+    storage_throughput: int | None = None
+    """MiB a second, of gp3 only."""
+    instance_create_time: datetime | None = None
     storage_type: SafeText = ""
     storage_volume_status: SafeText = ""
     additional_storage_volumes: tuple[VolumeRow, ...] = ()
@@ -114,6 +117,7 @@ class Serverless(Answer, frozen=True):
     """Serverless v2, ACU."""
 
     max_capacity: float | None = None
+    min_capacity: float | None = None
 
 
 class DbClusterRow(Answer, frozen=True):
@@ -208,6 +212,8 @@ def instance_of(row: InstanceRow) -> Instance:
         allocated_gib=row.allocated_storage or None,
         maximum_gib=row.max_allocated_storage or None,
         iops=row.iops,
+        throughput=(row.storage_throughput or 0) * 1024**2 or None,
+        created_at=row.instance_create_time,
         storage_type=row.storage_type,
         volumes_told=row.storage_volume_status,
         volumes=tuple(map(_volume, row.additional_storage_volumes)),
@@ -276,6 +282,7 @@ def cluster_of(row: DbClusterRow) -> DbCluster:
         in_global=bool(row.global_cluster_identifier or forwarding),
         serverless_v1=row.engine_mode == "serverless",
         maximum_capacity=row.serverless.max_capacity,
+        minimum_capacity=row.serverless.min_capacity,
         pending=_pending(row.pending_modified_values),
         maintenance_window=row.preferred_maintenance_window,
         restorable_until=row.latest_restorable_time,

@@ -25,6 +25,10 @@ class Settings:
     """Free share."""
     storage_least: Thresholds = Thresholds(critical=2 * 1024**3, below=True)
     """Free bytes."""
+    local_storage: Thresholds = Thresholds(warning=4 * 1024**3, critical=1024**3, below=True)
+    """Free bytes of what an Aurora instance has of its own."""
+    volume_left: Thresholds = Thresholds(warning=2 * 1024**4, critical=1024**4 / 4, below=True)
+    """Bytes until the volume of an Aurora MySQL cluster is at its largest size."""
     full_in: Thresholds = Thresholds(warning=12 * 3600, critical=2 * 3600, below=True)
     """Seconds until it is full, at the present rate."""
     storage_maximum: float = 0.9
@@ -49,7 +53,7 @@ class Settings:
     burst: Thresholds = Thresholds(warning=20, critical=5, below=True)
     """Percent that is left."""
     iops: Thresholds = Thresholds(warning=0.85)
-    """Share of the provisioned ones."""
+    """Share of the provisioned ones; of the provisioned throughput likewise."""
     queue_per_processor: float = 2
     """Waiting requests for each vCPU."""
     latency: float = 0.020

@@ -17,14 +17,15 @@ from cockpit import clock
 from cockpit.connect.aws.answer import answer_into, answers_into
 from cockpit.connect.aws.kind import aws_kind
 from cockpit.connect.aws.settings import AwsResource
-from cockpit.connect.session import AwsReads, MetricQuery
+from cockpit.connect.session import AwsReads, MetricQuery, Series
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, at_two_paces, attempt, blind_series, partly_blind
 from probes.metrics import NO_DATA, query
-from probes.rds import load, model, state, storage, view
+from probes.rds import aurora, load, model, state, storage, view
+from probes.rds.aurora import LOCAL, VOLUME
 from probes.rds.logs import logs
 from probes.rds.model import DbCluster, Instance, PendingMaintenance, RdsEvent, Snapshot
 from probes.rds.read import (
@@ -65,6 +66,7 @@ _AURORA = {
     "AuroraReplicaLag": "Maximum",
     "EngineUptime": "Minimum",
     "ACUUtilization": "Maximum",
+    LOCAL: "Minimum",
 }
 _POSTGRES = {
     "MaximumUsedTransactionIDs": "Maximum",
@@ -78,6 +80,7 @@ _REST = frozenset(
         *("EBSIOBalance%", "EBSByteBalance%", "BurstBalance", "EngineUptime"),
         *("FreeStorageSpace", "TransactionLogsDiskUsage", "BinLogDiskUsage"),
         *("MaximumUsedTransactionIDs", "OldestReplicationSlotLag"),
+        *(LOCAL, VOLUME, "ReadThroughput", "WriteThroughput"),
     }
 )
 """Asked for every five minutes as long as connections, processor, lag and state are well."""
@@ -90,11 +93,12 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
     snapshot = await _found(aws, settings.id, clock.now())
     gaps: list[Gap] = []
     snapshot = await _with_instances(aws, snapshot, gaps)
-    events, maintenance, limits, measured = await asyncio.gather(
+    events, maintenance, limits, measured, left = await asyncio.gather(
         attempt(gaps, "events", _events(aws, snapshot), otherwise=()),
         attempt(gaps, "pending maintenance", _maintenance(aws, snapshot), otherwise=()),
         _limits(aws, snapshot, gaps),
         attempt(gaps, "metrics", _measured(aws, snapshot.instances), otherwise=None),
+        attempt(gaps, "metrics", _volume_left(aws, snapshot), otherwise=NO_DATA),
     )
     instances = measured if measured is not None else snapshot.instances
     for each in instances:
@@ -105,6 +109,7 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
         events=events,
         maintenance=maintenance,
         max_connections=limits,
+        volume_left=left,
         gaps=tuple(gaps),
     )
 
@@ -264,8 +269,10 @@ def _names(instance: Instance) -> dict[str, str]:
         names |= _POSTGRES
     if instance.engine in {"mysql", "mariadb"}:
         names["BinLogDiskUsage"] = "Maximum"
-    if instance.source:
+    if instance.source or (instance.writer is False and not instance.aurora):
         names["ReplicaLag"] = "Maximum"
+    if instance.throughput:
+        names |= {"ReadThroughput": "Average", "WriteThroughput": "Average"}
     if instance.storage_type == "gp2":
         names["BurstBalance"] = "Minimum"
     if instance.insights:
@@ -290,6 +297,14 @@ async def _measured(aws: AwsReads, instances: tuple[Instance, ...]) -> tuple[Ins
         )
         for each in instances
     )
+
+
+async def _volume_left(aws: AwsReads, snapshot: Snapshot) -> Series:
+    if snapshot.engine not in {"aurora-mysql", "aurora"}:
+        return NO_DATA
+    asked = query("AWS/RDS", VOLUME, "Minimum", DBClusterIdentifier=snapshot.id)
+    found = await aws.metrics((asked,), minutes=185, rest=True)
+    return found.get(asked, NO_DATA)
 
 
 def since(before: Snapshot, now: Snapshot) -> Snapshot:
@@ -319,13 +334,15 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield from state.restarts(snapshot, settings)
     yield from state.replication(snapshot)
     yield from storage.storage(snapshot, settings)
+    yield from aurora.aurora(snapshot, settings)
     yield from load.load(snapshot, settings)
     yield from state.pending(snapshot)
     yield from state.maintenance(snapshot, settings)
     yield from state.credentials(snapshot, settings)
-    there = [each for each in snapshot.instances if each.status == "available"]
-    always = {f"CPUUtilization of {each.id}": each.series("CPUUtilization") for each in there}
-    yield from silence(always, snapshot.at)
+    for each in snapshot.instances:
+        if each.status == "available":
+            always = {f"CPUUtilization of {each.id}": each.series("CPUUtilization")}
+            yield from silence(always, snapshot.at, since=each.created_at)
     yield from partly_blind("RDS_OBS_BLIND", snapshot.gaps)
 
 
@@ -370,6 +387,7 @@ PROBE = Probe(
         "RDS_REPLICATION_BROKEN",
         "RDS_STORAGE_LOW",
         "RDS_VOLUME_FULL",
+        "RDS_LOCAL_STORAGE_LOW",
         "RDS_STORAGE_AUTOSCALE_BLOCKED",
         "RDS_BURST_EXHAUSTED",
         "RDS_IO_SATURATED",
@@ -388,6 +406,7 @@ PROBE = Probe(
         "RDS_CA_EXPIRING",
         "RDS_SECRET_IMPAIRED",
         "METRIC_STALE",
+        "METRIC_NEVER",
         "RDS_OBS_BLIND",
     ),
 )

@@ -14,6 +14,7 @@ from probes.rds.settings import Settings
 from probes.rds.state import in_backup
 
 _HOUR = 60
+_WRITTEN = "WriteThroughput"
 _CHANGING = frozenset({"storage-optimization", "modifying", "storage-config-upgrade"})
 
 
@@ -225,13 +226,16 @@ def _burst(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterat
 def _saturated(snapshot: Snapshot, instance: Instance, settings: Settings) -> Iterator[Finding]:
     """The storage has more to do than it can: requests queue.
 
-    Every statement that reads or commits waits for it. Critical when the latency is high too. A
-    backup or a vacuum may be the one who asks.
+    By its operations a second, or by the bytes that a gp3 volume may move: a larger volume of the
+    same throughput does not help then. Every statement that reads or commits waits. Critical when
+    the latency is high too. A backup or a vacuum may be the one who asks.
     """
     at = snapshot.at
     done = settled(together(instance.series("ReadIOPS"), instance.series("WriteIOPS")), at)
     queue = settled(instance.series("DiskQueueDepth"), at)
     used = _share(done, instance.iops)
+    moved = settled(together(instance.series("ReadThroughput"), instance.series(_WRITTEN)), at)
+    bound = held(_share(moved, instance.throughput), settings.iops)
     processors = processors_of(instance.db_class)
     long = processors is not None and sustained(
         queue, lambda value: value > settings.queue_per_processor * processors
@@ -240,7 +244,7 @@ def _saturated(snapshot: Snapshot, instance: Instance, settings: Settings) -> It
         sustained(settled(instance.series(name), at), lambda value: value > settings.latency)
         for name in ("ReadLatency", "WriteLatency")
     )
-    severity = Severity.CRITICAL if slow else held(used, settings.iops)
+    severity = Severity.CRITICAL if slow else held(used, settings.iops) or bound
     if severity is None and long:
         severity = Severity.WARNING
     if severity is None:
@@ -248,10 +252,16 @@ def _saturated(snapshot: Snapshot, instance: Instance, settings: Settings) -> It
     yield Finding(
         "RDS_IO_SATURATED",
         severity,
-        f"{instance.id}: the storage is saturated, {mean(queue) or 0:.0f} requests wait",
+        f"{instance.id}: the storage is saturated{' by its throughput' * bool(bound)}, "
+        f"{mean(queue) or 0:.0f} requests wait",
         subject=instance.id,
         evidence=(
             Evidence("operations", mean(done), "/s", limit=instance.iops, history=history(done)),
+            *(
+                (Evidence("moved", mean(moved), "bytes/s", instance.throughput, history(moved)),)
+                if instance.throughput
+                else ()
+            ),
             Evidence("queue", mean(queue), history=history(queue)),
             Evidence("read latency", mean(settled(instance.series("ReadLatency"), at)), "s"),
             Evidence("write latency", mean(settled(instance.series("WriteLatency"), at)), "s"),

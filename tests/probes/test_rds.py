@@ -367,13 +367,13 @@ def test_autoscaling_that_is_blocked_with_little_left_is_critical() -> None:
             id="the parameter group says 100",
         ),
         pytest.param(
-            measured({"engine": "aurora-mysql"}, DatabaseConnections=hours(40, *[120] * 5)),
+            measured({"engine": "sqlserver-se"}, DatabaseConnections=hours(40, *[120] * 5)),
             {},
             [(CONNECTIONS, WARNING)],
             id="an unknown limit: three times the usual",
         ),
         pytest.param(
-            measured({"engine": "aurora-mysql"}, DatabaseConnections=hours(40, *[119] * 5)),
+            measured({"engine": "sqlserver-se"}, DatabaseConnections=hours(40, *[119] * 5)),
             {},
             [],
             id="an unknown limit, just below",

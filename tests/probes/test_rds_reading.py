@@ -158,7 +158,7 @@ def test_classes_give_memory_and_processors(
         ("postgres", "db.r5.16xlarge", 5000),
         ("mysql", "db.r5.large", 1365),
         ("aurora-postgresql", "db.r5.large", 1802),
-        ("aurora-mysql", "db.r5.large", None),
+        ("sqlserver-se", "db.r5.large", None),
         ("postgres", "db.serverless", None),
     ],
 )
