@@ -7,40 +7,45 @@ Needs an observer's ACL: `+info +cluster|info +cluster|nodes`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 
 from cockpit.connect.redis.errors import CODES
 from cockpit.connect.redis.settings import RedisSettings
 from cockpit.text import visible
-from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
-from cockpit.units import count, quantity, size
+from cockpit.units import count, duration, quantity, size
 from probes.redis.cluster_model import (
     SLOTS,
     Cluster,
     ClusterNode,
     ClusterReads,
+    Move,
+    opened,
     outlier,
     read_cluster,
+    since,
 )
 
 MIB = 2**20
-_RUNBOOK, _REFUSES = "redis-cluster-down", "cache-refuses"
+_EACH = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """When one shard stands out."""
+    """When one shard stands out, and when a slot is stuck."""
 
     skew: float = 2
     """Times the median of all shards."""
     skew_ops: float = 1000
     """Commands a second below which a shard does not stand out."""
     skew_memory: float = 256 * MIB
+    slot_open_s: Thresholds = Thresholds(warning=300)
+    """Seconds for which a slot is seen on its way, or a migration of slots without a byte."""
 
 
 async def collect(redis: ClusterReads, target: Target) -> Cluster:
@@ -69,6 +74,7 @@ def diagnose(look: Cluster, settings: Settings) -> Iterator[Finding]:
         )
     yield from _down(look)
     yield from _slots(look)
+    yield from _stuck(look, settings)
     for node in look.nodes:
         if look.asked_all and not node.answered:
             yield _silent(node)
@@ -160,6 +166,76 @@ def _slots(look: Cluster) -> Iterator[Finding]:
         if not unassigned
         else ("slots were given to nobody: resharding was cut off, or a node was removed",),
         next="has the failing primary a replica that answers? look again in some seconds",
+    )
+
+
+def _stuck(look: Cluster, settings: Settings) -> Iterator[Finding]:
+    """A slot has been on its way between two nodes for long: the resharding was cut off.
+
+    Half of its keys are here and half there: clients are sent to and fro (ASK), and commands with
+    several keys fail (TRYAGAIN). An atomic migration (Valkey 9) is stuck when it carries no byte.
+    """
+    names = {node.id: node.address for node in look.nodes}
+    for node in (each for each in look.nodes if not each.primary):
+        # a replica of Valkey 8 and later lists its primary's open slots, too
+        ages = {
+            move: (look.at - look.open_since[key]).total_seconds()
+            for move in node.moves or ()
+            if (key := opened(node, move)) in look.open_since
+        }
+        old = [move for move, age in ages.items() if settings.slot_open_s.grade(age)]
+        longest = max((ages[move] for move in old), default=None)
+        if severity := settings.slot_open_s.grade(longest):
+            yield _open(node, old, longest or 0.0, severity=severity, names=names)
+        still = look.open_since.get(node.id)
+        age = (look.at - still).total_seconds() if still else None
+        if severity := settings.slot_open_s.grade(age):
+            yield Finding(
+                "RD_CLUSTER_SLOT_STUCK",
+                severity,
+                f"{node.address} migrates slots, and nothing was carried for {duration(age or 0)}",
+                subject=f"migration at {node.address}",
+                evidence=(
+                    Evidence("nothing carried for", age, "s", settings.slot_open_s.first),
+                    Evidence("carried since its start", node.moved_bytes, "bytes"),
+                ),
+                likely=("the other node hangs", "the network between the two"),
+                next="CLUSTER GETSLOTMIGRATIONS tells its state; CLUSTER CANCELSLOTMIGRATIONS ends "
+                "it, and the slots stay where they are",
+                fact=False,
+            )
+
+
+def _open(
+    node: ClusterNode,
+    moves: list[Move],
+    age: float,
+    *,
+    severity: Severity,
+    names: Mapping[str, str],
+) -> Finding:
+    listed = ", ".join(str(move.slot) for move in moves[:_EACH])
+    listed += f" and {len(moves) - _EACH:,} more" if len(moves) > _EACH else ""
+    first = moves[0]
+    other = names.get(first.other, f"a node that is gone ({first.other})")
+    way = f"from {other} to {node.address}" if first.takes else f"from {node.address} to {other}"
+    return Finding(
+        "RD_CLUSTER_SLOT_STUCK",
+        severity,
+        f"{count(len(moves), 'slot')} ({listed}) on the way {way} for {duration(age)}",
+        subject=node.address,
+        evidence=(
+            Evidence("slots on the way", len(moves), "", 0),
+            Evidence("seen for", age, "s"),
+        ),
+        likely=(
+            "a resharding that was cut off, or whose tool died",
+            "one key that is too large to be moved within the tool's timeout",
+        ),
+        against=("a resharding that goes on moves one slot after the other",),
+        next="is the tool still at work? redis-cli --cluster check tells which slots are open, "
+        "--cluster fix ends what was begun",
+        fact=False,
     )
 
 
@@ -287,6 +363,10 @@ def facts(look: Cluster, _: Settings) -> Iterator[Fact]:
         served = worst.slots_ok or 0
         judged = _slots_severity(worst)
         yield Fact("slots served", f"{served:,}/{SLOTS:,}", served, severity=judged)
+    if moving := sum(len(node.moves or ()) for node in look.nodes if not node.primary):
+        yield Fact("slots on the way", f"{moving:,}", moving)
+    if any(node.migrates for node in look.nodes):
+        yield Fact("migration", "slots are being moved as a whole")
     yield Fact("shards", str(len(look.shards)), len(look.shards))
 
 
@@ -350,10 +430,13 @@ PROBE = Probe(
     timeout=8,
     facts=facts,
     tables=tables,
+    since=since,
+    twice=False,
     needs=("ACL +info +cluster|info +cluster|nodes",),
     codes=(
         "RD_CLUSTER_DOWN",
         "RD_CLUSTER_SLOTS",
+        "RD_CLUSTER_SLOT_STUCK",
         "RD_CLUSTER_SKEW",
         "RD_CLUSTER_CLIENT_MODE",
         "RD_REPL_NONE",

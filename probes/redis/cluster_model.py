@@ -7,20 +7,25 @@ Each node is asked by itself: a client of the cluster would hide the one that is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from statistics import median
 from typing import Any, Protocol
 
 from cockpit import clock
+from cockpit.connect.pace import Pace
 from cockpit.connect.session import RedisReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 
 SLOTS = 16384
+_MOVE = re.compile(r"\[([0-9]{1,5})-([<>])-([^\]]+)\]")
 _AT_ONCE = 16
 _MOST = 100
+_OWN_VIEW = 60.0
+"""Seconds between our questions to a node for the slots that it moves: no other lists them."""
 
 
 class Others(Protocol):
@@ -43,6 +48,20 @@ class ClusterReads(RedisReads, Protocol):
     @property
     def nodes(self) -> Others:
         """The other nodes."""
+
+    @property
+    def pace(self) -> Pace:
+        """What the node is spared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A slot that a node has open: it hands it over, or takes it in, key by key."""
+
+    slot: int
+    takes: bool
+    other: str
+    """The id of the node at the other end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +95,12 @@ class ClusterNode:
     """Commands a second, by the server's own average over two seconds."""
     memory: int | None = None
     keys: int | None = None
+    moves: tuple[Move, ...] | None = None
+    """None: not asked in this look; `since` puts the last ones here."""
+    migrates: bool = False
+    """Slots go to another node or come from it as a whole (atomic migration, Valkey 9)."""
+    moved_bytes: int | None = None
+    """What such migrations have carried since the node's start."""
 
     @property
     def unserved(self) -> int:
@@ -94,6 +119,8 @@ class Cluster:
     asked_all: bool = False
     """False: only one node was asked, since the target says `cluster = false`."""
     nodes: tuple[ClusterNode, ...] = ()
+    open_since: dict[str, datetime] = field(default_factory=dict)
+    """Since when we see a slot open (`opened`), or an atomic migration carry nothing (`id`)."""
 
     @property
     def answering(self) -> tuple[ClusterNode, ...]:
@@ -182,10 +209,14 @@ async def _map(redis: ClusterReads, *, host: str) -> tuple[ClusterNode, ...] | N
     raise failed
 
 
-async def _asked(node: ClusterNode, session: RedisReads) -> ClusterNode:
+async def _asked(node: ClusterNode, session: ClusterReads) -> ClusterNode:
     try:
         said = _fields(str(await session.command("CLUSTER", "INFO")))
         info = await session.info()
+        if node.moves is None and not session.pace.spared("CLUSTER NODES"):
+            session.pace.spare("CLUSTER NODES", _OWN_VIEW)
+            listed = nodes_of(str(await session.command("CLUSTER", "NODES")), host=node.host)
+            node = replace(node, moves=next((n.moves for n in listed if n.myself), None))
     except BlindError as error:
         return replace(
             node,
@@ -204,7 +235,45 @@ async def _asked(node: ClusterNode, session: RedisReads) -> ClusterNode:
         ops=_number(info.get("instantaneous_ops_per_sec")),
         memory=_whole(info.get("used_memory")),
         keys=_keys(info),
+        migrates=any(_whole(info.get(name)) for name in _MIGRATES),
+        moved_bytes=_added(info),
     )
+
+
+_MIGRATES = (
+    "mem_cluster_slot_import",
+    "mem_cluster_slot_export",
+    "slot_migration_fork_in_progress",
+)
+_CARRIED = ("total_net_cluster_slot_import_bytes", "total_net_cluster_slot_export_bytes")
+
+
+def _added(info: Mapping[str, Any]) -> int | None:
+    known = [number for name in _CARRIED if (number := _whole(info.get(name))) is not None]
+    return sum(known) if known else None
+
+
+def opened(node: ClusterNode, move: Move) -> str:
+    """The key of an open slot in `Cluster.open_since`."""
+    return f"{node.id} {move.slot} {'takes' if move.takes else 'hands over'}"
+
+
+def since(before: Cluster, now: Cluster) -> Cluster:
+    """The new look with what a node was not asked again, and since when slots are open."""
+    old = {node.id: node for node in before.nodes}
+    nodes: list[ClusterNode] = []
+    seen: dict[str, datetime] = {}
+    for node in now.nodes:
+        earlier = old.get(node.id)
+        if node.moves is None and earlier is not None:
+            node = replace(node, moves=earlier.moves)
+        keys = [opened(node, move) for move in node.moves or ()]
+        still = earlier is not None and earlier.moved_bytes == node.moved_bytes
+        if node.migrates and (still or not node.answered):
+            keys.append(node.id)
+        seen |= {key: before.open_since.get(key, now.at) for key in keys}
+        nodes.append(node)
+    return replace(now, nodes=tuple(nodes), open_since=seen)
 
 
 def nodes_of(text: str, *, host: str) -> tuple[ClusterNode, ...]:
@@ -234,6 +303,7 @@ def nodes_of(text: str, *, host: str) -> tuple[ClusterNode, ...]:
                 slots=sum(_span(each) for each in parts[8:]),
                 failing=bool(flags & {"fail", "fail?"}),
                 myself="myself" in flags,
+                moves=_moves(parts[8:]) if "myself" in flags else None,
             )
         )
     return tuple(found)
@@ -245,6 +315,16 @@ def _span(text: str) -> int:
     if not first.isdigit():
         return 0
     return int(last) - int(first) + 1 if last.isdigit() else 1
+
+
+def _moves(listed: Iterable[str]) -> tuple[Move, ...]:
+    """`[93->-ID]`: it hands slot 93 over to a node; `[93-<-ID]`: it takes it from one."""
+    found = (_MOVE.fullmatch(each) for each in listed)
+    return tuple(
+        Move(slot=int(each[1]), takes=each[2] == "<", other=visible(each[3], 40))
+        for each in found
+        if each is not None
+    )
 
 
 def outlier(values: Mapping[str, float], *, least: float, times: float) -> str | None:

@@ -30,7 +30,6 @@ from probes.redis.tally import ended
 from probes.redis.view import endings, overview, told
 
 MIB = 2**20
-_MEMORY, _SLOW = "redis-memory", "redis-slow-commands"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,7 +267,15 @@ def _eviction(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
             *_memory_evidence(look, settings),
             Evidence("policy", look.policy),
         ),
-        likely=("the working set outgrew the memory", "a job that writes many keys"),
+        likely=(
+            *(
+                ("slots come from another node, and their keys need the room",)
+                if look.takes_slots
+                else ()
+            ),
+            "the working set outgrew the memory",
+            "a job that writes many keys",
+        ),
         against=("in a pure cache evictions are the design",)
         if look.is_cache
         else ("only keys that would end anyway go; sessions and locks may be among them",)

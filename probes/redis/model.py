@@ -136,6 +136,8 @@ class RedisHealth:
     """Since when we see a FAILOVER under way."""
     good_replicas: int | None = None
     """Replicas in step, where writes need some (min-replicas-to-write); None: they need none."""
+    takes_slots: bool = False
+    """Slots come from another node as a whole just now (atomic migration, Valkey 9)."""
     flushed: datetime | None = None
     """When keys were thrown out by command, between two of our looks."""
     flushed_by: str = ""
@@ -272,6 +274,7 @@ def health(
         paused_what=str(info.get("paused_actions", "")),
         paused_s=_milli(_int(info, "paused_timeout_milliseconds")),
         failover=str(info.get("master_failover_state", "")),
+        takes_slots=bool(_int(info, "mem_cluster_slot_import")),
         good_replicas=_int(info, "min_slaves_good_slaves"),
     )
 

@@ -33,7 +33,6 @@ from probes.redis.performance_view import milliseconds, views
 from probes.redis.syncs import full_syncs, lost_replicas
 
 MIB = 2**20
-_SLOW, _MEMORY, _REFUSES = "redis-slow-commands", "redis-memory", "cache-refuses"
 _EACH = 5
 EXPENSIVE = frozenset(
     {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from cockpit.runbooks.library import library
 from cockpit.triage.recording import decode, encode
 from probes.redis import cluster as redis_cluster
-from probes.redis.cluster_model import Cluster, ClusterNode, _keys, nodes_of, outlier
+from probes.redis.cluster_model import Cluster, ClusterNode, _keys, nodes_of, outlier, since
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 MIB = 2**20
@@ -234,3 +234,36 @@ def test_one_stands_out_by_the_middle_of_all(
     values: dict[str, float], expected: str | None
 ) -> None:
     assert outlier(values, least=1.0, times=2) == expected
+
+
+def test_an_atomic_migration_that_carries_nothing_is_stuck() -> None:
+    """Valkey 9; while bytes come it is only a fact, and the age begins anew with each of them."""
+
+    def at(seconds: float, carried: int) -> Cluster:
+        moving = primary(1, migrates=True, moved_bytes=carried)
+        return cluster(moving, at=AT + timedelta(seconds=seconds))
+
+    look = at(0, 100)
+    for seconds, carried in ((100, 200), (200, 200), (450, 200)):
+        look = since(look, at(seconds, carried))
+    assert found(look) == set()
+
+    look = since(look, at(510, 200))
+    assert found(look) == {("RD_CLUSTER_SLOT_STUCK", "warning", "migration at 10.0.0.1:7001")}
+    assert found(since(look, at(520, 300))) == set()
+
+
+def test_what_a_node_was_not_asked_again_is_kept() -> None:
+    first = nodes_of(NODES.replace("0-5460", "0-5460 [93->-bbb]"), host="h")
+    look = Cluster(at=AT, on=True, nodes=first)
+    unasked = replace(look, nodes=tuple(replace(node, moves=None) for node in first))
+    later = since(since(look, look), replace(unasked, at=AT + timedelta(minutes=6)))
+
+    assert [(m.slot, m.takes, m.other) for m in later.nodes[0].moves or ()] == [(93, False, "bbb")]
+    assert later.nodes[1].moves is None
+    stuck = next(
+        f
+        for f in redis_cluster.diagnose(later, redis_cluster.PROBE.settings)
+        if f.code == "RD_CLUSTER_SLOT_STUCK"
+    )
+    assert "from 127.0.0.1:7001 to b.cache.example:7002 for 6m" in stuck.summary

@@ -16,7 +16,7 @@ import pytest
 
 from cockpit.runbooks.library import library
 from cockpit.triage.engine import Look, judged
-from cockpit.triage.finding import Severity
+from cockpit.triage.finding import Severity, Thresholds
 from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
 from cockpit.world.servers import valkey
@@ -123,9 +123,13 @@ class Watch:
         self._session = session
         self._to = target(settings)
         self._probe = registry()["redis.cluster"]
+        self._before: Cluster | None = None
 
     async def look(self, settings: object = None) -> tuple[Cluster, Seen]:
+        assert self._probe.since is not None
         now = await self._probe.collect(self._session, self._to)
+        now = self._probe.since(self._before, now) if self._before else now
+        self._before = now
         return now, judged(Look(self._to, self._probe, settings or self._probe.settings), now)
 
     async def until(
@@ -156,6 +160,7 @@ async def test_a_cluster_lives_through_its_troubles(six: Six) -> None:
         assert healthy.facts[0].text == "6/6"
 
         await _one_alone(six)
+        await _stuck_slots(six, settings)
         await _hot_shard(six, watch)
         await _hung_replica(six, watch)
         await _dead_primary(six, watch)
@@ -168,6 +173,32 @@ async def _one_alone(six: Six) -> None:
         _, seen = await Watch(session, settings).look()
 
     assert codes(seen) == {"RD_CLUSTER_CLIENT_MODE": "info"}
+
+
+async def _stuck_slots(six: Six, settings: Any) -> None:
+    """A resharding that was cut off: seen at the node that is asked first, and at another."""
+    first, other = (_bulk(node.send("CLUSTER", "MYID")) for node in six.nodes[:2])
+    six.nodes[0].send("CLUSTER", "SETSLOT", 93, "MIGRATING", other)
+    six.nodes[1].send("CLUSTER", "SETSLOT", 93, "IMPORTING", first)
+    at_once = Settings(slot_open_s=Thresholds(warning=0))
+    async with session_for(settings) as session:
+        watch = Watch(session, settings)
+        await watch.look()
+        now, seen = await watch.look(at_once)
+        _, young = await watch.look()
+        for node in six.nodes[:2]:
+            node.send("CLUSTER", "SETSLOT", 93, "STABLE")
+        over, _ = await watch.look(at_once)
+    stuck = [f for f in seen.findings if f.code == "RD_CLUSTER_SLOT_STUCK"]
+
+    assert {f.subject for f in stuck} == {
+        node.address for node in now.nodes if node.moves and not node.primary
+    }
+    assert len(stuck) == 2
+    assert all("1 slot (93)" in f.summary for f in stuck)
+    assert library().best("RD_CLUSTER_SLOT_STUCK") == "redis-cluster-down"
+    assert young.findings == ()
+    assert not next(node for node in over.nodes if node.myself).moves
 
 
 async def _hot_shard(six: Six, watch: Watch) -> None:
