@@ -20,10 +20,10 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import count, duration, percent, size
+from probes.postgres.checksums import checksum_findings
 from probes.postgres.counters_model import (
     BGWRITER,
     CHECKPOINTER,
-    SAMPLES,
     TOTALS,
     WAITS,
     WINDOW,
@@ -39,7 +39,10 @@ from probes.postgres.counters_model import (
     window,
     without_ours,
 )
-from probes.postgres.counters_view import meaning, views
+from probes.postgres.counters_sessions import churn, lost
+from probes.postgres.counters_view import views
+from probes.postgres.counters_waits import dominant_wait, kinds, standing_still
+from probes.postgres.held import SampledWait, held_of
 from probes.postgres.model import GRANT
 from probes.postgres.pulse import Wait
 
@@ -68,11 +71,17 @@ class Settings:
     """Rollbacks per commit."""
     lost_sessions: Thresholds = Thresholds(info=1, warning=5)
     """Sessions that ended fatally, killed or abandoned, in five minutes."""
+    logins: Thresholds = Thresholds(warning=20, high=100)
+    """Sessions that begin, of all databases; high only at five times the usual."""
     conflicts: Thresholds = Thresholds(warning=1)
     """Statements that recovery ended on a standby, in five minutes."""
     active: Thresholds = Thresholds(warning=8, high=32)
     """Active sessions at a time; set the first to the number of vCPUs."""
     wait_share: float = 0.6
+    stood_still: Thresholds = Thresholds(warning=3, high=5)
+    """Sessions that stand still in one wait, when they are that share of those at work."""
+    still_s: float = 10
+    """Seconds without a move after which a statement stands still."""
 
 
 async def collect(postgres: SqlReads, target: Target) -> PostgresCounters:
@@ -83,13 +92,19 @@ async def collect(postgres: SqlReads, target: Target) -> PostgresCounters:
     totals = rows[0].totals
     asked = CHECKPOINTER if totals.checkpointer else BGWRITER
     checkpoints = await postgres.rows(asked, into=Checkpoints)
-    samples: list[WaitSample] = []
+    samples: list[list[SampledWait]] = []
     for number in range(_AT_ONCE if totals.sees_all else 0):
         if number:
             await asyncio.sleep(_BETWEEN)
-        samples.append(WaitSample(waits=tuple(await postgres.rows(WAITS, into=Wait))))
+        samples.append(await postgres.rows(WAITS, into=SampledWait))
     return PostgresCounters(
-        totals=totals, checkpoints=next(iter(checkpoints), None), samples=tuple(samples)
+        totals=totals,
+        checkpoints=next(iter(checkpoints), None),
+        samples=tuple(
+            WaitSample(waits=tuple(Wait(type=w.type, event=w.event, n=w.n) for w in sample))
+            for sample in samples
+        ),
+        held=held_of(samples),
     )
 
 
@@ -114,15 +129,20 @@ def diagnose(look: PostgresCounters, settings: Settings) -> Iterator[Finding]:
             name = visible(database.datname, 60)
             yield from _deadlocks(minute, five, settings, name)
             yield from _rollbacks(minute, settings, name)
-            yield from _lost(five, settings, name)
+            yield from lost(five, settings.lost_sessions, name)
             if spills(look, database.datname):
                 yield from _temporary(minute, settings, name)
+    yield from checksum_findings(look.totals)
     minute, five = window(look, _MINUTE), window(look, WINDOW)
     if minute is not None and five is not None:
         yield from _checkpoints(look, five, settings)
         yield from _cache(minute, settings)
         yield from _conflicts(look, five, settings)
-    yield from _waits(look, settings)
+        yield from churn(minute, settings.logins, look.usual_logins)
+    yield from dominant_wait(look, settings.active, settings.wait_share)
+    yield from standing_still(
+        look, settings.stood_still, share=settings.wait_share, least_s=settings.still_s
+    )
 
 
 def _deadlocks(
@@ -189,48 +209,6 @@ def _rollbacks(minute: CountersWindow, settings: Settings, name: str) -> Iterato
         next="the server's log: which error, from which application? then the newest deployment",
         fact=False,
     )
-
-
-def _lost(five: CountersWindow, settings: Settings, name: str) -> Iterator[Finding]:
-    """Sessions ended badly: by an error, by somebody, or because the client vanished.
-
-    The three are counted apart, and mean three different things. Abandoned ones are the clients' or
-    the network's, killed ones an operator's or a timeout's, fatal ones the server's.
-    """
-    gain = five.gain
-    parts = {"fatal": gain.fatal, "killed": gain.killed, "abandoned": gain.abandoned}
-    known = [value for value in parts.values() if value is not None]
-    severity = settings.lost_sessions.grade(sum(known) if known else None)
-    if severity is None:
-        return
-    yield Finding(
-        "PG_SESS_FATAL",
-        severity,
-        f"{count(sum(known), 'session')} of database {name} ended badly within "
-        f"{duration(five.seconds)}",
-        subject=name,
-        evidence=(
-            Evidence("ended badly", sum(known), "", settings.lost_sessions.first),
-            Evidence("by a fatal error", gain.fatal),
-            Evidence("ended by an operator or a timeout", gain.killed),
-            Evidence("abandoned: the client went away", gain.abandoned),
-            Evidence("sessions begun", gain.sessions),
-        ),
-        likely=_causes(gain.fatal or 0, gain.killed or 0, gain.abandoned or 0),
-        next="which of the three? abandoned: look at the clients; killed: who ended them; fatal: "
-        "the server's log",
-    )
-
-
-def _causes(fatal: int, killed: int, abandoned: int) -> tuple[str, ...]:
-    causes = {
-        "clients die or their connections are cut: a crash loop, an idle timeout in between": (
-            abandoned
-        ),
-        "somebody terminates sessions, or the server was shut down": killed,
-        "the server ends them: a timeout of idle transactions, a crash, no memory": fatal,
-    }
-    return tuple(sorted((c for c, n in causes.items() if n), key=lambda c: -causes[c]))
 
 
 def _temporary(minute: CountersWindow, settings: Settings, name: str) -> Iterator[Finding]:
@@ -359,39 +337,6 @@ def _conflicts(
     )
 
 
-def _waits(look: PostgresCounters, settings: Settings) -> Iterator[Finding]:
-    """Most of the active sessions wait for the same thing.
-
-    It says where the time goes when everything is slow: a lock, the disk, the WAL, the CPU. Judged
-    over several looks, and only when many sessions are active. What the wait means, and what comes
-    next, is in the finding.
-    """
-    most = dominant(look)
-    if most is None or most.samples < SAMPLES or most.share < settings.wait_share:
-        return
-    severity = settings.active.grade(most.active)
-    says = meaning(most.type, most.event)
-    if severity is None or says.harmless:
-        return
-    named = f"{visible(most.type, 30)} {visible(most.event, 40)}".strip()
-    yield Finding(
-        "PG_WAIT_DOMINANT",
-        severity,
-        f"{percent(most.share)} of {most.active:.0f} active sessions: {says.says} ({named})",
-        subject=visible(most.type, 30),
-        evidence=(
-            Evidence("share of this wait", most.share, "share", settings.wait_share),
-            Evidence("active sessions", round(most.active, 1), "", settings.active.first),
-            Evidence("commonest event", named),
-            Evidence("samples", most.samples),
-        ),
-        likely=(says.says,),
-        against=("CPU also means: not instrumented",) if most.type == "CPU" else (),
-        next=says.next,
-        fact=False,
-    )
-
-
 def facts(look: PostgresCounters, _: Settings) -> Iterator[Fact]:
     """Transactions a second first; before there is an earlier look, that they are unknown."""
     minute, five = window(look, _MINUTE), window(look, WINDOW)
@@ -418,6 +363,8 @@ def facts(look: PostgresCounters, _: Settings) -> Iterator[Fact]:
         yield Fact("active at a time", f"{active:.1f}", active)
     if most is not None:
         yield Fact("most wait for", visible(f"{most.type} {most.event}".strip(), 40))
+        yield Fact("waits by kind", kinds(look))
+    yield from _rate("sessions begun", minute.per_s("sessions"))
 
 
 def _rate(label: str, value: float | None) -> Iterator[Fact]:
@@ -466,6 +413,9 @@ PROBE = Probe(
         "PG_SESS_FATAL",
         "PG_REPL_CONFLICT",
         "PG_WAIT_DOMINANT",
+        "PG_WAIT_STUCK",
+        "PG_CONN_CHURN",
+        "PG_CHECKSUM_FAILURES",
         "PG_OBS_BLIND",
     ),
 )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 
 from cockpit.triage.own import OwnAct
+from probes.postgres.held import HeldWait, held_on
 from probes.postgres.pulse import Wait
 from probes.statement import statement
 
@@ -25,6 +26,7 @@ _FRESH = timedelta(seconds=90)
 _LATE = timedelta(seconds=5)
 """How late the end of a session may be counted, and how far the server's clock may be from ours."""
 _DATABASES = 50
+_USUAL = 60.0
 
 TOTALS = statement("postgres", "counters_totals.sql")
 CHECKPOINTER = """
@@ -34,9 +36,13 @@ BGWRITER = """
 SELECT checkpoints_timed AS timed, checkpoints_req AS requested, stats_reset FROM pg_stat_bgwriter
 """
 WAITS = """
-SELECT coalesce(wait_event_type, 'CPU') AS type, coalesce(wait_event, '') AS event, count(*) AS n
+SELECT coalesce(wait_event_type, 'CPU') AS type, coalesce(wait_event, '') AS event, count(*) AS n,
+       (array_agg(concat(pid, ' ', extract(epoch FROM query_start)) ORDER BY query_start)
+          FILTER (WHERE backend_type = 'client backend' AND query_start IS NOT NULL)
+       )[1:200] AS statements
   FROM pg_stat_activity
  WHERE state = 'active' AND pid <> pg_backend_pid()
+   AND application_name IS DISTINCT FROM 'incident-cockpit'
    AND backend_type IN ('client backend', 'parallel worker')
  GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 50
 """
@@ -58,7 +64,17 @@ class Database:
     sessions_fatal: int | None = None
     sessions_killed: int | None = None
     sessions_abandoned: int | None = None
+    checksum_failures: int | None = None
+    checksum_last_failure: datetime | None = None
     stats_reset: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChecksumFailures:
+    """Pages that were not as they had been written. `number` None: checksums are off."""
+
+    number: int | None = None
+    last: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +130,8 @@ class Totals:
     sees_all: bool
     checkpointer: bool
     databases: tuple[Database, ...]
+    shared: ChecksumFailures | None = None
+    """Of the catalogs that all databases share."""
     conflicts: dict[str, int] = field(default_factory=dict)
     """Statements that recovery ended, by cause: counted on standbys only."""
 
@@ -152,9 +170,13 @@ class PostgresCounters:
     checkpoints: Checkpoints | None = None
     samples: tuple[WaitSample, ...] = ()
     """The last ten, of this look and the one before. Empty: the role may not see waits."""
+    held: tuple[HeldWait, ...] = ()
+    """Statements that every sample of this look saw in the same wait."""
     pairs: tuple[CountersPair, ...] = ()
     reset: tuple[str, ...] = ()
     """Whose statistics began anew between this look and the one before."""
+    usual_logins: float | None = None
+    """Sessions that began per second in the first minute that we looked; None: not known yet."""
     restarted: bool = False
     """The server was restarted or changed its role: there is nothing to compare with."""
 
@@ -164,9 +186,9 @@ def since(before: PostgresCounters, now: PostgresCounters) -> PostgresCounters:
     old, new = before.totals, now.totals
     seconds = (new.at - old.at).total_seconds()
     if new.started != old.started or new.recovery != old.recovery:
-        return replace(now, restarted=True)
+        return replace(now, restarted=True, usual_logins=before.usual_logins)
     if not 0 < seconds <= WINDOW:
-        return now
+        return replace(now, usual_logins=before.usual_logins)
     gains, reset = _gains(old.databases, new.databases)
     timed, requested = _checkpoints(before.checkpoints, now.checkpoints)
     pair = CountersPair(
@@ -179,13 +201,22 @@ def since(before: PostgresCounters, now: PostgresCounters) -> PostgresCounters:
     )
     oldest = new.at - timedelta(seconds=WINDOW)
     kept = tuple(each for each in before.pairs if each.at > oldest)
-    earlier = before.samples if seconds <= _FRESH.total_seconds() else ()
-    return replace(
+    fresh = seconds <= _FRESH.total_seconds()
+    earlier = before.samples if fresh else ()
+    now = replace(
         now,
         pairs=(*kept, pair),
         samples=(*earlier, *now.samples)[-SAMPLES:],
+        held=held_on(before.held if fresh else (), now.held, seconds),
         reset=reset,
     )
+    return replace(now, usual_logins=before.usual_logins or _usual_logins(now))
+
+
+def _usual_logins(look: PostgresCounters) -> float | None:
+    """None until a minute was looked at."""
+    first = window(look, _USUAL)
+    return first.per_s("sessions") if first is not None and first.seconds >= _USUAL else None
 
 
 def _gains(

@@ -10,6 +10,8 @@ WITH a AS MATERIALIZED (
 ), c AS MATERIALIZED (
   SELECT * FROM a
    WHERE backend_type = 'client backend' OR (backend_type IS NULL AND datname IS NOT NULL)
+), o AS MATERIALIZED (
+  SELECT * FROM c WHERE application_name IS DISTINCT FROM 'incident-cockpit'
 )
 SELECT json_build_object(
   'at', clock_timestamp(), 'recovery', pg_is_in_recovery(),
@@ -23,17 +25,18 @@ SELECT json_build_object(
              count(*) AS n, count(*) FILTER (WHERE state = 'active') AS active,
              count(*) FILTER (WHERE state = 'idle') AS idle,
              count(*) FILTER (WHERE state LIKE 'idle in transaction%') AS idle_tx
-        FROM c GROUP BY 1, 2, 3, 4 ORDER BY n DESC LIMIT 12) AS s), '[]'),
+        FROM o GROUP BY 1, 2, 3, 4 ORDER BY n DESC LIMIT 12) AS s), '[]'),
   'waits', coalesce((SELECT json_agg(s) FROM (
       SELECT coalesce(wet, 'none') AS type, coalesce(we, 'running') AS event, count(*) AS n
-        FROM a WHERE state = 'active' GROUP BY 1, 2 ORDER BY n DESC LIMIT 12) AS s), '[]'),
+        FROM a WHERE state = 'active' AND application_name IS DISTINCT FROM 'incident-cockpit'
+       GROUP BY 1, 2 ORDER BY n DESC LIMIT 12) AS s), '[]'),
   'lock_waiters', greatest((SELECT count(*) FROM a WHERE wet = 'Lock'),
       CASE WHEN (SELECT bool_or(hidden) FROM c)
            THEN (SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted) ELSE 0 END),
-  'active_max_s', (SELECT max(query_s) FROM c WHERE state = 'active'),
-  'xact_max_s', (SELECT max(xact_s) FROM c),
-  'idle_tx', (SELECT count(*) FROM c WHERE state LIKE 'idle in transaction%'),
-  'idle_tx_max_s', (SELECT max(state_s) FROM c WHERE state LIKE 'idle in transaction%'),
+  'active_max_s', (SELECT max(query_s) FROM o WHERE state = 'active'),
+  'xact_max_s', (SELECT max(xact_s) FROM o),
+  'idle_tx', (SELECT count(*) FROM o WHERE state LIKE 'idle in transaction%'),
+  'idle_tx_max_s', (SELECT max(state_s) FROM o WHERE state LIKE 'idle in transaction%'),
   'xmin_age', (SELECT max(age(backend_xmin)) FROM a),
   'autovacuum', (SELECT count(*) FROM a WHERE backend_type = 'autovacuum worker'),
   'prepared', (SELECT json_build_object('n', count(*),

@@ -12,6 +12,7 @@ from cockpit.triage.recording import decode, encode
 from probes.postgres.counters import PROBE, Settings, diagnose
 from probes.postgres.counters_model import (
     Checkpoints,
+    ChecksumFailures,
     Database,
     PostgresCounters,
     Totals,
@@ -20,6 +21,7 @@ from probes.postgres.counters_model import (
     window,
 )
 from probes.postgres.counters_view import meaning
+from probes.postgres.held import HeldWait, SampledWait, held_of
 from probes.postgres.pulse import Wait
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
@@ -241,3 +243,123 @@ def test_events_are_known_by_their_prefix(kind: str, event: str, says: str) -> N
 def test_a_look_is_recorded_and_read_back() -> None:
     look = after(deadlocks=1, waits=(LOCK,))
     assert decode(encode(look), PostgresCounters) == look
+
+
+def login(per_s: float, usual: float | None = None) -> PostgresCounters:
+    """A minute with so many logins a second, after one with `usual` of them."""
+    if usual is None:
+        return after(60, sessions=int(60 * per_s))
+    first = since(counters(), counters(60, sessions=int(60 * usual)))
+    return since(first, counters(120, sessions=int(60 * (usual + per_s))))
+
+
+@pytest.mark.parametrize(
+    ("look", "expected"),
+    [
+        pytest.param(login(19), [], id="just below"),
+        pytest.param(login(259), [("PG_CONN_CHURN", "warning")], id="at the first minute: no rise"),
+        pytest.param(
+            login(259, 1), [("PG_CONN_CHURN", "high")], id="after pooling was switched off"
+        ),
+        pytest.param(login(30, 1), [("PG_CONN_CHURN", "warning")], id="a rise, and few"),
+        pytest.param(login(259, 200), [("PG_CONN_CHURN", "warning")], id="as always: a habit"),
+        pytest.param(login(19, 1), [], id="a release that renews its pools"),
+    ],
+)
+def test_logins_are_told_by_their_rate_and_high_when_they_rose(
+    look: PostgresCounters, expected: list[tuple[str, str]]
+) -> None:
+    assert found(look) == expected
+
+
+NOT_COUNTED: dict[str, Any] = {"sessions": None}
+
+
+def test_logins_that_a_version_does_not_count_are_no_finding() -> None:
+    assert found(since(counters(**NOT_COUNTED), counters(60, **NOT_COUNTED))) == []
+
+
+def standing(kind: str, event: str, stuck: int, others: int = 0, seconds: float = 15) -> Any:
+    """Two looks at so many sessions that stand in one wait, beside others on the CPU."""
+    waits = (Wait(type=kind, event=event, n=stuck), Wait(type="CPU", event="", n=others))
+    sample = [
+        SampledWait(type=kind, event=event, n=stuck, statements=tuple(map(str, range(stuck))))
+    ]
+    held = held_of([sample, sample])
+    first = replace(counters(waits=waits), held=held)
+    return since(first, replace(counters(seconds, waits=waits), held=held))
+
+
+@pytest.mark.parametrize(
+    ("look", "expected"),
+    [
+        pytest.param(standing("Extension", "Extension", 5), [("PG_WAIT_STUCK", "high")],
+                     id="five of five"),
+        pytest.param(standing("Zebra", "Stripes", 3), [("PG_WAIT_STUCK", "warning")],
+                     id="a wait that nobody has heard of"),
+        pytest.param(standing("IO", "WALSync", 3), [("PG_WAIT_STUCK", "warning")],
+                     id="commits on a disk that hangs"),
+        pytest.param(standing("LWLock", "Zebra", 3), [("PG_WAIT_STUCK", "warning")], id="a latch"),
+        pytest.param(standing("Extension", "Extension", 2), [], id="two: reports, perhaps"),
+        pytest.param(standing("Extension", "Extension", 3, 3), [], id="half of them work"),
+        pytest.param(standing("Extension", "Extension", 5, seconds=9), [], id="not for long"),
+        pytest.param(standing("Extension", "Extension", 5, seconds=91), [], id="a gap between"),
+        pytest.param(standing("Lock", "relation", 5), [], id="told by the locks"),
+        pytest.param(standing("IPC", "SyncRep", 5), [], id="told by the replication"),
+        pytest.param(standing("IO", "DataFileRead", 5), [], id="reports that read"),
+        pytest.param(standing("IO", "AioIoCompletion", 5), [], id="reports that read, 18"),
+        pytest.param(standing("CPU", "", 5), [], id="reports that compute"),
+        pytest.param(standing("IPC", "ExecuteGather", 5), [], id="reports with workers"),
+        pytest.param(standing("Client", "ClientRead", 5), [], id="a copy that waits for its file"),
+        pytest.param(standing("Timeout", "PgSleep", 5), [], id="sleep on purpose"),
+    ],
+)  # fmt: skip
+def test_few_sessions_that_do_not_move_are_told(
+    look: PostgresCounters, expected: list[tuple[str, str]]
+) -> None:
+    assert found(look) == expected
+
+
+def test_a_wait_that_is_new_is_told_by_its_name() -> None:
+    look = standing("Zebra", "Stripes", 4)
+    (finding,) = diagnose(look, Settings())
+
+    assert "4 of 4 sessions at work have not moved for 15s: waits for Zebra Stripes" in (
+        finding.summary
+    )
+    facts = {fact.label: fact.text for fact in PROBE.facts(look, Settings())} if PROBE.facts else {}
+    assert facts["waits by kind"] == "Zebra 100%, CPU 0%"
+
+
+def test_a_statement_is_held_only_when_every_sample_saw_it_in_that_wait() -> None:
+    def sample(**seen: tuple[str, ...]) -> list[SampledWait]:
+        return [SampledWait(type=t, event="e", n=len(s), statements=s) for t, s in seen.items()]
+
+    samples = [sample(IO=("1", "2"), IPC=("3",)), sample(IO=("1",), IPC=("2", "3"))]
+
+    assert held_of(samples) == (
+        HeldWait(statement="1", type="IO", event="e"),
+        HeldWait(statement="3", type="IPC", event="e"),
+    )
+    assert held_of(samples[:1]) == ()
+
+
+@pytest.mark.parametrize(
+    ("failures", "days", "expected"),
+    [
+        pytest.param(None, None, [], id="checksums are off"),
+        pytest.param(0, None, [], id="none"),
+        pytest.param(1, 6.9, [("PG_CHECKSUM_FAILURES", "critical")], id="this week"),
+        pytest.param(1, 7.1, [("PG_CHECKSUM_FAILURES", "warning")], id="long ago"),
+        pytest.param(1, None, [("PG_CHECKSUM_FAILURES", "critical")], id="nobody knows when"),
+    ],
+)
+def test_damaged_data_is_told_at_the_first_look(
+    failures: int | None, days: float | None, expected: list[tuple[str, str]]
+) -> None:
+    last = None if days is None else AT - timedelta(days=days)
+    in_database = counters(checksum_failures=failures, checksum_last_failure=last)
+    shared = counters(totals={"shared": ChecksumFailures(number=failures, last=last)})
+
+    assert found(in_database) == expected
+    assert found(shared) == expected

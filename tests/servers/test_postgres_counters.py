@@ -179,6 +179,13 @@ async def read_cold(server: postgres.PostgresServer) -> None:
     )
 
 
+async def log_in(server: postgres.PostgresServer) -> None:
+    """Clients that keep no connection."""
+    for _ in range(40):
+        connection = await psycopg.AsyncConnection.connect(pg_app(server))
+        await connection.close()
+
+
 Trouble = Callable[[postgres.PostgresServer], Awaitable[None]]
 
 
@@ -197,6 +204,9 @@ Trouble = Callable[[postgres.PostgresServer], Awaitable[None]]
         pytest.param("PG_TX_ROLLBACKS", "warning", roll_back, Settings(), id="rollbacks"),
         pytest.param("PG_IO_CHECKPOINTS", "warning", checkpoint, Settings(), id="checkpoints"),
         pytest.param("PG_SESS_FATAL", "warning", abandon, Settings(), id="abandoned sessions"),
+        pytest.param(
+            "PG_CONN_CHURN", "warning", log_in, Settings(logins=Thresholds(warning=2)), id="logins"
+        ),
         pytest.param("PG_IO_CACHE", "warning", read_cold, Settings(), id="cold reads"),
     ],
 )  # fmt: skip
@@ -204,8 +214,9 @@ async def test_what_the_counters_gain_is_told(
     server: postgres.PostgresServer, code: str, severity: str, cause: Trouble, settings: Settings
 ) -> None:
     async with watching(server, "postgres.counters", settings) as watch:
-        if code == "PG_SESS_FATAL" and major(server) < 14:
-            assert {each.abandoned for each in (await watch.gains()).values()} == {None}
+        if code in {"PG_SESS_FATAL", "PG_CONN_CHURN"} and major(server) < 14:
+            gains = (await watch.gains()).values()
+            assert {(each.abandoned, each.sessions) for each in gains} == {(None, None)}
             return
         await cause(server)
         goes_on = cause if code == "PG_IO_TEMP" else None
@@ -273,6 +284,22 @@ async def test_what_most_sessions_wait_for_is_named(server: postgres.PostgresSer
 
     assert finding.subject == "Lock"
     assert "who waits for whom" in finding.next
+
+
+async def test_few_sessions_that_hang_in_an_extension_are_told(
+    server: postgres.PostgresServer,
+) -> None:
+    """Three that ask another database, which takes its time: all that this one has to do."""
+    server.execute("CREATE EXTENSION IF NOT EXISTS dblink")
+    asked = f"dblink('{pg_app(server)}', 'SELECT 1 FROM pg_sleep(300)')"
+    strict = Settings(still_s=0.01)
+    async with watching(server, "postgres.counters", strict) as watch, Crowd(server) as crowd:
+        await crowd.wait(f"SELECT * FROM {asked} AS t(i int)", times=3)
+        finding = await watch.until("PG_WAIT_STUCK")
+
+    assert finding.severity.value == "warning"
+    assert finding.subject == "Extension"
+    assert "3 of 3 sessions at work have not moved" in finding.summary
 
 
 async def test_sessions_that_sleep_on_purpose_are_no_load(server: postgres.PostgresServer) -> None:

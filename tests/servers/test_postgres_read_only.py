@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from cockpit.errors import BlindError
-from cockpit.triage.engine import Look
+from cockpit.triage.probe import Seen
 from cockpit.world.servers import postgres
 from tests.servers.private import Crowd, codes, look, pg_app, pg_settings, session_for, until
 
@@ -30,7 +30,7 @@ def refused(server: postgres.PostgresServer) -> str:
     return ""
 
 
-def told(seen: Look) -> dict[str, str]:
+def told(seen: Seen) -> dict[str, str]:
     return {finding.subject: finding.severity.value for finding in seen.findings}
 
 
@@ -40,7 +40,7 @@ async def test_it_is_told_while_it_is_watched_and_when_it_is_taken_back(
     writer = pg_settings(small_pg, expects="writer")
     async with session_for(writer) as session:
 
-        async def ask() -> Look:
+        async def ask() -> Seen:
             return await look("postgres.sessions", writer, session)
 
         before = await ask()
