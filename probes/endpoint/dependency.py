@@ -15,6 +15,8 @@ _OURS = {
     "NET_DNS_SPLIT",
     "NET_DNS_STALE",
     "NET_TCP_UNREACH",
+    "NET_TLS_CLIENT_CERT",
+    "NET_TLS_TRUST_EXPIRED",
 }
 _NO_PROOF = {"NET_V6_BROKEN"}
 """Says nothing about them: many networks lose IPv6 on their own way out."""

@@ -94,6 +94,8 @@ PROBE = Probe(
         "NET_TLS_UNTRUSTED",
         "NET_TLS_CHAIN",
         "NET_TLS_PROTOCOL",
+        "NET_TLS_CLIENT_CERT",
+        "NET_TLS_TRUST_EXPIRED",
         "NET_TLS_STRICT_ONLY",
         "NET_TLS_CHANGED",
         "NET_TLS_SLOW",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from cockpit.connect.net.session import AddressLook, PathLook
-from cockpit.connect.net.tls import Certificate, TlsLook
+from cockpit.connect.net.tls import Certificate, Link, TlsLook
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import duration
 from probes.endpoint.model import Group, Settings, Snapshot, judged_addresses, share
@@ -23,6 +23,8 @@ TLS_CODES = {
     "untrusted": ("NET_TLS_UNTRUSTED", Severity.HIGH),
     "invalid": ("NET_TLS_UNTRUSTED", Severity.HIGH),
     "chain": ("NET_TLS_CHAIN", Severity.HIGH),
+    "trust_expired": ("NET_TLS_TRUST_EXPIRED", Severity.HIGH),
+    "client_certificate": ("NET_TLS_CLIENT_CERT", Severity.WARNING),
     "plaintext": ("NET_TLS_PROTOCOL", Severity.CRITICAL),
     "protocol": ("NET_TLS_PROTOCOL", Severity.WARNING),
     "alert": ("NET_TLS_PROTOCOL", Severity.HIGH),
@@ -41,10 +43,18 @@ _LIKELY = {
     "untrusted": ("a private authority that is not in this store", "somebody in the middle"),
     "invalid": ("a certificate that is not made for servers",),
     "chain": ("the server sends its own certificate without the intermediate",),
+    "trust_expired": ("the copy of an authority that is trusted here was not renewed",),
+    "client_certificate": ("it lets in only who shows a certificate that it trusts",),
     "plaintext": ("the port does not speak TLS", "TLS ends at another port or in front of it"),
     "protocol": ("the server speaks nothing newer than TLS 1.1",),
     "alert": ("the server wants a client certificate", "it does not know this name (SNI)"),
     "error": ("not a TLS server, or a broken one",),
+}
+_WORDS = {
+    "not_yet_valid": "the certificate is not valid yet, by our clock",
+    "chain": "the server does not send the intermediate certificate",
+    "self_signed": "the certificate is signed by itself",
+    "client_certificate": "the server wants a client certificate, and we show none that it takes",
 }
 _RENEW = "renew or replace the certificate, then check every address"
 _AUTHORITY = "is it a private authority? then trust it with tls_ca; else replace the certificate"
@@ -57,6 +67,10 @@ _NEXT = {
     "untrusted": _AUTHORITY,
     "invalid": _RENEW,
     "chain": "put the issuer's intermediate behind the certificate; it need not be renewed",
+    "trust_expired": "put the authority's present certificate where ours is trusted; the server's "
+    "need not be renewed",
+    "client_certificate": "give the cockpit one: tls_cert and tls_key of this target; what is "
+    "behind the handshake was not looked at",
     "plaintext": _LISTENER,
     "protocol": _LISTENER,
     "alert": _LISTENER,
@@ -68,18 +82,29 @@ def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """Report failed handshakes by their verdict, then what is about to fail."""
     path = snapshot.path
     looks = tuple(look for look in judged_addresses(path) if look.tls)
-    for outcome in dict.fromkeys(look.tls.outcome for look in looks if look.tls):
+    outcomes = {look.address: _outcome(look, path.at) for look in looks}
+    for outcome in dict.fromkeys(outcomes.values()):
         if outcome in TLS_CODES:
-            alike = tuple(look for look in looks if look.tls and look.tls.outcome == outcome)
+            alike = tuple(look for look in looks if outcomes[look.address] == outcome)
             yield _failed(path, outcome, alike, of=looks)
-    late = tuple(look for look in looks if look.http and look.http.outcome == "alert")
-    if late:  # TLS 1.3: the server tells what it wants only after the handshake
-        yield _failed(path, "alert", late, of=looks)
     yield from _dates(path, looks, settings)
     yield from _chain_dates(path, looks, settings)
     yield from _strict(path, looks)
     yield from _changed(path, looks)
     yield from _slow(path, looks, settings)
+
+
+def _outcome(look: AddressLook, at: datetime) -> str:
+    """The handshake's word, told apart by whose certificate ended and by what an alert asks for."""
+    assert look.tls is not None
+    if look.http and look.http.outcome == "alert":  # TLS 1.3 tells only after the handshake
+        wanted = "CERTIFICATE_REQUIRED" in look.http.detail
+        return "client_certificate" if wanted else "alert"
+    own = look.tls.certificate
+    if look.tls.outcome == "expired" and own and own.chain_length == len(own.links) + 1:
+        sent = (own.not_after, *(link.not_after for link in own.links))
+        return "expired" if min(sent) < at else "trust_expired"
+    return look.tls.outcome
 
 
 def certificate_evidence(look: TlsLook) -> tuple[Evidence, ...]:
@@ -94,7 +119,7 @@ def certificate_evidence(look: TlsLook) -> tuple[Evidence, ...]:
             Evidence("valid until", f"{certificate.not_after:%Y-%m-%d %H:%M} UTC"),
             Evidence("certificates sent", certificate.chain_length),
         ]
-        rows += [Evidence("sent behind it", subject) for subject in certificate.chain[:2]]
+        rows += _behind(certificate)
         if certificate.key:
             signed = f", signed by {certificate.signature}" if certificate.signature else ""
             rows.append(Evidence("key", certificate.key + signed))
@@ -152,6 +177,12 @@ def _failed(path: PathLook, outcome: str, alike: Group, *, of: Group) -> Finding
     NET_TLS_CHAIN: The server does not send its intermediate certificate. Browsers often find it by
     themselves; other clients fail.
 
+    NET_TLS_TRUST_EXPIRED: What has expired is none of the certificates that the server sends: it is
+    the copy of an authority that we trust. Others are shut out only when they trust that copy too.
+
+    NET_TLS_CLIENT_CERT: The server lets in only who shows a certificate, and we showed none that it
+    takes. It is no fault of the server; what is behind the handshake was not looked at.
+
     NET_TLS_PROTOCOL: The two sides share no version or cipher, or the port speaks no TLS at all.
     """
     code, severity = TLS_CODES[outcome]
@@ -162,9 +193,39 @@ def _failed(path: PathLook, outcome: str, alike: Group, *, of: Group) -> Finding
         f"{path.host}: {share(alike, of)}{_words(outcome, look, path)}",
         subject="" if len(alike) == len(of) else alike[0].address,
         evidence=(*certificate_evidence(look), *where_from(path)),
-        likely=_LIKELY[outcome],
-        next=_NEXT[outcome],
+        likely=_likely(outcome, look),
+        next=_next(outcome, look, path.at),
     )
+
+
+def _likely(outcome: str, look: TlsLook) -> tuple[str, ...]:
+    own = look.certificate
+    if outcome == "untrusted" and own and own.chain_length == 1:
+        missing = f"the server sends its own certificate alone: {own.issuer} is missing"
+        return (missing, *_LIKELY[outcome])
+    return _LIKELY[outcome]
+
+
+def _next(outcome: str, look: TlsLook, at: datetime) -> str:
+    if outcome == "expired" and _ended_link(look, at):
+        return (
+            "put the issuer's present intermediate behind the certificate, which is fine itself; "
+            "then check every address"
+        )
+    if outcome == "untrusted" and " and " in look.store:
+        return (
+            "neither the system's store nor tls_ca leads to its issuer: does tls_ca hold the right "
+            "authority, and does the server send its intermediate?"
+        )
+    return _NEXT[outcome]
+
+
+def _ended_link(look: TlsLook, at: datetime) -> Link | None:
+    """The certificate behind the server's own that has ended, where its own has not."""
+    own = look.certificate
+    if own is None or own.not_after < at:
+        return None
+    return next((link for link in own.links if link.not_after < at), None)
 
 
 def _telling(look: AddressLook) -> TlsLook:
@@ -177,32 +238,37 @@ def _telling(look: AddressLook) -> TlsLook:
 def _words(outcome: str, look: TlsLook, path: PathLook) -> str:
     certificate = look.certificate
     match outcome:
-        case "expired" if certificate and certificate.not_after < path.at:
-            ago = (path.at - certificate.not_after).total_seconds()
-            return f"the certificate expired {duration(ago)} ago"
         case "expired":
-            return "a certificate of the chain has expired"
+            return _expired(look, path.at)
         case "not_yet_valid" if certificate:
             ahead = (certificate.not_before - path.at).total_seconds()
             return f"the certificate begins to be valid in {duration(ahead)}, by our clock"
-        case "not_yet_valid":
-            return "the certificate is not valid yet, by our clock"
         case "name" if certificate:
             return f"the certificate is for {', '.join(certificate.names[:3]) or 'no name'}"
-        case "chain":
-            return "the server does not send the intermediate certificate"
         case "plaintext":
             return f"port {path.port} answers in plain text, not TLS"
         case "protocol":
             return f"the server speaks only {look.version or 'old TLS'}"
         case "alert":
             return f"the server refused the handshake ({look.detail})"
-        case "self_signed":
-            return "the certificate is signed by itself"
         case "untrusted":
             issuer = f" ({certificate.issuer})" if certificate else ""
             return f"nobody we trust issued the certificate{issuer}"
-    return look.detail or "the handshake failed"
+        case "trust_expired":
+            which = ", ".join(link.subject for link in look.stale[:2])
+            whose = f"of tls_ca ({which})" if which else "that is trusted here"
+            return f"a certificate {whose} has expired; those that the server sends have not"
+    return _WORDS.get(outcome) or look.detail or "the handshake failed"
+
+
+def _expired(look: TlsLook, at: datetime) -> str:
+    own, link = look.certificate, _ended_link(look, at)
+    if own and own.not_after < at:
+        return f"the certificate expired {duration((at - own.not_after).total_seconds())} ago"
+    if link:
+        ago = duration((at - link.not_after).total_seconds())
+        return f"an intermediate certificate ({link.subject}) expired {ago} ago"
+    return "a certificate of the chain has expired"
 
 
 def _dates(path: PathLook, looks: Group, settings: Settings) -> Iterator[Finding]:
@@ -274,7 +340,13 @@ def _chain_dates(path: PathLook, looks: Group, settings: Settings) -> Iterator[F
 
 
 def _behind(certificate: Certificate) -> tuple[Evidence, ...]:
-    return tuple(Evidence("sent behind it", subject) for subject in certificate.chain[:3])
+    """Each certificate that was sent behind the server's own, with its end."""
+    if not certificate.links:
+        return tuple(Evidence("sent behind it", subject) for subject in certificate.chain[:3])
+    return tuple(
+        Evidence("sent behind it", f"{link.subject}, until {link.not_after:%Y-%m-%d}")
+        for link in certificate.links[:3]
+    )
 
 
 def _strict(path: PathLook, looks: Group) -> Iterator[Finding]:

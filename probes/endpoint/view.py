@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from cockpit.connect.net.session import AddressLook, PathLook
 from cockpit.connect.net.tls import Certificate
@@ -211,19 +212,42 @@ def _certificate_table(
             Column("at"),
         ),
         rows=tuple(
-            Row(
-                key=fingerprint,
-                cells=(
-                    ", ".join(one.names) or one.subject,
-                    f"{days_left(one, path.at):.1f} d",
-                    f"{one.not_after:%Y-%m-%d}",
-                    one.issuer,
-                    fingerprint[:8],
-                    ", ".join(addresses),
-                ),
-                severity=grade_of_dates(one, path.at, settings),
-                sort=(None, days_left(one, path.at), one.not_after.timestamp()),
-            )
+            row
             for fingerprint, (one, addresses) in found.items()
+            for row in (
+                Row(
+                    key=fingerprint,
+                    cells=(
+                        ", ".join(one.names) or one.subject,
+                        f"{days_left(one, path.at):.1f} d",
+                        f"{one.not_after:%Y-%m-%d}",
+                        one.issuer,
+                        fingerprint[:8],
+                        ", ".join(addresses),
+                    ),
+                    severity=grade_of_dates(one, path.at, settings),
+                    sort=(None, days_left(one, path.at), one.not_after.timestamp()),
+                ),
+                *_links(one, fingerprint, path.at),
+            )
         ),
     )
+
+
+def _links(certificate: Certificate, fingerprint: str, at: datetime) -> Iterator[Row]:
+    """What was sent behind a certificate, one row each."""
+    for number, link in enumerate(certificate.links, 1):
+        left = (link.not_after - at).total_seconds() / 86_400
+        yield Row(
+            key=f"{fingerprint} {number}",
+            cells=(
+                f"+ {link.subject}",
+                f"{left:.1f} d",
+                f"{link.not_after:%Y-%m-%d}",
+                link.issuer,
+                "–",
+                "sent behind it",
+            ),
+            severity=Severity.WARNING if left < 0 else None,
+            sort=(None, left, link.not_after.timestamp()),
+        )

@@ -27,6 +27,8 @@ def _problems(settings: EndpointSettings, _: Mapping[str, object]) -> Iterator[P
     if not mark or not rest or scheme not in _SCHEMES:
         schemes = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
         yield "url", f"must begin with {schemes}"
+    if settings.tls_key and not settings.tls_cert:
+        yield "tls_key", "is of no use without tls_cert"
     if settings.expect not in _EXPECTED:
         yield "expect", "must be 'stream', or left out"
 

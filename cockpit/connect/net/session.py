@@ -207,13 +207,14 @@ class Net:
     async def _contexts(self) -> Contexts | None:
         if not self._place.is_tls:
             return None
-        ca = self._settings.tls_ca
+        ca, shown = self._settings.tls_ca, _shown(self._settings)
         return await asyncio.to_thread(
             lambda: Contexts(
-                strict=tls.verifying(ca, strict=True),
-                lax=tls.verifying(ca, strict=False),
+                strict=tls.verifying(ca, strict=True, shown=shown),
+                lax=tls.verifying(ca, strict=False, shown=shown),
                 any=tls.describing(),
                 store=f"system and {ca}" if ca else "system",
+                ended=tls.ended(ca, clock.now()) if ca else (),
             )
         )
 
@@ -292,10 +293,14 @@ async def open_net(
         for module in ("dns.asyncresolver", "cryptography.x509"):
             import_module(module)
         if place.is_tls:
-            tls.verifying(settings.tls_ca, strict=True)
+            tls.verifying(settings.tls_ca, strict=True, shown=_shown(settings))
 
     await asyncio.to_thread(prepare)
     return Net(settings, place, limits=limits, clocks=clocks)
+
+
+def _shown(settings: EndpointSettings) -> tls.Shown:
+    return tls.Shown(settings.tls_cert, settings.tls_key)
 
 
 def _is_local(host: str) -> bool:

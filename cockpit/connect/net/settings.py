@@ -21,6 +21,10 @@ class EndpointSettings:
     """
     tls_ca: str = ""
     """A PEM file to trust besides the system's store."""
+    tls_cert: str = ""
+    """A PEM file with the certificate to show to a server that wants one, and its chain."""
+    tls_key: str = ""
+    """A PEM file with its key, without a passphrase; empty: it stands in `tls_cert`."""
     resolver: str = ""
     """`host[:port]` of a name server to ask; empty: the system's."""
     external: bool = False

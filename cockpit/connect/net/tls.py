@@ -39,6 +39,16 @@ _KINDS = {"EllipticCurve": "EC"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One certificate behind the server's own, as it was sent or as we trust it. Untrusted text."""
+
+    subject: str
+    issuer: str
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """What the server presented, whether or not it may be trusted. All text is untrusted."""
 
@@ -63,6 +73,8 @@ class Certificate:
     """Subjects of the other certificates that the server sent, in its order; at most 8."""
     chain_ends: datetime | None = None
     """When the first of those ends; None when none was sent or they cannot be read."""
+    links: tuple[Link, ...] = ()
+    """The same with their dates, in the server's order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +83,8 @@ class TlsLook:
 
     `outcome`: `ok`; by the certificate `expired`, `not_yet_valid`, `name`, `self_signed`,
     `untrusted`, `chain` (the server does not send its intermediate), `invalid`; by the talk
-    `plaintext`, `protocol` (only old TLS), `alert` (the server refused), `mute`, `dropped`,
-    `reset`, `error`.
+    `plaintext`, `protocol` (only old TLS), `client_certificate` (the server wants one),
+    `alert` (the server refused), `mute`, `dropped`, `reset`, `error`.
     """
 
     outcome: str
@@ -88,13 +100,33 @@ class TlsLook:
     certificate: Certificate | None = None
     store: str = ""
     """Which certificates were trusted."""
+    stale: tuple[Link, ...] = ()
+    """Certificates of `tls_ca` that had ended when the handshake failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What we show of ourselves: a PEM file with our certificate and its chain, and its key's."""
+
+    certificate: str = ""
+    """Empty: nothing is shown."""
+    key: str = ""
+    """Empty: the key stands in the same file."""
+
+
+NOTHING = Shown()
 
 
 @lru_cache(maxsize=64)
-def _context(ca_file: str, changed: int, *, strict: bool) -> ssl.SSLContext:
+def _context(
+    ca_file: str, changed: tuple[int, ...], *, strict: bool, shown: Shown
+) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if ca_file:
         context.load_verify_locations(cafile=ca_file)
+    if shown.certificate:
+        # without a password of ours OpenSSL asks for one at the terminal
+        context.load_cert_chain(shown.certificate, shown.key or None, password=_no_password)
     context.set_alpn_protocols(["http/1.1"])
     if strict:
         context.verify_flags |= ssl.VERIFY_X509_STRICT
@@ -103,21 +135,54 @@ def _context(ca_file: str, changed: int, *, strict: bool) -> ssl.SSLContext:
     return context
 
 
-def verifying(ca_file: str, *, strict: bool) -> ssl.SSLContext:
+def verifying(ca_file: str, *, strict: bool, shown: Shown = NOTHING) -> ssl.SSLContext:
     """The context for the verdict: the system's store and the extra file. Reads files: call it off
-    the loop the first time. Raises `BlindError(misconfigured)` when the file is no use.
+    the loop the first time. Raises `BlindError(misconfigured)` when a file is no use.
     """
     try:
-        changed = Path(ca_file).expanduser().stat().st_mtime_ns if ca_file else 0
-        path = str(Path(ca_file).expanduser()) if ca_file else ""
-        return _context(path, changed, strict=strict)
+        ca, ca_changed = _file(ca_file)
+        trusting = _context(ca, (ca_changed,), strict=strict, shown=NOTHING)
     except (OSError, ssl.SSLError) as error:
-        words = error.strerror or str(error)
-        raise BlindError(
-            Reason.MISCONFIGURED,
-            f"tls_ca {ca_file}: {visible(words, 120)}",
-            hint="a PEM file with the certificates to trust",
+        raise _no_use(
+            f"tls_ca {ca_file}", error, hint="a PEM file with the certificates to trust"
         ) from None
+    if not shown.certificate:
+        return trusting
+    try:
+        own, own_changed = _file(shown.certificate)
+        key, key_changed = _file(shown.key)
+        changed = (ca_changed, own_changed, key_changed)
+        return _context(ca, changed, strict=strict, shown=Shown(own, key))
+    except (OSError, ssl.SSLError) as error:
+        what = f"tls_cert {shown.certificate}, tls_key {shown.key or '(the same file)'}"
+        hint = "a PEM file with the certificate and its chain, and the key that belongs to it"
+        raise _no_use(what, error, hint=f"{hint}, without a passphrase") from None
+
+
+def _file(name: str) -> tuple[str, int]:
+    """Its path, and when it was written; nothing for no file. Raises `OSError`."""
+    path = Path(name).expanduser()
+    return (str(path), path.stat().st_mtime_ns) if name else ("", 0)
+
+
+def _no_use(what: str, error: OSError, *, hint: str) -> BlindError:
+    words = visible(error.strerror or str(error), 120)
+    return BlindError(Reason.MISCONFIGURED, f"{what}: {words}", hint=hint)
+
+
+def _no_password() -> str:
+    raise ssl.SSLError("the key is encrypted")
+
+
+def ended(ca_file: str, at: datetime) -> tuple[Link, ...]:
+    """The certificates of an extra file that had ended at a moment. Reads the file."""
+    from cryptography import x509
+
+    try:
+        found = x509.load_pem_x509_certificates(Path(_file(ca_file)[0]).read_bytes())
+    except (OSError, ValueError):
+        return ()
+    return tuple(link for link in map(_link, found) if link.not_after < at)
 
 
 @lru_cache(maxsize=1)
@@ -194,6 +259,8 @@ def judged(look: TlsLook, seen: TlsLook | None) -> TlsLook:
     if look.verify_code in _MISSING_ISSUER and certificate and not certificate.self_issued:
         incomplete = certificate.chain_length == 1 and certificate.issuer_url
         outcome = "chain" if incomplete or look.verify_code == 2 else "untrusted"
+    if "CERTIFICATE_REQUIRED" in look.detail:
+        outcome = "client_certificate"
     if outcome == "alert" and seen.version in {"TLSv1", "TLSv1.1"}:
         outcome = "protocol"
     return TlsLook(
@@ -269,9 +336,19 @@ def _certificate(raw: bytes, chain: list[bytes] | None) -> Certificate | None:
             signature=_signature(parsed),
             chain=tuple(visible(one.subject.rfc4514_string(), 200) for one in others),
             chain_ends=min((one.not_valid_after_utc for one in others), default=None),
+            links=tuple(_link(one) for one in others),
         )
     except ValueError:  # not a certificate that can be read: the handshake's verdict stands alone
         return None
+
+
+def _link(certificate: x509.Certificate) -> Link:
+    return Link(
+        subject=visible(certificate.subject.rfc4514_string(), 200),
+        issuer=visible(certificate.issuer.rfc4514_string(), 200),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+    )
 
 
 def _key(certificate: x509.Certificate) -> str:

@@ -15,8 +15,10 @@ from cockpit.errors import BlindError
 
 _SAYS = {
     "expired": (
-        "its certificate has expired",
-        "renew it: every client that verifies is shut out too",
+        "its certificate, or that of an issuer, has expired",
+        "its own: renew it; an issuer's that it sends: put the present one behind it; either shuts "
+        "out every client that verifies. If both are well, it is the copy in {trusted}, and only "
+        "who trusts that one is shut out",
     ),
     "not_yet_valid": (
         "its certificate is not valid yet",

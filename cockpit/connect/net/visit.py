@@ -11,7 +11,7 @@ from cockpit import clock
 from cockpit.connect.net import http, tls
 from cockpit.connect.net.http import HttpLook
 from cockpit.connect.net.look import AddressLook, Timeouts
-from cockpit.connect.net.tls import TlsLook
+from cockpit.connect.net.tls import Link, TlsLook
 from cockpit.connect.net.url import Url
 from cockpit.connect.net.wire import TcpLook, Wire, connect
 
@@ -30,6 +30,8 @@ class Contexts:
     any: ssl.SSLContext
     store: str
     """Which certificates are trusted, in words."""
+    ended: tuple[Link, ...] = ()
+    """Those of the extra file whose time is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +163,8 @@ class Visit:
         seen, wire = await self._shaken_anew(self._contexts.any)
         if wire:
             wire.close()
-        return tls.judged(verdict, seen if seen and seen.outcome == "ok" else None)
+        judged = tls.judged(verdict, seen if seen and seen.outcome == "ok" else None)
+        return replace(judged, stale=self._contexts.ended if judged.outcome == "expired" else ())
 
     async def _shaken_anew(self, context: ssl.SSLContext) -> tuple[TlsLook | None, Wire | None]:
         _, wire = await self._connected()

@@ -29,8 +29,12 @@ KINDS = (
     "no-intermediate",
     "untrusted",
     "lax",
+    "ended-intermediate",
+    "client",
 )
-"""What `Authority.issue` makes; `lax` fails OpenSSL's strict rules and nothing else."""
+"""What `Authority.issue` makes; `lax` fails OpenSSL's strict rules and nothing else, of
+`ended-intermediate` only the issuer is past its time, `client` is for who connects.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +74,13 @@ class _Signer:
 class Authority:
     """A root and an intermediate. `ca_file` holds the root alone: what a client has to trust."""
 
-    def __init__(self, folder: Path) -> None:
-        """Make the authority; write `ca.pem` into the folder, which must exist."""
-        self._root = _signer("Cockpit demo root", None)
+    def __init__(self, folder: Path, *, days: float = 3650) -> None:
+        """Make the authority; write `ca.pem` into the folder, which must exist.
+
+        `days`: what is left of the root; below 0 it has ended.
+        """
+        self._root = _signer("Cockpit demo root", None, days=days)
+        self._ended = _signer("Cockpit demo ended intermediate", self._root, days=-1)
         self._middle = _signer("Cockpit demo intermediate", self._root)
         self._stranger = _signer("Somebody else's root", None)
         self._lax = _signer("Cockpit demo lax root", None, lax=True)
@@ -94,7 +102,12 @@ class Authority:
         if kind not in KINDS:
             raise ValueError(f"no such kind of certificate: {kind}; one of {', '.join(KINDS)}")
         begin, end = _lifetime(kind, days)
-        signer = {"untrusted": self._stranger, "lax": self._lax}.get(kind, self._middle)
+        others = {
+            "untrusted": self._stranger,
+            "lax": self._lax,
+            "ended-intermediate": self._ended,
+        }
+        signer = others.get(kind, self._middle)
         key = ec.generate_private_key(ec.SECP256R1())
         shown = ("elsewhere.invalid",) if kind == "wrong-name" else names
         leaf = _leaf(
@@ -104,11 +117,14 @@ class Authority:
             begin=begin,
             end=end,
             lax=kind == "lax",
+            use=ExtendedKeyUsageOID.CLIENT_AUTH
+            if kind == "client"
+            else ExtendedKeyUsageOID.SERVER_AUTH,
             issuer_told=signer is self._middle,
         )
         chain = _pem(leaf)
         if kind not in {"self-signed", "no-intermediate", "untrusted", "lax"}:
-            chain += _pem(self._middle.certificate)
+            chain += _pem(signer.certificate)
         secret = key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -126,7 +142,9 @@ def _lifetime(kind: str, days: float) -> tuple[datetime, datetime]:
     return moment - timedelta(days=max(1.0, 397 - days)), moment + timedelta(days=days)
 
 
-def _signer(title: str, issuer: _Signer | None, *, lax: bool = False) -> _Signer:
+def _signer(
+    title: str, issuer: _Signer | None, *, lax: bool = False, days: float = 3650
+) -> _Signer:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
     moment = now().replace(microsecond=0)
@@ -137,7 +155,7 @@ def _signer(title: str, issuer: _Signer | None, *, lax: bool = False) -> _Signer
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(moment - timedelta(days=400))
-        .not_valid_after(moment + timedelta(days=3650))
+        .not_valid_after(moment + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=not lax)
     )
     if not lax:
@@ -159,6 +177,7 @@ def _leaf(
     begin: datetime,
     end: datetime,
     lax: bool,
+    use: x509.ObjectIdentifier,
     issuer_told: bool,
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
@@ -173,7 +192,7 @@ def _leaf(
         .not_valid_after(end)
         .add_extension(x509.SubjectAlternativeName([_name(n) for n in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([use]), critical=False)
     )
     if not lax:
         builder = (
