@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -282,6 +285,70 @@ def test_expired_credentials_are_told_with_what_to_type(
 ) -> None:
     answer = {"Error": {"Code": "ExpiredToken", "Message": "x"}}
     assert words in aws_errors.from_answer(answer, call).hint
+
+
+LOGIN = """
+[profile console]
+login_session = arn:aws:iam::123456789012:user/ann
+[profile deploy]
+role_arn = arn:aws:iam::123456789012:role/deploy
+source_profile = console
+[profile circle]
+source_profile = circle
+[profile sso]
+sso_session = corp
+"""
+
+
+@pytest.mark.parametrize(
+    ("profile", "told"),
+    [
+        ("console", "export-credentials --profile console --format process"),
+        ("deploy", "export-credentials --profile console --format process"),
+        ("circle", "aws sso login --profile circle"),
+        ("sso", "aws sso login --profile sso"),
+        ("nobody", "aws sso login --profile nobody"),
+    ],
+)
+def test_a_profile_of_aws_login_is_told_how_it_can_be_used(
+    profile: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text(LOGIN)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    call = AwsCall("ecs", "X", "r", profile)
+    assert told in aws_errors.blind(boto.NoCredentialsError(), call).hint
+    (tmp_path / "config").write_text("[profile")
+    assert "aws sso login" in aws_errors.blind(boto.NoCredentialsError(), call).hint
+
+
+@pytest.mark.parametrize(
+    ("host", "hint"),
+    [
+        ("ecs.eu-west-1.amazonaws.com", "AWS Health Dashboard"),
+        ("vpce-1.example.test", "a deleted resource"),
+    ],
+)
+def test_an_endpoint_of_aws_without_an_address_was_not_deleted(host: str, hint: str) -> None:
+    beneath = BlindError(
+        Reason.UNREACHABLE,
+        f"{host}: no such name",
+        hint="a wrong name, a deleted resource",
+        code="NET_DNS_NXDOMAIN",
+    )
+    error = boto.EndpointConnectionError(endpoint_url=host, error=beneath)
+    assert hint in aws_errors.blind(error, CALL).hint
+
+
+def test_what_the_library_warns_of_is_no_traceback_on_the_terminal() -> None:
+    script = (
+        "import logging, cockpit.connect.aws.sessions\n"
+        "try: raise ValueError('a token that ended')\n"
+        "except ValueError: logging.getLogger('aiobotocore.tokens').warning('x', exc_info=True)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert ended.stderr == ""
 
 
 async def test_a_name_that_does_not_resolve_is_unreachable_and_never_left() -> None:

@@ -16,6 +16,7 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from cockpit.connect.aws.denial import denial
+from cockpit.connect.aws.profiles import signed_in_by_login
 from cockpit.connect.aws.reads import iam_action
 from cockpit.connect.aws.transport import TooLarge
 from cockpit.errors import BlindError, Reason
@@ -232,6 +233,12 @@ def login(call: AwsCall) -> str:
     """The line to type when credentials have run out."""
     if call.keys:
         return "renew the keys that access_key_id and secret_access_key of the place refer to"
+    if by_login := signed_in_by_login(call.profile):
+        return (
+            "aws login profiles cannot be used directly: give the place another profile, with"
+            f" credential_process = aws configure export-credentials --profile {by_login}"
+            " --format process"
+        )
     if call.profile:
         return f"aws sso login --profile {call.profile}"
     return "renew the credentials: aws sso login, or set AWS_PROFILE"
@@ -241,7 +248,9 @@ def _from_client(error: Exception, call: AwsCall) -> BlindError:
     if isinstance(error, boto.BotoCoreError):
         beneath = error.kwargs.get("error")
         if isinstance(beneath, BlindError):
-            return BlindError(beneath.reason, f"{call.name}: {beneath.message}", hint=beneath.hint)
+            of_aws = beneath.code in _DNS and _OF_AWS in beneath.message
+            hint = _unresolved(call) if of_aws else beneath.hint
+            return BlindError(beneath.reason, f"{call.name}: {beneath.message}", hint=hint)
         found = _credentials_on_this_side(error, call) or _connection(error, call)
         if found is not None:
             return found
@@ -261,6 +270,18 @@ def _from_client(error: Exception, call: AwsCall) -> BlindError:
     if isinstance(error, ValueError) and "endpoint" in said.lower():
         return BlindError(Reason.MISCONFIGURED, f"{call.name}: {said}", hint="check endpoint_url")
     return unreadable(f"the answer could not be read ({type(error).__name__})", call)
+
+
+_DNS = {"NET_DNS_NXDOMAIN", "NET_DNS_SERVFAIL"}
+_OF_AWS = ".amazonaws.com"
+
+
+def _unresolved(call: AwsCall) -> str:
+    """Nobody deletes an endpoint of AWS's: what to look at when its name has no address."""
+    return (
+        f"the name server of this machine, or its way out; then whether {call.region} is a region,"
+        " and at the AWS Health Dashboard whether its names are in trouble"
+    )
 
 
 def _credentials_on_this_side(error: boto.BotoCoreError, call: AwsCall) -> BlindError | None:

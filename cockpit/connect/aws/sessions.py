@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +44,10 @@ Arguments = TypeVarTuple("Arguments")
 CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 10.0
 _LARGE = 256 * 1024
+
+# botocore has such a handler, aiobotocore none: what it warns of with a traceback, such as a token
+# that has ended, would stand on stderr, and in the screen. The look tells it in its own words.
+logging.getLogger("aiobotocore").addHandler(logging.NullHandler())
 
 LOADER: Loader = ModelLoader()
 """One for all places: a service model is read from disk once."""
