@@ -234,11 +234,8 @@ def login(call: AwsCall) -> str:
     if call.keys:
         return "renew the keys that access_key_id and secret_access_key of the place refer to"
     if by_login := signed_in_by_login(call.profile):
-        return (
-            "aws login profiles cannot be used directly: give the place another profile, with"
-            f" credential_process = aws configure export-credentials --profile {by_login}"
-            " --format process"
-        )
+        export = f"aws configure export-credentials --profile {by_login} --format process"
+        return f"aws login; then a profile of its own with credential_process = {export}"
     if call.profile:
         return f"aws sso login --profile {call.profile}"
     return "renew the credentials: aws sso login, or set AWS_PROFILE"
