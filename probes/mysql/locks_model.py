@@ -352,6 +352,8 @@ def helps(head: int, tree: WaitGraph, known: dict[int, LockedThread]) -> list[Th
         node = known.get(id_)
         if node is None or node.protected or not node.user or node.trx_state == "ROLLING BACK":
             continue
+        if node.commits:  # its end takes nothing back, and it holds the row until it is told done
+            continue
         change = node.running and node.is_schema_change
         to_end = ended(node, "kill_query" if change else "kill_connection", tree, known)
         seen = change or any(known[each].kind == "row" for each in tree.children.get(id_, ()))

@@ -29,7 +29,13 @@ PROTECTED_USERS = frozenset(
         "mysql.session",
     }
 )
+USER_LOCK = "User lock"
+"""The state of who waits in GET_LOCK."""
 PROTECTED_COMMANDS = frozenset({"Binlog Dump", "Binlog Dump GTID", "Daemon"})
+_COMMITS = re.compile(r"(?i)commit|waiting for handler commit|.*semi-sync.*")
+"""States of a statement that is done and only waits to be told so: for the log's disk, or a replica
+that acknowledges it. Where several wait for that replica, one alone says so; the others `Commit`.
+"""
 _SCHEMA_CHANGE = re.compile(
     r"(?is)^(?:\s|/\*(?!!).*?\*/)*(?:alter|drop|truncate|rename|create|optimize|repair|lock\s+tables|flush\s+tables?)\b"
 )
@@ -125,6 +131,20 @@ class Thread:
         return self.command in {"Query", "Execute"}
 
     @property
+    def commits(self) -> bool:
+        """Its statement is in the log and waits to be told done: an end of it takes nothing back
+        (KILL QUERY tells its client success at once, KILL loses the answer).
+        """
+        return self.running and bool(_COMMITS.fullmatch(self.state or ""))
+
+    @property
+    def waits(self) -> bool:
+        """Runs a statement that waits for somebody, and is no cause of anything."""
+        state = (self.state or "").lower()
+        waits = state.startswith("waiting") or state == USER_LOCK.lower() or self.commits
+        return self.running and (waits or self.wait_s is not None)
+
+    @property
     def protected(self) -> str:
         """Why it is never ended from here; empty when it may be."""
         if self.user in PROTECTED_USERS:
@@ -190,8 +210,8 @@ def _server(row: Mapping[str, Any]) -> MysqlServer:
 
 
 def offers(thread: Thread) -> tuple[Offer, ...]:
-    """What may be done to a session: nothing to a protected one."""
-    if thread.protected or not thread.id or thread.trx_state == "ROLLING BACK":
+    """What may be done to a session: nothing to a protected one, nor to one that commits."""
+    if thread.protected or not thread.id or thread.trx_state == "ROLLING BACK" or thread.commits:
         return ()
     ends = (kill(thread),)
     return (kill_query(thread), *ends) if thread.running else ends

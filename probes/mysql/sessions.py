@@ -21,7 +21,10 @@ from cockpit.triage.view import Row, Table
 from cockpit.units import count, duration
 from probes.answers import slow_answers
 from probes.gains import severity_of, still_told
+from probes.mysql.galera import galera_facts, galera_findings, with_rejects
 from probes.mysql.model import MysqlReads, MysqlServer, Thread, offers, read_server
+from probes.mysql.semi_sync import semi_sync_findings
+from probes.mysql.states import NamedLock, read_named_locks, state_facts, wait_findings
 from probes.mysql.status import ServerStatus, StatusRates, rates_of, read_status, restarted
 from probes.mysql.threads import COLUMNS, read_threads
 
@@ -40,6 +43,8 @@ class MysqlSessions:
     """Who runs one statement for longest, besides those that wait, change a schema, or are
     protected.
     """
+    named_locks: tuple[NamedLock, ...] = ()
+    """Who waits in GET_LOCK, and for whom."""
     expects: str = "any"
     slow_s: float | None = None
     """Seconds of a statement of ours that was slow twice running; None: all are fast."""
@@ -67,12 +72,20 @@ class Settings:
     running: Thresholds = Thresholds(warning=25, high=50)
     idle_transaction: Thresholds = Thresholds(warning=60, high=300)
     long_query: Thresholds = Thresholds(warning=60, high=300)
+    waiting: Thresholds = Thresholds(warning=5, high=20)
+    """For a table as a whole, or a lock by name."""
+    waiters: Thresholds = Thresholds(high=5, critical=20)
+    waiting_otherwise: Thresholds = Thresholds(warning=10, high=60)
+    commit_wait: Thresholds = Thresholds(high=2, critical=5)
+    """For a replica that is there and does not acknowledge."""
 
 
 async def collect(mysql: MysqlReads, target: Target) -> MysqlSessions:
     """Read the server, its counters, and the sessions when the role may see them."""
     server = await read_server(mysql)
     status = await read_status(mysql)
+    if status.galera is not None:
+        status = replace(status, galera=await with_rejects(mysql, status.galera))
     settings = target.settings
     assert isinstance(settings, MysqlSettings)
     threads = await read_threads(mysql, server, status)
@@ -81,6 +94,7 @@ async def collect(mysql: MysqlReads, target: Target) -> MysqlSessions:
         status=status,
         threads=threads,
         longest=_longest(threads or ()),
+        named_locks=await read_named_locks(mysql, threads or ()),
         expects=settings.expects,
         slow_s=mysql.pace.slow,
     )
@@ -93,8 +107,7 @@ def _longest(threads: tuple[Thread, ...]) -> Thread | None:
 
 def _works(thread: Thread) -> bool:
     """Runs a statement that nobody protects, and waits for nobody."""
-    waits = thread.wait_s is not None or (thread.state or "").startswith("Waiting for")
-    return thread.running and not thread.protected and not waits
+    return thread.running and not thread.protected and not thread.waits
 
 
 def since(before: MysqlSessions, now: MysqlSessions) -> MysqlSessions:
@@ -152,12 +165,27 @@ def diagnose(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
     if look.slow_s is not None:
         yield slow_answers("MY_OBS_SLOW", look.slow_s)
     yield from _identity(look)
+    yield from galera_findings(look.status.galera)
+    yield from _waits(look, settings)
     yield from _saturation(look, settings)
     for thread in look.threads or ():
         if _rolls_back(thread):
             yield _rollback(thread, look.rollback_eta.get(thread.id))
     yield from _idle(look, settings)
     yield from _long(look, settings)
+
+
+def _waits(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
+    threads, semi = look.threads or (), look.status.semi_sync
+    yield from semi_sync_findings(semi, threads, settings.commit_wait)
+    yield from wait_findings(
+        threads,
+        semi,
+        look.named_locks,
+        waited=settings.waiting,
+        crowd=settings.waiters,
+        other=settings.waiting_otherwise,
+    )
 
 
 def _identity(look: MysqlSessions) -> Iterator[Finding]:
@@ -353,6 +381,8 @@ def facts(look: MysqlSessions, limits: Settings) -> Iterator[Fact]:
         yield Fact("waiting for a row", str(status.row_lock_waits), status.row_lock_waits)
     if look.rates is not None and look.rates.questions is not None:
         yield Fact("statements", f"{look.rates.questions:.0f}/s", look.rates.questions, "/s")
+    yield from state_facts(look.threads or ())
+    yield from galera_facts(status.galera)
     yield Fact("role", "read-only" if look.server.is_reader else "writable")
     yield Fact("server", look.server.name)
 
@@ -375,7 +405,7 @@ def _row(thread: Thread, settings: Settings) -> Row:
     severity = None
     if thread.sleeping_transaction:
         severity = settings.idle_transaction.grade(thread.secs)
-    elif thread.running and not thread.protected:
+    elif thread.running and not thread.protected and not thread.waits:
         severity = settings.long_query.grade(thread.secs)
         if severity and thread.is_schema_change:
             severity = Severity.WARNING
@@ -437,6 +467,13 @@ PROBE = Probe(
         "MY_ROLE_WRONG",
         "MY_ROLE_CHANGED",
         "MY_RESTARTED",
+        "MY_REPL_SEMISYNC_WAIT",
+        "MY_LOCK_TABLE",
+        "MY_LOCK_USER",
+        "MY_WAIT_OTHER",
+        "MY_GALERA_NOT_READY",
+        "MY_GALERA_REJECTS",
+        "MY_GALERA_NOT_SYNCED",
         *CODES,
     ),
 )

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cockpit.connect.session import SqlReads
+from probes.mysql import galera, semi_sync
 
 _NAMES = (
+    *semi_sync.NAMES,
+    *galera.NAMES,
     "Uptime",
     "Threads_connected",
     "Threads_running",
@@ -32,6 +35,10 @@ class ServerStatus:
     """Connections refused for lack of slots, since the start."""
     row_lock_waits: int | None = None
     """Sessions that wait for a row now."""
+    semi_sync: semi_sync.SemiSync | None = None
+    """None: no such plugin, or it never was on."""
+    galera: galera.Galera | None = None
+    """None: no node of a Galera cluster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +60,8 @@ async def read_values(mysql: SqlReads, names: tuple[str, ...]) -> dict[str, str]
     values: dict[str, str] = {}
     for row in rows:
         lowered = {str(name).lower(): value for name, value in row.items()}
-        values[str(lowered.get("variable_name"))] = str(lowered.get("value"))
+        if lowered.get("value") is not None:
+            values[str(lowered.get("variable_name"))] = str(lowered["value"])
     return values
 
 
@@ -67,6 +75,8 @@ def status_of(values: Mapping[str, str]) -> ServerStatus:
         questions=_int(values, "Questions"),
         refused=_int(values, "Connection_errors_max_connections"),
         row_lock_waits=_int(values, "Innodb_row_lock_current_waits"),
+        semi_sync=semi_sync.semi_sync_of(values),
+        galera=galera.galera_of(values),
     )
 
 

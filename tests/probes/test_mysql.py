@@ -11,10 +11,17 @@ import pytest
 from cockpit.redact import SecretText
 from cockpit.triage.recording import decode, encode
 from probes.mysql import sessions as mysql_sessions
+from probes.mysql.galera import Galera
 from probes.mysql.model import Thread, offers
+from probes.mysql.semi_sync import SemiSync
 from probes.mysql.sessions import MysqlSessions
 from probes.mysql.status import ServerStatus, one_start, rates_of, restarted, status_of
 from tests.probes.mysql_looks import AT, MDL, server, thread
+
+TABLE, ACK = "Waiting for table level lock", "Waiting for semi-sync ACK from replica"
+SEMI = SemiSync(on=True, replicas=0, waiting=0)
+CONFIRMED = SemiSync(on=True, replicas=1, waiting=1)
+NODE = Galera(ready="ON", connected="ON", status="Primary", size=3, state="Synced", rejects="NONE")
 
 
 def changes(secs: int) -> Thread:
@@ -72,6 +79,94 @@ def found(look: MysqlSessions) -> list[tuple[str, str]]:
             sessions(changes(3000)), [("MY_SESS_LONG_QUERY", "warning")], id="a schema change"
         ),
         pytest.param(sessions(thread(1, secs=300, is_backup=True)), [], id="a backup"),
+        pytest.param(
+            sessions(*(thread(n, secs=4, state=TABLE) for n in range(1, 6))),
+            [],
+            id="a whole table for four seconds",
+        ),
+        pytest.param(
+            sessions(*(thread(n, secs=6, state=TABLE) for n in range(1, 6))),
+            [("MY_LOCK_TABLE", "high")],
+            id="five wait for a whole table",
+        ),
+        pytest.param(
+            sessions(*(thread(n, secs=6, state=TABLE) for n in range(1, 21))),
+            [("MY_LOCK_TABLE", "critical")],
+            id="twenty wait for a whole table",
+        ),
+        pytest.param(
+            sessions(thread(1, secs=9000, state="User lock")),
+            [("MY_LOCK_USER", "info")],
+            id="one waits to become the leader",
+        ),
+        pytest.param(
+            sessions(*(thread(n, secs=20, state="User lock") for n in range(1, 6))),
+            [("MY_LOCK_USER", "high")],
+            id="five workers wait for a lock by name",
+        ),
+        pytest.param(
+            sessions(thread(1, secs=61, state="Waiting for the moon")),
+            [("MY_WAIT_OTHER", "high")],
+            id="a state that nobody knew",
+        ),
+        pytest.param(
+            sessions(*(thread(n, secs=10 + n, state=f"Waiting for {n}") for n in range(1, 9))),
+            [("MY_WAIT_OTHER", "warning")] * 4,
+            id="many kinds: three, and the rest as one",
+        ),
+        pytest.param(
+            sessions(thread(1, secs=300, state="Commit")),
+            [("MY_WAIT_OTHER", "high")],
+            id="a commit that hangs without semi-sync",
+        ),
+        pytest.param(
+            sessions(thread(1, secs=0, state="Commit"), status={"semi_sync": SEMI}),
+            [("MY_REPL_SEMISYNC_WAIT", "critical")],
+            id="a commit that no replica will confirm",
+        ),
+        pytest.param(
+            sessions(status={"semi_sync": replace(SEMI, waiting=2)}, threads=None),
+            [("MY_OBS_BLIND", "info"), ("MY_REPL_SEMISYNC_WAIT", "critical")],
+            id="the server counts those that we may not see",
+        ),
+        pytest.param(
+            sessions(thread(1, secs=1, state="Commit"), status={"semi_sync": CONFIRMED}),
+            [],
+            id="a commit that a replica will confirm",
+        ),
+        pytest.param(
+            sessions(thread(1, secs=5, state=ACK), status={"semi_sync": CONFIRMED}),
+            [("MY_REPL_SEMISYNC_WAIT", "critical")],
+            id="a replica that does not confirm",
+        ),
+        pytest.param(
+            sessions(
+                thread(1, secs=1, state="Commit"), status={"semi_sync": replace(SEMI, on=False)}
+            ),
+            [],
+            id="semi-sync gave up",
+        ),
+        pytest.param(
+            sessions(status={"galera": replace(NODE, status="non-Primary")}),
+            [("MY_GALERA_NOT_READY", "critical")],
+            id="a node without a quorum",
+        ),
+        pytest.param(
+            sessions(status={"galera": replace(NODE, ready="OFF", state="Joining")}),
+            [("MY_GALERA_NOT_READY", "critical")],
+            id="a node that joins",
+        ),
+        pytest.param(
+            sessions(status={"galera": replace(NODE, rejects="ALL_KILL")}),
+            [("MY_GALERA_REJECTS", "critical")],
+            id="a node that was told to refuse",
+        ),
+        pytest.param(
+            sessions(status={"galera": replace(NODE, state="Joined")}),
+            [("MY_GALERA_NOT_SYNCED", "warning")],
+            id="a node that catches up",
+        ),
+        pytest.param(sessions(status={"galera": NODE}), [], id="a node in step"),
         pytest.param(
             sessions(thread(1, command="Binlog Dump", user="repl", secs=9000)), [], id="replication"
         ),
@@ -174,7 +269,7 @@ def test_another_server_behind_the_endpoint_is_not_compared_with_the_old_one(
     ],
 )
 def test_what_is_not_known_is_no_rate(
-    before: dict[str, int], now: dict[str, int], seconds: float
+    before: dict[str, Any], now: dict[str, Any], seconds: float
 ) -> None:
     rates = rates_of(ServerStatus(uptime=1, **before), ServerStatus(uptime=2, **now), seconds)
 

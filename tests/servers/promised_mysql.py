@@ -18,7 +18,9 @@ from tests.servers.promises import Party, Provoked, Scene, Situation
 
 SOON = Thresholds(warning=0, high=60)
 AT_ONCE = {"mysql.locks": LockSettings(row_wait=SOON, metadata_wait=SOON)}
-SESSIONS_AT_ONCE = {"mysql.sessions": SessionSettings(idle_transaction=SOON, long_query=SOON)}
+SESSIONS_AT_ONCE = {
+    "mysql.sessions": SessionSettings(idle_transaction=SOON, long_query=SOON, waiting=SOON)
+}
 MDL = "Waiting for table metadata%"
 ROW = "UPDATE orders SET status = 'paid' WHERE id = 1"
 OTHER = "UPDATE orders SET status = 'sent' WHERE id = 2"
@@ -161,7 +163,7 @@ def _wants_a_named_lock(crowd: Crowd, named: Named) -> None:
 def _situation(
     id_: str, act: Callable[[Crowd, Named], None], code: str, *offered: str
 ) -> Situation:
-    locks = "LOCK" in code
+    locks = code in {"MY_LOCK_ROW", "MY_LOCK_MDL", "MY_LOCK_GLOBAL"}
     return Situation(
         id=id_,
         probe="mysql.locks" if locks else "mysql.sessions",
@@ -210,7 +212,7 @@ UNSEEN = (
         *_both("job"),
     ),
     _situation(
-        "one waits for a named lock", _wants_a_named_lock, "MY_SESS_LONG_QUERY",
+        "one waits for a named lock", _wants_a_named_lock, "MY_LOCK_USER",
         "kill_connection leader", *_both("follower"),
     ),
 )  # fmt: skip

@@ -34,7 +34,9 @@ SELECT id, user, host, command, time AS secs, state, id = CONNECTION_ID() AS our
        info LIKE 'SELECT _*_40001 SQL_NO_CACHE%%' AS backup,
        COALESCE(LTRIM(info) LIKE 'do %%' OR info LIKE '%%*/%%do %%' OR info LIKE '%%get_lock%%'
          OR info LIKE '%%benchmark%%' OR info LIKE '%%sleep%%' OR state LIKE '%%commit%%'
-         OR state LIKE '%%semi-sync%%', 1) AS succeeds
+         OR state LIKE '%%semi-sync%%', 1) AS succeeds,
+       COALESCE(state IN ('Commit', 'waiting for handler commit') OR state LIKE '%%semi-sync%%', 0)
+         AS commits
   FROM information_schema.processlist"""
 _THIS = """
  WHERE id = %(id)s AND user = %(user)s
@@ -63,6 +65,9 @@ class MysqlVictim:
     """Killed, its statement may end with success at its client: those that only wait or count do,
     and so does a commit.
     """
+
+    commits: bool = False
+    """Its statement is done and waits to be told so: its end takes nothing back."""
 
     @property
     def who(self) -> Mapping[str, object]:
@@ -248,6 +253,11 @@ class MysqlActs:
         )
         if protected:
             raise Refused(f"{victim.name} is protected: it is never ended from here")
+        if victim.commits:
+            raise Refused(
+                f"{victim.name} waits for its commit to be told done: ending it takes nothing "
+                "back, its client is told success or loses the answer"
+            )
         if victim.backup:
             raise Refused(f"{victim.name} makes a backup: its owner ends it, not we")
         return victim

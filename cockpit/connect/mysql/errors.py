@@ -198,6 +198,8 @@ BY_ERRNO = {
 
 LOST = frozenset({0, 1053, 1927, 2006, 2013, 2055})
 """The connection is gone. Numbers below 1000 are the driver's own."""
+NODE_NOT_READY = 1047
+"""Of a Galera node: of what needs a table, and of BEGIN. Elsewhere an unknown command."""
 TOO_LATE = frozenset({1205, 1317, 1969, 3024})
 DENIED = frozenset({1044, 1142, 1143, 1227, 1370, 1095, 1290, 1792, 1836})
 UNKNOWN = frozenset({1054, 1064, 1109, 1146, 1193, 1305, 1235})

@@ -130,7 +130,7 @@ class Mysql(SqlSession["BoundedMysql"]):
         self, connection: MysqlConnection, sql: str, parameters: Parameters = ()
     ) -> Rows:
         def execute() -> Rows:
-            connection.driver.begin()
+            _begin_unless_refused(connection.driver)
             with connection.driver.cursor() as cursor:
                 cursor.execute(sql, parameters or None)
                 return list(cursor.fetchall())
@@ -341,6 +341,19 @@ def _context(settings: MysqlSettings) -> ssl.SSLContext | None:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _begin_unless_refused(driver: BoundedMysql) -> None:
+    """A Galera node out of its cluster refuses BEGIN too, and answers SHOW and the information
+    schema: without this nobody is told what the node says of itself.
+    """
+    import pymysql
+
+    try:
+        driver.begin()
+    except pymysql.MySQLError as error:
+        if _numbered(error)[0] != failures.NODE_NOT_READY:
+            raise
 
 
 def _offers_tls(driver: Connection[DictCursor]) -> bool:

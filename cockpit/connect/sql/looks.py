@@ -95,8 +95,8 @@ _MYSQL = _words(
     adddate bin_to_uuid cast connection_id convert convert_tz curdate current_role current_time
     curtime database date date_add date_format date_sub datediff elt field find_in_set format
     format_bytes format_pico_time from_unixtime group_concat hex hour if ifnull inet6_ntoa
-    inet_ntoa instr isnull json_arrayagg json_contains json_extract json_length json_object
-    json_objectagg json_table json_unquote json_value lcase locate mid minute month
+    inet_ntoa instr is_used_lock isnull json_arrayagg json_contains json_extract json_length
+    json_object json_objectagg json_table json_unquote json_value lcase locate mid minute month
     ps_current_thread_id ps_thread_id quote regexp_like regexp_replace regexp_substr schema
     sec_to_time second session_user std strcmp str_to_date subdate substring_index sysdate
     system_user time_format time_to_sec timediff timestampadd timestampdiff to_seconds truncate
