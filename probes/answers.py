@@ -122,10 +122,16 @@ async def at_two_paces(
 def blind_series(series: Mapping[str, Series]) -> tuple[Gap, ...]:
     """CloudWatch's own refusals (`Forbidden`, `InternalError`), by the name of the metric."""
     return tuple(
-        Gap(f"metric {name}", "denied" if each.status == "Forbidden" else "unreachable", "")
+        Gap(f"metric {name}", *_refused(each.status))
         for name, each in series.items()
         if is_blind(each)
     )
+
+
+def _refused(status: str) -> tuple[str, str]:
+    if status == "Forbidden":
+        return Reason.DENIED, ""
+    return Reason.UNREACHABLE, "" if status in {"InternalError", "Unanswered"} else visible(status)
 
 
 def partly_blind(code: str, gaps: Sequence[Gap]) -> Iterator[Finding]:

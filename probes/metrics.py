@@ -30,7 +30,8 @@ LATE = 120.0
 NO_DATA = Series()
 """No points: unknown, neither zero nor healthy."""
 
-_BLIND = frozenset({"Forbidden", "InternalError", "Unanswered"})
+_ANSWERED = frozenset({"Complete", "PartialData"})
+"""CloudWatch's words for a series that it gives; under any other one its points say nothing."""
 
 
 class MetricDimension(Answer, frozen=True):
@@ -87,7 +88,7 @@ def settled(
 
 def is_blind(series: Series) -> bool:
     """CloudWatch could not or would not answer for this series: its emptiness says nothing."""
-    return series.status in _BLIND
+    return series.status not in _ANSWERED
 
 
 def filled(sparse: Series, companion: Series) -> Series:

@@ -13,6 +13,7 @@ from probes.elasticache.settings import Settings
 from probes.windows import in_daily
 
 _SERVING = model.OK | {"modifying", "snapshotting"}
+_SHARDS_KNOWN = model.OK | model.MOVING | {"deleting"}
 
 
 def status(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
@@ -185,7 +186,17 @@ def _replicas(snapshot: Snapshot, shard: str) -> int:
 
 
 def shards(snapshot: Snapshot) -> Iterator[Finding]:
-    """Nodes that do not serve, one finding a shard."""
+    """Nodes that do not serve, one finding a shard; and shards whose own status is in no table."""
+    for one in snapshot.shards:
+        if one.status and one.status.lower() not in _SHARDS_KNOWN:
+            yield Finding(
+                "CACHE_STATUS_UNKNOWN",
+                Severity.WARNING,
+                f"the status {one.status} of shard {one.id} is not known to the cockpit",
+                subject=f"shard {one.id}",
+                evidence=(Evidence("status", one.status),),
+                next="look it up in the ElastiCache API reference",
+            )
     for shard in dict.fromkeys(node.shard for node in snapshot.nodes):
         nodes = [node for node in snapshot.nodes if node.shard == shard]
         down = [node for node in nodes if _down(node)]

@@ -318,6 +318,10 @@ def _waiting(name: str, values: tuple[Pending, ...]) -> Finding:
     )
 
 
+_APPLIED = frozenset({"in-sync", "applying", "removing", "pending-database-upgrade"})
+"""States of a parameter group that need nobody."""
+
+
 def _parameters(instance: Instance) -> Iterator[Finding]:
     """The instance runs with other parameters than its group says.
 
@@ -336,6 +340,16 @@ def _parameters(instance: Instance) -> Iterator[Finding]:
                 evidence=(Evidence("parameter group", group.name), Evidence("state", state)),
                 likely=("a half-done fix: static parameters wait for a reboot",),
                 next="compare the running value with the group's, then plan a reboot",
+            )
+        elif state and state not in _APPLIED:
+            yield Finding(
+                "RDS_STATUS_UNKNOWN",
+                Severity.WARNING,
+                f"{instance.id}: the parameters of {group.name} are {group.status}, which is not "
+                "known to the cockpit",
+                subject=f"{instance.id} {group.name}",
+                evidence=(Evidence("parameter group", group.name), Evidence("state", group.status)),
+                next="look it up in the RDS User Guide",
             )
 
 
