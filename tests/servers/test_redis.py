@@ -343,14 +343,28 @@ async def test_a_user_who_may_do_nothing_is_blind_with_the_acl(server: valkey.Va
     assert "modify-user --user-id narrow" in error.hint
 
 
-async def test_something_else_on_the_port_is_told(binary: Path) -> None:
-    async def http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+@pytest.mark.parametrize(
+    ("says", "code", "reason"),
+    [
+        pytest.param(
+            b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+            "NET_WRONG_PROTOCOL", Reason.UNREADABLE, id="HTTP",
+        ),
+        pytest.param(
+            b"+" + b"x" * 70_000, "NET_WRONG_PROTOCOL", Reason.UNREADABLE, id="a line without end"
+        ),
+        pytest.param(b"*1\r\n" * 100, "", Reason.UNREADABLE, id="a hundred lists in one another"),
+    ],
+)  # fmt: skip
+async def test_something_else_on_the_port_is_told(says: bytes, code: str, reason: Reason) -> None:
+    async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)
-        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        writer.write(says)
+        await writer.drain()
         writer.close()
         await writer.wait_closed()
 
-    listener = await asyncio.start_server(http, "127.0.0.1", 0)
+    listener = await asyncio.start_server(other, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     settings = redis_settings_nowhere()
     try:
@@ -361,7 +375,7 @@ async def test_something_else_on_the_port_is_told(binary: Path) -> None:
         listener.close()
         await asyncio.sleep(0.05)
 
-    assert told.value.code == "NET_WRONG_PROTOCOL"
+    assert (told.value.code, told.value.reason) == (code, reason)
 
 
 async def test_an_act_that_is_answered_by_no_answer_is_unknown() -> None:
