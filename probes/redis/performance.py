@@ -118,7 +118,7 @@ def diagnose(look: Performance, settings: Settings) -> Iterator[Finding]:
     yield from _buffers(look, five, settings)
     if minute is not None and five is not None:
         yield from _bandwidth(minute, settings)
-        yield from full_syncs(look, five)
+        yield from full_syncs(look, minute, five)
         yield from _loop(minute, settings)
 
 

@@ -10,13 +10,14 @@ from probes.gains import Window
 from probes.redis.performance_model import CUT, Performance
 
 
-def full_syncs(look: Performance, five: Window) -> Iterator[Finding]:
+def full_syncs(look: Performance, minute: Window, five: Window) -> Iterator[Finding]:
     """A replica takes a full copy instead of going on where it was.
 
     The primary forks and sends everything, which costs time, memory and bandwidth. One a replica is
-    what a new or restarted one needs (information). When it begins again and again, it never gets
-    in step: the replica's output buffer limit, or the backlog, is too small for the writes that
-    come meanwhile, and the primary cuts it off at the end of each copy.
+    what a new or restarted one needs (information), and so is what ended a minute ago. When it
+    begins again and again, it never gets in step: the replica's output buffer limit, or the
+    backlog, is too small for the writes that come meanwhile, and the primary cuts it off at the end
+    of each copy.
     """
     full, refused = five.gained.get("sync_full"), five.gained.get("sync_partial_err")
     if not full and not refused:
@@ -24,9 +25,10 @@ def full_syncs(look: Performance, five: Window) -> Iterator[Finding]:
     copies, replicas = full or 0, max(1, look.most_replicas, look.replicas or 0)
     loop, cut = copies > 2 * replicas, five.gained.get(CUT)
     planned = copies <= replicas and not refused
+    over = not any(minute.gained.get(name) for name in ("sync_full", "sync_partial_err"))
     yield Finding(
         "RD_REPL_FULL_SYNC",
-        Severity.HIGH if loop else Severity.INFO if planned else Severity.WARNING,
+        Severity.HIGH if loop else Severity.INFO if planned or over else Severity.WARNING,
         f"{count(copies, 'full sync', 'full syncs')} to {count(replicas, 'replica')} within "
         f"{duration(five.seconds)}: "
         + ("a loop, each begins anew before it is in step" if loop

@@ -46,6 +46,17 @@ def gained(seconds: float = 10, **gain: int) -> Performance:
     return since(before, look(seconds, counted={name: 7 + n for name, n in gain.items()}))
 
 
+def later(look_then: Performance, seconds: float) -> Performance:
+    """With looks in which nothing happened any more."""
+    quiet = dict.fromkeys(look_then.pairs[-1].gained, 0)
+    last = look_then.pairs[-1].at
+    more = tuple(
+        Pair(at=last + timedelta(seconds=s), seconds=10, gained=quiet)
+        for s in range(10, int(seconds) + 1, 10)
+    )
+    return replace(look_then, pairs=(*look_then.pairs, *more))
+
+
 def busy(name: str, ms: float) -> Busy:
     return Busy(name=name, calls=10, calls_per_s=1.0, ms=ms, share=ms / 1000)
 
