@@ -7,22 +7,26 @@ nothing. A server that replicates from nobody has nothing to look at, which is n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from cockpit.connect.mysql.settings import MysqlSettings
 from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
-from cockpit.redact import SecretText
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact, Probe, RecoveryPoint
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Offer, Row, Table
 from cockpit.units import duration
+from probes.mysql.channels import Channel, channel, seconds, whole
+from probes.mysql.channels_gone import GoneChannel, gone_findings, none_finding, still_gone
+from probes.mysql.galera import NAMES, galera_of
 from probes.mysql.model import MysqlServer, read_server
-from probes.mysql.replica_errors import applying, causes
+from probes.mysql.replica_errors import causes
+from probes.mysql.status import read_values
 
 HEARTBEATS = """
 SELECT s.channel_name AS name, s.count_received_heartbeats AS heartbeats,
@@ -35,51 +39,6 @@ SELECT s.channel_name AS name, s.count_received_heartbeats AS heartbeats,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
-    """One source that this server replicates from. Seconds; None: not known."""
-
-    name: str = ""
-    source: str = ""
-    io: str = ""
-    sql: str = ""
-    behind_s: float | None = None
-    delay_s: float | None = None
-    """A delay that is meant."""
-    io_errno: int = 0
-    io_error: str = ""
-    sql_errno: int = 0
-    sql_error: SecretText | None = None
-    """The words of the thread that applies, with rows' values in them. None: it said nothing."""
-    sql_state: str = ""
-    read: str = ""
-    """File and position up to which the primary's log was read."""
-    unapplied: int | None = None
-    """Bytes read and not applied yet; None: in another file, so not to be told."""
-    heartbeats: int | None = None
-    """Heartbeats of the primary so far; None: this server does not count them."""
-    heartbeat_s: float | None = None
-    """Seconds of silence after which the primary sends one."""
-    heard: datetime | None = None
-    """When it last read something or heard a heartbeat, as our looks saw it; the first look counts
-    as one. None: not to be told."""
-
-    @property
-    def label(self) -> str:
-        """The channel's name, or its source."""
-        return visible(self.name or self.source or "replication", 60)
-
-    @property
-    def running(self) -> bool:
-        """Both threads run."""
-        return self.io == "Yes" and self.sql == "Yes"
-
-    @property
-    def connecting(self) -> bool:
-        """It applies what it has, and tries again and again to reach its primary."""
-        return self.io in {"Connecting", "Preparing"} and self.sql == "Yes"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MysqlReplication:
     """One look. No channels: it replicates from nobody."""
 
@@ -87,6 +46,17 @@ class MysqlReplication:
     channels: tuple[Channel, ...] = ()
     sees: bool = True
     """False: the role may not ask."""
+    expects: str = "any"
+    other_ways: bool = False
+    """Its data come in another way: Aurora's storage, group replication, or Galera."""
+    gone: tuple[GoneChannel, ...] = ()
+    """Channels that our looks of the last hour saw and that are here no longer."""
+
+    @property
+    def lacks_a_primary(self) -> bool:
+        """It is meant to follow somebody and does not."""
+        none = self.sees and not self.channels and not self.other_ways
+        return none and self.expects == "reader"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +72,8 @@ class Settings:
 async def collect(mysql: SqlReads, target: Target) -> MysqlReplication:
     """Ask in the words that this server knows."""
     server = await read_server(mysql)
+    settings = target.settings
+    assert isinstance(settings, MysqlSettings)
     ways = (
         ("SHOW ALL SLAVES STATUS",)
         if server.mariadb
@@ -120,8 +92,13 @@ async def collect(mysql: SqlReads, target: Target) -> MysqlReplication:
             own = tuple(each for each in found if not each.name.startswith(_OF_A_GROUP))
             if not server.mariadb and own:
                 own = await _with_heartbeats(mysql, own)
-            return MysqlReplication(server=server, channels=own)
-    return MysqlReplication(server=server, sees=not denied)
+            other = server.engine_read_only or len(own) < len(found)
+            if settings.expects == "reader" and not own:
+                other = other or bool(galera_of(await read_values(mysql, NAMES)))
+            return MysqlReplication(
+                server=server, channels=own, expects=settings.expects, other_ways=other
+            )
+    return MysqlReplication(server=server, sees=not denied, expects=settings.expects)
 
 
 _OF_A_GROUP = "group_replication_"
@@ -140,8 +117,8 @@ async def _with_heartbeats(mysql: SqlReads, channels: tuple[Channel, ...]) -> tu
     return tuple(
         replace(
             each,
-            heartbeats=_whole(known[each.name].get("heartbeats")),
-            heartbeat_s=_seconds(known[each.name].get("heartbeat_s")),
+            heartbeats=whole(known[each.name].get("heartbeats")),
+            heartbeat_s=seconds(known[each.name].get("heartbeat_s")),
         )
         if each.name in known
         else each
@@ -149,44 +126,21 @@ async def _with_heartbeats(mysql: SqlReads, channels: tuple[Channel, ...]) -> tu
     )
 
 
-def channel(row: Mapping[str, Any]) -> Channel:
-    """One row of the status, by the old or the new names of its columns."""
-    new = {
-        name.replace("Slave", "Replica").replace("Master", "Source"): value
-        for name, value in row.items()
-    }
-    return Channel(
-        name=_text(new, "Connection_name") or _text(new, "Channel_Name"),
-        source=f"{_text(new, 'Source_Host')}:{_text(new, 'Source_Port')}",
-        io=_text(new, "Replica_IO_Running"),
-        sql=_text(new, "Replica_SQL_Running"),
-        behind_s=_seconds(new.get("Seconds_Behind_Source")),
-        delay_s=_seconds(new.get("SQL_Delay")),
-        io_errno=int(_seconds(new.get("Last_IO_Errno")) or 0),
-        io_error=_text(new, "Last_IO_Error"),
-        sql_errno=int(_seconds(new.get("Last_SQL_Errno")) or 0),
-        sql_error=applying(str(new.get("Last_SQL_Error") or "")),
-        sql_state=_text(new, "Replica_SQL_Running_State"),
-        read=f"{_text(new, 'Source_Log_File')}:{_text(new, 'Read_Source_Log_Pos')}",
-        unapplied=_unapplied(new),
-        heartbeats=_whole(new.get("Replica_received_heartbeats")),
-        heartbeat_s=_seconds(new.get("Replica_heartbeat_period")),
-    )
-
-
-def _unapplied(row: Mapping[str, Any]) -> int | None:
-    read, done = (_whole(row.get(f"{what}_Source_Log_Pos")) for what in ("Read", "Exec"))
-    same = row.get("Source_Log_File") == row.get("Relay_Source_Log_File")
-    return max(0, read - done) if same and read is not None and done is not None else None
-
-
 def since(before: MysqlReplication, now: MysqlReplication) -> MysqlReplication:
     """Remember for each channel when the primary was last heard: `Seconds_Behind` stays 0 and both
     threads say Yes for a minute after it fell silent.
     """
-    earlier = {each.label: each for each in before.channels}
+    same = before.server.hostname == now.server.hostname
+    earlier = {each.label: each for each in before.channels if same}
     return replace(
         now,
+        gone=still_gone(
+            before.gone if same else (),
+            {label: each.source for label, each in earlier.items()},
+            [each.label for each in now.channels],
+            at=now.server.at,
+            sees=now.sees,
+        ),
         channels=tuple(
             replace(each, heard=_heard(earlier.get(each.label), each, now.server.at))
             for each in now.channels
@@ -200,23 +154,6 @@ def _heard(before: Channel | None, now: Channel, at: datetime) -> datetime | Non
     if before is None or (before.read, before.heartbeats) != (now.read, now.heartbeats):
         return at
     return before.heard or at
-
-
-def _text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    return "" if value is None else visible(str(value), 300)
-
-
-def _whole(value: object) -> int | None:
-    seconds = _seconds(value)
-    return None if seconds is None else int(seconds)
-
-
-def _seconds(value: object) -> float | None:
-    try:
-        return None if value is None else float(str(value))
-    except ValueError:
-        return None
 
 
 def diagnose(look: MysqlReplication, settings: Settings) -> Iterator[Finding]:
@@ -235,6 +172,11 @@ def diagnose(look: MysqlReplication, settings: Settings) -> Iterator[Finding]:
             likely=("the account was made without the right to see replicas",),
             next=look.server.grant,
         )
+    yield from gone_findings(
+        look.gone, at=look.server.at, reader=look.server.is_reader, expects=look.expects
+    )
+    if look.lacks_a_primary and not look.gone:
+        yield none_finding()
     for each in look.channels:
         if each.connecting:
             yield _unconnected(each)
@@ -368,7 +310,8 @@ def facts(look: MysqlReplication, _: Settings) -> Iterator[Fact]:
         yield Fact("replication", "unknown", None)
         return
     if not look.channels:
-        yield Fact("replication", "no replica", None)
+        none = Severity.CRITICAL if look.lacks_a_primary else None
+        yield Fact("replication", "no replica", None, severity=none)
         return
     stopped = [each for each in look.channels if not each.running]
     known = [each.behind_s for each in look.channels if each.behind_s is not None]
@@ -379,6 +322,9 @@ def facts(look: MysqlReplication, _: Settings) -> Iterator[Fact]:
     else:
         text = "unknown" if behind is None else f"{duration(behind)} behind"
         yield Fact("replication", text, behind, "s")
+    for each in look.channels:
+        if each.filters:
+            yield Fact(f"filters of {each.label}", each.filters)
 
 
 _COLUMNS = (
@@ -461,5 +407,12 @@ PROBE = Probe(
     since=since,
     twice=False,
     needs=("GRANT REPLICATION CLIENT", "GRANT SLAVE MONITOR (MariaDB)"),
-    codes=("MY_REPL_STOPPED", "MY_REPL_LAG", "MY_REPL_WRITABLE", "MY_OBS_BLIND"),
+    codes=(
+        "MY_REPL_STOPPED",
+        "MY_REPL_LAG",
+        "MY_REPL_WRITABLE",
+        "MY_REPL_GONE",
+        "MY_REPL_NONE",
+        "MY_OBS_BLIND",
+    ),
 )

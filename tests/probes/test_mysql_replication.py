@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 
 from cockpit.triage.recording import decode, encode
 from probes.mysql import replication as mysql_replication
+from probes.mysql.channels import channel
 from probes.mysql.model import MysqlServer
-from probes.mysql.replication import MysqlReplication, channel
+from probes.mysql.replication import MysqlReplication
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 
@@ -215,3 +217,81 @@ def test_the_words_of_a_stopped_replica_show_no_row(words: str, shown: str) -> N
     assert "s3cr" not in everywhere
     assert "bob" not in everywhere
     assert decode(encode(look), MysqlReplication).channels[0].sql_errno == 1062
+
+
+def watched(*rows: dict[str, Any], **changed: Any) -> MysqlReplication:
+    made = server(
+        read_only=changed.pop("read_only", True),
+        at=AT + timedelta(seconds=changed.pop("at", 0)),
+    )
+    return MysqlReplication(
+        server=made, channels=tuple(channel({**OLD, **row}) for row in rows), **changed
+    )
+
+
+def judged(look: MysqlReplication) -> list[tuple[str, str]]:
+    found = mysql_replication.diagnose(look, mysql_replication.PROBE.settings)
+    return [(each.code, each.severity.value) for each in found]
+
+
+BILLING = {"Connection_name": "billing"}
+
+
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [
+        pytest.param([watched({}), watched(at=10)], [("MY_REPL_GONE", "critical")], id="the only"),
+        pytest.param(
+            [watched({}, BILLING), watched({}, at=10)], [("MY_REPL_GONE", "critical")], id="one of two"
+        ),
+        pytest.param(
+            [watched({}), watched(at=10), watched(at=3600)],
+            [("MY_REPL_GONE", "critical")], id="for an hour",
+        ),
+        pytest.param([watched({}), watched(at=10), watched(at=3610)], [], id="after an hour"),
+        pytest.param([watched({}), watched(at=10), watched({}, at=20)], [], id="it came back"),
+        pytest.param(
+            [watched({}), watched(at=10, read_only=False)], [("MY_REPL_GONE", "info")], id="promoted"
+        ),
+        pytest.param(
+            [watched({}), watched(at=10, read_only=False, expects="reader")],
+            [("MY_REPL_GONE", "critical")], id="writable, and meant to be a reader",
+        ),
+        pytest.param(
+            [watched({}), watched(at=10), watched(at=20, sees=False)],
+            [("MY_REPL_GONE", "critical"), ("MY_OBS_BLIND", "info")], id="it may not be seen now",
+        ),
+        pytest.param([watched(), watched(at=10)], [], id="it never was a replica"),
+        pytest.param([watched(expects="reader")], [("MY_REPL_NONE", "critical")], id="a reader alone"),
+        pytest.param([watched(expects="reader", other_ways=True)], [], id="a reader of Aurora"),
+        pytest.param(
+            [watched(expects="reader", sees=False)], [("MY_OBS_BLIND", "info")], id="not seen"
+        ),
+        pytest.param([watched({}, expects="reader")], [], id="a reader that follows"),
+    ],
+)  # fmt: skip
+def test_a_replica_without_its_channel_is_told(
+    looks: list[MysqlReplication], expected: list[tuple[str, str]]
+) -> None:
+    look = looks[0]
+    for now in looks[1:]:
+        look = mysql_replication.since(look, now)
+
+    assert sorted(judged(look)) == sorted(expected)
+    assert decode(encode(look), MysqlReplication) == look
+
+
+def test_another_server_behind_the_name_lost_no_channel() -> None:
+    before = watched({})
+    other = replace(watched(at=10), server=replace(before.server, hostname="db-2"))
+
+    assert judged(mysql_replication.since(before, other)) == []
+
+
+def test_what_a_replica_leaves_out_is_a_fact() -> None:
+    look = watched({"Replicate_Do_DB": "shop", "Replicate_Ignore_Table": ""})
+    facts = list(mysql_replication.facts(look, mysql_replication.PROBE.settings))
+
+    assert [(f.label, f.text) for f in facts[1:]] == [
+        ("filters of db-1:3306", "Replicate_Do_DB: shop")
+    ]

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from probes.mysql.replication import Channel, MysqlReplication
+from probes.mysql.channels import Channel
+from probes.mysql.replication import MysqlReplication
 from probes.mysql.replication import points as of_mysql
 from probes.postgres.recovery import points as of_postgres
 from probes.postgres.replication_model import PostgresReplication, Receiver, Replay, Sender

@@ -16,8 +16,8 @@ from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import Seen
 from cockpit.triage.registry import registry
 from cockpit.world.servers import mariadb
+from probes.mysql.channels import Channel
 from probes.mysql.model import Thread
-from probes.mysql.replication import Channel
 from probes.mysql.replication import Settings as ReplicationSettings
 from probes.mysql.threads import PROCESSLIST, THREADS
 from tests.servers.mysql_crowd import Crowd
@@ -174,3 +174,23 @@ async def test_a_replica_that_takes_writes_is_told(
     replica.execute("SET GLOBAL read_only = 1")
 
     assert codes(seen) == {"MY_REPL_WRITABLE": "high"}
+
+
+async def test_a_replica_whose_replication_was_reset_is_told(
+    pair: tuple[mariadb.MariaDb, mariadb.MariaDb],
+) -> None:
+    """The last of this file: the pair is none after it."""
+    _, replica = pair
+    probe, to = registry()["mysql.replication"], target(my_settings(replica))
+    assert probe.since is not None
+    async with session_for(my_settings(replica)) as session:
+        before = await probe.collect(session, to)
+        replica.execute("STOP SLAVE", "RESET SLAVE ALL")
+        watched = probe.since(before, await probe.collect(session, to))
+    found = judged(Look(to, probe, probe.settings), watched)
+    never_seen = await look("mysql.replication", my_settings(replica, expects="reader"))
+    primary_by_name = await look("mysql.replication", my_settings(replica))
+
+    assert codes(found) == {"MY_REPL_GONE": "critical"}
+    assert codes(never_seen) == {"MY_REPL_NONE": "critical"}
+    assert codes(primary_by_name) == {}
