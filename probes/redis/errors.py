@@ -204,7 +204,9 @@ def _paused(look: RedisHealth, limits: ErrorLimits) -> Iterator[Finding]:
                 "a person who paused by hand")
         if known
         else ("the server moves slots to another node, or does something newer",),
-        next="who paused it, and is that tool still at work? else CLIENT UNPAUSE lets writes go on"
+        next="it ends by itself: CLIENT UNPAUSE waits as well"
+        if look.paused_what == "all"
+        else "who paused it, and is that tool still at work? else CLIENT UNPAUSE lets writes go on"
         if known
         else "does it end? look again in some seconds",
     )  # fmt: skip
@@ -267,13 +269,11 @@ def _refused(look: RedisHealth, minute: Endings, limits: ErrorLimits) -> Iterato
     For the clients it is an outage, while the server answers INFO and looks well. Judged by how
     many there were since the last looks; for a minute after the last one it is information.
     """
-    now = ended(look.pairs, look.at, NOW)
     for kind in [kind for kind in STATES if minute.kinds.get(kind)]:
         if kind == "LOADING" and look.loading:
             continue  # RD_STATE_LOADING
-        going = now is not None and now.kinds.get(kind)
-        rate = now.rate(kind) if now and going else minute.rate(kind)
-        meaning = STATES[kind]
+        meaning, rate = STATES[kind], _rate_now(look, kind)
+        going = rate > 0
         severity = (limits.refused.grade(rate) if going else None) or Severity.INFO
         yield Finding(
             "RD_ERR_REFUSED",
@@ -281,17 +281,27 @@ def _refused(look: RedisHealth, minute: Endings, limits: ErrorLimits) -> Iterato
             f"{rounded(rate)} commands a second are refused with {kind}: {meaning.says}"
             if going
             else f"{minute.kinds[kind]:,} commands were refused with {kind} within the last "
-            f"minute; none in the last {NOW:.0f} s",
+            "minute; it is over",
             subject=kind,
             evidence=(
-                *_counts(kind, minute, rate),
-                Evidence("limit", limits.refused.critical, "/s"),
+                *_counts(kind, minute, rate, limit=limits.refused.critical),
                 Evidence("role", look.role),
                 Evidence("replicas in step", look.good_replicas),
             ),
             likely=meaning.likely,
             next=meaning.next,
         )
+
+
+def _rate_now(look: RedisHealth, kind: str) -> float:
+    """Per second since the look before, or in the last looks where few are sent; 0: it is over. A
+    server that is the primary again does not say READONLY any more.
+    """
+    newest, some = (ended(look.pairs[-looks:], look.at, NOW) for looks in (1, len(look.pairs)))
+    rate = newest.rate(kind) if newest else 0.0
+    if rate or some is None or (kind == "READONLY" and look.role == "primary"):
+        return rate
+    return some.rate(kind)
 
 
 def _failing(minute: Endings, limits: ErrorLimits) -> Iterator[Finding]:
@@ -324,7 +334,7 @@ def _failing(minute: Endings, limits: ErrorLimits) -> Iterator[Finding]:
             f"{meaning.says}",
             subject=kind,
             evidence=(
-                *_counts(kind, minute, rate),
+                *_counts(kind, minute, rate, limit=limits.failing.first),
                 Evidence("of all commands", share, "share", limits.failing_share.first),
             ),
             likely=meaning.likely,
@@ -332,9 +342,11 @@ def _failing(minute: Endings, limits: ErrorLimits) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _counts(kind: str, minute: Endings, rate: float) -> tuple[Evidence, ...]:
+def _counts(
+    kind: str, minute: Endings, rate: float, *, limit: float | None
+) -> tuple[Evidence, ...]:
     return (
-        Evidence("error replies", round(rate, 1), "/s"),
+        Evidence("error replies", round(rate, 1), "/s", limit),
         Evidence("within", round(minute.seconds), "s"),
         Evidence("in all", minute.kinds[kind]),
         Evidence("commands that were refused or failed", minute.names() or None),

@@ -45,6 +45,10 @@ def _name(name: str) -> str:
     return name.replace("_", " ", 1).replace("__", "|")
 
 
+def _then_nothing(state: RedisHealth) -> RedisHealth:
+    return replace(state, pairs=(*state.pairs, Pair(at=AT, seconds=5, gained={"commands": 9})))
+
+
 def found(state: RedisHealth) -> list[tuple[str, str, str]]:
     findings = list(redis_health.diagnose(state, SETTINGS))
     for finding in findings:
@@ -62,10 +66,25 @@ def found(state: RedisHealth) -> list[tuple[str, str, str]]:
             ended(READONLY=10), [("RD_ERR_REFUSED", "READONLY", "critical")], id="one a second"
         ),
         pytest.param(
+            ended(READONLY=10, ago=9, role="replica"),
+            [("RD_ERR_REFUSED", "READONLY", "critical")],
+            id="a replica",
+        ),
+        pytest.param(
             ended(READONLY=1), [("RD_ERR_REFUSED", "READONLY", "high")], id="one of a quiet writer"
         ),
         pytest.param(
             ended(READONLY=900, ago=20), [("RD_ERR_REFUSED", "READONLY", "info")], id="it is over"
+        ),
+        pytest.param(
+            _then_nothing(ended(READONLY=900, ago=5)),
+            [("RD_ERR_REFUSED", "READONLY", "info")],
+            id="the primary again: it is over",
+        ),
+        pytest.param(
+            _then_nothing(ended(READONLY=900, ago=5, role="replica")),
+            [("RD_ERR_REFUSED", "READONLY", "critical")],
+            id="a replica for which nobody had a write just now",
         ),
         pytest.param(ended(READONLY=900, ago=61), [], id="it is over for a minute"),
         pytest.param(ended(MISCONF=1, rejected_ping=1), [], id="our own PING is refused"),
@@ -152,6 +171,19 @@ def found(state: RedisHealth) -> list[tuple[str, str, str]]:
 def test_a_state_has_its_findings(state: RedisHealth, expected: list[tuple[str, str, str]]) -> None:
     assert found(state) == expected
     assert decode(encode(state), RedisHealth) == state
+
+
+def test_nobody_is_told_to_end_a_pause_that_holds_the_ending_up() -> None:
+    nexts = [
+        finding.next
+        for what in ("all", "write")
+        for finding in redis_health.diagnose(
+            look(paused="client_pause", paused_what=what, paused_s=60.0), SETTINGS
+        )
+    ]
+
+    assert "it ends by itself" in nexts[0]
+    assert "CLIENT UNPAUSE lets writes go on" in nexts[1]
 
 
 def test_counters_are_read_by_name_and_greetings_are_told_apart() -> None:
