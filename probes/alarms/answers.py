@@ -90,6 +90,7 @@ class MetricAlarm(AnyAlarm, frozen=True):
     extended_statistic: SafeText = ""
     period: int = 0
     evaluation_periods: int = 0
+    treat_missing_data: SafeText = ""
 
     @property
     def judged(self) -> tuple[JudgedMetric, ...]:

@@ -54,6 +54,8 @@ class Alarm:
     statistic: str = ""
     window: float | None = None
     period: int = 60
+    missing: str = ""
+    """How it treats missing data: missing, ignore, breaching, notBreaching; empty: as missing."""
     actions: tuple[str, ...] = ()
     actions_enabled: bool = True
     suppressed_by: str = ""
@@ -108,6 +110,9 @@ class Snapshot:
     past: tuple[Past, ...] | None = None
     metrics: tuple[tuple[str, Series], ...] = ()
     """The metric itself, for alarms on DynamoDB that are in ALARM, by the alarm's name."""
+    watched: tuple[tuple[str, Series], ...] = ()
+    """How many points came of a metric that always comes, by the name of an alarm that stays OK
+    without data."""
     mutes: tuple[Mute, ...] = ()
     """Rules that mute alarms now. When they could not be read it is a gap, not an empty list."""
     unwatched: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import AwsReads, MetricQuery
 from cockpit.errors import BlindError
 from cockpit.triage.target import Target
+from probes.alarms.absent import judged_metrics
 from probes.alarms.answers import (
     AnyAlarm,
     CompositeAlarm,
@@ -63,7 +64,8 @@ async def alarms_of(aws: AwsReads, target: Target) -> Snapshot:
         found = await attempt(gaps, "metrics", aws.metrics(tuple(doubted.values())), otherwise={})
         series = tuple((name, found.get(each, NO_DATA)) for name, each in doubted.items())
         snapshot = replace(snapshot, metrics=series)
-    return replace(snapshot, gaps=tuple(gaps))
+    watched = await attempt(gaps, "metrics", judged_metrics(aws, alarms), otherwise=())
+    return replace(snapshot, watched=watched, gaps=tuple(gaps))
 
 
 async def _of_all_types(aws: AwsReads, prefix: str, gaps: list[Gap]) -> _Rows:
@@ -159,6 +161,7 @@ def _metric_alarm(row: MetricAlarm) -> Alarm:
         statistic=row.statistic or row.extended_statistic,
         window=float(period * (row.evaluation_periods or 1)),
         period=period,
+        missing=row.treat_missing_data,
     )
 
 

@@ -23,6 +23,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import age, count, duration
+from probes.alarms.absent import absent
 from probes.alarms.model import Alarm, Settings, Snapshot, held, matches, metric_of
 from probes.alarms.quiet import blind, cannot_page, missing, muted, silent, why_quiet
 from probes.alarms.read import HISTORY, alarms_of
@@ -45,6 +46,7 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             yield _firing(snapshot, alarm, settings=settings, series=metrics.get(alarm.name))
             yield from silent(snapshot, alarm)
         yield from blind(snapshot, alarm, settings=settings)
+        yield from absent(snapshot, alarm, settings)
     yield from _flapping(snapshot, settings)
     yield from muted(snapshot, settings)
     yield from missing(snapshot, settings)

@@ -58,6 +58,8 @@ class Lane:
     """The index's name; empty: the table itself."""
     provisioned: int | None = None
     """Units a second; None on an on-demand table, whose zero means nothing."""
+    warm: int | None = None
+    """Units a second that it can take at once; None: not told."""
     consumed: Series = NO_DATA
     """Units in each minute."""
     throttles: Series = NO_DATA
@@ -220,6 +222,7 @@ def minutes_of(lane: Lane, at: datetime) -> Lane:
         direction=lane.direction,
         index=lane.index,
         provisioned=lane.provisioned,
+        warm=lane.warm,
         consumed=settled(lane.consumed, at),
         throttles=settled(lane.throttles, at),
         reasons=lane.reasons,

@@ -61,6 +61,7 @@ class IndexRow(Answer, frozen=True):
     index_status: SafeText = ""
     backfilling: bool = False
     provisioned_throughput: Throughput = Throughput()
+    warm_throughput: Warm = Warm()
 
 
 class ReplicaRow(Answer, frozen=True):
@@ -121,13 +122,19 @@ def table_of(row: DynamoTableRow, at: datetime) -> Snapshot:
 
 
 def _lanes(row: DynamoTableRow, mode: str) -> tuple[Lane, ...]:
-    places = [("", row.provisioned_throughput)]
+    places = [("", row.provisioned_throughput, row.warm_throughput)]
     places += [
-        (each.index_name, each.provisioned_throughput) for each in row.global_secondary_indexes
+        (each.index_name, each.provisioned_throughput, each.warm_throughput)
+        for each in row.global_secondary_indexes
     ]
     return tuple(
-        Lane(direction=direction, index=name, provisioned=_units(throughput, direction, mode))
-        for name, throughput in places
+        Lane(
+            direction=direction,
+            index=name,
+            provisioned=_units(throughput, direction, mode),
+            warm=warm.read_units_per_second if direction == "read" else warm.write_units_per_second,
+        )
+        for name, throughput, warm in places
         for direction in ("read", "write")
     )
 

@@ -298,6 +298,7 @@ PROBE = Probe(
     codes=(
         "DDB_THROTTLED_PROVISIONED",
         "DDB_HOT_PARTITION",
+        "DDB_WARM_THROUGHPUT",
         "DDB_ACCOUNT_LIMIT",
         "DDB_ON_DEMAND_CAP",
         "DDB_GSI_THROTTLED",

@@ -27,6 +27,7 @@ from probes.dynamodb.model import (
     used,
 )
 from probes.dynamodb.settings import Settings
+from probes.dynamodb.warm import over_warm, too_cold
 from probes.metrics import Rate, filled, held, history, mean, settled, total
 
 
@@ -64,6 +65,9 @@ def throttles(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             reasons.pop(KEY_RANGE, 0.0),
             [each for each in (ACCOUNT, OWN_CAP) if each in reasons],
         )
+        if over_warm(snapshot, lane) and not limits:
+            yield too_cold(snapshot, lane, severity, _evidence(snapshot, lane))
+            continue
         if hot:
             yield _hot(snapshot, lane, severity)
         for reason in limits:

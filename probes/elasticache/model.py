@@ -87,6 +87,7 @@ class Node:
     zone: str = ""
     status: str = ""
     """Empty: not known."""
+    created_at: datetime | None = None
     metrics: dict[str, Series] = field(default_factory=dict)
     """By metric name. A name that is not there was not asked for."""
 
@@ -159,6 +160,12 @@ class Snapshot:
     """Bytes, serverless only."""
     units_limit: int | None = None
     """ElastiCache processing units a second, serverless only."""
+    global_id: str = ""
+    """The global datastore that it belongs to; empty: none."""
+    global_role: str = ""
+    """PRIMARY or SECONDARY there."""
+    global_lag: Series = NO_DATA
+    """Seconds by which the copies in other regions are behind."""
     status_since: datetime | None = None
     """Since when the status is what it is, as far as the cockpit saw; None: first look."""
     gaps: tuple[Gap, ...] = ()

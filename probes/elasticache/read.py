@@ -47,6 +47,13 @@ class NodeGroup(Answer, frozen=True):
     node_group_members: tuple[CacheMember, ...] = ()
 
 
+class GlobalMembership(Answer, frozen=True):
+    """The global datastore of a group, and its part there."""
+
+    global_replication_group_id: SafeText = ""
+    global_replication_group_member_role: SafeText = ""
+
+
 class ReplicationGroupRow(Answer, frozen=True):
     """One row of `DescribeReplicationGroups`."""
 
@@ -64,6 +71,7 @@ class ReplicationGroupRow(Answer, frozen=True):
     snapshot_window: SafeText = ""
     node_groups: tuple[NodeGroup, ...] = ()
     member_clusters: tuple[SafeText, ...] = ()
+    global_replication_group_info: GlobalMembership = GlobalMembership()
 
 
 class CacheNode(Answer, frozen=True):
@@ -87,6 +95,7 @@ class CacheClusterRow(Answer, frozen=True):
     preferred_availability_zone: SafeText = ""
     pending_modified_values: dict[str, object] = field(default_factory=dict)
     snapshot_window: SafeText = ""
+    cache_cluster_create_time: datetime | None = None
     cache_nodes: tuple[CacheNode, ...] = ()
 
 
@@ -163,6 +172,8 @@ def group_of(row: ReplicationGroupRow, at: datetime) -> Snapshot:
         multi_az=row.multi_az,
         durability=row.effective_durability.lower(),
         cluster_mode=row.cluster_enabled,
+        global_id=row.global_replication_group_info.global_replication_group_id,
+        global_role=row.global_replication_group_info.global_replication_group_member_role,
         pending=_pending(row.pending_modified_values),
         snapshot_window=row.snapshot_window,
         primary=next((node.id for node in nodes if node.role == "primary"), ""),
@@ -197,6 +208,7 @@ def nodes_of(row: CacheClusterRow) -> tuple[Node, ...]:
     return tuple(
         Node(
             id=row.cache_cluster_id,
+            created_at=row.cache_cluster_create_time,
             node_id=each.cache_node_id,
             zone=each.customer_availability_zone or row.preferred_availability_zone,
             status=each.cache_node_status,

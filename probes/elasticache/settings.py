@@ -45,6 +45,8 @@ class Settings:
     """New connections a minute below which they are not compared."""
     lag: Thresholds = Thresholds(warning=1, critical=10)
     """Seconds."""
+    global_lag: Thresholds = Thresholds(warning=10, critical=60)
+    """Seconds between regions."""
     auth_failures: Thresholds = Thresholds(warning=1, high=10)
     """A minute."""
     throttled_share: Thresholds = Thresholds(warning=0.0, critical=0.01)

@@ -21,7 +21,7 @@ from cockpit.triage.finding import Finding
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, at_two_paces, attempt, blind_series, partly_blind
-from probes.elasticache import load, model, state, view
+from probes.elasticache import across, load, model, state, view
 from probes.elasticache.logs import logs
 from probes.elasticache.model import CacheEvent, Node, Snapshot, Update
 from probes.elasticache.read import (
@@ -51,12 +51,14 @@ async def collect(aws: AwsReads, target: Target) -> Snapshot:
     assert isinstance(settings, AwsResource)
     snapshot = await _found(aws, settings.id)
     gaps: list[Gap] = []
-    nodes, events, updates = await asyncio.gather(
+    nodes, events, updates, lag = await asyncio.gather(
         _nodes(aws, snapshot, gaps),
         attempt(gaps, "events", _events(aws, snapshot), otherwise=()),
         attempt(gaps, "service updates", _updates(aws, snapshot), otherwise=()),
+        attempt(gaps, "metrics", across.lag_of(aws, snapshot), otherwise=NO_DATA),
     )
-    full = replace(snapshot, nodes=nodes, events=events, updates=updates)
+    gaps.extend(blind_series({across.LAG: lag}))
+    full = replace(snapshot, nodes=nodes, events=events, updates=updates, global_lag=lag)
     full = await attempt(gaps, "metrics", _measured(aws, full), otherwise=full)
     for node in full.nodes:
         gaps.extend(blind_series({f"{node.name} {k}": v for k, v in node.metrics.items()}))
@@ -124,7 +126,10 @@ async def _member(aws: AwsReads, node: Node, gaps: list[Gap]) -> Node:
         aws.item("elasticache", "DescribeCacheClusters", key=node.id, ShowCacheNodeInfo=True),
         otherwise={},
     )
-    return replace(node, status=member_status(answer_into(row, CacheClusterRow))) if row else node
+    if not row:
+        return node
+    found = answer_into(row, CacheClusterRow)
+    return replace(node, status=member_status(found), created_at=found.cache_cluster_create_time)
 
 
 async def _events(aws: AwsReads, snapshot: Snapshot) -> tuple[CacheEvent, ...]:
@@ -201,11 +206,11 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     yield from state.shards(snapshot)
     yield from state.updates(snapshot, settings)
     yield from load.load(snapshot, settings)
+    yield from across.behind(snapshot, settings)
     if snapshot.status.lower() == "available" and snapshot.kind != model.SERVERLESS:
-        always = {
-            f"CurrConnections of {e.name}": e.series("CurrConnections") for e in snapshot.nodes
-        }
-        yield from silence(always, snapshot.at)
+        for each in snapshot.nodes:
+            always = {f"CurrConnections of {each.name}": each.series("CurrConnections")}
+            yield from silence(always, snapshot.at, since=each.created_at)
     yield from partly_blind("CACHE_OBS_BLIND", snapshot.gaps)
 
 
@@ -213,10 +218,10 @@ def _codes() -> Sequence[str]:
     names = (
         "UNAVAILABLE IN_TRANSITION STATUS_UNKNOWN FAILOVER_RECENT NO_FAILOVER SHARD_DEGRADED"
         " MEMORY_HIGH EVICTIONS_RISING HIT_RATE_DROP CPU_HIGH CONNECTIONS_HIGH CONNECTION_CHURN"
-        " NETWORK_LIMITED REPLICA_LAG REPLICA_LINK_DOWN AUTH_FAILURES SERVERLESS_THROTTLED"
-        " UPDATE_DUE OBS_BLIND"
+        " NETWORK_LIMITED GLOBAL_LAG REPLICA_LAG REPLICA_LINK_DOWN AUTH_FAILURES"
+        " SERVERLESS_THROTTLED UPDATE_DUE OBS_BLIND"
     )
-    return ["METRIC_STALE", *(f"CACHE_{name}" for name in names.split())]
+    return ["METRIC_STALE", "METRIC_NEVER", *(f"CACHE_{name}" for name in names.split())]
 
 
 KIND = aws_kind("elasticache", "cache")

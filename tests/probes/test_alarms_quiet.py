@@ -10,8 +10,10 @@ import pytest
 
 from cockpit import clock
 from cockpit.connect.aws.settings import AwsResource
+from cockpit.connect.session import Series
 from cockpit.triage.target import Target
 from probes.alarms import state as probe
+from probes.alarms.absent import judged_metrics
 from probes.alarms.answers import MuteRule, MuteSchedule, MuteTimes
 from probes.alarms.model import LOG_ALARMS, Alarm, Mute, Settings, Snapshot
 from probes.alarms.mutes import ends
@@ -319,3 +321,64 @@ async def test_active_rules_of_all_pages_are_read_off_the_wire(
         ),
     )
     assert found(look) == [("ALARM_FIRING", "warning"), ("ALARM_SILENT", "warning")]
+
+
+def hushed(**changes: Any) -> Alarm:
+    base = Alarm(
+        name="orders-cpu",
+        state="OK",
+        since=AT - timedelta(days=9),
+        namespace="AWS/RDS",
+        metric="CPUUtilization",
+        dimensions=(("DBInstanceIdentifier", "orders"),),
+        window=180.0,
+        missing="notBreaching",
+        actions=("arn:aws:sns:us-east-1:1:pages",),
+    )
+    return replace(base, **changes)
+
+
+def ended(minutes: float) -> Series:
+    """One point, that old."""
+    return Series((AT - timedelta(minutes=minutes),), (1.0,), asked_at=AT)
+
+
+@pytest.mark.parametrize(
+    ("series", "expected"),
+    [
+        pytest.param(ended(14), [], id="comes, if late"),
+        pytest.param(ended(15), ["warning"], id="stopped"),
+        pytest.param(Series(asked_at=AT), ["info"], id="nothing for an hour: stopped or gone"),
+        pytest.param(Series(status="Forbidden", asked_at=AT), [], id="denied is not absent"),
+        pytest.param(Series(), [], id="nobody asked"),
+    ],
+)
+def test_an_alarm_that_stays_ok_without_data_is_blind(series: Series, expected: list[str]) -> None:
+    alarm = hushed()
+    look = Snapshot(at=AT, prefix="", alarms=(alarm,), past=(), watched=((alarm.name, series),))
+    told = [f for f in probe.diagnose(look, Settings()) if f.code == "ALARM_BLIND"]
+    assert [f.severity.value for f in told] == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"),
+    [
+        pytest.param({}, True, id="always published, and missing is taken for well"),
+        pytest.param({"missing": "ignore"}, True, id="keeps its state"),
+        pytest.param({"missing": "breaching"}, False, id="would ring"),
+        pytest.param({"missing": ""}, False, id="tells that it has no data"),
+        pytest.param({"state": "ALARM"}, False, id="rings"),
+        pytest.param({"metric": "Deadlocks"}, False, id="a counter that is silent at zero"),
+        pytest.param({"namespace": "AWS/DynamoDB"}, False, id="of a sparse service"),
+        pytest.param({"period": 3600}, False, id="a point an hour"),
+        pytest.param({"name": "TargetTracking-x"}, False, id="of auto scaling"),
+    ],
+)
+async def test_only_what_is_published_always_is_asked_for(
+    changes: dict[str, Any], asked: bool
+) -> None:
+    aws = FakeAws({})
+    alarm = hushed(**changes)
+    assert bool(await judged_metrics(aws, (alarm,))) is asked
+    assert {query.name for query in aws.queries} == ({alarm.metric} if asked else set())
+    assert aws.rest == {query.name for query in aws.queries}

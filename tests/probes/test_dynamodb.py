@@ -107,6 +107,22 @@ ON_DEMAND = {"billing_mode": "PAY_PER_REQUEST", "write_capacity": None, "read_ca
             id="on demand without a reason",
         ),
         pytest.param(
+            snapshot(
+                throttled(200, 200, 200, reason="KeyRangeThroughput", provisioned=None, warm=98),
+                **ON_DEMAND,
+            ),
+            [("DDB_WARM_THROUGHPUT", CRITICAL)],
+            id="more than it can take at once: no key is to blame",
+        ),
+        pytest.param(
+            snapshot(
+                throttled(200, 200, 200, reason="KeyRangeThroughput", provisioned=None, warm=99),
+                **ON_DEMAND,
+            ),
+            [("DDB_HOT_PARTITION", CRITICAL)],
+            id="less than it can take at once",
+        ),
+        pytest.param(
             snapshot(throttled(200, 200, 200, index="by-customer")),
             [("DDB_GSI_THROTTLED", CRITICAL)],
             id="an index",

@@ -13,6 +13,7 @@ from cockpit.connect.session import Series
 from cockpit.errors import BlindError, Reason
 from cockpit.runbooks.library import library
 from cockpit.triage import recording
+from cockpit.triage.finding import Severity
 from probes.answers import Gap
 from probes.elasticache import status as elasticache
 from probes.elasticache.model import CLUSTER, SERVERLESS, Snapshot
@@ -182,6 +183,33 @@ async def test_a_standalone_node_is_found_when_there_is_no_group_of_the_name() -
     look = await elasticache.collect(aws([], [cluster_row("shop")]), TARGET)
     assert (look.kind, look.status) == (CLUSTER, "available")
     assert found(look) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(9, []), (10, [("CACHE_GLOBAL_LAG", WARNING)]), (90, [("CACHE_GLOBAL_LAG", CRITICAL)])],
+)
+@pytest.mark.parametrize("name", ["shop", "ldgnf-shop"])
+async def test_a_global_datastore_is_asked_how_far_its_copy_is_behind(
+    name: str, seconds: float, expected: list[tuple[str, Severity]]
+) -> None:
+    info = {
+        "GlobalReplicationGroupId": "ldgnf-shop",
+        "GlobalReplicationGroupMemberRole": "SECONDARY",
+    }
+    row = group_row("shop-001", "shop-002", GlobalReplicationGroupInfo=info)
+    series = {f"GlobalDatastoreReplicationLag/{name}": flow(seconds)}
+    look = await elasticache.collect(aws([row], BOTH, series), TARGET)
+    assert found(look) == expected
+
+
+async def test_a_node_that_never_published_is_told() -> None:
+    born = {"CacheClusterCreateTime": ago(days=3)}
+    rows = [{**row, **born} for row in BOTH]
+    silent = Series(asked_at=AT)
+    session = aws([group_row("shop-001", "shop-002")], rows, {"CurrConnections": silent})
+    look = await elasticache.collect(session, TARGET)
+    assert found(look) == [("METRIC_NEVER", WARNING)] * 2
 
 
 async def test_memcached_has_other_metrics_and_several_nodes() -> None:
