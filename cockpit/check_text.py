@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from cockpit.check import Report, ordered
 from cockpit.redact import MASKER
 from cockpit.text import visible
+from cockpit.triage.blindness import alike
 from cockpit.triage.finding import Severity
-from cockpit.triage.probe import Blind, Seen
+from cockpit.triage.probe import Blind, Reading, Seen
 from cockpit.triage.registry import short
 from cockpit.units import count, duration, quantity
 
@@ -96,22 +97,26 @@ def _blind_block(report: Report, style: Style) -> Iterable[str]:
     blind = report.board.blind()
     if blind:
         yield style.paint("not examined, so not known to be healthy", "\x1b[1m")
-    alike: dict[tuple[str, str, str], int] = {}
-    for reading in blind:
-        assert isinstance(reading.outcome, Blind)
-        name = f"{_short(reading.kind)} {reading.target}"
-        outcome = reading.outcome
-        told = (f"? {outcome.reason.value:<13} {name}", outcome.detail, outcome.hint)
-        alike[told] = alike.get(told, 0) + 1
-    rows = [*alike.items()]
-    hints = [hint for (_, _, hint), _ in rows]
-    for place, ((who, detail, hint), looks) in enumerate(rows, 1):
-        times = f" ({looks} looks)" if looks > 1 else ""
-        yield _cut(f"{who}  {detail}", style.width - len(times)) + times
+    groups = alike(blind)
+    hints = [_blind(group[0]).hint for group in groups]
+    for place, group in enumerate(groups, 1):
+        outcome, hint = _blind(group[0]), hints[place - 1]
+        names = [*dict.fromkeys(f"{_short(each.kind)} {each.target}" for each in group)]
+        who = names[0] if len(names) == 1 else count(len(names), "target")
+        times = f" ({len(group)} looks)" if len(group) > len(names) else ""
+        head = f"? {outcome.reason.value:<13} {who}  {outcome.detail}"
+        yield _cut(head, style.width - len(times)) + times
+        if len(names) > 1:
+            yield _cut(f"    {', '.join(names)}", style.width)
         if hint and hints[place : place + 1] != [
             hint
         ]:  # once below all that it is for, where a whole place is away
             yield _cut(f"    try: {hint}", style.width)
+
+
+def _blind(reading: Reading) -> Blind:
+    assert isinstance(reading.outcome, Blind)
+    return reading.outcome
 
 
 def _suspects_block(report: Report, style: Style) -> Iterable[str]:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from cockpit.errors import Reason
+from cockpit.triage.blindness import words_of
 from cockpit.triage.board import BoardChange, BoardEvent, LookId
 from cockpit.units import count
 
@@ -72,3 +74,48 @@ class Damping:
         if silent == 1:
             return held
         return replace(held, text=f"{held.text} (the last of {count(silent, 'turn')})")
+
+
+@dataclass(slots=True)
+class _Dark:
+    told: str
+    """The probe under which it stands in the record."""
+    probes: set[str] = field(default_factory=set)
+
+
+class DarkTargets:
+    """One dead server makes each of its probes blind: the record tells it once a target and cause,
+    and that it can be examined again when the last of them sees.
+
+    What was taken away from one look is told for each: a later session has to know which.
+    """
+
+    def __init__(self) -> None:
+        self._dark: dict[tuple[str, str], _Dark] = {}
+
+    def passed(self, change: BoardChange) -> BoardChange | None:
+        """The change as it is to be written; None when the others' entry tells it."""
+        if change.event not in _TURNS:
+            return change
+        held = next((key for key in self._dark if self._is_in(key, change)), None)
+        left = self._dark[held] if held is not None else None
+        if left is not None and held is not None:
+            left.probes.discard(change.probe)
+            if not left.probes:
+                del self._dark[held]
+        if change.event is BoardEvent.SEES_AGAIN:
+            return self._over(change, left)
+        if change.reason == Reason.MISSING:
+            return change
+        why = change.target, words_of(change.text, change.target)
+        group = self._dark.setdefault(why, _Dark(change.probe))
+        group.probes.add(change.probe)
+        return change if len(group.probes) == 1 else None
+
+    def _is_in(self, key: tuple[str, str], change: BoardChange) -> bool:
+        return key[0] == change.target and change.probe in self._dark[key].probes
+
+    def _over(self, change: BoardChange, left: _Dark | None) -> BoardChange | None:
+        if left is None:
+            return change
+        return None if left.probes else replace(change, probe=left.told)

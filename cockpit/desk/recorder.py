@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from cockpit import clock
-from cockpit.desk.damping import Damping
+from cockpit.desk.damping import Damping, DarkTargets
 from cockpit.errors import Reason
 from cockpit.incident.entry import Entry, EntryKind
 from cockpit.incident.record import Incident
@@ -42,13 +42,15 @@ class Recorder:
         }
         self._settled = not self._known
         self._damping = Damping()
+        self._dark = DarkTargets()
 
     def board_changed(self, board: Board, changes: Sequence[BoardChange]) -> None:
         """Listener of the store."""
         if self._incident.watching:
             return
         for change in changes:
-            told = self._damping.passed(change)
+            of_all = self._dark.passed(change)
+            told = self._damping.passed(of_all) if of_all is not None else None
             if told is not None:
                 self._write(told)
         for summary in self._damping.due(clock.now()):

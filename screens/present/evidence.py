@@ -168,7 +168,8 @@ def _unseen(row: Unseen, moment: datetime, width: int) -> list[Content]:
         ),
         width,
     )
-    lines += wrap(line((safe(row.target), "strong"), "  ", safe(blind.detail, 2000)), width)
+    names = ", ".join(safe(name) for name in row.targets)
+    lines += wrap(line((names, "strong"), "  ", safe(blind.detail, 2000)), width)
     if blind.hint:
         lines += [
             BLANK,
@@ -176,9 +177,10 @@ def _unseen(row: Unseen, moment: datetime, width: int) -> list[Content]:
         ]
     lines.append(BLANK)
     for reading in row.readings:
+        whose = f"{safe(reading.target, 40)} " if len(row.targets) > 1 else ""
         lines.append(
             line(
-                (f"{safe(reading.probe, 60)}  ", "dim"),
+                (f"{whose}{safe(reading.probe, 60)}  ", "dim"),
                 f"looked at {clock(reading.at)}, gave up after {duration(reading.took)}",
             ).truncate(max(0, width), ellipsis=True)
         )

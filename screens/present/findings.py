@@ -9,11 +9,12 @@ from datetime import datetime
 
 from textual.content import Content
 
+from cockpit.triage.blindness import Cause, cause
 from cockpit.triage.board import Board, OpenFinding
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Reading
 from cockpit.triage.registry import short
-from cockpit.units import duration
+from cockpit.units import count, duration
 from screens.present.lines import GLYPHS, ago, fit, line, middle, safe, since
 from screens.shown import Shown
 
@@ -26,12 +27,18 @@ _NARROW = 44
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """What could not be looked at: one row a target and reason, with all its probes."""
+    """What could not be looked at: one row a cause, with all its targets and probes."""
 
     target: str
+    """The first of them."""
     kind: str
     reason: str
     readings: tuple[Reading, ...]
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(dict.fromkeys(reading.target for reading in self.readings))
 
     @property
     def at(self) -> datetime:
@@ -71,15 +78,20 @@ def _once(recovered: list[OpenFinding]) -> list[OpenFinding]:
 
 
 def unseen(board: Board) -> list[Unseen]:
-    """Blind readings by target and reason. One that is itself a finding is a finding's row."""
+    """Blind readings by target and reason, those of several targets in one row where the cause is
+    one. One that is itself a finding is a finding's row.
+    """
     groups: dict[tuple[str, str], list[Reading]] = defaultdict(list)
     for reading in board.readings.values():
         outcome = reading.outcome
         if isinstance(outcome, Blind) and outcome.finding is None:
             groups[reading.target, str(outcome.reason)].append(reading)
+    joined: dict[Cause, list[Reading]] = defaultdict(list)
+    for found in groups.values():
+        joined[cause(found[0])] += found
     return [
-        Unseen(target, found[0].kind, reason, tuple(found))
-        for (target, reason), found in groups.items()
+        Unseen(found[0].target, found[0].kind, why[0], tuple(found))
+        for why, found in joined.items()
     ]
 
 
@@ -132,6 +144,8 @@ def text(row: FindingRow, moment: datetime) -> str:
     """The sentence of a row."""
     if isinstance(row, Unseen):
         more = f" ({len(row.readings)} probes)" if len(row.readings) > 1 else ""
+        if len(row.targets) > 1:
+            more = f" ({count(len(row.targets), 'target')})"
         return f"not examined: {row.reason}{more} · {row.blind.detail[:4000]}"
     if row.cleared is not None:
         lasted = duration((row.cleared - row.since).total_seconds())
@@ -144,7 +158,7 @@ def fields(row: FindingRow, best: Callable[[str], str]) -> Mapping[str, str]:
     if isinstance(row, Unseen):
         return {
             "severity": "blind",
-            "target": row.target,
+            "target": " ".join(row.targets),
             "kind": f"{short(row.kind)} {row.kind}",
             "probe": " ".join(reading.probe for reading in row.readings),
             "text": f"not examined {row.reason} {row.blind.detail}",
@@ -234,6 +248,6 @@ def blind_findings(board: Board) -> int:
     """Targets without a row of their own among the blind, whose finding is that nobody could look:
     `Blind.finding`.
     """
-    apart = {row.target for row in unseen(board)}
+    apart = {name for row in unseen(board) for name in row.targets}
     told = (r for r in board.readings.values() if isinstance(r.outcome, Blind))
     return len({reading.target for reading in told} - apart)

@@ -21,6 +21,7 @@ from cockpit.ownership import private
 from cockpit.redact import MASKER
 from cockpit.runbooks.library import library
 from cockpit.sweep import Cost
+from cockpit.triage.blindness import alike
 from cockpit.triage.board import ONE_LOOK, Board, reduce
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity
@@ -133,12 +134,23 @@ def test_what_is_not_examined_for_one_reason_is_told_once_for_a_target() -> None
 def test_one_hint_stands_below_all_that_it_is_for() -> None:
     away = [replace(blind(name=name), outcome=UNREACHED) for name in ("db", "tg", "web")]
     lines = to_text(report(blind(Reason.DENIED, name="old"), *away)).splitlines()
-    assert [line for line in lines if line.startswith(("?", "    try"))][-4:] == [
-        "? unreachable   pg db  refused",
-        "? unreachable   pg tg  refused",
-        "? unreachable   pg web  refused",
+    assert [line for line in lines if line.startswith(("?", "    "))][-3:] == [
+        "? unreachable   3 targets  refused",
+        "    pg db, pg tg, pg web",
         "    try: check endpoint_url",
     ]
+
+
+def test_calls_to_services_of_one_region_that_fail_alike_have_one_cause() -> None:
+    def away(name: str, call: str, region: str = "eu-west-1") -> Reading:
+        service = call.partition(".")[0]
+        detail = f"{call}: nothing answers at {service}.{region}.amazonaws.com within 2.5 s"
+        outcome = Blind(Reason.UNREACHABLE, detail, f"is the network up? aws {call}")
+        return replace(blind(name=name), outcome=outcome)
+
+    one = away("db", "rds.DescribeDBInstances"), away("tg", "ecs.DescribeServices")
+    groups = alike([*one, away("web", "ecs.DescribeServices", "eu-central-1"), seen(name="x")])
+    assert [[each.target for each in group] for group in groups] == [["db", "tg"], ["web"], ["x"]]
 
 
 async def test_at_a_place_that_cannot_be_reached_no_target_is_seen_in_part(

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from cockpit import clock
-from cockpit.desk.damping import MANY, STEADY, WINDOW, Damping
+from cockpit.desk.damping import MANY, STEADY, WINDOW, Damping, DarkTargets
 from cockpit.desk.recorder import Recorder
+from cockpit.errors import Reason
 from cockpit.incident.entry import EntryKind
 from cockpit.triage.board import Board, BoardChange, reduce
 from cockpit.triage.changes import Change
+from cockpit.triage.probe import Reading
 from tests.core.builders import at, blind, finding, seen
 from tests.core.records import opened
 
@@ -105,3 +107,52 @@ async def test_two_changes_of_one_second_are_both_told_and_once(tmp_path: Path) 
     Recorder(incident).board_changed(board, happened)
     assert [e.text for e in incident.entries if e.kind is EntryKind.CHANGE] == ["a", "b"]
     incident.close()
+
+
+def happened(*readings: Reading) -> list[BoardChange]:
+    board, changes = Board(), []
+    for reading in readings:
+        board, new = reduce(board, reading)
+        changes += new
+    return changes
+
+
+def entries(*readings: Reading) -> list[tuple[str, str]]:
+    dark = DarkTargets()
+    passed = [dark.passed(change) for change in happened(*readings)]
+    return [(each.event.value, each.probe) for each in passed if each is not None]
+
+
+def test_a_server_that_is_dead_for_all_its_probes_is_told_once_and_back_with_the_last() -> None:
+    probes = ("locks", "sessions", "counters")
+    dead = [blind(probe=probe) for probe in probes]
+    back = [seen(probe=probe, when=number) for number, probe in enumerate(probes, 1)]
+
+    assert entries(*dead, *back) == [("blind", "locks"), ("sees_again", "locks")]
+    assert entries(*dead, *back[1:], blind(probe="sessions", when=9)) == [("blind", "locks")]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param(blind(Reason.DENIED, probe="sessions"), id="another reason"),
+        pytest.param(blind(probe="sessions", name="other"), id="another server"),
+    ],
+)
+def test_what_is_blind_for_another_cause_has_its_own_entry(second: Reading) -> None:
+    assert entries(blind(probe="locks"), second) == [("blind", "locks"), ("blind", "sessions")]
+
+
+def test_what_was_taken_away_is_told_for_each_look_since_a_later_session_asks_which() -> None:
+    taken = [blind(Reason.MISSING, probe=probe) for probe in ("locks", "sessions")]
+    assert entries(*taken) == [("blind", "locks"), ("blind", "sessions")]
+
+
+def test_a_look_that_is_blind_for_another_cause_now_leaves_those_it_was_with() -> None:
+    both = [blind(probe="locks"), blind(probe="sessions")]
+    changed = blind(Reason.DENIED, probe="sessions", when=1)
+    assert entries(*both, changed, seen(probe="locks", when=2)) == [
+        ("blind", "locks"),
+        ("blind", "sessions"),
+        ("sees_again", "locks"),
+    ]

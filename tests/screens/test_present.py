@@ -111,6 +111,23 @@ def test_blind_probes_of_one_target_and_reason_are_one_row() -> None:
     assert "2 probes" in findings.text(rows[0], NOW)
 
 
+def test_blind_targets_of_one_cause_are_one_row_that_names_them_all() -> None:
+    made = board()
+    first = made.readings[LookId("catalog", "mysql.sessions")]
+    second = replace(first, target="orders")
+    both = replace(made, readings={**made.readings, LookId("orders", "mysql.sessions"): second})
+    (row,) = findings.unseen(both)
+    told = [plain(each) for each in evidence.evidence(row, both, NOW, width=80, role=Role.TRIAGE)]
+
+    assert "(2 targets)" in findings.text(row, NOW)
+    assert findings.fields(row, lambda _: "")["target"] == "catalog orders"
+    assert any(each.startswith("catalog, orders  ") for each in told)
+    assert [each.split()[:2] for each in told if "gave up" in each] == [
+        ["catalog", "mysql.sessions"],
+        ["orders", "mysql.sessions"],
+    ]
+
+
 def test_a_blind_row_says_that_it_says_nothing_about_health() -> None:
     row = findings.unseen(board())[0]
     told = [
