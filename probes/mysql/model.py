@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
@@ -17,6 +18,9 @@ from cockpit.triage.view import Offer
 from cockpit.units import duration
 
 Row = TypeVar("Row")
+
+_WHOSE = 3
+"""Names that stand in a line of evidence."""
 
 PROTECTED_USERS = frozenset(
     {
@@ -260,3 +264,10 @@ def rolls_back(thread: Thread) -> str:
 
 def _identity(thread: Thread) -> dict[str, object]:
     return {"id": thread.id, "user": thread.user, "host": thread.host}
+
+
+def whose(threads: Iterable[Thread]) -> str:
+    """Whose sessions they are, each with how many it has, the most first: `app 10.0.3.17 × 6`."""
+    told = Counter(thread.name for thread in threads).most_common()
+    names = [name if many == 1 else f"{name} × {many}" for name, many in told[:_WHOSE]]
+    return ", ".join(names) + (f" and {len(told) - _WHOSE} more" if len(told) > _WHOSE else "")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import count, duration
-from probes.mysql.model import Thread
+from probes.mysql.model import Thread, whose
 
 _SIDES = ("master", "source")
 """MariaDB and MySQL before 8.0.26; MySQL since."""
@@ -105,7 +105,7 @@ def semi_sync_findings(
             Evidence("longest", longest, "s", None if alone else waited.first),
             Evidence("replicas that acknowledge", semi.replicas),
             Evidence("times that it gave up waiting", semi.given_up),
-            *(Evidence("whose", thread.name) for thread in waiting[:3]),
+            Evidence("whose", whose(waiting)),
         ),
         likely=("the replica stopped, or its semi-sync is off", "the network between them")
         if alone

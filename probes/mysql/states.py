@@ -19,7 +19,7 @@ from cockpit.triage.probe import Fact
 from cockpit.units import count, duration
 from probes.mysql.locks_model import GLOBAL
 from probes.mysql.metadata import MDL
-from probes.mysql.model import USER_LOCK, Thread
+from probes.mysql.model import USER_LOCK, Thread, whose
 from probes.mysql.semi_sync import SemiSync, committing
 
 TABLE_LOCK = "Waiting for table level lock"
@@ -256,7 +256,7 @@ def _evidence(kind: _Waiters, limit: float | None) -> tuple[Evidence, ...]:
         Evidence("sessions that wait", len(kind.threads)),
         Evidence("longest", kind.longest, "s", limit),
         Evidence("state", visible(kind.state, 80)),
-        *(Evidence("whose", each.name) for each in kind.threads[:_NAMED]),
+        Evidence("whose", whose(kind.threads)),
     )
 
 
