@@ -19,6 +19,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import count, duration, quantity, size
+from probes.redis.cluster_errors import refusals
 from probes.redis.cluster_model import (
     SLOTS,
     Cluster,
@@ -44,6 +45,8 @@ class Settings:
     skew_ops: float = 1000
     """Commands a second below which a shard does not stand out."""
     skew_memory: float = 256 * MIB
+    refused: Thresholds = Thresholds(high=0, critical=1)
+    """Commands a second that a node's own state refuses; any at all is the first limit."""
     slot_open_s: Thresholds = Thresholds(warning=300)
     """Seconds for which a slot is seen on its way, or a migration of slots without a byte."""
 
@@ -74,6 +77,7 @@ def diagnose(look: Cluster, settings: Settings) -> Iterator[Finding]:
         )
     yield from _down(look)
     yield from _slots(look)
+    yield from refusals(look, settings.refused)
     yield from _stuck(look, settings)
     for node in look.nodes:
         if look.asked_all and not node.answered:
@@ -431,7 +435,6 @@ PROBE = Probe(
     facts=facts,
     tables=tables,
     since=since,
-    twice=False,
     needs=("ACL +info +cluster|info +cluster|nodes",),
     codes=(
         "RD_CLUSTER_DOWN",
@@ -439,6 +442,9 @@ PROBE = Probe(
         "RD_CLUSTER_SLOT_STUCK",
         "RD_CLUSTER_SKEW",
         "RD_CLUSTER_CLIENT_MODE",
+        "RD_ERR_REFUSED",
+        "RD_REPL_MIN_UNMET",
+        "RD_PAUSED",
         "RD_REPL_NONE",
         "RD_STATE_LOADING",
         "NET_TCP_TIMEOUT",

@@ -19,6 +19,7 @@ from cockpit.connect.pace import Pace
 from cockpit.connect.session import RedisReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
+from probes.redis.tally import error_kind, tallied
 
 SLOTS = 16384
 _MOVE = re.compile(r"\[([0-9]{1,5})-([<>])-([^\]]+)\]")
@@ -95,6 +96,14 @@ class ClusterNode:
     """Commands a second, by the server's own average over two seconds."""
     memory: int | None = None
     keys: int | None = None
+    good_replicas: int | None = None
+    """Replicas in step, where writes need some (min-replicas-to-write); None: they need none."""
+    paused: str = ""
+    """Why it holds clients up; `none`, or empty: it does not say."""
+    errors: dict[str, int] = field(default_factory=dict)
+    """Error replies by kind since its start."""
+    refused: dict[str, float] = field(default_factory=dict)
+    """Error replies by kind, per second since the look before."""
     moves: tuple[Move, ...] | None = None
     """None: not asked in this look; `since` puts the last ones here."""
     migrates: bool = False
@@ -235,6 +244,9 @@ async def _asked(node: ClusterNode, session: ClusterReads) -> ClusterNode:
         ops=_number(info.get("instantaneous_ops_per_sec")),
         memory=_whole(info.get("used_memory")),
         keys=_keys(info),
+        good_replicas=_whole(info.get("min_slaves_good_slaves")) if not node.primary else None,
+        paused=visible(str(info.get("paused_reason", "")), 40),
+        errors={kind: n for name, n in tallied(info, {}).items() if (kind := error_kind(name))},
         migrates=any(_whole(info.get(name)) for name in _MIGRATES),
         moved_bytes=_added(info),
     )
@@ -268,6 +280,9 @@ def since(before: Cluster, now: Cluster) -> Cluster:
         if node.moves is None and earlier is not None:
             node = replace(node, moves=earlier.moves)
         keys = [opened(node, move) for move in node.moves or ()]
+        if earlier is not None and node.answered and earlier.answered:
+            seconds = (now.at - before.at).total_seconds()
+            node = replace(node, refused=_refused(earlier.errors, node.errors, seconds))
         still = earlier is not None and earlier.moved_bytes == node.moved_bytes
         if node.migrates and (still or not node.answered):
             keys.append(node.id)
@@ -315,6 +330,14 @@ def _span(text: str) -> int:
     if not first.isdigit():
         return 0
     return int(last) - int(first) + 1 if last.isdigit() else 1
+
+
+def _refused(before: Mapping[str, int], now: Mapping[str, int], seconds: float) -> dict[str, float]:
+    """A kind that is new began at nought; after a reset nothing is known."""
+    added = {kind: number - before.get(kind, 0) for kind, number in now.items()}
+    if seconds <= 0 or min(added.values(), default=0) < 0:
+        return {}
+    return {kind: number / seconds for kind, number in added.items() if number}
 
 
 def _moves(listed: Iterable[str]) -> tuple[Move, ...]:

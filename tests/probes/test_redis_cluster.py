@@ -267,3 +267,39 @@ def test_what_a_node_was_not_asked_again_is_kept() -> None:
         if f.code == "RD_CLUSTER_SLOT_STUCK"
     )
     assert "from 127.0.0.1:7001 to b.cache.example:7002 for 6m" in stuck.summary
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        pytest.param({"refused": {"READONLY": 1.0}},
+                     {("RD_ERR_REFUSED", "critical", "READONLY at 10.0.0.1:7002")}, id="a storm"),
+        pytest.param({"refused": {"READONLY": 0.2}},
+                     {("RD_ERR_REFUSED", "high", "READONLY at 10.0.0.1:7002")}, id="a few"),
+        pytest.param({"refused": {"MISCONF": 0.9}}, set(), id="monitors get it as well"),
+        pytest.param({"refused": {"READONLY": 9.0}, "myself": True}, set(), id="redis.health"),
+        pytest.param({"refused": {"ERR": 9.0}}, set(), id="the application's own errors"),
+        pytest.param({"good_replicas": 0},
+                     {("RD_REPL_MIN_UNMET", "critical", "10.0.0.1:7002")}, id="no replica in step"),
+        pytest.param({"good_replicas": 1}, set(), id="one in step"),
+        pytest.param({"paused": "client_pause"},
+                     {("RD_PAUSED", "high", "10.0.0.1:7002")}, id="writes wait"),
+        pytest.param({"paused": "none"}, set(), id="nothing waits"),
+    ],
+)  # fmt: skip
+def test_what_another_shard_refuses(
+    changed: dict[str, Any], expected: set[tuple[str, str, str]]
+) -> None:
+    assert found(cluster(primary(2, **changed))) == expected
+
+
+def test_errors_of_a_node_are_rates_and_a_reset_says_nothing() -> None:
+    def at(seconds: float, **errors: int) -> Cluster:
+        return cluster(primary(2, errors=errors), at=AT + timedelta(seconds=seconds))
+
+    def refused(look: Cluster) -> dict[str, float]:
+        return next(node.refused for node in look.nodes if node.id == "p2")
+
+    assert refused(since(at(0), at(5, READONLY=10))) == {"READONLY": 2.0}
+    assert refused(since(at(0, READONLY=10), at(5, READONLY=10))) == {}
+    assert refused(since(at(0, READONLY=10), at(5, READONLY=3))) == {}

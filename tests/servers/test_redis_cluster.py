@@ -161,6 +161,7 @@ async def test_a_cluster_lives_through_its_troubles(six: Six) -> None:
 
         await _one_alone(six)
         await _stuck_slots(six, settings)
+        await _refusing_shard(six, settings)
         await _hot_shard(six, watch)
         await _hung_replica(six, watch)
         await _dead_primary(six, watch)
@@ -199,6 +200,27 @@ async def _stuck_slots(six: Six, settings: Any) -> None:
     assert library().best("RD_CLUSTER_SLOT_STUCK") == "redis-cluster-down"
     assert young.findings == ()
     assert not next(node for node in over.nodes if node.myself).moves
+
+
+async def _refusing_shard(six: Six, settings: Any) -> None:
+    """Writes to another shard than the one that is asked first want a replica more than it has."""
+    shard = six.nodes[1]
+    key = next(f"k{n}" for n in range(99) if b"MOVED" not in shard.send("GET", f"k{n}"))
+    shard.send("CONFIG", "SET", "min-replicas-to-write", 2)
+    async with session_for(settings) as session:
+        watch = Watch(session, settings)
+        await watch.look()
+        for _ in range(5):
+            assert b"NOREPLICAS" in shard.send("SET", key, "v")
+        _, seen = await watch.look()
+        shard.send("CONFIG", "SET", "min-replicas-to-write", 0)
+        _, after = await watch.look()
+    refused = next(f for f in seen.findings if f.code == "RD_ERR_REFUSED")
+
+    assert refused.subject.startswith("NOREPLICAS at ")
+    assert refused.subject.endswith(str(shard.port))
+    assert refused.severity >= Severity.HIGH
+    assert "RD_ERR_REFUSED" not in codes(after)
 
 
 async def _hot_shard(six: Six, watch: Watch) -> None:
