@@ -34,6 +34,7 @@ _TALK = {
 }
 _OWN_FINDING = {
     *("truncated", "stalled", "head_slow", "too_long", "malformed", "error", "alert", "ok"),
+    *("not_serving", "grpc_status", "http2"),
 }
 """Words of the HTTP rung that are not told as silence."""
 _TALK_LIKELY = {

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cockpit.connect.net.http import HttpLook
 from cockpit.connect.net.session import PathLook
 from cockpit.triage.finding import Evidence, Finding, Severity
 from probes.endpoint.model import Group, Snapshot, answer_evidence, share, status_is_expected
 from probes.endpoint.tcp import where_from
 
+UNIMPLEMENTED = 12
+"""gRPC's status of a server that does not have what is asked for."""
 _DOWN = {
     *("down", "unhealthy", "fail", "failed", "failing", "error", "critical", "out_of_service"),
     *("unavailable", "outage", "dead", "red"),
@@ -25,6 +28,7 @@ class _Way:
     says: str
     likely: tuple[str, ...]
     next: str = ""
+    severity: Severity = Severity.HIGH
 
 
 _SLOW_LIKELY = ("the application or its disk is slow to give out what it began", "a full line")
@@ -58,13 +62,27 @@ _BROKEN: dict[str, _Way] = {
         ("another service listens on this port", "a proxy or captive portal on the way"),
     ),
 }
-_BROKEN["error"] = _BROKEN["malformed"]
+_BROKEN["not_serving"] = _Way(
+    "NET_GRPC_NOT_SERVING",
+    "its own health says that it does not serve",
+    ("what it depends on fails", "it starts, or is being drained", "the service's name is wrong"),
+    "clients and balancers that ask for its health send it nothing: look at its log and its needs",
+    Severity.CRITICAL,
+)
+_BROKEN["grpc_status"] = _Way(
+    "NET_GRPC_STATUS",
+    "gRPC's health is answered with an error",
+    ("a proxy in front has no backend (UNAVAILABLE)", "the service's name is wrong (NOT_FOUND)"),
+    "look at what answers: a proxy, or the server itself",
+)
+_BROKEN["error"] = _BROKEN["http2"] = _BROKEN["malformed"]
 
 
 def findings(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
     """Report answers that are not whole, then those that call themselves ill."""
     yield from _broken(snapshot.path, looks)
     yield from _unsealed(snapshot.path, looks)
+    yield from _no_health(snapshot.path, looks)
     yield from _says_down(snapshot, looks)
 
 
@@ -83,6 +101,10 @@ def _broken(path: PathLook, looks: Group) -> Iterator[Finding]:
 
     NET_HTTP_HEADER_TOO_LONG: The header is longer than 16 KiB, or has more than 100 fields.
 
+    NET_GRPC_NOT_SERVING: The server's own health (grpc.health.v1) is not SERVING.
+
+    NET_GRPC_STATUS: The question for its health ends with another gRPC status than OK.
+
     NET_HTTP_MALFORMED: It is not HTTP: another service on this port, or a portal on the way.
     """
     for code in dict.fromkeys(way.code for way in _BROKEN.values()):
@@ -94,8 +116,8 @@ def _broken(path: PathLook, looks: Group) -> Iterator[Finding]:
         way = _BROKEN[answer.outcome]
         yield Finding(
             code,
-            Severity.HIGH,
-            f"{path.url}: {share(alike, looks)}" + way.says,
+            way.severity if len(alike) == len(looks) else Severity.HIGH,
+            f"{path.url}: {share(alike, looks)}{way.says}{_grpc_words(answer)}",
             subject="" if len(alike) == len(looks) else alike[0].address,
             evidence=(
                 Evidence("what came", answer.detail),
@@ -105,6 +127,24 @@ def _broken(path: PathLook, looks: Group) -> Iterator[Finding]:
             ),
             likely=way.likely,
             next=way.next,
+        )
+
+
+def _grpc_words(answer: HttpLook) -> str:
+    """The word of gRPC's health, or of its status."""
+    return f" ({answer.detail})" if answer.outcome in {"not_serving", "grpc_status"} else ""
+
+
+def _no_health(path: PathLook, looks: Group) -> Iterator[Finding]:
+    """The server speaks gRPC and has no health service, so only that it answers is known."""
+    alike = [look for look in looks if look.http and look.http.grpc_status == UNIMPLEMENTED]
+    if alike:
+        yield Finding(
+            "NET_GRPC_NO_HEALTH",
+            Severity.INFO,
+            f"{path.url}: the server answers gRPC, and has no health service to ask",
+            evidence=where_from(path),
+            next="have it register grpc.health.v1, which balancers ask too",
         )
 
 

@@ -137,7 +137,7 @@ class BreakingWire:
             return
         self._writers.add(there[1])
         for task in (
-            asyncio.create_task(_pass(reader, there[1])),
+            asyncio.create_task(pass_on(reader, there[1])),
             asyncio.create_task(self._answers(there[0], writer)),
         ):
             self._tasks.add(task)
@@ -172,7 +172,7 @@ class BreakingWire:
             writer.transport.abort()
 
 
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError):
         while chunk := await reader.read(1 << 16):
             writer.write(chunk)

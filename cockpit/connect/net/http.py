@@ -1,5 +1,7 @@
 """One GET by HTTP/1.1 with hard limits: what a probe needs, and nothing that could be abused.
 
+What an answer is, and what our patience ended at, is the same for HTTP/2 (`http2`).
+
 The answer is parsed by h11, which was written for hostile octets; the limits, redirects and the
 clock are ours. No cookies, no proxy, no retry, no decompression; at most 4 KB of the body are read.
 Redirects are counted, at most five, and only within the same origin: nothing else is asked.
@@ -11,22 +13,25 @@ import asyncio
 import json
 import re
 import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import h11
 
-from cockpit.connect.net.tls import verdict
+from cockpit.connect.net.tls import reason_of, verdict
 from cockpit.connect.net.wire import Wire
 from cockpit.text import visible
 
 BODY_LIMIT = 4096
 _START = b"HTTP/"
-_HEAD_LIMIT = 16 * 1024
-_FIELDS_LIMIT = 100
-_INTERIM_LIMIT = 3
+HEAD_LIMIT = 16 * 1024
+FIELDS_LIMIT = 100
+INTERIM_LIMIT = 3
 _EVENTS = "text/event-stream"
+_SETTINGS_FRAME = b"\x04" + bytes(5)
+"""Behind the length: type SETTINGS, no flags, stream 0 (RFC 9113, 3.4)."""
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)[ \r\n]")
 _STATE_FIELDS = ("status", "state", "health")
 _FIRST_FIELD = re.compile(r'\s*\{\s*"(?:status|state|health)"\s*:\s*"([^"\\]{1,40})"')
@@ -57,7 +62,10 @@ class HttpLook:
     `dropped` (closed before the answer), `reset`, `malformed` (not HTTP), `too_long` (a header
     beyond our limits), `truncated` (less than it promised), `head_slow` and `stalled` (the header,
     the body was not whole when our patience ended; the connection still stood), `alert` (the
-    server refused us by TLS after the handshake, as for a missing client certificate), `error`.
+    server refused us by TLS after the handshake, as for a missing client certificate), `http2` (it
+    speaks HTTP/2 alone, in place of an answer), `unprocessed` (it left before it took the
+    request, twice), `not_serving` and `grpc_status` (gRPC's health
+    says so, its status is not OK), `error`.
     """
 
     outcome: str
@@ -74,6 +82,8 @@ class HttpLook:
     """The beginning of the body as one harmless line; at most 300 characters."""
     size: int = 0
     """Octets of the body that were read, at most 4096."""
+    grpc_status: int | None = None
+    """gRPC's own status, 0 for OK; None where gRPC is not spoken, or it gave none."""
     says: str = ""
     """The document's own word for how it is (`status` and the like of a JSON object). Untrusted."""
     unsealed: bool = False
@@ -95,7 +105,7 @@ class HttpLook:
 
 
 @dataclass(slots=True)
-class _Answer:
+class Answer:
     """An answer while it is read."""
 
     began: float
@@ -115,6 +125,17 @@ class _Answer:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     unsealed: bool = False
+    says: str = ""
+    grpc_status: int | None = None
+
+    def begun(self) -> None:
+        """Its first octet, or over HTTP/2 its first header, is here."""
+        if self.first_byte is None:
+            self.first_byte = asyncio.get_running_loop().time() - self.began
+
+    def recognise_stream(self) -> None:
+        """Events have no end, whether or not that is configured."""
+        self.stream = self.stream or self.headers.get("content-type", "").startswith(_EVENTS)
 
 
 def _expecting() -> h11.Connection:
@@ -122,21 +143,29 @@ def _expecting() -> h11.Connection:
 
     The octets that it would send are not used: ours are fixed (`request`).
     """
-    parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_LIMIT)
+    parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
     parser.send(h11.Request(method="GET", target="/", headers=[("Host", "any")]))
     parser.send(h11.EndOfMessage())
     return parser
 
 
-class _Malformed(ValueError):
+class Malformed(ValueError):
     """What came is not HTTP/1.x."""
 
 
-class _TooLong(ValueError):
+class TooLong(ValueError):
     """A header beyond the limits."""
 
 
-class _Short(ValueError):
+class Unprocessed(Exception):
+    """The server left before it took the request: it may be asked again, once."""
+
+
+class SpeaksHttp2(Exception):
+    """A server's preface of HTTP/2 came in place of an answer."""
+
+
+class Short(ValueError):
     """The peer ended before the answer was whole."""
 
 
@@ -164,9 +193,9 @@ async def exchange(
     for what the other side does.
     """
     loop = asyncio.get_running_loop()
-    answer = _Answer(began=loop.time(), stream=stream)
+    answer = Answer(began=loop.time(), stream=stream)
     outcome, detail = await _talk(wire, sent, answer, first_byte=first_byte, whole=whole)
-    return _finished(answer, outcome, detail, took=loop.time() - answer.began, ask=(marker, wall))
+    return finished(answer, outcome, detail, took=loop.time() - answer.began, ask=(marker, wall))
 
 
 async def fetch(
@@ -174,36 +203,45 @@ async def fetch(
 ) -> tuple[HttpLook, bytes]:
     """As `exchange`, and the body itself: at most `limit` octets of it."""
     loop = asyncio.get_running_loop()
-    answer = _Answer(began=loop.time(), limit=limit)
+    answer = Answer(began=loop.time(), limit=limit)
     outcome, detail = await _talk(wire, sent, answer, first_byte=seconds, whole=seconds)
     took = loop.time() - answer.began
-    return _finished(answer, outcome, detail, took=took, ask=("", wall)), answer.body
+    return finished(answer, outcome, detail, took=took, ask=("", wall)), answer.body
 
 
-async def _talk(
-    wire: Wire, sent: bytes, answer: _Answer, *, first_byte: float, whole: float
+async def conversed(
+    wire: Wire,
+    answer: Answer,
+    *,
+    begin: Callable[[], Awaitable[None]],
+    rest: Callable[[], Awaitable[None]],
+    first_byte: float,
+    whole: float,
 ) -> tuple[str, str]:
+    """Outcome and detail of a talk: `begin` ends with the answer's first octet, `rest` reads on."""
     outcome, detail = "ok", ""
     try:
         async with asyncio.timeout(first_byte):
-            await wire.send(sent)
-            await _begin(wire, answer)
+            await begin()
         async with asyncio.timeout(whole):
-            await _head(wire, answer)
-            await _body(wire, answer)
+            await rest()
     except TimeoutError:
         outcome, detail = _late(answer, first_byte=first_byte, whole=whole)
-    except _TooLong as error:
+    except SpeaksHttp2:
+        outcome, detail = "http2", "the server speaks HTTP/2 alone"
+    except Unprocessed as error:
+        outcome, detail = "unprocessed", str(error)
+    except TooLong as error:
         outcome, detail = "too_long", str(error)
-        answer.status = _status_of(answer.start)
-    except _Malformed as error:
+        answer.status = answer.status or _status_of(answer.start)
+    except Malformed as error:
         outcome, detail = "malformed", str(error)
-    except _Short as error:
+    except Short as error:
         outcome = "dropped" if answer.first_byte is None else "truncated"
         detail = str(error)
     except ssl.SSLError as error:
         outcome = "alert" if verdict(error) == "alert" else "error"
-        detail = visible(error.reason or str(error), 120)
+        detail = visible(reason_of(error), 120)
     except OSError as error:
         outcome, detail = "reset", error.strerror or type(error).__name__
         last = await _last_words(wire) if answer.first_byte is None else ""
@@ -211,7 +249,21 @@ async def _talk(
     return outcome, detail
 
 
-def _late(answer: _Answer, *, first_byte: float, whole: float) -> tuple[str, str]:
+async def _talk(
+    wire: Wire, sent: bytes, answer: Answer, *, first_byte: float, whole: float
+) -> tuple[str, str]:
+    async def begin() -> None:
+        await wire.send(sent)
+        await _begin(wire, answer)
+
+    async def rest() -> None:
+        await _head(wire, answer)
+        await _body(wire, answer)
+
+    return await conversed(wire, answer, begin=begin, rest=rest, first_byte=first_byte, whole=whole)
+
+
+def _late(answer: Answer, *, first_byte: float, whole: float) -> tuple[str, str]:
     """What our patience ended at; a stream that has begun is whole as it is."""
     if answer.first_byte is None:
         return "mute", f"nothing came within {first_byte:g} s"
@@ -243,23 +295,25 @@ async def _last_words(wire: Wire) -> str:
     return ""
 
 
-async def _begin(wire: Wire, answer: _Answer) -> None:
+async def _begin(wire: Wire, answer: Answer) -> None:
     data = await wire.receive()
     if not data:
-        raise _Short("the connection was closed before any answer")
-    answer.first_byte = asyncio.get_running_loop().time() - answer.began
+        raise Short("the connection was closed before any answer")
+    answer.begun()
     while len(data) < len(_START) and _START.startswith(data):
         more = await wire.receive()
         if not more:
             break
         data += more
     answer.start = data[:64]
+    if data[3:9] == _SETTINGS_FRAME:
+        raise SpeaksHttp2
     if not data.startswith(_START[: len(data)]):  # h11 would wait for the end of a header
-        raise _Malformed("the answer does not begin with HTTP/")
+        raise Malformed("the answer does not begin with HTTP/")
     answer.parser.receive_data(data)
 
 
-async def _event(wire: Wire, answer: _Answer, when: str) -> h11.Event:
+async def _event(wire: Wire, answer: Answer, when: str) -> h11.Event:
     """The next event; `when` says where the peer ended, if it does."""
     while True:
         try:
@@ -269,7 +323,7 @@ async def _event(wire: Wire, answer: _Answer, when: str) -> h11.Event:
         if isinstance(event, h11.Event):
             return event
         if event is h11.PAUSED:
-            raise _Malformed("the server speaks on after its answer")
+            raise Malformed("the server speaks on after its answer")
         data = await wire.receive()
         answer.ended = not data
         answer.parser.receive_data(data)
@@ -278,19 +332,19 @@ async def _event(wire: Wire, answer: _Answer, when: str) -> h11.Event:
 def _malformed(error: h11.RemoteProtocolError, *, ended: bool, when: str) -> ValueError:
     """h11 calls an end in the middle a breach of the protocol too, and so it is: another one."""
     if ended:
-        return _Short(f"the connection was closed {when}")
+        return Short(f"the connection was closed {when}")
     if error.error_status_hint == 431:
-        return _TooLong("the header is longer than 16 KiB")
-    return _Malformed(visible(str(error), 120))
+        return TooLong("the header is longer than 16 KiB")
+    return Malformed(visible(str(error), 120))
 
 
-async def _head(wire: Wire, answer: _Answer) -> None:
-    for _ in range(_INTERIM_LIMIT + 1):
+async def _head(wire: Wire, answer: Answer) -> None:
+    for _ in range(INTERIM_LIMIT + 1):
         event = await _event(wire, answer, "inside the header")
         if not isinstance(event, h11.InformationalResponse | h11.Response):
-            raise _Short("the connection was closed inside the header")
-        if len(event.headers) > _FIELDS_LIMIT:
-            raise _TooLong(f"more than {_FIELDS_LIMIT} header fields")
+            raise Short("the connection was closed inside the header")
+        if len(event.headers) > FIELDS_LIMIT:
+            raise TooLong(f"more than {FIELDS_LIMIT} header fields")
         answer.version = "HTTP/" + event.http_version.decode("ascii")
         answer.status = event.status_code
         answer.headers = {}
@@ -298,13 +352,12 @@ async def _head(wire: Wire, answer: _Answer) -> None:
             answer.headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
         if isinstance(event, h11.Response):
             answer.is_final = True
-            kind = answer.headers.get("content-type", "")
-            answer.stream = answer.stream or kind.startswith(_EVENTS)
+            answer.recognise_stream()
             return
-    raise _Malformed("too many interim answers")
+    raise Malformed("too many interim answers")
 
 
-async def _body(wire: Wire, answer: _Answer) -> None:
+async def _body(wire: Wire, answer: Answer) -> None:
     """At most `limit` octets, of a stream the first ones: what is more is never asked for."""
     while len(answer.body) < answer.limit and not (answer.stream and answer.body):
         read = f"after {len(answer.body)} of {answer.headers.get('content-length', 'more')} octets"
@@ -315,9 +368,10 @@ async def _body(wire: Wire, answer: _Answer) -> None:
         answer.body = (answer.body + bytes(event.data))[: answer.limit]
 
 
-def _finished(
-    answer: _Answer, outcome: str, detail: str, *, took: float, ask: tuple[str, datetime]
+def finished(
+    answer: Answer, outcome: str, detail: str, *, took: float, ask: tuple[str, datetime]
 ) -> HttpLook:
+    """The look that an answer amounts to. `ask`: the expected text, and our clock at the asking."""
     marker, wall = ask
     kept = tuple(
         (name, visible(answer.headers[name], 1000 if name == "location" else 200))
@@ -334,7 +388,8 @@ def _finished(
         headers=kept,
         body=visible(text.strip(), 300),
         size=len(answer.body),
-        says=own_word(text),
+        says=answer.says or own_word(text),
+        grpc_status=answer.grpc_status,
         unsealed=answer.unsealed,
         has_marker=(marker in text) if marker and answer.status else None,
         clock_ahead=clock_ahead(

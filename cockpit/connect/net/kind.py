@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cockpit.connect.net.session import Net
 
 _EXPECTED = ("", "stream")
-_SCHEMES = ("https", "http", "tls", "tcp")
+_SCHEMES = ("https", "http", "grpcs", "grpc", "tls", "tcp")
 
 
 async def _open(settings: EndpointSettings, door: Door) -> Net:

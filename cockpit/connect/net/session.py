@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import ssl
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -64,6 +65,8 @@ class Net:
         self._names = NameMemory()
         self._samples = Samples()
         self._paces: dict[str, ConnectPace] = {}
+        self._http2: set[str] = set()
+        """Addresses that answered by HTTP/2 alone: they are asked so at once."""
         self._held: dict[str, tuple[float, HttpLook]] = {}
         self._provider: tuple[float, ProviderLook] | None = None
         self._onward: tuple[float, Url, OnwardLook] | None = None
@@ -142,8 +145,17 @@ class Net:
         """One try of an address; the first time with four more connections, to know its times."""
         is_new = not self._samples.knows(address)
         pace = self._paces.setdefault(address, ConnectPace())
-        visit = Visit(errand, address, pace=pace, held=self._holding(address))
+        visit = Visit(
+            errand,
+            address,
+            pace=pace,
+            held=self._holding(address),
+            http2=address in self._http2,
+        )
         looks = await visit.sampled(was_failing=self._samples.was_failing(address))
+        self._http2 -= {address}
+        if visit.http2:
+            self._http2 |= {address}
         self._hold(address, looks[-1])
         if is_new:
             for tcp in await visit.burst(_BURST - 1):
@@ -210,8 +222,8 @@ class Net:
         ca, shown = self._settings.tls_ca, _shown(self._settings)
         return await asyncio.to_thread(
             lambda: Contexts(
-                strict=tls.verifying(ca, strict=True, shown=shown),
-                lax=tls.verifying(ca, strict=False, shown=shown),
+                strict=_by_protocol(ca, strict=True, shown=shown),
+                lax=_by_protocol(ca, strict=False, shown=shown),
                 any=tls.describing(),
                 store=f"system and {ca}" if ca else "system",
                 ended=tls.ended(ca, clock.now()) if ca else (),
@@ -297,6 +309,13 @@ async def open_net(
 
     await asyncio.to_thread(prepare)
     return Net(settings, place, limits=limits, clocks=clocks)
+
+
+def _by_protocol(ca: str, *, strict: bool, shown: tls.Shown) -> dict[str, ssl.SSLContext]:
+    return {
+        protocol: tls.verifying(ca, strict=strict, shown=shown, protocol=protocol)
+        for protocol in (tls.HTTP_1, tls.HTTP_2)
+    }
 
 
 def _shown(settings: EndpointSettings) -> tls.Shown:

@@ -10,7 +10,9 @@ class EndpointSettings:
     """Kind `endpoint`: DNS, every address, TCP, TLS and HTTP, as seen from here."""
 
     url: str
-    """`https://host[:port]/path`, `http://…`, or `tcp://host:port`, `tls://host:port`."""
+    """`https://host[:port]/path`, `http://…`, `grpcs://host[:port]/service`, `grpc://host:port`
+    (their health, `grpc.health.v1`), or `tcp://host:port`, `tls://host:port`.
+    """
     expect_status: tuple[int, ...] = ()
     """Empty: 200 to 399."""
     expect_text: str = ""

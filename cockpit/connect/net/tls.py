@@ -115,11 +115,13 @@ class Shown:
 
 
 NOTHING = Shown()
+HTTP_1, HTTP_2 = "http/1.1", "h2"
+"""What is asked for in the handshake (ALPN)."""
 
 
 @lru_cache(maxsize=64)
 def _context(
-    ca_file: str, changed: tuple[int, ...], *, strict: bool, shown: Shown
+    ca_file: str, changed: tuple[int, ...], *, strict: bool, shown: Shown, protocol: str
 ) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if ca_file:
@@ -127,7 +129,7 @@ def _context(
     if shown.certificate:
         # without a password of ours OpenSSL asks for one at the terminal
         context.load_cert_chain(shown.certificate, shown.key or None, password=_no_password)
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([protocol])
     if strict:
         context.verify_flags |= ssl.VERIFY_X509_STRICT
     else:
@@ -135,13 +137,15 @@ def _context(
     return context
 
 
-def verifying(ca_file: str, *, strict: bool, shown: Shown = NOTHING) -> ssl.SSLContext:
+def verifying(
+    ca_file: str, *, strict: bool, shown: Shown = NOTHING, protocol: str = HTTP_1
+) -> ssl.SSLContext:
     """The context for the verdict: the system's store and the extra file. Reads files: call it off
     the loop the first time. Raises `BlindError(misconfigured)` when a file is no use.
     """
     try:
         ca, ca_changed = _file(ca_file)
-        trusting = _context(ca, (ca_changed,), strict=strict, shown=NOTHING)
+        trusting = _context(ca, (ca_changed,), strict=strict, shown=NOTHING, protocol=protocol)
     except (OSError, ssl.SSLError) as error:
         raise _no_use(
             f"tls_ca {ca_file}", error, hint="a PEM file with the certificates to trust"
@@ -152,7 +156,7 @@ def verifying(ca_file: str, *, strict: bool, shown: Shown = NOTHING) -> ssl.SSLC
         own, own_changed = _file(shown.certificate)
         key, key_changed = _file(shown.key)
         changed = (ca_changed, own_changed, key_changed)
-        return _context(ca, changed, strict=strict, shown=Shown(own, key))
+        return _context(ca, changed, strict=strict, shown=Shown(own, key), protocol=protocol)
     except (OSError, ssl.SSLError) as error:
         what = f"tls_cert {shown.certificate}, tls_key {shown.key or '(the same file)'}"
         hint = "a PEM file with the certificate and its chain, and the key that belongs to it"
@@ -221,7 +225,7 @@ async def handshake(
             detail=visible(error.verify_message, 200),
         )
     except ssl.SSLError as error:
-        return look(_refusal(error), detail=visible((error.reason or str(error)), 120))
+        return look(_refusal(error), detail=visible(reason_of(error), 120))
     except TimeoutError as error:
         if error.errno:
             return look("reset", detail=error.strerror or "")
@@ -288,8 +292,17 @@ def is_strict_matter(look: TlsLook) -> bool:
     return look.outcome == "invalid"
 
 
+def reason_of(error: ssl.SSLError) -> str:
+    """OpenSSL's word, such as `TLSV1_ALERT_NO_APPLICATION_PROTOCOL`; Python has no name for a few
+    of its alerts, and then only their text.
+    """
+    return error.reason or str(error).partition("] ")[2].partition(" (")[0].upper().replace(
+        " ", "_"
+    )
+
+
 def _refusal(error: ssl.SSLError) -> str:
-    reason = error.reason or ""
+    reason = reason_of(error)
     if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"}:
         return "plaintext"
     if "PROTOCOL_VERSION" in reason or reason in {"UNSUPPORTED_PROTOCOL", "VERSION_TOO_LOW"}:

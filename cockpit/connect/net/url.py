@@ -8,9 +8,12 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 
-_PORTS = {"http": 80, "https": 443, "tcp": 0, "tls": 443}
+_PORTS = {"http": 80, "https": 443, "tcp": 0, "tls": 443, "grpc": 0, "grpcs": 443}
 _SAFE = "/:@!$&'()*+,;=-._~%"
-FORMS = "https://host[:port]/path, http://…, tls://host[:port] or tcp://host:port"
+FORMS = (
+    "https://host[:port]/path, http://…, grpcs://host[:port]/service, grpc://host:port, "
+    "tls://host[:port] or tcp://host:port"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +29,17 @@ class Url:
     @property
     def is_tls(self) -> bool:
         """Whether TLS comes first."""
-        return self.scheme in {"https", "tls"}
+        return self.scheme in {"https", "tls", "grpcs"}
 
     @property
     def is_http(self) -> bool:
         """Whether a request is sent."""
         return self.scheme in {"https", "http"}
+
+    @property
+    def is_grpc(self) -> bool:
+        """Whether its health is asked for by gRPC; the path names the service, if any."""
+        return self.scheme in {"grpc", "grpcs"}
 
     @property
     def name(self) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 
 from cockpit import clock
 from cockpit.connect.net import http, tls
@@ -25,8 +27,9 @@ REDIRECTS = {301, 302, 303, 307, 308}
 class Contexts:
     """How to shake hands: for the verdict, without the strict rules, and accepting anything."""
 
-    strict: ssl.SSLContext
-    lax: ssl.SSLContext
+    strict: Mapping[str, ssl.SSLContext]
+    """By the protocol that is asked for in the handshake."""
+    lax: Mapping[str, ssl.SSLContext]
     any: ssl.SSLContext
     store: str
     """Which certificates are trusted, in words."""
@@ -82,11 +85,19 @@ class Visit:
     """The tries of one address within one look.
 
     `held`: the answer from before, while the server wants to be asked less; nothing is sent then.
+    `http2`: it answered by nothing else before; found out anew where it did not.
     """
 
     def __init__(
-        self, errand: Errand, address: str, *, pace: ConnectPace, held: HttpLook | None = None
+        self,
+        errand: Errand,
+        address: str,
+        *,
+        pace: ConnectPace,
+        held: HttpLook | None = None,
+        http2: bool = False,
     ) -> None:
+        self.http2 = http2 or errand.place.is_grpc
         self._errand = errand
         self._address = address
         self._contexts = errand.contexts
@@ -116,13 +127,22 @@ class Visit:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         look, wire = await self._opened()
+        if wire is None and self._wants_http2(look):
+            self.http2 = True
+            look, wire = await self._opened()
         if wire is None:
             return replace(look, total=loop.time() - begun)
         try:
             if self._held is not None:
                 look = replace(look, http=self._held)
-            elif self._errand.place.is_http:
+            elif self._errand.place.is_http or self._errand.place.is_grpc:
                 answer = await self._asked(wire, self._errand.place.path)
+                if self._to_be_asked_anew(answer):
+                    wire.close()
+                    _, second = await self._opened()
+                    wire = second or wire
+                    if second:
+                        answer = await self._asked(wire, self._errand.place.path)
                 look = replace(look, http=answer)
             rtt, again = wire.facts()
             look = replace(look, total=loop.time() - begun, rtt=rtt, sent_again=again)
@@ -132,6 +152,13 @@ class Visit:
             look = replace(look, http=await self._followed(look.http))
         return look
 
+    def _to_be_asked_anew(self, answer: HttpLook) -> bool:
+        """Whether a GET goes out once more: by HTTP/2, or since nobody took it (RFC 9113, 8.7)."""
+        if answer.outcome == "http2" and not self.http2:
+            self.http2 = True
+            return True
+        return answer.outcome == "unprocessed"
+
     async def _opened(self) -> tuple[AddressLook, Wire | None]:
         """Connect, and shake hands where the scheme says so; no wire unless all went well."""
         tcp, wire = await self._connected()
@@ -139,13 +166,13 @@ class Visit:
             return AddressLook(address=self._address, tcp=tcp), wire
         with contextlib.ExitStack() as undo:
             undo.callback(wire.close)
-            verdict = await self._shaken(wire, self._contexts.strict)
+            verdict = await self._shaken(wire, self._contexts.strict[self._protocol])
             undo.pop_all()
         if verdict.outcome == "ok":
             return AddressLook(address=self._address, tcp=tcp, tls=verdict), wire
         wire.close()
         if tls.is_strict_matter(verdict):
-            lax, wire = await self._shaken_anew(self._contexts.lax)
+            lax, wire = await self._shaken_anew(self._contexts.lax[self._protocol])
             if lax is not None and lax.outcome == "ok":
                 passed = replace(
                     lax, strict_only=True, verify_code=verdict.verify_code, detail=verdict.detail
@@ -156,6 +183,15 @@ class Visit:
                 wire.close()
         described = await self._described(verdict)
         return AddressLook(address=self._address, tcp=tcp, tls=described), None
+
+    @property
+    def _protocol(self) -> str:
+        return tls.HTTP_2 if self.http2 else tls.HTTP_1
+
+    def _wants_http2(self, look: AddressLook) -> bool:
+        """Whether the handshake failed since HTTP/1.1 was all that we offered (RFC 7301, 3.3)."""
+        refused = look.tls is not None and "NO_APPLICATION_PROTOCOL" in look.tls.detail
+        return refused and not self.http2
 
     async def _described(self, verdict: TlsLook) -> TlsLook:
         if self._contexts is None or verdict.outcome in {"plaintext", "mute"}:
@@ -192,6 +228,8 @@ class Visit:
         return await connect(self._address, self._errand.place.port, timeout=limit)
 
     async def _asked(self, wire: Wire, path: str) -> HttpLook:
+        if self.http2:
+            return await self._asked_by_http2(wire, path)
         return await http.exchange(
             wire,
             http.request(self._errand.place.authority, path, agent=self._errand.agent),
@@ -200,6 +238,27 @@ class Visit:
             marker=self._errand.marker,
             stream=self._errand.stream,
             wall=clock.now(),
+        )
+
+    async def _asked_by_http2(self, wire: Wire, path: str) -> HttpLook:
+        await asyncio.to_thread(import_module, "cockpit.connect.net.http2")  # seldom needed
+        from cockpit.connect.net import http2
+
+        place = self._errand.place
+        return await http2.exchange(
+            wire,
+            http2.Request(
+                scheme="https" if place.is_tls else "http",
+                authority=place.authority,
+                path=path,
+                agent=self._errand.agent,
+                service=path.strip("/") if place.is_grpc else None,
+            ),
+            first_byte=self._errand.left(self._errand.limits.first_byte),
+            whole=self._errand.left(self._errand.limits.body),
+            marker=self._errand.marker,
+            wall=clock.now(),
+            stream=self._errand.stream,
         )
 
     async def _followed(self, first: HttpLook) -> HttpLook:
