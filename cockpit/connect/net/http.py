@@ -105,7 +105,7 @@ class HttpLook:
 
 
 @dataclass(slots=True)
-class Answer:
+class HttpAnswer:
     """An answer while it is read."""
 
     began: float
@@ -193,7 +193,7 @@ async def exchange(
     for what the other side does.
     """
     loop = asyncio.get_running_loop()
-    answer = Answer(began=loop.time(), stream=stream)
+    answer = HttpAnswer(began=loop.time(), stream=stream)
     outcome, detail = await _talk(wire, sent, answer, first_byte=first_byte, whole=whole)
     return finished(answer, outcome, detail, took=loop.time() - answer.began, ask=(marker, wall))
 
@@ -203,7 +203,7 @@ async def fetch(
 ) -> tuple[HttpLook, bytes]:
     """As `exchange`, and the body itself: at most `limit` octets of it."""
     loop = asyncio.get_running_loop()
-    answer = Answer(began=loop.time(), limit=limit)
+    answer = HttpAnswer(began=loop.time(), limit=limit)
     outcome, detail = await _talk(wire, sent, answer, first_byte=seconds, whole=seconds)
     took = loop.time() - answer.began
     return finished(answer, outcome, detail, took=took, ask=("", wall)), answer.body
@@ -211,7 +211,7 @@ async def fetch(
 
 async def conversed(
     wire: Wire,
-    answer: Answer,
+    answer: HttpAnswer,
     *,
     begin: Callable[[], Awaitable[None]],
     rest: Callable[[], Awaitable[None]],
@@ -250,7 +250,7 @@ async def conversed(
 
 
 async def _talk(
-    wire: Wire, sent: bytes, answer: Answer, *, first_byte: float, whole: float
+    wire: Wire, sent: bytes, answer: HttpAnswer, *, first_byte: float, whole: float
 ) -> tuple[str, str]:
     async def begin() -> None:
         await wire.send(sent)
@@ -263,7 +263,7 @@ async def _talk(
     return await conversed(wire, answer, begin=begin, rest=rest, first_byte=first_byte, whole=whole)
 
 
-def _late(answer: Answer, *, first_byte: float, whole: float) -> tuple[str, str]:
+def _late(answer: HttpAnswer, *, first_byte: float, whole: float) -> tuple[str, str]:
     """What our patience ended at; a stream that has begun is whole as it is."""
     if answer.first_byte is None:
         return "mute", f"nothing came within {first_byte:g} s"
@@ -295,7 +295,7 @@ async def _last_words(wire: Wire) -> str:
     return ""
 
 
-async def _begin(wire: Wire, answer: Answer) -> None:
+async def _begin(wire: Wire, answer: HttpAnswer) -> None:
     data = await wire.receive()
     if not data:
         raise Short("the connection was closed before any answer")
@@ -313,7 +313,7 @@ async def _begin(wire: Wire, answer: Answer) -> None:
     answer.parser.receive_data(data)
 
 
-async def _event(wire: Wire, answer: Answer, when: str) -> h11.Event:
+async def _event(wire: Wire, answer: HttpAnswer, when: str) -> h11.Event:
     """The next event; `when` says where the peer ended, if it does."""
     while True:
         try:
@@ -338,7 +338,7 @@ def _malformed(error: h11.RemoteProtocolError, *, ended: bool, when: str) -> Val
     return Malformed(visible(str(error), 120))
 
 
-async def _head(wire: Wire, answer: Answer) -> None:
+async def _head(wire: Wire, answer: HttpAnswer) -> None:
     for _ in range(INTERIM_LIMIT + 1):
         event = await _event(wire, answer, "inside the header")
         if not isinstance(event, h11.InformationalResponse | h11.Response):
@@ -357,7 +357,7 @@ async def _head(wire: Wire, answer: Answer) -> None:
     raise Malformed("too many interim answers")
 
 
-async def _body(wire: Wire, answer: Answer) -> None:
+async def _body(wire: Wire, answer: HttpAnswer) -> None:
     """At most `limit` octets, of a stream the first ones: what is more is never asked for."""
     while len(answer.body) < answer.limit and not (answer.stream and answer.body):
         read = f"after {len(answer.body)} of {answer.headers.get('content-length', 'more')} octets"
@@ -369,7 +369,7 @@ async def _body(wire: Wire, answer: Answer) -> None:
 
 
 def finished(
-    answer: Answer, outcome: str, detail: str, *, took: float, ask: tuple[str, datetime]
+    answer: HttpAnswer, outcome: str, detail: str, *, took: float, ask: tuple[str, datetime]
 ) -> HttpLook:
     """The look that an answer amounts to. `ask`: the expected text, and our clock at the asking."""
     marker, wall = ask

@@ -27,7 +27,7 @@ from cockpit.connect.net.http import (
     FIELDS_LIMIT,
     HEAD_LIMIT,
     INTERIM_LIMIT,
-    Answer,
+    HttpAnswer,
     HttpLook,
     Malformed,
     Short,
@@ -56,7 +56,7 @@ GRPC_CODES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Http2Request:
     """What is asked: ASCII throughout."""
 
     scheme: str
@@ -105,7 +105,7 @@ def begins(data: bytes) -> bool:
 
 async def exchange(
     wire: Wire,
-    asked: Request,
+    asked: Http2Request,
     *,
     first_byte: float,
     whole: float,
@@ -117,7 +117,7 @@ async def exchange(
     answers with another status than OK `grpc_status`; one without a health service is `ok`.
     """
     loop = asyncio.get_running_loop()
-    answer = Answer(began=loop.time(), stream=stream)
+    answer = HttpAnswer(began=loop.time(), stream=stream)
     talk = _Talk(wire, answer)
     outcome, detail = await conversed(
         wire,
@@ -145,7 +145,7 @@ class _Talk:
     of a connection (`keepalive_requests`).
     """
 
-    def __init__(self, wire: Wire, answer: Answer) -> None:
+    def __init__(self, wire: Wire, answer: HttpAnswer) -> None:
         self._wire, self._answer = wire, answer
         self._buffer = b""
         self._frames = 0
@@ -164,7 +164,7 @@ class _Talk:
         )
         self._h2.decoder.max_header_list_size = HEAD_LIMIT
 
-    async def begin(self, asked: Request) -> None:
+    async def begin(self, asked: Http2Request) -> None:
         """Ask, and read to the first header of an answer."""
         body = asked.body()
         self._h2.initiate_connection()
@@ -290,12 +290,12 @@ def _health(body: bytes) -> str:
     return _SERVING.get(message[1], f"status {message[1]}")
 
 
-def _grpc_status(answer: Answer) -> int | None:
+def _grpc_status(answer: HttpAnswer) -> int | None:
     said = answer.headers.get("grpc-status", "")
     return int(said) if said.isascii() and said.isdigit() and len(said) < 4 else None
 
 
-def _judged(says: str, status: int | None, answer: Answer) -> tuple[str, str]:
+def _judged(says: str, status: int | None, answer: HttpAnswer) -> tuple[str, str]:
     if status is None:
         return "malformed", "no grpc-status: it is HTTP/2 and not gRPC"
     if status == UNIMPLEMENTED:

@@ -311,15 +311,15 @@ async def open_net(
     return Net(settings, place, limits=limits, clocks=clocks)
 
 
-def _by_protocol(ca: str, *, strict: bool, shown: tls.Shown) -> dict[str, ssl.SSLContext]:
+def _by_protocol(ca: str, *, strict: bool, shown: tls.OwnCertificate) -> dict[str, ssl.SSLContext]:
     return {
         protocol: tls.verifying(ca, strict=strict, shown=shown, protocol=protocol)
         for protocol in (tls.HTTP_1, tls.HTTP_2)
     }
 
 
-def _shown(settings: EndpointSettings) -> tls.Shown:
-    return tls.Shown(settings.tls_cert, settings.tls_key)
+def _shown(settings: EndpointSettings) -> tls.OwnCertificate:
+    return tls.OwnCertificate(settings.tls_cert, settings.tls_key)
 
 
 def _is_local(host: str) -> bool:

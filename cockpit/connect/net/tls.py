@@ -105,7 +105,7 @@ class TlsLook:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class OwnCertificate:
     """What we show of ourselves: a PEM file with our certificate and its chain, and its key's."""
 
     certificate: str = ""
@@ -114,14 +114,14 @@ class Shown:
     """Empty: the key stands in the same file."""
 
 
-NOTHING = Shown()
+NOTHING = OwnCertificate()
 HTTP_1, HTTP_2 = "http/1.1", "h2"
 """What is asked for in the handshake (ALPN)."""
 
 
 @lru_cache(maxsize=64)
 def _context(
-    ca_file: str, changed: tuple[int, ...], *, strict: bool, shown: Shown, protocol: str
+    ca_file: str, changed: tuple[int, ...], *, strict: bool, shown: OwnCertificate, protocol: str
 ) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if ca_file:
@@ -138,7 +138,7 @@ def _context(
 
 
 def verifying(
-    ca_file: str, *, strict: bool, shown: Shown = NOTHING, protocol: str = HTTP_1
+    ca_file: str, *, strict: bool, shown: OwnCertificate = NOTHING, protocol: str = HTTP_1
 ) -> ssl.SSLContext:
     """The context for the verdict: the system's store and the extra file. Reads files: call it off
     the loop the first time. Raises `BlindError(misconfigured)` when a file is no use.
@@ -156,7 +156,9 @@ def verifying(
         own, own_changed = _file(shown.certificate)
         key, key_changed = _file(shown.key)
         changed = (ca_changed, own_changed, key_changed)
-        return _context(ca, changed, strict=strict, shown=Shown(own, key), protocol=protocol)
+        return _context(
+            ca, changed, strict=strict, shown=OwnCertificate(own, key), protocol=protocol
+        )
     except (OSError, ssl.SSLError) as error:
         what = f"tls_cert {shown.certificate}, tls_key {shown.key or '(the same file)'}"
         hint = "a PEM file with the certificate and its chain, and the key that belongs to it"

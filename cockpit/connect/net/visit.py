@@ -247,7 +247,7 @@ class Visit:
         place = self._errand.place
         return await http2.exchange(
             wire,
-            http2.Request(
+            http2.Http2Request(
                 scheme="https" if place.is_tls else "http",
                 authority=place.authority,
                 path=path,
