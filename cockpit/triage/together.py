@@ -16,11 +16,14 @@ from cockpit.errors import Reason
 from cockpit.triage.board import Board
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Seen
+from cockpit.triage.registry import registry
 from cockpit.triage.topology import DependencyGraph
 
 _CALL = re.compile(r"^([a-z][a-z0-9-]+)\.[A-Z]\w+\b")
 """How the connector begins the story of a call that failed."""
-_NO_ANSWER = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT})
+_NO_ANSWER = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT, Reason.THROTTLED})
+_ONE_API = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "states": "stepfunctions"}
+"""How rights call a service that calls name otherwise."""
 _AT_ONCE = timedelta(seconds=120)
 ZONE_SICK, ZONE_ELSEWHERE, ZONE_LEAST = 0.6, 0.2, 3
 """Shares of a zone's things that are sick and of the others', and how many at least."""
@@ -62,13 +65,17 @@ class ZoneShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unanswered:
-    """Services of a place whose newest look got no answer, all within two minutes."""
+    """Services of a place whose newest look got no answer or was throttled, all within two
+    minutes.
+    """
 
     place: str
     services: tuple[str, ...]
     others: tuple[str, ...]
     """Kinds of the place that did answer."""
     example: str
+    asked: int = 0
+    """How many services of the place were asked, with those that did answer; 0: not known."""
 
 
 def zones_of(board: Board, graph: DependencyGraph) -> tuple[ZoneShare, ...]:
@@ -122,7 +129,8 @@ def unanswered_of(board: Board, graph: DependencyGraph) -> tuple[Unanswered, ...
     places = _places(graph)
     silent: dict[str, dict[str, tuple[datetime, str]]] = {}
     well: dict[str, set[str]] = {}
-    for (target, _), reading in board.readings.items():
+    answer: dict[str, set[str]] = {}
+    for (target, probe), reading in board.readings.items():
         place = places.get(target)
         match reading.outcome:
             case Blind(reason=reason, detail=detail) if place and reason in _NO_ANSWER:
@@ -131,12 +139,14 @@ def unanswered_of(board: Board, graph: DependencyGraph) -> tuple[Unanswered, ...
                     held[call[1]] = max(held.get(call[1], said), said)
             case Seen() if place:
                 well.setdefault(place, set()).add(reading.kind)
+                answer.setdefault(place, set()).update(_service(probe))
     return tuple(
         Unanswered(
             place=place,
             services=tuple(sorted(name for name, (at, _) in held.items() if _late(held, at))),
             others=tuple(sorted(well.get(place, ()))),
             example=max(held.values())[1],
+            asked=len({*held, *answer.get(place, ())}),
         )
         for place, held in sorted(silent.items())
     )
@@ -158,6 +168,13 @@ def regions_in_trouble(
         if len(each.services) >= SILENT_SERVICES and each.others and each.place in told:
             sick = {found.target for found in open_ if places.get(found.target) == each.place}
             yield each, tuple(sorted(sick))
+
+
+def _service(probe: str) -> set[str]:
+    """The service that a probe of AWS asks first."""
+    known = registry().get(probe)
+    name = known.needs[0].partition(":")[0] if known is not None and known.needs else ""
+    return {_ONE_API.get(name, name)} if name else set()
 
 
 def _late(held: dict[str, tuple[datetime, str]], at: datetime) -> bool:

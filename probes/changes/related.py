@@ -22,7 +22,7 @@ from cockpit.triage.probe import Probe
 from cockpit.triage.ranking import Ranked
 from cockpit.triage.related import RELATED, RankedChanges
 from cockpit.triage.target import Target
-from cockpit.triage.together import ZONE_ELSEWHERE, ZONE_LEAST, ZONE_SICK, sick_zones
+from cockpit.triage.together import ZONE_ELSEWHERE, ZONE_LEAST, ZONE_SICK, Unanswered, sick_zones
 from cockpit.units import duration
 
 _RENAME = timedelta(seconds=60)
@@ -211,7 +211,8 @@ def _zone(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Findin
 
 
 def _silent(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Finding]:
-    """Several services of AWS do not answer at one place: its region is in trouble, or our way.
+    """Several services of AWS do not answer, or throttle, at one place: its region is in trouble,
+    or our way.
 
     What runs there may be well all the same: looks and acts go by the same APIs, and are blind.
     """
@@ -223,7 +224,7 @@ def _silent(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Find
         yield Finding(
             "AWS_API_DEGRADED",
             severity,
-            f"{len(each.services)} services of {each.place} do not answer",
+            f"AWS answers badly at {each.place}: {len(each.services)} of {_asked(each)} services",
             subject=each.place,
             evidence=(
                 Evidence("services", len(each.services), "", limit=settings.services.first),
@@ -238,6 +239,10 @@ def _silent(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Find
             against=alone,
             next="look from elsewhere, and at AWS Health; do not take blindness for an outage",
         )
+
+
+def _asked(each: Unanswered) -> str:
+    return str(each.asked) if each.asked >= len(each.services) else "its"
 
 
 def _names(snapshot: RankedChanges) -> Iterator[Finding]:

@@ -7,9 +7,10 @@ Runbook steps capture from these records by name, so the names are public.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cockpit.connect.session import Series
+from cockpit.triage.together import InZone
 from probes.answers import Gap
 from probes.ecs.deployment import (
     ROLLING,
@@ -234,6 +235,23 @@ class Snapshot:
     below_since: datetime | None = None
     """Since when fewer tasks run than desired; None: not below, or since before the first look."""
     gaps: tuple[Gap, ...] = ()
+
+    def in_zones(self) -> tuple[InZone, ...]:
+        """Its tasks whose zone is told; sick are those that fail their check, and those that a
+        dead zone ended: their replacements run elsewhere by now.
+        """
+        live = [InZone(t.arn, t.zone, t.health == "UNHEALTHY") for t in self.tasks or () if t.zone]
+        ended = [
+            InZone(stop.arn, stop.zone, sick=True)
+            for stop in self.stopped
+            if stop.zone and stop.stop_code not in _MEANT and self.at - stop.stopped_at < _LATELY
+        ]
+        return (*live, *ended)
+
+
+_LATELY = timedelta(minutes=10)
+_MEANT = frozenset({"UserInitiated", "ServiceSchedulerInitiated"})
+"""Stops by a person or a deployment, which say nothing of a zone."""
 
 
 def name_of(arn: str) -> str:

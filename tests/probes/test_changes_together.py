@@ -22,10 +22,12 @@ from probes.changes import related
 from probes.changes.related import RelatedSettings
 from probes.ec2_instance.model import Snapshot as Instance
 from probes.ec2_instance.model import StatusCheck
+from probes.ecs.model import RunningTask
 from probes.elasticache.model import Node
 from probes.elasticache.model import Snapshot as Cache
 from probes.rds.model import Instance as Database
 from probes.rds.model import Snapshot as Databases
+from tests.probes import ecs_looks
 from tests.probes.fake_aws import AT, ago
 
 A, B, C = "us-east-1a", "us-east-1b", "us-east-1c"
@@ -152,6 +154,19 @@ def test_services_that_do_not_answer_are_counted_by_place(
     assert told(outcomes) == expected
 
 
+def test_how_many_services_answer_badly_is_told_with_how_many_were_asked() -> None:
+    outcomes = {n: silent(n, Reason.THROTTLED) for n in CALLS}
+    seen, graph = board(outcomes)
+    well = {
+        LookId(f"w{n}", probe): Reading(CALLS[0], "k", probe, AT, 0.1, Seen(()))
+        for n, probe in enumerate(("sqs.queue", "alb.traffic"))
+    }
+    seen = replace(seen, readings={**seen.readings, **well})
+    graph = DependencyGraph((*graph.targets, target("w0"), target("w1")))
+    (one,) = related.diagnose(changes_of(seen, graph, at=AT, began=None), RelatedSettings())
+    assert one.summary == "AWS answers badly at prod: 3 of 4 services"
+
+
 def test_when_nothing_of_a_place_answers_it_may_be_our_own_way() -> None:
     seen, graph = board({n: silent(n) for n in CALLS})
     found = changes_of(seen, graph, at=AT, began=None)
@@ -210,8 +225,22 @@ def test_it_is_judged_anew_when_a_zone_or_a_service_falls_ill() -> None:
             ),
             [InZone("d", C, sick=True)],
         ),
+        (
+            ecs_looks.snapshot(
+                tasks=(
+                    RunningTask(arn="t1", zone=A, health="UNHEALTHY"),
+                    RunningTask(arn="t2", zone=B, health="HEALTHY"),
+                    RunningTask(arn="t3"),
+                ),
+                stopped=(
+                    replace(ecs_looks.stop(), arn="t4", zone=A),
+                    replace(ecs_looks.stop(), arn="t5", zone=A, stop_code="UserInitiated"),
+                ),
+            ),
+            [InZone("t1", A, sick=True), InZone("t2", B, sick=False), InZone("t4", A, sick=True)],
+        ),
     ],
-    ids=["instance", "a well one", "group", "cache", "database"],
+    ids=["instance", "a well one", "group", "cache", "database", "service"],
 )  # fmt: skip
 def test_looks_say_what_of_theirs_stands_in_which_zone(
     snapshot: Any, expected: list[InZone]
