@@ -347,7 +347,7 @@ def _counts(
 ) -> tuple[Evidence, ...]:
     return (
         Evidence("error replies", round(rate, 1), "/s", limit),
-        Evidence("within", round(minute.seconds), "s"),
-        Evidence("in all", minute.kinds[kind]),
         Evidence("commands that were refused or failed", minute.names() or None),
+        Evidence("in all", minute.kinds[kind]),
+        Evidence("within", round(minute.seconds), "s"),
     )

@@ -24,7 +24,15 @@ from cockpit.world.servers import valkey
 from cockpit.world.servers.process import free_port
 from probes.redis.model import RedisHealth
 from tests.patience import at_most, eventually
-from tests.servers.private import REDIS_BINARIES, codes, look, redis_settings, session_for, target
+from tests.servers.private import (
+    REDIS_BINARIES,
+    codes,
+    look,
+    redis_settings,
+    session_for,
+    target,
+    trouble,
+)
 
 pytestmark = pytest.mark.servers
 
@@ -192,6 +200,16 @@ async def test_a_pause_of_writes_that_was_left_behind(two: Two) -> None:
     assert paused.severity.value == ("critical" if tells else "warning")
     assert ("for another" if tells else "1 client waits") in paused.summary
     assert "SET 1" in str(paused.evidence) or tells
+
+
+async def test_a_pause_of_everything_is_mute_and_nobody_is_told_to_end_it(two: Two) -> None:
+    """CLIENT UNPAUSE waits as well; the pause ends by itself."""
+    two.primary.send("CLIENT", "PAUSE", 4_000, "ALL")
+    error = await trouble(redis_settings(two.primary), "INFO")
+    eventually(lambda: b"PONG" in _talk(two.primary.port))
+
+    assert error.code == "RD_CONN_MUTE"
+    assert "CLIENT PAUSE ALL, which ends by itself" in error.hint
 
 
 async def test_a_failover_to_a_replica_that_hangs_leaves_nobody_primary(two: Two) -> None:
