@@ -54,6 +54,8 @@ def commit_findings(look: PostgresReplication, waited: Thresholds) -> Iterator[F
     if sync is None or not sync.number:
         return
     stuck = [each for each in sync.waiting if waited.grade(each.seen_s)]
+    if look.commits_hang and not sync.waiting and not sync.waits:
+        return  # each commit that wants to wait says so itself
     if look.commits_hang and not sync.waiting:
         yield _finding(look, sync, Severity.HIGH, "the next commit would wait for a synchronous "
             f"standby: {_too_few(look, sync)}")  # fmt: skip

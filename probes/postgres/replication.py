@@ -43,6 +43,15 @@ from probes.postgres.replication_model import (
     Sender,
 )
 from probes.postgres.slots import slot_findings, slots_table
+from probes.postgres.subscriptions import (
+    COUNTED_FROM,
+    ERRORS,
+    SubscriptionErrors,
+    compared,
+    subscription_findings,
+    subscriptions_table,
+    with_errors,
+)
 
 GIB = 2**30
 _LEFT = 60
@@ -60,6 +69,8 @@ class Settings:
     slot_retained: Thresholds = Thresholds(warning=5 * GIB, high=20 * GIB)
     silent_standby: float = 30
     silent_primary: float = 60
+    silent_publisher: Thresholds = Thresholds(warning=60, high=180)
+    """Seconds in which a subscription takes nothing."""
     reader_lag: Thresholds = Thresholds(warning=1, high=10)
     """Of Aurora's readers, which are below a tenth of a second when all is well."""
     stalled_looks: int = 3
@@ -75,6 +86,9 @@ async def collect(postgres: SqlReads, target: Target) -> PostgresReplication:
     if not rows:
         raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
     look = rows[0].replication
+    if look.subscriptions and look.version >= COUNTED_FROM:
+        errors = await postgres.rows(ERRORS, into=SubscriptionErrors)
+        look = replace(look, subscriptions=with_errors(look.subscriptions, errors))
     if not look.aurora:
         return replace(look, system=await system_of(postgres))
     unread: list[str] = []
@@ -100,7 +114,9 @@ def since(before: PostgresReplication, now: PostgresReplication) -> PostgresRepl
     if replay is not None:
         replay = replace(replay, stalled=_replay_stalled(before.replay, replay))
     sync = still_waiting(before.sync, now.sync, (now.at - before.at).total_seconds())
-    return replace(now, senders=senders, replay=replay, gone=_gone(before, now), sync=sync)
+    subscriptions = compared(before.subscriptions, now.subscriptions, now.at)
+    now = replace(now, senders=senders, replay=replay, sync=sync, subscriptions=subscriptions)
+    return replace(now, gone=_gone(before, now))
 
 
 def _gone(before: PostgresReplication, now: PostgresReplication) -> tuple[Gone, ...]:
@@ -160,6 +176,7 @@ def diagnose(look: PostgresReplication, settings: Settings) -> Iterator[Finding]
             stalled_looks=settings.stalled_looks,
         )
     yield from _slots(look, settings)
+    yield from subscription_findings(look.subscriptions, settings.silent_publisher)
     if look.unread:
         yield Finding(
             "PG_OBS_BLIND",
@@ -168,6 +185,15 @@ def diagnose(look: PostgresReplication, settings: Settings) -> Iterator[Finding]
             subject="parts",
             likely=("a version that is newer than this cockpit", "a right that is missing"),
             next="the rest is seen; look there by hand",
+        )
+    if look.sync is not None and look.sync.number and not look.sees_all:
+        yield Finding(
+            "PG_OBS_BLIND",
+            Severity.INFO,
+            f"role '{look.role}' may not see whether commits wait for their synchronous standby",
+            subject="synchronous commits",
+            evidence=(Evidence("synchronous_standby_names wants", visible(look.sync.wanted, 120)),),
+            next=GRANT.format(role=look.role),
         )
     if look.senders and not look.sees_all:
         yield Finding(
@@ -187,13 +213,16 @@ def _down(look: PostgresReplication, settings: Settings) -> Iterator[Finding]:
     for (name, address), number in Counter((e.name, e.address) for e in look.gone).items():
         who = _called(name, address)
         many = f"{number} standbys {who} do" if number > 1 else f"standby {who} does"
-        yield _link_down(f"{many} not follow any more", subject=who)
+        yield _follower(look, f"{many} not follow any more", subject=who)
     streaming = sum(1 for sender in look.senders if sender.state in {"streaming", "catchup"})
     if look.sees_all and streaming < settings.standbys and not look.gone:
-        yield _link_down(f"{streaming} of {settings.standbys} standbys are streaming", subject="")
+        yield _follower(
+            look, f"{streaming} of {settings.standbys} standbys are streaming", subject=""
+        )
     for sender in look.senders:
         if (sender.reply_age_s or 0) > settings.silent_standby:
-            yield _link_down(
+            yield _follower(
+                look,
                 f"{_standby(sender)} has not replied for {duration(sender.reply_age_s or 0)}",
                 subject=_name(sender),
             )
@@ -209,6 +238,15 @@ def _down(look: PostgresReplication, settings: Settings) -> Iterator[Finding]:
             f"the primary has been silent for {duration(look.receiver.last_msg_s or 0)}",
             subject="receiver",
         )
+
+
+def _follower(look: PostgresReplication, summary: str, *, subject: str) -> Finding:
+    """See `_link_down`: of one that follows this server, which may be a standby itself."""
+    finding = _link_down(summary, subject=subject)
+    if not look.recovery:
+        return finding
+    where = "look at that standby itself, then at its slot here, at the standby that it follows"
+    return replace(finding, next=where)
 
 
 def _link_down(summary: str, *, subject: str) -> Finding:
@@ -322,8 +360,15 @@ def facts(look: PostgresReplication, _: Settings) -> Iterator[Fact]:
         tail = f", {size(worst)} behind" if worst is not None else ""
         yield Fact("replication", f"{names}{tail}", worst, "bytes")
     retained = max((slot.retained_b or 0 for slot in look.slots), default=0)
+    if look.subscriptions:
+        yield Fact("subscriptions", _subscribed(look), len(look.subscriptions))
     if look.slots:
         yield Fact("kept for slots", size(retained), retained, "bytes")
+
+
+def _subscribed(look: PostgresReplication) -> str:
+    running = sum(1 for each in look.subscriptions if 0 < each.enabled <= each.workers)
+    return f"{running} of {len(look.subscriptions)} apply"
 
 
 _STANDBYS = (
@@ -354,6 +399,8 @@ def tables(look: PostgresReplication, settings: Settings) -> Iterator[Table]:
                 f"{_called(each.name, each.address)} does not follow any more" for each in look.gone
             ),
         )
+    if look.subscriptions:
+        yield subscriptions_table(look.subscriptions, settings.silent_publisher)
     yield slots_table(look.slots, settings.slot_retained)
 
 
@@ -422,6 +469,9 @@ PROBE = Probe(
         "PG_REPL_SYNC_WAIT",
         "PG_SLOT_RETAIN",
         "PG_SLOT_LOST",
+        "PG_SUB_DOWN",
+        "PG_SUB_CONFLICT",
+        "PG_SUB_STALLED",
         "PG_OBS_BLIND",
     ),
 )

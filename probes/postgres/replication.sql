@@ -16,14 +16,40 @@ SELECT json_build_object('at', clock_timestamp(), 'recovery', pg_is_in_recovery(
      SELECT slot_name AS name, slot_type AS type, database, active, temporary, wal_status,
             safe_wal_size, pg_wal_lsn_diff(cur.lsn, restart_lsn) AS retained_b,
             coalesce(restart_lsn::text, '') AS restart_lsn,
-            extract(epoch FROM clock_timestamp() - f.since) AS inactive_s, f.reason AS invalidated
-       FROM (SELECT NULL::timestamptz AS inactive_since, NULL::text AS invalidation_reason) AS n
+            extract(epoch FROM clock_timestamp() - f.since) AS inactive_s, f.reason AS invalidated,
+            f.conflicts AS conflicting
+       FROM (SELECT NULL::timestamptz AS inactive_since, NULL::text AS invalidation_reason,
+                    NULL::bool AS conflicting) AS n
       CROSS JOIN LATERAL (SELECT slot_name, slot_type, database, active, temporary, wal_status,
-                 safe_wal_size, restart_lsn, inactive_since AS since, invalidation_reason AS reason
+                 safe_wal_size, restart_lsn, inactive_since AS since, invalidation_reason AS reason,
+                 conflicting AS conflicts
             FROM pg_replication_slots) AS f
       ORDER BY slot_name LIMIT 100) AS s), '[]'),
+ 'subscriptions', CASE WHEN NOT pg_is_in_recovery() THEN coalesce((SELECT json_agg(s) FROM (
+     SELECT p.*, w.workers, w.pid, w.last_msg_s,
+            (SELECT count(*) FROM pg_subscription_rel AS r
+              WHERE r.srsubstate <> 'r' AND r.srsubid IN (
+                    SELECT subid FROM pg_stat_subscription WHERE subname = p.name)) AS not_ready
+       FROM (SELECT subname AS name, count(*) AS number,
+                    count(*) FILTER (WHERE subenabled) AS enabled, min(subslotname) AS slot,
+                    min(datname) AS database
+               FROM pg_subscription LEFT JOIN pg_database AS d ON d.oid = subdbid
+              GROUP BY subname ORDER BY subname LIMIT 50) AS p
+       LEFT JOIN LATERAL (
+            SELECT count(f.worker) AS workers, min(f.worker) AS pid,
+                   extract(epoch FROM clock_timestamp() - min(f.told)) AS last_msg_s
+              FROM (SELECT NULL::int AS leader_pid) AS n
+             CROSS JOIN LATERAL (SELECT pid AS worker, last_msg_receipt_time AS told
+                   FROM pg_stat_subscription
+                  WHERE subname = p.name AND relid IS NULL AND leader_pid IS NULL) AS f
+            ) AS w ON true) AS s), '[]') ELSE '[]' END,
  'sync', CASE WHEN NOT (engine.aurora OR pg_is_in_recovery()) THEN json_build_object(
      'wanted', current_setting('synchronous_standby_names'),
+     'level', CASE WHEN NOT EXISTS (
+           SELECT FROM pg_db_role_setting AS c CROSS JOIN LATERAL unnest(c.setconfig) AS e(entry)
+             JOIN pg_roles AS r ON r.oid = c.setrole
+            WHERE r.rolname = current_user AND starts_with(entry, 'synchronous_commit='))
+         THEN current_setting('synchronous_commit') END,
      'waiting', coalesce((SELECT json_agg(c) FROM (
          SELECT pid, application_name AS name, query_start AS began,
                 extract(epoch FROM clock_timestamp() - query_start) AS query_s

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from probes.postgres.subscriptions import Subscription
 from probes.statement import statement
 
 _FOLLOWS = frozenset({"streaming", "catchup"})
@@ -90,6 +91,8 @@ class Slot:
     """Seconds since it was read last; None: it is read now, or the version does not tell (16)."""
     invalidated: str | None = None
     """Why it is lost, from 17 on."""
+    conflicting: bool | None = None
+    """From 16 on: a logical one that is lost to recovery's work at a standby."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +164,13 @@ class SyncReplication:
 
     wanted: str = ""
     waiting: tuple[WaitingCommit, ...] = ()
+    level: str | None = None
+    """`synchronous_commit` of new sessions; None: hidden behind a setting of our own role."""
+
+    @property
+    def waits(self) -> bool:
+        """Commits wait for standbys, unless they say otherwise themselves."""
+        return self.level not in {"off", "local"}
 
     @property
     def number(self) -> int:
@@ -233,6 +243,8 @@ class PostgresReplication:
     """The number that a primary and its copies share; empty: the role may not read it."""
     sync: SyncReplication | None = None
     """None: a standby, or Aurora."""
+    subscriptions: tuple[Subscription, ...] = ()
+    """What this server takes from publishers; none at a standby, which applies nothing."""
     pause: Pause | None = None
     """None: replay is not paused, or nobody has looked beside."""
 

@@ -31,6 +31,11 @@ def _lost(slot: Slot) -> Finding:
     name, reason = visible(slot.name, 60), slot.invalidated
     who = "standby" if slot.type == "physical" else "consumer"
     said = _WHY.get(reason or "", visible(reason, 40) if reason else "")
+    if not reason and slot.conflicting:
+        said = (
+            "a conflict with replay: rows that it needs were vacuumed away at the primary, or "
+            "its wal_level became too low"
+        )
     why = f", for {said}" if said else ""
     return Finding(
         "PG_SLOT_LOST",
@@ -42,7 +47,7 @@ def _lost(slot: Slot) -> Finding:
             *((Evidence("because", visible(reason, 40)),) if reason else ()),
             *_idle(slot),
         ),
-        likely=() if reason else ("it kept more WAL than max_slot_wal_keep_size allows",),
+        likely=() if said else ("it kept more WAL than max_slot_wal_keep_size allows",),
         next=f"rebuild the {who}; then drop the slot",
     )
 

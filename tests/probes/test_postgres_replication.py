@@ -22,6 +22,7 @@ from probes.postgres.replication_model import (
     Sender,
     Slot,
 )
+from probes.postgres.subscriptions import Subscription, SubscriptionErrors, with_errors
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 MIB, GIB = 2**20, 2**30
@@ -399,3 +400,91 @@ def test_a_standby_that_is_called_so_is_named_once() -> None:
     probe = postgres_replication.PROBE
     told = [f.summary for f in probe.diagnose(replication(senders=(late,)), probe.settings)]
     assert "standby has not replied for 10m 00s" in told
+
+
+def subscribed(*looks: dict[str, Any], seconds: float = 10) -> list[tuple[str, str]]:
+    """What is said after such looks at one subscription, `seconds` apart."""
+    look = None
+    for number, changed in enumerate(looks):
+        counted = changed.pop("counted", {})
+        each = Subscription(name="shop", **{"workers": 1, "pid": 7, "last_msg_s": 1.0, **changed})
+        rows = [SubscriptionErrors(name="shop", counted=counted)]
+        now = replication(
+            at=AT + timedelta(seconds=number * seconds), subscriptions=with_errors([each], rows)
+        )
+        look = now if look is None else postgres_replication.since(look, now)
+    assert look is not None
+    findings = postgres_replication.diagnose(look, postgres_replication.PROBE.settings)
+    return [(each.code, each.severity.value) for each in findings]
+
+
+APART: dict[str, Any] = {"workers": 0, "pid": None, "last_msg_s": None}
+DISABLED: dict[str, Any] = {**APART, "enabled": 0}
+
+
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [
+        pytest.param([{}, {}], [], id="it applies"),
+        pytest.param([{}, APART], [], id="its worker is away for a moment"),
+        pytest.param([{}, APART, APART], [("PG_SUB_DOWN", "high")], id="it has no worker"),
+        pytest.param([APART], [], id="at the first look nobody knows"),
+        pytest.param([{}, {"pid": 8}, {"pid": 9}], [], id="two restarts"),
+        pytest.param(
+            [{}, {"pid": 8}, {"pid": 9}, {"pid": 10}], [("PG_SUB_DOWN", "high")],
+            id="another worker at each look",
+        ),
+        pytest.param([DISABLED], [("PG_SUB_DOWN", "warning")], id="disabled before we came"),
+        pytest.param([{}, DISABLED], [("PG_SUB_DOWN", "high")], id="disabled while we looked"),
+        pytest.param([{"last_msg_s": 59.0}], [], id="a slow sign of life"),
+        pytest.param([{"last_msg_s": 61.0}], [("PG_SUB_STALLED", "warning")], id="it is mute"),
+        pytest.param([{"last_msg_s": 181.0}], [("PG_SUB_STALLED", "high")], id="and stays so"),
+        pytest.param([{"not_ready": 3}, {"not_ready": 3}], [], id="the first copy is under way"),
+        pytest.param(
+            [{"counted": {"apply_error_count": 900}}, {"counted": {"apply_error_count": 900}}], [],
+            id="errors of long ago",
+        ),
+        pytest.param(
+            [{"counted": {"apply_error_count": 0}}, {"counted": {"apply_error_count": 1}}], [],
+            id="the publisher was restarted",
+        ),
+        pytest.param(
+            [{"counted": {"apply_error_count": 0}}, {"counted": {"apply_error_count": 2}}],
+            [("PG_SUB_CONFLICT", "high")], id="it fails again and again",
+        ),
+        pytest.param(
+            [{"counted": {"sync_seq_error_count": 0}}, {"counted": {"sync_seq_error_count": 2}}],
+            [("PG_SUB_CONFLICT", "high")], id="a kind of error that is new",
+        ),
+        pytest.param(
+            [{"counted": {"confl_update_missing": 0}}, {"counted": {"confl_update_missing": 4}}],
+            [("PG_SUB_CONFLICT", "warning")], id="it passes over rows that are not here",
+        ),
+        pytest.param(
+            [{"counted": {"confl_zebra": 0}}, {"counted": {"confl_zebra": 1}}],
+            [("PG_SUB_CONFLICT", "warning")], id="a kind of conflict that is new",
+        ),
+    ],
+)  # fmt: skip
+def test_a_subscription_is_judged_by_its_worker_and_by_what_it_met(
+    looks: list[dict[str, Any]], expected: list[tuple[str, str]]
+) -> None:
+    assert subscribed(*[dict(each) for each in looks]) == expected
+
+
+def test_an_error_is_told_for_a_minute_and_then_forgotten() -> None:
+    failed = [{"counted": {"apply_error_count": n}} for n in (0, 3, 3, 3, 3, 3, 3, 3)]
+
+    assert subscribed(*[dict(each) for each in failed[:7]]) == [("PG_SUB_CONFLICT", "high")]
+    assert subscribed(*[dict(each) for each in failed]) == []
+
+
+def test_a_slot_that_is_lost_to_a_conflict_is_not_blamed_on_a_limit_of_its_size() -> None:
+    look = replication(
+        slots=(Slot(name="cdc", type="logical", wal_status="lost", conflicting=True),)
+    )
+    (finding,) = postgres_replication.diagnose(look, postgres_replication.PROBE.settings)
+
+    assert finding.code == "PG_SLOT_LOST"
+    assert "a conflict with replay" in finding.summary
+    assert finding.likely == ()

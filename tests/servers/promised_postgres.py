@@ -76,8 +76,10 @@ async def states(server: postgres.PostgresServer, wait_event: str, number: int =
 
 
 @contextmanager
-def demanding(server: postgres.PostgresServer, names: str) -> Iterator[None]:
-    """Commits that ask for it wait for standbys of these names."""
+def demanding(
+    server: postgres.PostgresServer, names: str, *, all_ask: bool = True
+) -> Iterator[None]:
+    """Commits that ask for it wait for standbys of these names; `all_ask`: by default they do."""
     wanted = "SELECT current_setting('synchronous_standby_names')"
 
     def set_to(value: str) -> None:
@@ -86,11 +88,14 @@ def demanding(server: postgres.PostgresServer, names: str) -> Iterator[None]:
         )
         eventually(lambda: server.execute(wanted) == [(value,)])
 
+    if all_ask:
+        server.execute("ALTER DATABASE postgres SET synchronous_commit = on")
     set_to(names)
     try:
         yield
     finally:
         set_to("")
+        server.execute("ALTER DATABASE postgres RESET synchronous_commit")
 
 
 async def commits(crowd: Crowd, statement: str, *, app: str) -> None:

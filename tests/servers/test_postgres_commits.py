@@ -38,6 +38,25 @@ async def test_it_is_critical_from_the_first_look_and_names_what_is_wanted_and_w
     assert "PG_SESS_LONG_QUERY" not in codes(sessions)
 
 
+async def test_where_no_commit_waits_by_default_only_one_that_does_is_told(
+    pg: postgres.PostgresServer,
+) -> None:
+    settings = pg_settings(pg)
+    plain = pg_settings(pg, user="plain", password="env:T_PLAIN")
+    with demanding(pg, "oslo", all_ask=False):
+        before = await look("postgres.replication", settings)
+        hidden = await look("postgres.replication", plain)
+        async with Crowd(pg) as crowd:
+            await commits(crowd, ROW, app="checkout")
+            await states(pg, "SyncRep")
+            seen = await look("postgres.replication", settings)
+
+    assert codes(before) == {}
+    assert codes(seen) == {"PG_REPL_SYNC_WAIT": "critical"}
+    assert codes(hidden) == {"PG_OBS_BLIND": "info"}
+    assert "may not see whether commits wait" in hidden.findings[0].summary
+
+
 async def test_neither_its_statement_nor_its_session_is_ended_from_here(
     pg: postgres.PostgresServer,
 ) -> None:

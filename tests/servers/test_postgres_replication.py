@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,8 +71,8 @@ async def streaming(primary: postgres.PostgresServer) -> None:
     await patience.until(lambda: primary.execute(asks) == [("streaming",)], "it streams")
 
 
-async def caught_up(primary: postgres.PostgresServer) -> None:
-    asks = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) FROM pg_stat_replication"
+async def caught_up(primary: postgres.PostgresServer, place: str = "pg_current_wal_lsn()") -> None:
+    asks = f"SELECT pg_wal_lsn_diff({place}, replay_lsn) FROM pg_stat_replication"
     await patience.until(lambda: primary.execute(asks) == [(0,)], "it has caught up")
 
 
@@ -164,6 +165,46 @@ async def test_a_standby_that_leaves_and_loses_its_wal_is_told_in_steps(
     assert codes(seen) == {"PG_SLOT_RETAIN": "warning"}
     assert retained.slots[0].active is False
     assert codes(lost) == {"PG_SLOT_LOST": "critical"}
+
+
+@pytest.fixture
+def cascade(base: Path) -> Iterator[tuple[postgres.PostgresServer, postgres.PostgresServer]]:
+    """The standby in the middle, and the one that follows it."""
+    folder = Path(tempfile.mkdtemp(dir=base))
+    folder.chmod(0o755)
+    with ExitStack() as stack:
+        # a base backup of a standby wants whole pages in the WAL
+        primary = postgres.start(
+            postgres.create(folder / "primary", password=SUPER), settings={"full_page_writes": "on"}
+        )
+        stack.callback(primary.stop)
+        postgres_roles(primary)
+        middle = postgres.start_standby(folder / "middle", primary, name="middle")
+        stack.callback(middle.stop)
+        leaf = postgres.start_standby(folder / "leaf", middle, name="leaf")
+        stack.callback(leaf.stop)
+        yield middle, leaf
+
+
+async def test_a_standby_in_the_middle_tells_of_those_that_follow_it(
+    cascade: tuple[postgres.PostgresServer, postgres.PostgresServer],
+) -> None:
+    middle, leaf = cascade
+    await streaming(middle)
+    await caught_up(middle, "pg_last_wal_replay_lsn()")
+    before, healthy = await judge(middle)
+    probe = registry()[PROBE]
+    leaf.stop()
+    now, _ = await until(lambda: judge(middle), lambda looked: not looked[0].senders)
+    assert probe.since is not None
+    gone = judged(Look(target(pg_settings(middle)), probe, STRICT), probe.since(before, now))
+
+    assert codes(healthy) == {}
+    assert [sender.name for sender in before.senders] == ["leaf"]
+    assert before.senders[0].total_b == 0
+    assert codes(gone) == {"PG_REPL_DOWN": "critical"}
+    assert "standby leaf 127.0.0.1 does not follow any more" in gone.findings[0].summary
+    assert gone.findings[0].next.endswith("its slot here, at the standby that it follows")
 
 
 async def test_a_plain_role_sees_that_it_cannot_see_the_lag(
