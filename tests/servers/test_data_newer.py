@@ -36,7 +36,10 @@ from tests.servers.test_memcached import started
 pytestmark = pytest.mark.servers
 
 Change = Callable[[Any], Any]
-MYSQL = ("mysql.sessions", "mysql.locks", "mysql.replication", "mysql.counters", "mysql.statements")
+MYSQL = (
+    "mysql.sessions", "mysql.locks", "mysql.replication", "mysql.counters", "mysql.statements",
+    "mysql.fuses",
+)  # fmt: skip
 REDIS = ("redis.health", "redis.performance", "redis.cluster")
 
 
