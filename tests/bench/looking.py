@@ -45,7 +45,11 @@ MIX = {
 }
 """Kind → targets: a hundred, in the proportions of a shop that has grown."""
 
-BESIDES = ("rds.describe_blue_green_deployments", "rds.describe_db_proxies")
+BESIDES = (
+    "rds.describe_blue_green_deployments",
+    "rds.describe_db_major_engine_versions",
+    "rds.describe_db_proxies",
+)
 """Lists of a region that tell what the catalogue's tables do not count: they are no part of the
 comparison.
 """
@@ -346,6 +350,7 @@ _ANSWERS: dict[str, Callable[[Shop, Answer], Answer]] = {
     "describe_db_parameters": _missing("Parameters"),
     "describe_blue_green_deployments": _missing("BlueGreenDeployments"),
     "describe_db_proxies": _missing("DBProxies"),
+    "describe_db_major_engine_versions": _missing("DBMajorEngineVersions"),
     "describe_events": _missing("Events"),
     "describe_replication_groups": _missing("ReplicationGroups"),
     "describe_cache_clusters": _caches,

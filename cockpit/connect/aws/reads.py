@@ -40,6 +40,7 @@ ALLOW: Mapping[str, frozenset[str]] = _table(
             DescribePendingMaintenanceActions DescribeDBParameters DescribeDBParameterGroups
             DescribeDBSubnetGroups DescribeDBSnapshots DescribeDBProxies DescribeDBProxyTargets
             DescribeDBLogFiles DescribeGlobalClusters DescribeBlueGreenDeployments
+            DescribeDBMajorEngineVersions
         """,
         "pi": "GetResourceMetrics",
         "elasticache": """

@@ -27,6 +27,7 @@ NOTHING_TO_TELL = empty(
     ("rds", "DescribePendingMaintenanceActions", "PendingMaintenanceActions"),
     ("rds", "DescribeDBProxyTargets", "Targets"),
     ("rds", "DescribeDBProxies", "DBProxies"),
+    ("rds", "DescribeDBMajorEngineVersions", "DBMajorEngineVersions"),
     ("elasticache", "DescribeServerlessCaches", "ServerlessCaches"),
     ("elasticache", "DescribeUpdateActions", "UpdateActions"),
     ("elasticache", "DescribeServiceUpdates", "ServiceUpdates"),
