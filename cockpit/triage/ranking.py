@@ -52,6 +52,7 @@ _RISKS: Mapping[str, float] = {
 _RISK_OF_WORDS: Mapping[str, float] = {
     "parameter_group": 1.0,
     "failover": 0.8,
+    "flush": 1.0,
     "restart": 0.8,
     "role": 0.8,
     "event": 0.3,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cockpit.runbooks.library import library
+from cockpit.triage.ranking import risk
 from cockpit.triage.recording import decode, encode
 from probes.gains import Pair
 from probes.redis import health as redis_health
@@ -230,9 +231,9 @@ def test_a_flush_is_keys_that_are_gone_by_command(
 ) -> None:
     before = look(keys=keys, tally={"commands": 5})
     now = since(before, look(5, keys=left, tally={"commands": 9, **calls}))
-    kinds = [change.kind for change in redis_health.changes(now, "cache")]
+    made = [(change.kind, risk(change)) for change in redis_health.changes(now, "cache")]
 
-    assert (now.flushed_by, kinds) == (told, ["redis.flush"] if told else [])
+    assert (now.flushed_by, made) == (told, [("redis.flush", 1.0)] if told else [])
     assert found(now) == ([("RD_FLUSHED", "", "high")] if told else [])
     later = since(now, look(70, tally=now.tally))
     assert found(later) == ([("RD_FLUSHED", "", "info")] if told else [])
