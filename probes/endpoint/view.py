@@ -52,6 +52,11 @@ def _rungs(good: list[AddressLook]) -> Iterator[Fact]:
     statuses = sorted({look.http.status for look in good if look.http})
     if statuses:
         yield Fact("status", ", ".join(map(str, statuses)))
+    says = sorted({look.http.says for look in good if look.http and look.http.says})
+    if says:  # also a word that no rule knows
+        yield Fact("says", ", ".join(says))
+    if any(look.http and look.http.version == "HTTP/2" for look in good):
+        yield Fact("speaks", "HTTP/2 alone")
 
 
 def tables(snapshot: Snapshot, settings: Settings) -> Iterator[Table]:

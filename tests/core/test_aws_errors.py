@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -389,3 +390,11 @@ def test_text_of_a_service_is_made_harmless() -> None:
 def test_a_blind_error_is_passed_through() -> None:
     error = BlindError(Reason.MISSING, "no")
     assert aws_errors.blind(error, CALL) is error
+
+
+def test_this_machine_without_file_descriptors_is_no_fault_of_aws() -> None:
+    beneath = OSError(errno.EMFILE, "Too many open files")
+    error = boto.EndpointConnectionError(endpoint_url="https://ecs.test", error=beneath)
+    told = aws_errors.blind(error, AwsCall("ecs", "X", "r", ""))
+    assert "no file descriptor left" in told.message
+    assert told.reason is Reason.UNREADABLE

@@ -5,7 +5,8 @@ from __future__ import annotations
 import resource
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,23 @@ import dns.asyncresolver
 import pytest
 
 from cockpit.connect.aws.transport import Transport
+from cockpit.connect.memcached.settings import MemcachedSettings
+from cockpit.connect.mysql.settings import MysqlSettings
 from cockpit.connect.net import addresses
 from cockpit.connect.net import dns as names_of
 from cockpit.connect.net.addresses import addresses_of, first_reached
 from cockpit.connect.net.session import Timeouts, open_net
 from cockpit.connect.net.settings import EndpointSettings
 from cockpit.connect.net.wire import connect
+from cockpit.connect.postgres.settings import PostgresSettings
+from cockpit.connect.redis.settings import RedisSettings
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.target import Target
 from cockpit.world.net import Behaviour, DnsAnswer, Names, Oddity, Web
 from probes.endpoint.model import Settings
 from probes.endpoint.path import PROBE
+from tests.servers.private import session_for
 
 pytestmark = pytest.mark.servers
 NAME = "shop.test"
@@ -179,12 +185,54 @@ async def test_the_addresses_of_an_aws_endpoint_share_one_limit(
 
 
 async def test_this_machine_without_file_descriptors_accuses_nobody() -> None:
+    with no_descriptors(), pytest.raises(BlindError) as caught:
+        await connect("127.0.0.1", 9, timeout=1)
+    assert "no file descriptor left" in caught.value.message
+    assert (caught.value.reason, caught.value.code) == (Reason.UNREADABLE, "")
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """No file, socket or pipe can be opened."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:
-        with pytest.raises(BlindError) as caught:
-            await connect("127.0.0.1", 9, timeout=1)
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    ("place", "ask"),
+    [
+        pytest.param(
+            PostgresSettings(host="127.0.0.1", port=9, user="x", sslmode="disable"),
+            lambda session: session.value("SELECT 1"),
+            id="PostgreSQL",
+        ),
+        pytest.param(
+            MysqlSettings(host="127.0.0.1", port=9, user="x"),
+            lambda session: session.value("SELECT 1"),
+            id="MySQL",
+        ),
+        pytest.param(
+            RedisSettings(host="127.0.0.1", port=9), lambda session: session.info(), id="Redis"
+        ),
+        pytest.param(
+            MemcachedSettings(host="127.0.0.1", port=9),
+            lambda session: session.version(),
+            id="memcached",
+        ),
+    ],
+)
+async def test_no_connector_accuses_a_server_when_this_machine_has_no_descriptor(
+    place: Any, ask: Callable[[Any], Awaitable[object]]
+) -> None:
+    async with session_for(place) as known:  # what is loaded late is loaded now
+        with pytest.raises(BlindError):
+            await ask(known)
+    async with session_for(place) as session:
+        with no_descriptors(), pytest.raises(BlindError) as caught:
+            await ask(session)
     assert "no file descriptor left" in caught.value.message
-    assert (caught.value.reason, caught.value.code) == (Reason.UNREADABLE, "")
+    assert caught.value.code == ""

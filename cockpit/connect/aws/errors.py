@@ -19,6 +19,7 @@ from cockpit.connect.aws.denial import denial
 from cockpit.connect.aws.profiles import signed_in_by_login
 from cockpit.connect.aws.reads import iam_action
 from cockpit.connect.aws.transport import TooLarge
+from cockpit.connect.meaning import NO_FILES, out_of_files
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 
@@ -244,6 +245,8 @@ def login(call: AwsCall) -> str:
 def _from_client(error: Exception, call: AwsCall) -> BlindError:
     if isinstance(error, boto.BotoCoreError):
         beneath = error.kwargs.get("error")
+        if isinstance(beneath, OSError) and beneath.errno in NO_FILES:
+            return out_of_files(call.name)
         if isinstance(beneath, BlindError):
             of_aws = beneath.code in _DNS and _OF_AWS in beneath.message
             hint = _unresolved(call) if of_aws else beneath.hint

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 
-from cockpit.connect.meaning import Meaning
+from cockpit.connect.meaning import NO_FILES, Meaning, out_of_files
 from cockpit.connect.net.addresses import addresses_of
 from cockpit.connect.net.tls_failure import tls_failure
 from cockpit.connect.postgres import errors as failures
 from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.postgres.wire import Rung, first_words, tls_error
 from cockpit.errors import BlindError, Reason
+
+_NO_FILES = {os.strerror(code) for code in NO_FILES}
 
 
 async def why_refused(
@@ -24,6 +27,8 @@ async def why_refused(
     if meaning is not None and meaning is not failures.STARTING:
         return meaning.blind(failures.server_words(text), where=where)
     words = await first_words(address, settings.port, user=user, database=settings.database)
+    if words.message in _NO_FILES:
+        return out_of_files(where)
     told = _of_pooler(failures.by_first_words(words), settings) or meaning
     if told is not None:
         return told.blind(words.message or failures.server_words(text), where=where)
