@@ -18,7 +18,7 @@ from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
-from cockpit.units import count, duration, quantity, size
+from cockpit.units import count, duration, quantity, rounded, size
 from probes.redis.cluster_errors import refusals
 from probes.redis.cluster_model import (
     SLOTS,
@@ -401,7 +401,6 @@ def tables(look: Cluster, settings: Settings) -> Iterator[Table]:
 
 def _row(node: ClusterNode, depth: int) -> Row:
     ill = node.failing or node.state == "fail"
-    answer = node.message or ("" if node.answered else "not asked")
     return Row(
         key=node.id,
         cells=(
@@ -412,7 +411,7 @@ def _row(node: ClusterNode, depth: int) -> Row:
             quantity(node.ops, "/s"),
             quantity(node.memory, "bytes"),
             quantity(node.keys, ""),
-            visible(answer + (" · held for failing" if node.failing else ""), 200),
+            visible(" · ".join(_said(node)), 200),
         ),
         depth=depth,
         severity=Severity.HIGH
@@ -421,6 +420,21 @@ def _row(node: ClusterNode, depth: int) -> Row:
         if node.error
         else None,
     )
+
+
+def _said(node: ClusterNode) -> Iterator[str]:
+    """What there is to say of a node, in a word or two each."""
+    if node.message or not node.answered:
+        yield node.message or "not asked"
+    if node.failing:
+        yield "held for failing"
+    if node.paused not in {"", "none"}:
+        yield f"clients are held up: {node.paused}"
+    if node.migrates:
+        yield "slots are being moved"
+    if node.refused:
+        most = max(node.refused, key=lambda kind: node.refused[kind])
+        yield f"{most} {rounded(node.refused[most])}/s"
 
 
 PROBE = Probe(

@@ -303,3 +303,13 @@ def test_errors_of_a_node_are_rates_and_a_reset_says_nothing() -> None:
     assert refused(since(at(0), at(5, READONLY=10))) == {"READONLY": 2.0}
     assert refused(since(at(0, READONLY=10), at(5, READONLY=10))) == {}
     assert refused(since(at(0, READONLY=10), at(5, READONLY=3))) == {}
+
+
+def test_what_is_said_of_a_node_stands_in_its_row() -> None:
+    node = primary(2, paused="something_newer", refused={"ODD": 4.0, "ERR": 1.0}, migrates=True)
+    (table,) = redis_cluster.tables(cluster(node), redis_cluster.PROBE.settings)
+    row = next(row for row in table.rows if row.key == "p2")
+
+    assert row.cells[-1] == (
+        "clients are held up: something_newer · slots are being moved · ODD 4/s"
+    )
