@@ -17,6 +17,7 @@ from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
+from cockpit.triage.view import Column, Row, Table
 from cockpit.units import percent
 from probes.mysql.model import MysqlReads, MysqlServer, read_server
 
@@ -26,8 +27,8 @@ _SPARED = 3600.0
 _EACH = 5
 _NEAR = 0.8
 _SMALL = 3
-"""Octets up to which a type is judged at its end alone: lists of names fill it on purpose, and every
-larger table passes through it, for which the columns would be asked each time."""
+"""Octets up to which a type is judged at its end alone: lists of names fill it on purpose, and
+every larger table passes through it, for which the columns would be asked each time."""
 _UNSIGNED = 512
 """A bit of InnoDB's precise type."""
 _SIGNED_MOST = {size: 2 ** (8 * size - 1) - 1 for size in (1, 2, 3, 4, 8)}
@@ -269,6 +270,39 @@ def facts(look: MysqlFuses, limits: Settings) -> Iterator[Fact]:
     yield Fact("AUTO_INCREMENT", text, worst.share, "share", severity=severity)
 
 
+_COLUMNS = (
+    Column("table", 30),
+    Column("column", 16),
+    Column("type", 18),
+    Column("used up", 8, right=True),
+    Column("left", 20, right=True),
+)
+
+
+def tables(look: MysqlFuses, settings: Settings) -> Iterator[Table]:
+    """The AUTO_INCREMENT columns that are used up for the most part."""
+    yield Table(
+        title="AUTO_INCREMENT near its end",
+        columns=_COLUMNS,
+        rows=tuple(
+            Row(
+                key=each.table,
+                cells=(
+                    each.table,
+                    each.column,
+                    each.type,
+                    percent(each.share),
+                    f"{each.left:,}",
+                ),
+                severity=settings.auto_increment.grade(each.share),
+                sort=(each.table, each.column, each.type, each.share, each.left),
+            )
+            for each in look.sequences
+        ),
+        note=() if look.sees else (f"hidden: {look.server.grant}",),
+    )
+
+
 PROBE = Probe(
     id="mysql.fuses",
     kind="mysql",
@@ -279,6 +313,7 @@ PROBE = Probe(
     every=300,
     timeout=9,
     facts=facts,
+    tables=tables,
     lacks=lambda look: "" if look.sees else f"PROCESS was taken: {look.server.grant}",
     needs=("GRANT PROCESS",),
     codes=("MY_AUTO_INCREMENT_END", "MY_OBS_BLIND", "MY_OBS_SLOW"),

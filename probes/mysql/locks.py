@@ -20,6 +20,7 @@ from cockpit.units import count, duration
 from probes.lock_graph import promised
 from probes.mysql.locks_model import (
     FLUSH,
+    GLOBAL,
     LockedThread,
     MysqlLocks,
     RowWait,
@@ -28,6 +29,7 @@ from probes.mysql.locks_model import (
     queues_of,
 )
 from probes.mysql.locks_view import tables
+from probes.mysql.locks_whole import Orphans, holders, read_orphans
 from probes.mysql.metadata import MDL, MetadataLock
 from probes.mysql.model import (
     MysqlReads,
@@ -87,7 +89,10 @@ async def collect(mysql: MysqlReads, target: Target) -> MysqlLocks:
     pairs = await _within_reason(mysql, server) if waits else []
     held = await _held(mysql, server) if any(thread.state == MDL for thread in threads) else []
     cut = len(pairs or ()) >= _MOST_PAIRS
-    nodes = assemble(threads, pairs or [], held, cut=cut)
+    orphans = await read_orphans(mysql) if any(not pair.blocker for pair in pairs or ()) else None
+    stuck = any(thread.state in GLOBAL and thread.state != FLUSH for thread in threads)
+    whole = await holders(mysql, server) if stuck else ()
+    nodes = assemble(threads, pairs or [], held, whole=whole, cut=cut)
     return MysqlLocks(
         server=server,
         sees_all=True,
@@ -97,6 +102,7 @@ async def collect(mysql: MysqlReads, target: Target) -> MysqlLocks:
         late=pairs is None,
         cut=cut,
         held_told=bool(held),
+        orphans=orphans,
     )
 
 
@@ -182,7 +188,9 @@ def diagnose(look: MysqlLocks, settings: Settings) -> Iterator[Finding]:
             case "metadata":
                 yield from _metadata(queue, look, settings)
             case "global":
-                yield _global(queue)
+                yield _global(queue, look.server)
+            case _ if not queue.head.id:
+                yield from _orphan(queue, look.orphans, settings)
             case _:
                 yield from _row(queue, settings)
 
@@ -208,6 +216,40 @@ def _row(queue: ThreadQueue, settings: Settings) -> Iterator[Finding]:
         likely=_causes(queue.head),
         next=_advice(queue),
         fact=queue.longest >= (settings.row_wait.first or 0),
+    )
+
+
+def _orphan(queue: ThreadQueue, orphans: Orphans | None, settings: Settings) -> Iterator[Finding]:
+    """Sessions wait for rows of a transaction that no session has: there is nobody to kill.
+
+    Its client ran XA PREPARE and went away: the transaction is promised, and keeps its locks over
+    restarts until somebody who knows what its other half became ends it with XA COMMIT or XA
+    ROLLBACK. After a crash it may also be one that the server rolls back by itself.
+    """
+    if _severity(queue, settings.row_wait, settings.waiters, settings) is None:
+        return
+    undone = orphans is not None and orphans.rolling_back == orphans.transactions
+    yield Finding(
+        "MY_LOCK_XA",
+        Severity.HIGH if undone else Severity.CRITICAL,
+        f"{count(queue.length, 'session')} held up at {visible(queue.place, 60)} by a transaction "
+        f"without a session, the longest for {duration(queue.longest)}: KILL cannot help",
+        subject="transaction without a session",
+        evidence=(
+            Evidence("longest wait", queue.longest, "s", settings.row_wait.first),
+            Evidence("sessions held up", queue.length),
+            Evidence("transactions without a session", orphans.transactions if orphans else None),
+            Evidence("that roll back", orphans.rolling_back if orphans else None),
+            Evidence("open for", orphans.open_s if orphans else None, "s"),
+            Evidence("rows it modified", orphans.modified if orphans else None),
+        ),
+        likely=("the server rolls back what a crash left",)
+        if undone
+        else ("prepared by XA PREPARE, and its client or transaction manager is gone",),
+        next="wait: it ends by itself; a restart would begin it anew"
+        if undone
+        else "XA RECOVER names it (MySQL: XA_RECOVER_ADMIN); whoever owns the transaction manager "
+        "decides: XA COMMIT when its other half is committed, else XA ROLLBACK",
     )
 
 
@@ -291,14 +333,21 @@ def _innocent(queue: ThreadQueue) -> tuple[str, ...]:
     )
 
 
-def _global(queue: ThreadQueue) -> Finding:
+def _global(queue: ThreadQueue, server: MysqlServer) -> Finding:
     """A lock over the whole server, or a flush, holds everybody up.
 
-    FLUSH TABLES WITH READ LOCK stops every write until its session ends. FLUSH TABLES and ANALYZE
-    TABLE wait for old statements, and new ones then wait behind them.
+    FLUSH TABLES WITH READ LOCK, and MariaDB's BACKUP STAGE, stop every write until their session
+    ends. Who has the lock is told by performance_schema or MariaDB's plugin metadata_lock_info;
+    else those whose last command is older than the first wait are candidates. FLUSH TABLES and
+    ANALYZE TABLE wait for old statements, and new ones then wait behind them.
     """
-    likely: tuple[str, ...] = ("FLUSH TABLES WITH READ LOCK of a backup",)
-    advice = "find the backup's session; ending it spoils the backup"
+    likely: tuple[str, ...] = ("FLUSH TABLES WITH READ LOCK or BACKUP STAGE of a backup",)
+    advice = "find the backup's session; ending it spoils the backup. It is seen with: "
+    advice += _TELLS[server.mariadb]
+    behind = ""
+    if queue.head.id:
+        behind = f", behind thread {queue.head.id} ({queue.head.name})"
+        advice = f"ask the owner of thread {queue.head.id}: ending it spoils the backup"
     if queue.place == FLUSH:
         likely = ("FLUSH TABLES or ANALYZE TABLE behind a long statement",)
         advice = (
@@ -308,17 +357,25 @@ def _global(queue: ThreadQueue) -> Finding:
     return Finding(
         "MY_LOCK_GLOBAL",
         Severity.CRITICAL,
-        f"{count(queue.length, 'session')}: {visible(queue.place, 60)}",
+        f"{count(queue.length, 'session')}: {visible(queue.place, 60)}{behind}",
         subject="table flush" if queue.place == FLUSH else "global lock",
         evidence=(
             Evidence("sessions held up", queue.length),
             Evidence("longest wait", queue.longest, "s"),
+            *_holds(queue.head),
             *_suspected(queue),
         ),
         likely=likely,
         next=advice,
         fact=False,
     )
+
+
+def _holds(head: LockedThread) -> tuple[Evidence, ...]:
+    if not head.id:
+        return ()
+    what = f"{head.shown_state} for {duration(max(0, head.secs or 0))}"
+    return (Evidence("has it", f"thread {head.id}, {head.name}, {what}"),)
 
 
 def _suspected(queue: ThreadQueue) -> tuple[Evidence, ...]:
@@ -336,6 +393,8 @@ def _suspected(queue: ThreadQueue) -> tuple[Evidence, ...]:
 def _age(node: LockedThread, queue: ThreadQueue) -> str:
     if queue.place == FLUSH:
         return f"runs its statement for {duration(node.secs or 0)}"
+    if queue.kind == "global":
+        return f"{node.shown_state} for {duration(max(0, node.secs or 0))}"
     waits = ", waits itself" if node.blockers else ""
     return f"{node.shown_state} for {duration(max(0, node.trx_s or 0))}{waits}"
 
@@ -363,6 +422,8 @@ def _causes(head: Thread) -> tuple[str, ...]:
 
 
 def _advice(queue: ThreadQueue) -> str:
+    if queue.head.commits:
+        return "its commit waits to be told done and cannot be taken back: what holds commits up?"
     if not queue.helps:
         return "look at the tree: no single session may be ended that would free another"
     verbs = {"kill_query": "cancel", "kill_connection": "kill"}
@@ -401,6 +462,7 @@ PROBE = Probe(
         "MY_LOCK_ROW",
         "MY_LOCK_MDL",
         "MY_LOCK_GLOBAL",
+        "MY_LOCK_XA",
         "MY_OBS_BLIND",
         "MY_OBS_SLOW",
     ),

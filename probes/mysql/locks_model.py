@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from cockpit.triage.view import Proof
 from probes.lock_graph import WaitGraph, graph, proof
+from probes.mysql.locks_whole import Orphans, nearest_older
 from probes.mysql.metadata import MDL, MetadataLock, metadata_waits, place_name
 from probes.mysql.model import MysqlServer, Thread
 
@@ -23,6 +24,8 @@ GLOBAL = (
     FLUSH,
     "Waiting for commit lock",
 )
+WHOLE = "whole server"
+"""For whom a candidate may have a lock over the whole server."""
 _CANDIDATES = 10
 
 
@@ -51,7 +54,7 @@ class LockedThread(Thread):
     sure: bool = True
     """False: for whom it waits is likely, and it may wait for somebody else besides."""
     may_hold: tuple[str, ...] = ()
-    """States (`MDL`, `FLUSH`) of those for whom it is a candidate."""
+    """States (`MDL`, `FLUSH`) or `WHOLE`, of those for whom it is a candidate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +115,8 @@ class MysqlLocks:
     """There are more pairs than were read."""
     held_told: bool = False
     """The server told who has metadata locks."""
+    orphans: Orphans | None = None
+    """Transactions without a session, when somebody waits for one."""
 
 
 def assemble(
@@ -119,19 +124,19 @@ def assemble(
     pairs: Sequence[RowWait],
     held: Sequence[MetadataLock],
     *,
+    whole: Sequence[int] = (),
     cut: bool = False,
 ) -> tuple[LockedThread, ...]:
-    """Those who wait or are waited for, with whom they wait for. `cut`: of the pairs for rows some
-    are missing, so that nobody is sure to wait for one session alone.
+    """Those who wait or are waited for, with whom they wait for. `whole`: who has the whole server,
+    where that is told; `cut`: of the pairs for rows some are missing, so that nobody is sure to
+    wait for one session alone.
     """
     known = {thread.id: thread for thread in threads}
     nodes: dict[int, LockedThread] = {}
     for pair in pairs:
         _join(nodes, known, pair, sure=not cut)
     _metadata(nodes, known, held)
-    for thread in known.values():
-        if (thread.state or "") in GLOBAL:
-            nodes[thread.id] = _node(thread, kind="global", place=thread.state or "")
+    _globals(nodes, known, whole)
     _flushes(nodes, known)
     waited_for = {other for node in nodes.values() for other in node.blockers}
     for id_ in waited_for - nodes.keys():
@@ -176,6 +181,29 @@ def _metadata(
     unseen = [thread for thread in waiting if thread.id not in told]
     if unseen:
         _may_hold(nodes, _older(known.values(), unseen[0], held), MDL)
+
+
+def _globals(
+    nodes: dict[int, LockedThread], known: dict[int, Thread], whole: Sequence[int]
+) -> None:
+    """Who waits for the whole server, behind who has it: a backup, never to be ended."""
+    stuck = [thread for thread in known.values() if (thread.state or "") in GLOBAL]
+    waiting = [thread for thread in stuck if thread.state != FLUSH]
+    ahead = tuple(id_ for id_ in whole if id_ in known and known[id_] not in waiting)
+    for thread in stuck:
+        behind = ahead if thread.state != FLUSH else ()
+        nodes[thread.id] = _node(
+            replace(thread, wait_s=thread.secs) if behind else thread,
+            kind="global",
+            place=thread.state or "",
+            blockers=behind,
+            sure=False,
+        )
+    for id_ in ahead if waiting else ():
+        nodes[id_] = _node(replace(known[id_], is_backup=True))
+    if waiting and not ahead:
+        longest = max(float(thread.secs or 0) for thread in waiting)
+        _may_hold(nodes, nearest_older(known.values(), longest), WHOLE)
 
 
 def _flushes(nodes: dict[int, LockedThread], known: dict[int, Thread]) -> None:
@@ -283,7 +311,7 @@ def queues_of(nodes: Sequence[LockedThread]) -> tuple[ThreadQueue, ...]:
     others = [node for node in stuck if node.kind == "global" and node.place != FLUSH]
     headless = (
         _headless(changes, tree, _candidates(nodes, MDL)),
-        _headless(others, tree, ()),
+        _headless(others, tree, _candidates(nodes, WHOLE)),
         _headless(flushes, tree, _candidates(nodes, FLUSH)),
     )
     return (*queues, *(queue for queue in headless if queue.length))
@@ -291,6 +319,8 @@ def queues_of(nodes: Sequence[LockedThread]) -> tuple[ThreadQueue, ...]:
 
 def _candidates(nodes: Iterable[LockedThread], state: str) -> tuple[LockedThread, ...]:
     found = [node for node in nodes if state in node.may_hold]
+    if state == WHOLE:
+        return tuple(found)  # in the order in which they were found
     ages = {node.id: (node.secs if state == FLUSH else node.trx_s) or 0 for node in found}
     found.sort(key=lambda node: (bool(node.blockers), -ages[node.id], node.id))
     return tuple(found)

@@ -29,6 +29,7 @@ WORDS = {"query", "text", "sql_error"}
 REAL = [
     ("memcached_health_full", "memcached.health", {"MC_SAT_CONNECTIONS", "MC_EVICTING"}),
     ("mysql_counters_deadlock", "mysql.counters", {"MY_LOCK_DEADLOCKS"}),
+    ("mysql_fuses_auto_increment_ends", "mysql.fuses", {"MY_AUTO_INCREMENT_END"}),
     ("mysql_locks_metadata_lock", "mysql.locks", {"MY_LOCK_MDL", "MY_LOCK_ROW"}),
     (
         "mysql_replication_stopped_by_a_row",

@@ -17,6 +17,7 @@ from cockpit.triage.recording import builtins, decode, encode
 from probes.mysql import locks as mysql_locks
 from probes.mysql.locks_model import LockedThread, MysqlLocks, RowWait, assemble, queues_of
 from probes.mysql.locks_view import tables
+from probes.mysql.locks_whole import Orphans
 from probes.mysql.metadata import MetadataLock, stops
 from probes.mysql.model import Thread
 from tests.probes.mysql_looks import MDL, server, thread
@@ -485,3 +486,43 @@ def test_the_runbook_kills_a_session_at_the_head_only(
     checks = [holds(check.that, {"blocker": found}) for check in steps["terminate"].require]
 
     assert all(checks) is takes
+
+
+@pytest.mark.parametrize(
+    ("orphans", "severity", "advice"),
+    [
+        pytest.param(Orphans(transactions=1), "critical", "XA RECOVER", id="prepared"),
+        pytest.param(None, "critical", "XA RECOVER", id="gone when we asked"),
+        pytest.param(
+            Orphans(transactions=2, rolling_back=2), "high", "wait: it ends by itself",
+            id="left of a crash",
+        ),
+    ],
+)  # fmt: skip
+def test_a_transaction_without_a_session_has_nobody_to_kill(
+    orphans: Orphans | None, severity: str, advice: str
+) -> None:
+    pair = RowWait(waiter=2, blocker=0, wait_s=6, lock_table="shop.orders")
+    nodes = assemble([thread(2, wait_s=6)], [pair], [])
+    look = MysqlLocks(
+        server=server(), sees_all=True, queues=queues_of(nodes), nodes=nodes, orphans=orphans
+    )
+    (finding,) = mysql_locks.diagnose(look, mysql_locks.PROBE.settings)
+
+    assert (finding.code, finding.severity.value) == ("MY_LOCK_XA", severity)
+    assert advice in finding.next
+    assert decode(encode(look), MysqlLocks).orphans == orphans
+
+
+def test_a_lock_over_the_whole_server_is_never_offered_to_be_ended() -> None:
+    """Candidates: backups first, then whose last command was the last before the first wait."""
+    waits = thread(9, secs=6, state="Waiting for global read lock")
+    sleeping = {n: thread(n, command="Sleep", secs=n * 10, query=None) for n in (1, 2)}
+    backup = thread(3, secs=900, is_backup=True)
+    younger = thread(4, command="Sleep", secs=5, query=None)
+    nodes = assemble([waits, *sleeping.values(), backup, younger], [], [])
+    (queue,) = queues_of(nodes)
+
+    assert [each.id for each in queue.candidates] == [3, 1, 2]
+    (told,) = queues_of(assemble([waits, *sleeping.values()], [], [], whole=(2,)))
+    assert (told.head.id, told.helps, told.head.protected) == (2, (), "backup")
