@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from cockpit.connect.net.status import ProviderLook
 from cockpit.triage.finding import Evidence, Finding, Severity, worst
 from probes.endpoint.model import Snapshot
+from probes.endpoint.tls import OWN_CERTIFICATE
 
 _OURS = {
     "NET_CLOCK_SKEW",
@@ -32,7 +33,7 @@ def is_ours(snapshot: Snapshot, finding: Finding) -> bool:
     """Whether it tells of this machine and its network, also when seen at somebody else's."""
     if finding.code == "NET_DNS_TIMEOUT":
         return any(answer.outcome == "unreachable" for answer in snapshot.path.dns)
-    return finding.code in _OURS
+    return finding.code in _OURS or finding.subject == OWN_CERTIFICATE
 
 
 def findings(snapshot: Snapshot, found: Sequence[Finding]) -> Iterator[Finding]:

@@ -108,6 +108,7 @@ PROBE = Probe(
         "NET_HTTP_REDIRECT_LOOP",
         "NET_HTTP_REDIRECT_DEAD",
         "NET_HTTP_SAYS_DOWN",
+        "NET_HTTP_HELD",
         "NET_HTTP_TRUNCATED",
         "NET_HTTP_SLOW_HEAD",
         "NET_HTTP_SLOW_BODY",

@@ -13,6 +13,8 @@ from cockpit.units import duration
 from probes.endpoint.model import Group, Settings, Snapshot, judged_addresses, share
 from probes.endpoint.tcp import where_from
 
+OWN_CERTIFICATE = "client certificate"
+"""The subject of findings about what we show, not the server."""
 _DAY = 86_400.0
 _SHORT_LIVED = 30.0
 TLS_CODES = {
@@ -89,6 +91,7 @@ def findings(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             yield _failed(path, outcome, alike, of=looks)
     yield from _dates(path, looks, settings)
     yield from _chain_dates(path, looks, settings)
+    yield from _own_dates(path, settings)
     yield from _strict(path, looks)
     yield from _changed(path, looks)
     yield from _slow(path, looks, settings)
@@ -337,6 +340,26 @@ def _chain_dates(path: PathLook, looks: Group, settings: Settings) -> Iterator[F
                 next="get the issuer's present chain and put it behind the certificate",
             )
             return
+
+
+def _own_dates(path: PathLook, settings: Settings) -> Iterator[Finding]:
+    """The certificate that we show to the server ends soon, or has: then only we are shut out."""
+    own = path.own_certificate
+    left = (own.not_after - path.at).total_seconds() if own else 0.0
+    severity = settings.certificate_days.grade(left / _DAY) if own else None
+    if own is None or severity is None:
+        return
+    yield Finding(
+        "NET_TLS_EXPIRED" if left < 0 else "NET_TLS_EXPIRING",
+        Severity.WARNING,
+        f"{path.host}: our client certificate ({own.subject}) "
+        + (f"expired {duration(-left)} ago" if left < 0 else f"ends in {duration(left)}"),
+        subject=OWN_CERTIFICATE,
+        evidence=(Evidence("ends", f"{own.not_after:%Y-%m-%d %H:%M} UTC"),),
+        likely=("nobody renews the certificate that the cockpit shows",),
+        against=("other clients have certificates of their own",),
+        next="put a new one into tls_cert of this target; the server's need not be renewed",
+    )
 
 
 def _behind(certificate: Certificate) -> tuple[Evidence, ...]:

@@ -49,7 +49,7 @@ def _rungs(good: list[AddressLook]) -> Iterator[Fact]:
     first_bytes = [look.http.first_byte for look in good if look.http and look.http.first_byte]
     if first_bytes:
         yield Fact("first byte", duration(max(first_bytes)), max(first_bytes), "s")
-    statuses = sorted({look.http.status for look in good if look.http})
+    statuses = sorted({look.http.status for look in good if look.http and look.http.status})
     if statuses:
         yield Fact("status", ", ".join(map(str, statuses)))
     says = sorted({look.http.says for look in good if look.http and look.http.says})

@@ -84,6 +84,7 @@ def findings(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
     yield from _unsealed(snapshot.path, looks)
     yield from _no_health(snapshot.path, looks)
     yield from _says_down(snapshot, looks)
+    yield from _held(snapshot.path, looks)
 
 
 def _broken(path: PathLook, looks: Group) -> Iterator[Finding]:
@@ -167,6 +168,24 @@ def _unsealed(path: PathLook, looks: Group) -> Iterator[Finding]:
         against=("a server that never sends close_notify, and no Content-Length",),
         next="have the server promise a length or send chunks; strict clients refuse this",
     )
+
+
+def _held(path: PathLook, looks: Group) -> Iterator[Finding]:
+    """The request was taken and is held, as an answer without an end may be.
+
+    `expect = "stream"` says that this is meant. A process that hangs does the same, and this look
+    cannot tell them apart.
+    """
+    alike = tuple(look for look in looks if look.http and look.http.outcome == "held")
+    if alike and alike[0].http:
+        yield Finding(
+            "NET_HTTP_HELD",
+            Severity.INFO,
+            f"{path.url}: {share(alike, looks)}the request is held, as a long poll does",
+            evidence=(Evidence("what came", alike[0].http.detail), *where_from(path)),
+            against=("a process that hangs does the same",),
+            next="to be sure, look at a path that answers at once beside this one",
+        )
 
 
 def _says_down(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:

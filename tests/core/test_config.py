@@ -222,6 +222,16 @@ def test_the_page_of_all_settings_names_every_environment_variable() -> None:
             id="a URL without a scheme",
         ),
         pytest.param(
+            'environment = "p"\n[[target]]\nkind = "endpoint"\nname = "e"\nurl = "https://a"\nexpect = "events"\n',
+            "expect: must be 'stream', or left out",
+            id="an answer of a kind that is not known",
+        ),
+        pytest.param(
+            'environment = "p"\n[[target]]\nkind = "endpoint"\nname = "e"\nurl = "https://a"\ntls_key = "k"\n',
+            "tls_key: is of no use without tls_cert",
+            id="a key without its certificate",
+        ),
+        pytest.param(
             'environment = "p"\n[[target]]\nkind = "vpc_path"\nname = "e"\naws = "a"\nport = 1\nsource = { cidr = "x", address = "y" }\ndestination = {}\n[aws.a]\nregion = "r"\n',
             "source: name one of instance",
             id="an end named twice",

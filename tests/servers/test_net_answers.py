@@ -125,6 +125,7 @@ EVER = 60.0
             "",
             id="an answer without an end is meant",
         ),
+        pytest.param((EVER,), {"expect": "stream"}, "NET_HTTP_HELD", id="a long poll"),
         pytest.param(
             (OK + b"X-Cookie: " + b"x" * 90_000 + b"\r\n\r\n",),
             {},
@@ -153,7 +154,7 @@ async def test_what_comes_late_or_long_is_told_as_what_it_is(
 ) -> None:
     async with (
         saying(*parts) as url,
-        looking(url, limits=Timeouts(body=0.8), **settings) as look,
+        looking(url, limits=Timeouts(first_byte=1.5, body=0.8), **settings) as look,
     ):
         found = await look()
     assert list(found) == ([told] if told else [])

@@ -124,6 +124,28 @@ async def test_a_client_certificate_lets_the_look_through(
 
 
 @pytest.mark.parametrize(
+    ("days", "told"),
+    [
+        pytest.param(30, {}, id="a month"),
+        pytest.param(9.5, {"NET_TLS_EXPIRING": Severity.WARNING}, id="nine days"),
+        pytest.param(-1, {"NET_TLS_EXPIRED": Severity.WARNING}, id="over"),
+    ],
+)
+async def test_the_end_of_our_own_certificate_is_told_as_ours(
+    authority: Authority, tmp_path: Path, days: float, told: dict[str, Severity]
+) -> None:
+    ours = authority.issue("client", names=("cockpit.test",), days=days)
+    (tmp_path / "ours.pem").write_bytes(ours.chain + ours.key)
+    async with Web(certificate=authority.issue(names=HERE)) as web:
+        web.otherwise = Behaviour()
+        _, found = await seen(
+            web.url(), tls_ca=str(authority.ca_file), tls_cert=str(tmp_path / "ours.pem")
+        )
+    assert {code: one.severity for code, one in found.items()} == told
+    assert all("our client certificate" in one.summary for one in found.values())
+
+
+@pytest.mark.parametrize(
     ("certificate", "key", "says"),
     [
         pytest.param("gone.pem", "", "No such file", id="no file"),

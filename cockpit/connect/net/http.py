@@ -61,7 +61,8 @@ class HttpLook:
     `outcome`: `ok` (a whole answer, whatever its status), `mute` (no first byte in time),
     `dropped` (closed before the answer), `reset`, `malformed` (not HTTP), `too_long` (a header
     beyond our limits), `truncated` (less than it promised), `head_slow` and `stalled` (the header,
-    the body was not whole when our patience ended; the connection still stood), `alert` (the
+    the body was not whole when our patience ended; the connection still stood), `held` (as `mute`,
+    where an answer without an end is meant: a long poll waits so), `alert` (the
     server refused us by TLS after the handshake, as for a missing client certificate), `http2` (it
     speaks HTTP/2 alone, in place of an answer), `unprocessed` (it left before it took the
     request, twice), `not_serving` and `grpc_status` (gRPC's health
@@ -265,6 +266,8 @@ async def _talk(
 
 def _late(answer: HttpAnswer, *, first_byte: float, whole: float) -> tuple[str, str]:
     """What our patience ended at; a stream that has begun is whole as it is."""
+    if answer.first_byte is None and answer.stream:
+        return "held", f"it took the request, and nothing came within {first_byte:g} s"
     if answer.first_byte is None:
         return "mute", f"nothing came within {first_byte:g} s"
     if not answer.is_final:

@@ -10,7 +10,7 @@ from cockpit.connect.net.dns import Resolution
 from cockpit.connect.net.http import HttpLook
 from cockpit.connect.net.onward import OnwardLook
 from cockpit.connect.net.status import ProviderLook
-from cockpit.connect.net.tls import TlsLook
+from cockpit.connect.net.tls import Link, TlsLook
 from cockpit.connect.net.wire import TcpLook
 
 
@@ -65,9 +65,11 @@ class AddressLook:
 
     @property
     def outcome(self) -> str:
-        """`ok`, or the failing rung and its word, as in `Sample.outcome`. Status is not judged."""
+        """`ok`, or the failing rung and its word, as in `Sample.outcome`. Status is not judged; a
+        request that is held as it should be fails no rung.
+        """
         for rung, look in (("tcp", self.tcp), ("tls", self.tls), ("http", self.http)):
-            if look is not None and look.outcome != "ok":
+            if look is not None and look.outcome not in {"ok", "held"}:
                 return f"{rung} {look.outcome}"
         return "ok"
 
@@ -111,6 +113,8 @@ class PathLook:
     """Our own address on the way to the first address that let us connect."""
     clocks: tuple[Witness, ...] = ()
     """What other hosts said about our clock within the last five minutes."""
+    own_certificate: Link | None = None
+    """The certificate that we show to a server that wants one; None: none is configured."""
     onward: OnwardLook | None = None
     """Where a redirect to another origin leads; None without one."""
     provider: ProviderLook | None = None

@@ -28,6 +28,7 @@ from cockpit.connect.net.memory import NameMemory, Samples, sample_of, sample_of
 from cockpit.connect.net.onward import OnwardLook
 from cockpit.connect.net.settings import EndpointSettings
 from cockpit.connect.net.status import ProviderLook
+from cockpit.connect.net.tls import Link
 from cockpit.connect.net.url import Url, parse
 from cockpit.connect.net.visit import REDIRECTS, ConnectPace, Contexts, Errand, Visit
 from cockpit.connect.shared import Tasks
@@ -123,6 +124,7 @@ class Net:
             source=next((look.tcp.source for look in looks if look.tcp.source), ""),
             clocks=self._witnesses(looks, provider),
             onward=led,
+            own_certificate=await self._own_certificate(),
             provider=provider,
             proxy=any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")),
             **named,
@@ -230,6 +232,11 @@ class Net:
             )
         )
 
+    async def _own_certificate(self) -> Link | None:
+        """What we show, read anew each time: it may have been renewed. None: nothing is shown."""
+        file = self._settings.tls_cert
+        return await asyncio.to_thread(tls.first_of, file) if file else None
+
     async def _led_onward(self, looks: Sequence[AddressLook]) -> OnwardLook | None:
         """Whether somebody is where a redirect leads, once a minute; None without one."""
         answers = (look.http for look in looks if look.http and look.http.status in REDIRECTS)
@@ -237,8 +244,10 @@ class Net:
         place = self._place.leads_to(answer.header("location")) if answer else None
         if place is None or self._place.onward(place.shown) is not None:
             return None
-        if self._onward and self._onward[1] == place and _time() - self._onward[0] < _STATUS_EVERY:
-            return self._onward[2]
+        if self._onward and _time() - self._onward[0] < _STATUS_EVERY:
+            known = self._onward[1]  # a state in the query may change with each answer
+            if (known.scheme, known.host, known.port) == (place.scheme, place.host, place.port):
+                return self._onward[2]
         found, _ = await self._resolved(place.host)
         named = next((one for one in found if one.addresses), found[0])
         seen = await onward.look(

@@ -19,7 +19,8 @@ class EndpointSettings:
     """A marker that a healthy body holds; empty: the body is not judged."""
     expect: str = ""
     """`stream`: an answer without an end is meant (events, a long poll), and its first octets are
-    enough; empty: a whole answer. `text/event-stream` is known by itself.
+    enough, or that the request is held; empty: a whole answer. `text/event-stream` is known by
+    itself.
     """
     tls_ca: str = ""
     """A PEM file to trust besides the system's store."""

@@ -182,13 +182,22 @@ def _no_password() -> str:
 
 def ended(ca_file: str, at: datetime) -> tuple[Link, ...]:
     """The certificates of an extra file that had ended at a moment. Reads the file."""
+    return tuple(link for link in _read(ca_file) if link.not_after < at)
+
+
+def first_of(file: str) -> Link | None:
+    """The first certificate of a PEM file, which is the own one; None when it cannot be read."""
+    return next(iter(_read(file)), None)
+
+
+def _read(file: str) -> tuple[Link, ...]:
     from cryptography import x509
 
     try:
-        found = x509.load_pem_x509_certificates(Path(_file(ca_file)[0]).read_bytes())
+        found = x509.load_pem_x509_certificates(Path(_file(file)[0]).read_bytes())
     except (OSError, ValueError):
         return ()
-    return tuple(link for link in map(_link, found) if link.not_after < at)
+    return tuple(map(_link, found))
 
 
 @lru_cache(maxsize=1)
