@@ -452,3 +452,16 @@ def test_few_look_ups_say_nothing_about_hits() -> None:
 
     assert now.rates is not None
     assert now.rates.hit_share is None
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_evictions_while_slots_come_in_are_not_the_applications_alone(takes: bool) -> None:
+    """Valkey 9 under `allkeys-*`: the target of a migration evicts its own keys for the new ones."""
+    state = look(policy="allkeys-lru", rates=rates(evicted=500.0), takes_slots=takes)
+    evicting = next(
+        each
+        for each in redis_health.diagnose(state, redis_health.PROBE.settings)
+        if each.code == "RD_MEM_EVICTING"
+    )
+
+    assert ("slots come from another node" in evicting.likely[0]) is takes
