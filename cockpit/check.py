@@ -25,7 +25,7 @@ from cockpit.triage.finding import Evidence, Severity
 from cockpit.triage.had import PARTLY, LookMemory
 from cockpit.triage.onset import onset
 from cockpit.triage.probe import AnyProbe, Blind, Reading, Seen
-from cockpit.triage.related import RELATED, changes_of, feed_of, reading_of
+from cockpit.triage.related import RELATED, changes_of, feed_of, reading_of, without_feed
 from cockpit.triage.store import Store
 from cockpit.triage.suspects import Suspect, suspects
 from cockpit.triage.target import Target
@@ -156,16 +156,19 @@ def _relate(
 ) -> None:
     """Tell at the feed of changes what they have to do with what is wrong, where both are known."""
     feed, probe = feed_of(config.targets), probes.get(RELATED)
-    looked = any(id_.target == feed for id_ in store.board.readings)
-    if probe is None or not looked:
+    if probe is None:
         return
-    target = next(each for each in config.targets if each.name == feed)
     found = changes_of(
         store.board,
         DependencyGraph(config.targets),
         at=clock.now(),
         began=onset(store.board, first_look),
     )
+    if not feed:
+        feed, found = without_feed(found)
+    if not any(id_.target == feed for id_ in store.board.readings):
+        return
+    target = next(each for each in config.targets if each.name == feed)
     store.add(reading_of(found, feed, probe, config.settings_for(target, probe)))
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from cockpit import clock
 from cockpit.config import Config
 from cockpit.triage.probe import AnyProbe
-from cockpit.triage.related import RankedChanges, Relating, feed_of, reading_of
+from cockpit.triage.related import RankedChanges, Relating, feed_of, reading_of, without_feed
 from cockpit.triage.store import Store
 from cockpit.triage.topology import DependencyGraph
 
@@ -26,6 +26,10 @@ class ChangeKeeper:
         self._probe = probe
         self._relating = Relating(graph)
         self._feed = feed_of(config.targets)
+        self._home = ""
+        """Without a feed: the target at which a sick zone is told."""
+        self._told: RankedChanges | None = None
+        self._asks = bool(self._feed or config.places)
         target = next((each for each in config.targets if each.name == self._feed), None)
         self._settings = config.settings_for(target, probe) if target else probe.settings
         self._first_look: datetime | None = None
@@ -37,7 +41,7 @@ class ChangeKeeper:
 
     def board_changed(self) -> None:
         """Look at the board soon, once for many of its changes."""
-        if self._due is None and self._feed:
+        if self._due is None and self._asks:
             self._due = asyncio.get_running_loop().call_later(_WAIT, self._tell)
 
     def stop(self) -> None:
@@ -54,9 +58,17 @@ class ChangeKeeper:
 
     def _tell(self) -> None:
         self._due = None
-        before = self._relating.newest
-        if (found := self.ranked) is before:
+        found = self.ranked
+        if found is self._told:  # and not what it was a moment ago: a screen may have asked since
             return
-        reading = reading_of(found, self._feed, self._probe, self._settings)
+        self._told = found
+        told_at = self._feed
+        if not told_at:
+            home, found = without_feed(found)
+            told_at = self._home or home
+            self._home = told_at if home else ""
+        if not told_at:
+            return
+        reading = reading_of(found, told_at, self._probe, self._settings)
         self._store.add(reading)
         self._store.prove(reading)

@@ -18,7 +18,13 @@ from cockpit.triage.onset import Onset, onset
 from cockpit.triage.probe import AnyProbe, Reading, Seen
 from cockpit.triage.ranking import Ranked, failing, ranked
 from cockpit.triage.target import Target
-from cockpit.triage.together import Unanswered, ZoneShare, unanswered_of, zones_of
+from cockpit.triage.together import (
+    Unanswered,
+    ZoneShare,
+    sick_zones,
+    unanswered_of,
+    zones_of,
+)
 from cockpit.triage.topology import DependencyGraph
 
 RELATED = "changes.related"
@@ -97,6 +103,15 @@ class Relating:
 def feed_of(targets: Sequence[Target]) -> str:
     """The target at which it is told; empty: no feed of changes is configured."""
     return next((target.name for target in targets if target.kind == "changes"), "")
+
+
+def without_feed(found: RankedChanges) -> tuple[str, RankedChanges]:
+    """Where a sick zone is told when no feed is configured: at the first target that sees something
+    sick there, which is no wrong word about it. The zones alone: changes need a feed, and an AWS
+    that does not answer says nothing of the one target. Empty: no zone is sick.
+    """
+    home = next((zone.targets[0] for zone in sick_zones(found.zones)), "")
+    return home, replace(found, ranked=(), uses=(), unanswered=(), names=())
 
 
 def reading_of(found: RankedChanges, feed: str, probe: AnyProbe, settings: object) -> Reading:

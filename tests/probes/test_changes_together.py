@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cockpit.config import Config
 from cockpit.connect.aws.settings import AwsResource
+from cockpit.connect.settings import AwsSite
+from cockpit.desk.relation import ChangeKeeper
 from cockpit.errors import Reason
-from cockpit.triage.board import Board, LookId
+from cockpit.triage.board import ONE_LOOK, Board, LookId
 from cockpit.triage.probe import Blind, Reading, Seen
+from cockpit.triage.registry import registry
 from cockpit.triage.related import Relating, changes_of
+from cockpit.triage.store import Store
 from cockpit.triage.target import Target
 from cockpit.triage.together import InZone
 from cockpit.triage.topology import DependencyGraph
@@ -27,6 +33,7 @@ from probes.elasticache.model import Node
 from probes.elasticache.model import Snapshot as Cache
 from probes.rds.model import Instance as Database
 from probes.rds.model import Snapshot as Databases
+from tests.patience import until
 from tests.probes import ecs_looks
 from tests.probes.fake_aws import AT, ago
 
@@ -246,3 +253,25 @@ def test_looks_say_what_of_theirs_stands_in_which_zone(
     snapshot: Any, expected: list[InZone]
 ) -> None:
     assert [*snapshot.in_zones()] == expected
+
+
+async def test_without_a_feed_a_sick_zone_is_told_at_a_target_that_is_sick_in_it() -> None:
+    dead = shown(things("x", a=(2, 0), b=(0, 3)), things("y", a=(1, 0), c=(0, 2)))
+    seen, graph = board(dead)
+    place = AwsSite(name="prod", region="us-east-1")
+    config = Config(path=Path("x"), environment="x", targets=graph.targets, places={"prod": place})
+    store, probe = Store(ONE_LOOK), registry()["changes.related"]
+    keeper = ChangeKeeper(config, store=store, graph=graph, probe=probe)
+    store.subscribe(lambda *_: keeper.board_changed())
+    keeper.begin()
+
+    def told() -> list[tuple[str, str]]:
+        return [(id_.target, id_.code) for id_ in store.board.open]
+
+    for reading in seen.readings.values():
+        store.add(reading)
+    await until(lambda: told() == [("t0", "AZ_CORRELATED")], "the zone is told")
+    well = Seen((), snapshot=things("x", a=(0, 2), b=(0, 3)))
+    store.add(replace(seen.readings[LookId("t0", "p")], outcome=well))
+    await until(lambda: told() == [], "it is taken back")
+    keeper.stop()
