@@ -336,8 +336,10 @@ def _failing(minute: Endings, limits: ErrorLimits) -> Iterator[Finding]:
             evidence=(
                 *_counts(kind, minute, rate, limit=limits.failing.first),
                 Evidence("of all commands", share, "share", limits.failing_share.first),
+                *((Evidence("the ACL denied", minute.denied or None),) if kind == "NOPERM" else ()),
             ),
             likely=meaning.likely,
+            against=("the server works: what is sent to it fails",),
             next=meaning.next,
         )  # fmt: skip
 

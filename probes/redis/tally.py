@@ -6,6 +6,7 @@ an error reply, also of a script's or a module's own, so a kind that nobody know
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,8 +17,11 @@ from cockpit.text import visible
 from probes.gains import MINUTE, Pair
 
 ERROR, _REJECTED, _FAILED = "error ", "rejected ", "failed "
+_DENIED = "acl_access_denied_"
+"""Since Redis 7.2 and Valkey 7.2: logins, commands, keys and channels that the ACL denied."""
 COMMANDS, CONNECTIONS = "commands", "connections"
 FLUSHES = ("flushall", "flushdb")
+_NUMBERS = re.compile(r"[0-9]+")
 GREETINGS = frozenset({"hello", "client", "command", "info", "ping", "reset", "quit"})
 """By which clients, we too, find out what they talk to: when it is refused, nobody is hurt."""
 _A_GREETING = 3
@@ -40,6 +44,8 @@ class Endings:
     executed: int
     refused: int
     """Commands that were not even begun."""
+    denied: str = ""
+    """What the ACL denied, for people: `cmd 30 · key 2`; empty: nothing, or it is not told."""
 
     def share(self, kind: str) -> float:
         """Of all commands, those that ended with this kind of error."""
@@ -62,23 +68,30 @@ class Endings:
 
 def tallied(info: Mapping[str, Any], by_command: Mapping[str, Any]) -> dict[str, int]:
     """Counters since the start, by our own names; empty: this server does not count errors."""
-    found = {
-        ERROR + visible(name.removeprefix("errorstat_"), 40): number
-        for name, value in info.items()
-        if name.startswith("errorstat_") and (number := _field(value, "count")) is not None
-    }
+    found: Counter[str] = Counter()
+    for name, value in info.items():
+        if name.startswith("errorstat_") and (number := _field(value, "count")) is not None:
+            found[ERROR + _kind(name.removeprefix("errorstat_"))] += number
     if not found and "total_error_replies" not in info:
         return {}
     for name, value in by_command.items():
         if name.startswith("cmdstat_"):
-            found |= _of_command(visible(name.removeprefix("cmdstat_"), 40), value)
+            found.update(_of_command(visible(name.removeprefix("cmdstat_"), 40), value))
+    for name in (each for each in info if each.startswith(_DENIED)):
+        if isinstance(number := info[name], int) and number:
+            found[name] = number
     for name, field in (
         (COMMANDS, "total_commands_processed"),
         (CONNECTIONS, "total_connections_received"),
     ):
         if isinstance(number := info.get(field), int):
             found[name] = number
-    return found  # fmt: skip
+    return dict(found)
+
+
+def _kind(word: str) -> str:
+    """A script's own word may hold a key or an id: its numbers are left out."""
+    return _NUMBERS.sub("#", visible(word, 40))
 
 
 def _of_command(name: str, value: object) -> dict[str, int]:
@@ -124,6 +137,7 @@ def ended(pairs: Iterable[Pair], at: datetime, span: float) -> Endings | None:
         commands={name: n for name, n in both.items() if not _greets(name)},
         executed=total[COMMANDS],
         refused=sum(rejected.values()),
+        denied=" · ".join(f"{what} {n:,}" for what, n in _by_command(total, _DENIED).items()),
     )
 
 

@@ -190,6 +190,7 @@ def test_nobody_is_told_to_end_a_pause_that_holds_the_ending_up() -> None:
 def test_counters_are_read_by_name_and_greetings_are_told_apart() -> None:
     info = {
         "errorstat_READONLY": "count=7", "errorstat_user_said": "count=1", "errorstat_odd": "?",
+        "errorstat_ORDER_4711": "count=1", "errorstat_ORDER_4712": "count=2",
         "total_commands_processed": 100, "total_connections_received": 5,
     }  # fmt: skip
     by_command = {
@@ -199,7 +200,7 @@ def test_counters_are_read_by_name_and_greetings_are_told_apart() -> None:
     }
 
     assert tallied(info, by_command) == {
-        "error READONLY": 7, "error user_said": 1, "rejected set": 7, "failed set": 1,
+        "error READONLY": 7, "error user_said": 1, "error ORDER_#": 3, "rejected set": 7, "failed set": 1,
         "calls flushall": 2, "commands": 100, "connections": 5,
     }  # fmt: skip
     assert tallied({"total_commands_processed": 100}, by_command) == {}

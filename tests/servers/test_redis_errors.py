@@ -166,6 +166,23 @@ async def test_failing_commands_are_told_by_kind_and_an_unknown_kind_by_its_own_
     assert "LPUSH" in str(failing["WRONGTYPE"].evidence)
 
 
+async def test_an_acl_that_lacks_a_command_of_the_application(two: Two) -> None:
+    two.primary.send("ACL", "SETUSER", "shop", "on", "nopass", "~*", "+@all", "-incr")
+    try:
+        async with watch(two.primary) as watching:
+            seen = await watching.after(
+                lambda: sent(two.primary, "AUTH shop x", *(["INCR a", "GET a"] * 40))
+            )
+    finally:
+        two.primary.send("ACL", "DELUSER", "shop")
+    denied = one(seen, "RD_ERR_FAILING")
+    tells = b"acl_access_denied_cmd" in two.primary.send("INFO", "stats")
+
+    assert (denied.subject, denied.severity.value) == ("NOPERM", "high")
+    assert "INCR 40" in str(denied.evidence)
+    assert ("cmd 40" in str(denied.evidence)) is tells
+
+
 async def test_greetings_that_a_server_does_not_know_hurt_nobody(two: Two) -> None:
     """Redis 7.0 has no CLIENT SETINFO, and nobody speaks protocol 9."""
 
