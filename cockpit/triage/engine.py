@@ -31,6 +31,7 @@ from cockpit.triage.feed import ResourceNames
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.had import PART, LookMemory, not_given, part_missed
 from cockpit.triage.members import only
+from cockpit.triage.names_found import with_its_name
 from cockpit.triage.own import OwnAct, marked
 from cockpit.triage.probe import AnyProbe, Blind, Fact, Neighbour, Reading, RecoveryPoint, Seen
 from cockpit.triage.schedule import Schedule, pause
@@ -305,7 +306,8 @@ class Engine:
             if look.probe.beside is not None:
                 self._newest[look.id] = (snapshot, clock.monotonic())
                 snapshot = look.probe.beside(snapshot, self._neighbours(look))
-            return judged(look, snapshot, self._acts(), names=self._names)
+            seen = judged(look, snapshot, self._acts(), names=self._names)
+            return with_its_name(seen, look.target) if look.probe.leads else seen
         except BlindError as error:
             return _blind(error)
         except (Misconfigured, Refused) as error:

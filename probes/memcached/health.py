@@ -432,6 +432,7 @@ PROBE = Probe(
     timeout=8,
     facts=facts,
     tables=tables,
+    leads=True,
     changes=changes,
     since=since,
     needs=("the port, without a login",),

@@ -293,6 +293,7 @@ PROBE = Probe(
     timeout=8,
     facts=facts,
     tables=tables,
+    leads=True,
     since=since,
     needs=("stats_users = the login, in pgbouncer.ini",),
     codes=(

@@ -15,6 +15,7 @@ import aiohttp
 import dns.asyncresolver
 import pytest
 
+from cockpit.connect import slow_names
 from cockpit.connect.aws.transport import Transport
 from cockpit.connect.memcached.settings import MemcachedSettings
 from cockpit.connect.mysql.settings import MysqlSettings
@@ -28,10 +29,13 @@ from cockpit.connect.postgres.settings import PostgresSettings
 from cockpit.connect.redis.settings import RedisSettings
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.finding import Finding, Severity
+from cockpit.triage.names_found import with_its_name
+from cockpit.triage.probe import Seen
 from cockpit.triage.target import Target
 from cockpit.world.net import Behaviour, DnsAnswer, Names, Oddity, Web
 from probes.endpoint.model import Settings
 from probes.endpoint.path import PROBE
+from tests.patience import until
 from tests.servers.private import session_for
 
 pytestmark = pytest.mark.servers
@@ -236,3 +240,27 @@ async def test_no_connector_accuses_a_server_when_this_machine_has_no_descriptor
             await ask(session)
     assert "no file descriptor left" in caught.value.message
     assert caught.value.code == ""
+
+
+async def test_what_a_slow_name_costs_is_told_at_its_target_until_it_is_found_at_once(
+    listed: tuple[Names, Names], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(addresses, "_SLOW", 0.4)
+    monkeypatch.setattr(slow_names, "_AGAIN_AFTER", 0.1)
+    over = threading.Event()
+
+    def waiting(*_: object, **__: object) -> list[Any]:
+        over.wait(60)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", waiting)
+    first, second = listed
+    first.zone[NAME], second.zone[NAME] = DnsAnswer(silent=True), HERE
+    target = Target(name="cache", kind="memcached", settings=MemcachedSettings(host=NAME, port=9))
+    assert with_its_name(Seen(), target) == Seen()
+    await addresses_of(NAME, timeout=30)
+    (found,) = with_its_name(Seen(), target).findings
+    assert (found.code, found.severity) == ("NET_DNS_SERVER_SILENT", Severity.HIGH)
+    assert f"127.0.0.1:{first.port} is silent" in found.summary
+    over.set()
+    await until(lambda: with_its_name(Seen(), target) == Seen(), "found at once again")

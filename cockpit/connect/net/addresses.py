@@ -9,6 +9,8 @@ import socket
 import threading
 from importlib import import_module
 
+from cockpit.clock import monotonic
+from cockpit.connect import slow_names
 from cockpit.connect.meaning import NO_FILES, out_of_files
 from cockpit.errors import BlindError, Reason
 
@@ -37,7 +39,10 @@ async def addresses_of(host: str, *, timeout: float = 6.0) -> tuple[str, ...]:
     answer: asyncio.Future[_Answer] = loop.create_future()
 
     def ask() -> None:
+        began = monotonic()
         found = _ask(host)
+        if isinstance(found, list):
+            slow_names.took(host, monotonic() - began)
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know
             loop.call_soon_threadsafe(_tell, answer, found)
 
@@ -69,8 +74,13 @@ async def _asked_ourselves(host: str) -> tuple[str, ...]:
     from cockpit.connect.net import dns  # slow to load, and seldom needed
 
     await asyncio.to_thread(import_module, "dns.asyncresolver")
-    found = dns.usable(await dns.by_each(host, timeout=_SLOW))
-    return found.addresses if found else ()
+    answers = await dns.by_each(host, timeout=_SLOW)
+    found = dns.usable(answers)
+    if found is None:
+        return ()
+    silent = tuple(one.server for one in answers if one.outcome == "timeout")
+    slow_names.took(host, slow_names.SLOW, silent=silent)
+    return found.addresses
 
 
 async def first_reached(host: str, port: int, *, within: float) -> socket.socket:
