@@ -134,7 +134,8 @@ async def _metrics(
 ) -> Mapping[str, Series]:
     """Series by field of the snapshot, of its (first) balancer; none without a balancer.
 
-    With `rest` gauges, of what is well every five minutes only.
+    With `rest` gauges, of what is well every five minutes only, and of hours: what stopped is told
+    for as long as it is seen that it came before.
     """
     asked = {
         field: _query(name, arn, balancer, stat="Maximum" if rest else "Sum")
@@ -144,7 +145,7 @@ async def _metrics(
     }
     if not asked:
         return {}
-    found = await aws.metrics(tuple(asked.values()), rest=rest)
+    found = await aws.metrics(tuple(asked.values()), minutes=185 if rest else 15, rest=rest)
     return {field: found.get(each, NO_DATA) for field, each in asked.items()}
 
 

@@ -66,6 +66,8 @@ class FakeAws:
         self.series = series if series is not None else {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.queries: list[MetricQuery] = []
+        self.minutes: dict[str, int] = {}
+        """How far back the metrics were asked for, by name."""
         self.rest: set[str] = set()
         """Names of metrics that were asked for at the slow pace only."""
 
@@ -118,6 +120,7 @@ class FakeAws:
             raise self.series
         self.queries += queries
         names = {query.name for query in queries}
+        self.minutes |= dict.fromkeys(names, minutes)
         self.rest = self.rest | names if rest else self.rest - names
         return {query: self._series(query) for query in queries}
 

@@ -270,9 +270,10 @@ async def test_an_empty_group_of_a_network_balancer_is_critical_when_flows_came(
 
 
 async def test_a_group_whose_metrics_stopped_is_told() -> None:
-    aws = FakeAws(elb("healthy"), {"HealthyHostCount": minutes(2, 2, late=10)})
+    aws = FakeAws(elb("healthy"), {"HealthyHostCount": minutes(2, 2, late=20)})
     _, found = await look(target_group, aws, "target_group", GROUP)
     assert found == {"METRIC_STALE": "warning"}
+    assert aws.minutes["HealthyHostCount"] > 60, "longer than it is silent"
 
 
 async def test_a_balancer_without_requests_is_asked_for_what_comes_always() -> None:
