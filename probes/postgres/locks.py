@@ -64,6 +64,9 @@ class Settings:
     """Thresholds. `waited` is in seconds."""
 
     waited: Thresholds = Thresholds(warning=5, high=30)
+    patient: float = 300
+    """Seconds that an index build may wait for an old transaction to end; less is information, for
+    nobody waits for the build."""
     waiters: Thresholds = Thresholds(high=5, critical=20)
     crowd_s: float = 1.5
     """Seconds of the longest wait from which on the number of those that wait counts: behind one
@@ -134,6 +137,8 @@ def _blocked(queue: LockQueue, look: PostgresLocks, settings: Settings) -> Itera
     longest wait and by how many wait; many that wait for a moment only are looked at once more
     before it is told. A head that is idle in transaction runs nothing, so a cancel does nothing to
     it. Autovacuum against wraparound comes back at once when it is ended.
+    A CREATE INDEX CONCURRENTLY that waits for an old transaction holds nobody up: it is
+    information, and a warning after five minutes.
     """
     severity = _severity(queue, look, settings)
     if severity is None:
@@ -168,8 +173,9 @@ def _blocked(queue: LockQueue, look: PostgresLocks, settings: Settings) -> Itera
 
 def _severity(queue: LockQueue, look: PostgresLocks, settings: Settings) -> Severity | None:
     if queue.patient:
-        grade = settings.waited.grade(queue.longest)
-        return grade and min(grade, Severity.WARNING)
+        if queue.longest >= settings.patient:
+            return Severity.WARNING
+        return settings.waited.grade(queue.longest) and Severity.INFO
     grades = [settings.waited.grade(queue.longest)]
     if queue.longest >= settings.crowd_s:
         grades.append(settings.waiters.grade(queue.length))

@@ -8,17 +8,18 @@ none. Dead rows and oldest tables are those of the connected database.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
-from cockpit.triage.probe import Fact, Probe
+from cockpit.triage.probe import Fact, Neighbour, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import count, duration, percent, size
+from probes.postgres.kin import primary_of, system_of
 from probes.postgres.maintenance_model import (
     MAINTENANCE,
     OLDEST,
@@ -41,6 +42,8 @@ from probes.postgres.model import GRANT, partly
 MILLION = 1_000_000
 _PARTS = (Reason.DENIED, Reason.TIMEOUT, Reason.UNSUPPORTED)
 """Why a part may be missing: this role or server does not give it."""
+_LATELY = 300
+"""Seconds after which a look at the primary does not speak for its standby."""
 _EACH = 5
 """Subjects of one code that get a finding of their own; the tables show the others."""
 
@@ -79,12 +82,22 @@ async def collect(postgres: SqlReads, target: Target) -> Maintenance:
     state = rows[0].maintenance
     return Maintenance(
         state=state,
+        system=await system_of(postgres),
         tables=tuple(tables),
         oldest=tuple(oldest),
         files=next(iter(files), None),
         unread=tuple(unread),
         busy_s=all_busy(state),
     )
+
+
+def beside(look: Maintenance, others: Sequence[Neighbour[Maintenance]]) -> Maintenance:
+    """With the name of its primary, where that is a target and was looked at lately."""
+    if not look.recovery:
+        return look
+    lately = [each for each in others if each.age <= _LATELY]
+    primary = primary_of(look, lately)
+    return replace(look, primary=primary.target if primary is not None else "")
 
 
 def diagnose(look: Maintenance, settings: Settings) -> Iterator[Finding]:
@@ -123,8 +136,29 @@ def _wraparound(look: Maintenance, settings: Settings) -> Iterator[Finding]:
             if severity is not None:
                 found.append((severity, age, database, what))
     found.sort(key=lambda each: -each[1])
-    for severity, age, database, what in found[:_EACH]:
-        yield _wrap(look, settings, severity, age=age, database=database, what=what)
+    for kind in ("xid", "multixact"):
+        of_kind = [(severity, age, database) for severity, age, database, w in found if w == kind]
+        if of_kind:
+            severity, age, database = of_kind[0]
+            others = tuple((each, n) for _, n, each in of_kind[1:])
+            finding = _wrap(look, settings, severity, age=age, database=database, what=kind)
+            yield _in_one(finding, look, others)
+
+
+def _in_one(
+    finding: Finding, look: Maintenance, others: tuple[tuple[DatabaseAge, int], ...]
+) -> Finding:
+    """With the other databases as evidence, and at a standby of a known primary as information."""
+    told = tuple(Evidence(f"also {visible(each.name, 40)}", age) for each, age in others[:_EACH])
+    if len(others) > _EACH:
+        told = (*told, Evidence("and more databases", len(others) - _EACH))
+    finding = replace(finding, evidence=(*finding.evidence, *told))
+    if not (look.recovery and look.primary):
+        return finding
+    name = visible(look.primary, 60)
+    return replace(
+        finding, severity=Severity.INFO, next=f"{name} is its primary and tells the same: act there"
+    )
 
 
 def _wrap(
@@ -392,6 +426,7 @@ PROBE = Probe(
     facts=facts,
     tables=tables,
     since=taken,
+    beside=beside,
     twice=False,
     needs=("GRANT pg_monitor",),
     codes=("PG_XID_WRAP", "PG_XID_HORIZON", "PG_VAC_DEAD", "PG_VAC_WORKERS", "PG_OBS_BLIND"),

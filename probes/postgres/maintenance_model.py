@@ -180,6 +180,10 @@ class Maintenance:
     state: MaintenanceState
     tables: tuple[Dead, ...] = ()
     oldest: tuple[Old, ...] = ()
+    system: str = ""
+    """The number that a primary and its copies share; empty: the role may not read it."""
+    primary: str = ""
+    """The target that is this standby's primary and tells the ages itself; empty: none is known."""
     files: Files | None = None
     """None: the role may not see them, or this server has no such functions."""
     unread: tuple[str, ...] = ()
@@ -188,6 +192,16 @@ class Maintenance:
     """Transaction numbers used per second between two looks; None without an earlier one."""
     busy_s: float | None = None
     """Seconds since every worker has been busy; 0 as of now, None: one is free, or unknown."""
+
+    @property
+    def recovery(self) -> bool:
+        """It saw a standby."""
+        return self.state.recovery
+
+    @property
+    def aurora(self) -> bool:
+        """Not asked here: who shares the writer's storage repeats its ages like a standby."""
+        return False
 
 
 def taken(before: Maintenance, now: Maintenance) -> Maintenance:

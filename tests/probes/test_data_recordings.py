@@ -39,6 +39,11 @@ REAL = [
     ("mysql_sessions_metadata_lock", "mysql.sessions", {"MY_SESS_IDLE_TRX"}),
     ("mysql_statements_one_became_slower", "mysql.statements", {"MY_QRY_REGRESSED"}),
     ("postgres_counters_deadlocks", "postgres.counters", {"PG_LOCK_DEADLOCKS"}),
+    (
+        "postgres_fuses_archive_fails",
+        "postgres.fuses",
+        {"PG_ARCHIVE_FAILING", "PG_INDEX_INVALID", "PG_SEQUENCE_END"},
+    ),
     ("postgres_locks_lock_storm", "postgres.locks", {"PG_LOCK_BLOCKED", "PG_LOCK_DDL_QUEUE"}),
     ("postgres_maintenance_dead_rows", "postgres.maintenance", {"PG_VAC_DEAD"}),
     ("postgres_replication_slot_lost", "postgres.replication", {"PG_SLOT_LOST"}),

@@ -167,6 +167,10 @@ LONG = {"query_s": 400.0, "xact_s": 400.0}
         pytest.param({"query": SecretText("COPY t TO STDOUT"), **LONG}, id="copy"),
         pytest.param({"query": SecretText("CREATE INDEX i ON t (c)"), **LONG}, id="index build"),
         pytest.param({"query": SecretText("VACUUM t"), **LONG}, id="vacuum"),
+        pytest.param({"query": SecretText("REPACK (CONCURRENTLY) t"), **LONG}, id="repack, 19"),
+        pytest.param(
+            {"query": SecretText("WAIT FOR LSN '0/3'"), **LONG}, id="waits for replay, 19"
+        ),
         pytest.param({"query_s": 59.0}, id="short"),
     ],
 )

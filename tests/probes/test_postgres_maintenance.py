@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from cockpit.triage.probe import Neighbour
 from cockpit.triage.recording import decode, encode
-from probes.postgres.maintenance import PROBE, Settings, diagnose
+from probes.postgres.maintenance import PROBE, Settings, beside, diagnose
 from probes.postgres.maintenance_model import (
     DatabaseAge,
     Dead,
@@ -77,13 +78,18 @@ def aged(xid: float, multixact: float = 0, name: str = "shop", **changed: Any) -
         ),
         pytest.param(
             (aged(600 * M), aged(1600 * M, name="old")),
-            [("critical", "old xid"), ("warning", "shop xid")],
-            id="the oldest comes first",
+            [("critical", "old xid")],
+            id="the oldest stands for all",
         ),
         pytest.param(
             tuple(aged(600 * M + n, name=f"d{n}") for n in range(11)),
-            [("warning", f"d{n} xid") for n in (10, 9, 8, 7, 6)],
-            id="of eleven the five oldest",
+            [("warning", "d10 xid")],
+            id="eleven are one finding",
+        ),
+        pytest.param(
+            (aged(600 * M, 700 * M),),
+            [("warning", "shop xid"), ("warning", "shop multixact")],
+            id="two kinds of numbers are two",
         ),
     ],
 )
@@ -91,6 +97,38 @@ def test_ages_are_graded_by_database(
     databases: tuple[DatabaseAge, ...], expected: list[tuple[str, str]]
 ) -> None:
     assert found(look(databases=databases)) == [("PG_XID_WRAP", *each) for each in expected]
+
+
+def test_the_other_databases_are_evidence() -> None:
+    databases = tuple(aged(600 * M + n, name=f"d{n}") for n in range(11))
+    (finding,) = diagnose(look(databases=databases), Settings())
+    evidence = {each.label: each.value for each in finding.evidence}
+
+    assert "database d10 has used" in finding.summary
+    assert evidence["also d9"] == 600 * M + 9
+    assert evidence["and more databases"] == 5
+
+
+@pytest.mark.parametrize(
+    ("system", "age", "expected"),
+    [
+        pytest.param("7", 60, "info", id="its primary tells it"),
+        pytest.param("8", 60, "critical", id="another system"),
+        pytest.param("", 60, "critical", id="nobody knows whose copy it is"),
+        pytest.param("7", 301, "critical", id="the primary was not seen lately"),
+    ],
+)
+def test_a_standby_repeats_its_primary_as_information_only(
+    system: str, age: float, expected: str
+) -> None:
+    databases = (aged(1600 * M),)
+    primary = replace(look(databases=databases), system="7")
+    standby = replace(look(databases=databases, recovery=True), system=system)
+    told = Neighbour(target="orders-db", needed=False, age=age, snapshot=primary)
+    (finding,) = diagnose(beside(standby, [told]), Settings())
+
+    assert finding.severity.value == expected
+    assert ("orders-db is its primary" in finding.next) == (expected == "info")
 
 
 @pytest.mark.parametrize("connectable", [True, False])

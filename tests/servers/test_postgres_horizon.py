@@ -82,7 +82,7 @@ async def test_a_session_holds_back_its_own_database_and_is_accused_of_no_other(
     assert facts["horizon held back"] == 0
 
 
-async def test_an_index_build_that_waits_holds_back_nothing_and_is_a_warning(
+async def test_an_index_build_that_waits_holds_back_nothing_and_is_information_at_first(
     pg: postgres.PostgresServer,
 ) -> None:
     async with Crowd(pg) as crowd:
@@ -103,7 +103,10 @@ async def test_an_index_build_that_waits_holds_back_nothing_and_is_a_warning(
     pg.execute("DROP INDEX IF EXISTS built")
 
     (patient,) = locks.findings
-    assert (patient.code, patient.severity) == ("PG_LOCK_BLOCKED", "warning")
+    assert (patient.code, patient.severity) == ("PG_LOCK_BLOCKED", "info")
+    strict = LockSettings(waited=Thresholds(warning=0.001), patient=0.001)
+    later = registry()["postgres.locks"].diagnose(locks.snapshot, strict)
+    assert [f.severity.value for f in later] == ["warning"]
     assert "it holds nobody up" in patient.next
     assert [f for f in horizon.findings if "build" in f.summary] == []
     assert {f.severity for f in blocked.findings if f.code == "PG_LOCK_BLOCKED"} == {"high"}
