@@ -26,6 +26,7 @@ _ROUTINE = (
     "has begun draining",
     "deployment completed",
     "updated computedDesiredCount",
+    "updated state to",
     "rolling back to deployment",
 )
 """Events of a service that does what it is told."""

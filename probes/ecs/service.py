@@ -272,8 +272,9 @@ def diagnose(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         yield from load.load(snapshot, settings)
         yield from load.scaling(snapshot)
         if load.established(snapshot):
-            always = {"CPUUtilization": snapshot.cpu}
-            yield from silence(always, snapshot.at, since=snapshot.service.created_at)
+            external = snapshot.service.launch_type == "EXTERNAL"  # on hosts that AWS cannot see
+            began = None if external else snapshot.service.created_at
+            yield from silence({"CPUUtilization": snapshot.cpu}, snapshot.at, since=began)
     yield from partly_blind("ECS_OBS_BLIND", snapshot.gaps)
 
 

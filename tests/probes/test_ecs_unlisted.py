@@ -123,6 +123,7 @@ def test_an_unknown_reason_is_told_in_its_own_words(look: Snapshot, severity: Se
                     event("deregistered 1 targets in (target-group arn)", minutes=2),
                     event("has begun draining connections on 1 tasks.", minutes=3),
                     event("(deployment ecs-svc/1) deployment completed.", minutes=4),
+                    event("(taskSet ecs-svc/1) updated state to STEADY_STATE.", minutes=5),
                 )
             ),
             [],

@@ -37,6 +37,24 @@ def test_five_minutes_without_a_point_are_silence(series: Series, expected: list
 
 
 @pytest.mark.parametrize(
+    ("launch", "asked", "expected"),
+    [
+        pytest.param("FARGATE", AT, True, id="never came"),
+        pytest.param("FARGATE", None, False, id="nobody asked"),
+        pytest.param("EXTERNAL", AT, False, id="on hosts that AWS cannot see"),
+    ],
+)
+def test_a_service_that_never_published_is_told(
+    launch: str, asked: datetime | None, expected: bool
+) -> None:
+    task = RunningTask(arn="a", started_at=ago(hours=1))
+    own = replace(snapshot().service, launch_type=launch)
+    look = replace(snapshot(), service=own, cpu=Series(asked_at=asked), tasks=(task,))
+    codes = [each.code for each in ecs.diagnose(look, ecs.PROBE.settings)]
+    assert ("METRIC_NEVER" in codes) is expected
+
+
+@pytest.mark.parametrize(
     ("started", "expected"), [(ago(hours=1), True), (ago(minutes=9), False), (None, False)]
 )
 def test_a_service_is_silent_only_when_a_task_ran_long_enough(
