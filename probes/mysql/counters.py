@@ -28,6 +28,7 @@ from probes.mysql.counters_model import (
     without_ours,
 )
 from probes.mysql.counters_view import rates
+from probes.mysql.errors import PREPARED, error_facts, error_findings, prepared_findings
 from probes.mysql.model import read_server
 
 _LOCKS, _SLOW = "mysql-locks", "mysql-long-queries"
@@ -61,6 +62,10 @@ class Settings:
     slow_least: float = 0.2
     """Slow statements a second below which they are not judged."""
     aborted: Thresholds = Thresholds(warning=1)
+    errors: Thresholds = Thresholds(warning=0.5, high=5)
+    """Of one kind that means that somebody was refused."""
+    prepared_used: Thresholds = Thresholds(warning=0.8, high=0.95, critical=1)
+    """Share of `max_prepared_stmt_count`."""
 
 
 async def collect(mysql: SqlReads, target: Target) -> MysqlCounters:
@@ -85,6 +90,8 @@ def diagnose(look: MysqlCounters, settings: Settings) -> Iterator[Finding]:
         )
     yield from _history(look, settings)
     yield from _log_age(look, settings)
+    held = look.gauges.get(PREPARED)
+    yield from prepared_findings(held, look.prepared_most, settings.prepared_used)
     minute, five = window(look.pairs, MINUTE), window(look.pairs, WINDOW)
     if minute is None or five is None:
         return
@@ -96,6 +103,7 @@ def diagnose(look: MysqlCounters, settings: Settings) -> Iterator[Finding]:
     yield from _scans(minute, settings)
     yield from _slow(look, minute, settings)
     yield from _aborted(minute, settings)
+    yield from error_findings(look.pairs, minute, settings.errors)
 
 
 def _history(look: MysqlCounters, settings: Settings) -> Iterator[Finding]:
@@ -408,6 +416,7 @@ def facts(look: MysqlCounters, limits: Settings) -> Iterator[Fact]:
             yield Fact("pages read", f"{reads:,.0f}/s", reads, "/s")
         if (deadlocks := five.gained.get("Innodb_deadlocks")) is not None:
             yield Fact("deadlocks in 5 minutes", str(deadlocks), deadlocks)
+        yield from error_facts(look.pairs, minute)
     if look.history_length is not None:
         length = look.history_length
         judged = limits.history.grade(length)
@@ -460,6 +469,8 @@ PROBE = Probe(
         "MY_QRY_FULL_SCAN",
         "MY_QRY_SLOW",
         "MY_CONN_ABORTED",
+        "MY_ERR_RATE",
+        "MY_SAT_PREPARED",
         "MY_OBS_BLIND",
     ),
 )

@@ -15,6 +15,7 @@ from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.own import OwnAct
 from probes.gains import MINUTE, WINDOW, Pair, gains, kept, window
+from probes.mysql.errors import ERRORS, LIMITS, PREPARED, STATUS, error_gains, errors_of
 from probes.mysql.model import MysqlServer
 from probes.mysql.status import one_start, read_values, restarted
 
@@ -26,14 +27,14 @@ COUNTED = (
     "Aborted_clients", "Aborted_connects", "Created_tmp_disk_tables", "Created_tmp_tables",
     "Handler_read_rnd_next", "Innodb_buffer_pool_read_requests", "Innodb_buffer_pool_reads",
     "Innodb_buffer_pool_wait_free", "Innodb_deadlocks", "Innodb_log_waits", "Questions",
-    "Select_full_join", "Slow_queries", "Sort_merge_passes", "Bytes_sent",
+    "Select_full_join", "Slow_queries", "Sort_merge_passes", "Bytes_sent", "Com_rollback", *STATUS,
 )  # fmt: skip
 """Only grow, until a restart or FLUSH STATUS."""
 GAUGES = (
     "Innodb_buffer_pool_pages_dirty", "Innodb_buffer_pool_pages_total", "Innodb_checkpoint_age",
     "Innodb_checkpoint_max_age", "Innodb_history_list_length", "Innodb_redo_log_checkpoint_lsn",
     "Innodb_redo_log_current_lsn", "Innodb_redo_log_capacity_resized", "Uptime",
-    "Uptime_since_flush_status",
+    "Uptime_since_flush_status", PREPARED,
 )  # fmt: skip
 METRICS = """
 SELECT name AS variable_name, count AS value FROM information_schema.innodb_metrics
@@ -70,6 +71,11 @@ class MysqlCounters:
     server: MysqlServer
     counted: dict[str, int]
     gauges: dict[str, int]
+    errors: dict[str, int] | None = None
+    """Number and name → how often it was raised since the start; None: not counted by number, or
+    not to be read."""
+    prepared_most: int | None = None
+    """Prepared statements that the server allows, over all sessions."""
     long_query_s: float | None = None
     """From which on the server calls a statement slow."""
     oldest: Oldest | None = None
@@ -119,12 +125,16 @@ async def read_counters(mysql: SqlReads, server: MysqlServer) -> MysqlCounters:
             lowered = {name.lower(): str(value) for name, value in row.items()}
             name = _OF_METRICS.get(lowered.get("variable_name", "").lower(), "")
             values.setdefault(name, lowered.get("value", ""))
+    limits = await mysql.rows(LIMITS, into=dict)
+    errors = None if server.mariadb else await _quiet(mysql, ERRORS)
     known = {name: int(text) for name, text in values.items() if text.lstrip("-").isdigit()}
     look = MysqlCounters(
         server=server,
         counted={name: known[name] for name in COUNTED if name in known},
         gauges={name: known[name] for name in GAUGES if name in known},
-        long_query_s=_seconds(await mysql.value("SELECT @@global.long_query_time")),
+        errors=None if errors is None else errors_of(errors),
+        long_query_s=_seconds(limits[0].get("slow_s")) if limits else None,
+        prepared_most=_whole(limits[0].get("prepared")) if limits else None,
         hidden=hidden,
     )
     if (look.history_length or 0) < _MUCH_HISTORY:
@@ -135,6 +145,10 @@ async def read_counters(mysql: SqlReads, server: MysqlServer) -> MysqlCounters:
 
 def _seconds(value: object) -> float | None:
     return None if value is None else float(str(value))
+
+
+def _whole(value: object) -> int | None:
+    return int(str(value)) if str(value).isdigit() else None
 
 
 async def _quiet(mysql: SqlReads, sql: str) -> list[dict[str, object]] | None:
@@ -172,7 +186,8 @@ def since(before: MysqlCounters, now: MysqlCounters) -> MysqlCounters:
         seconds, before.gauges.get("Uptime_since_flush_status", 0) + seconds
     ):
         return replace(now, reset=True)
-    pair = Pair(at=at, seconds=seconds, gained=gains(before.counted, now.counted))
+    gained = gains(before.counted, now.counted) | error_gains(before.errors, now.errors)
+    pair = Pair(at=at, seconds=seconds, gained=gained)
     now = replace(now, pairs=(*kept(before.pairs, at), pair))
     if (
         now.usual_slow is None

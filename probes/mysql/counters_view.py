@@ -6,6 +6,7 @@ from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, percent
 from probes.gains import MINUTE, WINDOW, Window, window
 from probes.mysql.counters_model import MysqlCounters, growth
+from probes.mysql.errors import STATUS
 
 _COLUMNS = (
     Column("what", 30),
@@ -29,6 +30,8 @@ _NAMES = {
     "Aborted_clients": "clients that vanished",
     "Aborted_connects": "logins that failed",
     "Bytes_sent": "bytes sent",
+    "Com_rollback": "rollbacks that clients asked for",
+    **STATUS,
 }
 
 

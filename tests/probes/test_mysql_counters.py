@@ -12,6 +12,7 @@ from cockpit import clock
 from cockpit.connect.pace import Pace
 from cockpit.redact import SecretText
 from cockpit.runbooks.library import library
+from cockpit.triage.finding import Finding
 from cockpit.triage.recording import decode, encode
 from probes.gains import window
 from probes.mysql import counters as mysql_counters
@@ -358,3 +359,61 @@ def test_what_was_too_slow_is_spared_for_a_while(monkeypatch: pytest.MonkeyPatch
     assert pace.spared("locks") == 60
     now = 160.0
     assert pace.spared("locks") == 0
+
+
+PREPARED = "1461 ER_MAX_PREPARED_STMT_COUNT_REACHED"
+
+
+def judge(look: MysqlCounters) -> list[Finding]:
+    return list(mysql_counters.diagnose(look, mysql_counters.PROBE.settings))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        pytest.param({}, {PREPARED: 30}, [("MY_ERR_RATE", "warning")], id="for the first time"),
+        pytest.param({PREPARED: 7}, {PREPARED: 7 + 29}, [], id="just below one in two seconds"),
+        pytest.param({PREPARED: 7}, {PREPARED: 307}, [("MY_ERR_RATE", "high")], id="five a second"),
+        pytest.param({PREPARED: 400}, {PREPARED: 3}, [], id="it was reset"),
+        pytest.param({}, {"1062 ER_DUP_ENTRY": 9000}, [], id="what a program provokes by itself"),
+        pytest.param({}, {"1681 ER_WARN_DEPRECATED": 9000}, [], id="a warning"),
+        pytest.param(None, {PREPARED: 9000}, [], id="no earlier count"),
+    ],
+)
+def test_errors_that_mean_a_refusal_are_judged_by_their_rate(
+    before: dict[str, int] | None, now: dict[str, int], expected: list[tuple[str, str]]
+) -> None:
+    look = since(counters(errors=before), counters(60, errors=now))
+    found = judge(look)
+
+    assert [(f.code, f.severity.value) for f in found] == expected
+
+
+def test_a_kind_of_error_that_nobody_knew_is_a_fact() -> None:
+    raised = {"9999 ER_OF_TOMORROW": 600, "1062 ER_DUP_ENTRY": 60}
+    look = since(counters(errors={}), counters(60, errors=raised))
+    told = {
+        fact.label: fact.text for fact in mysql_counters.facts(look, mysql_counters.PROBE.settings)
+    }["errors and warnings"]
+
+    assert told == "9999 ER_OF_TOMORROW ×10.0/s, 1062 ER_DUP_ENTRY ×1.0/s"
+
+
+@pytest.mark.parametrize(
+    ("held", "most", "expected"),
+    [
+        pytest.param(79, 100, [], id="just below"),
+        pytest.param(80, 100, ["warning"], id="80 %"),
+        pytest.param(95, 100, ["high"], id="95 %"),
+        pytest.param(100, 100, ["critical"], id="none is left"),
+        pytest.param(0, 0, [], id="none is allowed"),
+        pytest.param(100, None, [], id="the limit is not told"),
+    ],
+)
+def test_prepared_statements_are_judged_by_what_the_server_allows(
+    held: int, most: int | None, expected: list[str]
+) -> None:
+    look = counters(gauges={"Prepared_stmt_count": held}, prepared_most=most)
+
+    assert [f.severity.value for f in judge(look)] == expected
+    assert not expected or "MY_SAT_PREPARED" in {f.code for f in judge(look)}

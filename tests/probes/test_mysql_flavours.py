@@ -71,7 +71,7 @@ def mysql_8(**answers: Any) -> Scripted:
             **named,
             "@@version_comment": [SERVER],
             "SHOW GLOBAL STATUS": status,
-            "long_query_time": [{"v": "10.000000"}],
+            "long_query_time": [{"slow_s": "10.000000", "prepared": 16382}],
         }
     )
 

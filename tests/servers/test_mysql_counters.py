@@ -292,6 +292,38 @@ async def test_clients_that_vanish_and_logins_that_fail_are_told_apart(
     assert ("logins" in seen.findings[-1].summary) is (kind == "logins")
 
 
+async def test_a_right_that_is_missing_is_told_and_a_login_is_not_taken_for_one(
+    counted: mariadb.MariaDb,
+) -> None:
+    def ask(crowd: Crowd) -> None:
+        connection = crowd.open()
+        with connection.cursor() as cursor:
+            for _ in range(30):
+                with pytest.raises(pymysql.MySQLError):
+                    cursor.execute("SELECT * FROM mysql.user")
+
+    with Crowd(counted) as crowd:
+        _, seen = await during(counted, lambda: ask(crowd))
+
+    (finding,) = [each for each in seen.findings if each.code == "MY_ERR_RATE"]
+    assert finding.subject == "1142 a right is missing"
+    assert "errors and warnings" in {fact.label for fact in seen.facts}
+
+
+async def test_the_last_prepared_statement_is_critical(counted: mariadb.MariaDb) -> None:
+    counted.execute("SET GLOBAL max_prepared_stmt_count = 5")
+    try:
+        with Crowd(counted) as crowd:
+            crowd.hold(*(f"PREPARE p{number} FROM 'SELECT {number}'" for number in range(5)))
+            with pytest.raises(pymysql.MySQLError, match="max_prepared_stmt_count"):
+                crowd.hold("PREPARE another FROM 'SELECT 1'")
+            seen = await look("mysql.counters", my_settings(counted))
+    finally:
+        counted.execute("SET GLOBAL max_prepared_stmt_count = DEFAULT")
+
+    assert codes(seen)["MY_SAT_PREPARED"] == "critical"
+
+
 async def test_flush_status_gives_no_absurd_rate_and_a_change(counted: mariadb.MariaDb) -> None:
     def work() -> None:
         time.sleep(3.2)
