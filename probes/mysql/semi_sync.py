@@ -9,8 +9,9 @@ effect, and the status stays ON until the timeout.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from cockpit.connect.session import SqlReads
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import count, duration
 from probes.mysql.model import Thread, whose
@@ -19,6 +20,7 @@ _SIDES = ("master", "source")
 """MariaDB and MySQL before 8.0.26; MySQL since."""
 _WORDS = ("status", "clients", "wait_sessions", "no_times")
 NAMES = tuple(f"Rpl_semi_sync_{side}_{word}" for side in _SIDES for word in _WORDS)
+SETTINGS = "SHOW GLOBAL VARIABLES WHERE Variable_name LIKE 'rpl_semi_sync_%'"
 _ADVICE = (
     "bring a replica back that acknowledges: its IO thread runs, and its own semi-sync is on; the "
     "commits then go on by themselves. Or who answers for the data switches it off "
@@ -41,6 +43,10 @@ class SemiSync:
     """Sessions that wait for one of them, by the server's count."""
     given_up: int | None = None
     """How often it went off since the start, most often after a timeout."""
+    enabled: bool | None = None
+    """It is meant to be on. None: not asked, since all is well."""
+    timeout_s: float | None = None
+    """Seconds after which it goes off and commits are told done without a replica."""
 
 
 def semi_sync_of(values: Mapping[str, str]) -> SemiSync | None:
@@ -58,6 +64,24 @@ def semi_sync_of(values: Mapping[str, str]) -> SemiSync | None:
                 given_up=given_up,
             )
     return None
+
+
+async def with_settings(mysql: SqlReads, semi: SemiSync | None) -> SemiSync | None:
+    """With what it is set to, asked only while somebody waits or after it gave up."""
+    if semi is None or (semi.on and not semi.waiting):
+        return semi
+    rows: list[dict[str, object]] = await mysql.rows(SETTINGS, into=dict)
+    values = {}
+    for row in rows:
+        lowered = {name.lower(): str(value) for name, value in row.items()}
+        values[lowered.get("variable_name", "").lower()] = lowered.get("value", "")
+    enabled = values.get(f"rpl_semi_sync_{semi.side}_enabled", "")
+    timeout = values.get(f"rpl_semi_sync_{semi.side}_timeout", "")
+    return replace(
+        semi,
+        enabled=enabled.upper() in {"ON", "1"} if enabled else None,
+        timeout_s=int(timeout) / 1000 if timeout.isdigit() else None,
+    )
 
 
 def committing(semi: SemiSync | None, threads: Sequence[Thread]) -> list[Thread]:
@@ -79,6 +103,8 @@ def semi_sync_findings(
     meanwhile. Critical from the first waiter when no replica is connected; with replicas, when one
     waits for longer than a commit ever takes.
     """
+    if semi is not None and not semi.on and semi.enabled:
+        yield _gave_up(semi)
     waiting = committing(semi, threads)
     many = max(len(waiting), (semi.waiting or 0) if semi and semi.on else 0)
     if semi is None or not many:
@@ -105,6 +131,7 @@ def semi_sync_findings(
             Evidence("longest", longest, "s", None if alone else waited.first),
             Evidence("replicas that acknowledge", semi.replicas),
             Evidence("times that it gave up waiting", semi.given_up),
+            Evidence("it gives up after", semi.timeout_s, "s"),
             Evidence("whose", whose(waiting)),
         ),
         likely=("the replica stopped, or its semi-sync is off", "the network between them")
@@ -112,4 +139,25 @@ def semi_sync_findings(
         else ("the replica hangs, or its disk is slow", "the network between them"),
         next=_ADVICE.format(side=semi.side),
         fact=alone,
+    )
+
+
+def _gave_up(semi: SemiSync) -> Finding:
+    """Semi-synchronous replication is set and off: it waited for a replica until its timeout.
+
+    Writes go on, and what is committed meanwhile is on this server alone: a failover loses it,
+    which is what it was set to prevent. It goes on again by itself when a replica has caught up.
+    """
+    return Finding(
+        "MY_REPL_SEMISYNC_OFF",
+        Severity.WARNING,
+        "commits are told done without a replica: semi-synchronous replication gave up waiting",
+        subject="semi-synchronous commits",
+        evidence=(
+            Evidence("replicas that acknowledge", semi.replicas),
+            Evidence("times that it gave up waiting", semi.given_up),
+            Evidence("it gives up after", semi.timeout_s, "s"),
+        ),
+        likely=("the replica stopped, or hangs, or its semi-sync is off",),
+        next="no failover to a replica that has not caught up; is its IO thread running?",
     )

@@ -23,7 +23,7 @@ from probes.answers import slow_answers
 from probes.gains import severity_of, still_told
 from probes.mysql.galera import galera_facts, galera_findings, with_rejects
 from probes.mysql.model import MysqlReads, MysqlServer, Thread, offers, read_server
-from probes.mysql.semi_sync import semi_sync_findings
+from probes.mysql.semi_sync import semi_sync_findings, with_settings
 from probes.mysql.states import NamedLock, read_named_locks, state_facts, wait_findings
 from probes.mysql.status import ServerStatus, StatusRates, rates_of, read_status, restarted
 from probes.mysql.threads import COLUMNS, read_threads
@@ -84,8 +84,11 @@ async def collect(mysql: MysqlReads, target: Target) -> MysqlSessions:
     """Read the server, its counters, and the sessions when the role may see them."""
     server = await read_server(mysql)
     status = await read_status(mysql)
-    if status.galera is not None:
-        status = replace(status, galera=await with_rejects(mysql, status.galera))
+    status = replace(
+        status,
+        galera=await with_rejects(mysql, status.galera),
+        semi_sync=await with_settings(mysql, status.semi_sync),
+    )
     settings = target.settings
     assert isinstance(settings, MysqlSettings)
     threads = await read_threads(mysql, server, status)
@@ -468,6 +471,7 @@ PROBE = Probe(
         "MY_ROLE_CHANGED",
         "MY_RESTARTED",
         "MY_REPL_SEMISYNC_WAIT",
+        "MY_REPL_SEMISYNC_OFF",
         "MY_LOCK_TABLE",
         "MY_LOCK_USER",
         "MY_WAIT_OTHER",

@@ -144,6 +144,11 @@ def found(look: MysqlSessions) -> list[tuple[str, str]]:
                 thread(1, secs=1, state="Commit"), status={"semi_sync": replace(SEMI, on=False)}
             ),
             [],
+            id="semi-sync was switched off",
+        ),
+        pytest.param(
+            sessions(status={"semi_sync": replace(SEMI, on=False, enabled=True)}),
+            [("MY_REPL_SEMISYNC_OFF", "warning")],
             id="semi-sync gave up",
         ),
         pytest.param(

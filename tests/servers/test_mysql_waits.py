@@ -113,6 +113,19 @@ async def test_commits_that_wait_for_a_replica_are_critical_and_nobody_is_offere
     assert "MY_REPL_SEMISYNC_WAIT" not in codes((await seen(alone))[1])
 
 
+async def test_semi_sync_that_gave_up_is_told_until_it_is_switched_off(
+    alone: mariadb.MariaDb,
+) -> None:
+    alone.execute("SET GLOBAL rpl_semi_sync_master_timeout = 1")
+    alone.execute("UPDATE shop.orders SET status = 'alone' WHERE id = 4")
+    finding = said((await seen(alone))[1], "MY_REPL_SEMISYNC_OFF")
+    alone.execute("SET GLOBAL rpl_semi_sync_master_enabled = 0")
+
+    assert finding.severity is Severity.WARNING
+    assert {each.label: each.value for each in finding.evidence}["it gives up after"] == 0.001
+    assert "MY_REPL_SEMISYNC_OFF" not in codes((await seen(alone))[1])
+
+
 def _commits(crowd: Crowd, row: int, *, state: str) -> Any:
     update = f"UPDATE orders SET status = 'paid' WHERE id = {row}"
     return crowd.wait(update, state=state, after=("SET autocommit = 1",))
