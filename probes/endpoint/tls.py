@@ -19,10 +19,12 @@ _DAY = 86_400.0
 _SHORT_LIVED = 30.0
 TLS_CODES = {
     "expired": ("NET_TLS_EXPIRED", Severity.CRITICAL),
+    "intermediate_expired": ("NET_TLS_EXPIRED", Severity.CRITICAL),
     "not_yet_valid": ("NET_TLS_CLOCK", Severity.CRITICAL),
     "name": ("NET_TLS_NAME", Severity.CRITICAL),
     "self_signed": ("NET_TLS_UNTRUSTED", Severity.HIGH),
     "untrusted": ("NET_TLS_UNTRUSTED", Severity.HIGH),
+    "untrusted_beside_ca": ("NET_TLS_UNTRUSTED", Severity.HIGH),
     "invalid": ("NET_TLS_UNTRUSTED", Severity.HIGH),
     "chain": ("NET_TLS_CHAIN", Severity.HIGH),
     "trust_expired": ("NET_TLS_TRUST_EXPIRED", Severity.HIGH),
@@ -39,10 +41,19 @@ _LIKELY = {
         "the renewed certificate was not rolled out or reloaded",
         "this machine's clock is ahead",
     ),
+    "intermediate_expired": (
+        "the issuer's certificate was renewed, and the old one is still sent behind the site's",
+        "this machine's clock is ahead",
+    ),
     "not_yet_valid": ("this machine's clock is behind", "a certificate of the future was deployed"),
     "name": ("the wrong certificate on the listener", "a name that was added without a new one"),
     "self_signed": ("a placeholder certificate after a fresh installation",),
     "untrusted": ("a private authority that is not in this store", "somebody in the middle"),
+    "untrusted_beside_ca": (
+        "the server does not send the intermediate that leads to an authority of tls_ca",
+        "tls_ca holds another authority",
+        "somebody in the middle",
+    ),
     "invalid": ("a certificate that is not made for servers",),
     "chain": ("the server sends its own certificate without the intermediate",),
     "trust_expired": ("the copy of an authority that is trusted here was not renewed",),
@@ -63,10 +74,14 @@ _AUTHORITY = "is it a private authority? then trust it with tls_ca; else replace
 _LISTENER = "look at the listener: protocol, port, client certificate"
 _NEXT = {
     "expired": _RENEW,
+    "intermediate_expired": "put the issuer's present intermediate behind the certificate, which "
+    "is fine itself; then check every address",
     "not_yet_valid": "compare this machine's clock first: a skewed one fakes this",
     "name": _RENEW,
     "self_signed": _AUTHORITY,
     "untrusted": _AUTHORITY,
+    "untrusted_beside_ca": "neither the system's store nor tls_ca leads to its issuer: does tls_ca "
+    "hold the right authority, and does the server send its intermediate?",
     "invalid": _RENEW,
     "chain": "put the issuer's intermediate behind the certificate; it need not be renewed",
     "trust_expired": "put the authority's present certificate where ours is trusted; the server's "
@@ -104,9 +119,12 @@ def _outcome(look: AddressLook, at: datetime) -> str:
         wanted = "CERTIFICATE_REQUIRED" in look.http.detail
         return "client_certificate" if wanted else "alert"
     own = look.tls.certificate
+    if look.tls.outcome == "untrusted" and " and " in look.tls.store:
+        return "untrusted_beside_ca"
     if look.tls.outcome == "expired" and own and own.chain_length == len(own.links) + 1:
-        sent = (own.not_after, *(link.not_after for link in own.links))
-        return "expired" if min(sent) < at else "trust_expired"
+        if _ended_link(look.tls, at):
+            return "intermediate_expired"
+        return "expired" if own.not_after < at else "trust_expired"
     return look.tls.outcome
 
 
@@ -196,31 +214,9 @@ def _failed(path: PathLook, outcome: str, alike: Group, *, of: Group) -> Finding
         f"{path.host}: {share(alike, of)}{_words(outcome, look, path)}",
         subject="" if len(alike) == len(of) else alike[0].address,
         evidence=(*certificate_evidence(look), *where_from(path)),
-        likely=_likely(outcome, look),
-        next=_next(outcome, look, path.at),
+        likely=_LIKELY[outcome],
+        next=_NEXT[outcome],
     )
-
-
-def _likely(outcome: str, look: TlsLook) -> tuple[str, ...]:
-    own = look.certificate
-    if outcome == "untrusted" and own and own.chain_length == 1:
-        missing = f"the server sends its own certificate alone: {own.issuer} is missing"
-        return (missing, *_LIKELY[outcome])
-    return _LIKELY[outcome]
-
-
-def _next(outcome: str, look: TlsLook, at: datetime) -> str:
-    if outcome == "expired" and _ended_link(look, at):
-        return (
-            "put the issuer's present intermediate behind the certificate, which is fine itself; "
-            "then check every address"
-        )
-    if outcome == "untrusted" and " and " in look.store:
-        return (
-            "neither the system's store nor tls_ca leads to its issuer: does tls_ca hold the right "
-            "authority, and does the server send its intermediate?"
-        )
-    return _NEXT[outcome]
 
 
 def _ended_link(look: TlsLook, at: datetime) -> Link | None:
@@ -241,7 +237,7 @@ def _telling(look: AddressLook) -> TlsLook:
 def _words(outcome: str, look: TlsLook, path: PathLook) -> str:
     certificate = look.certificate
     match outcome:
-        case "expired":
+        case "expired" | "intermediate_expired":
             return _expired(look, path.at)
         case "not_yet_valid" if certificate:
             ahead = (certificate.not_before - path.at).total_seconds()
@@ -254,7 +250,7 @@ def _words(outcome: str, look: TlsLook, path: PathLook) -> str:
             return f"the server speaks only {look.version or 'old TLS'}"
         case "alert":
             return f"the server refused the handshake ({look.detail})"
-        case "untrusted":
+        case "untrusted" | "untrusted_beside_ca":
             issuer = f" ({certificate.issuer})" if certificate else ""
             return f"nobody we trust issued the certificate{issuer}"
         case "trust_expired":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from cockpit.connect.net.http import HttpLook
 from cockpit.connect.net.session import PathLook
@@ -20,62 +19,70 @@ _DOWN = {
 """Words by which health documents say that they are not well, in lower case."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """One way in which an answer is not whole."""
-
-    code: str
-    says: str
-    likely: tuple[str, ...]
-    next: str = ""
-    severity: Severity = Severity.HIGH
-
-
-_SLOW_LIKELY = ("the application or its disk is slow to give out what it began", "a full line")
-_BROKEN: dict[str, _Way] = {
-    "truncated": _Way(
-        "NET_HTTP_TRUNCATED",
-        "the answer ends too early",
-        ("the process or a proxy dies while it answers",),
+_CODES = {
+    "truncated": ("NET_HTTP_TRUNCATED", Severity.HIGH),
+    "head_slow": ("NET_HTTP_SLOW_HEAD", Severity.HIGH),
+    "stalled": ("NET_HTTP_SLOW_BODY", Severity.HIGH),
+    "too_long": ("NET_HTTP_HEADER_TOO_LONG", Severity.HIGH),
+    "malformed": ("NET_HTTP_MALFORMED", Severity.HIGH),
+    "error": ("NET_HTTP_MALFORMED", Severity.HIGH),
+    "http2": ("NET_HTTP_MALFORMED", Severity.HIGH),
+    "not_serving": ("NET_GRPC_NOT_SERVING", Severity.CRITICAL),
+    "grpc_status": ("NET_GRPC_STATUS", Severity.HIGH),
+}
+"""Words of the HTTP rung by which an answer is not whole, or not well."""
+_SAYS = {
+    "NET_HTTP_TRUNCATED": "the answer ends too early",
+    "NET_HTTP_SLOW_HEAD": "the header of the answer comes too slowly: our patience ended, not the "
+    "connection",
+    "NET_HTTP_SLOW_BODY": "the body of the answer comes too slowly: our patience ended, not the "
+    "connection",
+    "NET_HTTP_HEADER_TOO_LONG": "the header of the answer is beyond what clients take",
+    "NET_HTTP_MALFORMED": "the answer is not HTTP",
+    "NET_GRPC_NOT_SERVING": "its own health says that it does not serve",
+    "NET_GRPC_STATUS": "gRPC's health is answered with an error",
+}
+_NOT_HTTP = (
+    "another service listens on this port",
+    "a proxy or captive portal on the way",
+)
+_LIKELY = {
+    "truncated": ("the process or a proxy dies while it answers",),
+    "head_slow": (
+        "the application waits in the middle of its header",
+        "a proxy that holds octets back",
     ),
-    "head_slow": _Way(
-        "NET_HTTP_SLOW_HEAD",
-        "the header of the answer comes too slowly: our patience ended, not the connection",
-        ("the application waits in the middle of its header", "a proxy that holds octets back"),
-        "clients with longer timeouts wait on: look at what the process waits for",
+    "stalled": (
+        "the application or its disk is slow to give out what it began",
+        "a full line",
     ),
-    "stalled": _Way(
-        "NET_HTTP_SLOW_BODY",
-        "the body of the answer comes too slowly: our patience ended, not the connection",
-        _SLOW_LIKELY,
-        'where an answer without an end is meant (events, a long poll), set expect = "stream"',
+    "too_long": ("cookies or a policy header that grew",),
+    "malformed": _NOT_HTTP,
+    "error": _NOT_HTTP,
+    "http2": _NOT_HTTP,
+    "not_serving": (
+        "what it depends on fails",
+        "it starts, or is being drained",
+        "the service's name is wrong",
     ),
-    "too_long": _Way(
-        "NET_HTTP_HEADER_TOO_LONG",
-        "the header of the answer is beyond what clients take",
-        ("cookies or a policy header that grew",),
-        "many clients and proxies take 8 to 16 KiB of header: find which field grew",
-    ),
-    "malformed": _Way(
-        "NET_HTTP_MALFORMED",
-        "the answer is not HTTP",
-        ("another service listens on this port", "a proxy or captive portal on the way"),
+    "grpc_status": (
+        "a proxy in front has no backend (UNAVAILABLE)",
+        "the service's name is wrong (NOT_FOUND)",
     ),
 }
-_BROKEN["not_serving"] = _Way(
-    "NET_GRPC_NOT_SERVING",
-    "its own health says that it does not serve",
-    ("what it depends on fails", "it starts, or is being drained", "the service's name is wrong"),
-    "clients and balancers that ask for its health send it nothing: look at its log and its needs",
-    Severity.CRITICAL,
-)
-_BROKEN["grpc_status"] = _Way(
-    "NET_GRPC_STATUS",
-    "gRPC's health is answered with an error",
-    ("a proxy in front has no backend (UNAVAILABLE)", "the service's name is wrong (NOT_FOUND)"),
-    "look at what answers: a proxy, or the server itself",
-)
-_BROKEN["error"] = _BROKEN["http2"] = _BROKEN["malformed"]
+_NEXT = {
+    "truncated": "",
+    "head_slow": "clients with longer timeouts wait on: look at what the process waits for",
+    "stalled": "where an answer without an end is meant (events, a long poll), set expect = "
+    '"stream"',
+    "too_long": "many clients and proxies take 8 to 16 KiB of header: find which field grew",
+    "malformed": "",
+    "error": "",
+    "http2": "",
+    "not_serving": "clients and balancers that ask for its health send it nothing: look at its log "
+    "and its needs",
+    "grpc_status": "look at what answers: a proxy, or the server itself",
+}
 
 
 def findings(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
@@ -88,6 +95,13 @@ def findings(snapshot: Snapshot, looks: Group) -> Iterator[Finding]:
 
 
 def _broken(path: PathLook, looks: Group) -> Iterator[Finding]:
+    """Report each way in which an answer is not whole, once."""
+    outcomes = [look.http.outcome for look in looks if look.http]
+    for word in dict.fromkeys(outcome for outcome in outcomes if outcome in _CODES):
+        yield _not_whole(path, word, looks)
+
+
+def _not_whole(path: PathLook, outcome: str, looks: Group) -> Finding:
     """What comes back is no whole HTTP answer.
 
     NET_HTTP_TRUNCATED: The answer ends too early: the process or a proxy dies in the middle. A
@@ -108,27 +122,25 @@ def _broken(path: PathLook, looks: Group) -> Iterator[Finding]:
 
     NET_HTTP_MALFORMED: It is not HTTP: another service on this port, or a portal on the way.
     """
-    for code in dict.fromkeys(way.code for way in _BROKEN.values()):
-        words = {word for word, way in _BROKEN.items() if way.code == code}
-        alike = tuple(look for look in looks if look.http and look.http.outcome in words)
-        if not alike or alike[0].http is None:
-            continue
-        answer = alike[0].http
-        way = _BROKEN[answer.outcome]
-        yield Finding(
-            code,
-            way.severity if len(alike) == len(looks) else Severity.HIGH,
-            f"{path.url}: {share(alike, looks)}{way.says}{_grpc_words(answer)}",
-            subject="" if len(alike) == len(looks) else alike[0].address,
-            evidence=(
-                Evidence("what came", answer.detail),
-                Evidence("octets read", answer.size),
-                Evidence("status", answer.status or None),
-                *where_from(path),
-            ),
-            likely=way.likely,
-            next=way.next,
-        )
+    code, severity = _CODES[outcome]
+    alike = tuple(look for look in looks if look.http and look.http.outcome == outcome)
+    answer = alike[0].http
+    assert answer is not None
+    everywhere = len(alike) == len(looks)
+    return Finding(
+        code,
+        severity if everywhere else Severity.HIGH,
+        f"{path.url}: {share(alike, looks)}{_SAYS[code]}{_grpc_words(answer)}",
+        subject="" if everywhere else alike[0].address,
+        evidence=(
+            Evidence("what came", answer.detail),
+            Evidence("octets read", answer.size),
+            Evidence("status", answer.status or None),
+            *where_from(path),
+        ),
+        likely=_LIKELY[outcome],
+        next=_NEXT[outcome],
+    )
 
 
 def _grpc_words(answer: HttpLook) -> str:

@@ -378,8 +378,8 @@ async def test_a_certificate_is_described_with_its_key_and_chain(authority: Auth
 
 
 async def test_an_answer_beside_the_expected_one_is_told() -> None:
-    async with Web() as web:
-        web.otherwise = Behaviour(status=302, headers=(("Location", "https://login.test/"),))
+    async with Web() as web, Web() as login:
+        web.otherwise = Behaviour(status=302, headers=(("Location", login.url()),))
         async with watching(web.url(), expect_status=(200,)) as watch:
             found = await watch.look()
     assert list(found) == ["NET_HTTP_STATUS"]
