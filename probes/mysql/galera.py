@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from cockpit.connect.session import SqlReads
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Fact
 from cockpit.units import count
+from probes.gains import severity_of, still_told
 
 NAMES = (
     "wsrep_provider_name", "wsrep_ready", "wsrep_connected", "wsrep_cluster_status",
@@ -40,6 +42,10 @@ class Galera:
     """`Synced`, `Donor/Desynced`, `Joining: …`, `Initialized`."""
     rejects: str = ""
     """`NONE`, `ALL` or `ALL_KILL`; empty: not told."""
+    was: int | None = None
+    """Nodes that it had before it became smaller, while that is still told."""
+    smaller: datetime | None = None
+    """When our looks saw it become smaller."""
 
     @property
     def answers(self) -> bool:
@@ -70,7 +76,19 @@ async def with_rejects(mysql: SqlReads, node: Galera | None) -> Galera | None:
     return replace(node, rejects=visible(said[0], 20) if said else "")
 
 
-def galera_findings(node: Galera | None) -> Iterator[Finding]:
+def since_galera(before: Galera | None, now: Galera | None, at: datetime) -> Galera | None:
+    """The node's look, with how large its component was before it lost nodes."""
+    if before is None or now is None or now.size is None:
+        return now
+    if before.size is not None and now.size < before.size:
+        return replace(now, was=max(before.was or 0, before.size), smaller=at)
+    smaller = still_told(before.smaller, at)
+    if smaller is None or now.size >= (before.was or 0):
+        return now
+    return replace(now, was=before.was, smaller=smaller)
+
+
+def galera_findings(node: Galera | None, at: datetime) -> Iterator[Finding]:
     """What a node refuses its applications, and whether it is in step.
 
     MY_GALERA_NOT_READY: Every statement that needs a table gets error 1047 (`WSREP has not yet
@@ -83,6 +101,9 @@ def galera_findings(node: Galera | None) -> Iterator[Finding]:
 
     MY_GALERA_NOT_SYNCED: The node is in the cluster and not in step: it gives or gets a copy of all
     data, was desynced by hand (as backups do), or catches up. What is read here may be old.
+
+    MY_GALERA_SMALLER: The component of this node lost nodes while we looked: a restart, or the way
+    to them. With half of the cluster gone at once those that are left stop answering.
     """
     if node is None:
         return
@@ -110,6 +131,15 @@ def galera_findings(node: Galera | None) -> Iterator[Finding]:
             else ("it joins, or was away and catches up",),
             next="does it end? reads here may be old meanwhile: balancers should prefer others",
             fact=False,
+        )
+    if node.answers and node.smaller is not None:
+        yield Finding(
+            "MY_GALERA_SMALLER",
+            severity_of(node.smaller, at),
+            f"the cluster has {count(node.size or 0, 'node')}, it had {node.was}",
+            evidence=(Evidence("nodes in its component", node.size, "", node.was),),
+            likely=("a node was stopped or restarted", "the network to it", "a node that crashed"),
+            next="which one is missing, and does it come back? look at it before another goes",
         )
 
 

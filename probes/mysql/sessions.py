@@ -21,7 +21,7 @@ from cockpit.triage.view import Row, Table
 from cockpit.units import count, duration
 from probes.answers import slow_answers
 from probes.gains import severity_of, still_told
-from probes.mysql.galera import galera_facts, galera_findings, with_rejects
+from probes.mysql.galera import galera_facts, galera_findings, since_galera, with_rejects
 from probes.mysql.model import MysqlReads, MysqlServer, Thread, offers, read_server
 from probes.mysql.semi_sync import semi_sync_findings, with_settings
 from probes.mysql.states import NamedLock, read_named_locks, state_facts, wait_findings
@@ -126,8 +126,10 @@ def since(before: MysqlSessions, now: MysqlSessions) -> MysqlSessions:
         if now.server.is_reader != before.server.is_reader
         else still_told(before.role_changed, at)
     )
+    node = None if other else before.status.galera
     return replace(
         now,
+        status=replace(now.status, galera=since_galera(node, now.status.galera, at)),
         rates=None if other else rates_of(before.status, now.status, seconds),
         moved=at if other else still_told(before.moved, at),
         restarted=restart,
@@ -168,7 +170,7 @@ def diagnose(look: MysqlSessions, settings: Settings) -> Iterator[Finding]:
     if look.slow_s is not None:
         yield slow_answers("MY_OBS_SLOW", look.slow_s)
     yield from _identity(look)
-    yield from galera_findings(look.status.galera)
+    yield from galera_findings(look.status.galera, look.server.at)
     yield from _waits(look, settings)
     yield from _saturation(look, settings)
     for thread in look.threads or ():
@@ -360,7 +362,7 @@ def _runs_long(thread: Thread, severity: Severity, settings: Settings) -> Findin
         subject=f"thread {thread.id}",
         evidence=(
             Evidence("running for", thread.secs, "s", settings.long_query.first),
-            Evidence("state", thread.state),
+            Evidence("state", visible(thread.state or "", 80) or None),
             Evidence("statement", str(thread.query or "")),
         ),
         likely=likely,
@@ -478,6 +480,7 @@ PROBE = Probe(
         "MY_GALERA_NOT_READY",
         "MY_GALERA_REJECTS",
         "MY_GALERA_NOT_SYNCED",
+        "MY_GALERA_SMALLER",
         *CODES,
     ),
 )

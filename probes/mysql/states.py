@@ -68,6 +68,8 @@ class _Waiters:
 
     state: str
     threads: list[Thread]
+    kinds: tuple[str, ...] = ()
+    """The states that it sums up."""
 
     @property
     def longest(self) -> float:
@@ -128,7 +130,8 @@ def wait_findings(
         yield from _other(kind, other)
     if rest := [thread for kind in others[_OTHER:] for thread in kind.threads]:
         rest.sort(key=lambda thread: -(thread.secs or 0))
-        yield from _other(_Waiters("in other states", rest), other)
+        names = tuple(kind.state for kind in others[_OTHER:])
+        yield from _other(_Waiters("in other states", rest, names), other)
 
 
 def _severity(kind: _Waiters, waited: Thresholds, crowd: Thresholds) -> Severity | None:
@@ -255,7 +258,7 @@ def _evidence(kind: _Waiters, limit: float | None) -> tuple[Evidence, ...]:
     return (
         Evidence("sessions that wait", len(kind.threads)),
         Evidence("longest", kind.longest, "s", limit),
-        Evidence("state", visible(kind.state, 80)),
+        Evidence("state", visible(", ".join(kind.kinds) or kind.state, 300)),
         Evidence("whose", whose(kind.threads)),
     )
 
@@ -266,6 +269,8 @@ def state_facts(threads: Iterable[Thread]) -> Iterator[Fact]:
     for thread in threads:
         if thread.running and not thread.protected:
             kinds[thread.state or "no state"] = kinds.get(thread.state or "no state", 0) + 1
-    most = sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0]))[:_OTHER]
+    most = sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0]))
     if most:
-        yield Fact("states", ", ".join(f"{many} {visible(state, 40)}" for state, many in most))
+        shown = ", ".join(f"{many} {visible(state, 40)}" for state, many in most[:_OTHER])
+        more = f", {count(len(most) - _OTHER, 'more kind')}" if len(most) > _OTHER else ""
+        yield Fact("states", f"{shown}{more}")

@@ -7,8 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cockpit.redact import SecretText
+from cockpit.text import visible
 from cockpit.triage.recording import decode, encode
 from probes.mysql import sessions as mysql_sessions
 from probes.mysql.galera import Galera
@@ -351,3 +354,50 @@ def test_an_address_is_told_without_its_port(host: str, with_port: bool, address
 )
 def test_only_what_may_be_ended_is_offered(changed: dict[str, Any], calls: list[str]) -> None:
     assert [offer.call for offer in offers(thread(1, **changed))] == calls
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        pytest.param([3, 3], [], id="as it was"),
+        pytest.param([3, 2], [("MY_GALERA_SMALLER", "high")], id="a node went"),
+        pytest.param([3, 2, 2], [("MY_GALERA_SMALLER", "info")], id="a minute later"),
+        pytest.param([3, 2, 3], [], id="it came back"),
+        pytest.param([3, 2, 1, 2], [("MY_GALERA_SMALLER", "info")], id="one of two came back"),
+        pytest.param([2, 3], [], id="a node joined"),
+    ],
+)
+def test_a_cluster_that_lost_nodes_is_told_until_they_are_back(
+    sizes: list[int], expected: list[tuple[str, str]]
+) -> None:
+    look: MysqlSessions | None = None
+    for minute, size in enumerate(sizes):
+        uptime = 1000 + 60 * minute
+        now = sessions(
+            server={"at": AT + timedelta(minutes=minute)},
+            status={"uptime": uptime, "galera": replace(NODE, size=size)},
+        )
+        look = now if look is None else mysql_sessions.since(look, now)
+
+    assert look is not None
+    assert found(look) == expected
+
+
+@given(
+    states=st.lists(
+        st.tuples(st.sampled_from(["Waiting for ", "waiting ", ""]), st.text(max_size=50)),
+        min_size=1, max_size=5,
+    )
+)  # fmt: skip
+def test_no_state_of_a_session_is_dropped(states: list[tuple[str, str]]) -> None:
+    """A state that waits is in a finding, by its own word; any other is a fact or a long query."""
+    texts = ["".join(each) for each in states]
+    look = sessions(*(thread(n + 1, secs=300, state=text) for n, text in enumerate(texts)))
+    findings = list(mysql_sessions.diagnose(look, mysql_sessions.PROBE.settings))
+    told = " ".join(str(each.value) for f in findings for each in f.evidence)
+    facts = {f.label: f.text for f in mysql_sessions.facts(look, mysql_sessions.PROBE.settings)}
+
+    assert {f.code for f in findings} <= {"MY_WAIT_OTHER", "MY_SESS_LONG_QUERY"}
+    assert facts["states"]
+    for text in texts:
+        assert visible(text, 40)[:30] in told
