@@ -89,8 +89,9 @@ def _rejected(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 def _blocked_in(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """The inbound rules of the balancer's security groups block new flows.
 
-    Whoever scans the internet is blocked all the time, so of a balancer that faces it this is told
-    only when much more is blocked than ten minutes ago, or when nothing else arrives.
+    Whoever scans the internet is blocked all the time and in bursts, so of a balancer that faces it
+    this is told only when nothing else arrives, or when what arrives fell to half within ten
+    minutes while much more is blocked.
     """
     blocked, flows = snapshot.sum(*BLOCKED_IN), snapshot.sum(FLOWS)
     if not blocked:
@@ -99,8 +100,9 @@ def _blocked_in(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     nothing = flows == 0 and blocked >= settings.few_requests
     if not nothing and grade_of(rate, settings.blocked, settings) is None:
         return
-    before = _ten_minutes_ago(snapshot, BLOCKED_IN)
-    if snapshot.scheme != "internal" and not nothing and blocked < 3 * before:
+    before, came = (_ten_minutes_ago(snapshot, names) for names in (BLOCKED_IN, (FLOWS,)))
+    instead = blocked >= 3 * before and (flows or 0) <= came / 2
+    if snapshot.scheme != "internal" and not nothing and not instead:
         return
     yield _blocked(
         snapshot,

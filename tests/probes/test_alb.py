@@ -319,8 +319,11 @@ def test_a_fixed_response_is_mentioned_and_speaks_against_503() -> None:
             {REJECTED: steady(100)}, {"NLB_FLOWS_REJECTED": "critical"}, id="half is rejected"
         ),
         pytest.param({BLOCKED_IN[0]: steady(50)}, {}, id="blocked at the usual rate: scans"),
+        pytest.param({BLOCKED_IN[0]: rising(0, 50)}, {}, id="a scan beside the usual flows"),
         pytest.param(
-            {BLOCKED_IN[0]: rising(0, 50)}, {"NLB_SG_BLOCKED": "warning"}, id="blocked since now"
+            {BLOCKED_IN[0]: rising(0, 50), "NewFlowCount": rising(100, 40)},
+            {"NLB_SG_BLOCKED": "warning"},
+            id="blocked instead of the usual flows",
         ),
         pytest.param(
             {BLOCKED_IN[0]: steady(50), "NewFlowCount": steady(0)},
@@ -351,6 +354,20 @@ def test_a_network_balancer_knows_flows_only(
         type="network",
         state="active",
         series={"NewFlowCount": steady(100), **series},
+    )
+    assert found(snapshot) == expected
+
+
+@pytest.mark.parametrize(("blocked", "expected"), [(24, {}), (25, {"NLB_SG_BLOCKED": "warning"})])
+def test_nobody_scans_an_internal_balancer(blocked: float, expected: dict[str, str]) -> None:
+    snapshot = Snapshot(
+        at=AT,
+        name="shop",
+        arn=ARN.replace("/app/", "/net/"),
+        type="network",
+        scheme="internal",
+        state="active",
+        series={"NewFlowCount": steady(100), BLOCKED_IN[0]: steady(blocked)},
     )
     assert found(snapshot) == expected
 
