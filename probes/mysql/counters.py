@@ -458,7 +458,7 @@ PROBE = Probe(
     changes=changes,
     since=since,
     own=without_ours,
-    needs=("GRANT PROCESS",),
+    needs=("GRANT PROCESS", "GRANT SELECT ON performance_schema.* (MySQL)"),
     codes=(
         "MY_LOCK_DEADLOCKS",
         "MY_TRX_HISTORY",
