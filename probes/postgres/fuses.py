@@ -94,11 +94,12 @@ def _archiving(archiver: Archiver, settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "PG_ARCHIVE_FAILING",
         Severity.CRITICAL if critical else Severity.HIGH if why else Severity.WARNING,
-        f"{size(archiver.waiting_b)} of WAL wait for the archive: "
+        (f"{size(archiver.waiting_b)} of WAL wait" if archiver.waiting else "WAL waits")
+        + " for the archive: "
         + (why or "it does not keep up with what is written"),
         subject="archiver",
         evidence=(
-            Evidence("waits", archiver.waiting_b, "bytes", settings.unarchived.first),
+            Evidence("waits", _waiting_b(archiver), "bytes", settings.unarchived.first),
             Evidence("segments that wait", archiver.waiting),
             Evidence("last archived", visible(archiver.archived or "never", 60)),
             Evidence("that was", archiver.archived_s, "s"),
@@ -110,6 +111,10 @@ def _archiving(archiver: Archiver, settings: Settings) -> Iterator[Finding]:
         next="the server's log has the command's own words; run it by hand for one file as the "
         "server's user; never remove files from pg_wal by hand",
     )
+
+
+def _waiting_b(archiver: Archiver) -> int | None:
+    return None if archiver.waiting is None else archiver.waiting_b
 
 
 def _why(archiver: Archiver, settings: Settings) -> str:

@@ -36,6 +36,7 @@ from probes.postgres.maintenance_model import (
     all_busy,
     taken,
 )
+from probes.postgres.maintenance_off import off_findings
 from probes.postgres.maintenance_view import name_of, views
 from probes.postgres.model import GRANT, partly
 
@@ -61,6 +62,8 @@ class Settings:
     dead_share: float = 0.2
     """Dead rows of live ones."""
     dead_rows: Thresholds = Thresholds(warning=100_000)
+    never_analysed: float = 50_000
+    """Rows written to a table without autovacuum before it counts that it was never analysed."""
     unvacuumed: float = 3600
     """Seconds without a vacuum before dead rows count."""
     workers_busy: Thresholds = Thresholds(warning=600)
@@ -106,6 +109,7 @@ def diagnose(look: Maintenance, settings: Settings) -> Iterator[Finding]:
     yield from _wraparound(look, settings)
     yield from _horizon(look.state, settings)
     if not look.state.recovery:
+        yield from off_findings(look, settings.never_analysed)
         yield from _dead(look, settings)
         yield from _workers(look, settings)
 
@@ -429,5 +433,12 @@ PROBE = Probe(
     beside=beside,
     twice=False,
     needs=("GRANT pg_monitor",),
-    codes=("PG_XID_WRAP", "PG_XID_HORIZON", "PG_VAC_DEAD", "PG_VAC_WORKERS", "PG_OBS_BLIND"),
+    codes=(
+        "PG_XID_WRAP",
+        "PG_XID_HORIZON",
+        "PG_VAC_DEAD",
+        "PG_VAC_WORKERS",
+        "PG_VAC_OFF",
+        "PG_OBS_BLIND",
+    ),
 )

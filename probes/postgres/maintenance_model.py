@@ -21,6 +21,9 @@ TABLES = """
 SELECT s.schemaname AS schema, s.relname AS name, s.n_live_tup AS live, s.n_dead_tup AS dead,
        extract(epoch FROM clock_timestamp()
                - greatest(s.last_autovacuum, s.last_vacuum))::float8 AS vacuumed_s,
+       extract(epoch FROM clock_timestamp()
+               - greatest(s.last_autoanalyze, s.last_analyze))::float8 AS analyzed_s,
+       s.n_mod_since_analyze AS modified,
        age(c.relfrozenxid) AS xid_age,
        c.relpages::bigint * current_setting('block_size')::int AS bytes,
        array_to_string(c.reloptions, ' ') LIKE '%autovacuum_enabled=false%' AS switched_off
@@ -117,6 +120,10 @@ class Dead:
     bytes: int | None = None
     """By the last vacuum's count of pages: rough on purpose, a size function may wait for locks."""
     switched_off: bool | None = None
+    analyzed_s: float | None = None
+    """None: never since statistics began."""
+    modified: int | None = None
+    """Rows that were written since then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

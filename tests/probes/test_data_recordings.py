@@ -45,7 +45,7 @@ REAL = [
         {"PG_ARCHIVE_FAILING", "PG_INDEX_INVALID", "PG_SEQUENCE_END"},
     ),
     ("postgres_locks_lock_storm", "postgres.locks", {"PG_LOCK_BLOCKED", "PG_LOCK_DDL_QUEUE"}),
-    ("postgres_maintenance_dead_rows", "postgres.maintenance", {"PG_VAC_DEAD"}),
+    ("postgres_maintenance_dead_rows", "postgres.maintenance", {"PG_VAC_DEAD", "PG_VAC_OFF"}),
     ("postgres_replication_slot_lost", "postgres.replication", {"PG_SLOT_LOST"}),
     ("postgres_sessions_lock_storm", "postgres.sessions", {"PG_SESS_IDLE_TX"}),
     ("postgres_statements_one_became_slower", "postgres.statements", {"PG_QRY_REGRESSED"}),

@@ -285,3 +285,28 @@ def test_hidden_sessions_are_blind_and_never_none() -> None:
 def test_a_look_is_recorded_and_read_back() -> None:
     whole = look((dead(1),), holders=(session(5), SLOT), vacuums=(Vacuum(pid=3),))
     assert decode(encode(whole), Maintenance) == whole
+
+
+def table(**changed: Any) -> Dead:
+    values: dict[str, Any] = {
+        "schema": "shop", "name": "carts", "live": 60_000, "dead": 0, "switched_off": True,
+        "modified": 50_000,
+    }  # fmt: skip
+    return Dead(**{**values, **changed})
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(look(), [], id="it is on"),
+        pytest.param(look(autovacuum=False), ["autovacuum"], id="off for the server"),
+        pytest.param(look((table(),)), ["shop.carts"], id="off for a table that nobody measured"),
+        pytest.param(look((table(analyzed_s=9e6),)), [], id="measured by hand"),
+        pytest.param(look((table(switched_off=False),)), [], id="new, and autovacuum will come"),
+        pytest.param(look((table(modified=49_999),)), [], id="small"),
+        pytest.param(look((table(),), autovacuum=False), ["autovacuum"], id="one line for all"),
+        pytest.param(look(autovacuum=False, recovery=True), [], id="a standby runs none"),
+    ],
+)
+def test_autovacuum_that_is_off_is_told(seen: Maintenance, expected: list[str]) -> None:
+    assert found(seen) == [("PG_VAC_OFF", "warning", each) for each in expected]
