@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from probes.postgres.subscriptions import Subscription
+from probes.postgres.subscriptions import LogicalSubscription
 from probes.statement import statement
 
 _FOLLOWS = frozenset({"streaming", "catchup"})
@@ -243,7 +243,7 @@ class PostgresReplication:
     """The number that a primary and its copies share; empty: the role may not read it."""
     sync: SyncReplication | None = None
     """None: a standby, or Aurora."""
-    subscriptions: tuple[Subscription, ...] = ()
+    subscriptions: tuple[LogicalSubscription, ...] = ()
     """What this server takes from publishers; none at a standby, which applies nothing."""
     pause: Pause | None = None
     """None: replay is not paused, or nobody has looked beside."""

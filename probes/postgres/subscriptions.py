@@ -43,7 +43,7 @@ class SubscriptionErrors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subscription:
+class LogicalSubscription:
     """All subscriptions of one name. `database` and `slot` are those of the first."""
 
     name: str
@@ -84,8 +84,8 @@ class Subscription:
 
 
 def with_errors(
-    subscriptions: Iterable[Subscription], rows: Iterable[SubscriptionErrors]
-) -> tuple[Subscription, ...]:
+    subscriptions: Iterable[LogicalSubscription], rows: Iterable[SubscriptionErrors]
+) -> tuple[LogicalSubscription, ...]:
     """The same with what is counted, added up by name."""
     sums: dict[str, dict[str, int]] = {}
     for row in rows:
@@ -97,8 +97,8 @@ def with_errors(
 
 
 def compared(
-    before: Iterable[Subscription], now: Iterable[Subscription], at: datetime
-) -> tuple[Subscription, ...]:
+    before: Iterable[LogicalSubscription], now: Iterable[LogicalSubscription], at: datetime
+) -> tuple[LogicalSubscription, ...]:
     """The same with what happened since the look before."""
     known = {each.name: each for each in before}
     return tuple(
@@ -106,7 +106,9 @@ def compared(
     )
 
 
-def _compared(before: Subscription, now: Subscription, at: datetime) -> Subscription:
+def _compared(
+    before: LogicalSubscription, now: LogicalSubscription, at: datetime
+) -> LogicalSubscription:
     new = {
         key: value - before.counted[key]
         for key, value in now.counted.items()
@@ -128,7 +130,7 @@ def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
 
 
 def subscription_findings(
-    subscriptions: Iterable[Subscription], silent: Thresholds
+    subscriptions: Iterable[LogicalSubscription], silent: Thresholds
 ) -> Iterator[Finding]:
     """What each of the subscriptions does not get, or cannot apply."""
     for each in subscriptions:
@@ -148,7 +150,7 @@ def subscription_findings(
             yield _differs(each)
 
 
-def _down(each: Subscription, what: str) -> Finding:
+def _down(each: LogicalSubscription, what: str) -> Finding:
     """A subscription does not take part: it is disabled, or no worker applies for it.
 
     Its tables stand still, and its slot keeps the publisher's WAL until the disk there is full. One
@@ -174,7 +176,7 @@ def _down(each: Subscription, what: str) -> Finding:
     )
 
 
-def _disabled(each: Subscription) -> Finding:
+def _disabled(each: LogicalSubscription) -> Finding:
     """See `_down`."""
     grave = each.was_enabled or each.errors
     finding = _down(each, "is disabled: nothing is applied")
@@ -189,7 +191,7 @@ def _disabled(each: Subscription) -> Finding:
     )
 
 
-def _fails(each: Subscription) -> Finding:
+def _fails(each: LogicalSubscription) -> Finding:
     """A subscription meets something that it cannot apply, and stops or differs from its publisher.
 
     A row that is there already, or that a constraint refuses, ends the worker; it starts again and
@@ -219,7 +221,7 @@ def _fails(each: Subscription) -> Finding:
     )
 
 
-def _differs(each: Subscription) -> Finding:
+def _differs(each: LogicalSubscription) -> Finding:
     """See `_fails`."""
     kinds = each.conflicts
     what = ", ".join(f"{visible(k, 40)} {n}" for k, n in kinds.items())
@@ -237,7 +239,7 @@ def _differs(each: Subscription) -> Finding:
     )
 
 
-def _silent(each: Subscription, severity: Severity, silent: Thresholds) -> Finding:
+def _silent(each: LogicalSubscription, severity: Severity, silent: Thresholds) -> Finding:
     """A subscription's worker is there, and takes nothing any more.
 
     The publisher sends a sign of life twice in each `wal_sender_timeout`, so silence is no idle
@@ -259,7 +261,7 @@ def _silent(each: Subscription, severity: Severity, silent: Thresholds) -> Findi
     )
 
 
-def _common(each: Subscription) -> tuple[Evidence, ...]:
+def _common(each: LogicalSubscription) -> tuple[Evidence, ...]:
     return (
         Evidence("database", visible(each.database or "unknown", 60)),
         Evidence("its slot at the publisher", visible(each.slot or "none", 60)),
@@ -277,7 +279,7 @@ _COLUMNS = (
 )
 
 
-def subscriptions_table(subscriptions: Iterable[Subscription], silent: Thresholds) -> Table:
+def subscriptions_table(subscriptions: Iterable[LogicalSubscription], silent: Thresholds) -> Table:
     """The subscriptions of this server."""
     return Table(
         title="Subscriptions",
@@ -300,7 +302,7 @@ def subscriptions_table(subscriptions: Iterable[Subscription], silent: Threshold
     )
 
 
-def _state(each: Subscription) -> str:
+def _state(each: LogicalSubscription) -> str:
     if not each.enabled:
         return "disabled"
     return "no worker" if each.workers < each.enabled else "applies"

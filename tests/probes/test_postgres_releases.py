@@ -83,7 +83,8 @@ def test_two_who_hold_the_same_are_both_named() -> None:
 @pytest.mark.parametrize(
     ("nodes", "severity"),
     [
-        pytest.param([node(1), node(2, 1, **SNAPSHOT)], "warning", id="it holds up nobody"),
+        pytest.param([node(1), node(2, 1, **SNAPSHOT)], "info", id="it holds up nobody"),
+        pytest.param([node(1), node(2, 1, **SNAPSHOT, wait_s=300.0)], "warning", id="for long"),
         pytest.param([node(1), node(2, 1, **SNAPSHOT), node(3, 2, **WISH)], "high", id="it does"),
         pytest.param([node(1), node(2, 1, **SNAPSHOT, wait_s=1.0)], None, id="not for long"),
     ],

@@ -22,7 +22,7 @@ from probes.postgres.replication_model import (
     Sender,
     Slot,
 )
-from probes.postgres.subscriptions import Subscription, SubscriptionErrors, with_errors
+from probes.postgres.subscriptions import LogicalSubscription, SubscriptionErrors, with_errors
 
 AT = datetime(2026, 11, 21, 2, 41, tzinfo=UTC)
 MIB, GIB = 2**20, 2**30
@@ -407,7 +407,9 @@ def subscribed(*looks: dict[str, Any], seconds: float = 10) -> list[tuple[str, s
     look = None
     for number, changed in enumerate(looks):
         counted = changed.pop("counted", {})
-        each = Subscription(name="shop", **{"workers": 1, "pid": 7, "last_msg_s": 1.0, **changed})
+        each = LogicalSubscription(
+            name="shop", **{"workers": 1, "pid": 7, "last_msg_s": 1.0, **changed}
+        )
         rows = [SubscriptionErrors(name="shop", counted=counted)]
         now = replication(
             at=AT + timedelta(seconds=number * seconds), subscriptions=with_errors([each], rows)
