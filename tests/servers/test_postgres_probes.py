@@ -36,7 +36,7 @@ from tests.servers.private import (
 
 pytestmark = pytest.mark.servers
 
-AT_ONCE = LockSettings(waited=Thresholds(warning=0.01, high=30))
+AT_ONCE = LockSettings(waited=Thresholds(warning=0.01, high=30), crowd_s=0.01)
 UPDATE = "UPDATE orders SET status = 'paid' WHERE id = 7"
 
 
