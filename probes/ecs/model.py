@@ -240,7 +240,11 @@ class Snapshot:
         """Its tasks whose zone is told; sick are those that fail their check, and those that a
         dead zone ended: their replacements run elsewhere by now.
         """
-        live = [InZone(t.arn, t.zone, t.health == "UNHEALTHY") for t in self.tasks or () if t.zone]
+        live = [
+            InZone(task.arn, task.zone, task.health == "UNHEALTHY")
+            for task in self.tasks or ()
+            if task.zone and task.health in _CHECKED
+        ]
         ended = [
             InZone(stop.arn, stop.zone, sick=True)
             for stop in self.stopped
@@ -250,6 +254,8 @@ class Snapshot:
 
 
 _LATELY = timedelta(minutes=10)
+_CHECKED = frozenset({"HEALTHY", "UNHEALTHY"})
+"""Of a task without a check of its own nothing is known: it runs on in a zone without network."""
 _MEANT = frozenset({"UserInitiated", "ServiceSchedulerInitiated"})
 """Stops by a person or a deployment, which say nothing of a zone."""
 
