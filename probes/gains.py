@@ -13,8 +13,9 @@ WINDOW = 300.0
 MINUTE = 60.0
 _TOLD = timedelta(minutes=10)
 """How long a restart or a change of role stays a finding."""
-_OUTAGE = timedelta(seconds=60)
-"""How long it may still be what clients suffer from; after that it is history, and worth a line."""
+_OUTAGE = timedelta(seconds=30)
+"""How long it may still be what clients suffer from; after that it is history, and worth a line. A
+severity falls on three looks running, so that the board says so within a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ def _summed(listed: list[dict[str, int]]) -> dict[str, int]:
 
 
 def severity_of(moment: datetime, at: datetime) -> Severity:
-    """Of a restart or a change of role: high in the first minute, then a word on what was."""
+    """Of a restart or a change of role: high at first, then a word on what was."""
     return Severity.HIGH if at - moment < _OUTAGE else Severity.INFO
 
 

@@ -30,10 +30,12 @@ def test_a_restart_stays_a_finding_for_ten_minutes(ago: timedelta | None, told: 
     ("seconds", "severity"),
     [
         pytest.param(0, Severity.HIGH, id="now"),
-        pytest.param(59.9, Severity.HIGH, id="clients may still suffer from it"),
-        pytest.param(60, Severity.INFO, id="a minute later it is history"),
+        pytest.param(29.9, Severity.HIGH, id="clients may still suffer from it"),
+        pytest.param(30, Severity.INFO, id="half a minute later it is history"),
         pytest.param(599, Severity.INFO, id="for ten minutes"),
     ],
 )
-def test_a_restart_is_a_word_on_what_was_a_minute_later(seconds: float, severity: Severity) -> None:
+def test_a_restart_is_a_word_on_what_was_half_a_minute_later(
+    seconds: float, severity: Severity
+) -> None:
     assert severity_of(AT - timedelta(seconds=seconds), AT) is severity
