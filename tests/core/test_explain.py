@@ -181,7 +181,7 @@ def test_a_code_that_is_handed_to_a_function_is_explained_by_that_function(shelf
 @pytest.mark.parametrize(
     ("code", "probe", "severities", "likely"),
     [
-        ("PG_LOCK_BLOCKED", "postgres.locks", "critical, high, warning", "an advisory lock"),
+        ("PG_LOCK_BLOCKED", "postgres.locks", "critical, high, warning, info", "an advisory lock"),
         ("PG_REPL_LAG", "postgres.replication", "critical, high, warning", "long queries"),
         ("MY_SESS_LONG_QUERY", "mysql.sessions", "high, warning", "a changed plan"),
         ("RD_CLUSTER_SLOTS", "redis.cluster", "critical, high", "a primary died"),
