@@ -12,7 +12,7 @@ import locale
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import events
@@ -75,7 +75,7 @@ ToastKind = Literal["information", "warning", "error"]
 class CockpitApp(App[int]):
     """Shows a desk; without one, first the list of incidents to choose from."""
 
-    CSS = resources.files("screens").joinpath("cockpit.tcss").read_text(encoding="utf-8")
+    CSS = Path(__file__).with_name("cockpit.tcss").read_text(encoding="utf-8")
     TITLE = "cockpit"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = bindings(Where.ANYWHERE)
