@@ -166,8 +166,19 @@ async def wait_for_the_end(seat: Seat, journey: Journey) -> None:
     await seat.until(lambda: "recovered" in seat.screen, 10, "recoveries in the list")
     journey.screens["findings at the end"] = seat.screen
     await seat.press("T")
-    journey.screens["timeline"] = seat.screen
+    journey.screens["timeline"] = await read_through(seat)
     await seat.press("escape")
+
+
+async def read_through(seat: Seat) -> str:
+    """A list from its first page to its last, each line once: without the scroll bar, which moves."""
+    await seat.press("home")
+    pages = [""]
+    while seat.screen != pages[-1]:
+        pages.append(seat.screen)
+        await seat.press("pagedown")
+    lines = [line.rstrip(" │▁▂▃▄▅▆▇█▀") for page in pages for line in page.splitlines()]
+    return "\n".join(dict.fromkeys(lines))
 
 
 def kinds(seat: Seat) -> list[str]:

@@ -302,6 +302,8 @@ async def answer(run: Run, plan: Plan) -> None:
 
 
 async def forge(run: Run, plan: Plan, approval: Approval, siege: Siege) -> None:
+    # a look that a key began may still run, and would be the reason
+    await until(lambda: all(each.status != "running" for each in run.steps), "no step runs")
     with pytest.raises(Refused) as refusal:
         await run.execute(plan, approval)
     siege.forged.append(refusal.value.message)
