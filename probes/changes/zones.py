@@ -12,6 +12,9 @@ from cockpit.text import visible
 from cockpit.triage.names import RecordMove, plain_name
 from probes.trail import ApiEvent
 
+_Key = tuple[str, str, str]
+"""Name, type and set identifier: of weighted records several have one name and type."""
+
 
 def moves_of(event: ApiEvent) -> Iterator[RecordMove]:
     """Each record that the call changed; none of a call that failed."""
@@ -19,21 +22,26 @@ def moves_of(event: ApiEvent) -> Iterator[RecordMove]:
         return
     batch = event.parameters.get("changeBatch")
     rows = batch.get("changes") if isinstance(batch, Mapping) else None
-    deleted: dict[tuple[str, str], tuple[tuple[str, ...], int | None]] = {}
-    made: dict[tuple[str, str], tuple[tuple[str, ...], bool]] = {}
+    deleted: dict[_Key, tuple[tuple[str, ...], int | None]] = {}
+    made: dict[_Key, tuple[tuple[str, ...], bool]] = {}
     for row in rows if isinstance(rows, list) else ():
         record = row.get("resourceRecordSet") if isinstance(row, Mapping) else None
         if not isinstance(record, Mapping):
             continue
-        key = (plain_name(_text(record, "name")), _text(record, "type"))
+        key = (
+            plain_name(_text(record, "name")),
+            _text(record, "type"),
+            _text(record, "setIdentifier"),
+        )
         plain = not (record.get("setIdentifier") or record.get("aliasTarget"))
         if _text(row, "action").upper() == "DELETE":
             deleted[key] = (_values(record), _seconds(record))
             made.setdefault(key, ((), plain))
         else:
             made[key] = (_values(record), plain)
-    for (name, kind), (values, plain) in made.items():
-        old, ttl = deleted.get((name, kind), (None, None))
+    for key, (values, plain) in made.items():
+        name, kind, _ = key
+        old, ttl = deleted.get(key, (None, None))
         yield RecordMove(
             at=event.at,
             name=name,

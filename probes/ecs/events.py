@@ -39,6 +39,8 @@ _TOLD = (
     "deployment failed",
 )
 """Events of what other findings tell with more: starts, health checks, stuck deployments."""
+_BY_BALANCER = "failed ELB health checks"
+"""It says no more than the tasks that were stopped for it do, where there are any."""
 _CHANGED_TARGETS = re.compile(r"\b(?:de)?registered \d+ (?:targets?|instances?)\b")
 _FAILING = re.compile(
     r"(?i)\b(?:unable|fail\w*|error\w*|throttl\w*|denied|cannot|could not|not authorized|invalid"
@@ -80,16 +82,20 @@ def failing_events(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
     """
     start = snapshot.at - timedelta(seconds=settings.event_window)
     explained = any(not stops.normal(stop) for stop in snapshot.stopped)
+    killed = any(stops.killed_by_checks(stop) for stop in snapshot.stopped)
     groups: dict[str, list[EcsEvent]] = {}
     for event in since_steady(snapshot):
         kind = _kind(event.message)
         if event.at < start or _known(event.message) or (kind == _STARTS and explained):
+            continue
+        if killed and _BY_BALANCER in event.message:
             continue
         groups.setdefault(kind, []).append(event)
     short = snapshot.running < floor(snapshot)
     for kind, group in groups.items():
         message = group[0].message
         lasted = (snapshot.at - group[-1].at).total_seconds()
+        quiet = (snapshot.at - group[0].at).total_seconds()
         yield Finding(
             "ECS_EVENT_FAILING",
             _event_severity(kind, message, short=short),
@@ -102,7 +108,7 @@ def failing_events(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
                 Evidence("running", snapshot.running, limit=snapshot.desired),
             ),
             likely=_CAUSES.get(kind, ()),
-            against=() if lasted < 1800 else (f"the last one came {_since(snapshot, group[0])}",),
+            against=(f"the last one came {_since(snapshot, group[0])}",) if quiet >= 1800 else (),
             next=_NEXT.get(kind, "read the events in order"),
         )
 

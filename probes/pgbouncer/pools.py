@@ -92,11 +92,9 @@ def _paused(look: PgBouncerPools) -> Iterator[Finding]:
     for database in look.databases:
         if not database.paused:
             continue
-        held = sum(pool.clients for pool in look.pools if pool.database == database.name)
-        waits = max(
-            (pool.maxwait_s for pool in look.pools if pool.database == database.name), default=0.0
-        )
-        waiting = sum(p.cl_waiting for p in look.pools if p.database == database.name)
+        own = [pool for pool in look.pools if pool.database == database.name]
+        held, waiting = sum(pool.clients for pool in own), sum(pool.cl_waiting for pool in own)
+        waits = max((pool.maxwait_s for pool in own), default=0.0)
         told = f", {waiting:,} clients wait, the first for {duration(waits)}" if waiting else ""
         yield Finding(
             "PGB_PAUSED",

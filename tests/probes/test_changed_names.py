@@ -214,6 +214,10 @@ def test_cloudtrail_tells_old_values_where_the_same_call_deleted_them() -> None:
     assert gone == move(new=())
     (weighted,) = moves_of(call(change("UPSERT", NOW, setIdentifier="blue")))
     assert not weighted.plain
+    blue = change("DELETE", WAS, setIdentifier="blue")
+    one, other = moves_of(call(blue, change("CREATE", NOW)))
+    assert (one.new, one.plain) == ((), False)
+    assert (other.old, other.plain) == (None, True), "what a weighted record had is not its own"
     assert list(moves_of(call(change("UPSERT", NOW), error="AccessDenied"))) == []
 
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cockpit.runbooks.library import library
-from cockpit.triage.finding import Severity
+from cockpit.triage.finding import Finding, Severity
 from probes.ecs import service as ecs
+from probes.ecs.events import failing_events
 from probes.ecs.model import Snapshot
 from probes.ecs.settings import Settings
 from tests.probes.ecs_looks import (
@@ -32,6 +33,8 @@ from tests.probes.ecs_looks import (
 from tests.probes.fake_aws import ago
 
 MOON = "The moon was full (error 7)"
+BALANCER = "failed ELB health checks in (target-group arn)"
+KILLED = f"(task 0c0ffee) {BALANCER}."
 TARGETS = (
     "failed to register targets in (target-group arn:aws:elasticloadbalancing:us-east-1:"
     "123456789012:targetgroup/web/1) with (error rate was odd)"
@@ -129,6 +132,19 @@ def test_an_unknown_reason_is_told_in_its_own_words(look: Snapshot, severity: Se
             [],
             id="a roll-out that does what it should",
         ),
+        pytest.param(
+            snapshot(events=(event(KILLED, minutes=2),)),
+            [("ECS_EVENT_FAILING", WARNING)],
+            id="killed by the balancer's check, and no stopped task says so",
+        ),
+        pytest.param(
+            snapshot(
+                events=(event(KILLED, minutes=2),),
+                stopped=many(2, "ServiceSchedulerInitiated", 137, reason=f"Task {BALANCER}"),
+            ),
+            [("ECS_HEALTH_CHECK_KILLS", WARNING)],
+            id="killed by the balancer's check, told by the tasks alone",
+        ),
     ],
 )
 def test_events_of_failures_are_told_until_it_comes_to_rest(
@@ -199,3 +215,15 @@ def test_that_starts_fail_is_told_by_the_stopped_tasks_where_there_are_any() -> 
     assert found(snapshot(events=(said,))) == [("ECS_EVENT_FAILING", WARNING)]
     crashes = snapshot(events=(said,), stopped=many(3))
     assert found(crashes) == [("ECS_CRASH_LOOP", WARNING)]
+
+
+def test_an_event_that_still_comes_is_not_told_as_long_past() -> None:
+    old = (event(TARGETS, minutes=1), event(TARGETS, minutes=40))
+    (still,) = failing(snapshot(events=old))
+    (past,) = failing(snapshot(events=old[1:]))
+    assert still.against == ()
+    assert past.against == ("the last one came 40m 00s ago",)
+
+
+def failing(look: Snapshot) -> list[Finding]:
+    return list(failing_events(look, Settings()))
