@@ -179,10 +179,8 @@ async def _load(running: postgres.PostgresServer) -> list[Row]:
     minutes = SECONDS / 60
     note = f"{int(calls)} statements in {minutes:g} min"
     return [
-        Row(
-            "observer: statements a minute", float(calls) / minutes, "/min", 0, "", note, gauge=True
-        ),
-        Row("observer: server time", float(busy) / SECONDS / 10, "% of a core", 1.0, "", note),
+        Row("observer: statements a minute", float(calls) / minutes, "/min", 100, "", note),
+        Row("observer: server time", float(busy) / SECONDS / 10, "% of a core", 0.05, "", note),
     ]
 
 
