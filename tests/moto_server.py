@@ -7,18 +7,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
+from urllib.request import Request, urlopen
 
 
 @contextmanager
 def moto_server() -> Iterator[int]:
-    """Its port; empty at first."""
+    """Its port; empty at first.
+
+    moto keeps one account for a whole process, so what an earlier file made would still be there.
+    """
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
-        yield server.get_host_and_port()[1]
+        port = server.get_host_and_port()[1]
+        reset = Request(f"http://127.0.0.1:{port}/moto-api/reset", method="POST")
+        with urlopen(reset, timeout=30):
+            pass
+        yield port
     finally:
         server.stop()
 

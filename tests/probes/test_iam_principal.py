@@ -324,11 +324,9 @@ async def test_the_steps_do_what_they_say_and_are_taken_back(
 ) -> None:
     """The calls of contain-credential with what a look captured, and their undo."""
     monkeypatch.setenv("COCKPIT_TEST_KEY", "testing-key")
+    made = _made_account(port)
     aws, acts = await open_aws(place(port)), await open_aws_acts(place(port))
     try:
-        await acts.run("iam.CreateUser", {"UserName": "deploy"})
-        await acts.run("iam.CreateRole", {"RoleName": "checkout", "AssumeRolePolicyDocument": "{}"})
-        made = _made_key(port)
         before = await collect(aws, at("deploy"))
         assert (before.key, before.deny_known, before.deny_text) == (made, True, "")
         named = {"UserName": "deploy", "AccessKeyId": before.key}
@@ -355,8 +353,13 @@ async def test_the_steps_do_what_they_say_and_are_taken_back(
         await aws.close()
 
 
-def _made_key(port: int) -> str:
-    """Whoever makes a key gets its secret: no session of ours does that."""
+def _made_account(port: int) -> str:
+    """A user with one key and a role, in an account that was empty: the key's identifier.
+
+    Whoever makes a key gets its secret, so no session of ours does that.
+    """
     iam = client(port, "iam")
+    iam.create_user(UserName="deploy")
+    iam.create_role(RoleName="checkout", AssumeRolePolicyDocument="{}")
     key: str = iam.create_access_key(UserName="deploy")["AccessKey"]["AccessKeyId"]
     return key
