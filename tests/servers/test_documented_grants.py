@@ -203,11 +203,12 @@ async def test_the_function_that_holds_the_thread_is_ended_with_its_right_alone(
 
 
 FOLLOWED = {
-    "cache-refuses.script", "database-connections.long_idle", "mysql-replication.start",
+    "cache-failover.abort", "cache-refuses.script", "cache-refuses.unpause",
+    "cache-refuses.unpause_untold", "database-connections.long_idle", "mysql-replication.start",
     "mysql-long-queries.cancel", "pg-disk.drop", "pg-load.cancel", "pgbouncer.enable",
     "pgbouncer.resume",
 }  # fmt: skip
-"""In test_runbooks_followed.py, in test_pgbouncer.py as the one user of admin_users, or on the way to a step that is carried out by the kit."""
+"""In test_runbooks_followed.py and test_runbooks_caches.py, in test_pgbouncer.py as the one user of admin_users, or on the way to a step that is carried out by the kit."""
 ALIKE = {"pg-wraparound.drop": "pg-disk.drop"}
 HERE = {
     "cache-failover.slow", "cache-refuses.function", "redis-memory.doctor",

@@ -1,6 +1,7 @@
 """What a commander may do to Redis: named commands, checked before and after.
 
-Source: Redis documentation, CLIENT KILL, SCRIPT KILL, CONFIG SET. ElastiCache blocks CONFIG.
+Source: Redis documentation, CLIENT KILL, CLIENT PAUSE, FAILOVER, SCRIPT KILL, CONFIG SET.
+ElastiCache blocks CONFIG.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from collections.abc import Mapping
 
 from cockpit.connect.kind import Secret
 from cockpit.connect.observer import sent
-from cockpit.connect.redis.session import Redis
+from cockpit.connect.redis.session import Field, Redis
 from cockpit.connect.redis.settings import RedisSettings
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.session import Acts, Right
 from cockpit.connect.settings import commanders_login
+from cockpit.connect.sql.acts import became
 from cockpit.connect.statements import Statement, checked, statement
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 from cockpit.text import visible
@@ -44,6 +46,8 @@ class RedisActs:
             await self._check_client(values)
         if call == "set_maxmemory_policy" and values["policy"] not in _POLICIES:
             raise Misconfigured(f"{values['policy']!r} is no eviction policy")
+        if call in _HELD_UP:
+            return await self._let_go(call, known)
         if call == "set_maxmemory":
             return await self._set_maxmemory(known, values)
         try:
@@ -120,6 +124,20 @@ class RedisActs:
             "before": before,
         }
 
+    async def _let_go(self, call: str, known: Statement) -> dict[str, object]:
+        """End what holds writes up, if it still does. Raises `Refused`, and sends nothing, where it
+        is over by now, or is another hold-up than was approved.
+        """
+        why = _HELD_UP[call](await self._redis.info())
+        if why:
+            raise Refused(f"{why}: nothing was sent")
+        reply = await self._sent(known, {})
+        now = await became(self._redis.info(), what=" ".join(known.words))
+        done = reply == "OK" and (call == "client_unpause" or not _hands_over(now))
+        state = now.get("paused_reason" if call == "client_unpause" else "master_failover_state")
+        told = "the server does not tell" if state is None else visible(str(state), 60)
+        return {"done": done and state != "client_pause", "detail": f"{reply}; now: {told}"}
+
     async def _check_client(self, values: dict[str, object]) -> None:
         listed = str(await self._redis.command("CLIENT", "LIST", "ID", str(values["id"])))
         fields = dict(part.split("=", 1) for part in listed.split() if "=" in part)
@@ -137,6 +155,29 @@ class RedisActs:
 
 def _words_of(known: Statement, values: Mapping[str, object]) -> list[str]:
     return [str(values[word[1:-1]]) if word.startswith("{") else word for word in known.words]
+
+
+def _hands_over(info: Mapping[str, Field]) -> bool:
+    return info.get("master_failover_state", "no-failover") != "no-failover"
+
+
+def _not_paused(info: Mapping[str, Field]) -> str:
+    """Why CLIENT UNPAUSE is not sent; empty: it may be. Before Valkey 9 no server tells of a pause,
+    and there it does nothing where nothing is paused. Redis 6.2 has one pause for both, so that
+    UNPAUSE in a FAILOVER would take writes that are lost with it.
+    """
+    if _hands_over(info):
+        return "a FAILOVER holds the writes up: FAILOVER ABORT ends that"
+    reason = info.get("paused_reason", "client_pause")
+    return "" if reason == "client_pause" else "no CLIENT PAUSE is on any more"
+
+
+def _not_handing_over(info: Mapping[str, Field]) -> str:
+    """Why FAILOVER ABORT is not sent; empty: it may be."""
+    return "" if _hands_over(info) else "no FAILOVER is under way any more"
+
+
+_HELD_UP = {"client_unpause": _not_paused, "failover_abort": _not_handing_over}
 
 
 async def open_redis_acts(settings: RedisSettings, *, secret: Secret = resolve_async) -> Acts:
