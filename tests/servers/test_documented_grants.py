@@ -203,7 +203,7 @@ async def test_the_function_that_holds_the_thread_is_ended_with_its_right_alone(
 
 
 FOLLOWED = {
-    "cache-failover.abort", "cache-refuses.script", "cache-refuses.unpause",
+    "redis-failover.abort", "cache-refuses.script", "cache-refuses.unpause",
     "cache-refuses.unpause_untold", "database-connections.long_idle", "mysql-replication.start",
     "mysql-long-queries.cancel", "pg-disk.drop", "pg-load.cancel", "pgbouncer.enable",
     "pgbouncer.resume",

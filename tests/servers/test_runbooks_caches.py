@@ -97,7 +97,7 @@ async def test_a_failover_whose_replica_hangs_is_taken_back(two: Two, folder: Pa
         replica.resume()
     eventually(lambda: b"role:slave" in replica.send("INFO", "replication"))
 
-    assert (book.id, plan.risk) == ("cache-failover", "high")
+    assert (book.id, plan.risk) == ("redis-failover", "high")
     assert primary.send("SET", "is", "primary") == b"+OK\r\n"
 
 
