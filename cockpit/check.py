@@ -164,12 +164,12 @@ def _relate(
         at=clock.now(),
         began=onset(store.board, first_look),
     )
-    if not feed:
-        feed, found = without_feed(found)
-    if not any(id_.target == feed for id_ in store.board.readings):
-        return
-    target = next(each for each in config.targets if each.name == feed)
-    store.add(reading_of(found, feed, probe, config.settings_for(target, probe)))
+    told = [(feed, found)] if feed else without_feed(found).values()
+    looked_at = {id_.target for id_ in store.board.readings}
+    for name, part in told:
+        if name in looked_at:
+            target = next(each for each in config.targets if each.name == name)
+            store.add(reading_of(part, name, probe, config.settings_for(target, probe)))
 
 
 def write_recordings(board: Board, folder: Path) -> str:

@@ -26,12 +26,11 @@ class ChangeKeeper:
         self._probe = probe
         self._relating = Relating(graph)
         self._feed = feed_of(config.targets)
-        self._home = ""
-        """Without a feed: the target at which a sick zone is told."""
+        self._homes: dict[str, str] = {}
+        """Without a feed: place → the target at which it is told what several have in common."""
         self._told: RankedChanges | None = None
         self._asks = bool(self._feed or config.places)
-        target = next((each for each in config.targets if each.name == self._feed), None)
-        self._settings = config.settings_for(target, probe) if target else probe.settings
+        self._config = config
         self._first_look: datetime | None = None
         self._due: asyncio.TimerHandle | None = None
 
@@ -62,13 +61,19 @@ class ChangeKeeper:
         if found is self._told:  # and not what it was a moment ago: a screen may have asked since
             return
         self._told = found
-        told_at = self._feed
-        if not told_at:
-            home, found = without_feed(found)
-            told_at = self._home or home
-            self._home = told_at if home else ""
-        if not told_at:
-            return
-        reading = reading_of(found, told_at, self._probe, self._settings)
-        self._store.add(reading)
-        self._store.prove(reading)
+        for told_at, part in self._told_where(found):
+            target = next(each for each in self._config.targets if each.name == told_at)
+            settings = self._config.settings_for(target, self._probe)
+            reading = reading_of(part, told_at, self._probe, settings)
+            self._store.add(reading)
+            self._store.prove(reading)
+
+    def _told_where(self, found: RankedChanges) -> list[tuple[str, RankedChanges]]:
+        """Without a feed it stays where it was told first, until there is nothing to tell."""
+        if self._feed:
+            return [(self._feed, found)]
+        told, before = without_feed(found), self._homes
+        self._homes = {place: before.get(place, home) for place, (home, _) in told.items()}
+        now = [(self._homes[place], part) for place, (_, part) in told.items()]
+        nothing = RankedChanges(at=found.at, began=found.began)
+        return now + [(home, nothing) for place, home in before.items() if place not in told]

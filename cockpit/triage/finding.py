@@ -74,6 +74,10 @@ class Finding:
     """The next thing to look at or to do, one sentence."""
     fact: bool = True
     """A hard fact opens on one look; a gauge (False) on two looks running."""
+    account_limit: str = ""
+    """The limit of the account and region that refuses it this, by name: several targets that have
+    the same one share one cause. Empty: none, or not known.
+    """
 
     def at(self, severity: Severity) -> Finding:
         """The same finding with another severity."""

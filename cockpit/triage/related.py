@@ -19,8 +19,11 @@ from cockpit.triage.probe import AnyProbe, Reading, Seen
 from cockpit.triage.ranking import Ranked, failing, ranked
 from cockpit.triage.target import Target
 from cockpit.triage.together import (
+    SILENT_SERVICES,
+    LimitReached,
     Unanswered,
     ZoneShare,
+    limits_reached,
     sick_zones,
     unanswered_of,
     zones_of,
@@ -47,6 +50,7 @@ class RankedChanges:
     zones: tuple[ZoneShare, ...] = ()
     """Those in which something is sick."""
     unanswered: tuple[Unanswered, ...] = ()
+    limits: tuple[LimitReached, ...] = ()
     names: tuple[ChangedName, ...] = ()
     """Records of DNS that were changed, of names that targets are asked by."""
     first_look: datetime | None = None
@@ -71,6 +75,7 @@ def changes_of(
         codes=tuple(sorted({each.finding.code for each in board.open.values()})),
         zones=zones_of(board, graph),
         unanswered=unanswered_of(board, graph),
+        limits=limits_reached(board, graph),
         names=changed_names(board),
     )
 
@@ -89,6 +94,7 @@ class Relating:
         together = (
             zones_of(board, self._graph),
             unanswered_of(board, self._graph),
+            limits_reached(board, self._graph),
             changed_names(board),
         )
         seen = (board.changes, began, failing(board), together)
@@ -105,13 +111,30 @@ def feed_of(targets: Sequence[Target]) -> str:
     return next((target.name for target in targets if target.kind == "changes"), "")
 
 
-def without_feed(found: RankedChanges) -> tuple[str, RankedChanges]:
-    """Where a sick zone is told when no feed is configured: at the first target that sees something
-    sick there, which is no wrong word about it. The zones alone: changes need a feed, and an AWS
-    that does not answer says nothing of the one target. Empty: no zone is sick.
+def without_feed(found: RankedChanges) -> dict[str, tuple[str, RankedChanges]]:
+    """What is told though no feed is configured: place → the target at which, and what.
+
+    That is a sick zone, an AWS that does not answer, and a used-up limit, at the first target that
+    each of them ails, which is no wrong word about it. Changes need a feed.
     """
-    home = next((zone.targets[0] for zone in sick_zones(found.zones)), "")
-    return home, replace(found, ranked=(), uses=(), unanswered=(), names=())
+    told: dict[str, tuple[str, RankedChanges]] = {}
+    silent = [each for each in found.unanswered if len(each.services) >= SILENT_SERVICES]
+    shared: list[ZoneShare | Unanswered | LimitReached]
+    shared = [*sick_zones(found.zones), *silent, *found.limits]
+    for each in shared:
+        if each.place not in told:
+            told[each.place] = (each.targets[0], _of_place(found, each.place))
+    return told
+
+
+def _of_place(found: RankedChanges, place: str) -> RankedChanges:
+    return RankedChanges(
+        at=found.at,
+        began=found.began,
+        zones=tuple(each for each in found.zones if each.place == place),
+        unanswered=tuple(each for each in found.unanswered if each.place == place),
+        limits=tuple(each for each in found.limits if each.place == place),
+    )
 
 
 def reading_of(found: RankedChanges, feed: str, probe: AnyProbe, settings: object) -> Reading:

@@ -1,4 +1,5 @@
-"""What sick things of one place have in common: a zone, or an AWS that does not answer.
+"""What sick things of one place have in common: a zone, an AWS that does not answer, a used-up
+limit of the account.
 
 No probe sees other targets, so this is taken from the board. A zone is compared with the others of
 the same account and region: its name means another one elsewhere.
@@ -76,6 +77,19 @@ class Unanswered:
     example: str
     asked: int = 0
     """How many services of the place were asked, with those that did answer; 0: not known."""
+    targets: tuple[str, ...] = ()
+    """Whose looks they left blind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitReached:
+    """A limit of the account and region that refuses something to several targets now."""
+
+    place: str
+    limit: str
+    targets: tuple[str, ...]
+    codes: tuple[str, ...]
+    """What is told at them."""
 
 
 def zones_of(board: Board, graph: DependencyGraph) -> tuple[ZoneShare, ...]:
@@ -128,15 +142,19 @@ def unanswered_of(board: Board, graph: DependencyGraph) -> tuple[Unanswered, ...
     """Of each place, the services that did not answer lately."""
     places = _places(graph)
     silent: dict[str, dict[str, tuple[datetime, str]]] = {}
+    blind: dict[str, set[str]] = {}
     well: dict[str, set[str]] = {}
     answer: dict[str, set[str]] = {}
     for (target, probe), reading in board.readings.items():
         place = places.get(target)
+        if (known := registry().get(probe)) and not known.asks:
+            continue  # it asked nothing of AWS: what is judged here is told as such a reading too
         match reading.outcome:
             case Blind(reason=reason, detail=detail) if place and reason in _NO_ANSWER:
                 if call := _CALL.match(detail):
                     held, said = silent.setdefault(place, {}), (reading.at, detail)
                     held[call[1]] = max(held.get(call[1], said), said)
+                    blind.setdefault(place, set()).add(target)
             case Seen() if place:
                 well.setdefault(place, set()).add(reading.kind)
                 answer.setdefault(place, set()).update(_service(probe))
@@ -147,6 +165,7 @@ def unanswered_of(board: Board, graph: DependencyGraph) -> tuple[Unanswered, ...
             others=tuple(sorted(well.get(place, ()))),
             example=max(held.values())[1],
             asked=len({*held, *answer.get(place, ())}),
+            targets=tuple(sorted(blind[place])),
         )
         for place, held in sorted(silent.items())
     )
@@ -168,6 +187,26 @@ def regions_in_trouble(
         if len(each.services) >= SILENT_SERVICES and each.others and each.place in told:
             sick = {found.target for found in open_ if places.get(found.target) == each.place}
             yield each, tuple(sorted(sick))
+
+
+def limits_reached(board: Board, graph: DependencyGraph) -> tuple[LimitReached, ...]:
+    """Limits that several targets of a place run into; at one alone its own row says all of it."""
+    places = _places(graph)
+    found: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for each in board.open.values():
+        limit, place = each.finding.account_limit, places.get(each.target)
+        if limit and place and each.finding.severity > Severity.INFO:
+            found.setdefault((place, limit), set()).add((each.target, each.finding.code))
+    told = (
+        LimitReached(
+            place=place,
+            limit=limit,
+            targets=tuple(sorted({target for target, _ in hit})),
+            codes=tuple(sorted({code for _, code in hit})),
+        )
+        for (place, limit), hit in sorted(found.items())
+    )
+    return tuple(each for each in told if len(each.targets) > 1)
 
 
 def _service(probe: str) -> set[str]:

@@ -85,6 +85,9 @@ _NEXT = {
     _OTHER: "read the message",
 }
 
+_ACCOUNT_LIMIT = "EC2's running instances"
+"""Counted in vCPUs by kinds of instances: nearly all that serve are of one kind, the standard."""
+
 
 def class_of(message: str) -> str:
     """Why a launch failed, in a word; `other` for a message that is in no table."""
@@ -120,6 +123,7 @@ def failing(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=_LIKELY[name],
             against=("a later launch was successful",) if healed else (),
             next=_NEXT[name],
+            account_limit=_ACCOUNT_LIMIT if name == "quota" and not healed else "",
         )
 
 

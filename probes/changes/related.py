@@ -1,5 +1,5 @@
 """What has to do with what is wrong: a change before the onset, on what fails, or on its rights;
-a zone in which nearly all that is sick stands; an AWS that does not answer.
+a zone in which nearly all that is sick stands; an AWS that does not answer; a used-up limit.
 
 Nothing is asked for it: it is judged from what all other looks saw, each time that one of these is
 new. A correlation: where every ten minutes something is deployed, something always stands just
@@ -9,45 +9,26 @@ before the onset.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cockpit.connect.session import Closable
 from cockpit.errors import BlindError, Reason
 from cockpit.triage.changes import Change
-from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
+from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.names import NEW, OLD, ChangedName
 from cockpit.triage.onset import Onset
 from cockpit.triage.probe import Probe
 from cockpit.triage.ranking import Ranked
 from cockpit.triage.related import RELATED, RankedChanges
 from cockpit.triage.target import Target
-from cockpit.triage.together import ZONE_ELSEWHERE, ZONE_LEAST, ZONE_SICK, Unanswered, sick_zones
 from cockpit.units import duration
+from probes.changes import place
+from probes.changes.settings import RelatedSettings
 
 _RENAME = timedelta(seconds=60)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(hours=24)
 _LOGS_DENIED = "LOG_ACCESS_DENIED"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelatedSettings:
-    """Scores are between 0 and 1: risk × time × relation × actor × outcome."""
-
-    warning: float = 0.3
-    critical: float = 0.6
-    """Only for a change on what fails, or on what that needs directly."""
-    zone_sick: float = ZONE_SICK
-    """Share of a zone's nodes, instances and targets that are sick."""
-    zone_elsewhere: float = ZONE_ELSEWHERE
-    """Share of those of the other zones, below which it is the zone."""
-    zone_least: int = ZONE_LEAST
-    """Sick ones in a zone, of at least two targets, below which nothing is told."""
-    services: Thresholds = Thresholds(warning=3, critical=6)
-    """Services of a place that do not answer, all within two minutes."""
-    most: int = 3
-    """Of how many changes it is told, the most suspected first."""
 
 
 async def collect(session: Closable, target: Target) -> RankedChanges:
@@ -61,8 +42,9 @@ def diagnose(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Fin
         yield from _before(each, snapshot.began, settings)
     yield from _narrowed(snapshot)
     yield from _rights(snapshot)
-    yield from _zone(snapshot, settings)
-    yield from _silent(snapshot, settings)
+    yield from place.zone(snapshot, settings)
+    yield from place.silent(snapshot, settings)
+    yield from place.limit(snapshot, settings)
     yield from _names(snapshot)
 
 
@@ -175,76 +157,6 @@ def _rights(snapshot: RankedChanges) -> Iterator[Finding]:
         )
 
 
-def _zone(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Finding]:
-    """Nearly all that is sick stands in one zone, and the other zones are well.
-
-    A zone of AWS is in trouble, long before AWS says so; or something of ours that only this zone
-    has: its NAT gateway, its subnet, its ACL. What can serve from elsewhere is moved out of it.
-    """
-    told = sick_zones(
-        snapshot.zones,
-        sick=settings.zone_sick,
-        elsewhere=settings.zone_elsewhere,
-        least=settings.zone_least,
-    )
-    for each in told:
-        here = len(each.sick) / each.many
-        there = each.sick_elsewhere / each.many_elsewhere
-        yield Finding(
-            "AZ_CORRELATED",
-            Severity.CRITICAL,
-            f"{len(each.sick)} of {each.many} in {each.zone} are sick, elsewhere "
-            f"{each.sick_elsewhere} of {each.many_elsewhere}",
-            subject=f"{each.place} {each.zone}",
-            evidence=(
-                Evidence("sick in the zone", here, "share", limit=settings.zone_sick),
-                Evidence("sick elsewhere", there, "share", limit=settings.zone_elsewhere),
-                Evidence("sick", ", ".join(each.sick[:8])),
-                Evidence("seen by the looks at", ", ".join(each.targets[:8])),
-            ),
-            likely=(
-                "the zone itself is in trouble: AWS says so later, if at all",
-                "what only this zone has: its NAT gateway, its subnets, their ACL",
-            ),
-            next="look at AWS Health and at the zone's paths; can the others carry all of it?",
-        )
-
-
-def _silent(snapshot: RankedChanges, settings: RelatedSettings) -> Iterator[Finding]:
-    """Several services of AWS do not answer, or throttle, at one place: its region is in trouble,
-    or our way.
-
-    What runs there may be well all the same: looks and acts go by the same APIs, and are blind.
-    """
-    for each in snapshot.unanswered:
-        severity = settings.services.grade(len(each.services))
-        if severity is None:
-            continue
-        alone = () if each.others else ("nothing of it answers: it may be our own way there",)
-        yield Finding(
-            "AWS_API_DEGRADED",
-            severity,
-            f"AWS answers badly at {each.place}: {len(each.services)} of {_asked(each)} services",
-            subject=each.place,
-            evidence=(
-                Evidence("services", len(each.services), "", limit=settings.services.first),
-                Evidence("named", ", ".join(each.services[:10])),
-                Evidence("one of them", each.example),
-                Evidence("kinds that answer", ", ".join(each.others[:10]) or None),
-            ),
-            likely=(
-                "the region's control plane is in trouble",
-                "our network or proxy",
-            ),
-            against=alone,
-            next="look from elsewhere, and at AWS Health; do not take blindness for an outage",
-        )
-
-
-def _asked(each: Unanswered) -> str:
-    return str(each.asked) if each.asked >= len(each.services) else "its"
-
-
 def _names(snapshot: RankedChanges) -> Iterator[Finding]:
     """The record of a name that a target is asked by was changed within a day.
 
@@ -310,6 +222,7 @@ PROBE = Probe(
         "IAM_CHANGED",
         "AZ_CORRELATED",
         "AWS_API_DEGRADED",
+        "AWS_ACCOUNT_LIMIT",
         "DNS_RECORD_CHANGED",
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cockpit.triage.finding import Thresholds
+from cockpit.triage.together import ZONE_ELSEWHERE, ZONE_LEAST, ZONE_SICK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +29,22 @@ class Settings:
         22, 1433, 1521, 2375, 3306, 3389, 5432, 5439, 5601, 5900, 5985, 6379, 9200, 11211, 27017,
     )  # fmt: skip
     """Ports that nobody opens to the whole internet on purpose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelatedSettings:
+    """Scores are between 0 and 1: risk × time × relation × actor × outcome."""
+
+    warning: float = 0.3
+    critical: float = 0.6
+    """Only for a change on what fails, or on what that needs directly."""
+    zone_sick: float = ZONE_SICK
+    """Share of a zone's nodes, instances and targets that are sick."""
+    zone_elsewhere: float = ZONE_ELSEWHERE
+    """Share of those of the other zones, below which it is the zone."""
+    zone_least: int = ZONE_LEAST
+    """Sick ones in a zone, of at least two targets, below which nothing is told."""
+    services: Thresholds = Thresholds(warning=3, critical=6)
+    """Services of a place that do not answer, all within two minutes."""
+    most: int = 3
+    """Of how many changes it is told, the most suspected first."""

@@ -15,6 +15,9 @@ from probes.ecs.phrases import Cause
 from probes.ecs.settings import Settings
 from probes.ecs.tasks import changed, deploying, of_today, since_steady
 
+_ACCOUNT_LIMIT = "the limit on the number of"
+"""Of tasks or of vCPUs, that run at once: all services of the account and region share it."""
+
 NOT_STARTED = ("unable to place a task", "failed to launch a task")
 
 
@@ -197,6 +200,7 @@ def placement(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         return
     message = told[0] if told else failed[0][0].reason
     short = snapshot.running < snapshot.desired
+    limited = _ACCOUNT_LIMIT in message.lower()
     yield Finding(
         "ECS_PLACEMENT_FAILED",
         Severity.CRITICAL if short else Severity.WARNING,
@@ -207,8 +211,13 @@ def placement(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             Evidence("running", snapshot.running, limit=snapshot.desired),
             Evidence("subnets", ", ".join(snapshot.service.subnets) or None),
         ),
-        likely=("no host has room", "the subnets have no free address", "a quota is used up"),
-        next="look at the cluster's hosts and the subnets' free addresses",
+        likely=("the account's limit is used up, by this service or by another",)
+        if limited
+        else ("no host has room", "the subnets have no free address", "a quota is used up"),
+        next="scale in what is not needed: an increase takes hours to days"
+        if limited
+        else "look at the cluster's hosts and the subnets' free addresses",
+        account_limit="Fargate's tasks or vCPUs" if limited else "",
     )
 
 

@@ -16,7 +16,7 @@ from probes.lambda_function.settings import Settings
 from probes.metrics import held, history, latest, peak, running, settled
 
 _QUEUES = ":sqs:"
-_BULKHEAD = 0.5
+_BULKHEAD, _BUSY = 0.5, 0.8
 
 
 def is_throttled(snapshot: Snapshot) -> bool:
@@ -54,6 +54,7 @@ def throttles(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
         else (),
         next="raise or remove the reserve when it is too small; else find who uses the pool up",
         fact=False,
+        account_limit="Lambda's concurrent executions" if _pool_is_why(snapshot) else "",
     )
 
 
@@ -70,12 +71,17 @@ def _limits(snapshot: Snapshot) -> tuple[Evidence, ...]:
 def _why_throttled(snapshot: Snapshot) -> tuple[str, ...]:
     if snapshot.reserved is not None:
         return (f"its reserved concurrency is {snapshot.reserved}", "it takes longer than before")
-    used = _used(snapshot)
-    busy = used is not None and used >= 0.8
+    busy = _pool_is_why(snapshot)
     others = tuple(f"{each.name} runs {number(each.most)} at once" for each in snapshot.beside[:2])
     if busy:
         return ("the account's pool is used up", *others, "a slow dependency: each runs longer")
     return ("a steep rise: environments are added at a limited rate", "a burst of events", *others)
+
+
+def _pool_is_why(snapshot: Snapshot) -> bool:
+    """Whether what throttles it is, as far as is known, the pool that all share."""
+    used = _used(snapshot)
+    return snapshot.reserved is None and used is not None and used >= _BUSY
 
 
 def switched_off(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:

@@ -196,6 +196,7 @@ def limits(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
             likely=("many executions at once", "a loop or a map with many short states"),
             next="start fewer at once, or let the quota of state transitions be raised",
             fact=False,
+            account_limit="Step Functions' state transitions",
         )
     stopped = total(now(snapshot, snapshot.aborts))
     if stopped:

@@ -20,7 +20,7 @@ from cockpit.triage.topology import DependencyGraph
 from probes.changes import feed, related
 from probes.changes.model import Happening
 from probes.changes.model import Snapshot as Feed
-from probes.changes.related import RelatedSettings
+from probes.changes.settings import RelatedSettings
 from probes.changes.zones import moves_of
 from probes.endpoint.model import Snapshot as Endpoint
 from probes.trail import ApiEvent

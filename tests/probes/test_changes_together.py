@@ -15,6 +15,7 @@ from cockpit.connect.settings import AwsSite
 from cockpit.desk.relation import ChangeKeeper
 from cockpit.errors import Reason
 from cockpit.triage.board import ONE_LOOK, Board, LookId
+from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Blind, Reading, Seen
 from cockpit.triage.registry import registry
 from cockpit.triage.related import Relating, changes_of
@@ -25,7 +26,7 @@ from cockpit.triage.topology import DependencyGraph
 from probes.autoscaling_group.model import Member
 from probes.autoscaling_group.model import Snapshot as Group
 from probes.changes import related
-from probes.changes.related import RelatedSettings
+from probes.changes.settings import RelatedSettings
 from probes.ec2_instance.model import Snapshot as Instance
 from probes.ec2_instance.model import StatusCheck
 from probes.ecs.model import RunningTask
@@ -34,8 +35,8 @@ from probes.elasticache.model import Snapshot as Cache
 from probes.rds.model import Instance as Database
 from probes.rds.model import Snapshot as Databases
 from tests.patience import until
-from tests.probes import ecs_looks
-from tests.probes.fake_aws import AT, ago
+from tests.probes import asg_looks, ecs_looks, lambda_looks, test_state_machine
+from tests.probes.fake_aws import AT, ago, minutes
 
 A, B, C = "us-east-1a", "us-east-1b", "us-east-1c"
 
@@ -255,9 +256,37 @@ def test_looks_say_what_of_theirs_stands_in_which_zone(
     assert [*snapshot.in_zones()] == expected
 
 
-async def test_without_a_feed_a_sick_zone_is_told_at_a_target_that_is_sick_in_it() -> None:
-    dead = shown(things("x", a=(2, 0), b=(0, 3)), things("y", a=(1, 0), c=(0, 2)))
-    seen, graph = board(dead)
+def refused(limit: str, severity: Severity = Severity.WARNING) -> Seen:
+    return Seen((Finding("X_THROTTLED", severity, "refused", account_limit=limit),))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ({"a": refused("L"), "b": refused("L")}, ["L: the limit of prod refuses 2 targets: a, b"]),
+        ({"a": refused("L")}, []),
+        ({"a": refused("L"), "b": refused("M")}, []),
+        ({"a": refused("L"), "b": refused("L", Severity.INFO)}, []),
+        ({"a": refused(""), "b": refused("")}, []),
+    ],
+    ids=["two", "one alone", "two limits", "one is over", "limits of their own"],
+)
+def test_a_limit_of_the_account_that_several_run_into_is_one_line(
+    outcomes: dict[str, Seen], expected: list[str]
+) -> None:
+    store = Store(ONE_LOOK)
+    for reading in board(outcomes)[0].readings.values():
+        store.add(reading)
+    _, graph = board(outcomes)
+    found = changes_of(store.board, graph, at=AT, began=None)
+    assert [f.summary for f in related.diagnose(found, RelatedSettings())] == expected
+
+
+async def told_without_a_feed(
+    before: dict[str, Any], after: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    """What is told while `before` is so, and that nothing is once `after` is."""
+    seen, graph = board(before)
     place = AwsSite(name="prod", region="us-east-1")
     config = Config(path=Path("x"), environment="x", targets=graph.targets, places={"prod": place})
     store, probe = Store(ONE_LOOK), registry()["changes.related"]
@@ -266,12 +295,88 @@ async def test_without_a_feed_a_sick_zone_is_told_at_a_target_that_is_sick_in_it
     keeper.begin()
 
     def told() -> list[tuple[str, str]]:
-        return [(id_.target, id_.code) for id_ in store.board.open]
+        codes = [(id_.target, id_.code) for id_ in store.board.open]
+        return [each for each in codes if each[1] != "X_THROTTLED"]
 
     for reading in seen.readings.values():
         store.add(reading)
-    await until(lambda: told() == [("t0", "AZ_CORRELATED")], "the zone is told")
-    well = Seen((), snapshot=things("x", a=(0, 2), b=(0, 3)))
-    store.add(replace(seen.readings[LookId("t0", "p")], outcome=well))
+    await until(lambda: told() == [expected], "it is told")
+    for reading in board(after)[0].readings.values():
+        store.add(reading)
     await until(lambda: told() == [], "it is taken back")
     keeper.stop()
+
+
+async def test_without_a_feed_a_sick_zone_is_told_at_a_target_that_is_sick_in_it() -> None:
+    dead = shown(things("x", a=(2, 0), b=(0, 3)), things("y", a=(1, 0), c=(0, 2)))
+    well = shown(things("x", a=(0, 2), b=(0, 3)))
+    await told_without_a_feed(dead, well, ("t0", "AZ_CORRELATED"))
+
+
+async def test_without_a_feed_an_aws_that_does_not_answer_is_told_at_a_target_it_leaves_blind() -> (
+    None
+):
+    dead = {"well": Seen(()), **{n: silent(n) for n in CALLS}}
+    await told_without_a_feed(dead, {CALLS[0]: Seen(())}, (min(CALLS), "AWS_API_DEGRADED"))
+
+
+async def test_without_a_feed_a_used_up_limit_is_told_at_a_target_that_it_refuses() -> None:
+    dead = {"a": refused("L"), "b": refused("L")}
+    await told_without_a_feed(dead, {"a": Seen(())}, ("a", "AWS_ACCOUNT_LIMIT"))
+
+
+def test_what_is_told_of_a_place_is_no_answer_of_it() -> None:
+    seen, graph = board({n: silent(n) for n in CALLS})
+    said = Reading(CALLS[0], "changes", "changes.related", AT, 0.0, Seen(()))
+    seen = replace(seen, readings={**seen.readings, LookId(CALLS[0], said.probe): said})
+    (one,) = changes_of(seen, graph, at=AT, began=None).unanswered
+    assert (one.others, one.asked, one.targets) == ((), 3, tuple(sorted(CALLS)))
+
+
+FARGATE = (
+    "(service web) was unable to place a task. Reason: You've reached the limit on the number of "
+    "vCPUs you can run concurrently"
+)
+
+
+@pytest.mark.parametrize(
+    ("probe", "snapshot", "limit"),
+    [
+        (
+            "lambda_function.status",
+            lambda_looks.snapshot(throttles=lambda_looks.flow(10), claimed=lambda_looks.flow(990)),
+            "Lambda's concurrent executions",
+        ),
+        (
+            "lambda_function.status",
+            lambda_looks.snapshot(
+                throttles=lambda_looks.flow(10), claimed=lambda_looks.flow(990), reserved=5
+            ),
+            "",
+        ),
+        (
+            "ecs.service",
+            ecs_looks.snapshot(events=(ecs_looks.event(FARGATE, minutes=1),)),
+            "Fargate's tasks or vCPUs",
+        ),
+        (
+            "autoscaling_group.capacity",
+            asg_looks.snapshot(activities=(asg_looks.activity(message="VcpuLimitExceeded"),)),
+            "EC2's running instances",
+        ),
+        (
+            "state_machine.executions",
+            test_state_machine.snapshot(throttled=minutes(4)),
+            "Step Functions' state transitions",
+        ),
+    ],
+    ids=["pool", "a reserve of its own", "Fargate", "EC2", "Step Functions"],
+)
+def test_looks_name_the_limit_of_the_account_that_refuses_them(
+    probe: str, snapshot: Any, limit: str
+) -> None:
+    known = registry()[probe]
+    found = known.diagnose(snapshot, known.settings)
+    assert {each.account_limit for each in found if each.severity > Severity.INFO} - {""} == (
+        {limit} - {""}
+    )
