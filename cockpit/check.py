@@ -155,9 +155,7 @@ def _relate(
     config: Config, probes: Mapping[str, AnyProbe], store: Store, *, first_look: datetime
 ) -> None:
     """Tell at the feed of changes what they have to do with what is wrong, where both are known."""
-    feed, probe = feed_of(config.targets), probes.get(RELATED)
-    if probe is None:
-        return
+    feed = feed_of(config.targets)
     found = changes_of(
         store.board,
         DependencyGraph(config.targets),
@@ -167,7 +165,7 @@ def _relate(
     told = [(feed, found)] if feed else without_feed(found).values()
     looked_at = {id_.target for id_ in store.board.readings}
     for name, part in told:
-        if name in looked_at:
+        if name in looked_at and (probe := probes.get(RELATED)) is not None:
             target = next(each for each in config.targets if each.name == name)
             store.add(reading_of(part, name, probe, config.settings_for(target, probe)))
 

@@ -22,6 +22,7 @@ from cockpit.ownership import private
 from cockpit.redact import MASKER
 from cockpit.text import lines
 from cockpit.triage.engine import Engine, Look
+from cockpit.triage.families import looking_at
 from cockpit.triage.had import LookMemory
 from cockpit.triage.own import OwnAct
 from cockpit.triage.probe import AnyProbe, Blind, Reading
@@ -97,9 +98,9 @@ def looks(
     found = [
         _look(config, target, probe)
         for target in chosen
-        for probe in probes.values()
-        if probe.kind == target.kind and probe.asks
         if not isinstance(target.settings, NoSettings)
+        for probe in looking_at(probes, target.kind)
+        if probe.asks
         if not only or probe.id in only
     ]
     if not found:
@@ -115,11 +116,10 @@ def unwatched(
     `targets`: only these; none means all. What a plug-in lacks concerns every look and is always
     among them.
     """
-    watched = {probe.kind for probe in probes.values()}
     return [
         _not_looked_at(target)
         for target in config.targets
-        if target.kind not in watched or isinstance(target.settings, NoSettings)
+        if isinstance(target.settings, NoSettings) or not any(looking_at(probes, target.kind))
         if not targets or target.name in targets or target.kind == PLUG_IN
     ]
 
@@ -271,7 +271,9 @@ def connections(config: Config, role: Role) -> Connections:
     """The door to the systems of a configuration, for a role."""
     budget = Budget(config.budget_usd_per_hour)
     wanted = _wanted(config)
-    return Connections(config.places, role, kinds(), budget=budget, wanted=wanted)
+    known = kinds()
+    used = {each.kind: known[each.kind] for each in config.targets if each.kind in known}
+    return Connections(config.places, role, used, budget=budget, wanted=wanted)
 
 
 def _wanted(config: Config) -> Mapping[str, Sequence[str]]:
@@ -281,8 +283,7 @@ def _wanted(config: Config) -> Mapping[str, Sequence[str]]:
         if not isinstance(target.settings, NoSettings) and (place := place_of(target)):
             needs = [
                 need
-                for probe in registry().values()
-                if probe.kind == target.kind
+                for probe in looking_at(registry(), target.kind)
                 for need in probe.needs
                 if _ACTION.fullmatch(need)
             ]

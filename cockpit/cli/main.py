@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pkgutil
 import sys
@@ -126,7 +127,9 @@ def main(arguments: list[str] | None = None) -> None:
     """The console script. Ends the process; never with a traceback."""
     with contextlib.ExitStack() as end:
         end.push(_end_of_bug)
-        sys.exit(run(arguments))
+        code = run(arguments)
+        gc.freeze()  # else Python goes through all modules for garbage before it takes them apart
+        sys.exit(code)
 
 
 def _end_of_bug(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cockpit.cli.start import starting
 from cockpit.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -159,11 +160,17 @@ def show(
     a hung look must never hold a person who pressed `q`. `after`: what is left to say when the
     terminal is free again, and the exit code if all else went well.
     """
+    start = contextlib.ExitStack()
+    start.enter_context(starting())
+
+    async def made() -> Desk | Opening:
+        with start:
+            return await make()
 
     async def shown() -> int:
         from screens.app import run_async
 
-        return await run_async(make)
+        return await run_async(made)
 
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

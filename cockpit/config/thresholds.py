@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 from cockpit.config.fields import Fields
 from cockpit.plugins import attempt
 from cockpit.text import nearest
+from cockpit.triage.families import looking_at
 from cockpit.triage.finding import Thresholds
 from cockpit.triage.probe import AnyProbe
 
@@ -42,7 +43,7 @@ class ProbeSettings:
         for id_, table in tables.items():
             probe = self._probes.get(id_)
             if probe is None or (kind and probe.kind != kind):
-                known = [i for i, p in self._probes.items() if not kind or p.kind == kind]
+                known = [p.id for p in looking_at(self._probes, kind)] if kind else self._probes
                 self._fields.say(f'{where}."{id_}"', f"no such probe{nearest(id_, known)}")
             elif isinstance(table, dict):
                 base: Any = self.general.get(id_, probe.settings)

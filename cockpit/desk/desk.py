@@ -278,7 +278,7 @@ class Desk:
         """The logs of a target, held against the onset. Raises `BlindError` for one without."""
         there = self.targets[target]
         below = (self.targets[name] for name in self.graph.below(target) if name in self.targets)
-        probe = logs_probe(there, self._probes.values(), below)
+        probe = logs_probe(there, self._probes, below)
         reading = self.board.readings.get(LookId(target, probe.id))
         outcome = reading.outcome if reading is not None else None
         began = self.changes.began

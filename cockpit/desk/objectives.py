@@ -20,6 +20,7 @@ from cockpit.incident.objectives import (
 )
 from cockpit.incident.record import Incident
 from cockpit.triage.board import Board, LookId
+from cockpit.triage.families import looking_at
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import AnyProbe, Seen
 from cockpit.triage.target import Target
@@ -38,9 +39,10 @@ class ObjectiveKeeper:
         self._incident = incident
         self._looks: dict[str, list[str]] = {}
         """Kind → its probes that know of recovery points."""
-        for probe in probes.values():
-            if probe.points is not None:
-                self._looks.setdefault(probe.kind, []).append(probe.id)
+        for kind in {target.kind for target in config.targets}:
+            knowing = [probe.id for probe in looking_at(probes, kind) if probe.points is not None]
+            if knowing:
+                self._looks[kind] = knowing
         self._stores = [
             (target, limit)
             for target in self._targets.values()

@@ -211,9 +211,10 @@ def users(board: Board, names: Iterable[str]) -> Mapping[str, frozenset[str]]:
     if not wanted:
         return {}
     # the rows of a database are many, and name nothing of AWS
-    in_places = {kind.name for kind in kinds().values() if kind.place is not None} - {"changes"}
     for reading in board.readings.values():
-        if reading.kind not in in_places or not isinstance(reading.outcome, Seen):
+        kind = kinds().get(reading.kind)
+        in_place = kind is not None and kind.place is not None and kind.name != "changes"
+        if not in_place or not isinstance(reading.outcome, Seen):
             continue
         for text in set(_texts(reading.outcome.snapshot)):
             if text in wanted or (text.startswith("arn:") and _tail(text) in wanted):

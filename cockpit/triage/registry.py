@@ -1,4 +1,4 @@
-"""The kinds and probes there are: found in the package `probes`, then in other distributions.
+"""The kinds and probes there are: found in the package `probes`, and in other distributions.
 
 Nothing imports a probe by name. A module that ends with `PROBE = Probe(…)` is one, and may bring
 the kind that it looks at (`KIND = aws_kind("sqs_queue", "sqs")`): a new probe needs one file. A
@@ -8,21 +8,19 @@ everything else works.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import TypeVar
 
 from cockpit import plugins
 from cockpit.connect.aws.kind import RESOURCE
 from cockpit.connect.kind import AnyKind, Kind
 from cockpit.connect.kinds import KINDS
-from cockpit.errors import Misconfigured
 from cockpit.plugins import Broken, Point, attempt
 from cockpit.text import nearest
+from cockpit.triage.families import Brought, Families, name_of
 from cockpit.triage.members import fault, what
 from cockpit.triage.probe import AnyProbe, Probe
 from cockpit.triage.target import Target
@@ -32,7 +30,9 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What there is to look at, and how. Both mappings are in the order of their names."""
+    """What there is to look at, and how. Both mappings are in the order of their names; to walk
+    through them may import all.
+    """
 
     kinds: Mapping[str, AnyKind]
     probes: Mapping[str, AnyProbe]
@@ -48,22 +48,17 @@ class Catalog:
 
 @cache
 def catalog() -> Catalog:
-    """Everything. Slow the first time: imports every probe.
-
-    Raises `Misconfigured` when two modules of ours claim one name.
+    """Everything there is. Own kinds and probes are imported when one is asked for by its name, all
+    of them when somebody walks through (`cockpit.triage.families`); plug-ins are imported here.
     """
-    kinds: dict[str, AnyKind] = dict(KINDS)
-    probes: dict[str, AnyProbe] = {}
-    for module in _modules():
-        _add(probes, module, "PROBE", Probe)
-        _add(kinds, module, "KIND", Kind)
+    own = Families()
+    kinds: Mapping[str, AnyKind] = Brought(own, own.kinds, {})
+    probes: Mapping[str, AnyProbe] = Brought(own, own.probes, {})
     _, unread = plugins.installed()
     foreign_kinds, bad_kinds = _foreign(plugins.KINDS, Kind, taken=kinds)
     crossing = _crossing(foreign_kinds)
     foreign_kinds = {name: each for name, each in foreign_kinds.items() if name not in crossing}
     foreign_probes, bad_probes = _foreign(plugins.PROBES, Probe, taken=probes)
-    kinds |= {name: kind for name, (kind, _) in foreign_kinds.items()}
-    probes |= {id_: probe for id_, (probe, _) in foreign_probes.items()}
     origins = {
         (point.entry.group, name): point.distribution
         for found in (foreign_kinds, foreign_probes)
@@ -71,8 +66,8 @@ def catalog() -> Catalog:
     }
     broken = (*unread, *bad_kinds, *crossing.values(), *bad_probes, *_unread_documents())
     known = Catalog(
-        MappingProxyType(dict(sorted(kinds.items()))),
-        MappingProxyType(dict(sorted(probes.items()))),
+        Brought(own, own.kinds, {name: kind for name, (kind, _) in foreign_kinds.items()}),
+        Brought(own, own.probes, {id_: probe for id_, (probe, _) in foreign_probes.items()}),
         broken,
         MappingProxyType(origins),
     )
@@ -101,27 +96,9 @@ def place_of(target: Target) -> str:
     return kind.place(target.settings) if kind is not None and kind.place is not None else ""
 
 
-def _modules() -> Iterator[ModuleType]:
-    package = importlib.import_module("probes")
-    for module in pkgutil.walk_packages(package.__path__, "probes."):
-        yield importlib.import_module(module.name)
-
-
 def _unread_documents() -> Iterator[Broken]:
     for group, suffix in ((plugins.RUNBOOKS, ".md"), (plugins.SCENARIOS, ".toml")):
         yield from plugins.documents(group, suffix)[1]
-
-
-def _add(found: dict[str, Record], module: ModuleType, name: str, into: type[Record]) -> None:
-    record = getattr(module, name, None)
-    if record is None:
-        return
-    if not isinstance(record, into):
-        raise Misconfigured(f"{module.__name__}.{name} is no {into.__name__}")
-    key = _name(record)
-    if key in found:
-        raise Misconfigured(f"{module.__name__} claims the {name.lower()} {key}, which is taken")
-    found[key] = record
 
 
 def _foreign(
@@ -135,7 +112,7 @@ def _foreign(
         record, why = read or (None, raised)
         if record is None:
             broken.append(point.broken(why))
-        elif (name := _name(record)) in taken:
+        elif (name := name_of(record)) in taken:
             broken.append(point.broken(f"claims {name!r}, which is the product's own"))
         else:
             claims.setdefault(name, []).append((record, point))
@@ -200,7 +177,7 @@ def _alone(known: Catalog) -> Iterator[Broken]:
     """Kinds of others that no probe looks at, and probes whose kind nobody brings. Not when the
     other half is broken itself: that is told already.
     """
-    looked_at = {probe.kind for probe in known.probes.values()}
+    looked_at = {known.probes[id_].kind for group, id_ in known.origins if group == plugins.PROBES}
     for (group, name), distribution in known.origins.items():
         if group == plugins.KINDS and name not in looked_at:
             other, why = plugins.PROBES, "no probe looks at this kind: its targets stay unexamined"
@@ -211,7 +188,3 @@ def _alone(known: Catalog) -> Iterator[Broken]:
             continue
         if not any(each.group == other and each.concerns(distribution) for each in known.broken):
             yield Broken(name, distribution, why, group)
-
-
-def _name(record: object) -> str:
-    return str(record.name if isinstance(record, Kind) else getattr(record, "id", ""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,6 +17,7 @@ from cockpit.logs.patterns import LinePattern, PatternTally
 from cockpit.logs.reading import LinesRead, LogLine, around, last_of, matching
 from cockpit.logs.shapes import ERROR, WANTED, kind_of
 from cockpit.logs.source import LogSource
+from cockpit.triage.families import looking_at
 from cockpit.triage.probe import AnyProbe
 from cockpit.triage.target import Target
 from cockpit.units import count
@@ -183,16 +184,19 @@ class TargetLogs:
 
 
 def logs_probe(
-    target: Target, probes: Iterable[AnyProbe], below: Iterable[Target] = ()
+    target: Target, probes: Mapping[str, AnyProbe], below: Iterable[Target] = ()
 ) -> AnyProbe:
     """The probe that knows where a target's lines are.
 
     `below`: what the target needs, for the hint of the `BlindError` that is raised when none does.
     """
-    known = {probe.kind: probe for probe in probes if probe.logs is not None}
-    if target.kind in known:
-        return known[target.kind]
-    others = sorted(each.name for each in below if each.kind in known)[:3]
+
+    def knows(kind: str) -> AnyProbe | None:
+        return next((each for each in looking_at(probes, kind) if each.logs is not None), None)
+
+    if (probe := knows(target.kind)) is not None:
+        return probe
+    others = sorted(each.name for each in below if knows(each.kind) is not None)[:3]
     if others:
         names = ", ".join(others)
         raise BlindError(

@@ -470,7 +470,7 @@ def test_one_file_brings_the_probe_of_a_kind_that_had_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: Callable[..., None]
 ) -> None:
     new = "airship"
-    (tmp_path / "new_errors.py").write_text(AWS_PROBE.replace("NEW", new))
+    (tmp_path / f"{new}.py").write_text(AWS_PROBE.replace("NEW", new))
     monkeypatch.setattr(probes, "__path__", [*probes.__path__, str(tmp_path)])
     beside()
     found = catalog()

@@ -62,9 +62,57 @@ def test_a_headless_command_imports_no_screen_and_no_driver(
     assert (code, names) == (0, [])
 
 
+TWO_KINDS = """
+environment = "test"
+[[target]]
+kind = "endpoint"
+name = "url"
+url = "http://127.0.0.1:1/"
+[[target]]
+kind = "memcached"
+name = "cache"
+host = "127.0.0.1"
+port = 1
+"""
+FAMILIES = """
+import json, sys
+from cockpit.cli.main import run
+code = run({arguments!r})
+probes = [name.split(".") for name in sys.modules if name.startswith("probes.")]
+print(json.dumps([code, sorted({{name[1] for name in probes if len(name) > 2}})]), file=sys.stderr)
+"""
+
+
+def families(*arguments: str, folder: Path) -> tuple[int, list[str]]:
+    """The exit code, and which folders of `probes` a command imported something of."""
+    (folder / "cockpit.toml").write_text(TWO_KINDS)
+    done = subprocess.run(
+        [sys.executable, "-c", FAMILIES.format(arguments=list(arguments))],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=folder,
+        env={"COCKPIT_DATA": str(folder), "PATH": "", "HOME": str(folder)},
+        check=False,
+    )
+    code, names = json.loads(done.stderr.splitlines()[-1])
+    return code, names
+
+
+def test_check_imports_the_families_of_what_is_configured_and_no_others(tmp_path: Path) -> None:
+    """Nothing listens: both are told, by probes of two families."""
+    assert families("check", "--json", folder=tmp_path) == (2, ["endpoint", "memcached"])
+
+
+def test_what_nobody_configured_is_still_known(tmp_path: Path) -> None:
+    """A probe of another family is known by its id, a word that is none is told beside all."""
+    code, names = families("check", "--probe", "sqs.queue", folder=tmp_path)
+    assert (code, "sqs" in names, "postgres" in names) == (64, True, True)
+
+
 def test_the_probes_import_no_driver(tmp_path: Path) -> None:
     program = (
-        "import json, sys; from cockpit.triage.registry import registry; assert registry();"
+        "import json, sys; from cockpit.triage.registry import registry; assert [*registry()];"
         f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
     )
     done = subprocess.run(

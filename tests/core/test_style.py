@@ -11,7 +11,8 @@ from statistics import median
 
 import pytest
 
-from cockpit.triage.registry import registry
+from cockpit.triage.families import Families
+from cockpit.triage.registry import kinds, registry
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("cockpit", "probes", "screens")
@@ -172,6 +173,14 @@ def test_a_probe_lives_where_its_id_says() -> None:
         assert f"{probe.collect.__module__}.".startswith(f"{family}."), name
         home = importlib.import_module(family if alone else f"probes.{name}")
         assert hasattr(home, "PROBE"), name
+
+
+def test_a_kind_and_a_probe_are_found_by_their_names_alone() -> None:
+    """Their families are imported when they are asked for: the others' kinds cost no start."""
+    for name in (*registry(), *kinds()):
+        alone = Families()
+        alone.bring(name)
+        assert name in {**alone.kinds, **alone.probes}, name
 
 
 def _imported(path: Path) -> Iterator[str]:

@@ -52,7 +52,7 @@ def reader(aws: FakeAws, kind: str = "log_group", **given: Any) -> TargetLogs:
         return aws
 
     at_ = target(kind, "/ecs/checkout", **({"cluster": "prod"} if kind == "ecs_service" else {}))
-    return TargetLogs(at_, logs_probe(at_, registry().values()), session=session, **given)
+    return TargetLogs(at_, logs_probe(at_, registry()), session=session, **given)
 
 
 def logged(*events: Any) -> FakeAws:
@@ -290,11 +290,11 @@ async def test_a_state_machine_names_the_group_of_its_history(level: str, group:
 
 def test_a_kind_without_logs_says_what_helps() -> None:
     with pytest.raises(BlindError) as caught:
-        logs_probe(target("sqs_queue", "orders"), registry().values())
+        logs_probe(target("sqs_queue", "orders"), registry())
     assert 'kind = "log_group"' in caught.value.hint
     below = (target("alarms", ""), replace(target("ecs_service", "web", cluster="c"), name="web"))
     with pytest.raises(BlindError) as caught:
-        logs_probe(target("alb", "shop"), registry().values(), below)
+        logs_probe(target("alb", "shop"), registry(), below)
     assert caught.value.hint == "it needs web: read the logs there"
 
 

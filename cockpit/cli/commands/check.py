@@ -50,6 +50,31 @@ def check(
     Exit codes: 0 nothing wrong, 1 warning, 2 high or critical, 3 something could not be examined
     and nothing worse was found, 64 usage or configuration.
     """
+    from cockpit.cli.start import starting
+
+    with starting():
+        return _checked(
+            (ctx.obj or {}).get("config"),
+            targets,
+            probes,
+            as_json=as_json,
+            record=record,
+            stateless=stateless,
+            forget=forget,
+        )
+
+
+def _checked(
+    named: Path | None,
+    targets: tuple[str, ...],
+    probes: tuple[str, ...],
+    *,
+    as_json: bool,
+    record: Path | None,
+    stateless: bool,
+    forget: bool,
+) -> int:
+    """Look, print, and give the exit code."""
     import asyncio
 
     from cockpit import check as checking
@@ -60,15 +85,22 @@ def check(
     from cockpit.triage.registry import catalog
 
     known = catalog().probes
-    settings = config.load(config.find((ctx.obj or {}).get("config")), catalog())
+    settings = config.load(config.find(named), catalog())
     memory = None if stateless else KeptMemory(settings, data_folder(settings.incident.folder))
     if memory is not None and forget:
         memory.forget(targets)
-    report = asyncio.run(
-        checking.look_once(
-            settings, known, targets=targets, only=probes, record=record, memory=memory
+    reports = []
+
+    async def look() -> None:
+        """Gives nothing: asyncio.run shows what it was given to `signal`, all of it as text."""
+        reports.append(
+            await checking.look_once(
+                settings, known, targets=targets, only=probes, record=record, memory=memory
+            )
         )
-    )
+
+    asyncio.run(look())
+    (report,) = reports
     if as_json:
         click.echo(checking.to_json(report))
     else:

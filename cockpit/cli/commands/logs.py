@@ -139,7 +139,7 @@ async def _read(
         )
     target = known[name]
     below = (known[each] for each in DependencyGraph(settings.targets).below(name))
-    probe = logs_probe(target, registry().values(), below)
+    probe = logs_probe(target, registry(), below)
     connections = sweep.connections(settings, Role.TRIAGE)
 
     async def session() -> AwsReads:
