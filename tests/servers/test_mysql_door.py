@@ -161,14 +161,14 @@ def _broken_off(server: mariadb.MariaDb) -> int:
 def _come_from(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Connect from another address: the server exempts its own from being blocked."""
 
-    async def tcp(address: str, port: int) -> socket.socket:
+    async def reached(host: str, port: int, *, within: float) -> socket.socket:
         wire = socket.socket()
         wire.bind((source, 0))
         wire.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(wire, (address, port))
+        await asyncio.get_running_loop().sock_connect(wire, (host, port))
         return wire
 
-    monkeypatch.setattr(mysql, "_tcp", tcp)
+    monkeypatch.setattr(mysql, "first_reached", reached)
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 from cockpit.connect.kind import Secret
-from cockpit.connect.meaning import TCP_TIMEOUT, tcp_failure, words
+from cockpit.connect.meaning import tcp_failure, words
 from cockpit.connect.mysql import errors as failures
 from cockpit.connect.mysql.settings import MysqlSettings
-from cockpit.connect.net.addresses import addresses_of
+from cockpit.connect.net.addresses import first_reached
 from cockpit.connect.net.tls_failure import tls_failure
 from cockpit.connect.observer import Lost
 from cockpit.connect.rows import rows_into
@@ -183,15 +183,13 @@ class Mysql(SqlSession["BoundedMysql"]):
         verified = self._settings.tls == "verify"
         no_token_unless(verified, self._login.password, where=self.where, hint='tls = "verify"')
         driver = self._prepared(await self._secret(self._login.password), read)
-        failed: BlindError | None = None
-        for address in (await addresses_of(self._settings.host))[:_ADDRESSES]:
-            try:
-                wire = await _tcp(address, self._settings.port)
-            except OSError as error:
-                failed = failed or tcp_failure(error, where=self.where)
-            else:
-                return DriverConnection(driver, wire, partial(_free, driver))
-        raise failed or TCP_TIMEOUT.blind("the name has no address", where=self.where)
+        try:
+            wire = await first_reached(self._settings.host, self._settings.port, within=_CONNECT)
+        except OSError as error:
+            raise tcp_failure(error, where=self.where) from None
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return DriverConnection(driver, wire, partial(_free, driver))
 
     def _prepared(self, password: str, read: int) -> BoundedMysql:
         from pymysql.cursors import DictCursor
@@ -309,22 +307,6 @@ def _capped(select: str, seconds: int, flavour: str) -> str:
     if flavour == "mariadb":
         return f"SET STATEMENT max_statement_time={seconds} FOR {select}"
     return select.replace("SELECT", f"SELECT /*+ MAX_EXECUTION_TIME({seconds * 1000}) */", 1)
-
-
-async def _tcp(address: str, port: int) -> socket.socket:
-    loop = asyncio.get_running_loop()
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    wire = socket.socket(family, socket.SOCK_STREAM)
-    wire.setblocking(False)
-    try:
-        async with asyncio.timeout(_CONNECT):
-            await loop.sock_connect(wire, (address, port))
-    except (OSError, asyncio.CancelledError):
-        wire.close()
-        raise
-    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return wire
 
 
 def _context(settings: MysqlSettings) -> ssl.SSLContext | None:

@@ -6,7 +6,6 @@ import os
 import ssl
 
 from cockpit.connect.meaning import NO_FILES, Meaning, out_of_files
-from cockpit.connect.net.addresses import addresses_of
 from cockpit.connect.net.tls_failure import tls_failure
 from cockpit.connect.postgres import errors as failures
 from cockpit.connect.postgres.settings import PostgresSettings
@@ -38,9 +37,10 @@ async def why_refused(
     return BlindError(Reason.UNREACHABLE, f"{where}: {failures.server_words(text)}")
 
 
-async def why_mute(settings: PostgresSettings, *, user: str) -> BlindError | None:
-    """What is wrong with a server that answers nobody. None: it still greets others."""
-    address = (await addresses_of(settings.host))[0]
+async def why_mute(settings: PostgresSettings, *, user: str, address: str) -> BlindError | None:
+    """What is wrong with a server that answers nobody. None: it still greets others. `address`:
+    where the session was; of a name with several another one says nothing of it.
+    """
     words = await first_words(address, settings.port, user=user, database=settings.database)
     meaning = _of_pooler(failures.by_first_words(words), settings)
     if meaning is None or words.rung is Rung.ERROR:
