@@ -13,6 +13,8 @@ from probes.endpoint.model import Settings, Snapshot, all_private, answer_of, pe
 _POOL = 3
 """So many changes among six answers are a pool that rotates."""
 _STALE_LEAST = 2.0
+_LONG = 1.0
+"""Seconds from which on it is told what an answer took: what applications wait for, too."""
 _WORDS = {
     "nxdomain": ("NET_DNS_NXDOMAIN", Severity.CRITICAL, "there is no such name"),
     "servfail": ("NET_DNS_SERVFAIL", Severity.HIGH, "the name server failed (SERVFAIL)"),
@@ -321,6 +323,8 @@ def _rows(answers: Iterable[Resolution]) -> tuple[Evidence, ...]:
             said = " → ".join(answer.aliases) + " → " + said
         if answer.ttl is not None:
             said += f", TTL {answer.ttl} s"
+        if answer.addresses and answer.took >= _LONG:
+            said += f", after {duration(answer.took)}"
         if answer.lost:
             said += f"; no answer for {answer.lost}"
         rows.append(Evidence(f"{answer.source} {answer.server}".strip(), said))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -460,6 +461,21 @@ def test_a_memory_of_names_keeps_the_highest_ttl_and_the_alias_before() -> None:
     assert heard["dns_ttl"] == 60
     moved = memory.heard((name(TWO, source="resolver", ttl=5, canonical="b.example"),), 1.0)
     assert (moved["canonical_before"], moved["dns_changes"]) == ("a.example", 1)
+
+
+def test_a_silent_name_server_is_told_with_what_applications_wait_for() -> None:
+    system = replace(name(ONE), took=5.01)
+    servers = (
+        name(outcome="timeout", source="resolver", server="10.0.0.2:53"),
+        name(ONE, source="resolver", server="10.0.0.3:53"),
+    )
+    seen = Snapshot(path=path(look(), dns=(system,), servers=servers))
+    (told,) = (one for one in diagnose(seen, Settings()) if one.code == "NET_DNS_SERVER_SILENT")
+    assert [(one.label, one.value) for one in told.evidence] == [
+        ("resolver 10.0.0.2:53", "timeout"),
+        ("resolver 10.0.0.3:53", ONE),
+        ("system", f"{ONE}, after 5s"),
+    ]
 
 
 def test_a_failover_names_the_alias_that_moved() -> None:

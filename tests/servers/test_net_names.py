@@ -136,6 +136,25 @@ async def test_a_silent_name_server_is_told_and_the_endpoint_is_seen_behind_it(
     assert {code for code, one in found.items() if one.fact} == {"NET_DNS_SERVER_SILENT"}
 
 
+async def test_the_third_name_server_is_asked_where_two_are_dead(
+    listed: tuple[Names, Names], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = dns.asyncresolver.Resolver
+
+    def three(*_: object, configure: bool = True) -> dns.asyncresolver.Resolver:
+        resolver = two(configure=configure)
+        resolver.nameservers = [*resolver.nameservers, "127.0.0.3"] if configure else []
+        return resolver
+
+    for server in listed:
+        server.zone[NAME] = DnsAnswer(silent=True)
+    async with Names({NAME: HERE}, address="127.0.0.3", wanted=listed[0].port):
+        monkeypatch.setattr(dns.asyncresolver, "Resolver", three)
+        found = await names_of.by_resolver(NAME, "", timeout=1.5)
+    assert (found.outcome, found.addresses) == ("ok", ("127.0.0.1",))
+    assert found.server.startswith("127.0.0.3:")
+
+
 async def test_lost_answers_for_aaaa_are_told_as_such_and_no_server_is_dead(
     listed: tuple[Names, Names], glibc_waits: None
 ) -> None:

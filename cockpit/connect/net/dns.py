@@ -231,7 +231,8 @@ async def _resolver(server: str, timeout: float) -> dns.asyncresolver.Resolver |
         resolver = dns.asyncresolver.Resolver(configure=False)
         resolver.nameservers = [found.addresses[0]]
         resolver.port = port
-    resolver.timeout = timeout / 2
+    # dnspython asks one after the other: with half of the time for each it never asks the third
+    resolver.timeout = timeout / min(max(len(resolver.nameservers), 2), _LISTED)
     resolver.lifetime = timeout
     return resolver
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cockpit.connect.net.tls_records import asks_for_certificate
 from cockpit.connect.net.wire import PeerClosed, Wire, outcome_of
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
@@ -236,7 +237,10 @@ async def handshake(
             detail=visible(error.verify_message, 200),
         )
     except ssl.SSLError as error:
-        return look(_refusal(error), detail=visible(reason_of(error), 120))
+        refusal = _refusal(error)
+        if refusal == "alert" and asks_for_certificate(wire.heard):
+            refusal = "client_certificate"
+        return look(refusal, detail=visible(reason_of(error), 120))
     except TimeoutError as error:
         if error.errno:
             return look("reset", detail=error.strerror or "")

@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass
 
 from cockpit.connect.meaning import NO_FILES, out_of_files
+from cockpit.connect.net.tls_records import MOST
 
 _CHUNK = 16 * 1024
 _RTT, _TOTAL_RETRANS, _INFO_SIZE = 15, 23, 8 + 4 * 24
@@ -71,6 +72,8 @@ class Wire:
         self._tls: ssl.SSLObject | None = None
         self.unsealed = False
         """The peer's end came without TLS's own (`close_notify`): whoever cuts the line can."""
+        self.heard = b""
+        """What the peer has sent in the handshake that is under way, or that failed."""
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
 
@@ -112,12 +115,13 @@ class Wire:
                 break
             except ssl.SSLWantReadError:
                 await self._flush()
-                await self._fill("during the TLS handshake")
+                data = await self._fill("during the TLS handshake")
+                self.heard = (self.heard + data)[:MOST]
             except ssl.SSLError:
                 with contextlib.suppress(OSError):
                     await self._flush()
                 raise
-        self._tls = tls
+        self._tls, self.heard = tls, b""
 
     async def send(self, data: bytes) -> None:
         """Send all of it."""
@@ -156,11 +160,12 @@ class Wire:
         if data:
             await self._loop.sock_sendall(self._socket, data)
 
-    async def _fill(self, when: str) -> None:
+    async def _fill(self, when: str) -> bytes:
         data = await self._loop.sock_recv(self._socket, _CHUNK)
         if not data:
             raise PeerClosed(f"the connection was closed {when}".strip())
         self._incoming.write(data)
+        return data
 
 
 async def connect(address: str, port: int, *, timeout: float) -> tuple[TcpLook, Wire | None]:
