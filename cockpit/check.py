@@ -246,9 +246,7 @@ def _reading(reading: Reading, board: Board) -> dict[str, Any]:
         "outcome": "seen" if isinstance(reading.outcome, Seen) else "blind",
         "took_s": round(reading.took, 3),
         "at": clock.stamp(reading.at),
-        "findings": sum(
-            f.target == reading.target and f.probe == reading.probe for f in board.open.values()
-        ),
+        "findings": sum(f.probe == reading.probe for f in board.open_at(reading.target)),
     }
     if isinstance(reading.outcome, Blind):
         row |= {"reason": reading.outcome.reason.value, "detail": reading.outcome.detail}

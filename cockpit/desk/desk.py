@@ -50,7 +50,7 @@ from cockpit.triage.probe import AnyProbe, Seen
 from cockpit.triage.registry import catalog
 from cockpit.triage.related import RELATED, RankedChanges
 from cockpit.triage.store import Store
-from cockpit.triage.suspects import Suspect, suspects
+from cockpit.triage.suspects import Suspect, Suspicion
 from cockpit.triage.target import Target
 from cockpit.triage.target_logs import TargetLogs, logs_probe
 from cockpit.triage.topology import DependencyGraph
@@ -126,7 +126,7 @@ class Desk:
         self._left = {} if incident.watching else earlier.runs_left(incident.earlier)
         self._taken_up: dict[RunKey, Run] = {}
         """Interrupted ones of earlier sessions, whose finding is not on the board (yet)."""
-        self._suspects: tuple[Board | None, tuple[Suspect, ...]] = (None, ())
+        self._suspicion = Suspicion(self.graph)
         self._stops = [
             self.store.subscribe(self._board_changed),
             self._promises.stop,
@@ -218,11 +218,7 @@ class Desk:
     @property
     def suspects(self) -> Sequence[Suspect]:
         """At most three, worked out once a board."""
-        seen, found = self._suspects
-        if seen is not self.board:
-            found = suspects(self.board, self.graph)
-            self._suspects = (self.board, found)
-        return found
+        return self._suspicion.of(self.board)
 
     @property
     def suspects_by(self) -> str:

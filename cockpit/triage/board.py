@@ -6,13 +6,13 @@ having looked says nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 from typing import NamedTuple
 
+from cockpit.triage.by_target import ByTarget
 from cockpit.triage.changes import Change
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.probe import Blind, Reading, Seen
@@ -102,14 +102,17 @@ class Rules:
 LIVE = Rules()
 ONE_LOOK = Rules(to_open=1, to_clear=1)
 
-_NO_READINGS: Mapping[LookId, Reading] = MappingProxyType({})
-_NO_FINDINGS: Mapping[FindingId, OpenFinding] = MappingProxyType({})
-_NO_TRENDS: Mapping[tuple[str, str, str], tuple[float, ...]] = MappingProxyType({})
+_Trend = tuple[str, str, str]
+_NO_READINGS: Mapping[LookId, Reading] = ByTarget()
+_NO_FINDINGS: Mapping[FindingId, OpenFinding] = ByTarget()
+_NO_TRENDS: Mapping[_Trend, tuple[float, ...]] = ByTarget()
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """An immutable value; `reduce` gives the next one."""
+    """An immutable value; `reduce` gives the next one, at the cost of what the reading's target has
+    (`ByTarget`; any other mapping is taken too).
+    """
 
     readings: Mapping[LookId, Reading] = field(default_factory=lambda: _NO_READINGS)
     open: Mapping[FindingId, OpenFinding] = field(default_factory=lambda: _NO_FINDINGS)
@@ -117,9 +120,7 @@ class Board:
     """Gauges that were seen once and wait for their second look."""
     cleared: tuple[OpenFinding, ...] = ()
     """Recent recoveries, newest first."""
-    trends: Mapping[tuple[str, str, str], tuple[float, ...]] = field(
-        default_factory=lambda: _NO_TRENDS
-    )
+    trends: Mapping[_Trend, tuple[float, ...]] = field(default_factory=lambda: _NO_TRENDS)
     """(target, probe, label) → values of the last looks, oldest first. The label of a number that
     belongs to a finding with a subject is `subject · label`, since others have the same label.
     """
@@ -128,9 +129,19 @@ class Board:
 
     def worst(self, target: str) -> Severity | None:
         """The worst open severity of a target; None when nothing is open."""
-        return max(
-            (f.finding.severity for f in self.open.values() if f.target == target), default=None
-        )
+        return max((f.finding.severity for f in self.open_at(target)), default=None)
+
+    def open_at(self, target: str) -> Collection[OpenFinding]:
+        """What is open at a target, at the cost of that alone."""
+        return ByTarget.of_mapping(self.open).of(target).values()
+
+    def pending_at(self, target: str) -> Collection[OpenFinding]:
+        """What waits at a target for its second look."""
+        return ByTarget.of_mapping(self.pending).of(target).values()
+
+    def readings_at(self, target: str) -> Collection[Reading]:
+        """The newest readings of a target."""
+        return ByTarget.of_mapping(self.readings).of(target).values()
 
     def blind(self) -> tuple[Reading, ...]:
         """The readings that could not look."""
@@ -143,8 +154,9 @@ def reduce(board: Board, reading: Reading, rules: Rules = LIVE) -> tuple[Board, 
     before = board.readings.get(look)
     if before is not None and before.at > reading.at:
         return board, []  # a look that ended late must not undo a newer one
-    readings = MappingProxyType({**board.readings, look: reading})
-    board = replace(board, readings=readings)
+    readings = ByTarget.of_mapping(board.readings)
+    group = {**readings.of(look.target), look: reading}
+    board = replace(board, readings=readings.with_group(look.target, group))
     happened = _sight(before, reading)
     outcome = reading.outcome
     if isinstance(outcome, Seen):
@@ -172,9 +184,10 @@ def proved(board: Board, reading: Reading) -> tuple[Board, list[BoardChange]]:
     if board.readings.get(look) is not reading or isinstance(outcome, Blind):
         return board, []
     said = {FindingId(reading.target, f.code, f.subject): f for f in _most_severe(outcome.findings)}
-    opened, happened = dict(board.open), []
+    before = ByTarget.of_mapping(board.open)
+    opened, happened = dict(before.of(reading.target)), []
     cleared: list[OpenFinding] = []
-    for id_, earlier in board.open.items():
+    for id_, earlier in before.of(reading.target).items():
         if not _said(earlier, reading):
             continue
         found = said.get(id_)
@@ -186,7 +199,8 @@ def proved(board: Board, reading: Reading) -> tuple[Board, list[BoardChange]]:
             happened += _moved(opened, earlier, opened[id_])
     happened += [_event(BoardEvent.CLEARED, gone, reading.at) for gone in cleared]
     kept = (*cleared, *board.cleared)[:_CLEARED_KEPT]
-    return replace(board, open=MappingProxyType(opened), cleared=kept), happened
+    following = before.with_group(reading.target, opened)
+    return replace(board, open=following, cleared=kept), happened
 
 
 def _sight(before: Reading | None, reading: Reading) -> list[BoardChange]:
@@ -211,7 +225,8 @@ def _sight(before: Reading | None, reading: Reading) -> list[BoardChange]:
 def _with_findings(
     board: Board, reading: Reading, found: tuple[Finding, ...], rules: Rules
 ) -> tuple[Board, list[BoardChange]]:
-    opened, pending = dict(board.open), dict(board.pending)
+    all_open, all_pending = map(ByTarget.of_mapping, (board.open, board.pending))
+    opened, pending = dict(all_open.of(reading.target)), dict(all_pending.of(reading.target))
     happened: list[BoardChange] = []
     present: set[FindingId] = set()
     for finding in _most_severe(found):
@@ -233,8 +248,8 @@ def _with_findings(
     happened += [_event(BoardEvent.CLEARED, gone, reading.at) for gone in cleared]
     return replace(
         board,
-        open=MappingProxyType(opened),
-        pending=MappingProxyType(pending),
+        open=all_open.with_group(reading.target, opened),
+        pending=all_pending.with_group(reading.target, pending),
         cleared=(*cleared, *board.cleared)[:_CLEARED_KEPT],
     ), happened
 
@@ -324,7 +339,7 @@ def _absent(
 
 
 def _said(finding: OpenFinding, reading: Reading) -> bool:
-    return finding.target == reading.target and finding.probe == reading.probe
+    return finding.probe == reading.probe  # of the reading's target are all that are asked about
 
 
 def _event(event: BoardEvent, finding: OpenFinding, at: datetime) -> BoardChange:
@@ -379,35 +394,37 @@ def _finding_values(outcome: Seen | Blind) -> dict[str, float]:
 
 
 def _trends(
-    trends: Mapping[tuple[str, str, str], tuple[float, ...]],
+    trends: Mapping[_Trend, tuple[float, ...]],
     before: Reading | None,
     reading: Reading,
     *,
     seen: Seen,
-) -> Mapping[tuple[str, str, str], tuple[float, ...]]:
+) -> Mapping[_Trend, tuple[float, ...]]:
     """Every number one look longer. What a finding had that is not there any more is forgotten:
     it would have a gap when it comes back, and subjects come and go for hours.
     """
     values = _finding_values(seen) | _fact_values(seen)
     kept = values.keys() | {fact.label for fact in seen.facts}
     gone: set[str] = set()
+    known = ByTarget.of_mapping(trends)
     if before is not None and isinstance(before.outcome, Seen):
         gone = _finding_values(before.outcome).keys() - kept
     elif before is not None:
-        look = (reading.target, reading.probe)
-        gone = {key[2] for key in trends if key[:2] == look} - kept
+        gone = {key[2] for key in known.of(reading.target) if key[1] == reading.probe} - kept
     if not values and not gone:
         return trends
-    grown = dict(trends)
+    grown = dict(known.of(reading.target))
     for label in gone:
         grown.pop((reading.target, reading.probe, label), None)
     for label, value in values.items():
         key = (reading.target, reading.probe, label)
         grown[key] = (*grown.get(key, ()), value)[-TREND_LENGTH:]
-    return MappingProxyType(grown)
+    return known.with_group(reading.target, grown)
 
 
 def _with_changes(board: Board, reading: Reading, seen: Seen) -> tuple[Board, list[BoardChange]]:
+    if not seen.changes:
+        return board, []
     known = {change: change for change in board.changes}
     new = [change for change in seen.changes if change not in known]
     fuller = {

@@ -370,8 +370,8 @@ class Engine:
         """Whether something is wrong there that calls for newer numbers than the well needs."""
         board = self.store.board
         return any(
-            held.target == target and held.finding.severity >= Severity.WARNING
-            for held in (*board.open.values(), *board.pending.values())
+            held.finding.severity >= Severity.WARNING
+            for held in (*board.open_at(target), *board.pending_at(target))
         )
 
     def _neighbours(self, look: Look) -> list[Neighbour[Any]]:

@@ -15,25 +15,28 @@ class Severity(StrEnum):
     HIGH = "high"
     CRITICAL = "critical"
 
-    @property
-    def rank(self) -> int:
-        """0 for info up to 3 for critical."""
-        return _RANKS[self]
+    rank: int
+    """0 for info up to 3 for critical."""
 
     def __lt__(self, other: str) -> bool:
-        return self.rank < Severity(other).rank
+        return self.rank < _rank(other)
 
     def __le__(self, other: str) -> bool:
-        return self.rank <= Severity(other).rank
+        return self.rank <= _rank(other)
 
     def __gt__(self, other: str) -> bool:
-        return self.rank > Severity(other).rank
+        return self.rank > _rank(other)
 
     def __ge__(self, other: str) -> bool:
-        return self.rank >= Severity(other).rank
+        return self.rank >= _rank(other)
 
 
-_RANKS = {Severity.INFO: 0, Severity.WARNING: 1, Severity.HIGH: 2, Severity.CRITICAL: 3}
+for _place, _each in enumerate(Severity):
+    _each.rank = _place  # no property: thousands are compared for each board
+
+
+def _rank(word: str) -> int:
+    return word.rank if type(word) is Severity else Severity(word).rank
 
 
 @dataclass(frozen=True, slots=True)

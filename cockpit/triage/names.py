@@ -7,10 +7,11 @@ so the old one is right to be seen until the change and the *old* TTL (RFC 1035,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
+from functools import cache
+from typing import Any, Protocol, cast, runtime_checkable
 
 from cockpit.triage.board import Board
 from cockpit.triage.probe import Seen
@@ -89,6 +90,12 @@ class TellsAnswers(Protocol):
         """What each source said; none that stands in a file of this machine."""
 
 
+@cache
+def _tells_records(kind: Any) -> bool:
+    """Once a class: asking a protocol of each of thousands of looks is slow."""
+    return issubclass(kind, TellsRecords)
+
+
 def plain_name(name: str) -> str:
     """A name as records and answers are compared by."""
     return name.rstrip(".").lower()
@@ -96,13 +103,16 @@ def plain_name(name: str) -> str:
 
 def changed_names(board: Board) -> tuple[ChangedName, ...]:
     """Each name of a target whose record was changed last, by target and name."""
-    looks = [
+    looks: list[tuple[str, Any]] = [
         (reading.target, reading.outcome.snapshot)
         for reading in board.readings.values()
         if isinstance(reading.outcome, Seen)
     ]
     moves = _newest(
-        move for _, look in looks if isinstance(look, TellsRecords) for move in look.moved_records()
+        move
+        for _, look in looks
+        if _tells_records(cast("Hashable", type(look)))
+        for move in look.moved_records()
     )
     if not moves:
         return ()

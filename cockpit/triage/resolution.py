@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from cockpit.triage.board import Board, OpenFinding
@@ -13,8 +14,9 @@ from cockpit.triage.target import Target
 from cockpit.units import count
 
 HERE = "name resolution from here"
-_NOT_FOUND = frozenset({"NET_DNS_TIMEOUT", "NET_DNS_SERVFAIL"})
-_FOLLOWS = _NOT_FOUND | {"DEP_EXTERNAL", "NET_DNS_SLOW"}
+NOT_FOUND = frozenset({"NET_DNS_TIMEOUT", "NET_DNS_SERVFAIL"})
+"""A name was asked for and nobody said whether it is there."""
+_FOLLOWS = NOT_FOUND | {"DEP_EXTERNAL", "NET_DNS_SLOW"}
 """What a target shows when nothing ails it but that its name is not found."""
 
 
@@ -66,7 +68,7 @@ def no_names(
 
 
 def _told(own: Iterable[OpenFinding]) -> list[OpenFinding]:
-    return [each for each in own if each.finding.code in _NOT_FOUND]
+    return [each for each in own if each.finding.code in NOT_FOUND]
 
 
 def _found(board: Board, target: Target, of: Mapping[str, Sequence[OpenFinding]]) -> bool:
@@ -75,8 +77,8 @@ def _found(board: Board, target: Target, of: Mapping[str, Sequence[OpenFinding]]
         return False
     seen = any(
         isinstance(reading.outcome, Seen)
-        for reading in board.readings.values()
-        if reading.target == target.name and reading.kind == target.kind
+        for reading in board.readings_at(target.name)
+        if reading.kind == target.kind
     )
     return seen and not any(
         each.finding.code.startswith("NET_DNS_") or each.finding.code == "DEP_EXTERNAL"
@@ -97,7 +99,12 @@ def _host(target: Target) -> str:
     """The name that is looked up; empty for an address, and for what has none of its own."""
     settings = target.settings
     host = str(getattr(settings, "host", "") or "")
-    host = host or urlsplit(str(getattr(settings, "url", "") or "")).hostname or ""
+    return _name(host, "" if host else str(getattr(settings, "url", "") or ""))
+
+
+@lru_cache(maxsize=10_000)
+def _name(host: str, url: str) -> str:
+    host = host or urlsplit(url).hostname or ""
     try:
         ipaddress.ip_address(host)
     except ValueError:

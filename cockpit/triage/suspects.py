@@ -8,16 +8,17 @@ all open findings that the suspect explains, so it ranks; it is not a probabilit
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from cockpit.triage.board import Board, OpenFinding
+from cockpit.triage.board import Board, FindingId, OpenFinding
+from cockpit.triage.by_target import ByTarget
 from cockpit.triage.changes import Change
 from cockpit.triage.feed import merged
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Seen
-from cockpit.triage.resolution import no_names
+from cockpit.triage.resolution import NOT_FOUND, no_names
 from cockpit.triage.shared import Shared, of_names, of_region, of_zone
 from cockpit.triage.target import Target
 from cockpit.triage.together import regions_in_trouble, sick_zones, zones_of
@@ -80,15 +81,43 @@ class Suspect:
     """What would separate it from the next suspect; empty when nothing open would."""
 
 
-def suspects(board: Board, graph: DependencyGraph) -> tuple[Suspect, ...]:
+@dataclass(frozen=True, slots=True)
+class Illness:
+    """What is open at one target and worse than info, weighed."""
+
+    found: tuple[OpenFinding, ...]
+    weight: int
+    worst: Severity
+    first: datetime
+    codes: frozenset[str]
+
+    @property
+    def is_silent(self) -> bool:
+        """Nothing is said of it but that nobody asks."""
+        return self.codes <= _SILENCE
+
+    @property
+    def passes_on(self) -> bool:
+        """Nothing is said of it but that what stands behind it answers wrongly."""
+        return self.codes <= _ANSWERED
+
+
+_Weighed = dict[str, tuple[Mapping[FindingId, OpenFinding], Illness | None]]
+"""Target → what was open there and how it was weighed; None: nothing that is to be explained."""
+
+
+def suspects(
+    board: Board, graph: DependencyGraph, weighed: _Weighed | None = None
+) -> tuple[Suspect, ...]:
     """At most three, the strongest first; empty when nothing worse than info is open.
 
-    In a circle of needs every sick member is suspected, since none is below the others.
+    In a circle of needs every sick member is suspected, since none is below the others. `weighed`
+    is what an earlier board left there.
     """
-    symptoms = _Symptoms(board)
+    symptoms = _Symptoms(board, {} if weighed is None else weighed)
     if not symptoms.total:
         return ()
-    lost = no_names(board, graph.targets, symptoms.of)
+    lost = no_names(board, graph.targets, symptoms.of) if symptoms.has(NOT_FOUND) else None
     changes = merged(board.changes)
     released = _released(graph, changes, symptoms)
     graded: list[tuple[float, int, Target | Change | Shared]] = [
@@ -126,22 +155,39 @@ def suspects(board: Board, graph: DependencyGraph) -> tuple[Suspect, ...]:
     return tuple(replace(s, rank=place) for place, s in enumerate(found, 1))
 
 
+class Suspicion:
+    """The suspects of one board after the other: what did not change is not weighed anew."""
+
+    def __init__(self, graph: DependencyGraph) -> None:
+        self._graph = graph
+        self._weighed: _Weighed = {}
+        self._newest: tuple[Board | None, tuple[Suspect, ...]] = (None, ())
+
+    def of(self, board: Board) -> tuple[Suspect, ...]:
+        """Worked out once a board."""
+        if self._newest[0] is not board:
+            self._newest = (board, suspects(board, self._graph, self._weighed))
+        return self._newest[1]
+
+
 class _Symptoms:
     """What is open and worse than info, by target: weighed once, since there may be thousands."""
 
-    def __init__(self, board: Board) -> None:
-        self.of: dict[str, list[OpenFinding]] = {}
-        for finding in board.open.values():
-            if finding.finding.severity > Severity.INFO and finding.kind not in _NO_SYMPTOMS:
-                self.of.setdefault(finding.target, []).append(finding)
-        self._weight = {
-            name: sum(1 + f.finding.severity.rank for f in found) for name, found in self.of.items()
-        }
-        self.total = sum(self._weight.values())
-        self._worst = {
-            name: max(f.finding.severity for f in found) for name, found in self.of.items()
-        }
-        self._first = {name: min(f.since for f in found) for name, found in self.of.items()}
+    def __init__(self, board: Board, weighed: _Weighed) -> None:
+        self._ill: dict[str, Illness] = {}
+        for target, group in ByTarget.of_mapping(board.open).groups():
+            known = weighed.get(target)
+            if known is None or known[0] is not group:
+                known = weighed[target] = (group, _weighed(group.values()))
+            if known[1] is not None:
+                self._ill[target] = known[1]
+        self.of = {target: ill.found for target, ill in self._ill.items()}
+        self._rank = {target: ill.worst.rank for target, ill in self._ill.items()}
+        self.total = sum(ill.weight for ill in self._ill.values())
+
+    def has(self, codes: frozenset[str]) -> bool:
+        """Whether one of the codes is among them."""
+        return any(not codes.isdisjoint(ill.codes) for ill in self._ill.values())
 
     def among(self, names: Iterable[str]) -> list[OpenFinding]:
         """Those of these targets."""
@@ -149,42 +195,57 @@ class _Symptoms:
 
     def first(self, names: Iterable[str]) -> datetime | None:
         """When the first of these targets fell ill; None when none did."""
-        return min((self._first[name] for name in names if name in self._first), default=None)
+        ill = (self._ill[name] for name in names if name in self._ill)
+        return min((each.first for each in ill), default=None)
 
     def explained(self, name: str, below: Iterable[str]) -> bool:
         """Whether something that it needs is ill enough to be its cause: gravely, or no less than
         itself. A warning below says nothing about an outage above.
         """
-        enough = min(self._worst[name], Severity.HIGH)
-        return any(self._worst[need] >= enough for need in below if need in self._worst)
+        enough = min(self._rank[name], Severity.HIGH.rank)
+        return any(self._rank.get(need, -1) >= enough for need in below)
 
     def silenced(self, name: str, above: Iterable[str]) -> bool:
         """Whether nothing is said of it but that nobody asks, and who should is ill by itself."""
-        return self._is_silent(name) and any(
-            self._worst[user] >= Severity.HIGH and not self._is_silent(user)
+        return self._ill[name].is_silent and any(
+            self._ill[user].worst >= Severity.HIGH and not self._ill[user].is_silent
             for user in above
-            if user in self._worst
+            if user in self._ill
         )
 
     def own_part(self, name: str, below: Iterable[str], released: frozenset[str]) -> float:
         """How much of its share is its own: less than a change's, where nothing is said of it but
         that what stands behind it answers wrongly, and that has other code since just before.
         """
-        passes_on = all(found.finding.code in _ANSWERED for found in self.of.get(name, ()))
+        passes_on = self._ill[name].passes_on
         return 0.4 if passes_on and not released.isdisjoint(below) else 1.0
-
-    def _is_silent(self, name: str) -> bool:
-        return all(found.finding.code in _SILENCE for found in self.of.get(name, ()))
 
     def share(self, names: Iterable[str]) -> float:
         """The share of all symptoms, weighed by severity, that these targets have: 0 to 1."""
-        return sum(self._weight.get(name, 0) for name in names) / self.total
+        return sum(self._ill[name].weight for name in names if name in self._ill) / self.total
 
     def others(self, explained: Iterable[str]) -> tuple[str, ...]:
         """What speaks against explaining only these targets."""
         known = set(explained)
         rest = sum(len(found) for name, found in self.of.items() if name not in known)
         return (f"does not explain {count(rest, 'finding')}",) if rest else ()
+
+
+def _weighed(opened: Iterable[OpenFinding]) -> Illness | None:
+    found = tuple(
+        each
+        for each in opened
+        if each.finding.severity > Severity.INFO and each.kind not in _NO_SYMPTOMS
+    )
+    if not found:
+        return None
+    return Illness(
+        found=found,
+        weight=sum(1 + each.finding.severity.rank for each in found),
+        worst=max(each.finding.severity for each in found),
+        first=min(each.since for each in found),
+        codes=frozenset(each.finding.code for each in found),
+    )
 
 
 def _explained_by(graph: DependencyGraph, name: str, symptoms: _Symptoms) -> set[str]:
@@ -310,9 +371,9 @@ def _unseen(board: Board, names: Iterable[str]) -> tuple[str, ...]:
     wanted = set(names)
     return tuple(
         f"{reading.target} ({reading.outcome.reason})"
-        for reading in board.readings.values()
-        if reading.target in wanted
-        and isinstance(reading.outcome, Blind)
+        for name in sorted(wanted)
+        for reading in board.readings_at(name)
+        if isinstance(reading.outcome, Blind)
         and reading.outcome.finding is None  # else why it could not be looked at is the answer
     )
 
@@ -322,9 +383,8 @@ def _next_probe(board: Board, target: Target, unseen: tuple[str, ...]) -> str:
         return f"make {unseen[0]} visible"
     quiet = [
         reading.probe
-        for reading in board.readings.values()
-        if reading.target == target.name
-        and reading.kind != _OUR_STEPS
+        for reading in board.readings_at(target.name)
+        if reading.kind != _OUR_STEPS
         and isinstance(reading.outcome, Seen)
         and not reading.outcome.findings
     ]

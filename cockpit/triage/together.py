@@ -8,10 +8,11 @@ the same account and region: its name means another one elsewhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
+from functools import cache
+from typing import Any, Protocol, cast, runtime_checkable
 
 from cockpit.errors import Reason
 from cockpit.triage.board import Board
@@ -140,7 +141,7 @@ def sick_zones(
 
 def unanswered_of(board: Board, graph: DependencyGraph) -> tuple[Unanswered, ...]:
     """Of each place, the services that did not answer lately."""
-    places = _places(graph)
+    places = graph.places
     silent: dict[str, dict[str, tuple[datetime, str]]] = {}
     blind: dict[str, set[str]] = {}
     well: dict[str, set[str]] = {}
@@ -180,11 +181,18 @@ def regions_in_trouble(
     One of the two alone is too little: our own way there may be cut, and most events that are open
     concern others.
     """
-    places = _places(graph)
+    silent = [
+        each
+        for each in unanswered_of(board, graph)
+        if len(each.services) >= SILENT_SERVICES and each.others
+    ]
+    if not silent:
+        return
+    places = graph.places
     open_ = [each for each in board.open.values() if each.finding.severity > Severity.INFO]
     told = {places.get(each.target, "") for each in open_ if each.finding.code == _EVENT}
-    for each in unanswered_of(board, graph):
-        if len(each.services) >= SILENT_SERVICES and each.others and each.place in told:
+    for each in silent:
+        if each.place in told:
             sick = {found.target for found in open_ if places.get(found.target) == each.place}
             yield each, tuple(sorted(sick))
 
@@ -221,14 +229,16 @@ def _late(held: dict[str, tuple[datetime, str]], at: datetime) -> bool:
 
 
 def _snapshots(board: Board, graph: DependencyGraph) -> Iterator[tuple[str, str, Zoned]]:
-    places = _places(graph)
+    places = graph.places
     for (target, _), reading in board.readings.items():
         outcome = reading.outcome
-        if target in places and isinstance(outcome, Seen) and isinstance(outcome.snapshot, Zoned):
-            yield places[target], target, outcome.snapshot
+        if target not in places or not isinstance(outcome, Seen):
+            continue
+        if _is_zoned(cast("Hashable", type(outcome.snapshot))):
+            yield places[target], target, cast("Zoned", outcome.snapshot)
 
 
-def _places(graph: DependencyGraph) -> dict[str, str]:
-    """Target → the account and region that it is in; those of AWS alone."""
-    named = {each.name: str(getattr(each.settings, "aws", "")) for each in graph.targets}
-    return {name: place for name, place in named.items() if place}
+@cache
+def _is_zoned(kind: Any) -> bool:
+    """Once a class: asking a protocol costs more than the rest of a look at a reading."""
+    return issubclass(kind, Zoned)

@@ -48,6 +48,12 @@ class DependencyGraph:
         return {name: depths.get(name, 0) for name in self._known}
 
     @cached_property
+    def places(self) -> Mapping[str, str]:
+        """Name → the account and region that it is in; those of AWS alone."""
+        named = {each.name: str(getattr(each.settings, "aws", "")) for each in self.targets}
+        return {name: place for name, place in named.items() if place}
+
+    @cached_property
     def services(self) -> Mapping[str, tuple[Target, ...]]:
         """Service → its targets in the order of the graph, what is needed most last.
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from textual.content import Content
 
-from cockpit.triage.board import Board
+from cockpit.triage.board import Board, LookId
 from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Blind, Fact, Reading, Seen
 from cockpit.triage.view import Column, Row, Table
@@ -87,7 +87,7 @@ def sheets(target: str, shown: Shown, *, wide: bool = True) -> list[Sheet]:
     order move nothing. At the end the numbers of all looks with their trends.
     """
     board = shown.board
-    looks = [(id_, reading) for id_, reading in board.readings.items() if id_.target == target]
+    looks = [(LookId(target, each.probe), each) for each in board.readings_at(target)]
     looks.sort(key=lambda look: (_place(look[0].probe), look[0].probe))
     found: list[Sheet] = []
     seen: list[Reading] = []

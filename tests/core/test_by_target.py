@@ -1,0 +1,91 @@
+"""Mappings that are new with each reading, and copy one target's items alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from cockpit.triage.board import Board, reduce
+from cockpit.triage.by_target import ByTarget
+from cockpit.triage.finding import Severity
+from cockpit.triage.suspects import Suspicion, suspects
+from cockpit.triage.topology import DependencyGraph
+from tests.core.builders import finding, seen, target
+
+A1, A2, B1 = ("a", "1"), ("a", "2"), ("b", "1")
+THREE = ByTarget({A1: 1, A2: 2, B1: 3}.items())
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        pytest.param({A1: 4}, {A1: 4, B1: 3}, id="a group is replaced as a whole"),
+        pytest.param({}, {B1: 3}, id="an empty group takes its target away"),
+        pytest.param({A1: 1, A2: 2}, {A1: 1, A2: 2, B1: 3}, id="the same items are an equal value"),
+    ],
+)
+def test_the_next_value_has_the_group_and_leaves_the_others(
+    changed: Mapping[tuple[str, str], int], expected: dict[tuple[str, str], int]
+) -> None:
+    following = THREE.with_group("a", changed)
+
+    assert dict(following) == dict(following.items()) == expected
+    assert following == expected
+    assert list(following.values()) == list(expected.values())
+    assert len(following) == len(expected)
+    assert dict(THREE) == {A1: 1, A2: 2, B1: 3}
+
+
+def test_a_key_is_in_it_only_when_it_has_a_value() -> None:
+    assert A1 in THREE
+    assert ("a", "3") not in THREE
+    assert ("c", "1") not in THREE
+    assert THREE.get(("c", "1")) is None
+    assert not THREE.of("c")
+
+
+def crowd(number: int) -> Board:
+    board = Board()
+    for each in range(number):
+        board, _ = reduce(board, seen(finding(), name=f"db-{each}"))
+    return board
+
+
+def test_a_reading_copies_what_its_own_target_has_and_no_other() -> None:
+    board = crowd(5)
+    after, _ = reduce(board, seen(finding(), name="db-3", when=5))
+
+    groups = dict(ByTarget.of_mapping(board.open).groups())
+    changed = [
+        name
+        for name, group in ByTarget.of_mapping(after.open).groups()
+        if group is not groups[name]
+    ]
+
+    assert changed == ["db-3"]
+
+
+def test_a_target_is_asked_for_alone() -> None:
+    board = crowd(3)
+
+    assert [each.target for each in board.open_at("db-1")] == ["db-1"]
+    assert [each.target for each in board.readings_at("db-1")] == ["db-1"]
+    assert board.worst("db-1") is Severity.HIGH
+    assert board.worst("db-9") is None
+
+
+def test_suspects_that_are_kept_from_board_to_board_are_those_of_the_board() -> None:
+    graph = DependencyGraph([target("web", "db"), target("db")])
+    kept, board = Suspicion(graph), Board()
+    for when, name, found in (
+        (0, "web", [finding()]),
+        (5, "db", [finding(severity=Severity.CRITICAL)]),
+        (10, "db", []),
+        (15, "db", []),
+        (20, "db", []),
+    ):
+        board, _ = reduce(board, seen(*found, name=name, when=when))
+
+        assert kept.of(board) == suspects(board, graph)
+        assert kept.of(board) is kept.of(board)
