@@ -199,7 +199,7 @@ def regions_in_trouble(
 
 def limits_reached(board: Board, graph: DependencyGraph) -> tuple[LimitReached, ...]:
     """Limits that several targets of a place run into; at one alone its own row says all of it."""
-    places = _places(graph)
+    places = graph.places
     found: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for each in board.open.values():
         limit, place = each.finding.account_limit, places.get(each.target)
