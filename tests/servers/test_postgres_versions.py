@@ -16,6 +16,7 @@ from cockpit.connect.postgres.acts import open_postgres_acts
 from cockpit.errors import Refused
 from cockpit.triage.engine import Look, judged
 from cockpit.triage.finding import Thresholds
+from cockpit.triage.probe import Seen
 from cockpit.triage.recording import decode, encode
 from cockpit.triage.registry import registry
 from cockpit.world.servers import postgres
@@ -34,6 +35,7 @@ from tests.servers.private import (
     session_for,
     target,
     trouble,
+    until,
     waiting,
 )
 from tests.tools import postgres_versions
@@ -309,3 +311,32 @@ async def streaming(server: postgres.PostgresServer) -> Any:
             return seen
         await asyncio.sleep(0.05)
     pytest.fail("the standby never streamed")
+
+
+@pytest.mark.parametrize(
+    "at",
+    [pytest.param(v, id=f"PostgreSQL {v}") for v in sorted(postgres_versions.found()) if v >= 18],
+    indirect=True,
+)
+async def test_a_slot_that_nobody_read_for_too_long_is_lost_for_that(at: At) -> None:
+    """The server ends it at a checkpoint; its WAL may still be there."""
+    slot = "SELECT pg_create_physical_replication_slot('gone_cdc', true)"
+    limit = "ALTER SYSTEM SET idle_replication_slot_timeout"
+    reload = "SELECT pg_reload_conf()"
+    at.server.execute(slot, f"{limit} = '1s'", reload)
+
+    async def checkpointed() -> Seen:
+        at.server.execute("CREATE TABLE IF NOT EXISTS written ()", "DROP TABLE written")
+        at.server.execute("CHECKPOINT")
+        return await look("postgres.replication", pg_settings(at.server))
+
+    try:
+        seen = await until(checkpointed, lambda looked: bool(looked.findings))
+    finally:
+        at.server.execute(f"{limit} = 0", reload, "SELECT pg_drop_replication_slot('gone_cdc')")
+    (lost,) = seen.findings
+
+    assert (lost.code, lost.subject) == ("PG_SLOT_LOST", "gone_cdc")
+    assert "nobody read it for too long (idle_replication_slot_timeout)" in lost.summary
+    assert lost.likely == (), "max_slot_wal_keep_size is not accused"
+    assert {each.label for each in lost.evidence} >= {"because", "nobody reads it for"}
