@@ -11,5 +11,7 @@ from contextvars import ContextVar
 
 HURRIED: ContextVar[bool] = ContextVar("hurried", default=False)
 """Whether its target is sick, or a person or a step waits for it."""
+SWEPT: ContextVar[int] = ContextVar("swept", default=0)
+"""Which look of a single sweep it is, 1 or 2; 0: one of a row that goes on."""
 UNTIL: ContextVar[float] = ContextVar("until", default=float("inf"))
 """Monotonic seconds at which its time is over; infinite: nothing ends it."""

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from cockpit import clock
-from cockpit.connect.hurry import HURRIED, UNTIL
+from cockpit.connect.hurry import HURRIED, SWEPT, UNTIL
 from cockpit.connect.pace import Pace
 from cockpit.connect.workshop import ended
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
@@ -34,7 +34,7 @@ from cockpit.triage.members import only
 from cockpit.triage.names_found import with_its_name
 from cockpit.triage.own import OwnAct, marked
 from cockpit.triage.probe import AnyProbe, Blind, Fact, Neighbour, Reading, RecoveryPoint, Seen
-from cockpit.triage.schedule import Schedule, pause
+from cockpit.triage.schedule import Schedule, pause, second_look
 from cockpit.triage.store import Store
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
@@ -126,6 +126,8 @@ class Engine:
         self._newest: dict[LookId, tuple[object, float]] = {}
         self._failures: dict[LookId, int] = {}
         self._eased: dict[LookId, float] = {}
+        self._asked: dict[LookId, float] = {}  # when its newest look had a session
+        self._swept_looks: dict[LookId, int] = {}  # of a sweep → which of the two it is
         self._running: dict[LookId, asyncio.Task[Reading]] = {}
         self._hung: dict[LookId, tuple[asyncio.Task[Any], float]] = {}
         self._bugs: dict[LookId, tuple[str, str]] = {}
@@ -212,11 +214,20 @@ class Engine:
             await asyncio.wait(tasks, timeout=_EXIT_GRACE)
 
     async def _swept(self, id_: LookId) -> Reading:
-        reading = await self._task(id_)
-        if isinstance(reading.outcome, Blind) or not self._tells_more_twice(id_):
-            return reading
-        await asyncio.sleep(SECOND_LOOK_AFTER)
-        return await self._task(id_)
+        if not self._tells_more_twice(id_):
+            return await self._task(id_)
+        try:
+            self._swept_looks[id_] = 1
+            reading = await self._task(id_)
+            if isinstance(reading.outcome, Blind):
+                return reading
+            read = clock.monotonic() - self.looks[id_].probe.samples_for
+            again = second_look(self._asked.get(id_, read), read, SECOND_LOOK_AFTER)
+            await asyncio.sleep(again - clock.monotonic())
+            self._swept_looks[id_] = 2
+            return await self._task(id_)
+        finally:
+            del self._swept_looks[id_]
 
     def _tells_more_twice(self, id_: LookId) -> bool:
         """What only differences tell, or only the first looks at its neighbours."""
@@ -353,7 +364,9 @@ class Engine:
     async def _collect(self, look: Look) -> object:
         HURRIED.set(look.id in self._by_hand or self._sick(look.target.name))
         UNTIL.set(clock.monotonic() + look.probe.timeout * _ASKED_WITHIN)
+        SWEPT.set(self._swept_looks.get(look.id, 0))
         session = await self._sessions.session(look.target)
+        self._asked[look.id] = clock.monotonic()
         collecting: Awaitable[object] = look.probe.collect(session, look.target)
         try:
             return await collecting

@@ -154,6 +154,9 @@ class Probe(Generic[Session, Snapshot, Settings]):
     twice: bool = True
     """With `since`: a single sweep looks twice, a second apart. False when `since` only carries
     memory from look to look, which a second would not add to."""
+    samples_for: float = 0.0
+    """With `since`: seconds that the first look of a sweep samples behind what is compared, so that
+    the second need not wait from its end (`cockpit.connect.hurry.SWEPT`)."""
     logs: Callable[[Session, Snapshot, Target], Awaitable[Sequence[LogSource]]] | None = None
     """For kinds of AWS: where the lines of the target's logs are, asked when a person wants to read
     them: it may read what a look need not (a task definition). Raises `BlindError`."""

@@ -52,3 +52,12 @@ class Schedule:
         while self._queue and self._due.get(self._queue[0][1]) != self._queue[0][0]:
             heapq.heappop(self._queue)
         return self._queue[0][0] if self._queue else None
+
+
+def second_look(asked: float, read: float, after: float) -> float:
+    """When a sweep looks for the second time, to tell what was gained since the first.
+
+    `asked`: when that began to ask; `read`: when it had read the last of what is compared. Not
+    sooner than half of `after` behind that: a rate over a moment makes a flood of one event.
+    """
+    return max(asked + after, read + after / 2)

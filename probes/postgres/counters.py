@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cockpit.connect.hurry import SWEPT
 from cockpit.connect.session import SqlReads
 from cockpit.errors import BlindError, Reason
 from cockpit.text import visible
@@ -24,6 +25,7 @@ from probes.postgres.checksums import checksum_findings
 from probes.postgres.counters_model import (
     BGWRITER,
     CHECKPOINTER,
+    SAMPLES,
     TOTALS,
     WAITS,
     WINDOW,
@@ -48,8 +50,9 @@ from probes.postgres.pulse import Wait
 
 MIB = 2**20
 _LOAD, _DISK = "pg-load", "pg-disk"
-_AT_ONCE, _BETWEEN = 5, 0.2
-"""Samples of waits a look, and the seconds between them."""
+SAMPLED = {0: (5, 0.2), 1: (SAMPLES, 0.08), 2: (1, 0.0)}
+"""Samples of waits a look, and the seconds between them, by which of a sweep's looks it is: what
+two looks see together in a row that goes on, the first of a sweep sees by itself."""
 _MINUTE = 60.0
 
 
@@ -85,7 +88,7 @@ class Settings:
 
 
 async def collect(postgres: SqlReads, target: Target) -> PostgresCounters:
-    """Read the counters, then sample the waits five times within a second."""
+    """Read the counters, then sample the waits some times within a second."""
     rows = await postgres.rows(TOTALS, into=TotalsRow)
     if not rows:
         raise BlindError(Reason.UNREADABLE, "the server gave no row for its own state")
@@ -93,9 +96,10 @@ async def collect(postgres: SqlReads, target: Target) -> PostgresCounters:
     asked = CHECKPOINTER if totals.checkpointer else BGWRITER
     checkpoints = await postgres.rows(asked, into=Checkpoints)
     samples: list[list[SampledWait]] = []
-    for number in range(_AT_ONCE if totals.sees_all else 0):
+    most, between = SAMPLED[SWEPT.get()]
+    for number in range(most if totals.sees_all else 0):
         if number:
-            await asyncio.sleep(_BETWEEN)
+            await asyncio.sleep(between)
         samples.append(await postgres.rows(WAITS, into=SampledWait))
     return PostgresCounters(
         totals=totals,
@@ -403,6 +407,7 @@ PROBE = Probe(
     changes=changes,
     own=without_ours,
     since=since,
+    samples_for=(SAMPLES - 1) * SAMPLED[1][1],
     needs=("GRANT pg_monitor",),
     codes=(
         "PG_LOCK_DEADLOCKS",
