@@ -48,6 +48,15 @@ round (suspects.md §5).
 """
 _ANSWERED = frozenset({"ALB_5XX_TARGET_RATE", "APIGW_5XX_RATE", "NET_HTTP_5XX", "NET_HTTP_FAILING"})
 """What stands behind it answers wrongly: whose finding it is, is not where it comes from."""
+_METRICS_STOPPED = "METRIC_STALE"
+_NO_ANSWER = (
+    "_CONN_MUTE",
+    "_CONN_DROPPED",
+    "NET_TCP_TIMEOUT",
+    "NET_TCP_UNREACH",
+    "NET_TCP_REFUSED",
+)
+"""How codes end that say that who is asked does not answer at all."""
 _RELEASES = frozenset({"ecs.deployment", "lambda.alias", "lambda.code", "codedeploy.deployment"})
 _JUST_BEFORE = timedelta(minutes=30)
 _RISKY = 0.5
@@ -183,6 +192,7 @@ class _Symptoms:
                 self._ill[target] = known[1]
         self.of = {target: ill.found for target, ill in self._ill.items()}
         self._rank = {target: ill.worst.rank for target, ill in self._ill.items()}
+        self._stopped = {name for name, ill in self._ill.items() if _METRICS_STOPPED in ill.codes}
         self.total = sum(ill.weight for ill in self._ill.values())
 
     def has(self, codes: frozenset[str]) -> bool:
@@ -203,7 +213,24 @@ class _Symptoms:
         itself. A warning below says nothing about an outage above.
         """
         enough = min(self._rank[name], Severity.HIGH.rank)
-        return any(self._rank.get(need, -1) >= enough for need in below)
+        return any(
+            self._rank.get(need, -1) >= enough
+            or (need in self._stopped and bool(self.hang(need, (name,))))
+            for need in below
+        )
+
+    def hang(self, name: str, above: Iterable[str]) -> list[str]:
+        """Which of those that need it do not answer, where its metrics have stopped: its host hangs
+        then, though AWS's word for its state is as ever.
+        """
+        if name not in self._stopped:
+            return []
+        silent = {
+            found.target
+            for found in self.among(above)
+            if found.finding.code.endswith(_NO_ANSWER) and found.finding.severity >= Severity.HIGH
+        }
+        return sorted(silent)
 
     def silenced(self, name: str, above: Iterable[str]) -> bool:
         """Whether nothing is said of it but that nobody asks, and who should is ill by itself."""
@@ -264,6 +291,10 @@ def _target(
     head = max(own, key=lambda f: (f.finding.severity.rank, len(f.finding.evidence)))
     unseen = _unseen(board, (target.name, *graph.below(target.name)))
     reasons = [f"{count(len(own), 'finding')} of its own, the worst {head.finding.severity}"]
+    if silent := symptoms.hang(target.name, graph.above(target.name)):
+        reasons.append(
+            f"its metrics have stopped and {', '.join(silent)} does not answer: it hangs"
+        )
     if needing := {found.target for found in symptoms.among(graph.above(target.name))}:
         verb = "needs" if len(needing) == 1 else "need"
         reasons.append(f"{count(len(needing), 'sick target')} {verb} it")

@@ -58,6 +58,21 @@ def test_a_warning_below_does_not_hide_an_outage_above() -> None:
     assert {suspect.name for suspect in found} == {"tg", "db"}
 
 
+def test_a_host_whose_metrics_stopped_hangs_where_what_needs_it_does_not_answer() -> None:
+    stopped = seen(finding("METRIC_STALE", Severity.WARNING), name="db", probe="db.p")
+
+    def of(code: str) -> list[str]:
+        above = seen(finding(code, Severity.CRITICAL), name="checkout", probe="checkout.p")
+        return sorted(suspect.name for suspect in suspects(board(above, stopped), SHOP))
+
+    assert of("PG_CONN_MUTE") == of("NET_TCP_TIMEOUT") == of("RD_CONN_DROPPED") == ["db"]
+    assert of("PG_CONN_AUTH") == ["checkout", "db"]
+    mute = seen(finding("PG_CONN_MUTE", Severity.CRITICAL), name="checkout", probe="checkout.p")
+    (only,) = suspects(board(mute, stopped), SHOP)
+    assert "its metrics have stopped and checkout does not answer: it hangs" in only.for_
+    assert only.explains == ("METRIC_STALE@db", "PG_CONN_MUTE@checkout")
+
+
 def test_silence_below_is_explained_by_what_should_ask() -> None:
     quiet = finding("LAMBDA_NOT_INVOKED", Severity.WARNING)
     silent = seen(quiet, name="checkout", probe="checkout.p")

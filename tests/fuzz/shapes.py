@@ -46,9 +46,9 @@ _SHARES = (0.0, -0.0, 1.0, 0.5, 99.9, -3.0, 1e300, 5e-324)
 
 
 @cache
-def _minutes(many: int) -> tuple[timedelta, ...]:
-    """Before the end of a series, the oldest first."""
-    return tuple(timedelta(minutes=n) for n in range(many - 1, -1, -1))
+def _before(many: int, period: int) -> tuple[timedelta, ...]:
+    """Periods of so many seconds before the end of a series, the oldest first."""
+    return tuple(timedelta(seconds=n * period) for n in range(many - 1, -1, -1))
 
 
 @cache
@@ -110,21 +110,21 @@ class Shaped:
     ) -> Mapping[MetricQuery, Series]:
         """Series with gaps, all kinds of values, and all states that AWS has for one."""
         self._may_fail("GetMetricData")
-        return {query: self._series(minutes, ago) for query in queries}
+        return {query: self._series(minutes, ago, query.period) for query in queries}
 
-    def _series(self, minutes: int, ago: int) -> Series:
+    def _series(self, minutes: int, ago: int, period: int) -> Series:
         status = self.chance.choice(
             ("Complete",) * 4 + ("PartialData", "InternalError", "Forbidden")
         )
         usual = self.chance.choice((0.0, 1.0, 40.0, 99.0, 1e6, 1e15))
         end = AT.replace(second=0) - timedelta(minutes=ago + self.chance.choice((1, 2, 3, 30)))
-        many = self.chance.choice((0, 1, 3, minutes)) + 1
-        # drawn all at once: a month of minutes for each of many queries is most of the work here
+        many = self.chance.choice((0, 1, 3, minutes * 60 // period)) + 1
+        # drawn all at once: months of points for each of many queries are most of the work here
         values = self.chance.choices((usual, usual, usual * 3, 0.0), k=many)
         gaps = self.chance.choices((False,) * 9 + (True,), k=many)
         points = [
             (end - since, value)
-            for since, value, gap in zip(_minutes(many), values, gaps, strict=True)
+            for since, value, gap in zip(_before(many, period), values, gaps, strict=True)
             if not gap
         ]
         return Series(tuple(t for t, _ in points), tuple(v for _, v in points), status)
