@@ -12,7 +12,7 @@ import contextlib
 import random
 import traceback
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -34,7 +34,9 @@ from cockpit.triage.members import only
 from cockpit.triage.names_found import with_its_name
 from cockpit.triage.own import OwnAct, marked
 from cockpit.triage.probe import AnyProbe, Blind, Fact, Neighbour, Reading, RecoveryPoint, Seen
+from cockpit.triage.sanitised import blind_of, sanitise
 from cockpit.triage.schedule import Schedule, pause, second_look
+from cockpit.triage.sooner import Sooner
 from cockpit.triage.store import Store
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
@@ -128,6 +130,7 @@ class Engine:
         self._eased: dict[LookId, float] = {}
         self._asked: dict[LookId, float] = {}  # when its newest look had a session
         self._swept_looks: dict[LookId, int] = {}  # of a sweep → which of the two it is
+        self._sooner = Sooner()
         self._running: dict[LookId, asyncio.Task[Reading]] = {}
         self._hung: dict[LookId, tuple[asyncio.Task[Any], float]] = {}
         self._bugs: dict[LookId, tuple[str, str]] = {}
@@ -262,7 +265,8 @@ class Engine:
         look = self.looks[id_]
         every = look.probe.every * self._eased.get(id_, 1.0)
         wait = pause(every, self._failures.get(id_, 0), chance=self._chance)
-        self._schedule.set(id_, clock.monotonic() + wait)
+        now = clock.monotonic()
+        self._schedule.set(id_, now + self._sooner.wait(id_, wait, now))
         self._first.discard(id_)
         if not self._first and self._took is None:
             self._took = clock.monotonic() - self._started
@@ -291,7 +295,17 @@ class Engine:
             self._newest.pop(look.id, None)
         self._failures[look.id] = self._failures.get(look.id, 0) + 1 if failed else 0
         self.store.add(reading)
+        if isinstance(outcome, Seen) and self._eased.get(look.id, 1.0) <= 1.0:
+            self._hurry(look, outcome)  # never where the server is slow for us already
         return reading
+
+    def _hurry(self, look: Look, seen: Seen) -> None:
+        now = clock.monotonic()
+        self._sooner.wants(look.id, seen.again)
+        for id_ in (LookId(look.target.name, probe) for probe in seen.wakes):
+            idle = id_ in self.looks and id_ not in self._running
+            if idle and self._sooner.granted(id_, now):
+                self._schedule.set(id_, now)
 
     async def _outcome(self, look: Look) -> Seen | Blind:
         """The result of one look; every way to fail becomes a blind reading here."""
@@ -320,7 +334,7 @@ class Engine:
             seen = judged(look, snapshot, self._acts(), names=self._names)
             return with_its_name(seen, look.target) if look.probe.leads else seen
         except BlindError as error:
-            return _blind(error)
+            return blind_of(error)
         except (Misconfigured, Refused) as error:
             return Blind(Reason.MISCONFIGURED, visible(error.message), visible(error.hint))
 
@@ -443,6 +457,8 @@ def judged(
         changes=_changes(look, snapshot, acts, names=names),
         snapshot=snapshot,
         points=only(RecoveryPoint, probe.points(snapshot)) if probe.points else (),
+        again=probe.again(snapshot, look.settings) if probe.again else None,
+        wakes=tuple(probe.wakes(snapshot)) if probe.wakes else (),
     )
 
 
@@ -456,40 +472,6 @@ def _changes(
     if names is not None:
         told = tuple(names.join(change, look.target) for change in told)
     return marked(told, acts)
-
-
-def sanitise(finding: Finding) -> Finding:
-    """The finding with every text from outside made visible and masked, whatever a probe forgot."""
-    return replace(
-        finding,
-        summary=_said(finding.summary),
-        subject=visible(finding.subject, 200),
-        evidence=tuple(
-            replace(e, value=_said(e.value)) if isinstance(e.value, str) else e
-            for e in finding.evidence
-        ),
-        likely=tuple(_said(each) for each in finding.likely),
-        against=tuple(_said(each) for each in finding.against),
-        next=_said(finding.next),
-    )
-
-
-def _said(text: str) -> str:
-    """Masked before too: what is cut in the middle of a secret would not be known any more."""
-    return MASKER.mask(visible(MASKER.mask(text)))
-
-
-def _blind(error: BlindError) -> Blind:
-    finding = None
-    said, hint = MASKER.mask(error.message), MASKER.mask(error.hint)
-    if error.code:
-        finding = Finding(
-            code=error.code,
-            severity=Severity(error.severity or Severity.HIGH),
-            summary=visible(said, 200),
-            next=visible(hint, 200),
-        )
-    return Blind(Reason(error.reason), visible(said), visible(hint), finding)
 
 
 def _forget(task: asyncio.Task[object]) -> None:

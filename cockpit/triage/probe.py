@@ -60,6 +60,10 @@ class Seen:
     """What was collected, for steps that capture from it and for the recorder."""
     points: tuple[RecoveryPoint, ...] = ()
     """The copies that the look saw; empty: it knows of none."""
+    again: float | None = None
+    """As `Probe.again`."""
+    wakes: tuple[str, ...] = ()
+    """As `Probe.wakes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +164,13 @@ class Probe(Generic[Session, Snapshot, Settings]):
     logs: Callable[[Session, Snapshot, Target], Awaitable[Sequence[LogSource]]] | None = None
     """For kinds of AWS: where the lines of the target's logs are, asked when a person wants to read
     them: it may read what a look need not (a task definition). Raises `BlindError`."""
+    again: Callable[[Snapshot, Settings], float | None] | None = None
+    """Seconds after which what this look saw may be grave if it goes on, or can be told from
+    chance: the next look comes then, where that is before `every`, a few times running. None:
+    nothing hurries. Only for what costs no more than a statement or a request."""
+    wakes: Callable[[Snapshot], Iterable[str]] | None = None
+    """Probes of the same target (their ids) that look at once, since this look saw a sign of what
+    they look at and others would come to in their own time."""
     needs: tuple[str, ...] = ()
     """IAM actions (`ecs:DescribeServices`) or grants (`GRANT pg_monitor`) that it wants."""
     leads: bool = False

@@ -18,6 +18,11 @@ _LEAST_REQUESTS = 8
 _LEAST_FAILED = 2
 _ROW = 3
 """So many failures without a good answer between them are an outage, which has its own findings."""
+_APART = 2.0
+"""Seconds between the first failure and the last: what is asked at once after a failure would make
+a share of one bad moment."""
+_AT_ONCE, _SOON = 8, 0.4
+"""Requests that follow a failure, and the seconds between them."""
 _OVER_LEAST = 60.0
 _OVER_GAPS = 3.0
 
@@ -45,6 +50,18 @@ class Scattered:
 def failing(snapshot: Snapshot) -> Scattered | None:
     """The failed requests among good ones; None while they are too few, in one row, or over."""
     return _scattered(snapshot, lambda sample: _failed(snapshot, sample))
+
+
+def look_again(snapshot: Snapshot) -> float | None:
+    """Seconds to the next look, while it is not clear whether the newest failure is chance."""
+    if failing(snapshot) is not None:
+        return None
+    requests = _requests(snapshot)
+    for address in dict.fromkeys(one.address for one in requests):
+        newest = [_failed(snapshot, one) for one in requests if one.address == address][-_AT_ONCE:]
+        if any(newest) and newest[-_ROW:] != [True] * _ROW:
+            return _SOON
+    return None
 
 
 def is_chance(snapshot: Snapshot, address: str) -> bool:
@@ -136,7 +153,10 @@ def _scattered(snapshot: Snapshot, is_odd: Callable[[Sample], bool]) -> Scattere
         return None
     seconds = (snapshot.path.at - kept[0].at).total_seconds()
     since = (snapshot.path.at - odd[-1].at).total_seconds()
-    gap = (odd[-1].at - odd[0].at).total_seconds() / (len(odd) - 1)
+    span = (odd[-1].at - odd[0].at).total_seconds()
+    if span < _APART:
+        return None
+    gap = span / (len(odd) - 1)
     # at one in eight a failure comes every 40 s: thrice that without one, and it is over
     if since > max(_OVER_LEAST, _OVER_GAPS * gap):
         return None

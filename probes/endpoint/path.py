@@ -14,7 +14,7 @@ from cockpit.connect.net.settings import EndpointSettings
 from cockpit.triage.finding import Finding, Severity
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
-from probes.endpoint import clock, dependency, dns, http, tcp, tls, view
+from probes.endpoint import clock, dependency, dns, failing, http, tcp, tls, view
 from probes.endpoint.model import Settings, Snapshot
 
 _MILDER = {
@@ -63,6 +63,7 @@ PROBE = Probe(
     timeout=18,
     facts=view.facts,
     tables=view.tables,
+    again=lambda snapshot, _: failing.look_again(snapshot),
     codes=(
         "NET_DNS_NXDOMAIN",
         "NET_DNS_SERVFAIL",

@@ -17,6 +17,7 @@ from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.units import count, duration
+from probes.early import until_told
 from probes.lock_graph import promised
 from probes.mysql.locks_model import (
     FLUSH,
@@ -445,6 +446,21 @@ def facts(look: MysqlLocks, _: Settings) -> Iterator[Fact]:
         yield Fact("longest wait", duration(longest), longest, "s")
 
 
+def again(look: MysqlLocks, settings: Settings) -> float | None:
+    """When the first queue becomes one that is told; soon, where that needs a second look."""
+    limits = {"metadata": settings.metadata_wait.first, "global": settings.metadata_wait.first}
+    soon = (
+        until_told(
+            (queue.longest,),
+            limits.get(queue.kind, settings.row_wait.first),
+            whole=True,
+            twice=queue.kind == "global",
+        )
+        for queue in look.queues
+    )
+    return min((each for each in soon if each is not None), default=None)
+
+
 PROBE = Probe(
     id="mysql.locks",
     kind="mysql",
@@ -456,6 +472,7 @@ PROBE = Probe(
     timeout=9,
     facts=facts,
     tables=tables,
+    again=again,
     lacks=lambda look: "" if look.sees_all else f"PROCESS was taken: {look.server.grant}",
     needs=("GRANT PROCESS", "GRANT SELECT ON performance_schema.* (MySQL)"),
     codes=(

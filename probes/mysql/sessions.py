@@ -24,7 +24,13 @@ from probes.gains import severity_of, still_told
 from probes.mysql.galera import galera_facts, galera_findings, since_galera, with_rejects
 from probes.mysql.model import MysqlReads, MysqlServer, Thread, offers, read_server
 from probes.mysql.semi_sync import semi_sync_findings, with_settings
-from probes.mysql.states import NamedLock, read_named_locks, state_facts, wait_findings
+from probes.mysql.states import (
+    NamedLock,
+    looked_at_again,
+    read_named_locks,
+    state_facts,
+    wait_findings,
+)
 from probes.mysql.status import ServerStatus, StatusRates, rates_of, read_status, restarted
 from probes.mysql.threads import COLUMNS, read_threads
 
@@ -459,6 +465,9 @@ PROBE = Probe(
     tables=tables,
     changes=changes,
     since=since,
+    again=lambda look, settings: looked_at_again(
+        look.threads or (), look.status.semi_sync, settings.waiting.first
+    ),
     needs=("GRANT PROCESS",),
     leads=True,
     codes=(

@@ -17,6 +17,7 @@ from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.triage.probe import Fact
 from cockpit.units import count, duration
+from probes.early import until_told
 from probes.mysql.locks_model import GLOBAL
 from probes.mysql.metadata import MDL
 from probes.mysql.model import USER_LOCK, Thread, whose
@@ -102,6 +103,16 @@ def waiters(threads: Iterable[Thread], semi: SemiSync | None) -> list[_Waiters]:
         for state, kind in kinds.items()
     ]
     return sorted(found, key=lambda each: (-len(each.threads), each.state))
+
+
+def looked_at_again(
+    threads: Iterable[Thread], semi: SemiSync | None, limit: float | None
+) -> float | None:
+    """Seconds until who waits for a table or a name is told, and then until it is seen once more:
+    both are taken when a statement begins, so that its seconds are those of the wait.
+    """
+    kinds = (each for each in waiters(threads, semi) if each.state in {TABLE_LOCK, USER_LOCK})
+    return until_told((each.longest for each in kinds), limit, whole=True, twice=True)
 
 
 def wait_findings(

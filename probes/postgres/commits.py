@@ -14,6 +14,7 @@ from datetime import datetime
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity, Thresholds
 from cockpit.units import count, duration
+from probes.early import until_told
 from probes.postgres.replication_model import (
     PostgresReplication,
     Sender,
@@ -43,6 +44,12 @@ def still_waiting(
             replace(each, seen_s=seen.get((each.pid, each.began), 0.0)) for each in now.waiting
         ),
     )
+
+
+def long_commit(sync: SyncReplication | None, limit: float | None) -> float | None:
+    """Seconds until a commit that waits, and no passing one, has been seen to for long enough."""
+    waiting = sync.waiting if sync else ()
+    return until_told((each.seen_s for each in waiting if (each.query_s or 0) >= 1), limit)
 
 
 def commit_findings(look: PostgresReplication, waited: Thresholds) -> Iterator[Finding]:

@@ -41,6 +41,7 @@ from probes.postgres.counters_model import (
     window,
     without_ours,
 )
+from probes.postgres.counters_rollbacks import rollbacks
 from probes.postgres.counters_sessions import churn, lost
 from probes.postgres.counters_view import views
 from probes.postgres.counters_waits import dominant_wait, kinds, standing_still
@@ -132,7 +133,9 @@ def diagnose(look: PostgresCounters, settings: Settings) -> Iterator[Finding]:
         if minute is not None and five is not None:
             name = visible(database.datname, 60)
             yield from _deadlocks(minute, five, settings, name)
-            yield from _rollbacks(minute, settings, name)
+            yield from rollbacks(
+                minute, settings.rollbacks, share=settings.rollback_share, name=name
+            )
             yield from lost(five, settings.lost_sessions, name)
             if spills(look, database.datname):
                 yield from _temporary(minute, settings, name)
@@ -183,36 +186,6 @@ def _deadlocks(
             ),
             next="the server's log has both statements of each; on RDS in CloudWatch Logs",
         )  # fmt: skip
-
-
-def _rollbacks(minute: CountersWindow, settings: Settings, name: str) -> Iterator[Finding]:
-    """Much of the work is rolled back instead of committed.
-
-    The application fails in most of its requests, or its driver ends reads with ROLLBACK, which is
-    harmless. Judged by the rate and by the share of commits.
-    """
-    rate, commits = minute.per_s("rollbacks"), minute.per_s("commits")
-    severity = settings.rollbacks.grade(rate)
-    if severity is None or rate is None or rate <= settings.rollback_share * (commits or 0):
-        return
-    yield Finding(
-        "PG_TX_ROLLBACKS",
-        severity,
-        f"{rate:,.0f} transactions a second are rolled back in database {name}, "
-        f"{commits or 0:,.0f} are committed",
-        subject=name,
-        evidence=(
-            Evidence("rollbacks", round(rate, 1), "/s", settings.rollbacks.first),
-            Evidence("commits", None if commits is None else round(commits, 1), "/s"),
-        ),
-        likely=(
-            "the application meets an error in every request: constraint, timeout, serialization",
-            "a release that does not fit the schema",
-            "a driver that rolls back instead of committing reads",
-        ),
-        next="the server's log: which error, from which application? then the newest deployment",
-        fact=False,
-    )
 
 
 def _temporary(minute: CountersWindow, settings: Settings, name: str) -> Iterator[Finding]:

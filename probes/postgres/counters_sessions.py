@@ -63,7 +63,8 @@ def churn(minute: CountersWindow, limits: Thresholds, usual: float | None) -> It
     Each login forks a process and checks a password: milliseconds of a processor, more than most
     statements take. It begins when a release switches pooling off, when pools are too small or
     their connections live too short, or when clients reconnect after errors. A warning at most
-    while it is as it always was: high needs a rise to five times the usual.
+    while it is as it always was: high needs a rise to five times the usual. A rush is told between
+    two looks at the sessions, by a higher limit, where they end as well.
     """
     rate = minute.per_s("sessions")
     severity = limits.grade(rate)

@@ -18,6 +18,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import count, duration
+from probes.early import until_told
 from probes.lock_graph import promised
 from probes.postgres.kin import system_of
 from probes.postgres.locks_beside import STARTUP, beside, recovers, recovery_advice
@@ -355,6 +356,9 @@ PROBE = Probe(
     facts=facts,
     tables=tables,
     beside=beside,
+    again=lambda look, settings: until_told(
+        (queue.longest for queue in look.queues), settings.waited.first
+    ),
     needs=("GRANT pg_monitor",),
     codes=(
         "PG_LOCK_BLOCKED",

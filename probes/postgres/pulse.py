@@ -121,6 +121,19 @@ class ReadOnlyDefault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseTally:
+    """What pg_stat_database has counted of one database."""
+
+    datname: str
+    sessions: int | None = None
+    commits: int
+    rollbacks: int
+    connected: int
+    """Sessions that are there now."""
+    stats_reset: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pulse:
     """The whole server in one row. Ours is not counted, except in `used`. Seconds are its own."""
 
@@ -143,6 +156,8 @@ class Pulse:
     prepared: Prepared
     read_only: ReadOnlyDefault | None = None
     """None: a standby, which never takes writes."""
+    counted: tuple[DatabaseTally, ...] | None = None
+    """None: this version is not asked (before 15)."""
     server: PostgresFacts
 
     @property

@@ -52,6 +52,12 @@ SELECT json_build_object(
           LEFT JOIN pg_roles AS r ON r.oid = c.setrole
          WHERE starts_with(entry, 'default_transaction_read_only=')
          ORDER BY 1 NULLS FIRST, 2 NULLS FIRST LIMIT 50) AS s), '[]')) END,
+  'counted', CASE WHEN current_setting('server_version_num')::int >= 150000 THEN (
+    SELECT json_agg(s) FROM (
+      SELECT datname, (to_jsonb(d) ->> 'sessions')::bigint AS sessions, xact_commit AS commits,
+             xact_rollback AS rollbacks, numbackends AS connected, stats_reset
+        FROM pg_stat_database AS d WHERE datname IS NOT NULL
+       ORDER BY xact_commit DESC, datname LIMIT 50) AS s) END,
   'server', json_build_object(
     'version', current_setting('server_version_num')::int,
     'started', pg_postmaster_start_time(),

@@ -20,7 +20,7 @@ from cockpit.triage.probe import Fact, Probe
 from cockpit.triage.target import Target
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import count, duration, size
-from probes.postgres.commits import commit_findings, still_waiting
+from probes.postgres.commits import commit_findings, long_commit, still_waiting
 from probes.postgres.kin import system_of
 from probes.postgres.model import GRANT, partly
 from probes.postgres.pauses import beside
@@ -460,6 +460,7 @@ PROBE = Probe(
     tables=tables,
     points=points,
     since=since,
+    again=lambda look, settings: long_commit(look.sync, settings.sync_wait.first),
     beside=beside,
     needs=("GRANT pg_monitor",),
     codes=(

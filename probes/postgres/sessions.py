@@ -26,6 +26,7 @@ from probes.gains import still_told
 from probes.postgres.identity import identity, sight
 from probes.postgres.model import Session, partly
 from probes.postgres.pulse import PULSE, Pulse, PulseRow
+from probes.postgres.rush import look_again, rush_findings, rushes
 from probes.postgres.sessions_model import LockHolder, PostgresSessions
 from probes.postgres.snapshots import SNAPSHOTS, SnapshotWait, snapshot_findings
 from probes.postgres.view import sessions_table
@@ -38,6 +39,7 @@ Locks"): others may hold the same table and hold nobody up. 13 does not tell whe
 is 0 here so that the join can hash: 350 who wait among 8,000 locks take 10 ms instead of 180.
 """
 MOST = 500
+_LONG_COMMIT = 1.0
 _EACH = 5
 """Sessions that get a finding of their own for one code; the table shows the others."""
 
@@ -56,6 +58,12 @@ class Settings:
     long_query: Thresholds = Thresholds(warning=60, high=300)
     long_transaction: Thresholds = Thresholds(warning=600, high=3600)
     prepared: Thresholds = Thresholds(high=600)
+    logins: Thresholds = Thresholds(warning=100)
+    """Sessions that begin and end per second between two looks, twice running."""
+    rollbacks: Thresholds = Thresholds(warning=50)
+    """Per second between two looks, twice running."""
+    rollback_share: float = 0.5
+    """Rollbacks per commit then."""
     allowed_applications: tuple[str, ...] = ("pg_dump", "pg_dumpall", "pg_basebackup")
     """Applications whose statements may take long."""
 
@@ -105,9 +113,20 @@ def since(before: PostgresSessions, now: PostgresSessions) -> PostgresSessions:
     flipped = (
         at if now.pulse.recovery != before.pulse.recovery else still_told(before.role_changed, at)
     )
+    seconds = (at - before.pulse.at).total_seconds()
     return replace(
-        now, restarted=restarted, crashed=crashed and restarted is not None, role_changed=flipped
+        now,
+        restarted=restarted,
+        crashed=crashed and restarted is not None,
+        role_changed=flipped,
+        gained=rushes(before.pulse.counted or (), now.pulse.counted or (), seconds),
     )
+
+
+def wakes(look: PostgresSessions) -> Iterator[str]:
+    """Commits that wait for a standby are replication's to tell: nothing ends that wait."""
+    if any(each.committing and (each.query_s or 0) >= _LONG_COMMIT for each in look.sessions):
+        yield "postgres.replication"
 
 
 def diagnose(look: PostgresSessions, settings: Settings) -> Iterator[Finding]:
@@ -121,6 +140,7 @@ def diagnose(look: PostgresSessions, settings: Settings) -> Iterator[Finding]:
     here = {session.pid: session for session in look.sessions}
     yield from snapshot_findings(here, look.snapshots, settings.long_query)
     yield from _prepared(look.pulse, settings)
+    yield from rush_findings(look.gained, settings)
 
 
 def _saturation(pulse: Pulse, settings: Settings) -> Iterator[Finding]:
@@ -455,6 +475,8 @@ PROBE = Probe(
     tables=tables,
     changes=changes,
     since=since,
+    again=lambda look, settings: look_again(look.gained, settings),
+    wakes=wakes,
     needs=("GRANT pg_monitor",),
     leads=True,
     codes=(
@@ -471,6 +493,8 @@ PROBE = Probe(
         "PG_ROLE_CHANGED",
         "PG_READ_ONLY",
         "PG_RESTARTED",
+        "PG_CONN_CHURN",
+        "PG_TX_ROLLBACKS",
         *CODES,
     ),
 )

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from probes.postgres.model import Session
 from probes.postgres.pulse import Pulse
+from probes.postgres.rush import Rush
 from probes.postgres.snapshots import SnapshotWait
 
 
@@ -35,6 +36,8 @@ class PostgresSessions:
     crashed: bool = False
     """That restart was of its processes alone: the postmaster lives, one of them crashed."""
     role_changed: datetime | None = None
+    gained: tuple[Rush, ...] = ()
+    """What databases counted since the pulse before; empty: nothing to compare with."""
     unread: tuple[str, ...] = ()
     """Parts that this server does not give as expected, and why."""
     slow_s: float | None = None

@@ -13,10 +13,11 @@ import pytest
 from cockpit.errors import BlindError, Misconfigured, Reason, Refused
 from cockpit.redact import MASK, MASKER
 from cockpit.triage.board import ONE_LOOK, LookId
-from cockpit.triage.engine import Engine, Look, sanitise
+from cockpit.triage.engine import Engine, Look
 from cockpit.triage.finding import Evidence, Finding, Severity
 from cockpit.triage.had import LookMemory
 from cockpit.triage.probe import Blind, Probe, Seen
+from cockpit.triage.sanitised import sanitise
 from cockpit.triage.store import Store
 from cockpit.triage.target import Target
 from tests.core.builders import finding, target

@@ -9,7 +9,7 @@ import pytest
 from cockpit.connect.net.look import AddressLook, PathLook, Sample
 from cockpit.triage.finding import Severity
 from probes.endpoint.model import Settings, Snapshot
-from probes.endpoint.path import diagnose
+from probes.endpoint.path import PROBE, diagnose
 from tests.probes.endpoint_looks import (
     AT,
     CRITICAL,
@@ -106,3 +106,27 @@ def test_a_share_says_how_many_of_what_kind_and_where() -> None:
 def test_an_expected_503_is_no_failure() -> None:
     seen = over([*[GOOD] * 3, look(h=http(503))] * 4)
     assert codes(seen, expect_status=(200, 503)) == []
+
+
+def test_requests_that_were_asked_at_once_after_a_failure_are_one_moment() -> None:
+    assert codes(over([GOOD] * 4 + [BAD, GOOD] * 3, every=0.3)) == []
+    assert codes(over([GOOD] * 4 + [BAD, GOOD] * 3, every=0.5)) == [("NET_HTTP_FAILING", HIGH)]
+
+
+@pytest.mark.parametrize(
+    ("kept", "soon"),
+    [
+        pytest.param([GOOD] * 20, False, id="nothing fails"),
+        pytest.param([GOOD] * 20 + [BAD], True, id="chance, or every second one?"),
+        pytest.param([GOOD] * 20 + [BAD] + [GOOD] * 7, True, id="eight requests tell"),
+        pytest.param([GOOD] * 20 + [BAD] + [GOOD] * 8, False, id="it was chance"),
+        pytest.param([GOOD] * 20 + [BAD] * 3, False, id="an outage is clear"),
+        pytest.param(EIGHTH * 4, False, id="it is told already"),
+        pytest.param([BAD], True, id="the first request of all"),
+    ],
+)
+def test_a_failure_is_looked_at_again_at_once_until_it_is_clear(
+    kept: list[AddressLook], soon: bool
+) -> None:
+    assert PROBE.again is not None
+    assert (PROBE.again(Snapshot(path=over(kept)), Settings()) is not None) is soon
