@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import lists, looking, many, observer, scale, start, stopped, sweep, world
+from tests.bench import faults, lists, looking, many, observer, scale, start, stopped, sweep, world
 from tests.bench.table import Row, render
 
 HOME = Path(".bench")
@@ -61,6 +61,7 @@ def main() -> int:
             lambda: world.leaving(folder),
             lambda: world.idle_output(folder),
             stopped.rows,
+            faults.rows,
             lambda: observer.rows(installed("pg_activity", "python")),
         ]
         if aws is not None:

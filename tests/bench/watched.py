@@ -31,6 +31,7 @@ from cockpit.triage.registry import registry
 from cockpit.triage.store import Store
 from cockpit.triage.target import Target
 from cockpit.world.servers import mariadb, postgres, valkey
+from tests.bench.beside import Beside, beside
 
 PgSession: TypeAlias = "psycopg.Connection[tuple[object, ...]]"
 MySession: TypeAlias = "pymysql.Connection[pymysql.cursors.Cursor]"
@@ -80,6 +81,8 @@ class Shop:
     web: Front
     over: threading.Event = field(default_factory=threading.Event)
     """Set: whoever was begun ends."""
+    also: Beside | None = None
+    """What stands beside them, where the bench looks at it too."""
 
     def alone(self) -> Shop:
         """The same servers, with an end of its own: what others begin goes on."""
@@ -98,8 +101,9 @@ class Shop:
             "redis": RedisSettings(host=here, port=self.rd.port, tls=False, expects="writer"),
             "endpoint": EndpointSettings(url=f"http://{here}:{self.web.port}/"),
         }
-        return tuple(
-            Target(name=kind, kind=kind, settings=settings) for kind, settings in kinds.items()
+        return (
+            *(Target(name=kind, kind=kind, settings=settings) for kind, settings in kinds.items()),
+            *(self.also.targets() if self.also else ()),
         )
 
     def begin(self, work: Callable[[], object], times: int = 1) -> None:
@@ -142,8 +146,8 @@ class Shop:
 
 
 @contextlib.contextmanager
-def shop() -> Iterator[Shop]:
-    """The servers, with a table of orders."""
+def shop(*, whole: bool = False) -> Iterator[Shop]:
+    """The servers, with a table of orders. `whole`: with what stands beside them."""
     folder = Path(tempfile.mkdtemp(prefix="cockpit-bench-"))
     folder.chmod(0o755)
     with contextlib.ExitStack() as ends:
@@ -177,7 +181,8 @@ def shop() -> Iterator[Shop]:
             "INSERT INTO shop.old SELECT seq FROM seq_1_to_1000",
             database="mysql",
         )
-        yield Shop(pg, my, rd, web)
+        also = ends.enter_context(beside(folder, pg)) if whole else None
+        yield Shop(pg, my, rd, web, also=also)
 
 
 @dataclass(frozen=True)
