@@ -93,9 +93,12 @@ def setting(there: Shop, name: str, value: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def no_synchronous_standby(there: Shop) -> Iterator[None]:
+    """Again and again: a commit passes until the checkpointer has read the setting."""
     with setting(there, "synchronous_standby_names", "gone"):
-        there.begin(lambda: there.pg_session().execute("UPDATE orders SET n = 3 WHERE id = 9"), 3)
+        for _ in range(3):
+            there.again(lambda: there.pg_session().execute("UPDATE orders SET n = 3 WHERE id = 9"))
         yield
+        there.end()
 
 
 @contextlib.contextmanager
