@@ -72,3 +72,9 @@ class BlindError(CockpitError):
         self.asked = False
         """True: the question had left when the connection was lost, so that what it asked for may
         have been done, whatever the reason is."""
+
+
+class ListTooLong(BlindError):
+    """A list goes on after as many items as a look reads of one, and a part of it is no list: what
+    is looked for may stand in the rest.
+    """

@@ -21,6 +21,7 @@ from cockpit.triage.finding import Finding
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, at_two_paces, attempt, blind_series, partly_blind
+from probes.day_events import day_of_events
 from probes.elasticache import across, load, model, state, view
 from probes.elasticache.logs import logs
 from probes.elasticache.model import CacheEvent, Node, Snapshot, Update
@@ -42,7 +43,6 @@ from probes.metrics import NO_DATA, query
 from probes.silence import silence
 
 _SPACE = "AWS/ElastiCache"
-_DAY = 1440
 
 
 async def collect(aws: AwsReads, target: Target) -> Snapshot:
@@ -133,8 +133,10 @@ async def _member(aws: AwsReads, node: Node, gaps: list[Gap]) -> Node:
 
 
 async def _events(aws: AwsReads, snapshot: Snapshot) -> tuple[CacheEvent, ...]:
-    """The events of the resource and its nodes, out of one list for the region."""
-    rows = await aws.pages("elasticache", "DescribeEvents", key="Events", Duration=_DAY)
+    """The day's events of the resource and its nodes."""
+    own = {node.id: "cache-cluster" for node in snapshot.nodes}
+    own[snapshot.id] = snapshot.kind.replace(" ", "-")  # as ElastiCache calls sources of events
+    rows = await day_of_events(aws, "elasticache", own.items())
     names = {snapshot.id.lower(), *(node.id.lower() for node in snapshot.nodes)}
     found = map(event_of, answers_into(rows, CacheEventRow))
     mine = [event for event in found if event is not None and event.source.lower() in names]

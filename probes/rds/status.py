@@ -23,6 +23,7 @@ from cockpit.triage.finding import Finding
 from cockpit.triage.probe import Probe
 from cockpit.triage.target import Target
 from probes.answers import Gap, at_two_paces, attempt, blind_series, partly_blind
+from probes.day_events import day_of_events
 from probes.metrics import NO_DATA, query
 from probes.rds import aurora, load, model, state, storage, view
 from probes.rds.aurora import LOCAL, VOLUME
@@ -43,8 +44,6 @@ from probes.rds.read import (
 from probes.rds.recovery import points
 from probes.rds.settings import Settings
 from probes.silence import silence
-
-_DAY = 1440
 
 _EVERY = {
     "DatabaseConnections": "Maximum",
@@ -196,9 +195,12 @@ async def _member(aws: AwsReads, name: str, gaps: list[Gap]) -> Instance | None:
 
 
 async def _events(aws: AwsReads, snapshot: Snapshot) -> tuple[RdsEvent, ...]:
-    """The day's events of the resource, out of one list for the region; backups are left out."""
-    rows = await aws.pages("rds", "DescribeEvents", key="Events", Duration=_DAY)
-    names = {snapshot.id, *(instance.id for instance in snapshot.instances)}
+    """The day's events of the resource; those of backups are left out."""
+    sources = {instance.id: "db-instance" for instance in snapshot.instances}
+    if snapshot.cluster is not None:
+        sources[snapshot.cluster.id] = "db-cluster"
+    rows = await day_of_events(aws, "rds", sources.items())
+    names = {snapshot.id, *sources}
     found = map(event_of, answers_into(rows, RdsEventRow))
     mine = [
         event

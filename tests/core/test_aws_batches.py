@@ -13,7 +13,7 @@ from cockpit.connect.aws import batches
 from cockpit.connect.aws.batched import BATCHES
 from cockpit.connect.aws.session import Aws
 from cockpit.connect.shared import AnswerToCome
-from cockpit.errors import BlindError, Reason
+from cockpit.errors import BlindError, ListTooLong, Reason
 from tests.core.aws_stub import (
     Reply,
     Request,
@@ -424,8 +424,9 @@ async def test_pages_that_never_end_and_pages_beyond_the_limit_are_unreadable() 
         assert caught.value.reason is Reason.UNREADABLE
         rows = members([tag("TargetGroupArn", str(n)) for n in range(11)])
         stub.reply(xml("DescribeTargetGroups", tag("TargetGroups", rows)))
-        with pytest.raises(BlindError, match="more than 10") as caught:
+        with pytest.raises(ListTooLong, match="more than 10 TargetGroups in") as caught:
             await session.pages("elbv2", "DescribeTargetGroups", key="TargetGroups", most=10)
+        assert "proxy" not in caught.value.hint
 
 
 async def test_a_page_without_the_member_is_unreadable_not_the_end() -> None:

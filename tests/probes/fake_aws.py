@@ -8,7 +8,7 @@ from typing import Any
 
 from cockpit.connect.aws.settings import AwsResource
 from cockpit.connect.session import MetricQuery, Series
-from cockpit.errors import BlindError, Reason
+from cockpit.errors import BlindError, ListTooLong, Reason
 from cockpit.triage.target import Target
 
 AT = datetime(2026, 11, 21, 3, 0, 30, tzinfo=UTC)
@@ -94,7 +94,7 @@ class FakeAws:
         """All rows."""
         rows = list(self._answer(service, operation, arguments))
         if len(rows) > most:
-            raise BlindError(Reason.UNREADABLE, f"more than {most}")
+            raise ListTooLong(Reason.UNREADABLE, f"more than {most}")
         return rows
 
     async def item(

@@ -20,7 +20,7 @@ from cockpit.connect.aws.profiles import signed_in_by_login
 from cockpit.connect.aws.reads import iam_action
 from cockpit.connect.aws.transport import TooLarge
 from cockpit.connect.meaning import NO_FILES, out_of_files
-from cockpit.errors import BlindError, Reason
+from cockpit.errors import BlindError, ListTooLong, Reason
 from cockpit.text import visible
 
 FAILURES: tuple[type[Exception], ...] = (
@@ -211,6 +211,15 @@ def throttled(code: str, call: AwsCall) -> BlindError:
         Reason.THROTTLED,
         f"{call.name}: throttled ({code}) in {call.region}",
         hint="the limit is shared with deployments: lower calls_per_second of the place",
+    )
+
+
+def too_long(key: str, most: int, call: AwsCall) -> ListTooLong:
+    """A list that goes on beyond what is read of one: told as that, and nobody is accused."""
+    return ListTooLong(
+        Reason.UNREADABLE,
+        f"{call.name}: more than {most:,} {key} in {call.region}, and no more are read of a list",
+        hint="nothing is known of those beyond: look in the console",
     )
 
 

@@ -223,14 +223,14 @@ class Aws:
         tokens: dict[str, object] = {}
         while True:
             answer = await self.call(service, operation, {**arguments, **tokens}, key)
-            held = answer[key]
-            if not isinstance(held, list):
+            if not isinstance(held := answer[key], list):
                 raise aws_errors.unreadable(f"the answer's {key} is no list", about)
             items.extend(held)
             following = paging.following(answer) if paging is not None else {}
-            if len(items) > most or (following and following == tokens):
-                what = "repeats a page" if len(items) <= most else f"has more than {most} {key}"
-                raise aws_errors.unreadable(what, about)
+            if len(items) > most:
+                raise aws_errors.too_long(key, most, about)
+            if following and following == tokens:
+                raise aws_errors.unreadable("repeats a page", about)
             if not following:
                 return items
             tokens = following
