@@ -52,6 +52,11 @@ class Galera:
         """Applications get answers, as far as the cluster goes. What it does not tell is no no."""
         return self.ready.upper() != "OFF" and self.status in {"", "Primary"}
 
+    @property
+    def refuses(self) -> bool:
+        """It was told to refuse statements, in whatever way."""
+        return self.rejects.upper() not in {"", "NONE"}
+
 
 def galera_of(values: Mapping[str, str]) -> Galera | None:
     """From status variables; None where no provider is loaded, as MariaDB comes."""
@@ -109,13 +114,13 @@ def galera_findings(node: Galera | None, at: datetime) -> Iterator[Finding]:
         return
     if not node.answers:
         yield _not_ready(node)
-    elif node.rejects.upper() not in {"", "NONE"}:
+    elif node.refuses:
         yield Finding(
             "MY_GALERA_REJECTS",
             Severity.CRITICAL,
             f"applications get 1047: this node refuses statements (wsrep_reject_queries = "
             f"{node.rejects})",
-            evidence=(Evidence("wsrep_reject_queries", node.rejects), *_evidence(node)),
+            evidence=_evidence(node),
             likely=("maintenance that somebody began and did not end", "a script of a backup"),
             next="ask who set it; SET GLOBAL wsrep_reject_queries = NONE lets them in again",
         )
@@ -168,6 +173,7 @@ def _not_ready(node: Galera) -> Finding:
 
 def _evidence(node: Galera) -> tuple[Evidence, ...]:
     return (
+        *((Evidence("wsrep_reject_queries", node.rejects),) if node.refuses else ()),
         Evidence("wsrep_ready", node.ready or None),
         Evidence("wsrep_cluster_status", node.status or None),
         Evidence("wsrep_connected", node.connected or None),
@@ -183,7 +189,7 @@ def galera_facts(node: Galera | None) -> Iterator[Fact]:
     words = node.state or "state unknown"
     if not node.answers:
         words = f"{node.status or 'unknown'}, not ready"
-    refuses = node.answers and node.rejects.upper() not in {"", "NONE"}
+    refuses = node.answers and node.refuses
     yield Fact(
         "Galera",
         f"{'refuses statements' if refuses else words}, {count(node.size or 0, 'node')}",

@@ -9,7 +9,7 @@ import pytest
 from cockpit.connect.session import Series
 from cockpit.triage.probe import AnyProbe
 from probes.answers import blind_series, partly_blind
-from tests.fuzz.unknown import dropped, recorded
+from tests.fuzz.unknown import dropped, recorded, unnamed
 
 OURS = "our own word, which no server says"
 OF_THE_WELL = "told where its state is not well"
@@ -38,6 +38,7 @@ UNTOLD = {
     "mysql.sessions threads.state Master has sent all binlog to slave": REPLICATION,
     "mysql.sessions longest.trx_state": "RUNNING and the like, of which only rolling back matters",
     "mysql.sessions longest.state": "the same thread is told among the threads",
+    "mysql.sessions threads.state wsrep aborter idle": "of a thread of the cluster",
     "postgres.locks queues.head.backend_type": "the class of a process",
     "postgres.locks queues.head.wait_type": ELSEWHERE,
     "postgres.locks queues.head.wait_event": ELSEWHERE,
@@ -69,10 +70,18 @@ def _need_not(told: str) -> bool:
     return any(f"{told} ".startswith((f"{known} ", f"{known}.", f"{known};")) for known in UNTOLD)
 
 
+@pytest.mark.parametrize(("name", "probe"), recorded(), ids=lambda part: str(part)[:60])
+def test_a_kind_that_nobody_has_heard_of_reaches_the_screen(name: str, probe: AnyProbe) -> None:
+    assert [each for each in unnamed(name, probe) if f"{probe.id} {each}" not in UNTOLD] == []
+
+
 def test_a_probe_that_drops_a_word_is_noticed() -> None:
     name, probe = next(each for each in recorded() if each[1].id == "redis.health")
     silent = replace(probe, diagnose=lambda *_: (), facts=None, tables=None)
     assert [*dropped(name, silent)] != []
+    kinds = "redis_health_errors_by_kind"
+    assert [*unnamed(kinds, silent)] != []
+    assert [*unnamed(kinds, probe)] == []
 
 
 @pytest.mark.parametrize(

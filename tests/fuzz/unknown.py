@@ -24,11 +24,16 @@ from tests.recorded import FOLDER, octets
 
 WORD = "Xq Unheard Of"
 _SAYS = re.compile(
-    r"(^|_)(states?|status|waits?|events?|types?|reasons?|errors?|messages?|codes?)$"
+    r"(^|_)(states?|status|waits?|events?|types?|reasons?|errors?|messages?|codes?|ready|rejects"
+    r"|failover|paused|invalidated)$"
 )
 """The last word of a member's name that says how a thing is, or why."""
 _NOT_SAID = ("", "Complete")
 """Of a series of CloudWatch it is judged while it is collected."""
+_KEYED = {"redis.health": {"tally", "gained"}}
+"""Probe → members whose keys are words of the server, which stand nowhere else in the look."""
+_OURS = frozenset({"commands", "connections"})
+"""Of those members, keys that we gave."""
 Place = tuple[str | int, ...]
 
 
@@ -86,6 +91,43 @@ def dropped(name: str, probe: AnyProbe) -> Iterator[str]:
         told = texts(recording.builtins((seen.findings, seen.facts, seen.tables, seen.changes)))
         if not any(WORD.lower() in each.lower() for each in told):
             yield f"{member} {word}"
+
+
+def unnamed(name: str, probe: AnyProbe) -> Iterator[str]:
+    """`error READONLY`: keys by which a server counts that leave no trace when they are others."""
+    members = _KEYED.get(probe.id, set())
+    plain = recording.builtins(recording.decode(octets(name), probe.snapshot))
+    look = Look(target("orders"), probe, probe.settings)
+    for key in dict.fromkeys(_keys(plain, members)):
+        changed = _renamed(plain, key, members)
+        seen = judged(look, recording.decode(msgspec.json.encode(changed), probe.snapshot))
+        told = texts(recording.builtins((seen.findings, seen.facts, seen.tables, seen.changes)))
+        if not any(WORD.lower() in each.lower() for each in told):
+            yield key
+
+
+def _keys(value: Any, members: set[str], member: str = "") -> Iterator[str]:
+    if isinstance(value, Mapping):
+        if member in members:
+            yield from (name for name in value if name not in _OURS)
+        for name, each in value.items():
+            yield from _keys(each, members, name)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _keys(each, members, member)
+
+
+def _renamed(value: Any, key: str, members: set[str], member: str = "") -> Any:
+    """With the last word of a key exchanged, wherever it stands."""
+    if isinstance(value, list):
+        return [_renamed(each, key, members, member) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    new = key.removesuffix(key.rpartition(" ")[2]) + WORD
+    return {
+        new if name == key and member in members else name: _renamed(each, key, members, name)
+        for name, each in value.items()
+    }
 
 
 def _words(value: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:

@@ -19,7 +19,7 @@ from cockpit.triage.registry import registry
 from tests.recorded import FOLDER
 from tests.tools import handmade
 
-KINDS = ("postgres", "mysql", "redis", "memcached")
+KINDS = ("postgres", "mysql", "redis", "memcached", "pgbouncer")
 MARKS = ("4711", "needle", "secret", "/tmp/", "/home/", "@example")
 """Each value in a statement that ran had one of the first; the others are places and people."""
 MACHINES = {"db-1", "ip-10-0-3-2"}
@@ -37,7 +37,9 @@ REAL = [
         {"MY_REPL_STOPPED", "MY_REPL_WRITABLE"},
     ),
     ("mysql_sessions_metadata_lock", "mysql.sessions", {"MY_SESS_IDLE_TRX"}),
+    ("mysql_sessions_galera_alone", "mysql.sessions", {"MY_GALERA_NOT_READY"}),
     ("mysql_statements_one_became_slower", "mysql.statements", {"MY_QRY_REGRESSED"}),
+    ("pgbouncer_pools_clients_wait", "pgbouncer.pools", {"PGB_WAITING"}),
     ("postgres_counters_deadlocks", "postgres.counters", {"PG_LOCK_DEADLOCKS"}),
     (
         "postgres_fuses_archive_fails",
@@ -54,6 +56,7 @@ REAL = [
         "redis.cluster",
         {"RD_CLUSTER_DOWN", "RD_CLUSTER_SLOTS"},
     ),
+    ("redis_health_errors_by_kind", "redis.health", {"RD_ERR_FAILING"}),
     ("redis_health_evicting_cache", "redis.health", {"RD_MEM_NEAR_MAX", "RD_MEM_EVICTING"}),
     ("redis_performance_expensive_command", "redis.performance", {"RD_LAT_EXPENSIVE_CMD"}),
 ]
