@@ -1,7 +1,7 @@
 """Rules that mute alarms: which, and until when.
 
 Source: CloudWatch `ListAlarmMuteRules` and `GetAlarmMuteRule` (2025-12). The list tells no alarms,
-so each active rule is read. Botocore has no paginator for it: the pages are turned here.
+so each active rule is read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from cockpit.errors import BlindError, Reason
 from probes.alarms.answers import MuteRule, MuteRuleSummary
 from probes.alarms.model import Mute
 
-_PAGES = 4
 _MOST = 40
 """Active rules that are read: each is a call."""
 _SUMMARIES = "AlarmMuteRuleSummaries"
@@ -34,19 +33,10 @@ async def mutes(aws: AwsReads) -> tuple[Mute, ...]:
 
 
 async def _active(aws: AwsReads) -> list[str]:
-    names: list[str] = []
-    token: dict[str, object] = {}
-    for _ in range(_PAGES):
-        answer = await aws.read(
-            "cloudwatch", "ListAlarmMuteRules", expect=_SUMMARIES, Statuses=["ACTIVE"], **token
-        )
-        rules = answers_into(answer[_SUMMARIES], MuteRuleSummary)
-        # asked for again here: what AWS calls active tomorrow must not mute our alarms today
-        names += [rule.name for rule in rules if rule.status == "ACTIVE"]
-        if not answer.get("NextToken"):
-            return names
-        token = {"NextToken": answer["NextToken"]}
-    raise BlindError(Reason.UNREADABLE, f"there are more than {len(names)} mute rules")
+    rows = await aws.pages("cloudwatch", "ListAlarmMuteRules", key=_SUMMARIES, Statuses=["ACTIVE"])
+    # asked for again here: what AWS calls active tomorrow must not mute our alarms today
+    rules = answers_into(rows, MuteRuleSummary)
+    return [rule.name for rule in rules if rule.status == "ACTIVE"]
 
 
 async def _rule(aws: AwsReads, name: str) -> Mute:

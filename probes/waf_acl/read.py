@@ -92,10 +92,8 @@ async def _acl(aws: AwsReads, name: str) -> tuple[dict[str, object], str]:
     """The ACL and its scope, by its ARN, or by its name among the place's own."""
     arn = name
     if not arn.startswith("arn:"):
-        answer = await aws.read(
-            "wafv2", "ListWebACLs", expect="WebACLs", Scope="REGIONAL", Limit=100
-        )
-        named = [e for e in answers_into(answer["WebACLs"], WebAclName) if e.name == name]
+        rows = await aws.pages("wafv2", "ListWebACLs", key="WebACLs", Scope="REGIONAL", Limit=100)
+        named = [e for e in answers_into(rows, WebAclName) if e.name == name]
         if not named:
             raise _absent(BlindError(Reason.MISSING, f"no web ACL of this region is called {name}"))
         arn = named[0].arn

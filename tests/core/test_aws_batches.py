@@ -11,6 +11,7 @@ import pytest
 
 from cockpit.connect.aws import batches
 from cockpit.connect.aws.batched import BATCHES
+from cockpit.connect.aws.paging import paging_of
 from cockpit.connect.aws.session import Aws
 from cockpit.connect.shared import AnswerToCome
 from cockpit.errors import BlindError, ListTooLong, Reason
@@ -413,6 +414,25 @@ async def test_pages_are_followed_to_the_end(many: int) -> None:
         found = await session.pages("elbv2", "DescribeTargetGroups", key="TargetGroups")
     assert list(found) == [{"TargetGroupArn": arn} for arn in arns]
     assert len(stub.requests) == max(1, -(-many // 10))
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "tokens"),
+    [
+        ("elbv2", "DescribeTargetGroups", ("Marker",)),
+        ("wafv2", "ListWebACLs", ("NextMarker",)),
+        ("s3control", "ListAccessPoints", ("NextToken",)),
+        ("apigatewayv2", "GetVpcLinks", ("NextToken",)),
+        ("dynamodb", "ListBulkOperations", ("NextToken",)),
+        ("ecs", "ListServiceDeployments", ("nextToken",)),
+        ("sts", "GetCallerIdentity", None),
+    ],
+)
+async def test_lists_go_on_where_botocore_has_no_paginator_too(
+    service: str, operation: str, tokens: tuple[str, ...] | None
+) -> None:
+    found = await paging_of(service, operation)
+    assert (found and found.inputs) == tokens
 
 
 async def test_pages_that_never_end_and_pages_beyond_the_limit_are_unreadable() -> None:

@@ -209,7 +209,7 @@ def answers(**types: Any) -> dict[str, Any]:
 
     return {
         "cloudwatch.DescribeAlarms": described,
-        "cloudwatch.ListAlarmMuteRules": {"AlarmMuteRuleSummaries": []},
+        "cloudwatch.ListAlarmMuteRules": [],
     }
 
 

@@ -12,7 +12,6 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-import jmespath
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
@@ -27,10 +26,11 @@ from cockpit.connect.aws.errors import FAILURES, AwsCall
 from cockpit.connect.aws.limits import Limits, limits_of
 from cockpit.connect.aws.metrics import Metrics
 from cockpit.connect.aws.models import parse, validate_call
+from cockpit.connect.aws.paging import paging_of
 from cockpit.connect.aws.policy import session_policy
 from cockpit.connect.aws.redact import redact, redacted
 from cockpit.connect.aws.rights import role_of, simulated
-from cockpit.connect.aws.sessions import LOADER, off_loop
+from cockpit.connect.aws.sessions import off_loop
 from cockpit.connect.session import MetricQuery, Right, Series
 from cockpit.connect.settings import AwsSite
 from cockpit.connect.shared import Memory, Tasks
@@ -39,7 +39,6 @@ from cockpit.text import visible
 
 if TYPE_CHECKING:
     from aiobotocore.client import AioBaseClient
-    from jmespath.parser import ParsedResult
 
 _RETRIED = 2
 
@@ -218,7 +217,7 @@ class Aws:
     ) -> list[object]:
         """Every item of a member over all pages, not shared. Raises `BlindError`."""
         about = AwsCall(service, operation, self.region)
-        paging = await _paging(service, operation)
+        paging = await paging_of(service, operation)
         items: list[object] = []
         tokens: dict[str, object] = {}
         while True:
@@ -385,52 +384,8 @@ class AwsActs:
         """Acts are neither counted nor slowed down."""
 
 
-@dataclass(frozen=True, slots=True)
-class Paging:
-    """How an operation says that there is more: botocore's paginator data."""
-
-    inputs: tuple[str, ...]
-    outputs: tuple[ParsedResult, ...]
-    more: ParsedResult | None
-
-    def following(self, answer: Mapping[str, object]) -> dict[str, object]:
-        """The arguments of the next page; empty after the last."""
-        if self.more is not None and not self.more.search(answer):
-            return {}
-        found = zip(self.inputs, (each.search(answer) for each in self.outputs), strict=True)
-        return {name: token for name, token in found if token}
-
-
-_PAGINGS: dict[tuple[str, str], Paging | None] = {}
 _OPEN: dict[str, WeakSet[Aws]] = {}
 """Sessions by the name of their place: an act makes them forget what they read before it."""
-
-
-async def _paging(service: str, operation: str) -> Paging | None:
-    """How the operation is paged; None when its answer is always whole."""
-    where = (service, operation)
-    if where not in _PAGINGS:
-        _PAGINGS[where] = await off_loop(_read_paging, service, operation)
-    return _PAGINGS[where]
-
-
-def _read_paging(service: str, operation: str) -> Paging | None:
-    if service not in LOADER.list_available_services("paginators-1"):
-        return None
-    data = LOADER.load_service_model(service, "paginators-1")["pagination"].get(operation)
-    if data is None:
-        return None
-    inputs, outputs = _several(data["input_token"]), _several(data["output_token"])
-    more = data.get("more_results")
-    return Paging(
-        inputs=inputs,
-        outputs=tuple(jmespath.compile(each) for each in outputs),
-        more=jmespath.compile(more) if more else None,
-    )
-
-
-def _several(value: str | list[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _method(client: AioBaseClient, operation: str) -> Callable[..., Awaitable[dict[str, object]]]:
