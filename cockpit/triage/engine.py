@@ -457,9 +457,14 @@ def judged(
         changes=_changes(look, snapshot, acts, names=names),
         snapshot=snapshot,
         points=only(RecoveryPoint, probe.points(snapshot)) if probe.points else (),
-        again=probe.again(snapshot, look.settings) if probe.again else None,
-        wakes=tuple(probe.wakes(snapshot)) if probe.wakes else (),
+        again=_seconds(probe.again(snapshot, look.settings)) if probe.again else None,
+        wakes=tuple(map(str, probe.wakes(snapshot))) if probe.wakes else (),
     )
+
+
+def _seconds(told: float | None) -> float | None:
+    """What a plug-in gives may be anything, and the schedule must not break by it."""
+    return None if told is None else float(told)
 
 
 def _changes(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from cockpit.connect.pace import Pace
+from cockpit.errors import Reason
 from cockpit.triage.board import LookId
 from cockpit.triage.engine import Engine, Look
-from cockpit.triage.probe import Probe
+from cockpit.triage.probe import Blind, Probe
 from cockpit.triage.sooner import BURST, Sooner
 from cockpit.triage.store import Store
 from cockpit.triage.target import Target
@@ -112,3 +115,15 @@ def test_one_that_was_quiet_has_all_its_early_looks_again() -> None:
     sooner = Sooner()
     assert [sooner.granted(DB, 0.0) for _ in range(BURST + 1)] == [True] * BURST + [False]
     assert [sooner.granted(DB, 1000.0) for _ in range(BURST + 1)] == [True] * BURST + [False]
+
+
+async def test_a_plug_in_that_gives_no_number_costs_its_own_look() -> None:
+    wrong, other = Looked("p.wrong"), Looked("p.other")
+    given: Any = lambda _, __: "soon"  # noqa: E731  no type would let it
+    probe = replace(wrong.look.probe, again=given)
+    wrong.look = replace(wrong.look, probe=probe)
+    with running(wrong, other) as engine:
+        await until(lambda: other.times == 1 and wrong.times == 1)
+        outcome = (await engine.look("db", "p.wrong")).outcome
+    assert isinstance(outcome, Blind)
+    assert outcome.reason is Reason.BUG

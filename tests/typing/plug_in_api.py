@@ -139,6 +139,14 @@ def since(_: Load, now: Load) -> Load:
     return now
 
 
+def again(look: Load, _: Settings) -> float | None:
+    return 0.5 if look.tons else None
+
+
+def wakes(_: Load) -> tuple[str, ...]:
+    return ("lorry.brakes",)
+
+
 PROBE: Probe[Lorry, Load, Settings] = Probe(
     id="lorry.load",
     kind="lorry",
@@ -153,6 +161,8 @@ PROBE: Probe[Lorry, Load, Settings] = Probe(
     points=points,
     changes=changes,
     since=since,
+    again=again,
+    wakes=wakes,
     logs=logs,
     needs=("a key",),
     leads=True,
