@@ -9,7 +9,7 @@ Needs: PROCESS.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cockpit.errors import BlindError, Reason
@@ -44,17 +44,20 @@ COUNTERS = f"""
 SELECT table_id, name, autoinc AS following FROM information_schema.innodb_{{}}tablestats
  WHERE {_WINDOWS} ORDER BY autoinc DESC LIMIT 50
 """  # noqa: S608  constants only
-COLUMNS = """
-SELECT i.table_id, c.name AS column_name, c.len AS size, c.prtype AS flags,
-       i.name = 'PRIMARY' AND f2.name IS NULL AS is_key
-  FROM information_schema.innodb_{0}indexes AS i
-  JOIN information_schema.innodb_{0}fields AS f ON f.index_id = i.index_id AND f.pos = 0
-  JOIN information_schema.innodb_{0}columns AS c ON c.table_id = i.table_id AND c.name = f.name
-  LEFT JOIN information_schema.innodb_{0}fields AS f2
-    ON f2.index_id = i.index_id AND f2.pos = 1
- WHERE c.mtype = 6 AND i.table_id IN ({1})
+INDEXES = """
+SELECT table_id, index_id, name FROM information_schema.innodb_{}indexes WHERE table_id IN ({})
 """
-"""Whole numbers that an index begins with, as every AUTO_INCREMENT column does."""
+FIELDS = """
+SELECT index_id, pos, name FROM information_schema.innodb_{}fields
+ WHERE index_id IN ({}) AND pos < 2
+"""
+COLUMNS = """
+SELECT table_id, name, len AS size, prtype AS flags FROM information_schema.innodb_{}columns
+ WHERE mtype = 6 AND table_id IN ({})
+"""
+"""Whole numbers. These tables have no index: the server compares each row of one with each of the
+other, so that a join of the three took 20 ms at a thousand tables, and the three by themselves 4.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,28 @@ class Counter:
     name: str
     following: int
     """The next number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Index:
+    table_id: int
+    index_id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Field:
+    index_id: int
+    pos: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Column:
+    table_id: int
+    name: str
+    size: int
+    flags: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,10 +179,37 @@ async def _sequences(mysql: MysqlReads, server: MysqlServer) -> tuple[AutoIncrem
             continue
         if not counters:
             return ()
-        ids = ", ".join(str(int(each.table_id)) for each in counters)
-        columns = await mysql.rows_within(_CAP, COLUMNS.format(way, ids), into=IndexedColumn)
-        return near_their_end(counters, columns)
+        return near_their_end(counters, await _columns(mysql, way, counters))
     return ()
+
+
+async def _columns(mysql: MysqlReads, way: str, counters: Sequence[Counter]) -> list[IndexedColumn]:
+    """The columns of whole numbers that an index begins with, as each AUTO_INCREMENT does."""
+    tables = _listed(each.table_id for each in counters)
+    indexes = await mysql.rows_within(_CAP, INDEXES.format(way, tables), into=_Index)
+    if not indexes:
+        return []
+    asked = FIELDS.format(way, _listed(each.index_id for each in indexes))
+    fields = await mysql.rows_within(_CAP, asked, into=_Field)
+    columns = await mysql.rows_within(_CAP, COLUMNS.format(way, tables), into=_Column)
+    known = {(each.table_id, each.name): each for each in columns}
+    first = {each.index_id: each.name for each in fields if each.pos == 0}
+    longer = {each.index_id for each in fields if each.pos == 1}
+    return [
+        IndexedColumn(
+            table_id=index.table_id,
+            column_name=column.name,
+            size=column.size,
+            flags=column.flags,
+            is_key=index.name == "PRIMARY" and index.index_id not in longer,
+        )
+        for index in indexes
+        if (column := known.get((index.table_id, first.get(index.index_id, "")))) is not None
+    ]
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(str(int(each)) for each in numbers)
 
 
 def near_their_end(

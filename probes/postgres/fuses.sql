@@ -1,7 +1,12 @@
 WITH q AS MATERIALIZED (
-  SELECT schemaname AS schema, sequencename AS name, last_value AS value, max_value AS most
-    FROM (SELECT * FROM pg_sequences WHERE increment_by > 0 AND NOT cycle OFFSET 0) AS s
-   WHERE last_value > least(max_value / 2, 16383)
+  SELECT * FROM (
+    SELECT c.oid, c.relnamespace, c.relname AS name, s.seqmax AS most,
+           CASE WHEN has_sequence_privilege(c.oid, 'SELECT,USAGE')
+                THEN pg_sequence_last_value(c.oid) END AS value
+      FROM pg_sequence AS s JOIN pg_class AS c ON c.oid = s.seqrelid
+     WHERE s.seqincrement > 0 AND NOT s.seqcycle AND NOT pg_is_other_temp_schema(c.relnamespace)
+    OFFSET 0) AS s
+   WHERE value > least(most / 2, 16383)
 )
 SELECT json_build_object('at', clock_timestamp(), 'recovery', pg_is_in_recovery(),
  'version', current_setting('server_version_num')::int, 'role', current_user,
@@ -33,20 +38,18 @@ SELECT json_build_object('at', clock_timestamp(), 'recovery', pg_is_in_recovery(
                          WHERE p.datname = current_database() AND p.relid = x.indrelid)
       ORDER BY c.relpages DESC, 1, 2 LIMIT 20) AS i), '[]'),
  'sequences', coalesce((SELECT json_agg(s) FROM (
-     SELECT q.schema, q.name, q.value, b.bound, o.relation, o.attribute
-       FROM q JOIN pg_namespace AS n ON n.nspname = q.schema
-       JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = q.name
+     SELECT n.nspname AS schema, q.name, q.value, b.bound, o.relation, o.attribute
+       FROM q JOIN pg_namespace AS n ON n.oid = q.relnamespace
        LEFT JOIN LATERAL (
             SELECT d.refobjid::regclass::text AS relation, a.attname AS attribute,
                    CASE a.atttypid WHEN 'int2'::regtype THEN 32767
                                    WHEN 'int4'::regtype THEN 2147483647 END::bigint AS most
               FROM pg_depend AS d
               JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-             WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')
+             WHERE d.classid = 'pg_class'::regclass AND d.objid = q.oid AND d.deptype IN ('a', 'i')
              LIMIT 1) AS o ON true
       CROSS JOIN LATERAL (SELECT least(q.most, o.most) AS bound) AS b
       WHERE q.value > b.bound / 2
       ORDER BY q.value::float8 / b.bound DESC, 1, 2 LIMIT 20) AS s), '[]'),
- 'hidden', (SELECT count(*) FROM pg_class
-             WHERE relkind = 'S' AND NOT has_table_privilege(oid, 'SELECT'))
+ 'hidden', (SELECT count(*) FROM pg_sequence WHERE NOT has_table_privilege(seqrelid, 'SELECT'))
 ) AS fuses

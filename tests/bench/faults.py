@@ -94,11 +94,14 @@ def setting(there: Shop, name: str, value: str) -> Iterator[None]:
 @contextlib.contextmanager
 def no_synchronous_standby(there: Shop) -> Iterator[None]:
     """Again and again: a commit passes until the checkpointer has read the setting."""
+    sessions = [there.pg_session() for _ in range(3)]
     with setting(there, "synchronous_standby_names", "gone"):
-        for _ in range(3):
-            there.again(lambda: there.pg_session().execute("UPDATE orders SET n = 3 WHERE id = 9"))
+        for session in sessions:
+            there.again(partial(session.execute, "UPDATE orders SET n = 3 WHERE id = 9"))
         yield
         there.end()
+    for session in sessions:
+        session.close()
 
 
 @contextlib.contextmanager

@@ -223,8 +223,10 @@ class Desk:
         """What is open there now."""
         return [each for each in self._store.board.open.values() if each.target == target]
 
-    async def calm(self, target: str, patience: float = 60.0) -> None:
-        """Until nothing worse than information is open there or waits for its second look."""
+    async def calm(self, target: str, patience: float = 240.0) -> None:
+        """Until nothing worse than information is open there or waits for its second look: what
+        is open would not open again. A share of failures is over after a minute and three looks.
+        """
         end = time.monotonic() + patience
         while time.monotonic() < end:
             board = self._store.board
