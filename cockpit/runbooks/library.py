@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cockpit import plugins
 from cockpit.errors import Misconfigured
-from cockpit.runbooks.format import Parsed, parse, parse_file
+from cockpit.runbooks.format import Parsed, parse, parse_file, parse_front
 from cockpit.runbooks.step import Problem, Runbook
 from cockpit.text import nearest
 
@@ -60,8 +60,9 @@ class Library:
 def library(folders: Iterable[Path] = (), *, codes: Iterable[str] | None = None) -> Library:
     """The shipped runbooks and those of some folders. Never raises for a file.
 
-    `codes`: of the shipped ones only those that may be for one of them; to read all takes longer
-    than a whole look at a few targets. What is best for such a code is the same.
+    `codes`: of the shipped ones only those that may be for one of them, and without their steps; to
+    read all takes longer than a whole look at a few targets. What is best for such a code is the
+    same.
     """
     parsed = [*(shipped() if codes is None else _naming(tuple(codes))), *brought()]
     for folder in folders:
@@ -95,7 +96,9 @@ def shipped() -> tuple[Parsed, ...]:
 
 
 def _naming(codes: tuple[str, ...]) -> Iterator[Parsed]:
-    return (_parsed(id_) for id_, text in _texts().items() if any(code in text for code in codes))
+    for id_, text in _texts().items():
+        if any(code in text for code in codes):
+            yield parse_front(text, Path(id_ + SUFFIX))
 
 
 @cache

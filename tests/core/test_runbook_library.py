@@ -240,6 +240,13 @@ def test_what_a_look_reads_for_the_codes_that_it_found_names_the_same_runbooks()
     assert library(codes=[]).runbooks == ()
 
 
+def test_who_asks_for_codes_alone_gets_no_steps_of_what_is_shipped() -> None:
+    """Their documents are not parsed: a check only names them."""
+    (code, *_) = library().get("alb-review").codes
+    (light,) = [each for each in library(codes=[code]).runbooks if each.id == "alb-review"]
+    assert (light.steps, light.codes) == ((), library().get("alb-review").codes)
+
+
 def test_the_codes_and_probes_that_runbooks_name_are_those_there_are() -> None:
     codes = {code for probe in registry().values() for code in probe.codes}
     named = {code for each in library().runbooks for code in each.codes}

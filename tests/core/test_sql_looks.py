@@ -96,6 +96,16 @@ def test_what_is_no_look_is_refused(flavour: Flavour, sql: str) -> None:
         check(sql, flavour)
 
 
+def test_what_passed_is_remembered_and_what_was_refused_is_not() -> None:
+    before = check.cache_info()
+    for _ in range(3):
+        check("SELECT 40 + 2", "mysql")
+        with pytest.raises(Refused):
+            check("SELECT sleep(40)", "mysql")
+    after = check.cache_info()
+    assert (after.hits - before.hits, after.currsize - before.currsize) == (2, 1)
+
+
 def test_an_extension_may_live_in_any_schema() -> None:
     for schema in ("public", "monitoring", '"my ""own"'):
         check(f"SELECT queryid FROM {schema}.pg_stat_statements(false)", "postgres")

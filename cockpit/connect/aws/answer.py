@@ -94,19 +94,19 @@ def _safe(value: object, into: type[Answer] | None) -> object:
     Done before a type is looked at, so that no declaration can forget it. Of a structure that
     becomes a record only the declared members are touched: a task of ECS has ninety.
     """
+    if isinstance(value, float):  # first, since series hold them by the ten thousand
+        return int(value) if value.is_integer() else value  # JSON has one kind of number: 5.0 is 5
+    if isinstance(value, datetime):
+        return _utc(value)
     if isinstance(value, str):
         return visible(value, 2000)
+    if isinstance(value, list | tuple):
+        return [_safe(each, into) for each in value]
     if isinstance(value, Mapping):
         if into is None:
             return {_safe(k, None): _safe(v, None) for k, v in value.items() if v is not None}
         members = ((name, value.get(name), part) for name, part in _parts(into).items())
         return {name: _safe(each, part) for name, each, part in members if each is not None}
-    if isinstance(value, list | tuple):
-        return [_safe(each, into) for each in value]
-    if isinstance(value, datetime):
-        return _utc(value)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)  # JSON has one kind of number: 5.0 stands for a whole one too
     return value
 
 
@@ -116,6 +116,8 @@ hour to it must not fall off. Nearer times are as they are told."""
 
 
 def _utc(value: datetime) -> datetime:
+    if value.tzinfo is UTC and _FIRST <= value <= _LAST:
+        return value
     aware = value if value.tzinfo else value.replace(tzinfo=UTC)
     return min(max(aware, _FIRST), _LAST).astimezone(UTC)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import ssl
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -224,8 +223,8 @@ class Net:
         ca, shown = self._settings.tls_ca, _shown(self._settings)
         return await asyncio.to_thread(
             lambda: Contexts(
-                strict=_by_protocol(ca, strict=True, shown=shown),
-                lax=_by_protocol(ca, strict=False, shown=shown),
+                ca=ca,
+                shown=shown,
                 any=tls.describing(),
                 store=f"system and {ca}" if ca else "system",
                 ended=tls.ended(ca, clock.now()) if ca else (),
@@ -318,13 +317,6 @@ async def open_net(
 
     await asyncio.to_thread(prepare)
     return Net(settings, place, limits=limits, clocks=clocks)
-
-
-def _by_protocol(ca: str, *, strict: bool, shown: tls.OwnCertificate) -> dict[str, ssl.SSLContext]:
-    return {
-        protocol: tls.verifying(ca, strict=strict, shown=shown, protocol=protocol)
-        for protocol in (tls.HTTP_1, tls.HTTP_2)
-    }
 
 
 def _shown(settings: EndpointSettings) -> tls.OwnCertificate:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
 import warnings
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -118,6 +119,7 @@ class OwnCertificate:
 NOTHING = OwnCertificate()
 HTTP_1, HTTP_2 = "http/1.1", "h2"
 """What is asked for in the handshake (ALPN)."""
+_MAKING = threading.Lock()
 
 
 @lru_cache(maxsize=64)
@@ -146,7 +148,8 @@ def verifying(
     """
     try:
         ca, ca_changed = _file(ca_file)
-        trusting = _context(ca, (ca_changed,), strict=strict, shown=NOTHING, protocol=protocol)
+        with _MAKING:  # two endpoints that begin together would both read the store: 20 ms of CPU
+            trusting = _context(ca, (ca_changed,), strict=strict, shown=NOTHING, protocol=protocol)
     except (OSError, ssl.SSLError) as error:
         raise _no_use(
             f"tls_ca {ca_file}", error, hint="a PEM file with the certificates to trust"
@@ -204,7 +207,7 @@ def _read(file: str) -> tuple[Link, ...]:
 @lru_cache(maxsize=1)
 def describing() -> ssl.SSLContext:
     """A context that accepts anything, to look at what is presented. Nothing is sent over it."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # of which no store is read
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.set_ciphers("DEFAULT:@SECLEVEL=0")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 
 from cockpit import clock
 from cockpit.connect.net import http, tls
 from cockpit.connect.net.http import HttpLook
 from cockpit.connect.net.look import AddressLook, Timeouts
-from cockpit.connect.net.tls import Link, TlsLook
+from cockpit.connect.net.tls import Link, OwnCertificate, TlsLook
 from cockpit.connect.net.url import Url
 from cockpit.connect.net.wire import TcpLook, Wire, connect
 
@@ -27,14 +27,21 @@ REDIRECTS = {301, 302, 303, 307, 308}
 class Contexts:
     """How to shake hands: for the verdict, without the strict rules, and accepting anything."""
 
-    strict: Mapping[str, ssl.SSLContext]
-    """By the protocol that is asked for in the handshake."""
-    lax: Mapping[str, ssl.SSLContext]
+    ca: str
+    """An extra file of certificates to trust; empty: none."""
+    shown: OwnCertificate
     any: ssl.SSLContext
     store: str
     """Which certificates are trusted, in words."""
     ended: tuple[Link, ...] = ()
     """Those of the extra file whose time is over."""
+
+    async def verdict(self, protocol: str, *, strict: bool) -> ssl.SSLContext:
+        """Made when it is first needed, off the loop: each reads the system's store again. Raises
+        `BlindError(misconfigured)` when a file is no use (any more).
+        """
+        make = partial(tls.verifying, self.ca, strict=strict, shown=self.shown, protocol=protocol)
+        return await asyncio.to_thread(make)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,18 +168,20 @@ class Visit:
 
     async def _opened(self) -> tuple[AddressLook, Wire | None]:
         """Connect, and shake hands where the scheme says so; no wire unless all went well."""
+        contexts, protocol = self._contexts, self._protocol
+        strict = await contexts.verdict(protocol, strict=True) if contexts else None
         tcp, wire = await self._connected()
-        if wire is None or self._contexts is None:
+        if wire is None or contexts is None or strict is None:
             return AddressLook(address=self._address, tcp=tcp), wire
         with contextlib.ExitStack() as undo:
             undo.callback(wire.close)
-            verdict = await self._shaken(wire, self._contexts.strict[self._protocol])
+            verdict = await self._shaken(wire, strict)
             undo.pop_all()
         if verdict.outcome == "ok":
             return AddressLook(address=self._address, tcp=tcp, tls=verdict), wire
         wire.close()
         if tls.is_strict_matter(verdict):
-            lax, wire = await self._shaken_anew(self._contexts.lax[self._protocol])
+            lax, wire = await self._shaken_anew(await contexts.verdict(protocol, strict=False))
             if lax is not None and lax.outcome == "ok":
                 passed = replace(
                     lax, strict_only=True, verify_code=verdict.verify_code, detail=verdict.detail
