@@ -190,16 +190,15 @@ def _causes(pulse: Pulse) -> tuple[str, ...]:
 def _one_client(pulse: Pulse, settings: Settings) -> Iterator[Finding]:
     """One client holds a large part of all connections.
 
-    Nobody else gets more, and when it leaks or scales out, everybody is shut out. A pool is usually
-    larger than what the database can run at once.
+    When it leaks or scales out, everybody is shut out. A server of one application looks so when
+    all is well: information, and a warning once the others have no room left.
     """
-    if pulse.server.usable < 10:
-        return
-    for client in pulse.by_client[:2]:
+    full = settings.connections_used.grade(pulse.share) is not None
+    for client in pulse.by_client[:2] if pulse.server.usable >= 10 else ():
         if client.n > settings.one_client * pulse.server.usable:
             yield Finding(
                 "PG_SAT_ONE_CLIENT",
-                Severity.WARNING,
+                Severity.WARNING if full else Severity.INFO,
                 f"{_who(client)} holds {client.n} of {pulse.server.max_connections} connections",
                 subject=_who(client),
                 evidence=(

@@ -135,9 +135,14 @@ _REFUSED = {
 
 
 def _latency_severity(look: Performance, settings: Settings) -> Severity | None:
-    """A note where round trips vary by as much, and the server had little to do."""
+    """A note where round trips vary by as much, and the server had little to do, or where this
+    machine itself is late by as much.
+    """
     severity = settings.latency.grade(look.added)
-    return Severity.INFO if severity and look.is_jitter and look.calm else severity
+    if settings.latency.grade(look.added_now) is None:
+        return None  # the answers that were slow are those of an earlier look, which told of them
+    unsure = (look.is_jitter and look.calm) or look.late_s >= (look.added or 0.0)
+    return Severity.INFO if severity and unsure else severity
 
 
 def _not_the_server(look: Performance) -> Iterator[str]:
@@ -153,8 +158,9 @@ def _latency(look: Performance, settings: Settings) -> Iterator[Finding]:
     """Answers take much longer than the network needs for them.
 
     Judged above the fastest round trip, so that a far server is not a slow one. One expensive
-    command holds everybody up, since there is one thread. Information only where the connection
-    itself is as unsteady and the server is known to be calm.
+    command holds everybody up, since there is one thread. Two of the newest ten answers must be
+    slow too, so that two looks do not tell of one moment. Information only where the connection
+    itself is as unsteady and the server is known to be calm, or this machine is late by as much.
     """
     added = look.added
     severity = _latency_severity(look, settings)

@@ -185,6 +185,12 @@ class Performance:
         return None if p95 is None else max(0.0, p95 - (self.rtt_s or 0.0))
 
     @property
+    def added_now(self) -> float | None:
+        """What it adds to at least two answers of the newest look."""
+        newest = sorted(self.pings[-PINGS:])[-2:]
+        return max(0.0, newest[0] - (self.rtt_s or 0.0)) if newest else None
+
+    @property
     def is_jitter(self) -> bool:
         """Whether round trips vary by as much as is added."""
         added = self.added

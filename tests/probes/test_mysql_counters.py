@@ -101,14 +101,19 @@ def found(look: MysqlCounters) -> list[tuple[str, str]]:
             id="no free page again and again",
         ),
         pytest.param(
-            counters(gauges={"Innodb_checkpoint_age": 75, "Innodb_checkpoint_max_age": 100}),
+            counters(gauges={"Innodb_checkpoint_age": 90, "Innodb_checkpoint_max_age": 100}),
             [("MY_IO_DIRTY", "high")],
             id="the redo log is nearly full: MariaDB",
         ),
         pytest.param(
+            counters(gauges={"Innodb_checkpoint_age": 87, "Innodb_checkpoint_max_age": 100}),
+            [("MY_IO_DIRTY", "info")],
+            id="the redo log is used as InnoDB means to",
+        ),
+        pytest.param(
             counters(
                 gauges={
-                    "Innodb_redo_log_current_lsn": 1_080, "Innodb_redo_log_checkpoint_lsn": 1_000,
+                    "Innodb_redo_log_current_lsn": 1_090, "Innodb_redo_log_checkpoint_lsn": 1_000,
                     "Innodb_redo_log_capacity_resized": 100,
                 }
             ),

@@ -268,8 +268,22 @@ def test_long_statements_and_transactions_are_told_apart() -> None:
                 ),
                 sessions=(),
             ),
-            [("PG_SAT_ONE_CLIENT", "warning", "jobs from 10.0.0.9")],
-            id="one client holds half",
+            [("PG_SAT_ONE_CLIENT", "info", "jobs from 10.0.0.9")],
+            id="one client holds half, and there is room",
+        ),
+        pytest.param(
+            PostgresSessions(
+                pulse=pulse(
+                    backends=79,
+                    by_client=(Client(usename="app", app="jobs", address="10.0.0.9", n=49),),
+                ),
+                sessions=(),
+            ),
+            [
+                ("PG_SAT_CONNECTIONS", "warning", ""),
+                ("PG_SAT_ONE_CLIENT", "warning", "jobs from 10.0.0.9"),
+            ],
+            id="one client holds half of a server that is nearly full",
         ),
     ],
 )

@@ -85,6 +85,14 @@ def found(state: Performance, settings: Any = SETTINGS) -> list[tuple[str, str]]
         pytest.param(look(pings=(0.0005,) * 28 + (0.9,) * 2), [("RD_LAT_SLOW", "high")], id="p95"),
         pytest.param(look(pings=(0.0005,) * 29 + (0.9,)), [], id="one of thirty is no rule"),
         pytest.param(
+            look(pings=(0.9,) * 2 + (0.0005,) * 28), [], id="an earlier look has told of those"
+        ),
+        pytest.param(
+            look(pings=(0.02,) * 10, late_s=0.03),
+            [("RD_LAT_SLOW", "info")],
+            id="this machine is late by more",
+        ),
+        pytest.param(
             look(pings=(0.006,) * 10), [("RD_LAT_SLOW", "warning")], id="6 ms on a fast network"
         ),
         pytest.param(look(pings=(0.006,) * 10, rtt_s=0.005), [], id="6 ms, 5 of the network"),

@@ -72,7 +72,7 @@ async def test_a_client_that_takes_more_than_half_of_all_is_named(
         seen = await look("postgres.sessions", pg_settings(pg))
 
     found = next(f for f in seen.findings if f.code == "PG_SAT_ONE_CLIENT")
-    assert (found.severity.value, found.subject) == ("warning", "greedy from 127.0.0.1")
+    assert (found.severity.value, found.subject) == ("info", "greedy from 127.0.0.1")
     assert "30 of 60" in found.summary
 
 
