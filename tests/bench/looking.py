@@ -12,12 +12,14 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from botocore import xform_name
 
 from cockpit import config, sweep
 from cockpit.connect.role import Role
@@ -82,7 +84,7 @@ class Shop:
     calls: Counter[str] = field(default_factory=Counter)
     series: int = 0
 
-    async def of(self, service: str) -> Client:
+    async def reads(self, service: str) -> Client:
         return Client(self, service)
 
     async def close(self) -> None:
@@ -107,13 +109,10 @@ class Client:
     shop: Shop
     service: str
 
-    def __getattr__(self, operation: str) -> Callable[..., Awaitable[Answer]]:
-        async def call(**asked: Any) -> Answer:
-            await asyncio.sleep(LATENCY)
-            answer = self.shop.answer(self.service, operation, asked)
-            return {**answer, "ResponseMetadata": {"RequestId": "r", "HTTPStatusCode": 200}}
-
-        return call
+    async def call(self, operation: str, asked: Mapping[str, Any]) -> Answer:
+        await asyncio.sleep(LATENCY)
+        answer = self.shop.answer(self.service, xform_name(operation), dict(asked))
+        return {**answer, "ResponseMetadata": {"RequestId": "r", "HTTPStatusCode": 200}}
 
 
 def _groups(_: Shop, asked: Answer) -> Answer:

@@ -114,7 +114,7 @@ class Shop:
         self._full = _Full("many", self.names)
         self._operations: dict[str, str] = {}
 
-    async def of(self, service: str) -> Client:
+    async def reads(self, service: str) -> Client:
         return Client(self, service)  # type: ignore[arg-type]
 
     async def close(self) -> None:

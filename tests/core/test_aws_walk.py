@@ -1,4 +1,6 @@
-"""Every operation of every service that the list names, called through the real client in triage."""
+"""Every operation of every service that the list names, called in triage, by the
+real client and by the thin path.
+"""
 
 from __future__ import annotations
 
@@ -68,23 +70,28 @@ async def test_nothing_but_the_list_leaves_a_session_of_triage() -> None:
     refused, sent, held = 0, set(), 0
     async with stubbed() as stub, reading(stub) as session:
         for service in sorted(reads.ALLOW):
-            client = await session._clients.of(service)
+            thin = await session._clients.reads(service)
+            client = thin.client
             no = NO["json" in client.meta.service_model.protocol]
             stub.answer = partial(refusing, no)
             for operation in operations(client):
-                before, arrived = session.cost.api_calls, len(stub.requests)
-                call = getattr(client, xform_name(operation.name))
                 allowed = operation.name in reads.ALLOW[service]
-                try:
-                    await call(**least(operation.input_shape))
-                    outcome = "sent"
-                except Refused:
-                    outcome = "refused"
-                except (ClientError, HTTPClientError):  # s3control asks a host of its own
-                    outcome = "sent"
-                assert outcome == ("sent" if allowed else "refused"), operation.name
-                assert (session.cost.api_calls > before) == allowed, operation.name
-                assert allowed or len(stub.requests) == arrived, operation.name
+                arguments = least(operation.input_shape)
+                for call in (
+                    partial(getattr(client, xform_name(operation.name)), **arguments),
+                    partial(thin.call, operation.name, arguments),
+                ):
+                    before, arrived = session.cost.api_calls, len(stub.requests)
+                    try:
+                        await call()
+                        outcome = "sent"
+                    except Refused:
+                        outcome = "refused"
+                    except (ClientError, HTTPClientError):  # s3control asks a host of its own
+                        outcome = "sent"
+                    assert outcome == ("sent" if allowed else "refused"), operation.name
+                    assert (session.cost.api_calls > before) == allowed, operation.name
+                    assert allowed or len(stub.requests) == arrived, operation.name
                 if allowed:
                     sent.add(f"{service}.{operation.name}")
                 else:

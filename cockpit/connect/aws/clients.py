@@ -31,6 +31,7 @@ from cockpit.connect.aws.sessions import (
     off_loop,
     open_session,
 )
+from cockpit.connect.aws.thin import ThinClient
 from cockpit.connect.secrets import resolve_async
 from cockpit.connect.settings import AwsSite
 from cockpit.connect.shared import AnswerToCome, Tasks
@@ -82,9 +83,9 @@ class Clients:
         self._role = RoleSession(place.role_arn, identity.session_name, identity.policy)
         self._hooks = hooks
         self._tasks = tasks
-        self._clients: dict[str, AnswerToCome[AioBaseClient]] = {}
+        self._clients: dict[str, AnswerToCome[ThinClient]] = {}
         self._session: AnswerToCome[PlaceSession] | None = None
-        self._retired: list[AnswerToCome[AioBaseClient]] = []
+        self._retired: list[AnswerToCome[ThinClient]] = []
         self._renewed_at = float("-inf")
         self._given = CODES.given
         self._account: HeldAnswer | None = None
@@ -92,7 +93,12 @@ class Clients:
         """Service → an endpoint that the environment or the profile names, and not the place."""
 
     async def of(self, service: str) -> AioBaseClient:
-        """The client of a service. Raises what botocore raises; a failed one is made anew.
+        """The client of a service as aiobotocore has it, for acts. Raises as `reads` does."""
+        return (await self.reads(service)).client
+
+    async def reads(self, service: str) -> ThinClient:
+        """What reads of a service are sent by. Raises what botocore raises; a failed one is made
+        anew.
 
         Raises `BlindError` when the credentials are not of the account that the place is bound to.
         """
@@ -119,7 +125,7 @@ class Clients:
         self._retired += old
         self._tasks.start(self._retire(old))
 
-    async def _retire(self, old: list[AnswerToCome[AioBaseClient]]) -> None:
+    async def _retire(self, old: list[AnswerToCome[ThinClient]]) -> None:
         await asyncio.sleep(_RETIRED_AFTER)
         self._retired = [answer for answer in self._retired if answer not in old]
         await _closed(old)
@@ -132,7 +138,7 @@ class Clients:
         self._retired.clear()
         await _closed(made)
 
-    async def _make(self, service: str) -> AioBaseClient:
+    async def _make(self, service: str) -> ThinClient:
         await off_loop(load, service)
         if self._session is None or self._session.failed:
             self._session = AnswerToCome(self._tasks.start(self._open()))
@@ -163,12 +169,12 @@ class Clients:
         client = await self.of("sts")
         return str((await client.get_caller_identity()).get("Account", ""))
 
-    async def _connected(self, session: PlaceSession, service: str) -> AioBaseClient:
+    async def _connected(self, session: PlaceSession, service: str) -> ThinClient:
         client = await self._made(session, service)
-        self._register(client, service)
+        thin = self._registered(client, service)
         if not self._place.endpoint_url and (url := outside(session, client)):
             self.redirected[service] = url
-        return client
+        return thin
 
     async def _made(self, session: PlaceSession, service: str) -> AioBaseClient:
         await session.get_credentials()  # may ask the network, which is not to be done in a turn
@@ -180,7 +186,8 @@ class Clients:
                 config=self._configuration(),
             ).__aenter__()
 
-    def _register(self, client: AioBaseClient, service: str) -> None:
+    def _registered(self, client: AioBaseClient, service: str) -> ThinClient:
+        """The client with our hooks on both of its ways."""
         hooks = self._hooks
 
         def before_call(model: OperationModel, **_: object) -> None:
@@ -198,6 +205,13 @@ class Clients:
         client.meta.events.register_first("before-call", before_call)
         client.meta.events.register("before-send", before_send)
         client.meta.events.register("response-received", response_received)
+        return ThinClient(
+            client,
+            guard=hooks.guard,
+            sending=before_send,
+            answered=response_received,
+            ours=frozenset({before_call, before_send, response_received}),
+        )
 
     def _configuration(self) -> AioConfig:
         connecting: dict[str, object] = {"resolver": Resolver()}
@@ -268,7 +282,7 @@ def _stay(request_dict: dict[str, dict[str, dict[str, object]]], **_: object) ->
     request_dict["context"].setdefault("s3_redirect", {})["redirected"] = True
 
 
-async def _closed(answers: Iterable[AnswerToCome[AioBaseClient]]) -> None:
+async def _closed(answers: Iterable[AnswerToCome[ThinClient]]) -> None:
     """Close the clients that came about; those that hang are left after a moment."""
     made = [each.future.result() for each in answers if each.future.done() and not each.failed]
     closing = [asyncio.ensure_future(client.close()) for client in made]

@@ -200,8 +200,8 @@ class Aws:
                 self.cost.metrics_requested += len(asked)
                 self.cost.estimated_usd += len(asked) * USD_PER_SERIES
             try:
-                client = await self._clients.of(service)
-                answer = await _method(client, operation)(**arguments)
+                client = await self._clients.reads(service)
+                answer = await client.call(operation, arguments)
             except FAILURES as error:
                 found = aws_errors.blind(error, about)
                 if aws_errors.outdated(error, found):

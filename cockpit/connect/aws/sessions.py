@@ -28,7 +28,8 @@ from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 
 from cockpit.connect.aws.credentials import without_prompt
 from cockpit.connect.aws.loader import ModelLoader
-from cockpit.connect.aws.transport import Transport, guard_metadata, trust
+from cockpit.connect.aws.parsers import COMPILED
+from cockpit.connect.aws.transport import Transport, Untyped, guard_metadata, trust
 from cockpit.connect.net.addresses import addresses_of
 
 if TYPE_CHECKING:
@@ -133,13 +134,14 @@ def load(service: str) -> None:
     LOADER.load_service_model(service, "endpoint-rule-set-1")
 
 
-class _OffLoopParser:
+class OffLoopParser:
     """A parser that reads large answers in a thread, so that the loop goes on."""
 
     def __init__(self, parser: ResponseParser) -> None:
         self._parser = parser
 
-    async def parse(self, response: Mapping[str, object], shape: Shape) -> object:
+    async def parse(self, response: Mapping[str, object], shape: Shape) -> Untyped:
+        """See botocore."""
         body = response.get("body")
         if not isinstance(body, bytes) or len(body) < _LARGE:
             return await self._parser.parse(response, shape)
@@ -156,8 +158,14 @@ def _drive(parser: ResponseParser, response: Mapping[str, object], shape: Shape)
 
 
 class _Parsers(aiobotocore.parsers.AioResponseParserFactory):  # type: ignore[misc]
-    def create_parser(self, protocol_name: str) -> _OffLoopParser:
-        return _OffLoopParser(super().create_parser(protocol_name))
+    def create_parser(self, protocol_name: str) -> OffLoopParser:
+        return OffLoopParser(super().create_parser(protocol_name))
+
+
+def compiled_parser(protocol: str) -> OffLoopParser:
+    """The parser of the thin path, for one client."""
+    made = COMPILED.get(protocol, aiobotocore.parsers.PROTOCOL_PARSERS[protocol])
+    return OffLoopParser(made(timestamp_parser=moment))
 
 
 def moment(value: object) -> datetime:

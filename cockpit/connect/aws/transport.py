@@ -11,7 +11,7 @@ import contextlib
 import ssl
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import aiobotocore.httpsession
 import aiobotocore.utils
@@ -23,6 +23,8 @@ from botocore.credentials import CredentialResolver
 from botocore.exceptions import HTTPClientError
 from botocore.utils import get_environ_proxies
 
+Untyped: TypeAlias = Any
+"""What botocore and aiobotocore make or take: they have no types, and models say what is in it."""
 MOST = 5 * 1024 * 1024
 """Octets of an answer. A page of 50,000 data points is the largest we ask for: about 3.5 MB."""
 MOST_ELEMENTS = 150_000
@@ -120,7 +122,7 @@ class _Once:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
-    async def request(self, method: str, **options: Any) -> aiohttp.ClientResponse:
+    async def request(self, method: str, **options: Untyped) -> aiohttp.ClientResponse:
         return await self._session.request(
             method, allow_redirects=False, middlewares=(_unrepeated,), **options
         )
