@@ -11,18 +11,23 @@ from cockpit.triage.finding import Severity
 from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration
+from probes.endpoint.failing import failing
 from probes.endpoint.model import Settings, Snapshot, is_good, judged_addresses
 from probes.endpoint.tls import days_left, grade_of_dates
 
 
 def facts(snapshot: Snapshot, _: Settings) -> Iterator[Fact]:
-    """The headline is the whole way of the slowest good address, dns included."""
+    """The headline is the whole way of the slowest good address, dns included, and how many of the
+    kept requests failed between good ones.
+    """
     path = snapshot.path
     looks = judged_addresses(path)
     good = [look for look in looks if is_good(snapshot, look)]
     if good:
         total = path.dns[0].took + max(look.total for look in good)
-        yield Fact("total", duration(total), total, "s")
+        odd = failing(snapshot)
+        fails = f" · {len(odd.odd)} of {odd.requests} fail" if odd else ""
+        yield Fact("total", f"{duration(total)}{fails}", total, "s")
     else:
         word = looks[0].outcome if looks else f"dns {path.dns[0].outcome}"
         if looks and looks[0].outcome == "ok" and looks[0].http:

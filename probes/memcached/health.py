@@ -33,6 +33,7 @@ from probes.memcached.model import (
     health,
     since,
 )
+from probes.served import served
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,7 +313,8 @@ def _memory(look: MemcachedHealth, settings: Settings) -> Iterator[Finding]:
 
 
 def facts(look: MemcachedHealth, limits: Settings) -> Iterator[Fact]:
-    """Memory first, then connections, rates and hits."""
+    """Whether clients are answered, then memory, connections, rates and hits."""
+    yield _answers(look)
     share = look.memory_share
     yield Fact("memory", "unknown" if share is None else percent(share), share, "share")
     if look.connections is not None:
@@ -337,6 +339,14 @@ def facts(look: MemcachedHealth, limits: Settings) -> Iterator[Fact]:
     if look.nodes:
         yield Fact("nodes", str(len(look.nodes)), len(look.nodes))
     yield Fact("server", visible(f"memcached {look.version}", 40))
+
+
+def _answers(look: MemcachedHealth) -> Fact:
+    """Reads and writes; of those that fail it counts connections that it does not take."""
+    rates = look.rates
+    if rates is None or rates.gets is None or rates.sets is None:
+        return served(None, waiting=None)
+    return served(rates.gets + rates.sets, failed=rates.rejected, waiting=None)
 
 
 def _rated(rates: MemcachedRates) -> tuple[tuple[str, float | None], ...]:

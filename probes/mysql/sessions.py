@@ -26,6 +26,7 @@ from probes.mysql.model import MysqlReads, MysqlServer, Thread, offers, read_ser
 from probes.mysql.semi_sync import semi_sync_findings, with_settings
 from probes.mysql.states import (
     NamedLock,
+    answers,
     looked_at_again,
     read_named_locks,
     state_facts,
@@ -377,8 +378,9 @@ def _runs_long(thread: Thread, severity: Severity, settings: Settings) -> Findin
 
 
 def facts(look: MysqlSessions, limits: Settings) -> Iterator[Fact]:
-    """Connections first, then who runs and waits."""
+    """Whether clients are answered, then connections, who runs and waits."""
     status = look.status
+    yield answers(look.rates, look.threads, rows=status.row_lock_waits)
     connected = "?" if status.connected is None else str(status.connected)
     yield Fact(
         "connections",

@@ -22,6 +22,8 @@ from probes.mysql.locks_model import GLOBAL
 from probes.mysql.metadata import MDL
 from probes.mysql.model import USER_LOCK, Thread, whose
 from probes.mysql.semi_sync import SemiSync, committing
+from probes.mysql.status import StatusRates
+from probes.served import served
 
 TABLE_LOCK = "Waiting for table level lock"
 HOLDERS = """
@@ -271,6 +273,19 @@ def _evidence(kind: _Waiters, limit: float | None) -> tuple[Evidence, ...]:
         Evidence("longest", kind.longest, "s", limit),
         Evidence("state", visible(", ".join(kind.kinds) or kind.state, 300)),
         Evidence("whose", whose(kind.threads)),
+    )
+
+
+def answers(
+    rates: StatusRates | None, threads: Sequence[Thread] | None, *, rows: int | None
+) -> Fact:
+    """Statements, logins that are refused, and who waits for somebody.
+
+    `rows`: those that wait for a row, which is all that is known where the others are hidden.
+    """
+    waiting = rows if threads is None else sum(thread.waits for thread in threads)
+    return served(
+        rates.questions if rates else None, failed=rates.refused if rates else None, waiting=waiting
     )
 
 

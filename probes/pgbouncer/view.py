@@ -16,10 +16,13 @@ from probes.pgbouncer.model import (
     Settings,
     database_of,
 )
+from probes.served import served
 
 
 def facts(look: PgBouncerPools, settings: Settings) -> Iterator[Fact]:
-    """Who waits first."""
+    """Whether clients are answered, then who waits."""
+    queries = None if look.rates is None else sum(rate.queries for rate in look.rates)
+    yield served(queries, waiting=look.waiting)
     clients = sum(pool.clients for pool in look.pools)
     longest = max((pool.maxwait_s for pool in look.pools), default=0.0)
     told = f"{look.waiting:,} of {clients:,} wait"
@@ -29,11 +32,8 @@ def facts(look: PgBouncerPools, settings: Settings) -> Iterator[Fact]:
     yield Fact("servers", f"{sum(pool.servers for pool in look.pools):,}")
     if look.client_share is not None:
         yield Fact("of max_client_conn", percent(look.client_share), look.client_share, "share")
-    if look.rates is None:
-        yield Fact("statements", "unknown until the next look")
-    else:
-        queries = sum(rate.queries for rate in look.rates)
-        yield Fact("statements", f"{rounded(queries)}/s", queries, "/s")
+    told = "unknown until the next look" if queries is None else f"{rounded(queries)}/s"
+    yield Fact("statements", told, queries, "/s")
     yield Fact("server", visible(look.version, 40))
 
 

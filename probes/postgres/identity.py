@@ -7,11 +7,12 @@ from datetime import datetime
 
 from cockpit.text import visible
 from cockpit.triage.finding import Evidence, Finding, Severity
+from cockpit.triage.probe import Fact
 from cockpit.units import duration
 from probes.answers import slow_answers
 from probes.gains import severity_of
 from probes.postgres.model import GRANT, quoted
-from probes.postgres.pulse import ReadOnlyDefault
+from probes.postgres.pulse import Pulse, ReadOnlyDefault
 from probes.postgres.sessions_model import PostgresSessions
 
 
@@ -185,3 +186,12 @@ def _restarted(look: PostgresSessions, began: datetime) -> Finding:
         if look.crashed
         else "the server's log and the control plane's events of that minute",
     )
+
+
+def writes(pulse: Pulse) -> Iterator[Fact]:
+    """Whether new transactions may write, where that is not as usual or not known."""
+    state = pulse.read_only
+    if state is not None and state.refuses:
+        yield Fact("new transactions", "read-only by default")
+    elif state is not None and state.refuses is None:
+        yield Fact("new transactions", "may write or not: hidden by a default of our own role")

@@ -13,10 +13,12 @@ from typing import Protocol
 
 from cockpit.text import visible
 from cockpit.triage.finding import Finding, Thresholds
+from cockpit.triage.probe import Fact
 from probes.postgres.counters_model import CountersWindow, Gain
 from probes.postgres.counters_rollbacks import rollbacks
 from probes.postgres.counters_sessions import churn
-from probes.postgres.pulse import DatabaseTally
+from probes.postgres.pulse import DatabaseTally, Pulse
+from probes.served import served
 
 _SIGN = 0.2
 """Share of a limit that is a sign: less than that of the time between two looks may be in it."""
@@ -88,6 +90,17 @@ def rush_findings(gained: Sequence[Rush], limits: RushLimits) -> Iterator[Findin
     for each in gained:
         name, share = visible(each.datname, 60), limits.rollback_share
         yield from rollbacks(_window(each), limits.rollbacks, share=share, name=name)
+
+
+def answers(gained: Sequence[Rush], pulse: Pulse) -> Fact:
+    """Transactions that commit and that do not, and who waits for a lock or for a standby."""
+    synced = sum(wait.n for wait in pulse.waits if wait.event == "SyncRep")
+    total = _all(gained) if gained else None
+    return served(
+        total.commits / total.seconds if total else None,
+        failed=total.rollbacks / total.seconds if total else None,
+        waiting=pulse.lock_waiters + synced,
+    )
 
 
 def look_again(gained: Sequence[Rush], limits: RushLimits) -> float | None:

@@ -23,10 +23,10 @@ from cockpit.triage.target import Target
 from cockpit.triage.view import Table
 from cockpit.units import count, duration
 from probes.gains import still_told
-from probes.postgres.identity import identity, sight
+from probes.postgres.identity import identity, sight, writes
 from probes.postgres.model import Session, partly
 from probes.postgres.pulse import PULSE, Pulse, PulseRow
-from probes.postgres.rush import look_again, rush_findings, rushes
+from probes.postgres.rush import answers, look_again, rush_findings, rushes
 from probes.postgres.sessions_model import LockHolder, PostgresSessions
 from probes.postgres.snapshots import SNAPSHOTS, SnapshotWait, snapshot_findings
 from probes.postgres.view import sessions_table
@@ -396,8 +396,9 @@ def _prepared(pulse: Pulse, settings: Settings) -> Iterator[Finding]:
 
 
 def facts(look: PostgresSessions, limits: Settings) -> Iterator[Fact]:
-    """Connections first, then who waits, works and idles."""
+    """Whether clients are answered, then connections, who waits, works and idles."""
     pulse = look.pulse
+    yield answers(look.gained, pulse)
     yield Fact(
         "connections",
         f"{pulse.used}/{pulse.server.max_connections}",
@@ -413,16 +414,8 @@ def facts(look: PostgresSessions, limits: Settings) -> Iterator[Fact]:
     if pulse.xact_max_s is not None:
         yield Fact("longest transaction", duration(pulse.xact_max_s), pulse.xact_max_s, "s")
     yield Fact("role", "standby" if pulse.recovery else "primary")
-    yield from _writes(pulse)
+    yield from writes(pulse)
     yield Fact("server", pulse.server.name)
-
-
-def _writes(pulse: Pulse) -> Iterator[Fact]:
-    state = pulse.read_only
-    if state is not None and state.refuses:
-        yield Fact("new transactions", "read-only by default")
-    elif state is not None and state.refuses is None:
-        yield Fact("new transactions", "may write or not: hidden by a default of our own role")
 
 
 def tables(look: PostgresSessions, settings: Settings) -> Iterator[Table]:

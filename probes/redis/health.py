@@ -27,7 +27,7 @@ from probes.redis.model import RedisHealth, health, no_server
 from probes.redis.rates import since
 from probes.redis.replication import replication
 from probes.redis.tally import ended
-from probes.redis.view import endings, overview, told
+from probes.redis.view import answers, endings, overview, told
 
 MIB = 2**20
 
@@ -366,7 +366,8 @@ def _disk(look: RedisHealth, settings: Settings) -> Iterator[Finding]:
 
 
 def facts(look: RedisHealth, limits: Settings) -> Iterator[Fact]:
-    """Memory first, then clients, commands, evictions, role."""
+    """Whether clients are answered, then memory, clients, evictions, role."""
+    yield answers(look)
     share = look.memory_share
     text = "unknown" if share is None else percent(share)
     judged = limits.memory.grade(share) if not look.is_cache else None

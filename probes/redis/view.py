@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from cockpit.text import visible
 from cockpit.triage.finding import Severity, Thresholds
+from cockpit.triage.probe import Fact
 from cockpit.triage.view import Column, Row, Table
 from cockpit.units import duration, percent, quantity, rounded
 from probes.gains import MINUTE
 from probes.redis.model import RedisHealth
 from probes.redis.tally import ERROR, Endings, ended, error_kind
+from probes.served import served
 
 _OVERVIEW = (Column("what", 24), Column("value", 20, right=True), Column("note"))
 _REPLICAS = (
@@ -84,6 +86,20 @@ def endings(look: RedisHealth) -> Iterator[Table]:
             for kind in listed
         ),
         note=(f"refused or failed in the last minute: {failed}",) if failed else (),
+    )
+
+
+def answers(look: RedisHealth) -> Fact:
+    """Commands that end well, and those that do not. Clients in BLPOP wait on purpose."""
+    minute = ended(look.pairs, look.at, MINUTE)
+    rejected = look.rates.rejected or 0.0 if look.rates else 0.0
+    failed = (minute.all_per_s if minute else 0.0) + rejected
+    commands = look.rates.commands if look.rates else None
+    held = look.paused not in {"", "none"}
+    return served(
+        None if commands is None else max(0.0, commands - failed),
+        failed=failed,
+        waiting=look.blocked if held else None,
     )
 
 

@@ -101,6 +101,8 @@ def test_a_share_says_how_many_of_what_kind_and_where() -> None:
     told = {one.label: one.value for one in found.evidence}
     assert (told[f"failed at {ONE}"], told[f"failed at {TWO}"]) == (2, 1)
     assert found.severity is WARNING
+    assert PROBE.facts is not None
+    assert next(iter(PROBE.facts(seen, Settings()))).text.endswith(" · 3 of 32 fail")
 
 
 def test_an_expected_503_is_no_failure() -> None:

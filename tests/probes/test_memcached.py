@@ -160,7 +160,9 @@ def test_what_a_version_lacks_is_unknown_and_never_zero() -> None:
     assert look.counts.rejected is None
     assert look.memory_share is None
     assert PROBE.facts is not None
-    assert next(iter(PROBE.facts(look, PROBE.settings))).text == "unknown"
+    facts = {fact.label: fact for fact in PROBE.facts(look, PROBE.settings)}
+    assert facts["memory"].text == "unknown"
+    assert (facts["answered"].text, facts["answered"].value) == ("answers", None)
     assert found(since(look, look)) == []
 
 

@@ -127,7 +127,7 @@ async def test_a_full_server_refuses_new_sessions_and_keeps_ours(
     saturated = next(f for f in seen.findings if f.code == "MY_SAT_CONNECTIONS")
     assert saturated.severity.value == "critical"
     assert "refused" in saturated.summary
-    assert seen.facts[0].text == "11/10"
+    assert (seen.facts[1].label, seen.facts[1].text) == ("connections", "11/10")
 
 
 async def test_a_stopped_server_is_mute_for_new_and_old_sessions(

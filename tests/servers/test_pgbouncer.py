@@ -111,6 +111,7 @@ async def test_clients_that_wait_are_told_with_their_wait_and_who_holds_the_conn
             "SELECT pid FROM pg_stat_activity WHERE usename = 'app'")}  # fmt: skip
 
     (finding,) = found.findings
+    assert found.facts[0].text.endswith("8 wait")
     assert finding.summary.startswith(
         "8 of 10 clients of postgres (app) wait for a server connection, the first for"
     )

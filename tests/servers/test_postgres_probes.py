@@ -75,7 +75,7 @@ async def test_a_full_server_is_critical_and_says_who_fills_it(
     saturated = next(f for f in seen.findings if f.code == "PG_SAT_CONNECTIONS")
     assert saturated.summary == "9 of 12 connections used"
     assert library().best(saturated.code) == "database-connections"
-    assert seen.facts[0].text == "9/12"
+    assert (seen.facts[1].label, seen.facts[1].text) == ("connections", "9/12")
     assert codes(busy)["PG_ROLE_WRONG"] == "high"
 
 
@@ -228,7 +228,7 @@ async def test_an_idle_transaction_that_blocks_is_critical(pg: postgres.Postgres
     graded = {f.subject: f.severity.value for f in seen.findings if f.code == "PG_SESS_IDLE_TX"}
     assert graded[f"pid {pid}"] == "critical"
     assert sorted(graded.values()) == ["critical", "warning"]
-    assert seen.facts[1].value == 1
+    assert (seen.facts[0].text, seen.facts[2].value) == ("answers · 1 waits", 1)
 
 
 async def test_a_long_statement_is_found_and_the_observer_is_not(

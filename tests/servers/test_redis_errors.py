@@ -158,6 +158,7 @@ async def test_failing_commands_are_told_by_kind_and_an_unknown_kind_by_its_own_
                 two.primary, "SET text x", "LPUSH text y", "EVALSHA f 0", own, "GET b", times=30
             )
         )
+    assert "/s fail" in seen.facts[0].text
     failing = {f.subject: f for f in seen.findings if f.code == "RD_ERR_FAILING"}
 
     assert set(failing) == {"WRONGTYPE", "NOSCRIPT", "SHOPFULL"}
