@@ -10,6 +10,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,9 +131,13 @@ def _read(
     from cockpit.connect.role import Role
     from cockpit.desk import Opening
     from cockpit.runbooks.library import library
+    from cockpit.triage.families import looking_at
     from cockpit.triage.registry import catalog
 
     config = load(path, catalog())
+    kinds = dict.fromkeys(target.kind for target in config.targets)
+    # imported here, and not on the screens' loop
+    list(looking_at(catalog().probes, *kinds, "changes", "runbook"))
     if theme := config.screen.theme:
         os.environ.setdefault("COCKPIT_THEME", "16" if theme == "ansi" else theme)
     if config.screen.ascii:
@@ -143,7 +148,7 @@ def _read(
     return Opening(
         config,
         probes=catalog().probes,
-        library=library(config.runbooks),
+        library=library(config.runbooks, whole=False),
         role=Role(role) if role else None,
         coming=coming,
         remembers=folder is None,  # each demo's shop is another one
@@ -165,7 +170,10 @@ def show(
 
     async def made() -> Desk | Opening:
         with start:
-            return await make()
+            opened = await make()
+        # steps are read when a runbook is shown, which must not wait for the parser's import
+        asyncio.get_running_loop().run_in_executor(None, import_module, "markdown_it")
+        return opened
 
     async def shown() -> int:
         from screens.app import run_async

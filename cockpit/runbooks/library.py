@@ -24,7 +24,10 @@ _MOST_FILES = 500
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """Runbooks in the order of their ids, those of the user before the shipped ones of one code."""
+    """Runbooks in the order of their ids, those of the user before the shipped ones of one code.
+
+    What it gives by id or code is whole, also where it holds shipped ones without their steps.
+    """
 
     runbooks: tuple[Runbook, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -42,29 +45,37 @@ class Library:
 
     def find(self, runbook_id: str) -> Runbook | None:
         """Like `get`; None when there is none."""
-        return next((runbook for runbook in self.runbooks if runbook.id == runbook_id), None)
+        found = next((runbook for runbook in self.runbooks if runbook.id == runbook_id), None)
+        return None if found is None else _whole(found)
 
     def for_code(self, code: str) -> tuple[Runbook, ...]:
         """The runbooks that list a code in `for`, the best first: the only binding there is.
 
         The user's own come before the shipped ones, then the one that lists it earlier.
         """
-        fitting = [runbook for runbook in self.runbooks if code in runbook.codes]
-        return tuple(sorted(fitting, key=lambda each: (each.shipped, each.codes.index(code))))
+        return tuple(map(_whole, self._fitting(code)))
 
     def best(self, code: str) -> str:
         """The id of the best runbook for a code; empty when there is none."""
-        return next((runbook.id for runbook in self.for_code(code)), "")
+        return next((runbook.id for runbook in self._fitting(code)), "")
+
+    def _fitting(self, code: str) -> list[Runbook]:
+        fitting = [runbook for runbook in self.runbooks if code in runbook.codes]
+        return sorted(fitting, key=lambda each: (each.shipped, each.codes.index(code)))
 
 
-def library(folders: Iterable[Path] = (), *, codes: Iterable[str] | None = None) -> Library:
+def library(
+    folders: Iterable[Path] = (), *, codes: Iterable[str] | None = None, whole: bool = True
+) -> Library:
     """The shipped runbooks and those of some folders. Never raises for a file.
 
-    `codes`: of the shipped ones only those that may be for one of them, and without their steps; to
+    `codes`: of the shipped ones only those that may be for one of them. `whole` False, and with
+    `codes`: the shipped ones are held without their steps, which are read when one is asked for; to
     read all takes longer than a whole look at a few targets. What is best for such a code is the
     same.
     """
-    parsed = [*(shipped() if codes is None else _naming(tuple(codes))), *brought()]
+    ours = shipped() if codes is None and whole else _fronts(codes)
+    parsed = [*ours, *brought()]
     for folder in folders:
         parsed += _folder(folder)
     return collected(parsed)
@@ -95,10 +106,18 @@ def shipped() -> tuple[Parsed, ...]:
     return tuple(map(_parsed, _texts()))
 
 
-def _naming(codes: tuple[str, ...]) -> Iterator[Parsed]:
+def _fronts(codes: Iterable[str] | None) -> Iterator[Parsed]:
+    wanted = None if codes is None else tuple(codes)
     for id_, text in _texts().items():
-        if any(code in text for code in codes):
+        if wanted is None or any(code in text for code in wanted):
             yield parse_front(text, Path(id_ + SUFFIX))
+
+
+def _whole(runbook: Runbook) -> Runbook:
+    """With its steps, for one of ours that was read without them."""
+    if runbook.steps or not runbook.shipped or runbook.id not in _texts():
+        return runbook
+    return _parsed(runbook.id).runbook or runbook
 
 
 @cache

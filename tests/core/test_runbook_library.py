@@ -240,6 +240,16 @@ def test_what_a_look_reads_for_the_codes_that_it_found_names_the_same_runbooks()
     assert library(codes=[]).runbooks == ()
 
 
+def test_a_library_without_steps_gives_whole_runbooks() -> None:
+    whole, light = library(), library(whole=False)
+    assert [each.id for each in light.runbooks] == [each.id for each in whole.runbooks]
+    assert not any(each.steps for each in light.runbooks)
+    for each in whole.runbooks:
+        assert light.get(each.id) == each
+    (code, *_) = whole.get("alb-review").codes
+    assert light.for_code(code) == whole.for_code(code)
+
+
 def test_who_asks_for_codes_alone_gets_no_steps_of_what_is_shipped() -> None:
     """Their documents are not parsed: a check only names them."""
     (code, *_) = library().get("alb-review").codes
