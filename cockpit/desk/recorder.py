@@ -172,7 +172,7 @@ def still_open(entries: Iterable[Entry]) -> dict[FindingId, tuple[str, Severity]
             EntryKind.FINDING_WORSENED,
             EntryKind.FINDING_EASED,
         }:
-            level = Severity(severity) if severity in set(Severity) else Severity.WARNING
+            level = Severity.read(severity)
             opened[id_] = (str(entry.data.get("probe", "")), level)
     return opened
 

@@ -24,7 +24,7 @@ def recoveries(entries: Iterable[Entry]) -> tuple[OpenFinding, ...]:
 
     One whose subject the record masked or gave up is left out: it is another one then.
     """
-    known: dict[FindingId, OpenFinding] = {}
+    known: dict[FindingId, tuple[Entry, datetime | None]] = {}
     for entry in entries:
         data = entry.data
         code, subject = data.get("code"), str(data.get("subject", ""))
@@ -32,19 +32,19 @@ def recoveries(entries: Iterable[Entry]) -> tuple[OpenFinding, ...]:
             continue
         id_ = FindingId(entry.target, code, subject)
         if entry.kind in _TOLD:
-            known[id_] = _told(id_, entry)
+            known[id_] = (entry, None)
         elif entry.kind is EntryKind.FINDING_CLEARED and id_ in known:
-            known[id_] = replace(known[id_], cleared=entry.at)
-    gone = [one for one in known.values() if one.cleared is not None]
+            known[id_] = (known[id_][0], entry.at)
+    ended = ((id_, entry, at) for id_, (entry, at) in known.items() if at is not None)
+    gone = [replace(_told(id_, entry), cleared=at) for id_, entry, at in ended]
     return tuple(sorted(gone, key=lambda one: one.cleared or one.seen, reverse=True))
 
 
 def _told(id_: FindingId, entry: Entry) -> OpenFinding:
     data = entry.data
-    severity = str(data.get("severity", ""))
     finding = Finding(
         id_.code,
-        Severity(severity) if severity in set(Severity) else Severity.WARNING,
+        Severity.read(data.get("severity")),
         entry.text,
         subject=id_.subject,
         evidence=tuple(_evidence(data.get("evidence"))),

@@ -128,6 +128,34 @@ def parse_line(text: str) -> Entry:
     return from_json(_load(text))
 
 
+def parse_stored(text: str) -> tuple[Entry, bool]:
+    """The entry in a line, and whether the line is to the octet what its digests were taken of.
+
+    Fifty times cheaper than `fault_of`, and enough to see that nothing was changed: that it is also
+    canonical, as everything that is written here, is for `verify` to hold. False says nothing.
+    Raises `BadEntry`.
+    """
+    try:
+        entry = from_json(_QUICK.decode(text))
+        if _is_as_hashed(text, entry):
+            return entry, True
+    except (BadEntry, ValueError, RecursionError):
+        pass  # whatever it is, the careful reading says it
+    return parse_line(text), False
+
+
+def _is_as_hashed(text: str, entry: Entry) -> bool:
+    head = text
+    if entry.format > 1 and not entry.redacted:
+        # in a head no text has a quote that is not escaped, and its links hold no objects
+        head, _, rest = text.partition(_BODY_BEGINS)
+        head += "}"
+        if seal(f"{{{_BODY_BEGINS[1:]}{rest}") != entry.seal:
+            return False
+    bare = head.replace(f'"digest":"{entry.digest}",', "", 1)
+    return hashlib.sha256(bare.encode()).hexdigest() == entry.digest
+
+
 def first_object(text: str) -> str:
     """The JSON value that a text begins with; empty when it begins with none."""
     try:
@@ -161,11 +189,16 @@ def _integer(digits: str) -> int | float:
     return float(digits)
 
 
+_BODY_BEGINS = ',"data":{'
 _SAFE = 2**53
 _LONGEST_INTEGER = 20
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_integer
 )
+
+
+_QUICK = json.JSONDecoder(parse_constant=_no_constant, parse_int=_integer)
+"""Does not see a member that stands twice."""
 
 
 def proves_itself(text: str) -> bool:
@@ -249,6 +282,23 @@ def verify(lines: Iterable[str], head: str = "") -> Verdict:
     )
 
 
+def fault_among(entries: Sequence[Entry], proved: Sequence[bool]) -> ChainFault | None:
+    """The first that does not hold, as `verify` finds it. `proved`: of the first ones, whether
+    `parse_stored` saw that they are what was hashed; their digests are not worked out again.
+    """
+    fault = None
+    before: Entry | None = None
+    for place, entry in enumerate(entries, start=1):
+        is_proved = place <= len(proved) and proved[place - 1]
+        wrong = _misplaced(entry, place, before=before) or ("" if is_proved else fault_of(entry))
+        if wrong:
+            fault = ChainFault(place, wrong)
+            break
+        before = entry
+    holds = entries if fault is None else entries[: fault.place - 1]
+    return _bodies_fault(holds, _redactions(entries)) or fault
+
+
 def _chained(stored: Sequence[str]) -> tuple[list[Entry], ChainFault | None]:
     """The entries that hold, from the first on, and why the next one does not."""
     checked: list[Entry] = []
@@ -269,16 +319,21 @@ def _readable(lines: Iterable[str]) -> Iterator[Entry]:
 
 def _checked(text: str, place: int, *, before: Entry | None) -> Entry:
     entry = parse_line(text)
-    if entry.seq != place:
-        raise BadEntry(f"has seq {entry.seq} where {place} belongs")
-    if entry.previous != (before.digest if before else GENESIS):
-        raise BadEntry("does not name the digest of the entry before")
-    if before is not None and entry.format < before.format:
-        raise BadEntry(f"is of format {entry.format} after one of format {before.format}")
-    wrong = fault_of(entry)
+    wrong = _misplaced(entry, place, before=before) or fault_of(entry)
     if wrong:
         raise BadEntry(wrong)
     return entry
+
+
+def _misplaced(entry: Entry, place: int, *, before: Entry | None) -> str:
+    """Why an entry cannot stand where it stands; empty when it can."""
+    if entry.seq != place:
+        return f"has seq {entry.seq} where {place} belongs"
+    if entry.previous != (before.digest if before else GENESIS):
+        return "does not name the digest of the entry before"
+    if before is not None and entry.format < before.format:
+        return f"is of format {entry.format} after one of format {before.format}"
+    return ""
 
 
 def _redactions(entries: Iterable[Entry]) -> dict[int, Entry]:

@@ -23,6 +23,7 @@ What `data` holds by kind, as the timeline and the reports read it (all may be m
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -238,47 +239,64 @@ def from_json(stored: object) -> Entry:
     form = stored.get("format", 1)
     if "format" in stored and (form != FORMAT or not isinstance(form, int)):
         raise BadEntry(f"is of format {form!r}, which is not known here")
-    fields = set(_OLD if form == 1 else FIELDS)
-    if form == FORMAT and not stored.keys() & BODY:
-        fields -= set(BODY)
-    wrong = set(stored) ^ fields
-    if wrong:
+    wanted = _TYPES_OLD if form == 1 else _TYPES
+    if form == FORMAT and stored.keys().isdisjoint(BODY):
+        wanted = _TYPES_BARE
+    if stored.keys() != wanted.keys():
+        wrong = stored.keys() ^ wanted.keys()
         raise BadEntry(f"members missing or unknown: {', '.join(sorted(map(repr, wrong)))}")
-    for name in fields:
-        if not _fits(name, stored[name]):
+    for name, types in wanted.items():
+        if type(stored[name]) not in types:
             raise BadEntry(f"{name} has a value of a wrong type")
-    members = _with_body(stored) if form == FORMAT else _as_before(stored)
+    text, data, salt = _body(stored) if form == FORMAT else _body_before(stored)
     try:
         at, kind = clock.parse(stored["at"]), EntryKind(stored["kind"])
     except ValueError as problem:
         raise BadEntry(str(problem)) from problem
-    values = {**members, "at": at, "kind": kind, "data": MappingProxyType(members["data"])}
-    return Entry(**values)
+    return Entry(
+        seq=stored["seq"],
+        at=at,
+        mono=stored["mono"],
+        boot=sys.intern(stored["boot"]),  # the same words stand in thousands of entries
+        host=sys.intern(stored["host"]),
+        actor=sys.intern(stored["actor"]),
+        role=sys.intern(stored["role"]),
+        kind=kind,
+        text=text,
+        target=sys.intern(stored["target"]),
+        data=MappingProxyType(data),
+        salt=salt,
+        previous=stored["previous"],
+        digest=stored["digest"],
+        seal=stored.get("seal", ""),
+        format=form,
+    )
 
 
-def _with_body(stored: dict[str, Any]) -> dict[str, Any]:
-    """The members of format 2 as `Entry` has them: what a redaction took is filled in."""
-    links = stored["links"]
+def _body(stored: dict[str, Any]) -> tuple[str, dict[str, Any], str]:
+    """Text, data and salt as `Entry` has them: what a redaction took is filled in."""
+    links: dict[str, Any] = stored["links"]
     if not stored["seal"]:
         raise BadEntry("has no digest of its body")
-    members = {name: value for name, value in stored.items() if name != "links"}
-    if not stored.keys() & BODY:
+    if "salt" not in stored:
         if not all(_is_link(name, value) for name, value in links.items()):
             raise BadEntry("holds more than a redaction leaves")
-        return {**members, "text": REDACTED, "data": links, "salt": ""}
+        return REDACTED, links, ""
     if not stored["salt"]:
         raise BadEntry("has a body without its salt")
-    meant = {name: value for name, value in stored["data"].items() if _is_link(name, value)}
+    data: dict[str, Any] = stored["data"]
+    meant = {name: data[name] for name in data if name in LINKS and _is_link(name, data[name])}
     if links != meant or any(type(links[name]) is not type(meant[name]) for name in meant):
         raise BadEntry("its links are not those of its body")
-    return members
+    return stored["text"], data, stored["salt"]
 
 
-def _as_before(stored: dict[str, Any]) -> dict[str, Any]:
-    """The members of format 1. Nothing that 0.1 wrote is marked as redacted or has no salt."""
-    if stored["data"].get("redacted") is True and not stored["salt"]:
+def _body_before(stored: dict[str, Any]) -> tuple[str, dict[str, Any], str]:
+    """Those of format 1. Nothing that 0.1 wrote is marked as redacted or has no salt."""
+    data: dict[str, Any] = stored["data"]
+    if data.get("redacted") is True and not stored["salt"]:
         raise BadEntry("is marked as redacted: no cockpit makes such entries, nothing proves it")
-    return {**stored, "format": 1}
+    return stored["text"], data, stored["salt"]
 
 
 def _is_link(name: str, value: object) -> bool:
@@ -286,11 +304,14 @@ def _is_link(name: str, value: object) -> bool:
     return name in LINKS and fits
 
 
-def _fits(name: str, value: object) -> bool:
-    if isinstance(value, bool):
-        return False
+def _types(name: str) -> tuple[type, ...]:
     if name in {"seq", "format"}:
-        return isinstance(value, int)
+        return (int,)
     if name == "mono":
-        return isinstance(value, int | float)
-    return isinstance(value, dict if name in {"data", "links"} else str)
+        return (int, float)
+    return (dict,) if name in {"data", "links"} else (str,)
+
+
+_TYPES = {name: _types(name) for name in FIELDS}
+_TYPES_BARE = {name: types for name, types in _TYPES.items() if name not in BODY}
+_TYPES_OLD = {name: _types(name) for name in _OLD}

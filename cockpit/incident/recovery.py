@@ -8,7 +8,7 @@ itself by its digest) that continue the chain are taken back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cockpit import units
@@ -69,7 +69,8 @@ def mend(path: Path, spill: SpillFile) -> Mended:
     remarks: list[str] = []
     torn, kept = _torn_log(path, spill)
     rows, around, damage = _read(path)
-    entries = _parsed(path, rows, remarks)
+    _tell_bad(path, rows, remarks)
+    entries = rows.entries
     stored = len(entries)
     cut = [f"{torn_after(stored, len(torn))}: the last write was cut off, {kept}"] if torn else []
     if damage:
@@ -88,29 +89,56 @@ def mend(path: Path, spill: SpillFile) -> Mended:
         news, cut = cut + news, []  # a full disk cut off what was kept in the spare folder instead
     remarks = cut + remarks
     entries = chain.redacted(entries)  # what was carved may be older than a redaction
-    _check(entries, remarks)
+    fault = chain.fault_among(entries, rows.proved)
+    if fault is not None:
+        remarks.append(f"entry {fault.place} does not hold: {fault.why}")
     remarks += output_troubles(around.outputs(entries))
     if not entries and not remarks:
         remarks.append("there was no entry in the journal: what was in it is lost")
     return Mended(entries, stored, tuple(remarks), tuple(news), around.letters)
 
 
-def _read(path: Path) -> tuple[list[_Row], StoredJournal, str]:
+@dataclass(slots=True)
+class _Rows:
+    """What the stored rows are, one after the other: the lines themselves are not kept."""
+
+    entries: list[Entry] = field(default_factory=list)
+    proved: list[bool] = field(default_factory=list)
+    """Of each entry, whether its line is what was hashed."""
+    bad: list[_Row] = field(default_factory=list)
+    """Those at the end that are no entries."""
+    middle: int = 0
+    """How many are no entries and have one behind them."""
+
+    def take(self, row: _Row) -> None:
+        """One more row."""
+        try:
+            entry, proved = chain.parse_stored(row[1])
+        except BadEntry:
+            self.bad.append(row)
+            return
+        self.middle += len(self.bad)
+        self.bad.clear()
+        self.entries.append(entry)
+        self.proved.append(proved)
+
+
+def _read(path: Path) -> tuple[_Rows, StoredJournal, str]:
     """The stored rows as far as they can be read, what is around them, and what is wrong with the
     file, if anything.
     """
-    rows: list[_Row] = []
+    rows = _Rows()
     around = StoredJournal(lines=())
     try:
         with reading(path) as connection:
             for row in rows_after(connection):
-                rows.append(row)  # noqa: PERF402  (keeps what came before the damage)
+                rows.take(row)
             around = StoredJournal(
                 lines=(), letters=tuple(letters(connection)), blobs=checked(blobs(connection))
             )
     except FileNotFoundError:
         gone = "the file is gone, but its log is not" if log_of(path).exists() else ""
-        return [], around, gone
+        return rows, around, gone
     except Damaged as problem:
         return rows, around, str(problem)
     except OSError as problem:
@@ -208,28 +236,16 @@ def _entry_of(head: str, bodies: Mapping[str, str]) -> Entry | None:
         return None
 
 
-def _parsed(path: Path, rows: list[_Row], remarks: list[str]) -> list[Entry]:
-    """The entries among the rows. Bad rows at the end are moved to a side file."""
-    entries: list[Entry] = []
-    bad: list[_Row] = []
-    middle = 0
-    for row in rows:
-        try:
-            entries.append(chain.parse_line(row[1]))
-        except BadEntry:
-            bad.append(row)
-            continue
-        middle += len(bad)
-        bad = []
-    if middle:
-        remarks.append(f"{units.count(middle, 'entry', 'entries')} cannot be read")
-    if any(chain.proves_itself(text) for _, text in bad):
+def _tell_bad(path: Path, rows: _Rows, remarks: list[str]) -> None:
+    """What of the rows is no entry. Those at the end are moved to a side file."""
+    if rows.middle:
+        remarks.append(f"{units.count(rows.middle, 'entry', 'entries')} cannot be read")
+    if any(chain.proves_itself(text) for _, text in rows.bad):
         hint = "install the version that wrote it"
         raise Unreadable(f"{path.stem} was written by a newer cockpit", hint=hint)
-    if bad:
-        told = units.count(len(bad), "entry", "entries")
-        remarks.append(f"the last {told} cannot be read: {_move_rows(path, bad)}")
-    return entries
+    if rows.bad:
+        told = units.count(len(rows.bad), "entry", "entries")
+        remarks.append(f"the last {told} cannot be read: {_move_rows(path, rows.bad)}")
 
 
 def _move_rows(path: Path, rows: list[_Row]) -> str:
@@ -285,9 +301,3 @@ def _adopt(spill: SpillFile, entries: list[Entry], remarks: list[str]) -> int:
         told = units.count(left, "line")
         remarks.append(f"{told} of the spare folder do not continue this journal: kept as {kept}")
     return taken
-
-
-def _check(entries: list[Entry], remarks: list[str]) -> None:
-    verdict = chain.verify(chain.line(entry) for entry in entries)
-    if verdict.fault is not None:
-        remarks.append(f"entry {verdict.fault.place} does not hold: {verdict.fault.why}")

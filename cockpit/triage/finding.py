@@ -18,6 +18,11 @@ class Severity(StrEnum):
     rank: int
     """0 for info up to 3 for critical."""
 
+    @classmethod
+    def read(cls, word: object) -> Severity:
+        """The severity of that name; a warning for a word that is none."""
+        return _KNOWN.get(word, cls.WARNING) if isinstance(word, str) else cls.WARNING
+
     def __lt__(self, other: str) -> bool:
         return self.rank < _rank(other)
 
@@ -33,6 +38,8 @@ class Severity(StrEnum):
 
 for _place, _each in enumerate(Severity):
     _each.rank = _place  # no property: thousands are compared for each board
+
+_KNOWN = {each.value: each for each in Severity}
 
 
 def _rank(word: str) -> int:

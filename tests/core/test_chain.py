@@ -24,6 +24,13 @@ from cockpit.incident.entry import (
 )
 from tests.core.records import START, Told, entries, lines
 
+
+def among(stored: list[str]) -> chain.ChainFault | None:
+    """The fault as a journal that is taken up again tells it."""
+    read = [chain.parse_stored(text) for text in stored]
+    return chain.fault_among([entry for entry, _ in read], [proved for _, proved in read])
+
+
 TOLD: list[Told] = [
     ("opened", "checkout returns 5xx"),
     *[("note", f"note {n}") for n in range(2, 9)],
@@ -53,6 +60,7 @@ def test_an_entry_survives_its_line_and_holds(text: str, data: dict[str, Any]) -
     assert to_json(again) == to_json(entry)
     assert chain.line(again) == chain.line(entry)
     assert chain.verify([chain.line(entry)]).holds
+    assert chain.parse_stored(chain.line(entry)) == (again, True)
 
 
 @given(
@@ -90,6 +98,7 @@ def test_a_changed_member_is_found_at_its_entry(place: int, member: str) -> None
     verdict = chain.verify(stored)
     assert verdict.fault is not None
     assert verdict.fault.place == place + 1
+    assert among(stored) == verdict.fault
     assert verdict.entries == place
 
 

@@ -14,6 +14,8 @@ from cockpit.connect.role import Role
 from cockpit.incident import chain, wal
 from cockpit.incident.entry import EntryKind
 from cockpit.incident.reader import Unreadable
+from cockpit.incident.recovery import mend
+from cockpit.incident.spill_file import SpillFile
 from tests.core.records import (
     end_all,
     journal,
@@ -340,3 +342,22 @@ def test_whatever_happened_to_the_octets_nothing_is_lost_unsaid(
     assert set(before) <= set(after) or told
     assert chain.verify(after).holds or any("does not hold" in text for text in told)
     assert "and on it goes" in after[-1]
+
+
+def test_a_whole_journal_is_taken_up_without_making_its_entries_canonical_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incident = opened(tmp_path)
+    for number in range(3):
+        incident.record(EntryKind.NOTE, f"note {number}", data={"huge": 1e16, "text": '"digest":"'})
+    incident.close()
+
+    def refuse(_: object) -> bytes:
+        raise AssertionError("made canonical")
+
+    with monkeypatch.context() as forbidden:
+        forbidden.setattr(chain, "canonical", refuse)
+        mended = mend(journal(tmp_path), SpillFile((), "INC-2026-0001"))
+
+    assert [entry.text for entry in mended.entries[1:]] == ["note 0", "note 1", "note 2"]
+    assert mended.remarks == ()
