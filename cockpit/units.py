@@ -105,6 +105,8 @@ def quantity(value: float | int | str | None, unit: str) -> str:
     match unit:
         case "s":
             return duration(float(value))
+        case "s ago":
+            return f"{duration(float(value))} ago"
         case "ms":
             return duration(float(value) / 1000)
         case "bytes":

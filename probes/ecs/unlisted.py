@@ -50,8 +50,9 @@ def not_started(snapshot: Snapshot, settings: Settings) -> Iterator[Finding]:
 
 
 def _reasons(group: list[Stop]) -> Iterator[Evidence]:
-    """The three most frequent texts."""
-    for number, (text, times) in enumerate(Counter(map(stops.reason, group)).most_common(3), 1):
+    """The three most frequent texts; one alone stands in the summary already."""
+    texts = Counter(map(stops.reason, group)).most_common(3)
+    for number, (text, times) in enumerate(texts if len(texts) > 1 else (), 1):
         yield Evidence(f"reason {number}", f"{text} ×{times}")
 
 

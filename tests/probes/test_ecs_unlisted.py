@@ -81,8 +81,18 @@ def test_an_unknown_reason_is_told_in_its_own_words(look: Snapshot, severity: Se
     (finding,) = [f for f in ecs.diagnose(look, Settings()) if f.code == "ECS_TASK_NOT_STARTED"]
     assert finding.severity is severity
     assert MOON in finding.summary
-    evidence = {each.label: each.value for each in finding.evidence}
-    assert str(evidence["reason 1"]).startswith(MOON)
+    assert not [each for each in finding.evidence if each.label.startswith("reason")]
+
+
+def test_several_unknown_reasons_are_counted_one_by_one() -> None:
+    stopped = (
+        *many(3, "TaskFailedToStart", None, reason=MOON),
+        *many(2, "TaskFailedToStart", None, reason="the sun went down"),
+    )
+    found = ecs.diagnose(snapshot(stopped=stopped), Settings())
+    (finding,) = [f for f in found if f.code == "ECS_TASK_NOT_STARTED"]
+    told = [str(each.value) for each in finding.evidence if each.label.startswith("reason")]
+    assert told == [f"{MOON} ×3", "the sun went down ×2"]
 
 
 @pytest.mark.parametrize(

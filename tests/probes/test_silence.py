@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from cockpit.connect.session import Series
+from cockpit.units import quantity
 from probes.ecs import service as ecs
 from probes.ecs.model import RunningTask
 from probes.silence import silence
@@ -64,3 +65,8 @@ def test_a_service_is_silent_only_when_a_task_ran_long_enough(
     look = replace(snapshot(), cpu=minutes(5, late=60), tasks=(task,))
     codes = [each.code for each in ecs.diagnose(look, ecs.PROBE.settings)]
     assert ("METRIC_STALE" in codes) is expected
+
+
+def test_how_long_ago_is_told_as_a_time_and_not_in_seconds() -> None:
+    assert quantity(1028.73, "s ago") == "17m 09s ago"
+    assert quantity(None, "s ago") == "unknown"
