@@ -61,7 +61,7 @@ def a_migration_waits(there: Shop) -> Iterator[None]:
         there.begin(lambda: there.pg_session().execute("SELECT n FROM orders WHERE id = 1"), 5)
         yield
         there.pg.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
         )
 
 
@@ -221,7 +221,7 @@ def clients_wait(there: Shop) -> Iterator[None]:
         there.begin(partial(client.execute, "SELECT pg_sleep(600)"))
     yield
     there.pg.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%sleep(600)'"
+        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE '%sleep(600)'"
     )
     for client in clients:
         client.close()

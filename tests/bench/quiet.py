@@ -1,7 +1,7 @@
 """What the cockpit says while healthy servers are busy, and after planned restarts.
 
-`python -m tests.bench.quiet` prints a row a load, or those of the servers that are named behind it
-(`redis`); loads of different servers run side by side.
+`python -m tests.bench.quiet` prints a row a load, or those whose server or name holds one of the
+words behind it (`redis dump`); loads of different servers run side by side.
 `BENCH_QUIET_SECONDS` is how long each load runs (300), `BENCH_QUIET_AFTER` how long after a restart
 what is left is counted (60).
 """
@@ -14,10 +14,11 @@ import os
 import random
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -122,6 +123,46 @@ def backup(there: Shop) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def dump(there: Shop) -> Iterator[None]:
+    """Of the whole database, by the server's own program."""
+    program = there.pg.cluster.binaries / "pg_dump"
+
+    def written() -> None:
+        subprocess.run(
+            [program, "-d", there.pg.dsn(), "-f", os.devnull], check=True, capture_output=True
+        )
+
+    there.again(written, 10.0)
+    yield
+    there.end()
+
+
+@contextlib.contextmanager
+def as_owner(there: Shop, *statements: str, pause: float) -> Iterator[None]:
+    """What an administrator does now and then."""
+    there.again(lambda: there.pg.execute(*statements), pause)
+    yield
+    there.end()
+
+
+def owner(*statements: str, pause: float) -> Work:
+    return lambda there: as_owner(there, *statements, pause=pause)
+
+
+@contextlib.contextmanager
+def autovacuum(there: Shop) -> Iterator[None]:
+    """Two sessions that write, and a table that is vacuumed after every thousand of their rows."""
+    there.pg.execute(
+        "ALTER TABLE orders SET (autovacuum_vacuum_scale_factor = 0, "
+        "autovacuum_vacuum_threshold = 1000)"
+    )
+    with pg_again(there, UPDATE, times=2):
+        yield
+    there.pg.execute("ALTER TABLE orders RESET (autovacuum_vacuum_scale_factor, "
+        "autovacuum_vacuum_threshold)")  # fmt: skip
+
+
+@contextlib.contextmanager
 def deletes_and_vacuum(there: Shop) -> Iterator[None]:
     there.pg.execute(
         "CREATE TABLE events AS SELECT i, 'x' AS said FROM generate_series(1, 200000) AS i"
@@ -194,6 +235,12 @@ UPDATE = "UPDATE orders SET n = n + 1 WHERE id = {n}"
 SELECT = "SELECT n FROM orders WHERE id = {n}"
 REPORT = "SELECT count(*), sum(a.n) FROM orders a JOIN orders b ON a.id % 1000 = b.id % 1000"
 INDEX = ("CREATE INDEX CONCURRENTLY IF NOT EXISTS by_n ON orders (n)", "DROP INDEX by_n")
+BATCH = (
+    "CREATE TABLE IF NOT EXISTS batch (i int, said text)",
+    "TRUNCATE batch",
+    "INSERT INTO batch SELECT i, repeat('x', 60) FROM generate_series(1, 200000) AS i",
+    "ANALYZE batch",
+)
 LOADS = (
     Load("postgres", "eight sessions as fast as they can", pg(UPDATE, SELECT, times=8)),
     Load("postgres", "a report over everything", pg(REPORT)),
@@ -202,6 +249,12 @@ LOADS = (
     Load("postgres", "REINDEX CONCURRENTLY", pg("REINDEX TABLE CONCURRENTLY orders", pause=0.1)),
     Load("postgres", "vacuum after a big delete", deletes_and_vacuum),
     Load("postgres", "a release replaces its sessions", release),
+    Load("postgres", "a dump", dump),
+    Load("postgres", "a batch is loaded", owner(*BATCH, pause=5)),
+    Load("postgres", "autovacuum", autovacuum),
+    Load("postgres", "a checkpoint by hand", owner("CHECKPOINT", pause=120)),
+    Load("postgres", "statistics are reset", owner("SELECT pg_stat_reset()", pause=60)),
+    Load("postgres", "the log is rotated", owner("SELECT pg_rotate_logfile()", pause=10)),
     Load("postgres", "planned restart", pg_restart, restarts=True),
     Load("mysql", "eight sessions as fast as they can", my(UPDATE, SELECT, times=8)),
     Load("mysql", "a report over everything", my("SELECT count(*) FROM orders a, (SELECT id FROM orders LIMIT 200) b")),
@@ -236,20 +289,33 @@ async def counted(load: Load, there: Shop, desk: Desk) -> str:
         found = [each for each in desk.open_at(load.target) if each.id in new]
     grave = [each for each in found if each.finding.severity > Severity.INFO]
     codes = ", ".join(sorted({each.finding.code for each in found}))
+    for each in grave:
+        print(f"  {each.finding.summary}", file=sys.stderr)
     row = f"| {load.target} | {load.name} | {len(grave)} | {len(found) - len(grave)} | {codes} |"
     print(row, file=sys.stderr, flush=True)
     return row
 
 
-async def _of(target: str, there: Shop, desk: Desk) -> list[str]:
-    return [await counted(each, there, desk) for each in LOADS if each.target == target]
+def _chosen() -> list[Load]:
+    words = sys.argv[1:]
+    return [
+        each for each in LOADS if not words or any(w in f"{each.target} {each.name}" for w in words)
+    ]
+
+
+async def _of(loads: Sequence[Load], there: Shop, desk: Desk) -> list[str]:
+    return [await counted(each, there, desk) for each in loads]
 
 
 async def _all() -> list[str]:
     with shop() as there:
         async with watching(there) as desk:
-            lanes = sys.argv[1:] or dict.fromkeys(each.target for each in LOADS)
-            found = await asyncio.gather(*(_of(lane, there.alone(), desk) for lane in lanes))
+            lanes: dict[str, list[Load]] = {}
+            for each in _chosen():
+                lanes.setdefault(each.target, []).append(each)
+            found = await asyncio.gather(
+                *(_of(loads, there.alone(), desk) for loads in lanes.values())
+            )
     return [row for lane in found for row in lane]
 
 
