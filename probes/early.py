@@ -7,6 +7,7 @@ from collections.abc import Iterable
 _AFTER = 0.1
 _HALF = 0.5
 """Seconds. A server that tells whole seconds may be up to one ahead of what it says."""
+_AGAIN = 0.25
 _NEW = 5.0
 """Seconds beyond the limit for which a wait may be new to us, and wait for its second look."""
 
@@ -26,5 +27,5 @@ def until_told(
         if waited < limit:
             soon.append(max(_HALF, limit - waited - _HALF) if whole else limit - waited + _AFTER)
         elif twice and waited < limit + _NEW:
-            soon.append(_HALF)
+            soon.append(_AGAIN)
     return min(soon, default=None)

@@ -230,9 +230,9 @@ def clients_wait(there: Shop) -> Iterator[None]:
 @contextlib.contextmanager
 def paused(there: Shop) -> Iterator[None]:
     assert there.also is not None
-    there.also.console("PAUSE")
+    there.also.console("PAUSE postgres")
     yield
-    there.also.console("RESUME")
+    there.also.console("RESUME postgres")
 
 
 @contextlib.contextmanager

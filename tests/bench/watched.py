@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import http.server
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -228,14 +229,16 @@ class Desk:
         is open would not open again. A share of failures is over after a minute and three looks.
         """
         end = time.monotonic() + patience
+        left: set[str] = set()
         while time.monotonic() < end:
             board = self._store.board
             both = (*board.open.values(), *board.pending.values())
-            if not any(
-                each.target == target and each.finding.severity > Severity.INFO for each in both
-            ):
+            grave = (each for each in both if each.finding.severity > Severity.INFO)
+            left = {each.finding.code for each in grave if each.target == target}
+            if not left:
                 return
             await asyncio.sleep(0.5)
+        print(f"{target}: {', '.join(sorted(left))} stays", file=sys.stderr, flush=True)
 
 
 @contextlib.asynccontextmanager

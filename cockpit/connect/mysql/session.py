@@ -44,8 +44,8 @@ Result = TypeVar("Result")
 
 APPLICATION = "incident-cockpit"
 _CONNECT = 3.0
-_READ = 4
-"""Seconds for an answer: longer than the server's own limit of three."""
+_READ = 3.6
+"""Seconds for an answer: a little longer than the server's own limit of three."""
 _READ_AGAIN = 2
 _ADDRESSES = 2
 _LIMITS = "lock_wait_timeout=2, innodb_lock_wait_timeout=2"
@@ -147,7 +147,7 @@ class Mysql(SqlSession["BoundedMysql"]):
             self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"mysql {self.where}")
         future = asyncio.get_running_loop().run_in_executor(self._thread, call)
         if not await connection.ended(future, _READ + 1):
-            late = BlindError(Reason.TIMEOUT, f"{self.where}: no answer within {_READ + 1} s")
+            late = BlindError(Reason.TIMEOUT, f"{self.where}: no answer within {_READ + 1:g} s")
             raise Lost(told=late)
         return future.result()
 
@@ -166,7 +166,7 @@ class Mysql(SqlSession["BoundedMysql"]):
             await self._drop()
         return BlindError(
             Reason.TIMEOUT,
-            f"{self.where}: this session got no answer within {_READ} s; the server takes logins",
+            f"{self.where}: this session got no answer within {_READ:g} s; the server takes logins",
         )
 
     async def connect(self) -> MysqlConnection:
@@ -178,7 +178,7 @@ class Mysql(SqlSession["BoundedMysql"]):
         await self._log_in(connection)
         await self._begin(connection)
 
-    async def _reached(self, read: int) -> MysqlConnection:
+    async def _reached(self, read: float) -> MysqlConnection:
         """A TCP connection to the first address that takes one; `read`: seconds for an answer."""
         verified = self._settings.tls == "verify"
         no_token_unless(verified, self._login.password, where=self.where, hint='tls = "verify"')
@@ -191,7 +191,7 @@ class Mysql(SqlSession["BoundedMysql"]):
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return DriverConnection(driver, wire, partial(_free, driver))
 
-    def _prepared(self, password: str, read: int) -> BoundedMysql:
+    def _prepared(self, password: str, read: float) -> BoundedMysql:
         from pymysql.cursors import DictCursor
 
         from cockpit.connect.mysql.bounded import BoundedMysql
