@@ -174,6 +174,12 @@ def engine(
     """
     known = tuple(looks)
     targets = {look.target.name: look.target for look in known}
+    # few of many: each reading asks for what was cut, and it went over all targets for each
+    fragile = tuple(
+        (target, target.settings)
+        for target in targets.values()
+        if isinstance(target.settings, PostgresSettings)
+    )
     sizes = {f"aws:{place}": _MOST_OF_A_PLACE for place in connections.places}
     for look in known:
         if look.lanes:
@@ -186,20 +192,25 @@ def engine(
         store=store,
         debug=debug,
         lanes=sizes,
-        acts=lambda: (*acts(), *_cut(connections, targets.values())),
+        acts=lambda: (*acts(), *_cut(connections, fragile)),
         memory=memory,
     )
 
 
-def _cut(connections: Connections, targets: Iterable[Target]) -> Iterator[OwnAct]:
+def _cut(
+    connections: Connections, targets: Iterable[tuple[Target, PostgresSettings]]
+) -> Iterator[OwnAct]:
     """Our own sessions that were cut: no database's trouble."""
-    for target in targets:
-        if isinstance(target.settings, PostgresSettings):
-            database = {"database": target.settings.database}
-            for at in tuple(cuts(target.settings, connections)):
-                yield OwnAct(
-                    at=at, target=target.name, does="", args=database, ended_at=at, vanished=1
-                )
+    for target, settings in targets:
+        for at in tuple(cuts(settings, connections)):
+            yield OwnAct(
+                at=at,
+                target=target.name,
+                does="",
+                args={"database": settings.database},
+                ended_at=at,
+                vanished=1,
+            )
 
 
 def cost(connections: Connections) -> Cost:

@@ -94,7 +94,14 @@ def _safe(value: object, into: type[Answer] | None) -> object:
     Done before a type is looked at, so that no declaration can forget it. Of a structure that
     becomes a record only the declared members are touched: a task of ECS has ninety.
     """
-    if isinstance(value, float):  # first, since series hold them by the ten thousand
+    kind = type(value)  # exact types first: to ask each value for all of them took most of a look
+    if kind is str:
+        return visible(value, 2000)  # type: ignore[arg-type]
+    if kind is dict:
+        return _members(value, into)  # type: ignore[arg-type]
+    if kind is list:
+        return [_safe(each, into) for each in value]  # type: ignore[attr-defined]
+    if isinstance(value, float):
         return int(value) if value.is_integer() else value  # JSON has one kind of number: 5.0 is 5
     if isinstance(value, datetime):
         return _utc(value)
@@ -102,12 +109,18 @@ def _safe(value: object, into: type[Answer] | None) -> object:
         return visible(value, 2000)
     if isinstance(value, list | tuple):
         return [_safe(each, into) for each in value]
-    if isinstance(value, Mapping):
-        if into is None:
-            return {_safe(k, None): _safe(v, None) for k, v in value.items() if v is not None}
-        members = ((name, value.get(name), part) for name, part in _parts(into).items())
-        return {name: _safe(each, part) for name, each, part in members if each is not None}
-    return value
+    return _members(value, into) if isinstance(value, Mapping) else value
+
+
+def _members(value: Mapping[str, object], into: type[Answer] | None) -> dict[object, object]:
+    """A structure with the members that a record declares; with all, where none declares any."""
+    if into is None:
+        return {_safe(k, None): _safe(v, None) for k, v in value.items() if v is not None}
+    return {
+        name: _safe(each, part)
+        for name, part in _parts(into).items()
+        if (each := value.get(name)) is not None
+    }
 
 
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)

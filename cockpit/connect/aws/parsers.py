@@ -136,17 +136,35 @@ class _Xml(_Compiled):
         return super()._made(shape)
 
     def _structure(self, shape: Shape) -> Read:
-        plan: _Plan | None = None
+        members: dict[str, tuple[str, Read]] = {}
+        tags: dict[str, tuple[str, Read]] = {}  # by whole tags, which have a namespace before them
 
         def read(node: Untyped) -> dict[str, Untyped]:
-            nonlocal plan
-            if plan is None:
+            if not members:
                 plan = self._plan(shape, self._member_key_name)  # type: ignore[attr-defined]
-            get, found = _by_name(node).get, {}
-            for name, member, inner in plan:
-                if (held := get(name)) is not None:
-                    found[member] = inner(held)
+                members.update({name: (member, inner) for name, member, inner in plan})
+            while isinstance(node, list):
+                node = node[0]
+            found: dict[str, Untyped] = {}
+            for item in node:
+                tag = item.tag
+                held = tags.get(tag)
+                if held is None:
+                    held = members.get(tag[tag.rfind("}") + 1 :])
+                    if held is None:
+                        continue
+                    tags[tag] = held
+                member, inner = held
+                if member in found:
+                    return aggregated(node)
+                found[member] = inner(item)
             return found
+
+        def aggregated(node: Element) -> dict[str, Untyped]:
+            """A structure in which names come again: what repeats is one list."""
+            by_name = _by_name(node)
+            there = ((*held, by_name[name]) for name, held in members.items() if name in by_name)
+            return {member: inner(value) for member, inner, value in there}
 
         return read
 

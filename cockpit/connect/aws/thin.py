@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 from botocore import xform_name
@@ -39,6 +39,16 @@ Answer = dict[str, Untyped]
 """What botocore gives: members of the model, and `ResponseMetadata`."""
 _OF_ENDPOINT = ("auth_type", "signing", "endpoint_properties")
 """What the rules of an endpoint write into the context of a call."""
+
+
+class PreparedRead(NamedTuple):
+    """What a transport takes of botocore's prepared request, which copies its headers twice."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes | None
+    stream_output: bool = False
 
 
 class ThinClient:
@@ -225,7 +235,7 @@ class ThinClient:
 
     async def _prepared(
         self, request: dict[str, Untyped], endpoint: ResolvedEndpoint
-    ) -> AWSPreparedRequest:
+    ) -> PreparedRead:
         keys = self._credentials and await self._credentials.get_frozen_credentials()
         if keys is None:
             raise NoCredentialsError
@@ -247,10 +257,10 @@ class ThinClient:
         headers["amz-sdk-request"] = f"attempt={retries['attempt']}"
         if method not in {"GET", "HEAD", "OPTIONS"}:
             headers["Content-Length"] = str(len(body))
-        return AWSPreparedRequest(method, request["url"], headers, body or None, False)
+        return PreparedRead(method, request["url"], headers, body or None)
 
     async def _attempt(
-        self, route: ReadRoute, request: AWSPreparedRequest
+        self, route: ReadRoute, request: PreparedRead
     ) -> tuple[tuple[AioAWSResponse, Answer] | None, Exception | None]:
         model = route.model
         try:
@@ -272,13 +282,16 @@ class ThinClient:
         self._answered(parsed)
         return (http, parsed), None
 
-    async def _sent(self, route: ReadRoute, request: AWSPreparedRequest) -> AioAWSResponse:
+    async def _sent(self, route: ReadRoute, request: PreparedRead) -> AioAWSResponse:
         if not route.sends:
             self._sending()
             return await self._endpoint.http_session.send(request)
-        said = await self.client.meta.events.emit(f"before-send.{route.name}", request=request)
+        theirs = AWSPreparedRequest(
+            request.method, request.url, request.headers, request.body, request.stream_output
+        )
+        said = await self.client.meta.events.emit(f"before-send.{route.name}", request=theirs)
         answer = first_non_none_response(said)
-        return answer or await self._endpoint.http_session.send(request)
+        return answer or await self._endpoint.http_session.send(theirs)
 
 
 @contextmanager
