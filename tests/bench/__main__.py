@@ -9,7 +9,19 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import faults, lists, looking, many, observer, scale, start, stopped, sweep, world
+from tests.bench import (
+    before,
+    faults,
+    lists,
+    looking,
+    many,
+    observer,
+    scale,
+    start,
+    stopped,
+    sweep,
+    world,
+)
 from tests.bench.table import Row, render
 
 HOME = Path(".bench")
@@ -53,6 +65,7 @@ def main() -> int:
         parts: list[Callable[[], list[Row]]] = [
             lambda: start.headless(aws),
             lambda: start.first_paint(folder / "one.toml", folder / "data"),
+            before.rows,
             lambda: sweep.rows(folder),
             lambda: many.rows(folder),
             lambda: scale.rows(folder),

@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.bench.table import Row
@@ -40,9 +40,9 @@ def first_paint(config: Path, data: Path) -> list[Row]:
     cockpit = [sys.executable, "-m", "cockpit.cli", "-c", str(config), "open", "bench"]
     ours, empty, panes = [], [], []
     for _ in range(ROUNDS):
-        empty.append(_paint([sys.executable, "-c", EMPTY], until=b"", data=data))
-        ours.append(_paint(cockpit, until=b"opening", data=data))
-        panes.append(_paint(cockpit, until=b"Findings", data=data))
+        empty.append(paint([sys.executable, "-c", EMPTY], until=b"", data=data))
+        ours.append(paint(cockpit, until=b"opening", data=data))
+        panes.append(paint(cockpit, until=b"Findings", data=data))
     over = (statistics.median(ours) - statistics.median(empty)) * 1000
     note = (
         f"{statistics.median(ours) * 1000:.0f} ms against {statistics.median(empty) * 1000:.0f} ms"
@@ -51,6 +51,13 @@ def first_paint(config: Path, data: Path) -> list[Row]:
     return [
         Row("first paint over an empty Textual app", over, "ms", 150, "empty app", note),
         Row("the main screen with its panes", full, "ms", 0, gauge=True),
+        Row(
+            "… over an empty Textual app",
+            full - statistics.median(empty) * 1000,
+            "ms",
+            150,
+            "empty app",
+        ),
     ]
 
 
@@ -63,11 +70,25 @@ def _median(argv: Sequence[str]) -> float:
     return statistics.median(times)
 
 
-def _paint(argv: Sequence[str], *, until: bytes, data: Path) -> float:
-    """From the start of the process until 200 bytes with `until` were drawn on its own screen."""
+def paint(
+    argv: Sequence[str],
+    *,
+    until: bytes,
+    data: Path,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> float:
+    """Seconds from the start of the process until 200 bytes with `until` were drawn on its own
+    screen. `environment`: instead of ours.
+    """
     started = time.perf_counter()
     pid, terminal = pty.fork()
     if pid == 0:
+        if environment is not None:
+            os.environ.clear()
+            os.environ |= environment
+        if cwd is not None:
+            os.chdir(cwd)
         os.environ |= {
             "COLUMNS": "140",
             "LINES": "44",
